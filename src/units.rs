@@ -190,6 +190,11 @@ pub fn whole(value: f64) -> Option<u64> {
     (0.0..=EXACT_MAX).contains(&value).then(|| value.round() as u64)
 }
 
+/// Returns a count as a float. Exact below 2^53: 104 days in nanoseconds, 8 PiB in bytes.
+pub fn exact(count: u64) -> f64 {
+    count as f64
+}
+
 /// Returns a duration in whole nanoseconds, at most `u64::MAX` (584 years).
 pub fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)

@@ -1,4 +1,8 @@
-//! Names what is measured: the metric's key, its words for people, its unit, and which way is better.
+//! Names what is measured: the metric's key, its words for people, its unit, which way is better,
+//! and what is asked of it.
+
+pub mod gate;
+pub mod limit;
 
 use std::fmt;
 

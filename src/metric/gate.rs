@@ -1,0 +1,86 @@
+//! Says which metrics may turn a pull request red, and from which size of change on.
+
+use std::collections::BTreeMap;
+
+use crate::metric::Metric;
+use crate::units::Ratio;
+
+/// What a metric may do in a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// It is tested, and counts in the family that shares the error rate.
+    Gate,
+    /// It is shown with its interval, and never decides.
+    Report,
+    /// It is left out.
+    Off,
+}
+
+impl Policy {
+    /// Every policy.
+    pub const ALL: [Self; 3] = [Self::Gate, Self::Report, Self::Off];
+
+    /// Returns the word used in configuration and records.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Gate => "gate",
+            Self::Report => "report",
+            Self::Off => "off",
+        }
+    }
+
+    /// Returns the policy of a word, if there is one.
+    pub fn from_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|policy| policy.key() == key)
+    }
+}
+
+/// What is asked of one metric.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rule {
+    /// Whether it decides.
+    pub policy: Policy,
+    /// The largest change that is not worth a person's time: shown equal within it is *unchanged*.
+    pub tolerance: Ratio,
+    /// The smallest change that may be called *regressed* or *improved*.
+    pub floor: Ratio,
+}
+
+/// The rules of a comparison.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gate {
+    /// Chance that a comparison in which nothing changed calls any metric slower.
+    pub alpha: f64,
+    /// The rule of every metric.
+    pub rules: BTreeMap<Metric, Rule>,
+}
+
+impl Gate {
+    /// Returns the rule of a metric.
+    pub fn rule(&self, metric: Metric) -> Rule {
+        self.rules.get(&metric).copied().unwrap_or_else(|| default_rule(metric))
+    }
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        let rules = Metric::ALL.into_iter().map(|metric| (metric, default_rule(metric))).collect();
+        Self { alpha: 0.01, rules }
+    }
+}
+
+/// CPU and latency are what a change in the code moves first and what a launch pair shows best; the
+/// higher percentiles need more launch pairs than a pull request has time for.
+fn default_rule(metric: Metric) -> Rule {
+    let (policy, tolerance) = match metric {
+        Metric::Work => (Policy::Gate, 0.01),
+        Metric::Cpu | Metric::Latency => (Policy::Gate, 0.03),
+        Metric::Rss => (Policy::Gate, 0.05),
+        Metric::P50 | Metric::Throughput => (Policy::Report, 0.03),
+        Metric::P95 => (Policy::Report, 0.05),
+        Metric::P99 => (Policy::Report, 0.10),
+        Metric::Leak | Metric::Allocations => (Policy::Report, 0.01),
+    };
+    let floor = if metric == Metric::Work { 0.005 } else { 0.01 };
+    Rule { policy, tolerance: Ratio(tolerance), floor: Ratio(floor) }
+}

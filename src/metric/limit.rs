@@ -1,0 +1,150 @@
+//! Absolute promises, such as `throughput >= 333 pairs/s`: they hold on any machine or they do not.
+
+use std::fmt;
+
+use crate::metric::Metric;
+use crate::units;
+use crate::units::Ratio;
+
+/// What a limit can be set on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Quantity {
+    /// A metric of the head, over all its launches.
+    Metric(Metric),
+    /// Share of requests that failed or were answered wrongly.
+    Errors,
+}
+
+/// On which side of the value the promise holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// The measured value may not be above.
+    AtMost,
+    /// The measured value may not be below.
+    AtLeast,
+}
+
+/// One promise.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limit {
+    /// On what.
+    pub quantity: Quantity,
+    /// On which side.
+    pub bound: Bound,
+    /// In the quantity's own unit: nanoseconds, bytes, XML pairs per second, share.
+    pub value: f64,
+}
+
+impl Quantity {
+    /// Every quantity that a limit can be set on.
+    pub const ALL: [Self; 8] = [
+        Self::Metric(Metric::Throughput),
+        Self::Metric(Metric::Latency),
+        Self::Metric(Metric::P50),
+        Self::Metric(Metric::P95),
+        Self::Metric(Metric::P99),
+        Self::Metric(Metric::Cpu),
+        Self::Metric(Metric::Rss),
+        Self::Errors,
+    ];
+
+    /// Returns the key used in configuration and records.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Metric(metric) => metric.key(),
+            Self::Errors => "errors",
+        }
+    }
+
+    /// Returns `value`, in the quantity's own unit, as a person would write it.
+    pub fn format(self, value: f64) -> String {
+        match self {
+            Self::Metric(metric) => metric.format(value),
+            Self::Errors => Ratio(value).to_string(),
+        }
+    }
+
+    fn parse_value(self, text: &str) -> Result<f64, String> {
+        match self {
+            Self::Errors => Ratio::parse(text).map(|ratio| ratio.0),
+            Self::Metric(Metric::Rss) => units::parse_bytes(text).map(units::exact),
+            Self::Metric(Metric::Throughput) => {
+                let number = text.strip_suffix("pairs/s").unwrap_or("").trim().replace('_', "");
+                number.parse().map_err(|_| format!("`{text}` is not a rate such as `333 pairs/s`"))
+            }
+            Self::Metric(_) => units::parse_duration(text).map(|d| units::exact(units::nanos(d))),
+        }
+    }
+}
+
+impl Limit {
+    /// Reads what stands right of a quantity's key: `>= 333 pairs/s`, `<= 300 s`, `0 %`.
+    ///
+    /// Without a sign, `errors` means at most. Returns what would be right, if it is not.
+    pub fn parse(key: &str, text: &str) -> Result<Self, String> {
+        let Some(quantity) = Quantity::ALL.into_iter().find(|quantity| quantity.key() == key)
+        else {
+            let known: Vec<_> = Quantity::ALL.into_iter().map(Quantity::key).collect();
+            return Err(format!("no limit can be set on `{key}`; there are {}", known.join(", ")));
+        };
+        let text = text.trim();
+        let (bound, value) = match (text.strip_prefix("<="), text.strip_prefix(">=")) {
+            (Some(rest), _) => (Bound::AtMost, rest),
+            (_, Some(rest)) => (Bound::AtLeast, rest),
+            (None, None) if quantity == Quantity::Errors => (Bound::AtMost, text),
+            (None, None) => {
+                return Err(format!("`{text}` does not begin with `<=` or `>=`"));
+            }
+        };
+        Ok(Self { quantity, bound, value: quantity.parse_value(value.trim())? })
+    }
+
+    /// Returns whether `measured`, in the quantity's own unit, keeps the promise.
+    pub fn holds(&self, measured: f64) -> bool {
+        match self.bound {
+            Bound::AtMost => measured <= self.value,
+            Bound::AtLeast => measured >= self.value,
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = match self.bound {
+            Bound::AtMost => "<=",
+            Bound::AtLeast => ">=",
+        };
+        write!(f, "{sign} {}", self.quantity.format(self.value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_promises_of_the_seeds_are_understood() {
+        let check = |key, text, expected: &str, holds: f64, breaks: f64| {
+            let limit = Limit::parse(key, text).unwrap();
+            assert_eq!(limit.to_string(), expected);
+            assert!(limit.holds(holds) && !limit.holds(breaks), "{limit}");
+        };
+        check("throughput", ">= 333 pairs/s", ">= 333 pairs/s", 333.0, 332.9);
+        check("p95", "<= 300 s", "<= 300 s", 3e11, 3.001e11);
+        check("rss", "<= 8 GiB", "<= 8.00 GiB", 1e9, 9e9);
+        check("errors", "0 %", "<= 0 %", 0.0, 1e-6);
+    }
+
+    #[test]
+    fn a_wrong_promise_is_refused_with_what_would_be_right() {
+        let check = |key, text, hint: &str| {
+            let error = Limit::parse(key, text).unwrap_err();
+            assert!(error.contains(hint), "{error}");
+        };
+        check("speed", ">= 3 s", "throughput, latency");
+        check("p95", "300 s", "`<=`");
+        check("p95", "<= 300", "30 s");
+        check("throughput", ">= 333", "333 pairs/s");
+        check("rss", "<= lots", "8 GiB");
+    }
+}
