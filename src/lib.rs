@@ -15,4 +15,5 @@
 pub mod cancel;
 pub mod cli;
 pub mod metric;
+pub mod payload;
 pub mod units;

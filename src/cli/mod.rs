@@ -2,6 +2,8 @@
 //!
 //! One file a subcommand; the only place, beside `main`, that prints.
 
+mod payload;
+
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -16,7 +18,9 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Payload(payload::Args),
+}
 
 /// What the process reports to whoever called it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +45,9 @@ impl From<Exit> for ExitCode {
 
 /// Runs the subcommand; results go to `out`, progress and warnings to standard error.
 pub fn run(cli: &Cli, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let _ = out;
-    match cli.command {}
+    match &cli.command {
+        Command::Payload(args) => payload::run(args, out),
+    }
 }
 
 /// Returns what to tell a person about a failure, and the exit code that goes with it.
