@@ -14,6 +14,8 @@
 
 pub mod cancel;
 pub mod cli;
+pub mod compare;
 pub mod metric;
 pub mod payload;
+pub mod stats;
 pub mod units;
