@@ -17,5 +17,6 @@ pub mod cli;
 pub mod compare;
 pub mod metric;
 pub mod payload;
+pub mod record;
 pub mod stats;
 pub mod units;

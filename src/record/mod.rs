@@ -1,0 +1,429 @@
+//! The durable form of a run: everything that a verdict is drawn from, and nothing that was concluded.
+//!
+//! A record is judged anew whenever it is read, so a better rule, or a reader who distrusts the one
+//! who wrote it, needs only the numbers. Times are nanoseconds, sizes bytes.
+
+pub mod histogram;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+
+use crate::metric::Metric;
+use crate::metric::gate::{Gate, Policy, Rule};
+use crate::metric::limit::Limit;
+use crate::units::Ratio;
+
+/// The format that this version writes. Raised whenever a reader of the old one would misunderstand.
+pub const SCHEMA: u32 = 1;
+
+/// The largest record that is read, in bytes: a launch is some kilobytes, so this is thousands.
+const BYTES_MAX: u64 = 256 << 20;
+
+/// One invocation: what was measured, of what, on which machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// The format, [`SCHEMA`] when written.
+    pub schema: u32,
+    /// Version of the program that wrote it.
+    pub tool: String,
+    /// When it began, RFC 3339 in UTC.
+    pub started: String,
+    /// How long it took.
+    pub wall_ns: u64,
+    /// Seed of the coins and of the payloads' order.
+    pub seed: u64,
+    /// Version of the payload generator.
+    pub generator: u32,
+    /// Digest of the configuration that shapes the numbers; equal digests are comparable.
+    pub config: String,
+    /// Where it ran.
+    pub machine: Machine,
+    /// The build that was compared against, if two were measured side by side.
+    pub base: Option<Revision>,
+    /// The build that was measured.
+    pub head: Revision,
+    /// What decides.
+    pub gate: GateRecord,
+    /// How many launches, or launch pairs, were asked for at most.
+    pub launches_asked: usize,
+    /// After how many launch pairs the verdict was looked at; empty without pairs.
+    pub looks: Vec<usize>,
+    /// Why it ended before a verdict or the last launch, if it did.
+    pub ended: Option<Ended>,
+    /// What was done, and what it yielded.
+    pub scenarios: Vec<ScenarioRun>,
+}
+
+/// Why a run ended early.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Ended {
+    /// Somebody stopped it.
+    Interrupted,
+    /// The target could not be measured; the reason, with the end of its log.
+    Failed {
+        /// Which build failed: `base` or `head`.
+        side: Side,
+        /// During which scenario, if one had begun.
+        scenario: Option<String>,
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+/// One of the two builds of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// What is compared against.
+    Base,
+    /// What is judged.
+    Head,
+}
+
+impl Side {
+    /// Returns the word used in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Base => "base",
+            Self::Head => "head",
+        }
+    }
+}
+
+/// What was built and started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revision {
+    /// What a person called it: a branch, a tag, a file, an address.
+    pub label: String,
+    /// The commit, if it is known.
+    pub commit: Option<String>,
+    /// Whether the tree had changes that no commit holds.
+    pub dirty: bool,
+    /// The command that started it, or the address of what ran already.
+    pub start: String,
+}
+
+/// The machine, as far as it decides whether two runs can be compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Machine {
+    /// Processor architecture, as Rust names it.
+    pub arch: String,
+    /// Model name of the processor.
+    pub cpu: String,
+    /// Cores that this process may use.
+    pub cores: usize,
+    /// Installed memory.
+    pub memory_bytes: u64,
+    /// Kernel name and release.
+    pub kernel: String,
+    /// Name of the operating system or runner image.
+    pub image: String,
+}
+
+/// The rules that were in force.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GateRecord {
+    /// Family-wise chance of a false alarm.
+    pub alpha: f64,
+    /// The rule of every metric, by key.
+    pub rules: BTreeMap<String, RuleRecord>,
+}
+
+/// The rule of one metric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleRecord {
+    /// `gate`, `report` or `off`.
+    pub policy: String,
+    /// Largest change that counts as none, as a share.
+    pub tolerance: f64,
+    /// Smallest change that may be called one, as a share.
+    pub floor: f64,
+}
+
+/// One scenario of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioRun {
+    /// Its name.
+    pub name: String,
+    /// What was asked, in words: the request kind and the load.
+    pub load: String,
+    /// Digest of the payload: equal digests mean equal bytes.
+    pub payload: String,
+    /// XML pairs in one request.
+    pub pairs_per_request: u64,
+    /// The promises, by quantity.
+    pub limits: BTreeMap<String, String>,
+    /// What the launches yielded.
+    pub trials: Trials,
+}
+
+/// The launches of a scenario, in the order in which they were made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Trials {
+    /// Base and head side by side.
+    Paired(Vec<LaunchPair>),
+    /// One build alone.
+    Single(Vec<Trial>),
+}
+
+/// A launch of base and a launch of head, alive together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LaunchPair {
+    /// Which side the coin put first: launched first, on the lower port.
+    pub first: Side,
+    /// What base yielded.
+    pub base: Trial,
+    /// What head yielded.
+    pub head: Trial,
+}
+
+/// What one launch yielded in one scenario.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trial {
+    /// From the start of the process to its first good answer.
+    pub ready_ns: u64,
+    /// Time under load, without warm-up.
+    pub wall_ns: u64,
+    /// Requests answered, rightly or not.
+    pub requests: u64,
+    /// XML pairs answered rightly.
+    pub pairs: u64,
+    /// CPU time of all threads during the load; none where the process is not ours.
+    pub cpu_ns: Option<u64>,
+    /// Largest resident memory during the load; none where the process is not ours.
+    pub rss_bytes_max: Option<u64>,
+    /// Bytes of the requests.
+    pub bytes_sent: u64,
+    /// Bytes of the answers.
+    pub bytes_received: u64,
+    /// Requests and summed service time of every slice, in order.
+    pub slices: Vec<Slice>,
+    /// Service times, as HdrHistogram V2 with deflate, in base64.
+    pub histogram: String,
+    /// Failed requests by kind.
+    pub failures: BTreeMap<String, u64>,
+    /// The first failure in words.
+    pub first_failure: Option<String>,
+}
+
+/// The stretch in which one side was driven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, u64)", into = "(u64, u64)")]
+pub struct Slice {
+    /// Requests that were answered.
+    pub requests: u64,
+    /// Sum of their service times.
+    pub service_ns: u64,
+}
+
+impl From<(u64, u64)> for Slice {
+    fn from((requests, service_ns): (u64, u64)) -> Self {
+        Self { requests, service_ns }
+    }
+}
+
+impl From<Slice> for (u64, u64) {
+    fn from(slice: Slice) -> Self {
+        (slice.requests, slice.service_ns)
+    }
+}
+
+impl Trial {
+    /// Returns how many requests failed.
+    pub fn failed(&self) -> u64 {
+        self.failures.values().sum()
+    }
+}
+
+impl ScenarioRun {
+    /// Returns the trials of the judged build.
+    pub fn head(&self) -> Vec<&Trial> {
+        match &self.trials {
+            Trials::Paired(pairs) => pairs.iter().map(|pair| &pair.head).collect(),
+            Trials::Single(trials) => trials.iter().collect(),
+        }
+    }
+
+    /// Returns how many launches, or launch pairs, there are.
+    pub fn launches(&self) -> usize {
+        match &self.trials {
+            Trials::Paired(pairs) => pairs.len(),
+            Trials::Single(trials) => trials.len(),
+        }
+    }
+
+    /// Returns the promises. Fails on one that this version does not understand.
+    pub fn limits(&self) -> Result<Vec<Limit>, String> {
+        self.limits.iter().map(|(key, text)| Limit::parse(key, text)).collect()
+    }
+}
+
+impl From<&Gate> for GateRecord {
+    fn from(gate: &Gate) -> Self {
+        let record = |rule: Rule| RuleRecord {
+            policy: rule.policy.key().to_owned(),
+            tolerance: rule.tolerance.0,
+            floor: rule.floor.0,
+        };
+        let rules = Metric::ALL
+            .into_iter()
+            .map(|metric| (metric.key().to_owned(), record(gate.rule(metric))))
+            .collect();
+        Self { alpha: gate.alpha, rules }
+    }
+}
+
+impl GateRecord {
+    /// Returns the rules. Fails on a metric, policy or number that makes no sense.
+    pub fn gate(&self) -> Result<Gate, String> {
+        if !(self.alpha > 0.0 && self.alpha < 0.5) {
+            return Err(format!("alpha {} is not between 0 and 0.5", self.alpha));
+        }
+        let rule = |(key, rule): (&String, &RuleRecord)| {
+            let metric = Metric::from_key(key).ok_or_else(|| format!("unknown metric `{key}`"))?;
+            let policy = Policy::from_key(&rule.policy)
+                .ok_or_else(|| format!("unknown policy `{}`", rule.policy))?;
+            if !(rule.floor >= 0.0 && rule.tolerance > 0.0) {
+                return Err(format!("floor or tolerance of `{key}` is not a positive share"));
+            }
+            let (tolerance, floor) = (Ratio(rule.tolerance), Ratio(rule.floor));
+            Ok((metric, Rule { policy, tolerance, floor }))
+        };
+        Ok(Gate { alpha: self.alpha, rules: self.rules.iter().map(rule).collect::<Result<_, _>>()? })
+    }
+}
+
+/// Why a record cannot be read or written.
+#[derive(Debug, Error)]
+pub enum RecordError {
+    /// The file cannot be read.
+    #[error("failed to read run `{path}`")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The file is too large to be a run.
+    #[error("`{path}` is {bytes} bytes long; a run has at most {BYTES_MAX}")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+    /// The file is not a run of this version.
+    #[error("failed to parse run `{path}`")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Where and why, from the parser.
+        source: serde_json::Error,
+    },
+    /// A later version wrote the file.
+    #[error(
+        "run `{path}` has schema {found}, this version reads up to {SCHEMA}\n\n\
+         hint: update xmlperf to the version that wrote it"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema number.
+        found: u32,
+    },
+    /// The file cannot be written.
+    #[error("failed to write `{path}`")]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+#[derive(Deserialize)]
+struct Header {
+    schema: u32,
+}
+
+impl Run {
+    /// Reads a run from a file.
+    pub fn load(path: &Path) -> Result<Self, RecordError> {
+        let path_buf = || path.to_path_buf();
+        let unreadable = |source| RecordError::Unreadable { path: path_buf(), source };
+        let bytes = fs::metadata(path).map_err(unreadable)?.len();
+        if bytes > BYTES_MAX {
+            return Err(RecordError::TooLarge { path: path_buf(), bytes });
+        }
+        let text = fs::read(path).map_err(unreadable)?;
+        let malformed = |source| RecordError::Malformed { path: path_buf(), source };
+        let header: Header = serde_json::from_slice(&text).map_err(malformed)?;
+        if header.schema > SCHEMA {
+            return Err(RecordError::Newer { path: path_buf(), found: header.schema });
+        }
+        serde_json::from_slice(&text).map_err(malformed)
+    }
+
+    /// Writes the run beside `path`, then puts it in its place: a reader sees the old or the new one.
+    pub fn save(&self, path: &Path) -> Result<(), RecordError> {
+        write_atomically(path, &self.to_json())
+    }
+
+    /// Returns the run as the text that [`Run::save`] writes.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut text = serde_json::to_vec(self).expect("a run has only string keys and finite numbers");
+        text.push(b'\n');
+        text
+    }
+
+    /// Returns the digest of the run's text: twelve hexadecimal digits.
+    pub fn digest(&self) -> String {
+        let mut digest = hex(&Sha256::digest(self.to_json()));
+        digest.truncate(12);
+        digest
+    }
+}
+
+/// Returns bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Writes beside `path`, flushes to the disk, and renames.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
+    let unwritable = |source| RecordError::Unwritable { path: path.to_path_buf(), source };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    let write = || -> io::Result<()> {
+        if let Some(folder) = folder {
+            fs::create_dir_all(folder)?;
+        }
+        let mut file = fs::File::create(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    write().map_err(|source| {
+        // Removing what is half-written may fail for the reason that writing did.
+        let _ = fs::remove_file(&beside);
+        unwritable(source)
+    })
+}
