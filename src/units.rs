@@ -53,12 +53,12 @@ pub fn change(ln: f64) -> String {
     format!("{} %", change_number(ln))
 }
 
-/// Returns the interval of two logarithmic changes, `[+11.8, +16.9] %`.
+/// Returns the interval of two logarithmic changes in percent, `[+11.8, +16.9]`.
 pub fn interval(low_ln: f64, high_ln: f64) -> String {
     if low_ln == f64::NEG_INFINITY && high_ln == f64::INFINITY {
         return "unbounded".to_owned();
     }
-    format!("[{}, {}] %", change_number(low_ln), change_number(high_ln))
+    format!("[{}, {}]", change_number(low_ln), change_number(high_ln))
 }
 
 /// A percentage without its sign `%`. The decimals follow the size: 0.21, 14.2, 240.
@@ -195,6 +195,17 @@ pub fn exact(count: u64) -> f64 {
     count as f64
 }
 
+/// Returns bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
+        }
+    }
+    text
+}
+
 /// Returns a duration in whole nanoseconds, at most `u64::MAX` (584 years).
 pub fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
@@ -219,12 +230,17 @@ mod tests {
     }
 
     #[test]
+    fn bytes_become_two_digits_each() {
+        assert_eq!(hex(&[0x00, 0x0f, 0xa5, 0xff]), "000fa5ff");
+    }
+
+    #[test]
     fn changes_carry_their_sign_and_no_false_precision() {
         let changes = [0.0, 1e-9, 0.1328, -0.116, 0.0021, -0.000_01, 1.3, f64::INFINITY];
         let changes: Vec<_> = changes.into_iter().map(change).collect();
         insta::assert_snapshot!(changes.join(" · "),
             @"0.0 % · 0.0 % · +14.2 % · −11.0 % · +0.21 % · 0.0 % · +267 % · +∞");
-        insta::assert_snapshot!(interval(-0.01, 0.03), @"[−1.0, +3.0] %");
+        insta::assert_snapshot!(interval(-0.01, 0.03), @"[−1.0, +3.0]");
         insta::assert_snapshot!(interval(f64::NEG_INFINITY, f64::INFINITY), @"unbounded");
     }
 

@@ -19,7 +19,8 @@ pub fn encode(histogram: &Histogram<u64>) -> String {
 
 /// Reads a histogram back. Returns what is wrong with the text, if it is none.
 pub fn decode(text: &str) -> Result<Histogram<u64>, String> {
-    let bytes = STANDARD.decode(text).map_err(|error| format!("histogram is not base64: {error}"))?;
+    let bytes =
+        STANDARD.decode(text).map_err(|error| format!("histogram is not base64: {error}"))?;
     Deserializer::new()
         .deserialize(&mut bytes.as_slice())
         .map_err(|error| format!("histogram is not HdrHistogram V2: {error:?}"))

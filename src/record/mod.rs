@@ -18,6 +18,7 @@ use thiserror::Error;
 use crate::metric::Metric;
 use crate::metric::gate::{Gate, Policy, Rule};
 use crate::metric::limit::Limit;
+use crate::units;
 use crate::units::Ratio;
 
 /// The format that this version writes. Raised whenever a reader of the old one would misunderstand.
@@ -306,7 +307,10 @@ impl GateRecord {
             let (tolerance, floor) = (Ratio(rule.tolerance), Ratio(rule.floor));
             Ok((metric, Rule { policy, tolerance, floor }))
         };
-        Ok(Gate { alpha: self.alpha, rules: self.rules.iter().map(rule).collect::<Result<_, _>>()? })
+        Ok(Gate {
+            alpha: self.alpha,
+            rules: self.rules.iter().map(rule).collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -388,22 +392,18 @@ impl Run {
 
     /// Returns the run as the text that [`Run::save`] writes.
     pub fn to_json(&self) -> Vec<u8> {
-        let mut text = serde_json::to_vec(self).expect("a run has only string keys and finite numbers");
+        let mut text =
+            serde_json::to_vec(self).expect("a run has only string keys and finite numbers");
         text.push(b'\n');
         text
     }
 
     /// Returns the digest of the run's text: twelve hexadecimal digits.
     pub fn digest(&self) -> String {
-        let mut digest = hex(&Sha256::digest(self.to_json()));
+        let mut digest = units::hex(&Sha256::digest(self.to_json()));
         digest.truncate(12);
         digest
     }
-}
-
-/// Returns bytes as lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Writes beside `path`, flushes to the disk, and renames.
@@ -427,3 +427,6 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
         unwritable(source)
     })
 }
+
+#[cfg(test)]
+pub(crate) mod sample;

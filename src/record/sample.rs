@@ -1,0 +1,99 @@
+//! Made-up runs for the tests of whatever reads records.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+
+use crate::metric::gate::Gate;
+use crate::record::{
+    LaunchPair, Machine, Revision, Run, SCHEMA, ScenarioRun, Side, Slice, Trial, Trials, histogram,
+};
+
+/// What a made-up launch is like.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Level {
+    /// Mean service time of a request, in microseconds.
+    pub(crate) latency_us: u64,
+    /// CPU time of a request, in microseconds.
+    pub(crate) cpu_us: u64,
+    /// Peak memory, in MiB.
+    pub(crate) rss_mib: u64,
+}
+
+/// A level that most tests start from.
+pub(crate) const LEVEL: Level = Level { latency_us: 1_900, cpu_us: 520, rss_mib: 24 };
+
+/// A launch of 1 000 requests of 100 XML pairs; `wobble` moves its times by so many millionths.
+pub(crate) fn trial(level: Level, wobble: i64) -> Trial {
+    let moved = |us: u64| us * u64::try_from(1_000_000 + wobble).unwrap() / 1_000;
+    let service_ns = moved(level.latency_us);
+    let mut times = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
+    for request in 0..1_000_u64 {
+        times.record(service_ns * (900 + request / 5) / 1_000).unwrap();
+    }
+    Trial {
+        ready_ns: 20_000_000,
+        wall_ns: service_ns * 1_000,
+        requests: 1_000,
+        pairs: 100_000,
+        cpu_ns: Some(moved(level.cpu_us) * 1_000),
+        rss_bytes_max: Some(level.rss_mib << 20),
+        bytes_sent: 26_000_000,
+        bytes_received: 9_000_000,
+        slices: vec![Slice { requests: 100, service_ns: service_ns * 100 }; 10],
+        histogram: histogram::encode(&times),
+        failures: BTreeMap::new(),
+        first_failure: None,
+    }
+}
+
+/// A paired run of `smoke` with so many launch pairs, each a little different from the others.
+pub(crate) fn paired(launch_pairs: usize, base: Level, head: Level) -> Run {
+    let wobble = |i: usize, step: i64| (i64::try_from(i).unwrap() * step) % 4_000 - 2_000;
+    let pair = |i: usize| LaunchPair {
+        first: if i.is_multiple_of(2) { Side::Base } else { Side::Head },
+        base: trial(base, wobble(i, 1_709)),
+        head: trial(head, wobble(i, 2_311)),
+    };
+    let scenario = ScenarioRun {
+        name: "smoke".to_owned(),
+        load: "xml-compare-batch, closed, 1 connection".to_owned(),
+        payload: "d1ge57".to_owned(),
+        pairs_per_request: 100,
+        limits: BTreeMap::from([
+            ("errors".to_owned(), "<= 0 %".to_owned()),
+            ("throughput".to_owned(), ">= 333 pairs/s".to_owned()),
+        ]),
+        trials: Trials::Paired((0..launch_pairs).map(pair).collect()),
+    };
+    let revision = |label: &str, commit: &str| Revision {
+        label: label.to_owned(),
+        commit: Some(commit.to_owned()),
+        dirty: false,
+        start: "./api".to_owned(),
+    };
+    Run {
+        schema: SCHEMA,
+        tool: "0.1.0".to_owned(),
+        started: "2026-11-23T10:00:00Z".to_owned(),
+        wall_ns: 52_000_000_000,
+        seed: 7,
+        generator: 1,
+        config: "c0nf1g".to_owned(),
+        machine: Machine {
+            arch: "x86_64".to_owned(),
+            cpu: "AMD EPYC".to_owned(),
+            cores: 2,
+            memory_bytes: 24 << 30,
+            kernel: "Linux 6.1".to_owned(),
+            image: "Debian GNU/Linux 12".to_owned(),
+        },
+        base: Some(revision("main", "1d20e770aa")),
+        head: revision("head", "9f3c2ab0bb"),
+        gate: (&Gate::default()).into(),
+        launches_asked: 40,
+        looks: vec![10, 14, 20, 28, 40],
+        ended: None,
+        scenarios: vec![scenario],
+    }
+}
