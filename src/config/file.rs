@@ -1,0 +1,457 @@
+//! The file as it is written: every key, its type, its range, its default.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::de::{Deserialize, Deserializer, Error as _};
+use toml::Spanned;
+
+use crate::config::presets;
+use crate::metric::Metric;
+use crate::metric::gate::{Gate, Policy, Rule};
+use crate::metric::limit::Limit;
+use crate::payload;
+use crate::scenario::{Amount, Cpus, Load, Origin, Sampling, Scenario, Target};
+use crate::units;
+use crate::units::Ratio;
+
+/// What is wrong, and where in the text.
+pub(super) type Wrong = (Range<usize>, String);
+
+const READY_PATH: &str = "/xml-compare-api/health";
+const BATCH_PATH: &str = "/xml-compare-api/api/compare/xml/batch";
+const SINGLE_PATH: &str = "/xml-compare-api/api/compare/xml";
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct File {
+    target: TargetTable,
+    request: RequestTable,
+    payload: PayloadTable,
+    sampling: SamplingTable,
+    gate: GateTable,
+    scenario: Vec<Spanned<ScenarioTable>>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+struct TargetTable {
+    build: Option<String>,
+    start: Option<Spanned<String>>,
+    url: Option<Spanned<String>>,
+    port_env: Option<String>,
+    ready: Option<HttpPath>,
+    ready_timeout: Option<Time>,
+    stop_timeout: Option<Time>,
+    env: BTreeMap<String, String>,
+    cpus: Option<CpusWord>,
+    memory: Option<Size>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RequestTable {
+    kind: Option<KindWord>,
+    path: Option<HttpPath>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct PayloadTable {
+    seed: Option<u64>,
+    preset: Option<PresetWord>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+struct SamplingTable {
+    launches: Option<Positive>,
+    looks: Option<Spanned<Vec<usize>>>,
+    warm_up: Option<Time>,
+    load: Option<Time>,
+    slice: Option<Time>,
+    slice_requests: Option<Positive>,
+    bodies: Option<Positive>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct GateTable {
+    alpha: Option<Share>,
+    floor: Option<Floor>,
+    tolerance: BTreeMap<MetricKey, Share>,
+    policy: BTreeMap<MetricKey, PolicyWord>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(untagged, expecting = "expected a share such as 0.01, or a table such as { cpu = 0.02 }")]
+enum Floor {
+    All(Share),
+    Some(BTreeMap<MetricKey, Share>),
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ScenarioTable {
+    pub(super) name: Spanned<String>,
+    pairs: Option<Positive>,
+    #[serde(default)]
+    load: Option<LoadTable>,
+    #[serde(default)]
+    limits: Limits,
+    preset: Option<PresetWord>,
+    kind: Option<KindWord>,
+    path: Option<HttpPath>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LoadTable {
+    model: ModelWord,
+    connections: Option<Positive>,
+    requests: Option<Positive>,
+}
+
+impl File {
+    /// Returns what all scenarios share.
+    pub(super) fn common(&self, folder: &Path) -> Result<(Target, Sampling, Gate), Wrong> {
+        Ok((self.target.resolve(folder)?, self.sampling.resolve()?, self.gate.resolve()))
+    }
+
+    /// Returns the scenarios of the file, in its order.
+    pub(super) fn scenarios(&self, seed: Option<u64>) -> Result<Vec<Scenario>, Wrong> {
+        let mut scenarios: Vec<Scenario> = Vec::new();
+        for table in &self.scenario {
+            let scenario = self.scenario(table.get_ref(), seed);
+            let span = table.get_ref().name.span();
+            if scenarios.iter().any(|other| other.name == scenario.name) {
+                return Err((span, format!("a second scenario has the name `{}`", scenario.name)));
+            }
+            if scenario.name.is_empty() || scenario.name.chars().any(char::is_control) {
+                return Err((span, "a scenario's name is a line of visible text".to_owned()));
+            }
+            scenarios.push(scenario);
+        }
+        Ok(scenarios)
+    }
+
+    /// Returns one of the shipped scenarios, sent as this file's `[request]` says.
+    pub(super) fn preset(&self, preset: &presets::Preset, seed: Option<u64>) -> Scenario {
+        let mut scenario = self.blank(preset.name, None, None, preset.pairs, seed);
+        scenario.load = preset.load;
+        scenario.limits = preset.limits();
+        scenario
+    }
+
+    fn scenario(&self, table: &ScenarioTable, seed: Option<u64>) -> Scenario {
+        let preset = presets::PRESETS.iter().find(|preset| preset.name == table.name.get_ref());
+        let pairs = table.pairs.map(|pairs| pairs.0).or(preset.map(|preset| preset.pairs));
+        let mut scenario = self.blank(
+            table.name.get_ref(),
+            table.kind,
+            table.preset.as_ref(),
+            pairs.unwrap_or(presets::PAIRS),
+            seed,
+        );
+        if let Some(path) = &table.path {
+            scenario.path.clone_from(&path.0);
+        }
+        scenario.load = match (&table.load, preset) {
+            (Some(load), _) => load.resolve(),
+            (None, Some(preset)) => preset.load,
+            (None, None) => LoadTable::default().resolve(),
+        };
+        scenario.limits = match preset {
+            Some(preset) if table.limits.0.is_empty() => preset.limits(),
+            Some(_) | None => table.limits.0.clone(),
+        };
+        scenario
+    }
+
+    fn blank(
+        &self,
+        name: &str,
+        kind: Option<KindWord>,
+        preset: Option<&PresetWord>,
+        pairs: u64,
+        seed: Option<u64>,
+    ) -> Scenario {
+        let kind = kind.or(self.request.kind).map_or(payload::Kind::XmlCompareBatch, |word| word.0);
+        let seed = seed.or(self.payload.seed).unwrap_or(presets::SEED);
+        let preset = preset.or(self.payload.preset.as_ref()).map(|word| word.0);
+        let default_path = match kind {
+            payload::Kind::XmlCompare => SINGLE_PATH,
+            payload::Kind::XmlCompareBatch => BATCH_PATH,
+        };
+        let path = self.request.path.as_ref().map_or(default_path, |path| &path.0).to_owned();
+        // A request without a batch holds one XML pair, whatever the scenario asks of a batch.
+        let pairs = if kind == payload::Kind::XmlCompare { 1 } else { pairs };
+        Scenario {
+            name: name.to_owned(),
+            payload: presets::payload(preset.unwrap_or(payload::Preset::DepthMix), seed, pairs),
+            kind,
+            path,
+            load: LoadTable::default().resolve(),
+            limits: Vec::new(),
+        }
+    }
+}
+
+impl TargetTable {
+    fn resolve(&self, folder: &Path) -> Result<Target, Wrong> {
+        let origin = match (&self.start, &self.url) {
+            (Some(_), Some(url)) => {
+                return Err((url.span(), "`url` attaches and `start` starts: keep one".to_owned()));
+            }
+            (Some(start), None) => {
+                let words = shlex::split(start.get_ref()).unwrap_or_default();
+                if words.is_empty() {
+                    return Err((
+                        start.span(),
+                        "`start` is not a command: a quote is open, or it is empty".to_owned(),
+                    ));
+                }
+                if self.port_env.is_none() && !start.get_ref().contains("{port}") {
+                    return Err((
+                        start.span(),
+                        "the target would not learn its port: write `{port}` in `start`, or name a variable by `port-env`".to_owned(),
+                    ));
+                }
+                Origin::Start(start.get_ref().clone())
+            }
+            (None, Some(url)) => Origin::Attach(url.get_ref().clone()),
+            (None, None) => Origin::Embedded,
+        };
+        let seconds =
+            |time: &Option<Time>, default| time.map_or(Duration::from_secs(default), |time| time.0);
+        Ok(Target {
+            dir: folder.to_path_buf(),
+            build: self.build.clone(),
+            origin,
+            ready: self.ready.as_ref().map_or(READY_PATH, |path| &path.0).to_owned(),
+            ready_timeout: seconds(&self.ready_timeout, 30),
+            stop_timeout: seconds(&self.stop_timeout, 5),
+            env: self.env.clone().into_iter().collect(),
+            port_env: self.port_env.clone(),
+            cpus: self.cpus.map_or(Cpus::Auto, |word| word.0),
+            memory_bytes_max: self.memory.map(|size| size.0),
+        })
+    }
+}
+
+impl SamplingTable {
+    fn resolve(&self) -> Result<Sampling, Wrong> {
+        let default = Sampling::default();
+        let looks = match &self.looks {
+            None => default.looks,
+            Some(looks) => {
+                let ascending = looks.get_ref().windows(2).all(|pair| pair[0] < pair[1]);
+                if !ascending || looks.get_ref().first().is_none_or(|&first| first < 5) {
+                    return Err((
+                        looks.span(),
+                        "looks are ascending numbers of launch pairs from 5 on, such as [10, 14, 20, 28, 40]".to_owned(),
+                    ));
+                }
+                looks.get_ref().clone()
+            }
+        };
+        let count = |value: Option<Positive>, default| value.map_or(default, |value| value.0);
+        Ok(Sampling {
+            launches: self.launches.map_or(default.launches, Positive::size),
+            looks,
+            warm_up: self.warm_up.map_or(default.warm_up, |time| time.0),
+            load: self.load.map_or(default.load, |time| time.0),
+            slice: self.slice.map_or(default.slice, |time| time.0),
+            slice_requests: count(self.slice_requests, default.slice_requests),
+            bodies: count(self.bodies, default.bodies),
+        })
+    }
+}
+
+impl GateTable {
+    fn resolve(&self) -> Gate {
+        let mut gate = Gate::default();
+        if let Some(alpha) = self.alpha {
+            gate.alpha = alpha.0;
+        }
+        for (metric, rule) in &mut gate.rules {
+            let key = MetricKey(*metric);
+            let floor = match &self.floor {
+                Some(Floor::All(floor)) => Some(floor),
+                Some(Floor::Some(floors)) => floors.get(&key),
+                None => None,
+            };
+            *rule = Rule {
+                policy: self.policy.get(&key).map_or(rule.policy, |word| word.0),
+                tolerance: self.tolerance.get(&key).map_or(rule.tolerance, |share| Ratio(share.0)),
+                floor: floor.map_or(rule.floor, |share| Ratio(share.0)),
+            };
+        }
+        gate
+    }
+}
+
+impl LoadTable {
+    fn resolve(&self) -> Load {
+        let ModelWord = self.model;
+        let connections = self.connections.map_or(1, |connections| connections.0);
+        Load {
+            connections: u32::try_from(connections).unwrap_or(u32::MAX),
+            amount: self.requests.map_or(Amount::Time, |requests| Amount::Requests(requests.0)),
+        }
+    }
+}
+
+/// A value that is checked while it is parsed, so that an error has a line.
+macro_rules! checked {
+    ($(#[$doc:meta])* $name:ident($inner:ty) from $raw:ty, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        struct $name($inner);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let raw = <$raw>::deserialize(deserializer)?;
+                let check: fn($raw) -> Result<$inner, String> = $check;
+                check(raw).map($name).map_err(D::Error::custom)
+            }
+        }
+    };
+}
+
+checked!(
+    /// A duration such as `30 s`.
+    Time(Duration) from String, |text| units::parse_duration(&text)
+);
+checked!(
+    /// A size such as `2 GiB`.
+    Size(u64) from String, |text| units::parse_bytes(&text)
+);
+checked!(
+    /// A whole number from 1 on.
+    Positive(u64) from i64, |number| match u64::try_from(number) {
+        Ok(number) if number > 0 => Ok(number),
+        Ok(_) | Err(_) => Err(format!("{number} is not a whole number from 1 on")),
+    }
+);
+checked!(
+    /// A share between 0 and 1, both excluded.
+    Share(f64) from f64, |share| if share > 0.0 && share < 1.0 {
+        Ok(share)
+    } else {
+        Err(format!("{share} is not a share between 0 and 1, such as 0.03 for 3 %"))
+    }
+);
+checked!(
+    /// The path of a URL.
+    HttpPath(String) from String, |path| {
+        let legal = path.bytes().all(|byte| byte.is_ascii_graphic());
+        if path.starts_with('/') && legal {
+            Ok(path)
+        } else {
+            Err(format!("`{path}` is not a path of a URL: it begins with `/` and has no spaces"))
+        }
+    }
+);
+checked!(
+    /// A request kind.
+    KindWord(payload::Kind) from String, |word| payload::Kind::from_name(&word).ok_or_else(|| {
+        let known: Vec<_> = payload::Kind::ALL.iter().map(|kind| kind.name()).collect();
+        format!("unknown request kind `{word}`; there are {}", known.join(", "))
+    })
+);
+checked!(
+    /// A payload preset.
+    PresetWord(payload::Preset) from String, |word| payload::Preset::from_name(&word).ok_or_else(|| {
+        let known: Vec<_> = payload::Preset::ALL.iter().map(|preset| preset.name()).collect();
+        format!("unknown payload preset `{word}`; there are {}", known.join(", "))
+    })
+);
+checked!(
+    /// A policy.
+    PolicyWord(Policy) from String, |word| Policy::from_key(&word)
+        .ok_or_else(|| format!("unknown policy `{word}`; there are gate, report, off"))
+);
+checked!(
+    /// A choice of processors.
+    CpusWord(Cpus) from String, |word| match word.as_str() {
+        "auto" => Ok(Cpus::Auto),
+        "shared" => Ok(Cpus::Shared),
+        _ => Err(format!("unknown choice `{word}`; there are auto, shared")),
+    }
+);
+checked!(
+    /// A metric's key.
+    MetricWord(Metric) from String, |word| Metric::from_key(&word).ok_or_else(|| {
+        let known: Vec<_> = Metric::ALL.into_iter().map(Metric::key).collect();
+        format!("unknown metric `{word}`; there are {}", known.join(", "))
+    })
+);
+
+impl Copy for Time {}
+impl Copy for Size {}
+impl Copy for Positive {}
+impl Copy for Share {}
+impl Copy for KindWord {}
+impl Copy for CpusWord {}
+
+impl Positive {
+    fn size(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+/// A metric's key as the key of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct MetricKey(Metric);
+
+impl<'de> Deserialize<'de> for MetricKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        MetricWord::deserialize(deserializer).map(|word| Self(word.0))
+    }
+}
+
+/// The load model: closed, the only one that launch pairs can share in slices.
+#[derive(Debug, Clone, Copy, Default)]
+struct ModelWord;
+
+impl<'de> Deserialize<'de> for ModelWord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "closed" => Ok(Self),
+            word => Err(D::Error::custom(format!("unknown load model `{word}`; there is closed"))),
+        }
+    }
+}
+
+/// The limits of a scenario.
+#[derive(Debug, Default)]
+struct Limits(Vec<Limit>);
+
+impl<'de> Deserialize<'de> for Limits {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Limits;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table such as { p95 = \"<= 300 s\" }")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<Limits, A::Error> {
+                let mut limits = Vec::new();
+                while let Some((key, text)) = map.next_entry::<String, String>()? {
+                    limits.push(Limit::parse(&key, &text).map_err(A::Error::custom)?);
+                }
+                Ok(Limits(limits))
+            }
+        }
+        deserializer.deserialize_map(Visitor)
+    }
+}

@@ -1,0 +1,96 @@
+//! The scenarios that ship with the program, by name.
+
+use crate::config::file::File;
+use crate::config::{Choice, ConfigError};
+use crate::metric::limit::Limit;
+use crate::payload;
+use crate::scenario::{Amount, Load, Scenario};
+
+/// The seed of payloads, where nobody gives one.
+pub(super) const SEED: u64 = 42;
+
+/// XML pairs in a request, where nobody says how many.
+pub(super) const PAIRS: u64 = 100;
+
+/// A shipped scenario.
+#[derive(Debug)]
+pub struct Preset {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is for, in a line.
+    pub purpose: &'static str,
+    /// XML pairs in a request.
+    pub pairs: u64,
+    /// How requests follow each other.
+    pub load: Load,
+    limits: &'static [(&'static str, &'static str)],
+}
+
+/// Every shipped scenario. Limits are those that the project's first users were promised.
+pub const PRESETS: &[Preset] = &[
+    Preset {
+        name: "smoke",
+        purpose: "100 XML pairs a request, many requests: the default gate of a pull request",
+        pairs: 100,
+        load: Load { connections: 1, amount: Amount::Time },
+        limits: &[("throughput", ">= 333 pairs/s"), ("errors", "0 %")],
+    },
+    Preset {
+        name: "nominal",
+        purpose: "100 000 XML pairs in one request: the promised workload",
+        pairs: 100_000,
+        load: Load { connections: 1, amount: Amount::Requests(1) },
+        limits: &[
+            ("throughput", ">= 333 pairs/s"),
+            ("p95", "<= 300 s"),
+            ("rss", "<= 8 GiB"),
+            ("errors", "0 %"),
+        ],
+    },
+];
+
+impl Preset {
+    /// Returns the promises that come with the scenario.
+    pub fn limits(&self) -> Vec<Limit> {
+        let parse = |(key, text): &(&str, &str)| {
+            Limit::parse(key, text).expect("a shipped limit is well written")
+        };
+        self.limits.iter().map(parse).collect()
+    }
+}
+
+/// Keeps the scenarios that were asked for: those of the file, then shipped ones.
+pub(super) fn choose(
+    scenarios: Vec<Scenario>,
+    file: &File,
+    choice: &Choice,
+) -> Result<Vec<Scenario>, ConfigError> {
+    let preset = |name: &str| {
+        let preset = PRESETS.iter().find(|preset| preset.name == name)?;
+        Some(file.preset(preset, choice.seed))
+    };
+    if choice.scenarios.is_empty() {
+        if scenarios.is_empty() {
+            return Ok(vec![preset("smoke").expect("smoke is shipped")]);
+        }
+        return Ok(scenarios);
+    }
+    let find = |name: &String| {
+        let own = scenarios.iter().find(|scenario| scenario.name == *name).cloned();
+        own.or_else(|| preset(name)).ok_or_else(|| {
+            let own = scenarios.iter().map(|scenario| scenario.name.as_str());
+            let shipped = PRESETS.iter().map(|preset| preset.name);
+            let mut known: Vec<_> = own.chain(shipped).collect();
+            known.dedup();
+            ConfigError::UnknownScenario { name: name.clone(), known: known.join(", ") }
+        })
+    };
+    choice.scenarios.iter().map(find).collect()
+}
+
+/// Returns the payload of a preset.
+pub(super) fn payload(preset: payload::Preset, seed: u64, pairs: u64) -> payload::Spec {
+    match preset {
+        payload::Preset::DepthMix => payload::Spec::depth_mix(seed, pairs),
+    }
+}

@@ -1,0 +1,50 @@
+//! The commented configuration that `xmlperf init` writes.
+
+/// A configuration for the XML-Compare-API, with every key and its default.
+pub const TEMPLATE: &str = r#"# xmlperf measures the API below on every pull request: `xmlperf compare --baseline main`.
+# Keys that are commented out show their defaults.
+
+[target]
+build = "cargo build --release"               # how a base is built from a git ref, in a shell
+start = "./target/release/xml-compare-api"    # run from this folder; {port} stands for a free port
+port-env = "APP_PORT"                         # or a variable that carries the port
+ready = "/xml-compare-api/health"             # polled until it answers 2xx
+# ready-timeout = "30 s"
+# stop-timeout = "5 s"                        # from SIGTERM to SIGKILL
+# env = { RUST_LOG = "warn" }
+# cpus = "auto"                               # target and load on different cores; or "shared"
+# memory = "2 GiB"
+# url = "http://127.0.0.1:3000"               # instead of `start`: attach to what runs already
+
+[request]
+kind = "xml-compare-batch"
+path = "/xml-compare-api/api/compare/xml/batch"
+
+[payload]
+seed = 42
+preset = "depth-mix"                          # 60 % depth 2, 30 % depth 3, 10 % depth 5; 70 % identical
+
+# [sampling]
+# looks = [10, 14, 20, 28, 40]                # launch pairs after which a verdict may be drawn
+# load = "1 s"                                # measured load on each side of a launch pair
+# warm-up = "500 ms"                          # a JVM needs more
+# launches = 5                                # of `xmlperf run`
+
+[[scenario]]
+name = "smoke"
+pairs = 100                                   # XML pairs in one request
+load = { model = "closed", connections = 1 }
+limits = { throughput = ">= 333 pairs/s", errors = "0 %" }
+
+# [[scenario]]
+# name = "nominal"
+# pairs = 100_000
+# load = { model = "closed", connections = 1, requests = 1 }
+# limits = { throughput = ">= 333 pairs/s", p95 = "<= 300 s", rss = "<= 8 GiB", errors = "0 %" }
+
+[gate]
+alpha = 0.01                                  # chance of a false alarm, over all metrics and scenarios
+floor = 0.01                                  # smaller changes are never called a regression
+tolerance = { cpu = 0.03, latency = 0.03, rss = 0.05, p95 = 0.05, p99 = 0.10 }
+# policy = { p95 = "gate", rss = "report", p99 = "off" }
+"#;

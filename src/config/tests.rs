@@ -1,0 +1,142 @@
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+use crate::metric::Metric;
+use crate::metric::gate::Policy;
+use crate::scenario::{Amount, Load};
+
+fn read(text: &str) -> Result<Suite, ConfigError> {
+    parse(text, "xmlperf.toml", Path::new("/checkout"), &Choice::default())
+}
+
+fn refusal(text: &str) -> String {
+    read(text).expect_err(text).to_string()
+}
+
+#[test]
+fn nothing_written_means_the_reference_api_under_smoke() {
+    let suite = read("").unwrap();
+    assert_eq!(suite.target.origin, Origin::Embedded);
+    let names: Vec<_> = suite.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
+    assert_eq!(names, ["smoke"]);
+    assert_eq!(suite.scenarios[0].load, Load { connections: 1, amount: Amount::Time });
+}
+
+#[test]
+fn the_template_is_understood_and_its_comments_show_the_defaults() {
+    let written = read(TEMPLATE).unwrap();
+    let uncommented = TEMPLATE
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest) if rest.contains(" = ") || rest.starts_with('[') => rest,
+            Some(_) | None => line,
+        })
+        .filter(|line| {
+            !["url =", "memory =", "env =", "policy ="].iter().any(|key| line.starts_with(key))
+        })
+        .collect::<Vec<_>>()
+        .join("\n");
+    let full = read(&uncommented).unwrap();
+    assert_eq!(full.sampling, written.sampling);
+    assert_eq!(full.target.ready_timeout, written.target.ready_timeout);
+    assert_eq!(full.gate, written.gate);
+    assert_eq!(full.scenarios.len(), 2);
+}
+
+#[test]
+fn a_preset_lends_its_load_and_limits_to_a_scenario_of_its_name() {
+    let suite = read("[[scenario]]\nname = \"nominal\"\n").unwrap();
+    assert_eq!(suite.scenarios[0].load.amount, Amount::Requests(1));
+    assert_eq!(suite.scenarios[0].limits.len(), 4);
+}
+
+#[test]
+fn gate_rules_are_merged_over_the_defaults() {
+    let gate = read("[gate]\nfloor = { cpu = 0.02 }\npolicy = { p95 = \"gate\" }\n").unwrap().gate;
+    assert_eq!(gate.rule(Metric::P95).policy, Policy::Gate);
+    assert!((gate.rule(Metric::Cpu).floor.0 - 0.02).abs() < 1e-12);
+    assert!((gate.rule(Metric::Latency).floor.0 - 0.01).abs() < 1e-12);
+}
+
+#[test]
+fn times_are_read_with_their_unit() {
+    let suite = read("[sampling]\nwarm-up = \"2 s\"\n").unwrap();
+    assert_eq!(suite.sampling.warm_up, Duration::from_secs(2));
+}
+
+#[test]
+fn what_is_wrong_is_named_with_line_key_and_a_way_out() {
+    insta::assert_snapshot!(refusal("[gate]\nalfa = 0.01\n"), @"
+    xmlperf.toml:2:1: unknown field `alfa`, expected one of `alpha`, `floor`, `tolerance`, `policy`
+
+        alfa = 0.01
+    ");
+    insta::assert_snapshot!(refusal("[target]\nready-timeout = \"soon\"\n"), @r#"
+    xmlperf.toml:2:17: `soon` is not a duration such as `500 ms`, `30 s`, `3 m` or `1 h`
+
+        ready-timeout = "soon"
+    "#);
+    insta::assert_snapshot!(refusal("[target]\nstart = \"./api\"\n"), @r#"
+    xmlperf.toml:2:9: the target would not learn its port: write `{port}` in `start`, or name a variable by `port-env`
+
+        start = "./api"
+    "#);
+    insta::assert_snapshot!(refusal("[[scenario]]\nname = \"a\"\npairs = 0\n"), @"
+    xmlperf.toml:3:9: 0 is not a whole number from 1 on
+
+        pairs = 0
+    ");
+    insta::assert_snapshot!(refusal("[[scenario]]\nname = \"a\"\nlimits = { p95 = \"300 s\" }\n"), @r#"
+    xmlperf.toml:3:10: `300 s` does not begin with `<=` or `>=`
+
+        limits = { p95 = "300 s" }
+    "#);
+    insta::assert_snapshot!(refusal("[[scenario]]\nname = \"a\"\n[[scenario]]\nname = \"a\"\n"), @r#"
+    xmlperf.toml:4:8: a second scenario has the name `a`
+
+        name = "a"
+    "#);
+    insta::assert_snapshot!(refusal("[request]\nkind = \"soup11\"\n"), @r#"
+    xmlperf.toml:2:8: unknown request kind `soup11`; there are xml-compare, xml-compare-batch
+
+        kind = "soup11"
+    "#);
+    insta::assert_snapshot!(refusal("[gate]\nalpha = 5\n"), @"
+    xmlperf.toml:2:9: 5 is not a share between 0 and 1, such as 0.03 for 3 %
+
+        alpha = 5
+    ");
+    insta::assert_snapshot!(refusal("[sampling]\nlooks = [20, 10]\n"), @"
+    xmlperf.toml:2:9: looks are ascending numbers of launch pairs from 5 on, such as [10, 14, 20, 28, 40]
+
+        looks = [20, 10]
+    ");
+    insta::assert_snapshot!(refusal("[target\n"), @"
+    xmlperf.toml:1:8: unclosed table, expected `]`
+
+        [target
+    ");
+}
+
+#[test]
+fn a_scenario_that_does_not_exist_is_answered_with_those_that_do() {
+    let choice = Choice { scenarios: vec!["smoky".to_owned()], seed: None };
+    let error = parse("", "xmlperf.toml", Path::new("."), &choice).unwrap_err();
+    insta::assert_snapshot!(error, @"
+    there is no scenario `smoky`
+
+    hint: there are smoke, nominal
+    ");
+}
+
+#[test]
+fn the_digest_follows_what_shapes_the_numbers_and_nothing_else() {
+    let digest = |text: &str| read(text).unwrap().digest;
+    let plain = digest("");
+    assert_eq!(plain, digest("[gate]\nalpha = 0.05\n"));
+    assert_eq!(plain, digest("[target]\nbuild = \"make\"\n"));
+    assert_ne!(plain, digest("[payload]\nseed = 7\n"));
+    assert_ne!(plain, digest("[sampling]\nwarm-up = \"2 s\"\n"));
+    assert_ne!(plain, digest("[[scenario]]\nname = \"smoke\"\npairs = 50\n"));
+}
