@@ -1,7 +1,327 @@
-//! Sets a head against its base and says what follows.
+//! Sets head against base and says what follows.
 //!
-//! What was computed and what it means are two things: [`decision`] turns differences into verdicts
-//! and knows neither metric names nor files, so that the rule can be tested, and its error rate
-//! simulated, without measuring anything.
+//! A [`Comparison`] is everything a report may show, computed once: no format derives a number of its
+//! own. What decides, and how the error rate is shared among all that decides, is in [`decision`].
 
 pub mod decision;
+mod promises;
+mod values;
+
+use thiserror::Error;
+
+use crate::compare::decision::{Design, Hypothesis, Judgement, Verdict};
+use crate::compare::values::{Launch, Missing, Pair};
+use crate::metric::gate::{Gate, Policy, Rule};
+use crate::metric::{Better, Metric};
+use crate::record::{Ended, Machine, Revision, Run, ScenarioRun, Trials};
+use crate::units::Ratio;
+
+pub use crate::compare::promises::Promise;
+
+/// What a run says: about each metric, each promise, and as a whole.
+#[derive(Debug, Clone)]
+pub struct Comparison {
+    /// What was compared against, if anything.
+    pub base: Option<Revision>,
+    /// What was judged.
+    pub head: Revision,
+    /// Where.
+    pub machine: Machine,
+    /// Every metric of every scenario that is not switched off.
+    pub rows: Vec<Row>,
+    /// Every limit of every scenario.
+    pub promises: Vec<Promise>,
+    /// How the numbers came about.
+    pub method: Method,
+    /// What follows.
+    pub outcome: Outcome,
+}
+
+/// How the numbers came about.
+#[derive(Debug, Clone)]
+pub struct Method {
+    /// Launches, or launch pairs, that were measured.
+    pub launches: usize,
+    /// How many there would have been at most.
+    pub launches_asked: usize,
+    /// Whether base and head ran side by side.
+    pub paired: bool,
+    /// Chance that a comparison in which nothing changed calls any metric slower.
+    pub alpha: f64,
+    /// Metrics and scenarios that share it.
+    pub family: usize,
+    /// How long it took, in nanoseconds.
+    pub wall_ns: u64,
+    /// Seed of the coins.
+    pub seed: u64,
+    /// Names of the scenarios, in order.
+    pub scenarios: Vec<String>,
+    /// Version of the program that measured.
+    pub tool: String,
+}
+
+/// One metric of one scenario.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The metric.
+    pub metric: Metric,
+    /// What is asked of it.
+    pub rule: Rule,
+    /// Base, over all launches, in the metric's unit.
+    pub base: Option<f64>,
+    /// Head, over all launches, in the metric's unit.
+    pub head: Option<f64>,
+    /// What follows.
+    pub finding: Finding,
+}
+
+/// A change with its interval, as logarithms of head over base.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Change {
+    /// The Hodges-Lehmann estimate.
+    pub estimate_ln: f64,
+    /// Lower limit.
+    pub low_ln: f64,
+    /// Upper limit.
+    pub high_ln: f64,
+}
+
+/// What is known of a metric's change. Logarithms are of head over base, above 0 where head is worse.
+#[derive(Debug, Clone)]
+pub enum Finding {
+    /// There is nothing to compare with.
+    Alone,
+    /// It decides.
+    Judged(Judgement),
+    /// It is shown and does not decide.
+    Reported(Judgement),
+    /// There is no number; the reason.
+    Missing(String),
+}
+
+/// What follows from a comparison as a whole, the gravest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// There are no numbers to judge; the reason.
+    NotMeasured(String),
+    /// A metric regressed, or a limit is broken.
+    Regressed,
+    /// A metric that decides was not decided.
+    Inconclusive,
+    /// A metric improved, and none regressed.
+    Improved,
+    /// Nothing got worse.
+    Pass,
+}
+
+/// Why a record cannot be judged.
+#[derive(Debug, Error)]
+pub enum CompareError {
+    /// A rule, a limit or a histogram in it makes no sense.
+    #[error("the run cannot be judged: {0}")]
+    Nonsense(String),
+    /// Alpha or looks are impossible.
+    #[error("the run cannot be judged")]
+    Design(#[from] decision::DesignError),
+}
+
+impl Comparison {
+    /// Judges a run from its numbers.
+    pub fn of(run: &Run) -> Result<Self, CompareError> {
+        let gate = run.gate.gate().map_err(CompareError::Nonsense)?;
+        let mut rows = Vec::new();
+        let mut differences = Vec::new();
+        let mut promises = Vec::new();
+        for scenario in &run.scenarios {
+            rows_of(scenario, &gate, &mut rows, &mut differences)
+                .map_err(CompareError::Nonsense)?;
+            promises.extend(promises::of(scenario).map_err(CompareError::Nonsense)?);
+        }
+        let launches = run.scenarios.iter().map(ScenarioRun::launches).min().unwrap_or(0);
+        let family = if run.base.is_some() { judge(run, &mut rows, differences)? } else { 0 };
+        let outcome = outcome(run, launches, &rows, &promises);
+        Ok(Self {
+            base: run.base.clone(),
+            head: run.head.clone(),
+            machine: run.machine.clone(),
+            rows,
+            promises,
+            method: Method {
+                launches,
+                launches_asked: run.launches_asked,
+                paired: run.base.is_some(),
+                alpha: gate.alpha,
+                family,
+                wall_ns: run.wall_ns,
+                seed: run.seed,
+                scenarios: run.scenarios.iter().map(|scenario| scenario.name.clone()).collect(),
+                tool: run.tool.clone(),
+            },
+            outcome,
+        })
+    }
+
+    /// Returns whether every metric that decides has been decided, so that no launch is needed.
+    pub fn is_decided(&self) -> bool {
+        self.rows.iter().all(|row| row.verdict() != Some(Verdict::Inconclusive))
+    }
+
+    /// Returns how many metrics that decide got this verdict.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.rows.iter().filter(|row| row.verdict() == Some(verdict)).count()
+    }
+
+    /// Returns the largest tolerance of a metric that decides: what *unchanged* is certain up to.
+    pub fn tolerance(&self) -> Option<Ratio> {
+        let judged = self.rows.iter().filter(|row| row.verdict().is_some());
+        judged.map(|row| row.rule.tolerance).max_by(|a, b| a.0.total_cmp(&b.0))
+    }
+
+    /// Returns the limits that do not hold.
+    pub fn broken(&self) -> impl Iterator<Item = &Promise> {
+        self.promises.iter().filter(|promise| !promise.holds())
+    }
+}
+
+impl Row {
+    /// Returns the verdict of a metric that decides.
+    pub fn verdict(&self) -> Option<Verdict> {
+        match &self.finding {
+            Finding::Judged(judgement) => Some(judgement.verdict),
+            Finding::Alone | Finding::Reported(_) | Finding::Missing(_) => None,
+        }
+    }
+
+    /// Returns the change of the metric, whether or not it decides.
+    pub fn judgement(&self) -> Option<&Judgement> {
+        match &self.finding {
+            Finding::Judged(judgement) | Finding::Reported(judgement) => Some(judgement),
+            Finding::Alone | Finding::Missing(_) => None,
+        }
+    }
+
+    /// Returns the change as head over base in the metric's own direction, on the logarithmic scale:
+    /// below 0 where the number fell, even if that is worse.
+    pub fn change(&self) -> Option<Change> {
+        let Judgement { estimate_ln, low_ln, high_ln, .. } = *self.judgement()?;
+        Some(match self.metric.better() {
+            Better::Lower => Change { estimate_ln, low_ln, high_ln },
+            Better::Higher => {
+                Change { estimate_ln: -estimate_ln, low_ln: -high_ln, high_ln: -low_ln }
+            }
+        })
+    }
+
+    /// Returns whether a metric that should decide has no number.
+    pub fn is_lost(&self) -> bool {
+        self.rule.policy == Policy::Gate && matches!(self.finding, Finding::Missing(_))
+    }
+}
+
+/// Metrics that need a lane of their own. They have no row where that lane was not run.
+const OTHER_LANES: [Metric; 3] = [Metric::Work, Metric::Leak, Metric::Allocations];
+
+/// Adds the scenario's rows, and beside each the differences of its launch pairs, if it has them.
+fn rows_of(
+    scenario: &ScenarioRun,
+    gate: &Gate,
+    rows: &mut Vec<Row>,
+    differences: &mut Vec<Vec<f64>>,
+) -> Result<(), String> {
+    let pairs: Vec<Pair<'_>> = match &scenario.trials {
+        Trials::Paired(pairs) => pairs.iter().map(Pair::new).collect::<Result<_, _>>()?,
+        Trials::Single(_) => Vec::new(),
+    };
+    let singles: Vec<Launch<'_>> = match &scenario.trials {
+        Trials::Paired(_) => Vec::new(),
+        Trials::Single(trials) => trials.iter().map(Launch::new).collect::<Result<_, _>>()?,
+    };
+    let base: Vec<&Launch<'_>> = pairs.iter().map(|pair| &pair.base).collect();
+    let head: Vec<&Launch<'_>> = pairs.iter().map(|pair| &pair.head).chain(&singles).collect();
+    for metric in Metric::ALL {
+        let rule = gate.rule(metric);
+        if rule.policy == Policy::Off || OTHER_LANES.contains(&metric) {
+            continue;
+        }
+        let found: Result<Vec<f64>, Missing> =
+            pairs.iter().map(|pair| pair.difference(metric)).collect();
+        let (finding, numbers) = match found {
+            _ if !singles.is_empty() => (Finding::Alone, Vec::new()),
+            Ok(numbers) => (Finding::Alone, numbers),
+            Err(missing) => (Finding::Missing(missing.reason()), Vec::new()),
+        };
+        rows.push(Row {
+            scenario: scenario.name.clone(),
+            metric,
+            rule,
+            base: values::overall(&base, metric),
+            head: values::overall(&head, metric),
+            finding,
+        });
+        differences.push(numbers);
+    }
+    Ok(())
+}
+
+/// Fills in the findings, and returns how many hypotheses share the error rate.
+fn judge(run: &Run, rows: &mut [Row], differences: Vec<Vec<f64>>) -> Result<usize, CompareError> {
+    let hypothesis = |rule: Rule| Hypothesis { floor: rule.floor.0, tolerance: rule.tolerance.0 };
+    let design = Design::new(run.gate.alpha, run.looks.clone())?;
+    let measured = rows.iter_mut().zip(differences).filter(|(_, numbers)| !numbers.is_empty());
+    let (mut gating, mut reported) = (Vec::new(), Vec::new());
+    for (row, numbers) in measured {
+        match row.rule.policy {
+            Policy::Gate => gating.push((row, numbers)),
+            Policy::Report | Policy::Off => reported.push((row, numbers)),
+        }
+    }
+    let family = gating.len();
+    let hypotheses: Vec<_> = gating.iter().map(|(row, _)| hypothesis(row.rule)).collect();
+    let (gating, numbers): (Vec<_>, Vec<_>) = gating.into_iter().unzip();
+    let judgements = decision::judge(&design, &hypotheses, &numbers, run.seed);
+    for (row, judgement) in gating.into_iter().zip(judgements) {
+        row.finding = Finding::Judged(judgement);
+    }
+    // Outside the family: what never decides needs no share of the error rate.
+    for (row, numbers) in reported {
+        let judgements = decision::judge(&design, &[hypothesis(row.rule)], &[numbers], run.seed);
+        row.finding = Finding::Reported(
+            judgements.into_iter().next().expect("one hypothesis, one judgement"),
+        );
+    }
+    Ok(family)
+}
+
+fn outcome(run: &Run, launches: usize, rows: &[Row], promises: &[Promise]) -> Outcome {
+    match &run.ended {
+        Some(Ended::Failed { side, scenario, reason }) => {
+            let during = scenario.as_ref().map(|name| format!(" in `{name}`")).unwrap_or_default();
+            return Outcome::NotMeasured(format!("{}{during}: {reason}", side.name()));
+        }
+        Some(Ended::Interrupted) => {
+            let asked = run.launches_asked;
+            return Outcome::NotMeasured(format!(
+                "interrupted after {launches} of {asked} launches"
+            ));
+        }
+        None => {}
+    }
+    if launches == 0 || rows.is_empty() {
+        return Outcome::NotMeasured("nothing was measured".to_owned());
+    }
+    let any = |verdict| rows.iter().any(|row| row.verdict() == Some(verdict));
+    if any(Verdict::Regressed) || promises.iter().any(|promise| !promise.holds()) {
+        Outcome::Regressed
+    } else if any(Verdict::Inconclusive) || rows.iter().any(Row::is_lost) {
+        Outcome::Inconclusive
+    } else if any(Verdict::Improved) {
+        Outcome::Improved
+    } else {
+        Outcome::Pass
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::record::Side;
+use crate::record::sample::{LEVEL, Level, paired};
+
+fn comparison(run: &Run) -> Comparison {
+    Comparison::of(run).unwrap()
+}
+
+fn verdict(comparison: &Comparison, metric: Metric) -> Option<Verdict> {
+    comparison.rows.iter().find(|row| row.metric == metric).unwrap().verdict()
+}
+
+const SLOWER_CPU: Level = Level { cpu_us: 572, ..LEVEL };
+
+#[test]
+fn nothing_changed_is_shown_equal_and_passes() {
+    let comparison = comparison(&paired(10, LEVEL, LEVEL));
+    assert_eq!(comparison.outcome, Outcome::Pass);
+    assert_eq!(comparison.method.family, 3);
+    assert_eq!(verdict(&comparison, Metric::Cpu), Some(Verdict::Unchanged));
+    assert!(comparison.is_decided());
+}
+
+#[test]
+fn ten_percent_of_cpu_is_a_regression_of_cpu_and_of_nothing_else() {
+    let comparison = comparison(&paired(10, LEVEL, SLOWER_CPU));
+    assert_eq!(comparison.outcome, Outcome::Regressed);
+    assert_eq!(verdict(&comparison, Metric::Cpu), Some(Verdict::Regressed));
+    assert_eq!(verdict(&comparison, Metric::Latency), Some(Verdict::Unchanged));
+    let row = comparison.rows.iter().find(|row| row.metric == Metric::Cpu).unwrap();
+    assert!((row.change().unwrap().estimate_ln.exp() - 1.1).abs() < 0.003);
+}
+
+#[test]
+fn less_throughput_is_worse_and_is_shown_as_less() {
+    let comparison = comparison(&paired(10, LEVEL, Level { latency_us: 2_090, ..LEVEL }));
+    let row = comparison.rows.iter().find(|row| row.metric == Metric::Throughput).unwrap();
+    assert!(row.judgement().unwrap().estimate_ln > 0.08, "worse is above 0");
+    assert!(row.change().unwrap().estimate_ln < -0.08, "the number itself fell");
+}
+
+#[test]
+fn fewer_launch_pairs_than_the_first_look_decide_nothing() {
+    let comparison = comparison(&paired(9, LEVEL, SLOWER_CPU));
+    assert_eq!(comparison.outcome, Outcome::Inconclusive);
+    assert!(!comparison.is_decided());
+}
+
+#[test]
+fn a_failed_launch_is_never_a_verdict() {
+    let mut run = paired(10, LEVEL, SLOWER_CPU);
+    let reason = "exited with status 7".to_owned();
+    run.ended =
+        Some(Ended::Failed { side: Side::Head, scenario: Some("smoke".to_owned()), reason });
+    let expected = "head in `smoke`: exited with status 7".to_owned();
+    assert_eq!(comparison(&run).outcome, Outcome::NotMeasured(expected));
+}
+
+#[test]
+fn an_interrupted_run_says_how_far_it_came() {
+    let mut run = paired(7, LEVEL, LEVEL);
+    run.ended = Some(Ended::Interrupted);
+    let expected = "interrupted after 7 of 40 launches".to_owned();
+    assert_eq!(comparison(&run).outcome, Outcome::NotMeasured(expected));
+}
+
+#[test]
+fn a_run_without_a_launch_is_not_green() {
+    let run = paired(0, LEVEL, LEVEL);
+    assert_eq!(comparison(&run).outcome, Outcome::NotMeasured("nothing was measured".to_owned()));
+}
+
+#[test]
+fn a_broken_limit_fails_even_if_nothing_changed() {
+    let mut run = paired(10, LEVEL, LEVEL);
+    run.scenarios[0].limits = BTreeMap::from([("rss".to_owned(), "<= 8 MiB".to_owned())]);
+    let comparison = comparison(&run);
+    assert_eq!(comparison.outcome, Outcome::Regressed);
+    assert_eq!(comparison.broken().count(), 1);
+}
+
+#[test]
+fn a_gating_metric_without_numbers_is_not_green() {
+    let mut run = paired(10, LEVEL, LEVEL);
+    let Trials::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
+    pairs[3].head.cpu_ns = None;
+    let comparison = comparison(&run);
+    assert_eq!(comparison.outcome, Outcome::Inconclusive);
+    assert_eq!(comparison.method.family, 2);
+}
+
+#[test]
+fn a_percentile_gates_only_with_enough_requests_in_every_launch() {
+    let mut run = paired(10, LEVEL, LEVEL);
+    for key in ["p95", "p99"] {
+        run.gate.rules.get_mut(key).unwrap().policy = "gate".to_owned();
+    }
+    let comparison = comparison(&run);
+    // 1 000 requests a launch hold ten beyond the 99th percentile: just enough.
+    assert_eq!(verdict(&comparison, Metric::P99), Some(Verdict::Unchanged));
+    assert_eq!(comparison.method.family, 5);
+}
+
+#[test]
+fn swapping_base_and_head_mirrors_every_verdict() {
+    let there = comparison(&paired(14, LEVEL, SLOWER_CPU));
+    let mut run = paired(14, LEVEL, SLOWER_CPU);
+    let Trials::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
+    for pair in pairs {
+        std::mem::swap(&mut pair.base, &mut pair.head);
+    }
+    let back = comparison(&run);
+    for (there, back) in there.rows.iter().zip(&back.rows) {
+        let (a, b) = (there.judgement().unwrap(), back.judgement().unwrap());
+        assert!((a.estimate_ln + b.estimate_ln).abs() < 1e-12, "{}", there.metric);
+        assert!((a.low_ln + b.high_ln).abs() < 1e-12, "{}", there.metric);
+    }
+    assert_eq!(verdict(&back, Metric::Cpu), Some(Verdict::Improved));
+}
+
+#[test]
+fn a_record_that_makes_no_sense_is_refused() {
+    let check = |change: fn(&mut Run), hint: &str| {
+        let mut run = paired(10, LEVEL, LEVEL);
+        change(&mut run);
+        let error = Comparison::of(&run).unwrap_err();
+        let error = format!("{error}: {:?}", std::error::Error::source(&error));
+        assert!(error.contains(hint), "{error}");
+    };
+    check(|run| run.gate.alpha = 7.0, "alpha 7");
+    check(|run| run.looks = vec![20, 10], "Looks");
+    check(|run| run.scenarios[0].limits = BTreeMap::from([("p95".into(), "soon".into())]), "`<=`");
+    check(|run| run.gate.rules.get_mut("cpu").unwrap().policy = "maybe".into(), "`maybe`");
+    check(
+        |run| {
+            let Trials::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
+            pairs[0].base.histogram = "AAAA".into();
+        },
+        "HdrHistogram",
+    );
+}

@@ -1,0 +1,236 @@
+//! Renders a comparison as GitHub-flavoured markdown: the verdict first, changed rows, the rest folded.
+
+use std::fmt::Write as _;
+
+use crate::compare::decision::Verdict;
+use crate::compare::{Comparison, Outcome, Row};
+use crate::report::words;
+use crate::units;
+
+/// Returns the comparison as markdown, without a marker or anything else that knows where it goes.
+pub fn render(comparison: &Comparison) -> String {
+    let headline = words::headline(comparison);
+    let mut text = format!("### {} xmlperf: {}\n", headline.sign, inert_but_code(&headline.text));
+    let base = comparison.base.as_ref();
+    let revisions = match base {
+        Some(base) => {
+            format!("{} vs {}", words::revision(&comparison.head), words::revision(base))
+        }
+        None => words::revision(&comparison.head),
+    };
+    let line =
+        format!("{} · {}{}", inert(&revisions), words::method(comparison), counts(comparison));
+    writeln!(text, "<sub>{line}</sub>\n").expect(STRING);
+    if let Outcome::NotMeasured(reason) = &comparison.outcome {
+        write!(text, "```text\n{}\n```\n\n", reason.replace("```", "'''")).expect(STRING);
+    }
+    let measured = !matches!(comparison.outcome, Outcome::NotMeasured(_));
+    let (open, folded): (Vec<&Row>, Vec<&Row>) =
+        comparison.rows.iter().partition(|row| measured && is_news(row));
+    if !open.is_empty() {
+        table(&mut text, comparison, &sorted(open));
+        text.push('\n');
+    }
+    if comparison.broken().next().is_some() {
+        promises(&mut text, comparison);
+        text.push('\n');
+    }
+    if matches!(comparison.outcome, Outcome::Regressed | Outcome::Inconclusive) {
+        reproduce(&mut text, comparison);
+    }
+    details(&mut text, comparison, &folded);
+    text
+}
+
+const STRING: &str = "writing to a string does not fail";
+
+/// Rows that a reader came for: what changed, what could not be told.
+fn is_news(row: &Row) -> bool {
+    row.is_lost() || row.verdict().is_some_and(|verdict| verdict != Verdict::Unchanged)
+}
+
+fn sorted(mut rows: Vec<&Row>) -> Vec<&Row> {
+    rows.sort_by_key(|row| match row.verdict() {
+        Some(Verdict::Regressed) => 0,
+        Some(Verdict::Improved) => 1,
+        Some(Verdict::Inconclusive) | None => 2,
+        Some(Verdict::Unchanged) => 3,
+    });
+    rows
+}
+
+fn counts(comparison: &Comparison) -> String {
+    if comparison.method.family == 0 {
+        return String::new();
+    }
+    let count = |verdict| comparison.count(verdict);
+    format!(
+        " · {} slower, {} faster, {} can't tell, {} unchanged",
+        count(Verdict::Regressed),
+        count(Verdict::Improved),
+        count(Verdict::Inconclusive),
+        count(Verdict::Unchanged),
+    )
+}
+
+fn table(text: &mut String, comparison: &Comparison, rows: &[&Row]) {
+    let Some(base) = &comparison.base else {
+        text.push_str("| Scenario | Metric | Value |\n|:--|:--|--:|\n");
+        for row in rows {
+            let value = words::value(row, row.head);
+            writeln!(text, "| {} | {} | {value} |", code(&row.scenario), row.metric.label())
+                .expect(STRING);
+        }
+        return;
+    };
+    let label = inert(&base.label);
+    writeln!(text, "|  | Scenario | Metric | {label} | PR | Change | Interval | Verdict |")
+        .expect(STRING);
+    text.push_str("|:-:|:--|:--|--:|--:|--:|:-:|:--|\n");
+    for row in rows {
+        let (sign, bold) = match row.verdict() {
+            Some(Verdict::Regressed) => ("🔴", "**"),
+            Some(Verdict::Improved) => ("🟢", ""),
+            Some(Verdict::Unchanged) => ("✅", ""),
+            Some(Verdict::Inconclusive) => ("⚪", ""),
+            None => ("", ""),
+        };
+        let change = words::change(row);
+        let bold = if change.is_empty() { "" } else { bold };
+        writeln!(
+            text,
+            "| {sign} | {} | {} | {} | {} | {bold}{change}{bold} | {} | {} |",
+            code(&row.scenario),
+            row.metric.label(),
+            words::value(row, row.base),
+            words::value(row, row.head),
+            words::interval(row),
+            inert(&words::verdict(row)),
+        )
+        .expect(STRING);
+    }
+}
+
+fn promises(text: &mut String, comparison: &Comparison) {
+    text.push_str("|  | Scenario | Limit | Promised | Measured |\n|:-:|:--|:--|--:|--:|\n");
+    for promise in &comparison.promises {
+        let quantity = promise.limit.quantity;
+        let sign = if promise.holds() { "✅" } else { "🔴" };
+        let measured = promise.measured.map(|measured| quantity.format(measured));
+        writeln!(
+            text,
+            "| {sign} | {} | {} | {} | {} |",
+            code(&promise.scenario),
+            quantity.key(),
+            promise.limit.to_string().replace('<', "&lt;").replace('>', "&gt;"),
+            measured.as_deref().unwrap_or("not measured"),
+        )
+        .expect(STRING);
+    }
+}
+
+fn reproduce(text: &mut String, comparison: &Comparison) {
+    let Some(base) = &comparison.base else { return };
+    let baseline: String = match &base.commit {
+        Some(commit) => commit.chars().take(12).collect(),
+        None => base.label.clone(),
+    };
+    let scenarios = &comparison.method.scenarios;
+    // A command that somebody pastes into a shell: names that would need quotes are left out.
+    if !is_plain(&baseline) || !scenarios.iter().all(|name| is_plain(name)) {
+        return;
+    }
+    let mut command = format!("xmlperf compare --baseline {baseline}");
+    for name in scenarios {
+        write!(command, " --scenario {name}").expect(STRING);
+    }
+    write!(text, "> [!TIP]\n> Reproduce: {}\n\n", code(&command)).expect(STRING);
+}
+
+/// Whether a shell and an argument parser take the text for one ordinary word.
+fn is_plain(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
+    text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain)
+}
+
+fn details(text: &mut String, comparison: &Comparison, folded: &[&Row]) {
+    if !folded.is_empty() {
+        text.push_str("<details><summary>All metrics</summary>\n\n");
+        table(text, comparison, folded);
+        text.push_str("\n</details>\n");
+    }
+    if !comparison.promises.is_empty() && comparison.broken().next().is_none() {
+        text.push_str("<details><summary>Limits: all hold</summary>\n\n");
+        promises(text, comparison);
+        text.push_str("\n</details>\n");
+    }
+    let (method, machine) = (&comparison.method, &comparison.machine);
+    text.push_str("<details><summary>Method and machine</summary>\n\n");
+    if method.paired {
+        text.push_str(
+            "Base and head ran side by side in fresh launches; which came first was drawn by coin for \
+             every launch pair and every slice. Exact signed-rank test on one number per launch pair, \
+             Hodges-Lehmann intervals, step-down over all comparisons.\n\n",
+        );
+    }
+    writeln!(
+        text,
+        "{}, {} cores, {}, {}, {} · coins {} · xmlperf {}\n",
+        inert(&machine.cpu),
+        machine.cores,
+        units::bytes(units::exact(machine.memory_bytes)),
+        inert(&machine.kernel),
+        inert(&machine.image),
+        method.seed,
+        inert(&method.tool),
+    )
+    .expect(STRING);
+    text.push_str("</details>\n");
+}
+
+/// Text that cannot be anything but text in GitHub-flavoured markdown: no mention, no table cell, no
+/// tag, no link, no emphasis.
+pub fn inert(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            // A zero-width non-joiner ends a mention or a link before it begins.
+            '@' | '#' => {
+                safe.push(c);
+                safe.push('\u{200c}');
+            }
+            ':' => safe.push_str("&#58;"),
+            '`' => safe.push('\''),
+            '|' | '*' | '_' | '~' | '[' | ']' | '!' | '\\' => {
+                safe.push('\\');
+                safe.push(c);
+            }
+            c if c.is_control() => safe.push(' '),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+/// Text as code. Inside a code span only the backtick and the cell's bar mean anything.
+fn code(text: &str) -> String {
+    let safe: String = text
+        .chars()
+        .map(|c| match c {
+            '`' => '\'',
+            '|' => '¦',
+            c if c.is_control() => ' ',
+            c => c,
+        })
+        .collect();
+    format!("`{safe}`")
+}
+
+/// Makes everything between the code spans of a headline inert, and the spans themselves safe.
+fn inert_but_code(text: &str) -> String {
+    let parts = text.split('`').enumerate();
+    parts.map(|(i, part)| if i % 2 == 0 { inert(part) } else { code(part) }).collect()
+}

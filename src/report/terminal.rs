@@ -1,0 +1,168 @@
+//! Renders a comparison for a terminal: the verdict, a table as wide as the screen, what to do next.
+
+use std::io;
+use std::io::Write;
+
+use comfy_table::{
+    Cell, CellAlignment, Color, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle,
+};
+
+use crate::compare::decision::Verdict;
+use crate::compare::{Comparison, Finding, Outcome, Row};
+use crate::report::words;
+
+/// Whether colours are used. Nothing is said by colour alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paint {
+    /// Verdicts are coloured.
+    Colours,
+    /// Text only.
+    Plain,
+}
+
+/// The screen.
+#[derive(Debug, Clone, Copy)]
+pub struct Screen {
+    /// Its width in columns.
+    pub width: u16,
+    /// Whether it shows colours.
+    pub paint: Paint,
+}
+
+/// Writes the comparison.
+pub fn write(out: &mut impl Write, comparison: &Comparison, screen: Screen) -> io::Result<()> {
+    let revisions = match &comparison.base {
+        Some(base) => {
+            format!("{} vs {}", words::revision(&comparison.head), words::revision(base))
+        }
+        None => words::revision(&comparison.head),
+    };
+    writeln!(out, "{revisions} · {}", words::method(comparison))?;
+    if !comparison.rows.is_empty() {
+        writeln!(out, "\n{}\n", metrics(comparison, screen).trim_fmt())?;
+    }
+    if !comparison.promises.is_empty() {
+        writeln!(out, "{}\n", promises(comparison, screen).trim_fmt())?;
+    }
+    writeln!(out, "{}", words::headline(comparison).text.replace('`', ""))?;
+    if let Outcome::NotMeasured(reason) = &comparison.outcome {
+        for line in reason.lines().skip(1) {
+            writeln!(out, "{line}")?;
+        }
+    }
+    Ok(())
+}
+
+/// A line under the header and nothing else: rows of numbers read best without fences.
+const STYLE: TableStyle = TableStyle::new()
+    .header_lines(ContentLineStyle::none())
+    .header_separator(LineStyle::none().fill('─'))
+    .content_lines(ContentLineStyle::none());
+
+/// Widths in columns below which the values, and then the intervals, make room for the verdicts.
+const VALUES_WIDTH_MIN: u16 = 90;
+const INTERVALS_WIDTH_MIN: u16 = 66;
+
+fn table(screen: Screen) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(STYLE)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(screen.width);
+    if screen.paint == Paint::Colours {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    table
+}
+
+fn metrics(comparison: &Comparison, screen: Screen) -> Table {
+    let mut table = table(screen);
+    let paired = comparison.base.is_some();
+    let values = !paired || screen.width >= VALUES_WIDTH_MIN;
+    let intervals = paired && screen.width >= INTERVALS_WIDTH_MIN;
+    let mut header = vec![Cell::new("scenario"), Cell::new("metric")];
+    if paired && values {
+        header.push(right("base"));
+    }
+    if values {
+        header.push(right(if paired { "head" } else { "value" }));
+    }
+    if paired {
+        header.push(right("change"));
+    }
+    if intervals {
+        header.push(right("interval, %"));
+    }
+    if paired {
+        header.push(Cell::new("verdict"));
+    }
+    table.set_header(header);
+    for row in &comparison.rows {
+        let mut cells = vec![Cell::new(&row.scenario), Cell::new(row.metric.label())];
+        if paired && values {
+            cells.push(right(&words::value(row, row.base)));
+        }
+        if values {
+            cells.push(right(&words::value(row, row.head)));
+        }
+        if paired {
+            cells.push(right(&words::change(row)));
+        }
+        if intervals {
+            cells.push(right(&words::interval(row)));
+        }
+        if paired {
+            cells.push(painted(row, words::verdict(row), screen.paint));
+        }
+        table.add_row(cells);
+    }
+    table
+}
+
+fn right(text: &str) -> Cell {
+    Cell::new(text).set_alignment(CellAlignment::Right)
+}
+
+fn painted(row: &Row, text: String, paint: Paint) -> Cell {
+    let cell = Cell::new(text);
+    let colour = match (&row.finding, row.verdict()) {
+        (_, Some(Verdict::Regressed)) => Color::Red,
+        (_, Some(Verdict::Improved)) => Color::Green,
+        (_, Some(Verdict::Inconclusive)) => Color::Yellow,
+        (Finding::Missing(_), _) if row.is_lost() => Color::Yellow,
+        (Finding::Alone | Finding::Judged(_) | Finding::Reported(_) | Finding::Missing(_), _) => {
+            return cell;
+        }
+    };
+    if paint == Paint::Colours { cell.fg(colour) } else { cell }
+}
+
+fn promises(comparison: &Comparison, screen: Screen) -> Table {
+    let mut table = table(screen);
+    table.set_header(vec![
+        Cell::new("scenario"),
+        Cell::new("limit"),
+        right("promised"),
+        right("measured"),
+        Cell::new("holds"),
+    ]);
+    for promise in &comparison.promises {
+        let quantity = promise.limit.quantity;
+        let measured = promise.measured.map(|measured| quantity.format(measured));
+        let holds = Cell::new(if promise.holds() { "yes" } else { "NO" });
+        let holds = match (promise.holds(), screen.paint) {
+            (false, Paint::Colours) => holds.fg(Color::Red),
+            (true, _) | (false, Paint::Plain) => holds,
+        };
+        table.add_row(vec![
+            Cell::new(&promise.scenario),
+            Cell::new(quantity.key()),
+            right(&promise.limit.to_string()),
+            right(measured.as_deref().unwrap_or("not measured")),
+            holds,
+        ]);
+    }
+    table
+}

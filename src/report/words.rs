@@ -1,0 +1,176 @@
+//! The words that every format shares: the headline, a verdict, how a run is described.
+
+use crate::compare::decision::Verdict;
+use crate::compare::{Comparison, Finding, Outcome, Promise, Row};
+use crate::metric::gate::Policy;
+use crate::record::Revision;
+use crate::units;
+use crate::units::Ratio;
+
+/// The sign of an outcome, for those who see colours, and the first line, for everybody.
+pub(super) struct Headline {
+    pub(super) sign: &'static str,
+    pub(super) text: String,
+}
+
+pub(super) fn headline(comparison: &Comparison) -> Headline {
+    let (sign, text) = match &comparison.outcome {
+        Outcome::NotMeasured(reason) => {
+            let first = reason.lines().next().unwrap_or_default();
+            ("❌", format!("could not measure — {first}"))
+        }
+        Outcome::Regressed => ("🔴", regressed(comparison)),
+        Outcome::Inconclusive => ("⚪", undecided(comparison)),
+        Outcome::Improved => ("🟢", changed(comparison, Verdict::Improved, "improvement")),
+        Outcome::Pass => ("✅", passed(comparison)),
+    };
+    Headline { sign, text }
+}
+
+fn regressed(comparison: &Comparison) -> String {
+    let broken: Vec<&Promise> = comparison.broken().collect();
+    match (comparison.count(Verdict::Regressed), broken.first()) {
+        (0, Some(promise)) => {
+            let count = plural(broken.len(), "broken limit");
+            format!("{count} — {} {}", quoted(&promise.scenario), promise_words(promise))
+        }
+        (_, None) => changed(comparison, Verdict::Regressed, "regression"),
+        (_, Some(_)) => {
+            let regressions = changed(comparison, Verdict::Regressed, "regression");
+            format!("{regressions}, and {}", plural(broken.len(), "broken limit"))
+        }
+    }
+}
+
+fn changed(comparison: &Comparison, verdict: Verdict, noun: &str) -> String {
+    let mut rows: Vec<&Row> =
+        comparison.rows.iter().filter(|row| row.verdict() == Some(verdict)).collect();
+    let size = |row: &Row| row.judgement().map_or(0.0, |judgement| judgement.estimate_ln.abs());
+    rows.sort_by(|a, b| size(b).total_cmp(&size(a)));
+    let count = plural(rows.len(), noun);
+    match rows.first() {
+        Some(row) => {
+            format!("{count} — {} {} {}", quoted(&row.scenario), row.metric.label(), change(row))
+        }
+        None => count,
+    }
+}
+
+fn undecided(comparison: &Comparison) -> String {
+    if let Some(row) = comparison.rows.iter().find(|row| row.is_lost()) {
+        return format!("can't tell — {} {} is missing", quoted(&row.scenario), row.metric.label());
+    }
+    let row = comparison.rows.iter().find(|row| row.verdict() == Some(Verdict::Inconclusive));
+    row.map_or_else(
+        || "can't tell".to_owned(),
+        |row| {
+            let name = quoted(&row.scenario);
+            format!("can't tell — {name} {}: {}", row.metric.label(), needs(row))
+        },
+    )
+}
+
+fn passed(comparison: &Comparison) -> String {
+    let scenarios = plural(comparison.method.scenarios.len(), "scenario");
+    let time = units::time_ns(units::exact(comparison.method.wall_ns));
+    match comparison.tolerance() {
+        Some(tolerance) => format!("no regression ≥ {tolerance} in {scenarios} ({time})"),
+        None if comparison.promises.is_empty() => format!("measured {scenarios} ({time})"),
+        None => format!("all limits hold in {scenarios} ({time})"),
+    }
+}
+
+/// A name between backticks, with none of its own.
+fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "'"))
+}
+
+/// `1 regression`, `2 regressions`, `1 launch`, `2 launches`.
+pub(super) fn plural(count: usize, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        _ if noun.ends_with("ch") => format!("{count} {noun}es"),
+        _ => format!("{count} {noun}s"),
+    }
+}
+
+/// The change, in the metric's own direction.
+pub(super) fn change(row: &Row) -> String {
+    row.change().map_or_else(String::new, |change| units::change(change.estimate_ln))
+}
+
+/// The interval of the change, in the metric's own direction.
+pub(super) fn interval(row: &Row) -> String {
+    row.change().map_or_else(String::new, |change| units::interval(change.low_ln, change.high_ln))
+}
+
+/// A value of the row, or a dash.
+pub(super) fn value(row: &Row, value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| row.metric.format(value))
+}
+
+/// The verdict, with what a reader needs to believe it.
+pub(super) fn verdict(row: &Row) -> String {
+    let tolerance = row.rule.tolerance;
+    match &row.finding {
+        Finding::Alone => String::new(),
+        Finding::Missing(reason) if row.rule.policy == Policy::Gate => format!("missing: {reason}"),
+        Finding::Missing(reason) => format!("not shown: {reason}"),
+        Finding::Reported(_) => "reported only".to_owned(),
+        Finding::Judged(judgement) => match judgement.verdict {
+            Verdict::Regressed => format!("regressed (tolerance {tolerance})"),
+            Verdict::Improved => "improved".to_owned(),
+            Verdict::Unchanged => format!("unchanged (±{tolerance})"),
+            Verdict::Inconclusive => format!("can't tell: {}", needs(row)),
+        },
+    }
+}
+
+/// How large a change would have to be, to be seen.
+fn needs(row: &Row) -> String {
+    match row.judgement().map(|judgement| judgement.mde_ln) {
+        Some(mde_ln) if mde_ln.is_finite() => {
+            let percent = Ratio::from_ln(mde_ln).0 * 100.0;
+            format!("needs ≥ {percent:.1} %")
+        }
+        Some(_) | None => "too few launch pairs".to_owned(),
+    }
+}
+
+/// The measured value of a promise beside it.
+pub(super) fn promise_words(promise: &Promise) -> String {
+    let quantity = promise.limit.quantity;
+    let measured = promise
+        .measured
+        .map_or_else(|| "not measured".to_owned(), |measured| quantity.format(measured));
+    format!("{} {measured} ({})", quantity.key(), promise.limit)
+}
+
+/// Returns a revision as people name it: a branch with the beginning of its commit.
+pub fn revision(revision: &Revision) -> String {
+    let commit = revision.commit.as_ref().map(|commit| commit.chars().take(7).collect::<String>());
+    let changes = if revision.dirty { " with changes" } else { "" };
+    match commit {
+        Some(commit) if commit != revision.label => {
+            format!("{} ({commit}{changes})", revision.label)
+        }
+        Some(commit) => format!("{commit}{changes}"),
+        None => format!("{}{changes}", revision.label),
+    }
+}
+
+/// What was measured, in a line.
+pub(super) fn method(comparison: &Comparison) -> String {
+    let method = &comparison.method;
+    let time = units::time_ns(units::exact(method.wall_ns));
+    if !method.paired {
+        return format!("{} on one machine, {time}", plural(method.launches, "launch"));
+    }
+    let alarm = Ratio(method.alpha);
+    format!(
+        "{} of at most {} interleaved on one machine, {time} · chance of a false alarm ≤ {alarm} over {}",
+        plural(method.launches, "launch pair"),
+        method.launches_asked,
+        plural(method.family, "comparison"),
+    )
+}
