@@ -12,11 +12,15 @@
 //! `ARCHITECTURE.md` has the code map and the invariants; `tests/architecture.rs` holds the import
 //! table.
 
+pub mod baseline;
 pub mod cancel;
 pub mod cli;
 pub mod compare;
+pub mod config;
 pub mod metric;
 pub mod payload;
 pub mod record;
+pub mod report;
+pub mod scenario;
 pub mod stats;
 pub mod units;

@@ -2,7 +2,11 @@
 //!
 //! One file a subcommand; the only place, beside `main`, that prints.
 
+mod baseline;
+mod init;
+mod output;
 mod payload;
+mod report;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -19,7 +23,10 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Baseline(baseline::Args),
+    Init(init::Args),
     Payload(payload::Args),
+    Report(report::Args),
 }
 
 /// What the process reports to whoever called it.
@@ -46,7 +53,10 @@ impl From<Exit> for ExitCode {
 /// Runs the subcommand; results go to `out`, progress and warnings to standard error.
 pub fn run(cli: &Cli, out: &mut impl Write) -> anyhow::Result<Exit> {
     match &cli.command {
+        Command::Baseline(args) => baseline::run(args, out),
+        Command::Init(args) => init::run(args, out),
         Command::Payload(args) => payload::run(args, out),
+        Command::Report(args) => report::run(args, out),
     }
 }
 

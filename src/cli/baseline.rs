@@ -1,0 +1,102 @@
+//! Keeps runs as baselines, and shows those that are kept.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use comfy_table::{Table, presets};
+
+use crate::baseline::Store;
+use crate::cli::Exit;
+use crate::cli::output::{self, Format};
+use crate::compare::Comparison;
+use crate::record::Run;
+use crate::report;
+
+/// Keep runs as baselines and show those that are kept
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    action: Action,
+    /// Folder that holds the baselines
+    #[arg(long, value_name = "DIR", default_value = "baselines", global = true)]
+    store: PathBuf,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Keep a run under a name; of a comparison, its head
+    Save {
+        /// Name of the history, such as `main`
+        name: String,
+        /// The run
+        #[arg(long, value_name = "FILE", default_value = ".xmlperf/report/run.json")]
+        from: PathBuf,
+    },
+    /// List the histories, or the runs of one
+    List {
+        /// Name of the history
+        name: Option<String>,
+    },
+    /// Show the newest run of a history
+    Show {
+        /// Name of the history
+        name: String,
+        /// Form of the report
+        #[arg(long, value_enum, default_value_t = Format::Terminal)]
+        format: Format,
+    },
+}
+
+/// Does what was asked of the store.
+pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let store = Store::new(args.store.clone());
+    match &args.action {
+        Action::Save { name, from } => {
+            let path = store.save(name, &Run::load(from)?)?;
+            writeln!(out, "kept {}", path.display())?;
+        }
+        Action::List { name: None } => {
+            for name in store.names()? {
+                writeln!(out, "{name}  {}", runs(store.history(&name)?.len()))?;
+            }
+        }
+        Action::List { name: Some(name) } => list(&store, name, out)?,
+        Action::Show { name, format } => {
+            let history = store.history(name)?;
+            let newest = history.last().expect("a history has at least one run").load()?;
+            output::show(out, &Comparison::of(&newest)?, *format)?;
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+fn runs(count: usize) -> String {
+    if count == 1 { "1 run".to_owned() } else { format!("{count} runs") }
+}
+
+fn list(store: &Store, name: &str, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(vec![
+        "started",
+        "build",
+        "scenarios",
+        "machine",
+        "file",
+    ]);
+    for entry in store.history(name)? {
+        let run = entry.load()?;
+        let scenarios: Vec<_> =
+            run.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
+        let file = entry.path.display().to_string();
+        let build = report::revision(&run.head);
+        table.add_row([
+            run.started.clone(),
+            build,
+            scenarios.join(", "),
+            run.machine.cpu.clone(),
+            file,
+        ]);
+    }
+    writeln!(out, "{table}")?;
+    Ok(())
+}

@@ -1,0 +1,30 @@
+//! Renders again what was recorded.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use crate::cli::Exit;
+use crate::cli::output::{self, FailOn, Format};
+use crate::compare::Comparison;
+use crate::record::Run;
+
+/// Render a recorded run again; the verdicts are drawn anew from its numbers
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The run, as `compare` and `run` write it
+    #[arg(default_value = ".xmlperf/report/run.json")]
+    file: PathBuf,
+    /// Form of the report
+    #[arg(long, value_enum, default_value_t = Format::Terminal)]
+    format: Format,
+    /// What makes the command fail
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = FailOn::Regression)]
+    fail_on: FailOn,
+}
+
+/// Prints the report; the exit code is the one that the run had, or has under other rules.
+pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let comparison = Comparison::of(&Run::load(&args.file)?)?;
+    output::show(out, &comparison, args.format)?;
+    Ok(output::exit(&comparison.outcome, args.fail_on))
+}
