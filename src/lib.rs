@@ -23,4 +23,5 @@ pub mod record;
 pub mod report;
 pub mod scenario;
 pub mod stats;
+pub mod target;
 pub mod units;

@@ -1,0 +1,74 @@
+//! Ends a target that its starter no longer can.
+//!
+//! A shell waits on a pipe whose other end only this process holds. When this process ends without
+//! a word, even by SIGKILL, the shell reads the end of the pipe and kills the target's process
+//! group, then whoever left the group but still carries the launch's marker in its environment.
+//! `PR_SET_PDEATHSIG` would not do: it fires when the *thread* that forked ends, it does not reach
+//! grandchildren, and setting it forces `fork` in place of `posix_spawn`, which copies the page
+//! tables of a process that may hold a large payload.
+
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::Pid;
+
+/// Marked processes are looked for several times, as one may start another while it is killed.
+const SCRIPT: &str = r#"
+read -r group
+read -r word && exit 0
+[ -n "$group" ] && kill -KILL -- "-$group" 2>/dev/null
+for round in 1 2 3; do
+    for environ in $(grep -lszxF -e "$1" /proc/[0-9]*/environ 2>/dev/null); do
+        pid=${environ#/proc/}
+        kill -KILL "${pid%/environ}" 2>/dev/null
+    done
+done
+"#;
+
+/// A waiting shell; if it is dropped without [`Guard::dismiss`], it kills.
+#[derive(Debug)]
+pub(super) struct Guard {
+    shell: Child,
+}
+
+impl Guard {
+    /// Starts to watch for the end of this process. Must come before the target, so that there is
+    /// no moment without a guard.
+    pub(super) fn post(marker: &str) -> io::Result<Self> {
+        let shell = Command::new("/bin/sh")
+            .args(["-c", SCRIPT, "xmlperf-guard", marker])
+            .current_dir("/")
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        Ok(Self { shell })
+    }
+
+    /// Tells which process group to kill.
+    pub(super) fn watch(&mut self, group: Pid) -> io::Result<()> {
+        self.say(&group.as_raw_pid().to_string())
+    }
+
+    /// Lets the guard go without killing: everything is known to have ended.
+    pub(super) fn dismiss(mut self) {
+        // A guard that was not told of any group expects that line first. If the pipe is broken,
+        // the guard is gone already, which is all that is wanted.
+        let _ = self.say("").and_then(|()| self.say("done"));
+    }
+
+    fn say(&mut self, line: &str) -> io::Result<()> {
+        let pipe = self.shell.stdin.as_mut().expect("the pipe is taken in `drop` only");
+        writeln!(pipe, "{line}")
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        drop(self.shell.stdin.take());
+        // Waited for, so that it does not stay as a zombie; it ends on its own by now.
+        let _ = self.shell.wait();
+    }
+}

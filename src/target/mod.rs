@@ -1,0 +1,520 @@
+//! Runs the program under test, from its first byte of output to the end of its last child.
+//!
+//! A target is a process group of its own with a marker in its environment. It ends in one of four
+//! ways, and none leaves a process behind: [`Target::stop`] asks and then forces; dropping forces;
+//! Ctrl-C raises [`Cancel`], on which everybody returns and drops; and if this process is killed, a
+//! guard outside it does the rest (see `guard.rs`). Whoever leaves the group is found as a
+//! descendant or by the marker. What escapes is a daemon that has left the group, outlived its
+//! parent *and* wiped its environment: it looks like a stranger, and strangers are not killed.
+//!
+//! The port is chosen by binding port 0 and letting go. Somebody else may take it before the target
+//! does; a target that says so and exits is started once more on another port.
+
+mod cpus;
+mod failure;
+mod guard;
+mod listening;
+mod process;
+mod ready;
+
+use std::fs::File;
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group,
+    prlimit, waitid,
+};
+
+use crate::cancel::Cancel;
+
+pub use cpus::{CpuSet, Pinned, Split};
+pub use failure::{Ending, Tail, TargetError};
+use guard::Guard;
+use process::Process;
+
+/// How a target is started, where it answers, and how long it may take.
+#[derive(Debug, Clone)]
+pub struct Command {
+    /// Program and arguments, split as a shell would, without one; `{port}` becomes the port.
+    pub start: String,
+    /// Where it runs; a relative program is looked for from here.
+    pub dir: PathBuf,
+    /// Variables on top of the inherited ones; `{port}` in a value becomes the port.
+    pub env: Vec<(String, String)>,
+    /// The variable that tells the port.
+    pub port_env: Option<String>,
+    /// The path that answers 2xx as soon as the target can work, with its leading slash.
+    pub ready: String,
+    /// From start to ready.
+    pub ready_timeout: Duration,
+    /// From SIGTERM to SIGKILL.
+    pub stop_timeout: Duration,
+    /// Most private writable memory of each process (`RLIMIT_DATA`). Allocations beyond it fail, in
+    /// whatever way the target takes that.
+    pub memory_bytes_max: Option<u64>,
+}
+
+/// Where a target runs.
+#[derive(Debug, Clone, Default)]
+pub struct Placement {
+    /// The processors, inherited by all its threads and children; without it, those of this thread.
+    pub cpus: Option<CpuSet>,
+}
+
+/// What a target and all its descendants used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// User and system time since the start, of all threads and processes. Exact to the microsecond
+    /// for living processes, rounded down to 10 ms for each child that has ended.
+    pub cpu: Duration,
+    /// Resident memory now, summed over processes: pages that they share count for each.
+    pub rss_bytes: u64,
+    /// Highest resident memory of each living process since its start or
+    /// [`Target::reset_peak`], summed.
+    pub rss_peak_bytes: u64,
+    /// Living threads.
+    pub threads: u64,
+    /// Living processes.
+    pub processes: u64,
+}
+
+/// How a target ended when it was asked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// It ended by itself within the time-out, and left nothing behind.
+    Gracefully,
+    /// It, or something it had started, had to be killed.
+    ByForce,
+}
+
+/// A running target; dropping it kills it.
+#[derive(Debug)]
+pub struct Target {
+    address: SocketAddr,
+    ready_after: Duration,
+    /// The process at the root of the tree; an attached target may be on another machine.
+    root: Option<Pid>,
+    /// Only what was started here is ever ended here.
+    own: Option<Own>,
+}
+
+/// What ending a target takes.
+#[derive(Debug)]
+struct Own {
+    child: Child,
+    guard: Option<Guard>,
+    marker: String,
+    stop_timeout: Duration,
+    log: PathBuf,
+}
+
+impl Target {
+    /// Starts the command on a free port of 127.0.0.1 and waits until it is ready.
+    ///
+    /// Both its output streams go to `log`, which is replaced.
+    pub fn start(
+        command: &Command,
+        placement: &Placement,
+        log: &Path,
+        cancel: &Cancel,
+    ) -> Result<Self, TargetError> {
+        match Self::start_once(command, placement, log, cancel) {
+            Err(TargetError::PortTaken { .. }) => Self::start_once(command, placement, log, cancel),
+            result => result,
+        }
+    }
+
+    fn start_once(
+        command: &Command,
+        placement: &Placement,
+        log: &Path,
+        cancel: &Cancel,
+    ) -> Result<Self, TargetError> {
+        let address = free_address().map_err(TargetError::NoFreePort)?;
+        let started = now();
+        let own = Own::spawn(command, address.port(), placement, log)?;
+        let root = Pid::from_child(&own.child);
+        let mut target =
+            Self { address, ready_after: Duration::ZERO, root: Some(root), own: Some(own) };
+        target.wait_until_ready(command, started, cancel)?;
+        target.ready_after = started.elapsed();
+        Ok(target)
+    }
+
+    /// Takes a target that runs already, such as `http://127.0.0.1:3000`, and waits until `ready`
+    /// (a path) answers. It is never stopped.
+    pub fn attach(
+        url: &str,
+        ready: &str,
+        ready_timeout: Duration,
+        cancel: &Cancel,
+    ) -> Result<Self, TargetError> {
+        let address = resolve(url)?;
+        let started = now();
+        let mut pause = Pause::default();
+        loop {
+            let last = match ready::poll(address, ready) {
+                Ok(200..300) => break,
+                Ok(status) => format!("`GET {ready}` answered {status}"),
+                Err(reason) => reason,
+            };
+            if cancel.is_raised() {
+                return Err(TargetError::Cancelled);
+            }
+            if started.elapsed() >= ready_timeout {
+                return Err(TargetError::Unreachable { url: url.to_owned(), last });
+            }
+            pause.take();
+        }
+        let processes = process::running().map_err(TargetError::Unreadable)?;
+        let root = if address.ip().is_loopback() {
+            listening::owner(address.port(), &processes)
+        } else {
+            None
+        };
+        Ok(Self { address, ready_after: started.elapsed(), root, own: None })
+    }
+
+    /// Returns where it answers.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns the time from start to the first 2xx.
+    pub fn ready_after(&self) -> Duration {
+        self.ready_after
+    }
+
+    /// Returns the process that was started, or for an attached target the one that listens, if it
+    /// is on this machine and may be seen.
+    pub fn pid(&self) -> Option<u32> {
+        self.root.and_then(|pid| u32::try_from(pid.as_raw_pid()).ok())
+    }
+
+    /// Returns what the target has used up to now. Takes a look at every process of the machine, a
+    /// few milliseconds: not for the middle of a measurement.
+    pub fn usage(&self) -> Result<Usage, TargetError> {
+        let mut usage = Usage {
+            cpu: Duration::ZERO,
+            rss_bytes: 0,
+            rss_peak_bytes: 0,
+            threads: 0,
+            processes: 0,
+        };
+        for process in self.family()? {
+            // One that ends under the eyes is counted by its parent from now on.
+            let (Ok(cpu), Ok((now, peak))) = (process.cpu(), process.memory_bytes()) else {
+                continue;
+            };
+            usage.cpu += cpu;
+            usage.rss_bytes += now;
+            usage.rss_peak_bytes += peak;
+            usage.threads += process.threads;
+            usage.processes += 1;
+        }
+        if usage.processes == 0 {
+            self.alive()?;
+            return Err(TargetError::NoProcess);
+        }
+        Ok(usage)
+    }
+
+    /// Lets [`Usage::rss_peak_bytes`] start again from what is resident now.
+    pub fn reset_peak(&self) -> Result<(), TargetError> {
+        for process in self.family()? {
+            match process.reset_peak() {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    return Err(TargetError::Unreadable(error));
+                }
+                // It has ended in the meantime.
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails if the target has ended, with its status and the end of its log.
+    pub fn alive(&self) -> Result<(), TargetError> {
+        let (Some(own), Some(root)) = (&self.own, self.root) else { return Ok(()) };
+        match ending(root)? {
+            None => Ok(()),
+            Some(ending) => Err(TargetError::Died { ending, tail: Tail::of(&own.log) }),
+        }
+    }
+
+    /// Ends the target: SIGTERM to its process group, SIGKILL to whatever is left after the
+    /// time-out. An attached target is left alone.
+    ///
+    /// Fails if the target had ended before, as what was measured on it then means little.
+    pub fn stop(mut self) -> Result<Stopped, TargetError> {
+        let dead = self.alive();
+        let stopped = match &mut self.own {
+            None => Stopped::Gracefully,
+            Some(own) => own.stop()?,
+        };
+        dead.map(|()| stopped)
+    }
+
+    fn family(&self) -> Result<Vec<Process>, TargetError> {
+        let root = self.root.ok_or(TargetError::NoProcess)?;
+        let running = process::running().map_err(TargetError::Unreadable)?;
+        Ok(match self.own {
+            Some(_) => process::family(root, &running),
+            None => process::descendants(root, &running),
+        })
+    }
+
+    fn wait_until_ready(
+        &self,
+        command: &Command,
+        started: Instant,
+        cancel: &Cancel,
+    ) -> Result<(), TargetError> {
+        let mut pause = Pause::default();
+        loop {
+            let last = match ready::poll(self.address, &command.ready) {
+                Ok(200..300) => return self.alive(),
+                Ok(status) => format!("`GET {}` answered {status}", command.ready),
+                Err(reason) => reason,
+            };
+            self.still_starting(started.elapsed())?;
+            if cancel.is_raised() {
+                return Err(TargetError::Cancelled);
+            }
+            if started.elapsed() >= command.ready_timeout {
+                return Err(self.not_ready(command, last));
+            }
+            pause.take();
+        }
+    }
+
+    fn still_starting(&self, after: Duration) -> Result<(), TargetError> {
+        match self.alive() {
+            Err(TargetError::Died { ending, tail }) => {
+                let port = self.address.port();
+                Err(if tail.says_port_in_use() {
+                    TargetError::PortTaken { port, tail }
+                } else {
+                    TargetError::ExitedAtOnce { ending, after, tail }
+                })
+            }
+            result => result,
+        }
+    }
+
+    fn not_ready(&self, command: &Command, last: String) -> TargetError {
+        let family = self.family().unwrap_or_default();
+        let mut elsewhere = listening::ports(&family);
+        elsewhere.remove(&self.address.port());
+        let tail = self.own.as_ref().map_or_else(Tail::default, |own| Tail::of(&own.log));
+        TargetError::NotReady { after: command.ready_timeout, last, elsewhere, tail }
+    }
+}
+
+impl Own {
+    fn spawn(
+        command: &Command,
+        port: u16,
+        placement: &Placement,
+        log: &Path,
+    ) -> Result<Self, TargetError> {
+        let marker = marker();
+        let mut process = prepare(command, port, &marker, log)?;
+        let mut guard = Guard::post(&marker).map_err(TargetError::NoGuard)?;
+        let child = {
+            let pinned = placement.cpus.as_ref().map(CpuSet::pin_thread);
+            let _pinned = pinned.transpose().map_err(TargetError::NotPlaced)?;
+            process.spawn().map_err(|source| not_started(command, source))?
+        };
+        let group = Pid::from_child(&child);
+        let told = guard.watch(group);
+        let own = Self {
+            child,
+            guard: Some(guard),
+            marker,
+            stop_timeout: command.stop_timeout,
+            log: log.to_owned(),
+        };
+        told.map_err(TargetError::NoGuard)?;
+        if let Some(bytes) = command.memory_bytes_max {
+            let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
+            prlimit(Some(group), Resource::Data, limit)
+                .map_err(|errno| TargetError::NotPlaced(errno.into()))?;
+        }
+        Ok(own)
+    }
+
+    fn stop(&mut self) -> Result<Stopped, TargetError> {
+        let root = Pid::from_child(&self.child);
+        // Those who leave the group are recognised by their parents, so before these are gone.
+        let before = process::family(root, &process::running().map_err(TargetError::Unreadable)?);
+        // Gone already: nobody is left to ask.
+        let _ = kill_process_group(root, Signal::TERM);
+        let deadline = now() + self.stop_timeout;
+        let mut pause = Pause::default();
+        while now() < deadline && ending(root)?.is_none() {
+            pause.take();
+        }
+        self.kill(&before)
+    }
+
+    /// Kills whatever is left, until nothing is.
+    fn kill(&mut self, known: &[Process]) -> Result<Stopped, TargetError> {
+        const PATIENCE: Duration = Duration::from_secs(10);
+        let deadline = now() + PATIENCE;
+        let mut stopped = Stopped::Gracefully;
+        let mut pause = Pause::default();
+        loop {
+            let left = self.left(known).map_err(TargetError::Unreadable)?;
+            if left.is_empty() {
+                break;
+            }
+            if now() >= deadline {
+                let pids = left.iter().map(|process| process.pid.as_raw_pid()).collect();
+                return Err(TargetError::Unkillable { pids });
+            }
+            stopped = Stopped::ByForce;
+            for process in left {
+                // It may have ended since it was seen.
+                let _ = kill_process(process.pid, Signal::KILL);
+            }
+            pause.take();
+        }
+        // The root has ended, so this returns at once; until then its number stays taken.
+        let _ = self.child.wait();
+        if let Some(guard) = self.guard.take() {
+            guard.dismiss();
+        }
+        Ok(stopped)
+    }
+
+    fn left(&self, known: &[Process]) -> io::Result<Vec<Process>> {
+        let running = process::running()?;
+        let family = process::family(Pid::from_child(&self.child), &running);
+        let same = |a: &Process, b: &Process| (a.pid, a.started_ticks) == (b.pid, b.started_ticks);
+        let ours = |process: &Process| {
+            family.iter().chain(known).any(|member| same(member, process))
+                || process::carries(process.pid, &self.marker)
+        };
+        Ok(running.into_iter().filter(ours).collect())
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if self.guard.is_some() {
+            let _ = self.kill(&[]);
+        }
+    }
+}
+
+/// Waits a little longer each time: short at first, as many targets are ready within milliseconds.
+#[derive(Debug)]
+struct Pause(Duration);
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(Duration::from_millis(2))
+    }
+}
+
+impl Pause {
+    const LONGEST: Duration = Duration::from_millis(50);
+
+    fn take(&mut self) {
+        thread::sleep(self.0);
+        self.0 = (self.0 * 3 / 2).min(Self::LONGEST);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "starting and stopping are bounded in time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind("127.0.0.1:0")?.local_addr()
+}
+
+/// A variable that no other launch has, always of one length: a longer environment moves the stack,
+/// which alone can change how fast a program runs.
+fn marker() -> String {
+    static LAUNCHES: AtomicU32 = AtomicU32::new(0);
+    let launch = LAUNCHES.fetch_add(1, Ordering::Relaxed);
+    format!("XMLPERF_LAUNCH={:010}-{launch:010}", std::process::id())
+}
+
+fn prepare(
+    command: &Command,
+    port: u16,
+    marker: &str,
+    log: &Path,
+) -> Result<std::process::Command, TargetError> {
+    if command.port_env.is_none() && !command.start.contains("{port}") {
+        return Err(TargetError::NoPort { start: command.start.clone() });
+    }
+    let with_port = |text: &str| text.replace("{port}", &port.to_string());
+    let words = shlex::split(&command.start).unwrap_or_default();
+    let Some((program, arguments)) = words.split_first() else {
+        return Err(TargetError::NotWords { start: command.start.clone() });
+    };
+    let not_logged = |source| TargetError::NoLog { path: log.to_owned(), source };
+    let out = File::create(log).map_err(not_logged)?;
+    let err = out.try_clone().map_err(not_logged)?;
+    let mut process = std::process::Command::new(with_port(program));
+    process
+        .args(arguments.iter().map(|word| with_port(word)))
+        .current_dir(&command.dir)
+        .envs(command.env.iter().map(|(name, value)| (name, with_port(value))))
+        .envs(command.port_env.iter().map(|name| (name, port.to_string())))
+        .envs(marker.split_once('='))
+        .stdin(Stdio::null())
+        .stdout(out)
+        .stderr(err)
+        .process_group(0);
+    Ok(process)
+}
+
+fn not_started(command: &Command, source: io::Error) -> TargetError {
+    let program = shlex::split(&command.start).unwrap_or_default().swap_remove(0);
+    if !command.dir.is_dir() {
+        return TargetError::NoDirectory { dir: command.dir.clone() };
+    }
+    if source.kind() == io::ErrorKind::NotFound {
+        return TargetError::NotFound { program, dir: command.dir.clone() };
+    }
+    TargetError::NotStarted { program, source }
+}
+
+/// Returns how a child ended, if it has; it stays to be waited for, so its number is not reused.
+fn ending(pid: Pid) -> Result<Option<Ending>, TargetError> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    let status =
+        waitid(WaitId::Pid(pid), options).map_err(|errno| TargetError::Unreadable(errno.into()))?;
+    Ok(status.map(|status| match status.terminating_signal() {
+        Some(signal) => Ending::Signal(signal),
+        None => Ending::Status(status.exit_status().unwrap_or_default()),
+    }))
+}
+
+fn resolve(url: &str) -> Result<SocketAddr, TargetError> {
+    let wrong = || TargetError::NotUrl { url: url.to_owned() };
+    let authority = url.strip_prefix("http://").ok_or_else(wrong)?.trim_end_matches('/');
+    if authority.is_empty() || authority.contains('/') {
+        return Err(wrong());
+    }
+    let port_given =
+        authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let authority = if port_given { authority.to_owned() } else { format!("{authority}:80") };
+    let mut addresses = authority
+        .to_socket_addrs()
+        .map_err(|source| TargetError::Unresolved { url: url.to_owned(), source })?;
+    addresses.next().ok_or_else(wrong)
+}

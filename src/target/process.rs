@@ -1,0 +1,215 @@
+//! What the kernel says about a process and everything it started.
+//!
+//! CPU time comes from the clock of each process (`clock_getcpuclockid`): it counts in nanoseconds,
+//! covers every thread including those that have ended, and is exact at the moment of reading.
+//! `/proc/PID/stat` counts in ticks of 10 ms, which is 1 % of a second of load;
+//! `/proc/PID/task/*/schedstat` counts in nanoseconds, but forgets a thread when it ends, and a
+//! server may run one for each request. Only for children that have ended and were waited for is
+//! the tick counter of their parent all there is, so these are rounded down to 10 ms a process.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::mem::MaybeUninit;
+use std::time::Duration;
+
+use rustix::param::clock_ticks_per_second;
+use rustix::process::Pid;
+
+/// A line of `/proc/PID/stat`, as far as it is needed here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Process {
+    pub(super) pid: Pid,
+    pub(super) parent: i32,
+    pub(super) group: i32,
+    pub(super) threads: u64,
+    /// User and system time of the children that were waited for, in ticks.
+    reaped_ticks: u64,
+    /// Since boot, in ticks; tells a process from a later one of the same number.
+    pub(super) started_ticks: u64,
+    ended: bool,
+}
+
+/// Returns every process that is still running.
+pub(super) fn running() -> io::Result<Vec<Process>> {
+    let mut processes = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+        // A process may end between the listing and the reading.
+        let Some(process) = Process::read(pid) else { continue };
+        if !process.ended {
+            processes.push(process);
+        }
+    }
+    Ok(processes)
+}
+
+/// Returns `root`, whoever else is in the process group that it leads, and their descendants.
+pub(super) fn family(root: Pid, processes: &[Process]) -> Vec<Process> {
+    with_descendants(processes, |process| process.pid == root || process.group == root.as_raw_pid())
+}
+
+/// Returns `root` and its descendants, for a process that does not lead a group of its own.
+pub(super) fn descendants(root: Pid, processes: &[Process]) -> Vec<Process> {
+    with_descendants(processes, |process| process.pid == root)
+}
+
+fn with_descendants(processes: &[Process], first: impl Fn(&Process) -> bool) -> Vec<Process> {
+    let mut pids = BTreeSet::new();
+    // Parents may stand behind their children, as process numbers wrap round.
+    loop {
+        let known = pids.len();
+        for process in processes {
+            if first(process) || pids.contains(&process.parent) {
+                pids.insert(process.pid.as_raw_pid());
+            }
+        }
+        if pids.len() == known {
+            return processes
+                .iter()
+                .filter(|process| pids.contains(&process.pid.as_raw_pid()))
+                .copied()
+                .collect();
+        }
+    }
+}
+
+/// Returns whether `marker` (`NAME=value`) stands in the environment the process was started with.
+pub(super) fn carries(pid: Pid, marker: &str) -> bool {
+    fs::read(format!("/proc/{}/environ", pid.as_raw_pid())).is_ok_and(|environ| {
+        environ.split(|&byte| byte == 0).any(|variable| variable == marker.as_bytes())
+    })
+}
+
+impl Process {
+    /// Reads the process, or nothing if it is gone.
+    fn read(pid: i32) -> Option<Self> {
+        Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    fn parse(stat: &str) -> Option<Self> {
+        // The name stands in parentheses and may itself contain spaces and parentheses.
+        let (pid, rest) = stat.split_once(" (")?;
+        let fields = rest.rsplit_once(") ")?.1.split(' ').collect::<Vec<_>>();
+        let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
+        Some(Self {
+            pid: Pid::from_raw(pid.parse().ok()?)?,
+            parent: fields.get(1)?.parse().ok()?,
+            group: fields.get(2)?.parse().ok()?,
+            threads: number(17)?,
+            reaped_ticks: number(13)? + number(14)?,
+            started_ticks: number(19)?,
+            ended: matches!(*fields.first()?, "Z" | "X"),
+        })
+    }
+
+    /// Returns user and system time of all threads, living and ended, and of the children that
+    /// were waited for.
+    pub(super) fn cpu(&self) -> io::Result<Duration> {
+        let ticks_per_second = clock_ticks_per_second().max(1);
+        let reaped_ms = self.reaped_ticks.saturating_mul(1000) / ticks_per_second;
+        Ok(cpu_clock(self.pid)? + Duration::from_millis(reaped_ms))
+    }
+
+    /// Returns resident memory now and at its highest, in bytes; a kernel thread has none.
+    pub(super) fn memory_bytes(&self) -> io::Result<(u64, u64)> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid.as_raw_pid()))?;
+        Ok((kib(&status, "VmRSS:") * 1024, kib(&status, "VmHWM:") * 1024))
+    }
+
+    /// Lets the highest resident memory start again from what is resident now.
+    pub(super) fn reset_peak(&self) -> io::Result<()> {
+        fs::write(format!("/proc/{}/clear_refs", self.pid.as_raw_pid()), "5")
+    }
+}
+
+fn kib(status: &str, key: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix(key));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+/// Returns the CPU time of all threads of a process, including those that have ended.
+fn cpu_clock(pid: Pid) -> io::Result<Duration> {
+    let mut clock = 0;
+    let mut time = MaybeUninit::<libc::timespec>::uninit();
+    #[expect(unsafe_code, reason = "rustix has no clock of another process")]
+    // SAFETY: both calls only write to the places they are given, which live long enough; `time`
+    // is read only if the second call says that it wrote it.
+    let time = unsafe {
+        let error = libc::clock_getcpuclockid(pid.as_raw_pid(), &raw mut clock);
+        if error != 0 {
+            return Err(io::Error::from_raw_os_error(error));
+        }
+        if libc::clock_gettime(clock, time.as_mut_ptr()) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        time.assume_init()
+    };
+    let part = |value: i64| u64::try_from(value).map_err(io::Error::other);
+    Ok(Duration::from_secs(part(time.tv_sec)?) + Duration::from_nanos(part(time.tv_nsec)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(pid: i32, parent: i32, group: i32) -> Process {
+        Process {
+            pid: Pid::from_raw(pid).unwrap(),
+            parent,
+            group,
+            threads: 1,
+            reaped_ticks: 0,
+            started_ticks: 0,
+            ended: false,
+        }
+    }
+
+    #[test]
+    fn a_family_is_the_tree_and_the_group_in_any_order() {
+        let processes = [
+            process(5, 90, 5),   // a grandchild with a lower number and its own group
+            process(10, 1, 10),  // the root
+            process(11, 1, 10),  // orphaned, still in the group
+            process(12, 11, 12), // child of the orphan
+            process(20, 1, 20),  // a stranger
+            process(90, 10, 10), // a child
+        ];
+        let pids = family(Pid::from_raw(10).unwrap(), &processes)
+            .iter()
+            .map(|process| process.pid.as_raw_pid())
+            .collect::<Vec<_>>();
+        assert_eq!(pids, [5, 10, 11, 12, 90]);
+    }
+
+    #[test]
+    fn a_name_with_parentheses_does_not_shift_the_fields() {
+        let stat = "42 (a) b (c) S 7 42 42 0 -1 4194560 1 0 0 0 3 4 50 6 20 0 9 0 123456 1 1 1";
+        let process = Process::parse(stat).unwrap();
+        assert_eq!((process.pid.as_raw_pid(), process.parent, process.group), (42, 7, 42));
+        assert_eq!(
+            (process.threads, process.reaped_ticks, process.started_ticks),
+            (9, 56, 123_456)
+        );
+        assert!(!process.ended);
+        assert_eq!(Process::parse("42 (short) S 7"), None);
+    }
+
+    #[test]
+    fn the_clock_counts_threads_that_have_ended() {
+        let own = rustix::process::getpid();
+        let before = cpu_clock(own).unwrap();
+        let thread = std::thread::spawn(move || {
+            assert!((0..20_000_000_u64).all(|i| std::hint::black_box(i) < u64::MAX));
+            cpu_clock(own).unwrap()
+        });
+        let inside = thread.join().unwrap();
+        assert!(inside > before);
+        assert!(cpu_clock(own).unwrap() >= inside);
+        assert_eq!(
+            cpu_clock(Pid::from_raw(1 << 22).unwrap()).unwrap_err().raw_os_error(),
+            Some(libc::ESRCH)
+        );
+    }
+}
