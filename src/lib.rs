@@ -12,6 +12,7 @@
 //! `ARCHITECTURE.md` has the code map and the invariants; `tests/architecture.rs` holds the import
 //! table.
 
+pub mod base;
 pub mod baseline;
 pub mod cancel;
 pub mod cli;

@@ -1,0 +1,98 @@
+//! Every way in which a base cannot be had.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Why there is no base to compare with.
+#[derive(Debug, Error)]
+pub enum BaseError {
+    /// There is no `git`.
+    #[error("`git` was not found\n\nhint: install it, or give the base with `--base-bin`")]
+    NoGit,
+    /// The folder is in no checkout.
+    #[error("`{}` is not in a git checkout: {reason}", dir.display())]
+    NotRepository {
+        /// The folder.
+        dir: PathBuf,
+        /// What git said.
+        reason: String,
+    },
+    /// Neither here nor at `origin` is there anything of that name.
+    #[error("`{git_ref}` is no commit, branch or tag, neither here nor at `origin`{hint}")]
+    UnknownRef {
+        /// As given.
+        git_ref: String,
+        /// For a shallow clone.
+        hint: String,
+    },
+    /// Two histories without a common commit.
+    #[error("commits {a} and {b} have no common ancestor{hint}")]
+    NoMergeBase {
+        /// First commit.
+        a: String,
+        /// Second commit.
+        b: String,
+        /// For a shallow clone.
+        hint: String,
+    },
+    /// Their contents are in other repositories, which may need credentials.
+    #[error(
+        "commit {commit} has submodules ({}), which are not checked out for a base\n\nhint: check \
+         out and build the base in a step of your own (`actions/checkout` with `submodules: true` \
+         and `fetch-depth: 0`), and give it with `--base-bin`",
+        paths.join(", ")
+    )]
+    Submodules {
+        /// The commit.
+        commit: String,
+        /// Where they are.
+        paths: Vec<String>,
+    },
+    /// Git refused.
+    #[error("`git {command}` failed: {reason}")]
+    Refused {
+        /// Its arguments.
+        command: String,
+        /// What it said.
+        reason: String,
+    },
+    /// A file or folder of the cache cannot be used.
+    #[error("failed to use `{}`", path.display())]
+    Files {
+        /// Which.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A program could not be started.
+    #[error("failed to start `{program}`")]
+    NotStarted {
+        /// Which.
+        program: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The base does not build.
+    #[error("`{build}` failed for base {commit}: {status}\n\nthe end of `{}`:{tail}", log.display(), tail = indented(tail))]
+    BuildFailed {
+        /// The command.
+        build: String,
+        /// The commit.
+        commit: String,
+        /// How it ended.
+        status: String,
+        /// All its output.
+        log: PathBuf,
+        /// The last lines of it.
+        tail: Vec<String>,
+    },
+    /// A person asked to stop.
+    #[error("cancelled while the base was built")]
+    Cancelled,
+}
+
+fn indented(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("\n  | {line}")).collect::<Vec<_>>().concat()
+}

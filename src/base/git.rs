@@ -1,0 +1,158 @@
+//! Asks the `git` program.
+//!
+//! Not a library: the program is there wherever a checkout is, and it knows the user's
+//! configuration, linked worktrees, filters and safe directories, of which `gix` knows a part at
+//! the price of some 150 crates. Nothing here writes to the user's repository: even the index,
+//! which `git status` would refresh, is left alone.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use super::BaseError;
+
+/// Set by git for its hooks. With these, a command in *our* checkout would write to the *user's*
+/// index.
+const LOCAL_VARIABLES: [&str; 8] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_WORK_TREE",
+];
+
+/// Whether the working tree is what its commit says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tree {
+    /// Nothing changed, nothing added.
+    Clean,
+    /// Changed, added or deleted files, counted with those that git does not track nor ignore.
+    Changed,
+}
+
+/// Returns the root of the checkout that `dir` is in.
+pub fn root(dir: &Path) -> Result<PathBuf, BaseError> {
+    match ask(dir, &["rev-parse", "--show-toplevel"])? {
+        Answer::Yes(path) => Ok(path.into()),
+        Answer::No(reason) => Err(BaseError::NotRepository { dir: dir.to_owned(), reason }),
+    }
+}
+
+/// Returns the commit that a branch, tag, hash or expression such as `HEAD~1` means. A branch that
+/// exists only at `origin` is found there.
+pub fn commit(dir: &Path, git_ref: &str) -> Result<String, BaseError> {
+    for name in [git_ref.to_owned(), format!("refs/remotes/origin/{git_ref}")] {
+        let commit = format!("{name}^{{commit}}");
+        let words = ["rev-parse", "--verify", "--quiet", "--end-of-options", &commit];
+        if let Answer::Yes(commit) = ask(dir, &words)? {
+            return Ok(commit);
+        }
+    }
+    root(dir)?;
+    Err(BaseError::UnknownRef { git_ref: git_ref.to_owned(), hint: shallow_hint(dir)? })
+}
+
+/// Returns the newest commit that both refs have behind them.
+pub fn merge_base(dir: &Path, a: &str, b: &str) -> Result<String, BaseError> {
+    let (a, b) = (commit(dir, a)?, commit(dir, b)?);
+    match ask(dir, &["merge-base", &a, &b])? {
+        Answer::Yes(commit) => Ok(commit),
+        Answer::No(_) => Err(BaseError::NoMergeBase { a, b, hint: shallow_hint(dir)? }),
+    }
+}
+
+/// Returns whether the checkout differs from its commit.
+pub fn tree(dir: &Path) -> Result<Tree, BaseError> {
+    let changes = must(dir, &["status", "--porcelain", "--untracked-files=normal"])?;
+    Ok(if changes.is_empty() { Tree::Clean } else { Tree::Changed })
+}
+
+/// Returns the path of `dir` from the root of the checkout, empty for the root itself.
+pub(super) fn prefix(dir: &Path) -> Result<PathBuf, BaseError> {
+    must(dir, &["rev-parse", "--show-prefix"]).map(PathBuf::from)
+}
+
+/// Returns the submodules of a commit.
+pub(super) fn submodules(dir: &Path, commit: &str) -> Result<Vec<String>, BaseError> {
+    let entries = must(dir, &["ls-tree", "-r", "-z", commit])?;
+    let link = |entry: &str| Some(entry.strip_prefix("160000 ")?.split_once('\t')?.1.to_owned());
+    Ok(entries.split('\0').filter_map(link).collect())
+}
+
+/// Writes the files of a commit to `tree`, which must not exist.
+///
+/// The result is a repository of its own that borrows the objects of the user's. A linked worktree
+/// would leave an entry in the user's repository, also after the cache is gone; an archive would
+/// lack what builds ask git for (`git describe`) and every file marked `export-ignore`; a clone
+/// copies branches only, so not a commit that just a pull request has.
+pub(super) fn write_tree(dir: &Path, commit: &str, tree: &Path) -> Result<(), BaseError> {
+    let absolute = ["rev-parse", "--path-format=absolute", "--git-path"];
+    let in_repository = |name| must(dir, &[&absolute[..], &[name]].concat());
+    let (objects, shallow) = (in_repository("objects")?, in_repository("shallow")?);
+    let unwritable = |source| BaseError::Files { path: tree.to_owned(), source };
+    std::fs::create_dir_all(tree).map_err(unwritable)?;
+    must(tree, &["init", "--quiet", "--template="])?;
+    let own = tree.join(".git");
+    std::fs::create_dir_all(own.join("objects/info")).map_err(unwritable)?;
+    std::fs::write(own.join("objects/info/alternates"), format!("{objects}\n"))
+        .map_err(unwritable)?;
+    if Path::new(&shallow).exists() {
+        std::fs::copy(shallow, own.join("shallow")).map_err(unwritable)?;
+    }
+    let user = must(dir, &["rev-parse", "--path-format=absolute", "--git-common-dir"])?;
+    let tags = ["fetch", "--quiet", "--update-shallow", &user, "+refs/tags/*:refs/tags/*"];
+    must(tree, &tags)?;
+    let checkout = ["-c", "core.hooksPath=/dev/null", "checkout", "--quiet", "--detach", commit];
+    must(tree, &checkout).map(drop)
+}
+
+fn shallow_hint(dir: &Path) -> Result<String, BaseError> {
+    let shallow = must(dir, &["rev-parse", "--is-shallow-repository"])? == "true";
+    Ok(if shallow {
+        "\n\nhint: this clone is shallow; in GitHub Actions, give `actions/checkout` \
+         `fetch-depth: 0`, elsewhere run `git fetch --unshallow`"
+            .to_owned()
+    } else {
+        String::new()
+    })
+}
+
+/// What git printed, without the end of the line, or why it refused.
+enum Answer {
+    Yes(String),
+    No(String),
+}
+
+fn must(dir: &Path, words: &[&str]) -> Result<String, BaseError> {
+    match ask(dir, words)? {
+        Answer::Yes(output) => Ok(output),
+        Answer::No(reason) => Err(BaseError::Refused { command: words.join(" "), reason }),
+    }
+}
+
+fn ask(dir: &Path, words: &[&str]) -> Result<Answer, BaseError> {
+    let Output { status, stdout, stderr } = without_local_variables(&mut Command::new("git"))
+        .arg("--no-optional-locks")
+        .arg("-C")
+        .arg(dir)
+        .args(words)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => BaseError::NoGit,
+            _ => BaseError::NotStarted { program: "git".to_owned(), source },
+        })?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+    Ok(if status.success() { Answer::Yes(text(&stdout)) } else { Answer::No(text(&stderr)) })
+}
+
+pub(super) fn without_local_variables(command: &mut Command) -> &mut Command {
+    for variable in LOCAL_VARIABLES {
+        command.env_remove(variable);
+    }
+    command
+}

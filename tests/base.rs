@@ -1,0 +1,296 @@
+//! Bases from real repositories: what is built, what is not built again, and that the user's files
+//! stay as they are.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up must fail")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+use tempfile::TempDir;
+use xmlperf::base::{self, BaseError, Built, Tree};
+use xmlperf::cancel::Cancel;
+
+/// Copies the only source, and leaves a line at each run outside of all that is cleaned.
+const BUILD: &str = "cp src.txt out.txt && echo built >>../../builds";
+
+/// A repository with two commits, the first tagged `v1`, and a cache beside it.
+struct Stage {
+    dir: TempDir,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let stage = Self { dir: tempfile::tempdir().unwrap() };
+        fs::create_dir(stage.repo()).unwrap();
+        stage.git(&["init", "--quiet", "--initial-branch=main"]);
+        stage.commit("one");
+        stage.git(&["tag", "v1"]);
+        stage.commit("two");
+        stage
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn repo(&self) -> PathBuf {
+        self.path("repo")
+    }
+
+    fn git(&self, words: &[&str]) {
+        git(&self.repo(), words);
+    }
+
+    fn commit(&self, content: &str) {
+        fs::write(self.repo().join("src.txt"), content).unwrap();
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--message", content]);
+    }
+
+    fn checkout_from(&self, repo: &Path, git_ref: &str, build: &str) -> Result<Built, BaseError> {
+        let cache = self.path("cache");
+        base::checkout(repo, git_ref, build, &cache, &Cancel::default(), &mut |_| {})
+    }
+
+    fn checkout(&self, git_ref: &str) -> Result<Built, BaseError> {
+        self.checkout_from(&self.repo(), git_ref, BUILD)
+    }
+
+    fn builds(&self) -> usize {
+        fs::read_to_string(self.path("builds")).unwrap_or_default().lines().count()
+    }
+
+    /// The message without the name of the temporary folder.
+    fn message(&self, error: &BaseError) -> String {
+        error.to_string().replace(self.dir.path().to_str().unwrap(), "DIR")
+    }
+}
+
+fn git(dir: &Path, words: &[&str]) {
+    let identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"];
+    let status = Command::new("git")
+        .current_dir(dir)
+        .args(identity)
+        .args(["-c", "protocol.file.allow=always"])
+        .args(words)
+        .env("GIT_AUTHOR_DATE", "2026-01-01T00:00:00Z")
+        .env("GIT_COMMITTER_DATE", "2026-01-01T00:00:00Z")
+        .status()
+        .unwrap();
+    assert!(status.success(), "git {words:?}");
+}
+
+fn output(built: &Built) -> String {
+    fs::read_to_string(built.dir.join("out.txt")).unwrap()
+}
+
+/// Every file below a folder with its content.
+fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(self::files(&path));
+        } else {
+            files.insert(path.clone(), fs::read(path).unwrap());
+        }
+    }
+    files
+}
+
+#[test]
+fn a_tag_a_branch_a_hash_and_an_expression_give_their_commit() {
+    let stage = Stage::new();
+    let first = base::commit(&stage.repo(), "v1").unwrap();
+    for (git_ref, content) in
+        [("v1", "one"), ("main", "two"), ("HEAD~1", "one"), (&first[..10], "one")]
+    {
+        let built = stage.checkout(git_ref).unwrap();
+        assert_eq!(output(&built), content, "{git_ref}");
+        assert!(built.dir.starts_with(stage.path("cache").canonicalize().unwrap()));
+    }
+    assert_eq!(stage.builds(), 2);
+}
+
+#[test]
+fn a_second_time_nothing_is_built_unless_the_command_differs() {
+    let stage = Stage::new();
+    assert!(!stage.checkout("v1").unwrap().cached);
+    assert!(stage.checkout("v1").unwrap().cached);
+    let other = format!("{BUILD} && true");
+    assert!(!stage.checkout_from(&stage.repo(), "v1", &other).unwrap().cached);
+    assert_eq!(stage.builds(), 2);
+}
+
+#[test]
+fn the_users_files_and_index_are_not_touched() {
+    let stage = Stage::new();
+    fs::write(stage.repo().join("src.txt"), "staged").unwrap();
+    stage.git(&["add", "src.txt"]);
+    fs::write(stage.repo().join("src.txt"), "not staged").unwrap();
+    fs::write(stage.repo().join("new.txt"), "untracked").unwrap();
+    let before = files(&stage.repo());
+    assert_eq!(output(&stage.checkout("main").unwrap()), "two");
+    assert_eq!(base::tree(&stage.repo()).unwrap(), Tree::Changed);
+    assert!(files(&stage.repo()) == before);
+}
+
+#[test]
+fn a_build_sees_a_repository_with_tags_and_its_own_folder() {
+    let stage = Stage::new();
+    fs::create_dir(stage.repo().join("service")).unwrap();
+    fs::write(stage.repo().join("service/here"), "").unwrap();
+    stage.git(&["add", "--all"]);
+    stage.git(&["commit", "--quiet", "--message", "service"]);
+    let build = "test -f here && git describe --tags >out.txt";
+    let built = stage.checkout_from(&stage.repo().join("service"), "main", build).unwrap();
+    assert!(output(&built).starts_with("v1-2-g"), "{}", output(&built));
+    assert!(built.dir.ends_with("service"));
+}
+
+#[test]
+fn a_failed_build_is_told_with_its_end_and_tried_again() {
+    let stage = Stage::new();
+    let build = "seq 100; echo 'error: no such crate' >&2; exit 3";
+    let error = stage.checkout_from(&stage.repo(), "v1", build).unwrap_err();
+    let message = stage.message(&error);
+    assert!(
+        message.starts_with("`seq 100; echo 'error: no such crate' >&2; exit 3` failed for base")
+    );
+    assert!(message.ends_with("  | 99\n  | 100\n  | error: no such crate"), "{message}");
+    assert!(stage.checkout_from(&stage.repo(), "v1", build).is_err());
+    assert_eq!(output(&stage.checkout("v1").unwrap()), "one");
+}
+
+#[test]
+fn a_branch_that_is_only_at_origin_is_found() {
+    let stage = Stage::new();
+    stage.git(&["branch", "--quiet", "feature", "v1"]);
+    git(stage.dir.path(), &["clone", "--quiet", "repo", "clone"]);
+    assert_eq!(
+        output(&stage.checkout_from(&stage.path("clone"), "feature", BUILD).unwrap()),
+        "one"
+    );
+}
+
+#[test]
+fn a_ref_that_is_nowhere_says_so_and_a_shallow_clone_says_why() {
+    let stage = Stage::new();
+    let error = stage.checkout("v9").unwrap_err();
+    insta::assert_snapshot!(stage.message(&error), @"`v9` is no commit, branch or tag, neither here nor at `origin`");
+    let url = format!("file://{}", stage.repo().display());
+    git(stage.dir.path(), &["clone", "--quiet", "--depth=1", "--no-tags", &url, "clone"]);
+    let clone = stage.path("clone");
+    let error = stage.checkout_from(&clone, "v1", BUILD).unwrap_err();
+    insta::assert_snapshot!(stage.message(&error), @"
+    `v1` is no commit, branch or tag, neither here nor at `origin`
+
+    hint: this clone is shallow; in GitHub Actions, give `actions/checkout` `fetch-depth: 0`, elsewhere run `git fetch --unshallow`
+    ");
+    assert_eq!(output(&stage.checkout_from(&clone, "main", BUILD).unwrap()), "two");
+    git(&clone, &["fetch", "--quiet", "--depth=1", "origin", "tag", "v1"]);
+    assert_eq!(output(&stage.checkout_from(&clone, "v1", BUILD).unwrap()), "one");
+    let error = base::merge_base(&clone, "main", "v1").unwrap_err();
+    assert!(error.to_string().contains("fetch-depth: 0"), "{error}");
+    assert_eq!(
+        base::merge_base(&stage.repo(), "main", "v1").unwrap(),
+        base::commit(&stage.repo(), "v1").unwrap()
+    );
+}
+
+#[test]
+fn submodules_are_refused_by_name() {
+    let stage = Stage::new();
+    git(stage.dir.path(), &["clone", "--quiet", "repo", "library"]);
+    stage.git(&["submodule", "--quiet", "add", "../library", "lib"]);
+    stage.git(&["commit", "--quiet", "--message", "submodule"]);
+    let error = stage.checkout("main").unwrap_err();
+    assert!(matches!(&error, BaseError::Submodules { paths, .. } if paths == &["lib"]), "{error}");
+    assert!(stage.checkout("v1").is_ok());
+}
+
+#[test]
+fn a_folder_outside_of_any_repository_is_told() {
+    let stage = Stage::new();
+    let error = stage.checkout_from(stage.dir.path(), "main", BUILD).unwrap_err();
+    assert!(matches!(error, BaseError::NotRepository { .. }), "{error}");
+}
+
+#[test]
+fn two_at_once_build_once() {
+    let stage = Stage::new();
+    let checkout = || stage.checkout("v1").unwrap().cached;
+    let cached = thread::scope(|scope| {
+        let threads = [scope.spawn(checkout), scope.spawn(checkout)];
+        threads.map(|thread| thread.join().unwrap())
+    });
+    assert_ne!(cached[0], cached[1]);
+    assert_eq!(stage.builds(), 1);
+}
+
+#[test]
+fn a_cancelled_build_leaves_no_process_and_is_not_taken_for_a_build() {
+    let stage = Stage::new();
+    let cancel = Cancel::default();
+    let build = "test ! -e half && touch half && echo $$ && test -e ../../go || sleep 600
+        cp src.txt out.txt";
+    let mut shell = String::new();
+    let mut progress = |text: &str| {
+        if let Some((_, pid)) = text.split_once(": ")
+            && !pid.is_empty()
+        {
+            pid.clone_into(&mut shell);
+            cancel.raise();
+        }
+    };
+    let cache = stage.path("cache");
+    let error = base::checkout(&stage.repo(), "v1", build, &cache, &cancel, &mut progress);
+    assert!(matches!(error.unwrap_err(), BaseError::Cancelled));
+    assert!(!Path::new("/proc").join(shell).exists());
+    fs::write(stage.path("go"), "").unwrap();
+    let built = stage.checkout_from(&stage.repo(), "v1", build).unwrap();
+    assert!(!built.cached);
+    assert_eq!(output(&built), "one");
+}
+
+#[test]
+fn old_builds_go_unless_they_are_in_use() {
+    let stage = Stage::new();
+    let build = |number: u32| {
+        let build = format!("{BUILD} && : {number}");
+        stage.checkout_from(&stage.repo(), "v1", &build).unwrap()
+    };
+    let used = build(0);
+    assert!((1..8).all(|number| !build(number).cached));
+    assert_eq!(output(&used), "one");
+    assert!(build(7).cached);
+    assert!(!build(1).cached);
+    let left = fs::read_dir(stage.path("cache")).unwrap();
+    assert!(left.filter(|entry| entry.as_ref().unwrap().path().is_dir()).count() <= 5);
+}
+
+/// Git tells its hooks where the repository and the index are, by variables.
+#[test]
+fn run_from_a_hook_the_users_index_is_safe() {
+    if std::env::var_os("HOOK_STAGE").is_none() {
+        let stage = Stage::new();
+        let before = files(&stage.repo());
+        let status = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "run_from_a_hook_the_users_index_is_safe"])
+            .env("HOOK_STAGE", stage.dir.path())
+            .env("GIT_DIR", stage.repo().join(".git"))
+            .env("GIT_INDEX_FILE", stage.repo().join(".git/index"))
+            .status();
+        assert!(status.unwrap().success());
+        assert!(stage.path("cache").is_dir());
+        assert!(files(&stage.repo()) == before);
+        return;
+    }
+    let dir = PathBuf::from(std::env::var_os("HOOK_STAGE").unwrap());
+    let (repo, cache) = (dir.join("repo"), dir.join("cache"));
+    let build = "git rm --quiet src.txt";
+    base::checkout(&repo, "v1", build, &cache, &Cancel::default(), &mut |_| {}).unwrap();
+}
