@@ -21,6 +21,7 @@ pub mod config;
 pub mod metric;
 pub mod payload;
 pub mod record;
+pub mod reference;
 pub mod report;
 pub mod scenario;
 pub mod stats;

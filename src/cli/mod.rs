@@ -7,6 +7,7 @@ mod init;
 mod output;
 mod payload;
 mod report;
+mod serve;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ enum Command {
     Init(init::Args),
     Payload(payload::Args),
     Report(report::Args),
+    Serve(serve::Args),
 }
 
 /// What the process reports to whoever called it.
@@ -57,6 +59,7 @@ pub fn run(cli: &Cli, out: &mut impl Write) -> anyhow::Result<Exit> {
         Command::Init(args) => init::run(args, out),
         Command::Payload(args) => payload::run(args, out),
         Command::Report(args) => report::run(args, out),
+        Command::Serve(args) => serve::run(args, out),
     }
 }
 

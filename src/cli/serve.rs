@@ -1,0 +1,63 @@
+//! `xmlperf serve`: the reference API.
+
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::ensure;
+
+use crate::cli::Exit;
+use crate::reference::{Semantics, Server, Settings};
+use crate::units::{self, Ratio};
+
+/// Serve the XML-Compare-API, to try xmlperf on or to build against
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, env = "APP_PORT", default_value_t = 3000)]
+    port: u16,
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    host: IpAddr,
+    /// Threads; 1 runs everything on one thread [default: one per core]
+    #[arg(long, value_name = "N")]
+    workers: Option<NonZeroUsize>,
+    /// Share of the comparison work to do twice, to see whether a measurement notices
+    #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = Ratio::parse)]
+    extra_work: Ratio,
+    /// Largest body to take, at most 4 GiB
+    #[arg(long, value_name = "SIZE", default_value = "500 MiB", value_parser = units::parse_bytes)]
+    body_limit: u64,
+    /// Longest wait for the next part of a request
+    #[arg(long, value_name = "TIME", default_value = "30 s", value_parser = units::parse_duration)]
+    idle_timeout: Duration,
+}
+
+/// Prints where it listens, and returns when it was asked to stop.
+pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let extra_work = args.extra_work;
+    ensure!(
+        (0.0..=100.0).contains(&extra_work.0),
+        "`--extra-work` must be between 0 % and 10000 %, got {extra_work}"
+    );
+    ensure!(
+        args.body_limit < 1 << 32,
+        "`--body-limit` must be below 4 GiB, got {}",
+        units::bytes(args.body_limit as f64)
+    );
+    let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let server = Server::bind(&Settings {
+        address: SocketAddr::new(args.host, args.port),
+        workers: args.workers.unwrap_or(cores).get(),
+        extra_work,
+        semantics: Semantics::XmlCompareApi,
+        body_bytes_max: args.body_limit,
+        idle_max: args.idle_timeout,
+    })?;
+    writeln!(out, "listening on http://{}/xml-compare-api", server.address())?;
+    out.flush()?;
+    server.run()?;
+    Ok(Exit::Fine)
+}

@@ -1,0 +1,69 @@
+//! What the service refuses, and how it says so: a status and a line of plain text.
+
+use hyper::StatusCode;
+use thiserror::Error;
+
+use crate::reference::json::Stop;
+use crate::reference::xml::{Malformed, Which};
+use crate::units;
+
+/// Why a request gets no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(super) enum Refusal {
+    #[error("there is nothing at this path")]
+    NotFound,
+    #[error("this path takes {allowed} only")]
+    Method { allowed: &'static str },
+    #[error("the request needs `content-type: application/json`")]
+    MediaType,
+    #[error("a body encoded as `{0}` is not taken")]
+    Encoding(String),
+    #[error("the body is not JSON: unexpected character at byte {at}")]
+    NotJson { at: u64 },
+    #[error("the body is not JSON: it ends too early")]
+    Truncated,
+    #[error("the body is JSON of the wrong shape: {expected} (at byte {at})")]
+    Shape { at: u64, expected: &'static str },
+    #[error("`{which}` is not acceptable XML: {malformed}")]
+    Xml { which: &'static str, malformed: Malformed },
+    #[error("the body is larger than {}", units::bytes(*.limit as f64))]
+    TooLarge { limit: u64 },
+    #[error("the body did not arrive in time")]
+    Slow,
+    #[error("the body could not be read")]
+    Aborted,
+}
+
+impl Refusal {
+    /// `before` counts the bytes of the body that precede the slice that was read.
+    pub(super) fn from_stop(stop: Stop, before: u64) -> Self {
+        let absolute = |at: usize| before + u64::try_from(at).unwrap_or(u64::MAX);
+        match stop {
+            Stop::Incomplete => Self::Truncated,
+            Stop::Syntax(at) => Self::NotJson { at: absolute(at) },
+            Stop::Shape(at, expected) => Self::Shape { at: absolute(at), expected },
+        }
+    }
+
+    pub(super) fn from_xml(which: Which, malformed: Malformed) -> Self {
+        let which = match which {
+            Which::First => "xml1",
+            Which::Second => "xml2",
+        };
+        Self::Xml { which, malformed }
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::MediaType | Self::Encoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::NotJson { .. } | Self::Truncated | Self::Xml { .. } | Self::Aborted => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::Shape { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Slow => StatusCode::REQUEST_TIMEOUT,
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Reads one comparison of a request, compares its documents, and notes the verdict.
+
+use std::hint;
+
+use crate::reference::flat::FlatComparer;
+use crate::reference::ignore::Ignore;
+use crate::reference::json::{Reader, Stop};
+use crate::reference::verdict::{Diffs, Log, Score};
+use crate::reference::xml::{Malformed, Which};
+use crate::units::{self, Ratio};
+
+/// Values that are open around a comparison in a batch: the request and its list.
+pub(super) const DEPTH_IN_BATCH: usize = 2;
+/// A request may have this many ignore rules per comparison and kind; each is tried on each path.
+const RULES_MAX: usize = 1_000;
+/// A comparison of more than this leaves no memory behind.
+const KEPT_BYTES_MAX: usize = 1 << 20;
+
+/// Which documents count as equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Semantics {
+    /// As the XML-Compare-API has it.
+    XmlCompareApi,
+}
+
+/// The memory and the settings for one comparison after another.
+#[derive(Debug)]
+pub(super) struct Engine {
+    flat: FlatComparer,
+    item: Item,
+    diffs: Diffs,
+    extra: ExtraWork,
+    bytes_max: usize,
+}
+
+/// One comparison, with the JSON escapes replaced.
+#[derive(Debug, Default)]
+struct Item {
+    documents: [Vec<u8>; 2],
+    /// Both documents were the same bytes, and only the first is stored.
+    same: bool,
+    ignore: Ignore,
+}
+
+/// Does a share of the work twice: every 20th comparison at 5 %.
+#[derive(Debug)]
+struct ExtraWork {
+    /// What one comparison adds, in 2⁻³² repetitions.
+    step: u64,
+    due: u64,
+    log: Log,
+    json: Vec<u8>,
+}
+
+const ONE: u64 = 1 << 32;
+
+impl Engine {
+    pub(super) fn new(extra_work: Ratio) -> Self {
+        let step = units::whole(extra_work.0 * ONE as f64).unwrap_or(0);
+        Self {
+            flat: FlatComparer::default(),
+            item: Item::default(),
+            diffs: Diffs::default(),
+            extra: ExtraWork { step, due: 0, log: Log::default(), json: Vec::new() },
+            bytes_max: 0,
+        }
+    }
+
+    /// Returns whether the memory that this engine holds is worth keeping.
+    pub(super) fn is_small(&self) -> bool {
+        self.bytes_max <= KEPT_BYTES_MAX
+    }
+
+    /// Reads the comparison that is next, around which `depth` values are open, and notes its
+    /// verdict. Returns what is wrong with its documents, if they could not be compared.
+    pub(super) fn compare_next(
+        &mut self,
+        reader: &mut Reader<'_>,
+        depth: usize,
+        log: &mut Log,
+    ) -> Result<Option<(Which, Malformed)>, Stop> {
+        let before = reader.clone();
+        let malformed = self.once(reader, depth, log)?;
+        self.bytes_max = self.bytes_max.max(reader.at - before.at);
+        self.extra.due += self.extra.step;
+        while self.extra.due >= ONE {
+            self.extra.due -= ONE;
+            self.repeat(before.clone(), depth);
+        }
+        Ok(malformed)
+    }
+
+    #[inline]
+    fn once(
+        &mut self,
+        reader: &mut Reader<'_>,
+        depth: usize,
+        log: &mut Log,
+    ) -> Result<Option<(Which, Malformed)>, Stop> {
+        self.item.read(reader, depth)?;
+        match self.compare_item() {
+            Ok(score) => {
+                log.push(score, &self.diffs);
+                Ok(None)
+            }
+            Err(malformed) => {
+                log.push_malformed();
+                Ok(Some(malformed))
+            }
+        }
+    }
+
+    #[inline]
+    fn compare_item(&mut self) -> Result<Score, (Which, Malformed)> {
+        self.diffs.clear();
+        let Item { documents: [first, second], same, ignore } = &self.item;
+        if *same {
+            self.flat.same(first, ignore).map_err(|malformed| (Which::First, malformed))
+        } else {
+            self.flat.compare([first, second], ignore, &mut self.diffs)
+        }
+    }
+
+    /// Does everything about a comparison again, up to its part of the answer.
+    #[cold]
+    fn repeat(&mut self, mut reader: Reader<'_>, depth: usize) {
+        let mut log = std::mem::take(&mut self.extra.log);
+        log.clear();
+        let result = self.once(&mut reader, depth, &mut log);
+        self.extra.json.clear();
+        log.cursor().write_next(&mut self.extra.json);
+        hint::black_box((&self.extra.json, result.is_ok()));
+        self.extra.log = log;
+    }
+}
+
+impl Item {
+    fn read(&mut self, reader: &mut Reader<'_>, depth: usize) -> Result<(), Stop> {
+        let before = reader.at;
+        if self.read_usual(reader)? {
+            return Ok(());
+        }
+        reader.at = before;
+        self.read_any(reader, depth)
+    }
+
+    /// Reads what nearly every comparison looks like. Returns whether this one does.
+    #[inline]
+    fn read_usual(&mut self, reader: &mut Reader<'_>) -> Result<bool, Stop> {
+        if !reader.skip_if(br#"{"xml1":""#) {
+            return Ok(false);
+        }
+        reader.at -= 1;
+        let quote = reader.at;
+        self.documents[0].clear();
+        reader.string(&mut self.documents[0])?;
+        let first = &reader.bytes[quote..reader.at];
+        if !reader.skip_if(br#","xml2":"#) {
+            return Ok(false);
+        }
+        self.same = reader.skip_if(first);
+        if !self.same {
+            if reader.bytes.get(reader.at) != Some(&b'"') {
+                return Ok(false);
+            }
+            self.documents[1].clear();
+            reader.string(&mut self.documents[1])?;
+        }
+        if !self.ignore.is_empty() {
+            self.ignore = Ignore::default();
+        }
+        Ok(reader.skip_if(b"}"))
+    }
+
+    fn read_any(&mut self, reader: &mut Reader<'_>, depth: usize) -> Result<(), Stop> {
+        let [first, second] = &mut self.documents;
+        first.clear();
+        second.clear();
+        let mut seen = [false; 4];
+        let (mut paths, mut properties) = (Vec::new(), Vec::new());
+        let start = reader.at;
+        if reader.peek()? != b'{' {
+            return Err(reader.not_this("a comparison is an object"));
+        }
+        reader.object(|reader, key| {
+            let place = match key {
+                b"xml1" => 0,
+                b"xml2" => 1,
+                b"ignore_paths" => 2,
+                b"ignore_properties" => 3,
+                _ => return reader.skip_member(depth + 1),
+            };
+            if std::mem::replace(&mut seen[place], true) {
+                return Err(Stop::Shape(reader.at, "a field may be there once"));
+            }
+            reader.expect(b':')?;
+            match place {
+                0 => reader.expect_string(first, "`xml1` is a string"),
+                1 => reader.expect_string(second, "`xml2` is a string"),
+                2 => strings(reader, &mut paths, "`ignore_paths` is a list of strings"),
+                _ => strings(reader, &mut properties, "`ignore_properties` is a list of strings"),
+            }
+        })?;
+        if !seen[0] || !seen[1] {
+            return Err(Stop::Shape(start, "a comparison has `xml1` and `xml2`"));
+        }
+        self.same = first == second;
+        self.ignore = Ignore::new(&paths, properties);
+        Ok(())
+    }
+}
+
+/// Reads a list of strings, or `null` for an empty one.
+fn strings(
+    reader: &mut Reader<'_>,
+    out: &mut Vec<String>,
+    otherwise: &'static str,
+) -> Result<(), Stop> {
+    match reader.peek()? {
+        b'n' => reader.word(b"null"),
+        b'[' => reader.array(|reader| {
+            if out.len() == RULES_MAX {
+                return Err(Stop::Shape(reader.at, "a comparison has at most 1000 ignore rules"));
+            }
+            let mut text = Vec::new();
+            reader.expect_string(&mut text, otherwise)?;
+            out.push(String::from_utf8_lossy(&text).into_owned());
+            Ok(())
+        }),
+        _ => Err(reader.not_this(otherwise)),
+    }
+}

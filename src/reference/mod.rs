@@ -1,0 +1,20 @@
+//! Serves the XML-Compare-API: the contract that xmlperf measures, in a form fast enough to measure
+//! with.
+//!
+//! The first target of every new installation, and the yardstick of the load generator. It is
+//! faster than the services it stands for, so that what a run against it shows is the tool's own
+//! limit; and it can be made slower by a known share, so that a run can be shown to notice.
+
+mod batch;
+mod contract;
+mod engine;
+mod flat;
+mod ignore;
+mod json;
+mod pool;
+mod server;
+mod verdict;
+mod xml;
+
+pub use engine::Semantics;
+pub use server::{ServeError, Server, Settings};
