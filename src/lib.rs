@@ -18,6 +18,8 @@ pub mod cancel;
 pub mod cli;
 pub mod compare;
 pub mod config;
+pub mod load;
+pub mod measure;
 pub mod metric;
 pub mod payload;
 pub mod record;

@@ -1,0 +1,454 @@
+//! Reads an HTTP/1.1 answer from whatever pieces the network delivers.
+//!
+//! The body ends up in one piece in the buffer it was received into: a body of known length is
+//! never copied, a chunked one is moved together over its own framing.
+
+use std::mem::MaybeUninit;
+
+use httparse::{Header, ParserConfig, Status};
+
+use super::exchange::FailureKind;
+use super::request::Body;
+
+const HEADERS_MAX: usize = 128;
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+const ROOM_BYTES_MIN: usize = 16 * 1024;
+
+/// An answer on its way, and the buffer it is read into.
+#[derive(Debug)]
+pub(super) struct Answer {
+    buffer: Vec<u8>,
+    bytes_max: usize,
+    stage: Stage,
+    expects: Body,
+    status: u16,
+    keeps_alive: bool,
+    body_start: usize,
+    body_end: usize,
+    received: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Head,
+    /// The body ends at this place of the buffer.
+    Sized(usize),
+    /// `at` is where undecoded bytes begin; what was decoded lies before `body_end`.
+    Chunked {
+        at: usize,
+        chunk: Chunk,
+    },
+    UntilClosed,
+    Whole,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chunk {
+    Size,
+    Data(usize),
+    DataEnd,
+    Trailer,
+}
+
+/// Whether an answer is complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    More,
+    Whole,
+}
+
+/// What is wrong with the bytes of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Broken {
+    pub(super) kind: FailureKind,
+    pub(super) detail: String,
+}
+
+fn malformed(detail: impl Into<String>) -> Broken {
+    Broken { kind: FailureKind::Malformed, detail: detail.into() }
+}
+
+impl Answer {
+    /// Makes an empty one that takes no more than `bytes_max` bytes of head and body.
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self {
+            buffer: Vec::new(),
+            bytes_max,
+            stage: Stage::Head,
+            expects: Body::Possible,
+            status: 0,
+            keeps_alive: true,
+            body_start: 0,
+            body_end: 0,
+            received: 0,
+        }
+    }
+
+    /// Forgets the last answer and keeps its memory.
+    pub(super) fn restart(&mut self, expects: Body) {
+        self.buffer.clear();
+        self.stage = Stage::Head;
+        self.expects = expects;
+        self.status = 0;
+        self.keeps_alive = true;
+        self.body_start = 0;
+        self.body_end = 0;
+        self.received = 0;
+    }
+
+    pub(super) fn status(&self) -> u16 {
+        self.status
+    }
+
+    pub(super) fn body(&self) -> &[u8] {
+        &self.buffer[self.body_start..self.body_end]
+    }
+
+    /// Everything that was read and not yet decoded away: head, body and what is behind it.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    pub(super) fn keeps_alive(&self) -> bool {
+        self.keeps_alive
+    }
+
+    pub(super) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Returns the buffer with room for more; what is appended to it is read by [`Self::advance`].
+    pub(super) fn room(&mut self) -> &mut Vec<u8> {
+        let length = self.buffer.len();
+        match self.stage {
+            // All of it at once: growing step by step would copy what is there at every step.
+            Stage::Sized(end) => self.buffer.reserve_exact(end.saturating_sub(length).max(1)),
+            Stage::Head | Stage::Chunked { .. } | Stage::UntilClosed | Stage::Whole => {
+                if self.buffer.capacity() - length < ROOM_BYTES_MIN / 4 {
+                    self.buffer.reserve(ROOM_BYTES_MIN);
+                }
+            }
+        }
+        &mut self.buffer
+    }
+
+    /// Reads the `fresh` bytes that were appended to the buffer.
+    pub(super) fn advance(&mut self, fresh: usize) -> Result<Progress, Broken> {
+        self.received += fresh as u64;
+        if self.buffer.len() > self.bytes_max {
+            return Err(self.too_large());
+        }
+        loop {
+            match self.stage {
+                Stage::Head => {
+                    if self.read_head()? == Progress::More {
+                        return Ok(Progress::More);
+                    }
+                }
+                Stage::Sized(end) => {
+                    let length = self.buffer.len();
+                    if length < end {
+                        return Ok(Progress::More);
+                    }
+                    return self.finish(end);
+                }
+                Stage::Chunked { at, chunk } => return self.read_chunks(at, chunk),
+                Stage::UntilClosed => {
+                    self.body_end = self.buffer.len();
+                    return Ok(Progress::More);
+                }
+                Stage::Whole => return Ok(Progress::Whole),
+            }
+        }
+    }
+
+    /// The peer will send nothing more: that ends some answers and cuts others short.
+    pub(super) fn closed(&mut self) -> Result<(), Broken> {
+        match self.stage {
+            Stage::UntilClosed | Stage::Whole => {
+                self.stage = Stage::Whole;
+                Ok(())
+            }
+            Stage::Head if self.buffer.is_empty() => Err(Broken {
+                kind: FailureKind::Reset,
+                detail: "the connection was closed before an answer".to_owned(),
+            }),
+            Stage::Head | Stage::Sized(_) | Stage::Chunked { .. } => Err(Broken {
+                kind: FailureKind::ShortBody,
+                detail: format!("the answer ended after {} bytes", self.received),
+            }),
+        }
+    }
+
+    fn too_large(&self) -> Broken {
+        malformed(format!("the answer is larger than the {} bytes allowed", self.bytes_max))
+    }
+
+    fn finish(&mut self, end: usize) -> Result<Progress, Broken> {
+        let excess = self.buffer.len() - end;
+        if excess > 0 {
+            return Err(malformed(format!("{excess} bytes came after the end of the answer")));
+        }
+        self.stage = Stage::Whole;
+        Ok(Progress::Whole)
+    }
+
+    /// Reads a head, if it is there; informational ones (1xx) are dropped.
+    fn read_head(&mut self) -> Result<Progress, Broken> {
+        let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; HEADERS_MAX];
+        let mut response = httparse::Response::new(&mut []);
+        let parsed = ParserConfig::default().parse_response_with_uninit_headers(
+            &mut response,
+            &self.buffer,
+            &mut headers,
+        );
+        let head_bytes = match parsed {
+            Ok(Status::Complete(head_bytes)) => head_bytes,
+            Ok(Status::Partial) if self.buffer.len() <= HEAD_BYTES_MAX => {
+                return Ok(Progress::More);
+            }
+            Ok(Status::Partial) => {
+                return Err(malformed(format!("its head is longer than {HEAD_BYTES_MAX} bytes")));
+            }
+            Err(error) => return Err(malformed(format!("its head cannot be read: {error}"))),
+        };
+        let status = response.code.unwrap_or(0);
+        let framing = Framing::of(&response)?;
+        self.status = status;
+        if (100..200).contains(&status) {
+            if status == 101 {
+                return Err(malformed("it switches protocols (101)"));
+            }
+            self.buffer.drain(..head_bytes);
+            return if self.buffer.is_empty() { Ok(Progress::More) } else { self.read_head() };
+        }
+        self.begin_body(&framing, head_bytes)?;
+        Ok(Progress::Whole)
+    }
+
+    fn begin_body(&mut self, framing: &Framing, head_bytes: usize) -> Result<(), Broken> {
+        self.keeps_alive = framing.keeps_alive;
+        (self.body_start, self.body_end) = (head_bytes, head_bytes);
+        let bodyless = self.expects == Body::Never || matches!(self.status, 204 | 304);
+        self.stage = match (bodyless, framing.chunked, framing.length) {
+            (true, _, _) => Stage::Sized(head_bytes),
+            (false, true, _) => Stage::Chunked { at: head_bytes, chunk: Chunk::Size },
+            (false, false, Some(length)) => {
+                let end = usize::try_from(length).ok().and_then(|it| it.checked_add(head_bytes));
+                let end = end.filter(|end| *end <= self.bytes_max);
+                self.body_end = end.ok_or_else(|| self.too_large())?;
+                Stage::Sized(self.body_end)
+            }
+            (false, false, None) => {
+                self.keeps_alive = false;
+                Stage::UntilClosed
+            }
+        };
+        Ok(())
+    }
+
+    fn read_chunks(&mut self, mut at: usize, mut chunk: Chunk) -> Result<Progress, Broken> {
+        loop {
+            let fresh = &self.buffer[at..];
+            match chunk {
+                Chunk::Size => match httparse::parse_chunk_size(fresh) {
+                    Ok(Status::Complete((used, size))) => {
+                        at += used;
+                        chunk = match usize::try_from(size) {
+                            Ok(0) => Chunk::Trailer,
+                            Ok(size) => Chunk::Data(size),
+                            Err(_) => return Err(self.too_large()),
+                        };
+                    }
+                    Ok(Status::Partial) => break,
+                    Err(_) => return Err(malformed("the size of a chunk cannot be read")),
+                },
+                Chunk::Data(missing) => {
+                    let moved = missing.min(fresh.len());
+                    self.buffer.copy_within(at..at + moved, self.body_end);
+                    self.body_end += moved;
+                    at += moved;
+                    chunk = Chunk::Data(missing - moved);
+                    match missing - moved {
+                        0 => chunk = Chunk::DataEnd,
+                        _ => break,
+                    }
+                }
+                Chunk::DataEnd => match fresh {
+                    [b'\r', b'\n', ..] => (at, chunk) = (at + 2, Chunk::Size),
+                    [] | [b'\r'] => break,
+                    [..] => return Err(malformed("a chunk is longer than its size")),
+                },
+                Chunk::Trailer => match memchr::memchr(b'\n', fresh) {
+                    None => break,
+                    Some(end) if matches!(&fresh[..end], [] | [b'\r']) => {
+                        return self.finish(at + end + 1);
+                    }
+                    Some(end) => at += end + 1,
+                },
+            }
+        }
+        if self.buffer.len() - at > HEAD_BYTES_MAX {
+            return Err(malformed("a line of its framing is too long"));
+        }
+        self.buffer.copy_within(at.., self.body_end);
+        self.buffer.truncate(self.body_end + self.buffer.len() - at);
+        self.stage = Stage::Chunked { at: self.body_end, chunk };
+        Ok(Progress::More)
+    }
+}
+
+/// How the end of a body is told.
+struct Framing {
+    length: Option<u64>,
+    chunked: bool,
+    keeps_alive: bool,
+}
+
+impl Framing {
+    fn of(response: &httparse::Response<'_, '_>) -> Result<Self, Broken> {
+        let mut framing =
+            Self { length: None, chunked: false, keeps_alive: response.version == Some(1) };
+        for header in response.headers.iter() {
+            let value = header.value.trim_ascii();
+            if header.name.eq_ignore_ascii_case("content-length") {
+                let length = str::from_utf8(value).ok().filter(|it| !it.starts_with('+'));
+                let length = length.and_then(|it| it.parse().ok());
+                if length.is_none() || framing.length.is_some_and(|first| Some(first) != length) {
+                    return Err(malformed("its `Content-Length` cannot be read"));
+                }
+                framing.length = length;
+            } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
+                if framing.chunked || !value.eq_ignore_ascii_case(b"chunked") {
+                    return Err(malformed("its `Transfer-Encoding` is not `chunked`"));
+                }
+                framing.chunked = true;
+            } else if header.name.eq_ignore_ascii_case("connection") {
+                for option in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+                    if option.eq_ignore_ascii_case(b"close") {
+                        framing.keeps_alive = false;
+                    } else if option.eq_ignore_ascii_case(b"keep-alive") {
+                        framing.keeps_alive = true;
+                    }
+                }
+            }
+        }
+        Ok(framing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Feeds `wire` in pieces of the given sizes, in turn, then closes.
+    fn read(wire: &[u8], sizes: &[usize]) -> Result<(u16, Vec<u8>, bool), Broken> {
+        let mut answer = Answer::new(1 << 20);
+        answer.restart(Body::Possible);
+        let (mut rest, mut turn) = (wire, 0);
+        while !rest.is_empty() {
+            let room = answer.room();
+            let size = sizes[turn % sizes.len()].min(rest.len());
+            room.extend_from_slice(&rest[..size]);
+            rest = &rest[size..];
+            turn += 1;
+            answer.advance(size)?;
+        }
+        answer.closed()?;
+        assert_eq!(answer.received(), wire.len() as u64);
+        Ok((answer.status(), answer.body().to_vec(), answer.keeps_alive()))
+    }
+
+    fn chunked(body: &[u8], size: usize) -> Vec<u8> {
+        let mut wire = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+        for chunk in body.chunks(size) {
+            wire.extend_from_slice(format!("{:x};x=y\r\n", chunk.len()).as_bytes());
+            wire.extend_from_slice(chunk);
+            wire.extend_from_slice(b"\r\n");
+        }
+        wire.extend_from_slice(b"0\r\nX-Trailer: 1\r\n\r\n");
+        wire
+    }
+
+    proptest! {
+        #[test]
+        fn the_pieces_in_which_an_answer_arrives_do_not_matter(
+            body in proptest::collection::vec(any::<u8>(), 0..600),
+            sizes in proptest::collection::vec(1_usize..50, 1..8),
+            chunk in 1_usize..200,
+        ) {
+            let head = format!("HTTP/1.1 201 Made\r\nContent-Length: {}\r\n\r\n", body.len());
+            let sized = [head.as_bytes(), &body].concat();
+            prop_assert_eq!(read(&sized, &sizes), Ok((201, body.clone(), true)));
+            prop_assert_eq!(read(&chunked(&body, chunk), &sizes), Ok((200, body.clone(), true)));
+            let open_end = [b"HTTP/1.1 500 No\r\n\r\n".as_slice(), &body].concat();
+            prop_assert_eq!(read(&open_end, &sizes), Ok((500, body, false)));
+        }
+
+        #[test]
+        fn an_answer_cut_anywhere_is_never_taken_for_whole(
+            body in proptest::collection::vec(any::<u8>(), 1..300),
+            cut in any::<prop::sample::Index>(),
+            chunk in 1_usize..100,
+        ) {
+            let wire = chunked(&body, chunk);
+            let cut = cut.index(wire.len());
+            let kind = read(&wire[..cut], &[7]).unwrap_err().kind;
+            prop_assert_eq!(kind, if cut == 0 { FailureKind::Reset } else { FailureKind::ShortBody });
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(wire in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".as_slice();
+            let _ = read(&wire, &[5]);
+            let _ = read(&[head, &wire].concat(), &[300]);
+        }
+    }
+
+    #[test]
+    fn heads_say_how_the_body_ends_and_whether_the_connection_lives() {
+        let check = |head: &str, expected: Result<(u16, &str, bool), &str>| {
+            let read = read(head.replace('\n', "\r\n").as_bytes(), &[4096]);
+            let read = read
+                .as_ref()
+                .map(|(status, body, keeps)| (*status, str::from_utf8(body).unwrap(), *keeps));
+            assert_eq!(read.map_err(|broken| broken.detail.as_str()), expected, "{head}");
+        };
+        check("HTTP/1.1 204 No\nContent-Length: 5\n\n", Ok((204, "", true)));
+        check("HTTP/1.1 304 No\n\n", Ok((304, "", true)));
+        check(
+            "HTTP/1.1 100 Go on\n\nHTTP/1.1 200 OK\nContent-Length: 1\n\nx",
+            Ok((200, "x", true)),
+        );
+        check("HTTP/1.1 200 OK\nConnection: a, Close\nContent-Length: 0\n\n", Ok((200, "", false)));
+        check("HTTP/1.0 200 OK\nContent-Length: 0\n\n", Ok((200, "", false)));
+        check(
+            "HTTP/1.0 200 OK\nConnection: keep-alive\nContent-Length: 0\n\n",
+            Ok((200, "", true)),
+        );
+        check(
+            "HTTP/1.1 200 OK\nContent-Length: 1\n\nxyz",
+            Err("2 bytes came after the end of the answer"),
+        );
+        check(
+            "HTTP/1.1 200 OK\nContent-Length: -1\n\n",
+            Err("its `Content-Length` cannot be read"),
+        );
+        check(
+            "HTTP/1.1 200 OK\nContent-Length: 1\nContent-Length: 2\n\n",
+            Err("its `Content-Length` cannot be read"),
+        );
+        check(
+            "HTTP/1.1 200 OK\nTransfer-Encoding: gzip\n\n",
+            Err("its `Transfer-Encoding` is not `chunked`"),
+        );
+        check("HTTP/1.1 101 Up\n\n", Err("it switches protocols (101)"));
+        check("SMTP ready\n\n", Err("its head cannot be read: invalid HTTP version"));
+        check(
+            "HTTP/1.1 200 OK\nContent-Length: 1048577\n\n",
+            Err("the answer is larger than the 1048576 bytes allowed"),
+        );
+    }
+}

@@ -1,0 +1,18 @@
+//! Sends prepared requests and says of each when it was due, sent and answered, and how it ended.
+//!
+//! One thread, the caller's, drives every connection through one readiness queue: with a target on
+//! the other core, a second thread of ours would be in its way. A request is prepared bytes, its
+//! body shared and never copied; an answer is read whole into a buffer that is used again, and is
+//! judged after the clock was stopped. Nothing here knows what the bytes mean.
+
+mod answer;
+mod client;
+mod exchange;
+mod network;
+pub mod pacing;
+mod request;
+
+pub use client::{Client, Drive, Ended, LoadError, Settings, Timeouts};
+pub use exchange::{Exchange, Failure, FailureKind};
+pub use network::Address;
+pub use request::{Check, Request, RequestError, Success};

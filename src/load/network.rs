@@ -1,0 +1,205 @@
+//! The clock and the sockets: everything of the system that the engine touches, behind one seam.
+//!
+//! Every connection is registered once, edge-triggered, for both directions, so a request costs one
+//! send, one receive and its share of a wait. Waiting takes a time in nanoseconds: a timer that
+//! counts milliseconds would be the largest error of an open load.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rustix::buffer;
+use rustix::event::{Timespec, epoll};
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use rustix::net::{
+    self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
+};
+
+use crate::units;
+
+/// Where a target listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// An address and port.
+    Tcp(SocketAddr),
+    /// The path of a socket.
+    Unix(PathBuf),
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Self::Tcp(address)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// What can be done on a connection without waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ready {
+    pub(super) slot: usize,
+    /// There are bytes, or the peer is gone.
+    pub(super) readable: bool,
+    pub(super) writable: bool,
+    /// The peer will send nothing more than what is there, and that is not announced again.
+    pub(super) gone: bool,
+}
+
+/// A clock and numbered connections, `slot` from 0. Nothing but [`Network::wait`] waits.
+pub(super) trait Network {
+    /// Returns nanoseconds since this was made.
+    fn now_ns(&self) -> u64;
+    /// Begins to connect; the slot becomes writable when that has succeeded or failed.
+    fn open(&mut self, slot: usize) -> io::Result<()>;
+    /// Returns how connecting has ended.
+    fn opened(&mut self, slot: usize) -> io::Result<()>;
+    fn close(&mut self, slot: usize);
+    fn send(&mut self, slot: usize, parts: [&[u8]; 2]) -> io::Result<usize>;
+    /// Appends at most the spare capacity of `buffer`; 0 is the end of the stream.
+    fn receive(&mut self, slot: usize, buffer: &mut Vec<u8>) -> io::Result<usize>;
+    /// Waits until something is ready or the time has come, and replaces what `ready` holds.
+    fn wait(&mut self, until_ns: u64, ready: &mut Vec<Ready>) -> io::Result<()>;
+}
+
+/// The real one.
+pub(super) struct System {
+    address: Address,
+    origin: Instant,
+    epoll: OwnedFd,
+    events: Vec<epoll::Event>,
+    sockets: Vec<Socket>,
+}
+
+#[derive(Default)]
+struct Socket {
+    fd: Option<OwnedFd>,
+    /// Tells events of a closed socket, already fetched, from those of its successor.
+    generation: u32,
+}
+
+impl System {
+    pub(super) fn new(address: Address, connections: usize) -> io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let mut sockets = Vec::new();
+        sockets.resize_with(connections, Socket::default);
+        let events = Vec::with_capacity(connections.clamp(16, 256));
+        Ok(Self { address, origin: clock(), epoll, events, sockets })
+    }
+
+    fn connect(&self) -> io::Result<OwnedFd> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let open = |family| net::socket_with(family, SocketType::STREAM, flags, None);
+        let (fd, connecting) = match &self.address {
+            Address::Tcp(address) => {
+                let v4 = address.is_ipv4();
+                let fd = open(if v4 { AddressFamily::INET } else { AddressFamily::INET6 })?;
+                net::sockopt::set_tcp_nodelay(&fd, true)?;
+                let connecting = net::connect(&fd, address);
+                (fd, connecting)
+            }
+            Address::Unix(path) => {
+                let fd = open(AddressFamily::UNIX)?;
+                let connecting = net::connect(&fd, &SocketAddrUnix::new(path)?);
+                (fd, connecting)
+            }
+        };
+        match connecting {
+            Ok(()) | Err(Errno::INPROGRESS) => Ok(fd),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn fd(&self, slot: usize) -> &OwnedFd {
+        self.sockets[slot].fd.as_ref().expect("the engine uses open connections only")
+    }
+}
+
+impl Network for System {
+    fn now_ns(&self) -> u64 {
+        units::nanos(clock().duration_since(self.origin))
+    }
+
+    fn open(&mut self, slot: usize) -> io::Result<()> {
+        let fd = self.connect()?;
+        let generation = self.sockets[slot].generation;
+        let key = u64::from(generation) << 32 | slot as u64;
+        let interest = epoll::EventFlags::IN
+            | epoll::EventFlags::OUT
+            | epoll::EventFlags::RDHUP
+            | epoll::EventFlags::ET;
+        epoll::add(&self.epoll, &fd, epoll::EventData::new_u64(key), interest)?;
+        self.sockets[slot].fd = Some(fd);
+        Ok(())
+    }
+
+    fn opened(&mut self, slot: usize) -> io::Result<()> {
+        Ok(net::sockopt::socket_error(self.fd(slot))??)
+    }
+
+    fn close(&mut self, slot: usize) {
+        let socket = &mut self.sockets[slot];
+        socket.fd = None;
+        socket.generation = socket.generation.wrapping_add(1);
+    }
+
+    fn send(&mut self, slot: usize, parts: [&[u8]; 2]) -> io::Result<usize> {
+        // Without a signal: a library does not know what the program does about SIGPIPE.
+        let flags = SendFlags::NOSIGNAL;
+        let sent = match parts {
+            [one, []] | [[], one] => net::send(self.fd(slot), one, flags)?,
+            [first, rest] => {
+                let pieces = [io::IoSlice::new(first), io::IoSlice::new(rest)];
+                net::sendmsg(self.fd(slot), &pieces, &mut <_>::default(), flags)?
+            }
+        };
+        Ok(sent)
+    }
+
+    fn receive(&mut self, slot: usize, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        let room = buffer::spare_capacity(buffer);
+        let (received, _) = net::recv(self.fd(slot), room, RecvFlags::empty())?;
+        Ok(received)
+    }
+
+    fn wait(&mut self, until_ns: u64, ready: &mut Vec<Ready>) -> io::Result<()> {
+        ready.clear();
+        self.events.clear();
+        let timeout = Duration::from_nanos(until_ns.saturating_sub(self.now_ns()));
+        let timeout = Timespec::try_from(timeout).ok();
+        match epoll::wait(&self.epoll, buffer::spare_capacity(&mut self.events), timeout.as_ref()) {
+            Ok(_) => {}
+            // A signal: whoever handles it raises the flag that the engine looks at.
+            Err(Errno::INTR) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        let gone = epoll::EventFlags::RDHUP | epoll::EventFlags::HUP | epoll::EventFlags::ERR;
+        for event in &self.events {
+            let (flags, key) = (event.flags, event.data.u64());
+            let slot = usize::try_from(key & u64::from(u32::MAX)).expect("a slot came from usize");
+            if u64::from(self.sockets[slot].generation) == key >> 32 {
+                ready.push(Ready {
+                    slot,
+                    readable: flags.intersects(epoll::EventFlags::IN | gone),
+                    writable: flags.intersects(epoll::EventFlags::OUT | gone),
+                    gone: flags.intersects(gone),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn clock() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the load reads the clock")]
+    Instant::now()
+}

@@ -1,0 +1,231 @@
+//! The engine against real sockets on this machine: what a script of bytes cannot show.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot reach its own server must fail")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use xmlperf::cancel::Cancel;
+use xmlperf::load::pacing::Stop;
+use xmlperf::load::{
+    Check, Client, Drive, Ended, Exchange, FailureKind, Request, Settings, Success, Timeouts,
+};
+
+/// Serves every connection in a thread of its own, until the test ends. `answer` gets the stream
+/// and the body of each request, and says whether the connection goes on.
+fn serve(answer: impl Fn(&mut TcpStream, Vec<u8>) -> bool + Send + Sync + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let answer = Arc::new(answer);
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let answer = Arc::clone(&answer);
+            thread::spawn(move || converse(stream, &*answer));
+        }
+    });
+    address
+}
+
+fn converse(
+    mut stream: TcpStream,
+    answer: &impl Fn(&mut TcpStream, Vec<u8>) -> bool,
+) -> Option<()> {
+    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    loop {
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).ok()? == 0 {
+                return None;
+            }
+            let line = line.trim().to_ascii_lowercase();
+            if line.is_empty() {
+                break;
+            }
+            if let Some(value) = line.strip_prefix("content-length:") {
+                length = value.trim().parse().ok()?;
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).ok()?;
+        if !answer(&mut stream, body) {
+            return None;
+        }
+    }
+}
+
+fn respond(stream: &mut TcpStream, body: &[u8]) -> bool {
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).is_ok()
+}
+
+/// The answer is what was sent.
+struct Echo(Bytes);
+
+impl Check for Echo {
+    fn check(&self, status: u16, body: &[u8]) -> Result<(), String> {
+        if status == 200 && body == self.0 { Ok(()) } else { Err(format!("{} bytes", body.len())) }
+    }
+}
+
+fn post(body: impl Into<Bytes>) -> Request {
+    let body = body.into();
+    Request::post("/", "test", "text/xml", &[], body.clone(), Arc::new(Echo(body))).unwrap()
+}
+
+fn settings(connections: usize) -> Settings {
+    let connections = NonZeroUsize::new(connections).unwrap();
+    Settings { connections, ..Settings::default() }
+}
+
+fn client(address: SocketAddr, requests: Vec<Request>, settings: Settings) -> Client {
+    Client::new(address, requests.into(), settings, Cancel::default()).unwrap()
+}
+
+fn drive(client: &mut Client, stop: Stop) -> (Drive, Vec<Exchange>) {
+    let mut exchanges = Vec::new();
+    let drive = client.drive(stop, &mut |exchange| exchanges.push(exchange.clone())).unwrap();
+    (drive, exchanges)
+}
+
+fn only_failure(exchanges: &[Exchange]) -> (FailureKind, &str) {
+    assert_eq!(exchanges.len(), 1);
+    let failure = exchanges[0].outcome.as_ref().unwrap_err();
+    (failure.kind, &failure.detail)
+}
+
+#[test]
+fn requests_are_taken_in_turn_over_all_drives_and_each_answer_is_checked() {
+    let address = serve(|stream, body| respond(stream, &body));
+    let mut client = client(address, vec![post("a"), post("bb"), post("ccc")], settings(2));
+    let mut turns = Vec::new();
+    for _ in 0..2 {
+        let (drive, exchanges) = drive(&mut client, Stop::after_requests(5));
+        assert_eq!((drive.exchanges, drive.failures, drive.ended), (5, 0, Ended::Reached));
+        for exchange in exchanges {
+            assert!(exchange.due_ns <= exchange.sent_ns && exchange.sent_ns < exchange.done_ns);
+            assert!(exchange.done_ns <= drive.ended_ns && exchange.due_ns >= drive.began_ns);
+            turns.push(exchange.request);
+        }
+    }
+    turns.sort_unstable();
+    assert_eq!(turns, [0, 0, 0, 0, 1, 1, 1, 2, 2, 2]);
+}
+
+#[test]
+fn bodies_far_beyond_every_socket_buffer_pass_in_both_directions_at_once() {
+    // Answers while the request is still coming in: who only writes until all is written wedges.
+    let size = 24 << 20;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut buffer = vec![0; 1 << 16];
+        let mut head = Vec::new();
+        let begin = loop {
+            let read = stream.read(&mut buffer).unwrap();
+            head.extend_from_slice(&buffer[..read]);
+            if let Some(end) = head.windows(4).position(|it| it == b"\r\n\r\n") {
+                break end + 4;
+            }
+        };
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n").unwrap();
+        stream.write_all(&head[begin..]).unwrap();
+        let mut echoed = head.len() - begin;
+        while echoed < size {
+            let read = stream.read(&mut buffer).unwrap();
+            stream.write_all(&buffer[..read]).unwrap();
+            echoed += read;
+        }
+    });
+    let body: Vec<u8> = (0..size).map(|at| u8::try_from(at % 251).unwrap()).collect();
+    let (drive, exchanges) =
+        drive(&mut client(address, vec![post(body)], settings(1)), Stop::after_requests(1));
+    assert_eq!((drive.exchanges, drive.failures), (1, 0));
+    assert!(exchanges[0].request_bytes > size as u64 && exchanges[0].response_bytes > size as u64);
+}
+
+#[test]
+fn a_connection_that_the_target_closes_between_requests_is_no_failure() {
+    let address = serve(|stream, body| {
+        respond(stream, &body);
+        false
+    });
+    let mut client = client(address, vec![post("x")], settings(1));
+    for _ in 0..3 {
+        // Only the end of the stream says so, and it may come late: renewing is the sure way.
+        let (drive, exchanges) = drive(&mut client, Stop::after_requests(1));
+        assert_eq!(drive.failures, 0, "{exchanges:?}");
+        client.renew().unwrap();
+    }
+    let address = serve(|stream, _| {
+        let answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx";
+        stream.write_all(answer).unwrap();
+        false
+    });
+    let (drive, _) =
+        drive(&mut self::client(address, vec![post("x")], settings(3)), Stop::after_requests(50));
+    assert_eq!((drive.exchanges, drive.failures), (50, 0));
+}
+
+#[test]
+fn each_way_to_fail_has_its_kind() {
+    let check = |answer: &'static [u8], expected: FailureKind, part: &str| {
+        let address = serve(move |stream, _| {
+            stream.write_all(answer).unwrap();
+            false
+        });
+        let mut client = client(address, vec![post("x")], settings(1));
+        let (drive, exchanges) = drive(&mut client, Stop::after_requests(1));
+        assert_eq!((drive.exchanges, drive.failures), (1, 1));
+        let (kind, detail) = only_failure(&exchanges);
+        assert_eq!(kind, expected, "{detail}");
+        assert!(detail.contains(part), "{detail}");
+    };
+    check(b"", FailureKind::Reset, "closed before an answer");
+    check(b"HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\nno", FailureKind::Status(500), "2 bytes");
+    check(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\ny", FailureKind::WrongAnswer, "1 bytes");
+    check(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx", FailureKind::ShortBody, "ended after");
+    check(b"220 ready\r\n", FailureKind::Malformed, "cannot be read");
+}
+
+#[test]
+fn a_target_that_is_not_there_ends_the_drive_by_its_failures() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let stop = Stop { failures_max: Some(1), ..Stop::after_requests(100) };
+    let (drive, exchanges) = drive(&mut client(address, vec![post("x")], settings(1)), stop);
+    assert_eq!(drive.ended, Ended::TooManyFailures);
+    let (kind, detail) = only_failure(&exchanges);
+    assert_eq!(kind, FailureKind::Refused);
+    assert!(detail.contains(&address.to_string()), "{detail}");
+}
+
+#[test]
+fn a_hanging_target_is_given_up_by_its_time_out_or_by_cancel() {
+    let silent = || {
+        serve(|_, _| {
+            thread::park();
+            false
+        })
+    };
+    let timeouts = Timeouts { first_byte: Duration::from_millis(1), ..Timeouts::default() };
+    let hurried = Settings { timeouts, ..settings(1) };
+    let (_, exchanges) =
+        drive(&mut client(silent(), vec![post("x")], hurried), Stop::after_requests(1));
+    assert_eq!(only_failure(&exchanges), (FailureKind::Timeout, "no first byte within 1.00 ms"));
+
+    let cancel = Cancel::default();
+    let check = Arc::new(Success);
+    let request = Request::get("/", "test", &[], check).unwrap();
+    let mut client =
+        Client::new(silent(), Arc::new([request]), settings(4), cancel.clone()).unwrap();
+    let other = thread::spawn(move || cancel.raise());
+    let drive = client.drive(Stop::after(Duration::from_mins(5)), &mut |_| {}).unwrap();
+    assert_eq!((drive.exchanges, drive.ended), (0, Ended::Cancelled));
+    other.join().unwrap();
+}
