@@ -27,6 +27,9 @@ pub(super) struct Args {
     /// Share of the comparison work to do twice, to see whether a measurement notices
     #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = Ratio::parse)]
     extra_work: Ratio,
+    /// Which documents count as equal: xml-compare-api, c14n or xmlunit-similar
+    #[arg(long, value_name = "NAME", default_value = "xml-compare-api", value_parser = semantics)]
+    semantics: Semantics,
     /// Largest body to take, at most 4 GiB
     #[arg(long, value_name = "SIZE", default_value = "500 MiB", value_parser = units::parse_bytes)]
     body_limit: u64,
@@ -52,7 +55,7 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
         address: SocketAddr::new(args.host, args.port),
         workers: args.workers.unwrap_or(cores).get(),
         extra_work,
-        semantics: Semantics::XmlCompareApi,
+        semantics: args.semantics,
         body_bytes_max: args.body_limit,
         idle_max: args.idle_timeout,
     })?;
@@ -60,4 +63,12 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     out.flush()?;
     server.run()?;
     Ok(Exit::Fine)
+}
+
+fn semantics(name: &str) -> Result<Semantics, String> {
+    let known = Semantics::NAMES.iter().find(|(known, _)| *known == name);
+    known.map(|(_, semantics)| *semantics).ok_or_else(|| {
+        let names = Semantics::NAMES.map(|(known, _)| known);
+        format!("known are {}", names.join(", "))
+    })
 }

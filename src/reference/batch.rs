@@ -373,6 +373,7 @@ mod tests {
     use tokio::runtime::Builder;
 
     use super::*;
+    use crate::reference::engine::Semantics;
     use crate::reference::flat::FlatComparer;
     use crate::reference::ignore::Ignore;
     use crate::reference::verdict::Diffs;
@@ -394,7 +395,7 @@ mod tests {
 
     /// Sends `body` in parts of `step` bytes. Returns whether each pair matched, or the status.
     fn ours(body: &[u8], step: usize, workers: usize) -> Result<Vec<bool>, StatusCode> {
-        let pool = Arc::new(Pool::new(workers, Ratio(0.0)));
+        let pool = Arc::new(Pool::new(workers, Semantics::XmlCompareApi, Ratio(0.0)));
         let mut batch = Batch::new(pool);
         let runtime = Builder::new_multi_thread().worker_threads(2).build().unwrap();
         let verdicts = runtime.block_on(async move {

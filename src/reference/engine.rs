@@ -5,6 +5,7 @@ use std::hint;
 use crate::reference::flat::FlatComparer;
 use crate::reference::ignore::Ignore;
 use crate::reference::json::{Reader, Stop};
+use crate::reference::tree_compare::{Likeness, TreeComparer};
 use crate::reference::verdict::{Diffs, Log, Score};
 use crate::reference::xml::{Malformed, Which};
 use crate::units::{self, Ratio};
@@ -19,14 +20,47 @@ const KEPT_BYTES_MAX: usize = 1 << 20;
 /// Which documents count as equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Semantics {
-    /// As the XML-Compare-API has it.
+    /// As the XML-Compare-API has it, with its faults.
     XmlCompareApi,
+    /// The same Canonical XML 1.0 without comments.
+    C14n,
+    /// What XMLUnit calls similar.
+    XmlunitSimilar,
+}
+
+impl Semantics {
+    /// All of them, with the names that people use.
+    pub const NAMES: [(&str, Self); 3] = [
+        ("xml-compare-api", Self::XmlCompareApi),
+        ("c14n", Self::C14n),
+        ("xmlunit-similar", Self::XmlunitSimilar),
+    ];
+}
+
+#[derive(Debug)]
+enum Comparer {
+    Flat(Box<FlatComparer>),
+    Tree(Box<TreeComparer>),
+}
+
+impl Comparer {
+    fn new(semantics: Semantics) -> Self {
+        match semantics {
+            Semantics::XmlCompareApi => Self::Flat(Box::default()),
+            Semantics::C14n => Self::tree(Likeness::Canonical),
+            Semantics::XmlunitSimilar => Self::tree(Likeness::Similar),
+        }
+    }
+
+    fn tree(likeness: Likeness) -> Self {
+        Self::Tree(Box::new(TreeComparer::new(likeness)))
+    }
 }
 
 /// The memory and the settings for one comparison after another.
 #[derive(Debug)]
 pub(super) struct Engine {
-    flat: FlatComparer,
+    comparer: Comparer,
     item: Item,
     diffs: Diffs,
     extra: ExtraWork,
@@ -55,10 +89,10 @@ struct ExtraWork {
 const ONE: u64 = 1 << 32;
 
 impl Engine {
-    pub(super) fn new(extra_work: Ratio) -> Self {
+    pub(super) fn new(semantics: Semantics, extra_work: Ratio) -> Self {
         let step = units::whole(extra_work.0 * ONE as f64).unwrap_or(0);
         Self {
-            flat: FlatComparer::default(),
+            comparer: Comparer::new(semantics),
             item: Item::default(),
             diffs: Diffs::default(),
             extra: ExtraWork { step, due: 0, log: Log::default(), json: Vec::new() },
@@ -114,10 +148,11 @@ impl Engine {
     fn compare_item(&mut self) -> Result<Score, (Which, Malformed)> {
         self.diffs.clear();
         let Item { documents: [first, second], same, ignore } = &self.item;
-        if *same {
-            self.flat.same(first, ignore).map_err(|malformed| (Which::First, malformed))
-        } else {
-            self.flat.compare([first, second], ignore, &mut self.diffs)
+        match &mut self.comparer {
+            Comparer::Flat(flat) if *same => flat.same(first, ignore).map_err(in_first),
+            Comparer::Flat(flat) => flat.compare([first, second], ignore, &mut self.diffs),
+            Comparer::Tree(tree) if *same => tree.same(first, ignore).map_err(in_first),
+            Comparer::Tree(tree) => tree.compare([first, second], ignore, &mut self.diffs),
         }
     }
 
@@ -132,6 +167,10 @@ impl Engine {
         hint::black_box((&self.extra.json, result.is_ok()));
         self.extra.log = log;
     }
+}
+
+fn in_first(malformed: Malformed) -> (Which, Malformed) {
+    (Which::First, malformed)
 }
 
 impl Item {

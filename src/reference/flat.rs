@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use std::iter;
 
 use crate::reference::ignore::Ignore;
+use crate::reference::merge;
 use crate::reference::verdict::{DiffType, Diffs, Score};
 use crate::reference::xml::{
-    self, Attribute, AttributeRange, Flaw, Malformed, Sink, Span, Tokens, Which, narrow, wide,
+    self, Attribute, AttributeRange, Flaw, Malformed, Sink, Span, Tag, Tokens, Which, narrow, wide,
 };
 
 /// Two documents together may have this many different paths; a path takes about 250 bytes.
@@ -188,16 +189,20 @@ impl FlatComparer {
         self.paths.write(index, documents, &mut self.path);
         self.path.extend_from_slice(b"/@");
         let length = self.path.len();
-        let (mut equal, path) = (true, &mut self.path);
-        let [left, right] = [&self.sides[0].sorted, &self.sides[1].sorted];
-        merge_by_name([left, right], documents, |name, expected, actual| {
-            path.truncate(length);
-            path.extend_from_slice(name);
-            if expected != actual && !ignore.has_path(path) {
-                equal = false;
-                diffs.push(DiffType::AttributeDifferent, path, expected, actual);
-            }
+        let [left, right] = [0, 1].map(|side| {
+            let document: &[u8] = documents[side];
+            let sorted = self.sides[side].sorted.iter();
+            sorted.map(move |attribute| (attribute.name.of(document), attribute.value.of(document)))
         });
+        let mut equal = true;
+        for (name, [expected, actual]) in merge::merge(left, right) {
+            self.path.truncate(length);
+            self.path.extend_from_slice(name);
+            if expected != actual && !ignore.has_path(&self.path) {
+                equal = false;
+                diffs.push(DiffType::AttributeDifferent, &self.path, expected, actual);
+            }
+        }
         equal
     }
 
@@ -238,29 +243,6 @@ impl FlatComparer {
         self.paths.write(index, documents, &mut self.path);
         let node = &self.paths.nodes[index];
         ignore.has_property(node.name.of(documents[node.name_side])) || ignore.has_path(&self.path)
-    }
-}
-
-/// Calls `each` for every name, with the values that the two sides have for it.
-fn merge_by_name<'a>(
-    [left, right]: [&[Attribute]; 2],
-    documents: [&'a [u8]; 2],
-    mut each: impl FnMut(&'a [u8], Option<&'a [u8]>, Option<&'a [u8]>),
-) {
-    let (mut left, mut right) = (left.iter().peekable(), right.iter().peekable());
-    loop {
-        let a = left.peek().map(|one| one.name.of(documents[0]));
-        let b = right.peek().map(|one| one.name.of(documents[1]));
-        let Some(name) = a.into_iter().chain(b).min() else {
-            return;
-        };
-        let a = left.next_if(|one| one.name.of(documents[0]) == name);
-        let b = right.next_if(|one| one.name.of(documents[1]) == name);
-        each(
-            name,
-            a.map(|one| one.value.of(documents[0])),
-            b.map(|one| one.value.of(documents[1])),
-        );
     }
 }
 
@@ -394,15 +376,15 @@ impl Builder<'_> {
 
 impl Sink for Builder<'_> {
     #[inline]
-    fn start(&mut self, name: Span, attributes: AttributeRange) -> Result<(), Flaw> {
+    fn start(&mut self, tag: Tag<'_>) -> Result<(), Flaw> {
         self.end_run();
-        self.current = self.paths.child(self.current, name, self.documents, self.side)?;
-        let element = Element { attributes, first_piece: NONE, last_piece: NONE };
+        self.current = self.paths.child(self.current, tag.name, self.documents, self.side)?;
+        let element = Element { attributes: tag.range, first_piece: NONE, last_piece: NONE };
         self.paths.nodes[wide(self.current)].last[self.side] = Some(element);
         Ok(())
     }
 
-    fn empty(&mut self, _: Span, _: AttributeRange) -> Result<(), Flaw> {
+    fn empty(&mut self, _: Tag<'_>) -> Result<(), Flaw> {
         Ok(())
     }
 
@@ -421,7 +403,11 @@ impl Sink for Builder<'_> {
 
     fn comment(&mut self, _: Span) {}
 
-    fn instruction(&mut self, _: Span, _: Span) {}
+    fn instruction(&mut self, _: Span, _: Span) -> Result<(), Flaw> {
+        Ok(())
+    }
+
+    fn declaration(&mut self, _: Span, _: Span) {}
 }
 
 #[cfg(test)]

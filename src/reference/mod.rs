@@ -6,13 +6,17 @@
 //! limit; and it can be made slower by a known share, so that a run can be shown to notice.
 
 mod batch;
+mod canonical;
 mod contract;
 mod engine;
 mod flat;
 mod ignore;
 mod json;
+mod merge;
 mod pool;
 mod server;
+mod tree;
+mod tree_compare;
 mod verdict;
 mod xml;
 

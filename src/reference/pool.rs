@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::reference::engine::Engine;
+use crate::reference::engine::{Engine, Semantics};
 use crate::units::Ratio;
 
 /// Engines that wait for work, and how many may work at once.
@@ -10,12 +10,13 @@ use crate::units::Ratio;
 pub(super) struct Pool {
     idle: Mutex<Vec<Engine>>,
     workers: usize,
+    semantics: Semantics,
     extra_work: Ratio,
 }
 
 impl Pool {
-    pub(super) fn new(workers: usize, extra_work: Ratio) -> Self {
-        Self { idle: Mutex::default(), workers, extra_work }
+    pub(super) fn new(workers: usize, semantics: Semantics, extra_work: Ratio) -> Self {
+        Self { idle: Mutex::default(), workers, semantics, extra_work }
     }
 
     pub(super) fn has_one_worker(&self) -> bool {
@@ -30,7 +31,7 @@ impl Pool {
     /// Calls `work` with an engine, which keeps its memory for the next one unless it has grown.
     pub(super) fn with_engine<T>(&self, work: impl FnOnce(&mut Engine) -> T) -> T {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut engine = idle.unwrap_or_else(|| Engine::new(self.extra_work));
+        let mut engine = idle.unwrap_or_else(|| Engine::new(self.semantics, self.extra_work));
         let result = work(&mut engine);
         if engine.is_small() {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(engine);

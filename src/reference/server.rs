@@ -110,7 +110,7 @@ impl Server {
         builder.worker_threads(settings.workers).enable_all();
         let runtime = builder.build().map_err(ServeError::Runtime)?;
         let shared = Arc::new(Shared {
-            pool: Arc::new(Pool::new(settings.workers, settings.extra_work)),
+            pool: Arc::new(Pool::new(settings.workers, settings.semantics, settings.extra_work)),
             body_bytes_max: settings.body_bytes_max,
             idle_max: settings.idle_max,
         });

@@ -14,6 +14,9 @@ pub(super) const DEPTH_MAX: usize = 256;
 /// One element may have this many attributes.
 pub(super) const ATTRIBUTES_MAX: usize = 1_000;
 
+/// This many namespace declarations may be in scope at a place, where namespaces count.
+pub(super) const NAMESPACES_MAX: usize = 256;
+
 /// A stretch of a document, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Span {
@@ -22,6 +25,9 @@ pub(super) struct Span {
 }
 
 impl Span {
+    /// Before everything else.
+    pub(super) const EMPTY: Self = Self { start: 0, end: 0 };
+
     pub(super) fn new(start: usize, end: usize) -> Self {
         Self { start: narrow(start), end: narrow(end) }
     }
@@ -33,6 +39,21 @@ impl Span {
 
     pub(super) fn is_empty(self) -> bool {
         self.start == self.end
+    }
+
+    /// Leaves out the first `bytes`.
+    pub(super) fn skip(self, bytes: usize) -> Self {
+        Self { start: self.start + narrow(bytes), end: self.end }
+    }
+
+    /// Keeps the first `bytes` only.
+    pub(super) fn first(self, bytes: usize) -> Self {
+        Self { start: self.start, end: self.start + narrow(bytes) }
+    }
+
+    /// Ends at `end` instead.
+    pub(super) fn up_to(self, end: usize) -> Self {
+        Self { start: self.start, end: narrow(end) }
     }
 
     /// Leaves out white space at the start.
@@ -69,10 +90,10 @@ pub(super) struct Attribute {
 /// What a document is made of, in its order. Comments, instructions and CDATA come without their
 /// delimiters; text comes as written and may come in several pieces.
 pub(super) trait Sink {
-    /// An element that has an end tag; `attributes` are its own.
-    fn start(&mut self, name: Span, attributes: AttributeRange) -> Result<(), Flaw>;
+    /// An element that has an end tag.
+    fn start(&mut self, tag: Tag<'_>) -> Result<(), Flaw>;
     /// An element without an end tag, `<a/>`.
-    fn empty(&mut self, name: Span, attributes: AttributeRange) -> Result<(), Flaw>;
+    fn empty(&mut self, tag: Tag<'_>) -> Result<(), Flaw>;
     /// The end of the innermost open element.
     fn end(&mut self);
     /// Character data inside the root element.
@@ -82,7 +103,23 @@ pub(super) trait Sink {
     /// A comment, also one beside the root element.
     fn comment(&mut self, text: Span);
     /// A processing instruction, also one beside the root element.
-    fn instruction(&mut self, target: Span, data: Span);
+    fn instruction(&mut self, target: Span, data: Span) -> Result<(), Flaw>;
+    /// What an XML declaration says, with an empty span for what it does not say.
+    fn declaration(&mut self, version: Span, standalone: Span);
+}
+
+/// A start tag.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tag<'a> {
+    pub(super) name: Span,
+    pub(super) range: AttributeRange,
+    attributes: &'a [Attribute],
+}
+
+impl<'a> Tag<'a> {
+    pub(super) fn attributes(&self) -> &'a [Attribute] {
+        self.range.of(self.attributes)
+    }
 }
 
 /// Which of the attributes in [`Tokens`] belong to an element.
@@ -173,6 +210,14 @@ pub(super) enum Flaw {
     Declaration,
     #[error("unknown markup after `<!`")]
     Markup,
+    #[error("a namespace prefix that is not declared")]
+    Prefix,
+    #[error("a name with more than one colon, or with nothing before or after it")]
+    Colon,
+    #[error("a namespace declaration that is not allowed")]
+    NamespaceDeclaration,
+    #[error("more than {NAMESPACES_MAX} namespace declarations in scope")]
+    TooManyNamespaces,
 }
 
 const NAME_START: u8 = 1;
@@ -247,7 +292,7 @@ impl Reader<'_> {
     fn document(&mut self, sink: &mut impl Sink) -> Result<(), Flaw> {
         self.skip_if(b"\xEF\xBB\xBF");
         if self.rest().starts_with(b"<?xml") && self.byte_at(5).is_some_and(is_space) {
-            self.declaration()?;
+            self.declaration(sink)?;
         }
         self.beside_root(sink)?;
         match self.byte() {
@@ -298,7 +343,7 @@ impl Reader<'_> {
                     }
                     let range = self.attributes_since(first)?;
                     self.tokens.open.push(name);
-                    return sink.start(name, range);
+                    return sink.start(Tag { name, range, attributes: &self.tokens.attributes });
                 }
                 Some(b'/') if self.byte_at(1) == Some(b'>') => {
                     self.at += 2;
@@ -306,7 +351,7 @@ impl Reader<'_> {
                         return Err(Flaw::TooDeep);
                     }
                     let range = self.attributes_since(first)?;
-                    return sink.empty(name, range);
+                    return sink.empty(Tag { name, range, attributes: &self.tokens.attributes });
                 }
                 Some(b'/') => return Err(Flaw::StartTag),
                 Some(_) if !spaced => return Err(Flaw::AttributeSpace),
@@ -461,8 +506,7 @@ impl Reader<'_> {
             return Err(Flaw::Instruction);
         }
         let data = self.until(b"?>", Flaw::Instruction)?;
-        sink.instruction(target, data);
-        Ok(())
+        sink.instruction(target, data)
     }
 
     /// Allowed characters up to `end`, which is passed over.
@@ -481,7 +525,7 @@ impl Reader<'_> {
         Ok(found)
     }
 
-    fn declaration(&mut self) -> Result<(), Flaw> {
+    fn declaration(&mut self, sink: &mut impl Sink) -> Result<(), Flaw> {
         self.at += 5;
         let version = self.pseudo_attribute(b"version")?.ok_or(Flaw::Declaration)?;
         let minor = version.of(self.bytes).strip_prefix(b"1.").ok_or(Flaw::Declaration)?;
@@ -495,13 +539,16 @@ impl Reader<'_> {
                 return Err(Flaw::Declaration);
             }
         }
-        if let Some(standalone) = self.pseudo_attribute(b"standalone")?
-            && !matches!(standalone.of(self.bytes), b"yes" | b"no")
-        {
+        let standalone = self.pseudo_attribute(b"standalone")?;
+        if standalone.is_some_and(|said| !matches!(said.of(self.bytes), b"yes" | b"no")) {
             return Err(Flaw::Declaration);
         }
         self.skip_space();
-        if self.skip_if(b"?>") { Ok(()) } else { Err(Flaw::Declaration) }
+        if !self.skip_if(b"?>") {
+            return Err(Flaw::Declaration);
+        }
+        sink.declaration(version, standalone.unwrap_or_default());
+        Ok(())
     }
 
     /// The value of ` name="…"`, if that comes next.
@@ -576,14 +623,8 @@ impl Reader<'_> {
     #[cold]
     fn name_character(&mut self, allowed: fn(char) -> bool) -> Result<(), Flaw> {
         let rest = self.rest();
-        let character = &rest[..rest.len().min(4)];
-        let character = match std::str::from_utf8(character) {
-            Ok(text) => text,
-            Err(error) => {
-                std::str::from_utf8(&character[..error.valid_up_to()]).expect("valid up to there")
-            }
-        };
-        match character.chars().next() {
+        let character = rest[..rest.len().min(4)].utf8_chunks().next();
+        match character.and_then(|chunk| chunk.valid().chars().next()) {
             Some(character) if allowed(character) => {
                 self.at += character.len_utf8();
                 Ok(())
@@ -659,6 +700,12 @@ pub(super) fn character_reference(number: &[u8]) -> Option<char> {
     char::from_u32(code).filter(allowed).filter(|_| !digits.is_empty())
 }
 
+/// Returns whether a name may begin like `text`.
+pub(super) fn begins_name(text: &[u8]) -> bool {
+    let first = text.utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next());
+    first.is_some_and(is_name_start)
+}
+
 fn is_name_start(c: char) -> bool {
     matches!(c, ':' | '_' | 'A'..='Z' | 'a'..='z'
         | '\u{C0}'..='\u{D6}' | '\u{D8}'..='\u{F6}' | '\u{F8}'..='\u{2FF}'
@@ -682,17 +729,20 @@ mod tests {
     struct Nothing;
 
     impl Sink for Nothing {
-        fn start(&mut self, _: Span, _: AttributeRange) -> Result<(), Flaw> {
+        fn start(&mut self, _: Tag<'_>) -> Result<(), Flaw> {
             Ok(())
         }
-        fn empty(&mut self, _: Span, _: AttributeRange) -> Result<(), Flaw> {
+        fn empty(&mut self, _: Tag<'_>) -> Result<(), Flaw> {
             Ok(())
         }
         fn end(&mut self) {}
         fn text(&mut self, _: Span) {}
         fn cdata(&mut self, _: Span) {}
         fn comment(&mut self, _: Span) {}
-        fn instruction(&mut self, _: Span, _: Span) {}
+        fn instruction(&mut self, _: Span, _: Span) -> Result<(), Flaw> {
+            Ok(())
+        }
+        fn declaration(&mut self, _: Span, _: Span) {}
     }
 
     fn check(document: impl AsRef<[u8]>) -> Result<(), Malformed> {
