@@ -97,7 +97,7 @@ fn answer(spec: &Spec) -> Vec<u8> {
         let ratio = if matched { 1.0 } else { 0.5 };
         json!({
             "matched": matched, "match_ratio": ratio, "diffs": diffs.as_slice(),
-            "total_elements": truth.depth, "matched_elements": truth.depth,
+            "total_elements": 2, "matched_elements": 2,
         })
     };
     let results: Vec<_> = spec.truths(0).take(pairs).map(result).collect();

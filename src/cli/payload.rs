@@ -1,4 +1,4 @@
-//! Writes a request's body, and what is true of each XML pair in it.
+//! Writes XML pairs, and what is true of each.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -6,16 +6,20 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 
-use anyhow::Context;
+use anyhow::{Context, bail, ensure};
+use clap::ValueEnum;
 use serde_json::json;
 
 use crate::cli::Exit;
-use crate::payload::{self, GENERATOR_VERSION, Kind, Preset, Semantics, Spec, Stream};
+use crate::payload::{
+    self, Change, Corpus, Format, GENERATOR_VERSION, Mix, Preset, Recipe, Semantics, Spec, Stream,
+};
 
 /// Write a seeded request body
 ///
 /// The same seed gives the same bytes on every machine.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = after_help())]
 pub(super) struct Args {
     /// XML pairs in the request
     #[arg(long, value_name = "N", default_value = "100", value_parser = count)]
@@ -23,37 +27,133 @@ pub(super) struct Args {
     /// What every random choice starts from
     #[arg(long, value_name = "S", default_value_t = 42)]
     seed: u64,
-    /// What the documents are like
-    #[arg(long, default_value = "depth-mix", value_parser = preset)]
-    preset: Preset,
+    /// What the documents are like [default: depth-mix]
+    #[arg(long, value_parser = preset)]
+    preset: Option<Preset>,
+    /// Documents of your own: the folder's files that end in `.xml`
+    #[arg(long, value_name = "DIR", conflicts_with = "preset")]
+    corpus: Option<PathBuf>,
+    /// A setting of a mix of your own; `classes` and `differences` also fit a preset or a corpus
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
+    mix: Vec<(String, String)>,
+    /// Documents that do harm: entity bombs, huge names, 20 000 levels
+    #[arg(long, conflicts_with_all = ["preset", "corpus", "mix"])]
+    hostile: bool,
+    /// How the pairs are written
+    #[arg(long, value_enum, default_value_t = Written::Json)]
+    format: Written,
     /// Which request of the scenario, from 0
     #[arg(long, value_name = "INDEX", default_value_t = 0)]
     request: u64,
-    /// Where to write the body [default: standard output]
-    #[arg(long, value_name = "FILE")]
+    /// Where to write; a folder for `xml-dir` [default: standard output]
+    #[arg(long, value_name = "PATH")]
     output: Option<PathBuf>,
     /// Where to write what is true of each XML pair, as one JSON object a line
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
 }
 
-/// Writes the body to `out` or a file, in constant memory, and the manifest beside it.
-pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let spec = match args.preset {
-        Preset::DepthMix => Spec::depth_mix(args.seed, args.pairs),
+/// How the pairs are written.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Written {
+    /// A batch request of the XML-Compare-API
+    Json,
+    /// One pair a line
+    Ndjson,
+    /// A folder with two XML files a pair
+    XmlDir,
+    /// A SOAP envelope that holds the documents as texts
+    Soap,
+}
+
+fn after_help() -> String {
+    let names = |class| {
+        let changes = Change::ALL.into_iter().filter(|change| change.class() == class);
+        changes.map(Change::name).collect::<Vec<_>>().join(", ")
     };
+    format!(
+        "Presets: {}\n\nSettings of a mix: {}\n\nDifferences that leave the content equal: {}\n\n\
+         Differences that do not: {}",
+        Preset::ALL.map(Preset::name).join(", "),
+        Mix::KEYS.join(", "),
+        names(payload::Class::Equal),
+        names(payload::Class::Different),
+    )
+}
+
+/// Writes the pairs to `out` or a file, in constant memory, and the manifest beside it.
+pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let spec = spec(args)?;
     if let Some(path) = &args.manifest {
         write_file(path, |file| write_manifest(&spec, args.request, file))?;
     }
+    let format = match args.format {
+        Written::Json => Format::Json,
+        Written::Ndjson => Format::Ndjson,
+        Written::Soap => Format::Soap,
+        Written::XmlDir => {
+            let Some(folder) = &args.output else {
+                bail!("`--format xml-dir` needs a folder\n\nhint: add `--output DIR`");
+            };
+            write_folder(&spec, args.request, folder)?;
+            return Ok(Exit::Fine);
+        }
+    };
     match &args.output {
-        Some(path) => write_file(path, |file| write_body(&spec, args.request, file))?,
-        None => write_body(&spec, args.request, out)?,
+        Some(path) => write_file(path, |file| write_body(&spec, format, args.request, file))?,
+        None => write_body(&spec, format, args.request, out)?,
     }
     Ok(Exit::Fine)
 }
 
-fn write_body(spec: &Spec, request: u64, out: &mut dyn Write) -> io::Result<()> {
-    let mut stream = Stream::new(spec, Kind::XmlCompareBatch, request);
+fn spec(args: &Args) -> anyhow::Result<Spec> {
+    let (seed, pairs) = (args.seed, args.pairs);
+    let spec = match (args.preset, &args.corpus) {
+        _ if args.hostile => Spec::preset(Preset::Hostile, seed, pairs),
+        (None, Some(folder)) => Spec::corpus(read_corpus(folder)?, seed, pairs),
+        (None, None) if !args.mix.is_empty() => {
+            let mut mix = Mix::default();
+            for (key, value) in &args.mix {
+                mix.set(key, value).context("`--mix`")?;
+            }
+            return Ok(Spec::mix(mix, seed, pairs));
+        }
+        (preset, _) => Spec::preset(preset.unwrap_or(Preset::DepthMix), seed, pairs),
+    };
+    if args.mix.is_empty() {
+        return Ok(spec);
+    }
+    let mut recipe = Recipe::default();
+    for (key, value) in &args.mix {
+        recipe.set(key, value).context("`--mix`")?;
+    }
+    spec.with_recipe(recipe).context("`--mix`")
+}
+
+/// Reads the files of a folder that end in `.xml`, and of the folders in it, in the order of their
+/// names.
+pub(super) fn read_corpus(folder: &Path) -> anyhow::Result<Corpus> {
+    let mut files = Vec::new();
+    collect(folder, &mut files)
+        .with_context(|| format!("failed to read the corpus `{}`", folder.display()))?;
+    files.sort_unstable();
+    Corpus::new(files).with_context(|| format!("unusable corpus `{}`", folder.display()))
+}
+
+fn collect(folder: &Path, files: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "xml") {
+            files.push((path.display().to_string(), fs::read(&path)?));
+        }
+    }
+    Ok(())
+}
+
+fn write_body(spec: &Spec, format: Format, request: u64, out: &mut dyn Write) -> io::Result<()> {
+    let mut stream = Stream::file(spec, format, request);
     let mut chunk = Vec::with_capacity(2 * payload::CHUNK_BYTES);
     while stream.next_into(&mut chunk) {
         out.write_all(&chunk)?;
@@ -64,8 +164,8 @@ fn write_body(spec: &Spec, request: u64, out: &mut dyn Write) -> io::Result<()> 
 
 fn write_manifest(spec: &Spec, request: u64, out: &mut dyn Write) -> io::Result<()> {
     let head = json!({
-        "schema": 1, "generator": GENERATOR_VERSION, "preset": spec.preset.name(),
-        "seed": spec.seed, "pairs": spec.pairs, "request": request, "digest": spec.digest(),
+        "schema": 1, "generator": GENERATOR_VERSION, "payload": spec.name(), "seed": spec.seed,
+        "pairs": spec.pairs, "request": request, "digest": spec.digest(),
     });
     writeln!(out, "{head}")?;
     for (index, truth) in (0..spec.pairs).zip(spec.truths(request.wrapping_mul(spec.pairs))) {
@@ -74,12 +174,35 @@ fn write_manifest(spec: &Spec, request: u64, out: &mut dyn Write) -> io::Result<
             .map(|semantics| (semantics.name().to_owned(), truth.matched(semantics).into()))
             .collect();
         let line = json!({
-            "pair": index + 1, "depth": truth.depth, "class": truth.class().name(),
-            "difference": truth.difference.map(payload::Difference::name), "matched": expected,
+            "pair": index + 1, "class": truth.class().name(),
+            "difference": truth.change.map(Change::name), "matched": expected,
         });
         writeln!(out, "{line}")?;
     }
     Ok(())
+}
+
+/// Writes two files a pair: `000001-1.xml` and `000001-2.xml`.
+fn write_folder(spec: &Spec, request: u64, folder: &Path) -> anyhow::Result<()> {
+    let is_empty = fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
+    ensure!(
+        is_empty,
+        "the folder `{}` is not empty\n\nhint: name one that is, or that does not exist",
+        folder.display()
+    );
+    let part = part_of(folder);
+    let mut number = 0;
+    let written = fs::create_dir(&part).and_then(|()| {
+        spec.for_each(request.wrapping_mul(spec.pairs), spec.pairs, |first, second, _| {
+            number += 1;
+            fs::write(part.join(format!("{number:06}-1.xml")), first)?;
+            fs::write(part.join(format!("{number:06}-2.xml")), second)
+        })?;
+        fs::rename(&part, folder)
+    });
+    written
+        .inspect_err(|_| drop(fs::remove_dir_all(&part)))
+        .with_context(|| format!("failed to write `{}`", folder.display()))
 }
 
 /// Writes a file beside its place and then puts it there, so that nobody sees half of it.
@@ -87,9 +210,7 @@ fn write_file(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
-    name.push(format!(".{}.part", process::id()));
-    let part = path.with_file_name(name);
+    let part = part_of(path);
     let written = File::create(&part).and_then(|file| {
         let mut file = BufWriter::new(file);
         write(&mut file)?;
@@ -101,6 +222,12 @@ fn write_file(
         .with_context(|| format!("failed to write `{}`", path.display()))
 }
 
+fn part_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
+    name.push(format!(".{}.part", process::id()));
+    path.with_file_name(name)
+}
+
 /// Reads a count from 1 on; `_` may group its digits.
 fn count(text: &str) -> Result<u64, String> {
     match text.replace('_', "").parse() {
@@ -110,10 +237,15 @@ fn count(text: &str) -> Result<u64, String> {
 }
 
 fn preset(name: &str) -> Result<Preset, String> {
-    Preset::from_name(name).ok_or_else(|| {
-        let names: Vec<_> = Preset::ALL.into_iter().map(Preset::name).collect();
-        format!("expected one of {}", names.join(", "))
-    })
+    Preset::from_name(name)
+        .ok_or_else(|| format!("expected one of {}", Preset::ALL.map(Preset::name).join(", ")))
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or_else(|| "expected KEY=VALUE, such as `classes=70:10:20`".to_owned())?;
+    Ok((key.trim().to_owned(), value.trim().to_owned()))
 }
 
 #[cfg(test)]
@@ -147,30 +279,122 @@ mod tests {
         let manifest = fs::read_to_string(manifest).unwrap();
         let manifest = manifest.split_once('\n').unwrap().1;
         insta::assert_snapshot!(manifest, @r#"
-        {"class":"identical","depth":2,"difference":null,"matched":{"c14n":true,"xml-compare-api":true,"xmlunit-similar":true},"pair":1}
-        {"class":"identical","depth":2,"difference":null,"matched":{"c14n":true,"xml-compare-api":true,"xmlunit-similar":true},"pair":2}
-        {"class":"different","depth":3,"difference":"ATTR_VALUE","matched":{"c14n":false,"xml-compare-api":false,"xmlunit-similar":false},"pair":3}
-        {"class":"identical","depth":2,"difference":null,"matched":{"c14n":true,"xml-compare-api":true,"xmlunit-similar":true},"pair":4}
+        {"class":"identical","difference":null,"matched":{"c14n":true,"xml-compare-api":true,"xmlunit-similar":true},"pair":1}
+        {"class":"identical","difference":null,"matched":{"c14n":true,"xml-compare-api":true,"xmlunit-similar":true},"pair":2}
+        {"class":"different","difference":"ATTR_VALUE","matched":{"c14n":false,"xml-compare-api":false,"xmlunit-similar":false},"pair":3}
+        {"class":"identical","difference":null,"matched":{"c14n":true,"xml-compare-api":true,"xmlunit-similar":true},"pair":4}
         "#);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]
+    fn every_format_holds_the_same_documents() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = folder.path().join("files");
+        let pairs = ["--pairs", "3", "--preset", "unicode"];
+        let written = |format: &[&str]| payload(&[&pairs, format].concat()).unwrap();
+        written(&["--format", "xml-dir", "--output", files.to_str().unwrap()]);
+        let file = |name: &str| fs::read_to_string(files.join(name)).unwrap();
+
+        let json: serde_json::Value = serde_json::from_str(&written(&[])).unwrap();
+        let lines = written(&["--format", "ndjson"]);
+        let soap = written(&["--format", "soap"]);
+        let soap = roxmltree::Document::parse(&soap).unwrap();
+        let texts = soap.descendants().filter(|node| node.tag_name().name().starts_with("xml"));
+        let mut texts = texts.map(|node| node.text().unwrap());
+        for (index, line) in lines.lines().enumerate() {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(line, json["comparisons"][index]);
+            for side in 1..=2 {
+                let document = file(&format!("{:06}-{side}.xml", index + 1));
+                assert_eq!(line[format!("xml{side}")], document);
+                assert_eq!(texts.next().unwrap(), document);
+            }
+        }
+        assert_eq!(fs::read_dir(&files).unwrap().count(), 6);
+        assert_eq!(texts.next(), None);
+    }
+
+    #[test]
+    fn a_corpus_is_read_from_a_folder_and_the_folders_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("inner")).unwrap();
+        fs::write(folder.path().join("b.xml"), "<b>two</b>").unwrap();
+        fs::write(folder.path().join("inner/c.xml"), "<c>three</c>").unwrap();
+        fs::write(folder.path().join("a.xml"), "<a>one</a>").unwrap();
+        fs::write(folder.path().join("notes.txt"), "no document").unwrap();
+        let corpus = ["--corpus", folder.path().to_str().unwrap(), "--pairs", "3"];
+        let settings = ["--mix", "classes=1:0:0", "--format", "ndjson"];
+        insta::assert_snapshot!(payload(&[corpus, settings].concat()).unwrap(), @r#"
+        {"xml1":"<a>one</a>","xml2":"<a>one</a>"}
+        {"xml1":"<b>two</b>","xml2":"<b>two</b>"}
+        {"xml1":"<c>three</c>","xml2":"<c>three</c>"}
+        "#);
+    }
+
+    #[test]
     fn what_cannot_be_done_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let wrong = folder.path().join("wrong.xml");
+        fs::write(&wrong, "<a>\n<b></a>").unwrap();
+        let corpus = folder.path().to_str().unwrap();
+        let said = |line: &[&str]| {
+            let said = match payload(line).unwrap_err().downcast::<clap::Error>() {
+                Ok(usage) => usage.to_string(),
+                Err(error) => format!("{error:#}").replace(corpus, "DIR"),
+            };
+            said.replace("\n\nFor more information, try '--help'.", "").trim_end().to_owned()
+        };
         let said = [
-            payload(&["--pairs", "0"]).unwrap_err().to_string(),
-            payload(&["--preset", "tiny"]).unwrap_err().to_string(),
+            said(&["--pairs", "0"]),
+            said(&["--preset", "tiny"]),
+            said(&["--mix", "depth"]),
+            said(&["--mix", "depth=0"]),
+            said(&["--mix", "width=3"]),
+            said(&["--mix", "classes=1:0:0", "--preset", "depth-mix"]),
+            said(&["--mix", "depth=3", "--preset", "rss"]),
+            said(&["--corpus", corpus]),
+            said(&["--corpus", "/nowhere"]),
+            said(&["--format", "xml-dir"]),
+            said(&["--format", "xml-dir", "--output", corpus]),
+            said(&["--output", "/nowhere/at/all"]),
         ];
-        insta::assert_snapshot!(said.join("\n"), @r"
+        insta::assert_snapshot!(said.join("\n────\n"), @r"
         error: invalid value '0' for '--pairs <N>': expected a whole number from 1 on, such as 100_000
+        ────
+        error: invalid value 'tiny' for '--preset <PRESET>': expected one of depth-mix, soap11, soap12, ubl-invoice, fpml-trade, rss, hl7-cda, svg, pom, text-heavy, deep-narrow, wide-flat, unicode, namespaces
+        ────
+        error: invalid value 'depth' for '--mix <KEY=VALUE>': expected KEY=VALUE, such as `classes=70:10:20`
+        ────
+        `--mix`: `0` is not a value for `depth`
 
-        For more information, try '--help'.
+        hint: write depths from 1 to 256 with weights up to 1000, such as `2:60, 3:30, 5:10`
+        ────
+        `--mix`: no setting here is called `width`
 
-        error: invalid value 'tiny' for '--preset <PRESET>': expected one of depth-mix
+        hint: the settings are depth, fan-out, attributes, text, size, classes, differences
+        ────
+        `--mix`: `depth-mix` cannot be mixed otherwise
 
-        For more information, try '--help'.
+        hint: take another preset, a mix or a corpus
+        ────
+        `--mix`: no setting here is called `depth`
+
+        hint: the settings are classes, differences
+        ────
+        unusable corpus `DIR`: `DIR/wrong.xml` line 2: an end tag that does not fit its start tag
+        ────
+        failed to read the corpus `/nowhere`: No such file or directory (os error 2)
+        ────
+        `--format xml-dir` needs a folder
+
+        hint: add `--output DIR`
+        ────
+        the folder `DIR` is not empty
+
+        hint: name one that is, or that does not exist
+        ────
+        failed to write `/nowhere/at/all`: No such file or directory (os error 2)
         ");
-        let missing = payload(&["--output", "/nowhere/at/all"]).unwrap_err();
-        insta::assert_snapshot!(format!("{missing:#}"), @"failed to write `/nowhere/at/all`: No such file or directory (os error 2)");
     }
 }

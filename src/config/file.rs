@@ -185,13 +185,18 @@ impl File {
         let default_path = match kind {
             payload::Kind::XmlCompare => SINGLE_PATH,
             payload::Kind::XmlCompareBatch => BATCH_PATH,
+            payload::Kind::RawXml | payload::Kind::Soap11 | payload::Kind::Soap12 => "/",
         };
         let path = self.request.path.as_ref().map_or(default_path, |path| &path.0).to_owned();
         // A request without a batch holds one XML pair, whatever the scenario asks of a batch.
-        let pairs = if kind == payload::Kind::XmlCompare { 1 } else { pairs };
+        let pairs = kind.pairs(pairs);
         Scenario {
             name: name.to_owned(),
-            payload: presets::payload(preset.unwrap_or(payload::Preset::DepthMix), seed, pairs),
+            payload: payload::Spec::preset(
+                preset.unwrap_or(payload::Preset::DepthMix),
+                seed,
+                pairs,
+            ),
             kind,
             path,
             load: LoadTable::default().resolve(),

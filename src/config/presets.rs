@@ -3,7 +3,6 @@
 use crate::config::file::File;
 use crate::config::{Choice, ConfigError};
 use crate::metric::limit::Limit;
-use crate::payload;
 use crate::scenario::{Amount, Load, Scenario};
 
 /// The seed of payloads, where nobody gives one.
@@ -86,11 +85,4 @@ pub(super) fn choose(
         })
     };
     choice.scenarios.iter().map(find).collect()
-}
-
-/// Returns the payload of a preset.
-pub(super) fn payload(preset: payload::Preset, seed: u64, pairs: u64) -> payload::Spec {
-    match preset {
-        payload::Preset::DepthMix => payload::Spec::depth_mix(seed, pairs),
-    }
 }

@@ -5,16 +5,18 @@
 //! Every number but the document's is kept at three digits, so that the second document of a pair
 //! is a copy with three digits overwritten, and a different pair is as long as an identical one.
 
+use std::sync::Arc;
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::quota::{Cycle, Interleaved};
-use super::truth::{Difference, Truth};
+use super::truth::{Change, Truth};
 
 /// Depth of the elements, and its share in tenths.
-const DEPTHS: [(u32, u32); 3] = [(2, 6), (3, 3), (5, 1)];
+const DEPTHS: [(u32, u64); 3] = [(2, 6), (3, 3), (5, 1)];
 /// Identical and different pairs, in tenths.
-const IDENTICAL: [u32; 2] = [7, 3];
+const IDENTICAL: [u64; 2] = [7, 3];
 /// The first class of [`IDENTICAL`].
 const IDENTICAL_CLASS: usize = 0;
 
@@ -30,7 +32,7 @@ struct Pair {
     depth: u32,
     /// The outermost element's `value`; each element further in has one more.
     value: u32,
-    difference: Option<Difference>,
+    change: Option<Change>,
     /// The level whose `value` differs, if one does.
     level: u32,
     /// By how much the changed number differs, going round at 999.
@@ -41,23 +43,23 @@ impl Pair {
     fn draw(number: u64, mix: &Interleaved, word: u64) -> Self {
         let (depth, class) = mix.at(number);
         let depth = DEPTHS[depth].0;
-        let difference = match (class == IDENTICAL_CLASS, word & 1) {
+        let change = match (class == IDENTICAL_CLASS, word & 1) {
             (true, _) => None,
-            (false, 0) => Some(Difference::AttrValue),
-            (false, _) => Some(Difference::TextValue),
+            (false, 0) => Some(Change::AttrValue),
+            (false, _) => Some(Change::TextValue),
         };
         Self {
             number,
             depth,
             value: 100 + below(890, word, 1),
-            difference,
+            change,
             level: 1 + below(depth, word, 21),
             step: 1 + below(899, word, 41),
         }
     }
 
     fn truth(self) -> Truth {
-        Truth { depth: self.depth, difference: self.difference }
+        Truth { change: self.change, is_seen_by_api: true }
     }
 
     /// The changed number: another one of three digits.
@@ -74,25 +76,25 @@ fn below(limit: u32, word: u64, bit: u32) -> u32 {
 
 /// Writes XML pairs in the order of their numbers.
 #[derive(Debug, Clone)]
-pub(super) struct Writer<'a> {
-    mix: &'a Interleaved,
+pub(super) struct Writer {
+    mix: Arc<Interleaved>,
     words: ChaCha8Rng,
     next: u64,
 }
 
-impl<'a> Writer<'a> {
+impl Writer {
     /// Returns a writer whose first XML pair is number `next`.
-    pub(super) fn new(seed: u64, mix: &'a Interleaved, next: u64) -> Self {
+    pub(super) fn new(seed: u64, mix: &Arc<Interleaved>, next: u64) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
         let mut words = ChaCha8Rng::from_seed(key);
         // One draw of two words a pair: pair `n` starts at word 2n, whoever asks for it.
         words.set_word_pos(2 * u128::from(next));
-        Self { mix, words, next }
+        Self { mix: Arc::clone(mix), words, next }
     }
 
     fn draw(&mut self) -> Pair {
-        let pair = Pair::draw(self.next, self.mix, self.words.next_u64());
+        let pair = Pair::draw(self.next, &self.mix, self.words.next_u64());
         self.next += 1;
         pair
     }
@@ -102,29 +104,29 @@ impl<'a> Writer<'a> {
         self.draw().truth()
     }
 
-    /// Appends the next pair as a JSON object.
-    pub(super) fn write_json(&mut self, out: &mut Vec<u8>) {
+    /// Appends the documents of the next pair, as they are inside JSON strings, with `between`
+    /// between them. Returns how long one is: both are.
+    pub(super) fn write(&mut self, out: &mut Vec<u8>, between: &[u8]) -> (usize, Truth) {
         let pair = self.draw();
-        out.extend_from_slice(br#"{"xml1":""#);
         let first = out.len();
         let places = write_document(out, pair);
         let end = out.len();
-        out.extend_from_slice(br#"","xml2":""#);
+        out.extend_from_slice(between);
         let second = out.len();
         out.extend_from_within(first..end);
-        out.extend_from_slice(br#""}"#);
-        match pair.difference {
-            None => {}
-            Some(Difference::AttrValue) => {
-                let value = pair.other(pair.value + pair.depth - pair.level);
-                let at = second + places.values[index(pair.level)] - first;
-                out[at..at + 3].copy_from_slice(&digits(value));
+        let changed = match pair.change {
+            Some(Change::AttrValue) => {
+                let value = pair.value + pair.depth - pair.level;
+                Some((places.values[index(pair.level)], value))
             }
-            Some(Difference::TextValue) => {
-                let at = second + places.text - first;
-                out[at..at + 3].copy_from_slice(&digits(pair.other(pair.value + pair.depth)));
-            }
+            Some(_) => Some((places.text, pair.value + pair.depth)),
+            None => None,
+        };
+        if let Some((place, number)) = changed {
+            let at = second + place - first;
+            out[at..at + 3].copy_from_slice(&digits(pair.other(number)));
         }
+        (end - first, pair.truth())
     }
 }
 
@@ -196,22 +198,21 @@ fn digits(number: u32) -> [u8; 3] {
 mod tests {
     use super::*;
 
-    fn batch(seed: u64, pairs: usize) -> Vec<(String, String)> {
-        let mix = mix();
-        let mut writer = Writer::new(seed, &mix, 0);
+    fn batch(seed: u64, pairs: usize) -> Vec<(Pair, String, String)> {
+        let mix = Arc::new(mix());
+        let (mut writer, mut draws) = (Writer::new(seed, &mix, 0), Writer::new(seed, &mix, 0));
         let pair = |_| {
-            let mut json = Vec::new();
-            writer.write_json(&mut json);
-            let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
-            let text = |key: &str| json[key].as_str().unwrap().to_owned();
-            (text("xml1"), text("xml2"))
+            let mut both = Vec::new();
+            let (length, _) = writer.write(&mut both, b"");
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap().replace('\\', "");
+            (draws.draw(), text(&both[..length]), text(&both[length..]))
         };
         (0..pairs).map(pair).collect()
     }
 
     #[test]
     fn documents_look_like_those_of_the_seeds() {
-        let pairs: Vec<_> = batch(42, 8).into_iter().map(|(a, b)| format!("{a}\n{b}")).collect();
+        let pairs: Vec<_> = batch(42, 8).into_iter().map(|(_, a, b)| format!("{a}\n{b}")).collect();
         insta::assert_snapshot!(pairs.join("\n\n"), @r#"
         <level2 id="doc0_2" value="535"><level1 id="doc0_1" value="536">doc0_537</level1></level2>
         <level2 id="doc0_2" value="535"><level1 id="doc0_1" value="536">doc0_537</level1></level2>
@@ -241,8 +242,6 @@ mod tests {
 
     #[test]
     fn the_truth_is_what_a_parser_sees() {
-        let mix = mix();
-        let mut writer = Writer::new(7, &mix, 0);
         let facts = |text: &str| {
             let document = roxmltree::Document::parse(text).unwrap();
             let elements: Vec<_> =
@@ -255,19 +254,18 @@ mod tests {
             let leaf = elements.last().unwrap().text().unwrap().to_owned();
             (elements.len(), attributes, leaf)
         };
-        for (first, second) in batch(7, 400) {
-            let truth = writer.truth();
+        for (pair, first, second) in batch(7, 400) {
             let ((depth, attributes, text), other) = (facts(&first), facts(&second));
-            assert_eq!(u32::try_from(depth).unwrap(), truth.depth);
+            assert_eq!(u32::try_from(depth).unwrap(), pair.depth);
             assert_eq!(depth, other.0);
             let changed = attributes.iter().zip(&other.1).filter(|(a, b)| a != b).count();
             let seen = match (changed, text == other.2) {
                 (0, true) => None,
-                (1, true) => Some(Difference::AttrValue),
-                (0, false) => Some(Difference::TextValue),
+                (1, true) => Some(Change::AttrValue),
+                (0, false) => Some(Change::TextValue),
                 other => panic!("{other:?} in {second}"),
             };
-            assert_eq!(seen, truth.difference, "{first}\n{second}");
+            assert_eq!(seen, pair.change, "{first}\n{second}");
         }
     }
 

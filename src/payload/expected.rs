@@ -4,41 +4,53 @@ use thiserror::Error;
 
 use super::Kind;
 use super::answer::Reader;
-use super::spec::Spec;
+use super::soap;
 
 /// What a request must be answered with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expected {
-    kind: Kind,
+    rule: Rule,
     verdicts: Verdicts,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rule {
+    /// Status 200, and one result.
+    Single,
+    /// Status 200, a result for each pair, and counts that fit.
+    Batch,
+    /// A status that says that all went well.
+    Accepted,
+    /// An envelope without a fault, and such a status.
+    Soap,
+    /// Any answer but one that says that the server broke.
+    Survival,
+}
+
 /// One bit an XML pair.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Verdicts {
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Verdicts {
     words: Vec<u64>,
     len: u64,
 }
 
 impl Verdicts {
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub(super) fn push(&mut self, verdict: bool) {
+        if self.len.is_multiple_of(64) {
+            self.words.push(0);
+        }
+        let last = self.words.last_mut().expect("pushed above");
+        *last |= u64::from(verdict) << (self.len % 64);
+        self.len += 1;
+    }
+
     fn get(&self, index: u64) -> Option<bool> {
         let word = usize::try_from(index / 64).ok().and_then(|word| self.words.get(word))?;
         (index < self.len).then(|| word >> (index % 64) & 1 == 1)
-    }
-}
-
-impl FromIterator<bool> for Verdicts {
-    fn from_iter<I: IntoIterator<Item = bool>>(verdicts: I) -> Self {
-        let (mut words, mut len) = (Vec::new(), 0);
-        for verdict in verdicts {
-            if len % 64 == 0 {
-                words.push(0);
-            }
-            let last = words.last_mut().expect("pushed above");
-            *last |= u64::from(verdict) << (len % 64);
-            len += 1;
-        }
-        Self { words, len }
     }
 }
 
@@ -46,8 +58,10 @@ impl FromIterator<bool> for Verdicts {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Mismatch {
     /// The status says that the request failed.
-    #[error("expected status 200, got {got}: `{body}`")]
+    #[error("expected status {expected}, got {got}: `{body}`")]
     Status {
+        /// What would be right.
+        expected: &'static str,
         /// The status of the answer.
         got: u16,
         /// How its body begins.
@@ -59,6 +73,22 @@ pub enum Mismatch {
         /// How many bytes could be read.
         at: usize,
         /// What stands there.
+        body: String,
+    },
+    /// The answer is a SOAP fault, whatever its status.
+    #[error("got a SOAP fault with status {status}: `{code}`: {reason}")]
+    Fault {
+        /// The status of the answer.
+        status: u16,
+        /// The fault's code.
+        code: String,
+        /// What the fault says.
+        reason: String,
+    },
+    /// The answer is no SOAP envelope.
+    #[error("expected a SOAP envelope, got `{body}`")]
+    NoEnvelope {
+        /// How the body begins.
         body: String,
     },
     /// A number that every answer has is missing.
@@ -108,41 +138,65 @@ pub enum Mismatch {
 }
 
 impl Expected {
-    pub(super) fn new(spec: &Spec, kind: Kind, index: u64) -> Self {
-        let pairs = kind.pairs(spec.pairs);
-        let first = index.wrapping_mul(pairs);
-        let truths = (0..pairs).zip(spec.truths(first));
-        let verdicts = truths.map(|(_, truth)| truth.matched(spec.semantics)).collect();
-        Self { kind, verdicts }
+    pub(super) fn of(kind: Kind, verdicts: Verdicts) -> Self {
+        let rule = match kind {
+            Kind::XmlCompare => Rule::Single,
+            Kind::XmlCompareBatch => Rule::Batch,
+            Kind::RawXml => Rule::Accepted,
+            Kind::Soap11 | Kind::Soap12 => Rule::Soap,
+        };
+        Self { rule, verdicts }
+    }
+
+    /// Expects that the server answers, and says of itself no more than that it refuses.
+    pub(super) fn survival(verdicts: Verdicts) -> Self {
+        Self { rule: Rule::Survival, verdicts }
     }
 
     /// Returns how many XML pairs the request carries.
     pub fn pairs(&self) -> u64 {
-        self.verdicts.len
+        self.verdicts.len()
     }
 
     /// Checks a whole answer: the status, the number of results and what it says of it, and each
     /// verdict. The first thing that is wrong is returned.
     ///
-    /// Reads more than a gigabyte a second, as it runs on the core that makes the load. Text that
-    /// is not quite JSON may pass, where every verdict can be read in it.
+    /// Reads more than a gigabyte of comparisons a second, as it runs on the core that makes the
+    /// load. Text that is not quite JSON may pass, where every verdict can be read in it.
     pub fn check(&self, status: u16, body: &[u8]) -> Result<(), Mismatch> {
-        if status != 200 {
-            return Err(Mismatch::Status { got: status, body: beginning(body) });
+        let refused = |expected| Mismatch::Status { expected, got: status, body: beginning(body) };
+        match self.rule {
+            Rule::Single | Rule::Batch if status != 200 => Err(refused("200")),
+            Rule::Single | Rule::Batch => self.check_results(body),
+            Rule::Accepted if !(200..300).contains(&status) => Err(refused("200 to 299")),
+            Rule::Survival if status >= 500 => Err(refused("below 500")),
+            Rule::Accepted | Rule::Survival => Ok(()),
+            Rule::Soap => match soap::read(body) {
+                soap::Answer::Fault { code, reason } => {
+                    Err(Mismatch::Fault { status, code, reason })
+                }
+                _ if !(200..300).contains(&status) => Err(refused("200 to 299")),
+                soap::Answer::Envelope => Ok(()),
+                soap::Answer::Other => Err(Mismatch::NoEnvelope { body: beginning(body) }),
+            },
         }
+    }
+
+    fn check_results(&self, body: &[u8]) -> Result<(), Mismatch> {
         let mut reader = Reader::new(body);
         let mut seen = Seen::default();
-        let read = match self.kind {
-            Kind::XmlCompare => self.read_result(&mut reader, &mut seen),
-            Kind::XmlCompareBatch => self.read_batch(&mut reader, &mut seen),
+        let is_batch = self.rule == Rule::Batch;
+        let read = if is_batch {
+            self.read_batch(&mut reader, &mut seen)
+        } else {
+            self.read_result(&mut reader, &mut seen)
         };
         if read.and_then(|()| reader.end()).is_none() {
             let at = reader.offset().min(body.len());
             return Err(Mismatch::Unreadable { at, body: beginning(&body[at..]) });
         }
-        match self.kind {
-            Kind::XmlCompare => {}
-            Kind::XmlCompareBatch => self.judge_counts(&seen)?,
+        if is_batch {
+            self.judge_counts(&seen)?;
         }
         seen.wrong.map_or(Ok(()), Err)
     }
@@ -229,7 +283,11 @@ mod tests {
     use super::*;
 
     fn expected(kind: Kind, verdicts: &[bool]) -> Expected {
-        Expected { kind, verdicts: verdicts.iter().copied().collect() }
+        let mut bits = Verdicts::default();
+        for verdict in verdicts {
+            bits.push(*verdict);
+        }
+        Expected::of(kind, bits)
     }
 
     fn batch(verdicts: &[bool]) -> Expected {

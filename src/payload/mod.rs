@@ -9,19 +9,39 @@
 //! every draw starts from the pair's number and none from the draw before it.
 
 mod answer;
+mod change;
+mod corpus;
 mod depth_mix;
+mod documents;
+mod draws;
+mod escape;
 mod expected;
+mod hostile;
+mod mix;
+#[cfg(test)]
+mod oracle;
+mod pairs;
+mod pattern;
 mod quota;
+mod soap;
 mod spec;
 mod stream;
 mod truth;
+mod vocabulary;
+mod xml;
 
+pub use corpus::{Corpus, CorpusError};
 pub use expected::{Expected, Mismatch};
-pub use spec::{Preset, Spec};
-pub use stream::{CHUNK_BYTES, Stream};
-pub use truth::{Class, Difference, Semantics, Truth};
+pub use mix::{Distribution, Mix, MixError, Recipe};
+pub use spec::{Preset, Spec, SpecError};
+pub use stream::{CHUNK_BYTES, Format, Stream};
+pub use truth::{Change, Class, Semantics, Truth};
+
+use std::io::Write;
 
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 /// The version of every byte this module writes. Two runs are comparable only if they agree in it.
 ///
@@ -36,17 +56,28 @@ pub enum Kind {
     XmlCompare,
     /// Many XML pairs as JSON: `{"comparisons": [ … ]}`.
     XmlCompareBatch,
+    /// The first document of one XML pair, as it is.
+    RawXml,
+    /// The first document of one XML pair in a SOAP 1.1 envelope; a request, where the documents
+    /// are envelopes themselves.
+    Soap11,
+    /// As [`Soap11`](Self::Soap11), in SOAP 1.2.
+    Soap12,
 }
 
 impl Kind {
     /// Every kind, in the order in which they are offered.
-    pub const ALL: [Self; 2] = [Self::XmlCompare, Self::XmlCompareBatch];
+    pub const ALL: [Self; 5] =
+        [Self::XmlCompare, Self::XmlCompareBatch, Self::RawXml, Self::Soap11, Self::Soap12];
 
     /// Returns the name that configuration and command line use.
     pub fn name(self) -> &'static str {
         match self {
             Self::XmlCompare => "xml-compare",
             Self::XmlCompareBatch => "xml-compare-batch",
+            Self::RawXml => "raw-xml",
+            Self::Soap11 => "soap11",
+            Self::Soap12 => "soap12",
         }
     }
 
@@ -59,14 +90,27 @@ impl Kind {
     pub fn content_type(self) -> &'static str {
         match self {
             Self::XmlCompare | Self::XmlCompareBatch => "application/json",
+            Self::RawXml => "application/xml; charset=utf-8",
+            Self::Soap11 => "text/xml; charset=utf-8",
+            Self::Soap12 => "application/soap+xml; charset=utf-8; action=\"urn:xmlperf:request\"",
+        }
+    }
+
+    /// Returns the headers that a request of this kind has beside its media type.
+    pub fn headers(self) -> Vec<(String, String)> {
+        match self {
+            Self::Soap11 => {
+                vec![("SOAPAction".to_owned(), "\"urn:xmlperf:request\"".to_owned())]
+            }
+            Self::XmlCompare | Self::XmlCompareBatch | Self::RawXml | Self::Soap12 => Vec::new(),
         }
     }
 
     /// Returns how many XML pairs one request carries, where the spec asks for `pairs`.
     pub fn pairs(self, pairs: u64) -> u64 {
         match self {
-            Self::XmlCompare => 1,
             Self::XmlCompareBatch => pairs,
+            Self::XmlCompare | Self::RawXml | Self::Soap11 | Self::Soap12 => 1,
         }
     }
 }
@@ -84,6 +128,20 @@ pub struct Message {
     pub expected: Expected,
 }
 
+impl Message {
+    /// Returns the request with its body compressed, and the header that says so.
+    ///
+    /// The compressed bytes may change with the library that makes them; what they hold does not.
+    #[must_use]
+    pub fn gzipped(mut self) -> Self {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+        let done = gzip.write_all(&self.body).and_then(|()| gzip.finish());
+        self.body = done.expect("writing to memory cannot fail").into();
+        self.headers.push(("Content-Encoding".to_owned(), "gzip".to_owned()));
+        self
+    }
+}
+
 /// Returns request number `index` (from 0) of a scenario.
 ///
 /// The same (spec, kind, index, [`GENERATOR_VERSION`]) gives the same bytes everywhere.
@@ -93,14 +151,16 @@ pub fn message(spec: &Spec, kind: Kind, index: u64) -> Message {
     while stream.next_into(&mut body) {}
     Message {
         content_type: kind.content_type(),
-        headers: Vec::new(),
+        headers: kind.headers(),
         body: body.into(),
-        expected: Expected::new(spec, kind, index),
+        expected: stream.into_expected(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     #[test]
@@ -130,6 +190,85 @@ mod tests {
         assert_eq!(message.expected.pairs(), 0);
     }
 
+    #[test]
+    fn soap_requests_are_envelopes_whatever_they_carry() {
+        let body = |preset, kind| message(&Spec::preset(preset, 42, 1), kind, 3).body;
+        for preset in Preset::ALL {
+            for (kind, namespace) in [
+                (Kind::Soap11, "http://schemas.xmlsoap.org/soap/envelope/"),
+                (Kind::Soap12, "http://www.w3.org/2003/05/soap-envelope"),
+            ] {
+                let body = body(preset, kind);
+                let text = std::str::from_utf8(&body).unwrap();
+                let document = oracle::parse(text).unwrap();
+                let envelopes: Vec<_> = document
+                    .descendants()
+                    .filter(|node| node.tag_name().name() == "Envelope")
+                    .filter_map(|node| node.tag_name().namespace())
+                    .collect();
+                assert_eq!(envelopes, [namespace], "{preset:?}");
+                assert!(!text.contains("Fault"), "{preset:?}");
+            }
+        }
+        let header = |kind: Kind| format!("{} {:?}", kind.content_type(), kind.headers());
+        insta::assert_snapshot!([header(Kind::Soap11), header(Kind::Soap12)].join("\n"), @r#"
+        text/xml; charset=utf-8 [("SOAPAction", "\"urn:xmlperf:request\"")]
+        application/soap+xml; charset=utf-8; action="urn:xmlperf:request" []
+        "#);
+    }
+
+    #[test]
+    fn answers_to_documents_are_judged_by_status_and_fault() {
+        let said = |kind, preset, status, body: &str| {
+            let message = message(&Spec::preset(preset, 42, 1), kind, 0);
+            match message.expected.check(status, body.as_bytes()) {
+                Ok(()) => "right".to_owned(),
+                Err(mismatch) => mismatch.to_string(),
+            }
+        };
+        let fault = "<Envelope><Body><Fault><faultcode>Server</faultcode>\
+                     <faultstring>no</faultstring></Fault></Body></Envelope>";
+        let said = [
+            said(Kind::RawXml, Preset::Pom, 204, ""),
+            said(Kind::RawXml, Preset::Pom, 404, "nothing here"),
+            said(Kind::Soap11, Preset::Pom, 200, "<Envelope><Body/></Envelope>"),
+            said(Kind::Soap11, Preset::Pom, 200, fault),
+            said(Kind::Soap12, Preset::Pom, 500, fault),
+            said(Kind::Soap12, Preset::Pom, 502, "<html>bad gateway</html>"),
+            said(Kind::Soap12, Preset::Pom, 200, "<html>login</html>"),
+            said(Kind::XmlCompareBatch, Preset::Hostile, 413, "too large"),
+            said(Kind::XmlCompareBatch, Preset::Hostile, 502, "gone"),
+        ];
+        insta::assert_snapshot!(said.join("\n"), @r"
+        right
+        expected status 200 to 299, got 404: `nothing here`
+        right
+        got a SOAP fault with status 200: `Server`: no
+        got a SOAP fault with status 500: `Server`: no
+        expected status 200 to 299, got 502: `<html>bad gateway</html>`
+        expected a SOAP envelope, got `<html>login</html>`
+        right
+        expected status below 500, got 502: `gone`
+        ");
+    }
+
+    #[test]
+    fn a_compressed_request_holds_the_same_bytes() {
+        let unpacked = |bytes: &[u8]| {
+            let mut text = Vec::new();
+            flate2::read::GzDecoder::new(bytes).read_to_end(&mut text).unwrap();
+            text
+        };
+        let spec = Spec::depth_mix(1, 10_000);
+        let message = message(&spec, Kind::XmlCompareBatch, 0);
+        let pieces: Vec<_> = Stream::new(&spec, Kind::XmlCompareBatch, 0).gzipped().collect();
+        assert!(pieces.len() > 2, "{} pieces", pieces.len());
+        assert_eq!(unpacked(&pieces.concat()), message.body);
+        let gzipped = message.clone().gzipped();
+        assert_eq!(unpacked(&gzipped.body), message.body);
+        assert_eq!(gzipped.headers, [("Content-Encoding".to_owned(), "gzip".to_owned())]);
+    }
+
     /// The promise of [`GENERATOR_VERSION`]: whoever changes a byte sees this test fail, and must
     /// raise the version and say so in `CHANGELOG.md` under *Measurements*.
     #[test]
@@ -137,10 +276,36 @@ mod tests {
         use sha2::{Digest, Sha256};
 
         assert_eq!(GENERATOR_VERSION, 1);
-        let spec = Spec::depth_mix(42, 100_000);
-        insta::assert_snapshot!(spec.digest(), @"a2ca329f30e4f7abc7d1b5d7b85ed45719c7de5cf98e465a3bb2ea23e28ef5a9");
-        let body = message(&spec, Kind::XmlCompareBatch, 0).body;
-        let hash = spec::hex(&Sha256::digest(&body));
+        let body = message(&Spec::depth_mix(42, 100_000), Kind::XmlCompareBatch, 0).body;
+        let hash = crate::units::hex(&Sha256::digest(&body));
         insta::assert_snapshot!(format!("{} bytes {hash}", body.len()), @"30000025 bytes e0bbb3ae97da6954eb1127167aa674dea3aea346de914c9c1e6231fe138a9b79");
+
+        let mut mix = Mix::default();
+        mix.set("size", "min=100,p50=1kB,p99.9=4kB,max=9kB").unwrap();
+        let corpus = vec![("a.xml".to_owned(), b"<a><b>one</b></a>".to_vec())];
+        let others = [Spec::mix(mix, 42, 100), Spec::corpus(Corpus::new(corpus).unwrap(), 42, 100)];
+        let presets = Preset::ALL.into_iter().chain([Preset::Hostile]);
+        let specs = presets.map(|preset| Spec::preset(preset, 42, 100)).chain(others);
+        let digests: Vec<_> =
+            specs.map(|spec| format!("{:12} {}", spec.name(), &spec.digest()[..32])).collect();
+        insta::assert_snapshot!(digests.join("\n"), @r"
+        depth-mix    c37726f009e5eabe177ac14be2db96ba
+        soap11       70cd70b33c58e0374c900d88e0658d88
+        soap12       442ce4f361e1ec3b0d0cf46d72f7c0b2
+        ubl-invoice  4d7edead63c9efd2e26755a9b0fad956
+        fpml-trade   fe8565371f7afac5d1277a3a003a4122
+        rss          39195a508dfa664e6ddd24e1a87b196a
+        hl7-cda      48fa859cf9c2abf3f39742f8e131dba1
+        svg          af8c03ea0c87a211ef8010594787a157
+        pom          afc035b6efbf0ea36039f421c7bbb83a
+        text-heavy   cad9e4ff3d6b460d42a5ba423c7396ae
+        deep-narrow  46b01ece68aa7a88f51552c86b76459b
+        wide-flat    11153d24dc8e5d8a704ef0e5956abcf0
+        unicode      e817d483bd7f309d671e4639a5baf5e6
+        namespaces   efd58023cac3af87c1b61c712a5bfccd
+        hostile      4efa03f616d65f82243f35622e309d10
+        mix          0f93f3284e3e24a992ace5d614afe8b4
+        corpus       6f2e164450f45e585d31aa87ef6bd1da
+        ");
     }
 }

@@ -9,20 +9,23 @@
 /// Any prefix holds every class within one of its exact share, and every full period holds exactly
 /// its weight.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Cycle(Vec<u8>);
+pub(super) struct Cycle(Vec<u16>);
 
 impl Cycle {
     /// Deals out class `i` with weight `weights[i]`. The sum of the weights must be positive; they
-    /// are reduced by their common divisor, so that the period is as short as it can be.
+    /// are reduced by their common divisor, so that the period, [`period`], is as short as can be.
     ///
     /// The k-th turn of a class may be taken between the moments at which its exact share passes k
     /// and k + 1. Taking the earliest end first meets them all: one turn a step, and the shares add
     /// up to one.
-    pub(super) fn new(weights: &[u32]) -> Self {
-        let divisor = weights.iter().fold(0, |a, b| common_divisor(a, u64::from(*b)));
+    pub(super) fn new(weights: &[u64]) -> Self {
+        let divisor = weights.iter().copied().fold(0, common_divisor);
         assert!(divisor > 0, "every weight is zero");
-        let weights: Vec<u64> = weights.iter().map(|w| u64::from(*w) / divisor).collect();
+        let weights: Vec<u64> = weights.iter().map(|weight| weight / divisor).collect();
         let period: u64 = weights.iter().sum();
+        if weights.iter().all(|weight| *weight == 1) {
+            return Self((0..).take(weights.len()).collect());
+        }
         let mut taken = vec![0_u64; weights.len()];
         let turn = |step: u64| {
             let due = |&class: &usize| ((taken[class] + 1) * period).div_ceil(weights[class]);
@@ -32,7 +35,7 @@ impl Cycle {
             let class = (0..weights.len()).filter(open).min_by_key(due);
             let class = class.expect("shares add up to one, so a class is open at every step");
             taken[class] += 1;
-            u8::try_from(class).expect("there are fewer than 256 classes")
+            u16::try_from(class).expect("there are fewer than 65 536 classes")
         };
         Self((0..period).map(turn).collect())
     }
@@ -73,6 +76,11 @@ impl Interleaved {
     }
 }
 
+/// Returns the period of the cycle that has these weights.
+pub(super) fn period(weights: &[u64]) -> u64 {
+    weights.iter().sum::<u64>() / weights.iter().copied().fold(0, common_divisor).max(1)
+}
+
 fn common_divisor(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { common_divisor(b, a % b) }
 }
@@ -86,25 +94,25 @@ mod tests {
     proptest! {
         #[test]
         fn every_prefix_is_within_one_of_every_share(
-            weights in prop::collection::vec(0_u32..40, 1..6)
+            weights in prop::collection::vec(0_u64..40, 1..6)
         ) {
             prop_assume!(weights.iter().any(|w| *w > 0));
             let cycle = Cycle::new(&weights);
-            let total: u32 = weights.iter().sum();
+            let total: u64 = weights.iter().sum();
             let mut counts = vec![0_u64; weights.len()];
             for step in 0..2 * cycle.period() {
                 counts[cycle.at(step)] += 1;
                 for (count, weight) in counts.iter().zip(&weights) {
-                    let off = (count * u64::from(total)).abs_diff((step + 1) * u64::from(*weight));
-                    prop_assert!(off < u64::from(total), "{weights:?} at {step}");
+                    let off = (count * total).abs_diff((step + 1) * weight);
+                    prop_assert!(off < total, "{weights:?} at {step}");
                 }
             }
         }
 
         #[test]
         fn every_combination_gets_its_share(
-            first in prop::collection::vec(1_u32..8, 1..4),
-            second in prop::collection::vec(1_u32..8, 1..4),
+            first in prop::collection::vec(1_u64..8, 1..4),
+            second in prop::collection::vec(1_u64..8, 1..4),
         ) {
             let both = Interleaved::new(Cycle::new(&first), Cycle::new(&second));
             let (a, b) = (both.first.period(), both.second.period());
@@ -113,11 +121,10 @@ mod tests {
                 let (i, j) = both.at(step);
                 counts[i][j] += 1;
             }
-            let share = |weights: &[u32], i: usize| f64::from(weights[i]) / f64::from(weights.iter().sum::<u32>());
+            let (all, others) = (first.iter().sum::<u64>(), second.iter().sum::<u64>());
             for (i, row) in counts.iter().enumerate() {
                 for (j, count) in row.iter().enumerate() {
-                    let exact = share(&first, i) * share(&second, j) * (a * b) as f64;
-                    prop_assert!((*count as f64 - exact).abs() < 1e-6);
+                    prop_assert_eq!(count * all * others, first[i] * second[j] * a * b);
                 }
             }
         }

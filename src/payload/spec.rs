@@ -1,101 +1,307 @@
-//! What to generate: a preset, a seed, and how much of it goes into one request.
+//! What to generate, with which seed, and how much of it goes into one request.
 
-use std::fmt::Write;
 use std::iter;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use thiserror::Error;
 
-use super::GENERATOR_VERSION;
+use super::corpus::Corpus;
 use super::depth_mix;
+use super::documents::Documents;
+use super::mix::{Mix, Recipe};
+use super::pairs::Pairs;
 use super::quota::Interleaved;
 use super::truth::{Semantics, Truth};
+use super::{GENERATOR_VERSION, Kind};
+use crate::units;
 
 /// A named kind of documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
     /// Small nested elements: 60 % of depth 2, 30 % of depth 3, 10 % of depth 5; 70 % identical.
     DepthMix,
+    /// SOAP 1.1 envelopes: requests, and one fault in ten.
+    Soap11,
+    /// SOAP 1.2 envelopes: requests, and one fault in ten.
+    Soap12,
+    /// Invoices in UBL 2.1.
+    UblInvoice,
+    /// Interest rate swaps in `FpML` 5.
+    FpmlTrade,
+    /// News feeds: mostly text.
+    Rss,
+    /// Clinical documents: mixed, with many self-closing elements.
+    Hl7Cda,
+    /// Drawings: mostly attributes.
+    Svg,
+    /// Maven project files: mostly short elements.
+    Pom,
+    /// Chapters of prose.
+    TextHeavy,
+    /// One element in the other, 32 to 256 deep.
+    DeepNarrow,
+    /// 500 to 2 000 children of one element.
+    WideFlat,
+    /// Names and texts in many scripts.
+    Unicode,
+    /// Prefixes declared, declared again and undeclared.
+    Namespaces,
+    /// Documents that do harm: entity bombs, huge names, 20 000 levels. Not among
+    /// [`ALL`](Self::ALL): to be asked for by its own switch only.
+    Hostile,
 }
 
 impl Preset {
-    /// Every preset, in the order in which they are offered.
-    pub const ALL: [Self; 1] = [Self::DepthMix];
+    /// Every preset that does no harm, in the order in which they are offered.
+    pub const ALL: [Self; 14] = [
+        Self::DepthMix,
+        Self::Soap11,
+        Self::Soap12,
+        Self::UblInvoice,
+        Self::FpmlTrade,
+        Self::Rss,
+        Self::Hl7Cda,
+        Self::Svg,
+        Self::Pom,
+        Self::TextHeavy,
+        Self::DeepNarrow,
+        Self::WideFlat,
+        Self::Unicode,
+        Self::Namespaces,
+    ];
 
     /// Returns the name that configuration and command line use.
     pub fn name(self) -> &'static str {
         match self {
             Self::DepthMix => "depth-mix",
+            Self::Soap11 => "soap11",
+            Self::Soap12 => "soap12",
+            Self::UblInvoice => "ubl-invoice",
+            Self::FpmlTrade => "fpml-trade",
+            Self::Rss => "rss",
+            Self::Hl7Cda => "hl7-cda",
+            Self::Svg => "svg",
+            Self::Pom => "pom",
+            Self::TextHeavy => "text-heavy",
+            Self::DeepNarrow => "deep-narrow",
+            Self::WideFlat => "wide-flat",
+            Self::Unicode => "unicode",
+            Self::Namespaces => "namespaces",
+            Self::Hostile => "hostile",
         }
     }
 
-    /// Returns the preset of that name.
+    /// Returns the preset of that name, if it does no harm.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|preset| preset.name() == name)
     }
+
+    fn source(self, recipe: &Recipe) -> Source {
+        let patterns = |patterns: &[(&str, u64)]| Documents::patterns(patterns, recipe);
+        let one = |text| patterns(&[(text, 1)]);
+        let tree = |settings: &[(&str, &str)]| {
+            let mut mix = Mix::default();
+            for (key, value) in settings {
+                mix.set(key, value).expect("the settings of a preset are right");
+            }
+            Documents::mix(&mix, recipe)
+        };
+        let documents = match self {
+            Self::DepthMix => return Source::DepthMix(Arc::new(depth_mix::mix())),
+            Self::Soap11 => patterns(&[(SOAP11, 9), (SOAP11_FAULT, 1)]),
+            Self::Soap12 => patterns(&[(SOAP12, 9), (SOAP12_FAULT, 1)]),
+            Self::UblInvoice => one(include_str!("documents/ubl-invoice.xml")),
+            Self::FpmlTrade => one(include_str!("documents/fpml-trade.xml")),
+            Self::Rss => one(include_str!("documents/rss.xml")),
+            Self::Hl7Cda => one(include_str!("documents/hl7-cda.xml")),
+            Self::Svg => one(include_str!("documents/svg.xml")),
+            Self::Pom => one(include_str!("documents/pom.xml")),
+            Self::TextHeavy => one(include_str!("documents/text-heavy.xml")),
+            Self::Unicode => one(include_str!("documents/unicode.xml")),
+            Self::Namespaces => one(include_str!("documents/namespaces.xml")),
+            Self::DeepNarrow => {
+                tree(&[("depth", "32,64,128,256"), ("fan-out", "1"), ("attributes", "0..1")])
+            }
+            Self::WideFlat => tree(&[("depth", "2"), ("fan-out", "500..2000")]),
+            Self::Hostile => Documents::hostile(),
+        };
+        Source::Documents(Arc::new(documents))
+    }
+}
+
+const SOAP11: &str = include_str!("documents/soap11.xml");
+const SOAP11_FAULT: &str = include_str!("documents/soap11-fault.xml");
+const SOAP12: &str = include_str!("documents/soap12.xml");
+const SOAP12_FAULT: &str = include_str!("documents/soap12-fault.xml");
+
+/// Why a spec cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SpecError {
+    /// The documents are what they are.
+    #[error("`{preset}` cannot be mixed otherwise\n\nhint: take another preset, a mix or a corpus")]
+    Fixed {
+        /// The preset.
+        preset: &'static str,
+    },
 }
 
 /// Everything that decides the bytes of every request of a scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spec {
-    /// The kind of documents.
-    pub preset: Preset,
     /// What every draw starts from.
     pub seed: u64,
     /// XML pairs in one request, for the kinds that carry many. The first `n` pairs hold each
-    /// share of the mix rounded to a neighbouring whole number, and exactly where `n` is a
-    /// multiple of ten.
+    /// share of the mix rounded to a neighbouring whole number; those of the depth mix are exact
+    /// where `n` is a multiple of ten.
     pub pairs: u64,
     /// What the target means by "equal". Decides what is expected of it, and no byte it is sent.
     pub semantics: Semantics,
-    mix: Interleaved,
+    origin: Origin,
+    recipe: Recipe,
+    source: Source,
+}
+
+/// What the documents are made after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Origin {
+    Preset(Preset),
+    Mix(Arc<Mix>),
+    Corpus(Arc<Corpus>),
+}
+
+/// What makes the documents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Source {
+    DepthMix(Arc<Interleaved>),
+    Documents(Arc<Documents>),
 }
 
 impl Spec {
+    fn new(origin: Origin, recipe: Recipe, seed: u64, pairs: u64) -> Self {
+        let source = match &origin {
+            Origin::Preset(preset) => preset.source(&recipe),
+            Origin::Mix(mix) => Source::Documents(Arc::new(Documents::mix(mix, &recipe))),
+            Origin::Corpus(corpus) => {
+                Source::Documents(Arc::new(Documents::corpus(corpus, &recipe)))
+            }
+        };
+        Self { seed, pairs, semantics: Semantics::default(), origin, recipe, source }
+    }
+
     /// Returns the depth mix: 60 % of depth 2, 30 % of depth 3, 10 % of depth 5, and of each depth
     /// 70 % identical pairs.
     pub fn depth_mix(seed: u64, pairs: u64) -> Self {
-        let (preset, semantics) = (Preset::DepthMix, Semantics::default());
-        Self { preset, seed, pairs, semantics, mix: depth_mix::mix() }
+        Self::preset(Preset::DepthMix, seed, pairs)
+    }
+
+    /// Returns documents of a named kind.
+    pub fn preset(preset: Preset, seed: u64, pairs: u64) -> Self {
+        Self::new(Origin::Preset(preset), Recipe::default(), seed, pairs)
+    }
+
+    /// Returns documents of a mix of one's own.
+    pub fn mix(mix: Mix, seed: u64, pairs: u64) -> Self {
+        let recipe = mix.recipe().clone();
+        Self::new(Origin::Mix(Arc::new(mix)), recipe, seed, pairs)
+    }
+
+    /// Returns a user's documents, in turn, and changed copies of them.
+    pub fn corpus(corpus: Corpus, seed: u64, pairs: u64) -> Self {
+        Self::new(Origin::Corpus(Arc::new(corpus)), Recipe::default(), seed, pairs)
+    }
+
+    /// Returns the spec with other shares of identical, equal and different pairs.
+    pub fn with_recipe(self, recipe: Recipe) -> Result<Self, SpecError> {
+        match self.origin {
+            Origin::Preset(preset @ (Preset::DepthMix | Preset::Hostile)) => {
+                Err(SpecError::Fixed { preset: preset.name() })
+            }
+            origin => {
+                let spec = Self::new(origin, recipe, self.seed, self.pairs);
+                Ok(Self { semantics: self.semantics, ..spec })
+            }
+        }
+    }
+
+    /// Returns the name of the preset, or `mix` or `corpus`.
+    pub fn name(&self) -> &'static str {
+        match &self.origin {
+            Origin::Preset(preset) => preset.name(),
+            Origin::Mix(_) => "mix",
+            Origin::Corpus(_) => "corpus",
+        }
     }
 
     /// Returns what is true of the XML pairs from number `first` (from 0) on, without end.
     pub fn truths(&self, first: u64) -> impl Iterator<Item = Truth> {
-        match self.preset {
-            Preset::DepthMix => {
-                let mut writer = depth_mix::Writer::new(self.seed, &self.mix, first);
-                iter::repeat_with(move || writer.truth())
-            }
-        }
+        let mut pairs = Pairs::new(self, first);
+        iter::repeat_with(move || pairs.truth())
+    }
+
+    /// Calls `each` with both documents of `count` XML pairs from number `first` (from 0) on, and
+    /// with what is true of them, until it returns an error.
+    pub fn for_each<E>(
+        &self,
+        first: u64,
+        count: u64,
+        mut each: impl FnMut(&[u8], &[u8], Truth) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut pairs = Pairs::new(self, first);
+        (0..count).try_for_each(|_| {
+            let truth = pairs.next();
+            let (first, second) = pairs.documents();
+            each(first, second, truth)
+        })
     }
 
     /// Returns what makes two runs comparable: a hash of the generator's version, of this spec, and
     /// of the first hundred XML pairs it makes. What the target means by "equal" is not in it.
     pub fn digest(&self) -> String {
+        let Self { seed, pairs, semantics: _, origin, recipe, source } = self;
         let mut hash = Sha256::new();
-        let Self { preset, seed, pairs, semantics: _, mix: _ } = self;
-        let spec = format!("{GENERATOR_VERSION} {} seed={seed} pairs={pairs}\n", preset.name());
-        hash.update(spec.as_bytes());
-        let mut bytes = Vec::new();
-        match preset {
-            Preset::DepthMix => {
-                let mut writer = depth_mix::Writer::new(*seed, &self.mix, 0);
-                for _ in 0..100 {
-                    writer.write_json(&mut bytes);
+        let name = self.name();
+        hash.update(format!("{GENERATOR_VERSION} {name} seed={seed} pairs={pairs}\n"));
+        match source {
+            Source::DepthMix(_) => {}
+            Source::Documents(_) => hash.update(recipe.to_string()),
+        }
+        match origin {
+            Origin::Preset(_) => {}
+            Origin::Mix(mix) => hash.update(mix.to_string()),
+            Origin::Corpus(corpus) => {
+                for document in corpus.documents() {
+                    hash.update(Sha256::digest(document));
                 }
             }
         }
-        hash.update(&bytes);
-        hex(&hash.finalize())
+        let mut json = Vec::new();
+        let mut pairs = Pairs::new(self, 0);
+        for _ in 0..100 {
+            json.clear();
+            pairs.write_json(&mut json);
+            hash.update(&json);
+        }
+        units::hex(&hash.finalize())
     }
 
-    pub(super) fn mix(&self) -> &Interleaved {
-        &self.mix
+    /// Returns whether the documents are there to do harm.
+    pub(super) fn is_hostile(&self) -> bool {
+        matches!(self.origin, Origin::Preset(Preset::Hostile))
     }
-}
 
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("writing to a string cannot fail");
-        hex
-    })
+    /// Returns the same requests as bare envelopes, where the documents are envelopes.
+    pub(super) fn requests(&self, kind: Kind) -> Option<Self> {
+        let text = match (&self.origin, kind) {
+            (Origin::Preset(Preset::Soap11 | Preset::Soap12), Kind::Soap11) => SOAP11,
+            (Origin::Preset(Preset::Soap11 | Preset::Soap12), Kind::Soap12) => SOAP12,
+            (Origin::Preset(_) | Origin::Mix(_) | Origin::Corpus(_), _) => return None,
+        };
+        let documents = Documents::patterns(&[(text, 1)], &Recipe::identical());
+        Some(Self { source: Source::Documents(Arc::new(documents)), ..self.clone() })
+    }
+
+    pub(super) fn source(&self) -> &Source {
+        &self.source
+    }
 }

@@ -1,43 +1,137 @@
 //! Writes a request in pieces, so that a million XML pairs take no more memory than a thousand.
 
+use std::io::Write;
+
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use super::Kind;
-use super::depth_mix;
-use super::spec::{Preset, Spec};
+use super::escape;
+use super::expected::{Expected, Verdicts};
+use super::pairs::Pairs;
+use super::spec::Spec;
+use super::truth::Semantics;
+use super::xml::Document;
 
 /// About how many bytes one piece has: large enough that handing it on costs nothing beside writing
 /// it, small enough to stay in a core's own cache.
 pub const CHUNK_BYTES: usize = 64 * 1024;
 
+/// How XML pairs are written to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// As a batch request: `{"comparisons": [ … ]}`.
+    Json,
+    /// One `{"xml1": …, "xml2": …}` a line.
+    Ndjson,
+    /// As a SOAP 1.1 envelope that holds the documents as texts.
+    Soap,
+}
+
+/// How one pair is written.
+#[derive(Debug, Clone, Copy)]
+enum Item {
+    /// Both documents as a JSON object.
+    Json,
+    /// Both documents as texts of XML elements.
+    Texts,
+    /// The first document.
+    First,
+    /// The root element of the first document.
+    Root,
+}
+
+/// What stands around and between the pairs.
+#[derive(Debug, Clone, Copy)]
+struct Frame {
+    head: &'static str,
+    item: Item,
+    between: &'static str,
+    tail: &'static str,
+}
+
+impl Frame {
+    fn bare(item: Item) -> Self {
+        Self { head: "", item, between: "", tail: "" }
+    }
+
+    fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::XmlCompare => Self::bare(Item::Json),
+            Kind::XmlCompareBatch => Self::written(Format::Json),
+            Kind::RawXml => Self::bare(Item::First),
+            Kind::Soap11 => Self {
+                head: r#"<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body>"#,
+                tail: "</soap:Body></soap:Envelope>",
+                ..Self::bare(Item::Root)
+            },
+            Kind::Soap12 => Self {
+                head: r#"<env:Envelope xmlns:env="http://www.w3.org/2003/05/soap-envelope"><env:Body>"#,
+                tail: "</env:Body></env:Envelope>",
+                ..Self::bare(Item::Root)
+            },
+        }
+    }
+
+    fn written(format: Format) -> Self {
+        match format {
+            Format::Json => {
+                Self { head: r#"{"comparisons":["#, item: Item::Json, between: ",", tail: "]}" }
+            }
+            Format::Ndjson => Self { item: Item::Json, between: "\n", head: "", tail: "\n" },
+            Format::Soap => Self {
+                head: "<soap:Envelope xmlns:soap=\"http://schemas.xmlsoap.org/soap/envelope/\">\
+                    <soap:Body><comparisons xmlns=\"urn:xmlperf:batch\">",
+                item: Item::Texts,
+                between: "",
+                tail: "</comparisons></soap:Body></soap:Envelope>",
+            },
+        }
+    }
+}
+
 /// The body of one request, piece by piece.
 ///
 /// The pieces one after the other are the body of [`message`](super::message).
 #[derive(Debug, Clone)]
-pub struct Stream<'a> {
+pub struct Stream {
     kind: Kind,
-    pairs: Pairs<'a>,
+    frame: Frame,
+    pairs: Pairs,
     total: u64,
-    written: u64,
+    verdicts: Verdicts,
+    semantics: Semantics,
+    is_hostile: bool,
     ended: bool,
 }
 
-#[derive(Debug, Clone)]
-enum Pairs<'a> {
-    DepthMix(depth_mix::Writer<'a>),
-}
-
-impl<'a> Stream<'a> {
+impl Stream {
     /// Starts request number `index` (from 0).
-    pub fn new(spec: &'a Spec, kind: Kind, index: u64) -> Self {
+    pub fn new(spec: &Spec, kind: Kind, index: u64) -> Self {
+        match spec.requests(kind) {
+            Some(requests) => Self::start(&requests, kind, Frame::bare(Item::First), index),
+            None => Self::start(spec, kind, Frame::of(kind), index),
+        }
+    }
+
+    /// Starts a file with the XML pairs of request number `index` (from 0).
+    pub fn file(spec: &Spec, format: Format, index: u64) -> Self {
+        Self::start(spec, Kind::XmlCompareBatch, Frame::written(format), index)
+    }
+
+    fn start(spec: &Spec, kind: Kind, frame: Frame, index: u64) -> Self {
         let total = kind.pairs(spec.pairs);
-        let first = index.wrapping_mul(total);
-        let pairs = match spec.preset {
-            Preset::DepthMix => {
-                Pairs::DepthMix(depth_mix::Writer::new(spec.seed, spec.mix(), first))
-            }
-        };
-        Self { kind, pairs, total, written: 0, ended: false }
+        Self {
+            kind,
+            frame,
+            pairs: Pairs::new(spec, index.wrapping_mul(total)),
+            total,
+            verdicts: Verdicts::default(),
+            semantics: spec.semantics,
+            is_hostile: spec.is_hostile(),
+            ended: false,
+        }
     }
 
     /// Appends the next piece to `out`: about [`CHUNK_BYTES`], the rest at the end. Returns false,
@@ -46,46 +140,91 @@ impl<'a> Stream<'a> {
         if self.ended {
             return false;
         }
-        if self.written == 0 {
-            out.extend_from_slice(self.head());
+        if self.verdicts.len() == 0 {
+            out.extend_from_slice(self.frame.head.as_bytes());
         }
         let full = out.len() + CHUNK_BYTES;
-        while self.written < self.total && out.len() < full {
-            if self.written > 0 {
-                out.push(b',');
+        while self.verdicts.len() < self.total && out.len() < full {
+            if self.verdicts.len() > 0 {
+                out.extend_from_slice(self.frame.between.as_bytes());
             }
-            match &mut self.pairs {
-                Pairs::DepthMix(writer) => writer.write_json(out),
-            }
-            self.written += 1;
+            self.write_item(out);
         }
-        if self.written == self.total {
-            out.extend_from_slice(self.tail());
+        if self.verdicts.len() == self.total {
+            out.extend_from_slice(self.frame.tail.as_bytes());
             self.ended = true;
         }
         true
     }
 
-    fn head(&self) -> &'static [u8] {
-        match self.kind {
-            Kind::XmlCompare => b"",
-            Kind::XmlCompareBatch => br#"{"comparisons":["#,
+    fn write_item(&mut self, out: &mut Vec<u8>) {
+        let truth = match self.frame.item {
+            Item::Json => self.pairs.write_json(out),
+            Item::Texts | Item::First | Item::Root => self.pairs.next(),
+        };
+        let (first, second) = self.pairs.documents();
+        match self.frame.item {
+            Item::Json => {}
+            Item::Texts => {
+                out.extend_from_slice(b"<pair><xml1>");
+                escape::xml(out, first);
+                out.extend_from_slice(b"</xml1><xml2>");
+                escape::xml(out, second);
+                out.extend_from_slice(b"</xml2></pair>");
+            }
+            Item::First => out.extend_from_slice(first),
+            Item::Root => out.extend_from_slice(root(first)),
+        }
+        self.verdicts.push(truth.matched(self.semantics));
+    }
+
+    /// Returns what the request must be answered with, whether or not all of it has been written.
+    pub fn into_expected(mut self) -> Expected {
+        while self.verdicts.len() < self.total {
+            self.verdicts.push(self.pairs.truth().matched(self.semantics));
+        }
+        if self.is_hostile {
+            Expected::survival(self.verdicts)
+        } else {
+            Expected::of(self.kind, self.verdicts)
         }
     }
 
-    fn tail(&self) -> &'static [u8] {
-        match self.kind {
-            Kind::XmlCompare => b"",
-            Kind::XmlCompareBatch => b"]}",
-        }
+    /// Returns the pieces compressed; the request needs the header `Content-Encoding: gzip`.
+    pub fn gzipped(self) -> impl Iterator<Item = Bytes> {
+        let mut pieces = self;
+        let mut gzip = Some(GzEncoder::new(Vec::new(), Compression::default()));
+        let mut piece = Vec::new();
+        std::iter::from_fn(move || {
+            let mut encoder = gzip.take()?;
+            loop {
+                piece.clear();
+                if !pieces.next_into(&mut piece) {
+                    return Some(encoder.finish().expect("writing to memory cannot fail").into());
+                }
+                encoder.write_all(&piece).expect("writing to memory cannot fail");
+                if encoder.get_ref().len() >= CHUNK_BYTES {
+                    let full = std::mem::take(encoder.get_mut());
+                    gzip = Some(encoder);
+                    return Some(full.into());
+                }
+            }
+        })
     }
 }
 
-impl Iterator for Stream<'_> {
+impl Iterator for Stream {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {
         let mut chunk = Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8);
         self.next_into(&mut chunk).then(|| chunk.into())
     }
+}
+
+/// Returns the root element of a document, without what an envelope cannot hold; a document that
+/// cannot be read is left as it is.
+fn root(document: &[u8]) -> &[u8] {
+    let parsed = std::str::from_utf8(document).ok().and_then(|text| Document::parse(text).ok());
+    parsed.map_or(document, |parsed| &document[parsed.elements[0].whole()])
 }

@@ -5,9 +5,10 @@
 pub enum Class {
     /// The same bytes.
     Identical,
-    /// Other bytes, the same document; whether a target says so depends on its [`Semantics`].
+    /// Written in another way, with the same content; whether a target calls it equal depends on
+    /// its [`Semantics`].
     Equal,
-    /// Another document.
+    /// Another content, in one place.
     Different,
 }
 
@@ -22,21 +23,184 @@ impl Class {
     }
 }
 
-/// The one place in which two documents differ, named after `XMLUnit`'s `ComparisonType`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Difference {
+/// What was done to a document to make the second one of a pair.
+///
+/// Those that change the content are named after the `ComparisonType` under which `XMLUnit` reports
+/// them first, those that change the writing in lower case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// The attributes of an element stand in another order.
+    AttributeOrder,
+    /// Attribute values stand in the other kind of quotes.
+    QuoteCharacter,
+    /// `<a/>` is written `<a></a>`, or the other way round.
+    EmptyElement,
+    /// A namespace has another prefix.
+    NamespacePrefix,
+    /// White space between elements comes or goes.
+    PrettyPrint,
+    /// A text is written as a CDATA section.
+    Cdata,
+    /// A letter or digit is written as a reference.
+    CharacterReference,
+    /// The lines of a text end in CR LF.
+    LineEnding,
+    /// A comment comes before an element.
+    Comment,
+    /// A text has another letter or digit.
+    TextValue,
     /// An attribute has another value.
     AttrValue,
-    /// A text has other characters.
-    TextValue,
+    /// An attribute has another name.
+    AttrName,
+    /// An element has one more attribute.
+    ElementNumAttributes,
+    /// An element has another name.
+    ElementTagName,
+    /// An element has one more child.
+    ChildNodelistLength,
+    /// An element is gone.
+    ChildLookup,
+    /// Two neighbours of different names have changed places.
+    ChildNodelistSequence,
+    /// A prefix stands for another namespace.
+    NamespaceUri,
+    /// `xsi:schemaLocation` has another value.
+    SchemaLocation,
+    /// A processing instruction has another target.
+    PiTarget,
+    /// A processing instruction has other data.
+    PiData,
 }
 
-impl Difference {
-    /// Returns the name that manifests use: `XMLUnit`'s constant.
+impl Change {
+    /// Every change, those of [`Class::Equal`] first.
+    pub const ALL: [Self; 21] = [
+        Self::AttributeOrder,
+        Self::QuoteCharacter,
+        Self::EmptyElement,
+        Self::NamespacePrefix,
+        Self::PrettyPrint,
+        Self::Cdata,
+        Self::CharacterReference,
+        Self::LineEnding,
+        Self::Comment,
+        Self::TextValue,
+        Self::AttrValue,
+        Self::AttrName,
+        Self::ElementNumAttributes,
+        Self::ElementTagName,
+        Self::ChildNodelistLength,
+        Self::ChildLookup,
+        Self::ChildNodelistSequence,
+        Self::NamespaceUri,
+        Self::SchemaLocation,
+        Self::PiTarget,
+        Self::PiData,
+    ];
+
+    /// Returns the name that specs and manifests use.
     pub fn name(self) -> &'static str {
         match self {
-            Self::AttrValue => "ATTR_VALUE",
+            Self::AttributeOrder => "attribute-order",
+            Self::QuoteCharacter => "quote-character",
+            Self::EmptyElement => "empty-element",
+            Self::NamespacePrefix => "namespace-prefix",
+            Self::PrettyPrint => "pretty-print",
+            Self::Cdata => "cdata",
+            Self::CharacterReference => "character-reference",
+            Self::LineEnding => "line-ending",
+            Self::Comment => "comment",
             Self::TextValue => "TEXT_VALUE",
+            Self::AttrValue => "ATTR_VALUE",
+            Self::AttrName => "ATTR_NAME_LOOKUP",
+            Self::ElementNumAttributes => "ELEMENT_NUM_ATTRIBUTES",
+            Self::ElementTagName => "ELEMENT_TAG_NAME",
+            Self::ChildNodelistLength => "CHILD_NODELIST_LENGTH",
+            Self::ChildLookup => "CHILD_LOOKUP",
+            Self::ChildNodelistSequence => "CHILD_NODELIST_SEQUENCE",
+            Self::NamespaceUri => "NAMESPACE_URI",
+            Self::SchemaLocation => "SCHEMA_LOCATION",
+            Self::PiTarget => "PROCESSING_INSTRUCTION_TARGET",
+            Self::PiData => "PROCESSING_INSTRUCTION_DATA",
+        }
+    }
+
+    /// Returns the change of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|change| change.name() == name)
+    }
+
+    /// Returns what the change makes of a pair.
+    pub fn class(self) -> Class {
+        match self {
+            Self::AttributeOrder
+            | Self::QuoteCharacter
+            | Self::EmptyElement
+            | Self::NamespacePrefix
+            | Self::PrettyPrint
+            | Self::Cdata
+            | Self::CharacterReference
+            | Self::LineEnding
+            | Self::Comment => Class::Equal,
+            Self::TextValue
+            | Self::AttrValue
+            | Self::AttrName
+            | Self::ElementNumAttributes
+            | Self::ElementTagName
+            | Self::ChildNodelistLength
+            | Self::ChildLookup
+            | Self::ChildNodelistSequence
+            | Self::NamespaceUri
+            | Self::SchemaLocation
+            | Self::PiTarget
+            | Self::PiData => Class::Different,
+        }
+    }
+
+    /// Returns whether the XML-Compare-API looks at this kind of thing at all; if so, the place
+    /// decides whether it sees the change.
+    pub(super) fn is_seen_by_api(self) -> bool {
+        match self {
+            Self::AttributeOrder
+            | Self::QuoteCharacter
+            | Self::PrettyPrint
+            | Self::Comment
+            | Self::ChildNodelistSequence
+            | Self::PiTarget
+            | Self::PiData => false,
+            Self::EmptyElement
+            | Self::NamespacePrefix
+            | Self::Cdata
+            | Self::CharacterReference
+            | Self::LineEnding
+            | Self::TextValue
+            | Self::AttrValue
+            | Self::AttrName
+            | Self::ElementNumAttributes
+            | Self::ElementTagName
+            | Self::ChildNodelistLength
+            | Self::ChildLookup
+            | Self::NamespaceUri
+            | Self::SchemaLocation => true,
+        }
+    }
+
+    /// Returns whether the canonical forms, without comments, stay the same.
+    fn keeps_canonical_form(self) -> bool {
+        match self {
+            Self::NamespacePrefix | Self::PrettyPrint => false,
+            change => change.class() == Class::Equal,
+        }
+    }
+
+    /// Returns whether `XMLUnit` calls the documents similar: its default evaluator forgives the
+    /// prefix and the schema's location, and its default filter hides no comment.
+    fn keeps_similarity(self) -> bool {
+        match self {
+            Self::PrettyPrint | Self::Comment => false,
+            Self::SchemaLocation => true,
+            change => change.class() == Class::Equal,
         }
     }
 }
@@ -75,27 +239,81 @@ impl Semantics {
 /// What is true of an XML pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Truth {
-    /// How deep the elements nest; the root alone is 1.
-    pub depth: u32,
-    /// The difference, where there is one.
-    pub difference: Option<Difference>,
+    /// What was done to the second document, if anything.
+    pub change: Option<Change>,
+    /// Whether the XML-Compare-API looks at the changed place. It does not see self-closing
+    /// elements, nor any but the last of those with the same path.
+    pub is_seen_by_api: bool,
 }
 
 impl Truth {
+    /// Returns what is true of a pair of the same bytes.
+    pub(super) fn identical() -> Self {
+        Self { change: None, is_seen_by_api: true }
+    }
+
     /// Returns how the documents relate.
     pub fn class(self) -> Class {
-        match self.difference {
-            None => Class::Identical,
-            Some(Difference::AttrValue | Difference::TextValue) => Class::Different,
-        }
+        self.change.map_or(Class::Identical, Change::class)
     }
 
     /// Returns whether a target of these semantics should call the documents equal.
     pub fn matched(self, semantics: Semantics) -> bool {
+        let Some(change) = self.change else { return true };
         match semantics {
-            Semantics::XmlCompareApi | Semantics::C14n | Semantics::XmlunitSimilar => {
-                self.class() == Class::Identical
-            }
+            Semantics::XmlCompareApi => !(change.is_seen_by_api() && self.is_seen_by_api),
+            Semantics::C14n => change.keeps_canonical_form(),
+            Semantics::XmlunitSimilar => change.keeps_similarity(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The design's table "what counts as equal", and the changes that it does not list.
+    #[test]
+    fn every_change_has_a_verdict_under_every_semantics() {
+        let line = |change| {
+            let seen = Truth { change: Some(change), is_seen_by_api: true };
+            let hidden = Truth { is_seen_by_api: false, ..seen };
+            let sign = |truth: Truth, semantics| if truth.matched(semantics) { '=' } else { '≠' };
+            format!(
+                "{:30}{} {} {} {}",
+                change.name(),
+                sign(seen, Semantics::XmlCompareApi),
+                sign(hidden, Semantics::XmlCompareApi),
+                sign(seen, Semantics::C14n),
+                sign(seen, Semantics::XmlunitSimilar),
+            )
+        };
+        let lines: Vec<_> = Change::ALL.into_iter().map(line).collect();
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        attribute-order               = = = =
+        quote-character               = = = =
+        empty-element                 ≠ = = =
+        namespace-prefix              ≠ = ≠ =
+        pretty-print                  = = ≠ ≠
+        cdata                         ≠ = = =
+        character-reference           ≠ = = =
+        line-ending                   ≠ = = =
+        comment                       = = = ≠
+        TEXT_VALUE                    ≠ = ≠ ≠
+        ATTR_VALUE                    ≠ = ≠ ≠
+        ATTR_NAME_LOOKUP              ≠ = ≠ ≠
+        ELEMENT_NUM_ATTRIBUTES        ≠ = ≠ ≠
+        ELEMENT_TAG_NAME              ≠ = ≠ ≠
+        CHILD_NODELIST_LENGTH         ≠ = ≠ ≠
+        CHILD_LOOKUP                  ≠ = ≠ ≠
+        CHILD_NODELIST_SEQUENCE       = = ≠ ≠
+        NAMESPACE_URI                 ≠ = ≠ ≠
+        SCHEMA_LOCATION               ≠ = ≠ =
+        PROCESSING_INSTRUCTION_TARGET = = ≠ ≠
+        PROCESSING_INSTRUCTION_DATA   = = ≠ ≠
+        ");
+        for change in Change::ALL {
+            assert_eq!(Change::from_name(change.name()), Some(change));
         }
     }
 }
