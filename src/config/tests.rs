@@ -97,10 +97,10 @@ fn what_is_wrong_is_named_with_line_key_and_a_way_out() {
 
         name = "a"
     "#);
-    insta::assert_snapshot!(refusal("[request]\nkind = \"soup11\"\n"), @r#"
-    xmlperf.toml:2:8: unknown request kind `soup11`; there are xml-compare, xml-compare-batch
+    insta::assert_snapshot!(refusal("[request]\nkind = \"grpc\"\n"), @r#"
+    xmlperf.toml:2:8: unknown request kind `grpc`; there are xml-compare, xml-compare-batch, raw-xml, soap11, soap12
 
-        kind = "soup11"
+        kind = "grpc"
     "#);
     insta::assert_snapshot!(refusal("[gate]\nalpha = 5\n"), @"
     xmlperf.toml:2:9: 5 is not a share between 0 and 1, such as 0.03 for 3 %
