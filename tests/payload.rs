@@ -1,0 +1,85 @@
+//! The generator and the reference API know nothing of each other: one says what is true of a pair
+//! because it made it, the other because it compared it. Here they must agree.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot reach the service must fail")]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use xmlperf::payload::{self, Kind, Message, Preset, Recipe, Spec};
+use xmlperf::reference::{Semantics, Server, Settings};
+use xmlperf::units::Ratio;
+
+/// Starts the service; it ends with the process.
+fn serve(semantics: Semantics) -> SocketAddr {
+    let server = Server::bind(&Settings {
+        address: "127.0.0.1:0".parse().unwrap(),
+        workers: 1,
+        extra_work: Ratio(0.0),
+        semantics,
+        body_bytes_max: 1 << 30,
+        idle_max: Duration::from_secs(30),
+    });
+    let server = server.unwrap();
+    let address = server.address();
+    thread::spawn(|| server.run());
+    address
+}
+
+/// Sends a request as HTTP/1.0, whose answers end with the connection, and returns the answer.
+fn post(address: SocketAddr, path: &str, message: &Message) -> (u16, Vec<u8>) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "POST /xml-compare-api/api/compare/{path} HTTP/1.0\r\nContent-Type: {}\r\n\
+         Content-Length: {}\r\n\r\n",
+        message.content_type,
+        message.body.len()
+    )
+    .unwrap();
+    stream.write_all(&message.body).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    let status = std::str::from_utf8(&answer[9..12]).unwrap().parse().unwrap();
+    (status, answer.split_off(end + 4))
+}
+
+#[test]
+fn generator_and_reference_agree_on_every_pair_under_every_semantics() {
+    let all = payload::Semantics::ALL.into_iter();
+    for (claimed, served) in all.zip(Semantics::NAMES.iter().map(|(_, semantics)| *semantics)) {
+        let address = serve(served);
+        for preset in Preset::ALL {
+            let pairs = if preset == Preset::WideFlat { 40 } else { 400 };
+            let mut spec = Spec::preset(preset, 42, pairs);
+            if preset != Preset::DepthMix {
+                let mut recipe = Recipe::default();
+                recipe.set("classes", "1:2:2").unwrap();
+                spec = spec.with_recipe(recipe).unwrap();
+            }
+            spec.semantics = claimed;
+            for (kind, path) in [(Kind::XmlCompareBatch, "xml/batch"), (Kind::XmlCompare, "xml")] {
+                let message = payload::message(&spec, kind, 1);
+                let (status, body) = post(address, path, &message);
+                if let Err(mismatch) = message.expected.check(status, &body) {
+                    panic!("{} as {}: {mismatch}", preset.name(), claimed.name());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_reference_survives_what_is_hostile() {
+    let address = serve(Semantics::XmlCompareApi);
+    for (kind, path) in [(Kind::XmlCompare, "xml"), (Kind::XmlCompareBatch, "xml/batch")] {
+        for index in 0..10 {
+            let message = payload::message(&Spec::preset(Preset::Hostile, 42, 1), kind, index);
+            let (status, body) = post(address, path, &message);
+            message.expected.check(status, &body).unwrap();
+        }
+    }
+}
