@@ -22,6 +22,7 @@ pub mod load;
 pub mod measure;
 pub mod metric;
 pub mod payload;
+pub mod profile;
 pub mod record;
 pub mod reference;
 pub mod report;

@@ -198,6 +198,12 @@ impl Target {
         self.root.and_then(|pid| u32::try_from(pid.as_raw_pid()).ok())
     }
 
+    /// Returns all its processes, as they are at this moment.
+    pub fn pids(&self) -> Result<Vec<u32>, TargetError> {
+        let pid = |process: &Process| u32::try_from(process.pid.as_raw_pid()).ok();
+        Ok(self.family()?.iter().filter_map(pid).collect())
+    }
+
     /// Returns what the target has used up to now. Takes a look at every process of the machine, a
     /// few milliseconds: not for the middle of a measurement.
     pub fn usage(&self) -> Result<Usage, TargetError> {

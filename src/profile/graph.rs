@@ -1,0 +1,476 @@
+//! Who called whom and what it cost, as callgrind writes it.
+//!
+//! A profile keeps self costs by function and inclusive costs by call. What a function cost with
+//! all that it called is not in there: adding up its calls counts recursion, and every function
+//! that several generic copies share a name with, more than once. It is taken from the call stacks,
+//! which are estimated as `gprof` does: a function's cost is shared out among its callers as their
+//! calls cost, and theirs among their callers, never twice through the same function. Every
+//! instruction is then in exactly one stack, and an inclusive cost is the sum of the stacks that a
+//! name is in.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+
+use super::names;
+
+/// What one run cost, by function. Costs are instructions unless the file says otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Graph {
+    functions: Vec<Function>,
+    /// By caller and callee.
+    calls: BTreeMap<(usize, usize), Call>,
+    index: HashMap<Symbol, usize>,
+}
+
+/// A function as the linker knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Function {
+    symbol: Symbol,
+    name: String,
+    file: String,
+    cost: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Call {
+    count: u64,
+    cost: u64,
+}
+
+/// Object file and linker symbol: two libraries may have functions of one name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Symbol {
+    object: String,
+    symbol: String,
+}
+
+/// A line of a file that is not as callgrind writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malformed {
+    /// Counted from 1.
+    pub line: usize,
+    /// What was expected.
+    pub expected: &'static str,
+}
+
+/// What a function cost, by its readable name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Source file, empty if the program has no line information.
+    pub file: String,
+    /// In the function itself, with what was inlined into it.
+    pub own: u64,
+    /// With all that it called.
+    pub inclusive: u64,
+}
+
+impl Graph {
+    /// Reads a file that callgrind wrote, with or without compressed names and positions.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        let mut reader = Reader::default();
+        for (number, line) in text.lines().enumerate() {
+            reader.line(line).map_err(|expected| Malformed { line: number + 1, expected })?;
+        }
+        Ok(reader.graph)
+    }
+
+    /// Names source files from the root of the checkout, of the registry or of the toolchain,
+    /// instead of where these were when the program was built.
+    pub fn shorten_files(&mut self, root: &Path) {
+        for function in &mut self.functions {
+            function.file = shortened(&function.file, root);
+        }
+    }
+
+    /// Adds what another process, or another run of the same program, cost.
+    pub fn add(&mut self, other: &Self) {
+        let mut numbers = Vec::with_capacity(other.functions.len());
+        for function in &other.functions {
+            let number = self.intern(function.symbol.clone(), || function.file.clone());
+            self.functions[number].cost += function.cost;
+            numbers.push(number);
+        }
+        for (&(caller, callee), call) in &other.calls {
+            self.call(numbers[caller], numbers[callee], *call);
+        }
+    }
+
+    /// Returns what all functions cost.
+    pub fn total(&self) -> u64 {
+        self.functions.iter().map(|function| function.cost).sum()
+    }
+
+    /// Returns how often functions that `counts` names are called from functions that it does not.
+    pub fn calls_into(&self, counts: impl Fn(&str) -> bool) -> u64 {
+        let counts = self.functions.iter().map(|f| counts(&f.name)).collect::<Vec<_>>();
+        let outside =
+            self.calls.iter().filter(|((caller, callee), _)| counts[*callee] && !counts[*caller]);
+        outside.map(|(_, call)| call.count).sum()
+    }
+
+    /// Returns the cost of every function by its readable name.
+    pub fn costs(&self) -> BTreeMap<String, Cost> {
+        let mut costs = BTreeMap::<String, Cost>::new();
+        for function in &self.functions {
+            let cost = costs.entry(function.name.clone()).or_default();
+            cost.own += function.cost;
+            cost.file.clone_from(&function.file);
+        }
+        for (stack, cost) in self.stacks() {
+            for name in stack.iter().collect::<BTreeSet<_>>() {
+                costs.entry((*name).clone()).or_default().inclusive += cost;
+            }
+        }
+        costs
+    }
+
+    /// Returns the call stacks, outermost function first, with what the innermost cost in them.
+    /// Stacks that cost less than a 20 000th of the whole are cut off at the outer end.
+    pub fn stacks(&self) -> Vec<(Vec<&String>, u64)> {
+        let mut callers = vec![Vec::new(); self.functions.len()];
+        for (&(caller, callee), call) in &self.calls {
+            callers[callee].push((caller, call.cost));
+        }
+        let mut walk =
+            Walk { graph: self, callers, least: self.total() / 20_000, stacks: BTreeMap::new() };
+        for (number, function) in self.functions.iter().enumerate() {
+            walk.up(&mut vec![number], function.cost);
+        }
+        walk.stacks.into_iter().collect()
+    }
+
+    fn intern(&mut self, symbol: Symbol, file: impl FnOnce() -> String) -> usize {
+        if let Some(&number) = self.index.get(&symbol) {
+            return number;
+        }
+        let name = names::readable(&symbol.symbol, &symbol.object);
+        let number = self.functions.len();
+        self.functions.push(Function { symbol: symbol.clone(), name, file: file(), cost: 0 });
+        self.index.insert(symbol, number);
+        number
+    }
+
+    fn call(&mut self, caller: usize, callee: usize, call: Call) {
+        let sum = self.calls.entry((caller, callee)).or_default();
+        sum.count += call.count;
+        sum.cost += call.cost;
+    }
+}
+
+fn shortened(file: &str, root: &Path) -> String {
+    if file == "???" {
+        return String::new();
+    }
+    if let Ok(inside) = Path::new(file).strip_prefix(root) {
+        return inside.display().to_string();
+    }
+    // `/rustc/HASH/library/…` and `…/registry/src/INDEX/CRATE/…`.
+    for mark in ["/rustc/", "/registry/src/"] {
+        if let Some((_, rest)) = file.split_once(mark)
+            && let Some((_, rest)) = rest.split_once('/')
+        {
+            return rest.to_owned();
+        }
+    }
+    file.to_owned()
+}
+
+struct Walk<'a> {
+    graph: &'a Graph,
+    callers: Vec<Vec<(usize, u64)>>,
+    least: u64,
+    stacks: BTreeMap<Vec<&'a String>, u64>,
+}
+
+impl Walk<'_> {
+    /// Shares out the cost of the first function of `path`, innermost first, among its callers.
+    fn up(&mut self, path: &mut Vec<usize>, cost: u64) {
+        const DEPTH_MAX: usize = 200;
+        if cost == 0 {
+            return;
+        }
+        let callers = self.callers[path[path.len() - 1]].iter().copied();
+        let callers = callers.filter(|&(caller, _)| self.leads_out(caller, path));
+        let callers = callers.collect::<Vec<_>>();
+        let mut whole = callers.iter().map(|(_, share)| share).sum::<u64>();
+        if whole == 0 || cost <= self.least || path.len() >= DEPTH_MAX {
+            let stack = path.iter().rev().map(|&number| &self.graph.functions[number].name);
+            *self.stacks.entry(stack.collect()).or_default() += cost;
+            return;
+        }
+        // Each takes its share of what the ones before have left, so that rounding loses nothing.
+        let mut rest = cost;
+        for (caller, share) in callers {
+            let part = scaled(rest, share, whole);
+            rest -= part;
+            whole -= share;
+            path.push(caller);
+            self.up(path, part);
+            path.pop();
+        }
+    }
+}
+
+impl Walk<'_> {
+    /// Returns whether the caller is not on the path, nor called from there only: a function that
+    /// is called back would else look like an outermost one.
+    fn leads_out(&self, caller: usize, path: &[usize]) -> bool {
+        let callers = &self.callers[caller];
+        let inside = |function: usize| function == caller || path.contains(&function);
+        !path.contains(&caller)
+            && (callers.is_empty() || callers.iter().any(|&(function, _)| !inside(function)))
+    }
+}
+
+/// Returns `cost * share / whole` for a share that is at most the whole.
+fn scaled(cost: u64, share: u64, whole: u64) -> u64 {
+    if share == whole {
+        return cost;
+    }
+    let scaled = u128::from(cost) * u128::from(share) / u128::from(whole);
+    u64::try_from(scaled).expect("a share is at most the whole")
+}
+
+/// What the lines read so far have set.
+#[derive(Debug, Default)]
+struct Reader {
+    graph: Graph,
+    objects: HashMap<String, String>,
+    files: HashMap<String, String>,
+    symbols: HashMap<String, String>,
+    object: String,
+    file: String,
+    function: Option<usize>,
+    called_object: Option<String>,
+    called_file: Option<String>,
+    called: Option<String>,
+    /// The next line is the cost of this many calls, not of the function itself.
+    count: Option<u64>,
+    positions: usize,
+    /// The next line belongs to a jump, and carries no cost.
+    jump: bool,
+}
+
+impl Reader {
+    fn line(&mut self, line: &str) -> Result<(), &'static str> {
+        let line = line.trim_end();
+        if line.is_empty() || line.starts_with('#') {
+            return Ok(());
+        }
+        if line.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '*')) {
+            return self.cost(line);
+        }
+        if let Some((key, value)) = line.split_once('=')
+            && key.chars().all(|c| c.is_ascii_lowercase())
+        {
+            return self.assign(key, value);
+        }
+        if let Some(positions) = line.strip_prefix("positions: ") {
+            self.positions = positions.split_whitespace().count();
+        }
+        match line.split_once(':') {
+            Some(_) => Ok(()),
+            None => Err("a header, a name or a cost"),
+        }
+    }
+
+    fn assign(&mut self, key: &str, value: &str) -> Result<(), &'static str> {
+        match key {
+            "ob" => self.object = expand(&mut self.objects, value)?,
+            "fl" | "fi" | "fe" => self.file = expand(&mut self.files, value)?,
+            "fn" => {
+                let symbol = expand(&mut self.symbols, value)?;
+                let file = self.file.clone();
+                let symbol = Symbol { object: self.object.clone(), symbol };
+                self.function = Some(self.graph.intern(symbol, || file));
+            }
+            "cob" => self.called_object = Some(expand(&mut self.objects, value)?),
+            "cfi" | "cfl" => self.called_file = Some(expand(&mut self.files, value)?),
+            "cfn" => self.called = Some(expand(&mut self.symbols, value)?),
+            "calls" => {
+                let count = value.split(' ').next().and_then(|count| count.parse().ok());
+                self.count = Some(count.ok_or("`calls=` and a number")?);
+            }
+            "jump" | "jcnd" => self.jump = true,
+            _ => return Err("a key that callgrind knows"),
+        }
+        Ok(())
+    }
+
+    fn cost(&mut self, line: &str) -> Result<(), &'static str> {
+        if std::mem::take(&mut self.jump) {
+            return Ok(());
+        }
+        let function = self.function.ok_or("`fn=` before the first cost")?;
+        // A cost of zero may be left out.
+        let cost = match line.split(' ').nth(self.positions.max(1)) {
+            Some(cost) => cost.parse().map_err(|_| "a whole number as cost")?,
+            None => 0,
+        };
+        let Some(count) = self.count.take() else {
+            self.graph.functions[function].cost += cost;
+            return Ok(());
+        };
+        let symbol = Symbol {
+            object: self.called_object.take().unwrap_or_else(|| self.object.clone()),
+            symbol: self.called.take().ok_or("`cfn=` before `calls=`")?,
+        };
+        let file = self.called_file.take().unwrap_or_else(|| self.file.clone());
+        let callee = self.graph.intern(symbol, || file);
+        self.graph.call(function, callee, Call { count, cost });
+        Ok(())
+    }
+}
+
+/// Resolves `(7) name`, which defines, `(7)`, which repeats, or a plain name.
+fn expand(names: &mut HashMap<String, String>, value: &str) -> Result<String, &'static str> {
+    let Some((number, name)) = value.strip_prefix('(').and_then(|rest| rest.split_once(')')) else {
+        return Ok(value.to_owned());
+    };
+    // `(below main)` is a name.
+    if !number.chars().all(|c| c.is_ascii_digit()) {
+        return Ok(value.to_owned());
+    }
+    if let Some(name) = name.strip_prefix(' ') {
+        names.insert(number.to_owned(), name.to_owned());
+    }
+    names.get(number).cloned().ok_or("a number that stood with its name before")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two copies of `copy`, one recursive; a call through compressed names; a jump; an inlined
+    /// line; positions relative to the line before.
+    const FILE: &str = "\
+# callgrind format
+version: 1
+creator: callgrind-3.19.0
+cmd:  ./api
+part: 1
+positions: line
+events: Ir
+summary: 190
+
+ob=(1) /bin/api
+fl=(1) src/main.rs
+fn=(1) main
+16 10
++2 5
+cfn=(2) _ZN1a4copy17h0000000000000001E
+calls=2 30
++1 100
+cob=(2) /lib/libc.so.6
+cfi=(2) malloc.c
+cfn=(3) malloc
+calls=3 0
+* 35
+
+fn=(2)
+30 40
+fi=(3) inlined.rs
+* 20
+fe=(1)
+jump=5 31
+31
+cfn=(4) _ZN1a4copy17h0000000000000002E
+calls=1 40
+-1 40
+
+fn=(4)
+40 40
+cfn=(2)
+calls=1 30
+* 7
+
+ob=(2)
+fl=(2)
+fn=(3)
+1 35
++1 40
+totals: 190
+";
+
+    fn names(stack: &[&String]) -> String {
+        stack.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(";")
+    }
+
+    #[test]
+    fn every_form_of_line_is_read() {
+        let graph = Graph::parse(FILE).unwrap();
+        assert_eq!(graph.total(), 190);
+        let costs = graph.costs();
+        let own = costs.iter().map(|(name, cost)| format!("{name} {} {}", cost.file, cost.own));
+        assert_eq!(
+            own.collect::<Vec<_>>(),
+            ["a::copy src/main.rs 100", "main src/main.rs 15", "malloc malloc.c 75"]
+        );
+        assert_eq!(graph.calls_into(|name| name == "malloc"), 3);
+        assert_eq!(graph.calls_into(|name| name == "a::copy"), 2);
+    }
+
+    #[test]
+    fn recursion_and_copies_are_counted_once() {
+        let costs = Graph::parse(FILE).unwrap().costs();
+        let inclusive = costs.iter().map(|(name, cost)| (name.as_str(), cost.inclusive));
+        assert_eq!(
+            inclusive.collect::<Vec<_>>(),
+            [("a::copy", 100), ("main", 190), ("malloc", 75)]
+        );
+    }
+
+    #[test]
+    fn stacks_hold_every_instruction_once() {
+        let graph = Graph::parse(FILE).unwrap();
+        let stacks = graph.stacks();
+        let stacks = stacks.iter().map(|(stack, cost)| format!("{} {cost}", names(stack)));
+        insta::assert_snapshot!(stacks.collect::<Vec<_>>().join("\n"), @"
+        main 15
+        main;a::copy 60
+        main;a::copy;a::copy 40
+        main;malloc 75
+        ");
+    }
+
+    #[test]
+    fn files_are_named_without_the_place_of_the_build() {
+        for (file, short) in [
+            ("/home/a/api/src/main.rs", "src/main.rs"),
+            ("/rustc/59807616e1/library/core/src/fmt/mod.rs", "library/core/src/fmt/mod.rs"),
+            ("/home/a/.cargo/registry/src/index-1/tokio-1.5/src/lib.rs", "tokio-1.5/src/lib.rs"),
+            ("./malloc/malloc.c", "./malloc/malloc.c"),
+            ("???", ""),
+        ] {
+            assert_eq!(shortened(file, Path::new("/home/a/api")), short);
+        }
+    }
+
+    #[test]
+    fn adding_a_run_to_itself_doubles_it() {
+        let once = Graph::parse(FILE).unwrap();
+        let mut twice = once.clone();
+        twice.add(&once);
+        assert_eq!(twice.total(), 2 * once.total());
+        assert_eq!(twice.calls_into(|name| name == "malloc"), 6);
+        let double =
+            |cost: &Cost| Cost { own: cost.own * 2, inclusive: cost.inclusive * 2, ..cost.clone() };
+        let doubled = once.costs().into_iter().map(|(name, cost)| (name, double(&cost)));
+        assert_eq!(twice.costs(), doubled.collect());
+    }
+
+    #[test]
+    fn a_line_that_makes_no_sense_is_named() {
+        for (text, line, expected) in [
+            ("events: Ir\n12 5", 2, "`fn=` before the first cost"),
+            ("fn=(7)", 1, "a number that stood with its name before"),
+            ("fn=(1) a\n1 x", 2, "a whole number as cost"),
+            ("fn=(1) a\ncalls=x", 2, "`calls=` and a number"),
+            ("fn=(1) a\ncalls=1 0\n1 1", 3, "`cfn=` before `calls=`"),
+            ("fn=(1) a\ncolour=red", 2, "a key that callgrind knows"),
+            ("<html>", 1, "a header, a name or a cost"),
+        ] {
+            assert_eq!(Graph::parse(text), Err(Malformed { line, expected }), "{text}");
+        }
+    }
+}

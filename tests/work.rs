@@ -1,0 +1,135 @@
+//! The work lane on the reference API: that a count repeats, and finds what was added.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up must fail")]
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use xmlperf::cancel::Cancel;
+use xmlperf::load::pacing::Stop;
+use xmlperf::load::{Client, Request, Settings, Success};
+use xmlperf::payload::{self, Kind, Spec};
+use xmlperf::profile::{self, Change, Plan, ProfileError, Session, Work};
+use xmlperf::target::Command;
+
+const PAIRS: u64 = 100;
+
+/// The reference API on one thread.
+fn api(options: &str) -> Command {
+    Command {
+        start: format!(
+            "{} serve --port {{port}} --workers 1 {options}",
+            env!("CARGO_BIN_EXE_xmlperf")
+        ),
+        dir: PathBuf::from("."),
+        env: Vec::new(),
+        port_env: None,
+        ready: "/xml-compare-api/health".to_owned(),
+        ready_timeout: Duration::from_secs(30),
+        stop_timeout: Duration::from_secs(10),
+        memory_bytes_max: None,
+    }
+}
+
+fn drive(address: SocketAddr, requests: u64) -> Result<(), String> {
+    let spec = Spec::depth_mix(42, PAIRS);
+    let bodies = (0..4).map(|index| {
+        let message = payload::message(&spec, Kind::XmlCompareBatch, index);
+        let body = message.body;
+        let path = "/xml-compare-api/api/compare/xml/batch";
+        Request::post(path, "localhost", "application/json", &[], body, Arc::new(Success)).unwrap()
+    });
+    let bodies = bodies.collect::<Arc<[_]>>();
+    let mut client = Client::new(address, bodies, Settings::default(), Cancel::default()).unwrap();
+    let mut failure = None;
+    let sink = &mut |exchange: &xmlperf::load::Exchange| {
+        if let Err(error) = &exchange.outcome {
+            failure.get_or_insert(error.detail.clone());
+        }
+    };
+    client.drive(Stop::after_requests(requests), sink).map_err(|error| error.to_string())?;
+    failure.map_or(Ok(()), Err)
+}
+
+fn session(launches: usize) -> Session<'static> {
+    Session {
+        plan: Plan { warmup_requests: 5, requests: 20, pairs_per_request: PAIRS, launches },
+        drive: &drive,
+        progress: &|| {},
+        cancel: Box::leak(Box::default()),
+    }
+}
+
+fn both(dir: &Path, launches: usize, base: &str, head: &str) -> (Work, Work) {
+    let (base_dir, head_dir) = (dir.join("base 50%"), dir.join("head"));
+    session(launches).count_both((&api(base), &base_dir), (&api(head), &head_dir)).unwrap()
+}
+
+/// How much more head took than base, by the mean of all launches: 0.01 is 1 %.
+fn growth(base: &Work, head: &Work) -> f64 {
+    let mean = |work: &Work| work.instructions.iter().sum::<f64>() / work.instructions.len() as f64;
+    mean(head) / mean(base) - 1.0
+}
+
+#[test]
+fn added_work_is_found_in_the_count_and_in_the_functions_that_do_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (base, head) = both(dir.path(), 1, "", "--extra-work 7%");
+    assert!(
+        (growth(&base, &head) - 0.07).abs() < 0.01,
+        "{:?} {:?}",
+        base.instructions,
+        head.instructions
+    );
+    let counted = base.graph.total() as f64 / base.pairs as f64;
+    assert!((counted / base.instructions[0] - 1.0).abs() < 1e-9);
+    assert!(base.allocations[0] > 0.0 && base.allocations[0] < 100.0);
+    let changes = profile::changes(&base, &head);
+    assert!(
+        changes[0].own() > 0.0 && changes[0].name.contains("::reference::"),
+        "{:?}",
+        &changes[..5]
+    );
+    assert!(changes[0].file.starts_with("src/reference/"), "{:?}", &changes[..5]);
+    let sum = changes.iter().map(Change::own).sum::<f64>();
+    assert!((sum - (head.instructions[0] - base.instructions[0])).abs() < 1e-6 * counted);
+}
+
+#[test]
+fn wrong_answers_and_a_missing_program_are_failures_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let wrong = Session { drive: &|_, _| Err("status 500".to_owned()), ..session(1) };
+    let error = wrong.count(&api(""), dir.path()).unwrap_err();
+    assert!(matches!(&error, ProfileError::Load { reason, .. } if reason == "status 500"));
+    let missing = Command { start: "./no-such-api {port}".to_owned(), ..api("") };
+    let error = session(1).count(&missing, dir.path()).unwrap_err();
+    assert!(matches!(&error, ProfileError::Target { .. }), "{error}");
+    assert!(!error.is_unavailable());
+}
+
+/// The promise of the lane: 0.3 % is more than it ever differs by on its own, and 1 % is seen as
+/// 1 % give or take 0.3 points. `--extra-work` counts the comparison, which is all but 2 % of the
+/// work of a request.
+#[test]
+#[ignore = "slow: run by .ci/run full"]
+fn ten_comparisons_of_the_same_never_differ_by_more_than_a_third_of_a_percent() {
+    let dir = tempfile::tempdir().unwrap();
+    for run in 0..10 {
+        let (base, head) = both(&dir.path().join(run.to_string()), 5, "", "");
+        assert!(
+            growth(&base, &head).abs() < 0.003,
+            "{:?} {:?}",
+            base.instructions,
+            head.instructions
+        );
+    }
+    let (base, head) = both(&dir.path().join("more"), 5, "", "--extra-work 1%");
+    assert!(
+        (growth(&base, &head) - 0.01).abs() < 0.003,
+        "{:?} {:?}",
+        base.instructions,
+        head.instructions
+    );
+}
