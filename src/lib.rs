@@ -18,6 +18,7 @@ pub mod cancel;
 pub mod cli;
 pub mod compare;
 pub mod config;
+pub mod github;
 pub mod load;
 pub mod measure;
 pub mod metric;

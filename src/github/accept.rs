@@ -1,0 +1,159 @@
+//! Finds out whether somebody who may decide it has accepted a regression.
+//!
+//! The word of a person counts if that person may write to the repository now; what GitHub calls
+//! the author's association does not say so. A label can be set with fewer rights than that, so who
+//! set it is looked up as well. An acceptance holds for the pull request until its comment or label
+//! is removed; it never excuses what could not be measured.
+
+use serde::Deserialize;
+
+use super::api::{ApiError, Client};
+use super::comment::Conversation;
+use super::inert;
+
+/// Who accepted a regression, and why. Both are harmless in markdown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acceptance {
+    /// The login.
+    pub by: String,
+    /// The reason, in that person's words.
+    pub reason: String,
+}
+
+/// The command of a comment; the rest of its line is the reason.
+pub const COMMAND: &str = "/xmlperf accept";
+
+/// The label that says the same.
+pub const LABEL: &str = "xmlperf-accept";
+
+/// Only so many people's rights are looked up, the latest first.
+const LOOKUPS_MAX: usize = 5;
+
+/// Returns the latest acceptance that counts.
+pub fn find(
+    client: &Client<'_>,
+    conversation: &Conversation,
+) -> Result<Option<Acceptance>, ApiError> {
+    for candidate in commands(conversation).into_iter().take(LOOKUPS_MAX) {
+        if may_write(client, &candidate.login)? {
+            return Ok(Some(candidate.into()));
+        }
+    }
+    match labelled_by(client, conversation.number)? {
+        Some(login) if may_write(client, &login)? => {
+            let reason = format!("label {LABEL}");
+            Ok(Some(Candidate { login, reason }.into()))
+        }
+        Some(_) | None => Ok(None),
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Candidate {
+    login: String,
+    reason: String,
+}
+
+impl From<Candidate> for Acceptance {
+    fn from(candidate: Candidate) -> Self {
+        Self { by: inert::text(&candidate.login), reason: inert::text(&candidate.reason) }
+    }
+}
+
+/// One for each person, the latest first.
+fn commands(conversation: &Conversation) -> Vec<Candidate> {
+    let mut found: Vec<Candidate> = Vec::new();
+    for comment in conversation.comments.iter().rev() {
+        let Some(login) = comment.author() else { continue };
+        let Some(reason) = reason(comment.body()) else { continue };
+        if found.iter().all(|earlier| earlier.login != login) {
+            found.push(Candidate { login: login.to_owned(), reason: reason.to_owned() });
+        }
+    }
+    found
+}
+
+/// Returns the reason if a line of `body` is the command. A quoted or an indented one is not, nor
+/// is one without a reason.
+fn reason(body: &str) -> Option<&str> {
+    body.lines().find_map(|line| {
+        let rest = line.strip_prefix(COMMAND)?;
+        let reason = rest.strip_prefix([' ', '\t'])?.trim();
+        (!reason.is_empty()).then_some(reason)
+    })
+}
+
+/// A bot's login has brackets, and a bot has no say.
+fn is_person(login: &str) -> bool {
+    !login.is_empty() && login.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+}
+
+fn may_write(client: &Client<'_>, login: &str) -> Result<bool, ApiError> {
+    #[derive(Deserialize)]
+    struct Level {
+        permission: String,
+    }
+    if !is_person(login) {
+        return Ok(false);
+    }
+    let path = client.below(&format!("collaborators/{login}/permission"));
+    match client.get::<Level>(path, Vec::new()) {
+        Ok(level) => Ok(matches!(level.permission.as_str(), "admin" | "maintain" | "write")),
+        Err(ApiError::Refused { status: 404, .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct LabelEvent {
+    event: String,
+    label: Option<Label>,
+    actor: Option<Actor>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Label {
+    name: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Actor {
+    login: String,
+}
+
+/// Who set the label, if it is still there.
+fn labelled_by(client: &Client<'_>, number: u64) -> Result<Option<String>, ApiError> {
+    let labels: Vec<Label> = client.list(&client.below(&format!("issues/{number}/labels")), &[])?;
+    if labels.iter().all(|label| label.name != LABEL) {
+        return Ok(None);
+    }
+    let events: Vec<LabelEvent> =
+        client.list(&client.below(&format!("issues/{number}/events")), &[])?;
+    let set = events.into_iter().rev().find(|event| {
+        event.event == "labeled" && event.label.as_ref().is_some_and(|label| label.name == LABEL)
+    });
+    Ok(set.and_then(|event| event.actor).map(|actor| actor.login))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_starts_its_line_and_has_a_reason() {
+        let check = |body, expected| assert_eq!(reason(body), expected, "{body}");
+        check("/xmlperf accept new feature needs it", Some("new feature needs it"));
+        check("I looked.\r\n/xmlperf accept\tworth it\r\nThanks", Some("worth it"));
+        check("/xmlperf accept", None);
+        check("/xmlperf accept  \n", None);
+        check("/xmlperf acceptable", None);
+        check("> /xmlperf accept quoted", None);
+        check("    /xmlperf accept code", None);
+    }
+
+    #[test]
+    fn a_bot_is_nobody() {
+        assert!(is_person("octocat") && is_person("mona_corp"));
+        assert!(!is_person("github-actions[bot]") && !is_person("a/../b") && !is_person(""));
+    }
+}

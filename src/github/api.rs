@@ -1,0 +1,424 @@
+//! The few calls of GitHub's REST API that publishing needs, each insisting within one patience.
+//!
+//! Own structs with the few fields that are read: a field that GitHub leaves out or adds then
+//! breaks nothing. Why not octocrab: it would bring an asynchronous client, and four of the five
+//! things needed of it (how it repeats, how it updates a comment, what its errors say, its check
+//! runs) would have to be done around it.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use jiff::fmt::rfc2822;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use super::context::Repository;
+use super::retry::{Answer, Next, Patience, Repeat};
+use super::transport::{Method, Request, Response, Token, Transport, TransportError};
+
+/// Why a call came to nothing.
+#[derive(Debug, Error)]
+pub enum ApiError {
+    /// The token is not known to the server.
+    #[error(
+        "GitHub does not accept the token ({call})\n\nhint: pass `github-token: ${{{{ \
+         github.token }}}}`, and check that it has not expired"
+    )]
+    Unauthorized {
+        /// What was asked.
+        call: String,
+    },
+    /// The token may not do this.
+    #[error(
+        "the token may not do this ({call}): {message}\n\nhint: the job needs `permissions:` \
+         with `pull-requests: write` for the comment, `checks: write` for the check run, or \
+         `statuses: write` for the commit status"
+    )]
+    Forbidden {
+        /// What was asked.
+        call: String,
+        /// GitHub's words.
+        message: String,
+    },
+    /// GitHub wants a pause that is longer than the patience left.
+    #[error("GitHub limits the rate of requests ({call}), longer than it is worth waiting")]
+    RateLimited {
+        /// What was asked.
+        call: String,
+    },
+    /// The server failed or was out of reach, again and again.
+    #[error("GitHub gave no usable answer to {attempts} attempts ({call})")]
+    Unavailable {
+        /// What was asked.
+        call: String,
+        /// How often it was asked.
+        attempts: u32,
+        /// What happened the last time, if nothing came back at all.
+        source: Option<TransportError>,
+    },
+    /// GitHub refused the request for another reason.
+    #[error("GitHub refused ({call}): {status} {message}")]
+    Refused {
+        /// What was asked.
+        call: String,
+        /// The HTTP status.
+        status: u16,
+        /// GitHub's words.
+        message: String,
+    },
+    /// The answer is not what the API promises.
+    #[error("GitHub's answer makes no sense ({call})")]
+    Garbled {
+        /// What was asked.
+        call: String,
+        /// The parser's reason.
+        source: serde_json::Error,
+    },
+    /// The request could not be sent at all, and repeating it would not help.
+    #[error("failed to send ({call})")]
+    Unsendable {
+        /// What was asked.
+        call: String,
+        /// Why.
+        source: TransportError,
+    },
+    /// A list is longer than anybody would read.
+    #[error("more than {pages} pages ({call})")]
+    Endless {
+        /// What was asked.
+        call: String,
+        /// The limit.
+        pages: u32,
+    },
+}
+
+/// Sends requests, and insists where that is right.
+pub struct Client<'a> {
+    transport: &'a dyn Transport,
+    repository: Repository,
+    token: Option<Token>,
+    patience: RefCell<Patience>,
+    pause: &'a dyn Fn(Duration),
+}
+
+/// Pages of a hundred: more than GitHub lists of anything here.
+const PAGES_MAX: u32 = 200;
+const ANSWER_BYTES_MAX: u64 = 16 << 20;
+
+/// What became of a request that must not be sent twice.
+enum Sent {
+    Answered(Response),
+    /// It may or may not have been processed; the pause that the policy asks for is over.
+    Unknown,
+}
+
+impl<'a> Client<'a> {
+    /// Speaks about `repository` through `transport`, waiting by `pause` for as long as `patience`
+    /// lasts. `token` is only needed to keep it out of what the server says.
+    pub fn new(
+        transport: &'a dyn Transport,
+        repository: &Repository,
+        token: Option<&Token>,
+        patience: Patience,
+        pause: &'a dyn Fn(Duration),
+    ) -> Self {
+        let patience = RefCell::new(patience);
+        Self { transport, repository: repository.clone(), token: token.cloned(), patience, pause }
+    }
+
+    /// Returns the path of `rest` below the repository.
+    pub fn below(&self, rest: &str) -> String {
+        format!("/repos/{}/{rest}", self.repository)
+    }
+
+    /// Reads one thing.
+    pub fn get<T: DeserializeOwned>(
+        &self,
+        path: String,
+        query: Vec<(&'static str, String)>,
+    ) -> Result<T, ApiError> {
+        let request = Request { query, ..request(Method::Get, path, None) };
+        parse(&request, &self.insist(&request)?)
+    }
+
+    /// Reads the content of a file of at most `bytes_max` bytes.
+    pub fn get_bytes(&self, path: String, bytes_max: u64) -> Result<Vec<u8>, ApiError> {
+        let request = Request { answer_bytes_max: bytes_max, ..request(Method::Get, path, None) };
+        Ok(self.insist(&request)?.body)
+    }
+
+    /// Reads a list to its end.
+    pub fn list<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&'static str, String)],
+    ) -> Result<Vec<T>, ApiError> {
+        let mut items = Vec::new();
+        for page in 1..=PAGES_MAX {
+            let mut query = query.to_vec();
+            query.extend([("per_page", "100".to_owned()), ("page", page.to_string())]);
+            let request = Request { query, ..request(Method::Get, path.to_owned(), None) };
+            let response = self.insist(&request)?;
+            items.extend(parse::<Vec<T>>(&request, &response)?);
+            if !has_next_page(&response) {
+                return Ok(items);
+            }
+        }
+        Err(ApiError::Endless { call: format!("GET {path}"), pages: PAGES_MAX })
+    }
+
+    /// Changes one thing; arriving twice does no harm.
+    pub fn patch<T: DeserializeOwned>(&self, path: String, body: Value) -> Result<T, ApiError> {
+        let request = request(Method::Patch, path, Some(body));
+        parse(&request, &self.insist(&request)?)
+    }
+
+    /// Removes one thing.
+    pub fn delete(&self, path: String) -> Result<(), ApiError> {
+        self.insist(&request(Method::Delete, path, None)).map(drop)
+    }
+
+    /// Sends what may arrive twice although it is a `POST`.
+    pub fn post<T: DeserializeOwned>(&self, path: String, body: Value) -> Result<T, ApiError> {
+        let request = request(Method::Post, path, Some(body));
+        parse(&request, &self.insist(&request)?)
+    }
+
+    /// Sends what must have its effect once. Where it is unknown whether it had, `look` says, and
+    /// what it finds is the result; only if it finds nothing is the request sent again.
+    pub fn once<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: String,
+        body: Value,
+        look: &dyn Fn() -> Result<Option<T>, ApiError>,
+    ) -> Result<T, ApiError> {
+        let request = Request { repeat: Repeat::Creates, ..request(method, path, Some(body)) };
+        let mut attempt = 0;
+        loop {
+            match self.attempt(&request, &mut attempt)? {
+                Sent::Answered(response) => return parse(&request, &response),
+                Sent::Unknown => {
+                    if let Some(found) = look()? {
+                        return Ok(found);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Returns the login that what this token writes is signed with.
+    ///
+    /// The token of a workflow belongs to an app, and an app has no `/user`; the other interface
+    /// tells for both kinds. A server that has neither is taken to run the usual workflow token.
+    pub fn login(&self) -> Result<String, ApiError> {
+        #[derive(Deserialize)]
+        struct User {
+            login: String,
+        }
+        let question = json!({ "query": "query { viewer { login } }" });
+        let answer = self.post::<Value>("/graphql".to_owned(), question);
+        let login = answer.as_ref().ok().and_then(|it| it.pointer("/data/viewer/login")?.as_str());
+        if let Some(login) = login {
+            return Ok(login.to_owned());
+        }
+        match self.get::<User>("/user".to_owned(), Vec::new()) {
+            Ok(user) => Ok(user.login),
+            Err(ApiError::Forbidden { .. } | ApiError::Refused { status: 404, .. }) => {
+                Ok("github-actions[bot]".to_owned())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn insist(&self, request: &Request) -> Result<Response, ApiError> {
+        let mut attempt = 0;
+        loop {
+            if let Sent::Answered(response) = self.attempt(request, &mut attempt)? {
+                return Ok(response);
+            }
+        }
+    }
+
+    /// Sends `request` until there is an answer, or until somebody has to look.
+    fn attempt(&self, request: &Request, attempt: &mut u32) -> Result<Sent, ApiError> {
+        loop {
+            *attempt += 1;
+            let outcome = self.transport.send(request);
+            let answer = classify(&outcome, request)?;
+            let next = self.patience.borrow_mut().next(request.repeat, *attempt, answer);
+            match next {
+                Next::Take => return self.accept(request, outcome, *attempt).map(Sent::Answered),
+                Next::Again(pause) => (self.pause)(pause),
+                Next::Look(pause) => {
+                    (self.pause)(pause);
+                    return Ok(Sent::Unknown);
+                }
+                Next::GiveUp => return Err(given_up(request, answer, outcome, *attempt)),
+            }
+        }
+    }
+
+    /// Turns a refusal into an error.
+    fn accept(
+        &self,
+        request: &Request,
+        outcome: Result<Response, TransportError>,
+        attempts: u32,
+    ) -> Result<Response, ApiError> {
+        let call = call(request);
+        let response = match outcome {
+            Ok(response) => response,
+            Err(error) => {
+                return Err(ApiError::Unavailable { call, attempts, source: Some(error) });
+            }
+        };
+        let message = || self.words(&response);
+        match response.status {
+            200..=299 => Ok(response),
+            401 => Err(ApiError::Unauthorized { call }),
+            403 => Err(ApiError::Forbidden { call, message: message() }),
+            status => Err(ApiError::Refused { call, status, message: message() }),
+        }
+    }
+
+    /// What the server said, short, on one line, and without the token.
+    fn words(&self, response: &Response) -> String {
+        let message = message(response);
+        let message = match &self.token {
+            Some(token) => token.redact(&message),
+            None => message,
+        };
+        message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
+    }
+}
+
+fn request(method: Method, path: String, body: Option<Value>) -> Request {
+    let (query, repeat) = (Vec::new(), Repeat::Harmless);
+    Request { method, path, query, body, repeat, answer_bytes_max: ANSWER_BYTES_MAX }
+}
+
+fn call(request: &Request) -> String {
+    format!("{} {}", request.method, request.path)
+}
+
+fn parse<T: DeserializeOwned>(request: &Request, response: &Response) -> Result<T, ApiError> {
+    serde_json::from_slice(&response.body)
+        .map_err(|source| ApiError::Garbled { call: call(request), source })
+}
+
+fn message(response: &Response) -> String {
+    #[derive(Deserialize)]
+    struct Refusal {
+        message: String,
+    }
+    serde_json::from_slice::<Refusal>(&response.body).map_or_else(
+        |_| String::from_utf8_lossy(&response.body).into_owned(),
+        |refusal| refusal.message,
+    )
+}
+
+fn classify(
+    outcome: &Result<Response, TransportError>,
+    request: &Request,
+) -> Result<Answer, ApiError> {
+    match outcome {
+        Ok(response) => Ok(classify_status(response)),
+        Err(TransportError::Lost(_)) => Ok(Answer::Lost),
+        Err(TransportError::TooLong { limit_bytes }) => Err(ApiError::Unsendable {
+            call: call(request),
+            source: TransportError::TooLong { limit_bytes: *limit_bytes },
+        }),
+        Err(TransportError::Insecure { url }) => Err(ApiError::Unsendable {
+            call: call(request),
+            source: TransportError::Insecure { url: url.clone() },
+        }),
+        Err(TransportError::Unshown(error)) => Err(ApiError::Unsendable {
+            call: call(request),
+            source: TransportError::Unshown(error.kind().into()),
+        }),
+    }
+}
+
+fn classify_status(response: &Response) -> Answer {
+    match response.status {
+        500 | 502 | 503 | 504 => Answer::Lost,
+        429 => Answer::TooMany(named_pause(response)),
+        403 if is_limit(response) => Answer::TooMany(named_pause(response)),
+        _ => Answer::Settled,
+    }
+}
+
+/// A 403 is also how GitHub says that somebody has asked too often.
+fn is_limit(response: &Response) -> bool {
+    response.header("retry-after").is_some()
+        || response.header("x-ratelimit-remaining") == Some("0")
+        || message(response).to_ascii_lowercase().contains("rate limit")
+}
+
+/// The pause that the server names: in seconds, or as the moment when the limit is lifted, which
+/// is measured by the server's own clock.
+fn named_pause(response: &Response) -> Option<Duration> {
+    if let Some(seconds) = response.header("retry-after").and_then(|it| it.trim().parse().ok()) {
+        return Some(Duration::from_secs(seconds));
+    }
+    if response.header("x-ratelimit-remaining") != Some("0") {
+        return None;
+    }
+    let reset: i64 = response.header("x-ratelimit-reset")?.trim().parse().ok()?;
+    let now = rfc2822::parse(response.header("date")?).ok()?.timestamp().as_second();
+    u64::try_from(reset.saturating_sub(now)).ok().map(Duration::from_secs)
+}
+
+fn given_up(
+    request: &Request,
+    answer: Answer,
+    outcome: Result<Response, TransportError>,
+    attempts: u32,
+) -> ApiError {
+    let call = call(request);
+    match answer {
+        Answer::TooMany(_) => ApiError::RateLimited { call },
+        Answer::Lost | Answer::Settled => {
+            ApiError::Unavailable { call, attempts, source: outcome.err() }
+        }
+    }
+}
+
+fn has_next_page(response: &Response) -> bool {
+    response.header("link").is_some_and(|link| link.contains("rel=\"next\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(status: u16, headers: &[(&'static str, &str)], message: &str) -> Response {
+        let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        Response { status, headers, body: json!({ "message": message }).to_string().into_bytes() }
+    }
+
+    #[test]
+    fn an_answer_is_settled_lost_or_too_early() {
+        let seconds = |s| Answer::TooMany(Some(Duration::from_secs(s)));
+        let check = |status, headers: &[_], message, expected| {
+            assert_eq!(classify_status(&response(status, headers, message)), expected);
+        };
+        check(201, &[], "", Answer::Settled);
+        check(401, &[], "Bad credentials", Answer::Settled);
+        check(403, &[], "Resource not accessible by integration", Answer::Settled);
+        check(422, &[], "Validation Failed", Answer::Settled);
+        check(502, &[], "Server Error", Answer::Lost);
+        check(429, &[], "", Answer::TooMany(None));
+        check(403, &[("retry-after", "9")], "", seconds(9));
+        check(403, &[], "You have exceeded a secondary rate limit.", Answer::TooMany(None));
+        let reset = [
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", "1700000030"),
+            ("date", "Tue, 14 Nov 2023 22:13:20 GMT"),
+        ];
+        check(403, &reset, "API rate limit exceeded", seconds(30));
+    }
+}

@@ -1,0 +1,161 @@
+//! Finds the commit that a change is to be compared with, from the event and the clone at hand.
+//!
+//! For a pull request GitHub checks out a merge that exists nowhere else. Its first parent is the
+//! base that the merge was made with, which is what the change would land on; the base in the event
+//! may be older. Where the clone has no such merge, the merge base is next best; where the clone is
+//! too shallow to know it, GitHub does.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use super::api::{ApiError, Client};
+use super::context::{Commit, Context, Event};
+
+/// Why there is nothing to compare with.
+#[derive(Debug, Error)]
+pub enum BaselineError {
+    /// Git does not run.
+    #[error("failed to run `git` in `{directory}`")]
+    NoGit {
+        /// The clone.
+        directory: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The clone does not have the commit, and cannot fetch it.
+    #[error(
+        "the clone does not have the base commit {commit}\n\nhint: set `fetch-depth: 2` for \
+         `actions/checkout` in a workflow for pull requests, `fetch-depth: 0` in others"
+    )]
+    Shallow {
+        /// The commit, or what is known of it.
+        commit: String,
+    },
+    /// GitHub does not say where the branches parted.
+    #[error("failed to ask GitHub for the merge base of {base} and {head}")]
+    Unknown {
+        /// The base.
+        base: String,
+        /// The head.
+        head: String,
+        /// GitHub's reason.
+        source: ApiError,
+    },
+    /// The event is not about a change.
+    #[error(
+        "the event names no commit to compare with\n\nhint: pass `--baseline REF`, or start from \
+         a pull request, a push or a merge queue"
+    )]
+    NoChange,
+}
+
+/// Returns the base of the change that is checked out in `clone`.
+pub fn find(
+    context: &Context,
+    clone: &Path,
+    client: Option<&Client<'_>>,
+) -> Result<Commit, BaselineError> {
+    let git = Git { clone };
+    match &context.event {
+        Event::PullRequest { base, .. } => match merged_into(&git, &context.head)? {
+            Some(parent) => Ok(parent),
+            None => parting(&git, base, &context.head, client),
+        },
+        Event::MergeGroup { base } => present(&git, base.clone()),
+        Event::Push { before: Some(before) } => parting(&git, before, &context.head, client),
+        Event::Push { before: None } | Event::Other => branch_point(&git, context),
+        Event::WorkflowRun(_) => Err(BaselineError::NoChange),
+    }
+}
+
+/// The first parent of the merge that GitHub made of `head` and its base, if that is checked out.
+fn merged_into(git: &Git<'_>, head: &Commit) -> Result<Option<Commit>, BaselineError> {
+    if git.commit(&["rev-parse", "--verify", "--quiet", "HEAD^2"])?.as_ref() != Some(head) {
+        return Ok(None);
+    }
+    git.commit(&["rev-parse", "--verify", "--quiet", "HEAD^1"])
+}
+
+/// Where `head` left `base`: by the clone's history, or by GitHub's.
+fn parting(
+    git: &Git<'_>,
+    base: &Commit,
+    head: &Commit,
+    client: Option<&Client<'_>>,
+) -> Result<Commit, BaselineError> {
+    #[derive(Deserialize)]
+    struct Compared {
+        merge_base_commit: Named,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        sha: String,
+    }
+    if let Some(commit) = git.commit(&["merge-base", base.as_str(), head.as_str()])? {
+        return Ok(commit);
+    }
+    let shallow = || BaselineError::Shallow { commit: base.as_str().to_owned() };
+    let client = client.ok_or_else(shallow)?;
+    let path = client.below(&format!("compare/{}...{}", base.as_str(), head.as_str()));
+    let compared: Compared = client.get(path, Vec::new()).map_err(|source| {
+        let (base, head) = (base.as_str().to_owned(), head.as_str().to_owned());
+        BaselineError::Unknown { base, head, source }
+    })?;
+    present(git, Commit::parse(&compared.merge_base_commit.sha).ok_or_else(shallow)?)
+}
+
+/// Returns `commit` if the clone has it, or can get it.
+fn present(git: &Git<'_>, commit: Commit) -> Result<Commit, BaselineError> {
+    let object = format!("{}^{{commit}}", commit.as_str());
+    if git.succeeds(&["cat-file", "-e", &object])? {
+        return Ok(commit);
+    }
+    git.succeeds(&["fetch", "--quiet", "--depth=1", "--no-tags", "origin", commit.as_str()])?;
+    if git.succeeds(&["cat-file", "-e", &object])? {
+        return Ok(commit);
+    }
+    Err(BaselineError::Shallow { commit: commit.as_str().to_owned() })
+}
+
+/// Where the checked-out branch left the default one; on the default branch, the commit before.
+fn branch_point(git: &Git<'_>, context: &Context) -> Result<Commit, BaselineError> {
+    let head = context.head.as_str();
+    if let Some(branch) = &context.default_branch {
+        let branch = format!("refs/remotes/origin/{branch}");
+        let parted = git.commit(&["merge-base", &branch, head])?;
+        if let Some(commit) = parted.filter(|commit| commit.as_str() != head) {
+            return Ok(commit);
+        }
+    }
+    let parent = format!("{head}^1");
+    let parent = git.commit(&["rev-parse", "--verify", "--quiet", &parent])?;
+    parent.ok_or_else(|| BaselineError::Shallow { commit: format!("before {head}") })
+}
+
+struct Git<'a> {
+    clone: &'a Path,
+}
+
+impl Git<'_> {
+    /// Returns the commit that `arguments` make git print, if they do.
+    fn commit(&self, arguments: &[&str]) -> Result<Option<Commit>, BaselineError> {
+        let output = self.run(arguments)?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        Ok(if output.status.success() { Commit::parse(text.trim()) } else { None })
+    }
+
+    fn succeeds(&self, arguments: &[&str]) -> Result<bool, BaselineError> {
+        Ok(self.run(arguments)?.status.success())
+    }
+
+    fn run(&self, arguments: &[&str]) -> Result<std::process::Output, BaselineError> {
+        let mut git = Command::new("git");
+        git.arg("-C").arg(self.clone).args(arguments).env("GIT_TERMINAL_PROMPT", "0");
+        git.output()
+            .map_err(|source| BaselineError::NoGit { directory: self.clone.to_owned(), source })
+    }
+}

@@ -1,0 +1,399 @@
+//! Reads from GitHub's environment what happened, to which commit, and what may be done about it.
+//!
+//! The only place here that reads the environment, and it takes a function for it, so that every
+//! event is a test. Names and numbers are checked before they become part of an address; a branch
+//! may be called anything and only ever travels as an encoded query.
+
+use std::fmt;
+use std::fs;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use super::transport::Token;
+
+/// Why the environment tells no story.
+#[derive(Debug, Error)]
+pub enum ContextError {
+    /// A variable that GitHub sets is missing.
+    #[error(
+        "`{variable}` is not set\n\nhint: this command runs inside GitHub Actions, or with its \
+         variables set"
+    )]
+    Missing {
+        /// The variable.
+        variable: &'static str,
+    },
+    /// A variable or a field of the event has an impossible value.
+    #[error("`{name}` is `{value}`, not {expected}")]
+    Invalid {
+        /// The variable or field.
+        name: &'static str,
+        /// What it holds.
+        value: String,
+        /// What would be right.
+        expected: &'static str,
+    },
+    /// The file that describes the event cannot be read.
+    #[error("failed to read the event `{path}`")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The event is described in a way that makes no sense.
+    #[error("failed to parse the `{event}` event `{path}`")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The kind of event.
+        event: String,
+        /// The parser's reason.
+        source: serde_json::Error,
+    },
+}
+
+/// `owner/name`, both checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    owner: String,
+    name: String,
+}
+
+impl Repository {
+    /// Reads `owner/name`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (owner, name) = text.split_once('/')?;
+        let sound = |part: &str| {
+            let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+            !part.is_empty() && part.len() <= 100 && part.chars().all(known) && part != ".."
+        };
+        (sound(owner) && sound(name) && name != ".")
+            .then(|| Self { owner: owner.to_owned(), name: name.to_owned() })
+    }
+
+    /// Returns the account that the repository belongs to.
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+}
+
+impl fmt::Display for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.owner, self.name)
+    }
+}
+
+/// The full name of a commit: 40 or 64 lower-case hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit(String);
+
+impl Commit {
+    /// Reads a full name.
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
+        let sound = matches!(text.len(), 40 | 64) && text.bytes().all(hex);
+        (sound && text.bytes().any(|c| c != b'0')).then(|| Self(text.to_owned()))
+    }
+
+    /// Returns the full name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the first seven digits.
+    pub fn short(&self) -> &str {
+        &self.0[..7]
+    }
+}
+
+/// Which run of a workflow measured: later runs are greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RunId {
+    /// Number of the run, rising over time.
+    pub id: u64,
+    /// Number of the attempt, from 1.
+    pub attempt: u64,
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.id, self.attempt)
+    }
+}
+
+/// Who wrote the code that is judged, as far as it decides what the token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Somebody who may push here.
+    Repository,
+    /// A fork, or a bot that is treated like one: the token can usually only read.
+    Fork,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A pull request was opened or changed.
+    PullRequest {
+        /// Its number.
+        number: u64,
+        /// The tip of the branch that it wants to change.
+        base: Commit,
+    },
+    /// Commits were pushed.
+    Push {
+        /// The tip before, unless the branch is new.
+        before: Option<Commit>,
+    },
+    /// A queue wants to merge.
+    MergeGroup {
+        /// What it wants to merge into.
+        base: Commit,
+    },
+    /// Another workflow has finished, usually one that measured a fork without rights to publish.
+    WorkflowRun(Measured),
+    /// Somebody, or a clock, started the workflow.
+    Other,
+}
+
+/// The workflow run that measured, as GitHub describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Measured {
+    /// Its number.
+    pub run: RunId,
+    /// Where the judged commit comes from; gone if the fork was deleted.
+    pub head_repository: Option<Repository>,
+    /// The branch there: any text.
+    pub head_branch: String,
+    /// Whether a pull request started it.
+    pub of: MeasuredEvent,
+}
+
+/// What started the run that measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MeasuredEvent {
+    /// A pull request: there is somewhere to comment.
+    PullRequest,
+    /// Anything else.
+    Other,
+}
+
+/// Where this process runs, and about what.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Root of the REST API, `https://api.github.com` or an enterprise server's.
+    pub api_url: String,
+    /// Root of the pages for people.
+    pub server_url: String,
+    /// The repository whose workflow this is.
+    pub repository: Repository,
+    /// The name of the branch that new work starts from, where the event tells.
+    pub default_branch: Option<String>,
+    /// What happened.
+    pub event: Event,
+    /// The commit that is judged: the head of a pull request, not the merge that was built.
+    pub head: Commit,
+    /// The run whose numbers these are.
+    pub run: RunId,
+    /// What the token may be expected to do.
+    pub origin: Origin,
+    /// What authenticates, if anything.
+    pub token: Option<Token>,
+    /// File that becomes the job's summary.
+    pub summary_file: Option<PathBuf>,
+    /// File that becomes the step's outputs.
+    pub output_file: Option<PathBuf>,
+}
+
+impl Context {
+    /// Reads the environment of this process.
+    pub fn from_environment() -> Result<Self, ContextError> {
+        #[expect(clippy::disallowed_methods, reason = "the one place here that reads it")]
+        Self::read(&|name| std::env::var(name).ok())
+    }
+
+    /// Reads the environment `get`, in which an empty value is none.
+    pub fn read(get: &dyn Fn(&str) -> Option<String>) -> Result<Self, ContextError> {
+        let get = |name: &str| get(name).filter(|value| !value.is_empty());
+        let need = |variable: &'static str| get(variable).ok_or(ContextError::Missing { variable });
+        let name = need("GITHUB_EVENT_NAME")?;
+        let path = PathBuf::from(need("GITHUB_EVENT_PATH")?);
+        let payload = read_payload(&name, path)?;
+        let slug = need("GITHUB_REPOSITORY")?;
+        let repository = Repository::parse(&slug)
+            .ok_or_else(|| invalid("GITHUB_REPOSITORY", &slug, "`owner/name`"))?;
+        let here = RunId {
+            id: number("GITHUB_RUN_ID", &need("GITHUB_RUN_ID")?)?,
+            attempt: match get("GITHUB_RUN_ATTEMPT") {
+                Some(attempt) => number("GITHUB_RUN_ATTEMPT", &attempt)?,
+                None => 1,
+            },
+        };
+        let checked_out = commit("GITHUB_SHA", &need("GITHUB_SHA")?)?;
+        let (event, head) = happened(&name, &payload, checked_out)?;
+        let actor = get("GITHUB_ACTOR").unwrap_or_default();
+        let url = |variable: &str, usual: &str| get(variable).unwrap_or_else(|| usual.to_owned());
+        Ok(Self {
+            api_url: url("GITHUB_API_URL", "https://api.github.com"),
+            server_url: url("GITHUB_SERVER_URL", "https://github.com"),
+            origin: origin(&name, &payload, &repository, &actor),
+            default_branch: payload.repository.and_then(|it| it.default_branch),
+            run: match &event {
+                Event::WorkflowRun(measured) => measured.run,
+                Event::PullRequest { .. }
+                | Event::Push { .. }
+                | Event::MergeGroup { .. }
+                | Event::Other => here,
+            },
+            repository,
+            event,
+            head,
+            token: get("GITHUB_TOKEN").as_deref().and_then(Token::new),
+            summary_file: get("GITHUB_STEP_SUMMARY").map(PathBuf::from),
+            output_file: get("GITHUB_OUTPUT").map(PathBuf::from),
+        })
+    }
+
+    /// Returns the address of the page of the run that measured.
+    pub fn run_url(&self) -> String {
+        let server = self.server_url.trim_end_matches('/');
+        format!("{server}/{}/actions/runs/{}", self.repository, self.run.id)
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Payload {
+    repository: Option<RawRepository>,
+    pull_request: Option<RawPullRequest>,
+    before: Option<String>,
+    merge_group: Option<RawMergeGroup>,
+    workflow_run: Option<RawWorkflowRun>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RawRepository {
+    full_name: Option<String>,
+    default_branch: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RawPullRequest {
+    number: u64,
+    head: RawSide,
+    base: RawSide,
+}
+
+#[derive(Debug, Deserialize)]
+struct RawSide {
+    sha: String,
+    repo: Option<RawRepository>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RawMergeGroup {
+    head_sha: String,
+    base_sha: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct RawWorkflowRun {
+    id: u64,
+    #[serde(default = "first_attempt")]
+    run_attempt: u64,
+    event: String,
+    head_sha: String,
+    head_branch: Option<String>,
+    head_repository: Option<RawRepository>,
+}
+
+fn first_attempt() -> u64 {
+    1
+}
+
+fn read_payload(event: &str, path: PathBuf) -> Result<Payload, ContextError> {
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(source) => return Err(ContextError::Unreadable { path, source }),
+    };
+    serde_json::from_slice(&text).map_err(|source| {
+        let event = event.to_owned();
+        ContextError::Malformed { path, event, source }
+    })
+}
+
+/// The event, and the commit that it is about. `checked_out` is what the workflow was started for:
+/// for a pull request that is a merge nobody has committed.
+fn happened(
+    name: &str,
+    payload: &Payload,
+    checked_out: Commit,
+) -> Result<(Event, Commit), ContextError> {
+    if let Some(pull_request) = &payload.pull_request {
+        let head = commit("pull_request.head.sha", &pull_request.head.sha)?;
+        let base = commit("pull_request.base.sha", &pull_request.base.sha)?;
+        return Ok((Event::PullRequest { number: pull_request.number, base }, head));
+    }
+    match (name, &payload.merge_group, &payload.workflow_run) {
+        ("merge_group", Some(group), _) => {
+            let head = commit("merge_group.head_sha", &group.head_sha)?;
+            let base = commit("merge_group.base_sha", &group.base_sha)?;
+            Ok((Event::MergeGroup { base }, head))
+        }
+        ("workflow_run", _, Some(run)) => {
+            let head = commit("workflow_run.head_sha", &run.head_sha)?;
+            Ok((Event::WorkflowRun(measured(run)), head))
+        }
+        ("push", _, _) => {
+            let before = payload.before.as_deref().and_then(Commit::parse);
+            Ok((Event::Push { before }, checked_out))
+        }
+        _ => Ok((Event::Other, checked_out)),
+    }
+}
+
+fn measured(run: &RawWorkflowRun) -> Measured {
+    Measured {
+        run: RunId { id: run.id, attempt: run.run_attempt },
+        head_repository: run.head_repository.as_ref().and_then(slug),
+        head_branch: run.head_branch.clone().unwrap_or_default(),
+        of: match run.event.as_str() {
+            "pull_request" | "pull_request_target" => MeasuredEvent::PullRequest,
+            _ => MeasuredEvent::Other,
+        },
+    }
+}
+
+fn slug(repository: &RawRepository) -> Option<Repository> {
+    Repository::parse(repository.full_name.as_deref()?)
+}
+
+/// A deleted fork has no repository any more, and counts as a fork.
+fn origin(event: &str, payload: &Payload, here: &Repository, actor: &str) -> Origin {
+    match (event, &payload.pull_request) {
+        ("pull_request" | "pull_request_review", Some(pull_request)) => {
+            let head = pull_request.head.repo.as_ref().and_then(slug);
+            if head.as_ref() == Some(here) && actor != "dependabot[bot]" {
+                Origin::Repository
+            } else {
+                Origin::Fork
+            }
+        }
+        _ => Origin::Repository,
+    }
+}
+
+fn invalid(name: &'static str, value: &str, expected: &'static str) -> ContextError {
+    let value = value.chars().take(100).collect();
+    ContextError::Invalid { name, value, expected }
+}
+
+fn number(name: &'static str, value: &str) -> Result<u64, ContextError> {
+    value.parse().map_err(|_| invalid(name, value, "a number"))
+}
+
+fn commit(name: &'static str, value: &str) -> Result<Commit, ContextError> {
+    Commit::parse(value).ok_or_else(|| invalid(name, value, "the full name of a commit"))
+}

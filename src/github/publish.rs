@@ -1,0 +1,345 @@
+//! Puts a publication everywhere it belongs, and says what became of each part.
+//!
+//! What the job itself shows comes first and cannot fail for reasons of the network. Each further
+//! part is tried whatever became of the one before. Where the code comes from a fork the token is
+//! meant to be unable to write: that is then a remark and not a failure.
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use super::accept::{self, Acceptance};
+use super::api::{ApiError, Client};
+use super::check::{self, CheckPolicy};
+use super::comment::{self, CommentId, CommentPolicy, Conversation};
+use super::context::{Commit, Context, Event, Measured, MeasuredEvent, Origin};
+use super::fit::fit;
+use super::job::{self, JobError};
+use super::{Annotation, Conclusion, FailOn, Gate, Publication};
+
+/// What is wanted.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Which conclusions shut the gate.
+    pub fail_on: FailOn,
+    /// When to begin a comment.
+    pub comment: CommentPolicy,
+    /// Which comment, and which check.
+    pub comment_id: CommentId,
+    /// What to write on the commit.
+    pub check: CheckPolicy,
+}
+
+/// What became of a publication.
+#[derive(Debug)]
+pub struct Published {
+    /// What the conclusion does to the pull request.
+    pub gate: Gate,
+    /// Who excused a regression, if anybody did.
+    pub acceptance: Option<Acceptance>,
+    /// The address of the comment, if there is one now.
+    pub comment_url: Option<String>,
+    /// The address of the check, if there is one now.
+    pub check_url: Option<String>,
+    /// What a person should know although nothing is wrong.
+    pub remarks: Vec<String>,
+    /// What could not be published.
+    pub failures: Vec<PublishError>,
+}
+
+/// Why a part of a publication did not get through.
+#[derive(Debug, Error)]
+pub enum PublishError {
+    /// There is nothing to authenticate with.
+    #[error("no token, so no comment and no check\n\nhint: set `GITHUB_TOKEN`")]
+    NoToken,
+    /// The pull request or what was said on it is unknown.
+    #[error("failed to read the pull request")]
+    PullRequest(#[source] ApiError),
+    /// Nobody could be asked whether the regression is accepted.
+    #[error("failed to find out whether the regression was accepted")]
+    Acceptance(#[source] ApiError),
+    /// The comment is not there, or not up to date.
+    #[error("failed to publish the comment")]
+    Comment(#[source] ApiError),
+    /// The check is not there.
+    #[error("failed to publish the check")]
+    Check(#[source] ApiError),
+    /// The summary or the outputs were not written.
+    #[error("failed to tell the job")]
+    Job(#[source] JobError),
+}
+
+impl Published {
+    fn new(gate: Gate) -> Self {
+        let (remarks, failures) = (Vec::new(), Vec::new());
+        Self { gate, acceptance: None, comment_url: None, check_url: None, remarks, failures }
+    }
+
+    /// Notes a failure, or a remark where a fork's token was refused.
+    fn note(&mut self, origin: Origin, failure: PublishError) {
+        let refused = matches!(
+            &failure,
+            PublishError::Comment(ApiError::Forbidden { .. })
+                | PublishError::Check(ApiError::Forbidden { .. })
+                | PublishError::Acceptance(ApiError::Forbidden { .. })
+        );
+        if origin == Origin::Repository || !refused {
+            return self.failures.push(failure);
+        }
+        let remark = "the token of a fork's pull request may only read: the report is in the \
+                      summary of the job; docs/github.md has the workflow that publishes it";
+        if self.remarks.iter().all(|said| said != remark) {
+            self.remarks.push(remark.to_owned());
+        }
+    }
+}
+
+/// Publishes as `settings` want. Without a client, only the job itself is told.
+pub fn publish(
+    publication: &Publication,
+    settings: &Settings,
+    context: &Context,
+    client: Option<&Client<'_>>,
+) -> Published {
+    let mut published = Published::new(settings.fail_on.gate(publication.conclusion, None));
+    let wanted = settings.comment != CommentPolicy::Never || settings.check != CheckPolicy::None;
+    let mut body = publication.body.clone();
+    match client {
+        Some(client) => remote(publication, settings, context, client, &mut body, &mut published),
+        None if wanted => published.failures.push(PublishError::NoToken),
+        None => {}
+    }
+    if let Err(error) = tell_job(publication, context, &body, &published) {
+        published.failures.push(PublishError::Job(error));
+    }
+    published
+}
+
+/// Comment and check, and before them whether the regression was accepted.
+fn remote(
+    publication: &Publication,
+    settings: &Settings,
+    context: &Context,
+    client: &Client<'_>,
+    body: &mut String,
+    published: &mut Published,
+) {
+    let conversation = conversation(publication, settings, context, client, published);
+    if let (Some(conversation), Conclusion::Regressed) = (&conversation, publication.conclusion) {
+        match accept::find(client, conversation) {
+            Ok(acceptance) => published.acceptance = acceptance,
+            Err(error) => published.note(context.origin, PublishError::Acceptance(error)),
+        }
+    }
+    let acceptance = published.acceptance.as_ref();
+    published.gate = settings.fail_on.gate(publication.conclusion, acceptance);
+    if let Some(acceptance) = acceptance {
+        *body = excused(acceptance, body);
+    }
+    if let Some(conversation) = &conversation {
+        comment(publication, settings, context, client, conversation, body, published);
+    }
+    check(publication, settings, context, client, body, published);
+}
+
+/// The verdict comes first, and the verdict is now that somebody wants it so.
+fn excused(acceptance: &Acceptance, body: &str) -> String {
+    let Acceptance { by, reason } = acceptance;
+    format!("### 🟡 xmlperf: regression accepted by `{by}`\n> {reason}\n\n{body}")
+}
+
+fn conversation(
+    publication: &Publication,
+    settings: &Settings,
+    context: &Context,
+    client: &Client<'_>,
+    published: &mut Published,
+) -> Option<Conversation> {
+    let needed =
+        settings.comment != CommentPolicy::Never || publication.conclusion == Conclusion::Regressed;
+    if !needed {
+        return None;
+    }
+    let number = match pull_request(context, client) {
+        Ok(PullRequest::Found(number)) => number,
+        Ok(PullRequest::None) => return None,
+        Ok(PullRequest::Gone(why)) => {
+            published.remarks.push(why);
+            return None;
+        }
+        Err(error) => {
+            published.failures.push(PublishError::PullRequest(error));
+            return None;
+        }
+    };
+    match Conversation::read(client, number) {
+        Ok(conversation) => Some(conversation),
+        Err(error) => {
+            published.failures.push(PublishError::PullRequest(error));
+            None
+        }
+    }
+}
+
+enum PullRequest {
+    Found(u64),
+    /// The event has nothing to do with one.
+    None,
+    /// There was one; the text says why it is not commented on.
+    Gone(String),
+}
+
+fn pull_request(context: &Context, client: &Client<'_>) -> Result<PullRequest, ApiError> {
+    match &context.event {
+        Event::PullRequest { number, .. } => Ok(PullRequest::Found(*number)),
+        Event::WorkflowRun(measured) => match measured.of {
+            MeasuredEvent::PullRequest => resolve(client, measured, &context.head),
+            MeasuredEvent::Other => Ok(PullRequest::None),
+        },
+        Event::Push { .. } | Event::MergeGroup { .. } | Event::Other => Ok(PullRequest::None),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Open {
+    number: u64,
+    head: Side,
+}
+
+#[derive(Debug, Deserialize)]
+struct Side {
+    sha: String,
+    repo: Option<Named>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Named {
+    full_name: String,
+}
+
+/// Finds the pull request of a finished run from what GitHub says about the run. What the run left
+/// behind is not asked: a fork could name any pull request there.
+fn resolve(
+    client: &Client<'_>,
+    measured: &Measured,
+    head: &Commit,
+) -> Result<PullRequest, ApiError> {
+    let Some(repository) = &measured.head_repository else {
+        return Ok(PullRequest::Gone("the fork has been deleted: no comment".to_owned()));
+    };
+    let branch = format!("{}:{}", repository.owner(), measured.head_branch);
+    let query = [("state", "open".to_owned()), ("head", branch)];
+    let open: Vec<Open> = client.list(&client.below("pulls"), &query)?;
+    let from = |side: &Side| {
+        let name = side.repo.as_ref().map(|repo| repo.full_name.as_str());
+        side.sha == head.as_str() && name == Some(repository.to_string().as_str())
+    };
+    let found: Vec<u64> = open.iter().filter(|it| from(&it.head)).map(|it| it.number).collect();
+    match found.as_slice() {
+        [number] => Ok(PullRequest::Found(*number)),
+        [] => Ok(PullRequest::Gone(format!(
+            "no open pull request has {} as its head any more: no comment",
+            head.short()
+        ))),
+        [..] => Ok(PullRequest::Gone(format!(
+            "several open pull requests have {} as their head: no comment",
+            head.short()
+        ))),
+    }
+}
+
+fn comment(
+    publication: &Publication,
+    settings: &Settings,
+    context: &Context,
+    client: &Client<'_>,
+    conversation: &Conversation,
+    body: &str,
+    published: &mut Published,
+) {
+    let remark =
+        format!("<sub>Shortened: see the [summary of the job]({}).</sub>", context.run_url());
+    // The marker takes a line of at most 120 bytes.
+    let body = fit(body, comment::BYTES_MAX - 120, &remark);
+    let draft = comment::Draft {
+        id: &settings.comment_id,
+        head: &context.head,
+        run: context.run,
+        body: &body,
+    };
+    let conclusion = publication.conclusion;
+    match comment::publish(client, conversation, draft, settings.comment, conclusion) {
+        Ok(comment::Outcome::Published { url }) => published.comment_url = Some(url),
+        Ok(comment::Outcome::Unwanted) => {}
+        Ok(comment::Outcome::Outdated { by }) => published
+            .remarks
+            .push(format!("the later run {by} has commented already: its comment stands")),
+        Err(error) => published.note(context.origin, PublishError::Comment(error)),
+    }
+}
+
+fn check(
+    publication: &Publication,
+    settings: &Settings,
+    context: &Context,
+    client: &Client<'_>,
+    body: &str,
+    published: &mut Published,
+) {
+    let title = match &published.acceptance {
+        Some(Acceptance { by, reason }) => {
+            format!("accepted by {by} ({reason}): {}", publication.title)
+        }
+        None => publication.title.clone(),
+    };
+    let summary = match &published.acceptance {
+        Some(Acceptance { by, .. }) => format!("accepted by {by}: {}", publication.summary),
+        None => publication.summary.clone(),
+    };
+    let draft = check::Draft {
+        name: &settings.comment_id.check_name(),
+        head: &context.head,
+        run: context.run,
+        run_url: &context.run_url(),
+        gate: published.gate,
+        title: &title,
+        body,
+        summary: &summary,
+        annotations: &publication.annotations,
+    };
+    match check::publish(client, draft, settings.check) {
+        Ok(check::Outcome::Published { url }) => published.check_url = Some(url),
+        Ok(check::Outcome::Unwanted) => {}
+        Ok(check::Outcome::Outdated { by }) => published
+            .remarks
+            .push(format!("the later run {by} has checked this commit: its check stands")),
+        Err(error) => published.note(context.origin, PublishError::Check(error)),
+    }
+}
+
+fn tell_job(
+    publication: &Publication,
+    context: &Context,
+    body: &str,
+    published: &Published,
+) -> Result<(), JobError> {
+    if let Some(path) = &context.summary_file {
+        job::write_summary(path, body)?;
+    }
+    let Some(path) = &context.output_file else { return Ok(()) };
+    let mut outputs = vec![("verdict".to_owned(), publication.conclusion.key().to_owned())];
+    outputs.extend(publication.outputs.iter().cloned());
+    outputs.push(("head-sha".to_owned(), context.head.as_str().to_owned()));
+    let url = |url: &Option<String>| url.clone().unwrap_or_default();
+    outputs.push(("comment-url".to_owned(), url(&published.comment_url)));
+    outputs.push(("check-url".to_owned(), url(&published.check_url)));
+    let by = published.acceptance.as_ref().map(|it| it.by.clone());
+    outputs.push(("accepted-by".to_owned(), by.unwrap_or_default()));
+    job::write_outputs(path, &outputs)
+}
+
+/// Returns the lines that put `annotations` into the log, where no check carries them.
+pub fn annotation_lines(annotations: &[Annotation]) -> Vec<String> {
+    // GitHub shows ten of a kind for each step, and drops the rest without a word.
+    annotations.iter().take(10).map(job::annotation_line).collect()
+}
