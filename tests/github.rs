@@ -2,9 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare must fail")]
 
+#[path = "github/emulator.rs"]
+mod emulator;
 #[path = "github/events.rs"]
 mod events;
 #[path = "github/faults.rs"]
 mod faults;
+#[path = "github/publishing.rs"]
+mod publishing;
 #[path = "github/stage.rs"]
 mod stage;

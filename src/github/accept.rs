@@ -92,16 +92,23 @@ fn may_write(client: &Client<'_>, login: &str) -> Result<bool, ApiError> {
     #[derive(Deserialize)]
     struct Level {
         permission: String,
+        /// Finer than `permission`, and of an enterprise's own making too; an older server has none.
+        #[serde(default)]
+        role_name: String,
     }
     if !is_person(login) {
         return Ok(false);
     }
     let path = client.below(&format!("collaborators/{login}/permission"));
     match client.get::<Level>(path, Vec::new()) {
-        Ok(level) => Ok(matches!(level.permission.as_str(), "admin" | "maintain" | "write")),
+        Ok(level) => Ok([level.permission, level.role_name].iter().any(|it| writes(it))),
         Err(ApiError::Refused { status: 404, .. }) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+fn writes(level: &str) -> bool {
+    matches!(level, "admin" | "maintain" | "write")
 }
 
 #[derive(Debug, Deserialize)]

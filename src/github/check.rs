@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::api::{ApiError, Client};
 use super::context::{Commit, RunId};
 use super::fit::fit;
+use super::publish::Outcome;
 use super::transport::Method;
 use super::{Annotation, Gate};
 
@@ -47,23 +48,6 @@ pub struct Draft<'a> {
     pub summary: &'a str,
     /// Remarks at places in files.
     pub annotations: &'a [Annotation],
-}
-
-/// What became of the check.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// It stands there.
-    Published {
-        /// Its address.
-        url: String,
-    },
-    /// None was asked for.
-    Unwanted,
-    /// A later run has judged the same commit.
-    Outdated {
-        /// That run.
-        by: RunId,
-    },
 }
 
 const SUMMARY_BYTES_MAX: usize = 65_535;
@@ -189,6 +173,13 @@ fn counted(check: CheckRun, at_least: usize) -> CheckRun {
 
 fn content(draft: Draft<'_>, batch: &[Annotation]) -> Value {
     let remark = format!("<sub>Shortened: see the [summary of the job]({}).</sub>", draft.run_url);
+    let mut output = json!({
+        "title": shortened(draft.title, TITLE_CHARS_MAX),
+        "summary": fit(draft.body, SUMMARY_BYTES_MAX, &remark),
+    });
+    if !batch.is_empty() {
+        output["annotations"] = batch.iter().map(annotation).collect();
+    }
     json!({
         "name": draft.name,
         "external_id": draft.run.to_string(),
@@ -198,11 +189,7 @@ fn content(draft: Draft<'_>, batch: &[Annotation]) -> Value {
             Gate::Neutral => "neutral",
             Gate::Shut => "failure",
         },
-        "output": {
-            "title": shortened(draft.title, TITLE_CHARS_MAX),
-            "summary": fit(draft.body, SUMMARY_BYTES_MAX, &remark),
-            "annotations": batch.iter().map(annotation).collect::<Vec<_>>(),
-        },
+        "output": output,
     })
 }
 

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::Conclusion;
 use super::api::{ApiError, Client};
 use super::context::{Commit, RunId};
+use super::publish::Outcome;
 use super::transport::Method;
 
 /// Largest comment we write. GitHub takes 65 536 characters; the rest is for what it may count
@@ -143,23 +144,6 @@ impl Conversation {
         let ours = self.comments.iter().filter(|comment| comment.author() == Some(login));
         ours.filter_map(marked).filter(|(_, marker)| marker.id == *id).collect()
     }
-}
-
-/// What became of the comment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// It stands there, up to date.
-    Published {
-        /// Its address.
-        url: String,
-    },
-    /// There is nothing that the policy wants to say.
-    Unwanted,
-    /// A later run has spoken.
-    Outdated {
-        /// That run.
-        by: RunId,
-    },
 }
 
 /// What is to be said.

@@ -11,7 +11,7 @@ use super::accept::{self, Acceptance};
 use super::api::{ApiError, Client};
 use super::check::{self, CheckPolicy};
 use super::comment::{self, CommentId, CommentPolicy, Conversation};
-use super::context::{Commit, Context, Event, Measured, MeasuredEvent, Origin};
+use super::context::{Commit, Context, Event, Measured, MeasuredEvent, Origin, RunId};
 use super::fit::fit;
 use super::job::{self, JobError};
 use super::{Annotation, Conclusion, FailOn, Gate, Publication};
@@ -44,6 +44,23 @@ pub struct Published {
     pub remarks: Vec<String>,
     /// What could not be published.
     pub failures: Vec<PublishError>,
+}
+
+/// What became of a comment or a check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It stands there, up to date.
+    Published {
+        /// Its address.
+        url: String,
+    },
+    /// There is nothing that the settings want to be said.
+    Unwanted,
+    /// A later run has spoken.
+    Outdated {
+        /// That run.
+        by: RunId,
+    },
 }
 
 /// Why a part of a publication did not get through.
@@ -269,9 +286,9 @@ fn comment(
     };
     let conclusion = publication.conclusion;
     match comment::publish(client, conversation, draft, settings.comment, conclusion) {
-        Ok(comment::Outcome::Published { url }) => published.comment_url = Some(url),
-        Ok(comment::Outcome::Unwanted) => {}
-        Ok(comment::Outcome::Outdated { by }) => published
+        Ok(Outcome::Published { url }) => published.comment_url = Some(url),
+        Ok(Outcome::Unwanted) => {}
+        Ok(Outcome::Outdated { by }) => published
             .remarks
             .push(format!("the later run {by} has commented already: its comment stands")),
         Err(error) => published.note(context.origin, PublishError::Comment(error)),
@@ -308,9 +325,9 @@ fn check(
         annotations: &publication.annotations,
     };
     match check::publish(client, draft, settings.check) {
-        Ok(check::Outcome::Published { url }) => published.check_url = Some(url),
-        Ok(check::Outcome::Unwanted) => {}
-        Ok(check::Outcome::Outdated { by }) => published
+        Ok(Outcome::Published { url }) => published.check_url = Some(url),
+        Ok(Outcome::Unwanted) => {}
+        Ok(Outcome::Outdated { by }) => published
             .remarks
             .push(format!("the later run {by} has checked this commit: its check stands")),
         Err(error) => published.note(context.origin, PublishError::Check(error)),

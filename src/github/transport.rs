@@ -186,7 +186,7 @@ impl Network {
 
     fn signed<B>(&self, builder: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
         let builder = builder
-            .header("accept", "application/vnd.github+json")
+            .header("accept", "application/json")
             .header("content-type", "application/json")
             .header("x-github-api-version", "2022-11-28");
         match &self.token {
