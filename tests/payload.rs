@@ -6,22 +6,13 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
-use std::time::Duration;
 
 use xmlperf::payload::{self, Kind, Message, Preset, Recipe, Spec};
 use xmlperf::reference::{Semantics, Server, Settings};
-use xmlperf::units::Ratio;
 
 /// Starts the service; it ends with the process.
 fn serve(semantics: Semantics) -> SocketAddr {
-    let server = Server::bind(&Settings {
-        address: "127.0.0.1:0".parse().unwrap(),
-        workers: 1,
-        extra_work: Ratio(0.0),
-        semantics,
-        body_bytes_max: 1 << 30,
-        idle_max: Duration::from_secs(30),
-    });
+    let server = Server::bind(&Settings { semantics, ..Settings::default() });
     let server = server.unwrap();
     let address = server.address();
     thread::spawn(|| server.run());

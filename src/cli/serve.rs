@@ -7,9 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::ensure;
+use clap::value_parser;
 
 use crate::cli::Exit;
-use crate::reference::{Semantics, Server, Settings};
+use crate::reference::{Host, Semantics, Server, Settings};
 use crate::units::{self, Ratio};
 
 /// Serve the XML-Compare-API, to try xmlperf on or to build against
@@ -30,12 +31,33 @@ pub(super) struct Args {
     /// Which documents count as equal: xml-compare-api, c14n or xmlunit-similar
     #[arg(long, value_name = "NAME", default_value = "xml-compare-api", value_parser = semantics)]
     semantics: Semantics,
-    /// Largest body to take, at most 4 GiB
+    /// Host that the URL calls may fetch from; repeat for more [default: none]
+    #[arg(long, value_name = "HOST[:PORT]")]
+    allow_url: Vec<Host>,
+    /// Largest body to take, below 4 GiB
     #[arg(long, value_name = "SIZE", default_value = "500 MiB", value_parser = units::parse_bytes)]
     body_limit: u64,
-    /// Longest wait for the next part of a request
+    /// Largest single comparison to take
+    #[arg(long, value_name = "SIZE", default_value = "64 MiB", value_parser = units::parse_bytes)]
+    pair_limit: u64,
+    /// What all requests together may keep in memory, beyond 2 MiB each
+    #[arg(long, value_name = "SIZE", default_value = "512 MiB", value_parser = units::parse_bytes)]
+    memory_limit: u64,
+    /// Connections that may be open
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = value_parser!(u16).range(1..))]
+    connections: u16,
+    /// Longest wait for the next part of a body
     #[arg(long, value_name = "TIME", default_value = "30 s", value_parser = units::parse_duration)]
     idle_timeout: Duration,
+    /// Longest time for a whole body
+    #[arg(long, value_name = "TIME", default_value = "10 m", value_parser = units::parse_duration)]
+    body_timeout: Duration,
+    /// Memory to lose for good with each batch, to see whether a soak test notices
+    #[arg(long, value_name = "SIZE", default_value = "0 B", value_parser = units::parse_bytes)]
+    leak: u64,
+    /// Time to wait before a comparison is answered, to see whether a measurement notices
+    #[arg(long, value_name = "TIME", default_value = "0 s", value_parser = units::parse_duration)]
+    delay: Duration,
 }
 
 /// Prints where it listens, and returns when it was asked to stop.
@@ -56,8 +78,15 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
         workers: args.workers.unwrap_or(cores).get(),
         extra_work,
         semantics: args.semantics,
+        allowed_hosts: args.allow_url.clone(),
         body_bytes_max: args.body_limit,
+        pair_bytes_max: args.pair_limit,
+        kept_bytes_max: args.memory_limit,
         idle_max: args.idle_timeout,
+        body_max: args.body_timeout,
+        connections_max: usize::from(args.connections),
+        leak_bytes: usize::try_from(args.leak)?,
+        delay: args.delay,
     })?;
     writeln!(out, "listening on http://{}/xml-compare-api", server.address())?;
     out.flush()?;

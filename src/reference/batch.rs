@@ -11,11 +11,12 @@ use std::sync::Arc;
 
 use tokio::task::{self, JoinHandle};
 
+use crate::reference::budget::Lease;
 use crate::reference::contract::Refusal;
 use crate::reference::engine::{DEPTH_IN_BATCH, Engine};
 use crate::reference::json::{Reader, Stop};
 use crate::reference::pool::Pool;
-use crate::reference::verdict::Log;
+use crate::reference::verdict::{Counts, Log};
 
 /// Large enough to make a hand-over cheap, small enough to stay in cache and let others have a turn.
 const BLOCK_BYTES: usize = 64 << 10;
@@ -23,11 +24,13 @@ const BLOCK_BYTES: usize = 64 << 10;
 const BESIDE_BYTES_MAX: usize = 1 << 20;
 
 /// The verdicts of a whole batch, in the order of the request.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Verdicts {
     pub(super) logs: VecDeque<Log>,
-    pub(super) pairs: usize,
-    pub(super) failed: usize,
+    pub(super) counts: Counts,
+    /// Bytes in all logs.
+    bytes: usize,
+    lease: Lease,
 }
 
 /// Where a slice of the list begins.
@@ -76,6 +79,7 @@ enum State {
 #[derive(Debug)]
 pub(super) struct Batch {
     pool: Arc<Pool>,
+    pair_bytes_max: u64,
     state: State,
     /// Bytes that belong to no block yet.
     pending: Vec<u8>,
@@ -91,9 +95,12 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    pub(super) fn new(pool: Arc<Pool>) -> Self {
+    /// `pair_bytes_max` bounds one comparison.
+    pub(super) fn new(pool: Arc<Pool>, lease: Lease, pair_bytes_max: u64) -> Self {
+        let counts = Counts::default();
         Self {
             pool,
+            pair_bytes_max,
             state: State::Before,
             pending: Vec::new(),
             look_at: 0,
@@ -101,7 +108,7 @@ impl Batch {
             flights: VecDeque::new(),
             settled: 0,
             spare: Vec::new(),
-            verdicts: Verdicts::default(),
+            verdicts: Verdicts { logs: VecDeque::new(), counts, bytes: 0, lease },
         }
     }
 
@@ -112,6 +119,8 @@ impl Batch {
             if self.pending.len() >= self.look_at {
                 self.advance().await?;
             }
+            self.check_size_of_item(self.pending.len())?;
+            self.verdicts.lease.cover(self.pending.len() + self.verdicts.bytes)?;
         }
         Ok(())
     }
@@ -157,6 +166,15 @@ impl Batch {
             }
         }
         self.check_size_beside()
+    }
+
+    /// Refuses an item that begins `bytes` before what has arrived, if it is too large already.
+    fn check_size_of_item(&self, bytes: usize) -> Result<(), Refusal> {
+        let begun = u64::try_from(bytes.saturating_sub(2 * BLOCK_BYTES)).unwrap_or(u64::MAX);
+        if begun > self.pair_bytes_max {
+            return Err(Refusal::PairTooLarge { limit: self.pair_bytes_max });
+        }
+        Ok(())
     }
 
     fn check_size_beside(&self) -> Result<(), Refusal> {
@@ -214,6 +232,7 @@ impl Batch {
             End::Open { at, place } => {
                 self.settled += u64::try_from(at).unwrap_or(u64::MAX);
                 bytes.drain(..at);
+                self.check_size_of_item(bytes.len())?;
                 self.rejoin(bytes, place).await;
             }
             End::Closed { at } => {
@@ -259,9 +278,15 @@ impl Flight {
 }
 
 impl Verdicts {
+    /// Returns what one log holds.
+    pub(super) fn of(log: Log, lease: Lease) -> Self {
+        let (counts, bytes) = (log.counts, log.len());
+        Self { logs: VecDeque::from([log]), counts, bytes, lease }
+    }
+
     fn push(&mut self, mut log: Log) {
-        self.pairs += log.pairs;
-        self.failed += log.failed;
+        self.counts += log.counts;
+        self.bytes += log.len() + size_of::<Log>();
         log.shrink();
         self.logs.push_back(log);
     }
@@ -373,6 +398,7 @@ mod tests {
     use tokio::runtime::Builder;
 
     use super::*;
+    use crate::reference::budget::Budget;
     use crate::reference::engine::Semantics;
     use crate::reference::flat::FlatComparer;
     use crate::reference::ignore::Ignore;
@@ -396,7 +422,8 @@ mod tests {
     /// Sends `body` in parts of `step` bytes. Returns whether each pair matched, or the status.
     fn ours(body: &[u8], step: usize, workers: usize) -> Result<Vec<bool>, StatusCode> {
         let pool = Arc::new(Pool::new(workers, Semantics::XmlCompareApi, Ratio(0.0)));
-        let mut batch = Batch::new(pool);
+        let lease = Lease::new(Arc::new(Budget::new(u64::MAX)));
+        let mut batch = Batch::new(pool, lease, 1 << 30);
         let runtime = Builder::new_multi_thread().worker_threads(2).build().unwrap();
         let verdicts = runtime.block_on(async move {
             for part in body.chunks(step) {

@@ -1,6 +1,7 @@
 //! What the service refuses, and how it says so: a status and a line of plain text.
 
 use hyper::StatusCode;
+use serde_json::error::Category;
 use thiserror::Error;
 
 use crate::reference::json::Stop;
@@ -24,10 +25,30 @@ pub(super) enum Refusal {
     Truncated,
     #[error("the body is JSON of the wrong shape: {expected} (at byte {at})")]
     Shape { at: u64, expected: &'static str },
+    #[error("the body is not JSON: {0}")]
+    Json(String),
+    #[error("the body is JSON of the wrong shape: {0}")]
+    JsonShape(String),
+    #[error("the body does not inflate")]
+    Inflate,
+    #[error(
+        "`{0}` may not be fetched: `--allow-url` does not name its host, or it is no plain HTTP"
+    )]
+    Forbidden(String),
+    #[error("failed to fetch `{url}`: {why}")]
+    Fetch { url: String, why: String },
+    #[error("the login was answered with {0}")]
+    Login(u16),
+    #[error("there is no session of this id")]
+    NoSession,
     #[error("`{which}` is not acceptable XML: {malformed}")]
     Xml { which: &'static str, malformed: Malformed },
     #[error("the body is larger than {}", units::bytes(*.limit as f64))]
     TooLarge { limit: u64 },
+    #[error("a comparison is larger than {}", units::bytes(*.limit as f64))]
+    PairTooLarge { limit: u64 },
+    #[error("the service is at its limits; try again later")]
+    Busy,
     #[error("the body did not arrive in time")]
     Slow,
     #[error("the body could not be read")]
@@ -45,6 +66,19 @@ impl Refusal {
         }
     }
 
+    /// The bytes from `at` on are not UTF-8.
+    pub(super) fn not_json_at(at: usize) -> Self {
+        Self::NotJson { at: u64::try_from(at).unwrap_or(u64::MAX) }
+    }
+
+    pub(super) fn from_json(error: &serde_json::Error) -> Self {
+        match error.classify() {
+            Category::Data => Self::JsonShape(error.to_string()),
+            Category::Eof => Self::Truncated,
+            Category::Syntax | Category::Io => Self::Json(error.to_string()),
+        }
+    }
+
     pub(super) fn from_xml(which: Which, malformed: Malformed) -> Self {
         let which = match which {
             Which::First => "xml1",
@@ -55,14 +89,21 @@ impl Refusal {
 
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NoSession => StatusCode::NOT_FOUND,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Fetch { .. } => StatusCode::BAD_GATEWAY,
+            Self::Login(_) => StatusCode::UNAUTHORIZED,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::MediaType | Self::Encoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::NotJson { .. } | Self::Truncated | Self::Xml { .. } | Self::Aborted => {
-                StatusCode::BAD_REQUEST
-            }
-            Self::Shape { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NotJson { .. }
+            | Self::Truncated
+            | Self::Json(_)
+            | Self::Inflate
+            | Self::Xml { .. }
+            | Self::Aborted => StatusCode::BAD_REQUEST,
+            Self::Shape { .. } | Self::JsonShape(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooLarge { .. } | Self::PairTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
         }
     }

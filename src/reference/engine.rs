@@ -13,7 +13,7 @@ use crate::units::{self, Ratio};
 /// Values that are open around a comparison in a batch: the request and its list.
 pub(super) const DEPTH_IN_BATCH: usize = 2;
 /// A request may have this many ignore rules per comparison and kind; each is tried on each path.
-const RULES_MAX: usize = 1_000;
+const RULES_MAX: usize = 100;
 /// A comparison of more than this leaves no memory behind.
 const KEPT_BYTES_MAX: usize = 1 << 20;
 
@@ -124,6 +124,19 @@ impl Engine {
         Ok(malformed)
     }
 
+    /// Compares two documents that came without JSON around them.
+    pub(super) fn compare_texts(
+        &mut self,
+        documents: [String; 2],
+        ignore: Ignore,
+        log: &mut Log,
+    ) -> Option<(Which, Malformed)> {
+        let same = documents[0] == documents[1];
+        self.bytes_max = self.bytes_max.max(documents[0].len() + documents[1].len());
+        self.item = Item { documents: documents.map(String::into_bytes), same, ignore };
+        self.note(log)
+    }
+
     #[inline]
     fn once(
         &mut self,
@@ -132,14 +145,19 @@ impl Engine {
         log: &mut Log,
     ) -> Result<Option<(Which, Malformed)>, Stop> {
         self.item.read(reader, depth)?;
+        Ok(self.note(log))
+    }
+
+    #[inline]
+    fn note(&mut self, log: &mut Log) -> Option<(Which, Malformed)> {
         match self.compare_item() {
             Ok(score) => {
                 log.push(score, &self.diffs);
-                Ok(None)
+                None
             }
             Err(malformed) => {
                 log.push_malformed();
-                Ok(Some(malformed))
+                Some(malformed)
             }
         }
     }
@@ -259,7 +277,7 @@ fn strings(
         b'n' => reader.word(b"null"),
         b'[' => reader.array(|reader| {
             if out.len() == RULES_MAX {
-                return Err(Stop::Shape(reader.at, "a comparison has at most 1000 ignore rules"));
+                return Err(Stop::Shape(reader.at, "a comparison has at most 100 ignore rules"));
             }
             let mut text = Vec::new();
             reader.expect_string(&mut text, otherwise)?;

@@ -16,8 +16,8 @@ use crate::reference::xml::{
 
 /// Two documents together may have this many different paths; a path takes about 250 bytes.
 const PATHS_MAX: usize = 1_000_000;
-/// Up to here a path is found by looking at all of them.
-const PATHS_FEW: usize = 24;
+/// Up to here a child is found by looking at all of its siblings.
+const CHILDREN_FEW: u32 = 24;
 
 const NONE: u32 = u32::MAX;
 
@@ -45,23 +45,27 @@ struct Piece {
     next: u32,
 }
 
-/// All paths of both documents, in the order in which they first appear.
+/// All paths of both documents, in the order in which they first appear, after the empty one.
 #[derive(Debug, Default)]
 struct Paths {
     nodes: Vec<Node>,
-    /// By parent and name, once there are more than [`PATHS_FEW`]. Ordered instead of hashed, so
-    /// that no choice of names makes it slow.
+    /// Children by parent and name, where there are more than [`CHILDREN_FEW`]. Ordered instead of
+    /// hashed, so that no choice of names makes it slow.
     index: BTreeMap<(u32, Box<[u8]>), u32>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Node {
     parent: u32,
-    /// The child that was asked for last: siblings of one name mostly follow each other.
-    recent: u32,
     /// In the document that had the path first.
     name: Span,
     name_side: usize,
+    children: u32,
+    first_child: u32,
+    /// The child before this one; the first child is the latest.
+    next_sibling: u32,
+    /// The child that was asked for last: siblings of one name mostly follow each other.
+    recent_child: u32,
     last: [Option<Element>; 2],
 }
 
@@ -78,10 +82,10 @@ impl FlatComparer {
     pub(super) fn same(&mut self, document: &[u8], ignore: &Ignore) -> Result<Score, Malformed> {
         self.paths.clear();
         self.read([document, document], 0)?;
-        let mut elements = self.paths.nodes.len();
+        let mut elements = self.paths.nodes.len() - 1;
         if !ignore.is_empty() {
             let documents = [document, document];
-            let nodes = 0..elements;
+            let nodes = 1..self.paths.nodes.len();
             elements = nodes.filter(|node| !self.is_ignored(*node, documents, ignore)).count();
         }
         Ok(Score { elements, equal: elements })
@@ -99,7 +103,7 @@ impl FlatComparer {
         self.read(documents, 0).map_err(|malformed| (Which::First, malformed))?;
         self.read(documents, 1).map_err(|malformed| (Which::Second, malformed))?;
         let (mut elements, mut equal) = ([0, 0], 0);
-        for index in 0..self.paths.nodes.len() {
+        for index in 1..self.paths.nodes.len() {
             if !ignore.is_empty() && self.is_ignored(index, documents, ignore) {
                 continue;
             }
@@ -115,7 +119,7 @@ impl FlatComparer {
         let Side { tokens, pieces, .. } = &mut self.sides[side];
         pieces.clear();
         let paths = &mut self.paths;
-        let mut builder = Builder { documents, side, paths, pieces, run: 0, current: NONE };
+        let mut builder = Builder { documents, side, paths, pieces, run: 0, current: ROOT };
         xml::read(documents[side], tokens, &mut builder)
     }
 
@@ -246,9 +250,13 @@ impl FlatComparer {
     }
 }
 
+/// The place of the empty path, which stands for the documents.
+const ROOT: u32 = 0;
+
 impl Paths {
     fn clear(&mut self) {
         self.nodes.clear();
+        self.nodes.push(Node::new(ROOT, Span::EMPTY, 0));
         if !self.index.is_empty() {
             self.index.clear();
         }
@@ -263,42 +271,58 @@ impl Paths {
         documents: [&[u8]; 2],
         side: usize,
     ) -> Result<u32, Flaw> {
+        let recent = self.nodes[wide(parent)].recent_child;
         let text = name.of(documents[side]);
-        let is_it =
-            |node: &Node| node.parent == parent && node.name.of(documents[node.name_side]) == text;
-        let recent = if parent == NONE { 0 } else { self.nodes[wide(parent)].recent };
-        if self.nodes.get(wide(recent)).is_some_and(is_it) {
+        if recent != NONE && self.name(recent, documents) == text {
             return Ok(recent);
         }
-        let known = if self.nodes.len() <= PATHS_FEW {
-            self.nodes.iter().position(is_it).map(narrow)
-        } else {
-            self.index_all(documents);
-            self.index.get(&(parent, Box::from(text))).copied()
-        };
-        let child = match known {
+        let child = match self.find(parent, text, documents) {
             Some(child) => child,
-            None if self.nodes.len() == PATHS_MAX => return Err(Flaw::TooManyPaths),
-            None => {
-                let child = narrow(self.nodes.len());
-                let last = [None; 2];
-                self.nodes.push(Node { parent, recent: NONE, name, name_side: side, last });
-                child
-            }
+            None if self.nodes.len() > PATHS_MAX => return Err(Flaw::TooManyPaths),
+            None => self.add(parent, name, documents, side),
         };
-        if parent != NONE {
-            self.nodes[wide(parent)].recent = child;
-        }
+        self.nodes[wide(parent)].recent_child = child;
         Ok(child)
     }
 
-    /// Brings the index up to date.
-    fn index_all(&mut self, documents: [&[u8]; 2]) {
-        for place in self.index.len()..self.nodes.len() {
-            let node = &self.nodes[place];
-            let name = Box::from(node.name.of(documents[node.name_side]));
-            self.index.insert((node.parent, name), narrow(place));
+    fn find(&self, parent: u32, name: &[u8], documents: [&[u8]; 2]) -> Option<u32> {
+        if self.nodes[wide(parent)].children > CHILDREN_FEW {
+            return self.index.get(&(parent, Box::from(name))).copied();
         }
+        self.children(parent).find(|child| self.name(*child, documents) == name)
+    }
+
+    fn add(&mut self, parent: u32, name: Span, documents: [&[u8]; 2], side: usize) -> u32 {
+        let child = narrow(self.nodes.len());
+        let mut node = Node::new(parent, name, side);
+        let above = &mut self.nodes[wide(parent)];
+        node.next_sibling = above.first_child;
+        above.first_child = child;
+        above.children += 1;
+        let children = above.children;
+        self.nodes.push(node);
+        if children > CHILDREN_FEW {
+            let late = if children == CHILDREN_FEW + 1 { children } else { 1 };
+            for child in self.children(parent).take(wide(late)).collect::<Vec<_>>() {
+                let name = Box::from(self.name(child, documents));
+                self.index.insert((parent, name), child);
+            }
+        }
+        child
+    }
+
+    fn name<'a>(&self, place: u32, documents: [&'a [u8]; 2]) -> &'a [u8] {
+        let node = &self.nodes[wide(place)];
+        node.name.of(documents[node.name_side])
+    }
+
+    fn children(&self, parent: u32) -> impl Iterator<Item = u32> {
+        let mut next = self.nodes[wide(parent)].first_child;
+        iter::from_fn(move || {
+            let child = (next != NONE).then_some(next)?;
+            next = self.nodes[wide(child)].next_sibling;
+            Some(child)
+        })
     }
 
     /// Writes a path as `/a/b`.
@@ -309,12 +333,27 @@ impl Paths {
         loop {
             path.extend(node.name.of(documents[node.name_side]).iter().rev());
             path.push(b'/');
-            if node.parent == NONE {
+            if node.parent == ROOT {
                 break;
             }
             node = &self.nodes[wide(node.parent)];
         }
         path.reverse();
+    }
+}
+
+impl Node {
+    fn new(parent: u32, name: Span, name_side: usize) -> Self {
+        Self {
+            parent,
+            name,
+            name_side,
+            children: 0,
+            first_child: NONE,
+            next_sibling: NONE,
+            recent_child: NONE,
+            last: [None; 2],
+        }
     }
 }
 
@@ -499,7 +538,7 @@ mod tests {
             let items = items.concat();
             format!("<r>{items}</r>")
         };
-        for n in [1, 5, 12, 13, 100] {
+        for n in [1, 5, 24, 25, 26, 100] {
             let (left, right) = (document(n, n), document(n, n - 1));
             let expected = format!(
                 "{}/{} ContentDifferent /r/e{}/v \"{}\"→\"{n}\"",

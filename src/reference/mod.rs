@@ -5,7 +5,9 @@
 //! faster than the services it stands for, so that what a run against it shows is the tool's own
 //! limit; and it can be made slower by a known share, so that a run can be shown to notice.
 
+mod answer;
 mod batch;
+mod budget;
 mod canonical;
 mod contract;
 mod engine;
@@ -13,7 +15,11 @@ mod flat;
 mod ignore;
 mod json;
 mod merge;
+mod metrics;
 mod pool;
+mod remote;
+mod request;
+mod routes;
 mod server;
 mod tree;
 mod tree_compare;
@@ -21,4 +27,5 @@ mod verdict;
 mod xml;
 
 pub use engine::Semantics;
+pub use remote::Host;
 pub use server::{ServeError, Server, Settings};

@@ -4,6 +4,8 @@
 //! A million answers as JSON would take 150 MB meanwhile; this log takes 3 bytes for a pair that
 //! matches and about 40 for one that does not, and the JSON is written while it is sent.
 
+use std::ops::AddAssign;
+
 /// What is different about a place in two documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DiffType {
@@ -53,6 +55,9 @@ pub(super) struct Score {
     pub(super) equal: usize,
 }
 
+/// Beyond this many bytes, no more differences of one pair are listed. The counts stay right.
+pub(super) const DIFF_BYTES_MAX: usize = 4 << 20;
+
 /// The differences of one pair, as the log stores them.
 #[derive(Debug, Default)]
 pub(super) struct Diffs(Vec<u8>);
@@ -74,6 +79,9 @@ impl Diffs {
         expected: Option<&[u8]>,
         actual: Option<&[u8]>,
     ) {
+        if self.0.len() > DIFF_BYTES_MAX {
+            return;
+        }
         self.0.push(kind as u8);
         push_number(&mut self.0, path.len());
         self.0.extend_from_slice(path);
@@ -94,24 +102,50 @@ const LAST: u8 = 4;
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Log {
     bytes: Vec<u8>,
-    pub(super) pairs: usize,
-    pub(super) failed: usize,
+    pub(super) counts: Counts,
+}
+
+/// How many pairs there were.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) matched: u64,
+    pub(super) different: u64,
+    pub(super) malformed: u64,
+}
+
+impl Counts {
+    pub(super) fn pairs(self) -> u64 {
+        self.compared() + self.malformed
+    }
+
+    pub(super) fn compared(self) -> u64 {
+        self.matched + self.different
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.matched += other.matched;
+        self.different += other.different;
+        self.malformed += other.malformed;
+    }
 }
 
 impl Log {
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
-        (self.pairs, self.failed) = (0, 0);
+        self.counts = Counts::default();
     }
 
     /// Notes a pair that could be compared.
     pub(super) fn push(&mut self, score: Score, diffs: &Diffs) {
-        self.pairs += 1;
         if diffs.is_empty() && score.equal == score.elements {
+            self.counts.matched += 1;
             self.bytes.push(EQUAL);
             push_number(&mut self.bytes, score.elements);
             return;
         }
+        self.counts.different += 1;
         self.bytes.push(DIFFERENT);
         push_number(&mut self.bytes, score.elements);
         push_number(&mut self.bytes, score.equal);
@@ -121,9 +155,12 @@ impl Log {
 
     /// Notes a pair that is not well-formed.
     pub(super) fn push_malformed(&mut self) {
-        self.pairs += 1;
-        self.failed += 1;
+        self.counts.malformed += 1;
         self.bytes.push(MALFORMED);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Gives back what was reserved and is not needed.

@@ -14,6 +14,9 @@ pub(super) const DEPTH_MAX: usize = 256;
 /// One element may have this many attributes.
 pub(super) const ATTRIBUTES_MAX: usize = 1_000;
 
+/// The names of an element and of all those around it may have this many bytes together. Each
+/// difference is reported with its path.
+pub(super) const PATH_BYTES_MAX: usize = 16 << 10;
 /// This many namespace declarations may be in scope at a place, where namespaces count.
 pub(super) const NAMESPACES_MAX: usize = 256;
 
@@ -39,6 +42,11 @@ impl Span {
 
     pub(super) fn is_empty(self) -> bool {
         self.start == self.end
+    }
+
+    #[inline]
+    pub(super) fn len(self) -> usize {
+        wide(self.end - self.start)
     }
 
     /// Leaves out the first `bytes`.
@@ -174,6 +182,8 @@ pub(super) enum Flaw {
     Doctype,
     #[error("elements nested deeper than {DEPTH_MAX}")]
     TooDeep,
+    #[error("a path of names longer than {PATH_BYTES_MAX} bytes")]
+    LongPath,
     #[error("more than {ATTRIBUTES_MAX} attributes on one element")]
     TooManyAttributes,
     #[error("more than 1 000 000 different element paths")]
@@ -278,13 +288,15 @@ pub(super) fn read(
 ) -> Result<(), Malformed> {
     tokens.attributes.clear();
     tokens.open.clear();
-    let mut reader = Reader { bytes: document, at: 0, tokens };
+    let mut reader = Reader { bytes: document, at: 0, path_bytes: 0, tokens };
     reader.document(sink).map_err(|flaw| Malformed { at: reader.at, flaw })
 }
 
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// The names of all open elements together.
+    path_bytes: usize,
     tokens: &'a mut Tokens,
 }
 
@@ -342,6 +354,10 @@ impl Reader<'_> {
                         return Err(Flaw::TooDeep);
                     }
                     let range = self.attributes_since(first)?;
+                    self.path_bytes += name.len();
+                    if self.path_bytes > PATH_BYTES_MAX {
+                        return Err(Flaw::LongPath);
+                    }
                     self.tokens.open.push(name);
                     return sink.start(Tag { name, range, attributes: &self.tokens.attributes });
                 }
@@ -430,6 +446,7 @@ impl Reader<'_> {
     fn end_tag(&mut self, sink: &mut impl Sink) -> Result<(), Flaw> {
         self.at += 2;
         let name = self.tokens.open.pop().expect("only called while an element is open");
+        self.path_bytes -= name.len();
         let name = name.of(self.bytes);
         if !self.rest().starts_with(name) {
             return Err(Flaw::EndTag);
@@ -615,6 +632,7 @@ impl Reader<'_> {
             self.skip_class(NAME);
             match self.byte() {
                 Some(byte) if byte >= 0x80 => self.name_character(is_name)?,
+                Some(_) | None if self.at - start > PATH_BYTES_MAX => return Err(Flaw::LongPath),
                 Some(_) | None => return Ok(Span::new(start, self.at)),
             }
         }
@@ -844,6 +862,11 @@ mod tests {
         assert_eq!(check(wide(ATTRIBUTES_MAX + 1)).unwrap_err().flaw, Flaw::TooManyAttributes);
         let twice = wide(ATTRIBUTES_MAX - 1).replace("/>", " x7=''/>");
         assert_eq!(check(twice).unwrap_err().flaw, Flaw::RepeatedAttribute);
+        let named = |bytes: usize| format!("<a><{0}></{0}></a>", "b".repeat(bytes));
+        assert_eq!(check(named(PATH_BYTES_MAX - 1)), Ok(()));
+        assert_eq!(check(named(PATH_BYTES_MAX)).unwrap_err().flaw, Flaw::LongPath);
+        let attribute = format!("<a {}=''/>", "b".repeat(PATH_BYTES_MAX + 1));
+        assert_eq!(check(attribute).unwrap_err().flaw, Flaw::LongPath);
     }
 
     /// Pieces that make nearly well-formed documents more likely than arbitrary characters do.
