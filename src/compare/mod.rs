@@ -3,6 +3,7 @@
 //! A [`Comparison`] is everything a report may show, computed once: no format derives a number of its
 //! own. What decides, and how the error rate is shared among all that decides, is in [`decision`].
 
+pub mod confirmation;
 pub mod decision;
 mod promises;
 mod values;

@@ -216,7 +216,7 @@ pub fn inert(text: &str) -> String {
 }
 
 /// Text as code. Inside a code span only the backtick and the cell's bar mean anything.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     let safe: String = text
         .chars()
         .map(|c| match c {

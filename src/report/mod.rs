@@ -1,11 +1,12 @@
 //! Renders a comparison. Computes nothing: what two formats show was computed once, in `compare`.
 
+pub mod confirmation;
 pub mod json;
 pub mod markdown;
 pub mod terminal;
 mod words;
 
-pub use crate::report::words::revision;
+pub use crate::report::words::{revision, title};
 
 #[cfg(test)]
 mod tests;

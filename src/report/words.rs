@@ -13,6 +13,11 @@ pub(super) struct Headline {
     pub(super) text: String,
 }
 
+/// Returns the first line of a report, without its sign: what there is to say in one sentence.
+pub fn title(comparison: &Comparison) -> String {
+    headline(comparison).text
+}
+
 pub(super) fn headline(comparison: &Comparison) -> Headline {
     let (sign, text) = match &comparison.outcome {
         Outcome::NotMeasured(reason) => {

@@ -1,0 +1,228 @@
+//! Sets a second run, on another machine, against what the first one flagged.
+//!
+//! A runner can be biased in itself: the same two binaries once gave +27 % on one virtual machine and
+//! nothing on the next. Coins and launches cannot see that, as every launch shares the machine. So a
+//! flag is repeated on a fresh one, with the same seeds of the payload and fresh coins, and only what
+//! is flagged again is a regression. Only the flagged metrics decide there: a second chance for all
+//! the others to alarm is not what was asked.
+
+use crate::compare::decision::Verdict;
+use crate::compare::{CompareError, Comparison, Outcome, Promise, Row};
+use crate::metric::Metric;
+use crate::metric::gate::Policy;
+use crate::record::Run;
+
+/// Two runs of the same change, the second on the flags of the first.
+#[derive(Debug, Clone)]
+pub struct Confirmation {
+    /// What the first machine says.
+    pub first: Comparison,
+    /// What the second says, about the flagged metrics.
+    pub second: Comparison,
+    /// Every metric that the first run calls slower.
+    pub cells: Vec<Cell>,
+    /// Every limit that the first run finds broken, and whether the second does too.
+    pub promises: Vec<(Promise, Standing)>,
+    /// What follows from both.
+    pub outcome: Outcome,
+}
+
+/// A flagged metric of a scenario.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    /// As the first run has it.
+    pub first: Row,
+    /// As the second has it, if it measured it.
+    pub second: Option<Row>,
+    /// What follows.
+    pub standing: Standing,
+}
+
+/// What a second run makes of a flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is flagged again.
+    Confirmed,
+    /// It was measured, and is not.
+    Unconfirmed,
+    /// It was not measured again.
+    Unrepeated,
+}
+
+impl Confirmation {
+    /// Judges both runs, the second by the flags of the first.
+    pub fn of(first: &Run, second: &Run) -> Result<Self, CompareError> {
+        let first = Comparison::of(first)?;
+        let second = Comparison::of(&narrowed(second, &first))?;
+        let flagged = first.rows.iter().filter(|row| row.verdict() == Some(Verdict::Regressed));
+        let cells: Vec<Cell> = flagged.map(|row| cell(row, &second)).collect();
+        let promises: Vec<(Promise, Standing)> =
+            first.broken().map(|promise| (promise.clone(), kept(promise, &second))).collect();
+        let outcome = outcome(&first, &second, &cells, &promises);
+        Ok(Self { first, second, cells, promises, outcome })
+    }
+
+    /// Returns how many flags and broken limits have this standing.
+    pub fn count(&self, standing: Standing) -> usize {
+        let standings = self.cells.iter().map(|cell| cell.standing);
+        let standings = standings.chain(self.promises.iter().map(|(_, standing)| *standing));
+        standings.filter(|other| *other == standing).count()
+    }
+}
+
+/// Returns the names of the scenarios that a second run has to repeat, each once.
+pub fn flagged(comparison: &Comparison) -> Vec<String> {
+    let slower = comparison.rows.iter().filter(|row| row.verdict() == Some(Verdict::Regressed));
+    let named = |name: &String| {
+        slower.clone().any(|row| row.scenario == *name)
+            || comparison.broken().any(|promise| promise.scenario == *name)
+    };
+    comparison.method.scenarios.iter().filter(|name| named(name)).cloned().collect()
+}
+
+/// The run with only those metrics deciding that are flagged somewhere in `first`.
+fn narrowed(run: &Run, first: &Comparison) -> Run {
+    let mut run = run.clone();
+    let flagged = |metric: Metric| {
+        let mut rows = first.rows.iter().filter(|row| row.metric == metric);
+        rows.any(|row| row.verdict() == Some(Verdict::Regressed))
+    };
+    for (key, rule) in &mut run.gate.rules {
+        if rule.policy == Policy::Gate.key() && !Metric::from_key(key).is_some_and(flagged) {
+            Policy::Report.key().clone_into(&mut rule.policy);
+        }
+    }
+    run
+}
+
+fn cell(first: &Row, second: &Comparison) -> Cell {
+    let same = |row: &&Row| row.scenario == first.scenario && row.metric == first.metric;
+    let second = second.rows.iter().find(same).cloned();
+    let standing = match second.as_ref().and_then(Row::verdict) {
+        Some(Verdict::Regressed) => Standing::Confirmed,
+        Some(Verdict::Improved | Verdict::Unchanged | Verdict::Inconclusive) => {
+            Standing::Unconfirmed
+        }
+        None => Standing::Unrepeated,
+    };
+    Cell { first: first.clone(), second, standing }
+}
+
+fn kept(broken: &Promise, second: &Comparison) -> Standing {
+    let same = |promise: &&Promise| {
+        promise.scenario == broken.scenario && promise.limit.quantity == broken.limit.quantity
+    };
+    match second.promises.iter().find(same) {
+        Some(promise) if promise.measured.is_none() => Standing::Unrepeated,
+        Some(promise) if promise.holds() => Standing::Unconfirmed,
+        Some(_) => Standing::Confirmed,
+        None => Standing::Unrepeated,
+    }
+}
+
+/// A flag that could not be repeated keeps the gate shut, whatever became of the others: the second
+/// machine was asked and did not answer.
+fn outcome(
+    first: &Comparison,
+    second: &Comparison,
+    cells: &[Cell],
+    promises: &[(Promise, Standing)],
+) -> Outcome {
+    let flags = cells.len() + promises.len();
+    if flags == 0 {
+        return first.outcome.clone();
+    }
+    if let Outcome::NotMeasured(reason) = &second.outcome {
+        return Outcome::NotMeasured(format!("on the second machine: {reason}"));
+    }
+    let standings = cells.iter().map(|cell| cell.standing);
+    let standings: Vec<_> = standings.chain(promises.iter().map(|(_, it)| *it)).collect();
+    if standings.contains(&Standing::Confirmed) {
+        Outcome::Regressed
+    } else if standings.contains(&Standing::Unrepeated) {
+        let reason = "a flag of the first machine was not measured again on the second";
+        Outcome::NotMeasured(reason.to_owned())
+    } else {
+        // Slower on one machine and not on another is not shown to be equal either.
+        Outcome::Inconclusive
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::sample::{LEVEL, Level, paired};
+    use crate::record::{Ended, Side};
+
+    const SLOW: Level = Level { latency_us: 2_200, cpu_us: 600, ..LEVEL };
+
+    fn confirmation(second: &Run) -> Confirmation {
+        Confirmation::of(&paired(14, LEVEL, SLOW), second).unwrap()
+    }
+
+    fn standings(confirmation: &Confirmation) -> Vec<Standing> {
+        confirmation.cells.iter().map(|cell| cell.standing).collect()
+    }
+
+    #[test]
+    fn what_is_slower_on_both_machines_is_a_regression() {
+        let both = confirmation(&paired(14, LEVEL, SLOW));
+        assert!(standings(&both).iter().all(|it| *it == Standing::Confirmed), "{both:?}");
+        assert_eq!(both.outcome, Outcome::Regressed);
+        assert_eq!(flagged(&both.first), ["smoke"]);
+    }
+
+    #[test]
+    fn what_is_slower_on_one_machine_only_is_not() {
+        let one = confirmation(&paired(14, LEVEL, LEVEL));
+        assert!(standings(&one).iter().all(|it| *it == Standing::Unconfirmed), "{one:?}");
+        assert_eq!(one.outcome, Outcome::Inconclusive);
+        assert_eq!(one.count(Standing::Unconfirmed), one.cells.len());
+    }
+
+    #[test]
+    fn only_what_was_flagged_decides_again() {
+        let only_cpu = Level { cpu_us: 600, ..LEVEL };
+        let first = paired(14, LEVEL, only_cpu);
+        let other = Level { latency_us: 2_200, ..LEVEL };
+        let confirmation = Confirmation::of(&first, &paired(14, LEVEL, other)).unwrap();
+        let decided: Vec<_> =
+            confirmation.second.rows.iter().filter(|row| row.verdict().is_some()).collect();
+        assert!(decided.iter().all(|row| row.metric == Metric::Cpu), "{decided:?}");
+        assert_eq!(confirmation.outcome, Outcome::Inconclusive);
+    }
+
+    #[test]
+    fn a_flag_that_was_not_repeated_is_not_forgotten() {
+        let check = |change: fn(&mut Run), expected: &str| {
+            let mut second = paired(14, LEVEL, SLOW);
+            change(&mut second);
+            let Outcome::NotMeasured(reason) = confirmation(&second).outcome else {
+                panic!("measured")
+            };
+            assert!(reason.contains(expected), "{reason}");
+        };
+        check(|run| run.scenarios.clear(), "nothing was measured");
+        check(|run| run.ended = Some(Ended::Interrupted), "interrupted");
+        check(|run| run.scenarios[0].name = "other".to_owned(), "not measured again");
+        let failed = |run: &mut Run| {
+            let reason = "connection refused".to_owned();
+            run.ended = Some(Ended::Failed { side: Side::Head, scenario: None, reason });
+        };
+        check(failed, "connection refused");
+    }
+
+    #[test]
+    fn a_limit_that_breaks_on_both_machines_is_broken() {
+        let promising = |limit: &str| {
+            let mut run = paired(14, LEVEL, LEVEL);
+            run.scenarios[0].limits.insert("throughput".to_owned(), limit.to_owned());
+            run
+        };
+        let first = promising(">= 9000000 pairs/s");
+        let twice = Confirmation::of(&first, &first).unwrap();
+        assert_eq!(twice.outcome, Outcome::Regressed);
+        let once = Confirmation::of(&first, &promising(">= 1 pairs/s")).unwrap();
+        assert_eq!(once.outcome, Outcome::Inconclusive);
+    }
+}
