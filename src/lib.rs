@@ -27,6 +27,7 @@ pub mod profile;
 pub mod record;
 pub mod reference;
 pub mod report;
+pub mod runner;
 pub mod scenario;
 pub mod stats;
 pub mod target;

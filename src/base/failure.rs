@@ -74,13 +74,13 @@ pub enum BaseError {
         /// The system's reason.
         source: io::Error,
     },
-    /// The base does not build.
-    #[error("`{build}` failed for base {commit}: {status}\n\nthe end of `{}`:{tail}", log.display(), tail = indented(tail))]
+    /// A version does not build.
+    #[error("`{build}` failed for {what}: {status}\n\nthe end of `{}`:{tail}", log.display(), tail = indented(tail))]
     BuildFailed {
         /// The command.
         build: String,
-        /// The commit.
-        commit: String,
+        /// Which version: `head`, or `base` and its commit.
+        what: String,
         /// How it ended.
         status: String,
         /// All its output.

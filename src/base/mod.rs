@@ -102,6 +102,58 @@ pub fn checkout(
     Ok(Built { dir: place.tree().join(prefix), commit, cached, _in_use: lock })
 }
 
+/// Builds the checkout itself with `build_command`, which is given to `/bin/sh` and run in `dir`. All
+/// output goes to `log`, which is replaced; `progress` hears the latest line of it.
+pub fn build_head(
+    dir: &Path,
+    build_command: &str,
+    log: &Path,
+    cancel: &Cancel,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(), BaseError> {
+    let mut shell = Command::new("/bin/sh");
+    run_build(shell.current_dir(dir), build_command, "head", log, cancel, progress)
+}
+
+fn run_build(
+    shell: &mut Command,
+    build: &str,
+    what: &str,
+    log: &Path,
+    cancel: &Cancel,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(), BaseError> {
+    let out = File::create(log).map_err(files(log))?;
+    let err = out.try_clone().map_err(files(log))?;
+    let child = shell
+        .args(["-c", build])
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(out)
+        .stderr(err)
+        .spawn()
+        .map_err(|source| BaseError::NotStarted { program: "/bin/sh".to_owned(), source })?;
+    let mut last = None;
+    let status = Builder(child).wait(cancel, || {
+        let line = last_lines(log, 1).pop();
+        if line != last {
+            let line = line.as_deref().unwrap_or_default();
+            progress(&format!("building {what}: {line}"));
+        }
+        last = line;
+    })?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(BaseError::BuildFailed {
+        build: build.to_owned(),
+        what: what.to_owned(),
+        status: status.to_string(),
+        tail: last_lines(log, TAIL_LINES),
+        log: log.to_owned(),
+    })
+}
+
 /// The files of one build: a folder, and beside it marker, log and lock.
 struct Place {
     cache_dir: PathBuf,
@@ -171,40 +223,14 @@ impl Place {
         cancel: &Cancel,
         progress: &mut dyn FnMut(&str),
     ) -> Result<(), BaseError> {
-        let log = self.file("log");
-        let out = File::create(&log).map_err(files(&log))?;
-        let err = out.try_clone().map_err(files(&log))?;
-        let child = git::without_local_variables(&mut Command::new("/bin/sh"))
-            .args(["-c", build])
+        let mut shell = Command::new("/bin/sh");
+        git::without_local_variables(&mut shell)
             .current_dir(self.tree().join(prefix))
             // Would put the base where head is, and then head would be compared with itself.
             .env_remove("CARGO_TARGET_DIR")
-            .env_remove("CARGO_BUILD_TARGET_DIR")
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(out)
-            .stderr(err)
-            .spawn()
-            .map_err(|source| BaseError::NotStarted { program: "/bin/sh".to_owned(), source })?;
-        let mut last = None;
-        let status = Builder(child).wait(cancel, || {
-            let line = last_lines(&log, 1).pop();
-            if line != last {
-                let line = line.as_deref().unwrap_or_default();
-                progress(&format!("building base {}: {line}", short(commit)));
-            }
-            last = line;
-        })?;
-        if status.success() {
-            return Ok(());
-        }
-        Err(BaseError::BuildFailed {
-            build: build.to_owned(),
-            commit: commit.to_owned(),
-            status: status.to_string(),
-            tail: last_lines(&log, TAIL_LINES),
-            log,
-        })
+            .env_remove("CARGO_BUILD_TARGET_DIR");
+        let what = format!("base {}", short(commit));
+        run_build(&mut shell, build, &what, &self.file("log"), cancel, progress)
     }
 
     fn mark(&self, commit: &str) -> Result<(), BaseError> {

@@ -3,16 +3,27 @@
 //! One file a subcommand; the only place, beside `main`, that prints.
 
 mod baseline;
+mod compare;
 mod init;
 mod output;
 mod payload;
 mod report;
+mod run;
 mod serve;
+mod suite;
+mod watch;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use crate::base::BaseError;
+use crate::cancel::Cancel;
+use crate::runner::RunnerError;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -25,9 +36,11 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Baseline(baseline::Args),
+    Compare(compare::Args),
     Init(init::Args),
     Payload(payload::Args),
     Report(report::Args),
+    Run(run::Args),
     Serve(serve::Args),
 }
 
@@ -56,9 +69,11 @@ impl From<Exit> for ExitCode {
 pub fn run(cli: &Cli, out: &mut impl Write) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Baseline(args) => baseline::run(args, out),
+        Command::Compare(args) => compare::run(args, out),
         Command::Init(args) => init::run(args, out),
         Command::Payload(args) => payload::run(args, out),
         Command::Report(args) => report::run(args, out),
+        Command::Run(args) => run::run(args, out),
         Command::Serve(args) => serve::run(args, out),
     }
 }
@@ -68,7 +83,31 @@ pub fn explain(error: &anyhow::Error) -> (String, Exit) {
     if is_closed_pipe(error) {
         return ("the reader of the output went away".to_owned(), Exit::Usage);
     }
-    (format!("{error:#}"), Exit::Usage)
+    (format!("{error:#}"), if could_not_measure(error) { Exit::NotMeasured } else { Exit::Usage })
+}
+
+/// Whether everything was written as it should be, and the measurement failed all the same.
+fn could_not_measure(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.is::<RunnerError>()
+            || matches!(
+                cause.downcast_ref::<BaseError>(),
+                Some(BaseError::BuildFailed { .. } | BaseError::Cancelled)
+            )
+    })
+}
+
+/// Returns the flag that Ctrl-C and SIGTERM raise. The second signal ends the program at once, and
+/// the targets' guards do the rest.
+fn interrupt() -> anyhow::Result<Cancel> {
+    const ENDED_BY_SIGNAL: i32 = 130;
+    let cancel = Cancel::default();
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_shutdown(signal, ENDED_BY_SIGNAL, cancel.flag())
+            .and_then(|_| flag::register(signal, cancel.flag()))
+            .context("failed to listen for Ctrl-C")?;
+    }
+    Ok(cancel)
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {

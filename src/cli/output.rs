@@ -3,11 +3,14 @@
 use std::env;
 use std::io;
 use std::io::{IsTerminal as _, Write};
+use std::path::Path;
 
 use anyhow::Context as _;
 
 use crate::cli::Exit;
 use crate::compare::{Comparison, Outcome};
+use crate::record;
+use crate::record::Run;
 use crate::report::terminal::{Paint, Screen};
 use crate::report::{json, markdown, terminal};
 
@@ -31,6 +34,14 @@ pub(super) enum FailOn {
     Inconclusive,
     /// Nothing that was measured
     Never,
+}
+
+/// Writes the run and its reports into `folder`: `run.json`, `report.md`, `report.json`.
+pub(super) fn keep(folder: &Path, run: &Run, comparison: &Comparison) -> anyhow::Result<()> {
+    run.save(&folder.join("run.json"))?;
+    record::write_atomically(&folder.join("report.md"), markdown::render(comparison).as_bytes())?;
+    record::write_atomically(&folder.join("report.json"), json::render(comparison).as_bytes())?;
+    Ok(())
 }
 
 /// Writes the comparison in a form.

@@ -1,0 +1,60 @@
+//! Measures one build alone: its numbers, and whether its limits hold.
+
+use std::io::Write;
+
+use crate::cli::output::{self, FailOn, Format};
+use crate::cli::suite::{self, Selection};
+use crate::cli::watch::{Patience, Watch};
+use crate::cli::{Exit, interrupt};
+use crate::compare::Comparison;
+use crate::runner::{self, Plan};
+use crate::scenario::Origin;
+
+/// Run scenarios against one build and check its limits
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Command that starts the target, instead of the configuration's
+    #[arg(long, value_name = "CMD")]
+    start: Option<String>,
+    /// Launches of the target [default: 5, or the configuration's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    launches: Option<u16>,
+    #[command(flatten)]
+    selection: Selection,
+    /// Form of the report on standard output
+    #[arg(long, value_enum, default_value_t = Format::Terminal)]
+    format: Format,
+}
+
+/// Runs the scenarios, keeps the run, prints it; a broken limit decides the exit code.
+pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let mut suite = args.selection.suite()?;
+    if let Some(launches) = args.launches {
+        suite.sampling.launches = launches.into();
+    }
+    let coins = args.selection.coins()?;
+    args.selection.prepare_out()?;
+    let cancel = interrupt()?;
+    let revision = suite::head_revision(&suite.target)?;
+    let head = match (&args.start, &suite.target.origin) {
+        (None, Origin::Attach(url)) => suite::attached(url, "head"),
+        (Some(start), _) => suite::started(&suite.target, start, &suite.target.dir, revision),
+        (None, Origin::Start(start)) => {
+            args.selection.build(&suite.target, &cancel)?;
+            suite::started(&suite.target, start, &suite.target.dir, revision)
+        }
+        (None, Origin::Embedded) => {
+            suite::started(&suite.target, &suite::embedded_start()?, &suite.target.dir, revision)
+        }
+    };
+    let logs = args.selection.out.join("logs");
+    let plan = Plan { suite: &suite, base: None, head, coins, logs };
+    let mut watch = Watch::new(args.selection.plain, Patience::Decided, "launch");
+    let run = runner::run(&plan, &mut watch, &cancel)?;
+    drop(watch);
+
+    let comparison = Comparison::of(&run)?;
+    output::keep(&args.selection.out.join("report"), &run, &comparison)?;
+    output::show(out, &comparison, args.format)?;
+    Ok(output::exit(&comparison.outcome, FailOn::Regression))
+}

@@ -1,0 +1,142 @@
+//! What the commands that measure have in common: which configuration, which scenarios, where the
+//! results go, and how a build is started.
+
+use std::env;
+use std::fs;
+use std::io;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+
+use crate::base;
+use crate::base::Tree;
+use crate::cancel::Cancel;
+use crate::config::{self, Choice};
+use crate::record::Revision;
+use crate::runner::{Build, Source};
+use crate::scenario::{Origin, Suite, Target};
+use crate::target;
+
+/// Flags that choose what is measured.
+#[derive(Debug, clap::Args)]
+pub(super) struct Selection {
+    /// Configuration file [default: the nearest `xmlperf.toml`, else the embedded reference API]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Scenario to run, from the configuration or shipped (smoke, nominal); may be repeated
+    #[arg(long = "scenario", value_name = "NAME")]
+    scenarios: Vec<String>,
+    /// Seed of the payloads, instead of the configuration's
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Seed of the coins that order the launches [default: drawn afresh, and recorded]
+    #[arg(long, value_name = "N")]
+    coins: Option<u64>,
+    /// Folder for the run, the reports and the target's output
+    #[arg(long, value_name = "DIR", default_value = ".xmlperf")]
+    pub(super) out: PathBuf,
+    /// Plain lines on standard error, even on a terminal
+    #[arg(long)]
+    pub(super) plain: bool,
+    /// Measure what is built already, without running `[target] build` in the checkout
+    #[arg(long)]
+    no_build: bool,
+}
+
+impl Selection {
+    /// Reads the configuration that is in force.
+    pub(super) fn suite(&self) -> anyhow::Result<Suite> {
+        let choice = Choice { scenarios: self.scenarios.clone(), seed: self.seed };
+        let here = env::current_dir().context("failed to find the current folder")?;
+        let path = self.config.clone().or_else(|| config::find(&here));
+        Ok(match path {
+            Some(path) => config::load(&path, &choice)?,
+            None => config::embedded(&here, &choice)?,
+        })
+    }
+
+    /// Returns the seed of the coins: the one that was given, or a fresh one.
+    pub(super) fn coins(&self) -> anyhow::Result<u64> {
+        if let Some(coins) = self.coins {
+            return Ok(coins);
+        }
+        let mut bytes = [0; 4];
+        rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
+            .context("failed to draw the seed of the coins")?;
+        Ok(u32::from_ne_bytes(bytes).into())
+    }
+
+    /// Builds the checkout, if there is a command for it and nobody forbade it.
+    pub(super) fn build(&self, target: &Target, cancel: &Cancel) -> anyhow::Result<()> {
+        let Some(build) = target.build.as_ref().filter(|_| !self.no_build) else { return Ok(()) };
+        let logs = self.out.join("logs");
+        fs::create_dir_all(&logs).context("failed to create the folder for logs")?;
+        let log = logs.join("build-head.log");
+        let progress = &mut |line: &str| drop(note(line));
+        Ok(base::build_head(&target.dir, build, &log, cancel, progress)?)
+    }
+
+    /// Makes the folder for results, and keeps it out of the user's repository.
+    pub(super) fn prepare_out(&self) -> anyhow::Result<()> {
+        let failed = || format!("failed to create `{}`", self.out.display());
+        fs::create_dir_all(&self.out).with_context(failed)?;
+        let ignore = self.out.join(".gitignore");
+        if !ignore.exists() {
+            fs::write(ignore, "*\n").with_context(failed)?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns what is in the checkout now.
+pub(super) fn head_revision(target: &Target) -> anyhow::Result<Revision> {
+    // Outside of a repository a build has no commit, and can be measured all the same.
+    let commit = base::commit(&target.dir, "HEAD").ok();
+    let dirty = commit.is_some() && base::tree(&target.dir)? == Tree::Changed;
+    Ok(Revision { label: "head".to_owned(), commit, dirty, start: String::new() })
+}
+
+/// Says something to the person who waits.
+pub(super) fn note(text: &str) -> io::Result<()> {
+    writeln!(io::stderr(), "{text}")
+}
+
+/// Returns the command that starts the embedded reference API: this program, told its port by a
+/// variable, with one worker so that two launches do the same work in the same order.
+pub(super) fn embedded_start() -> anyhow::Result<String> {
+    let program = env::current_exe().context("failed to find this program")?;
+    let program =
+        program.to_str().ok_or_else(|| anyhow!("the path of this program is not text"))?;
+    let program = shlex::try_quote(program).context("the path of this program holds a NUL")?;
+    Ok(format!("{program} serve --workers 1"))
+}
+
+/// Returns a build that is started by `start` in `dir`.
+pub(super) fn started(target: &Target, start: &str, dir: &Path, revision: Revision) -> Build {
+    let port_env = match &target.origin {
+        Origin::Embedded => Some("APP_PORT".to_owned()),
+        Origin::Start(_) | Origin::Attach(_) => target.port_env.clone(),
+    };
+    let command = target::Command {
+        start: start.to_owned(),
+        dir: dir.to_path_buf(),
+        env: target.env.clone(),
+        port_env,
+        ready: target.ready.clone(),
+        ready_timeout: target.ready_timeout,
+        stop_timeout: target.stop_timeout,
+        memory_bytes_max: target.memory_bytes_max,
+    };
+    Build {
+        revision: Revision { start: start.to_owned(), ..revision },
+        source: Source::Start(command),
+    }
+}
+
+/// Returns what runs already at `url`.
+pub(super) fn attached(url: &str, label: &str) -> Build {
+    let revision =
+        Revision { label: label.to_owned(), commit: None, dirty: false, start: url.to_owned() };
+    Build { revision, source: Source::Attach(url.to_owned()) }
+}

@@ -1,0 +1,119 @@
+//! Tells a person who waits what is being done: a bar on a terminal, calm lines elsewhere.
+
+use std::io;
+use std::io::{IsTerminal as _, Write as _};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::compare::Comparison;
+use crate::compare::decision::Verdict;
+use crate::metric::gate::Policy;
+use crate::record::Run;
+use crate::runner::{Next, Progress, Watcher};
+use crate::units;
+
+/// When a comparison may end before everything is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// When every metric that decides is decided.
+    Decided,
+    /// At the first regression.
+    FailFast,
+}
+
+/// Follows a run on standard error.
+pub(super) struct Watch {
+    bar: Option<ProgressBar>,
+    patience: Patience,
+    estimate: String,
+    noun: &'static str,
+}
+
+impl Watch {
+    /// A bar, if standard error is a terminal and nobody asked for plain lines.
+    pub(super) fn new(plain: bool, patience: Patience, noun: &'static str) -> Self {
+        let bar = (!plain && io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(4));
+            let style = ProgressStyle::with_template("{bar:20} {pos}/{len} {msg}");
+            bar.set_style(style.expect("the template is well written"));
+            bar.enable_steady_tick(Duration::from_millis(250));
+            bar
+        });
+        Self { bar, patience, estimate: String::new(), noun }
+    }
+
+    fn say(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.set_message(text.to_owned()),
+            // Nobody reads standard error if it cannot be written.
+            None => drop(writeln!(io::stderr(), "{text}")),
+        }
+    }
+
+    fn launched(&self, done: usize, of: usize, elapsed: Duration) {
+        let left = elapsed.div_f64(done as f64).mul_f64((of - done) as f64);
+        let left = format!("at most {} left", units::duration(left));
+        let noun = self.noun;
+        match &self.bar {
+            Some(bar) => {
+                bar.set_length(of as u64);
+                bar.set_position(done as u64);
+                bar.set_message(format!("{noun}s · {left} {}", self.estimate));
+            }
+            None if done == 1 => {
+                self.say(&format!("first {noun} took {}, {left}", units::duration(elapsed)));
+            }
+            None => {}
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Watcher for Watch {
+    fn progress(&mut self, progress: Progress<'_>) {
+        match progress {
+            Progress::Preparing { scenario } => self.say(&format!("preparing `{scenario}`")),
+            Progress::Launching { launch, of } => {
+                if let Some(bar) = &self.bar {
+                    bar.set_length(of as u64);
+                    bar.set_position(launch as u64);
+                }
+            }
+            Progress::Driving { scenario } => {
+                if let Some(bar) = &self.bar {
+                    bar.set_message(format!("{}s · `{scenario}` {}", self.noun, self.estimate));
+                }
+            }
+            Progress::Launched { done, of, elapsed } => self.launched(done, of, elapsed),
+        }
+    }
+
+    fn look(&mut self, run: &Run) -> Next {
+        // A record that cannot be judged is reported, with its reason, when the run has ended.
+        let Ok(comparison) = Comparison::of(run) else { return Next::Continue };
+        let gating = comparison.rows.iter().filter(|row| row.rule.policy == Policy::Gate);
+        let changes = gating.filter_map(|row| {
+            let change = units::change(row.change()?.estimate_ln);
+            Some(format!("{} {} {change}", row.scenario, row.metric))
+        });
+        self.estimate = format!("· {}", changes.collect::<Vec<_>>().join(", "));
+        if self.bar.is_none() {
+            let elapsed = units::time_ns(units::exact(run.wall_ns));
+            self.say(&format!(
+                "{} launch pairs, {elapsed} {}",
+                comparison.method.launches, self.estimate
+            ));
+        }
+        let failed =
+            self.patience == Patience::FailFast && comparison.count(Verdict::Regressed) > 0;
+        if failed || comparison.is_decided() { Next::Stop } else { Next::Continue }
+    }
+}

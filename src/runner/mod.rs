@@ -1,0 +1,324 @@
+//! Runs launches in the order that the statistics ask for, and keeps everything they yield.
+//!
+//! With a base, the unit is the launch pair: one fresh process of each build, alive together, driven
+//! in turn in short slices. Which one comes first is drawn by coin, for the launches and for every
+//! pair of slices; that coin, not any assumption about the machine, is what makes the test exact when
+//! nothing changed. The runner does not know when to stop: after each look it asks its [`Watcher`].
+
+mod machine;
+mod prepared;
+mod trial;
+
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use thiserror::Error;
+
+use crate::cancel::Cancel;
+use crate::payload;
+use crate::record;
+use crate::record::{Ended, LaunchPair, Run, ScenarioRun, Side, Trials};
+use crate::runner::prepared::Prepared;
+use crate::runner::trial::{Driven, Failure, Launched};
+use crate::scenario::{Cpus, Suite};
+use crate::target;
+use crate::target::{CpuSet, Pinned, Placement, Target};
+use crate::units;
+
+/// One build, and how it comes to life.
+#[derive(Debug, Clone)]
+pub struct Build {
+    /// What it is called in reports.
+    pub revision: record::Revision,
+    /// How it is reached.
+    pub source: Source,
+}
+
+/// How a build is reached.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// It is started afresh for every launch.
+    Start(target::Command),
+    /// It runs already at this address; a launch is then only a stretch of time.
+    Attach(String),
+}
+
+/// Everything a run needs.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// What is done.
+    pub suite: &'a Suite,
+    /// What is compared against, if anything.
+    pub base: Option<Build>,
+    /// What is measured.
+    pub head: Build,
+    /// Seed of the coins.
+    pub coins: u64,
+    /// Where the targets' output goes.
+    pub logs: PathBuf,
+}
+
+/// Whether a run goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Another launch.
+    Continue,
+    /// Everything that matters is known.
+    Stop,
+}
+
+/// What a run is doing, for a person who waits.
+#[derive(Debug, Clone, Copy)]
+pub enum Progress<'a> {
+    /// The payloads of a scenario are being made.
+    Preparing {
+        /// The scenario's name.
+        scenario: &'a str,
+    },
+    /// A launch, or a launch pair, begins.
+    Launching {
+        /// Its number, from 0.
+        launch: usize,
+        /// How many there are at most.
+        of: usize,
+    },
+    /// A scenario begins.
+    Driving {
+        /// The scenario's name.
+        scenario: &'a str,
+    },
+    /// A launch, or a launch pair, has ended.
+    Launched {
+        /// How many have.
+        done: usize,
+        /// How many there are at most.
+        of: usize,
+        /// Time since the first began.
+        elapsed: Duration,
+    },
+}
+
+/// Follows a run, and says after a look whether it goes on.
+pub trait Watcher {
+    /// Hears what is being done.
+    fn progress(&mut self, progress: Progress<'_>);
+
+    /// Judges what was measured so far. Called after each launch pair that is a look, and with
+    /// `launch pairs = 0` never.
+    fn look(&mut self, run: &Run) -> Next;
+}
+
+/// Why a run could not begin. What goes wrong later is part of the run.
+#[derive(Debug, Error)]
+pub enum RunnerError {
+    /// The folder for the targets' output cannot be made.
+    #[error("failed to create `{path}` for the target's output")]
+    Logs {
+        /// The folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The processors cannot be told apart.
+    #[error("failed to place the load on a processor of its own")]
+    Placement(#[source] io::Error),
+    /// Somebody stopped it before there was anything to keep.
+    #[error("interrupted before the first launch")]
+    Interrupted,
+}
+
+/// Runs the plan. The record says why it ended, if it ended early; a failed launch is in it.
+pub fn run(
+    plan: &Plan<'_>,
+    watcher: &mut dyn Watcher,
+    cancel: &Cancel,
+) -> Result<Run, RunnerError> {
+    std::fs::create_dir_all(&plan.logs)
+        .map_err(|source| RunnerError::Logs { path: plan.logs.clone(), source })?;
+    let mut session = Session::new(plan, watcher, cancel)?;
+    let began = now();
+    let of = session.run.launches_asked;
+    for launch in 0..of {
+        if cancel.is_raised() {
+            session.run.ended = Some(Ended::Interrupted);
+            break;
+        }
+        watcher.progress(Progress::Launching { launch, of });
+        let outcome = match &plan.base {
+            Some(base) => session.launch_pair(base, watcher),
+            None => session.launch(watcher),
+        };
+        session.run.wall_ns = units::nanos(began.elapsed());
+        if let Err(failure) = outcome {
+            session.run.ended = Some(failure.ended(cancel));
+            break;
+        }
+        watcher.progress(Progress::Launched { done: launch + 1, of, elapsed: began.elapsed() });
+        let look = session.run.looks.contains(&(launch + 1));
+        if look && watcher.look(&session.run) == Next::Stop {
+            break;
+        }
+    }
+    Ok(session.run)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the runner measures how long a run takes")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+struct Session<'a> {
+    plan: &'a Plan<'a>,
+    prepared: Vec<Prepared>,
+    placement: Placement,
+    _pinned: Option<Pinned>,
+    coins: ChaCha8Rng,
+    cancel: &'a Cancel,
+    run: Run,
+}
+
+impl<'a> Session<'a> {
+    fn new(
+        plan: &'a Plan<'a>,
+        watcher: &mut dyn Watcher,
+        cancel: &'a Cancel,
+    ) -> Result<Self, RunnerError> {
+        let (placement, pinned) = place(plan.suite.target.cpus)?;
+        let mut prepared = Vec::new();
+        for scenario in &plan.suite.scenarios {
+            watcher.progress(Progress::Preparing { scenario: &scenario.name });
+            prepared.push(Prepared::new(scenario, &plan.suite.sampling));
+            if cancel.is_raised() {
+                return Err(RunnerError::Interrupted);
+            }
+        }
+        let run = blank(plan, &prepared);
+        let coins = ChaCha8Rng::seed_from_u64(plan.coins);
+        Ok(Self { plan, prepared, placement, _pinned: pinned, coins, cancel, run })
+    }
+
+    /// One launch of the head alone.
+    fn launch(&mut self, watcher: &mut dyn Watcher) -> Result<(), Failure> {
+        let head = self.start(Side::Head, &self.plan.head)?;
+        for (index, prepared) in self.prepared.iter().enumerate() {
+            watcher.progress(Progress::Driving { scenario: &prepared.scenario.name });
+            let driven = Driven::new(&head, prepared, self.cancel)?;
+            let trial = trial::single(driven, &self.plan.suite.sampling)?;
+            match &mut self.run.scenarios[index].trials {
+                Trials::Single(trials) => trials.push(trial),
+                Trials::Paired(_) => unreachable!("a run without a base has single trials"),
+            }
+        }
+        stop(head)
+    }
+
+    /// One launch of each build, alive together.
+    fn launch_pair(&mut self, base: &Build, watcher: &mut dyn Watcher) -> Result<(), Failure> {
+        let first = self.coin();
+        let (base, head) = match first {
+            Side::Base => {
+                let base = self.start(Side::Base, base)?;
+                (base, self.start(Side::Head, &self.plan.head)?)
+            }
+            Side::Head => {
+                let head = self.start(Side::Head, &self.plan.head)?;
+                (self.start(Side::Base, base)?, head)
+            }
+        };
+        for (index, prepared) in self.prepared.iter().enumerate() {
+            watcher.progress(Progress::Driving { scenario: &prepared.scenario.name });
+            let driven = |launched| Driven::new(launched, prepared, self.cancel);
+            let sides = [driven(&base)?, driven(&head)?];
+            let coins = &mut self.coins;
+            let sampling = &self.plan.suite.sampling;
+            let (base, head) = trial::paired(sides, sampling, &mut || flip(coins))?;
+            match &mut self.run.scenarios[index].trials {
+                Trials::Paired(pairs) => pairs.push(LaunchPair { first, base, head }),
+                Trials::Single(_) => unreachable!("a run with a base has launch pairs"),
+            }
+        }
+        stop(base)?;
+        stop(head)
+    }
+
+    fn start(&self, side: Side, build: &Build) -> Result<Launched, Failure> {
+        let log = self.plan.logs.join(format!("{}.log", side.name()));
+        let target = match &build.source {
+            Source::Start(command) => Target::start(command, &self.placement, &log, self.cancel),
+            Source::Attach(url) => {
+                let target = &self.plan.suite.target;
+                Target::attach(url, &target.ready, target.ready_timeout, self.cancel)
+            }
+        };
+        let target = target.map_err(|error| Failure::launch(side, &error))?;
+        Ok(Launched { side, target, log })
+    }
+
+    fn coin(&mut self) -> Side {
+        flip(&mut self.coins)
+    }
+}
+
+fn flip(coins: &mut ChaCha8Rng) -> Side {
+    if coins.next_u32() & 1 == 0 { Side::Base } else { Side::Head }
+}
+
+fn stop(launched: Launched) -> Result<(), Failure> {
+    let Launched { side, target, log: _ } = launched;
+    target.stop().map(|_| ()).map_err(|error| Failure::launch(side, &error))
+}
+
+/// Keeps target and load apart, where the machine has room: both builds share the target's
+/// processors, as only one of them is driven at a time. The load stays where it is pinned until the
+/// second value is dropped.
+fn place(cpus: Cpus) -> Result<(Placement, Option<Pinned>), RunnerError> {
+    let available = CpuSet::available().map_err(RunnerError::Placement)?;
+    match (cpus, available.split()) {
+        (Cpus::Auto, Some(split)) => {
+            let pinned = split.load.pin_thread().map_err(RunnerError::Placement)?;
+            Ok((Placement { cpus: Some(split.target) }, Some(pinned)))
+        }
+        (Cpus::Auto, None) | (Cpus::Shared, _) => Ok((Placement { cpus: None }, None)),
+    }
+}
+
+/// The record before the first launch.
+fn blank(plan: &Plan<'_>, prepared: &[Prepared]) -> Run {
+    let sampling = &plan.suite.sampling;
+    let paired = plan.base.is_some();
+    let scenario = |prepared: &Prepared| {
+        let scenario = &prepared.scenario;
+        let limits = scenario.limits.iter();
+        ScenarioRun {
+            name: scenario.name.clone(),
+            load: format!("{}, {}", scenario.kind.name(), scenario.load.words()),
+            payload: scenario.payload.digest(),
+            pairs_per_request: prepared.pairs,
+            limits: limits
+                .map(|limit| (limit.quantity.key().to_owned(), limit.to_string()))
+                .collect(),
+            trials: if paired { Trials::Paired(Vec::new()) } else { Trials::Single(Vec::new()) },
+        }
+    };
+    let last_look = sampling.looks.last().copied().expect("a suite has looks");
+    Run {
+        schema: record::SCHEMA,
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        started: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        wall_ns: 0,
+        seed: plan.coins,
+        generator: payload::GENERATOR_VERSION,
+        config: plan.suite.digest.clone(),
+        machine: machine::read(),
+        base: plan.base.as_ref().map(|base| base.revision.clone()),
+        head: plan.head.revision.clone(),
+        gate: (&plan.suite.gate).into(),
+        launches_asked: if paired { last_look } else { sampling.launches },
+        looks: if paired { sampling.looks.clone() } else { Vec::new() },
+        ended: None,
+        scenarios: prepared.iter().map(scenario).collect(),
+    }
+}
