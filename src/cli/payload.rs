@@ -12,7 +12,8 @@ use serde_json::json;
 
 use crate::cli::Exit;
 use crate::payload::{
-    self, Change, Corpus, Format, GENERATOR_VERSION, Mix, Preset, Recipe, Semantics, Spec, Stream,
+    self, Change, Corpus, Format, GENERATOR_VERSION, Kind, Mix, Preset, Recipe, Semantics, Spec,
+    Stream, Template,
 };
 
 /// Write a seeded request body
@@ -42,6 +43,9 @@ pub(super) struct Args {
     /// How the pairs are written
     #[arg(long, value_enum, default_value_t = Written::Json)]
     format: Written,
+    /// A request after a template of your own, in place of a format
+    #[arg(long, value_name = "FILE", conflicts_with = "format")]
+    template: Option<PathBuf>,
     /// Which request of the scenario, from 0
     #[arg(long, value_name = "INDEX", default_value_t = 0)]
     request: u64,
@@ -87,11 +91,12 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     if let Some(path) = &args.manifest {
         write_file(path, |file| write_manifest(&spec, args.request, file))?;
     }
-    let format = match args.format {
-        Written::Json => Format::Json,
-        Written::Ndjson => Format::Ndjson,
-        Written::Soap => Format::Soap,
-        Written::XmlDir => {
+    let stream = match (&args.template, args.format) {
+        (Some(path), _) => template_stream(spec, path, args.request)?,
+        (None, Written::Json) => Stream::file(&spec, Format::Json, args.request),
+        (None, Written::Ndjson) => Stream::file(&spec, Format::Ndjson, args.request),
+        (None, Written::Soap) => Stream::file(&spec, Format::Soap, args.request),
+        (None, Written::XmlDir) => {
             let Some(folder) = &args.output else {
                 bail!("`--format xml-dir` needs a folder\n\nhint: add `--output DIR`");
             };
@@ -100,8 +105,8 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
         }
     };
     match &args.output {
-        Some(path) => write_file(path, |file| write_body(&spec, format, args.request, file))?,
-        None => write_body(&spec, format, args.request, out)?,
+        Some(path) => write_file(path, |file| write_body(stream, file))?,
+        None => write_body(stream, out)?,
     }
     Ok(Exit::Fine)
 }
@@ -152,8 +157,18 @@ fn collect(folder: &Path, files: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> 
     Ok(())
 }
 
-fn write_body(spec: &Spec, format: Format, request: u64, out: &mut dyn Write) -> io::Result<()> {
-    let mut stream = Stream::file(spec, format, request);
+fn template_stream(spec: Spec, path: &Path, request: u64) -> anyhow::Result<Stream> {
+    let body = fs::read_to_string(path)
+        .with_context(|| format!("failed to read the template `{}`", path.display()))?;
+    let (content_type, headers, expectations) = (String::new(), Vec::new(), Vec::new());
+    let template = Template { content_type, headers, body, expectations };
+    let spec = spec
+        .with_template(template)
+        .with_context(|| format!("unusable template `{}`", path.display()))?;
+    Ok(Stream::new(&spec, Kind::Template, request))
+}
+
+fn write_body(mut stream: Stream, out: &mut dyn Write) -> io::Result<()> {
     let mut chunk = Vec::with_capacity(2 * payload::CHUNK_BYTES);
     while stream.next_into(&mut chunk) {
         out.write_all(&chunk)?;
@@ -337,6 +352,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let wrong = folder.path().join("wrong.xml");
         fs::write(&wrong, "<a>\n<b></a>").unwrap();
+        let template = folder.path().join("request.j2");
+        fs::write(&template, "one\n{{ paris }}").unwrap();
         let corpus = folder.path().to_str().unwrap();
         let said = |line: &[&str]| {
             let said = match payload(line).unwrap_err().downcast::<clap::Error>() {
@@ -355,6 +372,7 @@ mod tests {
             said(&["--mix", "depth=3", "--preset", "rss"]),
             said(&["--corpus", corpus]),
             said(&["--corpus", "/nowhere"]),
+            said(&["--template", template.to_str().unwrap()]),
             said(&["--format", "xml-dir"]),
             said(&["--format", "xml-dir", "--output", corpus]),
             said(&["--output", "/nowhere/at/all"]),
@@ -385,6 +403,8 @@ mod tests {
         unusable corpus `DIR`: `DIR/wrong.xml` line 2: an end tag that does not fit its start tag
         ────
         failed to read the corpus `/nowhere`: No such file or directory (os error 2)
+        ────
+        unusable template `DIR/request.j2`: line 2 of the template: undefined value: `paris` is undefined
         ────
         `--format xml-dir` needs a folder
 

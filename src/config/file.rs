@@ -185,7 +185,10 @@ impl File {
         let default_path = match kind {
             payload::Kind::XmlCompare => SINGLE_PATH,
             payload::Kind::XmlCompareBatch => BATCH_PATH,
-            payload::Kind::RawXml | payload::Kind::Soap11 | payload::Kind::Soap12 => "/",
+            payload::Kind::RawXml
+            | payload::Kind::Soap11
+            | payload::Kind::Soap12
+            | payload::Kind::Template => "/",
         };
         let path = self.request.path.as_ref().map_or(default_path, |path| &path.0).to_owned();
         // A request without a batch holds one XML pair, whatever the scenario asks of a batch.

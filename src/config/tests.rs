@@ -98,7 +98,7 @@ fn what_is_wrong_is_named_with_line_key_and_a_way_out() {
         name = "a"
     "#);
     insta::assert_snapshot!(refusal("[request]\nkind = \"grpc\"\n"), @r#"
-    xmlperf.toml:2:8: unknown request kind `grpc`; there are xml-compare, xml-compare-batch, raw-xml, soap11, soap12
+    xmlperf.toml:2:8: unknown request kind `grpc`; there are xml-compare, xml-compare-batch, raw-xml, soap11, soap12, template
 
         kind = "grpc"
     "#);

@@ -5,6 +5,7 @@ use thiserror::Error;
 use super::Kind;
 use super::answer::Reader;
 use super::soap;
+use super::template::Wanted;
 
 /// What a request must be answered with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +14,7 @@ pub struct Expected {
     verdicts: Verdicts,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Rule {
     /// Status 200, and one result.
     Single,
@@ -25,6 +26,10 @@ enum Rule {
     Soap,
     /// Any answer but one that says that the server broke.
     Survival,
+    /// What a user wants to see, and a status that says that all went well, if none is wanted.
+    Wanted(Vec<Wanted>),
+    /// The request could not be made, for this reason.
+    Unsendable(String),
 }
 
 /// One bit an XML pair.
@@ -91,6 +96,32 @@ pub enum Mismatch {
         /// How the body begins.
         body: String,
     },
+    /// A value is not what it should be.
+    #[error("expected `{expected}` at {place}, got {}", got.as_deref().unwrap_or("nothing"))]
+    Value {
+        /// Where it stands.
+        place: String,
+        /// What should stand there.
+        expected: String,
+        /// What stands there.
+        got: Option<String>,
+    },
+    /// There are more or fewer values than XML pairs.
+    #[error("expected {expected} values at {place}, got {got}")]
+    Values {
+        /// Where they stand.
+        place: String,
+        /// XML pairs in the request.
+        expected: usize,
+        /// Values in the answer.
+        got: usize,
+    },
+    /// The request was not the one that was asked for.
+    #[error("the request could not be made: {reason}")]
+    Unsendable {
+        /// Why.
+        reason: String,
+    },
     /// A number that every answer has is missing.
     #[error("expected `{name}` in the answer, got none")]
     Missing {
@@ -144,8 +175,14 @@ impl Expected {
             Kind::XmlCompareBatch => Rule::Batch,
             Kind::RawXml => Rule::Accepted,
             Kind::Soap11 | Kind::Soap12 => Rule::Soap,
+            Kind::Template => Rule::Unsendable("there is no template".to_owned()),
         };
         Self { rule, verdicts }
+    }
+
+    /// Expects what a user wants to see, if there is a request.
+    pub(super) fn wanted(wanted: Result<Vec<Wanted>, String>, verdicts: Verdicts) -> Self {
+        Self { rule: wanted.map_or_else(Rule::Unsendable, Rule::Wanted), verdicts }
     }
 
     /// Expects that the server answers, and says of itself no more than that it refuses.
@@ -165,20 +202,28 @@ impl Expected {
     /// load. Text that is not quite JSON may pass, where every verdict can be read in it.
     pub fn check(&self, status: u16, body: &[u8]) -> Result<(), Mismatch> {
         let refused = |expected| Mismatch::Status { expected, got: status, body: beginning(body) };
-        match self.rule {
+        let is_fine = (200..300).contains(&status);
+        match &self.rule {
             Rule::Single | Rule::Batch if status != 200 => Err(refused("200")),
             Rule::Single | Rule::Batch => self.check_results(body),
-            Rule::Accepted if !(200..300).contains(&status) => Err(refused("200 to 299")),
+            Rule::Accepted if !is_fine => Err(refused("200 to 299")),
             Rule::Survival if status >= 500 => Err(refused("below 500")),
             Rule::Accepted | Rule::Survival => Ok(()),
             Rule::Soap => match soap::read(body) {
                 soap::Answer::Fault { code, reason } => {
                     Err(Mismatch::Fault { status, code, reason })
                 }
-                _ if !(200..300).contains(&status) => Err(refused("200 to 299")),
+                _ if !is_fine => Err(refused("200 to 299")),
                 soap::Answer::Envelope => Ok(()),
                 soap::Answer::Other => Err(Mismatch::NoEnvelope { body: beginning(body) }),
             },
+            Rule::Wanted(wanted) if !is_fine && !wanted.iter().any(Wanted::is_status) => {
+                Err(refused("200 to 299"))
+            }
+            Rule::Wanted(wanted) => {
+                wanted.iter().try_for_each(|wanted| check_wanted(wanted, status, body))
+            }
+            Rule::Unsendable(reason) => Err(Mismatch::Unsendable { reason: reason.clone() }),
         }
     }
 
@@ -256,6 +301,25 @@ impl Expected {
         }
         Ok(())
     }
+}
+
+fn check_wanted(wanted: &Wanted, status: u16, body: &[u8]) -> Result<(), Mismatch> {
+    let (place, expected) = (wanted.place().to_owned(), wanted.values());
+    let mut got = wanted.find(status, body);
+    if expected.len() != 1 && got.len() != expected.len() {
+        return Err(Mismatch::Values { place, expected: expected.len(), got: got.len() });
+    }
+    for (index, expected) in expected.iter().enumerate() {
+        if got.get(index) != Some(expected) {
+            let place = match wanted.values().len() {
+                1 => place,
+                of => format!("value {} of {of} of {place}", index + 1),
+            };
+            let got = (index < got.len()).then(|| got.swap_remove(index));
+            return Err(Mismatch::Value { place, expected: expected.clone(), got });
+        }
+    }
+    Ok(())
 }
 
 /// What an answer says.

@@ -16,6 +16,7 @@ mod documents;
 mod draws;
 mod escape;
 mod expected;
+mod found;
 mod hostile;
 mod mix;
 #[cfg(test)]
@@ -26,6 +27,7 @@ mod quota;
 mod soap;
 mod spec;
 mod stream;
+mod template;
 mod truth;
 mod vocabulary;
 mod xml;
@@ -35,6 +37,7 @@ pub use expected::{Expected, Mismatch};
 pub use mix::{Distribution, Mix, MixError, Recipe};
 pub use spec::{Preset, Spec, SpecError};
 pub use stream::{CHUNK_BYTES, Format, Stream};
+pub use template::{Expectation, Template, TemplateError};
 pub use truth::{Change, Class, Semantics, Truth};
 
 use std::io::Write;
@@ -63,12 +66,20 @@ pub enum Kind {
     Soap11,
     /// As [`Soap11`](Self::Soap11), in SOAP 1.2.
     Soap12,
+    /// A user's own [`Template`]; the spec must have one.
+    Template,
 }
 
 impl Kind {
     /// Every kind, in the order in which they are offered.
-    pub const ALL: [Self; 5] =
-        [Self::XmlCompare, Self::XmlCompareBatch, Self::RawXml, Self::Soap11, Self::Soap12];
+    pub const ALL: [Self; 6] = [
+        Self::XmlCompare,
+        Self::XmlCompareBatch,
+        Self::RawXml,
+        Self::Soap11,
+        Self::Soap12,
+        Self::Template,
+    ];
 
     /// Returns the name that configuration and command line use.
     pub fn name(self) -> &'static str {
@@ -78,6 +89,7 @@ impl Kind {
             Self::RawXml => "raw-xml",
             Self::Soap11 => "soap11",
             Self::Soap12 => "soap12",
+            Self::Template => "template",
         }
     }
 
@@ -86,30 +98,10 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// Returns the media type of a request of this kind.
-    pub fn content_type(self) -> &'static str {
-        match self {
-            Self::XmlCompare | Self::XmlCompareBatch => "application/json",
-            Self::RawXml => "application/xml; charset=utf-8",
-            Self::Soap11 => "text/xml; charset=utf-8",
-            Self::Soap12 => "application/soap+xml; charset=utf-8; action=\"urn:xmlperf:request\"",
-        }
-    }
-
-    /// Returns the headers that a request of this kind has beside its media type.
-    pub fn headers(self) -> Vec<(String, String)> {
-        match self {
-            Self::Soap11 => {
-                vec![("SOAPAction".to_owned(), "\"urn:xmlperf:request\"".to_owned())]
-            }
-            Self::XmlCompare | Self::XmlCompareBatch | Self::RawXml | Self::Soap12 => Vec::new(),
-        }
-    }
-
     /// Returns how many XML pairs one request carries, where the spec asks for `pairs`.
     pub fn pairs(self, pairs: u64) -> u64 {
         match self {
-            Self::XmlCompareBatch => pairs,
+            Self::XmlCompareBatch | Self::Template => pairs,
             Self::XmlCompare | Self::RawXml | Self::Soap11 | Self::Soap12 => 1,
         }
     }
@@ -119,7 +111,7 @@ impl Kind {
 #[derive(Debug, Clone)]
 pub struct Message {
     /// The value of the header `Content-Type`.
-    pub content_type: &'static str,
+    pub content_type: String,
     /// Further headers, as name and value.
     pub headers: Vec<(String, String)>,
     /// The body; cheap to clone.
@@ -150,8 +142,8 @@ pub fn message(spec: &Spec, kind: Kind, index: u64) -> Message {
     let mut body = Vec::new();
     while stream.next_into(&mut body) {}
     Message {
-        content_type: kind.content_type(),
-        headers: kind.headers(),
+        content_type: spec.content_type(kind).to_owned(),
+        headers: spec.headers(kind),
         body: body.into(),
         expected: stream.into_expected(),
     }
@@ -210,7 +202,8 @@ mod tests {
                 assert!(!text.contains("Fault"), "{preset:?}");
             }
         }
-        let header = |kind: Kind| format!("{} {:?}", kind.content_type(), kind.headers());
+        let spec = Spec::depth_mix(42, 1);
+        let header = |kind| format!("{} {:?}", spec.content_type(kind), spec.headers(kind));
         insta::assert_snapshot!([header(Kind::Soap11), header(Kind::Soap12)].join("\n"), @r#"
         text/xml; charset=utf-8 [("SOAPAction", "\"urn:xmlperf:request\"")]
         application/soap+xml; charset=utf-8; action="urn:xmlperf:request" []
@@ -250,6 +243,52 @@ mod tests {
         right
         expected status below 500, got 502: `gone`
         ");
+    }
+
+    #[test]
+    fn a_template_makes_the_request_and_judges_the_answer() {
+        let template = Template {
+            content_type: "application/vnd.diff+json".to_owned(),
+            headers: vec![("X-Request".to_owned(), "1".to_owned())],
+            body: "[{% for p in pairs %}[{{ p.xml1 | tojson }}, {{ p.number }}],{% endfor %}0]"
+                .to_owned(),
+            expectations: vec![
+                Expectation::json("/same/*", "{{ pair.matched }}").unwrap(),
+                Expectation::json("/request", "{{ index }}").unwrap(),
+            ],
+        };
+        let spec = Spec::depth_mix(42, 3).with_template(template.clone()).unwrap();
+        assert_ne!(spec.digest(), Spec::depth_mix(42, 3).digest());
+        let message = message(&spec, Kind::Template, 1);
+        let body: serde_json::Value = serde_json::from_slice(&message.body).unwrap();
+        assert_eq!((&body[0][1], &body[2][1]), (&3.into(), &5.into()));
+        assert_eq!(
+            (message.content_type, message.headers),
+            (template.content_type, template.headers)
+        );
+        let said = |status, body: &str| match message.expected.check(status, body.as_bytes()) {
+            Ok(()) => "right".to_owned(),
+            Err(mismatch) => mismatch.to_string(),
+        };
+        let said = [
+            said(200, r#"{"same": [true, true, false], "request": 1}"#),
+            said(200, r#"{"same": [true, false, false], "request": 1}"#),
+            said(200, r#"{"same": [true, true], "request": 1}"#),
+            said(200, r#"{"same": [true, true, false]}"#),
+            said(200, "<html>"),
+            said(404, "no"),
+        ];
+        insta::assert_snapshot!(said.join("\n"), @r"
+        right
+        expected `true` at value 2 of 3 of /same/*, got false
+        expected 3 values at /same/*, got 2
+        expected `1` at /request, got nothing
+        expected 3 values at /same/*, got 0
+        expected status 200 to 299, got 404: `no`
+        ");
+        let missing = super::message(&Spec::depth_mix(42, 3), Kind::Template, 0);
+        let missing = missing.expected.check(200, b"").unwrap_err();
+        insta::assert_snapshot!(missing, @"the request could not be made: there is no template");
     }
 
     #[test]

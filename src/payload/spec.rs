@@ -1,5 +1,6 @@
 //! What to generate, with which seed, and how much of it goes into one request.
 
+use std::convert::Infallible;
 use std::iter;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use super::documents::Documents;
 use super::mix::{Mix, Recipe};
 use super::pairs::Pairs;
 use super::quota::Interleaved;
+use super::template::{Context, Filling, Template, TemplateError, Wanted};
 use super::truth::{Semantics, Truth};
 use super::{GENERATOR_VERSION, Kind};
 use crate::units;
@@ -159,6 +161,7 @@ pub struct Spec {
     pub semantics: Semantics,
     origin: Origin,
     recipe: Recipe,
+    template: Option<Arc<Template>>,
     source: Source,
 }
 
@@ -186,7 +189,8 @@ impl Spec {
                 Source::Documents(Arc::new(Documents::corpus(corpus, &recipe)))
             }
         };
-        Self { seed, pairs, semantics: Semantics::default(), origin, recipe, source }
+        let semantics = Semantics::default();
+        Self { seed, pairs, semantics, origin, recipe, template: None, source }
     }
 
     /// Returns the depth mix: 60 % of depth 2, 30 % of depth 3, 10 % of depth 5, and of each depth
@@ -219,9 +223,68 @@ impl Spec {
             }
             origin => {
                 let spec = Self::new(origin, recipe, self.seed, self.pairs);
-                Ok(Self { semantics: self.semantics, ..spec })
+                Ok(Self { semantics: self.semantics, template: self.template, ..spec })
             }
         }
+    }
+
+    /// Returns the spec with a template for requests of [`Kind::Template`], which has been filled
+    /// in once to see that it can be.
+    pub fn with_template(self, template: Template) -> Result<Self, TemplateError> {
+        let spec = Self { template: Some(Arc::new(template)), ..self };
+        spec.render(0).transpose()?;
+        Ok(spec)
+    }
+
+    /// Returns the media type of a request.
+    pub fn content_type(&self, kind: Kind) -> &str {
+        match (kind, &self.template) {
+            (Kind::XmlCompare | Kind::XmlCompareBatch, _) => "application/json",
+            (Kind::RawXml, _) => "application/xml; charset=utf-8",
+            (Kind::Soap11, _) => "text/xml; charset=utf-8",
+            (Kind::Soap12, _) => {
+                "application/soap+xml; charset=utf-8; action=\"urn:xmlperf:request\""
+            }
+            (Kind::Template, Some(template)) => &template.content_type,
+            (Kind::Template, None) => "application/octet-stream",
+        }
+    }
+
+    /// Returns the headers that a request has beside its media type.
+    pub fn headers(&self, kind: Kind) -> Vec<(String, String)> {
+        match (kind, &self.template) {
+            (Kind::Soap11, _) => {
+                vec![("SOAPAction".to_owned(), "\"urn:xmlperf:request\"".to_owned())]
+            }
+            (Kind::Template, Some(template)) => template.headers.clone(),
+            (
+                Kind::XmlCompare
+                | Kind::XmlCompareBatch
+                | Kind::RawXml
+                | Kind::Soap12
+                | Kind::Template,
+                _,
+            ) => Vec::new(),
+        }
+    }
+
+    /// Returns the template filled in for request number `index`, and what its answer must hold.
+    pub(super) fn render(
+        &self,
+        index: u64,
+    ) -> Option<Result<(String, Vec<Wanted>), TemplateError>> {
+        let template = self.template.as_ref()?;
+        let first = index.wrapping_mul(self.pairs);
+        let mut pairs = Vec::new();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let made: Result<(), Infallible> = self.for_each(first, self.pairs, |xml1, xml2, truth| {
+            let number = first.wrapping_add(u64::try_from(pairs.len()).unwrap_or(u64::MAX));
+            let matched = truth.matched(self.semantics);
+            pairs.push(Filling { number, xml1: text(xml1), xml2: text(xml2), matched });
+            Ok(())
+        });
+        let Ok(()) = made;
+        Some(template.render(&Context { index, seed: self.seed, pairs }))
     }
 
     /// Returns the name of the preset, or `mix` or `corpus`.
@@ -258,7 +321,7 @@ impl Spec {
     /// Returns what makes two runs comparable: a hash of the generator's version, of this spec, and
     /// of the first hundred XML pairs it makes. What the target means by "equal" is not in it.
     pub fn digest(&self) -> String {
-        let Self { seed, pairs, semantics: _, origin, recipe, source } = self;
+        let Self { seed, pairs, semantics: _, origin, recipe, template, source } = self;
         let mut hash = Sha256::new();
         let name = self.name();
         hash.update(format!("{GENERATOR_VERSION} {name} seed={seed} pairs={pairs}\n"));
@@ -273,6 +336,11 @@ impl Spec {
                 for document in corpus.documents() {
                     hash.update(Sha256::digest(document));
                 }
+            }
+        }
+        if let Some(template) = template {
+            for part in template.parts() {
+                hash.update(Sha256::digest(part));
             }
         }
         let mut json = Vec::new();

@@ -11,6 +11,7 @@ use super::escape;
 use super::expected::{Expected, Verdicts};
 use super::pairs::Pairs;
 use super::spec::Spec;
+use super::template::Wanted;
 use super::truth::Semantics;
 use super::xml::Document;
 
@@ -60,7 +61,8 @@ impl Frame {
         match kind {
             Kind::XmlCompare => Self::bare(Item::Json),
             Kind::XmlCompareBatch => Self::written(Format::Json),
-            Kind::RawXml => Self::bare(Item::First),
+            // A template is written as a whole: see `Stream::new`.
+            Kind::RawXml | Kind::Template => Self::bare(Item::First),
             Kind::Soap11 => Self {
                 head: r#"<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body>"#,
                 tail: "</soap:Body></soap:Envelope>",
@@ -103,12 +105,18 @@ pub struct Stream {
     verdicts: Verdicts,
     semantics: Semantics,
     is_hostile: bool,
+    /// A request that is made as a whole, or why it cannot be.
+    whole: Option<Result<(String, Vec<Wanted>), String>>,
     ended: bool,
 }
 
 impl Stream {
     /// Starts request number `index` (from 0).
     pub fn new(spec: &Spec, kind: Kind, index: u64) -> Self {
+        if kind == Kind::Template {
+            let whole = spec.render(index).map(|made| made.map_err(|error| error.to_string()));
+            return Self { whole, ..Self::start(spec, kind, Frame::of(kind), index) };
+        }
         match spec.requests(kind) {
             Some(requests) => Self::start(&requests, kind, Frame::bare(Item::First), index),
             None => Self::start(spec, kind, Frame::of(kind), index),
@@ -130,6 +138,7 @@ impl Stream {
             verdicts: Verdicts::default(),
             semantics: spec.semantics,
             is_hostile: spec.is_hostile(),
+            whole: None,
             ended: false,
         }
     }
@@ -139,6 +148,13 @@ impl Stream {
     pub fn next_into(&mut self, out: &mut Vec<u8>) -> bool {
         if self.ended {
             return false;
+        }
+        if self.kind == Kind::Template {
+            if let Some(Ok((body, _))) = &self.whole {
+                out.extend_from_slice(body.as_bytes());
+            }
+            self.ended = true;
+            return true;
         }
         if self.verdicts.len() == 0 {
             out.extend_from_slice(self.frame.head.as_bytes());
@@ -183,7 +199,9 @@ impl Stream {
         while self.verdicts.len() < self.total {
             self.verdicts.push(self.pairs.truth().matched(self.semantics));
         }
-        if self.is_hostile {
+        if let Some(whole) = self.whole {
+            Expected::wanted(whole.map(|(_, wanted)| wanted), self.verdicts)
+        } else if self.is_hostile {
             Expected::survival(self.verdicts)
         } else {
             Expected::of(self.kind, self.verdicts)

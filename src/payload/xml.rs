@@ -518,7 +518,7 @@ impl<'a> Parser<'a> {
         let text = self.document.at(place);
         for (at, _) in text.match_indices('&') {
             let reference = text[at + 1..].split_once(';').map_or("", |(name, _)| name);
-            if !is_reference(reference) {
+            if referred(reference).is_none() {
                 return Err(Fault { at: place.start + at, what: "`&` that begins no reference" });
             }
         }
@@ -526,13 +526,24 @@ impl<'a> Parser<'a> {
     }
 }
 
-fn is_reference(name: &str) -> bool {
-    let code = match name.strip_prefix("#x") {
-        Some(digits) => u32::from_str_radix(digits, 16).ok(),
-        None => name.strip_prefix('#').and_then(|digits| digits.parse().ok()),
+/// Returns the character that a reference stands for, without a declaration: `lt`, `#65`, `#x41`.
+pub(super) fn referred(name: &str) -> Option<char> {
+    let number = |digits: &str, radix| {
+        let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        let code = is_number.then(|| u32::from_str_radix(digits, radix).ok()).flatten();
+        code.and_then(char::from_u32).filter(|c| is_char(*c))
     };
-    ["lt", "gt", "amp", "quot", "apos"].contains(&name)
-        || code.and_then(char::from_u32).is_some_and(is_char)
+    match name {
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "amp" => Some('&'),
+        "quot" => Some('"'),
+        "apos" => Some('\''),
+        _ => match name.strip_prefix("#x") {
+            Some(digits) => number(digits, 16),
+            None => number(name.strip_prefix('#')?, 10),
+        },
+    }
 }
 
 /// Returns whether XML calls this white space.

@@ -62,7 +62,8 @@ impl Prepared {
                 .collect();
             let check: Arc<dyn Check> = Arc::<Truth>::clone(truth);
             let path = &self.scenario.path;
-            Request::post(path, &host, message.content_type, &headers, message.body.clone(), check)
+            let (kind, body) = (&message.content_type, message.body.clone());
+            Request::post(path, &host, kind, &headers, body, check)
         };
         self.messages.iter().map(request).collect()
     }
