@@ -1,5 +1,7 @@
 //! Writes XML pairs, and what is true of each.
 
+mod describe;
+
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -55,6 +57,9 @@ pub(super) struct Args {
     /// Where to write what is true of each XML pair, as one JSON object a line
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
+    /// Describe every preset by numbers and a sample instead, in markdown
+    #[arg(long, exclusive = true)]
+    describe: bool,
 }
 
 /// How the pairs are written.
@@ -87,6 +92,10 @@ fn after_help() -> String {
 
 /// Writes the pairs to `out` or a file, in constant memory, and the manifest beside it.
 pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
+    if args.describe {
+        describe::write(out)?;
+        return Ok(Exit::Fine);
+    }
     let spec = spec(args)?;
     if let Some(path) = &args.manifest {
         write_file(path, |file| write_manifest(&spec, args.request, file))?;
