@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cancel::Cancel;
+use crate::load;
 use crate::load::pacing::Stop;
 use crate::load::{Client, FailureKind, Settings};
 use crate::measure::Measurement;
@@ -173,6 +174,9 @@ impl<'a> Driven<'a> {
         let measurement = &mut self.measurement;
         let driven = self.client.drive(stop, &mut |exchange| measurement.record(exchange));
         let drive = driven.map_err(|error| self.failure(&chain(&error)))?;
+        if drive.ended == load::Ended::Cancelled {
+            return Err(self.failure("interrupted"));
+        }
         self.measurement.end_slice(drive.wall());
         self.check()
     }

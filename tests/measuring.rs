@@ -1,0 +1,160 @@
+//! The program from the outside: a target that is not ours, sound and broken in every way.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up must fail")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/compare_api.py");
+
+/// A folder with a configuration and a target whose path no other test shares.
+struct Checkout {
+    folder: TempDir,
+}
+
+impl Checkout {
+    fn new(sampling: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::copy(FIXTURE, folder.path().join("api.py")).unwrap();
+        let checkout = Self { folder };
+        let config = format!(
+            "[target]\nstart = \"{}\"\nport-env = \"APP_PORT\"\nready-timeout = \"3 s\"\n\
+             [sampling]\nwarm-up = \"20 ms\"\nload = \"60 ms\"\n{sampling}\n\
+             [[scenario]]\nname = \"tiny\"\npairs = 10\n",
+            checkout.start("")
+        );
+        fs::write(checkout.path().join("xmlperf.toml"), config).unwrap();
+        checkout
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn start(&self, flags: &str) -> String {
+        format!("python3 {}/api.py {flags}", self.path().display())
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xmlperf"));
+        command.args(args).current_dir(self.path()).env_remove("APP_PORT").stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// Processes that still run this checkout's target.
+    fn leftovers(&self) -> Vec<PathBuf> {
+        let script = self.path().join("api.py");
+        let script = script.to_str().unwrap();
+        let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
+        let runs_it = |process: &PathBuf| {
+            let line = fs::read(process.join("cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains(script)
+        };
+        processes.filter(runs_it).collect()
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn a_target_that_is_not_ours_is_measured_and_its_answers_are_checked() {
+    let checkout = Checkout::new("launches = 2");
+    let output = checkout.run(&["run", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["outcome"], "pass");
+    let value = |key: &str| {
+        let metrics = report["metrics"].as_array().unwrap();
+        let row = metrics.iter().find(|row| row["metric"] == key).unwrap();
+        row["head"].as_f64().unwrap()
+    };
+    assert!(value("cpu") > 1_000.0, "Python needs more than a microsecond a pair");
+    assert!(value("rss") > 1e6);
+    assert!(checkout.path().join(".xmlperf/report/run.json").is_file());
+    assert!(checkout.leftovers().is_empty());
+}
+
+#[test]
+fn base_and_head_of_one_program_are_not_called_different() {
+    let checkout = Checkout::new("looks = [10]");
+    let start = checkout.start("");
+    let output = checkout.run(&["compare", "--base-start", &start, "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["method"]["launches"], 10);
+    assert_eq!(report["method"]["mode"], "paired");
+    assert_ne!(report["outcome"], "regressed");
+
+    let again = checkout.run(&["report", "--format", "json"]);
+    assert_eq!(again.stdout, output.stdout, "a record is judged the same whenever it is read");
+    assert!(checkout.leftovers().is_empty());
+}
+
+#[test]
+fn what_is_wrong_with_a_target_is_said_and_leaves_nothing_behind() {
+    let checkout = Checkout::new("looks = [10]");
+    let check = |head: &str, expected: &[&str]| {
+        let base = checkout.start("");
+        let output =
+            checkout.run(&["compare", "--base-start", &base, "--head-start", head, "--plain"]);
+        let said = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(3), "{said}{}", text(&output.stderr));
+        for part in expected {
+            assert!(said.contains(part), "`{part}` is missing in:\n{said}");
+        }
+        assert!(checkout.leftovers().is_empty(), "{head}");
+    };
+    let with = |fault: &str| checkout.start(&format!("--fault {fault}"));
+    check("./no-such-program {port}", &["head: ", "no-such-program"]);
+    check(&with("exit"), &["head: ", "status 1", "cannot read settings.ini"]);
+    check(&with("never-ready"), &["not ready after 3", "503"]);
+    check(&with("status-500"), &["head in tiny", "500", "cannot reach the database"]);
+    check(&with("flip"), &["head in tiny", "XML pair 10 of 10", "matched"]);
+    check(&with("die"), &["status 7", "the disk is on fire"]);
+    check(&with("short"), &["head in tiny", "short body"]);
+}
+
+#[test]
+fn ctrl_c_keeps_what_was_measured_and_stops_what_was_started() {
+    let checkout = Checkout::new("launches = 2");
+    let hanging = checkout.start("--fault hang");
+    let child = checkout
+        .command(&["run", "--start", &hanging])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for(&checkout.path().join(".xmlperf/logs/head.log"), "hanging");
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("interrupted"), "{}", text(&output.stdout));
+    assert!(checkout.path().join(".xmlperf/report/run.json").is_file());
+    assert!(checkout.leftovers().is_empty());
+}
+
+/// Waits, at most a minute, until a file says something.
+fn wait_for(path: &Path, text: &str) {
+    for _ in 0..1_200 {
+        if fs::read_to_string(path).is_ok_and(|content| content.contains(text)) {
+            return;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    panic!("`{}` never said `{text}`", path.display());
+}
+
+fn interrupt(child: &Child) {
+    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
