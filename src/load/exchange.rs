@@ -14,10 +14,12 @@ pub struct Exchange {
     pub connection: usize,
     /// When it was to be sent: by the schedule, or when its connection was free (closed model).
     pub due_ns: u64,
-    /// When its first byte was about to be written.
+    /// When its first byte was about to be written; `done_ns`, if none ever was.
     pub sent_ns: u64,
     /// When the last byte of the answer was read, or the failure was seen.
     pub done_ns: u64,
+    /// How much later the client handed it out than it could have: the generator's own fault.
+    pub lag_ns: u64,
     /// Bytes written, head and body.
     pub request_bytes: u64,
     /// Bytes read, head, framing and body.

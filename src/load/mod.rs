@@ -7,12 +7,16 @@
 
 mod answer;
 mod client;
+mod engine;
 mod exchange;
 mod network;
 pub mod pacing;
 mod request;
+#[cfg(test)]
+mod simulation;
 
-pub use client::{Client, Drive, Ended, LoadError, Settings, Timeouts};
+pub use client::{Client, Drive, LoadError, Reuse, Settings, Timeouts};
 pub use exchange::{Exchange, Failure, FailureKind};
 pub use network::Address;
+pub use pacing::Ended;
 pub use request::{Check, Request, RequestError, Success};

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use rustix::io::Errno;
 use rustix::net::{
     self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
 };
+use rustix::thread;
 
 use crate::units;
 
@@ -196,6 +198,29 @@ impl Network for System {
             }
         }
         Ok(())
+    }
+}
+
+/// While it lives, waits of this thread end at the nanosecond asked for, not up to 50 µs later.
+///
+/// It is no setting for good: a target that is started by this thread would inherit it.
+pub(super) struct PreciseWaits {
+    before_ns: u64,
+}
+
+impl PreciseWaits {
+    /// Returns none where the system has no such setting: the lag of the generator will say so.
+    pub(super) fn begin() -> Option<Self> {
+        let before_ns = thread::current_timer_slack().ok()?;
+        thread::set_current_timer_slack(NonZeroU64::new(1)).ok()?;
+        Some(Self { before_ns })
+    }
+}
+
+impl Drop for PreciseWaits {
+    fn drop(&mut self) {
+        // It was accepted before; and a wait that is too precise harms nobody.
+        let _ = thread::set_current_timer_slack(NonZeroU64::new(self.before_ns));
     }
 }
 

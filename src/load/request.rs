@@ -129,6 +129,14 @@ impl Request {
         self.first.len() + self.rest.len()
     }
 
+    /// Returns the same request, which asks for its connection to be closed after the answer.
+    pub(super) fn closing(&self) -> Self {
+        let end = memchr::memmem::find(&self.first, b"\r\n\r\n");
+        let (head, rest) = self.first.split_at(end.expect("a head ends in an empty line") + 2);
+        let first = [head, b"Connection: close\r\n", rest].concat().into();
+        Self { first, ..self.clone() }
+    }
+
     /// Returns what is still to be sent when `written` bytes were.
     pub(super) fn unsent(&self, written: usize) -> [&[u8]; 2] {
         match self.first.get(written..) {

@@ -4,6 +4,8 @@
 //! agree, in an open one their difference is the queue that a stalled target builds up. Histograms
 //! can be merged; percentiles are read from them at the end and never merged.
 
+pub mod validity;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -46,6 +48,8 @@ pub struct Failures {
 pub struct Measurement {
     service: Histogram<u64>,
     response: Histogram<u64>,
+    lag: Histogram<u64>,
+    held_ns: u64,
     slices: Vec<Slice>,
     open: Slice,
     request_bytes: u64,
@@ -59,6 +63,8 @@ impl Default for Measurement {
         Self {
             service: histogram(),
             response: histogram(),
+            lag: histogram(),
+            held_ns: 0,
             slices: Vec::new(),
             open: Slice::default(),
             request_bytes: 0,
@@ -80,6 +86,8 @@ impl Measurement {
     pub fn record(&mut self, exchange: &Exchange) {
         self.request_bytes += exchange.request_bytes;
         self.response_bytes += exchange.response_bytes;
+        self.lag.saturating_record(exchange.lag_ns);
+        self.held_ns += exchange.service_ns();
         match &exchange.outcome {
             Ok(()) => {
                 let service_ns = exchange.service_ns();
@@ -107,6 +115,8 @@ impl Measurement {
         let same = "histograms of one make can be added";
         self.service.add(&other.service).expect(same);
         self.response.add(&other.response).expect(same);
+        self.lag.add(&other.lag).expect(same);
+        self.held_ns += other.held_ns;
         self.slices.extend_from_slice(&other.slices);
         self.request_bytes += other.request_bytes;
         self.response_bytes += other.response_bytes;
@@ -125,6 +135,16 @@ impl Measurement {
     /// Returns the times from *due* to *done*, in nanoseconds.
     pub fn response(&self) -> &Histogram<u64> {
         &self.response
+    }
+
+    /// Returns how much later than possible requests were handed out, in nanoseconds; of all.
+    pub fn lag(&self) -> &Histogram<u64> {
+        &self.lag
+    }
+
+    /// Returns the sum of the service times of all exchanges, failed ones too, in nanoseconds.
+    pub fn held_ns(&self) -> u64 {
+        self.held_ns
     }
 
     /// Returns the slices that were ended, in their order.
@@ -185,6 +205,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::load::{Drive, Ended};
 
     fn exchange(due_ns: u64, sent_ns: u64, done_ns: u64) -> Exchange {
         let (request_bytes, response_bytes, outcome) = (10, 20, Ok(()));
@@ -195,6 +216,7 @@ mod tests {
             due_ns,
             sent_ns,
             done_ns,
+            lag_ns: 0,
             request_bytes,
             response_bytes,
             outcome,
@@ -240,6 +262,49 @@ mod tests {
         assert_eq!(percentile(&times, 0.99), Some(5));
     }
 
+    fn drive(exchanges: u64, in_flight_ns: u64, ended_ns: u64) -> Drive {
+        Drive {
+            began_ns: 0,
+            ended_ns,
+            exchanges,
+            failures: 0,
+            late: 0,
+            dropped: 0,
+            in_flight_ns,
+            in_flight_max: 1,
+            ended: Ended::Reached,
+        }
+    }
+
+    #[test]
+    fn a_trial_is_invalid_if_its_generator_was() {
+        let mut measurement = Measurement::default();
+        for at in 0..100 {
+            let lag_ns = if at < 2 { 3_000_000 } else { 900_000 };
+            measurement.record(&Exchange { lag_ns, ..exchange(0, 0, 1_000) });
+        }
+        let sound = drive(100, 100_000, 200_000);
+        let limits = validity::Limits::default();
+        let check = |drive: &Drive, limits: &validity::Limits| {
+            let invalid = validity::check(&measurement, drive, limits);
+            invalid.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        insta::assert_snapshot!(check(&sound, &limits), @"
+        the load generator handed out 2 % of the requests more than 1.00 ms late
+
+        hint: give it a processor of its own, or lower the rate
+        ");
+        let limits = validity::Limits { lag: Duration::from_millis(4), ..limits };
+        assert_eq!(check(&sound, &limits), "");
+        let broken = Drive { dropped: 7, ..drive(100, 102_000, 200_000) };
+        insta::assert_snapshot!(check(&broken, &limits), @"
+        7 requests were never sent: they waited for a connection for too long
+
+        hint: allow more connections, or lower the rate
+        0.51 requests were in flight, but their rate times their time is 0.50
+        ");
+    }
+
     proptest! {
         #[test]
         fn measuring_apart_and_merging_is_measuring_together(
@@ -262,6 +327,8 @@ mod tests {
             parts.merge(&measured(&exchanges[cut..]));
             prop_assert_eq!(parts.service(), whole.service());
             prop_assert_eq!(parts.response(), whole.response());
+            prop_assert_eq!(parts.lag(), whole.lag());
+            prop_assert_eq!(parts.held_ns(), whole.held_ns());
             prop_assert_eq!(parts.mean_ns(), whole.mean_ns());
             prop_assert_eq!(parts.wall(), whole.wall());
             prop_assert_eq!(parts.slices().len(), 2);

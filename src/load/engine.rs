@@ -1,0 +1,535 @@
+//! Hands requests to connections, moves their bytes, and tells how each exchange ended.
+//!
+//! Written against the [`Network`] seam, so that a test can script the time and the peer. There is
+//! no timer per request: time-outs are looked at 20 times a second, due requests by the length of
+//! the wait itself.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use rustix::io::Errno;
+
+use super::answer::{Answer, Broken, Progress};
+use super::client::{Drive, LoadError, Reuse, Settings};
+use super::exchange::{Exchange, Failure, FailureKind, KEPT_BYTES_MAX};
+use super::network::{Address, Network, Ready};
+use super::pacing::{Ended, Model, Next, Pacer};
+use super::request::Request;
+use crate::cancel::Cancel;
+use crate::units;
+
+/// How often a wait looks at time-outs and at [`Cancel`].
+const TICK_NS: u64 = 50_000_000;
+
+/// No time at which something is to be done.
+const NEVER_NS: u64 = u64::MAX;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// There is no connection.
+    Closed,
+    /// One is being made, without a request for it.
+    Opening,
+    /// One is being made, and a request is to be sent then.
+    Assigned,
+    /// There is one, without a request.
+    Idle,
+    /// A request is being sent, or its answer awaited or read.
+    Busy,
+}
+
+/// Whether the end of a stream has been announced already, and will not be a second time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Ahead,
+    Seen,
+}
+
+struct Slot {
+    state: State,
+    /// Index of the request.
+    request: usize,
+    due_ns: u64,
+    /// When connecting began, then when the request was sent.
+    sent_ns: u64,
+    /// How much later than possible the request was handed out.
+    lag_ns: u64,
+    /// Since when there is no request here, or until when there shall be none.
+    free_ns: u64,
+    written: usize,
+    end: End,
+    answer: Answer,
+}
+
+/// Connections to one target, and the requests to send over them.
+pub(super) struct Engine<N> {
+    network: N,
+    address: Address,
+    requests: Arc<[Request]>,
+    /// Index of the request that is next.
+    turn: usize,
+    settings: Settings,
+    cancel: Cancel,
+    slots: Vec<Slot>,
+    ready: Vec<Ready>,
+    /// Free slots with a connection, the one that is free for longest first: all get their share.
+    idle: VecDeque<usize>,
+    /// Free slots without one.
+    closed: VecDeque<usize>,
+    /// Slots that have a request, be it in flight or waiting for its connection.
+    busy: usize,
+    tick_ns: u64,
+}
+
+/// What a drive has in hand while it runs.
+struct Driving<'a> {
+    pacer: Pacer,
+    drive: Drive,
+    /// Requests that were sent and not yet answered.
+    flying: usize,
+    /// Since when there are so many.
+    changed_ns: u64,
+    /// When the next request is due, if there is a connection for it.
+    wake_ns: u64,
+    sink: &'a mut dyn FnMut(&Exchange),
+}
+
+impl<N: Network> Engine<N> {
+    pub(super) fn new(
+        network: N,
+        address: Address,
+        requests: Arc<[Request]>,
+        settings: Settings,
+        cancel: Cancel,
+    ) -> Result<Self, LoadError> {
+        if requests.is_empty() {
+            return Err(LoadError::NoRequest);
+        }
+        let requests = match settings.reuse {
+            Reuse::Kept => requests,
+            Reuse::PerRequest => requests.iter().map(Request::closing).collect(),
+        };
+        let slot = || Slot {
+            state: State::Closed,
+            request: 0,
+            due_ns: 0,
+            sent_ns: 0,
+            lag_ns: 0,
+            free_ns: 0,
+            written: 0,
+            end: End::Ahead,
+            answer: Answer::new(settings.answer_bytes_max),
+        };
+        Ok(Self {
+            network,
+            address,
+            requests,
+            turn: 0,
+            settings,
+            cancel,
+            slots: (0..settings.connections.get()).map(|_| slot()).collect(),
+            ready: Vec::new(),
+            idle: VecDeque::new(),
+            closed: VecDeque::new(),
+            busy: 0,
+            tick_ns: 0,
+        })
+    }
+
+    pub(super) fn drive(
+        &mut self,
+        model: &Model,
+        sink: &mut dyn FnMut(&Exchange),
+    ) -> Result<Drive, LoadError> {
+        self.sweep()?;
+        self.enlist(model);
+        let began_ns = self.network.now_ns();
+        self.tick_ns = began_ns + TICK_NS;
+        let mut driving = Driving {
+            pacer: Pacer::new(model, began_ns),
+            drive: Drive::begin(began_ns),
+            flying: 0,
+            changed_ns: began_ns,
+            wake_ns: NEVER_NS,
+            sink,
+        };
+        self.hand_out(&mut driving)?;
+        while self.busy > 0 || driving.wake_ns != NEVER_NS {
+            if self.cancel.is_raised() {
+                self.abandon();
+                driving.drive.ended = Ended::Cancelled;
+                return Ok(driving.drive);
+            }
+            self.network.wait(self.tick_ns.min(driving.wake_ns), &mut self.ready)?;
+            for at in 0..self.ready.len() {
+                self.progress(self.ready[at], &mut driving);
+                self.hand_out(&mut driving)?;
+            }
+            if self.ready.len() < self.slots.len() {
+                self.tick(&mut driving);
+                self.hand_out(&mut driving)?;
+            }
+        }
+        let now_ns = self.network.now_ns();
+        driving.drive.ended = driving.pacer.ended(now_ns).unwrap_or(Ended::Reached);
+        driving.drive.dropped = driving.pacer.dropped();
+        Ok(driving.drive)
+    }
+
+    /// Learns which kept connections the target has closed since the last drive.
+    fn sweep(&mut self) -> Result<(), LoadError> {
+        self.network.wait(0, &mut self.ready)?;
+        for ready in self.ready.drain(..) {
+            if ready.readable {
+                self.network.close(ready.slot);
+                self.slots[ready.slot].state = State::Closed;
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds the connections that take part.
+    fn enlist(&mut self, model: &Model) {
+        let all = self.slots.len();
+        let part = match model {
+            Model::Closed(closed) => closed.connections.map_or(all, |part| part.get().min(all)),
+            Model::Open(_) => all,
+        };
+        let is_idle = |slot: &usize| self.slots[*slot].state == State::Idle;
+        (self.idle, self.closed) = (0..part).partition(is_idle);
+        for slot in &mut self.slots {
+            slot.free_ns = 0;
+        }
+    }
+
+    pub(super) fn renew(&mut self) -> Result<(), LoadError> {
+        self.abandon();
+        let until_ns = self.network.now_ns() + units::nanos(self.settings.timeouts.connect);
+        let mut opening = 0_usize;
+        for slot in 0..self.slots.len() {
+            if self.open(slot)?.is_ok() {
+                self.slots[slot].state = State::Opening;
+                opening += 1;
+            }
+        }
+        while opening > 0 && !self.cancel.is_raised() && self.network.now_ns() < until_ns {
+            let tick_ns = self.network.now_ns() + TICK_NS;
+            self.network.wait(tick_ns, &mut self.ready)?;
+            for ready in self.ready.drain(..) {
+                let slot = &mut self.slots[ready.slot];
+                if slot.state == State::Opening && ready.writable {
+                    opening -= 1;
+                    slot.state = State::Idle;
+                    if self.network.opened(ready.slot).is_err() {
+                        self.network.close(ready.slot);
+                        slot.state = State::Closed;
+                    }
+                }
+            }
+        }
+        for (at, slot) in self.slots.iter_mut().enumerate() {
+            if slot.state == State::Opening {
+                self.network.close(at);
+                slot.state = State::Closed;
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes everything; what was in flight is not reported.
+    fn abandon(&mut self) {
+        for (at, slot) in self.slots.iter_mut().enumerate() {
+            if slot.state != State::Closed {
+                self.network.close(at);
+                slot.state = State::Closed;
+            }
+        }
+        self.busy = 0;
+    }
+
+    /// Looks at time-outs, once every tick.
+    fn tick(&mut self, driving: &mut Driving<'_>) {
+        let now_ns = self.network.now_ns();
+        if now_ns < self.tick_ns {
+            return;
+        }
+        self.tick_ns = now_ns + TICK_NS;
+        for slot in 0..self.slots.len() {
+            if let Some(detail) = self.overdue(slot, now_ns) {
+                self.fail(slot, FailureKind::Timeout, detail, driving);
+            }
+        }
+    }
+
+    fn overdue(&self, slot: usize, now_ns: u64) -> Option<String> {
+        let Slot { state, sent_ns, ref answer, .. } = self.slots[slot];
+        let timeouts = self.settings.timeouts;
+        let passed = |limit| now_ns.saturating_sub(sent_ns) >= units::nanos(limit);
+        let (what, limit) = match state {
+            State::Assigned if passed(timeouts.connect) => ("connection", timeouts.connect),
+            State::Busy if answer.received() == 0 && passed(timeouts.first_byte) => {
+                ("first byte", timeouts.first_byte)
+            }
+            State::Busy if passed(timeouts.total) => ("whole answer", timeouts.total),
+            State::Closed | State::Opening | State::Assigned | State::Idle | State::Busy => {
+                return None;
+            }
+        };
+        Some(format!("no {what} within {}", units::duration(limit)))
+    }
+
+    /// Gives free slots what is due, those with a connection first, and notes when to do so again.
+    fn hand_out(&mut self, driving: &mut Driving<'_>) -> Result<(), LoadError> {
+        driving.wake_ns = NEVER_NS;
+        for state in [State::Idle, State::Closed] {
+            loop {
+                let free = if state == State::Idle { &mut self.idle } else { &mut self.closed };
+                let Some(slot) = free.front().copied() else {
+                    break;
+                };
+                let now_ns = self.network.now_ns();
+                match driving.pacer.next(now_ns, self.slots[slot].free_ns) {
+                    Next::Send { due_ns } => {
+                        free.pop_front();
+                        self.give(slot, due_ns, now_ns, driving)?;
+                    }
+                    Next::Later { at_ns } => {
+                        driving.wake_ns = driving.wake_ns.min(at_ns);
+                        break;
+                    }
+                    Next::Nothing => return Ok(()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn give(
+        &mut self,
+        slot: usize,
+        due_ns: u64,
+        now_ns: u64,
+        driving: &mut Driving<'_>,
+    ) -> Result<(), LoadError> {
+        self.busy += 1;
+        let it = &mut self.slots[slot];
+        driving.drive.late += u64::from(due_ns < it.free_ns);
+        it.request = self.turn;
+        self.turn = (self.turn + 1) % self.requests.len();
+        it.due_ns = due_ns;
+        it.sent_ns = now_ns;
+        it.lag_ns = now_ns.saturating_sub(due_ns.max(it.free_ns));
+        it.written = 0;
+        it.end = End::Ahead;
+        it.answer.restart(self.requests[it.request].answer);
+        if it.state == State::Idle {
+            self.send(slot, now_ns, driving);
+            return Ok(());
+        }
+        it.state = State::Assigned;
+        if let Err(error) = self.open(slot)? {
+            self.refused(slot, &error, driving);
+        }
+        Ok(())
+    }
+
+    /// Begins to connect. The outer error is ours, the inner one the target's.
+    fn open(&mut self, slot: usize) -> Result<io::Result<()>, LoadError> {
+        let ours = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS, Errno::ADDRNOTAVAIL];
+        match self.network.open(slot) {
+            Err(source)
+                if ours.iter().any(|it| source.raw_os_error() == Some(it.raw_os_error())) =>
+            {
+                Err(LoadError::Exhausted { address: self.address.clone(), source })
+            }
+            opening => Ok(opening),
+        }
+    }
+
+    fn refused(&mut self, slot: usize, error: &io::Error, driving: &mut Driving<'_>) {
+        let timed_out = error.kind() == io::ErrorKind::TimedOut;
+        let kind = if timed_out { FailureKind::Timeout } else { FailureKind::Refused };
+        let detail = format!("no connection to {}: {error}", self.address);
+        self.fail(slot, kind, detail, driving);
+    }
+
+    fn progress(&mut self, ready: Ready, driving: &mut Driving<'_>) {
+        let slot = ready.slot;
+        match self.slots[slot].state {
+            State::Assigned if ready.writable => match self.network.opened(slot) {
+                Ok(()) => {
+                    let now_ns = self.network.now_ns();
+                    self.send(slot, now_ns, driving);
+                }
+                Err(error) => self.refused(slot, &error, driving),
+            },
+            State::Busy => {
+                if ready.writable {
+                    self.write(slot, driving);
+                }
+                // Writing can fail, and end the exchange.
+                if ready.readable && self.slots[slot].state == State::Busy {
+                    self.slots[slot].end = if ready.gone { End::Seen } else { End::Ahead };
+                    self.read(slot, driving);
+                }
+            }
+            State::Idle if ready.readable => {
+                self.network.close(slot);
+                self.slots[slot].state = State::Closed;
+                self.idle.retain(|idle| *idle != slot);
+                self.closed.push_back(slot);
+            }
+            State::Closed | State::Opening | State::Assigned | State::Idle => {}
+        }
+    }
+
+    fn send(&mut self, slot: usize, now_ns: u64, driving: &mut Driving<'_>) {
+        driving.in_flight(now_ns, 1);
+        self.slots[slot].state = State::Busy;
+        self.slots[slot].sent_ns = now_ns;
+        self.write(slot, driving);
+    }
+
+    fn unsent(&self, slot: usize) -> bool {
+        let slot = &self.slots[slot];
+        slot.written < self.requests[slot.request].wire_bytes()
+    }
+
+    /// Writes what the socket takes. A peer that takes no more may have answered all the same.
+    fn write(&mut self, slot: usize, driving: &mut Driving<'_>) {
+        while self.unsent(slot) {
+            let it = &mut self.slots[slot];
+            match self.network.send(slot, self.requests[it.request].unsent(it.written)) {
+                Ok(written) => it.written += written,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    it.end = End::Seen;
+                    self.read(slot, driving);
+                    if self.slots[slot].state == State::Busy {
+                        self.fail(slot, FailureKind::Reset, format!("sending: {error}"), driving);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Reads what is there, until the answer is whole.
+    fn read(&mut self, slot: usize, driving: &mut Driving<'_>) {
+        loop {
+            let Slot { answer, end, .. } = &mut self.slots[slot];
+            let room = answer.room();
+            let spare = room.capacity() - room.len();
+            let (kind, detail) = match self.network.receive(slot, room) {
+                Ok(0) => match answer.closed() {
+                    Ok(()) => return self.answered(slot, driving),
+                    Err(Broken { kind, detail }) => (kind, detail),
+                },
+                Ok(received) => match answer.advance(received) {
+                    Ok(Progress::Whole) => return self.answered(slot, driving),
+                    // Less than there was room for: the rest will be announced.
+                    Ok(Progress::More) if received < spare && *end == End::Ahead => return,
+                    Ok(Progress::More) => continue,
+                    Err(Broken { kind, detail }) => (kind, detail),
+                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    let nothing = answer.received() == 0;
+                    let kind = if nothing { FailureKind::Reset } else { FailureKind::ShortBody };
+                    (kind, format!("receiving: {error}"))
+                }
+            };
+            return self.fail(slot, kind, detail, driving);
+        }
+    }
+
+    /// The answer is whole: stops the clock, then judges it.
+    fn answered(&mut self, slot: usize, driving: &mut Driving<'_>) {
+        let done_ns = self.network.now_ns();
+        let it = &mut self.slots[slot];
+        let (request, answer) = (&self.requests[it.request], &it.answer);
+        let status = answer.status();
+        let outcome = request.check.check(status, answer.body()).map_err(|detail| {
+            let right = (200..300).contains(&status);
+            let kind = if right { FailureKind::WrongAnswer } else { FailureKind::Status(status) };
+            failure(kind, detail, answer.bytes())
+        });
+        let whole = it.written == request.wire_bytes() && it.end == End::Ahead;
+        it.free_ns = done_ns;
+        if whole && answer.keeps_alive() && self.settings.reuse == Reuse::Kept {
+            it.state = State::Idle;
+            self.idle.push_back(slot);
+        } else {
+            it.state = State::Closed;
+            self.network.close(slot);
+            self.closed.push_back(slot);
+        }
+        driving.in_flight(done_ns, -1);
+        self.end(slot, done_ns, outcome, driving);
+    }
+
+    /// The exchange failed in a way that leaves its connection unusable.
+    fn fail(&mut self, slot: usize, kind: FailureKind, detail: String, driving: &mut Driving<'_>) {
+        let done_ns = self.network.now_ns();
+        let it = &mut self.slots[slot];
+        if it.state == State::Assigned {
+            it.sent_ns = done_ns;
+            it.free_ns = done_ns + driving.pacer.rest_ns();
+        } else {
+            driving.in_flight(done_ns, -1);
+            it.free_ns = done_ns;
+        }
+        it.state = State::Closed;
+        self.network.close(slot);
+        self.closed.push_back(slot);
+        let outcome = Err(failure(kind, detail, self.slots[slot].answer.bytes()));
+        self.end(slot, done_ns, outcome, driving);
+    }
+
+    fn end(
+        &mut self,
+        slot: usize,
+        done_ns: u64,
+        outcome: Result<(), Failure>,
+        driving: &mut Driving<'_>,
+    ) {
+        self.busy -= 1;
+        let it = &self.slots[slot];
+        driving.drive.exchanges += 1;
+        driving.drive.ended_ns = done_ns;
+        if outcome.is_err() {
+            driving.drive.failures += 1;
+            driving.pacer.failed();
+        }
+        (driving.sink)(&Exchange {
+            request: it.request,
+            connection: slot,
+            due_ns: it.due_ns,
+            sent_ns: it.sent_ns,
+            done_ns,
+            lag_ns: it.lag_ns,
+            request_bytes: it.written as u64,
+            response_bytes: it.answer.received(),
+            outcome,
+        });
+    }
+}
+
+impl Driving<'_> {
+    /// From now on, so many more requests are in flight.
+    fn in_flight(&mut self, now_ns: u64, more: isize) {
+        let unchanged_ns = now_ns.saturating_sub(self.changed_ns);
+        self.drive.in_flight_ns += self.flying as u64 * unchanged_ns;
+        self.changed_ns = now_ns;
+        self.flying = self.flying.checked_add_signed(more).expect("what ends has begun");
+        self.drive.in_flight_max = self.drive.in_flight_max.max(self.flying);
+    }
+}
+
+fn failure(kind: FailureKind, detail: String, answer: &[u8]) -> Failure {
+    let answer = answer[..answer.len().min(KEPT_BYTES_MAX)].to_vec();
+    Failure { kind, detail, answer }
+}

@@ -1,0 +1,349 @@
+//! Tests of the engine under a clock that only scripts move: hours pass in milliseconds.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::client::{Drive, Reuse, Settings};
+use super::engine::Engine;
+use super::exchange::{Exchange, FailureKind};
+use super::network::{Address, Network, Ready};
+use super::pacing::{Closed, Ended, Model, Open, Schedule, Stop};
+use super::request::{Request, Success};
+use crate::cancel::Cancel;
+
+const MS: u64 = 1_000_000;
+const SECOND: u64 = 1_000 * MS;
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/// What a scripted target does with a request that arrives at a time.
+enum Reply {
+    /// Sends this at that time.
+    At(u64, &'static [u8]),
+    /// Sends this at that time, and closes.
+    Last(u64, &'static [u8]),
+    Never,
+}
+
+#[derive(Clone, Copy)]
+enum Happening {
+    Opened,
+    Bytes(&'static [u8]),
+    End,
+}
+
+#[derive(Default)]
+struct Peer {
+    life: u64,
+    open: bool,
+    inbox: VecDeque<&'static [u8]>,
+    ended: bool,
+    refused: bool,
+}
+
+struct Scripted<F> {
+    now_ns: u64,
+    serve: F,
+    peers: Vec<Peer>,
+    /// What will happen, by time and order; to the connection of a slot in one of its lives.
+    script: BTreeMap<(u64, u64), (usize, u64, Happening)>,
+    order: u64,
+    refuses: bool,
+    opened: u64,
+    /// Times at which this process is not run, with their lengths.
+    frozen: Vec<(u64, u64)>,
+    raises: Option<(u64, Cancel)>,
+    waits: u64,
+}
+
+impl<F: FnMut(u64) -> Reply> Scripted<F> {
+    fn new(connections: usize, serve: F) -> Self {
+        let mut peers = Vec::new();
+        peers.resize_with(connections, Peer::default);
+        let (script, frozen) = (BTreeMap::new(), Vec::new());
+        let (now_ns, order, opened, waits) = (0, 0, 0, 0);
+        let (refuses, raises) = (false, None);
+        Self { now_ns, serve, peers, script, order, refuses, opened, frozen, raises, waits }
+    }
+
+    fn will(&mut self, at_ns: u64, slot: usize, happening: Happening) {
+        self.order += 1;
+        self.script.insert((at_ns, self.order), (slot, self.peers[slot].life, happening));
+    }
+}
+
+impl<F: FnMut(u64) -> Reply> Network for &mut Scripted<F> {
+    fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
+    fn open(&mut self, slot: usize) -> io::Result<()> {
+        let life = self.peers[slot].life + 1;
+        self.peers[slot] = Peer { life, open: true, refused: self.refuses, ..Peer::default() };
+        self.opened += 1;
+        self.will(self.now_ns, slot, Happening::Opened);
+        Ok(())
+    }
+
+    fn opened(&mut self, slot: usize) -> io::Result<()> {
+        let refused = self.peers[slot].refused;
+        if refused { Err(io::ErrorKind::ConnectionRefused.into()) } else { Ok(()) }
+    }
+
+    fn close(&mut self, slot: usize) {
+        assert!(self.peers[slot].open, "slot {slot} is closed twice");
+        self.peers[slot].open = false;
+    }
+
+    fn send(&mut self, slot: usize, parts: [&[u8]; 2]) -> io::Result<usize> {
+        assert!(self.peers[slot].open, "slot {slot} is closed");
+        match (self.serve)(self.now_ns) {
+            Reply::At(at_ns, bytes) => self.will(at_ns, slot, Happening::Bytes(bytes)),
+            Reply::Last(at_ns, bytes) => {
+                self.will(at_ns, slot, Happening::Bytes(bytes));
+                self.will(at_ns, slot, Happening::End);
+            }
+            Reply::Never => {}
+        }
+        Ok(parts.concat().len())
+    }
+
+    fn receive(&mut self, slot: usize, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        let peer = &mut self.peers[slot];
+        let Some(bytes) = peer.inbox.pop_front() else {
+            return if peer.ended { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
+        };
+        buffer.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn wait(&mut self, until_ns: u64, ready: &mut Vec<Ready>) -> io::Result<()> {
+        self.waits += 1;
+        ready.clear();
+        let next_ns = self.script.keys().next().map_or(until_ns, |(at_ns, _)| *at_ns);
+        self.now_ns = self.now_ns.max(next_ns.min(until_ns));
+        for (at_ns, for_ns) in &self.frozen {
+            if (*at_ns..*at_ns + *for_ns).contains(&self.now_ns) {
+                self.now_ns = at_ns + for_ns;
+            }
+        }
+        if let Some((at_ns, cancel)) = &self.raises
+            && *at_ns <= self.now_ns
+        {
+            cancel.raise();
+        }
+        while let Some(entry) = self.script.first_entry() {
+            if entry.key().0 > self.now_ns {
+                break;
+            }
+            let (slot, life, happening) = entry.remove();
+            let peer = &mut self.peers[slot];
+            if peer.life != life || !peer.open {
+                continue;
+            }
+            match happening {
+                Happening::Opened => {}
+                Happening::Bytes(bytes) => peer.inbox.push_back(bytes),
+                Happening::End => peer.ended = true,
+            }
+            ready.retain(|ready| ready.slot != slot);
+            let readable = peer.ended || !peer.inbox.is_empty();
+            ready.push(Ready { slot, readable, writable: true, gone: peer.ended });
+        }
+        Ok(())
+    }
+}
+
+fn settings(connections: usize) -> Settings {
+    let connections = NonZeroUsize::new(connections).unwrap();
+    Settings { connections, ..Settings::default() }
+}
+
+fn drive<F: FnMut(u64) -> Reply>(
+    network: &mut Scripted<F>,
+    settings: Settings,
+    model: &Model,
+) -> (Drive, Vec<Exchange>) {
+    let request = Request::get("/", "test", &[], Arc::new(Success)).unwrap();
+    let address = Address::Unix("scripted".into());
+    let cancel = network.raises.as_ref().map(|(_, cancel)| cancel.clone()).unwrap_or_default();
+    let mut engine = Engine::new(network, address, Arc::new([request]), settings, cancel).unwrap();
+    let mut exchanges = Vec::new();
+    let drive = engine.drive(model, &mut |exchange| exchanges.push(exchange.clone())).unwrap();
+    (drive, exchanges)
+}
+
+fn open(per_s: f64, lasts: Duration) -> Model {
+    let schedule = Schedule::constant(per_s, lasts).unwrap();
+    Model::Open(Open { schedule, late_max: Duration::from_mins(1), failures_max: None })
+}
+
+fn closed(stop: Stop) -> Model {
+    Model::Closed(stop.into())
+}
+
+/// Returns the value in milliseconds that a share of the times does not exceed.
+fn quantile_ms(times: &[u64], share: f64) -> f64 {
+    let mut times = times.to_vec();
+    times.sort_unstable();
+    let rank = crate::units::whole(share * (times.len() - 1) as f64).unwrap();
+    times[usize::try_from(rank).unwrap()] as f64 / MS as f64
+}
+
+/// A target that needs 0.1 ms, and does nothing in the second from 4 s on.
+fn stalls(now_ns: u64) -> Reply {
+    let stalled = (4 * SECOND..5 * SECOND).contains(&now_ns);
+    Reply::At(if stalled { 5 * SECOND } else { now_ns } + MS / 10, OK)
+}
+
+#[test]
+fn a_stall_of_a_second_is_a_tenth_of_the_response_times_however_few_connections_there_are() {
+    for connections in [16, 10_000] {
+        let mut network = Scripted::new(connections, stalls);
+        let model = open(5_000.0, Duration::from_secs(10));
+        let (drive, exchanges) = drive(&mut network, settings(connections), &model);
+        assert_eq!((drive.exchanges, drive.failures, drive.dropped), (50_000, 0, 0));
+        let response: Vec<_> = exchanges.iter().map(Exchange::response_ns).collect();
+        // 5 000 of 50 000 were due in the stall and waited between 1 s and nothing.
+        for (share, expected_ms) in [(0.85, 0.1), (0.95, 500.0), (0.99, 900.0), (1.0, 1_000.0)] {
+            // With 16 connections, those that queued are sent 16 at a time, 0.1 ms apart.
+            let catching_up_ms = 5_000.0 / 16.0 * 0.1 + 1.0;
+            let found_ms = quantile_ms(&response, share);
+            let right = expected_ms - 1.0..expected_ms + catching_up_ms;
+            assert!(right.contains(&found_ms), "{share}: {found_ms} ms, {connections} connections");
+        }
+        assert!(exchanges.iter().all(|exchange| exchange.lag_ns == 0));
+        let capped = connections == 16;
+        assert_eq!(drive.late > 4_900, capped, "{} late", drive.late);
+        assert_eq!(drive.in_flight_max, if capped { 16 } else { 5_001 });
+    }
+}
+
+#[test]
+fn a_closed_load_would_have_hidden_that_stall() {
+    let mut network = Scripted::new(16, stalls);
+    let stop = Stop::after(Duration::from_secs(10));
+    let (_, exchanges) = drive(&mut network, settings(16), &closed(stop));
+    let slow = exchanges.iter().filter(|exchange| exchange.service_ns() > MS).count();
+    assert_eq!((slow, exchanges.len() > 1_000_000), (16, true));
+}
+
+#[test]
+fn requests_are_sent_when_due_and_the_rate_is_the_one_asked_for() {
+    let mut network = Scripted::new(100, |now_ns| Reply::At(now_ns + 3 * MS, OK));
+    let (drive, exchanges) =
+        drive(&mut network, settings(100), &open(7_000.0, Duration::from_secs(3)));
+    assert_eq!(drive.exchanges, 21_000);
+    assert!(exchanges.iter().all(|exchange| exchange.sent_ns == exchange.due_ns));
+    // Little's law: 7 000/s for 3 ms each.
+    assert!((drive.in_flight_mean() / 21.0 - 1.0).abs() < 0.002, "{}", drive.in_flight_mean());
+}
+
+#[test]
+fn requests_too_late_to_be_sent_are_dropped_and_counted() {
+    let mut network = Scripted::new(1, |now_ns| Reply::At(now_ns + SECOND, OK));
+    let schedule = Schedule::constant(10.0, Duration::from_secs(10)).unwrap();
+    let late_max = Duration::from_secs(2);
+    let model = Model::Open(Open { schedule, late_max, failures_max: None });
+    let (drive, exchanges) = drive(&mut network, settings(1), &model);
+    assert_eq!(drive.exchanges + drive.dropped, 100);
+    assert!((12..=13).contains(&drive.exchanges), "{}", drive.exchanges);
+    assert!(exchanges.iter().all(|exchange| exchange.sent_ns - exchange.due_ns <= 2 * SECOND));
+}
+
+#[test]
+fn a_generator_that_is_not_run_says_so() {
+    let mut network = Scripted::new(10, |now_ns| Reply::At(now_ns + MS / 10, OK));
+    network.frozen.push((SECOND, 300 * MS));
+    let (drive, exchanges) =
+        drive(&mut network, settings(10), &open(1_000.0, Duration::from_secs(2)));
+    assert_eq!(drive.exchanges, 2_000);
+    let lag: Vec<_> = exchanges.iter().map(|exchange| exchange.lag_ns).collect();
+    let lagging = lag.iter().filter(|lag_ns| **lag_ns > 0).count();
+    assert_eq!(lag.iter().max(), Some(&(300 * MS)));
+    assert!((10..=301).contains(&lagging), "{lagging} of 300 that were due meanwhile");
+}
+
+#[test]
+fn connections_think_between_requests_and_only_those_asked_for_take_part() {
+    let mut network = Scripted::new(5, |now_ns| Reply::At(now_ns + MS, OK));
+    let stop = Stop::after(Duration::from_secs(1));
+    let model = Model::Closed(Closed {
+        connections: NonZeroUsize::new(3),
+        think: Duration::from_millis(9),
+        stop,
+    });
+    let (drive, exchanges) = drive(&mut network, settings(5), &model);
+    assert_eq!((drive.exchanges, drive.in_flight_max), (300, 3));
+    let mut last = [None; 3];
+    for exchange in exchanges {
+        let last = &mut last[exchange.connection];
+        assert!(last.is_none_or(|done_ns| exchange.sent_ns == done_ns + 9 * MS));
+        *last = Some(exchange.done_ns);
+    }
+}
+
+#[test]
+fn a_target_that_is_not_there_is_asked_twenty_times_a_second() {
+    let mut network = Scripted::new(1, |_| Reply::Never);
+    network.refuses = true;
+    let stop = Stop { at_most: Some(Duration::from_secs(10)), ..Stop::after_requests(1_000_000) };
+    let (drive, exchanges) = drive(&mut network, settings(1), &closed(stop));
+    assert_eq!((drive.ended, drive.exchanges, drive.failures), (Ended::OutOfTime, 200, 200));
+    assert!(exchanges.iter().all(|exchange| exchange.service_ns() == 0));
+    assert_eq!(exchanges[0].outcome.as_ref().unwrap_err().kind, FailureKind::Refused);
+}
+
+#[test]
+fn hanging_for_minutes_costs_no_work_and_ends_at_the_time_out() {
+    let mut network = Scripted::new(2, |_| Reply::Never);
+    let (drive, exchanges) = drive(&mut network, settings(2), &closed(Stop::after_requests(2)));
+    assert_eq!((drive.exchanges, drive.failures), (2, 2));
+    let failure = exchanges[0].outcome.as_ref().unwrap_err();
+    assert_eq!(
+        (failure.kind, failure.detail.as_str()),
+        (FailureKind::Timeout, "no first byte within 10.0 min")
+    );
+    assert!(exchanges[0].service_ns().abs_diff(600 * SECOND) <= 50 * MS);
+    assert!(network.waits <= 600 * 20 + 10, "{} waits", network.waits);
+}
+
+#[test]
+fn a_wish_to_stop_is_seen_within_a_tenth_of_a_second() {
+    let mut network = Scripted::new(3, |_| Reply::Never);
+    network.raises = Some((7 * SECOND + 1, Cancel::default()));
+    let (drive, _) = drive(&mut network, settings(3), &closed(Stop::after_requests(9)));
+    assert_eq!((drive.ended, drive.exchanges), (Ended::Cancelled, 0));
+    assert!(network.now_ns <= 7 * SECOND + 100 * MS, "{}", network.now_ns);
+    assert!(network.peers.iter().all(|peer| !peer.open));
+}
+
+#[test]
+fn a_connection_lives_as_long_as_both_sides_want() {
+    let opened = |reuse, close: bool| {
+        let mut network = Scripted::new(2, move |now_ns| {
+            let (at_ns, bytes) = (now_ns + MS, OK);
+            if close { Reply::Last(at_ns, bytes) } else { Reply::At(at_ns, bytes) }
+        });
+        let (drive, _) = drive(
+            &mut network,
+            Settings { reuse, ..settings(2) },
+            &closed(Stop::after_requests(100)),
+        );
+        assert_eq!((drive.exchanges, drive.failures), (100, 0));
+        network.opened
+    };
+    assert_eq!(opened(Reuse::Kept, false), 2);
+    assert_eq!(opened(Reuse::PerRequest, false), 100);
+    assert_eq!(opened(Reuse::Kept, true), 100);
+}
+
+#[test]
+fn the_end_of_a_connection_after_half_an_answer_is_seen_at_once() {
+    let mut network = Scripted::new(1, |now_ns| Reply::Last(now_ns + MS, &OK[..OK.len() - 1]));
+    let (_, exchanges) = drive(&mut network, settings(1), &closed(Stop::after_requests(1)));
+    assert_eq!(exchanges[0].service_ns(), MS);
+    assert_eq!(exchanges[0].outcome.as_ref().unwrap_err().kind, FailureKind::ShortBody);
+}
