@@ -4,6 +4,7 @@
 //! same means (Hodges and Lehmann 1963): one wild value in ten moves neither far, and limits and
 //! test can never disagree about untied values.
 
+use crate::stats::rank_sum;
 use crate::stats::signed_rank;
 
 /// An estimate and the limits that hold it, each with the same one-sided error.
@@ -23,6 +24,16 @@ pub struct Estimate {
 pub fn one_sample(values: &[f64], level: f64) -> Estimate {
     let mut means = walsh_means(values);
     bounded(&mut means, signed_rank::critical(values.len(), level))
+}
+
+/// Returns the shift from `base` to `head`, unpaired, and its limits, each wrong with probability
+/// `level` at most if the two laws differ by a shift only.
+///
+/// Both must hold at least one number, and finite ones only. Takes the product of the sizes in memory.
+pub fn two_sample(base: &[f64], head: &[f64], level: f64) -> Estimate {
+    let mut shifts: Vec<f64> =
+        head.iter().flat_map(|head| base.iter().map(move |base| head - base)).collect();
+    bounded(&mut shifts, rank_sum::critical(base.len(), head.len(), level))
 }
 
 /// The means of all pairs of values, each value with itself as well.

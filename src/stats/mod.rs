@@ -5,9 +5,26 @@
 //! exact or conservative at small samples; a normal approximation stands in only where the sample is
 //! so large that it cannot be told from the exact law.
 
+pub mod betting;
+pub mod draw;
 pub mod hodges_lehmann;
+pub mod means;
+pub mod multiple;
 pub mod power;
+pub mod proportion;
+pub mod quantile;
+pub mod rank_sum;
+pub mod segment;
 pub mod sequential;
 pub mod signed_rank;
 pub mod stepdown;
 pub mod student;
+pub mod trend;
+
+/// A whole number of moderate size, held as `f64`, as an index; 0 if it is below.
+fn index(value: f64) -> usize {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    {
+        value as usize
+    }
+}

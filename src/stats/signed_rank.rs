@@ -4,6 +4,7 @@
 //! whole number and the sign-flip distribution of their sum can be counted out. The usual normal
 //! approximation is wrong by a tenth at the levels and sizes that decide here.
 
+use crate::stats::index;
 use crate::stats::student;
 
 /// Up to how many values probabilities are exact; above, they are normal with continuity correction.
@@ -101,8 +102,8 @@ pub fn p_greater(signed_ranks: &[f64]) -> f64 {
     if used > EXACT_MAX {
         return p_greater_normal(signed_ranks);
     }
-    let doubled = |rank: &f64| whole(2.0 * rank.abs());
-    Null::of_weights(signed_ranks.iter().map(doubled)).at_least(whole(2.0 * w_plus(signed_ranks)))
+    let doubled = |rank: &f64| index(2.0 * rank.abs());
+    Null::of_weights(signed_ranks.iter().map(doubled)).at_least(index(2.0 * w_plus(signed_ranks)))
 }
 
 /// Returns [`p_greater`] by the normal approximation with continuity correction.
@@ -114,6 +115,15 @@ pub fn p_greater_normal(signed_ranks: &[f64]) -> f64 {
     student::normal_upper_tail(z(signed_ranks) - 1.0 / norm)
 }
 
+/// Returns the probability of values so far inside `low` to `high` if their centre were outside (two
+/// one-sided tests, Schuirmann 1987).
+pub fn p_equivalent(values: &[f64], low: f64, high: f64) -> f64 {
+    let above: Vec<f64> = values.iter().map(|value| value - low).collect();
+    let below: Vec<f64> = values.iter().map(|value| high - value).collect();
+    let p = |values: &[f64]| p_greater(&signed_midranks(values));
+    p(&above).max(p(&below))
+}
+
 /// Returns the largest `k` with `P(W+ <= k) <= level` for `n` untied values, if there is one.
 pub fn critical(n: usize, level: f64) -> Option<usize> {
     if n <= EXACT_MAX {
@@ -122,13 +132,5 @@ pub fn critical(n: usize, level: f64) -> Option<usize> {
     let n = n as f64;
     let deviation = (n * (n + 1.0) * (2.0 * n + 1.0) / 24.0).sqrt();
     let k = n * (n + 1.0) / 4.0 - 0.5 + student::normal_quantile(level) * deviation;
-    (k >= 0.0).then(|| whole(k.floor()))
-}
-
-/// A non-negative whole `f64` of moderate size as an index.
-fn whole(value: f64) -> usize {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, >= 0")]
-    {
-        value as usize
-    }
+    (k >= 0.0).then(|| index(k.floor()))
 }
