@@ -1,14 +1,23 @@
 //! Keeps runs as baselines, and shows those that are kept.
 
+use std::env;
 use std::io::Write;
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
+use anyhow::Context as _;
 use comfy_table::{Table, presets};
 
 use crate::baseline::Store;
 use crate::cli::Exit;
 use crate::cli::output::{self, Format};
 use crate::compare::Comparison;
+use crate::github;
+use crate::github::api::Client;
+use crate::github::context::Context;
+use crate::github::retry::Patience;
+use crate::github::transport::Network;
 use crate::record::Run;
 use crate::report;
 
@@ -32,6 +41,8 @@ enum Action {
         #[arg(long, value_name = "FILE", default_value = ".xmlperf/report/run.json")]
         from: PathBuf,
     },
+    /// Print the commit that a change is compared with in GitHub Actions, or nothing if there is none
+    Auto,
     /// List the histories, or the runs of one
     List {
         /// Name of the history
@@ -55,6 +66,7 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
             let path = store.save(name, &Run::load(from)?)?;
             writeln!(out, "kept {}", path.display())?;
         }
+        Action::Auto => auto(out)?,
         Action::List { name: None } => {
             for name in store.names()? {
                 writeln!(out, "{name}  {}", runs(store.history(&name)?.len()))?;
@@ -68,6 +80,20 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
         }
     }
     Ok(Exit::Fine)
+}
+
+/// Asks the event and the clone; GitHub only where the clone is too shallow, and then as nobody: what
+/// runs here is about to run the code of the change.
+fn auto(out: &mut impl Write) -> anyhow::Result<()> {
+    let context = Context::from_environment()?;
+    let network = Network::new(&context.api_url, None)?;
+    let patience = Patience::new(Duration::from_secs(30));
+    let client = Client::new(&network, &context.repository, None, patience, &thread::sleep);
+    let clone = env::current_dir().context("failed to find the current folder")?;
+    if let Some(commit) = github::base::find(&context, &clone, Some(&client))? {
+        writeln!(out, "{}", commit.as_str())?;
+    }
+    Ok(())
 }
 
 fn runs(count: usize) -> String {

@@ -5,12 +5,16 @@ use std::path::PathBuf;
 
 use crate::cli::Exit;
 use crate::cli::output::{self, FailOn, Format};
+use crate::cli::report_github;
 use crate::compare::Comparison;
 use crate::record::Run;
 
 /// Render a recorded run again; the verdicts are drawn anew from its numbers
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Args {
+    #[command(subcommand)]
+    to: Option<Place>,
     /// The run, as `compare` and `run` write it
     #[arg(default_value = ".xmlperf/report/run.json")]
     file: PathBuf,
@@ -22,8 +26,17 @@ pub(super) struct Args {
     fail_on: FailOn,
 }
 
+/// Where a report goes, if not to standard output.
+#[derive(Debug, clap::Subcommand)]
+enum Place {
+    Github(report_github::Args),
+}
+
 /// Prints the report; the exit code is the one that the run had, or has under other rules.
 pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
+    if let Some(Place::Github(args)) = &args.to {
+        return report_github::run(args, out);
+    }
     let comparison = Comparison::of(&Run::load(&args.file)?)?;
     output::show(out, &comparison, args.format)?;
     Ok(output::exit(&comparison.outcome, args.fail_on))

@@ -45,28 +45,28 @@ pub enum BaselineError {
         /// GitHub's reason.
         source: ApiError,
     },
-    /// The event is not about a change.
-    #[error(
-        "the event names no commit to compare with\n\nhint: pass `--baseline REF`, or start from \
-         a pull request, a push or a merge queue"
-    )]
+    /// The event is about what another workflow measured.
+    #[error("a finished workflow run has nothing checked out to compare")]
     NoChange,
 }
 
-/// Returns the base of the change that is checked out in `clone`.
+/// Returns the base of the change that is checked out in `clone`; none if the head is the very first
+/// commit.
 pub fn find(
     context: &Context,
     clone: &Path,
     client: Option<&Client<'_>>,
-) -> Result<Commit, BaselineError> {
+) -> Result<Option<Commit>, BaselineError> {
     let git = Git { clone };
     match &context.event {
         Event::PullRequest { base, .. } => match merged_into(&git, &context.head)? {
-            Some(parent) => Ok(parent),
-            None => parting(&git, base, &context.head, client),
+            Some(parent) => Ok(Some(parent)),
+            None => parting(&git, base, &context.head, client).map(Some),
         },
-        Event::MergeGroup { base } => present(&git, base.clone()),
-        Event::Push { before: Some(before) } => parting(&git, before, &context.head, client),
+        Event::MergeGroup { base } => present(&git, base.clone()).map(Some),
+        Event::Push { before: Some(before) } => {
+            parting(&git, before, &context.head, client).map(Some)
+        }
         Event::Push { before: None } | Event::Other => branch_point(&git, context),
         Event::WorkflowRun(_) => Err(BaselineError::NoChange),
     }
@@ -122,18 +122,22 @@ fn present(git: &Git<'_>, commit: Commit) -> Result<Commit, BaselineError> {
 }
 
 /// Where the checked-out branch left the default one; on the default branch, the commit before.
-fn branch_point(git: &Git<'_>, context: &Context) -> Result<Commit, BaselineError> {
+fn branch_point(git: &Git<'_>, context: &Context) -> Result<Option<Commit>, BaselineError> {
     let head = context.head.as_str();
     if let Some(branch) = &context.default_branch {
         let branch = format!("refs/remotes/origin/{branch}");
         let parted = git.commit(&["merge-base", &branch, head])?;
         if let Some(commit) = parted.filter(|commit| commit.as_str() != head) {
-            return Ok(commit);
+            return Ok(Some(commit));
         }
     }
     let parent = format!("{head}^1");
     let parent = git.commit(&["rev-parse", "--verify", "--quiet", &parent])?;
-    parent.ok_or_else(|| BaselineError::Shallow { commit: format!("before {head}") })
+    let shallow = git.run(&["rev-parse", "--is-shallow-repository"])?.stdout;
+    if parent.is_none() && shallow.starts_with(b"true") {
+        return Err(BaselineError::Shallow { commit: format!("before {head}") });
+    }
+    Ok(parent)
 }
 
 struct Git<'a> {

@@ -15,7 +15,7 @@ use super::transport::Method;
 use super::{Annotation, Gate};
 
 /// What is written on a commit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum CheckPolicy {
     /// A check run, or a commit status where that is refused.
     Auto,
@@ -78,14 +78,25 @@ struct CheckRuns {
     check_runs: Vec<CheckRun>,
 }
 
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A check run, which carries the annotations.
+    CheckRun,
+    /// A commit status, which does not, or nothing.
+    Other,
+}
+
 /// Writes what `policy` asks for.
 pub fn publish(
     client: &Client<'_>,
     draft: Draft<'_>,
     policy: CheckPolicy,
-) -> Result<Outcome, ApiError> {
+) -> Result<(Kind, Outcome), ApiError> {
+    let check_run = |client, draft| Ok((Kind::CheckRun, check_run(client, draft)?));
+    let status = |client, draft| Ok((Kind::Other, status(client, draft)?));
     match policy {
-        CheckPolicy::None => Ok(Outcome::Unwanted),
+        CheckPolicy::None => Ok((Kind::Other, Outcome::Unwanted)),
         CheckPolicy::Status => status(client, draft),
         CheckPolicy::CheckRun => check_run(client, draft),
         CheckPolicy::Auto => match check_run(client, draft) {

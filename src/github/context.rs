@@ -192,6 +192,8 @@ pub struct Context {
     pub repository: Repository,
     /// The name of the branch that new work starts from, where the event tells.
     pub default_branch: Option<String>,
+    /// The branch that the change is to go to: any text.
+    pub base_branch: Option<String>,
     /// What happened.
     pub event: Event,
     /// The commit that is judged: the head of a pull request, not the merge that was built.
@@ -240,6 +242,7 @@ impl Context {
             api_url: url("GITHUB_API_URL", "https://api.github.com"),
             server_url: url("GITHUB_SERVER_URL", "https://github.com"),
             origin: origin(&name, &payload, &repository, &actor),
+            base_branch: base_branch(&payload),
             default_branch: payload.repository.and_then(|it| it.default_branch),
             run: match &event {
                 Event::WorkflowRun(measured) => measured.run,
@@ -289,6 +292,8 @@ struct RawPullRequest {
 #[derive(Debug, Deserialize)]
 struct RawSide {
     sha: String,
+    #[serde(rename = "ref")]
+    branch: Option<String>,
     repo: Option<RawRepository>,
 }
 
@@ -296,6 +301,7 @@ struct RawSide {
 struct RawMergeGroup {
     head_sha: String,
     base_sha: String,
+    base_ref: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -368,6 +374,13 @@ fn measured(run: &RawWorkflowRun) -> Measured {
 
 fn slug(repository: &RawRepository) -> Option<Repository> {
     Repository::parse(repository.full_name.as_deref()?)
+}
+
+fn base_branch(payload: &Payload) -> Option<String> {
+    let of_pull_request = payload.pull_request.as_ref().and_then(|it| it.base.branch.clone());
+    let of_group = payload.merge_group.as_ref().and_then(|it| it.base_ref.clone());
+    let branch = of_pull_request.or(of_group)?;
+    Some(branch.strip_prefix("refs/heads/").unwrap_or(&branch).to_owned())
 }
 
 /// A deleted fork has no repository any more, and counts as a fork.

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::accept::{self, Acceptance};
 use super::api::{ApiError, Client};
-use super::check::{self, CheckPolicy};
+use super::check::{self, CheckPolicy, Kind};
 use super::comment::{self, CommentId, CommentPolicy, Conversation};
 use super::context::{Commit, Context, Event, Measured, MeasuredEvent, Origin, RunId};
 use super::fit::fit;
@@ -40,6 +40,8 @@ pub struct Published {
     pub comment_url: Option<String>,
     /// The address of the check, if there is one now.
     pub check_url: Option<String>,
+    /// Annotations that no check carries, as many as GitHub shows of a log.
+    pub unpublished_annotations: Vec<Annotation>,
     /// What a person should know although nothing is wrong.
     pub remarks: Vec<String>,
     /// What could not be published.
@@ -88,8 +90,15 @@ pub enum PublishError {
 
 impl Published {
     fn new(gate: Gate) -> Self {
-        let (remarks, failures) = (Vec::new(), Vec::new());
-        Self { gate, acceptance: None, comment_url: None, check_url: None, remarks, failures }
+        Self {
+            gate,
+            acceptance: None,
+            comment_url: None,
+            check_url: None,
+            unpublished_annotations: Vec::new(),
+            remarks: Vec::new(),
+            failures: Vec::new(),
+        }
     }
 
     /// Notes a failure, or a remark where a fork's token was refused.
@@ -120,6 +129,8 @@ pub fn publish(
 ) -> Published {
     let mut published = Published::new(settings.fail_on.gate(publication.conclusion, None));
     let wanted = settings.comment != CommentPolicy::Never || settings.check != CheckPolicy::None;
+    // GitHub shows ten annotations of a log, and drops the rest without a word.
+    published.unpublished_annotations = publication.annotations.iter().take(10).cloned().collect();
     let mut body = publication.body.clone();
     match client {
         Some(client) => remote(publication, settings, context, client, &mut body, &mut published),
@@ -324,7 +335,11 @@ fn check(
         summary: &summary,
         annotations: &publication.annotations,
     };
-    match check::publish(client, draft, settings.check) {
+    let written = check::publish(client, draft, settings.check);
+    if let Ok((Kind::CheckRun, _)) = written {
+        published.unpublished_annotations.clear();
+    }
+    match written.map(|(_, outcome)| outcome) {
         Ok(Outcome::Published { url }) => published.check_url = Some(url),
         Ok(Outcome::Unwanted) => {}
         Ok(Outcome::Outdated { by }) => published
@@ -353,10 +368,4 @@ fn tell_job(
     let by = published.acceptance.as_ref().map(|it| it.by.clone());
     outputs.push(("accepted-by".to_owned(), by.unwrap_or_default()));
     job::write_outputs(path, &outputs)
-}
-
-/// Returns the lines that put `annotations` into the log, where no check carries them.
-pub fn annotation_lines(annotations: &[Annotation]) -> Vec<String> {
-    // GitHub shows ten of a kind for each step, and drops the rest without a word.
-    annotations.iter().take(10).map(job::annotation_line).collect()
 }

@@ -131,6 +131,12 @@ pub(super) fn verdict(row: &Row) -> String {
     }
 }
 
+/// Returns what a row says in a sentence: both values, the change, what follows.
+pub fn sentence(row: &Row) -> String {
+    let (base, head) = (value(row, row.base), value(row, row.head));
+    format!("{base} → {head}: {} {}, {}", change(row), interval(row), verdict(row))
+}
+
 /// How large a change would have to be, to be seen.
 fn needs(row: &Row) -> String {
     match row.judgement().map(|judgement| judgement.mde_ln) {

@@ -1,0 +1,195 @@
+//! Turns a verdict into what GitHub is to show, and names of a stranger into harmless ones.
+
+use std::fs;
+use std::path::Path;
+
+use crate::compare::confirmation::{self, Confirmation, Standing};
+use crate::compare::decision::Verdict;
+use crate::compare::{Comparison, Outcome, Row};
+use crate::github::context::Context;
+use crate::github::{Annotation, Conclusion, Level, Publication, inert};
+use crate::record::{Ended, Revision, Run};
+use crate::report;
+
+/// What the numbers are about, as far as the record does not say.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subject<'a> {
+    /// Configuration that annotations point at.
+    pub(super) config: &'a Path,
+    /// Folder of the record.
+    pub(super) dir: &'a Path,
+    /// Whether a comparison was meant.
+    pub(super) aim: Aim,
+}
+
+/// What a run was made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Aim {
+    /// To be set against a base.
+    Comparison,
+    /// To be looked at.
+    Numbers,
+}
+
+const LOG_LINES_MAX: usize = 40;
+const LOG_CHARS_MAX: usize = 300;
+const REASON_CHARS_MAX: usize = 200;
+
+/// Takes the meaning out of every name in a record that a report shows.
+pub(super) fn tame(run: &mut Run) {
+    let tame = |text: &mut String| *text = inert::text(text);
+    let tame_revision = |revision: &mut Revision| {
+        tame(&mut revision.label);
+        revision.commit.iter_mut().for_each(tame);
+    };
+    tame(&mut run.tool);
+    tame_revision(&mut run.head);
+    run.base.iter_mut().for_each(tame_revision);
+    let machine = &mut run.machine;
+    for text in [&mut machine.arch, &mut machine.cpu, &mut machine.kernel, &mut machine.image] {
+        tame(text);
+    }
+    for scenario in &mut run.scenarios {
+        tame(&mut scenario.name);
+        tame(&mut scenario.load);
+    }
+    if let Some(Ended::Failed { scenario, reason, .. }) = &mut run.ended {
+        scenario.iter_mut().for_each(tame);
+        // The first line becomes part of the headline, the rest a block of text.
+        let (first, rest) = reason.split_once('\n').unwrap_or((reason.as_str(), ""));
+        *reason = format!("{}\n{}", inert::line(first, REASON_CHARS_MAX), block(rest));
+    }
+}
+
+/// Calls the revisions what people on GitHub call them: the head of the pull request, which is not
+/// the merge that was built, and the branch it is to go to instead of that branch's commit.
+pub(super) fn name_revisions(run: &mut Run, context: &Context) {
+    let head = context.head.as_str();
+    head.clone_into(&mut run.head.label);
+    run.head.commit = Some(head.to_owned());
+    let base = run.base.as_mut().filter(|base| base.commit.as_ref() == Some(&base.label));
+    if let (Some(base), Some(branch)) = (base, &context.base_branch) {
+        base.label = inert::text(branch);
+    }
+}
+
+/// What is published of a single run.
+pub(super) fn of_comparison(subject: Subject<'_>, comparison: &Comparison) -> Publication {
+    let title = report::title(comparison);
+    let is_slower = |row: &&Row| row.verdict() == Some(Verdict::Regressed);
+    let slower: Vec<&Row> = comparison.rows.iter().filter(is_slower).collect();
+    let publication = Publication {
+        summary: title.clone(),
+        title,
+        body: report::markdown::render(comparison),
+        conclusion: conclusion(&comparison.outcome),
+        annotations: slower.iter().map(|row| annotation(subject, row)).collect(),
+        outputs: outputs(subject, comparison, slower.len() + comparison.broken().count()),
+    };
+    let measured = !matches!(comparison.outcome, Outcome::NotMeasured(_));
+    match (subject.aim, &comparison.base) {
+        (Aim::Comparison, None) if measured => without_base(publication),
+        (Aim::Comparison | Aim::Numbers, _) => publication,
+    }
+}
+
+/// There is nothing to be slower than, which is not the same as not being slower.
+fn without_base(publication: Publication) -> Publication {
+    let title = format!("no base to compare with — {}", publication.title);
+    let report = publication.body.replacen("### ", "#### ", 1);
+    Publication {
+        body: format!("### ⚪ xmlperf: no base to compare with\n\n{report}"),
+        summary: title.clone(),
+        title,
+        conclusion: match publication.conclusion {
+            Conclusion::Pass | Conclusion::Improved | Conclusion::Inconclusive => {
+                Conclusion::Inconclusive
+            }
+            Conclusion::Regressed => Conclusion::Regressed,
+            Conclusion::Error => Conclusion::Error,
+        },
+        ..publication
+    }
+}
+
+/// What is published of two runs on two machines.
+pub(super) fn of_confirmation(subject: Subject<'_>, confirmation: &Confirmation) -> Publication {
+    let title = report::confirmation::title(confirmation);
+    let confirmed = confirmation.cells.iter().filter(|cell| cell.standing == Standing::Confirmed);
+    Publication {
+        summary: title.clone(),
+        title,
+        body: report::confirmation::render(confirmation),
+        conclusion: conclusion(&confirmation.outcome),
+        annotations: confirmed.map(|cell| annotation(subject, &cell.first)).collect(),
+        outputs: outputs(subject, &confirmation.first, confirmation.count(Standing::Confirmed)),
+    }
+}
+
+/// What is published where there are no numbers, with the end of what the run printed.
+pub(super) fn unmeasured(reason: &str, log: Option<&str>) -> Publication {
+    let title = format!("could not measure — {}", inert::line(reason, REASON_CHARS_MAX));
+    let log = log.map(|log| format!("```text\n{log}\n```\n")).unwrap_or_default();
+    Publication {
+        body: format!("### ❌ xmlperf: {title}\n\n{log}"),
+        summary: title.clone(),
+        title,
+        conclusion: Conclusion::Error,
+        annotations: Vec::new(),
+        outputs: Vec::new(),
+    }
+}
+
+fn conclusion(outcome: &Outcome) -> Conclusion {
+    match outcome {
+        Outcome::NotMeasured(_) => Conclusion::Error,
+        Outcome::Regressed => Conclusion::Regressed,
+        Outcome::Inconclusive => Conclusion::Inconclusive,
+        Outcome::Improved => Conclusion::Improved,
+        Outcome::Pass => Conclusion::Pass,
+    }
+}
+
+fn outputs(
+    subject: Subject<'_>,
+    comparison: &Comparison,
+    regressions: usize,
+) -> Vec<(String, String)> {
+    let base = comparison.base.as_ref().and_then(|base| base.commit.clone());
+    let outputs = [
+        ("regressions", regressions.to_string()),
+        ("flagged", confirmation::flagged(comparison).join("\n")),
+        ("baseline-sha", base.unwrap_or_default()),
+        ("report-dir", subject.dir.display().to_string()),
+    ];
+    outputs.map(|(name, value)| (name.to_owned(), value)).to_vec()
+}
+
+/// Points at the scenario in the configuration, or at the configuration.
+fn annotation(subject: Subject<'_>, row: &Row) -> Annotation {
+    let text = fs::read_to_string(subject.config).unwrap_or_default();
+    let is_name = |line: &str| {
+        let value = line.trim_start().strip_prefix("name")?.trim_start().strip_prefix('=')?;
+        Some(value.trim_start().strip_prefix('"')?.split('"').next()? == row.scenario)
+    };
+    let line = text.lines().position(|line| is_name(line) == Some(true)).unwrap_or(0);
+    Annotation {
+        path: subject.config.display().to_string(),
+        line: u32::try_from(line + 1).unwrap_or(1),
+        level: Level::Failure,
+        title: format!("{} {} regressed", row.scenario, row.metric.label()),
+        message: report::sentence(row),
+    }
+}
+
+/// Last lines that neither end the block they stand in nor colour it.
+pub(super) fn block(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let from = lines.len().saturating_sub(LOG_LINES_MAX);
+    let tame = |line: &&str| {
+        let line = line.replace("```", "'''");
+        let shown = line.chars().filter(|c| !c.is_control() || *c == '\t');
+        shown.take(LOG_CHARS_MAX).collect::<String>()
+    };
+    lines[from..].iter().map(tame).collect::<Vec<_>>().join("\n")
+}
