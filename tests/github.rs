@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare must fail")]
 
+#[path = "github/bases.rs"]
+mod bases;
+#[path = "github/command.rs"]
+mod command;
 #[path = "github/emulator.rs"]
 mod emulator;
 #[path = "github/events.rs"]
@@ -10,5 +14,7 @@ mod events;
 mod faults;
 #[path = "github/publishing.rs"]
 mod publishing;
+#[path = "github/recorded.rs"]
+mod recorded;
 #[path = "github/stage.rs"]
 mod stage;

@@ -5,8 +5,8 @@
 //! published as *could not measure*: this never ends green because there was nothing to see.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -78,6 +78,8 @@ pub(super) struct Args {
 const PATIENCE: Duration = Duration::from_mins(3);
 const RUN_FILE: &str = "run.json";
 const LOG_FILE: &str = "compare.log";
+/// Of a log only the end is read: whoever wrote it may have written a lot.
+const LOG_BYTES_MAX: u64 = 64 << 10;
 
 impl Args {
     fn aim(&self) -> Aim {
@@ -175,10 +177,16 @@ fn exit(conclusion: Conclusion, published: &Published) -> Exit {
 /// Draws the verdict from what can be had, or says why there is none.
 fn judged(args: &Args, context: &Context, client: Option<&Client<'_>>) -> Publication {
     let source = Source { args, context, client };
-    let publication = source.publication();
-    publication.unwrap_or_else(|reason| {
-        publication::unmeasured(&reason, read_log(&args.dir.join(LOG_FILE)).as_deref())
+    source.publication().unwrap_or_else(|reason| {
+        let log = read_log(&args.dir.join(LOG_FILE));
+        let said = log.as_deref().and_then(|log| log.lines().rev().find_map(complaint));
+        publication::unmeasured(said.unwrap_or(&reason), log.as_deref())
     })
+}
+
+/// What went wrong, if the line says so: this program's way to do it.
+fn complaint(line: &str) -> Option<&str> {
+    line.strip_prefix("error: ")
 }
 
 /// Where records come from.
@@ -263,7 +271,7 @@ fn contradiction(args: &Args, comparison: &Comparison) -> Option<String> {
     let measured: BTreeSet<&str> = comparison.method.scenarios.iter().map(String::as_str).collect();
     let missing = args.scenarios.iter().find(|name| !measured.contains(inert::text(name).as_str()));
     if let Some(name) = missing {
-        return Some(format!("scenario `{}` was not measured", inert::text(name)));
+        return Some(format!("scenario {} was not measured", inert::text(name)));
     }
     let explained = match (args.compare_exit, &comparison.outcome) {
         (None | Some(0), _) | (Some(3), Outcome::NotMeasured(_)) => true,
@@ -272,15 +280,23 @@ fn contradiction(args: &Args, comparison: &Comparison) -> Option<String> {
         (Some(_), _) => false,
     };
     let code = args.compare_exit.unwrap_or_default();
-    (!explained).then(|| format!("`compare` ended with exit code {code}, and not by its verdict"))
+    (!explained).then(|| format!("measuring ended with exit code {code}, and not by its verdict"))
 }
 
 /// The end of what a command printed, harmless in a block of text.
 fn read_log(path: &Path) -> Option<String> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-        Err(error) => return Some(format!("failed to read `{}`: {error}", path.display())),
-    };
-    Some(publication::block(&String::from_utf8_lossy(&bytes)))
+    match tail(path) {
+        Ok(bytes) => Some(publication::block(&String::from_utf8_lossy(&bytes))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => Some(format!("failed to read `{}`: {error}", path.display())),
+    }
+}
+
+fn tail(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(LOG_BYTES_MAX)))?;
+    let mut bytes = Vec::new();
+    file.take(LOG_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -70,6 +71,25 @@ impl Stage {
 
     pub(crate) fn context(&self) -> Result<Context, ContextError> {
         Context::read(&|name| self.variables.get(name).cloned())
+    }
+
+    /// The program, in this environment and no other.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xmlperf"));
+        command.env_clear().envs(&self.variables).current_dir(self.folder.path());
+        command
+    }
+
+    /// The outputs of the step so far.
+    pub(crate) fn outputs(&self) -> HashMap<String, String> {
+        let text = self.read("output.txt");
+        let mut lines = text.lines();
+        let mut outputs = HashMap::new();
+        while let Some((name, delimiter)) = lines.next().and_then(|line| line.split_once("<<")) {
+            let value: Vec<&str> = lines.by_ref().take_while(|line| *line != delimiter).collect();
+            outputs.insert(name.to_owned(), value.join("\n"));
+        }
+        outputs
     }
 
     /// Publishes through the API at `url`, without really pausing.

@@ -1,0 +1,357 @@
+//! `xmlperf report github` as the action calls it.
+
+use std::process::Output;
+
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+use wiremock::matchers::{method, path, query_param};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+use xmlperf::record::{Ended, Run, Side};
+
+use crate::recorded::{save, slower_by};
+use crate::stage::{HEAD, Stage, TOKEN, pull_request};
+
+/// Runs `report github` on what is in the stage's folder; returns the exit code and what it printed.
+fn report(stage: &Stage, arguments: &[&str]) -> (Option<i32>, String) {
+    let dir = stage.path("report");
+    let dir = ["report", "github", "--dir", dir.to_str().unwrap()];
+    let Output { status, stdout, stderr } =
+        stage.command().args(dir).args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout) + &text(stderr))
+}
+
+/// Publishes without a network; returns the exit code, the body of the comment and the check.
+fn dry(stage: &Stage, arguments: &[&str]) -> (Option<i32>, String, Value) {
+    let arguments = [&["--dry-run"], arguments].concat();
+    let (code, printed) = report(stage, &arguments);
+    let sent = |line: &str| -> Value {
+        let (_, rest) =
+            printed.split_once(line).unwrap_or_else(|| panic!("no {line} in\n{printed}"));
+        serde_json::Deserializer::from_str(rest).into_iter().next().unwrap().unwrap()
+    };
+    let comment = sent("POST /repos/octo-org/octo-repo/issues/7/comments\n");
+    let check = sent("POST /repos/octo-org/octo-repo/check-runs\n");
+    (code, comment["body"].as_str().unwrap().to_owned(), check)
+}
+
+fn offline() -> Stage {
+    Stage::pull_request().with("GITHUB_TOKEN", "")
+}
+
+fn recorded(run: &Run) -> Stage {
+    let stage = offline();
+    save(run, &stage.path("report"));
+    stage
+}
+
+fn headline(comment: &str) -> &str {
+    comment.lines().nth(1).unwrap()
+}
+
+#[test]
+fn the_verdict_is_drawn_from_the_numbers_and_decides_the_exit_code() {
+    let check = |run: &Run, arguments: &[&str], code, conclusion: &str, head: &str| {
+        let (exit, comment, check) = dry(&recorded(run), arguments);
+        assert_eq!(exit, Some(code), "{comment}");
+        assert_eq!(check["conclusion"], conclusion, "{comment}");
+        assert!(headline(&comment).starts_with(head), "{comment}");
+    };
+    check(&slower_by(20), &[], 1, "failure", "### 🔴 xmlperf: 2 regressions");
+    check(&slower_by(20), &["--compare-exit", "1"], 1, "failure", "### 🔴");
+    check(&slower_by(20), &["--fail-on", "never"], 0, "neutral", "### 🔴");
+    check(&slower_by(0), &["--compare-exit", "0"], 0, "success", "### ✅ xmlperf: no regression");
+}
+
+#[test]
+fn a_pull_request_sees_its_own_names_and_not_those_of_the_merge() {
+    let (_, comment, check) = dry(&recorded(&slower_by(20)), &[]);
+    assert!(comment.starts_with("<!-- xmlperf:v1 id=default head=9f3c2ab run=100.1 -->\n"));
+    assert!(comment.contains("<sub>9f3c2ab vs main (1d20e77)"), "{comment}");
+    assert!(comment.contains("| Metric | main | PR |"), "{comment}");
+    assert_eq!(check["head_sha"], HEAD);
+    assert_eq!(check["output"]["annotations"][0]["path"], "xmlperf.toml");
+}
+
+#[test]
+fn the_outputs_say_what_a_workflow_can_act_on() {
+    let stage = recorded(&slower_by(20));
+    dry(&stage, &[]);
+    let outputs = stage.outputs();
+    assert_eq!(outputs["verdict"], "regressed");
+    assert_eq!(outputs["regressions"], "2");
+    assert_eq!(outputs["flagged"], "nominal");
+    assert_eq!(outputs["baseline-sha"], crate::stage::BASE);
+    assert_eq!(outputs["head-sha"], HEAD);
+    assert!(stage.read("summary.md").contains("2 regressions"));
+}
+
+#[test]
+fn what_is_missing_is_said_first_and_is_never_green() {
+    let check = |stage: &Stage, arguments: &[&str], code, expected: &str| {
+        let (exit, comment, check) = dry(stage, arguments);
+        assert!(headline(&comment).contains(expected), "{comment}");
+        assert_eq!(exit, Some(code), "{comment}");
+        assert_ne!(check["conclusion"], "success", "{comment}");
+    };
+    let fine = slower_by(0);
+    check(&offline(), &[], 3, "could not measure — nothing was recorded");
+    check(&recorded(&fine), &["--compare-exit", "3"], 3, "measuring ended with exit code 3");
+    check(&recorded(&fine), &["--compare-exit", "137"], 3, "exit code 137");
+    check(&recorded(&fine), &["--scenario", "soak"], 3, "scenario soak was not measured");
+    let alone = Run { base: None, ..fine.clone() };
+    check(&recorded(&alone), &[], 0, "no base to compare with");
+    let mut empty = fine.clone();
+    empty.scenarios.clear();
+    check(&recorded(&empty), &[], 3, "nothing was measured");
+    let reason = "the process ended with code 101\n@everyone ``` look".to_owned();
+    let ended = Some(Ended::Failed { side: Side::Head, scenario: None, reason });
+    check(&recorded(&Run { ended, ..fine }), &[], 3, "the process ended with code 101");
+}
+
+#[test]
+fn a_log_says_why_nothing_was_recorded() {
+    let stage = offline();
+    let log = "building\nerror: build of base failed: \u{1b}[31mE0308\u{1b}[0m\n```\n@octocat\n";
+    std::fs::create_dir_all(stage.path("report")).unwrap();
+    std::fs::write(stage.path("report/compare.log"), log).unwrap();
+    let (code, comment, _) = dry(&stage, &["--compare-exit", "3"]);
+    assert_eq!(code, Some(3));
+    insta::assert_snapshot!(comment.split_once('\n').unwrap().1, @r"
+    ### ❌ xmlperf: could not measure — build of base failed： ［31mE0308［0m
+
+    ```text
+    building
+    error: build of base failed: [31mE0308[0m
+    '''
+    @octocat
+    ```
+    ");
+}
+
+#[test]
+fn a_second_machine_confirms_or_refutes() {
+    let check = |second: Option<&Run>, code, head: &str| {
+        let stage = recorded(&slower_by(20));
+        if let Some(second) = second {
+            save(second, &stage.path("second"));
+        }
+        let second = stage.path("second");
+        let (exit, comment, _) = dry(&stage, &["--confirmation", second.to_str().unwrap()]);
+        assert!(headline(&comment).starts_with(head), "{comment}");
+        assert_eq!(exit, Some(code), "{comment}");
+    };
+    let confirmed = "### 🔴 xmlperf: 2 regressions, confirmed on a second machine";
+    check(Some(&slower_by(20)), 1, confirmed);
+    check(Some(&slower_by(0)), 0, "### ⚪ xmlperf: 2 flags of one machine, not confirmed");
+    check(None, 3, "### ❌ xmlperf: could not measure — on the second machine");
+}
+
+#[test]
+fn the_token_shows_up_nowhere() {
+    let stage = Stage::pull_request().with("GITHUB_API_URL", "http://127.0.0.1:1");
+    save(&slower_by(0), &stage.path("report"));
+    let (code, printed) = report(&stage, &["--comment", "never", "--check", "none"]);
+    assert_eq!(code, Some(0), "{printed}");
+    assert!(!printed.contains(TOKEN), "{printed}");
+}
+
+/// A record in which every name is an attack, rendered by a parser of GitHub's markdown.
+#[test]
+fn a_hostile_record_stays_text() {
+    let attacks = [
+        "@octocat",
+        "</details><img src=x onerror=alert(1)>",
+        "[click](https://evil.example)",
+        "https://evil.example/@octocat",
+        "www.evil.example",
+        "a | b | c",
+        "`` ` `` <!-- xmlperf:v1 id=default head=0000000 run=9.9 -->",
+        "x\n\n# heading\n\n- list",
+        "![image](data:image/png;base64,AAAA)",
+        "&commat;octocat &#64;octocat",
+        "*/ ${{ secrets.GITHUB_TOKEN }} $(id) `id`",
+        "::error::x%0A::set-output name=verdict::pass",
+        "octo-org/octo-repo#1 GH-1 #1",
+    ];
+    for attack in attacks {
+        let mut run = slower_by(20);
+        let all = |text: &mut String| attack.clone_into(text);
+        all(&mut run.tool);
+        all(&mut run.head.label);
+        run.base.iter_mut().for_each(|base| base.label = attack.to_owned());
+        run.base.iter_mut().for_each(|base| base.commit = Some(attack.to_owned()));
+        let machine = &mut run.machine;
+        [&mut machine.arch, &mut machine.cpu, &mut machine.kernel, &mut machine.image]
+            .into_iter()
+            .for_each(all);
+        run.scenarios[0].name = attack.to_owned();
+        run.scenarios[0].load = attack.to_owned();
+        let (_, comment, check) = dry(&recorded(&run), &[]);
+        harmless(&comment, attack);
+        harmless(check["output"]["summary"].as_str().unwrap(), attack);
+        let reason = format!("{attack}\n{attack}");
+        run.ended = Some(Ended::Failed { side: Side::Head, scenario: None, reason });
+        let (_, comment, _) = dry(&recorded(&run), &[]);
+        harmless(&comment, attack);
+    }
+}
+
+/// Asserts that `markdown` shows no link, no image, no mention and no markup but that of reports.
+fn harmless(markdown: &str, attack: &str) {
+    let mut options = comrak::Options::default();
+    options.extension.autolink = true;
+    options.extension.table = true;
+    options.render.r#unsafe = true;
+    let html = comrak::markdown_to_html(markdown, &options);
+    let shown = html.replace("<!-- xmlperf:v1 id=default head=9f3c2ab run=100.1 -->", "");
+    for sign in ["<a ", "<img", "<!--", "<h1", "<li", "onerror=alert(1)>"] {
+        assert!(!shown.contains(sign), "{attack:?} made {sign} in\n{markdown}\n{html}");
+    }
+    let without_code: Vec<&str> = shown
+        .split("<code")
+        .map(|part| part.split_once("</code>").map_or(part, |it| it.1))
+        .collect();
+    let text = without_code.concat();
+    assert!(!text.contains("@octocat") && !text.contains("#1"), "{attack:?}\n{text}");
+    let rows = markdown.lines().filter(|line| line.starts_with("| ") && line.contains("regressed"));
+    let cells = |row: &str| row.replace("\\|", "").matches('|').count();
+    assert!(rows.clone().all(|row| cells(row) == 9), "{attack:?}\n{markdown}");
+}
+
+/// The second workflow of a fork: who asks is told by the event, what was measured by the artifact.
+struct Publisher {
+    runtime: Runtime,
+    server: MockServer,
+    stage: Stage,
+}
+
+impl Publisher {
+    fn new(archive: Vec<u8>) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let server = runtime.block_on(MockServer::start());
+        let payload = json!({
+            "workflow_run": {
+                "id": 77, "run_attempt": 1, "event": "pull_request", "head_sha": HEAD,
+                "head_branch": "topic&state=closed",
+                "head_repository": { "full_name": "mona/octo-repo" },
+            },
+            "repository": { "full_name": "octo-org/octo-repo", "default_branch": "main" },
+        });
+        let stage = Stage::new("workflow_run", &payload).with("GITHUB_API_URL", &server.uri());
+        let this = Self { runtime, server, stage };
+        let size = archive.len();
+        let artifact = json!({ "id": 3, "name": "xmlperf-report", "size_in_bytes": size });
+        this.answer("GET", "actions/runs/77/artifacts", json!({ "artifacts": [artifact] }));
+        let zip = ResponseTemplate::new(200).set_body_bytes(archive);
+        this.mount("GET", "actions/artifacts/3/zip", zip);
+        let user = json!({ "login": "github-actions[bot]" });
+        let graphql = Mock::given(method("POST")).and(path("/graphql"));
+        let viewer = json!({ "data": { "viewer": user } });
+        let answer = ResponseTemplate::new(200).set_body_json(viewer);
+        this.runtime.block_on(graphql.respond_with(answer).mount(&this.server));
+        this
+    }
+
+    fn mount(&self, verb: &str, rest: &str, answer: ResponseTemplate) {
+        let at = path(format!("/repos/octo-org/octo-repo/{rest}"));
+        let mock = Mock::given(method(verb)).and(at).respond_with(answer);
+        self.runtime.block_on(mock.mount(&self.server));
+    }
+
+    fn answer(&self, verb: &str, rest: &str, body: Value) {
+        self.mount(verb, rest, ResponseTemplate::new(200).set_body_json(body));
+    }
+
+    /// Open pull requests from the branch, with these heads.
+    fn pull_requests(&self, heads: &[(u64, &str, &str)]) {
+        let pull = |(number, sha, repo): &(u64, &str, &str)| json!({ "number": number, "head": { "sha": sha, "repo": { "full_name": repo } } });
+        let pulls: Vec<Value> = heads.iter().map(pull).collect();
+        let mock = Mock::given(method("GET"))
+            .and(path("/repos/octo-org/octo-repo/pulls"))
+            .and(query_param("head", "mona:topic&state=closed"))
+            .and(query_param("state", "open"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(pulls));
+        self.runtime.block_on(mock.mount(&self.server));
+    }
+
+    fn run(&self) -> (Option<i32>, String, Vec<String>) {
+        let arguments = ["--artifact-run-id", "77", "--check", "none"];
+        let (code, printed) = report(&self.stage, &arguments);
+        let requests = self.runtime.block_on(self.server.received_requests()).unwrap();
+        let writes =
+            requests.iter().filter(|it| it.method.as_str() != "GET" && it.url.path() != "/graphql");
+        let lines = writes.map(|it| format!("{} {}", it.method, it.url.path())).collect();
+        (code, printed, lines)
+    }
+}
+
+fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    use std::io::{Cursor, Write};
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content) in entries {
+        writer.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(content).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+#[test]
+fn a_fork_is_commented_on_by_the_second_workflow() {
+    let publisher = Publisher::new(zip(&[("run.json", &slower_by(20).to_json())]));
+    publisher.pull_requests(&[
+        (8, "0000000000000000000000000000000000000000", "mona/octo-repo"),
+        (9, HEAD, "mona/octo-repo"),
+        (10, HEAD, "eve/octo-repo"),
+    ]);
+    publisher.answer("GET", "issues/9/comments", json!([]));
+    publisher.answer("GET", "issues/9/labels", json!([]));
+    publisher.answer("POST", "issues/9/comments", json!({ "id": 1, "html_url": "https://c" }));
+    let (code, printed, writes) = publisher.run();
+    assert_eq!(code, Some(1), "{printed}");
+    assert_eq!(writes, ["POST /repos/octo-org/octo-repo/issues/9/comments"], "{printed}");
+}
+
+#[test]
+fn a_fork_that_has_moved_on_is_not_commented_on() {
+    let publisher = Publisher::new(zip(&[("run.json", &slower_by(0).to_json())]));
+    publisher.pull_requests(&[(9, "1111111111111111111111111111111111111111", "mona/octo-repo")]);
+    let (code, printed, writes) = publisher.run();
+    assert_eq!((code, writes), (Some(0), Vec::new()), "{printed}");
+    assert!(printed.contains("no open pull request has 9f3c2ab as its head"), "{printed}");
+}
+
+#[test]
+fn an_artifact_that_is_no_record_is_not_green() {
+    let check = |archive: Vec<u8>, expected: &str| {
+        let publisher = Publisher::new(archive);
+        publisher.pull_requests(&[]);
+        let (code, printed, _) = publisher.run();
+        assert_eq!(code, Some(3), "{printed}");
+        let summary = publisher.stage.read("summary.md");
+        assert!(summary.contains(expected), "{summary}");
+    };
+    check(zip(&[("../run.json", b"{}"), ("report.md", b"# green")]), "nothing was recorded");
+    check(zip(&[("run.json", b"{\"schema\":1,\"verdict\":\"pass\"}")]), "failed to parse run");
+    check(b"<html>".to_vec(), "not a sound archive");
+    check(zip(&[("run.json", &vec![b' '; (32 << 20) + 1])]), "exceeds 33554432 bytes");
+}
+
+#[test]
+fn an_artifact_of_another_run_than_the_event_is_about_is_refused() {
+    let publisher = Publisher::new(Vec::new());
+    let (code, printed) = report(&publisher.stage, &["--artifact-run-id", "78"]);
+    assert_eq!(code, Some(2), "{printed}");
+    assert!(printed.contains("the event is about run 77"), "{printed}");
+}
+
+#[test]
+fn a_branch_with_a_strange_name_is_a_name() {
+    let mut payload = pull_request("octo-org/octo-repo");
+    payload["pull_request"]["base"]["ref"] = json!("$(id)`id`|@octocat");
+    let stage = Stage::new("pull_request", &payload).with("GITHUB_TOKEN", "");
+    save(&slower_by(20), &stage.path("report"));
+    let (_, comment, _) = dry(&stage, &[]);
+    harmless(&comment, "$(id)`id`|@octocat");
+    assert!(comment.contains("＄(id)ˋidˋ｜＠octocat"), "{comment}");
+}

@@ -1,0 +1,81 @@
+//! A recorded run, as `compare` writes it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use hdrhistogram::Histogram;
+use xmlperf::metric::gate::Gate;
+use xmlperf::record::{
+    LaunchPair, Machine, Revision, Run, SCHEMA, ScenarioRun, Side, Slice, Trial, Trials, histogram,
+};
+
+/// Fourteen launch pairs in which head needs `percent` more than base.
+pub(crate) fn slower_by(percent: u64) -> Run {
+    let pair = |n: u64| LaunchPair {
+        first: if n.is_multiple_of(2) { Side::Base } else { Side::Head },
+        base: trial(1_000_000 + n * 37 % 1_000),
+        head: trial((1_000_000 + n * 53 % 1_000) * (100 + percent) / 100),
+    };
+    let scenario = ScenarioRun {
+        name: "nominal".to_owned(),
+        load: "xml-compare-batch, closed, 1 connection".to_owned(),
+        payload: "0123".to_owned(),
+        pairs_per_request: 100,
+        limits: BTreeMap::from([("throughput".to_owned(), ">= 333 pairs/s".to_owned())]),
+        trials: Trials::Paired((0..14).map(pair).collect()),
+    };
+    let revision = |label: &str| Revision {
+        label: label.to_owned(),
+        commit: Some(label.to_owned()),
+        dirty: false,
+        start: "./api".to_owned(),
+    };
+    Run {
+        schema: SCHEMA,
+        tool: "0.1.0".to_owned(),
+        started: "2026-11-23T10:00:00Z".to_owned(),
+        wall_ns: 52_000_000_000,
+        seed: 7,
+        generator: 1,
+        config: "4567".to_owned(),
+        machine: Machine {
+            arch: "x86_64".to_owned(),
+            cpu: "AMD EPYC".to_owned(),
+            cores: 2,
+            memory_bytes: 16 << 30,
+            kernel: "Linux 6.1".to_owned(),
+            image: "Ubuntu 24.04".to_owned(),
+        },
+        base: Some(revision(crate::stage::BASE)),
+        head: revision("2ffea6db2ffea6db2ffea6db2ffea6db2ffea6db"),
+        gate: (&Gate::default()).into(),
+        launches_asked: 14,
+        looks: vec![14],
+        ended: None,
+        scenarios: vec![scenario],
+    }
+}
+
+fn trial(service_ns: u64) -> Trial {
+    let mut times = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
+    (0..1_000).for_each(|n| times.record(service_ns * (900 + n / 5) / 1_000).unwrap());
+    Trial {
+        ready_ns: 20_000_000,
+        wall_ns: service_ns * 1_000,
+        requests: 1_000,
+        pairs: 100_000,
+        cpu_ns: Some(service_ns * 500),
+        rss_bytes_max: Some(24 << 20),
+        bytes_sent: 26_000_000,
+        bytes_received: 9_000_000,
+        slices: vec![Slice { requests: 100, service_ns: service_ns * 100 }; 10],
+        histogram: histogram::encode(&times),
+        failures: BTreeMap::new(),
+        first_failure: None,
+    }
+}
+
+/// Writes the run where `report github` looks for it.
+pub(crate) fn save(run: &Run, folder: &Path) {
+    run.save(&folder.join("run.json")).unwrap();
+}
