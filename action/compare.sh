@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Measures, which runs the code of the change: nothing that must stay secret is in its environment,
+# and nothing that it prints is a command to the runner. Never fails: what became of it is for the
+# next step, which knows how to say so.
+set -euo pipefail
+
+command=${XMLPERF_COMMAND:?is set by action.yml}
+bin=${XMLPERF_BIN:?is set by action.yml}
+baseline=${XMLPERF_BASELINE:-auto}
+output=${GITHUB_OUTPUT:?is set by the runner}
+out=.xmlperf
+report=$out/report
+log=$report/compare.log
+
+# shellcheck source=action/scenarios.sh
+. "${BASH_SOURCE[0]%/*}/scenarios.sh"
+
+cd "${XMLPERF_WORKING_DIRECTORY:-.}"
+echo "report-dir=${XMLPERF_WORKING_DIRECTORY:-.}/$report" >> "$output"
+case $command in
+    compare | run) ;;
+    report) exit 0 ;;
+    *)
+        echo '::error title=xmlperf::the input command is one of compare, run and report'
+        echo 'exit=2' >> "$output"
+        exit 0
+        ;;
+esac
+
+mkdir -p "$report"
+rm -f "$report/run.json"
+: > "$log"
+
+# Ends with CODE, said to the next step.
+ended() {
+    echo "exit=$1" >> "$output"
+    exit 0
+}
+
+case ${GITHUB_EVENT_NAME:-} in
+    pull_request_target | workflow_run)
+        echo "refusing to run the code of a change in a \`$GITHUB_EVENT_NAME\` workflow, which has the rights of this repository: measure in a \`pull_request\` workflow, and publish here with \`command: report\`" | tee "$log"
+        ended 2
+        ;;
+esac
+if git config --get-regexp '^http\..*\.extraheader$' > /dev/null 2>&1; then
+    echo '::warning title=xmlperf::the checkout keeps a token that the measured code can read: give actions/checkout the input persist-credentials: false'
+fi
+
+arguments=("$command" --plain --out "$out" --fail-on "${XMLPERF_FAIL_ON:-regression}")
+[ -z "${XMLPERF_CONFIG:-}" ] || arguments+=(--config "$XMLPERF_CONFIG")
+mapfile -t -O "${#arguments[@]}" arguments < <(scenario_arguments)
+
+# Everything that could be used to speak for this workflow, or to change its later steps.
+while IFS= read -r name; do
+    case $name in
+        *TOKEN* | *SECRET* | *PASSWORD* | ACTIONS_* | XMLPERF_* | GITHUB_ENV | GITHUB_OUTPUT | GITHUB_PATH | GITHUB_STATE | GITHUB_STEP_SUMMARY)
+            unset "$name"
+            ;;
+    esac
+done < <(compgen -e)
+
+if [ "$command" = compare ] && [ "$baseline" = auto ]; then
+    if ! baseline=$("$bin" baseline auto 2> "$log"); then
+        cat "$log"
+        ended 2
+    fi
+    [ -n "$baseline" ] || echo 'there is no commit before this one: measuring without a base'
+fi
+if [ "$command" = compare ] && [ -n "$baseline" ]; then
+    arguments+=("--baseline=$baseline")
+else
+    arguments[0]=run
+fi
+
+# What the measured code prints stands between these lines, and is no command to the runner there.
+word=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+echo "::stop-commands::$word"
+set +e
+"$bin" "${arguments[@]}" 2>&1 | tee -a "$log"
+code=${PIPESTATUS[0]}
+set -e
+echo "::$word::"
+ended "$code"
