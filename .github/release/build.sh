@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Builds the static program for TARGET and packs it into dist/.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+sudo apt-get install --yes --no-install-recommends musl-tools
+rustup target add "$TARGET"
+cargo build --release --locked --target "$TARGET"
+program=target/$TARGET/release/xmlperf
+version=$("$program" --version | cut -d ' ' -f 2)
+"$program" payload --pairs 10 --seed 42 > /dev/null
+
+mkdir -p dist
+# The same input gives the same archive.
+tar --create --gzip --file "dist/xmlperf-v$version-$TARGET.tar.gz" \
+    --sort=name --owner=0 --group=0 --numeric-owner --mtime='1970-01-01' \
+    --directory "$(dirname "$program")" xmlperf
