@@ -3,22 +3,27 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot reach its own server must fail")]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use rustls::pki_types::PrivateKeyDer;
 use xmlperf::cancel::Cancel;
 use xmlperf::load::pacing::Stop;
 use xmlperf::load::{
-    Check, Client, Drive, Ended, Exchange, FailureKind, Request, Settings, Success, Timeouts,
+    Address, Check, Client, Drive, Ended, Exchange, FailureKind, Request, Settings, Success,
+    Timeouts, Tls, Trust,
 };
 
 /// Serves every connection in a thread of its own, until the test ends. `answer` gets the stream
 /// and the body of each request, and says whether the connection goes on.
-fn serve(answer: impl Fn(&mut TcpStream, Vec<u8>) -> bool + Send + Sync + 'static) -> SocketAddr {
+fn serve(answer: impl Fn(&mut dyn Write, Vec<u8>) -> bool + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let answer = Arc::new(answer);
@@ -32,10 +37,10 @@ fn serve(answer: impl Fn(&mut TcpStream, Vec<u8>) -> bool + Send + Sync + 'stati
 }
 
 fn converse(
-    mut stream: TcpStream,
-    answer: &impl Fn(&mut TcpStream, Vec<u8>) -> bool,
+    stream: impl Read + Write,
+    answer: &impl Fn(&mut dyn Write, Vec<u8>) -> bool,
 ) -> Option<()> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    let mut reader = BufReader::new(stream);
     loop {
         let mut length = 0;
         loop {
@@ -53,15 +58,15 @@ fn converse(
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body).ok()?;
-        if !answer(&mut stream, body) {
+        if !answer(reader.get_mut(), body) {
             return None;
         }
     }
 }
 
-fn respond(stream: &mut TcpStream, body: &[u8]) -> bool {
+fn respond(stream: &mut dyn Write, body: &[u8]) -> bool {
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
-    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).is_ok()
+    stream.write_all(&[head.as_bytes(), body].concat()).and_then(|()| stream.flush()).is_ok()
 }
 
 /// The answer is what was sent.
@@ -203,6 +208,101 @@ fn a_target_that_is_not_there_ends_the_drive_by_its_failures() {
     let (kind, detail) = only_failure(&exchanges);
     assert_eq!(kind, FailureKind::Refused);
     assert!(detail.contains(&address.to_string()), "{detail}");
+}
+
+#[test]
+fn a_gzip_answer_is_checked_by_what_it_says_and_a_broken_one_is_malformed() {
+    let check = |cut: usize| {
+        let address = serve(move |stream, body| {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(&body).unwrap();
+            let mut encoded = encoder.finish().unwrap();
+            encoded.truncate(encoded.len() - cut);
+            let length = encoded.len();
+            let head =
+                format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {length}");
+            stream.write_all(&[head.as_bytes(), b"\r\n\r\n", &encoded].concat()).is_ok()
+        });
+        let mut client = client(address, vec![post(vec![b'x'; 100_000])], settings(1));
+        drive(&mut client, Stop::after_requests(1)).1
+    };
+    let whole = check(0);
+    assert_eq!(whole[0].outcome, Ok(()));
+    assert!(whole[0].response_bytes < 5_000);
+    assert_eq!(only_failure(&check(9)).0, FailureKind::Malformed);
+}
+
+#[test]
+fn a_unix_socket_is_an_address_like_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("target.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            thread::spawn(move || converse(stream, &|stream, body| respond(stream, &body)));
+        }
+    });
+    let requests = Arc::new([post("over a file")]);
+    let mut client =
+        Client::new(Address::Unix(path), requests, settings(3), Cancel::default()).unwrap();
+    let (drive, _) = drive(&mut client, Stop::after_requests(20));
+    assert_eq!((drive.exchanges, drive.failures), (20, 0));
+}
+
+/// Serves TLS with a certificate for `localhost`, which is returned in PEM form.
+fn serve_tls() -> (SocketAddr, Vec<u8>) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let pem = made.cert.pem().into_bytes();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let session = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+            let stream = rustls::StreamOwned::new(session, stream);
+            thread::spawn(move || converse(stream, &|stream, body| respond(stream, &body)));
+        }
+    });
+    (address, pem)
+}
+
+#[test]
+fn tls_carries_large_bodies_both_ways_and_survives_renewal() {
+    let (address, pem) = serve_tls();
+    let body: Vec<u8> = (0..3_000_000).map(|at| u8::try_from(at % 251).unwrap()).collect();
+    for trust in [Trust::Pem(pem), Trust::Anybody] {
+        let tls = Tls::new("localhost", &trust).unwrap();
+        let requests = Arc::new([post("small"), post(body.clone())]);
+        let mut client =
+            Client::secured(address, tls, requests, settings(3), Cancel::default()).unwrap();
+        for _ in 0..2 {
+            let (drive, exchanges) = drive(&mut client, Stop::after_requests(9));
+            assert_eq!((drive.exchanges, drive.failures), (9, 0), "{exchanges:?}");
+            client.renew().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_certificate_that_is_not_trusted_refuses_the_connection() {
+    let (address, _) = serve_tls();
+    let (_, other) = serve_tls();
+    let tls = Tls::new("localhost", &Trust::Pem(other)).unwrap();
+    let requests = Arc::new([post("x")]);
+    let mut client =
+        Client::secured(address, tls, requests, settings(1), Cancel::default()).unwrap();
+    let (_, exchanges) = drive(&mut client, Stop::after_requests(1));
+    let (kind, detail) = only_failure(&exchanges);
+    assert_eq!(kind, FailureKind::Refused);
+    assert!(detail.contains("certificate"), "{detail}");
 }
 
 #[test]

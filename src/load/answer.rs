@@ -23,9 +23,18 @@ pub(super) struct Answer {
     expects: Body,
     status: u16,
     keeps_alive: bool,
+    encoding: Encoding,
     body_start: usize,
     body_end: usize,
     received: u64,
+}
+
+/// What was done to a body before it was framed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    /// Nothing, or what only the check of the answer can know.
+    Plain,
+    Gzip,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +87,7 @@ impl Answer {
             expects: Body::Possible,
             status: 0,
             keeps_alive: true,
+            encoding: Encoding::Plain,
             body_start: 0,
             body_end: 0,
             received: 0,
@@ -91,6 +101,7 @@ impl Answer {
         self.expects = expects;
         self.status = 0;
         self.keeps_alive = true;
+        self.encoding = Encoding::Plain;
         self.body_start = 0;
         self.body_end = 0;
         self.received = 0;
@@ -111,6 +122,10 @@ impl Answer {
 
     pub(super) fn keeps_alive(&self) -> bool {
         self.keeps_alive
+    }
+
+    pub(super) fn encoding(&self) -> Encoding {
+        self.encoding
     }
 
     pub(super) fn received(&self) -> u64 {
@@ -228,6 +243,7 @@ impl Answer {
 
     fn begin_body(&mut self, framing: &Framing, head_bytes: usize) -> Result<(), Broken> {
         self.keeps_alive = framing.keeps_alive;
+        self.encoding = framing.encoding;
         (self.body_start, self.body_end) = (head_bytes, head_bytes);
         let bodyless = self.expects == Body::Never || matches!(self.status, 204 | 304);
         self.stage = match (bodyless, framing.chunked, framing.length) {
@@ -303,12 +319,17 @@ struct Framing {
     length: Option<u64>,
     chunked: bool,
     keeps_alive: bool,
+    encoding: Encoding,
 }
 
 impl Framing {
     fn of(response: &httparse::Response<'_, '_>) -> Result<Self, Broken> {
-        let mut framing =
-            Self { length: None, chunked: false, keeps_alive: response.version == Some(1) };
+        let mut framing = Self {
+            length: None,
+            chunked: false,
+            keeps_alive: response.version == Some(1),
+            encoding: Encoding::Plain,
+        };
         for header in response.headers.iter() {
             let value = header.value.trim_ascii();
             if header.name.eq_ignore_ascii_case("content-length") {
@@ -323,6 +344,10 @@ impl Framing {
                     return Err(malformed("its `Transfer-Encoding` is not `chunked`"));
                 }
                 framing.chunked = true;
+            } else if header.name.eq_ignore_ascii_case("content-encoding") {
+                if value.eq_ignore_ascii_case(b"gzip") || value.eq_ignore_ascii_case(b"x-gzip") {
+                    framing.encoding = Encoding::Gzip;
+                }
             } else if header.name.eq_ignore_ascii_case("connection") {
                 for option in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
                     if option.eq_ignore_ascii_case(b"close") {

@@ -15,6 +15,7 @@ use super::exchange::Exchange;
 use super::network::{Address, PreciseWaits, System};
 use super::pacing::{Closed, Ended, Model, Stop};
 use super::request::Request;
+use super::tls::{Secured, Tls};
 use crate::cancel::Cancel;
 
 /// How requests are sent, whatever they are.
@@ -147,7 +148,12 @@ impl Drive {
 
 /// Connections to one target, and the requests to send over them.
 pub struct Client {
-    engine: Engine<System>,
+    channel: Channel,
+}
+
+enum Channel {
+    Plain(Box<Engine<System>>),
+    Secured(Box<Engine<Secured>>),
 }
 
 impl Client {
@@ -161,7 +167,23 @@ impl Client {
         let address = address.into();
         let network = System::new(address.clone(), settings.connections.get())?;
         let engine = Engine::new(network, address, requests, settings, cancel)?;
-        Ok(Self { engine })
+        Ok(Self { channel: Channel::Plain(Box::new(engine)) })
+    }
+
+    /// Makes a client whose connections are secured; otherwise as [`Client::new`].
+    pub fn secured(
+        address: impl Into<Address>,
+        tls: Tls,
+        requests: Arc<[Request]>,
+        settings: Settings,
+        cancel: Cancel,
+    ) -> Result<Self, LoadError> {
+        let address = address.into();
+        let connections = settings.connections.get();
+        let network = System::new(address.clone(), connections)?;
+        let network = Secured::new(network, tls, connections);
+        let engine = Engine::new(network, address, requests, settings, cancel)?;
+        Ok(Self { channel: Channel::Secured(Box::new(engine)) })
     }
 
     /// Sends requests, each connection its next when the last is answered, until `stop` is reached;
@@ -186,13 +208,19 @@ impl Client {
             Model::Closed(_) => None,
             Model::Open(_) => PreciseWaits::begin(),
         };
-        self.engine.drive(model, sink)
+        match &mut self.channel {
+            Channel::Plain(engine) => engine.drive(model, sink),
+            Channel::Secured(engine) => engine.drive(model, sink),
+        }
     }
 
     /// Closes every connection and makes new ones, so that none sticks to one worker of the target.
     ///
     /// Returns when they are there, or refused: the next drive tries those again and reports them.
     pub fn renew(&mut self) -> Result<(), LoadError> {
-        self.engine.renew()
+        match &mut self.channel {
+            Channel::Plain(engine) => engine.renew(),
+            Channel::Secured(engine) => engine.renew(),
+        }
     }
 }

@@ -5,12 +5,13 @@
 //! the wait itself.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, Read};
 use std::sync::Arc;
 
+use flate2::read::MultiGzDecoder;
 use rustix::io::Errno;
 
-use super::answer::{Answer, Broken, Progress};
+use super::answer::{Answer, Broken, Encoding, Progress};
 use super::client::{Drive, LoadError, Reuse, Settings};
 use super::exchange::{Exchange, Failure, FailureKind, KEPT_BYTES_MAX};
 use super::network::{Address, Network, Ready};
@@ -80,6 +81,8 @@ pub(super) struct Engine<N> {
     /// Slots that have a request, be it in flight or waiting for its connection.
     busy: usize,
     tick_ns: u64,
+    /// The last gzip body, decoded; kept for its memory.
+    inflated: Vec<u8>,
 }
 
 /// What a drive has in hand while it runs.
@@ -134,6 +137,7 @@ impl<N: Network> Engine<N> {
             closed: VecDeque::new(),
             busy: 0,
             tick_ns: 0,
+            inflated: Vec::new(),
         })
     }
 
@@ -162,14 +166,13 @@ impl<N: Network> Engine<N> {
                 return Ok(driving.drive);
             }
             self.network.wait(self.tick_ns.min(driving.wake_ns), &mut self.ready)?;
+            // All that has arrived is read before anything is sent: sending takes longer, and would
+            // make the later answers look late.
             for at in 0..self.ready.len() {
                 self.progress(self.ready[at], &mut driving);
-                self.hand_out(&mut driving)?;
             }
-            if self.ready.len() < self.slots.len() {
-                self.tick(&mut driving);
-                self.hand_out(&mut driving)?;
-            }
+            self.tick(&mut driving);
+            self.hand_out(&mut driving)?;
         }
         let now_ns = self.network.now_ns();
         driving.drive.ended = driving.pacer.ended(now_ns).unwrap_or(Ended::Reached);
@@ -451,12 +454,7 @@ impl<N: Network> Engine<N> {
         let done_ns = self.network.now_ns();
         let it = &mut self.slots[slot];
         let (request, answer) = (&self.requests[it.request], &it.answer);
-        let status = answer.status();
-        let outcome = request.check.check(status, answer.body()).map_err(|detail| {
-            let right = (200..300).contains(&status);
-            let kind = if right { FailureKind::WrongAnswer } else { FailureKind::Status(status) };
-            failure(kind, detail, answer.bytes())
-        });
+        let outcome = judge(request, answer, &mut self.inflated, self.settings.answer_bytes_max);
         let whole = it.written == request.wire_bytes() && it.end == End::Ahead;
         it.free_ns = done_ns;
         if whole && answer.keeps_alive() && self.settings.reuse == Reuse::Kept {
@@ -527,6 +525,40 @@ impl Driving<'_> {
         self.flying = self.flying.checked_add_signed(more).expect("what ends has begun");
         self.drive.in_flight_max = self.drive.in_flight_max.max(self.flying);
     }
+}
+
+fn judge(
+    request: &Request,
+    answer: &Answer,
+    inflated: &mut Vec<u8>,
+    bytes_max: usize,
+) -> Result<(), Failure> {
+    let body = match answer.encoding() {
+        Encoding::Plain => answer.body(),
+        Encoding::Gzip if answer.body().is_empty() => &[],
+        Encoding::Gzip => {
+            inflate(answer.body(), inflated, bytes_max)
+                .map_err(|detail| failure(FailureKind::Malformed, detail, answer.bytes()))?;
+            inflated
+        }
+    };
+    let status = answer.status();
+    request.check.check(status, body).map_err(|detail| {
+        let right = (200..300).contains(&status);
+        let kind = if right { FailureKind::WrongAnswer } else { FailureKind::Status(status) };
+        failure(kind, detail, answer.bytes())
+    })
+}
+
+fn inflate(body: &[u8], into: &mut Vec<u8>, bytes_max: usize) -> Result<(), String> {
+    into.clear();
+    let most = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+    let read = MultiGzDecoder::new(body).take(most.saturating_add(1)).read_to_end(into);
+    let bytes = read.map_err(|error| format!("its gzip body cannot be read: {error}"))?;
+    if bytes > bytes_max {
+        return Err(format!("its gzip body is larger than the {bytes_max} bytes allowed"));
+    }
+    Ok(())
 }
 
 fn failure(kind: FailureKind, detail: String, answer: &[u8]) -> Failure {

@@ -6,6 +6,7 @@
 //! judged after the clock was stopped. Nothing here knows what the bytes mean.
 
 mod answer;
+pub mod capacity;
 mod client;
 mod engine;
 mod exchange;
@@ -14,9 +15,11 @@ pub mod pacing;
 mod request;
 #[cfg(test)]
 mod simulation;
+mod tls;
 
 pub use client::{Client, Drive, LoadError, Reuse, Settings, Timeouts};
 pub use exchange::{Exchange, Failure, FailureKind};
 pub use network::Address;
 pub use pacing::Ended;
 pub use request::{Check, Request, RequestError, Success};
+pub use tls::{Tls, TlsError, Trust};

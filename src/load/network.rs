@@ -121,6 +121,12 @@ impl System {
         }
     }
 
+    /// Receives into memory that is initialised already; 0 is the end of the stream.
+    pub(super) fn receive_slice(&self, slot: usize, into: &mut [u8]) -> io::Result<usize> {
+        let (received, _) = net::recv(self.fd(slot), into, RecvFlags::empty())?;
+        Ok(received)
+    }
+
     fn fd(&self, slot: usize) -> &OwnedFd {
         self.sockets[slot].fd.as_ref().expect("the engine uses open connections only")
     }

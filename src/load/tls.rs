@@ -1,0 +1,343 @@
+//! Speaks TLS below the engine, which sees connections that are ready only once they are secure.
+//!
+//! The handshake belongs to connecting: it counts into the response time of a request that waited
+//! for it, as it would for a user, and never into the service time.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{self, CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
+use rustls_platform_verifier::BuilderVerifierExt;
+use thiserror::Error;
+
+use super::network::{Network, Ready, System};
+
+/// Plaintext is moved in pieces of the largest TLS record.
+const RECORD_BYTES: usize = 16 * 1024;
+
+/// Whom to believe to be the target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trust {
+    /// Whoever the system believes.
+    System,
+    /// Whoever one of these certificates vouches for, in PEM form; or the certificate itself.
+    Pem(Vec<u8>),
+    /// Anybody: for targets on this machine that have made up a certificate.
+    Anybody,
+}
+
+/// How connections are secured.
+#[derive(Clone)]
+pub struct Tls {
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Why connections cannot be secured.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// The name is neither a host name nor an address.
+    #[error("`{name}` is not the name of a server\n\nhint: give it without scheme and port")]
+    Name {
+        /// What was given.
+        name: String,
+    },
+    /// The certificates cannot be read.
+    #[error("the certificates to trust cannot be read: {reason}\n\nhint: give them in PEM form")]
+    Certificates {
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// The library refused what it was given.
+    #[error("failed to set up TLS")]
+    Setup(#[from] rustls::Error),
+}
+
+impl Tls {
+    /// Prepares connections to the server of this `name`, which its certificate has to bear.
+    pub fn new(name: &str, trust: &Trust) -> Result<Self, TlsError> {
+        let provider = Arc::new(ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?;
+        let builder = match trust {
+            Trust::System => builder.with_platform_verifier()?,
+            Trust::Pem(pem) => builder.with_root_certificates(roots(pem)?),
+            Trust::Anybody => {
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+            }
+        };
+        let mut config = builder.with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let wrong_name = |_| TlsError::Name { name: name.to_owned() };
+        let name = ServerName::try_from(name.to_owned()).map_err(wrong_name)?;
+        Ok(Self { config: Arc::new(config), name })
+    }
+}
+
+fn roots(pem: &[u8]) -> Result<RootCertStore, TlsError> {
+    let wrong = |reason: String| TlsError::Certificates { reason };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
+        roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+    }
+    if roots.is_empty() { Err(wrong("there is none".to_owned())) } else { Ok(roots) }
+}
+
+/// Believes any certificate, and checks only that its owner speaks.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _certificate: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        crypto::verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        crypto::verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// The system's network, with a TLS session on every connection.
+pub(super) struct Secured {
+    system: System,
+    tls: Tls,
+    sessions: Vec<Option<Session>>,
+}
+
+struct Session {
+    tls: ClientConnection,
+    /// How the handshake has failed.
+    failed: Option<io::Error>,
+    /// Whether the engine knows that the handshake is over.
+    told: bool,
+}
+
+/// A session's ciphertext, as a stream over one connection of the system.
+struct Wire<'a> {
+    system: &'a mut System,
+    slot: usize,
+}
+
+impl Read for Wire<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.system.receive_slice(self.slot, into)
+    }
+}
+
+impl Write for Wire<'_> {
+    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        self.system.send(self.slot, [from, &[]])
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What came of receiving ciphertext.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Filled {
+    /// Plaintext, or the peer's word that there will be no more.
+    News,
+    /// Records that are the session's own business.
+    Housekeeping,
+    /// The end of the stream.
+    End,
+}
+
+impl Session {
+    /// Moves ciphertext both ways until the handshake is over or would have to wait.
+    fn shake_hands(&mut self, wire: &mut Wire<'_>) -> io::Result<()> {
+        while self.tls.is_handshaking() {
+            self.flush(wire)?;
+            if self.tls.is_handshaking() && self.fill(wire)? == Filled::End {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        self.flush(wire)
+    }
+
+    /// Sends the ciphertext that is there.
+    fn flush(&mut self, wire: &mut Wire<'_>) -> io::Result<()> {
+        while self.tls.wants_write() {
+            self.tls.write_tls(wire)?;
+        }
+        Ok(())
+    }
+
+    /// Returns whether there is plaintext, an end, or an error to be received.
+    fn has_news(&mut self, wire: &mut Wire<'_>) -> bool {
+        loop {
+            match self.fill(wire) {
+                Ok(Filled::Housekeeping) => {}
+                Ok(Filled::News | Filled::End) => return true,
+                Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+            }
+        }
+    }
+
+    /// Receives ciphertext and decrypts it.
+    fn fill(&mut self, wire: &mut Wire<'_>) -> io::Result<Filled> {
+        let received = self.tls.read_tls(wire)?;
+        match self.tls.process_new_packets() {
+            Ok(_) if received == 0 => Ok(Filled::End),
+            Ok(state) if state.plaintext_bytes_to_read() > 0 || state.peer_has_closed() => {
+                Ok(Filled::News)
+            }
+            Ok(_) => Ok(Filled::Housekeeping),
+            Err(error) => {
+                // The peer gets to know why, if it still listens.
+                let _ = self.flush(wire);
+                Err(io::Error::new(io::ErrorKind::InvalidData, error))
+            }
+        }
+    }
+}
+
+impl Secured {
+    pub(super) fn new(system: System, tls: Tls, connections: usize) -> Self {
+        let mut sessions = Vec::new();
+        sessions.resize_with(connections, || None);
+        Self { system, tls, sessions }
+    }
+
+    fn session(&mut self, slot: usize) -> (&mut Session, Wire<'_>) {
+        let session = self.sessions[slot].as_mut().expect("the engine uses open connections only");
+        (session, Wire { system: &mut self.system, slot })
+    }
+
+    /// Does what a connection's readiness allows below the engine. Returns whether to tell it.
+    fn settle(&mut self, ready: &mut Ready) -> bool {
+        let (session, mut wire) = self.session(ready.slot);
+        if session.told {
+            if ready.writable {
+                // If it fails, receiving will too, and the engine hears of it there.
+                let _ = session.flush(&mut wire);
+            }
+            // Tickets and key updates are nothing to read: a free connection would seem broken.
+            ready.readable = ready.readable && session.has_news(&mut wire);
+            return true;
+        }
+        match session.shake_hands(&mut wire) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            outcome => session.failed = outcome.err(),
+        }
+        session.told = true;
+        ready.writable = true;
+        true
+    }
+}
+
+impl Network for Secured {
+    fn now_ns(&self) -> u64 {
+        self.system.now_ns()
+    }
+
+    fn open(&mut self, slot: usize) -> io::Result<()> {
+        let Tls { config, name } = self.tls.clone();
+        let tls = ClientConnection::new(config, name).map_err(io::Error::other)?;
+        self.sessions[slot] = Some(Session { tls, failed: None, told: false });
+        self.system.open(slot)
+    }
+
+    fn opened(&mut self, slot: usize) -> io::Result<()> {
+        self.system.opened(slot)?;
+        self.session(slot).0.failed.take().map_or(Ok(()), Err)
+    }
+
+    fn close(&mut self, slot: usize) {
+        self.sessions[slot] = None;
+        self.system.close(slot);
+    }
+
+    fn send(&mut self, slot: usize, parts: [&[u8]; 2]) -> io::Result<usize> {
+        let (session, mut wire) = self.session(slot);
+        session.flush(&mut wire)?;
+        let part = if parts[0].is_empty() { parts[1] } else { parts[0] };
+        let taken = session.tls.writer().write(&part[..part.len().min(4 * RECORD_BYTES)])?;
+        match session.flush(&mut wire) {
+            // What was taken goes out when the connection is writable again: `settle` sees to it.
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            Ok(()) | Err(_) => Ok(taken),
+        }
+    }
+
+    fn receive(&mut self, slot: usize, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        let (session, mut wire) = self.session(slot);
+        let mut piece = [0; RECORD_BYTES];
+        let before = buffer.len();
+        loop {
+            // The engine takes less than it had room for to mean that nothing is left.
+            let room = (buffer.capacity() - buffer.len()).min(RECORD_BYTES);
+            if room == 0 {
+                break;
+            }
+            let ended = match session.tls.reader().read(&mut piece[..room]) {
+                Ok(0) => true,
+                Ok(read) => {
+                    buffer.extend_from_slice(&piece[..read]);
+                    continue;
+                }
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+                Err(error) => return Err(error),
+            };
+            if ended {
+                break;
+            }
+            match session.fill(&mut wire) {
+                Ok(_) => {}
+                Err(_) if buffer.len() > before => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(buffer.len() - before)
+    }
+
+    fn wait(&mut self, until_ns: u64, ready: &mut Vec<Ready>) -> io::Result<()> {
+        self.system.wait(until_ns, ready)?;
+        ready.retain_mut(|ready| self.settle(ready));
+        Ok(())
+    }
+}
