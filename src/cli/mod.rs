@@ -4,6 +4,7 @@
 
 mod baseline;
 mod compare;
+mod decide;
 mod init;
 mod output;
 mod payload;
@@ -11,6 +12,7 @@ mod publication;
 mod report;
 mod report_github;
 mod run;
+mod selftest;
 mod serve;
 mod suite;
 mod watch;
@@ -39,10 +41,12 @@ pub struct Cli {
 enum Command {
     Baseline(baseline::Args),
     Compare(compare::Args),
+    Decide(decide::Args),
     Init(init::Args),
     Payload(payload::Args),
     Report(report::Args),
     Run(run::Args),
+    Selftest(selftest::Args),
     Serve(serve::Args),
 }
 
@@ -72,10 +76,12 @@ pub fn run(cli: &Cli, out: &mut impl Write) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Baseline(args) => baseline::run(args, out),
         Command::Compare(args) => compare::run(args, out),
+        Command::Decide(args) => decide::run(args, out),
         Command::Init(args) => init::run(args, out),
         Command::Payload(args) => payload::run(args, out),
         Command::Report(args) => report::run(args, out),
         Command::Run(args) => run::run(args, out),
+        Command::Selftest(args) => selftest::run(args, out),
         Command::Serve(args) => serve::run(args, out),
     }
 }

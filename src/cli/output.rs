@@ -59,7 +59,7 @@ pub(super) fn show(
 }
 
 /// The terminal that standard output is, or one of 100 columns without colours.
-fn screen() -> Screen {
+pub(super) fn screen() -> Screen {
     let stdout = io::stdout();
     if !stdout.is_terminal() {
         return Screen { width: columns().unwrap_or(100), paint: Paint::Plain };

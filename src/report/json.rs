@@ -3,7 +3,6 @@
 
 use serde::Serialize;
 
-use crate::compare::decision::Verdict;
 use crate::compare::{Comparison, Finding, Outcome, Promise, Row};
 
 const SCHEMA: u32 = 1;
@@ -140,10 +139,7 @@ fn metric(row: &Row) -> MetricRow<'_> {
 
 fn verdict(row: &Row) -> &'static str {
     match (&row.finding, row.verdict()) {
-        (_, Some(Verdict::Regressed)) => "regressed",
-        (_, Some(Verdict::Improved)) => "improved",
-        (_, Some(Verdict::Unchanged)) => "unchanged",
-        (_, Some(Verdict::Inconclusive)) => "inconclusive",
+        (_, Some(verdict)) => verdict.key(),
         (Finding::Reported(_), None) => "reported",
         (Finding::Missing(_), None) => "missing",
         (Finding::Alone | Finding::Judged(_), None) => "measured",

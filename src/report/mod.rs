@@ -6,7 +6,7 @@ pub mod markdown;
 pub mod terminal;
 mod words;
 
-pub use crate::report::words::{revision, sentence, title};
+pub use crate::report::words::{judged, revision, sentence, title};
 
 #[cfg(test)]
 mod tests;

@@ -63,7 +63,8 @@ const STYLE: TableStyle = TableStyle::new()
 const VALUES_WIDTH_MIN: u16 = 90;
 const INTERVALS_WIDTH_MIN: u16 = 66;
 
-fn table(screen: Screen) -> Table {
+/// Returns an empty table in the style of every report, as wide as the screen.
+pub fn table(screen: Screen) -> Table {
     let mut table = Table::new();
     table
         .load_style(STYLE)
@@ -121,7 +122,8 @@ fn metrics(comparison: &Comparison, screen: Screen) -> Table {
     table
 }
 
-fn right(text: &str) -> Cell {
+/// Returns a cell for a number.
+pub fn right(text: &str) -> Cell {
     Cell::new(text).set_alignment(CellAlignment::Right)
 }
 

@@ -1,6 +1,6 @@
 //! The words that every format shares: the headline, a verdict, how a run is described.
 
-use crate::compare::decision::Verdict;
+use crate::compare::decision::{Judgement, Verdict};
 use crate::compare::{Comparison, Finding, Outcome, Promise, Row};
 use crate::metric::gate::Policy;
 use crate::record::Revision;
@@ -65,12 +65,12 @@ fn undecided(comparison: &Comparison) -> String {
     if let Some(row) = comparison.rows.iter().find(|row| row.is_lost()) {
         return format!("can't tell — {} {} is missing", quoted(&row.scenario), row.metric.label());
     }
-    let row = comparison.rows.iter().find(|row| row.verdict() == Some(Verdict::Inconclusive));
-    row.map_or_else(
+    let mut open = comparison.rows.iter().filter_map(|row| Some((row, row.judgement()?)));
+    open.find(|(row, _)| row.verdict() == Some(Verdict::Inconclusive)).map_or_else(
         || "can't tell".to_owned(),
-        |row| {
+        |(row, judgement)| {
             let name = quoted(&row.scenario);
-            format!("can't tell — {name} {}: {}", row.metric.label(), needs(row))
+            format!("can't tell — {name} {}: {}", row.metric.label(), needs(judgement))
         },
     )
 }
@@ -122,12 +122,17 @@ pub(super) fn verdict(row: &Row) -> String {
         Finding::Missing(reason) if row.rule.policy == Policy::Gate => format!("missing: {reason}"),
         Finding::Missing(reason) => format!("not shown: {reason}"),
         Finding::Reported(_) => "reported only".to_owned(),
-        Finding::Judged(judgement) => match judgement.verdict {
-            Verdict::Regressed => format!("regressed (tolerance {tolerance})"),
-            Verdict::Improved => "improved".to_owned(),
-            Verdict::Unchanged => format!("unchanged (±{tolerance})"),
-            Verdict::Inconclusive => format!("can't tell: {}", needs(row)),
-        },
+        Finding::Judged(judgement) => judged(judgement, tolerance),
+    }
+}
+
+/// Returns a verdict with what a reader needs to believe it.
+pub fn judged(judgement: &Judgement, tolerance: Ratio) -> String {
+    match judgement.verdict {
+        Verdict::Regressed => format!("regressed (tolerance {tolerance})"),
+        Verdict::Improved => "improved".to_owned(),
+        Verdict::Unchanged => format!("unchanged (±{tolerance})"),
+        Verdict::Inconclusive => format!("can't tell: {}", needs(judgement)),
     }
 }
 
@@ -138,13 +143,12 @@ pub fn sentence(row: &Row) -> String {
 }
 
 /// How large a change would have to be, to be seen.
-fn needs(row: &Row) -> String {
-    match row.judgement().map(|judgement| judgement.mde_ln) {
-        Some(mde_ln) if mde_ln.is_finite() => {
-            let percent = Ratio::from_ln(mde_ln).0 * 100.0;
-            format!("needs ≥ {percent:.1} %")
-        }
-        Some(_) | None => "too few launch pairs".to_owned(),
+fn needs(judgement: &Judgement) -> String {
+    if judgement.mde_ln.is_finite() {
+        let percent = Ratio::from_ln(judgement.mde_ln).0 * 100.0;
+        format!("needs ≥ {percent:.1} %")
+    } else {
+        "too few launch pairs".to_owned()
     }
 }
 

@@ -14,13 +14,16 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 pub use self::design::{Design, DesignError};
-use crate::stats::hodges_lehmann;
+use crate::stats::hodges_lehmann::{self, Estimate};
 use crate::stats::power;
 use crate::stats::signed_rank;
 use crate::stats::stepdown::{self, Flips};
 
 /// Sign flips that a family is tested with.
 const FLIPS: usize = 100_000;
+/// Sign flips where no verdict hangs on them, since no limit is beyond its floor: they only tell a
+/// reader how far away that was.
+const FLIPS_TO_SHOW: usize = 10_000;
 
 /// What is asked about one metric of one scenario.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,6 +45,18 @@ pub enum Verdict {
     Unchanged,
     /// None of the three could be shown.
     Inconclusive,
+}
+
+impl Verdict {
+    /// Returns the word used in JSON.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Regressed => "regressed",
+            Self::Improved => "improved",
+            Self::Unchanged => "unchanged",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
 }
 
 /// The verdict on one hypothesis, and what it rests on. Changes are ln(head / base), above 0 worse.
@@ -116,6 +131,12 @@ enum Then {
     Stop,
 }
 
+/// The adjusted p of every hypothesis.
+struct Adjusted {
+    slower: Vec<f64>,
+    faster: Vec<f64>,
+}
+
 /// The data as they stand at one look.
 struct Evidence<'a> {
     design: &'a Design,
@@ -128,93 +149,100 @@ struct Evidence<'a> {
 impl Evidence<'_> {
     /// Decides what this look can decide, and everything else as inconclusive if it is the last.
     fn decide(&self, decided: &mut [Option<Judgement>], then: Then) {
-        let undecided: Vec<usize> = (0..decided.len()).filter(|&m| decided[m].is_none()).collect();
-        let shown: Vec<Judgement> = undecided.iter().map(|&m| self.interval(m)).collect();
-        let promising = |(judgement, &m): (&Judgement, &usize)| {
-            without_family(judgement, self.hypotheses[m]) != Verdict::Inconclusive
-        };
-        // An adjusted p is never below the plain one, so without a promising metric the flips could
-        // only be counted in vain.
-        if then == Then::GoOn && !shown.iter().zip(&undecided).any(promising) {
+        let undecided = (0..decided.len()).filter(|&m| decided[m].is_none());
+        let alone: Vec<(usize, Estimate, Verdict)> = undecided
+            .map(|m| {
+                let estimate = self.estimate(m);
+                (m, estimate, within_limits(&estimate, self.hypotheses[m]))
+            })
+            .collect();
+        // An adjusted p is never below the plain one: the family can only withhold such a verdict.
+        if then == Then::GoOn && alone.iter().all(|(.., alone)| *alone == Verdict::Inconclusive) {
             return;
         }
-        let (p_slower, p_faster) = self.adjusted();
-        for (mut judgement, m) in shown.into_iter().zip(undecided) {
-            (judgement.p_slower, judgement.p_faster) = (p_slower[m], p_faster[m]);
-            judgement.verdict = match without_family(&judgement, self.hypotheses[m]) {
-                Verdict::Regressed if p_slower[m] > self.design.level => Verdict::Inconclusive,
-                Verdict::Improved if p_faster[m] > self.design.level => Verdict::Inconclusive,
-                verdict @ (Verdict::Regressed
+        let hangs_on_flips = |(.., alone): &(usize, Estimate, Verdict)| {
+            matches!(alone, Verdict::Regressed | Verdict::Improved)
+        };
+        let flips = if alone.iter().any(hangs_on_flips) { FLIPS } else { FLIPS_TO_SHOW };
+        let p = self.adjusted(flips);
+        for (m, estimate, alone) in alone {
+            let verdict = match alone {
+                Verdict::Regressed if p.slower[m] > self.design.level => Verdict::Inconclusive,
+                Verdict::Improved if p.faster[m] > self.design.level => Verdict::Inconclusive,
+                Verdict::Regressed
                 | Verdict::Improved
                 | Verdict::Unchanged
-                | Verdict::Inconclusive) => verdict,
+                | Verdict::Inconclusive => alone,
             };
-            if then == Then::Stop || judgement.verdict != Verdict::Inconclusive {
-                decided[m] = Some(judgement);
+            if then == Then::Stop || verdict != Verdict::Inconclusive {
+                decided[m] = Some(self.judgement(m, estimate, verdict, &p));
             }
         }
     }
 
     /// Shows what there is without deciding anything.
     fn withhold(&self, decided: &mut [Option<Judgement>]) {
-        let (p_slower, p_faster) = self.adjusted();
+        let p = self.adjusted(FLIPS_TO_SHOW);
         for (m, judgement) in decided.iter_mut().enumerate() {
-            let (p_slower, p_faster) = (p_slower[m], p_faster[m]);
-            *judgement = Some(Judgement { p_slower, p_faster, ..self.interval(m) });
+            *judgement = Some(self.judgement(m, self.estimate(m), Verdict::Inconclusive, &p));
         }
     }
 
-    /// The estimate, its limits and the detectable change of one hypothesis; nothing decided.
-    fn interval(&self, m: usize) -> Judgement {
-        let values = &self.differences[m][..self.launch_pairs];
-        let level = self.design.level;
-        let estimate = hodges_lehmann::one_sample(values, level);
+    fn values(&self, m: usize) -> &[f64] {
+        &self.differences[m][..self.launch_pairs]
+    }
+
+    fn estimate(&self, m: usize) -> Estimate {
+        hodges_lehmann::one_sample(self.values(m), self.design.level)
+    }
+
+    fn judgement(&self, m: usize, estimate: Estimate, verdict: Verdict, p: &Adjusted) -> Judgement {
         // In a family the evidence must be stronger. Bonferroni's share is an upper bound of what
         // the correlated family asks for, so the change shown errs on the honest side.
-        let level_in_family = level / self.hypotheses.len() as f64;
+        let level = self.design.level / self.hypotheses.len() as f64;
+        let floor = self.hypotheses[m].floor.ln_1p();
         Judgement {
-            verdict: Verdict::Inconclusive,
+            verdict,
             estimate_ln: estimate.value,
             low_ln: estimate.low,
             high_ln: estimate.high,
-            p_slower: 1.0,
-            p_faster: 1.0,
-            mde_ln: power::detectable(values, self.hypotheses[m].floor.ln_1p(), level_in_family),
+            p_slower: p.slower[m],
+            p_faster: p.faster[m],
+            mde_ln: power::detectable(self.values(m), floor, level),
             launch_pairs: self.launch_pairs,
         }
     }
 
     /// The adjusted p of every hypothesis, for worse and for better than its floor.
-    fn adjusted(&self) -> (Vec<f64>, Vec<f64>) {
+    fn adjusted(&self, flips: usize) -> Adjusted {
         let beyond_floor = |sign: f64| -> Vec<Vec<f64>> {
-            let rows = self.differences.iter().zip(self.hypotheses);
-            rows.map(|(row, hypothesis)| {
+            let one = |(m, hypothesis): (usize, &Hypothesis)| {
                 let floor = hypothesis.floor.ln_1p();
-                row[..self.launch_pairs].iter().map(|d| sign * d - floor).collect()
-            })
-            .collect()
+                self.values(m).iter().map(|d| sign * d - floor).collect()
+            };
+            self.hypotheses.iter().enumerate().map(one).collect()
         };
         let (slower, faster) = (beyond_floor(1.0), beyond_floor(-1.0));
         if let ([slower], [faster]) = (slower.as_slice(), faster.as_slice()) {
             let p = |values| signed_rank::p_greater(&signed_rank::signed_midranks(values));
-            return (vec![p(slower)], vec![p(faster)]);
+            return Adjusted { slower: vec![p(slower)], faster: vec![p(faster)] };
         }
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(self.launch_pairs as u64);
-        let flips = Flips::new(self.launch_pairs, FLIPS, &mut rng);
+        let flips = Flips::new(self.launch_pairs, flips, &mut rng);
         let p = |values: &[Vec<f64>]| stepdown::adjusted_p_greater(values, &flips);
-        (p(&slower), p(&faster))
+        Adjusted { slower: p(&slower), faster: p(&faster) }
     }
 }
 
 /// What the limits alone say. Equality comes first: a proven slowdown inside the tolerance is none.
-fn without_family(judgement: &Judgement, hypothesis: Hypothesis) -> Verdict {
+fn within_limits(estimate: &Estimate, hypothesis: Hypothesis) -> Verdict {
     let (floor, tolerance) = (hypothesis.floor.ln_1p(), hypothesis.tolerance.ln_1p());
-    if -tolerance < judgement.low_ln && judgement.high_ln < tolerance {
+    if -tolerance < estimate.low && estimate.high < tolerance {
         Verdict::Unchanged
-    } else if judgement.low_ln > floor {
+    } else if estimate.low > floor {
         Verdict::Regressed
-    } else if judgement.high_ln < -floor {
+    } else if estimate.high < -floor {
         Verdict::Improved
     } else {
         Verdict::Inconclusive

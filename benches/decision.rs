@@ -1,0 +1,84 @@
+//! How long a decision takes, and a cell of the calibration, against what is promised.
+//!
+//! The decision is CPU time of one thread, the best of several rounds; the cell is CPU time of all
+//! threads, since the number of cores is the machine's. `cargo bench --bench decision`.
+
+#![expect(clippy::print_stdout, reason = "a benchmark prints")]
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot run must stop")]
+
+use std::hint::black_box;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rustix::time::{ClockId, clock_gettime};
+use xmlperf::calibration::regime::Regime;
+use xmlperf::calibration::{Plan, Rule};
+use xmlperf::compare::decision::{self, Design, Hypothesis};
+use xmlperf::stats::draw;
+use xmlperf::stats::stepdown::{self, Flips};
+
+const ROUNDS: usize = 7;
+const METRICS: usize = 24;
+const LAUNCH_PAIRS: usize = 40;
+const FLIPS: usize = 100_000;
+const SESSIONS: u64 = 40_000;
+
+/// CPU time of a clock in seconds.
+fn cpu_s(clock: ClockId) -> f64 {
+    let time = clock_gettime(clock);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// Returns the least CPU seconds of several rounds on this thread.
+fn best(mut run: impl FnMut()) -> f64 {
+    let round = |_| {
+        let start = cpu_s(ClockId::ThreadCPUTime);
+        run();
+        cpu_s(ClockId::ThreadCPUTime) - start
+    };
+    (0..ROUNDS).map(round).fold(f64::INFINITY, f64::min)
+}
+
+fn row(name: &str, seconds: f64, target_s: f64) {
+    println!(
+        "| {name} | {:.1} ms | {:.0} ms | {:.3} |",
+        seconds * 1e3,
+        target_s * 1e3,
+        seconds / target_s
+    );
+}
+
+fn main() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    // A slowdown of 2 % against 3 % of noise: found late, so that every look counts its flips.
+    let differences: Vec<Vec<f64>> = (0..METRICS)
+        .map(|_| (0..LAUNCH_PAIRS).map(|_| 0.02 + 0.03 * draw::normal(&mut rng)).collect())
+        .collect();
+    let usual = [Hypothesis { floor: 0.01, tolerance: 0.03 }; METRICS];
+    let single = Design::fixed(0.01, LAUNCH_PAIRS).unwrap();
+    let looks = Design::default();
+
+    println!("| | CPU time | promised | ratio |\n|:--|--:|--:|--:|");
+    let flips = best(|| {
+        let flips = Flips::new(LAUNCH_PAIRS, FLIPS, &mut rng);
+        black_box(stepdown::adjusted_p_greater(black_box(&differences), &flips));
+    });
+    row("24 metrics x 40 pairs x 100 000 flips, one direction", flips, 0.1);
+    let decision = |design: &Design| {
+        best(|| {
+            black_box(decision::judge(design, &usual, black_box(&differences), 1));
+        })
+    };
+    row("a whole decision at one look, both directions", decision(&single), 0.1);
+    row("a whole decision at five looks, both directions", decision(&looks), 0.1);
+
+    let plan = Plan { rule: Rule::PlannedLooks(looks), sessions: SESSIONS, seed: 1 };
+    for (regime, change) in [("ci", 0.0), ("hostile", 0.03)] {
+        let regime = Regime::from_name(regime).unwrap();
+        let start = cpu_s(ClockId::ProcessCPUTime);
+        black_box(plan.cells(regime, change));
+        let seconds = cpu_s(ClockId::ProcessCPUTime) - start;
+        let name = format!("40 000 comparisons of latency and of CPU, {}, {change}", regime.name);
+        row(&name, seconds, 10.0);
+    }
+}

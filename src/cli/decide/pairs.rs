@@ -1,0 +1,290 @@
+//! Reads paired numbers, and says where they are wrong.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::metric::Better;
+
+/// What may stand in the header, in any order.
+const COLUMNS: [&str; 4] = ["pair", "metric", "base", "head"];
+
+/// Why a text cannot be read. Lines and columns count from 1; columns of CSV are fields.
+#[derive(Debug, Error)]
+pub(super) enum PairsError {
+    /// There are no numbers.
+    #[error("no pair in it\n\nhint: the first line is `pair,metric,base,head`")]
+    Empty,
+    /// The header is not the one of the format.
+    #[error("line 1: the header is `{found}`\n\nhint: it must name `pair,metric,base,head`")]
+    Header {
+        /// What stands there.
+        found: String,
+    },
+    /// A line has too few or too many fields.
+    #[error("line {line}: {found} fields in place of 4")]
+    Fields {
+        /// Where.
+        line: usize,
+        /// How many.
+        found: usize,
+    },
+    /// A field is not what it must be.
+    #[error("line {line}, column {column} (`{name}`): `{found}` is not {wanted}")]
+    Field {
+        /// Where.
+        line: usize,
+        /// Where in it.
+        column: usize,
+        /// The column's name.
+        name: &'static str,
+        /// What stands there.
+        found: String,
+        /// What would be right.
+        wanted: &'static str,
+    },
+    /// Not JSON, or not of this form.
+    #[error("not a list of pairs")]
+    Json(#[from] serde_json::Error),
+    /// A number is there twice.
+    #[error("pair {pair} has `{metric}` twice{}", place(*line))]
+    Twice {
+        /// The pair.
+        pair: u64,
+        /// The metric.
+        metric: String,
+        /// Where the second one is, if the format has lines.
+        line: Option<usize>,
+    },
+    /// A metric lacks a pair.
+    #[error("pair {pair} has no `{metric}`\n\nhint: every metric needs every pair")]
+    Missing {
+        /// The pair.
+        pair: u64,
+        /// The metric.
+        metric: String,
+    },
+}
+
+fn place(line: Option<usize>) -> String {
+    line.map_or_else(String::new, |line| format!(", again in line {line}"))
+}
+
+/// One metric of all pairs, in the order of the pairs' numbers.
+#[derive(Debug, PartialEq)]
+pub(super) struct Series {
+    pub(super) name: String,
+    base: Vec<f64>,
+    head: Vec<f64>,
+}
+
+/// All metrics in the order in which they first occur, with the same pairs each.
+#[derive(Debug, PartialEq)]
+pub(super) struct Table {
+    pub(super) metrics: Vec<Series>,
+}
+
+impl Table {
+    /// The number of pairs.
+    pub(super) fn pairs(&self) -> usize {
+        self.metrics.first().map_or(0, |series| series.base.len())
+    }
+}
+
+impl Series {
+    /// ln(head / base), above 0 where head is worse.
+    pub(super) fn differences(&self, better: Better) -> Vec<f64> {
+        let ratios = self.base.iter().zip(&self.head).map(|(base, head)| (head / base).ln());
+        match better {
+            Better::Lower => ratios.collect(),
+            Better::Higher => ratios.map(|ln| -ln).collect(),
+        }
+    }
+}
+
+/// One number of base and one of head.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    pair: u64,
+    metric: String,
+    base: Positive,
+    head: Positive,
+    #[serde(skip)]
+    line: Option<usize>,
+}
+
+/// A finite number above 0: of others there is no logarithm.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "f64")]
+struct Positive(f64);
+
+const POSITIVE: &str = "a number above 0";
+
+impl TryFrom<f64> for Positive {
+    type Error = String;
+
+    fn try_from(value: f64) -> Result<Self, String> {
+        if value.is_finite() && value > 0.0 {
+            Ok(Self(value))
+        } else {
+            Err(format!("`{value}` is not {POSITIVE}"))
+        }
+    }
+}
+
+/// Reads a text; what begins with a bracket is JSON.
+pub(super) fn read(text: &str) -> Result<Table, PairsError> {
+    let text = text.trim_start_matches('\u{feff}');
+    let entries = if text.trim_start().starts_with(['[', '{']) {
+        serde_json::from_str(text)?
+    } else {
+        read_csv(text)?
+    };
+    table(entries)
+}
+
+fn read_csv(text: &str) -> Result<Vec<Entry>, PairsError> {
+    let mut lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
+    let (header, _) = lines.next().ok_or(PairsError::Empty)?;
+    let names: Vec<String> =
+        fields(header).into_iter().map(|name| name.to_ascii_lowercase()).collect();
+    let places = COLUMNS.map(|column| names.iter().position(|name| name == column));
+    let [Some(pair), Some(metric), Some(base), Some(head)] = places else {
+        return Err(PairsError::Header { found: header.trim().to_owned() });
+    };
+    if names.len() != COLUMNS.len() {
+        return Err(PairsError::Header { found: header.trim().to_owned() });
+    }
+    lines
+        .map(|(text, line)| {
+            let fields = fields(text);
+            if fields.len() != COLUMNS.len() {
+                return Err(PairsError::Fields { line, found: fields.len() });
+            }
+            let wrong = |column: usize, name, wanted| PairsError::Field {
+                line,
+                column: column + 1,
+                name,
+                found: fields[column].clone(),
+                wanted,
+            };
+            let number = |column: usize, name| {
+                let value = fields[column].parse::<f64>().ok();
+                let value = value.and_then(|value| Positive::try_from(value).ok());
+                value.ok_or_else(|| wrong(column, name, POSITIVE))
+            };
+            if fields[metric].is_empty() {
+                return Err(wrong(metric, "metric", "a name"));
+            }
+            Ok(Entry {
+                pair: fields[pair].parse().map_err(|_| wrong(pair, "pair", "a whole number"))?,
+                metric: fields[metric].clone(),
+                base: number(base, "base")?,
+                head: number(head, "head")?,
+                line: Some(line),
+            })
+        })
+        .collect()
+}
+
+/// The fields of a line; one between double quotes may hold commas, and quotes as two.
+fn fields(line: &str) -> Vec<String> {
+    let mut fields = vec![String::new()];
+    let mut quoted = false;
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        let field = fields.last_mut().expect("a line has a field");
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                chars.next();
+                field.push('"');
+            }
+            '"' => quoted = !quoted,
+            ',' if !quoted => fields.push(String::new()),
+            c => field.push(c),
+        }
+    }
+    fields.iter().map(|field| field.trim().to_owned()).collect()
+}
+
+fn table(entries: Vec<Entry>) -> Result<Table, PairsError> {
+    let mut names: Vec<String> = Vec::new();
+    let mut numbers: BTreeMap<u64, BTreeMap<String, (f64, f64)>> = BTreeMap::new();
+    for Entry { pair, metric, base, head, line } in entries {
+        if !names.contains(&metric) {
+            names.push(metric.clone());
+        }
+        let of_pair = numbers.entry(pair).or_default();
+        if of_pair.insert(metric.clone(), (base.0, head.0)).is_some() {
+            return Err(PairsError::Twice { pair, metric, line });
+        }
+    }
+    let series = |name: String| -> Result<Series, PairsError> {
+        let of_pair = |(pair, of_pair): (&u64, &BTreeMap<String, (f64, f64)>)| {
+            let missing = || PairsError::Missing { pair: *pair, metric: name.clone() };
+            of_pair.get(&name).copied().ok_or_else(missing)
+        };
+        let (base, head) =
+            numbers.iter().map(of_pair).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        Ok(Series { name, base, head })
+    };
+    let metrics = names.into_iter().map(series).collect::<Result<Vec<_>, _>>()?;
+    if metrics.is_empty() { Err(PairsError::Empty) } else { Ok(Table { metrics }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(text: &str) -> String {
+        let error = anyhow::Error::from(read(text).unwrap_err());
+        format!("{error:#}").lines().next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn the_same_numbers_are_read_from_csv_and_json() {
+        let csv = "head,pair,metric,base\n2.5,2,\"a,b\",2\n1.5, 1 ,\"a,b\",1\r\n\n";
+        let json = r#"[{"pair": 1, "metric": "a,b", "base": 1, "head": 1.5},
+                       {"pair": 2, "metric": "a,b", "base": 2, "head": 2.5}]"#;
+        let expected =
+            Series { name: "a,b".to_owned(), base: vec![1.0, 2.0], head: vec![1.5, 2.5] };
+        assert_eq!(read(csv).unwrap(), Table { metrics: vec![expected] });
+        assert_eq!(read(csv).unwrap(), read(json).unwrap());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        let csv = |lines: &str| refused(&format!("pair,metric,base,head\n{lines}"));
+        let found = [
+            refused(""),
+            refused("pair,metric,base\n"),
+            csv("1,latency,5.2\n"),
+            csv("1,latency,5.2,fast\n"),
+            csv("1,latency,0,5.3\n"),
+            csv("first,latency,5.2,5.3\n"),
+            csv("1,,5.2,5.3\n"),
+            csv("1,latency,5.2,5.3\n1,latency,5.2,5.4\n"),
+            csv("1,latency,5.2,5.3\n2,rss,5.2,5.4\n"),
+            refused("[{\"pair\": 1,\n \"metric\": \"latency\", \"base\": -1, \"head\": 2}]"),
+            refused("[{\"pair\": 1, \"unit\": \"ms\"}]"),
+            refused("[]"),
+        ];
+        insta::assert_snapshot!(found.join("\n"), @"
+        no pair in it
+        line 1: the header is `pair,metric,base`
+        line 2: 3 fields in place of 4
+        line 2, column 4 (`head`): `fast` is not a number above 0
+        line 2, column 3 (`base`): `0` is not a number above 0
+        line 2, column 1 (`pair`): `first` is not a whole number
+        line 2, column 2 (`metric`): `` is not a name
+        pair 1 has `latency` twice, again in line 3
+        pair 2 has no `latency`
+        not a list of pairs: `-1` is not a number above 0 at line 2 column 32
+        not a list of pairs: unknown field `unit`, expected one of `pair`, `metric`, `base`, `head` at line 1 column 19
+        no pair in it
+        ");
+    }
+}
