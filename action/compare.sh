@@ -4,6 +4,17 @@
 # next step, which knows how to say so.
 set -euo pipefail
 
+# A new process instead of `unset`: what a process was started with stays readable in /proc.
+if [ -z "${XMLPERF_WITHOUT_SECRETS:-}" ]; then
+    secrets=()
+    while IFS= read -r name; do
+        case $name in
+            *TOKEN* | *SECRET* | *PASSWORD* | *CREDENTIAL* | *PRIVATE_KEY* | ACTIONS_*) secrets+=(-u "$name") ;;
+        esac
+    done < <(compgen -e)
+    exec env "${secrets[@]}" XMLPERF_WITHOUT_SECRETS=1 "$BASH" "${BASH_SOURCE[0]}"
+fi
+
 command=${XMLPERF_COMMAND:?is set by action.yml}
 bin=${XMLPERF_BIN:?is set by action.yml}
 baseline=${XMLPERF_BASELINE:-auto}
@@ -15,27 +26,29 @@ log=$report/compare.log
 # shellcheck source=action/scenarios.sh
 . "${BASH_SOURCE[0]%/*}/scenarios.sh"
 
-cd "${XMLPERF_WORKING_DIRECTORY:-.}"
+# Ends with CODE, said to the next step.
+ended() {
+    echo "exit=$1" >> "$output"
+    exit 0
+}
+
+if ! cd "${XMLPERF_WORKING_DIRECTORY:-.}"; then
+    echo '::error title=xmlperf::the input working-directory is no folder of the checkout'
+    ended 2
+fi
 echo "report-dir=${XMLPERF_WORKING_DIRECTORY:-.}/$report" >> "$output"
 case $command in
     compare | run) ;;
     report) exit 0 ;;
     *)
         echo '::error title=xmlperf::the input command is one of compare, run and report'
-        echo 'exit=2' >> "$output"
-        exit 0
+        ended 2
         ;;
 esac
 
 mkdir -p "$report"
 rm -f "$report/run.json"
 : > "$log"
-
-# Ends with CODE, said to the next step.
-ended() {
-    echo "exit=$1" >> "$output"
-    exit 0
-}
 
 case ${GITHUB_EVENT_NAME:-} in
     pull_request_target | workflow_run)
@@ -47,18 +60,12 @@ if git config --get-regexp '^http\..*\.extraheader$' > /dev/null 2>&1; then
     echo '::warning title=xmlperf::the checkout keeps a token that the measured code can read: give actions/checkout the input persist-credentials: false'
 fi
 
-arguments=("$command" --plain --out "$out" --fail-on "${XMLPERF_FAIL_ON:-regression}")
+arguments=("$command" --plain --out "$out")
 [ -z "${XMLPERF_CONFIG:-}" ] || arguments+=(--config "$XMLPERF_CONFIG")
 mapfile -t -O "${#arguments[@]}" arguments < <(scenario_arguments)
 
-# Everything that could be used to speak for this workflow, or to change its later steps.
-while IFS= read -r name; do
-    case $name in
-        *TOKEN* | *SECRET* | *PASSWORD* | ACTIONS_* | XMLPERF_* | GITHUB_ENV | GITHUB_OUTPUT | GITHUB_PATH | GITHUB_STATE | GITHUB_STEP_SUMMARY)
-            unset "$name"
-            ;;
-    esac
-done < <(compgen -e)
+# What the measured code has no use for: how to speak to later steps, and what it is measured for.
+unset "${!XMLPERF_@}" GITHUB_ENV GITHUB_OUTPUT GITHUB_PATH GITHUB_STATE GITHUB_STEP_SUMMARY
 
 if [ "$command" = compare ] && [ "$baseline" = auto ]; then
     if ! baseline=$("$bin" baseline auto 2> "$log"); then

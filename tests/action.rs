@@ -1,0 +1,458 @@
+//! The scripts of the action, each in an environment as GitHub's runner sets it, and what is written
+//! about its inputs.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot prepare must fail")]
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+use xmlperf::units;
+
+const SECRETS: [(&str, &str); 5] = [
+    ("GITHUB_TOKEN", "ghs_secret1"),
+    ("ACTIONS_RUNTIME_TOKEN", "secret2"),
+    ("ACTIONS_ID_TOKEN_REQUEST_URL", "https://secret3"),
+    ("DEPLOY_SECRET", "secret4"),
+    ("NPM_AUTH_TOKEN", "secret5"),
+];
+
+/// A checkout of the action on a runner, with a release that holds a program of ours.
+struct Runner {
+    folder: TempDir,
+    environment: HashMap<String, String>,
+}
+
+/// What became of a step.
+struct Step {
+    code: Option<i32>,
+    printed: String,
+    outputs: HashMap<String, String>,
+}
+
+impl Runner {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["action", "bin", "release", "temp", "work"] {
+            fs::create_dir(path(name)).unwrap();
+        }
+        for script in ["install.sh", "compare.sh", "report.sh", "scenarios.sh"] {
+            fs::copy(root().join("action").join(script), path("action").join(script)).unwrap();
+        }
+        fs::write(path("action/RELEASE"), "").unwrap();
+        fs::write(path("action/SHA256SUMS"), "").unwrap();
+        let at = |name: &str| path(name).to_str().unwrap().to_owned();
+        let programs = std::env::split_paths(&std::env::var_os("PATH").unwrap())
+            .filter(|folder| !folder.join("cargo").exists())
+            .fold(at("bin"), |all, folder| format!("{all}:{}", folder.display()));
+        let environment = HashMap::from([
+            ("PATH".to_owned(), programs),
+            ("HOME".to_owned(), at("temp")),
+            ("RUNNER_TEMP".to_owned(), at("temp")),
+            ("GITHUB_OUTPUT".to_owned(), at("output")),
+            ("GITHUB_ENV".to_owned(), at("env")),
+            ("GITHUB_PATH".to_owned(), at("path")),
+            ("GITHUB_STEP_SUMMARY".to_owned(), at("summary")),
+            ("GITHUB_EVENT_NAME".to_owned(), "pull_request".to_owned()),
+            ("XMLPERF_BIN".to_owned(), at("bin/xmlperf")),
+            ("XMLPERF_COMMAND".to_owned(), "compare".to_owned()),
+            ("XMLPERF_BASELINE".to_owned(), "main".to_owned()),
+            ("XMLPERF_FAIL_ON".to_owned(), "regression".to_owned()),
+            ("XMLPERF_COMMENT".to_owned(), "always".to_owned()),
+            ("XMLPERF_COMMENT_ID".to_owned(), "default".to_owned()),
+            ("XMLPERF_CHECK".to_owned(), "auto".to_owned()),
+            ("XMLPERF_ARTIFACT".to_owned(), "xmlperf-report".to_owned()),
+            ("XMLPERF_ARTIFACT_RUN_ID".to_owned(), String::new()),
+            ("XMLPERF_CONFIG".to_owned(), String::new()),
+            ("XMLPERF_SCENARIOS".to_owned(), String::new()),
+            ("XMLPERF_WORKING_DIRECTORY".to_owned(), ".".to_owned()),
+        ]);
+        Self { folder, environment }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn with(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Puts a program on the search path.
+    fn program(self, name: &str, script: &str) -> Self {
+        let path = self.path("bin").join(name);
+        fs::write(&path, format!("#!/bin/bash\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        self
+    }
+
+    /// Publishes `program` for both platforms of Linux, and returns the checksum of its archive.
+    fn release(&self, version: &str, program: &str) -> String {
+        let folder = self.path("release").join(version);
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("xmlperf"), program).unwrap();
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(folder.join("xmlperf"), mode).unwrap();
+        let sums = ["x86_64", "aarch64"].map(|machine| {
+            let archive = format!("xmlperf-{version}-{machine}-unknown-linux-musl.tar.gz");
+            let tar = ["-czf", &archive, "xmlperf"];
+            assert!(Command::new("tar").args(tar).current_dir(&folder).status().unwrap().success());
+            let digest = Sha256::digest(fs::read(folder.join(&archive)).unwrap());
+            (units::hex(&digest), archive)
+        });
+        let list = sums.iter().map(|(sum, archive)| format!("{sum}  {archive}\n"));
+        fs::write(self.path("action/SHA256SUMS"), list.collect::<String>()).unwrap();
+        let address = format!("file://{}\n", folder.display());
+        fs::write(self.path("action/RELEASE"), address).unwrap();
+        sums[0].0.clone()
+    }
+
+    fn step(&self, script: &str) -> Step {
+        let output = Command::new("bash")
+            .arg(self.path("action").join(script))
+            .env_clear()
+            .envs(&self.environment)
+            .current_dir(self.path("work"))
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let outputs = fs::read_to_string(self.path("output")).unwrap_or_default();
+        let pairs = outputs.lines().filter_map(|line| line.split_once('='));
+        Step {
+            code: output.status.code(),
+            printed: text(output.stdout) + &text(output.stderr),
+            outputs: pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        }
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Says its version, as every program that was installed is asked to.
+const PROGRAM: &str = "#!/bin/sh\necho \"xmlperf 1.2.3 $*\"\n";
+
+/// Writes down how it was called and with which environment.
+const WITNESS: &str = "printf '[%s]' \"$@\" > \"$HOME/arguments\"
+env > \"$HOME/environment\"
+tr '\\0' '\\n' < /proc/$PPID/environ > \"$HOME/environment-of-parent\"";
+
+#[test]
+fn a_release_is_installed_if_its_checksum_is_the_one_that_was_committed() {
+    let runner = Runner::new();
+    runner.release("v1.2.3", PROGRAM);
+    let step = runner.step("install.sh");
+    assert_eq!(step.code, Some(0), "{}", step.printed);
+    assert!(step.printed.contains("xmlperf 1.2.3 --version"), "{}", step.printed);
+    assert_eq!(step.outputs["bin"], runner.path("temp/xmlperf/xmlperf").to_str().unwrap());
+}
+
+#[test]
+fn nothing_runs_of_an_archive_with_another_checksum() {
+    let runner = Runner::new();
+    runner.release("v1.2.3", PROGRAM);
+    let sums = fs::read_to_string(runner.path("action/SHA256SUMS")).unwrap();
+    let forged = sums.lines().map(|line| format!("{}{}\n", "0".repeat(64), &line[64..]));
+    fs::write(runner.path("action/SHA256SUMS"), forged.collect::<String>()).unwrap();
+    let step = runner.step("install.sh");
+    assert_eq!(step.code, Some(1));
+    assert!(step.printed.contains("::error title=xmlperf::the checksum of"), "{}", step.printed);
+    assert!(step.outputs.is_empty() && !runner.path("temp/xmlperf/xmlperf").exists());
+}
+
+#[test]
+fn a_machine_that_cannot_measure_is_told_which_one_can() {
+    let check = |system: &str, machine: &str, code, expected: &str| {
+        let uname = format!("case $1 in -s) echo {system} ;; -m) echo {machine} ;; esac");
+        let runner = Runner::new().program("uname", &uname);
+        runner.release("v1.2.3", PROGRAM);
+        // The archive of the other architecture is not there to be taken by mistake.
+        let other = if machine == "aarch64" { "x86_64" } else { "aarch64" };
+        let other = format!("release/v1.2.3/xmlperf-v1.2.3-{other}-unknown-linux-musl.tar.gz");
+        fs::remove_file(runner.path(&other)).unwrap();
+        let step = runner.step("install.sh");
+        assert_eq!(step.code, Some(code), "{}", step.printed);
+        assert!(step.printed.contains(expected), "{}", step.printed);
+    };
+    check("Linux", "x86_64", 0, "xmlperf 1.2.3");
+    check("Linux", "aarch64", 0, "xmlperf 1.2.3");
+    check("Darwin", "arm64", 1, "this runner is Darwin arm64: use `runs-on: ubuntu-latest`");
+    check("MINGW64_NT-10.0", "x86_64", 1, "xmlperf measures on Linux (x86-64 and arm64)");
+    check("Linux", "riscv64", 1, "this runner is Linux riscv64");
+}
+
+#[test]
+fn a_checkout_without_a_release_is_built_or_says_what_it_needs() {
+    let step = Runner::new().step("install.sh");
+    assert_eq!(step.code, Some(1));
+    assert!(step.printed.contains("pin a release, or install Rust first"), "{}", step.printed);
+    let cargo = "echo \"cargo $*\"\nmkdir -p \"$HOME/xmlperf/cargo/bin\"
+printf '#!/bin/sh\\necho built\\n' > \"$HOME/xmlperf/cargo/bin/xmlperf\"
+chmod +x \"$HOME/xmlperf/cargo/bin/xmlperf\"";
+    let runner = Runner::new().program("cargo", cargo);
+    let step = runner.step("install.sh");
+    assert_eq!(step.code, Some(0), "{}", step.printed);
+    assert!(step.printed.contains("cargo install --locked --quiet --path"), "{}", step.printed);
+    assert!(step.printed.ends_with("built\n"), "{}", step.printed);
+}
+
+#[test]
+fn another_version_needs_its_own_checksum() {
+    let check = |version: &str, checksum: &str, expected: &str| {
+        let runner = Runner::new();
+        let sum = runner.release("v1.2.3", PROGRAM);
+        runner.release("v1.3.0", PROGRAM);
+        let checksum = if checksum == "right" { &sum } else { checksum };
+        let runner = runner
+            .with("XMLPERF_VERSION", version)
+            .with("XMLPERF_CHECKSUM", checksum)
+            .program("uname", "case $1 in -s) echo Linux ;; -m) echo x86_64 ;; esac");
+        let step = runner.step("install.sh");
+        assert!(step.printed.contains(expected), "{}", step.printed);
+        assert_eq!(step.code == Some(0), checksum == sum && version.ends_with("1.2.3"));
+    };
+    check("v1.2.3", "right", "xmlperf 1.2.3");
+    check("1.2.3", "right", "xmlperf 1.2.3");
+    check("1.2.3", "", "needs checksum");
+    check("1.2.3", "0000", "in 64 lower-case digits");
+    check("1.2.3", &"0".repeat(64), "nothing of it was run");
+    check("latest", "right", "not of the form 1.2.3");
+    check("../../evil", "right", "not of the form 1.2.3");
+    check("1.2.3$(id)", "right", "not of the form 1.2.3");
+}
+
+#[test]
+fn what_is_measured_sees_no_secret_and_no_way_to_later_steps() {
+    let runner =
+        SECRETS.iter().fold(Runner::new(), |runner, (name, value)| runner.with(name, value));
+    let runner = runner.program("xmlperf", WITNESS).with("RUST_LOG", "info");
+    let step = runner.step("compare.sh");
+    assert_eq!(step.code, Some(0), "{}", step.printed);
+    assert_eq!(step.outputs["exit"], "0");
+    let read = |name: &str| fs::read_to_string(runner.path("temp").join(name)).unwrap();
+    let (own, parent) = (read("environment"), read("environment-of-parent"));
+    for (name, value) in SECRETS {
+        for seen in [&own, &parent] {
+            assert!(!seen.contains(value) && !seen.contains(&format!("{name}=")), "{seen}");
+        }
+    }
+    assert!(own.contains("RUST_LOG=info") && parent.contains("RUST_LOG=info"), "{own}{parent}");
+    let forbidden = ["GITHUB_ENV=", "GITHUB_OUTPUT=", "GITHUB_PATH=", "GITHUB_STEP_SUMMARY="];
+    assert!(forbidden.iter().all(|name| !own.contains(name)), "{own}");
+    assert!(!own.contains("XMLPERF_"), "{own}");
+}
+
+#[test]
+fn the_exit_code_of_the_measurement_is_an_output_and_not_the_end_of_the_job() {
+    let check = |code: &str| {
+        let runner = Runner::new().program("xmlperf", &format!("exit {code}"));
+        let step = runner.step("compare.sh");
+        assert_eq!(step.code, Some(0), "{}", step.printed);
+        assert_eq!(step.outputs["exit"], code);
+        assert_eq!(step.outputs["report-dir"], "./.xmlperf/report");
+    };
+    for code in ["0", "1", "2", "3", "4", "137"] {
+        check(code);
+    }
+}
+
+#[test]
+fn what_the_measured_code_prints_is_no_command_to_the_runner() {
+    let script = "echo '::set-env name=X::y'; echo '::add-mask::z' >&2; echo '::error::q'";
+    let runner = Runner::new().program("xmlperf", script);
+    let printed = runner.step("compare.sh").printed;
+    let (before, rest) = printed.split_once("::stop-commands::").unwrap();
+    let (word, rest) = rest.split_once('\n').unwrap();
+    let (inside, after) = rest.split_once(&format!("::{word}::\n")).unwrap();
+    assert_eq!(word.len(), 32);
+    assert!(!before.contains("::") && !after.contains("::"), "{printed}");
+    assert_eq!(inside.matches("::set-env").count(), 1, "{printed}");
+    let log = fs::read_to_string(runner.path("work/.xmlperf/report/compare.log")).unwrap();
+    assert!(log.contains("::add-mask::z"), "{log}");
+}
+
+#[test]
+fn inputs_are_arguments_and_never_commands() {
+    let attack = "$(touch hacked) `touch hacked`; touch hacked & | > hacked \" ' --flag";
+    let scenarios = format!("smoke, {attack}\n  nominal\n\n--out=/etc\n");
+    let runner = Runner::new()
+        .program("xmlperf", WITNESS)
+        .with("XMLPERF_BASELINE", attack)
+        .with("XMLPERF_CONFIG", attack)
+        .with("XMLPERF_SCENARIOS", &scenarios);
+    let step = runner.step("compare.sh");
+    assert_eq!(step.outputs["exit"], "0", "{}", step.printed);
+    let arguments = fs::read_to_string(runner.path("temp/arguments")).unwrap();
+    assert_eq!(
+        arguments,
+        format!(
+            "[compare][--plain][--out][.xmlperf][--config][{attack}][--scenario=smoke]\
+             [--scenario={attack}][--scenario=nominal][--scenario=--out=/etc]\
+             [--baseline={attack}]"
+        )
+    );
+    let report = Runner::new().program("xmlperf", WITNESS).with("XMLPERF_COMMENT_ID", attack);
+    let report = report.with("XMLPERF_CHECK", attack).with("XMLPERF_SCENARIOS", &scenarios);
+    assert_eq!(report.step("report.sh").code, Some(0));
+    let arguments = fs::read_to_string(report.path("temp/arguments")).unwrap();
+    let start = format!(
+        "[report][github][--fail-on][regression][--comment][always][--comment-id][{attack}]\
+         [--check][{attack}][--scenario=smoke][--scenario={attack}]"
+    );
+    assert!(arguments.starts_with(&start), "{arguments}");
+    for runner in [runner, report] {
+        assert!(!runner.path("work/hacked").exists());
+    }
+}
+
+#[test]
+fn code_of_a_change_does_not_run_with_the_rights_of_the_repository() {
+    for event in ["pull_request_target", "workflow_run"] {
+        let runner = Runner::new().program("xmlperf", WITNESS).with("GITHUB_EVENT_NAME", event);
+        let step = runner.step("compare.sh");
+        assert_eq!(step.outputs["exit"], "2");
+        assert!(step.printed.contains("publish here with `command: report`"), "{}", step.printed);
+        assert!(!runner.path("temp/arguments").exists());
+    }
+}
+
+#[test]
+fn a_base_is_looked_for_and_its_absence_is_said() {
+    let check = |script: &str, expected: &str, exit: &str| {
+        let script = format!("if [ \"$1\" = baseline ]; then {script}; exit; fi\n{WITNESS}");
+        let runner = Runner::new().program("xmlperf", &script).with("XMLPERF_BASELINE", "auto");
+        let step = runner.step("compare.sh");
+        assert_eq!(step.outputs["exit"], exit, "{}", step.printed);
+        let arguments = fs::read_to_string(runner.path("temp/arguments")).unwrap_or_default();
+        assert!((arguments + &step.printed).contains(expected), "{}", step.printed);
+    };
+    check("echo 1234abcd", "[--baseline=1234abcd]", "0");
+    check("true", "[run][--plain]", "0");
+    check("echo 'error: set `fetch-depth: 2`' >&2; false", "error: set `fetch-depth: 2`", "2");
+}
+
+#[test]
+fn the_report_knows_what_was_asked_for_and_what_became_of_it() {
+    let check = |change: fn(Runner) -> Runner, expected: &str| {
+        let runner = change(Runner::new().program("xmlperf", &format!("{WITNESS}\nexit 1")));
+        assert_eq!(runner.step("report.sh").code, Some(1));
+        let arguments = fs::read_to_string(runner.path("temp/arguments")).unwrap();
+        assert!(arguments.contains(expected), "{arguments}");
+    };
+    check(|it| it.with("XMLPERF_COMPARE_EXIT", "3"), "[--compare-exit][3]");
+    check(|it| it.with("XMLPERF_COMMAND", "run"), "[--alone]");
+    let artifact =
+        |it: Runner| it.with("XMLPERF_COMMAND", "report").with("XMLPERF_ARTIFACT_RUN_ID", "77");
+    check(artifact, "[--artifact][xmlperf-report][--artifact-run-id][77]");
+}
+
+/// A name of an input or an output, what is said of it, and its default.
+struct Entry {
+    name: String,
+    description: String,
+    default: Option<String>,
+}
+
+/// The entries of `section`, in the one form that `action.yml` uses.
+fn entries(section: &str) -> Vec<Entry> {
+    let text = fs::read_to_string(root().join("action.yml")).unwrap();
+    let (_, rest) = text.split_once(&format!("\n{section}:\n")).unwrap();
+    let mut entries: Vec<Entry> = Vec::new();
+    for line in rest.lines().take_while(|line| line.is_empty() || line.starts_with(' ')) {
+        let Some((key, value)) = line.trim().split_once(':') else { continue };
+        let value = value.trim().trim_matches('\'').replace("''", "'");
+        match (line.len() - line.trim_start().len(), key) {
+            (2, name) => entries.push(Entry {
+                name: name.to_owned(),
+                description: String::new(),
+                default: None,
+            }),
+            (4, "description") => entries.last_mut().unwrap().description = value,
+            (4, "default") => entries.last_mut().unwrap().default = Some(value),
+            _ => {}
+        }
+    }
+    entries
+}
+
+fn tables() -> String {
+    let cell = |text: &str| text.replace('|', "\\|");
+    let mut text = String::from("| input | is | default |\n|:--|:--|:--|\n");
+    for Entry { name, description, default } in entries("inputs") {
+        let default = match default.as_deref() {
+            None | Some("") => String::new(),
+            Some("${{ github.token }}") => "the job's".to_owned(),
+            Some(default) => format!("`{default}`"),
+        };
+        writeln!(text, "| `{name}` | {} | {default} |", cell(&description)).unwrap();
+    }
+    text += "\n| output | is |\n|:--|:--|\n";
+    for Entry { name, description, .. } in entries("outputs") {
+        writeln!(text, "| `{name}` | {} |", cell(&description)).unwrap();
+    }
+    text
+}
+
+/// `UPDATE_README=1 cargo test --test action` writes the tables anew.
+#[test]
+fn the_tables_in_the_readme_are_those_of_the_action() {
+    let (begin, end) = ("<!-- inputs and outputs of action.yml -->\n", "<!-- end -->");
+    let path = root().join("README.md");
+    let readme = fs::read_to_string(&path).unwrap();
+    let (before, rest) = readme.split_once(begin).unwrap();
+    let (shown, after) = rest.split_once(end).unwrap();
+    let tables = format!("\n{}\n", tables());
+    if std::env::var_os("UPDATE_README").is_some() {
+        fs::write(&path, format!("{before}{begin}{tables}{end}{after}")).unwrap();
+    } else {
+        assert_eq!(shown, tables, "run: UPDATE_README=1 cargo test --test action");
+    }
+}
+
+#[test]
+fn every_input_reaches_a_script_and_every_output_comes_from_one() {
+    let text = fs::read_to_string(root().join("action.yml")).unwrap();
+    let steps = text.split_once("\nruns:\n").unwrap().1;
+    for Entry { name, description, .. } in entries("inputs") {
+        assert!(!description.is_empty(), "{name}");
+        assert!(steps.contains(&format!("${{{{ inputs.{name} }}}}")), "{name} is not used");
+    }
+    assert!(!steps.contains("uses:"), "a nested action would not be pinned by our pin");
+    let commands = steps.lines().filter(|line| line.trim_start().starts_with("run:"));
+    assert!(commands.clone().count() == 3 && commands.clone().all(|line| !line.contains("${{")));
+    let (measure, _) = steps.split_once("- name: Report").unwrap();
+    assert!(!measure.contains("github-token") && !measure.contains("github.token"));
+}
+
+#[test]
+fn every_action_that_a_workflow_uses_is_pinned() {
+    let mut seen = 0;
+    for folder in [".github/workflows", "docs/workflows"] {
+        for entry in fs::read_dir(root().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            assert!(text.contains("\npermissions: {}\n"), "{}", path.display());
+            for line in text.lines().filter(|line| line.contains("uses:")) {
+                let what = line.split_once("uses:").unwrap().1.trim();
+                let pinned = what.split_once('@').is_some_and(|(_, version)| {
+                    let (commit, comment) = version.split_once(" # v").unwrap_or(("", ""));
+                    commit.len() == 40
+                        && commit.bytes().all(|c| c.is_ascii_hexdigit())
+                        && comment.starts_with(|c: char| c.is_ascii_digit())
+                });
+                let ours = what.starts_with("./") || what == "org/xmlperf-action@v1";
+                assert!(pinned || ours, "{}: {line}", path.display());
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 8, "only {seen} uses found");
+}
