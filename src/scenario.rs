@@ -47,6 +47,8 @@ pub struct Target {
     pub cpus: Cpus,
     /// Largest memory it may take.
     pub memory_bytes_max: Option<u64>,
+    /// What it means by "equal".
+    pub semantics: payload::Semantics,
 }
 
 /// Where the API comes from.

@@ -97,7 +97,7 @@ fn builds(args: &Args, suite: &Suite, cancel: &Cancel) -> anyhow::Result<Builds>
     let revision = suite::head_revision(target)?;
     let start = match (&args.head_start, &target.origin) {
         (Some(start), _) | (None, Origin::Start(start)) => start.clone(),
-        (None, Origin::Embedded) => suite::embedded_start()?,
+        (None, Origin::Embedded) => suite::embedded_start(target)?,
         (None, Origin::Attach(url)) => {
             let Some(base) = &args.base_url else {
                 bail!("the head runs already at `{url}`, so the base must too: give `--base-url`");
@@ -137,7 +137,7 @@ fn given_base(args: &Args, target: &Target, given: Revision) -> anyhow::Result<O
     }
     note("no xmlperf.toml: base and head are the reference API inside this program")?;
     let revision = Revision { commit: base::commit(&target.dir, &args.baseline).ok(), ..given };
-    Ok(Some(suite::started(target, &suite::embedded_start()?, &target.dir, revision)))
+    Ok(Some(suite::started(target, &suite::embedded_start(target)?, &target.dir, revision)))
 }
 
 /// The base that has to be built, unless it is what the checkout holds anyway.
@@ -172,7 +172,7 @@ fn base_of_ref(
 fn configured_start(target: &Target) -> anyhow::Result<String> {
     match &target.origin {
         Origin::Start(start) => Ok(start.clone()),
-        Origin::Embedded | Origin::Attach(_) => suite::embedded_start(),
+        Origin::Embedded | Origin::Attach(_) => suite::embedded_start(target),
     }
 }
 

@@ -44,7 +44,8 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
             suite::started(&suite.target, start, &suite.target.dir, revision)
         }
         (None, Origin::Embedded) => {
-            suite::started(&suite.target, &suite::embedded_start()?, &suite.target.dir, revision)
+            let target = &suite.target;
+            suite::started(target, &suite::embedded_start(target)?, &target.dir, revision)
         }
     };
     let logs = args.selection.out.join("logs");

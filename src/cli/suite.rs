@@ -13,6 +13,7 @@ use crate::base;
 use crate::base::Tree;
 use crate::cancel::Cancel;
 use crate::config::{self, Choice};
+use crate::payload::Semantics;
 use crate::record::Revision;
 use crate::runner::{Build, Source};
 use crate::scenario::{Origin, Suite, Target};
@@ -104,12 +105,17 @@ pub(super) fn note(text: &str) -> io::Result<()> {
 
 /// Returns the command that starts the embedded reference API: this program, told its port by a
 /// variable, with one worker so that two launches do the same work in the same order.
-pub(super) fn embedded_start() -> anyhow::Result<String> {
+pub(super) fn embedded_start(target: &Target) -> anyhow::Result<String> {
     let program = env::current_exe().context("failed to find this program")?;
     let program =
         program.to_str().ok_or_else(|| anyhow!("the path of this program is not text"))?;
     let program = shlex::try_quote(program).context("the path of this program holds a NUL")?;
-    Ok(format!("{program} serve --workers 1"))
+    let semantics = match target.semantics {
+        Semantics::XmlCompareApi => "",
+        Semantics::C14n => " --semantics c14n",
+        Semantics::XmlunitSimilar => " --semantics xmlunit-similar",
+    };
+    Ok(format!("{program} serve --workers 1{semantics}"))
 }
 
 /// Returns a build that is started by `start` in `dir`.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use toml::Spanned;
 
+use crate::config::payload::{Asked, PayloadTable, RequestTable};
 use crate::config::presets;
 use crate::metric::Metric;
 use crate::metric::gate::{Gate, Policy, Rule};
@@ -23,6 +24,16 @@ pub(super) type Wrong = (Range<usize>, String);
 
 const READY_PATH: &str = "/xml-compare-api/health";
 const BATCH_PATH: &str = "/xml-compare-api/api/compare/xml/batch";
+/// Headers that say how a body is sent, which a user's would contradict.
+const OWN_HEADERS: [&str; 7] = [
+    "Connection",
+    "Content-Encoding",
+    "Content-Length",
+    "Content-Type",
+    "Expect",
+    "Host",
+    "Transfer-Encoding",
+];
 const SINGLE_PATH: &str = "/xml-compare-api/api/compare/xml";
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -49,20 +60,7 @@ struct TargetTable {
     env: BTreeMap<String, String>,
     cpus: Option<CpusWord>,
     memory: Option<Size>,
-}
-
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RequestTable {
-    kind: Option<KindWord>,
-    path: Option<HttpPath>,
-}
-
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct PayloadTable {
-    seed: Option<u64>,
-    preset: Option<PresetWord>,
+    semantics: Option<SemanticsWord>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -103,7 +101,7 @@ pub(super) struct ScenarioTable {
     #[serde(default)]
     limits: Limits,
     preset: Option<PresetWord>,
-    kind: Option<KindWord>,
+    kind: Option<Spanned<KindWord>>,
     path: Option<HttpPath>,
 }
 
@@ -122,10 +120,14 @@ impl File {
     }
 
     /// Returns the scenarios of the file, in its order.
-    pub(super) fn scenarios(&self, seed: Option<u64>) -> Result<Vec<Scenario>, Wrong> {
+    pub(super) fn scenarios(
+        &self,
+        folder: &Path,
+        seed: Option<u64>,
+    ) -> Result<Vec<Scenario>, Wrong> {
         let mut scenarios: Vec<Scenario> = Vec::new();
         for table in &self.scenario {
-            let scenario = self.scenario(table.get_ref(), seed);
+            let scenario = self.scenario(table.get_ref(), folder, seed)?;
             let span = table.get_ref().name.span();
             if scenarios.iter().any(|other| other.name == scenario.name) {
                 return Err((span, format!("a second scenario has the name `{}`", scenario.name)));
@@ -139,23 +141,31 @@ impl File {
     }
 
     /// Returns one of the shipped scenarios, sent as this file's `[request]` says.
-    pub(super) fn preset(&self, preset: &presets::Preset, seed: Option<u64>) -> Scenario {
-        let mut scenario = self.blank(preset.name, None, None, preset.pairs, seed);
+    pub(super) fn preset(
+        &self,
+        preset: &presets::Preset,
+        folder: &Path,
+        seed: Option<u64>,
+    ) -> Result<Scenario, Wrong> {
+        let asked = self.asked(None, 0..0, preset.pairs, seed);
+        let mut scenario = self.blank(preset.name, folder, &asked)?;
         scenario.load = preset.load;
         scenario.limits = preset.limits();
-        scenario
+        Ok(scenario)
     }
 
-    fn scenario(&self, table: &ScenarioTable, seed: Option<u64>) -> Scenario {
+    fn scenario(
+        &self,
+        table: &ScenarioTable,
+        folder: &Path,
+        seed: Option<u64>,
+    ) -> Result<Scenario, Wrong> {
         let preset = presets::PRESETS.iter().find(|preset| preset.name == table.name.get_ref());
         let pairs = table.pairs.map(|pairs| pairs.0).or(preset.map(|preset| preset.pairs));
-        let mut scenario = self.blank(
-            table.name.get_ref(),
-            table.kind,
-            table.preset.as_ref(),
-            pairs.unwrap_or(presets::PAIRS),
-            seed,
-        );
+        let pairs = pairs.unwrap_or(presets::PAIRS);
+        let mut asked = self.asked(table.kind.as_ref(), table.name.span(), pairs, seed);
+        asked.preset = table.preset.map(|word| word.0);
+        let mut scenario = self.blank(table.name.get_ref(), folder, &asked)?;
         if let Some(path) = &table.path {
             scenario.path.clone_from(&path.0);
         }
@@ -168,21 +178,31 @@ impl File {
             Some(preset) if table.limits.0.is_empty() => preset.limits(),
             Some(_) | None => table.limits.0.clone(),
         };
-        scenario
+        Ok(scenario)
     }
 
-    fn blank(
+    fn asked(
         &self,
-        name: &str,
-        kind: Option<KindWord>,
-        preset: Option<&PresetWord>,
+        kind: Option<&Spanned<KindWord>>,
+        span: Range<usize>,
         pairs: u64,
         seed: Option<u64>,
-    ) -> Scenario {
-        let kind = kind.or(self.request.kind).map_or(payload::Kind::XmlCompareBatch, |word| word.0);
-        let seed = seed.or(self.payload.seed).unwrap_or(presets::SEED);
-        let preset = preset.or(self.payload.preset.as_ref()).map(|word| word.0);
-        let default_path = match kind {
+    ) -> Asked {
+        let own = kind.map(|word| (word.get_ref().0, word.span()));
+        let written = own.or_else(|| self.request.kind());
+        let (kind, kind_span) = written.unwrap_or((payload::Kind::XmlCompareBatch, span));
+        Asked {
+            kind,
+            kind_span,
+            preset: None,
+            seed: seed.or(self.payload.seed).unwrap_or(presets::SEED),
+            // A request without a batch holds one XML pair, whatever the scenario asks of a batch.
+            pairs: kind.pairs(pairs),
+        }
+    }
+
+    fn blank(&self, name: &str, folder: &Path, asked: &Asked) -> Result<Scenario, Wrong> {
+        let default_path = match asked.kind {
             payload::Kind::XmlCompare => SINGLE_PATH,
             payload::Kind::XmlCompareBatch => BATCH_PATH,
             payload::Kind::RawXml
@@ -191,24 +211,24 @@ impl File {
             | payload::Kind::Template => "/",
         };
         let path = self.request.path.as_ref().map_or(default_path, |path| &path.0).to_owned();
-        // A request without a batch holds one XML pair, whatever the scenario asks of a batch.
-        let pairs = kind.pairs(pairs);
-        Scenario {
+        let mut payload = self.payload.spec(&self.request, folder, asked)?;
+        payload.semantics = self.target.semantics();
+        Ok(Scenario {
             name: name.to_owned(),
-            payload: payload::Spec::preset(
-                preset.unwrap_or(payload::Preset::DepthMix),
-                seed,
-                pairs,
-            ),
-            kind,
+            payload,
+            kind: asked.kind,
             path,
             load: LoadTable::default().resolve(),
             limits: Vec::new(),
-        }
+        })
     }
 }
 
 impl TargetTable {
+    fn semantics(&self) -> payload::Semantics {
+        self.semantics.map_or_else(payload::Semantics::default, |word| word.0)
+    }
+
     fn resolve(&self, folder: &Path) -> Result<Target, Wrong> {
         let origin = match (&self.start, &self.url) {
             (Some(_), Some(url)) => {
@@ -246,6 +266,7 @@ impl TargetTable {
             port_env: self.port_env.clone(),
             cpus: self.cpus.map_or(Cpus::Auto, |word| word.0),
             memory_bytes_max: self.memory.map(|size| size.0),
+            semantics: self.semantics(),
         })
     }
 }
@@ -318,7 +339,7 @@ macro_rules! checked {
     ($(#[$doc:meta])* $name:ident($inner:ty) from $raw:ty, $check:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone)]
-        struct $name($inner);
+        pub(super) struct $name(pub(super) $inner);
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -365,6 +386,28 @@ checked!(
     }
 );
 checked!(
+    /// The name of a header, other than those which say how the body is sent.
+    #[derive(PartialEq, Eq, PartialOrd, Ord)]
+    HeaderName(String) from String, |name| {
+        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        if name.is_empty() || !name.chars().all(token) {
+            return Err(format!("`{name}` is not the name of a header, such as `X-Tenant`"));
+        }
+        if OWN_HEADERS.iter().any(|own| own.eq_ignore_ascii_case(&name)) {
+            return Err(format!("the header `{name}` is written by xmlperf itself"));
+        }
+        Ok(name)
+    }
+);
+checked!(
+    /// The value of a header.
+    HeaderValue(String) from String, |value| if value.chars().any(char::is_control) {
+        Err("the value of a header is one line of visible text".to_owned())
+    } else {
+        Ok(value)
+    }
+);
+checked!(
     /// A request kind.
     KindWord(payload::Kind) from String, |word| payload::Kind::from_name(&word).ok_or_else(|| {
         let known: Vec<_> = payload::Kind::ALL.iter().map(|kind| kind.name()).collect();
@@ -377,6 +420,15 @@ checked!(
         let known: Vec<_> = payload::Preset::ALL.iter().map(|preset| preset.name()).collect();
         format!("unknown payload preset `{word}`; there are {}", known.join(", "))
     })
+);
+checked!(
+    /// What a target means by "equal".
+    SemanticsWord(payload::Semantics) from String, |word| {
+        payload::Semantics::from_name(&word).ok_or_else(|| {
+            let known = payload::Semantics::ALL.map(payload::Semantics::name).join(", ");
+            format!("unknown semantics `{word}`; there are {known}")
+        })
+    }
 );
 checked!(
     /// A policy.
@@ -404,6 +456,8 @@ impl Copy for Size {}
 impl Copy for Positive {}
 impl Copy for Share {}
 impl Copy for KindWord {}
+impl Copy for PresetWord {}
+impl Copy for SemanticsWord {}
 impl Copy for CpusWord {}
 
 impl Positive {

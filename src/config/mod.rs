@@ -4,6 +4,7 @@
 //! a wrong file never gets past this module, and every complaint names file, line and column.
 
 mod file;
+mod payload;
 mod presets;
 mod template;
 
@@ -18,6 +19,7 @@ use crate::config::file::File;
 use crate::scenario::{Origin, Suite};
 use crate::units;
 
+pub use crate::config::payload::read_corpus;
 pub use crate::config::presets::PRESETS;
 pub use crate::config::template::TEMPLATE;
 
@@ -105,8 +107,13 @@ fn parse(text: &str, name: &str, folder: &Path, choice: &Choice) -> Result<Suite
         .map_err(|error| wrong(error.span().unwrap_or(0..0), error.message().replace('\n', " ")))?;
     let (target, sampling, gate) =
         file.common(folder).map_err(|(span, message)| wrong(span, message))?;
-    let scenarios = file.scenarios(choice.seed).map_err(|(span, message)| wrong(span, message))?;
-    let scenarios = presets::choose(scenarios, &file, choice)?;
+    let scenarios =
+        file.scenarios(folder, choice.seed).map_err(|(span, message)| wrong(span, message))?;
+    let shipped = |preset: &presets::Preset| {
+        let scenario = file.preset(preset, folder, choice.seed);
+        scenario.map_err(|(span, message)| wrong(span, message))
+    };
+    let scenarios = presets::choose(scenarios, &choice.scenarios, shipped)?;
     let digest = digest(&target.origin, &scenarios, &sampling);
     Ok(Suite { target, scenarios, gate, sampling, digest })
 }
@@ -122,8 +129,9 @@ fn digest(
     hash.update(matches!(origin, Origin::Attach(_)).to_string());
     for scenario in scenarios {
         let words = scenario.load.words();
-        let payload = scenario.payload.digest();
-        hash.update(format!("{}\0{payload}\0{words}\0{}\0", scenario.name, scenario.path));
+        let (payload, kind) = (scenario.payload.digest(), scenario.kind.name());
+        let (name, path) = (&scenario.name, &scenario.path);
+        hash.update(format!("{name}\0{payload}\0{kind}\0{words}\0{path}\0"));
     }
     hash.update(format!("{:?}{:?}{}", sampling.slice, sampling.warm_up, sampling.bodies));
     let mut digest = units::hex(&hash.finalize());

@@ -1,7 +1,6 @@
 //! The scenarios that ship with the program, by name.
 
-use crate::config::file::File;
-use crate::config::{Choice, ConfigError};
+use crate::config::ConfigError;
 use crate::metric::limit::Limit;
 use crate::scenario::{Amount, Load, Scenario};
 
@@ -58,31 +57,33 @@ impl Preset {
     }
 }
 
-/// Keeps the scenarios that were asked for: those of the file, then shipped ones.
+/// Keeps the scenarios that were asked for by name: those of the file, then shipped ones. Without a
+/// name, all of the file are kept; without any of these, `smoke`.
 pub(super) fn choose(
     scenarios: Vec<Scenario>,
-    file: &File,
-    choice: &Choice,
+    names: &[String],
+    shipped: impl Fn(&Preset) -> Result<Scenario, ConfigError>,
 ) -> Result<Vec<Scenario>, ConfigError> {
-    let preset = |name: &str| {
-        let preset = PRESETS.iter().find(|preset| preset.name == name)?;
-        Some(file.preset(preset, choice.seed))
-    };
-    if choice.scenarios.is_empty() {
+    let preset = |name: &str| PRESETS.iter().find(|preset| preset.name == name);
+    if names.is_empty() {
         if scenarios.is_empty() {
-            return Ok(vec![preset("smoke").expect("smoke is shipped")]);
+            return Ok(vec![shipped(preset("smoke").expect("smoke is shipped"))?]);
         }
         return Ok(scenarios);
     }
     let find = |name: &String| {
         let own = scenarios.iter().find(|scenario| scenario.name == *name).cloned();
-        own.or_else(|| preset(name)).ok_or_else(|| {
-            let own = scenarios.iter().map(|scenario| scenario.name.as_str());
-            let shipped = PRESETS.iter().map(|preset| preset.name);
-            let mut known: Vec<_> = own.chain(shipped).collect();
-            known.dedup();
-            ConfigError::UnknownScenario { name: name.clone(), known: known.join(", ") }
-        })
+        if let Some(own) = own {
+            return Ok(own);
+        }
+        if let Some(preset) = preset(name) {
+            return shipped(preset);
+        }
+        let own = scenarios.iter().map(|scenario| scenario.name.as_str());
+        let shipped = PRESETS.iter().map(|preset| preset.name);
+        let mut known: Vec<_> = own.chain(shipped).collect();
+        known.dedup();
+        Err(ConfigError::UnknownScenario { name: name.clone(), known: known.join(", ") })
     };
-    choice.scenarios.iter().map(find).collect()
+    names.iter().map(find).collect()
 }

@@ -14,15 +14,23 @@ ready = "/xml-compare-api/health"             # polled until it answers 2xx
 # env = { RUST_LOG = "warn" }
 # cpus = "auto"                               # target and load on different cores; or "shared"
 # memory = "2 GiB"
+# semantics = "xml-compare-api"               # what it calls equal; or "c14n", "xmlunit-similar"
 # url = "http://127.0.0.1:3000"               # instead of `start`: attach to what runs already
 
 [request]
 kind = "xml-compare-batch"
 path = "/xml-compare-api/api/compare/xml/batch"
+# gzip = false                                # compressed bodies
+# template = "request.j2"                     # with kind = "template": see docs/payloads.md
+# content-type = "application/xml"            # of a template's requests
+# headers = { X-Tenant = "7" }
+# expect = [{ json = "/results/*/same", equals = "{{ pair.matched }}" }]
 
 [payload]
 seed = 42
 preset = "depth-mix"                          # 60 % depth 2, 30 % depth 3, 10 % depth 5; 70 % identical
+# corpus = "tests/documents"                  # instead of `preset`: your own XML files
+# mix = { classes = "70:10:20" }              # shares of a preset or corpus, or all of a mix
 
 # [sampling]
 # looks = [10, 14, 20, 28, 40]                # launch pairs after which a verdict may be drawn

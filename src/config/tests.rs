@@ -1,3 +1,4 @@
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -33,7 +34,19 @@ fn the_template_is_understood_and_its_comments_show_the_defaults() {
             Some(_) | None => line,
         })
         .filter(|line| {
-            !["url =", "memory =", "env =", "policy ="].iter().any(|key| line.starts_with(key))
+            const NO_DEFAULT: [&str; 10] = [
+                "url",
+                "memory",
+                "env",
+                "policy",
+                "template",
+                "content-type",
+                "headers",
+                "expect",
+                "corpus",
+                "mix",
+            ];
+            NO_DEFAULT.iter().all(|key| !line.starts_with(&format!("{key} =")))
         })
         .collect::<Vec<_>>()
         .join("\n");
@@ -139,4 +152,109 @@ fn the_digest_follows_what_shapes_the_numbers_and_nothing_else() {
     assert_ne!(plain, digest("[payload]\nseed = 7\n"));
     assert_ne!(plain, digest("[sampling]\nwarm-up = \"2 s\"\n"));
     assert_ne!(plain, digest("[[scenario]]\nname = \"smoke\"\npairs = 50\n"));
+    let kind = |kind| digest(&format!("[request]\nkind = \"{kind}\"\npath = \"/\"\n"));
+    assert_ne!(kind("raw-xml"), kind("soap11"));
+}
+
+#[test]
+fn a_payload_comes_from_a_preset_a_mix_a_corpus_or_a_template() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.xml"), "<a>one</a>").unwrap();
+    fs::write(folder.path().join("request.j2"), "{{ pair.xml1 }}").unwrap();
+    let payload = |text: &str| {
+        let suite = parse(text, "xmlperf.toml", folder.path(), &Choice::default()).unwrap();
+        suite.scenarios[0].payload.clone()
+    };
+    let digests = [
+        payload(""),
+        payload("[payload]\npreset = \"rss\"\n"),
+        payload("[payload]\npreset = \"rss\"\nmix = { classes = \"1:0:0\" }\n"),
+        payload("[payload]\nmix = { depth = \"4\", text = \"p50=20, max=1kB\" }\n"),
+        payload("[payload]\ncorpus = \".\"\n"),
+        payload("[payload]\nhostile = true\n"),
+        payload("[request]\ngzip = true\n"),
+        payload("[request]\nheaders = { X-Tenant = \"7\" }\n"),
+        payload(
+            "[request]\ntemplate = \"request.j2\"\n\
+             expect = [{ status = 201 }, { xml = \"/ok\", equals = \"{{ pair.matched }}\" }]\n",
+        ),
+    ]
+    .map(|payload| payload.digest());
+    let mut different = digests.to_vec();
+    different.sort();
+    different.dedup();
+    assert_eq!(different.len(), digests.len());
+    let own = payload("[payload]\ncorpus = \".\"\n[[scenario]]\nname = \"a\"\npreset = \"rss\"\n");
+    assert_eq!(own.name(), "rss", "a scenario's own preset takes the place of the corpus");
+    let claimed = payload("[target]\nsemantics = \"c14n\"\n");
+    assert_eq!(claimed.semantics.name(), "c14n");
+    assert_eq!(claimed.digest(), digests[0], "what is sent does not depend on what is expected");
+}
+
+#[test]
+fn a_payload_that_cannot_be_made_is_refused_at_its_line() {
+    let said = [
+        refusal("[payload]\nmix = { width = \"3\" }\n"),
+        refusal("[payload]\nmix = { depth = \"0\" }\n"),
+        refusal("[payload]\nmix = { classes = \"1:0:0\" }\npreset = \"depth-mix\"\n"),
+        refusal("[payload]\npreset = \"rss\"\ncorpus = \"documents\"\n"),
+        refusal("[payload]\ncorpus = \"nowhere\"\n"),
+        refusal("[target]\nsemantics = \"bytes\"\n"),
+        refusal("[request]\nkind = \"template\"\n"),
+        refusal("[request]\nkind = \"template\"\ntemplate = \"nowhere\"\n"),
+        refusal("[request]\nkind = \"raw-xml\"\ntemplate = \"a.j2\"\n"),
+        refusal("[request]\ncontent-type = \"text/xml\"\n"),
+        refusal("[request]\nheaders = { Content-Length = \"0\" }\n"),
+    ];
+    insta::assert_snapshot!(said.join("\n────\n"), @r#"
+    xmlperf.toml:2:17: no setting here is called `width`
+
+    hint: the settings are depth, fan-out, attributes, text, size, classes, differences
+
+        mix = { width = "3" }
+    ────
+    xmlperf.toml:2:17: `0` is not a value for `depth`
+
+    hint: write depths from 1 to 256 with weights up to 1000, such as `2:60, 3:30, 5:10`
+
+        mix = { depth = "0" }
+    ────
+    xmlperf.toml:2:19: `depth-mix` cannot be mixed otherwise
+
+    hint: take another preset, a mix or a corpus
+
+        mix = { classes = "1:0:0" }
+    ────
+    xmlperf.toml:3:10: keep one of `preset`, `corpus` and `hostile`
+
+        corpus = "documents"
+    ────
+    xmlperf.toml:2:10: failed to read the corpus `/checkout/nowhere`: No such file or directory (os error 2)
+
+        corpus = "nowhere"
+    ────
+    xmlperf.toml:2:13: unknown semantics `bytes`; there are xml-compare-api, c14n, xmlunit-similar
+
+        semantics = "bytes"
+    ────
+    xmlperf.toml:2:8: the kind `template` needs `template`, a file, in `[request]`
+
+        kind = "template"
+    ────
+    xmlperf.toml:3:12: failed to read `nowhere`: No such file or directory (os error 2)
+
+        template = "nowhere"
+    ────
+    xmlperf.toml:3:12: `template` is for requests of the kind `template`; the other kinds need none
+
+        template = "a.j2"
+    ────
+    xmlperf.toml:2:16: `content-type` is for requests of the kind `template`; the other kinds need none
+
+        content-type = "text/xml"
+    ────
+    xmlperf.toml:2:13: the header `Content-Length` is written by xmlperf itself
+
+        headers = { Content-Length = "0" }
+    "#);
 }

@@ -148,6 +148,17 @@ pub enum SpecError {
     },
 }
 
+/// How a body goes over the wire.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// As it is.
+    #[default]
+    Plain,
+    /// Compressed. The compressed bytes may change with the library that makes them; what they hold
+    /// does not.
+    Gzip,
+}
+
 /// Everything that decides the bytes of every request of a scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spec {
@@ -159,6 +170,10 @@ pub struct Spec {
     pub pairs: u64,
     /// What the target means by "equal". Decides what is expected of it, and no byte it is sent.
     pub semantics: Semantics,
+    /// How bodies go over the wire.
+    pub encoding: Encoding,
+    /// Headers of every request, as name and value, beside those that its kind and encoding need.
+    pub headers: Vec<(String, String)>,
     origin: Origin,
     recipe: Recipe,
     template: Option<Arc<Template>>,
@@ -189,8 +204,9 @@ impl Spec {
                 Source::Documents(Arc::new(Documents::corpus(corpus, &recipe)))
             }
         };
-        let semantics = Semantics::default();
-        Self { seed, pairs, semantics, origin, recipe, template: None, source }
+        let (semantics, encoding) = (Semantics::default(), Encoding::default());
+        let (headers, template) = (Vec::new(), None);
+        Self { seed, pairs, semantics, encoding, headers, origin, recipe, template, source }
     }
 
     /// Returns the depth mix: 60 % of depth 2, 30 % of depth 3, 10 % of depth 5, and of each depth
@@ -222,8 +238,9 @@ impl Spec {
                 Err(SpecError::Fixed { preset: preset.name() })
             }
             origin => {
-                let spec = Self::new(origin, recipe, self.seed, self.pairs);
-                Ok(Self { semantics: self.semantics, template: self.template, ..spec })
+                let Self { seed, pairs, semantics, encoding, headers, template, .. } = self;
+                let spec = Self::new(origin, recipe, seed, pairs);
+                Ok(Self { semantics, encoding, headers, template, ..spec })
             }
         }
     }
@@ -252,20 +269,21 @@ impl Spec {
 
     /// Returns the headers that a request has beside its media type.
     pub fn headers(&self, kind: Kind) -> Vec<(String, String)> {
-        match (kind, &self.template) {
-            (Kind::Soap11, _) => {
-                vec![("SOAPAction".to_owned(), "\"urn:xmlperf:request\"".to_owned())]
-            }
-            (Kind::Template, Some(template)) => template.headers.clone(),
-            (
-                Kind::XmlCompare
-                | Kind::XmlCompareBatch
-                | Kind::RawXml
-                | Kind::Soap12
-                | Kind::Template,
-                _,
-            ) => Vec::new(),
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut headers = match kind {
+            Kind::Soap11 => vec![header("SOAPAction", "\"urn:xmlperf:request\"")],
+            Kind::XmlCompare
+            | Kind::XmlCompareBatch
+            | Kind::RawXml
+            | Kind::Soap12
+            | Kind::Template => Vec::new(),
+        };
+        match self.encoding {
+            Encoding::Plain => {}
+            Encoding::Gzip => headers.push(header("Content-Encoding", "gzip")),
         }
+        headers.extend_from_slice(&self.headers);
+        headers
     }
 
     /// Returns the template filled in for request number `index`, and what its answer must hold.
@@ -321,7 +339,8 @@ impl Spec {
     /// Returns what makes two runs comparable: a hash of the generator's version, of this spec, and
     /// of the first hundred XML pairs it makes. What the target means by "equal" is not in it.
     pub fn digest(&self) -> String {
-        let Self { seed, pairs, semantics: _, origin, recipe, template, source } = self;
+        let Self { seed, pairs, semantics: _, encoding, headers, origin, recipe, template, source } =
+            self;
         let mut hash = Sha256::new();
         let name = self.name();
         hash.update(format!("{GENERATOR_VERSION} {name} seed={seed} pairs={pairs}\n"));
@@ -337,6 +356,13 @@ impl Spec {
                     hash.update(Sha256::digest(document));
                 }
             }
+        }
+        match encoding {
+            Encoding::Plain => {}
+            Encoding::Gzip => hash.update("gzip"),
+        }
+        for (name, value) in headers {
+            hash.update(format!("{name}: {value}\n"));
         }
         if let Some(template) = template {
             for part in template.parts() {

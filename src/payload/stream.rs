@@ -209,25 +209,45 @@ impl Stream {
     }
 
     /// Returns the pieces compressed; the request needs the header `Content-Encoding: gzip`.
-    pub fn gzipped(self) -> impl Iterator<Item = Bytes> {
-        let mut pieces = self;
-        let mut gzip = Some(GzEncoder::new(Vec::new(), Compression::default()));
-        let mut piece = Vec::new();
-        std::iter::from_fn(move || {
-            let mut encoder = gzip.take()?;
-            loop {
-                piece.clear();
-                if !pieces.next_into(&mut piece) {
-                    return Some(encoder.finish().expect("writing to memory cannot fail").into());
-                }
-                encoder.write_all(&piece).expect("writing to memory cannot fail");
-                if encoder.get_ref().len() >= CHUNK_BYTES {
-                    let full = std::mem::take(encoder.get_mut());
-                    gzip = Some(encoder);
-                    return Some(full.into());
-                }
+    pub fn gzipped(self) -> Gzipped {
+        let encoder = GzEncoder::new(Vec::new(), Compression::default());
+        Gzipped { stream: self, piece: Vec::new(), encoder: Some(encoder) }
+    }
+}
+
+/// The body of one request, compressed, piece by piece.
+#[derive(Debug)]
+pub struct Gzipped {
+    stream: Stream,
+    piece: Vec<u8>,
+    /// None after the last piece.
+    encoder: Option<GzEncoder<Vec<u8>>>,
+}
+
+impl Gzipped {
+    /// Returns the stream that was compressed, as far as it has been written.
+    pub fn into_stream(self) -> Stream {
+        self.stream
+    }
+}
+
+impl Iterator for Gzipped {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        let mut encoder = self.encoder.take()?;
+        loop {
+            self.piece.clear();
+            if !self.stream.next_into(&mut self.piece) {
+                return Some(encoder.finish().expect("writing to memory cannot fail").into());
             }
-        })
+            encoder.write_all(&self.piece).expect("writing to memory cannot fail");
+            if encoder.get_ref().len() >= CHUNK_BYTES {
+                let full = std::mem::take(encoder.get_mut());
+                self.encoder = Some(encoder);
+                return Some(full.into());
+            }
+        }
     }
 }
 

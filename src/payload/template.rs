@@ -114,8 +114,6 @@ impl Expectation {
 pub struct Template {
     /// The value of the header `Content-Type`.
     pub content_type: String,
-    /// Further headers, as name and value.
-    pub headers: Vec<(String, String)>,
     /// The body, a template.
     pub body: String,
     /// What must stand in an answer; without a status among it, that is 200 to 299.
@@ -156,10 +154,9 @@ pub(super) struct Wanted {
 impl Template {
     /// Returns everything that decides the bytes of a request and what is expected of its answer.
     pub(super) fn parts(&self) -> Vec<&str> {
-        let Self { content_type, headers, body, expectations } = self;
-        let headers = headers.iter().flat_map(|(name, value)| [name, value]).map(String::as_str);
+        let Self { content_type, body, expectations } = self;
         let expectations = expectations.iter().flat_map(|e| [e.place.text(), &e.equals]);
-        [content_type.as_str(), body].into_iter().chain(headers).chain(expectations).collect()
+        [content_type.as_str(), body].into_iter().chain(expectations).collect()
     }
 
     /// Returns the body of one request, and what its answer must hold.
@@ -279,8 +276,7 @@ mod tests {
     }
 
     fn template(body: &str, expectations: Vec<Expectation>) -> Template {
-        let (content_type, headers) = ("text/plain".to_owned(), Vec::new());
-        Template { content_type, headers, body: body.to_owned(), expectations }
+        Template { content_type: "text/plain".to_owned(), body: body.to_owned(), expectations }
     }
 
     #[test]

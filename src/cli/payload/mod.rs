@@ -8,14 +8,15 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, Error, bail, ensure};
 use clap::ValueEnum;
 use serde_json::json;
 
 use crate::cli::Exit;
+use crate::config;
 use crate::payload::{
-    self, Change, Corpus, Format, GENERATOR_VERSION, Kind, Mix, Preset, Recipe, Semantics, Spec,
-    Stream, Template,
+    self, Change, Format, GENERATOR_VERSION, Kind, Mix, Preset, Recipe, Semantics, Spec, Stream,
+    Template,
 };
 
 /// Write a seeded request body
@@ -124,7 +125,9 @@ fn spec(args: &Args) -> anyhow::Result<Spec> {
     let (seed, pairs) = (args.seed, args.pairs);
     let spec = match (args.preset, &args.corpus) {
         _ if args.hostile => Spec::preset(Preset::Hostile, seed, pairs),
-        (None, Some(folder)) => Spec::corpus(read_corpus(folder)?, seed, pairs),
+        (None, Some(folder)) => {
+            Spec::corpus(config::read_corpus(folder).map_err(Error::msg)?, seed, pairs)
+        }
         (None, None) if !args.mix.is_empty() => {
             let mut mix = Mix::default();
             for (key, value) in &args.mix {
@@ -144,33 +147,10 @@ fn spec(args: &Args) -> anyhow::Result<Spec> {
     spec.with_recipe(recipe).context("`--mix`")
 }
 
-/// Reads the files of a folder that end in `.xml`, and of the folders in it, in the order of their
-/// names.
-pub(super) fn read_corpus(folder: &Path) -> anyhow::Result<Corpus> {
-    let mut files = Vec::new();
-    collect(folder, &mut files)
-        .with_context(|| format!("failed to read the corpus `{}`", folder.display()))?;
-    files.sort_unstable();
-    Corpus::new(files).with_context(|| format!("unusable corpus `{}`", folder.display()))
-}
-
-fn collect(folder: &Path, files: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            collect(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "xml") {
-            files.push((path.display().to_string(), fs::read(&path)?));
-        }
-    }
-    Ok(())
-}
-
 fn template_stream(spec: Spec, path: &Path, request: u64) -> anyhow::Result<Stream> {
     let body = fs::read_to_string(path)
         .with_context(|| format!("failed to read the template `{}`", path.display()))?;
-    let (content_type, headers, expectations) = (String::new(), Vec::new(), Vec::new());
-    let template = Template { content_type, headers, body, expectations };
+    let template = Template { content_type: String::new(), body, expectations: Vec::new() };
     let spec = spec
         .with_template(template)
         .with_context(|| format!("unusable template `{}`", path.display()))?;
