@@ -43,6 +43,14 @@ http {
     server {
         listen 127.0.0.1:$port backlog=4096;
         location / { return 200 "0123456789abcdef"; }
+        # Answers once it has the whole body: \`return\` alone does so before, and a client that
+        # takes the answer and leaves would seem fast.
+        location /whole {
+            client_body_buffer_size 32m;
+            proxy_pass_request_body off;
+            proxy_set_header Content-Length "";
+            proxy_pass http://127.0.0.1:$port/;
+        }
     }
 }
 CONF
@@ -92,7 +100,7 @@ for tool, (cpu, user, rss) in best.items():
 PY
 }
 
-# Name, connections, requests a round, seconds of wrk a round, body bytes (0: GET).
+# Name, connections, requests a round, seconds of wrk a round, body bytes (0: GET), path.
 closed() {
     rm -f "$work/loadgen" "$work/wrk" "$work/oha"
     head -c "$5" /dev/zero | tr '\0' x >"$work/body.txt"
@@ -104,11 +112,11 @@ closed() {
     for _ in $(seq "$rounds"); do
         # shellcheck disable=SC2086
         {
-            used=$(cpu "$loadgen" "$url/" --connections "$2" --requests "$3" $post)
+            used=$(cpu "$loadgen" "$url/$6" --connections "$2" --requests "$3" $post)
             echo "$3 $used" >>"$work/loadgen"
-            used=$(cpu wrk -t1 -c"$2" -d"$4" $script "http://$url/")
+            used=$(cpu wrk -t1 -c"$2" -d"$4" $script "http://$url/$6")
             echo "$(awk '/requests in/ { print $1 }' "$work/out") $used" >>"$work/wrk"
-            used=$(cpu oha --no-tui -c "$2" -n "$3" $data "http://$url/")
+            used=$(cpu oha --no-tui -c "$2" -n "$3" $data "http://$url/$6")
             echo "$3 $used" >>"$work/oha"
         }
     done
@@ -139,10 +147,10 @@ open() {
 [ $# -gt 0 ] || set -- get post-1kb post-100kb post-30mb open stall
 for cell in "$@"; do
     case $cell in
-    get) closed get 16 200000 1 0 ;;
-    post-1kb) closed post-1kb 16 200000 1 1024 ;;
-    post-100kb) closed post-100kb 16 30000 1 100000 ;;
-    post-30mb) closed post-30mb 2 60 2 30000000 ;;
+    get) closed get 16 200000 1 0 '' ;;
+    post-1kb) closed post-1kb 16 200000 1 1024 '' ;;
+    post-100kb) closed post-100kb 16 30000 1 100000 whole ;;
+    post-30mb) closed post-30mb 2 60 2 30000000 whole ;;
     open | stall) open "$cell" ;;
     *) echo "unknown cell $cell" >&2 && exit 2 ;;
     esac
