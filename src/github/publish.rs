@@ -183,9 +183,10 @@ fn conversation(
     client: &Client<'_>,
     published: &mut Published,
 ) -> Option<Conversation> {
-    let needed =
-        settings.comment != CommentPolicy::Never || publication.conclusion == Conclusion::Regressed;
-    if !needed {
+    // An acceptance matters only where a regression would show.
+    let shows = settings.check != CheckPolicy::None || settings.fail_on != FailOn::Never;
+    let may_be_accepted = publication.conclusion == Conclusion::Regressed && shows;
+    if settings.comment == CommentPolicy::Never && !may_be_accepted {
         return None;
     }
     let number = match pull_request(context, client) {

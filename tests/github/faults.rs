@@ -8,7 +8,7 @@ use xmlperf::github::api::ApiError;
 use xmlperf::github::check::CheckPolicy;
 use xmlperf::github::comment::CommentPolicy;
 use xmlperf::github::publish::{PublishError, Published, Settings};
-use xmlperf::github::{Conclusion, Gate};
+use xmlperf::github::{Conclusion, FailOn, Gate};
 
 use crate::stage::{self, HEAD, Stage, TOKEN};
 
@@ -226,6 +226,21 @@ fn rights_that_are_missing_in_the_repository_itself_are_a_failure() {
     let published = server.publish(&stage, &only_comment());
     let error = anyhow::Error::from(published.failures.into_iter().next().unwrap());
     assert!(format!("{error:#}").contains("pull-requests: write"), "{error:#}");
+}
+
+#[test]
+fn a_job_that_shows_nothing_needs_no_rights() {
+    let server = Server::new();
+    let settings = Settings {
+        fail_on: FailOn::Never,
+        comment: CommentPolicy::Never,
+        check: CheckPolicy::None,
+        ..stage::settings()
+    };
+    let regression = stage::publication(Conclusion::Regressed);
+    let published = Stage::pull_request().publish(&server.server.uri(), &regression, &settings);
+    assert!(published.failures.is_empty(), "{:?}", published.failures);
+    assert_eq!((published.gate, server.received()), (Gate::Neutral, Vec::new()));
 }
 
 #[test]
