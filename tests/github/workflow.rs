@@ -1,0 +1,350 @@
+//! The workflows of `docs/`, run by `act` in a repository that a pull request changes, against a
+//! GitHub that keeps state.
+
+use std::fs;
+use std::io::{Cursor, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+use xmlperf::units;
+
+use crate::bases::git;
+use crate::emulator::{BOT, Github, Origin, tools};
+
+/// A token that may read and nothing else, as a fork's pull request gets it.
+const READ_ONLY: &str = "token-of-a-fork";
+const UPLOAD: &str = "actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02";
+const ACTION: &str = "org/xmlperf-action@v1";
+
+/// Stands in for the action that uploads, which runs on nothing but GitHub.
+const UPLOADER: &str = r#"name: upload
+inputs: { name: { default: '' }, path: { default: '' }, include-hidden-files: { default: '' } }
+runs:
+  using: composite
+  steps:
+    - shell: bash
+      run: mkdir -p "$ARTIFACTS/$NAME" && cp -r "$FOLDER/." "$ARTIFACTS/$NAME"
+      env: { NAME: "${{ inputs.name }}", FOLDER: "${{ inputs.path }}" }
+"#;
+
+/// Quick, and far from the border between verdicts.
+const CONFIGURATION: &str = r#"[target]
+build = "chmod +x serve.sh"
+start = "./serve.sh"
+port-env = "APP_PORT"
+ready-timeout = "5 s"
+
+[sampling]
+looks = [10]
+load = "100 ms"
+warm-up = "20 ms"
+
+[[scenario]]
+name = "smoke"
+pairs = 20
+
+[gate]
+tolerance = { cpu = 0.4, latency = 0.4, rss = 0.5, p95 = 0.9, p99 = 0.9 }
+policy = { latency = "report", p95 = "report", rss = "report" }
+"#;
+
+/// A repository with an API, a pull request that changes how the API is served, and a GitHub.
+struct Hosted {
+    folder: TempDir,
+    github: Github,
+    runtime: Runtime,
+    front: MockServer,
+    origin: Origin,
+}
+
+/// What became of a workflow.
+struct Workflow {
+    succeeded: bool,
+    log: String,
+}
+
+impl Hosted {
+    fn new(base: &str, head: &str, origin: Origin) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (clone, work) = (folder.path().join("clone"), folder.path().join("work"));
+        fs::create_dir_all(clone.join(".github/workflows")).unwrap();
+        git(&clone, &["init", "--quiet", "--initial-branch", "main"]);
+        git(&clone, &["remote", "add", "origin", "https://github.com/octo-org/octo-repo"]);
+        let init = Command::new(env!("CARGO_BIN_EXE_xmlperf"))
+            .args(["init", "--github"])
+            .current_dir(&clone)
+            .output()
+            .unwrap();
+        assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
+        let second = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/workflows/xmlperf-forks.yml");
+        fs::copy(second, clone.join(".github/workflows/xmlperf-forks.yml")).unwrap();
+        fs::write(clone.join("xmlperf.toml"), CONFIGURATION).unwrap();
+        let commit = |script: &str, message: &str| {
+            fs::write(clone.join("serve.sh"), script.trim_end().to_owned() + "\n").unwrap();
+            git(&clone, &["add", "--all"]);
+            git(&clone, &["commit", "--quiet", "--message", message]);
+        };
+        let script = |body: &str| {
+            let program = env!("CARGO_BIN_EXE_xmlperf");
+            let seen = folder.path().join("environment").display().to_string();
+            body.replace("SERVE", &format!("exec {program} serve --workers 1"))
+                .replace("SEEN", &seen)
+        };
+        commit(&script(base), "base");
+        git(&clone, &["checkout", "--quiet", "-b", "topic"]);
+        commit(&script(head), "change");
+        git(&clone, &["clone", "--quiet", ".", work.to_str().unwrap()]);
+        git(&work, &["checkout", "--quiet", "--detach", "origin/main"]);
+        git(&work, &["merge", "--quiet", "--no-ff", "--message", "merge", "origin/topic"]);
+        let url = "https://github.com/octo-org/octo-repo";
+        git(&work, &["remote", "set-url", "origin", url]);
+        let github = Github::start_with(&clone, origin);
+        let runtime = Runtime::new().unwrap();
+        let front = runtime.block_on(MockServer::start());
+        let this = Self { folder, github, runtime, front, origin };
+        this.serve();
+        this.install();
+        this
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Puts artifacts before the emulator, which has none, and takes rights from the fork's token.
+    fn serve(&self) {
+        let (artifacts, emulator) = (self.path("artifacts"), self.github.url());
+        fs::create_dir(&artifacts).unwrap();
+        let answer = move |request: &Request| {
+            let path = request.url.path();
+            if path.ends_with("/artifacts") {
+                return ResponseTemplate::new(200).set_body_json(listing(&artifacts));
+            }
+            if let Some(rest) = path.strip_prefix("/repos/octo-org/octo-repo/actions/artifacts/") {
+                let index: usize = rest.strip_suffix("/zip").unwrap().parse().unwrap();
+                return ResponseTemplate::new(200)
+                    .set_body_bytes(zipped(&names(&artifacts)[index]));
+            }
+            forwarded(&emulator, request)
+        };
+        self.runtime.block_on(Mock::given(any()).respond_with(answer).mount(&self.front));
+    }
+
+    /// The action as it is released, with this program in it.
+    fn install(&self) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let (action, release) = (self.path("action"), self.path("release"));
+        fs::create_dir_all(action.join("action")).unwrap();
+        fs::create_dir(&release).unwrap();
+        fs::copy(root.join("action.yml"), action.join("action.yml")).unwrap();
+        for entry in fs::read_dir(root.join("action")).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), action.join("action").join(entry.file_name())).unwrap();
+        }
+        fs::copy(env!("CARGO_BIN_EXE_xmlperf"), release.join("xmlperf")).unwrap();
+        let machine = std::env::consts::ARCH;
+        let archive = format!("xmlperf-v0.1.0-{machine}-unknown-linux-musl.tar.gz");
+        let mut tar = Command::new("tar");
+        tar.args(["-czf", &archive, "xmlperf"]).current_dir(&release);
+        assert!(tar.status().unwrap().success());
+        let digest = units::hex(&Sha256::digest(fs::read(release.join(&archive)).unwrap()));
+        fs::write(action.join("action/SHA256SUMS"), format!("{digest}  {archive}\n")).unwrap();
+        fs::write(action.join("action/RELEASE"), format!("file://{}\n", release.display()))
+            .unwrap();
+        fs::create_dir(self.path("upload")).unwrap();
+        fs::write(self.path("upload/action.yml"), UPLOADER).unwrap();
+    }
+
+    /// Runs `file` on `event` as `run`.
+    fn act(&self, file: &str, event: &str, payload: &Value, token: &str, run: &str) -> Workflow {
+        fs::write(self.path("event.json"), payload.to_string()).unwrap();
+        let local = |name: &str, folder: &str| format!("{name}={}", self.path(folder).display());
+        let home = self.path("home");
+        fs::create_dir_all(&home).unwrap();
+        let artifacts = format!("ARTIFACTS={}", self.path("artifacts").display());
+        let output = Command::new(tools().join("venv/bin/act"))
+            .arg(event)
+            .args(["-W", &format!(".github/workflows/{file}")])
+            .args(["-P", "ubuntu-24.04=-self-hosted", "--no-cache-server", "--pull=false"])
+            .args(["-e", self.path("event.json").to_str().unwrap()])
+            .args(["--env", &format!("GITHUB_API_URL={}", self.front.uri())])
+            .args(["--env", &format!("GITHUB_RUN_ID={run}"), "--env", &artifacts])
+            .args(["-s", &format!("GITHUB_TOKEN={token}")])
+            .args(["--local-repository", &local(ACTION, "action")])
+            .args(["--local-repository", &local(UPLOAD, "upload")])
+            .current_dir(self.path("work"))
+            .env("HOME", &home)
+            .env("XDG_CACHE_HOME", home.join("cache"))
+            .env("XDG_CONFIG_HOME", home.join("config"))
+            .output()
+            .unwrap();
+        let log = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert!(!log.contains(token), "the token is in the log");
+        Workflow { succeeded: output.status.success(), log: log.into_owned() }
+    }
+
+    /// Runs the workflow that `init --github` wrote, on the pull request.
+    fn pull_request(&self, run: &str) -> Workflow {
+        let token = match self.origin {
+            Origin::Repository => BOT,
+            Origin::Fork => READ_ONLY,
+        };
+        let event = self.github.event(self.origin);
+        self.act("xmlperf.yml", "pull_request", &event, token, run)
+    }
+
+    /// Runs the workflow that publishes for forks, after `run`.
+    fn workflow_run(&self, run: &str) -> Workflow {
+        let event = json!({
+            "workflow_run": {
+                "id": run.parse::<u64>().unwrap(), "run_attempt": 1, "event": "pull_request",
+                "head_sha": self.github.head, "head_branch": "topic",
+                "head_repository": { "full_name": "mona/octo-repo" },
+            },
+            "repository": { "full_name": "octo-org/octo-repo", "default_branch": "main" },
+        });
+        self.act("xmlperf-forks.yml", "workflow_run", &event, BOT, "900")
+    }
+
+    /// The one comment of ours and the conclusion of the one check. People can look at them below
+    /// `target/github-tools/shown`.
+    fn shown(&self, name: &str) -> (String, String) {
+        let (comments, checks) = (self.github.ours(), self.github.check_runs());
+        assert_eq!((comments.len(), checks.len()), (1, 1), "{comments:?} {checks:?}");
+        let folder = tools().join("shown");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(format!("{name}.md")), &comments[0]).unwrap();
+        let check = serde_json::to_string_pretty(&checks[0]).unwrap();
+        fs::write(folder.join(format!("{name}.check.json")), check).unwrap();
+        (comments[0].clone(), checks[0]["conclusion"].as_str().unwrap().to_owned())
+    }
+}
+
+fn names(artifacts: &Path) -> Vec<PathBuf> {
+    let mut names: Vec<_> =
+        fs::read_dir(artifacts).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    names
+}
+
+fn listing(artifacts: &Path) -> Value {
+    let names = names(artifacts);
+    let named = names.iter().map(|path| path.file_name().unwrap().to_str().unwrap());
+    let artifact =
+        |(id, name): (usize, &str)| json!({ "id": id, "name": name, "size_in_bytes": 1 });
+    json!({ "artifacts": named.enumerate().map(artifact).collect::<Vec<_>>() })
+}
+
+fn zipped(folder: &Path) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().into_string().unwrap();
+        writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(&fs::read(entry.path()).unwrap()).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// What the emulator says; a fork's token may only ask.
+fn forwarded(emulator: &str, request: &Request) -> ResponseTemplate {
+    let authorization = request.headers.get("authorization");
+    let authorization = authorization.map_or("", |value| value.to_str().unwrap());
+    let is_fork = authorization.ends_with(READ_ONLY);
+    if is_fork && request.method.as_str() != "GET" && request.url.path() != "/graphql" {
+        let message = json!({ "message": "Resource not accessible by integration" });
+        return ResponseTemplate::new(403).set_body_json(message);
+    }
+    let query = request.url.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let mut asked = ureq::http::Request::builder()
+        .method(request.method.as_str())
+        .uri(format!("{emulator}{}{query}", request.url.path()))
+        .header("content-type", "application/json");
+    if !authorization.is_empty() && !is_fork {
+        asked = asked.header("authorization", authorization);
+    }
+    let config = ureq::Agent::config_builder()
+        .allow_non_standard_methods(true)
+        .http_status_as_error(false)
+        .timeout_global(Some(Duration::from_secs(30)));
+    let mut answer =
+        config.build().new_agent().run(asked.body(request.body.clone()).unwrap()).unwrap();
+    let body = answer.body_mut().read_to_string().unwrap();
+    ResponseTemplate::new(answer.status().as_u16()).set_body_raw(body, "application/json")
+}
+
+const SAME: &str = "#!/bin/sh\nSERVE\n";
+const SLOWER: &str = "#!/bin/sh\nenv > SEEN\nSERVE --extra-work 200%\n";
+
+fn headline(comment: &str) -> &str {
+    comment.lines().nth(1).unwrap()
+}
+
+#[test]
+#[ignore = "needs npm and measures: run by .ci/run full"]
+fn a_regression_is_confirmed_on_a_second_runner_and_turns_red() {
+    let hosted = Hosted::new(SAME, SLOWER, Origin::Repository);
+    let workflow = hosted.pull_request("100");
+    assert!(!workflow.succeeded, "{}", workflow.log);
+    let (comment, conclusion) = hosted.shown("regression");
+    assert!(headline(&comment).contains("confirmed on a second machine"), "{comment}");
+    assert!(comment.contains("First machine") && comment.contains("Second machine"), "{comment}");
+    assert_eq!(conclusion, "failure");
+    let seen = fs::read_to_string(hosted.path("environment")).unwrap();
+    assert!(seen.contains("APP_PORT="), "{seen}");
+    assert!(!seen.contains(BOT) && !seen.contains("TOKEN"), "{seen}");
+}
+
+#[test]
+#[ignore = "needs npm and measures: run by .ci/run full"]
+fn no_change_is_green() {
+    let hosted = Hosted::new(SAME, "#!/bin/sh\n# as fast\nSERVE\n", Origin::Repository);
+    let workflow = hosted.pull_request("100");
+    let (comment, conclusion) = hosted.shown("no-change");
+    assert!(headline(&comment).starts_with("### ✅ xmlperf: no regression"), "{comment}");
+    assert_eq!(conclusion, "success");
+    assert!(workflow.succeeded, "{}", workflow.log);
+}
+
+#[test]
+#[ignore = "needs npm and measures: run by .ci/run full"]
+fn a_target_that_does_not_start_is_said_and_red() {
+    let broken = "#!/bin/sh\necho 'no such table @octocat' >&2\nexit 9\n";
+    let hosted = Hosted::new(SAME, broken, Origin::Repository);
+    let workflow = hosted.pull_request("100");
+    assert!(!workflow.succeeded, "{}", workflow.log);
+    let (comment, conclusion) = hosted.shown("broken-target");
+    assert!(headline(&comment).starts_with("### ❌ xmlperf: could not measure — "), "{comment}");
+    assert_eq!(conclusion, "failure");
+}
+
+#[test]
+#[ignore = "needs npm and measures: run by .ci/run full"]
+fn a_change_that_brings_the_api_has_nothing_to_be_compared_with() {
+    let hosted = Hosted::new("#!/bin/sh\nexit 1\n", SAME, Origin::Repository);
+    let workflow = hosted.pull_request("100");
+    assert!(!workflow.succeeded, "{}", workflow.log);
+    let (comment, conclusion) = hosted.shown("no-base");
+    assert!(headline(&comment).contains("could not measure"), "{comment}");
+    assert_eq!(conclusion, "failure");
+}
+
+#[test]
+#[ignore = "needs npm and measures: run by .ci/run full"]
+fn a_fork_is_measured_without_rights_and_commented_on_by_the_second_workflow() {
+    let hosted = Hosted::new(SAME, SLOWER, Origin::Fork);
+    let measured = hosted.pull_request("100");
+    assert!(!measured.succeeded && measured.log.contains("may only read"), "{}", measured.log);
+    assert!(hosted.github.ours().is_empty() && hosted.github.check_runs().is_empty());
+    let published = hosted.workflow_run("100");
+    let (comment, conclusion) = hosted.shown("fork");
+    assert!(headline(&comment).contains("confirmed on a second machine"), "{comment}");
+    assert_eq!(conclusion, "failure");
+    assert!(!published.succeeded, "{}", published.log);
+}
