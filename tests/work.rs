@@ -86,7 +86,7 @@ fn added_work_is_found_in_the_count_and_in_the_functions_that_do_it() {
     let counted = base.graph.total() as f64 / base.pairs as f64;
     assert!((counted / base.instructions[0] - 1.0).abs() < 1e-9);
     assert!(base.allocations[0] > 0.0 && base.allocations[0] < 100.0);
-    let changes = profile::changes(&base, &head);
+    let changes = profile::changes(&base.profile().functions(), &head.profile().functions());
     assert!(
         changes[0].own() > 0.0 && changes[0].name.contains("::reference::"),
         "{:?}",
@@ -107,6 +107,43 @@ fn wrong_answers_and_a_missing_program_are_failures_of_their_own() {
     let error = session(1).count(&missing, dir.path()).unwrap_err();
     assert!(matches!(&error, ProfileError::Target { .. }), "{error}");
     assert!(!error.is_unavailable());
+}
+
+#[test]
+fn heaptrack_and_callgrind_count_the_same_allocations() {
+    let dir = tempfile::tempdir().unwrap();
+    let counted = session(1).count(&api(""), &dir.path().join("callgrind")).unwrap();
+    let tracked = session(1).allocations(&api(""), &dir.path().join("heaptrack")).unwrap();
+    let figure = |name| tracked.figures.iter().find(|f| f.name == name).unwrap().median();
+    let difference = figure("allocations per XML pair") - counted.allocations[0];
+    assert!(difference.abs() < 0.01, "{:?} {:?}", tracked.figures, counted.allocations);
+    let functions = tracked.functions();
+    let sum = functions.values().map(|(_, took)| took.own).sum::<f64>();
+    assert!((sum - figure("allocations per XML pair")).abs() < 0.01, "{sum}");
+    assert!(functions.keys().any(|name| name.contains("src/reference/")), "{functions:?}");
+    assert!(figure("bytes at the peak") > 10_000.0);
+}
+
+#[test]
+fn massif_finds_who_holds_the_heap_at_its_largest() {
+    let dir = tempfile::tempdir().unwrap();
+    let profile = session(1).largest_heap(&api(""), dir.path()).unwrap();
+    assert!((profile.figures[0].median() - profile.stacks.total() as f64).abs() < 1.0);
+    assert!(profile.functions().keys().any(|name| name.contains("xmlperf::reference")));
+}
+
+/// Needs the permission to sample, which a container may not have; that is then said as such.
+#[test]
+fn perf_samples_the_comparison_or_says_how_to_get_the_permission() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut session = session(1);
+    session.plan.requests = 500;
+    match session.sample(&api(""), dir.path()) {
+        Ok(profile) => {
+            assert!(profile.functions().keys().any(|name| name.contains("xmlperf::reference")));
+        }
+        Err(error) => assert!(error.is_unavailable(), "{error}"),
+    }
 }
 
 /// The promise of the lane: 0.3 % is more than it ever differs by on its own, and 1 % is seen as

@@ -7,18 +7,19 @@
 
 use std::collections::BTreeMap;
 
-use super::callgrind::Work;
-use super::graph::Cost;
 use super::names;
 
-/// Instructions per XML pair of one function in one version.
+/// What a function took, in the unit of its profile.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct PerPair {
+pub struct Took {
     /// In the function itself, with what was inlined into it.
     pub own: f64,
     /// With all that it called.
     pub inclusive: f64,
 }
+
+/// What the functions of one version took, and their source files, by name.
+pub type Functions = BTreeMap<String, (String, Took)>;
 
 /// A function in both versions, of which it may be missing in one.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,23 +29,22 @@ pub struct Change {
     /// Source file, empty if the program has no line information.
     pub file: String,
     /// In base; nothing if the function appeared in head.
-    pub base: Option<PerPair>,
+    pub base: Option<Took>,
     /// In head; nothing if the function is gone.
-    pub head: Option<PerPair>,
+    pub head: Option<Took>,
 }
 
 impl Change {
-    /// Returns by how many instructions per XML pair the function itself grew.
+    /// Returns by how much the function itself grew.
     pub fn own(&self) -> f64 {
-        let own = |side: Option<PerPair>| side.unwrap_or_default().own;
+        let own = |side: Option<Took>| side.unwrap_or_default().own;
         own(self.head) - own(self.base)
     }
 }
 
 /// Returns every function of both versions, the largest difference of the function itself first.
-pub fn changes(base: &Work, head: &Work) -> Vec<Change> {
-    let (base, head) = (per_pair(base), per_pair(head));
-    let (base, head) = (&renamed(&base, &head), &renamed(&head, &base));
+pub fn changes(base: &Functions, head: &Functions) -> Vec<Change> {
+    let (base, head) = (&renamed(base, head), &renamed(head, base));
     let mut changes = BTreeMap::<&String, Change>::new();
     for (side, functions) in [(0, base), (1, head)] {
         for (name, (file, cost)) in functions {
@@ -62,17 +62,6 @@ pub fn changes(base: &Work, head: &Work) -> Vec<Change> {
     // By name where it is the same, so that the order never depends on the run.
     changes.sort_by(|a, b| b.own().abs().total_cmp(&a.own().abs()).then(a.name.cmp(&b.name)));
     changes
-}
-
-/// File and cost by name.
-type Functions = BTreeMap<String, (String, PerPair)>;
-
-fn per_pair(work: &Work) -> Functions {
-    let share = |count: u64| count as f64 / work.pairs.max(1) as f64;
-    let cost = |cost: Cost| {
-        (cost.file, PerPair { own: share(cost.own), inclusive: share(cost.inclusive) })
-    };
-    work.graph.costs().into_iter().map(|(name, function)| (name, cost(function))).collect()
 }
 
 /// Returns the functions with those that are not in `other` by that name under the name without
@@ -93,4 +82,39 @@ fn renamed(functions: &Functions, other: &Functions) -> Functions {
         entry.1.inclusive += cost.inclusive;
     }
     renamed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn functions(took: &[(&str, f64)]) -> Functions {
+        let function = |&(name, own): &(&str, f64)| {
+            (name.to_owned(), ("src/a.rs".to_owned(), Took { own, inclusive: 2.0 * own }))
+        };
+        took.iter().map(function).collect()
+    }
+
+    #[test]
+    fn functions_match_by_name_then_without_their_types_or_not_at_all() {
+        let base = functions(&[
+            ("parse", 100.0),
+            ("collect::<Vec<Old>>", 10.0),
+            ("collect::<Box<Old>>", 5.0),
+            ("same::<u8>", 1.0),
+            ("deleted", 30.0),
+        ]);
+        let head = functions(&[
+            ("parse", 140.0),
+            ("collect::<Vec<New>>", 16.0),
+            ("same::<u8>", 1.0),
+            ("written", 20.0),
+        ]);
+        let changes = changes(&base, &head);
+        let own = |side: Option<Took>| side.map_or("-".to_owned(), |took| took.own.to_string());
+        let lines = changes.iter().map(|change| {
+            format!("{} {} {} {:+}", change.name, own(change.base), own(change.head), change.own())
+        });
+        insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @"");
+    }
 }

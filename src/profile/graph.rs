@@ -8,10 +8,12 @@
 //! instruction is then in exactly one stack, and an inclusive cost is the sum of the stacks that a
 //! name is in.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::names;
+use super::stacks::Stacks;
 
 /// What one run cost, by function. Costs are instructions unless the file says otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,7 +28,7 @@ pub struct Graph {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Function {
     symbol: Symbol,
-    name: String,
+    name: Arc<str>,
     file: String,
     cost: u64,
 }
@@ -51,17 +53,6 @@ pub struct Malformed {
     pub line: usize,
     /// What was expected.
     pub expected: &'static str,
-}
-
-/// What a function cost, by its readable name.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Cost {
-    /// Source file, empty if the program has no line information.
-    pub file: String,
-    /// In the function itself, with what was inlined into it.
-    pub own: u64,
-    /// With all that it called.
-    pub inclusive: u64,
 }
 
 impl Graph {
@@ -108,42 +99,32 @@ impl Graph {
         outside.map(|(_, call)| call.count).sum()
     }
 
-    /// Returns the cost of every function by its readable name.
-    pub fn costs(&self) -> BTreeMap<String, Cost> {
-        let mut costs = BTreeMap::<String, Cost>::new();
-        for function in &self.functions {
-            let cost = costs.entry(function.name.clone()).or_default();
-            cost.own += function.cost;
-            cost.file.clone_from(&function.file);
-        }
-        for (stack, cost) in self.stacks() {
-            for name in stack.iter().collect::<BTreeSet<_>>() {
-                costs.entry((*name).clone()).or_default().inclusive += cost;
-            }
-        }
-        costs
+    /// Returns the source file of every function that has one, by its readable name.
+    pub fn files(&self) -> BTreeMap<Arc<str>, String> {
+        let known = self.functions.iter().filter(|function| !function.file.is_empty());
+        known.map(|function| (Arc::clone(&function.name), function.file.clone())).collect()
     }
 
-    /// Returns the call stacks, outermost function first, with what the innermost cost in them.
-    /// Stacks that cost less than a 20 000th of the whole are cut off at the outer end.
-    pub fn stacks(&self) -> Vec<(Vec<&String>, u64)> {
+    /// Returns the call stacks. Those that cost less than a 20 000th of the whole are cut off at
+    /// the outer end.
+    pub fn stacks(&self) -> Stacks {
         let mut callers = vec![Vec::new(); self.functions.len()];
         for (&(caller, callee), call) in &self.calls {
             callers[callee].push((caller, call.cost));
         }
-        let mut walk =
-            Walk { graph: self, callers, least: self.total() / 20_000, stacks: BTreeMap::new() };
+        let least = self.total() / 20_000;
+        let mut walk = Walk { graph: self, callers, least, stacks: Stacks::default() };
         for (number, function) in self.functions.iter().enumerate() {
             walk.up(&mut vec![number], function.cost);
         }
-        walk.stacks.into_iter().collect()
+        walk.stacks
     }
 
     fn intern(&mut self, symbol: Symbol, file: impl FnOnce() -> String) -> usize {
         if let Some(&number) = self.index.get(&symbol) {
             return number;
         }
-        let name = names::readable(&symbol.symbol, &symbol.object);
+        let name = names::readable(&symbol.symbol, &symbol.object).into();
         let number = self.functions.len();
         self.functions.push(Function { symbol: symbol.clone(), name, file: file(), cost: 0 });
         self.index.insert(symbol, number);
@@ -179,7 +160,7 @@ struct Walk<'a> {
     graph: &'a Graph,
     callers: Vec<Vec<(usize, u64)>>,
     least: u64,
-    stacks: BTreeMap<Vec<&'a String>, u64>,
+    stacks: Stacks,
 }
 
 impl Walk<'_> {
@@ -194,8 +175,8 @@ impl Walk<'_> {
         let callers = callers.collect::<Vec<_>>();
         let mut whole = callers.iter().map(|(_, share)| share).sum::<u64>();
         if whole == 0 || cost <= self.least || path.len() >= DEPTH_MAX {
-            let stack = path.iter().rev().map(|&number| &self.graph.functions[number].name);
-            *self.stacks.entry(stack.collect()).or_default() += cost;
+            let name = |&number: &usize| Arc::clone(&self.graph.functions[number].name);
+            self.stacks.add(path.iter().rev().map(name).collect(), cost);
             return;
         }
         // Each takes its share of what the ones before have left, so that rounding loses nothing.
@@ -392,16 +373,15 @@ fn=(3)
 totals: 190
 ";
 
-    fn names(stack: &[&String]) -> String {
-        stack.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(";")
-    }
-
     #[test]
     fn every_form_of_line_is_read() {
         let graph = Graph::parse(FILE).unwrap();
         assert_eq!(graph.total(), 190);
-        let costs = graph.costs();
-        let own = costs.iter().map(|(name, cost)| format!("{name} {} {}", cost.file, cost.own));
+        let (files, stacks) = (graph.files(), graph.stacks());
+        let own = stacks
+            .functions()
+            .into_iter()
+            .map(|(name, cost)| format!("{name} {} {}", files[&name], cost.own));
         assert_eq!(
             own.collect::<Vec<_>>(),
             ["a::copy src/main.rs 100", "main src/main.rs 15", "malloc malloc.c 75"]
@@ -412,8 +392,8 @@ totals: 190
 
     #[test]
     fn recursion_and_copies_are_counted_once() {
-        let costs = Graph::parse(FILE).unwrap().costs();
-        let inclusive = costs.iter().map(|(name, cost)| (name.as_str(), cost.inclusive));
+        let functions = Graph::parse(FILE).unwrap().stacks().functions();
+        let inclusive = functions.iter().map(|(name, cost)| (&**name, cost.inclusive));
         assert_eq!(
             inclusive.collect::<Vec<_>>(),
             [("a::copy", 100), ("main", 190), ("malloc", 75)]
@@ -424,7 +404,7 @@ totals: 190
     fn stacks_hold_every_instruction_once() {
         let graph = Graph::parse(FILE).unwrap();
         let stacks = graph.stacks();
-        let stacks = stacks.iter().map(|(stack, cost)| format!("{} {cost}", names(stack)));
+        let stacks = stacks.iter().map(|(stack, cost)| format!("{} {cost}", stack.join(";")));
         insta::assert_snapshot!(stacks.collect::<Vec<_>>().join("\n"), @"
         main 15
         main;a::copy 60
@@ -453,10 +433,11 @@ totals: 190
         twice.add(&once);
         assert_eq!(twice.total(), 2 * once.total());
         assert_eq!(twice.calls_into(|name| name == "malloc"), 6);
-        let double =
-            |cost: &Cost| Cost { own: cost.own * 2, inclusive: cost.inclusive * 2, ..cost.clone() };
-        let doubled = once.costs().into_iter().map(|(name, cost)| (name, double(&cost)));
-        assert_eq!(twice.costs(), doubled.collect());
+        let mut doubled = Stacks::default();
+        for (stack, cost) in once.stacks().iter() {
+            doubled.add(stack.to_vec(), 2 * cost);
+        }
+        assert_eq!(twice.stacks(), doubled);
     }
 
     #[test]

@@ -1,0 +1,200 @@
+//! What all tools have in common: a target that runs under one, the load on it, and helpers that
+//! end when a person wants to stop.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command as Process, ExitStatus, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use crate::cancel::Cancel;
+use crate::target::{Command, Placement, Tail, Target, TargetError};
+
+use super::failure::ProfileError;
+
+/// How much is run for how many values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// Requests before counting, at least one.
+    pub warmup_requests: u64,
+    /// Requests that count, at least one.
+    pub requests: u64,
+    /// XML pairs in each request, at least one.
+    pub pairs_per_request: u64,
+    /// Launches, each of which gives one value; tools that need no more take one.
+    pub launches: usize,
+}
+
+/// What is run, and how it is loaded.
+#[derive(Clone, Copy)]
+pub struct Session<'a> {
+    /// How much.
+    pub plan: Plan,
+    /// Sends so many requests to the address and checks the answers.
+    pub drive: &'a (dyn Fn(SocketAddr, u64) -> Result<(), String> + Sync),
+    /// Hears of every launch that is done.
+    pub progress: &'a (dyn Fn() + Sync),
+    /// Ends it all.
+    pub cancel: &'a Cancel,
+}
+
+/// A helper that runs while the target is loaded; dropping it kills it.
+#[derive(Debug)]
+pub(super) struct Helper {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Session<'_> {
+    /// Returns the XML pairs that count in one launch.
+    pub(super) fn pairs(&self) -> u64 {
+        let pairs = self.plan.requests * self.plan.pairs_per_request;
+        assert!(pairs > 0, "the plan has no XML pairs to count");
+        pairs
+    }
+
+    /// Starts a command, its output in `dir`.
+    pub(super) fn start(
+        &self,
+        tool: &'static str,
+        command: &Command,
+        dir: &Path,
+    ) -> Result<Target, ProfileError> {
+        Target::start(command, &Placement::default(), &dir.join("target.log"), self.cancel)
+            .map_err(|source| failed(tool, source))
+    }
+
+    /// Sends requests. Why the target died is the better story, if it did.
+    pub(super) fn load(
+        &self,
+        tool: &'static str,
+        target: &Target,
+        requests: u64,
+    ) -> Result<(), ProfileError> {
+        let driven = (self.drive)(target.address(), requests);
+        if self.cancel.is_raised() {
+            return Err(ProfileError::Cancelled);
+        }
+        target.alive().map_err(|source| failed(tool, source))?;
+        driven.map_err(|reason| ProfileError::Load { tool, reason })
+    }
+
+    /// Runs a helper to its end, on `input`, with its output in `out`.
+    pub(super) fn run(
+        &self,
+        tool: &'static str,
+        process: &mut Process,
+        input: Stdio,
+        out: &Path,
+    ) -> Result<(), ProfileError> {
+        let mut helper = Helper::start(tool, process.stdin(input), out)?;
+        let status = self.wait(tool, &mut helper)?;
+        if status.success() { Ok(()) } else { Err(helper.failure(tool, process, status)) }
+    }
+
+    /// Waits until a helper has ended.
+    pub(super) fn wait(
+        &self,
+        tool: &'static str,
+        helper: &mut Helper,
+    ) -> Result<ExitStatus, ProfileError> {
+        const POLL: Duration = Duration::from_millis(5);
+        const POLLS_MAX: usize = 60_000;
+        for _ in 0..POLLS_MAX {
+            if let Some(status) = helper.ended(tool)? {
+                return Ok(status);
+            }
+            if self.cancel.is_raised() {
+                return Err(ProfileError::Cancelled);
+            }
+            thread::sleep(POLL);
+        }
+        Err(ProfileError::Tool { tool, reason: "it did not come to an end".to_owned() })
+    }
+}
+
+impl Helper {
+    pub(super) fn start(
+        tool: &'static str,
+        process: &mut Process,
+        out: &Path,
+    ) -> Result<Self, ProfileError> {
+        let log = out.with_extension("log");
+        let file = |path: &Path| File::create(path).map_err(files(path));
+        let child = process.stdout(file(out)?).stderr(file(&log)?).spawn().map_err(|error| {
+            let program = process.get_program().display();
+            ProfileError::Tool { tool, reason: format!("cannot run `{program}`: {error}") }
+        })?;
+        Ok(Self { child, log })
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(super) fn ended(&mut self, tool: &'static str) -> Result<Option<ExitStatus>, ProfileError> {
+        let failed = |error: io::Error| ProfileError::Tool { tool, reason: error.to_string() };
+        self.child.try_wait().map_err(failed)
+    }
+
+    /// Returns what it said on standard error.
+    pub(super) fn said(&self) -> String {
+        Tail::of(&self.log).lines().join(" · ")
+    }
+
+    pub(super) fn failure(
+        &self,
+        tool: &'static str,
+        process: &Process,
+        status: ExitStatus,
+    ) -> ProfileError {
+        let program = process.get_program().display();
+        let reason = format!("`{program}` ended with {status}: {}", self.said());
+        ProfileError::Tool { tool, reason }
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Makes a folder and returns its full path.
+pub(super) fn folder(dir: &Path) -> Result<PathBuf, ProfileError> {
+    fs::create_dir_all(dir).and_then(|()| dir.canonicalize()).map_err(files(dir))
+}
+
+/// Returns the files of a folder whose name `ends` so, sorted.
+pub(super) fn files_ending(dir: &Path, end: &str) -> Result<Vec<PathBuf>, ProfileError> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(dir).map_err(files(dir))? {
+        let path = entry.map_err(files(dir))?.path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(end)) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+pub(super) fn read(path: &Path) -> Result<String, ProfileError> {
+    let bytes = fs::read(path).map_err(files(path))?;
+    // Names of functions and files may hold anything.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+pub(super) fn failed(tool: &'static str, source: TargetError) -> ProfileError {
+    match source {
+        TargetError::Cancelled => ProfileError::Cancelled,
+        source => ProfileError::Target { tool, source: Box::new(source) },
+    }
+}
+
+pub(super) fn files(path: &Path) -> impl FnOnce(io::Error) -> ProfileError {
+    let path = path.to_owned();
+    |source| ProfileError::Files { path, source }
+}
