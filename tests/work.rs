@@ -11,7 +11,7 @@ use xmlperf::cancel::Cancel;
 use xmlperf::load::pacing::Stop;
 use xmlperf::load::{Client, Request, Settings, Success};
 use xmlperf::payload::{self, Kind, Spec};
-use xmlperf::profile::{self, Change, Plan, ProfileError, Session, Work};
+use xmlperf::profile::{self, Change, Drive, Plan, ProfileError, Session, Work};
 use xmlperf::target::Command;
 
 const PAIRS: u64 = 100;
@@ -33,7 +33,7 @@ fn api(options: &str) -> Command {
     }
 }
 
-fn drive(address: SocketAddr, requests: u64) -> Result<(), String> {
+fn drive(address: SocketAddr) -> Result<Drive<'static>, String> {
     let spec = Spec::depth_mix(42, PAIRS);
     let bodies = (0..4).map(|index| {
         let message = payload::message(&spec, Kind::XmlCompareBatch, index);
@@ -42,20 +42,23 @@ fn drive(address: SocketAddr, requests: u64) -> Result<(), String> {
         Request::post(path, "localhost", "application/json", &[], body, Arc::new(Success)).unwrap()
     });
     let bodies = bodies.collect::<Arc<[_]>>();
-    let mut client = Client::new(address, bodies, Settings::default(), Cancel::default()).unwrap();
-    let mut failure = None;
-    let sink = &mut |exchange: &xmlperf::load::Exchange| {
-        if let Err(error) = &exchange.outcome {
-            failure.get_or_insert(error.detail.clone());
-        }
-    };
-    client.drive(Stop::after_requests(requests), sink).map_err(|error| error.to_string())?;
-    failure.map_or(Ok(()), Err)
+    let mut client = Client::new(address, bodies, Settings::default(), Cancel::default())
+        .map_err(|error| error.to_string())?;
+    Ok(Box::new(move |requests| {
+        let mut failure = None;
+        let sink = &mut |exchange: &xmlperf::load::Exchange| {
+            if let Err(error) = &exchange.outcome {
+                failure.get_or_insert(error.detail.clone());
+            }
+        };
+        client.drive(Stop::after_requests(requests), sink).map_err(|error| error.to_string())?;
+        failure.map_or(Ok(()), Err)
+    }))
 }
 
 fn session(launches: usize) -> Session<'static> {
     Session {
-        plan: Plan { warmup_requests: 5, requests: 20, pairs_per_request: PAIRS, launches },
+        plan: Plan { warmup_requests: 3, requests: 10, pairs_per_request: PAIRS, launches },
         drive: &drive,
         progress: &|| {},
         cancel: Box::leak(Box::default()),
@@ -87,12 +90,12 @@ fn added_work_is_found_in_the_count_and_in_the_functions_that_do_it() {
     assert!((counted / base.instructions[0] - 1.0).abs() < 1e-9);
     assert!(base.allocations[0] > 0.0 && base.allocations[0] < 100.0);
     let changes = profile::changes(&base.profile().functions(), &head.profile().functions());
-    assert!(
-        changes[0].own() > 0.0 && changes[0].name.contains("::reference::"),
-        "{:?}",
-        &changes[..5]
-    );
-    assert!(changes[0].file.starts_with("src/reference/"), "{:?}", &changes[..5]);
+    let named = |change: &Change| {
+        change.own() > 0.0
+            && change.name.contains("::reference::")
+            && change.file.starts_with("src/reference/")
+    };
+    assert!(changes[..3].iter().any(named), "{:?}", &changes[..5]);
     let sum = changes.iter().map(Change::own).sum::<f64>();
     assert!((sum - (head.instructions[0] - base.instructions[0])).abs() < 1e-6 * counted);
 }
@@ -100,7 +103,7 @@ fn added_work_is_found_in_the_count_and_in_the_functions_that_do_it() {
 #[test]
 fn wrong_answers_and_a_missing_program_are_failures_of_their_own() {
     let dir = tempfile::tempdir().unwrap();
-    let wrong = Session { drive: &|_, _| Err("status 500".to_owned()), ..session(1) };
+    let wrong = Session { drive: &|_| Err("status 500".to_owned()), ..session(1) };
     let error = wrong.count(&api(""), dir.path()).unwrap_err();
     assert!(matches!(&error, ProfileError::Load { reason, .. } if reason == "status 500"));
     let missing = Command { start: "./no-such-api {port}".to_owned(), ..api("") };
@@ -113,7 +116,11 @@ fn wrong_answers_and_a_missing_program_are_failures_of_their_own() {
 fn heaptrack_and_callgrind_count_the_same_allocations() {
     let dir = tempfile::tempdir().unwrap();
     let counted = session(1).count(&api(""), &dir.path().join("callgrind")).unwrap();
-    let tracked = session(1).allocations(&api(""), &dir.path().join("heaptrack")).unwrap();
+    let tracked = match session(1).allocations(&api(""), &dir.path().join("heaptrack")) {
+        Ok(tracked) => tracked,
+        // Not every machine has it; that is then said as such.
+        Err(error) => return assert!(error.is_unavailable(), "{error}"),
+    };
     let figure = |name| tracked.figures.iter().find(|f| f.name == name).unwrap().median();
     let difference = figure("allocations per XML pair") - counted.allocations[0];
     assert!(difference.abs() < 0.01, "{:?} {:?}", tracked.figures, counted.allocations);
@@ -169,4 +176,40 @@ fn ten_comparisons_of_the_same_never_differ_by_more_than_a_third_of_a_percent() 
         base.instructions,
         head.instructions
     );
+}
+
+/// Builds this repository with one function made slower, and looks who is blamed.
+#[test]
+#[ignore = "slow: run by .ci/run full"]
+fn a_change_planted_in_one_function_is_named_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("planted");
+    let run = |program: &str, arguments: &[&str], dir: &Path| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut process = std::process::Command::new(program);
+        process.args(arguments).current_dir(dir);
+        // Kept between runs, so that only the first builds the dependencies.
+        let status = process.env("CARGO_TARGET_DIR", root.join("target/planted")).status();
+        assert!(status.unwrap().success(), "{program} {arguments:?}");
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let clone = ["clone", "--quiet", "--shared", ".", source.to_str().unwrap()];
+    run("git", &clone, root);
+    let file = source.join("src/reference/xml.rs");
+    let before = std::fs::read_to_string(&file).unwrap();
+    let place = "    fn name(&mut self) -> Result<Span, Flaw> {\n";
+    let more = "        let sum = |sum: u8, i| sum ^ self.bytes.get(self.at + i).copied().unwrap_or(0);\n        \
+                std::hint::black_box((0..8).fold(0, sum));\n";
+    assert_eq!(before.matches(place).count(), 1, "the function to change is not there any more");
+    std::fs::write(&file, before.replace(place, &format!("{place}{more}"))).unwrap();
+    run("cargo", &["build", "--quiet", "--locked", "--bin", "xmlperf"], &source);
+
+    let planted = root.join("target/planted/debug/xmlperf");
+    let planted = api("").start.replace(env!("CARGO_BIN_EXE_xmlperf"), planted.to_str().unwrap());
+    let head = Command { start: planted, ..api("") };
+    let (base_dir, head_dir) = (dir.path().join("base"), dir.path().join("head"));
+    let (base, head) = session(3).count_both((&api(""), &base_dir), (&head, &head_dir)).unwrap();
+    let changes = profile::changes(&base.profile().functions(), &head.profile().functions());
+    assert!(changes[0].name.contains("reference::xml::Reader::"), "{:?}", &changes[..5]);
+    assert!(changes[0].own() > 0.5 * (growth(&base, &head) * base.instructions[0]));
 }

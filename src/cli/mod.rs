@@ -8,12 +8,14 @@ mod decide;
 mod init;
 mod output;
 mod payload;
+mod profile;
 mod publication;
 mod report;
 mod report_github;
 mod run;
 mod selftest;
 mod serve;
+mod sides;
 mod suite;
 mod watch;
 
@@ -27,6 +29,7 @@ use signal_hook::flag;
 
 use crate::base::BaseError;
 use crate::cancel::Cancel;
+use crate::profile::ProfileError;
 use crate::runner::RunnerError;
 
 /// The command line.
@@ -44,6 +47,7 @@ enum Command {
     Decide(decide::Args),
     Init(init::Args),
     Payload(payload::Args),
+    Profile(profile::Args),
     Report(report::Args),
     Run(run::Args),
     Selftest(selftest::Args),
@@ -79,6 +83,7 @@ pub fn run(cli: &Cli, out: &mut impl Write) -> anyhow::Result<Exit> {
         Command::Decide(args) => decide::run(args, out),
         Command::Init(args) => init::run(args, out),
         Command::Payload(args) => payload::run(args, out),
+        Command::Profile(args) => profile::run(args, out),
         Command::Report(args) => report::run(args, out),
         Command::Run(args) => run::run(args, out),
         Command::Selftest(args) => selftest::run(args, out),
@@ -98,6 +103,7 @@ pub fn explain(error: &anyhow::Error) -> (String, Exit) {
 fn could_not_measure(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.is::<RunnerError>()
+            || cause.is::<ProfileError>()
             || matches!(
                 cause.downcast_ref::<BaseError>(),
                 Some(BaseError::BuildFailed { .. } | BaseError::Cancelled)

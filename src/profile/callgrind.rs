@@ -118,14 +118,14 @@ impl Session<'_> {
 
     fn count_once(&self, command: &Command, dir: &Path) -> Result<Graph, ProfileError> {
         let root = command.dir.canonicalize().map_err(files(&command.dir))?;
-        let target = self.start(TOOL, &wrapped(command, dir), dir)?;
-        self.load(TOOL, &target, self.plan.warmup_requests)?;
-        let pids = target.pids().map_err(|source| session::failed(TOOL, source))?;
+        let mut api = self.start(TOOL, &wrapped(command, dir), dir)?;
+        api.load(self.plan.warmup_requests)?;
+        let pids = api.target.pids().map_err(|source| session::failed(TOOL, source))?;
         let pids = pids.into_iter().filter(|&pid| is_valgrind(pid)).collect::<Vec<_>>();
         self.tell(dir, &pids, "zero")?;
-        self.load(TOOL, &target, self.plan.requests)?;
+        api.load(self.plan.requests)?;
         self.tell(dir, &pids, "dump")?;
-        target.stop().map_err(|source| session::failed(TOOL, source))?;
+        api.stop()?;
         let mut graph = read(dir)?;
         graph.shorten_files(&root);
         Ok(graph)
@@ -210,7 +210,7 @@ mod tests {
             memory_bytes_max: None,
         };
         let wrapped = wrapped(&command, Path::new("/tmp/50%"));
-        insta::assert_snapshot!(wrapped.start, @"valgrind --quiet --tool=callgrind --trace-children=yes --demangle=no '--callgrind-out-file=/tmp/50%%/callgrind.%p.out' '--vgdb-prefix=/tmp/50%/vgdb' ./api {port}");
+        insta::assert_snapshot!(wrapped.start, @"valgrind --quiet --tool=callgrind --trace-children=yes '--demangle=no' '--callgrind-out-file=/tmp/50%%/callgrind.%p.out' '--vgdb-prefix=/tmp/50%/vgdb' ./api {port}");
         assert_eq!(wrapped.env[0], ("A".to_owned(), "b".to_owned()));
         assert!(wrapped.env[1].1.starts_with("glibc.malloc.arena_max=1:glibc.cpu.hwcaps=-AVX,"));
     }

@@ -115,6 +115,12 @@ mod tests {
         let lines = changes.iter().map(|change| {
             format!("{} {} {} {:+}", change.name, own(change.base), own(change.head), change.own())
         });
-        insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @"");
+        insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @"
+        parse 100 140 +40
+        deleted 30 - -30
+        written - 20 +20
+        collect 15 16 +1
+        same::<u8> 1 1 +0
+        ");
     }
 }

@@ -77,9 +77,9 @@ impl Session<'_> {
         requests: u64,
     ) -> Result<Run, ProfileError> {
         let dir = &session::folder(dir)?;
-        let target = self.start(TOOL, &parts.below(command, dir), dir)?;
-        self.load(TOOL, &target, requests)?;
-        target.stop().map_err(|source| session::failed(TOOL, source))?;
+        let mut api = self.start(TOOL, &parts.below(command, dir), dir)?;
+        api.load(requests)?;
+        api.stop()?;
         (self.progress)();
         // A shell that started the target has its own file.
         let mut largest = Run::default();
@@ -235,7 +235,10 @@ total memory leaked: 98B
     fn stacks_and_sums_are_read() {
         let run = parse(TEXT);
         let lines = run.stacks.iter().map(|(stack, n)| format!("{} {n}", stack.join(";")));
-        insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @"");
+        insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @"
+        _dl_init (dl-init.c) 4
+        main;message (src/verdict.rs);alloc::alloc::alloc (library/alloc/src/alloc.rs) 256
+        ");
         assert_eq!(run.temporary, 153);
         assert!(
             (run.peak_bytes - 273_990.0).abs() < 1e-6 && (run.leaked_bytes - 98.0).abs() < 1e-6

@@ -25,11 +25,11 @@ impl Session<'_> {
             "--depth=100".to_owned(),
             "--threshold=0.1".to_owned(),
         ];
-        let target = self
+        let mut api = self
             .start(TOOL, &valgrind::under(TOOL, &options, command), dir)
             .map_err(valgrind::explained)?;
-        self.load(TOOL, &target, self.plan.warmup_requests + self.plan.requests)?;
-        target.stop().map_err(|source| session::failed(TOOL, source))?;
+        api.load(self.plan.warmup_requests + self.plan.requests)?;
+        api.stop()?;
         (self.progress)();
 
         // Of several processes, the largest is the server.
@@ -171,7 +171,13 @@ heap_tree=empty
         assert_eq!((heap.bytes, heap.stacks.total()), (1000, 1000));
         let profile = heap.profile();
         let lines = profile.stacks.iter().map(|(stack, n)| format!("{} {n}", stack.join(";")));
-        insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @"");
+        insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @"
+        [below 0.1 %] 100
+        alloc::raw_vec::RawVec<T,A>::grow (in /bin/api) 50
+        buffer (a.c) 200
+        main (src/main.rs);json::read (src/json.rs) 150
+        xml::read (src/xml.rs) 500
+        ");
     }
 
     #[test]

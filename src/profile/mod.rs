@@ -25,7 +25,7 @@ pub use callgrind::Work;
 pub use difference::{Change, Functions, Took, changes};
 pub use failure::ProfileError;
 pub use graph::{Graph, Malformed};
-pub use session::{Plan, Session};
+pub use session::{Drive, Plan, Session};
 pub use stacks::{Cost, Stacks};
 pub use valgrind::version as valgrind_version;
 

@@ -19,7 +19,7 @@ pub(super) fn readable(symbol: &str, object: &str) -> String {
         // The alternate form leaves the hash out.
         return without_clone_number(&format!("{name:#}")).to_owned();
     }
-    let plain = without_clone_number(symbol);
+    let plain = without_hash(without_clone_number(symbol));
     let options = DemangleOptions::new().no_return_type();
     let name = Symbol::new(plain).ok().and_then(|name| name.demangle_with_options(&options).ok());
     name.unwrap_or_else(|| plain.to_owned())
@@ -67,6 +67,16 @@ fn without_clone_number(symbol: &str) -> &str {
     ends.min().map_or(symbol, |end| &symbol[..end])
 }
 
+/// Cuts the hash that some tools leave when they demangle by themselves.
+fn without_hash(name: &str) -> &str {
+    match name.rsplit_once("::h") {
+        Some((start, hash)) if hash.len() == 16 && hash.chars().all(|c| c.is_ascii_hexdigit()) => {
+            start
+        }
+        _ => name,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +95,8 @@ mod tests {
                 "std::vector<int, std::allocator<int> >::push_back(int const&)",
             ),
             ("_int_malloc", "_int_malloc"),
+            ("xml::Reader::next::hcac6c83ad52ab76f", "xml::Reader::next"),
+            ("xml::hello", "xml::hello"),
             ("memcpy@@GLIBC_2.14", "memcpy"),
             ("parse_tag.constprop.0.cold", "parse_tag"),
             ("0x00000000000af3b0", "[unknown in libc.so.6]"),

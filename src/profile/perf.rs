@@ -30,14 +30,14 @@ impl Session<'_> {
             let install = "apt-get install linux-perf` or `linux-tools-generic";
             return Err(ProfileError::NotInstalled { tool: TOOL, install });
         }
-        let target = self.start(TOOL, command, dir)?;
-        self.load(TOOL, &target, self.plan.warmup_requests)?;
-        let pids = target.pids().map_err(|source| session::failed(TOOL, source))?;
+        let mut api = self.start(TOOL, command, dir)?;
+        api.load(self.plan.warmup_requests)?;
+        let pids = api.target.pids().map_err(|source| session::failed(TOOL, source))?;
         let data = dir.join("perf.data");
         let mut recorder = self.record(&pids, &data)?;
-        self.load(TOOL, &target, self.plan.requests)?;
+        api.load(self.plan.requests)?;
         self.end(&mut recorder)?;
-        target.stop().map_err(|source| session::failed(TOOL, source))?;
+        api.stop()?;
 
         let text = dir.join("perf.txt");
         let mut script = Process::new(TOOL);
@@ -152,7 +152,11 @@ mod tests {
 ";
         let stacks = parse(text);
         let lines = stacks.iter().map(|(stack, cost)| format!("{} {cost}", stack.join(";")));
-        insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @"");
+        insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @"
+        __libc_start_call_main;main 1
+        __libc_start_call_main;main;core::fmt::write 1
+        operator new(unsigned long);[unknown in api] 1
+        ");
         let error = profile("").unwrap_err();
         assert!(error.to_string().contains("took no samples"), "{error}");
     }

@@ -32,12 +32,24 @@ pub struct Plan {
 pub struct Session<'a> {
     /// How much.
     pub plan: Plan,
-    /// Sends so many requests to the address and checks the answers.
-    pub drive: &'a (dyn Fn(SocketAddr, u64) -> Result<(), String> + Sync),
+    /// Gets ready to send requests to a target that has just started.
+    pub drive: &'a (dyn Fn(SocketAddr) -> Result<Drive<'a>, String> + Sync),
     /// Hears of every launch that is done.
     pub progress: &'a (dyn Fn() + Sync),
     /// Ends it all.
     pub cancel: &'a Cancel,
+}
+
+/// Sends so many requests and checks the answers. The connection stays open until it is dropped, so
+/// that what connecting takes is part of the warm-up.
+pub type Drive<'a> = Box<dyn FnMut(u64) -> Result<(), String> + 'a>;
+
+/// A target under a tool, and the load on it.
+pub(super) struct Loaded<'a> {
+    tool: &'static str,
+    pub(super) target: Target,
+    drive: Drive<'a>,
+    cancel: &'a Cancel,
 }
 
 /// A helper that runs while the target is loaded; dropping it kills it.
@@ -55,30 +67,19 @@ impl Session<'_> {
         pairs
     }
 
-    /// Starts a command, its output in `dir`.
+    /// Starts a command, its output in `dir`, and gets ready to load it.
     pub(super) fn start(
         &self,
         tool: &'static str,
         command: &Command,
         dir: &Path,
-    ) -> Result<Target, ProfileError> {
-        Target::start(command, &Placement::default(), &dir.join("target.log"), self.cancel)
-            .map_err(|source| failed(tool, source))
-    }
-
-    /// Sends requests. Why the target died is the better story, if it did.
-    pub(super) fn load(
-        &self,
-        tool: &'static str,
-        target: &Target,
-        requests: u64,
-    ) -> Result<(), ProfileError> {
-        let driven = (self.drive)(target.address(), requests);
-        if self.cancel.is_raised() {
-            return Err(ProfileError::Cancelled);
-        }
-        target.alive().map_err(|source| failed(tool, source))?;
-        driven.map_err(|reason| ProfileError::Load { tool, reason })
+    ) -> Result<Loaded<'_>, ProfileError> {
+        let log = dir.join("target.log");
+        let target = Target::start(command, &Placement::default(), &log, self.cancel)
+            .map_err(|source| failed(tool, source))?;
+        let drive = (self.drive)(target.address());
+        let drive = drive.map_err(|reason| ProfileError::Load { tool, reason })?;
+        Ok(Loaded { tool, target, drive, cancel: self.cancel })
     }
 
     /// Runs a helper to its end, on `input`, with its output in `out`.
@@ -112,6 +113,26 @@ impl Session<'_> {
             thread::sleep(POLL);
         }
         Err(ProfileError::Tool { tool, reason: "it did not come to an end".to_owned() })
+    }
+}
+
+impl Loaded<'_> {
+    /// Sends requests. Why the target died is the better story, if it did.
+    pub(super) fn load(&mut self, requests: u64) -> Result<(), ProfileError> {
+        let driven = (self.drive)(requests);
+        if self.cancel.is_raised() {
+            return Err(ProfileError::Cancelled);
+        }
+        let tool = self.tool;
+        self.target.alive().map_err(|source| failed(tool, source))?;
+        driven.map_err(|reason| ProfileError::Load { tool, reason })
+    }
+
+    /// Ends the target.
+    pub(super) fn stop(self) -> Result<(), ProfileError> {
+        let tool = self.tool;
+        drop(self.drive);
+        self.target.stop().map(drop).map_err(|source| failed(tool, source))
     }
 }
 

@@ -87,7 +87,7 @@ mod tests {
         };
         let under =
             under("massif", &["--out=/a b/c".to_owned(), "--depth=60".to_owned()], &command);
-        insta::assert_snapshot!(under.start, @"valgrind --quiet --tool=massif --trace-children=yes '--out=/a b/c' --depth=60 ./api --port {port}");
+        insta::assert_snapshot!(under.start, @"valgrind --quiet --tool=massif --trace-children=yes '--out=/a b/c' '--depth=60' ./api --port {port}");
         assert_eq!(under.ready_timeout, Duration::from_mins(1));
         assert_eq!(under.memory_bytes_max, None);
     }

@@ -7,6 +7,7 @@
 
 mod machine;
 mod prepared;
+mod sender;
 mod trial;
 
 use std::io;
@@ -27,6 +28,8 @@ use crate::scenario::{Cpus, Suite};
 use crate::target;
 use crate::target::{CpuSet, Pinned, Placement, Target};
 use crate::units;
+
+pub use sender::{Drive, Sender};
 
 /// One build, and how it comes to life.
 #[derive(Debug, Clone)]

@@ -1,0 +1,333 @@
+//! Runs one scenario under a profiler and shows what it found, of one build or of two.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+
+use crate::cancel::Cancel;
+use crate::cli::output;
+use crate::cli::sides::Sides;
+use crate::cli::suite::{Selection, note};
+use crate::cli::{Exit, interrupt};
+use crate::profile::flame::{self, Caption, Scaled};
+use crate::profile::{self, Change, Figure, Plan, Profile, ProfileError, Session, Took, Unit};
+use crate::record;
+use crate::runner::{Build, Sender, Source};
+use crate::scenario::Scenario;
+use crate::target::Command;
+use crate::units;
+
+/// Say what the instructions, the CPU time or the memory goes into
+///
+/// Runs one scenario under a tool and writes the tool's files, a flame graph and a summary. With a
+/// base (`--baseline` or a `--base-…` flag), both builds are profiled and their functions compared.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// What counts
+    #[arg(long, value_enum, default_value_t = Tool::Callgrind)]
+    tool: Tool,
+    /// What to compare with: a branch, a tag, a commit [default: nothing]
+    #[arg(long, value_name = "NAME")]
+    baseline: Option<String>,
+    #[command(flatten)]
+    sides: Sides,
+    /// Requests that are counted [default: as many as the tool needs]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    requests: Option<u64>,
+    /// Launches, each of which gives a value; only callgrind takes more than one
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
+    launches: u8,
+    /// Functions in the summary
+    #[arg(long, value_name = "N", default_value_t = 15)]
+    top: usize,
+    #[command(flatten)]
+    selection: Selection,
+}
+
+/// Tools that are known how to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Tool {
+    /// Instructions and allocations per XML pair; repeats on any machine
+    Callgrind,
+    /// Samples of the CPU time at full speed
+    Perf,
+    /// Allocations per XML pair, and who asks for them
+    Heaptrack,
+    /// The heap at its largest, and who holds it
+    Massif,
+}
+
+/// Profiles one side or both, writes the files and prints the summary.
+pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let suite = args.selection.suite()?;
+    args.selection.prepare_out()?;
+    let cancel = interrupt()?;
+    let (scenario, others) = suite.scenarios.split_first().context("there is no scenario")?;
+    if !others.is_empty() {
+        note(&format!("profiling `{}`; choose another by `--scenario`", scenario.name))?;
+    }
+    let folder = args.selection.out.join("profile").join(&scenario.name).join(args.tool.name());
+    if folder.exists() {
+        let failed = || format!("failed to remove the last profile `{}`", folder.display());
+        fs::remove_dir_all(&folder).with_context(failed)?;
+    }
+    let sender = Sender::new(scenario, &suite.sampling, &cancel);
+    let task = Task { args, folder: &folder, sender: &sender, cancel: &cancel };
+    let (base, head) = if args.baseline.is_some() || args.sides.give_base() {
+        let name = args.baseline.as_deref().unwrap_or("base");
+        let builds = args.sides.find(name, &args.selection, &suite, &cancel)?;
+        let (base, head) = task.both(command(&builds.base)?, command(&builds.head)?)?;
+        (Some(base), head)
+    } else {
+        let build = args.sides.head(&args.selection, &suite, &cancel)?;
+        (None, task.one(command(&build)?, "head")?)
+    };
+    let pictures = draw(&folder, scenario, args.tool, base.as_ref(), &head)?;
+    let summary = Summary { args, scenario, base: base.as_ref(), head: &head };
+    summary.write(out).and_then(|()| {
+        writeln!(out)?;
+        pictures.iter().try_for_each(|path| writeln!(out, "flame graph: {}", path.display()))?;
+        writeln!(out, "files of {}: {}", args.tool.name(), folder.display())
+    })?;
+    Ok(Exit::Fine)
+}
+
+impl Tool {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Callgrind => "callgrind",
+            Self::Perf => "perf",
+            Self::Heaptrack => "heaptrack",
+            Self::Massif => "massif",
+        }
+    }
+
+    /// XML pairs after which the tool has seen enough: a count repeats after a few thousand, a
+    /// sample each millisecond needs seconds of full speed.
+    fn pairs(self) -> u64 {
+        match self {
+            Self::Callgrind | Self::Heaptrack | Self::Massif => 2_000,
+            Self::Perf => 1_000_000,
+        }
+    }
+}
+
+fn command(build: &Build) -> anyhow::Result<&Command> {
+    match &build.source {
+        Source::Start(command) => Ok(command),
+        Source::Attach(url) => bail!(
+            "the target at `{url}` runs already, and a profiler has to start it\n\n\
+             hint: give `[target] start` in xmlperf.toml, or `--head-start` and `--base-start`"
+        ),
+    }
+}
+
+/// What is the same for both sides.
+struct Task<'a> {
+    args: &'a Args,
+    folder: &'a Path,
+    sender: &'a Sender,
+    cancel: &'a Cancel,
+}
+
+impl Task<'_> {
+    /// Profiles base and head. Instructions may be counted side by side; for the other tools, one
+    /// side would disturb the other.
+    fn both(&self, base: &Command, head: &Command) -> Result<(Profile, Profile), ProfileError> {
+        if self.args.tool != Tool::Callgrind {
+            return Ok((self.one(base, "base")?, self.one(head, "head")?));
+        }
+        let (base_dir, head_dir) = (self.folder.join("base"), self.folder.join("head"));
+        let work = self.with_session("both sides", |session| {
+            session.count_both((base, &base_dir), (head, &head_dir))
+        })?;
+        Ok((work.0.profile(), work.1.profile()))
+    }
+
+    fn one(&self, command: &Command, side: &str) -> Result<Profile, ProfileError> {
+        let dir = self.folder.join(side);
+        self.with_session(side, |session| match self.args.tool {
+            Tool::Callgrind => session.count(command, &dir).map(|work| work.profile()),
+            Tool::Perf => session.sample(command, &dir),
+            Tool::Heaptrack => session.allocations(command, &dir),
+            Tool::Massif => session.largest_heap(command, &dir),
+        })
+    }
+
+    fn with_session<T>(
+        &self,
+        side: &str,
+        profile: impl FnOnce(Session<'_>) -> Result<T, ProfileError>,
+    ) -> Result<T, ProfileError> {
+        let pairs = self.sender.pairs().max(1);
+        let requests = self.args.requests.unwrap_or(self.args.tool.pairs().div_ceil(pairs));
+        let plan = Plan {
+            warmup_requests: requests.div_ceil(4).min(100),
+            requests,
+            pairs_per_request: pairs,
+            launches: self.args.launches.into(),
+        };
+        let tool = self.args.tool.name();
+        drop(note(&format!("{side} under {tool}: {requests} requests of {pairs} XML pairs")));
+        profile(Session {
+            plan,
+            drive: &|address| self.sender.drive(address),
+            progress: &|| {},
+            cancel: self.cancel,
+        })
+    }
+}
+
+/// Draws head, and its difference from base.
+fn draw(
+    folder: &Path,
+    scenario: &Scenario,
+    tool: Tool,
+    base: Option<&Profile>,
+    head: &Profile,
+) -> anyhow::Result<Vec<PathBuf>> {
+    let title = format!("{} under {}", scenario.name, tool.name());
+    let caption = Caption { title: &title, count: head.unit.thousandth() };
+    let head = head.scaled();
+    let pictures = [
+        ("flame.svg", flame::svg(None, head, caption)),
+        (
+            "flame-difference.svg",
+            base.and_then(|base| flame::svg(Some(base.scaled()), head, caption)),
+        ),
+    ];
+    let mut paths = Vec::new();
+    for (name, picture) in pictures {
+        if let Some(picture) = picture {
+            let path = folder.join(name);
+            record::write_atomically(&path, picture.as_bytes())?;
+            paths.push(path);
+        }
+    }
+    Ok(paths)
+}
+
+struct Summary<'a> {
+    args: &'a Args,
+    scenario: &'a Scenario,
+    base: Option<&'a Profile>,
+    head: &'a Profile,
+}
+
+impl Summary<'_> {
+    fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
+        writeln!(out, "{} under {}\n", self.scenario.name, self.args.tool.name())?;
+        for figure in &self.head.figures {
+            let base = self.base.and_then(|base| {
+                base.figures.iter().find(|other| other.name == figure.name).map(Figure::median)
+            });
+            writeln!(out, "{}", sum(figure, base))?;
+        }
+        writeln!(out, "\n{}\n", self.head.unit.words())?;
+        let width = usize::from(output::screen().width);
+        match self.base {
+            Some(base) => self.differences(out, base, width),
+            None => self.functions(out, width),
+        }
+    }
+
+    fn functions(&self, out: &mut impl Write, width: usize) -> std::io::Result<()> {
+        writeln!(out, "{:>10} {:>10}  function", "itself", "with calls")?;
+        let mut functions = self.head.functions().into_iter().collect::<Vec<_>>();
+        functions.sort_by(|(_, (_, a)), (_, (_, b))| b.own.total_cmp(&a.own));
+        for (name, (file, took)) in functions.iter().take(self.args.top) {
+            let (own, inclusive) = (number(took.own), number(took.inclusive));
+            writeln!(out, "{own:>10} {inclusive:>10}  {}", place(name, file, width, 23))?;
+        }
+        Ok(())
+    }
+
+    fn differences(
+        &self,
+        out: &mut impl Write,
+        base: &Profile,
+        width: usize,
+    ) -> std::io::Result<()> {
+        writeln!(out, "{:>10} {:>10} {:>10}  {:8}  function", "base", "head", "change", "")?;
+        let changes = profile::changes(&base.functions(), &self.head.functions());
+        for change in changes.iter().take(self.args.top) {
+            let own = |side: Option<Took>| side.map_or("–".to_owned(), |took| number(took.own));
+            let (base, head) = (own(change.base), own(change.head));
+            let (difference, fate) = (signed(change.own()), fate(change));
+            let place = place(&change.name, &change.file, width, 44);
+            writeln!(out, "{base:>10} {head:>10} {difference:>10}  {fate:8}  {place}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Profile {
+    /// Thousandths of the unit, as the pictures count in whole numbers.
+    fn scaled(&self) -> Scaled<'_> {
+        Scaled { stacks: &self.stacks, factor: 1_000.0 / self.divisor }
+    }
+}
+
+impl Unit {
+    fn words(self) -> &'static str {
+        match self {
+            Self::InstructionsPerPair => "instructions per XML pair, by function",
+            Self::AllocationsPerPair => "allocations per XML pair, by the function that asks",
+            Self::BytesAtPeak => "bytes in use at the peak, by the function that asked",
+            Self::PercentOfSamples => "percent of the CPU time, by function",
+        }
+    }
+
+    fn thousandth(self) -> &'static str {
+        match self {
+            Self::InstructionsPerPair => "instructions per 1000 XML pairs",
+            Self::AllocationsPerPair => "allocations per 1000 XML pairs",
+            Self::BytesAtPeak => "thousandths of a byte",
+            Self::PercentOfSamples => "thousandths of a percent",
+        }
+    }
+}
+
+fn sum(figure: &Figure, base: Option<f64>) -> String {
+    let (name, head) = (figure.name, figure.median());
+    match base {
+        None => format!("{name}: {}", number(head)),
+        Some(base) if base > 0.0 && head > 0.0 => {
+            let change = units::change((head / base).ln());
+            format!("{name}: {} → {} ({change})", number(base), number(head))
+        }
+        Some(base) => format!("{name}: {} → {}", number(base), number(head)),
+    }
+}
+
+fn number(value: f64) -> String {
+    units::count(value)
+}
+
+fn signed(value: f64) -> String {
+    if value > 0.0 { format!("+{}", number(value)) } else { number(value) }
+}
+
+fn fate(change: &Change) -> &'static str {
+    match (change.base, change.head) {
+        (None, _) => "appeared",
+        (_, None) => "gone",
+        (Some(_), Some(_)) => "",
+    }
+}
+
+/// Name and file, without the beginning of the name if both do not fit: the end tells more.
+fn place(name: &str, file: &str, width: usize, before: usize) -> String {
+    const NAME_MIN: usize = 20;
+    let file = if file.is_empty() { String::new() } else { format!("  {file}") };
+    let room = width.saturating_sub(before + file.chars().count()).max(NAME_MIN);
+    let length = name.chars().count();
+    if length <= room {
+        return format!("{name}{file}");
+    }
+    let end = name.chars().skip(length + 1 - room).collect::<String>();
+    format!("…{end}{file}")
+}

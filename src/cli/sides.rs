@@ -1,0 +1,201 @@
+//! Finds the two builds that are held against each other.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use sha2::{Digest as _, Sha256};
+
+use crate::base;
+use crate::base::Built;
+use crate::cancel::Cancel;
+use crate::cli::suite::{self, Selection, note};
+use crate::record::Revision;
+use crate::runner::Build;
+use crate::scenario::{Origin, Suite, Target};
+use crate::units;
+
+/// Flags that give base and head other than by a git ref and the configuration.
+#[derive(Debug, clap::Args)]
+pub(super) struct Sides {
+    /// Program of the base: replaces the first word of the start command
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["base_start", "base_url"])]
+    base_bin: Option<PathBuf>,
+    /// Command that starts the base
+    #[arg(long, value_name = "CMD", conflicts_with = "base_url")]
+    base_start: Option<String>,
+    /// Address at which the base runs already, such as `http://127.0.0.1:3000`
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
+    /// Command that starts the head, instead of the configuration's
+    #[arg(long, value_name = "CMD")]
+    head_start: Option<String>,
+}
+
+/// Both builds, and what keeps the base's folder from being removed by another xmlperf.
+pub(super) struct Builds {
+    pub(super) base: Build,
+    pub(super) head: Build,
+    _built: Option<Built>,
+}
+
+impl Sides {
+    /// Returns whether a flag says what the base is.
+    pub(super) fn give_base(&self) -> bool {
+        self.base_bin.is_some() || self.base_start.is_some() || self.base_url.is_some()
+    }
+
+    /// Finds base and head, and builds what is not built.
+    pub(super) fn find(
+        &self,
+        baseline: &str,
+        selection: &Selection,
+        suite: &Suite,
+        cancel: &Cancel,
+    ) -> anyhow::Result<Builds> {
+        let target = &suite.target;
+        if let (None, Origin::Attach(url), None) =
+            (&self.head_start, &target.origin, &self.base_url)
+        {
+            bail!("the head runs already at `{url}`, so the base must too: give `--base-url`");
+        }
+        let head = self.head(selection, suite, cancel)?;
+        let label = baseline.to_owned();
+        let given = Revision { label, commit: None, dirty: false, start: String::new() };
+        let (base, built) = match self.given_base(target, given.clone())? {
+            Some(base) => (base, None),
+            None => self.base_of_ref(target, &head, given, cancel)?,
+        };
+        Ok(Builds { base, head, _built: built })
+    }
+
+    /// Finds the head, and builds it if it is not built.
+    pub(super) fn head(
+        &self,
+        selection: &Selection,
+        suite: &Suite,
+        cancel: &Cancel,
+    ) -> anyhow::Result<Build> {
+        let target = &suite.target;
+        let start = match (&self.head_start, &target.origin) {
+            (Some(start), _) => start.clone(),
+            (None, Origin::Attach(url)) => return Ok(suite::attached(url, "head")),
+            (None, Origin::Start(_) | Origin::Embedded) => {
+                selection.build(target, cancel)?;
+                configured_start(target)?
+            }
+        };
+        Ok(suite::started(target, &start, &target.dir, suite::head_revision(target)?))
+    }
+
+    /// The base that a flag gives, or that needs no build.
+    fn given_base(&self, target: &Target, given: Revision) -> anyhow::Result<Option<Build>> {
+        if let Some(url) = &self.base_url {
+            return Ok(Some(suite::attached(url, &given.label)));
+        }
+        if let Some(start) = &self.base_start {
+            return Ok(Some(suite::started(target, start, &target.dir, given)));
+        }
+        if let Some(program) = &self.base_bin {
+            let start = with_program(&configured_start(target)?, program)?;
+            return Ok(Some(suite::started(target, &start, &target.dir, given)));
+        }
+        if target.origin != Origin::Embedded {
+            return Ok(None);
+        }
+        note("no xmlperf.toml: base and head are the reference API inside this program")?;
+        let commit = base::commit(&target.dir, &given.label).ok();
+        let revision = Revision { commit, ..given };
+        Ok(Some(suite::started(target, &suite::embedded_start(target)?, &target.dir, revision)))
+    }
+
+    /// The base that has to be built, unless it is what the checkout holds anyway.
+    fn base_of_ref(
+        &self,
+        target: &Target,
+        head: &Build,
+        given: Revision,
+        cancel: &Cancel,
+    ) -> anyhow::Result<(Build, Option<Built>)> {
+        let commit = base::commit(&target.dir, &given.label)?;
+        let name = given.label.clone();
+        let revision = Revision { commit: Some(commit.clone()), ..given };
+        let start = configured_start(target)?;
+        let same = head.revision.commit.as_ref() == Some(&commit) && !head.revision.dirty;
+        if same && self.head_start.is_none() {
+            note("base and head are the same commit: nothing is built twice")?;
+            return Ok((suite::started(target, &start, &target.dir, revision), None));
+        }
+        let Some(build) = &target.build else {
+            bail!(
+                "base `{name}` cannot be built: `[target] build` is missing\n\n\
+                 hint: add it to xmlperf.toml, or give the base by `--base-start` or `--base-bin`"
+            );
+        };
+        must_be_relative(&start, &target.dir)?;
+        let cache = cache_folder(&base::root(&target.dir)?)?;
+        let progress = &mut |line: &str| drop(note(line));
+        let built = base::checkout(&target.dir, &commit, build, &cache, cancel, progress)?;
+        Ok((suite::started(target, &start, &built.dir, revision), Some(built)))
+    }
+}
+
+fn configured_start(target: &Target) -> anyhow::Result<String> {
+    match &target.origin {
+        Origin::Start(start) => Ok(start.clone()),
+        Origin::Embedded | Origin::Attach(_) => suite::embedded_start(target),
+    }
+}
+
+/// Fails if the command names a file of the checkout by its full path: the base would then be the
+/// head, and nothing would ever change.
+fn must_be_relative(start: &str, checkout: &Path) -> anyhow::Result<()> {
+    let checkout = checkout.canonicalize().context("failed to find the checkout")?;
+    let inside = shlex::split(start).unwrap_or_default().into_iter().find(|word| {
+        checkout.to_str().is_some_and(|checkout| word.contains(&format!("{checkout}/")))
+    });
+    if let Some(word) = inside {
+        bail!(
+            "`{word}` in the start command is a file of the head, and would be started as the base \
+             too\n\nhint: write paths in `[target] start` from the root of the checkout"
+        );
+    }
+    Ok(())
+}
+
+/// The start command with another program as its first word.
+fn with_program(start: &str, program: &Path) -> anyhow::Result<String> {
+    let mut words = shlex::split(start).unwrap_or_default();
+    let program = program
+        .canonicalize()
+        .with_context(|| format!("there is no program `{}`", program.display()))?;
+    let Some(first) = words.first_mut() else { bail!("the start command is empty") };
+    program.to_str().context("the path of the base's program is not text")?.clone_into(first);
+    shlex::try_join(words.iter().map(String::as_str)).context("the start command holds a NUL")
+}
+
+/// Where built bases of a repository are kept, outside the checkout.
+fn cache_folder(root: &Path) -> anyhow::Result<PathBuf> {
+    let named = env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let folder = named.or_else(home).context("neither XDG_CACHE_HOME nor HOME is set")?;
+    let name = root.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let digest = units::hex(&Sha256::digest(root.as_os_str().as_encoded_bytes())[..4]);
+    Ok(folder.join("xmlperf").join(format!("{name}-{digest}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_is_not_started_from_the_heads_files() {
+        let checkout = tempfile::tempdir().unwrap();
+        let full = checkout.path().canonicalize().unwrap();
+        let absolute = format!("java -jar {}/target/api.jar", full.display());
+        let error = must_be_relative(&absolute, checkout.path()).unwrap_err().to_string();
+        assert!(error.contains("target/api.jar` in the start command is a file of the head"));
+        must_be_relative("java -jar target/api.jar", checkout.path()).unwrap();
+        must_be_relative("/usr/bin/java -jar target/api.jar", checkout.path()).unwrap();
+    }
+}

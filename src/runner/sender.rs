@@ -1,0 +1,53 @@
+//! Sends a scenario's requests a number at a time, for tools that count instead of timing.
+
+use std::net::SocketAddr;
+
+use crate::cancel::Cancel;
+use crate::load::pacing::Stop;
+use crate::load::{Client, Exchange, Settings};
+use crate::measure::Measurement;
+use crate::runner::prepared::Prepared;
+use crate::scenario::{Sampling, Scenario};
+
+/// Sends so many requests, or says what was wrong with the first that failed.
+pub type Drive<'a> = Box<dyn FnMut(u64) -> Result<(), String> + 'a>;
+
+/// The requests of a scenario and the right answers, in memory.
+pub struct Sender {
+    prepared: Prepared,
+    cancel: Cancel,
+}
+
+impl Sender {
+    /// Makes the requests.
+    pub fn new(scenario: &Scenario, sampling: &Sampling, cancel: &Cancel) -> Self {
+        Self { prepared: Prepared::new(scenario, sampling), cancel: cancel.clone() }
+    }
+
+    /// Returns the XML pairs in one request.
+    pub fn pairs(&self) -> u64 {
+        self.prepared.pairs
+    }
+
+    /// Returns what sends requests over one connection, one after the other, and checks every
+    /// answer.
+    ///
+    /// One connection, whatever the scenario says: in which order several are served is chance, and
+    /// that is what a count has to be free of.
+    pub fn drive(&self, address: SocketAddr) -> Result<Drive<'_>, String> {
+        let bodies = self.prepared.requests(address).map_err(|error| error.to_string())?;
+        let mut client = Client::new(address, bodies, Settings::default(), self.cancel.clone())
+            .map_err(|error| error.to_string())?;
+        Ok(Box::new(move |requests| {
+            let stop = Stop { failures_max: Some(1), ..Stop::after_requests(requests) };
+            let mut measurement = Measurement::default();
+            let sink = &mut |exchange: &Exchange| measurement.record(exchange);
+            client.drive(stop, sink).map_err(|error| error.to_string())?;
+            match measurement.failures().iter().next() {
+                Some((kind, failures)) => Err(format!("{kind}: {}", failures.first.detail)),
+                None if measurement.answered() == requests => Ok(()),
+                None => Err(format!("{} of {requests} requests answered", measurement.answered())),
+            }
+        }))
+    }
+}
