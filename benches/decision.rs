@@ -11,9 +11,9 @@ use std::hint::black_box;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rustix::time::{ClockId, clock_gettime};
+use xmlperf::calibration::Plan;
 use xmlperf::calibration::regime::Regime;
-use xmlperf::calibration::{Plan, Rule};
-use xmlperf::compare::decision::{self, Design, Hypothesis};
+use xmlperf::compare::decision::{self, Design, Hypothesis, Protocol};
 use xmlperf::stats::draw;
 use xmlperf::stats::stepdown::{self, Flips};
 
@@ -72,7 +72,7 @@ fn main() {
     row("a whole decision at one look, both directions", decision(&single), 0.1);
     row("a whole decision at five looks, both directions", decision(&looks), 0.1);
 
-    let plan = Plan { rule: Rule::PlannedLooks(looks), sessions: SESSIONS, seed: 1 };
+    let plan = Plan { rule: Protocol::PlannedLooks(looks), sessions: SESSIONS, seed: 1 };
     for (regime, change) in [("ci", 0.0), ("hostile", 0.03)] {
         let regime = Regime::from_name(regime).unwrap();
         let start = cpu_s(ClockId::ProcessCPUTime);

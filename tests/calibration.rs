@@ -4,12 +4,12 @@
 
 use xmlperf::calibration::promise::{self, Promise};
 use xmlperf::calibration::regime::Regime;
-use xmlperf::calibration::{Cell, FamilyCell, Plan, Rule};
-use xmlperf::compare::decision::Design;
+use xmlperf::calibration::{Cell, FamilyCell, Plan};
 use xmlperf::compare::decision::until::UntilDecided;
+use xmlperf::compare::decision::{Design, Protocol};
 
 fn plan(sessions: u64) -> Plan {
-    Plan { rule: Rule::PlannedLooks(Design::default()), sessions, seed: 42 }
+    Plan { rule: Protocol::PlannedLooks(Design::default()), sessions, seed: 42 }
 }
 
 fn cells(plan: &Plan, regimes: &[&str], changes: &[f64]) -> Vec<Cell> {
@@ -37,7 +37,7 @@ fn the_promises_hold_in_the_mildest_and_the_worst_noise() {
 #[test]
 fn looking_after_every_launch_pair_keeps_the_error_rate() {
     let until = UntilDecided::new(0.01, 30).unwrap();
-    let plan = Plan { rule: Rule::UntilDecided(until), ..plan(200) };
+    let plan = Plan { rule: Protocol::UntilDecided(until), ..plan(200) };
     all_hold(&cells(&plan, &["ci-noisy"], &[0.0]), &[]);
 }
 

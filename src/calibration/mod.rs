@@ -18,25 +18,15 @@ use rand_chacha::rand_core::SeedableRng;
 
 use crate::calibration::regime::Regime;
 use crate::calibration::session::Session;
-use crate::compare::decision::until::UntilDecided;
-use crate::compare::decision::{self, Design, Hypothesis, Judgement, Verdict};
+use crate::compare::decision::{Hypothesis, Judgement, Protocol, Verdict};
 use crate::metric::Metric;
 use crate::stats::proportion::Proportion;
-
-/// The rule whose errors are counted.
-#[derive(Debug, Clone)]
-pub enum Rule {
-    /// Looks at fixed numbers of launch pairs.
-    PlannedLooks(Design),
-    /// A look after every launch pair.
-    UntilDecided(UntilDecided),
-}
 
 /// What is simulated.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// The rule.
-    pub rule: Rule,
+    pub rule: Protocol,
     /// Comparisons in each cell.
     pub sessions: u64,
     /// What the noise and the coins are drawn from.
@@ -130,31 +120,14 @@ pub struct FamilyCell {
     pub regressed: Proportion,
 }
 
-impl Rule {
-    /// The launch pairs after which nothing more is measured.
-    fn last(&self) -> usize {
-        match self {
-            Self::PlannedLooks(design) => design.last(),
-            Self::UntilDecided(until) => until.launch_pairs_max,
-        }
-    }
-
-    /// Where a session pauses to see whether it can stop. The rule itself may look more often.
-    fn pauses(&self) -> Vec<usize> {
-        match self {
-            Self::PlannedLooks(design) => design.looks.clone(),
-            Self::UntilDecided(until) => {
-                let every_fifth = (1..).map(|i| 5 * i);
-                let early = every_fifth.take_while(|pause| *pause < until.launch_pairs_max);
-                early.chain([until.launch_pairs_max]).collect()
-            }
-        }
-    }
-
-    fn judge(&self, hypotheses: &[Hypothesis], rows: &[Vec<f64>], seed: u64) -> Vec<Judgement> {
-        match self {
-            Self::PlannedLooks(design) => decision::judge(design, hypotheses, rows, seed),
-            Self::UntilDecided(until) => until.judge(hypotheses, rows),
+/// Where a session pauses to see whether it can stop. The rule itself may look more often.
+fn pauses(rule: &Protocol) -> Vec<usize> {
+    match rule {
+        Protocol::PlannedLooks(design) => design.looks.clone(),
+        Protocol::UntilDecided(until) => {
+            let every_fifth = (1..).map(|i| 5 * i);
+            let early = every_fifth.take_while(|pause| *pause < until.launch_pairs_max);
+            early.chain([until.launch_pairs_max]).collect()
         }
     }
 }
@@ -184,7 +157,7 @@ impl Plan {
         let is_null = session.is_null();
         let mut rows = [Vec::new(), Vec::new()];
         let mut judgements: [Option<Judgement>; 2] = [None; 2];
-        for pause in self.rule.pauses() {
+        for pause in pauses(&self.rule) {
             while rows[0].len() < pause {
                 let differences = session.launch_pair()[0];
                 rows[0].push(differences.latency);

@@ -1,14 +1,23 @@
 //! The main job: finds the base, measures both builds in turn, says what changed.
 
 use std::io::Write;
+use std::time::Duration;
 
+use anyhow::Context as _;
+
+use crate::cli::horizon::{Horizon, every_look};
 use crate::cli::output::{self, FailOn, Format};
 use crate::cli::sides::Sides;
-use crate::cli::suite::Selection;
+use crate::cli::suite::{Selection, note};
 use crate::cli::watch::{Patience, Watch};
 use crate::cli::{Exit, interrupt};
 use crate::compare::Comparison;
+use crate::metric::gate::Stopping;
+use crate::record::Run;
+use crate::runner::machine;
 use crate::runner::{self, Plan};
+use crate::scenario::Suite;
+use crate::units;
 
 /// Compare with a base and say whether anything became slower
 ///
@@ -32,6 +41,13 @@ pub(super) struct Args {
     /// What makes the command fail
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = FailOn::Regression)]
     fail_on: FailOn,
+    /// Time for measuring, such as `3m`: the number of launch pairs and looks follow from it
+    #[arg(long, value_name = "TIME", value_parser = units::parse_duration)]
+    budget: Option<Duration>,
+    /// Look after every launch pair, and go on until every metric is decided, for at most N of them
+    /// [default: 100]
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "100")]
+    until_decided: Option<usize>,
     /// Stop at the first regression instead of deciding every metric
     #[arg(long)]
     fail_fast: bool,
@@ -39,12 +55,14 @@ pub(super) struct Args {
 
 /// Runs the comparison, keeps it, prints it, and turns its outcome into an exit code.
 pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let suite = args.selection.suite()?;
+    let mut suite = args.selection.suite()?;
+    let horizon = horizon(args, &mut suite)?;
     let coins = args.selection.coins()?;
     args.selection.prepare_out()?;
     let cancel = interrupt()?;
     let builds = args.sides.find(&args.baseline, &args.selection, &suite, &cancel)?;
 
+    foresee(args, &suite, &horizon)?;
     let logs = args.selection.out.join("logs");
     let plan = Plan {
         suite: &suite,
@@ -54,7 +72,7 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
         logs,
     };
     let patience = if args.fail_fast { Patience::FailFast } else { Patience::Decided };
-    let mut watch = Watch::new(args.selection.plain, patience, "launch pair");
+    let mut watch = Watch::new(args.selection.plain, patience, "launch pair").within(horizon);
     let run = runner::run(&plan, &mut watch, &cancel)?;
     drop(watch);
 
@@ -62,4 +80,27 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     output::keep(&args.selection.out.join("report"), &run, &comparison)?;
     output::show(out, &comparison, args.format)?;
     Ok(output::exit(&comparison.outcome, args.fail_on))
+}
+
+/// What the comparison may cost; the suite gets the looks that follow.
+fn horizon(args: &Args, suite: &mut Suite) -> anyhow::Result<Horizon> {
+    let alpha = suite.gate.alpha;
+    if let Some(launch_pairs) = args.until_decided {
+        suite.gate.stopping = Stopping::UntilDecided;
+        suite.sampling.looks =
+            every_look(alpha, launch_pairs).context("unusable `--until-decided`")?;
+    }
+    Ok(Horizon { alpha, stopping: suite.gate.stopping, budget: args.budget })
+}
+
+/// Says what will be visible, if the last run of the same configuration tells.
+fn foresee(args: &Args, suite: &Suite, horizon: &Horizon) -> anyhow::Result<()> {
+    let last = args.selection.out.join("report/run.json");
+    // Without an earlier run, or with one of another version, there is nothing to foresee from.
+    let Ok(earlier) = Run::load(&last) else { return Ok(()) };
+    if earlier.config != suite.digest || earlier.machine != machine::read() {
+        return Ok(());
+    }
+    let foreseen = horizon.foresee(&earlier, &suite.sampling.looks);
+    Ok(foreseen.map_or(Ok(()), |foreseen| note(&foreseen))?)
 }

@@ -5,6 +5,7 @@
 mod baseline;
 mod compare;
 mod decide;
+mod horizon;
 mod init;
 mod output;
 mod payload;
@@ -102,7 +103,10 @@ pub fn explain(error: &anyhow::Error) -> (String, Exit) {
 /// Whether everything was written as it should be, and the measurement failed all the same.
 fn could_not_measure(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        cause.is::<RunnerError>()
+        // A budget that is too small is a mistake of whoever gave it.
+        cause
+            .downcast_ref::<RunnerError>()
+            .is_some_and(|error| !matches!(error, RunnerError::TooLittleTime(_)))
             || cause.is::<ProfileError>()
             || matches!(
                 cause.downcast_ref::<BaseError>(),

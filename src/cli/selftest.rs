@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use crate::calibration::peers::Peer;
 use crate::calibration::promise::{self, Promise, Seen};
 use crate::calibration::regime::Regime;
-use crate::calibration::{Cell, FAMILY, FamilyCell, Plan, Rule};
+use crate::calibration::{Cell, FAMILY, FamilyCell, Plan};
 use crate::cli::Exit;
 use crate::cli::output;
 use crate::compare::decision::design::ALPHA;
 use crate::compare::decision::until::UntilDecided;
-use crate::compare::decision::{Design, Verdict};
+use crate::compare::decision::{Design, Protocol, Verdict};
 use crate::report::terminal;
 use crate::stats::proportion::Proportion;
 use crate::units;
@@ -81,10 +81,10 @@ struct Counted {
 pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     let Command::Calibration(args) = &args.command;
     let rule = match args.until_decided {
-        Some(launch_pairs) => Rule::UntilDecided(
+        Some(launch_pairs) => Protocol::UntilDecided(
             UntilDecided::new(ALPHA, launch_pairs).context("unusable `--until-decided`")?,
         ),
-        None => Rule::PlannedLooks(Design::default()),
+        None => Protocol::PlannedLooks(Design::default()),
     };
     let regimes = if args.regime.is_empty() { Regime::ALL.to_vec() } else { args.regime.clone() };
     let plan = Plan { rule, sessions: args.sessions, seed: args.seed };
@@ -206,13 +206,13 @@ fn show(
     Ok(())
 }
 
-fn rule_words(rule: &Rule) -> String {
+fn rule_words(rule: &Protocol) -> String {
     match rule {
-        Rule::PlannedLooks(design) => {
+        Protocol::PlannedLooks(design) => {
             let looks: Vec<String> = design.looks.iter().map(ToString::to_string).collect();
             format!("looks at {} launch pairs · alpha {}", looks.join(", "), Ratio(design.alpha))
         }
-        Rule::UntilDecided(until) => format!(
+        Protocol::UntilDecided(until) => format!(
             "until decided, at most {} launch pairs · alpha {}",
             until.launch_pairs_max,
             Ratio(until.alpha)

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::cli::horizon::Horizon;
 use crate::compare::Comparison;
 use crate::compare::decision::Verdict;
 use crate::metric::gate::Policy;
@@ -26,6 +27,7 @@ pub(super) enum Patience {
 pub(super) struct Watch {
     bar: Option<ProgressBar>,
     patience: Patience,
+    horizon: Option<Horizon>,
     estimate: String,
     noun: &'static str,
 }
@@ -40,7 +42,13 @@ impl Watch {
             bar.enable_steady_tick(Duration::from_millis(250));
             bar
         });
-        Self { bar, patience, estimate: String::new(), noun }
+        Self { bar, patience, horizon: None, estimate: String::new(), noun }
+    }
+
+    /// Keeps the comparison within a horizon.
+    pub(super) fn within(mut self, horizon: Horizon) -> Self {
+        self.horizon = Some(horizon);
+        self
     }
 
     fn say(&self, text: &str) {
@@ -96,6 +104,10 @@ impl Watcher for Watch {
         }
     }
 
+    fn paced(&mut self, launch_pair: Duration) -> Result<Option<Vec<usize>>, String> {
+        self.horizon.map_or(Ok(None), |horizon| horizon.looks(launch_pair))
+    }
+
     fn look(&mut self, run: &Run) -> Next {
         // A record that cannot be judged is reported, with its reason, when the run has ended.
         let Ok(comparison) = Comparison::of(run) else { return Next::Continue };
@@ -114,6 +126,7 @@ impl Watcher for Watch {
         }
         let failed =
             self.patience == Patience::FailFast && comparison.count(Verdict::Regressed) > 0;
-        if failed || comparison.is_decided() { Next::Stop } else { Next::Continue }
+        let spent = self.horizon.is_some_and(|horizon| horizon.is_spent(run));
+        if failed || spent || comparison.is_decided() { Next::Stop } else { Next::Continue }
     }
 }

@@ -10,9 +10,9 @@ mod values;
 
 use thiserror::Error;
 
-use crate::compare::decision::{Design, Hypothesis, Judgement, Verdict};
+use crate::compare::decision::{Design, Hypothesis, Judgement, Protocol, Verdict};
 use crate::compare::values::{Launch, Missing, Pair};
-use crate::metric::gate::{Gate, Policy, Rule};
+use crate::metric::gate::{Gate, Policy, Rule, Stopping};
 use crate::metric::{Better, Metric};
 use crate::record::{Ended, Machine, Revision, Run, ScenarioRun, Trials};
 use crate::units::Ratio;
@@ -49,6 +49,8 @@ pub struct Method {
     pub paired: bool,
     /// Chance that a comparison in which nothing changed calls any metric slower.
     pub alpha: f64,
+    /// When the comparison could end.
+    pub stopping: Stopping,
     /// Metrics and scenarios that share it.
     pub family: usize,
     /// How long it took, in nanoseconds.
@@ -141,7 +143,8 @@ impl Comparison {
             promises.extend(promises::of(scenario).map_err(CompareError::Nonsense)?);
         }
         let launches = run.scenarios.iter().map(ScenarioRun::launches).min().unwrap_or(0);
-        let family = if run.base.is_some() { judge(run, &mut rows, differences)? } else { 0 };
+        let family =
+            if run.base.is_some() { judge(run, &gate, &mut rows, differences)? } else { 0 };
         let outcome = outcome(run, launches, &rows, &promises);
         Ok(Self {
             base: run.base.clone(),
@@ -154,6 +157,7 @@ impl Comparison {
                 launches_asked: run.launches_asked,
                 paired: run.base.is_some(),
                 alpha: gate.alpha,
+                stopping: gate.stopping,
                 family,
                 wall_ns: run.wall_ns,
                 seed: run.seed,
@@ -167,6 +171,21 @@ impl Comparison {
     /// Returns whether every metric that decides has been decided, so that no launch is needed.
     pub fn is_decided(&self) -> bool {
         self.rows.iter().all(|row| row.verdict() != Some(Verdict::Inconclusive))
+    }
+
+    /// Returns, for each metric that decides, the change that a comparison like this one would show
+    /// four times in five by the last look of a design; none where too little is known.
+    pub fn foreseeable(&self, design: &Design) -> Vec<(&Row, f64)> {
+        let of = |row: &Row| match &row.finding {
+            Finding::Judged(judgement) if judgement.spread_ln.is_finite() => {
+                let (spread, rule) = (judgement.spread_ln, hypothesis(row.rule));
+                Some(design.predicted_mde_ln(spread, rule, self.method.family))
+            }
+            Finding::Judged(_) | Finding::Alone | Finding::Reported(_) | Finding::Missing(_) => {
+                None
+            }
+        };
+        self.rows.iter().filter_map(|row| Some((row, of(row)?))).collect()
     }
 
     /// Returns how many metrics that decide got this verdict.
@@ -266,10 +285,18 @@ fn rows_of(
     Ok(())
 }
 
+fn hypothesis(rule: Rule) -> Hypothesis {
+    Hypothesis { floor: rule.floor.0, tolerance: rule.tolerance.0 }
+}
+
 /// Fills in the findings, and returns how many hypotheses share the error rate.
-fn judge(run: &Run, rows: &mut [Row], differences: Vec<Vec<f64>>) -> Result<usize, CompareError> {
-    let hypothesis = |rule: Rule| Hypothesis { floor: rule.floor.0, tolerance: rule.tolerance.0 };
-    let design = Design::new(run.gate.alpha, run.looks.clone())?;
+fn judge(
+    run: &Run,
+    gate: &Gate,
+    rows: &mut [Row],
+    differences: Vec<Vec<f64>>,
+) -> Result<usize, CompareError> {
+    let protocol = Protocol::new(gate.stopping, gate.alpha, &run.looks)?;
     let measured = rows.iter_mut().zip(differences).filter(|(_, numbers)| !numbers.is_empty());
     let (mut gating, mut reported) = (Vec::new(), Vec::new());
     for (row, numbers) in measured {
@@ -281,13 +308,13 @@ fn judge(run: &Run, rows: &mut [Row], differences: Vec<Vec<f64>>) -> Result<usiz
     let family = gating.len();
     let hypotheses: Vec<_> = gating.iter().map(|(row, _)| hypothesis(row.rule)).collect();
     let (gating, numbers): (Vec<_>, Vec<_>) = gating.into_iter().unzip();
-    let judgements = decision::judge(&design, &hypotheses, &numbers, run.seed);
+    let judgements = protocol.judge(&hypotheses, &numbers, run.seed);
     for (row, judgement) in gating.into_iter().zip(judgements) {
         row.finding = Finding::Judged(judgement);
     }
     // Outside the family: what never decides needs no share of the error rate.
     for (row, numbers) in reported {
-        let judgements = decision::judge(&design, &[hypothesis(row.rule)], &[numbers], run.seed);
+        let judgements = protocol.judge(&[hypothesis(row.rule)], &[numbers], run.seed);
         row.finding = Finding::Reported(
             judgements.into_iter().next().expect("one hypothesis, one judgement"),
         );

@@ -46,11 +46,41 @@ pub struct Rule {
     pub floor: Ratio,
 }
 
+/// When a comparison may end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stopping {
+    /// At one of a few numbers of launch pairs, fixed before the first one was judged.
+    #[default]
+    PlannedLooks,
+    /// After any launch pair, as soon as all is decided.
+    UntilDecided,
+}
+
+impl Stopping {
+    /// Every rule.
+    pub const ALL: [Self; 2] = [Self::PlannedLooks, Self::UntilDecided];
+
+    /// Returns the word used in records.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::PlannedLooks => "planned-looks",
+            Self::UntilDecided => "until-decided",
+        }
+    }
+
+    /// Returns the rule of a word, if there is one.
+    pub fn from_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stopping| stopping.key() == key)
+    }
+}
+
 /// The rules of a comparison.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gate {
     /// Chance that a comparison in which nothing changed calls any metric slower.
     pub alpha: f64,
+    /// When it may end.
+    pub stopping: Stopping,
     /// The rule of every metric.
     pub rules: BTreeMap<Metric, Rule>,
 }
@@ -65,7 +95,7 @@ impl Gate {
 impl Default for Gate {
     fn default() -> Self {
         let rules = Metric::ALL.into_iter().map(|metric| (metric, default_rule(metric))).collect();
-        Self { alpha: 0.01, rules }
+        Self { alpha: 0.01, stopping: Stopping::default(), rules }
     }
 }
 

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::metric::Metric;
-use crate::metric::gate::{Gate, Policy, Rule};
+use crate::metric::gate::{Gate, Policy, Rule, Stopping};
 use crate::metric::limit::Limit;
 use crate::units;
 use crate::units::Ratio;
@@ -138,6 +138,8 @@ pub struct Machine {
 pub struct GateRecord {
     /// Family-wise chance of a false alarm.
     pub alpha: f64,
+    /// `planned-looks` or `until-decided`.
+    pub stopping: String,
     /// The rule of every metric, by key.
     pub rules: BTreeMap<String, RuleRecord>,
 }
@@ -287,7 +289,7 @@ impl From<&Gate> for GateRecord {
             .into_iter()
             .map(|metric| (metric.key().to_owned(), record(gate.rule(metric))))
             .collect();
-        Self { alpha: gate.alpha, rules }
+        Self { alpha: gate.alpha, stopping: gate.stopping.key().to_owned(), rules }
     }
 }
 
@@ -307,8 +309,11 @@ impl GateRecord {
             let (tolerance, floor) = (Ratio(rule.tolerance), Ratio(rule.floor));
             Ok((metric, Rule { policy, tolerance, floor }))
         };
+        let stopping = Stopping::from_key(&self.stopping)
+            .ok_or_else(|| format!("unknown stopping rule `{}`", self.stopping))?;
         Ok(Gate {
             alpha: self.alpha,
+            stopping,
             rules: self.rules.iter().map(rule).collect::<Result<_, _>>()?,
         })
     }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::compare::decision::Verdict;
 use crate::compare::{Comparison, Outcome, Row};
+use crate::metric::gate::Stopping;
 use crate::report::words;
 use crate::units;
 
@@ -167,11 +168,25 @@ fn details(text: &mut String, comparison: &Comparison, folded: &[&Row]) {
     let (method, machine) = (&comparison.method, &comparison.machine);
     text.push_str("<details><summary>Method and machine</summary>\n\n");
     if method.paired {
-        text.push_str(
+        let rule = match method.stopping {
+            Stopping::PlannedLooks => {
+                "Exact signed-rank test on one number per launch pair at looks fixed beforehand, \
+                 Hodges-Lehmann intervals, step-down over all comparisons."
+            }
+            Stopping::UntilDecided => {
+                "A look after every launch pair; the evidence is the wealth of bets on the signs of one \
+                 number per launch pair, shared among all comparisons."
+            }
+        };
+        writeln!(
+            text,
             "Base and head ran side by side in fresh launches; which came first was drawn by coin for \
-             every launch pair and every slice. Exact signed-rank test on one number per launch pair, \
-             Hodges-Lehmann intervals, step-down over all comparisons.\n\n",
-        );
+             every launch pair and every slice. {rule}\n",
+        )
+        .expect(STRING);
+        if let Some(visible) = words::visible(comparison) {
+            writeln!(text, "{}.\n", inert_but_code(&visible)).expect(STRING);
+        }
     }
     writeln!(
         text,

@@ -44,6 +44,9 @@ pub fn write(out: &mut impl Write, comparison: &Comparison, screen: Screen) -> i
     if !comparison.promises.is_empty() {
         writeln!(out, "{}\n", promises(comparison, screen).trim_fmt())?;
     }
+    if let Some(visible) = words::visible(comparison) {
+        writeln!(out, "{}\n", wrapped(&visible.replace('`', ""), screen.width.into()))?;
+    }
     writeln!(out, "{}", words::headline(comparison).text.replace('`', ""))?;
     if let Outcome::NotMeasured(reason) = &comparison.outcome {
         for line in reason.lines().skip(1) {
@@ -51,6 +54,25 @@ pub fn write(out: &mut impl Write, comparison: &Comparison, screen: Screen) -> i
         }
     }
     Ok(())
+}
+
+/// Text broken between words, so that no line is wider than the screen unless a word is.
+fn wrapped(text: &str, width: usize) -> String {
+    let mut wrapped = String::with_capacity(text.len());
+    let mut column = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if column > 0 && column + 1 + length > width {
+            wrapped.push('\n');
+            column = 0;
+        } else if column > 0 {
+            wrapped.push(' ');
+            column += 1;
+        }
+        wrapped.push_str(word);
+        column += length;
+    }
+    wrapped
 }
 
 /// A line under the header and nothing else: rows of numbers read best without fences.

@@ -152,6 +152,19 @@ fn needs(judgement: &Judgement) -> String {
     }
 }
 
+/// The changes that a comparison could have shown, if it decided anything.
+pub(super) fn visible(comparison: &Comparison) -> Option<String> {
+    let of = |row: &Row| {
+        let mde_ln = row.verdict().and(row.judgement())?.mde_ln;
+        let percent = Ratio::from_ln(mde_ln).0 * 100.0;
+        let name = format!("{} {}", quoted(&row.scenario), row.metric.label());
+        mde_ln.is_finite().then(|| format!("{name} {percent:.1} %"))
+    };
+    let changes: Vec<String> = comparison.rows.iter().filter_map(of).collect();
+    (!changes.is_empty())
+        .then(|| format!("Visible four times in five, from: {}", changes.join(", ")))
+}
+
 /// The measured value of a promise beside it.
 pub(super) fn promise_words(promise: &Promise) -> String {
     let quantity = promise.limit.quantity;

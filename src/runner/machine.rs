@@ -6,7 +6,7 @@ use std::thread;
 use crate::record::Machine;
 
 /// Returns this machine's fingerprint. What the system does not tell is `unknown` or 0.
-pub(super) fn read() -> Machine {
+pub fn read() -> Machine {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let kernel = |name: &str| {

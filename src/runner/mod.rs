@@ -5,7 +5,7 @@
 //! pair of slices; that coin, not any assumption about the machine, is what makes the test exact when
 //! nothing changed. The runner does not know when to stop: after each look it asks its [`Watcher`].
 
-mod machine;
+pub mod machine;
 mod prepared;
 mod sender;
 mod trial;
@@ -109,6 +109,10 @@ pub trait Watcher {
     /// Hears what is being done.
     fn progress(&mut self, progress: Progress<'_>);
 
+    /// Hears how long the first launch pair took, and returns other looks than the plan's, if the time
+    /// asks for them; fails if there is no time for any comparison. Called once, before any judgement.
+    fn paced(&mut self, launch_pair: Duration) -> Result<Option<Vec<usize>>, String>;
+
     /// Judges what was measured so far. Called after each launch pair that is a look, and with
     /// `launch pairs = 0` never.
     fn look(&mut self, run: &Run) -> Next;
@@ -128,6 +132,9 @@ pub enum RunnerError {
     /// The processors cannot be told apart.
     #[error("failed to place the load on a processor of its own")]
     Placement(#[source] io::Error),
+    /// There is no time for a comparison.
+    #[error("there is too little time to compare: {0}")]
+    TooLittleTime(String),
     /// Somebody stopped it before there was anything to keep.
     #[error("interrupted before the first launch")]
     Interrupted,
@@ -143,8 +150,9 @@ pub fn run(
         .map_err(|source| RunnerError::Logs { path: plan.logs.clone(), source })?;
     let mut session = Session::new(plan, watcher, cancel)?;
     let began = now();
-    let of = session.run.launches_asked;
-    for launch in 0..of {
+    let mut launch = 0;
+    while launch < session.run.launches_asked {
+        let of = session.run.launches_asked;
         if cancel.is_raised() {
             session.run.ended = Some(Ended::Interrupted);
             break;
@@ -159,8 +167,13 @@ pub fn run(
             session.run.ended = Some(failure.ended(cancel));
             break;
         }
-        watcher.progress(Progress::Launched { done: launch + 1, of, elapsed: began.elapsed() });
-        let look = session.run.looks.contains(&(launch + 1));
+        launch += 1;
+        if launch == 1 && plan.base.is_some() {
+            session.pace(watcher.paced(began.elapsed()).map_err(RunnerError::TooLittleTime)?);
+        }
+        let of = session.run.launches_asked;
+        watcher.progress(Progress::Launched { done: launch, of, elapsed: began.elapsed() });
+        let look = session.run.looks.contains(&launch);
         if look && watcher.look(&session.run) == Next::Stop {
             break;
         }
@@ -201,6 +214,13 @@ impl<'a> Session<'a> {
         let run = blank(plan, &prepared);
         let coins = ChaCha8Rng::seed_from_u64(plan.coins);
         Ok(Self { plan, prepared, placement, _pinned: pinned, coins, cancel, run })
+    }
+
+    /// Takes other looks than the plan's.
+    fn pace(&mut self, looks: Option<Vec<usize>>) {
+        let Some(looks) = looks else { return };
+        self.run.launches_asked = looks.last().copied().expect("a watcher gives looks, not none");
+        self.run.looks = looks;
     }
 
     /// One launch of the head alone.

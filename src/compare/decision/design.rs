@@ -146,8 +146,8 @@ pub(super) fn check(alpha: f64, launch_pairs: usize) -> Result<(), DesignError> 
     Ok(())
 }
 
-/// The fewest launch pairs that could reject at `alpha`: all of them on one side.
-fn launch_pairs_needed(alpha: f64) -> usize {
+/// Returns the fewest launch pairs that could reject at `alpha`: all of them on one side.
+pub fn launch_pairs_needed(alpha: f64) -> usize {
     let (mut launch_pairs, mut p_smallest) = (0, 1.0);
     while p_smallest > alpha {
         launch_pairs += 1;

@@ -14,6 +14,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 pub use self::design::{Design, DesignError};
+use self::until::UntilDecided;
+use crate::metric::gate::Stopping;
 use crate::stats::hodges_lehmann::{self, Estimate};
 use crate::stats::power;
 use crate::stats::signed_rank;
@@ -24,6 +26,49 @@ const FLIPS: usize = 100_000;
 /// Sign flips where no verdict hangs on them, since no limit is beyond its floor: they only tell a
 /// reader how far away that was.
 const FLIPS_TO_SHOW: usize = 10_000;
+
+/// How a comparison gets from differences to verdicts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Protocol {
+    /// Looks at fixed numbers of launch pairs.
+    PlannedLooks(Design),
+    /// A look after every launch pair.
+    UntilDecided(UntilDecided),
+}
+
+impl Protocol {
+    /// Returns the protocol of a stopping rule that ends at the last of `looks`.
+    pub fn new(stopping: Stopping, alpha: f64, looks: &[usize]) -> Result<Self, DesignError> {
+        Ok(match stopping {
+            Stopping::PlannedLooks => Self::PlannedLooks(Design::new(alpha, looks.to_vec())?),
+            Stopping::UntilDecided => {
+                let last = looks.last().copied().ok_or(DesignError::Looks)?;
+                Self::UntilDecided(UntilDecided::new(alpha, last)?)
+            }
+        })
+    }
+
+    /// Returns the launch pairs after which nothing more is measured.
+    pub fn last(&self) -> usize {
+        match self {
+            Self::PlannedLooks(design) => design.last(),
+            Self::UntilDecided(until) => until.launch_pairs_max,
+        }
+    }
+
+    /// Judges all hypotheses as one family; see [`judge`].
+    pub fn judge(
+        &self,
+        hypotheses: &[Hypothesis],
+        differences: &[Vec<f64>],
+        seed: u64,
+    ) -> Vec<Judgement> {
+        match self {
+            Self::PlannedLooks(design) => judge(design, hypotheses, differences, seed),
+            Self::UntilDecided(until) => until.judge(hypotheses, differences),
+        }
+    }
+}
 
 /// What is asked about one metric of one scenario.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -76,6 +121,8 @@ pub struct Judgement {
     pub p_faster: f64,
     /// The change that these launch pairs would have shown four times in five; infinite below five.
     pub mde_ln: f64,
+    /// Standard deviation of the difference of one launch pair, robust; infinite below five.
+    pub spread_ln: f64,
     /// The launch pairs that the judgement rests on, not later ones.
     pub launch_pairs: usize,
 }
@@ -209,6 +256,7 @@ impl Evidence<'_> {
             p_slower: p.slower[m],
             p_faster: p.faster[m],
             mde_ln: power::detectable(self.values(m), floor, level),
+            spread_ln: power::spread(self.values(m)),
             launch_pairs: self.launch_pairs,
         }
     }

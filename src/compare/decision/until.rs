@@ -119,6 +119,7 @@ impl Evidence {
             p_slower: p(&self.slower),
             p_faster: p(&self.faster),
             mde_ln: self.detectable(seen),
+            spread_ln: power::spread(seen),
             launch_pairs: seen.len(),
         }
     }
