@@ -62,6 +62,7 @@ fi
 
 arguments=("$command" --plain --out "$out")
 [ -z "${XMLPERF_CONFIG:-}" ] || arguments+=(--config "$XMLPERF_CONFIG")
+[ -z "${XMLPERF_CONFIRM:-}" ] || arguments+=(--confirm "$XMLPERF_CONFIRM")
 mapfile -t -O "${#arguments[@]}" arguments < <(scenario_arguments)
 
 # What the measured code has no use for: how to speak to later steps, and what it is measured for.

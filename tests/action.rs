@@ -287,6 +287,7 @@ fn inputs_are_arguments_and_never_commands() {
         .program("xmlperf", WITNESS)
         .with("XMLPERF_BASELINE", attack)
         .with("XMLPERF_CONFIG", attack)
+        .with("XMLPERF_CONFIRM", attack)
         .with("XMLPERF_SCENARIOS", &scenarios);
     let step = runner.step("compare.sh");
     assert_eq!(step.outputs["exit"], "0", "{}", step.printed);
@@ -294,7 +295,8 @@ fn inputs_are_arguments_and_never_commands() {
     assert_eq!(
         arguments,
         format!(
-            "[compare][--plain][--out][.xmlperf][--config][{attack}][--scenario=smoke]\
+            "[compare][--plain][--out][.xmlperf][--config][{attack}]\
+             [--confirm][{attack}][--scenario=smoke]\
              [--scenario={attack}][--scenario=nominal][--scenario=--out=/etc]\
              [--baseline={attack}]"
         )

@@ -1,10 +1,12 @@
 //! The main job: finds the base, measures both builds in turn, says what changed.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
 
+use crate::cli::first::First;
 use crate::cli::horizon::{Horizon, every_look};
 use crate::cli::output::{self, FailOn, Format};
 use crate::cli::sides::Sides;
@@ -14,6 +16,7 @@ use crate::cli::{Exit, interrupt};
 use crate::compare::Comparison;
 use crate::metric::gate::Stopping;
 use crate::record::Run;
+use crate::report;
 use crate::runner::machine;
 use crate::runner::{self, Plan};
 use crate::scenario::Suite;
@@ -51,11 +54,18 @@ pub(super) struct Args {
     /// Stop at the first regression instead of deciding every metric
     #[arg(long)]
     fail_fast: bool,
+    /// Repeat only what this run of another machine flagged, and judge both
+    #[arg(long, value_name = "FILE")]
+    confirm: Option<PathBuf>,
 }
 
 /// Runs the comparison, keeps it, prints it, and turns its outcome into an exit code.
 pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     let mut suite = args.selection.suite()?;
+    let first = args.confirm.as_deref().map(First::load).transpose()?;
+    if let Some(first) = &first {
+        first.narrow(&mut suite)?;
+    }
     let horizon = horizon(args, &mut suite)?;
     let coins = args.selection.coins()?;
     args.selection.prepare_out()?;
@@ -79,6 +89,11 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     let comparison = Comparison::of(&run)?;
     output::keep(&args.selection.out.join("report"), &run, &comparison)?;
     output::show(out, &comparison, args.format)?;
+    if let Some(first) = &first {
+        let both = first.judge(&run)?;
+        note(&format!("with the first machine: {}", report::confirmation::title(&both)))?;
+        return Ok(output::exit(&both.outcome, args.fail_on));
+    }
     Ok(output::exit(&comparison.outcome, args.fail_on))
 }
 

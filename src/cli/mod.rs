@@ -5,6 +5,7 @@
 mod baseline;
 mod compare;
 mod decide;
+mod first;
 mod horizon;
 mod init;
 mod output;

@@ -9,8 +9,8 @@
 use crate::compare::decision::Verdict;
 use crate::compare::{CompareError, Comparison, Outcome, Promise, Row};
 use crate::metric::Metric;
-use crate::metric::gate::Policy;
-use crate::record::Run;
+use crate::metric::gate::{Gate, Policy};
+use crate::record::{Run, ScenarioRun};
 
 /// Two runs of the same change, the second on the flags of the first.
 #[derive(Debug, Clone)]
@@ -52,13 +52,19 @@ pub enum Standing {
 impl Confirmation {
     /// Judges both runs, the second by the flags of the first.
     pub fn of(first: &Run, second: &Run) -> Result<Self, CompareError> {
+        let other = other_payload(first, second);
         let first = Comparison::of(first)?;
         let second = Comparison::of(&narrowed(second, &first))?;
         let flagged = first.rows.iter().filter(|row| row.verdict() == Some(Verdict::Regressed));
         let cells: Vec<Cell> = flagged.map(|row| cell(row, &second)).collect();
         let promises: Vec<(Promise, Standing)> =
             first.broken().map(|promise| (promise.clone(), kept(promise, &second))).collect();
-        let outcome = outcome(&first, &second, &cells, &promises);
+        let outcome = match other {
+            Some(scenario) => Outcome::NotMeasured(format!(
+                "the second machine measured scenario {scenario} with another payload"
+            )),
+            None => outcome(&first, &second, &cells, &promises),
+        };
         Ok(Self { first, second, cells, promises, outcome })
     }
 
@@ -80,19 +86,39 @@ pub fn flagged(comparison: &Comparison) -> Vec<String> {
     comparison.method.scenarios.iter().filter(|name| named(name)).cloned().collect()
 }
 
-/// The run with only those metrics deciding that are flagged somewhere in `first`.
+/// Lets only those metrics decide that are flagged somewhere in `first`.
+pub fn narrow(gate: &mut Gate, first: &Comparison) {
+    for (metric, rule) in &mut gate.rules {
+        if rule.policy == Policy::Gate && !is_flagged(first, *metric) {
+            rule.policy = Policy::Report;
+        }
+    }
+}
+
+fn is_flagged(first: &Comparison, metric: Metric) -> bool {
+    let mut rows = first.rows.iter().filter(|row| row.metric == metric);
+    rows.any(|row| row.verdict() == Some(Verdict::Regressed))
+}
+
+/// The run, judged by the rules that a second machine is held to: it may have been run by others.
 fn narrowed(run: &Run, first: &Comparison) -> Run {
     let mut run = run.clone();
-    let flagged = |metric: Metric| {
-        let mut rows = first.rows.iter().filter(|row| row.metric == metric);
-        rows.any(|row| row.verdict() == Some(Verdict::Regressed))
-    };
     for (key, rule) in &mut run.gate.rules {
-        if rule.policy == Policy::Gate.key() && !Metric::from_key(key).is_some_and(flagged) {
+        let flagged = Metric::from_key(key).is_some_and(|metric| is_flagged(first, metric));
+        if rule.policy == Policy::Gate.key() && !flagged {
             Policy::Report.key().clone_into(&mut rule.policy);
         }
     }
     run
+}
+
+/// The name of a scenario that is not the same work in both runs, if there is one.
+fn other_payload(first: &Run, second: &Run) -> Option<String> {
+    let differs = |other: &&ScenarioRun| {
+        let mut same = first.scenarios.iter().filter(|scenario| scenario.name == other.name);
+        same.any(|scenario| scenario.payload != other.payload)
+    };
+    second.scenarios.iter().find(differs).map(|scenario| scenario.name.clone())
 }
 
 fn cell(first: &Row, second: &Comparison) -> Cell {
@@ -205,6 +231,7 @@ mod tests {
         check(|run| run.scenarios.clear(), "nothing was measured");
         check(|run| run.ended = Some(Ended::Interrupted), "interrupted");
         check(|run| run.scenarios[0].name = "other".to_owned(), "not measured again");
+        check(|run| run.scenarios[0].payload = "0000".to_owned(), "smoke with another payload");
         let failed = |run: &mut Run| {
             let reason = "connection refused".to_owned();
             run.ended = Some(Ended::Failed { side: Side::Head, scenario: None, reason });

@@ -148,6 +148,20 @@ fn a_second_machine_confirms_or_refutes() {
 }
 
 #[test]
+fn a_second_machine_is_asked_only_about_what_the_first_one_flagged() {
+    let check = |first: &Run, expected: &str| {
+        let stage = recorded(first);
+        let mut command = stage.command();
+        let output = command.args(["compare", "--confirm", "report/run.json"]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(expected), "{said}");
+    };
+    check(&slower_by(0), "flags nothing, so there is nothing to repeat");
+    check(&slower_by(20), "flags scenario `nominal`, which this one does not have");
+}
+
+#[test]
 fn the_token_shows_up_nowhere() {
     let stage = Stage::pull_request().with("GITHUB_API_URL", "http://127.0.0.1:1");
     save(&slower_by(0), &stage.path("report"));
