@@ -10,7 +10,8 @@ use toml::Spanned;
 
 use crate::config::file::{HeaderName, HeaderValue, HttpPath, KindWord, PresetWord, Wrong};
 use crate::payload::{
-    Corpus, CorpusError, Encoding, Expectation, Kind, Mix, MixError, Preset, Recipe, Spec, Template,
+    Corpus, CorpusError, Encoding, Expectation, Framing, Kind, Mix, MixError, Preset, Recipe, Spec,
+    Template,
 };
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -23,6 +24,7 @@ pub(super) struct RequestTable {
     headers: BTreeMap<HeaderName, HeaderValue>,
     expect: Vec<Spanned<ExpectTable>>,
     gzip: bool,
+    chunked: bool,
 }
 
 /// What must stand where in an answer: a status, or a place and what it equals.
@@ -69,6 +71,7 @@ impl PayloadTable {
             None => self.documents(folder, asked)?,
         };
         spec.encoding = if request.gzip { Encoding::Gzip } else { Encoding::Plain };
+        spec.framing = if request.chunked { Framing::Chunked } else { Framing::Length };
         spec.headers = request.headers();
         request.consistent()?;
         match (&request.template, asked.kind) {

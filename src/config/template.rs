@@ -21,6 +21,7 @@ ready = "/xml-compare-api/health"             # polled until it answers 2xx
 kind = "xml-compare-batch"
 path = "/xml-compare-api/api/compare/xml/batch"
 # gzip = false                                # compressed bodies
+# chunked = false                             # bodies in chunks, without their size ahead
 # template = "request.j2"                     # with kind = "template": see docs/payloads.md
 # content-type = "application/xml"            # of a template's requests
 # headers = { X-Tenant = "7" }

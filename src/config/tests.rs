@@ -173,6 +173,7 @@ fn a_payload_comes_from_a_preset_a_mix_a_corpus_or_a_template() {
         payload("[payload]\ncorpus = \".\"\n"),
         payload("[payload]\nhostile = true\n"),
         payload("[request]\ngzip = true\n"),
+        payload("[request]\nchunked = true\n"),
         payload("[request]\nheaders = { X-Tenant = \"7\" }\n"),
         payload(
             "[request]\ntemplate = \"request.j2\"\n\

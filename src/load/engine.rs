@@ -16,6 +16,7 @@ use super::client::{Drive, LoadError, Reuse, Settings};
 use super::exchange::{Exchange, Failure, FailureKind, KEPT_BYTES_MAX};
 use super::network::{Address, Network, Ready};
 use super::pacing::{Ended, Model, Next, Pacer};
+use super::pieces::Outgoing;
 use super::request::Request;
 use crate::cancel::Cancel;
 use crate::units;
@@ -58,7 +59,7 @@ struct Slot {
     lag_ns: u64,
     /// Since when there is no request here, or until when there shall be none.
     free_ns: u64,
-    written: usize,
+    outgoing: Outgoing,
     end: End,
     answer: Answer,
 }
@@ -120,7 +121,7 @@ impl<N: Network> Engine<N> {
             sent_ns: 0,
             lag_ns: 0,
             free_ns: 0,
-            written: 0,
+            outgoing: Outgoing::default(),
             end: End::Ahead,
             answer: Answer::new(settings.answer_bytes_max),
         };
@@ -323,7 +324,7 @@ impl<N: Network> Engine<N> {
         it.due_ns = due_ns;
         it.sent_ns = now_ns;
         it.lag_ns = now_ns.saturating_sub(due_ns.max(it.free_ns));
-        it.written = 0;
+        it.outgoing.restart(&self.requests[it.request]);
         it.end = End::Ahead;
         it.answer.restart(self.requests[it.request].answer);
         if it.state == State::Idle {
@@ -394,17 +395,14 @@ impl<N: Network> Engine<N> {
         self.write(slot, driving);
     }
 
-    fn unsent(&self, slot: usize) -> bool {
-        let slot = &self.slots[slot];
-        slot.written < self.requests[slot.request].wire_bytes()
-    }
-
     /// Writes what the socket takes. A peer that takes no more may have answered all the same.
     fn write(&mut self, slot: usize, driving: &mut Driving<'_>) {
-        while self.unsent(slot) {
+        loop {
             let it = &mut self.slots[slot];
-            match self.network.send(slot, self.requests[it.request].unsent(it.written)) {
-                Ok(written) => it.written += written,
+            let request = &self.requests[it.request];
+            let Some(parts) = it.outgoing.unsent(request) else { return };
+            match self.network.send(slot, parts) {
+                Ok(written) => it.outgoing.advance(request, written),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -455,7 +453,7 @@ impl<N: Network> Engine<N> {
         let it = &mut self.slots[slot];
         let (request, answer) = (&self.requests[it.request], &it.answer);
         let outcome = judge(request, answer, &mut self.inflated, self.settings.answer_bytes_max);
-        let whole = it.written == request.wire_bytes() && it.end == End::Ahead;
+        let whole = it.outgoing.is_whole(request) && it.end == End::Ahead;
         it.free_ns = done_ns;
         if whole && answer.keeps_alive() && self.settings.reuse == Reuse::Kept {
             it.state = State::Idle;
@@ -509,7 +507,7 @@ impl<N: Network> Engine<N> {
             sent_ns: it.sent_ns,
             done_ns,
             lag_ns: it.lag_ns,
-            request_bytes: it.written as u64,
+            request_bytes: it.outgoing.written() as u64,
             response_bytes: it.answer.received(),
             outcome,
         });

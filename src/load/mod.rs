@@ -2,7 +2,7 @@
 //!
 //! One thread, the caller's, drives every connection through one readiness queue: with a target on
 //! the other core, a second thread of ours would be in its way. A request is prepared bytes, its
-//! body shared and never copied; an answer is read whole into a buffer that is used again, and is
+//! body shared and never copied, unless it is so large that it is made while it is sent; an answer is read whole into a buffer that is used again, and is
 //! judged after the clock was stopped. Nothing here knows what the bytes mean.
 
 mod answer;
@@ -12,6 +12,7 @@ mod engine;
 mod exchange;
 mod network;
 pub mod pacing;
+mod pieces;
 mod request;
 #[cfg(test)]
 mod simulation;
@@ -21,5 +22,6 @@ pub use client::{Client, Drive, LoadError, Reuse, Settings, Timeouts};
 pub use exchange::{Exchange, Failure, FailureKind};
 pub use network::Address;
 pub use pacing::Ended;
+pub use pieces::{Framing, Pieces, Source};
 pub use request::{Check, Request, RequestError, Success};
 pub use tls::{Tls, TlsError, Trust};

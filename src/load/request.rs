@@ -9,6 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use thiserror::Error;
 
+use super::pieces::{Framing, Source};
+
 /// Largest body, in bytes, that is copied behind its head.
 const JOINED_BYTES_MAX: usize = 4096;
 
@@ -54,6 +56,8 @@ pub struct Request {
     first: Bytes,
     /// The body, if it is not part of `first`.
     rest: Bytes,
+    /// What makes the body, if neither holds it.
+    streamed: Option<(Arc<dyn Source>, Framing)>,
     pub(super) answer: Body,
     pub(super) check: Arc<dyn Check>,
 }
@@ -81,6 +85,27 @@ impl Request {
         header(&mut head, "Content-Type", content_type)?;
         header(&mut head, "Content-Length", &body.len().to_string())?;
         Self::build(head, headers, body, check)
+    }
+
+    /// Prepares a POST to `path` of a body that is made while it is sent; otherwise as
+    /// [`Request::post`].
+    pub fn stream(
+        path: &str,
+        host: &str,
+        content_type: &str,
+        headers: &[(&str, &str)],
+        source: Arc<dyn Source>,
+        framing: Framing,
+        check: Arc<dyn Check>,
+    ) -> Result<Self, RequestError> {
+        let mut head = head("POST", path, host)?;
+        header(&mut head, "Content-Type", content_type)?;
+        match framing {
+            Framing::Length(bytes) => header(&mut head, "Content-Length", &bytes.to_string())?,
+            Framing::Chunked => header(&mut head, "Transfer-Encoding", "chunked")?,
+        }
+        let request = Self::build(head, headers, Bytes::new(), check)?;
+        Ok(Self { streamed: Some((source, framing)), ..request })
     }
 
     /// Prepares a GET of `path`; `host` goes into the header of this name.
@@ -121,12 +146,18 @@ impl Request {
         } else {
             body
         };
-        Ok(Self { first: first.into(), rest, answer: Body::Possible, check })
+        let (first, streamed) = (first.into(), None);
+        Ok(Self { first, rest, streamed, answer: Body::Possible, check })
     }
 
-    /// Returns how many bytes go over the wire, head and body.
-    pub fn wire_bytes(&self) -> usize {
+    /// Returns how many bytes are there already: all but a body that is made while it is sent.
+    pub(super) fn prepared_bytes(&self) -> usize {
         self.first.len() + self.rest.len()
+    }
+
+    /// Returns what makes the body, if it is made while it is sent.
+    pub(super) fn streamed(&self) -> Option<(&dyn Source, Framing)> {
+        self.streamed.as_ref().map(|(source, framing)| (&**source, *framing))
     }
 
     /// Returns the same request, which asks for its connection to be closed after the answer.
@@ -137,7 +168,7 @@ impl Request {
         Self { first, ..self.clone() }
     }
 
-    /// Returns what is still to be sent when `written` bytes were.
+    /// Returns what is still to be sent of the bytes that are there, when `written` were.
     pub(super) fn unsent(&self, written: usize) -> [&[u8]; 2] {
         match self.first.get(written..) {
             Some(first) => [first, &self.rest],
@@ -148,7 +179,9 @@ impl Request {
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request").field("wire_bytes", &self.wire_bytes()).finish_non_exhaustive()
+        f.debug_struct("Request")
+            .field("prepared_bytes", &self.prepared_bytes())
+            .finish_non_exhaustive()
     }
 }
 
@@ -203,7 +236,7 @@ mod tests {
             let whole = request.unsent(0).concat();
             let at = usize::from(at) % (whole.len() + 1);
             proptest::prop_assert_eq!(&request.unsent(at).concat(), &whole[at..]);
-            proptest::prop_assert_eq!(whole.len(), request.wire_bytes());
+            proptest::prop_assert_eq!(whole.len(), request.prepared_bytes());
         }
     }
 

@@ -159,6 +159,16 @@ pub enum Encoding {
     Gzip,
 }
 
+/// How a target learns where a body ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Framing {
+    /// Its size is told ahead.
+    #[default]
+    Length,
+    /// It comes in chunks, each with its size.
+    Chunked,
+}
+
 /// Everything that decides the bytes of every request of a scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spec {
@@ -172,6 +182,8 @@ pub struct Spec {
     pub semantics: Semantics,
     /// How bodies go over the wire.
     pub encoding: Encoding,
+    /// How their end is told.
+    pub framing: Framing,
     /// Headers of every request, as name and value, beside those that its kind and encoding need.
     pub headers: Vec<(String, String)>,
     origin: Origin,
@@ -204,9 +216,18 @@ impl Spec {
                 Source::Documents(Arc::new(Documents::corpus(corpus, &recipe)))
             }
         };
-        let (semantics, encoding) = (Semantics::default(), Encoding::default());
-        let (headers, template) = (Vec::new(), None);
-        Self { seed, pairs, semantics, encoding, headers, origin, recipe, template, source }
+        Self {
+            seed,
+            pairs,
+            semantics: Semantics::default(),
+            encoding: Encoding::default(),
+            framing: Framing::default(),
+            headers: Vec::new(),
+            origin,
+            recipe,
+            template: None,
+            source,
+        }
     }
 
     /// Returns the depth mix: 60 % of depth 2, 30 % of depth 3, 10 % of depth 5, and of each depth
@@ -238,9 +259,10 @@ impl Spec {
                 Err(SpecError::Fixed { preset: preset.name() })
             }
             origin => {
-                let Self { seed, pairs, semantics, encoding, headers, template, .. } = self;
+                let Self { seed, pairs, semantics, encoding, framing, headers, template, .. } =
+                    self;
                 let spec = Self::new(origin, recipe, seed, pairs);
-                Ok(Self { semantics, encoding, headers, template, ..spec })
+                Ok(Self { semantics, encoding, framing, headers, template, ..spec })
             }
         }
     }
@@ -339,8 +361,18 @@ impl Spec {
     /// Returns what makes two runs comparable: a hash of the generator's version, of this spec, and
     /// of the first hundred XML pairs it makes. What the target means by "equal" is not in it.
     pub fn digest(&self) -> String {
-        let Self { seed, pairs, semantics: _, encoding, headers, origin, recipe, template, source } =
-            self;
+        let Self {
+            seed,
+            pairs,
+            semantics: _,
+            encoding,
+            framing,
+            headers,
+            origin,
+            recipe,
+            template,
+            source,
+        } = self;
         let mut hash = Sha256::new();
         let name = self.name();
         hash.update(format!("{GENERATOR_VERSION} {name} seed={seed} pairs={pairs}\n"));
@@ -360,6 +392,10 @@ impl Spec {
         match encoding {
             Encoding::Plain => {}
             Encoding::Gzip => hash.update("gzip"),
+        }
+        match framing {
+            Framing::Length => {}
+            Framing::Chunked => hash.update("chunked"),
         }
         for (name, value) in headers {
             hash.update(format!("{name}: {value}\n"));

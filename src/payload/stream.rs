@@ -10,7 +10,7 @@ use super::Kind;
 use super::escape;
 use super::expected::{Expected, Verdicts};
 use super::pairs::Pairs;
-use super::spec::Spec;
+use super::spec::{Encoding, Spec};
 use super::template::Wanted;
 use super::truth::Semantics;
 use super::xml::Document;
@@ -96,7 +96,7 @@ impl Frame {
 /// The body of one request, piece by piece.
 ///
 /// The pieces one after the other are the body of [`message`](super::message).
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Stream {
     kind: Kind,
     frame: Frame,
@@ -108,11 +108,20 @@ pub struct Stream {
     /// A request that is made as a whole, or why it cannot be.
     whole: Option<Result<(String, Vec<Wanted>), String>>,
     ended: bool,
+    gzip: Option<Gzip>,
 }
 
 impl Stream {
     /// Starts request number `index` (from 0).
     pub fn new(spec: &Spec, kind: Kind, index: u64) -> Self {
+        let gzip = match spec.encoding {
+            Encoding::Plain => None,
+            Encoding::Gzip => Some(Gzip::new()),
+        };
+        Self { gzip, ..Self::request(spec, kind, index) }
+    }
+
+    fn request(spec: &Spec, kind: Kind, index: u64) -> Self {
         if kind == Kind::Template {
             let whole = spec.render(index).map(|made| made.map_err(|error| error.to_string()));
             return Self { whole, ..Self::start(spec, kind, Frame::of(kind), index) };
@@ -123,7 +132,7 @@ impl Stream {
         }
     }
 
-    /// Starts a file with the XML pairs of request number `index` (from 0).
+    /// Starts a file with the XML pairs of request number `index` (from 0), which is never compressed.
     pub fn file(spec: &Spec, format: Format, index: u64) -> Self {
         Self::start(spec, Kind::XmlCompareBatch, Frame::written(format), index)
     }
@@ -140,12 +149,20 @@ impl Stream {
             is_hostile: spec.is_hostile(),
             whole: None,
             ended: false,
+            gzip: None,
         }
     }
 
     /// Appends the next piece to `out`: about [`CHUNK_BYTES`], the rest at the end. Returns false,
     /// and appends nothing, after the last one.
     pub fn next_into(&mut self, out: &mut Vec<u8>) -> bool {
+        let Some(mut gzip) = self.gzip.take() else { return self.plain_into(out) };
+        let more = gzip.next_into(self, out);
+        self.gzip = Some(gzip);
+        more
+    }
+
+    fn plain_into(&mut self, out: &mut Vec<u8>) -> bool {
         if self.ended {
             return false;
         }
@@ -207,45 +224,37 @@ impl Stream {
             Expected::of(self.kind, self.verdicts)
         }
     }
-
-    /// Returns the pieces compressed; the request needs the header `Content-Encoding: gzip`.
-    pub fn gzipped(self) -> Gzipped {
-        let encoder = GzEncoder::new(Vec::new(), Compression::default());
-        Gzipped { stream: self, piece: Vec::new(), encoder: Some(encoder) }
-    }
 }
 
-/// The body of one request, compressed, piece by piece.
+/// A compressed body on its way.
 #[derive(Debug)]
-pub struct Gzipped {
-    stream: Stream,
+struct Gzip {
+    /// The last piece as it was before.
     piece: Vec<u8>,
     /// None after the last piece.
     encoder: Option<GzEncoder<Vec<u8>>>,
 }
 
-impl Gzipped {
-    /// Returns the stream that was compressed, as far as it has been written.
-    pub fn into_stream(self) -> Stream {
-        self.stream
+impl Gzip {
+    fn new() -> Self {
+        let encoder = GzEncoder::new(Vec::new(), Compression::default());
+        Self { piece: Vec::new(), encoder: Some(encoder) }
     }
-}
 
-impl Iterator for Gzipped {
-    type Item = Bytes;
-
-    fn next(&mut self) -> Option<Bytes> {
-        let mut encoder = self.encoder.take()?;
+    /// Appends the next compressed piece of `stream` to `out`, about as large as others.
+    fn next_into(&mut self, stream: &mut Stream, out: &mut Vec<u8>) -> bool {
+        let Some(mut encoder) = self.encoder.take() else { return false };
         loop {
             self.piece.clear();
-            if !self.stream.next_into(&mut self.piece) {
-                return Some(encoder.finish().expect("writing to memory cannot fail").into());
+            if !stream.plain_into(&mut self.piece) {
+                out.extend_from_slice(&encoder.finish().expect("writing to memory cannot fail"));
+                return true;
             }
             encoder.write_all(&self.piece).expect("writing to memory cannot fail");
             if encoder.get_ref().len() >= CHUNK_BYTES {
-                let full = std::mem::take(encoder.get_mut());
+                out.append(encoder.get_mut());
                 self.encoder = Some(encoder);
-                return Some(full.into());
+                return true;
             }
         }
     }
