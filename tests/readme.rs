@@ -80,3 +80,19 @@ fn the_commands_that_set_up_and_test_are_the_ones_that_ci_uses() {
     assert!(commands.contains("cargo test --locked\n"));
     assert!(ci.contains("cargo test --locked"));
 }
+
+/// A block of a document that shows a command and what it prints, run again.
+#[test]
+fn the_worked_example_is_what_the_program_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("docs/how-it-decides.md")).unwrap();
+    let block = text.split("```console\n$ xmlperf ").nth(1).unwrap().split("```").next().unwrap();
+    let (command, expected) = block.split_once('\n').unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_xmlperf"))
+        .args(command.split(' '))
+        .env("COLUMNS", "100")
+        .current_dir(root)
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+}
