@@ -1,15 +1,17 @@
 //! The main job: finds the base, measures both builds in turn, says what changed.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
 
+use crate::cancel::Cancel;
 use crate::cli::first::First;
 use crate::cli::horizon::{Horizon, every_look};
+use crate::cli::matrix;
 use crate::cli::output::{self, FailOn, Format};
-use crate::cli::sides::Sides;
+use crate::cli::sides::{Builds, Range, Sides};
 use crate::cli::suite::{Selection, note};
 use crate::cli::watch::{Patience, Watch};
 use crate::cli::{Exit, interrupt};
@@ -31,6 +33,12 @@ use crate::units;
 /// measure, 4 inconclusive (only with `--fail-on inconclusive`).
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
+    /// Two commits to compare, such as `v1.2..main`; both are built away from the checkout
+    #[arg(value_name = "REF1..REF2", conflicts_with = "baseline")]
+    range: Option<Range>,
+    /// Releases to compare, each with the one before it, the oldest first
+    #[arg(long, value_name = "REF", num_args = 2.., conflicts_with_all = ["range", "baseline", "confirm"])]
+    pub(super) matrix: Vec<String>,
     /// What to compare with: a branch, a tag, a commit
     #[arg(long, value_name = "NAME", default_value = "main")]
     baseline: String,
@@ -70,21 +78,15 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     let coins = args.selection.coins()?;
     args.selection.prepare_out()?;
     let cancel = interrupt()?;
-    let builds = args.sides.find(&args.baseline, &args.selection, &suite, &cancel)?;
-
-    foresee(args, &suite, &horizon)?;
-    let logs = args.selection.out.join("logs");
-    let plan = Plan {
-        suite: &suite,
-        base: Some(builds.base.clone()),
-        head: builds.head.clone(),
-        coins,
-        logs,
+    if !args.matrix.is_empty() {
+        return matrix::run(args, &mut suite, &cancel, out);
+    }
+    let builds = match &args.range {
+        Some(range) => Sides::between(range, &suite, &cancel)?,
+        None => args.sides.find(&args.baseline, &args.selection, &suite, &cancel)?,
     };
-    let patience = if args.fail_fast { Patience::FailFast } else { Patience::Decided };
-    let mut watch = Watch::new(args.selection.plain, patience, "launch pair").within(horizon);
-    let run = runner::run(&plan, &mut watch, &cancel)?;
-    drop(watch);
+    foresee(args, &suite, &horizon)?;
+    let run = args.measure(&suite, &builds, Some(coins), args.out(), &cancel)?;
 
     let comparison = Comparison::of(&run)?;
     output::keep(&args.selection.out.join("report"), &run, &comparison)?;
@@ -95,6 +97,42 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
         return Ok(output::exit(&both.outcome, args.fail_on));
     }
     Ok(output::exit(&comparison.outcome, args.fail_on))
+}
+
+impl Args {
+    /// Returns the folder for results.
+    pub(super) fn out(&self) -> &Path {
+        &self.selection.out
+    }
+
+    /// Returns what makes the command fail.
+    pub(super) fn fail_on(&self) -> FailOn {
+        self.fail_on
+    }
+
+    /// Measures two builds in turn; the targets' output goes into `folder`. Without a seed of the coins,
+    /// one is drawn.
+    pub(super) fn measure(
+        &self,
+        suite: &Suite,
+        builds: &Builds,
+        coins: Option<u64>,
+        folder: &Path,
+        cancel: &Cancel,
+    ) -> anyhow::Result<Run> {
+        let plan = Plan {
+            suite,
+            base: Some(builds.base.clone()),
+            head: builds.head.clone(),
+            coins: coins.map_or_else(|| self.selection.coins(), Ok)?,
+            logs: folder.join("logs"),
+        };
+        let (alpha, stopping) = (suite.gate.alpha, suite.gate.stopping);
+        let horizon = Horizon { alpha, stopping, budget: self.budget };
+        let patience = if self.fail_fast { Patience::FailFast } else { Patience::Decided };
+        let mut watch = Watch::new(self.selection.plain, patience, "launch pair").within(horizon);
+        Ok(runner::run(&plan, &mut watch, cancel)?)
+    }
 }
 
 /// What the comparison may cost; the suite gets the looks that follow.

@@ -1,7 +1,9 @@
 //! Finds the two builds that are held against each other.
 
 use std::env;
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use anyhow::{Context as _, bail};
 use sha2::{Digest as _, Sha256};
@@ -32,11 +34,47 @@ pub(super) struct Sides {
     head_start: Option<String>,
 }
 
+/// Two commits of the repository, of which neither need be checked out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Range {
+    /// The earlier one.
+    pub(super) base: String,
+    /// The later one.
+    pub(super) head: String,
+}
+
+impl Range {
+    /// Returns the range of two names.
+    pub(super) fn of(names: &[String]) -> Self {
+        let [base, head] = names else { unreachable!("a step has two ends") };
+        Self { base: base.clone(), head: head.clone() }
+    }
+}
+
+impl FromStr for Range {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let range = text
+            .split_once("..")
+            .filter(|(base, head)| !base.is_empty() && !head.is_empty() && !head.starts_with('.'));
+        range
+            .map(|(base, head)| Self { base: base.to_owned(), head: head.to_owned() })
+            .ok_or_else(|| "two commits are written `REF1..REF2`, such as `v1.2..main`".to_owned())
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}..{}", self.base, self.head)
+    }
+}
+
 /// Both builds, and what keeps the base's folder from being removed by another xmlperf.
 pub(super) struct Builds {
     pub(super) base: Build,
     pub(super) head: Build,
-    _built: Option<Built>,
+    _built: Vec<Built>,
 }
 
 impl Sides {
@@ -66,7 +104,19 @@ impl Sides {
             Some(base) => (base, None),
             None => self.base_of_ref(target, &head, given, cancel)?,
         };
-        Ok(Builds { base, head, _built: built })
+        Ok(Builds { base, head, _built: built.into_iter().collect() })
+    }
+
+    /// Builds two commits, each in a folder of its own.
+    pub(super) fn between(range: &Range, suite: &Suite, cancel: &Cancel) -> anyhow::Result<Builds> {
+        let (base, base_built) = at_commit(&suite.target, &range.base, cancel)?;
+        let (head, head_built) = at_commit(&suite.target, &range.head, cancel)?;
+        Ok(Builds { base, head, _built: vec![base_built, head_built] })
+    }
+
+    /// Returns the commit of a name.
+    pub(super) fn resolve(target: &Target, name: &str) -> anyhow::Result<String> {
+        Ok(base::commit(&target.dir, name)?)
     }
 
     /// Finds the head, and builds it if it is not built.
@@ -118,26 +168,38 @@ impl Sides {
         cancel: &Cancel,
     ) -> anyhow::Result<(Build, Option<Built>)> {
         let commit = base::commit(&target.dir, &given.label)?;
-        let name = given.label.clone();
-        let revision = Revision { commit: Some(commit.clone()), ..given };
-        let start = configured_start(target)?;
         let same = head.revision.commit.as_ref() == Some(&commit) && !head.revision.dirty;
         if same && self.head_start.is_none() {
             note("base and head are the same commit: nothing is built twice")?;
+            let revision = Revision { commit: Some(commit), ..given };
+            let start = configured_start(target)?;
             return Ok((suite::started(target, &start, &target.dir, revision), None));
         }
-        let Some(build) = &target.build else {
-            bail!(
-                "base `{name}` cannot be built: `[target] build` is missing\n\n\
-                 hint: add it to xmlperf.toml, or give the base by `--base-start` or `--base-bin`"
-            );
-        };
-        must_be_relative(&start, &target.dir)?;
-        let cache = cache_folder(&base::root(&target.dir)?)?;
-        let progress = &mut |line: &str| drop(note(line));
-        let built = base::checkout(&target.dir, &commit, build, &cache, cancel, progress)?;
-        Ok((suite::started(target, &start, &built.dir, revision), Some(built)))
+        at_commit(target, &given.label, cancel).map(|(base, built)| (base, Some(built)))
     }
+}
+
+/// Builds a commit away from the checkout.
+fn at_commit(target: &Target, name: &str, cancel: &Cancel) -> anyhow::Result<(Build, Built)> {
+    let commit = base::commit(&target.dir, name)?;
+    let Some(build) = &target.build else {
+        bail!(
+            "`{name}` cannot be built: `[target] build` is missing\n\n\
+             hint: add it to xmlperf.toml, or give the base by `--base-start` or `--base-bin`"
+        );
+    };
+    let start = configured_start(target)?;
+    must_be_relative(&start, &target.dir)?;
+    let cache = cache_folder(&base::root(&target.dir)?)?;
+    let progress = &mut |line: &str| drop(note(line));
+    let built = base::checkout(&target.dir, &commit, build, &cache, cancel, progress)?;
+    let revision = Revision {
+        label: name.to_owned(),
+        commit: Some(commit),
+        dirty: false,
+        start: String::new(),
+    };
+    Ok((suite::started(target, &start, &built.dir, revision), built))
 }
 
 fn configured_start(target: &Target) -> anyhow::Result<String> {

@@ -1,0 +1,119 @@
+//! Compares a list of releases, each with the one before it.
+
+use std::io::Write;
+
+use anyhow::{Context as _, ensure};
+use comfy_table::Cell;
+
+use crate::cancel::Cancel;
+use crate::cli::Exit;
+use crate::cli::compare::Args;
+use crate::cli::output;
+use crate::cli::sides::{Range, Sides};
+use crate::cli::suite::note;
+use crate::compare::{Comparison, Outcome, Row};
+use crate::metric::gate::Policy;
+use crate::report;
+use crate::report::terminal;
+use crate::scenario::Suite;
+use crate::units;
+use crate::units::Ratio;
+
+/// One release against the one before it.
+struct Step {
+    range: Range,
+    comparison: Comparison,
+}
+
+/// Measures every step and prints a table of them; one regression makes the whole fail.
+///
+/// The steps share the chance of a false alarm in equal parts.
+pub(super) fn run(
+    args: &Args,
+    suite: &mut Suite,
+    cancel: &Cancel,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    let steps: Vec<Range> = args.matrix.windows(2).map(Range::of).collect();
+    ensure!(!steps.is_empty(), "`--matrix` needs two releases or more");
+    for name in &args.matrix {
+        Sides::resolve(&suite.target, name)?;
+    }
+    let alpha = Ratio(suite.gate.alpha);
+    suite.gate.alpha /= steps.len() as f64;
+    ensure!(
+        suite.gate.alpha >= 0.001,
+        "{} steps share an error rate of {alpha}: the part of each is too small\n\n\
+         hint: raise `[gate] alpha`, or compare fewer releases",
+        steps.len()
+    );
+    let mut measured = Vec::new();
+    for (range, number) in steps.into_iter().zip(1..) {
+        note(&format!("{range} ({number} of {})", args.matrix.len() - 1))?;
+        let builds = Sides::between(&range, suite, cancel)
+            .with_context(|| format!("cannot build {range}"))?;
+        let folder = args.out().join(format!("matrix/{number}"));
+        let run = args.measure(suite, &builds, None, &folder, cancel)?;
+        let comparison = Comparison::of(&run)?;
+        output::keep(&folder.join("report"), &run, &comparison)?;
+        let stop = run.ended.is_some();
+        measured.push(Step { range, comparison });
+        if stop {
+            break;
+        }
+    }
+    show(out, &measured).context("failed to write the table")?;
+    writeln!(out, "\nchance of a false alarm ≤ {alpha} over all steps")?;
+    Ok(output::exit(&gravest(&measured), args.fail_on()))
+}
+
+fn show(out: &mut impl Write, steps: &[Step]) -> anyhow::Result<()> {
+    let mut table = terminal::table(output::screen());
+    let header = ["base", "head", "scenario", "metric"].map(Cell::new).into_iter();
+    let numbers = ["change", "interval, %", "since the first"].map(terminal::right);
+    table.set_header(header.chain(numbers).chain([Cell::new("verdict")]));
+    for (index, step) in steps.iter().enumerate() {
+        let shown = |row: &&Row| row.rule.policy == Policy::Gate && row.judgement().is_some();
+        for row in step.comparison.rows.iter().filter(shown) {
+            let Some(change) = row.change() else { continue };
+            table.add_row([
+                Cell::new(&step.range.base),
+                Cell::new(&step.range.head),
+                Cell::new(&row.scenario),
+                Cell::new(row.metric.label()),
+                terminal::right(&units::change(change.estimate_ln)),
+                terminal::right(&units::interval(change.low_ln, change.high_ln)),
+                terminal::right(&units::change(since_first(&steps[..=index], row))),
+                Cell::new(row.judgement().map_or_else(String::new, |judgement| {
+                    report::judged(judgement, row.rule.tolerance)
+                })),
+            ]);
+        }
+        if let Outcome::NotMeasured(reason) = &step.comparison.outcome {
+            let reason = reason.lines().next().unwrap_or_default();
+            table.add_row([&step.range.base, &step.range.head, "could not measure", reason]);
+        }
+    }
+    writeln!(out, "{}", table.trim_fmt())?;
+    Ok(())
+}
+
+/// The changes of a metric over all steps so far, added up on the logarithmic scale.
+fn since_first(steps: &[Step], row: &Row) -> f64 {
+    let same = |other: &&Row| other.scenario == row.scenario && other.metric == row.metric;
+    let change = |step: &Step| step.comparison.rows.iter().find(same)?.change();
+    steps.iter().filter_map(change).map(|change| change.estimate_ln).sum()
+}
+
+/// What follows from all steps: the gravest of their outcomes.
+fn gravest(steps: &[Step]) -> Outcome {
+    let rank = |outcome: &Outcome| match outcome {
+        Outcome::NotMeasured(_) => 0,
+        Outcome::Regressed => 1,
+        Outcome::Inconclusive => 2,
+        Outcome::Improved => 3,
+        Outcome::Pass => 4,
+    };
+    let outcomes = steps.iter().map(|step| step.comparison.outcome.clone());
+    outcomes.min_by_key(rank).expect("a matrix has a step")
+}
