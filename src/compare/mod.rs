@@ -322,6 +322,16 @@ fn judge(
     Ok(family)
 }
 
+/// Whether a launch was measured that did nothing: no rate of errors, no limit would notice.
+fn is_silent(scenario: &ScenarioRun) -> bool {
+    match &scenario.trials {
+        Trials::Paired(pairs) => {
+            pairs.iter().any(|pair| pair.base.requests == 0 || pair.head.requests == 0)
+        }
+        Trials::Single(trials) => trials.iter().any(|trial| trial.requests == 0),
+    }
+}
+
 fn outcome(run: &Run, launches: usize, rows: &[Row], promises: &[Promise]) -> Outcome {
     match &run.ended {
         Some(Ended::Failed { side, scenario, reason }) => {
@@ -338,6 +348,10 @@ fn outcome(run: &Run, launches: usize, rows: &[Row], promises: &[Promise]) -> Ou
     }
     if launches == 0 || rows.is_empty() {
         return Outcome::NotMeasured("nothing was measured".to_owned());
+    }
+    if let Some(scenario) = run.scenarios.iter().find(|scenario| is_silent(scenario)) {
+        let name = &scenario.name;
+        return Outcome::NotMeasured(format!("in scenario {name} a launch answered no requests"));
     }
     let any = |verdict| rows.iter().any(|row| row.verdict() == Some(verdict));
     if any(Verdict::Regressed) || promises.iter().any(|promise| !promise.holds()) {

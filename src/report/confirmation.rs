@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::compare::Outcome;
 use crate::compare::confirmation::{Confirmation, Standing};
+use crate::compare::{Outcome, Row};
 use crate::report::markdown::{self, code, inert};
 use crate::report::words;
 use crate::units::Ratio;
@@ -15,10 +15,11 @@ pub fn title(confirmation: &Confirmation) -> String {
         Outcome::NotMeasured(reason) => format!("could not measure — {reason}"),
         Outcome::Regressed => {
             let confirmed = words::plural(count(Standing::Confirmed), "regression");
-            match count(Standing::Unconfirmed) {
-                0 => format!("{confirmed}, confirmed on a second machine"),
-                n => format!("{confirmed}, confirmed on a second machine, and {n} not"),
-            }
+            let not = match count(Standing::Unconfirmed) {
+                0 => String::new(),
+                n => format!(", {n} not"),
+            };
+            format!("{confirmed} confirmed on a second machine{not}{}", largest(confirmation))
         }
         Outcome::Inconclusive | Outcome::Improved | Outcome::Pass
             if count(Standing::Unconfirmed) > 0 =>
@@ -32,6 +33,23 @@ pub fn title(confirmation: &Confirmation) -> String {
     }
 }
 
+/// What was confirmed and weighs most, as the second machine has it: the first one's number was the
+/// reason to look again, and such numbers are too large on average.
+fn largest(confirmation: &Confirmation) -> String {
+    let confirmed = confirmation.cells.iter().filter(|it| it.standing == Standing::Confirmed);
+    let mut rows: Vec<&Row> = confirmed.filter_map(|cell| cell.second.as_ref()).collect();
+    let size = |row: &Row| row.change().map_or(0.0, |change| change.estimate_ln.abs());
+    rows.sort_by(|a, b| size(b).total_cmp(&size(a)));
+    if let Some(row) = rows.first() {
+        let name = words::quoted(&row.scenario);
+        return format!(" — {name} {} {}", row.metric.label(), words::change(row));
+    }
+    let mut broken = confirmation.promises.iter().filter(|it| it.1 == Standing::Confirmed);
+    broken.next().map_or_else(String::new, |(promise, _)| {
+        format!(" — {} {}", words::quoted(&promise.scenario), words::promise_words(promise))
+    })
+}
+
 /// Returns both runs as markdown, the verdict on both first.
 pub fn render(confirmation: &Confirmation) -> String {
     let sign = match confirmation.outcome {
@@ -41,19 +59,21 @@ pub fn render(confirmation: &Confirmation) -> String {
         Outcome::Improved => "🟢",
         Outcome::Pass => "✅",
     };
-    let mut text = format!("### {sign} xmlperf: {}\n", inert(&title(confirmation)));
-    let (one, other) = (confirmation.first.method.alpha, confirmation.second.method.alpha);
+    let headline = markdown::inert_but_code(&title(confirmation));
+    let mut text = format!("### {sign} xmlperf: {headline}\n");
+    let Confirmation { first, second, .. } = confirmation;
+    let (one, other) = (first.method.alpha, second.method.alpha);
     let (alpha, both) = (Ratio(one), Ratio(one * other));
     writeln!(
         text,
-        "<sub>chance of a false alarm: of one machine ≤ {alpha}, of both ≤ {both} if they err \
-         independently · the second repeats what the first flagged, with fresh coins</sub>\n"
+        "<sub>{} · the second machine repeats what the first flagged, with fresh coins · chance of a \
+         false alarm: of one machine ≤ {alpha}, of both ≤ {both} if they err independently</sub>\n",
+        inert(&words::revisions(first)),
     )
     .expect(STRING);
     cells(&mut text, confirmation);
-    for (name, comparison) in
-        [("First machine", &confirmation.first), ("Second machine", &confirmation.second)]
-    {
+    markdown::reproduce(&mut text, first);
+    for (name, comparison) in [("First machine", first), ("Second machine", second)] {
         let report = markdown::render(comparison);
         let report = report.replacen("### ", "#### ", 1);
         write!(text, "<details><summary>{name}</summary>\n\n{report}\n</details>\n").expect(STRING);
@@ -105,11 +125,14 @@ mod tests {
         let (head, _) = text.split_once("<details>").unwrap();
         insta::assert_snapshot!(head, @"
         ### ⚪ xmlperf: 1 flag of one machine, not confirmed on a second
-        <sub>chance of a false alarm: of one machine ≤ 1 %, of both ≤ 0.01 % if they err independently · the second repeats what the first flagged, with fresh coins</sub>
+        <sub>head (9f3c2ab) vs main (1d20e77) · the second machine repeats what the first flagged, with fresh coins · chance of a false alarm: of one machine ≤ 1 %, of both ≤ 0.01 % if they err independently</sub>
 
         |  | Scenario | Metric | First machine | Second machine | Verdict |
         |:-:|:--|:--|--:|--:|:--|
         | ⚪ | `smoke` | CPU per XML pair | +15.3 % [+15.0, +15.6] | −0.04 % [−0.32, +0.19] | not confirmed |
+
+        > [!TIP]
+        > Reproduce: `xmlperf compare --baseline 1d20e770aa --scenario smoke`
         ");
         assert!(text.contains("#### 🔴 xmlperf: 1 regression"), "{text}");
         assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());

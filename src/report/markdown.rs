@@ -12,15 +12,8 @@ use crate::units;
 pub fn render(comparison: &Comparison) -> String {
     let headline = words::headline(comparison);
     let mut text = format!("### {} xmlperf: {}\n", headline.sign, inert_but_code(&headline.text));
-    let base = comparison.base.as_ref();
-    let revisions = match base {
-        Some(base) => {
-            format!("{} vs {}", words::revision(&comparison.head), words::revision(base))
-        }
-        None => words::revision(&comparison.head),
-    };
-    let line =
-        format!("{} · {}{}", inert(&revisions), words::method(comparison), counts(comparison));
+    let revisions = inert(&words::revisions(comparison));
+    let line = format!("{revisions} · {}{}", words::method(comparison), counts(comparison));
     writeln!(text, "<sub>{line}</sub>\n").expect(STRING);
     if let Outcome::NotMeasured(reason) = &comparison.outcome {
         write!(text, "```text\n{}\n```\n\n", reason.replace("```", "'''")).expect(STRING);
@@ -130,7 +123,8 @@ fn promises(text: &mut String, comparison: &Comparison) {
     }
 }
 
-fn reproduce(text: &mut String, comparison: &Comparison) {
+/// The command that measures the same again.
+pub(super) fn reproduce(text: &mut String, comparison: &Comparison) {
     let Some(base) = &comparison.base else { return };
     let baseline: String = match &base.commit {
         Some(commit) => commit.chars().take(12).collect(),
@@ -155,7 +149,7 @@ fn is_plain(text: &str) -> bool {
 }
 
 fn details(text: &mut String, comparison: &Comparison, folded: &[&Row]) {
-    if !folded.is_empty() {
+    if !folded.is_empty() && comparison.method.launches > 0 {
         text.push_str("<details><summary>All metrics</summary>\n\n");
         table(text, comparison, folded);
         text.push_str("\n</details>\n");
@@ -245,7 +239,7 @@ pub(super) fn code(text: &str) -> String {
 }
 
 /// Makes everything between the code spans of a headline inert, and the spans themselves safe.
-fn inert_but_code(text: &str) -> String {
+pub(super) fn inert_but_code(text: &str) -> String {
     let parts = text.split('`').enumerate();
     parts.map(|(i, part)| if i % 2 == 0 { inert(part) } else { code(part) }).collect()
 }

@@ -86,8 +86,17 @@ fn passed(comparison: &Comparison) -> String {
 }
 
 /// A name between backticks, with none of its own.
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "'"))
+}
+
+/// Which build was set against which.
+pub(super) fn revisions(comparison: &Comparison) -> String {
+    let head = revision(&comparison.head);
+    comparison
+        .base
+        .as_ref()
+        .map_or_else(|| head.clone(), |base| format!("{head} vs {}", revision(base)))
 }
 
 /// `1 regression`, `2 regressions`, `1 launch`, `2 launches`.

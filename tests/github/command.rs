@@ -2,11 +2,12 @@
 
 use std::process::Output;
 
+use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use wiremock::matchers::{method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
-use xmlperf::record::{Ended, Run, Side};
+use xmlperf::record::{Ended, Run, Side, Trial, Trials, histogram};
 
 use crate::recorded::{save, slower_by};
 use crate::stage::{HEAD, Stage, TOKEN, pull_request};
@@ -104,6 +105,22 @@ fn what_is_missing_is_said_first_and_is_never_green() {
     let mut empty = fine.clone();
     empty.scenarios.clear();
     check(&recorded(&empty), &[], 3, "nothing was measured");
+    let changed = |change: fn(&mut Trial)| {
+        let mut run = fine.clone();
+        if let Trials::Paired(pairs) = &mut run.scenarios[0].trials {
+            for pair in pairs {
+                change(&mut pair.head);
+            }
+        }
+        recorded(&run)
+    };
+    let no_cpu = changed(|trial| trial.cpu_ns = None);
+    check(&no_cpu, &[], 0, "`nominal` CPU per XML pair is missing");
+    let no_requests = changed(|trial| {
+        (trial.requests, trial.pairs, trial.slices) = (0, 0, Vec::new());
+        trial.histogram = histogram::encode(&Histogram::new(3).unwrap());
+    });
+    check(&no_requests, &[], 3, "no requests");
     let reason = "the process ended with code 101\n@everyone ``` look".to_owned();
     let ended = Some(Ended::Failed { side: Side::Head, scenario: None, reason });
     check(&recorded(&Run { ended, ..fine }), &[], 3, "the process ended with code 101");
@@ -141,7 +158,7 @@ fn a_second_machine_confirms_or_refutes() {
         assert!(headline(&comment).starts_with(head), "{comment}");
         assert_eq!(exit, Some(code), "{comment}");
     };
-    let confirmed = "### 🔴 xmlperf: 2 regressions, confirmed on a second machine";
+    let confirmed = "### 🔴 xmlperf: 2 regressions confirmed on a second machine — `nominal`";
     check(Some(&slower_by(20)), 1, confirmed);
     check(Some(&slower_by(0)), 0, "### ⚪ xmlperf: 2 flags of one machine, not confirmed");
     check(None, 3, "### ❌ xmlperf: could not measure — on the second machine");
@@ -349,6 +366,17 @@ fn an_artifact_that_is_no_record_is_not_green() {
     check(zip(&[("run.json", b"{\"schema\":1,\"verdict\":\"pass\"}")]), "failed to parse run");
     check(b"<html>".to_vec(), "not a sound archive");
     check(zip(&[("run.json", &vec![b' '; (32 << 20) + 1])]), "exceeds 33554432 bytes");
+}
+
+#[test]
+fn an_artifact_that_is_not_there_is_not_green() {
+    let publisher = Publisher::new(Vec::new());
+    publisher.pull_requests(&[]);
+    let arguments = ["--artifact-run-id", "77", "--artifact", "other", "--check", "none"];
+    let (code, printed) = report(&publisher.stage, &arguments);
+    assert_eq!(code, Some(3), "{printed}");
+    let summary = publisher.stage.read("summary.md");
+    assert!(summary.starts_with("### ❌ xmlperf: could not measure — run 77 has no"), "{summary}");
 }
 
 #[test]

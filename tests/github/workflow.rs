@@ -314,7 +314,10 @@ fn a_regression_is_confirmed_on_a_second_runner_and_turns_red() {
     let workflow = hosted.pull_request("100");
     assert!(!workflow.succeeded, "{}", workflow.log);
     let (comment, conclusion) = hosted.shown("regression");
-    assert!(headline(&comment).contains("confirmed on a second machine"), "{comment}");
+    assert!(
+        headline(&comment).contains("regression confirmed on a second machine — `smoke` CPU"),
+        "{comment}"
+    );
     assert!(comment.contains("First machine") && comment.contains("Second machine"), "{comment}");
     assert_eq!(conclusion, "failure");
     let seen = fs::read_to_string(hosted.path("environment")).unwrap();
@@ -377,7 +380,10 @@ fn a_fork_is_measured_without_rights_and_commented_on_by_the_second_workflow() {
     assert!(hosted.github.ours().is_empty() && hosted.github.check_runs().is_empty());
     let published = hosted.workflow_run("100");
     let (comment, conclusion) = hosted.shown("fork");
-    assert!(headline(&comment).contains("confirmed on a second machine"), "{comment}");
+    assert!(
+        headline(&comment).contains("regression confirmed on a second machine — `smoke` CPU"),
+        "{comment}"
+    );
     assert_eq!(conclusion, "failure");
     assert!(!published.succeeded, "{}", published.log);
 }
