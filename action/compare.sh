@@ -60,10 +60,12 @@ if git config --get-regexp '^http\..*\.extraheader$' > /dev/null 2>&1; then
     echo '::warning title=xmlperf::the checkout keeps a token that the measured code can read: give actions/checkout the input persist-credentials: false'
 fi
 
-arguments=("$command" --plain --out "$out")
-[ -z "${XMLPERF_CONFIG:-}" ] || arguments+=(--config "$XMLPERF_CONFIG")
-[ -z "${XMLPERF_CONFIRM:-}" ] || arguments+=(--confirm "$XMLPERF_CONFIRM")
-mapfile -t -O "${#arguments[@]}" arguments < <(scenario_arguments)
+common=(--plain --out "$out")
+[ -z "${XMLPERF_CONFIG:-}" ] || common+=(--config "$XMLPERF_CONFIG")
+mapfile -t -O "${#common[@]}" common < <(scenario_arguments)
+paired=()
+[ -z "${XMLPERF_BUDGET:-}" ] || paired+=("--budget=$XMLPERF_BUDGET")
+[ -z "${XMLPERF_CONFIRM:-}" ] || paired+=("--confirm=$XMLPERF_CONFIRM")
 
 # What the measured code has no use for: how to speak to later steps, and what it is measured for.
 unset "${!XMLPERF_@}" GITHUB_ENV GITHUB_OUTPUT GITHUB_PATH GITHUB_STATE GITHUB_STEP_SUMMARY
@@ -76,9 +78,9 @@ if [ "$command" = compare ] && [ "$baseline" = auto ]; then
     [ -n "$baseline" ] || echo 'there is no commit before this one: measuring without a base'
 fi
 if [ "$command" = compare ] && [ -n "$baseline" ]; then
-    arguments+=("--baseline=$baseline")
+    arguments=(compare "${common[@]}" "${paired[@]}" "--baseline=$baseline")
 else
-    arguments[0]=run
+    arguments=(run "${common[@]}")
 fi
 
 # What the measured code prints stands between these lines, and is no command to the runner there.

@@ -288,6 +288,7 @@ fn inputs_are_arguments_and_never_commands() {
         .with("XMLPERF_BASELINE", attack)
         .with("XMLPERF_CONFIG", attack)
         .with("XMLPERF_CONFIRM", attack)
+        .with("XMLPERF_BUDGET", attack)
         .with("XMLPERF_SCENARIOS", &scenarios);
     let step = runner.step("compare.sh");
     assert_eq!(step.outputs["exit"], "0", "{}", step.printed);
@@ -295,9 +296,9 @@ fn inputs_are_arguments_and_never_commands() {
     assert_eq!(
         arguments,
         format!(
-            "[compare][--plain][--out][.xmlperf][--config][{attack}]\
-             [--confirm][{attack}][--scenario=smoke]\
+            "[compare][--plain][--out][.xmlperf][--config][{attack}][--scenario=smoke]\
              [--scenario={attack}][--scenario=nominal][--scenario=--out=/etc]\
+             [--budget={attack}][--confirm={attack}]\
              [--baseline={attack}]"
         )
     );
@@ -354,6 +355,29 @@ fn the_report_knows_what_was_asked_for_and_what_became_of_it() {
     let artifact =
         |it: Runner| it.with("XMLPERF_COMMAND", "report").with("XMLPERF_ARTIFACT_RUN_ID", "77");
     check(artifact, "[--artifact][xmlperf-report][--artifact-run-id][77]");
+}
+
+#[test]
+fn one_command_writes_all_that_a_gate_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let init = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xmlperf"));
+        command.args(["init", "--github"]).current_dir(folder.path()).output().unwrap()
+    };
+    let (workflow, configuration) =
+        (folder.path().join(".github/workflows/xmlperf.yml"), folder.path().join("xmlperf.toml"));
+    assert!(init().status.success());
+    let shown = fs::read(root().join("docs/workflows/xmlperf.yml")).unwrap();
+    assert_eq!(fs::read(&workflow).unwrap(), shown);
+    assert!(configuration.exists());
+    // What somebody has written is not written over, and is enough.
+    let again = init();
+    assert_eq!(again.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("`--force` overwrites it"));
+    fs::remove_file(&workflow).unwrap();
+    fs::write(&configuration, "# mine\n").unwrap();
+    assert!(init().status.success() && workflow.exists());
+    assert_eq!(fs::read_to_string(&configuration).unwrap(), "# mine\n");
 }
 
 /// A name of an input or an output, what is said of it, and its default.
