@@ -380,6 +380,58 @@ fn one_command_writes_all_that_a_gate_needs() {
     assert_eq!(fs::read_to_string(&configuration).unwrap(), "# mine\n");
 }
 
+/// Runs git as nobody in particular, and returns what it prints.
+fn git(folder: &Path, words: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command.args(["-c", "user.name=a", "-c", "user.email=a@b"]).arg("-C").arg(folder).args(words);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_release_is_a_draft_until_it_is_whole_and_its_tag_knows_the_checksums() {
+    let runner = Runner::new().program("gh", "echo \"$*\" >> \"$HOME/gh\"");
+    let (origin, work) = (runner.path("origin"), runner.path("work"));
+    git(runner.folder.path(), &["init", "--quiet", "--bare", origin.to_str().unwrap()]);
+    git(&work, &["init", "--quiet", "--initial-branch", "main"]);
+    git(&work, &["remote", "add", "origin", origin.to_str().unwrap()]);
+    for folder in [".github/release", "action", "dist"] {
+        fs::create_dir_all(work.join(folder)).unwrap();
+    }
+    let script = ".github/release/publish.sh";
+    fs::copy(root().join(script), work.join(script)).unwrap();
+    fs::write(work.join("Cargo.toml"), "[package]\nversion = \"1.4.0\"\n[dependencies]\n").unwrap();
+    git(&work, &["add", "--all"]);
+    git(&work, &["commit", "--quiet", "--message", "first"]);
+    fs::write(work.join("dist/xmlperf-v1.4.0-x86_64-unknown-linux-musl.tar.gz"), "x").unwrap();
+    let publish = || {
+        let mut command = Command::new(work.join(script));
+        command.env_clear().envs(&runner.environment);
+        command.env("GITHUB_SERVER_URL", "https://github.com").env("GITHUB_REPOSITORY", "o/r");
+        let output = command.output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+    assert!(publish().0);
+    let at = |path: &str| git(&origin, &["show", &format!("v1.4.0:{path}")]);
+    assert_eq!(at("action/RELEASE"), "https://github.com/o/r/releases/download/v1.4.0\n");
+    let sum = units::hex(&Sha256::digest("x"));
+    let archive = "xmlperf-v1.4.0-x86_64-unknown-linux-musl.tar.gz";
+    assert_eq!(at("action/SHA256SUMS"), format!("{sum}  {archive}\n"));
+    assert_eq!(git(&origin, &["rev-parse", "v1"]), git(&origin, &["rev-parse", "v1.4.0"]));
+    let said = fs::read_to_string(runner.path("temp/gh")).unwrap();
+    let lines: Vec<&str> = said.lines().skip(1).collect();
+    assert!(lines[0].starts_with("release create v1.4.0 --draft --verify-tag"), "{said}");
+    assert_eq!(lines[1], "release edit v1.4.0 --draft=false");
+    // What is released stays as it is.
+    let (published, printed) = publish();
+    assert!(!published && printed.contains("v1.4.0 is released already"), "{printed}");
+    fs::write(work.join("dist/xmlperf-v1.5.0-x.tar.gz"), "y").unwrap();
+    fs::write(work.join("Cargo.toml"), "[package]\nversion = \"1.6.0\"\n[dependencies]\n").unwrap();
+    let (published, printed) = publish();
+    assert!(!published && printed.contains("is not of version v1.6.0"), "{printed}");
+}
+
 /// A name of an input or an output, what is said of it, and its default.
 struct Entry {
     name: String,

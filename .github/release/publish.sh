@@ -4,7 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-version=v$(cargo metadata --no-deps --format-version 1 | jq --raw-output '.packages[0].version')
+version=v$(sed -n '/^\[package\]/,/^\[dependencies\]/s/^version = "\(.*\)"$/\1/p' Cargo.toml)
+[[ $version =~ ^v[0-9]+\.[0-9]+\.[0-9]+$ ]] || { echo "::error::Cargo.toml has no version"; exit 1; }
 major=${version%%.*}
 if git ls-remote --exit-code --tags origin "refs/tags/$version" > /dev/null; then
     echo "::error::$version is released already: raise the version in Cargo.toml"
