@@ -127,6 +127,8 @@ impl Sides {
         cancel: &Cancel,
     ) -> anyhow::Result<Build> {
         let target = &suite.target;
+        // Before the build, which may touch what is checked in.
+        let revision = suite::head_revision(target)?;
         let start = match (&self.head_start, &target.origin) {
             (Some(start), _) => start.clone(),
             (None, Origin::Attach(url)) => return Ok(suite::attached(url, "head")),
@@ -135,7 +137,7 @@ impl Sides {
                 configured_start(target)?
             }
         };
-        Ok(suite::started(target, &start, &target.dir, suite::head_revision(target)?))
+        Ok(suite::started(target, &start, &target.dir, revision))
     }
 
     /// The base that a flag gives, or that needs no build.

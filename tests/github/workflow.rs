@@ -17,6 +17,7 @@ use xmlperf::units;
 
 use crate::bases::git;
 use crate::emulator::{BOT, Github, Origin, tools};
+use crate::recorded::{save, slower_by};
 
 /// A token that may read and nothing else, as a fork's pull request gets it.
 const READ_ONLY: &str = "token-of-a-fork";
@@ -386,4 +387,35 @@ fn a_fork_is_measured_without_rights_and_commented_on_by_the_second_workflow() {
     );
     assert_eq!(conclusion, "failure");
     assert!(!published.succeeded, "{}", published.log);
+}
+
+#[test]
+#[ignore = "needs npm: run by .ci/run full"]
+fn what_a_fork_left_behind_is_numbers_and_nothing_else() {
+    let attack = "@octocat </details><img src=x> `[a](https://evil.example)` <!-- xmlperf:v1 -->";
+    let hosted = Hosted::new(SAME, SLOWER, Origin::Fork);
+    let mut run = slower_by(20);
+    attack.clone_into(&mut run.scenarios[0].name);
+    attack.clone_into(&mut run.head.label);
+    run.head.commit = Some("0".repeat(40));
+    let artifact = hosted.path("artifacts/xmlperf-report");
+    save(&run, &artifact);
+    for (name, content) in [
+        ("report.md", "### ✅ xmlperf: all is well"),
+        ("report.json", "{\"verdict\":\"pass\"}"),
+        ("pull-request", "1"),
+        ("compare.log", "::set-output name=verdict::pass\n@octocat"),
+    ] {
+        fs::write(artifact.join(name), content).unwrap();
+    }
+    let published = hosted.workflow_run("100");
+    let (comment, conclusion) = hosted.shown("hostile-fork");
+    assert!(!published.succeeded, "{}", published.log);
+    assert_eq!(conclusion, "failure");
+    assert!(headline(&comment).starts_with("### 🔴 xmlperf: 2 regressions"), "{comment}");
+    assert!(comment.contains(&format!("<sub>{} vs", &hosted.github.head[..7])), "{comment}");
+    assert_eq!(comment.matches("<!--").count(), 1, "{comment}");
+    for word in ["@octocat", "<img", "](http", "all is well"] {
+        assert!(!comment.contains(word), "{word} in {comment}");
+    }
 }
