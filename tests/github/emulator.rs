@@ -73,13 +73,9 @@ impl Server {
     }
 }
 
+/// Where `tests/github/install.sh` puts things.
 pub(crate) fn tools() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/github-tools")
-}
-
-/// Whether `tests/github/install.sh` has run here.
-pub(crate) fn is_installed() -> bool {
-    tools().join("slice.json").exists()
 }
 
 /// A repository with one open pull request, from `topic` to `main`.

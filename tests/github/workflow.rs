@@ -188,7 +188,7 @@ impl Hosted {
         let artifacts = format!("ARTIFACTS={}", self.path("artifacts").display());
         let output = Command::new(tools().join("venv/bin/act"))
             .arg(event)
-            .args(["-W", &format!(".github/workflows/{file}")])
+            .args(["-W", file])
             .args(["-P", "ubuntu-24.04=-self-hosted", "--no-cache-server", "--pull=false"])
             .args(["-e", self.path("event.json").to_str().unwrap()])
             .args(["--env", &format!("GITHUB_API_URL={}", self.front.uri())])
@@ -215,7 +215,7 @@ impl Hosted {
             Origin::Fork => READ_ONLY,
         };
         let event = self.github.event(self.origin);
-        self.act("xmlperf.yml", "pull_request", &event, token, run)
+        self.act(".github/workflows/xmlperf.yml", "pull_request", &event, token, run)
     }
 
     /// Runs the workflow that publishes for forks, after `run`.
@@ -228,7 +228,7 @@ impl Hosted {
             },
             "repository": { "full_name": "octo-org/octo-repo", "default_branch": "main" },
         });
-        self.act("xmlperf-forks.yml", "workflow_run", &event, BOT, "900")
+        self.act(".github/workflows/xmlperf-forks.yml", "workflow_run", &event, BOT, "900")
     }
 
     /// The one comment of ours and the conclusion of the one check. People can look at them below
@@ -324,6 +324,28 @@ fn a_regression_is_confirmed_on_a_second_runner_and_turns_red() {
     let seen = fs::read_to_string(hosted.path("environment")).unwrap();
     assert!(seen.contains("APP_PORT="), "{seen}");
     assert!(!seen.contains(BOT) && !seen.contains("TOKEN"), "{seen}");
+}
+
+#[test]
+#[ignore = "needs npm and measures: run by .ci/run full"]
+fn the_lines_in_the_readme_are_a_gate() {
+    let hosted = Hosted::new(SAME, SLOWER, Origin::Repository);
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let (_, rest) = readme.split_once("```yaml\n").unwrap();
+    let lines = rest.split_once("```").unwrap().0;
+    assert!(lines.lines().count() <= 10, "{lines}");
+    let file = hosted.path("readme.yml");
+    fs::write(&file, lines).unwrap();
+    let event = hosted.github.event(Origin::Repository);
+    let workflow = hosted.act(file.to_str().unwrap(), "pull_request", &event, BOT, "100");
+    assert!(!workflow.succeeded, "{}", workflow.log);
+    let (comment, conclusion) = hosted.shown("readme");
+    assert!(
+        headline(&comment).starts_with("### 🔴 xmlperf: 1 regression — `smoke` CPU"),
+        "{comment}"
+    );
+    assert_eq!(conclusion, "failure");
 }
 
 #[test]
