@@ -23,8 +23,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "runner",
         &[
-            "cancel", "load", "measure", "metric", "payload", "record", "scenario", "stats",
-            "target", "units",
+            "cancel", "load", "measure", "metric", "payload", "profile", "record", "scenario",
+            "stats", "target", "units",
         ],
     ),
     ("baseline", &["metric", "record", "units"]),
@@ -32,7 +32,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("calibration", &["compare", "metric", "stats", "units"]),
     ("report", &["compare", "metric", "record", "units"]),
     ("github", &[]),
-    ("profile", &["cancel", "target", "units"]),
+    ("profile", &["cancel", "record", "target", "units"]),
     ("interop", &["metric", "record", "scenario", "units"]),
 ];
 

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use xmlperf::cancel::Cancel;
+use xmlperf::compare::growth::{self, Change};
 use xmlperf::load::pacing::Stop;
 use xmlperf::load::{Client, Request, Settings, Success};
 use xmlperf::payload::{self, Kind, Spec};
-use xmlperf::profile::{self, Change, Drive, Plan, ProfileError, Session, Work};
+use xmlperf::profile::{Drive, Plan, ProfileError, Session, Work};
 use xmlperf::target::Command;
 
 const PAIRS: u64 = 100;
@@ -89,7 +90,7 @@ fn added_work_is_found_in_the_count_and_in_the_functions_that_do_it() {
     let counted = base.graph.total() as f64 / base.pairs as f64;
     assert!((counted / base.instructions[0] - 1.0).abs() < 1e-9);
     assert!(base.allocations[0] > 0.0 && base.allocations[0] < 100.0);
-    let changes = profile::changes(&base.profile().functions(), &head.profile().functions());
+    let changes = growth::changes(&base.profile().functions(), &head.profile().functions());
     let named = |change: &Change| {
         change.own() > 0.0
             && change.name.contains("::reference::")
@@ -125,9 +126,12 @@ fn heaptrack_and_callgrind_count_the_same_allocations() {
     let difference = figure("allocations per XML pair") - counted.allocations[0];
     assert!(difference.abs() < 0.01, "{:?} {:?}", tracked.figures, counted.allocations);
     let functions = tracked.functions();
-    let sum = functions.values().map(|(_, took)| took.own).sum::<f64>();
+    let sum = functions.iter().map(|function| function.own).sum::<f64>();
     assert!((sum - figure("allocations per XML pair")).abs() < 0.01, "{sum}");
-    assert!(functions.keys().any(|name| name.contains("src/reference/")), "{functions:?}");
+    assert!(
+        functions.iter().any(|function| function.name.contains("src/reference/")),
+        "{functions:?}"
+    );
     assert!(figure("bytes at the peak") > 10_000.0);
 }
 
@@ -136,7 +140,9 @@ fn massif_finds_who_holds_the_heap_at_its_largest() {
     let dir = tempfile::tempdir().unwrap();
     let profile = session(1).largest_heap(&api(""), dir.path()).unwrap();
     assert!((profile.figures[0].median() - profile.stacks.total() as f64).abs() < 1.0);
-    assert!(profile.functions().keys().any(|name| name.contains("xmlperf::reference")));
+    assert!(
+        profile.functions().iter().any(|function| function.name.contains("xmlperf::reference"))
+    );
 }
 
 /// Needs the permission to sample, which a container may not have; that is then said as such.
@@ -147,7 +153,12 @@ fn perf_samples_the_comparison_or_says_how_to_get_the_permission() {
     session.plan.requests = 500;
     match session.sample(&api(""), dir.path()) {
         Ok(profile) => {
-            assert!(profile.functions().keys().any(|name| name.contains("xmlperf::reference")));
+            assert!(
+                profile
+                    .functions()
+                    .iter()
+                    .any(|function| function.name.contains("xmlperf::reference"))
+            );
         }
         Err(error) => assert!(error.is_unavailable(), "{error}"),
     }
@@ -209,7 +220,7 @@ fn a_change_planted_in_one_function_is_named_first() {
     let head = Command { start: planted, ..api("") };
     let (base_dir, head_dir) = (dir.path().join("base"), dir.path().join("head"));
     let (base, head) = session(3).count_both((&api(""), &base_dir), (&head, &head_dir)).unwrap();
-    let changes = profile::changes(&base.profile().functions(), &head.profile().functions());
+    let changes = growth::changes(&base.profile().functions(), &head.profile().functions());
     assert!(changes[0].name.contains("reference::xml::Reader::"), "{:?}", &changes[..5]);
     assert!(changes[0].own() > 0.5 * (growth(&base, &head) * base.instructions[0]));
 }

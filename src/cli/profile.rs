@@ -12,9 +12,10 @@ use crate::cli::output;
 use crate::cli::sides::Sides;
 use crate::cli::suite::{Selection, note};
 use crate::cli::{Exit, interrupt};
-use crate::profile::flame::{self, Caption, Scaled};
-use crate::profile::{self, Change, Figure, Plan, Profile, ProfileError, Session, Took, Unit};
+use crate::compare::growth::{self, Change, Took};
+use crate::profile::{Figure, Plan, Profile, ProfileError, Session, Unit};
 use crate::record;
+use crate::report::flame::{self, Caption};
 use crate::runner::{Build, Sender, Source};
 use crate::scenario::Scenario;
 use crate::target::Command;
@@ -191,13 +192,10 @@ fn draw(
 ) -> anyhow::Result<Vec<PathBuf>> {
     let title = format!("{} under {}", scenario.name, tool.name());
     let caption = Caption { title: &title, count: head.unit.thousandth() };
-    let head = head.scaled();
+    let (folded, base) = (head.folded(), base.map(Profile::folded));
     let pictures = [
-        ("flame.svg", flame::svg(None, head, caption)),
-        (
-            "flame-difference.svg",
-            base.and_then(|base| flame::svg(Some(base.scaled()), head, caption)),
-        ),
+        ("flame.svg", flame::svg(None, &folded, caption)),
+        ("flame-difference.svg", base.and_then(|base| flame::svg(Some(&base), &folded, caption))),
     ];
     let mut paths = Vec::new();
     for (name, picture) in pictures {
@@ -236,11 +234,12 @@ impl Summary<'_> {
 
     fn functions(&self, out: &mut impl Write, width: usize) -> std::io::Result<()> {
         writeln!(out, "{:>10} {:>10}  function", "itself", "with calls")?;
-        let mut functions = self.head.functions().into_iter().collect::<Vec<_>>();
-        functions.sort_by(|(_, (_, a)), (_, (_, b))| b.own.total_cmp(&a.own));
-        for (name, (file, took)) in functions.iter().take(self.args.top) {
-            let (own, inclusive) = (number(took.own), number(took.inclusive));
-            writeln!(out, "{own:>10} {inclusive:>10}  {}", place(name, file, width, 23))?;
+        let mut functions = self.head.functions();
+        functions.sort_by(|a, b| b.own.total_cmp(&a.own));
+        for function in functions.iter().take(self.args.top) {
+            let (own, inclusive) = (number(function.own), number(function.inclusive));
+            let place = place(&function.name, &function.file, width, 23);
+            writeln!(out, "{own:>10} {inclusive:>10}  {place}")?;
         }
         Ok(())
     }
@@ -252,7 +251,7 @@ impl Summary<'_> {
         width: usize,
     ) -> std::io::Result<()> {
         writeln!(out, "{:>10} {:>10} {:>10}  {:8}  function", "base", "head", "change", "")?;
-        let changes = profile::changes(&base.functions(), &self.head.functions());
+        let changes = growth::changes(&base.functions(), &self.head.functions());
         for change in changes.iter().take(self.args.top) {
             let own = |side: Option<Took>| side.map_or("–".to_owned(), |took| number(took.own));
             let (base, head) = (own(change.base), own(change.head));
@@ -261,13 +260,6 @@ impl Summary<'_> {
             writeln!(out, "{base:>10} {head:>10} {difference:>10}  {fate:8}  {place}")?;
         }
         Ok(())
-    }
-}
-
-impl Profile {
-    /// Thousandths of the unit, as the pictures count in whole numbers.
-    fn scaled(&self) -> Scaled<'_> {
-        Scaled { stacks: &self.stacks, factor: 1_000.0 / self.divisor }
     }
 }
 

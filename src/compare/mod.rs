@@ -5,6 +5,7 @@
 
 pub mod confirmation;
 pub mod decision;
+pub mod growth;
 mod promises;
 mod values;
 

@@ -16,12 +16,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
 use std::thread;
 
+use crate::record::work::{self, Count};
 use crate::target::Command;
+use crate::units;
 
 use super::failure::ProfileError;
 use super::graph::{Graph, Malformed};
 use super::session::{self, Session, files};
-use super::{Figure, Profile, Unit, valgrind};
+use super::{Figure, Profile, Unit, program, valgrind};
 
 const TOOL: &str = "callgrind";
 
@@ -52,6 +54,9 @@ const ALLOCATORS: [&str; 18] = [
     "mi_realloc_aligned",
 ];
 
+/// Functions that take less than this part of the whole are not kept.
+const FUNCTIONS_PART: f64 = 100_000.0;
+
 /// What was counted on one version of a target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Work {
@@ -63,9 +68,30 @@ pub struct Work {
     pub graph: Graph,
     /// XML pairs behind the graph.
     pub pairs: u64,
+    /// What the program was compiled with and which C library it runs on.
+    pub toolchain: String,
 }
 
 impl Work {
+    /// Returns what is kept of it.
+    pub fn count(&self) -> Count {
+        let profile = self.profile();
+        let mut functions = profile.functions();
+        let least = self.graph.total() as f64 / profile.divisor / FUNCTIONS_PART;
+        functions.retain(|function| function.own >= least);
+        for function in &mut functions {
+            function.own = thousandths(function.own);
+            function.inclusive = thousandths(function.inclusive);
+        }
+        Count {
+            toolchain: self.toolchain.clone(),
+            instructions: self.instructions.iter().copied().map(thousandths).collect(),
+            allocations: self.allocations.iter().copied().map(thousandths).collect(),
+            functions,
+            stacks: work::pack(&profile.folded()),
+        }
+    }
+
     /// Returns what the functions took, in instructions per XML pair.
     pub fn profile(&self) -> Profile {
         Profile {
@@ -103,7 +129,9 @@ impl Session<'_> {
         let pairs = self.pairs();
         let per_pair = |count: u64| count as f64 / pairs as f64;
         let (instructions, allocations) = (Vec::new(), Vec::new());
-        let mut work = Work { instructions, allocations, graph: Graph::default(), pairs: 0 };
+        let toolchain = program::toolchain(command);
+        let mut work =
+            Work { instructions, allocations, graph: Graph::default(), pairs: 0, toolchain };
         for launch in 1..=self.plan.launches {
             let dir = session::folder(&dir.join(format!("launch-{launch}")))?;
             let graph = self.count_once(command, &dir).map_err(valgrind::explained)?;
@@ -144,6 +172,12 @@ impl Session<'_> {
         }
         Ok(())
     }
+}
+
+/// Returns a number without the digits that mean nothing, so that it is short as text and the same
+/// when it is read again.
+fn thousandths(value: f64) -> f64 {
+    units::whole(value * 1_000.0).map_or(value, |whole| units::exact(whole) / 1_000.0)
 }
 
 fn wrapped(command: &Command, dir: &Path) -> Command {

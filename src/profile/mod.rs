@@ -5,9 +5,7 @@
 //! architecture, whatever else it does, and see neither waiting nor cache misses.
 
 mod callgrind;
-mod difference;
 mod failure;
-pub mod flame;
 mod graph;
 mod heaptrack;
 mod massif;
@@ -21,8 +19,10 @@ mod valgrind;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::record::work::{Folded, Function};
+use crate::units;
+
 pub use callgrind::Work;
-pub use difference::{Change, Functions, Took, changes};
 pub use failure::ProfileError;
 pub use graph::{Graph, Malformed};
 pub use session::{Drive, Plan, Session};
@@ -67,15 +67,28 @@ pub enum Unit {
 }
 
 impl Profile {
-    /// Returns what each function took, in the unit of the profile.
-    pub fn functions(&self) -> Functions {
-        let took = |(name, cost): (Arc<str>, Cost)| {
-            let file = self.files.get(&name).cloned().unwrap_or_default();
-            let (own, inclusive) = (cost.own as f64, cost.inclusive as f64);
-            let took = Took { own: own / self.divisor, inclusive: inclusive / self.divisor };
-            (name.to_string(), (file, took))
+    /// Returns what each function took, in the unit of the profile, by name.
+    pub fn functions(&self) -> Vec<Function> {
+        let function = |(name, cost): (Arc<str>, Cost)| Function {
+            file: self.files.get(&name).cloned().unwrap_or_default(),
+            name: name.to_string(),
+            own: cost.own as f64 / self.divisor,
+            inclusive: cost.inclusive as f64 / self.divisor,
         };
-        self.stacks.functions().into_iter().map(took).collect()
+        self.stacks.functions().into_iter().map(function).collect()
+    }
+
+    /// Returns the call stacks in whole thousandths of the unit.
+    pub fn folded(&self) -> Folded {
+        let mut folded = Folded::new();
+        for (stack, cost) in self.stacks.iter() {
+            // A semicolon ends a frame, and may be in a name: `[u8; 4]`.
+            let names = stack.iter().map(|name| name.replace(';', ","));
+            let name = names.collect::<Vec<_>>().join(";");
+            let thousandths = (cost as f64 * 1_000.0 / self.divisor).round();
+            *folded.entry(name).or_default() += units::whole(thousandths).unwrap_or(0);
+        }
+        folded
     }
 }
 

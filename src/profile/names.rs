@@ -25,34 +25,6 @@ pub(super) fn readable(symbol: &str, object: &str) -> String {
     name.unwrap_or_else(|| plain.to_owned())
 }
 
-/// Returns the name without its type arguments, `Vec<u8>::push` as `Vec::push`: the same function
-/// after one of its types was renamed. The type that `<T as Trait>` starts with stays.
-pub(super) fn without_generics(name: &str) -> String {
-    let mut plain = String::with_capacity(name.len());
-    // For each open bracket, whether it opens a list of arguments.
-    let mut open = Vec::new();
-    let mut last = ' ';
-    for c in name.chars() {
-        match c {
-            '<' => open.push(last.is_alphanumeric() || last == '_' || last == ':'),
-            '>' if last != '-' => {
-                if open.pop() == Some(false) && !open.contains(&true) {
-                    plain.push('>');
-                }
-                last = c;
-                continue;
-            }
-            _ => {}
-        }
-        if !open.contains(&true) {
-            plain.push(c);
-        }
-        last = c;
-    }
-    // What is left of a turbofish.
-    plain.replace("::::", "::").trim_end_matches("::").to_owned()
-}
-
 /// `memcpy@@GLIBC_2.14` to `memcpy`.
 fn without_version(symbol: &str) -> &str {
     symbol.split('@').next().unwrap_or(symbol)
@@ -104,24 +76,6 @@ mod tests {
             ("(below main)", "(below main)"),
         ] {
             assert_eq!(readable(symbol, "/usr/lib/libc.so.6"), name, "{symbol}");
-        }
-    }
-
-    #[test]
-    fn type_arguments_go_and_the_implementing_type_stays() {
-        for (name, plain) in [
-            ("alloc::vec::Vec<u8>::push", "alloc::vec::Vec::push"),
-            ("mycrate::foo::<u8>", "mycrate::foo"),
-            ("mycrate::foo::<a::B<c::D>>::bar", "mycrate::foo::bar"),
-            (
-                "<alloc::vec::Vec<T> as core::fmt::Debug>::fmt",
-                "<alloc::vec::Vec as core::fmt::Debug>::fmt",
-            ),
-            ("<fn(u8) -> u16 as a::B<c>>::d", "<fn(u8) -> u16 as a::B>::d"),
-            ("std::vector<int, std::allocator<int> >::size()", "std::vector::size()"),
-            ("main", "main"),
-        ] {
-            assert_eq!(without_generics(name), plain);
         }
     }
 }

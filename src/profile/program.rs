@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command as Process, Stdio};
 
 use crate::target::Command;
 
@@ -53,13 +53,35 @@ fn obstacle_of(path: &Path, depth: usize) -> Option<String> {
     {
         return obstacle_of(&interpreter, depth + 1);
     }
-    let go = has_section(&mut file, &start, b".go.buildinfo").unwrap_or(false);
+    let go = section(&mut file, &start, b".go.buildinfo").is_ok_and(|found| found.is_some());
     go.then(|| "it is written in Go, whose stacks valgrind does not follow".to_owned())
+}
+
+/// Returns what the program says it was compiled with, and the C library that it will run on. Empty
+/// where it is a script, or says nothing.
+pub(super) fn toolchain(command: &Command) -> String {
+    let program = shlex::split(&command.start).and_then(|words| find(command, words.first()?));
+    let compilers = program.and_then(|path| compilers(&path)).unwrap_or_default();
+    let library = Process::new("getconf").arg("GNU_LIBC_VERSION").output().ok();
+    let library = library.and_then(|output| String::from_utf8(output.stdout).ok());
+    let library = library.map(|library| library.trim().to_owned());
+    let known = compilers.into_iter().chain(library).filter(|part| !part.is_empty());
+    known.collect::<Vec<_>>().join(", ")
+}
+
+/// Compilers leave their names in a section for comments.
+fn compilers(path: &Path) -> Option<Vec<String>> {
+    let mut file = File::open(path).ok()?;
+    let mut start = [0; 64];
+    file.read_exact(&mut start).ok()?;
+    let comments = section(&mut file, &start, b".comment").ok()??;
+    let comments = comments.split(|&byte| byte == 0).map(String::from_utf8_lossy);
+    Some(comments.map(|comment| comment.trim().to_owned()).collect())
 }
 
 /// Returns the file that a shell would run: the search path is the one that the target will have.
 fn find(command: &Command, program: &str) -> Option<PathBuf> {
-    let output = std::process::Command::new("/bin/sh")
+    let output = Process::new("/bin/sh")
         .args(["-c", "command -v -- \"$1\"", "sh", program])
         .current_dir(&command.dir)
         .envs(command.env.iter().map(|(name, value)| (name, value)))
@@ -83,30 +105,57 @@ fn interpreter(start: &[u8]) -> Option<PathBuf> {
     Some(PathBuf::from(name))
 }
 
-/// Looks for the name among the sections of a 64-bit little-endian ELF file.
-fn has_section(file: &mut (impl Read + Seek), header: &[u8; 64], name: &[u8]) -> io::Result<bool> {
-    const NAMES_BYTES_MAX: u64 = 1 << 20;
+/// Returns the content of the section of that name of a 64-bit little-endian ELF file, if the file
+/// is one and has it.
+fn section(
+    file: &mut (impl Read + Seek),
+    header: &[u8; 64],
+    name: &[u8],
+) -> io::Result<Option<Vec<u8>>> {
     if !header.starts_with(b"\x7fELF\x02\x01") {
-        return Ok(false);
+        return Ok(None);
     }
-    let short = |bytes: &[u8], at: usize| u64::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
-    let long = |bytes: &[u8], at: usize| {
-        let bytes = bytes[at..at + 8].try_into().expect("a range of eight");
-        u64::from_le_bytes(bytes)
+    // Offset of the section headers, their size, their number, and which describes the names.
+    let (table, size) = (long(header, 40), short(header, 58));
+    let (count, names) = (short(header, 60), short(header, 62));
+    let mut entry = |number: u64| {
+        let place = size.checked_mul(number).and_then(|offset| table.checked_add(offset));
+        let mut entry = [0; 64];
+        file.seek(SeekFrom::Start(place.ok_or(io::ErrorKind::InvalidData)?))?;
+        file.read_exact(&mut entry)?;
+        io::Result::Ok(entry)
     };
-    // Offset of the section headers, their size, and which of them describes the names.
-    let (table, size, names) = (long(header, 40), short(header, 58), short(header, 62));
-    let Some(entry) = size.checked_mul(names).and_then(|offset| table.checked_add(offset)) else {
-        return Ok(false);
-    };
-    let mut section = [0; 64];
-    file.seek(SeekFrom::Start(entry))?;
-    file.read_exact(&mut section)?;
-    let (offset, length) = (long(&section, 24), long(&section, 32));
-    file.seek(SeekFrom::Start(offset))?;
+    let (names, entries) = (entry(names)?, (0..count).map(&mut entry).collect::<Vec<_>>());
+    let names = content(file, &names)?;
+    for entry in entries {
+        let entry = entry?;
+        let at = usize::try_from(word(&entry, 0)).ok().and_then(|at| names.get(at..));
+        if at.is_some_and(|at| at.strip_prefix(name).is_some_and(|rest| rest.first() == Some(&0))) {
+            return content(file, &entry).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// Reads what a section header points to.
+fn content(file: &mut (impl Read + Seek), entry: &[u8; 64]) -> io::Result<Vec<u8>> {
+    const BYTES_MAX: u64 = 1 << 20;
+    file.seek(SeekFrom::Start(long(entry, 24)))?;
     let mut bytes = Vec::new();
-    file.take(length.min(NAMES_BYTES_MAX)).read_to_end(&mut bytes)?;
-    Ok(bytes.split(|&byte| byte == 0).any(|section| section == name))
+    file.take(long(entry, 32).min(BYTES_MAX)).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn short(bytes: &[u8; 64], at: usize) -> u64 {
+    u16::from_le_bytes([bytes[at], bytes[at + 1]]).into()
+}
+
+fn word(bytes: &[u8; 64], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("a range of four"))
+}
+
+fn long(bytes: &[u8; 64], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("a range of eight"))
 }
 
 #[cfg(test)]
@@ -136,15 +185,29 @@ mod tests {
         })
     }
 
-    /// A file with a header, a section header for the names, and the names.
-    fn elf(sections: &[u8]) -> Vec<u8> {
-        let mut file = vec![0; 128];
+    /// A file with a header, a header for the names, one for each section, the names, and what is in
+    /// the sections.
+    fn elf(sections: &[(&str, &str)]) -> Vec<u8> {
+        let mut names = b"\0.shstrtab\0".to_vec();
+        let count = u8::try_from(sections.len() + 1).unwrap();
+        let mut file = vec![0; 64 * usize::from(count)];
         file[..6].copy_from_slice(b"\x7fELF\x02\x01");
-        file[40] = 64; // section headers
-        file[58] = 64; // their size
-        file[64 + 24] = 128; // names
-        file[64 + 32] = u8::try_from(sections.len()).unwrap();
-        file.extend_from_slice(sections);
+        // Section headers begin after the header, as large as that one, the names' first.
+        (file[40], file[58], file[60], file[62]) = (64, 64, count, 0);
+        file.resize(64 * (usize::from(count) + 1), 0);
+        let place = |file: &mut Vec<u8>, number: usize, name: usize, content: &[u8]| {
+            let (at, offset) = (64 + 64 * number, file.len());
+            file[at] = u8::try_from(name).unwrap();
+            file[at + 24..at + 26].copy_from_slice(&u16::try_from(offset).unwrap().to_le_bytes());
+            file[at + 32] = u8::try_from(content.len()).unwrap();
+            file.extend_from_slice(content);
+        };
+        for (number, (name, content)) in sections.iter().enumerate() {
+            place(&mut file, number + 1, names.len(), content.as_bytes());
+            names.extend_from_slice(name.as_bytes());
+            names.push(0);
+        }
+        place(&mut file, 0, 1, &names);
         file
     }
 
@@ -159,8 +222,12 @@ mod tests {
                 Some("Node.js"),
             ),
             ("docker", b"".to_vec(), Some("`docker` runs it in a container")),
-            ("api", elf(b"\0.text\0.go.buildinfo\0"), Some("it is written in Go")),
-            ("api", elf(b"\0.text\0.data\0"), None),
+            (
+                "api",
+                elf(&[(".text", "x"), (".go.buildinfo", "go1.22")]),
+                Some("it is written in Go"),
+            ),
+            ("api", elf(&[(".text", "x"), (".data", "y")]), None),
             (
                 "api",
                 b"#!/bin/sh\nexec ./server --port $1 --and --many --other --options".to_vec(),
@@ -183,6 +250,18 @@ mod tests {
     fn a_broken_file_has_no_sections() {
         let mut header = [0xff; 64];
         header[..6].copy_from_slice(b"\x7fELF\x02\x01");
-        assert!(!has_section(&mut Cursor::new(header), &header, b"x").unwrap_or(false));
+        assert!(section(&mut Cursor::new(header), &header, b"x").is_err());
+    }
+
+    #[test]
+    fn a_program_says_what_it_was_compiled_with() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let comment = "GCC: (Debian 12.2.0) 12.2.0\0rustc version 1.95.0\0";
+        fs::write(file.path(), elf(&[(".text", "x"), (".comment", comment)])).unwrap();
+        let said = compilers(file.path()).unwrap().join("|");
+        assert_eq!(said, "GCC: (Debian 12.2.0) 12.2.0|rustc version 1.95.0|");
+        let own = std::env::current_exe().unwrap();
+        let own = compilers(&own).unwrap().join("|");
+        assert!(own.contains("rustc version 1."), "{own}");
     }
 }

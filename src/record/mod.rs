@@ -4,6 +4,7 @@
 //! who wrote it, needs only the numbers. Times are nanoseconds, sizes bytes.
 
 pub mod histogram;
+pub mod work;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,6 +19,7 @@ use thiserror::Error;
 use crate::metric::Metric;
 use crate::metric::gate::{Gate, Policy, Rule, Stopping};
 use crate::metric::limit::Limit;
+use crate::record::work::Work;
 use crate::units;
 use crate::units::Ratio;
 
@@ -172,6 +174,9 @@ pub struct ScenarioRun {
     pub limits: BTreeMap<String, String>,
     /// What the launches yielded.
     pub trials: Trials,
+    /// What was counted under callgrind, if that was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<Work>,
 }
 
 /// The launches of a scenario, in the order in which they were made.

@@ -65,6 +65,7 @@ pub(crate) fn paired(launch_pairs: usize, base: Level, head: Level) -> Run {
             ("throughput".to_owned(), ">= 333 pairs/s".to_owned()),
         ]),
         trials: Trials::Paired((0..launch_pairs).map(pair).collect()),
+        work: None,
     };
     let revision = |label: &str, commit: &str| Revision {
         label: label.to_owned(),

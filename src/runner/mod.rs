@@ -324,6 +324,7 @@ fn blank(plan: &Plan<'_>, prepared: &[Prepared]) -> Run {
                 .map(|limit| (limit.quantity.key().to_owned(), limit.to_string()))
                 .collect(),
             trials: if paired { Trials::Paired(Vec::new()) } else { Trials::Single(Vec::new()) },
+            work: None,
         }
     };
     let last_look = sampling.looks.last().copied().expect("a suite has looks");

@@ -23,6 +23,7 @@ pub(crate) fn slower_by(percent: u64) -> Run {
         pairs_per_request: 100,
         limits: BTreeMap::from([("throughput".to_owned(), ">= 333 pairs/s".to_owned())]),
         trials: Trials::Paired((0..14).map(pair).collect()),
+        work: None,
     };
     let revision = |label: &str| Revision {
         label: label.to_owned(),

@@ -1,0 +1,130 @@
+//! What was counted of a scenario, launch by launch and function by function.
+//!
+//! Times are of one machine and one moment; a count is of the program. So it is kept whole, with who
+//! counted and what compiled the program, and a run that nobody can repeat any more still says in
+//! which function the next one differs.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
+use serde::{Deserialize, Serialize};
+
+/// What became of the work lane in a scenario.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Work {
+    /// It was counted.
+    Counted(Box<Counted>),
+    /// It could not be.
+    Unavailable {
+        /// Why not, and what would help.
+        reason: String,
+        /// Whether somebody asked for it, so that a run without it is not whole.
+        asked: bool,
+    },
+}
+
+/// The counts of a scenario.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counted {
+    /// Name and version of what counted.
+    pub counter: String,
+    /// XML pairs in a request of this lane, which may be fewer than in one that is timed.
+    pub pairs_per_request: u64,
+    /// Requests that were counted in every launch.
+    pub requests: u64,
+    /// What is compared against, if two builds were counted.
+    pub base: Option<Count>,
+    /// What is judged.
+    pub head: Count,
+}
+
+/// What was counted of one build.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Count {
+    /// What the program was compiled with and which C library it runs on; empty if it does not say.
+    pub toolchain: String,
+    /// Instructions per XML pair, one value a launch.
+    pub instructions: Vec<f64>,
+    /// Calls to `malloc` and its like per XML pair, one value a launch.
+    pub allocations: Vec<f64>,
+    /// What the functions took, over all launches, without the smallest.
+    pub functions: Vec<Function>,
+    /// Call stacks with their instructions per thousand XML pairs, as [`pack`] packs them.
+    pub stacks: String,
+}
+
+/// What a function took, in the unit of its profile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Function {
+    /// Its name, as a person would write it.
+    pub name: String,
+    /// Source file; empty if the program does not say.
+    pub file: String,
+    /// In the function itself, with what was inlined into it.
+    pub own: f64,
+    /// With all that it called.
+    pub inclusive: f64,
+}
+
+/// Call stacks, outermost function first, joined by semicolons, with what each cost.
+pub type Folded = BTreeMap<String, u64>;
+
+/// The largest text of stacks that is unpacked, in bytes.
+const UNPACKED_BYTES_MAX: u64 = 64 << 20;
+
+/// Returns stacks as one line of text: a line `STACK COST` each, deflated, in base64.
+pub fn pack(stacks: &Folded) -> String {
+    let mut deflated = DeflateEncoder::new(Vec::new(), Compression::default());
+    for (stack, cost) in stacks {
+        writeln!(deflated, "{stack} {cost}").expect("writing to memory does not fail");
+    }
+    STANDARD.encode(deflated.finish().expect("writing to memory does not fail"))
+}
+
+/// Reads packed stacks. Returns what is wrong with the text, if it is none.
+pub fn unpack(text: &str) -> Result<Folded, String> {
+    let bytes = STANDARD.decode(text).map_err(|error| format!("stacks are not base64: {error}"))?;
+    let mut lines = String::new();
+    DeflateDecoder::new(bytes.as_slice())
+        .take(UNPACKED_BYTES_MAX)
+        .read_to_string(&mut lines)
+        .map_err(|error| format!("stacks are not deflated text: {error}"))?;
+    let line = |line: &str| {
+        let (stack, cost) = line.rsplit_once(' ')?;
+        Some((stack.to_owned(), cost.parse().ok()?))
+    };
+    let wrong = |text| format!("`{text}` is not a stack with its cost");
+    lines.lines().map(|text| line(text).ok_or_else(|| wrong(text))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn stacks_survive_the_record(
+            stacks in prop::collection::btree_map("[a-z:<>, ]{1,9}(;[a-z]{1,9}){0,4}", any::<u64>(), 0..40)
+        ) {
+            prop_assert_eq!(unpack(&pack(&stacks)).unwrap(), stacks);
+        }
+    }
+
+    #[test]
+    fn what_is_no_packed_text_is_said_to_be_none() {
+        for (text, expected) in [("*", "base64"), ("AAAA", "deflated")] {
+            assert!(unpack(text).unwrap_err().contains(expected));
+        }
+    }
+}
