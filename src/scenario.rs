@@ -20,8 +20,56 @@ pub struct Suite {
     pub gate: Gate,
     /// How much is measured.
     pub sampling: Sampling,
+    /// Which evidence is gathered.
+    pub lanes: Lanes,
+    /// How instructions are counted.
+    pub counting: Counting,
     /// Digest of everything that shapes the numbers.
     pub digest: String,
+}
+
+/// Which evidence is gathered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lanes {
+    /// Instructions and allocations per XML pair, counted under callgrind.
+    pub work: Lane,
+    /// Launches that are timed.
+    pub time: Lane,
+}
+
+/// Whether a lane is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// It is left out.
+    Off,
+    /// It is run where the machine and the target allow it.
+    IfPossible,
+    /// It is run, and a run without it is not whole.
+    Asked,
+}
+
+/// How instructions are counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counting {
+    /// Variables added to the target's environment, such as one that makes it use one worker: in
+    /// which order several share the work is chance.
+    pub env: Vec<(String, String)>,
+    /// Launches of each side, each of which gives one value.
+    pub launches: usize,
+    /// XML pairs in a launch, about.
+    pub pairs: u64,
+}
+
+impl Default for Lanes {
+    fn default() -> Self {
+        Self { work: Lane::IfPossible, time: Lane::Asked }
+    }
+}
+
+impl Default for Counting {
+    fn default() -> Self {
+        Self { env: Vec::new(), launches: 5, pairs: 2_000 }
+    }
 }
 
 /// How the API is built, started and recognised as ready.
@@ -136,6 +184,14 @@ impl Default for Sampling {
             slice_requests: 10,
             bodies: 16,
         }
+    }
+}
+
+impl Scenario {
+    /// Returns the name as that of a folder, whatever is in it.
+    pub fn folder(&self) -> String {
+        let plain = |c: char| if c.is_alphanumeric() || c == '_' { c } else { '-' };
+        self.name.chars().map(plain).collect()
     }
 }
 

@@ -23,6 +23,7 @@ impl Checkout {
         let checkout = Self { folder };
         let config = format!(
             "[target]\nstart = \"{}\"\nport-env = \"APP_PORT\"\nready-timeout = \"3 s\"\n\
+             [work]\nlane = \"off\"\n\
              [sampling]\nwarm-up = \"20 ms\"\nload = \"60 ms\"\n{sampling}\n\
              [[scenario]]\nname = \"tiny\"\npairs = 10\n",
             checkout.start("")

@@ -15,7 +15,7 @@ fn run(folder: &Path, config: &str) -> (Option<i32>, String) {
                     [[scenario]]\nname = \"own\"\npairs = 50\n";
     fs::write(folder.join("xmlperf.toml"), format!("{config}\n{sampling}")).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_xmlperf"))
-        .args(["run", "--plain"])
+        .args(["run", "--plain", "--lane", "time"])
         .current_dir(folder)
         .stdin(Stdio::null())
         .output()

@@ -70,7 +70,7 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     if !others.is_empty() {
         note(&format!("profiling `{}`; choose another by `--scenario`", scenario.name))?;
     }
-    let folder = args.selection.out.join("profile").join(&scenario.name).join(args.tool.name());
+    let folder = args.selection.out.join("profile").join(scenario.folder()).join(args.tool.name());
     if folder.exists() {
         let failed = || format!("failed to remove the last profile `{}`", folder.display());
         fs::remove_dir_all(&folder).with_context(failed)?;

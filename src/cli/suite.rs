@@ -16,7 +16,7 @@ use crate::config::{self, Choice};
 use crate::payload::Semantics;
 use crate::record::Revision;
 use crate::runner::{Build, Source};
-use crate::scenario::{Origin, Suite, Target};
+use crate::scenario::{Lane, Lanes, Origin, Suite, Target};
 use crate::target;
 
 /// Flags that choose what is measured.
@@ -28,6 +28,9 @@ pub(super) struct Selection {
     /// Scenario to run, from the configuration or shipped (smoke, nominal); may be repeated
     #[arg(long = "scenario", value_name = "NAME")]
     scenarios: Vec<String>,
+    /// Evidence to gather, and nothing else; may be repeated [default: time, and work where it can be]
+    #[arg(long = "lane", value_enum, value_name = "LANE", value_delimiter = ',')]
+    lanes: Vec<LaneName>,
     /// Seed of the payloads, instead of the configuration's
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -45,9 +48,27 @@ pub(super) struct Selection {
     no_build: bool,
 }
 
+/// A lane of evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum LaneName {
+    /// Instructions and allocations per XML pair, counted under callgrind
+    Work,
+    /// Latency, CPU time and memory of launches side by side
+    Time,
+}
+
 impl Selection {
     /// Reads the configuration that is in force.
     pub(super) fn suite(&self) -> anyhow::Result<Suite> {
+        let mut suite = self.configured()?;
+        if !self.lanes.is_empty() {
+            let lane = |name| if self.lanes.contains(&name) { Lane::Asked } else { Lane::Off };
+            suite.lanes = Lanes { work: lane(LaneName::Work), time: lane(LaneName::Time) };
+        }
+        Ok(suite)
+    }
+
+    fn configured(&self) -> anyhow::Result<Suite> {
         let choice = Choice { scenarios: self.scenarios.clone(), seed: self.seed };
         let here = env::current_dir().context("failed to find the current folder")?;
         let path = self.config.clone().or_else(|| config::find(&here));

@@ -89,6 +89,9 @@ impl Watcher for Watch {
     fn progress(&mut self, progress: Progress<'_>) {
         match progress {
             Progress::Preparing { scenario } => self.say(&format!("preparing `{scenario}`")),
+            Progress::Counting { scenario } => {
+                self.say(&format!("counting the instructions of `{scenario}`"));
+            }
             Progress::Launching { launch, of } => {
                 if let Some(bar) = &self.bar {
                     bar.set_length(of as u64);

@@ -8,9 +8,11 @@ pub mod decision;
 pub mod growth;
 mod promises;
 mod values;
+mod work;
 
 use thiserror::Error;
 
+use crate::compare::decision::counts::{self, Counts};
 use crate::compare::decision::{Design, Hypothesis, Judgement, Protocol, Verdict};
 use crate::compare::values::{Launch, Missing, Pair};
 use crate::metric::gate::{Gate, Policy, Rule, Stopping};
@@ -33,6 +35,8 @@ pub struct Comparison {
     pub rows: Vec<Row>,
     /// Every limit of every scenario.
     pub promises: Vec<Promise>,
+    /// What could not be measured and is not held against the change; in words.
+    pub notes: Vec<String>,
     /// How the numbers came about.
     pub method: Method,
     /// What follows.
@@ -62,6 +66,8 @@ pub struct Method {
     pub scenarios: Vec<String>,
     /// Version of the program that measured.
     pub tool: String,
+    /// Launches of each side in which instructions were counted, and what counted them.
+    pub counted: Option<(usize, String)>,
 }
 
 /// One metric of one scenario.
@@ -136,16 +142,14 @@ impl Comparison {
     pub fn of(run: &Run) -> Result<Self, CompareError> {
         let gate = run.gate.gate().map_err(CompareError::Nonsense)?;
         let mut rows = Vec::new();
-        let mut differences = Vec::new();
+        let mut evidence = Vec::new();
         let mut promises = Vec::new();
         for scenario in &run.scenarios {
-            rows_of(scenario, &gate, &mut rows, &mut differences)
-                .map_err(CompareError::Nonsense)?;
+            rows_of(scenario, &gate, &mut rows, &mut evidence).map_err(CompareError::Nonsense)?;
             promises.extend(promises::of(scenario).map_err(CompareError::Nonsense)?);
         }
         let launches = run.scenarios.iter().map(ScenarioRun::launches).min().unwrap_or(0);
-        let family =
-            if run.base.is_some() { judge(run, &gate, &mut rows, differences)? } else { 0 };
+        let family = if run.base.is_some() { judge(run, &gate, &mut rows, evidence)? } else { 0 };
         let outcome = outcome(run, launches, &rows, &promises);
         Ok(Self {
             base: run.base.clone(),
@@ -153,6 +157,7 @@ impl Comparison {
             machine: run.machine.clone(),
             rows,
             promises,
+            notes: work::notes(run),
             method: Method {
                 launches,
                 launches_asked: run.launches_asked,
@@ -164,14 +169,16 @@ impl Comparison {
                 seed: run.seed,
                 scenarios: run.scenarios.iter().map(|scenario| scenario.name.clone()).collect(),
                 tool: run.tool.clone(),
+                counted: work::counted(run),
             },
             outcome,
         })
     }
 
-    /// Returns whether every metric that decides has been decided, so that no launch is needed.
+    /// Returns whether every metric that a further launch could decide has been decided.
     pub fn is_decided(&self) -> bool {
-        self.rows.iter().all(|row| row.verdict() != Some(Verdict::Inconclusive))
+        let mut timed = self.rows.iter().filter(|row| !row.metric.is_counted());
+        timed.all(|row| row.verdict() != Some(Verdict::Inconclusive))
     }
 
     /// Returns, for each metric that decides, the change that a comparison like this one would show
@@ -242,15 +249,27 @@ impl Row {
 }
 
 /// Metrics that need a lane of their own. They have no row where that lane was not run.
-const OTHER_LANES: [Metric; 3] = [Metric::Work, Metric::Leak, Metric::Allocations];
+const OTHER_LANES: [Metric; 1] = [Metric::Leak];
 
-/// Adds the scenario's rows, and beside each the differences of its launch pairs, if it has them.
+/// What a row's judgement rests on.
+#[derive(Debug, Clone)]
+enum Evidence {
+    /// Nothing, or nothing to compare with.
+    None,
+    /// The differences of its launch pairs.
+    LaunchPairs(Vec<f64>),
+    /// What was counted on both sides.
+    Counts(Counts),
+}
+
+/// Adds the scenario's rows, and beside each what it rests on.
 fn rows_of(
     scenario: &ScenarioRun,
     gate: &Gate,
     rows: &mut Vec<Row>,
-    differences: &mut Vec<Vec<f64>>,
+    evidence: &mut Vec<Evidence>,
 ) -> Result<(), String> {
+    work::rows(scenario, gate, rows, evidence)?;
     let pairs: Vec<Pair<'_>> = match &scenario.trials {
         Trials::Paired(pairs) => pairs.iter().map(Pair::new).collect::<Result<_, _>>()?,
         Trials::Single(_) => Vec::new(),
@@ -263,15 +282,17 @@ fn rows_of(
     let head: Vec<&Launch<'_>> = pairs.iter().map(|pair| &pair.head).chain(&singles).collect();
     for metric in Metric::ALL {
         let rule = gate.rule(metric);
-        if rule.policy == Policy::Off || OTHER_LANES.contains(&metric) {
+        let other_lane = metric.is_counted() || OTHER_LANES.contains(&metric);
+        if rule.policy == Policy::Off || other_lane || scenario.launches() == 0 {
             continue;
         }
         let found: Result<Vec<f64>, Missing> =
             pairs.iter().map(|pair| pair.difference(metric)).collect();
-        let (finding, numbers) = match found {
-            _ if !singles.is_empty() => (Finding::Alone, Vec::new()),
-            Ok(numbers) => (Finding::Alone, numbers),
-            Err(missing) => (Finding::Missing(missing.reason()), Vec::new()),
+        let (finding, rests_on) = match found {
+            _ if !singles.is_empty() => (Finding::Alone, Evidence::None),
+            Ok(numbers) if numbers.is_empty() => (Finding::Alone, Evidence::None),
+            Ok(numbers) => (Finding::Alone, Evidence::LaunchPairs(numbers)),
+            Err(missing) => (Finding::Missing(missing.reason()), Evidence::None),
         };
         rows.push(Row {
             scenario: scenario.name.clone(),
@@ -281,7 +302,7 @@ fn rows_of(
             head: values::overall(&head, metric),
             finding,
         });
-        differences.push(numbers);
+        evidence.push(rests_on);
     }
     Ok(())
 }
@@ -295,32 +316,59 @@ fn judge(
     run: &Run,
     gate: &Gate,
     rows: &mut [Row],
-    differences: Vec<Vec<f64>>,
+    evidence: Vec<Evidence>,
 ) -> Result<usize, CompareError> {
-    let protocol = Protocol::new(gate.stopping, gate.alpha, &run.looks)?;
-    let measured = rows.iter_mut().zip(differences).filter(|(_, numbers)| !numbers.is_empty());
-    let (mut gating, mut reported) = (Vec::new(), Vec::new());
-    for (row, numbers) in measured {
-        match row.rule.policy {
-            Policy::Gate => gating.push((row, numbers)),
-            Policy::Report | Policy::Off => reported.push((row, numbers)),
+    let (mut timed, mut counted) = (Vec::new(), Vec::new());
+    for (row, evidence) in rows.iter_mut().zip(evidence) {
+        match evidence {
+            Evidence::LaunchPairs(differences) => timed.push((row, differences)),
+            Evidence::Counts(counts) => counted.push((row, counts)),
+            Evidence::None => {}
         }
     }
+    // A lane that decides nothing leaves its share to the other.
+    let lanes = (decides(&timed), decides(&counted));
+    let counted_alpha = if lanes.0 { gate.alpha * counts::SHARE } else { gate.alpha };
+    let timed_alpha = if lanes.1 { gate.alpha * (1.0 - counts::SHARE) } else { gate.alpha };
+    let mut family = judge_each(counted, |hypotheses, counted| {
+        counts::judge(counted_alpha, hypotheses, counted)
+    });
+    if !timed.is_empty() {
+        let protocol = Protocol::new(gate.stopping, timed_alpha, &run.looks)?;
+        family += judge_each(timed, |hypotheses, differences| {
+            protocol.judge(hypotheses, differences, run.seed)
+        });
+    }
+    Ok(family)
+}
+
+fn decides<T>(rows: &[(&mut Row, T)]) -> bool {
+    rows.iter().any(|(row, _)| row.rule.policy == Policy::Gate)
+}
+
+/// Judges the rows of a lane, and returns how many decide.
+fn judge_each<T>(
+    rows: Vec<(&mut Row, T)>,
+    judge: impl Fn(&[Hypothesis], &[T]) -> Vec<Judgement>,
+) -> usize {
+    let (gating, reported): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|(row, _)| row.rule.policy == Policy::Gate);
     let family = gating.len();
-    let hypotheses: Vec<_> = gating.iter().map(|(row, _)| hypothesis(row.rule)).collect();
-    let (gating, numbers): (Vec<_>, Vec<_>) = gating.into_iter().unzip();
-    let judgements = protocol.judge(&hypotheses, &numbers, run.seed);
-    for (row, judgement) in gating.into_iter().zip(judgements) {
-        row.finding = Finding::Judged(judgement);
+    if family > 0 {
+        let (gating, evidence): (Vec<_>, Vec<_>) = gating.into_iter().unzip();
+        let hypotheses: Vec<_> = gating.iter().map(|row| hypothesis(row.rule)).collect();
+        for (row, judgement) in gating.into_iter().zip(judge(&hypotheses, &evidence)) {
+            row.finding = Finding::Judged(judgement);
+        }
     }
     // Outside the family: what never decides needs no share of the error rate.
-    for (row, numbers) in reported {
-        let judgements = protocol.judge(&[hypothesis(row.rule)], &[numbers], run.seed);
+    for (row, evidence) in reported {
+        let judgements = judge(&[hypothesis(row.rule)], &[evidence]);
         row.finding = Finding::Reported(
             judgements.into_iter().next().expect("one hypothesis, one judgement"),
         );
     }
-    Ok(family)
+    family
 }
 
 /// Whether a launch was measured that did nothing: no rate of errors, no limit would notice.
@@ -347,7 +395,10 @@ fn outcome(run: &Run, launches: usize, rows: &[Row], promises: &[Promise]) -> Ou
         }
         None => {}
     }
-    if launches == 0 || rows.is_empty() {
+    if let Some(reason) = work::missing(run) {
+        return Outcome::NotMeasured(reason);
+    }
+    if rows.is_empty() || (launches == 0 && run.launches_asked > 0) {
         return Outcome::NotMeasured("nothing was measured".to_owned());
     }
     if let Some(scenario) = run.scenarios.iter().find(|scenario| is_silent(scenario)) {

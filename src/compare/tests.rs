@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::record::Side;
-use crate::record::sample::{LEVEL, Level, paired};
+use crate::record::sample::{LEVEL, Level, counted, paired};
+use crate::record::work::Work;
 
 fn comparison(run: &Run) -> Comparison {
     Comparison::of(run).unwrap()
@@ -140,4 +141,68 @@ fn a_record_that_makes_no_sense_is_refused() {
         },
         "HdrHistogram",
     );
+}
+
+/// A paired run with what was counted.
+fn with_work(work: Work) -> Run {
+    let mut run = paired(10, LEVEL, LEVEL);
+    run.scenarios[0].work = Some(work);
+    run
+}
+
+#[test]
+fn one_percent_more_instructions_is_a_regression_of_work_alone() {
+    let mut run = with_work(counted(64_800.0, 65_500.0));
+    run.gate.rules.get_mut("work").unwrap().tolerance = 0.005;
+    let comparison = comparison(&run);
+    assert_eq!(comparison.outcome, Outcome::Regressed);
+    assert_eq!(verdict(&comparison, Metric::Work), Some(Verdict::Regressed));
+    assert_eq!(verdict(&comparison, Metric::Allocations), None, "reported only");
+    assert_eq!(verdict(&comparison, Metric::Cpu), Some(Verdict::Unchanged));
+    assert_eq!(comparison.method.family, 4);
+}
+
+#[test]
+fn the_lanes_share_the_error_only_where_both_decide() {
+    let limits = |run: &Run| {
+        let comparison = comparison(run);
+        let row = comparison.rows.iter().find(|row| row.metric == Metric::Work).unwrap().clone();
+        row.judgement().map(|judgement| judgement.high_ln - judgement.low_ln).unwrap()
+    };
+    let both = with_work(counted(64_800.0, 64_800.0));
+    let mut work_alone = both.clone();
+    work_alone.scenarios[0].trials = Trials::Paired(Vec::new());
+    (work_alone.launches_asked, work_alone.looks) = (0, Vec::new());
+    assert!(limits(&both) > limits(&work_alone));
+    assert_eq!(comparison(&work_alone).outcome, Outcome::Pass);
+    let timed = comparison(&paired(10, LEVEL, LEVEL));
+    let p = |comparison: &Comparison| {
+        let row = comparison.rows.iter().find(|row| row.metric == Metric::Cpu).unwrap();
+        let judgement = row.judgement().unwrap();
+        judgement.high_ln - judgement.low_ln
+    };
+    assert!(p(&comparison(&both)) >= p(&timed), "less error asks for more evidence");
+}
+
+#[test]
+fn a_lane_that_cannot_run_is_a_note_unless_it_was_asked_for() {
+    let without = |asked| {
+        let reason = "`valgrind` is not installed".to_owned();
+        comparison(&with_work(Work::Unavailable { reason, asked }))
+    };
+    assert_eq!(without(false).outcome, Outcome::Pass);
+    assert_eq!(without(false).notes, ["work lane not available: `valgrind` is not installed"]);
+    let expected = "no work lane in `smoke`: `valgrind` is not installed".to_owned();
+    assert_eq!(without(true).outcome, Outcome::NotMeasured(expected));
+}
+
+#[test]
+fn allocations_can_decide() {
+    let Work::Counted(mut work) = counted(64_800.0, 64_800.0) else { unreachable!() };
+    work.head.allocations = vec![5.0; 5];
+    let mut run = with_work(Work::Counted(work));
+    run.gate.rules.get_mut("allocations").unwrap().policy = "gate".to_owned();
+    let comparison = comparison(&run);
+    assert_eq!(verdict(&comparison, Metric::Allocations), Some(Verdict::Regressed));
+    assert_eq!(verdict(&comparison, Metric::Work), Some(Verdict::Unchanged));
 }

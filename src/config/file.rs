@@ -15,7 +15,9 @@ use crate::metric::Metric;
 use crate::metric::gate::{Gate, Policy, Rule};
 use crate::metric::limit::Limit;
 use crate::payload;
-use crate::scenario::{Amount, Cpus, Load, Origin, Sampling, Scenario, Target};
+use crate::scenario::{
+    Amount, Counting, Cpus, Lane, Lanes, Load, Origin, Sampling, Scenario, Target,
+};
 use crate::units;
 use crate::units::Ratio;
 
@@ -43,6 +45,7 @@ pub(super) struct File {
     request: RequestTable,
     payload: PayloadTable,
     sampling: SamplingTable,
+    work: WorkTable,
     gate: GateTable,
     scenario: Vec<Spanned<ScenarioTable>>,
 }
@@ -73,6 +76,15 @@ struct SamplingTable {
     slice: Option<Time>,
     slice_requests: Option<Positive>,
     bodies: Option<Positive>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WorkTable {
+    lane: Option<LaneWord>,
+    env: BTreeMap<String, String>,
+    launches: Option<Launches>,
+    pairs: Option<Positive>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -117,6 +129,24 @@ impl File {
     /// Returns what all scenarios share.
     pub(super) fn common(&self, folder: &Path) -> Result<(Target, Sampling, Gate), Wrong> {
         Ok((self.target.resolve(folder)?, self.sampling.resolve()?, self.gate.resolve()))
+    }
+
+    /// Returns which lanes are run. What no rule looks at is not counted.
+    pub(super) fn counting(&self, gate: &Gate) -> (Lanes, Counting) {
+        let default = (Lanes::default(), Counting::default());
+        let wanted = [Metric::Work, Metric::Allocations];
+        let wanted = wanted.iter().any(|metric| gate.rule(*metric).policy != Policy::Off);
+        let work = match self.work.lane {
+            Some(LaneWord(lane)) => lane,
+            None if wanted => default.0.work,
+            None => Lane::Off,
+        };
+        let counting = Counting {
+            env: self.work.env.clone().into_iter().collect(),
+            launches: self.work.launches.map_or(default.1.launches, |launches| launches.0),
+            pairs: self.work.pairs.map_or(default.1.pairs, |pairs| pairs.0),
+        };
+        (Lanes { work, ..default.0 }, counting)
     }
 
     /// Returns the scenarios of the file, in its order.
@@ -444,6 +474,22 @@ checked!(
     }
 );
 checked!(
+    /// Whether instructions are counted.
+    LaneWord(Lane) from String, |word| match word.as_str() {
+        "off" => Ok(Lane::Off),
+        "auto" => Ok(Lane::IfPossible),
+        "on" => Ok(Lane::Asked),
+        _ => Err(format!("unknown choice `{word}`; there are auto, on, off")),
+    }
+);
+checked!(
+    /// Launches that are counted. One value says nothing about its scatter.
+    Launches(usize) from i64, |number| match usize::try_from(number) {
+        Ok(number) if (2..=100).contains(&number) => Ok(number),
+        Ok(_) | Err(_) => Err(format!("{number} is not a number of launches from 2 to 100")),
+    }
+);
+checked!(
     /// A metric's key.
     MetricWord(Metric) from String, |word| Metric::from_key(&word).ok_or_else(|| {
         let known: Vec<_> = Metric::ALL.into_iter().map(Metric::key).collect();
@@ -459,6 +505,8 @@ impl Copy for KindWord {}
 impl Copy for PresetWord {}
 impl Copy for SemanticsWord {}
 impl Copy for CpusWord {}
+impl Copy for LaneWord {}
+impl Copy for Launches {}
 
 impl Positive {
     fn size(self) -> usize {

@@ -115,7 +115,8 @@ fn parse(text: &str, name: &str, folder: &Path, choice: &Choice) -> Result<Suite
     };
     let scenarios = presets::choose(scenarios, &choice.scenarios, shipped)?;
     let digest = digest(&target.origin, &scenarios, &sampling);
-    Ok(Suite { target, scenarios, gate, sampling, digest })
+    let (lanes, counting) = file.counting(&gate);
+    Ok(Suite { target, scenarios, gate, sampling, lanes, counting, digest })
 }
 
 /// Digest of what shapes the numbers. How the API is built or started is not in it: that is what

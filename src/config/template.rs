@@ -39,6 +39,12 @@ preset = "depth-mix"                          # 60 % depth 2, 30 % depth 3, 10 %
 # warm-up = "500 ms"                          # a JVM needs more
 # launches = 5                                # of `xmlperf run`
 
+# [work]
+# lane = "auto"                               # count instructions under callgrind where it can be; or "on", "off"
+# env = { APP_WORKERS = "1" }                 # what makes the target serve in one order: counts repeat then
+# launches = 5                                # of each side, each of which gives a value
+# pairs = 2000                                # XML pairs in a launch
+
 [[scenario]]
 name = "smoke"
 pairs = 100                                   # XML pairs in one request
@@ -54,6 +60,6 @@ limits = { throughput = ">= 333 pairs/s", errors = "0 %" }
 [gate]
 alpha = 0.01                                  # chance of a false alarm, over all metrics and scenarios
 floor = 0.01                                  # smaller changes are never called a regression
-tolerance = { cpu = 0.03, latency = 0.03, rss = 0.05, p95 = 0.05, p99 = 0.10 }
+tolerance = { work = 0.01, cpu = 0.03, latency = 0.03, rss = 0.05, p95 = 0.05, p99 = 0.10 }
 # policy = { p95 = "gate", rss = "report", p99 = "off" }
 "#;

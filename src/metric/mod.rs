@@ -94,6 +94,21 @@ impl Metric {
         }
     }
 
+    /// Returns whether it is counted under callgrind, apart from the launches that are timed.
+    pub fn is_counted(self) -> bool {
+        match self {
+            Self::Work | Self::Allocations => true,
+            Self::Cpu
+            | Self::Latency
+            | Self::P50
+            | Self::P95
+            | Self::P99
+            | Self::Throughput
+            | Self::Rss
+            | Self::Leak => false,
+        }
+    }
+
     /// Returns which direction is better.
     pub fn better(self) -> Better {
         match self {

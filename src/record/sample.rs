@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 
 use crate::metric::gate::Gate;
+use crate::record::work::{self, Count, Counted, Function, Work};
 use crate::record::{
     LaunchPair, Machine, Revision, Run, SCHEMA, ScenarioRun, Side, Slice, Trial, Trials, histogram,
 };
+use crate::units;
 
 /// What a made-up launch is like.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +47,39 @@ pub(crate) fn trial(level: Level, wobble: i64) -> Trial {
         failures: BTreeMap::new(),
         first_failure: None,
     }
+}
+
+/// What was counted of `smoke`: so many instructions per XML pair in base and head, each launch a
+/// little different, all of the difference in one function.
+pub(crate) fn counted(base: f64, head: f64) -> Work {
+    let count = |instructions: f64, wobble: f64| {
+        let parser = instructions - 20_000.0;
+        let function = |name: &str, own: f64| Function {
+            name: name.to_owned(),
+            file: "src/xml.rs".to_owned(),
+            own,
+            inclusive: own,
+        };
+        let stack =
+            |name: &str, own: f64| (format!("main;{name}"), units::whole(own * 1_000.0).unwrap());
+        Count {
+            toolchain: "rustc version 1.95.0, glibc 2.36".to_owned(),
+            instructions: (0..5).map(|i| instructions + wobble * f64::from(i % 3)).collect(),
+            allocations: vec![4.0; 5],
+            functions: vec![function("api::parse", parser), function("memcpy", 20_000.0)],
+            stacks: work::pack(&BTreeMap::from([
+                stack("api::parse", parser),
+                stack("api::parse;memcpy", 20_000.0),
+            ])),
+        }
+    };
+    Work::Counted(Box::new(Counted {
+        counter: "valgrind-3.19.0".to_owned(),
+        pairs_per_request: 100,
+        requests: 20,
+        base: Some(count(base, 31.0)),
+        head: count(head, 27.0),
+    }))
 }
 
 /// A paired run of `smoke` with so many launch pairs, each a little different from the others.

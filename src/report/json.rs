@@ -17,6 +17,8 @@ struct Report<'a> {
     base: Option<&'a crate::record::Revision>,
     head: &'a crate::record::Revision,
     method: Method<'a>,
+    /// What could not be measured and is not held against the change.
+    notes: &'a [String],
     metrics: Vec<MetricRow<'a>>,
     limits: Vec<LimitRow<'a>>,
     machine: &'a crate::record::Machine,
@@ -92,6 +94,7 @@ pub fn render(comparison: &Comparison) -> String {
             coins: method.seed,
             scenarios: &method.scenarios,
         },
+        notes: &comparison.notes,
         metrics: comparison.rows.iter().map(metric).collect(),
         limits: comparison.promises.iter().map(limit).collect(),
         machine: &comparison.machine,

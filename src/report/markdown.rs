@@ -139,6 +139,9 @@ pub(super) fn reproduce(text: &mut String, comparison: &Comparison) {
     for name in scenarios {
         write!(command, " --scenario {name}").expect(STRING);
     }
+    if comparison.method.launches_asked == 0 {
+        command.push_str(" --lane work");
+    }
     write!(text, "> [!TIP]\n> Reproduce: {}\n\n", code(&command)).expect(STRING);
 }
 
@@ -161,7 +164,16 @@ fn details(text: &mut String, comparison: &Comparison, folded: &[&Row]) {
     }
     let (method, machine) = (&comparison.method, &comparison.machine);
     text.push_str("<details><summary>Method and machine</summary>\n\n");
-    if method.paired {
+    for note in &comparison.notes {
+        writeln!(text, "{}.\n", inert_but_code(note)).expect(STRING);
+    }
+    if method.counted.is_some() {
+        text.push_str(
+            "Work and allocations were counted under callgrind, apart from the launches that were \
+             timed; a t on logarithms decides, its scatter shrunk towards 0.1 %.\n\n",
+        );
+    }
+    if method.paired && method.launches > 0 {
         let rule = match method.stopping {
             Stopping::PlannedLooks => {
                 "Exact signed-rank test on one number per launch pair at looks fixed beforehand, \

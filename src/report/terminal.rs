@@ -47,6 +47,9 @@ pub fn write(out: &mut impl Write, comparison: &Comparison, screen: Screen) -> i
     if let Some(visible) = words::visible(comparison) {
         writeln!(out, "{}\n", wrapped(&visible.replace('`', ""), screen.width.into()))?;
     }
+    for note in &comparison.notes {
+        writeln!(out, "{}\n", wrapped(&format!("note: {note}"), screen.width.into()))?;
+    }
     writeln!(out, "{}", words::headline(comparison).text.replace('`', ""))?;
     if let Outcome::NotMeasured(reason) = &comparison.outcome {
         for line in reason.lines().skip(1) {

@@ -200,14 +200,21 @@ pub fn revision(revision: &Revision) -> String {
 pub(super) fn method(comparison: &Comparison) -> String {
     let method = &comparison.method;
     let time = units::time_ns(units::exact(method.wall_ns));
+    let counted = method.counted.as_ref().map(|(launches, counter)| {
+        let a_side = if method.paired { " a side" } else { "" };
+        format!("{}{a_side} counted by {counter}", plural(*launches, "launch"))
+    });
+    let timed = (method.launches_asked > 0).then(|| {
+        if !method.paired {
+            return format!("{} on one machine", plural(method.launches, "launch"));
+        }
+        let launch_pairs = plural(method.launches, "launch pair");
+        format!("{launch_pairs} of at most {} interleaved on one machine", method.launches_asked)
+    });
+    let done = timed.into_iter().chain(counted).collect::<Vec<_>>().join(", ");
     if !method.paired {
-        return format!("{} on one machine, {time}", plural(method.launches, "launch"));
+        return format!("{done}, {time}");
     }
-    let alarm = Ratio(method.alpha);
-    format!(
-        "{} of at most {} interleaved on one machine, {time} · chance of a false alarm ≤ {alarm} over {}",
-        plural(method.launches, "launch pair"),
-        method.launches_asked,
-        plural(method.family, "comparison"),
-    )
+    let (alarm, comparisons) = (Ratio(method.alpha), plural(method.family, "comparison"));
+    format!("{done}, {time} · chance of a false alarm ≤ {alarm} over {comparisons}")
 }

@@ -9,6 +9,7 @@ pub mod machine;
 mod prepared;
 mod sender;
 mod trial;
+mod work;
 
 use std::io;
 use std::path::PathBuf;
@@ -24,7 +25,7 @@ use crate::record;
 use crate::record::{Ended, LaunchPair, Run, ScenarioRun, Side, Trials};
 use crate::runner::prepared::Prepared;
 use crate::runner::trial::{Driven, Failure, Launched};
-use crate::scenario::{Cpus, Suite};
+use crate::scenario::{Cpus, Lane, Suite};
 use crate::target;
 use crate::target::{CpuSet, Pinned, Placement, Target};
 use crate::units;
@@ -78,6 +79,11 @@ pub enum Next {
 pub enum Progress<'a> {
     /// The payloads of a scenario are being made.
     Preparing {
+        /// The scenario's name.
+        scenario: &'a str,
+    },
+    /// The instructions of a scenario are being counted.
+    Counting {
         /// The scenario's name.
         scenario: &'a str,
     },
@@ -148,7 +154,15 @@ pub fn run(
 ) -> Result<Run, RunnerError> {
     std::fs::create_dir_all(&plan.logs)
         .map_err(|source| RunnerError::Logs { path: plan.logs.clone(), source })?;
+    let before = now();
+    // Before anything is pinned: counting may take every processor.
+    let counted = work::count(plan, watcher, cancel)?;
+    let counting = before.elapsed();
     let mut session = Session::new(plan, watcher, cancel)?;
+    for (scenario, work) in session.run.scenarios.iter_mut().zip(counted) {
+        scenario.work = work;
+    }
+    session.run.wall_ns = units::nanos(counting);
     let began = now();
     let mut launch = 0;
     while launch < session.run.launches_asked {
@@ -162,7 +176,7 @@ pub fn run(
             Some(base) => session.launch_pair(base, watcher),
             None => session.launch(watcher),
         };
-        session.run.wall_ns = units::nanos(began.elapsed());
+        session.run.wall_ns = units::nanos(counting + began.elapsed());
         if let Err(failure) = outcome {
             session.run.ended = Some(failure.ended(cancel));
             break;
@@ -202,6 +216,8 @@ impl<'a> Session<'a> {
         watcher: &mut dyn Watcher,
         cancel: &'a Cancel,
     ) -> Result<Self, RunnerError> {
+        // Before this thread is pinned: the machine is not smaller for that.
+        let machine = machine::read();
         let (placement, pinned) = place(plan.suite.target.cpus)?;
         let mut prepared = Vec::new();
         for scenario in &plan.suite.scenarios {
@@ -211,7 +227,7 @@ impl<'a> Session<'a> {
                 return Err(RunnerError::Interrupted);
             }
         }
-        let run = blank(plan, &prepared);
+        let run = blank(plan, &prepared, machine);
         let coins = ChaCha8Rng::seed_from_u64(plan.coins);
         Ok(Self { plan, prepared, placement, _pinned: pinned, coins, cancel, run })
     }
@@ -309,7 +325,7 @@ fn place(cpus: Cpus) -> Result<(Placement, Option<Pinned>), RunnerError> {
 }
 
 /// The record before the first launch.
-fn blank(plan: &Plan<'_>, prepared: &[Prepared]) -> Run {
+fn blank(plan: &Plan<'_>, prepared: &[Prepared], machine: record::Machine) -> Run {
     let sampling = &plan.suite.sampling;
     let paired = plan.base.is_some();
     let scenario = |prepared: &Prepared| {
@@ -328,6 +344,11 @@ fn blank(plan: &Plan<'_>, prepared: &[Prepared]) -> Run {
         }
     };
     let last_look = sampling.looks.last().copied().expect("a suite has looks");
+    let (launches_asked, looks) = match plan.suite.lanes.time {
+        Lane::Off => (0, Vec::new()),
+        Lane::IfPossible | Lane::Asked if paired => (last_look, sampling.looks.clone()),
+        Lane::IfPossible | Lane::Asked => (sampling.launches, Vec::new()),
+    };
     Run {
         schema: record::SCHEMA,
         tool: env!("CARGO_PKG_VERSION").to_owned(),
@@ -336,12 +357,12 @@ fn blank(plan: &Plan<'_>, prepared: &[Prepared]) -> Run {
         seed: plan.coins,
         generator: payload::GENERATOR_VERSION,
         config: plan.suite.digest.clone(),
-        machine: machine::read(),
+        machine,
         base: plan.base.as_ref().map(|base| base.revision.clone()),
         head: plan.head.revision.clone(),
         gate: (&plan.suite.gate).into(),
-        launches_asked: if paired { last_look } else { sampling.launches },
-        looks: if paired { sampling.looks.clone() } else { Vec::new() },
+        launches_asked,
+        looks,
         ended: None,
         scenarios: prepared.iter().map(scenario).collect(),
     }

@@ -111,6 +111,13 @@ impl Prepared {
         Self { scenario: scenario.clone(), pairs, messages }
     }
 
+    /// Returns the mean size of the bodies.
+    pub(super) fn body_bytes(&self) -> u64 {
+        let sizes = self.messages.iter().map(|message| message.bytes);
+        let mean = sizes.sum::<usize>() / self.messages.len().max(1);
+        u64::try_from(mean).unwrap_or(u64::MAX)
+    }
+
     /// Returns the requests as they are sent to `address`. The bodies are shared, not copied.
     pub(super) fn requests(&self, address: SocketAddr) -> Result<Arc<[Request]>, RequestError> {
         let host = address.to_string();

@@ -29,6 +29,11 @@ impl Sender {
         self.prepared.pairs
     }
 
+    /// Returns the bytes of a request's body, on average over the different ones.
+    pub fn request_bytes(&self) -> u64 {
+        self.prepared.body_bytes()
+    }
+
     /// Returns what sends requests over one connection, one after the other, and checks every
     /// answer.
     ///

@@ -21,8 +21,9 @@ pub const ALPHA: f64 = 0.01;
 pub const LAUNCH_PAIRS_MAX: usize = 2_000;
 
 /// Local levels of the default looks by overall error, from 400 000 simulated walks each.
-const KNOWN_LEVELS: [(f64, f64); 5] = [
+const KNOWN_LEVELS: [(f64, f64); 6] = [
     (0.01, 0.003_048_222_723_409_999),
+    (0.0075, 0.002_203_386_276_960_373),
     (0.025, 0.008_300_772_949_218_75),
     (0.05, 0.018_116_932_871_818_543),
     (0.0025, 0.000_854_491_333_007_812_5),

@@ -7,6 +7,7 @@
 //! because it was quiet had its own chance to alarm, and taking it out would hand that chance to the
 //! others a second time.
 
+pub mod counts;
 pub mod design;
 pub mod until;
 

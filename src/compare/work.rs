@@ -1,0 +1,97 @@
+//! What the work lane has to say about a scenario.
+
+use crate::compare::decision::counts::Counts;
+use crate::compare::{Evidence, Finding, Row};
+use crate::metric::Metric;
+use crate::metric::gate::{Gate, Policy};
+use crate::record::work::{Count, Work};
+use crate::record::{Run, ScenarioRun};
+
+/// The metrics that are counted.
+const METRICS: [Metric; 2] = [Metric::Work, Metric::Allocations];
+
+/// Adds the rows of what was counted.
+pub(super) fn rows(
+    scenario: &ScenarioRun,
+    gate: &Gate,
+    rows: &mut Vec<Row>,
+    evidence: &mut Vec<Evidence>,
+) -> Result<(), String> {
+    let Some(Work::Counted(counted)) = &scenario.work else { return Ok(()) };
+    for metric in METRICS {
+        let rule = gate.rule(metric);
+        if rule.policy == Policy::Off {
+            continue;
+        }
+        let head = values(&counted.head, metric)?;
+        let base = counted.base.as_ref().map(|base| values(base, metric)).transpose()?;
+        let (finding, rests_on) = match base {
+            None => (Finding::Alone, Evidence::None),
+            Some(base) if base.iter().chain(head).all(|&value| value > 0.0) => {
+                let counts = Counts { base: base.to_vec(), head: head.to_vec() };
+                (Finding::Alone, Evidence::Counts(counts))
+            }
+            Some(_) => {
+                let reason = "a launch counted none, so there is no ratio".to_owned();
+                (Finding::Missing(reason), Evidence::None)
+            }
+        };
+        rows.push(Row {
+            scenario: scenario.name.clone(),
+            metric,
+            rule,
+            base: base.map(mean),
+            head: Some(mean(head)),
+            finding,
+        });
+        evidence.push(rests_on);
+    }
+    Ok(())
+}
+
+/// The values of a count, of which there is at least one.
+fn values(count: &Count, metric: Metric) -> Result<&[f64], String> {
+    let values = if metric == Metric::Work { &count.instructions } else { &count.allocations };
+    if values.is_empty() {
+        return Err(format!("no launch counted `{metric}`"));
+    }
+    Ok(values)
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Why a run is not whole: a lane that somebody asked for could not be run.
+pub(super) fn missing(run: &Run) -> Option<String> {
+    run.scenarios.iter().find_map(|scenario| match &scenario.work {
+        Some(Work::Unavailable { reason, asked: true }) => {
+            Some(format!("no work lane in `{}`: {reason}", scenario.name))
+        }
+        Some(Work::Unavailable { asked: false, .. } | Work::Counted(_)) | None => None,
+    })
+}
+
+/// What the lane could not do where nobody insisted: each reason once.
+pub(super) fn notes(run: &Run) -> Vec<String> {
+    let mut notes = Vec::new();
+    for scenario in &run.scenarios {
+        if let Some(Work::Unavailable { reason, asked: false }) = &scenario.work {
+            let note = format!("work lane not available: {reason}");
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
+    }
+    notes
+}
+
+/// How many launches a side were counted, and by what.
+pub(super) fn counted(run: &Run) -> Option<(usize, String)> {
+    run.scenarios.iter().find_map(|scenario| match &scenario.work {
+        Some(Work::Counted(counted)) => {
+            Some((counted.head.instructions.len(), counted.counter.clone()))
+        }
+        Some(Work::Unavailable { .. }) | None => None,
+    })
+}

@@ -1,0 +1,134 @@
+//! Counts the instructions of every scenario before anything is timed.
+//!
+//! Where a scenario's requests are large, the ones that are counted hold fewer XML pairs: a program
+//! runs fifty times slower under callgrind, and an instruction per pair is what it is after some
+//! thousand of them.
+
+use std::error::Error;
+use std::path::Path;
+
+use crate::cancel::Cancel;
+use crate::profile;
+use crate::profile::{ProfileError, Session};
+use crate::record::work::{Counted, Work};
+use crate::runner::{Plan, Progress, RunnerError, Sender, Source, Watcher};
+use crate::scenario::{Amount, Counting, Lane, Scenario};
+use crate::target::Command;
+
+/// XML pairs in a counted request, at most.
+const PAIRS_PER_REQUEST_MAX: u64 = 1_000;
+
+/// Bytes of the requests that are counted in a launch, at most.
+const BYTES_MAX: u64 = 4 << 20;
+
+/// Counts every scenario, in order; nothing for each if the lane is off.
+pub(super) fn count(
+    plan: &Plan<'_>,
+    watcher: &mut dyn Watcher,
+    cancel: &Cancel,
+) -> Result<Vec<Option<Work>>, RunnerError> {
+    let asked = match plan.suite.lanes.work {
+        Lane::Off => return Ok(vec![None; plan.suite.scenarios.len()]),
+        Lane::IfPossible => false,
+        Lane::Asked => true,
+    };
+    let mut works = Vec::new();
+    let mut obstacle = None;
+    for scenario in &plan.suite.scenarios {
+        if obstacle.is_none() {
+            watcher.progress(Progress::Counting { scenario: &scenario.name });
+        }
+        let counted = match &obstacle {
+            Some(reason) => Err(String::clone(reason)),
+            None => match counted(plan, scenario, cancel) {
+                Ok(counted) => Ok(counted),
+                Err(ProfileError::Cancelled) => return Err(RunnerError::Interrupted),
+                Err(error) => {
+                    let reason = words(&error);
+                    // The same stands in the way of every scenario.
+                    obstacle = error.is_unavailable().then(|| reason.clone());
+                    Err(reason)
+                }
+            },
+        };
+        works.push(Some(match counted {
+            Ok(counted) => Work::Counted(Box::new(counted)),
+            Err(reason) => Work::Unavailable { reason, asked },
+        }));
+    }
+    Ok(works)
+}
+
+/// A chain of errors in one line, hints last.
+fn words(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text.replace("\n\nhint: ", "; to get it: ")
+}
+
+fn counted(plan: &Plan<'_>, scenario: &Scenario, cancel: &Cancel) -> Result<Counted, ProfileError> {
+    let counting = &plan.suite.counting;
+    let counter = profile::valgrind_version()?;
+    let head = command(&plan.head.source, counting)?;
+    let base = plan.base.as_ref().map(|base| command(&base.source, counting)).transpose()?;
+    let sender = Sender::new(&small(scenario, counting), &plan.suite.sampling, cancel);
+    let (pairs, bytes) = (sender.pairs().max(1), sender.request_bytes().max(1));
+    let requests = counting.pairs.div_ceil(pairs).min(BYTES_MAX / bytes).max(2);
+    let session = Session {
+        plan: profile::Plan {
+            warmup_requests: requests.div_ceil(4),
+            requests,
+            pairs_per_request: pairs,
+            launches: counting.launches,
+        },
+        drive: &|address| sender.drive(address),
+        progress: &|| {},
+        cancel,
+    };
+    let folder = plan.logs.join("work").join(scenario.folder());
+    let (base_dir, head_dir) = (folder.join("base"), folder.join("head"));
+    let (base, head) = match &base {
+        None => (None, session.count(&head, &head_dir)?),
+        Some(base) => both(&session, (base, &base_dir), (&head, &head_dir))?,
+    };
+    let (base, head) = (base.map(|base| base.count()), head.count());
+    Ok(Counted { counter, pairs_per_request: pairs, requests, base, head })
+}
+
+type Side<'a> = (&'a Command, &'a Path);
+
+fn both(
+    session: &Session<'_>,
+    base: Side<'_>,
+    head: Side<'_>,
+) -> Result<(Option<profile::Work>, profile::Work), ProfileError> {
+    let (base, head) = session.count_both(base, head)?;
+    Ok((Some(base), head))
+}
+
+/// The scenario as it is counted.
+fn small(scenario: &Scenario, counting: &Counting) -> Scenario {
+    let mut small = scenario.clone();
+    small.payload.pairs = small.payload.pairs.min(PAIRS_PER_REQUEST_MAX).min(counting.pairs);
+    // As many different bodies as there are to be sent in turn.
+    small.load.amount = Amount::Time;
+    small
+}
+
+fn command(source: &Source, counting: &Counting) -> Result<Command, ProfileError> {
+    match source {
+        Source::Start(command) => {
+            let mut command = command.clone();
+            command.env.extend(counting.env.iter().cloned());
+            Ok(command)
+        }
+        Source::Attach(_) => Err(ProfileError::Unsuited {
+            tool: "callgrind",
+            reason: "it runs already, and callgrind has to start it".to_owned(),
+        }),
+    }
+}
