@@ -5,9 +5,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::load::capacity;
+use crate::load::pacing::Schedule;
 use crate::metric::gate::Gate;
 use crate::metric::limit::Limit;
 use crate::payload;
+use crate::units;
 
 /// Everything one invocation does.
 #[derive(Debug, Clone)]
@@ -137,12 +140,61 @@ pub struct Scenario {
 }
 
 /// How requests follow each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Load {
-    /// Connections that each send the next request when the last one is answered.
+    /// Connections, and so requests in flight, at most.
     pub connections: u32,
-    /// How long a launch is driven.
-    pub amount: Amount,
+    /// When a request is sent.
+    pub model: Model,
+    /// How long a connection lives.
+    pub reuse: Reuse,
+}
+
+/// When requests are sent.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Model {
+    /// By each connection, when its last one was answered.
+    Closed {
+        /// How long a launch is driven.
+        amount: Amount,
+        /// Pause of a connection between an answer and its next request.
+        think: Duration,
+    },
+    /// Closed, with ever more connections: each number for so many requests.
+    Steps {
+        /// Connections of each step.
+        connections: Vec<u32>,
+        /// Requests of each step.
+        requests: u64,
+    },
+    /// On a schedule that the target cannot slow down.
+    Open {
+        /// What the schedule is called: `constant`, `poisson`, `ramp`, `stages`, `spikes`.
+        name: &'static str,
+        /// When requests are due.
+        schedule: Schedule,
+        /// A request that could not be sent for so long is dropped, and the trial is invalid.
+        late_max: Duration,
+    },
+    /// Open at ever other rates, to find the highest that keeps the limits.
+    Capacity {
+        /// Where and how it is searched for.
+        search: capacity::Plan,
+        /// How long each rate is tried.
+        trial: Duration,
+    },
+}
+
+/// How long a connection lives, as far as that is up to the load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reuse {
+    /// For the whole launch.
+    Kept,
+    /// For a slice: the next one has new ones, made outside the measured time, so that none sticks to
+    /// one worker of the target.
+    Slice,
+    /// For one request. Connecting counts into the response time, not into the service time.
+    Request,
 }
 
 /// How much a launch is asked to do.
@@ -150,8 +202,19 @@ pub struct Load {
 pub enum Amount {
     /// The time of [`Sampling::load`].
     Time,
+    /// So much time.
+    For(Duration),
     /// So many requests.
     Requests(u64),
+}
+
+/// Which time of a request a report shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Times {
+    /// From when it was sent.
+    Service,
+    /// From when it was due.
+    Response,
 }
 
 /// How much is measured, and when it is looked at.
@@ -169,6 +232,9 @@ pub struct Sampling {
     pub slice: Duration,
     /// Fewest requests in such a stretch.
     pub slice_requests: u64,
+    /// How late an open load may hand out requests by its own fault: if one in a hundred is later,
+    /// the trial is invalid.
+    pub lag_max: Duration,
     /// Different requests that are prepared and sent in turn.
     pub bodies: u64,
 }
@@ -182,6 +248,7 @@ impl Default for Sampling {
             load: Duration::from_secs(1),
             slice: Duration::from_millis(10),
             slice_requests: 10,
+            lag_max: Duration::from_millis(1),
             bodies: 16,
         }
     }
@@ -196,16 +263,64 @@ impl Scenario {
 }
 
 impl Load {
-    /// Returns the load in words, as reports and records show it.
-    pub fn words(&self) -> String {
-        let connections = match self.connections {
-            1 => "1 connection".to_owned(),
-            n => format!("{n} connections"),
-        };
-        match self.amount {
-            Amount::Time => format!("closed, {connections}"),
-            Amount::Requests(1) => format!("closed, {connections}, 1 request"),
-            Amount::Requests(n) => format!("closed, {connections}, {n} requests"),
+    /// Returns the closed load of so many connections, renewed for each slice.
+    pub fn closed(connections: u32, amount: Amount) -> Self {
+        let model = Model::Closed { amount, think: Duration::ZERO };
+        Self { connections, model, reuse: Reuse::Slice }
+    }
+
+    /// Returns which time reports show: under an open load what a user waits, else what the target
+    /// takes.
+    pub fn times(&self) -> Times {
+        match self.model {
+            Model::Closed { .. } | Model::Steps { .. } => Times::Service,
+            Model::Open { .. } | Model::Capacity { .. } => Times::Response,
         }
     }
+
+    /// Returns the load in words, as reports and records show it.
+    pub fn words(&self) -> String {
+        let connections = plural(u64::from(self.connections), "connection");
+        let mut words = match &self.model {
+            Model::Closed { amount, think } => {
+                let mut words = vec!["closed".to_owned(), connections];
+                match amount {
+                    Amount::Time => {}
+                    Amount::For(time) => words.push(units::duration(*time)),
+                    Amount::Requests(n) => words.push(plural(*n, "request")),
+                }
+                if !think.is_zero() {
+                    words.push(format!("thinking {}", units::duration(*think)));
+                }
+                words.join(", ")
+            }
+            Model::Steps { connections, requests } => {
+                let steps: Vec<_> = connections.iter().map(u32::to_string).collect();
+                let requests = plural(*requests, "request");
+                format!("closed, {} connections, {requests} each", steps.join(" → "))
+            }
+            Model::Open { name, schedule, .. } => {
+                let per_s = schedule.expected() / schedule.lasts().as_secs_f64();
+                let lasts = units::duration(schedule.lasts());
+                let rate = units::count(per_s);
+                format!("open, {name}, {rate} requests/s over {lasts}, at most {connections}")
+            }
+            Model::Capacity { search, trial } => format!(
+                "open, capacity from {} to {} requests/s in steps of {}, at most {connections}",
+                units::count(search.start_per_s),
+                units::count(search.ceiling_per_s),
+                units::duration(*trial),
+            ),
+        };
+        match self.reuse {
+            Reuse::Slice => {}
+            Reuse::Kept => words += ", kept",
+            Reuse::Request => words += ", a connection for each request",
+        }
+        words
+    }
+}
+
+fn plural(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

@@ -8,7 +8,7 @@ use crate::compare::decision::Verdict;
 use crate::compare::{Comparison, Outcome, Row};
 use crate::github::context::Context;
 use crate::github::{Annotation, Conclusion, Level, Publication, inert};
-use crate::record::{Ended, Revision, Run};
+use crate::record::{Ended, Example, Revision, Run, Trial, Trials};
 use crate::report;
 
 /// What the numbers are about, as far as the record does not say.
@@ -52,6 +52,13 @@ pub(super) fn tame(run: &mut Run) {
     for scenario in &mut run.scenarios {
         tame(&mut scenario.name);
         tame(&mut scenario.load);
+        let (mut pairs, mut singles) = (Vec::new(), Vec::new());
+        match &mut scenario.trials {
+            Trials::Paired(launches) => pairs.extend(launches),
+            Trials::Single(launches) => singles.extend(launches),
+        }
+        singles.extend(pairs.into_iter().flat_map(|pair| [&mut pair.base, &mut pair.head]));
+        singles.into_iter().for_each(tame_failures);
     }
     if let Some(Ended::Failed { scenario, reason, .. }) = &mut run.ended {
         scenario.iter_mut().for_each(tame);
@@ -59,6 +66,19 @@ pub(super) fn tame(run: &mut Run) {
         let (first, rest) = reason.split_once('\n').unwrap_or((reason.as_str(), ""));
         *reason = format!("{}\n{}", inert::line(first, REASON_CHARS_MAX), block(rest));
     }
+}
+
+/// Failures carry what a target said, kinds and all.
+fn tame_failures(trial: &mut Trial) {
+    let line = |text: &str| inert::line(text, REASON_CHARS_MAX);
+    let counts = std::mem::take(&mut trial.failures);
+    trial.failures = counts.iter().map(|(kind, count)| (line(kind), *count)).collect();
+    let examples = std::mem::take(&mut trial.examples);
+    let tame = |example: &Example| Example {
+        detail: line(&example.detail),
+        answer: line(&example.answer),
+    };
+    trial.examples = examples.iter().map(|(kind, it)| (line(kind), tame(it))).collect();
 }
 
 /// Calls the revisions what people on GitHub call them: the head of the pull request, which is not

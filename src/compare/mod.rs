@@ -5,6 +5,7 @@
 
 pub mod confirmation;
 pub mod decision;
+pub mod details;
 pub mod growth;
 mod promises;
 mod values;
@@ -14,8 +15,10 @@ use thiserror::Error;
 
 use crate::compare::decision::counts::{self, Counts};
 use crate::compare::decision::{Design, Hypothesis, Judgement, Protocol, Verdict};
+use crate::compare::details::Details;
 use crate::compare::values::{Launch, Missing, Pair};
 use crate::metric::gate::{Gate, Policy, Rule, Stopping};
+use crate::metric::limit::Quantity;
 use crate::metric::{Better, Metric};
 use crate::record::{Ended, Machine, Revision, Run, ScenarioRun, Trials};
 use crate::units::Ratio;
@@ -37,6 +40,8 @@ pub struct Comparison {
     pub promises: Vec<Promise>,
     /// What could not be measured and is not held against the change; in words.
     pub notes: Vec<String>,
+    /// What else there is to say of each scenario.
+    pub details: Vec<Details>,
     /// How the numbers came about.
     pub method: Method,
     /// What follows.
@@ -144,9 +149,11 @@ impl Comparison {
         let mut rows = Vec::new();
         let mut evidence = Vec::new();
         let mut promises = Vec::new();
+        let mut details = Vec::new();
         for scenario in &run.scenarios {
             rows_of(scenario, &gate, &mut rows, &mut evidence).map_err(CompareError::Nonsense)?;
             promises.extend(promises::of(scenario).map_err(CompareError::Nonsense)?);
+            details.push(Details::of(scenario).map_err(CompareError::Nonsense)?);
         }
         let launches = run.scenarios.iter().map(ScenarioRun::launches).min().unwrap_or(0);
         let family = if run.base.is_some() { judge(run, &gate, &mut rows, evidence)? } else { 0 };
@@ -158,6 +165,7 @@ impl Comparison {
             rows,
             promises,
             notes: work::notes(run),
+            details,
             method: Method {
                 launches,
                 launches_asked: run.launches_asked,
@@ -248,8 +256,22 @@ impl Row {
     }
 }
 
-/// Metrics that need a lane of their own. They have no row where that lane was not run.
-const OTHER_LANES: [Metric; 1] = [Metric::Leak];
+/// Whether a scenario has a row for the metric. Some need a lane of their own; growth needs a load
+/// that is long enough to say something, which a limit on it shows.
+fn is_measured(metric: Metric, scenario: &ScenarioRun) -> bool {
+    match metric {
+        // Counted, not timed: they come from a lane of their own.
+        Metric::Work | Metric::Allocations => false,
+        Metric::Leak => scenario.limits.contains_key(Quantity::Growth.key()),
+        Metric::Cpu
+        | Metric::Latency
+        | Metric::P50
+        | Metric::P95
+        | Metric::P99
+        | Metric::Throughput
+        | Metric::Rss => true,
+    }
+}
 
 /// What a row's judgement rests on.
 #[derive(Debug, Clone)]
@@ -271,19 +293,24 @@ fn rows_of(
 ) -> Result<(), String> {
     work::rows(scenario, gate, rows, evidence)?;
     let pairs: Vec<Pair<'_>> = match &scenario.trials {
-        Trials::Paired(pairs) => pairs.iter().map(Pair::new).collect::<Result<_, _>>()?,
+        Trials::Paired(pairs) => {
+            pairs.iter().map(|pair| Pair::new(pair, scenario.times)).collect::<Result<_, _>>()?
+        }
         Trials::Single(_) => Vec::new(),
     };
     let singles: Vec<Launch<'_>> = match &scenario.trials {
         Trials::Paired(_) => Vec::new(),
-        Trials::Single(trials) => trials.iter().map(Launch::new).collect::<Result<_, _>>()?,
+        Trials::Single(trials) => trials
+            .iter()
+            .map(|trial| Launch::new(trial, scenario.times))
+            .collect::<Result<_, _>>()?,
     };
     let base: Vec<&Launch<'_>> = pairs.iter().map(|pair| &pair.base).collect();
     let head: Vec<&Launch<'_>> = pairs.iter().map(|pair| &pair.head).chain(&singles).collect();
     for metric in Metric::ALL {
         let rule = gate.rule(metric);
-        let other_lane = metric.is_counted() || OTHER_LANES.contains(&metric);
-        if rule.policy == Policy::Off || other_lane || scenario.launches() == 0 {
+        let measured = is_measured(metric, scenario);
+        if rule.policy == Policy::Off || !measured || scenario.launches() == 0 {
             continue;
         }
         let found: Result<Vec<f64>, Missing> =

@@ -30,7 +30,10 @@ pub(super) fn of(scenario: &ScenarioRun) -> Result<Vec<Promise>, String> {
     if head.is_empty() {
         return Ok(Vec::new());
     }
-    let launches = head.iter().map(|trial| Launch::new(trial)).collect::<Result<Vec<_>, _>>()?;
+    let launches = head
+        .iter()
+        .map(|trial| Launch::new(trial, scenario.times))
+        .collect::<Result<Vec<_>, _>>()?;
     let promise = |limit: Limit| Promise {
         scenario: scenario.name.clone(),
         limit,
@@ -45,6 +48,11 @@ fn measured(quantity: Quantity, trials: &[&Trial], launches: &[Launch<'_>]) -> O
         Quantity::Errors => sum(Trial::failed) / sum(|trial| trial.requests),
         Quantity::Metric(Metric::Throughput) => {
             sum(|trial| trial.pairs) * 1e9 / sum(|trial| trial.wall_ns)
+        }
+        // The middle one of the launches: one that was disturbed is no leak, and a leak is in each.
+        Quantity::Growth => {
+            let growth = launches.iter().map(|launch| Some(launch.growth()?.ln.exp_m1()));
+            values::median(&growth.collect::<Option<Vec<_>>>()?)
         }
         // The largest of all launches: a promise about memory is about the worst moment.
         Quantity::Metric(Metric::Rss) => {

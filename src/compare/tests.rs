@@ -206,3 +206,96 @@ fn allocations_can_decide() {
     assert_eq!(verdict(&comparison, Metric::Allocations), Some(Verdict::Regressed));
     assert_eq!(verdict(&comparison, Metric::Work), Some(Verdict::Unchanged));
 }
+
+/// A launch whose memory settles at 100 MiB, then grows by so many bytes a second, for 20 s.
+fn soaked(trial: &mut crate::record::Trial, bytes_per_s: u64) {
+    let point = |tenth: u64| {
+        let settling = if tenth < 60 { tenth << 20 } else { 60 << 20 };
+        let wobble = (tenth * 7_919 % 13) * 4_096;
+        let rss_bytes = (40 << 20) + settling + wobble + bytes_per_s * tenth / 10;
+        crate::record::Point { at_ns: tenth * 100_000_000, rss_bytes, cpu_ns: tenth }
+    };
+    trial.probes = Some(crate::record::Probes {
+        user_ns: 0,
+        system_ns: 0,
+        switches_voluntary: 0,
+        switches_involuntary: 0,
+        faults_minor: 0,
+        faults_major: 0,
+        threads: 1,
+        files: 1,
+        series: (0..200).map(point).collect(),
+        cost_ns: 0,
+        steal_ns: 0,
+        throttled_ns: 0,
+    });
+}
+
+fn soak(base_bytes_per_s: u64, head_bytes_per_s: u64) -> Comparison {
+    let mut run = paired(10, LEVEL, LEVEL);
+    run.scenarios[0].limits = BTreeMap::from([("growth".to_owned(), "<= 5 %".to_owned())]);
+    let Trials::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
+    for pair in pairs {
+        soaked(&mut pair.base, base_bytes_per_s);
+        soaked(&mut pair.head, head_bytes_per_s);
+    }
+    comparison(&run)
+}
+
+#[test]
+fn a_leak_of_the_head_alone_is_a_regression_and_a_broken_limit() {
+    let leaking = soak(0, 1 << 20);
+    assert_eq!(verdict(&leaking, Metric::Leak), Some(Verdict::Regressed));
+    assert_eq!(leaking.broken().count(), 1);
+    let growth = leaking.promises[0].measured.unwrap();
+    assert!((growth - 0.09).abs() < 0.01, "9.9 s of 1 MiB on 110 MiB, not {growth}");
+}
+
+#[test]
+fn memory_that_settles_is_no_leak_and_one_that_base_has_too_is_no_regression() {
+    let settled = soak(0, 0);
+    assert_eq!(verdict(&settled, Metric::Leak), Some(Verdict::Unchanged));
+    assert_eq!(settled.broken().count(), 0);
+    let both = soak(1 << 20, 1 << 20);
+    assert_eq!(verdict(&both, Metric::Leak), Some(Verdict::Unchanged));
+    assert_eq!(both.broken().count(), 1, "the promise is broken all the same");
+}
+
+#[test]
+fn capacity_is_the_median_of_the_launches_with_their_range() {
+    use crate::compare::details::CapacityFound;
+    use crate::record::Capacity;
+    let mut run = paired(5, LEVEL, LEVEL);
+    let Trials::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
+    for (pair, per_s) in pairs.iter_mut().zip([410.0, 400.0, 390.0, 420.0, 405.0]) {
+        pair.head.capacity = Some(Capacity::Held { per_s, precision: 0.05 });
+    }
+    let found = comparison(&run).details[0].capacity;
+    let Some(CapacityFound::Interval { median_per_s, low_per_s, high_per_s, coverage, .. }) = found
+    else {
+        panic!("{found:?}");
+    };
+    assert!((median_per_s - 405.0).abs() < 1e-9 && (low_per_s - 390.0).abs() < 1e-9);
+    assert!((high_per_s - 441.0).abs() < 1e-9 && (coverage.0 - 0.9375).abs() < 1e-9);
+}
+
+#[test]
+fn under_an_open_load_what_a_user_waits_is_shown() {
+    use crate::record::{Times, histogram};
+    let mut run = paired(10, LEVEL, LEVEL);
+    run.scenarios[0].times = Times::Response;
+    let waited = |pair: &mut crate::record::LaunchPair| {
+        for (trial, factor) in [(&mut pair.base, 2), (&mut pair.head, 3)] {
+            let mut times =
+                hdrhistogram::Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
+            times.record_n(factor * 1_000_000, 1_000).unwrap();
+            trial.response = Some(histogram::encode(&times));
+        }
+    };
+    let Trials::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
+    pairs.iter_mut().for_each(waited);
+    let comparison = comparison(&run);
+    assert_eq!(verdict(&comparison, Metric::Latency), Some(Verdict::Regressed));
+    let row = comparison.rows.iter().find(|row| row.metric == Metric::P95).unwrap();
+    assert!((row.head.unwrap() - 3e6).abs() < 1e4);
+}

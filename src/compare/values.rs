@@ -3,13 +3,25 @@
 use hdrhistogram::Histogram;
 
 use crate::metric::{Better, Metric};
-use crate::record::{LaunchPair, Slice, Trial, histogram};
+use crate::record::{LaunchPair, Slice, Times, Trial, histogram};
+use crate::stats::trend;
 use crate::units;
 
 /// One launch with its histogram unpacked, as several metrics read it.
 pub(super) struct Launch<'a> {
     trial: &'a Trial,
+    times: Times,
+    /// Of the times that are shown.
     histogram: Histogram<u64>,
+}
+
+/// How resident memory went on once it had settled.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Growth {
+    /// In bytes per second.
+    slope: f64,
+    /// Logarithm of the end over the beginning of the second half of the load.
+    pub(super) ln: f64,
 }
 
 /// A launch pair, unpacked.
@@ -25,6 +37,8 @@ pub(super) enum Missing {
     NotOurs,
     /// Fewer requests than the percentile needs in every launch.
     TooFew { requests: u64, needed: u64 },
+    /// Memory was seen too few times to have a slope.
+    TooShort,
     /// No lane of this run measures it.
     NotMeasured,
     /// The value is zero, so there is no ratio.
@@ -39,6 +53,7 @@ impl Missing {
             Self::TooFew { requests, needed } => {
                 format!("{requests} requests in a launch, it needs {needed}")
             }
+            Self::TooShort => "too short a load, or not our process, to see memory grow".to_owned(),
             Self::NotMeasured => "not measured in this run".to_owned(),
             Self::Zero => "a launch measured zero, so there is no ratio".to_owned(),
         }
@@ -46,8 +61,37 @@ impl Missing {
 }
 
 impl<'a> Launch<'a> {
-    pub(super) fn new(trial: &'a Trial) -> Result<Self, String> {
-        Ok(Self { trial, histogram: histogram::decode(&trial.histogram)? })
+    pub(super) fn new(trial: &'a Trial, times: Times) -> Result<Self, String> {
+        let text = match (times, &trial.response) {
+            (Times::Response, Some(response)) => response,
+            (Times::Response, None) => return Err("a launch has no response times".to_owned()),
+            (Times::Service, _) => &trial.histogram,
+        };
+        Ok(Self { trial, times, histogram: histogram::decode(text)? })
+    }
+
+    fn mean_ns(&self) -> f64 {
+        match self.times {
+            Times::Service => mean_ns(&self.trial.slices),
+            Times::Response if self.histogram.is_empty() => f64::NAN,
+            Times::Response => self.histogram.mean(),
+        }
+    }
+
+    /// How memory grew over the second half of the load: before that, a target fills its pools. The
+    /// line is one number of the launch, however many points it has.
+    pub(super) fn growth(&self) -> Option<Growth> {
+        const POINTS_MIN: usize = 5;
+        let series = &self.trial.probes.as_ref()?.series;
+        let settled = &series[series.len() / 2..];
+        if settled.len() < POINTS_MIN {
+            return None;
+        }
+        let x: Vec<f64> = settled.iter().map(|point| units::exact(point.at_ns) / 1e9).collect();
+        let y: Vec<f64> = settled.iter().map(|point| units::exact(point.rss_bytes)).collect();
+        let line = trend::theil_sen(&x, &y, 0.05);
+        let at = |x: f64| (line.intercept + line.slope * x).max(1.0);
+        Some(Growth { slope: line.slope, ln: (at(x[x.len() - 1]) / at(x[0])).ln() })
     }
 
     /// The launch's number, in the metric's unit. Percentiles only with enough requests.
@@ -58,13 +102,14 @@ impl<'a> Launch<'a> {
                 let cpu_ns = trial.cpu_ns.ok_or(Missing::NotOurs)?;
                 Ok(units::exact(cpu_ns) / units::exact(trial.pairs))
             }
-            Metric::Latency => Ok(mean_ns(&trial.slices)),
+            Metric::Latency => Ok(self.mean_ns()),
             Metric::P50 => self.percentile(0.50),
             Metric::P95 => self.percentile(0.95),
             Metric::P99 => self.percentile(0.99),
             Metric::Throughput => Ok(units::exact(trial.pairs) * 1e9 / units::exact(trial.wall_ns)),
             Metric::Rss => trial.rss_bytes_max.map(units::exact).ok_or(Missing::NotOurs),
-            Metric::Work | Metric::Leak | Metric::Allocations => Err(Missing::NotMeasured),
+            Metric::Leak => self.growth().map(|growth| growth.slope).ok_or(Missing::TooShort),
+            Metric::Work | Metric::Allocations => Err(Missing::NotMeasured),
         }
     }
 
@@ -78,17 +123,21 @@ impl<'a> Launch<'a> {
 }
 
 impl<'a> Pair<'a> {
-    pub(super) fn new(pair: &'a LaunchPair) -> Result<Self, String> {
-        Ok(Self { base: Launch::new(&pair.base)?, head: Launch::new(&pair.head)? })
+    pub(super) fn new(pair: &'a LaunchPair, times: Times) -> Result<Self, String> {
+        Ok(Self { base: Launch::new(&pair.base, times)?, head: Launch::new(&pair.head, times)? })
     }
 
     /// The launch pair's number: the logarithm of head over base, above 0 where head is worse.
     ///
     /// The latency level is the median over adjacent slices, so that a neighbour who steals a few of
-    /// them moves nothing. Everything else is the ratio of the two launches.
+    /// them moves nothing. Memory is compared by how much more of it grew: its slope can be zero, and
+    /// has no ratio then. Everything else is the ratio of the two launches.
     pub(super) fn difference(&self, metric: Metric) -> Result<f64, Missing> {
-        let ln = if metric == Metric::Latency {
+        let ln = if metric == Metric::Latency && self.head.times == Times::Service {
             self.latency_level()
+        } else if metric == Metric::Leak {
+            let growth = |launch: &Launch<'_>| launch.growth().ok_or(Missing::TooShort);
+            growth(&self.head)?.ln - growth(&self.base)?.ln
         } else {
             (self.head.value(metric)? / self.base.value(metric)?).ln()
         };
@@ -108,7 +157,7 @@ impl<'a> Pair<'a> {
 }
 
 /// The requests that a launch needs, so that ten of them lie beyond the quantile.
-fn requests_needed(quantile: f64) -> u64 {
+pub(super) fn requests_needed(quantile: f64) -> u64 {
     units::whole((10.0 / (1.0 - quantile)).ceil())
         .expect("a quantile below 1 needs a finite number")
 }
@@ -153,7 +202,7 @@ fn merged(launches: &[&Launch<'_>]) -> Option<Histogram<u64>> {
 }
 
 /// The middle value, or the mean of the two middle ones. Asserts that there is one.
-fn median(values: &[f64]) -> f64 {
+pub(super) fn median(values: &[f64]) -> f64 {
     assert!(!values.is_empty(), "nothing has no median");
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

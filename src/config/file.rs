@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use toml::Spanned;
 
+use crate::config::load::LoadTable;
 use crate::config::payload::{Asked, PayloadTable, RequestTable};
 use crate::config::presets;
 use crate::metric::Metric;
@@ -75,6 +76,7 @@ struct SamplingTable {
     load: Option<Time>,
     slice: Option<Time>,
     slice_requests: Option<Positive>,
+    lag_max: Option<Time>,
     bodies: Option<Positive>,
 }
 
@@ -109,20 +111,12 @@ pub(super) struct ScenarioTable {
     pub(super) name: Spanned<String>,
     pairs: Option<Positive>,
     #[serde(default)]
-    load: Option<LoadTable>,
+    load: Option<Spanned<LoadTable>>,
     #[serde(default)]
     limits: Limits,
     preset: Option<PresetWord>,
     kind: Option<Spanned<KindWord>>,
     path: Option<HttpPath>,
-}
-
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct LoadTable {
-    model: ModelWord,
-    connections: Option<Positive>,
-    requests: Option<Positive>,
 }
 
 impl File {
@@ -179,7 +173,7 @@ impl File {
     ) -> Result<Scenario, Wrong> {
         let asked = self.asked(None, 0..0, preset.pairs, seed);
         let mut scenario = self.blank(preset.name, folder, &asked)?;
-        scenario.load = preset.load;
+        scenario.load = (preset.load)();
         scenario.limits = preset.limits();
         Ok(scenario)
     }
@@ -200,9 +194,9 @@ impl File {
             scenario.path.clone_from(&path.0);
         }
         scenario.load = match (&table.load, preset) {
-            (Some(load), _) => load.resolve(),
-            (None, Some(preset)) => preset.load,
-            (None, None) => LoadTable::default().resolve(),
+            (Some(load), _) => load.get_ref().resolve(load.span())?,
+            (None, Some(preset)) => (preset.load)(),
+            (None, None) => Load::closed(1, Amount::Time),
         };
         scenario.limits = match preset {
             Some(preset) if table.limits.0.is_empty() => preset.limits(),
@@ -248,7 +242,7 @@ impl File {
             payload,
             kind: asked.kind,
             path,
-            load: LoadTable::default().resolve(),
+            load: Load::closed(1, Amount::Time),
             limits: Vec::new(),
         })
     }
@@ -325,6 +319,7 @@ impl SamplingTable {
             load: self.load.map_or(default.load, |time| time.0),
             slice: self.slice.map_or(default.slice, |time| time.0),
             slice_requests: count(self.slice_requests, default.slice_requests),
+            lag_max: self.lag_max.map_or(default.lag_max, |time| time.0),
             bodies: count(self.bodies, default.bodies),
         })
     }
@@ -350,17 +345,6 @@ impl GateTable {
             };
         }
         gate
-    }
-}
-
-impl LoadTable {
-    fn resolve(&self) -> Load {
-        let ModelWord = self.model;
-        let connections = self.connections.map_or(1, |connections| connections.0);
-        Load {
-            connections: u32::try_from(connections).unwrap_or(u32::MAX),
-            amount: self.requests.map_or(Amount::Time, |requests| Amount::Requests(requests.0)),
-        }
     }
 }
 
@@ -521,19 +505,6 @@ struct MetricKey(Metric);
 impl<'de> Deserialize<'de> for MetricKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         MetricWord::deserialize(deserializer).map(|word| Self(word.0))
-    }
-}
-
-/// The load model: closed, the only one that launch pairs can share in slices.
-#[derive(Debug, Clone, Copy, Default)]
-struct ModelWord;
-
-impl<'de> Deserialize<'de> for ModelWord {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match String::deserialize(deserializer)?.as_str() {
-            "closed" => Ok(Self),
-            word => Err(D::Error::custom(format!("unknown load model `{word}`; there is closed"))),
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! a wrong file never gets past this module, and every complaint names file, line and column.
 
 mod file;
+mod load;
 mod payload;
 mod presets;
 mod template;
@@ -16,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::config::file::File;
-use crate::scenario::{Origin, Suite};
+use crate::scenario::{Model, Origin, Suite};
 use crate::units;
 
 pub use crate::config::payload::read_corpus;
@@ -133,6 +134,10 @@ fn digest(
         let (payload, kind) = (scenario.payload.digest(), scenario.kind.name());
         let (name, path) = (&scenario.name, &scenario.path);
         hash.update(format!("{name}\0{payload}\0{kind}\0{words}\0{path}\0"));
+        // The words of a closed load say all there is.
+        if !matches!(scenario.load.model, Model::Closed { .. }) {
+            hash.update(format!("{:?}", scenario.load.model));
+        }
     }
     hash.update(format!("{:?}{:?}{}", sampling.slice, sampling.warm_up, sampling.bodies));
     let mut digest = units::hex(&hash.finalize());

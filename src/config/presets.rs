@@ -1,8 +1,12 @@
 //! The scenarios that ship with the program, by name.
 
+use std::time::Duration;
+
 use crate::config::ConfigError;
+use crate::load::capacity;
 use crate::metric::limit::Limit;
-use crate::scenario::{Amount, Load, Scenario};
+use crate::scenario::{Amount, Load, Model, Scenario};
+use crate::units::Ratio;
 
 /// The seed of payloads, where nobody gives one.
 pub(super) const SEED: u64 = 42;
@@ -20,7 +24,7 @@ pub struct Preset {
     /// XML pairs in a request.
     pub pairs: u64,
     /// How requests follow each other.
-    pub load: Load,
+    pub load: fn() -> Load,
     limits: &'static [(&'static str, &'static str)],
 }
 
@@ -30,20 +34,61 @@ pub const PRESETS: &[Preset] = &[
         name: "smoke",
         purpose: "100 XML pairs a request, many requests: the default gate of a pull request",
         pairs: 100,
-        load: Load { connections: 1, amount: Amount::Time },
+        load: || Load::closed(1, Amount::Time),
         limits: &[("throughput", ">= 333 pairs/s"), ("errors", "0 %")],
     },
     Preset {
         name: "nominal",
         purpose: "100 000 XML pairs in one request: the promised workload",
         pairs: 100_000,
-        load: Load { connections: 1, amount: Amount::Requests(1) },
+        load: || Load::closed(1, Amount::Requests(1)),
         limits: &[
             ("throughput", ">= 333 pairs/s"),
             ("p95", "<= 300 s"),
             ("rss", "<= 8 GiB"),
             ("errors", "0 %"),
         ],
+    },
+    Preset {
+        name: "soak",
+        purpose: "600 000 XML pairs in 60 requests: does memory keep growing?",
+        pairs: 10_000,
+        load: || Load::closed(1, Amount::Requests(60)),
+        limits: &[("growth", "<= 5 %"), ("throughput", ">= 333 pairs/s"), ("errors", "0 %")],
+    },
+    Preset {
+        name: "stress",
+        purpose: "50 000 XML pairs a request over 1, 3, then 5 connections: failures under contention",
+        pairs: 50_000,
+        load: || Load {
+            model: Model::Steps { connections: vec![1, 3, 5], requests: 15 },
+            ..Load::closed(5, Amount::Time)
+        },
+        limits: &[("throughput", ">= 333 pairs/s"), ("errors", "0 %")],
+    },
+    Preset {
+        name: "capacity",
+        purpose: "100 XML pairs a request at a rising rate: the highest that keeps the limits",
+        pairs: 100,
+        load: || Load {
+            model: Model::Capacity {
+                search: capacity::Plan {
+                    start_per_s: 100.0,
+                    ceiling_per_s: 50_000.0,
+                    precision: Ratio(0.05),
+                },
+                trial: Duration::from_secs(1),
+            },
+            ..Load::closed(64, Amount::Time)
+        },
+        limits: &[("p95", "<= 100 ms"), ("errors", "0 %")],
+    },
+    Preset {
+        name: "extreme",
+        purpose: "1 000 000 XML pairs in one request, streamed: scale",
+        pairs: 1_000_000,
+        load: || Load::closed(1, Amount::Requests(1)),
+        limits: &[("throughput", ">= 333 pairs/s"), ("errors", "0 %")],
     },
 ];
 

@@ -21,7 +21,7 @@ fn nothing_written_means_the_reference_api_under_smoke() {
     assert_eq!(suite.target.origin, Origin::Embedded);
     let names: Vec<_> = suite.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
     assert_eq!(names, ["smoke"]);
-    assert_eq!(suite.scenarios[0].load, Load { connections: 1, amount: Amount::Time });
+    assert_eq!(suite.scenarios[0].load, Load::closed(1, Amount::Time));
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn the_template_is_understood_and_its_comments_show_the_defaults() {
 #[test]
 fn a_preset_lends_its_load_and_limits_to_a_scenario_of_its_name() {
     let suite = read("[[scenario]]\nname = \"nominal\"\n").unwrap();
-    assert_eq!(suite.scenarios[0].load.amount, Amount::Requests(1));
+    assert_eq!(suite.scenarios[0].load, Load::closed(1, Amount::Requests(1)));
     assert_eq!(suite.scenarios[0].limits.len(), 4);
 }
 
@@ -139,7 +139,7 @@ fn a_scenario_that_does_not_exist_is_answered_with_those_that_do() {
     insta::assert_snapshot!(error, @"
     there is no scenario `smoky`
 
-    hint: there are smoke, nominal
+    hint: there are smoke, nominal, soak, stress, capacity, extreme
     ");
 }
 
@@ -258,4 +258,77 @@ fn a_payload_that_cannot_be_made_is_refused_at_its_line() {
 
         headers = { Content-Length = "0" }
     "#);
+}
+
+#[test]
+fn every_model_of_load_is_read_and_says_what_it_is() {
+    let words = |load: &str| {
+        let suite = read(&format!("[[scenario]]\nname = \"a\"\nload = {{ {load} }}\n"));
+        suite.unwrap().scenarios[0].load.words()
+    };
+    let all = [
+        words("model = \"closed\", connections = 4, duration = \"30 s\", think = \"5 ms\""),
+        words("connections = 2, requests = 10, reuse = \"request\""),
+        words("model = \"steps\", connections = [1, 3, 5], requests = 15"),
+        words("model = \"constant\", rate = 5000, duration = \"10 s\""),
+        words("model = \"poisson\", rate = 100, connections = 8, reuse = \"kept\""),
+        words("model = \"ramp\", rate = 0, to = 200, duration = \"20 s\""),
+        words(
+            "model = \"stages\", stages = [{ rate = 10, lasts = \"5 s\" }, { rate = 10, to = 50, lasts = \"5 s\" }]",
+        ),
+        words("model = \"spikes\", rate = 10, spike-rate = 100, spike = \"1 s\", every = \"5 s\""),
+        words("model = \"capacity\", rate = 50, ceiling = 1000, duration = \"2 s\""),
+    ];
+    insta::assert_snapshot!(all.join("\n"), @"
+    closed, 4 connections, 30.0 s, thinking 5.00 ms
+    closed, 2 connections, 10 requests, a connection for each request
+    closed, 1 → 3 → 5 connections, 15 requests each
+    open, constant, 5000 requests/s over 10.0 s, at most 64 connections
+    open, poisson, 100 requests/s over 10.0 s, at most 8 connections, kept
+    open, ramp, 100 requests/s over 20.0 s, at most 64 connections
+    open, stages, 20.0 requests/s over 10.0 s, at most 64 connections
+    open, spikes, 28.0 requests/s over 10.0 s, at most 64 connections
+    open, capacity from 50.0 to 1000 requests/s in steps of 2.00 s, at most 64 connections
+    ");
+}
+
+#[test]
+fn a_load_that_makes_no_sense_is_refused_with_its_line() {
+    let said = |load: &str| refusal(&format!("[[scenario]]\nname = \"a\"\nload = {{ {load} }}\n"));
+    let all = [
+        said("model = \"steady\""),
+        said("model = \"closed\", rate = 5"),
+        said("model = \"constant\""),
+        said("model = \"constant\", rate = -1"),
+        said("model = \"steps\", connections = 3"),
+        said("connections = [1, 2]"),
+        said("requests = 1, duration = \"1 s\""),
+        said("model = \"spikes\", rate = 1, spike-rate = 2, spike = \"9 s\""),
+        said("model = \"capacity\", rate = 0"),
+        said("reuse = \"never\""),
+    ];
+    let first: Vec<_> = all.iter().map(|text| text.lines().next().unwrap()).collect();
+    insta::assert_snapshot!(first.join("\n"), @r#"
+    xmlperf.toml:3:18: unknown load model `steady`; there are closed, steps, constant, poisson, ramp, stages, spikes, capacity
+    xmlperf.toml:3:8: `rate` means nothing with model = "closed", which has requests, duration, think
+    xmlperf.toml:3:8: model = "constant" needs `rate`, in requests per second
+    xmlperf.toml:3:8: `-1` is not a rate
+    xmlperf.toml:3:8: steps need a list, such as connections = [1, 3, 5]
+    xmlperf.toml:3:8: a list of connections needs model = "steps"
+    xmlperf.toml:3:8: `requests` and `duration` both say when it ends: keep one
+    xmlperf.toml:3:8: a spike of 9.00 s does not fit into 5.00 s
+    xmlperf.toml:3:8: cannot search from `0` to `50000` requests per second
+    xmlperf.toml:3:18: unknown life of a connection `never`; there are kept, slice, request
+    "#);
+}
+
+#[test]
+fn every_shipped_scenario_is_found_by_its_name() {
+    for preset in PRESETS {
+        let choice = Choice { scenarios: vec![preset.name.to_owned()], seed: None };
+        let suite = parse("", "xmlperf.toml", Path::new("."), &choice).unwrap();
+        assert_eq!(suite.scenarios[0].name, preset.name);
+        assert_eq!(suite.scenarios[0].payload.pairs, preset.pairs);
+        assert!(!suite.scenarios[0].limits.is_empty());
+    }
 }

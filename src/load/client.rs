@@ -117,6 +117,12 @@ pub struct Drive {
     pub ended: Ended,
 }
 
+impl Default for Drive {
+    fn default() -> Self {
+        Self::begin(0)
+    }
+}
+
 impl Drive {
     pub(super) fn begin(began_ns: u64) -> Self {
         Self {
@@ -130,6 +136,17 @@ impl Drive {
             in_flight_max: 0,
             ended: Ended::Reached,
         }
+    }
+
+    /// Adds another drive of the same client: counts and times are summed.
+    pub fn merge(&mut self, other: &Self) {
+        self.ended_ns += other.ended_ns - other.began_ns;
+        self.exchanges += other.exchanges;
+        self.failures += other.failures;
+        self.late += other.late;
+        self.dropped += other.dropped;
+        self.in_flight_ns += other.in_flight_ns;
+        self.in_flight_max = self.in_flight_max.max(other.in_flight_max);
     }
 
     /// Returns the time from the beginning to the end of the last exchange.

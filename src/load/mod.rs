@@ -2,7 +2,8 @@
 //!
 //! One thread, the caller's, drives every connection through one readiness queue: with a target on
 //! the other core, a second thread of ours would be in its way. A request is prepared bytes, its
-//! body shared and never copied, unless it is so large that it is made while it is sent; an answer is read whole into a buffer that is used again, and is
+//! body shared and never copied, unless it is so large that it is made while it is sent; an answer is
+//! read whole into a buffer that is used again, and is
 //! judged after the clock was stopped. Nothing here knows what the bytes mean.
 
 mod answer;

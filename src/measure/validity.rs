@@ -20,6 +20,8 @@ pub struct Limits {
     pub lagging: units::Ratio,
     /// Largest share of the requests of an open load that may be dropped.
     pub dropped: units::Ratio,
+    /// Most requests that were to be in flight at once: the connections that were asked for.
+    pub in_flight_max: usize,
     /// Largest difference between the requests in flight and the rate times their time.
     pub little: units::Ratio,
 }
@@ -30,6 +32,7 @@ impl Default for Limits {
             lag: Duration::from_millis(1),
             lagging: units::Ratio(0.01),
             dropped: units::Ratio(0.0),
+            in_flight_max: usize::MAX,
             little: units::Ratio(0.01),
         }
     }
@@ -59,6 +62,14 @@ pub enum Invalid {
         /// How many.
         dropped: u64,
     },
+    /// More requests were in flight than there were connections.
+    #[error("{in_flight_max} requests were in flight over {connections} connections")]
+    Crowded {
+        /// Most that were.
+        in_flight_max: usize,
+        /// Most that could be.
+        connections: usize,
+    },
     /// The count of requests in flight contradicts their rate and their time (Little's law).
     #[error(
         "{in_flight:.2} requests were in flight, but their rate times their time is {expected:.2}"
@@ -83,6 +94,10 @@ pub fn check(measurement: &Measurement, drive: &Drive, limits: &Limits) -> Vec<I
     let due = drive.exchanges + drive.dropped;
     if drive.dropped as f64 > limits.dropped.0 * due as f64 {
         invalid.push(Invalid::Dropped { dropped: drive.dropped });
+    }
+    if drive.in_flight_max > limits.in_flight_max {
+        let (in_flight_max, connections) = (drive.in_flight_max, limits.in_flight_max);
+        invalid.push(Invalid::Crowded { in_flight_max, connections });
     }
     let wall_ns = drive.wall().as_nanos().max(1) as f64;
     let expected = measurement.held_ns() as f64 / wall_ns;

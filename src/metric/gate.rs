@@ -105,11 +105,11 @@ fn default_rule(metric: Metric) -> Rule {
     let (policy, tolerance) = match metric {
         Metric::Work => (Policy::Gate, 0.01),
         Metric::Cpu | Metric::Latency => (Policy::Gate, 0.03),
-        Metric::Rss => (Policy::Gate, 0.05),
+        Metric::Rss | Metric::Leak => (Policy::Gate, 0.05),
         Metric::P50 | Metric::Throughput => (Policy::Report, 0.03),
         Metric::P95 => (Policy::Report, 0.05),
         Metric::P99 => (Policy::Report, 0.10),
-        Metric::Leak | Metric::Allocations => (Policy::Report, 0.01),
+        Metric::Allocations => (Policy::Report, 0.01),
     };
     let floor = if metric == Metric::Work { 0.005 } else { 0.01 };
     Rule { policy, tolerance: Ratio(tolerance), floor: Ratio(floor) }

@@ -13,6 +13,8 @@ pub enum Quantity {
     Metric(Metric),
     /// Share of requests that failed or were answered wrongly.
     Errors,
+    /// How much resident memory grew over the second half of the load, as a share.
+    Growth,
 }
 
 /// On which side of the value the promise holds.
@@ -37,7 +39,7 @@ pub struct Limit {
 
 impl Quantity {
     /// Every quantity that a limit can be set on.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Metric(Metric::Throughput),
         Self::Metric(Metric::Latency),
         Self::Metric(Metric::P50),
@@ -46,6 +48,7 @@ impl Quantity {
         Self::Metric(Metric::Cpu),
         Self::Metric(Metric::Rss),
         Self::Errors,
+        Self::Growth,
     ];
 
     /// Returns the key used in configuration and records.
@@ -53,6 +56,7 @@ impl Quantity {
         match self {
             Self::Metric(metric) => metric.key(),
             Self::Errors => "errors",
+            Self::Growth => "growth",
         }
     }
 
@@ -60,13 +64,13 @@ impl Quantity {
     pub fn format(self, value: f64) -> String {
         match self {
             Self::Metric(metric) => metric.format(value),
-            Self::Errors => Ratio(value).to_string(),
+            Self::Errors | Self::Growth => Ratio(value).to_string(),
         }
     }
 
     fn parse_value(self, text: &str) -> Result<f64, String> {
         match self {
-            Self::Errors => Ratio::parse(text).map(|ratio| ratio.0),
+            Self::Errors | Self::Growth => Ratio::parse(text).map(|ratio| ratio.0),
             Self::Metric(Metric::Rss) => units::parse_bytes(text).map(units::exact),
             Self::Metric(Metric::Throughput) => {
                 let number = text.strip_suffix("pairs/s").unwrap_or("").trim().replace('_', "");

@@ -172,6 +172,9 @@ pub struct ScenarioRun {
     pub pairs_per_request: u64,
     /// The promises, by quantity.
     pub limits: BTreeMap<String, String>,
+    /// Which time of a request is shown and judged.
+    #[serde(default)]
+    pub times: Times,
     /// What the launches yielded.
     pub trials: Trials,
     /// What was counted under callgrind, if that was tried.
@@ -229,6 +232,162 @@ pub struct Trial {
     pub failures: BTreeMap<String, u64>,
     /// The first failure in words.
     pub first_failure: Option<String>,
+    /// The first failure of each kind, with the beginning of what was answered.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub examples: BTreeMap<String, Example>,
+    /// Response times, in the form of the service times; none in records of old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response: Option<String>,
+    /// How well the load was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator: Option<Generator>,
+    /// What was seen of the target and of the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probes: Option<Probes>,
+    /// What came of each level of a load that has several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+    /// The highest rate that was held, where it was searched for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<Capacity>,
+}
+
+/// Which time of a request is shown and judged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Times {
+    /// From when it was sent: what the target takes.
+    #[default]
+    Service,
+    /// From when it was due: what a user waits.
+    Response,
+}
+
+/// A failure that stands for all of its kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Example {
+    /// What happened.
+    pub detail: String,
+    /// The beginning of what was answered; what is no text in it is replaced.
+    pub answer: String,
+}
+
+/// How well the load was made.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Generator {
+    /// How late the 99th percentile of the requests was handed out, by the generator's own fault.
+    pub lag_p99_ns: u64,
+    /// The latest one.
+    pub lag_max_ns: u64,
+    /// Requests that were due while every connection was taken.
+    pub late: u64,
+    /// Requests that were due and never sent.
+    pub dropped: u64,
+    /// Requests in flight, on average over the time.
+    pub in_flight: f64,
+    /// Most requests in flight.
+    pub in_flight_max: usize,
+}
+
+/// What was seen of the target and of the machine during the load.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probes {
+    /// CPU time in user space, to 10 ms a process.
+    pub user_ns: u64,
+    /// CPU time in the system, to 10 ms a process.
+    pub system_ns: u64,
+    /// Times that a thread gave up the processor.
+    pub switches_voluntary: u64,
+    /// Times that the processor was taken from a thread.
+    pub switches_involuntary: u64,
+    /// Page faults that needed no disk.
+    pub faults_minor: u64,
+    /// Page faults that did.
+    pub faults_major: u64,
+    /// Threads at the end.
+    pub threads: u64,
+    /// Open files and sockets at the end.
+    pub files: u64,
+    /// Time, resident memory and CPU time since the start of the target.
+    pub series: Vec<Point>,
+    /// CPU time that watching took.
+    pub cost_ns: u64,
+    /// CPU time that the host of this machine gave to others.
+    pub steal_ns: u64,
+    /// Time for which the quota of the control group was used up.
+    pub throttled_ns: u64,
+}
+
+/// A target at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, u64, u64)", into = "(u64, u64, u64)")]
+pub struct Point {
+    /// Since the load began.
+    pub at_ns: u64,
+    /// Resident memory.
+    pub rss_bytes: u64,
+    /// CPU time since the start of the target.
+    pub cpu_ns: u64,
+}
+
+impl From<(u64, u64, u64)> for Point {
+    fn from((at_ns, rss_bytes, cpu_ns): (u64, u64, u64)) -> Self {
+        Self { at_ns, rss_bytes, cpu_ns }
+    }
+}
+
+impl From<Point> for (u64, u64, u64) {
+    fn from(point: Point) -> Self {
+        (point.at_ns, point.rss_bytes, point.cpu_ns)
+    }
+}
+
+/// One level of a load that has several.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// The level: connections, or requests per second.
+    pub level: Level,
+    /// Requests answered, rightly or not.
+    pub requests: u64,
+    /// Those that failed.
+    pub failed: u64,
+    /// How long it took.
+    pub wall_ns: u64,
+    /// Whether the limits were kept at this level; none where that was not asked.
+    pub held: Option<bool>,
+    /// The times that [`ScenarioRun::times`] names.
+    pub histogram: String,
+}
+
+/// How much load there was.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Level {
+    /// So many connections, each with the next request when the last is answered.
+    Connections(u32),
+    /// So many requests per second.
+    PerSecond(f64),
+}
+
+/// The highest rate that a launch held.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Capacity {
+    /// Requests per second; the true edge is higher by less than the precision.
+    Held {
+        /// The rate.
+        per_s: f64,
+        /// How close the next rate that broke a limit is, as a share.
+        precision: f64,
+    },
+    /// It held the highest rate that was tried, in requests per second.
+    AboveCeiling(f64),
+    /// It did not hold a thousandth of the rate that was tried first.
+    BelowFloor,
 }
 
 /// The stretch in which one side was driven.

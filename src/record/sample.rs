@@ -7,7 +7,8 @@ use hdrhistogram::Histogram;
 use crate::metric::gate::Gate;
 use crate::record::work::{self, Count, Counted, Function, Work};
 use crate::record::{
-    LaunchPair, Machine, Revision, Run, SCHEMA, ScenarioRun, Side, Slice, Trial, Trials, histogram,
+    LaunchPair, Machine, Revision, Run, SCHEMA, ScenarioRun, Side, Slice, Times, Trial, Trials,
+    histogram,
 };
 use crate::units;
 
@@ -46,6 +47,12 @@ pub(crate) fn trial(level: Level, wobble: i64) -> Trial {
         histogram: histogram::encode(&times),
         failures: BTreeMap::new(),
         first_failure: None,
+        examples: BTreeMap::new(),
+        response: None,
+        generator: None,
+        probes: None,
+        steps: Vec::new(),
+        capacity: None,
     }
 }
 
@@ -99,6 +106,7 @@ pub(crate) fn paired(launch_pairs: usize, base: Level, head: Level) -> Run {
             ("errors".to_owned(), "<= 0 %".to_owned()),
             ("throughput".to_owned(), ">= 333 pairs/s".to_owned()),
         ]),
+        times: Times::Service,
         trials: Trials::Paired((0..launch_pairs).map(pair).collect()),
         work: None,
     };

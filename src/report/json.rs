@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use crate::compare::details::{CapacityFound, Details, Generator, Probes};
 use crate::compare::{Comparison, Finding, Outcome, Promise, Row};
 
 const SCHEMA: u32 = 1;
@@ -21,6 +22,7 @@ struct Report<'a> {
     notes: &'a [String],
     metrics: Vec<MetricRow<'a>>,
     limits: Vec<LimitRow<'a>>,
+    scenarios: Vec<ScenarioRow<'a>>,
     machine: &'a crate::record::Machine,
 }
 
@@ -69,6 +71,79 @@ struct LimitRow<'a> {
     holds: bool,
 }
 
+/// What there is to say of a scenario beside its metrics, of head over all launches.
+#[derive(Serialize)]
+struct ScenarioRow<'a> {
+    scenario: &'a str,
+    load: &'a str,
+    /// `service` counts from when a request was sent, `response` from when it was due.
+    times: crate::record::Times,
+    failures: Vec<FailureRow<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    steps: Vec<Step>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capacity: Option<Capacity>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generator: Option<GeneratorRow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<TargetRow>,
+}
+
+#[derive(Serialize)]
+struct FailureRow<'a> {
+    kind: &'a str,
+    count: u64,
+    first: Option<&'a crate::record::Example>,
+}
+
+#[derive(Serialize)]
+struct Step {
+    level: crate::record::Level,
+    requests: u64,
+    failed: u64,
+    answered_per_s: f64,
+    p50_ns: Option<f64>,
+    p95_ns: Option<f64>,
+    held: Option<usize>,
+    tried: Option<usize>,
+}
+
+/// In requests per second; without an upper limit, the ceiling of the search was held.
+#[derive(Serialize)]
+struct Capacity {
+    median: Option<f64>,
+    low: f64,
+    high: Option<f64>,
+    coverage: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct GeneratorRow {
+    lag_p99_ns: u64,
+    lag_max_ns: u64,
+    late: u64,
+    dropped: u64,
+    in_flight: f64,
+    in_flight_max: usize,
+}
+
+#[derive(Serialize)]
+struct TargetRow {
+    user_ns: f64,
+    system_ns: f64,
+    switches_voluntary: u64,
+    switches_involuntary: u64,
+    faults_minor: u64,
+    faults_major: u64,
+    threads: u64,
+    files: u64,
+    rss_begin: f64,
+    rss_end: f64,
+    watching_ns: f64,
+    machine_steal_ns: f64,
+    machine_throttled_ns: f64,
+}
+
 /// Returns the comparison as JSON, with a final newline. Shares are ratios, times nanoseconds, sizes
 /// bytes; what is unbounded or unknown is null.
 pub fn render(comparison: &Comparison) -> String {
@@ -97,6 +172,7 @@ pub fn render(comparison: &Comparison) -> String {
         notes: &comparison.notes,
         metrics: comparison.rows.iter().map(metric).collect(),
         limits: comparison.promises.iter().map(limit).collect(),
+        scenarios: comparison.details.iter().map(scenario).collect(),
         machine: &comparison.machine,
     };
     let mut text = serde_json::to_string_pretty(&report).expect("a report has only string keys");
@@ -158,5 +234,75 @@ fn limit(promise: &Promise) -> LimitRow<'_> {
         promised: promise.limit.to_string(),
         measured: promise.measured,
         holds: promise.holds(),
+    }
+}
+
+fn scenario(details: &Details) -> ScenarioRow<'_> {
+    let failures = details.failures.iter().map(|it| FailureRow {
+        kind: &it.kind,
+        count: it.count,
+        first: it.first.as_ref(),
+    });
+    let steps = details.steps.iter().map(|it| Step {
+        level: it.level,
+        requests: it.requests,
+        failed: it.failed,
+        answered_per_s: it.per_s,
+        p50_ns: it.p50_ns,
+        p95_ns: it.p95_ns,
+        held: it.held.map(|(held, _)| held),
+        tried: it.held.map(|(_, tried)| tried),
+    });
+    ScenarioRow {
+        scenario: &details.scenario,
+        load: &details.load,
+        times: details.times,
+        failures: failures.collect(),
+        steps: steps.collect(),
+        capacity: details.capacity.map(capacity),
+        generator: details.generator.map(generator),
+        target: details.probes.map(target),
+    }
+}
+
+fn capacity(capacity: CapacityFound) -> Capacity {
+    match capacity {
+        CapacityFound::Interval { median_per_s, low_per_s, high_per_s, coverage, .. } => Capacity {
+            median: Some(median_per_s),
+            low: low_per_s,
+            high: Some(high_per_s),
+            coverage: Some(coverage.0),
+        },
+        CapacityFound::AtLeast(low) => Capacity { median: None, low, high: None, coverage: None },
+        CapacityFound::None => Capacity { median: None, low: 0.0, high: Some(0.0), coverage: None },
+    }
+}
+
+fn generator(it: Generator) -> GeneratorRow {
+    GeneratorRow {
+        lag_p99_ns: it.lag_p99_ns,
+        lag_max_ns: it.lag_max_ns,
+        late: it.late,
+        dropped: it.dropped,
+        in_flight: it.in_flight,
+        in_flight_max: it.in_flight_max,
+    }
+}
+
+fn target(it: Probes) -> TargetRow {
+    TargetRow {
+        user_ns: it.user_ns,
+        system_ns: it.system_ns,
+        switches_voluntary: it.switches_voluntary,
+        switches_involuntary: it.switches_involuntary,
+        faults_minor: it.faults_minor,
+        faults_major: it.faults_major,
+        threads: it.threads,
+        files: it.files,
+        rss_begin: it.rss_begin_bytes,
+        rss_end: it.rss_end_bytes,
+        watching_ns: it.cost_ns,
+        machine_steal_ns: it.steal_ns,
+        machine_throttled_ns: it.throttled_ns,
     }
 }

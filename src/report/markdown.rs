@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::compare::decision::Verdict;
 use crate::compare::{Comparison, Outcome, Row};
 use crate::metric::gate::Stopping;
+use crate::report::details;
 use crate::report::words;
 use crate::units;
 
@@ -32,7 +33,7 @@ pub fn render(comparison: &Comparison) -> String {
     if matches!(comparison.outcome, Outcome::Regressed | Outcome::Inconclusive) {
         reproduce(&mut text, comparison);
     }
-    details(&mut text, comparison, &folded);
+    fold(&mut text, comparison, &folded);
     text
 }
 
@@ -151,7 +152,7 @@ fn is_plain(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain)
 }
 
-fn details(text: &mut String, comparison: &Comparison, folded: &[&Row]) {
+fn fold(text: &mut String, comparison: &Comparison, folded: &[&Row]) {
     if !folded.is_empty() && comparison.method.launches > 0 {
         text.push_str("<details><summary>All metrics</summary>\n\n");
         table(text, comparison, folded);
@@ -161,6 +162,12 @@ fn details(text: &mut String, comparison: &Comparison, folded: &[&Row]) {
         text.push_str("<details><summary>Limits: all hold</summary>\n\n");
         promises(text, comparison);
         text.push_str("\n</details>\n");
+    }
+    let lines: Vec<String> = comparison.details.iter().flat_map(details::lines).collect();
+    if !lines.is_empty() && comparison.method.launches > 0 {
+        let lines = lines.join("\n").replace('`', "'");
+        text.push_str("<details><summary>Load, target, failures</summary>\n\n");
+        write!(text, "```text\n{lines}\n```\n\n</details>\n").expect(STRING);
     }
     let (method, machine) = (&comparison.method, &comparison.machine);
     text.push_str("<details><summary>Method and machine</summary>\n\n");

@@ -1,6 +1,7 @@
 //! Renders a comparison. Computes nothing: what two formats show was computed once, in `compare`.
 
 pub mod confirmation;
+mod details;
 pub mod flame;
 pub mod json;
 pub mod markdown;

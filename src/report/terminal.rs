@@ -9,6 +9,7 @@ use comfy_table::{
 
 use crate::compare::decision::Verdict;
 use crate::compare::{Comparison, Finding, Outcome, Row};
+use crate::report::details;
 use crate::report::words;
 
 /// Whether colours are used. Nothing is said by colour alone.
@@ -44,11 +45,19 @@ pub fn write(out: &mut impl Write, comparison: &Comparison, screen: Screen) -> i
     if !comparison.promises.is_empty() {
         writeln!(out, "{}\n", promises(comparison, screen).trim_fmt())?;
     }
+    for scenario in &comparison.details {
+        for line in details::lines(scenario) {
+            writeln!(out, "{}", wrapped(&line, screen.width.into(), 4))?;
+        }
+    }
+    if !comparison.details.is_empty() {
+        writeln!(out)?;
+    }
     if let Some(visible) = words::visible(comparison) {
-        writeln!(out, "{}\n", wrapped(&visible.replace('`', ""), screen.width.into()))?;
+        writeln!(out, "{}\n", wrapped(&visible.replace('`', ""), screen.width.into(), 0))?;
     }
     for note in &comparison.notes {
-        writeln!(out, "{}\n", wrapped(&format!("note: {note}"), screen.width.into()))?;
+        writeln!(out, "{}\n", wrapped(&format!("note: {note}"), screen.width.into(), 0))?;
     }
     writeln!(out, "{}", words::headline(comparison).text.replace('`', ""))?;
     if let Outcome::NotMeasured(reason) = &comparison.outcome {
@@ -59,16 +68,19 @@ pub fn write(out: &mut impl Write, comparison: &Comparison, screen: Screen) -> i
     Ok(())
 }
 
-/// Text broken between words, so that no line is wider than the screen unless a word is.
-fn wrapped(text: &str, width: usize) -> String {
-    let mut wrapped = String::with_capacity(text.len());
-    let mut column = 0;
-    for word in text.split(' ') {
+/// Text broken between words, so that no line is wider than the screen unless a word is. What follows
+/// the first line is indented by so many columns more than it.
+fn wrapped(text: &str, width: usize, hang: usize) -> String {
+    let indent = text.chars().take_while(|c| *c == ' ').count();
+    let mut wrapped = " ".repeat(indent);
+    let mut column = indent;
+    for (place, word) in text.trim_start().split(' ').enumerate() {
         let length = word.chars().count();
-        if column > 0 && column + 1 + length > width {
+        if place > 0 && column + 1 + length > width {
+            column = indent + hang;
             wrapped.push('\n');
-            column = 0;
-        } else if column > 0 {
+            wrapped.push_str(&" ".repeat(column));
+        } else if place > 0 {
             wrapped.push(' ');
             column += 1;
         }

@@ -5,8 +5,11 @@
 //! pair of slices; that coin, not any assumption about the machine, is what makes the test exact when
 //! nothing changed. The runner does not know when to stop: after each look it asks its [`Watcher`].
 
+mod driven;
+mod limits;
 pub mod machine;
 mod prepared;
+mod recorded;
 mod sender;
 mod trial;
 mod work;
@@ -23,9 +26,10 @@ use crate::cancel::Cancel;
 use crate::payload;
 use crate::record;
 use crate::record::{Ended, LaunchPair, Run, ScenarioRun, Side, Trials};
+use crate::runner::driven::{Driven, Launched};
 use crate::runner::prepared::Prepared;
-use crate::runner::trial::{Driven, Failure, Launched};
-use crate::scenario::{Cpus, Lane, Suite};
+use crate::runner::trial::Failure;
+use crate::scenario::{Cpus, Lane, Suite, Times};
 use crate::target;
 use crate::target::{CpuSet, Pinned, Placement, Target};
 use crate::units;
@@ -244,7 +248,7 @@ impl<'a> Session<'a> {
         let head = self.start(Side::Head, &self.plan.head)?;
         for (index, prepared) in self.prepared.iter().enumerate() {
             watcher.progress(Progress::Driving { scenario: &prepared.scenario.name });
-            let driven = Driven::new(&head, prepared, self.cancel)?;
+            let driven = Driven::new(&head, prepared, &self.plan.suite.sampling, self.cancel)?;
             let trial = trial::single(driven, &self.plan.suite.sampling)?;
             match &mut self.run.scenarios[index].trials {
                 Trials::Single(trials) => trials.push(trial),
@@ -269,10 +273,10 @@ impl<'a> Session<'a> {
         };
         for (index, prepared) in self.prepared.iter().enumerate() {
             watcher.progress(Progress::Driving { scenario: &prepared.scenario.name });
-            let driven = |launched| Driven::new(launched, prepared, self.cancel);
+            let sampling = &self.plan.suite.sampling;
+            let driven = |launched| Driven::new(launched, prepared, sampling, self.cancel);
             let sides = [driven(&base)?, driven(&head)?];
             let coins = &mut self.coins;
-            let sampling = &self.plan.suite.sampling;
             let (base, head) = trial::paired(sides, sampling, &mut || flip(coins))?;
             match &mut self.run.scenarios[index].trials {
                 Trials::Paired(pairs) => pairs.push(LaunchPair { first, base, head }),
@@ -339,6 +343,10 @@ fn blank(plan: &Plan<'_>, prepared: &[Prepared], machine: record::Machine) -> Ru
             limits: limits
                 .map(|limit| (limit.quantity.key().to_owned(), limit.to_string()))
                 .collect(),
+            times: match scenario.load.times() {
+                Times::Service => record::Times::Service,
+                Times::Response => record::Times::Response,
+            },
             trials: if paired { Trials::Paired(Vec::new()) } else { Trials::Single(Vec::new()) },
             work: None,
         }

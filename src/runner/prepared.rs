@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::load;
 use crate::load::{Check, Pieces, Request, RequestError, Source};
 use crate::payload::{Expected, Framing, Kind, Spec, Stream};
-use crate::scenario::{Amount, Sampling, Scenario};
+use crate::scenario::{Amount, Model, Sampling, Scenario};
 
 /// Memory that the different bodies of a scenario may take together, in bytes.
 const BODY_BYTES_MAX: usize = 64 << 20;
@@ -93,9 +93,12 @@ impl Prepared {
     /// Makes the requests: as many different ones as are asked for, but no more than are sent or fit
     /// in memory.
     pub(super) fn new(scenario: &Scenario, sampling: &Sampling) -> Self {
-        let wanted = match scenario.load.amount {
-            Amount::Time => sampling.bodies,
-            Amount::Requests(requests) => sampling.bodies.min(requests),
+        let wanted = match scenario.load.model {
+            Model::Closed { amount: Amount::Requests(requests), .. }
+            | Model::Steps { requests, .. } => sampling.bodies.min(requests),
+            Model::Closed { amount: Amount::Time | Amount::For(_), .. }
+            | Model::Open { .. }
+            | Model::Capacity { .. } => sampling.bodies,
         };
         let mut messages: Vec<Message> = Vec::new();
         let mut bytes = 0;

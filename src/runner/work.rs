@@ -12,7 +12,7 @@ use crate::profile;
 use crate::profile::{ProfileError, Session};
 use crate::record::work::{Counted, Work};
 use crate::runner::{Plan, Progress, RunnerError, Sender, Source, Watcher};
-use crate::scenario::{Amount, Counting, Lane, Scenario};
+use crate::scenario::{Amount, Counting, Lane, Load, Scenario};
 use crate::target::Command;
 
 /// XML pairs in a counted request, at most.
@@ -115,7 +115,7 @@ fn small(scenario: &Scenario, counting: &Counting) -> Scenario {
     let mut small = scenario.clone();
     small.payload.pairs = small.payload.pairs.min(PAIRS_PER_REQUEST_MAX).min(counting.pairs);
     // As many different bodies as there are to be sent in turn.
-    small.load.amount = Amount::Time;
+    small.load = Load::closed(1, Amount::Time);
     small
 }
 

@@ -14,6 +14,7 @@ mod cpus;
 mod failure;
 mod guard;
 mod listening;
+mod probe;
 mod process;
 mod ready;
 
@@ -37,6 +38,7 @@ use crate::cancel::Cancel;
 pub use cpus::{CpuSet, Pinned, Split};
 pub use failure::{Ending, Tail, TargetError};
 use guard::Guard;
+pub use probe::{Hindrance, Point, Sampler, Series};
 use process::Process;
 
 /// How a target is started, where it answers, and how long it may take.
@@ -69,7 +71,7 @@ pub struct Placement {
 }
 
 /// What a target and all its descendants used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     /// User and system time since the start, of all threads and processes. Exact to the microsecond
     /// for living processes, rounded down to 10 ms for each child that has ended.
@@ -79,6 +81,20 @@ pub struct Usage {
     /// Highest resident memory of each living process since its start or
     /// [`Target::reset_peak`], summed.
     pub rss_peak_bytes: u64,
+    /// User time of all threads, to 10 ms a process.
+    pub user: Duration,
+    /// System time of all threads, to 10 ms a process.
+    pub system: Duration,
+    /// Times that a living thread gave up the processor.
+    pub switches_voluntary: u64,
+    /// Times that the processor was taken from a living thread.
+    pub switches_involuntary: u64,
+    /// Page faults that needed no disk.
+    pub faults_minor: u64,
+    /// Page faults that did.
+    pub faults_major: u64,
+    /// Open files and sockets.
+    pub files: u64,
     /// Living threads.
     pub threads: u64,
     /// Living processes.
@@ -207,19 +223,23 @@ impl Target {
     /// Returns what the target has used up to now. Takes a look at every process of the machine, a
     /// few milliseconds: not for the middle of a measurement.
     pub fn usage(&self) -> Result<Usage, TargetError> {
-        let mut usage = Usage {
-            cpu: Duration::ZERO,
-            rss_bytes: 0,
-            rss_peak_bytes: 0,
-            threads: 0,
-            processes: 0,
-        };
+        let mut usage = Usage::default();
         for process in self.family()? {
             // One that ends under the eyes is counted by its parent from now on.
             let (Ok(cpu), Ok((now, peak))) = (process.cpu(), process.memory_bytes()) else {
                 continue;
             };
             usage.cpu += cpu;
+            let (user, system) = process.user_and_system();
+            usage.user += user;
+            usage.system += system;
+            let (voluntary, involuntary) = process.switches().unwrap_or_default();
+            usage.switches_voluntary += voluntary;
+            usage.switches_involuntary += involuntary;
+            usage.faults_minor += process.faults_minor;
+            usage.faults_major += process.faults_major;
+            // Those of another user are not shown.
+            usage.files += process.files().unwrap_or_default();
             usage.rss_bytes += now;
             usage.rss_peak_bytes += peak;
             usage.threads += process.threads;
@@ -230,6 +250,11 @@ impl Target {
             return Err(TargetError::NoProcess);
         }
         Ok(usage)
+    }
+
+    /// Watches the processes that there are now, until the result is stopped or dropped.
+    pub fn sample(&self) -> Result<Sampler, TargetError> {
+        Ok(Sampler::start(self.family()?.iter().map(|process| process.pid).collect()))
     }
 
     /// Lets [`Usage::rss_peak_bytes`] start again from what is resident now.

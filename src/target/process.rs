@@ -23,6 +23,11 @@ pub(super) struct Process {
     pub(super) parent: i32,
     pub(super) group: i32,
     pub(super) threads: u64,
+    /// User time of all threads, in ticks; and system time.
+    user_ticks: u64,
+    system_ticks: u64,
+    pub(super) faults_minor: u64,
+    pub(super) faults_major: u64,
     /// User and system time of the children that were waited for, in ticks.
     reaped_ticks: u64,
     /// Since boot, in ticks; tells a process from a later one of the same number.
@@ -98,6 +103,10 @@ impl Process {
             parent: fields.get(1)?.parse().ok()?,
             group: fields.get(2)?.parse().ok()?,
             threads: number(17)?,
+            user_ticks: number(11)?,
+            system_ticks: number(12)?,
+            faults_minor: number(7)?,
+            faults_major: number(9)?,
             reaped_ticks: number(13)? + number(14)?,
             started_ticks: number(19)?,
             ended: matches!(*fields.first()?, "Z" | "X"),
@@ -112,10 +121,35 @@ impl Process {
         Ok(cpu_clock(self.pid)? + Duration::from_millis(reaped_ms))
     }
 
+    /// Returns user and system time of all threads, to the tick of 10 ms.
+    pub(super) fn user_and_system(&self) -> (Duration, Duration) {
+        let ticks_per_second = clock_ticks_per_second().max(1);
+        let time = |ticks: u64| Duration::from_millis(ticks * 1000 / ticks_per_second);
+        (time(self.user_ticks), time(self.system_ticks))
+    }
+
+    /// Returns how often the living threads gave up the processor, and how often it was taken.
+    pub(super) fn switches(&self) -> io::Result<(u64, u64)> {
+        let mut switches = (0, 0);
+        for task in fs::read_dir(format!("/proc/{}/task", self.pid.as_raw_pid()))? {
+            // A thread may end between the listing and the reading.
+            let Ok(status) = fs::read_to_string(task?.path().join("status")) else { continue };
+            switches.0 += number_of(&status, "voluntary_ctxt_switches:");
+            switches.1 += number_of(&status, "nonvoluntary_ctxt_switches:");
+        }
+        Ok(switches)
+    }
+
+    /// Returns how many files and sockets are open.
+    pub(super) fn files(&self) -> io::Result<u64> {
+        let files = fs::read_dir(format!("/proc/{}/fd", self.pid.as_raw_pid()))?;
+        Ok(files.fold(0, |files, _| files + 1))
+    }
+
     /// Returns resident memory now and at its highest, in bytes; a kernel thread has none.
     pub(super) fn memory_bytes(&self) -> io::Result<(u64, u64)> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid.as_raw_pid()))?;
-        Ok((kib(&status, "VmRSS:") * 1024, kib(&status, "VmHWM:") * 1024))
+        Ok((number_of(&status, "VmRSS:") * 1024, number_of(&status, "VmHWM:") * 1024))
     }
 
     /// Lets the highest resident memory start again from what is resident now.
@@ -124,13 +158,13 @@ impl Process {
     }
 }
 
-fn kib(status: &str, key: &str) -> u64 {
+fn number_of(status: &str, key: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix(key));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
 /// Returns the CPU time of all threads of a process, including those that have ended.
-fn cpu_clock(pid: Pid) -> io::Result<Duration> {
+pub(super) fn cpu_clock(pid: Pid) -> io::Result<Duration> {
     let mut clock = 0;
     let mut time = MaybeUninit::<libc::timespec>::uninit();
     #[expect(unsafe_code, reason = "rustix has no clock of another process")]
@@ -160,6 +194,10 @@ mod tests {
             parent,
             group,
             threads: 1,
+            user_ticks: 0,
+            system_ticks: 0,
+            faults_minor: 0,
+            faults_major: 0,
             reaped_ticks: 0,
             started_ticks: 0,
             ended: false,

@@ -6,7 +6,8 @@ use std::path::Path;
 use hdrhistogram::Histogram;
 use xmlperf::metric::gate::Gate;
 use xmlperf::record::{
-    LaunchPair, Machine, Revision, Run, SCHEMA, ScenarioRun, Side, Slice, Trial, Trials, histogram,
+    LaunchPair, Machine, Revision, Run, SCHEMA, ScenarioRun, Side, Slice, Times, Trial, Trials,
+    histogram,
 };
 
 /// Fourteen launch pairs in which head needs `percent` more than base.
@@ -22,6 +23,7 @@ pub(crate) fn slower_by(percent: u64) -> Run {
         payload: "0123".to_owned(),
         pairs_per_request: 100,
         limits: BTreeMap::from([("throughput".to_owned(), ">= 333 pairs/s".to_owned())]),
+        times: Times::Service,
         trials: Trials::Paired((0..14).map(pair).collect()),
         work: None,
     };
@@ -73,6 +75,12 @@ fn trial(service_ns: u64) -> Trial {
         histogram: histogram::encode(&times),
         failures: BTreeMap::new(),
         first_failure: None,
+        examples: BTreeMap::new(),
+        response: None,
+        generator: None,
+        probes: None,
+        steps: Vec::new(),
+        capacity: None,
     }
 }
 

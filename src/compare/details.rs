@@ -1,0 +1,300 @@
+//! What there is to say of a scenario beside its metrics: how it was driven, which requests failed
+//! and how, each level of its load, and what the target and the machine did meanwhile.
+//!
+//! All of it is of the head, over all launches: counts are summed, levels are the largest or, where a
+//! single launch can be disturbed, the median.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+
+use crate::compare::values;
+use crate::record::{Capacity, Example, Level, ScenarioRun, Step, Times, Trial, histogram};
+use crate::units;
+use crate::units::Ratio;
+
+/// A scenario beside its metrics.
+#[derive(Debug, Clone)]
+pub struct Details {
+    /// Its name.
+    pub scenario: String,
+    /// The request kind and the load, in words.
+    pub load: String,
+    /// Which time of a request its metrics show.
+    pub times: Times,
+    /// Failures by kind.
+    pub failures: Vec<Failures>,
+    /// The levels of its load, in order.
+    pub steps: Vec<StepRow>,
+    /// The highest rate that holds, where it was searched for.
+    pub capacity: Option<CapacityFound>,
+    /// How well the load was made; none in records of old.
+    pub generator: Option<Generator>,
+    /// What was seen of the target; none where its process is not ours.
+    pub probes: Option<Probes>,
+}
+
+/// The failures of one kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failures {
+    /// The kind, such as `timeout` or `status 500`.
+    pub kind: String,
+    /// How many.
+    pub count: u64,
+    /// The first of them.
+    pub first: Option<Example>,
+}
+
+/// One level of a load, over all launches.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepRow {
+    /// The level.
+    pub level: Level,
+    /// Requests.
+    pub requests: u64,
+    /// Those that failed.
+    pub failed: u64,
+    /// Requests answered per second.
+    pub per_s: f64,
+    /// Median time, in nanoseconds, if there are enough requests.
+    pub p50_ns: Option<f64>,
+    /// 95th percentile, in nanoseconds, if there are enough requests.
+    pub p95_ns: Option<f64>,
+    /// In how many launches the level was tried and the limits were kept.
+    pub held: Option<(usize, usize)>,
+}
+
+/// What the searches of all launches found together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum CapacityFound {
+    /// The median of the launches, and an interval for the median of all launches that there could
+    /// be. In requests per second.
+    Interval {
+        /// The median.
+        median_per_s: f64,
+        /// Smallest result.
+        low_per_s: f64,
+        /// Largest result, with the precision of the search on top.
+        high_per_s: f64,
+        /// Probability that the interval holds the true median: 1 - 2^(1 - launches).
+        coverage: Ratio,
+        /// Launches.
+        launches: usize,
+        /// XML pairs in a request.
+        pairs_per_request: u64,
+    },
+    /// A launch held the highest rate that was tried, in requests per second.
+    AtLeast(f64),
+    /// A launch held next to nothing.
+    None,
+}
+
+/// How well the load was made.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Generator {
+    /// Largest 99th percentile of the lag, over the launches, in nanoseconds.
+    pub lag_p99_ns: u64,
+    /// Largest lag, in nanoseconds.
+    pub lag_max_ns: u64,
+    /// Requests that were due while every connection was taken.
+    pub late: u64,
+    /// Requests that were due and never sent.
+    pub dropped: u64,
+    /// Requests in flight, the median of the launches' means.
+    pub in_flight: f64,
+    /// Most requests in flight.
+    pub in_flight_max: usize,
+}
+
+/// What was seen of the target and of the machine. Times are sums over the launches.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Probes {
+    /// CPU time in user space, in nanoseconds.
+    pub user_ns: f64,
+    /// CPU time in the system, in nanoseconds.
+    pub system_ns: f64,
+    /// Times that a thread gave up the processor.
+    pub switches_voluntary: u64,
+    /// Times that the processor was taken from a thread.
+    pub switches_involuntary: u64,
+    /// Page faults that needed no disk.
+    pub faults_minor: u64,
+    /// Page faults that did.
+    pub faults_major: u64,
+    /// Most threads at the end of a launch.
+    pub threads: u64,
+    /// Most open files and sockets at the end of a launch.
+    pub files: u64,
+    /// Median of the resident memory at the beginning of a launch's load, in bytes.
+    pub rss_begin_bytes: f64,
+    /// Median of that at its end.
+    pub rss_end_bytes: f64,
+    /// CPU time that watching took, in nanoseconds.
+    pub cost_ns: f64,
+    /// That as a share of the time under load.
+    pub cost: Ratio,
+    /// CPU time that the host gave to others, in nanoseconds.
+    pub steal_ns: f64,
+    /// Time for which the quota of the control group was used up, in nanoseconds.
+    pub throttled_ns: f64,
+}
+
+impl Details {
+    /// Returns the details of a scenario. Fails on a histogram that is none.
+    pub(super) fn of(scenario: &ScenarioRun) -> Result<Self, String> {
+        let head = scenario.head();
+        Ok(Self {
+            scenario: scenario.name.clone(),
+            load: scenario.load.clone(),
+            times: scenario.times,
+            failures: failures(&head),
+            steps: steps(&head)?,
+            capacity: capacity(&head, scenario.pairs_per_request),
+            generator: generator(&head),
+            probes: probes(&head),
+        })
+    }
+}
+
+fn failures(head: &[&Trial]) -> Vec<Failures> {
+    let mut failures: BTreeMap<&String, Failures> = BTreeMap::new();
+    for trial in head {
+        for (kind, count) in &trial.failures {
+            let first = || Failures { kind: kind.clone(), count: 0, first: None };
+            let failures = failures.entry(kind).or_insert_with(first);
+            failures.count += count;
+            if failures.first.is_none() {
+                failures.first = trial.examples.get(kind).cloned();
+            }
+        }
+    }
+    failures.into_values().collect()
+}
+
+/// The levels in rising order, the same one of several launches together.
+fn steps(head: &[&Trial]) -> Result<Vec<StepRow>, String> {
+    let mut levels: Vec<(Level, Vec<&Step>)> = Vec::new();
+    for step in head.iter().flat_map(|trial| &trial.steps) {
+        match levels.iter_mut().find(|(level, _)| *level == step.level) {
+            Some((_, steps)) => steps.push(step),
+            None => levels.push((step.level, vec![step])),
+        }
+    }
+    let height = |level: &Level| match level {
+        Level::Connections(connections) => f64::from(*connections),
+        Level::PerSecond(per_s) => *per_s,
+    };
+    levels.sort_by(|(a, _), (b, _)| height(a).total_cmp(&height(b)));
+    levels.iter().map(|(level, steps)| row(*level, steps)).collect()
+}
+
+fn row(level: Level, steps: &[&Step]) -> Result<StepRow, String> {
+    let sum = |of: fn(&Step) -> u64| steps.iter().map(|step| of(step)).sum::<u64>();
+    let (requests, failed) = (sum(|step| step.requests), sum(|step| step.failed));
+    let mut times: Option<Histogram<u64>> = None;
+    for step in steps {
+        let more = histogram::decode(&step.histogram)?;
+        match &mut times {
+            Some(times) => times.add(&more).map_err(|_| "a histogram does not fit".to_owned())?,
+            None => times = Some(more),
+        }
+    }
+    let quantile = |quantile| {
+        let times = times.as_ref()?;
+        let enough = times.len() >= values::requests_needed(quantile);
+        enough.then(|| units::exact(times.value_at_quantile(quantile)))
+    };
+    let asked = steps.iter().filter_map(|step| step.held).count();
+    let held = steps.iter().filter(|step| step.held == Some(true)).count();
+    Ok(StepRow {
+        level,
+        requests,
+        failed,
+        per_s: units::exact(requests - failed) * 1e9 / units::exact(sum(|step| step.wall_ns)),
+        p50_ns: quantile(0.50),
+        p95_ns: quantile(0.95),
+        held: (asked > 0).then_some((held, asked)),
+    })
+}
+
+fn capacity(head: &[&Trial], pairs_per_request: u64) -> Option<CapacityFound> {
+    let mut results = Vec::new();
+    let mut high_per_s = 0.0_f64;
+    for trial in head {
+        match trial.capacity? {
+            Capacity::AboveCeiling(per_s) => return Some(CapacityFound::AtLeast(per_s)),
+            Capacity::BelowFloor => return Some(CapacityFound::None),
+            Capacity::Held { per_s, precision } => {
+                results.push(per_s);
+                high_per_s = high_per_s.max(per_s * (1.0 + precision));
+            }
+        }
+    }
+    let launches = results.len();
+    (launches > 0).then(|| CapacityFound::Interval {
+        median_per_s: values::median(&results),
+        low_per_s: results.iter().copied().fold(f64::INFINITY, f64::min),
+        high_per_s,
+        // The true median is outside only if all launches fall on one side of it.
+        coverage: Ratio(1.0 - 2.0_f64.powf(1.0 - launches as f64)),
+        launches,
+        pairs_per_request,
+    })
+}
+
+fn generator(head: &[&Trial]) -> Option<Generator> {
+    let all: Vec<_> = head.iter().filter_map(|trial| trial.generator).collect();
+    let in_flight: Vec<f64> = all.iter().map(|it| it.in_flight).collect();
+    all.iter()
+        .copied()
+        .map(|it| Generator {
+            lag_p99_ns: it.lag_p99_ns,
+            lag_max_ns: it.lag_max_ns,
+            late: it.late,
+            dropped: it.dropped,
+            in_flight: values::median(&in_flight),
+            in_flight_max: it.in_flight_max,
+        })
+        .reduce(|a, b| Generator {
+            lag_p99_ns: a.lag_p99_ns.max(b.lag_p99_ns),
+            lag_max_ns: a.lag_max_ns.max(b.lag_max_ns),
+            late: a.late + b.late,
+            dropped: a.dropped + b.dropped,
+            in_flight: a.in_flight,
+            in_flight_max: a.in_flight_max.max(b.in_flight_max),
+        })
+}
+
+fn probes(head: &[&Trial]) -> Option<Probes> {
+    use crate::record;
+    let all: Vec<_> = head.iter().filter_map(|trial| trial.probes.as_ref()).collect();
+    if all.is_empty() {
+        return None;
+    }
+    let count = |of: fn(&record::Probes) -> u64| all.iter().map(|it| of(it)).sum::<u64>();
+    let sum = |of: fn(&record::Probes) -> u64| units::exact(count(of));
+    let most = |of: fn(&record::Probes) -> u64| all.iter().map(|it| of(it)).max().unwrap_or(0);
+    let rss = |point: fn(&[record::Point]) -> Option<&record::Point>| {
+        let rss = all.iter().filter_map(|it| point(&it.series));
+        let rss: Vec<f64> = rss.map(|point| units::exact(point.rss_bytes)).collect();
+        if rss.is_empty() { 0.0 } else { values::median(&rss) }
+    };
+    let wall_ns = units::exact(head.iter().map(|trial| trial.wall_ns).sum());
+    let cost_ns = sum(|it| it.cost_ns);
+    Some(Probes {
+        user_ns: sum(|it| it.user_ns),
+        system_ns: sum(|it| it.system_ns),
+        switches_voluntary: count(|it| it.switches_voluntary),
+        switches_involuntary: count(|it| it.switches_involuntary),
+        faults_minor: count(|it| it.faults_minor),
+        faults_major: count(|it| it.faults_major),
+        threads: most(|it| it.threads),
+        files: most(|it| it.files),
+        rss_begin_bytes: rss(<[_]>::first),
+        rss_end_bytes: rss(<[_]>::last),
+        cost_ns,
+        cost: Ratio(cost_ns / wall_ns.max(1.0)),
+        steal_ns: sum(|it| it.steal_ns),
+        throttled_ns: sum(|it| it.throttled_ns),
+    })
+}

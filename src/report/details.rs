@@ -1,0 +1,146 @@
+//! The words for what there is to say of a scenario beside its metrics: lines of text, the same for
+//! a terminal and inside markdown.
+
+use crate::compare::details::{CapacityFound, Details, Generator, Probes, StepRow};
+use crate::record::{Level, Times};
+use crate::units;
+
+/// Most levels of a load that are shown: the highest ones, where the limits break.
+const STEPS_MAX: usize = 12;
+
+/// Returns the lines of one scenario: first what was done, then what was seen, each indented.
+pub(super) fn lines(details: &Details) -> Vec<String> {
+    let times = match details.times {
+        Times::Service => "times count from when a request was sent (service time)",
+        Times::Response => "times count from when a request was due (response time)",
+    };
+    let mut lines = vec![format!("{}: {}; {times}", details.scenario, details.load)];
+    if let Some(capacity) = &details.capacity {
+        lines.push(format!("  capacity: {}", capacity_words(capacity)));
+    }
+    lines.extend(steps(&details.steps));
+    for failures in &details.failures {
+        lines.push(format!("  failed: {} × {}", failures.count, failures.kind));
+        if let Some(first) = &failures.first {
+            lines.push(format!("    first: {}", first.detail.replace('\n', " ")));
+            let answer = first.answer.trim();
+            if !answer.is_empty() {
+                let shown: String = answer.chars().take(160).collect();
+                lines.push(format!("    answer: {}", shown.replace(['\n', '\r'], " ")));
+            }
+        }
+    }
+    lines.extend(details.generator.as_ref().map(generator));
+    if let Some(probes) = &details.probes {
+        lines.extend(seen(probes));
+    }
+    lines
+}
+
+fn capacity_words(capacity: &CapacityFound) -> String {
+    match capacity {
+        CapacityFound::Interval {
+            median_per_s,
+            low_per_s,
+            high_per_s,
+            coverage,
+            launches,
+            pairs_per_request,
+        } => {
+            let pairs_per_s = median_per_s * units::exact(*pairs_per_request);
+            format!(
+                "{} requests/s [{}, {}] with {coverage} confidence from {launches} launches, \
+                 or {} pairs/s",
+                units::count(*median_per_s),
+                units::count(*low_per_s),
+                units::count(*high_per_s),
+                units::count(pairs_per_s),
+            )
+        }
+        CapacityFound::AtLeast(per_s) => {
+            format!("above {} requests/s, the highest rate that was tried", units::count(*per_s))
+        }
+        CapacityFound::None => "the lowest rate that was tried broke a limit".to_owned(),
+    }
+}
+
+fn steps(rows: &[StepRow]) -> Vec<String> {
+    let hidden = rows.len().saturating_sub(STEPS_MAX);
+    let mut lines = Vec::new();
+    if hidden > 0 {
+        lines.push(format!("  {hidden} lower levels are in the record"));
+    }
+    for row in &rows[hidden..] {
+        let level = match row.level {
+            Level::Connections(1) => "1 connection".to_owned(),
+            Level::Connections(count) => format!("{count} connections"),
+            Level::PerSecond(per_s) => format!("{} requests/s", units::count(per_s)),
+        };
+        let time = |name: &str, ns: Option<f64>| {
+            ns.map_or_else(String::new, |ns| format!(", {name} {}", units::time_ns(ns)))
+        };
+        let held = row.held.map_or_else(String::new, |(held, of)| {
+            if of == 1 {
+                let word = if held == 1 { "held" } else { "broke" };
+                format!(", {word}")
+            } else {
+                format!(", held {held} of {of}")
+            }
+        });
+        lines.push(format!(
+            "  {level}: {} answered/s{}{}, {} of {} failed{held}",
+            units::count(row.per_s),
+            time("p50", row.p50_ns),
+            time("p95", row.p95_ns),
+            row.failed,
+            row.requests,
+        ));
+    }
+    lines
+}
+
+fn generator(generator: &Generator) -> String {
+    let time = |ns| units::time_ns(units::exact(ns));
+    let lag = format!(
+        "  load: lag p99 {}, at most {}; {:.2} requests in flight, at most {}",
+        time(generator.lag_p99_ns),
+        time(generator.lag_max_ns),
+        generator.in_flight,
+        generator.in_flight_max,
+    );
+    if generator.late == 0 && generator.dropped == 0 {
+        return lag;
+    }
+    let (late, dropped) = (generator.late, generator.dropped);
+    format!("{lag}; {late} waited for a connection, {dropped} were never sent")
+}
+
+fn seen(probes: &Probes) -> [String; 2] {
+    let count = |count: u64| match count {
+        0..10_000 => count.to_string(),
+        _ => units::count(units::exact(count)),
+    };
+    [
+        format!(
+            "  target: {} user + {} system; RSS {} → {}; {} + {} context switches (given up + \
+             taken); {} + {} page faults (memory + disk); {} threads, {} files",
+            units::time_ns(probes.user_ns),
+            units::time_ns(probes.system_ns),
+            units::bytes(probes.rss_begin_bytes),
+            units::bytes(probes.rss_end_bytes),
+            count(probes.switches_voluntary),
+            count(probes.switches_involuntary),
+            count(probes.faults_minor),
+            count(probes.faults_major),
+            probes.threads,
+            probes.files,
+        ),
+        format!(
+            "  machine: {} stolen by its host, throttled for {}; watching took {} of CPU ({})",
+            units::time_ns(probes.steal_ns),
+            units::time_ns(probes.throttled_ns),
+            units::time_ns(probes.cost_ns),
+            probes.cost,
+        ),
+    ]
+}

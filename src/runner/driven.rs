@@ -1,0 +1,376 @@
+//! One side under load: makes the load that the scenario asks for, and judges the generator.
+//!
+//! A closed load by time or number is cut into slices, so that two sides can be driven in turn. Every
+//! other load is a whole that would mean something else if it were cut; of a launch pair, the sides
+//! then follow each other in the order of the coin.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::cancel::Cancel;
+use crate::load;
+use crate::load::capacity::{Outcome, Plan, Search, Verdict};
+use crate::load::pacing;
+use crate::load::pacing::{Open, Schedule, Stop};
+use crate::load::{Client, Drive, FailureKind, Settings};
+use crate::measure::validity;
+use crate::measure::{Failures, Measurement};
+use crate::metric::limit::Quantity;
+use crate::record::{Capacity, Level, Side, Step, histogram};
+use crate::runner::limits;
+use crate::runner::prepared::Prepared;
+use crate::runner::trial::{Failure, chain};
+use crate::scenario::{Amount, Model, Reuse, Sampling, Scenario, Times};
+use crate::target::{Hindrance, Sampler, Tail, Target, Usage};
+use crate::units;
+
+/// A failing target is left alone after its first failures, instead of being asked on.
+const FAILURES_MAX: u64 = 10;
+
+/// How often a rate is tried again when the generator, not the target, was too slow for it.
+const TRIES: u32 = 3;
+
+/// A started target and where its output goes.
+pub(super) struct Launched {
+    pub(super) side: Side,
+    pub(super) target: Target,
+    pub(super) log: PathBuf,
+}
+
+/// One side under load: a running target, the connections to it, and what was seen.
+pub(super) struct Driven<'a> {
+    pub(super) launched: &'a Launched,
+    pub(super) scenario: &'a Scenario,
+    client: Client,
+    lag_max: Duration,
+    pub(super) measurement: Measurement,
+    /// Everything that the measurement holds, as one drive.
+    pub(super) total: Drive,
+    pub(super) steps: Vec<Step>,
+    pub(super) capacity: Option<Capacity>,
+    pub(super) watched: Option<Watched>,
+    /// Whether a load that is not cut has been made.
+    whole: bool,
+}
+
+/// The target before the load, and who watches it.
+pub(super) struct Watched {
+    pub(super) before: Usage,
+    pub(super) machine: Hindrance,
+    pub(super) sampler: Sampler,
+}
+
+/// What is driven before the other side gets its turn.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Stretch {
+    /// So much of a closed load.
+    Slice(Stop),
+    /// All there is.
+    Whole,
+}
+
+impl<'a> Driven<'a> {
+    /// Makes ready to send a scenario's requests to a running target.
+    pub(super) fn new(
+        launched: &'a Launched,
+        prepared: &'a Prepared,
+        sampling: &Sampling,
+        cancel: &Cancel,
+    ) -> Result<Self, Failure> {
+        let scenario = &prepared.scenario;
+        let failed = |reason: String| Failure {
+            side: launched.side,
+            scenario: Some(scenario.name.clone()),
+            reason,
+        };
+        let reuse = match scenario.load.reuse {
+            Reuse::Kept | Reuse::Slice => load::Reuse::Kept,
+            Reuse::Request => load::Reuse::PerRequest,
+        };
+        let connections = number(scenario.load.connections);
+        let settings = Settings { connections, reuse, ..Settings::default() };
+        let address = launched.target.address();
+        let requests = prepared.requests(address).map_err(|error| failed(chain(&error)))?;
+        let mut client = Client::new(address, requests, settings, cancel.clone())
+            .map_err(|error| failed(chain(&error)))?;
+        if scenario.load.reuse == Reuse::Kept {
+            client.renew().map_err(|error| failed(chain(&error)))?;
+        }
+        Ok(Self {
+            launched,
+            scenario,
+            client,
+            lag_max: sampling.lag_max,
+            measurement: Measurement::default(),
+            total: Drive::default(),
+            steps: Vec::new(),
+            capacity: None,
+            watched: None,
+            whole: false,
+        })
+    }
+
+    /// Sends load that is not measured, but checked all the same. A scenario of a given number of
+    /// requests promises something about its first one too, so it has no warm-up.
+    pub(super) fn warm_up(&mut self, sampling: &Sampling) -> Result<(), Failure> {
+        let connections = match self.scenario.load.model {
+            Model::Closed { amount: Amount::Requests(_), .. } | Model::Steps { .. } => {
+                return Ok(());
+            }
+            Model::Closed { amount: Amount::Time | Amount::For(_), .. } => None,
+            Model::Open { .. } | Model::Capacity { .. } => Some(NonZeroUsize::MIN),
+        };
+        if sampling.warm_up.is_zero() {
+            return Ok(());
+        }
+        let closed = pacing::Closed { connections, ..stop(sampling.warm_up, 1).into() };
+        self.follow(&pacing::Model::Closed(closed))?;
+        self.check()?;
+        self.measurement = Measurement::default();
+        self.total = Drive::default();
+        Ok(())
+    }
+
+    /// From here on, CPU time and memory count.
+    pub(super) fn begin(&mut self) -> Result<(), Failure> {
+        let target = &self.launched.target;
+        if target.pid().is_none() {
+            return Ok(());
+        }
+        target.reset_peak().map_err(|error| self.failure(&chain(&error)))?;
+        let before = target.usage().map_err(|error| self.failure(&chain(&error)))?;
+        let sampler = target.sample().map_err(|error| self.failure(&chain(&error)))?;
+        self.watched = Some(Watched { before, machine: Hindrance::now(), sampler });
+        Ok(())
+    }
+
+    /// The stretch to drive next, if there is one left.
+    pub(super) fn next_stretch(&self, sampling: &Sampling) -> Option<Stretch> {
+        let done = self.measurement.answered() + self.measurement.failed();
+        let slice = |lasts| {
+            let open = self.measurement.wall() < lasts;
+            open.then(|| Stretch::Slice(stop(sampling.slice, sampling.slice_requests)))
+        };
+        match &self.scenario.load.model {
+            Model::Closed { amount: Amount::Time, .. } => slice(sampling.load),
+            Model::Closed { amount: Amount::For(lasts), .. } => slice(*lasts),
+            Model::Closed { amount: Amount::Requests(requests), .. } => {
+                let left = requests.saturating_sub(done).min(sampling.slice_requests);
+                (left > 0).then(|| Stretch::Slice(stop(Duration::ZERO, left)))
+            }
+            Model::Steps { .. } | Model::Open { .. } | Model::Capacity { .. } => {
+                (!self.whole).then_some(Stretch::Whole)
+            }
+        }
+    }
+
+    /// Drives a stretch, and fails if the target or the generator did.
+    pub(super) fn drive(&mut self, stretch: Stretch) -> Result<(), Failure> {
+        self.whole = true;
+        let scenario = self.scenario;
+        match (&scenario.load.model, stretch) {
+            (Model::Closed { think, .. }, Stretch::Slice(stop)) => {
+                let closed = pacing::Closed { think: *think, ..stop.into() };
+                self.follow(&pacing::Model::Closed(closed))?;
+                self.check()
+            }
+            (Model::Steps { connections, requests }, _) => self.climb(connections, *requests),
+            (Model::Open { schedule, late_max, .. }, _) => {
+                let open = open(schedule.clone(), *late_max);
+                self.follow(&pacing::Model::Open(open))?;
+                self.check()?;
+                self.valid()
+            }
+            (Model::Capacity { search, trial }, _) => self.search(*search, *trial),
+            (Model::Closed { .. }, Stretch::Whole) => {
+                unreachable!("a closed load is driven in slices")
+            }
+        }
+    }
+
+    /// Follows a model and adds what it yields. The connections are renewed before it, outside the
+    /// measured time: a kept connection sticks to a worker of the target, and what that worker is
+    /// worth would be measured instead of the build.
+    fn follow(&mut self, model: &pacing::Model) -> Result<Drive, Failure> {
+        if self.scenario.load.reuse == Reuse::Slice {
+            self.client.renew().map_err(|error| self.failure(&chain(&error)))?;
+        }
+        let measurement = &mut self.measurement;
+        let driven = self.client.follow(model, &mut |exchange| measurement.record(exchange));
+        let drive = driven.map_err(|error| self.failure(&chain(&error)))?;
+        if drive.ended == load::Ended::Cancelled {
+            return Err(self.failure("interrupted"));
+        }
+        self.measurement.end_slice(drive.wall());
+        self.total.merge(&drive);
+        Ok(drive)
+    }
+
+    /// A given number of requests over each number of connections.
+    fn climb(&mut self, connections: &[u32], requests: u64) -> Result<(), Failure> {
+        for &connections in connections {
+            let before = std::mem::take(&mut self.measurement);
+            let stop = stop(Duration::ZERO, requests);
+            let closed = pacing::Closed { connections: Some(number(connections)), ..stop.into() };
+            let driven = self.follow(&pacing::Model::Closed(closed));
+            let step = self.step(Level::Connections(connections), None);
+            self.steps.push(step);
+            let step = std::mem::replace(&mut self.measurement, before);
+            self.measurement.merge(&step);
+            driven?;
+            self.check()?;
+        }
+        Ok(())
+    }
+
+    /// Tries ever other rates. What is kept as the launch's measurement is the highest that held.
+    fn search(&mut self, plan: Plan, lasts: Duration) -> Result<(), Failure> {
+        let mut search =
+            Search::new(plan).map_err(|error| self.failure(&format!("no search: {error}")))?;
+        let mut best = (0.0, Measurement::default(), Drive::default());
+        while let Some(per_s) = search.rate_per_s() {
+            let held = self.holds(per_s, lasts)?;
+            self.steps.push(self.step(Level::PerSecond(per_s), Some(held)));
+            if held && per_s > best.0 {
+                best = (per_s, std::mem::take(&mut self.measurement), self.total);
+            }
+            search.tell(if held { Verdict::Held } else { Verdict::Broke });
+        }
+        let precision = plan.precision.0;
+        self.capacity = search.outcome().map(|outcome| match outcome {
+            Outcome::Found(per_s) => Capacity::Held { per_s, precision },
+            Outcome::AboveCeiling => Capacity::AboveCeiling(plan.ceiling_per_s),
+            Outcome::BelowFloor => Capacity::BelowFloor,
+        });
+        (_, self.measurement, self.total) = best;
+        Ok(())
+    }
+
+    /// Whether the target keeps its limits, and keeps up, at this rate.
+    fn holds(&mut self, per_s: f64, lasts: Duration) -> Result<bool, Failure> {
+        for _ in 0..TRIES {
+            (self.measurement, self.total) = (Measurement::default(), Drive::default());
+            let schedule = Schedule::constant(per_s, lasts)
+                .map_err(|error| self.failure(&format!("{per_s} requests per second: {error}")))?;
+            // What waits for longer than the whole trial shows a target that does not keep up.
+            let open = open(schedule, lasts);
+            let drive = self.follow(&pacing::Model::Open(open))?;
+            let failures = self.measurement.failures();
+            if failures.contains_key(&FailureKind::WrongAnswer) {
+                self.check()?;
+            }
+            let kept = limits::kept(&self.scenario.limits, &self.measurement);
+            if !kept || drive.dropped > 0 || !keeps_up(&drive, per_s, lasts) {
+                return Ok(false);
+            }
+            if self.invalid().is_empty() {
+                return Ok(true);
+            }
+        }
+        self.valid().map(|()| false)
+    }
+
+    /// What was measured since the last step, at this level.
+    fn step(&self, level: Level, held: Option<bool>) -> Step {
+        let measurement = &self.measurement;
+        let times = match self.scenario.load.times() {
+            Times::Service => measurement.service(),
+            Times::Response => measurement.response(),
+        };
+        Step {
+            level,
+            requests: measurement.answered() + measurement.failed(),
+            failed: measurement.failed(),
+            wall_ns: units::nanos(measurement.wall()),
+            held,
+            histogram: histogram::encode(times),
+        }
+    }
+
+    /// What makes the trial tell about the generator instead of the target.
+    fn invalid(&self) -> Vec<validity::Invalid> {
+        let connections = number(self.scenario.load.connections).get();
+        // A closed load waits for the target and for nothing else, so that its lag moves no number.
+        let lag = match self.scenario.load.model {
+            Model::Closed { .. } | Model::Steps { .. } => Duration::MAX,
+            Model::Open { .. } | Model::Capacity { .. } => self.lag_max,
+        };
+        let limits = validity::Limits { lag, in_flight_max: connections, ..<_>::default() };
+        validity::check(&self.measurement, &self.total, &limits)
+    }
+
+    /// Fails if the generator did: such a trial is invalid, not fast.
+    pub(super) fn valid(&self) -> Result<(), Failure> {
+        let invalid: Vec<_> = self.invalid().iter().map(ToString::to_string).collect();
+        if invalid.is_empty() {
+            return Ok(());
+        }
+        Err(self.failure(&format!("the trial is invalid: {}", invalid.join("; "))))
+    }
+
+    /// Fails on a wrong answer, and on more failures than the scenario allows.
+    fn check(&self) -> Result<(), Failure> {
+        let failures = self.measurement.failures();
+        let wrong = failures.get(&FailureKind::WrongAnswer);
+        let Some((kind, first)) = wrong
+            .map(|wrong| (FailureKind::WrongAnswer, wrong))
+            .or_else(|| failures.iter().next().map(|(kind, failures)| (*kind, failures)))
+        else {
+            return Ok(());
+        };
+        let errors = limits::value(Quantity::Errors, &self.measurement);
+        let allowed = limits::allowed_errors(&self.scenario.limits);
+        if wrong.is_none() && errors.is_none_or(|share| share <= allowed) {
+            return Ok(());
+        }
+        // A target that died is the cause, and what the connections say of it only a symptom.
+        self.launched.target.alive().map_err(|error| self.failure(&chain(&error)))?;
+        Err(self.failure(&self.describe(kind, first)))
+    }
+
+    fn describe(&self, kind: FailureKind, first: &Failures) -> String {
+        let (failed, answered) = (self.measurement.failed(), self.measurement.answered());
+        let requests = failed + answered;
+        let mut reason = format!(
+            "{failed} of {requests} requests failed; first, {kind}: {}",
+            first.first.detail
+        );
+        let answer = String::from_utf8_lossy(&first.first.answer);
+        if kind != FailureKind::WrongAnswer && !answer.trim().is_empty() {
+            let beginning: String = answer.trim().chars().take(200).collect();
+            reason = format!("{reason}\n\nanswer: {beginning}");
+        }
+        reason.push_str(&Tail::of(&self.launched.log).to_string());
+        reason
+    }
+
+    pub(super) fn failure(&self, reason: &str) -> Failure {
+        let scenario = Some(self.scenario.name.clone());
+        Failure { side: self.launched.side, scenario, reason: reason.to_owned() }
+    }
+}
+
+fn open(schedule: Schedule, late_max: Duration) -> Open {
+    Open { schedule, late_max, failures_max: Some(FAILURES_MAX) }
+}
+
+/// Whether the last answer came as soon after the last request as at the beginning: a target that
+/// is 3 % too slow is 30 ms behind after a second.
+fn keeps_up(drive: &Drive, per_s: f64, lasts: Duration) -> bool {
+    const SUSTAINED: f64 = 0.97;
+    let asked = per_s * lasts.as_secs_f64();
+    // In a short trial of a slow target, one answer's own time is no backlog.
+    let own = drive.in_flight_mean().max(1.0) / per_s;
+    let took = drive.wall().as_secs_f64() - own;
+    units::exact(drive.exchanges) >= SUSTAINED * asked && took <= lasts.as_secs_f64() / SUSTAINED
+}
+
+fn number(connections: u32) -> NonZeroUsize {
+    let connections = usize::try_from(connections).unwrap_or(usize::MAX);
+    NonZeroUsize::new(connections).unwrap_or(NonZeroUsize::MIN)
+}
+
+fn stop(at_least: Duration, requests: u64) -> Stop {
+    Stop { at_least, requests, at_most: None, failures_max: Some(FAILURES_MAX) }
+}

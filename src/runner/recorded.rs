@@ -1,0 +1,107 @@
+//! Writes down what a launch yielded in a scenario.
+
+use hdrhistogram::Histogram;
+
+use crate::load::Drive;
+use crate::measure::{Failures, Measurement};
+use crate::record;
+use crate::record::{Example, Generator, Point, Probes, Trial, histogram};
+use crate::runner::driven::{Driven, Watched};
+use crate::runner::trial::{Failure, chain};
+use crate::target::{Hindrance, Usage};
+use crate::units;
+
+/// Longest answer that is kept with a failure, in characters: its beginning names the fault.
+const ANSWER_CHARS_MAX: usize = 500;
+
+impl Driven<'_> {
+    /// Returns what the launch yielded, if target and generator are beyond doubt.
+    pub(super) fn trial(mut self) -> Result<Trial, Failure> {
+        self.launched.target.alive().map_err(|error| self.failure(&chain(&error)))?;
+        self.valid()?;
+        let (after, probes) = match self.watched.take() {
+            Some(watched) => {
+                let usage = self.launched.target.usage();
+                let after = usage.map_err(|error| self.failure(&chain(&error)))?;
+                let before = watched.before;
+                (Some((before, after)), Some(probes(watched, after)))
+            }
+            None => (None, None),
+        };
+        let measurement = &self.measurement;
+        let failures = measurement.failures();
+        let pairs_per_request = self.scenario.kind.pairs(self.scenario.payload.pairs);
+        let slices = measurement.slices().iter();
+        Ok(Trial {
+            ready_ns: units::nanos(self.launched.target.ready_after()),
+            wall_ns: units::nanos(measurement.wall()),
+            requests: measurement.answered() + measurement.failed(),
+            pairs: measurement.answered() * pairs_per_request,
+            cpu_ns: after.map(|(before, after)| units::nanos(after.cpu.saturating_sub(before.cpu))),
+            rss_bytes_max: after.map(|(_, after)| after.rss_peak_bytes),
+            bytes_sent: measurement.request_bytes(),
+            bytes_received: measurement.response_bytes(),
+            slices: slices
+                .map(|slice| record::Slice { requests: slice.count, service_ns: slice.sum_ns })
+                .collect(),
+            histogram: histogram::encode(measurement.service()),
+            failures: failures.iter().map(|(kind, it)| (kind.to_string(), it.count)).collect(),
+            first_failure: failures
+                .iter()
+                .next()
+                .map(|(kind, it)| format!("{kind}: {}", it.first.detail)),
+            examples: failures.iter().map(|(kind, it)| (kind.to_string(), example(it))).collect(),
+            response: Some(histogram::encode(measurement.response())),
+            generator: Some(generator(measurement, &self.total)),
+            probes,
+            steps: self.steps,
+            capacity: self.capacity,
+        })
+    }
+}
+
+fn example(failures: &Failures) -> Example {
+    let answer = String::from_utf8_lossy(&failures.first.answer);
+    let answer = answer.chars().take(ANSWER_CHARS_MAX).collect();
+    Example { detail: failures.first.detail.clone(), answer }
+}
+
+fn generator(measurement: &Measurement, driven: &Drive) -> Generator {
+    let lag: &Histogram<u64> = measurement.lag();
+    Generator {
+        lag_p99_ns: lag.value_at_quantile(0.99),
+        lag_max_ns: lag.max(),
+        late: driven.late,
+        dropped: driven.dropped,
+        in_flight: driven.in_flight_mean(),
+        in_flight_max: driven.in_flight_max,
+    }
+}
+
+fn probes(watched: Watched, after: Usage) -> Probes {
+    let Watched { before, machine, sampler } = watched;
+    let series = sampler.stop();
+    let taken = Hindrance::now().since(machine);
+    let point = |point: &crate::target::Point| Point {
+        at_ns: units::nanos(point.at),
+        rss_bytes: point.rss_bytes,
+        cpu_ns: units::nanos(point.cpu),
+    };
+    // A process that has ended takes its counts with it.
+    Probes {
+        user_ns: units::nanos(after.user.saturating_sub(before.user)),
+        system_ns: units::nanos(after.system.saturating_sub(before.system)),
+        switches_voluntary: after.switches_voluntary.saturating_sub(before.switches_voluntary),
+        switches_involuntary: after
+            .switches_involuntary
+            .saturating_sub(before.switches_involuntary),
+        faults_minor: after.faults_minor.saturating_sub(before.faults_minor),
+        faults_major: after.faults_major.saturating_sub(before.faults_major),
+        threads: after.threads,
+        files: after.files,
+        series: series.points.iter().map(point).collect(),
+        cost_ns: units::nanos(series.cost),
+        steal_ns: units::nanos(taken.steal),
+        throttled_ns: units::nanos(taken.throttled),
+    }
+}
