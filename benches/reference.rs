@@ -6,11 +6,14 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run must stop")]
 
-use std::fs;
+#[path = "../tests/service/mod.rs"]
+mod service;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
 use std::thread;
+
+use service::Service;
 
 use xmlperf::payload::{Kind, Spec, Stream};
 use xmlperf::reference::Semantics;
@@ -27,25 +30,17 @@ fn body(pairs: u64) -> Vec<u8> {
 }
 
 /// A running service and a connection to it.
-struct Service {
-    child: Child,
+struct Client {
+    service: Service,
     stream: BufReader<TcpStream>,
 }
 
-impl Service {
+impl Client {
     fn start(flags: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_xmlperf"))
-            .args(["serve", "--port", "0"])
-            .args(flags)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.strip_prefix("listening on http://").unwrap().split('/').next();
-        let stream = TcpStream::connect(address.unwrap()).unwrap();
+        let service = Service::start(flags);
+        let stream = service.connect();
         stream.set_nodelay(true).unwrap();
-        Self { child, stream: BufReader::with_capacity(1 << 20, stream) }
+        Self { service, stream: BufReader::with_capacity(1 << 20, stream) }
     }
 
     /// Sends a batch while the answer is read, and returns the size of the answer.
@@ -98,28 +93,6 @@ impl Service {
         std::io::copy(&mut part, &mut std::io::sink()).unwrap();
         length
     }
-
-    fn cpu_s(&self) -> f64 {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
-        let nanos = tasks.map(|task| {
-            let text = fs::read_to_string(task.unwrap().path().join("schedstat")).unwrap();
-            text.split(' ').next().unwrap().parse::<u64>().unwrap()
-        });
-        nanos.sum::<u64>() as f64 / 1e9
-    }
-
-    fn peak_mib(&self) -> f64 {
-        let text = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = text.lines().find(|line| line.starts_with("VmHWM")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// The least CPU time per XML pair in nanoseconds, of several rounds.
@@ -131,14 +104,14 @@ fn best_ns(pairs: u64, mut round: impl FnMut() -> f64) -> f64 {
 
 fn over_http_ns(flags: &[&str], pairs: u64) -> f64 {
     let body = body(pairs);
-    let mut service = Service::start(flags);
+    let mut client = Client::start(flags);
     let requests = ROUND_PAIRS / pairs;
     best_ns(requests * pairs, || {
-        let start = service.cpu_s();
+        let start = client.service.cpu().as_secs_f64();
         for _ in 0..requests {
-            service.batch(&body);
+            client.batch(&body);
         }
-        service.cpu_s() - start
+        client.service.cpu().as_secs_f64() - start
     })
 }
 
@@ -153,9 +126,9 @@ fn main() {
     }
     row("over HTTP, batches of 10 000, 2 workers", over_http_ns(&["--workers", "2"], 10_000));
     for workers in ["1", "2"] {
-        let mut service = Service::start(&["--workers", workers]);
-        let answer = service.batch(&body(1_000_000));
-        let peak = service.peak_mib();
+        let mut client = Client::start(&["--workers", workers]);
+        let answer = client.batch(&body(1_000_000));
+        let peak = client.service.memory_bytes() as f64 / f64::from(1 << 20);
         println!(
             "one batch of 1 000 000, {workers} workers: peak {peak:.1} MiB, answer {answer} bytes"
         );

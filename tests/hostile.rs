@@ -6,14 +6,16 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot reach the service must fail")]
 #![expect(clippy::print_stdout, reason = "the table is for people")]
 
-use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+mod service;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+
+use service::Service;
 
 const MIB: usize = 1 << 20;
 /// What any of them may cost in CPU time: a few times what an honest body of 500 MiB does.
@@ -21,55 +23,11 @@ const CPU_MAX: Duration = Duration::from_secs(8);
 const ONE: &str = "/api/compare/xml";
 const BATCH: &str = "/api/compare/xml/batch";
 
-struct Service {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Service {
-    fn start(flags: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_xmlperf"))
-            .args(["serve", "--port", "0", "--workers", "2"])
-            .args(flags)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.strip_prefix("listening on http://").unwrap().split('/').next();
-        Self { child, address: address.unwrap().parse().unwrap() }
-    }
-
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).unwrap();
-        // Far beyond anything bounded, so that a service that hangs fails the test.
-        stream.set_read_timeout(Some(Duration::from_mins(2))).unwrap();
-        stream
-    }
-
-    /// Peak resident memory.
-    fn memory_bytes(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
-    }
-
-    /// CPU time of all threads that are alive.
-    fn cpu(&self) -> Duration {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
-        let nanos = tasks.map(|task| {
-            let text = fs::read_to_string(task.unwrap().path().join("schedstat")).unwrap();
-            text.split(' ').next().unwrap().parse::<u64>().unwrap()
-        });
-        Duration::from_nanos(nanos.sum())
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Connects with a time-out far beyond anything bounded, so that a service that hangs fails the test.
+fn connect(service: &Service) -> TcpStream {
+    let stream = service.connect();
+    stream.set_read_timeout(Some(Duration::from_mins(2))).unwrap();
+    stream
 }
 
 /// A body in parts: a part and how often it is sent.
@@ -117,7 +75,7 @@ fn check(
     parts: &Parts<'_>,
 ) {
     check_with(name, expected, memory_max, flags, |service| {
-        let mut stream = service.connect();
+        let mut stream = connect(service);
         send(&mut stream, path, "", parts);
         status(&mut stream)
     });
@@ -130,8 +88,9 @@ fn check_with(
     flags: &[&str],
     attack: impl FnOnce(&Service) -> u16,
 ) {
-    let service = Service::start(flags);
-    let status = attack(&service);
+    let service = Service::start(&[&["--workers", "2"], flags].concat());
+    let service = &service;
+    let status = attack(service);
     let (cpu, memory) = (service.cpu(), service.memory_bytes());
     let mib = memory as f64 / MIB as f64;
     println!("| {name} | {status} | {} ms | {mib:.0} MiB |", cpu.as_millis());
@@ -141,7 +100,7 @@ fn check_with(
     assert!(include_str!("../docs/reference.md").contains(&row), "not documented:{row}");
     assert!(memory <= u64::try_from(memory_max).unwrap(), "{name}: {mib:.0} MiB");
     // It still serves.
-    let mut stream = service.connect();
+    let mut stream = connect(service);
     stream.write_all(b"GET /xml-compare-api/health HTTP/1.0\r\n\r\n").unwrap();
     assert_eq!(self::status(&mut stream), 200, "{name}");
 }
@@ -279,12 +238,12 @@ fn requests_that_mean_harm_are_cheap() {
         vec![(br#"{"comparisons":["#, 1), (br#"{"xml1":"","xml2":""},"#, 23_000_000), (b"{}]}", 1)];
     check("23 million pairs of nothing, 506 MB", 422, 150 * MIB, &[], BATCH, &smallest);
     check_with("a body of 500 MiB and a byte, announced", 413, 20 * MIB, &[], |service| {
-        let mut stream = service.connect();
+        let mut stream = connect(service);
         send(&mut stream, BATCH, "", &vec![(b" ", 500 * MIB + 1)]);
         status(&mut stream)
     });
     check_with("a body without an end, in chunks", 413, 100 * MIB, &[], |service| {
-        let mut stream = service.connect();
+        let mut stream = connect(service);
         let head = "POST /xml-compare-api/api/compare/xml/batch HTTP/1.1\r\nhost: x\r\n\
             content-type: application/json\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n";
         stream.write_all(head.as_bytes()).unwrap();
@@ -303,7 +262,7 @@ fn requests_that_mean_harm_are_cheap() {
             gzip.write_all(&block).unwrap();
         }
         let body = gzip.finish().unwrap();
-        let mut stream = service.connect();
+        let mut stream = connect(service);
         send(&mut stream, BATCH, "content-encoding: gzip\r\n", &vec![(&body, 1)]);
         status(&mut stream)
     });
@@ -313,7 +272,7 @@ fn requests_that_mean_harm_are_cheap() {
         20 * MIB,
         &["--idle-timeout", "1 s"],
         |service| {
-            let mut stream = service.connect();
+            let mut stream = connect(service);
             let head = "POST /xml-compare-api/api/compare/xml HTTP/1.0\r\ncontent-type: application/json\r\n\
             content-length: 100\r\n\r\n{";
             stream.write_all(head.as_bytes()).unwrap();
@@ -321,8 +280,8 @@ fn requests_that_mean_harm_are_cheap() {
         },
     );
     check_with("300 connections that say nothing", 503, 30 * MIB, &[], |service| {
-        let idle: Vec<_> = (0..300).map(|_| service.connect()).collect();
-        let mut last = service.connect();
+        let idle: Vec<_> = (0..300).map(|_| connect(service)).collect();
+        let mut last = connect(service);
         let status = status(&mut last);
         drop(idle);
         status
