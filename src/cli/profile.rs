@@ -12,10 +12,11 @@ use crate::cli::output;
 use crate::cli::sides::Sides;
 use crate::cli::suite::{Selection, note};
 use crate::cli::{Exit, interrupt};
-use crate::compare::growth::{self, Change, Took};
+use crate::compare::growth::{self, Change};
 use crate::profile::{Figure, Plan, Profile, ProfileError, Session, Unit};
 use crate::record;
 use crate::report::flame::{self, Caption};
+use crate::report::functions;
 use crate::runner::{Build, Sender, Source};
 use crate::scenario::Scenario;
 use crate::target::Command;
@@ -226,40 +227,17 @@ impl Summary<'_> {
         }
         writeln!(out, "\n{}\n", self.head.unit.words())?;
         let width = usize::from(output::screen().width);
+        let top = |mut functions: Vec<Change>| {
+            functions.truncate(self.args.top);
+            functions
+        };
+        let head = self.head.functions();
         match self.base {
-            Some(base) => self.differences(out, base, width),
-            None => self.functions(out, width),
+            Some(base) => {
+                functions::differences(out, &top(growth::changes(&base.functions(), &head)), width)
+            }
+            None => functions::totals(out, &top(growth::largest(&head)), width),
         }
-    }
-
-    fn functions(&self, out: &mut impl Write, width: usize) -> std::io::Result<()> {
-        writeln!(out, "{:>10} {:>10}  function", "itself", "with calls")?;
-        let mut functions = self.head.functions();
-        functions.sort_by(|a, b| b.own.total_cmp(&a.own));
-        for function in functions.iter().take(self.args.top) {
-            let (own, inclusive) = (number(function.own), number(function.inclusive));
-            let place = place(&function.name, &function.file, width, 23);
-            writeln!(out, "{own:>10} {inclusive:>10}  {place}")?;
-        }
-        Ok(())
-    }
-
-    fn differences(
-        &self,
-        out: &mut impl Write,
-        base: &Profile,
-        width: usize,
-    ) -> std::io::Result<()> {
-        writeln!(out, "{:>10} {:>10} {:>10}  {:8}  function", "base", "head", "change", "")?;
-        let changes = growth::changes(&base.functions(), &self.head.functions());
-        for change in changes.iter().take(self.args.top) {
-            let own = |side: Option<Took>| side.map_or("–".to_owned(), |took| number(took.own));
-            let (base, head) = (own(change.base), own(change.head));
-            let (difference, fate) = (signed(change.own()), fate(change));
-            let place = place(&change.name, &change.file, width, 44);
-            writeln!(out, "{base:>10} {head:>10} {difference:>10}  {fate:8}  {place}")?;
-        }
-        Ok(())
     }
 }
 
@@ -297,29 +275,4 @@ fn sum(figure: &Figure, base: Option<f64>) -> String {
 
 fn number(value: f64) -> String {
     units::count(value)
-}
-
-fn signed(value: f64) -> String {
-    if value > 0.0 { format!("+{}", number(value)) } else { number(value) }
-}
-
-fn fate(change: &Change) -> &'static str {
-    match (change.base, change.head) {
-        (None, _) => "appeared",
-        (_, None) => "gone",
-        (Some(_), Some(_)) => "",
-    }
-}
-
-/// Name and file, without the beginning of the name if both do not fit: the end tells more.
-fn place(name: &str, file: &str, width: usize, before: usize) -> String {
-    const NAME_MIN: usize = 20;
-    let file = if file.is_empty() { String::new() } else { format!("  {file}") };
-    let room = width.saturating_sub(before + file.chars().count()).max(NAME_MIN);
-    let length = name.chars().count();
-    if length <= room {
-        return format!("{name}{file}");
-    }
-    let end = name.chars().skip(length + 1 - room).collect::<String>();
-    format!("…{end}{file}")
 }

@@ -31,12 +31,63 @@ pub struct Change {
     pub head: Option<Took>,
 }
 
+/// What became of a function that is not in both versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is in head only.
+    Appeared,
+    /// It is in base only.
+    Gone,
+}
+
+impl Fate {
+    /// Returns the word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Appeared => "appeared",
+            Self::Gone => "gone",
+        }
+    }
+}
+
 impl Change {
+    /// Returns in which of the versions it is, if not in both.
+    pub fn fate(&self) -> Option<Fate> {
+        match (self.base, self.head) {
+            (None, _) => Some(Fate::Appeared),
+            (Some(_), None) => Some(Fate::Gone),
+            (Some(_), Some(_)) => None,
+        }
+    }
+
     /// Returns by how much the function itself grew.
     pub fn own(&self) -> f64 {
-        let own = |side: Option<Took>| side.unwrap_or_default().own;
-        own(self.head) - own(self.base)
+        let [base, head] = self.sides();
+        head.own - base.own
     }
+
+    /// Returns by how much the function grew with all that it calls.
+    pub fn inclusive(&self) -> f64 {
+        let [base, head] = self.sides();
+        head.inclusive - base.inclusive
+    }
+
+    fn sides(&self) -> [Took; 2] {
+        [self.base, self.head].map(Option::unwrap_or_default)
+    }
+}
+
+/// Returns the functions of one version, the one that took most itself first.
+pub fn largest(functions: &[Function]) -> Vec<Change> {
+    let change = |function: &Function| Change {
+        name: function.name.clone(),
+        file: function.file.clone(),
+        base: None,
+        head: Some(Took { own: function.own, inclusive: function.inclusive }),
+    };
+    let mut changes = functions.iter().map(change).collect::<Vec<_>>();
+    changes.sort_by(|a, b| b.own().total_cmp(&a.own()).then(a.name.cmp(&b.name)));
+    changes
 }
 
 /// Returns every function of both versions, the largest difference of the function itself first.

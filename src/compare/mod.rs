@@ -24,6 +24,7 @@ use crate::record::{Ended, Machine, Revision, Run, ScenarioRun, Trials};
 use crate::units::Ratio;
 
 pub use crate::compare::promises::Promise;
+pub use crate::compare::work::Breakdown;
 
 /// What a run says: about each metric, each promise, and as a whole.
 #[derive(Debug, Clone)]
@@ -42,6 +43,8 @@ pub struct Comparison {
     pub notes: Vec<String>,
     /// What else there is to say of each scenario.
     pub details: Vec<Details>,
+    /// Which functions the instructions of each scenario are in, where they were counted.
+    pub breakdowns: Vec<Breakdown>,
     /// How the numbers came about.
     pub method: Method,
     /// What follows.
@@ -166,6 +169,7 @@ impl Comparison {
             promises,
             notes: work::notes(run),
             details,
+            breakdowns: work::breakdowns(run),
             method: Method {
                 launches,
                 launches_asked: run.launches_asked,
@@ -213,6 +217,17 @@ impl Comparison {
     pub fn tolerance(&self) -> Option<Ratio> {
         let judged = self.rows.iter().filter(|row| row.verdict().is_some());
         judged.map(|row| row.rule.tolerance).max_by(|a, b| a.0.total_cmp(&b.0))
+    }
+
+    /// Returns the breakdowns of scenarios whose work was compared and not shown equal.
+    pub fn changed_breakdowns(&self) -> impl Iterator<Item = &Breakdown> {
+        let equal = |breakdown: &Breakdown| {
+            let mut rows = self.rows.iter().filter(|row| row.scenario == breakdown.scenario);
+            let work = rows.find(|row| row.metric == Metric::Work);
+            work.and_then(Row::judgement).is_none_or(|it| it.verdict == Verdict::Unchanged)
+        };
+        let compared = self.breakdowns.iter().filter(|breakdown| breakdown.base.is_some());
+        compared.filter(move |it| !it.functions.is_empty() && !equal(it))
     }
 
     /// Returns the limits that do not hold.

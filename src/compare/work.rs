@@ -1,14 +1,69 @@
-//! What the work lane has to say about a scenario.
+//! What the work lane has to say about a scenario: how much it is, and where.
 
 use crate::compare::decision::counts::Counts;
+use crate::compare::growth::{self, Change};
 use crate::compare::{Evidence, Finding, Row};
 use crate::metric::Metric;
 use crate::metric::gate::{Gate, Policy};
-use crate::record::work::{Count, Work};
+use crate::record::work::{Count, Counted, Work};
 use crate::record::{Run, ScenarioRun};
 
 /// The metrics that are counted.
 const METRICS: [Metric; 2] = [Metric::Work, Metric::Allocations];
+
+/// Functions of a breakdown, at most.
+const FUNCTIONS_MAX: usize = 30;
+
+/// Changes below this share of the whole are the counts' own scatter.
+const CHANGE_MIN: f64 = 0.0005;
+
+/// Which functions the instructions of a scenario are in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Breakdown {
+    /// The scenario's name.
+    pub scenario: String,
+    /// Instructions per XML pair of base, if two builds were counted.
+    pub base: Option<f64>,
+    /// Instructions per XML pair of head.
+    pub head: f64,
+    /// With a base, the functions that changed, the largest change first, without those that changed
+    /// less than counts do by themselves. Without one, the functions that took most, all in head.
+    pub functions: Vec<Change>,
+    /// Packed stacks of base.
+    pub base_stacks: Option<String>,
+    /// Packed stacks of head.
+    pub head_stacks: String,
+}
+
+/// Takes the counts of a run apart.
+pub(super) fn breakdowns(run: &Run) -> Vec<Breakdown> {
+    let counted = run.scenarios.iter().filter_map(|scenario| match &scenario.work {
+        Some(Work::Counted(counted)) => Some((scenario, &**counted)),
+        Some(Work::Unavailable { .. }) | None => None,
+    });
+    let breakdown = |(scenario, counted): (&ScenarioRun, &Counted)| {
+        let (base, head) = (counted.base.as_ref(), &counted.head);
+        let mut functions =
+            base.map_or_else(|| growth::largest(&head.functions), |base| changed(base, head));
+        functions.truncate(FUNCTIONS_MAX);
+        Breakdown {
+            scenario: scenario.name.clone(),
+            base: base.map(|base| mean(&base.instructions)),
+            head: mean(&head.instructions),
+            functions,
+            base_stacks: base.map(|base| base.stacks.clone()),
+            head_stacks: head.stacks.clone(),
+        }
+    };
+    counted.map(breakdown).collect()
+}
+
+fn changed(base: &Count, head: &Count) -> Vec<Change> {
+    let least = CHANGE_MIN * mean(&base.instructions);
+    let mut changes = growth::changes(&base.functions, &head.functions);
+    changes.retain(|change| change.own().abs() >= least);
+    changes
+}
 
 /// Adds the rows of what was counted.
 pub(super) fn rows(

@@ -4,7 +4,8 @@
 use serde::Serialize;
 
 use crate::compare::details::{CapacityFound, Details, Generator, Probes};
-use crate::compare::{Comparison, Finding, Outcome, Promise, Row};
+use crate::compare::growth::{Change, Took};
+use crate::compare::{Breakdown, Comparison, Finding, Outcome, Promise, Row};
 
 const SCHEMA: u32 = 1;
 
@@ -23,6 +24,8 @@ struct Report<'a> {
     metrics: Vec<MetricRow<'a>>,
     limits: Vec<LimitRow<'a>>,
     scenarios: Vec<ScenarioRow<'a>>,
+    /// Which functions the instructions are in, where they were counted.
+    work: Vec<WorkBreakdown<'a>>,
     machine: &'a crate::record::Machine,
 }
 
@@ -144,6 +147,25 @@ struct TargetRow {
     machine_throttled_ns: f64,
 }
 
+#[derive(Serialize)]
+struct WorkBreakdown<'a> {
+    scenario: &'a str,
+    base: Option<f64>,
+    head: f64,
+    functions: Vec<FunctionRow<'a>>,
+}
+
+/// Instructions per XML pair, in the function itself and with all that it calls.
+#[derive(Serialize)]
+struct FunctionRow<'a> {
+    name: &'a str,
+    file: &'a str,
+    base: Option<f64>,
+    head: Option<f64>,
+    base_with_calls: Option<f64>,
+    head_with_calls: Option<f64>,
+}
+
 /// Returns the comparison as JSON, with a final newline. Shares are ratios, times nanoseconds, sizes
 /// bytes; what is unbounded or unknown is null.
 pub fn render(comparison: &Comparison) -> String {
@@ -173,6 +195,7 @@ pub fn render(comparison: &Comparison) -> String {
         metrics: comparison.rows.iter().map(metric).collect(),
         limits: comparison.promises.iter().map(limit).collect(),
         scenarios: comparison.details.iter().map(scenario).collect(),
+        work: comparison.breakdowns.iter().map(work).collect(),
         machine: &comparison.machine,
     };
     let mut text = serde_json::to_string_pretty(&report).expect("a report has only string keys");
@@ -304,5 +327,27 @@ fn target(it: Probes) -> TargetRow {
         watching_ns: it.cost_ns,
         machine_steal_ns: it.steal_ns,
         machine_throttled_ns: it.throttled_ns,
+    }
+}
+
+fn work(breakdown: &Breakdown) -> WorkBreakdown<'_> {
+    WorkBreakdown {
+        scenario: &breakdown.scenario,
+        base: breakdown.base,
+        head: breakdown.head,
+        functions: breakdown.functions.iter().map(function).collect(),
+    }
+}
+
+fn function(change: &Change) -> FunctionRow<'_> {
+    let own = |side: Option<Took>| side.map(|took| took.own);
+    let inclusive = |side: Option<Took>| side.map(|took| took.inclusive);
+    FunctionRow {
+        name: &change.name,
+        file: &change.file,
+        base: own(change.base),
+        head: own(change.head),
+        base_with_calls: inclusive(change.base),
+        head_with_calls: inclusive(change.head),
     }
 }

@@ -6,6 +6,7 @@ use crate::compare::decision::Verdict;
 use crate::compare::{Comparison, Outcome, Row};
 use crate::metric::gate::Stopping;
 use crate::report::details;
+use crate::report::functions::{self, Cells};
 use crate::report::words;
 use crate::units;
 
@@ -152,7 +153,41 @@ fn is_plain(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain)
 }
 
+/// Which functions the work changed in, folded: most readers want the verdict only.
+fn breakdowns(text: &mut String, comparison: &Comparison) {
+    const FUNCTIONS_MAX: usize = 10;
+    const NAME_CHARS_MAX: usize = 90;
+    for breakdown in comparison.changed_breakdowns() {
+        let (heading, name) = (functions::heading(breakdown), code(&breakdown.scenario));
+        let of =
+            if comparison.breakdowns.len() > 1 { format!(" in {name}") } else { String::new() };
+        let base = comparison.base.as_ref().map_or("", |base| base.label.as_str());
+        write!(
+            text,
+            "<details><summary>{heading}{of} (callgrind)</summary>\n\n\
+             | Function | File | {} | PR | Δ | Δ with calls |\n|:--|:--|--:|--:|--:|--:|\n",
+            inert(base)
+        )
+        .expect(STRING);
+        for change in breakdown.functions.iter().take(FUNCTIONS_MAX) {
+            let Cells { base, head, own, inclusive, fate } = Cells::of(change);
+            let name = code(&functions::shortened(&change.name, NAME_CHARS_MAX));
+            let fate = if fate.is_empty() { String::new() } else { format!(" *{fate}*") };
+            let file = inert(&change.file);
+            writeln!(text, "| {name}{fate} | {file} | {base} | {head} | **{own}** | {inclusive} |")
+                .expect(STRING);
+        }
+        let about = if breakdown.functions.iter().any(|change| change.fate().is_some()) {
+            functions::ABOUT_FATES
+        } else {
+            ""
+        };
+        write!(text, "\nInstructions per XML pair. {about}\n\n</details>\n").expect(STRING);
+    }
+}
+
 fn fold(text: &mut String, comparison: &Comparison, folded: &[&Row]) {
+    breakdowns(text, comparison);
     if !folded.is_empty() && comparison.method.launches > 0 {
         text.push_str("<details><summary>All metrics</summary>\n\n");
         table(text, comparison, folded);

@@ -3,6 +3,7 @@
 pub mod confirmation;
 mod details;
 pub mod flame;
+pub mod functions;
 pub mod json;
 pub mod markdown;
 pub mod terminal;

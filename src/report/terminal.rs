@@ -10,6 +10,7 @@ use comfy_table::{
 use crate::compare::decision::Verdict;
 use crate::compare::{Comparison, Finding, Outcome, Row};
 use crate::report::details;
+use crate::report::functions;
 use crate::report::words;
 
 /// Whether colours are used. Nothing is said by colour alone.
@@ -56,6 +57,7 @@ pub fn write(out: &mut impl Write, comparison: &Comparison, screen: Screen) -> i
     if let Some(visible) = words::visible(comparison) {
         writeln!(out, "{}\n", wrapped(&visible.replace('`', ""), screen.width.into(), 0))?;
     }
+    breakdowns(out, comparison, screen)?;
     for note in &comparison.notes {
         writeln!(out, "{}\n", wrapped(&format!("note: {note}"), screen.width.into(), 0))?;
     }
@@ -64,6 +66,19 @@ pub fn write(out: &mut impl Write, comparison: &Comparison, screen: Screen) -> i
         for line in reason.lines().skip(1) {
             writeln!(out, "{line}")?;
         }
+    }
+    Ok(())
+}
+
+/// Where the work of a scenario changed, if a reader would ask.
+fn breakdowns(out: &mut impl Write, comparison: &Comparison, screen: Screen) -> io::Result<()> {
+    const FUNCTIONS_MAX: usize = 5;
+    for breakdown in comparison.changed_breakdowns() {
+        let (heading, name) = (functions::heading(breakdown), &breakdown.scenario);
+        writeln!(out, "{heading} in {name}, in instructions per XML pair:\n")?;
+        let shown = &breakdown.functions[..breakdown.functions.len().min(FUNCTIONS_MAX)];
+        functions::differences(out, shown, screen.width.into())?;
+        writeln!(out)?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 use super::terminal::{Paint, Screen};
 use super::{json, markdown, terminal};
 use crate::compare::Comparison;
-use crate::record::sample::{LEVEL, Level, paired};
+use crate::record::sample::{LEVEL, Level, counted, paired};
 use crate::record::{Ended, Run, Side, Trials};
 
 fn comparison(run: &Run) -> Comparison {
@@ -227,4 +227,43 @@ fn json_holds_what_the_table_holds() {
     assert_eq!(cpu["verdict"], "regressed");
     assert!((cpu["change"].as_f64().unwrap() - 0.1).abs() < 0.003);
     assert_eq!(cpu["launch_pairs"], 10);
+}
+
+/// Nothing slower by the clock, and two percent more instructions.
+fn more_work() -> Run {
+    let mut run = paired(10, LEVEL, LEVEL);
+    run.scenarios[0].work = Some(counted(64_800.0, 66_096.0));
+    run
+}
+
+#[test]
+fn a_terminal_says_where_the_work_grew() {
+    let text = on_terminal(&more_work(), 100);
+    let (_, why) = text.split_once("Where the work").unwrap();
+    insta::assert_snapshot!(why, @"
+     grew in smoke, in instructions per XML pair:
+
+         base      head    change with calls           function
+       44 800    46 096     +1296      +1296           api::parse  src/xml.rs
+
+    1 regression — smoke work per XML pair +2.0 %
+    ");
+}
+
+#[test]
+fn markdown_folds_where_the_work_grew() {
+    let text = markdown::render(&comparison(&more_work()));
+    let (_, why) = text.split_once("<details>").unwrap();
+    let (why, _) = why.split_once("</details>").unwrap();
+    insta::assert_snapshot!(why, @"
+    <summary>Where the work grew (callgrind)</summary>
+
+    | Function | File | main | PR | Δ | Δ with calls |
+    |:--|:--|--:|--:|--:|--:|
+    | `api::parse` | src/xml.rs | 44 800 | 46 096 | **+1296** | +1296 |
+
+    Instructions per XML pair.
+    ");
+    let calm = markdown::render(&comparison(&paired(10, LEVEL, LEVEL)));
+    assert!(!calm.contains("Where the work"), "{calm}");
 }
