@@ -16,6 +16,8 @@ use crate::report;
 pub(super) struct Subject<'a> {
     /// Configuration that annotations point at.
     pub(super) config: &'a Path,
+    /// Its name in the repository.
+    pub(super) config_name: &'a Path,
     /// Folder of the record.
     pub(super) dir: &'a Path,
     /// Whether a comparison was meant.
@@ -195,7 +197,7 @@ fn annotation(subject: Subject<'_>, row: &Row) -> Annotation {
     };
     let line = text.lines().position(|line| is_name(line) == Some(true)).unwrap_or(0);
     Annotation {
-        path: subject.config.display().to_string(),
+        path: subject.config_name.display().to_string(),
         line: u32::try_from(line + 1).unwrap_or(1),
         level: Level::Failure,
         title: format!("{} {} regressed", row.scenario, row.metric.label()),

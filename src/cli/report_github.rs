@@ -5,6 +5,7 @@
 //! published as *could not measure*: this never ends green because there was nothing to see.
 
 use std::collections::BTreeSet;
+use std::env;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use crate::cli::output::FailOn;
 use crate::cli::publication::{self, Aim, Subject};
 use crate::compare::confirmation::{self, Confirmation};
 use crate::compare::{Comparison, Outcome};
+use crate::config::{self, FILE_NAME};
 use crate::github;
 use crate::github::api::Client;
 use crate::github::artifact::{self, ArtifactError};
@@ -54,9 +56,9 @@ pub(super) struct Args {
     /// The run was not meant to be compared with anything
     #[arg(long)]
     alone: bool,
-    /// Configuration that annotations point at
-    #[arg(long, default_value = "xmlperf.toml")]
-    config: PathBuf,
+    /// Configuration that annotations point at [default: the nearest `xmlperf.toml`]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// What makes the command fail
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = FailOn::Regression)]
     fail_on: FailOn,
@@ -198,8 +200,13 @@ struct Source<'a> {
 
 impl Source<'_> {
     fn publication(&self) -> Result<Publication, String> {
-        let subject =
-            Subject { config: &self.args.config, dir: &self.args.dir, aim: self.args.aim() };
+        let (config, name) = self.config()?;
+        let subject = Subject {
+            config: &config,
+            config_name: &name,
+            dir: &self.args.dir,
+            aim: self.args.aim(),
+        };
         let first = self.load(&self.args.artifact, &self.args.dir)?;
         let comparison = Comparison::of(&first).map_err(|error| chain(&error))?;
         if let Some(reason) = contradiction(self.args, &comparison) {
@@ -216,6 +223,15 @@ impl Source<'_> {
                 Ok(publication::of_confirmation(subject, &both))
             }
         }
+    }
+
+    /// The configuration, and its name in the repository.
+    fn config(&self) -> Result<(PathBuf, PathBuf), String> {
+        let here = env::current_dir().map_err(|error| chain(&error))?;
+        let given = self.args.config.as_ref().map(|config| here.join(config));
+        let path = given.or_else(|| config::find(&here)).unwrap_or_else(|| here.join(FILE_NAME));
+        let name = self.context.in_repository(&path).unwrap_or_else(|| FILE_NAME.into());
+        Ok((path, name))
     }
 
     /// Reads the run in `dir`, fetching it there first if it is in an artifact.

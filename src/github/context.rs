@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use thiserror::Error;
@@ -204,6 +204,8 @@ pub struct Context {
     pub origin: Origin,
     /// What authenticates, if anything.
     pub token: Option<Token>,
+    /// The root of the checkout.
+    pub workspace: Option<PathBuf>,
     /// File that becomes the job's summary.
     pub summary_file: Option<PathBuf>,
     /// File that becomes the step's outputs.
@@ -255,9 +257,16 @@ impl Context {
             event,
             head,
             token: get("GITHUB_TOKEN").as_deref().and_then(Token::new),
+            workspace: get("GITHUB_WORKSPACE").map(PathBuf::from),
             summary_file: get("GITHUB_STEP_SUMMARY").map(PathBuf::from),
             output_file: get("GITHUB_OUTPUT").map(PathBuf::from),
         })
+    }
+
+    /// Returns the name that `path` has in the repository, if it is in the checkout.
+    pub fn in_repository(&self, path: &Path) -> Option<PathBuf> {
+        let inside = path.strip_prefix(self.workspace.as_ref()?).ok()?;
+        Some(inside.components().collect())
     }
 
     /// Returns the address of the page of the run that measured.

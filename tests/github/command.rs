@@ -75,6 +75,22 @@ fn a_pull_request_sees_its_own_names_and_not_those_of_the_merge() {
 }
 
 #[test]
+fn annotations_point_into_the_repository_and_not_into_the_working_directory() {
+    let stage = recorded(&slower_by(20));
+    let api = stage.path("api");
+    std::fs::create_dir(&api).unwrap();
+    std::fs::write(api.join("xmlperf.toml"), "\n[[scenario]]\nname = \"nominal\"\n").unwrap();
+    let workspace = stage.path("").canonicalize().unwrap();
+    let stage = stage.with("GITHUB_WORKSPACE", workspace.to_str().unwrap());
+    let (_, _, check) = dry(&stage, &["--config", "./api/xmlperf.toml"]);
+    let annotation = &check["output"]["annotations"][0];
+    assert_eq!(
+        (&annotation["path"], &annotation["start_line"]),
+        (&json!("api/xmlperf.toml"), &json!(3))
+    );
+}
+
+#[test]
 fn the_outputs_say_what_a_workflow_can_act_on() {
     let stage = recorded(&slower_by(20));
     dry(&stage, &[]);
