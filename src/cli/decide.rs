@@ -155,6 +155,7 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
         Format::Terminal => show::terminal(out, &decided, &method, output::screen()),
         Format::Markdown => show::markdown(out, &decided, &method),
         Format::Json => show::json(out, &decided, &method, &outcome),
+        Format::Html => bail!("`decide` has no page: choose terminal, markdown or json"),
     }
     .context("failed to write the verdicts")?;
     Ok(output::exit(&outcome, args.fail_on))

@@ -12,7 +12,7 @@ use crate::compare::{Comparison, Outcome};
 use crate::record;
 use crate::record::Run;
 use crate::report::terminal::{Paint, Screen};
-use crate::report::{json, markdown, terminal};
+use crate::report::{html, json, markdown, terminal};
 
 /// How a comparison is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -21,6 +21,8 @@ pub(super) enum Format {
     Terminal,
     /// GitHub-flavoured markdown, as in a pull-request comment
     Markdown,
+    /// A page for a browser, with flame graphs
+    Html,
     /// Everything, for other programs
     Json,
 }
@@ -36,10 +38,12 @@ pub(super) enum FailOn {
     Never,
 }
 
-/// Writes the run and its reports into `folder`: `run.json`, `report.md`, `report.json`.
+/// Writes the run and its reports into `folder`: `run.json`, `report.md`, `report.html`,
+/// `report.json`.
 pub(super) fn keep(folder: &Path, run: &Run, comparison: &Comparison) -> anyhow::Result<()> {
     run.save(&folder.join("run.json"))?;
     record::write_atomically(&folder.join("report.md"), markdown::render(comparison).as_bytes())?;
+    record::write_atomically(&folder.join("report.html"), html::render(comparison).as_bytes())?;
     record::write_atomically(&folder.join("report.json"), json::render(comparison).as_bytes())?;
     Ok(())
 }
@@ -53,6 +57,7 @@ pub(super) fn show(
     match format {
         Format::Terminal => terminal::write(out, comparison, screen()),
         Format::Markdown => out.write_all(markdown::render(comparison).as_bytes()),
+        Format::Html => out.write_all(html::render(comparison).as_bytes()),
         Format::Json => out.write_all(json::render(comparison).as_bytes()),
     }
     .context("failed to write the report")

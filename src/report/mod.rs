@@ -4,6 +4,7 @@ pub mod confirmation;
 mod details;
 pub mod flame;
 pub mod functions;
+pub mod html;
 pub mod json;
 pub mod markdown;
 pub mod terminal;
