@@ -120,17 +120,20 @@ impl Args {
         folder: &Path,
         cancel: &Cancel,
     ) -> anyhow::Result<Run> {
+        let live = self.selection.live()?;
         let plan = Plan {
             suite,
             base: Some(builds.base.clone()),
             head: builds.head.clone(),
             coins: coins.map_or_else(|| self.selection.coins(), Ok)?,
             logs: folder.join("logs"),
+            live: live.clone(),
         };
         let (alpha, stopping) = (suite.gate.alpha, suite.gate.stopping);
         let horizon = Horizon { alpha, stopping, budget: self.budget };
         let patience = if self.fail_fast { Patience::FailFast } else { Patience::Decided };
-        let mut watch = Watch::new(self.selection.plain, patience, "launch pair").within(horizon);
+        let watch = Watch::new(self.selection.plain, patience, "launch pair", &live);
+        let mut watch = watch.within(horizon);
         Ok(runner::run(&plan, &mut watch, cancel)?)
     }
 }

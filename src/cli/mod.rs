@@ -8,6 +8,7 @@ mod decide;
 mod first;
 mod horizon;
 mod init;
+mod live;
 mod matrix;
 mod output;
 mod payload;

@@ -49,8 +49,9 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
         }
     };
     let logs = args.selection.out.join("logs");
-    let plan = Plan { suite: &suite, base: None, head, coins, logs };
-    let mut watch = Watch::new(args.selection.plain, Patience::Decided, "launch");
+    let live = args.selection.live()?;
+    let mut watch = Watch::new(args.selection.plain, Patience::Decided, "launch", &live);
+    let plan = Plan { suite: &suite, base: None, head, coins, logs, live };
     let run = runner::run(&plan, &mut watch, &cancel)?;
     drop(watch);
 

@@ -5,17 +5,20 @@ use std::env;
 use std::fs;
 use std::io;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::{Context as _, anyhow};
 
 use crate::base;
 use crate::base::Tree;
 use crate::cancel::Cancel;
+use crate::cli::live;
 use crate::config::{self, Choice};
 use crate::payload::Semantics;
 use crate::record::Revision;
-use crate::runner::{Build, Source};
+use crate::runner::{Build, Live, Source};
 use crate::scenario::{Lane, Lanes, Origin, Suite, Target};
 use crate::target;
 
@@ -25,7 +28,7 @@ pub(super) struct Selection {
     /// Configuration file [default: the nearest `xmlperf.toml`, else the embedded reference API]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Scenario to run, from the configuration or shipped (smoke, nominal); may be repeated
+    /// Scenario to run, from the configuration or shipped (smoke, nominal, soak, stress, capacity, extreme); may be repeated
     #[arg(long = "scenario", value_name = "NAME")]
     scenarios: Vec<String>,
     /// Evidence to gather, and nothing else; may be repeated [default: time, and work where it can be]
@@ -43,6 +46,11 @@ pub(super) struct Selection {
     /// Plain lines on standard error, even on a terminal
     #[arg(long)]
     pub(super) plain: bool,
+    /// Serve the numbers of the run for Prometheus here while it goes on, such as 127.0.0.1:9100
+    #[arg(long, value_name = "ADDR")]
+    metrics_listen: Option<SocketAddr>,
+    #[arg(skip)]
+    live: OnceLock<Live>,
     /// Measure what is built already, without running `[target] build` in the checkout
     #[arg(long)]
     no_build: bool,
@@ -87,6 +95,15 @@ impl Selection {
         rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
             .context("failed to draw the seed of the coins")?;
         Ok(u32::from_ne_bytes(bytes).into())
+    }
+
+    /// Returns where all runs of this command tell how they go, and serves it if asked to.
+    pub(super) fn live(&self) -> anyhow::Result<Live> {
+        if let (Some(address), None) = (self.metrics_listen, self.live.get()) {
+            let bound = live::serve_metrics(address, self.live.get_or_init(Live::default))?;
+            note(&format!("metrics at http://{bound}/metrics"))?;
+        }
+        Ok(self.live.get_or_init(Live::default).clone())
     }
 
     /// Builds the checkout, if there is a command for it and nobody forbade it.

@@ -1,17 +1,20 @@
 //! Tells a person who waits what is being done: a bar on a terminal, calm lines elsewhere.
 
+use std::fmt;
 use std::io;
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::cli::horizon::Horizon;
+use crate::cli::live::{Dashboard, Ticker};
 use crate::compare::Comparison;
 use crate::compare::decision::Verdict;
 use crate::metric::gate::Policy;
 use crate::record::Run;
-use crate::runner::{Next, Progress, Watcher};
+use crate::runner::{Live, Next, Progress, Watcher};
 use crate::units;
 
 /// When a comparison may end before everything is decided.
@@ -30,19 +33,28 @@ pub(super) struct Watch {
     horizon: Option<Horizon>,
     estimate: String,
     noun: &'static str,
+    _ticker: Option<Ticker>,
 }
 
 impl Watch {
     /// A bar, if standard error is a terminal and nobody asked for plain lines.
-    pub(super) fn new(plain: bool, patience: Patience, noun: &'static str) -> Self {
+    pub(super) fn new(plain: bool, patience: Patience, noun: &'static str, live: &Live) -> Self {
         let bar = (!plain && io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(4));
-            let style = ProgressStyle::with_template("{bar:20} {pos}/{len} {msg}");
-            bar.set_style(style.expect("the template is well written"));
+            let style =
+                ProgressStyle::with_template("{bar:20} {pos}/{len} {msg}\n{load}\n{targets}");
+            let style = style.expect("the template is well written");
+            let dashboard = Arc::new(Mutex::new(Dashboard::new(live)));
+            bar.set_style(
+                style
+                    .with_key("load", line(&dashboard, 0))
+                    .with_key("targets", line(&dashboard, 1)),
+            );
             bar.enable_steady_tick(Duration::from_millis(250));
             bar
         });
-        Self { bar, patience, horizon: None, estimate: String::new(), noun }
+        let ticker = bar.is_none().then(|| Ticker::start(live));
+        Self { bar, patience, horizon: None, estimate: String::new(), noun, _ticker: ticker }
     }
 
     /// Keeps the comparison within a horizon.
@@ -74,6 +86,19 @@ impl Watch {
             }
             None => {}
         }
+    }
+}
+
+/// One line of the dashboard, made anew whenever the bar is drawn.
+fn line(
+    dashboard: &Arc<Mutex<Dashboard>>,
+    which: usize,
+) -> impl Fn(&ProgressState, &mut dyn fmt::Write) + Clone + Send + Sync + 'static {
+    let dashboard = Arc::clone(dashboard);
+    move |state: &ProgressState, out: &mut dyn fmt::Write| {
+        let mut dashboard = dashboard.lock().unwrap_or_else(PoisonError::into_inner);
+        // The bar has no way to say that it cannot be drawn.
+        let _ = write!(out, "  {}", dashboard.lines(state.elapsed())[which]);
     }
 }
 

@@ -19,6 +19,7 @@ use crate::measure::{Failures, Measurement};
 use crate::metric::limit::Quantity;
 use crate::record::{Capacity, Level, Side, Step, histogram};
 use crate::runner::limits;
+use crate::runner::live::Live;
 use crate::runner::prepared::Prepared;
 use crate::runner::trial::{Failure, chain};
 use crate::scenario::{Amount, Model, Reuse, Sampling, Scenario, Times};
@@ -38,12 +39,22 @@ pub(super) struct Launched {
     pub(super) log: PathBuf,
 }
 
+/// What holds for everything that is driven.
+#[derive(Clone, Copy)]
+pub(super) struct Conditions<'a> {
+    pub(super) sampling: &'a Sampling,
+    pub(super) live: &'a Live,
+    pub(super) cancel: &'a Cancel,
+}
+
 /// One side under load: a running target, the connections to it, and what was seen.
 pub(super) struct Driven<'a> {
     pub(super) launched: &'a Launched,
     pub(super) scenario: &'a Scenario,
     client: Client,
     lag_max: Duration,
+    live: &'a Live,
+    pairs: u64,
     pub(super) measurement: Measurement,
     /// Everything that the measurement holds, as one drive.
     pub(super) total: Drive,
@@ -75,9 +86,9 @@ impl<'a> Driven<'a> {
     pub(super) fn new(
         launched: &'a Launched,
         prepared: &'a Prepared,
-        sampling: &Sampling,
-        cancel: &Cancel,
+        conditions: Conditions<'a>,
     ) -> Result<Self, Failure> {
+        let Conditions { sampling, live, cancel } = conditions;
         let scenario = &prepared.scenario;
         let failed = |reason: String| Failure {
             side: launched.side,
@@ -102,6 +113,8 @@ impl<'a> Driven<'a> {
             scenario,
             client,
             lag_max: sampling.lag_max,
+            live,
+            pairs: prepared.pairs,
             measurement: Measurement::default(),
             total: Drive::default(),
             steps: Vec::new(),
@@ -140,7 +153,11 @@ impl<'a> Driven<'a> {
         }
         target.reset_peak().map_err(|error| self.failure(&chain(&error)))?;
         let before = target.usage().map_err(|error| self.failure(&chain(&error)))?;
-        let sampler = target.sample().map_err(|error| self.failure(&chain(&error)))?;
+        let (side, live) = (self.launched.side, self.live.clone());
+        let sampler = target.sample(move |point| {
+            live.sampled(side, point.rss_bytes, units::nanos(point.cpu));
+        });
+        let sampler = sampler.map_err(|error| self.failure(&chain(&error)))?;
         self.watched = Some(Watched { before, machine: Hindrance::now(), sampler });
         Ok(())
     }
@@ -196,8 +213,14 @@ impl<'a> Driven<'a> {
         if self.scenario.load.reuse == Reuse::Slice {
             self.client.renew().map_err(|error| self.failure(&chain(&error)))?;
         }
-        let measurement = &mut self.measurement;
-        let driven = self.client.follow(model, &mut |exchange| measurement.record(exchange));
+        let (measurement, live, pairs) = (&mut self.measurement, self.live, self.pairs);
+        let driven = self.client.follow(model, &mut |exchange| {
+            measurement.record(exchange);
+            match exchange.outcome {
+                Ok(()) => live.answered(exchange.response_ns(), pairs),
+                Err(_) => live.failed(),
+            }
+        });
         let drive = driven.map_err(|error| self.failure(&chain(&error)))?;
         if drive.ended == load::Ended::Cancelled {
             return Err(self.failure("interrupted"));

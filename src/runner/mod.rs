@@ -7,6 +7,7 @@
 
 mod driven;
 mod limits;
+mod live;
 pub mod machine;
 mod prepared;
 mod recorded;
@@ -26,7 +27,7 @@ use crate::cancel::Cancel;
 use crate::payload;
 use crate::record;
 use crate::record::{Ended, LaunchPair, Run, ScenarioRun, Side, Trials};
-use crate::runner::driven::{Driven, Launched};
+use crate::runner::driven::{Conditions, Driven, Launched};
 use crate::runner::prepared::Prepared;
 use crate::runner::trial::Failure;
 use crate::scenario::{Cpus, Lane, Suite, Times};
@@ -34,6 +35,7 @@ use crate::target;
 use crate::target::{CpuSet, Pinned, Placement, Target};
 use crate::units;
 
+pub use live::{Live, Snapshot};
 pub use sender::{Drive, Sender};
 
 /// One build, and how it comes to life.
@@ -67,6 +69,8 @@ pub struct Plan<'a> {
     pub coins: u64,
     /// Where the targets' output goes.
     pub logs: PathBuf,
+    /// Where whoever watches reads how it goes.
+    pub live: Live,
 }
 
 /// Whether a run goes on.
@@ -248,7 +252,7 @@ impl<'a> Session<'a> {
         let head = self.start(Side::Head, &self.plan.head)?;
         for (index, prepared) in self.prepared.iter().enumerate() {
             watcher.progress(Progress::Driving { scenario: &prepared.scenario.name });
-            let driven = Driven::new(&head, prepared, &self.plan.suite.sampling, self.cancel)?;
+            let driven = Driven::new(&head, prepared, self.conditions())?;
             let trial = trial::single(driven, &self.plan.suite.sampling)?;
             match &mut self.run.scenarios[index].trials {
                 Trials::Single(trials) => trials.push(trial),
@@ -274,7 +278,8 @@ impl<'a> Session<'a> {
         for (index, prepared) in self.prepared.iter().enumerate() {
             watcher.progress(Progress::Driving { scenario: &prepared.scenario.name });
             let sampling = &self.plan.suite.sampling;
-            let driven = |launched| Driven::new(launched, prepared, sampling, self.cancel);
+            let conditions = self.conditions();
+            let driven = |launched| Driven::new(launched, prepared, conditions);
             let sides = [driven(&base)?, driven(&head)?];
             let coins = &mut self.coins;
             let (base, head) = trial::paired(sides, sampling, &mut || flip(coins))?;
@@ -297,7 +302,13 @@ impl<'a> Session<'a> {
             }
         };
         let target = target.map_err(|error| Failure::launch(side, &error))?;
+        self.plan.live.launched();
         Ok(Launched { side, target, log })
+    }
+
+    fn conditions(&self) -> Conditions<'a> {
+        let plan = self.plan;
+        Conditions { sampling: &plan.suite.sampling, live: &plan.live, cancel: self.cancel }
     }
 
     fn coin(&mut self) -> Side {

@@ -252,9 +252,13 @@ impl Target {
         Ok(usage)
     }
 
-    /// Watches the processes that there are now, until the result is stopped or dropped.
-    pub fn sample(&self) -> Result<Sampler, TargetError> {
-        Ok(Sampler::start(self.family()?.iter().map(|process| process.pid).collect()))
+    /// Watches the processes that there are now, until the result is stopped or dropped. `seen` hears
+    /// of every point, on a thread of its own.
+    pub fn sample(
+        &self,
+        seen: impl FnMut(&Point) + Send + 'static,
+    ) -> Result<Sampler, TargetError> {
+        Ok(Sampler::start(self.family()?.iter().map(|process| process.pid).collect(), seen))
     }
 
     /// Lets [`Usage::rss_peak_bytes`] start again from what is resident now.

@@ -50,10 +50,13 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    pub(super) fn start(processes: Vec<Pid>) -> Self {
+    pub(super) fn start(
+        processes: Vec<Pid>,
+        mut seen: impl FnMut(&Point) + Send + 'static,
+    ) -> Self {
         let ended = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&ended);
-        let thread = thread::spawn(move || sample(&processes, &flag));
+        let thread = thread::spawn(move || sample(&processes, &flag, &mut seen));
         Self { ended, thread: Some(thread) }
     }
 
@@ -76,12 +79,14 @@ impl Drop for Sampler {
     }
 }
 
-fn sample(processes: &[Pid], ended: &AtomicBool) -> Series {
+fn sample(processes: &[Pid], ended: &AtomicBool, seen: &mut dyn FnMut(&Point)) -> Series {
     let began = super::now();
     let mut points = Vec::with_capacity(POINTS_MAX);
     let mut interval = INTERVAL;
     while !ended.load(Ordering::Relaxed) {
-        points.extend(point(processes, began));
+        let point = point(processes, began);
+        point.iter().for_each(&mut *seen);
+        points.extend(point);
         if points.len() == POINTS_MAX {
             let mut keep = false;
             points.retain(|_| {
@@ -178,7 +183,7 @@ mod tests {
     #[test]
     fn a_series_has_its_first_and_last_moment_and_knows_its_cost() {
         let own = rustix::process::getpid();
-        let sampler = Sampler::start(vec![own]);
+        let sampler = Sampler::start(vec![own], |_| {});
         let series = sampler.stop();
         assert!(!series.points.is_empty());
         assert!(series.points.iter().all(|point| point.rss_bytes > 0 && !point.cpu.is_zero()));

@@ -1,0 +1,242 @@
+//! Shows a run while it goes on: lines under the bar on a terminal, a line now and then elsewhere, and
+//! text for Prometheus on request.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::runner::{Live, Snapshot};
+use crate::units;
+
+/// How often a line is written where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Shortest stretch that a rate is taken over.
+const RATE_OVER: Duration = Duration::from_secs(1);
+
+/// Moments of memory that are drawn.
+const HISTORY: usize = 30;
+
+/// Turns the counters of a run into lines for a person.
+pub(super) struct Dashboard {
+    live: Live,
+    before: Snapshot,
+    before_at: Duration,
+    rss: VecDeque<u64>,
+    lines: [String; 2],
+}
+
+impl Dashboard {
+    pub(super) fn new(live: &Live) -> Self {
+        Self {
+            live: live.clone(),
+            before: live.snapshot(),
+            before_at: Duration::ZERO,
+            rss: VecDeque::new(),
+            lines: <_>::default(),
+        }
+    }
+
+    /// Returns the lines at a time since the beginning; new ones about every second.
+    pub(super) fn lines(&mut self, at: Duration) -> &[String; 2] {
+        let passed = at.saturating_sub(self.before_at);
+        if passed >= RATE_OVER {
+            let now = self.live.snapshot();
+            let news = now.since(&self.before);
+            self.rss.push_back(now.rss_bytes.iter().sum());
+            if self.rss.len() > HISTORY {
+                self.rss.pop_front();
+            }
+            self.lines = [load(&news, passed), targets(&now, &self.before, passed, &self.rss)];
+            (self.before, self.before_at) = (now, at);
+        }
+        &self.lines
+    }
+}
+
+fn load(news: &Snapshot, passed: Duration) -> String {
+    let per_s = |count| units::count(units::exact(count) / passed.as_secs_f64());
+    let time = |quantile| news.quantile_ns(quantile).map_or_else(|| "–".to_owned(), units::time_ns);
+    format!(
+        "{} requests/s · {} pairs/s · p50 {} · p99 {} · {} failed",
+        per_s(news.requests),
+        per_s(news.pairs),
+        time(0.50),
+        time(0.99),
+        news.failed,
+    )
+}
+
+fn targets(now: &Snapshot, before: &Snapshot, passed: Duration, rss: &VecDeque<u64>) -> String {
+    let mut line = String::new();
+    for (at, name) in ["base", "head"].into_iter().enumerate() {
+        if now.rss_bytes[at] > 0 {
+            let cpu_ns = now.cpu_ns[at].saturating_sub(before.cpu_ns[at]);
+            let cores = units::exact(cpu_ns) / 1e9 / passed.as_secs_f64();
+            let memory = units::bytes(units::exact(now.rss_bytes[at]));
+            write!(line, "{name} {cores:.2} CPU {memory} · ").expect("a string takes all");
+        }
+    }
+    line + &sparkline(rss)
+}
+
+/// Memory over time, from the least to the most of what is shown.
+fn sparkline(values: &VecDeque<u64>) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let (low, high) = (values.iter().min(), values.iter().max());
+    let (Some(low), Some(high)) = (low, high) else { return String::new() };
+    let bar = |value: &u64| {
+        let place = (value - low) * 7 / (high - low).max(1);
+        BARS[usize::try_from(place).unwrap_or(0).min(7)]
+    };
+    values.iter().map(bar).collect()
+}
+
+/// Writes a line now and then, until it is dropped.
+pub(super) struct Ticker {
+    ended: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    pub(super) fn start(live: &Live) -> Self {
+        let ended = Arc::new(AtomicBool::new(false));
+        let (flag, live) = (Arc::clone(&ended), live.clone());
+        let thread = thread::spawn(move || {
+            let mut before = live.snapshot();
+            thread::park_timeout(LINE_EVERY);
+            while !flag.load(Ordering::Relaxed) {
+                let now = live.snapshot();
+                // Nobody reads standard error if it cannot be written.
+                let line = load(&now.since(&before), LINE_EVERY);
+                drop(writeln!(io::stderr(), "{line}"));
+                before = now;
+                thread::park_timeout(LINE_EVERY);
+            }
+        });
+        Self { ended, thread: Some(thread) }
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // It has printed what it could.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Answers every request with the numbers, in a thread that ends with the program. One reader at a
+/// time, and none for longer than a moment: a reader must not hold up the load.
+pub(super) fn serve_metrics(address: SocketAddr, live: &Live) -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind(address)
+        .with_context(|| format!("failed to listen on `{address}` for `--metrics-listen`"))?;
+    let bound = listener.local_addr().context("failed to find the port for metrics")?;
+    let live = live.clone();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            // A reader that goes away has had enough.
+            let _ = answer(&stream, &exposition(&live.snapshot()));
+        }
+    });
+    Ok(bound)
+}
+
+fn answer(mut stream: &TcpStream, text: &str) -> io::Result<()> {
+    const HEAD_LINES_MAX: usize = 100;
+    stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+    stream.set_write_timeout(Some(Duration::from_secs(1)))?;
+    let mut reader = BufReader::new(io::Read::take(stream, 64 * 1024));
+    let mut line = String::new();
+    for _ in 0..HEAD_LINES_MAX {
+        line.clear();
+        if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
+            break;
+        }
+    }
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nConnection: close";
+    write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{text}", text.len())
+}
+
+/// The numbers in the text format of Prometheus.
+fn exposition(now: &Snapshot) -> String {
+    let mut text = String::new();
+    let counters = [
+        ("xmlperf_requests_total", "Requests that ended", now.requests),
+        ("xmlperf_failures_total", "Requests that failed", now.failed),
+        ("xmlperf_xml_pairs_total", "XML pairs answered rightly", now.pairs),
+        ("xmlperf_launches_total", "Launches that have begun", now.launches),
+    ];
+    let mut add = |line: String| {
+        text.push_str(&line);
+        text.push('\n');
+    };
+    for (name, help, value) in counters {
+        add(format!("# HELP {name} {help}.\n# TYPE {name} counter\n{name} {value}"));
+    }
+    add("# HELP xmlperf_time_seconds Time of a request, to a sixteenth.".to_owned());
+    add("# TYPE xmlperf_time_seconds summary".to_owned());
+    for quantile in [0.5, 0.95, 0.99] {
+        let seconds = now.quantile_ns(quantile).map_or(f64::NAN, |ns| ns / 1e9);
+        add(format!("xmlperf_time_seconds{{quantile=\"{quantile}\"}} {seconds}"));
+    }
+    let answered = now.requests - now.failed.min(now.requests);
+    add(format!("xmlperf_time_seconds_count {answered}"));
+    add("# HELP xmlperf_target_rss_bytes Resident memory.".to_owned());
+    add("# TYPE xmlperf_target_rss_bytes gauge".to_owned());
+    for (side, bytes) in ["base", "head"].into_iter().zip(now.rss_bytes) {
+        add(format!("xmlperf_target_rss_bytes{{side=\"{side}\"}} {bytes}"));
+    }
+    // It begins anew with each launch, which a counter may do.
+    add("# HELP xmlperf_target_cpu_seconds_total CPU time of this launch.".to_owned());
+    add("# TYPE xmlperf_target_cpu_seconds_total counter".to_owned());
+    for (side, ns) in ["base", "head"].into_iter().zip(now.cpu_ns) {
+        let seconds = units::exact(ns) / 1e9;
+        add(format!("xmlperf_target_cpu_seconds_total{{side=\"{side}\"}} {seconds}"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[test]
+    fn a_reader_gets_the_numbers_of_prometheus() {
+        let bound = serve_metrics(([127, 0, 0, 1], 0).into(), &Live::default()).unwrap();
+        let mut stream = TcpStream::connect(bound).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).unwrap();
+        assert!(said.starts_with("HTTP/1.1 200 OK\r\n"), "{said}");
+        assert!(said.contains("\nxmlperf_requests_total 0\n"), "{said}");
+        assert!(said.contains("xmlperf_target_rss_bytes{side=\"head\"} 0"), "{said}");
+    }
+
+    #[test]
+    fn the_dashboard_says_something_from_the_first_second_on() {
+        let mut dashboard = Dashboard::new(&Live::default());
+        assert_eq!(dashboard.lines(Duration::from_millis(900))[0], "");
+        let lines = dashboard.lines(Duration::from_secs(1));
+        assert_eq!(lines[0], "0 requests/s · 0 pairs/s · p50 – · p99 – · 0 failed");
+    }
+
+    #[test]
+    fn memory_is_drawn_from_its_least_to_its_most() {
+        assert_eq!(sparkline(&VecDeque::from([5, 5, 12, 8])), "▁▁█▄");
+        assert_eq!(sparkline(&VecDeque::new()), "");
+    }
+}
