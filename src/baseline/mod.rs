@@ -3,13 +3,16 @@
 //! A store is a folder: `<name>/<start>-<digest>.json`, one file a run, never changed once written.
 //! The digest in the name makes a damaged or edited file show itself.
 
+pub mod work;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::record::{RecordError, Run, Trials};
+use crate::record::work::Work;
+use crate::record::{RecordError, Run, ScenarioRun, Trials};
 
 /// A folder of named histories.
 #[derive(Debug, Clone)]
@@ -156,7 +159,10 @@ fn alone(run: &Run) -> Result<Run, BaselineError> {
         let reason = "it ended before everything was measured".to_owned();
         return Err(BaselineError::Unfit { reason });
     }
-    if run.scenarios.iter().any(|scenario| scenario.launches() == 0) {
+    let is_empty = |scenario: &ScenarioRun| {
+        scenario.launches() == 0 && !matches!(scenario.work, Some(Work::Counted(_)))
+    };
+    if run.scenarios.iter().any(is_empty) {
         let reason = "a scenario has no launch".to_owned();
         return Err(BaselineError::Unfit { reason });
     }
@@ -166,6 +172,9 @@ fn alone(run: &Run) -> Result<Run, BaselineError> {
     for scenario in &mut run.scenarios {
         let head = scenario.head().into_iter().cloned().collect();
         scenario.trials = Trials::Single(head);
+        if let Some(Work::Counted(counted)) = &mut scenario.work {
+            counted.base = None;
+        }
     }
     Ok(run)
 }

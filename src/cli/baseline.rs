@@ -10,8 +10,9 @@ use anyhow::Context as _;
 use comfy_table::{Table, presets};
 
 use crate::baseline::Store;
+use crate::baseline::work;
 use crate::cli::Exit;
-use crate::cli::output::{self, Format};
+use crate::cli::output::{self, FailOn, Format};
 use crate::compare::Comparison;
 use crate::github;
 use crate::github::api::Client;
@@ -41,6 +42,23 @@ enum Action {
         #[arg(long, value_name = "FILE", default_value = ".xmlperf/report/run.json")]
         from: PathBuf,
     },
+    /// Judge the work of a recorded run by the newest run of a history
+    ///
+    /// Instructions are of the program, so the machine may be another one, and busy. Times are not
+    /// compared.
+    Check {
+        /// Name of the history
+        name: String,
+        /// The run
+        #[arg(long, value_name = "FILE", default_value = ".xmlperf/report/run.json")]
+        from: PathBuf,
+        /// Form of the report
+        #[arg(long, value_enum, default_value_t = Format::Terminal)]
+        format: Format,
+        /// What makes the command fail
+        #[arg(long, value_enum, value_name = "WHEN", default_value_t = FailOn::Regression)]
+        fail_on: FailOn,
+    },
     /// Print the commit that a change is compared with in GitHub Actions, or nothing if there is none
     Auto,
     /// List the histories, or the runs of one
@@ -66,6 +84,12 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
             let path = store.save(name, &Run::load(from)?)?;
             writeln!(out, "kept {}", path.display())?;
         }
+        Action::Check { name, from, format, fail_on } => {
+            let newest = newest(&store, name)?;
+            let comparison = Comparison::of(&work::against(&newest, &Run::load(from)?))?;
+            output::show(out, &comparison, *format)?;
+            return Ok(output::exit(&comparison.outcome, *fail_on));
+        }
         Action::Auto => auto(out)?,
         Action::List { name: None } => {
             for name in store.names()? {
@@ -74,12 +98,15 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
         }
         Action::List { name: Some(name) } => list(&store, name, out)?,
         Action::Show { name, format } => {
-            let history = store.history(name)?;
-            let newest = history.last().expect("a history has at least one run").load()?;
+            let newest = newest(&store, name)?;
             output::show(out, &Comparison::of(&newest)?, *format)?;
         }
     }
     Ok(Exit::Fine)
+}
+
+fn newest(store: &Store, name: &str) -> anyhow::Result<Run> {
+    Ok(store.history(name)?.last().expect("a history has at least one run").load()?)
 }
 
 /// Asks the event and the clone; GitHub only where the clone is too shallow, and then as nobody: what
