@@ -8,6 +8,7 @@ use crate::compare::decision::Verdict;
 use crate::compare::{Comparison, Outcome, Row};
 use crate::github::context::Context;
 use crate::github::{Annotation, Conclusion, Level, Publication, inert};
+use crate::record::work::Work;
 use crate::record::{Ended, Example, Revision, Run, Trial, Trials};
 use crate::report;
 
@@ -54,6 +55,7 @@ pub(super) fn tame(run: &mut Run) {
     for scenario in &mut run.scenarios {
         tame(&mut scenario.name);
         tame(&mut scenario.load);
+        scenario.work.iter_mut().for_each(tame_work);
         let (mut pairs, mut singles) = (Vec::new(), Vec::new());
         match &mut scenario.trials {
             Trials::Paired(launches) => pairs.extend(launches),
@@ -81,6 +83,22 @@ fn tame_failures(trial: &mut Trial) {
         answer: line(&example.answer),
     };
     trial.examples = examples.iter().map(|(kind, it)| (line(kind), tame(it))).collect();
+}
+
+fn tame_work(work: &mut Work) {
+    match work {
+        Work::Unavailable { reason, .. } => *reason = inert::line(reason, REASON_CHARS_MAX),
+        Work::Counted(counted) => {
+            counted.counter = inert::text(&counted.counter);
+            for count in counted.base.iter_mut().chain([&mut counted.head]) {
+                count.toolchain = inert::text(&count.toolchain);
+                for function in &mut count.functions {
+                    function.name = inert::code(&function.name);
+                    function.file = inert::text(&function.file);
+                }
+            }
+        }
+    }
 }
 
 /// Calls the revisions what people on GitHub call them: the head of the pull request, which is not

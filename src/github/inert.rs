@@ -27,6 +27,16 @@ pub fn line(raw: &str, chars_max: usize) -> String {
     }
 }
 
+/// Longest piece of code that is kept, in characters.
+const CODE_CHARS_MAX: usize = 300;
+
+/// Returns `raw` for a place that shows it as code, where only a backtick and the bar of a table mean
+/// anything: names of functions are full of the rest.
+pub fn code(raw: &str) -> String {
+    let shown = raw.chars().filter_map(visible).take(CODE_CHARS_MAX);
+    shown.map(|c| if matches!(c, '`' | '|') { harmless("", c) } else { c }).collect()
+}
+
 /// Breaks of every kind become spaces; what is invisible or turns the direction of text is dropped.
 fn visible(c: char) -> Option<char> {
     match c {
@@ -101,6 +111,13 @@ mod tests {
         check("see GH-12, www.evil.example", "see GH‑12, www․evil.example");
         check("\u{202e}drawkcab\u{200b}", "drawkcab");
         check(&"x".repeat(200), &format!("{}…", "x".repeat(CHARS_MAX)));
+    }
+
+    #[test]
+    fn the_name_of_a_function_is_left_alone() {
+        let check = |raw, expected: &str| assert_eq!(code(raw), expected);
+        check("<core::str::Chars as Iterator>::next", "<core::str::Chars as Iterator>::next");
+        check("a`|\u{202e}\nb", "aˋ｜ b");
     }
 
     /// Renders `markdown` as GitHub does, as far as a library can: tables and links without markup.

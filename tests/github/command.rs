@@ -1,5 +1,6 @@
 //! `xmlperf report github` as the action calls it.
 
+use std::collections::BTreeMap;
 use std::process::Output;
 
 use hdrhistogram::Histogram;
@@ -7,7 +8,8 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use wiremock::matchers::{method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
-use xmlperf::record::{Ended, Run, Side, Trial, Trials, histogram};
+use xmlperf::record::work::{self, Count, Counted, Function, Work};
+use xmlperf::record::{Ended, Example, Run, Side, Trial, Trials, histogram};
 
 use crate::recorded::{save, slower_by};
 use crate::stage::{HEAD, Stage, TOKEN, pull_request};
@@ -132,6 +134,10 @@ fn what_is_missing_is_said_first_and_is_never_green() {
     };
     let no_cpu = changed(|trial| trial.cpu_ns = None);
     check(&no_cpu, &[], 0, "`nominal` CPU per XML pair is missing");
+    let mut no_lane = fine.clone();
+    let reason = "valgrind is not installed".to_owned();
+    no_lane.scenarios[0].work = Some(Work::Unavailable { reason, asked: true });
+    check(&recorded(&no_lane), &[], 3, "no work lane in `nominal`&#58; valgrind is not installed");
     let no_requests = changed(|trial| {
         (trial.requests, trial.pairs, trial.slices) = (0, 0, Vec::new());
         trial.histogram = histogram::encode(&Histogram::new(3).unwrap());
@@ -203,6 +209,29 @@ fn the_token_shows_up_nowhere() {
     assert!(!printed.contains(TOKEN), "{printed}");
 }
 
+/// More work in a function of this name.
+fn counted(name: &str) -> Work {
+    let count = |each: f64| Count {
+        toolchain: name.to_owned(),
+        instructions: vec![each, each + 1.0, each - 1.0],
+        allocations: vec![10.0, 10.0, 10.0],
+        functions: vec![Function {
+            name: name.to_owned(),
+            file: name.to_owned(),
+            own: each,
+            inclusive: each,
+        }],
+        stacks: work::pack(&BTreeMap::new()),
+    };
+    Work::Counted(Box::new(Counted {
+        counter: name.to_owned(),
+        pairs_per_request: 100,
+        requests: 10,
+        base: Some(count(10_000.0)),
+        head: count(12_000.0),
+    }))
+}
+
 /// A record in which every name is an attack, rendered by a parser of GitHub's markdown.
 #[test]
 fn a_hostile_record_stays_text() {
@@ -234,9 +263,21 @@ fn a_hostile_record_stays_text() {
             .for_each(all);
         run.scenarios[0].name = attack.to_owned();
         run.scenarios[0].load = attack.to_owned();
+        run.scenarios[0].work = Some(counted(attack));
+        if let Trials::Paired(pairs) = &mut run.scenarios[0].trials {
+            let example = Example { detail: attack.to_owned(), answer: attack.to_owned() };
+            pairs[0].head.failures.insert(attack.to_owned(), 1);
+            pairs[0].head.examples.insert(attack.to_owned(), example);
+        }
         let (_, comment, check) = dry(&recorded(&run), &[]);
+        assert!(
+            comment.contains("Where the work grew") && comment.contains("failed: "),
+            "{comment}"
+        );
         harmless(&comment, attack);
         harmless(check["output"]["summary"].as_str().unwrap(), attack);
+        run.scenarios[0].work = Some(Work::Unavailable { reason: attack.to_owned(), asked: false });
+        harmless(&dry(&recorded(&run), &[]).1, attack);
         let reason = format!("{attack}\n{attack}");
         run.ended = Some(Ended::Failed { side: Side::Head, scenario: None, reason });
         let (_, comment, _) = dry(&recorded(&run), &[]);
