@@ -60,6 +60,8 @@ pub(super) struct Driven<'a> {
     pub(super) total: Drive,
     pub(super) steps: Vec<Step>,
     pub(super) capacity: Option<Capacity>,
+    /// CPU time of the target in the one trial that is kept of a search.
+    pub(super) cpu_of_best: Option<Duration>,
     pub(super) watched: Option<Watched>,
     /// Whether a load that is not cut has been made.
     whole: bool,
@@ -119,6 +121,7 @@ impl<'a> Driven<'a> {
             total: Drive::default(),
             steps: Vec::new(),
             capacity: None,
+            cpu_of_best: None,
             watched: None,
             whole: false,
         })
@@ -253,10 +256,13 @@ impl<'a> Driven<'a> {
             Search::new(plan).map_err(|error| self.failure(&format!("no search: {error}")))?;
         let mut best = (0.0, Measurement::default(), Drive::default());
         while let Some(per_s) = search.rate_per_s() {
+            let cpu = self.cpu()?;
             let held = self.holds(per_s, lasts)?;
             self.steps.push(self.step(Level::PerSecond(per_s), Some(held)));
             if held && per_s > best.0 {
                 best = (per_s, std::mem::take(&mut self.measurement), self.total);
+                self.cpu_of_best =
+                    self.cpu()?.zip(cpu).map(|(after, before)| after.saturating_sub(before));
             }
             search.tell(if held { Verdict::Held } else { Verdict::Broke });
         }
@@ -268,6 +274,15 @@ impl<'a> Driven<'a> {
         });
         (_, self.measurement, self.total) = best;
         Ok(())
+    }
+
+    /// CPU time of the target up to now; none where its process is not ours.
+    fn cpu(&self) -> Result<Option<Duration>, Failure> {
+        if self.watched.is_none() {
+            return Ok(None);
+        }
+        let usage = self.launched.target.usage();
+        usage.map(|usage| Some(usage.cpu)).map_err(|error| self.failure(&chain(&error)))
     }
 
     /// Whether the target keeps its limits, and keeps up, at this rate.

@@ -28,6 +28,7 @@ impl Driven<'_> {
             }
             None => (None, None),
         };
+        let cpu = after.map(|(before, after)| after.cpu.saturating_sub(before.cpu));
         let measurement = &self.measurement;
         let failures = measurement.failures();
         let pairs_per_request = self.scenario.kind.pairs(self.scenario.payload.pairs);
@@ -37,7 +38,7 @@ impl Driven<'_> {
             wall_ns: units::nanos(measurement.wall()),
             requests: measurement.answered() + measurement.failed(),
             pairs: measurement.answered() * pairs_per_request,
-            cpu_ns: after.map(|(before, after)| units::nanos(after.cpu.saturating_sub(before.cpu))),
+            cpu_ns: self.cpu_of_best.or(cpu).map(units::nanos),
             rss_bytes_max: after.map(|(_, after)| after.rss_peak_bytes),
             bytes_sent: measurement.request_bytes(),
             bytes_received: measurement.response_bytes(),

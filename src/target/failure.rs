@@ -112,6 +112,16 @@ pub enum TargetError {
         /// What it wrote.
         tail: Tail,
     },
+    /// The target ended, and said or showed that the memory it may take was the reason.
+    #[error("the target {ending}: it is out of memory, of which it may take {limit}{tail}")]
+    OutOfMemory {
+        /// Status or signal.
+        ending: Ending,
+        /// The limit, in words.
+        limit: String,
+        /// What it wrote.
+        tail: Tail,
+    },
     /// A process outlived SIGKILL, as one does that waits for a broken device.
     #[error("processes {pids:?} of the target cannot be killed")]
     Unkillable {
@@ -214,7 +224,24 @@ impl Tail {
     }
 
     pub(super) fn says_port_in_use(&self) -> bool {
-        let phrases = ["address already in use", "address in use", "eaddrinuse"];
+        self.says(&["address already in use", "address in use", "eaddrinuse"])
+    }
+
+    /// What Rust, Python, Java, C++, Node and Go say when they get no memory, and the system itself.
+    pub(super) fn says_out_of_memory(&self) -> bool {
+        self.says(&[
+            "memory allocation of",
+            "memoryerror",
+            "outofmemoryerror",
+            "std::bad_alloc",
+            "heap out of memory",
+            "out of memory",
+            "cannot allocate memory",
+            "enomem",
+        ])
+    }
+
+    fn says(&self, phrases: &[&str]) -> bool {
         self.lines.iter().any(|line| {
             let line = line.to_lowercase();
             phrases.iter().any(|phrase| line.contains(phrase))
@@ -293,5 +320,19 @@ mod tests {
             assert!(tail(text).says_port_in_use(), "{text}");
         }
         assert!(!tail("listening").says_port_in_use());
+    }
+
+    #[test]
+    fn running_out_of_memory_is_recognised_whoever_says_it() {
+        for text in [
+            "memory allocation of 1073741824 bytes failed",
+            "Traceback (most recent call last):\nMemoryError",
+            "java.lang.OutOfMemoryError: Java heap space",
+            "terminate called after throwing an instance of 'std::bad_alloc'",
+            "fatal error: runtime: out of memory",
+        ] {
+            assert!(tail(text).says_out_of_memory(), "{text}");
+        }
+        assert!(!tail("memory: 5 MiB").says_out_of_memory());
     }
 }

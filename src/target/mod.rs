@@ -34,6 +34,7 @@ use rustix::process::{
 };
 
 use crate::cancel::Cancel;
+use crate::units;
 
 pub use cpus::{CpuSet, Pinned, Split};
 pub use failure::{Ending, Tail, TargetError};
@@ -129,6 +130,7 @@ struct Own {
     marker: String,
     stop_timeout: Duration,
     log: PathBuf,
+    memory_bytes_max: Option<u64>,
 }
 
 impl Target {
@@ -280,7 +282,16 @@ impl Target {
         let (Some(own), Some(root)) = (&self.own, self.root) else { return Ok(()) };
         match ending(root)? {
             None => Ok(()),
-            Some(ending) => Err(TargetError::Died { ending, tail: Tail::of(&own.log) }),
+            Some(ending) => {
+                let tail = Tail::of(&own.log);
+                Err(match own.memory_bytes_max {
+                    Some(bytes) if tail.says_out_of_memory() => {
+                        let limit = units::bytes(units::exact(bytes));
+                        TargetError::OutOfMemory { ending, limit, tail }
+                    }
+                    Some(_) | None => TargetError::Died { ending, tail },
+                })
+            }
         }
     }
 
@@ -376,6 +387,7 @@ impl Own {
             marker,
             stop_timeout: command.stop_timeout,
             log: log.to_owned(),
+            memory_bytes_max: command.memory_bytes_max,
         };
         told.map_err(TargetError::NoGuard)?;
         if let Some(bytes) = command.memory_bytes_max {
