@@ -129,7 +129,9 @@ impl Tree {
         let mut tokens = std::mem::take(&mut self.tokens);
         self.clear();
         self.push(Kind::Document);
-        let mut builder = Builder { document, tree: self, comments, ignore, text: None };
+        let has_colons = memchr::memchr(b':', document).is_some();
+        let mut builder =
+            Builder { document, has_colons, tree: self, comments, ignore, text: None };
         let result = xml::read(document, &mut tokens, &mut builder);
         self.tokens = tokens;
         self.nodes[0].end = narrow(self.nodes.len());
@@ -198,6 +200,8 @@ impl<'a> View<'a> {
 /// Enters one document into a tree.
 struct Builder<'a> {
     document: &'a [u8],
+    /// Whether a name can have a prefix.
+    has_colons: bool,
     tree: &'a mut Tree,
     comments: Comments,
     ignore: &'a Ignore,
@@ -243,7 +247,7 @@ impl Builder<'_> {
     fn declare(&mut self, attributes: &[Attribute], outer: usize) -> Result<PropertyRange, Flaw> {
         let first = self.tree.properties.len();
         for attribute in attributes {
-            let Some(prefix) = declared_prefix(attribute.name, self.document)? else { continue };
+            let Some(prefix) = self.declared_prefix(attribute.name)? else { continue };
             let value = self.attribute_value(attribute.value);
             let namespace = value.of(&self.tree.values);
             check_declaration(prefix.of(self.document), namespace)?;
@@ -260,8 +264,24 @@ impl Builder<'_> {
             }
         }
         let own = &mut self.tree.properties[first..];
-        own.sort_unstable_by_key(|property| property.name.qualified.of(self.document));
+        if own.len() > 1 {
+            own.sort_unstable_by_key(|property| property.name.qualified.of(self.document));
+        }
         Ok(self.properties_since(first))
+    }
+
+    /// Returns the prefix that an attribute declares, empty for the default namespace.
+    fn declared_prefix(&self, name: Span) -> Result<Option<Span>, Flaw> {
+        let text = name.of(self.document);
+        if !text.starts_with(b"xmlns") {
+            return Ok(None);
+        }
+        Ok(match split(name, self.document)? {
+            Some((prefix, local)) => {
+                (prefix.of(self.document) == b"xmlns").then(|| name.skip(wide(local)))
+            }
+            None => (text == b"xmlns").then_some(Span::EMPTY),
+        })
     }
 
     /// Returns what `prefix` stands for under the first `bindings` of the scope.
@@ -276,7 +296,8 @@ impl Builder<'_> {
     }
 
     fn resolve(&self, qualified: Span, unprefixed: Unprefixed) -> Result<Name, Flaw> {
-        let Some((prefix, local)) = split(qualified, self.document)? else {
+        let parts = if self.has_colons { split(qualified, self.document)? } else { None };
+        let Some((prefix, local)) = parts else {
             let namespace = match unprefixed {
                 Unprefixed::Default => self.lookup(Span::EMPTY, self.tree.scope.len()),
                 Unprefixed::None => None,
@@ -292,7 +313,7 @@ impl Builder<'_> {
     fn attributes(&mut self, attributes: &[Attribute]) -> Result<PropertyRange, Flaw> {
         let first = self.tree.properties.len();
         for attribute in attributes {
-            if declared_prefix(attribute.name, self.document)?.is_some() {
+            if self.declared_prefix(attribute.name)?.is_some() {
                 continue;
             }
             let name = self.resolve(attribute.name, Unprefixed::None)?;
@@ -305,9 +326,11 @@ impl Builder<'_> {
             (one.name.namespace.of(values), &name[wide(one.name.local_start)..])
         };
         let own = &mut properties[first..];
-        own.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
-        if own.windows(2).any(|two| key(&two[0]) == key(&two[1])) {
-            return Err(Flaw::RepeatedAttribute);
+        if own.len() > 1 {
+            own.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+            if own.windows(2).any(|two| key(&two[0]) == key(&two[1])) {
+                return Err(Flaw::RepeatedAttribute);
+            }
         }
         self.leave_out_ignored(first);
         Ok(self.properties_since(first))
@@ -395,14 +418,6 @@ enum Unprefixed {
     Default,
     /// No namespace.
     None,
-}
-
-/// Returns the prefix that an attribute declares, empty for the default namespace.
-fn declared_prefix(name: Span, document: &[u8]) -> Result<Option<Span>, Flaw> {
-    Ok(match split(name, document)? {
-        Some((prefix, local)) => (prefix.of(document) == b"xmlns").then(|| name.skip(wide(local))),
-        None => (name.of(document) == b"xmlns").then_some(Span::EMPTY),
-    })
 }
 
 /// Returns the prefix of a name and where its local part begins.
