@@ -11,7 +11,8 @@ use std::thread;
 
 /// Runs `xmlperf run` in `folder` and returns its exit code and what it printed.
 fn run(folder: &Path, config: &str) -> (Option<i32>, String) {
-    let sampling = "[sampling]\nwarm-up = \"10 ms\"\nload = \"30 ms\"\nlaunches = 1\nbodies = 2\n\
+    let sampling = "[work]\nlane = \"off\"\n\
+                    [sampling]\nwarm-up = \"10 ms\"\nload = \"30 ms\"\nlaunches = 1\nbodies = 2\n\
                     [[scenario]]\nname = \"own\"\npairs = 50\n";
     fs::write(folder.join("xmlperf.toml"), format!("{config}\n{sampling}")).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_xmlperf"))

@@ -133,7 +133,7 @@ impl Session<'_> {
         let mut work =
             Work { instructions, allocations, graph: Graph::default(), pairs: 0, toolchain };
         for launch in 1..=self.plan.launches {
-            let dir = session::folder(&dir.join(format!("launch-{launch}")))?;
+            let dir = session::empty_folder(&dir.join(format!("launch-{launch}")))?;
             let graph = self.count_once(command, &dir).map_err(valgrind::explained)?;
             work.instructions.push(per_pair(graph.total()));
             work.allocations.push(per_pair(graph.calls_into(|name| ALLOCATORS.contains(&name))));

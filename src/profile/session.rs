@@ -189,6 +189,14 @@ pub(super) fn folder(dir: &Path) -> Result<PathBuf, ProfileError> {
     fs::create_dir_all(dir).and_then(|()| dir.canonicalize()).map_err(files(dir))
 }
 
+/// Makes a folder without what an earlier run left in it, and returns its full path.
+pub(super) fn empty_folder(dir: &Path) -> Result<PathBuf, ProfileError> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(files(dir)(error)),
+        Ok(()) | Err(_) => folder(dir),
+    }
+}
+
 /// Returns the files of a folder whose name `ends` so, sorted.
 pub(super) fn files_ending(dir: &Path, end: &str) -> Result<Vec<PathBuf>, ProfileError> {
     let mut paths = Vec::new();
