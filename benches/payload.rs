@@ -12,7 +12,7 @@ use std::hint::black_box;
 
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
-use xmlperf::payload::{self, CHUNK_BYTES, Kind, Spec, Stream};
+use xmlperf::payload::{self, CHUNK_BYTES, Kind, Preset, Spec, Stream};
 
 const PAIRS: u64 = 1_000_000;
 const ROUNDS: usize = 7;
@@ -29,8 +29,8 @@ fn peak_rss_mib() -> f64 {
     line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
 }
 
-fn stream(chunk: &mut Vec<u8>) -> usize {
-    let spec = Spec::depth_mix(42, PAIRS);
+fn stream(chunk: &mut Vec<u8>, preset: Preset, pairs: u64) -> usize {
+    let spec = Spec::preset(preset, 42, pairs);
     let mut stream = Stream::new(&spec, Kind::XmlCompareBatch, 0);
     let mut bytes = 0;
     chunk.clear();
@@ -123,7 +123,7 @@ fn best<const N: usize>(mut runs: [&mut dyn FnMut() -> usize; N]) -> [(f64, usiz
 
 fn main() {
     let mut chunk = Vec::with_capacity(2 * CHUNK_BYTES);
-    stream(&mut chunk);
+    stream(&mut chunk, Preset::DepthMix, PAIRS);
     println!("peak RSS after a stream of {PAIRS} XML pairs: {:.1} MiB\n", peak_rss_mib());
 
     let spec = Spec::depth_mix(42, 10_000);
@@ -131,7 +131,7 @@ fn main() {
     let answer = answer(&spec);
     let source = payload::message(&Spec::depth_mix(42, 200_000), Kind::XmlCompareBatch, 0).body;
     let (mut text, mut copied) = (String::with_capacity(2 * CHUNK_BYTES), Vec::new());
-    let total = stream(&mut chunk);
+    let total = stream(&mut chunk, Preset::DepthMix, PAIRS);
     let mut check = || {
         for _ in 0..20 {
             message.expected.check(200, black_box(&answer)).unwrap();
@@ -139,7 +139,7 @@ fn main() {
         20 * answer.len()
     };
     let [generated, plain, copied, checked] = best([
-        &mut || stream(&mut chunk),
+        &mut || stream(&mut chunk, Preset::DepthMix, PAIRS),
         &mut || plain(&mut text),
         &mut || copy(&mut copied, &source, total),
         &mut check,
@@ -154,5 +154,11 @@ fn main() {
     ] {
         let (gigabytes, pairs) = (rate(run), pairs as f64 / run.0 / 1e6);
         println!("| {name} | {gigabytes:.2} | {pairs:.1} | {:.2} |", gigabytes / rate(generated));
+    }
+    for preset in Preset::ALL.into_iter().filter(|preset| *preset != Preset::DepthMix) {
+        let mut chunk = Vec::with_capacity(2 * CHUNK_BYTES);
+        let [run] = best([&mut || stream(&mut chunk, preset, 2_000)]);
+        let pairs = 2_000.0 / run.0 / 1e6;
+        println!("| {} | {:.2} | {pairs:.3} | |", preset.name(), rate(run));
     }
 }
