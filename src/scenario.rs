@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::load::Timeouts;
 use crate::load::capacity;
 use crate::load::pacing::Schedule;
 use crate::metric::gate::Gate;
@@ -148,6 +149,8 @@ pub struct Load {
     pub model: Model,
     /// How long a connection lives.
     pub reuse: Reuse,
+    /// How long each part of an exchange may take.
+    pub timeouts: Timeouts,
 }
 
 /// When requests are sent.
@@ -266,7 +269,8 @@ impl Load {
     /// Returns the closed load of so many connections, renewed for each slice.
     pub fn closed(connections: u32, amount: Amount) -> Self {
         let model = Model::Closed { amount, think: Duration::ZERO };
-        Self { connections, model, reuse: Reuse::Slice }
+        let timeouts = Timeouts::default();
+        Self { connections, model, reuse: Reuse::Slice, timeouts }
     }
 
     /// Returns which time reports show: under an open load what a user waits, else what the target

@@ -64,6 +64,25 @@ fn a_target_without_memory_is_said_to_be_without_memory() {
     assert!(reason.contains("out of memory, of which it may take 24.0 MiB"), "{reason}");
 }
 
+#[test]
+fn failures_are_told_by_kind_with_the_first_of_each() {
+    let config = r#"
+[sampling]
+launches = 1
+warm-up = "0 s"
+[[scenario]]
+name = "hasty"
+pairs = 5
+load = { model = "closed", requests = 2, first-byte-timeout = "1 ms" }
+limits = { errors = "100 %" }
+"#;
+    let (code, report) = run(config, "--delay 10s");
+    assert_eq!(code, Some(0), "{report:#}");
+    let failures = &report["scenarios"][0]["failures"][0];
+    assert_eq!((&failures["kind"], &failures["count"]), (&"timeout".into(), &2.into()));
+    assert_eq!(failures["first"]["detail"], "no first byte within 1.00 ms");
+}
+
 const SOAK: &str = r#"
 [sampling]
 launches = 3

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::de::{Deserialize, Deserializer, Error as _};
 
 use crate::config::file::{Positive, Time, Wrong};
+use crate::load::Timeouts;
 use crate::load::capacity;
 use crate::load::pacing::{Arrivals, Schedule, Stage};
 use crate::scenario::{Amount, Load, Model, Reuse};
@@ -45,6 +46,9 @@ pub(super) struct LoadTable {
     seed: Option<u64>,
     late_max: Option<Time>,
     reuse: Option<ReuseWord>,
+    connect_timeout: Option<Time>,
+    first_byte_timeout: Option<Time>,
+    timeout: Option<Time>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -93,7 +97,7 @@ impl ModelWord {
         named.expect("every model has a name").0
     }
 
-    /// The keys that mean something beside `model`, `connections` and `reuse`.
+    /// The keys that mean something beside those of every model: `connections`, `reuse`, time-outs.
     fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Closed => &["requests", "duration", "think"],
@@ -179,7 +183,20 @@ impl LoadTable {
             (None, Model::Open { .. } | Model::Capacity { .. }) => OPEN_CONNECTIONS,
         };
         let reuse = self.reuse.map_or(Reuse::Slice, |word| word.0);
-        Ok(Load { connections, model, reuse })
+        Ok(Load { connections, model, reuse, timeouts: self.timeouts()? })
+    }
+
+    fn timeouts(&self) -> Result<Timeouts, String> {
+        let default = Timeouts::default();
+        let timeouts = Timeouts {
+            connect: self.connect_timeout.map_or(default.connect, |time| time.0),
+            first_byte: self.first_byte_timeout.map_or(default.first_byte, |time| time.0),
+            total: self.timeout.map_or(default.total, |time| time.0),
+        };
+        if [timeouts.connect, timeouts.first_byte, timeouts.total].contains(&Duration::ZERO) {
+            return Err("a time-out of no time fails every request".to_owned());
+        }
+        Ok(timeouts)
     }
 
     fn model(&self) -> Result<Model, String> {

@@ -306,6 +306,7 @@ fn a_load_that_makes_no_sense_is_refused_with_its_line() {
         said("model = \"spikes\", rate = 1, spike-rate = 2, spike = \"9 s\""),
         said("model = \"capacity\", rate = 0"),
         said("reuse = \"never\""),
+        said("timeout = \"0 s\""),
     ];
     let first: Vec<_> = all.iter().map(|text| text.lines().next().unwrap()).collect();
     insta::assert_snapshot!(first.join("\n"), @r#"
@@ -319,6 +320,7 @@ fn a_load_that_makes_no_sense_is_refused_with_its_line() {
     xmlperf.toml:3:8: a spike of 9.00 s does not fit into 5.00 s
     xmlperf.toml:3:8: cannot search from `0` to `50000` requests per second
     xmlperf.toml:3:18: unknown life of a connection `never`; there are kept, slice, request
+    xmlperf.toml:3:8: a time-out of no time fails every request
     "#);
 }
 

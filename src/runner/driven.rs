@@ -102,7 +102,8 @@ impl<'a> Driven<'a> {
             Reuse::Request => load::Reuse::PerRequest,
         };
         let connections = number(scenario.load.connections);
-        let settings = Settings { connections, reuse, ..Settings::default() };
+        let timeouts = scenario.load.timeouts;
+        let settings = Settings { connections, reuse, timeouts, ..Settings::default() };
         let address = launched.target.address();
         let requests = prepared.requests(address).map_err(|error| failed(chain(&error)))?;
         let mut client = Client::new(address, requests, settings, cancel.clone())
