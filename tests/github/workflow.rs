@@ -59,6 +59,9 @@ looks = [10]
 load = "100 ms"
 warm-up = "20 ms"
 
+[work]
+lane = "off"
+
 [[scenario]]
 name = "smoke"
 pairs = 20
