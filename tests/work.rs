@@ -80,6 +80,10 @@ fn growth(base: &Work, head: &Work) -> f64 {
 #[test]
 fn added_work_is_found_in_the_count_and_in_the_functions_that_do_it() {
     let dir = tempfile::tempdir().unwrap();
+    // What another run left in the folder does not count.
+    std::fs::create_dir_all(dir.path().join("head/launch-1")).unwrap();
+    std::fs::write(dir.path().join("head/launch-1/callgrind.1.out.1"), "fn=a\n1 99999999\n")
+        .unwrap();
     let (base, head) = both(dir.path(), 1, "", "--extra-work 7%");
     assert!(
         (growth(&base, &head) - 0.07).abs() < 0.01,

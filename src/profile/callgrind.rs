@@ -7,7 +7,7 @@
 //! has a launch of its own.
 //!
 //! What glibc's `memcpy` and its like cost depends on the instructions they find on the processor,
-//! by 4 % of the reference API's work. They are told to find none beyond SSE2, which every x86-64
+//! by 6 % of the reference API's work. They are told to find none beyond SSE2, which every x86-64
 //! processor has. Code that asks the processor itself is told by valgrind what it emulates, which
 //! is the same wherever the processor has AVX2.
 

@@ -184,8 +184,13 @@ impl Drop for Helper {
     }
 }
 
-/// Makes a folder and returns its full path.
+/// Makes a folder and returns its full path. What an earlier session left there is removed: it would
+/// be read as if it were of this one.
 pub(super) fn folder(dir: &Path) -> Result<PathBuf, ProfileError> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(files(dir)(error)),
+        Ok(()) | Err(_) => {}
+    }
     fs::create_dir_all(dir).and_then(|()| dir.canonicalize()).map_err(files(dir))
 }
 
