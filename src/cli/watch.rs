@@ -79,7 +79,7 @@ impl Watch {
             Some(bar) => {
                 bar.set_length(of as u64);
                 bar.set_position(done as u64);
-                bar.set_message(format!("{noun}s · {left} {}", self.estimate));
+                bar.set_message(format!("{} · {left} {}", plural(noun), self.estimate));
             }
             None if done == 1 => {
                 self.say(&format!("first {noun} took {}, {left}", units::duration(elapsed)));
@@ -87,6 +87,11 @@ impl Watch {
             None => {}
         }
     }
+}
+
+/// `launches`, `launch pairs`.
+fn plural(noun: &str) -> String {
+    if noun.ends_with("ch") { format!("{noun}es") } else { format!("{noun}s") }
 }
 
 /// One line of the dashboard, made anew whenever the bar is drawn.
@@ -125,7 +130,11 @@ impl Watcher for Watch {
             }
             Progress::Driving { scenario } => {
                 if let Some(bar) = &self.bar {
-                    bar.set_message(format!("{}s · `{scenario}` {}", self.noun, self.estimate));
+                    bar.set_message(format!(
+                        "{} · `{scenario}` {}",
+                        plural(self.noun),
+                        self.estimate
+                    ));
                 }
             }
             Progress::Launched { done, of, elapsed } => self.launched(done, of, elapsed),
