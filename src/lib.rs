@@ -14,6 +14,7 @@
 
 pub mod base;
 pub mod baseline;
+pub mod bisect;
 pub mod calibration;
 pub mod cancel;
 pub mod cli;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Module, and what its production code may import of this crate. `cli` may import everything.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("bisect", &[]),
     ("cancel", &[]),
     ("units", &[]),
     ("metric", &["units"]),

@@ -27,6 +27,16 @@ pub enum BaseError {
         /// For a shallow clone.
         hint: String,
     },
+    /// There is no way from one commit to the other along first parents.
+    #[error("{good} is not behind {bad} along first parents{hint}")]
+    NotAncestor {
+        /// The earlier commit.
+        good: String,
+        /// The later commit.
+        bad: String,
+        /// For a shallow clone.
+        hint: String,
+    },
     /// Two histories without a common commit.
     #[error("commits {a} and {b} have no common ancestor{hint}")]
     NoMergeBase {

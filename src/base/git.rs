@@ -64,6 +64,33 @@ pub fn merge_base(dir: &Path, a: &str, b: &str) -> Result<String, BaseError> {
     }
 }
 
+/// A commit, and the first line of its message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// Full hash.
+    pub commit: String,
+    /// First line of the message.
+    pub subject: String,
+}
+
+/// Returns the commits from `good` to `bad`, both included, the oldest first: along first parents, so
+/// that a merged branch is one step.
+pub fn between(dir: &Path, good: &str, bad: &str) -> Result<Vec<Named>, BaseError> {
+    let (good, bad) = (commit(dir, good)?, commit(dir, bad)?);
+    let named = |line: &str| {
+        let (commit, subject) = line.split_once(' ').unwrap_or((line, ""));
+        Named { commit: commit.to_owned(), subject: subject.to_owned() }
+    };
+    let first = must(dir, &["log", "--no-walk", "--format=%H %s", &good])?;
+    let format = ["log", "--first-parent", "--reverse", "--ancestry-path", "--format=%H %s"];
+    let later = must(dir, &[&format[..], &[&format!("{good}..{bad}")]].concat())?;
+    let commits: Vec<Named> = first.lines().chain(later.lines()).map(named).collect();
+    if commits.last().is_none_or(|last| last.commit != bad) {
+        return Err(BaseError::NotAncestor { good, bad, hint: shallow_hint(dir)? });
+    }
+    Ok(commits)
+}
+
 /// Returns whether the checkout differs from its commit.
 pub fn tree(dir: &Path) -> Result<Tree, BaseError> {
     let changes = must(dir, &["status", "--porcelain", "--untracked-files=normal"])?;

@@ -20,7 +20,6 @@ use crate::metric::gate::Stopping;
 use crate::record::Run;
 use crate::report;
 use crate::runner::machine;
-use crate::runner::{self, Plan};
 use crate::scenario::Suite;
 use crate::units;
 
@@ -121,20 +120,12 @@ impl Args {
         cancel: &Cancel,
     ) -> anyhow::Result<Run> {
         let live = self.selection.live()?;
-        let plan = Plan {
-            suite,
-            base: Some(builds.base.clone()),
-            head: builds.head.clone(),
-            coins: coins.map_or_else(|| self.selection.coins(), Ok)?,
-            logs: folder.join("logs"),
-            live: live.clone(),
-        };
+        let coins = coins.map_or_else(|| self.selection.coins(), Ok)?;
         let (alpha, stopping) = (suite.gate.alpha, suite.gate.stopping);
         let horizon = Horizon { alpha, stopping, budget: self.budget };
         let patience = if self.fail_fast { Patience::FailFast } else { Patience::Decided };
         let watch = Watch::new(self.selection.plain, patience, "launch pair", &live);
-        let mut watch = watch.within(horizon);
-        Ok(runner::run(&plan, &mut watch, cancel)?)
+        builds.measure(suite, coins, folder.join("logs"), watch.within(horizon), live, cancel)
     }
 }
 

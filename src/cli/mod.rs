@@ -3,6 +3,7 @@
 //! One file a subcommand; the only place, beside `main`, that prints.
 
 mod baseline;
+mod bisect;
 mod compare;
 mod decide;
 mod first;
@@ -48,6 +49,7 @@ pub struct Cli {
 enum Command {
     Baseline(baseline::Args),
     Compare(compare::Args),
+    Bisect(bisect::Args),
     Decide(decide::Args),
     Init(init::Args),
     Payload(payload::Args),
@@ -84,6 +86,7 @@ pub fn run(cli: &Cli, out: &mut impl Write) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Baseline(args) => baseline::run(args, out),
         Command::Compare(args) => compare::run(args, out),
+        Command::Bisect(args) => bisect::run(args, out),
         Command::Decide(args) => decide::run(args, out),
         Command::Init(args) => init::run(args, out),
         Command::Payload(args) => payload::run(args, out),

@@ -12,8 +12,9 @@ use crate::base;
 use crate::base::Built;
 use crate::cancel::Cancel;
 use crate::cli::suite::{self, Selection, note};
-use crate::record::Revision;
-use crate::runner::Build;
+use crate::cli::watch::Watch;
+use crate::record::{Revision, Run};
+use crate::runner::{self, Build, Live, Plan};
 use crate::scenario::{Origin, Suite, Target};
 use crate::units;
 
@@ -75,6 +76,23 @@ pub(super) struct Builds {
     pub(super) base: Build,
     pub(super) head: Build,
     _built: Vec<Built>,
+}
+
+impl Builds {
+    /// Measures both in turn.
+    pub(super) fn measure(
+        &self,
+        suite: &Suite,
+        coins: u64,
+        logs: PathBuf,
+        mut watch: Watch,
+        live: Live,
+        cancel: &Cancel,
+    ) -> anyhow::Result<Run> {
+        let (base, head) = (Some(self.base.clone()), self.head.clone());
+        let plan = Plan { suite, base, head, coins, logs, live };
+        Ok(runner::run(&plan, &mut watch, cancel)?)
+    }
 }
 
 impl Sides {

@@ -1,0 +1,307 @@
+//! Finds the commit that changed a metric, by measuring as few commits as possible.
+//!
+//! Every question is a comparison with the first commit: is this one nearer to it, or to the last? The
+//! line between is half of the whole change, on the logarithmic scale. The chance of a wrong answer is
+//! shared among all questions, so the commit that is named is the wrong one with at most that chance.
+
+use std::fs;
+use std::io;
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::base::{self, BaseError, Named};
+use crate::bisect::{Next, Search, Standing};
+use crate::cancel::Cancel;
+use crate::cli::sides::{Range, Sides};
+use crate::cli::suite::{Selection, note};
+use crate::cli::watch::{Patience, Watch};
+use crate::cli::{Exit, interrupt};
+use crate::compare::decision::Verdict;
+use crate::compare::{Comparison, Row};
+use crate::metric::Metric;
+use crate::metric::gate::{Policy, Rule};
+use crate::record;
+use crate::record::{Ended, Side};
+use crate::scenario::Suite;
+use crate::units;
+use crate::units::Ratio;
+
+/// Find the commit that made a metric better or worse
+///
+/// Builds commits away from the checkout and compares each with the good one, until one is left.
+/// Commits that do not build are stepped around. What was measured is kept: the same command goes on
+/// where it was interrupted.
+///
+/// Exit codes: 0 found, 2 wrong usage or configuration, 3 could not measure, 4 no change between good
+/// and bad.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A commit before the change
+    #[arg(long, value_name = "REF")]
+    good: String,
+    /// A commit after the change
+    #[arg(long, value_name = "REF", default_value = "HEAD")]
+    bad: String,
+    /// The metric that changed
+    #[arg(long, value_name = "KEY", default_value = "cpu", value_parser = metric)]
+    metric: Metric,
+    /// Chance that the wrong commit is named
+    #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = Ratio::parse)]
+    alpha: Ratio,
+    /// Forget what an earlier search has measured
+    #[arg(long)]
+    restart: bool,
+    #[command(flatten)]
+    selection: Selection,
+}
+
+fn metric(key: &str) -> Result<Metric, String> {
+    let known = || Metric::ALL.map(Metric::key).join(", ");
+    Metric::from_key(key).ok_or_else(|| format!("known are {}", known()))
+}
+
+/// The smallest change between good and bad that is worth a search.
+const CHANGE: Rule = Rule { policy: Policy::Gate, tolerance: Ratio(0.01), floor: Ratio(0.005) };
+
+/// What is kept between invocations.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State {
+    config: String,
+    scenario: String,
+    metric: String,
+    commits: Vec<String>,
+    /// The change from the first to the last, as ln(head / base), above 0 worse.
+    effect_ln: Option<f64>,
+    search: Search,
+}
+
+/// One search.
+struct Hunt<'a> {
+    args: &'a Args,
+    suite: Suite,
+    commits: Vec<Named>,
+    cancel: Cancel,
+    path: PathBuf,
+    state: State,
+}
+
+/// What a comparison of two commits says.
+enum Answer {
+    Judged(Box<Row>),
+    Broken(String),
+}
+
+/// Searches, and prints the commit.
+pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let mut hunt = Hunt::new(args)?;
+    let Some(effect_ln) = hunt.effect_ln()? else { return Ok(Exit::Inconclusive) };
+    loop {
+        match hunt.state.search.next() {
+            Next::Ask(commit) => hunt.ask(commit, effect_ln)?,
+            Next::Found(suspects) => {
+                hunt.show(out, *suspects.start(), *suspects.end())?;
+                return Ok(Exit::Fine);
+            }
+        }
+    }
+}
+
+impl<'a> Hunt<'a> {
+    fn new(args: &'a Args) -> anyhow::Result<Self> {
+        let mut suite = args.selection.suite()?;
+        suite.scenarios.truncate(1);
+        let scenario = &suite.scenarios.first().context("there is no scenario")?.name;
+        let commits = base::between(&suite.target.dir, &args.good, &args.bad)?;
+        ensure!(commits.len() >= 2, "`--good` and `--bad` are the same commit");
+        args.selection.prepare_out()?;
+        let path = args.selection.out.join("bisect/state.json");
+        let state = State {
+            config: suite.digest.clone(),
+            scenario: scenario.clone(),
+            metric: args.metric.key().to_owned(),
+            commits: commits.iter().map(|named| named.commit.clone()).collect(),
+            effect_ln: None,
+            search: Search::new(commits.len()),
+        };
+        let questions = Search::questions_max(commits.len()) + 1;
+        suite.gate.alpha = args.alpha.0 / f64::from(questions);
+        for rule in suite.gate.rules.values_mut() {
+            rule.policy = Policy::Off;
+        }
+        note(&format!(
+            "{} commits, at most {questions} comparisons; chance of naming the wrong one ≤ {}",
+            commits.len(),
+            args.alpha
+        ))?;
+        let mut hunt = Self { args, suite, commits, cancel: interrupt()?, path, state };
+        hunt.resume()?;
+        Ok(hunt)
+    }
+
+    /// Takes up an earlier search, if it was the same one.
+    fn resume(&mut self) -> anyhow::Result<()> {
+        if self.args.restart {
+            return Ok(());
+        }
+        let text = match fs::read(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => {
+                return Err(error).with_context(|| format!("unusable `{}`", self.path.display()));
+            }
+        };
+        let unusable =
+            || format!("unusable `{}`\n\nhint: `--restart` forgets it", self.path.display());
+        let earlier: State = serde_json::from_slice(&text).with_context(unusable)?;
+        let key = |state: &State| {
+            (
+                state.config.clone(),
+                state.scenario.clone(),
+                state.metric.clone(),
+                state.commits.clone(),
+            )
+        };
+        if key(&earlier) == key(&self.state) {
+            note("going on where the last search was interrupted; `--restart` forgets it")?;
+            self.state = earlier;
+        }
+        Ok(())
+    }
+
+    fn save(&self) -> anyhow::Result<()> {
+        let text = serde_json::to_vec_pretty(&self.state).context("failed to keep the search")?;
+        Ok(record::write_atomically(&self.path, &text)?)
+    }
+
+    /// Returns the whole change; nothing if there is none.
+    fn effect_ln(&mut self) -> anyhow::Result<Option<f64>> {
+        if self.state.effect_ln.is_some() {
+            return Ok(self.state.effect_ln);
+        }
+        let last = self.commits.len() - 1;
+        let row = match self.compare(0, last, CHANGE)? {
+            Answer::Judged(row) => row,
+            Answer::Broken(reason) => bail!("`{}` cannot be measured: {reason}", self.args.bad),
+        };
+        note(&format!("good and bad: {}", words(&row)))?;
+        match row.verdict() {
+            Some(Verdict::Regressed | Verdict::Improved) => {}
+            Some(Verdict::Unchanged | Verdict::Inconclusive) | None => {
+                note("there is no change to search for, or none that can be seen")?;
+                return Ok(None);
+            }
+        }
+        self.state.effect_ln = row.judgement().map(|judgement| judgement.estimate_ln);
+        self.save()?;
+        Ok(self.state.effect_ln)
+    }
+
+    /// Asks whether a commit is before or after the change, and keeps the answer.
+    fn ask(&mut self, commit: usize, effect_ln: f64) -> anyhow::Result<()> {
+        let half = Ratio::from_ln(effect_ln.abs() / 2.0);
+        let rule = Rule { policy: Policy::Gate, tolerance: half, floor: half };
+        let (standing, why) = match self.compare(0, commit, rule)? {
+            Answer::Broken(reason) => (Standing::Broken, reason),
+            Answer::Judged(row) => (standing(&row, effect_ln), words(&row)),
+        };
+        let word = match standing {
+            Standing::Before => "good",
+            Standing::After => "bad",
+            Standing::Broken => "skipped",
+            Standing::Unclear | Standing::Unknown => "unclear",
+        };
+        note(&format!("{}: {word} — {why}", title(&self.commits[commit])))?;
+        self.state.search.note(commit, standing);
+        self.save()
+    }
+
+    /// Compares two commits in the metric alone.
+    fn compare(&self, base: usize, head: usize, rule: Rule) -> anyhow::Result<Answer> {
+        let mut suite = self.suite.clone();
+        suite.gate.rules.insert(self.args.metric, rule);
+        let commit = |i: usize| self.commits[i].commit.clone();
+        let range = Range { base: commit(base), head: commit(head) };
+        let builds = match Sides::between(&range, &suite, &self.cancel) {
+            Ok(builds) => builds,
+            Err(error) => return broken(error),
+        };
+        let live = self.args.selection.live()?;
+        let plain = self.args.selection.plain;
+        let watch = Watch::new(plain, Patience::Decided, "launch pair", &live);
+        let logs = self.args.selection.out.join("bisect/logs");
+        let coins = self.args.selection.coins()?;
+        let run = builds.measure(&suite, coins, logs, watch, live, &self.cancel)?;
+        match &run.ended {
+            Some(Ended::Failed { side: Side::Head, reason, .. }) => {
+                return Ok(Answer::Broken(reason.lines().next().unwrap_or_default().to_owned()));
+            }
+            Some(Ended::Failed { side: Side::Base, reason, .. }) => {
+                bail!("`{}` cannot be measured: {reason}", self.args.good)
+            }
+            Some(Ended::Interrupted) => {
+                bail!("interrupted\n\nhint: the same command goes on where this one ended")
+            }
+            None => {}
+        }
+        let comparison = Comparison::of(&run)?;
+        let row = comparison.rows.into_iter().find(|row| row.metric == self.args.metric);
+        let row = row.with_context(|| format!("`{}` is not measured", self.args.metric))?;
+        ensure!(row.judgement().is_some(), "`{}` has no number here", self.args.metric);
+        Ok(Answer::Judged(Box::new(row)))
+    }
+
+    /// Measures the commit that was found against the last good one, and prints it.
+    fn show(&self, out: &mut impl Write, first: usize, last: usize) -> anyhow::Result<()> {
+        let before = self.state.search.last_before();
+        let Answer::Judged(row) = self.compare(before, last, CHANGE)? else {
+            bail!("{} was measured before, and cannot be any more", title(&self.commits[last]))
+        };
+        if first == last {
+            writeln!(out, "{}", title(&self.commits[last]))?;
+        } else {
+            writeln!(out, "one of these, which cannot be told apart:")?;
+            for commit in &self.commits[first..=last] {
+                writeln!(out, "  {}", title(commit))?;
+            }
+        }
+        writeln!(out, "{}, against {}", words(&row), title(&self.commits[before]))?;
+        writeln!(out, "chance that this is wrong ≤ {}", self.args.alpha)?;
+        Ok(())
+    }
+}
+
+/// Whether a failure to build is the commit's own.
+fn broken(error: anyhow::Error) -> anyhow::Result<Answer> {
+    match error.downcast_ref::<BaseError>() {
+        Some(BaseError::BuildFailed { .. }) => Ok(Answer::Broken("it does not build".to_owned())),
+        Some(_) | None => Err(error),
+    }
+}
+
+fn standing(row: &Row, effect_ln: f64) -> Standing {
+    let is_worse = effect_ln > 0.0;
+    match row.verdict() {
+        Some(Verdict::Regressed) if is_worse => Standing::After,
+        Some(Verdict::Improved) if !is_worse => Standing::After,
+        Some(Verdict::Regressed | Verdict::Improved | Verdict::Unchanged) => Standing::Before,
+        Some(Verdict::Inconclusive) | None => Standing::Unclear,
+    }
+}
+
+/// `smoke CPU per XML pair +5.6 % [+4.8, +6.2]`.
+fn words(row: &Row) -> String {
+    let change = row.change().map_or_else(String::new, |change| {
+        let interval = units::interval(change.low_ln, change.high_ln);
+        format!("{} {interval}", units::change(change.estimate_ln))
+    });
+    format!("{} {} {change}", row.scenario, row.metric.label())
+}
+
+fn title(named: &Named) -> String {
+    let short: String = named.commit.chars().take(10).collect();
+    format!("{short} {}", named.subject)
+}
