@@ -33,4 +33,5 @@ pub mod runner;
 pub mod scenario;
 pub mod stats;
 pub mod target;
+pub mod trend;
 pub mod units;

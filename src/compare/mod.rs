@@ -24,6 +24,7 @@ use crate::record::{Ended, Machine, Revision, Run, ScenarioRun, Trials};
 use crate::units::Ratio;
 
 pub use crate::compare::promises::Promise;
+pub use crate::compare::values::level;
 pub use crate::compare::work::Breakdown;
 
 /// What a run says: about each metric, each promise, and as a whole.

@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 
 use crate::metric::{Better, Metric};
-use crate::record::{LaunchPair, Slice, Times, Trial, histogram};
+use crate::record::{LaunchPair, ScenarioRun, Slice, Times, Trial, histogram};
 use crate::stats::trend;
 use crate::units;
 
@@ -208,4 +208,17 @@ pub(super) fn median(values: &[f64]) -> f64 {
     sorted.sort_by(f64::total_cmp);
     let (low, high) = (sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
     f64::midpoint(low, high)
+}
+
+/// Returns what a run says about a metric of a scenario, in the metric's unit: the mean of the better
+/// half of its launches' values, since what disturbs a launch only ever makes it worse.
+pub fn level(scenario: &ScenarioRun, metric: Metric) -> Option<f64> {
+    let value = |trial: &&Trial| Launch::new(trial).ok()?.value(metric).ok();
+    let mut values: Vec<f64> = scenario.head().iter().map(value).collect::<Option<_>>()?;
+    values.sort_by(f64::total_cmp);
+    if metric.better() == Better::Higher {
+        values.reverse();
+    }
+    values.truncate(values.len().div_ceil(2));
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }

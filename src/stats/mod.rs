@@ -8,6 +8,7 @@
 pub mod betting;
 pub mod draw;
 pub mod hodges_lehmann;
+pub mod levels;
 pub mod means;
 pub mod multiple;
 pub mod power;
