@@ -1,6 +1,6 @@
 //! Judges paired numbers of any origin.
 
-mod pairs;
+pub(super) mod pairs;
 mod show;
 
 use std::fs;

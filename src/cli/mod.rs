@@ -22,6 +22,7 @@ mod selftest;
 mod serve;
 mod sides;
 mod suite;
+mod trend;
 mod watch;
 
 use std::io::{self, Write};
@@ -50,6 +51,7 @@ enum Command {
     Baseline(baseline::Args),
     Compare(compare::Args),
     Bisect(bisect::Args),
+    Trend(trend::Args),
     Decide(decide::Args),
     Init(init::Args),
     Payload(payload::Args),
@@ -87,6 +89,7 @@ pub fn run(cli: &Cli, out: &mut impl Write) -> anyhow::Result<Exit> {
         Command::Baseline(args) => baseline::run(args, out),
         Command::Compare(args) => compare::run(args, out),
         Command::Bisect(args) => bisect::run(args, out),
+        Command::Trend(args) => trend::run(args, out),
         Command::Decide(args) => decide::run(args, out),
         Command::Init(args) => init::run(args, out),
         Command::Payload(args) => payload::run(args, out),

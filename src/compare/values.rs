@@ -213,7 +213,7 @@ pub(super) fn median(values: &[f64]) -> f64 {
 /// Returns what a run says about a metric of a scenario, in the metric's unit: the mean of the better
 /// half of its launches' values, since what disturbs a launch only ever makes it worse.
 pub fn level(scenario: &ScenarioRun, metric: Metric) -> Option<f64> {
-    let value = |trial: &&Trial| Launch::new(trial).ok()?.value(metric).ok();
+    let value = |trial: &&Trial| Launch::new(trial, scenario.times).ok()?.value(metric).ok();
     let mut values: Vec<f64> = scenario.head().iter().map(value).collect::<Option<_>>()?;
     values.sort_by(f64::total_cmp);
     if metric.better() == Better::Higher {

@@ -61,7 +61,7 @@ fn add(page: &mut String, text: &str) {
 }
 
 /// Text that cannot be anything but text, in an element or a quoted attribute.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

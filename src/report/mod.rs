@@ -8,6 +8,7 @@ pub mod html;
 pub mod json;
 pub mod markdown;
 pub mod terminal;
+pub mod trend;
 mod words;
 
 pub use crate::report::words::{judged, revision, sentence, title};

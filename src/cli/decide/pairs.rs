@@ -190,7 +190,7 @@ fn read_csv(text: &str) -> Result<Vec<Entry>, PairsError> {
 }
 
 /// The fields of a line; one between double quotes may hold commas, and quotes as two.
-fn fields(line: &str) -> Vec<String> {
+pub(in crate::cli) fn fields(line: &str) -> Vec<String> {
     let mut fields = vec![String::new()];
     let mut quoted = false;
     let mut chars = line.chars().peekable();

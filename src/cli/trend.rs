@@ -1,0 +1,146 @@
+//! Shows how metrics went over many commits.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail, ensure};
+
+use crate::baseline::Store;
+use crate::cli::Exit;
+use crate::cli::decide::pairs::fields;
+use crate::cli::output;
+use crate::metric::Better;
+use crate::metric::Metric;
+use crate::record::Run;
+use crate::report;
+use crate::trend::{self, Point, Series};
+
+/// Show the history of metrics, and where their levels changed
+///
+/// The history is what `xmlperf baseline save` has kept under a name, or a CSV file of any origin: a
+/// column `commit`, one number a column for each metric, the oldest line first.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Name of the history
+    #[arg(value_name = "NAME", default_value = "main")]
+    name: String,
+    /// Folder that holds the baselines
+    #[arg(long, value_name = "DIR", default_value = "baselines")]
+    store: PathBuf,
+    /// A CSV file instead of kept runs
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "store"])]
+    csv: Option<PathBuf>,
+    /// Only this metric: a key such as `cpu`, or a column of the CSV file; may be repeated
+    #[arg(long = "metric", value_name = "KEY")]
+    metrics: Vec<String>,
+    /// Only this scenario; may be repeated
+    #[arg(long = "scenario", value_name = "NAME")]
+    scenarios: Vec<String>,
+    /// Form of the result
+    #[arg(long, value_enum, default_value_t = Format::Terminal)]
+    format: Format,
+}
+
+/// How a history is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// A line of bars for each metric, with its changes
+    Terminal,
+    /// Everything, for other programs
+    Json,
+    /// A page with charts
+    Html,
+    /// The chart of one metric
+    Svg,
+}
+
+/// Prints the history.
+pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let series = match &args.csv {
+        Some(path) => of_csv(path, &args.metrics)?,
+        None => of_store(args)?,
+    };
+    ensure!(!series.is_empty(), "there is no such metric in the history");
+    let trends = trend::analyse(series);
+    match args.format {
+        Format::Terminal => {
+            report::trend::terminal(out, &trends, output::screen().width.into())?;
+        }
+        Format::Json => out.write_all(report::trend::json(&trends).as_bytes())?,
+        Format::Html => out.write_all(report::trend::html(&trends).as_bytes())?,
+        Format::Svg => {
+            let [trend] = trends.as_slice() else {
+                bail!("a chart shows one metric\n\nhint: choose it by `--metric` and `--scenario`")
+            };
+            out.write_all(report::trend::svg(trend).as_bytes())?;
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+fn of_store(args: &Args) -> anyhow::Result<Vec<Series>> {
+    for key in &args.metrics {
+        ensure!(
+            Metric::from_key(key).is_some(),
+            "`--metric {key}`: known are {}",
+            Metric::ALL.map(Metric::key).join(", ")
+        );
+    }
+    let entries = Store::new(args.store.clone()).history(&args.name)?;
+    let mut runs: Vec<Run> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let mut run = entry.load()?;
+        let wanted = |name: &String| args.scenarios.is_empty() || args.scenarios.contains(name);
+        run.scenarios.retain(|scenario| wanted(&scenario.name));
+        runs.push(run);
+    }
+    let mut series = trend::series(&runs);
+    series.retain(|series| {
+        let key = series.metric.map(Metric::key).unwrap_or_default();
+        args.metrics.is_empty() || args.metrics.iter().any(|metric| metric == key)
+    });
+    Ok(series)
+}
+
+/// Every column of numbers above 0, or those that were asked for.
+fn of_csv(path: &Path, wanted: &[String]) -> anyhow::Result<Vec<Series>> {
+    let name = path.display();
+    let text = fs::read_to_string(path).with_context(|| format!("failed to read `{name}`"))?;
+    let mut lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+    let header = lines.next().map(|(_, line)| fields(line)).unwrap_or_default();
+    let column = |wanted: &str| header.iter().position(|name| name == wanted);
+    for metric in wanted {
+        ensure!(column(metric).is_some(), "`{name}` has no column `{metric}`");
+    }
+    let labels: Vec<usize> = ["commit", "time"].into_iter().filter_map(column).collect();
+    let is_metric = |(i, name): &(usize, &String)| {
+        !labels.contains(i) && (wanted.is_empty() || wanted.contains(name))
+    };
+    let mut series: Vec<(usize, Series)> = header
+        .iter()
+        .enumerate()
+        .filter(is_metric)
+        .map(|(i, name)| {
+            let name = name.clone();
+            (i, Series { name, metric: None, better: Better::Lower, points: Vec::new() })
+        })
+        .collect();
+    for (number, line) in lines {
+        let fields = fields(line);
+        let at = |place: usize| fields.get(place).map(String::as_str).unwrap_or_default();
+        let label = |wanted: &str| column(wanted).map(at).unwrap_or_default().to_owned();
+        for (place, series) in &mut series {
+            let value: f64 =
+                at(*place).parse().ok().filter(|value| *value > 0.0).with_context(|| {
+                    format!("`{name}`, line {number}: `{}` is not a number above 0", at(*place))
+                })?;
+            let build = match label("commit") {
+                empty if empty.is_empty() => format!("line {number}"),
+                commit => commit,
+            };
+            series.points.push(Point { build, started: label("time"), value });
+        }
+    }
+    Ok(series.into_iter().map(|(_, series)| series).filter(|s| !s.points.is_empty()).collect())
+}
