@@ -76,26 +76,49 @@ struct Item {
     ignore: Ignore,
 }
 
-/// Does a share of the work twice: every 20th comparison at 5 %.
+/// Does a share of the work twice.
+///
+/// Which comparisons is decided by the multiples of the golden ratio, which fall evenly between 0 and 1:
+/// every tenth would always repeat the same kind where kinds take turns with that period.
 #[derive(Debug)]
 struct ExtraWork {
-    /// What one comparison adds, in 2⁻³² repetitions.
-    step: u64,
-    due: u64,
+    /// Repetitions of every comparison.
+    whole: u64,
+    /// Share of comparisons that are repeated once more, in 2⁻⁶⁴.
+    share: u64,
+    /// The last multiple's fraction, in 2⁻⁶⁴.
+    phase: u64,
     log: Log,
     json: Vec<u8>,
 }
 
-const ONE: u64 = 1 << 32;
+/// The golden ratio's fraction, in 2⁻⁶⁴.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+impl ExtraWork {
+    /// How often the next comparison is repeated.
+    #[inline]
+    fn repetitions(&mut self) -> u64 {
+        self.phase = self.phase.wrapping_add(GOLDEN);
+        self.whole + u64::from(self.phase < self.share)
+    }
+}
 
 impl Engine {
     pub(super) fn new(semantics: Semantics, extra_work: Ratio) -> Self {
-        let step = units::whole(extra_work.0 * ONE as f64).unwrap_or(0);
+        // A share of 2⁻³² more or less is far below what any measurement tells.
+        let parts = units::whole(extra_work.0 * 2.0_f64.powi(32)).unwrap_or(0);
         Self {
             comparer: Comparer::new(semantics),
             item: Item::default(),
             diffs: Diffs::default(),
-            extra: ExtraWork { step, due: 0, log: Log::default(), json: Vec::new() },
+            extra: ExtraWork {
+                whole: parts >> 32,
+                share: parts << 32,
+                phase: 0,
+                log: Log::default(),
+                json: Vec::new(),
+            },
             bytes_max: 0,
         }
     }
@@ -116,9 +139,7 @@ impl Engine {
         let before = reader.clone();
         let malformed = self.once(reader, depth, log)?;
         self.bytes_max = self.bytes_max.max(reader.at - before.at);
-        self.extra.due += self.extra.step;
-        while self.extra.due >= ONE {
-            self.extra.due -= ONE;
+        for _ in 0..self.extra.repetitions() {
             self.repeat(before.clone(), depth);
         }
         Ok(malformed)
