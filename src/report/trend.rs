@@ -176,13 +176,14 @@ fn findings(trend: &Trend) -> Vec<String> {
 
 fn step_words(series: &Series, step: &Step) -> String {
     let (before, after) = (&series.points[step.at - 1], &series.points[step.at]);
+    let day = after.started.split('T').next().unwrap_or_default();
+    let day = if day.is_empty() { String::new() } else { format!(" ({day})") };
     format!(
-        "{} {} between {} and {} ({})",
+        "{} {} between {} and {}{day}",
         units::change(step.change_ln),
         units::interval(step.low_ln, step.high_ln),
         short(&before.build),
         short(&after.build),
-        after.started.split('T').next().unwrap_or_default(),
     )
 }
 
