@@ -10,6 +10,7 @@ use hdrhistogram::Histogram;
 
 use crate::compare::values;
 use crate::record::{Capacity, Example, Level, ScenarioRun, Step, Times, Trial, histogram};
+use crate::stats::quantile;
 use crate::units;
 use crate::units::Ratio;
 
@@ -232,7 +233,7 @@ fn capacity(head: &[&Trial], pairs_per_request: u64) -> Option<CapacityFound> {
     }
     let launches = results.len();
     (launches > 0).then(|| CapacityFound::Interval {
-        median_per_s: values::median(&results),
+        median_per_s: quantile::median(&results),
         low_per_s: results.iter().copied().fold(f64::INFINITY, f64::min),
         high_per_s,
         // The true median is outside only if all launches fall on one side of it.
@@ -252,7 +253,7 @@ fn generator(head: &[&Trial]) -> Option<Generator> {
             lag_max_ns: it.lag_max_ns,
             late: it.late,
             dropped: it.dropped,
-            in_flight: values::median(&in_flight),
+            in_flight: quantile::median(&in_flight),
             in_flight_max: it.in_flight_max,
         })
         .reduce(|a, b| Generator {
@@ -277,7 +278,7 @@ fn probes(head: &[&Trial]) -> Option<Probes> {
     let rss = |point: fn(&[record::Point]) -> Option<&record::Point>| {
         let rss = all.iter().filter_map(|it| point(&it.series));
         let rss: Vec<f64> = rss.map(|point| units::exact(point.rss_bytes)).collect();
-        if rss.is_empty() { 0.0 } else { values::median(&rss) }
+        if rss.is_empty() { 0.0 } else { quantile::median(&rss) }
     };
     let wall_ns = units::exact(head.iter().map(|trial| trial.wall_ns).sum());
     let cost_ns = sum(|it| it.cost_ns);

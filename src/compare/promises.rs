@@ -4,6 +4,7 @@ use crate::compare::values::{self, Launch};
 use crate::metric::Metric;
 use crate::metric::limit::{Limit, Quantity};
 use crate::record::{ScenarioRun, Trial};
+use crate::stats::quantile;
 use crate::units;
 
 /// One limit, and the value that keeps or breaks it.
@@ -52,7 +53,7 @@ fn measured(quantity: Quantity, trials: &[&Trial], launches: &[Launch<'_>]) -> O
         // The middle one of the launches: one that was disturbed is no leak, and a leak is in each.
         Quantity::Growth => {
             let growth = launches.iter().map(|launch| Some(launch.growth()?.ln.exp_m1()));
-            values::median(&growth.collect::<Option<Vec<_>>>()?)
+            quantile::median(&growth.collect::<Option<Vec<_>>>()?)
         }
         // The largest of all launches: a promise about memory is about the worst moment.
         Quantity::Metric(Metric::Rss) => {

@@ -4,6 +4,7 @@ use hdrhistogram::Histogram;
 
 use crate::metric::{Better, Metric};
 use crate::record::{LaunchPair, ScenarioRun, Slice, Times, Trial, histogram};
+use crate::stats::quantile;
 use crate::stats::trend;
 use crate::units;
 
@@ -150,9 +151,9 @@ impl<'a> Pair<'a> {
 
     fn latency_level(&self) -> f64 {
         let slices = self.base.trial.slices.iter().zip(&self.head.trial.slices);
-        let ratios: Vec<f64> =
-            slices.map(|(&base, &head)| (mean_ns(&[head]) / mean_ns(&[base])).ln()).collect();
-        if ratios.is_empty() { f64::NAN } else { median(&ratios) }
+        let (base, head): (Vec<f64>, Vec<f64>) =
+            slices.map(|(&base, &head)| (mean_ns(&[base]), mean_ns(&[head]))).unzip();
+        if base.is_empty() { f64::NAN } else { quantile::median_ln_ratio(&base, &head) }
     }
 }
 
@@ -184,7 +185,7 @@ pub(super) fn overall(launches: &[&Launch<'_>], metric: Metric) -> Option<f64> {
         | Metric::Allocations => {
             let values = launches.iter().map(|launch| launch.value(metric));
             let values: Vec<f64> = values.collect::<Result<_, _>>().ok()?;
-            return (!values.is_empty()).then(|| median(&values));
+            return (!values.is_empty()).then(|| quantile::median(&values));
         }
     };
     let merged = merged(launches)?;
@@ -199,15 +200,6 @@ fn merged(launches: &[&Launch<'_>]) -> Option<Histogram<u64>> {
         merged.add(&launch.histogram).ok()?;
     }
     (!merged.is_empty()).then_some(merged)
-}
-
-/// The middle value, or the mean of the two middle ones. Asserts that there is one.
-pub(super) fn median(values: &[f64]) -> f64 {
-    assert!(!values.is_empty(), "nothing has no median");
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let (low, high) = (sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
-    f64::midpoint(low, high)
 }
 
 /// Returns what a run says about a metric of a scenario, in the metric's unit: the mean of the better

@@ -60,6 +60,7 @@ struct MetricRow<'a> {
     high: Option<f64>,
     p_slower: Option<f64>,
     p_faster: Option<f64>,
+    p_unchanged: Option<f64>,
     /// Smallest change that would have been seen in 80 of 100 runs.
     detectable: Option<f64>,
     launch_pairs: Option<usize>,
@@ -236,6 +237,7 @@ fn metric(row: &Row) -> MetricRow<'_> {
         high: change.and_then(|change| ratio(change.high_ln)),
         p_slower: judgement.map(|judgement| judgement.p_slower),
         p_faster: judgement.map(|judgement| judgement.p_faster),
+        p_unchanged: judgement.map(|judgement| judgement.p_unchanged),
         detectable: judgement.and_then(|judgement| ratio(judgement.mde_ln)),
         launch_pairs: judgement.map(|judgement| judgement.launch_pairs),
     }

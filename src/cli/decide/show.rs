@@ -107,6 +107,7 @@ fn as_json(metric: &Decided) -> Value {
         "high": ratio(high),
         "p_slower": judgement.p_slower,
         "p_faster": judgement.p_faster,
+        "p_unchanged": judgement.p_unchanged,
         "detectable": ratio(judgement.mde_ln),
         "pairs": judgement.launch_pairs,
     })

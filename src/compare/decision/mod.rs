@@ -120,6 +120,8 @@ pub struct Judgement {
     pub p_slower: f64,
     /// Probability of such evidence for *better than the floor* anywhere in the family, if nothing is.
     pub p_faster: f64,
+    /// Probability of evidence so clear for *within the tolerance* if the change were as large as that.
+    pub p_unchanged: f64,
     /// The change that these launch pairs would have shown four times in five; infinite below five.
     pub mde_ln: f64,
     /// Standard deviation of the difference of one launch pair, robust; infinite below five.
@@ -248,7 +250,8 @@ impl Evidence<'_> {
         // In a family the evidence must be stronger. Bonferroni's share is an upper bound of what
         // the correlated family asks for, so the change shown errs on the honest side.
         let level = self.design.level / self.hypotheses.len() as f64;
-        let floor = self.hypotheses[m].floor.ln_1p();
+        let (floor, tolerance) =
+            (self.hypotheses[m].floor.ln_1p(), self.hypotheses[m].tolerance.ln_1p());
         Judgement {
             verdict,
             estimate_ln: estimate.value,
@@ -256,6 +259,7 @@ impl Evidence<'_> {
             high_ln: estimate.high,
             p_slower: p.slower[m],
             p_faster: p.faster[m],
+            p_unchanged: signed_rank::p_equivalent(self.values(m), -tolerance, tolerance),
             mde_ln: power::detectable(self.values(m), floor, level),
             spread_ln: power::spread(self.values(m)),
             launch_pairs: self.launch_pairs,

@@ -83,11 +83,15 @@ impl Evidence {
         self.not_much_faster.see(self.tolerance_ln + d);
     }
 
+    /// Whoever bets on *within the tolerance* has to win on both sides.
+    fn ln_wealth_unchanged(&self) -> f64 {
+        self.not_much_slower.ln_wealth().min(self.not_much_faster.ln_wealth())
+    }
+
     fn verdict(&self) -> Verdict {
         let alone = -self.alpha.ln();
         let in_family = alone + self.family.ln();
-        let unchanged = self.not_much_slower.ln_wealth().min(self.not_much_faster.ln_wealth());
-        if unchanged > alone {
+        if self.ln_wealth_unchanged() > alone {
             Verdict::Unchanged
         } else if self.slower.ln_wealth() > in_family {
             Verdict::Regressed
@@ -118,6 +122,7 @@ impl Evidence {
             high_ln,
             p_slower: p(&self.slower),
             p_faster: p(&self.faster),
+            p_unchanged: (-self.ln_wealth_unchanged()).exp().min(1.0),
             mde_ln: self.detectable(seen),
             spread_ln: power::spread(seen),
             launch_pairs: seen.len(),
