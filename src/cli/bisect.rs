@@ -25,13 +25,14 @@ use crate::metric::Metric;
 use crate::metric::gate::{Policy, Rule};
 use crate::record;
 use crate::record::{Ended, Side};
-use crate::scenario::Suite;
+use crate::scenario::{Lane, Lanes, Suite};
 use crate::units;
 use crate::units::Ratio;
 
 /// Find the commit that made a metric better or worse
 ///
-/// Builds commits away from the checkout and compares each with the good one, until one is left.
+/// `--metric work` counts instructions, which decides in seconds; other metrics are timed. Builds
+/// commits away from the checkout and compares each with the good one, until one is left.
 /// Commits that do not build are stepped around. What was measured is kept: the same command goes on
 /// where it was interrupted.
 ///
@@ -114,6 +115,17 @@ impl<'a> Hunt<'a> {
     fn new(args: &'a Args) -> anyhow::Result<Self> {
         let mut suite = args.selection.suite()?;
         suite.scenarios.truncate(1);
+        suite.lanes = match args.metric {
+            Metric::Work | Metric::Allocations => Lanes { work: Lane::Asked, time: Lane::Off },
+            Metric::Cpu
+            | Metric::Latency
+            | Metric::P50
+            | Metric::P95
+            | Metric::P99
+            | Metric::Throughput
+            | Metric::Rss
+            | Metric::Leak => Lanes { work: Lane::Off, time: Lane::Asked },
+        };
         let scenario = &suite.scenarios.first().context("there is no scenario")?.name;
         let commits = base::between(&suite.target.dir, &args.good, &args.bad)?;
         ensure!(commits.len() >= 2, "`--good` and `--bad` are the same commit");
