@@ -64,7 +64,7 @@ fn mistakes_are_named() {
     ");
 }
 
-/// Commit 14 does 6 points more of extra work; commit 13 does not build, so it cannot be told from it.
+/// Commit 14 does 6 points more of extra work; two of those that are asked do not build.
 #[test]
 #[ignore = "slow: run by .ci/run full"]
 fn the_commit_that_changed_the_cpu_time_is_found() {
@@ -82,6 +82,5 @@ fn the_commit_that_changed_the_cpu_time_is_found() {
     let found = String::from_utf8(output.stdout).unwrap();
     let progress = String::from_utf8(output.stderr).unwrap();
     assert!(found.contains("Change 14"), "{found}\n{progress}");
-    assert!(found.contains("Change 13"), "{found}\n{progress}");
-    assert!(!found.contains("Change 15"), "{found}\n{progress}");
+    assert!(!found.contains("one of these"), "{found}\n{progress}");
 }
