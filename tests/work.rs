@@ -145,7 +145,7 @@ fn heaptrack_and_callgrind_count_the_same_allocations() {
 #[test]
 fn massif_finds_who_holds_the_heap_at_its_largest() {
     let dir = tempfile::tempdir().unwrap();
-    let profile = session(1).largest_heap(&api(""), dir.path()).unwrap();
+    let profile = session(1).largest_heap(&api("--leak 1MiB"), dir.path()).unwrap();
     assert!((profile.figures[0].median() - profile.stacks.total() as f64).abs() < 1.0);
     assert!(
         profile.functions().iter().any(|function| function.name.contains("xmlperf::reference"))
@@ -157,7 +157,8 @@ fn massif_finds_who_holds_the_heap_at_its_largest() {
 fn perf_samples_the_comparison_or_says_how_to_get_the_permission() {
     let dir = tempfile::tempdir().unwrap();
     let mut session = session(1);
-    session.plan.requests = 500;
+    // A second of load: the profiler takes a part of it to begin.
+    session.plan.requests = 10_000;
     match session.sample(&api(""), dir.path()) {
         Ok(profile) => {
             assert!(
