@@ -115,16 +115,10 @@ impl<'a> Hunt<'a> {
     fn new(args: &'a Args) -> anyhow::Result<Self> {
         let mut suite = args.selection.suite()?;
         suite.scenarios.truncate(1);
-        suite.lanes = match args.metric {
-            Metric::Work | Metric::Allocations => Lanes { work: Lane::Asked, time: Lane::Off },
-            Metric::Cpu
-            | Metric::Latency
-            | Metric::P50
-            | Metric::P95
-            | Metric::P99
-            | Metric::Throughput
-            | Metric::Rss
-            | Metric::Leak => Lanes { work: Lane::Off, time: Lane::Asked },
+        suite.lanes = if args.metric.is_counted() {
+            Lanes { work: Lane::Asked, time: Lane::Off }
+        } else {
+            Lanes { work: Lane::Off, time: Lane::Asked }
         };
         let scenario = &suite.scenarios.first().context("there is no scenario")?.name;
         let commits = base::between(&suite.target.dir, &args.good, &args.bad)?;

@@ -73,8 +73,7 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     if let Some(first) = &first {
         first.narrow(&mut suite)?;
     }
-    let horizon = horizon(args, &mut suite)?;
-    let coins = args.selection.coins()?;
+    until_decided(args, &mut suite)?;
     args.selection.prepare_out()?;
     let cancel = interrupt()?;
     if !args.matrix.is_empty() {
@@ -84,8 +83,8 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
         Some(range) => Sides::between(range, &suite, &cancel)?,
         None => args.sides.find(&args.baseline, &args.selection, &suite, &cancel)?,
     };
-    foresee(args, &suite, &horizon)?;
-    let run = args.measure(&suite, &builds, Some(coins), args.out(), &cancel)?;
+    foresee(args, &suite)?;
+    let run = args.measure(&suite, &builds, args.out(), &cancel)?;
 
     let comparison = Comparison::of(&run)?;
     output::keep(&args.selection.out.join("report"), &run, &comparison)?;
@@ -109,45 +108,42 @@ impl Args {
         self.fail_on
     }
 
-    /// Measures two builds in turn; the targets' output goes into `folder`. Without a seed of the coins,
-    /// one is drawn.
+    /// Measures two builds in turn; the targets' output goes into `folder`.
     pub(super) fn measure(
         &self,
         suite: &Suite,
         builds: &Builds,
-        coins: Option<u64>,
         folder: &Path,
         cancel: &Cancel,
     ) -> anyhow::Result<Run> {
         let live = self.selection.live()?;
-        let coins = coins.map_or_else(|| self.selection.coins(), Ok)?;
-        let (alpha, stopping) = (suite.gate.alpha, suite.gate.stopping);
-        let horizon = Horizon { alpha, stopping, budget: self.budget };
+        let coins = self.selection.coins()?;
         let patience = if self.fail_fast { Patience::FailFast } else { Patience::Decided };
         let watch = Watch::new(self.selection.plain, patience, "launch pair", &live);
-        builds.measure(suite, coins, folder.join("logs"), watch.within(horizon), live, cancel)
+        let watch = watch.within(Horizon::of(&suite.gate, self.budget));
+        builds.measure(suite, coins, folder.join("logs"), watch, live, cancel)
     }
 }
 
-/// What the comparison may cost; the suite gets the looks that follow.
-fn horizon(args: &Args, suite: &mut Suite) -> anyhow::Result<Horizon> {
-    let alpha = suite.gate.alpha;
+/// Turns `--until-decided` into the suite's rule and looks.
+fn until_decided(args: &Args, suite: &mut Suite) -> anyhow::Result<()> {
     if let Some(launch_pairs) = args.until_decided {
         suite.gate.stopping = Stopping::UntilDecided;
         suite.sampling.looks =
-            every_look(alpha, launch_pairs).context("unusable `--until-decided`")?;
+            every_look(suite.gate.alpha, launch_pairs).context("unusable `--until-decided`")?;
     }
-    Ok(Horizon { alpha, stopping: suite.gate.stopping, budget: args.budget })
+    Ok(())
 }
 
 /// Says what will be visible, if the last run of the same configuration tells.
-fn foresee(args: &Args, suite: &Suite, horizon: &Horizon) -> anyhow::Result<()> {
+fn foresee(args: &Args, suite: &Suite) -> anyhow::Result<()> {
     let last = args.selection.out.join("report/run.json");
     // Without an earlier run, or with one of another version, there is nothing to foresee from.
     let Ok(earlier) = Run::load(&last) else { return Ok(()) };
     if earlier.config != suite.digest || earlier.machine != machine::read() {
         return Ok(());
     }
+    let horizon = Horizon::of(&suite.gate, args.budget);
     let foreseen = horizon.foresee(&earlier, &suite.sampling.looks);
     Ok(foreseen.map_or(Ok(()), |foreseen| note(&foreseen))?)
 }

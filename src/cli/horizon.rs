@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::compare::Comparison;
 use crate::compare::decision::design;
 use crate::compare::decision::{Design, DesignError};
-use crate::metric::gate::Stopping;
+use crate::metric::gate::{Gate, Stopping};
 use crate::record::{Run, ScenarioRun};
 use crate::units;
 use crate::units::Ratio;
@@ -34,6 +34,11 @@ pub(super) struct Horizon {
 }
 
 impl Horizon {
+    /// Returns the horizon of a gate, within a budget if there is one.
+    pub(super) fn of(gate: &Gate, budget: Option<Duration>) -> Self {
+        Self { alpha: gate.alpha, stopping: gate.stopping, budget }
+    }
+
     /// Returns the looks that fit into the budget, if there is one and a launch pair takes so long.
     pub(super) fn looks(&self, launch_pair: Duration) -> Result<Option<Vec<usize>>, String> {
         let Some(budget) = self.budget else { return Ok(None) };

@@ -53,7 +53,7 @@ pub(super) fn run(
         let builds = Sides::between(&range, suite, cancel)
             .with_context(|| format!("cannot build {range}"))?;
         let folder = args.out().join(format!("matrix/{number}"));
-        let run = args.measure(suite, &builds, None, &folder, cancel)?;
+        let run = args.measure(suite, &builds, &folder, cancel)?;
         let comparison = Comparison::of(&run)?;
         output::keep(&folder.join("report"), &run, &comparison)?;
         let stop = run.ended.is_some();
@@ -107,13 +107,6 @@ fn since_first(steps: &[Step], row: &Row) -> f64 {
 
 /// What follows from all steps: the gravest of their outcomes.
 fn gravest(steps: &[Step]) -> Outcome {
-    let rank = |outcome: &Outcome| match outcome {
-        Outcome::NotMeasured(_) => 0,
-        Outcome::Regressed => 1,
-        Outcome::Inconclusive => 2,
-        Outcome::Improved => 3,
-        Outcome::Pass => 4,
-    };
     let outcomes = steps.iter().map(|step| step.comparison.outcome.clone());
-    outcomes.min_by_key(rank).expect("a matrix has a step")
+    outcomes.min().expect("a matrix has a step")
 }

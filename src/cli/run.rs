@@ -3,12 +3,12 @@
 use std::io::Write;
 
 use crate::cli::output::{self, FailOn, Format};
-use crate::cli::suite::{self, Selection};
+use crate::cli::sides;
+use crate::cli::suite::Selection;
 use crate::cli::watch::{Patience, Watch};
 use crate::cli::{Exit, interrupt};
 use crate::compare::Comparison;
 use crate::runner::{self, Plan};
-use crate::scenario::Origin;
 
 /// Run scenarios against one build and check its limits
 #[derive(Debug, clap::Args)]
@@ -35,19 +35,7 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     let coins = args.selection.coins()?;
     args.selection.prepare_out()?;
     let cancel = interrupt()?;
-    let revision = suite::head_revision(&suite.target)?;
-    let head = match (&args.start, &suite.target.origin) {
-        (None, Origin::Attach(url)) => suite::attached(url, "head"),
-        (Some(start), _) => suite::started(&suite.target, start, &suite.target.dir, revision),
-        (None, Origin::Start(start)) => {
-            args.selection.build(&suite.target, &cancel)?;
-            suite::started(&suite.target, start, &suite.target.dir, revision)
-        }
-        (None, Origin::Embedded) => {
-            let target = &suite.target;
-            suite::started(target, &suite::embedded_start(target)?, &target.dir, revision)
-        }
-    };
+    let head = sides::head(args.start.as_deref(), &args.selection, &suite, &cancel)?;
     let logs = args.selection.out.join("logs");
     let live = args.selection.live()?;
     let mut watch = Watch::new(args.selection.plain, Patience::Decided, "launch", &live);

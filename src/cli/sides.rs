@@ -144,18 +144,7 @@ impl Sides {
         suite: &Suite,
         cancel: &Cancel,
     ) -> anyhow::Result<Build> {
-        let target = &suite.target;
-        // Before the build, which may touch what is checked in.
-        let revision = suite::head_revision(target)?;
-        let start = match (&self.head_start, &target.origin) {
-            (Some(start), _) => start.clone(),
-            (None, Origin::Attach(url)) => return Ok(suite::attached(url, "head")),
-            (None, Origin::Start(_) | Origin::Embedded) => {
-                selection.build(target, cancel)?;
-                configured_start(target)?
-            }
-        };
-        Ok(suite::started(target, &start, &target.dir, revision))
+        head(self.head_start.as_deref(), selection, suite, cancel)
     }
 
     /// The base that a flag gives, or that needs no build.
@@ -197,6 +186,28 @@ impl Sides {
         }
         at_commit(target, &given.label, cancel).map(|(base, built)| (base, Some(built)))
     }
+}
+
+/// Returns the build of the checkout: started by `start` as it is, or by the configuration's command after
+/// it was built.
+pub(super) fn head(
+    start: Option<&str>,
+    selection: &Selection,
+    suite: &Suite,
+    cancel: &Cancel,
+) -> anyhow::Result<Build> {
+    let target = &suite.target;
+    // Before the build, which may touch what is checked in.
+    let revision = suite::head_revision(target)?;
+    let start = match (start, &target.origin) {
+        (Some(start), _) => start.to_owned(),
+        (None, Origin::Attach(url)) => return Ok(suite::attached(url, "head")),
+        (None, Origin::Start(_) | Origin::Embedded) => {
+            selection.build(target, cancel)?;
+            configured_start(target)?
+        }
+    };
+    Ok(suite::started(target, &start, &target.dir, revision))
 }
 
 /// Builds a commit away from the checkout.

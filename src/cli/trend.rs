@@ -113,9 +113,9 @@ fn of_csv(path: &Path, wanted: &[String]) -> anyhow::Result<Vec<Series>> {
     for metric in wanted {
         ensure!(column(metric).is_some(), "`{name}` has no column `{metric}`");
     }
-    let labels: Vec<usize> = ["commit", "time"].into_iter().filter_map(column).collect();
+    let (commit, time) = (column("commit"), column("time"));
     let is_metric = |(i, name): &(usize, &String)| {
-        !labels.contains(i) && (wanted.is_empty() || wanted.contains(name))
+        ![commit, time].contains(&Some(*i)) && (wanted.is_empty() || wanted.contains(name))
     };
     let mut series: Vec<(usize, Series)> = header
         .iter()
@@ -129,17 +129,18 @@ fn of_csv(path: &Path, wanted: &[String]) -> anyhow::Result<Vec<Series>> {
     for (number, line) in lines {
         let fields = fields(line);
         let at = |place: usize| fields.get(place).map(String::as_str).unwrap_or_default();
-        let label = |wanted: &str| column(wanted).map(at).unwrap_or_default().to_owned();
+        let started = time.map(at).unwrap_or_default();
+        let build = match commit.map(at).unwrap_or_default() {
+            "" => format!("line {number}"),
+            commit => commit.to_owned(),
+        };
         for (place, series) in &mut series {
             let value: f64 =
                 at(*place).parse().ok().filter(|value| *value > 0.0).with_context(|| {
                     format!("`{name}`, line {number}: `{}` is not a number above 0", at(*place))
                 })?;
-            let build = match label("commit") {
-                empty if empty.is_empty() => format!("line {number}"),
-                commit => commit,
-            };
-            series.points.push(Point { build, started: label("time"), value });
+            let (build, started) = (build.clone(), started.to_owned());
+            series.points.push(Point { build, started, value });
         }
     }
     Ok(series.into_iter().map(|(_, series)| series).filter(|s| !s.points.is_empty()).collect())

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 
 use crate::compare::values;
-use crate::record::{Capacity, Example, Level, ScenarioRun, Step, Times, Trial, histogram};
+use crate::record::{
+    Capacity, Example, Generator, Level, ScenarioRun, Step, Times, Trial, histogram,
+};
 use crate::stats::quantile;
 use crate::units;
 use crate::units::Ratio;
@@ -29,7 +31,8 @@ pub struct Details {
     pub steps: Vec<StepRow>,
     /// The highest rate that holds, where it was searched for.
     pub capacity: Option<CapacityFound>,
-    /// How well the load was made; none in records of old.
+    /// How well the load was made over the launches: the largest lags, all late and dropped requests, the
+    /// median of those in flight. None in records of old.
     pub generator: Option<Generator>,
     /// What was seen of the target; none where its process is not ours.
     pub probes: Option<Probes>,
@@ -88,23 +91,6 @@ pub enum CapacityFound {
     AtLeast(f64),
     /// A launch held next to nothing.
     None,
-}
-
-/// How well the load was made.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Generator {
-    /// Largest 99th percentile of the lag, over the launches, in nanoseconds.
-    pub lag_p99_ns: u64,
-    /// Largest lag, in nanoseconds.
-    pub lag_max_ns: u64,
-    /// Requests that were due while every connection was taken.
-    pub late: u64,
-    /// Requests that were due and never sent.
-    pub dropped: u64,
-    /// Requests in flight, the median of the launches' means.
-    pub in_flight: f64,
-    /// Most requests in flight.
-    pub in_flight_max: usize,
 }
 
 /// What was seen of the target and of the machine. Times are sums over the launches.
@@ -246,24 +232,16 @@ fn capacity(head: &[&Trial], pairs_per_request: u64) -> Option<CapacityFound> {
 fn generator(head: &[&Trial]) -> Option<Generator> {
     let all: Vec<_> = head.iter().filter_map(|trial| trial.generator).collect();
     let in_flight: Vec<f64> = all.iter().map(|it| it.in_flight).collect();
-    all.iter()
-        .copied()
-        .map(|it| Generator {
-            lag_p99_ns: it.lag_p99_ns,
-            lag_max_ns: it.lag_max_ns,
-            late: it.late,
-            dropped: it.dropped,
-            in_flight: quantile::median(&in_flight),
-            in_flight_max: it.in_flight_max,
-        })
-        .reduce(|a, b| Generator {
+    all.iter().map(|it| Generator { in_flight: quantile::median(&in_flight), ..*it }).reduce(
+        |a, b| Generator {
             lag_p99_ns: a.lag_p99_ns.max(b.lag_p99_ns),
             lag_max_ns: a.lag_max_ns.max(b.lag_max_ns),
             late: a.late + b.late,
             dropped: a.dropped + b.dropped,
             in_flight: a.in_flight,
             in_flight_max: a.in_flight_max.max(b.in_flight_max),
-        })
+        },
+    )
 }
 
 fn probes(head: &[&Trial]) -> Option<Probes> {

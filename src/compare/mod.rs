@@ -121,7 +121,7 @@ pub enum Finding {
 }
 
 /// What follows from a comparison as a whole, the gravest first.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// There are no numbers to judge; the reason.
     NotMeasured(String),
@@ -275,18 +275,8 @@ impl Row {
 /// Whether a scenario has a row for the metric. Some need a lane of their own; growth needs a load
 /// that is long enough to say something, which a limit on it shows.
 fn is_measured(metric: Metric, scenario: &ScenarioRun) -> bool {
-    match metric {
-        // Counted, not timed: they come from a lane of their own.
-        Metric::Work | Metric::Allocations => false,
-        Metric::Leak => scenario.limits.contains_key(Quantity::Growth.key()),
-        Metric::Cpu
-        | Metric::Latency
-        | Metric::P50
-        | Metric::P95
-        | Metric::P99
-        | Metric::Throughput
-        | Metric::Rss => true,
-    }
+    let has_growth = || scenario.limits.contains_key(Quantity::Growth.key());
+    !metric.is_counted() && (metric != Metric::Leak || has_growth())
 }
 
 /// What a row's judgement rests on.

@@ -128,8 +128,8 @@ impl File {
     /// Returns which lanes are run. What no rule looks at is not counted.
     pub(super) fn counting(&self, gate: &Gate) -> (Lanes, Counting) {
         let default = (Lanes::default(), Counting::default());
-        let wanted = [Metric::Work, Metric::Allocations];
-        let wanted = wanted.iter().any(|metric| gate.rule(*metric).policy != Policy::Off);
+        let mut counted = Metric::ALL.into_iter().filter(|metric| metric.is_counted());
+        let wanted = counted.any(|metric| gate.rule(metric).policy != Policy::Off);
         let work = match self.work.lane {
             Some(LaneWord(lane)) => lane,
             None if wanted => default.0.work,

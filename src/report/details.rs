@@ -1,8 +1,8 @@
 //! The words for what there is to say of a scenario beside its metrics: lines of text, the same for
 //! a terminal and inside markdown.
 
-use crate::compare::details::{CapacityFound, Details, Generator, Probes, StepRow};
-use crate::record::{Level, Times};
+use crate::compare::details::{CapacityFound, Details, Probes, StepRow};
+use crate::record::{Generator, Level, Times};
 use crate::units;
 
 /// Most levels of a load that are shown: the highest ones, where the limits break.

@@ -278,19 +278,8 @@ fn closing(page: &mut String, comparison: &Comparison) {
         let text = escaped(&lines.join("\n"));
         add(page, &format!("<section>\n<h2>Details</h2>\n<pre>{text}</pre>\n</section>\n"));
     }
-    let (method, machine) = (&comparison.method, &comparison.machine);
-    writeln!(
-        page,
-        "<footer>{}, {} cores, {}, {}, {} · coins {} · xmlperf {}</footer>\n</main>\n</html>",
-        escaped(&machine.cpu),
-        machine.cores,
-        units::bytes(units::exact(machine.memory_bytes)),
-        escaped(&machine.kernel),
-        escaped(&machine.image),
-        method.seed,
-        escaped(&method.tool),
-    )
-    .expect(STRING);
+    let provenance = words::provenance(comparison, escaped);
+    add(page, &format!("<footer>{provenance}</footer>\n</main>\n</html>\n"));
 }
 
 #[cfg(test)]

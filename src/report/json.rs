@@ -3,9 +3,10 @@
 
 use serde::Serialize;
 
-use crate::compare::details::{CapacityFound, Details, Generator, Probes};
+use crate::compare::details::{CapacityFound, Details, Probes};
 use crate::compare::growth::{Change, Took};
 use crate::compare::{Breakdown, Comparison, Finding, Outcome, Promise, Row};
+use crate::record::Generator;
 
 const SCHEMA: u32 = 1;
 

@@ -8,7 +8,6 @@ use crate::metric::gate::Stopping;
 use crate::report::details;
 use crate::report::functions::{self, Cells};
 use crate::report::words;
-use crate::units;
 
 /// Returns the comparison as markdown, without a marker or anything else that knows where it goes.
 pub fn render(comparison: &Comparison) -> String {
@@ -204,7 +203,7 @@ fn fold(text: &mut String, comparison: &Comparison, folded: &[&Row]) {
         text.push_str("<details><summary>Load, target, failures</summary>\n\n");
         write!(text, "```text\n{lines}\n```\n\n</details>\n").expect(STRING);
     }
-    let (method, machine) = (&comparison.method, &comparison.machine);
+    let method = &comparison.method;
     text.push_str("<details><summary>Method and machine</summary>\n\n");
     for note in &comparison.notes {
         writeln!(text, "{}.\n", inert_but_code(note)).expect(STRING);
@@ -236,18 +235,7 @@ fn fold(text: &mut String, comparison: &Comparison, folded: &[&Row]) {
             writeln!(text, "{}.\n", inert_but_code(&visible)).expect(STRING);
         }
     }
-    writeln!(
-        text,
-        "{}, {} cores, {}, {}, {} · coins {} · xmlperf {}\n",
-        inert(&machine.cpu),
-        machine.cores,
-        units::bytes(units::exact(machine.memory_bytes)),
-        inert(&machine.kernel),
-        inert(&machine.image),
-        method.seed,
-        inert(&method.tool),
-    )
-    .expect(STRING);
+    writeln!(text, "{}\n", words::provenance(comparison, inert)).expect(STRING);
     text.push_str("</details>\n");
 }
 

@@ -7,6 +7,7 @@ use std::io::Write;
 use serde_json::{Value, json};
 
 use crate::report::html::escaped;
+use crate::report::words;
 use crate::trend::{Creep, Point, Series, Step, Trend};
 use crate::units;
 
@@ -149,7 +150,7 @@ fn sparkline(series: &Series, width: usize) -> String {
 
 fn range(series: &Series) -> String {
     let count = series.points.len();
-    let runs = if count == 1 { "1 run".to_owned() } else { format!("{count} runs") };
+    let runs = words::plural(count, "run");
     match (series.points.first(), series.points.last()) {
         (Some(first), Some(last)) if count > 1 => {
             format!("{runs}: {} to {}", value(series, first), value(series, last))

@@ -174,6 +174,21 @@ pub(super) fn visible(comparison: &Comparison) -> Option<String> {
         .then(|| format!("Visible four times in five, from: {}", changes.join(", ")))
 }
 
+/// Where a comparison was measured and by what, each name made harmless by `safe`.
+pub(super) fn provenance(comparison: &Comparison, safe: fn(&str) -> String) -> String {
+    let (method, machine) = (&comparison.method, &comparison.machine);
+    format!(
+        "{}, {} cores, {}, {}, {} · coins {} · xmlperf {}",
+        safe(&machine.cpu),
+        machine.cores,
+        units::bytes(units::exact(machine.memory_bytes)),
+        safe(&machine.kernel),
+        safe(&machine.image),
+        method.seed,
+        safe(&method.tool),
+    )
+}
+
 /// The measured value of a promise beside it.
 pub(super) fn promise_words(promise: &Promise) -> String {
     let quantity = promise.limit.quantity;
