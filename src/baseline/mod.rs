@@ -1,156 +1,219 @@
 //! Keeps runs under a name, and says which of them a new run can be compared with.
 //!
-//! A store is a folder: `<name>/<start>-<digest>.json`, one file a run, never changed once written.
-//! The digest in the name makes a damaged or edited file show itself.
+//! A store is a tree of files: `<name>/<start>-<digest>.json`, one file a run, never changed once
+//! written. The digest in the name is of the very bytes, so a damaged or edited file shows itself, and a
+//! record of an older schema is still the one that was written. The only file that changes is a
+//! history's pin. What keeps the tree (a folder, a branch, a bucket) is chosen by an address.
 
+mod directory;
+mod failure;
+mod name;
+mod pin;
+mod shelf;
 pub mod work;
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use thiserror::Error;
-
+use crate::baseline::shelf::{Created, File, Kind, Shelf};
 use crate::record::work::Work;
-use crate::record::{RecordError, Run, ScenarioRun, Trials};
+use crate::record::{self, Run, ScenarioRun, Trials};
 
-/// A folder of named histories.
-#[derive(Debug, Clone)]
+pub use crate::baseline::failure::BaselineError;
+pub use crate::baseline::pin::Pinned;
+pub use crate::baseline::shelf::Progress;
+
+/// Where baselines are kept unless something else is asked for.
+pub const DEFAULT_LOCATION: &str = "baselines";
+
+/// Named histories of runs, wherever they are kept.
+#[derive(Debug)]
 pub struct Store {
-    root: PathBuf,
+    shelf: Box<dyn Shelf>,
 }
 
 /// One kept run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Where it is.
-    pub path: PathBuf,
-    /// When it began, as its file name tells: RFC 3339 without colons.
+    /// The history that it belongs to.
+    pub history: String,
+    /// When it began, as its file name tells: RFC 3339 in UTC without colons.
     pub started: String,
     /// The digest in its file name.
     pub digest: String,
+    /// Where it is, for people.
+    pub place: String,
 }
 
-/// Why a baseline cannot be used or kept.
-#[derive(Debug, Error)]
-pub enum BaselineError {
-    /// The name cannot be a folder's.
-    #[error(
-        "`{name}` is not a name for a baseline\n\nhint: use letters, digits, `.`, `-`, `_`, and `/` between them"
-    )]
-    BadName {
-        /// The name.
-        name: String,
-    },
-    /// There is no history of that name.
-    #[error(
-        "there is no baseline `{name}` in `{root}`\n\nhint: create one with `xmlperf baseline save {name}`"
-    )]
-    NotFound {
-        /// The name.
-        name: String,
-        /// Where it was looked for.
-        root: PathBuf,
-    },
-    /// A run that is not whole cannot serve as a baseline.
-    #[error("this run cannot be a baseline: {reason}")]
-    Unfit {
-        /// What is missing.
-        reason: String,
-    },
-    /// The file is not what was written.
-    #[error(
-        "`{path}` was changed after it was written: its digest is {found}, its name says {expected}"
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// The digest of what is there.
-        found: String,
-        /// The digest in its name.
-        expected: String,
-    },
-    /// The folder cannot be read.
-    #[error("failed to read `{path}`")]
-    Unreadable {
-        /// The folder.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// The record itself cannot be read or written.
-    #[error(transparent)]
-    Record(#[from] RecordError),
+/// A run in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Saved {
+    /// It was added.
+    New(Entry),
+    /// The very same run was there already.
+    AlreadyThere(Entry),
+}
+
+impl Saved {
+    /// Returns the run's entry.
+    pub fn entry(&self) -> &Entry {
+        match self {
+            Self::New(entry) | Self::AlreadyThere(entry) => entry,
+        }
+    }
 }
 
 impl Store {
-    /// Returns the store in a folder, which need not exist yet.
-    pub fn new(root: PathBuf) -> Self {
-        Self { root }
+    /// Returns the store at an address, which need not hold anything yet. Relative folders, and the
+    /// clone whose remotes are meant, are taken from `root`.
+    pub fn open(location: &str, root: &Path) -> Result<Self, BaselineError> {
+        Ok(Self { shelf: shelf::open(location, root)? })
     }
 
-    /// Returns the folder.
-    pub fn root(&self) -> &Path {
-        &self.root
+    /// Lets `progress` hear what is being done, where it may take a while.
+    #[must_use]
+    pub fn telling(mut self, progress: Progress) -> Self {
+        self.shelf.tell(progress);
+        self
     }
 
-    /// Keeps the judged build of a run under a name, and returns where. A paired run keeps its head.
-    pub fn save(&self, name: &str, run: &Run) -> Result<PathBuf, BaselineError> {
-        let folder = self.folder(name)?;
+    /// Returns what people call the place.
+    pub fn location(&self) -> &str {
+        self.shelf.location()
+    }
+
+    /// Keeps the judged build of a run under a name. A paired run keeps its head.
+    pub fn save(&self, name: &str, run: &Run) -> Result<Saved, BaselineError> {
+        name::check(name)?;
         let run = alone(run)?;
-        let started = run.started.replace(':', "");
-        let path = folder.join(format!("{started}-{}.json", run.digest()));
-        run.save(&path)?;
-        Ok(path)
+        let entry = self.entry_of(name, &name::stamp(&run.started)?, &run.digest());
+        Ok(match self.shelf.create(&entry.file(), &run.to_json())? {
+            Created::New => Saved::New(entry),
+            Created::AlreadyThere => Saved::AlreadyThere(entry),
+        })
     }
 
-    /// Returns the names of all histories, in order.
+    /// Returns the names of all histories and of all pins, in order.
     pub fn names(&self) -> Result<Vec<String>, BaselineError> {
-        let mut names = Vec::new();
-        collect_names(&self.root, &self.root, &mut names)?;
+        let files = self.shelf.all()?;
+        let name = |file: &File| {
+            let run = name::parts(&file.path).map(|(name, ..)| name);
+            run.or_else(|| pin::name_of(&file.path)).map(str::to_owned)
+        };
+        let mut names: Vec<String> = files.iter().filter_map(name).collect();
         names.sort();
+        names.dedup();
         Ok(names)
     }
 
-    /// Returns the runs of a history, oldest first. None if there is no such history.
+    /// Returns the runs that a name stands for, oldest first. None if it stands for nothing.
+    ///
+    /// `main` is all of a history, or all up to the run that it is pinned to; `main@3f2a` all up to the
+    /// run whose digest begins so. The last one is the one to compare with.
     pub fn entries(&self, name: &str) -> Result<Option<Vec<Entry>>, BaselineError> {
-        let folder = self.folder(name)?;
-        let entries = entries_of(&folder)?;
+        let (name, digest) = match name.split_once('@') {
+            Some((name, digest)) => (name, Some(digest)),
+            None => (name, None),
+        };
+        name::check(name)?;
+        let files = self.shelf.folder(name)?;
+        if let (None, Some(pinned)) = (digest, self.pinned_by(name, &files)?) {
+            return self.until_pin(name, &pinned).map(Some);
+        }
+        let mut entries = self.entries_of(&files);
+        if let (Some(digest), false) = (digest, entries.is_empty()) {
+            entries.truncate(position(name, digest, &entries)? + 1);
+        }
         Ok((!entries.is_empty()).then_some(entries))
     }
 
-    /// Returns the runs of a history, or the error that says how to begin one.
-    pub fn history(&self, name: &str) -> Result<Vec<Entry>, BaselineError> {
-        let not_found =
-            || BaselineError::NotFound { name: name.to_owned(), root: self.root.clone() };
-        self.entries(name)?.ok_or_else(not_found)
+    /// Returns all runs of a history, oldest first, whether or not its name is pinned.
+    pub fn runs(&self, name: &str) -> Result<Vec<Entry>, BaselineError> {
+        name::check(name)?;
+        Ok(self.entries_of(&self.shelf.folder(name)?))
     }
 
-    fn folder(&self, name: &str) -> Result<PathBuf, BaselineError> {
-        let legal = |part: &str| {
-            let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
-            !part.is_empty() && !part.starts_with('.') && part.chars().all(plain)
+    /// Returns the runs that a name stands for, as [`Store::entries`] does, or the error that says how to
+    /// begin a history.
+    pub fn history(&self, name: &str) -> Result<Vec<Entry>, BaselineError> {
+        let (history, _) = name.split_once('@').unwrap_or((name, ""));
+        self.entries(name)?.ok_or_else(|| self.not_found(history))
+    }
+
+    /// Reads a run, and checks that it is what was written.
+    pub fn load(&self, entry: &Entry) -> Result<Run, BaselineError> {
+        self.load_all(std::slice::from_ref(entry))?.pop().ok_or_else(|| entry.gone())
+    }
+
+    /// Reads runs, several at once where that is quicker. The first that cannot be read is an error that
+    /// names it.
+    pub fn load_all(&self, entries: &[Entry]) -> Result<Vec<Run>, BaselineError> {
+        let files: Vec<String> = entries.iter().map(Entry::file).collect();
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        let texts = self.shelf.read(&files, record::BYTES_MAX);
+        let run = |(entry, text): (&Entry, Result<Option<Vec<u8>>, BaselineError>)| {
+            whole(entry, &text?.ok_or_else(|| entry.gone())?)
         };
-        if name.split('/').all(legal) {
-            Ok(self.root.join(name))
-        } else {
-            Err(BaselineError::BadName { name: name.to_owned() })
+        entries.iter().zip(texts).map(run).collect()
+    }
+
+    fn not_found(&self, name: &str) -> BaselineError {
+        BaselineError::NotFound { name: name.to_owned(), location: self.location().to_owned() }
+    }
+
+    fn entry_of(&self, name: &str, stamp: &str, digest: &str) -> Entry {
+        Entry {
+            history: name.to_owned(),
+            started: stamp.to_owned(),
+            digest: digest.to_owned(),
+            place: self.shelf.place(&name::file(name, stamp, digest)),
         }
+    }
+
+    /// The runs among files, oldest first.
+    fn entries_of(&self, files: &[File]) -> Vec<Entry> {
+        let entry = |file: &File| {
+            let (name, stamp, digest) = name::parts(&file.path)?;
+            matches!(file.kind, Kind::Plain(_)).then(|| self.entry_of(name, stamp, digest))
+        };
+        let mut entries: Vec<Entry> = files.iter().filter_map(entry).collect();
+        entries.sort_by(|a, b| (&a.started, &a.digest).cmp(&(&b.started, &b.digest)));
+        entries
     }
 }
 
 impl Entry {
-    /// Reads the run, and checks that it is what was written.
-    pub fn load(&self) -> Result<Run, BaselineError> {
-        let run = Run::load(&self.path)?;
-        let found = run.digest();
-        if found == self.digest {
-            Ok(run)
-        } else {
-            let expected = self.digest.clone();
-            Err(BaselineError::Damaged { path: self.path.clone(), found, expected })
-        }
+    /// Path of the file from the root of the store.
+    fn file(&self) -> String {
+        name::file(&self.history, &self.started, &self.digest)
     }
+
+    fn gone(&self) -> BaselineError {
+        BaselineError::Missing { place: self.place.clone(), reason: "it is not there".to_owned() }
+    }
+}
+
+/// The place of the one run whose digest begins so.
+fn position(name: &str, digest: &str, entries: &[Entry]) -> Result<usize, BaselineError> {
+    let meant = |entry: &Entry| !digest.is_empty() && entry.digest.starts_with(digest);
+    let mut found = entries.iter().enumerate().filter(|(_, entry)| meant(entry));
+    match (found.next(), found.count()) {
+        (Some((position, _)), 0) => Ok(position),
+        (first, more) => Err(BaselineError::NotOneRun {
+            name: name.to_owned(),
+            digest: digest.to_owned(),
+            count: usize::from(first.is_some()) + more,
+        }),
+    }
+}
+
+/// The run in a file, if the file is what was written.
+fn whole(entry: &Entry, text: &[u8]) -> Result<Run, BaselineError> {
+    let found = record::digest(text);
+    if found != entry.digest {
+        let (place, expected) = (entry.place.clone(), entry.digest.clone());
+        return Err(BaselineError::Damaged { place, found, expected });
+    }
+    Ok(Run::parse(text, Path::new(&entry.place))?)
 }
 
 /// The head of a run, as a run without a base.
@@ -179,38 +242,5 @@ fn alone(run: &Run) -> Result<Run, BaselineError> {
     Ok(run)
 }
 
-fn entries_of(folder: &Path) -> Result<Vec<Entry>, BaselineError> {
-    let mut entries: Vec<Entry> = files_of(folder)?.into_iter().filter_map(entry).collect();
-    entries.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(entries)
-}
-
-fn entry(path: PathBuf) -> Option<Entry> {
-    let name = path.file_name()?.to_str()?.strip_suffix(".json")?;
-    let (started, digest) = name.rsplit_once('-')?;
-    let hexadecimal = digest.len() == 12 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let (started, digest) = (started.to_owned(), digest.to_owned());
-    (hexadecimal && !name.starts_with('.')).then_some(Entry { path, started, digest })
-}
-
-fn files_of(folder: &Path) -> Result<Vec<PathBuf>, BaselineError> {
-    let unreadable = |source| BaselineError::Unreadable { path: folder.to_path_buf(), source };
-    let reader = match fs::read_dir(folder) {
-        Ok(reader) => reader,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(unreadable(error)),
-    };
-    let path = |entry: io::Result<fs::DirEntry>| Ok(entry.map_err(unreadable)?.path());
-    reader.map(path).collect()
-}
-
-fn collect_names(root: &Path, folder: &Path, names: &mut Vec<String>) -> Result<(), BaselineError> {
-    if !entries_of(folder)?.is_empty() {
-        let name = folder.strip_prefix(root).unwrap_or(folder);
-        names.push(name.to_string_lossy().into_owned());
-    }
-    for path in files_of(folder)?.into_iter().filter(|path| path.is_dir()) {
-        collect_names(root, &path, names)?;
-    }
-    Ok(())
-}
+#[cfg(test)]
+mod tests;

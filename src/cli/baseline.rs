@@ -9,10 +9,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use comfy_table::{Table, presets};
 
-use crate::baseline::Store;
 use crate::baseline::work;
+use crate::baseline::{Entry, Saved, Store};
 use crate::cli::Exit;
 use crate::cli::output::{self, FailOn, Format};
+use crate::cli::store::Place;
 use crate::compare::Comparison;
 use crate::github;
 use crate::github::api::Client;
@@ -27,9 +28,8 @@ use crate::report;
 pub(super) struct Args {
     #[command(subcommand)]
     action: Action,
-    /// Folder that holds the baselines
-    #[arg(long, value_name = "DIR", default_value = "baselines", global = true)]
-    store: PathBuf,
+    #[command(flatten)]
+    place: Place,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -66,6 +66,22 @@ enum Action {
         /// Name of the history
         name: Option<String>,
     },
+    /// Let a name stand for a history as it was at one run
+    ///
+    /// Later runs are still kept, and not seen by whoever compares with the name, until the pin is moved
+    /// or taken away.
+    Pin {
+        /// The name: the history's own, such as `main`, or a new one, such as `release-1.2`
+        name: String,
+        /// The run: `main@3f2a`, a history and the beginning of a digest; `3f2a` of the name's own
+        /// history; or `main`, its newest run
+        run: String,
+    },
+    /// Let a name stand for all of its history again
+    Unpin {
+        /// The pinned name
+        name: String,
+    },
     /// Show the newest run of a history
     Show {
         /// Name of the history
@@ -78,27 +94,28 @@ enum Action {
 
 /// Does what was asked of the store.
 pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let store = Store::new(args.store.clone());
+    let store = || args.place.open(None);
     match &args.action {
-        Action::Save { name, from } => {
-            let path = store.save(name, &Run::load(from)?)?;
-            writeln!(out, "kept {}", path.display())?;
-        }
+        Action::Save { name, from } => match store()?.save(name, &Run::load(from)?)? {
+            Saved::New(entry) => writeln!(out, "kept {}", entry.place)?,
+            Saved::AlreadyThere(entry) => writeln!(out, "kept already: {}", entry.place)?,
+        },
         Action::Check { name, from, format, fail_on } => {
-            let newest = newest(&store, name)?;
+            let newest = newest(&store()?, name)?;
             let comparison = Comparison::of(&work::against(&newest, &Run::load(from)?))?;
             output::show(out, &comparison, *format)?;
             return Ok(output::exit(&comparison.outcome, *fail_on));
         }
         Action::Auto => auto(out)?,
-        Action::List { name: None } => {
-            for name in store.names()? {
-                writeln!(out, "{name}  {}", runs(store.history(&name)?.len()))?;
-            }
+        Action::List { name: None } => names(&store()?, out)?,
+        Action::List { name: Some(name) } => list(&store()?, name, out)?,
+        Action::Pin { name, run } => pin(&store()?, name, run, out)?,
+        Action::Unpin { name } => {
+            let was = store()?.unpin(name)?;
+            writeln!(out, "`{name}` was pinned to {}", was.run.place)?;
         }
-        Action::List { name: Some(name) } => list(&store, name, out)?,
         Action::Show { name, format } => {
-            let newest = newest(&store, name)?;
+            let newest = newest(&store()?, name)?;
             output::show(out, &Comparison::of(&newest)?, *format)?;
         }
     }
@@ -106,7 +123,17 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
 }
 
 fn newest(store: &Store, name: &str) -> anyhow::Result<Run> {
-    Ok(store.history(name)?.last().expect("a history has at least one run").load()?)
+    let entries = store.history(name)?;
+    Ok(store.load(entries.last().expect("a history has at least one run"))?)
+}
+
+fn pin(store: &Store, name: &str, run: &str, out: &mut impl Write) -> anyhow::Result<()> {
+    let (pinned, before) = store.pin(name, run)?;
+    writeln!(out, "`{name}` is pinned to {}", pinned.run.place)?;
+    if let Some(before) = before.filter(|before| *before != pinned) {
+        writeln!(out, "before, it was pinned to {}", before.run.place)?;
+    }
+    Ok(())
 }
 
 /// Asks the event and the clone; GitHub only where the clone is too shallow, and then as nobody: what
@@ -127,7 +154,18 @@ fn runs(count: usize) -> String {
     if count == 1 { "1 run".to_owned() } else { format!("{count} runs") }
 }
 
+fn names(store: &Store, out: &mut impl Write) -> anyhow::Result<()> {
+    let pins = store.pins()?;
+    for name in store.names()? {
+        let pin = pins.iter().find(|pin| pin.name == name);
+        let pin = pin.map_or_else(String::new, |pin| format!(", pinned to {}", pin.run.place));
+        writeln!(out, "{name}  {}{pin}", runs(store.runs(&name)?.len()))?;
+    }
+    Ok(())
+}
+
 fn list(store: &Store, name: &str, out: &mut impl Write) -> anyhow::Result<()> {
+    let entries: Vec<Entry> = store.history(name)?;
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(vec![
         "started",
@@ -136,18 +174,15 @@ fn list(store: &Store, name: &str, out: &mut impl Write) -> anyhow::Result<()> {
         "machine",
         "file",
     ]);
-    for entry in store.history(name)? {
-        let run = entry.load()?;
+    for (entry, run) in entries.iter().zip(store.load_all(&entries)?) {
         let scenarios: Vec<_> =
             run.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
-        let file = entry.path.display().to_string();
-        let build = report::revision(&run.head);
         table.add_row([
             run.started.clone(),
-            build,
+            report::revision(&run.head),
             scenarios.join(", "),
             run.machine.cpu.clone(),
-            file,
+            entry.place.clone(),
         ]);
     }
     writeln!(out, "{table}")?;

@@ -21,6 +21,7 @@ mod run;
 mod selftest;
 mod serve;
 mod sides;
+mod store;
 mod suite;
 mod trend;
 mod watch;

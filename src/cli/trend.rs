@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 
-use crate::baseline::Store;
 use crate::cli::Exit;
 use crate::cli::decide::pairs::fields;
 use crate::cli::output;
+use crate::cli::store::Place;
 use crate::metric::Better;
 use crate::metric::Metric;
 use crate::record::Run;
@@ -25,9 +25,8 @@ pub(super) struct Args {
     /// Name of the history
     #[arg(value_name = "NAME", default_value = "main")]
     name: String,
-    /// Folder that holds the baselines
-    #[arg(long, value_name = "DIR", default_value = "baselines")]
-    store: PathBuf,
+    #[command(flatten)]
+    place: Place,
     /// A CSV file instead of kept runs
     #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "store"])]
     csv: Option<PathBuf>,
@@ -87,13 +86,11 @@ fn of_store(args: &Args) -> anyhow::Result<Vec<Series>> {
             Metric::ALL.map(Metric::key).join(", ")
         );
     }
-    let entries = Store::new(args.store.clone()).history(&args.name)?;
-    let mut runs: Vec<Run> = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let mut run = entry.load()?;
-        let wanted = |name: &String| args.scenarios.is_empty() || args.scenarios.contains(name);
+    let store = args.place.open(None)?;
+    let mut runs: Vec<Run> = store.load_all(&store.history(&args.name)?)?;
+    let wanted = |name: &String| args.scenarios.is_empty() || args.scenarios.contains(name);
+    for run in &mut runs {
         run.scenarios.retain(|scenario| wanted(&scenario.name));
-        runs.push(run);
     }
     let mut series = trend::series(&runs);
     series.retain(|series| {

@@ -48,6 +48,7 @@ pub(super) struct File {
     sampling: SamplingTable,
     work: WorkTable,
     gate: GateTable,
+    baseline: BaselineTable,
     scenario: Vec<Spanned<ScenarioTable>>,
 }
 
@@ -98,6 +99,12 @@ struct GateTable {
     policy: BTreeMap<MetricKey, PolicyWord>,
 }
 
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct BaselineTable {
+    store: Option<String>,
+}
+
 #[derive(Debug, serde::Deserialize)]
 #[serde(untagged, expecting = "expected a share such as 0.01, or a table such as { cpu = 0.02 }")]
 enum Floor {
@@ -123,6 +130,11 @@ impl File {
     /// Returns what all scenarios share.
     pub(super) fn common(&self, folder: &Path) -> Result<(Target, Sampling, Gate), Wrong> {
         Ok((self.target.resolve(folder)?, self.sampling.resolve()?, self.gate.resolve()))
+    }
+
+    /// Returns where baselines are kept.
+    pub(super) fn store(self) -> Option<String> {
+        self.baseline.store
     }
 
     /// Returns which lanes are run. What no rule looks at is not counted.

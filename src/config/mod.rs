@@ -99,13 +99,29 @@ pub fn embedded(folder: &Path, choice: &Choice) -> Result<Suite, ConfigError> {
     parse("", FILE_NAME, folder, choice)
 }
 
+/// Returns where a configuration file keeps baselines, if it says so.
+pub fn store(path: &Path) -> Result<Option<String>, ConfigError> {
+    let text = fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_path_buf(), source })?;
+    Ok(written(&text, &path.display().to_string())?.store())
+}
+
+/// The file as it is written.
+fn written(text: &str, name: &str) -> Result<File, ConfigError> {
+    toml::from_str(text).map_err(|error: toml::de::Error| {
+        let message = error.message().replace('\n', " ");
+        wrong(text, name, &error.span().unwrap_or(0..0), message)
+    })
+}
+
+fn wrong(text: &str, name: &str, span: &std::ops::Range<usize>, message: String) -> ConfigError {
+    let (line, column, excerpt) = place(text, span.start);
+    ConfigError::Wrong { path: name.to_owned(), line, column, message, excerpt }
+}
+
 fn parse(text: &str, name: &str, folder: &Path, choice: &Choice) -> Result<Suite, ConfigError> {
-    let wrong = |span: std::ops::Range<usize>, message: String| {
-        let (line, column, excerpt) = place(text, span.start);
-        ConfigError::Wrong { path: name.to_owned(), line, column, message, excerpt }
-    };
-    let file: File = toml::from_str(text)
-        .map_err(|error| wrong(error.span().unwrap_or(0..0), error.message().replace('\n', " ")))?;
+    let file = written(text, name)?;
+    let wrong = |span, message| wrong(text, name, &span, message);
     let (target, sampling, gate) =
         file.common(folder).map_err(|(span, message)| wrong(span, message))?;
     let scenarios =

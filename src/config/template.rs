@@ -62,4 +62,7 @@ alpha = 0.01                                  # chance of a false alarm, over al
 floor = 0.01                                  # smaller changes are never called a regression
 tolerance = { work = 0.01, cpu = 0.03, latency = 0.03, rss = 0.05, p95 = 0.05, p99 = 0.10 }
 # policy = { p95 = "gate", rss = "report", p99 = "off" }
+
+# [baseline]
+# store = "baselines"                         # a folder, or the URL of a store: see docs/baselines.md
 "#;

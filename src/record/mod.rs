@@ -27,7 +27,7 @@ use crate::units::Ratio;
 pub const SCHEMA: u32 = 1;
 
 /// The largest record that is read, in bytes: a launch is some kilobytes, so this is thousands.
-const BYTES_MAX: u64 = 256 << 20;
+pub const BYTES_MAX: u64 = 256 << 20;
 
 /// One invocation: what was measured, of what, on which machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -545,13 +545,17 @@ impl Run {
         if bytes > BYTES_MAX {
             return Err(RecordError::TooLarge { path: path_buf(), bytes });
         }
-        let text = fs::read(path).map_err(unreadable)?;
-        let malformed = |source| RecordError::Malformed { path: path_buf(), source };
-        let header: Header = serde_json::from_slice(&text).map_err(malformed)?;
+        Self::parse(&fs::read(path).map_err(unreadable)?, path)
+    }
+
+    /// Returns the run in a text, which came from `path`.
+    pub fn parse(text: &[u8], path: &Path) -> Result<Self, RecordError> {
+        let malformed = |source| RecordError::Malformed { path: path.to_path_buf(), source };
+        let header: Header = serde_json::from_slice(text).map_err(malformed)?;
         if header.schema > SCHEMA {
-            return Err(RecordError::Newer { path: path_buf(), found: header.schema });
+            return Err(RecordError::Newer { path: path.to_path_buf(), found: header.schema });
         }
-        serde_json::from_slice(&text).map_err(malformed)
+        serde_json::from_slice(text).map_err(malformed)
     }
 
     /// Writes the run beside `path`, then puts it in its place: a reader sees the old or the new one.
@@ -569,10 +573,15 @@ impl Run {
 
     /// Returns the digest of the run's text: twelve hexadecimal digits.
     pub fn digest(&self) -> String {
-        let mut digest = units::hex(&Sha256::digest(self.to_json()));
-        digest.truncate(12);
-        digest
+        digest(&self.to_json())
     }
+}
+
+/// Returns the digest of a record's text: twelve hexadecimal digits.
+pub fn digest(text: &[u8]) -> String {
+    let mut digest = units::hex(&Sha256::digest(text));
+    digest.truncate(12);
+    digest
 }
 
 /// Writes beside `path`, flushes to the disk, and renames.

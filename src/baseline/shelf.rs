@@ -1,0 +1,110 @@
+//! Where files are kept, whatever keeps them.
+//!
+//! A store needs four things of a place: list, read, add a file that nobody changes again, and change
+//! a pointer only if it still is what was seen. What makes each of them safe among many writers
+//! differs from place to place, and is the place's own business.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::baseline::BaselineError;
+use crate::baseline::directory::Directory;
+
+/// Hears what is being done, where it may take a while.
+pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// A file as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct File {
+    /// Path from the root of the store, with `/` between its parts.
+    pub(super) path: String,
+    /// What it is.
+    pub(super) kind: Kind,
+}
+
+/// What a listing shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A file that can be read, of so many bytes.
+    Plain(u64),
+    /// Something that is never read: a link leads anywhere.
+    Other(&'static str),
+}
+
+/// What came of adding a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Created {
+    /// It is there now.
+    New,
+    /// It was there before.
+    AlreadyThere,
+}
+
+/// What came of changing a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Swapped {
+    /// It is what it should be.
+    Done,
+    /// It was not what the caller had seen, and was left alone.
+    Stale,
+}
+
+/// A tree of files. Paths have `/` between their parts, and the caller has checked them.
+pub(super) trait Shelf: fmt::Debug + Send + Sync {
+    /// Returns what people call the place.
+    fn location(&self) -> &str;
+
+    /// Returns where a file is, for messages.
+    fn place(&self, path: &str) -> String;
+
+    /// Returns the files of one folder, without those in folders below it.
+    fn folder(&self, folder: &str) -> Result<Vec<File>, BaselineError>;
+
+    /// Returns all files.
+    fn all(&self) -> Result<Vec<File>, BaselineError>;
+
+    /// Returns what plain files hold, in the order asked; none for one that is not there. A file of more
+    /// than `bytes_max` is an error of that file alone.
+    fn read(&self, paths: &[&str], bytes_max: u64) -> Vec<Result<Option<Vec<u8>>, BaselineError>>;
+
+    /// Adds a file, whole or not at all. The path tells what is in it, so one that is there already is
+    /// left as it is.
+    fn create(&self, path: &str, bytes: &[u8]) -> Result<Created, BaselineError>;
+
+    /// Makes a file that holds `old`, or is missing, hold `new`, or go away.
+    fn swap(
+        &self,
+        path: &str,
+        old: Option<&[u8]>,
+        new: Option<&[u8]>,
+    ) -> Result<Swapped, BaselineError>;
+
+    /// Removes files. Those that are gone already are no failure.
+    fn remove(&self, paths: &[&str]) -> Result<(), BaselineError>;
+
+    /// Lets somebody hear what is being done.
+    fn tell(&mut self, progress: Progress);
+}
+
+/// Returns the place that an address means; a relative folder is taken from `root`.
+pub(super) fn open(location: &str, root: &Path) -> Result<Box<dyn Shelf>, BaselineError> {
+    let wrong = |reason: &str, hint: &str| BaselineError::BadLocation {
+        location: location.to_owned(),
+        reason: reason.to_owned(),
+        hint: hint.to_owned(),
+    };
+    if location.is_empty() {
+        return Err(wrong("it is empty", FORMS));
+    }
+    match location.split_once("://") {
+        None => Ok(Box::new(Directory::new(location, &root.join(location)))),
+        Some(("file", path)) if path.starts_with('/') => {
+            Ok(Box::new(Directory::new(path, Path::new(path))))
+        }
+        Some(("file", _)) => Err(wrong("a `file` URL has three slashes", "`file:///path`")),
+        Some(_) => Err(wrong("its scheme is unknown", FORMS)),
+    }
+}
+
+const FORMS: &str = "use a folder, such as `baselines`";
