@@ -8,7 +8,7 @@
 #   LOADGEN=PATH benches/peers.sh       this build of examples/loadgen.rs, not a fresh one
 #   REALTIME=1 benches/peers.sh         ahead of everything else on a busy machine (root)
 #
-# Installs what is missing: wrk and nginx by apt-get, oha by cargo. Takes three minutes after that.
+# Installs what is missing: wrk, h2load and nginx by apt-get, oha by cargo. Takes four minutes after that.
 set -eu
 cd "$(dirname "$0")/.."
 rounds=${ROUNDS:-5}
@@ -22,6 +22,7 @@ for tool in wrk nginx python3; do
     command -v "$tool" >/dev/null || apt-get install -y -qq --no-install-recommends "$tool"
 done
 command -v oha >/dev/null || cargo install --locked --quiet oha
+command -v h2load >/dev/null || apt-get install -y -qq --no-install-recommends nghttp2-client
 loadgen=${LOADGEN:-}
 [ -n "$loadgen" ] || {
     cargo build --release --locked --quiet --example loadgen
@@ -126,17 +127,24 @@ closed() {
 # 50 000 requests at 5 000/s; nginx sleeps from 4 s to 5 s if asked to.
 open() {
     for _ in $(seq "$(((rounds + 1) / 2))"); do
-        for tool in loadgen oha; do
+        for tool in loadgen oha h2load; do
             [ "$1" = open ] || (sleep 4; kill -STOP "$worker"; sleep 1; kill -CONT "$worker") &
             stall=$!
-            if [ $tool = loadgen ]; then
+            case $tool in
+            loadgen)
                 used=$(cpu "$loadgen" "$url/" --connections 256 --rate 5000 --time 10s)
                 times=$(grep '^response' "$work/out")
-            else
+                ;;
+            oha)
                 used=$(cpu oha --no-tui -c 256 -n 50000 -q 5000 --latency-correction "http://$url/")
                 times=$(awk '/Slowest:|50.00%|95.00%|99.00%/ { printf "%s %s %s  ", $1, $(NF-1), $NF }' \
                     "$work/out")
-            fi
+                ;;
+            h2load)
+                used=$(cpu h2load --h1 -c 250 -n 50000 --rps 20 "http://$url/")
+                times=$(awk '/^time for request/ { printf "mean %s, max %s", $6, $5 }' "$work/out")
+                ;;
+            esac
             wait "$stall"
             echo "$used" | awk -v cell="$1" -v tool="$tool" -v times="$times" \
                 '{ printf "%-10s %-8s %.2f s CPU, %.1f MiB   %s\n", cell, tool, $1, $3, times }'

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use rustls::pki_types::PrivateKeyDer;
 use xmlperf::cancel::Cancel;
-use xmlperf::load::pacing::Stop;
+use xmlperf::load::pacing::{Model, Open, Schedule, Stop};
 use xmlperf::load::{
     Address, Check, Client, Drive, Ended, Exchange, FailureKind, Request, Settings, Success,
     Timeouts, Tls, Trust,
@@ -232,21 +233,62 @@ fn a_gzip_answer_is_checked_by_what_it_says_and_a_broken_one_is_malformed() {
     assert_eq!(only_failure(&check(9)).0, FailureKind::Malformed);
 }
 
-#[test]
-fn a_unix_socket_is_an_address_like_any_other() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("target.sock");
+fn serve_unix(path: PathBuf) -> Address {
     let listener = UnixListener::bind(&path).unwrap();
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             thread::spawn(move || converse(stream, &|stream, body| respond(stream, &body)));
         }
     });
+    Address::Unix(path)
+}
+
+#[test]
+fn a_unix_socket_is_an_address_like_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = serve_unix(folder.path().join("target.sock"));
     let requests = Arc::new([post("over a file")]);
-    let mut client =
-        Client::new(Address::Unix(path), requests, settings(3), Cancel::default()).unwrap();
+    let mut client = Client::new(address, requests, settings(3), Cancel::default()).unwrap();
     let (drive, _) = drive(&mut client, Stop::after_requests(20));
     assert_eq!((drive.exchanges, drive.failures), (20, 0));
+}
+
+/// 300 requests in 0.1 s, some of them with answers that no socket's buffer holds.
+fn check_open(mut client: Client) {
+    let schedule = Schedule::constant(3_000.0, Duration::from_millis(100)).unwrap();
+    let late_max = Duration::from_mins(1);
+    let model = Model::Open(Open { schedule, late_max, failures_max: None });
+    let mut exchanges = Vec::new();
+    let drive = client.follow(&model, &mut |it| exchanges.push(it.clone())).unwrap();
+    assert_eq!((drive.exchanges, drive.failures, drive.dropped), (300, 0, 0), "{exchanges:?}");
+    for it in &exchanges {
+        assert!(it.due_ns <= it.sent_ns && it.sent_ns <= it.done_ns, "{it:?}");
+        assert!(it.done_ns <= drive.ended_ns, "{it:?}");
+    }
+    // Little's law, with arrivals that became known late.
+    let service_ns: u64 = exchanges.iter().map(Exchange::service_ns).sum();
+    let wall_ns = (drive.ended_ns - drive.began_ns) as f64;
+    let expected = service_ns as f64 / wall_ns;
+    assert!((drive.in_flight_mean() / expected - 1.0).abs() < 0.01, "{drive:?} {expected}");
+}
+
+#[test]
+fn an_open_load_is_answered_in_whatever_way_arrivals_are_told() {
+    let large = vec![b'x'; 1_000_000];
+    let small = || vec![post("a"), post("bb")];
+    let mixed = || vec![post("a"), post(large.clone())];
+    let echo = || serve(|stream, body| respond(stream, &body));
+    check_open(client(echo(), small(), settings(20)));
+    check_open(client(echo(), mixed(), settings(3)));
+
+    let (address, pem) = serve_tls();
+    let tls = Tls::new("localhost", &Trust::Pem(pem)).unwrap();
+    let (settings, cancel) = (settings(20), Cancel::default());
+    check_open(Client::secured(address, tls, small().into(), settings, cancel.clone()).unwrap());
+
+    let folder = tempfile::tempdir().unwrap();
+    let address = serve_unix(folder.path().join("target.sock"));
+    check_open(Client::new(address, small().into(), settings, cancel).unwrap());
 }
 
 /// Serves TLS with a certificate for `localhost`, which is returned in PEM form.

@@ -7,6 +7,7 @@
 //! judged after the clock was stopped. Nothing here knows what the bytes mean.
 
 mod answer;
+mod arrival;
 pub mod capacity;
 mod client;
 mod engine;

@@ -9,7 +9,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::buffer;
 use rustix::event::{Timespec, epoll};
@@ -19,7 +19,11 @@ use rustix::net::{
     self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
 };
 use rustix::thread;
+use rustix::time;
+use rustix::time::ClockId;
 
+use super::arrival;
+use super::arrival::Received;
 use crate::units;
 
 /// Where a target listens.
@@ -57,10 +61,15 @@ pub(super) struct Ready {
     pub(super) gone: bool,
 }
 
-/// A clock and numbered connections, `slot` from 0. Nothing but [`Network::wait`] waits.
+/// A clock and numbered connections, `slot` from 0. Nothing but [`Network::wait`] and
+/// [`Network::sleep`] waits.
 pub(super) trait Network {
     /// Returns nanoseconds since this was made.
     fn now_ns(&self) -> u64;
+    /// From now on, the system notes when bytes arrive, as far as it can.
+    fn note_arrivals(&mut self);
+    /// Returns when what was last received on a connection had arrived, if that was noted.
+    fn arrived_ns(&self, slot: usize) -> Option<u64>;
     /// Begins to connect; the slot becomes writable when that has succeeded or failed.
     fn open(&mut self, slot: usize) -> io::Result<()>;
     /// Returns how connecting has ended.
@@ -71,15 +80,25 @@ pub(super) trait Network {
     fn receive(&mut self, slot: usize, buffer: &mut Vec<u8>) -> io::Result<usize>;
     /// Waits until something is ready or the time has come, and replaces what `ready` holds.
     fn wait(&mut self, until_ns: u64, ready: &mut Vec<Ready>) -> io::Result<()>;
+    /// Waits until the time has come, whatever becomes ready meanwhile.
+    fn sleep(&mut self, until_ns: u64) -> io::Result<()>;
 }
 
 /// The real one.
 pub(super) struct System {
     address: Address,
-    origin: Instant,
+    origin: Duration,
     epoll: OwnedFd,
     events: Vec<epoll::Event>,
     sockets: Vec<Socket>,
+    arrivals: Arrivals,
+}
+
+/// Whether it is noted when bytes arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Arrivals {
+    Ignored,
+    Noted,
 }
 
 #[derive(Default)]
@@ -87,6 +106,8 @@ struct Socket {
     fd: Option<OwnedFd>,
     /// Tells events of a closed socket, already fetched, from those of its successor.
     generation: u32,
+    /// When what was last received had arrived.
+    arrived_ns: Option<u64>,
 }
 
 impl System {
@@ -95,7 +116,8 @@ impl System {
         let mut sockets = Vec::new();
         sockets.resize_with(connections, Socket::default);
         let events = Vec::with_capacity(connections.clamp(16, 256));
-        Ok(Self { address, origin: clock(), epoll, events, sockets })
+        let (origin, arrivals) = (clock(ClockId::Monotonic), Arrivals::Ignored);
+        Ok(Self { address, origin, epoll, events, sockets, arrivals })
     }
 
     fn connect(&self) -> io::Result<OwnedFd> {
@@ -122,9 +144,25 @@ impl System {
     }
 
     /// Receives into memory that is initialised already; 0 is the end of the stream.
-    pub(super) fn receive_slice(&self, slot: usize, into: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn receive_slice(&mut self, slot: usize, into: &mut [u8]) -> io::Result<usize> {
+        if self.arrivals == Arrivals::Noted {
+            let received = arrival::receive_slice(self.fd(slot), into);
+            return self.arrived(slot, received);
+        }
         let (received, _) = net::recv(self.fd(slot), into, RecvFlags::empty())?;
         Ok(received)
+    }
+
+    fn arrived(&mut self, slot: usize, received: io::Result<Received>) -> io::Result<usize> {
+        let (received, at) = received?;
+        self.sockets[slot].arrived_ns = at.map(|at| self.since_origin_ns(at));
+        Ok(received)
+    }
+
+    /// Translates a time of day, not long ago, into nanoseconds since this was made.
+    fn since_origin_ns(&self, at: Duration) -> u64 {
+        let age = clock(ClockId::Realtime).saturating_sub(at);
+        self.now_ns().saturating_sub(units::nanos(age))
     }
 
     fn fd(&self, slot: usize) -> &OwnedFd {
@@ -134,7 +172,19 @@ impl System {
 
 impl Network for System {
     fn now_ns(&self) -> u64 {
-        units::nanos(clock().duration_since(self.origin))
+        units::nanos(clock(ClockId::Monotonic).saturating_sub(self.origin))
+    }
+
+    fn note_arrivals(&mut self) {
+        self.arrivals = Arrivals::Noted;
+        for fd in self.sockets.iter().filter_map(|socket| socket.fd.as_ref()) {
+            // Where it cannot be had, no arrival is told, and the engine is woken by answers.
+            let _ = arrival::note(fd);
+        }
+    }
+
+    fn arrived_ns(&self, slot: usize) -> Option<u64> {
+        self.sockets[slot].arrived_ns
     }
 
     fn open(&mut self, slot: usize) -> io::Result<()> {
@@ -146,6 +196,9 @@ impl Network for System {
             | epoll::EventFlags::RDHUP
             | epoll::EventFlags::ET;
         epoll::add(&self.epoll, &fd, epoll::EventData::new_u64(key), interest)?;
+        if self.arrivals == Arrivals::Noted {
+            let _ = arrival::note(&fd);
+        }
         self.sockets[slot].fd = Some(fd);
         Ok(())
     }
@@ -174,9 +227,22 @@ impl Network for System {
     }
 
     fn receive(&mut self, slot: usize, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        if self.arrivals == Arrivals::Noted {
+            let received = arrival::receive(self.fd(slot), buffer);
+            return self.arrived(slot, received);
+        }
         let room = buffer::spare_capacity(buffer);
         let (received, _) = net::recv(self.fd(slot), room, RecvFlags::empty())?;
         Ok(received)
+    }
+
+    fn sleep(&mut self, until_ns: u64) -> io::Result<()> {
+        let until = self.origin + Duration::from_nanos(until_ns);
+        let until = Timespec::try_from(until).map_err(io::Error::other)?;
+        match thread::clock_nanosleep_absolute(thread::ClockId::Monotonic, &until) {
+            Ok(()) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn wait(&mut self, until_ns: u64, ready: &mut Vec<Ready>) -> io::Result<()> {
@@ -230,7 +296,8 @@ impl Drop for PreciseWaits {
     }
 }
 
-fn clock() -> Instant {
-    #[expect(clippy::disallowed_methods, reason = "the one place where the load reads the clock")]
-    Instant::now()
+/// The one place where the load reads a clock: one that is also slept by, or that of arrivals.
+fn clock(id: ClockId) -> Duration {
+    let now = time::clock_gettime(id);
+    Duration::try_from(now).unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use super::client::{Drive, Reuse, Settings};
@@ -38,7 +38,9 @@ enum Happening {
 struct Peer {
     life: u64,
     open: bool,
-    inbox: VecDeque<&'static [u8]>,
+    /// Bytes, and when they came.
+    inbox: VecDeque<(&'static [u8], u64)>,
+    arrived_ns: Option<u64>,
     ended: bool,
     refused: bool,
 }
@@ -54,8 +56,11 @@ struct Scripted<F> {
     opened: u64,
     /// Times at which this process is not run, with their lengths.
     frozen: Vec<(u64, u64)>,
+    /// Whether it tells when bytes came.
+    tells: bool,
     raises: Option<(u64, Cancel)>,
     waits: u64,
+    sleeps: u64,
 }
 
 impl<F: FnMut(u64) -> Reply> Scripted<F> {
@@ -63,9 +68,22 @@ impl<F: FnMut(u64) -> Reply> Scripted<F> {
         let mut peers = Vec::new();
         peers.resize_with(connections, Peer::default);
         let (script, frozen) = (BTreeMap::new(), Vec::new());
-        let (now_ns, order, opened, waits) = (0, 0, 0, 0);
-        let (refuses, raises) = (false, None);
-        Self { now_ns, serve, peers, script, order, refuses, opened, frozen, raises, waits }
+        let (now_ns, order, opened, waits, sleeps) = (0, 0, 0, 0, 0);
+        let (refuses, tells, raises) = (false, false, None);
+        Self {
+            now_ns,
+            serve,
+            peers,
+            script,
+            order,
+            refuses,
+            opened,
+            frozen,
+            tells,
+            raises,
+            waits,
+            sleeps,
+        }
     }
 
     fn will(&mut self, at_ns: u64, slot: usize, happening: Happening) {
@@ -112,15 +130,28 @@ impl<F: FnMut(u64) -> Reply> Network for &mut Scripted<F> {
 
     fn receive(&mut self, slot: usize, buffer: &mut Vec<u8>) -> io::Result<usize> {
         let peer = &mut self.peers[slot];
-        let Some(bytes) = peer.inbox.pop_front() else {
+        let Some((bytes, at_ns)) = peer.inbox.pop_front() else {
             return if peer.ended { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
         };
+        peer.arrived_ns = self.tells.then_some(at_ns);
         buffer.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
+    fn note_arrivals(&mut self) {}
+
+    fn arrived_ns(&self, slot: usize) -> Option<u64> {
+        self.peers[slot].arrived_ns
+    }
+
+    fn sleep(&mut self, until_ns: u64) -> io::Result<()> {
+        self.sleeps += 1;
+        self.now_ns = self.now_ns.max(until_ns);
+        Ok(())
+    }
+
     fn wait(&mut self, until_ns: u64, ready: &mut Vec<Ready>) -> io::Result<()> {
-        self.waits += 1;
+        self.waits += u64::from(until_ns > self.now_ns);
         ready.clear();
         let next_ns = self.script.keys().next().map_or(until_ns, |(at_ns, _)| *at_ns);
         self.now_ns = self.now_ns.max(next_ns.min(until_ns));
@@ -138,6 +169,7 @@ impl<F: FnMut(u64) -> Reply> Network for &mut Scripted<F> {
             if entry.key().0 > self.now_ns {
                 break;
             }
+            let (at_ns, _) = *entry.key();
             let (slot, life, happening) = entry.remove();
             let peer = &mut self.peers[slot];
             if peer.life != life || !peer.open {
@@ -145,7 +177,7 @@ impl<F: FnMut(u64) -> Reply> Network for &mut Scripted<F> {
             }
             match happening {
                 Happening::Opened => {}
-                Happening::Bytes(bytes) => peer.inbox.push_back(bytes),
+                Happening::Bytes(bytes) => peer.inbox.push_back((bytes, at_ns)),
                 Happening::End => peer.ended = true,
             }
             ready.retain(|ready| ready.slot != slot);
@@ -200,8 +232,9 @@ fn stalls(now_ns: u64) -> Reply {
 
 #[test]
 fn a_stall_of_a_second_is_a_tenth_of_the_response_times_however_few_connections_there_are() {
-    for connections in [16, 10_000] {
+    for (connections, tells) in [(16, false), (16, true), (10_000, false), (10_000, true)] {
         let mut network = Scripted::new(connections, stalls);
+        network.tells = tells;
         let model = open(5_000.0, Duration::from_secs(10));
         let (drive, exchanges) = drive(&mut network, settings(connections), &model);
         assert_eq!((drive.exchanges, drive.failures, drive.dropped), (50_000, 0, 0));
@@ -218,6 +251,36 @@ fn a_stall_of_a_second_is_a_tenth_of_the_response_times_however_few_connections_
         let capped = connections == 16;
         assert_eq!(drive.late > 4_900, capped, "{} late", drive.late);
         assert_eq!(drive.in_flight_max, if capped { 16 } else { 5_001 });
+    }
+}
+
+#[test]
+fn an_answer_counts_from_when_it_came_and_wakes_nobody() {
+    let mut network = Scripted::new(9, |now_ns| Reply::At(now_ns + 70_000, OK));
+    network.tells = true;
+    let (drive, exchanges) =
+        drive(&mut network, settings(9), &open(5_000.0, Duration::from_secs(2)));
+    assert_eq!((drive.exchanges, drive.failures), (10_000, 0));
+    assert!(exchanges.iter().all(|exchange| exchange.response_ns() == 70_000));
+    assert!((drive.in_flight_mean() / 0.35 - 1.0).abs() < 0.002, "{}", drive.in_flight_mean());
+    let woken = network.waits + network.sleeps;
+    assert!((10_000..10_010).contains(&woken), "{woken} wakes");
+}
+
+#[test]
+fn what_fills_a_buffer_or_is_not_whole_is_heard_at_once() {
+    static LARGE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let mut answer = b"HTTP/1.1 200 OK\r\nContent-Length: 40000\r\n\r\n".to_vec();
+        answer.resize(answer.len() + 40_000, b'x');
+        answer
+    });
+    for (tells, sleeps) in [(false, 0), (true, 1)] {
+        let mut network = Scripted::new(9, |now_ns| Reply::At(now_ns + 70_000, &LARGE));
+        network.tells = tells;
+        let (drive, _) = drive(&mut network, settings(9), &open(5_000.0, Duration::from_secs(1)));
+        assert_eq!((drive.exchanges, drive.failures), (5_000, 0));
+        // One at most, before it is known how large the answers are.
+        assert!(network.sleeps <= sleeps, "{} sleeps", network.sleeps);
     }
 }
 

@@ -274,6 +274,18 @@ impl Network for Secured {
         self.system.now_ns()
     }
 
+    fn note_arrivals(&mut self) {
+        self.system.note_arrivals();
+    }
+
+    fn arrived_ns(&self, slot: usize) -> Option<u64> {
+        self.system.arrived_ns(slot)
+    }
+
+    fn sleep(&mut self, until_ns: u64) -> io::Result<()> {
+        self.system.sleep(until_ns)
+    }
+
     fn open(&mut self, slot: usize) -> io::Result<()> {
         let Tls { config, name } = self.tls.clone();
         let tls = ClientConnection::new(config, name).map_err(io::Error::other)?;

@@ -1,0 +1,77 @@
+//! Receives bytes together with the moment at which the system got them.
+//!
+//! An open load is woken by its schedule. To be woken by every answer too, only to read the clock,
+//! would double what it costs; the kernel has read it already, and tells by `SO_TIMESTAMPNS`.
+
+use std::io;
+use std::mem;
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::time::Duration;
+
+use rustix::fd::{AsRawFd, OwnedFd};
+
+/// Words of control data: enough for one moment with its head.
+const CONTROL_WORDS: usize = 16;
+
+/// Makes the system note when bytes come. Fails where it has no such setting.
+pub(super) fn note(socket: &OwnedFd) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    let size = libc::socklen_t::try_from(size_of_val(&on)).expect("an int is small");
+    let value = ptr::from_ref(&on).cast();
+    let (fd, option) = (socket.as_raw_fd(), libc::SO_TIMESTAMPNS);
+    #[expect(unsafe_code, reason = "rustix does not know this option")]
+    // SAFETY: the option takes an int, which lives here, and its size.
+    let result = unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, option, value, size) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// What was received: how many bytes, 0 at the end of the stream, and when the last of them came by
+/// the system's time of day, if that was noted.
+pub(super) type Received = (usize, Option<Duration>);
+
+/// Appends at most the spare capacity of `buffer`.
+pub(super) fn receive(socket: &OwnedFd, buffer: &mut Vec<u8>) -> io::Result<Received> {
+    let (received, at) = fill(socket, buffer.spare_capacity_mut())?;
+    #[expect(unsafe_code, reason = "no vector can be filled by somebody else without it")]
+    // SAFETY: so many bytes of the spare capacity were written by the system.
+    unsafe {
+        buffer.set_len(buffer.len() + received);
+    }
+    Ok((received, at))
+}
+
+/// Receives into memory that is initialised already.
+pub(super) fn receive_slice(socket: &OwnedFd, into: &mut [u8]) -> io::Result<Received> {
+    #[expect(unsafe_code, reason = "the standard library has no such conversion yet")]
+    // SAFETY: both have one layout, and the system writes bytes into it and nothing undefined.
+    let room = unsafe { &mut *(ptr::from_mut(into) as *mut [MaybeUninit<u8>]) };
+    fill(socket, room)
+}
+
+fn fill(socket: &OwnedFd, room: &mut [MaybeUninit<u8>]) -> io::Result<Received> {
+    let mut control = [0_u64; CONTROL_WORDS];
+    let mut piece = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() };
+    #[expect(unsafe_code, reason = "rustix does not know the control data of this option")]
+    // SAFETY: all zeros are a valid header, whose two buffers live here and have the sizes told. A
+    // control message is read only if it is of the type that holds a time.
+    unsafe {
+        let mut header: libc::msghdr = mem::zeroed();
+        header.msg_iov = &raw mut piece;
+        header.msg_iovlen = 1;
+        header.msg_control = control.as_mut_ptr().cast();
+        header.msg_controllen = size_of_val(&control);
+        let received = libc::recvmsg(socket.as_raw_fd(), &raw mut header, 0);
+        let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
+        let message = libc::CMSG_FIRSTHDR(&raw const header);
+        let noted = !message.is_null()
+            && (*message).cmsg_level == libc::SOL_SOCKET
+            && (*message).cmsg_type == libc::SO_TIMESTAMPNS;
+        let at = noted.then(|| libc::CMSG_DATA(message).cast::<libc::timespec>().read_unaligned());
+        Ok((received, at.and_then(duration)))
+    }
+}
+
+fn duration(at: libc::timespec) -> Option<Duration> {
+    Some(Duration::new(u64::try_from(at.tv_sec).ok()?, u32::try_from(at.tv_nsec).ok()?))
+}
