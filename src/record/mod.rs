@@ -4,6 +4,7 @@
 //! who wrote it, needs only the numbers. Times are nanoseconds, sizes bytes.
 
 pub mod histogram;
+mod migration;
 pub mod work;
 
 use std::collections::BTreeMap;
@@ -23,8 +24,9 @@ use crate::record::work::Work;
 use crate::units;
 use crate::units::Ratio;
 
-/// The format that this version writes. Raised whenever a reader of the old one would misunderstand.
-pub const SCHEMA: u32 = 1;
+/// The format that this version writes. Raised, with a step in [`migration`], whenever a field is required
+/// that older records lack, or means something else than it did.
+pub const SCHEMA: u32 = 2;
 
 /// The largest record that is read, in bytes: a launch is some kilobytes, so this is thousands.
 pub const BYTES_MAX: u64 = 256 << 20;
@@ -173,7 +175,6 @@ pub struct ScenarioRun {
     /// The promises, by quantity.
     pub limits: BTreeMap<String, String>,
     /// Which time of a request is shown and judged.
-    #[serde(default)]
     pub times: Times,
     /// What the launches yielded.
     pub trials: Trials,
@@ -513,13 +514,15 @@ pub enum RecordError {
     /// A later version wrote the file.
     #[error(
         "run `{path}` has schema {found}, this version reads up to {SCHEMA}\n\n\
-         hint: update xmlperf to the version that wrote it"
+         hint: update xmlperf to the version that wrote it, {tool}, or a later one"
     )]
     Newer {
         /// The file.
         path: PathBuf,
         /// Its schema number.
         found: u32,
+        /// The version that wrote it, as far as the file says.
+        tool: String,
     },
     /// The file cannot be written.
     #[error("failed to write `{path}`")]
@@ -534,6 +537,7 @@ pub enum RecordError {
 #[derive(Deserialize)]
 struct Header {
     schema: u32,
+    tool: Option<String>,
 }
 
 impl Run {
@@ -552,10 +556,19 @@ impl Run {
     pub fn parse(text: &[u8], path: &Path) -> Result<Self, RecordError> {
         let malformed = |source| RecordError::Malformed { path: path.to_path_buf(), source };
         let header: Header = serde_json::from_slice(text).map_err(malformed)?;
-        if header.schema > SCHEMA {
-            return Err(RecordError::Newer { path: path.to_path_buf(), found: header.schema });
+        match header.schema {
+            SCHEMA => serde_json::from_slice(text).map_err(malformed),
+            1.. if header.schema < SCHEMA => {
+                let old = serde_json::from_slice(text).map_err(malformed)?;
+                let new = migration::migrate(old, header.schema);
+                serde_json::from_value(new).map_err(malformed)
+            }
+            0 => Err(malformed(serde::de::Error::custom("schemas begin with 1"))),
+            found => {
+                let tool = header.tool.unwrap_or_else(|| "which it does not name".to_owned());
+                Err(RecordError::Newer { path: path.to_path_buf(), found, tool })
+            }
         }
-        serde_json::from_slice(text).map_err(malformed)
     }
 
     /// Writes the run beside `path`, then puts it in its place: a reader sees the old or the new one.
