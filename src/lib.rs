@@ -20,6 +20,7 @@ pub mod cancel;
 pub mod cli;
 pub mod compare;
 pub mod config;
+pub mod git;
 pub mod github;
 pub mod load;
 pub mod measure;

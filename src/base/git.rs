@@ -1,28 +1,11 @@
-//! Asks the `git` program.
-//!
-//! Not a library: the program is there wherever a checkout is, and it knows the user's
-//! configuration, linked worktrees, filters and safe directories, of which `gix` knows a part at
-//! the price of some 150 crates. Nothing here writes to the user's repository: even the index,
-//! which `git status` would refresh, is left alone.
+//! Asks git about the user's repository, and writes nothing to it: even the index, which `git status`
+//! would refresh, is left alone.
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 
 use super::BaseError;
-
-/// Set by git for its hooks. With these, a command in *our* checkout would write to the *user's*
-/// index.
-const LOCAL_VARIABLES: [&str; 8] = [
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_DIR",
-    "GIT_INDEX_FILE",
-    "GIT_NAMESPACE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_PREFIX",
-    "GIT_WORK_TREE",
-];
+use crate::git;
 
 /// Whether the working tree is what its commit says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,25 +144,15 @@ fn must(dir: &Path, words: &[&str]) -> Result<String, BaseError> {
 }
 
 fn ask(dir: &Path, words: &[&str]) -> Result<Answer, BaseError> {
-    let Output { status, stdout, stderr } = without_local_variables(&mut Command::new("git"))
-        .arg("--no-optional-locks")
-        .arg("-C")
-        .arg(dir)
-        .args(words)
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => BaseError::NoGit,
-            _ => BaseError::NotStarted { program: "git".to_owned(), source },
-        })?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
-    Ok(if status.success() { Answer::Yes(text(&stdout)) } else { Answer::No(text(&stderr)) })
-}
-
-pub(super) fn without_local_variables(command: &mut Command) -> &mut Command {
-    for variable in LOCAL_VARIABLES {
-        command.env_remove(variable);
-    }
-    command
+    let answer = git::ask(git::command(dir).args(words), &[]);
+    let answer = answer.map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => BaseError::NoGit,
+        _ => BaseError::NotStarted { program: "git".to_owned(), source },
+    })?;
+    Ok(match answer {
+        git::Answer::Yes(output) => {
+            Answer::Yes(String::from_utf8_lossy(&output).trim_end().to_owned())
+        }
+        git::Answer::No { reason, .. } => Answer::No(reason),
+    })
 }

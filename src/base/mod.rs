@@ -224,7 +224,7 @@ impl Place {
         progress: &mut dyn FnMut(&str),
     ) -> Result<(), BaseError> {
         let mut shell = Command::new("/bin/sh");
-        git::without_local_variables(&mut shell)
+        crate::git::without_local_variables(&mut shell)
             .current_dir(self.tree().join(prefix))
             // Would put the base where head is, and then head would be compared with itself.
             .env_remove("CARGO_TARGET_DIR")

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::baseline::BaselineError;
-use crate::baseline::shelf::{Created, File, Kind, Progress, Shelf, Swapped};
+use crate::baseline::shelf::{Created, File, Kind, Progress, Read, Shelf, Swapped};
 use crate::record;
 
 /// A folder.
@@ -67,7 +67,7 @@ impl Directory {
         }
     }
 
-    fn read_one(&self, path: &str, bytes_max: u64) -> Result<Option<Vec<u8>>, BaselineError> {
+    fn read_one(&self, path: &str, bytes_max: u64) -> Read {
         let full = self.root.join(path);
         let failed = |source| failed("read", self.place(path))(source);
         let metadata = match fs::symlink_metadata(&full) {
@@ -120,8 +120,8 @@ impl Shelf for Directory {
         self.list(&self.root, Depth::All)
     }
 
-    fn read(&self, paths: &[&str], bytes_max: u64) -> Vec<Result<Option<Vec<u8>>, BaselineError>> {
-        paths.iter().map(|path| self.read_one(path, bytes_max)).collect()
+    fn read(&self, paths: &[&str], bytes_max: u64) -> Result<Vec<Read>, BaselineError> {
+        Ok(paths.iter().map(|path| self.read_one(path, bytes_max)).collect())
     }
 
     fn create(&self, path: &str, bytes: &[u8]) -> Result<Created, BaselineError> {

@@ -119,6 +119,34 @@ pub enum BaselineError {
         /// The system's reason.
         source: io::Error,
     },
+    /// A remote does not answer, or not to us.
+    #[error(
+        "`{location}` cannot be reached: {reason}\n\nhint: check the network and the credentials; in GitHub Actions, `actions/checkout` leaves those that git needs"
+    )]
+    Unreachable {
+        /// The store.
+        location: String,
+        /// What was said.
+        reason: String,
+    },
+    /// A remote did not take a change.
+    #[error(
+        "`{location}` did not take the change: {reason}\n\nhint: writing needs permission to push, in GitHub Actions `permissions: contents: write`, and a branch that no rule protects"
+    )]
+    NotPushed {
+        /// The store.
+        location: String,
+        /// What was said.
+        reason: String,
+    },
+    /// The place itself failed to do what it was asked.
+    #[error("`{location}` failed: {reason}")]
+    Refused {
+        /// The store.
+        location: String,
+        /// What was said.
+        reason: String,
+    },
     /// The record itself cannot be read or written.
     #[error(transparent)]
     Record(#[from] RecordError),

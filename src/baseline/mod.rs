@@ -5,6 +5,8 @@
 //! record of an older schema is still the one that was written. The only file that changes is a
 //! history's pin. What keeps the tree (a folder, a branch, a bucket) is chosen by an address.
 
+mod branch;
+mod clone;
 mod directory;
 mod failure;
 mod name;
@@ -14,7 +16,7 @@ pub mod work;
 
 use std::path::Path;
 
-use crate::baseline::shelf::{Created, File, Kind, Shelf};
+use crate::baseline::shelf::{Created, File, Kind, Read, Shelf};
 use crate::record::work::Work;
 use crate::record::{self, Run, ScenarioRun, Trials};
 
@@ -149,10 +151,8 @@ impl Store {
     pub fn load_all(&self, entries: &[Entry]) -> Result<Vec<Run>, BaselineError> {
         let files: Vec<String> = entries.iter().map(Entry::file).collect();
         let files: Vec<&str> = files.iter().map(String::as_str).collect();
-        let texts = self.shelf.read(&files, record::BYTES_MAX);
-        let run = |(entry, text): (&Entry, Result<Option<Vec<u8>>, BaselineError>)| {
-            whole(entry, &text?.ok_or_else(|| entry.gone())?)
-        };
+        let texts = self.shelf.read(&files, record::BYTES_MAX)?;
+        let run = |(entry, text): (&Entry, Read)| whole(entry, &text?.ok_or_else(|| entry.gone())?);
         entries.iter().zip(texts).map(run).collect()
     }
 

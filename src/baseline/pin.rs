@@ -133,7 +133,7 @@ impl Store {
     }
 
     fn read_pin(&self, name: &str) -> Result<Option<Vec<u8>>, BaselineError> {
-        self.shelf.read(&[&file(name)], BYTES_MAX).pop().unwrap_or(Ok(None))
+        self.shelf.read(&[&file(name)], BYTES_MAX)?.pop().unwrap_or(Ok(None))
     }
 
     fn parse_pin(&self, name: &str, text: &[u8]) -> Result<Pinned, BaselineError> {

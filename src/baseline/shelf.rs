@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::baseline::BaselineError;
+use crate::baseline::branch::Branch;
 use crate::baseline::directory::Directory;
 
 /// Hears what is being done, where it may take a while.
@@ -31,6 +32,9 @@ pub(super) enum Kind {
     /// Something that is never read: a link leads anywhere.
     Other(&'static str),
 }
+
+/// What a file holds; none if there is no such file. The error is of this file, not of the place.
+pub(super) type Read = Result<Option<Vec<u8>>, BaselineError>;
 
 /// What came of adding a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,9 +68,8 @@ pub(super) trait Shelf: fmt::Debug + Send + Sync {
     /// Returns all files.
     fn all(&self) -> Result<Vec<File>, BaselineError>;
 
-    /// Returns what plain files hold, in the order asked; none for one that is not there. A file of more
-    /// than `bytes_max` is an error of that file alone.
-    fn read(&self, paths: &[&str], bytes_max: u64) -> Vec<Result<Option<Vec<u8>>, BaselineError>>;
+    /// Returns what plain files hold, in the order asked, each of `bytes_max` bytes at most.
+    fn read(&self, paths: &[&str], bytes_max: u64) -> Result<Vec<Read>, BaselineError>;
 
     /// Adds a file, whole or not at all. The path tells what is in it, so one that is there already is
     /// left as it is.
@@ -103,8 +106,9 @@ pub(super) fn open(location: &str, root: &Path) -> Result<Box<dyn Shelf>, Baseli
             Ok(Box::new(Directory::new(path, Path::new(path))))
         }
         Some(("file", _)) => Err(wrong("a `file` URL has three slashes", "`file:///path`")),
+        Some(("git+branch", rest)) => Ok(Box::new(Branch::open(location, rest, root)?)),
         Some(_) => Err(wrong("its scheme is unknown", FORMS)),
     }
 }
 
-const FORMS: &str = "use a folder, such as `baselines`";
+const FORMS: &str = "use a folder, such as `baselines`, or `git+branch://origin/xmlperf-baselines`";

@@ -89,7 +89,7 @@ fn what_cannot_be_meant_is_refused_with_what_to_do() {
     insta::assert_snapshot!(refusal(Store::open("ftp://host/x", path)), @"
     `ftp://host/x` is not a place for baselines: its scheme is unknown
 
-    hint: use a folder, such as `baselines`
+    hint: use a folder, such as `baselines`, or `git+branch://origin/xmlperf-baselines`
     ");
     insta::assert_snapshot!(refusal(store.save("../main", &run(1))), @"
     `../main` is not a name for a baseline
