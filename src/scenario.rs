@@ -2,6 +2,7 @@
 //!
 //! Nothing in here can be wrong any more; what a person wrote is checked in `config`.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::load::pacing::Schedule;
 use crate::metric::gate::Gate;
 use crate::metric::limit::Limit;
 use crate::payload;
+use crate::target::network::Network;
 use crate::units;
 
 /// Everything one invocation does.
@@ -136,6 +138,8 @@ pub struct Scenario {
     pub path: String,
     /// How it is sent.
     pub load: Load,
+    /// What is between load and target, if not nothing.
+    pub network: Option<Network>,
     /// What must hold.
     pub limits: Vec<Limit>,
 }
@@ -263,6 +267,15 @@ impl Scenario {
         let plain = |c: char| if c.is_alphanumeric() || c == '_' { c } else { '-' };
         self.name.chars().map(plain).collect()
     }
+
+    /// Returns how it is driven, in words, as reports and records show it.
+    pub fn words(&self) -> String {
+        let mut words = format!("{}, {}", self.kind.name(), self.load.words());
+        if let Some(network) = &self.network {
+            write!(words, ", over a network of {network}").expect("a string takes all");
+        }
+        words
+    }
 }
 
 impl Load {
@@ -282,7 +295,7 @@ impl Load {
         }
     }
 
-    /// Returns the load in words, as reports and records show it.
+    /// Returns the load in words.
     pub fn words(&self) -> String {
         let connections = plural(u64::from(self.connections), "connection");
         let mut words = match &self.model {

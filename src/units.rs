@@ -176,6 +176,32 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     whole(number * scale).ok_or_else(wrong)
 }
 
+/// Returns bits per second with three significant digits: `10.0 Mbit/s`.
+pub fn bit_rate(bits_per_s: f64) -> String {
+    let (value, unit) = match bits_per_s.abs() {
+        size if size < 999.5 => (bits_per_s, "bit/s"),
+        size if size < 999.5e3 => (bits_per_s / 1e3, "kbit/s"),
+        size if size < 999.5e6 => (bits_per_s / 1e6, "Mbit/s"),
+        _ => (bits_per_s / 1e9, "Gbit/s"),
+    };
+    format!("{} {unit}", significant(value))
+}
+
+/// Reads a bandwidth such as `10 Mbit/s`, in bits per second. Returns what would be right, if it is
+/// none.
+pub fn parse_bit_rate(text: &str) -> Result<f64, String> {
+    let wrong = || format!("`{text}` is not a bandwidth such as `10 Mbit/s` or `1 Gbit/s`");
+    let (number, unit) = number_and_unit(text).ok_or_else(wrong)?;
+    let scale = match unit {
+        "bit/s" => 1.0,
+        "kbit/s" => 1e3,
+        "Mbit/s" => 1e6,
+        "Gbit/s" => 1e9,
+        _ => return Err(wrong()),
+    };
+    Ok(number * scale)
+}
+
 fn number_and_unit(text: &str) -> Option<(f64, &str)> {
     let text = text.trim();
     let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_'))?;
@@ -250,6 +276,9 @@ mod tests {
         assert_eq!(parse_duration("3m"), Ok(Duration::from_mins(3)));
         assert_eq!(parse_bytes("8 GiB"), Ok(8 << 30));
         assert_eq!(parse_bytes("100 kB"), Ok(100_000));
+        assert_eq!(parse_bit_rate("10 Mbit/s"), Ok(10e6));
+        assert_eq!(bit_rate(2.5e9), "2.50 Gbit/s");
+        assert!(parse_bit_rate("10 Mbps").unwrap_err().contains("10 Mbit/s"));
         assert_eq!(Ratio::parse("5%"), Ok(Ratio(0.05)));
         assert_eq!(Ratio::parse(" 0.05 "), Ok(Ratio(0.05)));
         for wrong in ["", "5", "five s", "-3 s", "3 parsecs", "1e400 s"] {

@@ -67,6 +67,40 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// Both latencies of an exchange are in its time, and connections that the network resets are
+/// failures that the limits judge.
+#[test]
+fn a_network_is_between_load_and_target_and_its_cost_is_told() {
+    let checkout = Checkout::new("launches = 2");
+    let lossy = "latency=3ms,resets=25%";
+    let output = checkout.run(&["run", "--network", lossy, "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let metrics = report["metrics"].as_array().unwrap();
+    let latency = metrics.iter().find(|row| row["metric"] == "latency").unwrap();
+    assert!(latency["head"].as_f64().unwrap() >= 6e6, "{latency}");
+    let scenario = &report["scenarios"][0];
+    assert!(
+        scenario["load"]
+            .as_str()
+            .unwrap()
+            .ends_with("over a network of 3.00 ms each way, 25 % resets")
+    );
+    let failures = scenario["failures"].as_array().unwrap();
+    assert_eq!((failures.len(), &failures[0]["kind"]), (1, &"reset".into()));
+    let network = &scenario["network"];
+    assert!(network["resets"].as_u64() >= failures[0]["count"].as_u64(), "{network}");
+    assert!(network["cpu_per_exchange_ns"].as_f64().unwrap() > 0.0, "{network}");
+
+    let config = checkout.path().join("xmlperf.toml");
+    let strict = fs::read_to_string(&config).unwrap() + "limits = { errors = \"<= 1 %\" }\n";
+    fs::write(&config, strict).unwrap();
+    let output = checkout.run(&["run", "--network", lossy]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+    let said = text(&output.stdout);
+    assert!(said.contains("network: by itself adds") && said.contains("× reset"), "{said}");
+}
+
 #[test]
 fn a_target_that_is_not_ours_is_measured_and_its_answers_are_checked() {
     let checkout = Checkout::new("launches = 2");

@@ -21,6 +21,7 @@ use crate::record::Revision;
 use crate::runner::{Build, Live, Source};
 use crate::scenario::{Lane, Lanes, Origin, Suite, Target};
 use crate::target;
+use crate::target::network::Network;
 
 /// Flags that choose what is measured.
 #[derive(Debug, clap::Args)]
@@ -37,6 +38,10 @@ pub(super) struct Selection {
     /// Seed of the payloads, instead of the configuration's
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Network between load and target, such as latency=20ms,jitter=2ms,bandwidth=10Mbit/s,resets=0.1%
+    /// or latency=0s for none, instead of the configuration's
+    #[arg(long, value_name = "NETWORK", value_parser = Network::parse)]
+    network: Option<Network>,
     /// Seed of the coins that order the launches [default: drawn afresh, and recorded]
     #[arg(long, value_name = "N")]
     coins: Option<u64>,
@@ -77,7 +82,8 @@ impl Selection {
     }
 
     fn configured(&self) -> anyhow::Result<Suite> {
-        let choice = Choice { scenarios: self.scenarios.clone(), seed: self.seed };
+        let choice =
+            Choice { scenarios: self.scenarios.clone(), seed: self.seed, network: self.network };
         let here = env::current_dir().context("failed to find the current folder")?;
         let path = self.config.clone().or_else(|| config::find(&here));
         Ok(match path {

@@ -122,6 +122,7 @@ impl Watcher for Watch {
             Progress::Counting { scenario } => {
                 self.say(&format!("counting the instructions of `{scenario}`"));
             }
+            Progress::Networking => self.say("measuring what the network costs by itself"),
             Progress::Launching { launch, of } => {
                 if let Some(bar) = &self.bar {
                     bar.set_length(of as u64);

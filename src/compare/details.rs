@@ -10,7 +10,8 @@ use hdrhistogram::Histogram;
 
 use crate::compare::values;
 use crate::record::{
-    Capacity, Example, Generator, Level, ScenarioRun, Step, Times, Trial, histogram,
+    Capacity, Example, Generator, Level, NetworkCost, Run, ScenarioRun, Step, Times, Trial,
+    histogram,
 };
 use crate::stats::quantile;
 use crate::units;
@@ -36,6 +37,8 @@ pub struct Details {
     pub generator: Option<Generator>,
     /// What was seen of the target; none where its process is not ours.
     pub probes: Option<Probes>,
+    /// What the network between load and target did, if there was one.
+    pub network: Option<Network>,
 }
 
 /// The failures of one kind.
@@ -93,6 +96,21 @@ pub enum CapacityFound {
     None,
 }
 
+/// What the network between load and target did, over all launches, and what it costs by itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Network {
+    /// What it costs when it shapes nothing.
+    pub cost: NetworkCost,
+    /// Connections that were made through it.
+    pub connections: u64,
+    /// Connections that it reset.
+    pub resets: u64,
+    /// CPU time that it took on the load's processors, in nanoseconds.
+    pub cpu_ns: f64,
+    /// That as a share of the time under load.
+    pub cpu: Ratio,
+}
+
 /// What was seen of the target and of the machine. Times are sums over the launches.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Probes {
@@ -128,7 +146,7 @@ pub struct Probes {
 
 impl Details {
     /// Returns the details of a scenario. Fails on a histogram that is none.
-    pub(super) fn of(scenario: &ScenarioRun) -> Result<Self, String> {
+    pub(super) fn of(run: &Run, scenario: &ScenarioRun) -> Result<Self, String> {
         let head = scenario.head();
         Ok(Self {
             scenario: scenario.name.clone(),
@@ -139,6 +157,7 @@ impl Details {
             capacity: capacity(&head, scenario.pairs_per_request),
             generator: generator(&head),
             probes: probes(&head),
+            network: run.network_cost.and_then(|cost| network(&head, cost)),
         })
     }
 }
@@ -242,6 +261,22 @@ fn generator(head: &[&Trial]) -> Option<Generator> {
             in_flight_max: a.in_flight_max.max(b.in_flight_max),
         },
     )
+}
+
+fn network(head: &[&Trial], cost: NetworkCost) -> Option<Network> {
+    let all: Vec<_> = head.iter().filter_map(|trial| trial.network).collect();
+    if all.is_empty() {
+        return None;
+    }
+    let wall_ns = units::exact(head.iter().map(|trial| trial.wall_ns).sum());
+    let cpu_ns = units::exact(all.iter().map(|it| it.cpu_ns).sum());
+    Some(Network {
+        cost,
+        connections: all.iter().map(|it| it.connections).sum(),
+        resets: all.iter().map(|it| it.resets).sum(),
+        cpu_ns,
+        cpu: Ratio(cpu_ns / wall_ns.max(1.0)),
+    })
 }
 
 fn probes(head: &[&Trial]) -> Option<Probes> {

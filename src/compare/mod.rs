@@ -157,7 +157,7 @@ impl Comparison {
         for scenario in &run.scenarios {
             rows_of(scenario, &gate, &mut rows, &mut evidence).map_err(CompareError::Nonsense)?;
             promises.extend(promises::of(scenario).map_err(CompareError::Nonsense)?);
-            details.push(Details::of(scenario).map_err(CompareError::Nonsense)?);
+            details.push(Details::of(run, scenario).map_err(CompareError::Nonsense)?);
         }
         let launches = run.scenarios.iter().map(ScenarioRun::launches).min().unwrap_or(0);
         let family = if run.base.is_some() { judge(run, &gate, &mut rows, evidence)? } else { 0 };

@@ -10,6 +10,7 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 use toml::Spanned;
 
 use crate::config::load::LoadTable;
+use crate::config::network::NetworkTable;
 use crate::config::payload::{Asked, PayloadTable, RequestTable};
 use crate::config::presets;
 use crate::metric::Metric;
@@ -46,6 +47,7 @@ pub(super) struct File {
     request: RequestTable,
     payload: PayloadTable,
     sampling: SamplingTable,
+    network: Option<Spanned<NetworkTable>>,
     work: WorkTable,
     gate: GateTable,
     baseline: BaselineTable,
@@ -124,6 +126,7 @@ pub(super) struct ScenarioTable {
     preset: Option<PresetWord>,
     kind: Option<Spanned<KindWord>>,
     path: Option<HttpPath>,
+    network: Option<Spanned<NetworkTable>>,
 }
 
 impl File {
@@ -205,6 +208,9 @@ impl File {
         if let Some(path) = &table.path {
             scenario.path.clone_from(&path.0);
         }
+        if let Some(network) = &table.network {
+            scenario.network = network.get_ref().resolve(network.span())?;
+        }
         scenario.load = match (&table.load, preset) {
             (Some(load), _) => load.get_ref().resolve(load.span())?,
             (None, Some(preset)) => (preset.load)(),
@@ -249,12 +255,15 @@ impl File {
         let path = self.request.path.as_ref().map_or(default_path, |path| &path.0).to_owned();
         let mut payload = self.payload.spec(&self.request, folder, asked)?;
         payload.semantics = self.target.semantics();
+        let network = self.network.as_ref();
+        let network = network.map(|network| network.get_ref().resolve(network.span()));
         Ok(Scenario {
             name: name.to_owned(),
             payload,
             kind: asked.kind,
             path,
             load: Load::closed(1, Amount::Time),
+            network: network.transpose()?.flatten(),
             limits: Vec::new(),
         })
     }
@@ -386,6 +395,14 @@ checked!(
     Size(u64) from String, |text| units::parse_bytes(&text)
 );
 checked!(
+    /// A bandwidth such as `10 Mbit/s`, in bits per second.
+    BitRate(f64) from String, |text| units::parse_bit_rate(&text)
+);
+checked!(
+    /// A share such as `0.1 %`.
+    Percentage(Ratio) from String, |text| Ratio::parse(&text)
+);
+checked!(
     /// A whole number from 1 on.
     Positive(u64) from i64, |number| match u64::try_from(number) {
         Ok(number) if number > 0 => Ok(number),
@@ -495,6 +512,8 @@ checked!(
 
 impl Copy for Time {}
 impl Copy for Size {}
+impl Copy for BitRate {}
+impl Copy for Percentage {}
 impl Copy for Positive {}
 impl Copy for Share {}
 impl Copy for KindWord {}

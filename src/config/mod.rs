@@ -5,6 +5,7 @@
 
 mod file;
 mod load;
+mod network;
 mod payload;
 mod presets;
 mod template;
@@ -18,6 +19,7 @@ use thiserror::Error;
 
 use crate::config::file::File;
 use crate::scenario::{Model, Origin, Suite};
+use crate::target::network::Network;
 use crate::units;
 
 pub use crate::config::payload::read_corpus;
@@ -69,6 +71,8 @@ pub struct Choice {
     pub scenarios: Vec<String>,
     /// Seed of the payloads, instead of the file's.
     pub seed: Option<u64>,
+    /// What is between load and target, instead of what the file says of each scenario.
+    pub network: Option<Network>,
 }
 
 /// Returns the configuration file that is in force in `folder`: there or in the nearest folder above
@@ -130,7 +134,12 @@ fn parse(text: &str, name: &str, folder: &Path, choice: &Choice) -> Result<Suite
         let scenario = file.preset(preset, folder, choice.seed);
         scenario.map_err(|(span, message)| wrong(span, message))
     };
-    let scenarios = presets::choose(scenarios, &choice.scenarios, shipped)?;
+    let mut scenarios = presets::choose(scenarios, &choice.scenarios, shipped)?;
+    if let Some(network) = choice.network {
+        for scenario in &mut scenarios {
+            scenario.network = Some(network).filter(Network::shapes);
+        }
+    }
     let digest = digest(&target.origin, &scenarios, &sampling);
     let (lanes, counting) = file.counting(&gate);
     Ok(Suite { target, scenarios, gate, sampling, lanes, counting, digest })
@@ -153,6 +162,10 @@ fn digest(
         // The words of a closed load say all there is.
         if !matches!(scenario.load.model, Model::Closed { .. }) {
             hash.update(format!("{:?}", scenario.load.model));
+        }
+        // Without a network, digests are those of versions that had none.
+        if let Some(network) = &scenario.network {
+            hash.update(format!("{network:?}"));
         }
     }
     hash.update(format!("{:?}{:?}{}", sampling.slice, sampling.warm_up, sampling.bodies));

@@ -39,6 +39,12 @@ preset = "depth-mix"                          # 60 % depth 2, 30 % depth 3, 10 %
 # warm-up = "500 ms"                          # a JVM needs more
 # launches = 5                                # of `xmlperf run`
 
+# [network]                                   # between load and target, for all scenarios or in one
+# latency = "20 ms"                           # each way
+# jitter = "2 ms"
+# bandwidth = "10 Mbit/s"                     # each way, for all connections together
+# resets = "0.1 %"                            # of the exchanges: a connection is reset
+
 # [work]
 # lane = "auto"                               # count instructions under callgrind where it can be; or "on", "off"
 # env = { APP_WORKERS = "1" }                 # what makes the target serve in one order: counts repeat then

@@ -34,7 +34,11 @@ fn the_template_is_understood_and_its_comments_show_the_defaults() {
             Some(_) | None => line,
         })
         .filter(|line| {
-            const NO_DEFAULT: [&str; 10] = [
+            const NO_DEFAULT: [&str; 14] = [
+                "latency",
+                "jitter",
+                "bandwidth",
+                "resets",
                 "url",
                 "memory",
                 "env",
@@ -133,8 +137,39 @@ fn what_is_wrong_is_named_with_line_key_and_a_way_out() {
 }
 
 #[test]
+fn a_network_is_that_of_the_scenario_of_the_suite_or_of_the_flag() {
+    let text = "[network]\nlatency = \"20 ms\"\n\
+                [[scenario]]\nname = \"far\"\n\
+                [[scenario]]\nname = \"near\"\nnetwork = {}\n\
+                [[scenario]]\nname = \"bad\"\nnetwork = { resets = \"1 %\" }\n";
+    let networks = |choice: &Choice| {
+        let suite = parse(text, "xmlperf.toml", Path::new("."), choice).unwrap();
+        let network = |scenario: &crate::scenario::Scenario| {
+            scenario.network.map_or_else(|| "none".to_owned(), |network| network.to_string())
+        };
+        (suite.scenarios.iter().map(network).collect::<Vec<_>>().join("; "), suite.digest)
+    };
+    let (written, digest) = networks(&Choice::default());
+    assert_eq!(written, "20.0 ms each way; none; 1 % resets");
+    let flag = Choice { network: Some(Network::parse("latency=0s").unwrap()), ..<_>::default() };
+    let (none, other) = networks(&flag);
+    assert_eq!(none, "none; none; none");
+    assert_ne!(digest, other);
+    insta::assert_snapshot!(refusal("[network]\nlatency = \"1 ms\"\njitter = \"2 ms\"\n"), @"
+    xmlperf.toml:1:1: a jitter of 2.00 ms is more than the latency, 1.00 ms
+
+        [network]
+    ");
+    insta::assert_snapshot!(refusal("[network]\nbandwidth = \"10 MB\"\n"), @r#"
+    xmlperf.toml:2:13: `10 MB` is not a bandwidth such as `10 Mbit/s` or `1 Gbit/s`
+
+        bandwidth = "10 MB"
+    "#);
+}
+
+#[test]
 fn a_scenario_that_does_not_exist_is_answered_with_those_that_do() {
-    let choice = Choice { scenarios: vec!["smoky".to_owned()], seed: None };
+    let choice = Choice { scenarios: vec!["smoky".to_owned()], ..<_>::default() };
     let error = parse("", "xmlperf.toml", Path::new("."), &choice).unwrap_err();
     insta::assert_snapshot!(error, @"
     there is no scenario `smoky`
@@ -327,7 +362,7 @@ fn a_load_that_makes_no_sense_is_refused_with_its_line() {
 #[test]
 fn every_shipped_scenario_is_found_by_its_name() {
     for preset in PRESETS {
-        let choice = Choice { scenarios: vec![preset.name.to_owned()], seed: None };
+        let choice = Choice { scenarios: vec![preset.name.to_owned()], ..<_>::default() };
         let suite = parse("", "xmlperf.toml", Path::new("."), &choice).unwrap();
         assert_eq!(suite.scenarios[0].name, preset.name);
         assert_eq!(suite.scenarios[0].payload.pairs, preset.pairs);

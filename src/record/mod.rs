@@ -61,6 +61,9 @@ pub struct Run {
     pub launches_asked: usize,
     /// After how many launch pairs the verdict was looked at; empty without pairs.
     pub looks: Vec<usize>,
+    /// What the network between load and target cost by itself, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_cost: Option<NetworkCost>,
     /// Why it ended before a verdict or the last launch, if it did.
     pub ended: Option<Ended>,
     /// What was done, and what it yielded.
@@ -82,6 +85,21 @@ pub enum Ended {
         /// What went wrong.
         reason: String,
     },
+}
+
+/// What a network between load and target costs that shapes nothing, measured before the first
+/// launch. Both sides pay it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkCost {
+    /// What it adds to an exchange of 1 KiB.
+    pub added_ns: f64,
+    /// The time of such an exchange over a direct connection.
+    pub direct_ns: f64,
+    /// CPU time for such an exchange, on the load's processors.
+    pub cpu_per_exchange_ns: f64,
+    /// CPU time for each MiB that passes.
+    pub cpu_per_mib_ns: f64,
 }
 
 /// One of the two builds of a comparison.
@@ -251,6 +269,23 @@ pub struct Trial {
     /// The highest rate that was held, where it was searched for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<Capacity>,
+    /// What passed through the network between load and target, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkUse>,
+}
+
+/// What passed through the network between load and target in a launch, warm-up included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkUse {
+    /// Connections that were made.
+    pub connections: u64,
+    /// Connections that it reset.
+    pub resets: u64,
+    /// Bytes in both directions.
+    pub bytes: u64,
+    /// CPU time that it took.
+    pub cpu_ns: u64,
 }
 
 /// Which time of a request is shown and judged.

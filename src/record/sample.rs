@@ -53,6 +53,7 @@ pub(crate) fn trial(level: Level, wobble: i64) -> Trial {
         probes: None,
         steps: Vec::new(),
         capacity: None,
+        network: None,
     }
 }
 
@@ -137,6 +138,7 @@ pub(crate) fn paired(launch_pairs: usize, base: Level, head: Level) -> Run {
         gate: (&Gate::default()).into(),
         launches_asked: 40,
         looks: vec![10, 14, 20, 28, 40],
+        network_cost: None,
         ended: None,
         scenarios: vec![scenario],
     }

@@ -1,7 +1,7 @@
 //! The words for what there is to say of a scenario beside its metrics: lines of text, the same for
 //! a terminal and inside markdown.
 
-use crate::compare::details::{CapacityFound, Details, Probes, StepRow};
+use crate::compare::details::{CapacityFound, Details, Network, Probes, StepRow};
 use crate::record::{Generator, Level, Times};
 use crate::units;
 
@@ -31,6 +31,7 @@ pub(super) fn lines(details: &Details) -> Vec<String> {
         }
     }
     lines.extend(details.generator.as_ref().map(generator));
+    lines.extend(details.network.as_ref().map(network));
     if let Some(probes) = &details.probes {
         lines.extend(seen(probes));
     }
@@ -113,6 +114,25 @@ fn generator(generator: &Generator) -> String {
     }
     let (late, dropped) = (generator.late, generator.dropped);
     format!("{lag}; {late} waited for a connection, {dropped} were never sent")
+}
+
+fn network(network: &Network) -> String {
+    let cost = &network.cost;
+    let mut words = format!(
+        "  network: by itself adds {} to an exchange of {}, {} of CPU each and {} a MiB; took {} of \
+         CPU ({})",
+        units::time_ns(cost.added_ns),
+        units::time_ns(cost.direct_ns),
+        units::time_ns(cost.cpu_per_exchange_ns),
+        units::time_ns(cost.cpu_per_mib_ns),
+        units::time_ns(network.cpu_ns),
+        network.cpu,
+    );
+    if network.resets > 0 {
+        let (resets, connections) = (network.resets, network.connections);
+        words = format!("{words}; reset {resets} of {connections} connections");
+    }
+    words
 }
 
 fn seen(probes: &Probes) -> [String; 2] {

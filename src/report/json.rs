@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::compare::details::{CapacityFound, Details, Probes};
+use crate::compare::details::{CapacityFound, Details, Network, Probes};
 use crate::compare::growth::{Change, Took};
 use crate::compare::{Breakdown, Comparison, Finding, Outcome, Promise, Row};
 use crate::record::Generator;
@@ -92,6 +92,8 @@ struct ScenarioRow<'a> {
     generator: Option<GeneratorRow>,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<TargetRow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network: Option<NetworkRow>,
 }
 
 #[derive(Serialize)]
@@ -147,6 +149,18 @@ struct TargetRow {
     watching_ns: f64,
     machine_steal_ns: f64,
     machine_throttled_ns: f64,
+}
+
+/// What the network between load and target costs by itself, and what it did.
+#[derive(Serialize)]
+struct NetworkRow {
+    adds_ns: f64,
+    direct_ns: f64,
+    cpu_per_exchange_ns: f64,
+    cpu_per_mib_ns: f64,
+    connections: u64,
+    resets: u64,
+    cpu_ns: f64,
 }
 
 #[derive(Serialize)]
@@ -288,6 +302,19 @@ fn scenario(details: &Details) -> ScenarioRow<'_> {
         capacity: details.capacity.map(capacity),
         generator: details.generator.map(generator),
         target: details.probes.map(target),
+        network: details.network.map(network),
+    }
+}
+
+fn network(it: Network) -> NetworkRow {
+    NetworkRow {
+        adds_ns: it.cost.added_ns,
+        direct_ns: it.cost.direct_ns,
+        cpu_per_exchange_ns: it.cost.cpu_per_exchange_ns,
+        cpu_per_mib_ns: it.cost.cpu_per_mib_ns,
+        connections: it.connections,
+        resets: it.resets,
+        cpu_ns: it.cpu_ns,
     }
 }
 

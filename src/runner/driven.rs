@@ -16,13 +16,13 @@ use crate::load::pacing::{Open, Schedule, Stop};
 use crate::load::{Client, Drive, FailureKind, Settings};
 use crate::measure::validity;
 use crate::measure::{Failures, Measurement};
-use crate::metric::limit::Quantity;
-use crate::record::{Capacity, Level, Side, Step, histogram};
+use crate::record::{Capacity, Level, NetworkUse, Side, Step, histogram};
 use crate::runner::limits;
 use crate::runner::live::Live;
 use crate::runner::prepared::Prepared;
 use crate::runner::trial::{Failure, chain};
 use crate::scenario::{Amount, Model, Reuse, Sampling, Scenario, Times};
+use crate::target::network::Relay;
 use crate::target::{Hindrance, Sampler, Tail, Target, Usage};
 use crate::units;
 
@@ -45,6 +45,8 @@ pub(super) struct Conditions<'a> {
     pub(super) sampling: &'a Sampling,
     pub(super) live: &'a Live,
     pub(super) cancel: &'a Cancel,
+    /// Seed of the network's jitter and resets: the same for both sides of a launch pair.
+    pub(super) seed: u64,
 }
 
 /// One side under load: a running target, the connections to it, and what was seen.
@@ -52,6 +54,8 @@ pub(super) struct Driven<'a> {
     pub(super) launched: &'a Launched,
     pub(super) scenario: &'a Scenario,
     client: Client,
+    /// Between client and target, if there is a network.
+    relay: Option<Relay>,
     lag_max: Duration,
     live: &'a Live,
     pairs: u64,
@@ -90,7 +94,7 @@ impl<'a> Driven<'a> {
         prepared: &'a Prepared,
         conditions: Conditions<'a>,
     ) -> Result<Self, Failure> {
-        let Conditions { sampling, live, cancel } = conditions;
+        let Conditions { sampling, live, cancel, seed } = conditions;
         let scenario = &prepared.scenario;
         let failed = |reason: String| Failure {
             side: launched.side,
@@ -106,6 +110,12 @@ impl<'a> Driven<'a> {
         let settings = Settings { connections, reuse, timeouts, ..Settings::default() };
         let address = launched.target.address();
         let requests = prepared.requests(address).map_err(|error| failed(chain(&error)))?;
+        let relay = scenario
+            .network
+            .map(|network| Relay::start(address, &network, seed, connections.get()))
+            .transpose()
+            .map_err(|error| failed(chain(&error)))?;
+        let address = relay.as_ref().map_or(address, Relay::address);
         let mut client = Client::new(address, requests, settings, cancel.clone())
             .map_err(|error| failed(chain(&error)))?;
         if scenario.load.reuse == Reuse::Kept {
@@ -115,6 +125,7 @@ impl<'a> Driven<'a> {
             launched,
             scenario,
             client,
+            relay,
             lag_max: sampling.lag_max,
             live,
             pairs: prepared.pairs,
@@ -141,7 +152,7 @@ impl<'a> Driven<'a> {
         if sampling.warm_up.is_zero() {
             return Ok(());
         }
-        let closed = pacing::Closed { connections, ..stop(sampling.warm_up, 1).into() };
+        let closed = pacing::Closed { connections, ..self.stop(sampling.warm_up, 1).into() };
         self.follow(&pacing::Model::Closed(closed))?;
         self.check()?;
         self.measurement = Measurement::default();
@@ -171,14 +182,14 @@ impl<'a> Driven<'a> {
         let done = self.measurement.answered() + self.measurement.failed();
         let slice = |lasts| {
             let open = self.measurement.wall() < lasts;
-            open.then(|| Stretch::Slice(stop(sampling.slice, sampling.slice_requests)))
+            open.then(|| Stretch::Slice(self.stop(sampling.slice, sampling.slice_requests)))
         };
         match &self.scenario.load.model {
             Model::Closed { amount: Amount::Time, .. } => slice(sampling.load),
             Model::Closed { amount: Amount::For(lasts), .. } => slice(*lasts),
             Model::Closed { amount: Amount::Requests(requests), .. } => {
                 let left = requests.saturating_sub(done).min(sampling.slice_requests);
-                (left > 0).then(|| Stretch::Slice(stop(Duration::ZERO, left)))
+                (left > 0).then(|| Stretch::Slice(self.stop(Duration::ZERO, left)))
             }
             Model::Steps { .. } | Model::Open { .. } | Model::Capacity { .. } => {
                 (!self.whole).then_some(Stretch::Whole)
@@ -198,7 +209,7 @@ impl<'a> Driven<'a> {
             }
             (Model::Steps { connections, requests }, _) => self.climb(connections, *requests),
             (Model::Open { schedule, late_max, .. }, _) => {
-                let open = open(schedule.clone(), *late_max);
+                let open = self.open(schedule.clone(), *late_max);
                 self.follow(&pacing::Model::Open(open))?;
                 self.check()?;
                 self.valid()
@@ -238,7 +249,7 @@ impl<'a> Driven<'a> {
     fn climb(&mut self, connections: &[u32], requests: u64) -> Result<(), Failure> {
         for &connections in connections {
             let before = std::mem::take(&mut self.measurement);
-            let stop = stop(Duration::ZERO, requests);
+            let stop = self.stop(Duration::ZERO, requests);
             let closed = pacing::Closed { connections: Some(number(connections)), ..stop.into() };
             let driven = self.follow(&pacing::Model::Closed(closed));
             let step = self.step(Level::Connections(connections), None);
@@ -293,7 +304,7 @@ impl<'a> Driven<'a> {
             let schedule = Schedule::constant(per_s, lasts)
                 .map_err(|error| self.failure(&format!("{per_s} requests per second: {error}")))?;
             // What waits for longer than the whole trial shows a target that does not keep up.
-            let open = open(schedule, lasts);
+            let open = self.open(schedule, lasts);
             let drive = self.follow(&pacing::Model::Open(open))?;
             let failures = self.measurement.failures();
             if failures.contains_key(&FailureKind::WrongAnswer) {
@@ -348,19 +359,24 @@ impl<'a> Driven<'a> {
         Err(self.failure(&format!("the trial is invalid: {}", invalid.join("; "))))
     }
 
-    /// Fails on a wrong answer, and on more failures than the scenario allows.
+    /// Fails on a wrong answer, and on more failures than the scenario allows. Resets that the
+    /// network was asked for are left to the limits: a few requests do not tell their share.
     fn check(&self) -> Result<(), Failure> {
         let failures = self.measurement.failures();
         let wrong = failures.get(&FailureKind::WrongAnswer);
-        let Some((kind, first)) = wrong
-            .map(|wrong| (FailureKind::WrongAnswer, wrong))
-            .or_else(|| failures.iter().next().map(|(kind, failures)| (*kind, failures)))
+        let Some((kind, first)) =
+            wrong.map(|wrong| (FailureKind::WrongAnswer, wrong)).or_else(|| {
+                let mut others = failures.iter().filter(|(kind, _)| !self.is_wanted(**kind));
+                others.next().map(|(kind, failures)| (*kind, failures))
+            })
         else {
             return Ok(());
         };
-        let errors = limits::value(Quantity::Errors, &self.measurement);
+        let unwanted = failures.iter().filter(|(kind, _)| !self.is_wanted(**kind));
+        let unwanted: u64 = unwanted.map(|(_, failures)| failures.count).sum();
+        let requests = self.measurement.answered() + self.measurement.failed();
         let allowed = limits::allowed_errors(&self.scenario.limits);
-        if wrong.is_none() && errors.is_none_or(|share| share <= allowed) {
+        if wrong.is_none() && units::exact(unwanted) <= allowed * units::exact(requests) {
             return Ok(());
         }
         // A target that died is the cause, and what the connections say of it only a symptom.
@@ -384,14 +400,39 @@ impl<'a> Driven<'a> {
         reason
     }
 
+    /// What passed through the network, if there is one.
+    pub(super) fn traffic(&mut self) -> Result<Option<NetworkUse>, Failure> {
+        let traffic = self.relay.as_mut().map(Relay::traffic).transpose();
+        let traffic = traffic.map_err(|error| self.failure(&chain(&error)))?;
+        Ok(traffic.map(|traffic| NetworkUse {
+            connections: traffic.connections,
+            resets: traffic.resets,
+            bytes: traffic.bytes,
+            cpu_ns: units::nanos(traffic.cpu),
+        }))
+    }
+
+    /// Whether a failure is one that the network was asked for.
+    fn is_wanted(&self, kind: FailureKind) -> bool {
+        kind == FailureKind::Reset && self.scenario.network.is_some_and(|it| it.resets())
+    }
+
+    fn open(&self, schedule: Schedule, late_max: Duration) -> Open {
+        Open { schedule, late_max, failures_max: self.failures_max() }
+    }
+
+    fn stop(&self, at_least: Duration, requests: u64) -> Stop {
+        Stop { at_least, requests, at_most: None, failures_max: self.failures_max() }
+    }
+
+    fn failures_max(&self) -> Option<u64> {
+        (!self.is_wanted(FailureKind::Reset)).then_some(FAILURES_MAX)
+    }
+
     pub(super) fn failure(&self, reason: &str) -> Failure {
         let scenario = Some(self.scenario.name.clone());
         Failure { side: self.launched.side, scenario, reason: reason.to_owned() }
     }
-}
-
-fn open(schedule: Schedule, late_max: Duration) -> Open {
-    Open { schedule, late_max, failures_max: Some(FAILURES_MAX) }
 }
 
 /// Whether the last answer came as soon after the last request as at the beginning: a target that
@@ -408,8 +449,4 @@ fn keeps_up(drive: &Drive, per_s: f64, lasts: Duration) -> bool {
 fn number(connections: u32) -> NonZeroUsize {
     let connections = usize::try_from(connections).unwrap_or(usize::MAX);
     NonZeroUsize::new(connections).unwrap_or(NonZeroUsize::MIN)
-}
-
-fn stop(at_least: Duration, requests: u64) -> Stop {
-    Stop { at_least, requests, at_most: None, failures_max: Some(FAILURES_MAX) }
 }

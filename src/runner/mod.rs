@@ -32,6 +32,8 @@ use crate::runner::prepared::Prepared;
 use crate::runner::trial::Failure;
 use crate::scenario::{Cpus, Lane, Suite, Times};
 use crate::target;
+use crate::target::network;
+use crate::target::network::RelayError;
 use crate::target::{CpuSet, Pinned, Placement, Target};
 use crate::units;
 
@@ -95,6 +97,8 @@ pub enum Progress<'a> {
         /// The scenario's name.
         scenario: &'a str,
     },
+    /// It is measured what the network between load and target costs by itself.
+    Networking,
     /// A launch, or a launch pair, begins.
     Launching {
         /// Its number, from 0.
@@ -146,6 +150,9 @@ pub enum RunnerError {
     /// The processors cannot be told apart.
     #[error("failed to place the load on a processor of its own")]
     Placement(#[source] io::Error),
+    /// There is no network to measure over.
+    #[error(transparent)]
+    Network(#[from] RelayError),
     /// There is no time for a comparison.
     #[error("there is too little time to compare: {0}")]
     TooLittleTime(String),
@@ -235,7 +242,11 @@ impl<'a> Session<'a> {
                 return Err(RunnerError::Interrupted);
             }
         }
-        let run = blank(plan, &prepared, machine);
+        let mut run = blank(plan, &prepared, machine);
+        if plan.suite.scenarios.iter().any(|scenario| scenario.network.is_some()) {
+            watcher.progress(Progress::Networking);
+            run.network_cost = Some(network_cost(&placement)?);
+        }
         let coins = ChaCha8Rng::seed_from_u64(plan.coins);
         Ok(Self { plan, prepared, placement, _pinned: pinned, coins, cancel, run })
     }
@@ -252,7 +263,7 @@ impl<'a> Session<'a> {
         let head = self.start(Side::Head, &self.plan.head)?;
         for (index, prepared) in self.prepared.iter().enumerate() {
             watcher.progress(Progress::Driving { scenario: &prepared.scenario.name });
-            let driven = Driven::new(&head, prepared, self.conditions())?;
+            let driven = Driven::new(&head, prepared, self.conditions(index))?;
             let trial = trial::single(driven, &self.plan.suite.sampling)?;
             match &mut self.run.scenarios[index].trials {
                 Trials::Single(trials) => trials.push(trial),
@@ -278,7 +289,7 @@ impl<'a> Session<'a> {
         for (index, prepared) in self.prepared.iter().enumerate() {
             watcher.progress(Progress::Driving { scenario: &prepared.scenario.name });
             let sampling = &self.plan.suite.sampling;
-            let conditions = self.conditions();
+            let conditions = self.conditions(index);
             let driven = |launched| Driven::new(launched, prepared, conditions);
             let sides = [driven(&base)?, driven(&head)?];
             let coins = &mut self.coins;
@@ -306,9 +317,12 @@ impl<'a> Session<'a> {
         Ok(Launched { side, target, log })
     }
 
-    fn conditions(&self) -> Conditions<'a> {
+    /// What holds for the next launch of a scenario.
+    fn conditions(&self, scenario: usize) -> Conditions<'a> {
         let plan = self.plan;
-        Conditions { sampling: &plan.suite.sampling, live: &plan.live, cancel: self.cancel }
+        let launches = self.run.scenarios[scenario].launches() as u64;
+        let seed = plan.coins.wrapping_add(launches);
+        Conditions { sampling: &plan.suite.sampling, live: &plan.live, cancel: self.cancel, seed }
     }
 
     fn coin(&mut self) -> Side {
@@ -339,6 +353,16 @@ fn place(cpus: Cpus) -> Result<(Placement, Option<Pinned>), RunnerError> {
     }
 }
 
+fn network_cost(placement: &Placement) -> Result<record::NetworkCost, RelayError> {
+    let cost = network::measure(placement)?;
+    Ok(record::NetworkCost {
+        added_ns: cost.added_ns,
+        direct_ns: cost.direct_ns,
+        cpu_per_exchange_ns: cost.cpu_per_exchange_ns,
+        cpu_per_mib_ns: cost.cpu_per_mib_ns,
+    })
+}
+
 /// The record before the first launch.
 fn blank(plan: &Plan<'_>, prepared: &[Prepared], machine: record::Machine) -> Run {
     let sampling = &plan.suite.sampling;
@@ -348,7 +372,7 @@ fn blank(plan: &Plan<'_>, prepared: &[Prepared], machine: record::Machine) -> Ru
         let limits = scenario.limits.iter();
         ScenarioRun {
             name: scenario.name.clone(),
-            load: format!("{}, {}", scenario.kind.name(), scenario.load.words()),
+            load: scenario.words(),
             payload: scenario.payload.digest(),
             pairs_per_request: prepared.pairs,
             limits: limits
@@ -382,6 +406,7 @@ fn blank(plan: &Plan<'_>, prepared: &[Prepared], machine: record::Machine) -> Ru
         gate: (&plan.suite.gate).into(),
         launches_asked,
         looks,
+        network_cost: None,
         ended: None,
         scenarios: prepared.iter().map(scenario).collect(),
     }

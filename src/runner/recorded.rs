@@ -28,6 +28,7 @@ impl Driven<'_> {
             }
             None => (None, None),
         };
+        let network = self.traffic()?;
         let cpu = after.map(|(before, after)| after.cpu.saturating_sub(before.cpu));
         let measurement = &self.measurement;
         let failures = measurement.failures();
@@ -57,6 +58,7 @@ impl Driven<'_> {
             probes,
             steps: self.steps,
             capacity: self.capacity,
+            network,
         })
     }
 }

@@ -14,6 +14,7 @@ mod cpus;
 mod failure;
 mod guard;
 mod listening;
+pub mod network;
 mod probe;
 mod process;
 mod ready;

@@ -54,6 +54,7 @@ pub(crate) fn slower_by(percent: u64) -> Run {
         gate: (&Gate::default()).into(),
         launches_asked: 14,
         looks: vec![14],
+        network_cost: None,
         ended: None,
         scenarios: vec![scenario],
     }
@@ -81,6 +82,7 @@ fn trial(service_ns: u64) -> Trial {
         probes: None,
         steps: Vec::new(),
         capacity: None,
+        network: None,
     }
 }
 
