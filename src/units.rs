@@ -45,6 +45,11 @@ impl fmt::Display for Ratio {
     }
 }
 
+/// Returns `p = 0.021`, or that it is below what three digits show.
+pub fn probability(p: f64) -> String {
+    if p < 0.0005 { "p < 0.001".to_owned() } else { format!("p = {p:.3}") }
+}
+
 /// Returns a logarithmic change as a signed percentage, `+14.2 %`, with a true minus sign.
 pub fn change(ln: f64) -> String {
     if ln == f64::INFINITY {

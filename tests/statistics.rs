@@ -155,7 +155,7 @@ fn verdicts_on_one_metric() {
             _ => Verdict::Inconclusive,
         };
         assert_eq!(judgement.verdict, expected, "{name}");
-        assert_eq!(judgement.launch_pairs as u64, case["pairs_used"].as_u64().unwrap(), "{name}");
+        assert_eq!(judgement.sample as u64, case["pairs_used"].as_u64().unwrap(), "{name}");
         close(judgement.estimate_ln, number(&case["estimate"]), name);
         close(judgement.low_ln, number(&case["lower"]), name);
         close(judgement.high_ln, number(&case["upper"]), name);

@@ -47,6 +47,18 @@ pub fn merge_base(dir: &Path, a: &str, b: &str) -> Result<String, BaseError> {
     }
 }
 
+/// Returns whether `tip` is `commit` or has it behind it; none if the clone does not have `commit`.
+pub fn is_behind(dir: &Path, commit: &str, tip: &str) -> Result<Option<bool>, BaseError> {
+    let object = format!("{commit}^{{commit}}");
+    match ask(dir, &["cat-file", "-e", &object])? {
+        Answer::No(_) => Ok(None),
+        Answer::Yes(_) => {
+            let words = ["merge-base", "--is-ancestor", commit, tip];
+            Ok(Some(matches!(ask(dir, &words)?, Answer::Yes(_))))
+        }
+    }
+}
+
 /// A commit, and the first line of its message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {

@@ -26,7 +26,7 @@ use crate::cancel::Cancel;
 use crate::units;
 
 pub use failure::BaseError;
-pub use git::{Named, Tree, between, commit, merge_base, root, tree};
+pub use git::{Named, Tree, between, commit, is_behind, merge_base, root, tree};
 
 /// Builds that are kept in a cache folder, beside those in use.
 const BUILDS_MAX: usize = 4;

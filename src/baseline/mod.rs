@@ -6,6 +6,7 @@
 //! history's pin. What keeps the tree (a folder, a branch, a bucket) is chosen by an address.
 
 mod branch;
+pub mod choose;
 mod clone;
 mod directory;
 mod failure;

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::baseline::choose::Kept;
 use crate::record::work::{Count, Counted, Work};
 use crate::record::{Revision, Run, ScenarioRun, Trials};
 
@@ -25,6 +26,38 @@ pub fn against(baseline: &Run, run: &Run) -> Run {
         });
     }
     joined
+}
+
+/// Gives every scenario of `run` whose work was counted the count of the newest of `kept`, oldest first,
+/// that was counted alike. Returns what stands without one, and why.
+pub fn remember(run: &mut Run, kept: &[Kept]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let joined: Vec<_> =
+        run.scenarios.iter().map(|scenario| newest_alike(kept, run, scenario)).collect();
+    for (scenario, joined) in run.scenarios.iter_mut().zip(joined) {
+        match (&mut scenario.work, joined) {
+            (Some(Work::Counted(work)), Some(Ok(counted))) => **work = counted,
+            (Some(Work::Counted(_)), Some(Err(reason))) => {
+                notes.push(format!("work of `{}` is not compared: {reason}", scenario.name));
+            }
+            (Some(Work::Counted(_)), None) | (Some(Work::Unavailable { .. }) | None, _) => {}
+        }
+    }
+    notes
+}
+
+/// The counts beside those of the newest run that was counted alike, or why the newest of all was not;
+/// nothing without any runs.
+fn newest_alike(
+    kept: &[Kept],
+    run: &Run,
+    scenario: &ScenarioRun,
+) -> Option<Result<Counted, String>> {
+    let mut joined = kept.iter().rev().map(|kept| counted(&kept.run, run, scenario));
+    match joined.next()? {
+        Ok(newest) => Some(Ok(newest)),
+        Err(reason) => Some(joined.find_map(Result::ok).ok_or(reason)),
+    }
 }
 
 fn counted(baseline: &Run, run: &Run, scenario: &ScenarioRun) -> Result<Counted, String> {

@@ -12,6 +12,9 @@ use crate::cli::horizon::{Horizon, every_look};
 use crate::cli::matrix;
 use crate::cli::output::{self, FailOn, Format};
 use crate::cli::sides::{Builds, Range, Sides};
+use crate::cli::store::Place;
+use crate::cli::stored;
+use crate::cli::stored::Memory;
 use crate::cli::suite::{Selection, note};
 use crate::cli::watch::{Patience, Watch};
 use crate::cli::{Exit, interrupt};
@@ -26,7 +29,8 @@ use crate::units;
 /// Compare with a base and say whether anything became slower
 ///
 /// Base and head run side by side, in fresh launches and short alternating slices. The base is
-/// given by a flag, or built from the git ref that `--baseline` names.
+/// given by a flag, or built from the git ref that `--baseline` names. Where neither is possible, or with
+/// `--mode stored`, head is held against runs that `xmlperf baseline save` kept under that name.
 ///
 /// Exit codes: 0 fine, 1 regressed or a limit broken, 2 wrong usage or configuration, 3 could not
 /// measure, 4 inconclusive (only with `--fail-on inconclusive`).
@@ -38,13 +42,18 @@ pub(super) struct Args {
     /// Releases to compare, each with the one before it, the oldest first
     #[arg(long, value_name = "REF", num_args = 2.., conflicts_with_all = ["range", "baseline", "confirm"])]
     pub(super) matrix: Vec<String>,
-    /// What to compare with: a branch, a tag, a commit
+    /// What to compare with: a branch, a tag, a commit; a stored baseline; the file of a run
     #[arg(long, value_name = "NAME", default_value = "main")]
     baseline: String,
+    /// Whether base is measured beside head or remembered
+    #[arg(long, value_enum, value_name = "MODE", default_value_t = Mode::Auto, conflicts_with_all = ["range", "matrix"])]
+    mode: Mode,
     #[command(flatten)]
-    sides: Sides,
+    place: Place,
     #[command(flatten)]
-    selection: Selection,
+    pub(super) sides: Sides,
+    #[command(flatten)]
+    pub(super) selection: Selection,
     /// Form of the report on standard output
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
     format: Format,
@@ -66,6 +75,17 @@ pub(super) struct Args {
     confirm: Option<PathBuf>,
 }
 
+/// What head is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Mode {
+    /// The base, side by side, where it can be had; else the runs that were kept under its name
+    Auto,
+    /// The base, side by side
+    Paired,
+    /// The runs that were kept, and the base only for what they make suspicious
+    Stored,
+}
+
 /// Runs the comparison, keeps it, prints it, and turns its outcome into an exit code.
 pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     let mut suite = args.selection.suite()?;
@@ -81,23 +101,56 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     }
     let builds = match &args.range {
         Some(range) => Sides::between(range, &suite, &cancel)?,
-        None => args.sides.find(&args.baseline, &args.selection, &suite, &cancel)?,
+        None => match args.memory(&suite)? {
+            Some(memory) => return stored::run(args, &suite, memory, first.as_ref(), &cancel, out),
+            None => args.sides.find(&args.baseline, &args.selection, &suite, &cancel)?,
+        },
     };
     foresee(args, &suite)?;
     let run = args.measure(&suite, &builds, args.out(), &cancel)?;
-
-    let comparison = Comparison::of(&run)?;
-    output::keep(&args.selection.out.join("report"), &run, &comparison)?;
-    output::show(out, &comparison, args.format)?;
-    if let Some(first) = &first {
-        let both = first.judge(&run)?;
-        note(&format!("with the first machine: {}", report::confirmation::title(&both)))?;
-        return Ok(output::exit(&both.outcome, args.fail_on));
-    }
-    Ok(output::exit(&comparison.outcome, args.fail_on))
+    args.conclude(&run, first.as_ref(), out)
 }
 
 impl Args {
+    /// Returns what head is to be held against, if that is not a build beside it.
+    fn memory(&self, suite: &Suite) -> anyhow::Result<Option<Memory>> {
+        let (name, file) = (&self.baseline, Path::new(&self.baseline));
+        let store = || self.place.open(self.selection.config());
+        match self.mode {
+            Mode::Paired => Ok(None),
+            Mode::Auto if self.sides.give_base() => Ok(None),
+            Mode::Auto | Mode::Stored if file.is_file() => Memory::of_file(file).map(Some),
+            Mode::Stored => Memory::of(&store()?, name).map(Some),
+            Mode::Auto => {
+                let Some(hindrance) = Sides::hindrance(name, suite) else { return Ok(None) };
+                let store = store()?;
+                if store.entries(name)?.is_none() {
+                    return Ok(None);
+                }
+                note(&format!("kept runs stand in for the base: {hindrance}"))?;
+                Memory::of(&store, name).map(Some)
+            }
+        }
+    }
+
+    /// Keeps the run, prints what it says, and turns it into an exit code.
+    pub(super) fn conclude(
+        &self,
+        run: &Run,
+        first: Option<&First>,
+        out: &mut impl Write,
+    ) -> anyhow::Result<Exit> {
+        let comparison = Comparison::of(run)?;
+        output::keep(&self.selection.out.join("report"), run, &comparison)?;
+        output::show(out, &comparison, self.format)?;
+        if let Some(first) = first {
+            let both = first.judge(run)?;
+            note(&format!("with the first machine: {}", report::confirmation::title(&both)))?;
+            return Ok(output::exit(&both.outcome, self.fail_on));
+        }
+        Ok(output::exit(&comparison.outcome, self.fail_on))
+    }
+
     /// Returns the folder for results.
     pub(super) fn out(&self) -> &Path {
         &self.selection.out

@@ -22,6 +22,7 @@ mod selftest;
 mod serve;
 mod sides;
 mod store;
+mod stored;
 mod suite;
 mod trend;
 mod watch;

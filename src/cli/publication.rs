@@ -8,8 +8,9 @@ use crate::compare::decision::Verdict;
 use crate::compare::{Comparison, Outcome, Row};
 use crate::github::context::Context;
 use crate::github::{Annotation, Conclusion, Level, Publication, inert};
+use crate::record::history::History;
 use crate::record::work::Work;
-use crate::record::{Ended, Example, Revision, Run, Trial, Trials};
+use crate::record::{Ended, Example, Machine, Revision, Run, Trial, Trials};
 use crate::report;
 
 /// What the numbers are about, as far as the record does not say.
@@ -40,21 +41,15 @@ const REASON_CHARS_MAX: usize = 200;
 
 /// Takes the meaning out of every name in a record that a report shows.
 pub(super) fn tame(run: &mut Run) {
-    let tame = |text: &mut String| *text = inert::text(text);
-    let tame_revision = |revision: &mut Revision| {
-        tame(&mut revision.label);
-        revision.commit.iter_mut().for_each(tame);
-    };
-    tame(&mut run.tool);
+    tame_text(&mut run.tool);
     tame_revision(&mut run.head);
     run.base.iter_mut().for_each(tame_revision);
-    let machine = &mut run.machine;
-    for text in [&mut machine.arch, &mut machine.cpu, &mut machine.kernel, &mut machine.image] {
-        tame(text);
-    }
+    tame_machine(&mut run.machine);
+    run.history.iter_mut().for_each(tame_history);
+    run.confirming.iter_mut().for_each(|run| tame(run));
     for scenario in &mut run.scenarios {
-        tame(&mut scenario.name);
-        tame(&mut scenario.load);
+        tame_text(&mut scenario.name);
+        tame_text(&mut scenario.load);
         scenario.work.iter_mut().for_each(tame_work);
         let (mut pairs, mut singles) = (Vec::new(), Vec::new());
         match &mut scenario.trials {
@@ -65,10 +60,44 @@ pub(super) fn tame(run: &mut Run) {
         singles.into_iter().for_each(tame_failures);
     }
     if let Some(Ended::Failed { scenario, reason, .. }) = &mut run.ended {
-        scenario.iter_mut().for_each(tame);
+        scenario.iter_mut().for_each(tame_text);
         // The first line becomes part of the headline, the rest a block of text.
         let (first, rest) = reason.split_once('\n').unwrap_or((reason.as_str(), ""));
         *reason = format!("{}\n{}", inert::line(first, REASON_CHARS_MAX), block(rest));
+    }
+}
+
+fn tame_text(text: &mut String) {
+    *text = inert::text(text);
+}
+
+fn tame_revision(revision: &mut Revision) {
+    tame_text(&mut revision.label);
+    revision.commit.iter_mut().for_each(tame_text);
+}
+
+fn tame_machine(machine: &mut Machine) {
+    for text in [&mut machine.arch, &mut machine.cpu, &mut machine.kernel, &mut machine.image] {
+        tame_text(text);
+    }
+}
+
+/// Scenarios keep their work recognisable by name and load, so these change as the run's own do.
+fn tame_history(history: &mut History) {
+    tame_text(&mut history.name);
+    tame_text(&mut history.store);
+    for note in &mut history.notes {
+        *note = inert::line(note, REASON_CHARS_MAX);
+    }
+    for past in &mut history.runs {
+        tame_text(&mut past.digest);
+        tame_text(&mut past.started);
+        tame_revision(&mut past.revision);
+        tame_machine(&mut past.machine);
+        for scenario in &mut past.scenarios {
+            tame_text(&mut scenario.name);
+            tame_text(&mut scenario.load);
+        }
     }
 }
 

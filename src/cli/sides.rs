@@ -101,6 +101,20 @@ impl Sides {
         self.base_bin.is_some() || self.base_start.is_some() || self.base_url.is_some()
     }
 
+    /// Returns why the base of a name cannot be measured beside head, if it cannot.
+    pub(super) fn hindrance(name: &str, suite: &Suite) -> Option<String> {
+        let target = &suite.target;
+        match (&target.origin, &target.build) {
+            (Origin::Embedded, _) => None,
+            (Origin::Attach(url), _) => Some(format!("the head runs already at `{url}`")),
+            (Origin::Start(_), None) => Some("`[target] build` is missing".to_owned()),
+            (Origin::Start(_), Some(_)) => {
+                let error = base::commit(&target.dir, name).err()?.to_string();
+                error.lines().next().map(str::to_owned)
+            }
+        }
+    }
+
     /// Finds base and head, and builds what is not built.
     pub(super) fn find(
         &self,

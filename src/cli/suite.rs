@@ -92,6 +92,11 @@ impl Selection {
         })
     }
 
+    /// Returns the configuration file that was asked for.
+    pub(super) fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
     /// Returns the seed of the coins: the one that was given, or a fresh one.
     pub(super) fn coins(&self) -> anyhow::Result<u64> {
         if let Some(coins) = self.coins {

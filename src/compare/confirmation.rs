@@ -53,9 +53,11 @@ impl Confirmation {
     /// Judges both runs, the second by the flags of the first.
     pub fn of(first: &Run, second: &Run) -> Result<Self, CompareError> {
         let other = other_payload(first, second);
+        // Against a history, two jobs are two values of one series.
+        let job = (first.history.is_some() && second.history.is_some()).then_some(first);
         let first = Comparison::of(first)?;
-        let second = Comparison::of(&narrowed(second, &first))?;
-        let flagged = first.rows.iter().filter(|row| row.verdict() == Some(Verdict::Regressed));
+        let second = Comparison::of_jobs(&narrowed(second, &first), job)?;
+        let flagged = first.rows.iter().filter(|row| row.is_flagged());
         let cells: Vec<Cell> = flagged.map(|row| cell(row, &second)).collect();
         let promises: Vec<(Promise, Standing)> =
             first.broken().map(|promise| (promise.clone(), kept(promise, &second))).collect();
@@ -78,7 +80,7 @@ impl Confirmation {
 
 /// Returns the names of the scenarios that a second run has to repeat, each once.
 pub fn flagged(comparison: &Comparison) -> Vec<String> {
-    let slower = comparison.rows.iter().filter(|row| row.verdict() == Some(Verdict::Regressed));
+    let slower = comparison.rows.iter().filter(|row| row.is_flagged());
     let named = |name: &String| {
         slower.clone().any(|row| row.scenario == *name)
             || comparison.broken().any(|promise| promise.scenario == *name)
@@ -97,7 +99,7 @@ pub fn narrow(gate: &mut Gate, first: &Comparison) {
 
 fn is_flagged(first: &Comparison, metric: Metric) -> bool {
     let mut rows = first.rows.iter().filter(|row| row.metric == metric);
-    rows.any(|row| row.verdict() == Some(Verdict::Regressed))
+    rows.any(Row::is_flagged)
 }
 
 /// The run, judged by the rules that a second machine is held to: it may have been run by others.
@@ -124,12 +126,12 @@ fn other_payload(first: &Run, second: &Run) -> Option<String> {
 fn cell(first: &Row, second: &Comparison) -> Cell {
     let same = |row: &&Row| row.scenario == first.scenario && row.metric == first.metric;
     let second = second.rows.iter().find(same).cloned();
-    let standing = match second.as_ref().and_then(Row::verdict) {
-        Some(Verdict::Regressed) => Standing::Confirmed,
-        Some(Verdict::Improved | Verdict::Unchanged | Verdict::Inconclusive) => {
+    let standing = match &second {
+        Some(row) if row.verdict() == Some(Verdict::Regressed) => Standing::Confirmed,
+        Some(row) if row.judgement().is_some() && row.rule.policy == Policy::Gate => {
             Standing::Unconfirmed
         }
-        None => Standing::Unrepeated,
+        Some(_) | None => Standing::Unrepeated,
     };
     Cell { first: first.clone(), second, standing }
 }

@@ -8,22 +8,27 @@ pub mod decision;
 pub mod details;
 pub mod growth;
 mod promises;
+mod stored;
 mod values;
 mod work;
 
 use thiserror::Error;
 
 use crate::compare::decision::counts::{self, Counts};
+use crate::compare::decision::recall::{self, Claim, Kept, Recalled};
 use crate::compare::decision::{Design, Hypothesis, Judgement, Protocol, Verdict};
 use crate::compare::details::Details;
-use crate::compare::values::{Launch, Missing, Pair};
+use crate::compare::stored::Gap;
+use crate::compare::values::{Launches, Missing};
 use crate::metric::gate::{Gate, Policy, Rule, Stopping};
 use crate::metric::limit::Quantity;
 use crate::metric::{Better, Metric};
 use crate::record::{Ended, Machine, Revision, Run, ScenarioRun, Trials};
+use crate::units;
 use crate::units::Ratio;
 
 pub use crate::compare::promises::Promise;
+pub use crate::compare::stored::{Baseline, Work, foreseeable, past};
 pub use crate::compare::values::level;
 pub use crate::compare::work::Breakdown;
 
@@ -34,6 +39,8 @@ pub struct Comparison {
     pub base: Option<Revision>,
     /// What was judged.
     pub head: Revision,
+    /// The history that head was set against, if base was not measured beside it.
+    pub baseline: Option<Baseline>,
     /// Where.
     pub machine: Machine,
     /// Every metric of every scenario that is not switched off.
@@ -59,8 +66,10 @@ pub struct Method {
     pub launches: usize,
     /// How many there would have been at most.
     pub launches_asked: usize,
-    /// Whether base and head ran side by side.
-    pub paired: bool,
+    /// What head was held against.
+    pub mode: Mode,
+    /// Launch pairs in which a suspicion was looked into, if there was one.
+    pub confirming: Option<usize>,
     /// Chance that a comparison in which nothing changed calls any metric slower.
     pub alpha: f64,
     /// When the comparison could end.
@@ -77,6 +86,17 @@ pub struct Method {
     pub tool: String,
     /// Launches of each side in which instructions were counted, and what counted them.
     pub counted: Option<(usize, String)>,
+}
+
+/// What head is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing.
+    Alone,
+    /// Base, side by side.
+    Paired,
+    /// Runs of other days.
+    Stored,
 }
 
 /// One metric of one scenario.
@@ -116,6 +136,10 @@ pub enum Finding {
     Judged(Judgement),
     /// It is shown and does not decide.
     Reported(Judgement),
+    /// It decides, by runs of other days.
+    Recalled(Recalled),
+    /// Those runs cannot tell; the reason.
+    Undecidable(String),
     /// There is no number; the reason.
     Missing(String),
 }
@@ -149,36 +173,63 @@ pub enum CompareError {
 impl Comparison {
     /// Judges a run from its numbers.
     pub fn of(run: &Run) -> Result<Self, CompareError> {
+        Self::of_jobs(run, None)
+    }
+
+    /// Judges a run, and with it what an `earlier` job measured of the same change, where both are held
+    /// against a history.
+    pub fn of_jobs(run: &Run, earlier: Option<&Run>) -> Result<Self, CompareError> {
         let gate = run.gate.gate().map_err(CompareError::Nonsense)?;
         let mut rows = Vec::new();
         let mut evidence = Vec::new();
         let mut promises = Vec::new();
         let mut details = Vec::new();
         for scenario in &run.scenarios {
-            rows_of(scenario, &gate, &mut rows, &mut evidence).map_err(CompareError::Nonsense)?;
+            let context = Context { run, earlier, scenario, gate: &gate };
+            rows_of(&context, &mut rows, &mut evidence).map_err(CompareError::Nonsense)?;
             promises.extend(promises::of(scenario).map_err(CompareError::Nonsense)?);
             details.push(Details::of(run, scenario).map_err(CompareError::Nonsense)?);
         }
         let launches = run.scenarios.iter().map(ScenarioRun::launches).min().unwrap_or(0);
-        let family = if run.base.is_some() { judge(run, &gate, &mut rows, evidence)? } else { 0 };
+        let mode = mode(run);
+        let family = match mode {
+            Mode::Alone => 0,
+            Mode::Paired | Mode::Stored => judge(run, &gate, &mut rows, evidence)?,
+        };
+        let mut notes = work::notes(run);
+        let confirming = run.confirming.as_deref().map(Self::of).transpose()?;
+        let suspicions = confirming.as_ref().map(|paired| confirmed(&mut rows, paired));
+        notes.extend(suspicions.into_iter().flatten());
+        if let Some(history) = &run.history {
+            notes.extend(stored::left_out(run, history));
+            notes.extend(history.notes.iter().cloned());
+        }
         let outcome = outcome(run, launches, &rows, &promises);
+        let outcome = match confirming.as_ref().map(|paired| &paired.outcome) {
+            Some(Outcome::NotMeasured(reason)) => {
+                Outcome::NotMeasured(format!("side by side: {reason}")).min(outcome)
+            }
+            Some(_) | None => outcome,
+        };
         Ok(Self {
-            base: run.base.clone(),
+            base: stored::base(run).map_err(CompareError::Nonsense)?,
             head: run.head.clone(),
+            baseline: Baseline::of(run).map_err(CompareError::Nonsense)?,
             machine: run.machine.clone(),
             rows,
             promises,
-            notes: work::notes(run),
+            notes,
             details,
             breakdowns: work::breakdowns(run),
             method: Method {
                 launches,
                 launches_asked: run.launches_asked,
-                paired: run.base.is_some(),
+                mode,
+                confirming: confirming.map(|paired| paired.method.launches),
                 alpha: gate.alpha,
                 stopping: gate.stopping,
                 family,
-                wall_ns: run.wall_ns,
+                wall_ns: run.wall_ns + run.confirming.as_ref().map_or(0, |paired| paired.wall_ns),
                 seed: run.seed,
                 scenarios: run.scenarios.iter().map(|scenario| scenario.name.clone()).collect(),
                 tool: run.tool.clone(),
@@ -202,9 +253,12 @@ impl Comparison {
                 let (spread, rule) = (judgement.spread_ln, hypothesis(row.rule));
                 Some(design.predicted_mde_ln(spread, rule, self.method.family))
             }
-            Finding::Judged(_) | Finding::Alone | Finding::Reported(_) | Finding::Missing(_) => {
-                None
-            }
+            Finding::Judged(_)
+            | Finding::Alone
+            | Finding::Reported(_)
+            | Finding::Recalled(_)
+            | Finding::Undecidable(_)
+            | Finding::Missing(_) => None,
         };
         self.rows.iter().filter_map(|row| Some((row, of(row)?))).collect()
     }
@@ -242,15 +296,28 @@ impl Row {
     pub fn verdict(&self) -> Option<Verdict> {
         match &self.finding {
             Finding::Judged(judgement) => Some(judgement.verdict),
+            Finding::Recalled(recalled) => match recalled.claim {
+                Claim::NotFound => None,
+                Claim::Suspected | Claim::Shown => Some(recalled.judgement.verdict),
+            },
+            Finding::Undecidable(_) => Some(Verdict::Inconclusive),
             Finding::Alone | Finding::Reported(_) | Finding::Missing(_) => None,
         }
+    }
+
+    /// Returns whether the metric was called slower, by a verdict or on suspicion.
+    pub fn is_flagged(&self) -> bool {
+        let suspected =
+            matches!(self.finding, Finding::Recalled(Recalled { claim: Claim::Suspected, .. }));
+        suspected || self.verdict() == Some(Verdict::Regressed)
     }
 
     /// Returns the change of the metric, whether or not it decides.
     pub fn judgement(&self) -> Option<&Judgement> {
         match &self.finding {
             Finding::Judged(judgement) | Finding::Reported(judgement) => Some(judgement),
-            Finding::Alone | Finding::Missing(_) => None,
+            Finding::Recalled(recalled) => Some(&recalled.judgement),
+            Finding::Alone | Finding::Undecidable(_) | Finding::Missing(_) => None,
         }
     }
 
@@ -288,56 +355,106 @@ enum Evidence {
     LaunchPairs(Vec<f64>),
     /// What was counted on both sides.
     Counts(Counts),
+    /// Runs of other days.
+    History(Kept),
+}
+
+/// A scenario, and what else is known when its rows are made.
+struct Context<'a> {
+    run: &'a Run,
+    earlier: Option<&'a Run>,
+    scenario: &'a ScenarioRun,
+    gate: &'a Gate,
 }
 
 /// Adds the scenario's rows, and beside each what it rests on.
 fn rows_of(
-    scenario: &ScenarioRun,
-    gate: &Gate,
+    context: &Context<'_>,
     rows: &mut Vec<Row>,
     evidence: &mut Vec<Evidence>,
 ) -> Result<(), String> {
-    work::rows(scenario, gate, rows, evidence)?;
-    let pairs: Vec<Pair<'_>> = match &scenario.trials {
-        Trials::Paired(pairs) => {
-            pairs.iter().map(|pair| Pair::new(pair, scenario.times)).collect::<Result<_, _>>()?
-        }
-        Trials::Single(_) => Vec::new(),
-    };
-    let singles: Vec<Launch<'_>> = match &scenario.trials {
-        Trials::Paired(_) => Vec::new(),
-        Trials::Single(trials) => trials
-            .iter()
-            .map(|trial| Launch::new(trial, scenario.times))
-            .collect::<Result<_, _>>()?,
-    };
-    let base: Vec<&Launch<'_>> = pairs.iter().map(|pair| &pair.base).collect();
-    let head: Vec<&Launch<'_>> = pairs.iter().map(|pair| &pair.head).chain(&singles).collect();
+    let &Context { run, earlier, scenario, gate } = context;
+    work::rows(context, rows, evidence)?;
+    let launches = Launches::of(scenario)?;
     for metric in Metric::ALL {
         let rule = gate.rule(metric);
         let measured = is_measured(metric, scenario);
         if rule.policy == Policy::Off || !measured || scenario.launches() == 0 {
             continue;
         }
-        let found: Result<Vec<f64>, Missing> =
-            pairs.iter().map(|pair| pair.difference(metric)).collect();
-        let (finding, rests_on) = match found {
-            _ if !singles.is_empty() => (Finding::Alone, Evidence::None),
-            Ok(numbers) if numbers.is_empty() => (Finding::Alone, Evidence::None),
-            Ok(numbers) => (Finding::Alone, Evidence::LaunchPairs(numbers)),
-            Err(missing) => (Finding::Missing(missing.reason()), Evidence::None),
+        let (finding, rests_on, base, head) = match (&launches, &run.history) {
+            (Launches::Paired(pairs), _) => {
+                let found: Result<Vec<f64>, Missing> =
+                    pairs.iter().map(|pair| pair.difference(metric)).collect();
+                let (finding, rests_on) = match found {
+                    Ok(numbers) => (Finding::Alone, Evidence::LaunchPairs(numbers)),
+                    Err(missing) => (Finding::Missing(missing.reason()), Evidence::None),
+                };
+                let (base, head) = (launches.base(), launches.head());
+                let overall = |launches: &[&_]| values::overall(launches, metric);
+                (finding, rests_on, overall(&base), overall(&head))
+            }
+            (Launches::Single(_), None) => {
+                let head = values::overall(&launches.head(), metric);
+                (Finding::Alone, Evidence::None, None, head)
+            }
+            (Launches::Single(_), Some(history)) => {
+                let head = values::level(scenario, metric);
+                match stored::levels(run, earlier, history, scenario, metric) {
+                    Ok(levels) => {
+                        let evidence = Evidence::History(levels.kept);
+                        (Finding::Alone, evidence, Some(levels.base), head)
+                    }
+                    Err(gap) => (gap.into(), Evidence::None, None, head),
+                }
+            }
         };
-        rows.push(Row {
-            scenario: scenario.name.clone(),
-            metric,
-            rule,
-            base: values::overall(&base, metric),
-            head: values::overall(&head, metric),
-            finding,
-        });
+        rows.push(Row { scenario: scenario.name.clone(), metric, rule, base, head, finding });
         evidence.push(rests_on);
     }
     Ok(())
+}
+
+impl From<Gap> for Finding {
+    fn from(gap: Gap) -> Self {
+        match gap {
+            Gap::Missing(reason) => Self::Missing(reason),
+            Gap::Undecidable(reason) => Self::Undecidable(reason),
+        }
+    }
+}
+
+fn mode(run: &Run) -> Mode {
+    match (&run.base, &run.history) {
+        (_, Some(_)) => Mode::Stored,
+        (Some(_), None) => Mode::Paired,
+        (None, None) => Mode::Alone,
+    }
+}
+
+/// Puts what was found side by side in the place of what a history made suspicious, and returns what
+/// the suspicions were.
+fn confirmed(rows: &mut [Row], paired: &Comparison) -> Vec<String> {
+    let mut suspicions = Vec::new();
+    for row in rows.iter_mut().filter(|row| row.is_flagged() && !row.metric.is_counted()) {
+        let same = |other: &&Row| other.scenario == row.scenario && other.metric == row.metric;
+        let (Some(again), Some(before)) = (paired.rows.iter().find(same), row.judgement()) else {
+            continue;
+        };
+        if again.judgement().is_none() {
+            continue;
+        }
+        suspicions.push(format!(
+            "`{}` {} was suspected by {} stored runs ({}, {}) and measured again side by side",
+            row.scenario,
+            row.metric.label(),
+            before.sample,
+            units::change(before.estimate_ln),
+            units::probability(before.p_slower),
+        ));
+        *row = again.clone();
+    }
+    suspicions
 }
 
 fn hypothesis(rule: Rule) -> Hypothesis {
@@ -351,25 +468,31 @@ fn judge(
     rows: &mut [Row],
     evidence: Vec<Evidence>,
 ) -> Result<usize, CompareError> {
-    let (mut timed, mut counted) = (Vec::new(), Vec::new());
+    let (mut timed, mut counted, mut kept) = (Vec::new(), Vec::new(), Vec::new());
     for (row, evidence) in rows.iter_mut().zip(evidence) {
         match evidence {
             Evidence::LaunchPairs(differences) => timed.push((row, differences)),
             Evidence::Counts(counts) => counted.push((row, counts)),
+            Evidence::History(history) => kept.push((row, history)),
             Evidence::None => {}
         }
     }
     // A lane that decides nothing leaves its share to the other.
-    let lanes = (decides(&timed), decides(&counted));
+    let lanes = (decides(&timed) || decides(&kept), decides(&counted));
     let counted_alpha = if lanes.0 { gate.alpha * counts::SHARE } else { gate.alpha };
     let timed_alpha = if lanes.1 { gate.alpha * (1.0 - counts::SHARE) } else { gate.alpha };
+    let plain = |judgements: Vec<Judgement>| judgements.into_iter().map(Finding::Judged).collect();
     let mut family = judge_each(counted, |hypotheses, counted| {
-        counts::judge(counted_alpha, hypotheses, counted)
+        plain(counts::judge(counted_alpha, hypotheses, counted))
+    });
+    family += judge_each(kept, |hypotheses, kept| {
+        let recalled = recall::judge(timed_alpha, hypotheses, kept);
+        recalled.into_iter().map(Finding::Recalled).collect()
     });
     if !timed.is_empty() {
         let protocol = Protocol::new(gate.stopping, timed_alpha, &run.looks)?;
         family += judge_each(timed, |hypotheses, differences| {
-            protocol.judge(hypotheses, differences, run.seed)
+            plain(protocol.judge(hypotheses, differences, run.seed))
         });
     }
     Ok(family)
@@ -382,7 +505,7 @@ fn decides<T>(rows: &[(&mut Row, T)]) -> bool {
 /// Judges the rows of a lane, and returns how many decide.
 fn judge_each<T>(
     rows: Vec<(&mut Row, T)>,
-    judge: impl Fn(&[Hypothesis], &[T]) -> Vec<Judgement>,
+    judge: impl Fn(&[Hypothesis], &[T]) -> Vec<Finding>,
 ) -> usize {
     let (gating, reported): (Vec<_>, Vec<_>) =
         rows.into_iter().partition(|(row, _)| row.rule.policy == Policy::Gate);
@@ -390,16 +513,17 @@ fn judge_each<T>(
     if family > 0 {
         let (gating, evidence): (Vec<_>, Vec<_>) = gating.into_iter().unzip();
         let hypotheses: Vec<_> = gating.iter().map(|row| hypothesis(row.rule)).collect();
-        for (row, judgement) in gating.into_iter().zip(judge(&hypotheses, &evidence)) {
-            row.finding = Finding::Judged(judgement);
+        for (row, finding) in gating.into_iter().zip(judge(&hypotheses, &evidence)) {
+            row.finding = finding;
         }
     }
     // Outside the family: what never decides needs no share of the error rate.
     for (row, evidence) in reported {
-        let judgements = judge(&[hypothesis(row.rule)], &[evidence]);
-        row.finding = Finding::Reported(
-            judgements.into_iter().next().expect("one hypothesis, one judgement"),
-        );
+        let finding = judge(&[hypothesis(row.rule)], &[evidence]).into_iter().next();
+        row.finding = finding.expect("one hypothesis, one finding");
+        if let Some(judgement) = row.judgement().copied() {
+            row.finding = Finding::Reported(judgement);
+        }
     }
     family
 }

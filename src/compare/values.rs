@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 
 use crate::metric::{Better, Metric};
-use crate::record::{LaunchPair, ScenarioRun, Slice, Times, Trial, histogram};
+use crate::record::{LaunchPair, ScenarioRun, Slice, Times, Trial, Trials, histogram};
 use crate::stats::quantile;
 use crate::stats::trend;
 use crate::units;
@@ -29,6 +29,42 @@ pub(super) struct Growth {
 pub(super) struct Pair<'a> {
     pub(super) base: Launch<'a>,
     pub(super) head: Launch<'a>,
+}
+
+/// All launches of a scenario, unpacked.
+pub(super) enum Launches<'a> {
+    Paired(Vec<Pair<'a>>),
+    Single(Vec<Launch<'a>>),
+}
+
+impl<'a> Launches<'a> {
+    pub(super) fn of(scenario: &'a ScenarioRun) -> Result<Self, String> {
+        let times = scenario.times;
+        Ok(match &scenario.trials {
+            Trials::Paired(pairs) => {
+                let pair = |pair| Pair::new(pair, times);
+                Self::Paired(pairs.iter().map(pair).collect::<Result<_, _>>()?)
+            }
+            Trials::Single(trials) => {
+                let launch = |trial| Launch::new(trial, times);
+                Self::Single(trials.iter().map(launch).collect::<Result<_, _>>()?)
+            }
+        })
+    }
+
+    pub(super) fn base(&self) -> Vec<&Launch<'a>> {
+        match self {
+            Self::Paired(pairs) => pairs.iter().map(|pair| &pair.base).collect(),
+            Self::Single(_) => Vec::new(),
+        }
+    }
+
+    pub(super) fn head(&self) -> Vec<&Launch<'a>> {
+        match self {
+            Self::Paired(pairs) => pairs.iter().map(|pair| &pair.head).collect(),
+            Self::Single(launches) => launches.iter().collect(),
+        }
+    }
 }
 
 /// Why a metric has no number.
@@ -206,9 +242,14 @@ fn merged(launches: &[&Launch<'_>]) -> Option<Histogram<u64>> {
 /// half of its launches' values, since what disturbs a launch only ever makes it worse.
 pub fn level(scenario: &ScenarioRun, metric: Metric) -> Option<f64> {
     let value = |trial: &&Trial| Launch::new(trial, scenario.times).ok()?.value(metric).ok();
-    let mut values: Vec<f64> = scenario.head().iter().map(value).collect::<Option<_>>()?;
+    let values = scenario.head().iter().map(value).collect::<Option<Vec<f64>>>()?;
+    better_half(values, metric.better())
+}
+
+/// The mean of the better half of values; none without any.
+pub(super) fn better_half(mut values: Vec<f64>, better: Better) -> Option<f64> {
     values.sort_by(f64::total_cmp);
-    if metric.better() == Better::Higher {
+    if better == Better::Higher {
         values.reverse();
     }
     values.truncate(values.len().div_ceil(2));

@@ -2,9 +2,9 @@
 
 use crate::compare::decision::counts::Counts;
 use crate::compare::growth::{self, Change};
-use crate::compare::{Evidence, Finding, Row};
+use crate::compare::{Context, Evidence, Finding, Row};
 use crate::metric::Metric;
-use crate::metric::gate::{Gate, Policy};
+use crate::metric::gate::Policy;
 use crate::record::work::{Count, Counted, Work};
 use crate::record::{Run, ScenarioRun};
 
@@ -67,12 +67,13 @@ fn changed(base: &Count, head: &Count) -> Vec<Change> {
 
 /// Adds the rows of what was counted.
 pub(super) fn rows(
-    scenario: &ScenarioRun,
-    gate: &Gate,
+    context: &Context<'_>,
     rows: &mut Vec<Row>,
     evidence: &mut Vec<Evidence>,
 ) -> Result<(), String> {
+    let &Context { run, scenario, gate, .. } = context;
     let Some(Work::Counted(counted)) = &scenario.work else { return Ok(()) };
+    let remembers = run.history.is_some();
     for metric in METRICS {
         let rule = gate.rule(metric);
         if rule.policy == Policy::Off {
@@ -81,6 +82,10 @@ pub(super) fn rows(
         let head = values(&counted.head, metric)?;
         let base = counted.base.as_ref().map(|base| values(base, metric)).transpose()?;
         let (finding, rests_on) = match base {
+            None if remembers => {
+                let reason = "no stored run was counted alike".to_owned();
+                (Finding::Undecidable(reason), Evidence::None)
+            }
             None => (Finding::Alone, Evidence::None),
             Some(base) if base.iter().chain(head).all(|&value| value > 0.0) => {
                 let counts = Counts { base: base.to_vec(), head: head.to_vec() };

@@ -4,6 +4,7 @@
 //! who wrote it, needs only the numbers. Times are nanoseconds, sizes bytes.
 
 pub mod histogram;
+pub mod history;
 mod migration;
 pub mod work;
 
@@ -20,6 +21,7 @@ use thiserror::Error;
 use crate::metric::Metric;
 use crate::metric::gate::{Gate, Policy, Rule, Stopping};
 use crate::metric::limit::Limit;
+use crate::record::history::{History, Yardstick};
 use crate::record::work::Work;
 use crate::units;
 use crate::units::Ratio;
@@ -68,6 +70,15 @@ pub struct Run {
     pub ended: Option<Ended>,
     /// What was done, and what it yielded.
     pub scenarios: Vec<ScenarioRun>,
+    /// How fast the machine was, if only one build was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yardstick: Option<Yardstick>,
+    /// The kept runs that it is set against, if only one build was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
+    /// What base and head yielded side by side, of whatever the history made suspicious.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirming: Option<Box<Run>>,
 }
 
 /// Why a run ended early.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 
 use crate::metric::gate::Gate;
+use crate::record::history::{History, Past, PastScenario};
 use crate::record::work::{self, Count, Counted, Function, Work};
 use crate::record::{
     LaunchPair, Machine, Revision, Run, SCHEMA, ScenarioRun, Side, Slice, Times, Trial, Trials,
@@ -141,5 +142,59 @@ pub(crate) fn paired(launch_pairs: usize, base: Level, head: Level) -> Run {
         network_cost: None,
         ended: None,
         scenarios: vec![scenario],
+        yardstick: None,
+        history: None,
+        confirming: None,
     }
+}
+
+/// A run of `smoke` alone, with five launches.
+pub(crate) fn alone(head: Level) -> Run {
+    let mut run = paired(5, head, head);
+    run.base = None;
+    run.looks = Vec::new();
+    run.launches_asked = 5;
+    for scenario in &mut run.scenarios {
+        scenario.trials = Trials::Single(scenario.head().into_iter().cloned().collect());
+    }
+    run
+}
+
+/// A run of `smoke` that is set against runs of other days, each of which differed from [`LEVEL`] by
+/// so many parts in a thousand.
+pub(crate) fn remembered(days: &[i32], head: Level) -> Run {
+    let mut run = alone(head);
+    let past = |(day, per_mille): (usize, &i32)| {
+        let factor = 1.0 + f64::from(*per_mille) / 1_000.0;
+        let metrics = [
+            ("cpu", 5_200.0),
+            ("latency", 1_900_000.0),
+            ("p50", 1_900_000.0),
+            ("p95", 2_070_000.0),
+            ("p99", 2_090_000.0),
+            ("rss", 25_165_824.0),
+        ];
+        let levels = metrics.map(|(key, level)| (key.to_owned(), level * factor));
+        Past {
+            digest: format!("{day:012x}"),
+            started: format!("2026-11-{:02}T10:00:00Z", day % 20 + 1),
+            revision: Revision { commit: Some(format!("{day:040x}")), ..run.head.clone() },
+            machine: run.machine.clone(),
+            yardstick: None,
+            scenarios: vec![PastScenario {
+                name: "smoke".to_owned(),
+                load: run.scenarios[0].load.clone(),
+                payload: run.scenarios[0].payload.clone(),
+                launches: 5,
+                levels: BTreeMap::from(levels),
+            }],
+        }
+    };
+    run.history = Some(History {
+        name: "main".to_owned(),
+        store: "baselines".to_owned(),
+        notes: Vec::new(),
+        runs: days.iter().enumerate().map(past).collect(),
+    });
+    run
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::compare::confirmation::{Confirmation, Standing};
-use crate::compare::{Outcome, Row};
+use crate::compare::{Comparison, Mode, Outcome, Row};
 use crate::report::markdown::{self, code, inert};
 use crate::report::words;
 use crate::units::Ratio;
@@ -50,6 +50,20 @@ fn largest(confirmation: &Confirmation) -> String {
     })
 }
 
+/// How both runs are judged together.
+fn method(first: &Comparison, second: &Comparison) -> String {
+    if second.method.mode == Mode::Stored {
+        let method = words::method(second);
+        return format!("two jobs, each a run against the same history, judged together: {method}");
+    }
+    let (one, other) = (first.method.alpha, second.method.alpha);
+    let (alpha, both) = (Ratio(one), Ratio(one * other));
+    format!(
+        "the second machine repeats what the first flagged, with fresh coins · chance of a false \
+         alarm: of one machine ≤ {alpha}, of both ≤ {both} if they err independently"
+    )
+}
+
 /// Returns both runs as markdown, the verdict on both first.
 pub fn render(confirmation: &Confirmation) -> String {
     let sign = match confirmation.outcome {
@@ -62,15 +76,8 @@ pub fn render(confirmation: &Confirmation) -> String {
     let headline = markdown::inert_but_code(&title(confirmation));
     let mut text = format!("### {sign} xmlperf: {headline}\n");
     let Confirmation { first, second, .. } = confirmation;
-    let (one, other) = (first.method.alpha, second.method.alpha);
-    let (alpha, both) = (Ratio(one), Ratio(one * other));
-    writeln!(
-        text,
-        "<sub>{} · the second machine repeats what the first flagged, with fresh coins · chance of a \
-         false alarm: of one machine ≤ {alpha}, of both ≤ {both} if they err independently</sub>\n",
-        inert(&words::revisions(first)),
-    )
-    .expect(STRING);
+    let revisions = inert(&words::revisions(first));
+    writeln!(text, "<sub>{revisions} · {}</sub>\n", method(first, second)).expect(STRING);
     cells(&mut text, confirmation);
     markdown::reproduce(&mut text, first);
     for (name, comparison) in [("First machine", first), ("Second machine", second)] {

@@ -279,7 +279,9 @@ fn closing(page: &mut String, comparison: &Comparison) {
         add(page, &format!("<section>\n<h2>Details</h2>\n<pre>{text}</pre>\n</section>\n"));
     }
     let provenance = words::provenance(comparison, escaped);
-    add(page, &format!("<footer>{provenance}</footer>\n</main>\n</html>\n"));
+    let baseline = words::baseline(comparison, escaped);
+    let baseline = baseline.map_or_else(String::new, |baseline| format!("{baseline}<br>"));
+    add(page, &format!("<footer>{baseline}{provenance}</footer>\n</main>\n</html>\n"));
 }
 
 #[cfg(test)]

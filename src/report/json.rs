@@ -3,9 +3,10 @@
 
 use serde::Serialize;
 
+use crate::compare::decision::recall::{Claim, Recalled};
 use crate::compare::details::{CapacityFound, Details, Network, Probes};
 use crate::compare::growth::{Change, Took};
-use crate::compare::{Breakdown, Comparison, Finding, Outcome, Promise, Row};
+use crate::compare::{Baseline, Breakdown, Comparison, Finding, Mode, Outcome, Promise, Row};
 use crate::record::Generator;
 
 const SCHEMA: u32 = 1;
@@ -19,6 +20,9 @@ struct Report<'a> {
     reason: Option<&'a str>,
     base: Option<&'a crate::record::Revision>,
     head: &'a crate::record::Revision,
+    /// The history that stood for the base, if it was not measured beside head.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    baseline: Option<BaselineRow<'a>>,
     method: Method<'a>,
     /// What could not be measured and is not held against the change.
     notes: &'a [String],
@@ -31,8 +35,22 @@ struct Report<'a> {
 }
 
 #[derive(Serialize)]
+struct BaselineRow<'a> {
+    name: &'a str,
+    store: &'a str,
+    digest: &'a str,
+    started: &'a str,
+    age_s: Option<i64>,
+    runs: usize,
+    machine: &'a crate::record::Machine,
+}
+
+#[derive(Serialize)]
 struct Method<'a> {
     mode: &'static str,
+    /// Launch pairs in which a suspicion was measured side by side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirming: Option<usize>,
     launches: usize,
     launches_asked: usize,
     alpha: f64,
@@ -64,7 +82,8 @@ struct MetricRow<'a> {
     p_unchanged: Option<f64>,
     /// Smallest change that would have been seen in 80 of 100 runs.
     detectable: Option<f64>,
-    launch_pairs: Option<usize>,
+    /// Launch pairs that it rests on; of counts, launches a side; of a history, runs.
+    sample: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -196,8 +215,14 @@ pub fn render(comparison: &Comparison) -> String {
         },
         base: comparison.base.as_ref(),
         head: &comparison.head,
+        baseline: comparison.baseline.as_ref().map(baseline),
         method: Method {
-            mode: if method.paired { "paired" } else { "single" },
+            mode: match method.mode {
+                Mode::Alone => "single",
+                Mode::Paired => "paired",
+                Mode::Stored => "stored",
+            },
+            confirming: method.confirming,
             launches: method.launches,
             launches_asked: method.launches_asked,
             alpha: method.alpha,
@@ -244,8 +269,10 @@ fn metric(row: &Row) -> MetricRow<'_> {
         head: row.head,
         verdict: verdict(row),
         reason: match &row.finding {
-            Finding::Missing(reason) => Some(reason),
-            Finding::Alone | Finding::Judged(_) | Finding::Reported(_) => None,
+            Finding::Missing(reason) | Finding::Undecidable(reason) => Some(reason),
+            Finding::Alone | Finding::Judged(_) | Finding::Reported(_) | Finding::Recalled(_) => {
+                None
+            }
         },
         change: change.and_then(|change| ratio(change.estimate_ln)),
         low: change.and_then(|change| ratio(change.low_ln)),
@@ -254,16 +281,33 @@ fn metric(row: &Row) -> MetricRow<'_> {
         p_faster: judgement.map(|judgement| judgement.p_faster),
         p_unchanged: judgement.map(|judgement| judgement.p_unchanged),
         detectable: judgement.and_then(|judgement| ratio(judgement.mde_ln)),
-        launch_pairs: judgement.map(|judgement| judgement.launch_pairs),
+        sample: judgement.map(|judgement| judgement.sample),
     }
 }
 
 fn verdict(row: &Row) -> &'static str {
     match (&row.finding, row.verdict()) {
+        (Finding::Recalled(Recalled { claim: Claim::NotFound, .. }), _) => "not-found",
+        (Finding::Recalled(Recalled { claim: Claim::Suspected, .. }), _) => "suspected",
         (_, Some(verdict)) => verdict.key(),
         (Finding::Reported(_), None) => "reported",
         (Finding::Missing(_), None) => "missing",
-        (Finding::Alone | Finding::Judged(_), None) => "measured",
+        (
+            Finding::Alone | Finding::Judged(_) | Finding::Recalled(_) | Finding::Undecidable(_),
+            None,
+        ) => "measured",
+    }
+}
+
+fn baseline(it: &Baseline) -> BaselineRow<'_> {
+    BaselineRow {
+        name: &it.name,
+        store: &it.store,
+        digest: &it.digest,
+        started: &it.started,
+        age_s: it.age_s,
+        runs: it.runs,
+        machine: &it.machine,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::compare::decision::Verdict;
-use crate::compare::{Comparison, Outcome, Row};
+use crate::compare::{Comparison, Mode, Outcome, Row};
 use crate::metric::gate::Stopping;
 use crate::report::details;
 use crate::report::functions::{self, Cells};
@@ -127,16 +127,17 @@ fn promises(text: &mut String, comparison: &Comparison) {
 /// The command that measures the same again.
 pub(super) fn reproduce(text: &mut String, comparison: &Comparison) {
     let Some(base) = &comparison.base else { return };
-    let baseline: String = match &base.commit {
-        Some(commit) => commit.chars().take(12).collect(),
-        None => base.label.clone(),
+    let baseline: String = match (&comparison.baseline, &base.commit) {
+        (None, Some(commit)) => commit.chars().take(12).collect(),
+        (Some(_), _) | (None, None) => base.label.clone(),
     };
     let scenarios = &comparison.method.scenarios;
     // A command that somebody pastes into a shell: names that would need quotes are left out.
     if !is_plain(&baseline) || !scenarios.iter().all(|name| is_plain(name)) {
         return;
     }
-    let mut command = format!("xmlperf compare --baseline {baseline}");
+    let mode = if comparison.baseline.is_some() { " --mode stored" } else { "" };
+    let mut command = format!("xmlperf compare --baseline {baseline}{mode}");
     for name in scenarios {
         write!(command, " --scenario {name}").expect(STRING);
     }
@@ -214,7 +215,15 @@ fn fold(text: &mut String, comparison: &Comparison, folded: &[&Row]) {
              timed; a t on logarithms decides, its scatter shrunk towards 0.1 %.\n\n",
         );
     }
-    if method.paired && method.launches > 0 {
+    if let Some(baseline) = words::baseline(comparison, inert) {
+        writeln!(text, "{baseline}.\n").expect(STRING);
+        text.push_str(
+            "A run is one number a metric, the mean of the better half of its launches. It is held \
+             against the runs since the level last changed by a prediction t, its scatter shrunk \
+             towards 3 %; what one run makes suspicious is measured again before it counts.\n\n",
+        );
+    }
+    if method.mode == Mode::Paired && method.launches > 0 {
         let rule = match method.stopping {
             Stopping::PlannedLooks => {
                 "Exact signed-rank test on one number per launch pair at looks fixed beforehand, \

@@ -40,6 +40,9 @@ pub fn write(out: &mut impl Write, comparison: &Comparison, screen: Screen) -> i
         None => words::revision(&comparison.head),
     };
     writeln!(out, "{revisions} · {}", words::method(comparison))?;
+    if let Some(baseline) = words::baseline(comparison, str::to_owned) {
+        writeln!(out, "{}", wrapped(&baseline, screen.width.into(), 0))?;
+    }
     if !comparison.rows.is_empty() {
         writeln!(out, "\n{}\n", metrics(comparison, screen).trim_fmt())?;
     }
@@ -186,9 +189,15 @@ fn painted(row: &Row, text: String, paint: Paint) -> Cell {
         (_, Some(Verdict::Improved)) => Color::Green,
         (_, Some(Verdict::Inconclusive)) => Color::Yellow,
         (Finding::Missing(_), _) if row.is_lost() => Color::Yellow,
-        (Finding::Alone | Finding::Judged(_) | Finding::Reported(_) | Finding::Missing(_), _) => {
-            return cell;
-        }
+        (
+            Finding::Alone
+            | Finding::Judged(_)
+            | Finding::Reported(_)
+            | Finding::Recalled(_)
+            | Finding::Undecidable(_)
+            | Finding::Missing(_),
+            _,
+        ) => return cell,
     };
     if paint == Paint::Colours { cell.fg(colour) } else { cell }
 }

@@ -1,7 +1,7 @@
 use super::terminal::{Paint, Screen};
 use super::{json, markdown, terminal};
 use crate::compare::Comparison;
-use crate::record::sample::{LEVEL, Level, counted, paired};
+use crate::record::sample::{LEVEL, Level, counted, paired, remembered};
 use crate::record::{Ended, Run, Side, Trials};
 
 fn comparison(run: &Run) -> Comparison {
@@ -226,7 +226,7 @@ fn json_holds_what_the_table_holds() {
     let cpu = metrics.iter().find(|row| row["metric"] == "cpu").unwrap();
     assert_eq!(cpu["verdict"], "regressed");
     assert!((cpu["change"].as_f64().unwrap() - 0.1).abs() < 0.003);
-    assert_eq!(cpu["launch_pairs"], 10);
+    assert_eq!(cpu["sample"], 10);
 }
 
 /// Nothing slower by the clock, and two percent more instructions.
@@ -266,4 +266,69 @@ fn markdown_folds_where_the_work_grew() {
     ");
     let calm = markdown::render(&comparison(&paired(10, LEVEL, LEVEL)));
     assert!(!calm.contains("Where the work"), "{calm}");
+}
+
+/// A suspicion: latency and CPU 7 % above ten days that scatter by 2 %.
+fn suspicious() -> Run {
+    let slower = Level { latency_us: 2_033, cpu_us: 556, ..LEVEL };
+    remembered(&[0, 14, -22, 31, -9, 18, -27, 5, -16, 8], slower)
+}
+
+#[test]
+fn a_stored_comparison_says_what_it_rests_on_and_what_it_cannot_see() {
+    insta::assert_snapshot!(on_terminal(&suspicious(), 100), @"
+    head (9f3c2ab) vs main (0000000) · 5 launches against 10 stored runs, 52.0 s · chance of a false alarm ≤ 2.5 % over 3 comparisons, if days differ by up to 3 %
+    Baseline main (0000000) in baselines: run 000000000009 of 2026-11-10T10:00:00Z, 13 days before head,
+    on the same kind of machine; 10 runs up to it
+
+     scenario  metric                base            head  change     interval, %  verdict
+    ────────────────────────────────────────────────────────────────────────────────────────────────────
+     smoke     CPU per XML pair   5.20 µs         5.55 µs  +6.8 %  [+0.36, +13.6]  suspected, not
+                                                                                   confirmed (p =
+                                                                                   0.021, 10 runs)
+     smoke     latency            1.90 ms         2.03 ms  +6.8 %  [+0.43, +13.7]  suspected, not
+                                                                                   confirmed (p =
+                                                                                   0.021, 10 runs)
+     smoke     p50                1.90 ms         2.03 ms  +6.8 %  [+0.35, +13.6]  reported only
+     smoke     p95                2.07 ms         2.21 ms  +6.8 %  [+0.43, +13.7]  reported only
+     smoke     p99                2.09 ms         2.23 ms  +6.6 %  [+0.21, +13.4]  reported only
+     smoke     throughput               –  49 256 pairs/s                          not shown: no stored
+                                                                                   run has throughput
+                                                                                   of this scenario
+     smoke     peak RSS          24.0 MiB        24.0 MiB   0.0 %    [−6.0, +6.4]  none found (needs ≥
+                                                                                   7.9 %)
+
+     scenario  limit             promised        measured  holds
+    ─────────────────────────────────────────────────────────────
+     smoke     errors              <= 0 %             0 %  yes
+     smoke     throughput  >= 333 pairs/s  49 217 pairs/s  yes
+
+    smoke: xml-compare-batch, closed, 1 connection; times count from when a request was sent (service
+        time)
+
+    Visible four times in five, from: smoke CPU per XML pair 7.9 %, smoke latency 7.9 %, smoke peak RSS
+    7.9 %
+
+    suspected, not confirmed — smoke CPU per XML pair +6.8 %
+    ");
+}
+
+#[test]
+fn a_page_names_the_run_that_stood_for_the_base() {
+    let markdown = markdown::render(&comparison(&suspicious()));
+    for expected in [
+        "suspected, not confirmed",
+        "run 000000000009 of 2026-11-10T10&#58;00&#58;00Z, 13 days before head, on the same kind of machine",
+        "xmlperf compare --baseline main --mode stored --scenario smoke",
+    ] {
+        assert!(markdown.contains(expected), "{expected} is not in {markdown}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&json::render(&comparison(&suspicious()))).unwrap();
+    assert_eq!(json["method"]["mode"], "stored");
+    assert_eq!(json["baseline"]["runs"], 10);
+    let rows = json["metrics"].as_array().unwrap();
+    let verdict =
+        |metric: &str| rows.iter().find(|row| row["metric"] == metric).unwrap()["verdict"].clone();
+    assert_eq!((verdict("cpu"), verdict("rss")), ("suspected".into(), "not-found".into()));
 }

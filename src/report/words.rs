@@ -1,7 +1,8 @@
 //! The words that every format shares: the headline, a verdict, how a run is described.
 
+use crate::compare::decision::recall::{Claim, Recalled};
 use crate::compare::decision::{Judgement, Verdict};
-use crate::compare::{Comparison, Finding, Outcome, Promise, Row};
+use crate::compare::{Baseline, Comparison, Finding, Method, Mode, Outcome, Promise, Row};
 use crate::metric::gate::Policy;
 use crate::record::Revision;
 use crate::units;
@@ -65,19 +66,36 @@ fn undecided(comparison: &Comparison) -> String {
     if let Some(row) = comparison.rows.iter().find(|row| row.is_lost()) {
         return format!("can't tell — {} {} is missing", quoted(&row.scenario), row.metric.label());
     }
-    let mut open = comparison.rows.iter().filter_map(|row| Some((row, row.judgement()?)));
-    open.find(|(row, _)| row.verdict() == Some(Verdict::Inconclusive)).map_or_else(
-        || "can't tell".to_owned(),
-        |(row, judgement)| {
-            let name = quoted(&row.scenario);
-            format!("can't tell — {name} {}: {}", row.metric.label(), needs(judgement))
-        },
-    )
+    let name = |row: &Row| format!("{} {}", quoted(&row.scenario), row.metric.label());
+    let mut rows = comparison.rows.iter();
+    if let Some(row) = rows.clone().find(|row| row.is_flagged()) {
+        return format!("suspected, not confirmed — {} {}", name(row), change(row));
+    }
+    match rows.find(|row| row.verdict() == Some(Verdict::Inconclusive)) {
+        Some(row) => format!("can't tell — {}: {}", name(row), doubt(row)),
+        None => "can't tell".to_owned(),
+    }
+}
+
+/// Why a row was not decided.
+fn doubt(row: &Row) -> String {
+    match &row.finding {
+        Finding::Undecidable(reason) => reason.clone(),
+        Finding::Judged(judgement) | Finding::Reported(judgement) => needs(judgement),
+        Finding::Recalled(recalled) => needs(&recalled.judgement),
+        Finding::Alone | Finding::Missing(_) => String::new(),
+    }
 }
 
 fn passed(comparison: &Comparison) -> String {
     let scenarios = plural(comparison.method.scenarios.len(), "scenario");
     let time = units::time_ns(units::exact(comparison.method.wall_ns));
+    let unseen = comparison.rows.iter().filter_map(not_found);
+    let unseen = unseen.map(|judgement| judgement.mde_ln).reduce(f64::max);
+    if let Some(mde_ln) = unseen {
+        let from = percent(mde_ln);
+        return format!("no regression found in {scenarios}, of time visible from {from} ({time})");
+    }
     match comparison.tolerance() {
         Some(tolerance) => format!("no regression ≥ {tolerance} in {scenarios} ({time})"),
         None if comparison.promises.is_empty() => format!("measured {scenarios} ({time})"),
@@ -132,7 +150,41 @@ pub(super) fn verdict(row: &Row) -> String {
         Finding::Missing(reason) => format!("not shown: {reason}"),
         Finding::Reported(_) => "reported only".to_owned(),
         Finding::Judged(judgement) => judged(judgement, tolerance),
+        Finding::Recalled(recalled) => remembered(recalled, tolerance),
+        Finding::Undecidable(reason) => format!("can't tell: {reason}"),
     }
+}
+
+/// A verdict by runs of other days, with how many they are.
+fn remembered(recalled: &Recalled, tolerance: Ratio) -> String {
+    let Recalled { judgement, claim } = recalled;
+    let p = units::probability(judgement.p_slower);
+    let evidence = format!("{p}, {} runs", judgement.sample);
+    match (claim, judgement.verdict) {
+        (Claim::NotFound, _) => format!("none found ({})", needs(judgement)),
+        (Claim::Suspected, _) => format!("suspected, not confirmed ({evidence})"),
+        (Claim::Shown, Verdict::Regressed) => format!("regressed ({evidence})"),
+        (Claim::Shown, Verdict::Improved | Verdict::Unchanged | Verdict::Inconclusive) => {
+            judged(judgement, tolerance)
+        }
+    }
+}
+
+/// The judgement of a row of which no regression was found.
+fn not_found(row: &Row) -> Option<&Judgement> {
+    match &row.finding {
+        Finding::Recalled(Recalled { claim: Claim::NotFound, judgement }) => Some(judgement),
+        Finding::Recalled(_)
+        | Finding::Alone
+        | Finding::Judged(_)
+        | Finding::Reported(_)
+        | Finding::Undecidable(_)
+        | Finding::Missing(_) => None,
+    }
+}
+
+fn percent(ln: f64) -> String {
+    format!("{:.1} %", Ratio::from_ln(ln).0 * 100.0)
 }
 
 /// Returns a verdict with what a reader needs to believe it.
@@ -154,8 +206,7 @@ pub fn sentence(row: &Row) -> String {
 /// How large a change would have to be, to be seen.
 fn needs(judgement: &Judgement) -> String {
     if judgement.mde_ln.is_finite() {
-        let percent = Ratio::from_ln(judgement.mde_ln).0 * 100.0;
-        format!("needs ≥ {percent:.1} %")
+        format!("needs ≥ {}", percent(judgement.mde_ln))
     } else {
         "too few launch pairs".to_owned()
     }
@@ -164,10 +215,10 @@ fn needs(judgement: &Judgement) -> String {
 /// The changes that a comparison could have shown, if it decided anything.
 pub(super) fn visible(comparison: &Comparison) -> Option<String> {
     let of = |row: &Row| {
-        let mde_ln = row.verdict().and(row.judgement())?.mde_ln;
-        let percent = Ratio::from_ln(mde_ln).0 * 100.0;
+        let judgement = row.verdict().and(row.judgement()).or_else(|| not_found(row))?;
         let name = format!("{} {}", quoted(&row.scenario), row.metric.label());
-        mde_ln.is_finite().then(|| format!("{name} {percent:.1} %"))
+        let from = judgement.mde_ln;
+        from.is_finite().then(|| format!("{name} {}", percent(from)))
     };
     let changes: Vec<String> = comparison.rows.iter().filter_map(of).collect();
     (!changes.is_empty())
@@ -216,20 +267,77 @@ pub(super) fn method(comparison: &Comparison) -> String {
     let method = &comparison.method;
     let time = units::time_ns(units::exact(method.wall_ns));
     let counted = method.counted.as_ref().map(|(launches, counter)| {
-        let a_side = if method.paired { " a side" } else { "" };
+        let a_side = if method.mode == Mode::Paired { " a side" } else { "" };
         format!("{}{a_side} counted by {counter}", plural(*launches, "launch"))
     });
-    let timed = (method.launches_asked > 0).then(|| {
-        if !method.paired {
-            return format!("{} on one machine", plural(method.launches, "launch"));
-        }
-        let launch_pairs = plural(method.launches, "launch pair");
-        format!("{launch_pairs} of at most {} interleaved on one machine", method.launches_asked)
-    });
+    let timed = (method.launches_asked > 0).then(|| timed(method, comparison.baseline.as_ref()));
     let done = timed.into_iter().chain(counted).collect::<Vec<_>>().join(", ");
-    if !method.paired {
+    if method.mode == Mode::Alone {
         return format!("{done}, {time}");
     }
-    let (alarm, comparisons) = (Ratio(method.alpha), plural(method.family, "comparison"));
-    format!("{done}, {time} · chance of a false alarm ≤ {alarm} over {comparisons}")
+    let comparisons = plural(method.family, "comparison");
+    let alarm = match method.mode {
+        Mode::Stored if method.confirming.is_none() && method.launches_asked > 0 => {
+            let alarm = Ratio(SECOND_JOB * method.alpha);
+            format!("≤ {alarm} over {comparisons}, if days differ by up to 3 %")
+        }
+        Mode::Alone | Mode::Paired | Mode::Stored => {
+            format!("≤ {} over {comparisons}", Ratio(method.alpha))
+        }
+    };
+    format!("{done}, {time} · chance of a false alarm {alarm}")
+}
+
+/// False alarms against a history in units of alpha, by one job and a second one after a suspicion;
+/// simulated in docs/calibration.md.
+const SECOND_JOB: f64 = 2.5;
+
+fn timed(method: &Method, baseline: Option<&Baseline>) -> String {
+    let launches = plural(method.launches, "launch");
+    match (method.mode, baseline) {
+        (Mode::Paired, _) => {
+            let launch_pairs = plural(method.launches, "launch pair");
+            let asked = method.launches_asked;
+            format!("{launch_pairs} of at most {asked} interleaved on one machine")
+        }
+        (Mode::Stored, Some(baseline)) => {
+            let runs = plural(baseline.runs, "stored run");
+            let confirming = method.confirming.map_or_else(String::new, |launch_pairs| {
+                format!(", suspicion measured in {}", plural(launch_pairs, "launch pair"))
+            });
+            format!("{launches} against {runs}{confirming}")
+        }
+        (Mode::Alone | Mode::Stored, _) => format!("{launches} on one machine"),
+    }
+}
+
+/// Which stored run stands for the base, each name made harmless by `safe`.
+pub(super) fn baseline(comparison: &Comparison, safe: fn(&str) -> String) -> Option<String> {
+    let baseline = comparison.baseline.as_ref()?;
+    let base = comparison.base.as_ref()?;
+    let age = baseline.age_s.map_or_else(String::new, |age_s| format!(", {}", ago(age_s)));
+    let (machine, head) = (&baseline.machine, &comparison.machine);
+    let place = if machine.is_like(head) {
+        "the same kind of machine".to_owned()
+    } else {
+        format!("another kind of machine: {}, {} cores", safe(&machine.cpu), machine.cores)
+    };
+    Some(format!(
+        "Baseline {} in {}: run {} of {}{age}, on {place}; {} up to it",
+        safe(&revision(base)),
+        safe(&baseline.store),
+        safe(&baseline.digest),
+        safe(&baseline.started),
+        plural(baseline.runs, "run"),
+    ))
+}
+
+/// A time before head, in the largest unit that fits.
+fn ago(age_s: i64) -> String {
+    const UNITS: [(i64, &str); 4] =
+        [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
+    let unit = UNITS.iter().find(|(seconds, _)| age_s.abs() >= *seconds).unwrap_or(&UNITS[3]);
+    let count = usize::try_from(age_s.abs() / unit.0).unwrap_or(0);
+    let when = if age_s < 0 { "after" } else { "before" };
+    format!("{} {when} head", plural(count, unit.1))
 }

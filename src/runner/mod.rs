@@ -14,6 +14,7 @@ mod recorded;
 mod sender;
 mod trial;
 mod work;
+mod yardstick;
 
 use std::io;
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ use crate::record::{Ended, LaunchPair, Run, ScenarioRun, Side, Trials};
 use crate::runner::driven::{Conditions, Driven, Launched};
 use crate::runner::prepared::Prepared;
 use crate::runner::trial::Failure;
+use crate::runner::yardstick::Workload;
 use crate::scenario::{Cpus, Lane, Suite, Times};
 use crate::target;
 use crate::target::network;
@@ -179,6 +181,8 @@ pub fn run(
     }
     session.run.wall_ns = units::nanos(counting);
     let began = now();
+    // Side by side, base is the yardstick.
+    let mut yardstick = plan.base.is_none().then(Workload::new);
     let mut launch = 0;
     while launch < session.run.launches_asked {
         let of = session.run.launches_asked;
@@ -187,6 +191,7 @@ pub fn run(
             break;
         }
         watcher.progress(Progress::Launching { launch, of });
+        session.read(yardstick.as_mut());
         let outcome = match &plan.base {
             Some(base) => session.launch_pair(base, watcher),
             None => session.launch(watcher),
@@ -207,6 +212,7 @@ pub fn run(
             break;
         }
     }
+    session.read(yardstick.as_mut());
     Ok(session.run)
 }
 
@@ -249,6 +255,13 @@ impl<'a> Session<'a> {
         }
         let coins = ChaCha8Rng::seed_from_u64(plan.coins);
         Ok(Self { plan, prepared, placement, _pinned: pinned, coins, cancel, run })
+    }
+
+    /// Reads the yardstick, if there is one.
+    fn read(&mut self, yardstick: Option<&mut Workload>) {
+        let Some(yardstick) = yardstick else { return };
+        yardstick.read(self.placement.cpus.as_ref());
+        self.run.yardstick = yardstick.yardstick();
     }
 
     /// Takes other looks than the plan's.
@@ -409,5 +422,8 @@ fn blank(plan: &Plan<'_>, prepared: &[Prepared], machine: record::Machine) -> Ru
         network_cost: None,
         ended: None,
         scenarios: prepared.iter().map(scenario).collect(),
+        yardstick: None,
+        history: None,
+        confirming: None,
     }
 }

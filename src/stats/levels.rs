@@ -37,9 +37,9 @@ struct Split {
     z: f64,
 }
 
-impl<R: Rng> Search<R> {
+impl<R: Rng + Clone> Search<R> {
     /// Returns a search for levels that hold for at least `shortest` values, two or more, which splits
-    /// a series of one level with probability `level`. What chance does is drawn from `rng`.
+    /// a series of one level with probability `level`. What chance does is drawn from copies of `rng`.
     pub fn new(shortest: usize, level: f64, rng: R) -> Self {
         assert!(shortest >= 2, "a level holds for two values or more");
         Self { shortest, level, rng, critical: BTreeMap::new() }
@@ -75,10 +75,11 @@ impl<R: Rng> Search<R> {
         if let Some(known) = self.critical.get(&n) {
             return *known;
         }
+        let mut rng = self.rng.clone();
         let mut shuffled: Vec<f64> = (1..=n).map(|rank| rank as f64).collect();
         let largest: Vec<f64> = (0..SHUFFLES)
             .map(|_| {
-                shuffle(&mut shuffled, &mut self.rng);
+                shuffle(&mut shuffled, &mut rng);
                 let splits = splits(&centred(&shuffled), self.shortest);
                 splits.into_iter().map(|split| split.z).fold(0.0, f64::max)
             })

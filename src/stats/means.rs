@@ -65,6 +65,11 @@ pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
+/// Returns the standard deviation of `values`, of which there are at least two.
+pub fn deviation(values: &[f64]) -> f64 {
+    (squares(values) / (values.len() as f64 - 1.0)).sqrt()
+}
+
 /// Returns the mean of `values`, of which there are at least two.
 pub fn one_sample(values: &[f64]) -> TEstimate {
     let (n, freedom) = (values.len() as f64, values.len() as f64 - 1.0);

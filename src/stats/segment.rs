@@ -44,9 +44,10 @@ pub struct Critical<R> {
     found: BTreeMap<usize, f64>,
 }
 
-impl<R: Rng> Critical<R> {
+impl<R: Rng + Clone> Critical<R> {
     /// Returns critical values for levels of at least `shortest` values, two or more, which let a
-    /// series of one level be split with probability `level`. They are drawn from `rng`.
+    /// series of one level be split with probability `level`. They are drawn from copies of `rng`, so
+    /// that none depends on which was asked for before.
     pub fn new(shortest: usize, level: f64, rng: R) -> Self {
         Self { shortest, level, rng, found: BTreeMap::new() }
     }
@@ -57,9 +58,10 @@ impl<R: Rng> Critical<R> {
         if let Some(found) = self.found.get(&n) {
             return *found;
         }
+        let mut rng = self.rng.clone();
         let mut largest: Vec<f64> = (0..SIMULATIONS)
             .map(|_| {
-                let values: Vec<f64> = (0..n).map(|_| draw::normal(&mut self.rng)).collect();
+                let values: Vec<f64> = (0..n).map(|_| draw::normal(&mut rng)).collect();
                 largest_split(&values, self.shortest).map_or(0.0, |(_, t)| t)
             })
             .collect();

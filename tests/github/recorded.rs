@@ -56,6 +56,9 @@ pub(crate) fn slower_by(percent: u64) -> Run {
         looks: vec![14],
         network_cost: None,
         ended: None,
+        yardstick: None,
+        history: None,
+        confirming: None,
         scenarios: vec![scenario],
     }
 }

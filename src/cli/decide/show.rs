@@ -36,7 +36,7 @@ pub(super) fn terminal(
         let [change, interval] = metric.change();
         table.add_row([
             Cell::new(&metric.metric),
-            terminal::right(&metric.judgement.launch_pairs.to_string()),
+            terminal::right(&metric.judgement.sample.to_string()),
             terminal::right(&change),
             terminal::right(&interval),
             verdict,
@@ -60,7 +60,7 @@ pub(super) fn markdown(
             Verdict::Improved | Verdict::Unchanged | Verdict::Inconclusive => metric.verdict(),
         };
         let name = markdown::inert(&metric.metric);
-        let pairs = metric.judgement.launch_pairs;
+        let pairs = metric.judgement.sample;
         writeln!(out, "| {name} | {pairs} | {change} | {interval} | {verdict} |")?;
     }
     writeln!(out, "\n{}", method.words(decided.len()))?;
@@ -109,7 +109,7 @@ fn as_json(metric: &Decided) -> Value {
         "p_faster": judgement.p_faster,
         "p_unchanged": judgement.p_unchanged,
         "detectable": ratio(judgement.mde_ln),
-        "pairs": judgement.launch_pairs,
+        "pairs": judgement.sample,
     })
 }
 
@@ -152,7 +152,7 @@ impl Method {
 /// What to do about pairs that lie after the last look reached.
 fn unused(decided: &[Decided], method: &Method) -> Option<String> {
     let is_open = |metric: &&Decided| metric.judgement.verdict == Verdict::Inconclusive;
-    let used = decided.iter().find(is_open)?.judgement.launch_pairs;
+    let used = decided.iter().find(is_open)?.judgement.sample;
     let unused = method.pairs.checked_sub(used).filter(|unused| *unused > 0)?;
     Some(format!(
         "The last {unused} pairs wait for the next look. If the number of pairs was fixed before the \

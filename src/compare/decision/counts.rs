@@ -74,7 +74,7 @@ fn alone(alpha: f64, hypothesis: Hypothesis, counts: &Counts) -> Judgement {
         p_unchanged: estimate.p_greater(-tolerance).max(estimate.p_less(tolerance)),
         mde_ln: floor + reach(1.0 - alpha) + reach(0.8),
         spread_ln: f64::INFINITY,
-        launch_pairs: counts.base.len().min(counts.head.len()),
+        sample: counts.base.len().min(counts.head.len()),
     }
 }
 

@@ -9,6 +9,7 @@
 
 pub mod counts;
 pub mod design;
+pub mod recall;
 pub mod until;
 
 use rand_chacha::ChaCha8Rng;
@@ -126,8 +127,9 @@ pub struct Judgement {
     pub mde_ln: f64,
     /// Standard deviation of the difference of one launch pair, robust; infinite below five.
     pub spread_ln: f64,
-    /// The launch pairs that the judgement rests on, not later ones.
-    pub launch_pairs: usize,
+    /// What the judgement rests on, and nothing later: so many launch pairs; of counts, launches a side;
+    /// of a history, runs.
+    pub sample: usize,
 }
 
 /// Judges all hypotheses as one family.
@@ -262,7 +264,7 @@ impl Evidence<'_> {
             p_unchanged: signed_rank::p_equivalent(self.values(m), -tolerance, tolerance),
             mde_ln: power::detectable(self.values(m), floor, level),
             spread_ln: power::spread(self.values(m)),
-            launch_pairs: self.launch_pairs,
+            sample: self.launch_pairs,
         }
     }
 

@@ -125,7 +125,7 @@ impl Evidence {
             p_unchanged: (-self.ln_wealth_unchanged()).exp().min(1.0),
             mde_ln: self.detectable(seen),
             spread_ln: power::spread(seen),
-            launch_pairs: seen.len(),
+            sample: seen.len(),
         }
     }
 

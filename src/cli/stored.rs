@@ -1,0 +1,188 @@
+//! Holds one build against the runs that were kept of earlier ones, and measures side by side what
+//! they make suspicious.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+
+use crate::base;
+use crate::baseline::Store;
+use crate::baseline::choose::{self, Asked, Chosen, Kept, Place};
+use crate::baseline::work;
+use crate::cancel::Cancel;
+use crate::cli::Exit;
+use crate::cli::compare::Args;
+use crate::cli::first::First;
+use crate::cli::suite::note;
+use crate::cli::watch::{Patience, Watch};
+use crate::compare;
+use crate::compare::confirmation;
+use crate::compare::{Comparison, Work};
+use crate::metric::Metric;
+use crate::payload;
+use crate::record::Run;
+use crate::record::history::History;
+use crate::report;
+use crate::runner::{self, Plan, machine};
+use crate::scenario::{Lane, Suite};
+use crate::units::Ratio;
+
+/// Kept runs, and where they are from.
+pub(super) struct Memory {
+    /// The store, or the file.
+    pub(super) store: String,
+    /// The name.
+    pub(super) name: String,
+    /// The runs, oldest first, at least one.
+    pub(super) runs: Vec<Kept>,
+}
+
+impl Memory {
+    /// Returns the run of a file as a history of one.
+    pub(super) fn of_file(path: &Path) -> anyhow::Result<Self> {
+        let run = Run::load(path)?;
+        let name = match &run.head.commit {
+            Some(commit) => commit.clone(),
+            None => run.head.label.clone(),
+        };
+        let runs = vec![Kept { digest: run.digest(), run }];
+        Ok(Self { store: path.display().to_string(), name, runs })
+    }
+
+    /// Returns the history of a name.
+    pub(super) fn of(store: &Store, name: &str) -> anyhow::Result<Self> {
+        let entries = store.history(name)?;
+        let runs = store.load_all(&entries)?.into_iter().zip(entries);
+        let runs = runs.map(|(run, entry)| Kept { digest: entry.digest, run }).collect();
+        let store = store.location().to_owned();
+        Ok(Self { store, name: name.to_owned(), runs })
+    }
+}
+
+/// Measures head alone, judges it by what is remembered, and says so.
+pub(super) fn run(
+    args: &Args,
+    suite: &Suite,
+    memory: Memory,
+    first: Option<&First>,
+    cancel: &Cancel,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    let (mut history, kept) = choose(memory, suite)?;
+    foresee(suite, &history)?;
+
+    let head = args.sides.head(&args.selection, suite, cancel)?;
+    let (coins, live) = (args.selection.coins()?, args.selection.live()?);
+    let logs = args.out().join("logs");
+    let mut watch = Watch::new(args.selection.plain, Patience::Decided, "launch", &live);
+    let plan = Plan { suite, base: None, head, coins, logs, live };
+    let mut run = runner::run(&plan, &mut watch, cancel)?;
+    drop(watch);
+    history.notes.extend(work::remember(&mut run, &kept));
+    run.history = Some(history);
+
+    if first.is_none() {
+        confirm(args, suite, &mut run, cancel)?;
+    }
+    args.conclude(&run, first, out)
+}
+
+/// Chooses the runs that head may be held against, and says which they are.
+fn choose(memory: Memory, suite: &Suite) -> anyhow::Result<(History, Vec<Kept>)> {
+    let Memory { store, name, runs } = memory;
+    let scenario =
+        |it: &crate::scenario::Scenario| (it.name.clone(), it.words(), it.payload.digest());
+    let asked = Asked {
+        scenarios: suite.scenarios.iter().map(scenario).collect(),
+        generator: payload::GENERATOR_VERSION,
+    };
+    let dir = &suite.target.dir;
+    // A name that is no branch says nothing about where the change began; its own past does.
+    let began = base::merge_base(dir, "HEAD", &name).or_else(|_| base::commit(dir, "HEAD")).ok();
+    let place = |commit: &str| match &began {
+        Some(began) => match base::is_behind(dir, commit, began) {
+            Ok(Some(true)) => Place::Before,
+            Ok(Some(false)) => Place::Elsewhere,
+            Ok(None) | Err(_) => Place::Unknown,
+        },
+        None => Place::Unknown,
+    };
+    let Chosen { runs, notes } = choose::choose(runs, &asked, place);
+    if runs.is_empty() {
+        bail!(
+            "no run of `{name}` in `{store}` can be compared with this one\n\n{}",
+            notes.join("\n")
+        );
+    }
+    for text in &notes {
+        note(&format!("note: {text}"))?;
+    }
+    let past = runs.iter().map(|kept| compare::past(&kept.digest, &kept.run)).collect();
+    Ok((History { name, store, notes, runs: past }, runs))
+}
+
+/// Says before anything is measured what it will be able to show.
+fn foresee(suite: &Suite, history: &History) -> anyhow::Result<()> {
+    let words: Vec<_> = suite
+        .scenarios
+        .iter()
+        .map(|it| (it.name.as_str(), it.words(), it.payload.digest()))
+        .collect();
+    let asked: Vec<_> =
+        words.iter().map(|(name, load, payload)| Work { name, load, payload }).collect();
+    let visible = compare::foreseeable(history, &machine::read(), &asked, &suite.gate);
+    let newest = history.runs.last().expect("a history has a run");
+    let commit = report::revision(&newest.revision);
+    let runs = history.runs.len();
+    note(&format!(
+        "{runs} stored runs of `{}`, the newest of {} ({commit})",
+        history.name, newest.started
+    ))?;
+    let word = |(scenario, metric, ln): &(&str, Metric, f64)| {
+        format!("{scenario} {} {:.1} %", metric.label(), Ratio::from_ln(*ln).0 * 100.0)
+    };
+    if !visible.is_empty() {
+        let visible: Vec<String> = visible.iter().map(word).collect();
+        note(&format!("visible four times in five, from: {}", visible.join(", ")))?;
+    } else if suite.lanes.time != Lane::Off {
+        note("too few of them are of this kind of machine to judge times; work and limits decide")?;
+    }
+    Ok(())
+}
+
+/// Measures side by side whatever the history makes suspicious, if the base can be had.
+fn confirm(args: &Args, suite: &Suite, run: &mut Run, cancel: &Cancel) -> anyhow::Result<()> {
+    let comparison = Comparison::of(run)?;
+    let timed = comparison.rows.iter().filter(|row| row.is_flagged() && !row.metric.is_counted());
+    let suspects: Vec<String> =
+        timed.map(|row| format!("{} {}", row.scenario, row.metric.label())).collect();
+    if suspects.is_empty() || run.ended.is_some() || cancel.is_raised() {
+        return Ok(());
+    }
+    note(&format!("suspected: {}; measuring it side by side with the base", suspects.join(", ")))?;
+    let history = run.history.as_ref().expect("it was just set");
+    let newest = history.runs.last().expect("a history has a run");
+    let name = newest.revision.commit.clone().unwrap_or_else(|| history.name.clone());
+    let builds = match args.sides.find(&name, &args.selection, suite, cancel) {
+        Ok(builds) => builds,
+        Err(error) => {
+            return Ok(note(&format!(
+                "it cannot be confirmed here, as the base cannot be had: {error:#}\n\
+                 a second job may: `xmlperf compare --confirm {}`",
+                args.out().join("report/run.json").display()
+            ))?);
+        }
+    };
+    let mut narrowed = suite.clone();
+    let flagged = confirmation::flagged(&comparison);
+    narrowed.scenarios.retain(|scenario| flagged.contains(&scenario.name));
+    confirmation::narrow(&mut narrowed.gate, &comparison);
+    narrowed.lanes.work = Lane::Off;
+    narrowed.lanes.time = Lane::Asked;
+    let paired = args
+        .measure(&narrowed, &builds, args.out(), cancel)
+        .context("failed to measure side by side what is suspected")?;
+    run.confirming = Some(Box::new(paired));
+    Ok(())
+}

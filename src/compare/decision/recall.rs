@@ -1,0 +1,139 @@
+//! The rule for a run that is set against runs of other days: the run is the unit, not the launch.
+//!
+//! Whatever a machine was like on a day is common to all launches of that day, so no number of launches
+//! tells how far two days are apart; only other days do. A history has few of them, and their scatter
+//! is shrunk towards what is usual between runs in CI. What a single run cannot show is *suspected*:
+//! it takes a measurement side by side, or a second job, to call it a regression.
+
+use std::sync::{Mutex, PoisonError};
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use crate::stats::means::{self, Prior};
+use crate::stats::multiple;
+use crate::stats::segment::{self, Critical};
+use crate::stats::student;
+
+use super::{Hypothesis, Judgement, Verdict};
+
+/// What the same program scatters by from run to run in CI, as a logarithm.
+const SCATTER: Prior = Prior { deviation: 0.03, freedom: 3.0 };
+/// Runs that a level of the history lasts for at least.
+const LEVEL_RUNS_MIN: usize = 4;
+/// Chance that a history of one level is split.
+const SPLIT_LEVEL: f64 = 0.01;
+/// Runs below which a history says nothing.
+pub const RUNS_MIN: usize = 3;
+/// How much weaker than for a verdict the evidence may be for a suspicion, or for each of two jobs.
+const SUSPICION: f64 = 5.0;
+/// What the critical values of splits are drawn from: fixed, so that a record is judged alike for ever.
+const SEED: u64 = 0x6d65_6d6f_7279;
+
+/// One metric of one scenario, run by run: logarithms, above where it is worse.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    /// Of the runs that were kept, oldest first.
+    pub history: Vec<f64>,
+    /// Of the change: one value a job, at least one.
+    pub jobs: Vec<f64>,
+}
+
+/// What a history says about one metric.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Recalled {
+    /// The numbers; its sample is the runs of the last level.
+    pub judgement: Judgement,
+    /// What may be said.
+    pub claim: Claim,
+}
+
+/// What may be said of a metric after one or two jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// No regression was found, which does not show that there is none.
+    NotFound,
+    /// It is slower than chance explains well, and not yet confirmed.
+    Suspected,
+    /// The verdict of the judgement is shown.
+    Shown,
+}
+
+/// Judges all hypotheses at a family-wise error of `alpha` a direction for what one job shows, by
+/// Holm's steps: runs share no flips, so the joint law of their metrics is not known.
+///
+/// Every history has at least [`RUNS_MIN`] runs.
+pub fn judge(alpha: f64, hypotheses: &[Hypothesis], kept: &[Kept]) -> Vec<Recalled> {
+    assert_eq!(hypotheses.len(), kept.len(), "one history a hypothesis");
+    let alone = |(&hypothesis, kept)| alone(alpha, hypotheses.len(), hypothesis, kept);
+    let judgements: Vec<Judgement> = hypotheses.iter().zip(kept).map(alone).collect();
+    let adjusted =
+        |p: fn(&Judgement) -> f64| multiple::holm(&judgements.iter().map(p).collect::<Vec<_>>());
+    let (slower, faster) = (adjusted(|one| one.p_slower), adjusted(|one| one.p_faster));
+    let of = |(index, kept): (usize, &Kept)| {
+        let (p_slower, p_faster) = (slower[index], faster[index]);
+        claim(alpha, kept.jobs.len(), Judgement { p_slower, p_faster, ..judgements[index] })
+    };
+    kept.iter().enumerate().map(of).collect()
+}
+
+/// Returns the change that so many jobs would show four times in five, by the suspicion that they
+/// raise, as a logarithm. The history has at least [`RUNS_MIN`] runs; their values do not matter.
+pub fn detectable_ln(alpha: f64, family: usize, history: &[f64], jobs: usize) -> f64 {
+    let level = last_level(history);
+    let estimate = means::prediction(level, &vec![0.0; jobs], SCATTER);
+    let reach = |share: f64| student::t_quantile(share, estimate.freedom) * estimate.standard_error;
+    reach(1.0 - SUSPICION * alpha / family as f64) + reach(0.8)
+}
+
+fn alone(alpha: f64, family: usize, hypothesis: Hypothesis, kept: &Kept) -> Judgement {
+    assert!(kept.history.len() >= RUNS_MIN, "a history has runs");
+    let level = last_level(&kept.history);
+    let estimate = means::prediction(level, &kept.jobs, SCATTER);
+    let (low_ln, high_ln) = estimate.limits(alpha);
+    let tolerance = hypothesis.tolerance.ln_1p();
+    let is_equal = -tolerance < low_ln && high_ln < tolerance;
+    Judgement {
+        verdict: if is_equal { Verdict::Unchanged } else { Verdict::Inconclusive },
+        estimate_ln: estimate.value,
+        low_ln,
+        high_ln,
+        p_slower: estimate.p_greater(0.0),
+        p_faster: estimate.p_less(0.0),
+        p_unchanged: estimate.p_equivalent(-tolerance, tolerance),
+        mde_ln: detectable_ln(alpha, family, &kept.history, kept.jobs.len()),
+        spread_ln: f64::INFINITY,
+        sample: level.len(),
+    }
+}
+
+fn claim(alpha: f64, jobs: usize, judgement: Judgement) -> Recalled {
+    let shown =
+        |verdict| Recalled { judgement: Judgement { verdict, ..judgement }, claim: Claim::Shown };
+    // A second job is asked for only after a suspicion, so it may be held to the level of one.
+    let needed = if jobs > 1 { SUSPICION * alpha } else { alpha };
+    if judgement.verdict == Verdict::Unchanged {
+        shown(Verdict::Unchanged)
+    } else if judgement.p_slower <= needed {
+        shown(Verdict::Regressed)
+    } else if judgement.p_slower <= SUSPICION * alpha {
+        Recalled { judgement, claim: Claim::Suspected }
+    } else if judgement.p_faster <= alpha {
+        shown(Verdict::Improved)
+    } else {
+        Recalled { judgement, claim: Claim::NotFound }
+    }
+}
+
+/// Returns the runs since the level last changed.
+pub fn last_level(history: &[f64]) -> &[f64] {
+    // Critical values take simulations, and depend on nothing but the length of a series.
+    static CRITICAL: Mutex<Option<Critical<ChaCha8Rng>>> = Mutex::new(None);
+    let mut critical = CRITICAL.lock().unwrap_or_else(PoisonError::into_inner);
+    let critical = critical.get_or_insert_with(|| {
+        Critical::new(LEVEL_RUNS_MIN, SPLIT_LEVEL, ChaCha8Rng::seed_from_u64(SEED))
+    });
+    let changes =
+        segment::change_points(history, LEVEL_RUNS_MIN, &mut |length| critical.of(length));
+    &history[changes.last().copied().unwrap_or(0)..]
+}

@@ -1,0 +1,160 @@
+//! `compare` against runs that were kept, as a user calls it.
+
+#![expect(clippy::unwrap_used, reason = "a program that does not run must fail the test")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A repository whose API is the reference API, measured for moments only.
+struct Repository {
+    folder: TempDir,
+}
+
+impl Repository {
+    fn new(target: &str) -> Self {
+        let repository = Self { folder: tempfile::tempdir().unwrap() };
+        let config = format!(
+            "{target}[work]\nlane = \"off\"\n\
+             [sampling]\nwarm-up = \"10 ms\"\nload = \"50 ms\"\nlaunches = 2\n\
+             [[scenario]]\nname = \"tiny\"\npairs = 20\n"
+        );
+        fs::write(repository.path().join("xmlperf.toml"), config).unwrap();
+        fs::write(repository.path().join(".gitignore"), ".xmlperf\nbaselines\n").unwrap();
+        repository.git(&["init", "--quiet", "--initial-branch=main"]);
+        repository.commit("first");
+        repository
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn git(&self, words: &[&str]) {
+        let identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"];
+        let status =
+            Command::new("git").args(identity).args(words).current_dir(self.path()).status();
+        assert!(status.unwrap().success(), "git {words:?}");
+    }
+
+    fn commit(&self, name: &str) {
+        fs::write(self.path().join("README"), name).unwrap();
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--message", name]);
+    }
+
+    fn run(&self, words: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_xmlperf"))
+            .args(words)
+            .current_dir(self.path())
+            .output()
+            .unwrap()
+    }
+
+    fn keep(&self, name: &str) {
+        for words in [&["run", "--plain"][..], &["baseline", "save", name]] {
+            let output = self.run(words);
+            assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+        }
+    }
+
+    /// The report of a comparison, with its exit code.
+    fn compare(&self, words: &[&str]) -> (Value, Option<i32>) {
+        let output = self.run(&[&["compare", "--plain", "--format", "json"], words].concat());
+        let report = serde_json::from_slice(&output.stdout);
+        (report.unwrap_or_else(|error| panic!("{error}: {}", text(&output))), output.status.code())
+    }
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
+}
+
+fn row<'a>(report: &'a Value, metric: &str) -> &'a Value {
+    report["metrics"].as_array().unwrap().iter().find(|row| row["metric"] == metric).unwrap()
+}
+
+#[test]
+fn head_is_held_against_its_own_past_and_only_a_suspicion_costs_launch_pairs() {
+    let repository = Repository::new("");
+    for name in ["second", "third", "fourth"] {
+        repository.keep("main");
+        repository.commit(name);
+    }
+    let (report, code) = repository.compare(&["--mode", "stored"]);
+    assert_eq!(report["method"]["mode"], "stored");
+    assert_eq!(
+        (&report["baseline"]["runs"], &report["baseline"]["store"]),
+        (&3.into(), &"baselines".into())
+    );
+    assert_eq!((row(&report, "cpu")["sample"].as_u64(), code), (Some(3), Some(0)), "{report:#}");
+
+    let slow = format!("{} serve --workers 1 --extra-work 2000%", env!("CARGO_BIN_EXE_xmlperf"));
+    let (report, code) = repository.compare(&["--mode", "stored", "--head-start", &slow]);
+    assert_eq!((report["outcome"].as_str(), code), (Some("regressed"), Some(1)), "{report:#}");
+    assert!(report["method"]["confirming"].as_u64().unwrap() >= 10, "{report:#}");
+    assert!(report["notes"].to_string().contains("measured again side by side"));
+    let again = repository.run(&["report", ".xmlperf/report/run.json", "--format", "json"]);
+    assert_eq!(serde_json::from_slice::<Value>(&again.stdout).unwrap(), report);
+}
+
+#[test]
+fn what_landed_after_the_change_branched_off_is_not_its_base() {
+    let repository = Repository::new("");
+    repository.keep("main");
+    let commit = repository.compare(&["--mode", "stored"]).0["base"]["commit"].clone();
+    repository.git(&["branch", "change"]);
+    repository.commit("later");
+    repository.keep("main");
+    repository.git(&["checkout", "--quiet", "change"]);
+    let (report, _) = repository.compare(&["--mode", "stored"]);
+    assert_eq!((&report["base"]["commit"], &report["baseline"]["runs"]), (&commit, &1.into()));
+    assert!(report["notes"].to_string().contains("not at or before the merge base"), "{report:#}");
+    assert!(row(&report, "cpu")["reason"].as_str().unwrap().contains("1 stored run"), "{report:#}");
+}
+
+#[test]
+fn kept_runs_stand_in_where_no_base_can_be_built() {
+    let program = env!("CARGO_BIN_EXE_xmlperf");
+    let target = format!("[target]\nstart = \"{program} serve\"\nport-env = \"APP_PORT\"\n");
+    let repository = Repository::new(&target);
+    repository.keep("main");
+    let output = repository.run(&["compare", "--plain"]);
+    let expected = "kept runs stand in for the base: `[target] build` is missing";
+    assert!(text(&output).contains(expected), "{}", text(&output));
+    assert!(text(&output).contains("against 1 stored run"), "{}", text(&output));
+}
+
+#[test]
+fn a_file_can_stand_for_the_base() {
+    let repository = Repository::new("");
+    repository.keep("main");
+    fs::copy(
+        repository.path().join(".xmlperf/report/run.json"),
+        repository.path().join("old.json"),
+    )
+    .unwrap();
+    let (report, code) = repository.compare(&["--baseline", "old.json"]);
+    assert_eq!(report["baseline"]["store"], "old.json");
+    assert_eq!((report["outcome"].as_str(), code), (Some("inconclusive"), Some(0)));
+}
+
+#[test]
+fn mistakes_are_named() {
+    let repository = Repository::new("");
+    let check = |words: &[&str], expected: &str| {
+        let output = repository.run(&[&["compare", "--plain"], words].concat());
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+        assert!(text(&output).contains(expected), "{}", text(&output));
+    };
+    check(&["--mode", "stored"], "create one with `xmlperf baseline save main`");
+    check(&["--mode", "stored", "v1..v2"], "cannot be used with");
+    repository.keep("main");
+    let config = repository.path().join("xmlperf.toml");
+    let changed = fs::read_to_string(&config).unwrap().replace("pairs = 20", "pairs = 21");
+    fs::write(&config, changed).unwrap();
+    check(&["--mode", "stored"], "1 run passed over: other scenarios, loads or payloads");
+}
