@@ -8,6 +8,7 @@ pub mod peers;
 pub mod promise;
 pub mod regime;
 pub mod session;
+pub mod stored;
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -97,7 +98,7 @@ impl Tally {
             Verdict::Unchanged => self.unchanged += 1,
             Verdict::Inconclusive => self.inconclusive += 1,
         }
-        self.launch_pairs += judgement.launch_pairs as u64;
+        self.launch_pairs += judgement.sample as u64;
     }
 
     fn merge(&mut self, other: &Self) {

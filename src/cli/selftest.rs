@@ -1,5 +1,7 @@
 //! Proves the error rate on the machine it is asked on.
 
+mod stored;
+
 use std::io::Write;
 
 use anyhow::Context as _;
@@ -31,6 +33,7 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Calibration(Calibration),
+    Stored(stored::Args),
 }
 
 /// Simulate comparisons whose truth is known, and count the wrong verdicts
@@ -79,7 +82,10 @@ struct Counted {
 
 /// Simulates, shows the counts, and fails if they contradict a promise.
 pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let Command::Calibration(args) = &args.command;
+    let args = match &args.command {
+        Command::Calibration(args) => args,
+        Command::Stored(args) => return stored::run(args, out),
+    };
     let rule = match args.until_decided {
         Some(launch_pairs) => Protocol::UntilDecided(
             UntilDecided::new(ALPHA, launch_pairs).context("unusable `--until-decided`")?,
