@@ -18,6 +18,7 @@ fi
 command=${XMLPERF_COMMAND:?is set by action.yml}
 bin=${XMLPERF_BIN:?is set by action.yml}
 baseline=${XMLPERF_BASELINE:-auto}
+mode=${XMLPERF_MODE:-auto}
 output=${GITHUB_OUTPUT:?is set by the runner}
 out=.xmlperf
 report=$out/report
@@ -39,9 +40,9 @@ fi
 echo "report-dir=${XMLPERF_WORKING_DIRECTORY:-.}/$report" >> "$output"
 case $command in
     compare | run) ;;
-    report) exit 0 ;;
+    report | save) exit 0 ;;
     *)
-        echo '::error title=xmlperf::the input command is one of compare, run and report'
+        echo '::error title=xmlperf::the input command is one of compare, run, report and save'
         ended 2
         ;;
 esac
@@ -66,6 +67,12 @@ mapfile -t -O "${#common[@]}" common < <(scenario_arguments)
 paired=()
 [ -z "${XMLPERF_BUDGET:-}" ] || paired+=("--budget=$XMLPERF_BUDGET")
 [ -z "${XMLPERF_CONFIRM:-}" ] || paired+=("--confirm=$XMLPERF_CONFIRM")
+[ "$mode" = auto ] || paired+=("--mode=$mode")
+[ -z "${XMLPERF_STORE:-}" ] || paired+=("--store=$XMLPERF_STORE")
+# Stored runs are called after the branch that they are of.
+if [ "$mode" = stored ] && [ "$baseline" = auto ]; then
+    baseline=${GITHUB_BASE_REF:-${GITHUB_REF_NAME:?is set by the runner}}
+fi
 
 # What the measured code has no use for: how to speak to later steps, and what it is measured for.
 unset "${!XMLPERF_@}" GITHUB_ENV GITHUB_OUTPUT GITHUB_PATH GITHUB_STATE GITHUB_STEP_SUMMARY

@@ -42,7 +42,7 @@ impl Runner {
         for name in ["action", "bin", "release", "temp", "work"] {
             fs::create_dir(path(name)).unwrap();
         }
-        for script in ["install.sh", "compare.sh", "report.sh", "scenarios.sh"] {
+        for script in ["install.sh", "compare.sh", "report.sh", "save.sh", "scenarios.sh"] {
             fs::copy(root().join("action").join(script), path("action").join(script)).unwrap();
         }
         fs::write(path("action/RELEASE"), "").unwrap();
@@ -289,6 +289,8 @@ fn inputs_are_arguments_and_never_commands() {
         .with("XMLPERF_CONFIG", attack)
         .with("XMLPERF_CONFIRM", attack)
         .with("XMLPERF_BUDGET", attack)
+        .with("XMLPERF_MODE", attack)
+        .with("XMLPERF_STORE", attack)
         .with("XMLPERF_SCENARIOS", &scenarios);
     let step = runner.step("compare.sh");
     assert_eq!(step.outputs["exit"], "0", "{}", step.printed);
@@ -298,7 +300,7 @@ fn inputs_are_arguments_and_never_commands() {
         format!(
             "[compare][--plain][--out][.xmlperf][--config][{attack}][--scenario=smoke]\
              [--scenario={attack}][--scenario=nominal][--scenario=--out=/etc]\
-             [--budget={attack}][--confirm={attack}]\
+             [--budget={attack}][--confirm={attack}][--mode={attack}][--store={attack}]\
              [--baseline={attack}]"
         )
     );
@@ -311,9 +313,31 @@ fn inputs_are_arguments_and_never_commands() {
          [--check][{attack}][--scenario=smoke][--scenario={attack}]"
     );
     assert!(arguments.starts_with(&start), "{arguments}");
-    for runner in [runner, report] {
+    let save = Runner::new().program("xmlperf", WITNESS).with("XMLPERF_BASELINE", attack);
+    let save = save.with("XMLPERF_STORE", attack);
+    assert_eq!(save.step("save.sh").code, Some(0));
+    let arguments = fs::read_to_string(save.path("temp/arguments")).unwrap();
+    assert_eq!(arguments, format!("[baseline][save][--store={attack}][--][{attack}]"));
+    for runner in [runner, report, save] {
         assert!(!runner.path("work/hacked").exists());
     }
+}
+
+#[test]
+fn stored_runs_are_called_after_the_branch_that_they_are_of() {
+    let check = |base: &str, expected: &str| {
+        let runner = Runner::new().program("xmlperf", WITNESS).with("XMLPERF_BASELINE", "auto");
+        let runner = runner.with("XMLPERF_MODE", "stored").with("GITHUB_BASE_REF", base);
+        let runner = runner.with("GITHUB_REF_NAME", "trunk").with("XMLPERF_STORE", "");
+        assert_eq!(runner.step("compare.sh").outputs["exit"], "0");
+        let arguments = fs::read_to_string(runner.path("temp/arguments")).unwrap();
+        assert!(arguments.ends_with(expected), "{arguments}");
+        assert_eq!(runner.step("save.sh").code, Some(0));
+        let arguments = fs::read_to_string(runner.path("temp/arguments")).unwrap();
+        assert_eq!(arguments, "[baseline][save][--][trunk]");
+    };
+    check("release/2", "[--mode=stored][--baseline=release/2]");
+    check("", "[--mode=stored][--baseline=trunk]");
 }
 
 #[test]
@@ -505,7 +529,7 @@ fn every_input_reaches_a_script_and_every_output_comes_from_one() {
     }
     assert!(!steps.contains("uses:"), "a nested action would not be pinned by our pin");
     let commands = steps.lines().filter(|line| line.trim_start().starts_with("run:"));
-    assert!(commands.clone().count() == 3 && commands.clone().all(|line| !line.contains("${{")));
+    assert!(commands.clone().count() == 4 && commands.clone().all(|line| !line.contains("${{")));
     let (measure, _) = steps.split_once("- name: Report").unwrap();
     assert!(!measure.contains("github-token") && !measure.contains("github.token"));
 }

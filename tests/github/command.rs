@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use wiremock::matchers::{method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
+use xmlperf::record::history::{History, Past, PastScenario};
 use xmlperf::record::work::{self, Count, Counted, Function, Work};
-use xmlperf::record::{Ended, Example, Run, Side, Trial, Trials, histogram};
+use xmlperf::record::{Ended, Example, Machine, Run, Side, Trial, Trials, histogram};
 
 use crate::recorded::{save, slower_by};
 use crate::stage::{HEAD, Stage, TOKEN, pull_request};
@@ -232,6 +233,27 @@ fn counted(name: &str) -> Work {
     }))
 }
 
+/// A history in which every name is one.
+fn history(name: &str, run: &Run) -> History {
+    let machine = Machine { cpu: name.to_owned(), ..run.machine.clone() };
+    let past = Past {
+        digest: name.to_owned(),
+        started: name.to_owned(),
+        revision: run.head.clone(),
+        machine,
+        yardstick: None,
+        scenarios: vec![PastScenario {
+            name: format!("{name} gone"),
+            load: name.to_owned(),
+            payload: name.to_owned(),
+            launches: 5,
+            levels: BTreeMap::new(),
+        }],
+    };
+    let (name, store, notes) = (name.to_owned(), name.to_owned(), vec![name.to_owned()]);
+    History { name, store, notes, runs: vec![past] }
+}
+
 /// A record in which every name is an attack, rendered by a parser of GitHub's markdown.
 #[test]
 fn a_hostile_record_stays_text() {
@@ -276,6 +298,12 @@ fn a_hostile_record_stays_text() {
         );
         harmless(&comment, attack);
         harmless(check["output"]["summary"].as_str().unwrap(), attack);
+        run.history = Some(history(attack, &run));
+        let (_, comment, check) = dry(&recorded(&run), &[]);
+        assert!(comment.contains("Baseline ") && comment.contains("1 run up to it"), "{comment}");
+        harmless(&comment, attack);
+        harmless(check["output"]["summary"].as_str().unwrap(), attack);
+        run.history = None;
         run.scenarios[0].work = Some(Work::Unavailable { reason: attack.to_owned(), asked: false });
         harmless(&dry(&recorded(&run), &[]).1, attack);
         let reason = format!("{attack}\n{attack}");
