@@ -139,6 +139,30 @@ pub enum BaselineError {
         /// What was said.
         reason: String,
     },
+    /// A service failed, or was not reached, though it was asked again and again.
+    #[error(
+        "failed to {what} `{place}`: {reason}\n\nhint: check the network, the bucket's name and region, and try again"
+    )]
+    Service {
+        /// What was tried: `list`, `read`, `write`, `remove`.
+        what: &'static str,
+        /// Where.
+        place: String,
+        /// What the service said.
+        reason: String,
+    },
+    /// A service does not do that, or not for us.
+    #[error("failed to {what} `{place}`: {reason}\n\nhint: {hint}")]
+    Denied {
+        /// What was tried: `list`, `read`, `write`, `remove`.
+        what: &'static str,
+        /// Where.
+        place: String,
+        /// What the service said.
+        reason: String,
+        /// What would help.
+        hint: String,
+    },
     /// The place itself failed to do what it was asked.
     #[error("`{location}` failed: {reason}")]
     Refused {

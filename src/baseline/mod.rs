@@ -6,15 +6,19 @@
 //! history's pin. What keeps the tree (a folder, a branch, a bucket) is chosen by an address.
 
 mod branch;
+mod bucket;
 pub mod choose;
 mod clone;
 mod directory;
 mod failure;
+mod integrity;
 mod name;
 mod pin;
+mod retention;
 mod shelf;
 pub mod work;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::baseline::shelf::{Created, File, Kind, Read, Shelf};
@@ -22,7 +26,9 @@ use crate::record::work::Work;
 use crate::record::{self, Run, ScenarioRun, Trials};
 
 pub use crate::baseline::failure::BaselineError;
+pub use crate::baseline::integrity::{Fault, Integrity};
 pub use crate::baseline::pin::Pinned;
+pub use crate::baseline::retention::{Fate, Reason, Retention};
 pub use crate::baseline::shelf::Progress;
 
 /// Where baselines are kept unless something else is asked for.
@@ -45,6 +51,17 @@ pub struct Entry {
     pub digest: String,
     /// Where it is, for people.
     pub place: String,
+}
+
+/// A name, and what it stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
+    /// The name.
+    pub name: String,
+    /// Runs that are kept under it.
+    pub runs: usize,
+    /// Where it is pinned, if it is.
+    pub pinned: Option<Pinned>,
 }
 
 /// A run in its place.
@@ -95,17 +112,25 @@ impl Store {
         })
     }
 
+    /// Returns all histories and pinned names, in order.
+    pub fn histories(&self) -> Result<Vec<History>, BaselineError> {
+        let files = self.shelf.all()?;
+        let mut histories: BTreeMap<String, History> = BTreeMap::new();
+        let blank = |name: &str| History { name: name.to_owned(), runs: 0, pinned: None };
+        for entry in self.entries_of(&files) {
+            let history = histories.entry(entry.history.clone());
+            history.or_insert_with(|| blank(&entry.history)).runs += 1;
+        }
+        for pinned in self.pins_of(&files)? {
+            let name = pinned.name.clone();
+            histories.entry(name.clone()).or_insert_with(|| blank(&name)).pinned = Some(pinned);
+        }
+        Ok(histories.into_values().collect())
+    }
+
     /// Returns the names of all histories and of all pins, in order.
     pub fn names(&self) -> Result<Vec<String>, BaselineError> {
-        let files = self.shelf.all()?;
-        let name = |file: &File| {
-            let run = name::parts(&file.path).map(|(name, ..)| name);
-            run.or_else(|| pin::name_of(&file.path)).map(str::to_owned)
-        };
-        let mut names: Vec<String> = files.iter().filter_map(name).collect();
-        names.sort();
-        names.dedup();
-        Ok(names)
+        Ok(self.histories()?.into_iter().map(|history| history.name).collect())
     }
 
     /// Returns the runs that a name stands for, oldest first. None if it stands for nothing.

@@ -39,7 +39,7 @@ pub(super) fn name_of(path: &str) -> Option<&str> {
     (file == FILE && name::check(name).is_ok()).then_some(name)
 }
 
-fn file(name: &str) -> String {
+pub(super) fn file(name: &str) -> String {
     format!("{name}/{FILE}")
 }
 

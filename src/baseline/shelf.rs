@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::baseline::BaselineError;
 use crate::baseline::branch::Branch;
+use crate::baseline::bucket::{self, Bucket};
 use crate::baseline::directory::Directory;
 
 /// Hears what is being done, where it may take a while.
@@ -98,7 +99,7 @@ pub(super) fn open(location: &str, root: &Path) -> Result<Box<dyn Shelf>, Baseli
         hint: hint.to_owned(),
     };
     if location.is_empty() {
-        return Err(wrong("it is empty", FORMS));
+        return Err(wrong("it is empty", bucket::FORMS));
     }
     match location.split_once("://") {
         None => Ok(Box::new(Directory::new(location, &root.join(location)))),
@@ -107,8 +108,6 @@ pub(super) fn open(location: &str, root: &Path) -> Result<Box<dyn Shelf>, Baseli
         }
         Some(("file", _)) => Err(wrong("a `file` URL has three slashes", "`file:///path`")),
         Some(("git+branch", rest)) => Ok(Box::new(Branch::open(location, rest, root)?)),
-        Some(_) => Err(wrong("its scheme is unknown", FORMS)),
+        Some(_) => Ok(Box::new(Bucket::open(location)?)),
     }
 }
-
-const FORMS: &str = "use a folder, such as `baselines`, or `git+branch://origin/xmlperf-baselines`";

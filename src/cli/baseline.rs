@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use comfy_table::{Table, presets};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::baseline::work;
-use crate::baseline::{Entry, Saved, Store};
+use crate::baseline::{Entry, Fault, Reason, Retention, Saved, Store};
 use crate::cli::Exit;
 use crate::cli::output::{self, FailOn, Format};
 use crate::cli::store::Place;
@@ -82,6 +83,29 @@ enum Action {
         /// The pinned name
         name: String,
     },
+    /// Remove old runs
+    ///
+    /// A run goes only if each rule that is given lets it go. The newest run of a history stays, and so
+    /// does a run that a name is pinned to.
+    #[command(group(clap::ArgGroup::new("rule").required(true).multiple(true)))]
+    Prune {
+        /// Name of the history [default: all]
+        name: Option<String>,
+        /// Keep the newest N runs of each history
+        #[arg(long, value_name = "N", group = "rule")]
+        keep: Option<usize>,
+        /// Keep the runs of the last DAYS days
+        #[arg(long, value_name = "DAYS", group = "rule")]
+        keep_days: Option<u32>,
+        /// Say what would be removed, and remove nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Read everything, and name what is not as it was written; then the exit code is 1
+    Verify {
+        /// Name of the history [default: all, with files that are none of xmlperf's]
+        name: Option<String>,
+    },
     /// Show the newest run of a history
     Show {
         /// Name of the history
@@ -114,12 +138,34 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
             let was = store()?.unpin(name)?;
             writeln!(out, "`{name}` was pinned to {}", was.run.place)?;
         }
+        Action::Prune { name, keep, keep_days, dry_run } => {
+            let since = keep_days.map(since).transpose()?;
+            let retention = Retention { runs: *keep, since };
+            let does = if *dry_run { Does::Tell } else { Does::Remove };
+            prune(&store()?, name.as_deref(), &retention, does, out)?;
+        }
+        Action::Verify { name } => return verify(&store()?, name.as_deref(), out),
         Action::Show { name, format } => {
             let newest = newest(&store()?, name)?;
             output::show(out, &Comparison::of(&newest)?, *format)?;
         }
     }
     Ok(Exit::Fine)
+}
+
+/// Whether a removal is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Does {
+    Remove,
+    Tell,
+}
+
+/// The moment so many days ago.
+fn since(days: u32) -> anyhow::Result<String> {
+    let age = SignedDuration::from_hours(24 * i64::from(days));
+    let then = Timestamp::now().checked_sub(age);
+    let then = then.with_context(|| format!("`--keep-days {days}` is before the year -9999"))?;
+    Ok(then.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
 fn newest(store: &Store, name: &str) -> anyhow::Result<Run> {
@@ -155,13 +201,66 @@ fn runs(count: usize) -> String {
 }
 
 fn names(store: &Store, out: &mut impl Write) -> anyhow::Result<()> {
-    let pins = store.pins()?;
-    for name in store.names()? {
-        let pin = pins.iter().find(|pin| pin.name == name);
-        let pin = pin.map_or_else(String::new, |pin| format!(", pinned to {}", pin.run.place));
-        writeln!(out, "{name}  {}{pin}", runs(store.runs(&name)?.len()))?;
+    for history in store.histories()? {
+        let pin = history.pinned.map(|pinned| format!("pinned to {}", pinned.run.place));
+        let runs = (history.runs > 0).then(|| runs(history.runs));
+        let words: Vec<String> = runs.into_iter().chain(pin).collect();
+        writeln!(out, "{}  {}", history.name, words.join(", "))?;
     }
     Ok(())
+}
+
+fn prune(
+    store: &Store,
+    name: Option<&str>,
+    retention: &Retention,
+    does: Does,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let plan = store.plan(name, retention)?;
+    let gone: Vec<Entry> = match does {
+        Does::Remove => store.prune(&plan)?,
+        Does::Tell => {
+            let goes = plan.iter().filter(|fate| fate.reasons.is_empty());
+            goes.map(|fate| fate.entry.clone()).collect()
+        }
+    };
+    let verb = match does {
+        Does::Remove => "removed",
+        Does::Tell => "would remove",
+    };
+    for entry in &gone {
+        writeln!(out, "{verb} {}", entry.place)?;
+    }
+    let by = |wanted: fn(&Reason) -> bool| {
+        plan.iter().filter(|fate| fate.reasons.iter().any(wanted)).count()
+    };
+    let (count, age) = (by(|it| *it == Reason::Count), by(|it| *it == Reason::Age));
+    let rules = [
+        retention.runs.map(|runs| format!("{count} among the newest {runs}")),
+        retention.since.as_ref().map(|since| format!("{age} since {since}")),
+        Some(format!("{} pinned", by(|it| matches!(it, Reason::Pinned(_))))),
+        Some(format!("{} the newest of a history", by(|it| *it == Reason::Newest))),
+    ];
+    let rules: Vec<String> = rules.into_iter().flatten().collect();
+    let kept = plan.len() - gone.len();
+    writeln!(out, "{verb} {}, kept {}: {}", runs(gone.len()), runs(kept), rules.join(", "))?;
+    Ok(())
+}
+
+fn verify(store: &Store, name: Option<&str>, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let found = store.verify(name)?;
+    for (word, faults) in [("damaged", &found.damaged), ("unknown", &found.unknown)] {
+        for Fault { place, reason } in faults {
+            // Most reasons name the file themselves.
+            let place = if reason.contains(place) { "" } else { &format!("{place}: ") };
+            writeln!(out, "{word}: {place}{reason}")?;
+        }
+    }
+    let (damaged, unknown) = (found.damaged.len(), found.unknown.len());
+    let whole = format!("{} and {} pins are whole", runs(found.runs), found.pins);
+    writeln!(out, "{whole}; {damaged} damaged, {unknown} unknown files")?;
+    Ok(if damaged == 0 { Exit::Fine } else { Exit::Regressed })
 }
 
 fn list(store: &Store, name: &str, out: &mut impl Write) -> anyhow::Result<()> {
