@@ -13,6 +13,7 @@ use crate::metric::gate::Gate;
 use crate::metric::limit::Limit;
 use crate::payload;
 use crate::target::network::Network;
+use crate::target::{Container, Limits};
 use crate::units;
 
 /// Everything one invocation does.
@@ -99,8 +100,10 @@ pub struct Target {
     pub port_env: Option<String>,
     /// Where it and the load may run.
     pub cpus: Cpus,
-    /// Largest memory it may take.
-    pub memory_bytes_max: Option<u64>,
+    /// What it may take.
+    pub limits: Limits,
+    /// Makes the start command an image and its arguments.
+    pub container: Option<Container>,
     /// What it means by "equal".
     pub semantics: payload::Semantics,
 }

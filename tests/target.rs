@@ -6,13 +6,16 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
 use xmlperf::cancel::Cancel;
-use xmlperf::target::{Command, CpuSet, Ending, Placement, Stopped, Target, TargetError};
+use xmlperf::target::{
+    Command, Container, CpuSet, Ending, Keeper, Limits, Placement, Stopped, Target, TargetError,
+};
 
 /// A server in Python that answers `/health`; what else it does is given as statements, run after
 /// it is bound and before it serves.
@@ -23,6 +26,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200 if self.path == "/health" else 500)
         self.end_headers()
         if self.path == "/die": os.kill(os.getpid(), signal.SIGKILL)
+        if self.path == "/grow":
+            try: self.hog = b"x" * (1 << 30)
+            except MemoryError: print("MemoryError", flush=True); os._exit(1)
     def log_message(self, *_): pass
 server = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
 "#;
@@ -49,7 +55,8 @@ impl Stage {
             ready: "/health".to_owned(),
             ready_timeout: Duration::from_secs(30),
             stop_timeout: Duration::from_secs(10),
-            memory_bytes_max: None,
+            limits: <_>::default(),
+            container: None,
         }
     }
 
@@ -58,6 +65,33 @@ impl Stage {
         let script = format!("{SERVER}{statements}\nserver.serve_forever()\n");
         fs::write(self.path().join("server.py"), script).unwrap();
         self.command("python3 server.py {port}")
+    }
+
+    /// The same in a container of the engine that has none.
+    fn contained(&self, statements: &str) -> Command {
+        let command = self.server(statements);
+        let script = self.path().join("server.py");
+        let engine = format!(
+            "#!/bin/sh\nFAKE_DOCKER='{}' exec python3 '{}/tests/fixtures/docker' \"$@\"\n",
+            self.path().display(),
+            env!("CARGO_MANIFEST_DIR"),
+        );
+        let path = self.path().join("docker");
+        fs::write(&path, engine).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let engine = Some(path.to_str().unwrap().to_owned());
+        let start = format!("python3 {} {{port}}", script.display());
+        Command { start, container: Some(Container { port: 3000, engine }), ..command }
+    }
+
+    /// What the engine was asked for, by the names of its files that end so.
+    fn containers(&self, end: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path()).unwrap().map(|entry| entry.unwrap().path());
+        let named = |path: &PathBuf| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            name.starts_with("xmlperf-") && name.ends_with(end)
+        };
+        entries.filter(named).map(|path| fs::read_to_string(path).unwrap()).collect()
     }
 
     fn start(&self, command: &Command) -> Result<Target, TargetError> {
@@ -187,6 +221,146 @@ fn a_death_in_the_middle_is_seen_and_the_children_are_ended() {
     stage.assert_empty();
 }
 
+/// Asks for a path, and waits until the target has ended for it.
+fn end_by(target: &Target, path: &str) -> TargetError {
+    let mut stream = std::net::TcpStream::connect(target.address()).unwrap();
+    write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
+    // A connection that breaks has ended too.
+    BufReader::new(stream).lines().map_while(Result::ok).for_each(drop);
+    loop {
+        if let Err(error) = target.alive() {
+            return error;
+        }
+    }
+}
+
+/// The folders of the control group that a process is in, if it is one of ours.
+fn groups(pid: u32) -> Vec<PathBuf> {
+    let places = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let ours = places.lines().filter(|line| line.contains("/xmlperf-"));
+    let folder = |line: &str| {
+        let (_, rest) = line.split_once(':').unwrap();
+        let (controllers, path) = rest.split_once(':').unwrap();
+        PathBuf::from(format!("/sys/fs/cgroup/{controllers}{path}"))
+    };
+    ours.map(folder).collect()
+}
+
+/// By a control group where one can be had, else by a limit on each process: it is told either way.
+#[test]
+fn a_target_that_takes_more_memory_than_it_may_is_told_apart() {
+    let stage = Stage::new();
+    let limits = Limits { memory_bytes_max: Some(256 << 20), cpus_max: None };
+    let command = Command { limits, ..stage.server("") };
+    let target = stage.start(&command).unwrap();
+    let groups = groups(target.pid().unwrap());
+    let confinement = target.confinement();
+    match confinement.memory.as_ref().unwrap() {
+        Keeper::ControlGroup(_) => assert!(groups.len() == 1 && confinement.note.is_none()),
+        Keeper::DataLimit => assert!(groups.is_empty() && confinement.note.is_some()),
+        Keeper::Engine(engine) => panic!("{engine}"),
+    }
+    let error = end_by(&target, "/grow");
+    let TargetError::OutOfMemory { limit, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(limit, "256 MiB");
+    assert!(error.to_string().contains("it is out of memory, of which it may take 256 MiB"));
+    drop(target);
+    assert!(groups.iter().all(|folder| !folder.exists()), "{groups:?}");
+    stage.assert_empty();
+}
+
+#[test]
+fn a_share_of_the_processors_is_kept_or_refused_with_the_reason() {
+    let stage = Stage::new();
+    let busy = "subprocess.Popen([sys.executable, '-c', 'while True: pass'])";
+    let limits = Limits { memory_bytes_max: Some(512 << 20), cpus_max: Some(0.3) };
+    let command = Command { limits, ..stage.server(busy) };
+    let target = match stage.start(&command) {
+        Ok(target) => target,
+        Err(TargetError::NoQuota { obstacle, .. }) => {
+            return assert!(obstacle.contains("control group") || obstacle.contains("read-only"));
+        }
+        Err(error) => panic!("{error:?}"),
+    };
+    assert!(matches!(target.confinement().cpu, Some(Keeper::ControlGroup(_))));
+    while target.throttled().is_zero() {
+        std::thread::yield_now();
+    }
+    let groups = groups(target.pid().unwrap());
+    target.stop().unwrap();
+    assert!(groups.iter().all(|folder| !folder.exists()), "{groups:?}");
+    stage.assert_empty();
+    let missing = Command { start: "./no-such-server {port}".to_owned(), ..command };
+    let error = stage.start(&missing).unwrap_err();
+    assert!(
+        matches!(&error, TargetError::NotFound { program, .. } if program == "./no-such-server")
+    );
+}
+
+#[test]
+fn an_image_runs_in_a_container_that_is_removed_in_the_end() {
+    let stage = Stage::new();
+    let limits = Limits { memory_bytes_max: Some(64 << 20), cpus_max: Some(1.5) };
+    let env = vec![("STAGE".to_owned(), stage.token()), ("AT".to_owned(), "{port}".to_owned())];
+    let port_env = Some("APP_PORT".to_owned());
+    let command = Command { limits, env, port_env, ..stage.contained("") };
+    let log = stage.path().join("target.log");
+    let cpus = CpuSet::available().unwrap().split().map(|split| split.target);
+    let placement = Placement { cpus: cpus.clone() };
+    let target = Target::start(&command, &placement, &log, &Cancel::default()).unwrap();
+    let engine = command.container.unwrap().engine.unwrap();
+    assert_eq!(target.confinement().memory, Some(Keeper::Engine(engine)));
+    assert_eq!(target.usage().unwrap().processes, 1);
+    let told = stage.containers("").concat();
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let options = &told["options"];
+    let port = target.address().port();
+    assert_eq!(options["publish"], format!("127.0.0.1:{port}:3000"));
+    assert_eq!(
+        (&options["memory"], &options["memory-swap"]),
+        (&"67108864b".into(), &"67108864b".into())
+    );
+    assert_eq!(options["cpus"], "1.5");
+    assert_eq!(options["cpuset-cpus"].as_str().is_some(), cpus.is_some());
+    // Inside, the port is another one; the engine without containers puts the one outside in its place.
+    assert_eq!(
+        (&told["env"]["AT"], &told["env"]["APP_PORT"]),
+        (&port.to_string().into(), &port.to_string().into())
+    );
+    assert_eq!(target.stop().unwrap(), Stopped::Gracefully);
+    assert_eq!(stage.containers(".removed").len(), 1);
+
+    let target = stage.start(&stage.contained("")).unwrap();
+    let error = end_by(&target, "/die");
+    assert!(matches!(error, TargetError::Died { ending: Ending::Status(137), .. }), "{error:?}");
+    drop(target);
+    drop(stage.start(&stage.contained("")).unwrap());
+    assert_eq!(stage.containers(".removed").len(), 3);
+}
+
+#[test]
+fn what_goes_wrong_with_a_container_is_told_in_its_words() {
+    let stage = Stage::new();
+    let limits = Limits { memory_bytes_max: Some(64 << 20), cpus_max: None };
+    let hog = Command { start: "hog".to_owned(), limits, ..stage.contained("") };
+    let error = stage.start(&hog).unwrap_err();
+    assert!(
+        matches!(&error, TargetError::OutOfMemory { limit, .. } if limit == "64.0 MiB"),
+        "{error:?}"
+    );
+    let missing = Command { start: "missing".to_owned(), ..stage.contained("") };
+    let error = stage.start(&missing).unwrap_err();
+    assert!(error.to_string().contains("Unable to find image 'missing:latest'"), "{error}");
+    let engine = Some("no-such-engine".to_owned());
+    let none = Command { container: Some(Container { port: 80, engine }), ..stage.contained("") };
+    insta::assert_snapshot!(stage.start(&none).unwrap_err(), @"
+    no container engine can run the image: `no-such-engine` was not found
+
+    hint: install and start docker or podman, or name one by `engine`
+    ");
+    stage.assert_empty();
+}
+
 #[test]
 fn a_graceful_target_is_not_forced() {
     let stage = Stage::new();
@@ -240,7 +414,8 @@ fn a_wish_to_stop_ends_a_start() {
 fn use_is_counted_over_the_whole_tree() {
     let stage = Stage::new();
     let busy = "subprocess.Popen([sys.executable, '-c', 'while True: pass'])";
-    let command = Command { memory_bytes_max: Some(1 << 30), ..stage.server(busy) };
+    let limits = Limits { memory_bytes_max: Some(1 << 30), cpus_max: None };
+    let command = Command { limits, ..stage.server(busy) };
     let cpus = CpuSet::available().unwrap().split().map(|split| split.target);
     let log = stage.path().join("target.log");
     let target = Target::start(&command, &Placement { cpus }, &log, &Cancel::default()).unwrap();
@@ -272,9 +447,10 @@ fn starter() {
     let stage = Stage::new();
     let command = Command { env: Vec::new(), ..stage.server(RUNAWAYS) };
     let _target = stage.start(&command).unwrap();
+    let _contained = stage.start(&Command { env: Vec::new(), ..stage.contained("") }).unwrap();
     #[expect(clippy::print_stdout, reason = "tells the parent that everything runs")]
     {
-        println!("running");
+        println!("both targets answer");
     }
     std::thread::park();
 }
@@ -290,7 +466,7 @@ fn sigkill_of_the_starter_leaves_nothing() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(starter.stdout.take().unwrap()).lines();
-    assert!(lines.any(|line| line.unwrap().contains("running")));
+    assert!(lines.any(|line| line.unwrap().contains("both targets answer")));
     starter.kill().unwrap();
     starter.wait().unwrap();
     // The guard works on its own time; it ends with its work, and the test would hang if it did not.
@@ -304,5 +480,11 @@ fn sigkill_of_the_starter_leaves_nothing() {
     while guards() {
         std::thread::yield_now();
     }
+    let inside =
+        fs::read_dir(stage.path()).unwrap().find(|entry| entry.as_ref().unwrap().path().is_dir());
+    let inside = fs::read_dir(inside.unwrap().unwrap().path()).unwrap();
+    let names = inside.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names: Vec<_> = names.filter(|name| name.starts_with("xmlperf-")).collect();
+    assert!(names.len() == 1 && names[0].ends_with(".removed"), "{names:?}");
     stage.assert_empty();
 }

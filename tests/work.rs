@@ -30,7 +30,8 @@ fn api(options: &str) -> Command {
         ready: "/xml-compare-api/health".to_owned(),
         ready_timeout: Duration::from_secs(30),
         stop_timeout: Duration::from_secs(10),
-        memory_bytes_max: None,
+        limits: <_>::default(),
+        container: None,
     }
 }
 

@@ -181,7 +181,8 @@ pub(super) fn started(target: &Target, start: &str, dir: &Path, revision: Revisi
         ready: target.ready.clone(),
         ready_timeout: target.ready_timeout,
         stop_timeout: target.stop_timeout,
-        memory_bytes_max: target.memory_bytes_max,
+        limits: target.limits,
+        container: target.container.clone(),
     };
     Build {
         revision: Revision { start: start.to_owned(), ..revision },

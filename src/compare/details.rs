@@ -10,8 +10,8 @@ use hdrhistogram::Histogram;
 
 use crate::compare::values;
 use crate::record::{
-    Capacity, Example, Generator, Level, NetworkCost, Run, ScenarioRun, Step, Times, Trial,
-    histogram,
+    Capacity, Confinement, Example, Generator, Level, NetworkCost, Run, ScenarioRun, Step, Times,
+    Trial, histogram,
 };
 use crate::stats::quantile;
 use crate::units;
@@ -39,6 +39,8 @@ pub struct Details {
     pub probes: Option<Probes>,
     /// What the network between load and target did, if there was one.
     pub network: Option<Network>,
+    /// What the target may take, and who keeps it to that.
+    pub confinement: Option<Confinement>,
 }
 
 /// The failures of one kind.
@@ -158,6 +160,7 @@ impl Details {
             generator: generator(&head),
             probes: probes(&head),
             network: run.network_cost.and_then(|cost| network(&head, cost)),
+            confinement: run.confinement.clone(),
         })
     }
 }

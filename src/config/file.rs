@@ -20,6 +20,7 @@ use crate::payload;
 use crate::scenario::{
     Amount, Counting, Cpus, Lane, Lanes, Load, Origin, Sampling, Scenario, Target,
 };
+use crate::target;
 use crate::units;
 use crate::units::Ratio;
 
@@ -66,7 +67,11 @@ struct TargetTable {
     stop_timeout: Option<Time>,
     env: BTreeMap<String, String>,
     cpus: Option<CpusWord>,
-    memory: Option<Size>,
+    memory: Option<Spanned<Size>>,
+    cpu_quota: Option<Spanned<Cores>>,
+    image: Option<Spanned<String>>,
+    port: Option<Spanned<Port>>,
+    engine: Option<Spanned<String>>,
     semantics: Option<SemanticsWord>,
 }
 
@@ -275,7 +280,9 @@ impl TargetTable {
     }
 
     fn resolve(&self, folder: &Path) -> Result<Target, Wrong> {
-        let origin = match (&self.start, &self.url) {
+        let container = self.container()?;
+        let started = self.start.as_ref().or(self.image.as_ref());
+        let origin = match (started, &self.url) {
             (Some(_), Some(url)) => {
                 return Err((url.span(), "`url` attaches and `start` starts: keep one".to_owned()));
             }
@@ -284,10 +291,11 @@ impl TargetTable {
                 if words.is_empty() {
                     return Err((
                         start.span(),
-                        "`start` is not a command: a quote is open, or it is empty".to_owned(),
+                        "not a command: a quote is open, or it is empty".to_owned(),
                     ));
                 }
-                if self.port_env.is_none() && !start.get_ref().contains("{port}") {
+                let told = self.port_env.is_some() || start.get_ref().contains("{port}");
+                if container.is_none() && !told {
                     return Err((
                         start.span(),
                         "the target would not learn its port: write `{port}` in `start`, or name a variable by `port-env`".to_owned(),
@@ -310,9 +318,52 @@ impl TargetTable {
             env: self.env.clone().into_iter().collect(),
             port_env: self.port_env.clone(),
             cpus: self.cpus.map_or(Cpus::Auto, |word| word.0),
-            memory_bytes_max: self.memory.map(|size| size.0),
+            limits: self.limits()?,
+            container,
             semantics: self.semantics(),
         })
+    }
+}
+
+impl TargetTable {
+    fn limits(&self) -> Result<target::Limits, Wrong> {
+        let limited = self.memory.as_ref().map(Spanned::span);
+        let limited = limited.or(self.cpu_quota.as_ref().map(Spanned::span));
+        if let (Some(span), Some(_)) = (limited, &self.url) {
+            return Err((span, "what runs already cannot be limited: `url` attaches".to_owned()));
+        }
+        Ok(target::Limits {
+            memory_bytes_max: self.memory.as_ref().map(|size| size.get_ref().0),
+            cpus_max: self.cpu_quota.as_ref().map(|cores| cores.get_ref().0),
+        })
+    }
+
+    /// Returns how `image` is run, if there is one.
+    fn container(&self) -> Result<Option<target::Container>, Wrong> {
+        let Some(image) = &self.image else {
+            let port = self.port.as_ref().map(Spanned::span);
+            let stray = port.or(self.engine.as_ref().map(Spanned::span));
+            let message = "only an `image` has a port inside and an engine";
+            return stray.map_or(Ok(None), |span| Err((span, message.to_owned())));
+        };
+        let wrong = |message: &str| Err((image.span(), message.to_owned()));
+        if self.start.is_some() || self.url.is_some() {
+            return wrong(
+                "`image`, `start` and `url` each say where the target comes from: keep one",
+            );
+        }
+        if self.build.is_some() {
+            // Both builds would have one name, and a change could never be seen.
+            return wrong(
+                "`build` cannot make two images of one name: build them beforehand, and compare \
+                 them by `--base-start IMAGE` and `--head-start IMAGE`",
+            );
+        }
+        let Some(port) = &self.port else {
+            return wrong("an image needs `port`, on which the program inside listens");
+        };
+        let engine = self.engine.as_ref().map(|engine| engine.get_ref().clone());
+        Ok(Some(target::Container { port: port.get_ref().0, engine }))
     }
 }
 
@@ -397,6 +448,21 @@ checked!(
 checked!(
     /// A bandwidth such as `10 Mbit/s`, in bits per second.
     BitRate(f64) from String, |text| units::parse_bit_rate(&text)
+);
+checked!(
+    /// Processors' worth of time.
+    Cores(f64) from f64, |cores| if (0.01..=1024.0).contains(&cores) {
+        Ok(cores)
+    } else {
+        Err(format!("{cores} is not a number of processors such as 1.5"))
+    }
+);
+checked!(
+    /// A port of TCP.
+    Port(u16) from i64, |number| match u16::try_from(number) {
+        Ok(port) if port > 0 => Ok(port),
+        Ok(_) | Err(_) => Err(format!("{number} is not a port from 1 to 65535")),
+    }
 );
 checked!(
     /// A share such as `0.1 %`.

@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::config::file::File;
-use crate::scenario::{Model, Origin, Suite};
+use crate::scenario::{Model, Origin, Suite, Target};
 use crate::target::network::Network;
 use crate::units;
 
@@ -140,7 +140,7 @@ fn parse(text: &str, name: &str, folder: &Path, choice: &Choice) -> Result<Suite
             scenario.network = Some(network).filter(Network::shapes);
         }
     }
-    let digest = digest(&target.origin, &scenarios, &sampling);
+    let digest = digest(&target, &scenarios, &sampling);
     let (lanes, counting) = file.counting(&gate);
     Ok(Suite { target, scenarios, gate, sampling, lanes, counting, digest })
 }
@@ -148,12 +148,12 @@ fn parse(text: &str, name: &str, folder: &Path, choice: &Choice) -> Result<Suite
 /// Digest of what shapes the numbers. How the API is built or started is not in it: that is what
 /// changes from commit to commit.
 fn digest(
-    origin: &Origin,
+    target: &Target,
     scenarios: &[crate::scenario::Scenario],
     sampling: &crate::scenario::Sampling,
 ) -> String {
     let mut hash = Sha256::new();
-    hash.update(matches!(origin, Origin::Attach(_)).to_string());
+    hash.update(matches!(target.origin, Origin::Attach(_)).to_string());
     for scenario in scenarios {
         let words = scenario.load.words();
         let (payload, kind) = (scenario.payload.digest(), scenario.kind.name());
@@ -169,6 +169,10 @@ fn digest(
         }
     }
     hash.update(format!("{:?}{:?}{}", sampling.slice, sampling.warm_up, sampling.bodies));
+    // Without a quota, digests are those of versions that had none.
+    if let Some(cpus) = target.limits.cpus_max {
+        hash.update(format!("cpus {cpus}"));
+    }
     let mut digest = units::hex(&hash.finalize());
     digest.truncate(16);
     digest

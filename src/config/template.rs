@@ -13,9 +13,13 @@ ready = "/xml-compare-api/health"             # polled until it answers 2xx
 # stop-timeout = "5 s"                        # from SIGTERM to SIGKILL
 # env = { RUST_LOG = "warn" }
 # cpus = "auto"                               # target and load on different cores; or "shared"
-# memory = "2 GiB"
+# memory = "2 GiB"                            # by a control group where one can be had: docs/target.md
+# cpu-quota = 1.5                             # processors' worth of time
 # semantics = "xml-compare-api"               # what it calls equal; or "c14n", "xmlunit-similar"
 # url = "http://127.0.0.1:3000"               # instead of `start`: attach to what runs already
+# image = "registry/api:1.2"                  # or a container; without `build`
+# port = 3000                                 # on which the program inside listens
+# engine = "docker"                           # or "podman"; found without
 
 [request]
 kind = "xml-compare-batch"

@@ -34,7 +34,11 @@ fn the_template_is_understood_and_its_comments_show_the_defaults() {
             Some(_) | None => line,
         })
         .filter(|line| {
-            const NO_DEFAULT: [&str; 14] = [
+            const NO_DEFAULT: [&str; 18] = [
+                "cpu-quota",
+                "image",
+                "port",
+                "engine",
                 "latency",
                 "jitter",
                 "bandwidth",
@@ -134,6 +138,28 @@ fn what_is_wrong_is_named_with_line_key_and_a_way_out() {
 
         [target
     ");
+}
+
+#[test]
+fn an_image_and_limits_are_understood_or_refused_with_their_line() {
+    let text =
+        "[target]\nimage = \"api:1.2 --quiet\"\nport = 3000\nmemory = \"1 GiB\"\ncpu-quota = 1.5\n";
+    let suite = read(text).unwrap();
+    assert_eq!(suite.target.origin, Origin::Start("api:1.2 --quiet".to_owned()));
+    assert_eq!(suite.target.container.as_ref().map(|it| it.port), Some(3000));
+    assert_eq!(suite.target.limits.memory_bytes_max, Some(1 << 30));
+    assert_ne!(suite.digest, read(&text.replace("1.5", "1")).unwrap().digest);
+    let check = |text: &str, message: &str| {
+        let refusal = refusal(&format!("[target]\n{text}\n"));
+        assert!(refusal.contains(message), "{refusal}");
+    };
+    check("image = \"api\"", "an image needs `port`");
+    check("image = \"api\"\nport = 80\nstart = \"./api {port}\"", "keep one");
+    check("image = \"api\"\nport = 80\nbuild = \"docker build .\"", "--base-start IMAGE");
+    check("port = 80", "only an `image` has a port inside");
+    check("image = \"api\"\nport = 70000", "from 1 to 65535");
+    check("cpu-quota = 0", "such as 1.5");
+    check("url = \"http://127.0.0.1:1\"\nmemory = \"1 GiB\"", "cannot be limited");
 }
 
 #[test]

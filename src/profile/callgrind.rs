@@ -241,7 +241,8 @@ mod tests {
             ready: "/".to_owned(),
             ready_timeout: Duration::from_secs(1),
             stop_timeout: Duration::from_secs(1),
-            memory_bytes_max: None,
+            limits: <_>::default(),
+            container: None,
         };
         let wrapped = wrapped(&command, Path::new("/tmp/50%"));
         insta::assert_snapshot!(wrapped.start, @"valgrind --quiet --tool=callgrind --trace-children=yes '--demangle=no' '--callgrind-out-file=/tmp/50%%/callgrind.%p.out' '--vgdb-prefix=/tmp/50%/vgdb' ./api {port}");

@@ -29,6 +29,9 @@ const CONTAINERS: [&str; 5] = ["docker", "podman", "nerdctl", "kubectl", "runc"]
 
 /// Returns why instructions of the command cannot be counted, if that is certain beforehand.
 pub(super) fn obstacle(command: &Command) -> Option<String> {
+    if command.container.is_some() {
+        return Some("it runs in a container".to_owned());
+    }
     let words = shlex::split(&command.start)?;
     let path = find(command, words.first()?)?;
     obstacle_of(&path, 0)
@@ -181,7 +184,8 @@ mod tests {
             ready: "/".to_owned(),
             ready_timeout: Duration::from_secs(1),
             stop_timeout: Duration::from_secs(1),
-            memory_bytes_max: None,
+            limits: <_>::default(),
+            container: None,
         })
     }
 

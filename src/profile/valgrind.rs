@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::target::Command;
+use crate::target::{Command, Limits};
 
 use super::failure::ProfileError;
 use super::program;
@@ -40,8 +40,8 @@ pub(super) fn under(tool: &'static str, options: &[String], command: &Command) -
     let start =
         format!("valgrind --quiet --tool={tool} --trace-children=yes {options} {}", command.start);
     let ready_timeout = command.ready_timeout.max(READY_TIMEOUT_MIN);
-    // Valgrind needs memory of its own, a multiple of the target's.
-    Command { start, ready_timeout, memory_bytes_max: None, ..command.clone() }
+    // Valgrind needs memory and time of its own, a multiple of the target's.
+    Command { start, ready_timeout, limits: Limits::default(), ..command.clone() }
 }
 
 /// Returns a failure as one of the lane, if the target's output says that valgrind gave up.
@@ -83,13 +83,14 @@ mod tests {
             ready: "/".to_owned(),
             ready_timeout: Duration::from_secs(1),
             stop_timeout: Duration::from_secs(1),
-            memory_bytes_max: Some(1 << 30),
+            limits: Limits { memory_bytes_max: Some(1 << 30), ..<_>::default() },
+            container: None,
         };
         let under =
             under("massif", &["--out=/a b/c".to_owned(), "--depth=60".to_owned()], &command);
         insta::assert_snapshot!(under.start, @"valgrind --quiet --tool=massif --trace-children=yes '--out=/a b/c' '--depth=60' ./api --port {port}");
         assert_eq!(under.ready_timeout, Duration::from_mins(1));
-        assert_eq!(under.memory_bytes_max, None);
+        assert_eq!(under.limits, Limits::default());
     }
 
     #[track_caller]

@@ -66,6 +66,9 @@ pub struct Run {
     /// What the network between load and target cost by itself, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_cost: Option<NetworkCost>,
+    /// What the target may take, and who keeps it to that; none for a target without limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confinement: Option<Confinement>,
     /// Why it ended before a verdict or the last launch, if it did.
     pub ended: Option<Ended>,
     /// What was done, and what it yielded.
@@ -96,6 +99,18 @@ pub enum Ended {
         /// What went wrong.
         reason: String,
     },
+}
+
+/// What the target may take, and who keeps it to that, in words.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Confinement {
+    /// Memory: `2.00 GiB by a control group (v2)`.
+    pub memory: Option<String>,
+    /// Processors: `1.5 by a control group (v2)`.
+    pub cpu: Option<String>,
+    /// Why that is not done in a better way.
+    pub note: Option<String>,
 }
 
 /// What a network between load and target costs that shapes nothing, measured before the first
@@ -364,7 +379,7 @@ pub struct Probes {
     pub cost_ns: u64,
     /// CPU time that the host of this machine gave to others.
     pub steal_ns: u64,
-    /// Time for which the quota of the control group was used up.
+    /// Time for which the quota of the control group was used up, that of xmlperf or the target.
     pub throttled_ns: u64,
 }
 

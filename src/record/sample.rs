@@ -140,6 +140,7 @@ pub(crate) fn paired(launch_pairs: usize, base: Level, head: Level) -> Run {
         launches_asked: 40,
         looks: vec![10, 14, 20, 28, 40],
         network_cost: None,
+        confinement: None,
         ended: None,
         scenarios: vec![scenario],
         yardstick: None,

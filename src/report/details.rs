@@ -2,7 +2,7 @@
 //! a terminal and inside markdown.
 
 use crate::compare::details::{CapacityFound, Details, Network, Probes, StepRow};
-use crate::record::{Generator, Level, Times};
+use crate::record::{Confinement, Generator, Level, Times};
 use crate::units;
 
 /// Most levels of a load that are shown: the highest ones, where the limits break.
@@ -32,6 +32,7 @@ pub(super) fn lines(details: &Details) -> Vec<String> {
     }
     lines.extend(details.generator.as_ref().map(generator));
     lines.extend(details.network.as_ref().map(network));
+    lines.extend(details.confinement.as_ref().map(confinement));
     if let Some(probes) = &details.probes {
         lines.extend(seen(probes));
     }
@@ -114,6 +115,15 @@ fn generator(generator: &Generator) -> String {
     }
     let (late, dropped) = (generator.late, generator.dropped);
     format!("{lag}; {late} waited for a connection, {dropped} were never sent")
+}
+
+fn confinement(confinement: &Confinement) -> String {
+    let Confinement { memory, cpu, note } = confinement;
+    let memory = memory.iter().map(|memory| format!("memory {memory}"));
+    let cpu = cpu.iter().map(|cpu| format!("processors {cpu}"));
+    let kept = memory.chain(cpu).collect::<Vec<_>>().join(", ");
+    let note = note.as_ref().map_or_else(String::new, |note| format!("; {note}"));
+    format!("  limits of the target: {kept}{note}")
 }
 
 fn network(network: &Network) -> String {

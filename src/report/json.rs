@@ -7,7 +7,7 @@ use crate::compare::decision::recall::{Claim, Recalled};
 use crate::compare::details::{CapacityFound, Details, Network, Probes};
 use crate::compare::growth::{Change, Took};
 use crate::compare::{Baseline, Breakdown, Comparison, Finding, Mode, Outcome, Promise, Row};
-use crate::record::Generator;
+use crate::record::{Confinement, Generator};
 
 const SCHEMA: u32 = 1;
 
@@ -113,6 +113,8 @@ struct ScenarioRow<'a> {
     target: Option<TargetRow>,
     #[serde(skip_serializing_if = "Option::is_none")]
     network: Option<NetworkRow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confinement: Option<&'a Confinement>,
 }
 
 #[derive(Serialize)]
@@ -347,6 +349,7 @@ fn scenario(details: &Details) -> ScenarioRow<'_> {
         generator: details.generator.map(generator),
         target: details.probes.map(target),
         network: details.network.map(network),
+        confinement: details.confinement.as_ref(),
     }
 }
 

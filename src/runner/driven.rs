@@ -74,6 +74,8 @@ pub(super) struct Driven<'a> {
 /// The target before the load, and who watches it.
 pub(super) struct Watched {
     pub(super) before: Usage,
+    /// How long its quota was used up until then.
+    pub(super) throttled: Duration,
     pub(super) machine: Hindrance,
     pub(super) sampler: Sampler,
 }
@@ -173,7 +175,12 @@ impl<'a> Driven<'a> {
             live.sampled(side, point.rss_bytes, units::nanos(point.cpu));
         });
         let sampler = sampler.map_err(|error| self.failure(&chain(&error)))?;
-        self.watched = Some(Watched { before, machine: Hindrance::now(), sampler });
+        self.watched = Some(Watched {
+            before,
+            throttled: target.throttled(),
+            machine: Hindrance::now(),
+            sampler,
+        });
         Ok(())
     }
 

@@ -274,6 +274,7 @@ impl<'a> Session<'a> {
     /// One launch of the head alone.
     fn launch(&mut self, watcher: &mut dyn Watcher) -> Result<(), Failure> {
         let head = self.start(Side::Head, &self.plan.head)?;
+        self.run.confinement = recorded::confinement(&self.plan.head, &head.target);
         for (index, prepared) in self.prepared.iter().enumerate() {
             watcher.progress(Progress::Driving { scenario: &prepared.scenario.name });
             let driven = Driven::new(&head, prepared, self.conditions(index))?;
@@ -299,6 +300,7 @@ impl<'a> Session<'a> {
                 (self.start(Side::Base, base)?, head)
             }
         };
+        self.run.confinement = recorded::confinement(&self.plan.head, &head.target);
         for (index, prepared) in self.prepared.iter().enumerate() {
             watcher.progress(Progress::Driving { scenario: &prepared.scenario.name });
             let sampling = &self.plan.suite.sampling;
@@ -420,6 +422,7 @@ fn blank(plan: &Plan<'_>, prepared: &[Prepared], machine: record::Machine) -> Ru
         launches_asked,
         looks,
         network_cost: None,
+        confinement: None,
         ended: None,
         scenarios: prepared.iter().map(scenario).collect(),
         yardstick: None,

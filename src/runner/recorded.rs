@@ -1,5 +1,7 @@
 //! Writes down what a launch yielded in a scenario.
 
+use std::time::Duration;
+
 use hdrhistogram::Histogram;
 
 use crate::load::Drive;
@@ -8,7 +10,8 @@ use crate::record;
 use crate::record::{Example, Generator, Point, Probes, Trial, histogram};
 use crate::runner::driven::{Driven, Watched};
 use crate::runner::trial::{Failure, chain};
-use crate::target::{Hindrance, Usage};
+use crate::runner::{Build, Source};
+use crate::target::{Confinement, Hindrance, Limits, Target, Usage};
 use crate::units;
 
 /// Longest answer that is kept with a failure, in characters: its beginning names the fault.
@@ -24,7 +27,8 @@ impl Driven<'_> {
                 let usage = self.launched.target.usage();
                 let after = usage.map_err(|error| self.failure(&chain(&error)))?;
                 let before = watched.before;
-                (Some((before, after)), Some(probes(watched, after)))
+                let throttled = self.launched.target.throttled();
+                (Some((before, after)), Some(probes(watched, after, throttled)))
             }
             None => (None, None),
         };
@@ -63,6 +67,19 @@ impl Driven<'_> {
     }
 }
 
+/// How the target of a build is kept to its limits, if it has any.
+pub(super) fn confinement(build: &Build, target: &Target) -> Option<record::Confinement> {
+    let Source::Start(command) = &build.source else { return None };
+    let Confinement { memory, cpu, note } = target.confinement();
+    let Limits { memory_bytes_max, cpus_max } = command.limits;
+    let memory = memory
+        .zip(memory_bytes_max)
+        .map(|(keeper, bytes)| format!("{} by {keeper}", units::bytes(units::exact(bytes))));
+    let cpu = cpu.zip(cpus_max).map(|(keeper, cpus)| format!("{cpus} by {keeper}"));
+    let limited = memory.is_some() || cpu.is_some();
+    limited.then_some(record::Confinement { memory, cpu, note })
+}
+
 fn example(failures: &Failures) -> Example {
     let answer = String::from_utf8_lossy(&failures.first.answer);
     let answer = answer.chars().take(ANSWER_CHARS_MAX).collect();
@@ -81,8 +98,8 @@ fn generator(measurement: &Measurement, driven: &Drive) -> Generator {
     }
 }
 
-fn probes(watched: Watched, after: Usage) -> Probes {
-    let Watched { before, machine, sampler } = watched;
+fn probes(watched: Watched, after: Usage, throttled: Duration) -> Probes {
+    let Watched { before, throttled: throttled_before, machine, sampler } = watched;
     let series = sampler.stop();
     let taken = Hindrance::now().since(machine);
     let point = |point: &crate::target::Point| Point {
@@ -105,6 +122,6 @@ fn probes(watched: Watched, after: Usage) -> Probes {
         series: series.points.iter().map(point).collect(),
         cost_ns: units::nanos(series.cost),
         steal_ns: units::nanos(taken.steal),
-        throttled_ns: units::nanos(taken.throttled),
+        throttled_ns: units::nanos(taken.throttled + throttled.saturating_sub(throttled_before)),
     }
 }

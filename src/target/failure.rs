@@ -11,6 +11,9 @@ use thiserror::Error;
 
 use crate::units;
 
+/// What the shell calls itself that enters control groups.
+pub(super) const ENTERING: &str = "xmlperf-enter";
+
 /// Why a target cannot be measured.
 #[derive(Debug, Error)]
 pub enum TargetError {
@@ -56,6 +59,35 @@ pub enum TargetError {
         program: String,
         /// The system's reason.
         source: io::Error,
+    },
+    /// The share of the processors cannot be kept.
+    #[error(
+        "the target cannot be kept to {cpus} processors: {obstacle}\n\n\
+         hint: run xmlperf as root, or by `systemd-run --user --scope -p Delegate=yes`; or leave \
+         `cpu-quota` out"
+    )]
+    NoQuota {
+        /// As configured.
+        cpus: f64,
+        /// What stands in the way.
+        obstacle: String,
+    },
+    /// No container engine runs here.
+    #[error(
+        "no container engine can run the image: {reasons}\n\n\
+         hint: install and start docker or podman, or name one by `engine`"
+    )]
+    NoEngine {
+        /// What each said.
+        reasons: String,
+    },
+    /// A container is still there.
+    #[error("failed to remove the container `{name}`: {reason}")]
+    NotRemoved {
+        /// Its name.
+        name: String,
+        /// What the engine said.
+        reason: String,
     },
     /// The processors or the memory limit cannot be had.
     #[error("failed to give the target its processors and memory")]
@@ -112,11 +144,11 @@ pub enum TargetError {
         /// What it wrote.
         tail: Tail,
     },
-    /// The target ended, and said or showed that the memory it may take was the reason.
-    #[error("the target {ending}: it is out of memory, of which it may take {limit}{tail}")]
+    /// The target, or a process of it, ended because the memory it may take ran out.
+    #[error("{}: it is out of memory, of which it may take {limit}{tail}", ended(*ending))]
     OutOfMemory {
-        /// Status or signal.
-        ending: Ending,
+        /// Status or signal of the target itself; none if it lives on.
+        ending: Option<Ending>,
         /// The limit, in words.
         limit: String,
         /// What it wrote.
@@ -223,8 +255,20 @@ impl Tail {
         &self.lines
     }
 
+    /// Whether the shell that enters control groups did not find the program after them.
+    pub(super) fn says_not_found(&self) -> bool {
+        let is_shells = |line: &String| line.starts_with(ENTERING) && line.ends_with("not found");
+        self.lines.iter().any(is_shells)
+    }
+
     pub(super) fn says_port_in_use(&self) -> bool {
-        self.says(&["address already in use", "address in use", "eaddrinuse"])
+        self.says(&[
+            "address already in use",
+            "address in use",
+            "eaddrinuse",
+            // What container engines say.
+            "port is already allocated",
+        ])
     }
 
     /// What Rust, Python, Java, C++, Node and Go say when they get no memory, and the system itself.
@@ -257,6 +301,13 @@ impl fmt::Display for Tail {
         write!(f, "\n\nthe end of `{}`:", self.path.display())?;
         self.lines.iter().try_for_each(|line| write!(f, "\n  | {line}"))
     }
+}
+
+fn ended(ending: Option<Ending>) -> String {
+    ending.map_or_else(
+        || "a process of the target was killed".to_owned(),
+        |ending| format!("the target {ending}"),
+    )
 }
 
 fn hint(elsewhere: &BTreeSet<u16>) -> String {

@@ -24,6 +24,8 @@ for round in 1 2 3; do
         kill -KILL "${pid%/environ}" 2>/dev/null
     done
 done
+shift
+[ $# -gt 0 ] && "$@" >/dev/null 2>&1
 "#;
 
 /// A waiting shell; if it is dropped without [`Guard::dismiss`], it kills.
@@ -35,9 +37,12 @@ pub(super) struct Guard {
 impl Guard {
     /// Starts to watch for the end of this process. Must come before the target, so that there is
     /// no moment without a guard.
-    pub(super) fn post(marker: &str) -> io::Result<Self> {
+    ///
+    /// `afterwards` is a command that removes what has no process: a container, control groups.
+    pub(super) fn post(marker: &str, afterwards: &[String]) -> io::Result<Self> {
         let shell = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "xmlperf-guard", marker])
+            .args(afterwards)
             .current_dir("/")
             .process_group(0)
             .stdin(Stdio::piped())

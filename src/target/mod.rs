@@ -10,6 +10,9 @@
 //! The port is chosen by binding port 0 and letting go. Somebody else may take it before the target
 //! does; a target that says so and exits is started once more on another port.
 
+mod cgroup;
+mod confinement;
+mod container;
 mod cpus;
 mod failure;
 mod guard;
@@ -37,6 +40,12 @@ use rustix::process::{
 use crate::cancel::Cancel;
 use crate::units;
 
+use cgroup::Group;
+pub use cgroup::{Limits, Version};
+use confinement::Cage;
+pub use confinement::{Confinement, Keeper};
+pub use container::Container;
+use container::Running;
 pub use cpus::{CpuSet, Pinned, Split};
 pub use failure::{Ending, Tail, TargetError};
 use guard::Guard;
@@ -60,9 +69,11 @@ pub struct Command {
     pub ready_timeout: Duration,
     /// From SIGTERM to SIGKILL.
     pub stop_timeout: Duration,
-    /// Most private writable memory of each process (`RLIMIT_DATA`). Allocations beyond it fail, in
-    /// whatever way the target takes that.
-    pub memory_bytes_max: Option<u64>,
+    /// What it may take.
+    pub limits: Limits,
+    /// Makes `start` an image and what its program is told, `IMAGE [ARGUMENT…]`, in which `{port}`
+    /// and the variable mean the port inside.
+    pub container: Option<Container>,
 }
 
 /// Where a target runs.
@@ -131,7 +142,8 @@ struct Own {
     marker: String,
     stop_timeout: Duration,
     log: PathBuf,
-    memory_bytes_max: Option<u64>,
+    limits: Limits,
+    cage: Cage,
 }
 
 impl Target {
@@ -164,6 +176,9 @@ impl Target {
             Self { address, ready_after: Duration::ZERO, root: Some(root), own: Some(own) };
         target.wait_until_ready(command, started, cancel)?;
         target.ready_after = started.elapsed();
+        if let Some(container) = target.container() {
+            target.root = container.pid();
+        }
         Ok(target)
     }
 
@@ -278,22 +293,33 @@ impl Target {
         Ok(())
     }
 
-    /// Fails if the target has ended, with its status and the end of its log.
+    /// Returns who keeps it to its limits.
+    pub fn confinement(&self) -> Confinement {
+        self.own.as_ref().map(|own| own.cage.confinement.clone()).unwrap_or_default()
+    }
+
+    /// Returns for how long its share of the processors was used up; a container's is not known.
+    pub fn throttled(&self) -> Duration {
+        self.own.as_ref().map(|own| own.cage.group.throttled()).unwrap_or_default()
+    }
+
+    fn container(&self) -> Option<&Running> {
+        self.own.as_ref()?.cage.container.as_ref()
+    }
+
+    /// Fails if the target has ended, with its status and the end of its log, or if memory ran out
+    /// for a process of it.
     pub fn alive(&self) -> Result<(), TargetError> {
-        let (Some(own), Some(root)) = (&self.own, self.root) else { return Ok(()) };
-        match ending(root)? {
-            None => Ok(()),
-            Some(ending) => {
-                let tail = Tail::of(&own.log);
-                Err(match own.memory_bytes_max {
-                    Some(bytes) if tail.says_out_of_memory() => {
-                        let limit = units::bytes(units::exact(bytes));
-                        TargetError::OutOfMemory { ending, limit, tail }
-                    }
-                    Some(_) | None => TargetError::Died { ending, tail },
-                })
-            }
+        let Some(own) = &self.own else { return Ok(()) };
+        let ending = ending(Pid::from_child(&own.child))?;
+        let tail = || Tail::of(&own.log);
+        if let Some(bytes) = own.limits.memory_bytes_max
+            && own.ran_out_of_memory(ending)
+        {
+            let limit = units::bytes(units::exact(bytes));
+            return Err(TargetError::OutOfMemory { ending, limit, tail: tail() });
         }
+        ending.map_or(Ok(()), |ending| Err(TargetError::Died { ending, tail: tail() }))
     }
 
     /// Ends the target: SIGTERM to its process group, SIGKILL to whatever is left after the
@@ -312,9 +338,9 @@ impl Target {
     fn family(&self) -> Result<Vec<Process>, TargetError> {
         let root = self.root.ok_or(TargetError::NoProcess)?;
         let running = process::running().map_err(TargetError::Unreadable)?;
-        Ok(match self.own {
-            Some(_) => process::family(root, &running),
-            None => process::descendants(root, &running),
+        Ok(match &self.own {
+            Some(own) if own.cage.container.is_none() => process::family(root, &running),
+            Some(_) | None => process::descendants(root, &running),
         })
     }
 
@@ -331,7 +357,7 @@ impl Target {
                 Ok(status) => format!("`GET {}` answered {status}", command.ready),
                 Err(reason) => reason,
             };
-            self.still_starting(started.elapsed())?;
+            self.still_starting(command, started.elapsed())?;
             if cancel.is_raised() {
                 return Err(TargetError::Cancelled);
             }
@@ -342,11 +368,13 @@ impl Target {
         }
     }
 
-    fn still_starting(&self, after: Duration) -> Result<(), TargetError> {
+    fn still_starting(&self, command: &Command, after: Duration) -> Result<(), TargetError> {
         match self.alive() {
             Err(TargetError::Died { ending, tail }) => {
                 let port = self.address.port();
-                Err(if tail.says_port_in_use() {
+                Err(if tail.says_not_found() {
+                    not_started(command, &first_word(command), io::ErrorKind::NotFound.into())
+                } else if tail.says_port_in_use() {
                     TargetError::PortTaken { port, tail }
                 } else {
                     TargetError::ExitedAtOnce { ending, after, tail }
@@ -373,12 +401,20 @@ impl Own {
         log: &Path,
     ) -> Result<Self, TargetError> {
         let marker = marker();
-        let mut process = prepare(command, port, &marker, log)?;
-        let mut guard = Guard::post(&marker).map_err(TargetError::NoGuard)?;
+        // Before anything is made that would have to be removed.
+        let words = words(command)?;
+        let cage = Cage::new(command, &marker.replace("XMLPERF_LAUNCH=", "xmlperf-"))?;
+        let mut process = match &cage.container {
+            Some(running) => running.command(command, &words, port, placement),
+            None => direct(command, &words, port, &cage.group),
+        };
+        prepare(&mut process, command, &marker, log)?;
+        let program = process.get_program().to_string_lossy().into_owned();
+        let mut guard = Guard::post(&marker, &cage.removal()).map_err(TargetError::NoGuard)?;
         let child = {
             let pinned = placement.cpus.as_ref().map(CpuSet::pin_thread);
             let _pinned = pinned.transpose().map_err(TargetError::NotPlaced)?;
-            process.spawn().map_err(|source| not_started(command, source))?
+            process.spawn().map_err(|source| not_started(command, &program, source))?
         };
         let group = Pid::from_child(&child);
         let told = guard.watch(group);
@@ -388,10 +424,13 @@ impl Own {
             marker,
             stop_timeout: command.stop_timeout,
             log: log.to_owned(),
-            memory_bytes_max: command.memory_bytes_max,
+            limits: command.limits,
+            cage,
         };
         told.map_err(TargetError::NoGuard)?;
-        if let Some(bytes) = command.memory_bytes_max {
+        if let (Some(bytes), Some(Keeper::DataLimit)) =
+            (own.limits.memory_bytes_max, &own.cage.confinement.memory)
+        {
             let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
             prlimit(Some(group), Resource::Data, limit)
                 .map_err(|errno| TargetError::NotPlaced(errno.into()))?;
@@ -419,6 +458,9 @@ impl Own {
         let deadline = now() + PATIENCE;
         let mut stopped = Stopped::Gracefully;
         let mut pause = Pause::default();
+        if let Some(container) = &self.cage.container {
+            container.remove()?;
+        }
         loop {
             let left = self.left(known).map_err(TargetError::Unreadable)?;
             if left.is_empty() {
@@ -443,12 +485,26 @@ impl Own {
         Ok(stopped)
     }
 
+    /// Returns whether memory is why the target ended, or a process of it while it lives on.
+    fn ran_out_of_memory(&self, ending: Option<Ending>) -> bool {
+        let said = || ending.is_some() && Tail::of(&self.log).says_out_of_memory();
+        match (&self.cage.container, &self.cage.confinement.memory) {
+            // The engine takes too long to be asked about what runs.
+            (Some(container), _) => ending.is_some() && container.ran_out_of_memory(),
+            (None, Some(Keeper::ControlGroup(_))) => self.cage.group.killed() > 0 || said(),
+            (None, Some(Keeper::DataLimit)) => said(),
+            (None, Some(Keeper::Engine(_)) | None) => false,
+        }
+    }
+
     fn left(&self, known: &[Process]) -> io::Result<Vec<Process>> {
         let running = process::running()?;
         let family = process::family(Pid::from_child(&self.child), &running);
         let same = |a: &Process, b: &Process| (a.pid, a.started_ticks) == (b.pid, b.started_ticks);
+        let caged = self.cage.group.pids();
         let ours = |process: &Process| {
-            family.iter().chain(known).any(|member| same(member, process))
+            caged.contains(&process.pid)
+                || family.iter().chain(known).any(|member| same(member, process))
                 || process::carries(process.pid, &self.marker)
         };
         Ok(running.into_iter().filter(ours).collect())
@@ -499,39 +555,73 @@ fn marker() -> String {
     format!("XMLPERF_LAUNCH={:010}-{launch:010}", std::process::id())
 }
 
-fn prepare(
-    command: &Command,
-    port: u16,
-    marker: &str,
-    log: &Path,
-) -> Result<std::process::Command, TargetError> {
-    if command.port_env.is_none() && !command.start.contains("{port}") {
+/// Returns the words of the command, if the target can learn its port.
+fn words(command: &Command) -> Result<Vec<String>, TargetError> {
+    let is_told = command.container.is_some()
+        || command.port_env.is_some()
+        || command.start.contains("{port}");
+    if !is_told {
         return Err(TargetError::NoPort { start: command.start.clone() });
     }
+    let words = shlex::split(&command.start).filter(|words| !words.is_empty());
+    words.ok_or_else(|| TargetError::NotWords { start: command.start.clone() })
+}
+
+/// Enters control groups before the program is there, so that all it does is counted.
+const ENTER: &str = r#"
+n=$1; shift
+while [ "$n" -gt 0 ]; do
+    echo $$ > "$1/cgroup.procs" || exit 126
+    shift; n=$((n - 1))
+done
+exec "$@"
+"#;
+
+fn direct(command: &Command, words: &[String], port: u16, group: &Group) -> std::process::Command {
     let with_port = |text: &str| text.replace("{port}", &port.to_string());
-    let words = shlex::split(&command.start).unwrap_or_default();
-    let Some((program, arguments)) = words.split_first() else {
-        return Err(TargetError::NotWords { start: command.start.clone() });
+    let mut words = words.iter().map(|word| with_port(word));
+    let folders = group.folders();
+    let mut process = if folders.is_empty() {
+        std::process::Command::new(words.next().unwrap_or_default())
+    } else {
+        let mut process = std::process::Command::new("/bin/sh");
+        process.args(["-c", ENTER, failure::ENTERING]).arg(folders.len().to_string());
+        process.args(folders);
+        process
     };
+    process
+        .args(words)
+        .envs(command.env.iter().map(|(name, value)| (name, with_port(value))))
+        .envs(command.port_env.iter().map(|name| (name, port.to_string())));
+    process
+}
+
+/// What a target and the engine of a container have in common.
+fn prepare(
+    process: &mut std::process::Command,
+    command: &Command,
+    marker: &str,
+    log: &Path,
+) -> Result<(), TargetError> {
     let not_logged = |source| TargetError::NoLog { path: log.to_owned(), source };
     let out = File::create(log).map_err(not_logged)?;
     let err = out.try_clone().map_err(not_logged)?;
-    let mut process = std::process::Command::new(with_port(program));
     process
-        .args(arguments.iter().map(|word| with_port(word)))
         .current_dir(&command.dir)
-        .envs(command.env.iter().map(|(name, value)| (name, with_port(value))))
-        .envs(command.port_env.iter().map(|name| (name, port.to_string())))
         .envs(marker.split_once('='))
         .stdin(Stdio::null())
         .stdout(out)
         .stderr(err)
         .process_group(0);
-    Ok(process)
+    Ok(())
 }
 
-fn not_started(command: &Command, source: io::Error) -> TargetError {
-    let program = shlex::split(&command.start).unwrap_or_default().swap_remove(0);
+fn first_word(command: &Command) -> String {
+    shlex::split(&command.start).unwrap_or_default().into_iter().next().unwrap_or_default()
+}
+
+fn not_started(command: &Command, program: &str, source: io::Error) -> TargetError {
+    let program = program.to_owned();
     if !command.dir.is_dir() {
         return TargetError::NoDirectory { dir: command.dir.clone() };
     }

@@ -155,7 +155,7 @@ fn steal(stat: &str) -> Option<Duration> {
 }
 
 /// The second version of control groups counts in microseconds, the first in nanoseconds.
-fn throttled(v2: &str, v1: &str) -> Duration {
+pub(super) fn throttled(v2: &str, v1: &str) -> Duration {
     let value = |text: &str, key: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(key));
         line.and_then(|rest| rest.trim().parse::<u64>().ok())

@@ -55,6 +55,7 @@ pub(crate) fn slower_by(percent: u64) -> Run {
         launches_asked: 14,
         looks: vec![14],
         network_cost: None,
+        confinement: None,
         ended: None,
         yardstick: None,
         history: None,

@@ -1,0 +1,95 @@
+//! Decides who keeps a target to its limits: a container engine, control groups, or for memory, as
+//! a last resort, a limit on each process. A share of the processors has no last resort.
+
+use std::fmt;
+
+use super::cgroup::{Controller, Group, Hierarchies, Version};
+use super::container::Running;
+use super::{Command, TargetError};
+
+/// Who keeps a target to its limits; nobody, where there is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Confinement {
+    /// That on memory.
+    pub memory: Option<Keeper>,
+    /// That on processors.
+    pub cpu: Option<Keeper>,
+    /// Why it is not a better one.
+    pub note: Option<String>,
+}
+
+/// What keeps a limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keeper {
+    /// The kernel, for all processes together.
+    ControlGroup(Version),
+    /// The kernel, for the private writable memory of each process (`RLIMIT_DATA`).
+    DataLimit,
+    /// A container engine.
+    Engine(String),
+}
+
+impl fmt::Display for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ControlGroup(version) => write!(f, "a control group ({version})"),
+            Self::DataLimit => f.write_str("a limit on the data of each process"),
+            Self::Engine(engine) => f.write_str(engine),
+        }
+    }
+}
+
+/// What a target runs in.
+#[derive(Debug, Default)]
+pub(super) struct Cage {
+    pub(super) group: Group,
+    pub(super) container: Option<Running>,
+    pub(super) confinement: Confinement,
+}
+
+impl Cage {
+    /// Makes what the command's limits need, under a `name` that nothing else has.
+    pub(super) fn new(command: &Command, name: &str) -> Result<Self, TargetError> {
+        if let Some(container) = &command.container {
+            let running = Running::choose(container, &command.dir, name)?;
+            return Ok(Self::of_container(command, running));
+        }
+        let (group, obstacles) =
+            Group::make(&Hierarchies::of_this_process(), &command.limits, name);
+        let kept = |controller| group.version(controller).map(Keeper::ControlGroup);
+        let (memory, cpu) = (kept(Controller::Memory), kept(Controller::Cpu));
+        let obstacle = |controller| {
+            let found = obstacles.iter().find(|(of, _)| *of == controller);
+            found.map(|(_, obstacle)| obstacle.to_string())
+        };
+        if let (Some(cpus), Some(obstacle)) = (command.limits.cpus_max, obstacle(Controller::Cpu)) {
+            return Err(TargetError::NoQuota { cpus, obstacle });
+        }
+        let note = obstacle(Controller::Memory);
+        let memory = memory.or(note.as_ref().map(|_| Keeper::DataLimit));
+        Ok(Self { group, container: None, confinement: Confinement { memory, cpu, note } })
+    }
+
+    fn of_container(command: &Command, running: Running) -> Self {
+        let keeper = || Keeper::Engine(running.engine().to_owned());
+        let confinement = Confinement {
+            memory: command.limits.memory_bytes_max.map(|_| keeper()),
+            cpu: command.limits.cpus_max.map(|_| keeper()),
+            note: None,
+        };
+        Self { group: Group::default(), container: Some(running), confinement }
+    }
+
+    /// Returns the command that removes it if nobody else can any more, as words; none for nothing.
+    pub(super) fn removal(&self) -> Vec<String> {
+        if let Some(container) = &self.container {
+            return container.removal();
+        }
+        let folders = self.group.folders();
+        if folders.is_empty() {
+            return Vec::new();
+        }
+        let folders = folders.iter().map(|folder| folder.display().to_string());
+        std::iter::once("rmdir".to_owned()).chain(folders).collect()
+    }
+}

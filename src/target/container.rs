@@ -1,0 +1,171 @@
+//! Runs an image as the target, through the command line of docker or podman.
+//!
+//! The engine's command stays in the foreground: its output is the log, its end the container's
+//! end, and SIGTERM to it reaches the container. It does not remove the container by itself, or
+//! nobody could be asked any more whether memory ran out; that is done here, and by the guard.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command as Process, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::Pid;
+
+use super::{Command, Placement, TargetError, now};
+
+/// How an image is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// The port on which the program inside listens.
+    pub port: u16,
+    /// The engine's program; without it, `docker` or else `podman`.
+    pub engine: Option<String>,
+}
+
+/// Engines that are looked for, in order.
+const ENGINES: [&str; 2] = ["docker", "podman"];
+
+/// How long an engine may think about a question, or about removing a container.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A container that was begun, until it is removed.
+#[derive(Debug)]
+pub(super) struct Running {
+    engine: String,
+    dir: PathBuf,
+    name: String,
+    /// The port inside.
+    port: u16,
+}
+
+impl Running {
+    /// Finds an engine that works, and names the container. Nothing is started yet.
+    pub(super) fn choose(
+        container: &Container,
+        dir: &Path,
+        name: &str,
+    ) -> Result<Self, TargetError> {
+        let known = || ENGINES.map(str::to_owned).to_vec();
+        let candidates = container.engine.clone().map_or_else(known, |engine| vec![engine]);
+        let mut reasons = Vec::new();
+        for engine in candidates {
+            let (dir, name) = (dir.to_owned(), name.to_owned());
+            let running = Self { engine, dir, name, port: container.port };
+            match running.ask(&["ps", "--quiet"]) {
+                Ok(_) => return Ok(running),
+                Err(reason) => reasons.push(reason),
+            }
+        }
+        Err(TargetError::NoEngine { reasons: reasons.join("; ") })
+    }
+
+    /// Returns the engine's program.
+    pub(super) fn engine(&self) -> &str {
+        &self.engine
+    }
+
+    /// Returns the command that runs the image, and answers on `port` of 127.0.0.1.
+    pub(super) fn command(
+        &self,
+        command: &Command,
+        words: &[String],
+        port: u16,
+        placement: &Placement,
+    ) -> Process {
+        let inside = self.port.to_string();
+        let with_port = |text: &str| text.replace("{port}", &inside);
+        let mut process = Process::new(&self.engine);
+        process.args(["run", "--name", &self.name, "--label", "xmlperf"]);
+        process.arg("--publish").arg(format!("127.0.0.1:{port}:{inside}"));
+        if let Some(bytes) = command.limits.memory_bytes_max {
+            // As much with swap as without means no swap.
+            process.arg(format!("--memory={bytes}b")).arg(format!("--memory-swap={bytes}b"));
+        }
+        if let Some(cpus) = command.limits.cpus_max {
+            process.arg(format!("--cpus={cpus}"));
+        }
+        if let Some(cpus) = &placement.cpus {
+            let numbers: Vec<_> = cpus.numbers().iter().map(usize::to_string).collect();
+            process.arg(format!("--cpuset-cpus={}", numbers.join(",")));
+        }
+        for (name, value) in &command.env {
+            process.arg("--env").arg(format!("{name}={}", with_port(value)));
+        }
+        if let Some(name) = &command.port_env {
+            process.arg("--env").arg(format!("{name}={inside}"));
+        }
+        process.args(words.iter().map(|word| with_port(word)));
+        process
+    }
+
+    /// Returns the first process in it, if it can be seen from here: an engine may run it on a
+    /// machine of its own.
+    pub(super) fn pid(&self) -> Option<Pid> {
+        let pid = self.ask(&["inspect", "--format", "{{.State.Pid}}", &self.name]).ok()?;
+        let pid = Pid::from_raw(pid.trim().parse().ok()?)?;
+        Path::new(&format!("/proc/{}", pid.as_raw_pid())).exists().then_some(pid)
+    }
+
+    /// Returns whether the engine says that memory ran out; it says nothing of a container that it
+    /// does not have.
+    pub(super) fn ran_out_of_memory(&self) -> bool {
+        let said = self.ask(&["inspect", "--format", "{{.State.OOMKilled}}", &self.name]);
+        said.is_ok_and(|said| said.trim() == "true")
+    }
+
+    /// Returns the words that remove it, whether it runs or not.
+    pub(super) fn removal(&self) -> Vec<String> {
+        // From `/`, where the guard is, a relative program would not be found.
+        let engine = if self.engine.contains('/') {
+            self.dir.join(&self.engine).display().to_string()
+        } else {
+            self.engine.clone()
+        };
+        vec![engine, "rm".to_owned(), "--force".to_owned(), self.name.clone()]
+    }
+
+    /// Removes it, if there is one.
+    pub(super) fn remove(&self) -> Result<(), TargetError> {
+        // Not there is what is wanted.
+        let gone = |reason: &String| reason.to_lowercase().contains("no such container");
+        match self.ask(&["rm", "--force", &self.name]) {
+            Err(reason) if !gone(&reason) => {
+                Err(TargetError::NotRemoved { name: self.name.clone(), reason })
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Returns what the engine says, or in a sentence why it says nothing.
+    fn ask(&self, arguments: &[&str]) -> Result<String, String> {
+        let engine = &self.engine;
+        let mut child = Process::new(engine)
+            .args(arguments)
+            .current_dir(&self.dir)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => format!("`{engine}` was not found"),
+                _ => format!("`{engine}`: {error}"),
+            })?;
+        let deadline = now() + PATIENCE;
+        // Answers are a line, and fit into the pipe.
+        while child.try_wait().map_err(|error| error.to_string())?.is_none() {
+            if now() >= deadline {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("`{engine} {}` does not answer", arguments[0]));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        let output = child.wait_with_output().map_err(|error| error.to_string())?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let said = String::from_utf8_lossy(&output.stderr).trim().replace('\n', " ");
+        Err(format!("`{engine} {}`: {said}", arguments[0]))
+    }
+}
