@@ -14,7 +14,7 @@ use anyhow::Context;
 use clap::Parser;
 use xmlperf::cancel::Cancel;
 use xmlperf::load::pacing::{Model, Open, Schedule, Stop};
-use xmlperf::load::{Client, Drive, Request, Settings, Success};
+use xmlperf::load::{Client, Drive, Http, Request, Settings, Success};
 use xmlperf::measure::{self, Measurement};
 use xmlperf::units;
 
@@ -32,6 +32,9 @@ struct Args {
     /// Time to send requests for at least
     #[arg(long, value_parser = units::parse_duration, default_value = "0 s")]
     time: Duration,
+    /// Speak HTTP/2, with so many requests at once on each connection
+    #[arg(long, value_name = "STREAMS")]
+    http2: Option<NonZeroUsize>,
     /// Size of a body to POST; without it, requests are GETs
     #[arg(long, value_name = "BYTES")]
     post: Option<usize>,
@@ -53,7 +56,8 @@ fn main() -> anyhow::Result<()> {
     } else {
         Request::get(path, host, &[], Arc::new(Success))?
     };
-    let settings = Settings { connections: args.connections, ..Settings::default() };
+    let http = args.http2.map_or(Http::One, |streams| Http::Two { streams });
+    let settings = Settings { connections: args.connections, http, ..Settings::default() };
     let mut client = Client::new(address, Arc::new([request]), settings, Cancel::default())?;
     let mut measurement = Measurement::default();
     let model = if let Some(per_s) = args.rate {

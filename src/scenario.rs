@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::load::Timeouts;
 use crate::load::capacity;
 use crate::load::pacing::Schedule;
+use crate::load::{Http, Timeouts};
 use crate::metric::gate::Gate;
 use crate::metric::limit::Limit;
 use crate::payload;
@@ -150,8 +150,10 @@ pub struct Scenario {
 /// How requests follow each other.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Load {
-    /// Connections, and so requests in flight, at most.
+    /// Connections at most.
     pub connections: u32,
+    /// How requests share a connection.
+    pub http: Http,
     /// When a request is sent.
     pub model: Model,
     /// How long a connection lives.
@@ -286,7 +288,7 @@ impl Load {
     pub fn closed(connections: u32, amount: Amount) -> Self {
         let model = Model::Closed { amount, think: Duration::ZERO };
         let timeouts = Timeouts::default();
-        Self { connections, model, reuse: Reuse::Slice, timeouts }
+        Self { connections, http: Http::One, model, reuse: Reuse::Slice, timeouts }
     }
 
     /// Returns which time reports show: under an open load what a user waits, else what the target
@@ -332,6 +334,10 @@ impl Load {
                 units::duration(*trial),
             ),
         };
+        if let Http::Two { streams } = self.http {
+            let streams = u64::try_from(streams.get()).unwrap_or(u64::MAX);
+            words = format!("{words}, HTTP/2 with {} each", plural(streams, "stream"));
+        }
         match self.reuse {
             Reuse::Slice => {}
             Reuse::Kept => words += ", kept",

@@ -55,6 +55,38 @@ load = { model = "steps", connections = [1, 2, 4], requests = 6 }
 }
 
 #[test]
+fn http2_is_spoken_by_whatever_model_and_every_answer_is_checked() {
+    let config = r#"
+[sampling]
+launches = 1
+warm-up = "0 s"
+lag-max = "1 h"
+[[scenario]]
+name = "streams"
+pairs = 5
+load = { http = "2", connections = 2, streams = 3, requests = 40 }
+[[scenario]]
+name = "visitors"
+pairs = 5
+load = { model = "constant", rate = 200, duration = "200 ms", http = "2" }
+[[scenario]]
+name = "large"
+pairs = 20_000
+load = { http = "2", requests = 2 }
+"#;
+    let (code, report) = run(config, "");
+    assert_eq!(code, Some(0), "{report:#}");
+    let scenarios = report["scenarios"].as_array().unwrap();
+    let load = scenarios[0]["load"].as_str().unwrap();
+    assert!(load.ends_with("HTTP/2 with 3 streams each"), "{load}");
+    for (scenario, in_flight) in scenarios.iter().zip([2.0..=6.0, 1.0..=64.0, 1.0..=1.0]) {
+        assert_eq!(scenario["generator"]["dropped"], 0);
+        let most = scenario["generator"]["in_flight_max"].as_f64().unwrap();
+        assert!(in_flight.contains(&most), "{scenario:#}");
+    }
+}
+
+#[test]
 fn a_target_without_memory_is_said_to_be_without_memory() {
     let config = "memory = \"24 MiB\"\n[sampling]\nlaunches = 1\n\
                   [[scenario]]\nname = \"leaking\"\npairs = 5\n";

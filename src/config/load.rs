@@ -1,19 +1,21 @@
 //! The load of a scenario as it is written: a model and the keys that belong to it.
 
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error as _};
 
 use crate::config::file::{Positive, Time, Wrong};
-use crate::load::Timeouts;
 use crate::load::capacity;
 use crate::load::pacing::{Arrivals, Schedule, Stage};
+use crate::load::{Http, Timeouts};
 use crate::scenario::{Amount, Load, Model, Reuse};
 use crate::units;
 use crate::units::Ratio;
 
-/// Connections of an open load, where nobody says how many: its cap of requests in flight.
+/// Connections of an open load, or streams over its one connection, where nobody says how many: its
+/// cap of requests in flight.
 const OPEN_CONNECTIONS: u32 = 64;
 
 /// How long an open load lasts, and a rate of a search, where nobody says so.
@@ -45,6 +47,8 @@ pub(super) struct LoadTable {
     precision: Option<f64>,
     seed: Option<u64>,
     late_max: Option<Time>,
+    http: Option<HttpWord>,
+    streams: Option<Positive>,
     reuse: Option<ReuseWord>,
     connect_timeout: Option<Time>,
     first_byte_timeout: Option<Time>,
@@ -97,7 +101,8 @@ impl ModelWord {
         named.expect("every model has a name").0
     }
 
-    /// The keys that mean something beside those of every model: `connections`, `reuse`, time-outs.
+    /// The keys that mean something beside those of every model: `connections`, `http`, `streams`,
+    /// `reuse`, time-outs.
     fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Closed => &["requests", "duration", "think"],
@@ -120,6 +125,25 @@ impl<'de> Deserialize<'de> for ModelWord {
             let names = Self::ALL.map(|(name, _)| name).join(", ");
             D::Error::custom(format!("unknown load model `{word}`; there are {names}"))
         })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HttpWord {
+    One,
+    Two,
+}
+
+impl<'de> Deserialize<'de> for HttpWord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "1.1" => Ok(Self::One),
+            "2" => Ok(Self::Two),
+            word => {
+                let known = "there are \"1.1\" and \"2\"";
+                Err(D::Error::custom(format!("unknown version of HTTP `{word}`; {known}")))
+            }
+        }
     }
 }
 
@@ -180,10 +204,28 @@ impl LoadTable {
                 return Err("a list of connections needs model = \"steps\"".to_owned());
             }
             (None, Model::Closed { .. }) => 1,
+            (None, _) if self.http == Some(HttpWord::Two) => 1,
             (None, Model::Open { .. } | Model::Capacity { .. }) => OPEN_CONNECTIONS,
         };
         let reuse = self.reuse.map_or(Reuse::Slice, |word| word.0);
-        Ok(Load { connections, model, reuse, timeouts: self.timeouts()? })
+        let http = self.http(&model)?;
+        Ok(Load { connections, http, model, reuse, timeouts: self.timeouts()? })
+    }
+
+    fn http(&self, model: &Model) -> Result<Http, String> {
+        let streams = match (self.http, self.streams, model) {
+            (Some(HttpWord::Two), Some(streams), _) => number(streams),
+            (Some(HttpWord::Two), None, Model::Closed { .. } | Model::Steps { .. }) => 1,
+            (Some(HttpWord::Two), None, Model::Open { .. } | Model::Capacity { .. }) => {
+                OPEN_CONNECTIONS
+            }
+            (Some(HttpWord::One) | None, None, _) => return Ok(Http::One),
+            (Some(HttpWord::One) | None, Some(_), _) => {
+                return Err("`streams` share a connection only with http = \"2\"".to_owned());
+            }
+        };
+        let streams = usize::try_from(streams).unwrap_or(usize::MAX);
+        Ok(Http::Two { streams: NonZeroUsize::new(streams).unwrap_or(NonZeroUsize::MIN) })
     }
 
     fn timeouts(&self) -> Result<Timeouts, String> {

@@ -339,6 +339,8 @@ fn every_model_of_load_is_read_and_says_what_it_is() {
         ),
         words("model = \"spikes\", rate = 10, spike-rate = 100, spike = \"1 s\", every = \"5 s\""),
         words("model = \"capacity\", rate = 50, ceiling = 1000, duration = \"2 s\""),
+        words("connections = 2, http = \"2\", streams = 8"),
+        words("model = \"constant\", rate = 50, http = \"2\""),
     ];
     insta::assert_snapshot!(all.join("\n"), @"
     closed, 4 connections, 30.0 s, thinking 5.00 ms
@@ -350,6 +352,8 @@ fn every_model_of_load_is_read_and_says_what_it_is() {
     open, stages, 20.0 requests/s over 10.0 s, at most 64 connections
     open, spikes, 28.0 requests/s over 10.0 s, at most 64 connections
     open, capacity from 50.0 to 1000 requests/s in steps of 2.00 s, at most 64 connections
+    closed, 2 connections, HTTP/2 with 8 streams each
+    open, constant, 50.0 requests/s over 10.0 s, at most 1 connection, HTTP/2 with 64 streams each
     ");
 }
 
@@ -368,6 +372,8 @@ fn a_load_that_makes_no_sense_is_refused_with_its_line() {
         said("model = \"capacity\", rate = 0"),
         said("reuse = \"never\""),
         said("timeout = \"0 s\""),
+        said("http = \"3\""),
+        said("streams = 4"),
     ];
     let first: Vec<_> = all.iter().map(|text| text.lines().next().unwrap()).collect();
     insta::assert_snapshot!(first.join("\n"), @r#"
@@ -382,6 +388,8 @@ fn a_load_that_makes_no_sense_is_refused_with_its_line() {
     xmlperf.toml:3:8: cannot search from `0` to `50000` requests per second
     xmlperf.toml:3:18: unknown life of a connection `never`; there are kept, slice, request
     xmlperf.toml:3:8: a time-out of no time fails every request
+    xmlperf.toml:3:17: unknown version of HTTP `3`; there are "1.1" and "2"
+    xmlperf.toml:3:8: `streams` share a connection only with http = "2"
     "#);
 }
 

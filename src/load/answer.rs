@@ -37,6 +37,14 @@ pub(super) enum Encoding {
     Gzip,
 }
 
+impl Encoding {
+    /// Returns what a `Content-Encoding` says.
+    pub(super) fn named(value: &[u8]) -> Self {
+        let gzip = value.eq_ignore_ascii_case(b"gzip") || value.eq_ignore_ascii_case(b"x-gzip");
+        if gzip { Self::Gzip } else { Self::Plain }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Head,
@@ -345,9 +353,7 @@ impl Framing {
                 }
                 framing.chunked = true;
             } else if header.name.eq_ignore_ascii_case("content-encoding") {
-                if value.eq_ignore_ascii_case(b"gzip") || value.eq_ignore_ascii_case(b"x-gzip") {
-                    framing.encoding = Encoding::Gzip;
-                }
+                framing.encoding = Encoding::named(value);
             } else if header.name.eq_ignore_ascii_case("connection") {
                 for option in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
                     if option.eq_ignore_ascii_case(b"close") {

@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use super::engine::Engine;
 use super::exchange::Exchange;
+use super::http2::Multiplexed;
 use super::network::{Address, PreciseWaits, System};
 use super::pacing::{Closed, Ended, Model, Stop};
 use super::request::Request;
@@ -21,8 +22,10 @@ use crate::cancel::Cancel;
 /// How requests are sent, whatever they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// Connections, and so requests in flight, at most. An open load opens those that it needs.
+    /// Connections at most. An open load opens those that it needs.
     pub connections: NonZeroUsize,
+    /// How requests share a connection.
+    pub http: Http,
     /// How long a connection lives.
     pub reuse: Reuse,
     /// What is waited for, and how long.
@@ -35,11 +38,34 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             connections: NonZeroUsize::MIN,
+            http: Http::One,
             reuse: Reuse::Kept,
             timeouts: Timeouts::default(),
             answer_bytes_max: 1 << 30,
         }
     }
+}
+
+impl Settings {
+    /// Returns how many requests may be in flight at once.
+    pub fn in_flight_max(&self) -> usize {
+        match self.http {
+            Http::One => self.connections.get(),
+            Http::Two { streams } => self.connections.get().saturating_mul(streams.get()),
+        }
+    }
+}
+
+/// The version of HTTP, and with it how requests share a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Http {
+    /// HTTP/1.1: one after the other.
+    One,
+    /// HTTP/2, without asking: by prior knowledge, or over TLS by ALPN.
+    Two {
+        /// Requests at once on each connection, as far as the target takes so many.
+        streams: NonZeroUsize,
+    },
 }
 
 /// How long a connection lives, as far as that is up to the client.
@@ -88,6 +114,12 @@ pub enum LoadError {
         address: Address,
         /// The system's reason.
         source: io::Error,
+    },
+    /// A request can be sent by HTTP/1.1 only.
+    #[error("a request cannot be sent by HTTP/2: {reason}")]
+    Http2 {
+        /// What the library says.
+        reason: String,
     },
     /// The readiness queue failed.
     #[error("failed to wait for connections")]
@@ -171,6 +203,7 @@ pub struct Client {
 enum Channel {
     Plain(Box<Engine<System>>),
     Secured(Box<Engine<Secured>>),
+    Multiplexed(Box<Multiplexed>),
 }
 
 impl Client {
@@ -181,10 +214,7 @@ impl Client {
         settings: Settings,
         cancel: Cancel,
     ) -> Result<Self, LoadError> {
-        let address = address.into();
-        let network = System::new(address.clone(), settings.connections.get())?;
-        let engine = Engine::new(network, address, requests, settings, cancel)?;
-        Ok(Self { channel: Channel::Plain(Box::new(engine)) })
+        Self::build(address.into(), None, requests, settings, cancel)
     }
 
     /// Makes a client whose connections are secured; otherwise as [`Client::new`].
@@ -195,12 +225,32 @@ impl Client {
         settings: Settings,
         cancel: Cancel,
     ) -> Result<Self, LoadError> {
-        let address = address.into();
+        Self::build(address.into(), Some(tls), requests, settings, cancel)
+    }
+
+    fn build(
+        address: Address,
+        tls: Option<Tls>,
+        requests: Arc<[Request]>,
+        settings: Settings,
+        cancel: Cancel,
+    ) -> Result<Self, LoadError> {
+        if let Http::Two { streams } = settings.http {
+            let streams = streams.get();
+            let multiplexed = Multiplexed::new(address, tls, &requests, settings, streams, cancel)?;
+            return Ok(Self { channel: Channel::Multiplexed(Box::new(multiplexed)) });
+        }
         let connections = settings.connections.get();
-        let network = System::new(address.clone(), connections)?;
-        let network = Secured::new(network, tls, connections);
-        let engine = Engine::new(network, address, requests, settings, cancel)?;
-        Ok(Self { channel: Channel::Secured(Box::new(engine)) })
+        let system = System::new(address.clone(), connections)?;
+        let channel = if let Some(tls) = tls {
+            let network = Secured::new(system, tls, connections);
+            let engine = Engine::new(network, address, requests, settings, cancel)?;
+            Channel::Secured(Box::new(engine))
+        } else {
+            let engine = Engine::new(system, address, requests, settings, cancel)?;
+            Channel::Plain(Box::new(engine))
+        };
+        Ok(Self { channel })
     }
 
     /// Sends requests, each connection its next when the last is answered, until `stop` is reached;
@@ -228,6 +278,7 @@ impl Client {
         match &mut self.channel {
             Channel::Plain(engine) => engine.drive(model, sink),
             Channel::Secured(engine) => engine.drive(model, sink),
+            Channel::Multiplexed(streams) => streams.drive(model, sink),
         }
     }
 
@@ -238,6 +289,7 @@ impl Client {
         match &mut self.channel {
             Channel::Plain(engine) => engine.renew(),
             Channel::Secured(engine) => engine.renew(),
+            Channel::Multiplexed(streams) => streams.renew(),
         }
     }
 }

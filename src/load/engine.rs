@@ -5,15 +5,15 @@
 //! the wait itself.
 
 use std::collections::VecDeque;
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
 
-use flate2::read::MultiGzDecoder;
-use rustix::io::Errno;
-
-use super::answer::{Answer, Broken, Encoding, Progress};
+use super::answer::{Answer, Broken, Progress};
 use super::client::{Drive, LoadError, Reuse, Settings};
-use super::exchange::{Exchange, Failure, FailureKind, KEPT_BYTES_MAX};
+use super::exchange::{Exchange, Failure, FailureKind};
+use super::flying::Flying;
+use super::judge::WholeAnswer;
+use super::network;
 use super::network::{Address, Network, Ready};
 use super::pacing::{Ended, Model, Next, Pacer};
 use super::pieces::Outgoing;
@@ -116,10 +116,7 @@ enum Arrivals {
 struct Driving<'a> {
     pacer: Pacer,
     drive: Drive,
-    /// Requests that were sent and not yet answered.
-    flying: usize,
-    /// Since when there are so many.
-    changed_ns: u64,
+    flying: Flying,
     /// When the next request is due, if there is a connection for it.
     wake_ns: u64,
     arrivals: Arrivals,
@@ -187,8 +184,7 @@ impl<N: Network> Engine<N> {
         let mut driving = Driving {
             pacer: Pacer::new(model, began_ns),
             drive: Drive::begin(began_ns),
-            flying: 0,
-            changed_ns: began_ns,
+            flying: Flying::begin(began_ns),
             wake_ns: NEVER_NS,
             arrivals: Arrivals::Untold,
             sink,
@@ -198,7 +194,7 @@ impl<N: Network> Engine<N> {
             if self.cancel.is_raised() {
                 self.abandon();
                 driving.drive.ended = Ended::Cancelled;
-                return Ok(driving.drive);
+                return Ok(driving.flying.into_drive(driving.drive));
             }
             if self.may_sleep(&driving) {
                 self.network.sleep(driving.wake_ns)?;
@@ -218,7 +214,7 @@ impl<N: Network> Engine<N> {
         let now_ns = self.network.now_ns();
         driving.drive.ended = driving.pacer.ended(now_ns).unwrap_or(Ended::Reached);
         driving.drive.dropped = driving.pacer.dropped();
-        Ok(driving.drive)
+        Ok(driving.flying.into_drive(driving.drive))
     }
 
     /// Whether nothing needs to be done before the next request is due: what is answered meanwhile
@@ -405,11 +401,8 @@ impl<N: Network> Engine<N> {
 
     /// Begins to connect. The outer error is ours, the inner one the target's.
     fn open(&mut self, slot: usize) -> Result<io::Result<()>, LoadError> {
-        let ours = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS, Errno::ADDRNOTAVAIL];
         match self.network.open(slot) {
-            Err(source)
-                if ours.iter().any(|it| source.raw_os_error() == Some(it.raw_os_error())) =>
-            {
+            Err(source) if network::is_ours(&source) => {
                 Err(LoadError::Exhausted { address: self.address.clone(), source })
             }
             opening => Ok(opening),
@@ -454,7 +447,7 @@ impl<N: Network> Engine<N> {
     }
 
     fn send(&mut self, slot: usize, now_ns: u64, driving: &mut Driving<'_>) {
-        driving.sent(now_ns);
+        driving.flying.sent(now_ns);
         self.slots[slot].state = State::Busy;
         self.slots[slot].sent_ns = now_ns;
         self.write(slot, driving);
@@ -523,7 +516,14 @@ impl<N: Network> Engine<N> {
         let done_ns = self.done_ns(slot, driving);
         let it = &mut self.slots[slot];
         let (request, answer) = (&self.requests[it.request], &it.answer);
-        let outcome = judge(request, answer, &mut self.inflated, self.settings.answer_bytes_max);
+        let whole_answer = WholeAnswer {
+            status: answer.status(),
+            encoding: answer.encoding(),
+            body: answer.body(),
+            bytes: answer.bytes(),
+        };
+        let bytes_max = self.settings.answer_bytes_max;
+        let outcome = whole_answer.judge(&*request.check, &mut self.inflated, bytes_max);
         let whole = it.outgoing.is_whole(request) && it.end == End::Ahead;
         it.free_ns = done_ns;
         if whole && answer.keeps_alive() && self.settings.reuse == Reuse::Kept {
@@ -534,7 +534,7 @@ impl<N: Network> Engine<N> {
             self.network.close(slot);
             self.closed.push_back(slot);
         }
-        driving.done(done_ns);
+        driving.flying.done(done_ns);
         self.end(slot, done_ns, outcome, driving);
     }
 
@@ -557,13 +557,13 @@ impl<N: Network> Engine<N> {
             it.sent_ns = done_ns;
             it.free_ns = done_ns + driving.pacer.rest_ns();
         } else {
-            driving.done(done_ns);
+            driving.flying.done(done_ns);
             it.free_ns = done_ns;
         }
         it.state = State::Closed;
         self.network.close(slot);
         self.closed.push_back(slot);
-        let outcome = Err(failure(kind, detail, self.slots[slot].answer.bytes()));
+        let outcome = Err(Failure::new(kind, detail, self.slots[slot].answer.bytes()));
         self.end(slot, done_ns, outcome, driving);
     }
 
@@ -595,66 +595,4 @@ impl<N: Network> Engine<N> {
             outcome,
         });
     }
-}
-
-impl Driving<'_> {
-    /// From now on, one more request is in flight.
-    fn sent(&mut self, now_ns: u64) {
-        self.integrate(now_ns);
-        self.flying += 1;
-        self.drive.in_flight_max = self.drive.in_flight_max.max(self.flying);
-    }
-
-    /// Since then, one request less is in flight.
-    fn done(&mut self, done_ns: u64) {
-        self.integrate(done_ns);
-        // What was not known at once has been counted on.
-        self.drive.in_flight_ns -= self.changed_ns - done_ns;
-        self.flying -= 1;
-    }
-
-    fn integrate(&mut self, until_ns: u64) {
-        let unchanged_ns = until_ns.saturating_sub(self.changed_ns);
-        self.drive.in_flight_ns += self.flying as u64 * unchanged_ns;
-        self.changed_ns = self.changed_ns.max(until_ns);
-    }
-}
-
-fn judge(
-    request: &Request,
-    answer: &Answer,
-    inflated: &mut Vec<u8>,
-    bytes_max: usize,
-) -> Result<(), Failure> {
-    let body = match answer.encoding() {
-        Encoding::Plain => answer.body(),
-        Encoding::Gzip if answer.body().is_empty() => &[],
-        Encoding::Gzip => {
-            inflate(answer.body(), inflated, bytes_max)
-                .map_err(|detail| failure(FailureKind::Malformed, detail, answer.bytes()))?;
-            inflated
-        }
-    };
-    let status = answer.status();
-    request.check.check(status, body).map_err(|detail| {
-        let right = (200..300).contains(&status);
-        let kind = if right { FailureKind::WrongAnswer } else { FailureKind::Status(status) };
-        failure(kind, detail, answer.bytes())
-    })
-}
-
-fn inflate(body: &[u8], into: &mut Vec<u8>, bytes_max: usize) -> Result<(), String> {
-    into.clear();
-    let most = u64::try_from(bytes_max).unwrap_or(u64::MAX);
-    let read = MultiGzDecoder::new(body).take(most.saturating_add(1)).read_to_end(into);
-    let bytes = read.map_err(|error| format!("its gzip body cannot be read: {error}"))?;
-    if bytes > bytes_max {
-        return Err(format!("its gzip body is larger than the {bytes_max} bytes allowed"));
-    }
-    Ok(())
-}
-
-fn failure(kind: FailureKind, detail: String, answer: &[u8]) -> Failure {
-    let answer = answer[..answer.len().min(KEPT_BYTES_MAX)].to_vec();
-    Failure { kind, detail, answer }
 }

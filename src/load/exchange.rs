@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Largest part of a wrong answer, in bytes, that a failure keeps.
-pub(super) const KEPT_BYTES_MAX: usize = 2048;
+const KEPT_BYTES_MAX: usize = 2048;
 
 /// One request with its answer or failure. Times are nanoseconds since the client was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,9 +20,9 @@ pub struct Exchange {
     pub done_ns: u64,
     /// How much later the client handed it out than it could have: the generator's own fault.
     pub lag_ns: u64,
-    /// Bytes written, head and body.
+    /// Bytes written, head and body; with HTTP/2 those of the body.
     pub request_bytes: u64,
-    /// Bytes read, head, framing and body.
+    /// Bytes read, head, framing and body; with HTTP/2 those of the body.
     pub response_bytes: u64,
     /// Whether it was answered, and rightly.
     pub outcome: Result<(), Failure>,
@@ -51,12 +51,19 @@ pub struct Failure {
     pub answer: Vec<u8>,
 }
 
+impl Failure {
+    /// Keeps the beginning of the answer only.
+    pub(super) fn new(kind: FailureKind, detail: String, answer: &[u8]) -> Self {
+        Self { kind, detail, answer: answer[..answer.len().min(KEPT_BYTES_MAX)].to_vec() }
+    }
+}
+
 /// Kinds of failures, as reports count them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FailureKind {
     /// No connection could be made.
     Refused,
-    /// The connection broke before the first byte of an answer.
+    /// The connection broke, or with HTTP/2 the stream was reset, before the first byte of an answer.
     Reset,
     /// Connecting, the first byte or the whole answer took too long.
     Timeout,
@@ -64,7 +71,7 @@ pub enum FailureKind {
     Status(u16),
     /// The answer has a status of 2xx and is not the right one.
     WrongAnswer,
-    /// The connection ended within an answer.
+    /// The connection, or the stream, ended within an answer.
     ShortBody,
     /// The answer is not HTTP, or larger than allowed.
     Malformed,

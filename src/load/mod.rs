@@ -12,6 +12,9 @@ pub mod capacity;
 mod client;
 mod engine;
 mod exchange;
+mod flying;
+mod http2;
+mod judge;
 mod network;
 pub mod pacing;
 mod pieces;
@@ -20,7 +23,7 @@ mod request;
 mod simulation;
 mod tls;
 
-pub use client::{Client, Drive, LoadError, Reuse, Settings, Timeouts};
+pub use client::{Client, Drive, Http, LoadError, Reuse, Settings, Timeouts};
 pub use exchange::{Exchange, Failure, FailureKind};
 pub use network::Address;
 pub use pacing::Ended;

@@ -87,7 +87,7 @@ pub(super) trait Network {
 /// The real one.
 pub(super) struct System {
     address: Address,
-    origin: Duration,
+    clock: Clock,
     epoll: OwnedFd,
     events: Vec<epoll::Event>,
     sockets: Vec<Socket>,
@@ -116,8 +116,8 @@ impl System {
         let mut sockets = Vec::new();
         sockets.resize_with(connections, Socket::default);
         let events = Vec::with_capacity(connections.clamp(16, 256));
-        let (origin, arrivals) = (clock(ClockId::Monotonic), Arrivals::Ignored);
-        Ok(Self { address, origin, epoll, events, sockets, arrivals })
+        let (clock, arrivals) = (Clock::new(), Arrivals::Ignored);
+        Ok(Self { address, clock, epoll, events, sockets, arrivals })
     }
 
     fn connect(&self) -> io::Result<OwnedFd> {
@@ -161,7 +161,7 @@ impl System {
 
     /// Translates a time of day, not long ago, into nanoseconds since this was made.
     fn since_origin_ns(&self, at: Duration) -> u64 {
-        let age = clock(ClockId::Realtime).saturating_sub(at);
+        let age = read(ClockId::Realtime).saturating_sub(at);
         self.now_ns().saturating_sub(units::nanos(age))
     }
 
@@ -172,7 +172,7 @@ impl System {
 
 impl Network for System {
     fn now_ns(&self) -> u64 {
-        units::nanos(clock(ClockId::Monotonic).saturating_sub(self.origin))
+        self.clock.now_ns()
     }
 
     fn note_arrivals(&mut self) {
@@ -237,7 +237,7 @@ impl Network for System {
     }
 
     fn sleep(&mut self, until_ns: u64) -> io::Result<()> {
-        let until = self.origin + Duration::from_nanos(until_ns);
+        let until = self.clock.origin() + Duration::from_nanos(until_ns);
         let until = Timespec::try_from(until).map_err(io::Error::other)?;
         match thread::clock_nanosleep_absolute(thread::ClockId::Monotonic, &until) {
             Ok(()) | Err(Errno::INTR) => Ok(()),
@@ -296,8 +296,34 @@ impl Drop for PreciseWaits {
     }
 }
 
-/// The one place where the load reads a clock: one that is also slept by, or that of arrivals.
-fn clock(id: ClockId) -> Duration {
-    let now = time::clock_gettime(id);
-    Duration::try_from(now).unwrap_or_default()
+/// The clock that can be slept by. Times are nanoseconds since it was made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    origin: Duration,
+}
+
+impl Clock {
+    pub(super) fn new() -> Self {
+        Self { origin: read(ClockId::Monotonic) }
+    }
+
+    pub(super) fn now_ns(self) -> u64 {
+        units::nanos(read(ClockId::Monotonic).saturating_sub(self.origin))
+    }
+
+    /// Returns when it was made, on the system's monotonic clock.
+    pub(super) fn origin(self) -> Duration {
+        self.origin
+    }
+}
+
+/// The one place where the load reads a clock.
+fn read(id: ClockId) -> Duration {
+    Duration::try_from(time::clock_gettime(id)).unwrap_or_default()
+}
+
+/// Whether a connection could not even be tried because this machine is out of something.
+pub(super) fn is_ours(error: &io::Error) -> bool {
+    let ours = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS, Errno::ADDRNOTAVAIL];
+    ours.iter().any(|it| error.raw_os_error() == Some(it.raw_os_error()))
 }

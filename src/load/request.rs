@@ -160,6 +160,19 @@ impl Request {
         self.streamed.as_ref().map(|(source, framing)| (&**source, *framing))
     }
 
+    /// Returns the head, with its empty line, and the body if it is there already.
+    pub(super) fn head_and_body(&self) -> (Bytes, Bytes) {
+        let end = memchr::memmem::find(&self.first, b"\r\n\r\n");
+        let end = end.expect("a head ends in an empty line") + 4;
+        let joined = self.first.slice(end..);
+        (self.first.slice(..end), if joined.is_empty() { self.rest.clone() } else { joined })
+    }
+
+    /// Returns what makes the body, to be shared.
+    pub(super) fn source(&self) -> Option<Arc<dyn Source>> {
+        self.streamed.as_ref().map(|(source, _)| Arc::clone(source))
+    }
+
     /// Returns the same request, which asks for its connection to be closed after the answer.
     pub(super) fn closing(&self) -> Self {
         let end = memchr::memmem::find(&self.first, b"\r\n\r\n");

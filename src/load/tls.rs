@@ -37,6 +37,7 @@ pub enum Trust {
 #[derive(Clone)]
 pub struct Tls {
     config: Arc<ClientConfig>,
+    http2: Arc<ClientConfig>,
     name: ServerName<'static>,
 }
 
@@ -80,10 +81,19 @@ impl Tls {
             }
         };
         let mut config = builder.with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let http2 = Arc::new(config.clone());
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let wrong_name = |_| TlsError::Name { name: name.to_owned() };
         let name = ServerName::try_from(name.to_owned()).map_err(wrong_name)?;
-        Ok(Self { config: Arc::new(config), name })
+        Ok(Self { config: Arc::new(config), http2, name })
+    }
+}
+
+impl Tls {
+    /// Returns what connections for HTTP/2 are made by.
+    pub(super) fn for_http2(&self) -> (Arc<ClientConfig>, ServerName<'static>) {
+        (Arc::clone(&self.http2), self.name.clone())
     }
 }
 
@@ -287,7 +297,7 @@ impl Network for Secured {
     }
 
     fn open(&mut self, slot: usize) -> io::Result<()> {
-        let Tls { config, name } = self.tls.clone();
+        let Tls { config, name, .. } = self.tls.clone();
         let tls = ClientConnection::new(config, name).map_err(io::Error::other)?;
         self.sessions[slot] = Some(Session { tls, failed: None, told: false });
         self.system.open(slot)

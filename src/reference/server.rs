@@ -11,9 +11,11 @@ use std::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::{Request, Response, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustix::net::sockopt;
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,6 +25,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time;
 
+use crate::reference::answer::Answer;
 use crate::reference::budget::Budget;
 use crate::reference::engine::Semantics;
 use crate::reference::metrics::Metrics;
@@ -40,6 +43,10 @@ const HEAD_MAX: Duration = Duration::from_mins(5);
 const UNREAD_MS_MAX: u32 = 120_000;
 /// So much is read from a connection at once.
 const READ_BYTES_MAX: usize = 256 << 10;
+/// Requests of one connection that are answered at once, with HTTP/2.
+const STREAMS_MAX: u32 = 64;
+/// Bytes of a connection's bodies that may come before they are wanted, with HTTP/2.
+const WINDOW_BYTES: u32 = 1 << 20;
 /// Connections over the limit that are told so at the same time; the others are closed.
 const TURNED_AWAY_MAX: usize = 64;
 
@@ -222,10 +229,40 @@ async fn connection(
     let _ = stream.set_nodelay(true);
     let _ = sockopt::set_tcp_user_timeout(&stream, UNREAD_MS_MAX);
     shared.metrics.connected();
-    let service = service_fn(|request| {
-        let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(routes::answer(request, &shared).await) }
-    });
+    tokio::select! {
+        version = version(&stream) => match version {
+            Ok(Version::HTTP_2) => serve_http2(stream, &shared, stopping).await,
+            Ok(_) => serve_http1(stream, &shared, stopping).await,
+            Err(_) => {}
+        },
+        _ = stopping.changed() => {}
+    }
+    shared.metrics.disconnected();
+    drop(place);
+}
+
+/// Looks at what a client sends first: HTTP/2 without asking begins with words of its own.
+async fn version(stream: &TcpStream) -> io::Result<Version> {
+    const PREFACE: &[u8] = b"PRI ";
+    let look = async {
+        let mut begin = [0; PREFACE.len()];
+        loop {
+            let seen = stream.peek(&mut begin).await?;
+            if seen == PREFACE.len() && begin == PREFACE {
+                return Ok(Version::HTTP_2);
+            }
+            if seen == 0 || begin[..seen] != PREFACE[..seen] {
+                return Ok(Version::HTTP_11);
+            }
+            // Some of the words only: that there are more is not announced to who has read none.
+            time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    time::timeout(HEAD_MAX, look).await?
+}
+
+async fn serve_http1(stream: TcpStream, shared: &Arc<Shared>, mut stopping: watch::Receiver<()>) {
+    let service = service_fn(|request| answer(request, Arc::clone(shared)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_MAX)
@@ -240,8 +277,32 @@ async fn connection(
             let _ = connection.await;
         }
     }
-    shared.metrics.disconnected();
-    drop(place);
+}
+
+async fn serve_http2(stream: TcpStream, shared: &Arc<Shared>, mut stopping: watch::Receiver<()>) {
+    let service = service_fn(|request| answer(request, Arc::clone(shared)));
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .keep_alive_interval(HEAD_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin::pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        _ = stopping.changed() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    shared: Arc<Shared>,
+) -> Result<Response<Answer>, Infallible> {
+    Ok(routes::answer(request, &shared).await)
 }
 
 /// Tells a client that there are too many. What it sends is read for a while, because closing on

@@ -56,6 +56,7 @@ pub(super) struct Driven<'a> {
     client: Client,
     /// Between client and target, if there is a network.
     relay: Option<Relay>,
+    in_flight_max: usize,
     lag_max: Duration,
     live: &'a Live,
     pairs: u64,
@@ -109,7 +110,8 @@ impl<'a> Driven<'a> {
         };
         let connections = number(scenario.load.connections);
         let timeouts = scenario.load.timeouts;
-        let settings = Settings { connections, reuse, timeouts, ..Settings::default() };
+        let http = scenario.load.http;
+        let settings = Settings { connections, http, reuse, timeouts, ..Settings::default() };
         let address = launched.target.address();
         let requests = prepared.requests(address).map_err(|error| failed(chain(&error)))?;
         let relay = scenario
@@ -128,6 +130,7 @@ impl<'a> Driven<'a> {
             scenario,
             client,
             relay,
+            in_flight_max: settings.in_flight_max(),
             lag_max: sampling.lag_max,
             live,
             pairs: prepared.pairs,
@@ -347,13 +350,12 @@ impl<'a> Driven<'a> {
 
     /// What makes the trial tell about the generator instead of the target.
     fn invalid(&self) -> Vec<validity::Invalid> {
-        let connections = number(self.scenario.load.connections).get();
         // A closed load waits for the target and for nothing else, so that its lag moves no number.
         let lag = match self.scenario.load.model {
             Model::Closed { .. } | Model::Steps { .. } => Duration::MAX,
             Model::Open { .. } | Model::Capacity { .. } => self.lag_max,
         };
-        let limits = validity::Limits { lag, in_flight_max: connections, ..<_>::default() };
+        let limits = validity::Limits { lag, in_flight_max: self.in_flight_max, ..<_>::default() };
         validity::check(&self.measurement, &self.total, &limits)
     }
 

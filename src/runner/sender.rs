@@ -1,10 +1,11 @@
 //! Sends a scenario's requests a number at a time, for tools that count instead of timing.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 
 use crate::cancel::Cancel;
 use crate::load::pacing::Stop;
-use crate::load::{Client, Exchange, Settings};
+use crate::load::{Client, Exchange, Http, Settings};
 use crate::measure::Measurement;
 use crate::runner::prepared::Prepared;
 use crate::scenario::{Sampling, Scenario};
@@ -41,7 +42,12 @@ impl Sender {
     /// that is what a count has to be free of.
     pub fn drive(&self, address: SocketAddr) -> Result<Drive<'_>, String> {
         let bodies = self.prepared.requests(address).map_err(|error| error.to_string())?;
-        let mut client = Client::new(address, bodies, Settings::default(), self.cancel.clone())
+        let http = match self.prepared.scenario.load.http {
+            Http::One => Http::One,
+            Http::Two { .. } => Http::Two { streams: NonZeroUsize::MIN },
+        };
+        let settings = Settings { http, ..Settings::default() };
+        let mut client = Client::new(address, bodies, settings, self.cancel.clone())
             .map_err(|error| error.to_string())?;
         Ok(Box::new(move |requests| {
             let stop = Stop { failures_max: Some(1), ..Stop::after_requests(requests) };
