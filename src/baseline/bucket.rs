@@ -36,9 +36,23 @@ pub(super) const FORMS: &str = "use a folder such as `baselines`, `git+branch://
 /// Requests that wait for their answers at the same time.
 const AT_ONCE: usize = 16;
 /// How often a change is made again after the service failed, each time after its client gave up.
-const ATTEMPTS_MAX: usize = 4;
+const ATTEMPTS_MAX: u32 = 6;
+const PAUSE: Duration = Duration::from_millis(100);
 /// What is told of an answer.
 const REASON_CHARS_MAX: usize = 400;
+
+const NO_BUCKET: &str = "the bucket must exist: xmlperf does not create it";
+/// What services answer where there is no bucket.
+const MISSING: &[&str] = &["NoSuchBucket", "ContainerNotFound", "bucket does not exist"];
+/// What they answer to who may not come in. The addresses are those at which a machine in a cloud is asked
+/// for credentials, for want of any in the environment.
+const LOCKED_OUT: &[&str] = &[
+    "401 Unauthorized",
+    "403 Forbidden",
+    "AccessDenied",
+    "169.254.169.254",
+    "metadata.google.internal",
+];
 
 /// A folder of a bucket.
 pub(super) struct Bucket {
@@ -122,19 +136,22 @@ impl Bucket {
     }
 
     fn failed(&self, what: &'static str, path: &str, error: &Error) -> BaselineError {
+        let said = chain(error);
         let hint = match error {
             Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
                 self.service.credentials()
             }
-            Error::NotFound { .. } => "the bucket must exist: xmlperf does not create it",
+            Error::NotFound { .. } => NO_BUCKET,
             Error::NotImplemented { .. } | Error::NotSupported { .. } => {
                 "keep baselines where a change can be made on a condition: a folder, a branch, S3, \
                  Google Cloud Storage, Azure"
             }
-            _ if asks_the_machine(error) => self.service.credentials(),
+            // A listing has no error of its own for these.
+            _ if contains(&said, MISSING) => NO_BUCKET,
+            _ if contains(&said, LOCKED_OUT) => self.service.credentials(),
             _ => "",
         };
-        let (place, reason) = (self.place(path), in_short(&chain(error)));
+        let (place, reason) = (self.place(path), in_short(&said));
         if hint.is_empty() {
             return BaselineError::Service { what, place, reason };
         }
@@ -146,7 +163,7 @@ impl Bucket {
         let failed = |error| self.failed("read", path, &error);
         let found = match self.store.get(&self.object(path)).await {
             Ok(found) => found,
-            Err(Error::NotFound { source, .. }) if !source.to_string().contains("NoSuchBucket") => {
+            Err(Error::NotFound { source, .. }) if !contains(&source.to_string(), MISSING) => {
                 return Ok(None);
             }
             Err(error) => return Err(failed(error)),
@@ -229,14 +246,15 @@ impl Bucket {
         }
     }
 
-    /// Does what may be done twice until it succeeds.
-    fn repeat<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, BaselineError>
+    /// Does what may be done twice until it succeeds. The client repeats requests by itself, but not one
+    /// that could have had an effect, nor one whose answer breaks off.
+    async fn persist<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, BaselineError>
     where
         F: Future<Output = Result<T, BaselineError>>,
     {
         let mut failures = 0;
         loop {
-            let error = match self.wait(attempt()) {
+            let error = match attempt().await {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
@@ -247,20 +265,21 @@ impl Bucket {
                 return Err(error);
             }
             (self.progress)(&format!("{} failed, trying again ({failures})", self.location));
+            tokio::time::sleep(PAUSE * failures).await;
         }
     }
 
-    fn list(
-        &self,
-        folder: &str,
-        listing: impl Future<Output = Result<Vec<ObjectMeta>, Error>>,
-    ) -> Result<Vec<File>, BaselineError> {
-        let objects = match self.wait(listing) {
-            Ok(objects) => objects,
+    fn list<F>(&self, folder: &str, listing: impl Fn() -> F) -> Result<Vec<File>, BaselineError>
+    where
+        F: Future<Output = Result<Vec<ObjectMeta>, Error>>,
+    {
+        let objects = async || match listing().await {
+            Ok(objects) => Ok(objects),
             // Of a server with folders, one in which nothing was kept yet.
-            Err(Error::NotFound { .. }) if self.service == Service::WebDav => Vec::new(),
-            Err(error) => return Err(self.failed("list", folder, &error)),
+            Err(Error::NotFound { .. }) if self.service == Service::WebDav => Ok(Vec::new()),
+            Err(error) => Err(self.failed("list", folder, &error)),
         };
+        let objects = self.wait(self.persist(objects))?;
         let file = |object: ObjectMeta| {
             let path: Vec<_> = object.location.prefix_match(&self.prefix)?.collect();
             let path: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
@@ -284,13 +303,12 @@ impl Shelf for Bucket {
 
     fn folder(&self, folder: &str) -> Result<Vec<File>, BaselineError> {
         let prefix = self.object(folder);
-        let listing = self.store.list_with_delimiter(Some(&prefix));
-        self.list(folder, async { Ok(listing.await?.objects) })
+        self.list(folder, async || Ok(self.store.list_with_delimiter(Some(&prefix)).await?.objects))
     }
 
     fn all(&self) -> Result<Vec<File>, BaselineError> {
         (self.progress)(&format!("listing {}", self.location));
-        self.list("", self.store.list(Some(&self.prefix)).try_collect())
+        self.list("", || self.store.list(Some(&self.prefix)).try_collect())
     }
 
     fn read(&self, paths: &[&str], bytes_max: u64) -> Result<Vec<Read>, BaselineError> {
@@ -298,7 +316,7 @@ impl Shelf for Bucket {
             (self.progress)(&format!("reading {} runs from {}", paths.len(), self.location));
         }
         let read = |path: String| async move {
-            let held = self.held(&path, bytes_max).await?;
+            let held = self.persist(|| self.held(&path, bytes_max)).await?;
             Ok(held.map(|held| held.bytes).filter(|bytes| !bytes.is_empty()))
         };
         let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
@@ -306,7 +324,7 @@ impl Shelf for Bucket {
     }
 
     fn create(&self, path: &str, bytes: &[u8]) -> Result<Created, BaselineError> {
-        self.repeat(|| self.create_once(path, bytes))
+        self.wait(self.persist(|| self.create_once(path, bytes)))
     }
 
     fn swap(
@@ -315,15 +333,16 @@ impl Shelf for Bucket {
         old: Option<&[u8]>,
         new: Option<&[u8]>,
     ) -> Result<Swapped, BaselineError> {
-        self.repeat(|| self.swap_once(path, old, new))
+        self.wait(self.persist(|| self.swap_once(path, old, new)))
     }
 
     fn remove(&self, paths: &[&str]) -> Result<(), BaselineError> {
         let remove = |path: String| async move {
-            match self.store.delete(&self.object(&path)).await {
+            let remove = async || match self.store.delete(&self.object(&path)).await {
                 Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
                 Err(error) => Err(self.failed("remove", &path, &error)),
-            }
+            };
+            self.persist(remove).await
         };
         let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
         self.wait(stream::iter(paths).map(remove).buffer_unordered(AT_ONCE).try_collect())
@@ -394,10 +413,8 @@ impl Service {
     }
 }
 
-/// Whether it was the machine that was asked for credentials, for want of any in the environment.
-fn asks_the_machine(error: &Error) -> bool {
-    let text = chain(error);
-    text.contains("169.254.169.254") || text.contains("metadata.google.internal")
+fn contains(text: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| text.contains(word))
 }
 
 fn chain(error: &Error) -> String {

@@ -370,10 +370,18 @@ impl Clone {
             command.args(["-c", setting]);
         }
         command.args(words).envs(env.iter().copied()).env("GIT_TERMINAL_PROMPT", "0");
-        git::ask(&mut command, input).map_err(|source| BaselineError::Files {
+        let answer = git::ask(&mut command, input).map_err(|source| BaselineError::Files {
             what: "start",
             place: "git".to_owned(),
             source,
+        })?;
+        Ok(match answer {
+            Answer::Yes(output) => Answer::Yes(output),
+            // Ours says that it is one, too.
+            Answer::No { code, reason } => {
+                let reason = reason.trim_start_matches("error: ").trim_start_matches("fatal: ");
+                Answer::No { code, reason: reason.to_owned() }
+            }
         })
     }
 }

@@ -1,0 +1,82 @@
+//! Stores under many writers, broken connections and sudden ends: `xmlperf baseline` as a user calls it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up must fail")]
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "the slow tests print the figures of docs/baselines.md, seconds among them"
+)]
+
+mod branch;
+mod bucket;
+mod killed;
+mod proxy;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Writes a run that began at second `second`, and returns where.
+fn run(folder: &Path, second: usize) -> PathBuf {
+    let text = include_str!("../fixtures/run-schema-1.json");
+    let started =
+        format!("2026-11-23T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60);
+    let path = folder.join(format!("run-{second}.json"));
+    fs::write(&path, text.replace("2026-11-23T10:00:00Z", &started)).unwrap();
+    path
+}
+
+fn baseline(folder: &Path, store: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xmlperf"));
+    command.arg("baseline").args(args).args(["--store", store]).current_dir(folder);
+    command.env("HOME", folder).env("GIT_CONFIG_NOSYSTEM", "1");
+    command
+}
+
+fn save(folder: &Path, store: &str, second: usize) -> Command {
+    let path = run(folder, second);
+    baseline(folder, store, &["save", "main", "--from", path.to_str().unwrap()])
+}
+
+fn succeed(mut command: Command) -> Output {
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{command:?}: {said}");
+    output
+}
+
+fn git(dir: &Path, words: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command.args(["-c", "init.defaultBranch=main", "-C"]).arg(dir).args(words);
+    for (name, value) in [("NAME", "a"), ("EMAIL", "a@b")] {
+        command.env(format!("GIT_AUTHOR_{name}"), value);
+        command.env(format!("GIT_COMMITTER_{name}"), value);
+    }
+    String::from_utf8(succeed(command).stdout).unwrap()
+}
+
+/// The runs of `main`, as a fresh process reads all of them.
+fn runs(folder: &Path, store: &str) -> Vec<String> {
+    let listing = succeed(baseline(folder, store, &["list", "main"]));
+    let listing = String::from_utf8(listing.stdout).unwrap();
+    listing.lines().skip(1).map(|line| line.split_whitespace().next().unwrap().to_owned()).collect()
+}
+
+/// What a failed command said.
+fn refusal(mut command: Command) -> String {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{command:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// Numbers that follow from a seed (`SplitMix64`).
+struct Draws(u64);
+
+impl Draws {
+    fn next(&mut self, below: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % below
+    }
+}
