@@ -80,3 +80,69 @@ impl Draws {
         (mixed ^ (mixed >> 31)) % below
     }
 }
+
+fn words(mut command: Command) -> (Option<i32>, String) {
+    let output = command.output().unwrap();
+    (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+}
+
+/// A folder of the configuration is beside it, one of the flag is here, and the flag wins.
+#[test]
+fn the_store_is_the_flags_or_the_configurations() {
+    let root = tempfile::tempdir().unwrap();
+    let below = root.path().join("below");
+    fs::create_dir(&below).unwrap();
+    fs::write(root.path().join("xmlperf.toml"), "[baseline]\nstore = \"kept\"\n").unwrap();
+    let from = run(root.path(), 1);
+    let save = |store: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xmlperf"));
+        command.args(["baseline", "save", "main", "--from"]).arg(&from).args(store);
+        command.current_dir(&below);
+        succeed(command);
+    };
+    save(&[]);
+    save(&["--store", "here"]);
+    assert!(root.path().join("kept/main").is_dir() && below.join("here/main").is_dir());
+    fs::write(root.path().join("xmlperf.toml"), "[baseline]\nstores = \"kept\"\n").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xmlperf"));
+    let (code, said) = words({
+        command.args(["trend", "main"]).current_dir(&below);
+        command
+    });
+    assert!(code == Some(2) && said.contains("xmlperf.toml:2:1: unknown field `stores`"), "{said}");
+}
+
+#[test]
+fn old_runs_are_removed_and_damaged_ones_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |args: &[&str]| words(baseline(folder.path(), "baselines", args));
+    for second in 1..=4 {
+        succeed(save(folder.path(), "baselines", second));
+    }
+    assert_eq!(said(&["pin", "first", "main@"]).0, Some(2));
+    let (_, dry) = said(&["prune", "--keep", "3", "--dry-run"]);
+    assert_eq!(dry.replace("would remove", "removed"), said(&["prune", "--keep", "3"]).1);
+    assert!(
+        dry.ends_with("kept 3 runs: 3 among the newest 3, 0 pinned, 1 the newest of a history\n")
+    );
+    let (_, both) = said(&["prune", "main", "--keep", "1", "--keep-days", "36500"]);
+    assert!(
+        both.contains("removed 0 runs, kept 3 runs: 1 among the newest 1, 3 since 19"),
+        "{both}"
+    );
+    assert!(said(&["prune"]).1.contains("--keep <N>|--keep-days <DAYS>"));
+    assert_eq!(
+        said(&["verify"]),
+        (Some(0), "3 runs and 0 pins are whole; 0 damaged, 0 unknown files\n".to_owned())
+    );
+
+    let victim =
+        fs::read_dir(folder.path().join("baselines/main")).unwrap().next().unwrap().unwrap();
+    fs::write(victim.path(), "{}").unwrap();
+    let (code, verified) = said(&["verify", "main"]);
+    let name = victim.file_name().into_string().unwrap();
+    assert!(
+        code == Some(1) && verified.contains(&name) && verified.contains("1 damaged"),
+        "{verified}"
+    );
+}
