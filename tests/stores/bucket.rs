@@ -1,6 +1,8 @@
-//! An S3 server (moto, a package of Python) behind a proxy that fails, and what is said where nothing can work.
+//! An S3 server (moto) behind a proxy that fails, a `WebDAV` server (wsgidav), and what is said where nothing
+//! can work.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -10,39 +12,53 @@ use std::time::{Duration, Instant};
 
 use super::{baseline, proxy, refusal, run, save, succeed};
 
-/// A server with the bucket `kept`.
+/// A server that `.ci/run full` has installed, until the test ends.
+struct Server {
+    process: Child,
+    port: u16,
+}
+
+impl Server {
+    fn start(program: &str, options: &[&str]) -> Self {
+        let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/store-servers/bin");
+        assert!(tools.exists(), "`.ci/run full` installs servers in {}", tools.display());
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let process = Command::new(tools.join(program))
+            .args(["--host", "127.0.0.1", "--port", &port.to_string()])
+            .args(options)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let server = Self { process, port };
+        let started = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(started.elapsed() < Duration::from_mins(1), "{program} does not answer");
+            thread::sleep(Duration::from_millis(50));
+        }
+        server
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// An S3 server with the bucket `kept`.
 pub(super) struct S3 {
-    server: Child,
+    _server: Server,
     pub(super) port: u16,
 }
 
 impl S3 {
     pub(super) fn start() -> Self {
-        let moto = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/moto/bin/moto_server");
-        assert!(moto.exists(), "`.ci/run full` installs moto in target/moto");
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let server = Command::new(moto)
-            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let s3 = Self { server, port };
-        let started = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(started.elapsed() < Duration::from_mins(1), "moto does not answer");
-            thread::sleep(Duration::from_millis(50));
-        }
-        let url = format!("http://127.0.0.1:{port}/kept");
-        ureq::put(&url).send_empty().unwrap();
-        s3
-    }
-}
-
-impl Drop for S3 {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
+        let server = Server::start("moto_server", &[]);
+        let port = server.port;
+        ureq::put(&format!("http://127.0.0.1:{port}/kept")).send_empty().unwrap();
+        Self { _server: server, port }
     }
 }
 
@@ -52,6 +68,7 @@ pub(super) fn env(port: u16) -> Vec<(&'static str, String)> {
     vec![
         ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}")),
         ("AWS_ALLOW_HTTP", own("true")),
+        ("NO_PROXY", own("127.0.0.1")),
         ("AWS_REGION", own("us-east-1")),
         ("AWS_ACCESS_KEY_ID", own("key")),
         ("AWS_SECRET_ACCESS_KEY", own("secret")),
@@ -104,6 +121,44 @@ fn eight_writers_of_one_failing_bucket_lose_nothing() {
     assert_eq!(String::from_utf8(verified).unwrap(), whole);
     assert!(failures.unanswered.load(Ordering::Relaxed) > 0, "{failures:?}");
     assert!(failures.conflicts.load(Ordering::Relaxed) > 0, "{failures:?}");
+}
+
+/// All of them keep the same run, too, and begin with a server that has no folder yet.
+#[test]
+#[ignore = "slow: run by .ci/run full"]
+fn writers_to_a_webdav_server_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("root");
+    fs::create_dir(&root).unwrap();
+    let server = Server::start("wsgidav", &["--auth=anonymous", "--root", root.to_str().unwrap()]);
+    let store = format!("http://127.0.0.1:{}/perf/kept", server.port);
+    let with = |mut command: Command| {
+        command.env("NO_PROXY", "127.0.0.1");
+        command
+    };
+    let write = |writer: usize| {
+        let folder = tempfile::tempdir().unwrap();
+        for it in [writer * 1_000, writer * 1_000 + 1, 80_000] {
+            succeed(with(save(folder.path(), &store, it)));
+        }
+    };
+    thread::scope(|scope| {
+        let write = &write;
+        for writer in 0..4 {
+            scope.spawn(move || write(writer));
+        }
+    });
+    let verified = succeed(with(baseline(folder.path(), &store, &["verify"]))).stdout;
+    let whole = "9 runs and 0 pins are whole; 0 damaged, 0 unknown files\n";
+    assert_eq!(String::from_utf8(verified).unwrap(), whole);
+    succeed(with(baseline(folder.path(), &store, &["prune", "--keep", "2"])));
+    let listing = succeed(with(baseline(folder.path(), &store, &["list"]))).stdout;
+    assert_eq!(String::from_utf8(listing).unwrap(), "main  2 runs\n");
+    let pinned = refusal(with(baseline(folder.path(), &store, &["pin", "release", "main"])));
+    assert!(
+        pinned.contains("keep baselines where a change can be made on a condition"),
+        "{pinned}"
+    );
 }
 
 #[test]
