@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::load::capacity;
 use crate::load::pacing::Schedule;
-use crate::load::{Http, Timeouts};
+use crate::load::{Http, Timeouts, Trust};
 use crate::metric::gate::Gate;
 use crate::metric::limit::Limit;
 use crate::payload;
@@ -88,6 +88,10 @@ pub struct Target {
     pub build: Option<String>,
     /// How it is reached.
     pub origin: Origin,
+    /// Whether what is started speaks TLS; what is attached to says so by its URL.
+    pub scheme: Scheme,
+    /// Whom to believe to be the target, over TLS.
+    pub trust: Trust,
     /// Path that answers 2xx once it is ready.
     pub ready: String,
     /// How long it may take until then.
@@ -106,6 +110,15 @@ pub struct Target {
     pub container: Option<Container>,
     /// What it means by "equal".
     pub semantics: payload::Semantics,
+}
+
+/// What is spoken below HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// Nothing.
+    Http,
+    /// TLS, with a certificate for `localhost`.
+    Https,
 }
 
 /// Where the API comes from.

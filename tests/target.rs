@@ -14,7 +14,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 use xmlperf::cancel::Cancel;
 use xmlperf::target::{
-    Command, Container, CpuSet, Ending, Keeper, Limits, Placement, Stopped, Target, TargetError,
+    Ask, Command, Container, CpuSet, Ending, Keeper, Limits, Placement, Stopped, Target,
+    TargetError,
 };
 
 /// A server in Python that answers `/health`; what else it does is given as statements, run after
@@ -53,6 +54,7 @@ impl Stage {
             env: vec![("STAGE".to_owned(), self.token())],
             port_env: None,
             ready: "/health".to_owned(),
+            ask: <_>::default(),
             ready_timeout: Duration::from_secs(30),
             stop_timeout: Duration::from_secs(10),
             limits: <_>::default(),
@@ -207,7 +209,7 @@ fn a_death_in_the_middle_is_seen_and_the_children_are_ended() {
     let target = stage.start(&stage.server("subprocess.Popen(['sleep', '600'])")).unwrap();
     target.alive().unwrap();
     assert_eq!(target.usage().unwrap().processes, 2);
-    let mut stream = std::net::TcpStream::connect(target.address()).unwrap();
+    let mut stream = std::net::TcpStream::connect(target.address().unwrap()).unwrap();
     stream.write_all(b"GET /die HTTP/1.0\r\n\r\n").unwrap();
     BufReader::new(stream).lines().for_each(drop);
     // The connection is closed before the process has ended, so the status follows a little later.
@@ -223,7 +225,7 @@ fn a_death_in_the_middle_is_seen_and_the_children_are_ended() {
 
 /// Asks for a path, and waits until the target has ended for it.
 fn end_by(target: &Target, path: &str) -> TargetError {
-    let mut stream = std::net::TcpStream::connect(target.address()).unwrap();
+    let mut stream = std::net::TcpStream::connect(target.address().unwrap()).unwrap();
     write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
     // A connection that breaks has ended too.
     BufReader::new(stream).lines().map_while(Result::ok).for_each(drop);
@@ -314,7 +316,7 @@ fn an_image_runs_in_a_container_that_is_removed_in_the_end() {
     let told = stage.containers("").concat();
     let told: serde_json::Value = serde_json::from_str(&told).unwrap();
     let options = &told["options"];
-    let port = target.address().port();
+    let port = target.address().unwrap().port();
     assert_eq!(options["publish"], format!("127.0.0.1:{port}:3000"));
     assert_eq!(
         (&options["memory"], &options["memory-swap"]),
@@ -427,9 +429,15 @@ fn use_is_counted_over_the_whole_tree() {
     assert_eq!((grown.processes, grown.threads), (2, 2));
     target.reset_peak().unwrap();
 
-    let url = format!("http://{}", target.address());
-    let attached =
-        Target::attach(&url, "/health", Duration::from_secs(10), &Cancel::default()).unwrap();
+    let url = format!("http://{}", target.place());
+    let attached = Target::attach(
+        &url,
+        "/health",
+        Duration::from_secs(10),
+        &Ask::default(),
+        &Cancel::default(),
+    )
+    .unwrap();
     assert_eq!(attached.pid(), target.pid());
     assert!(attached.usage().unwrap().cpu > before.cpu);
     assert_eq!(attached.stop().unwrap(), Stopped::Gracefully);

@@ -28,6 +28,7 @@ fn api(options: &str) -> Command {
         env: Vec::new(),
         port_env: None,
         ready: "/xml-compare-api/health".to_owned(),
+        ask: <_>::default(),
         ready_timeout: Duration::from_secs(30),
         stop_timeout: Duration::from_secs(10),
         limits: <_>::default(),

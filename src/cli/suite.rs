@@ -179,6 +179,7 @@ pub(super) fn started(target: &Target, start: &str, dir: &Path, revision: Revisi
         env: target.env.clone(),
         port_env,
         ready: target.ready.clone(),
+        ask: target::Ask::default(),
         ready_timeout: target.ready_timeout,
         stop_timeout: target.stop_timeout,
         limits: target.limits,
@@ -186,7 +187,7 @@ pub(super) fn started(target: &Target, start: &str, dir: &Path, revision: Revisi
     };
     Build {
         revision: Revision { start: start.to_owned(), ..revision },
-        source: Source::Start(command),
+        source: Source::Start(Box::new(command)),
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error as _};
@@ -13,12 +14,13 @@ use crate::config::load::LoadTable;
 use crate::config::network::NetworkTable;
 use crate::config::payload::{Asked, PayloadTable, RequestTable};
 use crate::config::presets;
+use crate::load::{Tls, Trust};
 use crate::metric::Metric;
 use crate::metric::gate::{Gate, Policy, Rule};
 use crate::metric::limit::Limit;
 use crate::payload;
 use crate::scenario::{
-    Amount, Counting, Cpus, Lane, Lanes, Load, Origin, Sampling, Scenario, Target,
+    Amount, Counting, Cpus, Lane, Lanes, Load, Origin, Sampling, Scenario, Scheme, Target,
 };
 use crate::target;
 use crate::units;
@@ -61,6 +63,8 @@ struct TargetTable {
     build: Option<String>,
     start: Option<Spanned<String>>,
     url: Option<Spanned<String>>,
+    scheme: Option<Spanned<SchemeWord>>,
+    ca: Option<Spanned<PathBuf>>,
     port_env: Option<String>,
     ready: Option<HttpPath>,
     ready_timeout: Option<Time>,
@@ -303,7 +307,11 @@ impl TargetTable {
                 }
                 Origin::Start(start.get_ref().clone())
             }
-            (None, Some(url)) => Origin::Attach(url.get_ref().clone()),
+            (None, Some(url)) => {
+                let known = target::Url::parse(url.get_ref());
+                known.map_err(|error| (url.span(), error.to_string()))?;
+                Origin::Attach(url.get_ref().clone())
+            }
             (None, None) => Origin::Embedded,
         };
         let seconds =
@@ -311,6 +319,8 @@ impl TargetTable {
         Ok(Target {
             dir: folder.to_path_buf(),
             build: self.build.clone(),
+            scheme: self.scheme(&origin)?,
+            trust: self.trust(folder, &origin)?,
             origin,
             ready: self.ready.as_ref().map_or(READY_PATH, |path| &path.0).to_owned(),
             ready_timeout: seconds(&self.ready_timeout, 30),
@@ -326,6 +336,42 @@ impl TargetTable {
 }
 
 impl TargetTable {
+    fn scheme(&self, origin: &Origin) -> Result<Scheme, Wrong> {
+        match (&self.scheme, origin) {
+            (Some(word), Origin::Start(_)) => Ok(word.get_ref().0),
+            (Some(word), Origin::Attach(_) | Origin::Embedded) => {
+                let why = "`scheme` is for what `start` or `image` starts: `url` has its own";
+                Err((word.span(), why.to_owned()))
+            }
+            (None, _) => Ok(Scheme::Http),
+        }
+    }
+
+    /// Reads the certificates to trust.
+    fn trust(&self, folder: &Path, origin: &Origin) -> Result<Trust, Wrong> {
+        let Some(ca) = &self.ca else { return Ok(Trust::System) };
+        let wrong = |why: String| (ca.span(), why);
+        let is_tls = match origin {
+            Origin::Attach(url) => matches!(target::Url::parse(url), Ok(target::Url::Https(_))),
+            Origin::Start(_) => {
+                self.scheme.as_ref().is_some_and(|it| it.get_ref().0 == Scheme::Https)
+            }
+            Origin::Embedded => false,
+        };
+        if !is_tls {
+            return Err(wrong(
+                "`ca` is for TLS: `url = \"https://…\"`, or `scheme = \"https\"`".to_owned(),
+            ));
+        }
+        let path = folder.join(ca.get_ref());
+        let pem = fs::read(&path)
+            .map_err(|error| wrong(format!("cannot read `{}`: {error}", path.display())))?;
+        let trust = Trust::Pem(pem);
+        Tls::new("localhost", &trust)
+            .map_err(|error| wrong(format!("`{}`: {error}", path.display())))?;
+        Ok(trust)
+    }
+
     fn limits(&self) -> Result<target::Limits, Wrong> {
         let limited = self.memory.as_ref().map(Spanned::span);
         let limited = limited.or(self.cpu_quota.as_ref().map(Spanned::span));
@@ -543,6 +589,14 @@ checked!(
     /// A policy.
     PolicyWord(Policy) from String, |word| Policy::from_key(&word)
         .ok_or_else(|| format!("unknown policy `{word}`; there are gate, report, off"))
+);
+checked!(
+    /// What is spoken below HTTP.
+    SchemeWord(Scheme) from String, |word| match word.as_str() {
+        "http" => Ok(Scheme::Http),
+        "https" => Ok(Scheme::Https),
+        _ => Err(format!("unknown scheme `{word}`; there are http, https")),
+    }
 );
 checked!(
     /// A choice of processors.

@@ -16,7 +16,10 @@ ready = "/xml-compare-api/health"             # polled until it answers 2xx
 # memory = "2 GiB"                            # by a control group where one can be had: docs/target.md
 # cpu-quota = 1.5                             # processors' worth of time
 # semantics = "xml-compare-api"               # what it calls equal; or "c14n", "xmlunit-similar"
-# url = "http://127.0.0.1:3000"               # instead of `start`: attach to what runs already
+# scheme = "http"                             # or "https", with a certificate for `localhost`
+# url = "http://127.0.0.1:3000"               # instead of `start`: attach to what runs already; or
+#                                             # "https://HOST:PORT", "unix:/PATH"
+# ca = "ca.pem"                               # certificates to trust, where the system's do not do
 # image = "registry/api:1.2"                  # or a container; without `build`
 # port = 3000                                 # on which the program inside listens
 # engine = "docker"                           # or "podman"; found without

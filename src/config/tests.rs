@@ -34,7 +34,8 @@ fn the_template_is_understood_and_its_comments_show_the_defaults() {
             Some(_) | None => line,
         })
         .filter(|line| {
-            const NO_DEFAULT: [&str; 18] = [
+            const NO_DEFAULT: [&str; 19] = [
+                "ca",
                 "cpu-quota",
                 "image",
                 "port",

@@ -239,6 +239,7 @@ mod tests {
             env: env.map(|(name, value)| (name.into(), value.into())).to_vec(),
             port_env: None,
             ready: "/".to_owned(),
+            ask: <_>::default(),
             ready_timeout: Duration::from_secs(1),
             stop_timeout: Duration::from_secs(1),
             limits: <_>::default(),

@@ -182,6 +182,7 @@ mod tests {
             env: Vec::new(),
             port_env: None,
             ready: "/".to_owned(),
+            ask: <_>::default(),
             ready_timeout: Duration::from_secs(1),
             stop_timeout: Duration::from_secs(1),
             limits: <_>::default(),

@@ -77,7 +77,8 @@ impl Session<'_> {
         let log = dir.join("target.log");
         let target = Target::start(command, &Placement::default(), &log, self.cancel)
             .map_err(|source| failed(tool, source))?;
-        let drive = (self.drive)(target.address());
+        let address = target.address().expect("what is started listens on a port");
+        let drive = (self.drive)(address);
         let drive = drive.map_err(|reason| ProfileError::Load { tool, reason })?;
         Ok(Loaded { tool, target, drive, cancel: self.cancel })
     }

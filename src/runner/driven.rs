@@ -20,6 +20,7 @@ use crate::record::{Capacity, Level, NetworkUse, Side, Step, histogram};
 use crate::runner::limits;
 use crate::runner::live::Live;
 use crate::runner::prepared::Prepared;
+use crate::runner::reached::Reached;
 use crate::runner::trial::{Failure, chain};
 use crate::scenario::{Amount, Model, Reuse, Sampling, Scenario, Times};
 use crate::target::network::Relay;
@@ -37,6 +38,7 @@ pub(super) struct Launched {
     pub(super) side: Side,
     pub(super) target: Target,
     pub(super) log: PathBuf,
+    pub(super) reached: Reached,
 }
 
 /// What holds for everything that is driven.
@@ -112,16 +114,23 @@ impl<'a> Driven<'a> {
         let timeouts = scenario.load.timeouts;
         let http = scenario.load.http;
         let settings = Settings { connections, http, reuse, timeouts, ..Settings::default() };
-        let address = launched.target.address();
-        let requests = prepared.requests(address).map_err(|error| failed(chain(&error)))?;
-        let relay = scenario
-            .network
-            .map(|network| Relay::start(address, &network, seed, connections.get()))
-            .transpose()
-            .map_err(|error| failed(chain(&error)))?;
-        let address = relay.as_ref().map_or(address, Relay::address);
-        let mut client = Client::new(address, requests, settings, cancel.clone())
-            .map_err(|error| failed(chain(&error)))?;
+        let Launched { target, reached, .. } = launched;
+        let requests =
+            prepared.requests(&reached.host(target)).map_err(|error| failed(chain(&error)))?;
+        let relay = match (scenario.network, target.address()) {
+            (Some(network), Some(address)) => {
+                let relay = Relay::start(address, &network, seed, connections.get());
+                Some(relay.map_err(|error| failed(chain(&error)))?)
+            }
+            (Some(_), None) => {
+                let place = target.place();
+                return Err(failed(format!("`[network]` lies before ports only, not `{place}`")));
+            }
+            (None, _) => None,
+        };
+        let by_way_of = relay.as_ref().map(Relay::address);
+        let client = reached.client(target.place(), by_way_of, requests, settings, cancel.clone());
+        let mut client = client.map_err(|error| failed(chain(&error)))?;
         if scenario.load.reuse == Reuse::Kept {
             client.renew().map_err(|error| failed(chain(&error)))?;
         }

@@ -10,6 +10,7 @@ mod limits;
 mod live;
 pub mod machine;
 mod prepared;
+mod reached;
 mod recorded;
 mod sender;
 mod trial;
@@ -30,6 +31,7 @@ use crate::record;
 use crate::record::{Ended, LaunchPair, Run, ScenarioRun, Side, Trials};
 use crate::runner::driven::{Conditions, Driven, Launched};
 use crate::runner::prepared::Prepared;
+use crate::runner::reached::Reached;
 use crate::runner::trial::Failure;
 use crate::runner::yardstick::Workload;
 use crate::scenario::{Cpus, Lane, Suite, Times};
@@ -55,7 +57,7 @@ pub struct Build {
 #[derive(Debug, Clone)]
 pub enum Source {
     /// It is started afresh for every launch.
-    Start(target::Command),
+    Start(Box<target::Command>),
     /// It runs already at this address; a launch is then only a stretch of time.
     Attach(String),
 }
@@ -320,16 +322,25 @@ impl<'a> Session<'a> {
 
     fn start(&self, side: Side, build: &Build) -> Result<Launched, Failure> {
         let log = self.plan.logs.join(format!("{}.log", side.name()));
+        let asked = &self.plan.suite.target;
+        let reached = Reached::new(&build.source, asked).map_err(|error| Failure {
+            side,
+            scenario: None,
+            reason: trial::chain(&error),
+        })?;
+        let ask = reached.ask();
         let target = match &build.source {
-            Source::Start(command) => Target::start(command, &self.placement, &log, self.cancel),
+            Source::Start(command) => {
+                let command = target::Command { ask, ..target::Command::clone(command) };
+                Target::start(&command, &self.placement, &log, self.cancel)
+            }
             Source::Attach(url) => {
-                let target = &self.plan.suite.target;
-                Target::attach(url, &target.ready, target.ready_timeout, self.cancel)
+                Target::attach(url, &asked.ready, asked.ready_timeout, &ask, self.cancel)
             }
         };
         let target = target.map_err(|error| Failure::launch(side, &error))?;
         self.plan.live.launched();
-        Ok(Launched { side, target, log })
+        Ok(Launched { side, target, log, reached })
     }
 
     /// What holds for the next launch of a scenario.
@@ -350,7 +361,7 @@ fn flip(coins: &mut ChaCha8Rng) -> Side {
 }
 
 fn stop(launched: Launched) -> Result<(), Failure> {
-    let Launched { side, target, log: _ } = launched;
+    let Launched { side, target, log: _, reached: _ } = launched;
     target.stop().map(|_| ()).map_err(|error| Failure::launch(side, &error))
 }
 

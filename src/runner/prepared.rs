@@ -3,7 +3,6 @@
 //! A body that is too large to be kept is made again each time it is sent. That takes no memory, and
 //! less time than sending it does.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -121,9 +120,8 @@ impl Prepared {
         u64::try_from(mean).unwrap_or(u64::MAX)
     }
 
-    /// Returns the requests as they are sent to `address`. The bodies are shared, not copied.
-    pub(super) fn requests(&self, address: SocketAddr) -> Result<Arc<[Request]>, RequestError> {
-        let host = address.to_string();
+    /// Returns the requests as they are sent to `host`. The bodies are shared, not copied.
+    pub(super) fn requests(&self, host: &str) -> Result<Arc<[Request]>, RequestError> {
         let Scenario { payload: spec, kind, path, .. } = &self.scenario;
         let (content_type, headers) = (spec.content_type(*kind), spec.headers(*kind));
         let headers: Vec<_> =
@@ -133,7 +131,7 @@ impl Prepared {
             let source: Arc<dyn Source> = match (&message.body, spec.framing) {
                 (Body::Kept(body), Framing::Length) => {
                     let body = body.clone();
-                    return Request::post(path, &host, content_type, &headers, body, check);
+                    return Request::post(path, host, content_type, &headers, body, check);
                 }
                 (Body::Kept(body), Framing::Chunked) => Arc::new(body.clone()),
                 (Body::Made(recipe), _) => Arc::<Recipe>::clone(recipe),
@@ -142,7 +140,7 @@ impl Prepared {
                 Framing::Length => load::Framing::Length(message.bytes as u64),
                 Framing::Chunked => load::Framing::Chunked,
             };
-            Request::stream(path, &host, content_type, &headers, source, framing, check)
+            Request::stream(path, host, content_type, &headers, source, framing, check)
         };
         self.messages.iter().map(request).collect()
     }

@@ -41,7 +41,8 @@ impl Sender {
     /// One connection, whatever the scenario says: in which order several are served is chance, and
     /// that is what a count has to be free of.
     pub fn drive(&self, address: SocketAddr) -> Result<Drive<'_>, String> {
-        let bodies = self.prepared.requests(address).map_err(|error| error.to_string())?;
+        let bodies =
+            self.prepared.requests(&address.to_string()).map_err(|error| error.to_string())?;
         let http = match self.prepared.scenario.load.http {
             Http::One => Http::One,
             Http::Two { .. } => Http::Two { streams: NonZeroUsize::MIN },

@@ -12,7 +12,7 @@ use crate::profile;
 use crate::profile::{ProfileError, Session};
 use crate::record::work::{Counted, Work};
 use crate::runner::{Plan, Progress, RunnerError, Sender, Source, Watcher};
-use crate::scenario::{Amount, Counting, Lane, Load, Scenario};
+use crate::scenario::{Amount, Counting, Lane, Load, Scenario, Scheme};
 use crate::target::Command;
 
 /// XML pairs in a counted request, at most.
@@ -73,6 +73,12 @@ fn words(error: &dyn Error) -> String {
 fn counted(plan: &Plan<'_>, scenario: &Scenario, cancel: &Cancel) -> Result<Counted, ProfileError> {
     let counting = &plan.suite.counting;
     let counter = profile::valgrind_version()?;
+    if plan.suite.target.scheme == Scheme::Https {
+        return Err(ProfileError::Unsuited {
+            tool: "callgrind",
+            reason: "it speaks TLS, whose work would be counted with its own".to_owned(),
+        });
+    }
     let head = command(&plan.head.source, counting)?;
     let base = plan.base.as_ref().map(|base| command(&base.source, counting)).transpose()?;
     let sender = Sender::new(&small(scenario, counting), &plan.suite.sampling, cancel);
@@ -122,7 +128,7 @@ fn small(scenario: &Scenario, counting: &Counting) -> Scenario {
 fn command(source: &Source, counting: &Counting) -> Result<Command, ProfileError> {
     match source {
         Source::Start(command) => {
-            let mut command = command.clone();
+            let mut command = Command::clone(command);
             command.env.extend(counting.env.iter().cloned());
             Ok(command)
         }

@@ -161,7 +161,9 @@ pub enum TargetError {
         pids: Vec<i32>,
     },
     /// The address to attach to is none.
-    #[error("`{url}` is not an address such as `http://127.0.0.1:3000`")]
+    #[error(
+        "`{url}` is not an address such as `http://127.0.0.1:3000`\n\nhint: there are also `https://HOST:PORT` and `unix:/PATH`"
+    )]
     NotUrl {
         /// As configured.
         url: String,

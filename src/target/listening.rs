@@ -5,7 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 
+use rustix::net::sockopt;
 use rustix::process::Pid;
 
 use super::process::Process;
@@ -29,6 +32,12 @@ pub(super) fn owner(port: u16, processes: &[Process]) -> Option<Pid> {
     };
     let owners = processes.iter().filter(listens);
     owners.min_by_key(|process| process.started_ticks).map(|process| process.pid)
+}
+
+/// Returns the process that has made the Unix socket listen.
+pub(super) fn peer(path: &Path) -> Option<Pid> {
+    let stream = UnixStream::connect(path).ok()?;
+    Some(sockopt::socket_peercred(&stream).ok()?.pid)
 }
 
 /// The numbers of the sockets that a process has open; none, if it may not be looked into.

@@ -18,13 +18,14 @@ mod failure;
 mod guard;
 mod listening;
 pub mod network;
+mod place;
 mod probe;
 mod process;
 mod ready;
 
 use std::fs::File;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -49,8 +50,10 @@ use container::Running;
 pub use cpus::{CpuSet, Pinned, Split};
 pub use failure::{Ending, Tail, TargetError};
 use guard::Guard;
+pub use place::{Place, Url};
 pub use probe::{Hindrance, Point, Sampler, Series};
 use process::Process;
+pub use ready::Ask;
 
 /// How a target is started, where it answers, and how long it may take.
 #[derive(Debug, Clone)]
@@ -65,6 +68,8 @@ pub struct Command {
     pub port_env: Option<String>,
     /// The path that answers 2xx as soon as the target can work, with its leading slash.
     pub ready: String,
+    /// How it is asked for that.
+    pub ask: Ask,
     /// From start to ready.
     pub ready_timeout: Duration,
     /// From SIGTERM to SIGKILL.
@@ -126,7 +131,7 @@ pub enum Stopped {
 /// A running target; dropping it kills it.
 #[derive(Debug)]
 pub struct Target {
-    address: SocketAddr,
+    place: Place,
     ready_after: Duration,
     /// The process at the root of the tree; an attached target may be on another machine.
     root: Option<Pid>,
@@ -172,8 +177,12 @@ impl Target {
         let started = now();
         let own = Own::spawn(command, address.port(), placement, log)?;
         let root = Pid::from_child(&own.child);
-        let mut target =
-            Self { address, ready_after: Duration::ZERO, root: Some(root), own: Some(own) };
+        let mut target = Self {
+            place: Place::Port(address),
+            ready_after: Duration::ZERO,
+            root: Some(root),
+            own: Some(own),
+        };
         target.wait_until_ready(command, started, cancel)?;
         target.ready_after = started.elapsed();
         if let Some(container) = target.container() {
@@ -182,19 +191,20 @@ impl Target {
         Ok(target)
     }
 
-    /// Takes a target that runs already, such as `http://127.0.0.1:3000`, and waits until `ready`
+    /// Takes a target that runs already, such as `http://127.0.0.1:3000` or `unix:/run/api.sock`, and waits until `ready`
     /// (a path) answers. It is never stopped.
     pub fn attach(
         url: &str,
         ready: &str,
         ready_timeout: Duration,
+        ask: &Ask,
         cancel: &Cancel,
     ) -> Result<Self, TargetError> {
-        let address = resolve(url)?;
+        let place = place::resolve(url)?;
         let started = now();
         let mut pause = Pause::default();
         loop {
-            let last = match ready::poll(address, ready) {
+            let last = match ask.poll(&place, ready) {
                 Ok(200..300) => break,
                 Ok(status) => format!("`GET {ready}` answered {status}"),
                 Err(reason) => reason,
@@ -208,17 +218,31 @@ impl Target {
             pause.take();
         }
         let processes = process::running().map_err(TargetError::Unreadable)?;
-        let root = if address.ip().is_loopback() {
-            listening::owner(address.port(), &processes)
-        } else {
-            None
+        let root = match &place {
+            Place::Port(address) if address.ip().is_loopback() => {
+                listening::owner(address.port(), &processes)
+            }
+            Place::Port(_) => None,
+            Place::Socket(path) => listening::peer(path),
         };
-        Ok(Self { address, ready_after: started.elapsed(), root, own: None })
+        Ok(Self { place, ready_after: started.elapsed(), root, own: None })
     }
 
     /// Returns where it answers.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Returns its address and port; none of a Unix socket, which only what runs already has.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self.place {
+            Place::Port(address) => Some(address),
+            Place::Socket(_) => None,
+        }
+    }
+
+    fn port(&self) -> u16 {
+        self.address().map_or(0, |address| address.port())
     }
 
     /// Returns the time from start to the first 2xx.
@@ -352,7 +376,7 @@ impl Target {
     ) -> Result<(), TargetError> {
         let mut pause = Pause::default();
         loop {
-            let last = match ready::poll(self.address, &command.ready) {
+            let last = match command.ask.poll(&self.place, &command.ready) {
                 Ok(200..300) => return self.alive(),
                 Ok(status) => format!("`GET {}` answered {status}", command.ready),
                 Err(reason) => reason,
@@ -371,7 +395,7 @@ impl Target {
     fn still_starting(&self, command: &Command, after: Duration) -> Result<(), TargetError> {
         match self.alive() {
             Err(TargetError::Died { ending, tail }) => {
-                let port = self.address.port();
+                let port = self.port();
                 Err(if tail.says_not_found() {
                     not_started(command, &first_word(command), io::ErrorKind::NotFound.into())
                 } else if tail.says_port_in_use() {
@@ -387,7 +411,7 @@ impl Target {
     fn not_ready(&self, command: &Command, last: String) -> TargetError {
         let family = self.family().unwrap_or_default();
         let mut elsewhere = listening::ports(&family);
-        elsewhere.remove(&self.address.port());
+        elsewhere.remove(&self.port());
         let tail = self.own.as_ref().map_or_else(Tail::default, |own| Tail::of(&own.log));
         TargetError::NotReady { after: command.ready_timeout, last, elsewhere, tail }
     }
@@ -640,19 +664,4 @@ fn ending(pid: Pid) -> Result<Option<Ending>, TargetError> {
         Some(signal) => Ending::Signal(signal),
         None => Ending::Status(status.exit_status().unwrap_or_default()),
     }))
-}
-
-fn resolve(url: &str) -> Result<SocketAddr, TargetError> {
-    let wrong = || TargetError::NotUrl { url: url.to_owned() };
-    let authority = url.strip_prefix("http://").ok_or_else(wrong)?.trim_end_matches('/');
-    if authority.is_empty() || authority.contains('/') {
-        return Err(wrong());
-    }
-    let port_given =
-        authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    let authority = if port_given { authority.to_owned() } else { format!("{authority}:80") };
-    let mut addresses = authority
-        .to_socket_addrs()
-        .map_err(|source| TargetError::Unresolved { url: url.to_owned(), source })?;
-    addresses.next().ok_or_else(wrong)
 }

@@ -3,9 +3,15 @@
 //! Its own few lines instead of a client: a target that is starting refuses connections, resets
 //! them, or answers nonsense, and each of these has to be told to a person in words.
 
+use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
+
+use super::place::Place;
 
 /// How long one poll may take: less than a person notices, more than a busy machine needs.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -13,25 +19,73 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A status line is never longer, so what is longer is no HTTP.
 const STATUS_LINE_BYTES_MAX: u64 = 1024;
 
-/// Sends one `GET` and returns the status, or why there is none.
-pub(super) fn poll(address: SocketAddr, path: &str) -> Result<u16, String> {
-    let line = exchange(address, path).map_err(|error| match error.kind() {
-        io::ErrorKind::ConnectionRefused => format!("nothing listens on {address}"),
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-            format!("{address} accepts connections, but did not answer within {PATIENCE:?}")
-        }
-        _ => format!("{address}: {error}"),
-    })?;
-    status(&line).ok_or_else(|| format!("{address} does not speak HTTP: it answered {line:?}"))
+/// Asks a target with one `GET` of a path for its status, or says in words why there is none.
+#[derive(Clone)]
+pub struct Ask(Arc<Question>);
+
+type Question = dyn Fn(&Place, &str) -> Result<u16, String> + Send + Sync;
+
+impl Ask {
+    /// Makes one that asks in a way of its own, such as over TLS.
+    pub fn new(
+        question: impl Fn(&Place, &str) -> Result<u16, String> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(question))
+    }
+
+    pub(super) fn poll(&self, place: &Place, path: &str) -> Result<u16, String> {
+        (self.0)(place, path)
+    }
 }
 
-fn exchange(address: SocketAddr, path: &str) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+/// In plain HTTP/1.1.
+impl Default for Ask {
+    fn default() -> Self {
+        Self::new(poll)
+    }
+}
+
+impl fmt::Debug for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Ask").finish()
+    }
+}
+
+/// Sends one `GET` and returns the status, or why there is none.
+fn poll(place: &Place, path: &str) -> Result<u16, String> {
+    let answered = match place {
+        Place::Port(address) => over_tcp(*address, path),
+        Place::Socket(socket) => over_socket(socket, path),
+    };
+    let line = answered.map_err(|error| match error.kind() {
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
+            format!("nothing listens on {place}")
+        }
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            format!("{place} accepts connections, but did not answer within {PATIENCE:?}")
+        }
+        _ => format!("{place}: {error}"),
+    })?;
+    status(&line).ok_or_else(|| format!("{place} does not speak HTTP: it answered {line:?}"))
+}
+
+fn over_tcp(address: SocketAddr, path: &str) -> io::Result<String> {
+    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-    );
+    exchange(stream, &address.to_string(), path)
+}
+
+fn over_socket(socket: &Path, path: &str) -> io::Result<String> {
+    let stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    exchange(stream, "localhost", path)
+}
+
+fn exchange(mut stream: impl Read + Write, host: &str, path: &str) -> io::Result<String> {
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut line = Vec::new();
     BufReader::new(stream.take(STATUS_LINE_BYTES_MAX)).read_until(b'\n', &mut line)?;
@@ -60,7 +114,7 @@ mod tests {
             stream.write_all(answer).unwrap();
             String::from_utf8_lossy(&request[..length]).into_owned()
         });
-        let found = poll(address, "/health?full=1");
+        let found = poll(&Place::Port(address), "/health?full=1");
         assert!(server.join().unwrap().starts_with("GET /health?full=1 HTTP/1.1\r\n"));
         let found = found.map_err(|text| text.replace(&address.to_string(), "ADDRESS"));
         assert_eq!(found.as_ref().map(|status| *status).map_err(String::as_str), expect);
@@ -81,6 +135,6 @@ mod tests {
     #[test]
     fn a_closed_port_is_named() {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        assert_eq!(poll(address, "/"), Err(format!("nothing listens on {address}")));
+        assert_eq!(poll(&Place::Port(address), "/"), Err(format!("nothing listens on {address}")));
     }
 }

@@ -1,0 +1,109 @@
+//! Where a target listens, and how a user writes that.
+
+use std::fmt;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+
+use super::failure::TargetError;
+
+/// Where a target listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// An address and port.
+    Port(SocketAddr),
+    /// The path of a Unix socket.
+    Socket(PathBuf),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Port(address) => address.fmt(f),
+            Self::Socket(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// The parts of a URL to attach to: `http://HOST:PORT`, `https://HOST:PORT` or `unix:/PATH`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Url<'a> {
+    /// Plain, with the host and, if it is written, the port.
+    Http(&'a str),
+    /// Over TLS, likewise.
+    Https(&'a str),
+    /// A Unix socket.
+    Unix(&'a Path),
+}
+
+impl<'a> Url<'a> {
+    /// Takes a URL apart.
+    pub fn parse(url: &'a str) -> Result<Self, TargetError> {
+        let wrong = || TargetError::NotUrl { url: url.to_owned() };
+        if let Some(path) = url.strip_prefix("unix:") {
+            let path = Path::new(path.strip_prefix("//").unwrap_or(path));
+            return if path.is_absolute() { Ok(Self::Unix(path)) } else { Err(wrong()) };
+        }
+        let (secure, authority) = match url.strip_prefix("https://") {
+            Some(authority) => (true, authority),
+            None => (false, url.strip_prefix("http://").ok_or_else(wrong)?),
+        };
+        let authority = authority.trim_end_matches('/');
+        if authority.is_empty() || authority.contains('/') {
+            return Err(wrong());
+        }
+        Ok(if secure { Self::Https(authority) } else { Self::Http(authority) })
+    }
+
+    /// Returns the host without its port.
+    pub fn host(self) -> &'a str {
+        match self {
+            Self::Http(authority) | Self::Https(authority) => {
+                let host = port_of(authority).map_or(authority, |(host, _)| host);
+                host.trim_start_matches('[').trim_end_matches(']')
+            }
+            Self::Unix(_) => "localhost",
+        }
+    }
+}
+
+fn port_of(authority: &str) -> Option<(&str, u16)> {
+    let (host, port) = authority.rsplit_once(':')?;
+    Some((host, port.parse().ok()?))
+}
+
+/// Looks up where a URL leads to.
+pub(super) fn resolve(url: &str) -> Result<Place, TargetError> {
+    let (authority, port) = match Url::parse(url)? {
+        Url::Http(authority) => (authority, 80),
+        Url::Https(authority) => (authority, 443),
+        Url::Unix(path) => return Ok(Place::Socket(path.to_owned())),
+    };
+    let has_port = port_of(authority).is_some();
+    let authority = if has_port { authority.to_owned() } else { format!("{authority}:{port}") };
+    let mut addresses = authority
+        .to_socket_addrs()
+        .map_err(|source| TargetError::Unresolved { url: url.to_owned(), source })?;
+    let address = addresses.next().ok_or_else(|| TargetError::NotUrl { url: url.to_owned() })?;
+    Ok(Place::Port(address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_leads_to_a_port_or_to_a_socket() {
+        let lead = |url| resolve(url).map(|place| place.to_string()).map_err(|_| ());
+        assert_eq!(lead("http://127.0.0.1:3000"), Ok("127.0.0.1:3000".to_owned()));
+        assert_eq!(lead("http://127.0.0.1/"), Ok("127.0.0.1:80".to_owned()));
+        assert_eq!(lead("https://127.0.0.1"), Ok("127.0.0.1:443".to_owned()));
+        assert_eq!(lead("https://[::1]:8443"), Ok("[::1]:8443".to_owned()));
+        assert_eq!(lead("unix:/run/api.sock"), Ok("unix:/run/api.sock".to_owned()));
+        assert_eq!(lead("unix:///run/api.sock"), Ok("unix:/run/api.sock".to_owned()));
+        for wrong in ["127.0.0.1:1", "ftp://a", "unix:api.sock", "http://", "https://a/b"] {
+            assert_eq!(lead(wrong), Err(()), "{wrong}");
+        }
+        assert_eq!(Url::parse("https://api.test:8443").unwrap().host(), "api.test");
+        assert_eq!(Url::parse("https://[::1]:8443").unwrap().host(), "::1");
+    }
+}
