@@ -54,6 +54,9 @@ const LOCKED_OUT: &[&str] = &[
     "metadata.google.internal",
 ];
 
+/// What the client says of a whole listing, for the sake of one object.
+const NO_PATH: &[&str] = &["invalid path"];
+
 /// A folder of a bucket.
 pub(super) struct Bucket {
     location: String,
@@ -149,6 +152,10 @@ impl Bucket {
             // A listing has no error of its own for these.
             _ if contains(&said, MISSING) => NO_BUCKET,
             _ if contains(&said, LOCKED_OUT) => self.service.credentials(),
+            _ if contains(&said, NO_PATH) => {
+                "somebody else keeps an object there whose name is no path: give baselines a folder of \
+                 their own"
+            }
             _ => "",
         };
         let (place, reason) = (self.place(path), in_short(&said));

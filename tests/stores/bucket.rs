@@ -161,6 +161,27 @@ fn writers_to_a_webdav_server_lose_nothing() {
     );
 }
 
+/// One object of others must not be a riddle.
+#[test]
+#[ignore = "slow: run by .ci/run full"]
+fn an_object_whose_name_is_no_path_is_named() {
+    let s3 = S3::start();
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("http://127.0.0.1:{}/kept/xmlperf/other//object", s3.port);
+    ureq::put(&url).send("?").unwrap();
+    let with = |mut command: Command| {
+        command.envs(env(s3.port));
+        command
+    };
+    succeed(with(save(folder.path(), BUCKET, 1)));
+    succeed(with(baseline(folder.path(), BUCKET, &["list", "main"])));
+    let said = refusal(with(baseline(folder.path(), BUCKET, &["verify"])));
+    assert!(
+        said.contains("xmlperf/other//object") && said.contains("whose name is no path"),
+        "{said}"
+    );
+}
+
 #[test]
 #[ignore = "slow: run by .ci/run full"]
 fn a_bucket_that_is_missing_is_not_taken_for_an_empty_one() {
