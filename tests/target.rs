@@ -334,7 +334,7 @@ fn an_image_runs_in_a_container_that_is_removed_in_the_end() {
 
     let target = stage.start(&stage.contained("")).unwrap();
     let error = end_by(&target, "/die");
-    assert!(matches!(error, TargetError::Died { ending: Ending::Status(137), .. }), "{error:?}");
+    assert!(matches!(error, TargetError::Died { ending: Ending::Signal(9), .. }), "{error:?}");
     drop(target);
     drop(stage.start(&stage.contained("")).unwrap());
     assert_eq!(stage.containers(".removed").len(), 3);

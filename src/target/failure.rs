@@ -306,10 +306,11 @@ impl fmt::Display for Tail {
 }
 
 fn ended(ending: Option<Ending>) -> String {
-    ending.map_or_else(
-        || "a process of the target was killed".to_owned(),
-        |ending| format!("the target {ending}"),
-    )
+    match ending {
+        None => "a process of the target was killed".to_owned(),
+        Some(Ending::Signal(libc::SIGKILL)) => "the target was killed".to_owned(),
+        Some(ending) => format!("the target {ending}"),
+    }
 }
 
 fn hint(elsewhere: &BTreeSet<u16>) -> String {

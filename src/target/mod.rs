@@ -335,7 +335,7 @@ impl Target {
     /// for a process of it.
     pub fn alive(&self) -> Result<(), TargetError> {
         let Some(own) = &self.own else { return Ok(()) };
-        let ending = ending(Pid::from_child(&own.child))?;
+        let ending = own.ending()?;
         let tail = || Tail::of(&own.log);
         if let Some(bytes) = own.limits.memory_bytes_max
             && own.ran_out_of_memory(ending)
@@ -507,6 +507,18 @@ impl Own {
             guard.dismiss();
         }
         Ok(stopped)
+    }
+
+    /// Returns how the target ended, if it has. The command of a container ends with 128 and the
+    /// signal that ended what is inside.
+    fn ending(&self) -> Result<Option<Ending>, TargetError> {
+        let ending = ending(Pid::from_child(&self.child))?;
+        Ok(match (ending, &self.cage.container) {
+            (Some(Ending::Status(status @ 129..=192)), Some(_)) => {
+                Some(Ending::Signal(status - 128))
+            }
+            (ending, _) => ending,
+        })
     }
 
     /// Returns whether memory is why the target ended, or a process of it while it lives on.
