@@ -224,14 +224,19 @@ fn a_change_planted_in_one_function_is_named_first() {
                 while i < 40 {\n            sum ^= i;\n            i += 1;\n        }\n        \
                 std::hint::black_box(sum);\n";
     assert_eq!(before.matches(place).count(), 1, "the function to change is not there any more");
+    // Both are built here, in one way: this test's own program may be of another profile.
+    let build = |name: &str| {
+        run("cargo", &["build", "--quiet", "--locked", "--bin", "xmlperf"], &source);
+        let program = dir.path().join(name);
+        std::fs::copy(root.join("target/planted/debug/xmlperf"), &program).unwrap();
+        let start = api("").start.replace(env!("CARGO_BIN_EXE_xmlperf"), program.to_str().unwrap());
+        Command { start, ..api("") }
+    };
+    let base = build("xmlperf-base");
     std::fs::write(&file, before.replace(place, &format!("{place}{more}"))).unwrap();
-    run("cargo", &["build", "--quiet", "--locked", "--bin", "xmlperf"], &source);
-
-    let planted = root.join("target/planted/debug/xmlperf");
-    let planted = api("").start.replace(env!("CARGO_BIN_EXE_xmlperf"), planted.to_str().unwrap());
-    let head = Command { start: planted, ..api("") };
+    let head = build("xmlperf-head");
     let (base_dir, head_dir) = (dir.path().join("base"), dir.path().join("head"));
-    let (base, head) = session(3).count_both((&api(""), &base_dir), (&head, &head_dir)).unwrap();
+    let (base, head) = session(3).count_both((&base, &base_dir), (&head, &head_dir)).unwrap();
     let changes = growth::changes(&base.profile().functions(), &head.profile().functions());
     assert!(changes[0].name.contains("reference::xml::Reader::"), "{:?}", &changes[..5]);
     assert!(changes[0].own() > 0.5 * (growth(&base, &head) * base.instructions[0]));

@@ -29,7 +29,7 @@ pub(super) struct Horizon {
     pub(super) alpha: f64,
     /// When it may end.
     pub(super) stopping: Stopping,
-    /// Time from the first launch to the verdict, if it is limited.
+    /// Time from the first count or launch to the verdict, if it is limited.
     pub(super) budget: Option<Duration>,
 }
 
@@ -39,10 +39,16 @@ impl Horizon {
         Self { alpha: gate.alpha, stopping: gate.stopping, budget }
     }
 
-    /// Returns the looks that fit into the budget, if there is one and a launch pair takes so long.
-    pub(super) fn looks(&self, launch_pair: Duration) -> Result<Option<Vec<usize>>, String> {
+    /// Returns the looks that fit into the budget, if there is one, `counting` took so much of it,
+    /// and a launch pair takes so long.
+    pub(super) fn looks(
+        &self,
+        launch_pair: Duration,
+        counting: Duration,
+    ) -> Result<Option<Vec<usize>>, String> {
         let Some(budget) = self.budget else { return Ok(None) };
-        let fit = PLANNED * budget.as_secs_f64() / launch_pair.as_secs_f64().max(1e-3);
+        let left = budget.saturating_sub(counting);
+        let fit = PLANNED * left.as_secs_f64() / launch_pair.as_secs_f64().max(1e-3);
         let fit = units::whole(fit).and_then(|fit| usize::try_from(fit).ok());
         let fit = fit.unwrap_or(usize::MAX).min(LAUNCH_PAIRS_MAX);
         let looks = match self.stopping {
@@ -51,7 +57,12 @@ impl Horizon {
         };
         looks.map(Some).map_err(|error| {
             let (budget, launch_pair) = (units::duration(budget), units::duration(launch_pair));
-            format!("a budget of {budget} is {fit} launch pairs of {launch_pair}: {error}")
+            let without = if counting.is_zero() {
+                String::new()
+            } else {
+                format!(", less {} for counting,", units::duration(counting))
+            };
+            format!("a budget of {budget}{without} is {fit} launch pairs of {launch_pair}: {error}")
         })
     }
 
@@ -60,7 +71,9 @@ impl Horizon {
         let launched = run.scenarios.first().map_or(0, ScenarioRun::launches);
         let next = run.looks.iter().find(|look| **look > launched);
         let (Some(budget), Some(next)) = (self.budget, next) else { return false };
-        let expected_ns = units::exact(run.wall_ns) * *next as f64 / launched as f64;
+        let launching_ns = units::exact(run.wall_ns.saturating_sub(run.counting_ns));
+        let expected_ns =
+            units::exact(run.counting_ns) + launching_ns * *next as f64 / launched as f64;
         expected_ns > OVERRUN * budget.as_secs_f64() * 1e9
     }
 
@@ -69,8 +82,10 @@ impl Horizon {
     pub(super) fn foresee(&self, earlier: &Run, looks: &[usize]) -> Option<String> {
         let comparison = Comparison::of(earlier).ok()?;
         let launched = u32::try_from(comparison.method.launches).ok()?;
-        let launch_pair = Duration::from_nanos(earlier.wall_ns).checked_div(launched)?;
-        let looks = self.looks(launch_pair).ok()?.unwrap_or_else(|| looks.to_vec());
+        let counting = Duration::from_nanos(earlier.counting_ns);
+        let launching = Duration::from_nanos(earlier.wall_ns).saturating_sub(counting);
+        let launch_pair = launching.checked_div(launched)?;
+        let looks = self.looks(launch_pair, counting).ok()?.unwrap_or_else(|| looks.to_vec());
         let last = looks.last()?;
         let took = units::duration(launch_pair);
         let plan = format!("at most {last} launch pairs; one took {took} the last time");
@@ -114,17 +129,23 @@ mod tests {
     #[test]
     fn looks_follow_from_the_budget() {
         let launch_pair = Duration::from_secs(3);
-        let looks = |budget_s| horizon(budget_s).looks(launch_pair).unwrap().unwrap();
+        let looks =
+            |budget_s| horizon(budget_s).looks(launch_pair, Duration::ZERO).unwrap().unwrap();
         assert_eq!(looks(60), [10, 14, 19]);
         assert_eq!(looks(180), [10, 14, 20, 28, 40, 57]);
+        let after_counting = horizon(60).looks(launch_pair, Duration::from_secs(15));
+        assert_eq!(after_counting.unwrap().unwrap(), [10, 14]);
         let every = Horizon { stopping: Stopping::UntilDecided, ..horizon(60) };
-        assert_eq!(every.looks(launch_pair).unwrap().unwrap(), (7..=19).collect::<Vec<_>>());
+        assert_eq!(
+            every.looks(launch_pair, Duration::ZERO).unwrap().unwrap(),
+            (7..=19).collect::<Vec<_>>()
+        );
         let longest = Horizon { stopping: Stopping::UntilDecided, ..horizon(1_000_000) };
-        let longest = longest.looks(launch_pair).unwrap().unwrap();
+        let longest = longest.looks(launch_pair, Duration::ZERO).unwrap().unwrap();
         assert_eq!(longest.last(), Some(&LAUNCH_PAIRS_MAX));
         let unlimited = Horizon { budget: None, ..horizon(1) };
-        assert_eq!(unlimited.looks(launch_pair).unwrap(), None);
-        insta::assert_snapshot!(horizon(10).looks(launch_pair).unwrap_err(), @"
+        assert_eq!(unlimited.looks(launch_pair, Duration::ZERO).unwrap(), None);
+        insta::assert_snapshot!(horizon(10).looks(launch_pair, Duration::ZERO).unwrap_err(), @"
         a budget of 10.0 s is 3 launch pairs of 3.00 s: 3 launch pairs cannot decide at an error rate of 0.01
 
         hint: it takes at least 7
@@ -138,6 +159,10 @@ mod tests {
         run.wall_ns = 14 * 3_000_000_000;
         assert!(!horizon(60).is_spent(&run));
         assert!(horizon(40).is_spent(&run));
+        // Of 54 s, 12 went into counting: the next six launch pairs take 18 more.
+        run.counting_ns = 12_000_000_000;
+        run.wall_ns += run.counting_ns;
+        assert!(horizon(62).is_spent(&run) && !horizon(64).is_spent(&run));
     }
 
     #[test]

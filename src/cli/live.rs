@@ -55,7 +55,8 @@ impl Dashboard {
             if self.rss.len() > HISTORY {
                 self.rss.pop_front();
             }
-            self.lines = [load(&news, passed), targets(&now, &self.before, passed, &self.rss)];
+            let first = self.live.doing().unwrap_or_else(|| load(&news, passed));
+            self.lines = [first, targets(&now, &self.before, passed, &self.rss)];
             (self.before, self.before_at) = (now, at);
         }
         &self.lines
@@ -116,7 +117,8 @@ impl Ticker {
             while !flag.load(Ordering::Relaxed) {
                 let now = live.snapshot();
                 // Nobody reads standard error if it cannot be written.
-                let line = load(&now.since(&before), LINE_EVERY);
+                let line = live.doing();
+                let line = line.unwrap_or_else(|| load(&now.since(&before), LINE_EVERY));
                 drop(writeln!(io::stderr(), "{line}"));
                 before = now;
                 thread::park_timeout(LINE_EVERY);

@@ -142,8 +142,12 @@ impl Watcher for Watch {
         }
     }
 
-    fn paced(&mut self, launch_pair: Duration) -> Result<Option<Vec<usize>>, String> {
-        self.horizon.map_or(Ok(None), |horizon| horizon.looks(launch_pair))
+    fn paced(
+        &mut self,
+        launch_pair: Duration,
+        counting: Duration,
+    ) -> Result<Option<Vec<usize>>, String> {
+        self.horizon.map_or(Ok(None), |horizon| horizon.looks(launch_pair, counting))
     }
 
     fn look(&mut self, run: &Run) -> Next {

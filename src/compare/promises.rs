@@ -3,6 +3,7 @@
 use crate::compare::values::{self, Launch};
 use crate::metric::Metric;
 use crate::metric::limit::{Limit, Quantity};
+use crate::record::work::{Count, Work};
 use crate::record::{ScenarioRun, Trial};
 use crate::stats::quantile;
 use crate::units;
@@ -28,9 +29,6 @@ impl Promise {
 /// Returns the promises of a scenario, with what was measured.
 pub(super) fn of(scenario: &ScenarioRun) -> Result<Vec<Promise>, String> {
     let head = scenario.head();
-    if head.is_empty() {
-        return Ok(Vec::new());
-    }
     let launches = head
         .iter()
         .map(|trial| Launch::new(trial, scenario.times))
@@ -38,9 +36,32 @@ pub(super) fn of(scenario: &ScenarioRun) -> Result<Vec<Promise>, String> {
     let promise = |limit: Limit| Promise {
         scenario: scenario.name.clone(),
         limit,
-        measured: measured(limit.quantity, &head, &launches),
+        measured: match limit.quantity {
+            Quantity::Metric(metric) if metric.is_counted() => counted(metric, scenario),
+            Quantity::Metric(_) | Quantity::Errors | Quantity::Growth => {
+                measured(limit.quantity, &head, &launches)
+            }
+        },
     };
-    Ok(scenario.limits()?.into_iter().map(promise).collect())
+    let limits = scenario.limits()?.into_iter();
+    Ok(limits.filter(|limit| is_asked(limit.quantity, scenario)).map(promise).collect())
+}
+
+/// Whether the lane was run, or was to be, that can tell. A promise that no lane was asked about is
+/// not broken by that.
+fn is_asked(quantity: Quantity, scenario: &ScenarioRun) -> bool {
+    match quantity {
+        Quantity::Metric(metric) if metric.is_counted() => scenario.work.is_some(),
+        Quantity::Metric(_) | Quantity::Errors | Quantity::Growth => scenario.launches() > 0,
+    }
+}
+
+/// The mean of the launches: counts hardly scatter.
+fn counted(metric: Metric, scenario: &ScenarioRun) -> Option<f64> {
+    let Some(Work::Counted(counted)) = &scenario.work else { return None };
+    let Count { instructions, allocations, .. } = &counted.head;
+    let values = if metric == Metric::Work { instructions } else { allocations };
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 fn measured(quantity: Quantity, trials: &[&Trial], launches: &[Launch<'_>]) -> Option<f64> {
@@ -62,4 +83,45 @@ fn measured(quantity: Quantity, trials: &[&Trial], launches: &[Launch<'_>]) -> O
         Quantity::Metric(metric) => values::overall(&launches.iter().collect::<Vec<_>>(), metric)?,
     };
     value.is_finite().then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::record::Trials;
+    use crate::record::sample::{LEVEL, paired};
+    use crate::record::work::Counted;
+
+    #[test]
+    fn a_promise_about_a_count_is_asked_where_the_lane_was() {
+        let mut run = paired(10, LEVEL, LEVEL);
+        let scenario = &mut run.scenarios[0];
+        let limit = |key: &str, text: &str| (key.to_owned(), text.to_owned());
+        scenario.limits = BTreeMap::from([limit("work", "<= 100 instructions/pair")]);
+        assert!(of(scenario).unwrap().is_empty(), "the lane was left out");
+        scenario.work = Some(Work::Unavailable { reason: String::new(), asked: false });
+        assert!(!of(scenario).unwrap()[0].holds(), "what was not measured is not kept");
+        let head = Count {
+            toolchain: String::new(),
+            instructions: vec![99.0, 100.0],
+            allocations: vec![2.0],
+            functions: Vec::new(),
+            stacks: String::new(),
+        };
+        let counter = String::new();
+        let counted = Counted { counter, pairs_per_request: 1, requests: 1, base: None, head };
+        scenario.work = Some(Work::Counted(Box::new(counted)));
+        let promises = of(scenario).unwrap();
+        assert_eq!((promises[0].measured, promises[0].holds()), (Some(99.5), true));
+        // Of the lane alone, nothing else is asked.
+        scenario
+            .limits
+            .extend([limit("p95", "<= 1 s"), limit("allocations", "<= 1 allocations/pair")]);
+        scenario.trials = Trials::Single(Vec::new());
+        let promises = of(scenario).unwrap();
+        let kept = promises.iter().map(|promise| (promise.limit.quantity.key(), promise.holds()));
+        assert_eq!(kept.collect::<Vec<_>>(), [("allocations", false), ("work", true)]);
+    }
 }

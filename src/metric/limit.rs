@@ -39,13 +39,15 @@ pub struct Limit {
 
 impl Quantity {
     /// Every quantity that a limit can be set on.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Metric(Metric::Throughput),
         Self::Metric(Metric::Latency),
         Self::Metric(Metric::P50),
         Self::Metric(Metric::P95),
         Self::Metric(Metric::P99),
         Self::Metric(Metric::Cpu),
+        Self::Metric(Metric::Work),
+        Self::Metric(Metric::Allocations),
         Self::Metric(Metric::Rss),
         Self::Errors,
         Self::Growth,
@@ -68,17 +70,37 @@ impl Quantity {
         }
     }
 
+    /// Returns `value` so that it is read back as it is. Counts and rates keep all their digits, which
+    /// they do not where people compare them.
+    fn write(self, value: f64) -> String {
+        match self {
+            Self::Metric(Metric::Throughput) => format!("{value} pairs/s"),
+            Self::Metric(Metric::Work) => format!("{value} instructions/pair"),
+            Self::Metric(Metric::Allocations) => format!("{value} allocations/pair"),
+            Self::Metric(_) | Self::Errors | Self::Growth => self.format(value),
+        }
+    }
+
     fn parse_value(self, text: &str) -> Result<f64, String> {
         match self {
             Self::Errors | Self::Growth => Ratio::parse(text).map(|ratio| ratio.0),
             Self::Metric(Metric::Rss) => units::parse_bytes(text).map(units::exact),
-            Self::Metric(Metric::Throughput) => {
-                let number = text.strip_suffix("pairs/s").unwrap_or("").trim().replace('_', "");
-                number.parse().map_err(|_| format!("`{text}` is not a rate such as `333 pairs/s`"))
-            }
+            Self::Metric(Metric::Throughput) => number_of(text, "pairs/s")
+                .ok_or_else(|| format!("`{text}` is not a rate such as `333 pairs/s`")),
+            Self::Metric(Metric::Work) => number_of(text, "instructions/pair").ok_or_else(|| {
+                format!("`{text}` is not a count such as `70_000 instructions/pair`")
+            }),
+            Self::Metric(Metric::Allocations) => number_of(text, "allocations/pair")
+                .ok_or_else(|| format!("`{text}` is not a count such as `3.5 allocations/pair`")),
             Self::Metric(_) => units::parse_duration(text).map(|d| units::exact(units::nanos(d))),
         }
     }
+}
+
+/// The finite number that stands before a unit.
+fn number_of(text: &str, unit: &str) -> Option<f64> {
+    let number = text.strip_suffix(unit)?.trim().replace('_', "");
+    number.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 impl Limit {
@@ -118,7 +140,7 @@ impl fmt::Display for Limit {
             Bound::AtMost => "<=",
             Bound::AtLeast => ">=",
         };
-        write!(f, "{sign} {}", self.quantity.format(self.value))
+        write!(f, "{sign} {}", self.quantity.write(self.value))
     }
 }
 
@@ -136,7 +158,22 @@ mod tests {
         check("throughput", ">= 333 pairs/s", ">= 333 pairs/s", 333.0, 332.9);
         check("p95", "<= 300 s", "<= 300 s", 3e11, 3.001e11);
         check("rss", "<= 8 GiB", "<= 8.00 GiB", 1e9, 9e9);
+        check("throughput", ">= 20_000 pairs/s", ">= 20000 pairs/s", 20_000.0, 19_999.0);
+        check("work", "<= 70_123 instructions/pair", "<= 70123 instructions/pair", 7e4, 70_124.0);
+        check("allocations", "<= 0.9312 allocations/pair", "<= 0.9312 allocations/pair", 0.9, 1.0);
         check("errors", "0 %", "<= 0 %", 0.0, 1e-6);
+    }
+
+    #[test]
+    fn a_promise_is_written_so_that_it_is_read_back() {
+        for (key, text) in [
+            ("throughput", ">= 12345.5 pairs/s"),
+            ("work", "<= 64746.25 instructions/pair"),
+            ("allocations", "<= 0.93125 allocations/pair"),
+        ] {
+            let limit = Limit::parse(key, text).unwrap();
+            assert_eq!(Limit::parse(key, &limit.to_string()), Ok(limit));
+        }
     }
 
     #[test]
@@ -150,5 +187,7 @@ mod tests {
         check("p95", "<= 300", "30 s");
         check("throughput", ">= 333", "333 pairs/s");
         check("rss", "<= lots", "8 GiB");
+        check("work", "<= 70000", "instructions/pair");
+        check("allocations", "<= nan allocations/pair", "3.5");
     }
 }

@@ -45,6 +45,9 @@ pub struct Run {
     pub started: String,
     /// How long it took.
     pub wall_ns: u64,
+    /// How much of that went into counting, before the first launch.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub counting_ns: u64,
     /// Seed of the coins and of the payloads' order.
     pub seed: u64,
     /// Version of the payload generator.
@@ -82,6 +85,11 @@ pub struct Run {
     /// What base and head yielded side by side, of whatever the history made suspicious.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirming: Option<Box<Run>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 /// Why a run ended early.

@@ -123,6 +123,7 @@ pub(crate) fn paired(launch_pairs: usize, base: Level, head: Level) -> Run {
         tool: "0.1.0".to_owned(),
         started: "2026-11-23T10:00:00Z".to_owned(),
         wall_ns: 52_000_000_000,
+        counting_ns: 0,
         seed: 7,
         generator: 1,
         config: "c0nf1g".to_owned(),

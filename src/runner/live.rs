@@ -1,11 +1,11 @@
 //! What is happening now, for whoever watches: counters that only rise, and the last state of the
 //! targets.
 //!
-//! Written by the load once for each request, so there is no lock: each number is right by itself, and
-//! two of them may be a request apart.
+//! Numbers are written by the load once for each request, so there is no lock: each is right by itself,
+//! and two of them may be a request apart.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::record::Side;
 use crate::units;
@@ -28,6 +28,8 @@ struct Numbers {
     /// Base, then head.
     rss_bytes: [AtomicU64; 2],
     cpu_ns: [AtomicU64; 2],
+    /// What is being done while nothing is sent.
+    doing: Mutex<Option<String>>,
 }
 
 /// The numbers at one moment.
@@ -59,6 +61,7 @@ impl Default for Live {
             times: std::array::from_fn(|_| zero()),
             rss_bytes: [zero(), zero()],
             cpu_ns: [zero(), zero()],
+            doing: Mutex::new(None),
         }))
     }
 }
@@ -77,6 +80,15 @@ impl Live {
             cpu_ns: [get(&numbers.cpu_ns[0]), get(&numbers.cpu_ns[1])],
             times: numbers.times.iter().map(get).collect(),
         }
+    }
+
+    /// Returns what is being done instead of sending requests that are timed, if that is so.
+    pub fn doing(&self) -> Option<String> {
+        self.0.doing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn does(&self, what: Option<String>) {
+        *self.0.doing.lock().unwrap_or_else(PoisonError::into_inner) = what;
     }
 
     pub(super) fn answered(&self, time_ns: u64, pairs: u64) {
@@ -163,6 +175,16 @@ mod tests {
             let ratio = found / units::exact(time_ns);
             prop_assert!((0.937..1.0626).contains(&ratio), "{}", ratio);
         }
+    }
+
+    #[test]
+    fn what_is_done_instead_of_sending_is_told_until_it_ends() {
+        let live = Live::default();
+        assert_eq!(live.doing(), None);
+        live.clone().does(Some("counting".to_owned()));
+        assert_eq!(live.doing().as_deref(), Some("counting"));
+        live.does(None);
+        assert_eq!(live.doing(), None);
     }
 
     #[test]

@@ -131,9 +131,13 @@ pub trait Watcher {
     /// Hears what is being done.
     fn progress(&mut self, progress: Progress<'_>);
 
-    /// Hears how long the first launch pair took, and returns other looks than the plan's, if the time
+    /// Hears how long the first launch pair took and what was counted before it, and returns other looks than the plan's, if the time
     /// asks for them; fails if there is no time for any comparison. Called once, before any judgement.
-    fn paced(&mut self, launch_pair: Duration) -> Result<Option<Vec<usize>>, String>;
+    fn paced(
+        &mut self,
+        launch_pair: Duration,
+        counting: Duration,
+    ) -> Result<Option<Vec<usize>>, String>;
 
     /// Judges what was measured so far. Called after each launch pair that is a look, and with
     /// `launch pairs = 0` never.
@@ -182,6 +186,7 @@ pub fn run(
         scenario.work = work;
     }
     session.run.wall_ns = units::nanos(counting);
+    session.run.counting_ns = units::nanos(counting);
     let began = now();
     // Side by side, base is the yardstick.
     let mut yardstick = plan.base.is_none().then(Workload::new);
@@ -205,7 +210,9 @@ pub fn run(
         }
         launch += 1;
         if launch == 1 && plan.base.is_some() {
-            session.pace(watcher.paced(began.elapsed()).map_err(RunnerError::TooLittleTime)?);
+            session.pace(
+                watcher.paced(began.elapsed(), counting).map_err(RunnerError::TooLittleTime)?,
+            );
         }
         let of = session.run.launches_asked;
         watcher.progress(Progress::Launched { done: launch, of, elapsed: began.elapsed() });
@@ -423,6 +430,7 @@ fn blank(plan: &Plan<'_>, prepared: &[Prepared], machine: record::Machine) -> Ru
         tool: env!("CARGO_PKG_VERSION").to_owned(),
         started: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         wall_ns: 0,
+        counting_ns: 0,
         seed: plan.coins,
         generator: payload::GENERATOR_VERSION,
         config: plan.suite.digest.clone(),

@@ -6,6 +6,7 @@
 
 use std::error::Error;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::cancel::Cancel;
 use crate::profile;
@@ -56,6 +57,7 @@ pub(super) fn count(
             Err(reason) => Work::Unavailable { reason, asked },
         }));
     }
+    plan.live.does(None);
     Ok(works)
 }
 
@@ -84,6 +86,8 @@ fn counted(plan: &Plan<'_>, scenario: &Scenario, cancel: &Cancel) -> Result<Coun
     let sender = Sender::new(&small(scenario, counting), &plan.suite.sampling, cancel);
     let (pairs, bytes) = (sender.pairs().max(1), sender.request_bytes().max(1));
     let requests = counting.pairs.div_ceil(pairs).min(BYTES_MAX / bytes).max(2);
+    let sides = if base.is_some() { 2 } else { 1 };
+    let (done, of) = (AtomicUsize::new(0), sides * counting.launches);
     let session = Session {
         plan: profile::Plan {
             warmup_requests: requests.div_ceil(4),
@@ -92,9 +96,13 @@ fn counted(plan: &Plan<'_>, scenario: &Scenario, cancel: &Cancel) -> Result<Coun
             launches: counting.launches,
         },
         drive: &|address| sender.drive(address),
-        progress: &|| {},
+        progress: &|| {
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            plan.live.does(Some(counting_words(scenario, done, of)));
+        },
         cancel,
     };
+    plan.live.does(Some(counting_words(scenario, 0, of)));
     let folder = plan.logs.join("work").join(scenario.folder());
     let (base_dir, head_dir) = (folder.join("base"), folder.join("head"));
     let (base, head) = match &base {
@@ -103,6 +111,10 @@ fn counted(plan: &Plan<'_>, scenario: &Scenario, cancel: &Cancel) -> Result<Coun
     };
     let (base, head) = (base.map(|base| base.count()), head.count());
     Ok(Counted { counter, pairs_per_request: pairs, requests, base, head })
+}
+
+fn counting_words(scenario: &Scenario, done: usize, of: usize) -> String {
+    format!("counting the instructions of `{}`, {done} of {of} launches done", scenario.name)
 }
 
 type Side<'a> = (&'a Command, &'a Path);
