@@ -4,9 +4,11 @@
 
 use xmlperf::calibration::promise::{self, Promise};
 use xmlperf::calibration::regime::Regime;
+use xmlperf::calibration::stored::Days;
 use xmlperf::calibration::{Cell, FamilyCell, Plan};
 use xmlperf::compare::decision::until::UntilDecided;
 use xmlperf::compare::decision::{Design, Protocol};
+use xmlperf::stats::proportion::Proportion;
 
 fn plan(sessions: u64) -> Plan {
     Plan { rule: Protocol::PlannedLooks(Design::default()), sessions, seed: 42 }
@@ -44,6 +46,28 @@ fn looking_after_every_launch_pair_keeps_the_error_rate() {
 #[test]
 fn a_family_of_24_keeps_the_error_rate() {
     all_hold(&[], &[plan(100).family(Regime::from_name("bimodal").unwrap())]);
+}
+
+/// With 1 000 comparisons a cell, 2.5 % is told from 4.5 %.
+#[test]
+fn suspicions_of_stored_runs_are_cleared_by_a_second_job_and_side_by_side() {
+    let ci = Regime::from_name("ci").unwrap();
+    let cell = |name: &str, runs, change| {
+        let days = Days::ALL.into_iter().find(|days| days.name == name).unwrap();
+        plan(1_000).stored(0.01, days, runs, change, ci)
+    };
+    let at_most = |share: Proportion, most: f64| {
+        assert!(share.limits(0.001).0 <= most, "{share:?}");
+    };
+    for (name, runs) in [("usual", 10), ("stepped", 20), ("modes", 4)] {
+        let cell = cell(name, runs, 0.0);
+        at_most(cell.second_job, 0.025);
+        at_most(cell.side_by_side, 0.01);
+    }
+    // Where one job errs most, launch pairs do not.
+    at_most(cell("outliers", 20, 0.0).side_by_side, 0.01);
+    let found = cell("usual", 20, 0.10).side_by_side;
+    assert!(found.limits(0.001).1 >= 0.9, "{found:?}");
 }
 
 #[test]
