@@ -49,6 +49,7 @@ impl Repository {
     fn run(&self, words: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_xmlperf"))
             .args(words)
+            .env("XDG_CACHE_HOME", self.path().join(".xmlperf/cache"))
             .current_dir(self.path())
             .output()
             .unwrap()
@@ -126,6 +127,22 @@ fn kept_runs_stand_in_where_no_base_can_be_built() {
     let expected = "kept runs stand in for the base: `[target] build` is missing";
     assert!(text(&output).contains(expected), "{}", text(&output));
     assert!(text(&output).contains("against 1 stored run"), "{}", text(&output));
+}
+
+#[test]
+fn a_name_that_only_the_store_knows_is_built_at_its_commit_where_that_can_be() {
+    let program = env!("CARGO_BIN_EXE_xmlperf");
+    let start = "[target]\nbuild = \"true\"\nstart = \"sh ./api.sh\"\nport-env = \"APP_PORT\"\n";
+    let repository = Repository::new(start);
+    fs::write(repository.path().join("api.sh"), format!("exec {program} serve --workers 1\n"))
+        .unwrap();
+    repository.commit("an api");
+    repository.keep("nightly");
+    repository.commit("later");
+    let output = repository.run(&["compare", "--plain", "--baseline", "nightly"]);
+    let said = text(&output);
+    assert!(said.contains("git does not know `nightly`; its newest kept run is of"), "{said}");
+    assert!(said.contains("interleaved on one machine"), "{said}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::cli::watch::{Patience, Watch};
 use crate::cli::{Exit, interrupt};
 use crate::compare::Comparison;
 use crate::metric::gate::Stopping;
-use crate::record::Run;
+use crate::record::{Revision, Run};
 use crate::report;
 use crate::runner::machine;
 use crate::scenario::Suite;
@@ -101,9 +101,11 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     }
     let builds = match &args.range {
         Some(range) => Sides::between(range, &suite, &cancel)?,
-        None => match args.memory(&suite)? {
-            Some(memory) => return stored::run(args, &suite, memory, first.as_ref(), &cancel, out),
-            None => args.sides.find(&args.baseline, &args.selection, &suite, &cancel)?,
+        None => match args.against(&suite)? {
+            Against::Beside(name) => args.sides.find(&name, &args.selection, &suite, &cancel)?,
+            Against::Remembered(memory) => {
+                return stored::run(args, &suite, memory, first.as_ref(), &cancel, out);
+            }
         },
     };
     foresee(args, &suite)?;
@@ -111,24 +113,48 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     args.conclude(&run, first.as_ref(), out)
 }
 
+/// Where the other side of a comparison comes from.
+enum Against {
+    /// It is built, or given, and measured beside head; its name.
+    Beside(String),
+    /// It was measured on other days.
+    Remembered(Memory),
+}
+
 impl Args {
-    /// Returns what head is to be held against, if that is not a build beside it.
-    fn memory(&self, suite: &Suite) -> anyhow::Result<Option<Memory>> {
+    /// Finds out what head is to be held against. A name that git does not know may still be that of runs
+    /// that were kept, of a commit that can be built.
+    fn against(&self, suite: &Suite) -> anyhow::Result<Against> {
         let (name, file) = (&self.baseline, Path::new(&self.baseline));
         let store = || self.place.open(self.selection.config());
         match self.mode {
-            Mode::Paired => Ok(None),
-            Mode::Auto if self.sides.give_base() => Ok(None),
-            Mode::Auto | Mode::Stored if file.is_file() => Memory::of_file(file).map(Some),
-            Mode::Stored => Memory::of(&store()?, name).map(Some),
-            Mode::Auto => {
-                let Some(hindrance) = Sides::hindrance(name, suite) else { return Ok(None) };
-                let store = store()?;
-                if store.entries(name)?.is_none() {
-                    return Ok(None);
-                }
+            Mode::Auto | Mode::Paired if self.sides.give_base() => {
+                return Ok(Against::Beside(name.clone()));
+            }
+            Mode::Auto | Mode::Stored if file.is_file() => {
+                return Memory::of_file(file).map(Against::Remembered);
+            }
+            Mode::Stored => return Memory::of(&store()?, name).map(Against::Remembered),
+            Mode::Auto | Mode::Paired => {}
+        }
+        let Some(hindrance) = Sides::hindrance(name, suite) else {
+            return Ok(Against::Beside(name.clone()));
+        };
+        let store = store()?;
+        let Some(newest) = store.entries(name)?.and_then(|mut entries| entries.pop()) else {
+            return Ok(Against::Beside(name.clone()));
+        };
+        let Revision { commit, dirty, .. } = store.load(&newest)?.head;
+        let can_be_built = |commit: &String| !dirty && Sides::hindrance(commit, suite).is_none();
+        match commit.filter(can_be_built) {
+            Some(commit) => {
+                note(&format!("git does not know `{name}`; its newest kept run is of {commit}"))?;
+                Ok(Against::Beside(commit))
+            }
+            None if self.mode == Mode::Paired => Ok(Against::Beside(name.clone())),
+            None => {
                 note(&format!("kept runs stand in for the base: {hindrance}"))?;
-                Memory::of(&store, name).map(Some)
+                Memory::of(&store, name).map(Against::Remembered)
             }
         }
     }
