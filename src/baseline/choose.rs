@@ -4,7 +4,7 @@
 //! or before the merge base are. Where that cannot be known, the newest runs stand in, and everybody
 //! is told.
 
-use crate::record::Run;
+use crate::record::{Run, ScenarioRun};
 
 /// Runs that a comparison remembers at most: more show nothing smaller, and a level that wanders from
 /// run to run raises false alarms with every older one.
@@ -21,11 +21,29 @@ pub enum Place {
     Unknown,
 }
 
+/// What is done in a scenario: numbers of the same work may stand side by side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Work {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The load, in words.
+    pub load: String,
+    /// Digest of the payload.
+    pub payload: String,
+}
+
+impl From<&ScenarioRun> for Work {
+    fn from(run: &ScenarioRun) -> Self {
+        let (scenario, load) = (run.name.clone(), run.load.clone());
+        Self { scenario, load, payload: run.payload.clone() }
+    }
+}
+
 /// What is going to be measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
-    /// The scenarios: name, load in words, digest of the payload.
-    pub scenarios: Vec<(String, String, String)>,
+    /// The scenarios.
+    pub work: Vec<Work>,
     /// Version of the payload generator.
     pub generator: u32,
 }
@@ -103,11 +121,8 @@ pub fn choose(history: Vec<Kept>, asked: &Asked, mut place: impl FnMut(&str) -> 
 impl Asked {
     /// Whether a run measured at least one of the scenarios as it will be measured now.
     fn is_in(&self, run: &Run) -> bool {
-        let same = |(name, load, payload): &(String, String, String)| {
-            let mut named = run.scenarios.iter().filter(|scenario| scenario.name == *name);
-            named.any(|scenario| scenario.load == *load && scenario.payload == *payload)
-        };
-        run.generator == self.generator && self.scenarios.iter().any(same)
+        let same = |scenario| self.work.contains(&Work::from(scenario));
+        run.generator == self.generator && run.scenarios.iter().any(same)
     }
 }
 
@@ -122,10 +137,8 @@ mod tests {
 
     fn asked() -> Asked {
         let run = paired(1, LEVEL, LEVEL);
-        let of = |it: &crate::record::ScenarioRun| {
-            (it.name.clone(), it.load.clone(), it.payload.clone())
-        };
-        Asked { scenarios: run.scenarios.iter().map(of).collect(), generator: run.generator }
+        let work = run.scenarios.iter().map(Work::from).collect();
+        Asked { work, generator: run.generator }
     }
 
     fn history(commits: &[&str]) -> Vec<Kept> {

@@ -20,7 +20,7 @@ use crate::cli::suite::{Selection, note};
 use crate::cli::watch::{Patience, Watch};
 use crate::cli::{Exit, interrupt};
 use crate::compare::decision::Verdict;
-use crate::compare::{Comparison, Row};
+use crate::compare::{Comparison, Outcome, Row};
 use crate::metric::Metric;
 use crate::metric::gate::{Policy, Rule};
 use crate::record;
@@ -255,7 +255,7 @@ impl<'a> Hunt<'a> {
         }
         let comparison = Comparison::of(&run)?;
         let row = comparison.rows.into_iter().find(|row| row.metric == self.args.metric);
-        let row = row.with_context(|| format!("`{}` is not measured", self.args.metric))?;
+        let row = row.with_context(|| not_measured(self.args.metric, &comparison.outcome))?;
         ensure!(row.judgement().is_some(), "`{}` has no number here", self.args.metric);
         Ok(Answer::Judged(Box::new(row)))
     }
@@ -310,4 +310,14 @@ fn words(row: &Row) -> String {
 fn title(named: &Named) -> String {
     let short: String = named.commit.chars().take(10).collect();
     format!("{short} {}", named.subject)
+}
+
+/// Why a run has no number for the metric.
+fn not_measured(metric: Metric, outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::NotMeasured(reason) => format!("`{metric}` is not measured: {reason}"),
+        Outcome::Regressed | Outcome::Inconclusive | Outcome::Improved | Outcome::Pass => {
+            format!("`{metric}` is not measured")
+        }
+    }
 }

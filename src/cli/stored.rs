@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 
 use crate::base;
 use crate::baseline::Store;
-use crate::baseline::choose::{self, Asked, Chosen, Kept, Place};
+use crate::baseline::choose::{self, Asked, Chosen, Kept, Place, Work};
 use crate::baseline::work;
 use crate::cancel::Cancel;
 use crate::cli::Exit;
@@ -17,15 +17,15 @@ use crate::cli::first::First;
 use crate::cli::suite::note;
 use crate::cli::watch::{Patience, Watch};
 use crate::compare;
+use crate::compare::Comparison;
 use crate::compare::confirmation;
-use crate::compare::{Comparison, Work};
 use crate::metric::Metric;
 use crate::payload;
 use crate::record::Run;
 use crate::record::history::History;
 use crate::report;
 use crate::runner::{self, Plan, machine};
-use crate::scenario::{Lane, Suite};
+use crate::scenario::{Lane, Scenario, Suite};
 use crate::units::Ratio;
 
 /// Kept runs, and where they are from.
@@ -69,8 +69,9 @@ pub(super) fn run(
     cancel: &Cancel,
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
-    let (mut history, kept) = choose(memory, suite)?;
-    foresee(suite, &history)?;
+    let asked = asked(suite);
+    let (mut history, kept) = choose(memory, suite, &asked)?;
+    foresee(suite, &history, &asked)?;
 
     let head = args.sides.head(&args.selection, suite, cancel)?;
     let (coins, live) = (args.selection.coins()?, args.selection.live()?);
@@ -88,15 +89,20 @@ pub(super) fn run(
     args.conclude(&run, first, out)
 }
 
-/// Chooses the runs that head may be held against, and says which they are.
-fn choose(memory: Memory, suite: &Suite) -> anyhow::Result<(History, Vec<Kept>)> {
-    let Memory { store, name, runs } = memory;
-    let scenario =
-        |it: &crate::scenario::Scenario| (it.name.clone(), it.words(), it.payload.digest());
-    let asked = Asked {
-        scenarios: suite.scenarios.iter().map(scenario).collect(),
-        generator: payload::GENERATOR_VERSION,
+/// Returns what the suite is going to measure.
+fn asked(suite: &Suite) -> Asked {
+    let work = |scenario: &Scenario| Work {
+        scenario: scenario.name.clone(),
+        load: scenario.words(),
+        payload: scenario.payload.digest(),
     };
+    let work = suite.scenarios.iter().map(work).collect();
+    Asked { work, generator: payload::GENERATOR_VERSION }
+}
+
+/// Chooses the runs that head may be held against, and says which they are.
+fn choose(memory: Memory, suite: &Suite, asked: &Asked) -> anyhow::Result<(History, Vec<Kept>)> {
+    let Memory { store, name, runs } = memory;
     let dir = &suite.target.dir;
     // A name that is no branch says nothing about where the change began; its own past does.
     let began = base::merge_base(dir, "HEAD", &name).or_else(|_| base::commit(dir, "HEAD")).ok();
@@ -108,7 +114,7 @@ fn choose(memory: Memory, suite: &Suite) -> anyhow::Result<(History, Vec<Kept>)>
         },
         None => Place::Unknown,
     };
-    let Chosen { runs, notes } = choose::choose(runs, &asked, place);
+    let Chosen { runs, notes } = choose::choose(runs, asked, place);
     if runs.is_empty() {
         bail!(
             "no run of `{name}` in `{store}` can be compared with this one\n\n{}",
@@ -123,15 +129,8 @@ fn choose(memory: Memory, suite: &Suite) -> anyhow::Result<(History, Vec<Kept>)>
 }
 
 /// Says before anything is measured what it will be able to show.
-fn foresee(suite: &Suite, history: &History) -> anyhow::Result<()> {
-    let words: Vec<_> = suite
-        .scenarios
-        .iter()
-        .map(|it| (it.name.as_str(), it.words(), it.payload.digest()))
-        .collect();
-    let asked: Vec<_> =
-        words.iter().map(|(name, load, payload)| Work { name, load, payload }).collect();
-    let visible = compare::foreseeable(history, &machine::read(), &asked, &suite.gate);
+fn foresee(suite: &Suite, history: &History, asked: &Asked) -> anyhow::Result<()> {
+    let visible = compare::foreseeable(history, &machine::read(), &asked.work, &suite.gate);
     let newest = history.runs.last().expect("a history has a run");
     let commit = report::revision(&newest.revision);
     let runs = history.runs.len();

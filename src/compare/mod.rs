@@ -28,7 +28,7 @@ use crate::units;
 use crate::units::Ratio;
 
 pub use crate::compare::promises::Promise;
-pub use crate::compare::stored::{Baseline, Work, foreseeable, past};
+pub use crate::compare::stored::{Baseline, foreseeable, past};
 pub use crate::compare::values::level;
 pub use crate::compare::work::Breakdown;
 

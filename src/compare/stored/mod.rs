@@ -1,5 +1,6 @@
 //! Takes out of records what a stored comparison rests on: one level a run and metric, on one scale.
 
+use crate::baseline::choose::Work;
 use crate::compare::decision::recall::{self, Kept, RUNS_MIN};
 use crate::compare::values;
 use crate::metric::gate::{Gate, Policy};
@@ -82,8 +83,7 @@ pub(super) fn levels<'a>(
     scenario: &ScenarioRun,
     metric: Metric,
 ) -> Result<Levels, Gap> {
-    let work = Work { name: &scenario.name, load: &scenario.load, payload: &scenario.payload };
-    let past = alike(&run.machine, history, work)?;
+    let past = alike(&run.machine, history, &scenario.into())?;
     if metric == Metric::Leak {
         let reason = "growth is compared side by side only; a limit on it holds here as well";
         return Err(Gap::Missing(reason.to_owned()));
@@ -115,26 +115,15 @@ pub(super) fn levels<'a>(
     Ok(levels)
 }
 
-/// What is done in a scenario: equal work has equal names, loads and payloads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Work<'a> {
-    /// The scenario's name.
-    pub name: &'a str,
-    /// What is asked, in words.
-    pub load: &'a str,
-    /// Digest of the payload.
-    pub payload: &'a str,
-}
-
 /// The kept runs whose times may stand beside this machine's: of the same work, on the same kind of
 /// machine.
 fn alike<'a>(
     machine: &Machine,
     history: &'a History,
-    work: Work<'_>,
+    work: &Work,
 ) -> Result<Vec<(&'a Past, &'a PastScenario)>, Gap> {
     let of = |past: &'a Past| {
-        let named = past.scenarios.iter().find(|other| other.name == work.name)?;
+        let named = past.scenarios.iter().find(|other| other.name == work.scenario)?;
         Some((past, named))
     };
     let named: Vec<_> = history.runs.iter().filter_map(of).collect();
@@ -262,20 +251,20 @@ pub fn past(digest: &str, run: &Run) -> Past {
 pub fn foreseeable<'a>(
     history: &History,
     machine: &Machine,
-    asked: &[Work<'a>],
+    asked: &'a [Work],
     gate: &Gate,
 ) -> Vec<(&'a str, Metric, f64)> {
     let decides = |metric: &Metric| {
         gate.rule(*metric).policy == Policy::Gate && !metric.is_counted() && *metric != Metric::Leak
     };
     let mut known = Vec::new();
-    for &work in asked {
+    for work in asked {
         let Ok(past) = alike(machine, history, work) else { continue };
         for metric in Metric::ALL.into_iter().filter(decides) {
             let levels = past.iter().filter_map(|(_, it)| it.levels.get(metric.key()));
             let logs: Vec<f64> = levels.filter(|level| **level > 0.0).map(|it| it.ln()).collect();
             if logs.len() >= RUNS_MIN {
-                known.push((work.name, metric, logs));
+                known.push((work.scenario.as_str(), metric, logs));
             }
         }
     }
