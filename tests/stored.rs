@@ -92,9 +92,8 @@ fn head_is_held_against_its_own_past_and_only_a_suspicion_costs_launch_pairs() {
         (&3.into(), &"baselines".into())
     );
     // On a busy machine even the same build may be suspected, and is then measured in launch pairs.
-    let cpu = row(&report, "cpu");
-    let sample = if cpu["verdict"] == "not-found" { 3..=3 } else { 10..=40 };
-    assert!(sample.contains(&cpu["sample"].as_u64().unwrap()), "{report:#}");
+    let sample = row(&report, "cpu")["sample"].as_u64().unwrap();
+    assert!(sample == 3 || sample >= 10, "{report:#}");
 
     let slow = format!("{} serve --workers 1 --extra-work 2000%", env!("CARGO_BIN_EXE_xmlperf"));
     let (report, code) = repository.compare(&["--mode", "stored", "--head-start", &slow]);
