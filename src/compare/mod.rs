@@ -201,7 +201,7 @@ impl Comparison {
         let suspicions = confirming.as_ref().map(|paired| confirmed(&mut rows, paired));
         notes.extend(suspicions.into_iter().flatten());
         if let Some(history) = &run.history {
-            notes.extend(stored::left_out(run, history));
+            notes.extend(stored::notes(run, history));
             notes.extend(history.notes.iter().cloned());
         }
         let outcome = outcome(run, launches, &rows, &promises);
@@ -300,7 +300,9 @@ impl Row {
                 Claim::NotFound => None,
                 Claim::Suspected | Claim::Shown => Some(recalled.judgement.verdict),
             },
-            Finding::Undecidable(_) => Some(Verdict::Inconclusive),
+            Finding::Undecidable(_) => {
+                (self.rule.policy == Policy::Gate).then_some(Verdict::Inconclusive)
+            }
             Finding::Alone | Finding::Reported(_) | Finding::Missing(_) => None,
         }
     }

@@ -141,10 +141,8 @@ fn alike<'a>(
     }
     let here: Vec<_> = same.into_iter().filter(|(past, _)| past.machine.is_like(machine)).collect();
     if here.is_empty() {
-        return Err(Gap::Undecidable(format!(
-            "no stored run is of this kind of machine ({}, {} cores, {})",
-            machine.cpu, machine.cores, machine.image
-        )));
+        let reason = "no stored run is of this kind of machine";
+        return Err(Gap::Undecidable(reason.to_owned()));
     }
     Ok(here)
 }
@@ -275,8 +273,23 @@ pub fn foreseeable<'a>(
     known.into_iter().map(detectable).collect()
 }
 
-/// Returns what the base has and this run does not, in words.
-pub(super) fn left_out(run: &Run, history: &History) -> Vec<String> {
+/// Returns what stands between this run and its base, in words.
+pub(super) fn notes(run: &Run, history: &History) -> Vec<String> {
+    let mut notes = left_out(run, history);
+    let is_like = |past: &Past| past.machine.is_like(&run.machine);
+    if let (false, Some(newest)) = (history.runs.iter().any(is_like), history.runs.last()) {
+        let words = |machine: &Machine| {
+            let cores = if machine.cores == 1 { "core" } else { "cores" };
+            format!("{}, {} {cores}, {}", machine.cpu, machine.cores, machine.image)
+        };
+        let (here, there) = (words(&run.machine), words(&newest.machine));
+        notes.push(format!("this machine is {here}; that of the newest stored run was {there}"));
+    }
+    notes
+}
+
+/// What the base has and this run does not.
+fn left_out(run: &Run, history: &History) -> Vec<String> {
     let is_here = |past: &&PastScenario| run.scenarios.iter().any(|other| other.name == past.name);
     let base = history.runs.last().into_iter().flat_map(|past| &past.scenarios);
     let gone = base.filter(|past| !is_here(past));

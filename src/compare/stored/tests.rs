@@ -92,11 +92,16 @@ fn times_of_another_machine_or_of_too_few_days_decide_nothing() {
         let Finding::Undecidable(reason) = &row(&comparison, Metric::Cpu).finding else {
             panic!("{comparison:?}")
         };
-        assert!(reason.contains(expected), "{reason}");
+        let said = [std::slice::from_ref(reason), comparison.notes.as_slice()].concat().join("\n");
+        assert!(said.contains(expected), "{said}");
         assert_eq!(comparison.outcome, Outcome::Inconclusive);
+        assert_eq!(row(&comparison, Metric::P50).verdict(), None, "it is reported only");
     };
-    check(&|run| run.machine.cpu = "Xeon".to_owned(), "of this kind of machine (Xeon");
-    check(&|run| run.machine.cores = 4, "4 cores");
+    check(&|run| run.machine.cpu = "Xeon".to_owned(), "this machine is Xeon");
+    check(
+        &|run| run.machine.cores = 4,
+        "4 cores, Debian GNU/Linux 12; that of the newest stored run",
+    );
     check(&|run| run.machine.image = "Ubuntu".to_owned(), "Ubuntu");
     check(&|run| run.history.as_mut().unwrap().runs.truncate(2), "2 stored runs");
 }
