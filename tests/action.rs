@@ -42,7 +42,9 @@ impl Runner {
         for name in ["action", "bin", "release", "temp", "work"] {
             fs::create_dir(path(name)).unwrap();
         }
-        for script in ["install.sh", "compare.sh", "report.sh", "save.sh", "scenarios.sh"] {
+        let scripts =
+            ["install.sh", "compare.sh", "report.sh", "save.sh", "scenarios.sh", "valgrind.sh"];
+        for script in scripts {
             fs::copy(root().join("action").join(script), path("action").join(script)).unwrap();
         }
         fs::write(path("action/RELEASE"), "").unwrap();
@@ -115,7 +117,7 @@ impl Runner {
     }
 
     fn step(&self, script: &str) -> Step {
-        let output = Command::new("bash")
+        let output = Command::new("/bin/bash")
             .arg(self.path("action").join(script))
             .env_clear()
             .envs(&self.environment)
@@ -202,6 +204,38 @@ chmod +x \"$HOME/xmlperf/cargo/bin/xmlperf\"";
     assert_eq!(step.code, Some(0), "{}", step.printed);
     assert!(step.printed.contains("cargo install --locked --quiet --path"), "{}", step.printed);
     assert!(step.printed.ends_with("built\n"), "{}", step.printed);
+}
+
+/// A runner that has these programs only, and what it says when it lacks valgrind.
+fn valgrind_on(programs: &[(&str, &str)]) -> (Step, String) {
+    let bin = programs.iter().fold(Runner::new(), |it, (name, script)| it.program(name, script));
+    let path = bin.path("bin").to_str().unwrap().to_owned();
+    let runner = bin.with("PATH", &path).with("XMLPERF_VALGRIND", "install");
+    let step = runner.step("valgrind.sh");
+    let log = fs::read_to_string(runner.path("temp/apt")).unwrap_or_default();
+    (step, log)
+}
+
+#[test]
+fn valgrind_is_installed_where_it_is_missing_and_never_fails_a_job() {
+    const APT: &str = "echo \"$1\" >> \"$HOME/apt\"";
+    const SUDO: &str = "shift\n\"$@\"";
+    let check = |programs: &[(&str, &str)], calls: &str, said: &str| {
+        let (step, log) = valgrind_on(programs);
+        assert_eq!((step.code, log.as_str()), (Some(0), calls), "{}", step.printed);
+        assert!(step.printed.contains(said), "{}", step.printed);
+    };
+    check(&[("valgrind", ""), ("apt-get", APT), ("sudo", SUDO)], "", "");
+    check(&[("apt-get", APT), ("sudo", SUDO)], "install\n", "");
+    let stale = format!("{APT}\n[ $1 = update ] || [ \"$(<$HOME/apt)\" != install ]");
+    check(&[("apt-get", &stale), ("sudo", SUDO)], "install\nupdate\ninstall\n", "");
+    let broken = format!("{APT}\nexit 100");
+    check(&[("apt-get", &broken), ("sudo", SUDO)], "install\nupdate\n", "could not be installed");
+    check(&[], "", "neither valgrind nor apt-get");
+
+    let step = |input: &str| Runner::new().with("XMLPERF_VALGRIND", input).step("valgrind.sh");
+    assert_eq!(step("as-is").code, Some(0));
+    assert!(step("yes").printed.contains("install or as-is"));
 }
 
 #[test]
@@ -529,7 +563,7 @@ fn every_input_reaches_a_script_and_every_output_comes_from_one() {
     }
     assert!(!steps.contains("uses:"), "a nested action would not be pinned by our pin");
     let commands = steps.lines().filter(|line| line.trim_start().starts_with("run:"));
-    assert!(commands.clone().count() == 4 && commands.clone().all(|line| !line.contains("${{")));
+    assert!(commands.clone().count() == 5 && commands.clone().all(|line| !line.contains("${{")));
     let (measure, _) = steps.split_once("- name: Report").unwrap();
     assert!(!measure.contains("github-token") && !measure.contains("github.token"));
 }
