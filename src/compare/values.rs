@@ -2,6 +2,7 @@
 
 use hdrhistogram::Histogram;
 
+use crate::compare::work;
 use crate::metric::{Better, Metric};
 use crate::record::{LaunchPair, ScenarioRun, Slice, Times, Trial, Trials, histogram};
 use crate::stats::quantile;
@@ -239,8 +240,12 @@ fn merged(launches: &[&Launch<'_>]) -> Option<Histogram<u64>> {
 }
 
 /// Returns what a run says about a metric of a scenario, in the metric's unit: the mean of the better
-/// half of its launches' values, since what disturbs a launch only ever makes it worse.
+/// half of its launches' values, since what disturbs a launch only ever makes it worse. Counts are not
+/// disturbed: theirs is the mean.
 pub fn level(scenario: &ScenarioRun, metric: Metric) -> Option<f64> {
+    if metric.is_counted() {
+        return work::level(scenario, metric);
+    }
     let value = |trial: &&Trial| Launch::new(trial, scenario.times).ok()?.value(metric).ok();
     let values = scenario.head().iter().map(value).collect::<Option<Vec<f64>>>()?;
     better_half(values, metric.better())

@@ -118,6 +118,14 @@ fn values(count: &Count, metric: Metric) -> Result<&[f64], String> {
     Ok(values)
 }
 
+/// The mean of what was counted of the judged build, if anything was.
+pub(super) fn level(scenario: &ScenarioRun, metric: Metric) -> Option<f64> {
+    match &scenario.work {
+        Some(Work::Counted(counted)) => values(&counted.head, metric).ok().map(mean),
+        Some(Work::Unavailable { .. }) | None => None,
+    }
+}
+
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }

@@ -206,6 +206,18 @@ mod tests {
     }
 
     #[test]
+    fn counts_have_a_history_like_times() {
+        use crate::record::sample::{LEVEL, alone, counted};
+        let mut run = alone(LEVEL);
+        run.scenarios[0].work = Some(counted(64_800.0, 66_096.0));
+        let series = series(&[run.clone(), run]);
+        let work = series.iter().find(|series| series.metric == Some(Metric::Work)).unwrap();
+        assert_eq!(work.points.len(), 2);
+        assert!((work.points[0].value - 66_096.0).abs() < 50.0, "{work:?}");
+        assert!(series.iter().any(|series| series.metric == Some(Metric::Latency)));
+    }
+
+    #[test]
     fn steps_are_found_with_their_size() {
         let levels = (0..40).map(|i| {
             if i < 14 {
