@@ -26,7 +26,7 @@ use crate::record::work::Work;
 use crate::units;
 use crate::units::Ratio;
 
-/// The format that this version writes. Raised, with a step in [`migration`], whenever a field is required
+/// The format that this version writes. Raised, with a step in `migration`, whenever a field is required
 /// that older records lack, or means something else than it did.
 pub const SCHEMA: u32 = 2;
 
