@@ -104,6 +104,26 @@ fn head_is_held_against_its_own_past_and_only_a_suspicion_costs_launch_pairs() {
     assert_eq!(serde_json::from_slice::<Value>(&again.stdout).unwrap(), report);
 }
 
+/// Nothing that was measured is lost because the base cannot be had.
+#[test]
+fn a_suspicion_that_cannot_be_confirmed_here_stays_one() {
+    let program = env!("CARGO_BIN_EXE_xmlperf");
+    let target =
+        format!("[target]\nstart = \"{program} serve --workers 1\"\nport-env = \"APP_PORT\"\n");
+    let repository = Repository::new(&target);
+    for _ in 0..3 {
+        repository.keep("main");
+    }
+    let slow = format!("{program} serve --workers 1 --extra-work 2000%");
+    let output = repository.run(&["compare", "--plain", "--mode", "stored", "--head-start", &slow]);
+    assert!(text(&output).contains("it cannot be confirmed here"), "{}", text(&output));
+    assert!(text(&output).contains("`[target] build` is missing"), "{}", text(&output));
+    let words = ["report", ".xmlperf/report/run.json", "--format", "json"];
+    let report: Value = serde_json::from_slice(&repository.run(&words).stdout).unwrap();
+    assert!(["suspected", "regressed"].contains(&row(&report, "cpu")["verdict"].as_str().unwrap()));
+    assert_eq!(report["method"]["confirming"], Value::Null);
+}
+
 #[test]
 fn what_landed_after_the_change_branched_off_is_not_its_base() {
     let repository = Repository::new("");

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 
 use crate::base;
 use crate::baseline::Store;
@@ -159,29 +159,26 @@ fn confirm(args: &Args, suite: &Suite, run: &mut Run, cancel: &Cancel) -> anyhow
     if suspects.is_empty() || run.ended.is_some() || cancel.is_raised() {
         return Ok(());
     }
+    // Whatever becomes of the second measurement, the first is not lost.
+    run.save(&args.out().join("report/run.json"))?;
     note(&format!("suspected: {}; measuring it side by side with the base", suspects.join(", ")))?;
     let history = run.history.as_ref().expect("it was just set");
     let newest = history.runs.last().expect("a history has a run");
     let name = newest.revision.commit.clone().unwrap_or_else(|| history.name.clone());
-    let builds = match args.sides.find(&name, &args.selection, suite, cancel) {
-        Ok(builds) => builds,
-        Err(error) => {
-            return Ok(note(&format!(
-                "it cannot be confirmed here, as the base cannot be had: {error:#}\n\
-                 a second job may: `xmlperf compare --confirm {}`",
-                args.out().join("report/run.json").display()
-            ))?);
-        }
-    };
     let mut narrowed = suite.clone();
     let flagged = confirmation::flagged(&comparison);
     narrowed.scenarios.retain(|scenario| flagged.contains(&scenario.name));
     confirmation::narrow(&mut narrowed.gate, &comparison);
     narrowed.lanes.work = Lane::Off;
     narrowed.lanes.time = Lane::Asked;
-    let paired = args
-        .measure(&narrowed, &builds, args.out(), cancel)
-        .context("failed to measure side by side what is suspected")?;
-    run.confirming = Some(Box::new(paired));
+    let builds = args.sides.find(&name, &args.selection, suite, cancel);
+    match builds.and_then(|builds| args.measure(&narrowed, &builds, args.out(), cancel)) {
+        Ok(paired) => run.confirming = Some(Box::new(paired)),
+        Err(error) => note(&format!(
+            "it cannot be confirmed here: {error:#}\n\
+             a second job may: `xmlperf compare --confirm {}`",
+            args.out().join("report/run.json").display()
+        ))?,
+    }
     Ok(())
 }
