@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use crate::baseline::shelf::{File, Kind, Read};
-use crate::baseline::{BaselineError, Entry, Store, name, pin, whole};
-use crate::record;
+use crate::baseline::shelf::{File, Kind};
+use crate::baseline::{BaselineError, Entry, Store, name, pin};
 
 /// Runs that are in memory at the same time.
 const BATCH: usize = 64;
@@ -77,15 +76,9 @@ impl Store {
     }
 
     fn verify_runs(&self, entries: &[Entry], found: &mut Integrity) -> Result<(), BaselineError> {
-        let files: Vec<String> = entries.iter().map(Entry::file).collect();
-        let files: Vec<&str> = files.iter().map(String::as_str).collect();
-        let check = |entry: &Entry, text: Read| match text? {
-            Some(text) => whole(entry, &text).map(drop),
-            None => Err(entry.gone()),
-        };
-        for (entry, text) in entries.iter().zip(self.shelf.read(&files, record::BYTES_MAX)?) {
-            match check(entry, text) {
-                Ok(()) => found.runs += 1,
+        for (entry, run) in entries.iter().zip(self.read(entries)?) {
+            match run {
+                Ok(_) => found.runs += 1,
                 Err(error) => {
                     let (place, reason) = (entry.place.clone(), in_words(&error));
                     found.damaged.push(Fault { place, reason });

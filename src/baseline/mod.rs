@@ -175,11 +175,16 @@ impl Store {
     /// Reads runs, several at once where that is quicker. The first that cannot be read is an error that
     /// names it.
     pub fn load_all(&self, entries: &[Entry]) -> Result<Vec<Run>, BaselineError> {
+        self.read(entries)?.into_iter().collect()
+    }
+
+    /// Reads runs, each with what is wrong with it. Fails if the place cannot be read at all.
+    fn read(&self, entries: &[Entry]) -> Result<Vec<Result<Run, BaselineError>>, BaselineError> {
         let files: Vec<String> = entries.iter().map(Entry::file).collect();
         let files: Vec<&str> = files.iter().map(String::as_str).collect();
         let texts = self.shelf.read(&files, record::BYTES_MAX)?;
         let run = |(entry, text): (&Entry, Read)| whole(entry, &text?.ok_or_else(|| entry.gone())?);
-        entries.iter().zip(texts).map(run).collect()
+        Ok(entries.iter().zip(texts).map(run).collect())
     }
 
     fn not_found(&self, name: &str) -> BaselineError {

@@ -32,13 +32,12 @@ impl First {
 
     /// Leaves of the suite what was flagged.
     pub(super) fn narrow(&self, suite: &mut Suite) -> anyhow::Result<()> {
+        narrow(suite, &self.comparison);
         let flagged = confirmation::flagged(&self.comparison);
-        suite.scenarios.retain(|scenario| flagged.contains(&scenario.name));
         let kept = |name: &&String| suite.scenarios.iter().any(|scenario| scenario.name == **name);
         if let Some(gone) = flagged.iter().find(|name| !kept(name)) {
             anyhow::bail!("the first run flags scenario `{gone}`, which this one does not have");
         }
-        confirmation::narrow(&mut suite.gate, &self.comparison);
         Ok(())
     }
 
@@ -46,4 +45,11 @@ impl First {
     pub(super) fn judge(&self, second: &Run) -> anyhow::Result<Confirmation> {
         Ok(Confirmation::of(&self.run, second)?)
     }
+}
+
+/// Leaves of a suite the scenarios that a comparison flags, where only the flagged metrics decide.
+pub(super) fn narrow(suite: &mut Suite, comparison: &Comparison) {
+    let flagged = confirmation::flagged(comparison);
+    suite.scenarios.retain(|scenario| flagged.contains(&scenario.name));
+    confirmation::narrow(&mut suite.gate, comparison);
 }

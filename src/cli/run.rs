@@ -5,10 +5,8 @@ use std::io::Write;
 use crate::cli::output::{self, FailOn, Format};
 use crate::cli::sides;
 use crate::cli::suite::Selection;
-use crate::cli::watch::{Patience, Watch};
 use crate::cli::{Exit, interrupt};
 use crate::compare::Comparison;
-use crate::runner::{self, Plan};
 
 /// Run scenarios against one build and check its limits
 #[derive(Debug, clap::Args)]
@@ -32,16 +30,10 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     if let Some(launches) = args.launches {
         suite.sampling.launches = launches.into();
     }
-    let coins = args.selection.coins()?;
     args.selection.prepare_out()?;
     let cancel = interrupt()?;
     let head = sides::head(args.start.as_deref(), &args.selection, &suite, &cancel)?;
-    let logs = args.selection.out.join("logs");
-    let live = args.selection.live()?;
-    let mut watch = Watch::new(args.selection.plain, Patience::Decided, "launch", &live);
-    let plan = Plan { suite: &suite, base: None, head, coins, logs, live };
-    let run = runner::run(&plan, &mut watch, &cancel)?;
-    drop(watch);
+    let run = sides::measure_alone(head, &args.selection, &suite, &cancel)?;
 
     let comparison = Comparison::of(&run)?;
     output::keep(&args.selection.out.join("report"), &run, &comparison)?;

@@ -12,7 +12,7 @@ use crate::base;
 use crate::base::Built;
 use crate::cancel::Cancel;
 use crate::cli::suite::{self, Selection, note};
-use crate::cli::watch::Watch;
+use crate::cli::watch::{Patience, Watch};
 use crate::record::{Revision, Run};
 use crate::runner::{self, Build, Live, Plan};
 use crate::scenario::{Origin, Suite, Target};
@@ -222,6 +222,20 @@ pub(super) fn head(
         }
     };
     Ok(suite::started(target, &start, &target.dir, revision))
+}
+
+/// Measures one build, with nothing beside it.
+pub(super) fn measure_alone(
+    head: Build,
+    selection: &Selection,
+    suite: &Suite,
+    cancel: &Cancel,
+) -> anyhow::Result<Run> {
+    let (coins, live) = (selection.coins()?, selection.live()?);
+    let logs = selection.out.join("logs");
+    let mut watch = Watch::new(selection.plain, Patience::Decided, "launch", &live);
+    let plan = Plan { suite, base: None, head, coins, logs, live };
+    Ok(runner::run(&plan, &mut watch, cancel)?)
 }
 
 /// Builds a commit away from the checkout.

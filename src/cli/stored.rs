@@ -13,18 +13,17 @@ use crate::baseline::work;
 use crate::cancel::Cancel;
 use crate::cli::Exit;
 use crate::cli::compare::Args;
-use crate::cli::first::First;
+use crate::cli::first::{self, First};
+use crate::cli::sides;
 use crate::cli::suite::note;
-use crate::cli::watch::{Patience, Watch};
 use crate::compare;
 use crate::compare::Comparison;
-use crate::compare::confirmation;
 use crate::metric::Metric;
 use crate::payload;
 use crate::record::Run;
 use crate::record::history::History;
 use crate::report;
-use crate::runner::{self, Plan, machine};
+use crate::runner::machine;
 use crate::scenario::{Lane, Scenario, Suite};
 use crate::units::Ratio;
 
@@ -74,12 +73,7 @@ pub(super) fn run(
     foresee(suite, &history, &asked)?;
 
     let head = args.sides.head(&args.selection, suite, cancel)?;
-    let (coins, live) = (args.selection.coins()?, args.selection.live()?);
-    let logs = args.out().join("logs");
-    let mut watch = Watch::new(args.selection.plain, Patience::Decided, "launch", &live);
-    let plan = Plan { suite, base: None, head, coins, logs, live };
-    let mut run = runner::run(&plan, &mut watch, cancel)?;
-    drop(watch);
+    let mut run = sides::measure_alone(head, &args.selection, suite, cancel)?;
     history.notes.extend(work::remember(&mut run, &kept));
     run.history = Some(history);
 
@@ -166,9 +160,7 @@ fn confirm(args: &Args, suite: &Suite, run: &mut Run, cancel: &Cancel) -> anyhow
     let newest = history.runs.last().expect("a history has a run");
     let name = newest.revision.commit.clone().unwrap_or_else(|| history.name.clone());
     let mut narrowed = suite.clone();
-    let flagged = confirmation::flagged(&comparison);
-    narrowed.scenarios.retain(|scenario| flagged.contains(&scenario.name));
-    confirmation::narrow(&mut narrowed.gate, &comparison);
+    first::narrow(&mut narrowed, &comparison);
     narrowed.lanes.work = Lane::Off;
     narrowed.lanes.time = Lane::Asked;
     let builds = args.sides.find(&name, &args.selection, suite, cancel);

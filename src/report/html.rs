@@ -29,11 +29,7 @@ pub fn render(comparison: &Comparison) -> String {
         tone(&comparison.outcome),
         headline.sign,
     );
-    let head = words::revision(&comparison.head);
-    let revisions = match &comparison.base {
-        Some(base) => format!("{head} vs {}", words::revision(base)),
-        None => head,
-    };
+    let revisions = words::revisions(comparison);
     let method = words::method(comparison);
     add(&mut page, &format!("<p>{} · {}</p>\n</header>\n", escaped(&revisions), escaped(&method)));
     if let Outcome::NotMeasured(reason) = &comparison.outcome {

@@ -33,12 +33,7 @@ pub struct Screen {
 
 /// Writes the comparison.
 pub fn write(out: &mut impl Write, comparison: &Comparison, screen: Screen) -> io::Result<()> {
-    let revisions = match &comparison.base {
-        Some(base) => {
-            format!("{} vs {}", words::revision(&comparison.head), words::revision(base))
-        }
-        None => words::revision(&comparison.head),
-    };
+    let revisions = words::revisions(comparison);
     writeln!(out, "{revisions} · {}", words::method(comparison))?;
     if let Some(baseline) = words::baseline(comparison, str::to_owned) {
         writeln!(out, "{}", wrapped(&baseline, screen.width.into(), 0))?;

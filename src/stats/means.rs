@@ -53,6 +53,13 @@ impl TEstimate {
         self.p_greater(low).max(self.p_less(high))
     }
 
+    /// Returns how far from a null the truth must be for a one-sided test at `level` to see it four times
+    /// in five.
+    pub fn detectable(&self, level: f64) -> f64 {
+        let reach = |share: f64| student::t_quantile(share, self.freedom) * self.standard_error;
+        reach(1.0 - level) + reach(0.8)
+    }
+
     /// Returns the limits that are each wrong with probability `level`.
     pub fn limits(&self, level: f64) -> (f64, f64) {
         let reach = student::t_quantile(1.0 - level, self.freedom) * self.standard_error;

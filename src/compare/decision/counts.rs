@@ -7,8 +7,6 @@
 
 use crate::stats::hodges_lehmann::Estimate;
 use crate::stats::means::{self, Prior, TEstimate};
-use crate::stats::multiple;
-use crate::stats::student;
 
 use super::{Hypothesis, Judgement, Verdict, within_limits};
 
@@ -37,14 +35,11 @@ pub fn judge(alpha: f64, hypotheses: &[Hypothesis], counts: &[Counts]) -> Vec<Ju
         .zip(counts)
         .map(|(&hypothesis, counts)| alone(alpha, hypothesis, counts))
         .collect();
-    let adjusted =
-        |p: fn(&Judgement) -> f64| multiple::holm(&judgements.iter().map(p).collect::<Vec<_>>());
-    let (slower, faster) = (adjusted(|one| one.p_slower), adjusted(|one| one.p_faster));
-    for (judgement, (slower, faster)) in judgements.iter_mut().zip(slower.into_iter().zip(faster)) {
-        (judgement.p_slower, judgement.p_faster) = (slower, faster);
+    super::share_by_holm(&mut judgements);
+    for judgement in &mut judgements {
         let withheld = match judgement.verdict {
-            Verdict::Regressed => slower > alpha,
-            Verdict::Improved => faster > alpha,
+            Verdict::Regressed => judgement.p_slower > alpha,
+            Verdict::Improved => judgement.p_faster > alpha,
             Verdict::Unchanged | Verdict::Inconclusive => false,
         };
         if withheld {
@@ -63,7 +58,6 @@ fn alone(alpha: f64, hypothesis: Hypothesis, counts: &Counts) -> Judgement {
     let (low, high) = estimate.limits(alpha);
     let verdict = within_limits(&Estimate { value: estimate.value, low, high }, hypothesis);
     let (floor, tolerance) = (hypothesis.floor.ln_1p(), hypothesis.tolerance.ln_1p());
-    let reach = |share: f64| student::t_quantile(share, estimate.freedom) * estimate.standard_error;
     Judgement {
         verdict,
         estimate_ln: estimate.value,
@@ -71,8 +65,8 @@ fn alone(alpha: f64, hypothesis: Hypothesis, counts: &Counts) -> Judgement {
         high_ln: high,
         p_slower: estimate.p_greater(floor),
         p_faster: estimate.p_less(-floor),
-        p_unchanged: estimate.p_greater(-tolerance).max(estimate.p_less(tolerance)),
-        mde_ln: floor + reach(1.0 - alpha) + reach(0.8),
+        p_unchanged: estimate.p_equivalent(-tolerance, tolerance),
+        mde_ln: floor + estimate.detectable(alpha),
         spread_ln: f64::INFINITY,
         sample: counts.base.len().min(counts.head.len()),
     }

@@ -19,6 +19,7 @@ pub use self::design::{Design, DesignError};
 use self::until::UntilDecided;
 use crate::metric::gate::Stopping;
 use crate::stats::hodges_lehmann::{self, Estimate};
+use crate::stats::multiple;
 use crate::stats::power;
 use crate::stats::signed_rank;
 use crate::stats::stepdown::{self, Flips};
@@ -287,6 +288,16 @@ impl Evidence<'_> {
         let flips = Flips::new(self.launch_pairs, flips, &mut rng);
         let p = |values: &[Vec<f64>]| stepdown::adjusted_p_greater(values, &flips);
         Adjusted { slower: p(&slower), faster: p(&faster) }
+    }
+}
+
+/// Puts in the place of each p what it is in the family, by Holm's steps.
+fn share_by_holm(judgements: &mut [Judgement]) {
+    let adjusted =
+        |p: fn(&Judgement) -> f64| multiple::holm(&judgements.iter().map(p).collect::<Vec<_>>());
+    let (slower, faster) = (adjusted(|one| one.p_slower), adjusted(|one| one.p_faster));
+    for (judgement, p) in judgements.iter_mut().zip(slower.into_iter().zip(faster)) {
+        (judgement.p_slower, judgement.p_faster) = p;
     }
 }
 

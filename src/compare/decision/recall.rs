@@ -11,9 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::stats::means::{self, Prior};
-use crate::stats::multiple;
 use crate::stats::segment::{self, Critical};
-use crate::stats::student;
 
 use super::{Hypothesis, Judgement, Verdict};
 
@@ -69,24 +67,22 @@ pub enum Claim {
 pub fn judge(alpha: f64, hypotheses: &[Hypothesis], kept: &[Kept]) -> Vec<Recalled> {
     assert_eq!(hypotheses.len(), kept.len(), "one history a hypothesis");
     let alone = |(&hypothesis, kept)| alone(alpha, hypotheses.len(), hypothesis, kept);
-    let judgements: Vec<Judgement> = hypotheses.iter().zip(kept).map(alone).collect();
-    let adjusted =
-        |p: fn(&Judgement) -> f64| multiple::holm(&judgements.iter().map(p).collect::<Vec<_>>());
-    let (slower, faster) = (adjusted(|one| one.p_slower), adjusted(|one| one.p_faster));
-    let of = |(index, kept): (usize, &Kept)| {
-        let (p_slower, p_faster) = (slower[index], faster[index]);
-        claim(alpha, kept.jobs.len(), Judgement { p_slower, p_faster, ..judgements[index] })
-    };
-    kept.iter().enumerate().map(of).collect()
+    let mut judgements: Vec<Judgement> = hypotheses.iter().zip(kept).map(alone).collect();
+    super::share_by_holm(&mut judgements);
+    let jobs = kept.iter().map(|kept| kept.jobs.len());
+    judgements.into_iter().zip(jobs).map(|(it, jobs)| claim(alpha, jobs, it)).collect()
 }
 
 /// Returns the change that so many jobs would show four times in five, by the suspicion that they
 /// raise, as a logarithm. The history has at least [`RUNS_MIN`] runs; their values do not matter.
 pub fn detectable_ln(alpha: f64, family: usize, history: &[f64], jobs: usize) -> f64 {
-    let level = last_level(history);
-    let estimate = means::prediction(level, &vec![0.0; jobs], SCATTER);
-    let reach = |share: f64| student::t_quantile(share, estimate.freedom) * estimate.standard_error;
-    reach(1.0 - SUSPICION * alpha / family as f64) + reach(0.8)
+    let estimate = means::prediction(last_level(history), &vec![0.0; jobs], SCATTER);
+    estimate.detectable(suspicion(alpha, family))
+}
+
+/// The level at which one of a family is suspected, whatever the others show.
+fn suspicion(alpha: f64, family: usize) -> f64 {
+    SUSPICION * alpha / family as f64
 }
 
 fn alone(alpha: f64, family: usize, hypothesis: Hypothesis, kept: &Kept) -> Judgement {
@@ -104,7 +100,7 @@ fn alone(alpha: f64, family: usize, hypothesis: Hypothesis, kept: &Kept) -> Judg
         p_slower: estimate.p_greater(0.0),
         p_faster: estimate.p_less(0.0),
         p_unchanged: estimate.p_equivalent(-tolerance, tolerance),
-        mde_ln: detectable_ln(alpha, family, &kept.history, kept.jobs.len()),
+        mde_ln: estimate.detectable(suspicion(alpha, family)),
         spread_ln: f64::INFINITY,
         sample: level.len(),
     }
