@@ -158,7 +158,7 @@ for cell in "$@"; do
     get) closed get 16 200000 1 0 '' ;;
     post-1kb) closed post-1kb 16 200000 1 1024 '' ;;
     post-100kb) closed post-100kb 16 30000 1 100000 whole ;;
-    post-30mb) closed post-30mb 2 60 2 30000000 whole ;;
+    post-30mb) closed post-30mb 2 200 2 30000000 whole ;;
     open | stall) open "$cell" ;;
     *) echo "unknown cell $cell" >&2 && exit 2 ;;
     esac

@@ -51,7 +51,7 @@ fn main() -> anyhow::Result<()> {
     let address: SocketAddr = host.parse().with_context(|| format!("`{host}` is no address"))?;
 
     let request = if let Some(bytes) = args.post {
-        let body = vec![b'x'; bytes].into();
+        let body = vec![b'x'; bytes];
         Request::post(path, host, "text/plain", &[], body, Arc::new(Success))?
     } else {
         Request::get(path, host, &[], Arc::new(Success))?

@@ -247,7 +247,8 @@ fn serve_unix(path: PathBuf) -> Address {
 fn a_unix_socket_is_an_address_like_any_other() {
     let folder = tempfile::tempdir().unwrap();
     let address = serve_unix(folder.path().join("target.sock"));
-    let requests = Arc::new([post("over a file")]);
+    let large: Vec<u8> = (0..3_000_000_u32).map(|at| u8::try_from(at % 251).unwrap()).collect();
+    let requests = Arc::new([post("over a file"), post(large)]);
     let mut client = Client::new(address, requests, settings(3), Cancel::default()).unwrap();
     let (drive, _) = drive(&mut client, Stop::after_requests(20));
     assert_eq!((drive.exchanges, drive.failures), (20, 0));

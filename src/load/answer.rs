@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 use httparse::{Header, ParserConfig, Status};
 
 use super::exchange::FailureKind;
-use super::request::Body;
+use super::request::AnswerBody;
 
 const HEADERS_MAX: usize = 128;
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -20,7 +20,7 @@ pub(super) struct Answer {
     buffer: Vec<u8>,
     bytes_max: usize,
     stage: Stage,
-    expects: Body,
+    expects: AnswerBody,
     status: u16,
     keeps_alive: bool,
     encoding: Encoding,
@@ -92,7 +92,7 @@ impl Answer {
             buffer: Vec::new(),
             bytes_max,
             stage: Stage::Head,
-            expects: Body::Possible,
+            expects: AnswerBody::Possible,
             status: 0,
             keeps_alive: true,
             encoding: Encoding::Plain,
@@ -103,7 +103,7 @@ impl Answer {
     }
 
     /// Forgets the last answer and keeps its memory.
-    pub(super) fn restart(&mut self, expects: Body) {
+    pub(super) fn restart(&mut self, expects: AnswerBody) {
         self.buffer.clear();
         self.stage = Stage::Head;
         self.expects = expects;
@@ -253,7 +253,7 @@ impl Answer {
         self.keeps_alive = framing.keeps_alive;
         self.encoding = framing.encoding;
         (self.body_start, self.body_end) = (head_bytes, head_bytes);
-        let bodyless = self.expects == Body::Never || matches!(self.status, 204 | 304);
+        let bodyless = self.expects == AnswerBody::Never || matches!(self.status, 204 | 304);
         self.stage = match (bodyless, framing.chunked, framing.length) {
             (true, _, _) => Stage::Sized(head_bytes),
             (false, true, _) => Stage::Chunked { at: head_bytes, chunk: Chunk::Size },
@@ -377,7 +377,7 @@ mod tests {
     /// Feeds `wire` in pieces of the given sizes, in turn, then closes.
     fn read(wire: &[u8], sizes: &[usize]) -> Result<(u16, Vec<u8>, bool), Broken> {
         let mut answer = Answer::new(1 << 20);
-        answer.restart(Body::Possible);
+        answer.restart(AnswerBody::Possible);
         let (mut rest, mut turn) = (wire, 0);
         while !rest.is_empty() {
             let room = answer.room();

@@ -197,7 +197,7 @@ impl<N: Network> Engine<N> {
                 return Ok(driving.flying.into_drive(driving.drive));
             }
             if self.may_sleep(&driving) {
-                self.network.sleep(driving.wake_ns)?;
+                self.network.sleep(driving.wake_ns, driving.pacer.then_ns())?;
                 self.hand_out(&mut driving)?;
                 self.network.wait(0, &mut self.ready)?;
             } else {
@@ -458,10 +458,10 @@ impl<N: Network> Engine<N> {
         loop {
             let it = &mut self.slots[slot];
             let request = &self.requests[it.request];
-            let Some(parts) = it.outgoing.unsent(request) else {
+            let Some(unsent) = it.outgoing.unsent(request) else {
                 return self.pass(slot, Passage::Clear);
             };
-            match self.network.send(slot, parts) {
+            match self.network.send(slot, &unsent) {
                 Ok(written) => it.outgoing.advance(request, written),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return self.pass(slot, Passage::Blocked);

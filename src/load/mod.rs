@@ -6,8 +6,10 @@
 //! read whole into a buffer that is used again, and is
 //! judged after the clock was stopped. Nothing here knows what the bytes mean.
 
+mod alarms;
 mod answer;
 mod arrival;
+mod body;
 pub mod capacity;
 mod client;
 mod engine;
@@ -23,6 +25,7 @@ mod request;
 mod simulation;
 mod tls;
 
+pub use body::Body;
 pub use client::{Client, Drive, Http, LoadError, Reuse, Settings, Timeouts};
 pub use exchange::{Exchange, Failure, FailureKind};
 pub use network::Address;

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use rustix::buffer;
 use rustix::event::{Timespec, epoll};
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs;
 use rustix::io::Errno;
 use rustix::net::{
     self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
@@ -22,8 +23,10 @@ use rustix::thread;
 use rustix::time;
 use rustix::time::ClockId;
 
+use super::alarms::Alarms;
 use super::arrival;
 use super::arrival::Received;
+use super::request::Unsent;
 use crate::units;
 
 /// Where a target listens.
@@ -61,6 +64,12 @@ pub(super) struct Ready {
     pub(super) gone: bool,
 }
 
+/// What a connection within this machine may have under way, in bytes; the system doubles it.
+///
+/// Left to itself the system lets it grow to megabytes, for distances that are not there: a large
+/// body then leaves the caches between the two copies, and costs twice the CPU time.
+const LOCAL_BUFFER_BYTES: usize = 180_000;
+
 /// A clock and numbered connections, `slot` from 0. Nothing but [`Network::wait`] and
 /// [`Network::sleep`] waits.
 pub(super) trait Network {
@@ -75,13 +84,15 @@ pub(super) trait Network {
     /// Returns how connecting has ended.
     fn opened(&mut self, slot: usize) -> io::Result<()>;
     fn close(&mut self, slot: usize);
-    fn send(&mut self, slot: usize, parts: [&[u8]; 2]) -> io::Result<usize>;
+    /// Sends as much as there is room for.
+    fn send(&mut self, slot: usize, unsent: &Unsent<'_>) -> io::Result<usize>;
     /// Appends at most the spare capacity of `buffer`; 0 is the end of the stream.
     fn receive(&mut self, slot: usize, buffer: &mut Vec<u8>) -> io::Result<usize>;
     /// Waits until something is ready or the time has come, and replaces what `ready` holds.
     fn wait(&mut self, until_ns: u64, ready: &mut Vec<Ready>) -> io::Result<()>;
-    /// Waits until the time has come, whatever becomes ready meanwhile.
-    fn sleep(&mut self, until_ns: u64) -> io::Result<()>;
+    /// Waits until the time has come, whatever becomes ready meanwhile. `then_ns`, if known, is when
+    /// the next sleep is to end.
+    fn sleep(&mut self, until_ns: u64, then_ns: Option<u64>) -> io::Result<()>;
 }
 
 /// The real one.
@@ -92,6 +103,7 @@ pub(super) struct System {
     events: Vec<epoll::Event>,
     sockets: Vec<Socket>,
     arrivals: Arrivals,
+    alarms: Alarms,
 }
 
 /// Whether it is noted when bytes arrive.
@@ -116,8 +128,8 @@ impl System {
         let mut sockets = Vec::new();
         sockets.resize_with(connections, Socket::default);
         let events = Vec::with_capacity(connections.clamp(16, 256));
-        let (clock, arrivals) = (Clock::new(), Arrivals::Ignored);
-        Ok(Self { address, clock, epoll, events, sockets, arrivals })
+        let (clock, alarms) = (Clock::new(), Alarms::new()?);
+        Ok(Self { address, clock, epoll, events, sockets, arrivals: Arrivals::Ignored, alarms })
     }
 
     fn connect(&self) -> io::Result<OwnedFd> {
@@ -127,7 +139,7 @@ impl System {
             Address::Tcp(address) => {
                 let v4 = address.is_ipv4();
                 let fd = open(if v4 { AddressFamily::INET } else { AddressFamily::INET6 })?;
-                net::sockopt::set_tcp_nodelay(&fd, true)?;
+                tune(&fd, address)?;
                 let connecting = net::connect(&fd, address);
                 (fd, connecting)
             }
@@ -213,14 +225,23 @@ impl Network for System {
         socket.generation = socket.generation.wrapping_add(1);
     }
 
-    fn send(&mut self, slot: usize, parts: [&[u8]; 2]) -> io::Result<usize> {
-        // Without a signal: a library does not know what the program does about SIGPIPE.
-        let flags = SendFlags::NOSIGNAL;
-        let sent = match parts {
-            [one, []] | [[], one] => net::send(self.fd(slot), one, flags)?,
-            [first, rest] => {
+    fn send(&mut self, slot: usize, unsent: &Unsent<'_>) -> io::Result<usize> {
+        // Without a signal: a library does not know what the program does about SIGPIPE. Only
+        // `sendfile` cannot be told so, and relies on Rust's own default, which is to ignore it.
+        let (socket, flags) = (self.fd(slot), SendFlags::NOSIGNAL);
+        let sent = match (unsent.parts, unsent.file) {
+            ([[], rest], Some((file, mut at))) => {
+                match fs::sendfile(socket, file, Some(&mut at), rest.len()) {
+                    // This kind of socket takes no pages.
+                    Err(Errno::INVAL | Errno::NOSYS) => net::send(socket, rest, flags)?,
+                    sent => sent?,
+                }
+            }
+            ([first, _], Some(_)) => net::send(socket, first, flags | SendFlags::MORE)?,
+            ([one, []] | [[], one], None) => net::send(socket, one, flags)?,
+            ([first, rest], None) => {
                 let pieces = [io::IoSlice::new(first), io::IoSlice::new(rest)];
-                net::sendmsg(self.fd(slot), &pieces, &mut <_>::default(), flags)?
+                net::sendmsg(socket, &pieces, &mut <_>::default(), flags)?
             }
         };
         Ok(sent)
@@ -236,13 +257,9 @@ impl Network for System {
         Ok(received)
     }
 
-    fn sleep(&mut self, until_ns: u64) -> io::Result<()> {
-        let until = self.clock.origin() + Duration::from_nanos(until_ns);
-        let until = Timespec::try_from(until).map_err(io::Error::other)?;
-        match thread::clock_nanosleep_absolute(thread::ClockId::Monotonic, &until) {
-            Ok(()) | Err(Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+    fn sleep(&mut self, until_ns: u64, then_ns: Option<u64>) -> io::Result<()> {
+        let clock = self.clock;
+        self.alarms.sleep(clock.at(until_ns), then_ns.map(|then_ns| clock.at(then_ns)))
     }
 
     fn wait(&mut self, until_ns: u64, ready: &mut Vec<Ready>) -> io::Result<()> {
@@ -311,15 +328,24 @@ impl Clock {
         units::nanos(read(ClockId::Monotonic).saturating_sub(self.origin))
     }
 
-    /// Returns when it was made, on the system's monotonic clock.
-    pub(super) fn origin(self) -> Duration {
-        self.origin
+    /// Translates one of its times into one of the system's monotonic clock.
+    pub(super) fn at(self, at_ns: u64) -> Duration {
+        self.origin + Duration::from_nanos(at_ns)
     }
 }
 
 /// The one place where the load reads a clock.
 fn read(id: ClockId) -> Duration {
     Duration::try_from(time::clock_gettime(id)).unwrap_or_default()
+}
+
+/// Sets up a socket to `address`.
+pub(super) fn tune(socket: impl AsFd, address: &SocketAddr) -> io::Result<()> {
+    net::sockopt::set_tcp_nodelay(&socket, true)?;
+    if address.ip().is_loopback() {
+        net::sockopt::set_socket_send_buffer_size(&socket, LOCAL_BUFFER_BYTES)?;
+    }
+    Ok(())
 }
 
 /// Whether a connection could not even be tried because this machine is out of something.

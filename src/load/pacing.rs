@@ -281,7 +281,32 @@ pub(super) struct Pacer {
 #[derive(Debug)]
 enum Kind {
     Closed { stop: Stop, think_ns: u64 },
-    Open { arriving: Box<Arriving>, due_ns: Option<u64>, late_max_ns: u64 },
+    Open { dues: Box<Dues>, late_max_ns: u64 },
+}
+
+/// The due times that are still to come.
+#[derive(Debug)]
+struct Dues {
+    began_ns: u64,
+    arriving: Arriving,
+    next_ns: Option<u64>,
+    /// The one after the next.
+    then_ns: Option<u64>,
+}
+
+impl Dues {
+    fn new(schedule: &Schedule, began_ns: u64) -> Self {
+        let arriving = schedule.due_ns();
+        let mut dues = Self { began_ns, arriving, next_ns: None, then_ns: None };
+        dues.advance();
+        dues.advance();
+        dues
+    }
+
+    fn advance(&mut self) {
+        self.next_ns = self.then_ns;
+        self.then_ns = self.arriving.next().map(|due_ns| due_ns + self.began_ns);
+    }
 }
 
 impl Pacer {
@@ -292,10 +317,9 @@ impl Pacer {
                 (Kind::Closed { stop: closed.stop, think_ns }, closed.stop.failures_max)
             }
             Model::Open(open) => {
-                let mut arriving = Box::new(open.schedule.due_ns());
-                let due_ns = arriving.next().map(|due_ns| due_ns + began_ns);
+                let dues = Box::new(Dues::new(&open.schedule, began_ns));
                 let late_max_ns = units::nanos(open.late_max);
-                (Kind::Open { arriving, due_ns, late_max_ns }, open.failures_max)
+                (Kind::Open { dues, late_max_ns }, open.failures_max)
             }
         };
         Self { began_ns, sent: 0, failed: 0, failures_max, dropped: 0, kind }
@@ -315,17 +339,17 @@ impl Pacer {
                 // With nothing to wait for, the way from an answer to here is nobody's waiting.
                 if *think_ns == 0 { now_ns } else { ready_ns }
             }
-            Kind::Open { arriving, due_ns, late_max_ns } => {
+            Kind::Open { dues, late_max_ns } => {
                 let oldest_ns = now_ns.saturating_sub(*late_max_ns);
-                while due_ns.is_some_and(|due_ns| due_ns < oldest_ns) {
+                while dues.next_ns.is_some_and(|due_ns| due_ns < oldest_ns) {
                     self.dropped += 1;
-                    *due_ns = arriving.next().map(|due_ns| due_ns + self.began_ns);
+                    dues.advance();
                 }
-                match *due_ns {
+                match dues.next_ns {
                     Some(at_ns) if at_ns > now_ns => return Next::Later { at_ns },
-                    Some(now_due_ns) => {
-                        *due_ns = arriving.next().map(|due_ns| due_ns + self.began_ns);
-                        now_due_ns
+                    Some(due_ns) => {
+                        dues.advance();
+                        due_ns
                     }
                     None => return Next::Nothing,
                 }
@@ -348,6 +372,14 @@ impl Pacer {
         }
     }
 
+    /// Returns when the request after the next one of an open load is due.
+    pub(super) fn then_ns(&self) -> Option<u64> {
+        match &self.kind {
+            Kind::Closed { .. } => None,
+            Kind::Open { dues, .. } => dues.then_ns,
+        }
+    }
+
     /// Requests of an open load that were never sent.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped
@@ -364,7 +396,7 @@ impl Pacer {
                 Some(Ended::Reached)
             }
             Kind::Closed { stop, .. } if stop.at_most.is_some_and(passed) => Some(Ended::OutOfTime),
-            Kind::Open { due_ns: None, .. } => Some(Ended::Reached),
+            Kind::Open { dues, .. } if dues.next_ns.is_none() => Some(Ended::Reached),
             Kind::Closed { .. } | Kind::Open { .. } => None,
         }
     }
@@ -425,6 +457,7 @@ mod tests {
         let mut pacer = Pacer::new(&Model::Open(open), 1_000);
         assert_eq!(pacer.next(1_000, 0), Next::Send { due_ns: 1_000 });
         assert_eq!(pacer.next(1_005, 0), Next::Later { at_ns: 1_010 });
+        assert_eq!(pacer.then_ns(), Some(1_020));
         assert_eq!(pacer.next(1_045, 0), Next::Send { due_ns: 1_020 });
         assert_eq!(pacer.dropped(), 1);
         assert_eq!(pacer.next(1_045, 0), Next::Send { due_ns: 1_030 });

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::request::Request;
+use super::request::{Request, Unsent};
 
 /// A body that is made anew, piece by piece, each time it is sent.
 pub trait Source: Send + Sync {
@@ -79,14 +79,14 @@ impl Outgoing {
     }
 
     /// Returns what is to be sent next, if anything is left.
-    pub(super) fn unsent<'a>(&'a mut self, request: &'a Request) -> Option<[&'a [u8]; 2]> {
+    pub(super) fn unsent<'a>(&'a mut self, request: &'a Request) -> Option<Unsent<'a>> {
         if self.written < request.prepared_bytes() {
             return Some(request.unsent(self.written));
         }
         if self.at == self.piece.len() && !self.refill() {
             return None;
         }
-        Some([&self.piece[self.at..], &[]])
+        Some(Unsent::one(&self.piece[self.at..]))
     }
 
     /// Notes that so many bytes of what is unsent were sent.
@@ -169,8 +169,8 @@ mod tests {
         [(), ()].map(|()| {
             let mut out = Vec::new();
             outgoing.restart(&request);
-            while let Some(parts) = outgoing.unsent(&request) {
-                let all = parts.concat();
+            while let Some(unsent) = outgoing.unsent(&request) {
+                let all = unsent.parts.concat();
                 let taken = &all[..all.len().min(step)];
                 out.extend_from_slice(taken);
                 outgoing.advance(&request, taken.len());

@@ -1,14 +1,16 @@
 //! Prepares a request once, so that sending it is one call with bytes that are there already.
 //!
 //! A small body is kept behind its head in one piece: copying 4 KiB once is cheaper than two pieces
-//! in every system call. A larger one stays where it is and is shared by all connections.
+//! in every system call. A larger one stays where it is and is shared by all connections (`body`).
 
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rustix::fd::OwnedFd;
 use thiserror::Error;
 
+use super::body::Body;
 use super::pieces::{Framing, Source};
 
 /// Largest body, in bytes, that is copied behind its head.
@@ -55,16 +57,29 @@ pub struct Request {
     /// The head, and the body if it is small.
     first: Bytes,
     /// The body, if it is not part of `first`.
-    rest: Bytes,
+    rest: Body,
     /// What makes the body, if neither holds it.
     streamed: Option<(Arc<dyn Source>, Framing)>,
-    pub(super) answer: Body,
+    pub(super) answer: AnswerBody,
     pub(super) check: Arc<dyn Check>,
+}
+
+/// What is still to be sent: two parts, one behind the other, of which each can be empty.
+pub(super) struct Unsent<'a> {
+    pub(super) parts: [&'a [u8]; 2],
+    /// The file that holds the second part, and from which byte on.
+    pub(super) file: Option<(&'a OwnedFd, u64)>,
+}
+
+impl<'a> Unsent<'a> {
+    pub(super) fn one(part: &'a [u8]) -> Self {
+        Self { parts: [part, &[]], file: None }
+    }
 }
 
 /// Whether the answer to a request can have a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Body {
+pub(super) enum AnswerBody {
     Possible,
     Never,
 }
@@ -78,12 +93,13 @@ impl Request {
         host: &str,
         content_type: &str,
         headers: &[(&str, &str)],
-        body: Bytes,
+        body: impl Into<Body>,
         check: Arc<dyn Check>,
     ) -> Result<Self, RequestError> {
+        let body = body.into();
         let mut head = head("POST", path, host)?;
         header(&mut head, "Content-Type", content_type)?;
-        header(&mut head, "Content-Length", &body.len().to_string())?;
+        header(&mut head, "Content-Length", &body.bytes().len().to_string())?;
         Self::build(head, headers, body, check)
     }
 
@@ -104,7 +120,7 @@ impl Request {
             Framing::Length(bytes) => header(&mut head, "Content-Length", &bytes.to_string())?,
             Framing::Chunked => header(&mut head, "Transfer-Encoding", "chunked")?,
         }
-        let request = Self::build(head, headers, Bytes::new(), check)?;
+        let request = Self::build(head, headers, Body::default(), check)?;
         Ok(Self { streamed: Some((source, framing)), ..request })
     }
 
@@ -115,7 +131,7 @@ impl Request {
         headers: &[(&str, &str)],
         check: Arc<dyn Check>,
     ) -> Result<Self, RequestError> {
-        Self::build(head("GET", path, host)?, headers, Bytes::new(), check)
+        Self::build(head("GET", path, host)?, headers, Body::default(), check)
     }
 
     /// Prepares a HEAD of `path`, whose answer has no body; `host` goes into the header of this name.
@@ -125,14 +141,14 @@ impl Request {
         headers: &[(&str, &str)],
         check: Arc<dyn Check>,
     ) -> Result<Self, RequestError> {
-        let request = Self::build(head("HEAD", path, host)?, headers, Bytes::new(), check)?;
-        Ok(Self { answer: Body::Never, ..request })
+        let request = Self::build(head("HEAD", path, host)?, headers, Body::default(), check)?;
+        Ok(Self { answer: AnswerBody::Never, ..request })
     }
 
     fn build(
         mut head: String,
         headers: &[(&str, &str)],
-        body: Bytes,
+        body: Body,
         check: Arc<dyn Check>,
     ) -> Result<Self, RequestError> {
         for (name, value) in headers {
@@ -140,19 +156,19 @@ impl Request {
         }
         head.push_str("\r\n");
         let mut first = head.into_bytes();
-        let rest = if body.len() <= JOINED_BYTES_MAX {
-            first.extend_from_slice(&body);
-            Bytes::new()
+        let rest = if body.bytes().len() <= JOINED_BYTES_MAX {
+            first.extend_from_slice(body.bytes());
+            Body::default()
         } else {
             body
         };
         let (first, streamed) = (first.into(), None);
-        Ok(Self { first, rest, streamed, answer: Body::Possible, check })
+        Ok(Self { first, rest, streamed, answer: AnswerBody::Possible, check })
     }
 
     /// Returns how many bytes are there already: all but a body that is made while it is sent.
     pub(super) fn prepared_bytes(&self) -> usize {
-        self.first.len() + self.rest.len()
+        self.first.len() + self.rest.bytes().len()
     }
 
     /// Returns what makes the body, if it is made while it is sent.
@@ -165,7 +181,8 @@ impl Request {
         let end = memchr::memmem::find(&self.first, b"\r\n\r\n");
         let end = end.expect("a head ends in an empty line") + 4;
         let joined = self.first.slice(end..);
-        (self.first.slice(..end), if joined.is_empty() { self.rest.clone() } else { joined })
+        let body = if joined.is_empty() { self.rest.bytes().clone() } else { joined };
+        (self.first.slice(..end), body)
     }
 
     /// Returns what makes the body, to be shared.
@@ -182,11 +199,11 @@ impl Request {
     }
 
     /// Returns what is still to be sent of the bytes that are there, when `written` were.
-    pub(super) fn unsent(&self, written: usize) -> [&[u8]; 2] {
-        match self.first.get(written..) {
-            Some(first) => [first, &self.rest],
-            None => [&[], &self.rest[written - self.first.len()..]],
-        }
+    pub(super) fn unsent(&self, written: usize) -> Unsent<'_> {
+        let rest = self.rest.bytes();
+        let at = written.saturating_sub(self.first.len());
+        let parts = [self.first.get(written..).unwrap_or_default(), &rest[at..]];
+        Unsent { parts, file: self.rest.file().map(|file| (file, at as u64)) }
     }
 }
 
@@ -222,14 +239,14 @@ mod tests {
     use super::*;
 
     fn post(body: &[u8]) -> Request {
-        let body = Bytes::copy_from_slice(body);
+        let body = body.to_vec();
         Request::post("/a", "h:1", "text/xml", &[("X-Key", "v")], body, Arc::new(Success)).unwrap()
     }
 
     #[test]
     fn the_wire_form_is_the_head_then_the_body() {
         let request = post(b"<a/>");
-        let [first, rest] = request.unsent(0);
+        let [first, rest] = request.unsent(0).parts;
         assert!(rest.is_empty());
         insta::assert_snapshot!(String::from_utf8_lossy(first).replace("\r\n", "\n"), @r"
         POST /a HTTP/1.1
@@ -246,9 +263,9 @@ mod tests {
         #[test]
         fn every_tail_of_a_request_is_what_was_not_yet_written(size in 0_usize..10_000, at: u16) {
             let request = post(&vec![b'x'; size]);
-            let whole = request.unsent(0).concat();
+            let whole = request.unsent(0).parts.concat();
             let at = usize::from(at) % (whole.len() + 1);
-            proptest::prop_assert_eq!(&request.unsent(at).concat(), &whole[at..]);
+            proptest::prop_assert_eq!(&request.unsent(at).parts.concat(), &whole[at..]);
             proptest::prop_assert_eq!(whole.len(), request.prepared_bytes());
         }
     }

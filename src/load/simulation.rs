@@ -11,7 +11,7 @@ use super::engine::Engine;
 use super::exchange::{Exchange, FailureKind};
 use super::network::{Address, Network, Ready};
 use super::pacing::{Closed, Ended, Model, Open, Schedule, Stop};
-use super::request::{Request, Success};
+use super::request::{Request, Success, Unsent};
 use crate::cancel::Cancel;
 
 const MS: u64 = 1_000_000;
@@ -115,7 +115,7 @@ impl<F: FnMut(u64) -> Reply> Network for &mut Scripted<F> {
         self.peers[slot].open = false;
     }
 
-    fn send(&mut self, slot: usize, parts: [&[u8]; 2]) -> io::Result<usize> {
+    fn send(&mut self, slot: usize, unsent: &Unsent<'_>) -> io::Result<usize> {
         assert!(self.peers[slot].open, "slot {slot} is closed");
         match (self.serve)(self.now_ns) {
             Reply::At(at_ns, bytes) => self.will(at_ns, slot, Happening::Bytes(bytes)),
@@ -125,7 +125,7 @@ impl<F: FnMut(u64) -> Reply> Network for &mut Scripted<F> {
             }
             Reply::Never => {}
         }
-        Ok(parts.concat().len())
+        Ok(unsent.parts.concat().len())
     }
 
     fn receive(&mut self, slot: usize, buffer: &mut Vec<u8>) -> io::Result<usize> {
@@ -144,7 +144,7 @@ impl<F: FnMut(u64) -> Reply> Network for &mut Scripted<F> {
         self.peers[slot].arrived_ns
     }
 
-    fn sleep(&mut self, until_ns: u64) -> io::Result<()> {
+    fn sleep(&mut self, until_ns: u64, _then_ns: Option<u64>) -> io::Result<()> {
         self.sleeps += 1;
         self.now_ns = self.now_ns.max(until_ns);
         Ok(())

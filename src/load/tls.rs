@@ -18,6 +18,7 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use thiserror::Error;
 
 use super::network::{Network, Ready, System};
+use super::request::Unsent;
 
 /// Plaintext is moved in pieces of the largest TLS record.
 const RECORD_BYTES: usize = 16 * 1024;
@@ -177,7 +178,7 @@ impl Read for Wire<'_> {
 
 impl Write for Wire<'_> {
     fn write(&mut self, from: &[u8]) -> io::Result<usize> {
-        self.system.send(self.slot, [from, &[]])
+        self.system.send(self.slot, &Unsent::one(from))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -292,8 +293,8 @@ impl Network for Secured {
         self.system.arrived_ns(slot)
     }
 
-    fn sleep(&mut self, until_ns: u64) -> io::Result<()> {
-        self.system.sleep(until_ns)
+    fn sleep(&mut self, until_ns: u64, then_ns: Option<u64>) -> io::Result<()> {
+        self.system.sleep(until_ns, then_ns)
     }
 
     fn open(&mut self, slot: usize) -> io::Result<()> {
@@ -313,10 +314,11 @@ impl Network for Secured {
         self.system.close(slot);
     }
 
-    fn send(&mut self, slot: usize, parts: [&[u8]; 2]) -> io::Result<usize> {
+    fn send(&mut self, slot: usize, unsent: &Unsent<'_>) -> io::Result<usize> {
         let (session, mut wire) = self.session(slot);
         session.flush(&mut wire)?;
-        let part = if parts[0].is_empty() { parts[1] } else { parts[0] };
+        let [first, rest] = unsent.parts;
+        let part = if first.is_empty() { rest } else { first };
         let taken = session.tls.writer().write(&part[..part.len().min(4 * RECORD_BYTES)])?;
         match session.flush(&mut wire) {
             // What was taken goes out when the connection is writable again: `settle` sees to it.

@@ -5,8 +5,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::load;
 use crate::load::{Check, Pieces, Request, RequestError, Source};
 use crate::payload::{Expected, Framing, Kind, Spec, Stream};
@@ -32,7 +30,7 @@ struct Message {
 }
 
 enum Body {
-    Kept(Bytes),
+    Kept(load::Body),
     /// Too large: this makes it.
     Made(Arc<Recipe>),
 }
@@ -133,7 +131,7 @@ impl Prepared {
                     let body = body.clone();
                     return Request::post(path, host, content_type, &headers, body, check);
                 }
-                (Body::Kept(body), Framing::Chunked) => Arc::new(body.clone()),
+                (Body::Kept(body), Framing::Chunked) => Arc::new(body.bytes().clone()),
                 (Body::Made(recipe), _) => Arc::<Recipe>::clone(recipe),
             };
             let framing = match spec.framing {

@@ -1,14 +1,14 @@
 //! Rings at a nanosecond: the runtime's own timers are up to a millisecond late.
 
 use std::io;
-use std::time::Duration;
 
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use rustix::time::{self, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
+use rustix::time::TimerfdFlags;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use crate::load::alarms;
 use crate::load::network::Clock;
 
 /// One timer of the system.
@@ -21,8 +21,7 @@ pub(super) struct Alarm {
 
 impl Alarm {
     pub(super) fn new(clock: Clock) -> io::Result<Self> {
-        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
-        let timer = time::timerfd_create(TimerfdClockId::Monotonic, flags)?;
+        let timer = alarms::create(TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
         #[expect(unsafe_code, reason = "tokio asks for a promise about the file descriptor")]
         // SAFETY: an owned descriptor is open, and the same one, for as long as it lives.
         let timer = unsafe { AsyncFd::register_with_interest(timer, Interest::READABLE)? };
@@ -32,11 +31,7 @@ impl Alarm {
     /// Returns when the time has come. May be dropped and asked again.
     pub(super) async fn at(&mut self, at_ns: u64) -> io::Result<()> {
         if self.set_ns != Some(at_ns) {
-            let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
-            let at = self.clock.origin() + Duration::from_nanos(at_ns);
-            let it_value = Timespec::try_from(at).map_err(io::Error::other)?;
-            let setting = Itimerspec { it_interval: zero, it_value };
-            time::timerfd_settime(self.timer.get_ref(), TimerfdTimerFlags::ABSTIME, &setting)?;
+            alarms::set(self.timer.get_ref(), self.clock.at(at_ns))?;
             self.set_ns = Some(at_ns);
         }
         loop {

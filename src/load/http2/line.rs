@@ -138,7 +138,7 @@ impl Lines {
         let stream: Box<dyn Duplex> = match &self.address {
             Address::Tcp(address) => {
                 let stream = TcpStream::connect(address).await?;
-                stream.set_nodelay(true)?;
+                network::tune(&stream, address)?;
                 Box::new(stream)
             }
             Address::Unix(path) => Box::new(UnixStream::connect(path).await?),
