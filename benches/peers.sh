@@ -1,14 +1,15 @@
 #!/bin/sh
-# Sets the load engine beside wrk and oha: CPU time of the client for each request, all tools in turn
+# Sets the load engine beside wrk, oha and h2load: CPU time of the client for each request, all tools in turn
 # in one run, against one nginx worker on the other core. Prints ratios: below 1 is ours ahead.
 #
 #   benches/peers.sh                    all cells
-#   benches/peers.sh get post-30mb      some: get post-1kb post-100kb post-30mb open stall
+#   benches/peers.sh get post-30mb      some: get post-1kb post-100kb post-30mb open stall, and over
+#                                       HTTP/2, beside h2load: http2-1x16 http2-16x1 http2-16x10
 #   ROUNDS=9 benches/peers.sh           more rounds; of each tool the best round counts
 #   LOADGEN=PATH benches/peers.sh       this build of examples/loadgen.rs, not a fresh one
 #   REALTIME=1 benches/peers.sh         ahead of everything else on a busy machine (root)
 #
-# Installs what is missing: wrk, h2load and nginx by apt-get, oha by cargo. Takes four minutes after that.
+# Installs what is missing: wrk, h2load and nginx by apt-get, oha by cargo. Takes five minutes after that.
 set -eu
 cd "$(dirname "$0")/.."
 rounds=${ROUNDS:-5}
@@ -41,6 +42,10 @@ http {
     keepalive_timeout 600s;
     client_max_body_size 0;
     client_body_temp_path $work/body;
+    server {
+        listen 127.0.0.1:$((port + 1)) http2 backlog=4096;
+        location / { return 200 "0123456789abcdef"; }
+    }
     server {
         listen 127.0.0.1:$port backlog=4096;
         location / { return 200 "0123456789abcdef"; }
@@ -86,17 +91,18 @@ print(use.ru_utime + use.ru_stime, use.ru_utime, use.ru_maxrss / 1024)
 PY
 }
 
-# Best of the rounds in $work/TOOL, each line "requests CPU user RSS"; then everything against ours.
+# The cell and its tools: the best of the rounds in $work/TOOL, each line "requests CPU user RSS";
+# then everything against ours.
 summary() {
-    python3 - "$work" "$1" <<'PY'
+    python3 - "$work" "$@" <<'PY'
 import sys
 best = {}
-for tool in ["loadgen", "wrk", "oha"]:
+for tool in sys.argv[3:]:
     rows = [[float(word) for word in line.split()] for line in open(f"{sys.argv[1]}/{tool}")]
     best[tool] = min((cpu / n * 1e6, user / n * 1e6, rss) for n, cpu, user, rss in rows if n)
 for tool, (cpu, user, rss) in best.items():
     ratio = best["loadgen"][0] / cpu
-    print(f"{sys.argv[2]:10} {tool:8} {cpu:10.2f} us CPU/request ({user:8.2f} in user space)"
+    print(f"{sys.argv[2]:11} {tool:8} {cpu:10.2f} us CPU/request ({user:8.2f} in user space)"
           f" {rss:6.1f} MiB   ours/it {ratio:.2f}")
 PY
 }
@@ -121,7 +127,19 @@ closed() {
             echo "$3 $used" >>"$work/oha"
         }
     done
-    summary "$1"
+    summary "$1" loadgen wrk oha
+}
+
+# Name, connections, streams on each.
+http2() {
+    rm -f "$work/loadgen" "$work/h2load"
+    for _ in $(seq "$rounds"); do
+        used=$(cpu "$loadgen" "127.0.0.1:$((port + 1))/" --connections "$2" --http2 "$3" --requests 100000)
+        echo "100000 $used" >>"$work/loadgen"
+        used=$(cpu h2load -c "$2" -m "$3" -n 100000 "http://127.0.0.1:$((port + 1))/")
+        echo "100000 $used" >>"$work/h2load"
+    done
+    summary "$1" loadgen h2load
 }
 
 # 50 000 requests at 5 000/s; nginx sleeps from 4 s to 5 s if asked to.
@@ -152,7 +170,7 @@ open() {
     done
 }
 
-[ $# -gt 0 ] || set -- get post-1kb post-100kb post-30mb open stall
+[ $# -gt 0 ] || set -- get post-1kb post-100kb post-30mb open stall http2-1x16 http2-16x1 http2-16x10
 for cell in "$@"; do
     case $cell in
     get) closed get 16 200000 1 0 '' ;;
@@ -160,6 +178,9 @@ for cell in "$@"; do
     post-100kb) closed post-100kb 16 30000 1 100000 whole ;;
     post-30mb) closed post-30mb 2 200 2 30000000 whole ;;
     open | stall) open "$cell" ;;
+    http2-1x16) http2 "$cell" 1 16 ;;
+    http2-16x1) http2 "$cell" 16 1 ;;
+    http2-16x10) http2 "$cell" 16 10 ;;
     *) echo "unknown cell $cell" >&2 && exit 2 ;;
     esac
 done
