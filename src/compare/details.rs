@@ -208,11 +208,7 @@ fn row(level: Level, steps: &[&Step]) -> Result<StepRow, String> {
             None => times = Some(more),
         }
     }
-    let quantile = |quantile| {
-        let times = times.as_ref()?;
-        let enough = times.len() >= values::requests_needed(quantile);
-        enough.then(|| units::exact(times.value_at_quantile(quantile)))
-    };
+    let quantile = |quantile| values::percentile(times.as_ref()?, quantile);
     let asked = steps.iter().filter_map(|step| step.held).count();
     let held = steps.iter().filter(|step| step.held == Some(true)).count();
     Ok(StepRow {

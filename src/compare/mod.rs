@@ -397,8 +397,8 @@ fn rows_of(
                 (finding, rests_on, overall(&base), overall(&head))
             }
             (Launches::Single(_), None) => {
-                let head = values::overall(&launches.head(), metric);
-                (Finding::Alone, Evidence::None, None, head)
+                let Some(head) = values::overall(&launches.head(), metric) else { continue };
+                (Finding::Alone, Evidence::None, None, Some(head))
             }
             (Launches::Single(_), Some(history)) => {
                 let head = values::level(scenario, metric);

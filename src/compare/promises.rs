@@ -80,7 +80,7 @@ fn measured(quantity: Quantity, trials: &[&Trial], launches: &[Launch<'_>]) -> O
         Quantity::Metric(Metric::Rss) => {
             units::exact(trials.iter().map(|trial| trial.rss_bytes_max).max()??)
         }
-        Quantity::Metric(metric) => values::overall(&launches.iter().collect::<Vec<_>>(), metric)?,
+        Quantity::Metric(metric) => values::promised(&launches.iter().collect::<Vec<_>>(), metric)?,
     };
     value.is_finite().then_some(value)
 }

@@ -153,10 +153,7 @@ impl<'a> Launch<'a> {
 
     fn percentile(&self, quantile: f64) -> Result<f64, Missing> {
         let (requests, needed) = (self.histogram.len(), requests_needed(quantile));
-        if requests < needed {
-            return Err(Missing::TooFew { requests, needed });
-        }
-        Ok(units::exact(self.histogram.value_at_quantile(quantile)))
+        percentile(&self.histogram, quantile).ok_or(Missing::TooFew { requests, needed })
     }
 }
 
@@ -195,7 +192,7 @@ impl<'a> Pair<'a> {
 }
 
 /// The requests that a launch needs, so that ten of them lie beyond the quantile.
-pub(super) fn requests_needed(quantile: f64) -> u64 {
+fn requests_needed(quantile: f64) -> u64 {
     units::whole((10.0 / (1.0 - quantile)).ceil())
         .expect("a quantile below 1 needs a finite number")
 }
@@ -207,26 +204,45 @@ fn mean_ns(slices: &[Slice]) -> f64 {
     units::exact(service_ns) / units::exact(requests)
 }
 
-/// The value of a metric over all launches: percentiles of the merged histogram, else the median.
+/// The value of a metric over all launches: percentiles of the merged histogram, if it holds enough
+/// requests, else the median.
 pub(super) fn overall(launches: &[&Launch<'_>], metric: Metric) -> Option<f64> {
-    let quantile = match metric {
-        Metric::P50 => 0.50,
-        Metric::P95 => 0.95,
-        Metric::P99 => 0.99,
+    let Some(quantile) = quantile_of(metric) else {
+        let values = launches.iter().map(|launch| launch.value(metric));
+        let values: Vec<f64> = values.collect::<Result<_, _>>().ok()?;
+        return (!values.is_empty()).then(|| quantile::median(&values));
+    };
+    percentile(&merged(launches)?, quantile)
+}
+
+/// The value that a promise about a metric is held to. Where requests are too few for the percentile,
+/// the slowest of them stands for it.
+pub(super) fn promised(launches: &[&Launch<'_>], metric: Metric) -> Option<f64> {
+    overall(launches, metric).or_else(|| {
+        quantile_of(metric)?;
+        Some(units::exact(merged(launches)?.max()))
+    })
+}
+
+fn quantile_of(metric: Metric) -> Option<f64> {
+    match metric {
+        Metric::P50 => Some(0.50),
+        Metric::P95 => Some(0.95),
+        Metric::P99 => Some(0.99),
         Metric::Work
         | Metric::Cpu
         | Metric::Latency
         | Metric::Throughput
         | Metric::Rss
         | Metric::Leak
-        | Metric::Allocations => {
-            let values = launches.iter().map(|launch| launch.value(metric));
-            let values: Vec<f64> = values.collect::<Result<_, _>>().ok()?;
-            return (!values.is_empty()).then(|| quantile::median(&values));
-        }
-    };
-    let merged = merged(launches)?;
-    Some(units::exact(merged.value_at_quantile(quantile)))
+        | Metric::Allocations => None,
+    }
+}
+
+/// The percentile in nanoseconds, if there are enough requests for it.
+pub(super) fn percentile(times: &Histogram<u64>, quantile: f64) -> Option<f64> {
+    let enough = times.len() >= requests_needed(quantile);
+    enough.then(|| units::exact(times.value_at_quantile(quantile)))
 }
 
 /// The histogram of all launches together. Histograms are merged, percentiles never.
@@ -259,4 +275,27 @@ pub(super) fn better_half(mut values: Vec<f64>, better: Better) -> Option<f64> {
     }
     values.truncate(values.len().div_ceil(2));
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::sample;
+
+    #[test]
+    fn few_requests_have_no_percentile_and_the_slowest_of_them_is_held_to_a_promise() {
+        let mut times = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
+        times.record_n(1_000, 66).unwrap();
+        times.record(2_000).unwrap();
+        let histogram = histogram::encode(&times);
+        let trial = Trial { histogram, ..sample::trial(sample::LEVEL, 0) };
+        let launch = Launch::new(&trial, Times::Service).unwrap();
+        let (two, three) = ([&launch; 2], [&launch; 3]);
+        assert_eq!(overall(&two, Metric::P95), None);
+        assert_eq!(promised(&two, Metric::P95), Some(2_000.0));
+        // 201 requests in three launches are enough, in none of them alone.
+        assert_eq!(overall(&three, Metric::P95), Some(1_000.0));
+        assert_eq!(launch.value(Metric::P95), Err(Missing::TooFew { requests: 67, needed: 200 }));
+        assert_eq!(overall(&three, Metric::P99), None);
+    }
 }

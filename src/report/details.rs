@@ -3,6 +3,7 @@
 
 use crate::compare::details::{CapacityFound, Details, Network, Probes, StepRow};
 use crate::record::{Confinement, Generator, Level, Times};
+use crate::report::words;
 use crate::units;
 
 /// Most levels of a load that are shown: the highest ones, where the limits break.
@@ -70,7 +71,8 @@ fn steps(rows: &[StepRow]) -> Vec<String> {
     let hidden = rows.len().saturating_sub(STEPS_MAX);
     let mut lines = Vec::new();
     if hidden > 0 {
-        lines.push(format!("  {hidden} lower levels are in the record"));
+        let are = if hidden == 1 { "is" } else { "are" };
+        lines.push(format!("  {} {are} in the record", words::plural(hidden, "lower level")));
     }
     for row in &rows[hidden..] {
         let level = match row.level {
@@ -153,7 +155,7 @@ fn seen(probes: &Probes) -> [String; 2] {
     [
         format!(
             "  target: {} user + {} system; RSS {} → {}; {} + {} context switches (given up + \
-             taken); {} + {} page faults (memory + disk); {} threads, {} files",
+             taken); {} + {} page faults (memory + disk); {}, {}",
             units::time_ns(probes.user_ns),
             units::time_ns(probes.system_ns),
             units::bytes(probes.rss_begin_bytes),
@@ -162,8 +164,8 @@ fn seen(probes: &Probes) -> [String; 2] {
             count(probes.switches_involuntary),
             count(probes.faults_minor),
             count(probes.faults_major),
-            probes.threads,
-            probes.files,
+            words::plural(probes.threads, "thread"),
+            words::plural(probes.files, "file"),
         ),
         format!(
             "  machine: {} stolen by its host, throttled for {}; watching took {} of CPU ({})",

@@ -1,5 +1,7 @@
 //! The words that every format shares: the headline, a verdict, how a run is described.
 
+use std::fmt::Display;
+
 use crate::compare::decision::recall::{Claim, Recalled};
 use crate::compare::decision::{Judgement, Verdict};
 use crate::compare::{Baseline, Comparison, Finding, Method, Mode, Outcome, Promise, Row};
@@ -118,11 +120,13 @@ pub(super) fn revisions(comparison: &Comparison) -> String {
 }
 
 /// `1 regression`, `2 regressions`, `1 launch`, `2 launches`.
-pub(super) fn plural(count: usize, noun: &str) -> String {
-    match count {
-        1 => format!("1 {noun}"),
-        _ if noun.ends_with("ch") => format!("{count} {noun}es"),
-        _ => format!("{count} {noun}s"),
+pub(super) fn plural<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
+    if count == N::from(1) {
+        format!("1 {noun}")
+    } else if noun.ends_with("ch") {
+        format!("{count} {noun}es")
+    } else {
+        format!("{count} {noun}s")
     }
 }
 
