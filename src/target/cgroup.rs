@@ -282,16 +282,16 @@ impl Group {
             fs::create_dir(&folder).map_err(|error| Obstacle::of(parent, controller, &error))?;
         }
         let part = Part { controller, version, folder };
-        match part.limit(limits) {
-            Ok(()) => Ok(part),
-            Err(error) => {
-                if !known {
-                    // It is empty; if it stays, it holds nothing.
-                    let _ = fs::remove_dir(&part.folder);
-                }
-                Err(Obstacle::of(&part.folder, controller, &error))
-            }
+        let obstacle = match part.limit(limits) {
+            Ok(()) if part.takes_processes() => return Ok(part),
+            Ok(()) => Obstacle::Occupied(parent.to_owned(), controller),
+            Err(error) => Obstacle::of(&part.folder, controller, &error),
+        };
+        if !known {
+            // It is empty; if it stays, it holds nothing.
+            let _ = fs::remove_dir(&part.folder);
         }
+        Err(obstacle)
     }
 
     /// Returns the interface that keeps a limit.
@@ -347,10 +347,22 @@ fn hand_on(parent: &Path, controller: Controller) -> Result<(), Obstacle> {
     if lists(&fs::read_to_string(&file).map_err(failed)?, controller) {
         return Ok(());
     }
+    // The kernel refuses this for memory. For processors it would make the group a threaded one,
+    // which no process can be moved below, and that is not ours to do. The root alone may have both.
+    let read = |file| fs::read_to_string(parent.join(file)).unwrap_or_default();
+    if !read("cgroup.type").is_empty() && !read("cgroup.procs").is_empty() {
+        return Err(Obstacle::Occupied(parent.to_owned(), controller));
+    }
     fs::write(&file, format!("+{}", controller.name())).map_err(failed)
 }
 
 impl Part {
+    /// Whether processes can be moved into it: not if a group above it is a threaded one.
+    fn takes_processes(&self) -> bool {
+        let kind = fs::read_to_string(self.folder.join("cgroup.type")).unwrap_or_default();
+        kind.trim() != "domain invalid"
+    }
+
     fn limit(&self, limits: &Limits) -> io::Result<()> {
         const PERIOD_US: u64 = 100_000;
         let set = |file: &str, value: String| fs::write(self.folder.join(file), value);
@@ -440,10 +452,13 @@ mod tests {
         let fake = Fake::new(&[
             ("cgroup.controllers", "cpuset cpu io memory\n"),
             ("user/cgroup.subtree_control", "cpu memory\n"),
+            ("user/app/cgroup.subtree_control", ""),
+            ("user/app/cgroup.type", "domain\n"),
             ("user/app/cgroup.procs", "1\n"),
         ]);
         // The own group can hand nothing on, the one above it does.
         let group = fake.check(&fake.hierarchies(V2, "0::/user/app\n"), "ROOT/user/g\nROOT/user/g");
+        assert_eq!(fake.read("user/app/cgroup.subtree_control"), "", "it was changed");
         assert_eq!(fake.read("user/g/memory.max"), "67108864");
         assert_eq!(fake.read("user/g/memory.swap.max"), "0");
         assert_eq!(fake.read("user/g/cpu.max"), "150000 100000");
