@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 
 use crate::cli::Exit;
-use crate::cli::decide::pairs::fields;
+use crate::cli::decide::pairs::rows;
 use crate::cli::output;
 use crate::cli::store::Place;
 use crate::metric::Better;
@@ -104,28 +104,28 @@ fn of_store(args: &Args) -> anyhow::Result<Vec<Series>> {
 fn of_csv(path: &Path, wanted: &[String]) -> anyhow::Result<Vec<Series>> {
     let name = path.display();
     let text = fs::read_to_string(path).with_context(|| format!("failed to read `{name}`"))?;
-    let mut lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-    let header = lines.next().map(|(_, line)| fields(line)).unwrap_or_default();
+    let mut rows = rows(&text);
+    let header = rows.next().map(|(_, header)| header).unwrap_or_default();
     let column = |wanted: &str| header.iter().position(|name| name == wanted);
     for metric in wanted {
         ensure!(column(metric).is_some(), "`{name}` has no column `{metric}`");
     }
     let (commit, time) = (column("commit"), column("time"));
-    let is_metric = |(i, name): &(usize, &String)| {
-        ![commit, time].contains(&Some(*i)) && (wanted.is_empty() || wanted.contains(name))
+    let is_metric = |(i, name): &(usize, &str)| {
+        let is_wanted = wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
+        ![commit, time].contains(&Some(*i)) && is_wanted
     };
     let mut series: Vec<(usize, Series)> = header
         .iter()
         .enumerate()
         .filter(is_metric)
         .map(|(i, name)| {
-            let name = name.clone();
+            let name = name.to_owned();
             (i, Series { name, metric: None, better: Better::Lower, points: Vec::new() })
         })
         .collect();
-    for (number, line) in lines {
-        let fields = fields(line);
-        let at = |place: usize| fields.get(place).map(String::as_str).unwrap_or_default();
+    for (number, fields) in rows {
+        let at = |place: usize| fields.get(place).unwrap_or_default();
         let started = time.map(at).unwrap_or_default();
         let build = match commit.map(at).unwrap_or_default() {
             "" => format!("line {number}"),

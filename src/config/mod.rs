@@ -55,7 +55,9 @@ pub enum ConfigError {
         excerpt: String,
     },
     /// No scenario has the name that was asked for.
-    #[error("there is no scenario `{name}`\n\nhint: there are {known}")]
+    #[error(
+        "there is no scenario `{name}`\n\nhint: there are {known}; for several of them, repeat `--scenario`"
+    )]
     UnknownScenario {
         /// The name.
         name: String,

@@ -201,7 +201,7 @@ fn a_scenario_that_does_not_exist_is_answered_with_those_that_do() {
     insta::assert_snapshot!(error, @"
     there is no scenario `smoky`
 
-    hint: there are smoke, nominal, soak, stress, capacity, extreme
+    hint: there are smoke, nominal, soak, stress, capacity, extreme; for several of them, repeat `--scenario`
     ");
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use csv::{ReaderBuilder, StringRecord, Trim};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -146,67 +147,58 @@ pub(super) fn read(text: &str) -> Result<Table, PairsError> {
 }
 
 fn read_csv(text: &str) -> Result<Vec<Entry>, PairsError> {
-    let mut lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
-    let (header, _) = lines.next().ok_or(PairsError::Empty)?;
-    let names: Vec<String> =
-        fields(header).into_iter().map(|name| name.to_ascii_lowercase()).collect();
-    let places = COLUMNS.map(|column| names.iter().position(|name| name == column));
-    let [Some(pair), Some(metric), Some(base), Some(head)] = places else {
-        return Err(PairsError::Header { found: header.trim().to_owned() });
+    let mut rows = rows(text);
+    let (_, header) = rows.next().ok_or(PairsError::Empty)?;
+    let place = |column: &str| header.iter().position(|name| name.eq_ignore_ascii_case(column));
+    let ([Some(pair), Some(metric), Some(base), Some(head)], 4) =
+        (COLUMNS.map(place), header.len())
+    else {
+        return Err(PairsError::Header { found: header.iter().collect::<Vec<_>>().join(",") });
     };
-    if names.len() != COLUMNS.len() {
-        return Err(PairsError::Header { found: header.trim().to_owned() });
-    }
-    lines
-        .map(|(text, line)| {
-            let fields = fields(text);
-            if fields.len() != COLUMNS.len() {
-                return Err(PairsError::Fields { line, found: fields.len() });
-            }
-            let wrong = |column: usize, name, wanted| PairsError::Field {
-                line,
-                column: column + 1,
-                name,
-                found: fields[column].clone(),
-                wanted,
-            };
-            let number = |column: usize, name| {
-                let value = fields[column].parse::<f64>().ok();
-                let value = value.and_then(|value| Positive::try_from(value).ok());
-                value.ok_or_else(|| wrong(column, name, POSITIVE))
-            };
-            if fields[metric].is_empty() {
-                return Err(wrong(metric, "metric", "a name"));
-            }
-            Ok(Entry {
-                pair: fields[pair].parse().map_err(|_| wrong(pair, "pair", "a whole number"))?,
-                metric: fields[metric].clone(),
-                base: number(base, "base")?,
-                head: number(head, "head")?,
-                line: Some(line),
-            })
+    rows.map(|(line, fields)| {
+        if fields.len() != COLUMNS.len() {
+            return Err(PairsError::Fields { line, found: fields.len() });
+        }
+        let wrong = |column: usize, name, wanted| PairsError::Field {
+            line,
+            column: column + 1,
+            name,
+            found: fields[column].to_owned(),
+            wanted,
+        };
+        let number = |column: usize, name| {
+            let value = fields[column].parse::<f64>().ok();
+            let value = value.and_then(|value| Positive::try_from(value).ok());
+            value.ok_or_else(|| wrong(column, name, POSITIVE))
+        };
+        if fields[metric].is_empty() {
+            return Err(wrong(metric, "metric", "a name"));
+        }
+        Ok(Entry {
+            pair: fields[pair].parse().map_err(|_| wrong(pair, "pair", "a whole number"))?,
+            metric: fields[metric].to_owned(),
+            base: number(base, "base")?,
+            head: number(head, "head")?,
+            line: Some(line),
         })
-        .collect()
+    })
+    .collect()
 }
 
-/// The fields of a line; one between double quotes may hold commas, and quotes as two.
-pub(in crate::cli) fn fields(line: &str) -> Vec<String> {
-    let mut fields = vec![String::new()];
-    let mut quoted = false;
-    let mut chars = line.chars().peekable();
-    while let Some(c) = chars.next() {
-        let field = fields.last_mut().expect("a line has a field");
-        match c {
-            '"' if quoted && chars.peek() == Some(&'"') => {
-                chars.next();
-                field.push('"');
-            }
-            '"' => quoted = !quoted,
-            ',' if !quoted => fields.push(String::new()),
-            c => field.push(c),
-        }
-    }
-    fields.iter().map(|field| field.trim().to_owned()).collect()
+/// The rows of a CSV text with their lines, from 1, the header among them; rows may have any number
+/// of fields. Blank lines are none.
+pub(in crate::cli) fn rows(text: &str) -> impl Iterator<Item = (usize, StringRecord)> {
+    let text = text.trim_start_matches('\u{feff}');
+    let mut reader = ReaderBuilder::new();
+    reader.has_headers(false).flexible(true).trim(Trim::All);
+    let records = reader.from_reader(text.as_bytes()).into_records();
+    let row = |record: csv::Result<StringRecord>| {
+        let record = record.expect("it is text, and a row may have any number of fields");
+        let line = record.position().and_then(|at| usize::try_from(at.line()).ok());
+        (line.expect("a reader tells where a row begins"), record)
+    };
+    let is_blank = |fields: &StringRecord| fields.iter().all(str::is_empty) && fields.len() == 1;
+    records.map(row).filter(move |(_, fields)| !is_blank(fields))
 }
 
 fn table(entries: Vec<Entry>) -> Result<Table, PairsError> {
