@@ -73,12 +73,13 @@ fn plain(chunk: &mut String) -> usize {
 /// Copies a body too large for the cache, chunk by chunk, into a reused buffer.
 fn copy(chunk: &mut Vec<u8>, source: &[u8], bytes: usize) -> usize {
     let mut copied = 0;
-    while copied < bytes {
-        for piece in source.chunks(CHUNK_BYTES) {
-            chunk.clear();
-            chunk.extend_from_slice(black_box(piece));
-            copied += black_box(&chunk).len();
+    for piece in source.chunks(CHUNK_BYTES).cycle() {
+        if copied >= bytes {
+            break;
         }
+        chunk.clear();
+        chunk.extend_from_slice(black_box(piece));
+        copied += black_box(&chunk).len();
     }
     copied
 }

@@ -16,9 +16,9 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => {
             let (message, exit) = cli::explain(&error);
-            #[expect(clippy::print_stderr, reason = "the one place that reports a failure")]
-            {
-                eprintln!("error: {message}");
+            if let Some(message) = message {
+                // Where it cannot be written there is nobody to tell; the exit code still says it.
+                let _ = writeln!(io::stderr(), "error: {message}");
             }
             exit.into()
         }

@@ -82,7 +82,7 @@ impl Default for Counting {
 /// How the API is built, started and recognised as ready.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// The folder that commands run in: the root of the checkout.
+    /// The folder that commands run in: that of the configuration.
     pub dir: PathBuf,
     /// Command that builds it, in a shell; needed to build a base from a git ref.
     pub build: Option<String>,

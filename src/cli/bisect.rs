@@ -9,22 +9,23 @@ use std::io;
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::base::{self, BaseError, Named};
 use crate::bisect::{Next, Search, Standing};
 use crate::cancel::Cancel;
 use crate::cli::sides::{Range, Sides};
-use crate::cli::suite::{Selection, note};
+use crate::cli::suite::{self, Selection, note};
 use crate::cli::watch::{Patience, Watch};
-use crate::cli::{Exit, interrupt};
+use crate::cli::{Exit, NotMeasured, interrupt};
 use crate::compare::decision::Verdict;
 use crate::compare::{Comparison, Outcome, Row};
 use crate::metric::Metric;
 use crate::metric::gate::{Policy, Rule};
 use crate::record;
 use crate::record::{Ended, Side};
+use crate::report;
 use crate::scenario::{Lane, Lanes, Suite};
 use crate::units;
 use crate::units::Ratio;
@@ -113,8 +114,13 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
 
 impl<'a> Hunt<'a> {
     fn new(args: &'a Args) -> anyhow::Result<Self> {
+        args.selection.refuse(&["--lane", "--no-build"])?;
         let mut suite = args.selection.suite()?;
-        suite.scenarios.truncate(1);
+        if suite.scenarios.len() > 1 {
+            suite.scenarios.truncate(1);
+            let name = &suite.scenarios[0].name;
+            note(&format!("searching by `{name}`; choose another by `--scenario`"))?;
+        }
         suite.lanes = if args.metric.is_counted() {
             Lanes { work: Lane::Asked, time: Lane::Off }
         } else {
@@ -135,12 +141,16 @@ impl<'a> Hunt<'a> {
         };
         let questions = Search::questions_max(commits.len()) + 1;
         suite.gate.alpha = args.alpha.0 / f64::from(questions);
+        suite::judgeable(&suite).with_context(|| {
+            format!("`--alpha {}` is shared by {questions} comparisons", args.alpha)
+        })?;
         for rule in suite.gate.rules.values_mut() {
             rule.policy = Policy::Off;
         }
         note(&format!(
-            "{} commits, at most {questions} comparisons; chance of naming the wrong one ≤ {}",
-            commits.len(),
+            "{}, at most {}; chance of naming the wrong one ≤ {}",
+            report::plural(commits.len(), "commit"),
+            report::plural(questions, "comparison"),
             args.alpha
         ))?;
         let mut hunt = Self { args, suite, commits, cancel: interrupt()?, path, state };
@@ -191,7 +201,7 @@ impl<'a> Hunt<'a> {
         let last = self.commits.len() - 1;
         let row = match self.compare(0, last, CHANGE)? {
             Answer::Judged(row) => row,
-            Answer::Broken(reason) => bail!("`{}` cannot be measured: {reason}", self.args.bad),
+            Answer::Broken(reason) => return Err(unmeasured(&self.args.bad, &reason)),
         };
         note(&format!("good and bad: {}", words(&row)))?;
         match row.verdict() {
@@ -246,10 +256,11 @@ impl<'a> Hunt<'a> {
                 return Ok(Answer::Broken(reason.lines().next().unwrap_or_default().to_owned()));
             }
             Some(Ended::Failed { side: Side::Base, reason, .. }) => {
-                bail!("`{}` cannot be measured: {reason}", self.args.good)
+                return Err(unmeasured(&self.args.good, reason));
             }
             Some(Ended::Interrupted) => {
-                bail!("interrupted\n\nhint: the same command goes on where this one ended")
+                let words = "interrupted\n\nhint: the same command goes on where this one ended";
+                return Err(NotMeasured(words.to_owned()).into());
             }
             None => {}
         }
@@ -264,7 +275,10 @@ impl<'a> Hunt<'a> {
     fn show(&self, out: &mut impl Write, first: usize, last: usize) -> anyhow::Result<()> {
         let before = self.state.search.last_before();
         let Answer::Judged(row) = self.compare(before, last, CHANGE)? else {
-            bail!("{} was measured before, and cannot be any more", title(&self.commits[last]))
+            let name = title(&self.commits[last]);
+            return Err(
+                NotMeasured(format!("{name} was measured before, and cannot be any more")).into()
+            );
         };
         if first == last {
             writeln!(out, "{}", title(&self.commits[last]))?;
@@ -278,6 +292,10 @@ impl<'a> Hunt<'a> {
         writeln!(out, "chance that this is wrong ≤ {}", self.args.alpha)?;
         Ok(())
     }
+}
+
+fn unmeasured(commit: &str, reason: &str) -> anyhow::Error {
+    NotMeasured(format!("`{commit}` cannot be measured: {reason}")).into()
 }
 
 /// Whether a failure to build is the commit's own.

@@ -15,7 +15,7 @@ use crate::cli::sides::{Builds, Range, Sides};
 use crate::cli::store::Place;
 use crate::cli::stored;
 use crate::cli::stored::Memory;
-use crate::cli::suite::{Selection, note};
+use crate::cli::suite::{self, Selection, note};
 use crate::cli::watch::{Patience, Watch};
 use crate::cli::{Exit, interrupt};
 use crate::compare::Comparison;
@@ -37,10 +37,10 @@ use crate::units;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Two commits to compare, such as `v1.2..main`; both are built away from the checkout
-    #[arg(value_name = "REF1..REF2", conflicts_with = "baseline")]
+    #[arg(value_name = "REF1..REF2", conflicts_with_all = ["baseline", "base_bin", "base_start", "base_url", "head_start", "no_build"])]
     range: Option<Range>,
     /// Releases to compare, each with the one before it, the oldest first
-    #[arg(long, value_name = "REF", num_args = 2.., conflicts_with_all = ["range", "baseline", "confirm"])]
+    #[arg(long, value_name = "REF", num_args = 2.., conflicts_with_all = ["range", "baseline", "confirm", "base_bin", "base_start", "base_url", "head_start", "no_build", "format"])]
     pub(super) matrix: Vec<String>,
     /// What to compare with: a branch, a tag, a commit; a stored baseline; the file of a run
     #[arg(long, value_name = "NAME", default_value = "main")]
@@ -94,6 +94,9 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
         first.narrow(&mut suite)?;
     }
     until_decided(args, &mut suite)?;
+    if args.budget.is_none() && args.until_decided.is_none() {
+        suite::judgeable(&suite)?;
+    }
     args.selection.prepare_out()?;
     let cancel = interrupt()?;
     if !args.matrix.is_empty() {

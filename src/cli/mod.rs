@@ -34,6 +34,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
+use thiserror::Error;
 
 use crate::base::BaseError;
 use crate::cancel::Cancel;
@@ -77,6 +78,8 @@ pub enum Exit {
     NotMeasured = 3,
     /// Nothing was decided, and `--fail-on inconclusive` was given.
     Inconclusive = 4,
+    /// Who read the output went away: as a shell shows a program that SIGPIPE has ended.
+    ClosedPipe = 141,
 }
 
 impl From<Exit> for ExitCode {
@@ -104,12 +107,31 @@ pub fn run(cli: &Cli, out: &mut impl Write) -> anyhow::Result<Exit> {
 }
 
 /// Returns what to tell a person about a failure, and the exit code that goes with it.
-pub fn explain(error: &anyhow::Error) -> (String, Exit) {
+///
+/// Nobody is told that the reader of the output went away: whoever reads by `head` knows.
+pub fn explain(error: &anyhow::Error) -> (Option<String>, Exit) {
     if is_closed_pipe(error) {
-        return ("the reader of the output went away".to_owned(), Exit::Usage);
+        return (None, Exit::ClosedPipe);
     }
-    (format!("{error:#}"), if could_not_measure(error) { Exit::NotMeasured } else { Exit::Usage })
+    let exit = if could_not_measure(error) { Exit::NotMeasured } else { Exit::Usage };
+    (Some(causes_then_hints(error)), exit)
 }
+
+/// A failure with its causes in a line, and the hints of all of them behind it.
+fn causes_then_hints(error: &anyhow::Error) -> String {
+    const HINT: &str = "\n\nhint: ";
+    let texts: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let parts = texts.iter().map(|text| text.split_once(HINT).unwrap_or((text, "")));
+    let (causes, mut hints): (Vec<_>, Vec<_>) = parts.unzip();
+    hints.retain(|hint| !hint.is_empty());
+    let hints = hints.into_iter().map(|hint| format!("{HINT}{hint}"));
+    causes.join(": ") + &hints.collect::<String>()
+}
+
+/// What was asked for is right, and could not be measured.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub(crate) struct NotMeasured(String);
 
 /// Whether everything was written as it should be, and the measurement failed all the same.
 fn could_not_measure(error: &anyhow::Error) -> bool {
@@ -119,6 +141,7 @@ fn could_not_measure(error: &anyhow::Error) -> bool {
             .downcast_ref::<RunnerError>()
             .is_some_and(|error| !matches!(error, RunnerError::TooLittleTime(_)))
             || cause.is::<ProfileError>()
+            || cause.is::<NotMeasured>()
             || matches!(
                 cause.downcast_ref::<BaseError>(),
                 Some(BaseError::BuildFailed { .. } | BaseError::Cancelled)

@@ -64,6 +64,7 @@ enum Tool {
 
 /// Profiles one side or both, writes the files and prints the summary.
 pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
+    args.selection.refuse(&["--lane", "--network", "--coins", "--metrics-listen"])?;
     let suite = args.selection.suite()?;
     args.selection.prepare_out()?;
     let cancel = interrupt()?;

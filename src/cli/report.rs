@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use anyhow::{Context as _, ensure};
+
 use crate::cli::Exit;
 use crate::cli::output::{self, FailOn, Format};
 use crate::cli::report_github;
@@ -37,7 +39,13 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     if let Some(Place::Github(args)) = &args.to {
         return report_github::run(args, out);
     }
-    let comparison = Comparison::of(&Run::load(&args.file)?)?;
+    let name = args.file.display();
+    ensure!(
+        args.file.exists(),
+        "there is no `{name}`\n\nhint: `xmlperf compare` or `run` writes it"
+    );
+    let run = Run::load(&args.file)?;
+    let comparison = Comparison::of(&run).with_context(|| format!("unusable `{name}`"))?;
     output::show(out, &comparison, args.format)?;
     Ok(output::exit(&comparison.outcome, args.fail_on))
 }

@@ -278,7 +278,7 @@ fn must_be_relative(start: &str, checkout: &Path) -> anyhow::Result<()> {
     if let Some(word) = inside {
         bail!(
             "`{word}` in the start command is a file of the head, and would be started as the base \
-             too\n\nhint: write paths in `[target] start` from the root of the checkout"
+             too\n\nhint: write paths in `[target] start` from the folder of `xmlperf.toml`"
         );
     }
     Ok(())

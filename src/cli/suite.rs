@@ -9,12 +9,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 
 use crate::base;
 use crate::base::Tree;
 use crate::cancel::Cancel;
 use crate::cli::live;
+use crate::compare::decision::Design;
 use crate::config::{self, Choice};
 use crate::payload::Semantics;
 use crate::record::Revision;
@@ -61,6 +62,14 @@ pub(super) struct Selection {
     no_build: bool,
 }
 
+/// Fails if no verdict could come of what the configuration asks for: that is not to be learnt after
+/// the measurement.
+pub(super) fn judgeable(suite: &Suite) -> anyhow::Result<()> {
+    Design::new(suite.gate.alpha, suite.sampling.looks.clone())
+        .context("`[gate] alpha` and `[sampling] looks` allow no verdict")?;
+    Ok(())
+}
+
 /// A lane of evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum LaneName {
@@ -90,6 +99,21 @@ impl Selection {
             Some(path) => config::load(&path, &choice)?,
             None => config::embedded(&here, &choice)?,
         })
+    }
+
+    /// Fails if one of the flags was given, which mean nothing to this command.
+    pub(super) fn refuse(&self, flags: &[&str]) -> anyhow::Result<()> {
+        let given = [
+            ("--lane", !self.lanes.is_empty()),
+            ("--network", self.network.is_some()),
+            ("--coins", self.coins.is_some()),
+            ("--metrics-listen", self.metrics_listen.is_some()),
+            ("--no-build", self.no_build),
+        ];
+        match given.iter().find(|(flag, given)| *given && flags.contains(flag)) {
+            Some((flag, _)) => bail!("`{flag}` means nothing here\n\nhint: leave it out"),
+            None => Ok(()),
+        }
     }
 
     /// Returns the configuration file that was asked for.

@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
         Some(path) => of_csv(path, &args.metrics)?,
         None => of_store(args)?,
     };
-    ensure!(!series.is_empty(), "there is no such metric in the history");
+    ensure!(!series.is_empty(), "{}", nothing(args));
     let trends = trend::analyse(series);
     match args.format {
         Format::Terminal => {
@@ -76,6 +76,18 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
         }
     }
     Ok(Exit::Fine)
+}
+
+/// Why there is nothing to show.
+fn nothing(args: &Args) -> String {
+    if let Some(path) = &args.csv {
+        return format!("`{}` has no rows below its header", path.display());
+    }
+    let name = &args.name;
+    if args.scenarios.is_empty() && args.metrics.is_empty() {
+        return format!("no run is kept as `{name}`\n\nhint: `xmlperf baseline save` keeps one");
+    }
+    format!("no run that is kept as `{name}` has what `--scenario` and `--metric` ask for")
 }
 
 fn of_store(args: &Args) -> anyhow::Result<Vec<Series>> {
@@ -125,6 +137,12 @@ fn of_csv(path: &Path, wanted: &[String]) -> anyhow::Result<Vec<Series>> {
         })
         .collect();
     for (number, fields) in rows {
+        ensure!(
+            fields.len() <= header.len(),
+            "`{name}`, line {number}: {} fields below a header of {}",
+            fields.len(),
+            header.len()
+        );
         let at = |place: usize| fields.get(place).unwrap_or_default();
         let started = time.map(at).unwrap_or_default();
         let build = match commit.map(at).unwrap_or_default() {

@@ -65,13 +65,13 @@ struct TargetTable {
     url: Option<Spanned<String>>,
     scheme: Option<Spanned<SchemeWord>>,
     ca: Option<Spanned<PathBuf>>,
-    port_env: Option<String>,
+    port_env: Option<Variable>,
     ready: Option<HttpPath>,
     ready_timeout: Option<Time>,
     stop_timeout: Option<Time>,
     env: BTreeMap<String, String>,
     cpus: Option<CpusWord>,
-    memory: Option<Spanned<Size>>,
+    memory: Option<Spanned<Room>>,
     cpu_quota: Option<Spanned<Cores>>,
     image: Option<Spanned<String>>,
     port: Option<Spanned<Port>>,
@@ -104,7 +104,7 @@ struct WorkTable {
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct GateTable {
-    alpha: Option<Share>,
+    alpha: Option<ErrorRate>,
     floor: Option<Floor>,
     tolerance: BTreeMap<MetricKey, Share>,
     policy: BTreeMap<MetricKey, PolicyWord>,
@@ -326,7 +326,7 @@ impl TargetTable {
             ready_timeout: seconds(&self.ready_timeout, 30),
             stop_timeout: seconds(&self.stop_timeout, 5),
             env: self.env.clone().into_iter().collect(),
-            port_env: self.port_env.clone(),
+            port_env: self.port_env.as_ref().map(|name| name.0.clone()),
             cpus: self.cpus.map_or(Cpus::Auto, |word| word.0),
             limits: self.limits()?,
             container,
@@ -423,7 +423,7 @@ impl SamplingTable {
                 if !ascending || looks.get_ref().first().is_none_or(|&first| first < 5) {
                     return Err((
                         looks.span(),
-                        "looks are ascending numbers of launch pairs from 5 on, such as [10, 14, 20, 28, 40]".to_owned(),
+                        "looks are rising numbers of launch pairs from 5 on, such as [10, 14, 20, 28, 40]".to_owned(),
                     ));
                 }
                 looks.get_ref().clone()
@@ -488,10 +488,6 @@ checked!(
     Time(Duration) from String, |text| units::parse_duration(&text)
 );
 checked!(
-    /// A size such as `2 GiB`.
-    Size(u64) from String, |text| units::parse_bytes(&text)
-);
-checked!(
     /// A bandwidth such as `10 Mbit/s`, in bits per second.
     BitRate(f64) from String, |text| units::parse_bit_rate(&text)
 );
@@ -527,6 +523,29 @@ checked!(
         Ok(share)
     } else {
         Err(format!("{share} is not a share between 0 and 1, such as 0.03 for 3 %"))
+    }
+);
+checked!(
+    /// The chance of a false alarm. Of a smaller one, the levels of the looks could not be simulated.
+    ErrorRate(f64) from f64, |share| if (0.001..=0.2).contains(&share) {
+        Ok(share)
+    } else {
+        Err(format!("{share} is not an error rate from 0.001 to 0.2, such as 0.01 for 1 %"))
+    }
+);
+checked!(
+    /// A variable of the environment.
+    Variable(String) from String, |name| if name.is_empty() || name.contains(['=', '\0']) {
+        Err(format!("`{name}` is not the name of a variable, such as `APP_PORT`"))
+    } else {
+        Ok(name)
+    }
+);
+checked!(
+    /// A size that something fits into, such as `2 GiB`.
+    Room(u64) from String, |text| match units::parse_bytes(&text)? {
+        0 => Err(format!("nothing fits into `{text}`; write a size such as `2 GiB`")),
+        bytes => Ok(bytes),
     }
 );
 checked!(
@@ -631,11 +650,12 @@ checked!(
 );
 
 impl Copy for Time {}
-impl Copy for Size {}
+impl Copy for Room {}
 impl Copy for BitRate {}
 impl Copy for Percentage {}
 impl Copy for Positive {}
 impl Copy for Share {}
+impl Copy for ErrorRate {}
 impl Copy for KindWord {}
 impl Copy for PresetWord {}
 impl Copy for SemanticsWord {}

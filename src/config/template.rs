@@ -2,7 +2,7 @@
 
 /// A configuration for the XML-Compare-API, with every key and its default.
 pub const TEMPLATE: &str = r#"# xmlperf measures the API below on every pull request: `xmlperf compare --baseline main`.
-# Keys that are commented out show their defaults.
+# Keys that are commented out are examples; of those in `[sampling]` and `[work]`, the defaults.
 
 [target]
 build = "cargo build --release"               # how a base is built from a git ref, in a shell
@@ -45,6 +45,9 @@ preset = "depth-mix"                          # 60 % depth 2, 30 % depth 3, 10 %
 # load = "1 s"                                # measured load on each side of a launch pair
 # warm-up = "500 ms"                          # a JVM needs more
 # launches = 5                                # of `xmlperf run`
+# slice = "10 ms"                             # before the other side is driven, at least
+# slice-requests = 10                         # and so many requests
+# bodies = 16                                 # different requests that are sent in turn
 
 # [network]                                   # between load and target, for all scenarios or in one
 # latency = "20 ms"                           # each way
@@ -72,9 +75,9 @@ limits = { throughput = ">= 333 pairs/s", errors = "0 %" }
 
 [gate]
 alpha = 0.01                                  # chance of a false alarm, over all metrics and scenarios
-floor = 0.01                                  # smaller changes are never called a regression
+floor = { work = 0.005, cpu = 0.01, latency = 0.01, rss = 0.01 }   # smaller changes are never called a regression
 tolerance = { work = 0.01, cpu = 0.03, latency = 0.03, rss = 0.05, p95 = 0.05, p99 = 0.10 }
-# policy = { p95 = "gate", rss = "report", p99 = "off" }
+# policy = { p95 = "gate", rss = "report", p99 = "off" }   # also `leak`: growth of memory, as in `soak`
 
 # [baseline]
 # store = "baselines"                         # a folder, or the URL of a store: see docs/baselines.md

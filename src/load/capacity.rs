@@ -34,7 +34,7 @@ pub enum PlanError {
         ceiling_per_s: f64,
     },
     /// The precision is not a small positive share.
-    #[error("`{precision}` is no precision of a search\n\nhint: give a share such as `5%`")]
+    #[error("`{precision}` is no precision of a search\n\nhint: give a share such as 0.05")]
     Precision {
         /// What was given.
         precision: Ratio,

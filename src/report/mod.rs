@@ -11,7 +11,7 @@ pub mod terminal;
 pub mod trend;
 mod words;
 
-pub use crate::report::words::{judged, revision, sentence, title};
+pub use crate::report::words::{judged, plural, revision, sentence, title};
 
 #[cfg(test)]
 mod tests;

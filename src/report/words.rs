@@ -119,8 +119,8 @@ pub(super) fn revisions(comparison: &Comparison) -> String {
         .map_or_else(|| head.clone(), |base| format!("{head} vs {}", revision(base)))
 }
 
-/// `1 regression`, `2 regressions`, `1 launch`, `2 launches`.
-pub(super) fn plural<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
+/// Returns a count with its noun: `1 regression`, `2 regressions`, `1 launch`, `2 launches`.
+pub fn plural<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
     if count == N::from(1) {
         format!("1 {noun}")
     } else if noun.ends_with("ch") {
@@ -275,9 +275,9 @@ pub(super) fn method(comparison: &Comparison) -> String {
         format!("{}{a_side} counted by {counter}", plural(*launches, "launch"))
     });
     let timed = (method.launches_asked > 0).then(|| timed(method, comparison.baseline.as_ref()));
-    let done = timed.into_iter().chain(counted).collect::<Vec<_>>().join(", ");
+    let done = timed.into_iter().chain(counted).chain([time]).collect::<Vec<_>>().join(", ");
     if method.mode == Mode::Alone {
-        return format!("{done}, {time}");
+        return done;
     }
     let comparisons = plural(method.family, "comparison");
     let alarm = match method.mode {
@@ -289,7 +289,7 @@ pub(super) fn method(comparison: &Comparison) -> String {
             format!("≤ {} over {comparisons}", Ratio(method.alpha))
         }
     };
-    format!("{done}, {time} · chance of a false alarm {alarm}")
+    format!("{done} · chance of a false alarm {alarm}")
 }
 
 /// False alarms against a history in units of alpha, by one job and a second one after a suspicion;
