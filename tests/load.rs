@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot reach its own server must fail")]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
@@ -177,6 +177,31 @@ fn a_connection_that_the_target_closes_between_requests_is_no_failure() {
     let (drive, _) =
         drive(&mut self::client(address, vec![post("x")], settings(3)), Stop::after_requests(50));
     assert_eq!((drive.exchanges, drive.failures), (50, 0));
+}
+
+/// As a balancer does that is at its limit.
+#[test]
+fn a_target_that_answers_before_it_is_asked_is_heard_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let answer = b"HTTP/1.1 503 Busy\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+            stream.write_all(answer).unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+            thread::spawn(move || std::io::copy(&mut stream, &mut std::io::sink()));
+        }
+    });
+    let first_byte = Duration::from_secs(10);
+    let timeouts = Timeouts { first_byte, ..Timeouts::default() };
+    let mut client = client(address, vec![post("x")], Settings { timeouts, ..settings(4) });
+    for _ in 0..5 {
+        client.renew().unwrap();
+        let (_, exchanges) = drive(&mut client, Stop::after_requests(8));
+        for it in &exchanges {
+            assert_eq!(it.outcome.as_ref().unwrap_err().kind, FailureKind::Status(503), "{it:?}");
+        }
+    }
 }
 
 #[test]

@@ -125,12 +125,12 @@ fn what_is_wrong_is_named_with_line_key_and_a_way_out() {
         kind = "grpc"
     "#);
     insta::assert_snapshot!(refusal("[gate]\nalpha = 5\n"), @"
-    xmlperf.toml:2:9: 5 is not a share between 0 and 1, such as 0.03 for 3 %
+    xmlperf.toml:2:9: 5 is not an error rate from 0.001 to 0.2, such as 0.01 for 1 %
 
         alpha = 5
     ");
     insta::assert_snapshot!(refusal("[sampling]\nlooks = [20, 10]\n"), @"
-    xmlperf.toml:2:9: looks are ascending numbers of launch pairs from 5 on, such as [10, 14, 20, 28, 40]
+    xmlperf.toml:2:9: looks are rising numbers of launch pairs from 5 on, such as [10, 14, 20, 28, 40]
 
         looks = [20, 10]
     ");

@@ -144,8 +144,9 @@ impl Answer {
     pub(super) fn room(&mut self) -> &mut Vec<u8> {
         let length = self.buffer.len();
         match self.stage {
-            // All of it at once: growing step by step would copy what is there at every step.
-            Stage::Sized(end) => self.buffer.reserve_exact(end.saturating_sub(length).max(1)),
+            // All of it at once: growing step by step would copy what is there at every step. And one
+            // byte more, so that what comes behind the answer is seen.
+            Stage::Sized(end) => self.buffer.reserve_exact(end.saturating_sub(length) + 1),
             Stage::Head | Stage::Chunked { .. } | Stage::UntilClosed | Stage::Whole => {
                 if self.buffer.capacity() - length < ROOM_BYTES_MIN / 4 {
                     self.buffer.reserve(ROOM_BYTES_MIN);
@@ -216,7 +217,7 @@ impl Answer {
         Ok(Progress::Whole)
     }
 
-    /// Reads a head, if it is there; informational ones (1xx) are dropped.
+    /// Reads a head, if it is there; an informational one (1xx) is dropped.
     fn read_head(&mut self) -> Result<Progress, Broken> {
         let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; HEADERS_MAX];
         let mut response = httparse::Response::new(&mut []);
@@ -243,7 +244,7 @@ impl Answer {
                 return Err(malformed("it switches protocols (101)"));
             }
             self.buffer.drain(..head_bytes);
-            return if self.buffer.is_empty() { Ok(Progress::More) } else { self.read_head() };
+            return Ok(if self.buffer.is_empty() { Progress::More } else { Progress::Whole });
         }
         self.begin_body(&framing, head_bytes)?;
         Ok(Progress::Whole)
@@ -436,6 +437,27 @@ mod tests {
             let _ = read(&wire, &[5]);
             let _ = read(&[head, &wire].concat(), &[300]);
         }
+    }
+
+    #[test]
+    fn informational_heads_without_end_take_no_stack() {
+        let flood = b"HTTP/1.1 100\r\n\r\n".repeat(20_000);
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
+        let read = read(&[&flood, answer.as_slice()].concat(), &[1 << 16]);
+        assert_eq!(read, Ok((200, b"x".to_vec(), true)));
+    }
+
+    #[test]
+    fn there_is_room_for_what_should_not_come_behind_an_answer() {
+        let mut answer = Answer::new(1 << 20);
+        answer.restart(AnswerBody::Possible);
+        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n";
+        answer.room().extend_from_slice(head);
+        assert_eq!(answer.advance(head.len()), Ok(Progress::More));
+        let room = answer.room();
+        assert!(room.capacity() - room.len() > 100_000);
+        room.resize(room.len() + 100_001, b'x');
+        assert!(answer.advance(100_001).is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::mem;
 use std::sync::Arc;
 
 use super::answer::{Answer, Broken, Progress};
@@ -29,6 +30,10 @@ const SLEEP_NS_MAX: u64 = 1_000_000;
 
 /// Largest answer, in bytes, that surely waits in a socket's buffer without slowing the target.
 const SMALL_BYTES_MAX: u64 = 32 * 1024;
+
+/// Most pieces of a request that are written before other connections have their turn: 4 MiB of a
+/// body that is made while it is sent.
+const WRITES_MAX: usize = 64;
 
 /// No time at which something is to be done.
 const NEVER_NS: u64 = u64::MAX;
@@ -99,6 +104,8 @@ pub(super) struct Engine<N> {
     blocked: usize,
     /// Size of the largest answer so far.
     largest_bytes: u64,
+    /// Slots with more to write than one turn may take.
+    unfinished: Vec<usize>,
     tick_ns: u64,
     /// The last gzip body, decoded; kept for its memory.
     inflated: Vec<u8>,
@@ -120,6 +127,8 @@ struct Driving<'a> {
     /// When the next request is due, if there is a connection for it.
     wake_ns: u64,
     arrivals: Arrivals,
+    /// When the last wait ended, and the one before it.
+    looked_ns: [u64; 2],
     sink: &'a mut dyn FnMut(&Exchange),
 }
 
@@ -164,16 +173,26 @@ impl<N: Network> Engine<N> {
             busy: 0,
             blocked: 0,
             largest_bytes: 0,
+            unfinished: Vec::new(),
             tick_ns: 0,
             inflated: Vec::new(),
         })
     }
 
+    /// Makes load. If that fails, no connection is left in the middle of something.
     pub(super) fn drive(
         &mut self,
         model: &Model,
         sink: &mut dyn FnMut(&Exchange),
     ) -> Result<Drive, LoadError> {
+        let drive = self.run(model, sink);
+        if drive.is_err() {
+            self.abandon();
+        }
+        drive
+    }
+
+    fn run(&mut self, model: &Model, sink: &mut dyn FnMut(&Exchange)) -> Result<Drive, LoadError> {
         self.sweep()?;
         self.enlist(model);
         if let Model::Open(_) = model {
@@ -187,6 +206,7 @@ impl<N: Network> Engine<N> {
             flying: Flying::begin(began_ns),
             wake_ns: NEVER_NS,
             arrivals: Arrivals::Untold,
+            looked_ns: [began_ns; 2],
             sink,
         };
         self.hand_out(&mut driving)?;
@@ -198,15 +218,23 @@ impl<N: Network> Engine<N> {
             }
             if self.may_sleep(&driving) {
                 self.network.sleep(driving.wake_ns, driving.pacer.then_ns())?;
+                self.look(0, &mut driving)?;
+                self.forget_closed(&mut driving);
                 self.hand_out(&mut driving)?;
-                self.network.wait(0, &mut self.ready)?;
             } else {
-                self.network.wait(self.tick_ns.min(driving.wake_ns), &mut self.ready)?;
+                let until_ns = self.tick_ns.min(driving.wake_ns);
+                let until_ns = if self.unfinished.is_empty() { until_ns } else { 0 };
+                self.look(until_ns, &mut driving)?;
             }
             // All that has arrived is read before anything is sent: sending takes longer, and would
             // make the later answers look late.
             for at in 0..self.ready.len() {
                 self.progress(self.ready[at], &mut driving);
+            }
+            for slot in mem::take(&mut self.unfinished) {
+                if self.slots[slot].state == State::Busy {
+                    self.write(slot, &mut driving);
+                }
             }
             self.tick(&mut driving);
             self.hand_out(&mut driving)?;
@@ -215,6 +243,26 @@ impl<N: Network> Engine<N> {
         driving.drive.ended = driving.pacer.ended(now_ns).unwrap_or(Ended::Reached);
         driving.drive.dropped = driving.pacer.dropped();
         Ok(driving.flying.into_drive(driving.drive))
+    }
+
+    /// Waits for what becomes ready, and notes when it looked.
+    fn look(&mut self, until_ns: u64, driving: &mut Driving<'_>) -> Result<(), LoadError> {
+        self.network.wait(until_ns, &mut self.ready)?;
+        driving.looked_ns = [self.network.now_ns(), driving.looked_ns[0]];
+        Ok(())
+    }
+
+    /// Takes note of free connections that the target has closed, before one is given a request.
+    fn forget_closed(&mut self, driving: &mut Driving<'_>) {
+        let mut at = 0;
+        while let Some(ready) = self.ready.get(at).copied() {
+            if self.slots[ready.slot].state == State::Idle {
+                self.ready.swap_remove(at);
+                self.progress(ready, driving);
+            } else {
+                at += 1;
+            }
+        }
     }
 
     /// Whether nothing needs to be done before the next request is due: what is answered meanwhile
@@ -242,14 +290,19 @@ impl<N: Network> Engine<N> {
 
     /// Learns which kept connections the target has closed since the last drive.
     fn sweep(&mut self) -> Result<(), LoadError> {
-        self.network.wait(0, &mut self.ready)?;
-        for ready in self.ready.drain(..) {
-            if ready.readable {
-                self.network.close(ready.slot);
-                self.slots[ready.slot].state = State::Closed;
+        loop {
+            self.network.wait(0, &mut self.ready)?;
+            if self.ready.is_empty() {
+                return Ok(());
+            }
+            for ready in self.ready.drain(..) {
+                let slot = &mut self.slots[ready.slot];
+                if ready.readable && slot.state == State::Idle {
+                    self.network.close(ready.slot);
+                    slot.state = State::Closed;
+                }
             }
         }
-        Ok(())
     }
 
     /// Finds the connections that take part.
@@ -289,6 +342,12 @@ impl<N: Network> Engine<N> {
                         slot.state = State::Closed;
                     }
                 }
+                // Who says something before it is asked takes no request: the next drive connects
+                // again, and hears it then.
+                if slot.state == State::Idle && ready.readable {
+                    self.network.close(ready.slot);
+                    slot.state = State::Closed;
+                }
             }
         }
         for (at, slot) in self.slots.iter_mut().enumerate() {
@@ -310,6 +369,7 @@ impl<N: Network> Engine<N> {
             slot.passage = Passage::Clear;
         }
         (self.busy, self.blocked) = (0, 0);
+        self.unfinished.clear();
     }
 
     /// Looks at time-outs, once every tick.
@@ -423,6 +483,11 @@ impl<N: Network> Engine<N> {
                 Ok(()) => {
                     let now_ns = self.network.now_ns();
                     self.send(slot, now_ns, driving);
+                    // What is there already will not be announced again.
+                    if ready.readable && self.slots[slot].state == State::Busy {
+                        self.slots[slot].end = if ready.gone { End::Seen } else { End::Ahead };
+                        self.read(slot, driving);
+                    }
                 }
                 Err(error) => self.refused(slot, &error, driving),
             },
@@ -439,8 +504,11 @@ impl<N: Network> Engine<N> {
             State::Idle if ready.readable => {
                 self.network.close(slot);
                 self.slots[slot].state = State::Closed;
-                self.idle.retain(|idle| *idle != slot);
-                self.closed.push_back(slot);
+                // One that takes no part in this drive is in no list.
+                if let Some(at) = self.idle.iter().position(|idle| *idle == slot) {
+                    self.idle.remove(at);
+                    self.closed.push_back(slot);
+                }
             }
             State::Closed | State::Opening | State::Assigned | State::Idle => {}
         }
@@ -453,9 +521,10 @@ impl<N: Network> Engine<N> {
         self.write(slot, driving);
     }
 
-    /// Writes what the socket takes. A peer that takes no more may have answered all the same.
+    /// Writes what the socket takes, or as much as is one slot's turn. A peer that takes no more may
+    /// have answered all the same.
     fn write(&mut self, slot: usize, driving: &mut Driving<'_>) {
-        loop {
+        for _ in 0..WRITES_MAX {
             let it = &mut self.slots[slot];
             let request = &self.requests[it.request];
             let Some(unsent) = it.outgoing.unsent(request) else {
@@ -477,6 +546,8 @@ impl<N: Network> Engine<N> {
                 }
             }
         }
+        self.pass(slot, Passage::Blocked);
+        self.unfinished.push(slot);
     }
 
     /// Reads what is there, until the answer is whole.
@@ -545,8 +616,13 @@ impl<N: Network> Engine<N> {
         let now_ns = self.network.now_ns();
         let arrived_ns = self.network.arrived_ns(slot);
         driving.arrivals = if arrived_ns.is_some() { Arrivals::Told } else { Arrivals::Untold };
-        // The system's time of day can be set.
-        arrived_ns.map_or(now_ns, |arrived_ns| arrived_ns.clamp(sent_ns, now_ns))
+        // The system's time of day can be set, and tells of the last packet that came, not of one
+        // that was sent again and filled a gap before it. But an answer that was whole when we last
+        // looked would have been announced then, if there was room for all announcements.
+        let announced = self.slots.len() <= network::EVENTS_MAX;
+        let [_, looked_ns] = driving.looked_ns;
+        let earliest_ns = if announced { sent_ns.max(looked_ns) } else { sent_ns };
+        arrived_ns.map_or(now_ns, |arrived_ns| arrived_ns.clamp(earliest_ns, now_ns))
     }
 
     /// The exchange failed in a way that leaves its connection unusable.

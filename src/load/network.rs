@@ -64,6 +64,9 @@ pub(super) struct Ready {
     pub(super) gone: bool,
 }
 
+/// Most connections that one wait tells of.
+pub(super) const EVENTS_MAX: usize = 256;
+
 /// What a connection within this machine may have under way, in bytes; the system doubles it.
 ///
 /// Left to itself the system lets it grow to megabytes, for distances that are not there: a large
@@ -127,7 +130,7 @@ impl System {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let mut sockets = Vec::new();
         sockets.resize_with(connections, Socket::default);
-        let events = Vec::with_capacity(connections.clamp(16, 256));
+        let events = Vec::with_capacity(connections.clamp(16, EVENTS_MAX));
         let (clock, alarms) = (Clock::new(), Alarms::new()?);
         Ok(Self { address, clock, epoll, events, sockets, arrivals: Arrivals::Ignored, alarms })
     }

@@ -58,6 +58,10 @@ struct Scripted<F> {
     frozen: Vec<(u64, u64)>,
     /// Whether it tells when bytes came.
     tells: bool,
+    /// By how much too early it says that they came.
+    tells_early_ns: u64,
+    /// When the target closes the first connection of a slot.
+    ends: Vec<(usize, u64)>,
     raises: Option<(u64, Cancel)>,
     waits: u64,
     sleeps: u64,
@@ -70,6 +74,7 @@ impl<F: FnMut(u64) -> Reply> Scripted<F> {
         let (script, frozen) = (BTreeMap::new(), Vec::new());
         let (now_ns, order, opened, waits, sleeps) = (0, 0, 0, 0, 0);
         let (refuses, tells, raises) = (false, false, None);
+        let (tells_early_ns, ends) = (0, Vec::new());
         Self {
             now_ns,
             serve,
@@ -80,6 +85,8 @@ impl<F: FnMut(u64) -> Reply> Scripted<F> {
             opened,
             frozen,
             tells,
+            tells_early_ns,
+            ends,
             raises,
             waits,
             sleeps,
@@ -102,6 +109,10 @@ impl<F: FnMut(u64) -> Reply> Network for &mut Scripted<F> {
         self.peers[slot] = Peer { life, open: true, refused: self.refuses, ..Peer::default() };
         self.opened += 1;
         self.will(self.now_ns, slot, Happening::Opened);
+        let ends = self.ends.iter().find(|(which, _)| *which == slot && life == 1).copied();
+        if let Some((_, at_ns)) = ends {
+            self.will(at_ns, slot, Happening::End);
+        }
         Ok(())
     }
 
@@ -133,7 +144,7 @@ impl<F: FnMut(u64) -> Reply> Network for &mut Scripted<F> {
         let Some((bytes, at_ns)) = peer.inbox.pop_front() else {
             return if peer.ended { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
         };
-        peer.arrived_ns = self.tells.then_some(at_ns);
+        peer.arrived_ns = self.tells.then(|| at_ns.saturating_sub(self.tells_early_ns));
         buffer.extend_from_slice(bytes);
         Ok(bytes.len())
     }
@@ -265,6 +276,35 @@ fn an_answer_counts_from_when_it_came_and_wakes_nobody() {
     assert!((drive.in_flight_mean() / 0.35 - 1.0).abs() < 0.002, "{}", drive.in_flight_mean());
     let woken = network.waits + network.sleeps;
     assert!((10_000..10_010).contains(&woken), "{woken} wakes");
+}
+
+/// A packet that was lost and sent again 0.2 s later fills a gap: the system tells of the one behind.
+#[test]
+fn an_answer_was_not_there_while_nothing_was_announced() {
+    let mut network = Scripted::new(250, |now_ns| Reply::At(now_ns + 200 * MS, OK));
+    (network.tells, network.tells_early_ns) = (true, 199 * MS);
+    let model = open(1_000.0, Duration::from_secs(1));
+    let (drive, exchanges) = drive(&mut network, settings(250), &model);
+    assert_eq!(drive.failures, 0);
+    let shortest_ns = exchanges.iter().map(Exchange::service_ns).min().unwrap();
+    assert!(shortest_ns > 190 * MS, "{shortest_ns}");
+}
+
+#[test]
+fn a_connection_that_takes_no_part_gets_no_request_when_it_is_closed() {
+    let mut network = Scripted::new(3, |now_ns| Reply::At(now_ns + 10 * MS, OK));
+    network.ends = vec![(1, 5 * MS), (2, 15 * MS)];
+    let request = Request::get("/", "test", &[], Arc::new(Success)).unwrap();
+    let address = Address::Unix("scripted".into());
+    let requests = Arc::new([request]);
+    let mut engine =
+        Engine::new(&mut network, address, requests, settings(3), Cancel::default()).unwrap();
+    engine.renew().unwrap();
+    let one = Closed { connections: NonZeroUsize::new(1), ..Stop::after_requests(5).into() };
+    let mut used = Vec::new();
+    let drive = engine.drive(&Model::Closed(one), &mut |it| used.push(it.connection)).unwrap();
+    assert_eq!((drive.exchanges, drive.failures, drive.in_flight_max), (5, 0, 1));
+    assert_eq!(used, [0; 5]);
 }
 
 #[test]

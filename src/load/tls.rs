@@ -276,6 +276,8 @@ impl Secured {
         }
         session.told = true;
         ready.writable = true;
+        // So far it was the handshake that was readable.
+        ready.readable = session.failed.is_none() && ready.readable && session.has_news(&mut wire);
         true
     }
 }

@@ -27,7 +27,8 @@ use crate::target::network::Relay;
 use crate::target::{Hindrance, Sampler, Tail, Target, Usage};
 use crate::units;
 
-/// A failing target is left alone after its first failures, instead of being asked on.
+/// A failing target is left alone after its first failures, instead of being asked on; later only, if
+/// the limits allow more of the requests that are to be expected.
 const FAILURES_MAX: u64 = 10;
 
 /// How often a rate is tried again when the generator, not the target, was too slow for it.
@@ -318,7 +319,7 @@ impl<'a> Driven<'a> {
 
     /// Whether the target keeps its limits, and keeps up, at this rate.
     fn holds(&mut self, per_s: f64, lasts: Duration) -> Result<bool, Failure> {
-        for _ in 0..TRIES {
+        for tried in 1..=TRIES {
             (self.measurement, self.total) = (Measurement::default(), Drive::default());
             let schedule = Schedule::constant(per_s, lasts)
                 .map_err(|error| self.failure(&format!("{per_s} requests per second: {error}")))?;
@@ -328,6 +329,11 @@ impl<'a> Driven<'a> {
             let failures = self.measurement.failures();
             if failures.contains_key(&FailureKind::WrongAnswer) {
                 self.check()?;
+            }
+            let late =
+                self.invalid().iter().any(|it| matches!(it, validity::Invalid::Lagging { .. }));
+            if late && tried < TRIES {
+                continue;
             }
             let kept = limits::kept(&self.scenario.limits, &self.measurement);
             if !kept || drive.dropped > 0 || !keeps_up(&drive, per_s, lasts) {
@@ -436,21 +442,31 @@ impl<'a> Driven<'a> {
     }
 
     fn open(&self, schedule: Schedule, late_max: Duration) -> Open {
-        Open { schedule, late_max, failures_max: self.failures_max() }
+        let failures_max = self.failures_max(schedule.expected());
+        Open { schedule, late_max, failures_max }
     }
 
     fn stop(&self, at_least: Duration, requests: u64) -> Stop {
-        Stop { at_least, requests, at_most: None, failures_max: self.failures_max() }
+        let failures_max = self.failures_max(units::exact(requests));
+        Stop { at_least, requests, at_most: None, failures_max }
     }
 
-    fn failures_max(&self) -> Option<u64> {
-        (!self.is_wanted(FailureKind::Reset)).then_some(FAILURES_MAX)
+    fn failures_max(&self, requests: f64) -> Option<u64> {
+        let allowed = limits::allowed_errors(&self.scenario.limits);
+        (!self.is_wanted(FailureKind::Reset)).then(|| failures_max(allowed, requests))
     }
 
     pub(super) fn failure(&self, reason: &str) -> Failure {
         let scenario = Some(self.scenario.name.clone());
         Failure { side: self.launched.side, scenario, reason: reason.to_owned() }
     }
+}
+
+/// Returns after how many failures a drive of so many requests is given up: more than are allowed, so
+/// that no drive that was given up passes.
+fn failures_max(allowed: f64, requests: f64) -> u64 {
+    let more = units::whole((allowed * requests).floor()).unwrap_or(u64::MAX).saturating_add(1);
+    FAILURES_MAX.max(more)
 }
 
 /// Whether the last answer came as soon after the last request as at the beginning: a target that
@@ -467,4 +483,25 @@ fn keeps_up(drive: &Drive, per_s: f64, lasts: Duration) -> bool {
 fn number(connections: u32) -> NonZeroUsize {
     let connections = usize::try_from(connections).unwrap_or(usize::MAX);
     NonZeroUsize::new(connections).unwrap_or(NonZeroUsize::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_drive_that_was_given_up_has_more_failures_than_are_allowed(
+            allowed in 0.0..1.0_f64,
+            expected in 1_u32..1_000_000,
+            sent in 1_u32..1_000_000,
+        ) {
+            let failures = failures_max(allowed, f64::from(expected));
+            let sent = f64::from(sent.min(expected));
+            prop_assert!(units::exact(failures) > allowed * sent);
+            prop_assert!(failures >= FAILURES_MAX);
+        }
+    }
 }

@@ -279,6 +279,8 @@ impl Group {
         let folder = parent.join(name);
         let known = self.parts.iter().any(|part| part.folder == folder);
         if !known {
+            // One of this name is left of a run that was killed, with nothing in it any more.
+            let _ = fs::remove_dir(&folder);
             fs::create_dir(&folder).map_err(|error| Obstacle::of(parent, controller, &error))?;
         }
         let part = Part { controller, version, folder };

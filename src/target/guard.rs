@@ -25,7 +25,11 @@ for round in 1 2 3; do
     done
 done
 shift
-[ $# -gt 0 ] && "$@" >/dev/null 2>&1
+# A large process takes a while to be gone, and its group with it.
+[ $# -gt 0 ] && for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    "$@" >/dev/null 2>&1 && break
+    sleep 0.2
+done
 "#;
 
 /// A waiting shell; if it is dropped without [`Guard::dismiss`], it kills.

@@ -104,8 +104,20 @@ impl Multiplexed {
     }
 
     pub(super) fn renew(&mut self) -> Result<(), LoadError> {
-        let Self { runtime, shared, .. } = self;
-        runtime.block_on(shared.lines.renew())
+        let Self { runtime, shared, cancel, .. } = self;
+        runtime.block_on(async {
+            tokio::select! {
+                renewed = shared.lines.renew() => renewed,
+                () = raised(cancel) => Ok(()),
+            }
+        })
+    }
+}
+
+/// Returns when somebody asks to stop.
+async fn raised(cancel: &Cancel) {
+    while !cancel.is_raised() {
+        time::sleep(Duration::from_nanos(TICK_NS)).await;
     }
 }
 
