@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use comfy_table::{Table, presets};
 use jiff::{SignedDuration, Timestamp};
 
@@ -15,6 +15,7 @@ use crate::baseline::{Entry, Fault, Reason, Retention, Saved, Store};
 use crate::cli::Exit;
 use crate::cli::output::{self, FailOn, Format};
 use crate::cli::store::Place;
+use crate::cli::suite::note;
 use crate::compare::Comparison;
 use crate::github;
 use crate::github::api::Client;
@@ -250,6 +251,8 @@ fn prune(
 
 fn verify(store: &Store, name: Option<&str>, out: &mut impl Write) -> anyhow::Result<Exit> {
     let found = store.verify(name)?;
+    let files = found.runs + found.pins + found.damaged.len() + found.unknown.len();
+    ensure!(files > 0, "there is nothing to verify\n\nhint: is `--store` the right one?");
     for (word, faults) in [("damaged", &found.damaged), ("unknown", &found.unknown)] {
         for Fault { place, reason } in faults {
             // Most reasons name the file themselves.
@@ -265,6 +268,10 @@ fn verify(store: &Store, name: Option<&str>, out: &mut impl Write) -> anyhow::Re
 
 fn list(store: &Store, name: &str, out: &mut impl Write) -> anyhow::Result<()> {
     let entries: Vec<Entry> = store.history(name)?;
+    if entries.is_empty() {
+        note(&format!("no run is kept as `{name}`; `xmlperf baseline save` keeps one"))?;
+        return Ok(());
+    }
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(vec![
         "started",

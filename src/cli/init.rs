@@ -1,9 +1,10 @@
 //! Writes a commented configuration to begin with, and a workflow that makes it a gate.
 
+use std::env;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 
 use crate::cli::Exit;
 use crate::config;
@@ -33,6 +34,7 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     let path = args.path.display();
     let workflow = Path::new(WORKFLOW_PATH);
     if args.github {
+        refuse_below_the_root()?;
         refuse_to_overwrite(args, workflow)?;
         record::write_atomically(workflow, WORKFLOW.as_bytes())?;
         writeln!(out, "wrote {WORKFLOW_PATH}: commit it, and open a pull request")?;
@@ -44,6 +46,21 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     record::write_atomically(&args.path, config::TEMPLATE.as_bytes())?;
     writeln!(out, "wrote {path}: set `[target] build` and `start`, then run `xmlperf compare`")?;
     Ok(Exit::Fine)
+}
+
+/// GitHub reads workflows at the root of a repository only.
+fn refuse_below_the_root() -> anyhow::Result<()> {
+    let here = env::current_dir().context("failed to find the current folder")?;
+    let root = here.ancestors().find(|folder| folder.join(".git").exists());
+    match root.and_then(|root| here.strip_prefix(root).ok()) {
+        Some(below) if below != Path::new("") => bail!(
+            "GitHub reads workflows at the root of the repository only, not in `{0}`\n\n\
+             hint: `xmlperf init --github {0}/{1}` there, and `working-directory: {0}` in the workflow",
+            below.display(),
+            config::FILE_NAME
+        ),
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn refuse_to_overwrite(args: &Args, path: &Path) -> anyhow::Result<()> {

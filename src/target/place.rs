@@ -1,8 +1,9 @@
 //! Where a target listens, and how a user writes that.
 
 use std::fmt;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::failure::TargetError;
 
@@ -48,7 +49,11 @@ impl<'a> Url<'a> {
             None => (false, url.strip_prefix("http://").ok_or_else(wrong)?),
         };
         let authority = authority.trim_end_matches('/');
-        if authority.is_empty() || authority.contains('/') {
+        let port = authority.rsplit_once(':').map(|(_, port)| port);
+        // The end of an address of IPv6 is none.
+        let port = port.filter(|port| !port.ends_with(']'));
+        let legal = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+        if authority.is_empty() || authority.contains('/') || !legal {
             return Err(wrong());
         }
         Ok(if secure { Self::Https(authority) } else { Self::Http(authority) })
@@ -80,16 +85,38 @@ pub(super) fn resolve(url: &str) -> Result<Place, TargetError> {
     };
     let has_port = port_of(authority).is_some();
     let authority = if has_port { authority.to_owned() } else { format!("{authority}:{port}") };
-    let mut addresses = authority
+    let addresses: Vec<SocketAddr> = authority
         .to_socket_addrs()
-        .map_err(|source| TargetError::Unresolved { url: url.to_owned(), source })?;
-    let address = addresses.next().ok_or_else(|| TargetError::NotUrl { url: url.to_owned() })?;
-    Ok(Place::Port(address))
+        .map_err(|source| TargetError::Unresolved { url: url.to_owned(), source })?
+        .collect();
+    let address = listening(&addresses).or(addresses.first().copied());
+    Ok(Place::Port(address.ok_or_else(|| TargetError::NotUrl { url: url.to_owned() })?))
+}
+
+/// Of several addresses of a name, such as `localhost` of IPv6 and IPv4, the first that listens.
+fn listening(addresses: &[SocketAddr]) -> Option<SocketAddr> {
+    const PATIENCE: Duration = Duration::from_millis(500);
+    if addresses.len() < 2 {
+        return None;
+    }
+    let listens = |address: &SocketAddr| TcpStream::connect_timeout(address, PATIENCE).is_ok();
+    addresses.iter().copied().find(listens)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
+
+    #[test]
+    fn of_several_addresses_the_one_that_listens_is_taken() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let there = listener.local_addr().unwrap();
+        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        assert_eq!(listening(&[nobody, there]), Some(there));
+        assert_eq!(listening(&[nobody, nobody]), None);
+    }
 
     #[test]
     fn a_url_leads_to_a_port_or_to_a_socket() {
@@ -100,9 +127,19 @@ mod tests {
         assert_eq!(lead("https://[::1]:8443"), Ok("[::1]:8443".to_owned()));
         assert_eq!(lead("unix:/run/api.sock"), Ok("unix:/run/api.sock".to_owned()));
         assert_eq!(lead("unix:///run/api.sock"), Ok("unix:/run/api.sock".to_owned()));
-        for wrong in ["127.0.0.1:1", "ftp://a", "unix:api.sock", "http://", "https://a/b"] {
+        for wrong in [
+            "127.0.0.1:1",
+            "ftp://a",
+            "unix:api.sock",
+            "http://",
+            "https://a/b",
+            "http://a:99999",
+            "http://a:b",
+            "http://a:0",
+        ] {
             assert_eq!(lead(wrong), Err(()), "{wrong}");
         }
+        assert_eq!(lead("http://[::1]"), Ok("[::1]:80".to_owned()));
         assert_eq!(Url::parse("https://api.test:8443").unwrap().host(), "api.test");
         assert_eq!(Url::parse("https://[::1]:8443").unwrap().host(), "::1");
     }
