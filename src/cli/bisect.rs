@@ -116,24 +116,19 @@ impl<'a> Hunt<'a> {
     fn new(args: &'a Args) -> anyhow::Result<Self> {
         args.selection.refuse(&["--lane", "--no-build"])?;
         let mut suite = args.selection.suite()?;
-        if suite.scenarios.len() > 1 {
-            suite.scenarios.truncate(1);
-            let name = &suite.scenarios[0].name;
-            note(&format!("searching by `{name}`; choose another by `--scenario`"))?;
-        }
+        let scenario = suite::one_scenario(&mut suite, "searching by")?.name;
         suite.lanes = if args.metric.is_counted() {
             Lanes { work: Lane::Asked, time: Lane::Off }
         } else {
             Lanes { work: Lane::Off, time: Lane::Asked }
         };
-        let scenario = &suite.scenarios.first().context("there is no scenario")?.name;
         let commits = base::between(&suite.target.dir, &args.good, &args.bad)?;
         ensure!(commits.len() >= 2, "`--good` and `--bad` are the same commit");
         args.selection.prepare_out()?;
         let path = args.selection.out.join("bisect/state.json");
         let state = State {
             config: suite.digest.clone(),
-            scenario: scenario.clone(),
+            scenario,
             metric: args.metric.key().to_owned(),
             commits: commits.iter().map(|named| named.commit.clone()).collect(),
             effect_ln: None,

@@ -12,7 +12,7 @@ use crate::cli::output;
 use crate::cli::sides::{Range, Sides};
 use crate::cli::suite::note;
 use crate::compare::{Comparison, Outcome, Row};
-use crate::metric::gate::Policy;
+use crate::metric::gate::{ERROR_RATES, Policy};
 use crate::report;
 use crate::report::terminal;
 use crate::scenario::Suite;
@@ -42,7 +42,7 @@ pub(super) fn run(
     let alpha = Ratio(suite.gate.alpha);
     suite.gate.alpha /= steps.len() as f64;
     ensure!(
-        suite.gate.alpha >= 0.001,
+        suite.gate.alpha >= *ERROR_RATES.start(),
         "{} steps share an error rate of {alpha}: the part of each is too small\n\n\
          hint: raise `[gate] alpha`, or compare fewer releases",
         steps.len()

@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use crate::cancel::Cancel;
 use crate::cli::output;
 use crate::cli::sides::Sides;
-use crate::cli::suite::{Selection, note};
+use crate::cli::suite::{self, Selection, note};
 use crate::cli::{Exit, interrupt};
 use crate::compare::growth::{self, Change};
 use crate::profile::{Figure, Plan, Profile, ProfileError, Session, Unit};
@@ -65,13 +65,10 @@ enum Tool {
 /// Profiles one side or both, writes the files and prints the summary.
 pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     args.selection.refuse(&["--lane", "--network", "--coins", "--metrics-listen"])?;
-    let suite = args.selection.suite()?;
+    let mut suite = args.selection.suite()?;
     args.selection.prepare_out()?;
     let cancel = interrupt()?;
-    let (scenario, others) = suite.scenarios.split_first().context("there is no scenario")?;
-    if !others.is_empty() {
-        note(&format!("profiling `{}`; choose another by `--scenario`", scenario.name))?;
-    }
+    let scenario = &suite::one_scenario(&mut suite, "profiling")?;
     let folder = args.selection.out.join("profile").join(scenario.folder()).join(args.tool.name());
     if folder.exists() {
         let failed = || format!("failed to remove the last profile `{}`", folder.display());

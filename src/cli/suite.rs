@@ -20,7 +20,7 @@ use crate::config::{self, Choice};
 use crate::payload::Semantics;
 use crate::record::Revision;
 use crate::runner::{Build, Live, Source};
-use crate::scenario::{Lane, Lanes, Origin, Suite, Target};
+use crate::scenario::{Lane, Lanes, Origin, Scenario, Suite, Target};
 use crate::target;
 use crate::target::network::Network;
 
@@ -68,6 +68,17 @@ pub(super) fn judgeable(suite: &Suite) -> anyhow::Result<()> {
     Design::new(suite.gate.alpha, suite.sampling.looks.clone())
         .context("`[gate] alpha` and `[sampling] looks` allow no verdict")?;
     Ok(())
+}
+
+/// Leaves the first scenario, and says so if there are more.
+pub(super) fn one_scenario(suite: &mut Suite, doing: &str) -> anyhow::Result<Scenario> {
+    let several = suite.scenarios.len() > 1;
+    suite.scenarios.truncate(1);
+    let scenario = suite.scenarios.first().context("there is no scenario")?.clone();
+    if several {
+        note(&format!("{doing} `{}`; choose another by `--scenario`", scenario.name))?;
+    }
+    Ok(scenario)
 }
 
 /// A lane of evidence.

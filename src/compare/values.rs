@@ -152,7 +152,7 @@ impl<'a> Launch<'a> {
     }
 
     fn percentile(&self, quantile: f64) -> Result<f64, Missing> {
-        let (requests, needed) = (self.histogram.len(), requests_needed(quantile));
+        let (requests, needed) = (self.histogram.len(), histogram::requests_needed(quantile));
         percentile(&self.histogram, quantile).ok_or(Missing::TooFew { requests, needed })
     }
 }
@@ -189,12 +189,6 @@ impl<'a> Pair<'a> {
             slices.map(|(&base, &head)| (mean_ns(&[base]), mean_ns(&[head]))).unzip();
         if base.is_empty() { f64::NAN } else { quantile::median_ln_ratio(&base, &head) }
     }
-}
-
-/// The requests that a launch needs, so that ten of them lie beyond the quantile.
-fn requests_needed(quantile: f64) -> u64 {
-    units::whole((10.0 / (1.0 - quantile)).ceil())
-        .expect("a quantile below 1 needs a finite number")
 }
 
 /// Mean service time over slices, in nanoseconds; not a number without requests.
@@ -241,8 +235,7 @@ fn quantile_of(metric: Metric) -> Option<f64> {
 
 /// The percentile in nanoseconds, if there are enough requests for it.
 pub(super) fn percentile(times: &Histogram<u64>, quantile: f64) -> Option<f64> {
-    let enough = times.len() >= requests_needed(quantile);
-    enough.then(|| units::exact(times.value_at_quantile(quantile)))
+    histogram::percentile(times, quantile).map(units::exact)
 }
 
 /// The histogram of all launches together. Histograms are merged, percentiles never.

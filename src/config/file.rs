@@ -16,7 +16,7 @@ use crate::config::payload::{Asked, PayloadTable, RequestTable};
 use crate::config::presets;
 use crate::load::{Tls, Trust};
 use crate::metric::Metric;
-use crate::metric::gate::{Gate, Policy, Rule};
+use crate::metric::gate::{self, Gate, Policy, Rule};
 use crate::metric::limit::Limit;
 use crate::payload;
 use crate::scenario::{
@@ -526,8 +526,8 @@ checked!(
     }
 );
 checked!(
-    /// The chance of a false alarm. Of a smaller one, the levels of the looks could not be simulated.
-    ErrorRate(f64) from f64, |share| if (0.001..=0.2).contains(&share) {
+    /// The chance of a false alarm.
+    ErrorRate(f64) from f64, |share| if gate::ERROR_RATES.contains(&share) {
         Ok(share)
     } else {
         Err(format!("{share} is not an error rate from 0.001 to 0.2, such as 0.01 for 1 %"))
@@ -650,7 +650,6 @@ checked!(
 );
 
 impl Copy for Time {}
-impl Copy for Room {}
 impl Copy for BitRate {}
 impl Copy for Percentage {}
 impl Copy for Positive {}

@@ -295,14 +295,18 @@ impl<N: Network> Engine<N> {
             if self.ready.is_empty() {
                 return Ok(());
             }
-            for ready in self.ready.drain(..) {
-                let slot = &mut self.slots[ready.slot];
-                if ready.readable && slot.state == State::Idle {
-                    self.network.close(ready.slot);
-                    slot.state = State::Closed;
+            for at in 0..self.ready.len() {
+                let Ready { slot, readable, .. } = self.ready[at];
+                if readable && self.slots[slot].state == State::Idle {
+                    self.close(slot);
                 }
             }
         }
+    }
+
+    fn close(&mut self, slot: usize) {
+        self.network.close(slot);
+        self.slots[slot].state = State::Closed;
     }
 
     /// Finds the connections that take part.
@@ -332,28 +336,25 @@ impl<N: Network> Engine<N> {
         while opening > 0 && !self.cancel.is_raised() && self.network.now_ns() < until_ns {
             let tick_ns = self.network.now_ns() + TICK_NS;
             self.network.wait(tick_ns, &mut self.ready)?;
-            for ready in self.ready.drain(..) {
-                let slot = &mut self.slots[ready.slot];
-                if slot.state == State::Opening && ready.writable {
+            for at in 0..self.ready.len() {
+                let Ready { slot, readable, writable, .. } = self.ready[at];
+                if self.slots[slot].state == State::Opening && writable {
                     opening -= 1;
-                    slot.state = State::Idle;
-                    if self.network.opened(ready.slot).is_err() {
-                        self.network.close(ready.slot);
-                        slot.state = State::Closed;
+                    self.slots[slot].state = State::Idle;
+                    if self.network.opened(slot).is_err() {
+                        self.close(slot);
                     }
                 }
                 // Who says something before it is asked takes no request: the next drive connects
                 // again, and hears it then.
-                if slot.state == State::Idle && ready.readable {
-                    self.network.close(ready.slot);
-                    slot.state = State::Closed;
+                if self.slots[slot].state == State::Idle && readable {
+                    self.close(slot);
                 }
             }
         }
-        for (at, slot) in self.slots.iter_mut().enumerate() {
-            if slot.state == State::Opening {
-                self.network.close(at);
-                slot.state = State::Closed;
+        for slot in 0..self.slots.len() {
+            if self.slots[slot].state == State::Opening {
+                self.close(slot);
             }
         }
         Ok(())
@@ -361,12 +362,11 @@ impl<N: Network> Engine<N> {
 
     /// Closes everything; what was in flight is not reported.
     fn abandon(&mut self) {
-        for (at, slot) in self.slots.iter_mut().enumerate() {
-            if slot.state != State::Closed {
-                self.network.close(at);
-                slot.state = State::Closed;
+        for slot in 0..self.slots.len() {
+            if self.slots[slot].state != State::Closed {
+                self.close(slot);
             }
-            slot.passage = Passage::Clear;
+            self.slots[slot].passage = Passage::Clear;
         }
         (self.busy, self.blocked) = (0, 0);
         self.unfinished.clear();
@@ -502,8 +502,7 @@ impl<N: Network> Engine<N> {
                 }
             }
             State::Idle if ready.readable => {
-                self.network.close(slot);
-                self.slots[slot].state = State::Closed;
+                self.close(slot);
                 // One that takes no part in this drive is in no list.
                 if let Some(at) = self.idle.iter().position(|idle| *idle == slot) {
                     self.idle.remove(at);
@@ -601,8 +600,7 @@ impl<N: Network> Engine<N> {
             it.state = State::Idle;
             self.idle.push_back(slot);
         } else {
-            it.state = State::Closed;
-            self.network.close(slot);
+            self.close(slot);
             self.closed.push_back(slot);
         }
         driving.flying.done(done_ns);
@@ -636,8 +634,7 @@ impl<N: Network> Engine<N> {
             driving.flying.done(done_ns);
             it.free_ns = done_ns;
         }
-        it.state = State::Closed;
-        self.network.close(slot);
+        self.close(slot);
         self.closed.push_back(slot);
         let outcome = Err(Failure::new(kind, detail, self.slots[slot].answer.bytes()));
         self.end(slot, done_ns, outcome, driving);

@@ -12,6 +12,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use crate::load::{Exchange, Failure, FailureKind};
+use crate::units;
 
 /// Longest time that a histogram tells from a longer one: one hour.
 const TIME_NS_MAX: u64 = 3_600_000_000_000;
@@ -195,9 +196,14 @@ impl Measurement {
 ///
 /// `None` unless at least ten times lie above it: fewer say more about chance than about the target.
 pub fn percentile(times: &Histogram<u64>, quantile: f64) -> Option<u64> {
-    // The margin is for shares that have no exact binary form: 200 × (1 - 0.95) is 10.
-    let above = times.len() as f64 * (1.0 - quantile) + 1e-9;
-    (above >= 10.0).then(|| times.value_at_quantile(quantile))
+    (times.len() >= requests_needed(quantile)).then(|| times.value_at_quantile(quantile))
+}
+
+/// Returns how many requests it takes, so that ten of them lie beyond the quantile, which is below 1.
+pub fn requests_needed(quantile: f64) -> u64 {
+    // The margin is for shares that have no exact binary form: 10 / (1 - 0.95) is 200.
+    units::whole((10.0 / (1.0 - quantile) - 1e-9).ceil())
+        .expect("a quantile below 1 needs a finite number")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Says which metrics may turn a pull request red, and from which size of change on.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use crate::metric::Metric;
 use crate::units::Ratio;
@@ -34,6 +35,10 @@ impl Policy {
         Self::ALL.into_iter().find(|policy| policy.key() == key)
     }
 }
+
+/// Error rates that a decision can be asked for. Of a smaller one the levels of the looks cannot be
+/// simulated, and a larger one says nothing.
+pub const ERROR_RATES: RangeInclusive<f64> = 0.001..=0.2;
 
 /// What is asked of one metric.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -8,6 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
 
+pub use crate::measure::{percentile, requests_needed};
+
 /// Returns the histogram as text.
 pub fn encode(histogram: &Histogram<u64>) -> String {
     let mut bytes = Vec::new();

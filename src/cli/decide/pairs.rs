@@ -188,7 +188,6 @@ fn read_csv(text: &str) -> Result<Vec<Entry>, PairsError> {
 /// The rows of a CSV text with their lines, from 1, the header among them; rows may have any number
 /// of fields. Blank lines are none.
 pub(in crate::cli) fn rows(text: &str) -> impl Iterator<Item = (usize, StringRecord)> {
-    let text = text.trim_start_matches('\u{feff}');
     let mut reader = ReaderBuilder::new();
     reader.has_headers(false).flexible(true).trim(Trim::All);
     let records = reader.from_reader(text.as_bytes()).into_records();

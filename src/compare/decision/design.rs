@@ -10,6 +10,7 @@ use rand_chacha::rand_core::SeedableRng;
 use thiserror::Error;
 
 use crate::compare::decision::Hypothesis;
+use crate::metric::gate::ERROR_RATES;
 use crate::stats::power;
 use crate::stats::sequential;
 
@@ -134,7 +135,7 @@ impl Default for Design {
 
 /// Returns whether so many launch pairs could ever decide.
 pub(super) fn check(alpha: f64, launch_pairs: usize) -> Result<(), DesignError> {
-    if !(0.001..=0.2).contains(&alpha) {
+    if !ERROR_RATES.contains(&alpha) {
         return Err(DesignError::Alpha { alpha });
     }
     if launch_pairs > LAUNCH_PAIRS_MAX {
