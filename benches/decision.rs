@@ -12,11 +12,11 @@ use std::hint::black_box;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rustix::time::{ClockId, clock_gettime};
-use xmlperf::calibration::Plan;
+use xmlperf::calibration::SimulationPlan;
 use xmlperf::calibration::regime::Regime;
-use xmlperf::compare::decision::{self, Design, Hypothesis, Protocol};
+use xmlperf::compare::decision::{self, DecisionProtocol, Hypothesis, SequentialDesign};
 use xmlperf::stats::draw;
-use xmlperf::stats::stepdown::{self, Flips};
+use xmlperf::stats::stepdown::{self, SignFlips};
 
 const ROUNDS: usize = 7;
 const METRICS: usize = 24;
@@ -56,16 +56,16 @@ fn main() {
         .map(|_| (0..LAUNCH_PAIRS).map(|_| 0.02 + 0.03 * draw::normal(&mut rng)).collect())
         .collect();
     let usual = [Hypothesis { floor: 0.01, tolerance: 0.03 }; METRICS];
-    let single = Design::fixed(0.01, LAUNCH_PAIRS).unwrap();
-    let looks = Design::default();
+    let single = SequentialDesign::fixed(0.01, LAUNCH_PAIRS).unwrap();
+    let looks = SequentialDesign::default();
 
     println!("| | time | promised | ratio |\n|:--|--:|--:|--:|");
     let flips = best(|| {
-        let flips = Flips::new(LAUNCH_PAIRS, FLIPS, &mut rng);
+        let flips = SignFlips::new(LAUNCH_PAIRS, FLIPS, &mut rng);
         black_box(stepdown::adjusted_p_greater(black_box(&differences), &flips));
     });
     row("24 metrics x 40 pairs x 100 000 flips, one direction", flips, 0.1);
-    let decision = |design: &Design| {
+    let decision = |design: &SequentialDesign| {
         best(|| {
             black_box(decision::judge(design, &usual, black_box(&differences), 1));
         })
@@ -73,7 +73,8 @@ fn main() {
     row("a whole decision at one look, both directions", decision(&single), 0.1);
     row("a whole decision at five looks, both directions", decision(&looks), 0.1);
 
-    let plan = Plan { rule: Protocol::PlannedLooks(looks), sessions: SESSIONS, seed: 1 };
+    let plan =
+        SimulationPlan { rule: DecisionProtocol::PlannedLooks(looks), sessions: SESSIONS, seed: 1 };
     for (regime, change) in [("ci", 0.0), ("hostile", 0.03)] {
         let regime = Regime::from_name(regime).unwrap();
         let start = seconds(ClockId::Monotonic);

@@ -12,7 +12,7 @@ use std::hint::black_box;
 
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
-use xmlperf::payload::{self, CHUNK_BYTES, Kind, Preset, Spec, Stream};
+use xmlperf::payload::{self, BodyStream, CHUNK_BYTES, PayloadKind, PayloadPreset, PayloadSpec};
 
 const PAIRS: u64 = 1_000_000;
 const ROUNDS: usize = 7;
@@ -29,9 +29,9 @@ fn peak_rss_mib() -> f64 {
     line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
 }
 
-fn stream(chunk: &mut Vec<u8>, preset: Preset, pairs: u64) -> usize {
-    let spec = Spec::preset(preset, 42, pairs);
-    let mut stream = Stream::new(&spec, Kind::XmlCompareBatch, 0);
+fn stream(chunk: &mut Vec<u8>, preset: PayloadPreset, pairs: u64) -> usize {
+    let spec = PayloadSpec::preset(preset, 42, pairs);
+    let mut stream = BodyStream::new(&spec, PayloadKind::XmlCompareBatch, 0);
     let mut bytes = 0;
     chunk.clear();
     while stream.next_into(chunk) {
@@ -85,9 +85,9 @@ fn copy(chunk: &mut Vec<u8>, source: &[u8], bytes: usize) -> usize {
 }
 
 /// An answer of the XML-Compare-API: six pairs in ten short, the others with a difference spelt out.
-fn answer(spec: &Spec) -> Vec<u8> {
+fn answer(spec: &PayloadSpec) -> Vec<u8> {
     let pairs = usize::try_from(spec.pairs).unwrap();
-    let result = |truth: payload::Truth| {
+    let result = |truth: payload::PairTruth| {
         let matched = truth.matched(spec.semantics);
         let diffs = (!matched).then(|| {
             json!({
@@ -124,15 +124,17 @@ fn best<const N: usize>(mut runs: [&mut dyn FnMut() -> usize; N]) -> [(f64, usiz
 
 fn main() {
     let mut chunk = Vec::with_capacity(2 * CHUNK_BYTES);
-    stream(&mut chunk, Preset::DepthMix, PAIRS);
+    stream(&mut chunk, PayloadPreset::DepthMix, PAIRS);
     println!("peak RSS after a stream of {PAIRS} XML pairs: {:.1} MiB\n", peak_rss_mib());
 
-    let spec = Spec::depth_mix(42, 10_000);
-    let message = payload::message(&spec, Kind::XmlCompareBatch, 0);
+    let spec = PayloadSpec::depth_mix(42, 10_000);
+    let message = payload::message(&spec, PayloadKind::XmlCompareBatch, 0);
     let answer = answer(&spec);
-    let source = payload::message(&Spec::depth_mix(42, 200_000), Kind::XmlCompareBatch, 0).body;
+    let source =
+        payload::message(&PayloadSpec::depth_mix(42, 200_000), PayloadKind::XmlCompareBatch, 0)
+            .body;
     let (mut text, mut copied) = (String::with_capacity(2 * CHUNK_BYTES), Vec::new());
-    let total = stream(&mut chunk, Preset::DepthMix, PAIRS);
+    let total = stream(&mut chunk, PayloadPreset::DepthMix, PAIRS);
     let mut check = || {
         for _ in 0..20 {
             message.expected.check(200, black_box(&answer)).unwrap();
@@ -140,7 +142,7 @@ fn main() {
         20 * answer.len()
     };
     let [generated, plain, copied, checked] = best([
-        &mut || stream(&mut chunk, Preset::DepthMix, PAIRS),
+        &mut || stream(&mut chunk, PayloadPreset::DepthMix, PAIRS),
         &mut || plain(&mut text),
         &mut || copy(&mut copied, &source, total),
         &mut check,
@@ -156,7 +158,8 @@ fn main() {
         let (gigabytes, pairs) = (rate(run), pairs as f64 / run.0 / 1e6);
         println!("| {name} | {gigabytes:.2} | {pairs:.1} | {:.2} |", gigabytes / rate(generated));
     }
-    for preset in Preset::ALL.into_iter().filter(|preset| *preset != Preset::DepthMix) {
+    for preset in PayloadPreset::ALL.into_iter().filter(|preset| *preset != PayloadPreset::DepthMix)
+    {
         let mut chunk = Vec::with_capacity(2 * CHUNK_BYTES);
         let [run] = best([&mut || stream(&mut chunk, preset, 2_000)]);
         let pairs = 2_000.0 / run.0 / 1e6;

@@ -13,10 +13,10 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::thread;
 
-use service::Service;
+use service::ServiceProcess;
 
-use xmlperf::payload::{Kind, Spec, Stream};
-use xmlperf::reference::Semantics;
+use xmlperf::payload::{BodyStream, PayloadKind, PayloadSpec};
+use xmlperf::reference::EqualitySemantics;
 
 const ROUNDS: usize = 5;
 /// XML pairs in a round, whatever the size of the batch.
@@ -24,20 +24,21 @@ const ROUND_PAIRS: u64 = 200_000;
 
 fn body(pairs: u64) -> Vec<u8> {
     let mut body = Vec::new();
-    let mut stream = Stream::new(&Spec::depth_mix(42, pairs), Kind::XmlCompareBatch, 0);
+    let mut stream =
+        BodyStream::new(&PayloadSpec::depth_mix(42, pairs), PayloadKind::XmlCompareBatch, 0);
     while stream.next_into(&mut body) {}
     body
 }
 
 /// A running service and a connection to it.
-struct Client {
-    service: Service,
+struct BenchClient {
+    service: ServiceProcess,
     stream: BufReader<TcpStream>,
 }
 
-impl Client {
+impl BenchClient {
     fn start(flags: &[&str]) -> Self {
-        let service = Service::start(flags);
+        let service = ServiceProcess::start(flags);
         let stream = service.connect();
         stream.set_nodelay(true).unwrap();
         Self { service, stream: BufReader::with_capacity(1 << 20, stream) }
@@ -104,7 +105,7 @@ fn best_ns(pairs: u64, mut round: impl FnMut() -> f64) -> f64 {
 
 fn over_http_ns(flags: &[&str], pairs: u64) -> f64 {
     let body = body(pairs);
-    let mut client = Client::start(flags);
+    let mut client = BenchClient::start(flags);
     let requests = ROUND_PAIRS / pairs;
     best_ns(requests * pairs, || {
         let start = client.service.cpu().as_secs_f64();
@@ -120,13 +121,13 @@ fn row(name: &str, ns: f64) {
 }
 
 fn main() {
-    for (name, _) in Semantics::NAMES {
+    for (name, _) in EqualitySemantics::NAMES {
         let flags = ["--workers", "1", "--semantics", name];
         row(&format!("over HTTP, batches of 10 000, {name}"), over_http_ns(&flags, 10_000));
     }
     row("over HTTP, batches of 10 000, 2 workers", over_http_ns(&["--workers", "2"], 10_000));
     for workers in ["1", "2"] {
-        let mut client = Client::start(&["--workers", workers]);
+        let mut client = BenchClient::start(&["--workers", workers]);
         let answer = client.batch(&body(1_000_000));
         let peak = client.service.memory_bytes() as f64 / f64::from(1 << 20);
         println!(

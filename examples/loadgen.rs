@@ -13,14 +13,16 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Parser;
 use xmlperf::cancel::Cancel;
-use xmlperf::load::pacing::{Model, Open, Schedule, Stop};
-use xmlperf::load::{Client, Drive, Http, Request, Settings, Success};
+use xmlperf::load::pacing::{ArrivalSchedule, OpenWorkload, PacingModel, StopCondition};
+use xmlperf::load::{
+    ClientSettings, DriveOutcome, HttpVersion, LoadClient, LoadRequest, SuccessCheck,
+};
 use xmlperf::measure::{self, Measurement};
 use xmlperf::units;
 
 /// Sends one request again and again, and prints how long the answers took
 #[derive(Debug, Parser)]
-struct Args {
+struct LoadgenArgs {
     /// Address, port and path, such as 127.0.0.1:8080/index.html
     url: String,
     /// Connections kept open
@@ -44,7 +46,7 @@ struct Args {
 }
 
 fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+    let args = LoadgenArgs::parse();
     let url = args.url.strip_prefix("http://").unwrap_or(&args.url);
     let (host, path) = url.split_at(url.find('/').unwrap_or(url.len()));
     let path = if path.is_empty() { "/" } else { path };
@@ -52,20 +54,25 @@ fn main() -> anyhow::Result<()> {
 
     let request = if let Some(bytes) = args.post {
         let body = vec![b'x'; bytes];
-        Request::post(path, host, "text/plain", &[], body, Arc::new(Success))?
+        LoadRequest::post(path, host, "text/plain", &[], body, Arc::new(SuccessCheck))?
     } else {
-        Request::get(path, host, &[], Arc::new(Success))?
+        LoadRequest::get(path, host, &[], Arc::new(SuccessCheck))?
     };
-    let http = args.http2.map_or(Http::One, |streams| Http::Two { streams });
-    let settings = Settings { connections: args.connections, http, ..Settings::default() };
-    let mut client = Client::new(address, Arc::new([request]), settings, Cancel::default())?;
+    let http = args.http2.map_or(HttpVersion::One, |streams| HttpVersion::Two { streams });
+    let settings =
+        ClientSettings { connections: args.connections, http, ..ClientSettings::default() };
+    let mut client = LoadClient::new(address, Arc::new([request]), settings, Cancel::default())?;
     let mut measurement = Measurement::default();
     let model = if let Some(per_s) = args.rate {
-        let schedule = Schedule::constant(per_s, args.time)?;
-        Model::Open(Open { schedule, late_max: Duration::from_mins(1), failures_max: None })
+        let schedule = ArrivalSchedule::constant(per_s, args.time)?;
+        PacingModel::Open(OpenWorkload {
+            schedule,
+            late_max: Duration::from_mins(1),
+            failures_max: None,
+        })
     } else {
-        let stop = Stop { requests: args.requests, ..Stop::after(args.time) };
-        Model::Closed(stop.into())
+        let stop = StopCondition { requests: args.requests, ..StopCondition::after(args.time) };
+        PacingModel::Closed(stop.into())
     };
     let drive = client.follow(&model, &mut |exchange| measurement.record(exchange))?;
     measurement.end_slice(drive.wall());
@@ -74,7 +81,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 #[expect(clippy::print_stdout, reason = "an example that prints")]
-fn print(measurement: &Measurement, drive: &Drive) {
+fn print(measurement: &Measurement, drive: &DriveOutcome) {
     let seconds = measurement.wall().as_secs_f64();
     println!("answered {} in {}", measurement.answered(), units::duration(measurement.wall()));
     println!("rate     {} requests/s", units::count(measurement.answered() as f64 / seconds));

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// What is known of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Standing {
+pub enum CommitState {
     /// Nothing yet.
     Unknown,
     /// It is like the first.
@@ -25,7 +25,7 @@ pub enum Standing {
 
 /// What comes next.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Next {
+pub enum BisectionStep {
     /// Ask this commit.
     Ask(usize),
     /// The change is in one of these; more than one only where none of the others can be asked.
@@ -35,38 +35,38 @@ pub enum Next {
 /// A search over commits in order: the first is before the change, the last after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Search {
-    standings: Vec<Standing>,
+pub struct CommitSearch {
+    standings: Vec<CommitState>,
 }
 
-impl Search {
+impl CommitSearch {
     /// Begins a search over so many commits, at least two.
     pub fn new(commits: usize) -> Self {
         assert!(commits >= 2, "a search has a first and a last commit");
-        let mut standings = vec![Standing::Unknown; commits];
-        standings[0] = Standing::Before;
-        standings[commits - 1] = Standing::After;
+        let mut standings = vec![CommitState::Unknown; commits];
+        standings[0] = CommitState::Before;
+        standings[commits - 1] = CommitState::After;
         Self { standings }
     }
 
     /// Returns what is known of each commit.
-    pub fn standings(&self) -> &[Standing] {
+    pub fn standings(&self) -> &[CommitState] {
         &self.standings
     }
 
     /// Returns the commit to ask next: the one nearest to the middle of what is left.
-    pub fn next(&self) -> Next {
+    pub fn next(&self) -> BisectionStep {
         let (before, after) = self.brackets();
         let middle = usize::midpoint(before, after);
-        let open = (before + 1..after).filter(|&i| self.standings[i] == Standing::Unknown);
+        let open = (before + 1..after).filter(|&i| self.standings[i] == CommitState::Unknown);
         match open.min_by_key(|i| i.abs_diff(middle)) {
-            Some(commit) => Next::Ask(commit),
-            None => Next::Found(before + 1..=after),
+            Some(commit) => BisectionStep::Ask(commit),
+            None => BisectionStep::Found(before + 1..=after),
         }
     }
 
     /// Notes what was found out about a commit that was asked.
-    pub fn note(&mut self, commit: usize, standing: Standing) {
+    pub fn note(&mut self, commit: usize, standing: CommitState) {
         self.standings[commit] = standing;
     }
 
@@ -82,10 +82,10 @@ impl Search {
     }
 
     fn brackets(&self) -> (usize, usize) {
-        let is = |wanted: Standing| move |standing: &Standing| *standing == wanted;
-        let after = self.standings.iter().position(is(Standing::After));
+        let is = |wanted: CommitState| move |standing: &CommitState| *standing == wanted;
+        let after = self.standings.iter().position(is(CommitState::After));
         let after = after.expect("the last commit is after the change");
-        let before = self.standings[..after].iter().rposition(is(Standing::Before));
+        let before = self.standings[..after].iter().rposition(is(CommitState::Before));
         (before.expect("the first commit is before the change"), after)
     }
 }
@@ -99,17 +99,18 @@ mod tests {
     /// Searches with an oracle that is never wrong. Returns the suspects and the number of questions
     /// that were answered.
     fn search(commits: usize, change: usize, broken: &[usize]) -> (RangeInclusive<usize>, u32) {
-        let mut search = Search::new(commits);
+        let mut search = CommitSearch::new(commits);
         let mut questions = 0;
         loop {
             match search.next() {
-                Next::Found(suspects) => return (suspects, questions),
-                Next::Ask(commit) if broken.contains(&commit) => {
-                    search.note(commit, Standing::Broken);
+                BisectionStep::Found(suspects) => return (suspects, questions),
+                BisectionStep::Ask(commit) if broken.contains(&commit) => {
+                    search.note(commit, CommitState::Broken);
                 }
-                Next::Ask(commit) => {
+                BisectionStep::Ask(commit) => {
                     questions += 1;
-                    let standing = if commit < change { Standing::Before } else { Standing::After };
+                    let standing =
+                        if commit < change { CommitState::Before } else { CommitState::After };
                     search.note(commit, standing);
                 }
             }
@@ -125,7 +126,7 @@ mod tests {
             let change = change.min(commits - 1);
             let (suspects, questions) = search(commits, change, &[]);
             prop_assert_eq!(suspects, change..=change);
-            prop_assert!(questions <= Search::questions_max(commits));
+            prop_assert!(questions <= CommitSearch::questions_max(commits));
         }
 
         #[test]

@@ -25,7 +25,7 @@ const LOCAL_VARIABLES: [&str; 8] = [
 
 /// What git printed, or why it refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum GitOutput {
     /// It did as told, and printed this on standard output.
     Yes(Vec<u8>),
     /// It ended with an error, and printed this, without the end of the line, on standard error.
@@ -51,7 +51,7 @@ pub fn command(dir: &Path) -> Command {
 }
 
 /// Runs a command with `input` on its standard input. Fails if git cannot be started.
-pub fn ask(command: &mut Command, input: &[u8]) -> io::Result<Answer> {
+pub fn ask(command: &mut Command, input: &[u8]) -> io::Result<GitOutput> {
     if !input.is_empty() {
         command.stdin(Stdio::piped());
     }
@@ -66,10 +66,10 @@ pub fn ask(command: &mut Command, input: &[u8]) -> io::Result<Answer> {
         child.wait_with_output()
     })?;
     if output.status.success() {
-        return Ok(Answer::Yes(output.stdout));
+        return Ok(GitOutput::Yes(output.stdout));
     }
     let reason = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
-    Ok(Answer::No { code: output.status.code(), reason })
+    Ok(GitOutput::No { code: output.status.code(), reason })
 }
 
 /// Takes away what git tells its hooks about the repository that they run for.

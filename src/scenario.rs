@@ -7,46 +7,46 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::load::capacity;
-use crate::load::pacing::Schedule;
-use crate::load::{Http, Timeouts, Trust};
-use crate::metric::gate::Gate;
+use crate::load::pacing::ArrivalSchedule;
+use crate::load::{HttpVersion, Timeouts, TlsTrust};
+use crate::metric::gate::GateRules;
 use crate::metric::limit::Limit;
 use crate::payload;
-use crate::target::network::Network;
-use crate::target::{Container, Limits};
+use crate::target::network::NetworkConditions;
+use crate::target::{ContainerSpec, ResourceLimits};
 use crate::units;
 
 /// Everything one invocation does.
 #[derive(Debug, Clone)]
 pub struct Suite {
     /// What is measured.
-    pub target: Target,
+    pub target: TargetSpec,
     /// What is done to it, in order.
     pub scenarios: Vec<Scenario>,
     /// What decides.
-    pub gate: Gate,
+    pub gate: GateRules,
     /// How much is measured.
-    pub sampling: Sampling,
+    pub sampling: SamplingPlan,
     /// Which evidence is gathered.
-    pub lanes: Lanes,
+    pub lanes: EvidenceLanes,
     /// How instructions are counted.
-    pub counting: Counting,
+    pub counting: CountSettings,
     /// Digest of everything that shapes the numbers.
     pub digest: String,
 }
 
 /// Which evidence is gathered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lanes {
+pub struct EvidenceLanes {
     /// Instructions and allocations per XML pair, counted under callgrind.
-    pub work: Lane,
+    pub work: LaneMode,
     /// Launches that are timed.
-    pub time: Lane,
+    pub time: LaneMode,
 }
 
 /// Whether a lane is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lane {
+pub enum LaneMode {
     /// It is left out.
     Off,
     /// It is run where the machine and the target allow it.
@@ -57,7 +57,7 @@ pub enum Lane {
 
 /// How instructions are counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Counting {
+pub struct CountSettings {
     /// Variables added to the target's environment, such as one that makes it use one worker: in
     /// which order several share the work is chance.
     pub env: Vec<(String, String)>,
@@ -67,13 +67,13 @@ pub struct Counting {
     pub pairs: u64,
 }
 
-impl Default for Lanes {
+impl Default for EvidenceLanes {
     fn default() -> Self {
-        Self { work: Lane::IfPossible, time: Lane::Asked }
+        Self { work: LaneMode::IfPossible, time: LaneMode::Asked }
     }
 }
 
-impl Default for Counting {
+impl Default for CountSettings {
     fn default() -> Self {
         Self { env: Vec::new(), launches: 5, pairs: 2_000 }
     }
@@ -81,17 +81,17 @@ impl Default for Counting {
 
 /// How the API is built, started and recognised as ready.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub struct TargetSpec {
     /// The folder that commands run in: that of the configuration.
     pub dir: PathBuf,
     /// Command that builds it, in a shell; needed to build a base from a git ref.
     pub build: Option<String>,
     /// How it is reached.
-    pub origin: Origin,
+    pub origin: TargetSource,
     /// Whether what is started speaks TLS; what is attached to says so by its URL.
-    pub scheme: Scheme,
+    pub scheme: UrlScheme,
     /// Whom to believe to be the target, over TLS.
-    pub trust: Trust,
+    pub trust: TlsTrust,
     /// Path that answers 2xx once it is ready.
     pub ready: String,
     /// How long it may take until then.
@@ -103,18 +103,18 @@ pub struct Target {
     /// The variable that tells it its port.
     pub port_env: Option<String>,
     /// Where it and the load may run.
-    pub cpus: Cpus,
+    pub cpus: CpuSelection,
     /// What it may take.
-    pub limits: Limits,
+    pub limits: ResourceLimits,
     /// Makes the start command an image and its arguments.
-    pub container: Option<Container>,
+    pub container: Option<ContainerSpec>,
     /// What it means by "equal".
     pub semantics: payload::Semantics,
 }
 
 /// What is spoken below HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scheme {
+pub enum UrlScheme {
     /// Nothing.
     Http,
     /// TLS, with a certificate for `localhost`.
@@ -123,7 +123,7 @@ pub enum Scheme {
 
 /// Where the API comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub enum TargetSource {
     /// The reference API inside this program.
     Embedded,
     /// A command to start; `{port}` in it stands for a free port.
@@ -134,7 +134,7 @@ pub enum Origin {
 
 /// Which processors the target and the load may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cpus {
+pub enum CpuSelection {
     /// Different ones, where there are two.
     Auto,
     /// Wherever the system puts them.
@@ -147,41 +147,41 @@ pub struct Scenario {
     /// Its name.
     pub name: String,
     /// What is in a request.
-    pub payload: payload::Spec,
+    pub payload: payload::PayloadSpec,
     /// How it is wrapped.
-    pub kind: payload::Kind,
+    pub kind: payload::PayloadKind,
     /// Where it is sent.
     pub path: String,
     /// How it is sent.
-    pub load: Load,
+    pub load: LoadSettings,
     /// What is between load and target, if not nothing.
-    pub network: Option<Network>,
+    pub network: Option<NetworkConditions>,
     /// What must hold.
     pub limits: Vec<Limit>,
 }
 
 /// How requests follow each other.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Load {
+pub struct LoadSettings {
     /// Connections at most.
     pub connections: u32,
     /// How requests share a connection.
-    pub http: Http,
+    pub http: HttpVersion,
     /// When a request is sent.
-    pub model: Model,
+    pub model: WorkloadModel,
     /// How long a connection lives.
-    pub reuse: Reuse,
+    pub reuse: ReusePolicy,
     /// How long each part of an exchange may take.
     pub timeouts: Timeouts,
 }
 
 /// When requests are sent.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Model {
+pub enum WorkloadModel {
     /// By each connection, when its last one was answered.
     Closed {
         /// How long a launch is driven.
-        amount: Amount,
+        amount: LoadAmount,
         /// Pause of a connection between an answer and its next request.
         think: Duration,
     },
@@ -197,14 +197,14 @@ pub enum Model {
         /// What the schedule is called: `constant`, `poisson`, `ramp`, `stages`, `spikes`.
         name: &'static str,
         /// When requests are due.
-        schedule: Schedule,
+        schedule: ArrivalSchedule,
         /// A request that could not be sent for so long is dropped, and the trial is invalid.
         late_max: Duration,
     },
     /// Open at ever other rates, to find the highest that keeps the limits.
     Capacity {
         /// Where and how it is searched for.
-        search: capacity::Plan,
+        search: capacity::CapacityPlan,
         /// How long each rate is tried.
         trial: Duration,
     },
@@ -212,7 +212,7 @@ pub enum Model {
 
 /// How long a connection lives, as far as that is up to the load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reuse {
+pub enum ReusePolicy {
     /// For the whole launch.
     Kept,
     /// For a slice: the next one has new ones, made outside the measured time, so that none sticks to
@@ -224,8 +224,8 @@ pub enum Reuse {
 
 /// How much a launch is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Amount {
-    /// The time of [`Sampling::load`].
+pub enum LoadAmount {
+    /// The time of [`SamplingPlan::load`].
     Time,
     /// So much time.
     For(Duration),
@@ -235,7 +235,7 @@ pub enum Amount {
 
 /// Which time of a request a report shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Times {
+pub enum LatencySetting {
     /// From when it was sent.
     Service,
     /// From when it was due.
@@ -244,7 +244,7 @@ pub enum Times {
 
 /// How much is measured, and when it is looked at.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sampling {
+pub struct SamplingPlan {
     /// Launches of a scenario without a base.
     pub launches: usize,
     /// Numbers of launch pairs after which a verdict may be drawn, ascending.
@@ -264,7 +264,7 @@ pub struct Sampling {
     pub bodies: u64,
 }
 
-impl Default for Sampling {
+impl Default for SamplingPlan {
     fn default() -> Self {
         Self {
             launches: 5,
@@ -296,20 +296,20 @@ impl Scenario {
     }
 }
 
-impl Load {
+impl LoadSettings {
     /// Returns the closed load of so many connections, renewed for each slice.
-    pub fn closed(connections: u32, amount: Amount) -> Self {
-        let model = Model::Closed { amount, think: Duration::ZERO };
+    pub fn closed(connections: u32, amount: LoadAmount) -> Self {
+        let model = WorkloadModel::Closed { amount, think: Duration::ZERO };
         let timeouts = Timeouts::default();
-        Self { connections, http: Http::One, model, reuse: Reuse::Slice, timeouts }
+        Self { connections, http: HttpVersion::One, model, reuse: ReusePolicy::Slice, timeouts }
     }
 
     /// Returns which time reports show: under an open load what a user waits, else what the target
     /// takes.
-    pub fn times(&self) -> Times {
+    pub fn times(&self) -> LatencySetting {
         match self.model {
-            Model::Closed { .. } | Model::Steps { .. } => Times::Service,
-            Model::Open { .. } | Model::Capacity { .. } => Times::Response,
+            WorkloadModel::Closed { .. } | WorkloadModel::Steps { .. } => LatencySetting::Service,
+            WorkloadModel::Open { .. } | WorkloadModel::Capacity { .. } => LatencySetting::Response,
         }
     }
 
@@ -317,44 +317,44 @@ impl Load {
     pub fn words(&self) -> String {
         let connections = plural(u64::from(self.connections), "connection");
         let mut words = match &self.model {
-            Model::Closed { amount, think } => {
+            WorkloadModel::Closed { amount, think } => {
                 let mut words = vec!["closed".to_owned(), connections];
                 match amount {
-                    Amount::Time => {}
-                    Amount::For(time) => words.push(units::duration(*time)),
-                    Amount::Requests(n) => words.push(plural(*n, "request")),
+                    LoadAmount::Time => {}
+                    LoadAmount::For(time) => words.push(units::duration(*time)),
+                    LoadAmount::Requests(n) => words.push(plural(*n, "request")),
                 }
                 if !think.is_zero() {
                     words.push(format!("thinking {}", units::duration(*think)));
                 }
                 words.join(", ")
             }
-            Model::Steps { connections, requests } => {
+            WorkloadModel::Steps { connections, requests } => {
                 let steps: Vec<_> = connections.iter().map(u32::to_string).collect();
                 let requests = plural(*requests, "request");
                 format!("closed, {} connections, {requests} each", steps.join(" → "))
             }
-            Model::Open { name, schedule, .. } => {
+            WorkloadModel::Open { name, schedule, .. } => {
                 let per_s = schedule.expected() / schedule.lasts().as_secs_f64();
                 let lasts = units::duration(schedule.lasts());
                 let rate = units::count(per_s);
                 format!("open, {name}, {rate} requests/s over {lasts}, at most {connections}")
             }
-            Model::Capacity { search, trial } => format!(
+            WorkloadModel::Capacity { search, trial } => format!(
                 "open, capacity from {} to {} requests/s in steps of {}, at most {connections}",
                 units::count(search.start_per_s),
                 units::count(search.ceiling_per_s),
                 units::duration(*trial),
             ),
         };
-        if let Http::Two { streams } = self.http {
+        if let HttpVersion::Two { streams } = self.http {
             let streams = u64::try_from(streams.get()).unwrap_or(u64::MAX);
             words = format!("{words}, HTTP/2 with {} each", plural(streams, "stream"));
         }
         match self.reuse {
-            Reuse::Slice => {}
-            Reuse::Kept => words += ", kept",
-            Reuse::Request => words += ", a connection for each request",
+            ReusePolicy::Slice => {}
+            ReusePolicy::Kept => words += ", kept",
+            ReusePolicy::Request => words += ", a connection for each request",
         }
         words
     }

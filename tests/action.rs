@@ -23,19 +23,19 @@ const SECRETS: [(&str, &str); 5] = [
 ];
 
 /// A checkout of the action on a runner, with a release that holds a program of ours.
-struct Runner {
+struct ActionRunner {
     folder: TempDir,
     environment: HashMap<String, String>,
 }
 
 /// What became of a step.
-struct Step {
+struct ActionStep {
     code: Option<i32>,
     printed: String,
     outputs: HashMap<String, String>,
 }
 
-impl Runner {
+impl ActionRunner {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
@@ -116,7 +116,7 @@ impl Runner {
         sums[0].0.clone()
     }
 
-    fn step(&self, script: &str) -> Step {
+    fn step(&self, script: &str) -> ActionStep {
         let output = Command::new("/bin/bash")
             .arg(self.path("action").join(script))
             .env_clear()
@@ -127,7 +127,7 @@ impl Runner {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let outputs = fs::read_to_string(self.path("output")).unwrap_or_default();
         let pairs = outputs.lines().filter_map(|line| line.split_once('='));
-        Step {
+        ActionStep {
             code: output.status.code(),
             printed: text(output.stdout) + &text(output.stderr),
             outputs: pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
@@ -149,7 +149,7 @@ tr '\\0' '\\n' < /proc/$PPID/environ > \"$HOME/environment-of-parent\"";
 
 #[test]
 fn a_release_is_installed_if_its_checksum_is_the_one_that_was_committed() {
-    let runner = Runner::new();
+    let runner = ActionRunner::new();
     runner.release("v1.2.3", PROGRAM);
     let step = runner.step("install.sh");
     assert_eq!(step.code, Some(0), "{}", step.printed);
@@ -159,7 +159,7 @@ fn a_release_is_installed_if_its_checksum_is_the_one_that_was_committed() {
 
 #[test]
 fn nothing_runs_of_an_archive_with_another_checksum() {
-    let runner = Runner::new();
+    let runner = ActionRunner::new();
     runner.release("v1.2.3", PROGRAM);
     let sums = fs::read_to_string(runner.path("action/SHA256SUMS")).unwrap();
     let forged = sums.lines().map(|line| format!("{}{}\n", "0".repeat(64), &line[64..]));
@@ -174,7 +174,7 @@ fn nothing_runs_of_an_archive_with_another_checksum() {
 fn a_machine_that_cannot_measure_is_told_which_one_can() {
     let check = |system: &str, machine: &str, code, expected: &str| {
         let uname = format!("case $1 in -s) echo {system} ;; -m) echo {machine} ;; esac");
-        let runner = Runner::new().program("uname", &uname);
+        let runner = ActionRunner::new().program("uname", &uname);
         runner.release("v1.2.3", PROGRAM);
         // The archive of the other architecture is not there to be taken by mistake.
         let other = if machine == "aarch64" { "x86_64" } else { "aarch64" };
@@ -193,13 +193,13 @@ fn a_machine_that_cannot_measure_is_told_which_one_can() {
 
 #[test]
 fn a_checkout_without_a_release_is_built_or_says_what_it_needs() {
-    let step = Runner::new().step("install.sh");
+    let step = ActionRunner::new().step("install.sh");
     assert_eq!(step.code, Some(1));
     assert!(step.printed.contains("pin a release, or install Rust first"), "{}", step.printed);
     let cargo = "echo \"cargo $*\"\nmkdir -p \"$HOME/xmlperf/cargo/bin\"
 printf '#!/bin/sh\\necho built\\n' > \"$HOME/xmlperf/cargo/bin/xmlperf\"
 chmod +x \"$HOME/xmlperf/cargo/bin/xmlperf\"";
-    let runner = Runner::new().program("cargo", cargo);
+    let runner = ActionRunner::new().program("cargo", cargo);
     let step = runner.step("install.sh");
     assert_eq!(step.code, Some(0), "{}", step.printed);
     assert!(step.printed.contains("cargo install --locked --quiet --path"), "{}", step.printed);
@@ -207,8 +207,9 @@ chmod +x \"$HOME/xmlperf/cargo/bin/xmlperf\"";
 }
 
 /// A runner that has these programs only, and what it says when it lacks valgrind.
-fn valgrind_on(programs: &[(&str, &str)]) -> (Step, String) {
-    let bin = programs.iter().fold(Runner::new(), |it, (name, script)| it.program(name, script));
+fn valgrind_on(programs: &[(&str, &str)]) -> (ActionStep, String) {
+    let bin =
+        programs.iter().fold(ActionRunner::new(), |it, (name, script)| it.program(name, script));
     let path = bin.path("bin").to_str().unwrap().to_owned();
     let runner = bin.with("PATH", &path).with("XMLPERF_VALGRIND", "install");
     let step = runner.step("valgrind.sh");
@@ -233,7 +234,8 @@ fn valgrind_is_installed_where_it_is_missing_and_never_fails_a_job() {
     check(&[("apt-get", &broken), ("sudo", SUDO)], "install\nupdate\n", "could not be installed");
     check(&[], "", "neither valgrind nor apt-get");
 
-    let step = |input: &str| Runner::new().with("XMLPERF_VALGRIND", input).step("valgrind.sh");
+    let step =
+        |input: &str| ActionRunner::new().with("XMLPERF_VALGRIND", input).step("valgrind.sh");
     assert_eq!(step("as-is").code, Some(0));
     assert!(step("yes").printed.contains("install or as-is"));
 }
@@ -241,7 +243,7 @@ fn valgrind_is_installed_where_it_is_missing_and_never_fails_a_job() {
 #[test]
 fn another_version_needs_its_own_checksum() {
     let check = |version: &str, checksum: &str, expected: &str| {
-        let runner = Runner::new();
+        let runner = ActionRunner::new();
         let sum = runner.release("v1.2.3", PROGRAM);
         runner.release("v1.3.0", PROGRAM);
         let checksum = if checksum == "right" { &sum } else { checksum };
@@ -266,7 +268,7 @@ fn another_version_needs_its_own_checksum() {
 #[test]
 fn what_is_measured_sees_no_secret_and_no_way_to_later_steps() {
     let runner =
-        SECRETS.iter().fold(Runner::new(), |runner, (name, value)| runner.with(name, value));
+        SECRETS.iter().fold(ActionRunner::new(), |runner, (name, value)| runner.with(name, value));
     let runner = runner.program("xmlperf", WITNESS).with("RUST_LOG", "info");
     let step = runner.step("compare.sh");
     assert_eq!(step.code, Some(0), "{}", step.printed);
@@ -287,7 +289,7 @@ fn what_is_measured_sees_no_secret_and_no_way_to_later_steps() {
 #[test]
 fn the_exit_code_of_the_measurement_is_an_output_and_not_the_end_of_the_job() {
     let check = |code: &str| {
-        let runner = Runner::new().program("xmlperf", &format!("exit {code}"));
+        let runner = ActionRunner::new().program("xmlperf", &format!("exit {code}"));
         let step = runner.step("compare.sh");
         assert_eq!(step.code, Some(0), "{}", step.printed);
         assert_eq!(step.outputs["exit"], code);
@@ -301,7 +303,7 @@ fn the_exit_code_of_the_measurement_is_an_output_and_not_the_end_of_the_job() {
 #[test]
 fn what_the_measured_code_prints_is_no_command_to_the_runner() {
     let script = "echo '::set-env name=X::y'; echo '::add-mask::z' >&2; echo '::error::q'";
-    let runner = Runner::new().program("xmlperf", script);
+    let runner = ActionRunner::new().program("xmlperf", script);
     let printed = runner.step("compare.sh").printed;
     let (before, rest) = printed.split_once("::stop-commands::").unwrap();
     let (word, rest) = rest.split_once('\n').unwrap();
@@ -317,7 +319,7 @@ fn what_the_measured_code_prints_is_no_command_to_the_runner() {
 fn inputs_are_arguments_and_never_commands() {
     let attack = "$(touch hacked) `touch hacked`; touch hacked & | > hacked \" ' --flag";
     let scenarios = format!("smoke, {attack}\n  nominal\n\n--out=/etc\n");
-    let runner = Runner::new()
+    let runner = ActionRunner::new()
         .program("xmlperf", WITNESS)
         .with("XMLPERF_BASELINE", attack)
         .with("XMLPERF_CONFIG", attack)
@@ -338,7 +340,7 @@ fn inputs_are_arguments_and_never_commands() {
              [--baseline={attack}]"
         )
     );
-    let report = Runner::new().program("xmlperf", WITNESS).with("XMLPERF_COMMENT_ID", attack);
+    let report = ActionRunner::new().program("xmlperf", WITNESS).with("XMLPERF_COMMENT_ID", attack);
     let report = report.with("XMLPERF_CHECK", attack).with("XMLPERF_SCENARIOS", &scenarios);
     assert_eq!(report.step("report.sh").code, Some(0));
     let arguments = fs::read_to_string(report.path("temp/arguments")).unwrap();
@@ -347,7 +349,7 @@ fn inputs_are_arguments_and_never_commands() {
          [--check][{attack}][--scenario=smoke][--scenario={attack}]"
     );
     assert!(arguments.starts_with(&start), "{arguments}");
-    let save = Runner::new().program("xmlperf", WITNESS).with("XMLPERF_BASELINE", attack);
+    let save = ActionRunner::new().program("xmlperf", WITNESS).with("XMLPERF_BASELINE", attack);
     let save = save.with("XMLPERF_STORE", attack);
     assert_eq!(save.step("save.sh").code, Some(0));
     let arguments = fs::read_to_string(save.path("temp/arguments")).unwrap();
@@ -360,7 +362,8 @@ fn inputs_are_arguments_and_never_commands() {
 #[test]
 fn stored_runs_are_called_after_the_branch_that_they_are_of() {
     let check = |base: &str, expected: &str| {
-        let runner = Runner::new().program("xmlperf", WITNESS).with("XMLPERF_BASELINE", "auto");
+        let runner =
+            ActionRunner::new().program("xmlperf", WITNESS).with("XMLPERF_BASELINE", "auto");
         let runner = runner.with("XMLPERF_MODE", "stored").with("GITHUB_BASE_REF", base);
         let runner = runner.with("GITHUB_REF_NAME", "trunk").with("XMLPERF_STORE", "");
         assert_eq!(runner.step("compare.sh").outputs["exit"], "0");
@@ -377,7 +380,8 @@ fn stored_runs_are_called_after_the_branch_that_they_are_of() {
 #[test]
 fn code_of_a_change_does_not_run_with_the_rights_of_the_repository() {
     for event in ["pull_request_target", "workflow_run"] {
-        let runner = Runner::new().program("xmlperf", WITNESS).with("GITHUB_EVENT_NAME", event);
+        let runner =
+            ActionRunner::new().program("xmlperf", WITNESS).with("GITHUB_EVENT_NAME", event);
         let step = runner.step("compare.sh");
         assert_eq!(step.outputs["exit"], "2");
         assert!(step.printed.contains("publish here with `command: report`"), "{}", step.printed);
@@ -389,7 +393,8 @@ fn code_of_a_change_does_not_run_with_the_rights_of_the_repository() {
 fn a_base_is_looked_for_and_its_absence_is_said() {
     let check = |script: &str, expected: &str, exit: &str| {
         let script = format!("if [ \"$1\" = baseline ]; then {script}; exit; fi\n{WITNESS}");
-        let runner = Runner::new().program("xmlperf", &script).with("XMLPERF_BASELINE", "auto");
+        let runner =
+            ActionRunner::new().program("xmlperf", &script).with("XMLPERF_BASELINE", "auto");
         let step = runner.step("compare.sh");
         assert_eq!(step.outputs["exit"], exit, "{}", step.printed);
         let arguments = fs::read_to_string(runner.path("temp/arguments")).unwrap_or_default();
@@ -402,16 +407,17 @@ fn a_base_is_looked_for_and_its_absence_is_said() {
 
 #[test]
 fn the_report_knows_what_was_asked_for_and_what_became_of_it() {
-    let check = |change: fn(Runner) -> Runner, expected: &str| {
-        let runner = change(Runner::new().program("xmlperf", &format!("{WITNESS}\nexit 1")));
+    let check = |change: fn(ActionRunner) -> ActionRunner, expected: &str| {
+        let runner = change(ActionRunner::new().program("xmlperf", &format!("{WITNESS}\nexit 1")));
         assert_eq!(runner.step("report.sh").code, Some(1));
         let arguments = fs::read_to_string(runner.path("temp/arguments")).unwrap();
         assert!(arguments.contains(expected), "{arguments}");
     };
     check(|it| it.with("XMLPERF_COMPARE_EXIT", "3"), "[--compare-exit][3]");
     check(|it| it.with("XMLPERF_COMMAND", "run"), "[--alone]");
-    let artifact =
-        |it: Runner| it.with("XMLPERF_COMMAND", "report").with("XMLPERF_ARTIFACT_RUN_ID", "77");
+    let artifact = |it: ActionRunner| {
+        it.with("XMLPERF_COMMAND", "report").with("XMLPERF_ARTIFACT_RUN_ID", "77")
+    };
     check(artifact, "[--artifact][xmlperf-report][--artifact-run-id][77]");
 }
 
@@ -449,7 +455,7 @@ fn git(folder: &Path, words: &[&str]) -> String {
 
 #[test]
 fn a_release_is_a_draft_until_it_is_whole_and_its_tag_knows_the_checksums() {
-    let runner = Runner::new().program("gh", "echo \"$*\" >> \"$HOME/gh\"");
+    let runner = ActionRunner::new().program("gh", "echo \"$*\" >> \"$HOME/gh\"");
     let (origin, work) = (runner.path("origin"), runner.path("work"));
     git(runner.folder.path(), &["init", "--quiet", "--bare", origin.to_str().unwrap()]);
     git(&work, &["init", "--quiet", "--initial-branch", "main"]);
@@ -491,22 +497,22 @@ fn a_release_is_a_draft_until_it_is_whole_and_its_tag_knows_the_checksums() {
 }
 
 /// A name of an input or an output, what is said of it, and its default.
-struct Entry {
+struct InterfaceEntry {
     name: String,
     description: String,
     default: Option<String>,
 }
 
 /// The entries of `section`, in the one form that `action.yml` uses.
-fn entries(section: &str) -> Vec<Entry> {
+fn entries(section: &str) -> Vec<InterfaceEntry> {
     let text = fs::read_to_string(root().join("action.yml")).unwrap();
     let (_, rest) = text.split_once(&format!("\n{section}:\n")).unwrap();
-    let mut entries: Vec<Entry> = Vec::new();
+    let mut entries: Vec<InterfaceEntry> = Vec::new();
     for line in rest.lines().take_while(|line| line.is_empty() || line.starts_with(' ')) {
         let Some((key, value)) = line.trim().split_once(':') else { continue };
         let value = value.trim().trim_matches('\'').replace("''", "'");
         match (line.len() - line.trim_start().len(), key) {
-            (2, name) => entries.push(Entry {
+            (2, name) => entries.push(InterfaceEntry {
                 name: name.to_owned(),
                 description: String::new(),
                 default: None,
@@ -522,7 +528,7 @@ fn entries(section: &str) -> Vec<Entry> {
 fn tables() -> String {
     let cell = |text: &str| text.replace('|', "\\|");
     let mut text = String::from("| input | is | default |\n|:--|:--|:--|\n");
-    for Entry { name, description, default } in entries("inputs") {
+    for InterfaceEntry { name, description, default } in entries("inputs") {
         let default = match default.as_deref() {
             None | Some("") => String::new(),
             Some("${{ github.token }}") => "the job's".to_owned(),
@@ -531,7 +537,7 @@ fn tables() -> String {
         writeln!(text, "| `{name}` | {} | {default} |", cell(&description)).unwrap();
     }
     text += "\n| output | is |\n|:--|:--|\n";
-    for Entry { name, description, .. } in entries("outputs") {
+    for InterfaceEntry { name, description, .. } in entries("outputs") {
         writeln!(text, "| `{name}` | {} |", cell(&description)).unwrap();
     }
     text
@@ -557,7 +563,7 @@ fn the_tables_in_the_readme_are_those_of_the_action() {
 fn every_input_reaches_a_script_and_every_output_comes_from_one() {
     let text = fs::read_to_string(root().join("action.yml")).unwrap();
     let steps = text.split_once("\nruns:\n").unwrap().1;
-    for Entry { name, description, .. } in entries("inputs") {
+    for InterfaceEntry { name, description, .. } in entries("inputs") {
         assert!(!description.is_empty(), "{name}");
         assert!(steps.contains(&format!("${{{{ inputs.{name} }}}}")), "{name} is not used");
     }

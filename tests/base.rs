@@ -10,18 +10,18 @@ use std::process::Command;
 use std::thread;
 
 use tempfile::TempDir;
-use xmlperf::base::{self, BaseError, Built, Tree};
+use xmlperf::base::{self, BaseBuild, BaseError, WorkingTree};
 use xmlperf::cancel::Cancel;
 
 /// Copies the only source, and leaves a line at each run outside of all that is cleaned.
 const BUILD: &str = "cp src.txt out.txt && echo built >>../../builds";
 
 /// A repository with two commits, the first tagged `v1`, and a cache beside it.
-struct Stage {
+struct BaseFixture {
     dir: TempDir,
 }
 
-impl Stage {
+impl BaseFixture {
     fn new() -> Self {
         let stage = Self { dir: tempfile::tempdir().unwrap() };
         fs::create_dir(stage.repo()).unwrap();
@@ -50,12 +50,17 @@ impl Stage {
         self.git(&["commit", "--quiet", "--message", content]);
     }
 
-    fn checkout_from(&self, repo: &Path, git_ref: &str, build: &str) -> Result<Built, BaseError> {
+    fn checkout_from(
+        &self,
+        repo: &Path,
+        git_ref: &str,
+        build: &str,
+    ) -> Result<BaseBuild, BaseError> {
         let cache = self.path("cache");
         base::checkout(repo, git_ref, build, &cache, &Cancel::default(), &mut |_| {})
     }
 
-    fn checkout(&self, git_ref: &str) -> Result<Built, BaseError> {
+    fn checkout(&self, git_ref: &str) -> Result<BaseBuild, BaseError> {
         self.checkout_from(&self.repo(), git_ref, BUILD)
     }
 
@@ -83,7 +88,7 @@ fn git(dir: &Path, words: &[&str]) {
     assert!(status.success(), "git {words:?}");
 }
 
-fn output(built: &Built) -> String {
+fn output(built: &BaseBuild) -> String {
     fs::read_to_string(built.dir.join("out.txt")).unwrap()
 }
 
@@ -103,7 +108,7 @@ fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 #[test]
 fn a_tag_a_branch_a_hash_and_an_expression_give_their_commit() {
-    let stage = Stage::new();
+    let stage = BaseFixture::new();
     let first = base::commit(&stage.repo(), "v1").unwrap();
     for (git_ref, content) in
         [("v1", "one"), ("main", "two"), ("HEAD~1", "one"), (&first[..10], "one")]
@@ -117,7 +122,7 @@ fn a_tag_a_branch_a_hash_and_an_expression_give_their_commit() {
 
 #[test]
 fn a_second_time_nothing_is_built_unless_the_command_differs() {
-    let stage = Stage::new();
+    let stage = BaseFixture::new();
     assert!(!stage.checkout("v1").unwrap().cached);
     assert!(stage.checkout("v1").unwrap().cached);
     let other = format!("{BUILD} && true");
@@ -127,20 +132,20 @@ fn a_second_time_nothing_is_built_unless_the_command_differs() {
 
 #[test]
 fn the_users_files_and_index_are_not_touched() {
-    let stage = Stage::new();
+    let stage = BaseFixture::new();
     fs::write(stage.repo().join("src.txt"), "staged").unwrap();
     stage.git(&["add", "src.txt"]);
     fs::write(stage.repo().join("src.txt"), "not staged").unwrap();
     fs::write(stage.repo().join("new.txt"), "untracked").unwrap();
     let before = files(&stage.repo());
     assert_eq!(output(&stage.checkout("main").unwrap()), "two");
-    assert_eq!(base::tree(&stage.repo()).unwrap(), Tree::Changed);
+    assert_eq!(base::tree(&stage.repo()).unwrap(), WorkingTree::Changed);
     assert!(files(&stage.repo()) == before);
 }
 
 #[test]
 fn a_build_sees_a_repository_with_tags_and_its_own_folder() {
-    let stage = Stage::new();
+    let stage = BaseFixture::new();
     fs::create_dir(stage.repo().join("service")).unwrap();
     fs::write(stage.repo().join("service/here"), "").unwrap();
     stage.git(&["add", "--all"]);
@@ -153,7 +158,7 @@ fn a_build_sees_a_repository_with_tags_and_its_own_folder() {
 
 #[test]
 fn a_failed_build_is_told_with_its_end_and_tried_again() {
-    let stage = Stage::new();
+    let stage = BaseFixture::new();
     let build = "seq 100; echo 'error: no such crate' >&2; exit 3";
     let error = stage.checkout_from(&stage.repo(), "v1", build).unwrap_err();
     let message = stage.message(&error);
@@ -167,7 +172,7 @@ fn a_failed_build_is_told_with_its_end_and_tried_again() {
 
 #[test]
 fn a_branch_that_is_only_at_origin_is_found() {
-    let stage = Stage::new();
+    let stage = BaseFixture::new();
     stage.git(&["branch", "--quiet", "feature", "v1"]);
     git(stage.dir.path(), &["clone", "--quiet", "repo", "clone"]);
     assert_eq!(
@@ -178,7 +183,7 @@ fn a_branch_that_is_only_at_origin_is_found() {
 
 #[test]
 fn a_ref_that_is_nowhere_says_so_and_a_shallow_clone_says_why() {
-    let stage = Stage::new();
+    let stage = BaseFixture::new();
     let error = stage.checkout("v9").unwrap_err();
     insta::assert_snapshot!(stage.message(&error), @"`v9` is no commit, branch or tag, neither here nor at `origin`");
     let url = format!("file://{}", stage.repo().display());
@@ -203,7 +208,7 @@ fn a_ref_that_is_nowhere_says_so_and_a_shallow_clone_says_why() {
 
 #[test]
 fn submodules_are_refused_by_name() {
-    let stage = Stage::new();
+    let stage = BaseFixture::new();
     git(stage.dir.path(), &["clone", "--quiet", "repo", "library"]);
     stage.git(&["submodule", "--quiet", "add", "../library", "lib"]);
     stage.git(&["commit", "--quiet", "--message", "submodule"]);
@@ -214,14 +219,14 @@ fn submodules_are_refused_by_name() {
 
 #[test]
 fn a_folder_outside_of_any_repository_is_told() {
-    let stage = Stage::new();
+    let stage = BaseFixture::new();
     let error = stage.checkout_from(stage.dir.path(), "main", BUILD).unwrap_err();
     assert!(matches!(error, BaseError::NotRepository { .. }), "{error}");
 }
 
 #[test]
 fn two_at_once_build_once() {
-    let stage = Stage::new();
+    let stage = BaseFixture::new();
     let checkout = || stage.checkout("v1").unwrap().cached;
     let cached = thread::scope(|scope| {
         let threads = [scope.spawn(checkout), scope.spawn(checkout)];
@@ -233,7 +238,7 @@ fn two_at_once_build_once() {
 
 #[test]
 fn a_cancelled_build_leaves_no_process_and_is_not_taken_for_a_build() {
-    let stage = Stage::new();
+    let stage = BaseFixture::new();
     let cancel = Cancel::default();
     let build = "test ! -e half && touch half && echo $$ && test -e ../../go || sleep 600
         cp src.txt out.txt";
@@ -258,7 +263,7 @@ fn a_cancelled_build_leaves_no_process_and_is_not_taken_for_a_build() {
 
 #[test]
 fn old_builds_go_unless_they_are_in_use() {
-    let stage = Stage::new();
+    let stage = BaseFixture::new();
     let build = |number: u32| {
         let build = format!("{BUILD} && : {number}");
         stage.checkout_from(&stage.repo(), "v1", &build).unwrap()
@@ -276,7 +281,7 @@ fn old_builds_go_unless_they_are_in_use() {
 #[test]
 fn run_from_a_hook_the_users_index_is_safe() {
     if std::env::var_os("HOOK_STAGE").is_none() {
-        let stage = Stage::new();
+        let stage = BaseFixture::new();
         let before = files(&stage.repo());
         let status = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "run_from_a_hook_the_users_index_is_safe"])

@@ -2,19 +2,23 @@
 
 #![expect(clippy::unwrap_used, reason = "a regime that is not there must fail the test")]
 
-use xmlperf::calibration::promise::{self, Promise};
+use xmlperf::calibration::promise::{self, CalibrationPromise};
 use xmlperf::calibration::regime::Regime;
-use xmlperf::calibration::stored::Days;
-use xmlperf::calibration::{Cell, FamilyCell, Plan};
-use xmlperf::compare::decision::until::UntilDecided;
-use xmlperf::compare::decision::{Design, Protocol};
+use xmlperf::calibration::stored::DayRegime;
+use xmlperf::calibration::{CalibrationCell, FamilyCell, SimulationPlan};
+use xmlperf::compare::decision::until::SequentialComparison;
+use xmlperf::compare::decision::{DecisionProtocol, SequentialDesign};
 use xmlperf::stats::proportion::Proportion;
 
-fn plan(sessions: u64) -> Plan {
-    Plan { rule: Protocol::PlannedLooks(Design::default()), sessions, seed: 42 }
+fn plan(sessions: u64) -> SimulationPlan {
+    SimulationPlan {
+        rule: DecisionProtocol::PlannedLooks(SequentialDesign::default()),
+        sessions,
+        seed: 42,
+    }
 }
 
-fn cells(plan: &Plan, regimes: &[&str], changes: &[f64]) -> Vec<Cell> {
+fn cells(plan: &SimulationPlan, regimes: &[&str], changes: &[f64]) -> Vec<CalibrationCell> {
     let regimes = regimes.iter().map(|name| Regime::from_name(name).unwrap());
     regimes
         .flat_map(|regime| changes.iter().flat_map(move |change| plan.cells(regime, *change)))
@@ -22,8 +26,8 @@ fn cells(plan: &Plan, regimes: &[&str], changes: &[f64]) -> Vec<Cell> {
 }
 
 #[track_caller]
-fn all_hold(cells: &[Cell], families: &[FamilyCell]) {
-    let broken = |promise: &Promise| (!promise.holds).then(|| format!("{promise:?}"));
+fn all_hold(cells: &[CalibrationCell], families: &[FamilyCell]) {
+    let broken = |promise: &CalibrationPromise| (!promise.holds).then(|| format!("{promise:?}"));
     let broken: Vec<String> = promise::check(cells, families).iter().filter_map(broken).collect();
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }
@@ -38,8 +42,8 @@ fn the_promises_hold_in_the_mildest_and_the_worst_noise() {
 
 #[test]
 fn looking_after_every_launch_pair_keeps_the_error_rate() {
-    let until = UntilDecided::new(0.01, 30).unwrap();
-    let plan = Plan { rule: Protocol::UntilDecided(until), ..plan(200) };
+    let until = SequentialComparison::new(0.01, 30).unwrap();
+    let plan = SimulationPlan { rule: DecisionProtocol::UntilDecided(until), ..plan(200) };
     all_hold(&cells(&plan, &["ci-noisy"], &[0.0]), &[]);
 }
 
@@ -53,7 +57,7 @@ fn a_family_of_24_keeps_the_error_rate() {
 fn suspicions_of_stored_runs_are_cleared_by_a_second_job_and_side_by_side() {
     let ci = Regime::from_name("ci").unwrap();
     let cell = |name: &str, runs, change| {
-        let days = Days::ALL.into_iter().find(|days| days.name == name).unwrap();
+        let days = DayRegime::ALL.into_iter().find(|days| days.name == name).unwrap();
         plan(1_000).stored(0.01, days, runs, change, ci)
     };
     let at_most = |share: Proportion, most: f64| {
@@ -73,7 +77,7 @@ fn suspicions_of_stored_runs_are_cleared_by_a_second_job_and_side_by_side() {
 #[test]
 fn the_counts_depend_on_the_seed_alone() {
     let ci = Regime::from_name("ci").unwrap();
-    let counted = |seed| Plan { seed, ..plan(100) }.cells(ci, 0.02);
+    let counted = |seed| SimulationPlan { seed, ..plan(100) }.cells(ci, 0.02);
     assert_eq!(counted(1), counted(1));
     assert_ne!(counted(1), counted(2));
 }
@@ -82,7 +86,7 @@ fn the_counts_depend_on_the_seed_alone() {
 #[ignore = "slow: run by .ci/run full"]
 fn every_promise_holds_in_all_regimes() {
     let plan = plan(5_000);
-    let cells: Vec<Cell> =
+    let cells: Vec<CalibrationCell> =
         Regime::ALL.into_iter().flat_map(|regime| plan.single_metrics(regime)).collect();
     let families: Vec<FamilyCell> =
         Regime::ALL.into_iter().map(|regime| plan.family(regime)).collect();

@@ -12,10 +12,10 @@ use std::thread;
 
 use roxmltree::{Document, Node, ParsingOptions};
 use serde_json::{Value, json};
-use xmlperf::reference::{Semantics, Server, Settings};
+use xmlperf::reference::{EqualitySemantics, ReferenceServer, ServerSettings};
 
 /// One test of the suite.
-struct Case {
+struct ConformanceCase {
     id: String,
     /// What the suite says of the document: `valid`, `invalid`, `not-wf` or `error`.
     word: String,
@@ -29,7 +29,7 @@ struct Case {
     current: bool,
 }
 
-fn suite() -> Vec<Case> {
+fn suite() -> Vec<ConformanceCase> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance.sh");
     assert!(Command::new(script).status().unwrap().success(), "the suite could not be fetched");
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -41,7 +41,7 @@ fn suite() -> Vec<Case> {
     tests.map(|test| case(test, &root.join("xmlconf"))).collect()
 }
 
-fn case(test: Node<'_, '_>, root: &Path) -> Case {
+fn case(test: Node<'_, '_>, root: &Path) -> ConformanceCase {
     let attribute = |name| test.attribute(name).map(str::to_owned);
     let base: PathBuf = test
         .ancestors()
@@ -51,7 +51,7 @@ fn case(test: Node<'_, '_>, root: &Path) -> Case {
         .rev()
         .collect();
     let text = |name: String| text(&fs::read(root.join(&base).join(name)).unwrap());
-    Case {
+    ConformanceCase {
         id: attribute("ID").unwrap(),
         word: attribute("TYPE").unwrap(),
         about: attribute("RECOMMENDATION").unwrap_or_else(|| "XML1.0".to_owned()),
@@ -75,8 +75,9 @@ fn text(bytes: &[u8]) -> Option<String> {
 }
 
 /// Starts the service; it ends with the process.
-fn serve(semantics: Semantics) -> SocketAddr {
-    let server = Server::bind(&Settings { semantics, ..Settings::default() }).unwrap();
+fn serve(semantics: EqualitySemantics) -> SocketAddr {
+    let server =
+        ReferenceServer::bind(&ServerSettings { semantics, ..ServerSettings::default() }).unwrap();
     let address = server.address();
     thread::spawn(|| server.run());
     address
@@ -118,10 +119,10 @@ fn documents_are_accepted_and_refused_as_the_suite_says() {
     let mut table: BTreeMap<[&str; 3], [usize; 3]> = BTreeMap::new();
     let mut against = Vec::new();
     for (semantics, about, title) in [
-        (Semantics::XmlCompareApi, "XML1.0", "XML 1.0"),
-        (Semantics::C14n, "NS1.0", "Namespaces 1.0"),
+        (EqualitySemantics::XmlCompareApi, "XML1.0", "XML 1.0"),
+        (EqualitySemantics::C14n, "NS1.0", "Namespaces 1.0"),
     ] {
-        let chosen = |case: &&Case| case.current && case.about.starts_with(about);
+        let chosen = |case: &&ConformanceCase| case.current && case.about.starts_with(about);
         let cases: Vec<_> = suite.iter().filter(chosen).collect();
         let texts: Vec<_> = cases.iter().map(|case| case.text.as_deref().unwrap_or("")).collect();
         for ((case, text), accepted) in
@@ -184,7 +185,7 @@ fn documents_equal_their_canonical_forms() {
         })
         .collect();
     let documents: Vec<_> = pairs.iter().map(|(_, [a, b])| [a.as_str(), b.as_str()]).collect();
-    let answers = compare(serve(Semantics::C14n), &documents);
+    let answers = compare(serve(EqualitySemantics::C14n), &documents);
     let different: Vec<_> = pairs
         .iter()
         .zip(&answers)

@@ -11,8 +11,10 @@ use proptest::test_runner::RngSeed;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use xmlperf::compare::decision::design::LOOKS;
-use xmlperf::compare::decision::until::UntilDecided;
-use xmlperf::compare::decision::{self, Design, DesignError, Hypothesis, Judgement, Verdict};
+use xmlperf::compare::decision::until::SequentialComparison;
+use xmlperf::compare::decision::{
+    self, DesignError, Hypothesis, Judgement, SequentialDesign, Verdict,
+};
 use xmlperf::stats::draw;
 use xmlperf::stats::power;
 use xmlperf::stats::sequential;
@@ -21,25 +23,27 @@ const USUAL: Hypothesis = Hypothesis { floor: 0.01, tolerance: 0.03 };
 
 /// Both rules, so that what holds must hold for both.
 #[derive(Debug, Clone, Copy)]
-enum Rule {
+enum DecisionRule {
     PlannedLooks,
     UntilDecided,
 }
 
-impl Rule {
+impl DecisionRule {
     fn judge(self, differences: &[Vec<f64>]) -> Vec<Judgement> {
         let hypotheses = vec![USUAL; differences.len()];
         match self {
-            Self::PlannedLooks => decision::judge(&Design::default(), &hypotheses, differences, 7),
+            Self::PlannedLooks => {
+                decision::judge(&SequentialDesign::default(), &hypotheses, differences, 7)
+            }
             Self::UntilDecided => {
-                UntilDecided::new(0.01, 40).unwrap().judge(&hypotheses, differences)
+                SequentialComparison::new(0.01, 40).unwrap().judge(&hypotheses, differences)
             }
         }
     }
 }
 
-fn rule() -> impl Strategy<Value = Rule> {
-    prop_oneof![Just(Rule::PlannedLooks), Just(Rule::UntilDecided)]
+fn rule() -> impl Strategy<Value = DecisionRule> {
+    prop_oneof![Just(DecisionRule::PlannedLooks), Just(DecisionRule::UntilDecided)]
 }
 
 /// One to three metrics over the same 1 to 20 launch pairs, of any size of effect and noise.
@@ -106,7 +110,7 @@ proptest! {
         d in vec(-0.05..0.05_f64, 10), factor in 0.5..2.0_f64,
     ) {
         let judge = |d: &[f64]| {
-            let design = Design::fixed(0.01, 10).unwrap();
+            let design = SequentialDesign::fixed(0.01, 10).unwrap();
             decision::judge(&design, &[USUAL], &[d.to_vec()], 1)[0]
         };
         let moved: Vec<f64> = d.iter().map(|d| d + factor.ln()).collect();
@@ -148,9 +152,9 @@ proptest! {
     #[test]
     fn what_lies_between_two_looks_waits(d in vec(-0.05..0.05_f64, 1..28)) {
         let seen = LOOKS.into_iter().rfind(|look| *look <= d.len());
-        let there = Rule::PlannedLooks.judge(std::slice::from_ref(&d))[0];
+        let there = DecisionRule::PlannedLooks.judge(std::slice::from_ref(&d))[0];
         if let Some(seen) = seen {
-            prop_assert_eq!(there, Rule::PlannedLooks.judge(&[d[..seen].to_vec()])[0]);
+            prop_assert_eq!(there, DecisionRule::PlannedLooks.judge(&[d[..seen].to_vec()])[0]);
         } else {
             prop_assert_eq!(there.verdict, Verdict::Inconclusive);
         }
@@ -160,16 +164,16 @@ proptest! {
     fn a_further_metric_never_strengthens_the_evidence_for_another(
         d in vec(vec(-0.05..0.1_f64, 10), 2..5),
     ) {
-        let all = Rule::PlannedLooks.judge(&d);
-        for (fewer, all) in Rule::PlannedLooks.judge(&d[1..]).iter().zip(&all[1..]) {
+        let all = DecisionRule::PlannedLooks.judge(&d);
+        for (fewer, all) in DecisionRule::PlannedLooks.judge(&d[1..]).iter().zip(&all[1..]) {
             prop_assert!(fewer.p_slower <= all.p_slower && fewer.p_faster <= all.p_faster);
         }
     }
 
     #[test]
     fn the_order_of_the_metrics_does_not_matter(d in vec(vec(-0.05..0.1_f64, 14), 2..5)) {
-        let there = Rule::PlannedLooks.judge(&d);
-        let mut back = Rule::PlannedLooks.judge(&d.iter().rev().cloned().collect::<Vec<_>>());
+        let there = DecisionRule::PlannedLooks.judge(&d);
+        let mut back = DecisionRule::PlannedLooks.judge(&d.iter().rev().cloned().collect::<Vec<_>>());
         back.reverse();
         prop_assert_eq!(there, back);
     }
@@ -198,7 +202,7 @@ proptest! {
 #[test]
 fn simulated_levels_agree_with_the_table() {
     for alpha in [0.01, 0.05] {
-        let known = Design::new(alpha, LOOKS.to_vec()).unwrap().level;
+        let known = SequentialDesign::new(alpha, LOOKS.to_vec()).unwrap().level;
         let mut rng = ChaCha8Rng::seed_from_u64(11);
         let ours = sequential::constant_level(alpha, &LOOKS, 400_000, &mut rng);
         assert!((ours / known - 1.0).abs() < 0.05, "{ours} is not {known}");
@@ -207,7 +211,8 @@ fn simulated_levels_agree_with_the_table() {
 
 #[test]
 fn looks_follow_from_what_can_be_afforded() {
-    let looks = |launch_pairs| Design::within(0.01, launch_pairs).map(|design| design.looks);
+    let looks =
+        |launch_pairs| SequentialDesign::within(0.01, launch_pairs).map(|design| design.looks);
     assert_eq!(looks(7), Ok(vec![7]));
     assert_eq!(looks(12), Ok(vec![10, 12]));
     assert_eq!(looks(25), Ok(vec![10, 14, 20, 25]));
@@ -217,15 +222,15 @@ fn looks_follow_from_what_can_be_afforded() {
 
 #[test]
 fn a_design_that_cannot_be_kept_is_refused_with_what_would_be_right() {
-    let refused = |design: Result<Design, DesignError>| design.unwrap_err().to_string();
-    insta::assert_snapshot!(refused(Design::within(0.01, 6)), @r"
+    let refused = |design: Result<SequentialDesign, DesignError>| design.unwrap_err().to_string();
+    insta::assert_snapshot!(refused(SequentialDesign::within(0.01, 6)), @r"
     6 launch pairs cannot decide at an error rate of 0.01
 
     hint: it takes at least 7
     ");
-    insta::assert_snapshot!(refused(Design::fixed(0.0, 40)),
+    insta::assert_snapshot!(refused(SequentialDesign::fixed(0.0, 40)),
         @"an error rate of 0 is not between 0.001 and 0.2");
-    insta::assert_snapshot!(refused(Design::new(0.01, vec![14, 10])),
+    insta::assert_snapshot!(refused(SequentialDesign::new(0.01, vec![14, 10])),
         @"looks must be rising numbers of launch pairs, from 1 to 2000");
 }
 
@@ -233,7 +238,7 @@ fn a_design_that_cannot_be_kept_is_refused_with_what_would_be_right() {
 /// found four times in five. The prediction leaves the earlier looks out, so more are found.
 #[test]
 fn a_change_of_the_predicted_size_is_found_four_times_in_five() {
-    let design = Design::within(0.01, 20).unwrap();
+    let design = SequentialDesign::within(0.01, 20).unwrap();
     let (spread, hypothesis) = (0.02, Hypothesis { floor: 0.01, tolerance: 0.01 });
     let shift = design.predicted_mde_ln(spread, hypothesis, 1);
     let mut rng = ChaCha8Rng::seed_from_u64(5);
@@ -257,5 +262,5 @@ fn the_spread_of_a_run_predicts_what_its_like_can_detect() {
 
 #[test]
 fn nothing_to_judge_is_no_reason_to_fail() {
-    assert_eq!(decision::judge(&Design::default(), &[], &[], 1), vec![]);
+    assert_eq!(decision::judge(&SequentialDesign::default(), &[], &[], 1), vec![]);
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use service::Service;
+use service::ServiceProcess;
 
 const MIB: usize = 1 << 20;
 /// What any of them may cost in CPU time: a few times what an honest body of 500 MiB does.
@@ -24,17 +24,17 @@ const ONE: &str = "/api/compare/xml";
 const BATCH: &str = "/api/compare/xml/batch";
 
 /// Connects with a time-out far beyond anything bounded, so that a service that hangs fails the test.
-fn connect(service: &Service) -> TcpStream {
+fn connect(service: &ServiceProcess) -> TcpStream {
     let stream = service.connect();
     stream.set_read_timeout(Some(Duration::from_mins(2))).unwrap();
     stream
 }
 
 /// A body in parts: a part and how often it is sent.
-type Parts<'a> = Vec<(&'a [u8], usize)>;
+type BodyParts<'a> = Vec<(&'a [u8], usize)>;
 
 /// Sends a request without looking at the answer before all is sent or the service has hung up.
-fn send(stream: &mut TcpStream, path: &str, headers: &str, parts: &Parts<'_>) {
+fn send(stream: &mut TcpStream, path: &str, headers: &str, parts: &BodyParts<'_>) {
     let length: usize = parts.iter().map(|(part, times)| part.len() * times).sum();
     let head = format!(
         "POST /xml-compare-api{path} HTTP/1.0\r\ncontent-type: application/json\r\n{headers}\
@@ -72,7 +72,7 @@ fn check(
     memory_max: usize,
     flags: &[&str],
     path: &str,
-    parts: &Parts<'_>,
+    parts: &BodyParts<'_>,
 ) {
     check_with(name, expected, memory_max, flags, |service| {
         let mut stream = connect(service);
@@ -86,9 +86,9 @@ fn check_with(
     expected: u16,
     memory_max: usize,
     flags: &[&str],
-    attack: impl FnOnce(&Service) -> u16,
+    attack: impl FnOnce(&ServiceProcess) -> u16,
 ) {
-    let service = Service::start(&[&["--workers", "2"], flags].concat());
+    let service = ServiceProcess::start(&[&["--workers", "2"], flags].concat());
     let service = &service;
     let status = attack(service);
     let (cpu, memory) = (service.cpu(), service.memory_bytes());
@@ -110,7 +110,7 @@ const BETWEEN: &[u8] = br#"","xml2":""#;
 const END: &[u8] = br#""}"#;
 
 /// The request for one pair of the same document.
-fn twice<'a>(document: &Parts<'a>) -> Parts<'a> {
+fn twice<'a>(document: &BodyParts<'a>) -> BodyParts<'a> {
     let parts = [&[(PAIR, 1)], &document[..], &[(BETWEEN, 1)], document, &[(END, 1)]];
     parts.concat()
 }
@@ -127,15 +127,15 @@ fn documents_that_mean_harm_are_cheap() {
     check("entity bomb", 400, 20 * MIB, &[], ONE, &twice(&vec![(laughs, 1)]));
     let outside = b"<!DOCTYPE a SYSTEM 'file:///etc/passwd'><a/>";
     check("external entity", 400, 20 * MIB, &[], ONE, &twice(&vec![(outside, 1)]));
-    let nested: Parts<'_> = vec![(b"<abcd>", 20_000), (b"</abcd>", 20_000)];
+    let nested: BodyParts<'_> = vec![(b"<abcd>", 20_000), (b"</abcd>", 20_000)];
     check("20 000 nested elements, 0.3 MB", 400, 20 * MIB, &[], ONE, &twice(&nested));
-    let attributes: Parts<'_> = vec![(b"<a", 1), (b" a='1'", 100_000), (b"/>", 1)];
+    let attributes: BodyParts<'_> = vec![(b"<a", 1), (b" a='1'", 100_000), (b"/>", 1)];
     check("100 000 attributes on an element", 400, 20 * MIB, &[], ONE, &twice(&attributes));
-    let spaces: Parts<'_> = vec![(b"<a>", 1), (b" ", 30 * MIB), (b"</a>", 1)];
+    let spaces: BodyParts<'_> = vec![(b"<a>", 1), (b" ", 30 * MIB), (b"</a>", 1)];
     check("30 MiB of white space, twice", 200, 200 * MIB, &[], ONE, &twice(&spaces));
-    let open: Parts<'_> = vec![(b"<a>", 1), (b"<", 30 * MIB)];
+    let open: BodyParts<'_> = vec![(b"<a>", 1), (b"<", 30 * MIB)];
     check("30 MiB of `<`, twice", 400, 200 * MIB, &[], ONE, &twice(&open));
-    let references: Parts<'_> = vec![(b"<a>", 1), (b"&#x10FFFF;", 3 * MIB), (b"</a>", 1)];
+    let references: BodyParts<'_> = vec![(b"<a>", 1), (b"&#x10FFFF;", 3 * MIB), (b"</a>", 1)];
     check("3 Mi character references, twice", 200, 200 * MIB, &[], ONE, &twice(&references));
 }
 
@@ -144,13 +144,14 @@ fn documents_that_mean_harm_are_cheap() {
 fn large_documents_stay_within_a_multiple_of_their_size() {
     let own = many(1_000, |i| format!(" a{i}='1'"));
     let wide = format!("<a{own}></a>");
-    let wide: Parts<'_> = vec![(b"<r>", 1), (wide.as_bytes(), 2_500), (b"</r>", 1)];
-    let siblings: Parts<'_> = vec![(b"<r>", 1), (b"<a></a>", 4_000_000), (b"</r>", 1)];
+    let wide: BodyParts<'_> = vec![(b"<r>", 1), (wide.as_bytes(), 2_500), (b"</r>", 1)];
+    let siblings: BodyParts<'_> = vec![(b"<r>", 1), (b"<a></a>", 4_000_000), (b"</r>", 1)];
     let declared = many(255, |i| format!(" xmlns:p{i}='u{i}'"));
     let declared = format!("<r{declared}>");
-    let scopes: Parts<'_> = vec![(declared.as_bytes(), 1), (b"<p0:a/>", 4_000_000), (b"</r>", 1)];
+    let scopes: BodyParts<'_> =
+        vec![(declared.as_bytes(), 1), (b"<p0:a/>", 4_000_000), (b"</r>", 1)];
     let names = many(900_000, |i| format!("<a{i}></a{i}>"));
-    let names: Parts<'_> = vec![(b"<r>", 1), (names.as_bytes(), 1), (b"</r>", 1)];
+    let names: BodyParts<'_> = vec![(b"<r>", 1), (names.as_bytes(), 1), (b"</r>", 1)];
     for semantics in ["xml-compare-api", "c14n", "xmlunit-similar"] {
         let flags = ["--semantics", semantics];
         for (name, document) in [
@@ -164,7 +165,7 @@ fn large_documents_stay_within_a_multiple_of_their_size() {
         }
     }
     let names = many(1_000_001, |i| format!("<a{i}></a{i}>"));
-    let names: Parts<'_> = vec![(b"<r>", 1), (names.as_bytes(), 1), (b"</r>", 1)];
+    let names: BodyParts<'_> = vec![(b"<r>", 1), (names.as_bytes(), 1), (b"</r>", 1)];
     check("a million different names and one, twice", 400, 600 * MIB, &[], ONE, &twice(&names));
 }
 
@@ -175,7 +176,7 @@ fn differences_cannot_be_made_to_grow() {
     let end = format!("</{}>", "n".repeat(16_000));
     let leaves = |text: &str| many(100_000, |i| format!("<a{i}>{text}</a{i}>"));
     let [left, right] = [leaves("1"), leaves("2")];
-    let pair: Parts<'_> = vec![
+    let pair: BodyParts<'_> = vec![
         (PAIR, 1),
         (start.as_bytes(), 1),
         (left.as_bytes(), 1),
@@ -192,7 +193,7 @@ fn differences_cannot_be_made_to_grow() {
     }
     let rules: Vec<_> = (0..100).map(|i| format!("\"/r/*/x{i}\"")).collect();
     let rules = format!("\",\"ignore_paths\":[{}]}}", rules.join(","));
-    let ruled: Parts<'_> = vec![
+    let ruled: BodyParts<'_> = vec![
         (PAIR, 1),
         (b"<r>", 1),
         (left.as_bytes(), 1),
@@ -206,7 +207,7 @@ fn differences_cannot_be_made_to_grow() {
     check("100 000 differences under 100 ignore rules", 200, 150 * MIB, &[], ONE, &ruled);
     let text = "x".repeat(50_000);
     let pair = format!(r#"{{"xml1":"<a>{text}</a>","xml2":"<a>y{text}</a>"}},"#);
-    let batch: Parts<'_> =
+    let batch: BodyParts<'_> =
         vec![(br#"{"comparisons":["#, 1), (pair.as_bytes(), 6_000), (b"{}]}", 1)];
     check(
         "600 MB of pairs, each different in 50 kB",
@@ -221,20 +222,20 @@ fn differences_cannot_be_made_to_grow() {
 #[test]
 #[ignore = "slow: run by .ci/run full"]
 fn requests_that_mean_harm_are_cheap() {
-    let nested: Parts<'_> = vec![(br#"{"x":"#, 1), (b"[", 1_000_000)];
+    let nested: BodyParts<'_> = vec![(br#"{"x":"#, 1), (b"[", 1_000_000)];
     check("JSON nested a million deep", 400, 20 * MIB, &[], BATCH, &nested);
-    let beside: Parts<'_> =
+    let beside: BodyParts<'_> =
         vec![(br#"{"x":""#, 1), (b"x", 100 * MIB), (br#"","comparisons":[]}"#, 1)];
     check("100 MiB beside the list", 422, 30 * MIB, &[], BATCH, &beside);
-    let blanks: Parts<'_> = vec![(br#"{"comparisons":["#, 1), (b" ", 100 * MIB), (b"]}", 1)];
+    let blanks: BodyParts<'_> = vec![(br#"{"comparisons":["#, 1), (b" ", 100 * MIB), (b"]}", 1)];
     check("100 MiB of white space in the list", 413, 150 * MIB, &[], BATCH, &blanks);
-    let ends: Parts<'_> = vec![
+    let ends: BodyParts<'_> = vec![
         (br#"{"comparisons":[{"xml1":"<a>"#, 1),
         (b" },", 20 * MIB),
         (br#"</a>","xml2":""}]}"#, 1),
     ];
     check("60 MiB of text like ends of items", 200, 300 * MIB, &[], BATCH, &ends);
-    let smallest: Parts<'_> =
+    let smallest: BodyParts<'_> =
         vec![(br#"{"comparisons":["#, 1), (br#"{"xml1":"","xml2":""},"#, 23_000_000), (b"{}]}", 1)];
     check("23 million pairs of nothing, 506 MB", 422, 150 * MIB, &[], BATCH, &smallest);
     check_with("a body of 500 MiB and a byte, announced", 413, 20 * MIB, &[], |service| {

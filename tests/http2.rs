@@ -14,15 +14,15 @@ use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream};
 use tokio::net::{TcpListener, TcpStream};
 use xmlperf::cancel::Cancel;
-use xmlperf::load::pacing::{Model, Open, Schedule, Stop};
+use xmlperf::load::pacing::{ArrivalSchedule, OpenWorkload, PacingModel, StopCondition};
 use xmlperf::load::{
-    Check, Client, Drive, Exchange, FailureKind, Framing, Http, Pieces, Request, Settings, Source,
-    Success, Timeouts,
+    BodyFraming, BodyPieces, BodySource, ClientSettings, DriveOutcome, Exchange, FailureKind,
+    HttpVersion, LoadClient, LoadRequest, ResponseCheck, SuccessCheck, Timeouts,
 };
 
 /// What a server does with a request.
 #[derive(Debug, Clone, Copy)]
-enum Deed {
+enum ServerBehavior {
     Echo,
     /// Echoes, and takes so many streams at once.
     Few(u32),
@@ -41,7 +41,7 @@ enum Deed {
 }
 
 /// Serves until the test ends. Returns where, and the number of its connections.
-fn serve(deed: Deed) -> (SocketAddr, Arc<AtomicUsize>) {
+fn serve(deed: ServerBehavior) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
@@ -60,14 +60,14 @@ fn serve(deed: Deed) -> (SocketAddr, Arc<AtomicUsize>) {
     (address, connections)
 }
 
-async fn converse(stream: TcpStream, deed: Deed) -> Option<()> {
-    if matches!(deed, Deed::Garbage) {
+async fn converse(stream: TcpStream, deed: ServerBehavior) -> Option<()> {
+    if matches!(deed, ServerBehavior::Garbage) {
         stream.writable().await.ok()?;
         stream.try_write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").ok()?;
         return std::future::pending().await;
     }
     let mut builder = Builder::new();
-    if let Deed::Few(streams) = deed {
+    if let ServerBehavior::Few(streams) = deed {
         builder.max_concurrent_streams(streams);
     }
     let mut connection = builder.handshake::<_, Bytes>(stream).await.ok()?;
@@ -75,8 +75,8 @@ async fn converse(stream: TcpStream, deed: Deed) -> Option<()> {
     while let Some(Ok((request, respond))) = connection.accept().await {
         seen += 1;
         match deed {
-            Deed::GoAway => connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM),
-            Deed::Leave(after) if seen == after => connection.graceful_shutdown(),
+            ServerBehavior::GoAway => connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM),
+            ServerBehavior::Leave(after) if seen == after => connection.graceful_shutdown(),
             _ => {}
         }
         tokio::spawn(answer(request.into_body(), respond, deed));
@@ -84,10 +84,14 @@ async fn converse(stream: TcpStream, deed: Deed) -> Option<()> {
     Some(())
 }
 
-async fn answer(mut body: RecvStream, mut respond: SendResponse<Bytes>, deed: Deed) -> Option<()> {
+async fn answer(
+    mut body: RecvStream,
+    mut respond: SendResponse<Bytes>,
+    deed: ServerBehavior,
+) -> Option<()> {
     let head = || hyper::Response::builder().status(200);
     match deed {
-        Deed::Echo | Deed::Few(_) | Deed::Leave(_) => {
+        ServerBehavior::Echo | ServerBehavior::Few(_) | ServerBehavior::Leave(_) => {
             let mut whole = Vec::new();
             while let Some(Ok(part)) = body.data().await {
                 body.flow_control().release_capacity(part.len()).ok()?;
@@ -96,50 +100,53 @@ async fn answer(mut body: RecvStream, mut respond: SendResponse<Bytes>, deed: De
             let mut stream = respond.send_response(head().body(()).ok()?, false).ok()?;
             stream.send_data(whole.into(), true).ok()?;
         }
-        Deed::Reset => respond.send_reset(Reason::REFUSED_STREAM),
-        Deed::HalfAnswer => {
+        ServerBehavior::Reset => respond.send_reset(Reason::REFUSED_STREAM),
+        ServerBehavior::HalfAnswer => {
             let mut stream = respond.send_response(head().body(()).ok()?, false).ok()?;
             tokio::task::yield_now().await;
             stream.send_reset(Reason::INTERNAL_ERROR);
         }
-        Deed::Short => {
+        ServerBehavior::Short => {
             let head = head().header("content-length", "100").body(()).ok()?;
             let mut stream = respond.send_response(head, false).ok()?;
             stream.send_data("half".into(), true).ok()?;
         }
-        Deed::GoAway | Deed::Stall | Deed::Garbage => std::future::pending().await,
+        ServerBehavior::GoAway | ServerBehavior::Stall | ServerBehavior::Garbage => {
+            std::future::pending().await
+        }
     }
     Some(())
 }
 
 /// The answer is what was sent.
-struct Echo(Bytes);
+struct StreamEcho(Bytes);
 
-impl Check for Echo {
+impl ResponseCheck for StreamEcho {
     fn check(&self, status: u16, body: &[u8]) -> Result<(), String> {
         if status == 200 && body == self.0 { Ok(()) } else { Err(format!("{} bytes", body.len())) }
     }
 }
 
-fn post(body: impl Into<Bytes>) -> Request {
+fn post(body: impl Into<Bytes>) -> LoadRequest {
     let body = body.into();
-    Request::post("/a?b=c", "test", "text/xml", &[], body.clone(), Arc::new(Echo(body))).unwrap()
+    LoadRequest::post("/a?b=c", "test", "text/xml", &[], body.clone(), Arc::new(StreamEcho(body)))
+        .unwrap()
 }
 
 fn number(number: usize) -> NonZeroUsize {
     NonZeroUsize::new(number).unwrap()
 }
 
-fn settings(connections: usize, streams: usize) -> Settings {
-    let http = Http::Two { streams: number(streams) };
-    Settings { connections: number(connections), http, ..Settings::default() }
+fn settings(connections: usize, streams: usize) -> ClientSettings {
+    let http = HttpVersion::Two { streams: number(streams) };
+    ClientSettings { connections: number(connections), http, ..ClientSettings::default() }
 }
 
-fn client(address: SocketAddr, requests: Vec<Request>, settings: Settings) -> Client {
-    Client::new(address, requests.into(), settings, Cancel::default()).unwrap()
+fn client(address: SocketAddr, requests: Vec<LoadRequest>, settings: ClientSettings) -> LoadClient {
+    LoadClient::new(address, requests.into(), settings, Cancel::default()).unwrap()
 }
 
-fn drive(client: &mut Client, stop: Stop) -> (Drive, Vec<Exchange>) {
+fn drive(client: &mut LoadClient, stop: StopCondition) -> (DriveOutcome, Vec<Exchange>) {
     let mut exchanges = Vec::new();
     let drive = client.drive(stop, &mut |exchange| exchanges.push(exchange.clone())).unwrap();
     (drive, exchanges)
@@ -147,11 +154,11 @@ fn drive(client: &mut Client, stop: Stop) -> (Drive, Vec<Exchange>) {
 
 #[test]
 fn streams_share_connections_and_every_answer_is_that_to_its_request() {
-    let (address, connections) = serve(Deed::Echo);
+    let (address, connections) = serve(ServerBehavior::Echo);
     let requests = (0..7).map(|at| post(vec![b'x'; at * 1_000])).collect();
     let mut client = client(address, requests, settings(2, 5));
     for round in 1..=2 {
-        let (drive, exchanges) = drive(&mut client, Stop::after_requests(200));
+        let (drive, exchanges) = drive(&mut client, StopCondition::after_requests(200));
         assert_eq!((drive.exchanges, drive.failures), (200, 0), "{exchanges:?}");
         assert!((6..=10).contains(&drive.in_flight_max), "{drive:?}");
         assert!(exchanges.iter().any(|it| it.request == 6 && it.response_bytes == 6_000));
@@ -165,27 +172,27 @@ fn streams_share_connections_and_every_answer_is_that_to_its_request() {
 
 #[test]
 fn bodies_of_30_mb_and_answers_of_10_mb_pass_and_do_not_wedge_the_connection() {
-    let (address, connections) = serve(Deed::Echo);
+    let (address, connections) = serve(ServerBehavior::Echo);
     let large: Bytes = (0..30_000_000_u32).map(|at| at.to_le_bytes()[1]).collect();
     let requests = vec![post(large.clone()), post(large.slice(..10_000_000)), post("small")];
     let (drive, exchanges) =
-        drive(&mut client(address, requests, settings(1, 3)), Stop::after_requests(6));
+        drive(&mut client(address, requests, settings(1, 3)), StopCondition::after_requests(6));
     assert_eq!((drive.exchanges, drive.failures), (6, 0), "{:?}", exchanges[0].outcome);
     assert_eq!(connections.load(Ordering::Relaxed), 1);
 }
 
 /// A body of so many pieces.
-struct Made(usize);
+struct PieceBody(usize);
 
-struct Rest(usize);
+struct PieceIterator(usize);
 
-impl Source for Made {
-    fn begin(&self) -> Box<dyn Pieces> {
-        Box::new(Rest(self.0))
+impl BodySource for PieceBody {
+    fn begin(&self) -> Box<dyn BodyPieces> {
+        Box::new(PieceIterator(self.0))
     }
 }
 
-impl Pieces for Rest {
+impl BodyPieces for PieceIterator {
     fn next_into(&mut self, out: &mut Vec<u8>) -> bool {
         let more = self.0 > 0;
         if more {
@@ -198,13 +205,13 @@ impl Pieces for Rest {
 
 #[test]
 fn a_body_that_is_made_while_it_is_sent_arrives_whole() {
-    let (address, _) = serve(Deed::Echo);
-    let check = Arc::new(Echo(vec![b'x'; 5_000_000].into()));
-    for framing in [Framing::Length(5_000_000), Framing::Chunked] {
-        let (source, check) = (Arc::new(Made(50)), Arc::<Echo>::clone(&check));
-        let request = Request::stream("/", "test", "text/xml", &[], source, framing, check);
+    let (address, _) = serve(ServerBehavior::Echo);
+    let check = Arc::new(StreamEcho(vec![b'x'; 5_000_000].into()));
+    for framing in [BodyFraming::Length(5_000_000), BodyFraming::Chunked] {
+        let (source, check) = (Arc::new(PieceBody(50)), Arc::<StreamEcho>::clone(&check));
+        let request = LoadRequest::stream("/", "test", "text/xml", &[], source, framing, check);
         let mut client = client(address, vec![request.unwrap()], settings(1, 2));
-        let (drive, exchanges) = drive(&mut client, Stop::after_requests(4));
+        let (drive, exchanges) = drive(&mut client, StopCondition::after_requests(4));
         assert_eq!((drive.exchanges, drive.failures), (4, 0), "{exchanges:?}");
         assert!(exchanges.iter().all(|it| it.request_bytes == 5_000_000));
     }
@@ -212,14 +219,14 @@ fn a_body_that_is_made_while_it_is_sent_arrives_whole() {
 
 #[test]
 fn no_more_streams_are_opened_than_the_target_takes() {
-    let (address, _) = serve(Deed::Few(2));
+    let (address, _) = serve(ServerBehavior::Few(2));
     let mut client = client(address, vec![post("a")], settings(1, 9));
-    let (first, _) = drive(&mut client, Stop::after_requests(50));
+    let (first, _) = drive(&mut client, StopCondition::after_requests(50));
     // A new connection has room again, however many there were.
     for _ in 0..5 {
         client.renew().unwrap();
     }
-    let (second, _) = drive(&mut client, Stop::after_requests(50));
+    let (second, _) = drive(&mut client, StopCondition::after_requests(50));
     assert_eq!((first.exchanges, second.exchanges, second.failures), (50, 50, 0));
     // In the first drive, requests may be sent before the target has told how many it takes.
     assert_eq!(second.in_flight_max, 2);
@@ -227,9 +234,11 @@ fn no_more_streams_are_opened_than_the_target_takes() {
 
 #[test]
 fn a_target_that_says_goodbye_between_requests_has_not_failed() {
-    let (address, connections) = serve(Deed::Leave(3));
-    let (drive, exchanges) =
-        drive(&mut client(address, vec![post("a")], settings(1, 1)), Stop::after_requests(30));
+    let (address, connections) = serve(ServerBehavior::Leave(3));
+    let (drive, exchanges) = drive(
+        &mut client(address, vec![post("a")], settings(1, 1)),
+        StopCondition::after_requests(30),
+    );
     assert_eq!((drive.exchanges, drive.failures), (30, 0), "{exchanges:?}");
     let connections = connections.load(Ordering::Relaxed);
     assert!((7..=15).contains(&connections), "{connections} connections");
@@ -239,22 +248,22 @@ fn a_target_that_says_goodbye_between_requests_has_not_failed() {
 fn each_way_to_fail_has_its_kind() {
     let hurried = Timeouts { first_byte: Duration::from_millis(20), ..Timeouts::default() };
     for (deed, kind, detail) in [
-        (Deed::Reset, FailureKind::Reset, "RST_STREAM: REFUSED_STREAM"),
-        (Deed::HalfAnswer, FailureKind::ShortBody, "RST_STREAM: INTERNAL_ERROR"),
-        (Deed::Short, FailureKind::ShortBody, " of 100 bytes"),
-        (Deed::GoAway, FailureKind::Reset, "GOAWAY: ENHANCE_YOUR_CALM"),
-        (Deed::Stall, FailureKind::Timeout, "no first byte within 20.0 ms"),
-        (Deed::Garbage, FailureKind::Malformed, "no HTTP/2: "),
+        (ServerBehavior::Reset, FailureKind::Reset, "RST_STREAM: REFUSED_STREAM"),
+        (ServerBehavior::HalfAnswer, FailureKind::ShortBody, "RST_STREAM: INTERNAL_ERROR"),
+        (ServerBehavior::Short, FailureKind::ShortBody, " of 100 bytes"),
+        (ServerBehavior::GoAway, FailureKind::Reset, "GOAWAY: ENHANCE_YOUR_CALM"),
+        (ServerBehavior::Stall, FailureKind::Timeout, "no first byte within 20.0 ms"),
+        (ServerBehavior::Garbage, FailureKind::Malformed, "no HTTP/2: "),
     ] {
         let (address, _) = serve(deed);
         // Only what stalls gets more than a window holds, and little time.
         let (bytes, timeouts) = match deed {
-            Deed::Stall => (1_000_000, hurried),
+            ServerBehavior::Stall => (1_000_000, hurried),
             _ => (10, Timeouts::default()),
         };
-        let settings = Settings { timeouts, ..settings(1, 1) };
+        let settings = ClientSettings { timeouts, ..settings(1, 1) };
         let mut client = client(address, vec![post(vec![b'x'; bytes])], settings);
-        let (drive, exchanges) = drive(&mut client, Stop::after_requests(1));
+        let (drive, exchanges) = drive(&mut client, StopCondition::after_requests(1));
         assert_eq!((drive.exchanges, drive.failures), (1, 1));
         let failure = exchanges[0].outcome.as_ref().unwrap_err();
         assert_eq!(failure.kind, kind, "{deed:?}: {failure:?}");
@@ -262,22 +271,22 @@ fn each_way_to_fail_has_its_kind() {
     }
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (_, exchanges) =
-        drive(&mut client(free, vec![post("a")], settings(1, 1)), Stop::after_requests(1));
+        drive(&mut client(free, vec![post("a")], settings(1, 1)), StopCondition::after_requests(1));
     assert_eq!(exchanges[0].outcome.as_ref().unwrap_err().kind, FailureKind::Refused);
 }
 
 #[test]
 fn an_open_load_is_sent_when_due_and_a_wish_to_stop_is_seen() {
-    let (address, _) = serve(Deed::Echo);
-    let schedule = |lasts| Schedule::constant(3_000.0, lasts).unwrap();
+    let (address, _) = serve(ServerBehavior::Echo);
+    let schedule = |lasts| ArrivalSchedule::constant(3_000.0, lasts).unwrap();
     let model = |lasts| {
         let (schedule, late_max) = (schedule(lasts), Duration::from_mins(1));
-        Model::Open(Open { schedule, late_max, failures_max: None })
+        PacingModel::Open(OpenWorkload { schedule, late_max, failures_max: None })
     };
-    let request = Request::get("/", "test", &[("X-Key", "v")], Arc::new(Success)).unwrap();
+    let request = LoadRequest::get("/", "test", &[("X-Key", "v")], Arc::new(SuccessCheck)).unwrap();
     let cancel = Cancel::default();
     let requests = Arc::new([request, post("a")]);
-    let mut client = Client::new(address, requests, settings(2, 50), cancel.clone()).unwrap();
+    let mut client = LoadClient::new(address, requests, settings(2, 50), cancel.clone()).unwrap();
     let mut exchanges = Vec::new();
     let drive = client
         .follow(&model(Duration::from_millis(100)), &mut |it| exchanges.push(it.clone()))
@@ -294,15 +303,16 @@ fn an_open_load_is_sent_when_due_and_a_wish_to_stop_is_seen() {
             cancel.raise();
         }
     });
-    assert_eq!(drive.unwrap().ended, xmlperf::load::Ended::Cancelled);
+    assert_eq!(drive.unwrap().ended, xmlperf::load::DriveEnd::Cancelled);
 }
 
 #[test]
 fn a_connection_for_each_request_is_one_for_each() {
-    let (address, connections) = serve(Deed::Echo);
-    let settings = Settings { reuse: xmlperf::load::Reuse::PerRequest, ..settings(2, 2) };
+    let (address, connections) = serve(ServerBehavior::Echo);
+    let settings =
+        ClientSettings { reuse: xmlperf::load::ConnectionReuse::PerRequest, ..settings(2, 2) };
     let (drive, _) =
-        drive(&mut client(address, vec![post("a")], settings), Stop::after_requests(9));
+        drive(&mut client(address, vec![post("a")], settings), StopCondition::after_requests(9));
     assert_eq!((drive.exchanges, drive.failures), (9, 0));
     assert_eq!(connections.load(Ordering::Relaxed), 9);
 }

@@ -16,10 +16,10 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use rustls::pki_types::PrivateKeyDer;
 use xmlperf::cancel::Cancel;
-use xmlperf::load::pacing::{Model, Open, Schedule, Stop};
+use xmlperf::load::pacing::{ArrivalSchedule, OpenWorkload, PacingModel, StopCondition};
 use xmlperf::load::{
-    Address, Check, Client, Drive, Ended, Exchange, FailureKind, Request, Settings, Success,
-    Timeouts, Tls, Trust,
+    Address, ClientSettings, DriveEnd, DriveOutcome, Exchange, FailureKind, LoadClient,
+    LoadRequest, ResponseCheck, SuccessCheck, Timeouts, TlsClient, TlsTrust,
 };
 
 /// Serves every connection in a thread of its own, until the test ends. `answer` gets the stream
@@ -71,29 +71,30 @@ fn respond(stream: &mut dyn Write, body: &[u8]) -> bool {
 }
 
 /// The answer is what was sent.
-struct Echo(Bytes);
+struct EchoCheck(Bytes);
 
-impl Check for Echo {
+impl ResponseCheck for EchoCheck {
     fn check(&self, status: u16, body: &[u8]) -> Result<(), String> {
         if status == 200 && body == self.0 { Ok(()) } else { Err(format!("{} bytes", body.len())) }
     }
 }
 
-fn post(body: impl Into<Bytes>) -> Request {
+fn post(body: impl Into<Bytes>) -> LoadRequest {
     let body = body.into();
-    Request::post("/", "test", "text/xml", &[], body.clone(), Arc::new(Echo(body))).unwrap()
+    LoadRequest::post("/", "test", "text/xml", &[], body.clone(), Arc::new(EchoCheck(body)))
+        .unwrap()
 }
 
-fn settings(connections: usize) -> Settings {
+fn settings(connections: usize) -> ClientSettings {
     let connections = NonZeroUsize::new(connections).unwrap();
-    Settings { connections, ..Settings::default() }
+    ClientSettings { connections, ..ClientSettings::default() }
 }
 
-fn client(address: SocketAddr, requests: Vec<Request>, settings: Settings) -> Client {
-    Client::new(address, requests.into(), settings, Cancel::default()).unwrap()
+fn client(address: SocketAddr, requests: Vec<LoadRequest>, settings: ClientSettings) -> LoadClient {
+    LoadClient::new(address, requests.into(), settings, Cancel::default()).unwrap()
 }
 
-fn drive(client: &mut Client, stop: Stop) -> (Drive, Vec<Exchange>) {
+fn drive(client: &mut LoadClient, stop: StopCondition) -> (DriveOutcome, Vec<Exchange>) {
     let mut exchanges = Vec::new();
     let drive = client.drive(stop, &mut |exchange| exchanges.push(exchange.clone())).unwrap();
     (drive, exchanges)
@@ -111,8 +112,8 @@ fn requests_are_taken_in_turn_over_all_drives_and_each_answer_is_checked() {
     let mut client = client(address, vec![post("a"), post("bb"), post("ccc")], settings(2));
     let mut turns = Vec::new();
     for _ in 0..2 {
-        let (drive, exchanges) = drive(&mut client, Stop::after_requests(5));
-        assert_eq!((drive.exchanges, drive.failures, drive.ended), (5, 0, Ended::Reached));
+        let (drive, exchanges) = drive(&mut client, StopCondition::after_requests(5));
+        assert_eq!((drive.exchanges, drive.failures, drive.ended), (5, 0, DriveEnd::Reached));
         for exchange in exchanges {
             assert!(exchange.due_ns <= exchange.sent_ns && exchange.sent_ns < exchange.done_ns);
             assert!(exchange.done_ns <= drive.ended_ns && exchange.due_ns >= drive.began_ns);
@@ -150,8 +151,10 @@ fn bodies_far_beyond_every_socket_buffer_pass_in_both_directions_at_once() {
         }
     });
     let body: Vec<u8> = (0..size).map(|at| u8::try_from(at % 251).unwrap()).collect();
-    let (drive, exchanges) =
-        drive(&mut client(address, vec![post(body)], settings(1)), Stop::after_requests(1));
+    let (drive, exchanges) = drive(
+        &mut client(address, vec![post(body)], settings(1)),
+        StopCondition::after_requests(1),
+    );
     assert_eq!((drive.exchanges, drive.failures), (1, 0));
     assert!(exchanges[0].request_bytes > size as u64 && exchanges[0].response_bytes > size as u64);
 }
@@ -165,7 +168,7 @@ fn a_connection_that_the_target_closes_between_requests_is_no_failure() {
     let mut client = client(address, vec![post("x")], settings(1));
     for _ in 0..3 {
         // Only the end of the stream says so, and it may come late: renewing is the sure way.
-        let (drive, exchanges) = drive(&mut client, Stop::after_requests(1));
+        let (drive, exchanges) = drive(&mut client, StopCondition::after_requests(1));
         assert_eq!(drive.failures, 0, "{exchanges:?}");
         client.renew().unwrap();
     }
@@ -174,8 +177,10 @@ fn a_connection_that_the_target_closes_between_requests_is_no_failure() {
         stream.write_all(answer).unwrap();
         false
     });
-    let (drive, _) =
-        drive(&mut self::client(address, vec![post("x")], settings(3)), Stop::after_requests(50));
+    let (drive, _) = drive(
+        &mut self::client(address, vec![post("x")], settings(3)),
+        StopCondition::after_requests(50),
+    );
     assert_eq!((drive.exchanges, drive.failures), (50, 0));
 }
 
@@ -194,10 +199,10 @@ fn a_target_that_answers_before_it_is_asked_is_heard_at_once() {
     });
     let first_byte = Duration::from_secs(10);
     let timeouts = Timeouts { first_byte, ..Timeouts::default() };
-    let mut client = client(address, vec![post("x")], Settings { timeouts, ..settings(4) });
+    let mut client = client(address, vec![post("x")], ClientSettings { timeouts, ..settings(4) });
     for _ in 0..5 {
         client.renew().unwrap();
-        let (_, exchanges) = drive(&mut client, Stop::after_requests(8));
+        let (_, exchanges) = drive(&mut client, StopCondition::after_requests(8));
         for it in &exchanges {
             assert_eq!(it.outcome.as_ref().unwrap_err().kind, FailureKind::Status(503), "{it:?}");
         }
@@ -212,7 +217,7 @@ fn each_way_to_fail_has_its_kind() {
             false
         });
         let mut client = client(address, vec![post("x")], settings(1));
-        let (drive, exchanges) = drive(&mut client, Stop::after_requests(1));
+        let (drive, exchanges) = drive(&mut client, StopCondition::after_requests(1));
         assert_eq!((drive.exchanges, drive.failures), (1, 1));
         let (kind, detail) = only_failure(&exchanges);
         assert_eq!(kind, expected, "{detail}");
@@ -228,9 +233,9 @@ fn each_way_to_fail_has_its_kind() {
 #[test]
 fn a_target_that_is_not_there_ends_the_drive_by_its_failures() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let stop = Stop { failures_max: Some(1), ..Stop::after_requests(100) };
+    let stop = StopCondition { failures_max: Some(1), ..StopCondition::after_requests(100) };
     let (drive, exchanges) = drive(&mut client(address, vec![post("x")], settings(1)), stop);
-    assert_eq!(drive.ended, Ended::TooManyFailures);
+    assert_eq!(drive.ended, DriveEnd::TooManyFailures);
     let (kind, detail) = only_failure(&exchanges);
     assert_eq!(kind, FailureKind::Refused);
     assert!(detail.contains(&address.to_string()), "{detail}");
@@ -250,7 +255,7 @@ fn a_gzip_answer_is_checked_by_what_it_says_and_a_broken_one_is_malformed() {
             stream.write_all(&[head.as_bytes(), b"\r\n\r\n", &encoded].concat()).is_ok()
         });
         let mut client = client(address, vec![post(vec![b'x'; 100_000])], settings(1));
-        drive(&mut client, Stop::after_requests(1)).1
+        drive(&mut client, StopCondition::after_requests(1)).1
     };
     let whole = check(0);
     assert_eq!(whole[0].outcome, Ok(()));
@@ -274,16 +279,16 @@ fn a_unix_socket_is_an_address_like_any_other() {
     let address = serve_unix(folder.path().join("target.sock"));
     let large: Vec<u8> = (0..3_000_000_u32).map(|at| u8::try_from(at % 251).unwrap()).collect();
     let requests = Arc::new([post("over a file"), post(large)]);
-    let mut client = Client::new(address, requests, settings(3), Cancel::default()).unwrap();
-    let (drive, _) = drive(&mut client, Stop::after_requests(20));
+    let mut client = LoadClient::new(address, requests, settings(3), Cancel::default()).unwrap();
+    let (drive, _) = drive(&mut client, StopCondition::after_requests(20));
     assert_eq!((drive.exchanges, drive.failures), (20, 0));
 }
 
 /// 300 requests in 0.1 s, some of them with answers that no socket's buffer holds.
-fn check_open(mut client: Client) {
-    let schedule = Schedule::constant(3_000.0, Duration::from_millis(100)).unwrap();
+fn check_open(mut client: LoadClient) {
+    let schedule = ArrivalSchedule::constant(3_000.0, Duration::from_millis(100)).unwrap();
     let late_max = Duration::from_mins(1);
-    let model = Model::Open(Open { schedule, late_max, failures_max: None });
+    let model = PacingModel::Open(OpenWorkload { schedule, late_max, failures_max: None });
     let mut exchanges = Vec::new();
     let drive = client.follow(&model, &mut |it| exchanges.push(it.clone())).unwrap();
     assert_eq!((drive.exchanges, drive.failures, drive.dropped), (300, 0, 0), "{exchanges:?}");
@@ -308,13 +313,15 @@ fn an_open_load_is_answered_in_whatever_way_arrivals_are_told() {
     check_open(client(echo(), mixed(), settings(3)));
 
     let (address, pem) = serve_tls();
-    let tls = Tls::new("localhost", &Trust::Pem(pem)).unwrap();
+    let tls = TlsClient::new("localhost", &TlsTrust::Pem(pem)).unwrap();
     let (settings, cancel) = (settings(20), Cancel::default());
-    check_open(Client::secured(address, tls, small().into(), settings, cancel.clone()).unwrap());
+    check_open(
+        LoadClient::secured(address, tls, small().into(), settings, cancel.clone()).unwrap(),
+    );
 
     let folder = tempfile::tempdir().unwrap();
     let address = serve_unix(folder.path().join("target.sock"));
-    check_open(Client::new(address, small().into(), settings, cancel).unwrap());
+    check_open(LoadClient::new(address, small().into(), settings, cancel).unwrap());
 }
 
 /// Serves TLS with a certificate for `localhost`, which is returned in PEM form.
@@ -346,13 +353,13 @@ fn serve_tls() -> (SocketAddr, Vec<u8>) {
 fn tls_carries_large_bodies_both_ways_and_survives_renewal() {
     let (address, pem) = serve_tls();
     let body: Vec<u8> = (0..3_000_000).map(|at| u8::try_from(at % 251).unwrap()).collect();
-    for trust in [Trust::Pem(pem), Trust::Anybody] {
-        let tls = Tls::new("localhost", &trust).unwrap();
+    for trust in [TlsTrust::Pem(pem), TlsTrust::Anybody] {
+        let tls = TlsClient::new("localhost", &trust).unwrap();
         let requests = Arc::new([post("small"), post(body.clone())]);
         let mut client =
-            Client::secured(address, tls, requests, settings(3), Cancel::default()).unwrap();
+            LoadClient::secured(address, tls, requests, settings(3), Cancel::default()).unwrap();
         for _ in 0..2 {
-            let (drive, exchanges) = drive(&mut client, Stop::after_requests(9));
+            let (drive, exchanges) = drive(&mut client, StopCondition::after_requests(9));
             assert_eq!((drive.exchanges, drive.failures), (9, 0), "{exchanges:?}");
             client.renew().unwrap();
         }
@@ -363,11 +370,11 @@ fn tls_carries_large_bodies_both_ways_and_survives_renewal() {
 fn a_certificate_that_is_not_trusted_refuses_the_connection() {
     let (address, _) = serve_tls();
     let (_, other) = serve_tls();
-    let tls = Tls::new("localhost", &Trust::Pem(other)).unwrap();
+    let tls = TlsClient::new("localhost", &TlsTrust::Pem(other)).unwrap();
     let requests = Arc::new([post("x")]);
     let mut client =
-        Client::secured(address, tls, requests, settings(1), Cancel::default()).unwrap();
-    let (_, exchanges) = drive(&mut client, Stop::after_requests(1));
+        LoadClient::secured(address, tls, requests, settings(1), Cancel::default()).unwrap();
+    let (_, exchanges) = drive(&mut client, StopCondition::after_requests(1));
     let (kind, detail) = only_failure(&exchanges);
     assert_eq!(kind, FailureKind::Refused);
     assert!(detail.contains("certificate"), "{detail}");
@@ -382,18 +389,18 @@ fn a_hanging_target_is_given_up_by_its_time_out_or_by_cancel() {
         })
     };
     let timeouts = Timeouts { first_byte: Duration::from_millis(1), ..Timeouts::default() };
-    let hurried = Settings { timeouts, ..settings(1) };
+    let hurried = ClientSettings { timeouts, ..settings(1) };
     let (_, exchanges) =
-        drive(&mut client(silent(), vec![post("x")], hurried), Stop::after_requests(1));
+        drive(&mut client(silent(), vec![post("x")], hurried), StopCondition::after_requests(1));
     assert_eq!(only_failure(&exchanges), (FailureKind::Timeout, "no first byte within 1.00 ms"));
 
     let cancel = Cancel::default();
-    let check = Arc::new(Success);
-    let request = Request::get("/", "test", &[], check).unwrap();
+    let check = Arc::new(SuccessCheck);
+    let request = LoadRequest::get("/", "test", &[], check).unwrap();
     let mut client =
-        Client::new(silent(), Arc::new([request]), settings(4), cancel.clone()).unwrap();
+        LoadClient::new(silent(), Arc::new([request]), settings(4), cancel.clone()).unwrap();
     let other = thread::spawn(move || cancel.raise());
-    let drive = client.drive(Stop::after(Duration::from_mins(5)), &mut |_| {}).unwrap();
-    assert_eq!((drive.exchanges, drive.ended), (0, Ended::Cancelled));
+    let drive = client.drive(StopCondition::after(Duration::from_mins(5)), &mut |_| {}).unwrap();
+    assert_eq!((drive.exchanges, drive.ended), (0, DriveEnd::Cancelled));
     other.join().unwrap();
 }

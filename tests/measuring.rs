@@ -12,11 +12,11 @@ use tempfile::TempDir;
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/compare_api.py");
 
 /// A folder with a configuration and a target whose path no other test shares.
-struct Checkout {
+struct MeasurementFixture {
     folder: TempDir,
 }
 
-impl Checkout {
+impl MeasurementFixture {
     fn new(sampling: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::copy(FIXTURE, folder.path().join("api.py")).unwrap();
@@ -71,7 +71,7 @@ fn text(bytes: &[u8]) -> String {
 /// failures that the limits judge.
 #[test]
 fn a_network_is_between_load_and_target_and_its_cost_is_told() {
-    let checkout = Checkout::new("launches = 2");
+    let checkout = MeasurementFixture::new("launches = 2");
     let lossy = "latency=3ms,resets=25%";
     let output = checkout.run(&["run", "--network", lossy, "--format", "json"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -103,7 +103,7 @@ fn a_network_is_between_load_and_target_and_its_cost_is_told() {
 
 #[test]
 fn a_target_that_is_not_ours_is_measured_and_its_answers_are_checked() {
-    let checkout = Checkout::new("launches = 2");
+    let checkout = MeasurementFixture::new("launches = 2");
     let output = checkout.run(&["run", "--format", "json"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -121,7 +121,7 @@ fn a_target_that_is_not_ours_is_measured_and_its_answers_are_checked() {
 
 #[test]
 fn base_and_head_of_one_program_are_not_called_different() {
-    let checkout = Checkout::new("looks = [10]");
+    let checkout = MeasurementFixture::new("looks = [10]");
     let start = checkout.start("");
     let output = checkout.run(&["compare", "--base-start", &start, "--format", "json"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
@@ -137,7 +137,7 @@ fn base_and_head_of_one_program_are_not_called_different() {
 
 #[test]
 fn what_is_wrong_with_a_target_is_said_and_leaves_nothing_behind() {
-    let checkout = Checkout::new("looks = [10]");
+    let checkout = MeasurementFixture::new("looks = [10]");
     let check = |head: &str, expected: &[&str]| {
         let base = checkout.start("");
         let output =
@@ -161,7 +161,7 @@ fn what_is_wrong_with_a_target_is_said_and_leaves_nothing_behind() {
 
 #[test]
 fn ctrl_c_keeps_what_was_measured_and_stops_what_was_started() {
-    let checkout = Checkout::new("launches = 2");
+    let checkout = MeasurementFixture::new("launches = 2");
     let hanging = checkout.start("--fault hang");
     let child = checkout
         .command(&["run", "--start", &hanging])

@@ -12,8 +12,8 @@ use std::thread;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use xmlperf::target::Placement;
-use xmlperf::target::network::{self, Network, Relay};
+use xmlperf::target::CpuPlacement;
+use xmlperf::target::network::{self, NetworkConditions, Relay};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -46,7 +46,7 @@ fn echo() -> SocketAddr {
 }
 
 fn relay(target: SocketAddr, network: &str) -> Relay {
-    Relay::start(target, &Network::parse(network).unwrap(), 42, 1).unwrap()
+    Relay::start(target, &NetworkConditions::parse(network).unwrap(), 42, 1).unwrap()
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
@@ -214,7 +214,7 @@ fn a_network_that_is_dropped_ends_its_connections() {
 
 #[test]
 fn its_own_cost_is_measured_beside_a_direct_connection() {
-    let cost = network::measure(&Placement::default()).unwrap();
+    let cost = network::measure(&CpuPlacement::default()).unwrap();
     assert!(cost.direct_ns > 0.0 && cost.added_ns > -cost.direct_ns);
     assert!(cost.cpu_per_exchange_ns > 1_000.0 && cost.cpu_per_exchange_ns < 10e6, "{cost:?}");
     assert!(cost.cpu_per_mib_ns > 1_000.0, "{cost:?}");

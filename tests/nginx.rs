@@ -14,8 +14,11 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 use xmlperf::cancel::Cancel;
-use xmlperf::load::pacing::{Model, Open, Schedule, Stop};
-use xmlperf::load::{Check, Client, Exchange, Http, Request, Settings, Success, Tls, Trust};
+use xmlperf::load::pacing::{ArrivalSchedule, OpenWorkload, PacingModel, StopCondition};
+use xmlperf::load::{
+    ClientSettings, Exchange, HttpVersion, LoadClient, LoadRequest, ResponseCheck, SuccessCheck,
+    TlsClient, TlsTrust,
+};
 use xmlperf::measure::{self, Measurement};
 
 /// Sizes of the files that are served: 37 KB and 10 MB have wedged connections of other clients.
@@ -87,9 +90,9 @@ impl Drop for Nginx {
     }
 }
 
-struct Whole(usize);
+struct LengthCheck(usize);
 
-impl Check for Whole {
+impl ResponseCheck for LengthCheck {
     fn check(&self, status: u16, body: &[u8]) -> Result<(), String> {
         let right = status == 200 && body.len() == self.0;
         if right { Ok(()) } else { Err(format!("{status}, {} bytes", body.len())) }
@@ -100,17 +103,19 @@ fn number(number: usize) -> NonZeroUsize {
     NonZeroUsize::new(number).unwrap()
 }
 
-fn gets(host: &str) -> Arc<[Request]> {
-    let get = |size| Request::get(&format!("/{size}"), host, &[], Arc::new(Whole(size))).unwrap();
+fn gets(host: &str) -> Arc<[LoadRequest]> {
+    let get = |size| {
+        LoadRequest::get(&format!("/{size}"), host, &[], Arc::new(LengthCheck(size))).unwrap()
+    };
     SIZES.map(get).into()
 }
 
-fn check_closed(mut client: Client, in_flight: usize) {
+fn check_closed(mut client: LoadClient, in_flight: usize) {
     for _ in 0..2 {
         client.renew().unwrap();
         let mut failed: Vec<Exchange> = Vec::new();
         let drive = client
-            .drive(Stop::after_requests(300), &mut |it| {
+            .drive(StopCondition::after_requests(300), &mut |it| {
                 if it.outcome.is_err() {
                     failed.push(it.clone());
                 }
@@ -125,15 +130,18 @@ fn check_closed(mut client: Client, in_flight: usize) {
 #[ignore = "needs nginx: run by .ci/run full"]
 fn answers_of_37_kb_and_10_mb_pass_over_every_kind_of_connection() {
     let nginx = Nginx::start("", "");
-    let settings = Settings { connections: number(8), ..Settings::default() };
+    let settings = ClientSettings { connections: number(8), ..ClientSettings::default() };
     let cancel = Cancel::default();
-    let client = Client::new(nginx.address, gets("localhost"), settings, cancel.clone());
+    let client = LoadClient::new(nginx.address, gets("localhost"), settings, cancel.clone());
     check_closed(client.unwrap(), 8);
 
-    let two =
-        Settings { http: Http::Two { streams: number(4) }, connections: number(2), ..settings };
+    let two = ClientSettings {
+        http: HttpVersion::Two { streams: number(4) },
+        connections: number(2),
+        ..settings
+    };
     let nginx = Nginx::start("http2", "");
-    let client = Client::new(nginx.address, gets("localhost"), two, cancel.clone());
+    let client = LoadClient::new(nginx.address, gets("localhost"), two, cancel.clone());
     check_closed(client.unwrap(), 8);
 
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -149,10 +157,10 @@ fn answers_of_37_kb_and_10_mb_pass_over_every_kind_of_connection() {
         line("ssl_certificate_key", &write("key", made.signing_key.serialize_pem())),
     ];
     let nginx = Nginx::start("ssl http2", &lines.concat());
-    let tls = || Tls::new("localhost", &Trust::Pem(made.cert.pem().into_bytes())).unwrap();
+    let tls = || TlsClient::new("localhost", &TlsTrust::Pem(made.cert.pem().into_bytes())).unwrap();
     for settings in [settings, two] {
         let requests = gets("localhost");
-        let client = Client::secured(nginx.address, tls(), requests, settings, cancel.clone());
+        let client = LoadClient::secured(nginx.address, tls(), requests, settings, cancel.clone());
         check_closed(client.unwrap(), 8);
     }
 }
@@ -161,15 +169,15 @@ fn answers_of_37_kb_and_10_mb_pass_over_every_kind_of_connection() {
 #[ignore = "needs nginx, measures for 10 s: run by .ci/run full"]
 fn a_second_in_which_the_worker_was_stopped_shows_in_the_response_times() {
     let nginx = Nginx::start("", "");
-    let request = Request::get("/16", "localhost", &[], Arc::new(Success)).unwrap();
-    let settings = Settings { connections: number(1_500), ..Settings::default() };
+    let request = LoadRequest::get("/16", "localhost", &[], Arc::new(SuccessCheck)).unwrap();
+    let settings = ClientSettings { connections: number(1_500), ..ClientSettings::default() };
     let cancel = Cancel::default();
-    let mut client = Client::new(nginx.address, Arc::new([request]), settings, cancel).unwrap();
+    let mut client = LoadClient::new(nginx.address, Arc::new([request]), settings, cancel).unwrap();
     // To connect while nobody accepts would be another experiment: SYNs are sent again after 1 s.
     client.renew().unwrap();
-    let schedule = Schedule::constant(1_000.0, Duration::from_secs(10)).unwrap();
+    let schedule = ArrivalSchedule::constant(1_000.0, Duration::from_secs(10)).unwrap();
     let late_max = Duration::from_mins(1);
-    let model = Model::Open(Open { schedule, late_max, failures_max: None });
+    let model = PacingModel::Open(OpenWorkload { schedule, late_max, failures_max: None });
     let worker = nginx.worker().unwrap();
     let stall = thread::spawn(move || {
         thread::sleep(Duration::from_secs(4));

@@ -7,12 +7,12 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 
-use xmlperf::payload::{self, Kind, Message, Preset, Recipe, Spec};
-use xmlperf::reference::{Semantics, Server, Settings};
+use xmlperf::payload::{self, PairRecipe, PayloadKind, PayloadMessage, PayloadPreset, PayloadSpec};
+use xmlperf::reference::{EqualitySemantics, ReferenceServer, ServerSettings};
 
 /// Starts the service; it ends with the process.
-fn serve(semantics: Semantics) -> SocketAddr {
-    let server = Server::bind(&Settings { semantics, ..Settings::default() });
+fn serve(semantics: EqualitySemantics) -> SocketAddr {
+    let server = ReferenceServer::bind(&ServerSettings { semantics, ..ServerSettings::default() });
     let server = server.unwrap();
     let address = server.address();
     thread::spawn(|| server.run());
@@ -20,7 +20,7 @@ fn serve(semantics: Semantics) -> SocketAddr {
 }
 
 /// Sends a request as HTTP/1.0, whose answers end with the connection, and returns the answer.
-fn post(address: SocketAddr, path: &str, message: &Message) -> (u16, Vec<u8>) {
+fn post(address: SocketAddr, path: &str, message: &PayloadMessage) -> (u16, Vec<u8>) {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(
         stream,
@@ -41,18 +41,22 @@ fn post(address: SocketAddr, path: &str, message: &Message) -> (u16, Vec<u8>) {
 #[test]
 fn generator_and_reference_agree_on_every_pair_under_every_semantics() {
     let all = payload::Semantics::ALL.into_iter();
-    for (claimed, served) in all.zip(Semantics::NAMES.iter().map(|(_, semantics)| *semantics)) {
+    for (claimed, served) in
+        all.zip(EqualitySemantics::NAMES.iter().map(|(_, semantics)| *semantics))
+    {
         let address = serve(served);
-        for preset in Preset::ALL {
-            let pairs = if preset == Preset::WideFlat { 40 } else { 400 };
-            let mut spec = Spec::preset(preset, 42, pairs);
-            if preset != Preset::DepthMix {
-                let mut recipe = Recipe::default();
+        for preset in PayloadPreset::ALL {
+            let pairs = if preset == PayloadPreset::WideFlat { 40 } else { 400 };
+            let mut spec = PayloadSpec::preset(preset, 42, pairs);
+            if preset != PayloadPreset::DepthMix {
+                let mut recipe = PairRecipe::default();
                 recipe.set("classes", "1:2:2").unwrap();
                 spec = spec.with_recipe(recipe).unwrap();
             }
             spec.semantics = claimed;
-            for (kind, path) in [(Kind::XmlCompareBatch, "xml/batch"), (Kind::XmlCompare, "xml")] {
+            for (kind, path) in
+                [(PayloadKind::XmlCompareBatch, "xml/batch"), (PayloadKind::XmlCompare, "xml")]
+            {
                 let message = payload::message(&spec, kind, 1);
                 let (status, body) = post(address, path, &message);
                 if let Err(mismatch) = message.expected.check(status, &body) {
@@ -65,10 +69,13 @@ fn generator_and_reference_agree_on_every_pair_under_every_semantics() {
 
 #[test]
 fn the_reference_survives_what_is_hostile() {
-    let address = serve(Semantics::XmlCompareApi);
-    for (kind, path) in [(Kind::XmlCompare, "xml"), (Kind::XmlCompareBatch, "xml/batch")] {
+    let address = serve(EqualitySemantics::XmlCompareApi);
+    for (kind, path) in
+        [(PayloadKind::XmlCompare, "xml"), (PayloadKind::XmlCompareBatch, "xml/batch")]
+    {
         for index in 0..10 {
-            let message = payload::message(&Spec::preset(Preset::Hostile, 42, 1), kind, index);
+            let message =
+                payload::message(&PayloadSpec::preset(PayloadPreset::Hostile, 42, 1), kind, index);
             let (status, body) = post(address, path, &message);
             message.expected.check(status, &body).unwrap();
         }

@@ -18,12 +18,12 @@ use tokio_rustls::TlsAcceptor;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_xmlperf");
 
 /// The reference API, until it is dropped.
-struct Api {
+struct ReferenceApi {
     child: Child,
     address: SocketAddr,
 }
 
-impl Api {
+impl ReferenceApi {
     fn start() -> Self {
         let mut child = Command::new(PROGRAM)
             .args(["serve", "--port", "0", "--workers", "1"])
@@ -38,7 +38,7 @@ impl Api {
     }
 }
 
-impl Drop for Api {
+impl Drop for ReferenceApi {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -120,7 +120,7 @@ fn run(folder: &Path, target: &str, load: &str) -> (Option<i32>, String) {
 
 #[test]
 fn a_unix_socket_is_reached_by_its_path() {
-    let (api, folder) = (Api::start(), tempfile::tempdir().unwrap());
+    let (api, folder) = (ReferenceApi::start(), tempfile::tempdir().unwrap());
     let path = folder.path().join("api.sock");
     socket(&path, api.address);
     for load in ["", ", http = \"2\", streams = 3"] {
@@ -134,7 +134,7 @@ fn a_unix_socket_is_reached_by_its_path() {
 
 #[test]
 fn tls_is_spoken_to_whom_the_certificate_names() {
-    let (api, folder) = (Api::start(), tempfile::tempdir().unwrap());
+    let (api, folder) = (ReferenceApi::start(), tempfile::tempdir().unwrap());
     let folder = folder.path();
     let port = secured(&folder.join("ca.pem"), api.address);
     let url = format!("url = \"https://localhost:{port}\"");
@@ -154,7 +154,7 @@ fn tls_is_spoken_to_whom_the_certificate_names() {
 
 #[test]
 fn what_is_started_may_speak_tls() {
-    let (api, folder) = (Api::start(), tempfile::tempdir().unwrap());
+    let (api, folder) = (ReferenceApi::start(), tempfile::tempdir().unwrap());
     let folder = folder.path();
     let port = secured(&folder.join("ca.pem"), api.address);
     // Its own port leads to TLS elsewhere.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use xmlperf::config::{self, Choice};
+use xmlperf::config::{self, ConfigOverrides};
 
 fn readme() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
@@ -33,7 +33,7 @@ fn the_configuration_in_it_is_understood() {
     for block in blocks {
         let path = folder.path().join("xmlperf.toml");
         fs::write(&path, block).unwrap();
-        let suite = config::load(&path, &Choice::default()).unwrap();
+        let suite = config::load(&path, &ConfigOverrides::default()).unwrap();
         assert_eq!(suite.scenarios[0].name, "smoke");
     }
 }

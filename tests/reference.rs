@@ -13,10 +13,10 @@ use std::thread;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use service::Service;
+use service::ServiceProcess;
 
 /// A running service, stopped on drop.
-impl Service {
+impl ServiceProcess {
     /// Sends a request and returns the status and the body of its answer.
     fn send(&self, request: &[u8]) -> (u16, String) {
         let mut stream = self.connect();
@@ -67,7 +67,7 @@ const JSON: &str = "content-type: application/json\r\n";
 
 #[test]
 fn comparisons_are_answered_as_the_contract_says() {
-    let service = Service::start(&["--workers", "1"]);
+    let service = ServiceProcess::start(&["--workers", "1"]);
     let check = |path: &str, body: &str, expected: &str| {
         let (status, answer) = service.post(path, body.as_bytes());
         assert_eq!(format!("{status} {}", answer.trim_end()), expected, "{body}");
@@ -106,7 +106,7 @@ fn comparisons_are_answered_as_the_contract_says() {
 
 #[test]
 fn what_is_refused_is_refused_in_plain_text() {
-    let service = Service::start(&["--workers", "1"]);
+    let service = ServiceProcess::start(&["--workers", "1"]);
     let url = r#"{"url1":"http://localhost/a","url2":"http://localhost/b"}"#;
     let mut transcript = String::new();
     for (call, (status, text)) in [
@@ -182,7 +182,7 @@ fn matched((status, body): (u16, String)) -> Vec<bool> {
 fn a_large_batch_is_answered_in_order_however_it_is_sent() {
     let (body, expected) = batch(20_000);
     for workers in ["1", "3"] {
-        let service = Service::start(&["--workers", workers]);
+        let service = ServiceProcess::start(&["--workers", workers]);
         assert_eq!(matched(service.post(BATCH, body.as_bytes())), expected);
 
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
@@ -195,7 +195,7 @@ fn a_large_batch_is_answered_in_order_however_it_is_sent() {
 
 #[test]
 fn a_health_check_is_answered_while_a_batch_is_not_finished() {
-    let service = Service::start(&["--workers", "1"]);
+    let service = ServiceProcess::start(&["--workers", "1"]);
     let (body, expected) = batch(20_000);
     let request = post(BATCH, JSON, body.as_bytes());
     let (first, second) = request.split_at(request.len() / 2);
@@ -208,7 +208,7 @@ fn a_health_check_is_answered_while_a_batch_is_not_finished() {
 
 #[test]
 fn a_request_that_was_begun_is_answered_before_the_service_ends() {
-    let mut service = Service::start(&["--workers", "2"]);
+    let mut service = ServiceProcess::start(&["--workers", "2"]);
     let body = r#"{"xml1":"<a>1</a>","xml2":"<a>1</a>"}"#;
     let head = format!(
         "POST /xml-compare-api{ONE} HTTP/1.1\r\nhost: x\r\n{JSON}content-length: {}\r\n\
@@ -232,7 +232,7 @@ fn a_request_that_was_begun_is_answered_before_the_service_ends() {
 
 #[test]
 fn limits_end_in_a_clean_answer() {
-    let service = Service::start(&[
+    let service = ServiceProcess::start(&[
         "--workers",
         "1",
         "--body-limit",
@@ -276,7 +276,7 @@ fn limits_end_in_a_clean_answer() {
 fn a_single_comparison_and_all_of_them_together_are_limited() {
     let text = "x".repeat(400_000);
     let other = "y".repeat(400_000);
-    let service = Service::start(&["--workers", "1", "--pair-limit", "300 kB"]);
+    let service = ServiceProcess::start(&["--workers", "1", "--pair-limit", "300 kB"]);
     let pair = format!(r#"{{"xml1":"<a>{text}</a>","xml2":"{other}"}}"#);
     let batch = format!(r#"{{"comparisons":[{pair}]}}"#);
     let refused = (413, "a comparison is larger than 293 KiB\n".to_owned());
@@ -284,7 +284,7 @@ fn a_single_comparison_and_all_of_them_together_are_limited() {
     assert_eq!(service.post(ONE, pair.as_bytes()).0, 413);
 
     // The differences of four such pairs take 3.2 MB, which is more than 2 MiB and 1 MiB.
-    let service = Service::start(&["--workers", "1", "--memory-limit", "1 MiB"]);
+    let service = ServiceProcess::start(&["--workers", "1", "--memory-limit", "1 MiB"]);
     let pair = format!(r#"{{"xml1":"<a>{text}</a>","xml2":"<a>{other}</a>"}}"#);
     let batch = |n| format!(r#"{{"comparisons":[{}]}}"#, vec![&pair[..]; n].join(","));
     assert_eq!(matched(service.post(BATCH, batch(1).as_bytes())), [false]);
@@ -317,7 +317,7 @@ fn documents_are_fetched_from_allowed_hosts_with_the_cookies_of_a_session() {
         "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
     ]);
     let host = format!("127.0.0.1:{port}");
-    let service = Service::start(&["--workers", "1", "--allow-url", &host]);
+    let service = ServiceProcess::start(&["--workers", "1", "--allow-url", &host]);
     let login = format!(r#"{{"url":"http://{host}/login","username":"ü&","password":"p p"}}"#);
     let (status, session) = service.post("/api/auth/login", login.as_bytes());
     let session: serde_json::Value = serde_json::from_str(&session).unwrap();
@@ -350,7 +350,7 @@ fn documents_are_fetched_from_allowed_hosts_with_the_cookies_of_a_session() {
 
 #[test]
 fn what_the_service_did_can_be_read_by_prometheus() {
-    let service = Service::start(&["--workers", "1"]);
+    let service = ServiceProcess::start(&["--workers", "1"]);
     service.post(BATCH, batch(9).0.as_bytes());
     service.post(ONE, br#"{"xml1":"","xml2":""}"#);
     service.get("/nowhere");
@@ -379,7 +379,7 @@ fn what_the_service_did_can_be_read_by_prometheus() {
 
 #[test]
 fn the_description_names_every_path_that_is_served() {
-    let service = Service::start(&["--workers", "1"]);
+    let service = ServiceProcess::start(&["--workers", "1"]);
     let (status, text) = service.get("/xml-compare-api/api-docs/openapi.json");
     assert_eq!(status, 200);
     let description: serde_json::Value = serde_json::from_str(&text).unwrap();

@@ -7,17 +7,17 @@ use std::path::Path;
 
 use serde_json::Value;
 use xmlperf::compare::decision::design::LOOKS;
-use xmlperf::compare::decision::{self, Design, Hypothesis, Verdict};
-use xmlperf::stats::betting::Gambler;
+use xmlperf::compare::decision::{self, Hypothesis, SequentialDesign, Verdict};
+use xmlperf::stats::betting::WealthProcess;
 use xmlperf::stats::hodges_lehmann;
-use xmlperf::stats::means::{self, Prior};
+use xmlperf::stats::means::{self, VariancePrior};
 use xmlperf::stats::multiple;
 use xmlperf::stats::power;
 use xmlperf::stats::quantile;
 use xmlperf::stats::rank_sum;
 use xmlperf::stats::segment;
-use xmlperf::stats::signed_rank::{self, Null};
-use xmlperf::stats::stepdown::{self, Flips};
+use xmlperf::stats::signed_rank::{self, NullDistribution};
+use xmlperf::stats::stepdown::{self, SignFlips};
 use xmlperf::stats::student;
 use xmlperf::stats::trend;
 
@@ -77,7 +77,7 @@ fn signed_rank_probabilities() {
 fn signed_rank_null_and_critical_values() {
     for case in cases("signed_rank_null") {
         let n = usize::try_from(case["n"].as_u64().unwrap()).unwrap();
-        let null = Null::untied(n);
+        let null = NullDistribution::untied(n);
         for (w, p) in case["upper_tail_p_at_w"].as_object().unwrap() {
             close(null.at_least(w.parse().unwrap()), number(p), &format!("n {n}, w {w}"));
         }
@@ -110,7 +110,7 @@ fn step_down_over_all_flips() {
     let columns: Vec<Vec<f64>> = (0..3).map(|m| rows.iter().map(|row| row[m]).collect()).collect();
     let z: Vec<f64> =
         columns.iter().map(|d| signed_rank::z(&signed_rank::signed_midranks(d))).collect();
-    let flips = Flips::new(8, 256, &mut ChaCha8Rng::seed_from_u64(1));
+    let flips = SignFlips::new(8, 256, &mut ChaCha8Rng::seed_from_u64(1));
     let adjusted = stepdown::adjusted_p_greater(&columns, &flips);
     for m in 0..3 {
         close(z[m], numbers(&case["z"])[m], "z");
@@ -147,7 +147,8 @@ fn verdicts_on_one_metric() {
         let hypothesis =
             Hypothesis { floor: number(&case["floor"]), tolerance: number(&case["tolerance"]) };
         let differences = [numbers(&case["d"])];
-        let judgement = decision::judge(&Design::default(), &[hypothesis], &differences, 1)[0];
+        let judgement =
+            decision::judge(&SequentialDesign::default(), &[hypothesis], &differences, 1)[0];
         let expected = match case["verdict"].as_str().unwrap() {
             "regressed" => Verdict::Regressed,
             "improved" => Verdict::Improved,
@@ -166,7 +167,7 @@ fn verdicts_on_one_metric() {
 fn group_sequential_limits_and_levels() {
     let case = vectors("group_sequential");
     let d = numbers(&case["d"]);
-    let design = Design::default();
+    let design = SequentialDesign::default();
     for look in case["rci"].as_array().unwrap() {
         let n = usize::try_from(look["n"].as_u64().unwrap()).unwrap();
         let estimate = hodges_lehmann::one_sample(&d[..n], design.level);
@@ -177,7 +178,7 @@ fn group_sequential_limits_and_levels() {
         close(p, number(&look["p_greater"]), "p");
     }
     for (alpha, level) in case["local_one_sided_level_for_overall_alpha"].as_object().unwrap() {
-        let design = Design::new(alpha.parse().unwrap(), LOOKS.to_vec()).unwrap();
+        let design = SequentialDesign::new(alpha.parse().unwrap(), LOOKS.to_vec()).unwrap();
         close(design.level, number(level), alpha);
     }
 }
@@ -346,11 +347,11 @@ fn slopes_and_trends() {
 fn prediction_of_a_run() {
     let case = vectors("prediction_t");
     let (history, new) = (numbers(&case["baseline_ln"]), [number(&case["candidate_ln"])]);
-    let plain = means::prediction(&history, &new, Prior::NONE);
+    let plain = means::prediction(&history, &new, VariancePrior::NONE);
     close(plain.t(0.0), number(&case["t"]), "t");
     close(plain.p_greater(0.0), number(&case["p_greater"]), "p");
     let shrunk = &case["shrunk"];
-    let prior = Prior { deviation: number(&shrunk["s0"]), freedom: number(&shrunk["nu0"]) };
+    let prior = VariancePrior { deviation: number(&shrunk["s0"]), freedom: number(&shrunk["nu0"]) };
     let estimate = means::prediction(&history, &new, prior);
     close(estimate.t(0.0), number(&shrunk["t"]), "shrunk t");
     close(estimate.freedom, number(&shrunk["df"]), "shrunk df");
@@ -364,7 +365,7 @@ fn the_last_level_of_a_series() {
     let points = segment::change_points(&numbers(&case["ln_runs"]), 4, &mut |_| critical);
     assert_eq!(points.last().map(|point| *point as u64), case["expected_start_index"].as_u64());
     let rng = ChaCha8Rng::seed_from_u64(1);
-    let mut simulated = segment::Critical::new(4, 0.01, rng);
+    let mut simulated = segment::CriticalValues::new(4, 0.01, rng);
     // Theirs is from 4 000 series: its own standard error is about 0.1.
     assert!((simulated.of(13) - critical).abs() < 0.3, "{}", simulated.of(13));
 }
@@ -372,7 +373,7 @@ fn the_last_level_of_a_series() {
 #[test]
 fn wealth_of_a_gambler_on_signs() {
     let case = vectors("eprocess_signflip");
-    let mut gambler = Gambler::default();
+    let mut gambler = WealthProcess::default();
     for (d, ln_wealth) in numbers(&case["d"]).into_iter().zip(numbers(&case["log_e_path"])) {
         close(gambler.see(d), ln_wealth, "ln wealth");
     }

@@ -10,11 +10,11 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A repository whose API is the reference API, measured for moments only.
-struct Repository {
+struct RepositoryFixture {
     folder: TempDir,
 }
 
-impl Repository {
+impl RepositoryFixture {
     fn new(target: &str) -> Self {
         let repository = Self { folder: tempfile::tempdir().unwrap() };
         let config = format!(
@@ -80,7 +80,7 @@ fn row<'a>(report: &'a Value, metric: &str) -> &'a Value {
 
 #[test]
 fn head_is_held_against_its_own_past_and_only_a_suspicion_costs_launch_pairs() {
-    let repository = Repository::new("");
+    let repository = RepositoryFixture::new("");
     for name in ["second", "third", "fourth"] {
         repository.keep("main");
         repository.commit(name);
@@ -110,7 +110,7 @@ fn a_suspicion_that_cannot_be_confirmed_here_stays_one() {
     let program = env!("CARGO_BIN_EXE_xmlperf");
     let target =
         format!("[target]\nstart = \"{program} serve --workers 1\"\nport-env = \"APP_PORT\"\n");
-    let repository = Repository::new(&target);
+    let repository = RepositoryFixture::new(&target);
     for _ in 0..3 {
         repository.keep("main");
     }
@@ -126,7 +126,7 @@ fn a_suspicion_that_cannot_be_confirmed_here_stays_one() {
 
 #[test]
 fn what_landed_after_the_change_branched_off_is_not_its_base() {
-    let repository = Repository::new("");
+    let repository = RepositoryFixture::new("");
     repository.keep("main");
     let commit = repository.compare(&["--mode", "stored"]).0["base"]["commit"].clone();
     repository.git(&["branch", "change"]);
@@ -143,7 +143,7 @@ fn what_landed_after_the_change_branched_off_is_not_its_base() {
 fn kept_runs_stand_in_where_no_base_can_be_built() {
     let program = env!("CARGO_BIN_EXE_xmlperf");
     let target = format!("[target]\nstart = \"{program} serve\"\nport-env = \"APP_PORT\"\n");
-    let repository = Repository::new(&target);
+    let repository = RepositoryFixture::new(&target);
     repository.keep("main");
     let output = repository.run(&["compare", "--plain"]);
     let expected = "kept runs stand in for the base: `[target] build` is missing";
@@ -155,7 +155,7 @@ fn kept_runs_stand_in_where_no_base_can_be_built() {
 fn a_name_that_only_the_store_knows_is_built_at_its_commit_where_that_can_be() {
     let program = env!("CARGO_BIN_EXE_xmlperf");
     let start = "[target]\nbuild = \"true\"\nstart = \"sh ./api.sh\"\nport-env = \"APP_PORT\"\n";
-    let repository = Repository::new(start);
+    let repository = RepositoryFixture::new(start);
     fs::write(repository.path().join("api.sh"), format!("exec {program} serve --workers 1\n"))
         .unwrap();
     repository.commit("an api");
@@ -169,7 +169,7 @@ fn a_name_that_only_the_store_knows_is_built_at_its_commit_where_that_can_be() {
 
 #[test]
 fn a_file_can_stand_for_the_base() {
-    let repository = Repository::new("");
+    let repository = RepositoryFixture::new("");
     repository.keep("main");
     fs::copy(
         repository.path().join(".xmlperf/report/run.json"),
@@ -183,7 +183,7 @@ fn a_file_can_stand_for_the_base() {
 
 #[test]
 fn mistakes_are_named() {
-    let repository = Repository::new("");
+    let repository = RepositoryFixture::new("");
     let check = |words: &[&str], expected: &str| {
         let output = repository.run(&[&["compare", "--plain"], words].concat());
         assert_eq!(output.status.code(), Some(2), "{}", text(&output));

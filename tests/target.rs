@@ -8,14 +8,14 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command as Process, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
 use xmlperf::cancel::Cancel;
 use xmlperf::target::{
-    Ask, Command, Container, CpuSet, Ending, Keeper, Limits, Placement, Stopped, Target,
-    TargetError,
+    ContainerSpec, CpuPlacement, CpuSet, LimitBackend, ProcessEnd, ReadinessProbe, ResourceLimits,
+    StopOutcome, Target, TargetCommand, TargetError,
 };
 
 /// A server in Python that answers `/health`; what else it does is given as statements, run after
@@ -34,11 +34,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 server = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
 "#;
 
-struct Stage {
+struct TargetFixture {
     dir: TempDir,
 }
 
-impl Stage {
+impl TargetFixture {
     fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap() }
     }
@@ -47,8 +47,8 @@ impl Stage {
         self.dir.path()
     }
 
-    fn command(&self, start: &str) -> Command {
-        Command {
+    fn command(&self, start: &str) -> TargetCommand {
+        TargetCommand {
             start: start.to_owned(),
             dir: self.path().to_owned(),
             env: vec![("STAGE".to_owned(), self.token())],
@@ -63,14 +63,14 @@ impl Stage {
     }
 
     /// A server that runs `statements` first.
-    fn server(&self, statements: &str) -> Command {
+    fn server(&self, statements: &str) -> TargetCommand {
         let script = format!("{SERVER}{statements}\nserver.serve_forever()\n");
         fs::write(self.path().join("server.py"), script).unwrap();
         self.command("python3 server.py {port}")
     }
 
     /// The same in a container of the engine that has none.
-    fn contained(&self, statements: &str) -> Command {
+    fn contained(&self, statements: &str) -> TargetCommand {
         let command = self.server(statements);
         let script = self.path().join("server.py");
         let engine = format!(
@@ -83,7 +83,7 @@ impl Stage {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         let engine = Some(path.to_str().unwrap().to_owned());
         let start = format!("python3 {} {{port}}", script.display());
-        Command { start, container: Some(Container { port: 3000, engine }), ..command }
+        TargetCommand { start, container: Some(ContainerSpec { port: 3000, engine }), ..command }
     }
 
     /// What the engine was asked for, by the names of its files that end so.
@@ -96,9 +96,9 @@ impl Stage {
         entries.filter(named).map(|path| fs::read_to_string(path).unwrap()).collect()
     }
 
-    fn start(&self, command: &Command) -> Result<Target, TargetError> {
+    fn start(&self, command: &TargetCommand) -> Result<Target, TargetError> {
         let log = self.path().join("target.log");
-        Target::start(command, &Placement::default(), &log, &Cancel::default())
+        Target::start(command, &CpuPlacement::default(), &log, &Cancel::default())
     }
 
     fn token(&self) -> String {
@@ -120,13 +120,13 @@ impl Stage {
 }
 
 /// The message without the name of the temporary folder.
-fn message(error: &TargetError, stage: &Stage) -> String {
+fn message(error: &TargetError, stage: &TargetFixture) -> String {
     error.to_string().replace(stage.path().to_str().unwrap(), "DIR")
 }
 
 #[test]
 fn a_command_that_does_not_exist_is_named() {
-    let stage = Stage::new();
+    let stage = TargetFixture::new();
     let error = stage.start(&stage.command("./no-such-server --port {port}")).unwrap_err();
     assert!(matches!(error, TargetError::NotFound { .. }), "{error:?}");
     insta::assert_snapshot!(message(&error, &stage), @"
@@ -150,7 +150,7 @@ fn a_command_that_does_not_exist_is_named() {
 
 #[test]
 fn an_early_exit_is_told_with_its_status_and_last_words() {
-    let stage = Stage::new();
+    let stage = TargetFixture::new();
     let script = "sh -c 'echo starting on {port} >/dev/null; echo no licence >&2; exit 7'";
     let error = stage.start(&stage.command(script)).unwrap_err();
     let TargetError::ExitedAtOnce { ending, tail, .. } = error else { panic!("{error:?}") };
@@ -166,7 +166,7 @@ fn an_early_exit_is_told_with_its_status_and_last_words() {
 
 #[test]
 fn a_target_that_listens_elsewhere_is_found_there() {
-    let stage = Stage::new();
+    let stage = TargetFixture::new();
     let mut command = stage.server("");
     command.start = "python3 server.py 0 {port}".to_owned();
     command.ready_timeout = Duration::from_secs(2);
@@ -179,7 +179,7 @@ fn a_target_that_listens_elsewhere_is_found_there() {
 
 #[test]
 fn a_target_that_is_never_ready_is_told_by_its_answer() {
-    let stage = Stage::new();
+    let stage = TargetFixture::new();
     let mut command = stage.server("");
     command.ready = "/not-yet".to_owned();
     command.ready_timeout = Duration::from_millis(1500);
@@ -194,7 +194,7 @@ fn a_target_that_is_never_ready_is_told_by_its_answer() {
 
 #[test]
 fn a_port_that_stays_taken_is_told_apart_from_other_exits() {
-    let stage = Stage::new();
+    let stage = TargetFixture::new();
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut command = stage.server("");
     command.start = format!("python3 server.py {} {{port}}", held.local_addr().unwrap().port());
@@ -205,7 +205,7 @@ fn a_port_that_stays_taken_is_told_apart_from_other_exits() {
 
 #[test]
 fn a_death_in_the_middle_is_seen_and_the_children_are_ended() {
-    let stage = Stage::new();
+    let stage = TargetFixture::new();
     let target = stage.start(&stage.server("subprocess.Popen(['sleep', '600'])")).unwrap();
     target.alive().unwrap();
     assert_eq!(target.usage().unwrap().processes, 2);
@@ -218,7 +218,7 @@ fn a_death_in_the_middle_is_seen_and_the_children_are_ended() {
             break error;
         }
     };
-    assert!(matches!(error, TargetError::Died { ending: Ending::Signal(9), .. }), "{error:?}");
+    assert!(matches!(error, TargetError::Died { ending: ProcessEnd::Signal(9), .. }), "{error:?}");
     assert!(matches!(target.stop(), Err(TargetError::Died { .. })));
     stage.assert_empty();
 }
@@ -251,16 +251,16 @@ fn groups(pid: u32) -> Vec<PathBuf> {
 /// By a control group where one can be had, else by a limit on each process: it is told either way.
 #[test]
 fn a_target_that_takes_more_memory_than_it_may_is_told_apart() {
-    let stage = Stage::new();
-    let limits = Limits { memory_bytes_max: Some(256 << 20), cpus_max: None };
-    let command = Command { limits, ..stage.server("") };
+    let stage = TargetFixture::new();
+    let limits = ResourceLimits { memory_bytes_max: Some(256 << 20), cpus_max: None };
+    let command = TargetCommand { limits, ..stage.server("") };
     let target = stage.start(&command).unwrap();
     let groups = groups(target.pid().unwrap());
     let confinement = target.confinement();
     match confinement.memory.as_ref().unwrap() {
-        Keeper::ControlGroup(_) => assert!(groups.len() == 1 && confinement.note.is_none()),
-        Keeper::DataLimit => assert!(groups.is_empty() && confinement.note.is_some()),
-        Keeper::Engine(engine) => panic!("{engine}"),
+        LimitBackend::ControlGroup(_) => assert!(groups.len() == 1 && confinement.note.is_none()),
+        LimitBackend::DataLimit => assert!(groups.is_empty() && confinement.note.is_some()),
+        LimitBackend::Engine(engine) => panic!("{engine}"),
     }
     let error = end_by(&target, "/grow");
     let TargetError::OutOfMemory { limit, .. } = &error else { panic!("{error:?}") };
@@ -273,10 +273,10 @@ fn a_target_that_takes_more_memory_than_it_may_is_told_apart() {
 
 #[test]
 fn a_share_of_the_processors_is_kept_or_refused_with_the_reason() {
-    let stage = Stage::new();
+    let stage = TargetFixture::new();
     let busy = "subprocess.Popen([sys.executable, '-c', 'while True: pass'])";
-    let limits = Limits { memory_bytes_max: Some(512 << 20), cpus_max: Some(0.3) };
-    let command = Command { limits, ..stage.server(busy) };
+    let limits = ResourceLimits { memory_bytes_max: Some(512 << 20), cpus_max: Some(0.3) };
+    let command = TargetCommand { limits, ..stage.server(busy) };
     let target = match stage.start(&command) {
         Ok(target) => target,
         Err(TargetError::NoQuota { obstacle, .. }) => {
@@ -284,7 +284,7 @@ fn a_share_of_the_processors_is_kept_or_refused_with_the_reason() {
         }
         Err(error) => panic!("{error:?}"),
     };
-    assert!(matches!(target.confinement().cpu, Some(Keeper::ControlGroup(_))));
+    assert!(matches!(target.confinement().cpu, Some(LimitBackend::ControlGroup(_))));
     while target.throttled().is_zero() {
         std::thread::yield_now();
     }
@@ -292,7 +292,7 @@ fn a_share_of_the_processors_is_kept_or_refused_with_the_reason() {
     target.stop().unwrap();
     assert!(groups.iter().all(|folder| !folder.exists()), "{groups:?}");
     stage.assert_empty();
-    let missing = Command { start: "./no-such-server {port}".to_owned(), ..command };
+    let missing = TargetCommand { start: "./no-such-server {port}".to_owned(), ..command };
     let error = stage.start(&missing).unwrap_err();
     assert!(
         matches!(&error, TargetError::NotFound { program, .. } if program == "./no-such-server")
@@ -301,17 +301,17 @@ fn a_share_of_the_processors_is_kept_or_refused_with_the_reason() {
 
 #[test]
 fn an_image_runs_in_a_container_that_is_removed_in_the_end() {
-    let stage = Stage::new();
-    let limits = Limits { memory_bytes_max: Some(64 << 20), cpus_max: Some(1.5) };
+    let stage = TargetFixture::new();
+    let limits = ResourceLimits { memory_bytes_max: Some(64 << 20), cpus_max: Some(1.5) };
     let env = vec![("STAGE".to_owned(), stage.token()), ("AT".to_owned(), "{port}".to_owned())];
     let port_env = Some("APP_PORT".to_owned());
-    let command = Command { limits, env, port_env, ..stage.contained("") };
+    let command = TargetCommand { limits, env, port_env, ..stage.contained("") };
     let log = stage.path().join("target.log");
     let cpus = CpuSet::available().unwrap().split().map(|split| split.target);
-    let placement = Placement { cpus: cpus.clone() };
+    let placement = CpuPlacement { cpus: cpus.clone() };
     let target = Target::start(&command, &placement, &log, &Cancel::default()).unwrap();
     let engine = command.container.unwrap().engine.unwrap();
-    assert_eq!(target.confinement().memory, Some(Keeper::Engine(engine)));
+    assert_eq!(target.confinement().memory, Some(LimitBackend::Engine(engine)));
     assert_eq!(target.usage().unwrap().processes, 1);
     let told = stage.containers("").concat();
     let told: serde_json::Value = serde_json::from_str(&told).unwrap();
@@ -329,12 +329,12 @@ fn an_image_runs_in_a_container_that_is_removed_in_the_end() {
         (&told["env"]["AT"], &told["env"]["APP_PORT"]),
         (&port.to_string().into(), &port.to_string().into())
     );
-    assert_eq!(target.stop().unwrap(), Stopped::Gracefully);
+    assert_eq!(target.stop().unwrap(), StopOutcome::Gracefully);
     assert_eq!(stage.containers(".removed").len(), 1);
 
     let target = stage.start(&stage.contained("")).unwrap();
     let error = end_by(&target, "/die");
-    assert!(matches!(error, TargetError::Died { ending: Ending::Signal(9), .. }), "{error:?}");
+    assert!(matches!(error, TargetError::Died { ending: ProcessEnd::Signal(9), .. }), "{error:?}");
     drop(target);
     drop(stage.start(&stage.contained("")).unwrap());
     assert_eq!(stage.containers(".removed").len(), 3);
@@ -342,19 +342,22 @@ fn an_image_runs_in_a_container_that_is_removed_in_the_end() {
 
 #[test]
 fn what_goes_wrong_with_a_container_is_told_in_its_words() {
-    let stage = Stage::new();
-    let limits = Limits { memory_bytes_max: Some(64 << 20), cpus_max: None };
-    let hog = Command { start: "hog".to_owned(), limits, ..stage.contained("") };
+    let stage = TargetFixture::new();
+    let limits = ResourceLimits { memory_bytes_max: Some(64 << 20), cpus_max: None };
+    let hog = TargetCommand { start: "hog".to_owned(), limits, ..stage.contained("") };
     let error = stage.start(&hog).unwrap_err();
     assert!(
         matches!(&error, TargetError::OutOfMemory { limit, .. } if limit == "64.0 MiB"),
         "{error:?}"
     );
-    let missing = Command { start: "missing".to_owned(), ..stage.contained("") };
+    let missing = TargetCommand { start: "missing".to_owned(), ..stage.contained("") };
     let error = stage.start(&missing).unwrap_err();
     assert!(error.to_string().contains("Unable to find image 'missing:latest'"), "{error}");
     let engine = Some("no-such-engine".to_owned());
-    let none = Command { container: Some(Container { port: 80, engine }), ..stage.contained("") };
+    let none = TargetCommand {
+        container: Some(ContainerSpec { port: 80, engine }),
+        ..stage.contained("")
+    };
     insta::assert_snapshot!(stage.start(&none).unwrap_err(), @"
     no container engine can run the image: `no-such-engine` was not found
 
@@ -365,21 +368,21 @@ fn what_goes_wrong_with_a_container_is_told_in_its_words() {
 
 #[test]
 fn a_graceful_target_is_not_forced() {
-    let stage = Stage::new();
+    let stage = TargetFixture::new();
     let target = stage
         .start(&stage.server("signal.signal(signal.SIGTERM, lambda *_: os._exit(0))"))
         .unwrap();
-    assert_eq!(target.stop().unwrap(), Stopped::Gracefully);
+    assert_eq!(target.stop().unwrap(), StopOutcome::Gracefully);
     stage.assert_empty();
 }
 
 #[test]
 fn a_target_that_ignores_sigterm_is_forced() {
-    let stage = Stage::new();
+    let stage = TargetFixture::new();
     let mut command = stage.server("signal.signal(signal.SIGTERM, signal.SIG_IGN)");
     command.stop_timeout = Duration::from_millis(100);
     let target = stage.start(&command).unwrap();
-    assert_eq!(target.stop().unwrap(), Stopped::ByForce);
+    assert_eq!(target.stop().unwrap(), StopOutcome::ByForce);
     stage.assert_empty();
 }
 
@@ -391,9 +394,9 @@ subprocess.run(['sh', '-c', 'setsid sleep 600 & exit'])
 
 #[test]
 fn children_that_leave_the_group_are_ended_too() {
-    let stage = Stage::new();
+    let stage = TargetFixture::new();
     let target = stage.start(&stage.server(RUNAWAYS)).unwrap();
-    assert_eq!(target.stop().unwrap(), Stopped::ByForce);
+    assert_eq!(target.stop().unwrap(), StopOutcome::ByForce);
     stage.assert_empty();
     drop(stage.start(&stage.server(RUNAWAYS)).unwrap());
     stage.assert_empty();
@@ -401,26 +404,26 @@ fn children_that_leave_the_group_are_ended_too() {
 
 #[test]
 fn a_wish_to_stop_ends_a_start() {
-    let stage = Stage::new();
+    let stage = TargetFixture::new();
     let cancel = Cancel::default();
     cancel.raise();
     let mut command = stage.server(RUNAWAYS);
     command.ready = "/not-yet".to_owned();
     let log = stage.path().join("target.log");
-    let error = Target::start(&command, &Placement::default(), &log, &cancel).unwrap_err();
+    let error = Target::start(&command, &CpuPlacement::default(), &log, &cancel).unwrap_err();
     assert!(matches!(error, TargetError::Cancelled), "{error:?}");
     stage.assert_empty();
 }
 
 #[test]
 fn use_is_counted_over_the_whole_tree() {
-    let stage = Stage::new();
+    let stage = TargetFixture::new();
     let busy = "subprocess.Popen([sys.executable, '-c', 'while True: pass'])";
-    let limits = Limits { memory_bytes_max: Some(1 << 30), cpus_max: None };
-    let command = Command { limits, ..stage.server(busy) };
+    let limits = ResourceLimits { memory_bytes_max: Some(1 << 30), cpus_max: None };
+    let command = TargetCommand { limits, ..stage.server(busy) };
     let cpus = CpuSet::available().unwrap().split().map(|split| split.target);
     let log = stage.path().join("target.log");
-    let target = Target::start(&command, &Placement { cpus }, &log, &Cancel::default()).unwrap();
+    let target = Target::start(&command, &CpuPlacement { cpus }, &log, &Cancel::default()).unwrap();
     let before = target.usage().unwrap();
     assert!(before.rss_bytes > 1 << 20 && before.rss_peak_bytes >= before.rss_bytes / 2);
     let grown = std::iter::repeat_with(|| target.usage().unwrap())
@@ -434,13 +437,13 @@ fn use_is_counted_over_the_whole_tree() {
         &url,
         "/health",
         Duration::from_secs(10),
-        &Ask::default(),
+        &ReadinessProbe::default(),
         &Cancel::default(),
     )
     .unwrap();
     assert_eq!(attached.pid(), target.pid());
     assert!(attached.usage().unwrap().cpu > before.cpu);
-    assert_eq!(attached.stop().unwrap(), Stopped::Gracefully);
+    assert_eq!(attached.stop().unwrap(), StopOutcome::Gracefully);
     target.alive().unwrap();
     drop(target);
     stage.assert_empty();
@@ -452,10 +455,11 @@ fn starter() {
     if std::env::var_os("STAGE").is_none() {
         return;
     }
-    let stage = Stage::new();
-    let command = Command { env: Vec::new(), ..stage.server(RUNAWAYS) };
+    let stage = TargetFixture::new();
+    let command = TargetCommand { env: Vec::new(), ..stage.server(RUNAWAYS) };
     let _target = stage.start(&command).unwrap();
-    let _contained = stage.start(&Command { env: Vec::new(), ..stage.contained("") }).unwrap();
+    let _contained =
+        stage.start(&TargetCommand { env: Vec::new(), ..stage.contained("") }).unwrap();
     #[expect(clippy::print_stdout, reason = "tells the parent that everything runs")]
     {
         println!("both targets answer");
@@ -465,8 +469,8 @@ fn starter() {
 
 #[test]
 fn sigkill_of_the_starter_leaves_nothing() {
-    let stage = Stage::new();
-    let mut starter = Process::new(std::env::current_exe().unwrap())
+    let stage = TargetFixture::new();
+    let mut starter = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "--nocapture", "starter"])
         .env("STAGE", stage.token())
         .env("TMPDIR", stage.path())

@@ -8,18 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use xmlperf::cancel::Cancel;
-use xmlperf::compare::growth::{self, Change};
-use xmlperf::load::pacing::Stop;
-use xmlperf::load::{Client, Request, Settings, Success};
-use xmlperf::payload::{self, Kind, Spec};
-use xmlperf::profile::{Drive, Plan, ProfileError, Session, Work};
-use xmlperf::target::Command;
+use xmlperf::compare::growth::{self, FunctionChange};
+use xmlperf::load::pacing::StopCondition;
+use xmlperf::load::{ClientSettings, LoadClient, LoadRequest, SuccessCheck};
+use xmlperf::payload::{self, PayloadKind, PayloadSpec};
+use xmlperf::profile::{CallgrindCounts, ProfileDriver, ProfileError, ProfilePlan, ProfileSession};
+use xmlperf::target::TargetCommand;
 
 const PAIRS: u64 = 100;
 
 /// The reference API on one thread.
-fn api(options: &str) -> Command {
-    Command {
+fn api(options: &str) -> TargetCommand {
+    TargetCommand {
         start: format!(
             "{} serve --port {{port}} --workers 1 {options}",
             env!("CARGO_BIN_EXE_xmlperf")
@@ -36,16 +36,17 @@ fn api(options: &str) -> Command {
     }
 }
 
-fn drive(address: SocketAddr) -> Result<Drive<'static>, String> {
-    let spec = Spec::depth_mix(42, PAIRS);
+fn drive(address: SocketAddr) -> Result<ProfileDriver<'static>, String> {
+    let spec = PayloadSpec::depth_mix(42, PAIRS);
     let bodies = (0..4).map(|index| {
-        let message = payload::message(&spec, Kind::XmlCompareBatch, index);
+        let message = payload::message(&spec, PayloadKind::XmlCompareBatch, index);
         let body = message.body;
         let path = "/xml-compare-api/api/compare/xml/batch";
-        Request::post(path, "localhost", "application/json", &[], body, Arc::new(Success)).unwrap()
+        LoadRequest::post(path, "localhost", "application/json", &[], body, Arc::new(SuccessCheck))
+            .unwrap()
     });
     let bodies = bodies.collect::<Arc<[_]>>();
-    let mut client = Client::new(address, bodies, Settings::default(), Cancel::default())
+    let mut client = LoadClient::new(address, bodies, ClientSettings::default(), Cancel::default())
         .map_err(|error| error.to_string())?;
     Ok(Box::new(move |requests| {
         let mut failure = None;
@@ -54,28 +55,32 @@ fn drive(address: SocketAddr) -> Result<Drive<'static>, String> {
                 failure.get_or_insert(error.detail.clone());
             }
         };
-        client.drive(Stop::after_requests(requests), sink).map_err(|error| error.to_string())?;
+        client
+            .drive(StopCondition::after_requests(requests), sink)
+            .map_err(|error| error.to_string())?;
         failure.map_or(Ok(()), Err)
     }))
 }
 
-fn session(launches: usize) -> Session<'static> {
-    Session {
-        plan: Plan { warmup_requests: 3, requests: 10, pairs_per_request: PAIRS, launches },
+fn session(launches: usize) -> ProfileSession<'static> {
+    ProfileSession {
+        plan: ProfilePlan { warmup_requests: 3, requests: 10, pairs_per_request: PAIRS, launches },
         drive: &drive,
         progress: &|| {},
         cancel: Box::leak(Box::default()),
     }
 }
 
-fn both(dir: &Path, launches: usize, base: &str, head: &str) -> (Work, Work) {
+fn both(dir: &Path, launches: usize, base: &str, head: &str) -> (CallgrindCounts, CallgrindCounts) {
     let (base_dir, head_dir) = (dir.join("base 50%"), dir.join("head"));
     session(launches).count_both((&api(base), &base_dir), (&api(head), &head_dir)).unwrap()
 }
 
 /// How much more head took than base, by the mean of all launches: 0.01 is 1 %.
-fn growth(base: &Work, head: &Work) -> f64 {
-    let mean = |work: &Work| work.instructions.iter().sum::<f64>() / work.instructions.len() as f64;
+fn growth(base: &CallgrindCounts, head: &CallgrindCounts) -> f64 {
+    let mean = |work: &CallgrindCounts| {
+        work.instructions.iter().sum::<f64>() / work.instructions.len() as f64
+    };
     mean(head) / mean(base) - 1.0
 }
 
@@ -97,23 +102,23 @@ fn added_work_is_found_in_the_count_and_in_the_functions_that_do_it() {
     assert!((counted / base.instructions[0] - 1.0).abs() < 1e-9);
     assert!(base.allocations[0] > 0.0 && base.allocations[0] < 100.0);
     let changes = growth::changes(&base.profile().functions(), &head.profile().functions());
-    let named = |change: &Change| {
+    let named = |change: &FunctionChange| {
         change.own() > 0.0
             && change.name.contains("::reference::")
             && change.file.starts_with("src/reference/")
     };
     assert!(changes[..3].iter().any(named), "{:?}", &changes[..5]);
-    let sum = changes.iter().map(Change::own).sum::<f64>();
+    let sum = changes.iter().map(FunctionChange::own).sum::<f64>();
     assert!((sum - (head.instructions[0] - base.instructions[0])).abs() < 1e-6 * counted);
 }
 
 #[test]
 fn wrong_answers_and_a_missing_program_are_failures_of_their_own() {
     let dir = tempfile::tempdir().unwrap();
-    let wrong = Session { drive: &|_| Err("status 500".to_owned()), ..session(1) };
+    let wrong = ProfileSession { drive: &|_| Err("status 500".to_owned()), ..session(1) };
     let error = wrong.count(&api(""), dir.path()).unwrap_err();
     assert!(matches!(&error, ProfileError::Load { reason, .. } if reason == "status 500"));
-    let missing = Command { start: "./no-such-api {port}".to_owned(), ..api("") };
+    let missing = TargetCommand { start: "./no-such-api {port}".to_owned(), ..api("") };
     let error = session(1).count(&missing, dir.path()).unwrap_err();
     assert!(matches!(&error, ProfileError::Target { .. }), "{error}");
     assert!(!error.is_unavailable());
@@ -230,7 +235,7 @@ fn a_change_planted_in_one_function_is_named_first() {
         let program = dir.path().join(name);
         std::fs::copy(root.join("target/planted/debug/xmlperf"), &program).unwrap();
         let start = api("").start.replace(env!("CARGO_BIN_EXE_xmlperf"), program.to_str().unwrap());
-        Command { start, ..api("") }
+        TargetCommand { start, ..api("") }
     };
     let base = build("xmlperf-base");
     std::fs::write(&file, before.replace(place, &format!("{place}{more}"))).unwrap();

@@ -9,7 +9,7 @@ use crate::git;
 
 /// Whether the working tree is what its commit says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tree {
+pub enum WorkingTree {
     /// Nothing changed, nothing added.
     Clean,
     /// Changed, added or deleted files, counted with those that git does not track nor ignore.
@@ -19,8 +19,8 @@ pub enum Tree {
 /// Returns the root of the checkout that `dir` is in.
 pub fn root(dir: &Path) -> Result<PathBuf, BaseError> {
     match ask(dir, &["rev-parse", "--show-toplevel"])? {
-        Answer::Yes(path) => Ok(path.into()),
-        Answer::No(reason) => Err(BaseError::NotRepository { dir: dir.to_owned(), reason }),
+        TrimmedOutput::Yes(path) => Ok(path.into()),
+        TrimmedOutput::No(reason) => Err(BaseError::NotRepository { dir: dir.to_owned(), reason }),
     }
 }
 
@@ -30,7 +30,7 @@ pub fn commit(dir: &Path, git_ref: &str) -> Result<String, BaseError> {
     for name in [git_ref.to_owned(), format!("refs/remotes/origin/{git_ref}")] {
         let commit = format!("{name}^{{commit}}");
         let words = ["rev-parse", "--verify", "--quiet", "--end-of-options", &commit];
-        if let Answer::Yes(commit) = ask(dir, &words)? {
+        if let TrimmedOutput::Yes(commit) = ask(dir, &words)? {
             return Ok(commit);
         }
     }
@@ -42,8 +42,8 @@ pub fn commit(dir: &Path, git_ref: &str) -> Result<String, BaseError> {
 pub fn merge_base(dir: &Path, a: &str, b: &str) -> Result<String, BaseError> {
     let (a, b) = (commit(dir, a)?, commit(dir, b)?);
     match ask(dir, &["merge-base", &a, &b])? {
-        Answer::Yes(commit) => Ok(commit),
-        Answer::No(_) => Err(BaseError::NoMergeBase { a, b, hint: shallow_hint(dir)? }),
+        TrimmedOutput::Yes(commit) => Ok(commit),
+        TrimmedOutput::No(_) => Err(BaseError::NoMergeBase { a, b, hint: shallow_hint(dir)? }),
     }
 }
 
@@ -51,17 +51,17 @@ pub fn merge_base(dir: &Path, a: &str, b: &str) -> Result<String, BaseError> {
 pub fn is_behind(dir: &Path, commit: &str, tip: &str) -> Result<Option<bool>, BaseError> {
     let object = format!("{commit}^{{commit}}");
     match ask(dir, &["cat-file", "-e", &object])? {
-        Answer::No(_) => Ok(None),
-        Answer::Yes(_) => {
+        TrimmedOutput::No(_) => Ok(None),
+        TrimmedOutput::Yes(_) => {
             let words = ["merge-base", "--is-ancestor", commit, tip];
-            Ok(Some(matches!(ask(dir, &words)?, Answer::Yes(_))))
+            Ok(Some(matches!(ask(dir, &words)?, TrimmedOutput::Yes(_))))
         }
     }
 }
 
 /// A commit, and the first line of its message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Named {
+pub struct CommitSummary {
     /// Full hash.
     pub commit: String,
     /// First line of the message.
@@ -70,16 +70,16 @@ pub struct Named {
 
 /// Returns the commits from `good` to `bad`, both included, the oldest first: along first parents, so
 /// that a merged branch is one step.
-pub fn between(dir: &Path, good: &str, bad: &str) -> Result<Vec<Named>, BaseError> {
+pub fn between(dir: &Path, good: &str, bad: &str) -> Result<Vec<CommitSummary>, BaseError> {
     let (good, bad) = (commit(dir, good)?, commit(dir, bad)?);
     let named = |line: &str| {
         let (commit, subject) = line.split_once(' ').unwrap_or((line, ""));
-        Named { commit: commit.to_owned(), subject: subject.to_owned() }
+        CommitSummary { commit: commit.to_owned(), subject: subject.to_owned() }
     };
     let first = must(dir, &["log", "--no-walk", "--format=%H %s", &good])?;
     let format = ["log", "--first-parent", "--reverse", "--ancestry-path", "--format=%H %s"];
     let later = must(dir, &[&format[..], &[&format!("{good}..{bad}")]].concat())?;
-    let commits: Vec<Named> = first.lines().chain(later.lines()).map(named).collect();
+    let commits: Vec<CommitSummary> = first.lines().chain(later.lines()).map(named).collect();
     if commits.last().is_none_or(|last| last.commit != bad) {
         return Err(BaseError::NotAncestor { good, bad, hint: shallow_hint(dir)? });
     }
@@ -87,9 +87,9 @@ pub fn between(dir: &Path, good: &str, bad: &str) -> Result<Vec<Named>, BaseErro
 }
 
 /// Returns whether the checkout differs from its commit.
-pub fn tree(dir: &Path) -> Result<Tree, BaseError> {
+pub fn tree(dir: &Path) -> Result<WorkingTree, BaseError> {
     let changes = must(dir, &["status", "--porcelain", "--untracked-files=normal"])?;
-    Ok(if changes.is_empty() { Tree::Clean } else { Tree::Changed })
+    Ok(if changes.is_empty() { WorkingTree::Clean } else { WorkingTree::Changed })
 }
 
 /// Returns the path of `dir` from the root of the checkout, empty for the root itself.
@@ -143,28 +143,28 @@ fn shallow_hint(dir: &Path) -> Result<String, BaseError> {
 }
 
 /// What git printed, without the end of the line, or why it refused.
-enum Answer {
+enum TrimmedOutput {
     Yes(String),
     No(String),
 }
 
 fn must(dir: &Path, words: &[&str]) -> Result<String, BaseError> {
     match ask(dir, words)? {
-        Answer::Yes(output) => Ok(output),
-        Answer::No(reason) => Err(BaseError::Refused { command: words.join(" "), reason }),
+        TrimmedOutput::Yes(output) => Ok(output),
+        TrimmedOutput::No(reason) => Err(BaseError::Refused { command: words.join(" "), reason }),
     }
 }
 
-fn ask(dir: &Path, words: &[&str]) -> Result<Answer, BaseError> {
+fn ask(dir: &Path, words: &[&str]) -> Result<TrimmedOutput, BaseError> {
     let answer = git::ask(git::command(dir).args(words), &[]);
     let answer = answer.map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => BaseError::NoGit,
         _ => BaseError::NotStarted { program: "git".to_owned(), source },
     })?;
     Ok(match answer {
-        git::Answer::Yes(output) => {
-            Answer::Yes(String::from_utf8_lossy(&output).trim_end().to_owned())
+        git::GitOutput::Yes(output) => {
+            TrimmedOutput::Yes(String::from_utf8_lossy(&output).trim_end().to_owned())
         }
-        git::Answer::No { reason, .. } => Answer::No(reason),
+        git::GitOutput::No { reason, .. } => TrimmedOutput::No(reason),
     })
 }

@@ -26,7 +26,7 @@ use crate::cancel::Cancel;
 use crate::units;
 
 pub use failure::BaseError;
-pub use git::{Named, Tree, between, commit, is_behind, merge_base, root, tree};
+pub use git::{CommitSummary, WorkingTree, between, commit, is_behind, merge_base, root, tree};
 
 /// Builds that are kept in a cache folder, beside those in use.
 const BUILDS_MAX: usize = 4;
@@ -48,7 +48,7 @@ const TOOLS: &[(&[&str], &[&str])] = &[
 
 /// A built base. As long as this lives, no other xmlperf removes or rebuilds it.
 #[derive(Debug)]
-pub struct Built {
+pub struct BaseBuild {
     /// Where to start it: the folder of the base that corresponds to the one that was asked for.
     pub dir: PathBuf,
     /// Full hash of the commit.
@@ -70,7 +70,7 @@ pub fn checkout(
     cache_dir: &Path,
     cancel: &Cancel,
     progress: &mut dyn FnMut(&str),
-) -> Result<Built, BaseError> {
+) -> Result<BaseBuild, BaseError> {
     let commit = git::commit(repo_dir, git_ref)?;
     let prefix = git::prefix(repo_dir)?;
     let submodules = git::submodules(repo_dir, &commit)?;
@@ -80,7 +80,7 @@ pub fn checkout(
     fs::create_dir_all(cache_dir).map_err(files(cache_dir))?;
     let cache_dir = cache_dir.canonicalize().map_err(files(cache_dir))?;
     let key = key(&commit, &prefix, build_command, &tools(repo_dir, build_command));
-    let place = Place { cache_dir, key };
+    let place = BuildFolder { cache_dir, key };
     let lock = place.lock(cancel, progress)?;
     let cached = place.is_built();
     if !cached {
@@ -99,7 +99,7 @@ pub fn checkout(
     flock(&lock, FlockOperation::LockShared)
         .map_err(|errno| files(&place.file("lock"))(errno.into()))?;
     place.prune()?;
-    Ok(Built { dir: place.tree().join(prefix), commit, cached, _in_use: lock })
+    Ok(BaseBuild { dir: place.tree().join(prefix), commit, cached, _in_use: lock })
 }
 
 /// Builds the checkout itself with `build_command`, which is given to `/bin/sh` and run in `dir`. All
@@ -134,7 +134,7 @@ fn run_build(
         .spawn()
         .map_err(|source| BaseError::NotStarted { program: "/bin/sh".to_owned(), source })?;
     let mut last = None;
-    let status = Builder(child).wait(cancel, || {
+    let status = BuildProcess(child).wait(cancel, || {
         let line = last_lines(log, 1).pop();
         if line != last {
             let line = line.as_deref().unwrap_or_default();
@@ -155,12 +155,12 @@ fn run_build(
 }
 
 /// The files of one build: a folder, and beside it marker, log and lock.
-struct Place {
+struct BuildFolder {
     cache_dir: PathBuf,
     key: String,
 }
 
-impl Place {
+impl BuildFolder {
     fn tree(&self) -> PathBuf {
         self.cache_dir.join(&self.key)
     }
@@ -277,9 +277,9 @@ impl Place {
 }
 
 /// A running build, which is ended with all that it started when this is dropped.
-struct Builder(Child);
+struct BuildProcess(Child);
 
-impl Builder {
+impl BuildProcess {
     fn wait(mut self, cancel: &Cancel, mut each: impl FnMut()) -> Result<ExitStatus, BaseError> {
         loop {
             let status = self.0.try_wait().map_err(|source| BaseError::NotStarted {
@@ -298,7 +298,7 @@ impl Builder {
     }
 }
 
-impl Drop for Builder {
+impl Drop for BuildProcess {
     fn drop(&mut self) {
         // After a build that ended by itself, this ends what it left in the background.
         let _ = kill_process_group(Pid::from_child(&self.0), Signal::KILL);

@@ -12,8 +12,10 @@ use std::thread;
 use std::time::Duration;
 
 use crate::baseline::BaselineError;
-use crate::baseline::clone::{self, Clone, Leaf, Pushed};
-use crate::baseline::shelf::{Created, File, Kind, Progress, Read, Shelf, Swapped};
+use crate::baseline::clone::{self, BranchClone, PushOutcome, TreeEntry};
+use crate::baseline::shelf::{
+    CreateOutcome, FileContent, FileEntry, FileKind, StorageBackend, StorageProgress, SwapOutcome,
+};
 
 /// How often others may be quicker.
 const CONTENDED_MAX: u32 = 100;
@@ -25,29 +27,29 @@ const PAUSE_MAX: Duration = Duration::from_secs(2);
 const BATCH: usize = 64;
 
 /// A branch.
-pub(super) struct Branch {
-    clone: Clone,
-    progress: Progress,
-    seen: Mutex<Option<Arc<Snapshot>>>,
+pub(super) struct BranchBackend {
+    clone: BranchClone,
+    progress: StorageProgress,
+    seen: Mutex<Option<Arc<BranchSnapshot>>>,
 }
 
 /// The branch at one commit.
 #[derive(Debug)]
-struct Snapshot {
+struct BranchSnapshot {
     commit: Option<String>,
-    leaves: BTreeMap<String, Leaf>,
+    leaves: BTreeMap<String, TreeEntry>,
 }
 
 /// Files to change: what they are to hold, or that they are to go.
-type Edits = BTreeMap<String, Option<Vec<u8>>>;
+type TreeEdits = BTreeMap<String, Option<Vec<u8>>>;
 
-impl std::fmt::Debug for Branch {
+impl std::fmt::Debug for BranchBackend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Branch").field("clone", &self.clone).finish_non_exhaustive()
     }
 }
 
-impl Branch {
+impl BranchBackend {
     /// Returns the branch that `rest` means: `<remote>/<branch>`, or `/<branch>` of the clone itself.
     pub(super) fn open(location: &str, rest: &str, dir: &Path) -> Result<Self, BaselineError> {
         let (remote, branch) = rest.split_once('/').unwrap_or((rest, ""));
@@ -62,7 +64,7 @@ impl Branch {
                         .to_owned(),
             });
         }
-        let clone = Clone {
+        let clone = BranchClone {
             dir: dir.to_path_buf(),
             location: location.to_owned(),
             remote: (!remote.is_empty()).then(|| remote.to_owned()),
@@ -74,7 +76,7 @@ impl Branch {
 
     /// The branch as it was first seen, or as it is if nobody has looked yet: all that one command reads
     /// is of one commit.
-    fn snapshot(&self) -> Result<Arc<Snapshot>, BaselineError> {
+    fn snapshot(&self) -> Result<Arc<BranchSnapshot>, BaselineError> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(seen) = seen {
             return Ok(seen);
@@ -90,7 +92,7 @@ impl Branch {
     }
 
     /// The branch as it is now.
-    fn look(&self) -> Result<Arc<Snapshot>, BaselineError> {
+    fn look(&self) -> Result<Arc<BranchSnapshot>, BaselineError> {
         let mut failed = 0;
         let commit = loop {
             match self.clone.tip() {
@@ -105,7 +107,7 @@ impl Branch {
             None => Vec::new(),
         };
         let leaves = leaves.into_iter().map(|leaf| (leaf.path.clone(), leaf)).collect();
-        let snapshot = Arc::new(Snapshot { commit, leaves });
+        let snapshot = Arc::new(BranchSnapshot { commit, leaves });
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&snapshot));
         Ok(snapshot)
     }
@@ -115,7 +117,7 @@ impl Branch {
     fn change<T>(
         &self,
         message: &str,
-        edits: impl Fn(&Snapshot) -> Result<(Edits, T), BaselineError>,
+        edits: impl Fn(&BranchSnapshot) -> Result<(TreeEdits, T), BaselineError>,
     ) -> Result<T, BaselineError> {
         let (mut contended, mut failed) = (0, 0);
         self.say_that_it_takes_a_while();
@@ -127,11 +129,11 @@ impl Branch {
             }
             let commit = self.commit(&snapshot, &edits, message)?;
             let reason = match self.clone.push(snapshot.commit.as_deref(), &commit)? {
-                Pushed::Done => {
+                PushOutcome::Done => {
                     *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = None;
                     return Ok(answer);
                 }
-                Pushed::Refused(reason) => reason,
+                PushOutcome::Refused(reason) => reason,
             };
             let now = self.look()?;
             if now.commit == snapshot.commit {
@@ -150,8 +152,8 @@ impl Branch {
 
     fn commit(
         &self,
-        snapshot: &Snapshot,
-        edits: &Edits,
+        snapshot: &BranchSnapshot,
+        edits: &TreeEdits,
         message: &str,
     ) -> Result<String, BaselineError> {
         let mut objects = BTreeMap::new();
@@ -172,19 +174,23 @@ impl Branch {
         }
     }
 
-    fn held(&self, snapshot: &Snapshot, path: &str) -> Result<Option<Vec<u8>>, BaselineError> {
+    fn held(
+        &self,
+        snapshot: &BranchSnapshot,
+        path: &str,
+    ) -> Result<Option<Vec<u8>>, BaselineError> {
         let Some(leaf) = snapshot.leaves.get(path) else { return Ok(None) };
         Ok(self.clone.blobs(&[&leaf.oid])?.pop().flatten())
     }
 
-    fn files(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<File>, BaselineError> {
+    fn files(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<FileEntry>, BaselineError> {
         let snapshot = self.snapshot()?;
         let leaves = snapshot.leaves.values().filter(|leaf| wanted(&leaf.path));
-        Ok(leaves.map(|leaf| File { path: leaf.path.clone(), kind: kind(leaf) }).collect())
+        Ok(leaves.map(|leaf| FileEntry { path: leaf.path.clone(), kind: kind(leaf) }).collect())
     }
 }
 
-impl Shelf for Branch {
+impl StorageBackend for BranchBackend {
     fn location(&self) -> &str {
         &self.clone.location
     }
@@ -193,16 +199,16 @@ impl Shelf for Branch {
         format!("{}:{path}", self.clone.location)
     }
 
-    fn folder(&self, folder: &str) -> Result<Vec<File>, BaselineError> {
+    fn folder(&self, folder: &str) -> Result<Vec<FileEntry>, BaselineError> {
         let inside = |path: &str| path.rsplit_once('/').is_some_and(|(parent, _)| parent == folder);
         self.files(inside)
     }
 
-    fn all(&self) -> Result<Vec<File>, BaselineError> {
+    fn all(&self) -> Result<Vec<FileEntry>, BaselineError> {
         self.files(|_| true)
     }
 
-    fn read(&self, paths: &[&str], bytes_max: u64) -> Result<Vec<Read>, BaselineError> {
+    fn read(&self, paths: &[&str], bytes_max: u64) -> Result<Vec<FileContent>, BaselineError> {
         let snapshot = self.snapshot()?;
         let mut read = Vec::with_capacity(paths.len());
         for batch in paths.chunks(BATCH) {
@@ -211,13 +217,13 @@ impl Shelf for Branch {
         Ok(read)
     }
 
-    fn create(&self, path: &str, bytes: &[u8]) -> Result<Created, BaselineError> {
+    fn create(&self, path: &str, bytes: &[u8]) -> Result<CreateOutcome, BaselineError> {
         let oid = self.clone.write(bytes)?;
         self.change(&format!("Keep {path}"), |snapshot| {
             Ok(match snapshot.leaves.get(path) {
-                Some(leaf) if leaf.oid == oid => (Edits::new(), Created::AlreadyThere),
+                Some(leaf) if leaf.oid == oid => (TreeEdits::new(), CreateOutcome::AlreadyThere),
                 Some(_) | None => {
-                    (Edits::from([(path.to_owned(), Some(bytes.to_vec()))]), Created::New)
+                    (TreeEdits::from([(path.to_owned(), Some(bytes.to_vec()))]), CreateOutcome::New)
                 }
             })
         })
@@ -228,17 +234,17 @@ impl Shelf for Branch {
         path: &str,
         old: Option<&[u8]>,
         new: Option<&[u8]>,
-    ) -> Result<Swapped, BaselineError> {
+    ) -> Result<SwapOutcome, BaselineError> {
         self.change(&format!("Change {path}"), |snapshot| {
             let held = self.held(snapshot, path)?;
             // After a push whose answer got lost, too.
             if held.as_deref() == new {
-                return Ok((Edits::new(), Swapped::Done));
+                return Ok((TreeEdits::new(), SwapOutcome::Done));
             }
             if held.as_deref() != old {
-                return Ok((Edits::new(), Swapped::Stale));
+                return Ok((TreeEdits::new(), SwapOutcome::Stale));
             }
-            Ok((Edits::from([(path.to_owned(), new.map(<[u8]>::to_vec))]), Swapped::Done))
+            Ok((TreeEdits::from([(path.to_owned(), new.map(<[u8]>::to_vec))]), SwapOutcome::Done))
         })
     }
 
@@ -249,24 +255,24 @@ impl Shelf for Branch {
         })
     }
 
-    fn tell(&mut self, progress: Progress) {
+    fn tell(&mut self, progress: StorageProgress) {
         self.progress = progress;
     }
 }
 
-impl Branch {
+impl BranchBackend {
     fn read_batch(
         &self,
-        snapshot: &Snapshot,
+        snapshot: &BranchSnapshot,
         paths: &[&str],
         bytes_max: u64,
-    ) -> Result<Vec<Read>, BaselineError> {
+    ) -> Result<Vec<FileContent>, BaselineError> {
         let readable = |path: &&str| match snapshot.leaves.get(*path) {
             None => Ok(None),
             Some(leaf) => match kind(leaf) {
-                Kind::Plain(bytes) if bytes <= bytes_max => Ok(Some(leaf.oid.as_str())),
-                Kind::Plain(bytes) => Err(format!("it has {bytes} bytes, at most {bytes_max}")),
-                Kind::Other(what) => Err(format!("it is {what}")),
+                FileKind::Plain(bytes) if bytes <= bytes_max => Ok(Some(leaf.oid.as_str())),
+                FileKind::Plain(bytes) => Err(format!("it has {bytes} bytes, at most {bytes_max}")),
+                FileKind::Other(what) => Err(format!("it is {what}")),
             },
         };
         let leaves: Vec<_> = paths.iter().map(readable).collect();
@@ -282,12 +288,12 @@ impl Branch {
     }
 }
 
-fn kind(leaf: &Leaf) -> Kind {
+fn kind(leaf: &TreeEntry) -> FileKind {
     match leaf.mode.as_str() {
-        "100644" | "100755" => Kind::Plain(leaf.bytes),
-        "120000" => Kind::Other("a symbolic link"),
-        "160000" => Kind::Other("a submodule"),
-        _ => Kind::Other("not a plain file"),
+        "100644" | "100755" => FileKind::Plain(leaf.bytes),
+        "120000" => FileKind::Other("a symbolic link"),
+        "160000" => FileKind::Other("a submodule"),
+        _ => FileKind::Other("not a plain file"),
     }
 }
 

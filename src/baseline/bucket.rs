@@ -26,7 +26,9 @@ use tokio::runtime::{self, Runtime};
 use url::{Position, Url};
 
 use crate::baseline::BaselineError;
-use crate::baseline::shelf::{Created, File, Kind, Progress, Read, Shelf, Swapped};
+use crate::baseline::shelf::{
+    CreateOutcome, FileContent, FileEntry, FileKind, StorageBackend, StorageProgress, SwapOutcome,
+};
 use crate::units;
 
 /// Addresses that can be opened.
@@ -58,17 +60,17 @@ const LOCKED_OUT: &[&str] = &[
 const NO_PATH: &[&str] = &["invalid path"];
 
 /// A folder of a bucket.
-pub(super) struct Bucket {
+pub(super) struct BucketBackend {
     location: String,
-    service: Service,
+    service: BucketService,
     store: Arc<dyn ObjectStore>,
     prefix: Path,
     runtime: Runtime,
-    progress: Progress,
+    progress: StorageProgress,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Service {
+enum BucketService {
     S3,
     Google,
     Azure,
@@ -76,18 +78,18 @@ enum Service {
 }
 
 /// An object that was read.
-struct Held {
+struct BucketObject {
     bytes: Vec<u8>,
     version: UpdateVersion,
 }
 
-impl std::fmt::Debug for Bucket {
+impl std::fmt::Debug for BucketBackend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Bucket").field("location", &self.location).finish_non_exhaustive()
     }
 }
 
-impl Bucket {
+impl BucketBackend {
     /// Returns the folder that a URL means. Nothing is asked of the service yet.
     pub(super) fn open(location: &str) -> Result<Self, BaselineError> {
         let wrong = |reason: String, hint: &str| BaselineError::BadLocation {
@@ -99,14 +101,14 @@ impl Bucket {
         let (scheme, prefix) = ObjectStoreScheme::parse(&url)
             .map_err(|_| wrong("its scheme is unknown, or it names no bucket".to_owned(), FORMS))?;
         let service = match scheme {
-            ObjectStoreScheme::AmazonS3 => Service::S3,
-            ObjectStoreScheme::GoogleCloudStorage => Service::Google,
-            ObjectStoreScheme::MicrosoftAzure => Service::Azure,
-            ObjectStoreScheme::Http => Service::WebDav,
+            ObjectStoreScheme::AmazonS3 => BucketService::S3,
+            ObjectStoreScheme::GoogleCloudStorage => BucketService::Google,
+            ObjectStoreScheme::MicrosoftAzure => BucketService::Azure,
+            ObjectStoreScheme::Http => BucketService::WebDav,
             _ => return Err(wrong("its scheme is unknown".to_owned(), FORMS)),
         };
-        let in_open =
-            url.password().is_some() || (service == Service::WebDav && !url.username().is_empty());
+        let in_open = url.password().is_some()
+            || (service == BucketService::WebDav && !url.username().is_empty());
         if in_open || url.query().is_some() || url.fragment().is_some() {
             let url = &url[..Position::BeforeUsername];
             return Err(BaselineError::BadLocation {
@@ -166,7 +168,11 @@ impl Bucket {
     }
 
     /// What an object holds; none if there is none, or an empty one.
-    async fn held(&self, path: &str, bytes_max: u64) -> Result<Option<Held>, BaselineError> {
+    async fn held(
+        &self,
+        path: &str,
+        bytes_max: u64,
+    ) -> Result<Option<BucketObject>, BaselineError> {
         let failed = |error| self.failed("read", path, &error);
         let found = match self.store.get(&self.object(path)).await {
             Ok(found) => found,
@@ -184,7 +190,7 @@ impl Bucket {
         let version =
             UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
         let bytes = found.bytes().await.map_err(failed)?.to_vec();
-        Ok(Some(Held { bytes, version }))
+        Ok(Some(BucketObject { bytes, version }))
     }
 
     async fn put(&self, path: &str, bytes: &[u8], mode: PutMode) -> Result<(), Error> {
@@ -194,7 +200,7 @@ impl Bucket {
 
     /// Writes an object where there is none.
     async fn put_new(&self, path: &str, bytes: &[u8]) -> Result<(), Error> {
-        if self.service != Service::WebDav {
+        if self.service != BucketService::WebDav {
             return self.put(path, bytes, PutMode::Create).await;
         }
         // WebDAV knows no condition on what is uploaded, but one on what is copied.
@@ -208,19 +214,19 @@ impl Bucket {
         copied
     }
 
-    async fn create_once(&self, path: &str, bytes: &[u8]) -> Result<Created, BaselineError> {
+    async fn create_once(&self, path: &str, bytes: &[u8]) -> Result<CreateOutcome, BaselineError> {
         match self.put_new(path, bytes).await {
-            Ok(()) => return Ok(Created::New),
+            Ok(()) => return Ok(CreateOutcome::New),
             Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {}
             Err(error) => return Err(self.failed("write", path, &error)),
         }
         match self.held(path, u64::MAX).await? {
-            Some(held) if held.bytes == bytes => Ok(Created::AlreadyThere),
+            Some(held) if held.bytes == bytes => Ok(CreateOutcome::AlreadyThere),
             // What the service has lost of an object is put right by writing it again.
             Some(held) => {
                 let put = self.put(path, bytes, PutMode::Update(held.version)).await;
                 put.map_err(|error| self.failed("write", path, &error))?;
-                Ok(Created::New)
+                Ok(CreateOutcome::New)
             }
             None => Err(BaselineError::Contended { place: self.place(path) }),
         }
@@ -231,23 +237,23 @@ impl Bucket {
         path: &str,
         old: Option<&[u8]>,
         new: Option<&[u8]>,
-    ) -> Result<Swapped, BaselineError> {
+    ) -> Result<SwapOutcome, BaselineError> {
         let held = self.held(path, u64::MAX).await?;
         let there = held.as_ref().map(|held| &held.bytes[..]).filter(|bytes| !bytes.is_empty());
         if there == new {
-            return Ok(Swapped::Done);
+            return Ok(SwapOutcome::Done);
         }
         if there != old {
-            return Ok(Swapped::Stale);
+            return Ok(SwapOutcome::Stale);
         }
         let mode = held.map_or(PutMode::Create, |held| PutMode::Update(held.version));
         match self.put(path, new.unwrap_or_default(), mode).await {
-            Ok(()) => Ok(Swapped::Done),
+            Ok(()) => Ok(SwapOutcome::Done),
             Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {
                 // Or it was we, and the answer got lost.
                 let held = self.held(path, u64::MAX).await?;
                 let there = held.map(|held| held.bytes).filter(|bytes| !bytes.is_empty());
-                Ok(if there.as_deref() == new { Swapped::Done } else { Swapped::Stale })
+                Ok(if there.as_deref() == new { SwapOutcome::Done } else { SwapOutcome::Stale })
             }
             Err(error) => Err(self.failed("write", path, &error)),
         }
@@ -276,30 +282,34 @@ impl Bucket {
         }
     }
 
-    fn list<F>(&self, folder: &str, listing: impl Fn() -> F) -> Result<Vec<File>, BaselineError>
+    fn list<F>(
+        &self,
+        folder: &str,
+        listing: impl Fn() -> F,
+    ) -> Result<Vec<FileEntry>, BaselineError>
     where
         F: Future<Output = Result<Vec<ObjectMeta>, Error>>,
     {
         let objects = async || match listing().await {
             Ok(objects) => Ok(objects),
             // Of a server with folders, one in which nothing was kept yet.
-            Err(Error::NotFound { .. }) if self.service == Service::WebDav => Ok(Vec::new()),
+            Err(Error::NotFound { .. }) if self.service == BucketService::WebDav => Ok(Vec::new()),
             Err(error) => Err(self.failed("list", folder, &error)),
         };
         let objects = self.wait(self.persist(objects))?;
         let file = |object: ObjectMeta| {
             let path: Vec<_> = object.location.prefix_match(&self.prefix)?.collect();
             let path: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
-            let kind = Kind::Plain(object.size);
-            (object.size > 0).then(|| File { path: path.join("/"), kind })
+            let kind = FileKind::Plain(object.size);
+            (object.size > 0).then(|| FileEntry { path: path.join("/"), kind })
         };
-        let mut files: Vec<File> = objects.into_iter().filter_map(file).collect();
+        let mut files: Vec<FileEntry> = objects.into_iter().filter_map(file).collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(files)
     }
 }
 
-impl Shelf for Bucket {
+impl StorageBackend for BucketBackend {
     fn location(&self) -> &str {
         &self.location
     }
@@ -308,17 +318,17 @@ impl Shelf for Bucket {
         if path.is_empty() { self.location.clone() } else { format!("{}/{path}", self.location) }
     }
 
-    fn folder(&self, folder: &str) -> Result<Vec<File>, BaselineError> {
+    fn folder(&self, folder: &str) -> Result<Vec<FileEntry>, BaselineError> {
         let prefix = self.object(folder);
         self.list(folder, async || Ok(self.store.list_with_delimiter(Some(&prefix)).await?.objects))
     }
 
-    fn all(&self) -> Result<Vec<File>, BaselineError> {
+    fn all(&self) -> Result<Vec<FileEntry>, BaselineError> {
         (self.progress)(&format!("listing {}", self.location));
         self.list("", || self.store.list(Some(&self.prefix)).try_collect())
     }
 
-    fn read(&self, paths: &[&str], bytes_max: u64) -> Result<Vec<Read>, BaselineError> {
+    fn read(&self, paths: &[&str], bytes_max: u64) -> Result<Vec<FileContent>, BaselineError> {
         if paths.len() > AT_ONCE {
             (self.progress)(&format!("reading {} runs from {}", paths.len(), self.location));
         }
@@ -330,7 +340,7 @@ impl Shelf for Bucket {
         Ok(self.wait(stream::iter(paths).map(read).buffered(AT_ONCE).collect()))
     }
 
-    fn create(&self, path: &str, bytes: &[u8]) -> Result<Created, BaselineError> {
+    fn create(&self, path: &str, bytes: &[u8]) -> Result<CreateOutcome, BaselineError> {
         self.wait(self.persist(|| self.create_once(path, bytes)))
     }
 
@@ -339,7 +349,7 @@ impl Shelf for Bucket {
         path: &str,
         old: Option<&[u8]>,
         new: Option<&[u8]>,
-    ) -> Result<Swapped, BaselineError> {
+    ) -> Result<SwapOutcome, BaselineError> {
         self.wait(self.persist(|| self.swap_once(path, old, new)))
     }
 
@@ -355,12 +365,12 @@ impl Shelf for Bucket {
         self.wait(stream::iter(paths).map(remove).buffer_unordered(AT_ONCE).try_collect())
     }
 
-    fn tell(&mut self, progress: Progress) {
+    fn tell(&mut self, progress: StorageProgress) {
         self.progress = progress;
     }
 }
 
-impl Service {
+impl BucketService {
     /// What a person may set so that the service lets them in.
     fn credentials(self) -> &'static str {
         match self {

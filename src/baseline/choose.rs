@@ -12,7 +12,7 @@ const RUNS_MAX: usize = 20;
 
 /// Where the commit of a kept run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum CommitRelation {
     /// At or before the commit that the change began from.
     Before,
     /// After it, or on another branch.
@@ -23,7 +23,7 @@ pub enum Place {
 
 /// What is done in a scenario: numbers of the same work may stand side by side.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Work {
+pub struct WorkIdentity {
     /// The scenario's name.
     pub scenario: String,
     /// The load, in words.
@@ -32,7 +32,7 @@ pub struct Work {
     pub payload: String,
 }
 
-impl From<&ScenarioRun> for Work {
+impl From<&ScenarioRun> for WorkIdentity {
     fn from(run: &ScenarioRun) -> Self {
         let (scenario, load) = (run.name.clone(), run.load.clone());
         Self { scenario, load, payload: run.payload.clone() }
@@ -41,16 +41,16 @@ impl From<&ScenarioRun> for Work {
 
 /// What is going to be measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct BaselineQuery {
     /// The scenarios.
-    pub work: Vec<Work>,
+    pub work: Vec<WorkIdentity>,
     /// Version of the payload generator.
     pub generator: u32,
 }
 
 /// A run of a history.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Kept {
+pub struct StoredRun {
     /// The digest that it is kept under.
     pub digest: String,
     /// The run.
@@ -59,15 +59,19 @@ pub struct Kept {
 
 /// The runs to hold a change against, oldest first, and what was passed over, in words.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Chosen {
+pub struct BaselineChoice {
     /// The runs. Empty if none will do.
-    pub runs: Vec<Kept>,
+    pub runs: Vec<StoredRun>,
     /// What a reader has to know about the choice.
     pub notes: Vec<String>,
 }
 
 /// Chooses among the runs of a history, oldest first. `place` tells where a commit stands.
-pub fn choose(history: Vec<Kept>, asked: &Asked, mut place: impl FnMut(&str) -> Place) -> Chosen {
+pub fn choose(
+    history: Vec<StoredRun>,
+    asked: &BaselineQuery,
+    mut place: impl FnMut(&str) -> CommitRelation,
+) -> BaselineChoice {
     let mut notes = Vec::new();
     let mut passed = |runs: usize, why: &str| {
         if runs > 0 {
@@ -75,23 +79,27 @@ pub fn choose(history: Vec<Kept>, asked: &Asked, mut place: impl FnMut(&str) -> 
         }
     };
     let all = history.len();
-    let history: Vec<Kept> = history.into_iter().filter(|kept| !kept.run.head.dirty).collect();
+    let history: Vec<StoredRun> = history.into_iter().filter(|kept| !kept.run.head.dirty).collect();
     passed(all - history.len(), "of a tree with changes that no commit holds");
     let clean = history.len();
-    let history: Vec<Kept> = history.into_iter().filter(|kept| asked.is_in(&kept.run)).collect();
+    let history: Vec<StoredRun> =
+        history.into_iter().filter(|kept| asked.is_in(&kept.run)).collect();
     passed(clean - history.len(), "other scenarios, loads or payloads");
 
-    let places: Vec<Place> = history
+    let places: Vec<CommitRelation> = history
         .iter()
-        .map(|kept| kept.run.head.commit.as_deref().map_or(Place::Unknown, &mut place))
+        .map(|kept| kept.run.head.commit.as_deref().map_or(CommitRelation::Unknown, &mut place))
         .collect();
     let runs_at = |wanted| places.iter().filter(|place| **place == wanted).count();
-    let (before, elsewhere, unknown) =
-        (runs_at(Place::Before), runs_at(Place::Elsewhere), runs_at(Place::Unknown));
+    let (before, elsewhere, unknown) = (
+        runs_at(CommitRelation::Before),
+        runs_at(CommitRelation::Elsewhere),
+        runs_at(CommitRelation::Unknown),
+    );
     let wanted = if before > 0 {
         passed(elsewhere, "not at or before the merge base");
         passed(unknown, "of commits that this clone does not have");
-        Some(Place::Before)
+        Some(CommitRelation::Before)
     } else if unknown > 0 {
         passed(elsewhere, "not at or before the merge base");
         notes.push(format!(
@@ -99,7 +107,7 @@ pub fn choose(history: Vec<Kept>, asked: &Asked, mut place: impl FnMut(&str) -> 
              those at the merge base ({})",
             count(unknown)
         ));
-        Some(Place::Unknown)
+        Some(CommitRelation::Unknown)
     } else {
         if elsewhere > 0 {
             notes.push(
@@ -110,18 +118,18 @@ pub fn choose(history: Vec<Kept>, asked: &Asked, mut place: impl FnMut(&str) -> 
         None
     };
     let kept = history.into_iter().zip(places);
-    let mut runs: Vec<Kept> = kept
+    let mut runs: Vec<StoredRun> = kept
         .filter(|(_, place)| wanted.is_none_or(|wanted| *place == wanted))
         .map(|(kept, _)| kept)
         .collect();
     runs.drain(..runs.len().saturating_sub(RUNS_MAX));
-    Chosen { runs, notes }
+    BaselineChoice { runs, notes }
 }
 
-impl Asked {
+impl BaselineQuery {
     /// Whether a run measured at least one of the scenarios as it will be measured now.
     fn is_in(&self, run: &Run) -> bool {
-        let same = |scenario| self.work.contains(&Work::from(scenario));
+        let same = |scenario| self.work.contains(&WorkIdentity::from(scenario));
         run.generator == self.generator && run.scenarios.iter().any(same)
     }
 }
@@ -135,26 +143,26 @@ mod tests {
     use super::*;
     use crate::record::sample::{LEVEL, paired};
 
-    fn asked() -> Asked {
+    fn asked() -> BaselineQuery {
         let run = paired(1, LEVEL, LEVEL);
-        let work = run.scenarios.iter().map(Work::from).collect();
-        Asked { work, generator: run.generator }
+        let work = run.scenarios.iter().map(WorkIdentity::from).collect();
+        BaselineQuery { work, generator: run.generator }
     }
 
-    fn history(commits: &[&str]) -> Vec<Kept> {
+    fn history(commits: &[&str]) -> Vec<StoredRun> {
         let run = |commit: &&str| {
             let mut run = paired(1, LEVEL, LEVEL);
             run.head.commit = Some((*commit).to_owned());
-            Kept { digest: run.digest(), run }
+            StoredRun { digest: run.digest(), run }
         };
         commits.iter().map(run).collect()
     }
 
-    fn place(commit: &str) -> Place {
+    fn place(commit: &str) -> CommitRelation {
         match commit.as_bytes()[0] {
-            b'm' => Place::Before,
-            b'x' => Place::Elsewhere,
-            _ => Place::Unknown,
+            b'm' => CommitRelation::Before,
+            b'x' => CommitRelation::Elsewhere,
+            _ => CommitRelation::Unknown,
         }
     }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 
 use crate::baseline::BaselineError;
-use crate::git::{self, Answer};
+use crate::git::{self, GitOutput};
 use crate::units;
 
 /// Settings of the user that would make a command do more than it is told. The last two end a
@@ -30,7 +30,7 @@ const NOBODY: (&str, &str) = ("xmlperf", "xmlperf@localhost");
 
 /// A branch, at a remote or in the clone itself.
 #[derive(Debug)]
-pub(super) struct Clone {
+pub(super) struct BranchClone {
     /// Any folder of the clone.
     pub(super) dir: PathBuf,
     /// As given, for messages.
@@ -43,7 +43,7 @@ pub(super) struct Clone {
 
 /// One entry of a tree, at any depth.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Leaf {
+pub(super) struct TreeEntry {
     /// Path from the root of the tree.
     pub(super) path: String,
     /// Mode, as git writes it: `100644` for a plain file.
@@ -56,14 +56,14 @@ pub(super) struct Leaf {
 
 /// What came of a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Pushed {
+pub(super) enum PushOutcome {
     /// The branch is at the new commit.
     Done,
     /// It is not, and this is what git said.
     Refused(String),
 }
 
-impl Clone {
+impl BranchClone {
     /// Fails if this is no clone, or there is no such remote, or the branch's name is none.
     pub(super) fn check(&self) -> Result<(), BaselineError> {
         let unusable = |reason: String, hint: &str| BaselineError::BadLocation {
@@ -71,11 +71,11 @@ impl Clone {
             reason,
             hint: hint.to_owned(),
         };
-        if let Answer::No { reason, .. } = self.ask(&["rev-parse", "--git-dir"])? {
+        if let GitOutput::No { reason, .. } = self.ask(&["rev-parse", "--git-dir"])? {
             let reason = format!("`{}` is not in a git repository: {reason}", self.dir.display());
             return Err(unusable(reason, "run it inside a clone, or keep baselines in a folder"));
         }
-        if let Answer::No { .. } = self.ask(&["check-ref-format", &self.head()])? {
+        if let GitOutput::No { .. } = self.ask(&["check-ref-format", &self.head()])? {
             return Err(unusable(
                 format!("`{}` is not a name for a branch", self.branch),
                 "`git+branch://origin/xmlperf-baselines`",
@@ -83,8 +83,8 @@ impl Clone {
         }
         match &self.remote {
             Some(remote) => match self.ask(&["remote", "get-url", "--", remote])? {
-                Answer::Yes(_) => Ok(()),
-                Answer::No { reason, .. } => {
+                GitOutput::Yes(_) => Ok(()),
+                GitOutput::No { reason, .. } => {
                     Err(unusable(reason, "`git remote -v` shows what there is"))
                 }
             },
@@ -112,17 +112,17 @@ impl Clone {
         let head = self.head();
         let Some(remote) = &self.remote else {
             return match self.ask(&["rev-parse", "--verify", "--quiet", &head])? {
-                Answer::Yes(commit) => Ok(Some(text(&commit))),
-                Answer::No { .. } => Ok(None),
+                GitOutput::Yes(commit) => Ok(Some(text(&commit))),
+                GitOutput::No { .. } => Ok(None),
             };
         };
         let there = match self.ask(&["ls-remote", "--exit-code", remote, &head])? {
-            Answer::Yes(lines) => text(&lines).split('\t').next().unwrap_or_default().to_owned(),
-            Answer::No { code: Some(2), .. } => return Ok(None),
-            Answer::No { reason, .. } => return Err(self.unreachable(reason)),
+            GitOutput::Yes(lines) => text(&lines).split('\t').next().unwrap_or_default().to_owned(),
+            GitOutput::No { code: Some(2), .. } => return Ok(None),
+            GitOutput::No { reason, .. } => return Err(self.unreachable(reason)),
         };
         let here = self.ask(&["rev-parse", "--verify", "--quiet", &self.last_seen(remote)])?;
-        if here == Answer::Yes(format!("{there}\n").into_bytes()) {
+        if here == GitOutput::Yes(format!("{there}\n").into_bytes()) {
             return Ok(Some(there));
         }
         self.fetch(remote).map(Some)
@@ -148,7 +148,7 @@ impl Clone {
             words.push("--depth=1");
         }
         words.extend([remote, &refspec]);
-        if let Answer::No { reason, .. } = self.ask(&words)? {
+        if let GitOutput::No { reason, .. } = self.ask(&words)? {
             return Err(self.unreachable(reason));
         }
         let commit = self.text(&["rev-parse", "--verify", &own])?;
@@ -175,7 +175,7 @@ impl Clone {
     }
 
     /// Returns all that a commit holds.
-    pub(super) fn leaves(&self, commit: &str) -> Result<Vec<Leaf>, BaselineError> {
+    pub(super) fn leaves(&self, commit: &str) -> Result<Vec<TreeEntry>, BaselineError> {
         let listing = self.must(&["ls-tree", "-r", "-z", "-l", "--full-tree", commit])?;
         let leaf = |entry: &[u8]| {
             let entry = String::from_utf8_lossy(entry).into_owned();
@@ -184,7 +184,7 @@ impl Clone {
             let (mode, _kind, oid) = (words.next()?, words.next()?, words.next()?);
             let bytes = words.next()?.parse().unwrap_or(0);
             let (mode, oid) = (mode.to_owned(), oid.to_owned());
-            Some(Leaf { path: path.to_owned(), mode, oid, bytes })
+            Some(TreeEntry { path: path.to_owned(), mode, oid, bytes })
         };
         Ok(listing.split(|byte| *byte == 0).filter_map(leaf).collect())
     }
@@ -292,13 +292,13 @@ impl Clone {
             ("GIT_COMMITTER_NAME", NOBODY.0),
             ("GIT_COMMITTER_EMAIL", NOBODY.1),
         ];
-        let identity: &[_] = if matches!(known, Answer::Yes(_)) { &[] } else { &nobody };
+        let identity: &[_] = if matches!(known, GitOutput::Yes(_)) { &[] } else { &nobody };
         let answer = self.asked(&words, &[], identity)?;
         Ok(text(&self.yes(&words, answer)?))
     }
 
     /// Moves the branch from `old` to `new`, and only from there.
-    pub(super) fn push(&self, old: Option<&str>, new: &str) -> Result<Pushed, BaselineError> {
+    pub(super) fn push(&self, old: Option<&str>, new: &str) -> Result<PushOutcome, BaselineError> {
         let head = self.head();
         let answer = match &self.remote {
             None => {
@@ -313,9 +313,9 @@ impl Clone {
             }
         };
         match (answer, &self.remote) {
-            (Answer::Yes(_), Some(remote)) => self.saw(remote, new).map(|()| Pushed::Done),
-            (Answer::Yes(_), None) => Ok(Pushed::Done),
-            (Answer::No { reason, .. }, _) => Ok(Pushed::Refused(reason)),
+            (GitOutput::Yes(_), Some(remote)) => self.saw(remote, new).map(|()| PushOutcome::Done),
+            (GitOutput::Yes(_), None) => Ok(PushOutcome::Done),
+            (GitOutput::No { reason, .. }, _) => Ok(PushOutcome::Refused(reason)),
         }
     }
 
@@ -345,17 +345,17 @@ impl Clone {
         Ok(text(&self.must(words)?))
     }
 
-    fn yes(&self, words: &[&str], answer: Answer) -> Result<Vec<u8>, BaselineError> {
+    fn yes(&self, words: &[&str], answer: GitOutput) -> Result<Vec<u8>, BaselineError> {
         match answer {
-            Answer::Yes(output) => Ok(output),
-            Answer::No { reason, .. } => Err(BaselineError::Refused {
+            GitOutput::Yes(output) => Ok(output),
+            GitOutput::No { reason, .. } => Err(BaselineError::Refused {
                 location: self.location.clone(),
                 reason: format!("`git {}`: {reason}", words[0]),
             }),
         }
     }
 
-    fn ask(&self, words: &[&str]) -> Result<Answer, BaselineError> {
+    fn ask(&self, words: &[&str]) -> Result<GitOutput, BaselineError> {
         self.asked(words, &[], &[])
     }
 
@@ -364,7 +364,7 @@ impl Clone {
         words: &[&str],
         input: &[u8],
         env: &[(&str, &str)],
-    ) -> Result<Answer, BaselineError> {
+    ) -> Result<GitOutput, BaselineError> {
         let mut command = git::command(&self.dir);
         for setting in SETTINGS {
             command.args(["-c", setting]);
@@ -376,11 +376,11 @@ impl Clone {
             source,
         })?;
         Ok(match answer {
-            Answer::Yes(output) => Answer::Yes(output),
+            GitOutput::Yes(output) => GitOutput::Yes(output),
             // Ours says that it is one, too.
-            Answer::No { code, reason } => {
+            GitOutput::No { code, reason } => {
                 let reason = reason.trim_start_matches("error: ").trim_start_matches("fatal: ");
-                Answer::No { code, reason: reason.to_owned() }
+                GitOutput::No { code, reason: reason.to_owned() }
             }
         })
     }

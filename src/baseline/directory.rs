@@ -11,17 +11,19 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::baseline::BaselineError;
-use crate::baseline::shelf::{Created, File, Kind, Progress, Read, Shelf, Swapped};
+use crate::baseline::shelf::{
+    CreateOutcome, FileContent, FileEntry, FileKind, StorageBackend, StorageProgress, SwapOutcome,
+};
 use crate::record;
 
 /// A folder.
 #[derive(Debug)]
-pub(super) struct Directory {
+pub(super) struct DirectoryBackend {
     location: String,
     root: PathBuf,
 }
 
-impl Directory {
+impl DirectoryBackend {
     pub(super) fn new(location: &str, root: &Path) -> Self {
         let location = match location.trim_end_matches('/') {
             "" => "/",
@@ -30,13 +32,18 @@ impl Directory {
         Self { location: location.to_owned(), root: root.to_path_buf() }
     }
 
-    fn files(&self, folder: &Path, depth: Depth, found: &mut Vec<File>) -> io::Result<()> {
+    fn files(
+        &self,
+        folder: &Path,
+        depth: ListingDepth,
+        found: &mut Vec<FileEntry>,
+    ) -> io::Result<()> {
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
             let path = entry.path();
             let kind = entry.file_type()?;
             if kind.is_dir() {
-                if depth == Depth::All {
+                if depth == ListingDepth::All {
                     self.files(&path, depth, found)?;
                 }
                 continue;
@@ -44,17 +51,17 @@ impl Directory {
             let inside = path.strip_prefix(&self.root).unwrap_or(&path);
             let name = inside.to_string_lossy().into_owned();
             let kind = match inside.to_str() {
-                None => Kind::Other("a file whose name is not text"),
-                Some(_) if kind.is_symlink() => Kind::Other("a symbolic link"),
-                Some(_) if kind.is_file() => Kind::Plain(entry.metadata()?.len()),
-                Some(_) => Kind::Other("not a plain file"),
+                None => FileKind::Other("a file whose name is not text"),
+                Some(_) if kind.is_symlink() => FileKind::Other("a symbolic link"),
+                Some(_) if kind.is_file() => FileKind::Plain(entry.metadata()?.len()),
+                Some(_) => FileKind::Other("not a plain file"),
             };
-            found.push(File { path: name, kind });
+            found.push(FileEntry { path: name, kind });
         }
         Ok(())
     }
 
-    fn list(&self, folder: &Path, depth: Depth) -> Result<Vec<File>, BaselineError> {
+    fn list(&self, folder: &Path, depth: ListingDepth) -> Result<Vec<FileEntry>, BaselineError> {
         let mut found = Vec::new();
         match self.files(folder, depth, &mut found) {
             // A folder is only there once something is kept in it.
@@ -67,7 +74,7 @@ impl Directory {
         }
     }
 
-    fn read_one(&self, path: &str, bytes_max: u64) -> Read {
+    fn read_one(&self, path: &str, bytes_max: u64) -> FileContent {
         let full = self.root.join(path);
         let failed = |source| failed("read", self.place(path))(source);
         let metadata = match fs::symlink_metadata(&full) {
@@ -98,12 +105,12 @@ impl Directory {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Depth {
+enum ListingDepth {
     One,
     All,
 }
 
-impl Shelf for Directory {
+impl StorageBackend for DirectoryBackend {
     fn location(&self) -> &str {
         &self.location
     }
@@ -112,25 +119,25 @@ impl Shelf for Directory {
         Path::new(&self.location).join(path).display().to_string()
     }
 
-    fn folder(&self, folder: &str) -> Result<Vec<File>, BaselineError> {
-        self.list(&self.root.join(folder), Depth::One)
+    fn folder(&self, folder: &str) -> Result<Vec<FileEntry>, BaselineError> {
+        self.list(&self.root.join(folder), ListingDepth::One)
     }
 
-    fn all(&self) -> Result<Vec<File>, BaselineError> {
-        self.list(&self.root, Depth::All)
+    fn all(&self) -> Result<Vec<FileEntry>, BaselineError> {
+        self.list(&self.root, ListingDepth::All)
     }
 
-    fn read(&self, paths: &[&str], bytes_max: u64) -> Result<Vec<Read>, BaselineError> {
+    fn read(&self, paths: &[&str], bytes_max: u64) -> Result<Vec<FileContent>, BaselineError> {
         Ok(paths.iter().map(|path| self.read_one(path, bytes_max)).collect())
     }
 
-    fn create(&self, path: &str, bytes: &[u8]) -> Result<Created, BaselineError> {
+    fn create(&self, path: &str, bytes: &[u8]) -> Result<CreateOutcome, BaselineError> {
         // What a disk has lost of a file is put right by writing it again.
         if matches!(self.read_one(path, u64::MAX), Ok(Some(there)) if there == bytes) {
-            return Ok(Created::AlreadyThere);
+            return Ok(CreateOutcome::AlreadyThere);
         }
         record::write_atomically(&self.root.join(path), bytes)?;
-        Ok(Created::New)
+        Ok(CreateOutcome::New)
     }
 
     fn swap(
@@ -138,16 +145,16 @@ impl Shelf for Directory {
         path: &str,
         old: Option<&[u8]>,
         new: Option<&[u8]>,
-    ) -> Result<Swapped, BaselineError> {
+    ) -> Result<SwapOutcome, BaselineError> {
         let _lock = self.lock()?;
         if self.read_one(path, u64::MAX)?.as_deref() != old {
-            return Ok(Swapped::Stale);
+            return Ok(SwapOutcome::Stale);
         }
         match new {
             Some(new) => record::write_atomically(&self.root.join(path), new)?,
             None => self.remove(&[path])?,
         }
-        Ok(Swapped::Done)
+        Ok(SwapOutcome::Done)
     }
 
     fn remove(&self, paths: &[&str]) -> Result<(), BaselineError> {
@@ -162,7 +169,7 @@ impl Shelf for Directory {
         Ok(())
     }
 
-    fn tell(&mut self, _progress: Progress) {}
+    fn tell(&mut self, _progress: StorageProgress) {}
 }
 
 fn is_absent(error: &io::Error) -> bool {

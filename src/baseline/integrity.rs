@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::baseline::shelf::{File, Kind};
-use crate::baseline::{BaselineError, Entry, Store, name, pin};
+use crate::baseline::shelf::{FileEntry, FileKind};
+use crate::baseline::{BaselineError, BaselineStore, StoreEntry, name, pin};
 
 /// Runs that are in memory at the same time.
 const BATCH: usize = 64;
@@ -16,29 +16,29 @@ pub struct Integrity {
     /// Pins whose run is there.
     pub pins: usize,
     /// Runs and pins that cannot be used, and why.
-    pub damaged: Vec<Fault>,
+    pub damaged: Vec<FileFault>,
     /// Files that are none of ours, or the rest of a save that was cut short. They are never read.
-    pub unknown: Vec<Fault>,
+    pub unknown: Vec<FileFault>,
 }
 
 /// A file, and what is wrong with it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct FileFault {
     /// Where it is.
     pub place: String,
     /// What is wrong.
     pub reason: String,
 }
 
-impl Store {
+impl BaselineStore {
     /// Reads everything: all of a store, or one history with the pin of its name.
     pub fn verify(&self, name: Option<&str>) -> Result<Integrity, BaselineError> {
         name.map_or(Ok(()), name::check)?;
         let all = self.shelf.all()?;
-        let below = |file: &&File| {
+        let below = |file: &&FileEntry| {
             name.is_none_or(|name| file.path.rsplit_once('/').is_some_and(|(it, _)| it == name))
         };
-        let files: Vec<&File> = all.iter().filter(below).collect();
+        let files: Vec<&FileEntry> = all.iter().filter(below).collect();
         if let (Some(name), true) = (name, files.is_empty()) {
             return Err(self.not_found(name));
         }
@@ -47,13 +47,13 @@ impl Store {
         for file in files {
             if let Some(name) = pin::name_of(&file.path) {
                 self.verify_pin(name, &all, &mut found);
-            } else if let (Some((name, stamp, digest)), Kind::Plain(_)) =
+            } else if let (Some((name, stamp, digest)), FileKind::Plain(_)) =
                 (name::parts(&file.path), file.kind)
             {
                 entries.push(self.entry_of(name, stamp, digest));
             } else {
                 let (place, reason) = (self.shelf.place(&file.path), unknown(file));
-                found.unknown.push(Fault { place, reason });
+                found.unknown.push(FileFault { place, reason });
             }
         }
         for batch in entries.chunks(BATCH) {
@@ -62,7 +62,7 @@ impl Store {
         Ok(found)
     }
 
-    fn verify_pin(&self, name: &str, files: &[File], found: &mut Integrity) {
+    fn verify_pin(&self, name: &str, files: &[FileEntry], found: &mut Integrity) {
         let pinned = self.pinned_by(name, files);
         match pinned
             .and_then(|pinned| pinned.map_or(Ok(()), |it| self.until_pin(name, &it).map(drop)))
@@ -70,18 +70,22 @@ impl Store {
             Ok(()) => found.pins += 1,
             Err(error) => {
                 let place = self.shelf.place(&pin::file(name));
-                found.damaged.push(Fault { place, reason: in_words(&error) });
+                found.damaged.push(FileFault { place, reason: in_words(&error) });
             }
         }
     }
 
-    fn verify_runs(&self, entries: &[Entry], found: &mut Integrity) -> Result<(), BaselineError> {
+    fn verify_runs(
+        &self,
+        entries: &[StoreEntry],
+        found: &mut Integrity,
+    ) -> Result<(), BaselineError> {
         for (entry, run) in entries.iter().zip(self.read(entries)?) {
             match run {
                 Ok(_) => found.runs += 1,
                 Err(error) => {
                     let (place, reason) = (entry.place.clone(), in_words(&error));
-                    found.damaged.push(Fault { place, reason });
+                    found.damaged.push(FileFault { place, reason });
                 }
             }
         }
@@ -89,12 +93,14 @@ impl Store {
     }
 }
 
-fn unknown(file: &File) -> String {
+fn unknown(file: &FileEntry) -> String {
     let name = Path::new(&file.path).file_name().unwrap_or_default().to_string_lossy();
     match file.kind {
-        Kind::Other(what) => what.to_owned(),
-        Kind::Plain(_) if name.starts_with('.') => "left by a save that was cut short".to_owned(),
-        Kind::Plain(_) => "not a run".to_owned(),
+        FileKind::Other(what) => what.to_owned(),
+        FileKind::Plain(_) if name.starts_with('.') => {
+            "left by a save that was cut short".to_owned()
+        }
+        FileKind::Plain(_) => "not a run".to_owned(),
     }
 }
 

@@ -21,28 +21,28 @@ pub mod work;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::baseline::shelf::{Created, File, Kind, Read, Shelf};
-use crate::record::work::Work;
-use crate::record::{self, Run, ScenarioRun, Trials};
+use crate::baseline::shelf::{CreateOutcome, FileContent, FileEntry, FileKind, StorageBackend};
+use crate::record::work::CountOutcome;
+use crate::record::{self, LaunchResults, Run, ScenarioRun};
 
 pub use crate::baseline::failure::BaselineError;
-pub use crate::baseline::integrity::{Fault, Integrity};
-pub use crate::baseline::pin::Pinned;
-pub use crate::baseline::retention::{Fate, Reason, Retention};
-pub use crate::baseline::shelf::Progress;
+pub use crate::baseline::integrity::{FileFault, Integrity};
+pub use crate::baseline::pin::BaselinePin;
+pub use crate::baseline::retention::{Retention, RetentionDecision, RetentionReason};
+pub use crate::baseline::shelf::StorageProgress;
 
 /// Where baselines are kept unless something else is asked for.
 pub const DEFAULT_LOCATION: &str = "baselines";
 
 /// Named histories of runs, wherever they are kept.
 #[derive(Debug)]
-pub struct Store {
-    shelf: Box<dyn Shelf>,
+pub struct BaselineStore {
+    shelf: Box<dyn StorageBackend>,
 }
 
 /// One kept run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct StoreEntry {
     /// The history that it belongs to.
     pub history: String,
     /// When it began, as its file name tells: RFC 3339 in UTC without colons.
@@ -55,34 +55,34 @@ pub struct Entry {
 
 /// A name, and what it stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct History {
+pub struct StoreHistory {
     /// The name.
     pub name: String,
     /// Runs that are kept under it.
     pub runs: usize,
     /// Where it is pinned, if it is.
-    pub pinned: Option<Pinned>,
+    pub pinned: Option<BaselinePin>,
 }
 
 /// A run in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Saved {
+pub enum SaveOutcome {
     /// It was added.
-    New(Entry),
+    New(StoreEntry),
     /// The very same run was there already.
-    AlreadyThere(Entry),
+    AlreadyThere(StoreEntry),
 }
 
-impl Saved {
+impl SaveOutcome {
     /// Returns the run's entry.
-    pub fn entry(&self) -> &Entry {
+    pub fn entry(&self) -> &StoreEntry {
         match self {
             Self::New(entry) | Self::AlreadyThere(entry) => entry,
         }
     }
 }
 
-impl Store {
+impl BaselineStore {
     /// Returns the store at an address, which need not hold anything yet. Relative folders, and the
     /// clone whose remotes are meant, are taken from `root`.
     pub fn open(location: &str, root: &Path) -> Result<Self, BaselineError> {
@@ -91,7 +91,7 @@ impl Store {
 
     /// Lets `progress` hear what is being done, where it may take a while.
     #[must_use]
-    pub fn telling(mut self, progress: Progress) -> Self {
+    pub fn telling(mut self, progress: StorageProgress) -> Self {
         self.shelf.tell(progress);
         self
     }
@@ -102,21 +102,21 @@ impl Store {
     }
 
     /// Keeps the judged build of a run under a name. A paired run keeps its head.
-    pub fn save(&self, name: &str, run: &Run) -> Result<Saved, BaselineError> {
+    pub fn save(&self, name: &str, run: &Run) -> Result<SaveOutcome, BaselineError> {
         name::check(name)?;
         let run = alone(run)?;
         let entry = self.entry_of(name, &name::stamp(&run.started)?, &run.digest());
         Ok(match self.shelf.create(&entry.file(), &run.to_json())? {
-            Created::New => Saved::New(entry),
-            Created::AlreadyThere => Saved::AlreadyThere(entry),
+            CreateOutcome::New => SaveOutcome::New(entry),
+            CreateOutcome::AlreadyThere => SaveOutcome::AlreadyThere(entry),
         })
     }
 
     /// Returns all histories and pinned names, in order.
-    pub fn histories(&self) -> Result<Vec<History>, BaselineError> {
+    pub fn histories(&self) -> Result<Vec<StoreHistory>, BaselineError> {
         let files = self.shelf.all()?;
-        let mut histories: BTreeMap<String, History> = BTreeMap::new();
-        let blank = |name: &str| History { name: name.to_owned(), runs: 0, pinned: None };
+        let mut histories: BTreeMap<String, StoreHistory> = BTreeMap::new();
+        let blank = |name: &str| StoreHistory { name: name.to_owned(), runs: 0, pinned: None };
         for entry in self.entries_of(&files) {
             let history = histories.entry(entry.history.clone());
             history.or_insert_with(|| blank(&entry.history)).runs += 1;
@@ -137,7 +137,7 @@ impl Store {
     ///
     /// `main` is all of a history, or all up to the run that it is pinned to; `main@3f2a` all up to the
     /// run whose digest begins so. The last one is the one to compare with.
-    pub fn entries(&self, name: &str) -> Result<Option<Vec<Entry>>, BaselineError> {
+    pub fn entries(&self, name: &str) -> Result<Option<Vec<StoreEntry>>, BaselineError> {
         let (name, digest) = match name.split_once('@') {
             Some((name, digest)) => (name, Some(digest)),
             None => (name, None),
@@ -155,35 +155,40 @@ impl Store {
     }
 
     /// Returns all runs of a history, oldest first, whether or not its name is pinned.
-    pub fn runs(&self, name: &str) -> Result<Vec<Entry>, BaselineError> {
+    pub fn runs(&self, name: &str) -> Result<Vec<StoreEntry>, BaselineError> {
         name::check(name)?;
         Ok(self.entries_of(&self.shelf.folder(name)?))
     }
 
-    /// Returns the runs that a name stands for, as [`Store::entries`] does, or the error that says how to
+    /// Returns the runs that a name stands for, as [`BaselineStore::entries`] does, or the error that says how to
     /// begin a history.
-    pub fn history(&self, name: &str) -> Result<Vec<Entry>, BaselineError> {
+    pub fn history(&self, name: &str) -> Result<Vec<StoreEntry>, BaselineError> {
         let (history, _) = name.split_once('@').unwrap_or((name, ""));
         self.entries(name)?.ok_or_else(|| self.not_found(history))
     }
 
     /// Reads a run, and checks that it is what was written.
-    pub fn load(&self, entry: &Entry) -> Result<Run, BaselineError> {
+    pub fn load(&self, entry: &StoreEntry) -> Result<Run, BaselineError> {
         self.load_all(std::slice::from_ref(entry))?.pop().ok_or_else(|| entry.gone())
     }
 
     /// Reads runs, several at once where that is quicker. The first that cannot be read is an error that
     /// names it.
-    pub fn load_all(&self, entries: &[Entry]) -> Result<Vec<Run>, BaselineError> {
+    pub fn load_all(&self, entries: &[StoreEntry]) -> Result<Vec<Run>, BaselineError> {
         self.read(entries)?.into_iter().collect()
     }
 
     /// Reads runs, each with what is wrong with it. Fails if the place cannot be read at all.
-    fn read(&self, entries: &[Entry]) -> Result<Vec<Result<Run, BaselineError>>, BaselineError> {
-        let files: Vec<String> = entries.iter().map(Entry::file).collect();
+    fn read(
+        &self,
+        entries: &[StoreEntry],
+    ) -> Result<Vec<Result<Run, BaselineError>>, BaselineError> {
+        let files: Vec<String> = entries.iter().map(StoreEntry::file).collect();
         let files: Vec<&str> = files.iter().map(String::as_str).collect();
         let texts = self.shelf.read(&files, record::BYTES_MAX)?;
-        let run = |(entry, text): (&Entry, Read)| whole(entry, &text?.ok_or_else(|| entry.gone())?);
+        let run = |(entry, text): (&StoreEntry, FileContent)| {
+            whole(entry, &text?.ok_or_else(|| entry.gone())?)
+        };
         Ok(entries.iter().zip(texts).map(run).collect())
     }
 
@@ -191,8 +196,8 @@ impl Store {
         BaselineError::NotFound { name: name.to_owned(), location: self.location().to_owned() }
     }
 
-    fn entry_of(&self, name: &str, stamp: &str, digest: &str) -> Entry {
-        Entry {
+    fn entry_of(&self, name: &str, stamp: &str, digest: &str) -> StoreEntry {
+        StoreEntry {
             history: name.to_owned(),
             started: stamp.to_owned(),
             digest: digest.to_owned(),
@@ -201,18 +206,18 @@ impl Store {
     }
 
     /// The runs among files, oldest first.
-    fn entries_of(&self, files: &[File]) -> Vec<Entry> {
-        let entry = |file: &File| {
+    fn entries_of(&self, files: &[FileEntry]) -> Vec<StoreEntry> {
+        let entry = |file: &FileEntry| {
             let (name, stamp, digest) = name::parts(&file.path)?;
-            matches!(file.kind, Kind::Plain(_)).then(|| self.entry_of(name, stamp, digest))
+            matches!(file.kind, FileKind::Plain(_)).then(|| self.entry_of(name, stamp, digest))
         };
-        let mut entries: Vec<Entry> = files.iter().filter_map(entry).collect();
+        let mut entries: Vec<StoreEntry> = files.iter().filter_map(entry).collect();
         entries.sort_by(|a, b| (&a.started, &a.digest).cmp(&(&b.started, &b.digest)));
         entries
     }
 }
 
-impl Entry {
+impl StoreEntry {
     /// Path of the file from the root of the store.
     fn file(&self) -> String {
         name::file(&self.history, &self.started, &self.digest)
@@ -224,8 +229,8 @@ impl Entry {
 }
 
 /// The place of the one run whose digest begins so.
-fn position(name: &str, digest: &str, entries: &[Entry]) -> Result<usize, BaselineError> {
-    let meant = |entry: &Entry| !digest.is_empty() && entry.digest.starts_with(digest);
+fn position(name: &str, digest: &str, entries: &[StoreEntry]) -> Result<usize, BaselineError> {
+    let meant = |entry: &StoreEntry| !digest.is_empty() && entry.digest.starts_with(digest);
     let mut found = entries.iter().enumerate().filter(|(_, entry)| meant(entry));
     match (found.next(), found.count()) {
         (Some((position, _)), 0) => Ok(position),
@@ -238,7 +243,7 @@ fn position(name: &str, digest: &str, entries: &[Entry]) -> Result<usize, Baseli
 }
 
 /// The run in a file, if the file is what was written.
-fn whole(entry: &Entry, text: &[u8]) -> Result<Run, BaselineError> {
+fn whole(entry: &StoreEntry, text: &[u8]) -> Result<Run, BaselineError> {
     let found = record::digest(text);
     if found != entry.digest {
         let (place, expected) = (entry.place.clone(), entry.digest.clone());
@@ -254,7 +259,7 @@ fn alone(run: &Run) -> Result<Run, BaselineError> {
         return Err(BaselineError::Unfit { reason });
     }
     let is_empty = |scenario: &ScenarioRun| {
-        scenario.launches() == 0 && !matches!(scenario.work, Some(Work::Counted(_)))
+        scenario.launches() == 0 && !matches!(scenario.work, Some(CountOutcome::Counted(_)))
     };
     if run.scenarios.iter().any(is_empty) {
         let reason = "a scenario has no launch".to_owned();
@@ -265,8 +270,8 @@ fn alone(run: &Run) -> Result<Run, BaselineError> {
     run.looks.clear();
     for scenario in &mut run.scenarios {
         let head = scenario.head().into_iter().cloned().collect();
-        scenario.trials = Trials::Single(head);
-        if let Some(Work::Counted(counted)) = &mut scenario.work {
+        scenario.trials = LaunchResults::Single(head);
+        if let Some(CountOutcome::Counted(counted)) = &mut scenario.work {
             counted.base = None;
         }
     }

@@ -6,8 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::baseline::shelf::{File, Swapped};
-use crate::baseline::{BaselineError, Entry, Store, name, position};
+use crate::baseline::shelf::{FileEntry, SwapOutcome};
+use crate::baseline::{BaselineError, BaselineStore, StoreEntry, name, position};
 
 /// The form of a pin.
 const SCHEMA: u32 = 1;
@@ -19,16 +19,16 @@ const ATTEMPTS_MAX: usize = 10;
 
 /// What a name is pinned to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pinned {
+pub struct BaselinePin {
     /// The name.
     pub name: String,
     /// The last run that it stands for.
-    pub run: Entry,
+    pub run: StoreEntry,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Record {
+struct PinRecord {
     schema: u32,
     run: String,
 }
@@ -43,14 +43,18 @@ pub(super) fn file(name: &str) -> String {
     format!("{name}/{FILE}")
 }
 
-impl Store {
+impl BaselineStore {
     /// Pins a name to a run, and returns what it was pinned to. The name may be the history's own, or any
     /// other. `run` is `main@3f2a`: a history, and the beginning of a digest; without a digest, the newest
     /// run; without a history, a digest in the history `name`.
-    pub fn pin(&self, name: &str, run: &str) -> Result<(Pinned, Option<Pinned>), BaselineError> {
+    pub fn pin(
+        &self,
+        name: &str,
+        run: &str,
+    ) -> Result<(BaselinePin, Option<BaselinePin>), BaselineError> {
         name::check(name)?;
-        let pinned = Pinned { name: name.to_owned(), run: self.find(name, run)? };
-        let record = Record { schema: SCHEMA, run: pinned.run.file() };
+        let pinned = BaselinePin { name: name.to_owned(), run: self.find(name, run)? };
+        let record = PinRecord { schema: SCHEMA, run: pinned.run.file() };
         let mut text = serde_json::to_vec(&record).expect("a pin is two plain fields");
         text.push(b'\n');
         let before = self.swap_pin(name, Some(&text))?;
@@ -63,7 +67,7 @@ impl Store {
     }
 
     /// Takes a pin away, and returns what it was.
-    pub fn unpin(&self, name: &str) -> Result<Pinned, BaselineError> {
+    pub fn unpin(&self, name: &str) -> Result<BaselinePin, BaselineError> {
         name::check(name)?;
         self.swap_pin(name, None)?.ok_or_else(|| BaselineError::NotPinned {
             name: name.to_owned(),
@@ -72,11 +76,11 @@ impl Store {
     }
 
     /// Returns all pins, in order of their names. One that cannot be understood is an error.
-    pub fn pins(&self) -> Result<Vec<Pinned>, BaselineError> {
+    pub fn pins(&self) -> Result<Vec<BaselinePin>, BaselineError> {
         self.pins_of(&self.shelf.all()?)
     }
 
-    pub(super) fn pins_of(&self, files: &[File]) -> Result<Vec<Pinned>, BaselineError> {
+    pub(super) fn pins_of(&self, files: &[FileEntry]) -> Result<Vec<BaselinePin>, BaselineError> {
         let names = files.iter().filter_map(|file| name_of(&file.path));
         names.filter_map(|name| self.pinned_by(name, files).transpose()).collect()
     }
@@ -85,8 +89,8 @@ impl Store {
     pub(super) fn pinned_by(
         &self,
         name: &str,
-        files: &[File],
-    ) -> Result<Option<Pinned>, BaselineError> {
+        files: &[FileEntry],
+    ) -> Result<Option<BaselinePin>, BaselineError> {
         let path = file(name);
         if !files.iter().any(|file| file.path == path) {
             return Ok(None);
@@ -99,8 +103,8 @@ impl Store {
     pub(super) fn until_pin(
         &self,
         name: &str,
-        pinned: &Pinned,
-    ) -> Result<Vec<Entry>, BaselineError> {
+        pinned: &BaselinePin,
+    ) -> Result<Vec<StoreEntry>, BaselineError> {
         let mut entries = self.entries_of(&self.shelf.folder(&pinned.run.history)?);
         let Some(position) = entries.iter().position(|entry| *entry == pinned.run) else {
             let (name, run) = (name.to_owned(), pinned.run.place.clone());
@@ -110,7 +114,7 @@ impl Store {
         Ok(entries)
     }
 
-    fn find(&self, name: &str, run: &str) -> Result<Entry, BaselineError> {
+    fn find(&self, name: &str, run: &str) -> Result<StoreEntry, BaselineError> {
         let (history, digest) = match run.split_once('@') {
             Some((history, digest)) => (history, Some(digest)),
             None if self.is_history(run)? => (run, None),
@@ -136,10 +140,10 @@ impl Store {
         self.shelf.read(&[&file(name)], BYTES_MAX)?.pop().unwrap_or(Ok(None))
     }
 
-    fn parse_pin(&self, name: &str, text: &[u8]) -> Result<Pinned, BaselineError> {
+    fn parse_pin(&self, name: &str, text: &[u8]) -> Result<BaselinePin, BaselineError> {
         let malformed =
             |reason: String| BaselineError::BadPin { place: self.shelf.place(&file(name)), reason };
-        let record: Record =
+        let record: PinRecord =
             serde_json::from_slice(text).map_err(|error| malformed(error.to_string()))?;
         if record.schema > SCHEMA {
             return Err(malformed(format!(
@@ -149,11 +153,15 @@ impl Store {
         }
         let (history, stamp, digest) = name::parts(&record.run)
             .ok_or_else(|| malformed(format!("`{}` is not the path of a run", record.run)))?;
-        Ok(Pinned { name: name.to_owned(), run: self.entry_of(history, stamp, digest) })
+        Ok(BaselinePin { name: name.to_owned(), run: self.entry_of(history, stamp, digest) })
     }
 
     /// Puts a new text in the place of the pin that is there now, and returns what that was.
-    fn swap_pin(&self, name: &str, new: Option<&[u8]>) -> Result<Option<Pinned>, BaselineError> {
+    fn swap_pin(
+        &self,
+        name: &str,
+        new: Option<&[u8]>,
+    ) -> Result<Option<BaselinePin>, BaselineError> {
         for _ in 0..ATTEMPTS_MAX {
             let old = self.read_pin(name)?;
             if old.is_none() && new.is_none() {
@@ -161,10 +169,10 @@ impl Store {
             }
             match self.shelf.swap(&file(name), old.as_deref(), new)? {
                 // A pin that cannot be understood is put right by pinning anew.
-                Swapped::Done => {
+                SwapOutcome::Done => {
                     return Ok(old.and_then(|old| self.parse_pin(name, &old).ok()));
                 }
-                Swapped::Stale => {}
+                SwapOutcome::Stale => {}
             }
         }
         Err(BaselineError::Contended { place: self.shelf.place(&file(name)) })

@@ -4,7 +4,7 @@
 //! than so many days. The newest run is kept whatever the rules say, and so is a pinned one, of any
 //! name's pin.
 
-use crate::baseline::{BaselineError, Entry, Pinned, Store, name};
+use crate::baseline::{BaselineError, BaselinePin, BaselineStore, StoreEntry, name};
 
 /// What may be removed. At least one of the two rules is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Retention {
 
 /// Why a run is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reason {
+pub enum RetentionReason {
     /// It is the last of its history.
     Newest,
     /// A name is pinned to it.
@@ -30,20 +30,20 @@ pub enum Reason {
 
 /// A run, and why it is kept. No reason: it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fate {
+pub struct RetentionDecision {
     /// The run.
-    pub entry: Entry,
+    pub entry: StoreEntry,
     /// Every reason to keep it.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<RetentionReason>,
 }
 
-impl Store {
+impl BaselineStore {
     /// Returns what would become of every run of a history, or of all, oldest first. Removes nothing.
     pub fn plan(
         &self,
         name: Option<&str>,
         retention: &Retention,
-    ) -> Result<Vec<Fate>, BaselineError> {
+    ) -> Result<Vec<RetentionDecision>, BaselineError> {
         name.map_or(Ok(()), name::check)?;
         let since = retention.since.as_deref().map(name::stamp).transpose()?;
         let files = self.shelf.all()?;
@@ -66,34 +66,36 @@ impl Store {
 
     /// Removes the runs of a plan that have no reason to stay, unless somebody has pinned one since, and
     /// returns those that were removed.
-    pub fn prune(&self, plan: &[Fate]) -> Result<Vec<Entry>, BaselineError> {
+    pub fn prune(&self, plan: &[RetentionDecision]) -> Result<Vec<StoreEntry>, BaselineError> {
         let pins = self.pins()?;
-        let pinned = |entry: &Entry| pins.iter().any(|pin| pin.run == *entry);
-        let goes = |fate: &&Fate| fate.reasons.is_empty() && !pinned(&fate.entry);
-        let removed: Vec<Entry> = plan.iter().filter(goes).map(|fate| fate.entry.clone()).collect();
-        let files: Vec<String> = removed.iter().map(Entry::file).collect();
+        let pinned = |entry: &StoreEntry| pins.iter().any(|pin| pin.run == *entry);
+        let goes = |fate: &&RetentionDecision| fate.reasons.is_empty() && !pinned(&fate.entry);
+        let removed: Vec<StoreEntry> =
+            plan.iter().filter(goes).map(|fate| fate.entry.clone()).collect();
+        let files: Vec<String> = removed.iter().map(StoreEntry::file).collect();
         self.shelf.remove(&files.iter().map(String::as_str).collect::<Vec<_>>())?;
         Ok(removed)
     }
 }
 
 pub(super) fn fates(
-    runs: Vec<Entry>,
-    pins: &[Pinned],
+    runs: Vec<StoreEntry>,
+    pins: &[BaselinePin],
     count: Option<usize>,
     since: Option<&str>,
-) -> Vec<Fate> {
+) -> Vec<RetentionDecision> {
     let total = runs.len();
-    let fate = |(i, entry): (usize, Entry)| {
+    let fate = |(i, entry): (usize, StoreEntry)| {
         let younger = total - i;
         let pinned = pins.iter().filter(|pin| pin.run == entry);
         let mut reasons = Vec::new();
-        reasons.extend((younger == 1).then_some(Reason::Newest));
-        reasons.extend(pinned.map(|pin| Reason::Pinned(pin.name.clone())));
-        reasons.extend(count.is_some_and(|count| younger <= count).then_some(Reason::Count));
+        reasons.extend((younger == 1).then_some(RetentionReason::Newest));
+        reasons.extend(pinned.map(|pin| RetentionReason::Pinned(pin.name.clone())));
+        reasons
+            .extend(count.is_some_and(|count| younger <= count).then_some(RetentionReason::Count));
         let young = since.is_some_and(|since| entry.started.as_str() >= since);
-        reasons.extend(young.then_some(Reason::Age));
-        Fate { entry, reasons }
+        reasons.extend(young.then_some(RetentionReason::Age));
+        RetentionDecision { entry, reasons }
     };
     runs.into_iter().enumerate().map(fate).collect()
 }

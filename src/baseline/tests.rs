@@ -15,15 +15,15 @@ fn run(minute: u32) -> Run {
 }
 
 /// A folder, and a branch, each empty.
-fn stores(folder: &tempfile::TempDir) -> [Store; 2] {
+fn stores(folder: &tempfile::TempDir) -> [BaselineStore; 2] {
     let made = git::ask(git::command(folder.path()).args(["init", "--quiet"]), &[]);
-    assert_eq!(made.unwrap(), git::Answer::Yes(Vec::new()));
+    assert_eq!(made.unwrap(), git::GitOutput::Yes(Vec::new()));
     ["baselines", "git+branch:///kept"]
-        .map(|location| Store::open(location, folder.path()).unwrap())
+        .map(|location| BaselineStore::open(location, folder.path()).unwrap())
 }
 
-fn store(folder: &tempfile::TempDir) -> Store {
-    Store::open("baselines", folder.path()).unwrap()
+fn store(folder: &tempfile::TempDir) -> BaselineStore {
+    BaselineStore::open("baselines", folder.path()).unwrap()
 }
 
 /// What a person reads, without the digest of the made-up run.
@@ -36,11 +36,11 @@ fn what_was_kept_is_read_again_in_the_order_of_the_runs() {
     stores(&tempfile::tempdir().unwrap()).iter().for_each(keeps);
 }
 
-fn keeps(store: &Store) {
+fn keeps(store: &BaselineStore) {
     for minute in [7, 3, 5] {
-        assert!(matches!(store.save("main", &run(minute)).unwrap(), Saved::New(_)));
+        assert!(matches!(store.save("main", &run(minute)).unwrap(), SaveOutcome::New(_)));
     }
-    assert!(matches!(store.save("main", &run(3)).unwrap(), Saved::AlreadyThere(_)));
+    assert!(matches!(store.save("main", &run(3)).unwrap(), SaveOutcome::AlreadyThere(_)));
     store.save("release/1.2", &run(1)).unwrap();
 
     assert_eq!(store.names().unwrap(), ["main", "release/1.2"]);
@@ -62,7 +62,7 @@ fn a_pinned_name_stands_for_the_history_up_to_its_run() {
     stores(&tempfile::tempdir().unwrap()).iter().for_each(pins);
 }
 
-fn pins(store: &Store) {
+fn pins(store: &BaselineStore) {
     for minute in 0..4 {
         store.save("main", &run(minute)).unwrap();
     }
@@ -99,7 +99,7 @@ fn what_cannot_be_meant_is_refused_with_what_to_do() {
     hint: `xmlperf baseline list main` shows the digests
     ");
     insta::assert_snapshot!(refusal(store.unpin("main")), @"`main` is not pinned in `baselines`");
-    insta::assert_snapshot!(refusal(Store::open("ftp://host/x", path)), @"
+    insta::assert_snapshot!(refusal(BaselineStore::open("ftp://host/x", path)), @"
     `ftp://host/x` is not a place for baselines: its scheme is unknown, or it names no bucket
 
     hint: use a folder such as `baselines`, `git+branch://origin/xmlperf-baselines`, `s3://bucket/folder`, `gs://bucket/folder`, `az://container/folder`, or `https://host/folder` of a WebDAV server
@@ -151,7 +151,7 @@ fn old_runs_go_and_pinned_ones_stay() {
     stores(&tempfile::tempdir().unwrap()).iter().for_each(prunes);
 }
 
-fn prunes(store: &Store) {
+fn prunes(store: &BaselineStore) {
     for minute in 0..6 {
         store.save("main", &run(minute)).unwrap();
     }
@@ -163,17 +163,17 @@ fn prunes(store: &Store) {
     assert_eq!(store.runs("main").unwrap(), all);
 
     let reasons: Vec<_> = plan.iter().map(|fate| fate.reasons.as_slice()).collect();
-    let release = Reason::Pinned("release".to_owned());
+    let release = RetentionReason::Pinned("release".to_owned());
     assert_eq!(
         reasons,
         [
             &[][..],
             &[release],
             &[],
-            &[Reason::Age],
-            &[Reason::Count, Reason::Age],
-            &[Reason::Newest, Reason::Count, Reason::Age],
-            &[Reason::Newest, Reason::Count],
+            &[RetentionReason::Age],
+            &[RetentionReason::Count, RetentionReason::Age],
+            &[RetentionReason::Newest, RetentionReason::Count, RetentionReason::Age],
+            &[RetentionReason::Newest, RetentionReason::Count],
         ]
     );
     // Somebody pins a run after the plan was made.
@@ -239,14 +239,14 @@ proptest! {
         since in 0..60_u32,
         pinned: prop::sample::Index,
     ) {
-        let entry = |minute: &u32| Entry {
+        let entry = |minute: &u32| StoreEntry {
             history: "main".to_owned(),
             started: format!("2026-11-23T10{minute:02}00Z"),
             digest: String::new(),
             place: String::new(),
         };
-        let runs: Vec<Entry> = minutes.iter().map(entry).collect();
-        let pin = Pinned { name: "main".to_owned(), run: pinned.get(&runs).clone() };
+        let runs: Vec<StoreEntry> = minutes.iter().map(entry).collect();
+        let pin = BaselinePin { name: "main".to_owned(), run: pinned.get(&runs).clone() };
         let stamp = format!("2026-11-23T10{since:02}00Z");
         for (count, since) in [(Some(keep), Some(&*stamp)), (Some(keep), None), (None, Some(&*stamp))] {
             let fates = retention::fates(runs.clone(), std::slice::from_ref(&pin), count, since);

@@ -7,9 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::baseline::choose::Kept;
-use crate::record::work::{Count, Counted, Work};
-use crate::record::{Revision, Run, ScenarioRun, Trials};
+use crate::baseline::choose::StoredRun;
+use crate::record::work::{BuildCounts, CountOutcome, InstructionCounts};
+use crate::record::{LaunchResults, Revision, Run, ScenarioRun};
 
 /// Returns a run with base and head as if they had been counted side by side: base is the judged
 /// build of `baseline`, head that of `run`, under the rules of `run`. Nothing in it is timed.
@@ -18,11 +18,11 @@ pub fn against(baseline: &Run, run: &Run) -> Run {
     joined.base = Some(Revision { label: "baseline".to_owned(), ..baseline.head.clone() });
     (joined.launches_asked, joined.looks) = (0, Vec::new());
     for scenario in &mut joined.scenarios {
-        scenario.trials = Trials::Paired(Vec::new());
+        scenario.trials = LaunchResults::Paired(Vec::new());
         scenario.limits = BTreeMap::new();
         scenario.work = Some(match counted(baseline, run, scenario) {
-            Ok(counted) => Work::Counted(Box::new(counted)),
-            Err(reason) => Work::Unavailable { reason, asked: true },
+            Ok(counted) => CountOutcome::Counted(Box::new(counted)),
+            Err(reason) => CountOutcome::Unavailable { reason, asked: true },
         });
     }
     joined
@@ -30,17 +30,18 @@ pub fn against(baseline: &Run, run: &Run) -> Run {
 
 /// Gives every scenario of `run` whose work was counted the count of the newest of `kept`, oldest first,
 /// that was counted alike. Returns what stands without one, and why.
-pub fn remember(run: &mut Run, kept: &[Kept]) -> Vec<String> {
+pub fn remember(run: &mut Run, kept: &[StoredRun]) -> Vec<String> {
     let mut notes = Vec::new();
     let joined: Vec<_> =
         run.scenarios.iter().map(|scenario| newest_alike(kept, run, scenario)).collect();
     for (scenario, joined) in run.scenarios.iter_mut().zip(joined) {
         match (&mut scenario.work, joined) {
-            (Some(Work::Counted(work)), Some(Ok(counted))) => **work = counted,
-            (Some(Work::Counted(_)), Some(Err(reason))) => {
+            (Some(CountOutcome::Counted(work)), Some(Ok(counted))) => **work = counted,
+            (Some(CountOutcome::Counted(_)), Some(Err(reason))) => {
                 notes.push(format!("work of `{}` is not compared: {reason}", scenario.name));
             }
-            (Some(Work::Counted(_)), None) | (Some(Work::Unavailable { .. }) | None, _) => {}
+            (Some(CountOutcome::Counted(_)), None)
+            | (Some(CountOutcome::Unavailable { .. }) | None, _) => {}
         }
     }
     notes
@@ -49,10 +50,10 @@ pub fn remember(run: &mut Run, kept: &[Kept]) -> Vec<String> {
 /// The counts beside those of the newest run that was counted alike, or why the newest of all was not;
 /// nothing without any runs.
 fn newest_alike(
-    kept: &[Kept],
+    kept: &[StoredRun],
     run: &Run,
     scenario: &ScenarioRun,
-) -> Option<Result<Counted, String>> {
+) -> Option<Result<InstructionCounts, String>> {
     let mut joined = kept.iter().rev().map(|kept| counted(&kept.run, run, scenario));
     match joined.next()? {
         Ok(newest) => Some(Ok(newest)),
@@ -60,7 +61,7 @@ fn newest_alike(
     }
 }
 
-fn counted(baseline: &Run, run: &Run, scenario: &ScenarioRun) -> Result<Counted, String> {
+fn counted(baseline: &Run, run: &Run, scenario: &ScenarioRun) -> Result<InstructionCounts, String> {
     let kept = baseline.scenarios.iter().find(|kept| kept.name == scenario.name);
     let kept = kept.ok_or("the baseline does not have the scenario")?;
     let (base, head) = (count(kept, "the baseline")?, count(scenario, "this run")?);
@@ -70,18 +71,23 @@ fn counted(baseline: &Run, run: &Run, scenario: &ScenarioRun) -> Result<Counted,
     same("payload generator", &baseline.generator, &run.generator)?;
     same("requests", &shape(base.0), &shape(head.0))?;
     same("toolchain", &base.1.toolchain, &head.1.toolchain)?;
-    Ok(Counted { base: Some(base.1.clone()), ..head.0.clone() })
+    Ok(InstructionCounts { base: Some(base.1.clone()), ..head.0.clone() })
 }
 
-fn count<'a>(scenario: &'a ScenarioRun, whose: &str) -> Result<(&'a Counted, &'a Count), String> {
+fn count<'a>(
+    scenario: &'a ScenarioRun,
+    whose: &str,
+) -> Result<(&'a InstructionCounts, &'a BuildCounts), String> {
     match &scenario.work {
-        Some(Work::Counted(counted)) => Ok((counted, &counted.head)),
-        Some(Work::Unavailable { reason, .. }) => Err(format!("{whose} has no count: {reason}")),
+        Some(CountOutcome::Counted(counted)) => Ok((counted, &counted.head)),
+        Some(CountOutcome::Unavailable { reason, .. }) => {
+            Err(format!("{whose} has no count: {reason}"))
+        }
         None => Err(format!("{whose} has no count: no work lane was run")),
     }
 }
 
-fn shape(counted: &Counted) -> String {
+fn shape(counted: &InstructionCounts) -> String {
     format!("{} requests of {} XML pairs", counted.requests, counted.pairs_per_request)
 }
 
@@ -106,8 +112,10 @@ mod tests {
     #[test]
     fn the_judged_builds_of_both_runs_stand_side_by_side() {
         let joined = against(&run(1e5, 64_800.0), &run(1e5, 65_800.0));
-        let Some(Work::Counted(counted)) = &joined.scenarios[0].work else { panic!("counted") };
-        let first = |count: &Count| count.instructions[0];
+        let Some(CountOutcome::Counted(counted)) = &joined.scenarios[0].work else {
+            panic!("counted")
+        };
+        let first = |count: &BuildCounts| count.instructions[0];
         assert_eq!(counted.base.as_ref().map(first), Some(64_800.0));
         assert_eq!(Some(first(&counted.head)), Some(65_800.0));
         assert_eq!((joined.launches_asked, joined.base.unwrap().label.as_str()), (0, "baseline"));
@@ -118,17 +126,17 @@ mod tests {
         let mut other = run(1e5, 64_800.0);
         change(&mut other);
         let joined = against(&run(1e5, 64_800.0), &other);
-        let Some(Work::Unavailable { reason, asked }) = &joined.scenarios[0].work else {
+        let Some(CountOutcome::Unavailable { reason, asked }) = &joined.scenarios[0].work else {
             panic!("{joined:?}")
         };
         assert!(*asked);
         assert_eq!(reason, expected);
     }
 
-    fn head(run: &mut Run) -> &mut Counted {
+    fn head(run: &mut Run) -> &mut InstructionCounts {
         match &mut run.scenarios[0].work {
-            Some(Work::Counted(counted)) => counted,
-            Some(Work::Unavailable { .. }) | None => unreachable!("the sample is counted"),
+            Some(CountOutcome::Counted(counted)) => counted,
+            Some(CountOutcome::Unavailable { .. }) | None => unreachable!("the sample is counted"),
         }
     }
 

@@ -18,16 +18,16 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::calibration::regime::Regime;
-use crate::calibration::session::Session;
-use crate::compare::decision::{Hypothesis, Judgement, Protocol, Verdict};
+use crate::calibration::session::SimulatedSession;
+use crate::compare::decision::{DecisionProtocol, Hypothesis, Judgement, Verdict};
 use crate::metric::Metric;
 use crate::stats::proportion::Proportion;
 
 /// What is simulated.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct SimulationPlan {
     /// The rule.
-    pub rule: Protocol,
+    pub rule: DecisionProtocol,
     /// Comparisons in each cell.
     pub sessions: u64,
     /// What the noise and the coins are drawn from.
@@ -47,7 +47,7 @@ pub const FAMILY: usize = 2 * FAMILY_SCENARIOS;
 
 /// One metric in one kind of noise under one true change.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Cell {
+pub struct CalibrationCell {
     /// The kind of noise.
     pub regime: Regime,
     /// Latency or CPU.
@@ -122,10 +122,10 @@ pub struct FamilyCell {
 }
 
 /// Where a session pauses to see whether it can stop. The rule itself may look more often.
-fn pauses(rule: &Protocol) -> Vec<usize> {
+fn pauses(rule: &DecisionProtocol) -> Vec<usize> {
     match rule {
-        Protocol::PlannedLooks(design) => design.looks.clone(),
-        Protocol::UntilDecided(until) => {
+        DecisionProtocol::PlannedLooks(design) => design.looks.clone(),
+        DecisionProtocol::UntilDecided(until) => {
             let every_fifth = (1..).map(|i| 5 * i);
             let early = every_fifth.take_while(|pause| *pause < until.launch_pairs_max);
             early.chain([until.launch_pairs_max]).collect()
@@ -133,28 +133,34 @@ fn pauses(rule: &Protocol) -> Vec<usize> {
     }
 }
 
-impl Plan {
+impl SimulationPlan {
     /// Simulates comparisons of one metric under each true change, two cells for each: latency, CPU.
-    pub fn single_metrics(&self, regime: Regime) -> Vec<Cell> {
+    pub fn single_metrics(&self, regime: Regime) -> Vec<CalibrationCell> {
         CHANGES.into_iter().flat_map(|change| self.cells(regime, change)).collect()
     }
 
     /// Simulates comparisons of one metric under one true change: latency, then CPU.
-    pub fn cells(&self, regime: Regime, change: f64) -> [Cell; 2] {
+    pub fn cells(&self, regime: Regime, change: f64) -> [CalibrationCell; 2] {
         let salt = format!("{}/{change}", regime.name);
-        let sums = self.in_parallel(&salt, [Outcome::default(); 2], |rng, sums| {
-            let mut session = Session::new(regime, change, 1, rng);
+        let sums = self.in_parallel(&salt, [SessionOutcome::default(); 2], |rng, sums| {
+            let mut session = SimulatedSession::new(regime, change, 1, rng);
             self.compare(&mut session, sums);
         });
-        let cell = |metric, Outcome { tally, slower }| {
+        let cell = |metric, SessionOutcome { tally, slower }| {
             let slower = Proportion { count: slower, of: self.sessions };
-            Cell { regime, metric, change, tally, slower: (change == 0.0).then_some(slower) }
+            CalibrationCell {
+                regime,
+                metric,
+                change,
+                tally,
+                slower: (change == 0.0).then_some(slower),
+            }
         };
         [cell(Metric::Latency, sums[0]), cell(Metric::Cpu, sums[1])]
     }
 
     /// Runs one session until both metrics are decided, each by itself.
-    fn compare(&self, session: &mut Session, sums: &mut [Outcome; 2]) {
+    fn compare(&self, session: &mut SimulatedSession, sums: &mut [SessionOutcome; 2]) {
         let is_null = session.is_null();
         let mut rows = [Vec::new(), Vec::new()];
         let mut judgements: [Option<Judgement>; 2] = [None; 2];
@@ -195,7 +201,7 @@ impl Plan {
         };
         let [slower, regressed] = self.in_parallel(&salt, [0_u64; 2], |mut rng, counts| {
             let coins = rand_chacha::rand_core::Rng::next_u64(&mut rng);
-            let mut session = Session::new(regime, 0.0, FAMILY_SCENARIOS, rng);
+            let mut session = SimulatedSession::new(regime, 0.0, FAMILY_SCENARIOS, rng);
             let mut rows = vec![Vec::new(); FAMILY];
             for _ in 0..self.rule.last() {
                 for (scenario, differences) in session.launch_pair().iter().enumerate() {
@@ -211,7 +217,7 @@ impl Plan {
     }
 
     /// Runs all sessions on all cores, each from its own random numbers, and adds up what they yield.
-    fn in_parallel<const N: usize, T: Sum>(
+    fn in_parallel<const N: usize, T: CellSum>(
         &self,
         salt: &str,
         zero: [T; N],
@@ -255,11 +261,11 @@ impl Plan {
 }
 
 /// What sessions yield and what can be added up in any order.
-trait Sum: Copy + Send + Sync {
+trait CellSum: Copy + Send + Sync {
     fn add(&mut self, other: Self);
 }
 
-impl Sum for u64 {
+impl CellSum for u64 {
     fn add(&mut self, other: Self) {
         *self += other;
     }
@@ -267,12 +273,12 @@ impl Sum for u64 {
 
 /// One metric's part of the sessions of a cell.
 #[derive(Debug, Clone, Copy, Default)]
-struct Outcome {
+struct SessionOutcome {
     tally: Tally,
     slower: u64,
 }
 
-impl Sum for Outcome {
+impl CellSum for SessionOutcome {
     fn add(&mut self, other: Self) {
         self.tally.merge(&other.tally);
         self.slower += other.slower;

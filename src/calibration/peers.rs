@@ -3,9 +3,9 @@
 //! All launches of base, then all launches of head: twenty of each, which takes as long as twenty
 //! launch pairs. Nothing changed, so every *slower* is a false one.
 
-use crate::calibration::Plan;
+use crate::calibration::SimulationPlan;
 use crate::calibration::regime::Regime;
-use crate::calibration::session::Session;
+use crate::calibration::session::SimulatedSession;
 use crate::stats::means;
 use crate::stats::proportion::Proportion;
 use crate::stats::rank_sum;
@@ -19,7 +19,7 @@ const THRESHOLD: f64 = 1.10;
 
 /// A rule that other tools decide by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Peer {
+pub enum PeerRule {
     /// Mann-Whitney on the means of the launches, at 5 %.
     MannWhitney,
     /// Welch's t on the means of the launches, at 5 %.
@@ -32,7 +32,7 @@ pub enum Peer {
     Pooled,
 }
 
-impl Peer {
+impl PeerRule {
     /// Every rule.
     pub const ALL: [Self; 5] =
         [Self::MannWhitney, Self::Welch, Self::Deviations, Self::Threshold, Self::Pooled];
@@ -69,15 +69,15 @@ fn root(n: usize) -> f64 {
     (n as f64).sqrt()
 }
 
-impl Plan {
-    /// Simulates what each of [`Peer::ALL`] says where nothing changed.
+impl SimulationPlan {
+    /// Simulates what each of [`PeerRule::ALL`] says where nothing changed.
     pub fn peers(&self, regime: Regime) -> [Proportion; 5] {
         let salt = format!("{}/peers", regime.name);
         let counts = self.in_parallel(&salt, [0_u64; 5], |rng, counts| {
-            let mut session = Session::new(regime, 0.0, 1, rng);
+            let mut session = SimulatedSession::new(regime, 0.0, 1, rng);
             let mut side = || (0..LAUNCHES).map(|_| session.launch_alone()).collect::<Vec<_>>();
             let (base, head) = (side(), side());
-            for (count, peer) in counts.iter_mut().zip(Peer::ALL) {
+            for (count, peer) in counts.iter_mut().zip(PeerRule::ALL) {
                 *count += u64::from(peer.says_slower(&base, &head));
             }
         });

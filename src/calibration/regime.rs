@@ -14,16 +14,16 @@ pub struct Regime {
     /// Standard deviation by which the machine's speed has wandered after one second.
     pub drift: f64,
     /// Neighbours who come and go.
-    pub neighbour: Option<Neighbour>,
+    pub neighbour: Option<NoisyNeighbour>,
     /// Launches that went wrong for no reason.
-    pub outlier: Outlier,
+    pub outlier: LaunchOutlier,
     /// What makes it special.
-    pub extra: Extra,
+    pub extra: RegimeFeature,
 }
 
 /// A neighbour on the machine.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Neighbour {
+pub struct NoisyNeighbour {
     /// Mean seconds of quiet; exponential.
     pub off_s: f64,
     /// Mean seconds of noise; exponential.
@@ -36,7 +36,7 @@ pub struct Neighbour {
 
 /// Launches that went wrong.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Outlier {
+pub struct LaunchOutlier {
     /// Their share of all launches.
     pub share: f64,
     /// By how much they are slower, as a ratio.
@@ -45,7 +45,7 @@ pub struct Outlier {
 
 /// What makes a regime special.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Extra {
+pub enum RegimeFeature {
     /// Nothing.
     None,
     /// The machine gets slower by this ratio every 300 s: it heats up.
@@ -63,9 +63,14 @@ const CI: Regime = Regime {
     meaning: "a shared runner on an ordinary day",
     launch: 0.01,
     drift: 0.0007,
-    neighbour: Some(Neighbour { off_s: 180.0, on_s: 20.0, slowdown_min: 0.05, slowdown_max: 0.10 }),
-    outlier: Outlier { share: 0.01, slowdown: 0.10 },
-    extra: Extra::None,
+    neighbour: Some(NoisyNeighbour {
+        off_s: 180.0,
+        on_s: 20.0,
+        slowdown_min: 0.05,
+        slowdown_max: 0.10,
+    }),
+    outlier: LaunchOutlier { share: 0.01, slowdown: 0.10 },
+    extra: RegimeFeature::None,
 };
 
 impl Regime {
@@ -77,8 +82,8 @@ impl Regime {
             launch: 0.005,
             drift: 0.0003,
             neighbour: None,
-            outlier: Outlier { share: 0.005, slowdown: 0.03 },
-            extra: Extra::None,
+            outlier: LaunchOutlier { share: 0.005, slowdown: 0.03 },
+            extra: RegimeFeature::None,
         },
         CI,
         Self {
@@ -86,54 +91,54 @@ impl Regime {
             meaning: "a shared runner on a bad day",
             launch: 0.02,
             drift: 0.0013,
-            neighbour: Some(Neighbour {
+            neighbour: Some(NoisyNeighbour {
                 off_s: 70.0,
                 on_s: 30.0,
                 slowdown_min: 0.05,
                 slowdown_max: 0.15,
             }),
-            outlier: Outlier { share: 0.03, slowdown: 0.15 },
-            extra: Extra::None,
+            outlier: LaunchOutlier { share: 0.03, slowdown: 0.15 },
+            extra: RegimeFeature::None,
         },
         Self {
             name: "hostile",
             meaning: "neighbours that take up to a third of the machine, half of the time",
             launch: 0.03,
             drift: 0.004,
-            neighbour: Some(Neighbour {
+            neighbour: Some(NoisyNeighbour {
                 off_s: 20.0,
                 on_s: 20.0,
                 slowdown_min: 0.10,
                 slowdown_max: 0.30,
             }),
-            outlier: Outlier { share: 0.05, slowdown: 0.25 },
-            extra: Extra::None,
+            outlier: LaunchOutlier { share: 0.05, slowdown: 0.25 },
+            extra: RegimeFeature::None,
         },
         Self {
             name: "trend",
             meaning: "ci, and 15 % slower every five minutes",
-            extra: Extra::Trend(0.15),
+            extra: RegimeFeature::Trend(0.15),
             ..CI
         },
         Self {
             name: "bimodal",
             meaning: "ci, but a launch falls into one of two modes 2.5 % apart",
             launch: 0.005,
-            extra: Extra::Modes(0.025),
+            extra: RegimeFeature::Modes(0.025),
             ..CI
         },
         Self {
             name: "periodic",
             meaning: "ci, and a 6 % square wave in step with the trials",
-            extra: Extra::Wave(0.06),
+            extra: RegimeFeature::Wave(0.06),
             ..CI
         },
         Self {
             name: "one-step",
             meaning: "one step of 20 % at some time",
             neighbour: None,
-            outlier: Outlier { share: 0.0, slowdown: 0.0 },
-            extra: Extra::Step(0.20),
+            outlier: LaunchOutlier { share: 0.0, slowdown: 0.0 },
+            extra: RegimeFeature::Step(0.20),
             ..CI
         },
     ];

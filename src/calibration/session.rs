@@ -8,7 +8,7 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use crate::calibration::regime::{Extra, Neighbour, Regime};
+use crate::calibration::regime::{NoisyNeighbour, Regime, RegimeFeature};
 use crate::stats::draw;
 use crate::stats::quantile;
 
@@ -46,7 +46,7 @@ mod slice {
 
 /// What one launch pair yields for one scenario: ln(head / base), above 0 slower.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Differences {
+pub struct LaunchDifferences {
     /// The median over neighbouring slices.
     pub latency: f64,
     /// The ratio of the CPU time of the two launches.
@@ -55,24 +55,24 @@ pub struct Differences {
 
 /// A machine, and the time that passes on it.
 #[derive(Debug)]
-pub struct Session {
+pub struct SimulatedSession {
     regime: Regime,
     change_ln: f64,
     scenarios: usize,
     rng: ChaCha8Rng,
     elapsed_s: f64,
     wandered: f64,
-    neighbour: Option<Episodes>,
+    neighbour: Option<NeighbourEpisodes>,
     step_s: f64,
 }
 
-impl Session {
+impl SimulatedSession {
     /// Starts a session in which head takes `change` longer than base, as a ratio, in each of so many
     /// scenarios.
     pub fn new(regime: Regime, change: f64, scenarios: usize, mut rng: ChaCha8Rng) -> Self {
         let length_s = LAUNCH_PAIRS * (START_S + LOAD_S * scenarios as f64);
         let step_s = length_s * draw::uniform(&mut rng);
-        let neighbour = regime.neighbour.map(|law| Episodes::new(law, &mut rng));
+        let neighbour = regime.neighbour.map(|law| NeighbourEpisodes::new(law, &mut rng));
         let (change_ln, elapsed_s, wandered) = (change.ln_1p(), 0.0, 0.0);
         Self { regime, change_ln, scenarios, rng, elapsed_s, wandered, neighbour, step_s }
     }
@@ -84,7 +84,7 @@ impl Session {
 
     /// Runs a launch pair, in which the scenarios have their turns on the same two processes: what
     /// belongs to the launch is common to all of them.
-    pub fn launch_pair(&mut self) -> Vec<Differences> {
+    pub fn launch_pair(&mut self) -> Vec<LaunchDifferences> {
         let launches = [self.launch(), self.launch()];
         self.advance(START_S);
         (0..self.scenarios).map(|_| self.load(launches)).collect()
@@ -105,7 +105,7 @@ impl Session {
     }
 
     /// Loads both sides of a launch pair in turns, the first of each two slices drawn by coin.
-    fn load(&mut self, launches: [f64; 2]) -> Differences {
+    fn load(&mut self, launches: [f64; 2]) -> LaunchDifferences {
         let mut ratios = Vec::with_capacity(SLICES);
         let mut speeds = [0.0; 2];
         let mut carried = [self.first_noise(), self.first_noise()];
@@ -122,7 +122,7 @@ impl Session {
         }
         // A wild request waits, which costs no CPU time.
         let cpu = CPU_SHARE * (speeds[1] - speeds[0]) / SLICES as f64;
-        Differences {
+        LaunchDifferences {
             latency: self.change_ln + quantile::median(&ratios),
             cpu: self.change_ln + cpu,
         }
@@ -135,10 +135,14 @@ impl Session {
             level += self.regime.outlier.slowdown.ln_1p();
         }
         match self.regime.extra {
-            Extra::Modes(apart) if draw::uniform(&mut self.rng) < 0.5 => level + apart.ln_1p(),
-            Extra::Modes(_) | Extra::None | Extra::Trend(_) | Extra::Wave(_) | Extra::Step(_) => {
-                level
+            RegimeFeature::Modes(apart) if draw::uniform(&mut self.rng) < 0.5 => {
+                level + apart.ln_1p()
             }
+            RegimeFeature::Modes(_)
+            | RegimeFeature::None
+            | RegimeFeature::Trend(_)
+            | RegimeFeature::Wave(_)
+            | RegimeFeature::Step(_) => level,
         }
     }
 
@@ -148,10 +152,13 @@ impl Session {
         let neighbour =
             self.neighbour.as_mut().map_or(0.0, |neighbour| neighbour.at(now_s, &mut self.rng));
         let extra = match self.regime.extra {
-            Extra::Trend(ratio) => ratio.ln_1p() * now_s / 300.0,
-            Extra::Wave(ratio) if now_s % WAVE_S < WAVE_S / 2.0 => ratio.ln_1p(),
-            Extra::Step(ratio) if now_s >= self.step_s => ratio.ln_1p(),
-            Extra::None | Extra::Modes(_) | Extra::Wave(_) | Extra::Step(_) => 0.0,
+            RegimeFeature::Trend(ratio) => ratio.ln_1p() * now_s / 300.0,
+            RegimeFeature::Wave(ratio) if now_s % WAVE_S < WAVE_S / 2.0 => ratio.ln_1p(),
+            RegimeFeature::Step(ratio) if now_s >= self.step_s => ratio.ln_1p(),
+            RegimeFeature::None
+            | RegimeFeature::Modes(_)
+            | RegimeFeature::Wave(_)
+            | RegimeFeature::Step(_) => 0.0,
         };
         self.wandered + neighbour + extra
     }
@@ -189,15 +196,15 @@ impl Session {
 
 /// A neighbour's coming and going.
 #[derive(Debug)]
-struct Episodes {
-    law: Neighbour,
+struct NeighbourEpisodes {
+    law: NoisyNeighbour,
     until_s: f64,
     /// How much slower the machine is until then; 0 while the neighbour is away.
     slowdown_ln: f64,
 }
 
-impl Episodes {
-    fn new(law: Neighbour, rng: &mut ChaCha8Rng) -> Self {
+impl NeighbourEpisodes {
+    fn new(law: NoisyNeighbour, rng: &mut ChaCha8Rng) -> Self {
         let mut episodes = Self { law, until_s: 0.0, slowdown_ln: 0.0 };
         if draw::uniform(rng) < law.on_s / (law.on_s + law.off_s) {
             episodes.come(rng);
@@ -237,8 +244,8 @@ mod tests {
     use super::*;
 
     /// The regime does not matter: only the scatter inside a launch is looked at.
-    fn session(seed: u64) -> Session {
-        Session::new(Regime::ALL[0], 0.0, 1, ChaCha8Rng::seed_from_u64(seed))
+    fn session(seed: u64) -> SimulatedSession {
+        SimulatedSession::new(Regime::ALL[0], 0.0, 1, ChaCha8Rng::seed_from_u64(seed))
     }
 
     /// ln of the means of slices whose requests are drawn one by one.
@@ -284,7 +291,7 @@ mod tests {
     fn a_neighbour_is_there_as_often_as_its_times_say() {
         let law = Regime::from_name("ci-noisy").unwrap().neighbour.unwrap();
         let mut rng = ChaCha8Rng::seed_from_u64(3);
-        let mut episodes = Episodes::new(law, &mut rng);
+        let mut episodes = NeighbourEpisodes::new(law, &mut rng);
         let there = (0..200_000).filter(|i| episodes.at(f64::from(*i), &mut rng) > 0.0).count();
         assert!((54_000..66_000).contains(&there), "{there} of 200 000 seconds, expected 60 000");
     }

@@ -6,17 +6,17 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use crate::calibration::regime::{Outlier, Regime};
-use crate::calibration::session::Session;
-use crate::calibration::{Plan, Sum, USUAL};
-use crate::compare::decision::recall::{self, Claim, Kept, Recalled};
+use crate::calibration::regime::{LaunchOutlier, Regime};
+use crate::calibration::session::SimulatedSession;
+use crate::calibration::{CellSum, SimulationPlan, USUAL};
+use crate::compare::decision::recall::{self, HistoryClaim, HistoryJudgement, MetricHistory};
 use crate::compare::decision::{Judgement, Verdict};
 use crate::stats::draw;
 use crate::stats::proportion::Proportion;
 
 /// How days differ. All scatter is on the logarithmic scale.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Days {
+pub struct DayRegime {
     /// Its name.
     pub name: &'static str,
     /// What it stands for.
@@ -26,7 +26,7 @@ pub struct Days {
     /// Standard deviation of the step by which the level wanders from run to run.
     pub wander: f64,
     /// Days that went wrong.
-    pub outlier: Outlier,
+    pub outlier: LaunchOutlier,
     /// Distance of two kinds of machine that jobs fall on by chance, as a ratio.
     pub modes: f64,
     /// Ratio by which the level rose eight runs before the change.
@@ -36,8 +36,8 @@ pub struct Days {
     pub is_promised: bool,
 }
 
-const NO_OUTLIER: Outlier = Outlier { share: 0.0, slowdown: 0.0 };
-const STEADY: Days = Days {
+const NO_OUTLIER: LaunchOutlier = LaunchOutlier { share: 0.0, slowdown: 0.0 };
+const STEADY: DayRegime = DayRegime {
     name: "steady",
     meaning: "a machine of one's own",
     between: 0.01,
@@ -50,7 +50,7 @@ const STEADY: Days = Days {
 /// Runs since the step.
 const STEP_RUNS: usize = 8;
 
-impl Days {
+impl DayRegime {
     /// Every kind of days, from the mildest on.
     pub const ALL: [Self; 7] = [
         STEADY,
@@ -66,7 +66,7 @@ impl Days {
             name: "outliers",
             meaning: "one day in twenty is 15 % slower",
             between: 0.02,
-            outlier: Outlier { share: 0.05, slowdown: 0.15 },
+            outlier: LaunchOutlier { share: 0.05, slowdown: 0.15 },
             is_promised: false,
             ..STEADY
         },
@@ -94,7 +94,7 @@ impl Days {
     ];
 
     /// A history of so many runs and two jobs that measure a change, as logarithms.
-    fn series(&self, runs: usize, change_ln: f64, rng: &mut ChaCha8Rng) -> Kept {
+    fn series(&self, runs: usize, change_ln: f64, rng: &mut ChaCha8Rng) -> MetricHistory {
         let mut level = 0.0;
         let mut value = |run: usize| {
             level += self.wander * draw::normal(rng);
@@ -106,7 +106,7 @@ impl Days {
         };
         let history = (0..runs).map(&mut value).collect();
         let jobs = (runs..runs + 2).map(|run| value(run) + change_ln).collect();
-        Kept { history, jobs }
+        MetricHistory { history, jobs }
     }
 }
 
@@ -119,7 +119,7 @@ pub const CHANGES: [f64; 5] = [0.0, 0.05, 0.08, 0.10, 0.15];
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StoredCell {
     /// How days differ.
-    pub days: Days,
+    pub days: DayRegime,
     /// Runs of the history.
     pub runs: usize,
     /// The true change.
@@ -138,7 +138,7 @@ pub struct StoredCell {
 
 /// Counts of one cell, and the sum of its detectable changes in millionths.
 #[derive(Debug, Clone, Copy, Default)]
-struct Counts {
+struct StoredCounts {
     at_once: u64,
     flagged: u64,
     second_job: u64,
@@ -146,7 +146,7 @@ struct Counts {
     mde_millionths: u64,
 }
 
-impl Sum for Counts {
+impl CellSum for StoredCounts {
     fn add(&mut self, other: Self) {
         self.at_once += other.at_once;
         self.flagged += other.flagged;
@@ -156,30 +156,30 @@ impl Sum for Counts {
     }
 }
 
-impl Plan {
+impl SimulationPlan {
     /// Simulates comparisons with a history of so many runs; launch pairs that follow up are in `noise`.
     pub fn stored(
         &self,
         alpha: f64,
-        days: Days,
+        days: DayRegime,
         runs: usize,
         change: f64,
         noise: Regime,
     ) -> StoredCell {
         let salt = format!("stored/{}/{runs}/{change}", days.name);
-        let [counts] = self.in_parallel(&salt, [Counts::default()], |mut rng, [counts]| {
+        let [counts] = self.in_parallel(&salt, [StoredCounts::default()], |mut rng, [counts]| {
             let both = days.series(runs, change.ln_1p(), &mut rng);
-            let first = Kept { jobs: vec![both.jobs[0]], ..both.clone() };
+            let first = MetricHistory { jobs: vec![both.jobs[0]], ..both.clone() };
             let judge = |kept| recall::judge(alpha, &[USUAL], std::slice::from_ref(kept))[0];
             let recalled = judge(&first);
             let at_once = is_regressed(&recalled);
-            let suspected = recalled.claim == Claim::Suspected;
+            let suspected = recalled.claim == HistoryClaim::Suspected;
             counts.at_once += u64::from(at_once);
             counts.flagged += u64::from(at_once || suspected);
             counts.second_job += u64::from(at_once || (suspected && is_regressed(&judge(&both))));
             counts.mde_millionths += millionths(recalled.judgement.mde_ln);
             if at_once || suspected {
-                let judgement = self.side_by_side(Session::new(noise, change, 1, rng));
+                let judgement = self.side_by_side(SimulatedSession::new(noise, change, 1, rng));
                 counts.side_by_side += u64::from(judgement.verdict == Verdict::Regressed);
             }
         });
@@ -197,15 +197,15 @@ impl Plan {
     }
 
     /// The judgement of launch pairs on latency.
-    fn side_by_side(&self, mut session: Session) -> Judgement {
+    fn side_by_side(&self, mut session: SimulatedSession) -> Judgement {
         let pairs = 0..self.rule.last();
         let row: Vec<f64> = pairs.map(|_| session.launch_pair()[0].latency).collect();
         self.rule.judge(&[USUAL], &[row], 0)[0]
     }
 }
 
-fn is_regressed(recalled: &Recalled) -> bool {
-    recalled.claim == Claim::Shown && recalled.judgement.verdict == Verdict::Regressed
+fn is_regressed(recalled: &HistoryJudgement) -> bool {
+    recalled.claim == HistoryClaim::Shown && recalled.judgement.verdict == Verdict::Regressed
 }
 
 /// Whole, so that the sum does not depend on the order.

@@ -11,31 +11,33 @@ use comfy_table::{Table, presets};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::baseline::work;
-use crate::baseline::{Entry, Fault, Reason, Retention, Saved, Store};
+use crate::baseline::{
+    BaselineStore, FileFault, Retention, RetentionReason, SaveOutcome, StoreEntry,
+};
 use crate::cli::Exit;
-use crate::cli::output::{self, FailOn, Format};
-use crate::cli::store::Place;
+use crate::cli::output::{self, FailOnFlag, ReportFormat};
+use crate::cli::store::StoreFlag;
 use crate::cli::suite::note;
 use crate::compare::Comparison;
 use crate::github;
-use crate::github::api::Client;
-use crate::github::context::Context;
-use crate::github::retry::Patience;
-use crate::github::transport::Network;
+use crate::github::api::ApiClient;
+use crate::github::context::GithubContext;
+use crate::github::retry::RetryPolicy;
+use crate::github::transport::HttpTransport;
 use crate::record::Run;
 use crate::report;
 
 /// Keep runs as baselines and show those that are kept
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct BaselineArgs {
     #[command(subcommand)]
-    action: Action,
+    action: BaselineAction,
     #[command(flatten)]
-    place: Place,
+    place: StoreFlag,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Action {
+enum BaselineAction {
     /// Keep a run under a name; of a comparison, its head
     Save {
         /// Name of the history, such as `main`
@@ -55,11 +57,11 @@ enum Action {
         #[arg(long, value_name = "FILE", default_value = ".xmlperf/report/run.json")]
         from: PathBuf,
         /// Form of the report
-        #[arg(long, value_enum, default_value_t = Format::Terminal)]
-        format: Format,
+        #[arg(long, value_enum, default_value_t = ReportFormat::Terminal)]
+        format: ReportFormat,
         /// What makes the command fail
-        #[arg(long, value_enum, value_name = "WHEN", default_value_t = FailOn::Regression)]
-        fail_on: FailOn,
+        #[arg(long, value_enum, value_name = "WHEN", default_value_t = FailOnFlag::Regression)]
+        fail_on: FailOnFlag,
     },
     /// Print the commit that a change is compared with in GitHub Actions, or nothing if there is none
     Auto,
@@ -112,41 +114,41 @@ enum Action {
         /// Name of the history
         name: String,
         /// Form of the report
-        #[arg(long, value_enum, default_value_t = Format::Terminal)]
-        format: Format,
+        #[arg(long, value_enum, default_value_t = ReportFormat::Terminal)]
+        format: ReportFormat,
     },
 }
 
 /// Does what was asked of the store.
-pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &BaselineArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
     let store = || args.place.open(None);
     match &args.action {
-        Action::Save { name, from } => match store()?.save(name, &Run::load(from)?)? {
-            Saved::New(entry) => writeln!(out, "kept {}", entry.place)?,
-            Saved::AlreadyThere(entry) => writeln!(out, "kept already: {}", entry.place)?,
+        BaselineAction::Save { name, from } => match store()?.save(name, &Run::load(from)?)? {
+            SaveOutcome::New(entry) => writeln!(out, "kept {}", entry.place)?,
+            SaveOutcome::AlreadyThere(entry) => writeln!(out, "kept already: {}", entry.place)?,
         },
-        Action::Check { name, from, format, fail_on } => {
+        BaselineAction::Check { name, from, format, fail_on } => {
             let newest = newest(&store()?, name)?;
             let comparison = Comparison::of(&work::against(&newest, &Run::load(from)?))?;
             output::show(out, &comparison, *format)?;
             return Ok(output::exit(&comparison.outcome, *fail_on));
         }
-        Action::Auto => auto(out)?,
-        Action::List { name: None } => names(&store()?, out)?,
-        Action::List { name: Some(name) } => list(&store()?, name, out)?,
-        Action::Pin { name, run } => pin(&store()?, name, run, out)?,
-        Action::Unpin { name } => {
+        BaselineAction::Auto => auto(out)?,
+        BaselineAction::List { name: None } => names(&store()?, out)?,
+        BaselineAction::List { name: Some(name) } => list(&store()?, name, out)?,
+        BaselineAction::Pin { name, run } => pin(&store()?, name, run, out)?,
+        BaselineAction::Unpin { name } => {
             let was = store()?.unpin(name)?;
             writeln!(out, "`{name}` was pinned to {}", was.run.place)?;
         }
-        Action::Prune { name, keep, keep_days, dry_run } => {
+        BaselineAction::Prune { name, keep, keep_days, dry_run } => {
             let since = keep_days.map(since).transpose()?;
             let retention = Retention { runs: *keep, since };
-            let does = if *dry_run { Does::Tell } else { Does::Remove };
+            let does = if *dry_run { RemovalMode::Tell } else { RemovalMode::Remove };
             prune(&store()?, name.as_deref(), &retention, does, out)?;
         }
-        Action::Verify { name } => return verify(&store()?, name.as_deref(), out),
-        Action::Show { name, format } => {
+        BaselineAction::Verify { name } => return verify(&store()?, name.as_deref(), out),
+        BaselineAction::Show { name, format } => {
             let newest = newest(&store()?, name)?;
             output::show(out, &Comparison::of(&newest)?, *format)?;
         }
@@ -156,7 +158,7 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
 
 /// Whether a removal is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Does {
+enum RemovalMode {
     Remove,
     Tell,
 }
@@ -169,12 +171,12 @@ fn since(days: u32) -> anyhow::Result<String> {
     Ok(then.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
-fn newest(store: &Store, name: &str) -> anyhow::Result<Run> {
+fn newest(store: &BaselineStore, name: &str) -> anyhow::Result<Run> {
     let entries = store.history(name)?;
     Ok(store.load(entries.last().expect("a history has at least one run"))?)
 }
 
-fn pin(store: &Store, name: &str, run: &str, out: &mut impl Write) -> anyhow::Result<()> {
+fn pin(store: &BaselineStore, name: &str, run: &str, out: &mut impl Write) -> anyhow::Result<()> {
     let (pinned, before) = store.pin(name, run)?;
     writeln!(out, "`{name}` is pinned to {}", pinned.run.place)?;
     if let Some(before) = before.filter(|before| *before != pinned) {
@@ -186,10 +188,10 @@ fn pin(store: &Store, name: &str, run: &str, out: &mut impl Write) -> anyhow::Re
 /// Asks the event and the clone; GitHub only where the clone is too shallow, and then as nobody: what
 /// runs here is about to run the code of the change.
 fn auto(out: &mut impl Write) -> anyhow::Result<()> {
-    let context = Context::from_environment()?;
-    let network = Network::new(&context.api_url, None)?;
-    let patience = Patience::new(Duration::from_secs(30));
-    let client = Client::new(&network, &context.repository, None, patience, &thread::sleep);
+    let context = GithubContext::from_environment()?;
+    let network = HttpTransport::new(&context.api_url, None)?;
+    let patience = RetryPolicy::new(Duration::from_secs(30));
+    let client = ApiClient::new(&network, &context.repository, None, patience, &thread::sleep);
     let clone = env::current_dir().context("failed to find the current folder")?;
     if let Some(commit) = github::base::find(&context, &clone, Some(&client))? {
         writeln!(out, "{}", commit.as_str())?;
@@ -201,7 +203,7 @@ fn runs(count: usize) -> String {
     if count == 1 { "1 run".to_owned() } else { format!("{count} runs") }
 }
 
-fn names(store: &Store, out: &mut impl Write) -> anyhow::Result<()> {
+fn names(store: &BaselineStore, out: &mut impl Write) -> anyhow::Result<()> {
     for history in store.histories()? {
         let pin = history.pinned.map(|pinned| format!("pinned to {}", pinned.run.place));
         let runs = (history.runs > 0).then(|| runs(history.runs));
@@ -212,36 +214,37 @@ fn names(store: &Store, out: &mut impl Write) -> anyhow::Result<()> {
 }
 
 fn prune(
-    store: &Store,
+    store: &BaselineStore,
     name: Option<&str>,
     retention: &Retention,
-    does: Does,
+    does: RemovalMode,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let plan = store.plan(name, retention)?;
-    let gone: Vec<Entry> = match does {
-        Does::Remove => store.prune(&plan)?,
-        Does::Tell => {
+    let gone: Vec<StoreEntry> = match does {
+        RemovalMode::Remove => store.prune(&plan)?,
+        RemovalMode::Tell => {
             let goes = plan.iter().filter(|fate| fate.reasons.is_empty());
             goes.map(|fate| fate.entry.clone()).collect()
         }
     };
     let verb = match does {
-        Does::Remove => "removed",
-        Does::Tell => "would remove",
+        RemovalMode::Remove => "removed",
+        RemovalMode::Tell => "would remove",
     };
     for entry in &gone {
         writeln!(out, "{verb} {}", entry.place)?;
     }
-    let by = |wanted: fn(&Reason) -> bool| {
+    let by = |wanted: fn(&RetentionReason) -> bool| {
         plan.iter().filter(|fate| fate.reasons.iter().any(wanted)).count()
     };
-    let (count, age) = (by(|it| *it == Reason::Count), by(|it| *it == Reason::Age));
+    let (count, age) =
+        (by(|it| *it == RetentionReason::Count), by(|it| *it == RetentionReason::Age));
     let rules = [
         retention.runs.map(|runs| format!("{count} among the newest {runs}")),
         retention.since.as_ref().map(|since| format!("{age} since {since}")),
-        Some(format!("{} pinned", by(|it| matches!(it, Reason::Pinned(_))))),
-        Some(format!("{} the newest of a history", by(|it| *it == Reason::Newest))),
+        Some(format!("{} pinned", by(|it| matches!(it, RetentionReason::Pinned(_))))),
+        Some(format!("{} the newest of a history", by(|it| *it == RetentionReason::Newest))),
     ];
     let rules: Vec<String> = rules.into_iter().flatten().collect();
     let kept = plan.len() - gone.len();
@@ -249,12 +252,12 @@ fn prune(
     Ok(())
 }
 
-fn verify(store: &Store, name: Option<&str>, out: &mut impl Write) -> anyhow::Result<Exit> {
+fn verify(store: &BaselineStore, name: Option<&str>, out: &mut impl Write) -> anyhow::Result<Exit> {
     let found = store.verify(name)?;
     let files = found.runs + found.pins + found.damaged.len() + found.unknown.len();
     ensure!(files > 0, "there is nothing to verify\n\nhint: is `--store` the right one?");
     for (word, faults) in [("damaged", &found.damaged), ("unknown", &found.unknown)] {
-        for Fault { place, reason } in faults {
+        for FileFault { place, reason } in faults {
             // Most reasons name the file themselves.
             let place = if reason.contains(place) { "" } else { &format!("{place}: ") };
             writeln!(out, "{word}: {place}{reason}")?;
@@ -266,8 +269,8 @@ fn verify(store: &Store, name: Option<&str>, out: &mut impl Write) -> anyhow::Re
     Ok(if damaged == 0 { Exit::Fine } else { Exit::Regressed })
 }
 
-fn list(store: &Store, name: &str, out: &mut impl Write) -> anyhow::Result<()> {
-    let entries: Vec<Entry> = store.history(name)?;
+fn list(store: &BaselineStore, name: &str, out: &mut impl Write) -> anyhow::Result<()> {
+    let entries: Vec<StoreEntry> = store.history(name)?;
     if entries.is_empty() {
         note(&format!("no run is kept as `{name}`; `xmlperf baseline save` keeps one"))?;
         return Ok(());

@@ -12,21 +12,21 @@ use std::path::PathBuf;
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::base::{self, BaseError, Named};
-use crate::bisect::{Next, Search, Standing};
+use crate::base::{self, BaseError, CommitSummary};
+use crate::bisect::{BisectionStep, CommitSearch, CommitState};
 use crate::cancel::Cancel;
-use crate::cli::sides::{Range, Sides};
-use crate::cli::suite::{self, Selection, note};
-use crate::cli::watch::{Patience, Watch};
-use crate::cli::{Exit, NotMeasured, interrupt};
+use crate::cli::sides::{CommitRange, SideFlags};
+use crate::cli::suite::{self, SelectionFlags, note};
+use crate::cli::watch::{EarlyStopping, ProgressWatch};
+use crate::cli::{Exit, MeasurementFailure, interrupt};
 use crate::compare::decision::Verdict;
-use crate::compare::{Comparison, Outcome, Row};
+use crate::compare::{Comparison, ComparisonOutcome, MetricResult};
 use crate::metric::Metric;
-use crate::metric::gate::{Policy, Rule};
+use crate::metric::gate::{MetricPolicy, MetricRule};
 use crate::record;
-use crate::record::{Ended, Side};
+use crate::record::{EarlyEnd, Side};
 use crate::report;
-use crate::scenario::{Lane, Lanes, Suite};
+use crate::scenario::{EvidenceLanes, LaneMode, Suite};
 use crate::units;
 use crate::units::Ratio;
 
@@ -40,7 +40,7 @@ use crate::units::Ratio;
 /// Exit codes: 0 found, 2 wrong usage or configuration, 3 could not measure, 4 no change between good
 /// and bad.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct BisectArgs {
     /// A commit before the change
     #[arg(long, value_name = "REF")]
     good: String,
@@ -57,7 +57,7 @@ pub(super) struct Args {
     #[arg(long)]
     restart: bool,
     #[command(flatten)]
-    selection: Selection,
+    selection: SelectionFlags,
 }
 
 fn metric(key: &str) -> Result<Metric, String> {
@@ -66,45 +66,46 @@ fn metric(key: &str) -> Result<Metric, String> {
 }
 
 /// The smallest change between good and bad that is worth a search.
-const CHANGE: Rule = Rule { policy: Policy::Gate, tolerance: Ratio(0.01), floor: Ratio(0.005) };
+const CHANGE: MetricRule =
+    MetricRule { policy: MetricPolicy::Gate, tolerance: Ratio(0.01), floor: Ratio(0.005) };
 
 /// What is kept between invocations.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct State {
+struct BisectionState {
     config: String,
     scenario: String,
     metric: String,
     commits: Vec<String>,
     /// The change from the first to the last, as ln(head / base), above 0 worse.
     effect_ln: Option<f64>,
-    search: Search,
+    search: CommitSearch,
 }
 
 /// One search.
-struct Hunt<'a> {
-    args: &'a Args,
+struct BisectionSession<'a> {
+    args: &'a BisectArgs,
     suite: Suite,
-    commits: Vec<Named>,
+    commits: Vec<CommitSummary>,
     cancel: Cancel,
     path: PathBuf,
-    state: State,
+    state: BisectionState,
 }
 
 /// What a comparison of two commits says.
-enum Answer {
-    Judged(Box<Row>),
+enum CommitVerdict {
+    Judged(Box<MetricResult>),
     Broken(String),
 }
 
 /// Searches, and prints the commit.
-pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let mut hunt = Hunt::new(args)?;
+pub(super) fn run(args: &BisectArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let mut hunt = BisectionSession::new(args)?;
     let Some(effect_ln) = hunt.effect_ln()? else { return Ok(Exit::Inconclusive) };
     loop {
         match hunt.state.search.next() {
-            Next::Ask(commit) => hunt.ask(commit, effect_ln)?,
-            Next::Found(suspects) => {
+            BisectionStep::Ask(commit) => hunt.ask(commit, effect_ln)?,
+            BisectionStep::Found(suspects) => {
                 hunt.show(out, *suspects.start(), *suspects.end())?;
                 return Ok(Exit::Fine);
             }
@@ -112,35 +113,35 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     }
 }
 
-impl<'a> Hunt<'a> {
-    fn new(args: &'a Args) -> anyhow::Result<Self> {
+impl<'a> BisectionSession<'a> {
+    fn new(args: &'a BisectArgs) -> anyhow::Result<Self> {
         args.selection.refuse(&["--lane", "--no-build"])?;
         let mut suite = args.selection.suite()?;
         let scenario = suite::one_scenario(&mut suite, "searching by")?.name;
         suite.lanes = if args.metric.is_counted() {
-            Lanes { work: Lane::Asked, time: Lane::Off }
+            EvidenceLanes { work: LaneMode::Asked, time: LaneMode::Off }
         } else {
-            Lanes { work: Lane::Off, time: Lane::Asked }
+            EvidenceLanes { work: LaneMode::Off, time: LaneMode::Asked }
         };
         let commits = base::between(&suite.target.dir, &args.good, &args.bad)?;
         ensure!(commits.len() >= 2, "`--good` and `--bad` are the same commit");
         args.selection.prepare_out()?;
         let path = args.selection.out.join("bisect/state.json");
-        let state = State {
+        let state = BisectionState {
             config: suite.digest.clone(),
             scenario,
             metric: args.metric.key().to_owned(),
             commits: commits.iter().map(|named| named.commit.clone()).collect(),
             effect_ln: None,
-            search: Search::new(commits.len()),
+            search: CommitSearch::new(commits.len()),
         };
-        let questions = Search::questions_max(commits.len()) + 1;
+        let questions = CommitSearch::questions_max(commits.len()) + 1;
         suite.gate.alpha = args.alpha.0 / f64::from(questions);
         suite::judgeable(&suite).with_context(|| {
             format!("`--alpha {}` is shared by {questions} comparisons", args.alpha)
         })?;
         for rule in suite.gate.rules.values_mut() {
-            rule.policy = Policy::Off;
+            rule.policy = MetricPolicy::Off;
         }
         note(&format!(
             "{}, at most {}; chance of naming the wrong one ≤ {}",
@@ -167,8 +168,8 @@ impl<'a> Hunt<'a> {
         };
         let unusable =
             || format!("unusable `{}`\n\nhint: `--restart` forgets it", self.path.display());
-        let earlier: State = serde_json::from_slice(&text).with_context(unusable)?;
-        let key = |state: &State| {
+        let earlier: BisectionState = serde_json::from_slice(&text).with_context(unusable)?;
+        let key = |state: &BisectionState| {
             (
                 state.config.clone(),
                 state.scenario.clone(),
@@ -195,8 +196,8 @@ impl<'a> Hunt<'a> {
         }
         let last = self.commits.len() - 1;
         let row = match self.compare(0, last, CHANGE)? {
-            Answer::Judged(row) => row,
-            Answer::Broken(reason) => return Err(unmeasured(&self.args.bad, &reason)),
+            CommitVerdict::Judged(row) => row,
+            CommitVerdict::Broken(reason) => return Err(unmeasured(&self.args.bad, &reason)),
         };
         note(&format!("good and bad: {}", words(&row)))?;
         match row.verdict() {
@@ -214,16 +215,16 @@ impl<'a> Hunt<'a> {
     /// Asks whether a commit is before or after the change, and keeps the answer.
     fn ask(&mut self, commit: usize, effect_ln: f64) -> anyhow::Result<()> {
         let half = Ratio::from_ln(effect_ln.abs() / 2.0);
-        let rule = Rule { policy: Policy::Gate, tolerance: half, floor: half };
+        let rule = MetricRule { policy: MetricPolicy::Gate, tolerance: half, floor: half };
         let (standing, why) = match self.compare(0, commit, rule)? {
-            Answer::Broken(reason) => (Standing::Broken, reason),
-            Answer::Judged(row) => (standing(&row, effect_ln), words(&row)),
+            CommitVerdict::Broken(reason) => (CommitState::Broken, reason),
+            CommitVerdict::Judged(row) => (standing(&row, effect_ln), words(&row)),
         };
         let word = match standing {
-            Standing::Before => "good",
-            Standing::After => "bad",
-            Standing::Broken => "skipped",
-            Standing::Unclear | Standing::Unknown => "unclear",
+            CommitState::Before => "good",
+            CommitState::After => "bad",
+            CommitState::Broken => "skipped",
+            CommitState::Unclear | CommitState::Unknown => "unclear",
         };
         note(&format!("{}: {word} — {why}", title(&self.commits[commit])))?;
         self.state.search.note(commit, standing);
@@ -231,31 +232,33 @@ impl<'a> Hunt<'a> {
     }
 
     /// Compares two commits in the metric alone.
-    fn compare(&self, base: usize, head: usize, rule: Rule) -> anyhow::Result<Answer> {
+    fn compare(&self, base: usize, head: usize, rule: MetricRule) -> anyhow::Result<CommitVerdict> {
         let mut suite = self.suite.clone();
         suite.gate.rules.insert(self.args.metric, rule);
         let commit = |i: usize| self.commits[i].commit.clone();
-        let range = Range { base: commit(base), head: commit(head) };
-        let builds = match Sides::between(&range, &suite, &self.cancel) {
+        let range = CommitRange { base: commit(base), head: commit(head) };
+        let builds = match SideFlags::between(&range, &suite, &self.cancel) {
             Ok(builds) => builds,
             Err(error) => return broken(error),
         };
         let live = self.args.selection.live()?;
         let plain = self.args.selection.plain;
-        let watch = Watch::new(plain, Patience::Decided, "launch pair", &live);
+        let watch = ProgressWatch::new(plain, EarlyStopping::Decided, "launch pair", &live);
         let logs = self.args.selection.out.join("bisect/logs");
         let coins = self.args.selection.coins()?;
         let run = builds.measure(&suite, coins, logs, watch, live, &self.cancel)?;
         match &run.ended {
-            Some(Ended::Failed { side: Side::Head, reason, .. }) => {
-                return Ok(Answer::Broken(reason.lines().next().unwrap_or_default().to_owned()));
+            Some(EarlyEnd::Failed { side: Side::Head, reason, .. }) => {
+                return Ok(CommitVerdict::Broken(
+                    reason.lines().next().unwrap_or_default().to_owned(),
+                ));
             }
-            Some(Ended::Failed { side: Side::Base, reason, .. }) => {
+            Some(EarlyEnd::Failed { side: Side::Base, reason, .. }) => {
                 return Err(unmeasured(&self.args.good, reason));
             }
-            Some(Ended::Interrupted) => {
+            Some(EarlyEnd::Interrupted) => {
                 let words = "interrupted\n\nhint: the same command goes on where this one ended";
-                return Err(NotMeasured(words.to_owned()).into());
+                return Err(MeasurementFailure(words.to_owned()).into());
             }
             None => {}
         }
@@ -263,17 +266,18 @@ impl<'a> Hunt<'a> {
         let row = comparison.rows.into_iter().find(|row| row.metric == self.args.metric);
         let row = row.with_context(|| not_measured(self.args.metric, &comparison.outcome))?;
         ensure!(row.judgement().is_some(), "`{}` has no number here", self.args.metric);
-        Ok(Answer::Judged(Box::new(row)))
+        Ok(CommitVerdict::Judged(Box::new(row)))
     }
 
     /// Measures the commit that was found against the last good one, and prints it.
     fn show(&self, out: &mut impl Write, first: usize, last: usize) -> anyhow::Result<()> {
         let before = self.state.search.last_before();
-        let Answer::Judged(row) = self.compare(before, last, CHANGE)? else {
+        let CommitVerdict::Judged(row) = self.compare(before, last, CHANGE)? else {
             let name = title(&self.commits[last]);
-            return Err(
-                NotMeasured(format!("{name} was measured before, and cannot be any more")).into()
-            );
+            return Err(MeasurementFailure(format!(
+                "{name} was measured before, and cannot be any more"
+            ))
+            .into());
         };
         if first == last {
             writeln!(out, "{}", title(&self.commits[last]))?;
@@ -290,29 +294,31 @@ impl<'a> Hunt<'a> {
 }
 
 fn unmeasured(commit: &str, reason: &str) -> anyhow::Error {
-    NotMeasured(format!("`{commit}` cannot be measured: {reason}")).into()
+    MeasurementFailure(format!("`{commit}` cannot be measured: {reason}")).into()
 }
 
 /// Whether a failure to build is the commit's own.
-fn broken(error: anyhow::Error) -> anyhow::Result<Answer> {
+fn broken(error: anyhow::Error) -> anyhow::Result<CommitVerdict> {
     match error.downcast_ref::<BaseError>() {
-        Some(BaseError::BuildFailed { .. }) => Ok(Answer::Broken("it does not build".to_owned())),
+        Some(BaseError::BuildFailed { .. }) => {
+            Ok(CommitVerdict::Broken("it does not build".to_owned()))
+        }
         Some(_) | None => Err(error),
     }
 }
 
-fn standing(row: &Row, effect_ln: f64) -> Standing {
+fn standing(row: &MetricResult, effect_ln: f64) -> CommitState {
     let is_worse = effect_ln > 0.0;
     match row.verdict() {
-        Some(Verdict::Regressed) if is_worse => Standing::After,
-        Some(Verdict::Improved) if !is_worse => Standing::After,
-        Some(Verdict::Regressed | Verdict::Improved | Verdict::Unchanged) => Standing::Before,
-        Some(Verdict::Inconclusive) | None => Standing::Unclear,
+        Some(Verdict::Regressed) if is_worse => CommitState::After,
+        Some(Verdict::Improved) if !is_worse => CommitState::After,
+        Some(Verdict::Regressed | Verdict::Improved | Verdict::Unchanged) => CommitState::Before,
+        Some(Verdict::Inconclusive) | None => CommitState::Unclear,
     }
 }
 
 /// `smoke CPU per XML pair +5.6 % [+4.8, +6.2]`.
-fn words(row: &Row) -> String {
+fn words(row: &MetricResult) -> String {
     let change = row.change().map_or_else(String::new, |change| {
         let interval = units::interval(change.low_ln, change.high_ln);
         format!("{} {interval}", units::change(change.estimate_ln))
@@ -320,16 +326,19 @@ fn words(row: &Row) -> String {
     format!("{} {} {change}", row.scenario, row.metric.label())
 }
 
-fn title(named: &Named) -> String {
+fn title(named: &CommitSummary) -> String {
     let short: String = named.commit.chars().take(10).collect();
     format!("{short} {}", named.subject)
 }
 
 /// Why a run has no number for the metric.
-fn not_measured(metric: Metric, outcome: &Outcome) -> String {
+fn not_measured(metric: Metric, outcome: &ComparisonOutcome) -> String {
     match outcome {
-        Outcome::NotMeasured(reason) => format!("`{metric}` is not measured: {reason}"),
-        Outcome::Regressed | Outcome::Inconclusive | Outcome::Improved | Outcome::Pass => {
+        ComparisonOutcome::NotMeasured(reason) => format!("`{metric}` is not measured: {reason}"),
+        ComparisonOutcome::Regressed
+        | ComparisonOutcome::Inconclusive
+        | ComparisonOutcome::Improved
+        | ComparisonOutcome::Pass => {
             format!("`{metric}` is not measured")
         }
     }

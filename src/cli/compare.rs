@@ -7,19 +7,19 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::cancel::Cancel;
-use crate::cli::first::First;
-use crate::cli::horizon::{Horizon, every_look};
+use crate::cli::first::FirstRun;
+use crate::cli::horizon::{ComparisonBudget, every_look};
 use crate::cli::matrix;
-use crate::cli::output::{self, FailOn, Format};
-use crate::cli::sides::{Builds, Range, Sides};
-use crate::cli::store::Place;
+use crate::cli::output::{self, FailOnFlag, ReportFormat};
+use crate::cli::sides::{CommitRange, SideBuilds, SideFlags};
+use crate::cli::store::StoreFlag;
 use crate::cli::stored;
-use crate::cli::stored::Memory;
-use crate::cli::suite::{self, Selection, note};
-use crate::cli::watch::{Patience, Watch};
+use crate::cli::stored::BaselineHistory;
+use crate::cli::suite::{self, SelectionFlags, note};
+use crate::cli::watch::{EarlyStopping, ProgressWatch};
 use crate::cli::{Exit, interrupt};
 use crate::compare::Comparison;
-use crate::metric::gate::Stopping;
+use crate::metric::gate::StoppingRule;
 use crate::record::{Revision, Run};
 use crate::report;
 use crate::runner::machine;
@@ -35,10 +35,10 @@ use crate::units;
 /// Exit codes: 0 fine, 1 regressed or a limit broken, 2 wrong usage or configuration, 3 could not
 /// measure, 4 inconclusive (only with `--fail-on inconclusive`).
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct CompareArgs {
     /// Two commits to compare, such as `v1.2..main`; both are built away from the checkout
     #[arg(value_name = "REF1..REF2", conflicts_with_all = ["baseline", "base_bin", "base_start", "base_url", "head_start", "no_build"])]
-    range: Option<Range>,
+    range: Option<CommitRange>,
     /// Releases to compare, each with the one before it, the oldest first
     #[arg(long, value_name = "REF", num_args = 2.., conflicts_with_all = ["range", "baseline", "confirm", "base_bin", "base_start", "base_url", "head_start", "no_build", "format"])]
     pub(super) matrix: Vec<String>,
@@ -46,20 +46,20 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME", default_value = "main")]
     baseline: String,
     /// Whether base is measured beside head or remembered
-    #[arg(long, value_enum, value_name = "MODE", default_value_t = Mode::Auto, conflicts_with_all = ["range", "matrix"])]
-    mode: Mode,
+    #[arg(long, value_enum, value_name = "MODE", default_value_t = CompareMode::Auto, conflicts_with_all = ["range", "matrix"])]
+    mode: CompareMode,
     #[command(flatten)]
-    place: Place,
+    place: StoreFlag,
     #[command(flatten)]
-    pub(super) sides: Sides,
+    pub(super) sides: SideFlags,
     #[command(flatten)]
-    pub(super) selection: Selection,
+    pub(super) selection: SelectionFlags,
     /// Form of the report on standard output
-    #[arg(long, value_enum, default_value_t = Format::Terminal)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Terminal)]
+    format: ReportFormat,
     /// What makes the command fail
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t = FailOn::Regression)]
-    fail_on: FailOn,
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = FailOnFlag::Regression)]
+    fail_on: FailOnFlag,
     /// Time for measuring, such as `3m`: the number of launch pairs and looks follow from it
     #[arg(long, value_name = "TIME", value_parser = units::parse_duration)]
     budget: Option<Duration>,
@@ -77,7 +77,7 @@ pub(super) struct Args {
 
 /// What head is held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Mode {
+enum CompareMode {
     /// The base, side by side, where it can be had; else the runs that were kept under its name
     Auto,
     /// The base, side by side
@@ -87,9 +87,9 @@ enum Mode {
 }
 
 /// Runs the comparison, keeps it, prints it, and turns its outcome into an exit code.
-pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &CompareArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
     let mut suite = args.selection.suite()?;
-    let first = args.confirm.as_deref().map(First::load).transpose()?;
+    let first = args.confirm.as_deref().map(FirstRun::load).transpose()?;
     if let Some(first) = &first {
         first.narrow(&mut suite)?;
     }
@@ -103,10 +103,12 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
         return matrix::run(args, &mut suite, &cancel, out);
     }
     let builds = match &args.range {
-        Some(range) => Sides::between(range, &suite, &cancel)?,
+        Some(range) => SideFlags::between(range, &suite, &cancel)?,
         None => match args.against(&suite)? {
-            Against::Beside(name) => args.sides.find(&name, &args.selection, &suite, &cancel)?,
-            Against::Remembered(memory) => {
+            BaselineSource::Beside(name) => {
+                args.sides.find(&name, &args.selection, &suite, &cancel)?
+            }
+            BaselineSource::Remembered(memory) => {
                 return stored::run(args, &suite, memory, first.as_ref(), &cancel, out);
             }
         },
@@ -117,47 +119,50 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
 }
 
 /// Where the other side of a comparison comes from.
-enum Against {
+enum BaselineSource {
     /// It is built, or given, and measured beside head; its name.
     Beside(String),
     /// It was measured on other days.
-    Remembered(Memory),
+    Remembered(BaselineHistory),
 }
 
-impl Args {
+impl CompareArgs {
     /// Finds out what head is to be held against. A name that git does not know may still be that of runs
     /// that were kept, of a commit that can be built.
-    fn against(&self, suite: &Suite) -> anyhow::Result<Against> {
+    fn against(&self, suite: &Suite) -> anyhow::Result<BaselineSource> {
         let (name, file) = (&self.baseline, Path::new(&self.baseline));
         let store = || self.place.open(self.selection.config());
         match self.mode {
-            Mode::Auto | Mode::Paired if self.sides.give_base() => {
-                return Ok(Against::Beside(name.clone()));
+            CompareMode::Auto | CompareMode::Paired if self.sides.give_base() => {
+                return Ok(BaselineSource::Beside(name.clone()));
             }
-            Mode::Auto | Mode::Stored if file.is_file() => {
-                return Memory::of_file(file).map(Against::Remembered);
+            CompareMode::Auto | CompareMode::Stored if file.is_file() => {
+                return BaselineHistory::of_file(file).map(BaselineSource::Remembered);
             }
-            Mode::Stored => return Memory::of(&store()?, name).map(Against::Remembered),
-            Mode::Auto | Mode::Paired => {}
+            CompareMode::Stored => {
+                return BaselineHistory::of(&store()?, name).map(BaselineSource::Remembered);
+            }
+            CompareMode::Auto | CompareMode::Paired => {}
         }
-        let Some(hindrance) = Sides::hindrance(name, suite) else {
-            return Ok(Against::Beside(name.clone()));
+        let Some(hindrance) = SideFlags::hindrance(name, suite) else {
+            return Ok(BaselineSource::Beside(name.clone()));
         };
         let store = store()?;
         let Some(newest) = store.entries(name)?.and_then(|mut entries| entries.pop()) else {
-            return Ok(Against::Beside(name.clone()));
+            return Ok(BaselineSource::Beside(name.clone()));
         };
         let Revision { commit, dirty, .. } = store.load(&newest)?.head;
-        let can_be_built = |commit: &String| !dirty && Sides::hindrance(commit, suite).is_none();
+        let can_be_built =
+            |commit: &String| !dirty && SideFlags::hindrance(commit, suite).is_none();
         match commit.filter(can_be_built) {
             Some(commit) => {
                 note(&format!("git does not know `{name}`; its newest kept run is of {commit}"))?;
-                Ok(Against::Beside(commit))
+                Ok(BaselineSource::Beside(commit))
             }
-            None if self.mode == Mode::Paired => Ok(Against::Beside(name.clone())),
+            None if self.mode == CompareMode::Paired => Ok(BaselineSource::Beside(name.clone())),
             None => {
                 note(&format!("kept runs stand in for the base: {hindrance}"))?;
-                Memory::of(&store, name).map(Against::Remembered)
+                BaselineHistory::of(&store, name).map(BaselineSource::Remembered)
             }
         }
     }
@@ -166,7 +171,7 @@ impl Args {
     pub(super) fn conclude(
         &self,
         run: &Run,
-        first: Option<&First>,
+        first: Option<&FirstRun>,
         out: &mut impl Write,
     ) -> anyhow::Result<Exit> {
         let comparison = Comparison::of(run)?;
@@ -186,7 +191,7 @@ impl Args {
     }
 
     /// Returns what makes the command fail.
-    pub(super) fn fail_on(&self) -> FailOn {
+    pub(super) fn fail_on(&self) -> FailOnFlag {
         self.fail_on
     }
 
@@ -194,23 +199,24 @@ impl Args {
     pub(super) fn measure(
         &self,
         suite: &Suite,
-        builds: &Builds,
+        builds: &SideBuilds,
         folder: &Path,
         cancel: &Cancel,
     ) -> anyhow::Result<Run> {
         let live = self.selection.live()?;
         let coins = self.selection.coins()?;
-        let patience = if self.fail_fast { Patience::FailFast } else { Patience::Decided };
-        let watch = Watch::new(self.selection.plain, patience, "launch pair", &live);
-        let watch = watch.within(Horizon::of(&suite.gate, self.budget));
+        let patience =
+            if self.fail_fast { EarlyStopping::FailFast } else { EarlyStopping::Decided };
+        let watch = ProgressWatch::new(self.selection.plain, patience, "launch pair", &live);
+        let watch = watch.within(ComparisonBudget::of(&suite.gate, self.budget));
         builds.measure(suite, coins, folder.join("logs"), watch, live, cancel)
     }
 }
 
 /// Turns `--until-decided` into the suite's rule and looks.
-fn until_decided(args: &Args, suite: &mut Suite) -> anyhow::Result<()> {
+fn until_decided(args: &CompareArgs, suite: &mut Suite) -> anyhow::Result<()> {
     if let Some(launch_pairs) = args.until_decided {
-        suite.gate.stopping = Stopping::UntilDecided;
+        suite.gate.stopping = StoppingRule::UntilDecided;
         suite.sampling.looks =
             every_look(suite.gate.alpha, launch_pairs).context("unusable `--until-decided`")?;
     }
@@ -218,14 +224,14 @@ fn until_decided(args: &Args, suite: &mut Suite) -> anyhow::Result<()> {
 }
 
 /// Says what will be visible, if the last run of the same configuration tells.
-fn foresee(args: &Args, suite: &Suite) -> anyhow::Result<()> {
+fn foresee(args: &CompareArgs, suite: &Suite) -> anyhow::Result<()> {
     let last = args.selection.out.join("report/run.json");
     // Without an earlier run, or with one of another version, there is nothing to foresee from.
     let Ok(earlier) = Run::load(&last) else { return Ok(()) };
     if earlier.config != suite.digest || earlier.machine != machine::read() {
         return Ok(());
     }
-    let horizon = Horizon::of(&suite.gate, args.budget);
+    let horizon = ComparisonBudget::of(&suite.gate, args.budget);
     let foreseen = horizon.foresee(&earlier, &suite.sampling.looks);
     Ok(foreseen.map_or(Ok(()), |foreseen| note(&foreseen))?)
 }

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 
 use crate::cli::Exit;
-use crate::cli::output::{self, FailOn, Format};
-use crate::compare::Outcome;
+use crate::cli::output::{self, FailOnFlag, ReportFormat};
+use crate::compare::ComparisonOutcome;
 use crate::compare::decision::design::{LAUNCH_PAIRS_MAX, LOOKS};
-use crate::compare::decision::until::UntilDecided;
-use crate::compare::decision::{self, Design, Hypothesis, Judgement, Verdict};
-use crate::metric::{Better, Metric};
+use crate::compare::decision::until::SequentialComparison;
+use crate::compare::decision::{self, Hypothesis, Judgement, SequentialDesign, Verdict};
+use crate::metric::{BetterDirection, Metric};
 use crate::units::Ratio;
 
 /// Say what follows from anybody's paired numbers
@@ -24,7 +24,7 @@ use crate::units::Ratio;
 /// their numbers, and all metrics are one family.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = FORMS)]
-pub(super) struct Args {
+pub(super) struct DecideArgs {
     /// CSV or JSON; `-` reads standard input
     file: PathBuf,
     /// Chance that any metric is called slower when nothing changed
@@ -32,17 +32,17 @@ pub(super) struct Args {
     alpha: Ratio,
     /// Largest change that is not worth a person's time, of all metrics or of one: `rss=5%`
     #[arg(long, value_name = "[METRIC=]SHARE", value_parser = setting)]
-    tolerance: Vec<Setting>,
+    tolerance: Vec<ShareSetting>,
     /// Smallest change that may be called one, of all metrics or of one
     #[arg(long, value_name = "[METRIC=]SHARE", value_parser = setting)]
-    floor: Vec<Setting>,
+    floor: Vec<ShareSetting>,
     /// A metric of which more is better; `throughput` is known to be
     #[arg(long, value_name = "METRIC")]
     higher_is_better: Vec<String>,
     /// Numbers of pairs at which a verdict may fall, or `all` if the number of pairs was fixed
     /// beforehand [default: 10,14,20,28,40, and on to the last pair]
     #[arg(long, value_name = "N,N", value_parser = looks)]
-    looks: Option<Looks>,
+    looks: Option<LookSchedule>,
     /// Look after every pair, as `compare --until-decided` does
     #[arg(long, conflicts_with = "looks")]
     until_decided: bool,
@@ -50,11 +50,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "S", default_value_t = 42)]
     seed: u64,
     /// Form of the result
-    #[arg(long, value_enum, default_value_t = Format::Terminal)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Terminal)]
+    format: ReportFormat,
     /// What makes the command fail
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t = FailOn::Regression)]
-    fail_on: FailOn,
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = FailOnFlag::Regression)]
+    fail_on: FailOnFlag,
 }
 
 const FORMS: &str = "\
@@ -66,12 +66,12 @@ Numbers may have any unit and must be above 0; every metric needs every pair.";
 
 /// A share for one metric, or for all.
 #[derive(Debug, Clone, PartialEq)]
-struct Setting {
+struct ShareSetting {
     metric: Option<String>,
     share: Ratio,
 }
 
-fn setting(text: &str) -> Result<Setting, String> {
+fn setting(text: &str) -> Result<ShareSetting, String> {
     let (metric, share) = match text.rsplit_once('=') {
         Some((metric, share)) => (Some(metric.trim().to_owned()), share),
         None => (None, text),
@@ -80,34 +80,34 @@ fn setting(text: &str) -> Result<Setting, String> {
     if !(0.0..=10.0).contains(&share.0) {
         return Err(format!("{share} is not between 0 % and 1000 %"));
     }
-    Ok(Setting { metric, share })
+    Ok(ShareSetting { metric, share })
 }
 
 /// When to look.
 #[derive(Debug, Clone, PartialEq)]
-enum Looks {
+enum LookSchedule {
     All,
     At(Vec<usize>),
 }
 
-fn looks(text: &str) -> Result<Looks, String> {
+fn looks(text: &str) -> Result<LookSchedule, String> {
     if text == "all" {
-        return Ok(Looks::All);
+        return Ok(LookSchedule::All);
     }
     let looks: Result<Vec<usize>, _> = text.split(',').map(|look| look.trim().parse()).collect();
-    looks.map(Looks::At).map_err(|_| format!("`{text}` is neither `all` nor `10,14,20`"))
+    looks.map(LookSchedule::At).map_err(|_| format!("`{text}` is neither `all` nor `10,14,20`"))
 }
 
 /// One metric with its verdict.
-struct Decided {
+struct MetricVerdict {
     metric: String,
-    better: Better,
+    better: BetterDirection,
     hypothesis: Hypothesis,
     judgement: Judgement,
 }
 
 /// How the verdicts came about.
-struct Method {
+struct DecisionMethod {
     alpha: f64,
     looks: Option<Vec<usize>>,
     pairs: usize,
@@ -115,7 +115,7 @@ struct Method {
 }
 
 /// Prints the verdicts; a regression decides the exit code.
-pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &DecideArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
     let name = name_of(&args.file);
     let table = pairs::read(&read(&args.file)?).with_context(|| format!("unusable `{name}`"))?;
     let count = table.pairs();
@@ -132,30 +132,30 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
         .zip(floors)
         .map(|(tolerance, floor)| Hypothesis { floor, tolerance })
         .collect();
-    let directions: Vec<Better> =
+    let directions: Vec<BetterDirection> =
         metrics.iter().map(|metric| better(metric, &args.higher_is_better)).collect();
     let differences: Vec<Vec<f64>> =
         table.metrics.iter().zip(&directions).map(|(m, better)| m.differences(*better)).collect();
 
     let (judgements, looks) = judge(args, count, &hypotheses, &differences)?;
-    let decided: Vec<Decided> = metrics
+    let decided: Vec<MetricVerdict> = metrics
         .into_iter()
         .zip(directions)
         .zip(hypotheses.into_iter().zip(judgements))
-        .map(|((metric, better), (hypothesis, judgement))| Decided {
+        .map(|((metric, better), (hypothesis, judgement))| MetricVerdict {
             metric: metric.to_owned(),
             better,
             hypothesis,
             judgement,
         })
         .collect();
-    let method = Method { alpha: args.alpha.0, looks, pairs: count, seed: args.seed };
+    let method = DecisionMethod { alpha: args.alpha.0, looks, pairs: count, seed: args.seed };
     let outcome = outcome(&decided);
     match args.format {
-        Format::Terminal => show::terminal(out, &decided, &method, output::screen()),
-        Format::Markdown => show::markdown(out, &decided, &method),
-        Format::Json => show::json(out, &decided, &method, &outcome),
-        Format::Html => bail!("`decide` has no page: choose terminal, markdown or json"),
+        ReportFormat::Terminal => show::terminal(out, &decided, &method, output::screen()),
+        ReportFormat::Markdown => show::markdown(out, &decided, &method),
+        ReportFormat::Json => show::json(out, &decided, &method, &outcome),
+        ReportFormat::Html => bail!("`decide` has no page: choose terminal, markdown or json"),
     }
     .context("failed to write the verdicts")?;
     Ok(output::exit(&outcome, args.fail_on))
@@ -187,7 +187,7 @@ fn known(metrics: &[&str], named: &[String], flag: &str) -> anyhow::Result<()> {
 /// The share of each metric: its own, else the one for all, else the default.
 fn settings(
     metrics: &[&str],
-    settings: &[Setting],
+    settings: &[ShareSetting],
     default: f64,
     flag: &str,
 ) -> anyhow::Result<Vec<f64>> {
@@ -201,45 +201,45 @@ fn settings(
     Ok(metrics.iter().map(share).collect())
 }
 
-fn better(metric: &str, higher_is_better: &[String]) -> Better {
+fn better(metric: &str, higher_is_better: &[String]) -> BetterDirection {
     if higher_is_better.iter().any(|name| name == metric) {
-        return Better::Higher;
+        return BetterDirection::Higher;
     }
-    Metric::from_key(metric).map_or(Better::Lower, Metric::better)
+    Metric::from_key(metric).map_or(BetterDirection::Lower, Metric::better)
 }
 
 /// The judgements, and the looks if they were planned.
 fn judge(
-    args: &Args,
+    args: &DecideArgs,
     pairs: usize,
     hypotheses: &[Hypothesis],
     differences: &[Vec<f64>],
 ) -> anyhow::Result<(Vec<Judgement>, Option<Vec<usize>>)> {
     if args.until_decided {
-        let rule = UntilDecided::new(args.alpha.0, pairs).context("cannot decide")?;
+        let rule = SequentialComparison::new(args.alpha.0, pairs).context("cannot decide")?;
         return Ok((rule.judge(hypotheses, differences), None));
     }
     let last = LOOKS[LOOKS.len() - 1];
     let design = match &args.looks {
-        Some(Looks::All) => Design::fixed(args.alpha.0, pairs),
-        Some(Looks::At(looks)) => Design::new(args.alpha.0, looks.clone()),
-        None if pairs > last => Design::within(args.alpha.0, pairs),
-        None => Design::new(args.alpha.0, LOOKS.to_vec()),
+        Some(LookSchedule::All) => SequentialDesign::fixed(args.alpha.0, pairs),
+        Some(LookSchedule::At(looks)) => SequentialDesign::new(args.alpha.0, looks.clone()),
+        None if pairs > last => SequentialDesign::within(args.alpha.0, pairs),
+        None => SequentialDesign::new(args.alpha.0, LOOKS.to_vec()),
     };
     let design = design.context("cannot decide")?;
     let judgements = decision::judge(&design, hypotheses, differences, args.seed);
     Ok((judgements, Some(design.looks)))
 }
 
-fn outcome(decided: &[Decided]) -> Outcome {
+fn outcome(decided: &[MetricVerdict]) -> ComparisonOutcome {
     let any = |verdict| decided.iter().any(|metric| metric.judgement.verdict == verdict);
     if any(Verdict::Regressed) {
-        Outcome::Regressed
+        ComparisonOutcome::Regressed
     } else if any(Verdict::Inconclusive) {
-        Outcome::Inconclusive
+        ComparisonOutcome::Inconclusive
     } else if any(Verdict::Improved) {
-        Outcome::Improved
+        ComparisonOutcome::Improved
     } else {
-        Outcome::Pass
+        ComparisonOutcome::Pass
     }
 }

@@ -10,12 +10,12 @@ use crate::record::Run;
 use crate::scenario::Suite;
 
 /// A run of another machine.
-pub(super) struct First {
+pub(super) struct FirstRun {
     run: Run,
     comparison: Comparison,
 }
 
-impl First {
+impl FirstRun {
     /// Reads a run that flags something: one that does not leaves nothing to repeat, whether it
     /// measured everything or nothing.
     pub(super) fn load(path: &Path) -> anyhow::Result<Self> {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::compare::Comparison;
 use crate::compare::decision::design;
-use crate::compare::decision::{Design, DesignError};
-use crate::metric::gate::{Gate, Stopping};
+use crate::compare::decision::{DesignError, SequentialDesign};
+use crate::metric::gate::{GateRules, StoppingRule};
 use crate::record::{Run, ScenarioRun};
 use crate::units;
 use crate::units::Ratio;
@@ -24,18 +24,18 @@ const OVERRUN: f64 = 1.15;
 
 /// What a comparison may cost, and how it looks at its numbers.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Horizon {
+pub(super) struct ComparisonBudget {
     /// Chance of a false alarm.
     pub(super) alpha: f64,
     /// When it may end.
-    pub(super) stopping: Stopping,
+    pub(super) stopping: StoppingRule,
     /// Time from the first count or launch to the verdict, if it is limited.
     pub(super) budget: Option<Duration>,
 }
 
-impl Horizon {
+impl ComparisonBudget {
     /// Returns the horizon of a gate, within a budget if there is one.
-    pub(super) fn of(gate: &Gate, budget: Option<Duration>) -> Self {
+    pub(super) fn of(gate: &GateRules, budget: Option<Duration>) -> Self {
         Self { alpha: gate.alpha, stopping: gate.stopping, budget }
     }
 
@@ -52,8 +52,10 @@ impl Horizon {
         let fit = units::whole(fit).and_then(|fit| usize::try_from(fit).ok());
         let fit = fit.unwrap_or(usize::MAX).min(LAUNCH_PAIRS_MAX);
         let looks = match self.stopping {
-            Stopping::PlannedLooks => Design::within(self.alpha, fit).map(|design| design.looks),
-            Stopping::UntilDecided => every_look(self.alpha, fit),
+            StoppingRule::PlannedLooks => {
+                SequentialDesign::within(self.alpha, fit).map(|design| design.looks)
+            }
+            StoppingRule::UntilDecided => every_look(self.alpha, fit),
         };
         looks.map(Some).map_err(|error| {
             let (budget, launch_pair) = (units::duration(budget), units::duration(launch_pair));
@@ -90,8 +92,8 @@ impl Horizon {
         let took = units::duration(launch_pair);
         let plan = format!("at most {last} launch pairs; one took {took} the last time");
         match self.stopping {
-            Stopping::PlannedLooks => {
-                let design = Design::new(self.alpha, looks).ok()?;
+            StoppingRule::PlannedLooks => {
+                let design = SequentialDesign::new(self.alpha, looks).ok()?;
                 let visible = comparison.foreseeable(&design);
                 let visible: Vec<String> = visible
                     .into_iter()
@@ -104,7 +106,7 @@ impl Horizon {
                     format!("{plan}. Visible four times in five, from: {}", visible.join(", "))
                 })
             }
-            Stopping::UntilDecided => Some(plan),
+            StoppingRule::UntilDecided => Some(plan),
         }
     }
 }
@@ -112,7 +114,7 @@ impl Horizon {
 /// Every number of launch pairs that could decide, up to the limit.
 pub(super) fn every_look(alpha: f64, launch_pairs_max: usize) -> Result<Vec<usize>, DesignError> {
     let first = design::launch_pairs_needed(alpha);
-    Design::fixed(alpha, launch_pairs_max)?;
+    SequentialDesign::fixed(alpha, launch_pairs_max)?;
     Ok((first..=launch_pairs_max).collect())
 }
 
@@ -121,9 +123,9 @@ mod tests {
     use super::*;
     use crate::record::sample::{LEVEL, paired};
 
-    fn horizon(budget_s: u64) -> Horizon {
+    fn horizon(budget_s: u64) -> ComparisonBudget {
         let budget = Some(Duration::from_secs(budget_s));
-        Horizon { alpha: 0.01, stopping: Stopping::PlannedLooks, budget }
+        ComparisonBudget { alpha: 0.01, stopping: StoppingRule::PlannedLooks, budget }
     }
 
     #[test]
@@ -135,15 +137,16 @@ mod tests {
         assert_eq!(looks(180), [10, 14, 20, 28, 40, 57]);
         let after_counting = horizon(60).looks(launch_pair, Duration::from_secs(15));
         assert_eq!(after_counting.unwrap().unwrap(), [10, 14]);
-        let every = Horizon { stopping: Stopping::UntilDecided, ..horizon(60) };
+        let every = ComparisonBudget { stopping: StoppingRule::UntilDecided, ..horizon(60) };
         assert_eq!(
             every.looks(launch_pair, Duration::ZERO).unwrap().unwrap(),
             (7..=19).collect::<Vec<_>>()
         );
-        let longest = Horizon { stopping: Stopping::UntilDecided, ..horizon(1_000_000) };
+        let longest =
+            ComparisonBudget { stopping: StoppingRule::UntilDecided, ..horizon(1_000_000) };
         let longest = longest.looks(launch_pair, Duration::ZERO).unwrap().unwrap();
         assert_eq!(longest.last(), Some(&LAUNCH_PAIRS_MAX));
-        let unlimited = Horizon { budget: None, ..horizon(1) };
+        let unlimited = ComparisonBudget { budget: None, ..horizon(1) };
         assert_eq!(unlimited.looks(launch_pair, Duration::ZERO).unwrap(), None);
         insta::assert_snapshot!(horizon(10).looks(launch_pair, Duration::ZERO).unwrap_err(), @"
         a budget of 10.0 s is 3 launch pairs of 3.00 s: 3 launch pairs cannot decide at an error rate of 0.01

@@ -16,7 +16,7 @@ const WORKFLOW_PATH: &str = ".github/workflows/xmlperf.yml";
 
 /// Write a commented `xmlperf.toml`
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct InitArgs {
     /// Where to write it
     #[arg(default_value = config::FILE_NAME)]
     path: PathBuf,
@@ -30,7 +30,7 @@ pub(super) struct Args {
 
 /// Writes the files, unless one of them is there. A configuration that is there will do for a
 /// workflow.
-pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &InitArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
     let path = args.path.display();
     let workflow = Path::new(WORKFLOW_PATH);
     if args.github {
@@ -63,7 +63,7 @@ fn refuse_below_the_root() -> anyhow::Result<()> {
     }
 }
 
-fn refuse_to_overwrite(args: &Args, path: &Path) -> anyhow::Result<()> {
+fn refuse_to_overwrite(args: &InitArgs, path: &Path) -> anyhow::Result<()> {
     if path.exists() && !args.force {
         bail!("`{}` exists\n\nhint: `--force` overwrites it", path.display());
     }

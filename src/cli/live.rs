@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::runner::{Live, Snapshot};
+use crate::runner::{LiveMetrics, LiveSnapshot};
 use crate::units;
 
 /// How often a line is written where there is no terminal.
@@ -27,15 +27,15 @@ const HISTORY: usize = 30;
 
 /// Turns the counters of a run into lines for a person.
 pub(super) struct Dashboard {
-    live: Live,
-    before: Snapshot,
+    live: LiveMetrics,
+    before: LiveSnapshot,
     before_at: Duration,
     rss: VecDeque<u64>,
     lines: [String; 2],
 }
 
 impl Dashboard {
-    pub(super) fn new(live: &Live) -> Self {
+    pub(super) fn new(live: &LiveMetrics) -> Self {
         Self {
             live: live.clone(),
             before: live.snapshot(),
@@ -63,7 +63,7 @@ impl Dashboard {
     }
 }
 
-fn load(news: &Snapshot, passed: Duration) -> String {
+fn load(news: &LiveSnapshot, passed: Duration) -> String {
     let per_s = |count| units::count(units::exact(count) / passed.as_secs_f64());
     let time = |quantile| news.quantile_ns(quantile).map_or_else(|| "–".to_owned(), units::time_ns);
     format!(
@@ -76,7 +76,12 @@ fn load(news: &Snapshot, passed: Duration) -> String {
     )
 }
 
-fn targets(now: &Snapshot, before: &Snapshot, passed: Duration, rss: &VecDeque<u64>) -> String {
+fn targets(
+    now: &LiveSnapshot,
+    before: &LiveSnapshot,
+    passed: Duration,
+    rss: &VecDeque<u64>,
+) -> String {
     let mut line = String::new();
     for (at, name) in ["base", "head"].into_iter().enumerate() {
         if now.rss_bytes[at] > 0 {
@@ -102,13 +107,13 @@ fn sparkline(values: &VecDeque<u64>) -> String {
 }
 
 /// Writes a line now and then, until it is dropped.
-pub(super) struct Ticker {
+pub(super) struct ProgressTicker {
     ended: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Ticker {
-    pub(super) fn start(live: &Live) -> Self {
+impl ProgressTicker {
+    pub(super) fn start(live: &LiveMetrics) -> Self {
         let ended = Arc::new(AtomicBool::new(false));
         let (flag, live) = (Arc::clone(&ended), live.clone());
         let thread = thread::spawn(move || {
@@ -128,7 +133,7 @@ impl Ticker {
     }
 }
 
-impl Drop for Ticker {
+impl Drop for ProgressTicker {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
@@ -141,7 +146,7 @@ impl Drop for Ticker {
 
 /// Answers every request with the numbers, in a thread that ends with the program. One reader at a
 /// time, and none for longer than a moment: a reader must not hold up the load.
-pub(super) fn serve_metrics(address: SocketAddr, live: &Live) -> anyhow::Result<SocketAddr> {
+pub(super) fn serve_metrics(address: SocketAddr, live: &LiveMetrics) -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind(address)
         .with_context(|| format!("failed to listen on `{address}` for `--metrics-listen`"))?;
     let bound = listener.local_addr().context("failed to find the port for metrics")?;
@@ -172,7 +177,7 @@ fn answer(mut stream: &TcpStream, text: &str) -> io::Result<()> {
 }
 
 /// The numbers in the text format of Prometheus.
-fn exposition(now: &Snapshot) -> String {
+fn exposition(now: &LiveSnapshot) -> String {
     let mut text = String::new();
     let counters = [
         ("xmlperf_requests_total", "Requests that ended", now.requests),
@@ -219,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_reader_gets_the_numbers_of_prometheus() {
-        let bound = serve_metrics(([127, 0, 0, 1], 0).into(), &Live::default()).unwrap();
+        let bound = serve_metrics(([127, 0, 0, 1], 0).into(), &LiveMetrics::default()).unwrap();
         let mut stream = TcpStream::connect(bound).unwrap();
         stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
         let mut said = String::new();
@@ -231,7 +236,7 @@ mod tests {
 
     #[test]
     fn the_dashboard_says_something_from_the_first_second_on() {
-        let mut dashboard = Dashboard::new(&Live::default());
+        let mut dashboard = Dashboard::new(&LiveMetrics::default());
         assert_eq!(dashboard.lines(Duration::from_millis(900))[0], "");
         let lines = dashboard.lines(Duration::from_secs(1));
         assert_eq!(lines[0], "0 requests/s · 0 pairs/s · p50 – · p99 – · 0 failed");

@@ -7,12 +7,12 @@ use comfy_table::Cell;
 
 use crate::cancel::Cancel;
 use crate::cli::Exit;
-use crate::cli::compare::Args;
+use crate::cli::compare::CompareArgs;
 use crate::cli::output;
-use crate::cli::sides::{Range, Sides};
+use crate::cli::sides::{CommitRange, SideFlags};
 use crate::cli::suite::note;
-use crate::compare::{Comparison, Outcome, Row};
-use crate::metric::gate::{ERROR_RATES, Policy};
+use crate::compare::{Comparison, ComparisonOutcome, MetricResult};
+use crate::metric::gate::{ERROR_RATES, MetricPolicy};
 use crate::report;
 use crate::report::terminal;
 use crate::scenario::Suite;
@@ -20,8 +20,8 @@ use crate::units;
 use crate::units::Ratio;
 
 /// One release against the one before it.
-struct Step {
-    range: Range,
+struct ReleaseStep {
+    range: CommitRange,
     comparison: Comparison,
 }
 
@@ -29,15 +29,15 @@ struct Step {
 ///
 /// The steps share the chance of a false alarm in equal parts.
 pub(super) fn run(
-    args: &Args,
+    args: &CompareArgs,
     suite: &mut Suite,
     cancel: &Cancel,
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
-    let steps: Vec<Range> = args.matrix.windows(2).map(Range::of).collect();
+    let steps: Vec<CommitRange> = args.matrix.windows(2).map(CommitRange::of).collect();
     ensure!(!steps.is_empty(), "`--matrix` needs two releases or more");
     for name in &args.matrix {
-        Sides::resolve(&suite.target, name)?;
+        SideFlags::resolve(&suite.target, name)?;
     }
     let alpha = Ratio(suite.gate.alpha);
     suite.gate.alpha /= steps.len() as f64;
@@ -50,14 +50,14 @@ pub(super) fn run(
     let mut measured = Vec::new();
     for (range, number) in steps.into_iter().zip(1..) {
         note(&format!("{range} ({number} of {})", args.matrix.len() - 1))?;
-        let builds = Sides::between(&range, suite, cancel)
+        let builds = SideFlags::between(&range, suite, cancel)
             .with_context(|| format!("cannot build {range}"))?;
         let folder = args.out().join(format!("matrix/{number}"));
         let run = args.measure(suite, &builds, &folder, cancel)?;
         let comparison = Comparison::of(&run)?;
         output::keep(&folder.join("report"), &run, &comparison)?;
         let stop = run.ended.is_some();
-        measured.push(Step { range, comparison });
+        measured.push(ReleaseStep { range, comparison });
         if stop {
             break;
         }
@@ -67,13 +67,15 @@ pub(super) fn run(
     Ok(output::exit(&gravest(&measured), args.fail_on()))
 }
 
-fn show(out: &mut impl Write, steps: &[Step]) -> anyhow::Result<()> {
+fn show(out: &mut impl Write, steps: &[ReleaseStep]) -> anyhow::Result<()> {
     let mut table = terminal::table(output::screen());
     let header = ["base", "head", "scenario", "metric"].map(Cell::new).into_iter();
     let numbers = ["change", "interval, %", "since the first"].map(terminal::right);
     table.set_header(header.chain(numbers).chain([Cell::new("verdict")]));
     for (index, step) in steps.iter().enumerate() {
-        let shown = |row: &&Row| row.rule.policy == Policy::Gate && row.judgement().is_some();
+        let shown = |row: &&MetricResult| {
+            row.rule.policy == MetricPolicy::Gate && row.judgement().is_some()
+        };
         for row in step.comparison.rows.iter().filter(shown) {
             let Some(change) = row.change() else { continue };
             table.add_row([
@@ -89,7 +91,7 @@ fn show(out: &mut impl Write, steps: &[Step]) -> anyhow::Result<()> {
                 })),
             ]);
         }
-        if let Outcome::NotMeasured(reason) = &step.comparison.outcome {
+        if let ComparisonOutcome::NotMeasured(reason) = &step.comparison.outcome {
             let reason = reason.lines().next().unwrap_or_default();
             table.add_row([&step.range.base, &step.range.head, "could not measure", reason]);
         }
@@ -99,14 +101,14 @@ fn show(out: &mut impl Write, steps: &[Step]) -> anyhow::Result<()> {
 }
 
 /// The changes of a metric over all steps so far, added up on the logarithmic scale.
-fn since_first(steps: &[Step], row: &Row) -> f64 {
-    let same = |other: &&Row| other.scenario == row.scenario && other.metric == row.metric;
-    let change = |step: &Step| step.comparison.rows.iter().find(same)?.change();
+fn since_first(steps: &[ReleaseStep], row: &MetricResult) -> f64 {
+    let same = |other: &&MetricResult| other.scenario == row.scenario && other.metric == row.metric;
+    let change = |step: &ReleaseStep| step.comparison.rows.iter().find(same)?.change();
     steps.iter().filter_map(change).map(|change| change.estimate_ln).sum()
 }
 
 /// What follows from all steps: the gravest of their outcomes.
-fn gravest(steps: &[Step]) -> Outcome {
+fn gravest(steps: &[ReleaseStep]) -> ComparisonOutcome {
     let outcomes = steps.iter().map(|step| step.comparison.outcome.clone());
     outcomes.min().expect("a matrix has a step")
 }

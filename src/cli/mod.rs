@@ -46,23 +46,23 @@ use crate::runner::RunnerError;
 #[command(name = "xmlperf", version, about, max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: CliCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
-    Baseline(baseline::Args),
-    Compare(compare::Args),
-    Bisect(bisect::Args),
-    Trend(trend::Args),
-    Decide(decide::Args),
-    Init(init::Args),
-    Payload(payload::Args),
-    Profile(profile::Args),
-    Report(report::Args),
-    Run(run::Args),
-    Selftest(selftest::Args),
-    Serve(serve::Args),
+enum CliCommand {
+    Baseline(baseline::BaselineArgs),
+    Compare(compare::CompareArgs),
+    Bisect(bisect::BisectArgs),
+    Trend(trend::TrendArgs),
+    Decide(decide::DecideArgs),
+    Init(init::InitArgs),
+    Payload(payload::PayloadArgs),
+    Profile(profile::ProfileArgs),
+    Report(report::ReportArgs),
+    Run(run::RunArgs),
+    Selftest(selftest::SelftestArgs),
+    Serve(serve::ServeArgs),
 }
 
 /// What the process reports to whoever called it.
@@ -91,18 +91,18 @@ impl From<Exit> for ExitCode {
 /// Runs the subcommand; results go to `out`, progress and warnings to standard error.
 pub fn run(cli: &Cli, out: &mut impl Write) -> anyhow::Result<Exit> {
     match &cli.command {
-        Command::Baseline(args) => baseline::run(args, out),
-        Command::Compare(args) => compare::run(args, out),
-        Command::Bisect(args) => bisect::run(args, out),
-        Command::Trend(args) => trend::run(args, out),
-        Command::Decide(args) => decide::run(args, out),
-        Command::Init(args) => init::run(args, out),
-        Command::Payload(args) => payload::run(args, out),
-        Command::Profile(args) => profile::run(args, out),
-        Command::Report(args) => report::run(args, out),
-        Command::Run(args) => run::run(args, out),
-        Command::Selftest(args) => selftest::run(args, out),
-        Command::Serve(args) => serve::run(args, out),
+        CliCommand::Baseline(args) => baseline::run(args, out),
+        CliCommand::Compare(args) => compare::run(args, out),
+        CliCommand::Bisect(args) => bisect::run(args, out),
+        CliCommand::Trend(args) => trend::run(args, out),
+        CliCommand::Decide(args) => decide::run(args, out),
+        CliCommand::Init(args) => init::run(args, out),
+        CliCommand::Payload(args) => payload::run(args, out),
+        CliCommand::Profile(args) => profile::run(args, out),
+        CliCommand::Report(args) => report::run(args, out),
+        CliCommand::Run(args) => run::run(args, out),
+        CliCommand::Selftest(args) => selftest::run(args, out),
+        CliCommand::Serve(args) => serve::run(args, out),
     }
 }
 
@@ -131,7 +131,7 @@ fn causes_then_hints(error: &anyhow::Error) -> String {
 /// What was asked for is right, and could not be measured.
 #[derive(Debug, Error)]
 #[error("{0}")]
-pub(crate) struct NotMeasured(String);
+pub(crate) struct MeasurementFailure(String);
 
 /// Whether everything was written as it should be, and the measurement failed all the same.
 fn could_not_measure(error: &anyhow::Error) -> bool {
@@ -141,7 +141,7 @@ fn could_not_measure(error: &anyhow::Error) -> bool {
             .downcast_ref::<RunnerError>()
             .is_some_and(|error| !matches!(error, RunnerError::TooLittleTime(_)))
             || cause.is::<ProfileError>()
-            || cause.is::<NotMeasured>()
+            || cause.is::<MeasurementFailure>()
             || matches!(
                 cause.downcast_ref::<BaseError>(),
                 Some(BaseError::BuildFailed { .. } | BaseError::Cancelled)

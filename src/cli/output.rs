@@ -8,15 +8,15 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use crate::cli::Exit;
-use crate::compare::{Comparison, Outcome};
+use crate::compare::{Comparison, ComparisonOutcome};
 use crate::record;
 use crate::record::Run;
-use crate::report::terminal::{Paint, Screen};
+use crate::report::terminal::{ColorMode, TerminalScreen};
 use crate::report::{html, json, markdown, terminal};
 
 /// How a comparison is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Format {
+pub(super) enum ReportFormat {
     /// A table as wide as the screen
     Terminal,
     /// GitHub-flavoured markdown, as in a pull-request comment
@@ -29,7 +29,7 @@ pub(super) enum Format {
 
 /// Which outcomes make the command fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum FailOn {
+pub(super) enum FailOnFlag {
     /// A regression or a broken limit
     Regression,
     /// That, or a metric that could not be decided
@@ -52,27 +52,27 @@ pub(super) fn keep(folder: &Path, run: &Run, comparison: &Comparison) -> anyhow:
 pub(super) fn show(
     out: &mut impl Write,
     comparison: &Comparison,
-    format: Format,
+    format: ReportFormat,
 ) -> anyhow::Result<()> {
     match format {
-        Format::Terminal => terminal::write(out, comparison, screen()),
-        Format::Markdown => out.write_all(markdown::render(comparison).as_bytes()),
-        Format::Html => out.write_all(html::render(comparison).as_bytes()),
-        Format::Json => out.write_all(json::render(comparison).as_bytes()),
+        ReportFormat::Terminal => terminal::write(out, comparison, screen()),
+        ReportFormat::Markdown => out.write_all(markdown::render(comparison).as_bytes()),
+        ReportFormat::Html => out.write_all(html::render(comparison).as_bytes()),
+        ReportFormat::Json => out.write_all(json::render(comparison).as_bytes()),
     }
     .context("failed to write the report")
 }
 
 /// The terminal that standard output is, or one of 100 columns without colours.
-pub(super) fn screen() -> Screen {
+pub(super) fn screen() -> TerminalScreen {
     let stdout = io::stdout();
     if !stdout.is_terminal() {
-        return Screen { width: columns().unwrap_or(100), paint: Paint::Plain };
+        return TerminalScreen { width: columns().unwrap_or(100), paint: ColorMode::Plain };
     }
     let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let size = rustix::termios::tcgetwinsize(&stdout).ok().map(|size| size.ws_col);
     let width = size.filter(|&width| width > 0).or_else(columns).unwrap_or(100);
-    Screen { width, paint: if plain { Paint::Plain } else { Paint::Colours } }
+    TerminalScreen { width, paint: if plain { ColorMode::Plain } else { ColorMode::Colours } }
 }
 
 fn columns() -> Option<u16> {
@@ -80,13 +80,15 @@ fn columns() -> Option<u16> {
 }
 
 /// Returns the exit code that an outcome asks for.
-pub(super) fn exit(outcome: &Outcome, fail_on: FailOn) -> Exit {
+pub(super) fn exit(outcome: &ComparisonOutcome, fail_on: FailOnFlag) -> Exit {
     match (outcome, fail_on) {
-        (Outcome::NotMeasured(_), _) => Exit::NotMeasured,
-        (Outcome::Regressed, FailOn::Regression | FailOn::Inconclusive) => Exit::Regressed,
-        (Outcome::Inconclusive, FailOn::Inconclusive) => Exit::Inconclusive,
-        (Outcome::Regressed, FailOn::Never)
-        | (Outcome::Inconclusive, FailOn::Regression | FailOn::Never)
-        | (Outcome::Improved | Outcome::Pass, _) => Exit::Fine,
+        (ComparisonOutcome::NotMeasured(_), _) => Exit::NotMeasured,
+        (ComparisonOutcome::Regressed, FailOnFlag::Regression | FailOnFlag::Inconclusive) => {
+            Exit::Regressed
+        }
+        (ComparisonOutcome::Inconclusive, FailOnFlag::Inconclusive) => Exit::Inconclusive,
+        (ComparisonOutcome::Regressed, FailOnFlag::Never)
+        | (ComparisonOutcome::Inconclusive, FailOnFlag::Regression | FailOnFlag::Never)
+        | (ComparisonOutcome::Improved | ComparisonOutcome::Pass, _) => Exit::Fine,
     }
 }

@@ -9,17 +9,17 @@ use anyhow::{Context as _, bail};
 
 use crate::cancel::Cancel;
 use crate::cli::output;
-use crate::cli::sides::Sides;
-use crate::cli::suite::{self, Selection, note};
+use crate::cli::sides::SideFlags;
+use crate::cli::suite::{self, SelectionFlags, note};
 use crate::cli::{Exit, interrupt};
-use crate::compare::growth::{self, Change};
-use crate::profile::{Figure, Plan, Profile, ProfileError, Session, Unit};
+use crate::compare::growth::{self, FunctionChange};
+use crate::profile::{CostUnit, Profile, ProfileError, ProfilePlan, ProfileSession, ProfileTotal};
 use crate::record;
-use crate::report::flame::{self, Caption};
+use crate::report::flame::{self, FlameCaption};
 use crate::report::functions;
-use crate::runner::{Build, Sender, Source};
+use crate::runner::{BuildSource, RequestSender, SutBuild};
 use crate::scenario::Scenario;
-use crate::target::Command;
+use crate::target::TargetCommand;
 use crate::units;
 
 /// Say what the instructions, the CPU time or the memory goes into
@@ -27,15 +27,15 @@ use crate::units;
 /// Runs one scenario under a tool and writes the tool's files, a flame graph and a summary. With a
 /// base (`--baseline` or a `--base-…` flag), both builds are profiled and their functions compared.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct ProfileArgs {
     /// What counts
-    #[arg(long, value_enum, default_value_t = Tool::Callgrind)]
-    tool: Tool,
+    #[arg(long, value_enum, default_value_t = ToolName::Callgrind)]
+    tool: ToolName,
     /// What to compare with: a branch, a tag, a commit [default: nothing]
     #[arg(long, value_name = "NAME")]
     baseline: Option<String>,
     #[command(flatten)]
-    sides: Sides,
+    sides: SideFlags,
     /// Requests that are counted [default: as many as the tool needs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     requests: Option<u64>,
@@ -46,12 +46,12 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 15)]
     top: usize,
     #[command(flatten)]
-    selection: Selection,
+    selection: SelectionFlags,
 }
 
 /// Tools that are known how to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Tool {
+enum ToolName {
     /// Instructions and allocations per XML pair; repeats on any machine
     Callgrind,
     /// Samples of the CPU time at full speed
@@ -63,7 +63,7 @@ enum Tool {
 }
 
 /// Profiles one side or both, writes the files and prints the summary.
-pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &ProfileArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
     args.selection.refuse(&["--lane", "--network", "--coins", "--metrics-listen"])?;
     let mut suite = args.selection.suite()?;
     args.selection.prepare_out()?;
@@ -74,8 +74,8 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
         let failed = || format!("failed to remove the last profile `{}`", folder.display());
         fs::remove_dir_all(&folder).with_context(failed)?;
     }
-    let sender = Sender::new(scenario, &suite.sampling, &cancel);
-    let task = Task { args, folder: &folder, sender: &sender, cancel: &cancel };
+    let sender = RequestSender::new(scenario, &suite.sampling, &cancel);
+    let task = ProfileTask { args, folder: &folder, sender: &sender, cancel: &cancel };
     let (base, head) = if args.baseline.is_some() || args.sides.give_base() {
         let name = args.baseline.as_deref().unwrap_or("base");
         let builds = args.sides.find(name, &args.selection, &suite, &cancel)?;
@@ -86,7 +86,7 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
         (None, task.one(command(&build)?, "head")?)
     };
     let pictures = draw(&folder, scenario, args.tool, base.as_ref(), &head)?;
-    let summary = Summary { args, scenario, base: base.as_ref(), head: &head };
+    let summary = ProfileSummary { args, scenario, base: base.as_ref(), head: &head };
     summary.write(out).and_then(|()| {
         writeln!(out)?;
         pictures.iter().try_for_each(|path| writeln!(out, "flame graph: {}", path.display()))?;
@@ -95,7 +95,7 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     Ok(Exit::Fine)
 }
 
-impl Tool {
+impl ToolName {
     fn name(self) -> &'static str {
         match self {
             Self::Callgrind => "callgrind",
@@ -115,10 +115,10 @@ impl Tool {
     }
 }
 
-fn command(build: &Build) -> anyhow::Result<&Command> {
+fn command(build: &SutBuild) -> anyhow::Result<&TargetCommand> {
     match &build.source {
-        Source::Start(command) => Ok(command),
-        Source::Attach(url) => bail!(
+        BuildSource::Start(command) => Ok(command),
+        BuildSource::Attach(url) => bail!(
             "the target at `{url}` runs already, and a profiler has to start it\n\n\
              hint: give `[target] start` in xmlperf.toml, or `--head-start` and `--base-start`"
         ),
@@ -126,18 +126,22 @@ fn command(build: &Build) -> anyhow::Result<&Command> {
 }
 
 /// What is the same for both sides.
-struct Task<'a> {
-    args: &'a Args,
+struct ProfileTask<'a> {
+    args: &'a ProfileArgs,
     folder: &'a Path,
-    sender: &'a Sender,
+    sender: &'a RequestSender,
     cancel: &'a Cancel,
 }
 
-impl Task<'_> {
+impl ProfileTask<'_> {
     /// Profiles base and head. Instructions may be counted side by side; for the other tools, one
     /// side would disturb the other.
-    fn both(&self, base: &Command, head: &Command) -> Result<(Profile, Profile), ProfileError> {
-        if self.args.tool != Tool::Callgrind {
+    fn both(
+        &self,
+        base: &TargetCommand,
+        head: &TargetCommand,
+    ) -> Result<(Profile, Profile), ProfileError> {
+        if self.args.tool != ToolName::Callgrind {
             return Ok((self.one(base, "base")?, self.one(head, "head")?));
         }
         let (base_dir, head_dir) = (self.folder.join("base"), self.folder.join("head"));
@@ -147,24 +151,24 @@ impl Task<'_> {
         Ok((work.0.profile(), work.1.profile()))
     }
 
-    fn one(&self, command: &Command, side: &str) -> Result<Profile, ProfileError> {
+    fn one(&self, command: &TargetCommand, side: &str) -> Result<Profile, ProfileError> {
         let dir = self.folder.join(side);
         self.with_session(side, |session| match self.args.tool {
-            Tool::Callgrind => session.count(command, &dir).map(|work| work.profile()),
-            Tool::Perf => session.sample(command, &dir),
-            Tool::Heaptrack => session.allocations(command, &dir),
-            Tool::Massif => session.largest_heap(command, &dir),
+            ToolName::Callgrind => session.count(command, &dir).map(|work| work.profile()),
+            ToolName::Perf => session.sample(command, &dir),
+            ToolName::Heaptrack => session.allocations(command, &dir),
+            ToolName::Massif => session.largest_heap(command, &dir),
         })
     }
 
     fn with_session<T>(
         &self,
         side: &str,
-        profile: impl FnOnce(Session<'_>) -> Result<T, ProfileError>,
+        profile: impl FnOnce(ProfileSession<'_>) -> Result<T, ProfileError>,
     ) -> Result<T, ProfileError> {
         let pairs = self.sender.pairs().max(1);
         let requests = self.args.requests.unwrap_or(self.args.tool.pairs().div_ceil(pairs));
-        let plan = Plan {
+        let plan = ProfilePlan {
             warmup_requests: requests.div_ceil(4).min(100),
             requests,
             pairs_per_request: pairs,
@@ -172,7 +176,7 @@ impl Task<'_> {
         };
         let tool = self.args.tool.name();
         drop(note(&format!("{side} under {tool}: {requests} requests of {pairs} XML pairs")));
-        profile(Session {
+        profile(ProfileSession {
             plan,
             drive: &|address| self.sender.drive(address),
             progress: &|| {},
@@ -185,12 +189,12 @@ impl Task<'_> {
 fn draw(
     folder: &Path,
     scenario: &Scenario,
-    tool: Tool,
+    tool: ToolName,
     base: Option<&Profile>,
     head: &Profile,
 ) -> anyhow::Result<Vec<PathBuf>> {
     let title = format!("{} under {}", scenario.name, tool.name());
-    let caption = Caption { title: &title, count: head.unit.thousandth() };
+    let caption = FlameCaption { title: &title, count: head.unit.thousandth() };
     let (folded, base) = (head.folded(), base.map(Profile::folded));
     let pictures = [
         ("flame.svg", flame::svg(None, &folded, caption)),
@@ -207,25 +211,28 @@ fn draw(
     Ok(paths)
 }
 
-struct Summary<'a> {
-    args: &'a Args,
+struct ProfileSummary<'a> {
+    args: &'a ProfileArgs,
     scenario: &'a Scenario,
     base: Option<&'a Profile>,
     head: &'a Profile,
 }
 
-impl Summary<'_> {
+impl ProfileSummary<'_> {
     fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(out, "{} under {}\n", self.scenario.name, self.args.tool.name())?;
         for figure in &self.head.figures {
             let base = self.base.and_then(|base| {
-                base.figures.iter().find(|other| other.name == figure.name).map(Figure::median)
+                base.figures
+                    .iter()
+                    .find(|other| other.name == figure.name)
+                    .map(ProfileTotal::median)
             });
             writeln!(out, "{}", sum(figure, base))?;
         }
         writeln!(out, "\n{}\n", self.head.unit.words())?;
         let width = usize::from(output::screen().width);
-        let top = |mut functions: Vec<Change>| {
+        let top = |mut functions: Vec<FunctionChange>| {
             functions.truncate(self.args.top);
             functions
         };
@@ -239,7 +246,7 @@ impl Summary<'_> {
     }
 }
 
-impl Unit {
+impl CostUnit {
     fn words(self) -> &'static str {
         match self {
             Self::InstructionsPerPair => "instructions per XML pair, by function",
@@ -259,7 +266,7 @@ impl Unit {
     }
 }
 
-fn sum(figure: &Figure, base: Option<f64>) -> String {
+fn sum(figure: &ProfileTotal, base: Option<f64>) -> String {
     let (name, head) = (figure.name, figure.median());
     match base {
         None => format!("{name}: {}", number(head)),

@@ -3,19 +3,21 @@
 use std::fs;
 use std::path::Path;
 
-use crate::compare::confirmation::{self, Confirmation, Standing};
+use crate::compare::confirmation::{self, Confirmation, FlagStanding};
 use crate::compare::decision::Verdict;
-use crate::compare::{Comparison, Outcome, Row};
-use crate::github::context::Context;
-use crate::github::{Annotation, Conclusion, Level, Publication, inert};
-use crate::record::history::History;
-use crate::record::work::Work;
-use crate::record::{Ended, Example, Machine, Revision, Run, Trial, Trials};
+use crate::compare::{Comparison, ComparisonOutcome, MetricResult};
+use crate::github::context::GithubContext;
+use crate::github::{Annotation, AnnotationLevel, Conclusion, Publication, inert};
+use crate::record::history::RunHistory;
+use crate::record::work::CountOutcome;
+use crate::record::{
+    EarlyEnd, FailureExample, LaunchResult, LaunchResults, Machine, Revision, Run,
+};
 use crate::report;
 
 /// What the numbers are about, as far as the record does not say.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Subject<'a> {
+pub(super) struct PublicationSubject<'a> {
     /// Configuration that annotations point at.
     pub(super) config: &'a Path,
     /// Its name in the repository.
@@ -23,12 +25,12 @@ pub(super) struct Subject<'a> {
     /// Folder of the record.
     pub(super) dir: &'a Path,
     /// Whether a comparison was meant.
-    pub(super) aim: Aim,
+    pub(super) aim: RunPurpose,
 }
 
 /// What a run was made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Aim {
+pub(super) enum RunPurpose {
     /// To be set against a base.
     Comparison,
     /// To be looked at.
@@ -53,13 +55,13 @@ pub(super) fn tame(run: &mut Run) {
         scenario.work.iter_mut().for_each(tame_work);
         let (mut pairs, mut singles) = (Vec::new(), Vec::new());
         match &mut scenario.trials {
-            Trials::Paired(launches) => pairs.extend(launches),
-            Trials::Single(launches) => singles.extend(launches),
+            LaunchResults::Paired(launches) => pairs.extend(launches),
+            LaunchResults::Single(launches) => singles.extend(launches),
         }
         singles.extend(pairs.into_iter().flat_map(|pair| [&mut pair.base, &mut pair.head]));
         singles.into_iter().for_each(tame_failures);
     }
-    if let Some(Ended::Failed { scenario, reason, .. }) = &mut run.ended {
+    if let Some(EarlyEnd::Failed { scenario, reason, .. }) = &mut run.ended {
         scenario.iter_mut().for_each(tame_text);
         // The first line becomes part of the headline, the rest a block of text.
         let (first, rest) = reason.split_once('\n').unwrap_or((reason.as_str(), ""));
@@ -83,7 +85,7 @@ fn tame_machine(machine: &mut Machine) {
 }
 
 /// Scenarios keep their work recognisable by name and load, so these change as the run's own do.
-fn tame_history(history: &mut History) {
+fn tame_history(history: &mut RunHistory) {
     tame_text(&mut history.name);
     tame_text(&mut history.store);
     for note in &mut history.notes {
@@ -102,22 +104,22 @@ fn tame_history(history: &mut History) {
 }
 
 /// Failures carry what a target said, kinds and all.
-fn tame_failures(trial: &mut Trial) {
+fn tame_failures(trial: &mut LaunchResult) {
     let line = |text: &str| inert::line(text, REASON_CHARS_MAX);
     let counts = std::mem::take(&mut trial.failures);
     trial.failures = counts.iter().map(|(kind, count)| (line(kind), *count)).collect();
     let examples = std::mem::take(&mut trial.examples);
-    let tame = |example: &Example| Example {
+    let tame = |example: &FailureExample| FailureExample {
         detail: line(&example.detail),
         answer: line(&example.answer),
     };
     trial.examples = examples.iter().map(|(kind, it)| (line(kind), tame(it))).collect();
 }
 
-fn tame_work(work: &mut Work) {
+fn tame_work(work: &mut CountOutcome) {
     match work {
-        Work::Unavailable { reason, .. } => *reason = inert::line(reason, REASON_CHARS_MAX),
-        Work::Counted(counted) => {
+        CountOutcome::Unavailable { reason, .. } => *reason = inert::line(reason, REASON_CHARS_MAX),
+        CountOutcome::Counted(counted) => {
             counted.counter = inert::text(&counted.counter);
             for count in counted.base.iter_mut().chain([&mut counted.head]) {
                 count.toolchain = inert::text(&count.toolchain);
@@ -132,7 +134,7 @@ fn tame_work(work: &mut Work) {
 
 /// Calls the revisions what people on GitHub call them: the head of the pull request, which is not
 /// the merge that was built, and the branch it is to go to instead of that branch's commit.
-pub(super) fn name_revisions(run: &mut Run, context: &Context) {
+pub(super) fn name_revisions(run: &mut Run, context: &GithubContext) {
     let head = &context.head;
     head.short().clone_into(&mut run.head.label);
     run.head.commit = Some(head.as_str().to_owned());
@@ -144,10 +146,13 @@ pub(super) fn name_revisions(run: &mut Run, context: &Context) {
 }
 
 /// What is published of a single run.
-pub(super) fn of_comparison(subject: Subject<'_>, comparison: &Comparison) -> Publication {
+pub(super) fn of_comparison(
+    subject: PublicationSubject<'_>,
+    comparison: &Comparison,
+) -> Publication {
     let title = report::title(comparison);
-    let is_slower = |row: &&Row| row.verdict() == Some(Verdict::Regressed);
-    let slower: Vec<&Row> = comparison.rows.iter().filter(is_slower).collect();
+    let is_slower = |row: &&MetricResult| row.verdict() == Some(Verdict::Regressed);
+    let slower: Vec<&MetricResult> = comparison.rows.iter().filter(is_slower).collect();
     let publication = Publication {
         summary: title.clone(),
         title,
@@ -156,10 +161,10 @@ pub(super) fn of_comparison(subject: Subject<'_>, comparison: &Comparison) -> Pu
         annotations: slower.iter().map(|row| annotation(subject, row)).collect(),
         outputs: outputs(subject, comparison, slower.len() + comparison.broken().count()),
     };
-    let measured = !matches!(comparison.outcome, Outcome::NotMeasured(_));
+    let measured = !matches!(comparison.outcome, ComparisonOutcome::NotMeasured(_));
     match (subject.aim, &comparison.base) {
-        (Aim::Comparison, None) if measured => without_base(publication),
-        (Aim::Comparison | Aim::Numbers, _) => publication,
+        (RunPurpose::Comparison, None) if measured => without_base(publication),
+        (RunPurpose::Comparison | RunPurpose::Numbers, _) => publication,
     }
 }
 
@@ -183,16 +188,20 @@ fn without_base(publication: Publication) -> Publication {
 }
 
 /// What is published of two runs on two machines.
-pub(super) fn of_confirmation(subject: Subject<'_>, confirmation: &Confirmation) -> Publication {
+pub(super) fn of_confirmation(
+    subject: PublicationSubject<'_>,
+    confirmation: &Confirmation,
+) -> Publication {
     let title = report::confirmation::title(confirmation);
-    let confirmed = confirmation.cells.iter().filter(|cell| cell.standing == Standing::Confirmed);
+    let confirmed =
+        confirmation.cells.iter().filter(|cell| cell.standing == FlagStanding::Confirmed);
     Publication {
         summary: title.clone(),
         title,
         body: report::confirmation::render(confirmation),
         conclusion: conclusion(&confirmation.outcome),
         annotations: confirmed.map(|cell| annotation(subject, &cell.first)).collect(),
-        outputs: outputs(subject, &confirmation.first, confirmation.count(Standing::Confirmed)),
+        outputs: outputs(subject, &confirmation.first, confirmation.count(FlagStanding::Confirmed)),
     }
 }
 
@@ -210,18 +219,18 @@ pub(super) fn unmeasured(reason: &str, log: Option<&str>) -> Publication {
     }
 }
 
-fn conclusion(outcome: &Outcome) -> Conclusion {
+fn conclusion(outcome: &ComparisonOutcome) -> Conclusion {
     match outcome {
-        Outcome::NotMeasured(_) => Conclusion::Error,
-        Outcome::Regressed => Conclusion::Regressed,
-        Outcome::Inconclusive => Conclusion::Inconclusive,
-        Outcome::Improved => Conclusion::Improved,
-        Outcome::Pass => Conclusion::Pass,
+        ComparisonOutcome::NotMeasured(_) => Conclusion::Error,
+        ComparisonOutcome::Regressed => Conclusion::Regressed,
+        ComparisonOutcome::Inconclusive => Conclusion::Inconclusive,
+        ComparisonOutcome::Improved => Conclusion::Improved,
+        ComparisonOutcome::Pass => Conclusion::Pass,
     }
 }
 
 fn outputs(
-    subject: Subject<'_>,
+    subject: PublicationSubject<'_>,
     comparison: &Comparison,
     regressions: usize,
 ) -> Vec<(String, String)> {
@@ -236,7 +245,7 @@ fn outputs(
 }
 
 /// Points at the scenario in the configuration, or at the configuration.
-fn annotation(subject: Subject<'_>, row: &Row) -> Annotation {
+fn annotation(subject: PublicationSubject<'_>, row: &MetricResult) -> Annotation {
     let text = fs::read_to_string(subject.config).unwrap_or_default();
     let is_name = |line: &str| {
         let value = line.trim_start().strip_prefix("name")?.trim_start().strip_prefix('=')?;
@@ -246,7 +255,7 @@ fn annotation(subject: Subject<'_>, row: &Row) -> Annotation {
     Annotation {
         path: subject.config_name.display().to_string(),
         line: u32::try_from(line + 1).unwrap_or(1),
-        level: Level::Failure,
+        level: AnnotationLevel::Failure,
         title: format!("{} {} regressed", row.scenario, row.metric.label()),
         message: report::sentence(row),
     }

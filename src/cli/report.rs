@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, ensure};
 
 use crate::cli::Exit;
-use crate::cli::output::{self, FailOn, Format};
+use crate::cli::output::{self, FailOnFlag, ReportFormat};
 use crate::cli::report_github;
 use crate::compare::Comparison;
 use crate::record::Run;
@@ -14,29 +14,29 @@ use crate::record::Run;
 /// Render a recorded run again; the verdicts are drawn anew from its numbers
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub(super) struct Args {
+pub(super) struct ReportArgs {
     #[command(subcommand)]
-    to: Option<Place>,
+    to: Option<ReportDestination>,
     /// The run, as `compare` and `run` write it
     #[arg(default_value = ".xmlperf/report/run.json")]
     file: PathBuf,
     /// Form of the report
-    #[arg(long, value_enum, default_value_t = Format::Terminal)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Terminal)]
+    format: ReportFormat,
     /// What makes the command fail
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t = FailOn::Regression)]
-    fail_on: FailOn,
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = FailOnFlag::Regression)]
+    fail_on: FailOnFlag,
 }
 
 /// Where a report goes, if not to standard output.
 #[derive(Debug, clap::Subcommand)]
-enum Place {
-    Github(report_github::Args),
+enum ReportDestination {
+    Github(report_github::ReportGithubArgs),
 }
 
 /// Prints the report; the exit code is the one that the run had, or has under other rules.
-pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
-    if let Some(Place::Github(args)) = &args.to {
+pub(super) fn run(args: &ReportArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
+    if let Some(ReportDestination::Github(args)) = &args.to {
         return report_github::run(args, out);
     }
     let name = args.file.display();

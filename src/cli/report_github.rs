@@ -15,26 +15,26 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 
 use crate::cli::Exit;
-use crate::cli::output::FailOn;
-use crate::cli::publication::{self, Aim, Subject};
+use crate::cli::output::FailOnFlag;
+use crate::cli::publication::{self, PublicationSubject, RunPurpose};
 use crate::compare::confirmation::{self, Confirmation};
-use crate::compare::{Comparison, Outcome};
+use crate::compare::{Comparison, ComparisonOutcome};
 use crate::config::{self, FILE_NAME};
 use crate::github;
-use crate::github::api::Client;
+use crate::github::api::ApiClient;
 use crate::github::artifact::{self, ArtifactError};
 use crate::github::check::CheckPolicy;
 use crate::github::comment::{CommentId, CommentPolicy};
-use crate::github::context::{Context, Event};
-use crate::github::publish::{self, Published, Settings};
-use crate::github::retry::Patience;
-use crate::github::transport::{DryRun, Network, Transport};
-use crate::github::{Conclusion, Gate, Level, Publication, inert, job};
+use crate::github::context::{GithubContext, WorkflowEvent};
+use crate::github::publish::{self, PublicationResult, PublishSettings};
+use crate::github::retry::RetryPolicy;
+use crate::github::transport::{DryRun, HttpTransport, Transport};
+use crate::github::{AnnotationLevel, CheckGate, Conclusion, Publication, inert, job};
 use crate::record::{Run, write_atomically};
 
 /// Publish a recorded comparison on GitHub: comment, check, job summary, outputs
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct ReportGithubArgs {
     /// Folder that `compare` wrote to
     #[arg(long, default_value = ".xmlperf/report")]
     dir: PathBuf,
@@ -60,8 +60,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// What makes the command fail
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t = FailOn::Regression)]
-    fail_on: FailOn,
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = FailOnFlag::Regression)]
+    fail_on: FailOnFlag,
     /// When to begin a comment; one that exists is always updated
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = CommentPolicy::Always)]
     comment: CommentPolicy,
@@ -83,16 +83,17 @@ const LOG_FILE: &str = "compare.log";
 /// Of a log only the end is read: whoever wrote it may have written a lot.
 const LOG_BYTES_MAX: u64 = 64 << 10;
 
-impl Args {
-    fn aim(&self) -> Aim {
-        if self.alone { Aim::Numbers } else { Aim::Comparison }
+impl ReportGithubArgs {
+    fn aim(&self) -> RunPurpose {
+        if self.alone { RunPurpose::Numbers } else { RunPurpose::Comparison }
     }
 }
 
 /// Publishes, and returns the exit code that the verdict asks for.
-pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let context = Context::from_environment()?;
-    if let (Event::WorkflowRun(measured), Some(id)) = (&context.event, args.artifact_run_id) {
+pub(super) fn run(args: &ReportGithubArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let context = GithubContext::from_environment()?;
+    if let (WorkflowEvent::WorkflowRun(measured), Some(id)) = (&context.event, args.artifact_run_id)
+    {
         ensure!(
             measured.run.id == id,
             "`--artifact-run-id` is {id}, but the event is about run {}",
@@ -102,11 +103,11 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     let (conclusion, published) = match (&context.token, args.dry_run) {
         (None, false) => conclude(args, &context, None),
         (token, false) => {
-            let network = Network::new(&context.api_url, token.as_ref())?;
+            let network = HttpTransport::new(&context.api_url, token.as_ref())?;
             conclude(args, &context, Some(&network))
         }
         (token, true) => {
-            let network = token.as_ref().map(|it| Network::new(&context.api_url, Some(it)));
+            let network = token.as_ref().map(|it| HttpTransport::new(&context.api_url, Some(it)));
             let dry = DryRun::new(network.transpose()?, &mut *out);
             conclude(args, &context, Some(&dry))
         }
@@ -116,20 +117,20 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
 }
 
 fn conclude(
-    args: &Args,
-    context: &Context,
+    args: &ReportGithubArgs,
+    context: &GithubContext,
     transport: Option<&dyn Transport>,
-) -> (Conclusion, Published) {
+) -> (Conclusion, PublicationResult) {
     let (repository, token) = (&context.repository, context.token.as_ref());
-    let patience = Patience::new(PATIENCE);
+    let patience = RetryPolicy::new(PATIENCE);
     let client = transport
-        .map(|transport| Client::new(transport, repository, token, patience, &thread::sleep));
+        .map(|transport| ApiClient::new(transport, repository, token, patience, &thread::sleep));
     let publication = judged(args, context, client.as_ref());
-    let settings = Settings {
+    let settings = PublishSettings {
         fail_on: match args.fail_on {
-            FailOn::Regression => github::FailOn::Regression,
-            FailOn::Inconclusive => github::FailOn::Inconclusive,
-            FailOn::Never => github::FailOn::Never,
+            FailOnFlag::Regression => github::FailOn::Regression,
+            FailOnFlag::Inconclusive => github::FailOn::Inconclusive,
+            FailOnFlag::Never => github::FailOn::Never,
         },
         comment: args.comment,
         comment_id: args.comment_id.clone(),
@@ -140,13 +141,17 @@ fn conclude(
 }
 
 /// Says on the page of the run what the checks do not.
-fn tell(out: &mut impl Write, conclusion: Conclusion, published: &Published) -> anyhow::Result<()> {
+fn tell(
+    out: &mut impl Write,
+    conclusion: Conclusion,
+    published: &PublicationResult,
+) -> anyhow::Result<()> {
     for failure in &published.failures {
         let failure = chain(failure);
-        writeln!(out, "{}", job::message_line(Level::Failure, &failure))?;
+        writeln!(out, "{}", job::message_line(AnnotationLevel::Failure, &failure))?;
     }
     for remark in &published.remarks {
-        writeln!(out, "{}", job::message_line(Level::Notice, remark))?;
+        writeln!(out, "{}", job::message_line(AnnotationLevel::Notice, remark))?;
     }
     for annotation in &published.unpublished_annotations {
         writeln!(out, "{}", job::annotation_line(annotation))?;
@@ -164,21 +169,25 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// A failed publication is an error of its own; it hides no verdict that is graver.
-fn exit(conclusion: Conclusion, published: &Published) -> Exit {
+fn exit(conclusion: Conclusion, published: &PublicationResult) -> Exit {
     match (published.gate, conclusion) {
-        (Gate::Shut, Conclusion::Regressed) => Exit::Regressed,
-        (Gate::Shut, Conclusion::Inconclusive) => Exit::Inconclusive,
-        (Gate::Shut, Conclusion::Error | Conclusion::Pass | Conclusion::Improved) => {
+        (CheckGate::Shut, Conclusion::Regressed) => Exit::Regressed,
+        (CheckGate::Shut, Conclusion::Inconclusive) => Exit::Inconclusive,
+        (CheckGate::Shut, Conclusion::Error | Conclusion::Pass | Conclusion::Improved) => {
             Exit::NotMeasured
         }
-        (Gate::Open | Gate::Neutral, _) if published.failures.is_empty() => Exit::Fine,
-        (Gate::Open | Gate::Neutral, _) => Exit::NotMeasured,
+        (CheckGate::Open | CheckGate::Neutral, _) if published.failures.is_empty() => Exit::Fine,
+        (CheckGate::Open | CheckGate::Neutral, _) => Exit::NotMeasured,
     }
 }
 
 /// Draws the verdict from what can be had, or says why there is none.
-fn judged(args: &Args, context: &Context, client: Option<&Client<'_>>) -> Publication {
-    let source = Source { args, context, client };
+fn judged(
+    args: &ReportGithubArgs,
+    context: &GithubContext,
+    client: Option<&ApiClient<'_>>,
+) -> Publication {
+    let source = RecordSource { args, context, client };
     source.publication().unwrap_or_else(|reason| {
         let log = read_log(&args.dir.join(LOG_FILE));
         let said = log.as_deref().and_then(|log| log.lines().rev().find_map(complaint));
@@ -192,16 +201,16 @@ fn complaint(line: &str) -> Option<&str> {
 }
 
 /// Where records come from.
-struct Source<'a> {
-    args: &'a Args,
-    context: &'a Context,
-    client: Option<&'a Client<'a>>,
+struct RecordSource<'a> {
+    args: &'a ReportGithubArgs,
+    context: &'a GithubContext,
+    client: Option<&'a ApiClient<'a>>,
 }
 
-impl Source<'_> {
+impl RecordSource<'_> {
     fn publication(&self) -> Result<Publication, String> {
         let (config, name) = self.config()?;
-        let subject = Subject {
+        let subject = PublicationSubject {
             config: &config,
             config_name: &name,
             dir: &self.args.dir,
@@ -257,7 +266,7 @@ impl Source<'_> {
     }
 }
 
-fn read(dir: &Path, context: &Context) -> Result<Run, String> {
+fn read(dir: &Path, context: &GithubContext) -> Result<Run, String> {
     let path = dir.join(RUN_FILE);
     if !path.exists() {
         return Err("nothing was recorded".to_owned());
@@ -269,7 +278,7 @@ fn read(dir: &Path, context: &Context) -> Result<Run, String> {
 }
 
 /// Puts the record and the log of an artifact into `dir`, as far as it has them.
-fn fetch(client: &Client<'_>, id: u64, name: &str, dir: &Path) -> Result<(), String> {
+fn fetch(client: &ApiClient<'_>, id: u64, name: &str, dir: &Path) -> Result<(), String> {
     for file in [RUN_FILE, LOG_FILE] {
         match artifact::fetch(client, id, name, file) {
             Ok(content) => {
@@ -283,16 +292,16 @@ fn fetch(client: &Client<'_>, id: u64, name: &str, dir: &Path) -> Result<(), Str
 }
 
 /// Why the record cannot be what the run was about, if it cannot.
-fn contradiction(args: &Args, comparison: &Comparison) -> Option<String> {
+fn contradiction(args: &ReportGithubArgs, comparison: &Comparison) -> Option<String> {
     let measured: BTreeSet<&str> = comparison.method.scenarios.iter().map(String::as_str).collect();
     let missing = args.scenarios.iter().find(|name| !measured.contains(inert::text(name).as_str()));
     if let Some(name) = missing {
         return Some(format!("scenario {} was not measured", inert::text(name)));
     }
     let explained = match (args.compare_exit, &comparison.outcome) {
-        (None | Some(0), _) | (Some(3), Outcome::NotMeasured(_)) => true,
-        (Some(1), outcome) => *outcome == Outcome::Regressed,
-        (Some(4), outcome) => *outcome == Outcome::Inconclusive,
+        (None | Some(0), _) | (Some(3), ComparisonOutcome::NotMeasured(_)) => true,
+        (Some(1), outcome) => *outcome == ComparisonOutcome::Regressed,
+        (Some(4), outcome) => *outcome == ComparisonOutcome::Inconclusive,
         (Some(_), _) => false,
     };
     let code = args.compare_exit.unwrap_or_default();

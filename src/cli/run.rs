@@ -2,15 +2,15 @@
 
 use std::io::Write;
 
-use crate::cli::output::{self, FailOn, Format};
+use crate::cli::output::{self, FailOnFlag, ReportFormat};
 use crate::cli::sides;
-use crate::cli::suite::Selection;
+use crate::cli::suite::SelectionFlags;
 use crate::cli::{Exit, interrupt};
 use crate::compare::Comparison;
 
 /// Run scenarios against one build and check its limits
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct RunArgs {
     /// Command that starts the target, instead of the configuration's
     #[arg(long, value_name = "CMD")]
     start: Option<String>,
@@ -18,14 +18,14 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     launches: Option<u16>,
     #[command(flatten)]
-    selection: Selection,
+    selection: SelectionFlags,
     /// Form of the report on standard output
-    #[arg(long, value_enum, default_value_t = Format::Terminal)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Terminal)]
+    format: ReportFormat,
 }
 
 /// Runs the scenarios, keeps the run, prints it; a broken limit decides the exit code.
-pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &RunArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
     let mut suite = args.selection.suite()?;
     if let Some(launches) = args.launches {
         suite.sampling.launches = launches.into();
@@ -38,5 +38,5 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     let comparison = Comparison::of(&run)?;
     output::keep(&args.selection.out.join("report"), &run, &comparison)?;
     output::show(out, &comparison, args.format)?;
-    Ok(output::exit(&comparison.outcome, FailOn::Regression))
+    Ok(output::exit(&comparison.outcome, FailOnFlag::Regression))
 }

@@ -9,15 +9,15 @@ use comfy_table::Cell as TableCell;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
-use crate::calibration::peers::Peer;
-use crate::calibration::promise::{self, Promise, Seen};
+use crate::calibration::peers::PeerRule;
+use crate::calibration::promise::{self, CalibrationPromise, PromiseObservation};
 use crate::calibration::regime::Regime;
-use crate::calibration::{Cell, FAMILY, FamilyCell, Plan};
+use crate::calibration::{CalibrationCell, FAMILY, FamilyCell, SimulationPlan};
 use crate::cli::Exit;
 use crate::cli::output;
 use crate::compare::decision::design::ALPHA;
-use crate::compare::decision::until::UntilDecided;
-use crate::compare::decision::{Design, Protocol, Verdict};
+use crate::compare::decision::until::SequentialComparison;
+use crate::compare::decision::{DecisionProtocol, SequentialDesign, Verdict};
 use crate::report::terminal;
 use crate::stats::proportion::Proportion;
 use crate::units;
@@ -25,15 +25,15 @@ use crate::units::Ratio;
 
 /// Check that xmlperf keeps what it promises
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct SelftestArgs {
     #[command(subcommand)]
-    command: Command,
+    command: SelftestCommand,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Command {
-    Calibration(Calibration),
-    Stored(stored::Args),
+enum SelftestCommand {
+    Calibration(CalibrationArgs),
+    Stored(stored::SelftestStoredArgs),
 }
 
 /// Simulate comparisons whose truth is known, and count the wrong verdicts
@@ -41,7 +41,7 @@ enum Command {
 /// Eight kinds of noise go through the code that decides. Fails with exit code 1 if a promise about
 /// the error rate is broken.
 #[derive(Debug, clap::Args)]
-struct Calibration {
+struct CalibrationArgs {
     /// Comparisons in each cell: kind of noise, metric and true change
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(100..=10_000_000))]
     sessions: u64,
@@ -52,8 +52,8 @@ struct Calibration {
     #[arg(long, value_name = "N")]
     until_decided: Option<usize>,
     /// Form of the result
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = SelftestFormat::Table)]
+    format: SelftestFormat,
     /// What the noise and the coins are drawn from
     #[arg(long, value_name = "S", default_value_t = 42)]
     seed: u64,
@@ -61,7 +61,7 @@ struct Calibration {
 
 /// How the result is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
+enum SelftestFormat {
     /// Tables for people
     Table,
     /// Every count, for other programs
@@ -74,31 +74,31 @@ fn regime(name: &str) -> Result<Regime, String> {
 }
 
 /// Everything that was counted.
-struct Counted {
-    cells: Vec<Cell>,
+struct SelftestCounts {
+    cells: Vec<CalibrationCell>,
     families: Vec<FamilyCell>,
     peers: Vec<(Regime, [Proportion; 5])>,
 }
 
 /// Simulates, shows the counts, and fails if they contradict a promise.
-pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &SelftestArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
     let args = match &args.command {
-        Command::Calibration(args) => args,
-        Command::Stored(args) => return stored::run(args, out),
+        SelftestCommand::Calibration(args) => args,
+        SelftestCommand::Stored(args) => return stored::run(args, out),
     };
     let rule = match args.until_decided {
-        Some(launch_pairs) => Protocol::UntilDecided(
-            UntilDecided::new(ALPHA, launch_pairs).context("unusable `--until-decided`")?,
+        Some(launch_pairs) => DecisionProtocol::UntilDecided(
+            SequentialComparison::new(ALPHA, launch_pairs).context("unusable `--until-decided`")?,
         ),
-        None => Protocol::PlannedLooks(Design::default()),
+        None => DecisionProtocol::PlannedLooks(SequentialDesign::default()),
     };
     let regimes = if args.regime.is_empty() { Regime::ALL.to_vec() } else { args.regime.clone() };
-    let plan = Plan { rule, sessions: args.sessions, seed: args.seed };
+    let plan = SimulationPlan { rule, sessions: args.sessions, seed: args.seed };
     let counted = count(&plan, &regimes);
     let promises = promise::check(&counted.cells, &counted.families);
     match args.format {
-        Format::Table => show_tables(out, &plan, &counted, &promises)?,
-        Format::Json => {
+        SelftestFormat::Table => show_tables(out, &plan, &counted, &promises)?,
+        SelftestFormat::Json => {
             serde_json::to_writer_pretty(&mut *out, &as_json(&plan, &counted, &promises))?;
             writeln!(out)?;
         }
@@ -107,8 +107,8 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     Ok(if kept { Exit::Fine } else { Exit::Regressed })
 }
 
-fn count(plan: &Plan, regimes: &[Regime]) -> Counted {
-    let mut counted = Counted { cells: Vec::new(), families: Vec::new(), peers: Vec::new() };
+fn count(plan: &SimulationPlan, regimes: &[Regime]) -> SelftestCounts {
+    let mut counted = SelftestCounts { cells: Vec::new(), families: Vec::new(), peers: Vec::new() };
     let bar = ProgressBar::new(3 * regimes.len() as u64);
     for regime in regimes {
         counted.cells.extend(plan.single_metrics(*regime));
@@ -124,9 +124,9 @@ fn count(plan: &Plan, regimes: &[Regime]) -> Counted {
 
 fn show_tables(
     out: &mut impl Write,
-    plan: &Plan,
-    counted: &Counted,
-    promises: &[Promise],
+    plan: &SimulationPlan,
+    counted: &SelftestCounts,
+    promises: &[CalibrationPromise],
 ) -> anyhow::Result<()> {
     writeln!(
         out,
@@ -156,7 +156,7 @@ fn show_tables(
         vec![family.regime.name.to_owned(), percent(family.slower), percent(family.regressed)]
     });
     show(out, &header, rows)?;
-    let labels = Peer::ALL.map(Peer::label);
+    let labels = PeerRule::ALL.map(PeerRule::label);
     let header: Vec<&str> = ["other tools: slower"].into_iter().chain(labels).collect();
     let rows = counted.peers.iter().map(|(regime, peers)| {
         let shares = peers.iter().map(|share| format!("{:.1}", 100.0 * share.share()));
@@ -165,8 +165,8 @@ fn show_tables(
     show(out, &header, rows)?;
     let rows = promises.iter().map(|promise| {
         let seen = match promise.seen {
-            Seen::Share(share) => percent(share),
-            Seen::Minutes(minutes) => format!("{minutes:.1} min"),
+            PromiseObservation::Share(share) => percent(share),
+            PromiseObservation::Minutes(minutes) => format!("{minutes:.1} min"),
         };
         let holds = if promise.holds { "yes" } else { "NO" };
         vec![promise.text.to_owned(), promise.cell.clone(), seen, holds.to_owned()]
@@ -175,8 +175,8 @@ fn show_tables(
 }
 
 /// One row for each regime and metric, a column for each true change.
-fn show_changes(out: &mut impl Write, cells: &[Cell]) -> anyhow::Result<()> {
-    let changed: Vec<&Cell> = cells.iter().filter(|cell| cell.change > 0.0).collect();
+fn show_changes(out: &mut impl Write, cells: &[CalibrationCell]) -> anyhow::Result<()> {
+    let changed: Vec<&CalibrationCell> = cells.iter().filter(|cell| cell.change > 0.0).collect();
     let mut names: Vec<(&Regime, _)> = Vec::new();
     for cell in &changed {
         if !names.contains(&(&cell.regime, cell.metric)) {
@@ -212,13 +212,13 @@ fn show(
     Ok(())
 }
 
-fn rule_words(rule: &Protocol) -> String {
+fn rule_words(rule: &DecisionProtocol) -> String {
     match rule {
-        Protocol::PlannedLooks(design) => {
+        DecisionProtocol::PlannedLooks(design) => {
             let looks: Vec<String> = design.looks.iter().map(ToString::to_string).collect();
             format!("looks at {} launch pairs · alpha {}", looks.join(", "), Ratio(design.alpha))
         }
-        Protocol::UntilDecided(until) => format!(
+        DecisionProtocol::UntilDecided(until) => format!(
             "until decided, at most {} launch pairs · alpha {}",
             until.launch_pairs_max,
             Ratio(until.alpha)
@@ -232,7 +232,11 @@ fn percent(share: Proportion) -> String {
     format!("{:.2} [{:.2}, {:.2}]", 100.0 * share.share(), 100.0 * low, 100.0 * high)
 }
 
-fn as_json(plan: &Plan, counted: &Counted, promises: &[Promise]) -> Value {
+fn as_json(
+    plan: &SimulationPlan,
+    counted: &SelftestCounts,
+    promises: &[CalibrationPromise],
+) -> Value {
     let cells = counted.cells.iter().map(|cell| {
         let verdict = |verdict| share_json(cell.tally.proportion(verdict));
         json!({
@@ -257,7 +261,7 @@ fn as_json(plan: &Plan, counted: &Counted, promises: &[Promise]) -> Value {
         })
     });
     let peers = counted.peers.iter().map(|(regime, peers)| {
-        let slower = Peer::ALL.iter().zip(peers);
+        let slower = PeerRule::ALL.iter().zip(peers);
         let slower: Vec<Value> = slower
             .map(|(peer, share)| json!({"rule": peer.label(), "slower": share_json(*share)}))
             .collect();
@@ -265,8 +269,8 @@ fn as_json(plan: &Plan, counted: &Counted, promises: &[Promise]) -> Value {
     });
     let promises = promises.iter().map(|promise| {
         let seen = match promise.seen {
-            Seen::Share(share) => share_json(share),
-            Seen::Minutes(minutes) => json!({"minutes": minutes}),
+            PromiseObservation::Share(share) => share_json(share),
+            PromiseObservation::Minutes(minutes) => json!({"minutes": minutes}),
         };
         json!({"promise": promise.text, "worst": promise.cell, "seen": seen, "holds": promise.holds})
     });

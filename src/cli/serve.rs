@@ -10,12 +10,12 @@ use anyhow::ensure;
 use clap::value_parser;
 
 use crate::cli::Exit;
-use crate::reference::{Host, Semantics, Server, Settings};
+use crate::reference::{AllowedHost, EqualitySemantics, ReferenceServer, ServerSettings};
 use crate::units::{self, Ratio};
 
 /// Serve the XML-Compare-API, to try xmlperf on or to build against
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct ServeArgs {
     /// Port to listen on; 0 takes a free one
     #[arg(long, env = "APP_PORT", default_value_t = 3000)]
     port: u16,
@@ -30,10 +30,10 @@ pub(super) struct Args {
     extra_work: Ratio,
     /// Which documents count as equal: xml-compare-api, c14n or xmlunit-similar
     #[arg(long, value_name = "NAME", default_value = "xml-compare-api", value_parser = semantics)]
-    semantics: Semantics,
+    semantics: EqualitySemantics,
     /// Host that the URL calls may fetch from; repeat for more [default: none]
     #[arg(long, value_name = "HOST[:PORT]")]
-    allow_url: Vec<Host>,
+    allow_url: Vec<AllowedHost>,
     /// Largest body to take, below 4 GiB
     #[arg(long, value_name = "SIZE", default_value = "500 MiB", value_parser = units::parse_bytes)]
     body_limit: u64,
@@ -61,7 +61,7 @@ pub(super) struct Args {
 }
 
 /// Prints where it listens, and returns when it was asked to stop.
-pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &ServeArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
     let extra_work = args.extra_work;
     ensure!(
         (0.0..=100.0).contains(&extra_work.0),
@@ -73,7 +73,7 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
         units::bytes(args.body_limit as f64)
     );
     let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let server = Server::bind(&Settings {
+    let server = ReferenceServer::bind(&ServerSettings {
         address: SocketAddr::new(args.host, args.port),
         workers: args.workers.unwrap_or(cores).get(),
         extra_work,
@@ -94,10 +94,10 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     Ok(Exit::Fine)
 }
 
-fn semantics(name: &str) -> Result<Semantics, String> {
-    let known = Semantics::NAMES.iter().find(|(known, _)| *known == name);
+fn semantics(name: &str) -> Result<EqualitySemantics, String> {
+    let known = EqualitySemantics::NAMES.iter().find(|(known, _)| *known == name);
     known.map(|(_, semantics)| *semantics).ok_or_else(|| {
-        let names = Semantics::NAMES.map(|(known, _)| known);
+        let names = EqualitySemantics::NAMES.map(|(known, _)| known);
         format!("known are {}", names.join(", "))
     })
 }

@@ -9,18 +9,18 @@ use anyhow::{Context as _, bail};
 use sha2::{Digest as _, Sha256};
 
 use crate::base;
-use crate::base::Built;
+use crate::base::BaseBuild;
 use crate::cancel::Cancel;
-use crate::cli::suite::{self, Selection, note};
-use crate::cli::watch::{Patience, Watch};
+use crate::cli::suite::{self, SelectionFlags, note};
+use crate::cli::watch::{EarlyStopping, ProgressWatch};
 use crate::record::{Revision, Run};
-use crate::runner::{self, Build, Live, Plan};
-use crate::scenario::{Origin, Suite, Target};
+use crate::runner::{self, LiveMetrics, RunPlan, SutBuild};
+use crate::scenario::{Suite, TargetSource, TargetSpec};
 use crate::units;
 
 /// Flags that give base and head other than by a git ref and the configuration.
 #[derive(Debug, clap::Args)]
-pub(super) struct Sides {
+pub(super) struct SideFlags {
     /// Program of the base: replaces the first word of the start command
     #[arg(long, value_name = "PATH", conflicts_with_all = ["base_start", "base_url"])]
     base_bin: Option<PathBuf>,
@@ -37,14 +37,14 @@ pub(super) struct Sides {
 
 /// Two commits of the repository, of which neither need be checked out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Range {
+pub(super) struct CommitRange {
     /// The earlier one.
     pub(super) base: String,
     /// The later one.
     pub(super) head: String,
 }
 
-impl Range {
+impl CommitRange {
     /// Returns the range of two names.
     pub(super) fn of(names: &[String]) -> Self {
         let [base, head] = names else { unreachable!("a step has two ends") };
@@ -52,7 +52,7 @@ impl Range {
     }
 }
 
-impl FromStr for Range {
+impl FromStr for CommitRange {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -65,37 +65,37 @@ impl FromStr for Range {
     }
 }
 
-impl fmt::Display for Range {
+impl fmt::Display for CommitRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}..{}", self.base, self.head)
     }
 }
 
 /// Both builds, and what keeps the base's folder from being removed by another xmlperf.
-pub(super) struct Builds {
-    pub(super) base: Build,
-    pub(super) head: Build,
-    _built: Vec<Built>,
+pub(super) struct SideBuilds {
+    pub(super) base: SutBuild,
+    pub(super) head: SutBuild,
+    _built: Vec<BaseBuild>,
 }
 
-impl Builds {
+impl SideBuilds {
     /// Measures both in turn.
     pub(super) fn measure(
         &self,
         suite: &Suite,
         coins: u64,
         logs: PathBuf,
-        mut watch: Watch,
-        live: Live,
+        mut watch: ProgressWatch,
+        live: LiveMetrics,
         cancel: &Cancel,
     ) -> anyhow::Result<Run> {
         let (base, head) = (Some(self.base.clone()), self.head.clone());
-        let plan = Plan { suite, base, head, coins, logs, live };
+        let plan = RunPlan { suite, base, head, coins, logs, live };
         Ok(runner::run(&plan, &mut watch, cancel)?)
     }
 }
 
-impl Sides {
+impl SideFlags {
     /// Returns whether a flag says what the base is.
     pub(super) fn give_base(&self) -> bool {
         self.base_bin.is_some() || self.base_start.is_some() || self.base_url.is_some()
@@ -105,10 +105,10 @@ impl Sides {
     pub(super) fn hindrance(name: &str, suite: &Suite) -> Option<String> {
         let target = &suite.target;
         match (&target.origin, &target.build) {
-            (Origin::Embedded, _) => None,
-            (Origin::Attach(url), _) => Some(format!("the head runs already at `{url}`")),
-            (Origin::Start(_), None) => Some("`[target] build` is missing".to_owned()),
-            (Origin::Start(_), Some(_)) => {
+            (TargetSource::Embedded, _) => None,
+            (TargetSource::Attach(url), _) => Some(format!("the head runs already at `{url}`")),
+            (TargetSource::Start(_), None) => Some("`[target] build` is missing".to_owned()),
+            (TargetSource::Start(_), Some(_)) => {
                 let error = base::commit(&target.dir, name).err()?.to_string();
                 error.lines().next().map(str::to_owned)
             }
@@ -119,12 +119,12 @@ impl Sides {
     pub(super) fn find(
         &self,
         baseline: &str,
-        selection: &Selection,
+        selection: &SelectionFlags,
         suite: &Suite,
         cancel: &Cancel,
-    ) -> anyhow::Result<Builds> {
+    ) -> anyhow::Result<SideBuilds> {
         let target = &suite.target;
-        if let (None, Origin::Attach(url), None) =
+        if let (None, TargetSource::Attach(url), None) =
             (&self.head_start, &target.origin, &self.base_url)
         {
             bail!("the head runs already at `{url}`, so the base must too: give `--base-url`");
@@ -136,33 +136,37 @@ impl Sides {
             Some(base) => (base, None),
             None => self.base_of_ref(target, &head, given, cancel)?,
         };
-        Ok(Builds { base, head, _built: built.into_iter().collect() })
+        Ok(SideBuilds { base, head, _built: built.into_iter().collect() })
     }
 
     /// Builds two commits, each in a folder of its own.
-    pub(super) fn between(range: &Range, suite: &Suite, cancel: &Cancel) -> anyhow::Result<Builds> {
+    pub(super) fn between(
+        range: &CommitRange,
+        suite: &Suite,
+        cancel: &Cancel,
+    ) -> anyhow::Result<SideBuilds> {
         let (base, base_built) = at_commit(&suite.target, &range.base, cancel)?;
         let (head, head_built) = at_commit(&suite.target, &range.head, cancel)?;
-        Ok(Builds { base, head, _built: vec![base_built, head_built] })
+        Ok(SideBuilds { base, head, _built: vec![base_built, head_built] })
     }
 
     /// Returns the commit of a name.
-    pub(super) fn resolve(target: &Target, name: &str) -> anyhow::Result<String> {
+    pub(super) fn resolve(target: &TargetSpec, name: &str) -> anyhow::Result<String> {
         Ok(base::commit(&target.dir, name)?)
     }
 
     /// Finds the head, and builds it if it is not built.
     pub(super) fn head(
         &self,
-        selection: &Selection,
+        selection: &SelectionFlags,
         suite: &Suite,
         cancel: &Cancel,
-    ) -> anyhow::Result<Build> {
+    ) -> anyhow::Result<SutBuild> {
         head(self.head_start.as_deref(), selection, suite, cancel)
     }
 
     /// The base that a flag gives, or that needs no build.
-    fn given_base(&self, target: &Target, given: Revision) -> anyhow::Result<Option<Build>> {
+    fn given_base(&self, target: &TargetSpec, given: Revision) -> anyhow::Result<Option<SutBuild>> {
         if let Some(url) = &self.base_url {
             return Ok(Some(suite::attached(url, &given.label)));
         }
@@ -173,7 +177,7 @@ impl Sides {
             let start = with_program(&configured_start(target)?, program)?;
             return Ok(Some(suite::started(target, &start, &target.dir, given)));
         }
-        if target.origin != Origin::Embedded {
+        if target.origin != TargetSource::Embedded {
             return Ok(None);
         }
         note("no xmlperf.toml: base and head are the reference API inside this program")?;
@@ -185,11 +189,11 @@ impl Sides {
     /// The base that has to be built, unless it is what the checkout holds anyway.
     fn base_of_ref(
         &self,
-        target: &Target,
-        head: &Build,
+        target: &TargetSpec,
+        head: &SutBuild,
         given: Revision,
         cancel: &Cancel,
-    ) -> anyhow::Result<(Build, Option<Built>)> {
+    ) -> anyhow::Result<(SutBuild, Option<BaseBuild>)> {
         let commit = base::commit(&target.dir, &given.label)?;
         let same = head.revision.commit.as_ref() == Some(&commit) && !head.revision.dirty;
         if same && self.head_start.is_none() {
@@ -206,17 +210,17 @@ impl Sides {
 /// it was built.
 pub(super) fn head(
     start: Option<&str>,
-    selection: &Selection,
+    selection: &SelectionFlags,
     suite: &Suite,
     cancel: &Cancel,
-) -> anyhow::Result<Build> {
+) -> anyhow::Result<SutBuild> {
     let target = &suite.target;
     // Before the build, which may touch what is checked in.
     let revision = suite::head_revision(target)?;
     let start = match (start, &target.origin) {
         (Some(start), _) => start.to_owned(),
-        (None, Origin::Attach(url)) => return Ok(suite::attached(url, "head")),
-        (None, Origin::Start(_) | Origin::Embedded) => {
+        (None, TargetSource::Attach(url)) => return Ok(suite::attached(url, "head")),
+        (None, TargetSource::Start(_) | TargetSource::Embedded) => {
             selection.build(target, cancel)?;
             configured_start(target)?
         }
@@ -226,20 +230,24 @@ pub(super) fn head(
 
 /// Measures one build, with nothing beside it.
 pub(super) fn measure_alone(
-    head: Build,
-    selection: &Selection,
+    head: SutBuild,
+    selection: &SelectionFlags,
     suite: &Suite,
     cancel: &Cancel,
 ) -> anyhow::Result<Run> {
     let (coins, live) = (selection.coins()?, selection.live()?);
     let logs = selection.out.join("logs");
-    let mut watch = Watch::new(selection.plain, Patience::Decided, "launch", &live);
-    let plan = Plan { suite, base: None, head, coins, logs, live };
+    let mut watch = ProgressWatch::new(selection.plain, EarlyStopping::Decided, "launch", &live);
+    let plan = RunPlan { suite, base: None, head, coins, logs, live };
     Ok(runner::run(&plan, &mut watch, cancel)?)
 }
 
 /// Builds a commit away from the checkout.
-fn at_commit(target: &Target, name: &str, cancel: &Cancel) -> anyhow::Result<(Build, Built)> {
+fn at_commit(
+    target: &TargetSpec,
+    name: &str,
+    cancel: &Cancel,
+) -> anyhow::Result<(SutBuild, BaseBuild)> {
     let commit = base::commit(&target.dir, name)?;
     let Some(build) = &target.build else {
         bail!(
@@ -261,10 +269,10 @@ fn at_commit(target: &Target, name: &str, cancel: &Cancel) -> anyhow::Result<(Bu
     Ok((suite::started(target, &start, &built.dir, revision), built))
 }
 
-fn configured_start(target: &Target) -> anyhow::Result<String> {
+fn configured_start(target: &TargetSpec) -> anyhow::Result<String> {
     match &target.origin {
-        Origin::Start(start) => Ok(start.clone()),
-        Origin::Embedded | Origin::Attach(_) => suite::embedded_start(target),
+        TargetSource::Start(start) => Ok(start.clone()),
+        TargetSource::Embedded | TargetSource::Attach(_) => suite::embedded_start(target),
     }
 }
 

@@ -7,13 +7,15 @@ use std::path::Path;
 use anyhow::bail;
 
 use crate::base;
-use crate::baseline::Store;
-use crate::baseline::choose::{self, Asked, Chosen, Kept, Place, Work};
+use crate::baseline::BaselineStore;
+use crate::baseline::choose::{
+    self, BaselineChoice, BaselineQuery, CommitRelation, StoredRun, WorkIdentity,
+};
 use crate::baseline::work;
 use crate::cancel::Cancel;
 use crate::cli::Exit;
-use crate::cli::compare::Args;
-use crate::cli::first::{self, First};
+use crate::cli::compare::CompareArgs;
+use crate::cli::first::{self, FirstRun};
 use crate::cli::sides;
 use crate::cli::suite::note;
 use crate::compare;
@@ -21,23 +23,23 @@ use crate::compare::Comparison;
 use crate::metric::Metric;
 use crate::payload;
 use crate::record::Run;
-use crate::record::history::History;
+use crate::record::history::RunHistory;
 use crate::report;
 use crate::runner::machine;
-use crate::scenario::{Lane, Scenario, Suite};
+use crate::scenario::{LaneMode, Scenario, Suite};
 use crate::units::Ratio;
 
 /// Kept runs, and where they are from.
-pub(super) struct Memory {
+pub(super) struct BaselineHistory {
     /// The store, or the file.
     pub(super) store: String,
     /// The name.
     pub(super) name: String,
     /// The runs, oldest first, at least one.
-    pub(super) runs: Vec<Kept>,
+    pub(super) runs: Vec<StoredRun>,
 }
 
-impl Memory {
+impl BaselineHistory {
     /// Returns the run of a file as a history of one.
     pub(super) fn of_file(path: &Path) -> anyhow::Result<Self> {
         let run = Run::load(path)?;
@@ -45,15 +47,15 @@ impl Memory {
             Some(commit) => commit.clone(),
             None => run.head.label.clone(),
         };
-        let runs = vec![Kept { digest: run.digest(), run }];
+        let runs = vec![StoredRun { digest: run.digest(), run }];
         Ok(Self { store: path.display().to_string(), name, runs })
     }
 
     /// Returns the history of a name.
-    pub(super) fn of(store: &Store, name: &str) -> anyhow::Result<Self> {
+    pub(super) fn of(store: &BaselineStore, name: &str) -> anyhow::Result<Self> {
         let entries = store.history(name)?;
         let runs = store.load_all(&entries)?.into_iter().zip(entries);
-        let runs = runs.map(|(run, entry)| Kept { digest: entry.digest, run }).collect();
+        let runs = runs.map(|(run, entry)| StoredRun { digest: entry.digest, run }).collect();
         let store = store.location().to_owned();
         Ok(Self { store, name: name.to_owned(), runs })
     }
@@ -61,10 +63,10 @@ impl Memory {
 
 /// Measures head alone, judges it by what is remembered, and says so.
 pub(super) fn run(
-    args: &Args,
+    args: &CompareArgs,
     suite: &Suite,
-    memory: Memory,
-    first: Option<&First>,
+    memory: BaselineHistory,
+    first: Option<&FirstRun>,
     cancel: &Cancel,
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
@@ -84,31 +86,35 @@ pub(super) fn run(
 }
 
 /// Returns what the suite is going to measure.
-fn asked(suite: &Suite) -> Asked {
-    let work = |scenario: &Scenario| Work {
+fn asked(suite: &Suite) -> BaselineQuery {
+    let work = |scenario: &Scenario| WorkIdentity {
         scenario: scenario.name.clone(),
         load: scenario.words(),
         payload: scenario.payload.digest(),
     };
     let work = suite.scenarios.iter().map(work).collect();
-    Asked { work, generator: payload::GENERATOR_VERSION }
+    BaselineQuery { work, generator: payload::GENERATOR_VERSION }
 }
 
 /// Chooses the runs that head may be held against, and says which they are.
-fn choose(memory: Memory, suite: &Suite, asked: &Asked) -> anyhow::Result<(History, Vec<Kept>)> {
-    let Memory { store, name, runs } = memory;
+fn choose(
+    memory: BaselineHistory,
+    suite: &Suite,
+    asked: &BaselineQuery,
+) -> anyhow::Result<(RunHistory, Vec<StoredRun>)> {
+    let BaselineHistory { store, name, runs } = memory;
     let dir = &suite.target.dir;
     // A name that is no branch says nothing about where the change began; its own past does.
     let began = base::merge_base(dir, "HEAD", &name).or_else(|_| base::commit(dir, "HEAD")).ok();
     let place = |commit: &str| match &began {
         Some(began) => match base::is_behind(dir, commit, began) {
-            Ok(Some(true)) => Place::Before,
-            Ok(Some(false)) => Place::Elsewhere,
-            Ok(None) | Err(_) => Place::Unknown,
+            Ok(Some(true)) => CommitRelation::Before,
+            Ok(Some(false)) => CommitRelation::Elsewhere,
+            Ok(None) | Err(_) => CommitRelation::Unknown,
         },
-        None => Place::Unknown,
+        None => CommitRelation::Unknown,
     };
-    let Chosen { runs, notes } = choose::choose(runs, asked, place);
+    let BaselineChoice { runs, notes } = choose::choose(runs, asked, place);
     if runs.is_empty() {
         bail!(
             "no run of `{name}` in `{store}` can be compared with this one\n\n{}",
@@ -119,11 +125,11 @@ fn choose(memory: Memory, suite: &Suite, asked: &Asked) -> anyhow::Result<(Histo
         note(&format!("note: {text}"))?;
     }
     let past = runs.iter().map(|kept| compare::past(&kept.digest, &kept.run)).collect();
-    Ok((History { name, store, notes, runs: past }, runs))
+    Ok((RunHistory { name, store, notes, runs: past }, runs))
 }
 
 /// Says before anything is measured what it will be able to show.
-fn foresee(suite: &Suite, history: &History, asked: &Asked) -> anyhow::Result<()> {
+fn foresee(suite: &Suite, history: &RunHistory, asked: &BaselineQuery) -> anyhow::Result<()> {
     let visible = compare::foreseeable(history, &machine::read(), &asked.work, &suite.gate);
     let newest = history.runs.last().expect("a history has a run");
     let commit = report::revision(&newest.revision);
@@ -138,14 +144,19 @@ fn foresee(suite: &Suite, history: &History, asked: &Asked) -> anyhow::Result<()
     if !visible.is_empty() {
         let visible: Vec<String> = visible.iter().map(word).collect();
         note(&format!("visible four times in five, from: {}", visible.join(", ")))?;
-    } else if suite.lanes.time != Lane::Off {
+    } else if suite.lanes.time != LaneMode::Off {
         note("too few of them are of this kind of machine to judge times; work and limits decide")?;
     }
     Ok(())
 }
 
 /// Measures side by side whatever the history makes suspicious, if the base can be had.
-fn confirm(args: &Args, suite: &Suite, run: &mut Run, cancel: &Cancel) -> anyhow::Result<()> {
+fn confirm(
+    args: &CompareArgs,
+    suite: &Suite,
+    run: &mut Run,
+    cancel: &Cancel,
+) -> anyhow::Result<()> {
     let comparison = Comparison::of(run)?;
     let timed = comparison.rows.iter().filter(|row| row.is_flagged() && !row.metric.is_counted());
     let suspects: Vec<String> =
@@ -161,8 +172,8 @@ fn confirm(args: &Args, suite: &Suite, run: &mut Run, cancel: &Cancel) -> anyhow
     let name = newest.revision.commit.clone().unwrap_or_else(|| history.name.clone());
     let mut narrowed = suite.clone();
     first::narrow(&mut narrowed, &comparison);
-    narrowed.lanes.work = Lane::Off;
-    narrowed.lanes.time = Lane::Asked;
+    narrowed.lanes.work = LaneMode::Off;
+    narrowed.lanes.time = LaneMode::Asked;
     let builds = args.sides.find(&name, &args.selection, suite, cancel);
     match builds.and_then(|builds| args.measure(&narrowed, &builds, args.out(), cancel)) {
         Ok(paired) => run.confirming = Some(Box::new(paired)),

@@ -12,21 +12,21 @@ use std::sync::OnceLock;
 use anyhow::{Context as _, anyhow, bail};
 
 use crate::base;
-use crate::base::Tree;
+use crate::base::WorkingTree;
 use crate::cancel::Cancel;
 use crate::cli::live;
-use crate::compare::decision::Design;
-use crate::config::{self, Choice};
+use crate::compare::decision::SequentialDesign;
+use crate::config::{self, ConfigOverrides};
 use crate::payload::Semantics;
 use crate::record::Revision;
-use crate::runner::{Build, Live, Source};
-use crate::scenario::{Lane, Lanes, Origin, Scenario, Suite, Target};
+use crate::runner::{BuildSource, LiveMetrics, SutBuild};
+use crate::scenario::{EvidenceLanes, LaneMode, Scenario, Suite, TargetSource, TargetSpec};
 use crate::target;
-use crate::target::network::Network;
+use crate::target::network::NetworkConditions;
 
 /// Flags that choose what is measured.
 #[derive(Debug, clap::Args)]
-pub(super) struct Selection {
+pub(super) struct SelectionFlags {
     /// Configuration file [default: the nearest `xmlperf.toml`, else the embedded reference API]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -41,8 +41,8 @@ pub(super) struct Selection {
     seed: Option<u64>,
     /// Network between load and target, such as latency=20ms,jitter=2ms,bandwidth=10Mbit/s,resets=0.1%
     /// or latency=0s for none, instead of the configuration's
-    #[arg(long, value_name = "NETWORK", value_parser = Network::parse)]
-    network: Option<Network>,
+    #[arg(long, value_name = "NETWORK", value_parser = NetworkConditions::parse)]
+    network: Option<NetworkConditions>,
     /// Seed of the coins that order the launches [default: drawn afresh, and recorded]
     #[arg(long, value_name = "N")]
     coins: Option<u64>,
@@ -56,7 +56,7 @@ pub(super) struct Selection {
     #[arg(long, value_name = "ADDR")]
     metrics_listen: Option<SocketAddr>,
     #[arg(skip)]
-    live: OnceLock<Live>,
+    live: OnceLock<LiveMetrics>,
     /// Measure what is built already, without running `[target] build` in the checkout
     #[arg(long)]
     no_build: bool,
@@ -65,7 +65,7 @@ pub(super) struct Selection {
 /// Fails if no verdict could come of what the configuration asks for: that is not to be learnt after
 /// the measurement.
 pub(super) fn judgeable(suite: &Suite) -> anyhow::Result<()> {
-    Design::new(suite.gate.alpha, suite.sampling.looks.clone())
+    SequentialDesign::new(suite.gate.alpha, suite.sampling.looks.clone())
         .context("`[gate] alpha` and `[sampling] looks` allow no verdict")?;
     Ok(())
 }
@@ -90,20 +90,24 @@ enum LaneName {
     Time,
 }
 
-impl Selection {
+impl SelectionFlags {
     /// Reads the configuration that is in force.
     pub(super) fn suite(&self) -> anyhow::Result<Suite> {
         let mut suite = self.configured()?;
         if !self.lanes.is_empty() {
-            let lane = |name| if self.lanes.contains(&name) { Lane::Asked } else { Lane::Off };
-            suite.lanes = Lanes { work: lane(LaneName::Work), time: lane(LaneName::Time) };
+            let lane =
+                |name| if self.lanes.contains(&name) { LaneMode::Asked } else { LaneMode::Off };
+            suite.lanes = EvidenceLanes { work: lane(LaneName::Work), time: lane(LaneName::Time) };
         }
         Ok(suite)
     }
 
     fn configured(&self) -> anyhow::Result<Suite> {
-        let choice =
-            Choice { scenarios: self.scenarios.clone(), seed: self.seed, network: self.network };
+        let choice = ConfigOverrides {
+            scenarios: self.scenarios.clone(),
+            seed: self.seed,
+            network: self.network,
+        };
         let here = env::current_dir().context("failed to find the current folder")?;
         let path = self.config.clone().or_else(|| config::find(&here));
         Ok(match path {
@@ -144,16 +148,16 @@ impl Selection {
     }
 
     /// Returns where all runs of this command tell how they go, and serves it if asked to.
-    pub(super) fn live(&self) -> anyhow::Result<Live> {
+    pub(super) fn live(&self) -> anyhow::Result<LiveMetrics> {
         if let (Some(address), None) = (self.metrics_listen, self.live.get()) {
-            let bound = live::serve_metrics(address, self.live.get_or_init(Live::default))?;
+            let bound = live::serve_metrics(address, self.live.get_or_init(LiveMetrics::default))?;
             note(&format!("metrics at http://{bound}/metrics"))?;
         }
-        Ok(self.live.get_or_init(Live::default).clone())
+        Ok(self.live.get_or_init(LiveMetrics::default).clone())
     }
 
     /// Builds the checkout, if there is a command for it and nobody forbade it.
-    pub(super) fn build(&self, target: &Target, cancel: &Cancel) -> anyhow::Result<()> {
+    pub(super) fn build(&self, target: &TargetSpec, cancel: &Cancel) -> anyhow::Result<()> {
         let Some(build) = target.build.as_ref().filter(|_| !self.no_build) else { return Ok(()) };
         let logs = self.out.join("logs");
         fs::create_dir_all(&logs).context("failed to create the folder for logs")?;
@@ -175,10 +179,10 @@ impl Selection {
 }
 
 /// Returns what is in the checkout now.
-pub(super) fn head_revision(target: &Target) -> anyhow::Result<Revision> {
+pub(super) fn head_revision(target: &TargetSpec) -> anyhow::Result<Revision> {
     // Outside of a repository a build has no commit, and can be measured all the same.
     let commit = base::commit(&target.dir, "HEAD").ok();
-    let dirty = commit.is_some() && base::tree(&target.dir)? == Tree::Changed;
+    let dirty = commit.is_some() && base::tree(&target.dir)? == WorkingTree::Changed;
     Ok(Revision { label: "head".to_owned(), commit, dirty, start: String::new() })
 }
 
@@ -189,7 +193,7 @@ pub(super) fn note(text: &str) -> io::Result<()> {
 
 /// Returns the command that starts the embedded reference API: this program, told its port by a
 /// variable, with one worker so that two launches do the same work in the same order.
-pub(super) fn embedded_start(target: &Target) -> anyhow::Result<String> {
+pub(super) fn embedded_start(target: &TargetSpec) -> anyhow::Result<String> {
     let program = env::current_exe().context("failed to find this program")?;
     let program =
         program.to_str().ok_or_else(|| anyhow!("the path of this program is not text"))?;
@@ -203,32 +207,37 @@ pub(super) fn embedded_start(target: &Target) -> anyhow::Result<String> {
 }
 
 /// Returns a build that is started by `start` in `dir`.
-pub(super) fn started(target: &Target, start: &str, dir: &Path, revision: Revision) -> Build {
+pub(super) fn started(
+    target: &TargetSpec,
+    start: &str,
+    dir: &Path,
+    revision: Revision,
+) -> SutBuild {
     let port_env = match &target.origin {
-        Origin::Embedded => Some("APP_PORT".to_owned()),
-        Origin::Start(_) | Origin::Attach(_) => target.port_env.clone(),
+        TargetSource::Embedded => Some("APP_PORT".to_owned()),
+        TargetSource::Start(_) | TargetSource::Attach(_) => target.port_env.clone(),
     };
-    let command = target::Command {
+    let command = target::TargetCommand {
         start: start.to_owned(),
         dir: dir.to_path_buf(),
         env: target.env.clone(),
         port_env,
         ready: target.ready.clone(),
-        ask: target::Ask::default(),
+        ask: target::ReadinessProbe::default(),
         ready_timeout: target.ready_timeout,
         stop_timeout: target.stop_timeout,
         limits: target.limits,
         container: target.container.clone(),
     };
-    Build {
+    SutBuild {
         revision: Revision { start: start.to_owned(), ..revision },
-        source: Source::Start(Box::new(command)),
+        source: BuildSource::Start(Box::new(command)),
     }
 }
 
 /// Returns what runs already at `url`.
-pub(super) fn attached(url: &str, label: &str) -> Build {
+pub(super) fn attached(url: &str, label: &str) -> SutBuild {
     let revision =
         Revision { label: label.to_owned(), commit: None, dirty: false, start: url.to_owned() };
-    Build { revision, source: Source::Attach(url.to_owned()) }
+    SutBuild { revision, source: BuildSource::Attach(url.to_owned()) }
 }

@@ -9,24 +9,24 @@ use anyhow::{Context as _, bail, ensure};
 use crate::cli::Exit;
 use crate::cli::decide::pairs::rows;
 use crate::cli::output;
-use crate::cli::store::Place;
-use crate::metric::Better;
+use crate::cli::store::StoreFlag;
+use crate::metric::BetterDirection;
 use crate::metric::Metric;
 use crate::record::Run;
 use crate::report;
-use crate::trend::{self, Point, Series};
+use crate::trend::{self, MetricSeries, TrendPoint};
 
 /// Show the history of metrics, and where their levels changed
 ///
 /// The history is what `xmlperf baseline save` has kept under a name, or a CSV file of any origin: a
 /// column `commit`, one number a column for each metric, the oldest line first.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct TrendArgs {
     /// Name of the history
     #[arg(value_name = "NAME", default_value = "main")]
     name: String,
     #[command(flatten)]
-    place: Place,
+    place: StoreFlag,
     /// A CSV file instead of kept runs
     #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "store"])]
     csv: Option<PathBuf>,
@@ -37,13 +37,13 @@ pub(super) struct Args {
     #[arg(long = "scenario", value_name = "NAME")]
     scenarios: Vec<String>,
     /// Form of the result
-    #[arg(long, value_enum, default_value_t = Format::Terminal)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = TrendFormat::Terminal)]
+    format: TrendFormat,
 }
 
 /// How a history is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
+enum TrendFormat {
     /// A line of bars for each metric, with its changes
     Terminal,
     /// Everything, for other programs
@@ -55,7 +55,7 @@ enum Format {
 }
 
 /// Prints the history.
-pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &TrendArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
     let series = match &args.csv {
         Some(path) => of_csv(path, &args.metrics)?,
         None => of_store(args)?,
@@ -63,12 +63,12 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     ensure!(!series.is_empty(), "{}", nothing(args));
     let trends = trend::analyse(series);
     match args.format {
-        Format::Terminal => {
+        TrendFormat::Terminal => {
             report::trend::terminal(out, &trends, output::screen().width.into())?;
         }
-        Format::Json => out.write_all(report::trend::json(&trends).as_bytes())?,
-        Format::Html => out.write_all(report::trend::html(&trends).as_bytes())?,
-        Format::Svg => {
+        TrendFormat::Json => out.write_all(report::trend::json(&trends).as_bytes())?,
+        TrendFormat::Html => out.write_all(report::trend::html(&trends).as_bytes())?,
+        TrendFormat::Svg => {
             let [trend] = trends.as_slice() else {
                 bail!("a chart shows one metric\n\nhint: choose it by `--metric` and `--scenario`")
             };
@@ -79,7 +79,7 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
 }
 
 /// Why there is nothing to show.
-fn nothing(args: &Args) -> String {
+fn nothing(args: &TrendArgs) -> String {
     if let Some(path) = &args.csv {
         return format!("`{}` has no rows below its header", path.display());
     }
@@ -90,7 +90,7 @@ fn nothing(args: &Args) -> String {
     format!("no run that is kept as `{name}` has what `--scenario` and `--metric` ask for")
 }
 
-fn of_store(args: &Args) -> anyhow::Result<Vec<Series>> {
+fn of_store(args: &TrendArgs) -> anyhow::Result<Vec<MetricSeries>> {
     for key in &args.metrics {
         ensure!(
             Metric::from_key(key).is_some(),
@@ -113,7 +113,7 @@ fn of_store(args: &Args) -> anyhow::Result<Vec<Series>> {
 }
 
 /// Every column of numbers above 0, or those that were asked for.
-fn of_csv(path: &Path, wanted: &[String]) -> anyhow::Result<Vec<Series>> {
+fn of_csv(path: &Path, wanted: &[String]) -> anyhow::Result<Vec<MetricSeries>> {
     let name = path.display();
     let text = fs::read_to_string(path).with_context(|| format!("failed to read `{name}`"))?;
     let mut rows = rows(&text);
@@ -127,13 +127,21 @@ fn of_csv(path: &Path, wanted: &[String]) -> anyhow::Result<Vec<Series>> {
         let is_wanted = wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
         ![commit, time].contains(&Some(*i)) && is_wanted
     };
-    let mut series: Vec<(usize, Series)> = header
+    let mut series: Vec<(usize, MetricSeries)> = header
         .iter()
         .enumerate()
         .filter(is_metric)
         .map(|(i, name)| {
             let name = name.to_owned();
-            (i, Series { name, metric: None, better: Better::Lower, points: Vec::new() })
+            (
+                i,
+                MetricSeries {
+                    name,
+                    metric: None,
+                    better: BetterDirection::Lower,
+                    points: Vec::new(),
+                },
+            )
         })
         .collect();
     for (number, fields) in rows {
@@ -155,7 +163,7 @@ fn of_csv(path: &Path, wanted: &[String]) -> anyhow::Result<Vec<Series>> {
                     format!("`{name}`, line {number}: `{}` is not a number above 0", at(*place))
                 })?;
             let (build, started) = (build.clone(), started.to_owned());
-            series.points.push(Point { build, started, value });
+            series.points.push(TrendPoint { build, started, value });
         }
     }
     Ok(series.into_iter().map(|(_, series)| series).filter(|s| !s.points.is_empty()).collect())

@@ -8,18 +8,18 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use crate::cli::horizon::Horizon;
-use crate::cli::live::{Dashboard, Ticker};
+use crate::cli::horizon::ComparisonBudget;
+use crate::cli::live::{Dashboard, ProgressTicker};
 use crate::compare::Comparison;
 use crate::compare::decision::Verdict;
-use crate::metric::gate::Policy;
+use crate::metric::gate::MetricPolicy;
 use crate::record::Run;
-use crate::runner::{Live, Next, Progress, Watcher};
+use crate::runner::{LiveMetrics, RunDecision, RunObserver, RunProgress};
 use crate::units;
 
 /// When a comparison may end before everything is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Patience {
+pub(super) enum EarlyStopping {
     /// When every metric that decides is decided.
     Decided,
     /// At the first regression.
@@ -27,18 +27,23 @@ pub(super) enum Patience {
 }
 
 /// Follows a run on standard error.
-pub(super) struct Watch {
+pub(super) struct ProgressWatch {
     bar: Option<ProgressBar>,
-    patience: Patience,
-    horizon: Option<Horizon>,
+    patience: EarlyStopping,
+    horizon: Option<ComparisonBudget>,
     estimate: String,
     noun: &'static str,
-    _ticker: Option<Ticker>,
+    _ticker: Option<ProgressTicker>,
 }
 
-impl Watch {
+impl ProgressWatch {
     /// A bar, if standard error is a terminal and nobody asked for plain lines.
-    pub(super) fn new(plain: bool, patience: Patience, noun: &'static str, live: &Live) -> Self {
+    pub(super) fn new(
+        plain: bool,
+        patience: EarlyStopping,
+        noun: &'static str,
+        live: &LiveMetrics,
+    ) -> Self {
         let bar = (!plain && io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(4));
             let style =
@@ -53,12 +58,12 @@ impl Watch {
             bar.enable_steady_tick(Duration::from_millis(250));
             bar
         });
-        let ticker = bar.is_none().then(|| Ticker::start(live));
+        let ticker = bar.is_none().then(|| ProgressTicker::start(live));
         Self { bar, patience, horizon: None, estimate: String::new(), noun, _ticker: ticker }
     }
 
     /// Keeps the comparison within a horizon.
-    pub(super) fn within(mut self, horizon: Horizon) -> Self {
+    pub(super) fn within(mut self, horizon: ComparisonBudget) -> Self {
         self.horizon = Some(horizon);
         self
     }
@@ -107,7 +112,7 @@ fn line(
     }
 }
 
-impl Drop for Watch {
+impl Drop for ProgressWatch {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -115,21 +120,21 @@ impl Drop for Watch {
     }
 }
 
-impl Watcher for Watch {
-    fn progress(&mut self, progress: Progress<'_>) {
+impl RunObserver for ProgressWatch {
+    fn progress(&mut self, progress: RunProgress<'_>) {
         match progress {
-            Progress::Preparing { scenario } => self.say(&format!("preparing `{scenario}`")),
-            Progress::Counting { scenario } => {
+            RunProgress::Preparing { scenario } => self.say(&format!("preparing `{scenario}`")),
+            RunProgress::Counting { scenario } => {
                 self.say(&format!("counting the instructions of `{scenario}`"));
             }
-            Progress::Networking => self.say("measuring what the network costs by itself"),
-            Progress::Launching { launch, of } => {
+            RunProgress::Networking => self.say("measuring what the network costs by itself"),
+            RunProgress::Launching { launch, of } => {
                 if let Some(bar) = &self.bar {
                     bar.set_length(of as u64);
                     bar.set_position(launch as u64);
                 }
             }
-            Progress::Driving { scenario } => {
+            RunProgress::Driving { scenario } => {
                 if let Some(bar) = &self.bar {
                     bar.set_message(format!(
                         "{} · `{scenario}` {}",
@@ -138,7 +143,7 @@ impl Watcher for Watch {
                     ));
                 }
             }
-            Progress::Launched { done, of, elapsed } => self.launched(done, of, elapsed),
+            RunProgress::Launched { done, of, elapsed } => self.launched(done, of, elapsed),
         }
     }
 
@@ -150,10 +155,10 @@ impl Watcher for Watch {
         self.horizon.map_or(Ok(None), |horizon| horizon.looks(launch_pair, counting))
     }
 
-    fn look(&mut self, run: &Run) -> Next {
+    fn look(&mut self, run: &Run) -> RunDecision {
         // A record that cannot be judged is reported, with its reason, when the run has ended.
-        let Ok(comparison) = Comparison::of(run) else { return Next::Continue };
-        let gating = comparison.rows.iter().filter(|row| row.rule.policy == Policy::Gate);
+        let Ok(comparison) = Comparison::of(run) else { return RunDecision::Continue };
+        let gating = comparison.rows.iter().filter(|row| row.rule.policy == MetricPolicy::Gate);
         let changes = gating.filter_map(|row| {
             let change = units::change(row.change()?.estimate_ln);
             Some(format!("{} {} {change}", row.scenario, row.metric))
@@ -167,8 +172,12 @@ impl Watcher for Watch {
             ));
         }
         let failed =
-            self.patience == Patience::FailFast && comparison.count(Verdict::Regressed) > 0;
+            self.patience == EarlyStopping::FailFast && comparison.count(Verdict::Regressed) > 0;
         let spent = self.horizon.is_some_and(|horizon| horizon.is_spent(run));
-        if failed || spent || comparison.is_decided() { Next::Stop } else { Next::Continue }
+        if failed || spent || comparison.is_decided() {
+            RunDecision::Stop
+        } else {
+            RunDecision::Continue
+        }
     }
 }

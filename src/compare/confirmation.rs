@@ -7,9 +7,9 @@
 //! the others to alarm is not what was asked.
 
 use crate::compare::decision::Verdict;
-use crate::compare::{CompareError, Comparison, Outcome, Promise, Row};
+use crate::compare::{CompareError, Comparison, ComparisonOutcome, LimitCheck, MetricResult};
 use crate::metric::Metric;
-use crate::metric::gate::{Gate, Policy};
+use crate::metric::gate::{GateRules, MetricPolicy};
 use crate::record::{Run, ScenarioRun};
 
 /// Two runs of the same change, the second on the flags of the first.
@@ -20,27 +20,27 @@ pub struct Confirmation {
     /// What the second says, about the flagged metrics.
     pub second: Comparison,
     /// Every metric that the first run calls slower.
-    pub cells: Vec<Cell>,
+    pub cells: Vec<ConfirmationCell>,
     /// Every limit that the first run finds broken, and whether the second does too.
-    pub promises: Vec<(Promise, Standing)>,
+    pub promises: Vec<(LimitCheck, FlagStanding)>,
     /// What follows from both.
-    pub outcome: Outcome,
+    pub outcome: ComparisonOutcome,
 }
 
 /// A flagged metric of a scenario.
 #[derive(Debug, Clone)]
-pub struct Cell {
+pub struct ConfirmationCell {
     /// As the first run has it.
-    pub first: Row,
+    pub first: MetricResult,
     /// As the second has it, if it measured it.
-    pub second: Option<Row>,
+    pub second: Option<MetricResult>,
     /// What follows.
-    pub standing: Standing,
+    pub standing: FlagStanding,
 }
 
 /// What a second run makes of a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum FlagStanding {
     /// It is flagged again.
     Confirmed,
     /// It was measured, and is not.
@@ -58,11 +58,11 @@ impl Confirmation {
         let first = Comparison::of(first)?;
         let second = Comparison::of_jobs(&narrowed(second, &first), job)?;
         let flagged = first.rows.iter().filter(|row| row.is_flagged());
-        let cells: Vec<Cell> = flagged.map(|row| cell(row, &second)).collect();
-        let promises: Vec<(Promise, Standing)> =
+        let cells: Vec<ConfirmationCell> = flagged.map(|row| cell(row, &second)).collect();
+        let promises: Vec<(LimitCheck, FlagStanding)> =
             first.broken().map(|promise| (promise.clone(), kept(promise, &second))).collect();
         let outcome = match other {
-            Some(scenario) => Outcome::NotMeasured(format!(
+            Some(scenario) => ComparisonOutcome::NotMeasured(format!(
                 "the second machine measured scenario {scenario} with another payload"
             )),
             None => outcome(&first, &second, &cells, &promises),
@@ -71,7 +71,7 @@ impl Confirmation {
     }
 
     /// Returns how many flags and broken limits have this standing.
-    pub fn count(&self, standing: Standing) -> usize {
+    pub fn count(&self, standing: FlagStanding) -> usize {
         let standings = self.cells.iter().map(|cell| cell.standing);
         let standings = standings.chain(self.promises.iter().map(|(_, standing)| *standing));
         standings.filter(|other| *other == standing).count()
@@ -89,17 +89,17 @@ pub fn flagged(comparison: &Comparison) -> Vec<String> {
 }
 
 /// Lets only those metrics decide that are flagged somewhere in `first`.
-pub fn narrow(gate: &mut Gate, first: &Comparison) {
+pub fn narrow(gate: &mut GateRules, first: &Comparison) {
     for (metric, rule) in &mut gate.rules {
-        if rule.policy == Policy::Gate && !is_flagged(first, *metric) {
-            rule.policy = Policy::Report;
+        if rule.policy == MetricPolicy::Gate && !is_flagged(first, *metric) {
+            rule.policy = MetricPolicy::Report;
         }
     }
 }
 
 fn is_flagged(first: &Comparison, metric: Metric) -> bool {
     let mut rows = first.rows.iter().filter(|row| row.metric == metric);
-    rows.any(Row::is_flagged)
+    rows.any(MetricResult::is_flagged)
 }
 
 /// The run, judged by the rules that a second machine is held to: it may have been run by others.
@@ -107,8 +107,8 @@ fn narrowed(run: &Run, first: &Comparison) -> Run {
     let mut run = run.clone();
     for (key, rule) in &mut run.gate.rules {
         let flagged = Metric::from_key(key).is_some_and(|metric| is_flagged(first, metric));
-        if rule.policy == Policy::Gate.key() && !flagged {
-            Policy::Report.key().clone_into(&mut rule.policy);
+        if rule.policy == MetricPolicy::Gate.key() && !flagged {
+            MetricPolicy::Report.key().clone_into(&mut rule.policy);
         }
     }
     run
@@ -123,28 +123,28 @@ fn other_payload(first: &Run, second: &Run) -> Option<String> {
     second.scenarios.iter().find(differs).map(|scenario| scenario.name.clone())
 }
 
-fn cell(first: &Row, second: &Comparison) -> Cell {
-    let same = |row: &&Row| row.scenario == first.scenario && row.metric == first.metric;
+fn cell(first: &MetricResult, second: &Comparison) -> ConfirmationCell {
+    let same = |row: &&MetricResult| row.scenario == first.scenario && row.metric == first.metric;
     let second = second.rows.iter().find(same).cloned();
     let standing = match &second {
-        Some(row) if row.verdict() == Some(Verdict::Regressed) => Standing::Confirmed,
-        Some(row) if row.judgement().is_some() && row.rule.policy == Policy::Gate => {
-            Standing::Unconfirmed
+        Some(row) if row.verdict() == Some(Verdict::Regressed) => FlagStanding::Confirmed,
+        Some(row) if row.judgement().is_some() && row.rule.policy == MetricPolicy::Gate => {
+            FlagStanding::Unconfirmed
         }
-        Some(_) | None => Standing::Unrepeated,
+        Some(_) | None => FlagStanding::Unrepeated,
     };
-    Cell { first: first.clone(), second, standing }
+    ConfirmationCell { first: first.clone(), second, standing }
 }
 
-fn kept(broken: &Promise, second: &Comparison) -> Standing {
-    let same = |promise: &&Promise| {
+fn kept(broken: &LimitCheck, second: &Comparison) -> FlagStanding {
+    let same = |promise: &&LimitCheck| {
         promise.scenario == broken.scenario && promise.limit.quantity == broken.limit.quantity
     };
     match second.promises.iter().find(same) {
-        Some(promise) if promise.measured.is_none() => Standing::Unrepeated,
-        Some(promise) if promise.holds() => Standing::Unconfirmed,
-        Some(_) => Standing::Confirmed,
-        None => Standing::Unrepeated,
+        Some(promise) if promise.measured.is_none() => FlagStanding::Unrepeated,
+        Some(promise) if promise.holds() => FlagStanding::Unconfirmed,
+        Some(_) => FlagStanding::Confirmed,
+        None => FlagStanding::Unrepeated,
     }
 }
 
@@ -153,71 +153,71 @@ fn kept(broken: &Promise, second: &Comparison) -> Standing {
 fn outcome(
     first: &Comparison,
     second: &Comparison,
-    cells: &[Cell],
-    promises: &[(Promise, Standing)],
-) -> Outcome {
+    cells: &[ConfirmationCell],
+    promises: &[(LimitCheck, FlagStanding)],
+) -> ComparisonOutcome {
     let flags = cells.len() + promises.len();
     if flags == 0 {
         return first.outcome.clone();
     }
-    if let Outcome::NotMeasured(reason) = &second.outcome {
-        return Outcome::NotMeasured(format!("on the second machine: {reason}"));
+    if let ComparisonOutcome::NotMeasured(reason) = &second.outcome {
+        return ComparisonOutcome::NotMeasured(format!("on the second machine: {reason}"));
     }
     let standings = cells.iter().map(|cell| cell.standing);
     let standings: Vec<_> = standings.chain(promises.iter().map(|(_, it)| *it)).collect();
-    if standings.contains(&Standing::Confirmed) {
-        Outcome::Regressed
-    } else if standings.contains(&Standing::Unrepeated) {
+    if standings.contains(&FlagStanding::Confirmed) {
+        ComparisonOutcome::Regressed
+    } else if standings.contains(&FlagStanding::Unrepeated) {
         let reason = "a flag of the first machine was not measured again on the second";
-        Outcome::NotMeasured(reason.to_owned())
+        ComparisonOutcome::NotMeasured(reason.to_owned())
     } else {
         // Slower on one machine and not on another is not shown to be equal either.
-        Outcome::Inconclusive
+        ComparisonOutcome::Inconclusive
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::sample::{LEVEL, Level, paired};
-    use crate::record::{Ended, Side};
+    use crate::record::sample::{LEVEL, SampleLaunch, paired};
+    use crate::record::{EarlyEnd, Side};
 
-    const SLOW: Level = Level { latency_us: 2_200, cpu_us: 600, ..LEVEL };
+    const SLOW: SampleLaunch = SampleLaunch { latency_us: 2_200, cpu_us: 600, ..LEVEL };
 
     fn confirmation(second: &Run) -> Confirmation {
         Confirmation::of(&paired(14, LEVEL, SLOW), second).unwrap()
     }
 
-    fn standings(confirmation: &Confirmation) -> Vec<Standing> {
+    fn standings(confirmation: &Confirmation) -> Vec<FlagStanding> {
         confirmation.cells.iter().map(|cell| cell.standing).collect()
     }
 
     #[test]
     fn what_is_slower_on_both_machines_is_a_regression() {
         let both = confirmation(&paired(14, LEVEL, SLOW));
-        assert!(standings(&both).iter().all(|it| *it == Standing::Confirmed), "{both:?}");
-        assert_eq!(both.outcome, Outcome::Regressed);
+        assert!(standings(&both).iter().all(|it| *it == FlagStanding::Confirmed), "{both:?}");
+        assert_eq!(both.outcome, ComparisonOutcome::Regressed);
         assert_eq!(flagged(&both.first), ["smoke"]);
     }
 
     #[test]
     fn what_is_slower_on_one_machine_only_is_not() {
         let one = confirmation(&paired(14, LEVEL, LEVEL));
-        assert!(standings(&one).iter().all(|it| *it == Standing::Unconfirmed), "{one:?}");
-        assert_eq!(one.outcome, Outcome::Inconclusive);
-        assert_eq!(one.count(Standing::Unconfirmed), one.cells.len());
+        assert!(standings(&one).iter().all(|it| *it == FlagStanding::Unconfirmed), "{one:?}");
+        assert_eq!(one.outcome, ComparisonOutcome::Inconclusive);
+        assert_eq!(one.count(FlagStanding::Unconfirmed), one.cells.len());
     }
 
     #[test]
     fn only_what_was_flagged_decides_again() {
-        let only_cpu = Level { cpu_us: 600, ..LEVEL };
+        let only_cpu = SampleLaunch { cpu_us: 600, ..LEVEL };
         let first = paired(14, LEVEL, only_cpu);
-        let other = Level { latency_us: 2_200, ..LEVEL };
+        let other = SampleLaunch { latency_us: 2_200, ..LEVEL };
         let confirmation = Confirmation::of(&first, &paired(14, LEVEL, other)).unwrap();
         let decided: Vec<_> =
             confirmation.second.rows.iter().filter(|row| row.verdict().is_some()).collect();
         assert!(decided.iter().all(|row| row.metric == Metric::Cpu), "{decided:?}");
-        assert_eq!(confirmation.outcome, Outcome::Inconclusive);
+        assert_eq!(confirmation.outcome, ComparisonOutcome::Inconclusive);
     }
 
     #[test]
@@ -225,18 +225,18 @@ mod tests {
         let check = |change: fn(&mut Run), expected: &str| {
             let mut second = paired(14, LEVEL, SLOW);
             change(&mut second);
-            let Outcome::NotMeasured(reason) = confirmation(&second).outcome else {
+            let ComparisonOutcome::NotMeasured(reason) = confirmation(&second).outcome else {
                 panic!("measured")
             };
             assert!(reason.contains(expected), "{reason}");
         };
         check(|run| run.scenarios.clear(), "nothing was measured");
-        check(|run| run.ended = Some(Ended::Interrupted), "interrupted");
+        check(|run| run.ended = Some(EarlyEnd::Interrupted), "interrupted");
         check(|run| run.scenarios[0].name = "other".to_owned(), "not measured again");
         check(|run| run.scenarios[0].payload = "0000".to_owned(), "smoke with another payload");
         let failed = |run: &mut Run| {
             let reason = "connection refused".to_owned();
-            run.ended = Some(Ended::Failed { side: Side::Head, scenario: None, reason });
+            run.ended = Some(EarlyEnd::Failed { side: Side::Head, scenario: None, reason });
         };
         check(failed, "connection refused");
     }
@@ -250,8 +250,8 @@ mod tests {
         };
         let first = promising(">= 9000000 pairs/s");
         let twice = Confirmation::of(&first, &first).unwrap();
-        assert_eq!(twice.outcome, Outcome::Regressed);
+        assert_eq!(twice.outcome, ComparisonOutcome::Regressed);
         let once = Confirmation::of(&first, &promising(">= 1 pairs/s")).unwrap();
-        assert_eq!(once.outcome, Outcome::Inconclusive);
+        assert_eq!(once.outcome, ComparisonOutcome::Inconclusive);
     }
 }

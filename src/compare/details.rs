@@ -10,8 +10,8 @@ use hdrhistogram::Histogram;
 
 use crate::compare::values;
 use crate::record::{
-    Capacity, Confinement, Example, Generator, Level, NetworkCost, Run, ScenarioRun, Step, Times,
-    Trial, histogram,
+    Capacity, FailureExample, GeneratorQuality, LatencyBasis, LaunchResult, LimitsRecord,
+    LoadLevel, LoadStep, NetworkCost, Run, ScenarioRun, histogram,
 };
 use crate::stats::quantile;
 use crate::units;
@@ -19,46 +19,46 @@ use crate::units::Ratio;
 
 /// A scenario beside its metrics.
 #[derive(Debug, Clone)]
-pub struct Details {
+pub struct ScenarioDetails {
     /// Its name.
     pub scenario: String,
     /// The request kind and the load, in words.
     pub load: String,
     /// Which time of a request its metrics show.
-    pub times: Times,
+    pub times: LatencyBasis,
     /// Failures by kind.
-    pub failures: Vec<Failures>,
+    pub failures: Vec<FailureGroup>,
     /// The levels of its load, in order.
     pub steps: Vec<StepRow>,
     /// The highest rate that holds, where it was searched for.
-    pub capacity: Option<CapacityFound>,
+    pub capacity: Option<CapacityEstimate>,
     /// How well the load was made over the launches: the largest lags, all late and dropped requests, the
     /// median of those in flight. None in records of old.
-    pub generator: Option<Generator>,
+    pub generator: Option<GeneratorQuality>,
     /// What was seen of the target; none where its process is not ours.
-    pub probes: Option<Probes>,
+    pub probes: Option<ProbeTotals>,
     /// What the network between load and target did, if there was one.
-    pub network: Option<Network>,
+    pub network: Option<NetworkDetails>,
     /// What the target may take, and who keeps it to that.
-    pub confinement: Option<Confinement>,
+    pub confinement: Option<LimitsRecord>,
 }
 
 /// The failures of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failures {
+pub struct FailureGroup {
     /// The kind, such as `timeout` or `status 500`.
     pub kind: String,
     /// How many.
     pub count: u64,
     /// The first of them.
-    pub first: Option<Example>,
+    pub first: Option<FailureExample>,
 }
 
 /// One level of a load, over all launches.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepRow {
     /// The level.
-    pub level: Level,
+    pub level: LoadLevel,
     /// Requests.
     pub requests: u64,
     /// Those that failed.
@@ -75,7 +75,7 @@ pub struct StepRow {
 
 /// What the searches of all launches found together.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum CapacityFound {
+pub enum CapacityEstimate {
     /// The median of the launches, and an interval for the median of all launches that there could
     /// be. In requests per second.
     Interval {
@@ -100,7 +100,7 @@ pub enum CapacityFound {
 
 /// What the network between load and target did, over all launches, and what it costs by itself.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Network {
+pub struct NetworkDetails {
     /// What it costs when it shapes nothing.
     pub cost: NetworkCost,
     /// Connections that were made through it.
@@ -115,7 +115,7 @@ pub struct Network {
 
 /// What was seen of the target and of the machine. Times are sums over the launches.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Probes {
+pub struct ProbeTotals {
     /// CPU time in user space, in nanoseconds.
     pub user_ns: f64,
     /// CPU time in the system, in nanoseconds.
@@ -146,7 +146,7 @@ pub struct Probes {
     pub throttled_ns: f64,
 }
 
-impl Details {
+impl ScenarioDetails {
     /// Returns the details of a scenario. Fails on a histogram that is none.
     pub(super) fn of(run: &Run, scenario: &ScenarioRun) -> Result<Self, String> {
         let head = scenario.head();
@@ -165,11 +165,11 @@ impl Details {
     }
 }
 
-fn failures(head: &[&Trial]) -> Vec<Failures> {
-    let mut failures: BTreeMap<&String, Failures> = BTreeMap::new();
+fn failures(head: &[&LaunchResult]) -> Vec<FailureGroup> {
+    let mut failures: BTreeMap<&String, FailureGroup> = BTreeMap::new();
     for trial in head {
         for (kind, count) in &trial.failures {
-            let first = || Failures { kind: kind.clone(), count: 0, first: None };
+            let first = || FailureGroup { kind: kind.clone(), count: 0, first: None };
             let failures = failures.entry(kind).or_insert_with(first);
             failures.count += count;
             if failures.first.is_none() {
@@ -181,24 +181,24 @@ fn failures(head: &[&Trial]) -> Vec<Failures> {
 }
 
 /// The levels in rising order, the same one of several launches together.
-fn steps(head: &[&Trial]) -> Result<Vec<StepRow>, String> {
-    let mut levels: Vec<(Level, Vec<&Step>)> = Vec::new();
+fn steps(head: &[&LaunchResult]) -> Result<Vec<StepRow>, String> {
+    let mut levels: Vec<(LoadLevel, Vec<&LoadStep>)> = Vec::new();
     for step in head.iter().flat_map(|trial| &trial.steps) {
         match levels.iter_mut().find(|(level, _)| *level == step.level) {
             Some((_, steps)) => steps.push(step),
             None => levels.push((step.level, vec![step])),
         }
     }
-    let height = |level: &Level| match level {
-        Level::Connections(connections) => f64::from(*connections),
-        Level::PerSecond(per_s) => *per_s,
+    let height = |level: &LoadLevel| match level {
+        LoadLevel::Connections(connections) => f64::from(*connections),
+        LoadLevel::PerSecond(per_s) => *per_s,
     };
     levels.sort_by(|(a, _), (b, _)| height(a).total_cmp(&height(b)));
     levels.iter().map(|(level, steps)| row(*level, steps)).collect()
 }
 
-fn row(level: Level, steps: &[&Step]) -> Result<StepRow, String> {
-    let sum = |of: fn(&Step) -> u64| steps.iter().map(|step| of(step)).sum::<u64>();
+fn row(level: LoadLevel, steps: &[&LoadStep]) -> Result<StepRow, String> {
+    let sum = |of: fn(&LoadStep) -> u64| steps.iter().map(|step| of(step)).sum::<u64>();
     let (requests, failed) = (sum(|step| step.requests), sum(|step| step.failed));
     let mut times: Option<Histogram<u64>> = None;
     for step in steps {
@@ -222,13 +222,13 @@ fn row(level: Level, steps: &[&Step]) -> Result<StepRow, String> {
     })
 }
 
-fn capacity(head: &[&Trial], pairs_per_request: u64) -> Option<CapacityFound> {
+fn capacity(head: &[&LaunchResult], pairs_per_request: u64) -> Option<CapacityEstimate> {
     let mut results = Vec::new();
     let mut high_per_s = 0.0_f64;
     for trial in head {
         match trial.capacity? {
-            Capacity::AboveCeiling(per_s) => return Some(CapacityFound::AtLeast(per_s)),
-            Capacity::BelowFloor => return Some(CapacityFound::None),
+            Capacity::AboveCeiling(per_s) => return Some(CapacityEstimate::AtLeast(per_s)),
+            Capacity::BelowFloor => return Some(CapacityEstimate::None),
             Capacity::Held { per_s, precision } => {
                 results.push(per_s);
                 high_per_s = high_per_s.max(per_s * (1.0 + precision));
@@ -236,7 +236,7 @@ fn capacity(head: &[&Trial], pairs_per_request: u64) -> Option<CapacityFound> {
         }
     }
     let launches = results.len();
-    (launches > 0).then(|| CapacityFound::Interval {
+    (launches > 0).then(|| CapacityEstimate::Interval {
         median_per_s: quantile::median(&results),
         low_per_s: results.iter().copied().fold(f64::INFINITY, f64::min),
         high_per_s,
@@ -247,11 +247,11 @@ fn capacity(head: &[&Trial], pairs_per_request: u64) -> Option<CapacityFound> {
     })
 }
 
-fn generator(head: &[&Trial]) -> Option<Generator> {
+fn generator(head: &[&LaunchResult]) -> Option<GeneratorQuality> {
     let all: Vec<_> = head.iter().filter_map(|trial| trial.generator).collect();
     let in_flight: Vec<f64> = all.iter().map(|it| it.in_flight).collect();
-    all.iter().map(|it| Generator { in_flight: quantile::median(&in_flight), ..*it }).reduce(
-        |a, b| Generator {
+    all.iter().map(|it| GeneratorQuality { in_flight: quantile::median(&in_flight), ..*it }).reduce(
+        |a, b| GeneratorQuality {
             lag_p99_ns: a.lag_p99_ns.max(b.lag_p99_ns),
             lag_max_ns: a.lag_max_ns.max(b.lag_max_ns),
             late: a.late + b.late,
@@ -262,14 +262,14 @@ fn generator(head: &[&Trial]) -> Option<Generator> {
     )
 }
 
-fn network(head: &[&Trial], cost: NetworkCost) -> Option<Network> {
+fn network(head: &[&LaunchResult], cost: NetworkCost) -> Option<NetworkDetails> {
     let all: Vec<_> = head.iter().filter_map(|trial| trial.network).collect();
     if all.is_empty() {
         return None;
     }
     let wall_ns = units::exact(head.iter().map(|trial| trial.wall_ns).sum());
     let cpu_ns = units::exact(all.iter().map(|it| it.cpu_ns).sum());
-    Some(Network {
+    Some(NetworkDetails {
         cost,
         connections: all.iter().map(|it| it.connections).sum(),
         resets: all.iter().map(|it| it.resets).sum(),
@@ -278,23 +278,24 @@ fn network(head: &[&Trial], cost: NetworkCost) -> Option<Network> {
     })
 }
 
-fn probes(head: &[&Trial]) -> Option<Probes> {
+fn probes(head: &[&LaunchResult]) -> Option<ProbeTotals> {
     use crate::record;
     let all: Vec<_> = head.iter().filter_map(|trial| trial.probes.as_ref()).collect();
     if all.is_empty() {
         return None;
     }
-    let count = |of: fn(&record::Probes) -> u64| all.iter().map(|it| of(it)).sum::<u64>();
-    let sum = |of: fn(&record::Probes) -> u64| units::exact(count(of));
-    let most = |of: fn(&record::Probes) -> u64| all.iter().map(|it| of(it)).max().unwrap_or(0);
-    let rss = |point: fn(&[record::Point]) -> Option<&record::Point>| {
+    let count = |of: fn(&record::ResourceProbes) -> u64| all.iter().map(|it| of(it)).sum::<u64>();
+    let sum = |of: fn(&record::ResourceProbes) -> u64| units::exact(count(of));
+    let most =
+        |of: fn(&record::ResourceProbes) -> u64| all.iter().map(|it| of(it)).max().unwrap_or(0);
+    let rss = |point: fn(&[record::ResourcePoint]) -> Option<&record::ResourcePoint>| {
         let rss = all.iter().filter_map(|it| point(&it.series));
         let rss: Vec<f64> = rss.map(|point| units::exact(point.rss_bytes)).collect();
         if rss.is_empty() { 0.0 } else { quantile::median(&rss) }
     };
     let wall_ns = units::exact(head.iter().map(|trial| trial.wall_ns).sum());
     let cost_ns = sum(|it| it.cost_ns);
-    Some(Probes {
+    Some(ProbeTotals {
         user_ns: sum(|it| it.user_ns),
         system_ns: sum(|it| it.system_ns),
         switches_voluntary: count(|it| it.switches_voluntary),

@@ -7,11 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::record::work::Function;
+use crate::record::work::FunctionCost;
 
 /// What a function took, in the unit of its profile.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Took {
+pub struct FunctionUsage {
     /// In the function itself, with what was inlined into it.
     pub own: f64,
     /// With all that it called.
@@ -20,27 +20,27 @@ pub struct Took {
 
 /// A function in both versions, of which it may be missing in one.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Change {
+pub struct FunctionChange {
     /// Its name, of head where it is in both.
     pub name: String,
     /// Source file, empty if the program has no line information.
     pub file: String,
     /// In base; nothing if the function appeared in head.
-    pub base: Option<Took>,
+    pub base: Option<FunctionUsage>,
     /// In head; nothing if the function is gone.
-    pub head: Option<Took>,
+    pub head: Option<FunctionUsage>,
 }
 
 /// What became of a function that is not in both versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum FunctionPresence {
     /// It is in head only.
     Appeared,
     /// It is in base only.
     Gone,
 }
 
-impl Fate {
+impl FunctionPresence {
     /// Returns the word for it.
     pub fn word(self) -> &'static str {
         match self {
@@ -50,12 +50,12 @@ impl Fate {
     }
 }
 
-impl Change {
+impl FunctionChange {
     /// Returns in which of the versions it is, if not in both.
-    pub fn fate(&self) -> Option<Fate> {
+    pub fn fate(&self) -> Option<FunctionPresence> {
         match (self.base, self.head) {
-            (None, _) => Some(Fate::Appeared),
-            (Some(_), None) => Some(Fate::Gone),
+            (None, _) => Some(FunctionPresence::Appeared),
+            (Some(_), None) => Some(FunctionPresence::Gone),
             (Some(_), Some(_)) => None,
         }
     }
@@ -72,18 +72,18 @@ impl Change {
         head.inclusive - base.inclusive
     }
 
-    fn sides(&self) -> [Took; 2] {
+    fn sides(&self) -> [FunctionUsage; 2] {
         [self.base, self.head].map(Option::unwrap_or_default)
     }
 }
 
 /// Returns the functions of one version, the one that took most itself first.
-pub fn largest(functions: &[Function]) -> Vec<Change> {
-    let change = |function: &Function| Change {
+pub fn largest(functions: &[FunctionCost]) -> Vec<FunctionChange> {
+    let change = |function: &FunctionCost| FunctionChange {
         name: function.name.clone(),
         file: function.file.clone(),
         base: None,
-        head: Some(Took { own: function.own, inclusive: function.inclusive }),
+        head: Some(FunctionUsage { own: function.own, inclusive: function.inclusive }),
     };
     let mut changes = functions.iter().map(change).collect::<Vec<_>>();
     changes.sort_by(|a, b| b.own().total_cmp(&a.own()).then(a.name.cmp(&b.name)));
@@ -91,11 +91,11 @@ pub fn largest(functions: &[Function]) -> Vec<Change> {
 }
 
 /// Returns every function of both versions, the largest difference of the function itself first.
-pub fn changes(base: &[Function], head: &[Function]) -> Vec<Change> {
-    let mut changes = BTreeMap::<String, Change>::new();
+pub fn changes(base: &[FunctionCost], head: &[FunctionCost]) -> Vec<FunctionChange> {
+    let mut changes = BTreeMap::<String, FunctionChange>::new();
     for (side, functions) in [(0, renamed(base, head)), (1, renamed(head, base))] {
         for (name, (file, took)) in functions {
-            let change = changes.entry(name).or_insert_with_key(|name| Change {
+            let change = changes.entry(name).or_insert_with_key(|name| FunctionChange {
                 name: name.clone(),
                 file: String::new(),
                 base: None,
@@ -113,14 +113,17 @@ pub fn changes(base: &[Function], head: &[Function]) -> Vec<Change> {
 
 /// Returns file and cost by name: functions that are not in `other` stand under their name without
 /// type arguments, if that makes them match. Several that then share a name are added up.
-fn renamed(functions: &[Function], other: &[Function]) -> BTreeMap<String, (String, Took)> {
-    let names = |functions: &[Function]| {
+fn renamed(
+    functions: &[FunctionCost],
+    other: &[FunctionCost],
+) -> BTreeMap<String, (String, FunctionUsage)> {
+    let names = |functions: &[FunctionCost]| {
         functions.iter().map(|function| function.name.clone()).collect::<BTreeSet<_>>()
     };
     let (own_names, other_names) = (names(functions), names(other));
     let elsewhere = other_names.difference(&own_names).map(|name| without_generics(name));
     let elsewhere = elsewhere.collect::<BTreeSet<_>>();
-    let mut renamed = BTreeMap::<String, (String, Took)>::new();
+    let mut renamed = BTreeMap::<String, (String, FunctionUsage)>::new();
     for function in functions {
         let plain = without_generics(&function.name);
         let matches = !other_names.contains(&function.name) && elsewhere.contains(&plain);
@@ -165,10 +168,10 @@ fn without_generics(name: &str) -> String {
 mod tests {
     use super::*;
 
-    fn functions(took: &[(&str, f64)]) -> Vec<Function> {
+    fn functions(took: &[(&str, f64)]) -> Vec<FunctionCost> {
         let function = |&(name, own): &(&str, f64)| {
             let (name, file) = (name.to_owned(), "src/a.rs".to_owned());
-            Function { name, file, own, inclusive: 2.0 * own }
+            FunctionCost { name, file, own, inclusive: 2.0 * own }
         };
         took.iter().map(function).collect()
     }
@@ -189,7 +192,8 @@ mod tests {
             ("written", 20.0),
         ]);
         let changes = changes(&base, &head);
-        let own = |side: Option<Took>| side.map_or("-".to_owned(), |took| took.own.to_string());
+        let own =
+            |side: Option<FunctionUsage>| side.map_or("-".to_owned(), |took| took.own.to_string());
         let lines = changes.iter().map(|change| {
             format!("{} {} {} {:+}", change.name, own(change.base), own(change.head), change.own())
         });

@@ -14,23 +14,25 @@ mod work;
 
 use thiserror::Error;
 
-use crate::compare::decision::counts::{self, Counts};
-use crate::compare::decision::recall::{self, Claim, Kept, Recalled};
-use crate::compare::decision::{Design, Hypothesis, Judgement, Protocol, Verdict};
-use crate::compare::details::Details;
-use crate::compare::stored::Gap;
-use crate::compare::values::{Launches, Missing};
-use crate::metric::gate::{Gate, Policy, Rule, Stopping};
-use crate::metric::limit::Quantity;
-use crate::metric::{Better, Metric};
-use crate::record::{Ended, Machine, Revision, Run, ScenarioRun, Trials};
+use crate::compare::decision::counts::{self, CountSamples};
+use crate::compare::decision::recall::{self, HistoryClaim, HistoryJudgement, MetricHistory};
+use crate::compare::decision::{
+    DecisionProtocol, Hypothesis, Judgement, SequentialDesign, Verdict,
+};
+use crate::compare::details::ScenarioDetails;
+use crate::compare::stored::HistoryGap;
+use crate::compare::values::{MissingReason, ScenarioLaunches};
+use crate::metric::gate::{GateRules, MetricPolicy, MetricRule, StoppingRule};
+use crate::metric::limit::LimitQuantity;
+use crate::metric::{BetterDirection, Metric};
+use crate::record::{EarlyEnd, LaunchResults, Machine, Revision, Run, ScenarioRun};
 use crate::units;
 use crate::units::Ratio;
 
-pub use crate::compare::promises::Promise;
-pub use crate::compare::stored::{Baseline, foreseeable, past};
+pub use crate::compare::promises::LimitCheck;
+pub use crate::compare::stored::{BaselineOrigin, foreseeable, past};
 pub use crate::compare::values::level;
-pub use crate::compare::work::Breakdown;
+pub use crate::compare::work::InstructionBreakdown;
 
 /// What a run says: about each metric, each promise, and as a whole.
 #[derive(Debug, Clone)]
@@ -40,40 +42,40 @@ pub struct Comparison {
     /// What was judged.
     pub head: Revision,
     /// The history that head was set against, if base was not measured beside it.
-    pub baseline: Option<Baseline>,
+    pub baseline: Option<BaselineOrigin>,
     /// Where.
     pub machine: Machine,
     /// Every metric of every scenario that is not switched off.
-    pub rows: Vec<Row>,
+    pub rows: Vec<MetricResult>,
     /// Every limit of every scenario.
-    pub promises: Vec<Promise>,
+    pub promises: Vec<LimitCheck>,
     /// What could not be measured and is not held against the change; in words.
     pub notes: Vec<String>,
     /// What else there is to say of each scenario.
-    pub details: Vec<Details>,
+    pub details: Vec<ScenarioDetails>,
     /// Which functions the instructions of each scenario are in, where they were counted.
-    pub breakdowns: Vec<Breakdown>,
+    pub breakdowns: Vec<InstructionBreakdown>,
     /// How the numbers came about.
-    pub method: Method,
+    pub method: ComparisonMethod,
     /// What follows.
-    pub outcome: Outcome,
+    pub outcome: ComparisonOutcome,
 }
 
 /// How the numbers came about.
 #[derive(Debug, Clone)]
-pub struct Method {
+pub struct ComparisonMethod {
     /// Launches, or launch pairs, that were measured.
     pub launches: usize,
     /// How many there would have been at most.
     pub launches_asked: usize,
     /// What head was held against.
-    pub mode: Mode,
+    pub mode: ComparisonMode,
     /// Launch pairs in which a suspicion was looked into, if there was one.
     pub confirming: Option<usize>,
     /// Chance that a comparison in which nothing changed calls any metric slower.
     pub alpha: f64,
     /// When the comparison could end.
-    pub stopping: Stopping,
+    pub stopping: StoppingRule,
     /// Metrics and scenarios that share it.
     pub family: usize,
     /// How long it took, in nanoseconds.
@@ -90,7 +92,7 @@ pub struct Method {
 
 /// What head is held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub enum ComparisonMode {
     /// Nothing.
     Alone,
     /// Base, side by side.
@@ -101,24 +103,24 @@ pub enum Mode {
 
 /// One metric of one scenario.
 #[derive(Debug, Clone)]
-pub struct Row {
+pub struct MetricResult {
     /// The scenario's name.
     pub scenario: String,
     /// The metric.
     pub metric: Metric,
     /// What is asked of it.
-    pub rule: Rule,
+    pub rule: MetricRule,
     /// Base, over all launches, in the metric's unit.
     pub base: Option<f64>,
     /// Head, over all launches, in the metric's unit.
     pub head: Option<f64>,
     /// What follows.
-    pub finding: Finding,
+    pub finding: MetricFinding,
 }
 
 /// A change with its interval, as logarithms of head over base.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Change {
+pub struct ChangeEstimate {
     /// The Hodges-Lehmann estimate.
     pub estimate_ln: f64,
     /// Lower limit.
@@ -129,7 +131,7 @@ pub struct Change {
 
 /// What is known of a metric's change. Logarithms are of head over base, above 0 where head is worse.
 #[derive(Debug, Clone)]
-pub enum Finding {
+pub enum MetricFinding {
     /// There is nothing to compare with.
     Alone,
     /// It decides.
@@ -137,7 +139,7 @@ pub enum Finding {
     /// It is shown and does not decide.
     Reported(Judgement),
     /// It decides, by runs of other days.
-    Recalled(Recalled),
+    Recalled(HistoryJudgement),
     /// Those runs cannot tell; the reason.
     Undecidable(String),
     /// There is no number; the reason.
@@ -146,7 +148,7 @@ pub enum Finding {
 
 /// What follows from a comparison as a whole, the gravest first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outcome {
+pub enum ComparisonOutcome {
     /// There are no numbers to judge; the reason.
     NotMeasured(String),
     /// A metric regressed, or a limit is broken.
@@ -185,16 +187,18 @@ impl Comparison {
         let mut promises = Vec::new();
         let mut details = Vec::new();
         for scenario in &run.scenarios {
-            let context = Context { run, earlier, scenario, gate: &gate };
+            let context = RowContext { run, earlier, scenario, gate: &gate };
             rows_of(&context, &mut rows, &mut evidence).map_err(CompareError::Nonsense)?;
             promises.extend(promises::of(scenario).map_err(CompareError::Nonsense)?);
-            details.push(Details::of(run, scenario).map_err(CompareError::Nonsense)?);
+            details.push(ScenarioDetails::of(run, scenario).map_err(CompareError::Nonsense)?);
         }
         let launches = run.scenarios.iter().map(ScenarioRun::launches).min().unwrap_or(0);
         let mode = mode(run);
         let family = match mode {
-            Mode::Alone => 0,
-            Mode::Paired | Mode::Stored => judge(run, &gate, &mut rows, evidence)?,
+            ComparisonMode::Alone => 0,
+            ComparisonMode::Paired | ComparisonMode::Stored => {
+                judge(run, &gate, &mut rows, evidence)?
+            }
         };
         let mut notes = work::notes(run);
         let confirming = run.confirming.as_deref().map(Self::of).transpose()?;
@@ -206,22 +210,22 @@ impl Comparison {
         }
         let outcome = outcome(run, launches, &rows, &promises);
         let outcome = match confirming.as_ref().map(|paired| &paired.outcome) {
-            Some(Outcome::NotMeasured(reason)) => {
-                Outcome::NotMeasured(format!("side by side: {reason}")).min(outcome)
+            Some(ComparisonOutcome::NotMeasured(reason)) => {
+                ComparisonOutcome::NotMeasured(format!("side by side: {reason}")).min(outcome)
             }
             Some(_) | None => outcome,
         };
         Ok(Self {
             base: stored::base(run).map_err(CompareError::Nonsense)?,
             head: run.head.clone(),
-            baseline: Baseline::of(run).map_err(CompareError::Nonsense)?,
+            baseline: BaselineOrigin::of(run).map_err(CompareError::Nonsense)?,
             machine: run.machine.clone(),
             rows,
             promises,
             notes,
             details,
             breakdowns: work::breakdowns(run),
-            method: Method {
+            method: ComparisonMethod {
                 launches,
                 launches_asked: run.launches_asked,
                 mode,
@@ -247,18 +251,18 @@ impl Comparison {
 
     /// Returns, for each metric that decides, the change that a comparison like this one would show
     /// four times in five by the last look of a design; none where too little is known.
-    pub fn foreseeable(&self, design: &Design) -> Vec<(&Row, f64)> {
-        let of = |row: &Row| match &row.finding {
-            Finding::Judged(judgement) if judgement.spread_ln.is_finite() => {
+    pub fn foreseeable(&self, design: &SequentialDesign) -> Vec<(&MetricResult, f64)> {
+        let of = |row: &MetricResult| match &row.finding {
+            MetricFinding::Judged(judgement) if judgement.spread_ln.is_finite() => {
                 let (spread, rule) = (judgement.spread_ln, hypothesis(row.rule));
                 Some(design.predicted_mde_ln(spread, rule, self.method.family))
             }
-            Finding::Judged(_)
-            | Finding::Alone
-            | Finding::Reported(_)
-            | Finding::Recalled(_)
-            | Finding::Undecidable(_)
-            | Finding::Missing(_) => None,
+            MetricFinding::Judged(_)
+            | MetricFinding::Alone
+            | MetricFinding::Reported(_)
+            | MetricFinding::Recalled(_)
+            | MetricFinding::Undecidable(_)
+            | MetricFinding::Missing(_) => None,
         };
         self.rows.iter().filter_map(|row| Some((row, of(row)?))).collect()
     }
@@ -275,171 +279,185 @@ impl Comparison {
     }
 
     /// Returns the breakdowns of scenarios whose work was compared and not shown equal.
-    pub fn changed_breakdowns(&self) -> impl Iterator<Item = &Breakdown> {
-        let equal = |breakdown: &Breakdown| {
+    pub fn changed_breakdowns(&self) -> impl Iterator<Item = &InstructionBreakdown> {
+        let equal = |breakdown: &InstructionBreakdown| {
             let mut rows = self.rows.iter().filter(|row| row.scenario == breakdown.scenario);
             let work = rows.find(|row| row.metric == Metric::Work);
-            work.and_then(Row::judgement).is_none_or(|it| it.verdict == Verdict::Unchanged)
+            work.and_then(MetricResult::judgement).is_none_or(|it| it.verdict == Verdict::Unchanged)
         };
         let compared = self.breakdowns.iter().filter(|breakdown| breakdown.base.is_some());
         compared.filter(move |it| !it.functions.is_empty() && !equal(it))
     }
 
     /// Returns the limits that do not hold.
-    pub fn broken(&self) -> impl Iterator<Item = &Promise> {
+    pub fn broken(&self) -> impl Iterator<Item = &LimitCheck> {
         self.promises.iter().filter(|promise| !promise.holds())
     }
 }
 
-impl Row {
+impl MetricResult {
     /// Returns the verdict of a metric that decides.
     pub fn verdict(&self) -> Option<Verdict> {
         match &self.finding {
-            Finding::Judged(judgement) => Some(judgement.verdict),
-            Finding::Recalled(recalled) => match recalled.claim {
-                Claim::NotFound => None,
-                Claim::Suspected | Claim::Shown => Some(recalled.judgement.verdict),
+            MetricFinding::Judged(judgement) => Some(judgement.verdict),
+            MetricFinding::Recalled(recalled) => match recalled.claim {
+                HistoryClaim::NotFound => None,
+                HistoryClaim::Suspected | HistoryClaim::Shown => Some(recalled.judgement.verdict),
             },
-            Finding::Undecidable(_) => {
-                (self.rule.policy == Policy::Gate).then_some(Verdict::Inconclusive)
+            MetricFinding::Undecidable(_) => {
+                (self.rule.policy == MetricPolicy::Gate).then_some(Verdict::Inconclusive)
             }
-            Finding::Alone | Finding::Reported(_) | Finding::Missing(_) => None,
+            MetricFinding::Alone | MetricFinding::Reported(_) | MetricFinding::Missing(_) => None,
         }
     }
 
     /// Returns whether the metric was called slower, by a verdict or on suspicion.
     pub fn is_flagged(&self) -> bool {
-        let suspected =
-            matches!(self.finding, Finding::Recalled(Recalled { claim: Claim::Suspected, .. }));
+        let suspected = matches!(
+            self.finding,
+            MetricFinding::Recalled(HistoryJudgement { claim: HistoryClaim::Suspected, .. })
+        );
         suspected || self.verdict() == Some(Verdict::Regressed)
     }
 
     /// Returns the change of the metric, whether or not it decides.
     pub fn judgement(&self) -> Option<&Judgement> {
         match &self.finding {
-            Finding::Judged(judgement) | Finding::Reported(judgement) => Some(judgement),
-            Finding::Recalled(recalled) => Some(&recalled.judgement),
-            Finding::Alone | Finding::Undecidable(_) | Finding::Missing(_) => None,
+            MetricFinding::Judged(judgement) | MetricFinding::Reported(judgement) => {
+                Some(judgement)
+            }
+            MetricFinding::Recalled(recalled) => Some(&recalled.judgement),
+            MetricFinding::Alone | MetricFinding::Undecidable(_) | MetricFinding::Missing(_) => {
+                None
+            }
         }
     }
 
     /// Returns the change as head over base in the metric's own direction, on the logarithmic scale:
     /// below 0 where the number fell, even if that is worse.
-    pub fn change(&self) -> Option<Change> {
+    pub fn change(&self) -> Option<ChangeEstimate> {
         let Judgement { estimate_ln, low_ln, high_ln, .. } = *self.judgement()?;
         Some(match self.metric.better() {
-            Better::Lower => Change { estimate_ln, low_ln, high_ln },
-            Better::Higher => {
-                Change { estimate_ln: -estimate_ln, low_ln: -high_ln, high_ln: -low_ln }
+            BetterDirection::Lower => ChangeEstimate { estimate_ln, low_ln, high_ln },
+            BetterDirection::Higher => {
+                ChangeEstimate { estimate_ln: -estimate_ln, low_ln: -high_ln, high_ln: -low_ln }
             }
         })
     }
 
     /// Returns whether a metric that should decide has no number.
     pub fn is_lost(&self) -> bool {
-        self.rule.policy == Policy::Gate && matches!(self.finding, Finding::Missing(_))
+        self.rule.policy == MetricPolicy::Gate && matches!(self.finding, MetricFinding::Missing(_))
     }
 }
 
 /// Whether a scenario has a row for the metric. Some need a lane of their own; growth needs a load
 /// that is long enough to say something, which a limit on it shows.
 fn is_measured(metric: Metric, scenario: &ScenarioRun) -> bool {
-    let has_growth = || scenario.limits.contains_key(Quantity::Growth.key());
+    let has_growth = || scenario.limits.contains_key(LimitQuantity::Growth.key());
     !metric.is_counted() && (metric != Metric::Leak || has_growth())
 }
 
 /// What a row's judgement rests on.
 #[derive(Debug, Clone)]
-enum Evidence {
+enum RowEvidence {
     /// Nothing, or nothing to compare with.
     None,
     /// The differences of its launch pairs.
     LaunchPairs(Vec<f64>),
     /// What was counted on both sides.
-    Counts(Counts),
+    Counts(CountSamples),
     /// Runs of other days.
-    History(Kept),
+    History(MetricHistory),
 }
 
 /// A scenario, and what else is known when its rows are made.
-struct Context<'a> {
+struct RowContext<'a> {
     run: &'a Run,
     earlier: Option<&'a Run>,
     scenario: &'a ScenarioRun,
-    gate: &'a Gate,
+    gate: &'a GateRules,
 }
 
 /// Adds the scenario's rows, and beside each what it rests on.
 fn rows_of(
-    context: &Context<'_>,
-    rows: &mut Vec<Row>,
-    evidence: &mut Vec<Evidence>,
+    context: &RowContext<'_>,
+    rows: &mut Vec<MetricResult>,
+    evidence: &mut Vec<RowEvidence>,
 ) -> Result<(), String> {
-    let &Context { run, earlier, scenario, gate } = context;
+    let &RowContext { run, earlier, scenario, gate } = context;
     work::rows(context, rows, evidence)?;
-    let launches = Launches::of(scenario)?;
+    let launches = ScenarioLaunches::of(scenario)?;
     for metric in Metric::ALL {
         let rule = gate.rule(metric);
         let measured = is_measured(metric, scenario);
-        if rule.policy == Policy::Off || !measured || scenario.launches() == 0 {
+        if rule.policy == MetricPolicy::Off || !measured || scenario.launches() == 0 {
             continue;
         }
         let (finding, rests_on, base, head) = match (&launches, &run.history) {
-            (Launches::Paired(pairs), _) => {
-                let found: Result<Vec<f64>, Missing> =
+            (ScenarioLaunches::Paired(pairs), _) => {
+                let found: Result<Vec<f64>, MissingReason> =
                     pairs.iter().map(|pair| pair.difference(metric)).collect();
                 let (finding, rests_on) = match found {
-                    Ok(numbers) => (Finding::Alone, Evidence::LaunchPairs(numbers)),
-                    Err(missing) => (Finding::Missing(missing.reason()), Evidence::None),
+                    Ok(numbers) => (MetricFinding::Alone, RowEvidence::LaunchPairs(numbers)),
+                    Err(missing) => (MetricFinding::Missing(missing.reason()), RowEvidence::None),
                 };
                 let (base, head) = (launches.base(), launches.head());
                 let overall = |launches: &[&_]| values::overall(launches, metric);
                 (finding, rests_on, overall(&base), overall(&head))
             }
-            (Launches::Single(_), None) => {
+            (ScenarioLaunches::Single(_), None) => {
                 let Some(head) = values::overall(&launches.head(), metric) else { continue };
-                (Finding::Alone, Evidence::None, None, Some(head))
+                (MetricFinding::Alone, RowEvidence::None, None, Some(head))
             }
-            (Launches::Single(_), Some(history)) => {
+            (ScenarioLaunches::Single(_), Some(history)) => {
                 let head = values::level(scenario, metric);
                 match stored::levels(run, earlier, history, scenario, metric) {
                     Ok(levels) => {
-                        let evidence = Evidence::History(levels.kept);
-                        (Finding::Alone, evidence, Some(levels.base), head)
+                        let evidence = RowEvidence::History(levels.kept);
+                        (MetricFinding::Alone, evidence, Some(levels.base), head)
                     }
-                    Err(gap) => (gap.into(), Evidence::None, None, head),
+                    Err(gap) => (gap.into(), RowEvidence::None, None, head),
                 }
             }
         };
-        rows.push(Row { scenario: scenario.name.clone(), metric, rule, base, head, finding });
+        rows.push(MetricResult {
+            scenario: scenario.name.clone(),
+            metric,
+            rule,
+            base,
+            head,
+            finding,
+        });
         evidence.push(rests_on);
     }
     Ok(())
 }
 
-impl From<Gap> for Finding {
-    fn from(gap: Gap) -> Self {
+impl From<HistoryGap> for MetricFinding {
+    fn from(gap: HistoryGap) -> Self {
         match gap {
-            Gap::Missing(reason) => Self::Missing(reason),
-            Gap::Undecidable(reason) => Self::Undecidable(reason),
+            HistoryGap::Missing(reason) => Self::Missing(reason),
+            HistoryGap::Undecidable(reason) => Self::Undecidable(reason),
         }
     }
 }
 
-fn mode(run: &Run) -> Mode {
+fn mode(run: &Run) -> ComparisonMode {
     match (&run.base, &run.history) {
-        (_, Some(_)) => Mode::Stored,
-        (Some(_), None) => Mode::Paired,
-        (None, None) => Mode::Alone,
+        (_, Some(_)) => ComparisonMode::Stored,
+        (Some(_), None) => ComparisonMode::Paired,
+        (None, None) => ComparisonMode::Alone,
     }
 }
 
 /// Puts what was found side by side in the place of what a history made suspicious, and returns what
 /// the suspicions were.
-fn confirmed(rows: &mut [Row], paired: &Comparison) -> Vec<String> {
+fn confirmed(rows: &mut [MetricResult], paired: &Comparison) -> Vec<String> {
     let mut suspicions = Vec::new();
     for row in rows.iter_mut().filter(|row| row.is_flagged() && !row.metric.is_counted()) {
-        let same = |other: &&Row| other.scenario == row.scenario && other.metric == row.metric;
+        let same =
+            |other: &&MetricResult| other.scenario == row.scenario && other.metric == row.metric;
         let (Some(again), Some(before)) = (paired.rows.iter().find(same), row.judgement()) else {
             continue;
         };
@@ -459,40 +477,41 @@ fn confirmed(rows: &mut [Row], paired: &Comparison) -> Vec<String> {
     suspicions
 }
 
-fn hypothesis(rule: Rule) -> Hypothesis {
+fn hypothesis(rule: MetricRule) -> Hypothesis {
     Hypothesis { floor: rule.floor.0, tolerance: rule.tolerance.0 }
 }
 
 /// Fills in the findings, and returns how many hypotheses share the error rate.
 fn judge(
     run: &Run,
-    gate: &Gate,
-    rows: &mut [Row],
-    evidence: Vec<Evidence>,
+    gate: &GateRules,
+    rows: &mut [MetricResult],
+    evidence: Vec<RowEvidence>,
 ) -> Result<usize, CompareError> {
     let (mut timed, mut counted, mut kept) = (Vec::new(), Vec::new(), Vec::new());
     for (row, evidence) in rows.iter_mut().zip(evidence) {
         match evidence {
-            Evidence::LaunchPairs(differences) => timed.push((row, differences)),
-            Evidence::Counts(counts) => counted.push((row, counts)),
-            Evidence::History(history) => kept.push((row, history)),
-            Evidence::None => {}
+            RowEvidence::LaunchPairs(differences) => timed.push((row, differences)),
+            RowEvidence::Counts(counts) => counted.push((row, counts)),
+            RowEvidence::History(history) => kept.push((row, history)),
+            RowEvidence::None => {}
         }
     }
     // A lane that decides nothing leaves its share to the other.
     let lanes = (decides(&timed) || decides(&kept), decides(&counted));
     let counted_alpha = if lanes.0 { gate.alpha * counts::SHARE } else { gate.alpha };
     let timed_alpha = if lanes.1 { gate.alpha * (1.0 - counts::SHARE) } else { gate.alpha };
-    let plain = |judgements: Vec<Judgement>| judgements.into_iter().map(Finding::Judged).collect();
+    let plain =
+        |judgements: Vec<Judgement>| judgements.into_iter().map(MetricFinding::Judged).collect();
     let mut family = judge_each(counted, |hypotheses, counted| {
         plain(counts::judge(counted_alpha, hypotheses, counted))
     });
     family += judge_each(kept, |hypotheses, kept| {
         let recalled = recall::judge(timed_alpha, hypotheses, kept);
-        recalled.into_iter().map(Finding::Recalled).collect()
+        recalled.into_iter().map(MetricFinding::Recalled).collect()
     });
     if !timed.is_empty() {
-        let protocol = Protocol::new(gate.stopping, timed_alpha, &run.looks)?;
+        let protocol = DecisionProtocol::new(gate.stopping, timed_alpha, &run.looks)?;
         family += judge_each(timed, |hypotheses, differences| {
             plain(protocol.judge(hypotheses, differences, run.seed))
         });
@@ -500,17 +519,17 @@ fn judge(
     Ok(family)
 }
 
-fn decides<T>(rows: &[(&mut Row, T)]) -> bool {
-    rows.iter().any(|(row, _)| row.rule.policy == Policy::Gate)
+fn decides<T>(rows: &[(&mut MetricResult, T)]) -> bool {
+    rows.iter().any(|(row, _)| row.rule.policy == MetricPolicy::Gate)
 }
 
 /// Judges the rows of a lane, and returns how many decide.
 fn judge_each<T>(
-    rows: Vec<(&mut Row, T)>,
-    judge: impl Fn(&[Hypothesis], &[T]) -> Vec<Finding>,
+    rows: Vec<(&mut MetricResult, T)>,
+    judge: impl Fn(&[Hypothesis], &[T]) -> Vec<MetricFinding>,
 ) -> usize {
     let (gating, reported): (Vec<_>, Vec<_>) =
-        rows.into_iter().partition(|(row, _)| row.rule.policy == Policy::Gate);
+        rows.into_iter().partition(|(row, _)| row.rule.policy == MetricPolicy::Gate);
     let family = gating.len();
     if family > 0 {
         let (gating, evidence): (Vec<_>, Vec<_>) = gating.into_iter().unzip();
@@ -524,7 +543,7 @@ fn judge_each<T>(
         let finding = judge(&[hypothesis(row.rule)], &[evidence]).into_iter().next();
         row.finding = finding.expect("one hypothesis, one finding");
         if let Some(judgement) = row.judgement().copied() {
-            row.finding = Finding::Reported(judgement);
+            row.finding = MetricFinding::Reported(judgement);
         }
     }
     family
@@ -533,46 +552,53 @@ fn judge_each<T>(
 /// Whether a launch was measured that did nothing: no rate of errors, no limit would notice.
 fn is_silent(scenario: &ScenarioRun) -> bool {
     match &scenario.trials {
-        Trials::Paired(pairs) => {
+        LaunchResults::Paired(pairs) => {
             pairs.iter().any(|pair| pair.base.requests == 0 || pair.head.requests == 0)
         }
-        Trials::Single(trials) => trials.iter().any(|trial| trial.requests == 0),
+        LaunchResults::Single(trials) => trials.iter().any(|trial| trial.requests == 0),
     }
 }
 
-fn outcome(run: &Run, launches: usize, rows: &[Row], promises: &[Promise]) -> Outcome {
+fn outcome(
+    run: &Run,
+    launches: usize,
+    rows: &[MetricResult],
+    promises: &[LimitCheck],
+) -> ComparisonOutcome {
     match &run.ended {
-        Some(Ended::Failed { side, scenario, reason }) => {
+        Some(EarlyEnd::Failed { side, scenario, reason }) => {
             let during = scenario.as_ref().map(|name| format!(" in `{name}`")).unwrap_or_default();
-            return Outcome::NotMeasured(format!("{}{during}: {reason}", side.name()));
+            return ComparisonOutcome::NotMeasured(format!("{}{during}: {reason}", side.name()));
         }
-        Some(Ended::Interrupted) => {
+        Some(EarlyEnd::Interrupted) => {
             let asked = run.launches_asked;
-            return Outcome::NotMeasured(format!(
+            return ComparisonOutcome::NotMeasured(format!(
                 "interrupted after {launches} of {asked} launches"
             ));
         }
         None => {}
     }
     if let Some(reason) = work::missing(run) {
-        return Outcome::NotMeasured(reason);
+        return ComparisonOutcome::NotMeasured(reason);
     }
     if rows.is_empty() || (launches == 0 && run.launches_asked > 0) {
-        return Outcome::NotMeasured("nothing was measured".to_owned());
+        return ComparisonOutcome::NotMeasured("nothing was measured".to_owned());
     }
     if let Some(scenario) = run.scenarios.iter().find(|scenario| is_silent(scenario)) {
         let name = &scenario.name;
-        return Outcome::NotMeasured(format!("in scenario {name} a launch answered no requests"));
+        return ComparisonOutcome::NotMeasured(format!(
+            "in scenario {name} a launch answered no requests"
+        ));
     }
     let any = |verdict| rows.iter().any(|row| row.verdict() == Some(verdict));
     if any(Verdict::Regressed) || promises.iter().any(|promise| !promise.holds()) {
-        Outcome::Regressed
-    } else if any(Verdict::Inconclusive) || rows.iter().any(Row::is_lost) {
-        Outcome::Inconclusive
+        ComparisonOutcome::Regressed
+    } else if any(Verdict::Inconclusive) || rows.iter().any(MetricResult::is_lost) {
+        ComparisonOutcome::Inconclusive
     } else if any(Verdict::Improved) {
-        Outcome::Improved
+        ComparisonOutcome::Improved
     } else {
-        Outcome::Pass
+        ComparisonOutcome::Pass
     }
 }
 

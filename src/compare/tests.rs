@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::record::Side;
-use crate::record::sample::{LEVEL, Level, counted, paired};
-use crate::record::work::Work;
+use crate::record::sample::{LEVEL, SampleLaunch, counted, paired};
+use crate::record::work::CountOutcome;
 
 fn comparison(run: &Run) -> Comparison {
     Comparison::of(run).unwrap()
@@ -13,12 +13,12 @@ fn verdict(comparison: &Comparison, metric: Metric) -> Option<Verdict> {
     comparison.rows.iter().find(|row| row.metric == metric).unwrap().verdict()
 }
 
-const SLOWER_CPU: Level = Level { cpu_us: 572, ..LEVEL };
+const SLOWER_CPU: SampleLaunch = SampleLaunch { cpu_us: 572, ..LEVEL };
 
 #[test]
 fn nothing_changed_is_shown_equal_and_passes() {
     let comparison = comparison(&paired(10, LEVEL, LEVEL));
-    assert_eq!(comparison.outcome, Outcome::Pass);
+    assert_eq!(comparison.outcome, ComparisonOutcome::Pass);
     assert_eq!(comparison.method.family, 3);
     assert_eq!(verdict(&comparison, Metric::Cpu), Some(Verdict::Unchanged));
     assert!(comparison.is_decided());
@@ -27,7 +27,7 @@ fn nothing_changed_is_shown_equal_and_passes() {
 #[test]
 fn ten_percent_of_cpu_is_a_regression_of_cpu_and_of_nothing_else() {
     let comparison = comparison(&paired(10, LEVEL, SLOWER_CPU));
-    assert_eq!(comparison.outcome, Outcome::Regressed);
+    assert_eq!(comparison.outcome, ComparisonOutcome::Regressed);
     assert_eq!(verdict(&comparison, Metric::Cpu), Some(Verdict::Regressed));
     assert_eq!(verdict(&comparison, Metric::Latency), Some(Verdict::Unchanged));
     let row = comparison.rows.iter().find(|row| row.metric == Metric::Cpu).unwrap();
@@ -36,7 +36,7 @@ fn ten_percent_of_cpu_is_a_regression_of_cpu_and_of_nothing_else() {
 
 #[test]
 fn less_throughput_is_worse_and_is_shown_as_less() {
-    let comparison = comparison(&paired(10, LEVEL, Level { latency_us: 2_090, ..LEVEL }));
+    let comparison = comparison(&paired(10, LEVEL, SampleLaunch { latency_us: 2_090, ..LEVEL }));
     let row = comparison.rows.iter().find(|row| row.metric == Metric::Throughput).unwrap();
     assert!(row.judgement().unwrap().estimate_ln > 0.08, "worse is above 0");
     assert!(row.change().unwrap().estimate_ln < -0.08, "the number itself fell");
@@ -45,7 +45,7 @@ fn less_throughput_is_worse_and_is_shown_as_less() {
 #[test]
 fn fewer_launch_pairs_than_the_first_look_decide_nothing() {
     let comparison = comparison(&paired(9, LEVEL, SLOWER_CPU));
-    assert_eq!(comparison.outcome, Outcome::Inconclusive);
+    assert_eq!(comparison.outcome, ComparisonOutcome::Inconclusive);
     assert!(!comparison.is_decided());
 }
 
@@ -54,23 +54,26 @@ fn a_failed_launch_is_never_a_verdict() {
     let mut run = paired(10, LEVEL, SLOWER_CPU);
     let reason = "exited with status 7".to_owned();
     run.ended =
-        Some(Ended::Failed { side: Side::Head, scenario: Some("smoke".to_owned()), reason });
+        Some(EarlyEnd::Failed { side: Side::Head, scenario: Some("smoke".to_owned()), reason });
     let expected = "head in `smoke`: exited with status 7".to_owned();
-    assert_eq!(comparison(&run).outcome, Outcome::NotMeasured(expected));
+    assert_eq!(comparison(&run).outcome, ComparisonOutcome::NotMeasured(expected));
 }
 
 #[test]
 fn an_interrupted_run_says_how_far_it_came() {
     let mut run = paired(7, LEVEL, LEVEL);
-    run.ended = Some(Ended::Interrupted);
+    run.ended = Some(EarlyEnd::Interrupted);
     let expected = "interrupted after 7 of 40 launches".to_owned();
-    assert_eq!(comparison(&run).outcome, Outcome::NotMeasured(expected));
+    assert_eq!(comparison(&run).outcome, ComparisonOutcome::NotMeasured(expected));
 }
 
 #[test]
 fn a_run_without_a_launch_is_not_green() {
     let run = paired(0, LEVEL, LEVEL);
-    assert_eq!(comparison(&run).outcome, Outcome::NotMeasured("nothing was measured".to_owned()));
+    assert_eq!(
+        comparison(&run).outcome,
+        ComparisonOutcome::NotMeasured("nothing was measured".to_owned())
+    );
 }
 
 #[test]
@@ -78,17 +81,17 @@ fn a_broken_limit_fails_even_if_nothing_changed() {
     let mut run = paired(10, LEVEL, LEVEL);
     run.scenarios[0].limits = BTreeMap::from([("rss".to_owned(), "<= 8 MiB".to_owned())]);
     let comparison = comparison(&run);
-    assert_eq!(comparison.outcome, Outcome::Regressed);
+    assert_eq!(comparison.outcome, ComparisonOutcome::Regressed);
     assert_eq!(comparison.broken().count(), 1);
 }
 
 #[test]
 fn a_gating_metric_without_numbers_is_not_green() {
     let mut run = paired(10, LEVEL, LEVEL);
-    let Trials::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
+    let LaunchResults::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
     pairs[3].head.cpu_ns = None;
     let comparison = comparison(&run);
-    assert_eq!(comparison.outcome, Outcome::Inconclusive);
+    assert_eq!(comparison.outcome, ComparisonOutcome::Inconclusive);
     assert_eq!(comparison.method.family, 2);
 }
 
@@ -108,7 +111,7 @@ fn a_percentile_gates_only_with_enough_requests_in_every_launch() {
 fn swapping_base_and_head_mirrors_every_verdict() {
     let there = comparison(&paired(14, LEVEL, SLOWER_CPU));
     let mut run = paired(14, LEVEL, SLOWER_CPU);
-    let Trials::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
+    let LaunchResults::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
     for pair in pairs {
         std::mem::swap(&mut pair.base, &mut pair.head);
     }
@@ -136,7 +139,7 @@ fn a_record_that_makes_no_sense_is_refused() {
     check(|run| run.gate.rules.get_mut("cpu").unwrap().policy = "maybe".into(), "`maybe`");
     check(
         |run| {
-            let Trials::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
+            let LaunchResults::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
             pairs[0].base.histogram = "AAAA".into();
         },
         "HdrHistogram",
@@ -144,7 +147,7 @@ fn a_record_that_makes_no_sense_is_refused() {
 }
 
 /// A paired run with what was counted.
-fn with_work(work: Work) -> Run {
+fn with_work(work: CountOutcome) -> Run {
     let mut run = paired(10, LEVEL, LEVEL);
     run.scenarios[0].work = Some(work);
     run
@@ -155,7 +158,7 @@ fn one_percent_more_instructions_is_a_regression_of_work_alone() {
     let mut run = with_work(counted(64_800.0, 65_500.0));
     run.gate.rules.get_mut("work").unwrap().tolerance = 0.005;
     let comparison = comparison(&run);
-    assert_eq!(comparison.outcome, Outcome::Regressed);
+    assert_eq!(comparison.outcome, ComparisonOutcome::Regressed);
     assert_eq!(verdict(&comparison, Metric::Work), Some(Verdict::Regressed));
     assert_eq!(verdict(&comparison, Metric::Allocations), None, "reported only");
     assert_eq!(verdict(&comparison, Metric::Cpu), Some(Verdict::Unchanged));
@@ -171,10 +174,10 @@ fn the_lanes_share_the_error_only_where_both_decide() {
     };
     let both = with_work(counted(64_800.0, 64_800.0));
     let mut work_alone = both.clone();
-    work_alone.scenarios[0].trials = Trials::Paired(Vec::new());
+    work_alone.scenarios[0].trials = LaunchResults::Paired(Vec::new());
     (work_alone.launches_asked, work_alone.looks) = (0, Vec::new());
     assert!(limits(&both) > limits(&work_alone));
-    assert_eq!(comparison(&work_alone).outcome, Outcome::Pass);
+    assert_eq!(comparison(&work_alone).outcome, ComparisonOutcome::Pass);
     let timed = comparison(&paired(10, LEVEL, LEVEL));
     let p = |comparison: &Comparison| {
         let row = comparison.rows.iter().find(|row| row.metric == Metric::Cpu).unwrap();
@@ -188,19 +191,19 @@ fn the_lanes_share_the_error_only_where_both_decide() {
 fn a_lane_that_cannot_run_is_a_note_unless_it_was_asked_for() {
     let without = |asked| {
         let reason = "`valgrind` is not installed".to_owned();
-        comparison(&with_work(Work::Unavailable { reason, asked }))
+        comparison(&with_work(CountOutcome::Unavailable { reason, asked }))
     };
-    assert_eq!(without(false).outcome, Outcome::Pass);
+    assert_eq!(without(false).outcome, ComparisonOutcome::Pass);
     assert_eq!(without(false).notes, ["work lane not available: `valgrind` is not installed"]);
     let expected = "no work lane in `smoke`: `valgrind` is not installed".to_owned();
-    assert_eq!(without(true).outcome, Outcome::NotMeasured(expected));
+    assert_eq!(without(true).outcome, ComparisonOutcome::NotMeasured(expected));
 }
 
 #[test]
 fn allocations_can_decide() {
-    let Work::Counted(mut work) = counted(64_800.0, 64_800.0) else { unreachable!() };
+    let CountOutcome::Counted(mut work) = counted(64_800.0, 64_800.0) else { unreachable!() };
     work.head.allocations = vec![5.0; 5];
-    let mut run = with_work(Work::Counted(work));
+    let mut run = with_work(CountOutcome::Counted(work));
     run.gate.rules.get_mut("allocations").unwrap().policy = "gate".to_owned();
     let comparison = comparison(&run);
     assert_eq!(verdict(&comparison, Metric::Allocations), Some(Verdict::Regressed));
@@ -208,14 +211,14 @@ fn allocations_can_decide() {
 }
 
 /// A launch whose memory settles at 100 MiB, then grows by so many bytes a second, for 20 s.
-fn soaked(trial: &mut crate::record::Trial, bytes_per_s: u64) {
+fn soaked(trial: &mut crate::record::LaunchResult, bytes_per_s: u64) {
     let point = |tenth: u64| {
         let settling = if tenth < 60 { tenth << 20 } else { 60 << 20 };
         let wobble = (tenth * 7_919 % 13) * 4_096;
         let rss_bytes = (40 << 20) + settling + wobble + bytes_per_s * tenth / 10;
-        crate::record::Point { at_ns: tenth * 100_000_000, rss_bytes, cpu_ns: tenth }
+        crate::record::ResourcePoint { at_ns: tenth * 100_000_000, rss_bytes, cpu_ns: tenth }
     };
-    trial.probes = Some(crate::record::Probes {
+    trial.probes = Some(crate::record::ResourceProbes {
         user_ns: 0,
         system_ns: 0,
         switches_voluntary: 0,
@@ -234,7 +237,7 @@ fn soaked(trial: &mut crate::record::Trial, bytes_per_s: u64) {
 fn soak(base_bytes_per_s: u64, head_bytes_per_s: u64) -> Comparison {
     let mut run = paired(10, LEVEL, LEVEL);
     run.scenarios[0].limits = BTreeMap::from([("growth".to_owned(), "<= 5 %".to_owned())]);
-    let Trials::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
+    let LaunchResults::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
     for pair in pairs {
         soaked(&mut pair.base, base_bytes_per_s);
         soaked(&mut pair.head, head_bytes_per_s);
@@ -263,15 +266,16 @@ fn memory_that_settles_is_no_leak_and_one_that_base_has_too_is_no_regression() {
 
 #[test]
 fn capacity_is_the_median_of_the_launches_with_their_range() {
-    use crate::compare::details::CapacityFound;
+    use crate::compare::details::CapacityEstimate;
     use crate::record::Capacity;
     let mut run = paired(5, LEVEL, LEVEL);
-    let Trials::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
+    let LaunchResults::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
     for (pair, per_s) in pairs.iter_mut().zip([410.0, 400.0, 390.0, 420.0, 405.0]) {
         pair.head.capacity = Some(Capacity::Held { per_s, precision: 0.05 });
     }
     let found = comparison(&run).details[0].capacity;
-    let Some(CapacityFound::Interval { median_per_s, low_per_s, high_per_s, coverage, .. }) = found
+    let Some(CapacityEstimate::Interval { median_per_s, low_per_s, high_per_s, coverage, .. }) =
+        found
     else {
         panic!("{found:?}");
     };
@@ -281,9 +285,9 @@ fn capacity_is_the_median_of_the_launches_with_their_range() {
 
 #[test]
 fn under_an_open_load_what_a_user_waits_is_shown() {
-    use crate::record::{Times, histogram};
+    use crate::record::{LatencyBasis, histogram};
     let mut run = paired(10, LEVEL, LEVEL);
-    run.scenarios[0].times = Times::Response;
+    run.scenarios[0].times = LatencyBasis::Response;
     let waited = |pair: &mut crate::record::LaunchPair| {
         for (trial, factor) in [(&mut pair.base, 2), (&mut pair.head, 3)] {
             let mut times =
@@ -292,7 +296,7 @@ fn under_an_open_load_what_a_user_waits_is_shown() {
             trial.response = Some(histogram::encode(&times));
         }
     };
-    let Trials::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
+    let LaunchResults::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
     pairs.iter_mut().for_each(waited);
     let comparison = comparison(&run);
     assert_eq!(verdict(&comparison, Metric::Latency), Some(Verdict::Regressed));

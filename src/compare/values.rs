@@ -3,23 +3,25 @@
 use hdrhistogram::Histogram;
 
 use crate::compare::work;
-use crate::metric::{Better, Metric};
-use crate::record::{LaunchPair, ScenarioRun, Slice, Times, Trial, Trials, histogram};
+use crate::metric::{BetterDirection, Metric};
+use crate::record::{
+    LatencyBasis, LaunchPair, LaunchResult, LaunchResults, ScenarioRun, SliceTotals, histogram,
+};
 use crate::stats::quantile;
 use crate::stats::trend;
 use crate::units;
 
 /// One launch with its histogram unpacked, as several metrics read it.
-pub(super) struct Launch<'a> {
-    trial: &'a Trial,
-    times: Times,
+pub(super) struct LaunchValues<'a> {
+    trial: &'a LaunchResult,
+    times: LatencyBasis,
     /// Of the times that are shown.
     histogram: Histogram<u64>,
 }
 
 /// How resident memory went on once it had settled.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Growth {
+pub(super) struct MemoryGrowth {
     /// In bytes per second.
     slope: f64,
     /// Logarithm of the end over the beginning of the second half of the load.
@@ -27,40 +29,40 @@ pub(super) struct Growth {
 }
 
 /// A launch pair, unpacked.
-pub(super) struct Pair<'a> {
-    pub(super) base: Launch<'a>,
-    pub(super) head: Launch<'a>,
+pub(super) struct PairValues<'a> {
+    pub(super) base: LaunchValues<'a>,
+    pub(super) head: LaunchValues<'a>,
 }
 
 /// All launches of a scenario, unpacked.
-pub(super) enum Launches<'a> {
-    Paired(Vec<Pair<'a>>),
-    Single(Vec<Launch<'a>>),
+pub(super) enum ScenarioLaunches<'a> {
+    Paired(Vec<PairValues<'a>>),
+    Single(Vec<LaunchValues<'a>>),
 }
 
-impl<'a> Launches<'a> {
+impl<'a> ScenarioLaunches<'a> {
     pub(super) fn of(scenario: &'a ScenarioRun) -> Result<Self, String> {
         let times = scenario.times;
         Ok(match &scenario.trials {
-            Trials::Paired(pairs) => {
-                let pair = |pair| Pair::new(pair, times);
+            LaunchResults::Paired(pairs) => {
+                let pair = |pair| PairValues::new(pair, times);
                 Self::Paired(pairs.iter().map(pair).collect::<Result<_, _>>()?)
             }
-            Trials::Single(trials) => {
-                let launch = |trial| Launch::new(trial, times);
+            LaunchResults::Single(trials) => {
+                let launch = |trial| LaunchValues::new(trial, times);
                 Self::Single(trials.iter().map(launch).collect::<Result<_, _>>()?)
             }
         })
     }
 
-    pub(super) fn base(&self) -> Vec<&Launch<'a>> {
+    pub(super) fn base(&self) -> Vec<&LaunchValues<'a>> {
         match self {
             Self::Paired(pairs) => pairs.iter().map(|pair| &pair.base).collect(),
             Self::Single(_) => Vec::new(),
         }
     }
 
-    pub(super) fn head(&self) -> Vec<&Launch<'a>> {
+    pub(super) fn head(&self) -> Vec<&LaunchValues<'a>> {
         match self {
             Self::Paired(pairs) => pairs.iter().map(|pair| &pair.head).collect(),
             Self::Single(launches) => launches.iter().collect(),
@@ -70,7 +72,7 @@ impl<'a> Launches<'a> {
 
 /// Why a metric has no number.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Missing {
+pub(super) enum MissingReason {
     /// The launch was not ours to look into.
     NotOurs,
     /// Fewer requests than the percentile needs in every launch.
@@ -83,7 +85,7 @@ pub(super) enum Missing {
     Zero,
 }
 
-impl Missing {
+impl MissingReason {
     /// Says it to a person.
     pub(super) fn reason(&self) -> String {
         match self {
@@ -98,27 +100,29 @@ impl Missing {
     }
 }
 
-impl<'a> Launch<'a> {
-    pub(super) fn new(trial: &'a Trial, times: Times) -> Result<Self, String> {
+impl<'a> LaunchValues<'a> {
+    pub(super) fn new(trial: &'a LaunchResult, times: LatencyBasis) -> Result<Self, String> {
         let text = match (times, &trial.response) {
-            (Times::Response, Some(response)) => response,
-            (Times::Response, None) => return Err("a launch has no response times".to_owned()),
-            (Times::Service, _) => &trial.histogram,
+            (LatencyBasis::Response, Some(response)) => response,
+            (LatencyBasis::Response, None) => {
+                return Err("a launch has no response times".to_owned());
+            }
+            (LatencyBasis::Service, _) => &trial.histogram,
         };
         Ok(Self { trial, times, histogram: histogram::decode(text)? })
     }
 
     fn mean_ns(&self) -> f64 {
         match self.times {
-            Times::Service => mean_ns(&self.trial.slices),
-            Times::Response if self.histogram.is_empty() => f64::NAN,
-            Times::Response => self.histogram.mean(),
+            LatencyBasis::Service => mean_ns(&self.trial.slices),
+            LatencyBasis::Response if self.histogram.is_empty() => f64::NAN,
+            LatencyBasis::Response => self.histogram.mean(),
         }
     }
 
     /// How memory grew over the second half of the load: before that, a target fills its pools. The
     /// line is one number of the launch, however many points it has.
-    pub(super) fn growth(&self) -> Option<Growth> {
+    pub(super) fn growth(&self) -> Option<MemoryGrowth> {
         const POINTS_MIN: usize = 5;
         let series = &self.trial.probes.as_ref()?.series;
         let settled = &series[series.len() / 2..];
@@ -129,15 +133,15 @@ impl<'a> Launch<'a> {
         let y: Vec<f64> = settled.iter().map(|point| units::exact(point.rss_bytes)).collect();
         let line = trend::theil_sen(&x, &y, 0.05);
         let at = |x: f64| (line.intercept + line.slope * x).max(1.0);
-        Some(Growth { slope: line.slope, ln: (at(x[x.len() - 1]) / at(x[0])).ln() })
+        Some(MemoryGrowth { slope: line.slope, ln: (at(x[x.len() - 1]) / at(x[0])).ln() })
     }
 
     /// The launch's number, in the metric's unit. Percentiles only with enough requests.
-    pub(super) fn value(&self, metric: Metric) -> Result<f64, Missing> {
+    pub(super) fn value(&self, metric: Metric) -> Result<f64, MissingReason> {
         let trial = self.trial;
         match metric {
             Metric::Cpu => {
-                let cpu_ns = trial.cpu_ns.ok_or(Missing::NotOurs)?;
+                let cpu_ns = trial.cpu_ns.ok_or(MissingReason::NotOurs)?;
                 Ok(units::exact(cpu_ns) / units::exact(trial.pairs))
             }
             Metric::Latency => Ok(self.mean_ns()),
@@ -145,21 +149,24 @@ impl<'a> Launch<'a> {
             Metric::P95 => self.percentile(0.95),
             Metric::P99 => self.percentile(0.99),
             Metric::Throughput => Ok(units::exact(trial.pairs) * 1e9 / units::exact(trial.wall_ns)),
-            Metric::Rss => trial.rss_bytes_max.map(units::exact).ok_or(Missing::NotOurs),
-            Metric::Leak => self.growth().map(|growth| growth.slope).ok_or(Missing::TooShort),
-            Metric::Work | Metric::Allocations => Err(Missing::NotMeasured),
+            Metric::Rss => trial.rss_bytes_max.map(units::exact).ok_or(MissingReason::NotOurs),
+            Metric::Leak => self.growth().map(|growth| growth.slope).ok_or(MissingReason::TooShort),
+            Metric::Work | Metric::Allocations => Err(MissingReason::NotMeasured),
         }
     }
 
-    fn percentile(&self, quantile: f64) -> Result<f64, Missing> {
+    fn percentile(&self, quantile: f64) -> Result<f64, MissingReason> {
         let (requests, needed) = (self.histogram.len(), histogram::requests_needed(quantile));
-        percentile(&self.histogram, quantile).ok_or(Missing::TooFew { requests, needed })
+        percentile(&self.histogram, quantile).ok_or(MissingReason::TooFew { requests, needed })
     }
 }
 
-impl<'a> Pair<'a> {
-    pub(super) fn new(pair: &'a LaunchPair, times: Times) -> Result<Self, String> {
-        Ok(Self { base: Launch::new(&pair.base, times)?, head: Launch::new(&pair.head, times)? })
+impl<'a> PairValues<'a> {
+    pub(super) fn new(pair: &'a LaunchPair, times: LatencyBasis) -> Result<Self, String> {
+        Ok(Self {
+            base: LaunchValues::new(&pair.base, times)?,
+            head: LaunchValues::new(&pair.head, times)?,
+        })
     }
 
     /// The launch pair's number: the logarithm of head over base, above 0 where head is worse.
@@ -167,20 +174,20 @@ impl<'a> Pair<'a> {
     /// The latency level is the median over adjacent slices, so that a neighbour who steals a few of
     /// them moves nothing. Memory is compared by how much more of it grew: its slope can be zero, and
     /// has no ratio then. Everything else is the ratio of the two launches.
-    pub(super) fn difference(&self, metric: Metric) -> Result<f64, Missing> {
-        let ln = if metric == Metric::Latency && self.head.times == Times::Service {
+    pub(super) fn difference(&self, metric: Metric) -> Result<f64, MissingReason> {
+        let ln = if metric == Metric::Latency && self.head.times == LatencyBasis::Service {
             self.latency_level()
         } else if metric == Metric::Leak {
-            let growth = |launch: &Launch<'_>| launch.growth().ok_or(Missing::TooShort);
+            let growth = |launch: &LaunchValues<'_>| launch.growth().ok_or(MissingReason::TooShort);
             growth(&self.head)?.ln - growth(&self.base)?.ln
         } else {
             (self.head.value(metric)? / self.base.value(metric)?).ln()
         };
         let worse = match metric.better() {
-            Better::Lower => ln,
-            Better::Higher => -ln,
+            BetterDirection::Lower => ln,
+            BetterDirection::Higher => -ln,
         };
-        if worse.is_finite() { Ok(worse) } else { Err(Missing::Zero) }
+        if worse.is_finite() { Ok(worse) } else { Err(MissingReason::Zero) }
     }
 
     fn latency_level(&self) -> f64 {
@@ -192,7 +199,7 @@ impl<'a> Pair<'a> {
 }
 
 /// Mean service time over slices, in nanoseconds; not a number without requests.
-fn mean_ns(slices: &[Slice]) -> f64 {
+fn mean_ns(slices: &[SliceTotals]) -> f64 {
     let requests: u64 = slices.iter().map(|slice| slice.requests).sum();
     let service_ns: u64 = slices.iter().map(|slice| slice.service_ns).sum();
     units::exact(service_ns) / units::exact(requests)
@@ -200,7 +207,7 @@ fn mean_ns(slices: &[Slice]) -> f64 {
 
 /// The value of a metric over all launches: percentiles of the merged histogram, if it holds enough
 /// requests, else the median.
-pub(super) fn overall(launches: &[&Launch<'_>], metric: Metric) -> Option<f64> {
+pub(super) fn overall(launches: &[&LaunchValues<'_>], metric: Metric) -> Option<f64> {
     let Some(quantile) = quantile_of(metric) else {
         let values = launches.iter().map(|launch| launch.value(metric));
         let values: Vec<f64> = values.collect::<Result<_, _>>().ok()?;
@@ -211,7 +218,7 @@ pub(super) fn overall(launches: &[&Launch<'_>], metric: Metric) -> Option<f64> {
 
 /// The value that a promise about a metric is held to. Where requests are too few for the percentile,
 /// the slowest of them stands for it.
-pub(super) fn promised(launches: &[&Launch<'_>], metric: Metric) -> Option<f64> {
+pub(super) fn promised(launches: &[&LaunchValues<'_>], metric: Metric) -> Option<f64> {
     overall(launches, metric).or_else(|| {
         quantile_of(metric)?;
         Some(units::exact(merged(launches)?.max()))
@@ -239,7 +246,7 @@ pub(super) fn percentile(times: &Histogram<u64>, quantile: f64) -> Option<f64> {
 }
 
 /// The histogram of all launches together. Histograms are merged, percentiles never.
-fn merged(launches: &[&Launch<'_>]) -> Option<Histogram<u64>> {
+fn merged(launches: &[&LaunchValues<'_>]) -> Option<Histogram<u64>> {
     let (first, rest) = launches.split_first()?;
     let mut merged = first.histogram.clone();
     for launch in rest {
@@ -255,15 +262,16 @@ pub fn level(scenario: &ScenarioRun, metric: Metric) -> Option<f64> {
     if metric.is_counted() {
         return work::level(scenario, metric);
     }
-    let value = |trial: &&Trial| Launch::new(trial, scenario.times).ok()?.value(metric).ok();
+    let value =
+        |trial: &&LaunchResult| LaunchValues::new(trial, scenario.times).ok()?.value(metric).ok();
     let values = scenario.head().iter().map(value).collect::<Option<Vec<f64>>>()?;
     better_half(values, metric.better())
 }
 
 /// The mean of the better half of values; none without any.
-pub(super) fn better_half(mut values: Vec<f64>, better: Better) -> Option<f64> {
+pub(super) fn better_half(mut values: Vec<f64>, better: BetterDirection) -> Option<f64> {
     values.sort_by(f64::total_cmp);
-    if better == Better::Higher {
+    if better == BetterDirection::Higher {
         values.reverse();
     }
     values.truncate(values.len().div_ceil(2));
@@ -281,14 +289,17 @@ mod tests {
         times.record_n(1_000, 66).unwrap();
         times.record(2_000).unwrap();
         let histogram = histogram::encode(&times);
-        let trial = Trial { histogram, ..sample::trial(sample::LEVEL, 0) };
-        let launch = Launch::new(&trial, Times::Service).unwrap();
+        let trial = LaunchResult { histogram, ..sample::trial(sample::LEVEL, 0) };
+        let launch = LaunchValues::new(&trial, LatencyBasis::Service).unwrap();
         let (two, three) = ([&launch; 2], [&launch; 3]);
         assert_eq!(overall(&two, Metric::P95), None);
         assert_eq!(promised(&two, Metric::P95), Some(2_000.0));
         // 201 requests in three launches are enough, in none of them alone.
         assert_eq!(overall(&three, Metric::P95), Some(1_000.0));
-        assert_eq!(launch.value(Metric::P95), Err(Missing::TooFew { requests: 67, needed: 200 }));
+        assert_eq!(
+            launch.value(Metric::P95),
+            Err(MissingReason::TooFew { requests: 67, needed: 200 })
+        );
         assert_eq!(overall(&three, Metric::P99), None);
     }
 }

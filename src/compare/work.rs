@@ -1,11 +1,11 @@
 //! What the work lane has to say about a scenario: how much it is, and where.
 
-use crate::compare::decision::counts::Counts;
-use crate::compare::growth::{self, Change};
-use crate::compare::{Context, Evidence, Finding, Row};
+use crate::compare::decision::counts::CountSamples;
+use crate::compare::growth::{self, FunctionChange};
+use crate::compare::{MetricFinding, MetricResult, RowContext, RowEvidence};
 use crate::metric::Metric;
-use crate::metric::gate::Policy;
-use crate::record::work::{Count, Counted, Work};
+use crate::metric::gate::MetricPolicy;
+use crate::record::work::{BuildCounts, CountOutcome, InstructionCounts};
 use crate::record::{Run, ScenarioRun};
 
 /// The metrics that are counted.
@@ -19,7 +19,7 @@ const CHANGE_MIN: f64 = 0.0005;
 
 /// Which functions the instructions of a scenario are in.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Breakdown {
+pub struct InstructionBreakdown {
     /// The scenario's name.
     pub scenario: String,
     /// Instructions per XML pair of base, if two builds were counted.
@@ -28,7 +28,7 @@ pub struct Breakdown {
     pub head: f64,
     /// With a base, the functions that changed, the largest change first, without those that changed
     /// less than counts do by themselves. Without one, the functions that took most, all in head.
-    pub functions: Vec<Change>,
+    pub functions: Vec<FunctionChange>,
     /// Packed stacks of base.
     pub base_stacks: Option<String>,
     /// Packed stacks of head.
@@ -36,17 +36,17 @@ pub struct Breakdown {
 }
 
 /// Takes the counts of a run apart.
-pub(super) fn breakdowns(run: &Run) -> Vec<Breakdown> {
+pub(super) fn breakdowns(run: &Run) -> Vec<InstructionBreakdown> {
     let counted = run.scenarios.iter().filter_map(|scenario| match &scenario.work {
-        Some(Work::Counted(counted)) => Some((scenario, &**counted)),
-        Some(Work::Unavailable { .. }) | None => None,
+        Some(CountOutcome::Counted(counted)) => Some((scenario, &**counted)),
+        Some(CountOutcome::Unavailable { .. }) | None => None,
     });
-    let breakdown = |(scenario, counted): (&ScenarioRun, &Counted)| {
+    let breakdown = |(scenario, counted): (&ScenarioRun, &InstructionCounts)| {
         let (base, head) = (counted.base.as_ref(), &counted.head);
         let mut functions =
             base.map_or_else(|| growth::largest(&head.functions), |base| changed(base, head));
         functions.truncate(FUNCTIONS_MAX);
-        Breakdown {
+        InstructionBreakdown {
             scenario: scenario.name.clone(),
             base: base.map(|base| mean(&base.instructions)),
             head: mean(&head.instructions),
@@ -58,7 +58,7 @@ pub(super) fn breakdowns(run: &Run) -> Vec<Breakdown> {
     counted.map(breakdown).collect()
 }
 
-fn changed(base: &Count, head: &Count) -> Vec<Change> {
+fn changed(base: &BuildCounts, head: &BuildCounts) -> Vec<FunctionChange> {
     let least = CHANGE_MIN * mean(&base.instructions);
     let mut changes = growth::changes(&base.functions, &head.functions);
     changes.retain(|change| change.own().abs() >= least);
@@ -67,16 +67,16 @@ fn changed(base: &Count, head: &Count) -> Vec<Change> {
 
 /// Adds the rows of what was counted.
 pub(super) fn rows(
-    context: &Context<'_>,
-    rows: &mut Vec<Row>,
-    evidence: &mut Vec<Evidence>,
+    context: &RowContext<'_>,
+    rows: &mut Vec<MetricResult>,
+    evidence: &mut Vec<RowEvidence>,
 ) -> Result<(), String> {
-    let &Context { run, scenario, gate, .. } = context;
-    let Some(Work::Counted(counted)) = &scenario.work else { return Ok(()) };
+    let &RowContext { run, scenario, gate, .. } = context;
+    let Some(CountOutcome::Counted(counted)) = &scenario.work else { return Ok(()) };
     let remembers = run.history.is_some();
     for metric in METRICS {
         let rule = gate.rule(metric);
-        if rule.policy == Policy::Off {
+        if rule.policy == MetricPolicy::Off {
             continue;
         }
         let head = values(&counted.head, metric)?;
@@ -84,19 +84,19 @@ pub(super) fn rows(
         let (finding, rests_on) = match base {
             None if remembers => {
                 let reason = "no stored run was counted alike".to_owned();
-                (Finding::Undecidable(reason), Evidence::None)
+                (MetricFinding::Undecidable(reason), RowEvidence::None)
             }
-            None => (Finding::Alone, Evidence::None),
+            None => (MetricFinding::Alone, RowEvidence::None),
             Some(base) if base.iter().chain(head).all(|&value| value > 0.0) => {
-                let counts = Counts { base: base.to_vec(), head: head.to_vec() };
-                (Finding::Alone, Evidence::Counts(counts))
+                let counts = CountSamples { base: base.to_vec(), head: head.to_vec() };
+                (MetricFinding::Alone, RowEvidence::Counts(counts))
             }
             Some(_) => {
                 let reason = "a launch counted none, so there is no ratio".to_owned();
-                (Finding::Missing(reason), Evidence::None)
+                (MetricFinding::Missing(reason), RowEvidence::None)
             }
         };
-        rows.push(Row {
+        rows.push(MetricResult {
             scenario: scenario.name.clone(),
             metric,
             rule,
@@ -110,7 +110,7 @@ pub(super) fn rows(
 }
 
 /// The values of a count, of which there is at least one.
-fn values(count: &Count, metric: Metric) -> Result<&[f64], String> {
+fn values(count: &BuildCounts, metric: Metric) -> Result<&[f64], String> {
     let values = if metric == Metric::Work { &count.instructions } else { &count.allocations };
     if values.is_empty() {
         return Err(format!("no launch counted `{metric}`"));
@@ -121,8 +121,8 @@ fn values(count: &Count, metric: Metric) -> Result<&[f64], String> {
 /// The mean of what was counted of the judged build, if anything was.
 pub(super) fn level(scenario: &ScenarioRun, metric: Metric) -> Option<f64> {
     match &scenario.work {
-        Some(Work::Counted(counted)) => values(&counted.head, metric).ok().map(mean),
-        Some(Work::Unavailable { .. }) | None => None,
+        Some(CountOutcome::Counted(counted)) => values(&counted.head, metric).ok().map(mean),
+        Some(CountOutcome::Unavailable { .. }) | None => None,
     }
 }
 
@@ -133,10 +133,12 @@ fn mean(values: &[f64]) -> f64 {
 /// Why a run is not whole: a lane that somebody asked for could not be run.
 pub(super) fn missing(run: &Run) -> Option<String> {
     run.scenarios.iter().find_map(|scenario| match &scenario.work {
-        Some(Work::Unavailable { reason, asked: true }) => {
+        Some(CountOutcome::Unavailable { reason, asked: true }) => {
             Some(format!("no work lane in `{}`: {reason}", scenario.name))
         }
-        Some(Work::Unavailable { asked: false, .. } | Work::Counted(_)) | None => None,
+        Some(CountOutcome::Unavailable { asked: false, .. } | CountOutcome::Counted(_)) | None => {
+            None
+        }
     })
 }
 
@@ -144,7 +146,7 @@ pub(super) fn missing(run: &Run) -> Option<String> {
 pub(super) fn notes(run: &Run) -> Vec<String> {
     let mut notes = Vec::new();
     for scenario in &run.scenarios {
-        if let Some(Work::Unavailable { reason, asked: false }) = &scenario.work {
+        if let Some(CountOutcome::Unavailable { reason, asked: false }) = &scenario.work {
             let note = format!("work lane not available: {reason}");
             if !notes.contains(&note) {
                 notes.push(note);
@@ -157,9 +159,9 @@ pub(super) fn notes(run: &Run) -> Vec<String> {
 /// How many launches a side were counted, and by what.
 pub(super) fn counted(run: &Run) -> Option<(usize, String)> {
     run.scenarios.iter().find_map(|scenario| match &scenario.work {
-        Some(Work::Counted(counted)) => {
+        Some(CountOutcome::Counted(counted)) => {
             Some((counted.head.instructions.len(), counted.counter.clone()))
         }
-        Some(Work::Unavailable { .. }) | None => None,
+        Some(CountOutcome::Unavailable { .. }) | None => None,
     })
 }

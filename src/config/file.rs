@@ -12,22 +12,23 @@ use toml::Spanned;
 
 use crate::config::load::LoadTable;
 use crate::config::network::NetworkTable;
-use crate::config::payload::{Asked, PayloadTable, RequestTable};
+use crate::config::payload::{PayloadContext, PayloadTable, RequestTable};
 use crate::config::presets;
-use crate::load::{Tls, Trust};
+use crate::load::{TlsClient, TlsTrust};
 use crate::metric::Metric;
-use crate::metric::gate::{self, Gate, Policy, Rule};
+use crate::metric::gate::{self, GateRules, MetricPolicy, MetricRule};
 use crate::metric::limit::Limit;
 use crate::payload;
 use crate::scenario::{
-    Amount, Counting, Cpus, Lane, Lanes, Load, Origin, Sampling, Scenario, Scheme, Target,
+    CountSettings, CpuSelection, EvidenceLanes, LaneMode, LoadAmount, LoadSettings, SamplingPlan,
+    Scenario, TargetSource, TargetSpec, UrlScheme,
 };
 use crate::target;
 use crate::units;
 use crate::units::Ratio;
 
 /// What is wrong, and where in the text.
-pub(super) type Wrong = (Range<usize>, String);
+pub(super) type SpannedMessage = (Range<usize>, String);
 
 const READY_PATH: &str = "/xml-compare-api/health";
 const BATCH_PATH: &str = "/xml-compare-api/api/compare/xml/batch";
@@ -45,7 +46,7 @@ const SINGLE_PATH: &str = "/xml-compare-api/api/compare/xml";
 
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct File {
+pub(super) struct ConfigFile {
     target: TargetTable,
     request: RequestTable,
     payload: PayloadTable,
@@ -105,7 +106,7 @@ struct WorkTable {
 #[serde(deny_unknown_fields, default)]
 struct GateTable {
     alpha: Option<ErrorRate>,
-    floor: Option<Floor>,
+    floor: Option<FloorWord>,
     tolerance: BTreeMap<MetricKey, Share>,
     policy: BTreeMap<MetricKey, PolicyWord>,
 }
@@ -118,7 +119,7 @@ struct BaselineTable {
 
 #[derive(Debug, serde::Deserialize)]
 #[serde(untagged, expecting = "expected a share such as 0.01, or a table such as { cpu = 0.02 }")]
-enum Floor {
+enum FloorWord {
     All(Share),
     Some(BTreeMap<MetricKey, Share>),
 }
@@ -131,16 +132,19 @@ pub(super) struct ScenarioTable {
     #[serde(default)]
     load: Option<Spanned<LoadTable>>,
     #[serde(default)]
-    limits: Limits,
+    limits: LimitTable,
     preset: Option<PresetWord>,
     kind: Option<Spanned<KindWord>>,
     path: Option<HttpPath>,
     network: Option<Spanned<NetworkTable>>,
 }
 
-impl File {
+impl ConfigFile {
     /// Returns what all scenarios share.
-    pub(super) fn common(&self, folder: &Path) -> Result<(Target, Sampling, Gate), Wrong> {
+    pub(super) fn common(
+        &self,
+        folder: &Path,
+    ) -> Result<(TargetSpec, SamplingPlan, GateRules), SpannedMessage> {
         Ok((self.target.resolve(folder)?, self.sampling.resolve()?, self.gate.resolve()))
     }
 
@@ -150,21 +154,21 @@ impl File {
     }
 
     /// Returns which lanes are run. What no rule looks at is not counted.
-    pub(super) fn counting(&self, gate: &Gate) -> (Lanes, Counting) {
-        let default = (Lanes::default(), Counting::default());
+    pub(super) fn counting(&self, gate: &GateRules) -> (EvidenceLanes, CountSettings) {
+        let default = (EvidenceLanes::default(), CountSettings::default());
         let mut counted = Metric::ALL.into_iter().filter(|metric| metric.is_counted());
-        let wanted = counted.any(|metric| gate.rule(metric).policy != Policy::Off);
+        let wanted = counted.any(|metric| gate.rule(metric).policy != MetricPolicy::Off);
         let work = match self.work.lane {
             Some(LaneWord(lane)) => lane,
             None if wanted => default.0.work,
-            None => Lane::Off,
+            None => LaneMode::Off,
         };
-        let counting = Counting {
+        let counting = CountSettings {
             env: self.work.env.clone().into_iter().collect(),
             launches: self.work.launches.map_or(default.1.launches, |launches| launches.0),
             pairs: self.work.pairs.map_or(default.1.pairs, |pairs| pairs.0),
         };
-        (Lanes { work, ..default.0 }, counting)
+        (EvidenceLanes { work, ..default.0 }, counting)
     }
 
     /// Returns the scenarios of the file, in its order.
@@ -172,7 +176,7 @@ impl File {
         &self,
         folder: &Path,
         seed: Option<u64>,
-    ) -> Result<Vec<Scenario>, Wrong> {
+    ) -> Result<Vec<Scenario>, SpannedMessage> {
         let mut scenarios: Vec<Scenario> = Vec::new();
         for table in &self.scenario {
             let scenario = self.scenario(table.get_ref(), folder, seed)?;
@@ -191,10 +195,10 @@ impl File {
     /// Returns one of the shipped scenarios, sent as this file's `[request]` says.
     pub(super) fn preset(
         &self,
-        preset: &presets::Preset,
+        preset: &presets::ScenarioPreset,
         folder: &Path,
         seed: Option<u64>,
-    ) -> Result<Scenario, Wrong> {
+    ) -> Result<Scenario, SpannedMessage> {
         let asked = self.asked(None, 0..0, preset.pairs, seed);
         let mut scenario = self.blank(preset.name, folder, &asked)?;
         scenario.load = (preset.load)();
@@ -207,7 +211,7 @@ impl File {
         table: &ScenarioTable,
         folder: &Path,
         seed: Option<u64>,
-    ) -> Result<Scenario, Wrong> {
+    ) -> Result<Scenario, SpannedMessage> {
         let preset = presets::PRESETS.iter().find(|preset| preset.name == table.name.get_ref());
         let pairs = table.pairs.map(|pairs| pairs.0).or(preset.map(|preset| preset.pairs));
         let pairs = pairs.unwrap_or(presets::PAIRS);
@@ -223,7 +227,7 @@ impl File {
         scenario.load = match (&table.load, preset) {
             (Some(load), _) => load.get_ref().resolve(load.span())?,
             (None, Some(preset)) => (preset.load)(),
-            (None, None) => Load::closed(1, Amount::Time),
+            (None, None) => LoadSettings::closed(1, LoadAmount::Time),
         };
         scenario.limits = match preset {
             Some(preset) if table.limits.0.is_empty() => preset.limits(),
@@ -238,11 +242,11 @@ impl File {
         span: Range<usize>,
         pairs: u64,
         seed: Option<u64>,
-    ) -> Asked {
+    ) -> PayloadContext {
         let own = kind.map(|word| (word.get_ref().0, word.span()));
         let written = own.or_else(|| self.request.kind());
-        let (kind, kind_span) = written.unwrap_or((payload::Kind::XmlCompareBatch, span));
-        Asked {
+        let (kind, kind_span) = written.unwrap_or((payload::PayloadKind::XmlCompareBatch, span));
+        PayloadContext {
             kind,
             kind_span,
             preset: None,
@@ -252,14 +256,19 @@ impl File {
         }
     }
 
-    fn blank(&self, name: &str, folder: &Path, asked: &Asked) -> Result<Scenario, Wrong> {
+    fn blank(
+        &self,
+        name: &str,
+        folder: &Path,
+        asked: &PayloadContext,
+    ) -> Result<Scenario, SpannedMessage> {
         let default_path = match asked.kind {
-            payload::Kind::XmlCompare => SINGLE_PATH,
-            payload::Kind::XmlCompareBatch => BATCH_PATH,
-            payload::Kind::RawXml
-            | payload::Kind::Soap11
-            | payload::Kind::Soap12
-            | payload::Kind::Template => "/",
+            payload::PayloadKind::XmlCompare => SINGLE_PATH,
+            payload::PayloadKind::XmlCompareBatch => BATCH_PATH,
+            payload::PayloadKind::RawXml
+            | payload::PayloadKind::Soap11
+            | payload::PayloadKind::Soap12
+            | payload::PayloadKind::Template => "/",
         };
         let path = self.request.path.as_ref().map_or(default_path, |path| &path.0).to_owned();
         let mut payload = self.payload.spec(&self.request, folder, asked)?;
@@ -271,7 +280,7 @@ impl File {
             payload,
             kind: asked.kind,
             path,
-            load: Load::closed(1, Amount::Time),
+            load: LoadSettings::closed(1, LoadAmount::Time),
             network: network.transpose()?.flatten(),
             limits: Vec::new(),
         })
@@ -283,7 +292,7 @@ impl TargetTable {
         self.semantics.map_or_else(payload::Semantics::default, |word| word.0)
     }
 
-    fn resolve(&self, folder: &Path) -> Result<Target, Wrong> {
+    fn resolve(&self, folder: &Path) -> Result<TargetSpec, SpannedMessage> {
         let container = self.container()?;
         let started = self.start.as_ref().or(self.image.as_ref());
         let origin = match (started, &self.url) {
@@ -305,18 +314,18 @@ impl TargetTable {
                         "the target would not learn its port: write `{port}` in `start`, or name a variable by `port-env`".to_owned(),
                     ));
                 }
-                Origin::Start(start.get_ref().clone())
+                TargetSource::Start(start.get_ref().clone())
             }
             (None, Some(url)) => {
                 let known = target::Url::parse(url.get_ref());
                 known.map_err(|error| (url.span(), error.to_string()))?;
-                Origin::Attach(url.get_ref().clone())
+                TargetSource::Attach(url.get_ref().clone())
             }
-            (None, None) => Origin::Embedded,
+            (None, None) => TargetSource::Embedded,
         };
         let seconds =
             |time: &Option<Time>, default| time.map_or(Duration::from_secs(default), |time| time.0);
-        Ok(Target {
+        Ok(TargetSpec {
             dir: folder.to_path_buf(),
             build: self.build.clone(),
             scheme: self.scheme(&origin)?,
@@ -327,7 +336,7 @@ impl TargetTable {
             stop_timeout: seconds(&self.stop_timeout, 5),
             env: self.env.clone().into_iter().collect(),
             port_env: self.port_env.as_ref().map(|name| name.0.clone()),
-            cpus: self.cpus.map_or(Cpus::Auto, |word| word.0),
+            cpus: self.cpus.map_or(CpuSelection::Auto, |word| word.0),
             limits: self.limits()?,
             container,
             semantics: self.semantics(),
@@ -336,27 +345,29 @@ impl TargetTable {
 }
 
 impl TargetTable {
-    fn scheme(&self, origin: &Origin) -> Result<Scheme, Wrong> {
+    fn scheme(&self, origin: &TargetSource) -> Result<UrlScheme, SpannedMessage> {
         match (&self.scheme, origin) {
-            (Some(word), Origin::Start(_)) => Ok(word.get_ref().0),
-            (Some(word), Origin::Attach(_) | Origin::Embedded) => {
+            (Some(word), TargetSource::Start(_)) => Ok(word.get_ref().0),
+            (Some(word), TargetSource::Attach(_) | TargetSource::Embedded) => {
                 let why = "`scheme` is for what `start` or `image` starts: `url` has its own";
                 Err((word.span(), why.to_owned()))
             }
-            (None, _) => Ok(Scheme::Http),
+            (None, _) => Ok(UrlScheme::Http),
         }
     }
 
     /// Reads the certificates to trust.
-    fn trust(&self, folder: &Path, origin: &Origin) -> Result<Trust, Wrong> {
-        let Some(ca) = &self.ca else { return Ok(Trust::System) };
+    fn trust(&self, folder: &Path, origin: &TargetSource) -> Result<TlsTrust, SpannedMessage> {
+        let Some(ca) = &self.ca else { return Ok(TlsTrust::System) };
         let wrong = |why: String| (ca.span(), why);
         let is_tls = match origin {
-            Origin::Attach(url) => matches!(target::Url::parse(url), Ok(target::Url::Https(_))),
-            Origin::Start(_) => {
-                self.scheme.as_ref().is_some_and(|it| it.get_ref().0 == Scheme::Https)
+            TargetSource::Attach(url) => {
+                matches!(target::Url::parse(url), Ok(target::Url::Https(_)))
             }
-            Origin::Embedded => false,
+            TargetSource::Start(_) => {
+                self.scheme.as_ref().is_some_and(|it| it.get_ref().0 == UrlScheme::Https)
+            }
+            TargetSource::Embedded => false,
         };
         if !is_tls {
             return Err(wrong(
@@ -366,26 +377,26 @@ impl TargetTable {
         let path = folder.join(ca.get_ref());
         let pem = fs::read(&path)
             .map_err(|error| wrong(format!("cannot read `{}`: {error}", path.display())))?;
-        let trust = Trust::Pem(pem);
-        Tls::new("localhost", &trust)
+        let trust = TlsTrust::Pem(pem);
+        TlsClient::new("localhost", &trust)
             .map_err(|error| wrong(format!("`{}`: {error}", path.display())))?;
         Ok(trust)
     }
 
-    fn limits(&self) -> Result<target::Limits, Wrong> {
+    fn limits(&self) -> Result<target::ResourceLimits, SpannedMessage> {
         let limited = self.memory.as_ref().map(Spanned::span);
         let limited = limited.or(self.cpu_quota.as_ref().map(Spanned::span));
         if let (Some(span), Some(_)) = (limited, &self.url) {
             return Err((span, "what runs already cannot be limited: `url` attaches".to_owned()));
         }
-        Ok(target::Limits {
+        Ok(target::ResourceLimits {
             memory_bytes_max: self.memory.as_ref().map(|size| size.get_ref().0),
             cpus_max: self.cpu_quota.as_ref().map(|cores| cores.get_ref().0),
         })
     }
 
     /// Returns how `image` is run, if there is one.
-    fn container(&self) -> Result<Option<target::Container>, Wrong> {
+    fn container(&self) -> Result<Option<target::ContainerSpec>, SpannedMessage> {
         let Some(image) = &self.image else {
             let port = self.port.as_ref().map(Spanned::span);
             let stray = port.or(self.engine.as_ref().map(Spanned::span));
@@ -409,13 +420,13 @@ impl TargetTable {
             return wrong("an image needs `port`, on which the program inside listens");
         };
         let engine = self.engine.as_ref().map(|engine| engine.get_ref().clone());
-        Ok(Some(target::Container { port: port.get_ref().0, engine }))
+        Ok(Some(target::ContainerSpec { port: port.get_ref().0, engine }))
     }
 }
 
 impl SamplingTable {
-    fn resolve(&self) -> Result<Sampling, Wrong> {
-        let default = Sampling::default();
+    fn resolve(&self) -> Result<SamplingPlan, SpannedMessage> {
+        let default = SamplingPlan::default();
         let looks = match &self.looks {
             None => default.looks,
             Some(looks) => {
@@ -430,7 +441,7 @@ impl SamplingTable {
             }
         };
         let count = |value: Option<Positive>, default| value.map_or(default, |value| value.0);
-        Ok(Sampling {
+        Ok(SamplingPlan {
             launches: self.launches.map_or(default.launches, Positive::size),
             looks,
             warm_up: self.warm_up.map_or(default.warm_up, |time| time.0),
@@ -444,19 +455,19 @@ impl SamplingTable {
 }
 
 impl GateTable {
-    fn resolve(&self) -> Gate {
-        let mut gate = Gate::default();
+    fn resolve(&self) -> GateRules {
+        let mut gate = GateRules::default();
         if let Some(alpha) = self.alpha {
             gate.alpha = alpha.0;
         }
         for (metric, rule) in &mut gate.rules {
             let key = MetricKey(*metric);
             let floor = match &self.floor {
-                Some(Floor::All(floor)) => Some(floor),
-                Some(Floor::Some(floors)) => floors.get(&key),
+                Some(FloorWord::All(floor)) => Some(floor),
+                Some(FloorWord::Some(floors)) => floors.get(&key),
                 None => None,
             };
-            *rule = Rule {
+            *rule = MetricRule {
                 policy: self.policy.get(&key).map_or(rule.policy, |word| word.0),
                 tolerance: self.tolerance.get(&key).map_or(rule.tolerance, |share| Ratio(share.0)),
                 floor: floor.map_or(rule.floor, |share| Ratio(share.0)),
@@ -583,15 +594,15 @@ checked!(
 );
 checked!(
     /// A request kind.
-    KindWord(payload::Kind) from String, |word| payload::Kind::from_name(&word).ok_or_else(|| {
-        let known: Vec<_> = payload::Kind::ALL.iter().map(|kind| kind.name()).collect();
+    KindWord(payload::PayloadKind) from String, |word| payload::PayloadKind::from_name(&word).ok_or_else(|| {
+        let known: Vec<_> = payload::PayloadKind::ALL.iter().map(|kind| kind.name()).collect();
         format!("unknown request kind `{word}`; there are {}", known.join(", "))
     })
 );
 checked!(
     /// A payload preset.
-    PresetWord(payload::Preset) from String, |word| payload::Preset::from_name(&word).ok_or_else(|| {
-        let known: Vec<_> = payload::Preset::ALL.iter().map(|preset| preset.name()).collect();
+    PresetWord(payload::PayloadPreset) from String, |word| payload::PayloadPreset::from_name(&word).ok_or_else(|| {
+        let known: Vec<_> = payload::PayloadPreset::ALL.iter().map(|preset| preset.name()).collect();
         format!("unknown payload preset `{word}`; there are {}", known.join(", "))
     })
 );
@@ -606,31 +617,31 @@ checked!(
 );
 checked!(
     /// A policy.
-    PolicyWord(Policy) from String, |word| Policy::from_key(&word)
+    PolicyWord(MetricPolicy) from String, |word| MetricPolicy::from_key(&word)
         .ok_or_else(|| format!("unknown policy `{word}`; there are gate, report, off"))
 );
 checked!(
     /// What is spoken below HTTP.
-    SchemeWord(Scheme) from String, |word| match word.as_str() {
-        "http" => Ok(Scheme::Http),
-        "https" => Ok(Scheme::Https),
+    SchemeWord(UrlScheme) from String, |word| match word.as_str() {
+        "http" => Ok(UrlScheme::Http),
+        "https" => Ok(UrlScheme::Https),
         _ => Err(format!("unknown scheme `{word}`; there are http, https")),
     }
 );
 checked!(
     /// A choice of processors.
-    CpusWord(Cpus) from String, |word| match word.as_str() {
-        "auto" => Ok(Cpus::Auto),
-        "shared" => Ok(Cpus::Shared),
+    CpusWord(CpuSelection) from String, |word| match word.as_str() {
+        "auto" => Ok(CpuSelection::Auto),
+        "shared" => Ok(CpuSelection::Shared),
         _ => Err(format!("unknown choice `{word}`; there are auto, shared")),
     }
 );
 checked!(
     /// Whether instructions are counted.
-    LaneWord(Lane) from String, |word| match word.as_str() {
-        "off" => Ok(Lane::Off),
-        "auto" => Ok(Lane::IfPossible),
-        "on" => Ok(Lane::Asked),
+    LaneWord(LaneMode) from String, |word| match word.as_str() {
+        "off" => Ok(LaneMode::Off),
+        "auto" => Ok(LaneMode::IfPossible),
+        "on" => Ok(LaneMode::Asked),
         _ => Err(format!("unknown choice `{word}`; there are auto, on, off")),
     }
 );
@@ -680,13 +691,13 @@ impl<'de> Deserialize<'de> for MetricKey {
 
 /// The limits of a scenario.
 #[derive(Debug, Default)]
-struct Limits(Vec<Limit>);
+struct LimitTable(Vec<Limit>);
 
-impl<'de> Deserialize<'de> for Limits {
+impl<'de> Deserialize<'de> for LimitTable {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Limits;
+        struct LimitVisitor;
+        impl<'de> serde::de::Visitor<'de> for LimitVisitor {
+            type Value = LimitTable;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a table such as { p95 = \"<= 300 s\" }")
@@ -695,14 +706,14 @@ impl<'de> Deserialize<'de> for Limits {
             fn visit_map<A: serde::de::MapAccess<'de>>(
                 self,
                 mut map: A,
-            ) -> Result<Limits, A::Error> {
+            ) -> Result<LimitTable, A::Error> {
                 let mut limits = Vec::new();
                 while let Some((key, text)) = map.next_entry::<String, String>()? {
                     limits.push(Limit::parse(&key, &text).map_err(A::Error::custom)?);
                 }
-                Ok(Limits(limits))
+                Ok(LimitTable(limits))
             }
         }
-        deserializer.deserialize_map(Visitor)
+        deserializer.deserialize_map(LimitVisitor)
     }
 }

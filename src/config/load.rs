@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error as _};
 
-use crate::config::file::{Positive, Time, Wrong};
+use crate::config::file::{Positive, SpannedMessage, Time};
 use crate::load::capacity;
-use crate::load::pacing::{Arrivals, Schedule, Stage};
-use crate::load::{Http, Timeouts};
-use crate::scenario::{Amount, Load, Model, Reuse};
+use crate::load::pacing::{ArrivalProcess, ArrivalSchedule, RateStage};
+use crate::load::{HttpVersion, Timeouts};
+use crate::scenario::{LoadAmount, LoadSettings, ReusePolicy, WorkloadModel};
 use crate::units;
 use crate::units::Ratio;
 
@@ -33,7 +33,7 @@ const CEILING_PER_S: f64 = 50_000.0;
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub(super) struct LoadTable {
     model: ModelWord,
-    connections: Option<Connections>,
+    connections: Option<ConnectionsWord>,
     requests: Option<Positive>,
     duration: Option<Time>,
     think: Option<Time>,
@@ -57,7 +57,7 @@ pub(super) struct LoadTable {
 
 #[derive(Debug, serde::Deserialize)]
 #[serde(untagged, expecting = "expected a number of connections, or with model = \"steps\" a list")]
-enum Connections {
+enum ConnectionsWord {
     One(Positive),
     Many(Vec<Positive>),
 }
@@ -148,14 +148,14 @@ impl<'de> Deserialize<'de> for HttpWord {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct ReuseWord(Reuse);
+struct ReuseWord(ReusePolicy);
 
 impl<'de> Deserialize<'de> for ReuseWord {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match String::deserialize(deserializer)?.as_str() {
-            "kept" => Ok(Self(Reuse::Kept)),
-            "slice" => Ok(Self(Reuse::Slice)),
-            "request" => Ok(Self(Reuse::Request)),
+            "kept" => Ok(Self(ReusePolicy::Kept)),
+            "slice" => Ok(Self(ReusePolicy::Slice)),
+            "request" => Ok(Self(ReusePolicy::Request)),
             word => {
                 let known = "there are kept, slice, request";
                 Err(D::Error::custom(format!("unknown life of a connection `{word}`; {known}")))
@@ -166,7 +166,7 @@ impl<'de> Deserialize<'de> for ReuseWord {
 
 impl LoadTable {
     /// Returns the load, or what is wrong with the table at `span`.
-    pub(super) fn resolve(&self, span: Range<usize>) -> Result<Load, Wrong> {
+    pub(super) fn resolve(&self, span: Range<usize>) -> Result<LoadSettings, SpannedMessage> {
         self.check_keys().and_then(|()| self.load()).map_err(|message| (span, message))
     }
 
@@ -195,37 +195,45 @@ impl LoadTable {
         })
     }
 
-    fn load(&self) -> Result<Load, String> {
+    fn load(&self) -> Result<LoadSettings, String> {
         let model = self.model()?;
         let connections = match (&self.connections, &model) {
-            (Some(Connections::One(count)), _) => number(*count),
-            (_, Model::Steps { connections, .. }) => connections.iter().copied().max().unwrap_or(1),
-            (Some(Connections::Many(_)), _) => {
+            (Some(ConnectionsWord::One(count)), _) => number(*count),
+            (_, WorkloadModel::Steps { connections, .. }) => {
+                connections.iter().copied().max().unwrap_or(1)
+            }
+            (Some(ConnectionsWord::Many(_)), _) => {
                 return Err("a list of connections needs model = \"steps\"".to_owned());
             }
-            (None, Model::Closed { .. }) => 1,
+            (None, WorkloadModel::Closed { .. }) => 1,
             (None, _) if self.http == Some(HttpWord::Two) => 1,
-            (None, Model::Open { .. } | Model::Capacity { .. }) => OPEN_CONNECTIONS,
+            (None, WorkloadModel::Open { .. } | WorkloadModel::Capacity { .. }) => OPEN_CONNECTIONS,
         };
-        let reuse = self.reuse.map_or(Reuse::Slice, |word| word.0);
+        let reuse = self.reuse.map_or(ReusePolicy::Slice, |word| word.0);
         let http = self.http(&model)?;
-        Ok(Load { connections, http, model, reuse, timeouts: self.timeouts()? })
+        Ok(LoadSettings { connections, http, model, reuse, timeouts: self.timeouts()? })
     }
 
-    fn http(&self, model: &Model) -> Result<Http, String> {
+    fn http(&self, model: &WorkloadModel) -> Result<HttpVersion, String> {
         let streams = match (self.http, self.streams, model) {
             (Some(HttpWord::Two), Some(streams), _) => number(streams),
-            (Some(HttpWord::Two), None, Model::Closed { .. } | Model::Steps { .. }) => 1,
-            (Some(HttpWord::Two), None, Model::Open { .. } | Model::Capacity { .. }) => {
-                OPEN_CONNECTIONS
-            }
-            (Some(HttpWord::One) | None, None, _) => return Ok(Http::One),
+            (
+                Some(HttpWord::Two),
+                None,
+                WorkloadModel::Closed { .. } | WorkloadModel::Steps { .. },
+            ) => 1,
+            (
+                Some(HttpWord::Two),
+                None,
+                WorkloadModel::Open { .. } | WorkloadModel::Capacity { .. },
+            ) => OPEN_CONNECTIONS,
+            (Some(HttpWord::One) | None, None, _) => return Ok(HttpVersion::One),
             (Some(HttpWord::One) | None, Some(_), _) => {
                 return Err("`streams` share a connection only with http = \"2\"".to_owned());
             }
         };
         let streams = usize::try_from(streams).unwrap_or(usize::MAX);
-        Ok(Http::Two { streams: NonZeroUsize::new(streams).unwrap_or(NonZeroUsize::MIN) })
+        Ok(HttpVersion::Two { streams: NonZeroUsize::new(streams).unwrap_or(NonZeroUsize::MIN) })
     }
 
     fn timeouts(&self) -> Result<Timeouts, String> {
@@ -241,27 +249,27 @@ impl LoadTable {
         Ok(timeouts)
     }
 
-    fn model(&self) -> Result<Model, String> {
+    fn model(&self) -> Result<WorkloadModel, String> {
         let lasts = self.duration.map_or(OPEN_LASTS, |time| time.0);
-        let constant = || self.rate().map(|per_s| vec![Stage::constant(per_s, lasts)]);
+        let constant = || self.rate().map(|per_s| vec![RateStage::constant(per_s, lasts)]);
         match self.model {
-            ModelWord::Closed => Ok(Model::Closed {
+            ModelWord::Closed => Ok(WorkloadModel::Closed {
                 amount: self.amount()?,
                 think: self.think.map_or(Duration::ZERO, |time| time.0),
             }),
             ModelWord::Steps => self.steps(),
-            ModelWord::Constant => self.open(constant()?, Arrivals::Even),
+            ModelWord::Constant => self.open(constant()?, ArrivalProcess::Even),
             ModelWord::Poisson => {
                 let seed = self.seed.unwrap_or(super::presets::SEED);
-                self.open(constant()?, Arrivals::Poisson { seed })
+                self.open(constant()?, ArrivalProcess::Poisson { seed })
             }
             ModelWord::Ramp => {
                 let to_per_s = self.to.ok_or("a ramp needs `to`, the rate at its end")?;
-                let stage = Stage { from_per_s: self.rate()?, to_per_s, lasts };
-                self.open(vec![stage], Arrivals::Even)
+                let stage = RateStage { from_per_s: self.rate()?, to_per_s, lasts };
+                self.open(vec![stage], ArrivalProcess::Even)
             }
-            ModelWord::Stages => self.open(self.stages()?, Arrivals::Even),
-            ModelWord::Spikes => self.open(self.spikes(lasts)?, Arrivals::Even),
+            ModelWord::Stages => self.open(self.stages()?, ArrivalProcess::Even),
+            ModelWord::Spikes => self.open(self.spikes(lasts)?, ArrivalProcess::Even),
             ModelWord::Capacity => self.capacity(),
         }
     }
@@ -271,42 +279,46 @@ impl LoadTable {
         self.rate.ok_or_else(|| format!("model = \"{model}\" needs `rate`, in requests per second"))
     }
 
-    fn amount(&self) -> Result<Amount, String> {
+    fn amount(&self) -> Result<LoadAmount, String> {
         match (self.requests, self.duration) {
             (Some(_), Some(_)) => {
                 Err("`requests` and `duration` both say when it ends: keep one".to_owned())
             }
-            (Some(requests), None) => Ok(Amount::Requests(requests.0)),
-            (None, Some(time)) => Ok(Amount::For(time.0)),
-            (None, None) => Ok(Amount::Time),
+            (Some(requests), None) => Ok(LoadAmount::Requests(requests.0)),
+            (None, Some(time)) => Ok(LoadAmount::For(time.0)),
+            (None, None) => Ok(LoadAmount::Time),
         }
     }
 
-    fn steps(&self) -> Result<Model, String> {
-        let Some(Connections::Many(steps)) = &self.connections else {
+    fn steps(&self) -> Result<WorkloadModel, String> {
+        let Some(ConnectionsWord::Many(steps)) = &self.connections else {
             return Err("steps need a list, such as connections = [1, 3, 5]".to_owned());
         };
         if steps.is_empty() {
             return Err("the list of connections is empty".to_owned());
         }
         let connections = steps.iter().copied().map(number).collect();
-        Ok(Model::Steps { connections, requests: self.requests.map_or(10, |it| it.0) })
+        Ok(WorkloadModel::Steps { connections, requests: self.requests.map_or(10, |it| it.0) })
     }
 
-    fn open(&self, stages: Vec<Stage>, arrivals: Arrivals) -> Result<Model, String> {
+    fn open(
+        &self,
+        stages: Vec<RateStage>,
+        arrivals: ArrivalProcess,
+    ) -> Result<WorkloadModel, String> {
         if stages.iter().any(|stage| stage.lasts.is_zero()) {
             return Err("a stage of no time has no requests".to_owned());
         }
-        let schedule = Schedule::new(stages, arrivals).map_err(|error| error.to_string())?;
+        let schedule = ArrivalSchedule::new(stages, arrivals).map_err(|error| error.to_string())?;
         let late_max = self.late_max.map_or(LATE_MAX, |time| time.0);
-        Ok(Model::Open { name: self.model.name(), schedule, late_max })
+        Ok(WorkloadModel::Open { name: self.model.name(), schedule, late_max })
     }
 
-    fn stages(&self) -> Result<Vec<Stage>, String> {
+    fn stages(&self) -> Result<Vec<RateStage>, String> {
         let stages = self.stages.as_ref().ok_or(
             "stages need a list, such as stages = [{ rate = 100, to = 500, lasts = \"10 s\" }]",
         )?;
-        let stage = |table: &StageTable| Stage {
+        let stage = |table: &StageTable| RateStage {
             from_per_s: table.rate,
             to_per_s: table.to.unwrap_or(table.rate),
             lasts: table.lasts.0,
@@ -315,7 +327,7 @@ impl LoadTable {
     }
 
     /// The rate, and every so often for a short time a higher one; the last piece is cut.
-    fn spikes(&self, lasts: Duration) -> Result<Vec<Stage>, String> {
+    fn spikes(&self, lasts: Duration) -> Result<Vec<RateStage>, String> {
         let rate = self.rate()?;
         let spike_rate =
             self.spike_rate.ok_or("spikes need `spike-rate`, in requests per second")?;
@@ -331,7 +343,7 @@ impl LoadTable {
             for (per_s, time) in [(rate, every.saturating_sub(spike)), (spike_rate, spike)] {
                 let time = time.min(left);
                 if !time.is_zero() {
-                    stages.push(Stage::constant(per_s, time));
+                    stages.push(RateStage::constant(per_s, time));
                 }
                 left = left.saturating_sub(time);
             }
@@ -339,14 +351,17 @@ impl LoadTable {
         Ok(stages)
     }
 
-    fn capacity(&self) -> Result<Model, String> {
-        let search = capacity::Plan {
+    fn capacity(&self) -> Result<WorkloadModel, String> {
+        let search = capacity::CapacityPlan {
             start_per_s: self.rate.unwrap_or(100.0),
             ceiling_per_s: self.ceiling.unwrap_or(CEILING_PER_S),
             precision: Ratio(self.precision.unwrap_or(0.05)),
         };
-        capacity::Search::new(search).map_err(|error| error.to_string())?;
-        Ok(Model::Capacity { search, trial: self.duration.map_or(TRIAL_LASTS, |time| time.0) })
+        capacity::CapacitySearch::new(search).map_err(|error| error.to_string())?;
+        Ok(WorkloadModel::Capacity {
+            search,
+            trial: self.duration.map_or(TRIAL_LASTS, |time| time.0),
+        })
     }
 }
 

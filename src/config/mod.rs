@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::config::file::File;
-use crate::scenario::{Model, Origin, Suite, Target};
-use crate::target::network::Network;
+use crate::config::file::ConfigFile;
+use crate::scenario::{Suite, TargetSource, TargetSpec, WorkloadModel};
+use crate::target::network::NetworkConditions;
 use crate::units;
 
 pub use crate::config::payload::read_corpus;
@@ -68,13 +68,13 @@ pub enum ConfigError {
 
 /// What the command line changes in a configuration.
 #[derive(Debug, Clone, Default)]
-pub struct Choice {
+pub struct ConfigOverrides {
     /// Names of the scenarios to keep; presets count. Empty: all of the file, or `smoke`.
     pub scenarios: Vec<String>,
     /// Seed of the payloads, instead of the file's.
     pub seed: Option<u64>,
     /// What is between load and target, instead of what the file says of each scenario.
-    pub network: Option<Network>,
+    pub network: Option<NetworkConditions>,
 }
 
 /// Returns the configuration file that is in force in `folder`: there or in the nearest folder above
@@ -93,7 +93,7 @@ pub fn find(folder: &Path) -> Option<PathBuf> {
 }
 
 /// Reads a configuration file. Commands in it run in the file's folder.
-pub fn load(path: &Path, choice: &Choice) -> Result<Suite, ConfigError> {
+pub fn load(path: &Path, choice: &ConfigOverrides) -> Result<Suite, ConfigError> {
     let text = fs::read_to_string(path)
         .map_err(|source| ConfigError::Unreadable { path: path.to_path_buf(), source })?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -101,7 +101,7 @@ pub fn load(path: &Path, choice: &Choice) -> Result<Suite, ConfigError> {
 }
 
 /// Returns the suite of a folder without a configuration: the reference API under `smoke`.
-pub fn embedded(folder: &Path, choice: &Choice) -> Result<Suite, ConfigError> {
+pub fn embedded(folder: &Path, choice: &ConfigOverrides) -> Result<Suite, ConfigError> {
     parse("", FILE_NAME, folder, choice)
 }
 
@@ -113,7 +113,7 @@ pub fn store(path: &Path) -> Result<Option<String>, ConfigError> {
 }
 
 /// The file as it is written.
-fn written(text: &str, name: &str) -> Result<File, ConfigError> {
+fn written(text: &str, name: &str) -> Result<ConfigFile, ConfigError> {
     toml::from_str(text).map_err(|error: toml::de::Error| {
         let message = error.message().replace('\n', " ");
         wrong(text, name, &error.span().unwrap_or(0..0), message)
@@ -125,21 +125,26 @@ fn wrong(text: &str, name: &str, span: &std::ops::Range<usize>, message: String)
     ConfigError::Wrong { path: name.to_owned(), line, column, message, excerpt }
 }
 
-fn parse(text: &str, name: &str, folder: &Path, choice: &Choice) -> Result<Suite, ConfigError> {
+fn parse(
+    text: &str,
+    name: &str,
+    folder: &Path,
+    choice: &ConfigOverrides,
+) -> Result<Suite, ConfigError> {
     let file = written(text, name)?;
     let wrong = |span, message| wrong(text, name, &span, message);
     let (target, sampling, gate) =
         file.common(folder).map_err(|(span, message)| wrong(span, message))?;
     let scenarios =
         file.scenarios(folder, choice.seed).map_err(|(span, message)| wrong(span, message))?;
-    let shipped = |preset: &presets::Preset| {
+    let shipped = |preset: &presets::ScenarioPreset| {
         let scenario = file.preset(preset, folder, choice.seed);
         scenario.map_err(|(span, message)| wrong(span, message))
     };
     let mut scenarios = presets::choose(scenarios, &choice.scenarios, shipped)?;
     if let Some(network) = choice.network {
         for scenario in &mut scenarios {
-            scenario.network = Some(network).filter(Network::shapes);
+            scenario.network = Some(network).filter(NetworkConditions::shapes);
         }
     }
     let digest = digest(&target, &scenarios, &sampling);
@@ -150,24 +155,24 @@ fn parse(text: &str, name: &str, folder: &Path, choice: &Choice) -> Result<Suite
 /// Digest of what shapes the numbers. How the API is built or started is not in it: that is what
 /// changes from commit to commit.
 fn digest(
-    target: &Target,
+    target: &TargetSpec,
     scenarios: &[crate::scenario::Scenario],
-    sampling: &crate::scenario::Sampling,
+    sampling: &crate::scenario::SamplingPlan,
 ) -> String {
     let mut hash = Sha256::new();
-    hash.update(matches!(target.origin, Origin::Attach(_)).to_string());
+    hash.update(matches!(target.origin, TargetSource::Attach(_)).to_string());
     for scenario in scenarios {
         let words = scenario.load.words();
         let (payload, kind) = (scenario.payload.digest(), scenario.kind.name());
         let (name, path) = (&scenario.name, &scenario.path);
         hash.update(format!("{name}\0{payload}\0{kind}\0{words}\0{path}\0"));
         // The words of a closed load say all there is.
-        if !matches!(scenario.load.model, Model::Closed { .. }) {
-            hash.update(format!("{:?}", scenario.load.model));
+        if !matches!(scenario.load.model, WorkloadModel::Closed { .. }) {
+            hash.update(names_as_before(&format!("{:?}", scenario.load.model)));
         }
         // Without a network, digests are those of versions that had none.
         if let Some(network) = &scenario.network {
-            hash.update(format!("{network:?}"));
+            hash.update(names_as_before(&format!("{network:?}")));
         }
     }
     hash.update(format!("{:?}{:?}{}", sampling.slice, sampling.warm_up, sampling.bodies));
@@ -178,6 +183,14 @@ fn digest(
     let mut digest = units::hex(&hash.finalize());
     digest.truncate(16);
     digest
+}
+
+/// Digests of earlier versions hold the names that these types had: baselines stay comparable.
+fn names_as_before(text: &str) -> String {
+    text.replace("ArrivalSchedule {", "Schedule {")
+        .replace("RateStage {", "Stage {")
+        .replace("CapacityPlan {", "Plan {")
+        .replace("NetworkConditions {", "Network {")
 }
 
 /// Line and column, from 1, of a byte in `text`, and the line itself.

@@ -8,10 +8,12 @@ use std::path::Path;
 
 use toml::Spanned;
 
-use crate::config::file::{HeaderName, HeaderValue, HttpPath, KindWord, PresetWord, Wrong};
+use crate::config::file::{
+    HeaderName, HeaderValue, HttpPath, KindWord, PresetWord, SpannedMessage,
+};
 use crate::payload::{
-    Corpus, CorpusError, Encoding, Expectation, Framing, Kind, Mix, MixError, Preset, Recipe, Spec,
-    Template,
+    Corpus, CorpusError, DocumentMix, MixError, PairRecipe, PayloadKind, PayloadPreset,
+    PayloadSpec, RequestEncoding, RequestFraming, Template, TemplateExpectation,
 };
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -48,12 +50,12 @@ pub(super) struct PayloadTable {
 }
 
 /// What is asked of a scenario's payload, beside what the tables say.
-pub(super) struct Asked {
-    pub(super) kind: Kind,
+pub(super) struct PayloadContext {
+    pub(super) kind: PayloadKind,
     /// Where the kind is written, or the name of the scenario.
     pub(super) kind_span: Range<usize>,
     /// The scenario's own preset, which takes the place of all that `[payload]` says of documents.
-    pub(super) preset: Option<Preset>,
+    pub(super) preset: Option<PayloadPreset>,
     pub(super) seed: u64,
     pub(super) pairs: u64,
 }
@@ -64,23 +66,24 @@ impl PayloadTable {
         &self,
         request: &RequestTable,
         folder: &Path,
-        asked: &Asked,
-    ) -> Result<Spec, Wrong> {
+        asked: &PayloadContext,
+    ) -> Result<PayloadSpec, SpannedMessage> {
         let mut spec = match asked.preset {
-            Some(preset) => Spec::preset(preset, asked.seed, asked.pairs),
+            Some(preset) => PayloadSpec::preset(preset, asked.seed, asked.pairs),
             None => self.documents(folder, asked)?,
         };
-        spec.encoding = if request.gzip { Encoding::Gzip } else { Encoding::Plain };
-        spec.framing = if request.chunked { Framing::Chunked } else { Framing::Length };
+        spec.encoding = if request.gzip { RequestEncoding::Gzip } else { RequestEncoding::Plain };
+        spec.framing =
+            if request.chunked { RequestFraming::Chunked } else { RequestFraming::Length };
         spec.headers = request.headers();
         request.consistent()?;
         match (&request.template, asked.kind) {
-            (Some(path), Kind::Template) => {
+            (Some(path), PayloadKind::Template) => {
                 let template = request.template(folder, path)?;
                 let spec = spec.with_template(template);
                 spec.map_err(|error| (path.span(), format!("`{}`: {error}", path.get_ref())))
             }
-            (None, Kind::Template) => {
+            (None, PayloadKind::Template) => {
                 let said = "the kind `template` needs `template`, a file, in `[request]`";
                 Err((asked.kind_span.clone(), said.to_owned()))
             }
@@ -88,29 +91,35 @@ impl PayloadTable {
         }
     }
 
-    fn documents(&self, folder: &Path, asked: &Asked) -> Result<Spec, Wrong> {
+    fn documents(
+        &self,
+        folder: &Path,
+        asked: &PayloadContext,
+    ) -> Result<PayloadSpec, SpannedMessage> {
         let (seed, pairs) = (asked.seed, asked.pairs);
         let preset = self.preset.map(|word| word.0);
         let hostile = self.hostile.as_ref().filter(|hostile| *hostile.get_ref());
         let spec = match (preset, &self.corpus, hostile) {
-            (None, None, Some(_)) => Spec::preset(Preset::Hostile, seed, pairs),
+            (None, None, Some(_)) => PayloadSpec::preset(PayloadPreset::Hostile, seed, pairs),
             (Some(_), Some(corpus), _) | (None, Some(corpus), Some(_)) => {
                 return Err((corpus.span(), ONE_OF.to_owned()));
             }
             (Some(_), None, Some(hostile)) => return Err((hostile.span(), ONE_OF.to_owned())),
             (None, Some(corpus), None) => {
                 let read = read_corpus(&folder.join(corpus.get_ref()));
-                Spec::corpus(read.map_err(|reason| (corpus.span(), reason))?, seed, pairs)
+                PayloadSpec::corpus(read.map_err(|reason| (corpus.span(), reason))?, seed, pairs)
             }
             (None, None, None) if !self.mix.is_empty() => {
-                let mut mix = Mix::default();
+                let mut mix = DocumentMix::default();
                 self.settings(|key, value| mix.set(key, value))?;
-                return Ok(Spec::mix(mix, seed, pairs));
+                return Ok(PayloadSpec::mix(mix, seed, pairs));
             }
-            (preset, None, None) => Spec::preset(preset.unwrap_or(Preset::DepthMix), seed, pairs),
+            (preset, None, None) => {
+                PayloadSpec::preset(preset.unwrap_or(PayloadPreset::DepthMix), seed, pairs)
+            }
         };
         let Some(first) = self.mix.values().next() else { return Ok(spec) };
-        let mut recipe = Recipe::default();
+        let mut recipe = PairRecipe::default();
         self.settings(|key, value| recipe.set(key, value))?;
         spec.with_recipe(recipe).map_err(|error| (first.span(), error.to_string()))
     }
@@ -118,7 +127,7 @@ impl PayloadTable {
     fn settings(
         &self,
         mut set: impl FnMut(&str, &str) -> Result<(), MixError>,
-    ) -> Result<(), Wrong> {
+    ) -> Result<(), SpannedMessage> {
         self.mix.iter().try_for_each(|(key, value)| {
             set(key, value.get_ref()).map_err(|error| (value.span(), error.to_string()))
         })
@@ -129,16 +138,18 @@ const ONE_OF: &str = "keep one of `preset`, `corpus` and `hostile`";
 
 impl RequestTable {
     /// Returns the kind of requests, and where it is written. A template needs no further word.
-    pub(super) fn kind(&self) -> Option<(Kind, Range<usize>)> {
+    pub(super) fn kind(&self) -> Option<(PayloadKind, Range<usize>)> {
         let written = self.kind.as_ref().map(|word| (word.get_ref().0, word.span()));
-        written.or(self.template.as_ref().map(|path| (Kind::Template, path.span())))
+        written.or(self.template.as_ref().map(|path| (PayloadKind::Template, path.span())))
     }
 
     /// Refuses what would have no effect.
-    fn consistent(&self) -> Result<(), Wrong> {
+    fn consistent(&self) -> Result<(), SpannedMessage> {
         let (span, key) = match (&self.template, self.kind(), &self.content_type, &self.expect[..])
         {
-            (Some(_), Some((Kind::Template, _)), _, _) | (None, _, None, []) => return Ok(()),
+            (Some(_), Some((PayloadKind::Template, _)), _, _) | (None, _, None, []) => {
+                return Ok(());
+            }
             (Some(path), _, _, _) => (path.span(), "template"),
             (None, _, Some(value), _) => (value.span(), "content-type"),
             (None, _, None, [first, ..]) => (first.span(), "expect"),
@@ -154,7 +165,7 @@ impl RequestTable {
         self.headers.iter().map(pair).collect()
     }
 
-    fn template(&self, folder: &Path, path: &Spanned<String>) -> Result<Template, Wrong> {
+    fn template(&self, folder: &Path, path: &Spanned<String>) -> Result<Template, SpannedMessage> {
         let body = fs::read_to_string(folder.join(path.get_ref())).map_err(|error| {
             (path.span(), format!("failed to read `{}`: {error}", path.get_ref()))
         })?;
@@ -168,16 +179,16 @@ impl RequestTable {
     }
 }
 
-fn expectation(table: &Spanned<ExpectTable>) -> Result<Expectation, Wrong> {
+fn expectation(table: &Spanned<ExpectTable>) -> Result<TemplateExpectation, SpannedMessage> {
     let made = match table.get_ref() {
         ExpectTable { status: Some(status), json: None, xml: None, equals: None } => {
-            return Ok(Expectation::status(&status.to_string()));
+            return Ok(TemplateExpectation::status(&status.to_string()));
         }
         ExpectTable { status: None, json: Some(place), xml: None, equals: Some(equals) } => {
-            Expectation::json(place, equals)
+            TemplateExpectation::json(place, equals)
         }
         ExpectTable { status: None, json: None, xml: Some(place), equals: Some(equals) } => {
-            Expectation::xml(place, equals)
+            TemplateExpectation::xml(place, equals)
         }
         ExpectTable { .. } => {
             let right = "expected `{ status = 201 }`, or `json` or `xml` with `equals`";

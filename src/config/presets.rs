@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config::ConfigError;
 use crate::load::capacity;
 use crate::metric::limit::Limit;
-use crate::scenario::{Amount, Load, Model, Scenario};
+use crate::scenario::{LoadAmount, LoadSettings, Scenario, WorkloadModel};
 use crate::units::Ratio;
 
 /// The seed of payloads, where nobody gives one.
@@ -16,7 +16,7 @@ pub(super) const PAIRS: u64 = 100;
 
 /// A shipped scenario.
 #[derive(Debug)]
-pub struct Preset {
+pub struct ScenarioPreset {
     /// Its name.
     pub name: &'static str,
     /// What it is for, in a line.
@@ -24,24 +24,24 @@ pub struct Preset {
     /// XML pairs in a request.
     pub pairs: u64,
     /// How requests follow each other.
-    pub load: fn() -> Load,
+    pub load: fn() -> LoadSettings,
     limits: &'static [(&'static str, &'static str)],
 }
 
 /// Every shipped scenario. Limits are those that the project's first users were promised.
-pub const PRESETS: &[Preset] = &[
-    Preset {
+pub const PRESETS: &[ScenarioPreset] = &[
+    ScenarioPreset {
         name: "smoke",
         purpose: "100 XML pairs a request, many requests: the default gate of a pull request",
         pairs: 100,
-        load: || Load::closed(1, Amount::Time),
+        load: || LoadSettings::closed(1, LoadAmount::Time),
         limits: &[("throughput", ">= 333 pairs/s"), ("errors", "0 %")],
     },
-    Preset {
+    ScenarioPreset {
         name: "nominal",
         purpose: "100 000 XML pairs in one request: the promised workload",
         pairs: 100_000,
-        load: || Load::closed(1, Amount::Requests(1)),
+        load: || LoadSettings::closed(1, LoadAmount::Requests(1)),
         limits: &[
             ("throughput", ">= 333 pairs/s"),
             ("p95", "<= 300 s"),
@@ -49,50 +49,50 @@ pub const PRESETS: &[Preset] = &[
             ("errors", "0 %"),
         ],
     },
-    Preset {
+    ScenarioPreset {
         name: "soak",
         purpose: "10 000 XML pairs a request for 10 s: does memory keep growing?",
         pairs: 10_000,
-        load: || Load::closed(1, Amount::For(Duration::from_secs(10))),
+        load: || LoadSettings::closed(1, LoadAmount::For(Duration::from_secs(10))),
         limits: &[("growth", "<= 5 %"), ("throughput", ">= 333 pairs/s"), ("errors", "0 %")],
     },
-    Preset {
+    ScenarioPreset {
         name: "stress",
         purpose: "50 000 XML pairs a request over 1, 3, then 5 connections: failures under contention",
         pairs: 50_000,
-        load: || Load {
-            model: Model::Steps { connections: vec![1, 3, 5], requests: 15 },
-            ..Load::closed(5, Amount::Time)
+        load: || LoadSettings {
+            model: WorkloadModel::Steps { connections: vec![1, 3, 5], requests: 15 },
+            ..LoadSettings::closed(5, LoadAmount::Time)
         },
         limits: &[("throughput", ">= 333 pairs/s"), ("errors", "0 %")],
     },
-    Preset {
+    ScenarioPreset {
         name: "capacity",
         purpose: "100 XML pairs a request at a rising rate: the highest that keeps the limits",
         pairs: 100,
-        load: || Load {
-            model: Model::Capacity {
-                search: capacity::Plan {
+        load: || LoadSettings {
+            model: WorkloadModel::Capacity {
+                search: capacity::CapacityPlan {
                     start_per_s: 100.0,
                     ceiling_per_s: 50_000.0,
                     precision: Ratio(0.05),
                 },
                 trial: Duration::from_secs(1),
             },
-            ..Load::closed(64, Amount::Time)
+            ..LoadSettings::closed(64, LoadAmount::Time)
         },
         limits: &[("p95", "<= 100 ms"), ("errors", "0 %")],
     },
-    Preset {
+    ScenarioPreset {
         name: "extreme",
         purpose: "1 000 000 XML pairs in one request, streamed: scale",
         pairs: 1_000_000,
-        load: || Load::closed(1, Amount::Requests(1)),
+        load: || LoadSettings::closed(1, LoadAmount::Requests(1)),
         limits: &[("throughput", ">= 333 pairs/s"), ("errors", "0 %")],
     },
 ];
 
-impl Preset {
+impl ScenarioPreset {
     /// Returns the promises that come with the scenario.
     pub fn limits(&self) -> Vec<Limit> {
         let parse = |(key, text): &(&str, &str)| {
@@ -107,7 +107,7 @@ impl Preset {
 pub(super) fn choose(
     scenarios: Vec<Scenario>,
     names: &[String],
-    shipped: impl Fn(&Preset) -> Result<Scenario, ConfigError>,
+    shipped: impl Fn(&ScenarioPreset) -> Result<Scenario, ConfigError>,
 ) -> Result<Vec<Scenario>, ConfigError> {
     let preset = |name: &str| PRESETS.iter().find(|preset| preset.name == name);
     if names.is_empty() {

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::*;
 use crate::metric::Metric;
-use crate::metric::gate::Policy;
-use crate::scenario::{Amount, Load};
+use crate::metric::gate::MetricPolicy;
+use crate::scenario::{LoadAmount, LoadSettings};
 
 fn read(text: &str) -> Result<Suite, ConfigError> {
-    parse(text, "xmlperf.toml", Path::new("/checkout"), &Choice::default())
+    parse(text, "xmlperf.toml", Path::new("/checkout"), &ConfigOverrides::default())
 }
 
 fn refusal(text: &str) -> String {
@@ -18,10 +18,10 @@ fn refusal(text: &str) -> String {
 #[test]
 fn nothing_written_means_the_reference_api_under_smoke() {
     let suite = read("").unwrap();
-    assert_eq!(suite.target.origin, Origin::Embedded);
+    assert_eq!(suite.target.origin, TargetSource::Embedded);
     let names: Vec<_> = suite.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
     assert_eq!(names, ["smoke"]);
-    assert_eq!(suite.scenarios[0].load, Load::closed(1, Amount::Time));
+    assert_eq!(suite.scenarios[0].load, LoadSettings::closed(1, LoadAmount::Time));
 }
 
 #[test]
@@ -69,14 +69,14 @@ fn the_template_is_understood_and_its_comments_show_the_defaults() {
 #[test]
 fn a_preset_lends_its_load_and_limits_to_a_scenario_of_its_name() {
     let suite = read("[[scenario]]\nname = \"nominal\"\n").unwrap();
-    assert_eq!(suite.scenarios[0].load, Load::closed(1, Amount::Requests(1)));
+    assert_eq!(suite.scenarios[0].load, LoadSettings::closed(1, LoadAmount::Requests(1)));
     assert_eq!(suite.scenarios[0].limits.len(), 4);
 }
 
 #[test]
 fn gate_rules_are_merged_over_the_defaults() {
     let gate = read("[gate]\nfloor = { cpu = 0.02 }\npolicy = { p95 = \"gate\" }\n").unwrap().gate;
-    assert_eq!(gate.rule(Metric::P95).policy, Policy::Gate);
+    assert_eq!(gate.rule(Metric::P95).policy, MetricPolicy::Gate);
     assert!((gate.rule(Metric::Cpu).floor.0 - 0.02).abs() < 1e-12);
     assert!((gate.rule(Metric::Latency).floor.0 - 0.01).abs() < 1e-12);
 }
@@ -146,7 +146,7 @@ fn an_image_and_limits_are_understood_or_refused_with_their_line() {
     let text =
         "[target]\nimage = \"api:1.2 --quiet\"\nport = 3000\nmemory = \"1 GiB\"\ncpu-quota = 1.5\n";
     let suite = read(text).unwrap();
-    assert_eq!(suite.target.origin, Origin::Start("api:1.2 --quiet".to_owned()));
+    assert_eq!(suite.target.origin, TargetSource::Start("api:1.2 --quiet".to_owned()));
     assert_eq!(suite.target.container.as_ref().map(|it| it.port), Some(3000));
     assert_eq!(suite.target.limits.memory_bytes_max, Some(1 << 30));
     assert_ne!(suite.digest, read(&text.replace("1.5", "1")).unwrap().digest);
@@ -169,16 +169,19 @@ fn a_network_is_that_of_the_scenario_of_the_suite_or_of_the_flag() {
                 [[scenario]]\nname = \"far\"\n\
                 [[scenario]]\nname = \"near\"\nnetwork = {}\n\
                 [[scenario]]\nname = \"bad\"\nnetwork = { resets = \"1 %\" }\n";
-    let networks = |choice: &Choice| {
+    let networks = |choice: &ConfigOverrides| {
         let suite = parse(text, "xmlperf.toml", Path::new("."), choice).unwrap();
         let network = |scenario: &crate::scenario::Scenario| {
             scenario.network.map_or_else(|| "none".to_owned(), |network| network.to_string())
         };
         (suite.scenarios.iter().map(network).collect::<Vec<_>>().join("; "), suite.digest)
     };
-    let (written, digest) = networks(&Choice::default());
+    let (written, digest) = networks(&ConfigOverrides::default());
     assert_eq!(written, "20.0 ms each way; none; 1 % resets");
-    let flag = Choice { network: Some(Network::parse("latency=0s").unwrap()), ..<_>::default() };
+    let flag = ConfigOverrides {
+        network: Some(NetworkConditions::parse("latency=0s").unwrap()),
+        ..<_>::default()
+    };
     let (none, other) = networks(&flag);
     assert_eq!(none, "none; none; none");
     assert_ne!(digest, other);
@@ -196,7 +199,7 @@ fn a_network_is_that_of_the_scenario_of_the_suite_or_of_the_flag() {
 
 #[test]
 fn a_scenario_that_does_not_exist_is_answered_with_those_that_do() {
-    let choice = Choice { scenarios: vec!["smoky".to_owned()], ..<_>::default() };
+    let choice = ConfigOverrides { scenarios: vec!["smoky".to_owned()], ..<_>::default() };
     let error = parse("", "xmlperf.toml", Path::new("."), &choice).unwrap_err();
     insta::assert_snapshot!(error, @"
     there is no scenario `smoky`
@@ -224,7 +227,8 @@ fn a_payload_comes_from_a_preset_a_mix_a_corpus_or_a_template() {
     fs::write(folder.path().join("a.xml"), "<a>one</a>").unwrap();
     fs::write(folder.path().join("request.j2"), "{{ pair.xml1 }}").unwrap();
     let payload = |text: &str| {
-        let suite = parse(text, "xmlperf.toml", folder.path(), &Choice::default()).unwrap();
+        let suite =
+            parse(text, "xmlperf.toml", folder.path(), &ConfigOverrides::default()).unwrap();
         suite.scenarios[0].payload.clone()
     };
     let digests = [
@@ -397,7 +401,7 @@ fn a_load_that_makes_no_sense_is_refused_with_its_line() {
 #[test]
 fn every_shipped_scenario_is_found_by_its_name() {
     for preset in PRESETS {
-        let choice = Choice { scenarios: vec![preset.name.to_owned()], ..<_>::default() };
+        let choice = ConfigOverrides { scenarios: vec![preset.name.to_owned()], ..<_>::default() };
         let suite = parse("", "xmlperf.toml", Path::new("."), &choice).unwrap();
         assert_eq!(suite.scenarios[0].name, preset.name);
         assert_eq!(suite.scenarios[0].payload.pairs, preset.pairs);

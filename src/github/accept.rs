@@ -7,7 +7,7 @@
 
 use serde::Deserialize;
 
-use super::api::{ApiError, Client};
+use super::api::{ApiClient, ApiError};
 use super::comment::Conversation;
 use super::inert;
 
@@ -31,7 +31,7 @@ const LOOKUPS_MAX: usize = 5;
 
 /// Returns the latest acceptance that counts.
 pub fn find(
-    client: &Client<'_>,
+    client: &ApiClient<'_>,
     conversation: &Conversation,
 ) -> Result<Option<Acceptance>, ApiError> {
     for candidate in commands(conversation).into_iter().take(LOOKUPS_MAX) {
@@ -42,32 +42,32 @@ pub fn find(
     match labelled_by(client, conversation.number)? {
         Some(login) if may_write(client, &login)? => {
             let reason = format!("label {LABEL}");
-            Ok(Some(Candidate { login, reason }.into()))
+            Ok(Some(AcceptanceCandidate { login, reason }.into()))
         }
         Some(_) | None => Ok(None),
     }
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Candidate {
+struct AcceptanceCandidate {
     login: String,
     reason: String,
 }
 
-impl From<Candidate> for Acceptance {
-    fn from(candidate: Candidate) -> Self {
+impl From<AcceptanceCandidate> for Acceptance {
+    fn from(candidate: AcceptanceCandidate) -> Self {
         Self { by: inert::text(&candidate.login), reason: inert::text(&candidate.reason) }
     }
 }
 
 /// One for each person, the latest first.
-fn commands(conversation: &Conversation) -> Vec<Candidate> {
-    let mut found: Vec<Candidate> = Vec::new();
+fn commands(conversation: &Conversation) -> Vec<AcceptanceCandidate> {
+    let mut found: Vec<AcceptanceCandidate> = Vec::new();
     for comment in conversation.comments.iter().rev() {
         let Some(login) = comment.author() else { continue };
         let Some(reason) = reason(comment.body()) else { continue };
         if found.iter().all(|earlier| earlier.login != login) {
-            found.push(Candidate { login: login.to_owned(), reason: reason.to_owned() });
+            found.push(AcceptanceCandidate { login: login.to_owned(), reason: reason.to_owned() });
         }
     }
     found
@@ -88,9 +88,9 @@ fn is_person(login: &str) -> bool {
     !login.is_empty() && login.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
 }
 
-fn may_write(client: &Client<'_>, login: &str) -> Result<bool, ApiError> {
+fn may_write(client: &ApiClient<'_>, login: &str) -> Result<bool, ApiError> {
     #[derive(Deserialize)]
-    struct Level {
+    struct PermissionLevel {
         permission: String,
         /// Finer than `permission`, and of an enterprise's own making too; an older server has none.
         #[serde(default)]
@@ -100,7 +100,7 @@ fn may_write(client: &Client<'_>, login: &str) -> Result<bool, ApiError> {
         return Ok(false);
     }
     let path = client.below(&format!("collaborators/{login}/permission"));
-    match client.get::<Level>(path, Vec::new()) {
+    match client.get::<PermissionLevel>(path, Vec::new()) {
         Ok(level) => Ok([level.permission, level.role_name].iter().any(|it| writes(it))),
         Err(ApiError::Refused { status: 404, .. }) => Ok(false),
         Err(error) => Err(error),
@@ -114,23 +114,24 @@ fn writes(level: &str) -> bool {
 #[derive(Debug, Deserialize)]
 struct LabelEvent {
     event: String,
-    label: Option<Label>,
-    actor: Option<Actor>,
+    label: Option<IssueLabel>,
+    actor: Option<EventActor>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Label {
+struct IssueLabel {
     name: String,
 }
 
 #[derive(Debug, Deserialize)]
-struct Actor {
+struct EventActor {
     login: String,
 }
 
 /// Who set the label, if it is still there.
-fn labelled_by(client: &Client<'_>, number: u64) -> Result<Option<String>, ApiError> {
-    let labels: Vec<Label> = client.list(&client.below(&format!("issues/{number}/labels")), &[])?;
+fn labelled_by(client: &ApiClient<'_>, number: u64) -> Result<Option<String>, ApiError> {
+    let labels: Vec<IssueLabel> =
+        client.list(&client.below(&format!("issues/{number}/labels")), &[])?;
     if labels.iter().all(|label| label.name != LABEL) {
         return Ok(None);
     }

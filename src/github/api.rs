@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use super::context::Repository;
-use super::retry::{Answer, Next, Patience, Repeat};
-use super::transport::{Method, Request, Response, Token, Transport, TransportError};
+use super::retry::{AttemptOutcome, RepeatSafety, RetryPolicy, RetryStep};
+use super::transport::{ApiRequest, ApiResponse, HttpMethod, Token, Transport, TransportError};
 
 /// Why a call came to nothing.
 #[derive(Debug, Error)]
@@ -95,11 +95,11 @@ pub enum ApiError {
 }
 
 /// Sends requests, and insists where that is right.
-pub struct Client<'a> {
+pub struct ApiClient<'a> {
     transport: &'a dyn Transport,
     repository: Repository,
     token: Option<Token>,
-    patience: RefCell<Patience>,
+    patience: RefCell<RetryPolicy>,
     pause: &'a dyn Fn(Duration),
 }
 
@@ -108,20 +108,20 @@ const PAGES_MAX: u32 = 200;
 const ANSWER_BYTES_MAX: u64 = 16 << 20;
 
 /// What became of a request that must not be sent twice.
-enum Sent {
-    Answered(Response),
+enum SendOutcome {
+    Answered(ApiResponse),
     /// It may or may not have been processed; the pause that the policy asks for is over.
     Unknown,
 }
 
-impl<'a> Client<'a> {
+impl<'a> ApiClient<'a> {
     /// Speaks about `repository` through `transport`, waiting by `pause` for as long as `patience`
     /// lasts. `token` is only needed to keep it out of what the server says.
     pub fn new(
         transport: &'a dyn Transport,
         repository: &Repository,
         token: Option<&Token>,
-        patience: Patience,
+        patience: RetryPolicy,
         pause: &'a dyn Fn(Duration),
     ) -> Self {
         let patience = RefCell::new(patience);
@@ -139,13 +139,14 @@ impl<'a> Client<'a> {
         path: String,
         query: Vec<(&'static str, String)>,
     ) -> Result<T, ApiError> {
-        let request = Request { query, ..request(Method::Get, path, None) };
+        let request = ApiRequest { query, ..request(HttpMethod::Get, path, None) };
         parse(&request, &self.insist(&request)?)
     }
 
     /// Reads the content of a file of at most `bytes_max` bytes.
     pub fn get_bytes(&self, path: String, bytes_max: u64) -> Result<Vec<u8>, ApiError> {
-        let request = Request { answer_bytes_max: bytes_max, ..request(Method::Get, path, None) };
+        let request =
+            ApiRequest { answer_bytes_max: bytes_max, ..request(HttpMethod::Get, path, None) };
         Ok(self.insist(&request)?.body)
     }
 
@@ -159,7 +160,7 @@ impl<'a> Client<'a> {
         for page in 1..=PAGES_MAX {
             let mut query = query.to_vec();
             query.extend([("per_page", "100".to_owned()), ("page", page.to_string())]);
-            let request = Request { query, ..request(Method::Get, path.to_owned(), None) };
+            let request = ApiRequest { query, ..request(HttpMethod::Get, path.to_owned(), None) };
             let response = self.insist(&request)?;
             items.extend(parse::<Vec<T>>(&request, &response)?);
             if !has_next_page(&response) {
@@ -171,18 +172,18 @@ impl<'a> Client<'a> {
 
     /// Changes one thing; arriving twice does no harm.
     pub fn patch<T: DeserializeOwned>(&self, path: String, body: Value) -> Result<T, ApiError> {
-        let request = request(Method::Patch, path, Some(body));
+        let request = request(HttpMethod::Patch, path, Some(body));
         parse(&request, &self.insist(&request)?)
     }
 
     /// Removes one thing.
     pub fn delete(&self, path: String) -> Result<(), ApiError> {
-        self.insist(&request(Method::Delete, path, None)).map(drop)
+        self.insist(&request(HttpMethod::Delete, path, None)).map(drop)
     }
 
     /// Sends what may arrive twice although it is a `POST`.
     pub fn post<T: DeserializeOwned>(&self, path: String, body: Value) -> Result<T, ApiError> {
-        let request = request(Method::Post, path, Some(body));
+        let request = request(HttpMethod::Post, path, Some(body));
         parse(&request, &self.insist(&request)?)
     }
 
@@ -190,17 +191,18 @@ impl<'a> Client<'a> {
     /// what it finds is the result; only if it finds nothing is the request sent again.
     pub fn once<T: DeserializeOwned>(
         &self,
-        method: Method,
+        method: HttpMethod,
         path: String,
         body: Value,
         look: &dyn Fn() -> Result<Option<T>, ApiError>,
     ) -> Result<T, ApiError> {
-        let request = Request { repeat: Repeat::Creates, ..request(method, path, Some(body)) };
+        let request =
+            ApiRequest { repeat: RepeatSafety::Creates, ..request(method, path, Some(body)) };
         let mut attempt = 0;
         loop {
             match self.attempt(&request, &mut attempt)? {
-                Sent::Answered(response) => return parse(&request, &response),
-                Sent::Unknown => {
+                SendOutcome::Answered(response) => return parse(&request, &response),
+                SendOutcome::Unknown => {
                     if let Some(found) = look()? {
                         return Ok(found);
                     }
@@ -215,7 +217,7 @@ impl<'a> Client<'a> {
     /// tells for both kinds. A server that has neither is taken to run the usual workflow token.
     pub fn login(&self) -> Result<String, ApiError> {
         #[derive(Deserialize)]
-        struct User {
+        struct TokenUser {
             login: String,
         }
         let question = json!({ "query": "query { viewer { login } }" });
@@ -224,7 +226,7 @@ impl<'a> Client<'a> {
         if let Some(login) = login {
             return Ok(login.to_owned());
         }
-        match self.get::<User>("/user".to_owned(), Vec::new()) {
+        match self.get::<TokenUser>("/user".to_owned(), Vec::new()) {
             Ok(user) => Ok(user.login),
             Err(ApiError::Forbidden { .. } | ApiError::Refused { status: 404, .. }) => {
                 Ok("github-actions[bot]".to_owned())
@@ -233,30 +235,32 @@ impl<'a> Client<'a> {
         }
     }
 
-    fn insist(&self, request: &Request) -> Result<Response, ApiError> {
+    fn insist(&self, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
         let mut attempt = 0;
         loop {
-            if let Sent::Answered(response) = self.attempt(request, &mut attempt)? {
+            if let SendOutcome::Answered(response) = self.attempt(request, &mut attempt)? {
                 return Ok(response);
             }
         }
     }
 
     /// Sends `request` until there is an answer, or until somebody has to look.
-    fn attempt(&self, request: &Request, attempt: &mut u32) -> Result<Sent, ApiError> {
+    fn attempt(&self, request: &ApiRequest, attempt: &mut u32) -> Result<SendOutcome, ApiError> {
         loop {
             *attempt += 1;
             let outcome = self.transport.send(request);
             let answer = classify(&outcome, request)?;
             let next = self.patience.borrow_mut().next(request.repeat, *attempt, answer);
             match next {
-                Next::Take => return self.accept(request, outcome, *attempt).map(Sent::Answered),
-                Next::Again(pause) => (self.pause)(pause),
-                Next::Look(pause) => {
-                    (self.pause)(pause);
-                    return Ok(Sent::Unknown);
+                RetryStep::Take => {
+                    return self.accept(request, outcome, *attempt).map(SendOutcome::Answered);
                 }
-                Next::GiveUp => return Err(given_up(request, answer, outcome, *attempt)),
+                RetryStep::Again(pause) => (self.pause)(pause),
+                RetryStep::Look(pause) => {
+                    (self.pause)(pause);
+                    return Ok(SendOutcome::Unknown);
+                }
+                RetryStep::GiveUp => return Err(given_up(request, answer, outcome, *attempt)),
             }
         }
     }
@@ -264,10 +268,10 @@ impl<'a> Client<'a> {
     /// Turns a refusal into an error.
     fn accept(
         &self,
-        request: &Request,
-        outcome: Result<Response, TransportError>,
+        request: &ApiRequest,
+        outcome: Result<ApiResponse, TransportError>,
         attempts: u32,
-    ) -> Result<Response, ApiError> {
+    ) -> Result<ApiResponse, ApiError> {
         let call = call(request);
         let response = match outcome {
             Ok(response) => response,
@@ -285,7 +289,7 @@ impl<'a> Client<'a> {
     }
 
     /// What the server said, short, on one line, and without the token.
-    fn words(&self, response: &Response) -> String {
+    fn words(&self, response: &ApiResponse) -> String {
         let message = message(response);
         let message = match &self.token {
             Some(token) => token.redact(&message),
@@ -295,38 +299,38 @@ impl<'a> Client<'a> {
     }
 }
 
-fn request(method: Method, path: String, body: Option<Value>) -> Request {
-    let (query, repeat) = (Vec::new(), Repeat::Harmless);
-    Request { method, path, query, body, repeat, answer_bytes_max: ANSWER_BYTES_MAX }
+fn request(method: HttpMethod, path: String, body: Option<Value>) -> ApiRequest {
+    let (query, repeat) = (Vec::new(), RepeatSafety::Harmless);
+    ApiRequest { method, path, query, body, repeat, answer_bytes_max: ANSWER_BYTES_MAX }
 }
 
-fn call(request: &Request) -> String {
+fn call(request: &ApiRequest) -> String {
     format!("{} {}", request.method, request.path)
 }
 
-fn parse<T: DeserializeOwned>(request: &Request, response: &Response) -> Result<T, ApiError> {
+fn parse<T: DeserializeOwned>(request: &ApiRequest, response: &ApiResponse) -> Result<T, ApiError> {
     serde_json::from_slice(&response.body)
         .map_err(|source| ApiError::Garbled { call: call(request), source })
 }
 
-fn message(response: &Response) -> String {
+fn message(response: &ApiResponse) -> String {
     #[derive(Deserialize)]
-    struct Refusal {
+    struct ApiRefusal {
         message: String,
     }
-    serde_json::from_slice::<Refusal>(&response.body).map_or_else(
+    serde_json::from_slice::<ApiRefusal>(&response.body).map_or_else(
         |_| String::from_utf8_lossy(&response.body).into_owned(),
         |refusal| refusal.message,
     )
 }
 
 fn classify(
-    outcome: &Result<Response, TransportError>,
-    request: &Request,
-) -> Result<Answer, ApiError> {
+    outcome: &Result<ApiResponse, TransportError>,
+    request: &ApiRequest,
+) -> Result<AttemptOutcome, ApiError> {
     match outcome {
         Ok(response) => Ok(classify_status(response)),
-        Err(TransportError::Lost(_)) => Ok(Answer::Lost),
+        Err(TransportError::Lost(_)) => Ok(AttemptOutcome::Lost),
         Err(TransportError::TooLong { limit_bytes }) => Err(ApiError::Unsendable {
             call: call(request),
             source: TransportError::TooLong { limit_bytes: *limit_bytes },
@@ -342,17 +346,17 @@ fn classify(
     }
 }
 
-fn classify_status(response: &Response) -> Answer {
+fn classify_status(response: &ApiResponse) -> AttemptOutcome {
     match response.status {
-        500 | 502 | 503 | 504 => Answer::Lost,
-        429 => Answer::TooMany(named_pause(response)),
-        403 if is_limit(response) => Answer::TooMany(named_pause(response)),
-        _ => Answer::Settled,
+        500 | 502 | 503 | 504 => AttemptOutcome::Lost,
+        429 => AttemptOutcome::TooMany(named_pause(response)),
+        403 if is_limit(response) => AttemptOutcome::TooMany(named_pause(response)),
+        _ => AttemptOutcome::Settled,
     }
 }
 
 /// A 403 is also how GitHub says that somebody has asked too often.
-fn is_limit(response: &Response) -> bool {
+fn is_limit(response: &ApiResponse) -> bool {
     response.header("retry-after").is_some()
         || response.header("x-ratelimit-remaining") == Some("0")
         || message(response).to_ascii_lowercase().contains("rate limit")
@@ -360,7 +364,7 @@ fn is_limit(response: &Response) -> bool {
 
 /// The pause that the server names: in seconds, or as the moment when the limit is lifted, which
 /// is measured by the server's own clock.
-fn named_pause(response: &Response) -> Option<Duration> {
+fn named_pause(response: &ApiResponse) -> Option<Duration> {
     if let Some(seconds) = response.header("retry-after").and_then(|it| it.trim().parse().ok()) {
         return Some(Duration::from_secs(seconds));
     }
@@ -373,21 +377,21 @@ fn named_pause(response: &Response) -> Option<Duration> {
 }
 
 fn given_up(
-    request: &Request,
-    answer: Answer,
-    outcome: Result<Response, TransportError>,
+    request: &ApiRequest,
+    answer: AttemptOutcome,
+    outcome: Result<ApiResponse, TransportError>,
     attempts: u32,
 ) -> ApiError {
     let call = call(request);
     match answer {
-        Answer::TooMany(_) => ApiError::RateLimited { call },
-        Answer::Lost | Answer::Settled => {
+        AttemptOutcome::TooMany(_) => ApiError::RateLimited { call },
+        AttemptOutcome::Lost | AttemptOutcome::Settled => {
             ApiError::Unavailable { call, attempts, source: outcome.err() }
         }
     }
 }
 
-fn has_next_page(response: &Response) -> bool {
+fn has_next_page(response: &ApiResponse) -> bool {
     response.header("link").is_some_and(|link| link.contains("rel=\"next\""))
 }
 
@@ -395,25 +399,29 @@ fn has_next_page(response: &Response) -> bool {
 mod tests {
     use super::*;
 
-    fn response(status: u16, headers: &[(&'static str, &str)], message: &str) -> Response {
+    fn response(status: u16, headers: &[(&'static str, &str)], message: &str) -> ApiResponse {
         let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        Response { status, headers, body: json!({ "message": message }).to_string().into_bytes() }
+        ApiResponse {
+            status,
+            headers,
+            body: json!({ "message": message }).to_string().into_bytes(),
+        }
     }
 
     #[test]
     fn an_answer_is_settled_lost_or_too_early() {
-        let seconds = |s| Answer::TooMany(Some(Duration::from_secs(s)));
+        let seconds = |s| AttemptOutcome::TooMany(Some(Duration::from_secs(s)));
         let check = |status, headers: &[_], message, expected| {
             assert_eq!(classify_status(&response(status, headers, message)), expected);
         };
-        check(201, &[], "", Answer::Settled);
-        check(401, &[], "Bad credentials", Answer::Settled);
-        check(403, &[], "Resource not accessible by integration", Answer::Settled);
-        check(422, &[], "Validation Failed", Answer::Settled);
-        check(502, &[], "Server Error", Answer::Lost);
-        check(429, &[], "", Answer::TooMany(None));
+        check(201, &[], "", AttemptOutcome::Settled);
+        check(401, &[], "Bad credentials", AttemptOutcome::Settled);
+        check(403, &[], "Resource not accessible by integration", AttemptOutcome::Settled);
+        check(422, &[], "Validation Failed", AttemptOutcome::Settled);
+        check(502, &[], "Server Error", AttemptOutcome::Lost);
+        check(429, &[], "", AttemptOutcome::TooMany(None));
         check(403, &[("retry-after", "9")], "", seconds(9));
-        check(403, &[], "You have exceeded a secondary rate limit.", Answer::TooMany(None));
+        check(403, &[], "You have exceeded a secondary rate limit.", AttemptOutcome::TooMany(None));
         let reset = [
             ("x-ratelimit-remaining", "0"),
             ("x-ratelimit-reset", "1700000030"),

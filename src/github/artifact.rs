@@ -10,7 +10,7 @@ use thiserror::Error;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::api::{ApiError, Client};
+use super::api::{ApiClient, ApiError};
 
 /// Why an artifact is of no use.
 #[derive(Debug, Error)]
@@ -91,7 +91,7 @@ struct Artifact {
 
 /// Returns the content of `file` in the latest artifact called `name` of `run`.
 pub fn fetch(
-    client: &Client<'_>,
+    client: &ApiClient<'_>,
     run: u64,
     name: &str,
     file: &str,

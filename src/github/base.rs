@@ -12,12 +12,12 @@ use std::process::Command;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::api::{ApiError, Client};
-use super::context::{Commit, Context, Event};
+use super::api::{ApiClient, ApiError};
+use super::context::{CommitId, GithubContext, WorkflowEvent};
 
 /// Why there is nothing to compare with.
 #[derive(Debug, Error)]
-pub enum BaselineError {
+pub enum BaseCommitError {
     /// Git does not run.
     #[error("failed to run `git` in `{directory}`")]
     NoGit {
@@ -53,27 +53,27 @@ pub enum BaselineError {
 /// Returns the base of the change that is checked out in `clone`; none if the head is the very first
 /// commit.
 pub fn find(
-    context: &Context,
+    context: &GithubContext,
     clone: &Path,
-    client: Option<&Client<'_>>,
-) -> Result<Option<Commit>, BaselineError> {
-    let git = Git { clone };
+    client: Option<&ApiClient<'_>>,
+) -> Result<Option<CommitId>, BaseCommitError> {
+    let git = GitClone { clone };
     match &context.event {
-        Event::PullRequest { base, .. } => match merged_into(&git, &context.head)? {
+        WorkflowEvent::PullRequest { base, .. } => match merged_into(&git, &context.head)? {
             Some(parent) => Ok(Some(parent)),
             None => parting(&git, base, &context.head, client).map(Some),
         },
-        Event::MergeGroup { base } => present(&git, base.clone()).map(Some),
-        Event::Push { before: Some(before) } => {
+        WorkflowEvent::MergeGroup { base } => present(&git, base.clone()).map(Some),
+        WorkflowEvent::Push { before: Some(before) } => {
             parting(&git, before, &context.head, client).map(Some)
         }
-        Event::Push { before: None } | Event::Other => branch_point(&git, context),
-        Event::WorkflowRun(_) => Err(BaselineError::NoChange),
+        WorkflowEvent::Push { before: None } | WorkflowEvent::Other => branch_point(&git, context),
+        WorkflowEvent::WorkflowRun(_) => Err(BaseCommitError::NoChange),
     }
 }
 
 /// The first parent of the merge that GitHub made of `head` and its base, if that is checked out.
-fn merged_into(git: &Git<'_>, head: &Commit) -> Result<Option<Commit>, BaselineError> {
+fn merged_into(git: &GitClone<'_>, head: &CommitId) -> Result<Option<CommitId>, BaseCommitError> {
     if git.commit(&["rev-parse", "--verify", "--quiet", "HEAD^2"])?.as_ref() != Some(head) {
         return Ok(None);
     }
@@ -82,34 +82,34 @@ fn merged_into(git: &Git<'_>, head: &Commit) -> Result<Option<Commit>, BaselineE
 
 /// Where `head` left `base`: by the clone's history, or by GitHub's.
 fn parting(
-    git: &Git<'_>,
-    base: &Commit,
-    head: &Commit,
-    client: Option<&Client<'_>>,
-) -> Result<Commit, BaselineError> {
+    git: &GitClone<'_>,
+    base: &CommitId,
+    head: &CommitId,
+    client: Option<&ApiClient<'_>>,
+) -> Result<CommitId, BaseCommitError> {
     #[derive(Deserialize)]
-    struct Compared {
-        merge_base_commit: Named,
+    struct CompareResponse {
+        merge_base_commit: MergeBase,
     }
     #[derive(Deserialize)]
-    struct Named {
+    struct MergeBase {
         sha: String,
     }
     if let Some(commit) = git.commit(&["merge-base", base.as_str(), head.as_str()])? {
         return Ok(commit);
     }
-    let shallow = || BaselineError::Shallow { commit: base.as_str().to_owned() };
+    let shallow = || BaseCommitError::Shallow { commit: base.as_str().to_owned() };
     let client = client.ok_or_else(shallow)?;
     let path = client.below(&format!("compare/{}...{}", base.as_str(), head.as_str()));
-    let compared: Compared = client.get(path, Vec::new()).map_err(|source| {
+    let compared: CompareResponse = client.get(path, Vec::new()).map_err(|source| {
         let (base, head) = (base.as_str().to_owned(), head.as_str().to_owned());
-        BaselineError::Unknown { base, head, source }
+        BaseCommitError::Unknown { base, head, source }
     })?;
-    present(git, Commit::parse(&compared.merge_base_commit.sha).ok_or_else(shallow)?)
+    present(git, CommitId::parse(&compared.merge_base_commit.sha).ok_or_else(shallow)?)
 }
 
 /// Returns `commit` if the clone has it, or can get it.
-fn present(git: &Git<'_>, commit: Commit) -> Result<Commit, BaselineError> {
+fn present(git: &GitClone<'_>, commit: CommitId) -> Result<CommitId, BaseCommitError> {
     let object = format!("{}^{{commit}}", commit.as_str());
     if git.succeeds(&["cat-file", "-e", &object])? {
         return Ok(commit);
@@ -118,11 +118,14 @@ fn present(git: &Git<'_>, commit: Commit) -> Result<Commit, BaselineError> {
     if git.succeeds(&["cat-file", "-e", &object])? {
         return Ok(commit);
     }
-    Err(BaselineError::Shallow { commit: commit.as_str().to_owned() })
+    Err(BaseCommitError::Shallow { commit: commit.as_str().to_owned() })
 }
 
 /// Where the checked-out branch left the default one; on the default branch, the commit before.
-fn branch_point(git: &Git<'_>, context: &Context) -> Result<Option<Commit>, BaselineError> {
+fn branch_point(
+    git: &GitClone<'_>,
+    context: &GithubContext,
+) -> Result<Option<CommitId>, BaseCommitError> {
     let head = context.head.as_str();
     if let Some(branch) = &context.default_branch {
         let branch = format!("refs/remotes/origin/{branch}");
@@ -135,31 +138,31 @@ fn branch_point(git: &Git<'_>, context: &Context) -> Result<Option<Commit>, Base
     let parent = git.commit(&["rev-parse", "--verify", "--quiet", &parent])?;
     let shallow = git.run(&["rev-parse", "--is-shallow-repository"])?.stdout;
     if parent.is_none() && shallow.starts_with(b"true") {
-        return Err(BaselineError::Shallow { commit: format!("before {head}") });
+        return Err(BaseCommitError::Shallow { commit: format!("before {head}") });
     }
     Ok(parent)
 }
 
-struct Git<'a> {
+struct GitClone<'a> {
     clone: &'a Path,
 }
 
-impl Git<'_> {
+impl GitClone<'_> {
     /// Returns the commit that `arguments` make git print, if they do.
-    fn commit(&self, arguments: &[&str]) -> Result<Option<Commit>, BaselineError> {
+    fn commit(&self, arguments: &[&str]) -> Result<Option<CommitId>, BaseCommitError> {
         let output = self.run(arguments)?;
         let text = String::from_utf8_lossy(&output.stdout);
-        Ok(if output.status.success() { Commit::parse(text.trim()) } else { None })
+        Ok(if output.status.success() { CommitId::parse(text.trim()) } else { None })
     }
 
-    fn succeeds(&self, arguments: &[&str]) -> Result<bool, BaselineError> {
+    fn succeeds(&self, arguments: &[&str]) -> Result<bool, BaseCommitError> {
         Ok(self.run(arguments)?.status.success())
     }
 
-    fn run(&self, arguments: &[&str]) -> Result<std::process::Output, BaselineError> {
+    fn run(&self, arguments: &[&str]) -> Result<std::process::Output, BaseCommitError> {
         let mut git = Command::new("git");
         git.arg("-C").arg(self.clone).args(arguments).env("GIT_TERMINAL_PROMPT", "0");
         git.output()
-            .map_err(|source| BaselineError::NoGit { directory: self.clone.to_owned(), source })
+            .map_err(|source| BaseCommitError::NoGit { directory: self.clone.to_owned(), source })
     }
 }

@@ -7,12 +7,12 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::api::{ApiError, Client};
-use super::context::{Commit, RunId};
+use super::api::{ApiClient, ApiError};
+use super::context::{CommitId, RunId};
 use super::fit::fit;
-use super::publish::Outcome;
-use super::transport::Method;
-use super::{Annotation, Gate};
+use super::publish::PublicationOutcome;
+use super::transport::HttpMethod;
+use super::{Annotation, CheckGate};
 
 /// What is written on a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -29,17 +29,17 @@ pub enum CheckPolicy {
 
 /// What is to be said.
 #[derive(Debug, Clone, Copy)]
-pub struct Draft<'a> {
+pub struct CheckDraft<'a> {
     /// Name of the check.
     pub name: &'a str,
     /// The judged commit.
-    pub head: &'a Commit,
+    pub head: &'a CommitId,
     /// The run that measured.
     pub run: RunId,
     /// The page of that run.
     pub run_url: &'a str,
     /// Whether the check is green.
-    pub gate: Gate,
+    pub gate: CheckGate,
     /// The headline.
     pub title: &'a str,
     /// The report as markdown.
@@ -64,11 +64,11 @@ struct CheckRun {
     #[serde(default)]
     external_id: Option<String>,
     #[serde(default)]
-    output: Output,
+    output: CheckOutput,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
-struct Output {
+struct CheckOutput {
     #[serde(default)]
     annotations_count: usize,
 }
@@ -80,7 +80,7 @@ struct CheckRuns {
 
 /// What was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum CheckKind {
     /// A check run, which carries the annotations.
     CheckRun,
     /// A commit status, which does not, or nothing.
@@ -89,14 +89,14 @@ pub enum Kind {
 
 /// Writes what `policy` asks for.
 pub fn publish(
-    client: &Client<'_>,
-    draft: Draft<'_>,
+    client: &ApiClient<'_>,
+    draft: CheckDraft<'_>,
     policy: CheckPolicy,
-) -> Result<(Kind, Outcome), ApiError> {
-    let check_run = |client, draft| Ok((Kind::CheckRun, check_run(client, draft)?));
-    let status = |client, draft| Ok((Kind::Other, status(client, draft)?));
+) -> Result<(CheckKind, PublicationOutcome), ApiError> {
+    let check_run = |client, draft| Ok((CheckKind::CheckRun, check_run(client, draft)?));
+    let status = |client, draft| Ok((CheckKind::Other, status(client, draft)?));
     match policy {
-        CheckPolicy::None => Ok((Kind::Other, Outcome::Unwanted)),
+        CheckPolicy::None => Ok((CheckKind::Other, PublicationOutcome::Unwanted)),
         CheckPolicy::Status => status(client, draft),
         CheckPolicy::CheckRun => check_run(client, draft),
         CheckPolicy::Auto => match check_run(client, draft) {
@@ -110,11 +110,14 @@ pub fn publish(
     }
 }
 
-fn check_run(client: &Client<'_>, draft: Draft<'_>) -> Result<Outcome, ApiError> {
+fn check_run(
+    client: &ApiClient<'_>,
+    draft: CheckDraft<'_>,
+) -> Result<PublicationOutcome, ApiError> {
     let found = latest(client, draft)?;
     let found_run = found.as_ref().and_then(|check| read_run(check.external_id.as_deref()?));
     if let Some(by) = found_run.filter(|run| *run > draft.run) {
-        return Ok(Outcome::Outdated { by });
+        return Ok(PublicationOutcome::Outdated { by });
     }
     let batches: Vec<&[Annotation]> = match draft.annotations {
         [] => vec![&[]],
@@ -132,11 +135,11 @@ fn check_run(client: &Client<'_>, draft: Draft<'_>) -> Result<Outcome, ApiError>
             check = append(client, &check, draft, batch)?;
         }
     }
-    Ok(Outcome::Published { url: check.html_url.unwrap_or_default() })
+    Ok(PublicationOutcome::Published { url: check.html_url.unwrap_or_default() })
 }
 
 /// The check run that people see on the commit.
-fn latest(client: &Client<'_>, draft: Draft<'_>) -> Result<Option<CheckRun>, ApiError> {
+fn latest(client: &ApiClient<'_>, draft: CheckDraft<'_>) -> Result<Option<CheckRun>, ApiError> {
     let path = client.below(&format!("commits/{}/check-runs", draft.head.as_str()));
     let query = vec![("check_name", draft.name.to_owned()), ("filter", "latest".to_owned())];
     let found: CheckRuns = client.get(path, query)?;
@@ -144,8 +147,8 @@ fn latest(client: &Client<'_>, draft: Draft<'_>) -> Result<Option<CheckRun>, Api
 }
 
 fn create(
-    client: &Client<'_>,
-    draft: Draft<'_>,
+    client: &ApiClient<'_>,
+    draft: CheckDraft<'_>,
     batch: &[Annotation],
 ) -> Result<CheckRun, ApiError> {
     let look = || {
@@ -155,15 +158,15 @@ fn create(
     let mut body = content(draft, batch);
     body["head_sha"] = json!(draft.head.as_str());
     body["details_url"] = json!(draft.run_url);
-    let created = client.once(Method::Post, client.below("check-runs"), body, &look)?;
+    let created = client.once(HttpMethod::Post, client.below("check-runs"), body, &look)?;
     Ok(counted(created, batch.len()))
 }
 
 /// Adds `batch` to the annotations that `check` has.
 fn append(
-    client: &Client<'_>,
+    client: &ApiClient<'_>,
     check: &CheckRun,
-    draft: Draft<'_>,
+    draft: CheckDraft<'_>,
     batch: &[Annotation],
 ) -> Result<CheckRun, ApiError> {
     let path = || client.below(&format!("check-runs/{}", check.id));
@@ -172,17 +175,17 @@ fn append(
         let found: CheckRun = client.get(path(), Vec::new())?;
         Ok(Some(found).filter(|check| check.output.annotations_count >= expected))
     };
-    let changed = client.once(Method::Patch, path(), content(draft, batch), &look)?;
+    let changed = client.once(HttpMethod::Patch, path(), content(draft, batch), &look)?;
     Ok(counted(changed, expected))
 }
 
 /// GitHub counts the annotations a moment late, so that its answer may still say fewer.
 fn counted(check: CheckRun, at_least: usize) -> CheckRun {
     let annotations_count = check.output.annotations_count.max(at_least);
-    CheckRun { output: Output { annotations_count }, ..check }
+    CheckRun { output: CheckOutput { annotations_count }, ..check }
 }
 
-fn content(draft: Draft<'_>, batch: &[Annotation]) -> Value {
+fn content(draft: CheckDraft<'_>, batch: &[Annotation]) -> Value {
     let remark = format!("<sub>Shortened: see the [summary of the job]({}).</sub>", draft.run_url);
     let mut output = json!({
         "title": shortened(draft.title, TITLE_CHARS_MAX),
@@ -196,9 +199,9 @@ fn content(draft: Draft<'_>, batch: &[Annotation]) -> Value {
         "external_id": draft.run.to_string(),
         "status": "completed",
         "conclusion": match draft.gate {
-            Gate::Open => "success",
-            Gate::Neutral => "neutral",
-            Gate::Shut => "failure",
+            CheckGate::Open => "success",
+            CheckGate::Neutral => "neutral",
+            CheckGate::Shut => "failure",
         },
         "output": output,
     })
@@ -221,24 +224,24 @@ fn read_run(external_id: &str) -> Option<RunId> {
 }
 
 /// A status may be written twice: the last one counts, and both say the same.
-fn status(client: &Client<'_>, draft: Draft<'_>) -> Result<Outcome, ApiError> {
+fn status(client: &ApiClient<'_>, draft: CheckDraft<'_>) -> Result<PublicationOutcome, ApiError> {
     #[derive(Deserialize)]
-    struct Status {
+    struct CommitStatus {
         #[serde(default)]
         url: String,
     }
     let path = client.below(&format!("statuses/{}", draft.head.as_str()));
     let body = json!({
         "state": match draft.gate {
-            Gate::Open | Gate::Neutral => "success",
-            Gate::Shut => "failure",
+            CheckGate::Open | CheckGate::Neutral => "success",
+            CheckGate::Shut => "failure",
         },
         "context": draft.name,
         "description": shortened(draft.summary, DESCRIPTION_CHARS_MAX),
         "target_url": draft.run_url,
     });
-    let written: Status = client.post(path, body)?;
-    Ok(Outcome::Published { url: written.url })
+    let written: CommitStatus = client.post(path, body)?;
+    Ok(PublicationOutcome::Published { url: written.url })
 }
 
 fn shortened(text: &str, chars_max: usize) -> String {

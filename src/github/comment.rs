@@ -11,10 +11,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Conclusion;
-use super::api::{ApiError, Client};
-use super::context::{Commit, RunId};
-use super::publish::Outcome;
-use super::transport::Method;
+use super::api::{ApiClient, ApiError};
+use super::context::{CommitId, RunId};
+use super::publish::PublicationOutcome;
+use super::transport::HttpMethod;
 
 /// Largest comment we write. GitHub takes 65 536 characters; the rest is for what it may count
 /// differently.
@@ -71,13 +71,13 @@ impl CommentPolicy {
 
 /// The first line of our comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Marker {
+struct CommentMarker {
     id: CommentId,
     run: RunId,
 }
 
-impl Marker {
-    fn line(&self, head: &Commit) -> String {
+impl CommentMarker {
+    fn line(&self, head: &CommitId) -> String {
         format!("<!-- xmlperf:v1 id={} head={} run={} -->", self.id.0, head.short(), self.run)
     }
 
@@ -95,20 +95,20 @@ impl Marker {
 
 /// A comment, as far as we look at it.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Comment {
+pub struct IssueComment {
     id: u64,
     body: Option<String>,
-    user: Option<User>,
+    user: Option<CommentAuthor>,
     #[serde(default)]
     html_url: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
-struct User {
+struct CommentAuthor {
     login: String,
 }
 
-impl Comment {
+impl IssueComment {
     /// Returns the text.
     pub fn body(&self) -> &str {
         self.body.as_deref().unwrap_or_default()
@@ -126,21 +126,21 @@ pub struct Conversation {
     /// The pull request.
     pub number: u64,
     /// All comments, the oldest first.
-    pub comments: Vec<Comment>,
+    pub comments: Vec<IssueComment>,
 }
 
 impl Conversation {
     /// Reads all comments of pull request `number`.
-    pub fn read(client: &Client<'_>, number: u64) -> Result<Self, ApiError> {
+    pub fn read(client: &ApiClient<'_>, number: u64) -> Result<Self, ApiError> {
         let path = client.below(&format!("issues/{number}/comments"));
-        let mut comments: Vec<Comment> = client.list(&path, &[])?;
+        let mut comments: Vec<IssueComment> = client.list(&path, &[])?;
         comments.sort_by_key(|comment| comment.id);
         Ok(Self { number, comments })
     }
 
     /// Our comments of that name, the oldest first.
-    fn ours(&self, id: &CommentId, login: &str) -> Vec<(&Comment, Marker)> {
-        let marked = |comment| Some((comment, Marker::read(Comment::body(comment))?));
+    fn ours(&self, id: &CommentId, login: &str) -> Vec<(&IssueComment, CommentMarker)> {
+        let marked = |comment| Some((comment, CommentMarker::read(IssueComment::body(comment))?));
         let ours = self.comments.iter().filter(|comment| comment.author() == Some(login));
         ours.filter_map(marked).filter(|(_, marker)| marker.id == *id).collect()
     }
@@ -148,11 +148,11 @@ impl Conversation {
 
 /// What is to be said.
 #[derive(Debug, Clone, Copy)]
-pub struct Draft<'a> {
+pub struct CommentDraft<'a> {
     /// Name of the comment.
     pub id: &'a CommentId,
     /// The commit that was judged.
-    pub head: &'a Commit,
+    pub head: &'a CommitId,
     /// The run that measured.
     pub run: RunId,
     /// Markdown, without the marker, of at most [`BYTES_MAX`] less a line.
@@ -161,52 +161,52 @@ pub struct Draft<'a> {
 
 /// Brings our comment up to date, or begins it if `policy` wants one for `conclusion`.
 pub fn publish(
-    client: &Client<'_>,
+    client: &ApiClient<'_>,
     conversation: &Conversation,
-    draft: Draft<'_>,
+    draft: CommentDraft<'_>,
     policy: CommentPolicy,
     conclusion: Conclusion,
-) -> Result<Outcome, ApiError> {
+) -> Result<PublicationOutcome, ApiError> {
     if policy == CommentPolicy::Never {
-        return Ok(Outcome::Unwanted);
+        return Ok(PublicationOutcome::Unwanted);
     }
     let login = client.login()?;
     let ours = conversation.ours(draft.id, &login);
     let latest = ours.iter().map(|(_, marker)| marker.run).max();
     if let Some(by) = latest.filter(|run| *run > draft.run) {
-        return Ok(Outcome::Outdated { by });
+        return Ok(PublicationOutcome::Outdated { by });
     }
-    let marker = Marker { id: draft.id.clone(), run: draft.run };
+    let marker = CommentMarker { id: draft.id.clone(), run: draft.run };
     let body = format!("{}\n{}", marker.line(draft.head), draft.body);
     let Some(((oldest, _), duplicates)) = ours.split_first() else {
         if !policy.begins(conclusion) {
-            return Ok(Outcome::Unwanted);
+            return Ok(PublicationOutcome::Unwanted);
         }
         return begin(client, conversation.number, draft, &login, &body);
     };
-    let path = |comment: &Comment| client.below(&format!("issues/comments/{}", comment.id));
-    let comment: Comment = client.patch(path(oldest), json!({ "body": body }))?;
+    let path = |comment: &IssueComment| client.below(&format!("issues/comments/{}", comment.id));
+    let comment: IssueComment = client.patch(path(oldest), json!({ "body": body }))?;
     for (duplicate, _) in duplicates {
         client.delete(path(duplicate))?;
     }
-    Ok(Outcome::Published { url: comment.html_url })
+    Ok(PublicationOutcome::Published { url: comment.html_url })
 }
 
 fn begin(
-    client: &Client<'_>,
+    client: &ApiClient<'_>,
     number: u64,
-    draft: Draft<'_>,
+    draft: CommentDraft<'_>,
     login: &str,
     body: &str,
-) -> Result<Outcome, ApiError> {
+) -> Result<PublicationOutcome, ApiError> {
     let look = || {
         let conversation = Conversation::read(client, number)?;
         let ours = conversation.ours(draft.id, login);
         Ok(ours.first().map(|(comment, _)| (*comment).clone()))
     };
     let path = client.below(&format!("issues/{number}/comments"));
-    let comment = client.once(Method::Post, path, json!({ "body": body }), &look)?;
-    Ok(Outcome::Published { url: comment.html_url })
+    let comment = client.once(HttpMethod::Post, path, json!({ "body": body }), &look)?;
+    Ok(PublicationOutcome::Published { url: comment.html_url })
 }
 
 impl fmt::Display for CommentId {
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn a_marker_is_the_whole_first_line_or_none() {
         let check = |body: &str, run: Option<(u64, u64)>| {
-            let read = Marker::read(body).map(|marker| (marker.run.id, marker.run.attempt));
+            let read = CommentMarker::read(body).map(|marker| (marker.run.id, marker.run.attempt));
             assert_eq!(read, run, "{body}");
         };
         check("<!-- xmlperf:v1 id=default head=9f3c2ab run=4812.1 -->\n### ok", Some((4812, 1)));
@@ -240,14 +240,14 @@ mod tests {
         #[test]
         fn what_is_written_is_read_again(id in "[A-Za-z0-9_-]{1,40}", run: u64, attempt: u64) {
             let run = RunId { id: run, attempt };
-            let marker = Marker { id: CommentId::parse(&id).unwrap(), run };
-            let head = Commit::parse(&"9f3c2ab1".repeat(5)).unwrap();
-            prop_assert_eq!(Marker::read(&marker.line(&head)), Some(marker));
+            let marker = CommentMarker { id: CommentId::parse(&id).unwrap(), run };
+            let head = CommitId::parse(&"9f3c2ab1".repeat(5)).unwrap();
+            prop_assert_eq!(CommentMarker::read(&marker.line(&head)), Some(marker));
         }
 
         #[test]
         fn no_body_makes_it_panic(body in "(<!-- xmlperf:v1 )?\\PC{0,40}( -->)?") {
-            let _ = Marker::read(&body);
+            let _ = CommentMarker::read(&body);
         }
     }
 }

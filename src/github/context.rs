@@ -88,9 +88,9 @@ impl fmt::Display for Repository {
 
 /// The full name of a commit: 40 or 64 lower-case hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Commit(String);
+pub struct CommitId(String);
 
-impl Commit {
+impl CommitId {
     /// Reads a full name.
     pub fn parse(text: &str) -> Option<Self> {
         let hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
@@ -126,7 +126,7 @@ impl fmt::Display for RunId {
 
 /// Who wrote the code that is judged, as far as it decides what the token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum CodeOrigin {
     /// Somebody who may push here.
     Repository,
     /// A fork, or a bot that is treated like one: the token can usually only read.
@@ -135,33 +135,33 @@ pub enum Origin {
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub enum WorkflowEvent {
     /// A pull request was opened or changed.
     PullRequest {
         /// Its number.
         number: u64,
         /// The tip of the branch that it wants to change.
-        base: Commit,
+        base: CommitId,
     },
     /// Commits were pushed.
     Push {
         /// The tip before, unless the branch is new.
-        before: Option<Commit>,
+        before: Option<CommitId>,
     },
     /// A queue wants to merge.
     MergeGroup {
         /// What it wants to merge into.
-        base: Commit,
+        base: CommitId,
     },
     /// Another workflow has finished, usually one that measured a fork without rights to publish.
-    WorkflowRun(Measured),
+    WorkflowRun(MeasurementRun),
     /// Somebody, or a clock, started the workflow.
     Other,
 }
 
 /// The workflow run that measured, as GitHub describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Measured {
+pub struct MeasurementRun {
     /// Its number.
     pub run: RunId,
     /// Where the judged commit comes from; gone if the fork was deleted.
@@ -183,7 +183,7 @@ pub enum MeasuredEvent {
 
 /// Where this process runs, and about what.
 #[derive(Debug, Clone)]
-pub struct Context {
+pub struct GithubContext {
     /// Root of the REST API, `https://api.github.com` or an enterprise server's.
     pub api_url: String,
     /// Root of the pages for people.
@@ -195,13 +195,13 @@ pub struct Context {
     /// The branch that the change is to go to: any text.
     pub base_branch: Option<String>,
     /// What happened.
-    pub event: Event,
+    pub event: WorkflowEvent,
     /// The commit that is judged: the head of a pull request, not the merge that was built.
-    pub head: Commit,
+    pub head: CommitId,
     /// The run whose numbers these are.
     pub run: RunId,
     /// What the token may be expected to do.
-    pub origin: Origin,
+    pub origin: CodeOrigin,
     /// What authenticates, if anything.
     pub token: Option<Token>,
     /// The root of the checkout.
@@ -212,7 +212,7 @@ pub struct Context {
     pub output_file: Option<PathBuf>,
 }
 
-impl Context {
+impl GithubContext {
     /// Reads the environment of this process.
     pub fn from_environment() -> Result<Self, ContextError> {
         #[expect(clippy::disallowed_methods, reason = "the one place here that reads it")]
@@ -247,11 +247,11 @@ impl Context {
             base_branch: base_branch(&payload),
             default_branch: payload.repository.and_then(|it| it.default_branch),
             run: match &event {
-                Event::WorkflowRun(measured) => measured.run,
-                Event::PullRequest { .. }
-                | Event::Push { .. }
-                | Event::MergeGroup { .. }
-                | Event::Other => here,
+                WorkflowEvent::WorkflowRun(measured) => measured.run,
+                WorkflowEvent::PullRequest { .. }
+                | WorkflowEvent::Push { .. }
+                | WorkflowEvent::MergeGroup { .. }
+                | WorkflowEvent::Other => here,
             },
             repository,
             event,
@@ -277,7 +277,7 @@ impl Context {
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct Payload {
+struct EventPayload {
     repository: Option<RawRepository>,
     pull_request: Option<RawPullRequest>,
     before: Option<String>,
@@ -328,7 +328,7 @@ fn first_attempt() -> u64 {
     1
 }
 
-fn read_payload(event: &str, path: PathBuf) -> Result<Payload, ContextError> {
+fn read_payload(event: &str, path: PathBuf) -> Result<EventPayload, ContextError> {
     let text = match fs::read(&path) {
         Ok(text) => text,
         Err(source) => return Err(ContextError::Unreadable { path, source }),
@@ -343,34 +343,34 @@ fn read_payload(event: &str, path: PathBuf) -> Result<Payload, ContextError> {
 /// for a pull request that is a merge nobody has committed.
 fn happened(
     name: &str,
-    payload: &Payload,
-    checked_out: Commit,
-) -> Result<(Event, Commit), ContextError> {
+    payload: &EventPayload,
+    checked_out: CommitId,
+) -> Result<(WorkflowEvent, CommitId), ContextError> {
     if let Some(pull_request) = &payload.pull_request {
         let head = commit("pull_request.head.sha", &pull_request.head.sha)?;
         let base = commit("pull_request.base.sha", &pull_request.base.sha)?;
-        return Ok((Event::PullRequest { number: pull_request.number, base }, head));
+        return Ok((WorkflowEvent::PullRequest { number: pull_request.number, base }, head));
     }
     match (name, &payload.merge_group, &payload.workflow_run) {
         ("merge_group", Some(group), _) => {
             let head = commit("merge_group.head_sha", &group.head_sha)?;
             let base = commit("merge_group.base_sha", &group.base_sha)?;
-            Ok((Event::MergeGroup { base }, head))
+            Ok((WorkflowEvent::MergeGroup { base }, head))
         }
         ("workflow_run", _, Some(run)) => {
             let head = commit("workflow_run.head_sha", &run.head_sha)?;
-            Ok((Event::WorkflowRun(measured(run)), head))
+            Ok((WorkflowEvent::WorkflowRun(measured(run)), head))
         }
         ("push", _, _) => {
-            let before = payload.before.as_deref().and_then(Commit::parse);
-            Ok((Event::Push { before }, checked_out))
+            let before = payload.before.as_deref().and_then(CommitId::parse);
+            Ok((WorkflowEvent::Push { before }, checked_out))
         }
-        _ => Ok((Event::Other, checked_out)),
+        _ => Ok((WorkflowEvent::Other, checked_out)),
     }
 }
 
-fn measured(run: &RawWorkflowRun) -> Measured {
-    Measured {
+fn measured(run: &RawWorkflowRun) -> MeasurementRun {
+    MeasurementRun {
         run: RunId { id: run.id, attempt: run.run_attempt },
         head_repository: run.head_repository.as_ref().and_then(slug),
         head_branch: run.head_branch.clone().unwrap_or_default(),
@@ -385,7 +385,7 @@ fn slug(repository: &RawRepository) -> Option<Repository> {
     Repository::parse(repository.full_name.as_deref()?)
 }
 
-fn base_branch(payload: &Payload) -> Option<String> {
+fn base_branch(payload: &EventPayload) -> Option<String> {
     let of_pull_request = payload.pull_request.as_ref().and_then(|it| it.base.branch.clone());
     let of_group = payload.merge_group.as_ref().and_then(|it| it.base_ref.clone());
     let branch = of_pull_request.or(of_group)?;
@@ -393,17 +393,17 @@ fn base_branch(payload: &Payload) -> Option<String> {
 }
 
 /// A deleted fork has no repository any more, and counts as a fork.
-fn origin(event: &str, payload: &Payload, here: &Repository, actor: &str) -> Origin {
+fn origin(event: &str, payload: &EventPayload, here: &Repository, actor: &str) -> CodeOrigin {
     match (event, &payload.pull_request) {
         ("pull_request" | "pull_request_review", Some(pull_request)) => {
             let head = pull_request.head.repo.as_ref().and_then(slug);
             if head.as_ref() == Some(here) && actor != "dependabot[bot]" {
-                Origin::Repository
+                CodeOrigin::Repository
             } else {
-                Origin::Fork
+                CodeOrigin::Fork
             }
         }
-        _ => Origin::Repository,
+        _ => CodeOrigin::Repository,
     }
 }
 
@@ -416,6 +416,6 @@ fn number(name: &'static str, value: &str) -> Result<u64, ContextError> {
     value.parse().map_err(|_| invalid(name, value, "a number"))
 }
 
-fn commit(name: &'static str, value: &str) -> Result<Commit, ContextError> {
-    Commit::parse(value).ok_or_else(|| invalid(name, value, "the full name of a commit"))
+fn commit(name: &'static str, value: &str) -> Result<CommitId, ContextError> {
+    CommitId::parse(value).ok_or_else(|| invalid(name, value, "the full name of a commit"))
 }

@@ -28,7 +28,7 @@ pub fn fit(body: &str, limit_bytes: usize, remark: &str) -> String {
 /// that closes.
 fn folded(body: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    let (mut open, mut start, mut end) = (Open::default(), 0, 0);
+    let (mut open, mut start, mut end) = (OpenBlock::default(), 0, 0);
     for line in body.split_inclusive('\n') {
         let next = open.after(line);
         match (open.details, next.details) {
@@ -45,7 +45,7 @@ fn folded(body: &str) -> Vec<Range<usize>> {
 /// Returns whole lines of `body`, at most `room` bytes with what it takes to close an open block.
 fn cut(body: &str, room: usize) -> String {
     let mut kept = String::new();
-    let mut open = Open::default();
+    let mut open = OpenBlock::default();
     for line in body.split_inclusive('\n') {
         let next = open.after(line);
         if kept.len() + line.len() + next.closing().len() > room {
@@ -59,12 +59,12 @@ fn cut(body: &str, room: usize) -> String {
 
 /// What would swallow the rest of the document if it stayed open.
 #[derive(Debug, Clone, Default)]
-struct Open {
+struct OpenBlock {
     fence: bool,
     details: usize,
 }
 
-impl Open {
+impl OpenBlock {
     fn after(&self, line: &str) -> Self {
         let fence = self.fence != line.trim_start().starts_with("```");
         if self.fence || fence {

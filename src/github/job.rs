@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::fit::fit;
-use super::{Annotation, Level};
+use super::{Annotation, AnnotationLevel};
 
 /// Why the job did not get what it should.
 #[derive(Debug, Error)]
@@ -64,9 +64,9 @@ fn append(path: &Path, text: &str) -> Result<(), JobError> {
 /// Returns the line of a log that makes `annotation` a remark of the job.
 pub fn annotation_line(annotation: &Annotation) -> String {
     let command = match annotation.level {
-        Level::Notice => "notice",
-        Level::Warning => "warning",
-        Level::Failure => "error",
+        AnnotationLevel::Notice => "notice",
+        AnnotationLevel::Warning => "warning",
+        AnnotationLevel::Failure => "error",
     };
     format!(
         "::{command} file={},line={},title={}::{}",
@@ -78,11 +78,11 @@ pub fn annotation_line(annotation: &Annotation) -> String {
 }
 
 /// Returns the line of a log that shows `message` on the page of the run.
-pub fn message_line(level: Level, message: &str) -> String {
+pub fn message_line(level: AnnotationLevel, message: &str) -> String {
     let command = match level {
-        Level::Notice => "notice",
-        Level::Warning => "warning",
-        Level::Failure => "error",
+        AnnotationLevel::Notice => "notice",
+        AnnotationLevel::Warning => "warning",
+        AnnotationLevel::Failure => "error",
     };
     format!("::{command} title=xmlperf::{}", data(message))
 }
@@ -114,7 +114,7 @@ mod tests {
         let annotation = Annotation {
             path: "a,b:c.toml".to_owned(),
             line: 3,
-            level: Level::Failure,
+            level: AnnotationLevel::Failure,
             title: "x::y".to_owned(),
             message: "100 %\n::set-output name=verdict::pass".to_owned(),
         };
@@ -123,7 +123,10 @@ mod tests {
             "::error file=a%2Cb%3Ac.toml,line=3,title=x%3A%3Ay::100 %25%0A::set-output \
              name=verdict::pass"
         );
-        assert_eq!(message_line(Level::Notice, "a\r\nb"), "::notice title=xmlperf::a%0D%0Ab");
+        assert_eq!(
+            message_line(AnnotationLevel::Notice, "a\r\nb"),
+            "::notice title=xmlperf::a%0D%0Ab"
+        );
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Conclusion {
 
 /// What a conclusion does to the pull request: the colour of its check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gate {
+pub enum CheckGate {
     /// Green.
     Open,
     /// Grey: said, and nothing is blocked.
@@ -88,11 +88,11 @@ pub enum FailOn {
 
 impl FailOn {
     /// Returns what `conclusion` does, where `accepted` is set if somebody accepted a regression.
-    pub fn gate(self, conclusion: Conclusion, accepted: Option<&accept::Acceptance>) -> Gate {
-        let shut_unless = |excused| if excused { Gate::Neutral } else { Gate::Shut };
+    pub fn gate(self, conclusion: Conclusion, accepted: Option<&accept::Acceptance>) -> CheckGate {
+        let shut_unless = |excused| if excused { CheckGate::Neutral } else { CheckGate::Shut };
         match conclusion {
-            Conclusion::Pass | Conclusion::Improved => Gate::Open,
-            Conclusion::Error => Gate::Shut,
+            Conclusion::Pass | Conclusion::Improved => CheckGate::Open,
+            Conclusion::Error => CheckGate::Shut,
             Conclusion::Regressed => shut_unless(self == Self::Never || accepted.is_some()),
             Conclusion::Inconclusive => shut_unless(self != Self::Inconclusive),
         }
@@ -107,7 +107,7 @@ pub struct Annotation {
     /// The line, from 1.
     pub line: u32,
     /// How bad it is.
-    pub level: Level,
+    pub level: AnnotationLevel,
     /// A few words.
     pub title: String,
     /// What there is to say.
@@ -116,7 +116,7 @@ pub struct Annotation {
 
 /// How bad what an annotation says is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
+pub enum AnnotationLevel {
     /// For information.
     Notice,
     /// Somebody should look.
@@ -125,7 +125,7 @@ pub enum Level {
     Failure,
 }
 
-impl Level {
+impl AnnotationLevel {
     fn key(self) -> &'static str {
         match self {
             Self::Notice => "notice",

@@ -8,17 +8,19 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::accept::{self, Acceptance};
-use super::api::{ApiError, Client};
-use super::check::{self, CheckPolicy, Kind};
+use super::api::{ApiClient, ApiError};
+use super::check::{self, CheckKind, CheckPolicy};
 use super::comment::{self, CommentId, CommentPolicy, Conversation};
-use super::context::{Commit, Context, Event, Measured, MeasuredEvent, Origin, RunId};
+use super::context::{
+    CodeOrigin, CommitId, GithubContext, MeasuredEvent, MeasurementRun, RunId, WorkflowEvent,
+};
 use super::fit::fit;
 use super::job::{self, JobError};
-use super::{Annotation, Conclusion, FailOn, Gate, Publication};
+use super::{Annotation, CheckGate, Conclusion, FailOn, Publication};
 
 /// What is wanted.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct PublishSettings {
     /// Which conclusions shut the gate.
     pub fail_on: FailOn,
     /// When to begin a comment.
@@ -31,9 +33,9 @@ pub struct Settings {
 
 /// What became of a publication.
 #[derive(Debug)]
-pub struct Published {
+pub struct PublicationResult {
     /// What the conclusion does to the pull request.
-    pub gate: Gate,
+    pub gate: CheckGate,
     /// Who excused a regression, if anybody did.
     pub acceptance: Option<Acceptance>,
     /// The address of the comment, if there is one now.
@@ -50,7 +52,7 @@ pub struct Published {
 
 /// What became of a comment or a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum PublicationOutcome {
     /// It stands there, up to date.
     Published {
         /// Its address.
@@ -88,8 +90,8 @@ pub enum PublishError {
     Job(#[source] JobError),
 }
 
-impl Published {
-    fn new(gate: Gate) -> Self {
+impl PublicationResult {
+    fn new(gate: CheckGate) -> Self {
         Self {
             gate,
             acceptance: None,
@@ -102,14 +104,14 @@ impl Published {
     }
 
     /// Notes a failure, or a remark where a fork's token was refused.
-    fn note(&mut self, origin: Origin, failure: PublishError) {
+    fn note(&mut self, origin: CodeOrigin, failure: PublishError) {
         let refused = matches!(
             &failure,
             PublishError::Comment(ApiError::Forbidden { .. })
                 | PublishError::Check(ApiError::Forbidden { .. })
                 | PublishError::Acceptance(ApiError::Forbidden { .. })
         );
-        if origin == Origin::Repository || !refused {
+        if origin == CodeOrigin::Repository || !refused {
             return self.failures.push(failure);
         }
         let remark = "the token of a fork's pull request may only read: the report is in the \
@@ -123,11 +125,11 @@ impl Published {
 /// Publishes as `settings` want. Without a client, only the job itself is told.
 pub fn publish(
     publication: &Publication,
-    settings: &Settings,
-    context: &Context,
-    client: Option<&Client<'_>>,
-) -> Published {
-    let mut published = Published::new(settings.fail_on.gate(publication.conclusion, None));
+    settings: &PublishSettings,
+    context: &GithubContext,
+    client: Option<&ApiClient<'_>>,
+) -> PublicationResult {
+    let mut published = PublicationResult::new(settings.fail_on.gate(publication.conclusion, None));
     let wanted = settings.comment != CommentPolicy::Never || settings.check != CheckPolicy::None;
     // GitHub shows ten annotations of a log, and drops the rest without a word.
     published.unpublished_annotations = publication.annotations.iter().take(10).cloned().collect();
@@ -146,11 +148,11 @@ pub fn publish(
 /// Comment and check, and before them whether the regression was accepted.
 fn remote(
     publication: &Publication,
-    settings: &Settings,
-    context: &Context,
-    client: &Client<'_>,
+    settings: &PublishSettings,
+    context: &GithubContext,
+    client: &ApiClient<'_>,
     body: &mut String,
-    published: &mut Published,
+    published: &mut PublicationResult,
 ) {
     let conversation = conversation(publication, settings, context, client, published);
     if let (Some(conversation), Conclusion::Regressed) = (&conversation, publication.conclusion) {
@@ -178,10 +180,10 @@ fn excused(acceptance: &Acceptance, body: &str) -> String {
 
 fn conversation(
     publication: &Publication,
-    settings: &Settings,
-    context: &Context,
-    client: &Client<'_>,
-    published: &mut Published,
+    settings: &PublishSettings,
+    context: &GithubContext,
+    client: &ApiClient<'_>,
+    published: &mut PublicationResult,
 ) -> Option<Conversation> {
     // An acceptance matters only where a regression would show.
     let shows = settings.check != CheckPolicy::None || settings.fail_on != FailOn::Never;
@@ -190,9 +192,9 @@ fn conversation(
         return None;
     }
     let number = match pull_request(context, client) {
-        Ok(PullRequest::Found(number)) => number,
-        Ok(PullRequest::None) => return None,
-        Ok(PullRequest::Gone(why)) => {
+        Ok(PullRequestLookup::Found(number)) => number,
+        Ok(PullRequestLookup::None) => return None,
+        Ok(PullRequestLookup::Gone(why)) => {
             published.remarks.push(why);
             return None;
         }
@@ -210,7 +212,7 @@ fn conversation(
     }
 }
 
-enum PullRequest {
+enum PullRequestLookup {
     Found(u64),
     /// The event has nothing to do with one.
     None,
@@ -218,59 +220,64 @@ enum PullRequest {
     Gone(String),
 }
 
-fn pull_request(context: &Context, client: &Client<'_>) -> Result<PullRequest, ApiError> {
+fn pull_request(
+    context: &GithubContext,
+    client: &ApiClient<'_>,
+) -> Result<PullRequestLookup, ApiError> {
     match &context.event {
-        Event::PullRequest { number, .. } => Ok(PullRequest::Found(*number)),
-        Event::WorkflowRun(measured) => match measured.of {
+        WorkflowEvent::PullRequest { number, .. } => Ok(PullRequestLookup::Found(*number)),
+        WorkflowEvent::WorkflowRun(measured) => match measured.of {
             MeasuredEvent::PullRequest => resolve(client, measured, &context.head),
-            MeasuredEvent::Other => Ok(PullRequest::None),
+            MeasuredEvent::Other => Ok(PullRequestLookup::None),
         },
-        Event::Push { .. } | Event::MergeGroup { .. } | Event::Other => Ok(PullRequest::None),
+        WorkflowEvent::Push { .. } | WorkflowEvent::MergeGroup { .. } | WorkflowEvent::Other => {
+            Ok(PullRequestLookup::None)
+        }
     }
 }
 
 #[derive(Debug, Deserialize)]
-struct Open {
+struct OpenPullRequest {
     number: u64,
-    head: Side,
+    head: PullRequestHead,
 }
 
 #[derive(Debug, Deserialize)]
-struct Side {
+struct PullRequestHead {
     sha: String,
-    repo: Option<Named>,
+    repo: Option<RepositoryName>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Named {
+struct RepositoryName {
     full_name: String,
 }
 
 /// Finds the pull request of a finished run from what GitHub says about the run. What the run left
 /// behind is not asked: a fork could name any pull request there.
 fn resolve(
-    client: &Client<'_>,
-    measured: &Measured,
-    head: &Commit,
-) -> Result<PullRequest, ApiError> {
+    client: &ApiClient<'_>,
+    measured: &MeasurementRun,
+    head: &CommitId,
+) -> Result<PullRequestLookup, ApiError> {
     let Some(repository) = &measured.head_repository else {
-        return Ok(PullRequest::Gone("the fork has been deleted: no comment".to_owned()));
+        return Ok(PullRequestLookup::Gone("the fork has been deleted: no comment".to_owned()));
     };
     let branch = format!("{}:{}", repository.owner(), measured.head_branch);
     let query = [("state", "open".to_owned()), ("head", branch)];
-    let open: Vec<Open> = client.list(&client.below("pulls"), &query)?;
-    let from = |side: &Side| {
+    let open: Vec<OpenPullRequest> = client.list(&client.below("pulls"), &query)?;
+    let from = |side: &PullRequestHead| {
         let name = side.repo.as_ref().map(|repo| repo.full_name.as_str());
         side.sha == head.as_str() && name == Some(repository.to_string().as_str())
     };
     let found: Vec<u64> = open.iter().filter(|it| from(&it.head)).map(|it| it.number).collect();
     match found.as_slice() {
-        [number] => Ok(PullRequest::Found(*number)),
-        [] => Ok(PullRequest::Gone(format!(
+        [number] => Ok(PullRequestLookup::Found(*number)),
+        [] => Ok(PullRequestLookup::Gone(format!(
             "no open pull request has {} as its head any more: no comment",
             head.short()
         ))),
-        [..] => Ok(PullRequest::Gone(format!(
+        [..] => Ok(PullRequestLookup::Gone(format!(
             "several open pull requests have {} as their head: no comment",
             head.short()
         ))),
@@ -279,18 +286,18 @@ fn resolve(
 
 fn comment(
     publication: &Publication,
-    settings: &Settings,
-    context: &Context,
-    client: &Client<'_>,
+    settings: &PublishSettings,
+    context: &GithubContext,
+    client: &ApiClient<'_>,
     conversation: &Conversation,
     body: &str,
-    published: &mut Published,
+    published: &mut PublicationResult,
 ) {
     let remark =
         format!("<sub>Shortened: see the [summary of the job]({}).</sub>", context.run_url());
     // The marker takes a line of at most 120 bytes.
     let body = fit(body, comment::BYTES_MAX - 120, &remark);
-    let draft = comment::Draft {
+    let draft = comment::CommentDraft {
         id: &settings.comment_id,
         head: &context.head,
         run: context.run,
@@ -298,9 +305,9 @@ fn comment(
     };
     let conclusion = publication.conclusion;
     match comment::publish(client, conversation, draft, settings.comment, conclusion) {
-        Ok(Outcome::Published { url }) => published.comment_url = Some(url),
-        Ok(Outcome::Unwanted) => {}
-        Ok(Outcome::Outdated { by }) => published
+        Ok(PublicationOutcome::Published { url }) => published.comment_url = Some(url),
+        Ok(PublicationOutcome::Unwanted) => {}
+        Ok(PublicationOutcome::Outdated { by }) => published
             .remarks
             .push(format!("the later run {by} has commented already: its comment stands")),
         Err(error) => published.note(context.origin, PublishError::Comment(error)),
@@ -309,11 +316,11 @@ fn comment(
 
 fn check(
     publication: &Publication,
-    settings: &Settings,
-    context: &Context,
-    client: &Client<'_>,
+    settings: &PublishSettings,
+    context: &GithubContext,
+    client: &ApiClient<'_>,
     body: &str,
-    published: &mut Published,
+    published: &mut PublicationResult,
 ) {
     let title = match &published.acceptance {
         Some(Acceptance { by, reason }) => {
@@ -325,7 +332,7 @@ fn check(
         Some(Acceptance { by, .. }) => format!("accepted by {by}: {}", publication.summary),
         None => publication.summary.clone(),
     };
-    let draft = check::Draft {
+    let draft = check::CheckDraft {
         name: &settings.comment_id.check_name(),
         head: &context.head,
         run: context.run,
@@ -337,13 +344,13 @@ fn check(
         annotations: &publication.annotations,
     };
     let written = check::publish(client, draft, settings.check);
-    if let Ok((Kind::CheckRun, _)) = written {
+    if let Ok((CheckKind::CheckRun, _)) = written {
         published.unpublished_annotations.clear();
     }
     match written.map(|(_, outcome)| outcome) {
-        Ok(Outcome::Published { url }) => published.check_url = Some(url),
-        Ok(Outcome::Unwanted) => {}
-        Ok(Outcome::Outdated { by }) => published
+        Ok(PublicationOutcome::Published { url }) => published.check_url = Some(url),
+        Ok(PublicationOutcome::Unwanted) => {}
+        Ok(PublicationOutcome::Outdated { by }) => published
             .remarks
             .push(format!("the later run {by} has checked this commit: its check stands")),
         Err(error) => published.note(context.origin, PublishError::Check(error)),
@@ -352,9 +359,9 @@ fn check(
 
 fn tell_job(
     publication: &Publication,
-    context: &Context,
+    context: &GithubContext,
     body: &str,
-    published: &Published,
+    published: &PublicationResult,
 ) -> Result<(), JobError> {
     if let Some(path) = &context.summary_file {
         job::write_summary(path, body)?;

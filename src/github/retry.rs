@@ -3,7 +3,7 @@
 //! Pure: an answer comes in, a decision goes out, and whoever asked does the waiting. A request
 //! that creates something is never repeated after an answer that leaves open whether it arrived:
 //! one 502 in front of a working server would otherwise make a comment for every attempt. Its
-//! sender has to look first ([`Next::Look`]).
+//! sender has to look first ([`RetryStep::Look`]).
 //!
 //! Time is a budget that is spent, not a clock that is read: every wait and every lost request is
 //! charged at its most, so a publication ends in bounded time whatever the server does.
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// Whether a request may arrive twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repeat {
+pub enum RepeatSafety {
     /// Twice is the same as once.
     Harmless,
     /// Every arrival creates or appends something.
@@ -21,7 +21,7 @@ pub enum Repeat {
 
 /// What came back, as far as repeating is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum AttemptOutcome {
     /// The request was processed or refused for good.
     Settled,
     /// The server did not process the request because there were too many, and may have said how
@@ -33,7 +33,7 @@ pub enum Answer {
 
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum RetryStep {
     /// Use the answer.
     Take,
     /// Wait that long, and send the same again.
@@ -47,7 +47,7 @@ pub enum Next {
 
 /// How often and how long a publication insists, over all its requests.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct RetryPolicy {
     left: Duration,
 }
 
@@ -60,7 +60,7 @@ pub const REQUEST_MAX: Duration = Duration::from_secs(15);
 /// GitHub asks for at least a minute after a secondary limit that names no time.
 const PAUSE_UNNAMED: Duration = Duration::from_mins(1);
 
-impl Patience {
+impl RetryPolicy {
     /// Returns the patience of one publication.
     pub fn new(total: Duration) -> Self {
         Self { left: total }
@@ -72,27 +72,31 @@ impl Patience {
     }
 
     /// Decides what follows attempt number `attempt` (from 1), and spends what that takes.
-    pub fn next(&mut self, repeat: Repeat, attempt: u32, answer: Answer) -> Next {
+    pub fn next(
+        &mut self,
+        repeat: RepeatSafety,
+        attempt: u32,
+        answer: AttemptOutcome,
+    ) -> RetryStep {
         let (pause, charge) = match answer {
-            Answer::Settled => return Next::Take,
-            Answer::TooMany(wait) => {
+            AttemptOutcome::Settled => return RetryStep::Take,
+            AttemptOutcome::TooMany(wait) => {
                 let pause = wait.unwrap_or(PAUSE_UNNAMED * attempt);
                 (pause, pause)
             }
-            Answer::Lost => {
+            AttemptOutcome::Lost => {
                 let pause = Duration::from_secs(1 << attempt.min(10).saturating_sub(1));
                 (pause, pause + REQUEST_MAX)
             }
         };
         if attempt >= ATTEMPTS_MAX || charge > self.left {
-            return Next::GiveUp;
+            return RetryStep::GiveUp;
         }
         self.left -= charge;
         match (answer, repeat) {
-            (Answer::Lost, Repeat::Creates) => Next::Look(pause),
-            (Answer::Lost, Repeat::Harmless) | (Answer::TooMany(_) | Answer::Settled, _) => {
-                Next::Again(pause)
-            }
+            (AttemptOutcome::Lost, RepeatSafety::Creates) => RetryStep::Look(pause),
+            (AttemptOutcome::Lost, RepeatSafety::Harmless)
+            | (AttemptOutcome::TooMany(_) | AttemptOutcome::Settled, _) => RetryStep::Again(pause),
         }
     }
 }
@@ -103,11 +107,11 @@ mod tests {
 
     use super::*;
 
-    fn answer() -> impl Strategy<Value = Answer> {
+    fn answer() -> impl Strategy<Value = AttemptOutcome> {
         prop_oneof![
-            Just(Answer::Lost),
-            Just(Answer::TooMany(None)),
-            (0_u64..400).prop_map(|s| Answer::TooMany(Some(Duration::from_secs(s)))),
+            Just(AttemptOutcome::Lost),
+            Just(AttemptOutcome::TooMany(None)),
+            (0_u64..400).prop_map(|s| AttemptOutcome::TooMany(Some(Duration::from_secs(s)))),
         ]
     }
 
@@ -118,13 +122,13 @@ mod tests {
             answers in prop::collection::vec((answer(), 1_u32..6), 0..60),
         ) {
             let total = Duration::from_secs(total);
-            let mut patience = Patience::new(total);
+            let mut patience = RetryPolicy::new(total);
             let mut waited = Duration::ZERO;
             for (answer, attempt) in answers {
-                match patience.next(Repeat::Harmless, attempt, answer) {
-                    Next::Again(pause) => waited += pause,
-                    Next::GiveUp => {}
-                    Next::Take | Next::Look(_) => prop_assert!(false),
+                match patience.next(RepeatSafety::Harmless, attempt, answer) {
+                    RetryStep::Again(pause) => waited += pause,
+                    RetryStep::GiveUp => {}
+                    RetryStep::Take | RetryStep::Look(_) => prop_assert!(false),
                 }
             }
             prop_assert!(waited + patience.left() <= total);
@@ -132,29 +136,30 @@ mod tests {
 
         #[test]
         fn what_creates_is_never_blindly_repeated(attempt in 1_u32..9, left in 0_u64..600) {
-            let mut patience = Patience::new(Duration::from_secs(left));
-            let next = patience.next(Repeat::Creates, attempt, Answer::Lost);
-            prop_assert!(matches!(next, Next::Look(_) | Next::GiveUp));
+            let mut patience = RetryPolicy::new(Duration::from_secs(left));
+            let next = patience.next(RepeatSafety::Creates, attempt, AttemptOutcome::Lost);
+            prop_assert!(matches!(next, RetryStep::Look(_) | RetryStep::GiveUp));
         }
     }
 
     #[test]
     fn a_lost_request_is_repeated_after_one_two_and_four_seconds() {
-        let mut patience = Patience::new(Duration::from_mins(5));
-        let pauses = [1, 2, 3, 4].map(|n| patience.next(Repeat::Harmless, n, Answer::Lost));
-        let seconds = |s| Next::Again(Duration::from_secs(s));
-        assert_eq!(pauses, [seconds(1), seconds(2), seconds(4), Next::GiveUp]);
+        let mut patience = RetryPolicy::new(Duration::from_mins(5));
+        let pauses =
+            [1, 2, 3, 4].map(|n| patience.next(RepeatSafety::Harmless, n, AttemptOutcome::Lost));
+        let seconds = |s| RetryStep::Again(Duration::from_secs(s));
+        assert_eq!(pauses, [seconds(1), seconds(2), seconds(4), RetryStep::GiveUp]);
     }
 
     #[test]
     fn a_named_pause_is_kept_exactly_and_an_impossible_one_is_not_begun() {
-        let mut patience = Patience::new(Duration::from_secs(90));
-        let after = |s| Answer::TooMany(Some(Duration::from_secs(s)));
+        let mut patience = RetryPolicy::new(Duration::from_secs(90));
+        let after = |s| AttemptOutcome::TooMany(Some(Duration::from_secs(s)));
         assert_eq!(
-            patience.next(Repeat::Creates, 1, after(7)),
-            Next::Again(Duration::from_secs(7))
+            patience.next(RepeatSafety::Creates, 1, after(7)),
+            RetryStep::Again(Duration::from_secs(7))
         );
-        assert_eq!(patience.next(Repeat::Creates, 1, after(2_700)), Next::GiveUp);
+        assert_eq!(patience.next(RepeatSafety::Creates, 1, after(2_700)), RetryStep::GiveUp);
         assert_eq!(patience.left(), Duration::from_secs(83));
     }
 }

@@ -43,7 +43,7 @@ impl fmt::Debug for Token {
 
 /// What a request does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
+pub enum HttpMethod {
     /// Reads.
     Get,
     /// Creates.
@@ -54,7 +54,7 @@ pub enum Method {
     Delete,
 }
 
-impl fmt::Display for Method {
+impl fmt::Display for HttpMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Get => "GET",
@@ -67,9 +67,9 @@ impl fmt::Display for Method {
 
 /// A request, without address and credentials.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct ApiRequest {
     /// What it does.
-    pub method: Method,
+    pub method: HttpMethod,
     /// From the root of the API, with a slash in front; consists of validated parts.
     pub path: String,
     /// Names and values of the query, not yet encoded.
@@ -77,14 +77,14 @@ pub struct Request {
     /// What is sent.
     pub body: Option<Value>,
     /// Whether it may arrive twice.
-    pub repeat: retry::Repeat,
+    pub repeat: retry::RepeatSafety,
     /// Largest answer that is accepted, in bytes.
     pub answer_bytes_max: u64,
 }
 
 /// An answer.
 #[derive(Debug, Clone)]
-pub struct Response {
+pub struct ApiResponse {
     /// The HTTP status.
     pub status: u16,
     /// `Retry-After`, `X-RateLimit-*`, `Date` and `Link`, by their lower-case names.
@@ -93,7 +93,7 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-impl Response {
+impl ApiResponse {
     /// Returns the value of the header `name`, lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
@@ -129,20 +129,20 @@ pub enum TransportError {
 /// The seam between what is said and how it travels.
 pub trait Transport {
     /// Sends `request` once.
-    fn send(&self, request: &Request) -> Result<Response, TransportError>;
+    fn send(&self, request: &ApiRequest) -> Result<ApiResponse, TransportError>;
 }
 
 const HEADERS: [&str; 6] =
     ["retry-after", "x-ratelimit-remaining", "x-ratelimit-reset", "date", "link", "content-type"];
 
 /// Sends over the network.
-pub struct Network {
+pub struct HttpTransport {
     agent: ureq::Agent,
     api_url: String,
     token: Option<Token>,
 }
 
-impl Network {
+impl HttpTransport {
     /// Prepares requests to the API at `api_url`.
     pub fn new(api_url: &str, token: Option<&Token>) -> Result<Self, TransportError> {
         if token.is_some() && !is_private(api_url) {
@@ -167,7 +167,7 @@ impl Network {
         Ok(Self { agent: config.new_agent(), api_url, token: token.cloned() })
     }
 
-    fn call(&self, request: &Request) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+    fn call(&self, request: &ApiRequest) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
         // An enterprise server has `…/api/v3/…` and `…/api/graphql`.
         let root = match request.path.as_str() {
             "/graphql" => self.api_url.strip_suffix("/v3").unwrap_or(&self.api_url),
@@ -177,10 +177,10 @@ impl Network {
         let query = || request.query.iter().map(|(name, value)| (*name, value.as_str()));
         let body = request.body.as_ref().map(Value::to_string).unwrap_or_default();
         match request.method {
-            Method::Get => self.signed(self.agent.get(url)).query_pairs(query()).call(),
-            Method::Delete => self.signed(self.agent.delete(url)).query_pairs(query()).call(),
-            Method::Post => self.signed(self.agent.post(url)).query_pairs(query()).send(body),
-            Method::Patch => self.signed(self.agent.patch(url)).query_pairs(query()).send(body),
+            HttpMethod::Get => self.signed(self.agent.get(url)).query_pairs(query()).call(),
+            HttpMethod::Delete => self.signed(self.agent.delete(url)).query_pairs(query()).call(),
+            HttpMethod::Post => self.signed(self.agent.post(url)).query_pairs(query()).send(body),
+            HttpMethod::Patch => self.signed(self.agent.patch(url)).query_pairs(query()).send(body),
         }
     }
 
@@ -204,8 +204,8 @@ fn is_private(url: &str) -> bool {
     matches!(host, "127.0.0.1" | "localhost" | "[::1]")
 }
 
-impl Transport for Network {
-    fn send(&self, request: &Request) -> Result<Response, TransportError> {
+impl Transport for HttpTransport {
+    fn send(&self, request: &ApiRequest) -> Result<ApiResponse, TransportError> {
         let lost = |error| TransportError::Lost(Box::new(error));
         let mut response = self.call(request).map_err(lost)?;
         let limit_bytes = request.answer_bytes_max;
@@ -215,7 +215,7 @@ impl Transport for Network {
             error => lost(error),
         })?;
         let headers = known_headers(response.headers());
-        Ok(Response { status: response.status().as_u16(), headers, body })
+        Ok(ApiResponse { status: response.status().as_u16(), headers, body })
     }
 }
 
@@ -227,20 +227,20 @@ fn known_headers(headers: &HeaderMap) -> Vec<(&'static str, String)> {
 /// Shows what would be sent, and sends nothing but questions: these too only where there is
 /// somebody to ask.
 pub struct DryRun<W: Write> {
-    questions: Option<Network>,
+    questions: Option<HttpTransport>,
     out: RefCell<W>,
 }
 
 impl<W: Write> DryRun<W> {
     /// Writes requests to `out`, and passes on those that only read to `questions`, if any.
-    pub fn new(questions: Option<Network>, out: W) -> Self {
+    pub fn new(questions: Option<HttpTransport>, out: W) -> Self {
         Self { questions, out: RefCell::new(out) }
     }
 }
 
 impl<W: Write> Transport for DryRun<W> {
-    fn send(&self, request: &Request) -> Result<Response, TransportError> {
-        let asks = request.method == Method::Get || request.path == "/graphql";
+    fn send(&self, request: &ApiRequest) -> Result<ApiResponse, TransportError> {
+        let asks = request.method == HttpMethod::Get || request.path == "/graphql";
         match &self.questions {
             Some(network) if asks => return network.send(request),
             Some(_) | None => {}
@@ -249,12 +249,12 @@ impl<W: Write> Transport for DryRun<W> {
             self.show(request).map_err(TransportError::Unshown)?;
         }
         let answer = empty_answer(request);
-        Ok(Response { status: 200, headers: Vec::new(), body: answer.to_string().into_bytes() })
+        Ok(ApiResponse { status: 200, headers: Vec::new(), body: answer.to_string().into_bytes() })
     }
 }
 
 impl<W: Write> DryRun<W> {
-    fn show(&self, request: &Request) -> io::Result<()> {
+    fn show(&self, request: &ApiRequest) -> io::Result<()> {
         let mut out = self.out.borrow_mut();
         writeln!(out, "{} {}", request.method, request.path)?;
         match &request.body {
@@ -265,17 +265,17 @@ impl<W: Write> DryRun<W> {
 }
 
 /// What a repository answers in which nothing has been published yet.
-fn empty_answer(request: &Request) -> Value {
+fn empty_answer(request: &ApiRequest) -> Value {
     match request.method {
-        Method::Get if request.path == "/user" => json!({ "login": "github-actions[bot]" }),
-        Method::Get if request.path.ends_with("/permission") => json!({ "permission": "none" }),
-        Method::Get if request.path.ends_with("/check-runs") => json!({ "check_runs": [] }),
-        Method::Get => json!([]),
-        Method::Post if request.path == "/graphql" => {
+        HttpMethod::Get if request.path == "/user" => json!({ "login": "github-actions[bot]" }),
+        HttpMethod::Get if request.path.ends_with("/permission") => json!({ "permission": "none" }),
+        HttpMethod::Get if request.path.ends_with("/check-runs") => json!({ "check_runs": [] }),
+        HttpMethod::Get => json!([]),
+        HttpMethod::Post if request.path == "/graphql" => {
             json!({ "data": { "viewer": { "login": "github-actions[bot]" } } })
         }
-        Method::Post | Method::Patch => json!({ "id": 0, "html_url": "" }),
-        Method::Delete => Value::Null,
+        HttpMethod::Post | HttpMethod::Patch => json!({ "id": 0, "html_url": "" }),
+        HttpMethod::Delete => Value::Null,
     }
 }
 
@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn the_token_travels_over_tls_or_stays_on_this_machine() {
         let token = Token::new("ghs_secret");
-        let check = |url: &str| Network::new(url, token.as_ref()).is_ok();
+        let check = |url: &str| HttpTransport::new(url, token.as_ref()).is_ok();
         assert!(check("https://api.github.com"));
         assert!(check("https://github.example.com/api/v3"));
         assert!(check("http://127.0.0.1:4101"));

@@ -13,19 +13,19 @@ use rustix::io::Errno;
 use rustix::time::{self, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
 
 /// Two timers of the system's monotonic clock.
-pub(super) struct Alarms {
-    timers: [Timer; 2],
+pub(super) struct TimerPair {
+    timers: [SystemTimer; 2],
 }
 
-struct Timer {
+struct SystemTimer {
     fd: OwnedFd,
     /// What it is set to.
     at: Option<Duration>,
 }
 
-impl Alarms {
+impl TimerPair {
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { timers: [Timer::new()?, Timer::new()?] })
+        Ok(Self { timers: [SystemTimer::new()?, SystemTimer::new()?] })
     }
 
     /// Sleeps until a time or a signal. `then`, if known, is the end of the next sleep.
@@ -48,7 +48,7 @@ impl Alarms {
     }
 }
 
-impl Timer {
+impl SystemTimer {
     fn new() -> io::Result<Self> {
         Ok(Self { fd: create(TimerfdFlags::CLOEXEC)?, at: None })
     }
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn no_sleep_ends_early_whatever_was_foretold() {
         let clock = Clock::new();
-        let mut alarms = Alarms::new().unwrap();
+        let mut alarms = TimerPair::new().unwrap();
         let ms = |ms: u64| ms * 1_000_000;
         let sleeps = [
             (ms(1), Some(ms(2))),

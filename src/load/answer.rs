@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 use httparse::{Header, ParserConfig, Status};
 
 use super::exchange::FailureKind;
-use super::request::AnswerBody;
+use super::request::ResponseBodyRule;
 
 const HEADERS_MAX: usize = 128;
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -16,14 +16,14 @@ const ROOM_BYTES_MIN: usize = 16 * 1024;
 
 /// An answer on its way, and the buffer it is read into.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct ResponseBuffer {
     buffer: Vec<u8>,
     bytes_max: usize,
-    stage: Stage,
-    expects: AnswerBody,
+    stage: ResponseStage,
+    expects: ResponseBodyRule,
     status: u16,
     keeps_alive: bool,
-    encoding: Encoding,
+    encoding: ContentEncoding,
     body_start: usize,
     body_end: usize,
     received: u64,
@@ -31,13 +31,13 @@ pub(super) struct Answer {
 
 /// What was done to a body before it was framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub(super) enum ContentEncoding {
     /// Nothing, or what only the check of the answer can know.
     Plain,
     Gzip,
 }
 
-impl Encoding {
+impl ContentEncoding {
     /// Returns what a `Content-Encoding` says.
     pub(super) fn named(value: &[u8]) -> Self {
         let gzip = value.eq_ignore_ascii_case(b"gzip") || value.eq_ignore_ascii_case(b"x-gzip");
@@ -46,21 +46,21 @@ impl Encoding {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum ResponseStage {
     Head,
     /// The body ends at this place of the buffer.
     Sized(usize),
     /// `at` is where undecoded bytes begin; what was decoded lies before `body_end`.
     Chunked {
         at: usize,
-        chunk: Chunk,
+        chunk: ChunkState,
     },
     UntilClosed,
     Whole,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Chunk {
+enum ChunkState {
     Size,
     Data(usize),
     DataEnd,
@@ -69,33 +69,33 @@ enum Chunk {
 
 /// Whether an answer is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum ResponseProgress {
     More,
     Whole,
 }
 
 /// What is wrong with the bytes of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Broken {
+pub(super) struct ResponseFault {
     pub(super) kind: FailureKind,
     pub(super) detail: String,
 }
 
-fn malformed(detail: impl Into<String>) -> Broken {
-    Broken { kind: FailureKind::Malformed, detail: detail.into() }
+fn malformed(detail: impl Into<String>) -> ResponseFault {
+    ResponseFault { kind: FailureKind::Malformed, detail: detail.into() }
 }
 
-impl Answer {
+impl ResponseBuffer {
     /// Makes an empty one that takes no more than `bytes_max` bytes of head and body.
     pub(super) fn new(bytes_max: usize) -> Self {
         Self {
             buffer: Vec::new(),
             bytes_max,
-            stage: Stage::Head,
-            expects: AnswerBody::Possible,
+            stage: ResponseStage::Head,
+            expects: ResponseBodyRule::Possible,
             status: 0,
             keeps_alive: true,
-            encoding: Encoding::Plain,
+            encoding: ContentEncoding::Plain,
             body_start: 0,
             body_end: 0,
             received: 0,
@@ -103,13 +103,13 @@ impl Answer {
     }
 
     /// Forgets the last answer and keeps its memory.
-    pub(super) fn restart(&mut self, expects: AnswerBody) {
+    pub(super) fn restart(&mut self, expects: ResponseBodyRule) {
         self.buffer.clear();
-        self.stage = Stage::Head;
+        self.stage = ResponseStage::Head;
         self.expects = expects;
         self.status = 0;
         self.keeps_alive = true;
-        self.encoding = Encoding::Plain;
+        self.encoding = ContentEncoding::Plain;
         self.body_start = 0;
         self.body_end = 0;
         self.received = 0;
@@ -132,7 +132,7 @@ impl Answer {
         self.keeps_alive
     }
 
-    pub(super) fn encoding(&self) -> Encoding {
+    pub(super) fn encoding(&self) -> ContentEncoding {
         self.encoding
     }
 
@@ -146,8 +146,11 @@ impl Answer {
         match self.stage {
             // All of it at once: growing step by step would copy what is there at every step. And one
             // byte more, so that what comes behind the answer is seen.
-            Stage::Sized(end) => self.buffer.reserve_exact(end.saturating_sub(length) + 1),
-            Stage::Head | Stage::Chunked { .. } | Stage::UntilClosed | Stage::Whole => {
+            ResponseStage::Sized(end) => self.buffer.reserve_exact(end.saturating_sub(length) + 1),
+            ResponseStage::Head
+            | ResponseStage::Chunked { .. }
+            | ResponseStage::UntilClosed
+            | ResponseStage::Whole => {
                 if self.buffer.capacity() - length < ROOM_BYTES_MIN / 4 {
                     self.buffer.reserve(ROOM_BYTES_MIN);
                 }
@@ -157,68 +160,70 @@ impl Answer {
     }
 
     /// Reads the `fresh` bytes that were appended to the buffer.
-    pub(super) fn advance(&mut self, fresh: usize) -> Result<Progress, Broken> {
+    pub(super) fn advance(&mut self, fresh: usize) -> Result<ResponseProgress, ResponseFault> {
         self.received += fresh as u64;
         if self.buffer.len() > self.bytes_max {
             return Err(self.too_large());
         }
         loop {
             match self.stage {
-                Stage::Head => {
-                    if self.read_head()? == Progress::More {
-                        return Ok(Progress::More);
+                ResponseStage::Head => {
+                    if self.read_head()? == ResponseProgress::More {
+                        return Ok(ResponseProgress::More);
                     }
                 }
-                Stage::Sized(end) => {
+                ResponseStage::Sized(end) => {
                     let length = self.buffer.len();
                     if length < end {
-                        return Ok(Progress::More);
+                        return Ok(ResponseProgress::More);
                     }
                     return self.finish(end);
                 }
-                Stage::Chunked { at, chunk } => return self.read_chunks(at, chunk),
-                Stage::UntilClosed => {
+                ResponseStage::Chunked { at, chunk } => return self.read_chunks(at, chunk),
+                ResponseStage::UntilClosed => {
                     self.body_end = self.buffer.len();
-                    return Ok(Progress::More);
+                    return Ok(ResponseProgress::More);
                 }
-                Stage::Whole => return Ok(Progress::Whole),
+                ResponseStage::Whole => return Ok(ResponseProgress::Whole),
             }
         }
     }
 
     /// The peer will send nothing more: that ends some answers and cuts others short.
-    pub(super) fn closed(&mut self) -> Result<(), Broken> {
+    pub(super) fn closed(&mut self) -> Result<(), ResponseFault> {
         match self.stage {
-            Stage::UntilClosed | Stage::Whole => {
-                self.stage = Stage::Whole;
+            ResponseStage::UntilClosed | ResponseStage::Whole => {
+                self.stage = ResponseStage::Whole;
                 Ok(())
             }
-            Stage::Head if self.buffer.is_empty() => Err(Broken {
+            ResponseStage::Head if self.buffer.is_empty() => Err(ResponseFault {
                 kind: FailureKind::Reset,
                 detail: "the connection was closed before an answer".to_owned(),
             }),
-            Stage::Head | Stage::Sized(_) | Stage::Chunked { .. } => Err(Broken {
-                kind: FailureKind::ShortBody,
-                detail: format!("the answer ended after {} bytes", self.received),
-            }),
+            ResponseStage::Head | ResponseStage::Sized(_) | ResponseStage::Chunked { .. } => {
+                Err(ResponseFault {
+                    kind: FailureKind::ShortBody,
+                    detail: format!("the answer ended after {} bytes", self.received),
+                })
+            }
         }
     }
 
-    fn too_large(&self) -> Broken {
+    fn too_large(&self) -> ResponseFault {
         malformed(format!("the answer is larger than the {} bytes allowed", self.bytes_max))
     }
 
-    fn finish(&mut self, end: usize) -> Result<Progress, Broken> {
+    fn finish(&mut self, end: usize) -> Result<ResponseProgress, ResponseFault> {
         let excess = self.buffer.len() - end;
         if excess > 0 {
             return Err(malformed(format!("{excess} bytes came after the end of the answer")));
         }
-        self.stage = Stage::Whole;
-        Ok(Progress::Whole)
+        self.stage = ResponseStage::Whole;
+        Ok(ResponseProgress::Whole)
     }
 
     /// Reads a head, if it is there; an informational one (1xx) is dropped.
-    fn read_head(&mut self) -> Result<Progress, Broken> {
+    fn read_head(&mut self) -> Result<ResponseProgress, ResponseFault> {
         let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; HEADERS_MAX];
         let mut response = httparse::Response::new(&mut []);
         let parsed = ParserConfig::default().parse_response_with_uninit_headers(
@@ -229,7 +234,7 @@ impl Answer {
         let head_bytes = match parsed {
             Ok(Status::Complete(head_bytes)) => head_bytes,
             Ok(Status::Partial) if self.buffer.len() <= HEAD_BYTES_MAX => {
-                return Ok(Progress::More);
+                return Ok(ResponseProgress::More);
             }
             Ok(Status::Partial) => {
                 return Err(malformed(format!("its head is longer than {HEAD_BYTES_MAX} bytes")));
@@ -237,74 +242,86 @@ impl Answer {
             Err(error) => return Err(malformed(format!("its head cannot be read: {error}"))),
         };
         let status = response.code.unwrap_or(0);
-        let framing = Framing::of(&response)?;
+        let framing = ResponseFraming::of(&response)?;
         self.status = status;
         if (100..200).contains(&status) {
             if status == 101 {
                 return Err(malformed("it switches protocols (101)"));
             }
             self.buffer.drain(..head_bytes);
-            return Ok(if self.buffer.is_empty() { Progress::More } else { Progress::Whole });
+            return Ok(if self.buffer.is_empty() {
+                ResponseProgress::More
+            } else {
+                ResponseProgress::Whole
+            });
         }
         self.begin_body(&framing, head_bytes)?;
-        Ok(Progress::Whole)
+        Ok(ResponseProgress::Whole)
     }
 
-    fn begin_body(&mut self, framing: &Framing, head_bytes: usize) -> Result<(), Broken> {
+    fn begin_body(
+        &mut self,
+        framing: &ResponseFraming,
+        head_bytes: usize,
+    ) -> Result<(), ResponseFault> {
         self.keeps_alive = framing.keeps_alive;
         self.encoding = framing.encoding;
         (self.body_start, self.body_end) = (head_bytes, head_bytes);
-        let bodyless = self.expects == AnswerBody::Never || matches!(self.status, 204 | 304);
+        let bodyless = self.expects == ResponseBodyRule::Never || matches!(self.status, 204 | 304);
         self.stage = match (bodyless, framing.chunked, framing.length) {
-            (true, _, _) => Stage::Sized(head_bytes),
-            (false, true, _) => Stage::Chunked { at: head_bytes, chunk: Chunk::Size },
+            (true, _, _) => ResponseStage::Sized(head_bytes),
+            (false, true, _) => ResponseStage::Chunked { at: head_bytes, chunk: ChunkState::Size },
             (false, false, Some(length)) => {
                 let end = usize::try_from(length).ok().and_then(|it| it.checked_add(head_bytes));
                 let end = end.filter(|end| *end <= self.bytes_max);
                 self.body_end = end.ok_or_else(|| self.too_large())?;
-                Stage::Sized(self.body_end)
+                ResponseStage::Sized(self.body_end)
             }
             (false, false, None) => {
                 self.keeps_alive = false;
-                Stage::UntilClosed
+                ResponseStage::UntilClosed
             }
         };
         Ok(())
     }
 
-    fn read_chunks(&mut self, mut at: usize, mut chunk: Chunk) -> Result<Progress, Broken> {
+    fn read_chunks(
+        &mut self,
+        mut at: usize,
+        mut chunk: ChunkState,
+    ) -> Result<ResponseProgress, ResponseFault> {
         loop {
             let fresh = &self.buffer[at..];
             match chunk {
-                Chunk::Size => match httparse::parse_chunk_size(fresh) {
+                ChunkState::Size => match httparse::parse_chunk_size(fresh) {
                     Ok(Status::Complete((used, size))) => {
                         at += used;
                         chunk = match usize::try_from(size) {
-                            Ok(0) => Chunk::Trailer,
-                            Ok(size) => Chunk::Data(size),
+                            Ok(0) => ChunkState::Trailer,
+                            Ok(size) => ChunkState::Data(size),
                             Err(_) => return Err(self.too_large()),
                         };
                     }
                     Ok(Status::Partial) => break,
                     Err(_) => return Err(malformed("the size of a chunk cannot be read")),
                 },
-                Chunk::Data(missing) => {
+                ChunkState::Data(missing) => {
                     let moved = missing.min(fresh.len());
                     self.buffer.copy_within(at..at + moved, self.body_end);
                     self.body_end += moved;
                     at += moved;
-                    chunk = Chunk::Data(missing - moved);
+                    chunk = ChunkState::Data(missing - moved);
                     match missing - moved {
-                        0 => chunk = Chunk::DataEnd,
+                        0 => chunk = ChunkState::DataEnd,
                         _ => break,
                     }
                 }
-                Chunk::DataEnd => match fresh {
-                    [b'\r', b'\n', ..] => (at, chunk) = (at + 2, Chunk::Size),
+                ChunkState::DataEnd => match fresh {
+                    [b'\r', b'\n', ..] => (at, chunk) = (at + 2, ChunkState::Size),
                     [] | [b'\r'] => break,
                     [..] => return Err(malformed("a chunk is longer than its size")),
                 },
-                Chunk::Trailer => match memchr::memchr(b'\n', fresh) {
+                ChunkState::Trailer => match memchr::memchr(b'\n', fresh) {
                     None => break,
                     Some(end) if matches!(&fresh[..end], [] | [b'\r']) => {
                         return self.finish(at + end + 1);
@@ -318,26 +335,26 @@ impl Answer {
         }
         self.buffer.copy_within(at.., self.body_end);
         self.buffer.truncate(self.body_end + self.buffer.len() - at);
-        self.stage = Stage::Chunked { at: self.body_end, chunk };
-        Ok(Progress::More)
+        self.stage = ResponseStage::Chunked { at: self.body_end, chunk };
+        Ok(ResponseProgress::More)
     }
 }
 
 /// How the end of a body is told.
-struct Framing {
+struct ResponseFraming {
     length: Option<u64>,
     chunked: bool,
     keeps_alive: bool,
-    encoding: Encoding,
+    encoding: ContentEncoding,
 }
 
-impl Framing {
-    fn of(response: &httparse::Response<'_, '_>) -> Result<Self, Broken> {
+impl ResponseFraming {
+    fn of(response: &httparse::Response<'_, '_>) -> Result<Self, ResponseFault> {
         let mut framing = Self {
             length: None,
             chunked: false,
             keeps_alive: response.version == Some(1),
-            encoding: Encoding::Plain,
+            encoding: ContentEncoding::Plain,
         };
         for header in response.headers.iter() {
             let value = header.value.trim_ascii();
@@ -354,7 +371,7 @@ impl Framing {
                 }
                 framing.chunked = true;
             } else if header.name.eq_ignore_ascii_case("content-encoding") {
-                framing.encoding = Encoding::named(value);
+                framing.encoding = ContentEncoding::named(value);
             } else if header.name.eq_ignore_ascii_case("connection") {
                 for option in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
                     if option.eq_ignore_ascii_case(b"close") {
@@ -376,9 +393,9 @@ mod tests {
     use super::*;
 
     /// Feeds `wire` in pieces of the given sizes, in turn, then closes.
-    fn read(wire: &[u8], sizes: &[usize]) -> Result<(u16, Vec<u8>, bool), Broken> {
-        let mut answer = Answer::new(1 << 20);
-        answer.restart(AnswerBody::Possible);
+    fn read(wire: &[u8], sizes: &[usize]) -> Result<(u16, Vec<u8>, bool), ResponseFault> {
+        let mut answer = ResponseBuffer::new(1 << 20);
+        answer.restart(ResponseBodyRule::Possible);
         let (mut rest, mut turn) = (wire, 0);
         while !rest.is_empty() {
             let room = answer.room();
@@ -449,11 +466,11 @@ mod tests {
 
     #[test]
     fn there_is_room_for_what_should_not_come_behind_an_answer() {
-        let mut answer = Answer::new(1 << 20);
-        answer.restart(AnswerBody::Possible);
+        let mut answer = ResponseBuffer::new(1 << 20);
+        answer.restart(ResponseBodyRule::Possible);
         let head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n";
         answer.room().extend_from_slice(head);
-        assert_eq!(answer.advance(head.len()), Ok(Progress::More));
+        assert_eq!(answer.advance(head.len()), Ok(ResponseProgress::More));
         let room = answer.room();
         assert!(room.capacity() - room.len() > 100_000);
         room.resize(room.len() + 100_001, b'x');

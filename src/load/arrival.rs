@@ -28,10 +28,10 @@ pub(super) fn note(socket: &OwnedFd) -> io::Result<()> {
 
 /// What was received: how many bytes, 0 at the end of the stream, and when the last of them came by
 /// the system's time of day, if that was noted.
-pub(super) type Received = (usize, Option<Duration>);
+pub(super) type ReceiveResult = (usize, Option<Duration>);
 
 /// Appends at most the spare capacity of `buffer`.
-pub(super) fn receive(socket: &OwnedFd, buffer: &mut Vec<u8>) -> io::Result<Received> {
+pub(super) fn receive(socket: &OwnedFd, buffer: &mut Vec<u8>) -> io::Result<ReceiveResult> {
     let (received, at) = fill(socket, buffer.spare_capacity_mut())?;
     #[expect(unsafe_code, reason = "no vector can be filled by somebody else without it")]
     // SAFETY: so many bytes of the spare capacity were written by the system.
@@ -42,14 +42,14 @@ pub(super) fn receive(socket: &OwnedFd, buffer: &mut Vec<u8>) -> io::Result<Rece
 }
 
 /// Receives into memory that is initialised already.
-pub(super) fn receive_slice(socket: &OwnedFd, into: &mut [u8]) -> io::Result<Received> {
+pub(super) fn receive_slice(socket: &OwnedFd, into: &mut [u8]) -> io::Result<ReceiveResult> {
     #[expect(unsafe_code, reason = "the standard library has no such conversion yet")]
     // SAFETY: both have one layout, and the system writes bytes into it and nothing undefined.
     let room = unsafe { &mut *(ptr::from_mut(into) as *mut [MaybeUninit<u8>]) };
     fill(socket, room)
 }
 
-fn fill(socket: &OwnedFd, room: &mut [MaybeUninit<u8>]) -> io::Result<Received> {
+fn fill(socket: &OwnedFd, room: &mut [MaybeUninit<u8>]) -> io::Result<ReceiveResult> {
     let mut control = [0_u64; CONTROL_WORDS];
     let mut piece = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() };
     #[expect(unsafe_code, reason = "rustix does not know the control data of this option")]

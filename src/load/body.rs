@@ -17,13 +17,13 @@ const FILED_BYTES_MIN: usize = 1 << 20;
 /// hands its pages to the socket; `send` would copy them first, which for 30 MB is a fifth of what a
 /// request costs. Where the system has no such files it is sent as every other.
 #[derive(Debug, Clone, Default)]
-pub struct Body {
+pub struct RequestBody {
     bytes: Bytes,
     /// The file that `bytes` is a view of.
     file: Option<Arc<OwnedFd>>,
 }
 
-impl Body {
+impl RequestBody {
     /// Returns the bytes.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
@@ -35,7 +35,7 @@ impl Body {
     }
 }
 
-impl From<Bytes> for Body {
+impl From<Bytes> for RequestBody {
     fn from(bytes: Bytes) -> Self {
         let filed = if bytes.len() < FILED_BYTES_MIN { None } else { filed(&bytes).ok() };
         match filed {
@@ -45,7 +45,7 @@ impl From<Bytes> for Body {
     }
 }
 
-impl From<Vec<u8>> for Body {
+impl From<Vec<u8>> for RequestBody {
     fn from(bytes: Vec<u8>) -> Self {
         Self::from(Bytes::from(bytes))
     }
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn a_large_body_lies_in_a_file_that_nobody_can_change() {
         let bytes: Vec<u8> = (0..3_000_000_u32).map(|at| at.to_le_bytes()[0]).collect();
-        let body = Body::from(bytes.clone());
+        let body = RequestBody::from(bytes.clone());
         assert_eq!(body.bytes(), &bytes);
         let file = body.file().expect("this system has files of the memory");
         assert_eq!(rustix::io::pwrite(file, b"x", 0), Err(Errno::PERM));
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_small_body_stays_where_it_is() {
-        let body = Body::from(vec![b'x'; FILED_BYTES_MIN - 1]);
+        let body = RequestBody::from(vec![b'x'; FILED_BYTES_MIN - 1]);
         assert!(body.file().is_none());
     }
 }

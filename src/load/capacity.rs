@@ -10,7 +10,7 @@ use crate::units::Ratio;
 
 /// How capacity is searched for.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Plan {
+pub struct CapacityPlan {
     /// The rate to begin with, in requests per second.
     pub start_per_s: f64,
     /// The highest rate to try, in requests per second: what the generator itself can do.
@@ -21,7 +21,7 @@ pub struct Plan {
 
 /// Why there is no such search.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
-pub enum PlanError {
+pub enum CapacityPlanError {
     /// The rates are not positive, or in the wrong order.
     #[error(
         "cannot search from `{start_per_s}` to `{ceiling_per_s}` requests per second\n\n\
@@ -43,7 +43,7 @@ pub enum PlanError {
 
 /// What became of a trial at one rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum TrialVerdict {
     /// Every limit was kept.
     Held,
     /// A limit was broken.
@@ -52,7 +52,7 @@ pub enum Verdict {
 
 /// What a finished search found.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Outcome {
+pub enum CapacityOutcome {
     /// The highest rate that was held, in requests per second: the true edge is above it by less
     /// than the precision.
     Found(f64),
@@ -67,23 +67,23 @@ const STRIDE: f64 = 2.0;
 
 /// A search on its way.
 #[derive(Debug, Clone)]
-pub struct Search {
-    plan: Plan,
+pub struct CapacitySearch {
+    plan: CapacityPlan,
     rate_per_s: f64,
     held_per_s: Option<f64>,
     broke_per_s: Option<f64>,
-    outcome: Option<Outcome>,
+    outcome: Option<CapacityOutcome>,
 }
 
-impl Search {
+impl CapacitySearch {
     /// Begins a search.
-    pub fn new(plan: Plan) -> Result<Self, PlanError> {
-        let Plan { start_per_s, ceiling_per_s, precision } = plan;
+    pub fn new(plan: CapacityPlan) -> Result<Self, CapacityPlanError> {
+        let CapacityPlan { start_per_s, ceiling_per_s, precision } = plan;
         if !(start_per_s > 0.0 && start_per_s <= ceiling_per_s && ceiling_per_s < 1e9) {
-            return Err(PlanError::Rates { start_per_s, ceiling_per_s });
+            return Err(CapacityPlanError::Rates { start_per_s, ceiling_per_s });
         }
         if !(1e-4..=1.0).contains(&precision.0) {
-            return Err(PlanError::Precision { precision });
+            return Err(CapacityPlanError::Precision { precision });
         }
         Ok(Self {
             plan,
@@ -100,28 +100,28 @@ impl Search {
     }
 
     /// Returns what was found, when the search is over.
-    pub fn outcome(&self) -> Option<Outcome> {
+    pub fn outcome(&self) -> Option<CapacityOutcome> {
         self.outcome
     }
 
-    /// Takes what became of the trial at [`Search::rate_per_s`].
-    pub fn tell(&mut self, verdict: Verdict) {
+    /// Takes what became of the trial at [`CapacitySearch::rate_per_s`].
+    pub fn tell(&mut self, verdict: TrialVerdict) {
         match verdict {
-            Verdict::Held => self.held_per_s = Some(self.rate_per_s),
-            Verdict::Broke => self.broke_per_s = Some(self.rate_per_s),
+            TrialVerdict::Held => self.held_per_s = Some(self.rate_per_s),
+            TrialVerdict::Broke => self.broke_per_s = Some(self.rate_per_s),
         }
-        let Plan { start_per_s, ceiling_per_s, precision, .. } = self.plan;
+        let CapacityPlan { start_per_s, ceiling_per_s, precision, .. } = self.plan;
         match (self.held_per_s, self.broke_per_s) {
             (Some(held), Some(broke)) if broke <= held * (1.0 + precision.0) => {
-                self.outcome = Some(Outcome::Found(held));
+                self.outcome = Some(CapacityOutcome::Found(held));
             }
             (Some(held), Some(broke)) => self.rate_per_s = (held * broke).sqrt(),
             (Some(held), None) if held >= ceiling_per_s => {
-                self.outcome = Some(Outcome::AboveCeiling);
+                self.outcome = Some(CapacityOutcome::AboveCeiling);
             }
             (Some(held), None) => self.rate_per_s = (held * STRIDE).min(ceiling_per_s),
             (None, Some(broke)) if broke < start_per_s / 1_000.0 => {
-                self.outcome = Some(Outcome::BelowFloor);
+                self.outcome = Some(CapacityOutcome::BelowFloor);
             }
             (None, Some(broke)) => self.rate_per_s = broke / STRIDE,
             (None, None) => unreachable!("a verdict was just taken"),
@@ -135,14 +135,15 @@ mod tests {
 
     use super::*;
 
-    const PLAN: Plan = Plan { start_per_s: 100.0, ceiling_per_s: 1e6, precision: Ratio(0.05) };
+    const PLAN: CapacityPlan =
+        CapacityPlan { start_per_s: 100.0, ceiling_per_s: 1e6, precision: Ratio(0.05) };
 
     /// Searches with a target that holds what `holds` says; returns the outcome and the trials.
-    fn search(plan: Plan, mut holds: impl FnMut(f64) -> bool) -> (Outcome, u32) {
-        let mut search = Search::new(plan).unwrap();
+    fn search(plan: CapacityPlan, mut holds: impl FnMut(f64) -> bool) -> (CapacityOutcome, u32) {
+        let mut search = CapacitySearch::new(plan).unwrap();
         let mut trials = 0;
         while let Some(rate_per_s) = search.rate_per_s() {
-            search.tell(if holds(rate_per_s) { Verdict::Held } else { Verdict::Broke });
+            search.tell(if holds(rate_per_s) { TrialVerdict::Held } else { TrialVerdict::Broke });
             trials += 1;
             assert!(trials < 100, "the search does not end");
         }
@@ -153,7 +154,7 @@ mod tests {
         #[test]
         fn a_target_with_a_sharp_edge_is_found_to_the_precision(edge in 0.2..500_000.0_f64) {
             let (outcome, trials) = search(PLAN, |rate_per_s| rate_per_s <= edge);
-            let Outcome::Found(held) = outcome else { panic!("{outcome:?}") };
+            let CapacityOutcome::Found(held) = outcome else { panic!("{outcome:?}") };
             prop_assert!(held <= edge && edge <= held * 1.05);
             prop_assert!(trials <= 20, "{} trials", trials);
         }
@@ -168,18 +169,18 @@ mod tests {
 
     #[test]
     fn edges_outside_of_what_is_tried_are_said_to_be_there() {
-        assert_eq!(search(PLAN, |_| true).0, Outcome::AboveCeiling);
-        assert_eq!(search(PLAN, |_| false).0, Outcome::BelowFloor);
+        assert_eq!(search(PLAN, |_| true).0, CapacityOutcome::AboveCeiling);
+        assert_eq!(search(PLAN, |_| false).0, CapacityOutcome::BelowFloor);
     }
 
     #[test]
     fn plans_that_cannot_end_are_refused() {
         let check = |plan, part: &str| {
-            let message = Search::new(plan).unwrap_err().to_string();
+            let message = CapacitySearch::new(plan).unwrap_err().to_string();
             assert!(message.contains(part), "{message}");
         };
-        check(Plan { start_per_s: 0.0, ..PLAN }, "from `0` to `1000000`");
-        check(Plan { ceiling_per_s: 50.0, ..PLAN }, "from `100` to `50`");
-        check(Plan { precision: Ratio(0.0), ..PLAN }, "`0 %` is no precision");
+        check(CapacityPlan { start_per_s: 0.0, ..PLAN }, "from `0` to `1000000`");
+        check(CapacityPlan { ceiling_per_s: 50.0, ..PLAN }, "from `100` to `50`");
+        check(CapacityPlan { precision: Ratio(0.0), ..PLAN }, "`0 %` is no precision");
     }
 }

@@ -10,55 +10,55 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::engine::Engine;
+use super::engine::LoadEngine;
 use super::exchange::Exchange;
-use super::http2::Multiplexed;
-use super::network::{Address, PreciseWaits, System};
-use super::pacing::{Closed, Ended, Model, Stop};
-use super::request::Request;
-use super::tls::{Secured, Tls};
+use super::http2::Http2Engine;
+use super::network::{Address, PreciseWaits, SystemNetwork};
+use super::pacing::{ClosedWorkload, DriveEnd, PacingModel, StopCondition};
+use super::request::LoadRequest;
+use super::tls::{TlsClient, TlsNetwork};
 use crate::cancel::Cancel;
 
 /// How requests are sent, whatever they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
+pub struct ClientSettings {
     /// Connections at most. An open load opens those that it needs.
     pub connections: NonZeroUsize,
     /// How requests share a connection.
-    pub http: Http,
+    pub http: HttpVersion,
     /// How long a connection lives.
-    pub reuse: Reuse,
+    pub reuse: ConnectionReuse,
     /// What is waited for, and how long.
     pub timeouts: Timeouts,
     /// Largest answer, head and body, that is read.
     pub answer_bytes_max: usize,
 }
 
-impl Default for Settings {
+impl Default for ClientSettings {
     fn default() -> Self {
         Self {
             connections: NonZeroUsize::MIN,
-            http: Http::One,
-            reuse: Reuse::Kept,
+            http: HttpVersion::One,
+            reuse: ConnectionReuse::Kept,
             timeouts: Timeouts::default(),
             answer_bytes_max: 1 << 30,
         }
     }
 }
 
-impl Settings {
+impl ClientSettings {
     /// Returns how many requests may be in flight at once.
     pub fn in_flight_max(&self) -> usize {
         match self.http {
-            Http::One => self.connections.get(),
-            Http::Two { streams } => self.connections.get().saturating_mul(streams.get()),
+            HttpVersion::One => self.connections.get(),
+            HttpVersion::Two { streams } => self.connections.get().saturating_mul(streams.get()),
         }
     }
 }
 
 /// The version of HTTP, and with it how requests share a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Http {
+pub enum HttpVersion {
     /// HTTP/1.1: one after the other.
     One,
     /// HTTP/2, without asking: by prior knowledge, or over TLS by ALPN.
@@ -70,8 +70,8 @@ pub enum Http {
 
 /// How long a connection lives, as far as that is up to the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reuse {
-    /// Until [`Client::renew`], or until the target closes it.
+pub enum ConnectionReuse {
+    /// Until [`LoadClient::renew`], or until the target closes it.
     Kept,
     /// For one request, which says so in its head. Connecting counts into the response time, from
     /// *due*, and not into the service time, from *sent*.
@@ -128,7 +128,7 @@ pub enum LoadError {
 
 /// What a drive did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Drive {
+pub struct DriveOutcome {
     /// When it began, in nanoseconds since the client was made.
     pub began_ns: u64,
     /// When the last exchange was done.
@@ -146,16 +146,16 @@ pub struct Drive {
     /// Most requests that were in flight at once.
     pub in_flight_max: usize,
     /// Why it sent nothing more.
-    pub ended: Ended,
+    pub ended: DriveEnd,
 }
 
-impl Default for Drive {
+impl Default for DriveOutcome {
     fn default() -> Self {
         Self::begin(0)
     }
 }
 
-impl Drive {
+impl DriveOutcome {
     pub(super) fn begin(began_ns: u64) -> Self {
         Self {
             began_ns,
@@ -166,7 +166,7 @@ impl Drive {
             dropped: 0,
             in_flight_ns: 0,
             in_flight_max: 0,
-            ended: Ended::Reached,
+            ended: DriveEnd::Reached,
         }
     }
 
@@ -196,33 +196,33 @@ impl Drive {
 }
 
 /// Connections to one target, and the requests to send over them.
-pub struct Client {
-    channel: Channel,
+pub struct LoadClient {
+    channel: ClientEngine,
 }
 
-enum Channel {
-    Plain(Box<Engine<System>>),
-    Secured(Box<Engine<Secured>>),
-    Multiplexed(Box<Multiplexed>),
+enum ClientEngine {
+    Plain(Box<LoadEngine<SystemNetwork>>),
+    Secured(Box<LoadEngine<TlsNetwork>>),
+    Multiplexed(Box<Http2Engine>),
 }
 
-impl Client {
+impl LoadClient {
     /// Makes a client of `address` that sends `requests` in turn. Nothing is connected yet.
     pub fn new(
         address: impl Into<Address>,
-        requests: Arc<[Request]>,
-        settings: Settings,
+        requests: Arc<[LoadRequest]>,
+        settings: ClientSettings,
         cancel: Cancel,
     ) -> Result<Self, LoadError> {
         Self::build(address.into(), None, requests, settings, cancel)
     }
 
-    /// Makes a client whose connections are secured; otherwise as [`Client::new`].
+    /// Makes a client whose connections are secured; otherwise as [`LoadClient::new`].
     pub fn secured(
         address: impl Into<Address>,
-        tls: Tls,
-        requests: Arc<[Request]>,
-        settings: Settings,
+        tls: TlsClient,
+        requests: Arc<[LoadRequest]>,
+        settings: ClientSettings,
         cancel: Cancel,
     ) -> Result<Self, LoadError> {
         Self::build(address.into(), Some(tls), requests, settings, cancel)
@@ -230,25 +230,25 @@ impl Client {
 
     fn build(
         address: Address,
-        tls: Option<Tls>,
-        requests: Arc<[Request]>,
-        settings: Settings,
+        tls: Option<TlsClient>,
+        requests: Arc<[LoadRequest]>,
+        settings: ClientSettings,
         cancel: Cancel,
     ) -> Result<Self, LoadError> {
-        if let Http::Two { streams } = settings.http {
+        if let HttpVersion::Two { streams } = settings.http {
             let streams = streams.get();
-            let multiplexed = Multiplexed::new(address, tls, &requests, settings, streams, cancel)?;
-            return Ok(Self { channel: Channel::Multiplexed(Box::new(multiplexed)) });
+            let multiplexed = Http2Engine::new(address, tls, &requests, settings, streams, cancel)?;
+            return Ok(Self { channel: ClientEngine::Multiplexed(Box::new(multiplexed)) });
         }
         let connections = settings.connections.get();
-        let system = System::new(address.clone(), connections)?;
+        let system = SystemNetwork::new(address.clone(), connections)?;
         let channel = if let Some(tls) = tls {
-            let network = Secured::new(system, tls, connections);
-            let engine = Engine::new(network, address, requests, settings, cancel)?;
-            Channel::Secured(Box::new(engine))
+            let network = TlsNetwork::new(system, tls, connections);
+            let engine = LoadEngine::new(network, address, requests, settings, cancel)?;
+            ClientEngine::Secured(Box::new(engine))
         } else {
-            let engine = Engine::new(system, address, requests, settings, cancel)?;
-            Channel::Plain(Box::new(engine))
+            let engine = LoadEngine::new(system, address, requests, settings, cancel)?;
+            ClientEngine::Plain(Box::new(engine))
         };
         Ok(Self { channel })
     }
@@ -259,26 +259,26 @@ impl Client {
     /// Requests are taken in turn, going on where the last drive ended; connections are kept.
     pub fn drive(
         &mut self,
-        stop: Stop,
+        stop: StopCondition,
         sink: &mut impl FnMut(&Exchange),
-    ) -> Result<Drive, LoadError> {
-        self.follow(&Model::Closed(Closed::from(stop)), sink)
+    ) -> Result<DriveOutcome, LoadError> {
+        self.follow(&PacingModel::Closed(ClosedWorkload::from(stop)), sink)
     }
 
-    /// Sends requests as `model` says and awaits those in flight; otherwise as [`Client::drive`].
+    /// Sends requests as `model` says and awaits those in flight; otherwise as [`LoadClient::drive`].
     pub fn follow(
         &mut self,
-        model: &Model,
+        model: &PacingModel,
         sink: &mut impl FnMut(&Exchange),
-    ) -> Result<Drive, LoadError> {
+    ) -> Result<DriveOutcome, LoadError> {
         let _precise = match model {
-            Model::Closed(_) => None,
-            Model::Open(_) => PreciseWaits::begin(),
+            PacingModel::Closed(_) => None,
+            PacingModel::Open(_) => PreciseWaits::begin(),
         };
         match &mut self.channel {
-            Channel::Plain(engine) => engine.drive(model, sink),
-            Channel::Secured(engine) => engine.drive(model, sink),
-            Channel::Multiplexed(streams) => streams.drive(model, sink),
+            ClientEngine::Plain(engine) => engine.drive(model, sink),
+            ClientEngine::Secured(engine) => engine.drive(model, sink),
+            ClientEngine::Multiplexed(streams) => streams.drive(model, sink),
         }
     }
 
@@ -287,9 +287,9 @@ impl Client {
     /// Returns when they are there, or refused: the next drive tries those again and reports them.
     pub fn renew(&mut self) -> Result<(), LoadError> {
         match &mut self.channel {
-            Channel::Plain(engine) => engine.renew(),
-            Channel::Secured(engine) => engine.renew(),
-            Channel::Multiplexed(streams) => streams.renew(),
+            ClientEngine::Plain(engine) => engine.renew(),
+            ClientEngine::Secured(engine) => engine.renew(),
+            ClientEngine::Multiplexed(streams) => streams.renew(),
         }
     }
 }

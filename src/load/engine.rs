@@ -1,6 +1,6 @@
 //! Hands requests to connections, moves their bytes, and tells how each exchange ended.
 //!
-//! Written against the [`Network`] seam, so that a test can script the time and the peer. There is
+//! Written against the [`NetworkDriver`] seam, so that a test can script the time and the peer. There is
 //! no timer per request: time-outs are looked at 20 times a second, due requests by the length of
 //! the wait itself.
 
@@ -9,16 +9,16 @@ use std::io;
 use std::mem;
 use std::sync::Arc;
 
-use super::answer::{Answer, Broken, Progress};
-use super::client::{Drive, LoadError, Reuse, Settings};
-use super::exchange::{Exchange, Failure, FailureKind};
-use super::flying::Flying;
-use super::judge::WholeAnswer;
+use super::answer::{ResponseBuffer, ResponseFault, ResponseProgress};
+use super::client::{ClientSettings, ConnectionReuse, DriveOutcome, LoadError};
+use super::exchange::{Exchange, ExchangeFailure, FailureKind};
+use super::flying::InFlightGauge;
+use super::judge::CompleteResponse;
 use super::network;
-use super::network::{Address, Network, Ready};
-use super::pacing::{Ended, Model, Next, Pacer};
-use super::pieces::Outgoing;
-use super::request::Request;
+use super::network::{Address, NetworkDriver, SocketReadiness};
+use super::pacing::{DriveEnd, Pacer, PacerStep, PacingModel};
+use super::pieces::RequestProgress;
+use super::request::LoadRequest;
 use crate::cancel::Cancel;
 use crate::units;
 
@@ -39,7 +39,7 @@ const WRITES_MAX: usize = 64;
 const NEVER_NS: u64 = u64::MAX;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum SlotState {
     /// There is no connection.
     Closed,
     /// One is being made, without a request for it.
@@ -54,13 +54,13 @@ enum State {
 
 /// Whether the end of a stream has been announced already, and will not be a second time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum EndNotice {
     Ahead,
     Seen,
 }
 
-struct Slot {
-    state: State,
+struct ConnectionSlot {
+    state: SlotState,
     /// Index of the request.
     request: usize,
     due_ns: u64,
@@ -70,30 +70,30 @@ struct Slot {
     lag_ns: u64,
     /// Since when there is no request here, or until when there shall be none.
     free_ns: u64,
-    outgoing: Outgoing,
-    end: End,
-    answer: Answer,
-    passage: Passage,
+    outgoing: RequestProgress,
+    end: EndNotice,
+    answer: ResponseBuffer,
+    passage: PassageState,
 }
 
 /// Whether bytes of an exchange wait for the network to take or to bring the next ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Passage {
+enum PassageState {
     Clear,
     Blocked,
 }
 
 /// Connections to one target, and the requests to send over them.
-pub(super) struct Engine<N> {
+pub(super) struct LoadEngine<N> {
     network: N,
     address: Address,
-    requests: Arc<[Request]>,
+    requests: Arc<[LoadRequest]>,
     /// Index of the request that is next.
     turn: usize,
-    settings: Settings,
+    settings: ClientSettings,
     cancel: Cancel,
-    slots: Vec<Slot>,
-    ready: Vec<Ready>,
+    slots: Vec<ConnectionSlot>,
+    ready: Vec<SocketReadiness>,
     /// Free slots with a connection, the one that is free for longest first: all get their share.
     idle: VecDeque<usize>,
     /// Free slots without one.
@@ -113,51 +113,51 @@ pub(super) struct Engine<N> {
 
 /// Whether the system tells when an answer has arrived. If so, it need not be read at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Arrivals {
+enum ArrivalNotice {
     Told,
     /// Not yet, or not any more.
     Untold,
 }
 
 /// What a drive has in hand while it runs.
-struct Driving<'a> {
+struct EngineDrive<'a> {
     pacer: Pacer,
-    drive: Drive,
-    flying: Flying,
+    drive: DriveOutcome,
+    flying: InFlightGauge,
     /// When the next request is due, if there is a connection for it.
     wake_ns: u64,
-    arrivals: Arrivals,
+    arrivals: ArrivalNotice,
     /// When the last wait ended, and the one before it.
     looked_ns: [u64; 2],
     sink: &'a mut dyn FnMut(&Exchange),
 }
 
-impl<N: Network> Engine<N> {
+impl<N: NetworkDriver> LoadEngine<N> {
     pub(super) fn new(
         network: N,
         address: Address,
-        requests: Arc<[Request]>,
-        settings: Settings,
+        requests: Arc<[LoadRequest]>,
+        settings: ClientSettings,
         cancel: Cancel,
     ) -> Result<Self, LoadError> {
         if requests.is_empty() {
             return Err(LoadError::NoRequest);
         }
         let requests = match settings.reuse {
-            Reuse::Kept => requests,
-            Reuse::PerRequest => requests.iter().map(Request::closing).collect(),
+            ConnectionReuse::Kept => requests,
+            ConnectionReuse::PerRequest => requests.iter().map(LoadRequest::closing).collect(),
         };
-        let slot = || Slot {
-            state: State::Closed,
+        let slot = || ConnectionSlot {
+            state: SlotState::Closed,
             request: 0,
             due_ns: 0,
             sent_ns: 0,
             lag_ns: 0,
             free_ns: 0,
-            outgoing: Outgoing::default(),
-            end: End::Ahead,
-            answer: Answer::new(settings.answer_bytes_max),
-            passage: Passage::Clear,
+            outgoing: RequestProgress::default(),
+            end: EndNotice::Ahead,
+            answer: ResponseBuffer::new(settings.answer_bytes_max),
+            passage: PassageState::Clear,
         };
         Ok(Self {
             network,
@@ -182,9 +182,9 @@ impl<N: Network> Engine<N> {
     /// Makes load. If that fails, no connection is left in the middle of something.
     pub(super) fn drive(
         &mut self,
-        model: &Model,
+        model: &PacingModel,
         sink: &mut dyn FnMut(&Exchange),
-    ) -> Result<Drive, LoadError> {
+    ) -> Result<DriveOutcome, LoadError> {
         let drive = self.run(model, sink);
         if drive.is_err() {
             self.abandon();
@@ -192,20 +192,24 @@ impl<N: Network> Engine<N> {
         drive
     }
 
-    fn run(&mut self, model: &Model, sink: &mut dyn FnMut(&Exchange)) -> Result<Drive, LoadError> {
+    fn run(
+        &mut self,
+        model: &PacingModel,
+        sink: &mut dyn FnMut(&Exchange),
+    ) -> Result<DriveOutcome, LoadError> {
         self.sweep()?;
         self.enlist(model);
-        if let Model::Open(_) = model {
+        if let PacingModel::Open(_) = model {
             self.network.note_arrivals();
         }
         let began_ns = self.network.now_ns();
         self.tick_ns = began_ns + TICK_NS;
-        let mut driving = Driving {
+        let mut driving = EngineDrive {
             pacer: Pacer::new(model, began_ns),
-            drive: Drive::begin(began_ns),
-            flying: Flying::begin(began_ns),
+            drive: DriveOutcome::begin(began_ns),
+            flying: InFlightGauge::begin(began_ns),
             wake_ns: NEVER_NS,
-            arrivals: Arrivals::Untold,
+            arrivals: ArrivalNotice::Untold,
             looked_ns: [began_ns; 2],
             sink,
         };
@@ -213,7 +217,7 @@ impl<N: Network> Engine<N> {
         while self.busy > 0 || driving.wake_ns != NEVER_NS {
             if self.cancel.is_raised() {
                 self.abandon();
-                driving.drive.ended = Ended::Cancelled;
+                driving.drive.ended = DriveEnd::Cancelled;
                 return Ok(driving.flying.into_drive(driving.drive));
             }
             if self.may_sleep(&driving) {
@@ -232,7 +236,7 @@ impl<N: Network> Engine<N> {
                 self.progress(self.ready[at], &mut driving);
             }
             for slot in mem::take(&mut self.unfinished) {
-                if self.slots[slot].state == State::Busy {
+                if self.slots[slot].state == SlotState::Busy {
                     self.write(slot, &mut driving);
                 }
             }
@@ -240,23 +244,23 @@ impl<N: Network> Engine<N> {
             self.hand_out(&mut driving)?;
         }
         let now_ns = self.network.now_ns();
-        driving.drive.ended = driving.pacer.ended(now_ns).unwrap_or(Ended::Reached);
+        driving.drive.ended = driving.pacer.ended(now_ns).unwrap_or(DriveEnd::Reached);
         driving.drive.dropped = driving.pacer.dropped();
         Ok(driving.flying.into_drive(driving.drive))
     }
 
     /// Waits for what becomes ready, and notes when it looked.
-    fn look(&mut self, until_ns: u64, driving: &mut Driving<'_>) -> Result<(), LoadError> {
+    fn look(&mut self, until_ns: u64, driving: &mut EngineDrive<'_>) -> Result<(), LoadError> {
         self.network.wait(until_ns, &mut self.ready)?;
         driving.looked_ns = [self.network.now_ns(), driving.looked_ns[0]];
         Ok(())
     }
 
     /// Takes note of free connections that the target has closed, before one is given a request.
-    fn forget_closed(&mut self, driving: &mut Driving<'_>) {
+    fn forget_closed(&mut self, driving: &mut EngineDrive<'_>) {
         let mut at = 0;
         while let Some(ready) = self.ready.get(at).copied() {
-            if self.slots[ready.slot].state == State::Idle {
+            if self.slots[ready.slot].state == SlotState::Idle {
                 self.ready.swap_remove(at);
                 self.progress(ready, driving);
             } else {
@@ -269,21 +273,22 @@ impl<N: Network> Engine<N> {
     /// fits into the sockets' buffers, and the system tells when it came.
     ///
     /// It halves the number of wakes, which is most of what an open load costs.
-    fn may_sleep(&self, driving: &Driving<'_>) -> bool {
+    fn may_sleep(&self, driving: &EngineDrive<'_>) -> bool {
         let in_ns = driving.wake_ns.saturating_sub(self.network.now_ns());
         (1..=SLEEP_NS_MAX).contains(&in_ns)
-            && driving.arrivals == Arrivals::Told
+            && driving.arrivals == ArrivalNotice::Told
             && self.blocked == 0
             && self.largest_bytes <= SMALL_BYTES_MAX
     }
 
     /// Notes whether a slot has to hear of its connection at once.
-    fn pass(&mut self, slot: usize, passage: Passage) {
+    fn pass(&mut self, slot: usize, passage: PassageState) {
         let it = &mut self.slots[slot];
         match (it.passage, passage) {
-            (Passage::Clear, Passage::Blocked) => self.blocked += 1,
-            (Passage::Blocked, Passage::Clear) => self.blocked -= 1,
-            (Passage::Clear, Passage::Clear) | (Passage::Blocked, Passage::Blocked) => {}
+            (PassageState::Clear, PassageState::Blocked) => self.blocked += 1,
+            (PassageState::Blocked, PassageState::Clear) => self.blocked -= 1,
+            (PassageState::Clear, PassageState::Clear)
+            | (PassageState::Blocked, PassageState::Blocked) => {}
         }
         it.passage = passage;
     }
@@ -296,8 +301,8 @@ impl<N: Network> Engine<N> {
                 return Ok(());
             }
             for at in 0..self.ready.len() {
-                let Ready { slot, readable, .. } = self.ready[at];
-                if readable && self.slots[slot].state == State::Idle {
+                let SocketReadiness { slot, readable, .. } = self.ready[at];
+                if readable && self.slots[slot].state == SlotState::Idle {
                     self.close(slot);
                 }
             }
@@ -306,17 +311,19 @@ impl<N: Network> Engine<N> {
 
     fn close(&mut self, slot: usize) {
         self.network.close(slot);
-        self.slots[slot].state = State::Closed;
+        self.slots[slot].state = SlotState::Closed;
     }
 
     /// Finds the connections that take part.
-    fn enlist(&mut self, model: &Model) {
+    fn enlist(&mut self, model: &PacingModel) {
         let all = self.slots.len();
         let part = match model {
-            Model::Closed(closed) => closed.connections.map_or(all, |part| part.get().min(all)),
-            Model::Open(_) => all,
+            PacingModel::Closed(closed) => {
+                closed.connections.map_or(all, |part| part.get().min(all))
+            }
+            PacingModel::Open(_) => all,
         };
-        let is_idle = |slot: &usize| self.slots[*slot].state == State::Idle;
+        let is_idle = |slot: &usize| self.slots[*slot].state == SlotState::Idle;
         (self.idle, self.closed) = (0..part).partition(is_idle);
         for slot in &mut self.slots {
             slot.free_ns = 0;
@@ -329,7 +336,7 @@ impl<N: Network> Engine<N> {
         let mut opening = 0_usize;
         for slot in 0..self.slots.len() {
             if self.open(slot)?.is_ok() {
-                self.slots[slot].state = State::Opening;
+                self.slots[slot].state = SlotState::Opening;
                 opening += 1;
             }
         }
@@ -337,23 +344,23 @@ impl<N: Network> Engine<N> {
             let tick_ns = self.network.now_ns() + TICK_NS;
             self.network.wait(tick_ns, &mut self.ready)?;
             for at in 0..self.ready.len() {
-                let Ready { slot, readable, writable, .. } = self.ready[at];
-                if self.slots[slot].state == State::Opening && writable {
+                let SocketReadiness { slot, readable, writable, .. } = self.ready[at];
+                if self.slots[slot].state == SlotState::Opening && writable {
                     opening -= 1;
-                    self.slots[slot].state = State::Idle;
+                    self.slots[slot].state = SlotState::Idle;
                     if self.network.opened(slot).is_err() {
                         self.close(slot);
                     }
                 }
                 // Who says something before it is asked takes no request: the next drive connects
                 // again, and hears it then.
-                if self.slots[slot].state == State::Idle && readable {
+                if self.slots[slot].state == SlotState::Idle && readable {
                     self.close(slot);
                 }
             }
         }
         for slot in 0..self.slots.len() {
-            if self.slots[slot].state == State::Opening {
+            if self.slots[slot].state == SlotState::Opening {
                 self.close(slot);
             }
         }
@@ -363,17 +370,17 @@ impl<N: Network> Engine<N> {
     /// Closes everything; what was in flight is not reported.
     fn abandon(&mut self) {
         for slot in 0..self.slots.len() {
-            if self.slots[slot].state != State::Closed {
+            if self.slots[slot].state != SlotState::Closed {
                 self.close(slot);
             }
-            self.slots[slot].passage = Passage::Clear;
+            self.slots[slot].passage = PassageState::Clear;
         }
         (self.busy, self.blocked) = (0, 0);
         self.unfinished.clear();
     }
 
     /// Looks at time-outs, once every tick.
-    fn tick(&mut self, driving: &mut Driving<'_>) {
+    fn tick(&mut self, driving: &mut EngineDrive<'_>) {
         let now_ns = self.network.now_ns();
         if now_ns < self.tick_ns {
             return;
@@ -387,16 +394,20 @@ impl<N: Network> Engine<N> {
     }
 
     fn overdue(&self, slot: usize, now_ns: u64) -> Option<String> {
-        let Slot { state, sent_ns, ref answer, .. } = self.slots[slot];
+        let ConnectionSlot { state, sent_ns, ref answer, .. } = self.slots[slot];
         let timeouts = self.settings.timeouts;
         let passed = |limit| now_ns.saturating_sub(sent_ns) >= units::nanos(limit);
         let (what, limit) = match state {
-            State::Assigned if passed(timeouts.connect) => ("connection", timeouts.connect),
-            State::Busy if answer.received() == 0 && passed(timeouts.first_byte) => {
+            SlotState::Assigned if passed(timeouts.connect) => ("connection", timeouts.connect),
+            SlotState::Busy if answer.received() == 0 && passed(timeouts.first_byte) => {
                 ("first byte", timeouts.first_byte)
             }
-            State::Busy if passed(timeouts.total) => ("whole answer", timeouts.total),
-            State::Closed | State::Opening | State::Assigned | State::Idle | State::Busy => {
+            SlotState::Busy if passed(timeouts.total) => ("whole answer", timeouts.total),
+            SlotState::Closed
+            | SlotState::Opening
+            | SlotState::Assigned
+            | SlotState::Idle
+            | SlotState::Busy => {
                 return None;
             }
         };
@@ -404,25 +415,25 @@ impl<N: Network> Engine<N> {
     }
 
     /// Gives free slots what is due, those with a connection first, and notes when to do so again.
-    fn hand_out(&mut self, driving: &mut Driving<'_>) -> Result<(), LoadError> {
+    fn hand_out(&mut self, driving: &mut EngineDrive<'_>) -> Result<(), LoadError> {
         driving.wake_ns = NEVER_NS;
-        for state in [State::Idle, State::Closed] {
+        for state in [SlotState::Idle, SlotState::Closed] {
             loop {
-                let free = if state == State::Idle { &mut self.idle } else { &mut self.closed };
+                let free = if state == SlotState::Idle { &mut self.idle } else { &mut self.closed };
                 let Some(slot) = free.front().copied() else {
                     break;
                 };
                 let now_ns = self.network.now_ns();
                 match driving.pacer.next(now_ns, self.slots[slot].free_ns) {
-                    Next::Send { due_ns } => {
+                    PacerStep::Send { due_ns } => {
                         free.pop_front();
                         self.give(slot, due_ns, now_ns, driving)?;
                     }
-                    Next::Later { at_ns } => {
+                    PacerStep::Later { at_ns } => {
                         driving.wake_ns = driving.wake_ns.min(at_ns);
                         break;
                     }
-                    Next::Nothing => return Ok(()),
+                    PacerStep::Nothing => return Ok(()),
                 }
             }
         }
@@ -434,7 +445,7 @@ impl<N: Network> Engine<N> {
         slot: usize,
         due_ns: u64,
         now_ns: u64,
-        driving: &mut Driving<'_>,
+        driving: &mut EngineDrive<'_>,
     ) -> Result<(), LoadError> {
         self.busy += 1;
         let it = &mut self.slots[slot];
@@ -445,14 +456,14 @@ impl<N: Network> Engine<N> {
         it.sent_ns = now_ns;
         it.lag_ns = now_ns.saturating_sub(due_ns.max(it.free_ns));
         it.outgoing.restart(&self.requests[it.request]);
-        it.end = End::Ahead;
+        it.end = EndNotice::Ahead;
         it.answer.restart(self.requests[it.request].answer);
-        if it.state == State::Idle {
+        if it.state == SlotState::Idle {
             self.send(slot, now_ns, driving);
             return Ok(());
         }
-        it.state = State::Assigned;
-        self.pass(slot, Passage::Blocked);
+        it.state = SlotState::Assigned;
+        self.pass(slot, PassageState::Blocked);
         if let Err(error) = self.open(slot)? {
             self.refused(slot, &error, driving);
         }
@@ -469,39 +480,41 @@ impl<N: Network> Engine<N> {
         }
     }
 
-    fn refused(&mut self, slot: usize, error: &io::Error, driving: &mut Driving<'_>) {
+    fn refused(&mut self, slot: usize, error: &io::Error, driving: &mut EngineDrive<'_>) {
         let timed_out = error.kind() == io::ErrorKind::TimedOut;
         let kind = if timed_out { FailureKind::Timeout } else { FailureKind::Refused };
         let detail = format!("no connection to {}: {error}", self.address);
         self.fail(slot, kind, detail, driving);
     }
 
-    fn progress(&mut self, ready: Ready, driving: &mut Driving<'_>) {
+    fn progress(&mut self, ready: SocketReadiness, driving: &mut EngineDrive<'_>) {
         let slot = ready.slot;
         match self.slots[slot].state {
-            State::Assigned if ready.writable => match self.network.opened(slot) {
+            SlotState::Assigned if ready.writable => match self.network.opened(slot) {
                 Ok(()) => {
                     let now_ns = self.network.now_ns();
                     self.send(slot, now_ns, driving);
                     // What is there already will not be announced again.
-                    if ready.readable && self.slots[slot].state == State::Busy {
-                        self.slots[slot].end = if ready.gone { End::Seen } else { End::Ahead };
+                    if ready.readable && self.slots[slot].state == SlotState::Busy {
+                        self.slots[slot].end =
+                            if ready.gone { EndNotice::Seen } else { EndNotice::Ahead };
                         self.read(slot, driving);
                     }
                 }
                 Err(error) => self.refused(slot, &error, driving),
             },
-            State::Busy => {
+            SlotState::Busy => {
                 if ready.writable {
                     self.write(slot, driving);
                 }
                 // Writing can fail, and end the exchange.
-                if ready.readable && self.slots[slot].state == State::Busy {
-                    self.slots[slot].end = if ready.gone { End::Seen } else { End::Ahead };
+                if ready.readable && self.slots[slot].state == SlotState::Busy {
+                    self.slots[slot].end =
+                        if ready.gone { EndNotice::Seen } else { EndNotice::Ahead };
                     self.read(slot, driving);
                 }
             }
-            State::Idle if ready.readable => {
+            SlotState::Idle if ready.readable => {
                 self.close(slot);
                 // One that takes no part in this drive is in no list.
                 if let Some(at) = self.idle.iter().position(|idle| *idle == slot) {
@@ -509,65 +522,65 @@ impl<N: Network> Engine<N> {
                     self.closed.push_back(slot);
                 }
             }
-            State::Closed | State::Opening | State::Assigned | State::Idle => {}
+            SlotState::Closed | SlotState::Opening | SlotState::Assigned | SlotState::Idle => {}
         }
     }
 
-    fn send(&mut self, slot: usize, now_ns: u64, driving: &mut Driving<'_>) {
+    fn send(&mut self, slot: usize, now_ns: u64, driving: &mut EngineDrive<'_>) {
         driving.flying.sent(now_ns);
-        self.slots[slot].state = State::Busy;
+        self.slots[slot].state = SlotState::Busy;
         self.slots[slot].sent_ns = now_ns;
         self.write(slot, driving);
     }
 
     /// Writes what the socket takes, or as much as is one slot's turn. A peer that takes no more may
     /// have answered all the same.
-    fn write(&mut self, slot: usize, driving: &mut Driving<'_>) {
+    fn write(&mut self, slot: usize, driving: &mut EngineDrive<'_>) {
         for _ in 0..WRITES_MAX {
             let it = &mut self.slots[slot];
             let request = &self.requests[it.request];
             let Some(unsent) = it.outgoing.unsent(request) else {
-                return self.pass(slot, Passage::Clear);
+                return self.pass(slot, PassageState::Clear);
             };
             match self.network.send(slot, &unsent) {
                 Ok(written) => it.outgoing.advance(request, written),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return self.pass(slot, Passage::Blocked);
+                    return self.pass(slot, PassageState::Blocked);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    it.end = End::Seen;
+                    it.end = EndNotice::Seen;
                     self.read(slot, driving);
-                    if self.slots[slot].state == State::Busy {
+                    if self.slots[slot].state == SlotState::Busy {
                         self.fail(slot, FailureKind::Reset, format!("sending: {error}"), driving);
                     }
                     return;
                 }
             }
         }
-        self.pass(slot, Passage::Blocked);
+        self.pass(slot, PassageState::Blocked);
         self.unfinished.push(slot);
     }
 
     /// Reads what is there, until the answer is whole.
-    fn read(&mut self, slot: usize, driving: &mut Driving<'_>) {
+    fn read(&mut self, slot: usize, driving: &mut EngineDrive<'_>) {
         loop {
-            let Slot { answer, end, .. } = &mut self.slots[slot];
+            let ConnectionSlot { answer, end, .. } = &mut self.slots[slot];
             let room = answer.room();
             let spare = room.capacity() - room.len();
             let (kind, detail) = match self.network.receive(slot, room) {
                 Ok(0) => match answer.closed() {
                     Ok(()) => return self.answered(slot, driving),
-                    Err(Broken { kind, detail }) => (kind, detail),
+                    Err(ResponseFault { kind, detail }) => (kind, detail),
                 },
                 Ok(received) => match answer.advance(received) {
-                    Ok(Progress::Whole) => return self.answered(slot, driving),
+                    Ok(ResponseProgress::Whole) => return self.answered(slot, driving),
                     // Less than there was room for: the rest will be announced.
-                    Ok(Progress::More) if received < spare && *end == End::Ahead => {
-                        return self.pass(slot, Passage::Blocked);
+                    Ok(ResponseProgress::More) if received < spare && *end == EndNotice::Ahead => {
+                        return self.pass(slot, PassageState::Blocked);
                     }
-                    Ok(Progress::More) => continue,
-                    Err(Broken { kind, detail }) => (kind, detail),
+                    Ok(ResponseProgress::More) => continue,
+                    Err(ResponseFault { kind, detail }) => (kind, detail),
                 },
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -582,11 +595,11 @@ impl<N: Network> Engine<N> {
     }
 
     /// The answer is whole: stops the clock, then judges it.
-    fn answered(&mut self, slot: usize, driving: &mut Driving<'_>) {
+    fn answered(&mut self, slot: usize, driving: &mut EngineDrive<'_>) {
         let done_ns = self.done_ns(slot, driving);
         let it = &mut self.slots[slot];
         let (request, answer) = (&self.requests[it.request], &it.answer);
-        let whole_answer = WholeAnswer {
+        let whole_answer = CompleteResponse {
             status: answer.status(),
             encoding: answer.encoding(),
             body: answer.body(),
@@ -594,10 +607,10 @@ impl<N: Network> Engine<N> {
         };
         let bytes_max = self.settings.answer_bytes_max;
         let outcome = whole_answer.judge(&*request.check, &mut self.inflated, bytes_max);
-        let whole = it.outgoing.is_whole(request) && it.end == End::Ahead;
+        let whole = it.outgoing.is_whole(request) && it.end == EndNotice::Ahead;
         it.free_ns = done_ns;
-        if whole && answer.keeps_alive() && self.settings.reuse == Reuse::Kept {
-            it.state = State::Idle;
+        if whole && answer.keeps_alive() && self.settings.reuse == ConnectionReuse::Kept {
+            it.state = SlotState::Idle;
             self.idle.push_back(slot);
         } else {
             self.close(slot);
@@ -608,12 +621,13 @@ impl<N: Network> Engine<N> {
     }
 
     /// Returns when the answer was there: when the system got it, not when it was read.
-    fn done_ns(&mut self, slot: usize, driving: &mut Driving<'_>) -> u64 {
-        let Slot { sent_ns, ref answer, .. } = self.slots[slot];
+    fn done_ns(&mut self, slot: usize, driving: &mut EngineDrive<'_>) -> u64 {
+        let ConnectionSlot { sent_ns, ref answer, .. } = self.slots[slot];
         self.largest_bytes = self.largest_bytes.max(answer.received());
         let now_ns = self.network.now_ns();
         let arrived_ns = self.network.arrived_ns(slot);
-        driving.arrivals = if arrived_ns.is_some() { Arrivals::Told } else { Arrivals::Untold };
+        driving.arrivals =
+            if arrived_ns.is_some() { ArrivalNotice::Told } else { ArrivalNotice::Untold };
         // The system's time of day can be set, and tells of the last packet that came, not of one
         // that was sent again and filled a gap before it. But an answer that was whole when we last
         // looked would have been announced then, if there was room for all announcements.
@@ -624,10 +638,16 @@ impl<N: Network> Engine<N> {
     }
 
     /// The exchange failed in a way that leaves its connection unusable.
-    fn fail(&mut self, slot: usize, kind: FailureKind, detail: String, driving: &mut Driving<'_>) {
+    fn fail(
+        &mut self,
+        slot: usize,
+        kind: FailureKind,
+        detail: String,
+        driving: &mut EngineDrive<'_>,
+    ) {
         let done_ns = self.network.now_ns();
         let it = &mut self.slots[slot];
-        if it.state == State::Assigned {
+        if it.state == SlotState::Assigned {
             it.sent_ns = done_ns;
             it.free_ns = done_ns + driving.pacer.rest_ns();
         } else {
@@ -636,7 +656,7 @@ impl<N: Network> Engine<N> {
         }
         self.close(slot);
         self.closed.push_back(slot);
-        let outcome = Err(Failure::new(kind, detail, self.slots[slot].answer.bytes()));
+        let outcome = Err(ExchangeFailure::new(kind, detail, self.slots[slot].answer.bytes()));
         self.end(slot, done_ns, outcome, driving);
     }
 
@@ -644,11 +664,11 @@ impl<N: Network> Engine<N> {
         &mut self,
         slot: usize,
         done_ns: u64,
-        outcome: Result<(), Failure>,
-        driving: &mut Driving<'_>,
+        outcome: Result<(), ExchangeFailure>,
+        driving: &mut EngineDrive<'_>,
     ) {
         self.busy -= 1;
-        self.pass(slot, Passage::Clear);
+        self.pass(slot, PassageState::Clear);
         let it = &self.slots[slot];
         driving.drive.exchanges += 1;
         driving.drive.ended_ns = driving.drive.ended_ns.max(done_ns);

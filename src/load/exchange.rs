@@ -25,7 +25,7 @@ pub struct Exchange {
     /// Bytes read, head, framing and body; with HTTP/2 those of the body.
     pub response_bytes: u64,
     /// Whether it was answered, and rightly.
-    pub outcome: Result<(), Failure>,
+    pub outcome: Result<(), ExchangeFailure>,
 }
 
 impl Exchange {
@@ -42,7 +42,7 @@ impl Exchange {
 
 /// Why an exchange failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct ExchangeFailure {
     /// Which kind of failure it was.
     pub kind: FailureKind,
     /// What happened, as a lowercase fragment.
@@ -51,7 +51,7 @@ pub struct Failure {
     pub answer: Vec<u8>,
 }
 
-impl Failure {
+impl ExchangeFailure {
     /// Keeps the beginning of the answer only.
     pub(super) fn new(kind: FailureKind, detail: String, answer: &[u8]) -> Self {
         Self { kind, detail, answer: answer[..answer.len().min(KEPT_BYTES_MAX)].to_vec() }

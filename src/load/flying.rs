@@ -3,11 +3,11 @@
 //! By Little's law the count is the rate times the mean service time; a request that was lost or
 //! counted twice breaks it.
 
-use super::client::Drive;
+use super::client::DriveOutcome;
 
 /// Requests that were sent and not yet answered.
 #[derive(Debug)]
-pub(super) struct Flying {
+pub(super) struct InFlightGauge {
     count: usize,
     most: usize,
     /// Up to when `integral_ns` is counted.
@@ -16,7 +16,7 @@ pub(super) struct Flying {
     integral_ns: u64,
 }
 
-impl Flying {
+impl InFlightGauge {
     pub(super) fn begin(now_ns: u64) -> Self {
         Self { count: 0, most: 0, until_ns: now_ns, integral_ns: 0 }
     }
@@ -43,7 +43,7 @@ impl Flying {
     }
 
     /// Returns the drive with what was counted.
-    pub(super) fn into_drive(self, drive: Drive) -> Drive {
-        Drive { in_flight_ns: self.integral_ns, in_flight_max: self.most, ..drive }
+    pub(super) fn into_drive(self, drive: DriveOutcome) -> DriveOutcome {
+        DriveOutcome { in_flight_ns: self.integral_ns, in_flight_max: self.most, ..drive }
     }
 }

@@ -4,33 +4,34 @@ use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
 
-use super::answer::Encoding;
-use super::exchange::{Failure, FailureKind};
-use super::request::Check;
+use super::answer::ContentEncoding;
+use super::exchange::{ExchangeFailure, FailureKind};
+use super::request::ResponseCheck;
 
 /// An answer, whichever version of HTTP has brought it.
-pub(super) struct WholeAnswer<'a> {
+pub(super) struct CompleteResponse<'a> {
     pub(super) status: u16,
-    pub(super) encoding: Encoding,
+    pub(super) encoding: ContentEncoding,
     pub(super) body: &'a [u8],
     /// What a failure shows of it.
     pub(super) bytes: &'a [u8],
 }
 
-impl WholeAnswer<'_> {
+impl CompleteResponse<'_> {
     /// Returns what is wrong with it. A compressed body is decoded into `inflated` first.
     pub(super) fn judge(
         &self,
-        check: &dyn Check,
+        check: &dyn ResponseCheck,
         inflated: &mut Vec<u8>,
         bytes_max: usize,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), ExchangeFailure> {
         let body = match self.encoding {
-            Encoding::Plain => self.body,
-            Encoding::Gzip if self.body.is_empty() => &[],
-            Encoding::Gzip => {
-                inflate(self.body, inflated, bytes_max)
-                    .map_err(|detail| Failure::new(FailureKind::Malformed, detail, self.bytes))?;
+            ContentEncoding::Plain => self.body,
+            ContentEncoding::Gzip if self.body.is_empty() => &[],
+            ContentEncoding::Gzip => {
+                inflate(self.body, inflated, bytes_max).map_err(|detail| {
+                    ExchangeFailure::new(FailureKind::Malformed, detail, self.bytes)
+                })?;
                 inflated
             }
         };
@@ -38,7 +39,7 @@ impl WholeAnswer<'_> {
             let right = (200..300).contains(&self.status);
             let kind =
                 if right { FailureKind::WrongAnswer } else { FailureKind::Status(self.status) };
-            Failure::new(kind, detail, self.bytes)
+            ExchangeFailure::new(kind, detail, self.bytes)
         })
     }
 }

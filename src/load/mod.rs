@@ -25,11 +25,13 @@ mod request;
 mod simulation;
 mod tls;
 
-pub use body::Body;
-pub use client::{Client, Drive, Http, LoadError, Reuse, Settings, Timeouts};
-pub use exchange::{Exchange, Failure, FailureKind};
+pub use body::RequestBody;
+pub use client::{
+    ClientSettings, ConnectionReuse, DriveOutcome, HttpVersion, LoadClient, LoadError, Timeouts,
+};
+pub use exchange::{Exchange, ExchangeFailure, FailureKind};
 pub use network::Address;
-pub use pacing::Ended;
-pub use pieces::{Framing, Pieces, Source};
-pub use request::{Check, Request, RequestError, Success};
-pub use tls::{Tls, TlsError, Trust};
+pub use pacing::DriveEnd;
+pub use pieces::{BodyFraming, BodyPieces, BodySource};
+pub use request::{LoadRequest, RequestError, ResponseCheck, SuccessCheck};
+pub use tls::{TlsClient, TlsError, TlsTrust};

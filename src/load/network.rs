@@ -23,10 +23,10 @@ use rustix::thread;
 use rustix::time;
 use rustix::time::ClockId;
 
-use super::alarms::Alarms;
+use super::alarms::TimerPair;
 use super::arrival;
-use super::arrival::Received;
-use super::request::Unsent;
+use super::arrival::ReceiveResult;
+use super::request::UnsentBytes;
 use crate::units;
 
 /// Where a target listens.
@@ -55,7 +55,7 @@ impl fmt::Display for Address {
 
 /// What can be done on a connection without waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ready {
+pub(super) struct SocketReadiness {
     pub(super) slot: usize,
     /// There are bytes, or the peer is gone.
     pub(super) readable: bool,
@@ -73,9 +73,9 @@ pub(super) const EVENTS_MAX: usize = 256;
 /// body then leaves the caches between the two copies, and costs twice the CPU time.
 const LOCAL_BUFFER_BYTES: usize = 180_000;
 
-/// A clock and numbered connections, `slot` from 0. Nothing but [`Network::wait`] and
-/// [`Network::sleep`] waits.
-pub(super) trait Network {
+/// A clock and numbered connections, `slot` from 0. Nothing but [`NetworkDriver::wait`] and
+/// [`NetworkDriver::sleep`] waits.
+pub(super) trait NetworkDriver {
     /// Returns nanoseconds since this was made.
     fn now_ns(&self) -> u64;
     /// From now on, the system notes when bytes arrive, as far as it can.
@@ -88,36 +88,36 @@ pub(super) trait Network {
     fn opened(&mut self, slot: usize) -> io::Result<()>;
     fn close(&mut self, slot: usize);
     /// Sends as much as there is room for.
-    fn send(&mut self, slot: usize, unsent: &Unsent<'_>) -> io::Result<usize>;
+    fn send(&mut self, slot: usize, unsent: &UnsentBytes<'_>) -> io::Result<usize>;
     /// Appends at most the spare capacity of `buffer`; 0 is the end of the stream.
     fn receive(&mut self, slot: usize, buffer: &mut Vec<u8>) -> io::Result<usize>;
     /// Waits until something is ready or the time has come, and replaces what `ready` holds.
-    fn wait(&mut self, until_ns: u64, ready: &mut Vec<Ready>) -> io::Result<()>;
+    fn wait(&mut self, until_ns: u64, ready: &mut Vec<SocketReadiness>) -> io::Result<()>;
     /// Waits until the time has come, whatever becomes ready meanwhile. `then_ns`, if known, is when
     /// the next sleep is to end.
     fn sleep(&mut self, until_ns: u64, then_ns: Option<u64>) -> io::Result<()>;
 }
 
 /// The real one.
-pub(super) struct System {
+pub(super) struct SystemNetwork {
     address: Address,
     clock: Clock,
     epoll: OwnedFd,
     events: Vec<epoll::Event>,
-    sockets: Vec<Socket>,
-    arrivals: Arrivals,
-    alarms: Alarms,
+    sockets: Vec<SystemSocket>,
+    arrivals: ArrivalStamps,
+    alarms: TimerPair,
 }
 
 /// Whether it is noted when bytes arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Arrivals {
+enum ArrivalStamps {
     Ignored,
     Noted,
 }
 
 #[derive(Default)]
-struct Socket {
+struct SystemSocket {
     fd: Option<OwnedFd>,
     /// Tells events of a closed socket, already fetched, from those of its successor.
     generation: u32,
@@ -125,14 +125,22 @@ struct Socket {
     arrived_ns: Option<u64>,
 }
 
-impl System {
+impl SystemNetwork {
     pub(super) fn new(address: Address, connections: usize) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let mut sockets = Vec::new();
-        sockets.resize_with(connections, Socket::default);
+        sockets.resize_with(connections, SystemSocket::default);
         let events = Vec::with_capacity(connections.clamp(16, EVENTS_MAX));
-        let (clock, alarms) = (Clock::new(), Alarms::new()?);
-        Ok(Self { address, clock, epoll, events, sockets, arrivals: Arrivals::Ignored, alarms })
+        let (clock, alarms) = (Clock::new(), TimerPair::new()?);
+        Ok(Self {
+            address,
+            clock,
+            epoll,
+            events,
+            sockets,
+            arrivals: ArrivalStamps::Ignored,
+            alarms,
+        })
     }
 
     fn connect(&self) -> io::Result<OwnedFd> {
@@ -160,7 +168,7 @@ impl System {
 
     /// Receives into memory that is initialised already; 0 is the end of the stream.
     pub(super) fn receive_slice(&mut self, slot: usize, into: &mut [u8]) -> io::Result<usize> {
-        if self.arrivals == Arrivals::Noted {
+        if self.arrivals == ArrivalStamps::Noted {
             let received = arrival::receive_slice(self.fd(slot), into);
             return self.arrived(slot, received);
         }
@@ -168,7 +176,7 @@ impl System {
         Ok(received)
     }
 
-    fn arrived(&mut self, slot: usize, received: io::Result<Received>) -> io::Result<usize> {
+    fn arrived(&mut self, slot: usize, received: io::Result<ReceiveResult>) -> io::Result<usize> {
         let (received, at) = received?;
         self.sockets[slot].arrived_ns = at.map(|at| self.since_origin_ns(at));
         Ok(received)
@@ -185,13 +193,13 @@ impl System {
     }
 }
 
-impl Network for System {
+impl NetworkDriver for SystemNetwork {
     fn now_ns(&self) -> u64 {
         self.clock.now_ns()
     }
 
     fn note_arrivals(&mut self) {
-        self.arrivals = Arrivals::Noted;
+        self.arrivals = ArrivalStamps::Noted;
         for fd in self.sockets.iter().filter_map(|socket| socket.fd.as_ref()) {
             // Where it cannot be had, no arrival is told, and the engine is woken by answers.
             let _ = arrival::note(fd);
@@ -211,7 +219,7 @@ impl Network for System {
             | epoll::EventFlags::RDHUP
             | epoll::EventFlags::ET;
         epoll::add(&self.epoll, &fd, epoll::EventData::new_u64(key), interest)?;
-        if self.arrivals == Arrivals::Noted {
+        if self.arrivals == ArrivalStamps::Noted {
             let _ = arrival::note(&fd);
         }
         self.sockets[slot].fd = Some(fd);
@@ -228,7 +236,7 @@ impl Network for System {
         socket.generation = socket.generation.wrapping_add(1);
     }
 
-    fn send(&mut self, slot: usize, unsent: &Unsent<'_>) -> io::Result<usize> {
+    fn send(&mut self, slot: usize, unsent: &UnsentBytes<'_>) -> io::Result<usize> {
         // Without a signal: a library does not know what the program does about SIGPIPE. Only
         // `sendfile` cannot be told so, and relies on Rust's own default, which is to ignore it.
         let (socket, flags) = (self.fd(slot), SendFlags::NOSIGNAL);
@@ -251,7 +259,7 @@ impl Network for System {
     }
 
     fn receive(&mut self, slot: usize, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        if self.arrivals == Arrivals::Noted {
+        if self.arrivals == ArrivalStamps::Noted {
             let received = arrival::receive(self.fd(slot), buffer);
             return self.arrived(slot, received);
         }
@@ -265,7 +273,7 @@ impl Network for System {
         self.alarms.sleep(clock.at(until_ns), then_ns.map(|then_ns| clock.at(then_ns)))
     }
 
-    fn wait(&mut self, until_ns: u64, ready: &mut Vec<Ready>) -> io::Result<()> {
+    fn wait(&mut self, until_ns: u64, ready: &mut Vec<SocketReadiness>) -> io::Result<()> {
         ready.clear();
         self.events.clear();
         let timeout = Duration::from_nanos(until_ns.saturating_sub(self.now_ns()));
@@ -281,7 +289,7 @@ impl Network for System {
             let (flags, key) = (event.flags, event.data.u64());
             let slot = usize::try_from(key & u64::from(u32::MAX)).expect("a slot came from usize");
             if u64::from(self.sockets[slot].generation) == key >> 32 {
-                ready.push(Ready {
+                ready.push(SocketReadiness {
                     slot,
                     readable: flags.intersects(epoll::EventFlags::IN | gone),
                     writable: flags.intersects(epoll::EventFlags::OUT | gone),

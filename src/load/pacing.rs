@@ -17,33 +17,33 @@ use crate::units;
 
 /// When requests are sent.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Model {
+pub enum PacingModel {
     /// By each connection, when its last one was answered.
-    Closed(Closed),
+    Closed(ClosedWorkload),
     /// On a schedule that the target cannot slow down.
-    Open(Open),
+    Open(OpenWorkload),
 }
 
 /// Each connection sends its next request when its last one was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Closed {
+pub struct ClosedWorkload {
     /// When it is enough.
-    pub stop: Stop,
+    pub stop: StopCondition,
     /// Connections that take part; without it, all that the client has.
     pub connections: Option<NonZeroUsize>,
     /// Pause of a connection between an answer and its next request.
     pub think: Duration,
 }
 
-impl From<Stop> for Closed {
-    fn from(stop: Stop) -> Self {
+impl From<StopCondition> for ClosedWorkload {
+    fn from(stop: StopCondition) -> Self {
         Self { stop, connections: None, think: Duration::ZERO }
     }
 }
 
 /// When a closed drive has had enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stop {
+pub struct StopCondition {
     /// New requests are sent for at least this long …
     pub at_least: Duration,
     /// … and until there were at least this many.
@@ -54,7 +54,7 @@ pub struct Stop {
     pub failures_max: Option<u64>,
 }
 
-impl Stop {
+impl StopCondition {
     /// Returns the end of a drive of exactly so many requests.
     pub fn after_requests(requests: u64) -> Self {
         Self { at_least: Duration::ZERO, requests, at_most: None, failures_max: None }
@@ -71,9 +71,9 @@ impl Stop {
 /// The cap is the number of connections: one that is due while all are taken is sent as soon as one
 /// is free, and its response time counts from when it was due.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Open {
+pub struct OpenWorkload {
     /// When requests are due.
-    pub schedule: Schedule,
+    pub schedule: ArrivalSchedule,
     /// A request that could not be sent for so long is dropped, and counted as dropped.
     pub late_max: Duration,
     /// No new request is sent after this many failures.
@@ -82,14 +82,14 @@ pub struct Open {
 
 /// The arrivals of an open load.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Schedule {
-    stages: Vec<Stage>,
-    arrivals: Arrivals,
+pub struct ArrivalSchedule {
+    stages: Vec<RateStage>,
+    arrivals: ArrivalProcess,
 }
 
 /// A stretch in which the rate is constant or changes evenly.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Stage {
+pub struct RateStage {
     /// Requests per second at its beginning.
     pub from_per_s: f64,
     /// Requests per second at its end.
@@ -98,7 +98,7 @@ pub struct Stage {
     pub lasts: Duration,
 }
 
-impl Stage {
+impl RateStage {
     /// Returns a stretch of one rate; several make steps, a short high one between low ones a spike.
     pub fn constant(per_s: f64, lasts: Duration) -> Self {
         Self { from_per_s: per_s, to_per_s: per_s, lasts }
@@ -107,7 +107,7 @@ impl Stage {
 
 /// How requests lie between their expected numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arrivals {
+pub enum ArrivalProcess {
     /// At equal distances where the rate is constant.
     Even,
     /// As independent users send them: exponential gaps, drawn from this seed.
@@ -131,9 +131,9 @@ pub enum ScheduleError {
     Empty,
 }
 
-impl Schedule {
+impl ArrivalSchedule {
     /// Makes a schedule of stages, one after the other.
-    pub fn new(stages: Vec<Stage>, arrivals: Arrivals) -> Result<Self, ScheduleError> {
+    pub fn new(stages: Vec<RateStage>, arrivals: ArrivalProcess) -> Result<Self, ScheduleError> {
         for per_s in stages.iter().flat_map(|stage| [stage.from_per_s, stage.to_per_s]) {
             if !(0.0..1e9).contains(&per_s) {
                 return Err(ScheduleError::Rate { per_s });
@@ -145,7 +145,7 @@ impl Schedule {
 
     /// Makes a schedule of one rate.
     pub fn constant(per_s: f64, lasts: Duration) -> Result<Self, ScheduleError> {
-        Self::new(vec![Stage::constant(per_s, lasts)], Arrivals::Even)
+        Self::new(vec![RateStage::constant(per_s, lasts)], ArrivalProcess::Even)
     }
 
     /// Returns how long it lasts.
@@ -155,7 +155,7 @@ impl Schedule {
 
     /// Returns how many requests are to be expected.
     pub fn expected(&self) -> f64 {
-        self.stages.iter().map(Stage::expected).sum()
+        self.stages.iter().map(RateStage::expected).sum()
     }
 
     /// Returns when each request is due, in nanoseconds from the beginning, in order.
@@ -167,20 +167,20 @@ impl Schedule {
     /// assert_eq!(schedule.due_ns().collect::<Vec<_>>(), [0, 333_333_333, 666_666_667]);
     /// # Ok::<(), xmlperf::load::pacing::ScheduleError>(())
     /// ```
-    pub fn due_ns(&self) -> Arriving {
+    pub fn due_ns(&self) -> DueTimes {
         let random = match self.arrivals {
-            Arrivals::Even => None,
-            Arrivals::Poisson { seed } => Some(ChaCha8Rng::seed_from_u64(seed)),
+            ArrivalProcess::Even => None,
+            ArrivalProcess::Poisson { seed } => Some(ChaCha8Rng::seed_from_u64(seed)),
         };
         let stages = self.stages.clone();
         let mut arriving =
-            Arriving { stages, stage: 0, began_s: 0.0, before: 0.0, at: 0.0, random };
+            DueTimes { stages, stage: 0, began_s: 0.0, before: 0.0, at: 0.0, random };
         arriving.at += arriving.first_gap();
         arriving
     }
 }
 
-impl Stage {
+impl RateStage {
     fn expected(&self) -> f64 {
         f64::midpoint(self.from_per_s, self.to_per_s) * self.lasts.as_secs_f64()
     }
@@ -194,10 +194,10 @@ impl Stage {
     }
 }
 
-/// The due times of a [`Schedule`].
+/// The due times of a [`ArrivalSchedule`].
 #[derive(Debug, Clone)]
-pub struct Arriving {
-    stages: Vec<Stage>,
+pub struct DueTimes {
+    stages: Vec<RateStage>,
     stage: usize,
     /// When the stage begins.
     began_s: f64,
@@ -208,7 +208,7 @@ pub struct Arriving {
     random: Option<ChaCha8Rng>,
 }
 
-impl Arriving {
+impl DueTimes {
     /// Even arrivals begin with one at once; random ones have no first that would be special.
     fn first_gap(&mut self) -> f64 {
         if self.random.is_some() { self.gap() } else { 0.0 }
@@ -223,7 +223,7 @@ impl Arriving {
     }
 }
 
-impl Iterator for Arriving {
+impl Iterator for DueTimes {
     type Item = u64;
 
     fn next(&mut self) -> Option<u64> {
@@ -245,7 +245,7 @@ impl Iterator for Arriving {
 
 /// Why a drive sends nothing more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum DriveEnd {
     /// It has done what it was asked to.
     Reached,
     /// `at_most` has passed first.
@@ -258,7 +258,7 @@ pub enum Ended {
 
 /// What to do with a connection that is free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum PacerStep {
     /// Send a request that was due at this time.
     Send { due_ns: u64 },
     /// Ask again at this time.
@@ -275,27 +275,27 @@ pub(super) struct Pacer {
     failed: u64,
     failures_max: Option<u64>,
     dropped: u64,
-    kind: Kind,
+    kind: PacerKind,
 }
 
 #[derive(Debug)]
-enum Kind {
-    Closed { stop: Stop, think_ns: u64 },
-    Open { dues: Box<Dues>, late_max_ns: u64 },
+enum PacerKind {
+    Closed { stop: StopCondition, think_ns: u64 },
+    Open { dues: Box<PendingArrivals>, late_max_ns: u64 },
 }
 
 /// The due times that are still to come.
 #[derive(Debug)]
-struct Dues {
+struct PendingArrivals {
     began_ns: u64,
-    arriving: Arriving,
+    arriving: DueTimes,
     next_ns: Option<u64>,
     /// The one after the next.
     then_ns: Option<u64>,
 }
 
-impl Dues {
-    fn new(schedule: &Schedule, began_ns: u64) -> Self {
+impl PendingArrivals {
+    fn new(schedule: &ArrivalSchedule, began_ns: u64) -> Self {
         let arriving = schedule.due_ns();
         let mut dues = Self { began_ns, arriving, next_ns: None, then_ns: None };
         dues.advance();
@@ -310,53 +310,53 @@ impl Dues {
 }
 
 impl Pacer {
-    pub(super) fn new(model: &Model, began_ns: u64) -> Self {
+    pub(super) fn new(model: &PacingModel, began_ns: u64) -> Self {
         let (kind, failures_max) = match model {
-            Model::Closed(closed) => {
+            PacingModel::Closed(closed) => {
                 let think_ns = units::nanos(closed.think);
-                (Kind::Closed { stop: closed.stop, think_ns }, closed.stop.failures_max)
+                (PacerKind::Closed { stop: closed.stop, think_ns }, closed.stop.failures_max)
             }
-            Model::Open(open) => {
-                let dues = Box::new(Dues::new(&open.schedule, began_ns));
+            PacingModel::Open(open) => {
+                let dues = Box::new(PendingArrivals::new(&open.schedule, began_ns));
                 let late_max_ns = units::nanos(open.late_max);
-                (Kind::Open { dues, late_max_ns }, open.failures_max)
+                (PacerKind::Open { dues, late_max_ns }, open.failures_max)
             }
         };
         Self { began_ns, sent: 0, failed: 0, failures_max, dropped: 0, kind }
     }
 
     /// Says what a connection that was free from `free_ns` on is to do now.
-    pub(super) fn next(&mut self, now_ns: u64, free_ns: u64) -> Next {
+    pub(super) fn next(&mut self, now_ns: u64, free_ns: u64) -> PacerStep {
         if self.ended(now_ns).is_some() {
-            return Next::Nothing;
+            return PacerStep::Nothing;
         }
         let due_ns = match &mut self.kind {
-            Kind::Closed { think_ns, .. } => {
+            PacerKind::Closed { think_ns, .. } => {
                 let ready_ns = free_ns.max(self.began_ns) + *think_ns;
                 if ready_ns > now_ns {
-                    return Next::Later { at_ns: ready_ns };
+                    return PacerStep::Later { at_ns: ready_ns };
                 }
                 // With nothing to wait for, the way from an answer to here is nobody's waiting.
                 if *think_ns == 0 { now_ns } else { ready_ns }
             }
-            Kind::Open { dues, late_max_ns } => {
+            PacerKind::Open { dues, late_max_ns } => {
                 let oldest_ns = now_ns.saturating_sub(*late_max_ns);
                 while dues.next_ns.is_some_and(|due_ns| due_ns < oldest_ns) {
                     self.dropped += 1;
                     dues.advance();
                 }
                 match dues.next_ns {
-                    Some(at_ns) if at_ns > now_ns => return Next::Later { at_ns },
+                    Some(at_ns) if at_ns > now_ns => return PacerStep::Later { at_ns },
                     Some(due_ns) => {
                         dues.advance();
                         due_ns
                     }
-                    None => return Next::Nothing,
+                    None => return PacerStep::Nothing,
                 }
             }
         };
         self.sent += 1;
-        Next::Send { due_ns }
+        PacerStep::Send { due_ns }
     }
 
     pub(super) fn failed(&mut self) {
@@ -367,16 +367,16 @@ impl Pacer {
     pub(super) fn rest_ns(&self) -> u64 {
         match self.kind {
             // Trying again at once would spin on a target that is not there.
-            Kind::Closed { .. } => 50_000_000,
-            Kind::Open { .. } => 0,
+            PacerKind::Closed { .. } => 50_000_000,
+            PacerKind::Open { .. } => 0,
         }
     }
 
     /// Returns when the request after the next one of an open load is due.
     pub(super) fn then_ns(&self) -> Option<u64> {
         match &self.kind {
-            Kind::Closed { .. } => None,
-            Kind::Open { dues, .. } => dues.then_ns,
+            PacerKind::Closed { .. } => None,
+            PacerKind::Open { dues, .. } => dues.then_ns,
         }
     }
 
@@ -385,19 +385,23 @@ impl Pacer {
         self.dropped
     }
 
-    pub(super) fn ended(&self, now_ns: u64) -> Option<Ended> {
+    pub(super) fn ended(&self, now_ns: u64) -> Option<DriveEnd> {
         if self.failures_max.is_some_and(|max| self.failed >= max) {
-            return Some(Ended::TooManyFailures);
+            return Some(DriveEnd::TooManyFailures);
         }
         let elapsed_ns = now_ns.saturating_sub(self.began_ns);
         let passed = |limit| elapsed_ns >= units::nanos(limit);
         match &self.kind {
-            Kind::Closed { stop, .. } if self.sent >= stop.requests && passed(stop.at_least) => {
-                Some(Ended::Reached)
+            PacerKind::Closed { stop, .. }
+                if self.sent >= stop.requests && passed(stop.at_least) =>
+            {
+                Some(DriveEnd::Reached)
             }
-            Kind::Closed { stop, .. } if stop.at_most.is_some_and(passed) => Some(Ended::OutOfTime),
-            Kind::Open { dues, .. } if dues.next_ns.is_none() => Some(Ended::Reached),
-            Kind::Closed { .. } | Kind::Open { .. } => None,
+            PacerKind::Closed { stop, .. } if stop.at_most.is_some_and(passed) => {
+                Some(DriveEnd::OutOfTime)
+            }
+            PacerKind::Open { dues, .. } if dues.next_ns.is_none() => Some(DriveEnd::Reached),
+            PacerKind::Closed { .. } | PacerKind::Open { .. } => None,
         }
     }
 }
@@ -414,60 +418,60 @@ mod tests {
 
     #[test]
     fn a_closed_drive_ends_when_both_time_and_requests_are_reached() {
-        let stop = Stop { requests: 3, ..Stop::after(Duration::from_nanos(100)) };
-        let mut pacer = Pacer::new(&Model::Closed(stop.into()), 1_000);
-        assert_eq!(pacer.next(1_000, 0), Next::Send { due_ns: 1_000 });
-        assert_eq!(pacer.next(1_200, 0), Next::Send { due_ns: 1_200 });
-        assert_eq!(pacer.next(1_300, 0), Next::Send { due_ns: 1_300 });
+        let stop = StopCondition { requests: 3, ..StopCondition::after(Duration::from_nanos(100)) };
+        let mut pacer = Pacer::new(&PacingModel::Closed(stop.into()), 1_000);
+        assert_eq!(pacer.next(1_000, 0), PacerStep::Send { due_ns: 1_000 });
+        assert_eq!(pacer.next(1_200, 0), PacerStep::Send { due_ns: 1_200 });
+        assert_eq!(pacer.next(1_300, 0), PacerStep::Send { due_ns: 1_300 });
         assert_eq!(pacer.ended(1_099), None);
-        assert_eq!(pacer.ended(1_100), Some(Ended::Reached));
-        assert_eq!(pacer.next(1_100, 0), Next::Nothing);
+        assert_eq!(pacer.ended(1_100), Some(DriveEnd::Reached));
+        assert_eq!(pacer.next(1_100, 0), PacerStep::Nothing);
     }
 
     #[test]
     fn time_and_failures_end_a_drive_that_would_never_get_there() {
-        let stop = Stop {
+        let stop = StopCondition {
             at_most: Some(Duration::from_nanos(50)),
             failures_max: Some(2),
-            ..Stop::after_requests(10)
+            ..StopCondition::after_requests(10)
         };
-        let mut pacer = Pacer::new(&Model::Closed(stop.into()), 0);
-        assert_eq!(pacer.next(49, 0), Next::Send { due_ns: 49 });
-        assert_eq!(pacer.ended(50), Some(Ended::OutOfTime));
+        let mut pacer = Pacer::new(&PacingModel::Closed(stop.into()), 0);
+        assert_eq!(pacer.next(49, 0), PacerStep::Send { due_ns: 49 });
+        assert_eq!(pacer.ended(50), Some(DriveEnd::OutOfTime));
         pacer.failed();
         assert_eq!(pacer.ended(0), None);
         pacer.failed();
-        assert_eq!(pacer.ended(0), Some(Ended::TooManyFailures));
+        assert_eq!(pacer.ended(0), Some(DriveEnd::TooManyFailures));
     }
 
     #[test]
     fn a_connection_thinks_from_its_answer_to_its_next_request() {
         let think = Duration::from_nanos(30);
-        let closed = Closed { think, ..Stop::after_requests(9).into() };
-        let mut pacer = Pacer::new(&Model::Closed(closed), 0);
-        assert_eq!(pacer.next(100, 90), Next::Later { at_ns: 120 });
-        assert_eq!(pacer.next(125, 90), Next::Send { due_ns: 120 });
+        let closed = ClosedWorkload { think, ..StopCondition::after_requests(9).into() };
+        let mut pacer = Pacer::new(&PacingModel::Closed(closed), 0);
+        assert_eq!(pacer.next(100, 90), PacerStep::Later { at_ns: 120 });
+        assert_eq!(pacer.next(125, 90), PacerStep::Send { due_ns: 120 });
     }
 
     #[test]
     fn an_open_load_is_due_by_the_clock_and_drops_what_is_too_late() {
-        let schedule = Schedule::constant(1e8, Duration::from_nanos(50)).unwrap();
+        let schedule = ArrivalSchedule::constant(1e8, Duration::from_nanos(50)).unwrap();
         let late_max = Duration::from_nanos(25);
-        let open = Open { schedule, late_max, failures_max: None };
-        let mut pacer = Pacer::new(&Model::Open(open), 1_000);
-        assert_eq!(pacer.next(1_000, 0), Next::Send { due_ns: 1_000 });
-        assert_eq!(pacer.next(1_005, 0), Next::Later { at_ns: 1_010 });
+        let open = OpenWorkload { schedule, late_max, failures_max: None };
+        let mut pacer = Pacer::new(&PacingModel::Open(open), 1_000);
+        assert_eq!(pacer.next(1_000, 0), PacerStep::Send { due_ns: 1_000 });
+        assert_eq!(pacer.next(1_005, 0), PacerStep::Later { at_ns: 1_010 });
         assert_eq!(pacer.then_ns(), Some(1_020));
-        assert_eq!(pacer.next(1_045, 0), Next::Send { due_ns: 1_020 });
+        assert_eq!(pacer.next(1_045, 0), PacerStep::Send { due_ns: 1_020 });
         assert_eq!(pacer.dropped(), 1);
-        assert_eq!(pacer.next(1_045, 0), Next::Send { due_ns: 1_030 });
-        assert_eq!(pacer.next(1_045, 0), Next::Send { due_ns: 1_040 });
-        assert_eq!(pacer.next(1_045, 0), Next::Nothing);
+        assert_eq!(pacer.next(1_045, 0), PacerStep::Send { due_ns: 1_030 });
+        assert_eq!(pacer.next(1_045, 0), PacerStep::Send { due_ns: 1_040 });
+        assert_eq!(pacer.next(1_045, 0), PacerStep::Nothing);
     }
 
     #[test]
     fn a_constant_rate_does_not_drift() {
-        let schedule = Schedule::constant(3.0, seconds(3600)).unwrap();
+        let schedule = ArrivalSchedule::constant(3.0, seconds(3600)).unwrap();
         let due: Vec<_> = schedule.due_ns().collect();
         assert_eq!(due.len(), 10_800);
         assert_eq!(due[10_799], 3_599_666_666_667);
@@ -475,18 +479,19 @@ mod tests {
 
     #[test]
     fn a_rate_that_is_none_and_a_schedule_without_requests_are_refused() {
-        let schedule = |per_s| Schedule::constant(per_s, seconds(1)).unwrap_err();
+        let schedule = |per_s| ArrivalSchedule::constant(per_s, seconds(1)).unwrap_err();
         assert!(schedule(-1.0).to_string().contains("`-1` is not a rate"));
         assert!(schedule(f64::NAN).to_string().contains("not a rate"));
         assert_eq!(schedule(0.0), ScheduleError::Empty);
-        assert_eq!(Schedule::new(Vec::new(), Arrivals::Even).unwrap_err(), ScheduleError::Empty);
+        assert_eq!(
+            ArrivalSchedule::new(Vec::new(), ArrivalProcess::Even).unwrap_err(),
+            ScheduleError::Empty
+        );
     }
 
-    fn stages() -> impl Strategy<Value = Vec<Stage>> {
-        let stage = (0.0..2_000.0, 0.0..2_000.0, 1_u64..2_000).prop_map(|(from, to, ms)| Stage {
-            from_per_s: from,
-            to_per_s: to,
-            lasts: Duration::from_millis(ms),
+    fn stages() -> impl Strategy<Value = Vec<RateStage>> {
+        let stage = (0.0..2_000.0, 0.0..2_000.0, 1_u64..2_000).prop_map(|(from, to, ms)| {
+            RateStage { from_per_s: from, to_per_s: to, lasts: Duration::from_millis(ms) }
         });
         proptest::collection::vec(stage, 1..5)
     }
@@ -494,7 +499,7 @@ mod tests {
     proptest! {
         #[test]
         fn arrivals_are_in_order_within_the_schedule_and_as_many_as_expected(stages in stages()) {
-            let schedule = Schedule::new(stages, Arrivals::Even);
+            let schedule = ArrivalSchedule::new(stages, ArrivalProcess::Even);
             prop_assume!(schedule.is_ok());
             let schedule = schedule.unwrap();
             let due: Vec<_> = schedule.due_ns().collect();
@@ -505,16 +510,16 @@ mod tests {
 
         #[test]
         fn half_way_through_a_ramp_a_quarter_of_its_requests_were_due(rate in 100.0..5_000.0_f64) {
-            let ramp = Stage { from_per_s: 0.0, to_per_s: rate, lasts: seconds(2) };
-            let schedule = Schedule::new(vec![ramp], Arrivals::Even).unwrap();
+            let ramp = RateStage { from_per_s: 0.0, to_per_s: rate, lasts: seconds(2) };
+            let schedule = ArrivalSchedule::new(vec![ramp], ArrivalProcess::Even).unwrap();
             let early = schedule.due_ns().filter(|due_ns| *due_ns < 1_000_000_000).count();
             prop_assert!((early as f64 - schedule.expected() / 4.0).abs() <= 1.0);
         }
 
         #[test]
         fn a_seed_selects_the_arrivals(seed: u64) {
-            let stages = vec![Stage::constant(500.0, seconds(1))];
-            let poisson = Schedule::new(stages, Arrivals::Poisson { seed }).unwrap();
+            let stages = vec![RateStage::constant(500.0, seconds(1))];
+            let poisson = ArrivalSchedule::new(stages, ArrivalProcess::Poisson { seed }).unwrap();
             prop_assert!(poisson.due_ns().eq(poisson.due_ns()));
         }
     }
@@ -523,8 +528,8 @@ mod tests {
     /// above 1 ms is 1/e with one of 0.0024: both are given four of them.
     #[test]
     fn poisson_gaps_are_exponential() {
-        let stages = vec![Stage::constant(1_000.0, seconds(60))];
-        let schedule = Schedule::new(stages, Arrivals::Poisson { seed: 7 }).unwrap();
+        let stages = vec![RateStage::constant(1_000.0, seconds(60))];
+        let schedule = ArrivalSchedule::new(stages, ArrivalProcess::Poisson { seed: 7 }).unwrap();
         let due: Vec<_> = schedule.due_ns().take(40_001).collect();
         let gaps: Vec<_> = due.windows(2).map(|pair| pair[1] - pair[0]).collect();
         let mean = gaps.iter().sum::<u64>() as f64 / 40_000.0;

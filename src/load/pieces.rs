@@ -2,23 +2,23 @@
 
 use bytes::Bytes;
 
-use super::request::{Request, Unsent};
+use super::request::{LoadRequest, UnsentBytes};
 
 /// A body that is made anew, piece by piece, each time it is sent.
-pub trait Source: Send + Sync {
+pub trait BodySource: Send + Sync {
     /// Starts at the beginning.
-    fn begin(&self) -> Box<dyn Pieces>;
+    fn begin(&self) -> Box<dyn BodyPieces>;
 }
 
 /// A body on its way.
-pub trait Pieces: Send {
+pub trait BodyPieces: Send {
     /// Appends the next piece to `out`. Returns false, and appends nothing, after the last one.
     fn next_into(&mut self, out: &mut Vec<u8>) -> bool;
 }
 
 /// How the target learns where a body ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Framing {
+pub enum BodyFraming {
     /// By its size in bytes, told ahead. It must be that of all pieces together.
     Length(u64),
     /// In chunks, each with its size.
@@ -28,13 +28,13 @@ pub enum Framing {
 /// Largest piece of a body that is there already: 64 KiB.
 const PIECE_BYTES_MAX: usize = 1 << 16;
 
-impl Source for Bytes {
-    fn begin(&self) -> Box<dyn Pieces> {
+impl BodySource for Bytes {
+    fn begin(&self) -> Box<dyn BodyPieces> {
         Box::new(self.clone())
     }
 }
 
-impl Pieces for Bytes {
+impl BodyPieces for Bytes {
     fn next_into(&mut self, out: &mut Vec<u8>) -> bool {
         let piece = self.split_to(self.len().min(PIECE_BYTES_MAX));
         out.extend_from_slice(&piece);
@@ -48,19 +48,19 @@ const SIZE_DIGITS: usize = 8;
 
 /// What is sent of a request, and what is still to be.
 #[derive(Default)]
-pub(super) struct Outgoing {
+pub(super) struct RequestProgress {
     /// Head and body, with the framing.
     written: usize,
     /// What comes after `piece`, until the end was seen.
-    pieces: Option<(Box<dyn Pieces>, Framing)>,
+    pieces: Option<(Box<dyn BodyPieces>, BodyFraming)>,
     piece: Vec<u8>,
     /// How much of `piece` is sent.
     at: usize,
 }
 
-impl Outgoing {
+impl RequestProgress {
     /// Begins to send a request.
-    pub(super) fn restart(&mut self, request: &Request) {
+    pub(super) fn restart(&mut self, request: &LoadRequest) {
         self.written = 0;
         self.at = 0;
         self.piece.clear();
@@ -73,24 +73,24 @@ impl Outgoing {
     }
 
     /// Returns whether nothing is left.
-    pub(super) fn is_whole(&self, request: &Request) -> bool {
+    pub(super) fn is_whole(&self, request: &LoadRequest) -> bool {
         let sent = self.written >= request.prepared_bytes() && self.at == self.piece.len();
         sent && self.pieces.is_none()
     }
 
     /// Returns what is to be sent next, if anything is left.
-    pub(super) fn unsent<'a>(&'a mut self, request: &'a Request) -> Option<Unsent<'a>> {
+    pub(super) fn unsent<'a>(&'a mut self, request: &'a LoadRequest) -> Option<UnsentBytes<'a>> {
         if self.written < request.prepared_bytes() {
             return Some(request.unsent(self.written));
         }
         if self.at == self.piece.len() && !self.refill() {
             return None;
         }
-        Some(Unsent::one(&self.piece[self.at..]))
+        Some(UnsentBytes::one(&self.piece[self.at..]))
     }
 
     /// Notes that so many bytes of what is unsent were sent.
-    pub(super) fn advance(&mut self, request: &Request, bytes: usize) {
+    pub(super) fn advance(&mut self, request: &LoadRequest, bytes: usize) {
         if self.written >= request.prepared_bytes() {
             self.at += bytes;
         }
@@ -103,8 +103,8 @@ impl Outgoing {
         self.at = 0;
         let framing = *framing;
         let before = match framing {
-            Framing::Length(_) => 0,
-            Framing::Chunked => {
+            BodyFraming::Length(_) => 0,
+            BodyFraming::Chunked => {
                 self.piece.extend_from_slice(&[b'0'; SIZE_DIGITS]);
                 self.piece.extend_from_slice(b"\r\n");
                 self.piece.len()
@@ -119,8 +119,8 @@ impl Outgoing {
             self.pieces = None;
         }
         match framing {
-            Framing::Length(_) => more,
-            Framing::Chunked => {
+            BodyFraming::Length(_) => more,
+            BodyFraming::Chunked => {
                 let size = format!("{:0SIZE_DIGITS$x}", self.piece.len() - before);
                 self.piece[..SIZE_DIGITS].copy_from_slice(size.as_bytes());
                 self.piece.extend_from_slice(b"\r\n");
@@ -138,20 +138,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::load::Success;
+    use crate::load::SuccessCheck;
 
     /// The parts of a body, in this order.
-    struct Parts(Vec<Vec<u8>>);
+    struct FixedPieces(Vec<Vec<u8>>);
 
-    impl Source for Parts {
-        fn begin(&self) -> Box<dyn Pieces> {
-            Box::new(Rest(self.0.clone().into_iter()))
+    impl BodySource for FixedPieces {
+        fn begin(&self) -> Box<dyn BodyPieces> {
+            Box::new(RemainingPieces(self.0.clone().into_iter()))
         }
     }
 
-    struct Rest(std::vec::IntoIter<Vec<u8>>);
+    struct RemainingPieces(std::vec::IntoIter<Vec<u8>>);
 
-    impl Pieces for Rest {
+    impl BodyPieces for RemainingPieces {
         fn next_into(&mut self, out: &mut Vec<u8>) -> bool {
             self.0.next().is_some_and(|part| {
                 out.extend_from_slice(&part);
@@ -161,11 +161,12 @@ mod tests {
     }
 
     /// Sends at most `step` bytes at a time, twice, and returns what went out each time.
-    fn sent(parts: &[Vec<u8>], framing: Framing, step: usize) -> [Vec<u8>; 2] {
-        let source = Arc::new(Parts(parts.to_vec()));
-        let check = Arc::new(Success);
-        let request = Request::stream("/a", "h", "text/xml", &[], source, framing, check).unwrap();
-        let mut outgoing = Outgoing::default();
+    fn sent(parts: &[Vec<u8>], framing: BodyFraming, step: usize) -> [Vec<u8>; 2] {
+        let source = Arc::new(FixedPieces(parts.to_vec()));
+        let check = Arc::new(SuccessCheck);
+        let request =
+            LoadRequest::stream("/a", "h", "text/xml", &[], source, framing, check).unwrap();
+        let mut outgoing = RequestProgress::default();
         [(), ()].map(|()| {
             let mut out = Vec::new();
             outgoing.restart(&request);
@@ -184,7 +185,7 @@ mod tests {
     #[test]
     fn a_chunk_has_its_size_and_the_last_one_is_empty() {
         let parts = [b"<a>".to_vec(), Vec::new(), b"0123456789abcdef</a>".to_vec()];
-        let [first, second] = sent(&parts, Framing::Chunked, 7);
+        let [first, second] = sent(&parts, BodyFraming::Chunked, 7);
         assert_eq!(first, second);
         insta::assert_snapshot!(String::from_utf8(first).unwrap().replace("\r\n", "\n"), @"
         POST /a HTTP/1.1
@@ -207,11 +208,11 @@ mod tests {
             step in 1_usize..60,
         ) {
             let body = parts.concat();
-            let [first, second] = sent(&parts, Framing::Length(body.len() as u64), step);
+            let [first, second] = sent(&parts, BodyFraming::Length(body.len() as u64), step);
             prop_assert_eq!(&first, &second);
             let head = first.strip_suffix(&body[..]).unwrap();
             prop_assert!(head.ends_with(b"\r\n\r\n"));
-            let [chunked, _] = sent(&parts, Framing::Chunked, step);
+            let [chunked, _] = sent(&parts, BodyFraming::Chunked, step);
             prop_assert_eq!(unchunked(&chunked), body);
         }
     }

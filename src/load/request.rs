@@ -10,23 +10,23 @@ use bytes::Bytes;
 use rustix::fd::OwnedFd;
 use thiserror::Error;
 
-use super::body::Body;
-use super::pieces::{Framing, Source};
+use super::body::RequestBody;
+use super::pieces::{BodyFraming, BodySource};
 
 /// Largest body, in bytes, that is copied behind its head.
 const JOINED_BYTES_MAX: usize = 4096;
 
 /// Knows the right answer to one request.
-pub trait Check: Send + Sync {
+pub trait ResponseCheck: Send + Sync {
     /// Returns what is wrong with an answer, if it is not the right one.
     fn check(&self, status: u16, body: &[u8]) -> Result<(), String>;
 }
 
 /// Accepts every answer whose status is 2xx.
 #[derive(Debug, Clone, Copy)]
-pub struct Success;
+pub struct SuccessCheck;
 
-impl Check for Success {
+impl ResponseCheck for SuccessCheck {
     fn check(&self, status: u16, _body: &[u8]) -> Result<(), String> {
         if (200..300).contains(&status) { Ok(()) } else { Err(format!("status {status}")) }
     }
@@ -53,25 +53,25 @@ pub enum RequestError {
 
 /// One prepared request and the check of its answer.
 #[derive(Clone)]
-pub struct Request {
+pub struct LoadRequest {
     /// The head, and the body if it is small.
     first: Bytes,
     /// The body, if it is not part of `first`.
-    rest: Body,
+    rest: RequestBody,
     /// What makes the body, if neither holds it.
-    streamed: Option<(Arc<dyn Source>, Framing)>,
-    pub(super) answer: AnswerBody,
-    pub(super) check: Arc<dyn Check>,
+    streamed: Option<(Arc<dyn BodySource>, BodyFraming)>,
+    pub(super) answer: ResponseBodyRule,
+    pub(super) check: Arc<dyn ResponseCheck>,
 }
 
 /// What is still to be sent: two parts, one behind the other, of which each can be empty.
-pub(super) struct Unsent<'a> {
+pub(super) struct UnsentBytes<'a> {
     pub(super) parts: [&'a [u8]; 2],
     /// The file that holds the second part, and from which byte on.
     pub(super) file: Option<(&'a OwnedFd, u64)>,
 }
 
-impl<'a> Unsent<'a> {
+impl<'a> UnsentBytes<'a> {
     pub(super) fn one(part: &'a [u8]) -> Self {
         Self { parts: [part, &[]], file: None }
     }
@@ -79,12 +79,12 @@ impl<'a> Unsent<'a> {
 
 /// Whether the answer to a request can have a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AnswerBody {
+pub(super) enum ResponseBodyRule {
     Possible,
     Never,
 }
 
-impl Request {
+impl LoadRequest {
     /// Prepares a POST of `body` to `path`; `host` goes into the header of this name.
     ///
     /// The framing headers are written here; `headers` adds others, such as `Authorization`.
@@ -93,8 +93,8 @@ impl Request {
         host: &str,
         content_type: &str,
         headers: &[(&str, &str)],
-        body: impl Into<Body>,
-        check: Arc<dyn Check>,
+        body: impl Into<RequestBody>,
+        check: Arc<dyn ResponseCheck>,
     ) -> Result<Self, RequestError> {
         let body = body.into();
         let mut head = head("POST", path, host)?;
@@ -104,23 +104,23 @@ impl Request {
     }
 
     /// Prepares a POST to `path` of a body that is made while it is sent; otherwise as
-    /// [`Request::post`].
+    /// [`LoadRequest::post`].
     pub fn stream(
         path: &str,
         host: &str,
         content_type: &str,
         headers: &[(&str, &str)],
-        source: Arc<dyn Source>,
-        framing: Framing,
-        check: Arc<dyn Check>,
+        source: Arc<dyn BodySource>,
+        framing: BodyFraming,
+        check: Arc<dyn ResponseCheck>,
     ) -> Result<Self, RequestError> {
         let mut head = head("POST", path, host)?;
         header(&mut head, "Content-Type", content_type)?;
         match framing {
-            Framing::Length(bytes) => header(&mut head, "Content-Length", &bytes.to_string())?,
-            Framing::Chunked => header(&mut head, "Transfer-Encoding", "chunked")?,
+            BodyFraming::Length(bytes) => header(&mut head, "Content-Length", &bytes.to_string())?,
+            BodyFraming::Chunked => header(&mut head, "Transfer-Encoding", "chunked")?,
         }
-        let request = Self::build(head, headers, Body::default(), check)?;
+        let request = Self::build(head, headers, RequestBody::default(), check)?;
         Ok(Self { streamed: Some((source, framing)), ..request })
     }
 
@@ -129,9 +129,9 @@ impl Request {
         path: &str,
         host: &str,
         headers: &[(&str, &str)],
-        check: Arc<dyn Check>,
+        check: Arc<dyn ResponseCheck>,
     ) -> Result<Self, RequestError> {
-        Self::build(head("GET", path, host)?, headers, Body::default(), check)
+        Self::build(head("GET", path, host)?, headers, RequestBody::default(), check)
     }
 
     /// Prepares a HEAD of `path`, whose answer has no body; `host` goes into the header of this name.
@@ -139,17 +139,18 @@ impl Request {
         path: &str,
         host: &str,
         headers: &[(&str, &str)],
-        check: Arc<dyn Check>,
+        check: Arc<dyn ResponseCheck>,
     ) -> Result<Self, RequestError> {
-        let request = Self::build(head("HEAD", path, host)?, headers, Body::default(), check)?;
-        Ok(Self { answer: AnswerBody::Never, ..request })
+        let request =
+            Self::build(head("HEAD", path, host)?, headers, RequestBody::default(), check)?;
+        Ok(Self { answer: ResponseBodyRule::Never, ..request })
     }
 
     fn build(
         mut head: String,
         headers: &[(&str, &str)],
-        body: Body,
-        check: Arc<dyn Check>,
+        body: RequestBody,
+        check: Arc<dyn ResponseCheck>,
     ) -> Result<Self, RequestError> {
         for (name, value) in headers {
             header(&mut head, name, value)?;
@@ -158,12 +159,12 @@ impl Request {
         let mut first = head.into_bytes();
         let rest = if body.bytes().len() <= JOINED_BYTES_MAX {
             first.extend_from_slice(body.bytes());
-            Body::default()
+            RequestBody::default()
         } else {
             body
         };
         let (first, streamed) = (first.into(), None);
-        Ok(Self { first, rest, streamed, answer: AnswerBody::Possible, check })
+        Ok(Self { first, rest, streamed, answer: ResponseBodyRule::Possible, check })
     }
 
     /// Returns how many bytes are there already: all but a body that is made while it is sent.
@@ -172,7 +173,7 @@ impl Request {
     }
 
     /// Returns what makes the body, if it is made while it is sent.
-    pub(super) fn streamed(&self) -> Option<(&dyn Source, Framing)> {
+    pub(super) fn streamed(&self) -> Option<(&dyn BodySource, BodyFraming)> {
         self.streamed.as_ref().map(|(source, framing)| (&**source, *framing))
     }
 
@@ -186,7 +187,7 @@ impl Request {
     }
 
     /// Returns what makes the body, to be shared.
-    pub(super) fn source(&self) -> Option<Arc<dyn Source>> {
+    pub(super) fn source(&self) -> Option<Arc<dyn BodySource>> {
         self.streamed.as_ref().map(|(source, _)| Arc::clone(source))
     }
 
@@ -199,15 +200,15 @@ impl Request {
     }
 
     /// Returns what is still to be sent of the bytes that are there, when `written` were.
-    pub(super) fn unsent(&self, written: usize) -> Unsent<'_> {
+    pub(super) fn unsent(&self, written: usize) -> UnsentBytes<'_> {
         let rest = self.rest.bytes();
         let at = written.saturating_sub(self.first.len());
         let parts = [self.first.get(written..).unwrap_or_default(), &rest[at..]];
-        Unsent { parts, file: self.rest.file().map(|file| (file, at as u64)) }
+        UnsentBytes { parts, file: self.rest.file().map(|file| (file, at as u64)) }
     }
 }
 
-impl fmt::Debug for Request {
+impl fmt::Debug for LoadRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
             .field("prepared_bytes", &self.prepared_bytes())
@@ -238,9 +239,10 @@ fn header(head: &mut String, name: &str, value: &str) -> Result<(), RequestError
 mod tests {
     use super::*;
 
-    fn post(body: &[u8]) -> Request {
+    fn post(body: &[u8]) -> LoadRequest {
         let body = body.to_vec();
-        Request::post("/a", "h:1", "text/xml", &[("X-Key", "v")], body, Arc::new(Success)).unwrap()
+        LoadRequest::post("/a", "h:1", "text/xml", &[("X-Key", "v")], body, Arc::new(SuccessCheck))
+            .unwrap()
     }
 
     #[test]
@@ -272,9 +274,11 @@ mod tests {
 
     #[test]
     fn what_would_break_the_head_is_refused() {
-        let check: Arc<dyn Check> = Arc::new(Success);
+        let check: Arc<dyn ResponseCheck> = Arc::new(SuccessCheck);
         let get = |path, name, value| {
-            Request::get(path, "h", &[(name, value)], Arc::clone(&check)).unwrap_err().to_string()
+            LoadRequest::get(path, "h", &[(name, value)], Arc::clone(&check))
+                .unwrap_err()
+                .to_string()
         };
         assert!(get("a", "X", "v").contains("`a` is not a request path"));
         assert!(get("/a b", "X", "v").contains("`/a b`"));

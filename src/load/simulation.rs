@@ -6,12 +6,14 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use super::client::{Drive, Reuse, Settings};
-use super::engine::Engine;
+use super::client::{ClientSettings, ConnectionReuse, DriveOutcome};
+use super::engine::LoadEngine;
 use super::exchange::{Exchange, FailureKind};
-use super::network::{Address, Network, Ready};
-use super::pacing::{Closed, Ended, Model, Open, Schedule, Stop};
-use super::request::{Request, Success, Unsent};
+use super::network::{Address, NetworkDriver, SocketReadiness};
+use super::pacing::{
+    ArrivalSchedule, ClosedWorkload, DriveEnd, OpenWorkload, PacingModel, StopCondition,
+};
+use super::request::{LoadRequest, SuccessCheck, UnsentBytes};
 use crate::cancel::Cancel;
 
 const MS: u64 = 1_000_000;
@@ -19,7 +21,7 @@ const SECOND: u64 = 1_000 * MS;
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// What a scripted target does with a request that arrives at a time.
-enum Reply {
+enum SimulatedReply {
     /// Sends this at that time.
     At(u64, &'static [u8]),
     /// Sends this at that time, and closes.
@@ -28,14 +30,14 @@ enum Reply {
 }
 
 #[derive(Clone, Copy)]
-enum Happening {
+enum SimulatedEvent {
     Opened,
     Bytes(&'static [u8]),
     End,
 }
 
 #[derive(Default)]
-struct Peer {
+struct SimulatedPeer {
     life: u64,
     open: bool,
     /// Bytes, and when they came.
@@ -45,12 +47,12 @@ struct Peer {
     refused: bool,
 }
 
-struct Scripted<F> {
+struct SimulatedNetwork<F> {
     now_ns: u64,
     serve: F,
-    peers: Vec<Peer>,
+    peers: Vec<SimulatedPeer>,
     /// What will happen, by time and order; to the connection of a slot in one of its lives.
-    script: BTreeMap<(u64, u64), (usize, u64, Happening)>,
+    script: BTreeMap<(u64, u64), (usize, u64, SimulatedEvent)>,
     order: u64,
     refuses: bool,
     opened: u64,
@@ -67,10 +69,10 @@ struct Scripted<F> {
     sleeps: u64,
 }
 
-impl<F: FnMut(u64) -> Reply> Scripted<F> {
+impl<F: FnMut(u64) -> SimulatedReply> SimulatedNetwork<F> {
     fn new(connections: usize, serve: F) -> Self {
         let mut peers = Vec::new();
-        peers.resize_with(connections, Peer::default);
+        peers.resize_with(connections, SimulatedPeer::default);
         let (script, frozen) = (BTreeMap::new(), Vec::new());
         let (now_ns, order, opened, waits, sleeps) = (0, 0, 0, 0, 0);
         let (refuses, tells, raises) = (false, false, None);
@@ -93,25 +95,26 @@ impl<F: FnMut(u64) -> Reply> Scripted<F> {
         }
     }
 
-    fn will(&mut self, at_ns: u64, slot: usize, happening: Happening) {
+    fn will(&mut self, at_ns: u64, slot: usize, happening: SimulatedEvent) {
         self.order += 1;
         self.script.insert((at_ns, self.order), (slot, self.peers[slot].life, happening));
     }
 }
 
-impl<F: FnMut(u64) -> Reply> Network for &mut Scripted<F> {
+impl<F: FnMut(u64) -> SimulatedReply> NetworkDriver for &mut SimulatedNetwork<F> {
     fn now_ns(&self) -> u64 {
         self.now_ns
     }
 
     fn open(&mut self, slot: usize) -> io::Result<()> {
         let life = self.peers[slot].life + 1;
-        self.peers[slot] = Peer { life, open: true, refused: self.refuses, ..Peer::default() };
+        self.peers[slot] =
+            SimulatedPeer { life, open: true, refused: self.refuses, ..SimulatedPeer::default() };
         self.opened += 1;
-        self.will(self.now_ns, slot, Happening::Opened);
+        self.will(self.now_ns, slot, SimulatedEvent::Opened);
         let ends = self.ends.iter().find(|(which, _)| *which == slot && life == 1).copied();
         if let Some((_, at_ns)) = ends {
-            self.will(at_ns, slot, Happening::End);
+            self.will(at_ns, slot, SimulatedEvent::End);
         }
         Ok(())
     }
@@ -126,15 +129,17 @@ impl<F: FnMut(u64) -> Reply> Network for &mut Scripted<F> {
         self.peers[slot].open = false;
     }
 
-    fn send(&mut self, slot: usize, unsent: &Unsent<'_>) -> io::Result<usize> {
+    fn send(&mut self, slot: usize, unsent: &UnsentBytes<'_>) -> io::Result<usize> {
         assert!(self.peers[slot].open, "slot {slot} is closed");
         match (self.serve)(self.now_ns) {
-            Reply::At(at_ns, bytes) => self.will(at_ns, slot, Happening::Bytes(bytes)),
-            Reply::Last(at_ns, bytes) => {
-                self.will(at_ns, slot, Happening::Bytes(bytes));
-                self.will(at_ns, slot, Happening::End);
+            SimulatedReply::At(at_ns, bytes) => {
+                self.will(at_ns, slot, SimulatedEvent::Bytes(bytes))
             }
-            Reply::Never => {}
+            SimulatedReply::Last(at_ns, bytes) => {
+                self.will(at_ns, slot, SimulatedEvent::Bytes(bytes));
+                self.will(at_ns, slot, SimulatedEvent::End);
+            }
+            SimulatedReply::Never => {}
         }
         Ok(unsent.parts.concat().len())
     }
@@ -161,7 +166,7 @@ impl<F: FnMut(u64) -> Reply> Network for &mut Scripted<F> {
         Ok(())
     }
 
-    fn wait(&mut self, until_ns: u64, ready: &mut Vec<Ready>) -> io::Result<()> {
+    fn wait(&mut self, until_ns: u64, ready: &mut Vec<SocketReadiness>) -> io::Result<()> {
         self.waits += u64::from(until_ns > self.now_ns);
         ready.clear();
         let next_ns = self.script.keys().next().map_or(until_ns, |(at_ns, _)| *at_ns);
@@ -187,44 +192,49 @@ impl<F: FnMut(u64) -> Reply> Network for &mut Scripted<F> {
                 continue;
             }
             match happening {
-                Happening::Opened => {}
-                Happening::Bytes(bytes) => peer.inbox.push_back((bytes, at_ns)),
-                Happening::End => peer.ended = true,
+                SimulatedEvent::Opened => {}
+                SimulatedEvent::Bytes(bytes) => peer.inbox.push_back((bytes, at_ns)),
+                SimulatedEvent::End => peer.ended = true,
             }
             ready.retain(|ready| ready.slot != slot);
             let readable = peer.ended || !peer.inbox.is_empty();
-            ready.push(Ready { slot, readable, writable: true, gone: peer.ended });
+            ready.push(SocketReadiness { slot, readable, writable: true, gone: peer.ended });
         }
         Ok(())
     }
 }
 
-fn settings(connections: usize) -> Settings {
+fn settings(connections: usize) -> ClientSettings {
     let connections = NonZeroUsize::new(connections).unwrap();
-    Settings { connections, ..Settings::default() }
+    ClientSettings { connections, ..ClientSettings::default() }
 }
 
-fn drive<F: FnMut(u64) -> Reply>(
-    network: &mut Scripted<F>,
-    settings: Settings,
-    model: &Model,
-) -> (Drive, Vec<Exchange>) {
-    let request = Request::get("/", "test", &[], Arc::new(Success)).unwrap();
+fn drive<F: FnMut(u64) -> SimulatedReply>(
+    network: &mut SimulatedNetwork<F>,
+    settings: ClientSettings,
+    model: &PacingModel,
+) -> (DriveOutcome, Vec<Exchange>) {
+    let request = LoadRequest::get("/", "test", &[], Arc::new(SuccessCheck)).unwrap();
     let address = Address::Unix("scripted".into());
     let cancel = network.raises.as_ref().map(|(_, cancel)| cancel.clone()).unwrap_or_default();
-    let mut engine = Engine::new(network, address, Arc::new([request]), settings, cancel).unwrap();
+    let mut engine =
+        LoadEngine::new(network, address, Arc::new([request]), settings, cancel).unwrap();
     let mut exchanges = Vec::new();
     let drive = engine.drive(model, &mut |exchange| exchanges.push(exchange.clone())).unwrap();
     (drive, exchanges)
 }
 
-fn open(per_s: f64, lasts: Duration) -> Model {
-    let schedule = Schedule::constant(per_s, lasts).unwrap();
-    Model::Open(Open { schedule, late_max: Duration::from_mins(1), failures_max: None })
+fn open(per_s: f64, lasts: Duration) -> PacingModel {
+    let schedule = ArrivalSchedule::constant(per_s, lasts).unwrap();
+    PacingModel::Open(OpenWorkload {
+        schedule,
+        late_max: Duration::from_mins(1),
+        failures_max: None,
+    })
 }
 
-fn closed(stop: Stop) -> Model {
-    Model::Closed(stop.into())
+fn closed(stop: StopCondition) -> PacingModel {
+    PacingModel::Closed(stop.into())
 }
 
 /// Returns the value in milliseconds that a share of the times does not exceed.
@@ -236,15 +246,15 @@ fn quantile_ms(times: &[u64], share: f64) -> f64 {
 }
 
 /// A target that needs 0.1 ms, and does nothing in the second from 4 s on.
-fn stalls(now_ns: u64) -> Reply {
+fn stalls(now_ns: u64) -> SimulatedReply {
     let stalled = (4 * SECOND..5 * SECOND).contains(&now_ns);
-    Reply::At(if stalled { 5 * SECOND } else { now_ns } + MS / 10, OK)
+    SimulatedReply::At(if stalled { 5 * SECOND } else { now_ns } + MS / 10, OK)
 }
 
 #[test]
 fn a_stall_of_a_second_is_a_tenth_of_the_response_times_however_few_connections_there_are() {
     for (connections, tells) in [(16, false), (16, true), (10_000, false), (10_000, true)] {
-        let mut network = Scripted::new(connections, stalls);
+        let mut network = SimulatedNetwork::new(connections, stalls);
         network.tells = tells;
         let model = open(5_000.0, Duration::from_secs(10));
         let (drive, exchanges) = drive(&mut network, settings(connections), &model);
@@ -267,7 +277,7 @@ fn a_stall_of_a_second_is_a_tenth_of_the_response_times_however_few_connections_
 
 #[test]
 fn an_answer_counts_from_when_it_came_and_wakes_nobody() {
-    let mut network = Scripted::new(9, |now_ns| Reply::At(now_ns + 70_000, OK));
+    let mut network = SimulatedNetwork::new(9, |now_ns| SimulatedReply::At(now_ns + 70_000, OK));
     network.tells = true;
     let (drive, exchanges) =
         drive(&mut network, settings(9), &open(5_000.0, Duration::from_secs(2)));
@@ -281,7 +291,8 @@ fn an_answer_counts_from_when_it_came_and_wakes_nobody() {
 /// A packet that was lost and sent again 0.2 s later fills a gap: the system tells of the one behind.
 #[test]
 fn an_answer_was_not_there_while_nothing_was_announced() {
-    let mut network = Scripted::new(250, |now_ns| Reply::At(now_ns + 200 * MS, OK));
+    let mut network =
+        SimulatedNetwork::new(250, |now_ns| SimulatedReply::At(now_ns + 200 * MS, OK));
     (network.tells, network.tells_early_ns) = (true, 199 * MS);
     let model = open(1_000.0, Duration::from_secs(1));
     let (drive, exchanges) = drive(&mut network, settings(250), &model);
@@ -292,17 +303,21 @@ fn an_answer_was_not_there_while_nothing_was_announced() {
 
 #[test]
 fn a_connection_that_takes_no_part_gets_no_request_when_it_is_closed() {
-    let mut network = Scripted::new(3, |now_ns| Reply::At(now_ns + 10 * MS, OK));
+    let mut network = SimulatedNetwork::new(3, |now_ns| SimulatedReply::At(now_ns + 10 * MS, OK));
     network.ends = vec![(1, 5 * MS), (2, 15 * MS)];
-    let request = Request::get("/", "test", &[], Arc::new(Success)).unwrap();
+    let request = LoadRequest::get("/", "test", &[], Arc::new(SuccessCheck)).unwrap();
     let address = Address::Unix("scripted".into());
     let requests = Arc::new([request]);
     let mut engine =
-        Engine::new(&mut network, address, requests, settings(3), Cancel::default()).unwrap();
+        LoadEngine::new(&mut network, address, requests, settings(3), Cancel::default()).unwrap();
     engine.renew().unwrap();
-    let one = Closed { connections: NonZeroUsize::new(1), ..Stop::after_requests(5).into() };
+    let one = ClosedWorkload {
+        connections: NonZeroUsize::new(1),
+        ..StopCondition::after_requests(5).into()
+    };
     let mut used = Vec::new();
-    let drive = engine.drive(&Model::Closed(one), &mut |it| used.push(it.connection)).unwrap();
+    let drive =
+        engine.drive(&PacingModel::Closed(one), &mut |it| used.push(it.connection)).unwrap();
     assert_eq!((drive.exchanges, drive.failures, drive.in_flight_max), (5, 0, 1));
     assert_eq!(used, [0; 5]);
 }
@@ -315,7 +330,8 @@ fn what_fills_a_buffer_or_is_not_whole_is_heard_at_once() {
         answer
     });
     for (tells, sleeps) in [(false, 0), (true, 1)] {
-        let mut network = Scripted::new(9, |now_ns| Reply::At(now_ns + 70_000, &LARGE));
+        let mut network =
+            SimulatedNetwork::new(9, |now_ns| SimulatedReply::At(now_ns + 70_000, &LARGE));
         network.tells = tells;
         let (drive, _) = drive(&mut network, settings(9), &open(5_000.0, Duration::from_secs(1)));
         assert_eq!((drive.exchanges, drive.failures), (5_000, 0));
@@ -326,8 +342,8 @@ fn what_fills_a_buffer_or_is_not_whole_is_heard_at_once() {
 
 #[test]
 fn a_closed_load_would_have_hidden_that_stall() {
-    let mut network = Scripted::new(16, stalls);
-    let stop = Stop::after(Duration::from_secs(10));
+    let mut network = SimulatedNetwork::new(16, stalls);
+    let stop = StopCondition::after(Duration::from_secs(10));
     let (_, exchanges) = drive(&mut network, settings(16), &closed(stop));
     let slow = exchanges.iter().filter(|exchange| exchange.service_ns() > MS).count();
     assert_eq!((slow, exchanges.len() > 1_000_000), (16, true));
@@ -335,7 +351,7 @@ fn a_closed_load_would_have_hidden_that_stall() {
 
 #[test]
 fn requests_are_sent_when_due_and_the_rate_is_the_one_asked_for() {
-    let mut network = Scripted::new(100, |now_ns| Reply::At(now_ns + 3 * MS, OK));
+    let mut network = SimulatedNetwork::new(100, |now_ns| SimulatedReply::At(now_ns + 3 * MS, OK));
     let (drive, exchanges) =
         drive(&mut network, settings(100), &open(7_000.0, Duration::from_secs(3)));
     assert_eq!(drive.exchanges, 21_000);
@@ -346,10 +362,10 @@ fn requests_are_sent_when_due_and_the_rate_is_the_one_asked_for() {
 
 #[test]
 fn requests_too_late_to_be_sent_are_dropped_and_counted() {
-    let mut network = Scripted::new(1, |now_ns| Reply::At(now_ns + SECOND, OK));
-    let schedule = Schedule::constant(10.0, Duration::from_secs(10)).unwrap();
+    let mut network = SimulatedNetwork::new(1, |now_ns| SimulatedReply::At(now_ns + SECOND, OK));
+    let schedule = ArrivalSchedule::constant(10.0, Duration::from_secs(10)).unwrap();
     let late_max = Duration::from_secs(2);
-    let model = Model::Open(Open { schedule, late_max, failures_max: None });
+    let model = PacingModel::Open(OpenWorkload { schedule, late_max, failures_max: None });
     let (drive, exchanges) = drive(&mut network, settings(1), &model);
     assert_eq!(drive.exchanges + drive.dropped, 100);
     assert!((12..=13).contains(&drive.exchanges), "{}", drive.exchanges);
@@ -358,7 +374,7 @@ fn requests_too_late_to_be_sent_are_dropped_and_counted() {
 
 #[test]
 fn a_generator_that_is_not_run_says_so() {
-    let mut network = Scripted::new(10, |now_ns| Reply::At(now_ns + MS / 10, OK));
+    let mut network = SimulatedNetwork::new(10, |now_ns| SimulatedReply::At(now_ns + MS / 10, OK));
     network.frozen.push((SECOND, 300 * MS));
     let (drive, exchanges) =
         drive(&mut network, settings(10), &open(1_000.0, Duration::from_secs(2)));
@@ -371,9 +387,9 @@ fn a_generator_that_is_not_run_says_so() {
 
 #[test]
 fn connections_think_between_requests_and_only_those_asked_for_take_part() {
-    let mut network = Scripted::new(5, |now_ns| Reply::At(now_ns + MS, OK));
-    let stop = Stop::after(Duration::from_secs(1));
-    let model = Model::Closed(Closed {
+    let mut network = SimulatedNetwork::new(5, |now_ns| SimulatedReply::At(now_ns + MS, OK));
+    let stop = StopCondition::after(Duration::from_secs(1));
+    let model = PacingModel::Closed(ClosedWorkload {
         connections: NonZeroUsize::new(3),
         think: Duration::from_millis(9),
         stop,
@@ -390,19 +406,23 @@ fn connections_think_between_requests_and_only_those_asked_for_take_part() {
 
 #[test]
 fn a_target_that_is_not_there_is_asked_twenty_times_a_second() {
-    let mut network = Scripted::new(1, |_| Reply::Never);
+    let mut network = SimulatedNetwork::new(1, |_| SimulatedReply::Never);
     network.refuses = true;
-    let stop = Stop { at_most: Some(Duration::from_secs(10)), ..Stop::after_requests(1_000_000) };
+    let stop = StopCondition {
+        at_most: Some(Duration::from_secs(10)),
+        ..StopCondition::after_requests(1_000_000)
+    };
     let (drive, exchanges) = drive(&mut network, settings(1), &closed(stop));
-    assert_eq!((drive.ended, drive.exchanges, drive.failures), (Ended::OutOfTime, 200, 200));
+    assert_eq!((drive.ended, drive.exchanges, drive.failures), (DriveEnd::OutOfTime, 200, 200));
     assert!(exchanges.iter().all(|exchange| exchange.service_ns() == 0));
     assert_eq!(exchanges[0].outcome.as_ref().unwrap_err().kind, FailureKind::Refused);
 }
 
 #[test]
 fn hanging_for_minutes_costs_no_work_and_ends_at_the_time_out() {
-    let mut network = Scripted::new(2, |_| Reply::Never);
-    let (drive, exchanges) = drive(&mut network, settings(2), &closed(Stop::after_requests(2)));
+    let mut network = SimulatedNetwork::new(2, |_| SimulatedReply::Never);
+    let (drive, exchanges) =
+        drive(&mut network, settings(2), &closed(StopCondition::after_requests(2)));
     assert_eq!((drive.exchanges, drive.failures), (2, 2));
     let failure = exchanges[0].outcome.as_ref().unwrap_err();
     assert_eq!(
@@ -415,10 +435,10 @@ fn hanging_for_minutes_costs_no_work_and_ends_at_the_time_out() {
 
 #[test]
 fn a_wish_to_stop_is_seen_within_a_tenth_of_a_second() {
-    let mut network = Scripted::new(3, |_| Reply::Never);
+    let mut network = SimulatedNetwork::new(3, |_| SimulatedReply::Never);
     network.raises = Some((7 * SECOND + 1, Cancel::default()));
-    let (drive, _) = drive(&mut network, settings(3), &closed(Stop::after_requests(9)));
-    assert_eq!((drive.ended, drive.exchanges), (Ended::Cancelled, 0));
+    let (drive, _) = drive(&mut network, settings(3), &closed(StopCondition::after_requests(9)));
+    assert_eq!((drive.ended, drive.exchanges), (DriveEnd::Cancelled, 0));
     assert!(network.now_ns <= 7 * SECOND + 100 * MS, "{}", network.now_ns);
     assert!(network.peers.iter().all(|peer| !peer.open));
 }
@@ -426,27 +446,33 @@ fn a_wish_to_stop_is_seen_within_a_tenth_of_a_second() {
 #[test]
 fn a_connection_lives_as_long_as_both_sides_want() {
     let opened = |reuse, close: bool| {
-        let mut network = Scripted::new(2, move |now_ns| {
+        let mut network = SimulatedNetwork::new(2, move |now_ns| {
             let (at_ns, bytes) = (now_ns + MS, OK);
-            if close { Reply::Last(at_ns, bytes) } else { Reply::At(at_ns, bytes) }
+            if close {
+                SimulatedReply::Last(at_ns, bytes)
+            } else {
+                SimulatedReply::At(at_ns, bytes)
+            }
         });
         let (drive, _) = drive(
             &mut network,
-            Settings { reuse, ..settings(2) },
-            &closed(Stop::after_requests(100)),
+            ClientSettings { reuse, ..settings(2) },
+            &closed(StopCondition::after_requests(100)),
         );
         assert_eq!((drive.exchanges, drive.failures), (100, 0));
         network.opened
     };
-    assert_eq!(opened(Reuse::Kept, false), 2);
-    assert_eq!(opened(Reuse::PerRequest, false), 100);
-    assert_eq!(opened(Reuse::Kept, true), 100);
+    assert_eq!(opened(ConnectionReuse::Kept, false), 2);
+    assert_eq!(opened(ConnectionReuse::PerRequest, false), 100);
+    assert_eq!(opened(ConnectionReuse::Kept, true), 100);
 }
 
 #[test]
 fn the_end_of_a_connection_after_half_an_answer_is_seen_at_once() {
-    let mut network = Scripted::new(1, |now_ns| Reply::Last(now_ns + MS, &OK[..OK.len() - 1]));
-    let (_, exchanges) = drive(&mut network, settings(1), &closed(Stop::after_requests(1)));
+    let mut network =
+        SimulatedNetwork::new(1, |now_ns| SimulatedReply::Last(now_ns + MS, &OK[..OK.len() - 1]));
+    let (_, exchanges) =
+        drive(&mut network, settings(1), &closed(StopCondition::after_requests(1)));
     assert_eq!(exchanges[0].service_ns(), MS);
     assert_eq!(exchanges[0].outcome.as_ref().unwrap_err().kind, FailureKind::ShortBody);
 }

@@ -17,15 +17,15 @@ use rustls::{
 use rustls_platform_verifier::BuilderVerifierExt;
 use thiserror::Error;
 
-use super::network::{Network, Ready, System};
-use super::request::Unsent;
+use super::network::{NetworkDriver, SocketReadiness, SystemNetwork};
+use super::request::UnsentBytes;
 
 /// Plaintext is moved in pieces of the largest TLS record.
 const RECORD_BYTES: usize = 16 * 1024;
 
 /// Whom to believe to be the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trust {
+pub enum TlsTrust {
     /// Whoever the system believes.
     System,
     /// Whoever one of these certificates vouches for, in PEM form; or the certificate itself.
@@ -36,13 +36,13 @@ pub enum Trust {
 
 /// How connections are secured.
 #[derive(Clone)]
-pub struct Tls {
+pub struct TlsClient {
     config: Arc<ClientConfig>,
     http2: Arc<ClientConfig>,
     name: ServerName<'static>,
 }
 
-impl fmt::Debug for Tls {
+impl fmt::Debug for TlsClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tls").field("name", &self.name).finish_non_exhaustive()
     }
@@ -68,18 +68,18 @@ pub enum TlsError {
     Setup(#[from] rustls::Error),
 }
 
-impl Tls {
+impl TlsClient {
     /// Prepares connections to the server of this `name`, which its certificate has to bear.
-    pub fn new(name: &str, trust: &Trust) -> Result<Self, TlsError> {
+    pub fn new(name: &str, trust: &TlsTrust) -> Result<Self, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?;
         let builder = match trust {
-            Trust::System => builder.with_platform_verifier()?,
-            Trust::Pem(pem) => builder.with_root_certificates(roots(pem)?),
-            Trust::Anybody => {
-                builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)))
-            }
+            TlsTrust::System => builder.with_platform_verifier()?,
+            TlsTrust::Pem(pem) => builder.with_root_certificates(roots(pem)?),
+            TlsTrust::Anybody => builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider))),
         };
         let mut config = builder.with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec()];
@@ -91,7 +91,7 @@ impl Tls {
     }
 }
 
-impl Tls {
+impl TlsClient {
     /// Returns what connections for HTTP/2 are made by.
     pub(super) fn for_http2(&self) -> (Arc<ClientConfig>, ServerName<'static>) {
         (Arc::clone(&self.http2), self.name.clone())
@@ -110,9 +110,9 @@ fn roots(pem: &[u8]) -> Result<RootCertStore, TlsError> {
 
 /// Believes any certificate, and checks only that its owner speaks.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct AnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _certificate: &CertificateDer<'_>,
@@ -150,13 +150,13 @@ impl ServerCertVerifier for Anybody {
 }
 
 /// The system's network, with a TLS session on every connection.
-pub(super) struct Secured {
-    system: System,
-    tls: Tls,
-    sessions: Vec<Option<Session>>,
+pub(super) struct TlsNetwork {
+    system: SystemNetwork,
+    tls: TlsClient,
+    sessions: Vec<Option<TlsSession>>,
 }
 
-struct Session {
+struct TlsSession {
     tls: ClientConnection,
     /// How the handshake has failed.
     failed: Option<io::Error>,
@@ -165,20 +165,20 @@ struct Session {
 }
 
 /// A session's ciphertext, as a stream over one connection of the system.
-struct Wire<'a> {
-    system: &'a mut System,
+struct CiphertextStream<'a> {
+    system: &'a mut SystemNetwork,
     slot: usize,
 }
 
-impl Read for Wire<'_> {
+impl Read for CiphertextStream<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         self.system.receive_slice(self.slot, into)
     }
 }
 
-impl Write for Wire<'_> {
+impl Write for CiphertextStream<'_> {
     fn write(&mut self, from: &[u8]) -> io::Result<usize> {
-        self.system.send(self.slot, &Unsent::one(from))
+        self.system.send(self.slot, &UnsentBytes::one(from))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -188,7 +188,7 @@ impl Write for Wire<'_> {
 
 /// What came of receiving ciphertext.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Filled {
+enum CiphertextReceipt {
     /// Plaintext, or the peer's word that there will be no more.
     News,
     /// Records that are the session's own business.
@@ -197,12 +197,12 @@ enum Filled {
     End,
 }
 
-impl Session {
+impl TlsSession {
     /// Moves ciphertext both ways until the handshake is over or would have to wait.
-    fn shake_hands(&mut self, wire: &mut Wire<'_>) -> io::Result<()> {
+    fn shake_hands(&mut self, wire: &mut CiphertextStream<'_>) -> io::Result<()> {
         while self.tls.is_handshaking() {
             self.flush(wire)?;
-            if self.tls.is_handshaking() && self.fill(wire)? == Filled::End {
+            if self.tls.is_handshaking() && self.fill(wire)? == CiphertextReceipt::End {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
@@ -210,7 +210,7 @@ impl Session {
     }
 
     /// Sends the ciphertext that is there.
-    fn flush(&mut self, wire: &mut Wire<'_>) -> io::Result<()> {
+    fn flush(&mut self, wire: &mut CiphertextStream<'_>) -> io::Result<()> {
         while self.tls.wants_write() {
             self.tls.write_tls(wire)?;
         }
@@ -218,25 +218,25 @@ impl Session {
     }
 
     /// Returns whether there is plaintext, an end, or an error to be received.
-    fn has_news(&mut self, wire: &mut Wire<'_>) -> bool {
+    fn has_news(&mut self, wire: &mut CiphertextStream<'_>) -> bool {
         loop {
             match self.fill(wire) {
-                Ok(Filled::Housekeeping) => {}
-                Ok(Filled::News | Filled::End) => return true,
+                Ok(CiphertextReceipt::Housekeeping) => {}
+                Ok(CiphertextReceipt::News | CiphertextReceipt::End) => return true,
                 Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
             }
         }
     }
 
     /// Receives ciphertext and decrypts it.
-    fn fill(&mut self, wire: &mut Wire<'_>) -> io::Result<Filled> {
+    fn fill(&mut self, wire: &mut CiphertextStream<'_>) -> io::Result<CiphertextReceipt> {
         let received = self.tls.read_tls(wire)?;
         match self.tls.process_new_packets() {
-            Ok(_) if received == 0 => Ok(Filled::End),
+            Ok(_) if received == 0 => Ok(CiphertextReceipt::End),
             Ok(state) if state.plaintext_bytes_to_read() > 0 || state.peer_has_closed() => {
-                Ok(Filled::News)
+                Ok(CiphertextReceipt::News)
             }
-            Ok(_) => Ok(Filled::Housekeeping),
+            Ok(_) => Ok(CiphertextReceipt::Housekeeping),
             Err(error) => {
                 // The peer gets to know why, if it still listens.
                 let _ = self.flush(wire);
@@ -246,20 +246,20 @@ impl Session {
     }
 }
 
-impl Secured {
-    pub(super) fn new(system: System, tls: Tls, connections: usize) -> Self {
+impl TlsNetwork {
+    pub(super) fn new(system: SystemNetwork, tls: TlsClient, connections: usize) -> Self {
         let mut sessions = Vec::new();
         sessions.resize_with(connections, || None);
         Self { system, tls, sessions }
     }
 
-    fn session(&mut self, slot: usize) -> (&mut Session, Wire<'_>) {
+    fn session(&mut self, slot: usize) -> (&mut TlsSession, CiphertextStream<'_>) {
         let session = self.sessions[slot].as_mut().expect("the engine uses open connections only");
-        (session, Wire { system: &mut self.system, slot })
+        (session, CiphertextStream { system: &mut self.system, slot })
     }
 
     /// Does what a connection's readiness allows below the engine. Returns whether to tell it.
-    fn settle(&mut self, ready: &mut Ready) -> bool {
+    fn settle(&mut self, ready: &mut SocketReadiness) -> bool {
         let (session, mut wire) = self.session(ready.slot);
         if session.told {
             if ready.writable {
@@ -282,7 +282,7 @@ impl Secured {
     }
 }
 
-impl Network for Secured {
+impl NetworkDriver for TlsNetwork {
     fn now_ns(&self) -> u64 {
         self.system.now_ns()
     }
@@ -300,9 +300,9 @@ impl Network for Secured {
     }
 
     fn open(&mut self, slot: usize) -> io::Result<()> {
-        let Tls { config, name, .. } = self.tls.clone();
+        let TlsClient { config, name, .. } = self.tls.clone();
         let tls = ClientConnection::new(config, name).map_err(io::Error::other)?;
-        self.sessions[slot] = Some(Session { tls, failed: None, told: false });
+        self.sessions[slot] = Some(TlsSession { tls, failed: None, told: false });
         self.system.open(slot)
     }
 
@@ -316,7 +316,7 @@ impl Network for Secured {
         self.system.close(slot);
     }
 
-    fn send(&mut self, slot: usize, unsent: &Unsent<'_>) -> io::Result<usize> {
+    fn send(&mut self, slot: usize, unsent: &UnsentBytes<'_>) -> io::Result<usize> {
         let (session, mut wire) = self.session(slot);
         session.flush(&mut wire)?;
         let [first, rest] = unsent.parts;
@@ -361,7 +361,7 @@ impl Network for Secured {
         Ok(buffer.len() - before)
     }
 
-    fn wait(&mut self, until_ns: u64, ready: &mut Vec<Ready>) -> io::Result<()> {
+    fn wait(&mut self, until_ns: u64, ready: &mut Vec<SocketReadiness>) -> io::Result<()> {
         self.system.wait(until_ns, ready)?;
         ready.retain_mut(|ready| self.settle(ready));
         Ok(())

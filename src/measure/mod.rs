@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::load::{Exchange, Failure, FailureKind};
+use crate::load::{Exchange, ExchangeFailure, FailureKind};
 use crate::units;
 
 /// Longest time that a histogram tells from a longer one: one hour.
@@ -19,7 +19,7 @@ const TIME_NS_MAX: u64 = 3_600_000_000_000;
 
 /// The shortest stretch of a launch in which one side was driven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Slice {
+pub struct SliceCounts {
     /// Exchanges that were answered rightly.
     pub count: u64,
     /// Sum of their service times, in nanoseconds.
@@ -28,7 +28,7 @@ pub struct Slice {
     pub wall: Duration,
 }
 
-impl Slice {
+impl SliceCounts {
     /// Returns the mean service time in nanoseconds, if anything was answered.
     pub fn mean_ns(&self) -> Option<f64> {
         (self.count > 0).then(|| self.sum_ns as f64 / self.count as f64)
@@ -37,11 +37,11 @@ impl Slice {
 
 /// How often a kind of failure happened, and the first of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failures {
+pub struct FailureCounts {
     /// How often.
     pub count: u64,
     /// The first one, with the beginning of its answer.
-    pub first: Failure,
+    pub first: ExchangeFailure,
 }
 
 /// What the exchanges of one trial came to. Times are of those that were answered rightly.
@@ -51,11 +51,11 @@ pub struct Measurement {
     response: Histogram<u64>,
     lag: Histogram<u64>,
     held_ns: u64,
-    slices: Vec<Slice>,
-    open: Slice,
+    slices: Vec<SliceCounts>,
+    open: SliceCounts,
     request_bytes: u64,
     response_bytes: u64,
-    failures: BTreeMap<FailureKind, Failures>,
+    failures: BTreeMap<FailureKind, FailureCounts>,
     wall: Duration,
 }
 
@@ -67,7 +67,7 @@ impl Default for Measurement {
             lag: histogram(),
             held_ns: 0,
             slices: Vec::new(),
-            open: Slice::default(),
+            open: SliceCounts::default(),
             request_bytes: 0,
             response_bytes: 0,
             failures: BTreeMap::new(),
@@ -98,7 +98,7 @@ impl Measurement {
                 self.open.sum_ns += service_ns;
             }
             Err(failure) => {
-                let first = || Failures { count: 0, first: failure.clone() };
+                let first = || FailureCounts { count: 0, first: failure.clone() };
                 self.failures.entry(failure.kind).or_insert_with(first).count += 1;
             }
         }
@@ -107,7 +107,7 @@ impl Measurement {
     /// Ends the slice that began with the last end, or with the measurement; it took `wall`.
     pub fn end_slice(&mut self, wall: Duration) {
         let slice = std::mem::take(&mut self.open);
-        self.slices.push(Slice { wall, ..slice });
+        self.slices.push(SliceCounts { wall, ..slice });
         self.wall += wall;
     }
 
@@ -123,7 +123,7 @@ impl Measurement {
         self.response_bytes += other.response_bytes;
         self.wall += other.wall;
         for (kind, failures) in &other.failures {
-            let first = || Failures { count: 0, first: failures.first.clone() };
+            let first = || FailureCounts { count: 0, first: failures.first.clone() };
             self.failures.entry(*kind).or_insert_with(first).count += failures.count;
         }
     }
@@ -149,7 +149,7 @@ impl Measurement {
     }
 
     /// Returns the slices that were ended, in their order.
-    pub fn slices(&self) -> &[Slice] {
+    pub fn slices(&self) -> &[SliceCounts] {
         &self.slices
     }
 
@@ -164,7 +164,7 @@ impl Measurement {
     }
 
     /// Returns the failures by kind, each with its first example.
-    pub fn failures(&self) -> &BTreeMap<FailureKind, Failures> {
+    pub fn failures(&self) -> &BTreeMap<FailureKind, FailureCounts> {
         &self.failures
     }
 
@@ -188,7 +188,7 @@ impl Measurement {
         let slices = self.slices.iter().chain([&self.open]);
         let (count, sum_ns) =
             slices.fold((0, 0), |(count, sum_ns), it| (count + it.count, sum_ns + it.sum_ns));
-        Slice { count, sum_ns, wall: Duration::ZERO }.mean_ns()
+        SliceCounts { count, sum_ns, wall: Duration::ZERO }.mean_ns()
     }
 }
 
@@ -211,7 +211,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::load::{Drive, Ended};
+    use crate::load::{DriveEnd, DriveOutcome};
 
     fn exchange(due_ns: u64, sent_ns: u64, done_ns: u64) -> Exchange {
         let (request_bytes, response_bytes, outcome) = (10, 20, Ok(()));
@@ -230,7 +230,7 @@ mod tests {
     }
 
     fn failed(kind: FailureKind, detail: &str) -> Exchange {
-        let failure = Failure { kind, detail: detail.to_owned(), answer: Vec::new() };
+        let failure = ExchangeFailure { kind, detail: detail.to_owned(), answer: Vec::new() };
         Exchange { outcome: Err(failure), ..exchange(0, 1, 2) }
     }
 
@@ -268,8 +268,8 @@ mod tests {
         assert_eq!(percentile(&times, 0.99), Some(5));
     }
 
-    fn drive(exchanges: u64, in_flight_ns: u64, ended_ns: u64) -> Drive {
-        Drive {
+    fn drive(exchanges: u64, in_flight_ns: u64, ended_ns: u64) -> DriveOutcome {
+        DriveOutcome {
             began_ns: 0,
             ended_ns,
             exchanges,
@@ -278,7 +278,7 @@ mod tests {
             dropped: 0,
             in_flight_ns,
             in_flight_max: 1,
-            ended: Ended::Reached,
+            ended: DriveEnd::Reached,
         }
     }
 
@@ -290,8 +290,8 @@ mod tests {
             measurement.record(&Exchange { lag_ns, ..exchange(0, 0, 1_000) });
         }
         let sound = drive(100, 100_000, 200_000);
-        let limits = validity::Limits::default();
-        let check = |drive: &Drive, limits: &validity::Limits| {
+        let limits = validity::GeneratorLimits::default();
+        let check = |drive: &DriveOutcome, limits: &validity::GeneratorLimits| {
             let invalid = validity::check(&measurement, drive, limits);
             invalid.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
         };
@@ -300,9 +300,9 @@ mod tests {
 
         hint: give it a processor of its own, or lower the rate
         ");
-        let limits = validity::Limits { lag: Duration::from_millis(4), ..limits };
+        let limits = validity::GeneratorLimits { lag: Duration::from_millis(4), ..limits };
         assert_eq!(check(&sound, &limits), "");
-        let broken = Drive { dropped: 7, ..drive(100, 102_000, 200_000) };
+        let broken = DriveOutcome { dropped: 7, ..drive(100, 102_000, 200_000) };
         insta::assert_snapshot!(check(&broken, &limits), @"
         7 requests were never sent: they waited for a connection for too long
 

@@ -8,12 +8,12 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::Measurement;
-use crate::load::Drive;
+use crate::load::DriveOutcome;
 use crate::units;
 
 /// What a generator must keep to.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Limits {
+pub struct GeneratorLimits {
     /// Longest lag of a request behind the moment at which it could have been handed out …
     pub lag: Duration,
     /// … that more than this share of the requests may exceed.
@@ -26,7 +26,7 @@ pub struct Limits {
     pub little: units::Ratio,
 }
 
-impl Default for Limits {
+impl Default for GeneratorLimits {
     fn default() -> Self {
         Self {
             lag: Duration::from_millis(1),
@@ -40,7 +40,7 @@ impl Default for Limits {
 
 /// Why a trial is no evidence about its target.
 #[derive(Debug, Clone, PartialEq, Error)]
-pub enum Invalid {
+pub enum InvalidityReason {
     /// The generator was late by its own fault.
     #[error(
         "the load generator handed out {share} of the requests more than {lag} late\n\n\
@@ -83,28 +83,32 @@ pub enum Invalid {
 }
 
 /// Returns everything that makes `measurement`, the record of this one `drive`, invalid.
-pub fn check(measurement: &Measurement, drive: &Drive, limits: &Limits) -> Vec<Invalid> {
+pub fn check(
+    measurement: &Measurement,
+    drive: &DriveOutcome,
+    limits: &GeneratorLimits,
+) -> Vec<InvalidityReason> {
     let mut invalid = Vec::new();
     let lag = measurement.lag();
     let lagging = lag.len() - lag.count_between(0, units::nanos(limits.lag));
     let share = units::Ratio(lagging as f64 / lag.len().max(1) as f64);
     if share > limits.lagging {
-        invalid.push(Invalid::Lagging { share, lag: limits.lag });
+        invalid.push(InvalidityReason::Lagging { share, lag: limits.lag });
     }
     let due = drive.exchanges + drive.dropped;
     if drive.dropped as f64 > limits.dropped.0 * due as f64 {
-        invalid.push(Invalid::Dropped { dropped: drive.dropped });
+        invalid.push(InvalidityReason::Dropped { dropped: drive.dropped });
     }
     if drive.in_flight_max > limits.in_flight_max {
         let (in_flight_max, connections) = (drive.in_flight_max, limits.in_flight_max);
-        invalid.push(Invalid::Crowded { in_flight_max, connections });
+        invalid.push(InvalidityReason::Crowded { in_flight_max, connections });
     }
     let wall_ns = drive.wall().as_nanos().max(1) as f64;
     let expected = measurement.held_ns() as f64 / wall_ns;
     let in_flight = drive.in_flight_mean();
     // Below one request in a thousand in flight, rounding to nanoseconds is all there is.
     if (in_flight - expected).abs() > limits.little.0 * expected.max(1e-3) {
-        invalid.push(Invalid::Unbalanced { in_flight, expected });
+        invalid.push(InvalidityReason::Unbalanced { in_flight, expected });
     }
     invalid
 }

@@ -8,7 +8,7 @@ use crate::units::Ratio;
 
 /// What a metric may do in a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Policy {
+pub enum MetricPolicy {
     /// It is tested, and counts in the family that shares the error rate.
     Gate,
     /// It is shown with its interval, and never decides.
@@ -17,7 +17,7 @@ pub enum Policy {
     Off,
 }
 
-impl Policy {
+impl MetricPolicy {
     /// Every policy.
     pub const ALL: [Self; 3] = [Self::Gate, Self::Report, Self::Off];
 
@@ -42,9 +42,9 @@ pub const ERROR_RATES: RangeInclusive<f64> = 0.001..=0.2;
 
 /// What is asked of one metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Rule {
+pub struct MetricRule {
     /// Whether it decides.
-    pub policy: Policy,
+    pub policy: MetricPolicy,
     /// The largest change that is not worth a person's time: shown equal within it is *unchanged*.
     pub tolerance: Ratio,
     /// The smallest change that may be called *regressed* or *improved*.
@@ -53,7 +53,7 @@ pub struct Rule {
 
 /// When a comparison may end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Stopping {
+pub enum StoppingRule {
     /// At one of a few numbers of launch pairs, fixed before the first one was judged.
     #[default]
     PlannedLooks,
@@ -61,7 +61,7 @@ pub enum Stopping {
     UntilDecided,
 }
 
-impl Stopping {
+impl StoppingRule {
     /// Every rule.
     pub const ALL: [Self; 2] = [Self::PlannedLooks, Self::UntilDecided];
 
@@ -81,41 +81,41 @@ impl Stopping {
 
 /// The rules of a comparison.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Gate {
+pub struct GateRules {
     /// Chance that a comparison in which nothing changed calls any metric slower.
     pub alpha: f64,
     /// When it may end.
-    pub stopping: Stopping,
+    pub stopping: StoppingRule,
     /// The rule of every metric.
-    pub rules: BTreeMap<Metric, Rule>,
+    pub rules: BTreeMap<Metric, MetricRule>,
 }
 
-impl Gate {
+impl GateRules {
     /// Returns the rule of a metric.
-    pub fn rule(&self, metric: Metric) -> Rule {
+    pub fn rule(&self, metric: Metric) -> MetricRule {
         self.rules.get(&metric).copied().unwrap_or_else(|| default_rule(metric))
     }
 }
 
-impl Default for Gate {
+impl Default for GateRules {
     fn default() -> Self {
         let rules = Metric::ALL.into_iter().map(|metric| (metric, default_rule(metric))).collect();
-        Self { alpha: 0.01, stopping: Stopping::default(), rules }
+        Self { alpha: 0.01, stopping: StoppingRule::default(), rules }
     }
 }
 
 /// CPU and latency are what a change in the code moves first and what a launch pair shows best; the
 /// higher percentiles need more launch pairs than a pull request has time for.
-fn default_rule(metric: Metric) -> Rule {
+fn default_rule(metric: Metric) -> MetricRule {
     let (policy, tolerance) = match metric {
-        Metric::Work => (Policy::Gate, 0.01),
-        Metric::Cpu | Metric::Latency => (Policy::Gate, 0.03),
-        Metric::Rss | Metric::Leak => (Policy::Gate, 0.05),
-        Metric::P50 | Metric::Throughput => (Policy::Report, 0.03),
-        Metric::P95 => (Policy::Report, 0.05),
-        Metric::P99 => (Policy::Report, 0.10),
-        Metric::Allocations => (Policy::Report, 0.01),
+        Metric::Work => (MetricPolicy::Gate, 0.01),
+        Metric::Cpu | Metric::Latency => (MetricPolicy::Gate, 0.03),
+        Metric::Rss | Metric::Leak => (MetricPolicy::Gate, 0.05),
+        Metric::P50 | Metric::Throughput => (MetricPolicy::Report, 0.03),
+        Metric::P95 => (MetricPolicy::Report, 0.05),
+        Metric::P99 => (MetricPolicy::Report, 0.10),
+        Metric::Allocations => (MetricPolicy::Report, 0.01),
     };
     let floor = if metric == Metric::Work { 0.005 } else { 0.01 };
-    Rule { policy, tolerance: Ratio(tolerance), floor: Ratio(floor) }
+    MetricRule { policy, tolerance: Ratio(tolerance), floor: Ratio(floor) }
 }

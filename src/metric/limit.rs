@@ -8,7 +8,7 @@ use crate::units::Ratio;
 
 /// What a limit can be set on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Quantity {
+pub enum LimitQuantity {
     /// A metric of the head, over all its launches.
     Metric(Metric),
     /// Share of requests that failed or were answered wrongly.
@@ -19,7 +19,7 @@ pub enum Quantity {
 
 /// On which side of the value the promise holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bound {
+pub enum LimitBound {
     /// The measured value may not be above.
     AtMost,
     /// The measured value may not be below.
@@ -30,14 +30,14 @@ pub enum Bound {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limit {
     /// On what.
-    pub quantity: Quantity,
+    pub quantity: LimitQuantity,
     /// On which side.
-    pub bound: Bound,
+    pub bound: LimitBound,
     /// In the quantity's own unit: nanoseconds, bytes, XML pairs per second, share.
     pub value: f64,
 }
 
-impl Quantity {
+impl LimitQuantity {
     /// Every quantity that a limit can be set on.
     pub const ALL: [Self; 11] = [
         Self::Metric(Metric::Throughput),
@@ -108,16 +108,16 @@ impl Limit {
     ///
     /// Without a sign, `errors` means at most. Returns what would be right, if it is not.
     pub fn parse(key: &str, text: &str) -> Result<Self, String> {
-        let Some(quantity) = Quantity::ALL.into_iter().find(|quantity| quantity.key() == key)
+        let Some(quantity) = LimitQuantity::ALL.into_iter().find(|quantity| quantity.key() == key)
         else {
-            let known: Vec<_> = Quantity::ALL.into_iter().map(Quantity::key).collect();
+            let known: Vec<_> = LimitQuantity::ALL.into_iter().map(LimitQuantity::key).collect();
             return Err(format!("no limit can be set on `{key}`; there are {}", known.join(", ")));
         };
         let text = text.trim();
         let (bound, value) = match (text.strip_prefix("<="), text.strip_prefix(">=")) {
-            (Some(rest), _) => (Bound::AtMost, rest),
-            (_, Some(rest)) => (Bound::AtLeast, rest),
-            (None, None) if quantity == Quantity::Errors => (Bound::AtMost, text),
+            (Some(rest), _) => (LimitBound::AtMost, rest),
+            (_, Some(rest)) => (LimitBound::AtLeast, rest),
+            (None, None) if quantity == LimitQuantity::Errors => (LimitBound::AtMost, text),
             (None, None) => {
                 return Err(format!("`{text}` does not begin with `<=` or `>=`"));
             }
@@ -128,8 +128,8 @@ impl Limit {
     /// Returns whether `measured`, in the quantity's own unit, keeps the promise.
     pub fn holds(&self, measured: f64) -> bool {
         match self.bound {
-            Bound::AtMost => measured <= self.value,
-            Bound::AtLeast => measured >= self.value,
+            LimitBound::AtMost => measured <= self.value,
+            LimitBound::AtLeast => measured >= self.value,
         }
     }
 }
@@ -137,8 +137,8 @@ impl Limit {
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = match self.bound {
-            Bound::AtMost => "<=",
-            Bound::AtLeast => ">=",
+            LimitBound::AtMost => "<=",
+            LimitBound::AtLeast => ">=",
         };
         write!(f, "{sign} {}", self.quantity.write(self.value))
     }

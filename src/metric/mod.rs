@@ -35,7 +35,7 @@ pub enum Metric {
 
 /// Which direction of change a user would welcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Better {
+pub enum BetterDirection {
     /// Less is better: time, memory, work.
     Lower,
     /// More is better: throughput.
@@ -110,9 +110,9 @@ impl Metric {
     }
 
     /// Returns which direction is better.
-    pub fn better(self) -> Better {
+    pub fn better(self) -> BetterDirection {
         match self {
-            Self::Throughput => Better::Higher,
+            Self::Throughput => BetterDirection::Higher,
             Self::Work
             | Self::Cpu
             | Self::Latency
@@ -121,7 +121,7 @@ impl Metric {
             | Self::P99
             | Self::Rss
             | Self::Leak
-            | Self::Allocations => Better::Lower,
+            | Self::Allocations => BetterDirection::Lower,
         }
     }
 

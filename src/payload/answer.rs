@@ -8,12 +8,12 @@ use memchr::memchr2;
 
 /// A place in a JSON text. Every method returns `None` where the text cannot be read on.
 #[derive(Debug)]
-pub(super) struct Reader<'a> {
+pub(super) struct JsonCursor<'a> {
     text: &'a [u8],
     at: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> JsonCursor<'a> {
     pub(super) fn new(text: &'a [u8]) -> Self {
         Self { text, at: 0 }
     }

@@ -7,16 +7,16 @@
 
 use std::ops::Range;
 
-use super::draws::Draws;
-use super::truth::{Change, Class, Truth};
-use super::xml::{Attribute, Content, Document, Element, is_space};
+use super::draws::PairRng;
+use super::truth::{DocumentChange, PairClass, PairTruth};
+use super::xml::{Attribute, Document, Element, ElementContent, is_space};
 
 /// A place in the text, and what stands there afterwards.
-type Edit = (Range<usize>, String);
+type TextEdit = (Range<usize>, String);
 
 /// A change in one place.
-struct Made {
-    edits: Vec<Edit>,
+struct ChangeEdits {
+    edits: Vec<TextEdit>,
     is_seen_by_api: bool,
 }
 
@@ -26,19 +26,23 @@ struct Made {
 /// is possible in any document.
 pub(super) fn apply(
     document: &Document<'_>,
-    wanted: Change,
-    all: &[Change],
-    draws: &mut Draws,
+    wanted: DocumentChange,
+    all: &[DocumentChange],
+    draws: &mut PairRng,
     out: &mut Vec<u8>,
-) -> Truth {
+) -> PairTruth {
     let last = match wanted.class() {
-        Class::Identical | Class::Equal => [Change::Comment, Change::Comment],
-        Class::Different => [Change::ElementTagName, Change::ElementNumAttributes],
+        PairClass::Identical | PairClass::Equal => {
+            [DocumentChange::Comment, DocumentChange::Comment]
+        }
+        PairClass::Different => {
+            [DocumentChange::ElementTagName, DocumentChange::ElementNumAttributes]
+        }
     };
     // From the wanted one round, so that what takes its place is not always the same.
     let start = all.iter().position(|change| *change == wanted).unwrap_or(0);
     let round = all[start..].iter().chain(&all[..start]).copied();
-    let place = Place::new(document);
+    let place = ChangeSite::new(document);
     let (change, mut made) = round
         .filter(|change| change.class() == wanted.class())
         .chain(last)
@@ -53,12 +57,12 @@ pub(super) fn apply(
     }
     out.extend_from_slice(&document.text.as_bytes()[at..]);
     let is_seen_by_api = made.is_seen_by_api;
-    Truth { change: Some(change), is_seen_by_api }
+    PairTruth { change: Some(change), is_seen_by_api }
 }
 
 /// What the XML-Compare-API sees of an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sight {
+enum ApiVisibility {
     /// It is the last of its path.
     Seen,
     /// A later one stands for it, or it is self-closing.
@@ -66,13 +70,13 @@ enum Sight {
 }
 
 /// A document, and which elements of a path come last.
-struct Place<'a> {
+struct ChangeSite<'a> {
     document: &'a Document<'a>,
     /// By path: the last element that is not self-closing, and how many there are.
     last: Vec<(Option<usize>, usize)>,
 }
 
-impl<'a> Place<'a> {
+impl<'a> ChangeSite<'a> {
     fn new(document: &'a Document<'a>) -> Self {
         let paths = document.elements.iter().map(|element| element.path).max().unwrap_or(0);
         let mut last = vec![(None, 0); paths + 1];
@@ -84,28 +88,30 @@ impl<'a> Place<'a> {
         Self { document, last }
     }
 
-    fn make(&self, change: Change, draws: &mut Draws) -> Option<Made> {
+    fn make(&self, change: DocumentChange, draws: &mut PairRng) -> Option<ChangeEdits> {
         match change {
-            Change::AttributeOrder => self.attribute_order(draws),
-            Change::QuoteCharacter => self.quote_character(draws),
-            Change::EmptyElement => self.empty_element(draws),
-            Change::NamespacePrefix => self.namespace_prefix(draws),
-            Change::PrettyPrint => self.pretty_print(),
-            Change::Cdata => self.text(draws, has_no_reference, cdata),
-            Change::CharacterReference => self.text(draws, has_letters, character_reference),
-            Change::LineEnding => self.text(draws, has_lines, line_ending),
-            Change::Comment => Some(self.comment(draws)),
-            Change::TextValue => self.text(draws, is_any, other_text),
-            Change::AttrValue => self.attr_value(draws),
-            Change::AttrName => self.attr_name(draws),
-            Change::ElementNumAttributes => self.one_more_attribute(draws),
-            Change::ElementTagName => self.element_name(draws),
-            Change::ChildNodelistLength => self.one_more_child(draws),
-            Change::ChildLookup => self.one_child_less(draws),
-            Change::ChildNodelistSequence => self.swapped(draws),
-            Change::NamespaceUri => self.namespace_uri(draws),
-            Change::SchemaLocation => self.schema_location(draws),
-            Change::PiTarget | Change::PiData => self.instruction(change, draws),
+            DocumentChange::AttributeOrder => self.attribute_order(draws),
+            DocumentChange::QuoteCharacter => self.quote_character(draws),
+            DocumentChange::EmptyElement => self.empty_element(draws),
+            DocumentChange::NamespacePrefix => self.namespace_prefix(draws),
+            DocumentChange::PrettyPrint => self.pretty_print(),
+            DocumentChange::Cdata => self.text(draws, has_no_reference, cdata),
+            DocumentChange::CharacterReference => {
+                self.text(draws, has_letters, character_reference)
+            }
+            DocumentChange::LineEnding => self.text(draws, has_lines, line_ending),
+            DocumentChange::Comment => Some(self.comment(draws)),
+            DocumentChange::TextValue => self.text(draws, is_any, other_text),
+            DocumentChange::AttrValue => self.attr_value(draws),
+            DocumentChange::AttrName => self.attr_name(draws),
+            DocumentChange::ElementNumAttributes => self.one_more_attribute(draws),
+            DocumentChange::ElementTagName => self.element_name(draws),
+            DocumentChange::ChildNodelistLength => self.one_more_child(draws),
+            DocumentChange::ChildLookup => self.one_child_less(draws),
+            DocumentChange::ChildNodelistSequence => self.swapped(draws),
+            DocumentChange::NamespaceUri => self.namespace_uri(draws),
+            DocumentChange::SchemaLocation => self.schema_location(draws),
+            DocumentChange::PiTarget | DocumentChange::PiData => self.instruction(change, draws),
         }
     }
 
@@ -114,16 +120,16 @@ impl<'a> Place<'a> {
     }
 
     /// What is seen of an element's attributes.
-    fn sight(&self, index: usize) -> Sight {
-        if self.is_last(index) { Sight::Seen } else { Sight::Hidden }
+    fn sight(&self, index: usize) -> ApiVisibility {
+        if self.is_last(index) { ApiVisibility::Seen } else { ApiVisibility::Hidden }
     }
 
     /// What is seen of an element's text: hidden for certain only behind another text.
-    fn sight_of_text(&self, index: usize) -> Option<Sight> {
+    fn sight_of_text(&self, index: usize) -> Option<ApiVisibility> {
         match self.last[self.document.elements[index].path].0 {
-            Some(last) if last == index => Some(Sight::Seen),
-            Some(last) if self.document.elements[last].content == Content::Text => {
-                Some(Sight::Hidden)
+            Some(last) if last == index => Some(ApiVisibility::Seen),
+            Some(last) if self.document.elements[last].content == ElementContent::Text => {
+                Some(ApiVisibility::Hidden)
             }
             Some(_) | None => None,
         }
@@ -134,13 +140,13 @@ impl<'a> Place<'a> {
     /// most changes invisible to it.
     fn pick<T>(
         &self,
-        draws: &mut Draws,
-        can: impl Fn(usize, &Element) -> Option<(Sight, T)>,
-    ) -> Option<(usize, Sight, T)> {
+        draws: &mut PairRng,
+        can: impl Fn(usize, &Element) -> Option<(ApiVisibility, T)>,
+    ) -> Option<(usize, ApiVisibility, T)> {
         let elements = self.document.elements.iter().enumerate();
         let (seen, hidden): (Vec<_>, Vec<_>) = elements
             .filter_map(|(index, element)| can(index, element).map(|(s, value)| (index, s, value)))
-            .partition(|(_, sight, _)| *sight == Sight::Seen);
+            .partition(|(_, sight, _)| *sight == ApiVisibility::Seen);
         let wants_hidden = draws.once_in(4);
         let mut from = match (seen.is_empty(), hidden.is_empty(), wants_hidden) {
             (true, true, _) => return None,
@@ -154,8 +160,8 @@ impl<'a> Place<'a> {
     /// As [`pick`](Self::pick), where the XML-Compare-API never sees the change or always does.
     fn pick_any(
         &self,
-        draws: &mut Draws,
-        sight: Sight,
+        draws: &mut PairRng,
+        sight: ApiVisibility,
         can: impl Fn(&Element) -> bool,
     ) -> Option<usize> {
         let can = |_, element: &Element| can(element).then_some((sight, ()));
@@ -166,18 +172,18 @@ impl<'a> Place<'a> {
         self.document.attributes_of(&self.document.elements[index])
     }
 
-    fn attribute_order(&self, draws: &mut Draws) -> Option<Made> {
-        let index = self.pick_any(draws, Sight::Hidden, |e| e.attributes.len() > 1)?;
+    fn attribute_order(&self, draws: &mut PairRng) -> Option<ChangeEdits> {
+        let index = self.pick_any(draws, ApiVisibility::Hidden, |e| e.attributes.len() > 1)?;
         let attributes = self.attributes(index);
         let reversed = attributes.iter().rev().map(|a| self.document.at(&a.whole).to_owned());
         let places = attributes.iter().map(|attribute| attribute.whole.clone());
         Some(hidden(places.zip(reversed).collect()))
     }
 
-    fn quote_character(&self, draws: &mut Draws) -> Option<Made> {
+    fn quote_character(&self, draws: &mut PairRng) -> Option<ChangeEdits> {
         let plain = |a: &&Attribute| !self.document.at(&a.value).contains(['"', '\'']);
         let can = |e: &Element| self.document.attributes_of(e).iter().any(|a| plain(&a));
-        let index = self.pick_any(draws, Sight::Hidden, can)?;
+        let index = self.pick_any(draws, ApiVisibility::Hidden, can)?;
         let turn = |attribute: &Attribute| {
             let value = &attribute.value;
             let old = &self.document.text[value.end..=value.end];
@@ -192,16 +198,16 @@ impl<'a> Place<'a> {
 
     /// An element without content, which is the only one of its path or has a later one that
     /// stands for both ways of writing it.
-    fn empty_element(&self, draws: &mut Draws) -> Option<Made> {
+    fn empty_element(&self, draws: &mut PairRng) -> Option<ChangeEdits> {
         let can = |index: usize, element: &Element| {
-            if element.content != Content::Empty {
+            if element.content != ElementContent::Empty {
                 return None;
             }
             let (last, count) = self.last[element.path];
             let others = count - usize::from(!element.is_self_closing());
             match last {
-                _ if others == 0 => Some((Sight::Seen, ())),
-                Some(last) if last > index => Some((Sight::Hidden, ())),
+                _ if others == 0 => Some((ApiVisibility::Seen, ())),
+                Some(last) if last > index => Some((ApiVisibility::Hidden, ())),
                 Some(_) | None => None,
             }
         };
@@ -215,11 +221,11 @@ impl<'a> Place<'a> {
             }
             Some(end) => vec![(start.end - 1..end.end, "/>".to_owned())],
         };
-        Some(Made { edits, is_seen_by_api: sight == Sight::Seen })
+        Some(ChangeEdits { edits, is_seen_by_api: sight == ApiVisibility::Seen })
     }
 
     /// Renames a prefix that is declared once and never written in a value or a text.
-    fn namespace_prefix(&self, draws: &mut Draws) -> Option<Made> {
+    fn namespace_prefix(&self, draws: &mut PairRng) -> Option<ChangeEdits> {
         let document = self.document;
         let declared = |attribute: &Attribute| document.at(&attribute.name).strip_prefix("xmlns:");
         let all: Vec<&str> = document.attributes.iter().filter_map(declared).collect();
@@ -256,7 +262,8 @@ impl<'a> Place<'a> {
     fn is_in_a_value(&self, prefix: &str) -> bool {
         let name = format!("{prefix}:");
         let values = self.document.attributes.iter().map(|attribute| &attribute.value);
-        let simple = |e: &&Element| matches!(e.content, Content::Text | Content::Mixed);
+        let simple =
+            |e: &&Element| matches!(e.content, ElementContent::Text | ElementContent::Mixed);
         let texts = self.document.elements.iter().filter(simple).map(Element::inside);
         values.cloned().chain(texts).any(|place| self.document.at(&place).contains(&name))
     }
@@ -268,7 +275,7 @@ impl<'a> Place<'a> {
     }
 
     /// Takes away the white space between elements, or puts some there, where there is none.
-    fn pretty_print(&self) -> Option<Made> {
+    fn pretty_print(&self) -> Option<ChangeEdits> {
         let gaps = &self.document.gaps;
         if !gaps.is_empty() {
             return Some(hidden(gaps.iter().map(|gap| (gap.clone(), String::new())).collect()));
@@ -277,22 +284,22 @@ impl<'a> Place<'a> {
         let line = |depth: u32| format!("\n{:1$}", "", usize::try_from(depth).unwrap_or(0));
         for element in &self.document.elements {
             let parent = element.parent.map(|parent| &self.document.elements[parent]);
-            if parent.is_some_and(|parent| parent.content == Content::Elements) {
+            if parent.is_some_and(|parent| parent.content == ElementContent::Elements) {
                 edits.push((element.start.start..element.start.start, line(element.depth - 1)));
             }
-            if let (Content::Elements, Some(end)) = (element.content, &element.end) {
+            if let (ElementContent::Elements, Some(end)) = (element.content, &element.end) {
                 edits.push((end.start..end.start, line(element.depth - 1)));
             }
         }
         (!edits.is_empty()).then(|| hidden(edits))
     }
 
-    fn comment(&self, draws: &mut Draws) -> Made {
+    fn comment(&self, draws: &mut PairRng) -> ChangeEdits {
         let can = |element: &Element| {
             let parent = element.parent.map(|parent| &self.document.elements[parent]);
-            parent.is_none_or(|parent| parent.content == Content::Elements)
+            parent.is_none_or(|parent| parent.content == ElementContent::Elements)
         };
-        let index = self.pick_any(draws, Sight::Hidden, can);
+        let index = self.pick_any(draws, ApiVisibility::Hidden, can);
         let index = index.expect("a comment can stand before the root");
         let at = self.document.elements[index].start.start;
         hidden(vec![(at..at, "<!-- checked -->".to_owned())])
@@ -301,27 +308,27 @@ impl<'a> Place<'a> {
     /// Changes the text of an element that holds nothing else.
     fn text(
         &self,
-        draws: &mut Draws,
+        draws: &mut PairRng,
         can: fn(&str) -> bool,
-        edits: fn(&str, usize, &mut Draws) -> Vec<Edit>,
-    ) -> Option<Made> {
+        edits: fn(&str, usize, &mut PairRng) -> Vec<TextEdit>,
+    ) -> Option<ChangeEdits> {
         let can = |index: usize, element: &Element| {
             let possible =
-                element.content == Content::Text && can(self.document.at(&element.inside()));
+                element.content == ElementContent::Text && can(self.document.at(&element.inside()));
             possible.then(|| self.sight_of_text(index)).flatten().map(|sight| (sight, ()))
         };
         let (index, sight, ()) = self.pick(draws, can)?;
         let inside = self.document.elements[index].inside();
         let edits = edits(self.document.at(&inside), inside.start, draws);
-        Some(Made { edits, is_seen_by_api: sight == Sight::Seen })
+        Some(ChangeEdits { edits, is_seen_by_api: sight == ApiVisibility::Seen })
     }
 
     /// Picks an attribute of an element, with what is seen of it.
     fn pick_attribute(
         &self,
-        draws: &mut Draws,
+        draws: &mut PairRng,
         can: impl Fn(&Element, &Attribute) -> bool,
-    ) -> Option<(Sight, &'a Attribute)> {
+    ) -> Option<(ApiVisibility, &'a Attribute)> {
         let any = |index: usize, element: &Element| {
             let attributes = self.document.attributes_of(element);
             attributes.iter().any(|a| can(element, a)).then(|| (self.sight(index), ()))
@@ -338,30 +345,31 @@ impl<'a> Place<'a> {
         !(name.starts_with("xmlns") || name.starts_with("xsi:") || name.starts_with("xml:"))
     }
 
-    fn attr_value(&self, draws: &mut Draws) -> Option<Made> {
+    fn attr_value(&self, draws: &mut PairRng) -> Option<ChangeEdits> {
         let (sight, attribute) = self.pick_attribute(draws, |_, a| self.is_plain(a))?;
         let value = self.document.at(&attribute.value);
         let edits = other_text(value, attribute.value.start, draws);
-        Some(Made { edits, is_seen_by_api: sight == Sight::Seen })
+        Some(ChangeEdits { edits, is_seen_by_api: sight == ApiVisibility::Seen })
     }
 
-    fn attr_name(&self, draws: &mut Draws) -> Option<Made> {
+    fn attr_name(&self, draws: &mut PairRng) -> Option<ChangeEdits> {
         let (sight, attribute) = self.pick_attribute(draws, |_, a| self.is_plain(a))?;
         let name = self.fresh(self.document.at(&attribute.name));
         let edits = vec![(attribute.name.clone(), name)];
-        Some(Made { edits, is_seen_by_api: sight == Sight::Seen })
+        Some(ChangeEdits { edits, is_seen_by_api: sight == ApiVisibility::Seen })
     }
 
-    fn one_more_attribute(&self, draws: &mut Draws) -> Option<Made> {
+    fn one_more_attribute(&self, draws: &mut PairRng) -> Option<ChangeEdits> {
         let (index, sight, ()) = self.pick(draws, |index, _| Some((self.sight(index), ())))?;
         let at = self.document.elements[index].name.end;
         let edits = vec![(at..at, format!(" {}=\"1\"", self.fresh("extra")))];
-        Some(Made { edits, is_seen_by_api: sight == Sight::Seen })
+        Some(ChangeEdits { edits, is_seen_by_api: sight == ApiVisibility::Seen })
     }
 
     /// The new name makes a new path, whatever else has the old one.
-    fn element_name(&self, draws: &mut Draws) -> Option<Made> {
-        let index = self.pick_any(draws, Sight::Seen, |element| !element.is_self_closing())?;
+    fn element_name(&self, draws: &mut PairRng) -> Option<ChangeEdits> {
+        let index =
+            self.pick_any(draws, ApiVisibility::Seen, |element| !element.is_self_closing())?;
         let element = &self.document.elements[index];
         let name = self.fresh(self.document.at(&element.name));
         let end = element.end.as_ref()?.start + 2;
@@ -370,35 +378,35 @@ impl<'a> Place<'a> {
     }
 
     /// The new child has a new name, and so a new path.
-    fn one_more_child(&self, draws: &mut Draws) -> Option<Made> {
-        let can = |element: &Element| element.content == Content::Elements;
-        let index = self.pick_any(draws, Sight::Seen, can)?;
+    fn one_more_child(&self, draws: &mut PairRng) -> Option<ChangeEdits> {
+        let can = |element: &Element| element.content == ElementContent::Elements;
+        let index = self.pick_any(draws, ApiVisibility::Seen, can)?;
         let at = self.document.elements[index].start.end;
         let name = self.fresh("added");
         Some(seen(vec![(at..at, format!("<{name}>1</{name}>"))]))
     }
 
     /// An element that is the only one of its path, or a leaf that nobody sees.
-    fn one_child_less(&self, draws: &mut Draws) -> Option<Made> {
+    fn one_child_less(&self, draws: &mut PairRng) -> Option<ChangeEdits> {
         let can = |index: usize, element: &Element| {
             let parent = &self.document.elements[element.parent?];
-            if parent.content != Content::Elements {
+            if parent.content != ElementContent::Elements {
                 return None;
             }
-            let is_leaf = matches!(element.content, Content::Empty | Content::Text);
+            let is_leaf = matches!(element.content, ElementContent::Empty | ElementContent::Text);
             match (self.sight(index), self.last[element.path].1) {
-                (Sight::Seen, 1) => Some((Sight::Seen, ())),
-                (Sight::Hidden, _) if is_leaf => Some((Sight::Hidden, ())),
-                (Sight::Seen | Sight::Hidden, _) => None,
+                (ApiVisibility::Seen, 1) => Some((ApiVisibility::Seen, ())),
+                (ApiVisibility::Hidden, _) if is_leaf => Some((ApiVisibility::Hidden, ())),
+                (ApiVisibility::Seen | ApiVisibility::Hidden, _) => None,
             }
         };
         let (index, sight, ()) = self.pick(draws, can)?;
         let edits = vec![(self.document.elements[index].whole(), String::new())];
-        Some(Made { edits, is_seen_by_api: sight == Sight::Seen })
+        Some(ChangeEdits { edits, is_seen_by_api: sight == ApiVisibility::Seen })
     }
 
     /// Two neighbours of different names, so that those of one name stay in their order.
-    fn swapped(&self, draws: &mut Draws) -> Option<Made> {
+    fn swapped(&self, draws: &mut PairRng) -> Option<ChangeEdits> {
         let document = self.document;
         let local = |element: &Element| {
             let name = document.at(&element.name);
@@ -408,10 +416,10 @@ impl<'a> Place<'a> {
             let (Some(parent), Some(previous)) = (element.parent, element.previous) else {
                 return false;
             };
-            document.elements[parent].content == Content::Elements
+            document.elements[parent].content == ElementContent::Elements
                 && local(element) != local(&document.elements[previous])
         };
-        let index = self.pick_any(draws, Sight::Hidden, can)?;
+        let index = self.pick_any(draws, ApiVisibility::Hidden, can)?;
         let element = &document.elements[index];
         let (first, second) = (document.elements[element.previous?].whole(), element.whole());
         let text = |place: &Range<usize>| document.at(place).to_owned();
@@ -419,7 +427,7 @@ impl<'a> Place<'a> {
     }
 
     /// The namespace of an element that declares it itself, so that every comparison must see it.
-    fn namespace_uri(&self, draws: &mut Draws) -> Option<Made> {
+    fn namespace_uri(&self, draws: &mut PairRng) -> Option<ChangeEdits> {
         let document = self.document;
         let can = |element: &Element, attribute: &Attribute| {
             let declared = document.at(&attribute.name);
@@ -432,10 +440,10 @@ impl<'a> Place<'a> {
         let (sight, attribute) = self.pick_attribute(draws, can)?;
         let at = attribute.value.end;
         let edits = vec![(at..at, "/other".to_owned())];
-        Some(Made { edits, is_seen_by_api: sight == Sight::Seen })
+        Some(ChangeEdits { edits, is_seen_by_api: sight == ApiVisibility::Seen })
     }
 
-    fn schema_location(&self, draws: &mut Draws) -> Option<Made> {
+    fn schema_location(&self, draws: &mut PairRng) -> Option<ChangeEdits> {
         let document = self.document;
         let is_declared = document.attributes.iter().any(|attribute| {
             document.at(&attribute.name) == "xmlns:xsi"
@@ -447,21 +455,21 @@ impl<'a> Place<'a> {
         let (sight, attribute) = self.pick_attribute(draws, can)?;
         let at = attribute.value.end;
         let edits = vec![(at..at, ".other".to_owned())];
-        Some(Made { edits, is_seen_by_api: sight == Sight::Seen })
+        Some(ChangeEdits { edits, is_seen_by_api: sight == ApiVisibility::Seen })
     }
 
-    fn instruction(&self, change: Change, draws: &mut Draws) -> Option<Made> {
+    fn instruction(&self, change: DocumentChange, draws: &mut PairRng) -> Option<ChangeEdits> {
         let instructions = &self.document.instructions;
         if instructions.is_empty() {
             return None;
         }
         let instruction = draws.pick(instructions);
-        let at = if change == Change::PiTarget {
+        let at = if change == DocumentChange::PiTarget {
             instruction.target.end..instruction.target.end
         } else {
             instruction.data.end..instruction.data.end
         };
-        let text = match (change == Change::PiTarget, instruction.data.is_empty()) {
+        let text = match (change == DocumentChange::PiTarget, instruction.data.is_empty()) {
             (true, _) | (false, false) => "x",
             (false, true) => " x",
         };
@@ -469,12 +477,12 @@ impl<'a> Place<'a> {
     }
 }
 
-fn seen(edits: Vec<Edit>) -> Made {
-    Made { edits, is_seen_by_api: true }
+fn seen(edits: Vec<TextEdit>) -> ChangeEdits {
+    ChangeEdits { edits, is_seen_by_api: true }
 }
 
-fn hidden(edits: Vec<Edit>) -> Made {
-    Made { edits, is_seen_by_api: false }
+fn hidden(edits: Vec<TextEdit>) -> ChangeEdits {
+    ChangeEdits { edits, is_seen_by_api: false }
 }
 
 /// The places of the letters and digits of a text that belong to no reference.
@@ -486,7 +494,7 @@ fn letters(text: &str) -> impl Iterator<Item = usize> {
     })
 }
 
-fn pick_letter(text: &str, draws: &mut Draws) -> Option<usize> {
+fn pick_letter(text: &str, draws: &mut PairRng) -> Option<usize> {
     match letters(text).count() {
         0 => None,
         count => letters(text).nth(draws.index(count)),
@@ -494,7 +502,7 @@ fn pick_letter(text: &str, draws: &mut Draws) -> Option<usize> {
 }
 
 /// Turns one letter or digit into another; where there is none, puts one in.
-fn other_text(text: &str, start: usize, draws: &mut Draws) -> Vec<Edit> {
+fn other_text(text: &str, start: usize, draws: &mut PairRng) -> Vec<TextEdit> {
     let Some(at) = pick_letter(text, draws) else {
         let at = start + text.len() - text.trim_start_matches(is_space).len();
         return vec![(at..at, "0".to_owned())];
@@ -508,17 +516,17 @@ fn other_text(text: &str, start: usize, draws: &mut Draws) -> Vec<Edit> {
     vec![(start + at..start + at + 1, turned.to_string())]
 }
 
-fn cdata(text: &str, start: usize, _: &mut Draws) -> Vec<Edit> {
+fn cdata(text: &str, start: usize, _: &mut PairRng) -> Vec<TextEdit> {
     let end = start + text.len();
     vec![(start..start, "<![CDATA[".to_owned()), (end..end, "]]>".to_owned())]
 }
 
-fn character_reference(text: &str, start: usize, draws: &mut Draws) -> Vec<Edit> {
+fn character_reference(text: &str, start: usize, draws: &mut PairRng) -> Vec<TextEdit> {
     let at = pick_letter(text, draws).expect("only asked of a text with letters");
     vec![(start + at..start + at + 1, format!("&#{};", text.as_bytes()[at]))]
 }
 
-fn line_ending(text: &str, start: usize, _: &mut Draws) -> Vec<Edit> {
+fn line_ending(text: &str, start: usize, _: &mut PairRng) -> Vec<TextEdit> {
     let ends = text.match_indices('\n');
     ends.map(|(at, _)| (start + at..start + at, "\r".to_owned())).collect()
 }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::xml::{Document, Fault};
+use super::xml::{Document, XmlFault};
 
 /// The most documents that a corpus can have.
 const DOCUMENTS_MAX: usize = 10_000;
@@ -78,7 +78,7 @@ fn check(name: String, bytes: Vec<u8>) -> Result<String, CorpusError> {
     }
     match Document::parse(&text) {
         Ok(_) => Ok(text),
-        Err(Fault { at, what }) => {
+        Err(XmlFault { at, what }) => {
             let line = text[..at].matches('\n').count() + 1;
             Err(CorpusError::Document { name, line, what })
         }

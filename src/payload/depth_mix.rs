@@ -10,8 +10,8 @@ use std::sync::Arc;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::quota::{Cycle, Interleaved};
-use super::truth::{Change, Truth};
+use super::quota::{CyclePair, QuotaCycle};
+use super::truth::{DocumentChange, PairTruth};
 
 /// Depth of the elements, and its share in tenths.
 const DEPTHS: [(u32, u64); 3] = [(2, 6), (3, 3), (5, 1)];
@@ -21,32 +21,32 @@ const IDENTICAL: [u64; 2] = [7, 3];
 const IDENTICAL_CLASS: usize = 0;
 
 /// Returns the order of depths and of identical and different pairs.
-pub(super) fn mix() -> Interleaved {
-    Interleaved::new(Cycle::new(&DEPTHS.map(|(_, share)| share)), Cycle::new(&IDENTICAL))
+pub(super) fn mix() -> CyclePair {
+    CyclePair::new(QuotaCycle::new(&DEPTHS.map(|(_, share)| share)), QuotaCycle::new(&IDENTICAL))
 }
 
 /// What was drawn for one XML pair.
 #[derive(Debug, Clone, Copy)]
-struct Pair {
+struct DepthDraw {
     number: u64,
     depth: u32,
     /// The outermost element's `value`; each element further in has one more.
     value: u32,
-    change: Option<Change>,
+    change: Option<DocumentChange>,
     /// The level whose `value` differs, if one does.
     level: u32,
     /// By how much the changed number differs, going round at 999.
     step: u32,
 }
 
-impl Pair {
-    fn draw(number: u64, mix: &Interleaved, word: u64) -> Self {
+impl DepthDraw {
+    fn draw(number: u64, mix: &CyclePair, word: u64) -> Self {
         let (depth, class) = mix.at(number);
         let depth = DEPTHS[depth].0;
         let change = match (class == IDENTICAL_CLASS, word & 1) {
             (true, _) => None,
-            (false, 0) => Some(Change::AttrValue),
-            (false, _) => Some(Change::TextValue),
+            (false, 0) => Some(DocumentChange::AttrValue),
+            (false, _) => Some(DocumentChange::TextValue),
         };
         Self {
             number,
@@ -58,8 +58,8 @@ impl Pair {
         }
     }
 
-    fn truth(self) -> Truth {
-        Truth { change: self.change, is_seen_by_api: true }
+    fn truth(self) -> PairTruth {
+        PairTruth { change: self.change, is_seen_by_api: true }
     }
 
     /// The changed number: another one of three digits.
@@ -76,15 +76,15 @@ fn below(limit: u32, word: u64, bit: u32) -> u32 {
 
 /// Writes XML pairs in the order of their numbers.
 #[derive(Debug, Clone)]
-pub(super) struct Writer {
-    mix: Arc<Interleaved>,
+pub(super) struct PairWriter {
+    mix: Arc<CyclePair>,
     words: ChaCha8Rng,
     next: u64,
 }
 
-impl Writer {
+impl PairWriter {
     /// Returns a writer whose first XML pair is number `next`.
-    pub(super) fn new(seed: u64, mix: &Arc<Interleaved>, next: u64) -> Self {
+    pub(super) fn new(seed: u64, mix: &Arc<CyclePair>, next: u64) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
         let mut words = ChaCha8Rng::from_seed(key);
@@ -93,20 +93,20 @@ impl Writer {
         Self { mix: Arc::clone(mix), words, next }
     }
 
-    fn draw(&mut self) -> Pair {
-        let pair = Pair::draw(self.next, &self.mix, self.words.next_u64());
+    fn draw(&mut self) -> DepthDraw {
+        let pair = DepthDraw::draw(self.next, &self.mix, self.words.next_u64());
         self.next += 1;
         pair
     }
 
     /// Returns what is true of the next pair, and goes past it.
-    pub(super) fn truth(&mut self) -> Truth {
+    pub(super) fn truth(&mut self) -> PairTruth {
         self.draw().truth()
     }
 
     /// Appends the documents of the next pair, as they are inside JSON strings, with `between`
     /// between them. Returns how long one is: both are.
-    pub(super) fn write(&mut self, out: &mut Vec<u8>, between: &[u8]) -> (usize, Truth) {
+    pub(super) fn write(&mut self, out: &mut Vec<u8>, between: &[u8]) -> (usize, PairTruth) {
         let pair = self.draw();
         let first = out.len();
         let places = write_document(out, pair);
@@ -115,7 +115,7 @@ impl Writer {
         let second = out.len();
         out.extend_from_within(first..end);
         let changed = match pair.change {
-            Some(Change::AttrValue) => {
+            Some(DocumentChange::AttrValue) => {
                 let value = pair.value + pair.depth - pair.level;
                 Some((places.values[index(pair.level)], value))
             }
@@ -131,7 +131,7 @@ impl Writer {
 }
 
 /// Where the numbers that can change stand in the buffer.
-struct Places {
+struct NumberOffsets {
     /// By level.
     values: [usize; LEVELS],
     text: usize,
@@ -159,8 +159,8 @@ const CLOSE: [&[u8]; LEVELS] =
     [b"", b"</level1>", b"</level2>", b"</level3>", b"</level4>", b"</level5>"];
 
 /// Appends the first document of a pair as the inside of a JSON string.
-fn write_document(out: &mut Vec<u8>, pair: Pair) -> Places {
-    let mut places = Places { values: [0; LEVELS], text: 0 };
+fn write_document(out: &mut Vec<u8>, pair: DepthDraw) -> NumberOffsets {
+    let mut places = NumberOffsets { values: [0; LEVELS], text: 0 };
     let mut buffer = itoa::Buffer::new();
     let number = buffer.format(pair.number).as_bytes();
     let mut value = pair.value;
@@ -198,9 +198,10 @@ fn digits(number: u32) -> [u8; 3] {
 mod tests {
     use super::*;
 
-    fn batch(seed: u64, pairs: usize) -> Vec<(Pair, String, String)> {
+    fn batch(seed: u64, pairs: usize) -> Vec<(DepthDraw, String, String)> {
         let mix = Arc::new(mix());
-        let (mut writer, mut draws) = (Writer::new(seed, &mix, 0), Writer::new(seed, &mix, 0));
+        let (mut writer, mut draws) =
+            (PairWriter::new(seed, &mix, 0), PairWriter::new(seed, &mix, 0));
         let pair = |_| {
             let mut both = Vec::new();
             let (length, _) = writer.write(&mut both, b"");
@@ -261,8 +262,8 @@ mod tests {
             let changed = attributes.iter().zip(&other.1).filter(|(a, b)| a != b).count();
             let seen = match (changed, text == other.2) {
                 (0, true) => None,
-                (1, true) => Some(Change::AttrValue),
-                (0, false) => Some(Change::TextValue),
+                (1, true) => Some(DocumentChange::AttrValue),
+                (0, false) => Some(DocumentChange::TextValue),
                 other => panic!("{other:?} in {second}"),
             };
             assert_eq!(seen, pair.change, "{first}\n{second}");

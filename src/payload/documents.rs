@@ -4,20 +4,20 @@ use std::sync::Arc;
 
 use super::change;
 use super::corpus::Corpus;
-use super::draws::Draws;
+use super::draws::PairRng;
 use super::hostile;
-use super::mix::{Mix, Recipe};
+use super::mix::{DocumentMix, PairRecipe};
 use super::pattern::Pattern;
-use super::quota::{Cycle, Interleaved};
-use super::truth::{Change, Truth};
+use super::quota::{CyclePair, QuotaCycle};
+use super::truth::{DocumentChange, PairTruth};
 use super::xml::Document;
 
 /// Where documents come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Shape {
+enum DocumentShape {
     Pattern(Pattern),
     /// A mix, and the depth of this document.
-    Tree(Arc<Mix>, u32),
+    Tree(Arc<DocumentMix>, u32),
     /// The index of a document in a corpus.
     File(Arc<Corpus>, usize),
     Hostile,
@@ -25,45 +25,45 @@ enum Shape {
 
 /// What the XML pairs of a spec are made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Documents {
-    shapes: Vec<Shape>,
-    plan: Vec<Option<Change>>,
-    changes: Vec<Change>,
+pub(super) struct DocumentSource {
+    shapes: Vec<DocumentShape>,
+    plan: Vec<Option<DocumentChange>>,
+    changes: Vec<DocumentChange>,
     /// Shape and plan of each pair.
-    order: Interleaved,
+    order: CyclePair,
 }
 
-impl Documents {
-    fn new(shapes: Vec<Shape>, cycle: Cycle, recipe: &Recipe) -> Self {
+impl DocumentSource {
+    fn new(shapes: Vec<DocumentShape>, cycle: QuotaCycle, recipe: &PairRecipe) -> Self {
         let (order, plan) = recipe.plan();
-        Self { shapes, plan, changes: recipe.changes(), order: Interleaved::new(cycle, order) }
+        Self { shapes, plan, changes: recipe.changes(), order: CyclePair::new(cycle, order) }
     }
 
     /// Documents after patterns, with their weights.
-    pub(super) fn patterns(patterns: &[(&str, u64)], recipe: &Recipe) -> Self {
+    pub(super) fn patterns(patterns: &[(&str, u64)], recipe: &PairRecipe) -> Self {
         let weights: Vec<_> = patterns.iter().map(|(_, weight)| *weight).collect();
-        let shapes = patterns.iter().map(|(text, _)| Shape::Pattern(Pattern::new(text)));
-        Self::new(shapes.collect(), Cycle::new(&weights), recipe)
+        let shapes = patterns.iter().map(|(text, _)| DocumentShape::Pattern(Pattern::new(text)));
+        Self::new(shapes.collect(), QuotaCycle::new(&weights), recipe)
     }
 
     /// Documents of a mix.
-    pub(super) fn mix(mix: &Mix, recipe: &Recipe) -> Self {
+    pub(super) fn mix(mix: &DocumentMix, recipe: &PairRecipe) -> Self {
         let (cycle, depths) = mix.depths();
         let mix = Arc::new(mix.clone());
-        let shapes = depths.into_iter().map(|depth| Shape::Tree(Arc::clone(&mix), depth));
+        let shapes = depths.into_iter().map(|depth| DocumentShape::Tree(Arc::clone(&mix), depth));
         Self::new(shapes.collect(), cycle, recipe)
     }
 
     /// Documents of a user, in turn.
-    pub(super) fn corpus(corpus: &Arc<Corpus>, recipe: &Recipe) -> Self {
+    pub(super) fn corpus(corpus: &Arc<Corpus>, recipe: &PairRecipe) -> Self {
         let count = corpus.documents().len();
-        let shapes = (0..count).map(|index| Shape::File(Arc::clone(corpus), index));
-        Self::new(shapes.collect(), Cycle::new(&vec![1; count]), recipe)
+        let shapes = (0..count).map(|index| DocumentShape::File(Arc::clone(corpus), index));
+        Self::new(shapes.collect(), QuotaCycle::new(&vec![1; count]), recipe)
     }
 
     /// Documents that do harm.
     pub(super) fn hostile() -> Self {
-        Self::new(vec![Shape::Hostile], Cycle::new(&[1]), &Recipe::identical())
+        Self::new(vec![DocumentShape::Hostile], QuotaCycle::new(&[1]), &PairRecipe::identical())
     }
 
     /// Writes both documents of XML pair number `number`, in place of what the buffers held.
@@ -73,23 +73,23 @@ impl Documents {
         number: u64,
         first: &mut Vec<u8>,
         second: &mut Vec<u8>,
-    ) -> Truth {
+    ) -> PairTruth {
         first.clear();
         second.clear();
         let (shape, plan) = self.order.at(number);
-        let mut draws = Draws::new(seed, number);
+        let mut draws = PairRng::new(seed, number);
         match &self.shapes[shape] {
-            Shape::Pattern(pattern) => pattern.write(first, number, &mut draws),
-            Shape::Tree(mix, depth) => mix.write(first, *depth, &mut draws),
-            Shape::File(corpus, index) => {
+            DocumentShape::Pattern(pattern) => pattern.write(first, number, &mut draws),
+            DocumentShape::Tree(mix, depth) => mix.write(first, *depth, &mut draws),
+            DocumentShape::File(corpus, index) => {
                 first.extend_from_slice(corpus.documents()[*index].as_bytes());
             }
-            Shape::Hostile => hostile::write(first, number, &mut draws),
+            DocumentShape::Hostile => hostile::write(first, number, &mut draws),
         }
         match self.plan[plan] {
             None => {
                 second.extend_from_slice(first);
-                Truth::identical()
+                PairTruth::identical()
             }
             Some(wanted) => {
                 let text = std::str::from_utf8(first).expect("documents are written as UTF-8");
@@ -107,17 +107,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::oracle;
-    use super::super::spec::{Preset, Spec};
-    use super::super::truth::{Class, Semantics};
+    use super::super::spec::{PayloadPreset, PayloadSpec};
+    use super::super::truth::{PairClass, Semantics};
     use super::*;
 
     /// Holds what the generator says of a pair against a comparison by another parser.
-    fn check(first: &[u8], second: &[u8], truth: Truth) {
+    fn check(first: &[u8], second: &[u8], truth: PairTruth) {
         let [first, second] = [first, second].map(|text| std::str::from_utf8(text).unwrap());
         for text in [first, second] {
             assert!(oracle::parse(text).is_ok(), "{:?}: {text}", truth.change);
         }
-        assert_eq!(first == second, truth.class() == Class::Identical, "{:?}", truth.change);
+        assert_eq!(first == second, truth.class() == PairClass::Identical, "{:?}", truth.change);
         for semantics in Semantics::ALL {
             let (matched, seen) =
                 (truth.matched(semantics), oracle::matched(semantics, first, second));
@@ -125,11 +125,11 @@ mod tests {
         }
     }
 
-    fn check_all(spec: &Spec, count: u64) -> BTreeSet<&'static str> {
+    fn check_all(spec: &PayloadSpec, count: u64) -> BTreeSet<&'static str> {
         let mut changes = BTreeSet::new();
         let done: Result<(), ()> = spec.for_each(0, count, |first, second, truth| {
             check(first, second, truth);
-            changes.extend(truth.change.map(Change::name));
+            changes.extend(truth.change.map(DocumentChange::name));
             Ok(())
         });
         done.unwrap();
@@ -140,13 +140,15 @@ mod tests {
     #[test]
     fn every_preset_tells_the_truth_about_its_pairs() {
         let mut lines = Vec::new();
-        for preset in Preset::ALL.into_iter().filter(|preset| *preset != Preset::DepthMix) {
-            let mut recipe = Recipe::default();
+        for preset in
+            PayloadPreset::ALL.into_iter().filter(|preset| *preset != PayloadPreset::DepthMix)
+        {
+            let mut recipe = PairRecipe::default();
             recipe.set("classes", "0:1:1").unwrap();
-            let spec = Spec::preset(preset, 42, 100).with_recipe(recipe).unwrap();
-            let count = if preset == Preset::WideFlat { 40 } else { 200 };
+            let spec = PayloadSpec::preset(preset, 42, 100).with_recipe(recipe).unwrap();
+            let count = if preset == PayloadPreset::WideFlat { 40 } else { 200 };
             let made = check_all(&spec, count);
-            let missing = Change::ALL.map(Change::name).into_iter();
+            let missing = DocumentChange::ALL.map(DocumentChange::name).into_iter();
             let missing: Vec<_> = missing.filter(|name| !made.contains(name)).collect();
             lines.push(format!("{}: all but {}", preset.name(), missing.join(" ")));
         }
@@ -187,22 +189,22 @@ mod tests {
     fn odd_documents_of_a_user_are_changed_and_understood() {
         let files = ODD.map(|text| (String::new(), text.as_bytes().to_vec()));
         let corpus = Corpus::new(files.to_vec()).unwrap();
-        let mut recipe = Recipe::default();
+        let mut recipe = PairRecipe::default();
         recipe.set("classes", "1:3:3").unwrap();
-        let spec = Spec::corpus(corpus, 1, 1).with_recipe(recipe).unwrap();
+        let spec = PayloadSpec::corpus(corpus, 1, 1).with_recipe(recipe).unwrap();
         let made = check_all(&spec, 4_000);
-        assert_eq!(made.len(), Change::ALL.len(), "{made:?}");
+        assert_eq!(made.len(), DocumentChange::ALL.len(), "{made:?}");
     }
 
     #[test]
     fn shares_are_those_of_the_recipe() {
-        let spec = Spec::preset(Preset::UblInvoice, 42, 100);
+        let spec = PayloadSpec::preset(PayloadPreset::UblInvoice, 42, 100);
         let mut counts = [0; 3];
         for truth in spec.truths(0).take(180) {
             counts[match truth.class() {
-                Class::Identical => 0,
-                Class::Equal => 1,
-                Class::Different => 2,
+                PairClass::Identical => 0,
+                PairClass::Equal => 1,
+                PairClass::Different => 2,
             }] += 1;
         }
         assert_eq!(counts, [126, 18, 36]);
@@ -219,14 +221,14 @@ mod tests {
             text in 0_u64..50,
             size in 0_u64..5_000,
         ) {
-            let mut mix = Mix::default();
+            let mut mix = DocumentMix::default();
             for (key, value) in [
                 ("depth", u64::from(depth)), ("fan-out", fan_out), ("attributes", attributes),
                 ("text", text), ("size", size),
             ] {
                 mix.set(key, &value.to_string()).unwrap();
             }
-            let spec = Spec::mix(mix, seed, 1);
+            let spec = PayloadSpec::mix(mix, seed, 1);
             let done: Result<(), ()> = spec.for_each(number, 1, |first, second, truth| {
                 check(first, second, truth);
                 let text = std::str::from_utf8(first).unwrap();

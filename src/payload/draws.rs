@@ -7,9 +7,9 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// The draws of one XML pair.
 #[derive(Debug, Clone)]
-pub(super) struct Draws(ChaCha8Rng);
+pub(super) struct PairRng(ChaCha8Rng);
 
-impl Draws {
+impl PairRng {
     /// Starts the draws of XML pair number `pair`.
     pub(super) fn new(seed: u64, pair: u64) -> Self {
         let mut key = [0; 32];

@@ -2,20 +2,20 @@
 
 use thiserror::Error;
 
-use super::Kind;
-use super::answer::Reader;
+use super::PayloadKind;
+use super::answer::JsonCursor;
 use super::soap;
-use super::template::Wanted;
+use super::template::ExpectedValue;
 
 /// What a request must be answered with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expected {
-    rule: Rule,
-    verdicts: Verdicts,
+pub struct ResponseExpectation {
+    rule: ExpectationRule,
+    verdicts: VerdictBits,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Rule {
+enum ExpectationRule {
     /// Status 200, and one result.
     Single,
     /// Status 200, a result for each pair, and counts that fit.
@@ -27,19 +27,19 @@ enum Rule {
     /// Any answer but one that says that the server broke.
     Survival,
     /// What a user wants to see, and a status that says that all went well, if none is wanted.
-    Wanted(Vec<Wanted>),
+    Wanted(Vec<ExpectedValue>),
     /// The request could not be made, for this reason.
     Unsendable(String),
 }
 
 /// One bit an XML pair.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Verdicts {
+pub(super) struct VerdictBits {
     words: Vec<u64>,
     len: u64,
 }
 
-impl Verdicts {
+impl VerdictBits {
     pub(super) fn len(&self) -> u64 {
         self.len
     }
@@ -168,26 +168,32 @@ pub enum Mismatch {
     },
 }
 
-impl Expected {
-    pub(super) fn of(kind: Kind, verdicts: Verdicts) -> Self {
+impl ResponseExpectation {
+    pub(super) fn of(kind: PayloadKind, verdicts: VerdictBits) -> Self {
         let rule = match kind {
-            Kind::XmlCompare => Rule::Single,
-            Kind::XmlCompareBatch => Rule::Batch,
-            Kind::RawXml => Rule::Accepted,
-            Kind::Soap11 | Kind::Soap12 => Rule::Soap,
-            Kind::Template => Rule::Unsendable("there is no template".to_owned()),
+            PayloadKind::XmlCompare => ExpectationRule::Single,
+            PayloadKind::XmlCompareBatch => ExpectationRule::Batch,
+            PayloadKind::RawXml => ExpectationRule::Accepted,
+            PayloadKind::Soap11 | PayloadKind::Soap12 => ExpectationRule::Soap,
+            PayloadKind::Template => ExpectationRule::Unsendable("there is no template".to_owned()),
         };
         Self { rule, verdicts }
     }
 
     /// Expects what a user wants to see, if there is a request.
-    pub(super) fn wanted(wanted: Result<Vec<Wanted>, String>, verdicts: Verdicts) -> Self {
-        Self { rule: wanted.map_or_else(Rule::Unsendable, Rule::Wanted), verdicts }
+    pub(super) fn wanted(
+        wanted: Result<Vec<ExpectedValue>, String>,
+        verdicts: VerdictBits,
+    ) -> Self {
+        Self {
+            rule: wanted.map_or_else(ExpectationRule::Unsendable, ExpectationRule::Wanted),
+            verdicts,
+        }
     }
 
     /// Expects that the server answers, and says of itself no more than that it refuses.
-    pub(super) fn survival(verdicts: Verdicts) -> Self {
-        Self { rule: Rule::Survival, verdicts }
+    pub(super) fn survival(verdicts: VerdictBits) -> Self {
+        Self { rule: ExpectationRule::Survival, verdicts }
     }
 
     /// Returns how many XML pairs the request carries.
@@ -204,33 +210,39 @@ impl Expected {
         let refused = |expected| Mismatch::Status { expected, got: status, body: beginning(body) };
         let is_fine = (200..300).contains(&status);
         match &self.rule {
-            Rule::Single | Rule::Batch if status != 200 => Err(refused("200")),
-            Rule::Single | Rule::Batch => self.check_results(body),
-            Rule::Accepted if !is_fine => Err(refused("200 to 299")),
-            Rule::Survival if status >= 500 => Err(refused("below 500")),
-            Rule::Accepted | Rule::Survival => Ok(()),
-            Rule::Soap => match soap::read(body) {
-                soap::Answer::Fault { code, reason } => {
+            ExpectationRule::Single | ExpectationRule::Batch if status != 200 => {
+                Err(refused("200"))
+            }
+            ExpectationRule::Single | ExpectationRule::Batch => self.check_results(body),
+            ExpectationRule::Accepted if !is_fine => Err(refused("200 to 299")),
+            ExpectationRule::Survival if status >= 500 => Err(refused("below 500")),
+            ExpectationRule::Accepted | ExpectationRule::Survival => Ok(()),
+            ExpectationRule::Soap => match soap::read(body) {
+                soap::SoapResponse::Fault { code, reason } => {
                     Err(Mismatch::Fault { status, code, reason })
                 }
                 _ if !is_fine => Err(refused("200 to 299")),
-                soap::Answer::Envelope => Ok(()),
-                soap::Answer::Other => Err(Mismatch::NoEnvelope { body: beginning(body) }),
+                soap::SoapResponse::Envelope => Ok(()),
+                soap::SoapResponse::Other => Err(Mismatch::NoEnvelope { body: beginning(body) }),
             },
-            Rule::Wanted(wanted) if !is_fine && !wanted.iter().any(Wanted::is_status) => {
+            ExpectationRule::Wanted(wanted)
+                if !is_fine && !wanted.iter().any(ExpectedValue::is_status) =>
+            {
                 Err(refused("200 to 299"))
             }
-            Rule::Wanted(wanted) => {
+            ExpectationRule::Wanted(wanted) => {
                 wanted.iter().try_for_each(|wanted| check_wanted(wanted, status, body))
             }
-            Rule::Unsendable(reason) => Err(Mismatch::Unsendable { reason: reason.clone() }),
+            ExpectationRule::Unsendable(reason) => {
+                Err(Mismatch::Unsendable { reason: reason.clone() })
+            }
         }
     }
 
     fn check_results(&self, body: &[u8]) -> Result<(), Mismatch> {
-        let mut reader = Reader::new(body);
-        let mut seen = Seen::default();
-        let is_batch = self.rule == Rule::Batch;
+        let mut reader = JsonCursor::new(body);
+        let mut seen = ResponseContent::default();
+        let is_batch = self.rule == ExpectationRule::Batch;
         let read = if is_batch {
             self.read_batch(&mut reader, &mut seen)
         } else {
@@ -246,7 +258,7 @@ impl Expected {
         seen.wrong.map_or(Ok(()), Err)
     }
 
-    fn read_batch(&self, reader: &mut Reader<'_>, seen: &mut Seen) -> Option<()> {
+    fn read_batch(&self, reader: &mut JsonCursor<'_>, seen: &mut ResponseContent) -> Option<()> {
         reader.object(|reader, key| match key {
             b"results" => {
                 (seen.results, seen.wrong) = (Some(0), None);
@@ -259,7 +271,7 @@ impl Expected {
     }
 
     /// Reads one result, and notes the first that is wrong.
-    fn read_result(&self, reader: &mut Reader<'_>, seen: &mut Seen) -> Option<()> {
+    fn read_result(&self, reader: &mut JsonCursor<'_>, seen: &mut ResponseContent) -> Option<()> {
         let mut matched = None;
         reader.object(|reader, key| match key {
             b"matched" => reader.boolean().map(|verdict| matched = Some(verdict)),
@@ -281,7 +293,7 @@ impl Expected {
         Some(())
     }
 
-    fn judge_counts(&self, seen: &Seen) -> Result<(), Mismatch> {
+    fn judge_counts(&self, seen: &ResponseContent) -> Result<(), Mismatch> {
         let expected = self.pairs();
         match seen.results {
             None => return Err(Mismatch::Missing { name: "results" }),
@@ -303,7 +315,7 @@ impl Expected {
     }
 }
 
-fn check_wanted(wanted: &Wanted, status: u16, body: &[u8]) -> Result<(), Mismatch> {
+fn check_wanted(wanted: &ExpectedValue, status: u16, body: &[u8]) -> Result<(), Mismatch> {
     let (place, expected) = (wanted.place().to_owned(), wanted.values());
     let mut got = wanted.find(status, body);
     if expected.len() != 1 && got.len() != expected.len() {
@@ -324,7 +336,7 @@ fn check_wanted(wanted: &Wanted, status: u16, body: &[u8]) -> Result<(), Mismatc
 
 /// What an answer says.
 #[derive(Debug, Default)]
-struct Seen {
+struct ResponseContent {
     results: Option<u64>,
     total: Option<u64>,
     failed: Option<u64>,
@@ -346,16 +358,16 @@ mod tests {
 
     use super::*;
 
-    fn expected(kind: Kind, verdicts: &[bool]) -> Expected {
-        let mut bits = Verdicts::default();
+    fn expected(kind: PayloadKind, verdicts: &[bool]) -> ResponseExpectation {
+        let mut bits = VerdictBits::default();
         for verdict in verdicts {
             bits.push(*verdict);
         }
-        Expected::of(kind, bits)
+        ResponseExpectation::of(kind, bits)
     }
 
-    fn batch(verdicts: &[bool]) -> Expected {
-        expected(Kind::XmlCompareBatch, verdicts)
+    fn batch(verdicts: &[bool]) -> ResponseExpectation {
+        expected(PayloadKind::XmlCompareBatch, verdicts)
     }
 
     fn result(matched: bool) -> Value {
@@ -415,7 +427,7 @@ mod tests {
 
     #[test]
     fn a_single_answer_has_one_verdict() {
-        let rule = expected(Kind::XmlCompare, &[false]);
+        let rule = expected(PayloadKind::XmlCompare, &[false]);
         assert_eq!(rule.check(200, result(false).to_string().as_bytes()), Ok(()));
         let wrong = rule.check(200, result(true).to_string().as_bytes()).unwrap_err();
         insta::assert_snapshot!(wrong, @"XML pair 1 of 1: expected `matched` false, got true");

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::xml::{Content, Document, Element};
+use super::xml::{Document, Element, ElementContent};
 
 /// Returns what stands at a JSON pointer, where a part `*` stands for every item: the characters of
 /// strings, and other values as JSON. Nothing stands in a text that is not JSON.
@@ -31,19 +31,19 @@ fn inside<'a>(value: &'a Value, part: &str, name: &str) -> Vec<&'a Value> {
 
 /// A path of element names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Path<'a> {
-    steps: Vec<(&'a str, Which)>,
+pub(super) struct ElementPath<'a> {
+    steps: Vec<(&'a str, ChildSelector)>,
     attribute: Option<&'a str>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Which {
+enum ChildSelector {
     /// The one with this number among the children of that name, from 0.
     One(usize),
     Every,
 }
 
-impl<'a> Path<'a> {
+impl<'a> ElementPath<'a> {
     /// Reads `/Envelope/Body/Item[2]/@id`; items count from 1.
     pub(super) fn parse(path: &'a str) -> Option<Self> {
         let mut parts: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
@@ -57,12 +57,12 @@ impl<'a> Path<'a> {
     }
 }
 
-fn step(part: &str) -> Option<(&str, Which)> {
+fn step(part: &str) -> Option<(&str, ChildSelector)> {
     let (name, which) = match part.strip_suffix(']').map(|part| part.split_once('[')) {
-        None => (part, Which::One(0)),
-        Some(Some((name, "*"))) => (name, Which::Every),
+        None => (part, ChildSelector::One(0)),
+        Some(Some((name, "*"))) => (name, ChildSelector::Every),
         Some(Some((name, number))) => {
-            (name, Which::One(number.parse::<usize>().ok()?.checked_sub(1)?))
+            (name, ChildSelector::One(number.parse::<usize>().ok()?.checked_sub(1)?))
         }
         Some(None) => return None,
     };
@@ -77,7 +77,7 @@ fn is_name(name: &str) -> bool {
 /// or the text is not an XML document.
 pub(super) fn xml(text: &[u8], path: &str) -> Vec<String> {
     let text = std::str::from_utf8(text).unwrap_or_default();
-    let (Ok(document), Some(path)) = (Document::parse(text), Path::parse(path)) else {
+    let (Ok(document), Some(path)) = (Document::parse(text), ElementPath::parse(path)) else {
         return Vec::new();
     };
     let mut at: Vec<Option<usize>> = vec![None];
@@ -93,15 +93,15 @@ fn children(
     document: &Document<'_>,
     parent: Option<usize>,
     name: &str,
-    which: Which,
+    which: ChildSelector,
 ) -> Vec<Option<usize>> {
     let elements = document.elements.iter().enumerate();
     let named = elements
         .filter(|(_, e)| e.parent == parent && is_called(document.at(&e.name), name))
         .map(|(index, _)| Some(index));
     match which {
-        Which::One(number) => named.skip(number).take(1).collect(),
-        Which::Every => named.collect(),
+        ChildSelector::One(number) => named.skip(number).take(1).collect(),
+        ChildSelector::Every => named.collect(),
     }
 }
 
@@ -123,7 +123,7 @@ fn value(document: &Document<'_>, element: &Element, attribute: Option<&str>) ->
 /// The characters between an element's tags, without those of the elements in it.
 fn text_of(document: &Document<'_>, element: &Element) -> String {
     let inside = document.at(&element.inside());
-    if element.content == Content::Text {
+    if element.content == ElementContent::Text {
         return unescaped(inside).trim().to_owned();
     }
     let (mut text, mut rest) = (String::new(), inside);
@@ -201,7 +201,7 @@ mod tests {
         check("/Env/Body/@none", &[]);
         assert_eq!(xml(b"no xml", "/a"), Vec::<String>::new());
         for wrong in ["", "a", "/", "/a//b", "/a/@b/c", "/a[0]", "/a[x]", "/a]", "/@", "/text()"] {
-            assert_eq!(Path::parse(wrong), None, "{wrong}");
+            assert_eq!(ElementPath::parse(wrong), None, "{wrong}");
         }
     }
 }

@@ -3,10 +3,10 @@
 //! What is right is not that an answer says something, but that there is one: a clean refusal, or a
 //! result. They are never mixed into another preset.
 
-use super::draws::Draws;
+use super::draws::PairRng;
 
 /// Appends the document of XML pair number `pair`: the kinds take turns.
-pub(super) fn write(out: &mut Vec<u8>, pair: u64, draws: &mut Draws) {
+pub(super) fn write(out: &mut Vec<u8>, pair: u64, draws: &mut PairRng) {
     let text = match pair % 10 {
         0 => entity_bomb(),
         1 => quadratic_bomb(),

@@ -7,10 +7,10 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::draws::Draws;
+use super::draws::PairRng;
 use super::pattern::write_number;
-use super::quota::{self, Cycle};
-use super::truth::{Change, Class};
+use super::quota::{self, QuotaCycle};
+use super::truth::{DocumentChange, PairClass};
 use super::vocabulary;
 use crate::units;
 
@@ -108,7 +108,7 @@ impl Distribution {
     }
 
     /// Draws a number.
-    pub(super) fn draw(&self, draws: &mut Draws) -> u64 {
+    pub(super) fn draw(&self, draws: &mut PairRng) -> u64 {
         let share = u64::from(draws.word());
         // The place in the list, in 1/2³² of a tenth of a percent.
         let at = share * 1000;
@@ -146,22 +146,22 @@ fn size(text: &str) -> Option<u64> {
 
 /// How often pairs are identical, equal in another writing, or different, and in what.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recipe {
-    /// Weights of [`Class::Identical`], [`Class::Equal`] and [`Class::Different`].
+pub struct PairRecipe {
+    /// Weights of [`PairClass::Identical`], [`PairClass::Equal`] and [`PairClass::Different`].
     classes: [u32; 3],
     /// What is changed, with its weight among those of its class.
-    changes: Vec<(Change, u32)>,
+    changes: Vec<(DocumentChange, u32)>,
 }
 
-impl Default for Recipe {
+impl Default for PairRecipe {
     /// 70 % identical, 10 % equal in another writing, 20 % different, each change as often as any
     /// other of its class.
     fn default() -> Self {
-        Self { classes: [7, 1, 2], changes: Change::ALL.map(|change| (change, 1)).to_vec() }
+        Self { classes: [7, 1, 2], changes: DocumentChange::ALL.map(|change| (change, 1)).to_vec() }
     }
 }
 
-impl Recipe {
+impl PairRecipe {
     /// The settings that [`set`](Self::set) knows.
     pub const KEYS: [&str; 2] = ["classes", "differences"];
 
@@ -171,11 +171,11 @@ impl Recipe {
     }
 
     /// Returns the changes of the recipe.
-    pub(super) fn changes(&self) -> Vec<Change> {
+    pub(super) fn changes(&self) -> Vec<DocumentChange> {
         self.changes.iter().filter(|(_, weight)| *weight > 0).map(|(change, _)| *change).collect()
     }
 
-    /// Changes a setting: `classes` or `differences`, as in [`Mix::set`].
+    /// Changes a setting: `classes` or `differences`, as in [`DocumentMix::set`].
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), MixError> {
         let Some(key) = Self::KEYS.into_iter().find(|known| *known == key) else {
             return Err(MixError::Unknown { key: key.to_owned(), known: &Self::KEYS });
@@ -197,25 +197,26 @@ impl Recipe {
 
     /// Returns what happens to which pair: an order of indices into a list of `None` and changes.
     /// A class without a change that could be made gives its share to identical pairs.
-    pub(super) fn plan(&self) -> (Cycle, Vec<Option<Change>>) {
+    pub(super) fn plan(&self) -> (QuotaCycle, Vec<Option<DocumentChange>>) {
         let changes = self.changes.iter().map(|(change, _)| Some(*change));
-        (Cycle::new(&self.weights()), [None].into_iter().chain(changes).collect())
+        (QuotaCycle::new(&self.weights()), [None].into_iter().chain(changes).collect())
     }
 
     fn weights(&self) -> Vec<u64> {
         let total = |class| {
-            let of = |(change, weight): &(Change, u32)| {
+            let of = |(change, weight): &(DocumentChange, u32)| {
                 if change.class() == class { u64::from(*weight) } else { 0 }
             };
             self.changes.iter().map(of).sum::<u64>()
         };
-        let (equal, different) = (total(Class::Equal).max(1), total(Class::Different).max(1));
+        let (equal, different) =
+            (total(PairClass::Equal).max(1), total(PairClass::Different).max(1));
         let [identical_share, equal_share, different_share] = self.classes.map(u64::from);
         let mut weights = vec![identical_share * equal * different];
         weights.extend(self.changes.iter().map(|(change, weight)| match change.class() {
-            Class::Identical => 0,
-            Class::Equal => equal_share * u64::from(*weight) * different,
-            Class::Different => different_share * u64::from(*weight) * equal,
+            PairClass::Identical => 0,
+            PairClass::Equal => equal_share * u64::from(*weight) * different,
+            PairClass::Different => different_share * u64::from(*weight) * equal,
         }));
         if weights.iter().all(|weight| *weight == 0) {
             weights[0] = 1;
@@ -226,17 +227,17 @@ impl Recipe {
 
 /// The shape of documents, and what is done to them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mix {
+pub struct DocumentMix {
     /// Depth with its weight.
     depths: Vec<(u32, u32)>,
     fan_out: Distribution,
     attributes: Distribution,
     text_bytes: Distribution,
     size_bytes: Option<Distribution>,
-    recipe: Recipe,
+    recipe: PairRecipe,
 }
 
-impl Default for Mix {
+impl Default for DocumentMix {
     /// Documents of depth 2, 3 and 5 with a few children, attributes and words.
     fn default() -> Self {
         let between = |low, high| Distribution { points: vec![(0, low), (1000, high)] };
@@ -246,12 +247,12 @@ impl Default for Mix {
             attributes: between(0, 3),
             text_bytes: between(4, 40),
             size_bytes: None,
-            recipe: Recipe::default(),
+            recipe: PairRecipe::default(),
         }
     }
 }
 
-impl Mix {
+impl DocumentMix {
     /// The settings that [`set`](Self::set) knows.
     pub const KEYS: [&str; 7] =
         ["depth", "fan-out", "attributes", "text", "size", "classes", "differences"];
@@ -290,18 +291,18 @@ impl Mix {
     }
 
     /// Returns what is done to the documents.
-    pub fn recipe(&self) -> &Recipe {
+    pub fn recipe(&self) -> &PairRecipe {
         &self.recipe
     }
 
     /// Returns an order of indices into [`depths`](Self::depths).
-    pub(super) fn depths(&self) -> (Cycle, Vec<u32>) {
+    pub(super) fn depths(&self) -> (QuotaCycle, Vec<u32>) {
         let weights: Vec<_> = self.depths.iter().map(|(_, weight)| u64::from(*weight)).collect();
-        (Cycle::new(&weights), self.depths.iter().map(|(depth, _)| *depth).collect())
+        (QuotaCycle::new(&weights), self.depths.iter().map(|(depth, _)| *depth).collect())
     }
 
     /// Appends a document whose elements nest `depth` deep.
-    pub(super) fn write(&self, out: &mut Vec<u8>, depth: u32, draws: &mut Draws) {
+    pub(super) fn write(&self, out: &mut Vec<u8>, depth: u32, draws: &mut PairRng) {
         let least = self.size_bytes.as_ref().map_or(0, |size| size.draw(draws));
         let end = out.len().saturating_add(usize::try_from(least).unwrap_or(usize::MAX));
         self.open(out, b"level1", draws);
@@ -321,7 +322,7 @@ impl Mix {
     }
 
     /// Appends the children of the root: in each element, one nests on and the others are leaves.
-    fn children(&self, out: &mut Vec<u8>, depth: u32, draws: &mut Draws) {
+    fn children(&self, out: &mut Vec<u8>, depth: u32, draws: &mut PairRng) {
         let mut after = Vec::new();
         for level in 2..=depth {
             let count = u32::try_from(self.fan_out.draw(draws)).unwrap_or(u32::MAX).max(1);
@@ -342,7 +343,7 @@ impl Mix {
         }
     }
 
-    fn leaves(&self, out: &mut Vec<u8>, count: u32, draws: &mut Draws) {
+    fn leaves(&self, out: &mut Vec<u8>, count: u32, draws: &mut PairRng) {
         for _ in 0..count {
             let name = vocabulary::word(draws).as_bytes();
             self.open(out, name, draws);
@@ -353,7 +354,7 @@ impl Mix {
         }
     }
 
-    fn open(&self, out: &mut Vec<u8>, name: &[u8], draws: &mut Draws) {
+    fn open(&self, out: &mut Vec<u8>, name: &[u8], draws: &mut PairRng) {
         out.push(b'<');
         out.extend_from_slice(name);
         for index in 0..self.attributes.draw(draws) {
@@ -366,7 +367,7 @@ impl Mix {
         out.push(b'>');
     }
 
-    fn text(&self, out: &mut Vec<u8>, draws: &mut Draws) {
+    fn text(&self, out: &mut Vec<u8>, draws: &mut PairRng) {
         let length = usize::try_from(self.text_bytes.draw(draws)).unwrap_or(usize::MAX);
         let (start, end) = (out.len(), out.len().saturating_add(length));
         while out.len() < end {
@@ -399,9 +400,9 @@ fn depths(text: &str) -> Option<Vec<(u32, u32)>> {
     depths.collect::<Option<Vec<_>>>().filter(|depths| depths.iter().any(|(_, w)| *w > 0))
 }
 
-fn changes(text: &str) -> Option<Vec<(Change, u32)>> {
+fn changes(text: &str) -> Option<Vec<(DocumentChange, u32)>> {
     let changes = weighted(text)?.into_iter();
-    changes.map(|(name, weight)| Some((Change::from_name(name)?, weight))).collect()
+    changes.map(|(name, weight)| Some((DocumentChange::from_name(name)?, weight))).collect()
 }
 
 fn classes(text: &str) -> Option<[u32; 3]> {
@@ -411,7 +412,7 @@ fn classes(text: &str) -> Option<[u32; 3]> {
     weights.iter().any(|weight| *weight > 0).then_some(weights)
 }
 
-impl fmt::Display for Recipe {
+impl fmt::Display for PairRecipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [identical, equal, different] = self.classes;
         write!(f, "classes={identical}:{equal}:{different} differences=")?;
@@ -421,7 +422,7 @@ impl fmt::Display for Recipe {
     }
 }
 
-impl fmt::Display for Mix {
+impl fmt::Display for DocumentMix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { depths, fan_out, attributes, text_bytes, size_bytes, recipe } = self;
         write!(f, "depth=")?;

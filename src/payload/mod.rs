@@ -34,13 +34,13 @@ mod vocabulary;
 mod xml;
 
 pub use corpus::{Corpus, CorpusError};
-pub use expected::{Expected, Mismatch};
-pub use mix::{Distribution, Mix, MixError, Recipe};
-pub use spec::{Encoding, Framing, Preset, Spec, SpecError};
-pub use statistics::Statistics;
-pub use stream::{CHUNK_BYTES, Format, Stream};
-pub use template::{Expectation, Template, TemplateError};
-pub use truth::{Change, Class, Semantics, Truth};
+pub use expected::{Mismatch, ResponseExpectation};
+pub use mix::{Distribution, DocumentMix, MixError, PairRecipe};
+pub use spec::{PayloadPreset, PayloadSpec, RequestEncoding, RequestFraming, SpecError};
+pub use statistics::PayloadStatistics;
+pub use stream::{BodyStream, CHUNK_BYTES, PairFormat};
+pub use template::{Template, TemplateError, TemplateExpectation};
+pub use truth::{DocumentChange, PairClass, PairTruth, Semantics};
 
 use bytes::Bytes;
 
@@ -52,7 +52,7 @@ pub const GENERATOR_VERSION: u32 = 1;
 
 /// What a request looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum PayloadKind {
     /// One XML pair as JSON: `{"xml1": …, "xml2": …}`.
     XmlCompare,
     /// Many XML pairs as JSON: `{"comparisons": [ … ]}`.
@@ -68,7 +68,7 @@ pub enum Kind {
     Template,
 }
 
-impl Kind {
+impl PayloadKind {
     /// Every kind, in the order in which they are offered.
     pub const ALL: [Self; 6] = [
         Self::XmlCompare,
@@ -107,7 +107,7 @@ impl Kind {
 
 /// A request, ready to be sent, and what it must be answered with.
 #[derive(Debug, Clone)]
-pub struct Message {
+pub struct PayloadMessage {
     /// The value of the header `Content-Type`.
     pub content_type: String,
     /// Further headers, as name and value.
@@ -115,17 +115,17 @@ pub struct Message {
     /// The body; cheap to clone.
     pub body: Bytes,
     /// What a right answer says.
-    pub expected: Expected,
+    pub expected: ResponseExpectation,
 }
 
 /// Returns request number `index` (from 0) of a scenario.
 ///
 /// The same (spec, kind, index, [`GENERATOR_VERSION`]) gives the same bytes everywhere.
-pub fn message(spec: &Spec, kind: Kind, index: u64) -> Message {
-    let mut stream = Stream::new(spec, kind, index);
+pub fn message(spec: &PayloadSpec, kind: PayloadKind, index: u64) -> PayloadMessage {
+    let mut stream = BodyStream::new(spec, kind, index);
     let mut body = Vec::new();
     while stream.next_into(&mut body) {}
-    Message {
+    PayloadMessage {
         content_type: spec.content_type(kind).to_owned(),
         headers: spec.headers(kind),
         body: body.into(),
@@ -141,38 +141,38 @@ mod tests {
 
     #[test]
     fn the_pieces_of_a_stream_are_the_message() {
-        let spec = Spec::depth_mix(1, 2_000);
-        let pieces: Vec<_> = Stream::new(&spec, Kind::XmlCompareBatch, 3).collect();
+        let spec = PayloadSpec::depth_mix(1, 2_000);
+        let pieces: Vec<_> = BodyStream::new(&spec, PayloadKind::XmlCompareBatch, 3).collect();
         assert!(pieces.len() > 5, "{} pieces", pieces.len());
-        assert_eq!(pieces.concat(), message(&spec, Kind::XmlCompareBatch, 3).body);
+        assert_eq!(pieces.concat(), message(&spec, PayloadKind::XmlCompareBatch, 3).body);
     }
 
     #[test]
     fn a_pair_has_the_same_bytes_in_whatever_request_it_stands() {
-        let (wide, narrow) = (Spec::depth_mix(1, 30), Spec::depth_mix(1, 10));
+        let (wide, narrow) = (PayloadSpec::depth_mix(1, 30), PayloadSpec::depth_mix(1, 10));
         let text = |spec, kind, index| {
             String::from_utf8(message(spec, kind, index).body.to_vec()).unwrap()
         };
-        let whole = text(&wide, Kind::XmlCompareBatch, 0);
-        let part = text(&narrow, Kind::XmlCompareBatch, 2);
+        let whole = text(&wide, PayloadKind::XmlCompareBatch, 0);
+        let part = text(&narrow, PayloadKind::XmlCompareBatch, 2);
         assert!(whole.ends_with(part.strip_prefix(r#"{"comparisons":["#).unwrap()));
-        assert!(part.contains(&text(&narrow, Kind::XmlCompare, 23)));
+        assert!(part.contains(&text(&narrow, PayloadKind::XmlCompare, 23)));
     }
 
     #[test]
     fn an_empty_request_is_a_request() {
-        let message = message(&Spec::depth_mix(1, 0), Kind::XmlCompareBatch, 5);
+        let message = message(&PayloadSpec::depth_mix(1, 0), PayloadKind::XmlCompareBatch, 5);
         assert_eq!(message.body, r#"{"comparisons":[]}"#);
         assert_eq!(message.expected.pairs(), 0);
     }
 
     #[test]
     fn soap_requests_are_envelopes_whatever_they_carry() {
-        let body = |preset, kind| message(&Spec::preset(preset, 42, 1), kind, 3).body;
-        for preset in Preset::ALL {
+        let body = |preset, kind| message(&PayloadSpec::preset(preset, 42, 1), kind, 3).body;
+        for preset in PayloadPreset::ALL {
             for (kind, namespace) in [
-                (Kind::Soap11, "http://schemas.xmlsoap.org/soap/envelope/"),
-                (Kind::Soap12, "http://www.w3.org/2003/05/soap-envelope"),
+                (PayloadKind::Soap11, "http://schemas.xmlsoap.org/soap/envelope/"),
+                (PayloadKind::Soap12, "http://www.w3.org/2003/05/soap-envelope"),
             ] {
                 let body = body(preset, kind);
                 let text = std::str::from_utf8(&body).unwrap();
@@ -186,9 +186,9 @@ mod tests {
                 assert!(!text.contains("Fault"), "{preset:?}");
             }
         }
-        let spec = Spec::depth_mix(42, 1);
+        let spec = PayloadSpec::depth_mix(42, 1);
         let header = |kind| format!("{} {:?}", spec.content_type(kind), spec.headers(kind));
-        insta::assert_snapshot!([header(Kind::Soap11), header(Kind::Soap12)].join("\n"), @r#"
+        insta::assert_snapshot!([header(PayloadKind::Soap11), header(PayloadKind::Soap12)].join("\n"), @r#"
         text/xml; charset=utf-8 [("SOAPAction", "\"urn:xmlperf:request\"")]
         application/soap+xml; charset=utf-8; action="urn:xmlperf:request" []
         "#);
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn answers_to_documents_are_judged_by_status_and_fault() {
         let said = |kind, preset, status, body: &str| {
-            let message = message(&Spec::preset(preset, 42, 1), kind, 0);
+            let message = message(&PayloadSpec::preset(preset, 42, 1), kind, 0);
             match message.expected.check(status, body.as_bytes()) {
                 Ok(()) => "right".to_owned(),
                 Err(mismatch) => mismatch.to_string(),
@@ -206,15 +206,15 @@ mod tests {
         let fault = "<Envelope><Body><Fault><faultcode>Server</faultcode>\
                      <faultstring>no</faultstring></Fault></Body></Envelope>";
         let said = [
-            said(Kind::RawXml, Preset::Pom, 204, ""),
-            said(Kind::RawXml, Preset::Pom, 404, "nothing here"),
-            said(Kind::Soap11, Preset::Pom, 200, "<Envelope><Body/></Envelope>"),
-            said(Kind::Soap11, Preset::Pom, 200, fault),
-            said(Kind::Soap12, Preset::Pom, 500, fault),
-            said(Kind::Soap12, Preset::Pom, 502, "<html>bad gateway</html>"),
-            said(Kind::Soap12, Preset::Pom, 200, "<html>login</html>"),
-            said(Kind::XmlCompareBatch, Preset::Hostile, 413, "too large"),
-            said(Kind::XmlCompareBatch, Preset::Hostile, 502, "gone"),
+            said(PayloadKind::RawXml, PayloadPreset::Pom, 204, ""),
+            said(PayloadKind::RawXml, PayloadPreset::Pom, 404, "nothing here"),
+            said(PayloadKind::Soap11, PayloadPreset::Pom, 200, "<Envelope><Body/></Envelope>"),
+            said(PayloadKind::Soap11, PayloadPreset::Pom, 200, fault),
+            said(PayloadKind::Soap12, PayloadPreset::Pom, 500, fault),
+            said(PayloadKind::Soap12, PayloadPreset::Pom, 502, "<html>bad gateway</html>"),
+            said(PayloadKind::Soap12, PayloadPreset::Pom, 200, "<html>login</html>"),
+            said(PayloadKind::XmlCompareBatch, PayloadPreset::Hostile, 413, "too large"),
+            said(PayloadKind::XmlCompareBatch, PayloadPreset::Hostile, 502, "gone"),
         ];
         insta::assert_snapshot!(said.join("\n"), @r"
         right
@@ -236,14 +236,14 @@ mod tests {
             body: "[{% for p in pairs %}[{{ p.xml1 | tojson }}, {{ p.number }}],{% endfor %}0]"
                 .to_owned(),
             expectations: vec![
-                Expectation::json("/same/*", "{{ pair.matched }}").unwrap(),
-                Expectation::json("/request", "{{ index }}").unwrap(),
+                TemplateExpectation::json("/same/*", "{{ pair.matched }}").unwrap(),
+                TemplateExpectation::json("/request", "{{ index }}").unwrap(),
             ],
         };
-        let mut spec = Spec::depth_mix(42, 3).with_template(template.clone()).unwrap();
+        let mut spec = PayloadSpec::depth_mix(42, 3).with_template(template.clone()).unwrap();
         spec.headers = vec![("X-Request".to_owned(), "1".to_owned())];
-        assert_ne!(spec.digest(), Spec::depth_mix(42, 3).digest());
-        let message = message(&spec, Kind::Template, 1);
+        assert_ne!(spec.digest(), PayloadSpec::depth_mix(42, 3).digest());
+        let message = message(&spec, PayloadKind::Template, 1);
         let body: serde_json::Value = serde_json::from_slice(&message.body).unwrap();
         assert_eq!((&body[0][1], &body[2][1]), (&3.into(), &5.into()));
         assert_eq!((message.content_type, message.headers), (template.content_type, spec.headers));
@@ -267,7 +267,7 @@ mod tests {
         expected 3 values at /same/*, got 0
         expected status 200 to 299, got 404: `no`
         ");
-        let missing = super::message(&Spec::depth_mix(42, 3), Kind::Template, 0);
+        let missing = super::message(&PayloadSpec::depth_mix(42, 3), PayloadKind::Template, 0);
         let missing = missing.expected.check(200, b"").unwrap_err();
         insta::assert_snapshot!(missing, @"the request could not be made: there is no template");
     }
@@ -279,14 +279,14 @@ mod tests {
             flate2::read::GzDecoder::new(bytes).read_to_end(&mut text).unwrap();
             text
         };
-        let spec = Spec::depth_mix(1, 10_000);
-        let message = message(&spec, Kind::XmlCompareBatch, 0);
+        let spec = PayloadSpec::depth_mix(1, 10_000);
+        let message = message(&spec, PayloadKind::XmlCompareBatch, 0);
         let mut packed = spec.clone();
-        packed.encoding = Encoding::Gzip;
-        let pieces: Vec<_> = Stream::new(&packed, Kind::XmlCompareBatch, 0).collect();
+        packed.encoding = RequestEncoding::Gzip;
+        let pieces: Vec<_> = BodyStream::new(&packed, PayloadKind::XmlCompareBatch, 0).collect();
         assert!(pieces.len() > 2, "{} pieces", pieces.len());
         assert_eq!(unpacked(&pieces.concat()), message.body);
-        let gzipped = super::message(&packed, Kind::XmlCompareBatch, 0);
+        let gzipped = super::message(&packed, PayloadKind::XmlCompareBatch, 0);
         assert_eq!(gzipped.expected, message.expected);
         assert_eq!(gzipped.body, pieces.concat());
         assert_eq!(gzipped.headers, [("Content-Encoding".to_owned(), "gzip".to_owned())]);
@@ -299,16 +299,20 @@ mod tests {
         use sha2::{Digest, Sha256};
 
         assert_eq!(GENERATOR_VERSION, 1);
-        let body = message(&Spec::depth_mix(42, 100_000), Kind::XmlCompareBatch, 0).body;
+        let body =
+            message(&PayloadSpec::depth_mix(42, 100_000), PayloadKind::XmlCompareBatch, 0).body;
         let hash = crate::units::hex(&Sha256::digest(&body));
         insta::assert_snapshot!(format!("{} bytes {hash}", body.len()), @"30000025 bytes e0bbb3ae97da6954eb1127167aa674dea3aea346de914c9c1e6231fe138a9b79");
 
-        let mut mix = Mix::default();
+        let mut mix = DocumentMix::default();
         mix.set("size", "min=100,p50=1kB,p99.9=4kB,max=9kB").unwrap();
         let corpus = vec![("a.xml".to_owned(), b"<a><b>one</b></a>".to_vec())];
-        let others = [Spec::mix(mix, 42, 100), Spec::corpus(Corpus::new(corpus).unwrap(), 42, 100)];
-        let presets = Preset::ALL.into_iter().chain([Preset::Hostile]);
-        let specs = presets.map(|preset| Spec::preset(preset, 42, 100)).chain(others);
+        let others = [
+            PayloadSpec::mix(mix, 42, 100),
+            PayloadSpec::corpus(Corpus::new(corpus).unwrap(), 42, 100),
+        ];
+        let presets = PayloadPreset::ALL.into_iter().chain([PayloadPreset::Hostile]);
+        let specs = presets.map(|preset| PayloadSpec::preset(preset, 42, 100)).chain(others);
         let digests: Vec<_> =
             specs.map(|spec| format!("{:12} {}", spec.name(), &spec.digest()[..32])).collect();
         insta::assert_snapshot!(digests.join("\n"), @r"

@@ -64,10 +64,10 @@ fn element(node: Node, is_canonical: bool) -> String {
 }
 
 /// What the XML-Compare-API keeps of an element: its attributes and its text, both as written.
-type Entry = (BTreeMap<String, String>, String);
+type OracleEntry = (BTreeMap<String, String>, String);
 
 /// The last element of each path that is not self-closing.
-fn entries(text: &str) -> BTreeMap<String, Entry> {
+fn entries(text: &str) -> BTreeMap<String, OracleEntry> {
     let document = parse(text).unwrap();
     let mut entries = BTreeMap::new();
     for node in document.descendants().filter(Node::is_element) {

@@ -3,47 +3,47 @@
 use std::sync::Arc;
 
 use super::depth_mix;
-use super::documents::Documents;
+use super::documents::DocumentSource;
 use super::escape;
-use super::spec::{Source, Spec};
-use super::truth::Truth;
+use super::spec::{PairSource, PayloadSpec};
+use super::truth::PairTruth;
 
 /// The XML pairs of a spec from one number on.
 #[derive(Debug, Clone)]
-pub(super) struct Pairs {
-    from: From,
+pub(super) struct PairStream {
+    from: PairOrigin,
     first: Vec<u8>,
     second: Vec<u8>,
 }
 
 #[derive(Debug, Clone)]
-enum From {
-    DepthMix(Box<depth_mix::Writer>),
-    Documents { documents: Arc<Documents>, seed: u64, next: u64 },
+enum PairOrigin {
+    DepthMix(Box<depth_mix::PairWriter>),
+    Documents { documents: Arc<DocumentSource>, seed: u64, next: u64 },
 }
 
-impl Pairs {
-    pub(super) fn new(spec: &Spec, next: u64) -> Self {
+impl PairStream {
+    pub(super) fn new(spec: &PayloadSpec, next: u64) -> Self {
         let seed = spec.seed;
         let from = match spec.source() {
-            Source::DepthMix(mix) => {
-                From::DepthMix(Box::new(depth_mix::Writer::new(seed, mix, next)))
+            PairSource::DepthMix(mix) => {
+                PairOrigin::DepthMix(Box::new(depth_mix::PairWriter::new(seed, mix, next)))
             }
-            Source::Documents(documents) => {
-                From::Documents { documents: Arc::clone(documents), seed, next }
+            PairSource::Documents(documents) => {
+                PairOrigin::Documents { documents: Arc::clone(documents), seed, next }
             }
         };
         Self { from, first: Vec::new(), second: Vec::new() }
     }
 
     /// Appends the next pair as a JSON object.
-    pub(super) fn write_json(&mut self, out: &mut Vec<u8>) -> Truth {
+    pub(super) fn write_json(&mut self, out: &mut Vec<u8>) -> PairTruth {
         out.extend_from_slice(br#"{"xml1":""#);
         let between = br#"","xml2":""#;
         let truth = match &mut self.from {
             // The documents of the depth mix are made as JSON strings: this is the fast path.
-            From::DepthMix(writer) => writer.write(out, between).1,
-            From::Documents { .. } => {
+            PairOrigin::DepthMix(writer) => writer.write(out, between).1,
+            PairOrigin::Documents { .. } => {
                 let truth = self.next();
                 escape::json(out, &self.first);
                 out.extend_from_slice(between);
@@ -56,9 +56,9 @@ impl Pairs {
     }
 
     /// Makes the next pair; [`documents`](Self::documents) has it then.
-    pub(super) fn next(&mut self) -> Truth {
+    pub(super) fn next(&mut self) -> PairTruth {
         match &mut self.from {
-            From::DepthMix(writer) => {
+            PairOrigin::DepthMix(writer) => {
                 self.second.clear();
                 let (_, truth) = writer.write(&mut self.second, b"");
                 // Quotes are all that is escaped in them, and both are of one length.
@@ -67,7 +67,7 @@ impl Pairs {
                 self.first.extend(self.second.drain(..self.second.len() / 2));
                 truth
             }
-            From::Documents { documents, seed, next } => {
+            PairOrigin::Documents { documents, seed, next } => {
                 let truth = documents.write(*seed, *next, &mut self.first, &mut self.second);
                 *next += 1;
                 truth
@@ -81,10 +81,10 @@ impl Pairs {
     }
 
     /// Returns what is true of the next pair, and goes past it.
-    pub(super) fn truth(&mut self) -> Truth {
+    pub(super) fn truth(&mut self) -> PairTruth {
         match &mut self.from {
-            From::DepthMix(writer) => writer.truth(),
-            From::Documents { .. } => self.next(),
+            PairOrigin::DepthMix(writer) => writer.truth(),
+            PairOrigin::Documents { .. } => self.next(),
         }
     }
 }

@@ -19,35 +19,35 @@
 //! | `{path 4 9}` | the commands of an SVG path |
 //! | `{each 3 7}` … `{end}` | what stands between, that many times |
 
-use super::draws::Draws;
+use super::draws::PairRng;
 use super::vocabulary;
 
 /// Least and most, both included.
-type Bounds = (u32, u32);
+type NumberBounds = (u32, u32);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
+enum PatternPart {
     Text(String),
     Pair,
     Digits(u32),
     Hex(u32),
-    Number(Bounds),
-    Decimal(Bounds),
+    Number(NumberBounds),
+    Decimal(NumberBounds),
     Date,
     Time,
     Pick(Vec<String>),
-    Words(Bounds),
-    Capitals(Bounds),
-    Sentences(Bounds),
-    Lines(Bounds),
-    Signs(Bounds),
-    Path(Bounds),
-    Each(Bounds, Vec<Part>),
+    Words(NumberBounds),
+    Capitals(NumberBounds),
+    Sentences(NumberBounds),
+    Lines(NumberBounds),
+    Signs(NumberBounds),
+    Path(NumberBounds),
+    Each(NumberBounds, Vec<PatternPart>),
 }
 
 /// A document with holes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pattern(Vec<Part>);
+pub(super) struct Pattern(Vec<PatternPart>);
 
 impl Pattern {
     /// Reads a pattern of this crate.
@@ -59,12 +59,12 @@ impl Pattern {
     }
 
     /// Reads up to `{end}` or the end of the text.
-    fn parts(rest: &mut &str) -> Vec<Part> {
+    fn parts(rest: &mut &str) -> Vec<PatternPart> {
         let mut parts = Vec::new();
         loop {
             let (text, tail) = rest.split_once('{').unwrap_or((*rest, ""));
             if !text.is_empty() {
-                parts.push(Part::Text(text.to_owned()));
+                parts.push(PatternPart::Text(text.to_owned()));
             }
             let (hole, tail) = tail.split_once('}').unwrap_or(("end", ""));
             *rest = tail;
@@ -75,65 +75,65 @@ impl Pattern {
         }
     }
 
-    fn part(hole: &str, rest: &mut &str) -> Part {
+    fn part(hole: &str, rest: &mut &str) -> PatternPart {
         let words: Vec<&str> = hole.split(' ').collect();
         let number = |at: usize| words[at].parse().expect("a number in a pattern");
         let bounds = || (number(1), number(2));
         match words[0] {
-            "pair" => Part::Pair,
-            "digits" => Part::Digits(number(1)),
-            "hex" => Part::Hex(number(1)),
-            "number" => Part::Number(bounds()),
-            "decimal" => Part::Decimal(bounds()),
-            "date" => Part::Date,
-            "time" => Part::Time,
-            "pick" => Part::Pick(words[1..].iter().map(|word| (*word).to_owned()).collect()),
-            "words" => Part::Words(bounds()),
-            "Words" => Part::Capitals(bounds()),
-            "sentences" => Part::Sentences(bounds()),
-            "lines" => Part::Lines(bounds()),
-            "signs" => Part::Signs(bounds()),
-            "path" => Part::Path(bounds()),
-            "each" => Part::Each(bounds(), Self::parts(rest)),
+            "pair" => PatternPart::Pair,
+            "digits" => PatternPart::Digits(number(1)),
+            "hex" => PatternPart::Hex(number(1)),
+            "number" => PatternPart::Number(bounds()),
+            "decimal" => PatternPart::Decimal(bounds()),
+            "date" => PatternPart::Date,
+            "time" => PatternPart::Time,
+            "pick" => PatternPart::Pick(words[1..].iter().map(|word| (*word).to_owned()).collect()),
+            "words" => PatternPart::Words(bounds()),
+            "Words" => PatternPart::Capitals(bounds()),
+            "sentences" => PatternPart::Sentences(bounds()),
+            "lines" => PatternPart::Lines(bounds()),
+            "signs" => PatternPart::Signs(bounds()),
+            "path" => PatternPart::Path(bounds()),
+            "each" => PatternPart::Each(bounds(), Self::parts(rest)),
             other => panic!("no hole is called `{other}`"),
         }
     }
 
     /// Appends the document of XML pair number `pair`.
-    pub(super) fn write(&self, out: &mut Vec<u8>, pair: u64, draws: &mut Draws) {
+    pub(super) fn write(&self, out: &mut Vec<u8>, pair: u64, draws: &mut PairRng) {
         write_parts(&self.0, out, pair, draws);
     }
 }
 
-fn write_parts(parts: &[Part], out: &mut Vec<u8>, pair: u64, draws: &mut Draws) {
+fn write_parts(parts: &[PatternPart], out: &mut Vec<u8>, pair: u64, draws: &mut PairRng) {
     for part in parts {
         write_part(part, out, pair, draws);
     }
 }
 
-fn write_part(part: &Part, out: &mut Vec<u8>, pair: u64, draws: &mut Draws) {
-    let count = |draws: &mut Draws, bounds: &Bounds| draws.between(bounds.0, bounds.1);
+fn write_part(part: &PatternPart, out: &mut Vec<u8>, pair: u64, draws: &mut PairRng) {
+    let count = |draws: &mut PairRng, bounds: &NumberBounds| draws.between(bounds.0, bounds.1);
     match part {
-        Part::Text(text) => out.extend_from_slice(text.as_bytes()),
-        Part::Pair => write_number(out, pair),
-        Part::Digits(count) => write_digits(out, *count, b"0123456789", draws),
-        Part::Hex(count) => write_digits(out, *count, b"0123456789abcdef", draws),
-        Part::Number(bounds) => write_number(out, u64::from(count(draws, bounds))),
-        Part::Decimal(bounds) => {
+        PatternPart::Text(text) => out.extend_from_slice(text.as_bytes()),
+        PatternPart::Pair => write_number(out, pair),
+        PatternPart::Digits(count) => write_digits(out, *count, b"0123456789", draws),
+        PatternPart::Hex(count) => write_digits(out, *count, b"0123456789abcdef", draws),
+        PatternPart::Number(bounds) => write_number(out, u64::from(count(draws, bounds))),
+        PatternPart::Decimal(bounds) => {
             write_number(out, u64::from(count(draws, bounds)));
             out.push(b'.');
             write_two(out, draws.below(100));
         }
-        Part::Date => write_date(out, draws),
-        Part::Time => write_time(out, draws),
-        Part::Pick(words) => out.extend_from_slice(draws.pick(words).as_bytes()),
-        Part::Words(bounds) => vocabulary::words(out, count(draws, bounds), draws),
-        Part::Capitals(bounds) => vocabulary::capitals(out, count(draws, bounds), draws),
-        Part::Sentences(bounds) => vocabulary::sentences(out, count(draws, bounds), draws),
-        Part::Lines(bounds) => vocabulary::lines(out, count(draws, bounds), draws),
-        Part::Signs(bounds) => vocabulary::signs(out, count(draws, bounds), draws),
-        Part::Path(bounds) => write_path(out, count(draws, bounds), draws),
-        Part::Each(bounds, parts) => {
+        PatternPart::Date => write_date(out, draws),
+        PatternPart::Time => write_time(out, draws),
+        PatternPart::Pick(words) => out.extend_from_slice(draws.pick(words).as_bytes()),
+        PatternPart::Words(bounds) => vocabulary::words(out, count(draws, bounds), draws),
+        PatternPart::Capitals(bounds) => vocabulary::capitals(out, count(draws, bounds), draws),
+        PatternPart::Sentences(bounds) => vocabulary::sentences(out, count(draws, bounds), draws),
+        PatternPart::Lines(bounds) => vocabulary::lines(out, count(draws, bounds), draws),
+        PatternPart::Signs(bounds) => vocabulary::signs(out, count(draws, bounds), draws),
+        PatternPart::Path(bounds) => write_path(out, count(draws, bounds), draws),
+        PatternPart::Each(bounds, parts) => {
             for _ in 0..count(draws, bounds) {
                 write_parts(parts, out, pair, draws);
             }
@@ -151,14 +151,14 @@ fn write_two(out: &mut Vec<u8>, number: u32) {
     out.extend([digit(number / 10), digit(number)]);
 }
 
-fn write_digits(out: &mut Vec<u8>, count: u32, digits: &[u8], draws: &mut Draws) {
+fn write_digits(out: &mut Vec<u8>, count: u32, digits: &[u8], draws: &mut PairRng) {
     for at in 0..count {
         out.push(*draws.pick(if at == 0 { &digits[1..] } else { digits }));
     }
 }
 
 /// Up to the 28th, so that every date exists.
-fn write_date(out: &mut Vec<u8>, draws: &mut Draws) {
+fn write_date(out: &mut Vec<u8>, draws: &mut PairRng) {
     write_number(out, u64::from(draws.between(2019, 2026)));
     for limit in [12, 28] {
         out.push(b'-');
@@ -166,7 +166,7 @@ fn write_date(out: &mut Vec<u8>, draws: &mut Draws) {
     }
 }
 
-fn write_time(out: &mut Vec<u8>, draws: &mut Draws) {
+fn write_time(out: &mut Vec<u8>, draws: &mut PairRng) {
     for (at, limit) in [24, 60, 60].into_iter().enumerate() {
         if at > 0 {
             out.push(b':');
@@ -175,7 +175,7 @@ fn write_time(out: &mut Vec<u8>, draws: &mut Draws) {
     }
 }
 
-fn write_path(out: &mut Vec<u8>, commands: u32, draws: &mut Draws) {
+fn write_path(out: &mut Vec<u8>, commands: u32, draws: &mut PairRng) {
     let mut point = |out: &mut Vec<u8>, command: &str| {
         out.extend_from_slice(command.as_bytes());
         for separator in [b",", b" "] {
@@ -200,7 +200,7 @@ mod tests {
 
     fn written(pattern: &str) -> String {
         let mut out = Vec::new();
-        Pattern::new(pattern).write(&mut out, 12, &mut Draws::new(42, 12));
+        Pattern::new(pattern).write(&mut out, 12, &mut PairRng::new(42, 12));
         String::from_utf8(out).unwrap()
     }
 

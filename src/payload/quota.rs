@@ -9,9 +9,9 @@
 /// Any prefix holds every class within one of its exact share, and every full period holds exactly
 /// its weight.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Cycle(Vec<u16>);
+pub(super) struct QuotaCycle(Vec<u16>);
 
-impl Cycle {
+impl QuotaCycle {
     /// Deals out class `i` with weight `weights[i]`. The sum of the weights must be positive; they
     /// are reduced by their common divisor, so that the period, [`period`], is as short as can be.
     ///
@@ -57,14 +57,14 @@ impl Cycle {
 /// Without the turn, two cycles of ten would meet in ten combinations for ever, and documents of
 /// one depth would never differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Interleaved {
-    first: Cycle,
-    second: Cycle,
+pub(super) struct CyclePair {
+    first: QuotaCycle,
+    second: QuotaCycle,
     together: u64,
 }
 
-impl Interleaved {
-    pub(super) fn new(first: Cycle, second: Cycle) -> Self {
+impl CyclePair {
+    pub(super) fn new(first: QuotaCycle, second: QuotaCycle) -> Self {
         let (a, b) = (first.period(), second.period());
         Self { first, second, together: a / common_divisor(a, b) * b }
     }
@@ -97,7 +97,7 @@ mod tests {
             weights in prop::collection::vec(0_u64..40, 1..6)
         ) {
             prop_assume!(weights.iter().any(|w| *w > 0));
-            let cycle = Cycle::new(&weights);
+            let cycle = QuotaCycle::new(&weights);
             let total: u64 = weights.iter().sum();
             let mut counts = vec![0_u64; weights.len()];
             for step in 0..2 * cycle.period() {
@@ -114,7 +114,7 @@ mod tests {
             first in prop::collection::vec(1_u64..8, 1..4),
             second in prop::collection::vec(1_u64..8, 1..4),
         ) {
-            let both = Interleaved::new(Cycle::new(&first), Cycle::new(&second));
+            let both = CyclePair::new(QuotaCycle::new(&first), QuotaCycle::new(&second));
             let (a, b) = (both.first.period(), both.second.period());
             let mut counts = vec![vec![0_u64; second.len()]; first.len()];
             for step in 0..a * b {

@@ -4,7 +4,7 @@ use super::xml::{Document, Element};
 
 /// What an answer is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum SoapResponse {
     /// An envelope whose body holds no fault.
     Envelope,
     /// An envelope whose body holds a fault.
@@ -14,21 +14,21 @@ pub(super) enum Answer {
 }
 
 /// Reads an answer of SOAP 1.1 or 1.2.
-pub(super) fn read(body: &[u8]) -> Answer {
+pub(super) fn read(body: &[u8]) -> SoapResponse {
     let text = std::str::from_utf8(body).unwrap_or_default();
     let Ok(document) = Document::parse(text.trim_start_matches('\u{feff}')) else {
-        return Answer::Other;
+        return SoapResponse::Other;
     };
-    let envelope = Parts { document: &document, root: 0 };
+    let envelope = ElementView { document: &document, root: 0 };
     if envelope.name(&document.elements[0]) != "Envelope" {
-        return Answer::Other;
+        return SoapResponse::Other;
     }
-    let Some(body) = envelope.child("Body") else { return Answer::Other };
-    let Some(fault) = body.child("Fault") else { return Answer::Envelope };
+    let Some(body) = envelope.child("Body") else { return SoapResponse::Other };
+    let Some(fault) = body.child("Fault") else { return SoapResponse::Envelope };
     let text = |paths: [&[&str]; 2]| {
         paths.into_iter().find_map(|path| fault.text(path)).unwrap_or_default().to_owned()
     };
-    Answer::Fault {
+    SoapResponse::Fault {
         code: text([&["faultcode"], &["Code", "Value"]]),
         reason: text([&["faultstring"], &["Reason", "Text"]]),
     }
@@ -36,12 +36,12 @@ pub(super) fn read(body: &[u8]) -> Answer {
 
 /// An element and what it holds.
 #[derive(Clone, Copy)]
-struct Parts<'a> {
+struct ElementView<'a> {
     document: &'a Document<'a>,
     root: usize,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> ElementView<'a> {
     /// The name without its prefix: the prefix is the sender's to choose.
     fn name(&self, element: &Element) -> &'a str {
         let name = self.document.at(&element.name);
@@ -64,13 +64,13 @@ impl<'a> Parts<'a> {
 mod tests {
     use super::*;
 
-    fn check(text: &str, expected: &Answer) {
+    fn check(text: &str, expected: &SoapResponse) {
         assert_eq!(&read(text.as_bytes()), expected, "{text}");
     }
 
     #[test]
     fn a_fault_is_told_from_an_answer() {
-        let fault = |code: &str, reason: &str| Answer::Fault {
+        let fault = |code: &str, reason: &str| SoapResponse::Fault {
             code: code.to_owned(),
             reason: reason.to_owned(),
         };
@@ -87,9 +87,9 @@ mod tests {
             &fault("e:Sender", "no"),
         );
         let answer = "<Envelope><Body><Answer><Fault>of nobody</Fault></Answer></Body></Envelope>";
-        check(answer, &Answer::Envelope);
-        check("<Envelope><Header/></Envelope>", &Answer::Other);
-        check("<html/>", &Answer::Other);
-        check("\u{1}", &Answer::Other);
+        check(answer, &SoapResponse::Envelope);
+        check("<Envelope><Header/></Envelope>", &SoapResponse::Other);
+        check("<html/>", &SoapResponse::Other);
+        check("\u{1}", &SoapResponse::Other);
     }
 }

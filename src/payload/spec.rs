@@ -9,18 +9,18 @@ use thiserror::Error;
 
 use super::corpus::Corpus;
 use super::depth_mix;
-use super::documents::Documents;
-use super::mix::{Mix, Recipe};
-use super::pairs::Pairs;
-use super::quota::Interleaved;
-use super::template::{Context, Filling, Template, TemplateError, Wanted};
-use super::truth::{Semantics, Truth};
-use super::{GENERATOR_VERSION, Kind};
+use super::documents::DocumentSource;
+use super::mix::{DocumentMix, PairRecipe};
+use super::pairs::PairStream;
+use super::quota::CyclePair;
+use super::template::{ExpectedValue, Template, TemplateContext, TemplateError, TemplatePair};
+use super::truth::{PairTruth, Semantics};
+use super::{GENERATOR_VERSION, PayloadKind};
 use crate::units;
 
 /// A named kind of documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Preset {
+pub enum PayloadPreset {
     /// Small nested elements: 60 % of depth 2, 30 % of depth 3, 10 % of depth 5; 70 % identical.
     DepthMix,
     /// SOAP 1.1 envelopes: requests, and one fault in ten.
@@ -54,7 +54,7 @@ pub enum Preset {
     Hostile,
 }
 
-impl Preset {
+impl PayloadPreset {
     /// Every preset that does no harm, in the order in which they are offered.
     pub const ALL: [Self; 14] = [
         Self::DepthMix,
@@ -99,18 +99,18 @@ impl Preset {
         Self::ALL.into_iter().find(|preset| preset.name() == name)
     }
 
-    fn source(self, recipe: &Recipe) -> Source {
-        let patterns = |patterns: &[(&str, u64)]| Documents::patterns(patterns, recipe);
+    fn source(self, recipe: &PairRecipe) -> PairSource {
+        let patterns = |patterns: &[(&str, u64)]| DocumentSource::patterns(patterns, recipe);
         let one = |text| patterns(&[(text, 1)]);
         let tree = |settings: &[(&str, &str)]| {
-            let mut mix = Mix::default();
+            let mut mix = DocumentMix::default();
             for (key, value) in settings {
                 mix.set(key, value).expect("the settings of a preset are right");
             }
-            Documents::mix(&mix, recipe)
+            DocumentSource::mix(&mix, recipe)
         };
         let documents = match self {
-            Self::DepthMix => return Source::DepthMix(Arc::new(depth_mix::mix())),
+            Self::DepthMix => return PairSource::DepthMix(Arc::new(depth_mix::mix())),
             Self::Soap11 => patterns(&[(SOAP11, 9), (SOAP11_FAULT, 1)]),
             Self::Soap12 => patterns(&[(SOAP12, 9), (SOAP12_FAULT, 1)]),
             Self::UblInvoice => one(include_str!("documents/ubl-invoice.xml")),
@@ -126,9 +126,9 @@ impl Preset {
                 tree(&[("depth", "32,64,128,256"), ("fan-out", "1"), ("attributes", "0..1")])
             }
             Self::WideFlat => tree(&[("depth", "2"), ("fan-out", "500..2000")]),
-            Self::Hostile => Documents::hostile(),
+            Self::Hostile => DocumentSource::hostile(),
         };
-        Source::Documents(Arc::new(documents))
+        PairSource::Documents(Arc::new(documents))
     }
 }
 
@@ -150,7 +150,7 @@ pub enum SpecError {
 
 /// How a body goes over the wire.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Encoding {
+pub enum RequestEncoding {
     /// As it is.
     #[default]
     Plain,
@@ -161,7 +161,7 @@ pub enum Encoding {
 
 /// How a target learns where a body ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Framing {
+pub enum RequestFraming {
     /// Its size is told ahead.
     #[default]
     Length,
@@ -171,7 +171,7 @@ pub enum Framing {
 
 /// Everything that decides the bytes of every request of a scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spec {
+pub struct PayloadSpec {
     /// What every draw starts from.
     pub seed: u64,
     /// XML pairs in one request, for the kinds that carry many. The first `n` pairs hold each
@@ -181,47 +181,49 @@ pub struct Spec {
     /// What the target means by "equal". Decides what is expected of it, and no byte it is sent.
     pub semantics: Semantics,
     /// How bodies go over the wire.
-    pub encoding: Encoding,
+    pub encoding: RequestEncoding,
     /// How their end is told.
-    pub framing: Framing,
+    pub framing: RequestFraming,
     /// Headers of every request, as name and value, beside those that its kind and encoding need.
     pub headers: Vec<(String, String)>,
-    origin: Origin,
-    recipe: Recipe,
+    origin: DocumentOrigin,
+    recipe: PairRecipe,
     template: Option<Arc<Template>>,
-    source: Source,
+    source: PairSource,
 }
 
 /// What the documents are made after.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Origin {
-    Preset(Preset),
-    Mix(Arc<Mix>),
+enum DocumentOrigin {
+    Preset(PayloadPreset),
+    Mix(Arc<DocumentMix>),
     Corpus(Arc<Corpus>),
 }
 
 /// What makes the documents.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Source {
-    DepthMix(Arc<Interleaved>),
-    Documents(Arc<Documents>),
+pub(super) enum PairSource {
+    DepthMix(Arc<CyclePair>),
+    Documents(Arc<DocumentSource>),
 }
 
-impl Spec {
-    fn new(origin: Origin, recipe: Recipe, seed: u64, pairs: u64) -> Self {
+impl PayloadSpec {
+    fn new(origin: DocumentOrigin, recipe: PairRecipe, seed: u64, pairs: u64) -> Self {
         let source = match &origin {
-            Origin::Preset(preset) => preset.source(&recipe),
-            Origin::Mix(mix) => Source::Documents(Arc::new(Documents::mix(mix, &recipe))),
-            Origin::Corpus(corpus) => {
-                Source::Documents(Arc::new(Documents::corpus(corpus, &recipe)))
+            DocumentOrigin::Preset(preset) => preset.source(&recipe),
+            DocumentOrigin::Mix(mix) => {
+                PairSource::Documents(Arc::new(DocumentSource::mix(mix, &recipe)))
+            }
+            DocumentOrigin::Corpus(corpus) => {
+                PairSource::Documents(Arc::new(DocumentSource::corpus(corpus, &recipe)))
             }
         };
         Self {
             seed,
             pairs,
             semantics: Semantics::default(),
-            encoding: Encoding::default(),
-            framing: Framing::default(),
+            encoding: RequestEncoding::default(),
+            framing: RequestFraming::default(),
             headers: Vec::new(),
             origin,
             recipe,
@@ -233,29 +235,29 @@ impl Spec {
     /// Returns the depth mix: 60 % of depth 2, 30 % of depth 3, 10 % of depth 5, and of each depth
     /// 70 % identical pairs.
     pub fn depth_mix(seed: u64, pairs: u64) -> Self {
-        Self::preset(Preset::DepthMix, seed, pairs)
+        Self::preset(PayloadPreset::DepthMix, seed, pairs)
     }
 
     /// Returns documents of a named kind.
-    pub fn preset(preset: Preset, seed: u64, pairs: u64) -> Self {
-        Self::new(Origin::Preset(preset), Recipe::default(), seed, pairs)
+    pub fn preset(preset: PayloadPreset, seed: u64, pairs: u64) -> Self {
+        Self::new(DocumentOrigin::Preset(preset), PairRecipe::default(), seed, pairs)
     }
 
     /// Returns documents of a mix of one's own.
-    pub fn mix(mix: Mix, seed: u64, pairs: u64) -> Self {
+    pub fn mix(mix: DocumentMix, seed: u64, pairs: u64) -> Self {
         let recipe = mix.recipe().clone();
-        Self::new(Origin::Mix(Arc::new(mix)), recipe, seed, pairs)
+        Self::new(DocumentOrigin::Mix(Arc::new(mix)), recipe, seed, pairs)
     }
 
     /// Returns a user's documents, in turn, and changed copies of them.
     pub fn corpus(corpus: Corpus, seed: u64, pairs: u64) -> Self {
-        Self::new(Origin::Corpus(Arc::new(corpus)), Recipe::default(), seed, pairs)
+        Self::new(DocumentOrigin::Corpus(Arc::new(corpus)), PairRecipe::default(), seed, pairs)
     }
 
     /// Returns the spec with other shares of identical, equal and different pairs.
-    pub fn with_recipe(self, recipe: Recipe) -> Result<Self, SpecError> {
+    pub fn with_recipe(self, recipe: PairRecipe) -> Result<Self, SpecError> {
         match self.origin {
-            Origin::Preset(preset @ (Preset::DepthMix | Preset::Hostile)) => {
+            DocumentOrigin::Preset(preset @ (PayloadPreset::DepthMix | PayloadPreset::Hostile)) => {
                 Err(SpecError::Fixed { preset: preset.name() })
             }
             origin => {
@@ -267,7 +269,7 @@ impl Spec {
         }
     }
 
-    /// Returns the spec with a template for requests of [`Kind::Template`], which has been filled
+    /// Returns the spec with a template for requests of [`PayloadKind::Template`], which has been filled
     /// in once to see that it can be.
     pub fn with_template(self, template: Template) -> Result<Self, TemplateError> {
         let spec = Self { template: Some(Arc::new(template)), ..self };
@@ -276,33 +278,33 @@ impl Spec {
     }
 
     /// Returns the media type of a request.
-    pub fn content_type(&self, kind: Kind) -> &str {
+    pub fn content_type(&self, kind: PayloadKind) -> &str {
         match (kind, &self.template) {
-            (Kind::XmlCompare | Kind::XmlCompareBatch, _) => "application/json",
-            (Kind::RawXml, _) => "application/xml; charset=utf-8",
-            (Kind::Soap11, _) => "text/xml; charset=utf-8",
-            (Kind::Soap12, _) => {
+            (PayloadKind::XmlCompare | PayloadKind::XmlCompareBatch, _) => "application/json",
+            (PayloadKind::RawXml, _) => "application/xml; charset=utf-8",
+            (PayloadKind::Soap11, _) => "text/xml; charset=utf-8",
+            (PayloadKind::Soap12, _) => {
                 "application/soap+xml; charset=utf-8; action=\"urn:xmlperf:request\""
             }
-            (Kind::Template, Some(template)) => &template.content_type,
-            (Kind::Template, None) => "application/octet-stream",
+            (PayloadKind::Template, Some(template)) => &template.content_type,
+            (PayloadKind::Template, None) => "application/octet-stream",
         }
     }
 
     /// Returns the headers that a request has beside its media type.
-    pub fn headers(&self, kind: Kind) -> Vec<(String, String)> {
+    pub fn headers(&self, kind: PayloadKind) -> Vec<(String, String)> {
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let mut headers = match kind {
-            Kind::Soap11 => vec![header("SOAPAction", "\"urn:xmlperf:request\"")],
-            Kind::XmlCompare
-            | Kind::XmlCompareBatch
-            | Kind::RawXml
-            | Kind::Soap12
-            | Kind::Template => Vec::new(),
+            PayloadKind::Soap11 => vec![header("SOAPAction", "\"urn:xmlperf:request\"")],
+            PayloadKind::XmlCompare
+            | PayloadKind::XmlCompareBatch
+            | PayloadKind::RawXml
+            | PayloadKind::Soap12
+            | PayloadKind::Template => Vec::new(),
         };
         match self.encoding {
-            Encoding::Plain => {}
-            Encoding::Gzip => headers.push(header("Content-Encoding", "gzip")),
+            RequestEncoding::Plain => {}
+            RequestEncoding::Gzip => headers.push(header("Content-Encoding", "gzip")),
         }
         headers.extend_from_slice(&self.headers);
         headers
@@ -312,7 +314,7 @@ impl Spec {
     pub(super) fn render(
         &self,
         index: u64,
-    ) -> Option<Result<(String, Vec<Wanted>), TemplateError>> {
+    ) -> Option<Result<(String, Vec<ExpectedValue>), TemplateError>> {
         let template = self.template.as_ref()?;
         let first = index.wrapping_mul(self.pairs);
         let mut pairs = Vec::new();
@@ -320,25 +322,25 @@ impl Spec {
         let made: Result<(), Infallible> = self.for_each(first, self.pairs, |xml1, xml2, truth| {
             let number = first.wrapping_add(u64::try_from(pairs.len()).unwrap_or(u64::MAX));
             let matched = truth.matched(self.semantics);
-            pairs.push(Filling { number, xml1: text(xml1), xml2: text(xml2), matched });
+            pairs.push(TemplatePair { number, xml1: text(xml1), xml2: text(xml2), matched });
             Ok(())
         });
         let Ok(()) = made;
-        Some(template.render(&Context { index, seed: self.seed, pairs }))
+        Some(template.render(&TemplateContext { index, seed: self.seed, pairs }))
     }
 
     /// Returns the name of the preset, or `mix` or `corpus`.
     pub fn name(&self) -> &'static str {
         match &self.origin {
-            Origin::Preset(preset) => preset.name(),
-            Origin::Mix(_) => "mix",
-            Origin::Corpus(_) => "corpus",
+            DocumentOrigin::Preset(preset) => preset.name(),
+            DocumentOrigin::Mix(_) => "mix",
+            DocumentOrigin::Corpus(_) => "corpus",
         }
     }
 
     /// Returns what is true of the XML pairs from number `first` (from 0) on, without end.
-    pub fn truths(&self, first: u64) -> impl Iterator<Item = Truth> {
-        let mut pairs = Pairs::new(self, first);
+    pub fn truths(&self, first: u64) -> impl Iterator<Item = PairTruth> {
+        let mut pairs = PairStream::new(self, first);
         iter::repeat_with(move || pairs.truth())
     }
 
@@ -348,9 +350,9 @@ impl Spec {
         &self,
         first: u64,
         count: u64,
-        mut each: impl FnMut(&[u8], &[u8], Truth) -> Result<(), E>,
+        mut each: impl FnMut(&[u8], &[u8], PairTruth) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut pairs = Pairs::new(self, first);
+        let mut pairs = PairStream::new(self, first);
         (0..count).try_for_each(|_| {
             let truth = pairs.next();
             let (first, second) = pairs.documents();
@@ -377,25 +379,25 @@ impl Spec {
         let name = self.name();
         hash.update(format!("{GENERATOR_VERSION} {name} seed={seed} pairs={pairs}\n"));
         match source {
-            Source::DepthMix(_) => {}
-            Source::Documents(_) => hash.update(recipe.to_string()),
+            PairSource::DepthMix(_) => {}
+            PairSource::Documents(_) => hash.update(recipe.to_string()),
         }
         match origin {
-            Origin::Preset(_) => {}
-            Origin::Mix(mix) => hash.update(mix.to_string()),
-            Origin::Corpus(corpus) => {
+            DocumentOrigin::Preset(_) => {}
+            DocumentOrigin::Mix(mix) => hash.update(mix.to_string()),
+            DocumentOrigin::Corpus(corpus) => {
                 for document in corpus.documents() {
                     hash.update(Sha256::digest(document));
                 }
             }
         }
         match encoding {
-            Encoding::Plain => {}
-            Encoding::Gzip => hash.update("gzip"),
+            RequestEncoding::Plain => {}
+            RequestEncoding::Gzip => hash.update("gzip"),
         }
         match framing {
-            Framing::Length => {}
-            Framing::Chunked => hash.update("chunked"),
+            RequestFraming::Length => {}
+            RequestFraming::Chunked => hash.update("chunked"),
         }
         for (name, value) in headers {
             hash.update(format!("{name}: {value}\n"));
@@ -406,7 +408,7 @@ impl Spec {
             }
         }
         let mut json = Vec::new();
-        let mut pairs = Pairs::new(self, 0);
+        let mut pairs = PairStream::new(self, 0);
         for _ in 0..100 {
             json.clear();
             pairs.write_json(&mut json);
@@ -417,21 +419,29 @@ impl Spec {
 
     /// Returns whether the documents are there to do harm.
     pub(super) fn is_hostile(&self) -> bool {
-        matches!(self.origin, Origin::Preset(Preset::Hostile))
+        matches!(self.origin, DocumentOrigin::Preset(PayloadPreset::Hostile))
     }
 
     /// Returns the same requests as bare envelopes, where the documents are envelopes.
-    pub(super) fn requests(&self, kind: Kind) -> Option<Self> {
+    pub(super) fn requests(&self, kind: PayloadKind) -> Option<Self> {
         let text = match (&self.origin, kind) {
-            (Origin::Preset(Preset::Soap11 | Preset::Soap12), Kind::Soap11) => SOAP11,
-            (Origin::Preset(Preset::Soap11 | Preset::Soap12), Kind::Soap12) => SOAP12,
-            (Origin::Preset(_) | Origin::Mix(_) | Origin::Corpus(_), _) => return None,
+            (
+                DocumentOrigin::Preset(PayloadPreset::Soap11 | PayloadPreset::Soap12),
+                PayloadKind::Soap11,
+            ) => SOAP11,
+            (
+                DocumentOrigin::Preset(PayloadPreset::Soap11 | PayloadPreset::Soap12),
+                PayloadKind::Soap12,
+            ) => SOAP12,
+            (DocumentOrigin::Preset(_) | DocumentOrigin::Mix(_) | DocumentOrigin::Corpus(_), _) => {
+                return None;
+            }
         };
-        let documents = Documents::patterns(&[(text, 1)], &Recipe::identical());
-        Some(Self { source: Source::Documents(Arc::new(documents)), ..self.clone() })
+        let documents = DocumentSource::patterns(&[(text, 1)], &PairRecipe::identical());
+        Some(Self { source: PairSource::Documents(Arc::new(documents)), ..self.clone() })
     }
 
-    pub(super) fn source(&self) -> &Source {
+    pub(super) fn source(&self) -> &PairSource {
         &self.source
     }
 }

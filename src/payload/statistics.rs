@@ -5,12 +5,12 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::spec::Spec;
+use super::spec::PayloadSpec;
 use super::xml::Document;
 
 /// Measures of the first documents of XML pairs.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Statistics {
+pub struct PayloadStatistics {
     /// Mean size.
     pub bytes: f64,
     /// Mean number of elements.
@@ -25,11 +25,11 @@ pub struct Statistics {
     pub gzip_ratio: f64,
 }
 
-impl Statistics {
+impl PayloadStatistics {
     /// Returns the measures of the first `count` documents. Those that cannot be read, which only
     /// the hostile ones are, count as nothing but bytes.
-    pub fn of(spec: &Spec, count: u64) -> Self {
-        let mut sum = Sum::default();
+    pub fn of(spec: &PayloadSpec, count: u64) -> Self {
+        let mut sum = StatisticsSum::default();
         let done = spec.for_each(0, count, |document, _, _| sum.add(document));
         done.expect("writing to memory cannot fail");
         let mean = |total: u64| total as f64 / count.max(1) as f64;
@@ -45,7 +45,7 @@ impl Statistics {
 }
 
 #[derive(Debug, Default)]
-struct Sum {
+struct StatisticsSum {
     bytes: u64,
     elements: u64,
     depth_max: u32,
@@ -54,7 +54,7 @@ struct Sum {
     gzip_bytes: u64,
 }
 
-impl Sum {
+impl StatisticsSum {
     fn add(&mut self, document: &[u8]) -> std::io::Result<()> {
         let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
         self.bytes += count(document.len());

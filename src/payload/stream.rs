@@ -6,12 +6,12 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::Kind;
+use super::PayloadKind;
 use super::escape;
-use super::expected::{Expected, Verdicts};
-use super::pairs::Pairs;
-use super::spec::{Encoding, Spec};
-use super::template::Wanted;
+use super::expected::{ResponseExpectation, VerdictBits};
+use super::pairs::PairStream;
+use super::spec::{PayloadSpec, RequestEncoding};
+use super::template::ExpectedValue;
 use super::truth::Semantics;
 use super::xml::Document;
 
@@ -21,7 +21,7 @@ pub const CHUNK_BYTES: usize = 64 * 1024;
 
 /// How XML pairs are written to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum PairFormat {
     /// As a batch request: `{"comparisons": [ … ]}`.
     Json,
     /// One `{"xml1": …, "xml2": …}` a line.
@@ -32,7 +32,7 @@ pub enum Format {
 
 /// How one pair is written.
 #[derive(Debug, Clone, Copy)]
-enum Item {
+enum PairNotation {
     /// Both documents as a JSON object.
     Json,
     /// Both documents as texts of XML elements.
@@ -45,47 +45,52 @@ enum Item {
 
 /// What stands around and between the pairs.
 #[derive(Debug, Clone, Copy)]
-struct Frame {
+struct StreamFrame {
     head: &'static str,
-    item: Item,
+    item: PairNotation,
     between: &'static str,
     tail: &'static str,
 }
 
-impl Frame {
-    fn bare(item: Item) -> Self {
+impl StreamFrame {
+    fn bare(item: PairNotation) -> Self {
         Self { head: "", item, between: "", tail: "" }
     }
 
-    fn of(kind: Kind) -> Self {
+    fn of(kind: PayloadKind) -> Self {
         match kind {
-            Kind::XmlCompare => Self::bare(Item::Json),
-            Kind::XmlCompareBatch => Self::written(Format::Json),
-            // A template is written as a whole: see `Stream::new`.
-            Kind::RawXml | Kind::Template => Self::bare(Item::First),
-            Kind::Soap11 => Self {
+            PayloadKind::XmlCompare => Self::bare(PairNotation::Json),
+            PayloadKind::XmlCompareBatch => Self::written(PairFormat::Json),
+            // A template is written as a whole: see `BodyStream::new`.
+            PayloadKind::RawXml | PayloadKind::Template => Self::bare(PairNotation::First),
+            PayloadKind::Soap11 => Self {
                 head: r#"<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body>"#,
                 tail: "</soap:Body></soap:Envelope>",
-                ..Self::bare(Item::Root)
+                ..Self::bare(PairNotation::Root)
             },
-            Kind::Soap12 => Self {
+            PayloadKind::Soap12 => Self {
                 head: r#"<env:Envelope xmlns:env="http://www.w3.org/2003/05/soap-envelope"><env:Body>"#,
                 tail: "</env:Body></env:Envelope>",
-                ..Self::bare(Item::Root)
+                ..Self::bare(PairNotation::Root)
             },
         }
     }
 
-    fn written(format: Format) -> Self {
+    fn written(format: PairFormat) -> Self {
         match format {
-            Format::Json => {
-                Self { head: r#"{"comparisons":["#, item: Item::Json, between: ",", tail: "]}" }
+            PairFormat::Json => Self {
+                head: r#"{"comparisons":["#,
+                item: PairNotation::Json,
+                between: ",",
+                tail: "]}",
+            },
+            PairFormat::Ndjson => {
+                Self { item: PairNotation::Json, between: "\n", head: "", tail: "\n" }
             }
-            Format::Ndjson => Self { item: Item::Json, between: "\n", head: "", tail: "\n" },
-            Format::Soap => Self {
+            PairFormat::Soap => Self {
                 head: "<soap:Envelope xmlns:soap=\"http://schemas.xmlsoap.org/soap/envelope/\">\
                     <soap:Body><comparisons xmlns=\"urn:xmlperf:batch\">",
-                item: Item::Texts,
+                item: PairNotation::Texts,
                 between: "",
                 tail: "</comparisons></soap:Body></soap:Envelope>",
             },
@@ -97,54 +102,56 @@ impl Frame {
 ///
 /// The pieces one after the other are the body of [`message`](super::message).
 #[derive(Debug)]
-pub struct Stream {
-    kind: Kind,
-    frame: Frame,
-    pairs: Pairs,
+pub struct BodyStream {
+    kind: PayloadKind,
+    frame: StreamFrame,
+    pairs: PairStream,
     total: u64,
-    verdicts: Verdicts,
+    verdicts: VerdictBits,
     semantics: Semantics,
     is_hostile: bool,
     /// A request that is made as a whole, or why it cannot be.
-    whole: Option<Result<(String, Vec<Wanted>), String>>,
+    whole: Option<Result<(String, Vec<ExpectedValue>), String>>,
     ended: bool,
-    gzip: Option<Gzip>,
+    gzip: Option<GzipStream>,
 }
 
-impl Stream {
+impl BodyStream {
     /// Starts request number `index` (from 0).
-    pub fn new(spec: &Spec, kind: Kind, index: u64) -> Self {
+    pub fn new(spec: &PayloadSpec, kind: PayloadKind, index: u64) -> Self {
         let gzip = match spec.encoding {
-            Encoding::Plain => None,
-            Encoding::Gzip => Some(Gzip::new()),
+            RequestEncoding::Plain => None,
+            RequestEncoding::Gzip => Some(GzipStream::new()),
         };
         Self { gzip, ..Self::request(spec, kind, index) }
     }
 
-    fn request(spec: &Spec, kind: Kind, index: u64) -> Self {
-        if kind == Kind::Template {
+    fn request(spec: &PayloadSpec, kind: PayloadKind, index: u64) -> Self {
+        if kind == PayloadKind::Template {
             let whole = spec.render(index).map(|made| made.map_err(|error| error.to_string()));
-            return Self { whole, ..Self::start(spec, kind, Frame::of(kind), index) };
+            return Self { whole, ..Self::start(spec, kind, StreamFrame::of(kind), index) };
         }
         match spec.requests(kind) {
-            Some(requests) => Self::start(&requests, kind, Frame::bare(Item::First), index),
-            None => Self::start(spec, kind, Frame::of(kind), index),
+            Some(requests) => {
+                Self::start(&requests, kind, StreamFrame::bare(PairNotation::First), index)
+            }
+            None => Self::start(spec, kind, StreamFrame::of(kind), index),
         }
     }
 
     /// Starts a file with the XML pairs of request number `index` (from 0), which is never compressed.
-    pub fn file(spec: &Spec, format: Format, index: u64) -> Self {
-        Self::start(spec, Kind::XmlCompareBatch, Frame::written(format), index)
+    pub fn file(spec: &PayloadSpec, format: PairFormat, index: u64) -> Self {
+        Self::start(spec, PayloadKind::XmlCompareBatch, StreamFrame::written(format), index)
     }
 
-    fn start(spec: &Spec, kind: Kind, frame: Frame, index: u64) -> Self {
+    fn start(spec: &PayloadSpec, kind: PayloadKind, frame: StreamFrame, index: u64) -> Self {
         let total = kind.pairs(spec.pairs);
         Self {
             kind,
             frame,
-            pairs: Pairs::new(spec, index.wrapping_mul(total)),
+            pairs: PairStream::new(spec, index.wrapping_mul(total)),
             total,
-            verdicts: Verdicts::default(),
+            verdicts: VerdictBits::default(),
             semantics: spec.semantics,
             is_hostile: spec.is_hostile(),
             whole: None,
@@ -166,7 +173,7 @@ impl Stream {
         if self.ended {
             return false;
         }
-        if self.kind == Kind::Template {
+        if self.kind == PayloadKind::Template {
             if let Some(Ok((body, _))) = &self.whole {
                 out.extend_from_slice(body.as_bytes());
             }
@@ -192,57 +199,57 @@ impl Stream {
 
     fn write_item(&mut self, out: &mut Vec<u8>) {
         let truth = match self.frame.item {
-            Item::Json => self.pairs.write_json(out),
-            Item::Texts | Item::First | Item::Root => self.pairs.next(),
+            PairNotation::Json => self.pairs.write_json(out),
+            PairNotation::Texts | PairNotation::First | PairNotation::Root => self.pairs.next(),
         };
         let (first, second) = self.pairs.documents();
         match self.frame.item {
-            Item::Json => {}
-            Item::Texts => {
+            PairNotation::Json => {}
+            PairNotation::Texts => {
                 out.extend_from_slice(b"<pair><xml1>");
                 escape::xml(out, first);
                 out.extend_from_slice(b"</xml1><xml2>");
                 escape::xml(out, second);
                 out.extend_from_slice(b"</xml2></pair>");
             }
-            Item::First => out.extend_from_slice(first),
-            Item::Root => out.extend_from_slice(root(first)),
+            PairNotation::First => out.extend_from_slice(first),
+            PairNotation::Root => out.extend_from_slice(root(first)),
         }
         self.verdicts.push(truth.matched(self.semantics));
     }
 
     /// Returns what the request must be answered with, whether or not all of it has been written.
-    pub fn into_expected(mut self) -> Expected {
+    pub fn into_expected(mut self) -> ResponseExpectation {
         while self.verdicts.len() < self.total {
             self.verdicts.push(self.pairs.truth().matched(self.semantics));
         }
         if let Some(whole) = self.whole {
-            Expected::wanted(whole.map(|(_, wanted)| wanted), self.verdicts)
+            ResponseExpectation::wanted(whole.map(|(_, wanted)| wanted), self.verdicts)
         } else if self.is_hostile {
-            Expected::survival(self.verdicts)
+            ResponseExpectation::survival(self.verdicts)
         } else {
-            Expected::of(self.kind, self.verdicts)
+            ResponseExpectation::of(self.kind, self.verdicts)
         }
     }
 }
 
 /// A compressed body on its way.
 #[derive(Debug)]
-struct Gzip {
+struct GzipStream {
     /// The last piece as it was before.
     piece: Vec<u8>,
     /// None after the last piece.
     encoder: Option<GzEncoder<Vec<u8>>>,
 }
 
-impl Gzip {
+impl GzipStream {
     fn new() -> Self {
         let encoder = GzEncoder::new(Vec::new(), Compression::default());
         Self { piece: Vec::new(), encoder: Some(encoder) }
     }
 
     /// Appends the next compressed piece of `stream` to `out`, about as large as others.
-    fn next_into(&mut self, stream: &mut Stream, out: &mut Vec<u8>) -> bool {
+    fn next_into(&mut self, stream: &mut BodyStream, out: &mut Vec<u8>) -> bool {
         let Some(mut encoder) = self.encoder.take() else { return false };
         loop {
             self.piece.clear();
@@ -260,7 +267,7 @@ impl Gzip {
     }
 }
 
-impl Iterator for Stream {
+impl Iterator for BodyStream {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {

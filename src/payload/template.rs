@@ -19,7 +19,7 @@ use minijinja::{
 };
 use thiserror::Error;
 
-use super::draws::Draws;
+use super::draws::PairRng;
 use super::escape;
 use super::found;
 
@@ -50,20 +50,20 @@ pub enum TemplateError {
 
 /// What must stand where in an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expectation {
-    place: Place,
+pub struct TemplateExpectation {
+    place: ResponseLocation,
     /// A template of its own.
     equals: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
+enum ResponseLocation {
     Status,
     Json(String),
     Xml(String),
 }
 
-impl Place {
+impl ResponseLocation {
     fn text(&self) -> &str {
         match self {
             Self::Status => "the status",
@@ -72,10 +72,10 @@ impl Place {
     }
 }
 
-impl Expectation {
+impl TemplateExpectation {
     /// Expects a status, given as a template: `201`.
     pub fn status(equals: &str) -> Self {
-        Self { place: Place::Status, equals: equals.to_owned() }
+        Self { place: ResponseLocation::Status, equals: equals.to_owned() }
     }
 
     /// Expects a value at a JSON pointer (RFC 6901): a string's characters, or anything else as
@@ -86,7 +86,7 @@ impl Expectation {
         if !(pointer.is_empty() || pointer.starts_with('/')) {
             return Err(TemplateError::Place { place });
         }
-        Ok(Self { place: Place::Json(place), equals: equals.to_owned() })
+        Ok(Self { place: ResponseLocation::Json(place), equals: equals.to_owned() })
     }
 
     /// Expects a text at a path of element names: `/Envelope/Body/Item[2]/@id`. Names without a
@@ -94,17 +94,17 @@ impl Expectation {
     /// the request.
     pub fn xml(path: &str, equals: &str) -> Result<Self, TemplateError> {
         let place = path.to_owned();
-        if found::Path::parse(path).is_none() {
+        if found::ElementPath::parse(path).is_none() {
             return Err(TemplateError::Place { place });
         }
-        Ok(Self { place: Place::Xml(place), equals: equals.to_owned() })
+        Ok(Self { place: ResponseLocation::Xml(place), equals: equals.to_owned() })
     }
 
     fn is_for_each(&self) -> bool {
         match &self.place {
-            Place::Status => false,
-            Place::Json(place) => place.split('/').any(|part| part == "*"),
-            Place::Xml(place) => place.contains("[*]"),
+            ResponseLocation::Status => false,
+            ResponseLocation::Json(place) => place.split('/').any(|part| part == "*"),
+            ResponseLocation::Xml(place) => place.contains("[*]"),
         }
     }
 }
@@ -117,27 +117,27 @@ pub struct Template {
     /// The body, a template.
     pub body: String,
     /// What must stand in an answer; without a status among it, that is 200 to 299.
-    pub expectations: Vec<Expectation>,
+    pub expectations: Vec<TemplateExpectation>,
 }
 
 /// What a template is filled in with.
 #[derive(Debug, Default)]
-pub(super) struct Context {
+pub(super) struct TemplateContext {
     pub(super) index: u64,
     pub(super) seed: u64,
-    pub(super) pairs: Vec<Filling>,
+    pub(super) pairs: Vec<TemplatePair>,
 }
 
 /// One XML pair.
 #[derive(Debug, Clone)]
-pub(super) struct Filling {
+pub(super) struct TemplatePair {
     pub(super) number: u64,
     pub(super) xml1: String,
     pub(super) xml2: String,
     pub(super) matched: bool,
 }
 
-impl Filling {
+impl TemplatePair {
     fn value(&self) -> Value {
         let Self { number, xml1, xml2, matched } = self;
         minijinja::context! { number, xml1, xml2, matched }
@@ -146,8 +146,8 @@ impl Filling {
 
 /// What must stand in the answer to one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Wanted {
-    place: Place,
+pub(super) struct ExpectedValue {
+    place: ResponseLocation,
     values: Vec<String>,
 }
 
@@ -160,8 +160,11 @@ impl Template {
     }
 
     /// Returns the body of one request, and what its answer must hold.
-    pub(super) fn render(&self, context: &Context) -> Result<(String, Vec<Wanted>), TemplateError> {
-        let draws = Draws::new(context.seed, u64::MAX - context.index);
+    pub(super) fn render(
+        &self,
+        context: &TemplateContext,
+    ) -> Result<(String, Vec<ExpectedValue>), TemplateError> {
+        let draws = PairRng::new(context.seed, u64::MAX - context.index);
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| AutoEscape::None);
@@ -172,22 +175,22 @@ impl Template {
             escape::xml(&mut out, text.as_bytes());
             String::from_utf8(out).expect("what is put in is ASCII")
         });
-        environment.add_global("draws", Value::from_object(Dice(Mutex::new(draws))));
+        environment.add_global("draws", Value::from_object(TemplateRng(Mutex::new(draws))));
         environment.add_global("index", context.index);
         environment.add_global("seed", context.seed);
-        let pairs: Vec<Value> = context.pairs.iter().map(Filling::value).collect();
+        let pairs: Vec<Value> = context.pairs.iter().map(TemplatePair::value).collect();
         environment.add_global("pairs", Value::from(pairs.clone()));
         let fill = |what: &str, text: &str, pair: Option<&Value>| {
             let pair = minijinja::context! { pair => pair.cloned() };
             environment.render_str(text, pair).map_err(|error| invalid(what, &error))
         };
         let body = fill("the template", &self.body, pairs.first())?;
-        let wanted = |expectation: &Expectation| {
+        let wanted = |expectation: &TemplateExpectation| {
             let what = format!("what is expected at {}", expectation.place.text());
             let count = if expectation.is_for_each() { usize::MAX } else { 1 };
             let each = pairs.iter().take(count);
             let values = each.map(|pair| fill(&what, &expectation.equals, Some(pair)));
-            Ok(Wanted {
+            Ok(ExpectedValue {
                 place: expectation.place.clone(),
                 values: values.collect::<Result<_, _>>()?,
             })
@@ -220,9 +223,9 @@ fn write_value(
 
 /// The draws of one request; templates take from them in turn.
 #[derive(Debug)]
-struct Dice(Mutex<Draws>);
+struct TemplateRng(Mutex<PairRng>);
 
-impl Object for Dice {}
+impl Object for TemplateRng {}
 
 fn random(state: &State, low: u32, high: u32) -> Result<u32, Error> {
     if low > high || high - low == u32::MAX {
@@ -230,21 +233,21 @@ fn random(state: &State, low: u32, high: u32) -> Result<u32, Error> {
         return Err(Error::new(ErrorKind::InvalidOperation, detail));
     }
     let dice = state.lookup("draws");
-    let dice = dice.as_ref().and_then(|value| value.downcast_object_ref::<Dice>());
-    let Dice(draws) = dice.ok_or_else(|| {
+    let dice = dice.as_ref().and_then(|value| value.downcast_object_ref::<TemplateRng>());
+    let TemplateRng(draws) = dice.ok_or_else(|| {
         Error::new(ErrorKind::InvalidOperation, "`draws` is taken: name it otherwise")
     })?;
     Ok(draws.lock().unwrap_or_else(PoisonError::into_inner).between(low, high))
 }
 
-impl Wanted {
+impl ExpectedValue {
     /// Returns where the value of an answer is looked up, for a person.
     pub(super) fn place(&self) -> &str {
         self.place.text()
     }
 
     pub(super) fn is_status(&self) -> bool {
-        self.place == Place::Status
+        self.place == ResponseLocation::Status
     }
 
     pub(super) fn values(&self) -> &[String] {
@@ -254,9 +257,9 @@ impl Wanted {
     /// Returns what stands there in an answer; nothing, if it cannot be read.
     pub(super) fn find(&self, status: u16, body: &[u8]) -> Vec<String> {
         match &self.place {
-            Place::Status => vec![status.to_string()],
-            Place::Json(pointer) => found::json(body, pointer),
-            Place::Xml(path) => found::xml(body, path),
+            ResponseLocation::Status => vec![status.to_string()],
+            ResponseLocation::Json(pointer) => found::json(body, pointer),
+            ResponseLocation::Xml(path) => found::xml(body, path),
         }
     }
 }
@@ -265,17 +268,17 @@ impl Wanted {
 mod tests {
     use super::*;
 
-    fn context() -> Context {
-        let pair = |number| Filling {
+    fn context() -> TemplateContext {
+        let pair = |number| TemplatePair {
             number,
             xml1: "<a b=\"&lt;\">\n</a>".to_owned(),
             xml2: "<a/>".to_owned(),
             matched: number % 2 == 1,
         };
-        Context { index: 3, seed: 42, pairs: vec![pair(6), pair(7)] }
+        TemplateContext { index: 3, seed: 42, pairs: vec![pair(6), pair(7)] }
     }
 
-    fn template(body: &str, expectations: Vec<Expectation>) -> Template {
+    fn template(body: &str, expectations: Vec<TemplateExpectation>) -> Template {
         Template { content_type: "text/plain".to_owned(), body: body.to_owned(), expectations }
     }
 
@@ -284,8 +287,8 @@ mod tests {
         let body = "{{ index }} {{ seed }} {{ random(1, 6) }}{{ random(1, 6) }}\n\
             {% for pair in pairs %}{{ pair.number }} {{ pair.xml1 | tojson }} {{ pair.xml1 | xml }}\n\
             {% endfor %}{{ pair.xml2 }} {{ pair.matched }}\n";
-        let each = Expectation::json("/results/*/same", "{{ pair.matched }}").unwrap();
-        let one = Expectation::xml("/a/@b", "{{ pair.number }}").unwrap();
+        let each = TemplateExpectation::json("/results/*/same", "{{ pair.matched }}").unwrap();
+        let one = TemplateExpectation::xml("/a/@b", "{{ pair.number }}").unwrap();
         let (body, wanted) = template(body, vec![each, one]).render(&context()).unwrap();
         insta::assert_snapshot!(body, @r#"
         3 42 66
@@ -303,14 +306,14 @@ mod tests {
     fn what_is_wrong_with_a_template_is_said_with_the_line() {
         let said =
             |body: &str| template(body, Vec::new()).render(&context()).unwrap_err().to_string();
-        let wrong = Expectation::status("{{ pair.nothing }}");
+        let wrong = TemplateExpectation::status("{{ pair.nothing }}");
         let said = [
             said("a\n{{ nothing }}"),
             said("a\nb\n{% for %}"),
             said("{{ random(6, 1) }}"),
             template("", vec![wrong]).render(&context()).unwrap_err().to_string(),
-            Expectation::json("results", "").unwrap_err().to_string(),
-            Expectation::xml("/a/@b/c", "").unwrap_err().to_string(),
+            TemplateExpectation::json("results", "").unwrap_err().to_string(),
+            TemplateExpectation::xml("/a/@b/c", "").unwrap_err().to_string(),
         ];
         insta::assert_snapshot!(said.join("\n"), @r"
         line 2 of the template: undefined value: `nothing` is undefined

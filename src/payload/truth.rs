@@ -2,7 +2,7 @@
 
 /// How the second document of an XML pair relates to the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
+pub enum PairClass {
     /// The same bytes.
     Identical,
     /// Written in another way, with the same content; whether a target calls it equal depends on
@@ -12,7 +12,7 @@ pub enum Class {
     Different,
 }
 
-impl Class {
+impl PairClass {
     /// Returns the name that manifests use.
     pub fn name(self) -> &'static str {
         match self {
@@ -28,7 +28,7 @@ impl Class {
 /// Those that change the content are named after the `ComparisonType` under which `XMLUnit` reports
 /// them first, those that change the writing in lower case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Change {
+pub enum DocumentChange {
     /// The attributes of an element stand in another order.
     AttributeOrder,
     /// Attribute values stand in the other kind of quotes.
@@ -73,8 +73,8 @@ pub enum Change {
     PiData,
 }
 
-impl Change {
-    /// Every change, those of [`Class::Equal`] first.
+impl DocumentChange {
+    /// Every change, those of [`PairClass::Equal`] first.
     pub const ALL: [Self; 21] = [
         Self::AttributeOrder,
         Self::QuoteCharacter,
@@ -132,7 +132,7 @@ impl Change {
     }
 
     /// Returns what the change makes of a pair.
-    pub fn class(self) -> Class {
+    pub fn class(self) -> PairClass {
         match self {
             Self::AttributeOrder
             | Self::QuoteCharacter
@@ -142,7 +142,7 @@ impl Change {
             | Self::Cdata
             | Self::CharacterReference
             | Self::LineEnding
-            | Self::Comment => Class::Equal,
+            | Self::Comment => PairClass::Equal,
             Self::TextValue
             | Self::AttrValue
             | Self::AttrName
@@ -154,7 +154,7 @@ impl Change {
             | Self::NamespaceUri
             | Self::SchemaLocation
             | Self::PiTarget
-            | Self::PiData => Class::Different,
+            | Self::PiData => PairClass::Different,
         }
     }
 
@@ -190,7 +190,7 @@ impl Change {
     fn keeps_canonical_form(self) -> bool {
         match self {
             Self::NamespacePrefix | Self::PrettyPrint => false,
-            change => change.class() == Class::Equal,
+            change => change.class() == PairClass::Equal,
         }
     }
 
@@ -200,7 +200,7 @@ impl Change {
         match self {
             Self::PrettyPrint | Self::Comment => false,
             Self::SchemaLocation => true,
-            change => change.class() == Class::Equal,
+            change => change.class() == PairClass::Equal,
         }
     }
 }
@@ -238,23 +238,23 @@ impl Semantics {
 
 /// What is true of an XML pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Truth {
+pub struct PairTruth {
     /// What was done to the second document, if anything.
-    pub change: Option<Change>,
+    pub change: Option<DocumentChange>,
     /// Whether the XML-Compare-API looks at the changed place. It does not see self-closing
     /// elements, nor any but the last of those with the same path.
     pub is_seen_by_api: bool,
 }
 
-impl Truth {
+impl PairTruth {
     /// Returns what is true of a pair of the same bytes.
     pub(super) fn identical() -> Self {
         Self { change: None, is_seen_by_api: true }
     }
 
     /// Returns how the documents relate.
-    pub fn class(self) -> Class {
-        self.change.map_or(Class::Identical, Change::class)
+    pub fn class(self) -> PairClass {
+        self.change.map_or(PairClass::Identical, DocumentChange::class)
     }
 
     /// Returns whether a target of these semantics should call the documents equal.
@@ -276,9 +276,10 @@ mod tests {
     #[test]
     fn every_change_has_a_verdict_under_every_semantics() {
         let line = |change| {
-            let seen = Truth { change: Some(change), is_seen_by_api: true };
-            let hidden = Truth { is_seen_by_api: false, ..seen };
-            let sign = |truth: Truth, semantics| if truth.matched(semantics) { '=' } else { '≠' };
+            let seen = PairTruth { change: Some(change), is_seen_by_api: true };
+            let hidden = PairTruth { is_seen_by_api: false, ..seen };
+            let sign =
+                |truth: PairTruth, semantics| if truth.matched(semantics) { '=' } else { '≠' };
             format!(
                 "{:30}{} {} {} {}",
                 change.name(),
@@ -288,7 +289,7 @@ mod tests {
                 sign(seen, Semantics::XmlunitSimilar),
             )
         };
-        let lines: Vec<_> = Change::ALL.into_iter().map(line).collect();
+        let lines: Vec<_> = DocumentChange::ALL.into_iter().map(line).collect();
         insta::assert_snapshot!(lines.join("\n"), @r"
         attribute-order               = = = =
         quote-character               = = = =
@@ -312,8 +313,8 @@ mod tests {
         PROCESSING_INSTRUCTION_TARGET = = ≠ ≠
         PROCESSING_INSTRUCTION_DATA   = = ≠ ≠
         ");
-        for change in Change::ALL {
-            assert_eq!(Change::from_name(change.name()), Some(change));
+        for change in DocumentChange::ALL {
+            assert_eq!(DocumentChange::from_name(change.name()), Some(change));
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Words and not random letters, so that a compressed body shrinks about as much as a real one.
 
-use super::draws::Draws;
+use super::draws::PairRng;
 
 const WORDS: [&str; 128] = [
     "the",
@@ -188,12 +188,12 @@ const SIGNS: [&str; 48] = [
 ];
 
 /// Returns a word; it is also a name that an element can have.
-pub(super) fn word(draws: &mut Draws) -> &'static str {
+pub(super) fn word(draws: &mut PairRng) -> &'static str {
     WORDS[draws.index(WORDS.len())]
 }
 
 /// Appends `count` words, a space between them.
-pub(super) fn words(out: &mut Vec<u8>, count: u32, draws: &mut Draws) {
+pub(super) fn words(out: &mut Vec<u8>, count: u32, draws: &mut PairRng) {
     for at in 0..count {
         if at > 0 {
             out.push(b' ');
@@ -203,7 +203,7 @@ pub(super) fn words(out: &mut Vec<u8>, count: u32, draws: &mut Draws) {
 }
 
 /// Appends `count` words that begin with a capital, as names do.
-pub(super) fn capitals(out: &mut Vec<u8>, count: u32, draws: &mut Draws) {
+pub(super) fn capitals(out: &mut Vec<u8>, count: u32, draws: &mut PairRng) {
     for at in 0..count {
         if at > 0 {
             out.push(b' ');
@@ -212,14 +212,14 @@ pub(super) fn capitals(out: &mut Vec<u8>, count: u32, draws: &mut Draws) {
     }
 }
 
-fn capital(out: &mut Vec<u8>, draws: &mut Draws) {
+fn capital(out: &mut Vec<u8>, draws: &mut PairRng) {
     let start = out.len();
     out.extend_from_slice(draws.pick(&WORDS).as_bytes());
     out[start].make_ascii_uppercase();
 }
 
 /// Appends `count` sentences of 6 to 16 words.
-pub(super) fn sentences(out: &mut Vec<u8>, count: u32, draws: &mut Draws) {
+pub(super) fn sentences(out: &mut Vec<u8>, count: u32, draws: &mut PairRng) {
     for at in 0..count {
         if at > 0 {
             out.push(b' ');
@@ -232,7 +232,7 @@ pub(super) fn sentences(out: &mut Vec<u8>, count: u32, draws: &mut Draws) {
 }
 
 /// Appends `count` lines of prose of 8 to 12 words.
-pub(super) fn lines(out: &mut Vec<u8>, count: u32, draws: &mut Draws) {
+pub(super) fn lines(out: &mut Vec<u8>, count: u32, draws: &mut PairRng) {
     for at in 0..count {
         if at > 0 {
             out.push(b'\n');
@@ -242,7 +242,7 @@ pub(super) fn lines(out: &mut Vec<u8>, count: u32, draws: &mut Draws) {
 }
 
 /// Appends `count` letters of many scripts.
-pub(super) fn signs(out: &mut Vec<u8>, count: u32, draws: &mut Draws) {
+pub(super) fn signs(out: &mut Vec<u8>, count: u32, draws: &mut PairRng) {
     for _ in 0..count {
         out.extend_from_slice(draws.pick(&SIGNS).as_bytes());
     }

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 /// Why a text is not a document that can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct XmlFault {
     /// Where, in bytes.
     pub(super) at: usize,
     /// What is wrong there.
@@ -19,7 +19,7 @@ pub(super) struct Fault {
 
 /// What stands between an element's tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Content {
+pub(super) enum ElementContent {
     /// Nothing at all, or a self-closing tag.
     Empty,
     /// One run of characters and references, not all of them white space.
@@ -51,7 +51,7 @@ pub(super) struct Element {
     pub(super) end: Option<Range<usize>>,
     /// Indices into the document's attributes.
     pub(super) attributes: Range<usize>,
-    pub(super) content: Content,
+    pub(super) content: ElementContent,
     /// The root is 1.
     pub(super) depth: u32,
     /// Which of the different paths of names it has.
@@ -98,7 +98,7 @@ pub(super) struct Document<'a> {
 
 impl<'a> Document<'a> {
     /// Finds the parts of `text`.
-    pub(super) fn parse(text: &'a str) -> Result<Self, Fault> {
+    pub(super) fn parse(text: &'a str) -> Result<Self, XmlFault> {
         let document = Self {
             text,
             elements: Vec::new(),
@@ -106,7 +106,7 @@ impl<'a> Document<'a> {
             instructions: Vec::new(),
             gaps: Vec::new(),
         };
-        let mut parser = Parser {
+        let mut parser = XmlParser {
             at: 0,
             document,
             open: Vec::new(),
@@ -117,7 +117,7 @@ impl<'a> Document<'a> {
         parser.document()?;
         let mut document = parser.document;
         let elements = &document.elements;
-        let kept = |&(parent, _): &(usize, _)| elements[parent].content == Content::Elements;
+        let kept = |&(parent, _): &(usize, _)| elements[parent].content == ElementContent::Elements;
         document.gaps = parser.gaps.into_iter().filter(kept).map(|(_, gap)| gap).collect();
         Ok(document)
     }
@@ -135,7 +135,7 @@ impl<'a> Document<'a> {
 
 /// An element whose end tag has not been seen.
 #[derive(Debug)]
-struct Open {
+struct OpenTag {
     element: usize,
     last_child: Option<usize>,
     runs: usize,
@@ -144,22 +144,22 @@ struct Open {
     has_elements: bool,
 }
 
-struct Parser<'a> {
+struct XmlParser<'a> {
     at: usize,
     document: Document<'a>,
-    open: Vec<Open>,
+    open: Vec<OpenTag>,
     paths: HashMap<(usize, &'a str), usize>,
     gaps: Vec<(usize, Range<usize>)>,
     has_doctype: bool,
 }
 
-impl<'a> Parser<'a> {
+impl<'a> XmlParser<'a> {
     fn rest(&self) -> &'a str {
         &self.document.text[self.at..]
     }
 
-    fn fault<T>(&self, what: &'static str) -> Result<T, Fault> {
-        Err(Fault { at: self.at, what })
+    fn fault<T>(&self, what: &'static str) -> Result<T, XmlFault> {
+        Err(XmlFault { at: self.at, what })
     }
 
     fn starts(&self, with: &str) -> bool {
@@ -167,16 +167,16 @@ impl<'a> Parser<'a> {
     }
 
     /// Goes past the next `end`, and returns what stands before it.
-    fn until(&mut self, end: &str, what: &'static str) -> Result<Range<usize>, Fault> {
+    fn until(&mut self, end: &str, what: &'static str) -> Result<Range<usize>, XmlFault> {
         let Some(length) = self.rest().find(end) else { return self.fault(what) };
         let place = self.at..self.at + length;
         self.at = place.end + end.len();
         Ok(place)
     }
 
-    fn document(&mut self) -> Result<(), Fault> {
+    fn document(&mut self) -> Result<(), XmlFault> {
         if let Some(at) = self.document.text.find(|c: char| !is_char(c)) {
-            return Err(Fault { at, what: "a character that XML does not allow" });
+            return Err(XmlFault { at, what: "a character that XML does not allow" });
         }
         if self.starts("<?xml") && self.rest()[5..].starts_with(is_space) {
             self.declaration()?;
@@ -208,7 +208,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Versions other than 1.0 have other names and characters; other encodings are not UTF-8.
-    fn declaration(&mut self) -> Result<(), Fault> {
+    fn declaration(&mut self) -> Result<(), XmlFault> {
         self.at += "<?xml".len();
         let mut known = ["version", "encoding", "standalone"].into_iter();
         loop {
@@ -237,7 +237,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Goes past `=` and a value in quotes, and returns the value.
-    fn quoted(&mut self) -> Result<Range<usize>, Fault> {
+    fn quoted(&mut self) -> Result<Range<usize>, XmlFault> {
         self.space();
         if !self.starts("=") {
             return self.fault("an attribute without `=`");
@@ -247,7 +247,7 @@ impl<'a> Parser<'a> {
         self.literal()
     }
 
-    fn literal(&mut self) -> Result<Range<usize>, Fault> {
+    fn literal(&mut self) -> Result<Range<usize>, XmlFault> {
         let quote = match self.rest().as_bytes().first() {
             Some(b'"') => "\"",
             Some(b'\'') => "'",
@@ -257,7 +257,7 @@ impl<'a> Parser<'a> {
         self.until(quote, "a value without its closing quote")
     }
 
-    fn comment(&mut self) -> Result<(), Fault> {
+    fn comment(&mut self) -> Result<(), XmlFault> {
         self.at += 4;
         self.until("--", "a comment without `-->`")?;
         if !self.starts(">") {
@@ -270,7 +270,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn cdata(&mut self) -> Result<(), Fault> {
+    fn cdata(&mut self) -> Result<(), XmlFault> {
         self.at += 9;
         let Some(open) = self.open.last_mut() else {
             return self.fault("a CDATA section outside the root element");
@@ -279,7 +279,7 @@ impl<'a> Parser<'a> {
         self.until("]]>", "a CDATA section without `]]>`").map(drop)
     }
 
-    fn doctype(&mut self) -> Result<(), Fault> {
+    fn doctype(&mut self) -> Result<(), XmlFault> {
         if !self.starts("<!DOCTYPE") || self.has_doctype || !self.document.elements.is_empty() {
             return self.fault("markup that cannot stand here");
         }
@@ -312,7 +312,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn instruction(&mut self) -> Result<(), Fault> {
+    fn instruction(&mut self) -> Result<(), XmlFault> {
         self.at += 2;
         let target = self.name()?;
         if self.document.at(&target).eq_ignore_ascii_case("xml") {
@@ -333,7 +333,7 @@ impl<'a> Parser<'a> {
         length > 0
     }
 
-    fn name(&mut self) -> Result<Range<usize>, Fault> {
+    fn name(&mut self) -> Result<Range<usize>, XmlFault> {
         let rest = self.rest();
         let length = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
         if !rest.starts_with(is_name_start) {
@@ -349,7 +349,7 @@ impl<'a> Parser<'a> {
         Ok(place)
     }
 
-    fn start_tag(&mut self) -> Result<(), Fault> {
+    fn start_tag(&mut self) -> Result<(), XmlFault> {
         let start = self.at;
         if self.open.is_empty() && !self.document.elements.is_empty() {
             return self.fault("a second root element");
@@ -378,17 +378,17 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn attribute(&mut self, first: usize) -> Result<(), Fault> {
+    fn attribute(&mut self, first: usize) -> Result<(), XmlFault> {
         let name = self.name()?;
         let value = self.quoted()?;
         if self.document.at(&value).contains('<') {
-            return Err(Fault { at: value.start, what: "`<` in an attribute value" });
+            return Err(XmlFault { at: value.start, what: "`<` in an attribute value" });
         }
         self.references(&value)?;
         let text = self.document.at(&name);
         let same = |other: &Attribute| self.document.at(&other.name) == text;
         if self.document.attributes[first..].iter().any(same) {
-            return Err(Fault { at: name.start, what: "an attribute given twice" });
+            return Err(XmlFault { at: name.start, what: "an attribute given twice" });
         }
         self.document.attributes.push(Attribute { whole: name.start..self.at, name, value });
         Ok(())
@@ -418,12 +418,12 @@ impl<'a> Parser<'a> {
             name,
             end: None,
             attributes,
-            content: Content::Empty,
+            content: ElementContent::Empty,
             depth,
             path,
             previous,
         });
-        self.open.push(Open {
+        self.open.push(OpenTag {
             element,
             last_child: None,
             runs: 0,
@@ -434,20 +434,20 @@ impl<'a> Parser<'a> {
     }
 
     /// Requires that the prefixes of a start tag are declared.
-    fn bound(&self, at: usize) -> Result<(), Fault> {
+    fn bound(&self, at: usize) -> Result<(), XmlFault> {
         let element = self.document.elements.last().expect("a tag was just read");
         let attributes = self.document.attributes_of(element).iter().map(|a| &a.name);
         for name in attributes.chain([&element.name]) {
             let Some((prefix, _)) = self.document.at(name).split_once(':') else { continue };
             if !["xml", "xmlns"].contains(&prefix) && !self.declares(prefix) {
-                return Err(Fault { at, what: "a prefix that is not declared" });
+                return Err(XmlFault { at, what: "a prefix that is not declared" });
             }
         }
         Ok(())
     }
 
     fn declares(&self, prefix: &str) -> bool {
-        let here = |open: &Open| {
+        let here = |open: &OpenTag| {
             let element = &self.document.elements[open.element];
             self.document.attributes_of(element).iter().any(|attribute| {
                 self.document.at(&attribute.name).strip_prefix("xmlns:") == Some(prefix)
@@ -456,37 +456,36 @@ impl<'a> Parser<'a> {
         self.open.iter().rev().any(here)
     }
 
-    fn end_tag(&mut self) -> Result<(), Fault> {
+    fn end_tag(&mut self) -> Result<(), XmlFault> {
         let start = self.at;
         self.at += 2;
         let name = self.name()?;
         self.space();
         let Some(open) = self.open.pop() else {
-            return Err(Fault { at: start, what: "an end tag without its start tag" });
+            return Err(XmlFault { at: start, what: "an end tag without its start tag" });
         };
         let same = {
             let element = &self.document.elements[open.element];
             self.document.at(&element.name) == self.document.at(&name)
         };
         if !same || !self.starts(">") {
-            return Err(Fault { at: start, what: "an end tag that does not fit its start tag" });
+            return Err(XmlFault { at: start, what: "an end tag that does not fit its start tag" });
         }
         self.at += 1;
         let element = &mut self.document.elements[open.element];
         element.end = Some(start..self.at);
         element.content = match open {
-            Open { has_other: true, .. } | Open { has_text: true, has_elements: true, .. } => {
-                Content::Mixed
-            }
-            Open { has_elements: true, .. } => Content::Elements,
-            Open { has_text: true, runs: 1, .. } => Content::Text,
-            Open { runs: 0, .. } => Content::Empty,
-            Open { .. } => Content::Mixed,
+            OpenTag { has_other: true, .. }
+            | OpenTag { has_text: true, has_elements: true, .. } => ElementContent::Mixed,
+            OpenTag { has_elements: true, .. } => ElementContent::Elements,
+            OpenTag { has_text: true, runs: 1, .. } => ElementContent::Text,
+            OpenTag { runs: 0, .. } => ElementContent::Empty,
+            OpenTag { .. } => ElementContent::Mixed,
         };
         Ok(())
     }
 
-    fn characters(&mut self) -> Result<(), Fault> {
+    fn characters(&mut self) -> Result<(), XmlFault> {
         let length = self.rest().find('<').unwrap_or(self.rest().len());
         let place = self.at..self.at + length;
         let text = self.document.at(&place);
@@ -506,7 +505,7 @@ impl<'a> Parser<'a> {
             self.gaps.push((parent, place.clone()));
         }
         if let Some(at) = text.find("]]>") {
-            return Err(Fault { at: place.start + at, what: "`]]>` in text" });
+            return Err(XmlFault { at: place.start + at, what: "`]]>` in text" });
         }
         self.references(&place)?;
         self.at = place.end;
@@ -514,12 +513,15 @@ impl<'a> Parser<'a> {
     }
 
     /// Requires that every `&` begins a reference that needs no declaration.
-    fn references(&self, place: &Range<usize>) -> Result<(), Fault> {
+    fn references(&self, place: &Range<usize>) -> Result<(), XmlFault> {
         let text = self.document.at(place);
         for (at, _) in text.match_indices('&') {
             let reference = text[at + 1..].split_once(';').map_or("", |(name, _)| name);
             if referred(reference).is_none() {
-                return Err(Fault { at: place.start + at, what: "`&` that begins no reference" });
+                return Err(XmlFault {
+                    at: place.start + at,
+                    what: "`&` that begins no reference",
+                });
             }
         }
         Ok(())

@@ -13,17 +13,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command as Process, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 
-use crate::record::work::{self, Count};
-use crate::target::Command;
+use crate::record::work::{self, BuildCounts};
+use crate::target::TargetCommand;
 use crate::units;
 
 use super::failure::ProfileError;
-use super::graph::{Graph, Malformed};
-use super::session::{self, Session, files};
-use super::{Figure, Profile, Unit, program, valgrind};
+use super::graph::{CallGraph, CallgrindSyntaxError};
+use super::session::{self, ProfileSession, files};
+use super::{CostUnit, Profile, ProfileTotal, program, valgrind};
 
 const TOOL: &str = "callgrind";
 
@@ -59,22 +59,22 @@ const FUNCTIONS_PART: f64 = 100_000.0;
 
 /// What was counted on one version of a target.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Work {
+pub struct CallgrindCounts {
     /// Instructions per XML pair, one value for each launch.
     pub instructions: Vec<f64>,
     /// Calls to `malloc` and its like per XML pair, one value for each launch.
     pub allocations: Vec<f64>,
     /// Where the instructions went, over all launches.
-    pub graph: Graph,
+    pub graph: CallGraph,
     /// XML pairs behind the graph.
     pub pairs: u64,
     /// What the program was compiled with and which C library it runs on.
     pub toolchain: String,
 }
 
-impl Work {
+impl CallgrindCounts {
     /// Returns what is kept of it.
-    pub fn count(&self) -> Count {
+    pub fn count(&self) -> BuildCounts {
         let profile = self.profile();
         let mut functions = profile.functions();
         let least = self.graph.total() as f64 / profile.divisor / FUNCTIONS_PART;
@@ -83,7 +83,7 @@ impl Work {
             function.own = thousandths(function.own);
             function.inclusive = thousandths(function.inclusive);
         }
-        Count {
+        BuildCounts {
             toolchain: self.toolchain.clone(),
             instructions: self.instructions.iter().copied().map(thousandths).collect(),
             allocations: self.allocations.iter().copied().map(thousandths).collect(),
@@ -96,10 +96,13 @@ impl Work {
     pub fn profile(&self) -> Profile {
         Profile {
             figures: vec![
-                Figure { name: "instructions per XML pair", values: self.instructions.clone() },
-                Figure { name: "allocations per XML pair", values: self.allocations.clone() },
+                ProfileTotal {
+                    name: "instructions per XML pair",
+                    values: self.instructions.clone(),
+                },
+                ProfileTotal { name: "allocations per XML pair", values: self.allocations.clone() },
             ],
-            unit: Unit::InstructionsPerPair,
+            unit: CostUnit::InstructionsPerPair,
             stacks: self.graph.stacks(),
             divisor: self.pairs as f64,
             files: self.graph.files(),
@@ -107,14 +110,14 @@ impl Work {
     }
 }
 
-impl Session<'_> {
+impl ProfileSession<'_> {
     /// Counts base and head, each in its own folder, side by side: instructions do not depend on
     /// what else runs.
     pub fn count_both(
         &self,
-        base: (&Command, &Path),
-        head: (&Command, &Path),
-    ) -> Result<(Work, Work), ProfileError> {
+        base: (&TargetCommand, &Path),
+        head: (&TargetCommand, &Path),
+    ) -> Result<(CallgrindCounts, CallgrindCounts), ProfileError> {
         thread::scope(|scope| {
             let base = scope.spawn(|| self.count(base.0, base.1));
             let head = self.count(head.0, head.1);
@@ -124,14 +127,23 @@ impl Session<'_> {
     }
 
     /// Counts one target. Leaves its files in `dir`.
-    pub fn count(&self, command: &Command, dir: &Path) -> Result<Work, ProfileError> {
+    pub fn count(
+        &self,
+        command: &TargetCommand,
+        dir: &Path,
+    ) -> Result<CallgrindCounts, ProfileError> {
         valgrind::check(TOOL, command)?;
         let pairs = self.pairs();
         let per_pair = |count: u64| count as f64 / pairs as f64;
         let (instructions, allocations) = (Vec::new(), Vec::new());
         let toolchain = program::toolchain(command);
-        let mut work =
-            Work { instructions, allocations, graph: Graph::default(), pairs: 0, toolchain };
+        let mut work = CallgrindCounts {
+            instructions,
+            allocations,
+            graph: CallGraph::default(),
+            pairs: 0,
+            toolchain,
+        };
         for launch in 1..=self.plan.launches {
             let dir = session::empty_folder(&dir.join(format!("launch-{launch}")))?;
             let graph = self.count_once(command, &dir).map_err(valgrind::explained)?;
@@ -144,7 +156,7 @@ impl Session<'_> {
         Ok(work)
     }
 
-    fn count_once(&self, command: &Command, dir: &Path) -> Result<Graph, ProfileError> {
+    fn count_once(&self, command: &TargetCommand, dir: &Path) -> Result<CallGraph, ProfileError> {
         let root = command.dir.canonicalize().map_err(files(&command.dir))?;
         let mut api = self.start(TOOL, &wrapped(command, dir), dir)?;
         api.load(self.plan.warmup_requests)?;
@@ -162,7 +174,7 @@ impl Session<'_> {
     /// Gives a command to callgrind in each of the processes.
     fn tell(&self, dir: &Path, pids: &[u32], command: &str) -> Result<(), ProfileError> {
         for pid in pids {
-            let mut vgdb = Process::new("vgdb");
+            let mut vgdb = Command::new("vgdb");
             vgdb.arg(format!("--vgdb-prefix={}", prefix(dir).display()))
                 .arg(format!("--pid={pid}"))
                 // Do not wait for the target to be busy: it is idle.
@@ -180,7 +192,7 @@ fn thousandths(value: f64) -> f64 {
     units::whole(value * 1_000.0).map_or(value, |whole| units::exact(whole) / 1_000.0)
 }
 
-fn wrapped(command: &Command, dir: &Path) -> Command {
+fn wrapped(command: &TargetCommand, dir: &Path) -> TargetCommand {
     // Valgrind replaces `%p` and its like in the first path, but not in the second.
     let out = dir.display().to_string().replace('%', "%%");
     let options = [
@@ -208,13 +220,16 @@ fn is_valgrind(pid: u32) -> bool {
 
 /// Adds up what all processes have written when they were asked; what they wrote when they ended
 /// is in files without a number.
-fn read(dir: &Path) -> Result<Graph, ProfileError> {
-    let mut sum = Graph::default();
+fn read(dir: &Path) -> Result<CallGraph, ProfileError> {
+    let mut sum = CallGraph::default();
     for path in session::files_ending(dir, ".out.1")? {
-        let graph =
-            Graph::parse(&session::read(&path)?).map_err(|Malformed { line, expected }| {
-                ProfileError::Malformed { path, line, expected }
-            })?;
+        let graph = CallGraph::parse(&session::read(&path)?).map_err(
+            |CallgrindSyntaxError { line, expected }| ProfileError::Malformed {
+                path,
+                line,
+                expected,
+            },
+        )?;
         sum.add(&graph);
     }
     if sum.total() == 0 {
@@ -233,7 +248,7 @@ mod tests {
     #[test]
     fn folders_with_percent_signs_and_the_users_own_tunables_stay_as_they_are() {
         let env = [("GLIBC_TUNABLES", "glibc.malloc.arena_max=1"), ("A", "b")];
-        let command = Command {
+        let command = TargetCommand {
             start: "./api {port}".to_owned(),
             dir: PathBuf::from("."),
             env: env.map(|(name, value)| (name.into(), value.into())).to_vec(),

@@ -13,20 +13,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::names;
-use super::stacks::Stacks;
+use super::stacks::CallStacks;
 
 /// What one run cost, by function. Costs are instructions unless the file says otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Graph {
-    functions: Vec<Function>,
+pub struct CallGraph {
+    functions: Vec<FunctionNode>,
     /// By caller and callee.
-    calls: BTreeMap<(usize, usize), Call>,
+    calls: BTreeMap<(usize, usize), CallEdge>,
     index: HashMap<Symbol, usize>,
 }
 
 /// A function as the linker knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Function {
+struct FunctionNode {
     symbol: Symbol,
     name: Arc<str>,
     file: String,
@@ -34,7 +34,7 @@ struct Function {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Call {
+struct CallEdge {
     count: u64,
     cost: u64,
 }
@@ -48,19 +48,21 @@ struct Symbol {
 
 /// A line of a file that is not as callgrind writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Malformed {
+pub struct CallgrindSyntaxError {
     /// Counted from 1.
     pub line: usize,
     /// What was expected.
     pub expected: &'static str,
 }
 
-impl Graph {
+impl CallGraph {
     /// Reads a file that callgrind wrote, with or without compressed names and positions.
-    pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let mut reader = Reader::default();
+    pub fn parse(text: &str) -> Result<Self, CallgrindSyntaxError> {
+        let mut reader = CallgrindReader::default();
         for (number, line) in text.lines().enumerate() {
-            reader.line(line).map_err(|expected| Malformed { line: number + 1, expected })?;
+            reader
+                .line(line)
+                .map_err(|expected| CallgrindSyntaxError { line: number + 1, expected })?;
         }
         Ok(reader.graph)
     }
@@ -107,13 +109,13 @@ impl Graph {
 
     /// Returns the call stacks. Those that cost less than a 20 000th of the whole are cut off at
     /// the outer end.
-    pub fn stacks(&self) -> Stacks {
+    pub fn stacks(&self) -> CallStacks {
         let mut callers = vec![Vec::new(); self.functions.len()];
         for (&(caller, callee), call) in &self.calls {
             callers[callee].push((caller, call.cost));
         }
         let least = self.total() / 20_000;
-        let mut walk = Walk { graph: self, callers, least, stacks: Stacks::default() };
+        let mut walk = StackWalk { graph: self, callers, least, stacks: CallStacks::default() };
         for (number, function) in self.functions.iter().enumerate() {
             walk.up(&mut vec![number], function.cost);
         }
@@ -126,12 +128,12 @@ impl Graph {
         }
         let name = names::readable(&symbol.symbol, &symbol.object).into();
         let number = self.functions.len();
-        self.functions.push(Function { symbol: symbol.clone(), name, file: file(), cost: 0 });
+        self.functions.push(FunctionNode { symbol: symbol.clone(), name, file: file(), cost: 0 });
         self.index.insert(symbol, number);
         number
     }
 
-    fn call(&mut self, caller: usize, callee: usize, call: Call) {
+    fn call(&mut self, caller: usize, callee: usize, call: CallEdge) {
         let sum = self.calls.entry((caller, callee)).or_default();
         sum.count += call.count;
         sum.cost += call.cost;
@@ -156,14 +158,14 @@ fn shortened(file: &str, root: &Path) -> String {
     file.to_owned()
 }
 
-struct Walk<'a> {
-    graph: &'a Graph,
+struct StackWalk<'a> {
+    graph: &'a CallGraph,
     callers: Vec<Vec<(usize, u64)>>,
     least: u64,
-    stacks: Stacks,
+    stacks: CallStacks,
 }
 
-impl Walk<'_> {
+impl StackWalk<'_> {
     /// Shares out the cost of the first function of `path`, innermost first, among its callers.
     fn up(&mut self, path: &mut Vec<usize>, cost: u64) {
         const DEPTH_MAX: usize = 200;
@@ -192,7 +194,7 @@ impl Walk<'_> {
     }
 }
 
-impl Walk<'_> {
+impl StackWalk<'_> {
     /// Returns whether the caller is not on the path, nor called from there only: a function that
     /// is called back would else look like an outermost one.
     fn leads_out(&self, caller: usize, path: &[usize]) -> bool {
@@ -214,8 +216,8 @@ fn scaled(cost: u64, share: u64, whole: u64) -> u64 {
 
 /// What the lines read so far have set.
 #[derive(Debug, Default)]
-struct Reader {
-    graph: Graph,
+struct CallgrindReader {
+    graph: CallGraph,
     objects: HashMap<String, String>,
     files: HashMap<String, String>,
     symbols: HashMap<String, String>,
@@ -232,7 +234,7 @@ struct Reader {
     jump: bool,
 }
 
-impl Reader {
+impl CallgrindReader {
     fn line(&mut self, line: &str) -> Result<(), &'static str> {
         let line = line.trim_end();
         if line.is_empty() || line.starts_with('#') {
@@ -298,7 +300,7 @@ impl Reader {
         };
         let file = self.called_file.take().unwrap_or_else(|| self.file.clone());
         let callee = self.graph.intern(symbol, || file);
-        self.graph.call(function, callee, Call { count, cost });
+        self.graph.call(function, callee, CallEdge { count, cost });
         Ok(())
     }
 }
@@ -375,7 +377,7 @@ totals: 190
 
     #[test]
     fn every_form_of_line_is_read() {
-        let graph = Graph::parse(FILE).unwrap();
+        let graph = CallGraph::parse(FILE).unwrap();
         assert_eq!(graph.total(), 190);
         let (files, stacks) = (graph.files(), graph.stacks());
         let own = stacks
@@ -392,7 +394,7 @@ totals: 190
 
     #[test]
     fn recursion_and_copies_are_counted_once() {
-        let functions = Graph::parse(FILE).unwrap().stacks().functions();
+        let functions = CallGraph::parse(FILE).unwrap().stacks().functions();
         let inclusive = functions.iter().map(|(name, cost)| (&**name, cost.inclusive));
         assert_eq!(
             inclusive.collect::<Vec<_>>(),
@@ -402,7 +404,7 @@ totals: 190
 
     #[test]
     fn stacks_hold_every_instruction_once() {
-        let graph = Graph::parse(FILE).unwrap();
+        let graph = CallGraph::parse(FILE).unwrap();
         let stacks = graph.stacks();
         let stacks = stacks.iter().map(|(stack, cost)| format!("{} {cost}", stack.join(";")));
         insta::assert_snapshot!(stacks.collect::<Vec<_>>().join("\n"), @"
@@ -428,12 +430,12 @@ totals: 190
 
     #[test]
     fn adding_a_run_to_itself_doubles_it() {
-        let once = Graph::parse(FILE).unwrap();
+        let once = CallGraph::parse(FILE).unwrap();
         let mut twice = once.clone();
         twice.add(&once);
         assert_eq!(twice.total(), 2 * once.total());
         assert_eq!(twice.calls_into(|name| name == "malloc"), 6);
-        let mut doubled = Stacks::default();
+        let mut doubled = CallStacks::default();
         for (stack, cost) in once.stacks().iter() {
             doubled.add(stack.to_vec(), 2 * cost);
         }
@@ -451,7 +453,11 @@ totals: 190
             ("fn=(1) a\ncolour=red", 2, "a key that callgrind knows"),
             ("<html>", 1, "a header, a name or a cost"),
         ] {
-            assert_eq!(Graph::parse(text), Err(Malformed { line, expected }), "{text}");
+            assert_eq!(
+                CallGraph::parse(text),
+                Err(CallgrindSyntaxError { line, expected }),
+                "{text}"
+            );
         }
     }
 }

@@ -7,17 +7,17 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Command as Process, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use crate::target::Command;
+use crate::target::TargetCommand;
 
 use super::failure::ProfileError;
 use super::massif::without_line;
 use super::names;
-use super::session::{self, Session, files};
-use super::stacks::{self, Stacks};
-use super::{Figure, Profile, Unit};
+use super::session::{self, ProfileSession, files};
+use super::stacks::{self, CallStacks};
+use super::{CostUnit, Profile, ProfileTotal};
 
 const TOOL: &str = "heaptrack";
 
@@ -25,30 +25,34 @@ const NOT_INSTALLED: ProfileError =
     ProfileError::NotInstalled { tool: TOOL, install: "apt-get install heaptrack" };
 
 /// Where the parts of heaptrack are.
-struct Parts {
+struct HeaptrackPaths {
     preload: PathBuf,
     interpret: PathBuf,
 }
 
 /// What one run allocated.
 #[derive(Debug, Default, PartialEq)]
-struct Run {
-    stacks: Stacks,
+struct HeaptrackRun {
+    stacks: CallStacks,
     temporary: u64,
     peak_bytes: f64,
     leaked_bytes: f64,
 }
 
-impl Session<'_> {
+impl ProfileSession<'_> {
     /// Counts the allocations of one target. Leaves its files in `dir`.
-    pub fn allocations(&self, command: &Command, dir: &Path) -> Result<Profile, ProfileError> {
-        let parts = Parts::find().ok_or(NOT_INSTALLED)?;
+    pub fn allocations(
+        &self,
+        command: &TargetCommand,
+        dir: &Path,
+    ) -> Result<Profile, ProfileError> {
+        let parts = HeaptrackPaths::find().ok_or(NOT_INSTALLED)?;
         let (warmup, requests) = (self.plan.warmup_requests, self.plan.requests);
         let short = self.track(&parts, command, &dir.join("short"), warmup)?;
         let long = self.track(&parts, command, &dir.join("long"), warmup + requests)?;
         let pairs = self.pairs() as f64;
         let per_pair = |long: u64, short: u64| (long as f64 - short as f64) / pairs;
-        let figure = |name, value| Figure { name, values: vec![value] };
+        let figure = |name, value| ProfileTotal { name, values: vec![value] };
         Ok(Profile {
             figures: vec![
                 figure(
@@ -62,7 +66,7 @@ impl Session<'_> {
                 figure("bytes at the peak", long.peak_bytes),
                 figure("bytes never given back", long.leaked_bytes),
             ],
-            unit: Unit::AllocationsPerPair,
+            unit: CostUnit::AllocationsPerPair,
             stacks: long.stacks.without(&short.stacks).from_callers(stacks::is_library),
             divisor: pairs,
             files: BTreeMap::new(),
@@ -71,18 +75,18 @@ impl Session<'_> {
 
     fn track(
         &self,
-        parts: &Parts,
-        command: &Command,
+        parts: &HeaptrackPaths,
+        command: &TargetCommand,
         dir: &Path,
         requests: u64,
-    ) -> Result<Run, ProfileError> {
+    ) -> Result<HeaptrackRun, ProfileError> {
         let dir = &session::folder(dir)?;
         let mut api = self.start(TOOL, &parts.below(command, dir), dir)?;
         api.load(requests)?;
         api.stop()?;
         (self.progress)();
         // A shell that started the target has its own file.
-        let mut largest = Run::default();
+        let mut largest = HeaptrackRun::default();
         for raw in session::files_ending(dir, ".raw")? {
             let run = self.interpret(parts, &raw)?;
             if run.stacks.total() > largest.stacks.total() {
@@ -96,11 +100,11 @@ impl Session<'_> {
         Ok(largest)
     }
 
-    fn interpret(&self, parts: &Parts, raw: &Path) -> Result<Run, ProfileError> {
+    fn interpret(&self, parts: &HeaptrackPaths, raw: &Path) -> Result<HeaptrackRun, ProfileError> {
         let (data, text) = (raw.with_extension("data"), raw.with_extension("txt"));
         let input = File::open(raw).map_err(files(raw))?;
-        self.run(TOOL, &mut Process::new(&parts.interpret), input.into(), &data)?;
-        let mut print = Process::new("heaptrack_print");
+        self.run(TOOL, &mut Command::new(&parts.interpret), input.into(), &data)?;
+        let mut print = Command::new("heaptrack_print");
         print.args(["--print-peaks=0", "--print-temporary=0", "--print-leaks=0"]);
         // Every stack by itself, however little it asked for.
         print.args(["--merge-backtraces=0", "--peak-limit=1000000", "--file"]).arg(&data);
@@ -109,10 +113,10 @@ impl Session<'_> {
     }
 }
 
-impl Parts {
+impl HeaptrackPaths {
     /// Finds them beside the program `heaptrack`, where its script looks too.
     fn find() -> Option<Self> {
-        let found = Process::new("/bin/sh").args(["-c", "command -v heaptrack"]).output().ok()?;
+        let found = Command::new("/bin/sh").args(["-c", "command -v heaptrack"]).output().ok()?;
         let program = PathBuf::from(String::from_utf8(found.stdout).ok()?.trim());
         let root = program.canonicalize().ok()?.parent()?.parent()?.to_owned();
         let triple = format!("lib/{}-linux-gnu", std::env::consts::ARCH);
@@ -125,7 +129,7 @@ impl Parts {
     }
 
     /// Returns the command with the library below it.
-    fn below(&self, command: &Command, dir: &Path) -> Command {
+    fn below(&self, command: &TargetCommand, dir: &Path) -> TargetCommand {
         let mut command = command.clone();
         let given = command.env.iter().position(|(name, _)| name == "LD_PRELOAD");
         let given = given.map(|at| format!(":{}", command.env.remove(at).1)).unwrap_or_default();
@@ -140,8 +144,8 @@ impl Parts {
 
 /// Reads `N calls to allocation functions … from`, followed by frames, innermost first, and the
 /// sums at the end.
-fn parse(text: &str) -> Run {
-    let mut run = Run::default();
+fn parse(text: &str) -> HeaptrackRun {
+    let mut run = HeaptrackRun::default();
     let mut calls = None;
     let mut frames = Vec::<(String, String)>::new();
     for line in text.lines().chain([""]) {
@@ -167,7 +171,7 @@ fn parse(text: &str) -> Run {
     run
 }
 
-fn read_sum(run: &mut Run, name: &str, value: &str) {
+fn read_sum(run: &mut HeaptrackRun, name: &str, value: &str) {
     let first = value.split(' ').next().unwrap_or(value);
     match name {
         "temporary memory allocations" => run.temporary = first.parse().unwrap_or(0),

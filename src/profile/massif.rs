@@ -4,18 +4,22 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::target::Command;
+use crate::target::TargetCommand;
 
 use super::failure::ProfileError;
-use super::session::{self, Session};
-use super::stacks::{self, Stacks};
-use super::{Figure, Profile, Unit, valgrind};
+use super::session::{self, ProfileSession};
+use super::stacks::{self, CallStacks};
+use super::{CostUnit, Profile, ProfileTotal, valgrind};
 
 const TOOL: &str = "massif";
 
-impl Session<'_> {
+impl ProfileSession<'_> {
     /// Looks at the heap of one target. Leaves its files in `dir`.
-    pub fn largest_heap(&self, command: &Command, dir: &Path) -> Result<Profile, ProfileError> {
+    pub fn largest_heap(
+        &self,
+        command: &TargetCommand,
+        dir: &Path,
+    ) -> Result<Profile, ProfileError> {
         valgrind::check(TOOL, command)?;
         let dir = &session::folder(dir)?;
         let out = dir.display().to_string().replace('%', "%%");
@@ -33,7 +37,7 @@ impl Session<'_> {
         (self.progress)();
 
         // Of several processes, the largest is the server.
-        let mut largest = Heap::default();
+        let mut largest = PeakHeap::default();
         for path in session::files_ending(dir, ".out")? {
             let heap = parse(&session::read(&path)?);
             if heap.bytes > largest.bytes {
@@ -50,17 +54,20 @@ impl Session<'_> {
 
 /// The heap when it was largest.
 #[derive(Debug, Default, PartialEq)]
-struct Heap {
+struct PeakHeap {
     /// What was asked for, without what the allocator adds.
     bytes: u64,
-    stacks: Stacks,
+    stacks: CallStacks,
 }
 
-impl Heap {
+impl PeakHeap {
     fn profile(self) -> Profile {
         Profile {
-            figures: vec![Figure { name: "bytes at the peak", values: vec![self.bytes as f64] }],
-            unit: Unit::BytesAtPeak,
+            figures: vec![ProfileTotal {
+                name: "bytes at the peak",
+                values: vec![self.bytes as f64],
+            }],
+            unit: CostUnit::BytesAtPeak,
             stacks: self.stacks.from_callers(stacks::is_library),
             divisor: 1.0,
             files: BTreeMap::new(),
@@ -68,8 +75,8 @@ impl Heap {
     }
 }
 
-fn parse(text: &str) -> Heap {
-    let mut heap = Heap::default();
+fn parse(text: &str) -> PeakHeap {
+    let mut heap = PeakHeap::default();
     for snapshot in text.split("#-----------\nsnapshot=").skip(1) {
         let Some((numbers, tree)) = snapshot.split_once("heap_tree=peak\n") else { continue };
         let bytes = numbers.lines().find_map(|line| line.strip_prefix("mem_heap_B="));
@@ -82,8 +89,8 @@ fn parse(text: &str) -> Heap {
 /// Reads lines of `n3: 1234 0xADDRESS: function (file:line)`, indented by their depth; `n3` says
 /// that the next three of the depth below are callers of this one. What the callers do not account
 /// for was asked for by stacks too small to be listed.
-fn read_tree(tree: &str) -> Stacks {
-    let mut stacks = Stacks::default();
+fn read_tree(tree: &str) -> CallStacks {
+    let mut stacks = CallStacks::default();
     // Function and bytes that its callers have not accounted for, by depth, innermost first.
     let mut path = Vec::<(Arc<str>, u64)>::new();
     let mut settle = |path: &mut Vec<(Arc<str>, u64)>, depth: usize| {
@@ -182,6 +189,6 @@ heap_tree=empty
 
     #[test]
     fn a_file_without_a_peak_has_no_heap() {
-        assert_eq!(parse("desc: x\ncmd: y\n"), Heap::default());
+        assert_eq!(parse("desc: x\ncmd: y\n"), PeakHeap::default());
     }
 }

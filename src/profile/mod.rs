@@ -19,25 +19,25 @@ mod valgrind;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::record::work::{Folded, Function};
+use crate::record::work::{FoldedStacks, FunctionCost};
 use crate::units;
 
-pub use callgrind::Work;
+pub use callgrind::CallgrindCounts;
 pub use failure::ProfileError;
-pub use graph::{Graph, Malformed};
-pub use session::{Drive, Plan, Session};
-pub use stacks::{Cost, Stacks};
+pub use graph::{CallGraph, CallgrindSyntaxError};
+pub use session::{ProfileDriver, ProfilePlan, ProfileSession};
+pub use stacks::{CallStacks, StackCost};
 pub use valgrind::version as valgrind_version;
 
 /// What a tool found out about one version of a target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Profile {
     /// The sums.
-    pub figures: Vec<Figure>,
+    pub figures: Vec<ProfileTotal>,
     /// What the functions' numbers are.
-    pub unit: Unit,
+    pub unit: CostUnit,
     /// Where it went.
-    pub stacks: Stacks,
+    pub stacks: CallStacks,
     /// Turns costs of stacks into the unit.
     pub divisor: f64,
     /// Source files by function, where they are known and not part of the name.
@@ -46,7 +46,7 @@ pub struct Profile {
 
 /// A sum that a tool reports.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Figure {
+pub struct ProfileTotal {
     /// What it is, with its unit.
     pub name: &'static str,
     /// One value for each launch.
@@ -55,7 +55,7 @@ pub struct Figure {
 
 /// What a function's number means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
+pub enum CostUnit {
     /// Instructions per XML pair.
     InstructionsPerPair,
     /// Calls to `malloc` and its like per XML pair.
@@ -68,8 +68,8 @@ pub enum Unit {
 
 impl Profile {
     /// Returns what each function took, in the unit of the profile, by name.
-    pub fn functions(&self) -> Vec<Function> {
-        let function = |(name, cost): (Arc<str>, Cost)| Function {
+    pub fn functions(&self) -> Vec<FunctionCost> {
+        let function = |(name, cost): (Arc<str>, StackCost)| FunctionCost {
             file: self.files.get(&name).cloned().unwrap_or_default(),
             name: name.to_string(),
             own: cost.own as f64 / self.divisor,
@@ -79,8 +79,8 @@ impl Profile {
     }
 
     /// Returns the call stacks in whole thousandths of the unit.
-    pub fn folded(&self) -> Folded {
-        let mut folded = Folded::new();
+    pub fn folded(&self) -> FoldedStacks {
+        let mut folded = FoldedStacks::new();
         for (stack, cost) in self.stacks.iter() {
             // A semicolon ends a frame, and may be in a name: `[u8; 4]`.
             let names = stack.iter().map(|name| name.replace(';', ","));
@@ -92,7 +92,7 @@ impl Profile {
     }
 }
 
-impl Figure {
+impl ProfileTotal {
     /// Returns the value in the middle, or not a number if there is none.
     pub fn median(&self) -> f64 {
         let mut values = self.values.clone();

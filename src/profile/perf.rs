@@ -5,28 +5,28 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command as Process, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::target::Command;
+use crate::target::TargetCommand;
 
 use super::failure::ProfileError;
 use super::names;
-use super::session::{self, Helper, Session};
-use super::stacks::Stacks;
-use super::{Figure, Profile, Unit};
+use super::session::{self, HelperProcess, ProfileSession};
+use super::stacks::CallStacks;
+use super::{CostUnit, Profile, ProfileTotal};
 
 const TOOL: &str = "perf";
 
-impl Session<'_> {
+impl ProfileSession<'_> {
     /// Samples one target while it answers. Leaves its files in `dir`.
-    pub fn sample(&self, command: &Command, dir: &Path) -> Result<Profile, ProfileError> {
+    pub fn sample(&self, command: &TargetCommand, dir: &Path) -> Result<Profile, ProfileError> {
         let dir = &session::folder(dir)?;
-        if Process::new(TOOL).arg("--version").output().is_err() {
+        if Command::new(TOOL).arg("--version").output().is_err() {
             let install = "apt-get install linux-perf` or `linux-tools-generic";
             return Err(ProfileError::NotInstalled { tool: TOOL, install });
         }
@@ -40,7 +40,7 @@ impl Session<'_> {
         api.stop()?;
 
         let text = dir.join("perf.txt");
-        let mut script = Process::new(TOOL);
+        let mut script = Command::new(TOOL);
         script
             .args(["script", "--no-inline", "--no-demangle", "-F", "ip,sym,dso", "-i"])
             .arg(&data);
@@ -50,13 +50,13 @@ impl Session<'_> {
     }
 
     /// Starts to record, and returns when recording is on.
-    fn record(&self, pids: &[u32], data: &Path) -> Result<Helper, ProfileError> {
+    fn record(&self, pids: &[u32], data: &Path) -> Result<HelperProcess, ProfileError> {
         const POLL: Duration = Duration::from_millis(5);
         let pids = pids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
-        let mut record = Process::new(TOOL);
+        let mut record = Command::new(TOOL);
         // A prime, so that samples do not keep step with anything that happens every millisecond.
         record.args(["record", "-F", "997", "--call-graph", "dwarf,16384", "-p", &pids, "-o"]);
-        let mut recorder = Helper::start(
+        let mut recorder = HelperProcess::start(
             TOOL,
             record.arg(data).stdin(Stdio::null()),
             &data.with_file_name("perf-record.out"),
@@ -75,7 +75,7 @@ impl Session<'_> {
         Ok(recorder)
     }
 
-    fn end(&self, recorder: &mut Helper) -> Result<(), ProfileError> {
+    fn end(&self, recorder: &mut HelperProcess) -> Result<(), ProfileError> {
         let pid = i32::try_from(recorder.pid()).ok().and_then(Pid::from_raw);
         // If it has ended already, waiting returns at once, and the missing file tells.
         let _ = pid.map(|pid| kill_process(pid, Signal::INT));
@@ -104,8 +104,8 @@ fn profile(text: &str) -> Result<Profile, ProfileError> {
         return Err(ProfileError::Tool { tool: TOOL, reason });
     }
     Ok(Profile {
-        figures: vec![Figure { name: "samples", values: vec![samples as f64] }],
-        unit: Unit::PercentOfSamples,
+        figures: vec![ProfileTotal { name: "samples", values: vec![samples as f64] }],
+        unit: CostUnit::PercentOfSamples,
         stacks,
         divisor: samples as f64 / 100.0,
         files: BTreeMap::new(),
@@ -113,8 +113,8 @@ fn profile(text: &str) -> Result<Profile, ProfileError> {
 }
 
 /// Reads frames of `ADDRESS SYMBOL (OBJECT)`, innermost first, a sample to each paragraph.
-fn parse(text: &str) -> Stacks {
-    let mut stacks = Stacks::default();
+fn parse(text: &str) -> CallStacks {
+    let mut stacks = CallStacks::default();
     for sample in text.split("\n\n") {
         let mut stack = sample.lines().filter_map(frame).collect::<Vec<_>>();
         stack.reverse();

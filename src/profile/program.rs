@@ -7,9 +7,9 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command as Process, Stdio};
+use std::process::{Command, Stdio};
 
-use crate::target::Command;
+use crate::target::TargetCommand;
 
 /// Programs that compile while they run, and how people call what they run.
 const COMPILING: [(&str, &str); 9] = [
@@ -28,7 +28,7 @@ const COMPILING: [(&str, &str); 9] = [
 const CONTAINERS: [&str; 5] = ["docker", "podman", "nerdctl", "kubectl", "runc"];
 
 /// Returns why instructions of the command cannot be counted, if that is certain beforehand.
-pub(super) fn obstacle(command: &Command) -> Option<String> {
+pub(super) fn obstacle(command: &TargetCommand) -> Option<String> {
     if command.container.is_some() {
         return Some("it runs in a container".to_owned());
     }
@@ -62,10 +62,10 @@ fn obstacle_of(path: &Path, depth: usize) -> Option<String> {
 
 /// Returns what the program says it was compiled with, and the C library that it will run on. Empty
 /// where it is a script, or says nothing.
-pub(super) fn toolchain(command: &Command) -> String {
+pub(super) fn toolchain(command: &TargetCommand) -> String {
     let program = shlex::split(&command.start).and_then(|words| find(command, words.first()?));
     let compilers = program.and_then(|path| compilers(&path)).unwrap_or_default();
-    let library = Process::new("getconf").arg("GNU_LIBC_VERSION").output().ok();
+    let library = Command::new("getconf").arg("GNU_LIBC_VERSION").output().ok();
     let library = library.and_then(|output| String::from_utf8(output.stdout).ok());
     let library = library.map(|library| library.trim().to_owned());
     let known = compilers.into_iter().chain(library).filter(|part| !part.is_empty());
@@ -83,8 +83,8 @@ fn compilers(path: &Path) -> Option<Vec<String>> {
 }
 
 /// Returns the file that a shell would run: the search path is the one that the target will have.
-fn find(command: &Command, program: &str) -> Option<PathBuf> {
-    let output = Process::new("/bin/sh")
+fn find(command: &TargetCommand, program: &str) -> Option<PathBuf> {
+    let output = Command::new("/bin/sh")
         .args(["-c", "command -v -- \"$1\"", "sh", program])
         .current_dir(&command.dir)
         .envs(command.env.iter().map(|(name, value)| (name, value)))
@@ -176,7 +176,7 @@ mod tests {
         let path = dir.path().join(name);
         fs::write(&path, content).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        obstacle(&Command {
+        obstacle(&TargetCommand {
             start: format!("./{name} --port {{port}}"),
             dir: dir.path().to_owned(),
             env: Vec::new(),

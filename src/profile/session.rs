@@ -5,18 +5,18 @@ use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command as Process, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use crate::cancel::Cancel;
-use crate::target::{Command, Placement, Tail, Target, TargetError};
+use crate::target::{CpuPlacement, LogTail, Target, TargetCommand, TargetError};
 
 use super::failure::ProfileError;
 
 /// How much is run for how many values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Plan {
+pub struct ProfilePlan {
     /// Requests before counting, at least one.
     pub warmup_requests: u64,
     /// Requests that count, at least one.
@@ -29,11 +29,11 @@ pub struct Plan {
 
 /// What is run, and how it is loaded.
 #[derive(Clone, Copy)]
-pub struct Session<'a> {
+pub struct ProfileSession<'a> {
     /// How much.
-    pub plan: Plan,
+    pub plan: ProfilePlan,
     /// Gets ready to send requests to a target that has just started.
-    pub drive: &'a (dyn Fn(SocketAddr) -> Result<Drive<'a>, String> + Sync),
+    pub drive: &'a (dyn Fn(SocketAddr) -> Result<ProfileDriver<'a>, String> + Sync),
     /// Hears of every launch that is done.
     pub progress: &'a (dyn Fn() + Sync),
     /// Ends it all.
@@ -42,24 +42,24 @@ pub struct Session<'a> {
 
 /// Sends so many requests and checks the answers. The connection stays open until it is dropped, so
 /// that what connecting takes is part of the warm-up.
-pub type Drive<'a> = Box<dyn FnMut(u64) -> Result<(), String> + 'a>;
+pub type ProfileDriver<'a> = Box<dyn FnMut(u64) -> Result<(), String> + 'a>;
 
 /// A target under a tool, and the load on it.
-pub(super) struct Loaded<'a> {
+pub(super) struct ProfileTarget<'a> {
     tool: &'static str,
     pub(super) target: Target,
-    drive: Drive<'a>,
+    drive: ProfileDriver<'a>,
     cancel: &'a Cancel,
 }
 
 /// A helper that runs while the target is loaded; dropping it kills it.
 #[derive(Debug)]
-pub(super) struct Helper {
+pub(super) struct HelperProcess {
     child: Child,
     log: PathBuf,
 }
 
-impl Session<'_> {
+impl ProfileSession<'_> {
     /// Returns the XML pairs that count in one launch.
     pub(super) fn pairs(&self) -> u64 {
         let pairs = self.plan.requests * self.plan.pairs_per_request;
@@ -71,27 +71,27 @@ impl Session<'_> {
     pub(super) fn start(
         &self,
         tool: &'static str,
-        command: &Command,
+        command: &TargetCommand,
         dir: &Path,
-    ) -> Result<Loaded<'_>, ProfileError> {
+    ) -> Result<ProfileTarget<'_>, ProfileError> {
         let log = dir.join("target.log");
-        let target = Target::start(command, &Placement::default(), &log, self.cancel)
+        let target = Target::start(command, &CpuPlacement::default(), &log, self.cancel)
             .map_err(|source| failed(tool, source))?;
         let address = target.address().expect("what is started listens on a port");
         let drive = (self.drive)(address);
         let drive = drive.map_err(|reason| ProfileError::Load { tool, reason })?;
-        Ok(Loaded { tool, target, drive, cancel: self.cancel })
+        Ok(ProfileTarget { tool, target, drive, cancel: self.cancel })
     }
 
     /// Runs a helper to its end, on `input`, with its output in `out`.
     pub(super) fn run(
         &self,
         tool: &'static str,
-        process: &mut Process,
+        process: &mut Command,
         input: Stdio,
         out: &Path,
     ) -> Result<(), ProfileError> {
-        let mut helper = Helper::start(tool, process.stdin(input), out)?;
+        let mut helper = HelperProcess::start(tool, process.stdin(input), out)?;
         let status = self.wait(tool, &mut helper)?;
         if status.success() { Ok(()) } else { Err(helper.failure(tool, process, status)) }
     }
@@ -100,7 +100,7 @@ impl Session<'_> {
     pub(super) fn wait(
         &self,
         tool: &'static str,
-        helper: &mut Helper,
+        helper: &mut HelperProcess,
     ) -> Result<ExitStatus, ProfileError> {
         const POLL: Duration = Duration::from_millis(5);
         const POLLS_MAX: usize = 60_000;
@@ -117,7 +117,7 @@ impl Session<'_> {
     }
 }
 
-impl Loaded<'_> {
+impl ProfileTarget<'_> {
     /// Sends requests. Why the target died is the better story, if it did.
     pub(super) fn load(&mut self, requests: u64) -> Result<(), ProfileError> {
         let driven = (self.drive)(requests);
@@ -137,10 +137,10 @@ impl Loaded<'_> {
     }
 }
 
-impl Helper {
+impl HelperProcess {
     pub(super) fn start(
         tool: &'static str,
-        process: &mut Process,
+        process: &mut Command,
         out: &Path,
     ) -> Result<Self, ProfileError> {
         let log = out.with_extension("log");
@@ -163,13 +163,13 @@ impl Helper {
 
     /// Returns what it said on standard error.
     pub(super) fn said(&self) -> String {
-        Tail::of(&self.log).lines().join(" · ")
+        LogTail::of(&self.log).lines().join(" · ")
     }
 
     pub(super) fn failure(
         &self,
         tool: &'static str,
-        process: &Process,
+        process: &Command,
         status: ExitStatus,
     ) -> ProfileError {
         let program = process.get_program().display();
@@ -178,7 +178,7 @@ impl Helper {
     }
 }
 
-impl Drop for Helper {
+impl Drop for HelperProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

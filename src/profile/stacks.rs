@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 /// Costs by call stack, outermost function first. What a cost is, is up to who filled it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Stacks(BTreeMap<Vec<Arc<str>>, u64>);
+pub struct CallStacks(BTreeMap<Vec<Arc<str>>, u64>);
 
 /// What a function cost, in the unit of the stacks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Cost {
+pub struct StackCost {
     /// In the function itself, with what was inlined into it.
     pub own: u64,
     /// With all that it called; counted once where it called itself.
     pub inclusive: u64,
 }
 
-impl Stacks {
+impl CallStacks {
     /// Adds to the cost of a stack.
     pub fn add(&mut self, stack: Vec<Arc<str>>, cost: u64) {
         if cost > 0 {
@@ -57,8 +57,8 @@ impl Stacks {
     }
 
     /// Returns what each function cost.
-    pub fn functions(&self) -> BTreeMap<Arc<str>, Cost> {
-        let mut functions = BTreeMap::<Arc<str>, Cost>::new();
+    pub fn functions(&self) -> BTreeMap<Arc<str>, StackCost> {
+        let mut functions = BTreeMap::<Arc<str>, StackCost>::new();
         for (stack, cost) in self.iter() {
             for name in stack.iter().collect::<BTreeSet<_>>() {
                 functions.entry(Arc::clone(name)).or_default().inclusive += cost;
@@ -103,8 +103,8 @@ pub(super) fn is_library(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    pub(crate) fn stacks(lines: &[(&str, u64)]) -> Stacks {
-        let mut stacks = Stacks::default();
+    pub(crate) fn stacks(lines: &[(&str, u64)]) -> CallStacks {
+        let mut stacks = CallStacks::default();
         for (line, cost) in lines {
             stacks.add(line.split(';').map(Arc::from).collect(), *cost);
         }

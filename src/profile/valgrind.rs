@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::target::{Command, Limits};
+use crate::target::{ResourceLimits, TargetCommand};
 
 use super::failure::ProfileError;
 use super::program;
@@ -24,7 +24,7 @@ pub fn version() -> Result<String, ProfileError> {
 }
 
 /// Fails if the command cannot run under the tool, as far as that can be known beforehand.
-pub(super) fn check(tool: &'static str, command: &Command) -> Result<(), ProfileError> {
+pub(super) fn check(tool: &'static str, command: &TargetCommand) -> Result<(), ProfileError> {
     version()?;
     match program::obstacle(command) {
         Some(reason) => Err(ProfileError::Unsuited { tool, reason }),
@@ -33,7 +33,11 @@ pub(super) fn check(tool: &'static str, command: &Command) -> Result<(), Profile
 }
 
 /// Returns the command under a tool. Children are followed, as the command may be a script.
-pub(super) fn under(tool: &'static str, options: &[String], command: &Command) -> Command {
+pub(super) fn under(
+    tool: &'static str,
+    options: &[String],
+    command: &TargetCommand,
+) -> TargetCommand {
     let quoted =
         |option: &String| shlex::try_quote(option).map_or_else(|_| option.clone(), Cow::into_owned);
     let options = options.iter().map(quoted).collect::<Vec<_>>().join(" ");
@@ -41,7 +45,7 @@ pub(super) fn under(tool: &'static str, options: &[String], command: &Command) -
         format!("valgrind --quiet --tool={tool} --trace-children=yes {options} {}", command.start);
     let ready_timeout = command.ready_timeout.max(READY_TIMEOUT_MIN);
     // Valgrind needs memory and time of its own, a multiple of the target's.
-    Command { start, ready_timeout, limits: Limits::default(), ..command.clone() }
+    TargetCommand { start, ready_timeout, limits: ResourceLimits::default(), ..command.clone() }
 }
 
 /// Returns a failure as one of the lane, if the target's output says that valgrind gave up.
@@ -69,13 +73,13 @@ mod tests {
     use std::fs;
     use std::path::PathBuf;
 
-    use crate::target::{Ending, Tail, TargetError};
+    use crate::target::{LogTail, ProcessEnd, TargetError};
 
     use super::*;
 
     #[test]
     fn options_with_spaces_stay_one_word() {
-        let command = Command {
+        let command = TargetCommand {
             start: "./api --port {port}".to_owned(),
             dir: PathBuf::from("."),
             env: Vec::new(),
@@ -84,22 +88,22 @@ mod tests {
             ask: <_>::default(),
             ready_timeout: Duration::from_secs(1),
             stop_timeout: Duration::from_secs(1),
-            limits: Limits { memory_bytes_max: Some(1 << 30), ..<_>::default() },
+            limits: ResourceLimits { memory_bytes_max: Some(1 << 30), ..<_>::default() },
             container: None,
         };
         let under =
             under("massif", &["--out=/a b/c".to_owned(), "--depth=60".to_owned()], &command);
         insta::assert_snapshot!(under.start, @"valgrind --quiet --tool=massif --trace-children=yes '--out=/a b/c' '--depth=60' ./api --port {port}");
         assert_eq!(under.ready_timeout, Duration::from_mins(1));
-        assert_eq!(under.limits, Limits::default());
+        assert_eq!(under.limits, ResourceLimits::default());
     }
 
     #[track_caller]
     fn check(said: &str, unsuited: bool) {
         let log = tempfile::NamedTempFile::new().unwrap();
         fs::write(log.path(), said).unwrap();
-        let (ending, after) = (Ending::Status(1), Duration::from_secs(1));
-        let source = TargetError::ExitedAtOnce { ending, after, tail: Tail::of(log.path()) };
+        let (ending, after) = (ProcessEnd::Status(1), Duration::from_secs(1));
+        let source = TargetError::ExitedAtOnce { ending, after, tail: LogTail::of(log.path()) };
         let error = explained(ProfileError::Target { tool: "massif", source: Box::new(source) });
         assert_eq!(error.is_unavailable(), unsuited, "{error}");
     }

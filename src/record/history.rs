@@ -13,7 +13,7 @@ use crate::record::{Machine, Revision};
 /// A named history, up to the change that is judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct History {
+pub struct RunHistory {
     /// The name that it is kept under.
     pub name: String,
     /// The store, as a person would write it.
@@ -21,13 +21,13 @@ pub struct History {
     /// What was passed over in choosing, and why, in words.
     pub notes: Vec<String>,
     /// The runs, oldest first, at least one. The last is the one that stands for the base.
-    pub runs: Vec<Past>,
+    pub runs: Vec<PastRun>,
 }
 
 /// A run that was kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Past {
+pub struct PastRun {
     /// Digest of its record.
     pub digest: String,
     /// When it began, RFC 3339 in UTC.
@@ -66,13 +66,13 @@ pub struct Yardstick {
     /// Which workload. Times of two versions have nothing to do with each other.
     pub version: u32,
     /// One reading before each launch and one after the last.
-    pub readings: Vec<Reading>,
+    pub readings: Vec<YardstickReading>,
 }
 
 /// One pass through the parts of the workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Reading {
+pub struct YardstickReading {
     /// Integer arithmetic and branches.
     pub integer_ns: u64,
     /// Dependent loads from more memory than the caches hold.
@@ -81,9 +81,9 @@ pub struct Reading {
     pub loopback_ns: u64,
 }
 
-impl History {
+impl RunHistory {
     /// Returns the run that stands for the base. Fails if the history is empty.
-    pub fn chosen(&self) -> Result<&Past, String> {
+    pub fn chosen(&self) -> Result<&PastRun, String> {
         self.runs.last().ok_or_else(|| "the history has no runs".to_owned())
     }
 }

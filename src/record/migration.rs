@@ -6,10 +6,10 @@
 
 use serde_json::{Map, Value};
 
-type Step = fn(&mut Map<String, Value>);
+type MigrationStep = fn(&mut Map<String, Value>);
 
 /// The step from each schema, from the first on, to the next.
-const STEPS: [Step; 1] = [name_what_was_implied];
+const STEPS: [MigrationStep; 1] = [name_what_was_implied];
 const _: () = assert!(STEPS.len() + 1 == crate::record::SCHEMA as usize, "a schema has no step");
 
 /// Returns a record of schema `from`, at least 1, in the form of this version's.
@@ -40,9 +40,9 @@ fn name_what_was_implied(record: &mut Map<String, Value>) {
 mod tests {
     use std::path::Path;
 
-    use crate::metric::gate::Stopping;
+    use crate::metric::gate::StoppingRule;
     use crate::record::sample::{LEVEL, paired};
-    use crate::record::{Run, SCHEMA, Times};
+    use crate::record::{LatencyBasis, Run, SCHEMA};
 
     const FIRST: &[u8] = include_bytes!("../../tests/fixtures/run-schema-1.json");
 
@@ -56,8 +56,8 @@ mod tests {
     #[test]
     fn a_record_of_the_first_schema_is_read_as_what_it_meant() {
         let run = parse(FIRST).unwrap();
-        assert_eq!((run.schema, run.scenarios[0].times), (SCHEMA, Times::Service));
-        assert_eq!(run.gate.gate().unwrap().stopping, Stopping::PlannedLooks);
+        assert_eq!((run.schema, run.scenarios[0].times), (SCHEMA, LatencyBasis::Service));
+        assert_eq!(run.gate.gate().unwrap().stopping, StoppingRule::PlannedLooks);
         assert_eq!(parse(&run.to_json()).unwrap(), run);
     }
 
@@ -66,7 +66,7 @@ mod tests {
         let text = String::from_utf8(FIRST.to_vec()).unwrap();
         let text = text.replace("\"alpha\"", "\"stopping\":\"until-decided\",\"alpha\"");
         let run = parse(text.as_bytes()).unwrap();
-        assert_eq!(run.gate.gate().unwrap().stopping, Stopping::UntilDecided);
+        assert_eq!(run.gate.gate().unwrap().stopping, StoppingRule::UntilDecided);
     }
 
     #[test]

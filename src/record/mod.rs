@@ -19,10 +19,10 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::metric::Metric;
-use crate::metric::gate::{Gate, Policy, Rule, Stopping};
+use crate::metric::gate::{GateRules, MetricPolicy, MetricRule, StoppingRule};
 use crate::metric::limit::Limit;
-use crate::record::history::{History, Yardstick};
-use crate::record::work::Work;
+use crate::record::history::{RunHistory, Yardstick};
+use crate::record::work::CountOutcome;
 use crate::units;
 use crate::units::Ratio;
 
@@ -71,9 +71,9 @@ pub struct Run {
     pub network_cost: Option<NetworkCost>,
     /// What the target may take, and who keeps it to that; none for a target without limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub confinement: Option<Confinement>,
+    pub confinement: Option<LimitsRecord>,
     /// Why it ended before a verdict or the last launch, if it did.
-    pub ended: Option<Ended>,
+    pub ended: Option<EarlyEnd>,
     /// What was done, and what it yielded.
     pub scenarios: Vec<ScenarioRun>,
     /// How fast the machine was, if only one build was measured.
@@ -81,7 +81,7 @@ pub struct Run {
     pub yardstick: Option<Yardstick>,
     /// The kept runs that it is set against, if only one build was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub history: Option<History>,
+    pub history: Option<RunHistory>,
     /// What base and head yielded side by side, of whatever the history made suspicious.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirming: Option<Box<Run>>,
@@ -95,7 +95,7 @@ fn is_zero(value: &u64) -> bool {
 /// Why a run ended early.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Ended {
+pub enum EarlyEnd {
     /// Somebody stopped it.
     Interrupted,
     /// The target could not be measured; the reason, with the end of its log.
@@ -112,7 +112,7 @@ pub enum Ended {
 /// What the target may take, and who keeps it to that, in words.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Confinement {
+pub struct LimitsRecord {
     /// Memory: `2.00 GiB by a control group (v2)`.
     pub memory: Option<String>,
     /// Processors: `1.5 by a control group (v2)`.
@@ -227,22 +227,22 @@ pub struct ScenarioRun {
     /// The promises, by quantity.
     pub limits: BTreeMap<String, String>,
     /// Which time of a request is shown and judged.
-    pub times: Times,
+    pub times: LatencyBasis,
     /// What the launches yielded.
-    pub trials: Trials,
+    pub trials: LaunchResults,
     /// What was counted under callgrind, if that was tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub work: Option<Work>,
+    pub work: Option<CountOutcome>,
 }
 
 /// The launches of a scenario, in the order in which they were made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Trials {
+pub enum LaunchResults {
     /// Base and head side by side.
     Paired(Vec<LaunchPair>),
     /// One build alone.
-    Single(Vec<Trial>),
+    Single(Vec<LaunchResult>),
 }
 
 /// A launch of base and a launch of head, alive together.
@@ -252,15 +252,15 @@ pub struct LaunchPair {
     /// Which side the coin put first: launched first, on the lower port.
     pub first: Side,
     /// What base yielded.
-    pub base: Trial,
+    pub base: LaunchResult,
     /// What head yielded.
-    pub head: Trial,
+    pub head: LaunchResult,
 }
 
 /// What one launch yielded in one scenario.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Trial {
+pub struct LaunchResult {
     /// From the start of the process to its first good answer.
     pub ready_ns: u64,
     /// Time under load, without warm-up.
@@ -278,7 +278,7 @@ pub struct Trial {
     /// Bytes of the answers.
     pub bytes_received: u64,
     /// Requests and summed service time of every slice, in order.
-    pub slices: Vec<Slice>,
+    pub slices: Vec<SliceTotals>,
     /// Service times, as HdrHistogram V2 with deflate, in base64.
     pub histogram: String,
     /// Failed requests by kind.
@@ -287,19 +287,19 @@ pub struct Trial {
     pub first_failure: Option<String>,
     /// The first failure of each kind, with the beginning of what was answered.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub examples: BTreeMap<String, Example>,
+    pub examples: BTreeMap<String, FailureExample>,
     /// Response times, in the form of the service times; none in records of old.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<String>,
     /// How well the load was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub generator: Option<Generator>,
+    pub generator: Option<GeneratorQuality>,
     /// What was seen of the target and of the machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub probes: Option<Probes>,
+    pub probes: Option<ResourceProbes>,
     /// What came of each level of a load that has several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub steps: Vec<Step>,
+    pub steps: Vec<LoadStep>,
     /// The highest rate that was held, where it was searched for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<Capacity>,
@@ -325,7 +325,7 @@ pub struct NetworkUse {
 /// Which time of a request is shown and judged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Times {
+pub enum LatencyBasis {
     /// From when it was sent: what the target takes.
     #[default]
     Service,
@@ -336,7 +336,7 @@ pub enum Times {
 /// A failure that stands for all of its kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Example {
+pub struct FailureExample {
     /// What happened.
     pub detail: String,
     /// The beginning of what was answered; what is no text in it is replaced.
@@ -346,7 +346,7 @@ pub struct Example {
 /// How well the load was made.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Generator {
+pub struct GeneratorQuality {
     /// How late the 99th percentile of the requests was handed out, by the generator's own fault.
     pub lag_p99_ns: u64,
     /// The latest one.
@@ -364,7 +364,7 @@ pub struct Generator {
 /// What was seen of the target and of the machine during the load.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Probes {
+pub struct ResourceProbes {
     /// CPU time in user space, to 10 ms a process.
     pub user_ns: u64,
     /// CPU time in the system, to 10 ms a process.
@@ -382,7 +382,7 @@ pub struct Probes {
     /// Open files and sockets at the end.
     pub files: u64,
     /// Time, resident memory and CPU time since the start of the target.
-    pub series: Vec<Point>,
+    pub series: Vec<ResourcePoint>,
     /// CPU time that watching took.
     pub cost_ns: u64,
     /// CPU time that the host of this machine gave to others.
@@ -394,7 +394,7 @@ pub struct Probes {
 /// A target at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(u64, u64, u64)", into = "(u64, u64, u64)")]
-pub struct Point {
+pub struct ResourcePoint {
     /// Since the load began.
     pub at_ns: u64,
     /// Resident memory.
@@ -403,14 +403,14 @@ pub struct Point {
     pub cpu_ns: u64,
 }
 
-impl From<(u64, u64, u64)> for Point {
+impl From<(u64, u64, u64)> for ResourcePoint {
     fn from((at_ns, rss_bytes, cpu_ns): (u64, u64, u64)) -> Self {
         Self { at_ns, rss_bytes, cpu_ns }
     }
 }
 
-impl From<Point> for (u64, u64, u64) {
-    fn from(point: Point) -> Self {
+impl From<ResourcePoint> for (u64, u64, u64) {
+    fn from(point: ResourcePoint) -> Self {
         (point.at_ns, point.rss_bytes, point.cpu_ns)
     }
 }
@@ -418,9 +418,9 @@ impl From<Point> for (u64, u64, u64) {
 /// One level of a load that has several.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Step {
+pub struct LoadStep {
     /// The level: connections, or requests per second.
-    pub level: Level,
+    pub level: LoadLevel,
     /// Requests answered, rightly or not.
     pub requests: u64,
     /// Those that failed.
@@ -436,7 +436,7 @@ pub struct Step {
 /// How much load there was.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Level {
+pub enum LoadLevel {
     /// So many connections, each with the next request when the last is answered.
     Connections(u32),
     /// So many requests per second.
@@ -463,26 +463,26 @@ pub enum Capacity {
 /// The stretch in which one side was driven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(u64, u64)", into = "(u64, u64)")]
-pub struct Slice {
+pub struct SliceTotals {
     /// Requests that were answered.
     pub requests: u64,
     /// Sum of their service times.
     pub service_ns: u64,
 }
 
-impl From<(u64, u64)> for Slice {
+impl From<(u64, u64)> for SliceTotals {
     fn from((requests, service_ns): (u64, u64)) -> Self {
         Self { requests, service_ns }
     }
 }
 
-impl From<Slice> for (u64, u64) {
-    fn from(slice: Slice) -> Self {
+impl From<SliceTotals> for (u64, u64) {
+    fn from(slice: SliceTotals) -> Self {
         (slice.requests, slice.service_ns)
     }
 }
 
-impl Trial {
+impl LaunchResult {
     /// Returns how many requests failed.
     pub fn failed(&self) -> u64 {
         self.failures.values().sum()
@@ -491,18 +491,18 @@ impl Trial {
 
 impl ScenarioRun {
     /// Returns the trials of the judged build.
-    pub fn head(&self) -> Vec<&Trial> {
+    pub fn head(&self) -> Vec<&LaunchResult> {
         match &self.trials {
-            Trials::Paired(pairs) => pairs.iter().map(|pair| &pair.head).collect(),
-            Trials::Single(trials) => trials.iter().collect(),
+            LaunchResults::Paired(pairs) => pairs.iter().map(|pair| &pair.head).collect(),
+            LaunchResults::Single(trials) => trials.iter().collect(),
         }
     }
 
     /// Returns how many launches, or launch pairs, there are.
     pub fn launches(&self) -> usize {
         match &self.trials {
-            Trials::Paired(pairs) => pairs.len(),
-            Trials::Single(trials) => trials.len(),
+            LaunchResults::Paired(pairs) => pairs.len(),
+            LaunchResults::Single(trials) => trials.len(),
         }
     }
 
@@ -512,9 +512,9 @@ impl ScenarioRun {
     }
 }
 
-impl From<&Gate> for GateRecord {
-    fn from(gate: &Gate) -> Self {
-        let record = |rule: Rule| RuleRecord {
+impl From<&GateRules> for GateRecord {
+    fn from(gate: &GateRules) -> Self {
+        let record = |rule: MetricRule| RuleRecord {
             policy: rule.policy.key().to_owned(),
             tolerance: rule.tolerance.0,
             floor: rule.floor.0,
@@ -529,23 +529,23 @@ impl From<&Gate> for GateRecord {
 
 impl GateRecord {
     /// Returns the rules. Fails on a metric, policy or number that makes no sense.
-    pub fn gate(&self) -> Result<Gate, String> {
+    pub fn gate(&self) -> Result<GateRules, String> {
         if !(self.alpha > 0.0 && self.alpha < 0.5) {
             return Err(format!("alpha {} is not between 0 and 0.5", self.alpha));
         }
         let rule = |(key, rule): (&String, &RuleRecord)| {
             let metric = Metric::from_key(key).ok_or_else(|| format!("unknown metric `{key}`"))?;
-            let policy = Policy::from_key(&rule.policy)
+            let policy = MetricPolicy::from_key(&rule.policy)
                 .ok_or_else(|| format!("unknown policy `{}`", rule.policy))?;
             if !(rule.floor >= 0.0 && rule.tolerance > 0.0) {
                 return Err(format!("floor or tolerance of `{key}` is not a positive share"));
             }
             let (tolerance, floor) = (Ratio(rule.tolerance), Ratio(rule.floor));
-            Ok((metric, Rule { policy, tolerance, floor }))
+            Ok((metric, MetricRule { policy, tolerance, floor }))
         };
-        let stopping = Stopping::from_key(&self.stopping)
+        let stopping = StoppingRule::from_key(&self.stopping)
             .ok_or_else(|| format!("unknown stopping rule `{}`", self.stopping))?;
-        Ok(Gate {
+        Ok(GateRules {
             alpha: self.alpha,
             stopping,
             rules: self.rules.iter().map(rule).collect::<Result<_, _>>()?,
@@ -604,7 +604,7 @@ pub enum RecordError {
 }
 
 #[derive(Deserialize)]
-struct Header {
+struct RecordHeader {
     schema: u32,
     tool: Option<String>,
 }
@@ -624,7 +624,7 @@ impl Run {
     /// Returns the run in a text, which came from `path`.
     pub fn parse(text: &[u8], path: &Path) -> Result<Self, RecordError> {
         let malformed = |source| RecordError::Malformed { path: path.to_path_buf(), source };
-        let header: Header = serde_json::from_slice(text).map_err(malformed)?;
+        let header: RecordHeader = serde_json::from_slice(text).map_err(malformed)?;
         match header.schema {
             SCHEMA => serde_json::from_slice(text).map_err(malformed),
             1.. if header.schema < SCHEMA => {

@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
-use crate::metric::gate::Gate;
-use crate::record::history::{History, Past, PastScenario};
-use crate::record::work::{self, Count, Counted, Function, Work};
+use crate::metric::gate::GateRules;
+use crate::record::history::{PastRun, PastScenario, RunHistory};
+use crate::record::work::{self, BuildCounts, CountOutcome, FunctionCost, InstructionCounts};
 use crate::record::{
-    LaunchPair, Machine, Revision, Run, SCHEMA, ScenarioRun, Side, Slice, Times, Trial, Trials,
-    histogram,
+    LatencyBasis, LaunchPair, LaunchResult, LaunchResults, Machine, Revision, Run, SCHEMA,
+    ScenarioRun, Side, SliceTotals, histogram,
 };
 use crate::units;
 
 /// What a made-up launch is like.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Level {
+pub(crate) struct SampleLaunch {
     /// Mean service time of a request, in microseconds.
     pub(crate) latency_us: u64,
     /// CPU time of a request, in microseconds.
@@ -25,17 +25,17 @@ pub(crate) struct Level {
 }
 
 /// A level that most tests start from.
-pub(crate) const LEVEL: Level = Level { latency_us: 1_900, cpu_us: 520, rss_mib: 24 };
+pub(crate) const LEVEL: SampleLaunch = SampleLaunch { latency_us: 1_900, cpu_us: 520, rss_mib: 24 };
 
 /// A launch of 1 000 requests of 100 XML pairs; `wobble` moves its times by so many millionths.
-pub(crate) fn trial(level: Level, wobble: i64) -> Trial {
+pub(crate) fn trial(level: SampleLaunch, wobble: i64) -> LaunchResult {
     let moved = |us: u64| us * u64::try_from(1_000_000 + wobble).unwrap() / 1_000;
     let service_ns = moved(level.latency_us);
     let mut times = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
     for request in 0..1_000_u64 {
         times.record(service_ns * (900 + request / 5) / 1_000).unwrap();
     }
-    Trial {
+    LaunchResult {
         ready_ns: 20_000_000,
         wall_ns: service_ns * 1_000,
         requests: 1_000,
@@ -44,7 +44,7 @@ pub(crate) fn trial(level: Level, wobble: i64) -> Trial {
         rss_bytes_max: Some(level.rss_mib << 20),
         bytes_sent: 26_000_000,
         bytes_received: 9_000_000,
-        slices: vec![Slice { requests: 100, service_ns: service_ns * 100 }; 10],
+        slices: vec![SliceTotals { requests: 100, service_ns: service_ns * 100 }; 10],
         histogram: histogram::encode(&times),
         failures: BTreeMap::new(),
         first_failure: None,
@@ -60,10 +60,10 @@ pub(crate) fn trial(level: Level, wobble: i64) -> Trial {
 
 /// What was counted of `smoke`: so many instructions per XML pair in base and head, each launch a
 /// little different, all of the difference in one function.
-pub(crate) fn counted(base: f64, head: f64) -> Work {
+pub(crate) fn counted(base: f64, head: f64) -> CountOutcome {
     let count = |instructions: f64, wobble: f64| {
         let parser = instructions - 20_000.0;
-        let function = |name: &str, own: f64| Function {
+        let function = |name: &str, own: f64| FunctionCost {
             name: name.to_owned(),
             file: "src/xml.rs".to_owned(),
             own,
@@ -71,7 +71,7 @@ pub(crate) fn counted(base: f64, head: f64) -> Work {
         };
         let stack =
             |name: &str, own: f64| (format!("main;{name}"), units::whole(own * 1_000.0).unwrap());
-        Count {
+        BuildCounts {
             toolchain: "rustc version 1.95.0, glibc 2.36".to_owned(),
             instructions: (0..5).map(|i| instructions + wobble * f64::from(i % 3)).collect(),
             allocations: vec![4.0; 5],
@@ -82,7 +82,7 @@ pub(crate) fn counted(base: f64, head: f64) -> Work {
             ])),
         }
     };
-    Work::Counted(Box::new(Counted {
+    CountOutcome::Counted(Box::new(InstructionCounts {
         counter: "valgrind-3.19.0".to_owned(),
         pairs_per_request: 100,
         requests: 20,
@@ -92,7 +92,7 @@ pub(crate) fn counted(base: f64, head: f64) -> Work {
 }
 
 /// A paired run of `smoke` with so many launch pairs, each a little different from the others.
-pub(crate) fn paired(launch_pairs: usize, base: Level, head: Level) -> Run {
+pub(crate) fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Run {
     let wobble = |i: usize, step: i64| (i64::try_from(i).unwrap() * step) % 4_000 - 2_000;
     let pair = |i: usize| LaunchPair {
         first: if i.is_multiple_of(2) { Side::Base } else { Side::Head },
@@ -108,8 +108,8 @@ pub(crate) fn paired(launch_pairs: usize, base: Level, head: Level) -> Run {
             ("errors".to_owned(), "<= 0 %".to_owned()),
             ("throughput".to_owned(), ">= 333 pairs/s".to_owned()),
         ]),
-        times: Times::Service,
-        trials: Trials::Paired((0..launch_pairs).map(pair).collect()),
+        times: LatencyBasis::Service,
+        trials: LaunchResults::Paired((0..launch_pairs).map(pair).collect()),
         work: None,
     };
     let revision = |label: &str, commit: &str| Revision {
@@ -137,7 +137,7 @@ pub(crate) fn paired(launch_pairs: usize, base: Level, head: Level) -> Run {
         },
         base: Some(revision("main", "1d20e770aa")),
         head: revision("head", "9f3c2ab0bb"),
-        gate: (&Gate::default()).into(),
+        gate: (&GateRules::default()).into(),
         launches_asked: 40,
         looks: vec![10, 14, 20, 28, 40],
         network_cost: None,
@@ -151,20 +151,20 @@ pub(crate) fn paired(launch_pairs: usize, base: Level, head: Level) -> Run {
 }
 
 /// A run of `smoke` alone, with five launches.
-pub(crate) fn alone(head: Level) -> Run {
+pub(crate) fn alone(head: SampleLaunch) -> Run {
     let mut run = paired(5, head, head);
     run.base = None;
     run.looks = Vec::new();
     run.launches_asked = 5;
     for scenario in &mut run.scenarios {
-        scenario.trials = Trials::Single(scenario.head().into_iter().cloned().collect());
+        scenario.trials = LaunchResults::Single(scenario.head().into_iter().cloned().collect());
     }
     run
 }
 
 /// A run of `smoke` that is set against runs of other days, each of which differed from [`LEVEL`] by
 /// so many parts in a thousand.
-pub(crate) fn remembered(days: &[i32], head: Level) -> Run {
+pub(crate) fn remembered(days: &[i32], head: SampleLaunch) -> Run {
     let mut run = alone(head);
     let past = |(day, per_mille): (usize, &i32)| {
         let factor = 1.0 + f64::from(*per_mille) / 1_000.0;
@@ -177,7 +177,7 @@ pub(crate) fn remembered(days: &[i32], head: Level) -> Run {
             ("rss", 25_165_824.0),
         ];
         let levels = metrics.map(|(key, level)| (key.to_owned(), level * factor));
-        Past {
+        PastRun {
             digest: format!("{day:012x}"),
             started: format!("2026-11-{:02}T10:00:00Z", day % 20 + 1),
             revision: Revision { commit: Some(format!("{day:040x}")), ..run.head.clone() },
@@ -192,7 +192,7 @@ pub(crate) fn remembered(days: &[i32], head: Level) -> Run {
             }],
         }
     };
-    run.history = Some(History {
+    run.history = Some(RunHistory {
         name: "main".to_owned(),
         store: "baselines".to_owned(),
         notes: Vec::new(),

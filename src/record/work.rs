@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 /// What became of the work lane in a scenario.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Work {
+pub enum CountOutcome {
     /// It was counted.
-    Counted(Box<Counted>),
+    Counted(Box<InstructionCounts>),
     /// It could not be.
     Unavailable {
         /// Why not, and what would help.
@@ -32,7 +32,7 @@ pub enum Work {
 /// The counts of a scenario.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Counted {
+pub struct InstructionCounts {
     /// Name and version of what counted.
     pub counter: String,
     /// XML pairs in a request of this lane, which may be fewer than in one that is timed.
@@ -40,15 +40,15 @@ pub struct Counted {
     /// Requests that were counted in every launch.
     pub requests: u64,
     /// What is compared against, if two builds were counted.
-    pub base: Option<Count>,
+    pub base: Option<BuildCounts>,
     /// What is judged.
-    pub head: Count,
+    pub head: BuildCounts,
 }
 
 /// What was counted of one build.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Count {
+pub struct BuildCounts {
     /// What the program was compiled with and which C library it runs on; empty if it does not say.
     pub toolchain: String,
     /// Instructions per XML pair, one value a launch.
@@ -56,7 +56,7 @@ pub struct Count {
     /// Calls to `malloc` and its like per XML pair, one value a launch.
     pub allocations: Vec<f64>,
     /// What the functions took, over all launches, without the smallest.
-    pub functions: Vec<Function>,
+    pub functions: Vec<FunctionCost>,
     /// Call stacks with their instructions per thousand XML pairs, as [`pack`] packs them.
     pub stacks: String,
 }
@@ -64,7 +64,7 @@ pub struct Count {
 /// What a function took, in the unit of its profile.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Function {
+pub struct FunctionCost {
     /// Its name, as a person would write it.
     pub name: String,
     /// Source file; empty if the program does not say.
@@ -76,13 +76,13 @@ pub struct Function {
 }
 
 /// Call stacks, outermost function first, joined by semicolons, with what each cost.
-pub type Folded = BTreeMap<String, u64>;
+pub type FoldedStacks = BTreeMap<String, u64>;
 
 /// The largest text of stacks that is unpacked, in bytes.
 const UNPACKED_BYTES_MAX: u64 = 64 << 20;
 
 /// Returns stacks as one line of text: a line `STACK COST` each, deflated, in base64.
-pub fn pack(stacks: &Folded) -> String {
+pub fn pack(stacks: &FoldedStacks) -> String {
     let mut deflated = DeflateEncoder::new(Vec::new(), Compression::default());
     for (stack, cost) in stacks {
         writeln!(deflated, "{stack} {cost}").expect("writing to memory does not fail");
@@ -91,7 +91,7 @@ pub fn pack(stacks: &Folded) -> String {
 }
 
 /// Reads packed stacks. Returns what is wrong with the text, if it is none.
-pub fn unpack(text: &str) -> Result<Folded, String> {
+pub fn unpack(text: &str) -> Result<FoldedStacks, String> {
     let bytes = STANDARD.decode(text).map_err(|error| format!("stacks are not base64: {error}"))?;
     let mut lines = String::new();
     DeflateDecoder::new(bytes.as_slice())

@@ -10,8 +10,8 @@ use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
 
-use crate::reference::batch::Verdicts;
-use crate::reference::contract::Refusal;
+use crate::reference::batch::BatchVerdicts;
+use crate::reference::contract::RequestRefusal;
 
 /// An answer is written and sent in pieces of about this size.
 const PIECE_BYTES: usize = 64 << 10;
@@ -20,32 +20,32 @@ pub(super) const JSON: &str = "application/json";
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
 /// An answer's body.
-pub(super) enum Answer {
+pub(super) enum ServiceBody {
     Whole(Option<Bytes>),
-    Pieces(Bytes, Box<Pieces>),
+    Pieces(Bytes, Box<BatchResponse>),
 }
 
 /// The answer to a batch, as JSON, piece by piece.
-pub(super) struct Pieces {
-    verdicts: Verdicts,
-    next: Next,
+pub(super) struct BatchResponse {
+    verdicts: BatchVerdicts,
+    next: NextPiece,
 }
 
 /// What the next piece begins with.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Next {
+enum NextPiece {
     FirstVerdict,
     Verdict,
     Nothing,
 }
 
-impl Pieces {
-    fn new(verdicts: Verdicts) -> Self {
-        Self { verdicts, next: Next::FirstVerdict }
+impl BatchResponse {
+    fn new(verdicts: BatchVerdicts) -> Self {
+        Self { verdicts, next: NextPiece::FirstVerdict }
     }
 
     fn is_done(&self) -> bool {
-        self.next == Next::Nothing
+        self.next == NextPiece::Nothing
     }
 
     /// Returns the next piece; the last one ends with the totals.
@@ -55,7 +55,7 @@ impl Pieces {
         }
         let expected = usize::try_from(self.verdicts.counts.pairs()).unwrap_or(usize::MAX);
         let mut out = Vec::with_capacity(PIECE_BYTES.min(expected.saturating_mul(128) + 256));
-        if self.next == Next::FirstVerdict {
+        if self.next == NextPiece::FirstVerdict {
             out.extend_from_slice(br#"{"results":["#);
         }
         while out.len() < PIECE_BYTES {
@@ -65,11 +65,11 @@ impl Pieces {
             };
             let mut cursor = log.cursor();
             while !cursor.is_at_end() {
-                if self.next == Next::Verdict {
+                if self.next == NextPiece::Verdict {
                     out.push(b',');
                 }
                 cursor.write_next(&mut out);
-                self.next = Next::Verdict;
+                self.next = NextPiece::Verdict;
             }
         }
         Some(Bytes::from(out))
@@ -87,11 +87,11 @@ impl Pieces {
             out.extend_from_slice(digits.format(value).as_bytes());
         }
         out.push(b'}');
-        self.next = Next::Nothing;
+        self.next = NextPiece::Nothing;
     }
 }
 
-impl Body for Answer {
+impl Body for ServiceBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -126,34 +126,34 @@ impl Body for Answer {
 }
 
 /// Returns an answer of one piece.
-pub(super) fn whole(status: StatusCode, kind: &'static str, body: Bytes) -> Response<Answer> {
-    let mut response = Response::new(Answer::Whole(Some(body)));
+pub(super) fn whole(status: StatusCode, kind: &'static str, body: Bytes) -> Response<ServiceBody> {
+    let mut response = Response::new(ServiceBody::Whole(Some(body)));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }
 
 /// Returns the answer to a batch. It is sent with its length if it fits in one piece.
-pub(super) fn batch(verdicts: Verdicts) -> Response<Answer> {
-    let mut pieces = Pieces::new(verdicts);
+pub(super) fn batch(verdicts: BatchVerdicts) -> Response<ServiceBody> {
+    let mut pieces = BatchResponse::new(verdicts);
     let first = pieces.next().unwrap_or_default();
     if pieces.is_done() {
         return whole(StatusCode::OK, JSON, first);
     }
-    let mut response = Response::new(Answer::Pieces(first, Box::new(pieces)));
+    let mut response = Response::new(ServiceBody::Pieces(first, Box::new(pieces)));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
     response
 }
 
 /// Returns a refusal in plain text.
-pub(super) fn refused(refusal: &Refusal) -> Response<Answer> {
+pub(super) fn refused(refusal: &RequestRefusal) -> Response<ServiceBody> {
     let mut response = whole(refusal.status(), TEXT, Bytes::from(format!("{refusal}\n")));
     let headers = response.headers_mut();
     match refusal {
-        Refusal::Method { allowed } => {
+        RequestRefusal::Method { allowed } => {
             headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
         }
-        Refusal::Busy => {
+        RequestRefusal::Busy => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         _ => {}

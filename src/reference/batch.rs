@@ -12,11 +12,11 @@ use std::sync::Arc;
 use tokio::task::{self, JoinHandle};
 
 use crate::reference::budget::Lease;
-use crate::reference::contract::Refusal;
-use crate::reference::engine::{DEPTH_IN_BATCH, Engine};
-use crate::reference::json::{Reader, Stop};
-use crate::reference::pool::Pool;
-use crate::reference::verdict::{Counts, Log};
+use crate::reference::contract::RequestRefusal;
+use crate::reference::engine::{CompareEngine, DEPTH_IN_BATCH};
+use crate::reference::json::{JsonReader, JsonStop};
+use crate::reference::pool::EnginePool;
+use crate::reference::verdict::{VerdictCounts, VerdictLog};
 
 /// Large enough to make a hand-over cheap, small enough to stay in cache and let others have a turn.
 const BLOCK_BYTES: usize = 64 << 10;
@@ -25,9 +25,9 @@ const BESIDE_BYTES_MAX: usize = 1 << 20;
 
 /// The verdicts of a whole batch, in the order of the request.
 #[derive(Debug)]
-pub(super) struct Verdicts {
-    pub(super) logs: VecDeque<Log>,
-    pub(super) counts: Counts,
+pub(super) struct BatchVerdicts {
+    pub(super) logs: VecDeque<VerdictLog>,
+    pub(super) counts: VerdictCounts,
     /// Bytes in all logs.
     bytes: usize,
     lease: Lease,
@@ -35,7 +35,7 @@ pub(super) struct Verdicts {
 
 /// Where a slice of the list begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum ListPosition {
     /// Right after `[`.
     First,
     /// After a comma.
@@ -46,30 +46,30 @@ enum Place {
 
 /// How far a block was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum BlockEnd {
     /// The list goes on from byte `at`.
-    Open { at: usize, place: Place },
+    Open { at: usize, place: ListPosition },
     /// The list ended before byte `at`.
     Closed { at: usize },
 }
 
 /// A block that was read.
 #[derive(Debug)]
-struct Read {
+struct BlockResult {
     bytes: Vec<u8>,
-    log: Log,
-    end: Result<End, Stop>,
+    log: VerdictLog,
+    end: Result<BlockEnd, JsonStop>,
 }
 
 #[derive(Debug)]
-enum Flight {
-    Landed(Read),
-    Flying(JoinHandle<Read>),
+enum BlockTask {
+    Landed(BlockResult),
+    Flying(JoinHandle<BlockResult>),
 }
 
 /// Where the end of what has arrived stands to the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum ListState {
     Before,
     Within,
     After,
@@ -77,43 +77,43 @@ enum State {
 
 /// A batch that is arriving.
 #[derive(Debug)]
-pub(super) struct Batch {
-    pool: Arc<Pool>,
+pub(super) struct BatchReader {
+    pool: Arc<EnginePool>,
     pair_bytes_max: u64,
-    state: State,
+    state: ListState,
     /// Bytes that belong to no block yet.
     pending: Vec<u8>,
     /// With fewer pending bytes than this, there is no sense in looking at them again.
     look_at: usize,
     /// How the next block begins, if all blocks in flight end at their commas.
-    next: Place,
-    flights: VecDeque<Flight>,
+    next: ListPosition,
+    flights: VecDeque<BlockTask>,
     /// Bytes before the first block in flight, or before the pending ones.
     settled: u64,
     spare: Vec<Vec<u8>>,
-    verdicts: Verdicts,
+    verdicts: BatchVerdicts,
 }
 
-impl Batch {
+impl BatchReader {
     /// `pair_bytes_max` bounds one comparison.
-    pub(super) fn new(pool: Arc<Pool>, lease: Lease, pair_bytes_max: u64) -> Self {
-        let counts = Counts::default();
+    pub(super) fn new(pool: Arc<EnginePool>, lease: Lease, pair_bytes_max: u64) -> Self {
+        let counts = VerdictCounts::default();
         Self {
             pool,
             pair_bytes_max,
-            state: State::Before,
+            state: ListState::Before,
             pending: Vec::new(),
             look_at: 0,
-            next: Place::First,
+            next: ListPosition::First,
             flights: VecDeque::new(),
             settled: 0,
             spare: Vec::new(),
-            verdicts: Verdicts { logs: VecDeque::new(), counts, bytes: 0, lease },
+            verdicts: BatchVerdicts { logs: VecDeque::new(), counts, bytes: 0, lease },
         }
     }
 
     /// Takes the next bytes of the body.
-    pub(super) async fn push(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+    pub(super) async fn push(&mut self, bytes: &[u8]) -> Result<(), RequestRefusal> {
         for bytes in bytes.chunks(BLOCK_BYTES) {
             self.pending.extend_from_slice(bytes);
             if self.pending.len() >= self.look_at {
@@ -126,36 +126,36 @@ impl Batch {
     }
 
     /// Ends the body and returns the verdicts.
-    pub(super) async fn finish(mut self) -> Result<Verdicts, Refusal> {
-        if self.state == State::Before {
+    pub(super) async fn finish(mut self) -> Result<BatchVerdicts, RequestRefusal> {
+        if self.state == ListState::Before {
             self.look_for_list()?;
         }
-        if self.state == State::Within {
+        if self.state == ListState::Within {
             let block = mem::take(&mut self.pending);
             self.launch(block);
             while !self.flights.is_empty() {
                 let was_last = self.flights.len() == 1;
                 self.settle().await?;
-                if !was_last && self.flights.is_empty() && self.state == State::Within {
+                if !was_last && self.flights.is_empty() && self.state == ListState::Within {
                     // All that was left has been joined, and is read at last.
                     let block = mem::take(&mut self.pending);
                     self.launch(block);
                 }
             }
         }
-        if self.state != State::After {
-            return Err(Refusal::Truncated);
+        if self.state != ListState::After {
+            return Err(RequestRefusal::Truncated);
         }
         self.check_size_beside()?;
-        after_list(&self.pending).map_err(|stop| Refusal::from_stop(stop, self.settled))?;
+        after_list(&self.pending).map_err(|stop| RequestRefusal::from_stop(stop, self.settled))?;
         Ok(self.verdicts)
     }
 
-    async fn advance(&mut self) -> Result<(), Refusal> {
-        if self.state == State::Before {
+    async fn advance(&mut self) -> Result<(), RequestRefusal> {
+        if self.state == ListState::Before {
             self.look_for_list()?;
         }
-        if self.state == State::Within && self.pending.len() >= BLOCK_BYTES {
+        if self.state == ListState::Within && self.pending.len() >= BLOCK_BYTES {
             match end_of_items(&self.pending) {
                 Some(end) => {
                     let mut rest = self.spare.pop().unwrap_or_default();
@@ -175,73 +175,73 @@ impl Batch {
     }
 
     /// Refuses an item that begins `bytes` before what has arrived, if it is too large already.
-    fn check_size_of_item(&self, bytes: usize) -> Result<(), Refusal> {
+    fn check_size_of_item(&self, bytes: usize) -> Result<(), RequestRefusal> {
         let begun = u64::try_from(bytes.saturating_sub(2 * BLOCK_BYTES)).unwrap_or(u64::MAX);
         if begun > self.pair_bytes_max {
-            return Err(Refusal::PairTooLarge { limit: self.pair_bytes_max });
+            return Err(RequestRefusal::PairTooLarge { limit: self.pair_bytes_max });
         }
         Ok(())
     }
 
-    fn check_size_beside(&self) -> Result<(), Refusal> {
-        if self.state == State::Within || self.pending.len() <= BESIDE_BYTES_MAX {
+    fn check_size_beside(&self) -> Result<(), RequestRefusal> {
+        if self.state == ListState::Within || self.pending.len() <= BESIDE_BYTES_MAX {
             return Ok(());
         }
         let expected = "at most 1 MiB may stand beside `comparisons`";
-        Err(Refusal::Shape { at: self.settled, expected })
+        Err(RequestRefusal::Shape { at: self.settled, expected })
     }
 
     /// Reads up to the `[` of the list, if that has arrived. Starts over each time, but not before
     /// the bytes have doubled, so that a body in single bytes is not read a million times.
-    fn look_for_list(&mut self) -> Result<(), Refusal> {
+    fn look_for_list(&mut self) -> Result<(), RequestRefusal> {
         match before_list(&self.pending) {
             Ok(at) => {
                 self.pending.drain(..at);
                 self.settled = u64::try_from(at).unwrap_or(u64::MAX);
-                self.state = State::Within;
+                self.state = ListState::Within;
                 self.look_at = BLOCK_BYTES;
                 Ok(())
             }
-            Err(Stop::Incomplete) => {
+            Err(JsonStop::Incomplete) => {
                 self.look_at = self.pending.len() * 2;
                 Ok(())
             }
-            Err(stop) => Err(Refusal::from_stop(stop, 0)),
+            Err(stop) => Err(RequestRefusal::from_stop(stop, 0)),
         }
     }
 
     /// Begins to read a block, on another worker if there is one.
     fn launch(&mut self, block: Vec<u8>) {
-        let place = mem::replace(&mut self.next, Place::Item);
+        let place = mem::replace(&mut self.next, ListPosition::Item);
         let alone = self.flights.is_empty() && block.len() < BLOCK_BYTES;
         let flight = if self.pool.has_one_worker() || alone {
-            Flight::Landed(read(&self.pool, block, place))
+            BlockTask::Landed(read(&self.pool, block, place))
         } else {
             let pool = Arc::clone(&self.pool);
-            Flight::Flying(task::spawn(async move { read(&pool, block, place) }))
+            BlockTask::Flying(task::spawn(async move { read(&pool, block, place) }))
         };
         self.flights.push_back(flight);
     }
 
     /// Waits for the oldest block and believes it, or joins it with what comes after it.
-    async fn settle(&mut self) -> Result<(), Refusal> {
+    async fn settle(&mut self) -> Result<(), RequestRefusal> {
         let Some(flight) = self.flights.pop_front() else { return Ok(()) };
-        let Read { mut bytes, log, end } = flight.land().await;
-        let end = end.map_err(|stop| Refusal::from_stop(stop, self.settled))?;
+        let BlockResult { mut bytes, log, end } = flight.land().await;
+        let end = end.map_err(|stop| RequestRefusal::from_stop(stop, self.settled))?;
         self.verdicts.push(log);
         match end {
-            End::Open { at, place: Place::Item } if at == bytes.len() => {
+            BlockEnd::Open { at, place: ListPosition::Item } if at == bytes.len() => {
                 self.settled += u64::try_from(at).unwrap_or(u64::MAX);
                 bytes.clear();
                 self.spare.push(bytes);
             }
-            End::Open { at, place } => {
+            BlockEnd::Open { at, place } => {
                 self.settled += u64::try_from(at).unwrap_or(u64::MAX);
                 bytes.drain(..at);
                 self.check_size_of_item(bytes.len())?;
                 self.rejoin(bytes, place).await;
             }
-            End::Closed { at } => {
+            BlockEnd::Closed { at } => {
                 self.settled += u64::try_from(at).unwrap_or(u64::MAX);
                 bytes.drain(..at);
                 while let Some(flight) = self.flights.pop_front() {
@@ -249,7 +249,7 @@ impl Batch {
                 }
                 bytes.extend_from_slice(&self.pending);
                 self.pending = bytes;
-                (self.state, self.look_at) = (State::After, 0);
+                (self.state, self.look_at) = (ListState::After, 0);
             }
         }
         Ok(())
@@ -260,12 +260,12 @@ impl Batch {
     ///
     /// A rest that was joined before is not read again until it has doubled: a text full of what
     /// looks like ends of items would otherwise be read once for each of them.
-    async fn rejoin(&mut self, mut rest: Vec<u8>, place: Place) {
+    async fn rejoin(&mut self, mut rest: Vec<u8>, place: ListPosition) {
         if rest.len() < 2 * BLOCK_BYTES
             && let Some(next) = self.flights.pop_front()
         {
             rest.extend_from_slice(&next.land().await.bytes);
-            self.flights.push_front(Flight::Landed(read(&self.pool, rest, place)));
+            self.flights.push_front(BlockTask::Landed(read(&self.pool, rest, place)));
             return;
         }
         while let Some(next) = self.flights.pop_front() {
@@ -278,8 +278,8 @@ impl Batch {
     }
 }
 
-impl Flight {
-    async fn land(self) -> Read {
+impl BlockTask {
+    async fn land(self) -> BlockResult {
         match self {
             Self::Landed(read) => {
                 // Others, such as a health check, may have waited for this thread.
@@ -291,64 +291,71 @@ impl Flight {
     }
 }
 
-impl Verdicts {
+impl BatchVerdicts {
     /// Returns what one log holds.
-    pub(super) fn of(log: Log, lease: Lease) -> Self {
+    pub(super) fn of(log: VerdictLog, lease: Lease) -> Self {
         let (counts, bytes) = (log.counts, log.len());
         Self { logs: VecDeque::from([log]), counts, bytes, lease }
     }
 
-    fn push(&mut self, mut log: Log) {
+    fn push(&mut self, mut log: VerdictLog) {
         self.counts += log.counts;
-        self.bytes += log.len() + size_of::<Log>();
+        self.bytes += log.len() + size_of::<VerdictLog>();
         log.shrink();
         self.logs.push_back(log);
     }
 }
 
-fn read(pool: &Pool, bytes: Vec<u8>, place: Place) -> Read {
-    let mut log = Log::default();
+fn read(pool: &EnginePool, bytes: Vec<u8>, place: ListPosition) -> BlockResult {
+    let mut log = VerdictLog::default();
     let end = pool.with_engine(|engine| read_items(engine, &bytes, place, &mut log));
-    Read { bytes, log, end }
+    BlockResult { bytes, log, end }
 }
 
 /// Reads the items in a stretch of the list.
-fn read_items(engine: &mut Engine, bytes: &[u8], place: Place, log: &mut Log) -> Result<End, Stop> {
+fn read_items(
+    engine: &mut CompareEngine,
+    bytes: &[u8],
+    place: ListPosition,
+    log: &mut VerdictLog,
+) -> Result<BlockEnd, JsonStop> {
     match str::from_utf8(bytes) {
         Ok(_) => read_valid_items(engine, bytes, place, log),
         Err(error) => {
             let valid = error.valid_up_to();
             match read_valid_items(engine, &bytes[..valid], place, log)? {
-                End::Open { .. } => Err(Stop::Syntax(valid)),
-                End::Closed { at } => Ok(End::Closed { at }),
+                BlockEnd::Open { .. } => Err(JsonStop::Syntax(valid)),
+                BlockEnd::Closed { at } => Ok(BlockEnd::Closed { at }),
             }
         }
     }
 }
 
 fn read_valid_items(
-    engine: &mut Engine,
+    engine: &mut CompareEngine,
     bytes: &[u8],
-    mut place: Place,
-    log: &mut Log,
-) -> Result<End, Stop> {
-    let mut reader = Reader::new(bytes, 0);
+    mut place: ListPosition,
+    log: &mut VerdictLog,
+) -> Result<BlockEnd, JsonStop> {
+    let mut reader = JsonReader::new(bytes, 0);
     loop {
         let at = reader.at;
         let step = match reader.peek() {
-            Ok(b']') if place != Place::Item => return Ok(End::Closed { at: reader.at + 1 }),
-            Ok(b',') if place == Place::Separator => {
+            Ok(b']') if place != ListPosition::Item => {
+                return Ok(BlockEnd::Closed { at: reader.at + 1 });
+            }
+            Ok(b',') if place == ListPosition::Separator => {
                 reader.at += 1;
-                place = Place::Item;
+                place = ListPosition::Item;
                 continue;
             }
-            Ok(_) if place == Place::Separator => Err(Stop::Syntax(reader.at)),
+            Ok(_) if place == ListPosition::Separator => Err(JsonStop::Syntax(reader.at)),
             Ok(_) => engine.compare_next(&mut reader, DEPTH_IN_BATCH, log).map(|_| ()),
             Err(stop) => Err(stop),
         };
         match step {
-            Ok(()) => place = Place::Separator,
-            Err(Stop::Incomplete) => return Ok(End::Open { at, place }),
+            Ok(()) => place = ListPosition::Separator,
+            Err(JsonStop::Incomplete) => return Ok(BlockEnd::Open { at, place }),
             Err(stop) => return Err(stop),
         }
     }
@@ -362,8 +369,8 @@ fn end_of_items(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Returns the byte after the `[` of the list.
-fn before_list(bytes: &[u8]) -> Result<usize, Stop> {
-    let mut reader = Reader::new(bytes, 0);
+fn before_list(bytes: &[u8]) -> Result<usize, JsonStop> {
+    let mut reader = JsonReader::new(bytes, 0);
     if reader.peek()? != b'{' {
         return Err(reader.not_this("a batch is an object"));
     }
@@ -377,26 +384,26 @@ fn before_list(bytes: &[u8]) -> Result<usize, Stop> {
             return Err(reader.not_this("`comparisons` is a list"));
         }
         list = Some(reader.at + 1);
-        Err(Stop::Incomplete)
+        Err(JsonStop::Incomplete)
     });
     match (list, result) {
         (Some(at), _) if str::from_utf8(&bytes[..at]).is_ok() => Ok(at),
-        (Some(at), _) => Err(Stop::Syntax(at)),
-        (None, Ok(())) => Err(Stop::Shape(0, "a batch has `comparisons`")),
+        (Some(at), _) => Err(JsonStop::Syntax(at)),
+        (None, Ok(())) => Err(JsonStop::Shape(0, "a batch has `comparisons`")),
         (None, Err(stop)) => Err(stop),
     }
 }
 
 /// Reads what follows the `]` of the list, up to the end of the body.
-fn after_list(bytes: &[u8]) -> Result<(), Stop> {
-    let valid = str::from_utf8(bytes).map_err(|error| Stop::Syntax(error.valid_up_to()))?;
-    let mut reader = Reader::new(valid.as_bytes(), 0);
+fn after_list(bytes: &[u8]) -> Result<(), JsonStop> {
+    let valid = str::from_utf8(bytes).map_err(|error| JsonStop::Syntax(error.valid_up_to()))?;
+    let mut reader = JsonReader::new(valid.as_bytes(), 0);
     let mut key = Vec::new();
     while reader.peek()? != b'}' {
         reader.expect(b',')?;
         reader.key(&mut key)?;
         if key == b"comparisons" {
-            return Err(Stop::Shape(reader.at, "`comparisons` may be there once"));
+            return Err(JsonStop::Shape(reader.at, "`comparisons` may be there once"));
         }
         reader.skip_member(1)?;
     }
@@ -413,20 +420,20 @@ mod tests {
 
     use super::*;
     use crate::reference::budget::Budget;
-    use crate::reference::engine::Semantics;
+    use crate::reference::engine::EqualitySemantics;
     use crate::reference::flat::FlatComparer;
-    use crate::reference::ignore::Ignore;
+    use crate::reference::ignore::IgnoreRules;
     use crate::reference::verdict::Diffs;
     use crate::units::Ratio;
 
     /// The contract, as a service would declare it.
     #[derive(Deserialize)]
-    struct Request {
-        comparisons: Vec<Pair>,
+    struct CompareRequest {
+        comparisons: Vec<PairRequest>,
     }
 
     #[derive(Deserialize)]
-    struct Pair {
+    struct PairRequest {
         xml1: String,
         xml2: String,
         ignore_paths: Option<Vec<String>>,
@@ -435,9 +442,9 @@ mod tests {
 
     /// Sends `body` in parts of `step` bytes. Returns whether each pair matched, or the status.
     fn ours(body: &[u8], step: usize, workers: usize) -> Result<Vec<bool>, StatusCode> {
-        let pool = Arc::new(Pool::new(workers, Semantics::XmlCompareApi, Ratio(0.0)));
+        let pool = Arc::new(EnginePool::new(workers, EqualitySemantics::XmlCompareApi, Ratio(0.0)));
         let lease = Lease::new(Arc::new(Budget::new(u64::MAX)));
-        let mut batch = Batch::new(pool, lease, 1 << 30);
+        let mut batch = BatchReader::new(pool, lease, 1 << 30);
         let runtime = Builder::new_multi_thread().worker_threads(2).build().unwrap();
         let verdicts = runtime.block_on(async move {
             for part in body.chunks(step) {
@@ -460,15 +467,15 @@ mod tests {
     }
 
     fn theirs(body: &[u8]) -> Result<Vec<bool>, StatusCode> {
-        let request: Request = serde_json::from_slice(body).map_err(|error| {
+        let request: CompareRequest = serde_json::from_slice(body).map_err(|error| {
             if error.is_data() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST }
         })?;
         let (mut comparer, mut diffs) = (FlatComparer::default(), Diffs::default());
-        let matched = |pair: Pair| {
+        let matched = |pair: PairRequest| {
             diffs.clear();
             let documents = [pair.xml1.as_bytes(), pair.xml2.as_bytes()];
             let paths = pair.ignore_paths.unwrap_or_default();
-            let ignore = Ignore::new(&paths, pair.ignore_properties.unwrap_or_default());
+            let ignore = IgnoreRules::new(&paths, pair.ignore_properties.unwrap_or_default());
             let result = comparer.compare(documents, &ignore, &mut diffs);
             result.is_ok() && diffs.is_empty()
         };

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::reference::contract::Refusal;
+use crate::reference::contract::RequestRefusal;
 
 /// What each request may keep in any case.
 const FREE_BYTES: u64 = 2 << 20;
@@ -35,13 +35,13 @@ impl Lease {
     }
 
     /// Asks for enough to keep `bytes` in all.
-    pub(super) fn cover(&mut self, bytes: usize) -> Result<(), Refusal> {
+    pub(super) fn cover(&mut self, bytes: usize) -> Result<(), RequestRefusal> {
         let wanted = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_sub(FREE_BYTES);
         let more = wanted.saturating_sub(self.bytes);
         if more > 0 {
             let take = |left: u64| left.checked_sub(more);
             let taken = self.budget.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
-            taken.map_err(|_| Refusal::Busy)?;
+            taken.map_err(|_| RequestRefusal::Busy)?;
             self.bytes = wanted;
         }
         Ok(())

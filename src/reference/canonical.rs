@@ -1,22 +1,22 @@
 //! Writes a document in its canonical form: Canonical XML 1.0, without comments.
 
-use crate::reference::tree::{Kind, Property, View};
+use crate::reference::tree::{NodeKind, Property, TreeView};
 
 /// Appends the canonical form of a tree without comments to `out`.
-pub(super) fn write(view: View<'_>, out: &mut Vec<u8>) {
+pub(super) fn write(view: TreeView<'_>, out: &mut Vec<u8>) {
     let mut root_seen = false;
     for child in view.children(0) {
         match view.node(child).kind {
-            Kind::Element { .. } => {
+            NodeKind::Element { .. } => {
                 write_node(view, child, out);
                 root_seen = true;
             }
-            Kind::Document | Kind::Text(_) | Kind::Comment(_) => {}
-            Kind::Instruction { .. } if root_seen => {
+            NodeKind::Document | NodeKind::Text(_) | NodeKind::Comment(_) => {}
+            NodeKind::Instruction { .. } if root_seen => {
                 out.push(b'\n');
                 write_node(view, child, out);
             }
-            Kind::Instruction { .. } => {
+            NodeKind::Instruction { .. } => {
                 write_node(view, child, out);
                 out.push(b'\n');
             }
@@ -25,10 +25,10 @@ pub(super) fn write(view: View<'_>, out: &mut Vec<u8>) {
 }
 
 /// Recursion is as deep as elements may be nested.
-fn write_node(view: View<'_>, place: u32, out: &mut Vec<u8>) {
+fn write_node(view: TreeView<'_>, place: u32, out: &mut Vec<u8>) {
     match view.node(place).kind {
-        Kind::Document | Kind::Comment(_) => {}
-        Kind::Element { name, declarations, attributes } => {
+        NodeKind::Document | NodeKind::Comment(_) => {}
+        NodeKind::Element { name, declarations, attributes } => {
             let name = view.qualified(name);
             out.push(b'<');
             out.extend_from_slice(name);
@@ -45,8 +45,8 @@ fn write_node(view: View<'_>, place: u32, out: &mut Vec<u8>) {
             out.extend_from_slice(name);
             out.push(b'>');
         }
-        Kind::Text(text) => write_escaped(view.value(text), &TEXT, out),
-        Kind::Instruction { target, data } => {
+        NodeKind::Text(text) => write_escaped(view.value(text), &TEXT, out),
+        NodeKind::Instruction { target, data } => {
             out.extend_from_slice(b"<?");
             out.extend_from_slice(view.written(target));
             if !data.is_empty() {
@@ -58,7 +58,7 @@ fn write_node(view: View<'_>, place: u32, out: &mut Vec<u8>) {
     }
 }
 
-fn write_property(view: View<'_>, property: Property, out: &mut Vec<u8>) {
+fn write_property(view: TreeView<'_>, property: Property, out: &mut Vec<u8>) {
     out.push(b' ');
     out.extend_from_slice(view.qualified(property.name));
     out.extend_from_slice(b"=\"");
@@ -66,7 +66,7 @@ fn write_property(view: View<'_>, property: Property, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-type Escapes = [(u8, &'static [u8])];
+type EscapeTable = [(u8, &'static [u8])];
 
 const TEXT: [(u8, &[u8]); 4] =
     [(b'&', b"&amp;"), (b'<', b"&lt;"), (b'>', b"&gt;"), (b'\r', b"&#xD;")];
@@ -80,7 +80,7 @@ const ATTRIBUTE: [(u8, &[u8]); 6] = [
     (b'\r', b"&#xD;"),
 ];
 
-fn write_escaped(text: &[u8], escapes: &Escapes, out: &mut Vec<u8>) {
+fn write_escaped(text: &[u8], escapes: &EscapeTable, out: &mut Vec<u8>) {
     let mut rest = text;
     let escape = |byte: &u8| escapes.iter().find(|(special, _)| special == byte);
     while let Some(place) = rest.iter().position(|byte| escape(byte).is_some()) {

@@ -4,13 +4,13 @@ use hyper::StatusCode;
 use serde_json::error::Category;
 use thiserror::Error;
 
-use crate::reference::json::Stop;
-use crate::reference::xml::{Malformed, Which};
+use crate::reference::json::JsonStop;
+use crate::reference::xml::{DocumentError, PairMember};
 use crate::units;
 
 /// Why a request gets no answer.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(super) enum Refusal {
+pub(super) enum RequestRefusal {
     #[error("there is nothing at this path")]
     NotFound,
     #[error("this path takes {allowed} only")]
@@ -42,7 +42,7 @@ pub(super) enum Refusal {
     #[error("there is no session of this id")]
     NoSession,
     #[error("`{which}` is not acceptable XML: {malformed}")]
-    Xml { which: &'static str, malformed: Malformed },
+    Xml { which: &'static str, malformed: DocumentError },
     #[error("the body is larger than {}", units::bytes(*.limit as f64))]
     TooLarge { limit: u64 },
     #[error("a comparison is larger than {}", units::bytes(*.limit as f64))]
@@ -55,14 +55,14 @@ pub(super) enum Refusal {
     Aborted,
 }
 
-impl Refusal {
+impl RequestRefusal {
     /// `before` counts the bytes of the body that precede the slice that was read.
-    pub(super) fn from_stop(stop: Stop, before: u64) -> Self {
+    pub(super) fn from_stop(stop: JsonStop, before: u64) -> Self {
         let absolute = |at: usize| before + u64::try_from(at).unwrap_or(u64::MAX);
         match stop {
-            Stop::Incomplete => Self::Truncated,
-            Stop::Syntax(at) => Self::NotJson { at: absolute(at) },
-            Stop::Shape(at, expected) => Self::Shape { at: absolute(at), expected },
+            JsonStop::Incomplete => Self::Truncated,
+            JsonStop::Syntax(at) => Self::NotJson { at: absolute(at) },
+            JsonStop::Shape(at, expected) => Self::Shape { at: absolute(at), expected },
         }
     }
 
@@ -79,10 +79,10 @@ impl Refusal {
         }
     }
 
-    pub(super) fn from_xml(which: Which, malformed: Malformed) -> Self {
+    pub(super) fn from_xml(which: PairMember, malformed: DocumentError) -> Self {
         let which = match which {
-            Which::First => "xml1",
-            Which::Second => "xml2",
+            PairMember::First => "xml1",
+            PairMember::Second => "xml2",
         };
         Self::Xml { which, malformed }
     }

@@ -3,11 +3,11 @@
 use std::hint;
 
 use crate::reference::flat::FlatComparer;
-use crate::reference::ignore::Ignore;
-use crate::reference::json::{Reader, Stop};
+use crate::reference::ignore::IgnoreRules;
+use crate::reference::json::{JsonReader, JsonStop};
 use crate::reference::tree_compare::{Likeness, TreeComparer};
-use crate::reference::verdict::{Diffs, Log, Score};
-use crate::reference::xml::{Malformed, Which};
+use crate::reference::verdict::{Diffs, Score, VerdictLog};
+use crate::reference::xml::{DocumentError, PairMember};
 use crate::units::{self, Ratio};
 
 /// Values that are open around a comparison in a batch: the request and its list.
@@ -19,7 +19,7 @@ const KEPT_BYTES_MAX: usize = 1 << 20;
 
 /// Which documents count as equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Semantics {
+pub enum EqualitySemantics {
     /// As the XML-Compare-API has it, with its faults.
     XmlCompareApi,
     /// The same Canonical XML 1.0 without comments.
@@ -28,7 +28,7 @@ pub enum Semantics {
     XmlunitSimilar,
 }
 
-impl Semantics {
+impl EqualitySemantics {
     /// All of them, with the names that people use.
     pub const NAMES: [(&str, Self); 3] = [
         ("xml-compare-api", Self::XmlCompareApi),
@@ -44,11 +44,11 @@ enum Comparer {
 }
 
 impl Comparer {
-    fn new(semantics: Semantics) -> Self {
+    fn new(semantics: EqualitySemantics) -> Self {
         match semantics {
-            Semantics::XmlCompareApi => Self::Flat(Box::default()),
-            Semantics::C14n => Self::tree(Likeness::Canonical),
-            Semantics::XmlunitSimilar => Self::tree(Likeness::Similar),
+            EqualitySemantics::XmlCompareApi => Self::Flat(Box::default()),
+            EqualitySemantics::C14n => Self::tree(Likeness::Canonical),
+            EqualitySemantics::XmlunitSimilar => Self::tree(Likeness::Similar),
         }
     }
 
@@ -59,9 +59,9 @@ impl Comparer {
 
 /// The memory and the settings for one comparison after another.
 #[derive(Debug)]
-pub(super) struct Engine {
+pub(super) struct CompareEngine {
     comparer: Comparer,
-    item: Item,
+    item: CompareItem,
     diffs: Diffs,
     extra: ExtraWork,
     bytes_max: usize,
@@ -69,11 +69,11 @@ pub(super) struct Engine {
 
 /// One comparison, with the JSON escapes replaced.
 #[derive(Debug, Default)]
-struct Item {
+struct CompareItem {
     documents: [Vec<u8>; 2],
     /// Both documents were the same bytes, and only the first is stored.
     same: bool,
-    ignore: Ignore,
+    ignore: IgnoreRules,
 }
 
 /// Does a share of the work twice.
@@ -88,7 +88,7 @@ struct ExtraWork {
     share: u64,
     /// The last multiple's fraction, in 2⁻⁶⁴.
     phase: u64,
-    log: Log,
+    log: VerdictLog,
     json: Vec<u8>,
 }
 
@@ -104,19 +104,19 @@ impl ExtraWork {
     }
 }
 
-impl Engine {
-    pub(super) fn new(semantics: Semantics, extra_work: Ratio) -> Self {
+impl CompareEngine {
+    pub(super) fn new(semantics: EqualitySemantics, extra_work: Ratio) -> Self {
         // A share of 2⁻³² more or less is far below what any measurement tells.
         let parts = units::whole(extra_work.0 * 2.0_f64.powi(32)).unwrap_or(0);
         Self {
             comparer: Comparer::new(semantics),
-            item: Item::default(),
+            item: CompareItem::default(),
             diffs: Diffs::default(),
             extra: ExtraWork {
                 whole: parts >> 32,
                 share: parts << 32,
                 phase: 0,
-                log: Log::default(),
+                log: VerdictLog::default(),
                 json: Vec::new(),
             },
             bytes_max: 0,
@@ -132,10 +132,10 @@ impl Engine {
     /// verdict. Returns what is wrong with its documents, if they could not be compared.
     pub(super) fn compare_next(
         &mut self,
-        reader: &mut Reader<'_>,
+        reader: &mut JsonReader<'_>,
         depth: usize,
-        log: &mut Log,
-    ) -> Result<Option<(Which, Malformed)>, Stop> {
+        log: &mut VerdictLog,
+    ) -> Result<Option<(PairMember, DocumentError)>, JsonStop> {
         let before = reader.clone();
         let malformed = self.once(reader, depth, log)?;
         self.bytes_max = self.bytes_max.max(reader.at - before.at);
@@ -149,28 +149,28 @@ impl Engine {
     pub(super) fn compare_texts(
         &mut self,
         documents: [String; 2],
-        ignore: Ignore,
-        log: &mut Log,
-    ) -> Option<(Which, Malformed)> {
+        ignore: IgnoreRules,
+        log: &mut VerdictLog,
+    ) -> Option<(PairMember, DocumentError)> {
         let same = documents[0] == documents[1];
         self.bytes_max = self.bytes_max.max(documents[0].len() + documents[1].len());
-        self.item = Item { documents: documents.map(String::into_bytes), same, ignore };
+        self.item = CompareItem { documents: documents.map(String::into_bytes), same, ignore };
         self.note(log)
     }
 
     #[inline]
     fn once(
         &mut self,
-        reader: &mut Reader<'_>,
+        reader: &mut JsonReader<'_>,
         depth: usize,
-        log: &mut Log,
-    ) -> Result<Option<(Which, Malformed)>, Stop> {
+        log: &mut VerdictLog,
+    ) -> Result<Option<(PairMember, DocumentError)>, JsonStop> {
         self.item.read(reader, depth)?;
         Ok(self.note(log))
     }
 
     #[inline]
-    fn note(&mut self, log: &mut Log) -> Option<(Which, Malformed)> {
+    fn note(&mut self, log: &mut VerdictLog) -> Option<(PairMember, DocumentError)> {
         match self.compare_item() {
             Ok(score) => {
                 log.push(score, &self.diffs);
@@ -184,9 +184,9 @@ impl Engine {
     }
 
     #[inline]
-    fn compare_item(&mut self) -> Result<Score, (Which, Malformed)> {
+    fn compare_item(&mut self) -> Result<Score, (PairMember, DocumentError)> {
         self.diffs.clear();
-        let Item { documents: [first, second], same, ignore } = &self.item;
+        let CompareItem { documents: [first, second], same, ignore } = &self.item;
         match &mut self.comparer {
             Comparer::Flat(flat) if *same => flat.same(first, ignore).map_err(in_first),
             Comparer::Flat(flat) => flat.compare([first, second], ignore, &mut self.diffs),
@@ -197,7 +197,7 @@ impl Engine {
 
     /// Does everything about a comparison again, up to its part of the answer.
     #[cold]
-    fn repeat(&mut self, mut reader: Reader<'_>, depth: usize) {
+    fn repeat(&mut self, mut reader: JsonReader<'_>, depth: usize) {
         let mut log = std::mem::take(&mut self.extra.log);
         log.clear();
         let result = self.once(&mut reader, depth, &mut log);
@@ -208,12 +208,12 @@ impl Engine {
     }
 }
 
-fn in_first(malformed: Malformed) -> (Which, Malformed) {
-    (Which::First, malformed)
+fn in_first(malformed: DocumentError) -> (PairMember, DocumentError) {
+    (PairMember::First, malformed)
 }
 
-impl Item {
-    fn read(&mut self, reader: &mut Reader<'_>, depth: usize) -> Result<(), Stop> {
+impl CompareItem {
+    fn read(&mut self, reader: &mut JsonReader<'_>, depth: usize) -> Result<(), JsonStop> {
         let before = reader.at;
         if self.read_usual(reader)? {
             return Ok(());
@@ -224,7 +224,7 @@ impl Item {
 
     /// Reads what nearly every comparison looks like. Returns whether this one does.
     #[inline]
-    fn read_usual(&mut self, reader: &mut Reader<'_>) -> Result<bool, Stop> {
+    fn read_usual(&mut self, reader: &mut JsonReader<'_>) -> Result<bool, JsonStop> {
         if !reader.skip_if(br#"{"xml1":""#) {
             return Ok(false);
         }
@@ -245,12 +245,12 @@ impl Item {
             reader.string(&mut self.documents[1])?;
         }
         if !self.ignore.is_empty() {
-            self.ignore = Ignore::default();
+            self.ignore = IgnoreRules::default();
         }
         Ok(reader.skip_if(b"}"))
     }
 
-    fn read_any(&mut self, reader: &mut Reader<'_>, depth: usize) -> Result<(), Stop> {
+    fn read_any(&mut self, reader: &mut JsonReader<'_>, depth: usize) -> Result<(), JsonStop> {
         let [first, second] = &mut self.documents;
         first.clear();
         second.clear();
@@ -269,7 +269,7 @@ impl Item {
                 _ => return reader.skip_member(depth + 1),
             };
             if std::mem::replace(&mut seen[place], true) {
-                return Err(Stop::Shape(reader.at, "a field may be there once"));
+                return Err(JsonStop::Shape(reader.at, "a field may be there once"));
             }
             reader.expect(b':')?;
             match place {
@@ -280,25 +280,28 @@ impl Item {
             }
         })?;
         if !seen[0] || !seen[1] {
-            return Err(Stop::Shape(start, "a comparison has `xml1` and `xml2`"));
+            return Err(JsonStop::Shape(start, "a comparison has `xml1` and `xml2`"));
         }
         self.same = first == second;
-        self.ignore = Ignore::new(&paths, properties);
+        self.ignore = IgnoreRules::new(&paths, properties);
         Ok(())
     }
 }
 
 /// Reads a list of strings, or `null` for an empty one.
 fn strings(
-    reader: &mut Reader<'_>,
+    reader: &mut JsonReader<'_>,
     out: &mut Vec<String>,
     otherwise: &'static str,
-) -> Result<(), Stop> {
+) -> Result<(), JsonStop> {
     match reader.peek()? {
         b'n' => reader.word(b"null"),
         b'[' => reader.array(|reader| {
             if out.len() == RULES_MAX {
-                return Err(Stop::Shape(reader.at, "a comparison has at most 100 ignore rules"));
+                return Err(JsonStop::Shape(
+                    reader.at,
+                    "a comparison has at most 100 ignore rules",
+                ));
             }
             let mut text = Vec::new();
             reader.expect_string(&mut text, otherwise)?;

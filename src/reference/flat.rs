@@ -7,11 +7,12 @@
 use std::collections::BTreeMap;
 use std::iter;
 
-use crate::reference::ignore::Ignore;
+use crate::reference::ignore::IgnoreRules;
 use crate::reference::merge;
 use crate::reference::verdict::{DiffType, Diffs, Score};
 use crate::reference::xml::{
-    self, Attribute, AttributeRange, Flaw, Malformed, Sink, Span, Tag, Tokens, Which, narrow, wide,
+    self, AttributeRange, AttributeSpan, DocumentError, PairMember, Span, StartTag, TokenSink,
+    Tokens, XmlFlaw, narrow, wide,
 };
 
 /// Two documents together may have this many different paths; a path takes about 250 bytes.
@@ -24,38 +25,38 @@ const NONE: u32 = u32::MAX;
 /// The memory for comparing pairs, one after the other.
 #[derive(Debug, Default)]
 pub(super) struct FlatComparer {
-    paths: Paths,
-    sides: [Side; 2],
+    paths: PathTable,
+    sides: [DocumentSide; 2],
     path: Vec<u8>,
 }
 
 /// What is kept of one document beside its paths.
 #[derive(Debug, Default)]
-struct Side {
+struct DocumentSide {
     tokens: Tokens,
-    pieces: Vec<Piece>,
+    pieces: Vec<TextPiece>,
     /// Attributes of one element, by name.
-    sorted: Vec<Attribute>,
+    sorted: Vec<AttributeSpan>,
 }
 
 /// A stretch of text and the one after it in the same element.
 #[derive(Debug, Clone, Copy)]
-struct Piece {
+struct TextPiece {
     text: Span,
     next: u32,
 }
 
 /// All paths of both documents, in the order in which they first appear, after the empty one.
 #[derive(Debug, Default)]
-struct Paths {
-    nodes: Vec<Node>,
+struct PathTable {
+    nodes: Vec<PathNode>,
     /// Children by parent and name, where there are more than [`CHILDREN_FEW`]. Ordered instead of
     /// hashed, so that no choice of names makes it slow.
     index: BTreeMap<(u32, Box<[u8]>), u32>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Node {
+struct PathNode {
     parent: u32,
     /// In the document that had the path first.
     name: Span,
@@ -66,12 +67,12 @@ struct Node {
     next_sibling: u32,
     /// The child that was asked for last: siblings of one name mostly follow each other.
     recent_child: u32,
-    last: [Option<Element>; 2],
+    last: [Option<PathElement>; 2],
 }
 
 /// The last element at a path, with the ends of its chain of text pieces.
 #[derive(Debug, Clone, Copy)]
-struct Element {
+struct PathElement {
     attributes: AttributeRange,
     first_piece: u32,
     last_piece: u32,
@@ -79,7 +80,11 @@ struct Element {
 
 impl FlatComparer {
     /// Compares two documents that are byte for byte the same; they still have to be well-formed.
-    pub(super) fn same(&mut self, document: &[u8], ignore: &Ignore) -> Result<Score, Malformed> {
+    pub(super) fn same(
+        &mut self,
+        document: &[u8],
+        ignore: &IgnoreRules,
+    ) -> Result<Score, DocumentError> {
         self.paths.clear();
         self.read([document, document], 0)?;
         let mut elements = self.paths.nodes.len() - 1;
@@ -96,12 +101,12 @@ impl FlatComparer {
     pub(super) fn compare(
         &mut self,
         documents: [&[u8]; 2],
-        ignore: &Ignore,
+        ignore: &IgnoreRules,
         diffs: &mut Diffs,
-    ) -> Result<Score, (Which, Malformed)> {
+    ) -> Result<Score, (PairMember, DocumentError)> {
         self.paths.clear();
-        self.read(documents, 0).map_err(|malformed| (Which::First, malformed))?;
-        self.read(documents, 1).map_err(|malformed| (Which::Second, malformed))?;
+        self.read(documents, 0).map_err(|malformed| (PairMember::First, malformed))?;
+        self.read(documents, 1).map_err(|malformed| (PairMember::Second, malformed))?;
         let (mut elements, mut equal) = ([0, 0], 0);
         for index in 1..self.paths.nodes.len() {
             if !ignore.is_empty() && self.is_ignored(index, documents, ignore) {
@@ -115,11 +120,11 @@ impl FlatComparer {
         Ok(Score { elements: elements[0].max(elements[1]), equal })
     }
 
-    fn read(&mut self, documents: [&[u8]; 2], side: usize) -> Result<(), Malformed> {
-        let Side { tokens, pieces, .. } = &mut self.sides[side];
+    fn read(&mut self, documents: [&[u8]; 2], side: usize) -> Result<(), DocumentError> {
+        let DocumentSide { tokens, pieces, .. } = &mut self.sides[side];
         pieces.clear();
         let paths = &mut self.paths;
-        let mut builder = Builder { documents, side, paths, pieces, run: 0, current: ROOT };
+        let mut builder = PathBuilder { documents, side, paths, pieces, run: 0, current: ROOT };
         xml::read(documents[side], tokens, &mut builder)
     }
 
@@ -128,7 +133,7 @@ impl FlatComparer {
         &mut self,
         index: usize,
         documents: [&[u8]; 2],
-        ignore: &Ignore,
+        ignore: &IgnoreRules,
         diffs: &mut Diffs,
     ) -> bool {
         let (left, right) = match self.paths.nodes[index].last {
@@ -159,15 +164,15 @@ impl FlatComparer {
     fn attributes_are_equal(
         &mut self,
         index: usize,
-        elements: [Element; 2],
+        elements: [PathElement; 2],
         [left, right]: [&[u8]; 2],
-        ignore: &Ignore,
+        ignore: &IgnoreRules,
         diffs: &mut Diffs,
     ) -> bool {
         let [a, b] = &self.sides;
         let a = elements[0].attributes.of(&a.tokens.attributes);
         let b = elements[1].attributes.of(&b.tokens.attributes);
-        let equal = |(a, b): (&Attribute, &Attribute)| {
+        let equal = |(a, b): (&AttributeSpan, &AttributeSpan)| {
             a.name.of(left) == b.name.of(right) && a.value.of(left) == b.value.of(right)
         };
         a.len() == b.len() && iter::zip(a, b).all(equal)
@@ -178,13 +183,13 @@ impl FlatComparer {
     fn sorted_attributes_are_equal(
         &mut self,
         index: usize,
-        elements: [Element; 2],
+        elements: [PathElement; 2],
         documents: [&[u8]; 2],
-        ignore: &Ignore,
+        ignore: &IgnoreRules,
         diffs: &mut Diffs,
     ) -> bool {
         for (side, element) in elements.into_iter().enumerate() {
-            let Side { tokens, sorted, .. } = &mut self.sides[side];
+            let DocumentSide { tokens, sorted, .. } = &mut self.sides[side];
             let own = element.attributes.of(&tokens.attributes).iter();
             sorted.clear();
             sorted.extend(own.filter(|one| !ignore.has_property(one.name.of(documents[side]))));
@@ -210,7 +215,7 @@ impl FlatComparer {
         equal
     }
 
-    fn texts_are_equal(&self, elements: [Element; 2], documents: [&[u8]; 2]) -> bool {
+    fn texts_are_equal(&self, elements: [PathElement; 2], documents: [&[u8]; 2]) -> bool {
         if elements.iter().all(|element| element.first_piece == element.last_piece) {
             let [left, right] = [0, 1].map(|side| {
                 let piece = elements[side].first_piece;
@@ -224,14 +229,14 @@ impl FlatComparer {
         left.eq(self.pieces(1, elements[1], documents[1]).flatten())
     }
 
-    fn text(&self, side: usize, element: Element, document: &[u8]) -> Vec<u8> {
+    fn text(&self, side: usize, element: PathElement, document: &[u8]) -> Vec<u8> {
         self.pieces(side, element, document).flatten().copied().collect()
     }
 
     fn pieces<'a>(
         &'a self,
         side: usize,
-        element: Element,
+        element: PathElement,
         document: &'a [u8],
     ) -> impl Iterator<Item = &'a [u8]> {
         let pieces = &self.sides[side].pieces;
@@ -243,7 +248,7 @@ impl FlatComparer {
         })
     }
 
-    fn is_ignored(&mut self, index: usize, documents: [&[u8]; 2], ignore: &Ignore) -> bool {
+    fn is_ignored(&mut self, index: usize, documents: [&[u8]; 2], ignore: &IgnoreRules) -> bool {
         self.paths.write(index, documents, &mut self.path);
         let node = &self.paths.nodes[index];
         ignore.has_property(node.name.of(documents[node.name_side])) || ignore.has_path(&self.path)
@@ -253,10 +258,10 @@ impl FlatComparer {
 /// The place of the empty path, which stands for the documents.
 const ROOT: u32 = 0;
 
-impl Paths {
+impl PathTable {
     fn clear(&mut self) {
         self.nodes.clear();
-        self.nodes.push(Node::new(ROOT, Span::EMPTY, 0));
+        self.nodes.push(PathNode::new(ROOT, Span::EMPTY, 0));
         if !self.index.is_empty() {
             self.index.clear();
         }
@@ -270,7 +275,7 @@ impl Paths {
         name: Span,
         documents: [&[u8]; 2],
         side: usize,
-    ) -> Result<u32, Flaw> {
+    ) -> Result<u32, XmlFlaw> {
         let recent = self.nodes[wide(parent)].recent_child;
         let text = name.of(documents[side]);
         if recent != NONE && self.name(recent, documents) == text {
@@ -278,7 +283,7 @@ impl Paths {
         }
         let child = match self.find(parent, text, documents) {
             Some(child) => child,
-            None if self.nodes.len() > PATHS_MAX => return Err(Flaw::TooManyPaths),
+            None if self.nodes.len() > PATHS_MAX => return Err(XmlFlaw::TooManyPaths),
             None => self.add(parent, name, documents, side),
         };
         self.nodes[wide(parent)].recent_child = child;
@@ -294,7 +299,7 @@ impl Paths {
 
     fn add(&mut self, parent: u32, name: Span, documents: [&[u8]; 2], side: usize) -> u32 {
         let child = narrow(self.nodes.len());
-        let mut node = Node::new(parent, name, side);
+        let mut node = PathNode::new(parent, name, side);
         let above = &mut self.nodes[wide(parent)];
         node.next_sibling = above.first_child;
         above.first_child = child;
@@ -342,7 +347,7 @@ impl Paths {
     }
 }
 
-impl Node {
+impl PathNode {
     fn new(parent: u32, name: Span, name_side: usize) -> Self {
         Self {
             parent,
@@ -358,17 +363,17 @@ impl Node {
 }
 
 /// Enters one document into the paths.
-struct Builder<'a> {
+struct PathBuilder<'a> {
     documents: [&'a [u8]; 2],
     side: usize,
-    paths: &'a mut Paths,
-    pieces: &'a mut Vec<Piece>,
+    paths: &'a mut PathTable,
+    pieces: &'a mut Vec<TextPiece>,
     /// Where the text since the last tag begins in `pieces`.
     run: usize,
     current: u32,
 }
 
-impl Builder<'_> {
+impl PathBuilder<'_> {
     /// Ends a run of text at a tag. White space around it does not count, so that documents differ
     /// neither by pretty printing nor by a comment inside of the text.
     #[inline]
@@ -413,17 +418,17 @@ impl Builder<'_> {
     }
 }
 
-impl Sink for Builder<'_> {
+impl TokenSink for PathBuilder<'_> {
     #[inline]
-    fn start(&mut self, tag: Tag<'_>) -> Result<(), Flaw> {
+    fn start(&mut self, tag: StartTag<'_>) -> Result<(), XmlFlaw> {
         self.end_run();
         self.current = self.paths.child(self.current, tag.name, self.documents, self.side)?;
-        let element = Element { attributes: tag.range, first_piece: NONE, last_piece: NONE };
+        let element = PathElement { attributes: tag.range, first_piece: NONE, last_piece: NONE };
         self.paths.nodes[wide(self.current)].last[self.side] = Some(element);
         Ok(())
     }
 
-    fn empty(&mut self, _: Tag<'_>) -> Result<(), Flaw> {
+    fn empty(&mut self, _: StartTag<'_>) -> Result<(), XmlFlaw> {
         Ok(())
     }
 
@@ -435,14 +440,14 @@ impl Sink for Builder<'_> {
 
     #[inline]
     fn text(&mut self, text: Span) {
-        self.pieces.push(Piece { text, next: NONE });
+        self.pieces.push(TextPiece { text, next: NONE });
     }
 
     fn cdata(&mut self, _: Span) {}
 
     fn comment(&mut self, _: Span) {}
 
-    fn instruction(&mut self, _: Span, _: Span) -> Result<(), Flaw> {
+    fn instruction(&mut self, _: Span, _: Span) -> Result<(), XmlFlaw> {
         Ok(())
     }
 
@@ -454,13 +459,13 @@ mod tests {
     use std::fmt::Write;
 
     use super::*;
-    use crate::reference::verdict::Log;
+    use crate::reference::verdict::VerdictLog;
 
-    fn answer(left: &str, right: &str, ignore: &Ignore) -> String {
+    fn answer(left: &str, right: &str, ignore: &IgnoreRules) -> String {
         let (mut comparer, mut diffs) = (FlatComparer::default(), Diffs::default());
         let documents = [left.as_bytes(), right.as_bytes()];
         let score = comparer.compare(documents, ignore, &mut diffs).unwrap();
-        let (mut log, mut json) = (Log::default(), Vec::new());
+        let (mut log, mut json) = (VerdictLog::default(), Vec::new());
         log.push(score, &diffs);
         log.cursor().write_next(&mut json);
         let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
@@ -475,7 +480,7 @@ mod tests {
     }
 
     fn equal(left: &str, right: &str) -> bool {
-        !answer(left, right, &Ignore::default()).contains(' ')
+        !answer(left, right, &IgnoreRules::default()).contains(' ')
     }
 
     #[test]
@@ -500,7 +505,7 @@ mod tests {
             "<r><gone>1</gone><a y='1' x='1' only='l'>t</a><same>s</same></r>",
             "<r><a x='2' y='1' also='r'>u<new>n</new></a><same>s</same></r>",
         );
-        insta::assert_snapshot!(answer(left, right, &Ignore::default()).replace(" Att", "\nAtt").replace(" Ele", "\nEle").replace(" Con", "\nCon"), @r#"
+        insta::assert_snapshot!(answer(left, right, &IgnoreRules::default()).replace(" Att", "\nAtt").replace(" Ele", "\nEle").replace(" Con", "\nCon"), @r#"
         2/4
         ElementMissing /r/gone "1"→null
         AttributeDifferent /r/a/@also null→"r"
@@ -517,7 +522,7 @@ mod tests {
         let with = |paths: &[&str], properties: &[&str]| {
             let owned = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
             let paths: Vec<String> = owned(paths);
-            answer(left, right, &Ignore::new(&paths, owned(properties)))
+            answer(left, right, &IgnoreRules::new(&paths, owned(properties)))
         };
         let all = r#"1/3 AttributeDifferent /r/a/@x "1"→"2" ContentDifferent /r/a "1"→"2" ContentDifferent /r/a/b "1"→"2""#;
         assert_eq!(with(&[], &[]), all);
@@ -547,7 +552,7 @@ mod tests {
                 n - 1,
                 n - 1
             );
-            assert_eq!(answer(&left, &right, &Ignore::default()), expected);
+            assert_eq!(answer(&left, &right, &IgnoreRules::default()), expected);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 /// The parts of two documents that do not count.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Ignore {
+pub(super) struct IgnoreRules {
     paths: Vec<PathRule>,
     properties: Vec<String>,
 }
@@ -17,7 +17,7 @@ enum PathRule {
     Steps(Vec<String>),
 }
 
-impl Ignore {
+impl IgnoreRules {
     /// Reads the paths as the contract writes them; a property is the name of an element or of an
     /// attribute.
     pub(super) fn new(paths: &[String], properties: Vec<String>) -> Self {

@@ -8,24 +8,24 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 
-use crate::reference::verdict::Counts;
+use crate::reference::verdict::VerdictCounts;
 
 /// Everything since the start.
 #[derive(Debug, Default)]
-pub(super) struct Metrics {
-    answers: Mutex<BTreeMap<(&'static str, u16), Answers>>,
-    pairs: Mutex<Counts>,
+pub(super) struct ServiceMetrics {
+    answers: Mutex<BTreeMap<(&'static str, u16), ResponseTotals>>,
+    pairs: Mutex<VerdictCounts>,
     connections: AtomicU64,
     turned_away: AtomicU64,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
-struct Answers {
+struct ResponseTotals {
     count: u64,
     time: Duration,
 }
 
-impl Metrics {
+impl ServiceMetrics {
     /// Notes an answer whose head was ready after `time`. An answer to a batch counts before it is
     /// sent.
     pub(super) fn answered(&self, call: &'static str, status: StatusCode, time: Duration) {
@@ -35,7 +35,7 @@ impl Metrics {
         answers.time += time;
     }
 
-    pub(super) fn compared(&self, counts: Counts) {
+    pub(super) fn compared(&self, counts: VerdictCounts) {
         *self.pairs.lock().unwrap_or_else(PoisonError::into_inner) += counts;
     }
 

@@ -26,6 +26,6 @@ mod tree_compare;
 mod verdict;
 mod xml;
 
-pub use engine::Semantics;
-pub use remote::Host;
-pub use server::{ServeError, Server, Settings};
+pub use engine::EqualitySemantics;
+pub use remote::AllowedHost;
+pub use server::{ReferenceServer, ServeError, ServerSettings};

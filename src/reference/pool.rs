@@ -2,20 +2,20 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::reference::engine::{Engine, Semantics};
+use crate::reference::engine::{CompareEngine, EqualitySemantics};
 use crate::units::Ratio;
 
 /// Engines that wait for work, and how many may work at once.
 #[derive(Debug)]
-pub(super) struct Pool {
-    idle: Mutex<Vec<Engine>>,
+pub(super) struct EnginePool {
+    idle: Mutex<Vec<CompareEngine>>,
     workers: usize,
-    semantics: Semantics,
+    semantics: EqualitySemantics,
     extra_work: Ratio,
 }
 
-impl Pool {
-    pub(super) fn new(workers: usize, semantics: Semantics, extra_work: Ratio) -> Self {
+impl EnginePool {
+    pub(super) fn new(workers: usize, semantics: EqualitySemantics, extra_work: Ratio) -> Self {
         Self { idle: Mutex::default(), workers, semantics, extra_work }
     }
 
@@ -29,9 +29,10 @@ impl Pool {
     }
 
     /// Calls `work` with an engine, which keeps its memory for the next one unless it has grown.
-    pub(super) fn with_engine<T>(&self, work: impl FnOnce(&mut Engine) -> T) -> T {
+    pub(super) fn with_engine<T>(&self, work: impl FnOnce(&mut CompareEngine) -> T) -> T {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut engine = idle.unwrap_or_else(|| Engine::new(self.semantics, self.extra_work));
+        let mut engine =
+            idle.unwrap_or_else(|| CompareEngine::new(self.semantics, self.extra_work));
         let result = work(&mut engine);
         if engine.is_small() {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(engine);

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 use tokio::time;
 
-use crate::reference::contract::Refusal;
+use crate::reference::contract::RequestRefusal;
 
 /// A fetch may take this long.
 const FETCH_MAX: Duration = Duration::from_secs(10);
@@ -34,12 +34,12 @@ const SESSIONS_MAX: usize = 1_000;
 
 /// A host that may be asked, and its port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Host {
+pub struct AllowedHost {
     name: String,
     port: u16,
 }
 
-impl FromStr for Host {
+impl FromStr for AllowedHost {
     type Err = String;
 
     /// Reads `host` or `host:port`.
@@ -53,7 +53,7 @@ impl FromStr for Host {
     }
 }
 
-impl Host {
+impl AllowedHost {
     fn of(uri: &Uri) -> Option<Self> {
         let authority = uri.authority()?;
         if authority.as_str().contains('@') || authority.host().is_empty() {
@@ -74,7 +74,7 @@ pub(super) struct Credentials {
 
 /// What a login gives.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct Session {
+pub(super) struct LoginSession {
     #[serde(rename = "session_id")]
     id: String,
     cookies: BTreeMap<String, String>,
@@ -82,46 +82,49 @@ pub(super) struct Session {
     #[serde(skip)]
     end: Timestamp,
     #[serde(skip)]
-    host: Host,
+    host: AllowedHost,
 }
 
 /// The hosts that may be asked, and the sessions on them.
 #[derive(Debug)]
-pub(super) struct Remote {
-    allowed: Vec<Host>,
-    sessions: Mutex<BTreeMap<String, Session>>,
+pub(super) struct RemoteHosts {
+    allowed: Vec<AllowedHost>,
+    sessions: Mutex<BTreeMap<String, LoginSession>>,
 }
 
 /// A URL that may be fetched.
 #[derive(Debug, Clone)]
-pub(super) struct Target {
+pub(super) struct FetchUrl {
     uri: Uri,
-    host: Host,
+    host: AllowedHost,
 }
 
-impl Remote {
-    pub(super) fn new(allowed: Vec<Host>) -> Self {
+impl RemoteHosts {
+    pub(super) fn new(allowed: Vec<AllowedHost>) -> Self {
         Self { allowed, sessions: Mutex::default() }
     }
 
     /// Checks a URL against the list.
-    pub(super) fn target(&self, url: &str) -> Result<Target, Refusal> {
-        let forbidden = || Refusal::Forbidden(url.to_owned());
+    pub(super) fn target(&self, url: &str) -> Result<FetchUrl, RequestRefusal> {
+        let forbidden = || RequestRefusal::Forbidden(url.to_owned());
         let uri = Uri::try_from(url).map_err(|_| forbidden())?;
-        let host = Host::of(&uri).filter(|host| self.allowed.contains(host));
+        let host = AllowedHost::of(&uri).filter(|host| self.allowed.contains(host));
         let host = host.filter(|_| uri.scheme_str() == Some("http")).ok_or_else(forbidden)?;
-        Ok(Target { uri, host })
+        Ok(FetchUrl { uri, host })
     }
 
     /// Returns the session of that id, unless it has ended.
-    pub(super) fn session(&self, id: &str) -> Result<Session, Refusal> {
+    pub(super) fn session(&self, id: &str) -> Result<LoginSession, RequestRefusal> {
         let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let session = sessions.get(id).filter(|session| session.end > Timestamp::now());
-        session.cloned().ok_or(Refusal::NoSession)
+        session.cloned().ok_or(RequestRefusal::NoSession)
     }
 
     /// Sends a form with the credentials, and keeps the cookies that come back.
-    pub(super) async fn login(&self, credentials: &Credentials) -> Result<Session, Refusal> {
+    pub(super) async fn login(
+        &self,
+        credentials: &Credentials,
+    ) -> Result<LoginSession, RequestRefusal> {
         let target = self.target(&credentials.url)?;
         let form = format!(
             "username={}&password={}",
@@ -134,10 +137,10 @@ impl Remote {
         request.headers_mut().insert(header::CONTENT_TYPE, kind);
         let response = exchange(&target, request).await?;
         if response.status().is_client_error() || response.status().is_server_error() {
-            return Err(Refusal::Login(response.status().as_u16()));
+            return Err(RequestRefusal::Login(response.status().as_u16()));
         }
         let end = Timestamp::now() + SESSION_MAX;
-        let session = Session {
+        let session = LoginSession {
             id: random_id()?,
             cookies: cookies(&response),
             expires_at: end.to_string(),
@@ -148,28 +151,31 @@ impl Remote {
         Ok(session)
     }
 
-    fn keep(&self, session: Session) -> Result<(), Refusal> {
+    fn keep(&self, session: LoginSession) -> Result<(), RequestRefusal> {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         if sessions.len() == SESSIONS_MAX {
             let now = Timestamp::now();
             sessions.retain(|_, session| session.end > now);
         }
         if sessions.len() == SESSIONS_MAX {
-            return Err(Refusal::Busy);
+            return Err(RequestRefusal::Busy);
         }
         sessions.insert(session.id.clone(), session);
         Ok(())
     }
 
     /// Forgets a session.
-    pub(super) fn logout(&self, id: &str) -> Result<(), Refusal> {
+    pub(super) fn logout(&self, id: &str) -> Result<(), RequestRefusal> {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.remove(id).map(|_| ()).ok_or(Refusal::NoSession)
+        sessions.remove(id).map(|_| ()).ok_or(RequestRefusal::NoSession)
     }
 }
 
 /// Returns the document at `target`.
-pub(super) async fn fetch(target: &Target, session: Option<&Session>) -> Result<String, Refusal> {
+pub(super) async fn fetch(
+    target: &FetchUrl,
+    session: Option<&LoginSession>,
+) -> Result<String, RequestRefusal> {
     let mut request = Request::new(Full::default());
     if let Some(session) = session.filter(|session| session.host == target.host) {
         let pairs: Vec<_> =
@@ -179,7 +185,7 @@ pub(super) async fn fetch(target: &Target, session: Option<&Session>) -> Result<
         }
     }
     let response = exchange(target, request).await?;
-    let failed = |why: String| Refusal::Fetch { url: target.uri.to_string(), why };
+    let failed = |why: String| RequestRefusal::Fetch { url: target.uri.to_string(), why };
     if !response.status().is_success() {
         return Err(failed(format!("it answered {}", response.status().as_u16())));
     }
@@ -188,17 +194,17 @@ pub(super) async fn fetch(target: &Target, session: Option<&Session>) -> Result<
 }
 
 async fn exchange(
-    target: &Target,
+    target: &FetchUrl,
     request: Request<Full<Bytes>>,
-) -> Result<Response<Bytes>, Refusal> {
-    let failed = |why: String| Refusal::Fetch { url: target.uri.to_string(), why };
+) -> Result<Response<Bytes>, RequestRefusal> {
+    let failed = |why: String| RequestRefusal::Fetch { url: target.uri.to_string(), why };
     let answered = time::timeout(FETCH_MAX, send(target, request)).await;
     let answered = answered.map_err(|_| failed("it took too long".to_owned()))?;
     answered.map_err(|error| failed(error.to_string()))
 }
 
 async fn send(
-    target: &Target,
+    target: &FetchUrl,
     mut request: Request<Full<Bytes>>,
 ) -> Result<Response<Bytes>, Box<dyn std::error::Error + Send + Sync>> {
     let path = target.uri.path_and_query().map_or("/", |path| path.as_str());
@@ -244,8 +250,9 @@ fn form_encoded(text: &str) -> String {
 }
 
 /// Returns 128 bits that nobody can guess.
-fn random_id() -> Result<String, Refusal> {
+fn random_id() -> Result<String, RequestRefusal> {
     let mut bytes = [0_u8; 16];
-    rustix::rand::getrandom(&mut bytes, GetRandomFlags::empty()).map_err(|_| Refusal::Busy)?;
+    rustix::rand::getrandom(&mut bytes, GetRandomFlags::empty())
+        .map_err(|_| RequestRefusal::Busy)?;
     Ok(bytes.iter().fold(String::new(), |id, byte| format!("{id}{byte:02x}")))
 }

@@ -13,7 +13,7 @@ use hyper::header::{self, HeaderValue};
 use tokio::time::{self, Instant};
 
 use crate::reference::budget::Lease;
-use crate::reference::contract::Refusal;
+use crate::reference::contract::RequestRefusal;
 
 /// A body that was refused is read on for as long as this.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -32,7 +32,7 @@ pub(super) struct BodyLimits {
 }
 
 /// A body that is arriving.
-pub(super) struct RequestBody {
+pub(super) struct IncomingBody {
     body: Incoming,
     limits: BodyLimits,
     left: u64,
@@ -42,7 +42,7 @@ pub(super) struct RequestBody {
     packed: Bytes,
 }
 
-impl RequestBody {
+impl IncomingBody {
     pub(super) fn new(body: Incoming, limits: BodyLimits) -> Self {
         let deadline = now() + limits.total;
         let left = limits.bytes;
@@ -50,27 +50,31 @@ impl RequestBody {
     }
 
     /// Checks what the head says about the body, which has to be JSON of at most `bytes_max`.
-    pub(super) fn expect_json(&mut self, head: &HeaderMap, bytes_max: u64) -> Result<(), Refusal> {
+    pub(super) fn expect_json(
+        &mut self,
+        head: &HeaderMap,
+        bytes_max: u64,
+    ) -> Result<(), RequestRefusal> {
         if !head.get(header::CONTENT_TYPE).is_some_and(is_json) {
-            return Err(Refusal::MediaType);
+            return Err(RequestRefusal::MediaType);
         }
         match head.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
             None | Some(b"identity") => {}
             Some(b"gzip") => self.inflater = Some(GzDecoder::new(Vec::new())),
             Some(other) => {
-                return Err(Refusal::Encoding(String::from_utf8_lossy(other).into_owned()));
+                return Err(RequestRefusal::Encoding(String::from_utf8_lossy(other).into_owned()));
             }
         }
         self.limits.bytes = bytes_max.min(self.limits.bytes);
         self.left = self.limits.bytes;
         if self.body.size_hint().lower() > self.left {
-            return Err(Refusal::TooLarge { limit: self.left });
+            return Err(RequestRefusal::TooLarge { limit: self.left });
         }
         Ok(())
     }
 
     /// Returns the next part, inflated, or nothing at the end.
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, RequestRefusal> {
         let part = match self.inflater.take() {
             None => self.receive().await?,
             Some(mut inflater) => {
@@ -81,7 +85,7 @@ impl RequestBody {
         };
         if let Some(part) = &part {
             let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
-            let too_large = Refusal::TooLarge { limit: self.limits.bytes };
+            let too_large = RequestRefusal::TooLarge { limit: self.limits.bytes };
             self.left = self.left.checked_sub(length).ok_or(too_large)?;
         }
         Ok(part)
@@ -90,18 +94,18 @@ impl RequestBody {
     async fn inflate(
         &mut self,
         inflater: &mut GzDecoder<Vec<u8>>,
-    ) -> Result<Option<Bytes>, Refusal> {
+    ) -> Result<Option<Bytes>, RequestRefusal> {
         loop {
             if self.packed.is_empty() {
                 let Some(part) = self.receive().await? else {
-                    inflater.try_finish().map_err(|_| Refusal::Inflate)?;
+                    inflater.try_finish().map_err(|_| RequestRefusal::Inflate)?;
                     let rest = mem::take(inflater.get_mut());
                     return Ok((!rest.is_empty()).then(|| Bytes::from(rest)));
                 };
                 self.packed = part;
             }
             let step = self.packed.split_to(self.packed.len().min(INFLATE_BYTES));
-            inflater.write_all(&step).map_err(|_| Refusal::Inflate)?;
+            inflater.write_all(&step).map_err(|_| RequestRefusal::Inflate)?;
             if !inflater.get_ref().is_empty() {
                 return Ok(Some(Bytes::from(mem::take(inflater.get_mut()))));
             }
@@ -109,15 +113,15 @@ impl RequestBody {
     }
 
     /// Returns what comes from the network next.
-    async fn receive(&mut self) -> Result<Option<Bytes>, Refusal> {
+    async fn receive(&mut self) -> Result<Option<Bytes>, RequestRefusal> {
         loop {
             let until = self.deadline.min(now() + self.limits.idle);
             let frame = time::timeout_at(until, self.body.frame()).await;
-            let Some(frame) = frame.map_err(|_| Refusal::Slow)? else {
+            let Some(frame) = frame.map_err(|_| RequestRefusal::Slow)? else {
                 return Ok(None);
             };
             // Trailers are no data, and mean nothing here.
-            if let Ok(part) = frame.map_err(|_| Refusal::Aborted)?.into_data()
+            if let Ok(part) = frame.map_err(|_| RequestRefusal::Aborted)?.into_data()
                 && !part.is_empty()
             {
                 return Ok(Some(part));
@@ -126,7 +130,7 @@ impl RequestBody {
     }
 
     /// Reads all of it; `lease` covers it.
-    pub(super) async fn all(&mut self, lease: &mut Lease) -> Result<Vec<u8>, Refusal> {
+    pub(super) async fn all(&mut self, lease: &mut Lease) -> Result<Vec<u8>, RequestRefusal> {
         let mut bytes = Vec::new();
         while let Some(part) = self.next().await? {
             lease.cover(bytes.len() + part.len())?;

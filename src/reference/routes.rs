@@ -10,18 +10,18 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use tokio::time;
 
-use crate::reference::answer::{self, Answer, JSON, TEXT};
-use crate::reference::batch::{Batch, Verdicts};
+use crate::reference::answer::{self, JSON, ServiceBody, TEXT};
+use crate::reference::batch::{BatchReader, BatchVerdicts};
 use crate::reference::budget::{Budget, Lease};
-use crate::reference::contract::Refusal;
-use crate::reference::ignore::Ignore;
-use crate::reference::json::{Reader, Stop};
-use crate::reference::metrics::Metrics;
-use crate::reference::pool::Pool;
-use crate::reference::remote::{self, Credentials, Remote, Session, Target};
-use crate::reference::request::{self, BodyLimits, RequestBody};
-use crate::reference::verdict::Log;
-use crate::reference::xml::{Malformed, Which};
+use crate::reference::contract::RequestRefusal;
+use crate::reference::ignore::IgnoreRules;
+use crate::reference::json::{JsonReader, JsonStop};
+use crate::reference::metrics::ServiceMetrics;
+use crate::reference::pool::EnginePool;
+use crate::reference::remote::{self, Credentials, FetchUrl, LoginSession, RemoteHosts};
+use crate::reference::request::{self, BodyLimits, IncomingBody};
+use crate::reference::verdict::VerdictLog;
+use crate::reference::xml::{DocumentError, PairMember};
 
 const BASE: &str = "/xml-compare-api";
 const OPENAPI: &str = include_str!("openapi.json");
@@ -32,11 +32,11 @@ const URL_PAIRS_MAX: usize = 1_000;
 
 /// What all requests use.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) pool: Arc<Pool>,
+pub(super) struct ServiceState {
+    pub(super) pool: Arc<EnginePool>,
     pub(super) budget: Arc<Budget>,
-    pub(super) metrics: Metrics,
-    pub(super) remote: Remote,
+    pub(super) metrics: ServiceMetrics,
+    pub(super) remote: RemoteHosts,
     pub(super) limits: BodyLimits,
     pub(super) pair_bytes_max: u64,
     /// Lost for good with each batch.
@@ -47,7 +47,7 @@ pub(super) struct Shared {
 
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Call {
+enum Endpoint {
     Health,
     Metrics,
     OpenApi,
@@ -59,7 +59,7 @@ enum Call {
     Logout,
 }
 
-impl Call {
+impl Endpoint {
     /// Returns the call at a path, and the rest of the path.
     fn at(path: &str) -> Option<(Self, &str)> {
         if path == "/metrics" {
@@ -97,7 +97,7 @@ impl Call {
         }
     }
 
-    fn check_method(self, method: &Method) -> Result<(), Refusal> {
+    fn check_method(self, method: &Method) -> Result<(), RequestRefusal> {
         let allowed = match self {
             Self::Health | Self::Metrics | Self::OpenApi => "GET, HEAD",
             Self::One
@@ -108,19 +108,22 @@ impl Call {
             | Self::Logout => "POST",
         };
         let fits = allowed.split(", ").any(|allowed| method.as_str() == allowed);
-        if fits { Ok(()) } else { Err(Refusal::Method { allowed }) }
+        if fits { Ok(()) } else { Err(RequestRefusal::Method { allowed }) }
     }
 }
 
 /// Answers a request. A refusal is an answer too.
-pub(super) async fn answer(request: Request<Incoming>, shared: &Shared) -> Response<Answer> {
+pub(super) async fn answer(
+    request: Request<Incoming>,
+    shared: &ServiceState,
+) -> Response<ServiceBody> {
     let start = request::now();
     let (head, body) = request.into_parts();
-    let call = Call::at(head.uri.path());
-    let mut body = RequestBody::new(body, shared.limits);
+    let call = Endpoint::at(head.uri.path());
+    let mut body = IncomingBody::new(body, shared.limits);
     let result = match call {
         Some((call, rest)) => run(call, rest, &head, &mut body, shared).await,
-        None => Err(Refusal::NotFound),
+        None => Err(RequestRefusal::NotFound),
     };
     let response = match result {
         Ok(response) => response,
@@ -138,85 +141,88 @@ pub(super) async fn answer(request: Request<Incoming>, shared: &Shared) -> Respo
 }
 
 async fn run(
-    call: Call,
+    call: Endpoint,
     rest: &str,
     head: &Parts,
-    body: &mut RequestBody,
-    shared: &Shared,
-) -> Result<Response<Answer>, Refusal> {
+    body: &mut IncomingBody,
+    shared: &ServiceState,
+) -> Result<Response<ServiceBody>, RequestRefusal> {
     call.check_method(&head.method)?;
     match call {
-        Call::Health => Ok(answer::whole(StatusCode::OK, TEXT, Bytes::from_static(b"OK"))),
-        Call::Metrics => Ok(answer::whole(StatusCode::OK, TEXT, shared.metrics.text().into())),
-        Call::OpenApi => {
+        Endpoint::Health => Ok(answer::whole(StatusCode::OK, TEXT, Bytes::from_static(b"OK"))),
+        Endpoint::Metrics => Ok(answer::whole(StatusCode::OK, TEXT, shared.metrics.text().into())),
+        Endpoint::OpenApi => {
             Ok(answer::whole(StatusCode::OK, JSON, Bytes::from_static(OPENAPI.as_bytes())))
         }
-        Call::One => {
+        Endpoint::One => {
             body.expect_json(&head.headers, shared.pair_bytes_max)?;
             compare_one(body, shared).await
         }
-        Call::Batch => {
+        Endpoint::Batch => {
             body.expect_json(&head.headers, u64::MAX)?;
             compare_batch(body, shared).await
         }
-        Call::OneUrl => {
+        Endpoint::OneUrl => {
             let pair = small_body(head, body, shared).await?;
             compare_url(pair, shared).await
         }
-        Call::UrlBatch => {
+        Endpoint::UrlBatch => {
             let batch = small_body(head, body, shared).await?;
             compare_urls(batch, shared).await
         }
-        Call::Login => {
+        Endpoint::Login => {
             let credentials = small_body(head, body, shared).await?;
             Ok(json(&shared.remote.login(&credentials).await?))
         }
-        Call::Logout => {
+        Endpoint::Logout => {
             shared.remote.logout(rest)?;
-            Ok(json(&LoggedOut { session_id: rest }))
+            Ok(json(&LogoutResponse { session_id: rest }))
         }
     }
 }
 
 /// Waits as long as the service was told to be slow.
-async fn delay(shared: &Shared) {
+async fn delay(shared: &ServiceState) {
     if !shared.delay.is_zero() {
         time::sleep(shared.delay).await;
     }
 }
 
-async fn compare_one(body: &mut RequestBody, shared: &Shared) -> Result<Response<Answer>, Refusal> {
+async fn compare_one(
+    body: &mut IncomingBody,
+    shared: &ServiceState,
+) -> Result<Response<ServiceBody>, RequestRefusal> {
     let mut lease = Lease::new(Arc::clone(&shared.budget));
     let bytes = body.all(&mut lease).await?;
     delay(shared).await;
     let (valid, invalid) = match str::from_utf8(&bytes) {
         Ok(_) => (&bytes[..], None),
         Err(error) => {
-            (&bytes[..error.valid_up_to()], Some(Refusal::not_json_at(error.valid_up_to())))
+            (&bytes[..error.valid_up_to()], Some(RequestRefusal::not_json_at(error.valid_up_to())))
         }
     };
-    let mut log = Log::default();
+    let mut log = VerdictLog::default();
     let compared = shared.pool.with_engine(|engine| {
-        let mut reader = Reader::new(valid, 0);
+        let mut reader = JsonReader::new(valid, 0);
         let malformed = engine.compare_next(&mut reader, 0, &mut log)?;
         reader.end()?;
         Ok(malformed)
     });
     let malformed = match (compared, invalid) {
-        (Err(Stop::Incomplete) | Ok(_), Some(invalid)) => return Err(invalid),
-        (compared, _) => compared.map_err(|stop| Refusal::from_stop(stop, 0))?,
+        (Err(JsonStop::Incomplete) | Ok(_), Some(invalid)) => return Err(invalid),
+        (compared, _) => compared.map_err(|stop| RequestRefusal::from_stop(stop, 0))?,
     };
     one_answer(&log, malformed, shared)
 }
 
 fn one_answer(
-    log: &Log,
-    malformed: Option<(Which, Malformed)>,
-    shared: &Shared,
-) -> Result<Response<Answer>, Refusal> {
+    log: &VerdictLog,
+    malformed: Option<(PairMember, DocumentError)>,
+    shared: &ServiceState,
+) -> Result<Response<ServiceBody>, RequestRefusal> {
     shared.metrics.compared(log.counts);
     if let Some((which, malformed)) = malformed {
-        return Err(Refusal::from_xml(which, malformed));
+        return Err(RequestRefusal::from_xml(which, malformed));
     }
     let mut json = Vec::with_capacity(256);
     log.cursor().write_next(&mut json);
@@ -224,11 +230,11 @@ fn one_answer(
 }
 
 async fn compare_batch(
-    body: &mut RequestBody,
-    shared: &Shared,
-) -> Result<Response<Answer>, Refusal> {
+    body: &mut IncomingBody,
+    shared: &ServiceState,
+) -> Result<Response<ServiceBody>, RequestRefusal> {
     let lease = Lease::new(Arc::clone(&shared.budget));
-    let mut batch = Batch::new(Arc::clone(&shared.pool), lease, shared.pair_bytes_max);
+    let mut batch = BatchReader::new(Arc::clone(&shared.pool), lease, shared.pair_bytes_max);
     while let Some(part) = body.next().await? {
         batch.push(&part).await?;
     }
@@ -242,21 +248,21 @@ async fn compare_batch(
 /// Reads a body without documents.
 async fn small_body<T: for<'a> Deserialize<'a>>(
     head: &Parts,
-    body: &mut RequestBody,
-    shared: &Shared,
-) -> Result<T, Refusal> {
+    body: &mut IncomingBody,
+    shared: &ServiceState,
+) -> Result<T, RequestRefusal> {
     body.expect_json(&head.headers, SMALL_BYTES_MAX)?;
     let bytes = body.all(&mut Lease::new(Arc::clone(&shared.budget))).await?;
-    serde_json::from_slice(&bytes).map_err(|error| Refusal::from_json(&error))
+    serde_json::from_slice(&bytes).map_err(|error| RequestRefusal::from_json(&error))
 }
 
-fn json(value: &impl Serialize) -> Response<Answer> {
+fn json(value: &impl Serialize) -> Response<ServiceBody> {
     let json = serde_json::to_vec(value).expect("text goes into memory without failing");
     answer::whole(StatusCode::OK, JSON, Bytes::from(json))
 }
 
 #[derive(Serialize)]
-struct LoggedOut<'a> {
+struct LogoutResponse<'a> {
     session_id: &'a str,
 }
 
@@ -277,17 +283,17 @@ struct UrlBatch {
 
 /// A pair that may be fetched.
 struct AllowedPair {
-    targets: [Target; 2],
-    ignore: Ignore,
+    targets: [FetchUrl; 2],
+    ignore: IgnoreRules,
     session: Option<String>,
     credentials: Option<Credentials>,
 }
 
 impl UrlPair {
-    fn check(self, remote: &Remote) -> Result<AllowedPair, Refusal> {
+    fn check(self, remote: &RemoteHosts) -> Result<AllowedPair, RequestRefusal> {
         let targets = [remote.target(&self.url1)?, remote.target(&self.url2)?];
         let paths = self.ignore_paths.unwrap_or_default();
-        let ignore = Ignore::new(&paths, self.ignore_properties.unwrap_or_default());
+        let ignore = IgnoreRules::new(&paths, self.ignore_properties.unwrap_or_default());
         let (session, credentials) = (self.session_id, self.auth_credentials);
         Ok(AllowedPair { targets, ignore, session, credentials })
     }
@@ -295,8 +301,8 @@ impl UrlPair {
 
 impl AllowedPair {
     /// Fetches both documents.
-    async fn fetch(&self, remote: &Remote) -> Result<[String; 2], Refusal> {
-        let session: Option<Session> = match (&self.session, &self.credentials) {
+    async fn fetch(&self, remote: &RemoteHosts) -> Result<[String; 2], RequestRefusal> {
+        let session: Option<LoginSession> = match (&self.session, &self.credentials) {
             (Some(id), _) => Some(remote.session(id)?),
             (None, Some(credentials)) => Some(remote.login(credentials).await?),
             (None, None) => None,
@@ -309,23 +315,29 @@ impl AllowedPair {
     }
 }
 
-async fn compare_url(pair: UrlPair, shared: &Shared) -> Result<Response<Answer>, Refusal> {
+async fn compare_url(
+    pair: UrlPair,
+    shared: &ServiceState,
+) -> Result<Response<ServiceBody>, RequestRefusal> {
     let pair = pair.check(&shared.remote)?;
     let documents = pair.fetch(&shared.remote).await?;
-    let mut log = Log::default();
+    let mut log = VerdictLog::default();
     let malformed =
         shared.pool.with_engine(|engine| engine.compare_texts(documents, pair.ignore, &mut log));
     one_answer(&log, malformed, shared)
 }
 
-async fn compare_urls(batch: UrlBatch, shared: &Shared) -> Result<Response<Answer>, Refusal> {
+async fn compare_urls(
+    batch: UrlBatch,
+    shared: &ServiceState,
+) -> Result<Response<ServiceBody>, RequestRefusal> {
     if batch.comparisons.len() > URL_PAIRS_MAX {
-        return Err(Refusal::JsonShape(format!("more than {URL_PAIRS_MAX} pairs of URLs")));
+        return Err(RequestRefusal::JsonShape(format!("more than {URL_PAIRS_MAX} pairs of URLs")));
     }
     let pairs: Result<Vec<_>, _> =
         batch.comparisons.into_iter().map(|pair| pair.check(&shared.remote)).collect();
     let mut lease = Lease::new(Arc::clone(&shared.budget));
-    let mut log = Log::default();
+    let mut log = VerdictLog::default();
     for pair in pairs? {
         match pair.fetch(&shared.remote).await {
             Ok(documents) => {
@@ -338,5 +350,5 @@ async fn compare_urls(batch: UrlBatch, shared: &Shared) -> Result<Response<Answe
         lease.cover(log.len())?;
     }
     shared.metrics.compared(log.counts);
-    Ok(answer::batch(Verdicts::of(log, lease)))
+    Ok(answer::batch(BatchVerdicts::of(log, lease)))
 }

@@ -25,14 +25,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time;
 
-use crate::reference::answer::Answer;
+use crate::reference::answer::ServiceBody;
 use crate::reference::budget::Budget;
-use crate::reference::engine::Semantics;
-use crate::reference::metrics::Metrics;
-use crate::reference::pool::Pool;
-use crate::reference::remote::{Host, Remote};
+use crate::reference::engine::EqualitySemantics;
+use crate::reference::metrics::ServiceMetrics;
+use crate::reference::pool::EnginePool;
+use crate::reference::remote::{AllowedHost, RemoteHosts};
 use crate::reference::request::BodyLimits;
-use crate::reference::routes::{self, Shared};
+use crate::reference::routes::{self, ServiceState};
 use crate::units::Ratio;
 
 /// How long requests that are being answered may take when the process is asked to stop.
@@ -52,7 +52,7 @@ const TURNED_AWAY_MAX: usize = 64;
 
 /// How the service behaves.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct ServerSettings {
     /// Where to listen. Port 0 takes a free one.
     pub address: SocketAddr,
     /// Threads that compare; with one, everything runs on the calling thread.
@@ -60,9 +60,9 @@ pub struct Settings {
     /// Share of the comparison work to do twice.
     pub extra_work: Ratio,
     /// Which documents count as equal.
-    pub semantics: Semantics,
+    pub semantics: EqualitySemantics,
     /// Hosts from which documents may be fetched.
-    pub allowed_hosts: Vec<Host>,
+    pub allowed_hosts: Vec<AllowedHost>,
     /// The largest body that is taken.
     pub body_bytes_max: u64,
     /// The largest single comparison that is taken.
@@ -81,14 +81,14 @@ pub struct Settings {
     pub delay: Duration,
 }
 
-impl Default for Settings {
+impl Default for ServerSettings {
     /// A free port of this machine, one thread, and the limits of the contract.
     fn default() -> Self {
         Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             workers: 1,
             extra_work: Ratio(0.0),
-            semantics: Semantics::XmlCompareApi,
+            semantics: EqualitySemantics::XmlCompareApi,
             allowed_hosts: Vec::new(),
             body_bytes_max: 500 << 20,
             pair_bytes_max: 64 << 20,
@@ -118,19 +118,19 @@ pub enum ServeError {
     Runtime(#[source] io::Error),
 }
 
-/// A service that listens, and answers once [`Server::run`] is called.
+/// A service that listens, and answers once [`ReferenceServer::run`] is called.
 #[derive(Debug)]
-pub struct Server {
+pub struct ReferenceServer {
     listener: TcpListener,
     runtime: Runtime,
     address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<ServiceState>,
     connections_max: usize,
 }
 
-impl Server {
+impl ReferenceServer {
     /// Listens on the address of `settings`.
-    pub fn bind(settings: &Settings) -> Result<Self, ServeError> {
+    pub fn bind(settings: &ServerSettings) -> Result<Self, ServeError> {
         let address = settings.address;
         let listen = |source| ServeError::Listen { address, source };
         let listener = TcpListener::bind(address).map_err(listen)?;
@@ -143,11 +143,15 @@ impl Server {
         };
         builder.worker_threads(settings.workers).enable_all();
         let runtime = builder.build().map_err(ServeError::Runtime)?;
-        let shared = Arc::new(Shared {
-            pool: Arc::new(Pool::new(settings.workers, settings.semantics, settings.extra_work)),
+        let shared = Arc::new(ServiceState {
+            pool: Arc::new(EnginePool::new(
+                settings.workers,
+                settings.semantics,
+                settings.extra_work,
+            )),
             budget: Arc::new(Budget::new(settings.kept_bytes_max)),
-            metrics: Metrics::default(),
-            remote: Remote::new(settings.allowed_hosts.clone()),
+            metrics: ServiceMetrics::default(),
+            remote: RemoteHosts::new(settings.allowed_hosts.clone()),
             limits: BodyLimits {
                 bytes: settings.body_bytes_max,
                 idle: settings.idle_max,
@@ -186,7 +190,7 @@ impl Server {
 /// Takes connections until a signal comes, then waits for those that are being answered.
 async fn accept(
     listener: tokio::net::TcpListener,
-    shared: Arc<Shared>,
+    shared: Arc<ServiceState>,
     connections_max: usize,
     [mut terminate, mut interrupt]: [Signal; 2],
 ) {
@@ -222,7 +226,7 @@ async fn accept(
 async fn connection(
     stream: TcpStream,
     place: OwnedSemaphorePermit,
-    shared: Arc<Shared>,
+    shared: Arc<ServiceState>,
     mut stopping: watch::Receiver<()>,
 ) {
     // Without it, the end of an answer could wait for the acknowledgement of its beginning.
@@ -261,7 +265,11 @@ async fn version(stream: &TcpStream) -> io::Result<Version> {
     time::timeout(HEAD_MAX, look).await?
 }
 
-async fn serve_http1(stream: TcpStream, shared: &Arc<Shared>, mut stopping: watch::Receiver<()>) {
+async fn serve_http1(
+    stream: TcpStream,
+    shared: &Arc<ServiceState>,
+    mut stopping: watch::Receiver<()>,
+) {
     let service = service_fn(|request| answer(request, Arc::clone(shared)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -279,7 +287,11 @@ async fn serve_http1(stream: TcpStream, shared: &Arc<Shared>, mut stopping: watc
     }
 }
 
-async fn serve_http2(stream: TcpStream, shared: &Arc<Shared>, mut stopping: watch::Receiver<()>) {
+async fn serve_http2(
+    stream: TcpStream,
+    shared: &Arc<ServiceState>,
+    mut stopping: watch::Receiver<()>,
+) {
     let service = service_fn(|request| answer(request, Arc::clone(shared)));
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -300,8 +312,8 @@ async fn serve_http2(stream: TcpStream, shared: &Arc<Shared>, mut stopping: watc
 
 async fn answer(
     request: Request<Incoming>,
-    shared: Arc<Shared>,
-) -> Result<Response<Answer>, Infallible> {
+    shared: Arc<ServiceState>,
+) -> Result<Response<ServiceBody>, Infallible> {
     Ok(routes::answer(request, &shared).await)
 }
 

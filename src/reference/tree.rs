@@ -6,9 +6,10 @@
 
 use std::iter;
 
-use crate::reference::ignore::Ignore;
+use crate::reference::ignore::IgnoreRules;
 use crate::reference::xml::{
-    self, Attribute, Flaw, Malformed, NAMESPACES_MAX, Sink, Span, Tag, Tokens, narrow, wide,
+    self, AttributeSpan, DocumentError, NAMESPACES_MAX, Span, StartTag, TokenSink, Tokens, XmlFlaw,
+    narrow, wide,
 };
 
 const XML_NAMESPACE: &[u8] = b"http://www.w3.org/XML/1998/namespace";
@@ -16,47 +17,47 @@ const XMLNS_NAMESPACE: &[u8] = b"http://www.w3.org/2000/xmlns/";
 
 /// Whether comments are part of a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Comments {
+pub(super) enum CommentMode {
     Kept,
     Dropped,
 }
 
-/// A stretch of [`Tree::values`].
-pub(super) type Value = Span;
+/// A stretch of [`DocumentTree::values`].
+pub(super) type ValueSpan = Span;
 
 /// A name with its namespace.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Name {
+pub(super) struct QualifiedName {
     /// As written, with the prefix.
     qualified: Span,
     /// Where the local name begins in it.
     local_start: u32,
-    namespace: Value,
+    namespace: ValueSpan,
 }
 
 /// An attribute, or with a qualified name that begins with `xmlns`, a namespace declaration.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Property {
-    pub(super) name: Name,
-    pub(super) value: Value,
+    pub(super) name: QualifiedName,
+    pub(super) value: ValueSpan,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Kind {
+pub(super) enum NodeKind {
     /// The first node, around all others.
     Document,
     Element {
-        name: Name,
+        name: QualifiedName,
         /// Declarations that change what is in scope, by prefix.
         declarations: PropertyRange,
         /// By namespace and local name.
         attributes: PropertyRange,
     },
-    Text(Value),
-    Comment(Value),
+    Text(ValueSpan),
+    Comment(ValueSpan),
     Instruction {
         target: Span,
-        data: Value,
+        data: ValueSpan,
     },
 }
 
@@ -72,37 +73,37 @@ impl PropertyRange {
 
 /// A node, followed by its descendants.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Node {
-    pub(super) kind: Kind,
+pub(super) struct TreeNode {
+    pub(super) kind: NodeKind,
     /// The place after its last descendant.
     end: u32,
 }
 
 /// One document, and the memory that the next one uses again.
 #[derive(Debug, Default)]
-pub(super) struct Tree {
+pub(super) struct DocumentTree {
     tokens: Tokens,
-    nodes: Vec<Node>,
+    nodes: Vec<TreeNode>,
     properties: Vec<Property>,
     values: Vec<u8>,
-    scope: Vec<Binding>,
-    open: Vec<Open>,
+    scope: Vec<PrefixBinding>,
+    open: Vec<OpenElement>,
     path: Vec<u8>,
     /// The version and whether the document stands alone, as declared.
-    pub(super) declared: (Value, Value),
+    pub(super) declared: (ValueSpan, ValueSpan),
     /// Elements in the tree.
     pub(super) elements: usize,
 }
 
 /// A namespace declaration that is in scope.
 #[derive(Debug, Clone, Copy)]
-struct Binding {
+struct PrefixBinding {
     prefix: Span,
-    namespace: Value,
+    namespace: ValueSpan,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Open {
+struct OpenElement {
     /// Its node, unless it is ignored.
     node: Option<u32>,
     /// How much of the scope, the path and the values there was before.
@@ -113,25 +114,25 @@ struct Open {
 
 /// A tree beside the document whose names it points into.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct View<'a> {
-    pub(super) tree: &'a Tree,
+pub(super) struct TreeView<'a> {
+    pub(super) tree: &'a DocumentTree,
     pub(super) document: &'a [u8],
 }
 
-impl Tree {
+impl DocumentTree {
     /// Reads `document`; what was there before is gone.
     pub(super) fn read(
         &mut self,
         document: &[u8],
-        comments: Comments,
-        ignore: &Ignore,
-    ) -> Result<(), Malformed> {
+        comments: CommentMode,
+        ignore: &IgnoreRules,
+    ) -> Result<(), DocumentError> {
         let mut tokens = std::mem::take(&mut self.tokens);
         self.clear();
-        self.push(Kind::Document);
+        self.push(NodeKind::Document);
         let has_colons = memchr::memchr(b':', document).is_some();
         let mut builder =
-            Builder { document, has_colons, tree: self, comments, ignore, text: None };
+            TreeBuilder { document, has_colons, tree: self, comments, ignore, text: None };
         let result = xml::read(document, &mut tokens, &mut builder);
         self.tokens = tokens;
         self.nodes[0].end = narrow(self.nodes.len());
@@ -149,19 +150,19 @@ impl Tree {
         (self.declared, self.elements) = Default::default();
     }
 
-    fn push(&mut self, kind: Kind) -> u32 {
+    fn push(&mut self, kind: NodeKind) -> u32 {
         let place = narrow(self.nodes.len());
-        self.nodes.push(Node { kind, end: place + 1 });
+        self.nodes.push(TreeNode { kind, end: place + 1 });
         place
     }
 }
 
-impl<'a> View<'a> {
-    pub(super) fn node(self, place: u32) -> Node {
+impl<'a> TreeView<'a> {
+    pub(super) fn node(self, place: u32) -> TreeNode {
         self.tree.nodes[wide(place)]
     }
 
-    pub(super) fn value(self, value: Value) -> &'a [u8] {
+    pub(super) fn value(self, value: ValueSpan) -> &'a [u8] {
         value.of(&self.tree.values)
     }
 
@@ -184,34 +185,34 @@ impl<'a> View<'a> {
         span.of(self.document)
     }
 
-    pub(super) fn qualified(self, name: Name) -> &'a [u8] {
+    pub(super) fn qualified(self, name: QualifiedName) -> &'a [u8] {
         name.qualified.of(self.document)
     }
 
-    pub(super) fn local(self, name: Name) -> &'a [u8] {
+    pub(super) fn local(self, name: QualifiedName) -> &'a [u8] {
         &self.qualified(name)[wide(name.local_start)..]
     }
 
-    pub(super) fn namespace(self, name: Name) -> &'a [u8] {
+    pub(super) fn namespace(self, name: QualifiedName) -> &'a [u8] {
         self.value(name.namespace)
     }
 }
 
 /// Enters one document into a tree.
-struct Builder<'a> {
+struct TreeBuilder<'a> {
     document: &'a [u8],
     /// Whether a name can have a prefix.
     has_colons: bool,
-    tree: &'a mut Tree,
-    comments: Comments,
-    ignore: &'a Ignore,
+    tree: &'a mut DocumentTree,
+    comments: CommentMode,
+    ignore: &'a IgnoreRules,
     /// The text node that is last in the tree, if more text would belong to it.
     text: Option<u32>,
 }
 
-impl Builder<'_> {
-    fn open(&mut self, tag: Tag<'_>) -> Result<(), Flaw> {
-        let open = Open {
+impl TreeBuilder<'_> {
+    fn open(&mut self, tag: StartTag<'_>) -> Result<(), XmlFlaw> {
+        let open = OpenElement {
             node: None,
             bindings: self.tree.scope.len(),
             path: self.tree.path.len(),
@@ -221,7 +222,7 @@ impl Builder<'_> {
         self.tree.open.push(open);
         let first = self.tree.properties.len();
         let declarations = self.declare(tag.attributes(), open.bindings)?;
-        let name = self.resolve(tag.name, Unprefixed::Default)?;
+        let name = self.resolve(tag.name, DefaultNamespace::Default)?;
         self.tree.path.push(b'/');
         self.tree.path.extend_from_slice(tag.name.of(self.document));
         let attributes = self.attributes(tag.attributes())?;
@@ -229,7 +230,7 @@ impl Builder<'_> {
             self.tree.properties.truncate(first);
             return Ok(());
         }
-        let node = self.tree.push(Kind::Element { name, declarations, attributes });
+        let node = self.tree.push(NodeKind::Element { name, declarations, attributes });
         self.tree.elements += 1;
         self.tree.open.last_mut().expect("just pushed").node = Some(node);
         self.text = None;
@@ -244,7 +245,11 @@ impl Builder<'_> {
 
     /// Enters the namespace declarations among `attributes` into the scope. Returns those that
     /// change it, by prefix.
-    fn declare(&mut self, attributes: &[Attribute], outer: usize) -> Result<PropertyRange, Flaw> {
+    fn declare(
+        &mut self,
+        attributes: &[AttributeSpan],
+        outer: usize,
+    ) -> Result<PropertyRange, XmlFlaw> {
         let first = self.tree.properties.len();
         for attribute in attributes {
             let Some(prefix) = self.declared_prefix(attribute.name)? else { continue };
@@ -252,14 +257,17 @@ impl Builder<'_> {
             let namespace = value.of(&self.tree.values);
             check_declaration(prefix.of(self.document), namespace)?;
             if self.tree.scope.len() == NAMESPACES_MAX {
-                return Err(Flaw::TooManyNamespaces);
+                return Err(XmlFlaw::TooManyNamespaces);
             }
-            self.tree.scope.push(Binding { prefix, namespace: value });
+            self.tree.scope.push(PrefixBinding { prefix, namespace: value });
             let before =
                 self.lookup(prefix, outer).map_or(&b""[..], |uri| uri.of(&self.tree.values));
             if before != namespace && prefix.of(self.document) != b"xml" {
-                let name =
-                    Name { qualified: attribute.name, local_start: 0, namespace: Span::EMPTY };
+                let name = QualifiedName {
+                    qualified: attribute.name,
+                    local_start: 0,
+                    namespace: Span::EMPTY,
+                };
                 self.tree.properties.push(Property { name, value });
             }
         }
@@ -271,7 +279,7 @@ impl Builder<'_> {
     }
 
     /// Returns the prefix that an attribute declares, empty for the default namespace.
-    fn declared_prefix(&self, name: Span) -> Result<Option<Span>, Flaw> {
+    fn declared_prefix(&self, name: Span) -> Result<Option<Span>, XmlFlaw> {
         let text = name.of(self.document);
         if !text.starts_with(b"xmlns") {
             return Ok(None);
@@ -285,7 +293,7 @@ impl Builder<'_> {
     }
 
     /// Returns what `prefix` stands for under the first `bindings` of the scope.
-    fn lookup(&self, prefix: Span, bindings: usize) -> Option<Value> {
+    fn lookup(&self, prefix: Span, bindings: usize) -> Option<ValueSpan> {
         let prefix = prefix.of(self.document);
         let mut bindings = self.tree.scope[..bindings].iter().rev();
         match bindings.find(|binding| binding.prefix.of(self.document) == prefix) {
@@ -295,32 +303,36 @@ impl Builder<'_> {
         }
     }
 
-    fn resolve(&self, qualified: Span, unprefixed: Unprefixed) -> Result<Name, Flaw> {
+    fn resolve(
+        &self,
+        qualified: Span,
+        unprefixed: DefaultNamespace,
+    ) -> Result<QualifiedName, XmlFlaw> {
         let parts = if self.has_colons { split(qualified, self.document)? } else { None };
         let Some((prefix, local)) = parts else {
             let namespace = match unprefixed {
-                Unprefixed::Default => self.lookup(Span::EMPTY, self.tree.scope.len()),
-                Unprefixed::None => None,
+                DefaultNamespace::Default => self.lookup(Span::EMPTY, self.tree.scope.len()),
+                DefaultNamespace::None => None,
             };
             let namespace = namespace.unwrap_or(Span::EMPTY);
-            return Ok(Name { qualified, local_start: 0, namespace });
+            return Ok(QualifiedName { qualified, local_start: 0, namespace });
         };
-        let namespace = self.lookup(prefix, self.tree.scope.len()).ok_or(Flaw::Prefix)?;
-        Ok(Name { qualified, local_start: local, namespace })
+        let namespace = self.lookup(prefix, self.tree.scope.len()).ok_or(XmlFlaw::Prefix)?;
+        Ok(QualifiedName { qualified, local_start: local, namespace })
     }
 
     /// Enters the attributes that are no declarations, by namespace and local name.
-    fn attributes(&mut self, attributes: &[Attribute]) -> Result<PropertyRange, Flaw> {
+    fn attributes(&mut self, attributes: &[AttributeSpan]) -> Result<PropertyRange, XmlFlaw> {
         let first = self.tree.properties.len();
         for attribute in attributes {
             if self.declared_prefix(attribute.name)?.is_some() {
                 continue;
             }
-            let name = self.resolve(attribute.name, Unprefixed::None)?;
+            let name = self.resolve(attribute.name, DefaultNamespace::None)?;
             let value = self.attribute_value(attribute.value);
             self.tree.properties.push(Property { name, value });
         }
-        let Self { document, tree: Tree { properties, values, .. }, .. } = self;
+        let Self { document, tree: DocumentTree { properties, values, .. }, .. } = self;
         let key = |one: &Property| {
             let name = one.name.qualified.of(document);
             (one.name.namespace.of(values), &name[wide(one.name.local_start)..])
@@ -329,7 +341,7 @@ impl Builder<'_> {
         if own.len() > 1 {
             own.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
             if own.windows(2).any(|two| key(&two[0]) == key(&two[1])) {
-                return Err(Flaw::RepeatedAttribute);
+                return Err(XmlFlaw::RepeatedAttribute);
             }
         }
         self.leave_out_ignored(first);
@@ -340,7 +352,7 @@ impl Builder<'_> {
         if self.ignore.is_empty() {
             return;
         }
-        let Self { document, tree: Tree { properties, path, .. }, ignore, .. } = self;
+        let Self { document, tree: DocumentTree { properties, path, .. }, ignore, .. } = self;
         let (length, mut kept) = (path.len(), first);
         for place in first..properties.len() {
             let name = properties[place].name.qualified.of(document);
@@ -374,19 +386,19 @@ impl Builder<'_> {
     }
 
     /// Replaces references, and white space by spaces.
-    fn attribute_value(&mut self, raw: Span) -> Value {
+    fn attribute_value(&mut self, raw: Span) -> ValueSpan {
         let start = self.tree.values.len();
-        decode(raw.of(self.document), Role::Attribute, &mut self.tree.values);
+        decode(raw.of(self.document), TextRole::Attribute, &mut self.tree.values);
         Span::new(start, self.tree.values.len())
     }
 
-    fn literal(&mut self, raw: Span) -> Value {
+    fn literal(&mut self, raw: Span) -> ValueSpan {
         let start = self.tree.values.len();
-        decode(raw.of(self.document), Role::Literal, &mut self.tree.values);
+        decode(raw.of(self.document), TextRole::Literal, &mut self.tree.values);
         Span::new(start, self.tree.values.len())
     }
 
-    fn content(&mut self, raw: Span, role: Role) {
+    fn content(&mut self, raw: Span, role: TextRole) {
         if self.is_left_out() {
             return;
         }
@@ -398,11 +410,11 @@ impl Builder<'_> {
         }
         match self.text {
             Some(node) => {
-                if let Kind::Text(text) = &mut self.tree.nodes[wide(node)].kind {
+                if let NodeKind::Text(text) = &mut self.tree.nodes[wide(node)].kind {
                     *text = text.up_to(end);
                 }
             }
-            None => self.text = Some(self.tree.push(Kind::Text(Span::new(start, end)))),
+            None => self.text = Some(self.tree.push(NodeKind::Text(Span::new(start, end)))),
         }
     }
 
@@ -413,7 +425,7 @@ impl Builder<'_> {
 
 /// What a name without a prefix belongs to.
 #[derive(Debug, Clone, Copy)]
-enum Unprefixed {
+enum DefaultNamespace {
     /// The default namespace.
     Default,
     /// No namespace.
@@ -421,19 +433,19 @@ enum Unprefixed {
 }
 
 /// Returns the prefix of a name and where its local part begins.
-fn split(name: Span, document: &[u8]) -> Result<Option<(Span, u32)>, Flaw> {
+fn split(name: Span, document: &[u8]) -> Result<Option<(Span, u32)>, XmlFlaw> {
     let text = name.of(document);
     let Some(colon) = memchr::memchr(b':', text) else {
         return Ok(None);
     };
     let local = &text[colon + 1..];
     if colon == 0 || local.contains(&b':') || !xml::begins_name(local) {
-        return Err(Flaw::Colon);
+        return Err(XmlFlaw::Colon);
     }
     Ok(Some((name.first(colon), narrow(colon + 1))))
 }
 
-fn check_declaration(prefix: &[u8], namespace: &[u8]) -> Result<(), Flaw> {
+fn check_declaration(prefix: &[u8], namespace: &[u8]) -> Result<(), XmlFlaw> {
     let allowed = match prefix {
         b"xml" => namespace == XML_NAMESPACE,
         b"xmlns" => false,
@@ -441,12 +453,12 @@ fn check_declaration(prefix: &[u8], namespace: &[u8]) -> Result<(), Flaw> {
         b"" => true,
         _ => !namespace.is_empty(),
     };
-    if allowed { Ok(()) } else { Err(Flaw::NamespaceDeclaration) }
+    if allowed { Ok(()) } else { Err(XmlFlaw::NamespaceDeclaration) }
 }
 
 /// Where text stands, which decides what happens to its white space and references.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
+enum TextRole {
     Text,
     Attribute,
     /// CDATA and instructions: nothing but line ends is replaced.
@@ -454,14 +466,14 @@ enum Role {
 }
 
 /// Appends what `raw` stands for to `out`.
-fn decode(raw: &[u8], role: Role, out: &mut Vec<u8>) {
+fn decode(raw: &[u8], role: TextRole, out: &mut Vec<u8>) {
     let is_special = |byte: &u8| match byte {
         b'\r' => true,
-        b'&' => role != Role::Literal,
-        b'\t' | b'\n' => role == Role::Attribute,
+        b'&' => role != TextRole::Literal,
+        b'\t' | b'\n' => role == TextRole::Attribute,
         _ => false,
     };
-    let line_end = if role == Role::Attribute { b' ' } else { b'\n' };
+    let line_end = if role == TextRole::Attribute { b' ' } else { b'\n' };
     let mut rest = raw;
     while let Some(place) = rest.iter().position(is_special) {
         out.extend_from_slice(&rest[..place]);
@@ -495,12 +507,12 @@ fn push_reference(text: &[u8], out: &mut Vec<u8>) -> usize {
     end + 1
 }
 
-impl Sink for Builder<'_> {
-    fn start(&mut self, tag: Tag<'_>) -> Result<(), Flaw> {
+impl TokenSink for TreeBuilder<'_> {
+    fn start(&mut self, tag: StartTag<'_>) -> Result<(), XmlFlaw> {
         self.open(tag)
     }
 
-    fn empty(&mut self, tag: Tag<'_>) -> Result<(), Flaw> {
+    fn empty(&mut self, tag: StartTag<'_>) -> Result<(), XmlFlaw> {
         self.open(tag)?;
         self.close();
         Ok(())
@@ -511,28 +523,28 @@ impl Sink for Builder<'_> {
     }
 
     fn text(&mut self, text: Span) {
-        self.content(text, Role::Text);
+        self.content(text, TextRole::Text);
     }
 
     fn cdata(&mut self, text: Span) {
-        self.content(text, Role::Literal);
+        self.content(text, TextRole::Literal);
     }
 
     fn comment(&mut self, text: Span) {
-        if self.comments == Comments::Kept && !self.is_left_out() {
+        if self.comments == CommentMode::Kept && !self.is_left_out() {
             let value = self.literal(text);
-            self.tree.push(Kind::Comment(value));
+            self.tree.push(NodeKind::Comment(value));
             self.text = None;
         }
     }
 
-    fn instruction(&mut self, target: Span, data: Span) -> Result<(), Flaw> {
+    fn instruction(&mut self, target: Span, data: Span) -> Result<(), XmlFlaw> {
         if target.of(self.document).contains(&b':') {
-            return Err(Flaw::Colon);
+            return Err(XmlFlaw::Colon);
         }
         if !self.is_left_out() {
             let data = self.literal(data);
-            self.tree.push(Kind::Instruction { target, data });
+            self.tree.push(NodeKind::Instruction { target, data });
             self.text = None;
         }
         Ok(())

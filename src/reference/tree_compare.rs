@@ -8,11 +8,13 @@
 use std::collections::BTreeMap;
 
 use crate::reference::canonical;
-use crate::reference::ignore::Ignore;
+use crate::reference::ignore::IgnoreRules;
 use crate::reference::merge;
-use crate::reference::tree::{Comments, Kind, Name, PropertyRange, Tree, View};
+use crate::reference::tree::{
+    CommentMode, DocumentTree, NodeKind, PropertyRange, QualifiedName, TreeView,
+};
 use crate::reference::verdict::{DiffType, Diffs, Score};
-use crate::reference::xml::{Malformed, Which};
+use crate::reference::xml::{DocumentError, PairMember};
 
 /// How far ahead an element's partner is looked for among its siblings.
 const WINDOW: usize = 32;
@@ -32,7 +34,7 @@ pub(super) enum Likeness {
 #[derive(Debug)]
 pub(super) struct TreeComparer {
     likeness: Likeness,
-    trees: [Tree; 2],
+    trees: [DocumentTree; 2],
     forms: [Vec<u8>; 2],
 }
 
@@ -42,7 +44,11 @@ impl TreeComparer {
     }
 
     /// Compares two documents that are byte for byte the same; they still have to be well-formed.
-    pub(super) fn same(&mut self, document: &[u8], ignore: &Ignore) -> Result<Score, Malformed> {
+    pub(super) fn same(
+        &mut self,
+        document: &[u8],
+        ignore: &IgnoreRules,
+    ) -> Result<Score, DocumentError> {
         self.trees[0].read(document, self.comments(), ignore)?;
         let elements = self.trees[0].elements;
         Ok(Score { elements, equal: elements })
@@ -52,19 +58,19 @@ impl TreeComparer {
     pub(super) fn compare(
         &mut self,
         documents: [&[u8]; 2],
-        ignore: &Ignore,
+        ignore: &IgnoreRules,
         diffs: &mut Diffs,
-    ) -> Result<Score, (Which, Malformed)> {
+    ) -> Result<Score, (PairMember, DocumentError)> {
         let comments = self.comments();
-        for (side, which) in [Which::First, Which::Second].into_iter().enumerate() {
+        for (side, which) in [PairMember::First, PairMember::Second].into_iter().enumerate() {
             let read = self.trees[side].read(documents[side], comments, ignore);
             read.map_err(|malformed| (which, malformed))?;
         }
         let [left, right] = &self.trees;
         let elements = left.elements.max(right.elements);
         let views = [
-            View { tree: left, document: documents[0] },
-            View { tree: right, document: documents[1] },
+            TreeView { tree: left, document: documents[0] },
+            TreeView { tree: right, document: documents[1] },
         ];
         if self.likeness == Likeness::Canonical {
             for (view, form) in views.into_iter().zip(&mut self.forms) {
@@ -76,21 +82,21 @@ impl TreeComparer {
             }
         }
         let likeness = self.likeness;
-        let mut walk = Walk { views, likeness, diffs, path: Vec::new(), equal: 0 };
+        let mut walk = TreeWalk { views, likeness, diffs, path: Vec::new(), equal: 0 };
         walk.documents();
         Ok(Score { elements, equal: walk.equal })
     }
 
-    fn comments(&self) -> Comments {
+    fn comments(&self) -> CommentMode {
         match self.likeness {
-            Likeness::Canonical => Comments::Dropped,
-            Likeness::Similar => Comments::Kept,
+            Likeness::Canonical => CommentMode::Dropped,
+            Likeness::Similar => CommentMode::Kept,
         }
     }
 }
 
-struct Walk<'a> {
-    views: [View<'a>; 2],
+struct TreeWalk<'a> {
+    views: [TreeView<'a>; 2],
     likeness: Likeness,
     diffs: &'a mut Diffs,
     path: Vec<u8>,
@@ -98,7 +104,7 @@ struct Walk<'a> {
     equal: usize,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> TreeWalk<'a> {
     fn documents(&mut self) {
         if self.likeness == Likeness::Similar {
             self.declarations();
@@ -132,12 +138,13 @@ impl<'a> Walk<'a> {
     /// Compares attributes, and for a canonical form what its namespace declarations would be.
     fn attributes(&mut self, places: [u32; 2]) -> bool {
         let ranges = [0, 1].map(|side| {
-            let view: View<'a> = self.views[side];
+            let view: TreeView<'a> = self.views[side];
             match view.node(places[side]).kind {
-                Kind::Element { declarations, attributes, .. } => [declarations, attributes],
-                Kind::Document | Kind::Text(_) | Kind::Comment(_) | Kind::Instruction { .. } => {
-                    [PropertyRange::EMPTY; 2]
-                }
+                NodeKind::Element { declarations, attributes, .. } => [declarations, attributes],
+                NodeKind::Document
+                | NodeKind::Text(_)
+                | NodeKind::Comment(_)
+                | NodeKind::Instruction { .. } => [PropertyRange::EMPTY; 2],
             }
         });
         let declarations =
@@ -149,7 +156,7 @@ impl<'a> Walk<'a> {
     fn properties(&mut self, ranges: [PropertyRange; 2]) -> bool {
         let likeness = self.likeness;
         let [left, right] = [0, 1].map(|side| {
-            let view: View<'a> = self.views[side];
+            let view: TreeView<'a> = self.views[side];
             let counted = view.properties(ranges[side]).iter().filter(move |property| {
                 likeness == Likeness::Canonical || !is_schema_location(view, property.name)
             });
@@ -191,7 +198,7 @@ impl<'a> Walk<'a> {
     fn children(&mut self, places: [u32; 2]) {
         let [left, right] = [0, 1].map(|side| element_children(self.views[side], places[side]));
         let (mut left, mut right) = (&left[..], &right[..]);
-        let mut counts = [Counts::new(), Counts::new()];
+        let mut counts = [ChildCounts::new(), ChildCounts::new()];
         while !left.is_empty() || !right.is_empty() {
             let length = self.path.len();
             match self.pair(left, right) {
@@ -221,7 +228,11 @@ impl<'a> Walk<'a> {
     }
 
     /// Returns the next elements to compare with each other, or the one that has no partner.
-    fn pair(&self, left: &[Child], right: &[Child]) -> (Option<Child>, Option<Child>) {
+    fn pair(
+        &self,
+        left: &[ChildElement],
+        right: &[ChildElement],
+    ) -> (Option<ChildElement>, Option<ChildElement>) {
         let (Some(one), Some(other)) = (left.first(), right.first()) else {
             return (left.first().copied(), right.first().copied());
         };
@@ -234,7 +245,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn is_partner(&self, left: Child, right: Child) -> bool {
+    fn is_partner(&self, left: ChildElement, right: ChildElement) -> bool {
         let [one, other] = self.views;
         match self.likeness {
             Likeness::Canonical => one.qualified(left.name) == other.qualified(right.name),
@@ -246,8 +257,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Adds an element to the path, with its number if it is not the first of its name.
-    fn enter(&mut self, counts: &mut Counts<'a>, side: usize, child: Child) {
-        let view: View<'a> = self.views[side];
+    fn enter(&mut self, counts: &mut ChildCounts<'a>, side: usize, child: ChildElement) {
+        let view: TreeView<'a> = self.views[side];
         let name = view.qualified(child.name);
         let count = counts.entry(name).or_insert(0);
         *count += 1;
@@ -262,43 +273,46 @@ impl<'a> Walk<'a> {
 }
 
 /// How many children of each name were seen.
-type Counts<'a> = BTreeMap<&'a [u8], u32>;
+type ChildCounts<'a> = BTreeMap<&'a [u8], u32>;
 
 #[derive(Debug, Clone, Copy)]
-struct Child {
+struct ChildElement {
     place: u32,
-    name: Name,
+    name: QualifiedName,
 }
 
-fn element_children(view: View<'_>, parent: u32) -> Vec<Child> {
+fn element_children(view: TreeView<'_>, parent: u32) -> Vec<ChildElement> {
     let named = |place| match view.node(place).kind {
-        Kind::Element { name, .. } => Some(Child { place, name }),
-        Kind::Document | Kind::Text(_) | Kind::Comment(_) | Kind::Instruction { .. } => None,
+        NodeKind::Element { name, .. } => Some(ChildElement { place, name }),
+        NodeKind::Document
+        | NodeKind::Text(_)
+        | NodeKind::Comment(_)
+        | NodeKind::Instruction { .. } => None,
     };
     view.children(parent).filter_map(named).collect()
 }
 
 /// Something that is no element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mark<'a> {
+enum LeafNode<'a> {
     Text(&'a [u8]),
     Comment(&'a [u8]),
     Instruction(&'a [u8], &'a [u8]),
 }
 
 /// Returns what stands between a node's child elements, with how many of these come before.
-fn marks(view: View<'_>, parent: u32) -> impl Iterator<Item = (usize, Mark<'_>)> {
+fn marks(view: TreeView<'_>, parent: u32) -> impl Iterator<Item = (usize, LeafNode<'_>)> {
     let mut before = 0;
     view.children(parent).filter_map(move |child| {
         let mark = match view.node(child).kind {
-            Kind::Document | Kind::Element { .. } => {
+            NodeKind::Document | NodeKind::Element { .. } => {
                 before += 1;
                 return None;
             }
-            Kind::Text(text) => Mark::Text(view.value(text)),
-            Kind::Comment(text) => Mark::Comment(view.value(text)),
-            Kind::Instruction { target, data } => {
-                Mark::Instruction(view.written(target), view.value(data))
+            NodeKind::Text(text) => LeafNode::Text(view.value(text)),
+            NodeKind::Comment(text) => LeafNode::Comment(view.value(text)),
+            NodeKind::Instruction { target, data } => {
+                LeafNode::Instruction(view.written(target), view.value(data))
             }
         };
         Some((before, mark))
@@ -306,17 +320,17 @@ fn marks(view: View<'_>, parent: u32) -> impl Iterator<Item = (usize, Mark<'_>)>
 }
 
 /// Returns the text directly in a node, with comments and instructions as they are written.
-fn text(view: View<'_>, parent: u32) -> Vec<u8> {
+fn text(view: TreeView<'_>, parent: u32) -> Vec<u8> {
     let parts = marks(view, parent).flat_map(|(_, mark)| match mark {
-        Mark::Text(text) => [&b""[..], text, b"", b""],
-        Mark::Comment(text) => [&b"<!--"[..], text, b"", b"-->"],
-        Mark::Instruction(target, data) => [&b"<?"[..], target, data, b"?>"],
+        LeafNode::Text(text) => [&b""[..], text, b"", b""],
+        LeafNode::Comment(text) => [&b"<!--"[..], text, b"", b"-->"],
+        LeafNode::Instruction(target, data) => [&b"<?"[..], target, data, b"?>"],
     });
     parts.flatten().copied().collect()
 }
 
 /// Where a schema is to be found does not change what a document says.
-fn is_schema_location(view: View<'_>, name: Name) -> bool {
+fn is_schema_location(view: TreeView<'_>, name: QualifiedName) -> bool {
     view.namespace(name) == XSI_NAMESPACE
         && matches!(view.local(name), b"schemaLocation" | b"noNamespaceSchemaLocation")
 }
@@ -328,12 +342,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::reference::verdict::Log;
+    use crate::reference::verdict::VerdictLog;
 
-    fn answer(likeness: Likeness, documents: [&str; 2], ignore: &Ignore) -> String {
+    fn answer(likeness: Likeness, documents: [&str; 2], ignore: &IgnoreRules) -> String {
         let (mut comparer, mut diffs) = (TreeComparer::new(likeness), Diffs::default());
         let score = comparer.compare(documents.map(str::as_bytes), ignore, &mut diffs).unwrap();
-        let (mut log, mut json) = (Log::default(), Vec::new());
+        let (mut log, mut json) = (VerdictLog::default(), Vec::new());
         log.push(score, &diffs);
         log.cursor().write_next(&mut json);
         let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
@@ -347,7 +361,7 @@ mod tests {
     }
 
     fn are_equal(likeness: Likeness, documents: [&str; 2]) -> bool {
-        !answer(likeness, documents, &Ignore::default()).contains('\n')
+        !answer(likeness, documents, &IgnoreRules::default()).contains('\n')
     }
 
     #[test]
@@ -398,7 +412,7 @@ mod tests {
     fn an_element_more_does_not_make_the_later_ones_different() {
         let left = "<r><i>1</i><i>2</i><gone/><x a='1'><deep>t</deep></x></r>";
         let right = "<r><i>1</i><new>n</new><i>3</i><x a='2'><deep>t</deep></x></r>";
-        insta::assert_snapshot!(answer(Likeness::Canonical, [left, right], &Ignore::default()), @r#"
+        insta::assert_snapshot!(answer(Likeness::Canonical, [left, right], &IgnoreRules::default()), @r#"
         3/6
         ElementExtra /r/new null→"n"
         ContentDifferent /r/i[2] "2"→"3"
@@ -414,7 +428,7 @@ mod tests {
         let ignore = |paths: &[&str], properties: &[&str]| {
             let owned = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
             let paths: Vec<String> = owned(paths);
-            Ignore::new(&paths, owned(properties))
+            IgnoreRules::new(&paths, owned(properties))
         };
         for ignore in [
             ignore(&["/r/i", "/r/k/@x"], &[]),
@@ -447,7 +461,10 @@ mod tests {
             "<a><?p:q?></a>",
         ] {
             let mut comparer = TreeComparer::new(Likeness::Canonical);
-            assert!(comparer.same(document.as_bytes(), &Ignore::default()).is_err(), "{document}");
+            assert!(
+                comparer.same(document.as_bytes(), &IgnoreRules::default()).is_err(),
+                "{document}"
+            );
         }
     }
 
@@ -579,7 +596,7 @@ mod tests {
             let [left, right] = &documents;
             let (mut comparer, mut diffs) = (TreeComparer::new(Likeness::Canonical), Diffs::default());
             let bytes = [left.as_bytes(), right.as_bytes()];
-            comparer.compare(bytes, &Ignore::default(), &mut diffs).unwrap();
+            comparer.compare(bytes, &IgnoreRules::default(), &mut diffs).unwrap();
             let theirs = [their_form(left), their_form(right)];
             prop_assert_eq!(diffs.is_empty(), theirs[0] == theirs[1]);
             prop_assert_eq!(comparer.forms.map(|form| String::from_utf8(form).unwrap()), theirs);
@@ -591,13 +608,13 @@ mod tests {
             let mut comparer = TreeComparer::new(Likeness::Canonical);
             let mut diffs = Diffs::default();
             let bytes = [left.as_bytes(), right.as_bytes()];
-            comparer.compare(bytes, &Ignore::default(), &mut diffs).unwrap();
+            comparer.compare(bytes, &IgnoreRules::default(), &mut diffs).unwrap();
             let [one, other] = &comparer.trees;
-            let views = [View { tree: one, document: bytes[0] }, View { tree: other, document: bytes[1] }];
+            let views = [TreeView { tree: one, document: bytes[0] }, TreeView { tree: other, document: bytes[1] }];
             let mut again = Diffs::default();
             let likeness = Likeness::Canonical;
             let mut walk =
-                Walk { views, likeness, diffs: &mut again, path: Vec::new(), equal: 0 };
+                TreeWalk { views, likeness, diffs: &mut again, path: Vec::new(), equal: 0 };
             walk.documents();
             prop_assert_eq!(again.is_empty(), comparer.forms[0] == comparer.forms[1]);
         }

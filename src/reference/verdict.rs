@@ -100,20 +100,20 @@ const LAST: u8 = 4;
 
 /// The verdicts of consecutive pairs.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Log {
+pub(super) struct VerdictLog {
     bytes: Vec<u8>,
-    pub(super) counts: Counts,
+    pub(super) counts: VerdictCounts,
 }
 
 /// How many pairs there were.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Counts {
+pub(super) struct VerdictCounts {
     pub(super) matched: u64,
     pub(super) different: u64,
     pub(super) malformed: u64,
 }
 
-impl Counts {
+impl VerdictCounts {
     pub(super) fn pairs(self) -> u64 {
         self.compared() + self.malformed
     }
@@ -123,7 +123,7 @@ impl Counts {
     }
 }
 
-impl AddAssign for Counts {
+impl AddAssign for VerdictCounts {
     fn add_assign(&mut self, other: Self) {
         self.matched += other.matched;
         self.different += other.different;
@@ -131,10 +131,10 @@ impl AddAssign for Counts {
     }
 }
 
-impl Log {
+impl VerdictLog {
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
-        self.counts = Counts::default();
+        self.counts = VerdictCounts::default();
     }
 
     /// Notes a pair that could be compared.
@@ -168,18 +168,18 @@ impl Log {
         self.bytes.shrink_to_fit();
     }
 
-    pub(super) fn cursor(&self) -> Cursor<'_> {
-        Cursor { rest: &self.bytes }
+    pub(super) fn cursor(&self) -> LogCursor<'_> {
+        LogCursor { rest: &self.bytes }
     }
 }
 
-/// Reads a [`Log`] and writes JSON.
+/// Reads a [`VerdictLog`] and writes JSON.
 #[derive(Debug)]
-pub(super) struct Cursor<'a> {
+pub(super) struct LogCursor<'a> {
     rest: &'a [u8],
 }
 
-impl Cursor<'_> {
+impl LogCursor<'_> {
     pub(super) fn is_at_end(&self) -> bool {
         self.rest.is_empty()
     }
@@ -237,7 +237,7 @@ impl Cursor<'_> {
     }
 }
 
-impl<'a> Cursor<'a> {
+impl<'a> LogCursor<'a> {
     fn byte(&mut self) -> u8 {
         let (first, rest) = self.rest.split_first().expect("the log holds whole verdicts");
         self.rest = rest;

@@ -90,18 +90,18 @@ pub(super) fn wide(index: u32) -> usize {
 
 /// An attribute as written: entities are not replaced, white space is not normalised.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Attribute {
+pub(super) struct AttributeSpan {
     pub(super) name: Span,
     pub(super) value: Span,
 }
 
 /// What a document is made of, in its order. Comments, instructions and CDATA come without their
 /// delimiters; text comes as written and may come in several pieces.
-pub(super) trait Sink {
+pub(super) trait TokenSink {
     /// An element that has an end tag.
-    fn start(&mut self, tag: Tag<'_>) -> Result<(), Flaw>;
+    fn start(&mut self, tag: StartTag<'_>) -> Result<(), XmlFlaw>;
     /// An element without an end tag, `<a/>`.
-    fn empty(&mut self, tag: Tag<'_>) -> Result<(), Flaw>;
+    fn empty(&mut self, tag: StartTag<'_>) -> Result<(), XmlFlaw>;
     /// The end of the innermost open element.
     fn end(&mut self);
     /// Character data inside the root element.
@@ -111,21 +111,21 @@ pub(super) trait Sink {
     /// A comment, also one beside the root element.
     fn comment(&mut self, text: Span);
     /// A processing instruction, also one beside the root element.
-    fn instruction(&mut self, target: Span, data: Span) -> Result<(), Flaw>;
+    fn instruction(&mut self, target: Span, data: Span) -> Result<(), XmlFlaw>;
     /// What an XML declaration says, with an empty span for what it does not say.
     fn declaration(&mut self, version: Span, standalone: Span);
 }
 
 /// A start tag.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Tag<'a> {
+pub(super) struct StartTag<'a> {
     pub(super) name: Span,
     pub(super) range: AttributeRange,
-    attributes: &'a [Attribute],
+    attributes: &'a [AttributeSpan],
 }
 
-impl<'a> Tag<'a> {
-    pub(super) fn attributes(&self) -> &'a [Attribute] {
+impl<'a> StartTag<'a> {
+    pub(super) fn attributes(&self) -> &'a [AttributeSpan] {
         self.range.of(self.attributes)
     }
 }
@@ -138,7 +138,7 @@ pub(super) struct AttributeRange {
 }
 
 impl AttributeRange {
-    pub(super) fn of(self, attributes: &[Attribute]) -> &[Attribute] {
+    pub(super) fn of(self, attributes: &[AttributeSpan]) -> &[AttributeSpan] {
         &attributes[wide(self.start)..wide(self.end)]
     }
 }
@@ -147,7 +147,7 @@ impl AttributeRange {
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
     /// All attributes of the document, in its order.
-    pub(super) attributes: Vec<Attribute>,
+    pub(super) attributes: Vec<AttributeSpan>,
     open: Vec<Span>,
     order: Vec<u32>,
 }
@@ -155,23 +155,23 @@ pub(super) struct Tokens {
 /// Why a document was refused, and where: bytes from its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("{flaw} at byte {at}")]
-pub(super) struct Malformed {
+pub(super) struct DocumentError {
     /// Bytes before the fault.
     pub(super) at: usize,
     /// What is wrong.
-    pub(super) flaw: Flaw,
+    pub(super) flaw: XmlFlaw,
 }
 
 /// Which of the two documents of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Which {
+pub(super) enum PairMember {
     First,
     Second,
 }
 
 /// What is wrong with a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(super) enum Flaw {
+pub(super) enum XmlFlaw {
     #[error("the document has no root element")]
     NoRoot,
     #[error("the document ends before its root element does")]
@@ -284,15 +284,15 @@ pub(super) fn is_space(byte: u8) -> bool {
 pub(super) fn read(
     document: &[u8],
     tokens: &mut Tokens,
-    sink: &mut impl Sink,
-) -> Result<(), Malformed> {
+    sink: &mut impl TokenSink,
+) -> Result<(), DocumentError> {
     tokens.attributes.clear();
     tokens.open.clear();
-    let mut reader = Reader { bytes: document, at: 0, path_bytes: 0, tokens };
-    reader.document(sink).map_err(|flaw| Malformed { at: reader.at, flaw })
+    let mut reader = XmlReader { bytes: document, at: 0, path_bytes: 0, tokens };
+    reader.document(sink).map_err(|flaw| DocumentError { at: reader.at, flaw })
 }
 
-struct Reader<'a> {
+struct XmlReader<'a> {
     bytes: &'a [u8],
     at: usize,
     /// The names of all open elements together.
@@ -300,17 +300,17 @@ struct Reader<'a> {
     tokens: &'a mut Tokens,
 }
 
-impl Reader<'_> {
-    fn document(&mut self, sink: &mut impl Sink) -> Result<(), Flaw> {
+impl XmlReader<'_> {
+    fn document(&mut self, sink: &mut impl TokenSink) -> Result<(), XmlFlaw> {
         self.skip_if(b"\xEF\xBB\xBF");
         if self.rest().starts_with(b"<?xml") && self.byte_at(5).is_some_and(is_space) {
             self.declaration(sink)?;
         }
         self.beside_root(sink)?;
         match self.byte() {
-            Some(b'<') if self.rest().starts_with(b"<!DOCTYPE") => return Err(Flaw::Doctype),
+            Some(b'<') if self.rest().starts_with(b"<!DOCTYPE") => return Err(XmlFlaw::Doctype),
             Some(b'<') => self.start_tag(sink)?,
-            Some(_) | None => return Err(Flaw::NoRoot),
+            Some(_) | None => return Err(XmlFlaw::NoRoot),
         }
         while !self.tokens.open.is_empty() {
             self.text(sink)?;
@@ -319,15 +319,15 @@ impl Reader<'_> {
                 Some(b'!') => self.comment_or_cdata(sink)?,
                 Some(b'?') => self.instruction(sink)?,
                 Some(_) => self.start_tag(sink)?,
-                None => return Err(Flaw::Unclosed),
+                None => return Err(XmlFlaw::Unclosed),
             }
         }
         self.beside_root(sink)?;
-        if self.at == self.bytes.len() { Ok(()) } else { Err(Flaw::AfterRoot) }
+        if self.at == self.bytes.len() { Ok(()) } else { Err(XmlFlaw::AfterRoot) }
     }
 
     /// Comments, instructions and white space, before or after the root element.
-    fn beside_root(&mut self, sink: &mut impl Sink) -> Result<(), Flaw> {
+    fn beside_root(&mut self, sink: &mut impl TokenSink) -> Result<(), XmlFlaw> {
         loop {
             self.skip_space();
             if self.rest().starts_with(b"<!--") {
@@ -341,7 +341,7 @@ impl Reader<'_> {
     }
 
     #[inline]
-    fn start_tag(&mut self, sink: &mut impl Sink) -> Result<(), Flaw> {
+    fn start_tag(&mut self, sink: &mut impl TokenSink) -> Result<(), XmlFlaw> {
         self.at += 1;
         let name = self.name()?;
         let first = self.tokens.attributes.len();
@@ -351,66 +351,74 @@ impl Reader<'_> {
                 Some(b'>') => {
                     self.at += 1;
                     if self.tokens.open.len() == DEPTH_MAX {
-                        return Err(Flaw::TooDeep);
+                        return Err(XmlFlaw::TooDeep);
                     }
                     let range = self.attributes_since(first)?;
                     self.path_bytes += name.len();
                     if self.path_bytes > PATH_BYTES_MAX {
-                        return Err(Flaw::LongPath);
+                        return Err(XmlFlaw::LongPath);
                     }
                     self.tokens.open.push(name);
-                    return sink.start(Tag { name, range, attributes: &self.tokens.attributes });
+                    return sink.start(StartTag {
+                        name,
+                        range,
+                        attributes: &self.tokens.attributes,
+                    });
                 }
                 Some(b'/') if self.byte_at(1) == Some(b'>') => {
                     self.at += 2;
                     if self.tokens.open.len() == DEPTH_MAX {
-                        return Err(Flaw::TooDeep);
+                        return Err(XmlFlaw::TooDeep);
                     }
                     let range = self.attributes_since(first)?;
-                    return sink.empty(Tag { name, range, attributes: &self.tokens.attributes });
+                    return sink.empty(StartTag {
+                        name,
+                        range,
+                        attributes: &self.tokens.attributes,
+                    });
                 }
-                Some(b'/') => return Err(Flaw::StartTag),
-                Some(_) if !spaced => return Err(Flaw::AttributeSpace),
+                Some(b'/') => return Err(XmlFlaw::StartTag),
+                Some(_) if !spaced => return Err(XmlFlaw::AttributeSpace),
                 Some(_) if self.tokens.attributes.len() - first == ATTRIBUTES_MAX => {
-                    return Err(Flaw::TooManyAttributes);
+                    return Err(XmlFlaw::TooManyAttributes);
                 }
                 Some(_) => self.attribute()?,
-                None => return Err(Flaw::Unclosed),
+                None => return Err(XmlFlaw::Unclosed),
             }
         }
     }
 
     #[inline]
-    fn attribute(&mut self) -> Result<(), Flaw> {
+    fn attribute(&mut self) -> Result<(), XmlFlaw> {
         let name = self.name()?;
         self.skip_space();
         if self.byte() != Some(b'=') {
-            return Err(Flaw::AttributeValue);
+            return Err(XmlFlaw::AttributeValue);
         }
         self.at += 1;
         self.skip_space();
         let Some(quote @ (b'"' | b'\'')) = self.byte() else {
-            return Err(Flaw::AttributeValue);
+            return Err(XmlFlaw::AttributeValue);
         };
         self.at += 1;
         let value = self.value(quote)?;
-        self.tokens.attributes.push(Attribute { name, value });
+        self.tokens.attributes.push(AttributeSpan { name, value });
         Ok(())
     }
 
     /// What stands before the closing `quote`, which is passed over.
     #[inline]
-    fn value(&mut self, quote: u8) -> Result<Span, Flaw> {
+    fn value(&mut self, quote: u8) -> Result<Span, XmlFlaw> {
         let start = self.at;
         loop {
             self.skip_class(VALUE);
             match self.byte() {
                 Some(byte) if byte == quote => break,
                 Some(b'"' | b'\'') => self.at += 1,
-                Some(b'<') => return Err(Flaw::LessThanInValue),
+                Some(b'<') => return Err(XmlFlaw::LessThanInValue),
                 Some(b'&') => self.reference()?,
                 Some(_) => self.unusual_character()?,
-                None => return Err(Flaw::AttributeValue),
+                None => return Err(XmlFlaw::AttributeValue),
             }
         }
         let value = Span::new(start, self.at);
@@ -419,7 +427,7 @@ impl Reader<'_> {
     }
 
     #[inline]
-    fn attributes_since(&mut self, first: usize) -> Result<AttributeRange, Flaw> {
+    fn attributes_since(&mut self, first: usize) -> Result<AttributeRange, XmlFlaw> {
         let own = &self.tokens.attributes[first..];
         // Most elements have few attributes; beyond that, sorting keeps a hostile one cheap.
         let repeated = if own.len() <= 8 {
@@ -437,25 +445,25 @@ impl Reader<'_> {
             })
         };
         if repeated {
-            return Err(Flaw::RepeatedAttribute);
+            return Err(XmlFlaw::RepeatedAttribute);
         }
         Ok(AttributeRange { start: narrow(first), end: narrow(self.tokens.attributes.len()) })
     }
 
     #[inline]
-    fn end_tag(&mut self, sink: &mut impl Sink) -> Result<(), Flaw> {
+    fn end_tag(&mut self, sink: &mut impl TokenSink) -> Result<(), XmlFlaw> {
         self.at += 2;
         let name = self.tokens.open.pop().expect("only called while an element is open");
         self.path_bytes -= name.len();
         let name = name.of(self.bytes);
         if !self.rest().starts_with(name) {
-            return Err(Flaw::EndTag);
+            return Err(XmlFlaw::EndTag);
         }
         self.at += name.len();
         if self.byte() != Some(b'>') {
             self.skip_space();
             if self.byte() != Some(b'>') {
-                return Err(Flaw::EndTag);
+                return Err(XmlFlaw::EndTag);
             }
         }
         self.at += 1;
@@ -465,17 +473,17 @@ impl Reader<'_> {
 
     /// Character data up to the next `<`.
     #[inline]
-    fn text(&mut self, sink: &mut impl Sink) -> Result<(), Flaw> {
+    fn text(&mut self, sink: &mut impl TokenSink) -> Result<(), XmlFlaw> {
         let start = self.at;
         loop {
             self.skip_class(TEXT);
             match self.byte() {
                 Some(b'<') => break,
                 Some(b'&') => self.reference()?,
-                Some(b']') if self.rest().starts_with(b"]]>") => return Err(Flaw::CdataEnd),
+                Some(b']') if self.rest().starts_with(b"]]>") => return Err(XmlFlaw::CdataEnd),
                 Some(b']') => self.at += 1,
                 Some(_) => self.unusual_character()?,
-                None => return Err(Flaw::Unclosed),
+                None => return Err(XmlFlaw::Unclosed),
             }
         }
         if self.at > start {
@@ -484,50 +492,50 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn comment_or_cdata(&mut self, sink: &mut impl Sink) -> Result<(), Flaw> {
+    fn comment_or_cdata(&mut self, sink: &mut impl TokenSink) -> Result<(), XmlFlaw> {
         const CDATA: &[u8] = b"<![CDATA[";
         if self.rest().starts_with(b"<!--") {
             return self.comment(sink);
         }
         if self.rest().starts_with(b"<!DOCTYPE") {
-            return Err(Flaw::Doctype);
+            return Err(XmlFlaw::Doctype);
         }
         if !self.rest().starts_with(CDATA) {
-            return Err(Flaw::Markup);
+            return Err(XmlFlaw::Markup);
         }
         self.at += CDATA.len();
-        let text = self.until(b"]]>", Flaw::Cdata)?;
+        let text = self.until(b"]]>", XmlFlaw::Cdata)?;
         sink.cdata(text);
         Ok(())
     }
 
-    fn comment(&mut self, sink: &mut impl Sink) -> Result<(), Flaw> {
+    fn comment(&mut self, sink: &mut impl TokenSink) -> Result<(), XmlFlaw> {
         self.at += 4;
-        let text = self.until(b"--", Flaw::Comment)?;
+        let text = self.until(b"--", XmlFlaw::Comment)?;
         if self.byte() != Some(b'>') {
-            return Err(Flaw::Comment);
+            return Err(XmlFlaw::Comment);
         }
         self.at += 1;
         sink.comment(text);
         Ok(())
     }
 
-    fn instruction(&mut self, sink: &mut impl Sink) -> Result<(), Flaw> {
+    fn instruction(&mut self, sink: &mut impl TokenSink) -> Result<(), XmlFlaw> {
         self.at += 2;
         let target = self.name()?;
         if target.of(self.bytes).eq_ignore_ascii_case(b"xml") {
-            return Err(Flaw::Instruction);
+            return Err(XmlFlaw::Instruction);
         }
         let spaced = self.skip_space();
         if !spaced && !self.rest().starts_with(b"?>") {
-            return Err(Flaw::Instruction);
+            return Err(XmlFlaw::Instruction);
         }
-        let data = self.until(b"?>", Flaw::Instruction)?;
+        let data = self.until(b"?>", XmlFlaw::Instruction)?;
         sink.instruction(target, data)
     }
 
     /// Allowed characters up to `end`, which is passed over.
-    fn until(&mut self, end: &[u8], flaw: Flaw) -> Result<Span, Flaw> {
+    fn until(&mut self, end: &[u8], flaw: XmlFlaw) -> Result<Span, XmlFlaw> {
         let start = self.at;
         loop {
             match self.byte() {
@@ -542,34 +550,34 @@ impl Reader<'_> {
         Ok(found)
     }
 
-    fn declaration(&mut self, sink: &mut impl Sink) -> Result<(), Flaw> {
+    fn declaration(&mut self, sink: &mut impl TokenSink) -> Result<(), XmlFlaw> {
         self.at += 5;
-        let version = self.pseudo_attribute(b"version")?.ok_or(Flaw::Declaration)?;
-        let minor = version.of(self.bytes).strip_prefix(b"1.").ok_or(Flaw::Declaration)?;
+        let version = self.pseudo_attribute(b"version")?.ok_or(XmlFlaw::Declaration)?;
+        let minor = version.of(self.bytes).strip_prefix(b"1.").ok_or(XmlFlaw::Declaration)?;
         if minor.is_empty() || !minor.iter().all(u8::is_ascii_digit) {
-            return Err(Flaw::Declaration);
+            return Err(XmlFlaw::Declaration);
         }
         if let Some(encoding) = self.pseudo_attribute(b"encoding")? {
             let name = encoding.of(self.bytes);
             let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
             if !name.first().is_some_and(u8::is_ascii_alphabetic) || !name.iter().all(allowed) {
-                return Err(Flaw::Declaration);
+                return Err(XmlFlaw::Declaration);
             }
         }
         let standalone = self.pseudo_attribute(b"standalone")?;
         if standalone.is_some_and(|said| !matches!(said.of(self.bytes), b"yes" | b"no")) {
-            return Err(Flaw::Declaration);
+            return Err(XmlFlaw::Declaration);
         }
         self.skip_space();
         if !self.skip_if(b"?>") {
-            return Err(Flaw::Declaration);
+            return Err(XmlFlaw::Declaration);
         }
         sink.declaration(version, standalone.unwrap_or_default());
         Ok(())
     }
 
     /// The value of ` name="…"`, if that comes next.
-    fn pseudo_attribute(&mut self, name: &[u8]) -> Result<Option<Span>, Flaw> {
+    fn pseudo_attribute(&mut self, name: &[u8]) -> Result<Option<Span>, XmlFlaw> {
         let before = self.at;
         if !self.skip_space() || !self.skip_if(name) {
             self.at = before;
@@ -577,31 +585,31 @@ impl Reader<'_> {
         }
         self.skip_space();
         if !self.skip_if(b"=") {
-            return Err(Flaw::Declaration);
+            return Err(XmlFlaw::Declaration);
         }
         self.skip_space();
         match self.byte() {
             Some(quote @ (b'"' | b'\'')) => {
                 self.at += 1;
-                self.until(&[quote], Flaw::Declaration).map(Some)
+                self.until(&[quote], XmlFlaw::Declaration).map(Some)
             }
-            Some(_) | None => Err(Flaw::Declaration),
+            Some(_) | None => Err(XmlFlaw::Declaration),
         }
     }
 
     /// A predefined entity or a character reference, at `&`.
-    fn reference(&mut self) -> Result<(), Flaw> {
+    fn reference(&mut self) -> Result<(), XmlFlaw> {
         let rest = self.rest();
         let in_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'#';
         let length = 1 + rest[1..].iter().take_while(|byte| in_name(byte)).count();
         if rest.get(length) != Some(&b';') {
-            return Err(Flaw::Reference);
+            return Err(XmlFlaw::Reference);
         }
         let name = &rest[1..length];
         if let Some(number) = name.strip_prefix(b"#") {
-            character_reference(number).ok_or(Flaw::CharacterReference)?;
+            character_reference(number).ok_or(XmlFlaw::CharacterReference)?;
         } else if predefined(name).is_none() {
-            return Err(Flaw::Reference);
+            return Err(XmlFlaw::Reference);
         }
         self.at += length + 1;
         Ok(())
@@ -609,37 +617,39 @@ impl Reader<'_> {
 
     /// A byte that no class covers: 0xEF may begin U+FFFE or U+FFFF, the rest are control
     /// characters.
-    fn unusual_character(&mut self) -> Result<(), Flaw> {
+    fn unusual_character(&mut self) -> Result<(), XmlFlaw> {
         match self.rest() {
-            [0xEF, 0xBF, 0xBE | 0xBF, ..] => Err(Flaw::Character),
+            [0xEF, 0xBF, 0xBE | 0xBF, ..] => Err(XmlFlaw::Character),
             [0xEF, ..] => {
                 self.at += 1;
                 Ok(())
             }
-            _ => Err(Flaw::Character),
+            _ => Err(XmlFlaw::Character),
         }
     }
 
     #[inline]
-    fn name(&mut self) -> Result<Span, Flaw> {
+    fn name(&mut self) -> Result<Span, XmlFlaw> {
         let start = self.at;
         match self.byte() {
             Some(byte) if has(byte, NAME_START) => self.at += 1,
             Some(byte) if byte >= 0x80 => self.name_character(is_name_start)?,
-            Some(_) | None => return Err(Flaw::Name),
+            Some(_) | None => return Err(XmlFlaw::Name),
         }
         loop {
             self.skip_class(NAME);
             match self.byte() {
                 Some(byte) if byte >= 0x80 => self.name_character(is_name)?,
-                Some(_) | None if self.at - start > PATH_BYTES_MAX => return Err(Flaw::LongPath),
+                Some(_) | None if self.at - start > PATH_BYTES_MAX => {
+                    return Err(XmlFlaw::LongPath);
+                }
                 Some(_) | None => return Ok(Span::new(start, self.at)),
             }
         }
     }
 
     #[cold]
-    fn name_character(&mut self, allowed: fn(char) -> bool) -> Result<(), Flaw> {
+    fn name_character(&mut self, allowed: fn(char) -> bool) -> Result<(), XmlFlaw> {
         let rest = self.rest();
         let character = rest[..rest.len().min(4)].utf8_chunks().next();
         match character.and_then(|chunk| chunk.valid().chars().next()) {
@@ -647,7 +657,7 @@ impl Reader<'_> {
                 self.at += character.len_utf8();
                 Ok(())
             }
-            Some(_) | None => Err(Flaw::Name),
+            Some(_) | None => Err(XmlFlaw::Name),
         }
     }
 
@@ -744,27 +754,27 @@ mod tests {
 
     use super::*;
 
-    struct Nothing;
+    struct NullSink;
 
-    impl Sink for Nothing {
-        fn start(&mut self, _: Tag<'_>) -> Result<(), Flaw> {
+    impl TokenSink for NullSink {
+        fn start(&mut self, _: StartTag<'_>) -> Result<(), XmlFlaw> {
             Ok(())
         }
-        fn empty(&mut self, _: Tag<'_>) -> Result<(), Flaw> {
+        fn empty(&mut self, _: StartTag<'_>) -> Result<(), XmlFlaw> {
             Ok(())
         }
         fn end(&mut self) {}
         fn text(&mut self, _: Span) {}
         fn cdata(&mut self, _: Span) {}
         fn comment(&mut self, _: Span) {}
-        fn instruction(&mut self, _: Span, _: Span) -> Result<(), Flaw> {
+        fn instruction(&mut self, _: Span, _: Span) -> Result<(), XmlFlaw> {
             Ok(())
         }
         fn declaration(&mut self, _: Span, _: Span) {}
     }
 
-    fn check(document: impl AsRef<[u8]>) -> Result<(), Malformed> {
-        read(document.as_ref(), &mut Tokens::default(), &mut Nothing)
+    fn check(document: impl AsRef<[u8]>) -> Result<(), DocumentError> {
+        read(document.as_ref(), &mut Tokens::default(), &mut NullSink)
     }
 
     #[test]
@@ -790,7 +800,7 @@ mod tests {
 
     #[test]
     fn each_rule_of_the_recommendation_is_enforced() {
-        use Flaw as F;
+        use XmlFlaw as F;
         for (document, at, flaw) in [
             ("", 0, F::NoRoot),
             (" text", 1, F::NoRoot),
@@ -845,7 +855,7 @@ mod tests {
             ("<a b='\u{FFFE}'/>", 6, F::Character),
             ("<a><!--\u{FFFF}--></a>", 7, F::Character),
         ] {
-            assert_eq!(check(document), Err(Malformed { at, flaw }), "{document}");
+            assert_eq!(check(document), Err(DocumentError { at, flaw }), "{document}");
         }
     }
 
@@ -853,20 +863,20 @@ mod tests {
     fn limits_are_where_they_are_said_to_be() {
         let nested = |depth: usize| "<a>".repeat(depth) + &"</a>".repeat(depth);
         assert_eq!(check(nested(DEPTH_MAX)), Ok(()));
-        assert_eq!(check(nested(DEPTH_MAX + 1)).unwrap_err().flaw, Flaw::TooDeep);
+        assert_eq!(check(nested(DEPTH_MAX + 1)).unwrap_err().flaw, XmlFlaw::TooDeep);
         let wide = |n: usize| {
             let attributes: Vec<_> = (0..n).map(|i| format!(" x{i}=''")).collect();
             format!("<a{}/>", attributes.concat())
         };
         assert_eq!(check(wide(ATTRIBUTES_MAX)), Ok(()));
-        assert_eq!(check(wide(ATTRIBUTES_MAX + 1)).unwrap_err().flaw, Flaw::TooManyAttributes);
+        assert_eq!(check(wide(ATTRIBUTES_MAX + 1)).unwrap_err().flaw, XmlFlaw::TooManyAttributes);
         let twice = wide(ATTRIBUTES_MAX - 1).replace("/>", " x7=''/>");
-        assert_eq!(check(twice).unwrap_err().flaw, Flaw::RepeatedAttribute);
+        assert_eq!(check(twice).unwrap_err().flaw, XmlFlaw::RepeatedAttribute);
         let named = |bytes: usize| format!("<a><{0}></{0}></a>", "b".repeat(bytes));
         assert_eq!(check(named(PATH_BYTES_MAX - 1)), Ok(()));
-        assert_eq!(check(named(PATH_BYTES_MAX)).unwrap_err().flaw, Flaw::LongPath);
+        assert_eq!(check(named(PATH_BYTES_MAX)).unwrap_err().flaw, XmlFlaw::LongPath);
         let attribute = format!("<a {}=''/>", "b".repeat(PATH_BYTES_MAX + 1));
-        assert_eq!(check(attribute).unwrap_err().flaw, Flaw::LongPath);
+        assert_eq!(check(attribute).unwrap_err().flaw, XmlFlaw::LongPath);
     }
 
     /// Pieces that make nearly well-formed documents more likely than arbitrary characters do.

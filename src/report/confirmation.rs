@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::compare::confirmation::{Confirmation, Standing};
-use crate::compare::{Comparison, Mode, Outcome, Row};
+use crate::compare::confirmation::{Confirmation, FlagStanding};
+use crate::compare::{Comparison, ComparisonMode, ComparisonOutcome, MetricResult};
 use crate::report::markdown::{self, code, inert};
 use crate::report::words;
 use crate::units::Ratio;
@@ -12,22 +12,22 @@ use crate::units::Ratio;
 pub fn title(confirmation: &Confirmation) -> String {
     let count = |standing| confirmation.count(standing);
     match &confirmation.outcome {
-        Outcome::NotMeasured(reason) => format!("could not measure — {reason}"),
-        Outcome::Regressed => {
-            let confirmed = words::plural(count(Standing::Confirmed), "regression");
-            let not = match count(Standing::Unconfirmed) {
+        ComparisonOutcome::NotMeasured(reason) => format!("could not measure — {reason}"),
+        ComparisonOutcome::Regressed => {
+            let confirmed = words::plural(count(FlagStanding::Confirmed), "regression");
+            let not = match count(FlagStanding::Unconfirmed) {
                 0 => String::new(),
                 n => format!(", {n} not"),
             };
             format!("{confirmed} confirmed on a second machine{not}{}", largest(confirmation))
         }
-        Outcome::Inconclusive | Outcome::Improved | Outcome::Pass
-            if count(Standing::Unconfirmed) > 0 =>
+        ComparisonOutcome::Inconclusive | ComparisonOutcome::Improved | ComparisonOutcome::Pass
+            if count(FlagStanding::Unconfirmed) > 0 =>
         {
-            let flags = words::plural(count(Standing::Unconfirmed), "flag");
+            let flags = words::plural(count(FlagStanding::Unconfirmed), "flag");
             format!("{flags} of one machine, not confirmed on a second")
         }
-        Outcome::Inconclusive | Outcome::Improved | Outcome::Pass => {
+        ComparisonOutcome::Inconclusive | ComparisonOutcome::Improved | ComparisonOutcome::Pass => {
             words::headline(&confirmation.first).text
         }
     }
@@ -36,15 +36,15 @@ pub fn title(confirmation: &Confirmation) -> String {
 /// What was confirmed and weighs most, as the second machine has it: the first one's number was the
 /// reason to look again, and such numbers are too large on average.
 fn largest(confirmation: &Confirmation) -> String {
-    let confirmed = confirmation.cells.iter().filter(|it| it.standing == Standing::Confirmed);
-    let mut rows: Vec<&Row> = confirmed.filter_map(|cell| cell.second.as_ref()).collect();
-    let size = |row: &Row| row.change().map_or(0.0, |change| change.estimate_ln.abs());
+    let confirmed = confirmation.cells.iter().filter(|it| it.standing == FlagStanding::Confirmed);
+    let mut rows: Vec<&MetricResult> = confirmed.filter_map(|cell| cell.second.as_ref()).collect();
+    let size = |row: &MetricResult| row.change().map_or(0.0, |change| change.estimate_ln.abs());
     rows.sort_by(|a, b| size(b).total_cmp(&size(a)));
     if let Some(row) = rows.first() {
         let name = words::quoted(&row.scenario);
         return format!(" — {name} {} {}", row.metric.label(), words::change(row));
     }
-    let mut broken = confirmation.promises.iter().filter(|it| it.1 == Standing::Confirmed);
+    let mut broken = confirmation.promises.iter().filter(|it| it.1 == FlagStanding::Confirmed);
     broken.next().map_or_else(String::new, |(promise, _)| {
         format!(" — {} {}", words::quoted(&promise.scenario), words::promise_words(promise))
     })
@@ -52,7 +52,7 @@ fn largest(confirmation: &Confirmation) -> String {
 
 /// How both runs are judged together.
 fn method(first: &Comparison, second: &Comparison) -> String {
-    if second.method.mode == Mode::Stored {
+    if second.method.mode == ComparisonMode::Stored {
         let method = words::method(second);
         return format!("two jobs, each a run against the same history, judged together: {method}");
     }
@@ -67,11 +67,11 @@ fn method(first: &Comparison, second: &Comparison) -> String {
 /// Returns both runs as markdown, the verdict on both first.
 pub fn render(confirmation: &Confirmation) -> String {
     let sign = match confirmation.outcome {
-        Outcome::NotMeasured(_) => "❌",
-        Outcome::Regressed => "🔴",
-        Outcome::Inconclusive => "⚪",
-        Outcome::Improved => "🟢",
-        Outcome::Pass => "✅",
+        ComparisonOutcome::NotMeasured(_) => "❌",
+        ComparisonOutcome::Regressed => "🔴",
+        ComparisonOutcome::Inconclusive => "⚪",
+        ComparisonOutcome::Improved => "🟢",
+        ComparisonOutcome::Pass => "✅",
     };
     let headline = markdown::inert_but_code(&title(confirmation));
     let mut text = format!("### {sign} xmlperf: {headline}\n");
@@ -110,22 +110,22 @@ fn cells(text: &mut String, confirmation: &Confirmation) {
     text.push('\n');
 }
 
-fn standing(standing: Standing) -> (&'static str, &'static str) {
+fn standing(standing: FlagStanding) -> (&'static str, &'static str) {
     match standing {
-        Standing::Confirmed => ("🔴", "confirmed"),
-        Standing::Unconfirmed => ("⚪", "not confirmed"),
-        Standing::Unrepeated => ("❌", "not measured again"),
+        FlagStanding::Confirmed => ("🔴", "confirmed"),
+        FlagStanding::Unconfirmed => ("⚪", "not confirmed"),
+        FlagStanding::Unrepeated => ("❌", "not measured again"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::sample::{LEVEL, Level, paired};
+    use crate::record::sample::{LEVEL, SampleLaunch, paired};
 
     #[test]
     fn the_verdict_on_both_comes_before_what_each_says() {
-        let slow = Level { cpu_us: 600, ..LEVEL };
+        let slow = SampleLaunch { cpu_us: 600, ..LEVEL };
         let first = paired(14, LEVEL, slow);
         let confirmation = Confirmation::of(&first, &paired(14, LEVEL, LEVEL)).unwrap();
         let text = render(&confirmation);

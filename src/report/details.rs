@@ -1,8 +1,10 @@
 //! The words for what there is to say of a scenario beside its metrics: lines of text, the same for
 //! a terminal and inside markdown.
 
-use crate::compare::details::{CapacityFound, Details, Network, Probes, StepRow};
-use crate::record::{Confinement, Generator, Level, Times};
+use crate::compare::details::{
+    CapacityEstimate, NetworkDetails, ProbeTotals, ScenarioDetails, StepRow,
+};
+use crate::record::{GeneratorQuality, LatencyBasis, LimitsRecord, LoadLevel};
 use crate::report::words;
 use crate::units;
 
@@ -10,10 +12,10 @@ use crate::units;
 const STEPS_MAX: usize = 12;
 
 /// Returns the lines of one scenario: first what was done, then what was seen, each indented.
-pub(super) fn lines(details: &Details) -> Vec<String> {
+pub(super) fn lines(details: &ScenarioDetails) -> Vec<String> {
     let times = match details.times {
-        Times::Service => "times count from when a request was sent (service time)",
-        Times::Response => "times count from when a request was due (response time)",
+        LatencyBasis::Service => "times count from when a request was sent (service time)",
+        LatencyBasis::Response => "times count from when a request was due (response time)",
     };
     let mut lines = vec![format!("{}: {}; {times}", details.scenario, details.load)];
     if let Some(capacity) = &details.capacity {
@@ -40,9 +42,9 @@ pub(super) fn lines(details: &Details) -> Vec<String> {
     lines
 }
 
-fn capacity_words(capacity: &CapacityFound) -> String {
+fn capacity_words(capacity: &CapacityEstimate) -> String {
     match capacity {
-        CapacityFound::Interval {
+        CapacityEstimate::Interval {
             median_per_s,
             low_per_s,
             high_per_s,
@@ -60,10 +62,10 @@ fn capacity_words(capacity: &CapacityFound) -> String {
                 units::count(pairs_per_s),
             )
         }
-        CapacityFound::AtLeast(per_s) => {
+        CapacityEstimate::AtLeast(per_s) => {
             format!("above {} requests/s, the highest rate that was tried", units::count(*per_s))
         }
-        CapacityFound::None => "the lowest rate that was tried broke a limit".to_owned(),
+        CapacityEstimate::None => "the lowest rate that was tried broke a limit".to_owned(),
     }
 }
 
@@ -76,9 +78,9 @@ fn steps(rows: &[StepRow]) -> Vec<String> {
     }
     for row in &rows[hidden..] {
         let level = match row.level {
-            Level::Connections(1) => "1 connection".to_owned(),
-            Level::Connections(count) => format!("{count} connections"),
-            Level::PerSecond(per_s) => format!("{} requests/s", units::count(per_s)),
+            LoadLevel::Connections(1) => "1 connection".to_owned(),
+            LoadLevel::Connections(count) => format!("{count} connections"),
+            LoadLevel::PerSecond(per_s) => format!("{} requests/s", units::count(per_s)),
         };
         let time = |name: &str, ns: Option<f64>| {
             ns.map_or_else(String::new, |ns| format!(", {name} {}", units::time_ns(ns)))
@@ -103,7 +105,7 @@ fn steps(rows: &[StepRow]) -> Vec<String> {
     lines
 }
 
-fn generator(generator: &Generator) -> String {
+fn generator(generator: &GeneratorQuality) -> String {
     let time = |ns| units::time_ns(units::exact(ns));
     let lag = format!(
         "  load: lag p99 {}, at most {}; {:.2} requests in flight, at most {}",
@@ -119,8 +121,8 @@ fn generator(generator: &Generator) -> String {
     format!("{lag}; {late} waited for a connection, {dropped} were never sent")
 }
 
-fn confinement(confinement: &Confinement) -> String {
-    let Confinement { memory, cpu, note } = confinement;
+fn confinement(confinement: &LimitsRecord) -> String {
+    let LimitsRecord { memory, cpu, note } = confinement;
     let memory = memory.iter().map(|memory| format!("memory {memory}"));
     let cpu = cpu.iter().map(|cpu| format!("processors {cpu}"));
     let kept = memory.chain(cpu).collect::<Vec<_>>().join(", ");
@@ -128,7 +130,7 @@ fn confinement(confinement: &Confinement) -> String {
     format!("  limits of the target: {kept}{note}")
 }
 
-fn network(network: &Network) -> String {
+fn network(network: &NetworkDetails) -> String {
     let cost = &network.cost;
     let mut words = format!(
         "  network: by itself adds {} to an exchange of {}, {} of CPU each and {} a MiB; took {} of \
@@ -147,7 +149,7 @@ fn network(network: &Network) -> String {
     words
 }
 
-fn seen(probes: &Probes) -> [String; 2] {
+fn seen(probes: &ProbeTotals) -> [String; 2] {
     let count = |count: u64| match count {
         0..10_000 => count.to_string(),
         _ => units::count(units::exact(count)),

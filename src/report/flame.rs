@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 
 use inferno::flamegraph::{self, Options};
 
-use crate::record::work::Folded;
+use crate::record::work::FoldedStacks;
 
 /// What stands above and beside the picture.
 #[derive(Debug, Clone, Copy)]
-pub struct Caption<'a> {
+pub struct FlameCaption<'a> {
     /// First line.
     pub title: &'a str,
     /// What the numbers count, such as `instructions`.
@@ -20,7 +20,11 @@ pub struct Caption<'a> {
 
 /// Draws `head`, coloured by its difference from `base` if there is one, as SVG. Returns nothing
 /// if there is nothing to draw.
-pub fn svg(base: Option<&Folded>, head: &Folded, caption: Caption<'_>) -> Option<String> {
+pub fn svg(
+    base: Option<&FoldedStacks>,
+    head: &FoldedStacks,
+    caption: FlameCaption<'_>,
+) -> Option<String> {
     let lines = base.map_or_else(|| one(head), |base| two(base, head));
     let mut options = Options::default();
     caption.title.clone_into(&mut options.title);
@@ -34,14 +38,14 @@ pub fn svg(base: Option<&Folded>, head: &Folded, caption: Caption<'_>) -> Option
     String::from_utf8(svg).ok()
 }
 
-fn one(head: &Folded) -> Vec<String> {
+fn one(head: &FoldedStacks) -> Vec<String> {
     let drawn = head.iter().filter(|(_, cost)| **cost > 0);
     drawn.map(|(stack, cost)| format!("{stack} {cost}")).collect()
 }
 
-fn two(base: &Folded, head: &Folded) -> Vec<String> {
+fn two(base: &FoldedStacks, head: &FoldedStacks) -> Vec<String> {
     let stacks = base.keys().chain(head.keys()).collect::<BTreeSet<_>>();
-    let cost = |side: &Folded, stack: &String| side.get(stack).copied().unwrap_or(0);
+    let cost = |side: &FoldedStacks, stack: &String| side.get(stack).copied().unwrap_or(0);
     let line = |stack: &String| {
         let (base, head) = (cost(base, stack), cost(head, stack));
         (base + head > 0).then(|| format!("{stack} {base} {head}"))
@@ -53,11 +57,11 @@ fn two(base: &Folded, head: &Folded) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn stacks(lines: &[(&str, u64)]) -> Folded {
+    fn stacks(lines: &[(&str, u64)]) -> FoldedStacks {
         lines.iter().map(|(stack, cost)| ((*stack).to_owned(), *cost)).collect()
     }
 
-    const CAPTION: Caption<'_> = Caption { title: "a <title>", count: "instructions" };
+    const CAPTION: FlameCaption<'_> = FlameCaption { title: "a <title>", count: "instructions" };
 
     #[test]
     fn two_versions_are_lines_of_two_numbers() {
@@ -77,6 +81,6 @@ mod tests {
         for text in ["&lt;[u8, 4]&gt;::new (20 instructions", "a &lt;title&gt;"] {
             assert!(picture.contains(text), "{text}");
         }
-        assert_eq!(svg(None, &Folded::new(), CAPTION), None);
+        assert_eq!(svg(None, &FoldedStacks::new(), CAPTION), None);
     }
 }

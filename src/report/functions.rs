@@ -3,13 +3,17 @@
 use std::io;
 use std::io::Write;
 
-use crate::compare::Breakdown;
-use crate::compare::growth::{Change, Fate, Took};
+use crate::compare::InstructionBreakdown;
+use crate::compare::growth::{FunctionChange, FunctionPresence, FunctionUsage};
 use crate::units;
 
 /// Writes the functions with what each took itself in both builds, and by how much it grew, by
 /// itself and with all that it calls.
-pub fn differences(out: &mut impl Write, changes: &[Change], width: usize) -> io::Result<()> {
+pub fn differences(
+    out: &mut impl Write,
+    changes: &[FunctionChange],
+    width: usize,
+) -> io::Result<()> {
     let head = ["base", "head", "change", "with calls"];
     writeln!(
         out,
@@ -17,7 +21,7 @@ pub fn differences(out: &mut impl Write, changes: &[Change], width: usize) -> io
         head[0], head[1], head[2], head[3], ""
     )?;
     for change in changes {
-        let Cells { base, head, own, inclusive, fate } = Cells::of(change);
+        let FunctionCells { base, head, own, inclusive, fate } = FunctionCells::of(change);
         let place = place(&change.name, &change.file, width, 51);
         writeln!(out, "{base:>9} {head:>9} {own:>9} {inclusive:>10}  {fate:8} {place}")?;
     }
@@ -25,7 +29,7 @@ pub fn differences(out: &mut impl Write, changes: &[Change], width: usize) -> io
 }
 
 /// Writes functions of one build with what each took, itself and with all that it calls.
-pub fn totals(out: &mut impl Write, functions: &[Change], width: usize) -> io::Result<()> {
+pub fn totals(out: &mut impl Write, functions: &[FunctionChange], width: usize) -> io::Result<()> {
     writeln!(out, "{:>10} {:>10}  function", "itself", "with calls")?;
     for function in functions {
         let took = function.head.unwrap_or_default();
@@ -37,7 +41,7 @@ pub fn totals(out: &mut impl Write, functions: &[Change], width: usize) -> io::R
 }
 
 /// A function's numbers as text.
-pub(super) struct Cells {
+pub(super) struct FunctionCells {
     pub(super) base: String,
     pub(super) head: String,
     pub(super) own: String,
@@ -45,21 +49,23 @@ pub(super) struct Cells {
     pub(super) fate: &'static str,
 }
 
-impl Cells {
-    pub(super) fn of(change: &Change) -> Self {
-        let own = |side: Option<Took>| side.map_or("–".to_owned(), |took| units::count(took.own));
+impl FunctionCells {
+    pub(super) fn of(change: &FunctionChange) -> Self {
+        let own = |side: Option<FunctionUsage>| {
+            side.map_or("–".to_owned(), |took| units::count(took.own))
+        };
         Self {
             base: own(change.base),
             head: own(change.head),
             own: signed(change.own()),
             inclusive: signed(change.inclusive()),
-            fate: change.fate().map_or("", Fate::word),
+            fate: change.fate().map_or("", FunctionPresence::word),
         }
     }
 }
 
 /// What a breakdown is headed by.
-pub(super) fn heading(breakdown: &Breakdown) -> String {
+pub(super) fn heading(breakdown: &InstructionBreakdown) -> String {
     let verb = match breakdown.base {
         None => return "Where the work is".to_owned(),
         Some(base) if breakdown.head > base => "grew",

@@ -10,10 +10,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::compare::decision::Verdict;
-use crate::compare::{Breakdown, Change, Comparison, Outcome, Row};
+use crate::compare::{
+    ChangeEstimate, Comparison, ComparisonOutcome, InstructionBreakdown, MetricResult,
+};
 use crate::record::work;
-use crate::report::flame::{self, Caption};
-use crate::report::functions::{self, Cells};
+use crate::report::flame::{self, FlameCaption};
+use crate::report::functions::{self, FunctionCells};
 use crate::report::{details, words};
 use crate::units;
 
@@ -32,7 +34,7 @@ pub fn render(comparison: &Comparison) -> String {
     let revisions = words::revisions(comparison);
     let method = words::method(comparison);
     add(&mut page, &format!("<p>{} · {}</p>\n</header>\n", escaped(&revisions), escaped(&method)));
-    if let Outcome::NotMeasured(reason) = &comparison.outcome {
+    if let ComparisonOutcome::NotMeasured(reason) = &comparison.outcome {
         add(&mut page, &format!("<pre>{}</pre>\n", escaped(reason)));
     }
     for note in &comparison.notes {
@@ -72,15 +74,15 @@ pub(super) fn escaped(text: &str) -> String {
     safe
 }
 
-fn tone(outcome: &Outcome) -> &'static str {
+fn tone(outcome: &ComparisonOutcome) -> &'static str {
     match outcome {
-        Outcome::NotMeasured(_) | Outcome::Regressed => "bad",
-        Outcome::Inconclusive => "open",
-        Outcome::Improved | Outcome::Pass => "good",
+        ComparisonOutcome::NotMeasured(_) | ComparisonOutcome::Regressed => "bad",
+        ComparisonOutcome::Inconclusive => "open",
+        ComparisonOutcome::Improved | ComparisonOutcome::Pass => "good",
     }
 }
 
-fn tone_of(row: &Row) -> &'static str {
+fn tone_of(row: &MetricResult) -> &'static str {
     match row.verdict() {
         Some(Verdict::Regressed) => "bad",
         Some(Verdict::Improved | Verdict::Unchanged) => "good",
@@ -134,8 +136,8 @@ fn metrics(page: &mut String, comparison: &Comparison) {
 const STRING: &str = "writing to a string does not fail";
 
 /// The interval against the tolerance, which is two fifths of the way to the edge.
-fn plot(row: &Row) -> String {
-    let Some(Change { estimate_ln, low_ln, high_ln }) = row.change() else {
+fn plot(row: &MetricResult) -> String {
+    let Some(ChangeEstimate { estimate_ln, low_ln, high_ln }) = row.change() else {
         return String::new();
     };
     let (width, height) = PLOT;
@@ -185,7 +187,7 @@ fn promises(page: &mut String, comparison: &Comparison) {
 }
 
 /// Where the instructions of a scenario are, as a table and as a flame graph.
-fn functions_of(page: &mut String, comparison: &Comparison, breakdown: &Breakdown) {
+fn functions_of(page: &mut String, comparison: &Comparison, breakdown: &InstructionBreakdown) {
     let scenario = escaped(&breakdown.scenario);
     let total = match breakdown.base {
         Some(base) => format!("{} → {}", units::count(base), units::count(breakdown.head)),
@@ -223,7 +225,7 @@ fn functions_of(page: &mut String, comparison: &Comparison, breakdown: &Breakdow
     add(page, "</section>\n");
 }
 
-fn table_of(page: &mut String, breakdown: &Breakdown) {
+fn table_of(page: &mut String, breakdown: &InstructionBreakdown) {
     const FUNCTIONS_MAX: usize = 15;
     let paired = breakdown.base.is_some();
     add(page, "<div class=\"wide\"><table>\n<thead><tr><th>Function");
@@ -237,7 +239,7 @@ fn table_of(page: &mut String, breakdown: &Breakdown) {
     );
     add(page, "</thead>\n<tbody>\n");
     for change in breakdown.functions.iter().take(FUNCTIONS_MAX) {
-        let Cells { base, head, own, inclusive, fate } = Cells::of(change);
+        let FunctionCells { base, head, own, inclusive, fate } = FunctionCells::of(change);
         let (name, file) = (escaped(&change.name), escaped(&change.file));
         let tone = if own.starts_with('−') { "good" } else { "bad" };
         let fate = if paired { fate } else { "" };
@@ -261,10 +263,11 @@ fn table_of(page: &mut String, breakdown: &Breakdown) {
 }
 
 /// The picture, if the record holds stacks that this version understands.
-fn flame_graph(breakdown: &Breakdown) -> Option<String> {
+fn flame_graph(breakdown: &InstructionBreakdown) -> Option<String> {
     let head = work::unpack(&breakdown.head_stacks).ok()?;
     let base = breakdown.base_stacks.as_ref().and_then(|stacks| work::unpack(stacks).ok());
-    let caption = Caption { title: &breakdown.scenario, count: "instructions per 1000 XML pairs" };
+    let caption =
+        FlameCaption { title: &breakdown.scenario, count: "instructions per 1000 XML pairs" };
     flame::svg(base.as_ref(), &head, caption)
 }
 
@@ -283,10 +286,10 @@ fn closing(page: &mut String, comparison: &Comparison) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::sample::{LEVEL, Level, counted, paired};
+    use crate::record::sample::{LEVEL, SampleLaunch, counted, paired};
 
     fn page() -> String {
-        let mut run = paired(10, LEVEL, Level { cpu_us: 572, ..LEVEL });
+        let mut run = paired(10, LEVEL, SampleLaunch { cpu_us: 572, ..LEVEL });
         run.scenarios[0].name = "<script>alert(1)</script>".to_owned();
         run.scenarios[0].work = Some(counted(64_800.0, 66_096.0));
         render(&Comparison::of(&run).unwrap())

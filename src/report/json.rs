@@ -3,16 +3,19 @@
 
 use serde::Serialize;
 
-use crate::compare::decision::recall::{Claim, Recalled};
-use crate::compare::details::{CapacityFound, Details, Network, Probes};
-use crate::compare::growth::{Change, Took};
-use crate::compare::{Baseline, Breakdown, Comparison, Finding, Mode, Outcome, Promise, Row};
-use crate::record::{Confinement, Generator};
+use crate::compare::decision::recall::{HistoryClaim, HistoryJudgement};
+use crate::compare::details::{CapacityEstimate, NetworkDetails, ProbeTotals, ScenarioDetails};
+use crate::compare::growth::{FunctionChange, FunctionUsage};
+use crate::compare::{
+    BaselineOrigin, Comparison, ComparisonMode, ComparisonOutcome, InstructionBreakdown,
+    LimitCheck, MetricFinding, MetricResult,
+};
+use crate::record::{GeneratorQuality, LimitsRecord};
 
 const SCHEMA: u32 = 1;
 
 #[derive(Serialize)]
-struct Report<'a> {
+struct JsonReport<'a> {
     schema: u32,
     tool: &'a str,
     outcome: &'static str,
@@ -23,7 +26,7 @@ struct Report<'a> {
     /// The history that stood for the base, if it was not measured beside head.
     #[serde(skip_serializing_if = "Option::is_none")]
     baseline: Option<BaselineRow<'a>>,
-    method: Method<'a>,
+    method: MethodRow<'a>,
     /// What could not be measured and is not held against the change.
     notes: &'a [String],
     metrics: Vec<MetricRow<'a>>,
@@ -46,7 +49,7 @@ struct BaselineRow<'a> {
 }
 
 #[derive(Serialize)]
-struct Method<'a> {
+struct MethodRow<'a> {
     mode: &'static str,
     /// Launch pairs in which a suspicion was measured side by side.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,12 +104,12 @@ struct ScenarioRow<'a> {
     scenario: &'a str,
     load: &'a str,
     /// `service` counts from when a request was sent, `response` from when it was due.
-    times: crate::record::Times,
+    times: crate::record::LatencyBasis,
     failures: Vec<FailureRow<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    steps: Vec<Step>,
+    steps: Vec<LoadStepRow>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    capacity: Option<Capacity>,
+    capacity: Option<CapacityRow>,
     #[serde(skip_serializing_if = "Option::is_none")]
     generator: Option<GeneratorRow>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,19 +117,19 @@ struct ScenarioRow<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     network: Option<NetworkRow>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    confinement: Option<&'a Confinement>,
+    confinement: Option<&'a LimitsRecord>,
 }
 
 #[derive(Serialize)]
 struct FailureRow<'a> {
     kind: &'a str,
     count: u64,
-    first: Option<&'a crate::record::Example>,
+    first: Option<&'a crate::record::FailureExample>,
 }
 
 #[derive(Serialize)]
-struct Step {
-    level: crate::record::Level,
+struct LoadStepRow {
+    level: crate::record::LoadLevel,
     requests: u64,
     failed: u64,
     answered_per_s: f64,
@@ -138,7 +141,7 @@ struct Step {
 
 /// In requests per second; without an upper limit, the ceiling of the search was held.
 #[derive(Serialize)]
-struct Capacity {
+struct CapacityRow {
     median: Option<f64>,
     low: f64,
     high: Option<f64>,
@@ -207,22 +210,25 @@ struct FunctionRow<'a> {
 /// bytes; what is unbounded or unknown is null.
 pub fn render(comparison: &Comparison) -> String {
     let method = &comparison.method;
-    let report = Report {
+    let report = JsonReport {
         schema: SCHEMA,
         tool: &method.tool,
         outcome: outcome(&comparison.outcome),
         reason: match &comparison.outcome {
-            Outcome::NotMeasured(reason) => Some(reason),
-            Outcome::Regressed | Outcome::Inconclusive | Outcome::Improved | Outcome::Pass => None,
+            ComparisonOutcome::NotMeasured(reason) => Some(reason),
+            ComparisonOutcome::Regressed
+            | ComparisonOutcome::Inconclusive
+            | ComparisonOutcome::Improved
+            | ComparisonOutcome::Pass => None,
         },
         base: comparison.base.as_ref(),
         head: &comparison.head,
         baseline: comparison.baseline.as_ref().map(baseline),
-        method: Method {
+        method: MethodRow {
             mode: match method.mode {
-                Mode::Alone => "single",
-                Mode::Paired => "paired",
-                Mode::Stored => "stored",
+                ComparisonMode::Alone => "single",
+                ComparisonMode::Paired => "paired",
+                ComparisonMode::Stored => "stored",
             },
             confirming: method.confirming,
             launches: method.launches,
@@ -247,17 +253,17 @@ pub fn render(comparison: &Comparison) -> String {
 }
 
 /// Returns the word for an outcome, as the action's output `verdict` has it.
-pub fn outcome(outcome: &Outcome) -> &'static str {
+pub fn outcome(outcome: &ComparisonOutcome) -> &'static str {
     match outcome {
-        Outcome::NotMeasured(_) => "error",
-        Outcome::Regressed => "regressed",
-        Outcome::Inconclusive => "inconclusive",
-        Outcome::Improved => "improved",
-        Outcome::Pass => "pass",
+        ComparisonOutcome::NotMeasured(_) => "error",
+        ComparisonOutcome::Regressed => "regressed",
+        ComparisonOutcome::Inconclusive => "inconclusive",
+        ComparisonOutcome::Improved => "improved",
+        ComparisonOutcome::Pass => "pass",
     }
 }
 
-fn metric(row: &Row) -> MetricRow<'_> {
+fn metric(row: &MetricResult) -> MetricRow<'_> {
     let ratio = |ln: f64| ln.is_finite().then(|| ln.exp_m1());
     let change = row.change();
     let judgement = row.judgement();
@@ -271,10 +277,11 @@ fn metric(row: &Row) -> MetricRow<'_> {
         head: row.head,
         verdict: verdict(row),
         reason: match &row.finding {
-            Finding::Missing(reason) | Finding::Undecidable(reason) => Some(reason),
-            Finding::Alone | Finding::Judged(_) | Finding::Reported(_) | Finding::Recalled(_) => {
-                None
-            }
+            MetricFinding::Missing(reason) | MetricFinding::Undecidable(reason) => Some(reason),
+            MetricFinding::Alone
+            | MetricFinding::Judged(_)
+            | MetricFinding::Reported(_)
+            | MetricFinding::Recalled(_) => None,
         },
         change: change.and_then(|change| ratio(change.estimate_ln)),
         low: change.and_then(|change| ratio(change.low_ln)),
@@ -287,21 +294,28 @@ fn metric(row: &Row) -> MetricRow<'_> {
     }
 }
 
-fn verdict(row: &Row) -> &'static str {
+fn verdict(row: &MetricResult) -> &'static str {
     match (&row.finding, row.verdict()) {
-        (Finding::Recalled(Recalled { claim: Claim::NotFound, .. }), _) => "not-found",
-        (Finding::Recalled(Recalled { claim: Claim::Suspected, .. }), _) => "suspected",
+        (MetricFinding::Recalled(HistoryJudgement { claim: HistoryClaim::NotFound, .. }), _) => {
+            "not-found"
+        }
+        (MetricFinding::Recalled(HistoryJudgement { claim: HistoryClaim::Suspected, .. }), _) => {
+            "suspected"
+        }
         (_, Some(verdict)) => verdict.key(),
-        (Finding::Reported(_), None) => "reported",
-        (Finding::Missing(_), None) => "missing",
+        (MetricFinding::Reported(_), None) => "reported",
+        (MetricFinding::Missing(_), None) => "missing",
         (
-            Finding::Alone | Finding::Judged(_) | Finding::Recalled(_) | Finding::Undecidable(_),
+            MetricFinding::Alone
+            | MetricFinding::Judged(_)
+            | MetricFinding::Recalled(_)
+            | MetricFinding::Undecidable(_),
             None,
         ) => "measured",
     }
 }
 
-fn baseline(it: &Baseline) -> BaselineRow<'_> {
+fn baseline(it: &BaselineOrigin) -> BaselineRow<'_> {
     BaselineRow {
         name: &it.name,
         store: &it.store,
@@ -313,7 +327,7 @@ fn baseline(it: &Baseline) -> BaselineRow<'_> {
     }
 }
 
-fn limit(promise: &Promise) -> LimitRow<'_> {
+fn limit(promise: &LimitCheck) -> LimitRow<'_> {
     LimitRow {
         scenario: &promise.scenario,
         limit: promise.limit.quantity.key(),
@@ -323,13 +337,13 @@ fn limit(promise: &Promise) -> LimitRow<'_> {
     }
 }
 
-fn scenario(details: &Details) -> ScenarioRow<'_> {
+fn scenario(details: &ScenarioDetails) -> ScenarioRow<'_> {
     let failures = details.failures.iter().map(|it| FailureRow {
         kind: &it.kind,
         count: it.count,
         first: it.first.as_ref(),
     });
-    let steps = details.steps.iter().map(|it| Step {
+    let steps = details.steps.iter().map(|it| LoadStepRow {
         level: it.level,
         requests: it.requests,
         failed: it.failed,
@@ -353,7 +367,7 @@ fn scenario(details: &Details) -> ScenarioRow<'_> {
     }
 }
 
-fn network(it: Network) -> NetworkRow {
+fn network(it: NetworkDetails) -> NetworkRow {
     NetworkRow {
         adds_ns: it.cost.added_ns,
         direct_ns: it.cost.direct_ns,
@@ -365,20 +379,26 @@ fn network(it: Network) -> NetworkRow {
     }
 }
 
-fn capacity(capacity: CapacityFound) -> Capacity {
+fn capacity(capacity: CapacityEstimate) -> CapacityRow {
     match capacity {
-        CapacityFound::Interval { median_per_s, low_per_s, high_per_s, coverage, .. } => Capacity {
-            median: Some(median_per_s),
-            low: low_per_s,
-            high: Some(high_per_s),
-            coverage: Some(coverage.0),
-        },
-        CapacityFound::AtLeast(low) => Capacity { median: None, low, high: None, coverage: None },
-        CapacityFound::None => Capacity { median: None, low: 0.0, high: Some(0.0), coverage: None },
+        CapacityEstimate::Interval { median_per_s, low_per_s, high_per_s, coverage, .. } => {
+            CapacityRow {
+                median: Some(median_per_s),
+                low: low_per_s,
+                high: Some(high_per_s),
+                coverage: Some(coverage.0),
+            }
+        }
+        CapacityEstimate::AtLeast(low) => {
+            CapacityRow { median: None, low, high: None, coverage: None }
+        }
+        CapacityEstimate::None => {
+            CapacityRow { median: None, low: 0.0, high: Some(0.0), coverage: None }
+        }
     }
 }
 
-fn generator(it: Generator) -> GeneratorRow {
+fn generator(it: GeneratorQuality) -> GeneratorRow {
     GeneratorRow {
         lag_p99_ns: it.lag_p99_ns,
         lag_max_ns: it.lag_max_ns,
@@ -389,7 +409,7 @@ fn generator(it: Generator) -> GeneratorRow {
     }
 }
 
-fn target(it: Probes) -> TargetRow {
+fn target(it: ProbeTotals) -> TargetRow {
     TargetRow {
         user_ns: it.user_ns,
         system_ns: it.system_ns,
@@ -407,7 +427,7 @@ fn target(it: Probes) -> TargetRow {
     }
 }
 
-fn work(breakdown: &Breakdown) -> WorkBreakdown<'_> {
+fn work(breakdown: &InstructionBreakdown) -> WorkBreakdown<'_> {
     WorkBreakdown {
         scenario: &breakdown.scenario,
         base: breakdown.base,
@@ -416,9 +436,9 @@ fn work(breakdown: &Breakdown) -> WorkBreakdown<'_> {
     }
 }
 
-fn function(change: &Change) -> FunctionRow<'_> {
-    let own = |side: Option<Took>| side.map(|took| took.own);
-    let inclusive = |side: Option<Took>| side.map(|took| took.inclusive);
+fn function(change: &FunctionChange) -> FunctionRow<'_> {
+    let own = |side: Option<FunctionUsage>| side.map(|took| took.own);
+    let inclusive = |side: Option<FunctionUsage>| side.map(|took| took.inclusive);
     FunctionRow {
         name: &change.name,
         file: &change.file,

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use crate::compare::decision::Verdict;
-use crate::compare::{Comparison, Mode, Outcome, Row};
-use crate::metric::gate::Stopping;
+use crate::compare::{Comparison, ComparisonMode, ComparisonOutcome, MetricResult};
+use crate::metric::gate::StoppingRule;
 use crate::report::details;
-use crate::report::functions::{self, Cells};
+use crate::report::functions::{self, FunctionCells};
 use crate::report::words;
 
 /// Returns the comparison as markdown, without a marker or anything else that knows where it goes.
@@ -16,11 +16,11 @@ pub fn render(comparison: &Comparison) -> String {
     let revisions = inert(&words::revisions(comparison));
     let line = format!("{revisions} · {}{}", words::method(comparison), counts(comparison));
     writeln!(text, "<sub>{line}</sub>\n").expect(STRING);
-    if let Outcome::NotMeasured(reason) = &comparison.outcome {
+    if let ComparisonOutcome::NotMeasured(reason) = &comparison.outcome {
         write!(text, "```text\n{}\n```\n\n", reason.replace("```", "'''")).expect(STRING);
     }
-    let measured = !matches!(comparison.outcome, Outcome::NotMeasured(_));
-    let (open, folded): (Vec<&Row>, Vec<&Row>) =
+    let measured = !matches!(comparison.outcome, ComparisonOutcome::NotMeasured(_));
+    let (open, folded): (Vec<&MetricResult>, Vec<&MetricResult>) =
         comparison.rows.iter().partition(|row| measured && is_news(row));
     if !open.is_empty() {
         table(&mut text, comparison, &sorted(open));
@@ -30,7 +30,8 @@ pub fn render(comparison: &Comparison) -> String {
         promises(&mut text, comparison);
         text.push('\n');
     }
-    if matches!(comparison.outcome, Outcome::Regressed | Outcome::Inconclusive) {
+    if matches!(comparison.outcome, ComparisonOutcome::Regressed | ComparisonOutcome::Inconclusive)
+    {
         reproduce(&mut text, comparison);
     }
     fold(&mut text, comparison, &folded);
@@ -40,11 +41,11 @@ pub fn render(comparison: &Comparison) -> String {
 const STRING: &str = "writing to a string does not fail";
 
 /// Rows that a reader came for: what changed, what could not be told.
-fn is_news(row: &Row) -> bool {
+fn is_news(row: &MetricResult) -> bool {
     row.is_lost() || row.verdict().is_some_and(|verdict| verdict != Verdict::Unchanged)
 }
 
-fn sorted(mut rows: Vec<&Row>) -> Vec<&Row> {
+fn sorted(mut rows: Vec<&MetricResult>) -> Vec<&MetricResult> {
     rows.sort_by_key(|row| match row.verdict() {
         Some(Verdict::Regressed) => 0,
         Some(Verdict::Improved) => 1,
@@ -68,7 +69,7 @@ fn counts(comparison: &Comparison) -> String {
     )
 }
 
-fn table(text: &mut String, comparison: &Comparison, rows: &[&Row]) {
+fn table(text: &mut String, comparison: &Comparison, rows: &[&MetricResult]) {
     let Some(base) = &comparison.base else {
         text.push_str("| Scenario | Metric | Value |\n|:--|:--|--:|\n");
         for row in rows {
@@ -170,7 +171,7 @@ fn breakdowns(text: &mut String, comparison: &Comparison) {
         )
         .expect(STRING);
         for change in breakdown.functions.iter().take(FUNCTIONS_MAX) {
-            let Cells { base, head, own, inclusive, fate } = Cells::of(change);
+            let FunctionCells { base, head, own, inclusive, fate } = FunctionCells::of(change);
             let name = code(&functions::shortened(&change.name, NAME_CHARS_MAX));
             let fate = if fate.is_empty() { String::new() } else { format!(" *{fate}*") };
             let file = inert(&change.file);
@@ -186,7 +187,7 @@ fn breakdowns(text: &mut String, comparison: &Comparison) {
     }
 }
 
-fn fold(text: &mut String, comparison: &Comparison, folded: &[&Row]) {
+fn fold(text: &mut String, comparison: &Comparison, folded: &[&MetricResult]) {
     breakdowns(text, comparison);
     if !folded.is_empty() && comparison.method.launches > 0 {
         text.push_str("<details><summary>All metrics</summary>\n\n");
@@ -223,13 +224,13 @@ fn fold(text: &mut String, comparison: &Comparison, folded: &[&Row]) {
              towards 3 %; what one run makes suspicious is measured again before it counts.\n\n",
         );
     }
-    if method.mode == Mode::Paired && method.launches > 0 {
+    if method.mode == ComparisonMode::Paired && method.launches > 0 {
         let rule = match method.stopping {
-            Stopping::PlannedLooks => {
+            StoppingRule::PlannedLooks => {
                 "Exact signed-rank test on one number per launch pair at looks fixed beforehand, \
                  Hodges-Lehmann intervals, step-down over all comparisons."
             }
-            Stopping::UntilDecided => {
+            StoppingRule::UntilDecided => {
                 "A look after every launch pair; the evidence is the wealth of bets on the signs of one \
                  number per launch pair, shared among all comparisons."
             }

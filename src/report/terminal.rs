@@ -8,14 +8,14 @@ use comfy_table::{
 };
 
 use crate::compare::decision::Verdict;
-use crate::compare::{Comparison, Finding, Outcome, Row};
+use crate::compare::{Comparison, ComparisonOutcome, MetricFinding, MetricResult};
 use crate::report::details;
 use crate::report::functions;
 use crate::report::words;
 
 /// Whether colours are used. Nothing is said by colour alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Paint {
+pub enum ColorMode {
     /// Verdicts are coloured.
     Colours,
     /// Text only.
@@ -24,15 +24,19 @@ pub enum Paint {
 
 /// The screen.
 #[derive(Debug, Clone, Copy)]
-pub struct Screen {
+pub struct TerminalScreen {
     /// Its width in columns.
     pub width: u16,
     /// Whether it shows colours.
-    pub paint: Paint,
+    pub paint: ColorMode,
 }
 
 /// Writes the comparison.
-pub fn write(out: &mut impl Write, comparison: &Comparison, screen: Screen) -> io::Result<()> {
+pub fn write(
+    out: &mut impl Write,
+    comparison: &Comparison,
+    screen: TerminalScreen,
+) -> io::Result<()> {
     let revisions = words::revisions(comparison);
     writeln!(out, "{revisions} · {}", words::method(comparison))?;
     if let Some(baseline) = words::baseline(comparison, str::to_owned) {
@@ -60,7 +64,7 @@ pub fn write(out: &mut impl Write, comparison: &Comparison, screen: Screen) -> i
         writeln!(out, "{}\n", wrapped(&format!("note: {note}"), screen.width.into(), 0))?;
     }
     writeln!(out, "{}", words::headline(comparison).text.replace('`', ""))?;
-    if let Outcome::NotMeasured(reason) = &comparison.outcome {
+    if let ComparisonOutcome::NotMeasured(reason) = &comparison.outcome {
         for line in reason.lines().skip(1) {
             writeln!(out, "{line}")?;
         }
@@ -69,7 +73,11 @@ pub fn write(out: &mut impl Write, comparison: &Comparison, screen: Screen) -> i
 }
 
 /// Where the work of a scenario changed, if a reader would ask.
-fn breakdowns(out: &mut impl Write, comparison: &Comparison, screen: Screen) -> io::Result<()> {
+fn breakdowns(
+    out: &mut impl Write,
+    comparison: &Comparison,
+    screen: TerminalScreen,
+) -> io::Result<()> {
     const FUNCTIONS_MAX: usize = 5;
     for breakdown in comparison.changed_breakdowns() {
         let (heading, name) = (functions::heading(breakdown), &breakdown.scenario);
@@ -114,13 +122,13 @@ const VALUES_WIDTH_MIN: u16 = 90;
 const INTERVALS_WIDTH_MIN: u16 = 66;
 
 /// Returns an empty table in the style of every report, as wide as the screen.
-pub fn table(screen: Screen) -> Table {
+pub fn table(screen: TerminalScreen) -> Table {
     let mut table = Table::new();
     table
         .load_style(STYLE)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(screen.width);
-    if screen.paint == Paint::Colours {
+    if screen.paint == ColorMode::Colours {
         table.enforce_styling();
     } else {
         table.force_no_tty();
@@ -128,7 +136,7 @@ pub fn table(screen: Screen) -> Table {
     table
 }
 
-fn metrics(comparison: &Comparison, screen: Screen) -> Table {
+fn metrics(comparison: &Comparison, screen: TerminalScreen) -> Table {
     let mut table = table(screen);
     let paired = comparison.base.is_some();
     let values = !paired || screen.width >= VALUES_WIDTH_MIN;
@@ -177,27 +185,27 @@ pub fn right(text: &str) -> Cell {
     Cell::new(text).set_alignment(CellAlignment::Right)
 }
 
-fn painted(row: &Row, text: String, paint: Paint) -> Cell {
+fn painted(row: &MetricResult, text: String, paint: ColorMode) -> Cell {
     let cell = Cell::new(text);
     let colour = match (&row.finding, row.verdict()) {
         (_, Some(Verdict::Regressed)) => Color::Red,
         (_, Some(Verdict::Improved)) => Color::Green,
         (_, Some(Verdict::Inconclusive)) => Color::Yellow,
-        (Finding::Missing(_), _) if row.is_lost() => Color::Yellow,
+        (MetricFinding::Missing(_), _) if row.is_lost() => Color::Yellow,
         (
-            Finding::Alone
-            | Finding::Judged(_)
-            | Finding::Reported(_)
-            | Finding::Recalled(_)
-            | Finding::Undecidable(_)
-            | Finding::Missing(_),
+            MetricFinding::Alone
+            | MetricFinding::Judged(_)
+            | MetricFinding::Reported(_)
+            | MetricFinding::Recalled(_)
+            | MetricFinding::Undecidable(_)
+            | MetricFinding::Missing(_),
             _,
         ) => return cell,
     };
-    if paint == Paint::Colours { cell.fg(colour) } else { cell }
+    if paint == ColorMode::Colours { cell.fg(colour) } else { cell }
 }
 
-fn promises(comparison: &Comparison, screen: Screen) -> Table {
+fn promises(comparison: &Comparison, screen: TerminalScreen) -> Table {
     let mut table = table(screen);
     table.set_header(vec![
         Cell::new("scenario"),
@@ -211,8 +219,8 @@ fn promises(comparison: &Comparison, screen: Screen) -> Table {
         let measured = promise.measured.map(|measured| quantity.format(measured));
         let holds = Cell::new(if promise.holds() { "yes" } else { "NO" });
         let holds = match (promise.holds(), screen.paint) {
-            (false, Paint::Colours) => holds.fg(Color::Red),
-            (true, _) | (false, Paint::Plain) => holds,
+            (false, ColorMode::Colours) => holds.fg(Color::Red),
+            (true, _) | (false, ColorMode::Plain) => holds,
         };
         table.add_row(vec![
             Cell::new(&promise.scenario),

@@ -1,8 +1,8 @@
-use super::terminal::{Paint, Screen};
+use super::terminal::{ColorMode, TerminalScreen};
 use super::{json, markdown, terminal};
 use crate::compare::Comparison;
-use crate::record::sample::{LEVEL, Level, counted, paired, remembered};
-use crate::record::{Ended, Run, Side, Trials};
+use crate::record::sample::{LEVEL, SampleLaunch, counted, paired, remembered};
+use crate::record::{EarlyEnd, LaunchResults, Run, Side};
 
 fn comparison(run: &Run) -> Comparison {
     Comparison::of(run).unwrap()
@@ -10,13 +10,14 @@ fn comparison(run: &Run) -> Comparison {
 
 fn on_terminal(run: &Run, width: u16) -> String {
     let mut out = Vec::new();
-    terminal::write(&mut out, &comparison(run), Screen { width, paint: Paint::Plain }).unwrap();
+    terminal::write(&mut out, &comparison(run), TerminalScreen { width, paint: ColorMode::Plain })
+        .unwrap();
     String::from_utf8(out).unwrap()
 }
 
 /// CPU 10 % up, memory a third down.
 fn mixed() -> Run {
-    paired(10, LEVEL, Level { cpu_us: 572, rss_mib: 16, ..LEVEL })
+    paired(10, LEVEL, SampleLaunch { cpu_us: 572, rss_mib: 16, ..LEVEL })
 }
 
 #[test]
@@ -151,7 +152,7 @@ fn what_could_not_be_measured_is_the_headline() {
     let mut run = paired(3, LEVEL, LEVEL);
     let reason = "exited with status 7\n\nfatal: the disk is on fire ``` @team".to_owned();
     run.ended =
-        Some(Ended::Failed { side: Side::Head, scenario: Some("smoke".to_owned()), reason });
+        Some(EarlyEnd::Failed { side: Side::Head, scenario: Some("smoke".to_owned()), reason });
     let text = markdown::render(&comparison(&run));
     insta::assert_snapshot!(text.split("<details>").next().unwrap(), @"
     ### ❌ xmlperf: could not measure — head in `smoke`&#58; exited with status 7
@@ -170,7 +171,7 @@ fn a_run_alone_shows_values_and_limits() {
     let mut run = paired(2, LEVEL, LEVEL);
     run.base = None;
     let head = run.scenarios[0].head().into_iter().cloned().collect();
-    run.scenarios[0].trials = Trials::Single(head);
+    run.scenarios[0].trials = LaunchResults::Single(head);
     run.looks.clear();
     insta::assert_snapshot!(on_terminal(&run, 100), @"
     head (9f3c2ab) · 2 launches on one machine, 52.0 s
@@ -199,7 +200,7 @@ fn a_run_alone_shows_values_and_limits() {
 
 #[test]
 fn names_cannot_become_markup() {
-    let mut run = paired(10, LEVEL, Level { cpu_us: 572, ..LEVEL });
+    let mut run = paired(10, LEVEL, SampleLaunch { cpu_us: 572, ..LEVEL });
     let name = "x`|<!-- @team **b** [l](http://e.vil) </details>";
     run.scenarios[0].name = name.to_owned();
     run.base.as_mut().unwrap().label = name.to_owned();
@@ -270,7 +271,7 @@ fn markdown_folds_where_the_work_grew() {
 
 /// A suspicion: latency and CPU 7 % above ten days that scatter by 2 %.
 fn suspicious() -> Run {
-    let slower = Level { latency_us: 2_033, cpu_us: 556, ..LEVEL };
+    let slower = SampleLaunch { latency_us: 2_033, cpu_us: 556, ..LEVEL };
     remembered(&[0, 14, -22, 31, -9, 18, -27, 5, -16, 8], slower)
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::report::html::escaped;
 use crate::report::words;
-use crate::trend::{Creep, Point, Series, Step, Trend};
+use crate::trend::{ChangePoint, LevelDrift, MetricSeries, Trend, TrendPoint};
 use crate::units;
 
 /// Heights of a sparkline's bars.
@@ -136,7 +136,7 @@ fn bounds(values: &[f64]) -> (f64, f64) {
 }
 
 /// A bar for each run; the newest, if there are more than fit.
-fn sparkline(series: &Series, width: usize) -> String {
+fn sparkline(series: &MetricSeries, width: usize) -> String {
     let skipped = series.points.len().saturating_sub(width);
     let values: Vec<f64> = series.points[skipped..].iter().map(|point| point.value).collect();
     let (low, high) = bounds(&values);
@@ -148,7 +148,7 @@ fn sparkline(series: &Series, width: usize) -> String {
     values.iter().map(bar).collect()
 }
 
-fn range(series: &Series) -> String {
+fn range(series: &MetricSeries) -> String {
     let count = series.points.len();
     let runs = words::plural(count, "run");
     match (series.points.first(), series.points.last()) {
@@ -160,7 +160,7 @@ fn range(series: &Series) -> String {
     }
 }
 
-fn value(series: &Series, point: &Point) -> String {
+fn value(series: &MetricSeries, point: &TrendPoint) -> String {
     match series.metric {
         Some(metric) => metric.format(point.value),
         None => units::count(point.value),
@@ -175,7 +175,7 @@ fn findings(trend: &Trend) -> Vec<String> {
     if lines.is_empty() { vec!["no change of level".to_owned()] } else { lines }
 }
 
-fn step_words(series: &Series, step: &Step) -> String {
+fn step_words(series: &MetricSeries, step: &ChangePoint) -> String {
     let (before, after) = (&series.points[step.at - 1], &series.points[step.at]);
     let day = after.started.split('T').next().unwrap_or_default();
     let day = if day.is_empty() { String::new() } else { format!(" ({day})") };
@@ -188,7 +188,7 @@ fn step_words(series: &Series, step: &Step) -> String {
     )
 }
 
-fn creep_words(trend: &Trend, creep: &Creep) -> String {
+fn creep_words(trend: &Trend, creep: &LevelDrift) -> String {
     let runs = trend.series.points.len() - creep.from;
     format!(
         "creeping: {} a run, {} over the last {runs} (p {:.2e})",

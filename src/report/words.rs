@@ -2,10 +2,13 @@
 
 use std::fmt::Display;
 
-use crate::compare::decision::recall::{Claim, Recalled};
+use crate::compare::decision::recall::{HistoryClaim, HistoryJudgement};
 use crate::compare::decision::{Judgement, Verdict};
-use crate::compare::{Baseline, Comparison, Finding, Method, Mode, Outcome, Promise, Row};
-use crate::metric::gate::Policy;
+use crate::compare::{
+    BaselineOrigin, Comparison, ComparisonMethod, ComparisonMode, ComparisonOutcome, LimitCheck,
+    MetricFinding, MetricResult,
+};
+use crate::metric::gate::MetricPolicy;
 use crate::record::Revision;
 use crate::units;
 use crate::units::Ratio;
@@ -23,20 +26,22 @@ pub fn title(comparison: &Comparison) -> String {
 
 pub(super) fn headline(comparison: &Comparison) -> Headline {
     let (sign, text) = match &comparison.outcome {
-        Outcome::NotMeasured(reason) => {
+        ComparisonOutcome::NotMeasured(reason) => {
             let first = reason.lines().next().unwrap_or_default();
             ("❌", format!("could not measure — {first}"))
         }
-        Outcome::Regressed => ("🔴", regressed(comparison)),
-        Outcome::Inconclusive => ("⚪", undecided(comparison)),
-        Outcome::Improved => ("🟢", changed(comparison, Verdict::Improved, "improvement")),
-        Outcome::Pass => ("✅", passed(comparison)),
+        ComparisonOutcome::Regressed => ("🔴", regressed(comparison)),
+        ComparisonOutcome::Inconclusive => ("⚪", undecided(comparison)),
+        ComparisonOutcome::Improved => {
+            ("🟢", changed(comparison, Verdict::Improved, "improvement"))
+        }
+        ComparisonOutcome::Pass => ("✅", passed(comparison)),
     };
     Headline { sign, text }
 }
 
 fn regressed(comparison: &Comparison) -> String {
-    let broken: Vec<&Promise> = comparison.broken().collect();
+    let broken: Vec<&LimitCheck> = comparison.broken().collect();
     match (comparison.count(Verdict::Regressed), broken.first()) {
         (0, Some(promise)) => {
             let count = plural(broken.len(), "broken limit");
@@ -51,9 +56,10 @@ fn regressed(comparison: &Comparison) -> String {
 }
 
 fn changed(comparison: &Comparison, verdict: Verdict, noun: &str) -> String {
-    let mut rows: Vec<&Row> =
+    let mut rows: Vec<&MetricResult> =
         comparison.rows.iter().filter(|row| row.verdict() == Some(verdict)).collect();
-    let size = |row: &Row| row.judgement().map_or(0.0, |judgement| judgement.estimate_ln.abs());
+    let size =
+        |row: &MetricResult| row.judgement().map_or(0.0, |judgement| judgement.estimate_ln.abs());
     rows.sort_by(|a, b| size(b).total_cmp(&size(a)));
     let count = plural(rows.len(), noun);
     match rows.first() {
@@ -68,7 +74,7 @@ fn undecided(comparison: &Comparison) -> String {
     if let Some(row) = comparison.rows.iter().find(|row| row.is_lost()) {
         return format!("can't tell — {} {} is missing", quoted(&row.scenario), row.metric.label());
     }
-    let name = |row: &Row| format!("{} {}", quoted(&row.scenario), row.metric.label());
+    let name = |row: &MetricResult| format!("{} {}", quoted(&row.scenario), row.metric.label());
     let mut rows = comparison.rows.iter();
     if let Some(row) = rows.clone().find(|row| row.is_flagged()) {
         return format!("suspected, not confirmed — {} {}", name(row), change(row));
@@ -80,12 +86,12 @@ fn undecided(comparison: &Comparison) -> String {
 }
 
 /// Why a row was not decided.
-fn doubt(row: &Row) -> String {
+fn doubt(row: &MetricResult) -> String {
     match &row.finding {
-        Finding::Undecidable(reason) => reason.clone(),
-        Finding::Judged(judgement) | Finding::Reported(judgement) => needs(judgement),
-        Finding::Recalled(recalled) => needs(&recalled.judgement),
-        Finding::Alone | Finding::Missing(_) => String::new(),
+        MetricFinding::Undecidable(reason) => reason.clone(),
+        MetricFinding::Judged(judgement) | MetricFinding::Reported(judgement) => needs(judgement),
+        MetricFinding::Recalled(recalled) => needs(&recalled.judgement),
+        MetricFinding::Alone | MetricFinding::Missing(_) => String::new(),
     }
 }
 
@@ -131,59 +137,63 @@ pub fn plural<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) ->
 }
 
 /// The change, in the metric's own direction.
-pub(super) fn change(row: &Row) -> String {
+pub(super) fn change(row: &MetricResult) -> String {
     row.change().map_or_else(String::new, |change| units::change(change.estimate_ln))
 }
 
 /// The interval of the change, in the metric's own direction.
-pub(super) fn interval(row: &Row) -> String {
+pub(super) fn interval(row: &MetricResult) -> String {
     row.change().map_or_else(String::new, |change| units::interval(change.low_ln, change.high_ln))
 }
 
 /// A value of the row, or a dash.
-pub(super) fn value(row: &Row, value: Option<f64>) -> String {
+pub(super) fn value(row: &MetricResult, value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| row.metric.format(value))
 }
 
 /// The verdict, with what a reader needs to believe it.
-pub(super) fn verdict(row: &Row) -> String {
+pub(super) fn verdict(row: &MetricResult) -> String {
     let tolerance = row.rule.tolerance;
     match &row.finding {
-        Finding::Alone => String::new(),
-        Finding::Missing(reason) if row.rule.policy == Policy::Gate => format!("missing: {reason}"),
-        Finding::Missing(reason) => format!("not shown: {reason}"),
-        Finding::Reported(_) => "reported only".to_owned(),
-        Finding::Judged(judgement) => judged(judgement, tolerance),
-        Finding::Recalled(recalled) => remembered(recalled, tolerance),
-        Finding::Undecidable(reason) => format!("can't tell: {reason}"),
+        MetricFinding::Alone => String::new(),
+        MetricFinding::Missing(reason) if row.rule.policy == MetricPolicy::Gate => {
+            format!("missing: {reason}")
+        }
+        MetricFinding::Missing(reason) => format!("not shown: {reason}"),
+        MetricFinding::Reported(_) => "reported only".to_owned(),
+        MetricFinding::Judged(judgement) => judged(judgement, tolerance),
+        MetricFinding::Recalled(recalled) => remembered(recalled, tolerance),
+        MetricFinding::Undecidable(reason) => format!("can't tell: {reason}"),
     }
 }
 
 /// A verdict by runs of other days, with how many they are.
-fn remembered(recalled: &Recalled, tolerance: Ratio) -> String {
-    let Recalled { judgement, claim } = recalled;
+fn remembered(recalled: &HistoryJudgement, tolerance: Ratio) -> String {
+    let HistoryJudgement { judgement, claim } = recalled;
     let p = units::probability(judgement.p_slower);
     let evidence = format!("{p}, {} runs", judgement.sample);
     match (claim, judgement.verdict) {
-        (Claim::NotFound, _) => format!("none found ({})", needs(judgement)),
-        (Claim::Suspected, _) => format!("suspected, not confirmed ({evidence})"),
-        (Claim::Shown, Verdict::Regressed) => format!("regressed ({evidence})"),
-        (Claim::Shown, Verdict::Improved | Verdict::Unchanged | Verdict::Inconclusive) => {
+        (HistoryClaim::NotFound, _) => format!("none found ({})", needs(judgement)),
+        (HistoryClaim::Suspected, _) => format!("suspected, not confirmed ({evidence})"),
+        (HistoryClaim::Shown, Verdict::Regressed) => format!("regressed ({evidence})"),
+        (HistoryClaim::Shown, Verdict::Improved | Verdict::Unchanged | Verdict::Inconclusive) => {
             judged(judgement, tolerance)
         }
     }
 }
 
 /// The judgement of a row of which no regression was found.
-fn not_found(row: &Row) -> Option<&Judgement> {
+fn not_found(row: &MetricResult) -> Option<&Judgement> {
     match &row.finding {
-        Finding::Recalled(Recalled { claim: Claim::NotFound, judgement }) => Some(judgement),
-        Finding::Recalled(_)
-        | Finding::Alone
-        | Finding::Judged(_)
-        | Finding::Reported(_)
-        | Finding::Undecidable(_)
-        | Finding::Missing(_) => None,
+        MetricFinding::Recalled(HistoryJudgement { claim: HistoryClaim::NotFound, judgement }) => {
+            Some(judgement)
+        }
+        MetricFinding::Recalled(_)
+        | MetricFinding::Alone
+        | MetricFinding::Judged(_)
+        | MetricFinding::Reported(_)
+        | MetricFinding::Undecidable(_)
+        | MetricFinding::Missing(_) => None,
     }
 }
 
@@ -202,7 +212,7 @@ pub fn judged(judgement: &Judgement, tolerance: Ratio) -> String {
 }
 
 /// Returns what a row says in a sentence: both values, the change, what follows.
-pub fn sentence(row: &Row) -> String {
+pub fn sentence(row: &MetricResult) -> String {
     let (base, head) = (value(row, row.base), value(row, row.head));
     format!("{base} → {head}: {} {}, {}", change(row), interval(row), verdict(row))
 }
@@ -218,7 +228,7 @@ fn needs(judgement: &Judgement) -> String {
 
 /// The changes that a comparison could have shown, if it decided anything.
 pub(super) fn visible(comparison: &Comparison) -> Option<String> {
-    let of = |row: &Row| {
+    let of = |row: &MetricResult| {
         let judgement = row.verdict().and(row.judgement()).or_else(|| not_found(row))?;
         let name = format!("{} {}", quoted(&row.scenario), row.metric.label());
         let from = judgement.mde_ln;
@@ -245,7 +255,7 @@ pub(super) fn provenance(comparison: &Comparison, safe: fn(&str) -> String) -> S
 }
 
 /// The measured value of a promise beside it.
-pub(super) fn promise_words(promise: &Promise) -> String {
+pub(super) fn promise_words(promise: &LimitCheck) -> String {
     let quantity = promise.limit.quantity;
     let measured = promise
         .measured
@@ -271,21 +281,21 @@ pub(super) fn method(comparison: &Comparison) -> String {
     let method = &comparison.method;
     let time = units::time_ns(units::exact(method.wall_ns));
     let counted = method.counted.as_ref().map(|(launches, counter)| {
-        let a_side = if method.mode == Mode::Paired { " a side" } else { "" };
+        let a_side = if method.mode == ComparisonMode::Paired { " a side" } else { "" };
         format!("{}{a_side} counted by {counter}", plural(*launches, "launch"))
     });
     let timed = (method.launches_asked > 0).then(|| timed(method, comparison.baseline.as_ref()));
     let done = timed.into_iter().chain(counted).chain([time]).collect::<Vec<_>>().join(", ");
-    if method.mode == Mode::Alone {
+    if method.mode == ComparisonMode::Alone {
         return done;
     }
     let comparisons = plural(method.family, "comparison");
     let alarm = match method.mode {
-        Mode::Stored if method.confirming.is_none() && method.launches_asked > 0 => {
+        ComparisonMode::Stored if method.confirming.is_none() && method.launches_asked > 0 => {
             let alarm = Ratio(SECOND_JOB * method.alpha);
             format!("≤ {alarm} over {comparisons}, if days differ by up to 3 %")
         }
-        Mode::Alone | Mode::Paired | Mode::Stored => {
+        ComparisonMode::Alone | ComparisonMode::Paired | ComparisonMode::Stored => {
             format!("≤ {} over {comparisons}", Ratio(method.alpha))
         }
     };
@@ -296,22 +306,22 @@ pub(super) fn method(comparison: &Comparison) -> String {
 /// simulated in docs/calibration.md.
 const SECOND_JOB: f64 = 2.5;
 
-fn timed(method: &Method, baseline: Option<&Baseline>) -> String {
+fn timed(method: &ComparisonMethod, baseline: Option<&BaselineOrigin>) -> String {
     let launches = plural(method.launches, "launch");
     match (method.mode, baseline) {
-        (Mode::Paired, _) => {
+        (ComparisonMode::Paired, _) => {
             let launch_pairs = plural(method.launches, "launch pair");
             let asked = method.launches_asked;
             format!("{launch_pairs} of at most {asked} interleaved on one machine")
         }
-        (Mode::Stored, Some(baseline)) => {
+        (ComparisonMode::Stored, Some(baseline)) => {
             let runs = plural(baseline.runs, "stored run");
             let confirming = method.confirming.map_or_else(String::new, |launch_pairs| {
                 format!(", suspicion measured in {}", plural(launch_pairs, "launch pair"))
             });
             format!("{launches} against {runs}{confirming}")
         }
-        (Mode::Alone | Mode::Stored, _) => format!("{launches} on one machine"),
+        (ComparisonMode::Alone | ComparisonMode::Stored, _) => format!("{launches} on one machine"),
     }
 }
 

@@ -10,21 +10,23 @@ use std::time::Duration;
 
 use crate::cancel::Cancel;
 use crate::load;
-use crate::load::capacity::{Outcome, Plan, Search, Verdict};
+use crate::load::capacity::{CapacityOutcome, CapacityPlan, CapacitySearch, TrialVerdict};
 use crate::load::pacing;
-use crate::load::pacing::{Open, Schedule, Stop};
-use crate::load::{Client, Drive, FailureKind, Settings};
+use crate::load::pacing::{ArrivalSchedule, OpenWorkload, StopCondition};
+use crate::load::{ClientSettings, DriveOutcome, FailureKind, LoadClient};
 use crate::measure::validity;
-use crate::measure::{Failures, Measurement};
-use crate::record::{Capacity, Level, NetworkUse, Side, Step, histogram};
+use crate::measure::{FailureCounts, Measurement};
+use crate::record::{Capacity, LoadLevel, LoadStep, NetworkUse, Side, histogram};
 use crate::runner::limits;
-use crate::runner::live::Live;
-use crate::runner::prepared::Prepared;
-use crate::runner::reached::Reached;
-use crate::runner::trial::{Failure, chain};
-use crate::scenario::{Amount, Model, Reuse, Sampling, Scenario, Times};
+use crate::runner::live::LiveMetrics;
+use crate::runner::prepared::ScenarioRequests;
+use crate::runner::reached::ConnectionSetup;
+use crate::runner::trial::{LaunchFailure, chain};
+use crate::scenario::{
+    LatencySetting, LoadAmount, ReusePolicy, SamplingPlan, Scenario, WorkloadModel,
+};
 use crate::target::network::Relay;
-use crate::target::{Hindrance, Sampler, Tail, Target, Usage};
+use crate::target::{HostInterference, LogTail, ResourceUsage, Sampler, Target};
 use crate::units;
 
 /// A failing target is left alone after its first failures, instead of being asked on; later only, if
@@ -35,87 +37,88 @@ const FAILURES_MAX: u64 = 10;
 const TRIES: u32 = 3;
 
 /// A started target and where its output goes.
-pub(super) struct Launched {
+pub(super) struct LaunchHandle {
     pub(super) side: Side,
     pub(super) target: Target,
     pub(super) log: PathBuf,
-    pub(super) reached: Reached,
+    pub(super) reached: ConnectionSetup,
 }
 
 /// What holds for everything that is driven.
 #[derive(Clone, Copy)]
-pub(super) struct Conditions<'a> {
-    pub(super) sampling: &'a Sampling,
-    pub(super) live: &'a Live,
+pub(super) struct DriveConditions<'a> {
+    pub(super) sampling: &'a SamplingPlan,
+    pub(super) live: &'a LiveMetrics,
     pub(super) cancel: &'a Cancel,
     /// Seed of the network's jitter and resets: the same for both sides of a launch pair.
     pub(super) seed: u64,
 }
 
 /// One side under load: a running target, the connections to it, and what was seen.
-pub(super) struct Driven<'a> {
-    pub(super) launched: &'a Launched,
+pub(super) struct SideDriver<'a> {
+    pub(super) launched: &'a LaunchHandle,
     pub(super) scenario: &'a Scenario,
-    client: Client,
+    client: LoadClient,
     /// Between client and target, if there is a network.
     relay: Option<Relay>,
     in_flight_max: usize,
     lag_max: Duration,
-    live: &'a Live,
+    live: &'a LiveMetrics,
     pairs: u64,
     pub(super) measurement: Measurement,
     /// Everything that the measurement holds, as one drive.
-    pub(super) total: Drive,
-    pub(super) steps: Vec<Step>,
+    pub(super) total: DriveOutcome,
+    pub(super) steps: Vec<LoadStep>,
     pub(super) capacity: Option<Capacity>,
     /// CPU time of the target in the one trial that is kept of a search.
     pub(super) cpu_of_best: Option<Duration>,
-    pub(super) watched: Option<Watched>,
+    pub(super) watched: Option<TargetObserver>,
     /// Whether a load that is not cut has been made.
     whole: bool,
 }
 
 /// The target before the load, and who watches it.
-pub(super) struct Watched {
-    pub(super) before: Usage,
+pub(super) struct TargetObserver {
+    pub(super) before: ResourceUsage,
     /// How long its quota was used up until then.
     pub(super) throttled: Duration,
-    pub(super) machine: Hindrance,
+    pub(super) machine: HostInterference,
     pub(super) sampler: Sampler,
 }
 
 /// What is driven before the other side gets its turn.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Stretch {
+pub(super) enum DriveExtent {
     /// So much of a closed load.
-    Slice(Stop),
+    Slice(StopCondition),
     /// All there is.
     Whole,
 }
 
-impl<'a> Driven<'a> {
+impl<'a> SideDriver<'a> {
     /// Makes ready to send a scenario's requests to a running target.
     pub(super) fn new(
-        launched: &'a Launched,
-        prepared: &'a Prepared,
-        conditions: Conditions<'a>,
-    ) -> Result<Self, Failure> {
-        let Conditions { sampling, live, cancel, seed } = conditions;
+        launched: &'a LaunchHandle,
+        prepared: &'a ScenarioRequests,
+        conditions: DriveConditions<'a>,
+    ) -> Result<Self, LaunchFailure> {
+        let DriveConditions { sampling, live, cancel, seed } = conditions;
         let scenario = &prepared.scenario;
-        let failed = |reason: String| Failure {
+        let failed = |reason: String| LaunchFailure {
             side: launched.side,
             scenario: Some(scenario.name.clone()),
             reason,
         };
         let reuse = match scenario.load.reuse {
-            Reuse::Kept | Reuse::Slice => load::Reuse::Kept,
-            Reuse::Request => load::Reuse::PerRequest,
+            ReusePolicy::Kept | ReusePolicy::Slice => load::ConnectionReuse::Kept,
+            ReusePolicy::Request => load::ConnectionReuse::PerRequest,
         };
         let connections = number(scenario.load.connections);
         let timeouts = scenario.load.timeouts;
         let http = scenario.load.http;
-        let settings = Settings { connections, http, reuse, timeouts, ..Settings::default() };
-        let Launched { target, reached, .. } = launched;
+        let settings =
+            ClientSettings { connections, http, reuse, timeouts, ..ClientSettings::default() };
+        let LaunchHandle { target, reached, .. } = launched;
         let requests =
             prepared.requests(&reached.host(target)).map_err(|error| failed(chain(&error)))?;
         let relay = match (scenario.network, target.address()) {
@@ -132,7 +135,7 @@ impl<'a> Driven<'a> {
         let by_way_of = relay.as_ref().map(Relay::address);
         let client = reached.client(target.place(), by_way_of, requests, settings, cancel.clone());
         let mut client = client.map_err(|error| failed(chain(&error)))?;
-        if scenario.load.reuse == Reuse::Kept {
+        if scenario.load.reuse == ReusePolicy::Kept {
             client.renew().map_err(|error| failed(chain(&error)))?;
         }
         Ok(Self {
@@ -145,7 +148,7 @@ impl<'a> Driven<'a> {
             live,
             pairs: prepared.pairs,
             measurement: Measurement::default(),
-            total: Drive::default(),
+            total: DriveOutcome::default(),
             steps: Vec::new(),
             capacity: None,
             cpu_of_best: None,
@@ -156,27 +159,29 @@ impl<'a> Driven<'a> {
 
     /// Sends load that is not measured, but checked all the same. A scenario of a given number of
     /// requests promises something about its first one too, so it has no warm-up.
-    pub(super) fn warm_up(&mut self, sampling: &Sampling) -> Result<(), Failure> {
+    pub(super) fn warm_up(&mut self, sampling: &SamplingPlan) -> Result<(), LaunchFailure> {
         let connections = match self.scenario.load.model {
-            Model::Closed { amount: Amount::Requests(_), .. } | Model::Steps { .. } => {
+            WorkloadModel::Closed { amount: LoadAmount::Requests(_), .. }
+            | WorkloadModel::Steps { .. } => {
                 return Ok(());
             }
-            Model::Closed { amount: Amount::Time | Amount::For(_), .. } => None,
-            Model::Open { .. } | Model::Capacity { .. } => Some(NonZeroUsize::MIN),
+            WorkloadModel::Closed { amount: LoadAmount::Time | LoadAmount::For(_), .. } => None,
+            WorkloadModel::Open { .. } | WorkloadModel::Capacity { .. } => Some(NonZeroUsize::MIN),
         };
         if sampling.warm_up.is_zero() {
             return Ok(());
         }
-        let closed = pacing::Closed { connections, ..self.stop(sampling.warm_up, 1).into() };
-        self.follow(&pacing::Model::Closed(closed))?;
+        let closed =
+            pacing::ClosedWorkload { connections, ..self.stop(sampling.warm_up, 1).into() };
+        self.follow(&pacing::PacingModel::Closed(closed))?;
         self.check()?;
         self.measurement = Measurement::default();
-        self.total = Drive::default();
+        self.total = DriveOutcome::default();
         Ok(())
     }
 
     /// From here on, CPU time and memory count.
-    pub(super) fn begin(&mut self) -> Result<(), Failure> {
+    pub(super) fn begin(&mut self) -> Result<(), LaunchFailure> {
         let target = &self.launched.target;
         if target.pid().is_none() {
             return Ok(());
@@ -188,54 +193,56 @@ impl<'a> Driven<'a> {
             live.sampled(side, point.rss_bytes, units::nanos(point.cpu));
         });
         let sampler = sampler.map_err(|error| self.failure(&chain(&error)))?;
-        self.watched = Some(Watched {
+        self.watched = Some(TargetObserver {
             before,
             throttled: target.throttled(),
-            machine: Hindrance::now(),
+            machine: HostInterference::now(),
             sampler,
         });
         Ok(())
     }
 
     /// The stretch to drive next, if there is one left.
-    pub(super) fn next_stretch(&self, sampling: &Sampling) -> Option<Stretch> {
+    pub(super) fn next_stretch(&self, sampling: &SamplingPlan) -> Option<DriveExtent> {
         let done = self.measurement.answered() + self.measurement.failed();
         let slice = |lasts| {
             let open = self.measurement.wall() < lasts;
-            open.then(|| Stretch::Slice(self.stop(sampling.slice, sampling.slice_requests)))
+            open.then(|| DriveExtent::Slice(self.stop(sampling.slice, sampling.slice_requests)))
         };
         match &self.scenario.load.model {
-            Model::Closed { amount: Amount::Time, .. } => slice(sampling.load),
-            Model::Closed { amount: Amount::For(lasts), .. } => slice(*lasts),
-            Model::Closed { amount: Amount::Requests(requests), .. } => {
+            WorkloadModel::Closed { amount: LoadAmount::Time, .. } => slice(sampling.load),
+            WorkloadModel::Closed { amount: LoadAmount::For(lasts), .. } => slice(*lasts),
+            WorkloadModel::Closed { amount: LoadAmount::Requests(requests), .. } => {
                 let left = requests.saturating_sub(done).min(sampling.slice_requests);
-                (left > 0).then(|| Stretch::Slice(self.stop(Duration::ZERO, left)))
+                (left > 0).then(|| DriveExtent::Slice(self.stop(Duration::ZERO, left)))
             }
-            Model::Steps { .. } | Model::Open { .. } | Model::Capacity { .. } => {
-                (!self.whole).then_some(Stretch::Whole)
-            }
+            WorkloadModel::Steps { .. }
+            | WorkloadModel::Open { .. }
+            | WorkloadModel::Capacity { .. } => (!self.whole).then_some(DriveExtent::Whole),
         }
     }
 
     /// Drives a stretch, and fails if the target or the generator did.
-    pub(super) fn drive(&mut self, stretch: Stretch) -> Result<(), Failure> {
+    pub(super) fn drive(&mut self, stretch: DriveExtent) -> Result<(), LaunchFailure> {
         self.whole = true;
         let scenario = self.scenario;
         match (&scenario.load.model, stretch) {
-            (Model::Closed { think, .. }, Stretch::Slice(stop)) => {
-                let closed = pacing::Closed { think: *think, ..stop.into() };
-                self.follow(&pacing::Model::Closed(closed))?;
+            (WorkloadModel::Closed { think, .. }, DriveExtent::Slice(stop)) => {
+                let closed = pacing::ClosedWorkload { think: *think, ..stop.into() };
+                self.follow(&pacing::PacingModel::Closed(closed))?;
                 self.check()
             }
-            (Model::Steps { connections, requests }, _) => self.climb(connections, *requests),
-            (Model::Open { schedule, late_max, .. }, _) => {
+            (WorkloadModel::Steps { connections, requests }, _) => {
+                self.climb(connections, *requests)
+            }
+            (WorkloadModel::Open { schedule, late_max, .. }, _) => {
                 let open = self.open(schedule.clone(), *late_max);
-                self.follow(&pacing::Model::Open(open))?;
+                self.follow(&pacing::PacingModel::Open(open))?;
                 self.check()?;
                 self.valid()
             }
-            (Model::Capacity { search, trial }, _) => self.search(*search, *trial),
-            (Model::Closed { .. }, Stretch::Whole) => {
+            (WorkloadModel::Capacity { search, trial }, _) => self.search(*search, *trial),
+            (WorkloadModel::Closed { .. }, DriveExtent::Whole) => {
                 unreachable!("a closed load is driven in slices")
             }
         }
@@ -244,8 +251,8 @@ impl<'a> Driven<'a> {
     /// Follows a model and adds what it yields. The connections are renewed before it, outside the
     /// measured time: a kept connection sticks to a worker of the target, and what that worker is
     /// worth would be measured instead of the build.
-    fn follow(&mut self, model: &pacing::Model) -> Result<Drive, Failure> {
-        if self.scenario.load.reuse == Reuse::Slice {
+    fn follow(&mut self, model: &pacing::PacingModel) -> Result<DriveOutcome, LaunchFailure> {
+        if self.scenario.load.reuse == ReusePolicy::Slice {
             self.client.renew().map_err(|error| self.failure(&chain(&error)))?;
         }
         let (measurement, live, pairs) = (&mut self.measurement, self.live, self.pairs);
@@ -257,7 +264,7 @@ impl<'a> Driven<'a> {
             }
         });
         let drive = driven.map_err(|error| self.failure(&chain(&error)))?;
-        if drive.ended == load::Ended::Cancelled {
+        if drive.ended == load::DriveEnd::Cancelled {
             return Err(self.failure("interrupted"));
         }
         self.measurement.end_slice(drive.wall());
@@ -266,13 +273,14 @@ impl<'a> Driven<'a> {
     }
 
     /// A given number of requests over each number of connections.
-    fn climb(&mut self, connections: &[u32], requests: u64) -> Result<(), Failure> {
+    fn climb(&mut self, connections: &[u32], requests: u64) -> Result<(), LaunchFailure> {
         for &connections in connections {
             let before = std::mem::take(&mut self.measurement);
             let stop = self.stop(Duration::ZERO, requests);
-            let closed = pacing::Closed { connections: Some(number(connections)), ..stop.into() };
-            let driven = self.follow(&pacing::Model::Closed(closed));
-            let step = self.step(Level::Connections(connections), None);
+            let closed =
+                pacing::ClosedWorkload { connections: Some(number(connections)), ..stop.into() };
+            let driven = self.follow(&pacing::PacingModel::Closed(closed));
+            let step = self.step(LoadLevel::Connections(connections), None);
             self.steps.push(step);
             let step = std::mem::replace(&mut self.measurement, before);
             self.measurement.merge(&step);
@@ -283,33 +291,33 @@ impl<'a> Driven<'a> {
     }
 
     /// Tries ever other rates. What is kept as the launch's measurement is the highest that held.
-    fn search(&mut self, plan: Plan, lasts: Duration) -> Result<(), Failure> {
-        let mut search =
-            Search::new(plan).map_err(|error| self.failure(&format!("no search: {error}")))?;
-        let mut best = (0.0, Measurement::default(), Drive::default());
+    fn search(&mut self, plan: CapacityPlan, lasts: Duration) -> Result<(), LaunchFailure> {
+        let mut search = CapacitySearch::new(plan)
+            .map_err(|error| self.failure(&format!("no search: {error}")))?;
+        let mut best = (0.0, Measurement::default(), DriveOutcome::default());
         while let Some(per_s) = search.rate_per_s() {
             let cpu = self.cpu()?;
             let held = self.holds(per_s, lasts)?;
-            self.steps.push(self.step(Level::PerSecond(per_s), Some(held)));
+            self.steps.push(self.step(LoadLevel::PerSecond(per_s), Some(held)));
             if held && per_s > best.0 {
                 best = (per_s, std::mem::take(&mut self.measurement), self.total);
                 self.cpu_of_best =
                     self.cpu()?.zip(cpu).map(|(after, before)| after.saturating_sub(before));
             }
-            search.tell(if held { Verdict::Held } else { Verdict::Broke });
+            search.tell(if held { TrialVerdict::Held } else { TrialVerdict::Broke });
         }
         let precision = plan.precision.0;
         self.capacity = search.outcome().map(|outcome| match outcome {
-            Outcome::Found(per_s) => Capacity::Held { per_s, precision },
-            Outcome::AboveCeiling => Capacity::AboveCeiling(plan.ceiling_per_s),
-            Outcome::BelowFloor => Capacity::BelowFloor,
+            CapacityOutcome::Found(per_s) => Capacity::Held { per_s, precision },
+            CapacityOutcome::AboveCeiling => Capacity::AboveCeiling(plan.ceiling_per_s),
+            CapacityOutcome::BelowFloor => Capacity::BelowFloor,
         });
         (_, self.measurement, self.total) = best;
         Ok(())
     }
 
     /// CPU time of the target up to now; none where its process is not ours.
-    fn cpu(&self) -> Result<Option<Duration>, Failure> {
+    fn cpu(&self) -> Result<Option<Duration>, LaunchFailure> {
         if self.watched.is_none() {
             return Ok(None);
         }
@@ -318,20 +326,22 @@ impl<'a> Driven<'a> {
     }
 
     /// Whether the target keeps its limits, and keeps up, at this rate.
-    fn holds(&mut self, per_s: f64, lasts: Duration) -> Result<bool, Failure> {
+    fn holds(&mut self, per_s: f64, lasts: Duration) -> Result<bool, LaunchFailure> {
         for tried in 1..=TRIES {
-            (self.measurement, self.total) = (Measurement::default(), Drive::default());
-            let schedule = Schedule::constant(per_s, lasts)
+            (self.measurement, self.total) = (Measurement::default(), DriveOutcome::default());
+            let schedule = ArrivalSchedule::constant(per_s, lasts)
                 .map_err(|error| self.failure(&format!("{per_s} requests per second: {error}")))?;
             // What waits for longer than the whole trial shows a target that does not keep up.
             let open = self.open(schedule, lasts);
-            let drive = self.follow(&pacing::Model::Open(open))?;
+            let drive = self.follow(&pacing::PacingModel::Open(open))?;
             let failures = self.measurement.failures();
             if failures.contains_key(&FailureKind::WrongAnswer) {
                 self.check()?;
             }
-            let late =
-                self.invalid().iter().any(|it| matches!(it, validity::Invalid::Lagging { .. }));
+            let late = self
+                .invalid()
+                .iter()
+                .any(|it| matches!(it, validity::InvalidityReason::Lagging { .. }));
             if late && tried < TRIES {
                 continue;
             }
@@ -347,13 +357,13 @@ impl<'a> Driven<'a> {
     }
 
     /// What was measured since the last step, at this level.
-    fn step(&self, level: Level, held: Option<bool>) -> Step {
+    fn step(&self, level: LoadLevel, held: Option<bool>) -> LoadStep {
         let measurement = &self.measurement;
         let times = match self.scenario.load.times() {
-            Times::Service => measurement.service(),
-            Times::Response => measurement.response(),
+            LatencySetting::Service => measurement.service(),
+            LatencySetting::Response => measurement.response(),
         };
-        Step {
+        LoadStep {
             level,
             requests: measurement.answered() + measurement.failed(),
             failed: measurement.failed(),
@@ -364,18 +374,19 @@ impl<'a> Driven<'a> {
     }
 
     /// What makes the trial tell about the generator instead of the target.
-    fn invalid(&self) -> Vec<validity::Invalid> {
+    fn invalid(&self) -> Vec<validity::InvalidityReason> {
         // A closed load waits for the target and for nothing else, so that its lag moves no number.
         let lag = match self.scenario.load.model {
-            Model::Closed { .. } | Model::Steps { .. } => Duration::MAX,
-            Model::Open { .. } | Model::Capacity { .. } => self.lag_max,
+            WorkloadModel::Closed { .. } | WorkloadModel::Steps { .. } => Duration::MAX,
+            WorkloadModel::Open { .. } | WorkloadModel::Capacity { .. } => self.lag_max,
         };
-        let limits = validity::Limits { lag, in_flight_max: self.in_flight_max, ..<_>::default() };
+        let limits =
+            validity::GeneratorLimits { lag, in_flight_max: self.in_flight_max, ..<_>::default() };
         validity::check(&self.measurement, &self.total, &limits)
     }
 
     /// Fails if the generator did: such a trial is invalid, not fast.
-    pub(super) fn valid(&self) -> Result<(), Failure> {
+    pub(super) fn valid(&self) -> Result<(), LaunchFailure> {
         let invalid: Vec<_> = self.invalid().iter().map(ToString::to_string).collect();
         if invalid.is_empty() {
             return Ok(());
@@ -385,7 +396,7 @@ impl<'a> Driven<'a> {
 
     /// Fails on a wrong answer, and on more failures than the scenario allows. Resets that the
     /// network was asked for are left to the limits: a few requests do not tell their share.
-    fn check(&self) -> Result<(), Failure> {
+    fn check(&self) -> Result<(), LaunchFailure> {
         let failures = self.measurement.failures();
         let wrong = failures.get(&FailureKind::WrongAnswer);
         let Some((kind, first)) =
@@ -408,7 +419,7 @@ impl<'a> Driven<'a> {
         Err(self.failure(&self.describe(kind, first)))
     }
 
-    fn describe(&self, kind: FailureKind, first: &Failures) -> String {
+    fn describe(&self, kind: FailureKind, first: &FailureCounts) -> String {
         let (failed, answered) = (self.measurement.failed(), self.measurement.answered());
         let requests = failed + answered;
         let mut reason = format!(
@@ -420,12 +431,12 @@ impl<'a> Driven<'a> {
             let beginning: String = answer.trim().chars().take(200).collect();
             reason = format!("{reason}\n\nanswer: {beginning}");
         }
-        reason.push_str(&Tail::of(&self.launched.log).to_string());
+        reason.push_str(&LogTail::of(&self.launched.log).to_string());
         reason
     }
 
     /// What passed through the network, if there is one.
-    pub(super) fn traffic(&mut self) -> Result<Option<NetworkUse>, Failure> {
+    pub(super) fn traffic(&mut self) -> Result<Option<NetworkUse>, LaunchFailure> {
         let traffic = self.relay.as_mut().map(Relay::traffic).transpose();
         let traffic = traffic.map_err(|error| self.failure(&chain(&error)))?;
         Ok(traffic.map(|traffic| NetworkUse {
@@ -441,14 +452,14 @@ impl<'a> Driven<'a> {
         kind == FailureKind::Reset && self.scenario.network.is_some_and(|it| it.resets())
     }
 
-    fn open(&self, schedule: Schedule, late_max: Duration) -> Open {
+    fn open(&self, schedule: ArrivalSchedule, late_max: Duration) -> OpenWorkload {
         let failures_max = self.failures_max(schedule.expected());
-        Open { schedule, late_max, failures_max }
+        OpenWorkload { schedule, late_max, failures_max }
     }
 
-    fn stop(&self, at_least: Duration, requests: u64) -> Stop {
+    fn stop(&self, at_least: Duration, requests: u64) -> StopCondition {
         let failures_max = self.failures_max(units::exact(requests));
-        Stop { at_least, requests, at_most: None, failures_max }
+        StopCondition { at_least, requests, at_most: None, failures_max }
     }
 
     fn failures_max(&self, requests: f64) -> Option<u64> {
@@ -456,9 +467,9 @@ impl<'a> Driven<'a> {
         (!self.is_wanted(FailureKind::Reset)).then(|| failures_max(allowed, requests))
     }
 
-    pub(super) fn failure(&self, reason: &str) -> Failure {
+    pub(super) fn failure(&self, reason: &str) -> LaunchFailure {
         let scenario = Some(self.scenario.name.clone());
-        Failure { side: self.launched.side, scenario, reason: reason.to_owned() }
+        LaunchFailure { side: self.launched.side, scenario, reason: reason.to_owned() }
     }
 }
 
@@ -471,7 +482,7 @@ fn failures_max(allowed: f64, requests: f64) -> u64 {
 
 /// Whether the last answer came as soon after the last request as at the beginning: a target that
 /// is 3 % too slow is 30 ms behind after a second.
-fn keeps_up(drive: &Drive, per_s: f64, lasts: Duration) -> bool {
+fn keeps_up(drive: &DriveOutcome, per_s: f64, lasts: Duration) -> bool {
     const SUSTAINED: f64 = 0.97;
     let asked = per_s * lasts.as_secs_f64();
     // In a short trial of a slow target, one answer's own time is no backlog.

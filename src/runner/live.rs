@@ -16,10 +16,10 @@ const BUCKETS: usize = 64 * PARTS;
 
 /// The numbers of a run that goes on; clones show the same run.
 #[derive(Debug, Clone)]
-pub struct Live(Arc<Numbers>);
+pub struct LiveMetrics(Arc<LiveCounters>);
 
 #[derive(Debug)]
-struct Numbers {
+struct LiveCounters {
     requests: AtomicU64,
     failed: AtomicU64,
     pairs: AtomicU64,
@@ -34,7 +34,7 @@ struct Numbers {
 
 /// The numbers at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snapshot {
+pub struct LiveSnapshot {
     /// Requests that ended, rightly or not.
     pub requests: u64,
     /// Those that failed.
@@ -50,10 +50,10 @@ pub struct Snapshot {
     times: Vec<u64>,
 }
 
-impl Default for Live {
+impl Default for LiveMetrics {
     fn default() -> Self {
         let zero = || AtomicU64::new(0);
-        Self(Arc::new(Numbers {
+        Self(Arc::new(LiveCounters {
             requests: zero(),
             failed: zero(),
             pairs: zero(),
@@ -66,12 +66,12 @@ impl Default for Live {
     }
 }
 
-impl Live {
+impl LiveMetrics {
     /// Returns the numbers as they are now.
-    pub fn snapshot(&self) -> Snapshot {
+    pub fn snapshot(&self) -> LiveSnapshot {
         let get = |number: &AtomicU64| number.load(Ordering::Relaxed);
         let numbers = &*self.0;
-        Snapshot {
+        LiveSnapshot {
             requests: get(&numbers.requests),
             failed: get(&numbers.failed),
             pairs: get(&numbers.pairs),
@@ -116,7 +116,7 @@ impl Live {
     }
 }
 
-impl Snapshot {
+impl LiveSnapshot {
     /// Returns what came after `earlier`. The state of the targets is that of now.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
@@ -169,7 +169,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_time_is_found_again_to_a_sixteenth(time_ns in 8_u64..1 << 60) {
-            let live = Live::default();
+            let live = LiveMetrics::default();
             live.answered(time_ns, 1);
             let found = live.snapshot().quantile_ns(0.5).unwrap();
             let ratio = found / units::exact(time_ns);
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn what_is_done_instead_of_sending_is_told_until_it_ends() {
-        let live = Live::default();
+        let live = LiveMetrics::default();
         assert_eq!(live.doing(), None);
         live.clone().does(Some("counting".to_owned()));
         assert_eq!(live.doing().as_deref(), Some("counting"));
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_later_snapshot_less_an_earlier_one_is_what_came_between() {
-        let live = Live::default();
+        let live = LiveMetrics::default();
         live.answered(1_000, 100);
         let earlier = live.snapshot();
         live.answered(1_000_000, 100);

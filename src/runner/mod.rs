@@ -3,7 +3,7 @@
 //! With a base, the unit is the launch pair: one fresh process of each build, alive together, driven
 //! in turn in short slices. Which one comes first is drawn by coin, for the launches and for every
 //! pair of slices; that coin, not any assumption about the machine, is what makes the test exact when
-//! nothing changed. The runner does not know when to stop: after each look it asks its [`Watcher`].
+//! nothing changed. The runner does not know when to stop: after each look it asks its [`RunObserver`].
 
 mod driven;
 mod limits;
@@ -28,60 +28,60 @@ use thiserror::Error;
 use crate::cancel::Cancel;
 use crate::payload;
 use crate::record;
-use crate::record::{Ended, LaunchPair, Run, ScenarioRun, Side, Trials};
-use crate::runner::driven::{Conditions, Driven, Launched};
-use crate::runner::prepared::Prepared;
-use crate::runner::reached::Reached;
-use crate::runner::trial::Failure;
-use crate::runner::yardstick::Workload;
-use crate::scenario::{Cpus, Lane, Suite, Times};
+use crate::record::{EarlyEnd, LaunchPair, LaunchResults, Run, ScenarioRun, Side};
+use crate::runner::driven::{DriveConditions, LaunchHandle, SideDriver};
+use crate::runner::prepared::ScenarioRequests;
+use crate::runner::reached::ConnectionSetup;
+use crate::runner::trial::LaunchFailure;
+use crate::runner::yardstick::YardstickWorkload;
+use crate::scenario::{CpuSelection, LaneMode, LatencySetting, Suite};
 use crate::target;
 use crate::target::network;
 use crate::target::network::RelayError;
-use crate::target::{CpuSet, Pinned, Placement, Target};
+use crate::target::{AffinityGuard, CpuPlacement, CpuSet, Target};
 use crate::units;
 
-pub use live::{Live, Snapshot};
-pub use sender::{Drive, Sender};
+pub use live::{LiveMetrics, LiveSnapshot};
+pub use sender::{RequestDriver, RequestSender};
 
 /// One build, and how it comes to life.
 #[derive(Debug, Clone)]
-pub struct Build {
+pub struct SutBuild {
     /// What it is called in reports.
     pub revision: record::Revision,
     /// How it is reached.
-    pub source: Source,
+    pub source: BuildSource,
 }
 
 /// How a build is reached.
 #[derive(Debug, Clone)]
-pub enum Source {
+pub enum BuildSource {
     /// It is started afresh for every launch.
-    Start(Box<target::Command>),
+    Start(Box<target::TargetCommand>),
     /// It runs already at this address; a launch is then only a stretch of time.
     Attach(String),
 }
 
 /// Everything a run needs.
 #[derive(Debug)]
-pub struct Plan<'a> {
+pub struct RunPlan<'a> {
     /// What is done.
     pub suite: &'a Suite,
     /// What is compared against, if anything.
-    pub base: Option<Build>,
+    pub base: Option<SutBuild>,
     /// What is measured.
-    pub head: Build,
+    pub head: SutBuild,
     /// Seed of the coins.
     pub coins: u64,
     /// Where the targets' output goes.
     pub logs: PathBuf,
     /// Where whoever watches reads how it goes.
-    pub live: Live,
+    pub live: LiveMetrics,
 }
 
 /// Whether a run goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum RunDecision {
     /// Another launch.
     Continue,
     /// Everything that matters is known.
@@ -90,7 +90,7 @@ pub enum Next {
 
 /// What a run is doing, for a person who waits.
 #[derive(Debug, Clone, Copy)]
-pub enum Progress<'a> {
+pub enum RunProgress<'a> {
     /// The payloads of a scenario are being made.
     Preparing {
         /// The scenario's name.
@@ -127,9 +127,9 @@ pub enum Progress<'a> {
 }
 
 /// Follows a run, and says after a look whether it goes on.
-pub trait Watcher {
+pub trait RunObserver {
     /// Hears what is being done.
-    fn progress(&mut self, progress: Progress<'_>);
+    fn progress(&mut self, progress: RunProgress<'_>);
 
     /// Hears how long the first launch pair took and what was counted before it, and returns other looks than the plan's, if the time
     /// asks for them; fails if there is no time for any comparison. Called once, before any judgement.
@@ -141,7 +141,7 @@ pub trait Watcher {
 
     /// Judges what was measured so far. Called after each launch pair that is a look, and with
     /// `launch pairs = 0` never.
-    fn look(&mut self, run: &Run) -> Next;
+    fn look(&mut self, run: &Run) -> RunDecision;
 }
 
 /// Why a run could not begin. What goes wrong later is part of the run.
@@ -171,8 +171,8 @@ pub enum RunnerError {
 
 /// Runs the plan. The record says why it ended, if it ended early; a failed launch is in it.
 pub fn run(
-    plan: &Plan<'_>,
-    watcher: &mut dyn Watcher,
+    plan: &RunPlan<'_>,
+    watcher: &mut dyn RunObserver,
     cancel: &Cancel,
 ) -> Result<Run, RunnerError> {
     std::fs::create_dir_all(&plan.logs)
@@ -181,7 +181,7 @@ pub fn run(
     // Before anything is pinned: counting may take every processor.
     let counted = work::count(plan, watcher, cancel)?;
     let counting = before.elapsed();
-    let mut session = Session::new(plan, watcher, cancel)?;
+    let mut session = RunSession::new(plan, watcher, cancel)?;
     for (scenario, work) in session.run.scenarios.iter_mut().zip(counted) {
         scenario.work = work;
     }
@@ -189,15 +189,15 @@ pub fn run(
     session.run.counting_ns = units::nanos(counting);
     let began = now();
     // Side by side, base is the yardstick.
-    let mut yardstick = plan.base.is_none().then(Workload::new);
+    let mut yardstick = plan.base.is_none().then(YardstickWorkload::new);
     let mut launch = 0;
     while launch < session.run.launches_asked {
         let of = session.run.launches_asked;
         if cancel.is_raised() {
-            session.run.ended = Some(Ended::Interrupted);
+            session.run.ended = Some(EarlyEnd::Interrupted);
             break;
         }
-        watcher.progress(Progress::Launching { launch, of });
+        watcher.progress(RunProgress::Launching { launch, of });
         session.read(yardstick.as_mut());
         let outcome = match &plan.base {
             Some(base) => session.launch_pair(base, watcher),
@@ -215,9 +215,9 @@ pub fn run(
             );
         }
         let of = session.run.launches_asked;
-        watcher.progress(Progress::Launched { done: launch, of, elapsed: began.elapsed() });
+        watcher.progress(RunProgress::Launched { done: launch, of, elapsed: began.elapsed() });
         let look = session.run.looks.contains(&launch);
-        if look && watcher.look(&session.run) == Next::Stop {
+        if look && watcher.look(&session.run) == RunDecision::Stop {
             break;
         }
     }
@@ -230,20 +230,20 @@ fn now() -> Instant {
     Instant::now()
 }
 
-struct Session<'a> {
-    plan: &'a Plan<'a>,
-    prepared: Vec<Prepared>,
-    placement: Placement,
-    _pinned: Option<Pinned>,
+struct RunSession<'a> {
+    plan: &'a RunPlan<'a>,
+    prepared: Vec<ScenarioRequests>,
+    placement: CpuPlacement,
+    _pinned: Option<AffinityGuard>,
     coins: ChaCha8Rng,
     cancel: &'a Cancel,
     run: Run,
 }
 
-impl<'a> Session<'a> {
+impl<'a> RunSession<'a> {
     fn new(
-        plan: &'a Plan<'a>,
-        watcher: &mut dyn Watcher,
+        plan: &'a RunPlan<'a>,
+        watcher: &mut dyn RunObserver,
         cancel: &'a Cancel,
     ) -> Result<Self, RunnerError> {
         // Before this thread is pinned: the machine is not smaller for that.
@@ -251,15 +251,15 @@ impl<'a> Session<'a> {
         let (placement, pinned) = place(plan.suite.target.cpus)?;
         let mut prepared = Vec::new();
         for scenario in &plan.suite.scenarios {
-            watcher.progress(Progress::Preparing { scenario: &scenario.name });
-            prepared.push(Prepared::new(scenario, &plan.suite.sampling));
+            watcher.progress(RunProgress::Preparing { scenario: &scenario.name });
+            prepared.push(ScenarioRequests::new(scenario, &plan.suite.sampling));
             if cancel.is_raised() {
                 return Err(RunnerError::Interrupted);
             }
         }
         let mut run = blank(plan, &prepared, machine);
         if plan.suite.scenarios.iter().any(|scenario| scenario.network.is_some()) {
-            watcher.progress(Progress::Networking);
+            watcher.progress(RunProgress::Networking);
             run.network_cost = Some(network_cost(&placement)?);
         }
         let coins = ChaCha8Rng::seed_from_u64(plan.coins);
@@ -267,7 +267,7 @@ impl<'a> Session<'a> {
     }
 
     /// Reads the yardstick, if there is one.
-    fn read(&mut self, yardstick: Option<&mut Workload>) {
+    fn read(&mut self, yardstick: Option<&mut YardstickWorkload>) {
         let Some(yardstick) = yardstick else { return };
         yardstick.read(self.placement.cpus.as_ref());
         self.run.yardstick = yardstick.yardstick();
@@ -281,23 +281,27 @@ impl<'a> Session<'a> {
     }
 
     /// One launch of the head alone.
-    fn launch(&mut self, watcher: &mut dyn Watcher) -> Result<(), Failure> {
+    fn launch(&mut self, watcher: &mut dyn RunObserver) -> Result<(), LaunchFailure> {
         let head = self.start(Side::Head, &self.plan.head)?;
         self.run.confinement = recorded::confinement(&self.plan.head, &head.target);
         for (index, prepared) in self.prepared.iter().enumerate() {
-            watcher.progress(Progress::Driving { scenario: &prepared.scenario.name });
-            let driven = Driven::new(&head, prepared, self.conditions(index))?;
+            watcher.progress(RunProgress::Driving { scenario: &prepared.scenario.name });
+            let driven = SideDriver::new(&head, prepared, self.conditions(index))?;
             let trial = trial::single(driven, &self.plan.suite.sampling)?;
             match &mut self.run.scenarios[index].trials {
-                Trials::Single(trials) => trials.push(trial),
-                Trials::Paired(_) => unreachable!("a run without a base has single trials"),
+                LaunchResults::Single(trials) => trials.push(trial),
+                LaunchResults::Paired(_) => unreachable!("a run without a base has single trials"),
             }
         }
         stop(head)
     }
 
     /// One launch of each build, alive together.
-    fn launch_pair(&mut self, base: &Build, watcher: &mut dyn Watcher) -> Result<(), Failure> {
+    fn launch_pair(
+        &mut self,
+        base: &SutBuild,
+        watcher: &mut dyn RunObserver,
+    ) -> Result<(), LaunchFailure> {
         let first = self.coin();
         let (base, head) = match first {
             Side::Base => {
@@ -311,51 +315,55 @@ impl<'a> Session<'a> {
         };
         self.run.confinement = recorded::confinement(&self.plan.head, &head.target);
         for (index, prepared) in self.prepared.iter().enumerate() {
-            watcher.progress(Progress::Driving { scenario: &prepared.scenario.name });
+            watcher.progress(RunProgress::Driving { scenario: &prepared.scenario.name });
             let sampling = &self.plan.suite.sampling;
             let conditions = self.conditions(index);
-            let driven = |launched| Driven::new(launched, prepared, conditions);
+            let driven = |launched| SideDriver::new(launched, prepared, conditions);
             let sides = [driven(&base)?, driven(&head)?];
             let coins = &mut self.coins;
             let (base, head) = trial::paired(sides, sampling, &mut || flip(coins))?;
             match &mut self.run.scenarios[index].trials {
-                Trials::Paired(pairs) => pairs.push(LaunchPair { first, base, head }),
-                Trials::Single(_) => unreachable!("a run with a base has launch pairs"),
+                LaunchResults::Paired(pairs) => pairs.push(LaunchPair { first, base, head }),
+                LaunchResults::Single(_) => unreachable!("a run with a base has launch pairs"),
             }
         }
         stop(base)?;
         stop(head)
     }
 
-    fn start(&self, side: Side, build: &Build) -> Result<Launched, Failure> {
+    fn start(&self, side: Side, build: &SutBuild) -> Result<LaunchHandle, LaunchFailure> {
         let log = self.plan.logs.join(format!("{}.log", side.name()));
         let asked = &self.plan.suite.target;
-        let reached = Reached::new(&build.source, asked).map_err(|error| Failure {
-            side,
-            scenario: None,
-            reason: trial::chain(&error),
+        let reached = ConnectionSetup::new(&build.source, asked).map_err(|error| {
+            LaunchFailure { side, scenario: None, reason: trial::chain(&error) }
         })?;
         let ask = reached.ask();
         let target = match &build.source {
-            Source::Start(command) => {
-                let command = target::Command { ask, ..target::Command::clone(command) };
+            BuildSource::Start(command) => {
+                let command =
+                    target::TargetCommand { ask, ..target::TargetCommand::clone(command) };
                 Target::start(&command, &self.placement, &log, self.cancel)
             }
-            Source::Attach(url) => {
+            BuildSource::Attach(url) => {
                 Target::attach(url, &asked.ready, asked.ready_timeout, &ask, self.cancel)
             }
         };
-        let target = target.map_err(|error| Failure::launch(side, &error))?;
+        let target = target.map_err(|error| LaunchFailure::launch(side, &error))?;
         self.plan.live.launched();
-        Ok(Launched { side, target, log, reached })
+        Ok(LaunchHandle { side, target, log, reached })
     }
 
     /// What holds for the next launch of a scenario.
-    fn conditions(&self, scenario: usize) -> Conditions<'a> {
+    fn conditions(&self, scenario: usize) -> DriveConditions<'a> {
         let plan = self.plan;
         let launches = self.run.scenarios[scenario].launches() as u64;
         let seed = plan.coins.wrapping_add(launches);
-        Conditions { sampling: &plan.suite.sampling, live: &plan.live, cancel: self.cancel, seed }
+        DriveConditions {
+            sampling: &plan.suite.sampling,
+            live: &plan.live,
+            cancel: self.cancel,
+            seed,
+        }
     }
 
     fn coin(&mut self) -> Side {
@@ -367,26 +375,28 @@ fn flip(coins: &mut ChaCha8Rng) -> Side {
     if coins.next_u32() & 1 == 0 { Side::Base } else { Side::Head }
 }
 
-fn stop(launched: Launched) -> Result<(), Failure> {
-    let Launched { side, target, log: _, reached: _ } = launched;
-    target.stop().map(|_| ()).map_err(|error| Failure::launch(side, &error))
+fn stop(launched: LaunchHandle) -> Result<(), LaunchFailure> {
+    let LaunchHandle { side, target, log: _, reached: _ } = launched;
+    target.stop().map(|_| ()).map_err(|error| LaunchFailure::launch(side, &error))
 }
 
 /// Keeps target and load apart, where the machine has room: both builds share the target's
 /// processors, as only one of them is driven at a time. The load stays where it is pinned until the
 /// second value is dropped.
-fn place(cpus: Cpus) -> Result<(Placement, Option<Pinned>), RunnerError> {
+fn place(cpus: CpuSelection) -> Result<(CpuPlacement, Option<AffinityGuard>), RunnerError> {
     let available = CpuSet::available().map_err(RunnerError::Placement)?;
     match (cpus, available.split()) {
-        (Cpus::Auto, Some(split)) => {
+        (CpuSelection::Auto, Some(split)) => {
             let pinned = split.load.pin_thread().map_err(RunnerError::Placement)?;
-            Ok((Placement { cpus: Some(split.target) }, Some(pinned)))
+            Ok((CpuPlacement { cpus: Some(split.target) }, Some(pinned)))
         }
-        (Cpus::Auto, None) | (Cpus::Shared, _) => Ok((Placement { cpus: None }, None)),
+        (CpuSelection::Auto, None) | (CpuSelection::Shared, _) => {
+            Ok((CpuPlacement { cpus: None }, None))
+        }
     }
 }
 
-fn network_cost(placement: &Placement) -> Result<record::NetworkCost, RelayError> {
+fn network_cost(placement: &CpuPlacement) -> Result<record::NetworkCost, RelayError> {
     let cost = network::measure(placement)?;
     Ok(record::NetworkCost {
         added_ns: cost.added_ns,
@@ -397,10 +407,10 @@ fn network_cost(placement: &Placement) -> Result<record::NetworkCost, RelayError
 }
 
 /// The record before the first launch.
-fn blank(plan: &Plan<'_>, prepared: &[Prepared], machine: record::Machine) -> Run {
+fn blank(plan: &RunPlan<'_>, prepared: &[ScenarioRequests], machine: record::Machine) -> Run {
     let sampling = &plan.suite.sampling;
     let paired = plan.base.is_some();
-    let scenario = |prepared: &Prepared| {
+    let scenario = |prepared: &ScenarioRequests| {
         let scenario = &prepared.scenario;
         let limits = scenario.limits.iter();
         ScenarioRun {
@@ -412,18 +422,22 @@ fn blank(plan: &Plan<'_>, prepared: &[Prepared], machine: record::Machine) -> Ru
                 .map(|limit| (limit.quantity.key().to_owned(), limit.to_string()))
                 .collect(),
             times: match scenario.load.times() {
-                Times::Service => record::Times::Service,
-                Times::Response => record::Times::Response,
+                LatencySetting::Service => record::LatencyBasis::Service,
+                LatencySetting::Response => record::LatencyBasis::Response,
             },
-            trials: if paired { Trials::Paired(Vec::new()) } else { Trials::Single(Vec::new()) },
+            trials: if paired {
+                LaunchResults::Paired(Vec::new())
+            } else {
+                LaunchResults::Single(Vec::new())
+            },
             work: None,
         }
     };
     let last_look = sampling.looks.last().copied().expect("a suite has looks");
     let (launches_asked, looks) = match plan.suite.lanes.time {
-        Lane::Off => (0, Vec::new()),
-        Lane::IfPossible | Lane::Asked if paired => (last_look, sampling.looks.clone()),
-        Lane::IfPossible | Lane::Asked => (sampling.launches, Vec::new()),
+        LaneMode::Off => (0, Vec::new()),
+        LaneMode::IfPossible | LaneMode::Asked if paired => (last_look, sampling.looks.clone()),
+        LaneMode::IfPossible | LaneMode::Asked => (sampling.launches, Vec::new()),
     };
     Run {
         schema: record::SCHEMA,

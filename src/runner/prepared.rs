@@ -6,68 +6,68 @@
 use std::sync::Arc;
 
 use crate::load;
-use crate::load::{Check, Pieces, Request, RequestError, Source};
-use crate::payload::{Expected, Framing, Kind, Spec, Stream};
-use crate::scenario::{Amount, Model, Sampling, Scenario};
+use crate::load::{BodyPieces, BodySource, LoadRequest, RequestError, ResponseCheck};
+use crate::payload::{BodyStream, PayloadKind, PayloadSpec, RequestFraming, ResponseExpectation};
+use crate::scenario::{LoadAmount, SamplingPlan, Scenario, WorkloadModel};
 
 /// Memory that the different bodies of a scenario may take together, in bytes.
 const BODY_BYTES_MAX: usize = 64 << 20;
 
 /// A scenario with its payloads in memory.
-pub(super) struct Prepared {
+pub(super) struct ScenarioRequests {
     pub(super) scenario: Scenario,
     /// XML pairs in one request.
     pub(super) pairs: u64,
-    messages: Vec<Message>,
+    messages: Vec<RequestContent>,
 }
 
 /// One request, without its head.
-struct Message {
-    body: Body,
+struct RequestContent {
+    body: MessageBody,
     /// Size of the body.
     bytes: usize,
-    truth: Arc<Truth>,
+    truth: Arc<ExpectationCheck>,
 }
 
-enum Body {
-    Kept(load::Body),
+enum MessageBody {
+    Kept(load::RequestBody),
     /// Too large: this makes it.
-    Made(Arc<Recipe>),
+    Made(Arc<BodyRecipe>),
 }
 
 /// What makes one body.
-struct Recipe {
-    spec: Spec,
-    kind: Kind,
+struct BodyRecipe {
+    spec: PayloadSpec,
+    kind: PayloadKind,
     index: u64,
 }
 
-impl Source for Recipe {
-    fn begin(&self) -> Box<dyn Pieces> {
-        Box::new(Stream::new(&self.spec, self.kind, self.index))
+impl BodySource for BodyRecipe {
+    fn begin(&self) -> Box<dyn BodyPieces> {
+        Box::new(BodyStream::new(&self.spec, self.kind, self.index))
     }
 }
 
-impl Pieces for Stream {
+impl BodyPieces for BodyStream {
     fn next_into(&mut self, out: &mut Vec<u8>) -> bool {
         Self::next_into(self, out)
     }
 }
 
 /// The truth about one request, as the load engine sees it.
-struct Truth(Expected);
+struct ExpectationCheck(ResponseExpectation);
 
-impl Check for Truth {
+impl ResponseCheck for ExpectationCheck {
     fn check(&self, status: u16, body: &[u8]) -> Result<(), String> {
         self.0.check(status, body).map_err(|mismatch| mismatch.to_string())
     }
 }
 
-impl Message {
+impl RequestContent {
     /// Makes request number `index` (from 0), and keeps its body unless it is too large.
     fn new(scenario: &Scenario, index: u64) -> Self {
         let (spec, kind) = (&scenario.payload, scenario.kind);
-        let mut stream = Stream::new(spec, kind, index);
+        let mut stream = BodyStream::new(spec, kind, index);
         let (mut kept, mut piece, mut bytes) = (Vec::new(), Vec::new(), 0);
         while stream.next_into(&mut piece) {
             bytes += piece.len();
@@ -78,29 +78,29 @@ impl Message {
             kept.append(&mut piece);
         }
         let body = if bytes > BODY_BYTES_MAX {
-            Body::Made(Arc::new(Recipe { spec: spec.clone(), kind, index }))
+            MessageBody::Made(Arc::new(BodyRecipe { spec: spec.clone(), kind, index }))
         } else {
-            Body::Kept(kept.into())
+            MessageBody::Kept(kept.into())
         };
-        Self { body, bytes, truth: Arc::new(Truth(stream.into_expected())) }
+        Self { body, bytes, truth: Arc::new(ExpectationCheck(stream.into_expected())) }
     }
 }
 
-impl Prepared {
+impl ScenarioRequests {
     /// Makes the requests: as many different ones as are asked for, but no more than are sent or fit
     /// in memory.
-    pub(super) fn new(scenario: &Scenario, sampling: &Sampling) -> Self {
+    pub(super) fn new(scenario: &Scenario, sampling: &SamplingPlan) -> Self {
         let wanted = match scenario.load.model {
-            Model::Closed { amount: Amount::Requests(requests), .. }
-            | Model::Steps { requests, .. } => sampling.bodies.min(requests),
-            Model::Closed { amount: Amount::Time | Amount::For(_), .. }
-            | Model::Open { .. }
-            | Model::Capacity { .. } => sampling.bodies,
+            WorkloadModel::Closed { amount: LoadAmount::Requests(requests), .. }
+            | WorkloadModel::Steps { requests, .. } => sampling.bodies.min(requests),
+            WorkloadModel::Closed { amount: LoadAmount::Time | LoadAmount::For(_), .. }
+            | WorkloadModel::Open { .. }
+            | WorkloadModel::Capacity { .. } => sampling.bodies,
         };
-        let mut messages: Vec<Message> = Vec::new();
+        let mut messages: Vec<RequestContent> = Vec::new();
         let mut bytes = 0;
         for index in 0..wanted {
-            let message = Message::new(scenario, index);
+            let message = RequestContent::new(scenario, index);
             bytes += message.bytes;
             messages.push(message);
             if bytes + bytes / messages.len() > BODY_BYTES_MAX {
@@ -119,26 +119,28 @@ impl Prepared {
     }
 
     /// Returns the requests as they are sent to `host`. The bodies are shared, not copied.
-    pub(super) fn requests(&self, host: &str) -> Result<Arc<[Request]>, RequestError> {
+    pub(super) fn requests(&self, host: &str) -> Result<Arc<[LoadRequest]>, RequestError> {
         let Scenario { payload: spec, kind, path, .. } = &self.scenario;
         let (content_type, headers) = (spec.content_type(*kind), spec.headers(*kind));
         let headers: Vec<_> =
             headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let request = |message: &Message| {
-            let check: Arc<dyn Check> = Arc::<Truth>::clone(&message.truth);
-            let source: Arc<dyn Source> = match (&message.body, spec.framing) {
-                (Body::Kept(body), Framing::Length) => {
+        let request = |message: &RequestContent| {
+            let check: Arc<dyn ResponseCheck> = Arc::<ExpectationCheck>::clone(&message.truth);
+            let source: Arc<dyn BodySource> = match (&message.body, spec.framing) {
+                (MessageBody::Kept(body), RequestFraming::Length) => {
                     let body = body.clone();
-                    return Request::post(path, host, content_type, &headers, body, check);
+                    return LoadRequest::post(path, host, content_type, &headers, body, check);
                 }
-                (Body::Kept(body), Framing::Chunked) => Arc::new(body.bytes().clone()),
-                (Body::Made(recipe), _) => Arc::<Recipe>::clone(recipe),
+                (MessageBody::Kept(body), RequestFraming::Chunked) => {
+                    Arc::new(body.bytes().clone())
+                }
+                (MessageBody::Made(recipe), _) => Arc::<BodyRecipe>::clone(recipe),
             };
             let framing = match spec.framing {
-                Framing::Length => load::Framing::Length(message.bytes as u64),
-                Framing::Chunked => load::Framing::Chunked,
+                RequestFraming::Length => load::BodyFraming::Length(message.bytes as u64),
+                RequestFraming::Chunked => load::BodyFraming::Chunked,
             };
-            Request::stream(path, host, content_type, &headers, source, framing, check)
+            LoadRequest::stream(path, host, content_type, &headers, source, framing, check)
         };
         self.messages.iter().map(request).collect()
     }

@@ -4,22 +4,24 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::load::Drive;
-use crate::measure::{Failures, Measurement};
+use crate::load::DriveOutcome;
+use crate::measure::{FailureCounts, Measurement};
 use crate::record;
-use crate::record::{Example, Generator, Point, Probes, Trial, histogram};
-use crate::runner::driven::{Driven, Watched};
-use crate::runner::trial::{Failure, chain};
-use crate::runner::{Build, Source};
-use crate::target::{Confinement, Hindrance, Limits, Target, Usage};
+use crate::record::{
+    FailureExample, GeneratorQuality, LaunchResult, ResourcePoint, ResourceProbes, histogram,
+};
+use crate::runner::driven::{SideDriver, TargetObserver};
+use crate::runner::trial::{LaunchFailure, chain};
+use crate::runner::{BuildSource, SutBuild};
+use crate::target::{HostInterference, LimitEnforcement, ResourceLimits, ResourceUsage, Target};
 use crate::units;
 
 /// Longest answer that is kept with a failure, in characters: its beginning names the fault.
 const ANSWER_CHARS_MAX: usize = 500;
 
-impl Driven<'_> {
+impl SideDriver<'_> {
     /// Returns what the launch yielded, if target and generator are beyond doubt.
-    pub(super) fn trial(mut self) -> Result<Trial, Failure> {
+    pub(super) fn trial(mut self) -> Result<LaunchResult, LaunchFailure> {
         self.launched.target.alive().map_err(|error| self.failure(&chain(&error)))?;
         self.valid()?;
         let (after, probes) = match self.watched.take() {
@@ -38,7 +40,7 @@ impl Driven<'_> {
         let failures = measurement.failures();
         let pairs_per_request = self.scenario.kind.pairs(self.scenario.payload.pairs);
         let slices = measurement.slices().iter();
-        Ok(Trial {
+        Ok(LaunchResult {
             ready_ns: units::nanos(self.launched.target.ready_after()),
             wall_ns: units::nanos(measurement.wall()),
             requests: measurement.answered() + measurement.failed(),
@@ -48,7 +50,10 @@ impl Driven<'_> {
             bytes_sent: measurement.request_bytes(),
             bytes_received: measurement.response_bytes(),
             slices: slices
-                .map(|slice| record::Slice { requests: slice.count, service_ns: slice.sum_ns })
+                .map(|slice| record::SliceTotals {
+                    requests: slice.count,
+                    service_ns: slice.sum_ns,
+                })
                 .collect(),
             histogram: histogram::encode(measurement.service()),
             failures: failures.iter().map(|(kind, it)| (kind.to_string(), it.count)).collect(),
@@ -68,27 +73,27 @@ impl Driven<'_> {
 }
 
 /// How the target of a build is kept to its limits, if it has any.
-pub(super) fn confinement(build: &Build, target: &Target) -> Option<record::Confinement> {
-    let Source::Start(command) = &build.source else { return None };
-    let Confinement { memory, cpu, note } = target.confinement();
-    let Limits { memory_bytes_max, cpus_max } = command.limits;
+pub(super) fn confinement(build: &SutBuild, target: &Target) -> Option<record::LimitsRecord> {
+    let BuildSource::Start(command) = &build.source else { return None };
+    let LimitEnforcement { memory, cpu, note } = target.confinement();
+    let ResourceLimits { memory_bytes_max, cpus_max } = command.limits;
     let memory = memory
         .zip(memory_bytes_max)
         .map(|(keeper, bytes)| format!("{} by {keeper}", units::bytes(units::exact(bytes))));
     let cpu = cpu.zip(cpus_max).map(|(keeper, cpus)| format!("{cpus} by {keeper}"));
     let limited = memory.is_some() || cpu.is_some();
-    limited.then_some(record::Confinement { memory, cpu, note })
+    limited.then_some(record::LimitsRecord { memory, cpu, note })
 }
 
-fn example(failures: &Failures) -> Example {
+fn example(failures: &FailureCounts) -> FailureExample {
     let answer = String::from_utf8_lossy(&failures.first.answer);
     let answer = answer.chars().take(ANSWER_CHARS_MAX).collect();
-    Example { detail: failures.first.detail.clone(), answer }
+    FailureExample { detail: failures.first.detail.clone(), answer }
 }
 
-fn generator(measurement: &Measurement, driven: &Drive) -> Generator {
+fn generator(measurement: &Measurement, driven: &DriveOutcome) -> GeneratorQuality {
     let lag: &Histogram<u64> = measurement.lag();
-    Generator {
+    GeneratorQuality {
         lag_p99_ns: lag.value_at_quantile(0.99),
         lag_max_ns: lag.max(),
         late: driven.late,
@@ -98,17 +103,17 @@ fn generator(measurement: &Measurement, driven: &Drive) -> Generator {
     }
 }
 
-fn probes(watched: Watched, after: Usage, throttled: Duration) -> Probes {
-    let Watched { before, throttled: throttled_before, machine, sampler } = watched;
+fn probes(watched: TargetObserver, after: ResourceUsage, throttled: Duration) -> ResourceProbes {
+    let TargetObserver { before, throttled: throttled_before, machine, sampler } = watched;
     let series = sampler.stop();
-    let taken = Hindrance::now().since(machine);
-    let point = |point: &crate::target::Point| Point {
+    let taken = HostInterference::now().since(machine);
+    let point = |point: &crate::target::ResourceSample| ResourcePoint {
         at_ns: units::nanos(point.at),
         rss_bytes: point.rss_bytes,
         cpu_ns: units::nanos(point.cpu),
     };
     // A process that has ended takes its counts with it.
-    Probes {
+    ResourceProbes {
         user_ns: units::nanos(after.user.saturating_sub(before.user)),
         system_ns: units::nanos(after.system.saturating_sub(before.system)),
         switches_voluntary: after.switches_voluntary.saturating_sub(before.switches_voluntary),

@@ -4,25 +4,25 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 
 use crate::cancel::Cancel;
-use crate::load::pacing::Stop;
-use crate::load::{Client, Exchange, Http, Settings};
+use crate::load::pacing::StopCondition;
+use crate::load::{ClientSettings, Exchange, HttpVersion, LoadClient};
 use crate::measure::Measurement;
-use crate::runner::prepared::Prepared;
-use crate::scenario::{Sampling, Scenario};
+use crate::runner::prepared::ScenarioRequests;
+use crate::scenario::{SamplingPlan, Scenario};
 
 /// Sends so many requests, or says what was wrong with the first that failed.
-pub type Drive<'a> = Box<dyn FnMut(u64) -> Result<(), String> + 'a>;
+pub type RequestDriver<'a> = Box<dyn FnMut(u64) -> Result<(), String> + 'a>;
 
 /// The requests of a scenario and the right answers, in memory.
-pub struct Sender {
-    prepared: Prepared,
+pub struct RequestSender {
+    prepared: ScenarioRequests,
     cancel: Cancel,
 }
 
-impl Sender {
+impl RequestSender {
     /// Makes the requests.
-    pub fn new(scenario: &Scenario, sampling: &Sampling, cancel: &Cancel) -> Self {
-        Self { prepared: Prepared::new(scenario, sampling), cancel: cancel.clone() }
+    pub fn new(scenario: &Scenario, sampling: &SamplingPlan, cancel: &Cancel) -> Self {
+        Self { prepared: ScenarioRequests::new(scenario, sampling), cancel: cancel.clone() }
     }
 
     /// Returns the XML pairs in one request.
@@ -40,18 +40,19 @@ impl Sender {
     ///
     /// One connection, whatever the scenario says: in which order several are served is chance, and
     /// that is what a count has to be free of.
-    pub fn drive(&self, address: SocketAddr) -> Result<Drive<'_>, String> {
+    pub fn drive(&self, address: SocketAddr) -> Result<RequestDriver<'_>, String> {
         let bodies =
             self.prepared.requests(&address.to_string()).map_err(|error| error.to_string())?;
         let http = match self.prepared.scenario.load.http {
-            Http::One => Http::One,
-            Http::Two { .. } => Http::Two { streams: NonZeroUsize::MIN },
+            HttpVersion::One => HttpVersion::One,
+            HttpVersion::Two { .. } => HttpVersion::Two { streams: NonZeroUsize::MIN },
         };
-        let settings = Settings { http, ..Settings::default() };
-        let mut client = Client::new(address, bodies, settings, self.cancel.clone())
+        let settings = ClientSettings { http, ..ClientSettings::default() };
+        let mut client = LoadClient::new(address, bodies, settings, self.cancel.clone())
             .map_err(|error| error.to_string())?;
         Ok(Box::new(move |requests| {
-            let stop = Stop { failures_max: Some(1), ..Stop::after_requests(requests) };
+            let stop =
+                StopCondition { failures_max: Some(1), ..StopCondition::after_requests(requests) };
             let mut measurement = Measurement::default();
             let sink = &mut |exchange: &Exchange| measurement.record(exchange);
             client.drive(stop, sink).map_err(|error| error.to_string())?;

@@ -1,31 +1,31 @@
 //! Drives one launch, or the two of a launch pair, through one scenario.
 
 use crate::cancel::Cancel;
-use crate::record::{Ended, Side, Trial};
-use crate::runner::driven::Driven;
-use crate::scenario::Sampling;
+use crate::record::{EarlyEnd, LaunchResult, Side};
+use crate::runner::driven::SideDriver;
+use crate::scenario::SamplingPlan;
 use crate::target::TargetError;
 
 /// Why a launch yielded no numbers.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct LaunchFailure {
     pub(super) side: Side,
     pub(super) scenario: Option<String>,
     pub(super) reason: String,
 }
 
-impl Failure {
+impl LaunchFailure {
     /// A target that did not start or stop as it should.
     pub(super) fn launch(side: Side, error: &TargetError) -> Self {
         Self { side, scenario: None, reason: chain(error) }
     }
 
     /// How the record tells it: a failure that follows from Ctrl-C is an interruption.
-    pub(super) fn ended(self, cancel: &Cancel) -> Ended {
+    pub(super) fn ended(self, cancel: &Cancel) -> EarlyEnd {
         if cancel.is_raised() {
-            return Ended::Interrupted;
+            return EarlyEnd::Interrupted;
         }
-        Ended::Failed { side: self.side, scenario: self.scenario, reason: self.reason }
+        EarlyEnd::Failed { side: self.side, scenario: self.scenario, reason: self.reason }
     }
 }
 
@@ -41,7 +41,10 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// Drives a launch alone. Stretches follow each other without a break.
-pub(super) fn single(mut side: Driven<'_>, sampling: &Sampling) -> Result<Trial, Failure> {
+pub(super) fn single(
+    mut side: SideDriver<'_>,
+    sampling: &SamplingPlan,
+) -> Result<LaunchResult, LaunchFailure> {
     side.warm_up(sampling)?;
     side.begin()?;
     while let Some(stretch) = side.next_stretch(sampling) {
@@ -52,10 +55,10 @@ pub(super) fn single(mut side: Driven<'_>, sampling: &Sampling) -> Result<Trial,
 
 /// Drives base and head in turn; the first of every two stretches is drawn by `coin`.
 pub(super) fn paired(
-    mut sides: [Driven<'_>; 2],
-    sampling: &Sampling,
+    mut sides: [SideDriver<'_>; 2],
+    sampling: &SamplingPlan,
     coin: &mut dyn FnMut() -> Side,
-) -> Result<(Trial, Trial), Failure> {
+) -> Result<(LaunchResult, LaunchResult), LaunchFailure> {
     for side in &mut sides {
         side.warm_up(sampling)?;
     }

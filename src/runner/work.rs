@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::cancel::Cancel;
 use crate::profile;
-use crate::profile::{ProfileError, Session};
-use crate::record::work::{Counted, Work};
-use crate::runner::{Plan, Progress, RunnerError, Sender, Source, Watcher};
-use crate::scenario::{Amount, Counting, Lane, Load, Scenario, Scheme};
-use crate::target::Command;
+use crate::profile::{ProfileError, ProfileSession};
+use crate::record::work::{CountOutcome, InstructionCounts};
+use crate::runner::{BuildSource, RequestSender, RunObserver, RunPlan, RunProgress, RunnerError};
+use crate::scenario::{CountSettings, LaneMode, LoadAmount, LoadSettings, Scenario, UrlScheme};
+use crate::target::TargetCommand;
 
 /// XML pairs in a counted request, at most.
 const PAIRS_PER_REQUEST_MAX: u64 = 1_000;
@@ -24,20 +24,20 @@ const BYTES_MAX: u64 = 4 << 20;
 
 /// Counts every scenario, in order; nothing for each if the lane is off.
 pub(super) fn count(
-    plan: &Plan<'_>,
-    watcher: &mut dyn Watcher,
+    plan: &RunPlan<'_>,
+    watcher: &mut dyn RunObserver,
     cancel: &Cancel,
-) -> Result<Vec<Option<Work>>, RunnerError> {
+) -> Result<Vec<Option<CountOutcome>>, RunnerError> {
     let asked = match plan.suite.lanes.work {
-        Lane::Off => return Ok(vec![None; plan.suite.scenarios.len()]),
-        Lane::IfPossible => false,
-        Lane::Asked => true,
+        LaneMode::Off => return Ok(vec![None; plan.suite.scenarios.len()]),
+        LaneMode::IfPossible => false,
+        LaneMode::Asked => true,
     };
     let mut works = Vec::new();
     let mut obstacle = None;
     for scenario in &plan.suite.scenarios {
         if obstacle.is_none() {
-            watcher.progress(Progress::Counting { scenario: &scenario.name });
+            watcher.progress(RunProgress::Counting { scenario: &scenario.name });
         }
         let counted = match &obstacle {
             Some(reason) => Err(String::clone(reason)),
@@ -53,8 +53,8 @@ pub(super) fn count(
             },
         };
         works.push(Some(match counted {
-            Ok(counted) => Work::Counted(Box::new(counted)),
-            Err(reason) => Work::Unavailable { reason, asked },
+            Ok(counted) => CountOutcome::Counted(Box::new(counted)),
+            Err(reason) => CountOutcome::Unavailable { reason, asked },
         }));
     }
     plan.live.does(None);
@@ -72,10 +72,14 @@ fn words(error: &dyn Error) -> String {
     text.replace("\n\nhint: ", "; to get it: ")
 }
 
-fn counted(plan: &Plan<'_>, scenario: &Scenario, cancel: &Cancel) -> Result<Counted, ProfileError> {
+fn counted(
+    plan: &RunPlan<'_>,
+    scenario: &Scenario,
+    cancel: &Cancel,
+) -> Result<InstructionCounts, ProfileError> {
     let counting = &plan.suite.counting;
     let counter = profile::valgrind_version()?;
-    if plan.suite.target.scheme == Scheme::Https {
+    if plan.suite.target.scheme == UrlScheme::Https {
         return Err(ProfileError::Unsuited {
             tool: "callgrind",
             reason: "it speaks TLS, whose work would be counted with its own".to_owned(),
@@ -83,13 +87,13 @@ fn counted(plan: &Plan<'_>, scenario: &Scenario, cancel: &Cancel) -> Result<Coun
     }
     let head = command(&plan.head.source, counting)?;
     let base = plan.base.as_ref().map(|base| command(&base.source, counting)).transpose()?;
-    let sender = Sender::new(&small(scenario, counting), &plan.suite.sampling, cancel);
+    let sender = RequestSender::new(&small(scenario, counting), &plan.suite.sampling, cancel);
     let (pairs, bytes) = (sender.pairs().max(1), sender.request_bytes().max(1));
     let requests = counting.pairs.div_ceil(pairs).min(BYTES_MAX / bytes).max(2);
     let sides = if base.is_some() { 2 } else { 1 };
     let (done, of) = (AtomicUsize::new(0), sides * counting.launches);
-    let session = Session {
-        plan: profile::Plan {
+    let session = ProfileSession {
+        plan: profile::ProfilePlan {
             warmup_requests: requests.div_ceil(4),
             requests,
             pairs_per_request: pairs,
@@ -110,41 +114,41 @@ fn counted(plan: &Plan<'_>, scenario: &Scenario, cancel: &Cancel) -> Result<Coun
         Some(base) => both(&session, (base, &base_dir), (&head, &head_dir))?,
     };
     let (base, head) = (base.map(|base| base.count()), head.count());
-    Ok(Counted { counter, pairs_per_request: pairs, requests, base, head })
+    Ok(InstructionCounts { counter, pairs_per_request: pairs, requests, base, head })
 }
 
 fn counting_words(scenario: &Scenario, done: usize, of: usize) -> String {
     format!("counting the instructions of `{}`, {done} of {of} launches done", scenario.name)
 }
 
-type Side<'a> = (&'a Command, &'a Path);
+type CountTarget<'a> = (&'a TargetCommand, &'a Path);
 
 fn both(
-    session: &Session<'_>,
-    base: Side<'_>,
-    head: Side<'_>,
-) -> Result<(Option<profile::Work>, profile::Work), ProfileError> {
+    session: &ProfileSession<'_>,
+    base: CountTarget<'_>,
+    head: CountTarget<'_>,
+) -> Result<(Option<profile::CallgrindCounts>, profile::CallgrindCounts), ProfileError> {
     let (base, head) = session.count_both(base, head)?;
     Ok((Some(base), head))
 }
 
 /// The scenario as it is counted.
-fn small(scenario: &Scenario, counting: &Counting) -> Scenario {
+fn small(scenario: &Scenario, counting: &CountSettings) -> Scenario {
     let mut small = scenario.clone();
     small.payload.pairs = small.payload.pairs.min(PAIRS_PER_REQUEST_MAX).min(counting.pairs);
     // As many different bodies as there are to be sent in turn.
-    small.load = Load::closed(1, Amount::Time);
+    small.load = LoadSettings::closed(1, LoadAmount::Time);
     small
 }
 
-fn command(source: &Source, counting: &Counting) -> Result<Command, ProfileError> {
+fn command(source: &BuildSource, counting: &CountSettings) -> Result<TargetCommand, ProfileError> {
     match source {
-        Source::Start(command) => {
-            let mut command = Command::clone(command);
+        BuildSource::Start(command) => {
+            let mut command = TargetCommand::clone(command);
             command.env.extend(counting.env.iter().cloned());
             Ok(command)
         }
-        Source::Attach(_) => Err(ProfileError::Unsuited {
+        BuildSource::Attach(_) => Err(ProfileError::Unsuited {
             tool: "callgrind",
             reason: "it runs already, and callgrind has to start it".to_owned(),
         }),

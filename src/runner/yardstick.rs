@@ -12,7 +12,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-use crate::record::history::{Reading, Yardstick};
+use crate::record::history::{Yardstick, YardstickReading};
 use crate::runner::now;
 use crate::target::CpuSet;
 use crate::units;
@@ -32,12 +32,12 @@ const MESSAGES: u32 = 100;
 const MESSAGE_BYTES: usize = 1_024;
 
 /// A workload that is ready to run.
-pub(super) struct Workload {
+pub(super) struct YardstickWorkload {
     cycle: Vec<u32>,
-    readings: Vec<Reading>,
+    readings: Vec<YardstickReading>,
 }
 
-impl Workload {
+impl YardstickWorkload {
     pub(super) fn new() -> Self {
         Self { cycle: cycle(WORDS), readings: Vec::new() }
     }
@@ -63,8 +63,8 @@ impl Workload {
     }
 }
 
-fn reading(cycle: &[u32]) -> io::Result<Reading> {
-    Ok(Reading {
+fn reading(cycle: &[u32]) -> io::Result<YardstickReading> {
+    Ok(YardstickReading {
         integer_ns: fastest(&mut || {
             black_box(integers(STEPS));
             Ok(())
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_reading_has_every_part() {
-        let mut workload = Workload { cycle: cycle(1 << 10), readings: Vec::new() };
+        let mut workload = YardstickWorkload { cycle: cycle(1 << 10), readings: Vec::new() };
         assert_eq!(workload.yardstick(), None);
         workload.read(None);
         let yardstick = workload.yardstick().unwrap();

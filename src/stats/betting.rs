@@ -17,12 +17,12 @@ const DEVIATION_OF_MEDIAN: f64 = 1.4826;
 
 /// A gambler who bets that values lie above 0.
 #[derive(Debug, Clone, Default)]
-pub struct Gambler {
+pub struct WealthProcess {
     sizes: Vec<f64>,
     ln_wealth_by_shift: [f64; SHIFTS.len()],
 }
 
-impl Gambler {
+impl WealthProcess {
     /// Bets on the sign of `value`, of which only the size was known, and returns the ln of the wealth
     /// after it.
     pub fn see(&mut self, value: f64) -> f64 {
@@ -73,7 +73,7 @@ pub fn limits(values: &[f64], level: f64) -> Estimate {
 /// the bets are on shifts of a few per cent. Hence a search outwards from the estimate.
 fn lower_limit(values: &[f64], start: f64, level: f64) -> f64 {
     let is_refuted = |centre: f64| {
-        let mut gambler = Gambler::default();
+        let mut gambler = WealthProcess::default();
         for value in values {
             gambler.see(value - centre);
         }

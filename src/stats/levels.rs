@@ -23,7 +23,7 @@ const SHRINK: f64 = std::f64::consts::FRAC_1_SQRT_2;
 
 /// A search for changes, with the critical values it has found so far.
 #[derive(Debug)]
-pub struct Search<R> {
+pub struct LevelSearch<R> {
     shortest: usize,
     level: f64,
     rng: R,
@@ -31,13 +31,13 @@ pub struct Search<R> {
 }
 
 /// A part of a series and the best split in it.
-struct Split {
+struct SeriesSplit {
     length: usize,
     place: usize,
     z: f64,
 }
 
-impl<R: Rng + Clone> Search<R> {
+impl<R: Rng + Clone> LevelSearch<R> {
     /// Returns a search for levels that hold for at least `shortest` values, two or more, which splits
     /// a series of one level with probability `level`. What chance does is drawn from copies of `rng`.
     pub fn new(shortest: usize, level: f64, rng: R) -> Self {
@@ -64,7 +64,7 @@ impl<R: Rng + Clone> Search<R> {
         let splits = splits(&ranks(values), self.shortest);
         let visible = splits.into_iter().filter(|split| split.z > critical);
         let narrowest = visible.min_by(|a, b| a.length.cmp(&b.length).then(b.z.total_cmp(&a.z)));
-        let Some(Split { place, .. }) = narrowest else { return };
+        let Some(SeriesSplit { place, .. }) = narrowest else { return };
         points.push(offset + place);
         self.search(&values[..place], offset, points);
         self.search(&values[place..], offset + place, points);
@@ -124,7 +124,7 @@ fn centred(ranks: &[f64]) -> Vec<f64> {
 }
 
 /// The best split of every part.
-fn splits(ranks: &[f64], shortest: usize) -> Vec<Split> {
+fn splits(ranks: &[f64], shortest: usize) -> Vec<SeriesSplit> {
     let n = ranks.len();
     let mut sums = Vec::with_capacity(n + 1);
     sums.push(0.0);
@@ -152,7 +152,7 @@ fn splits(ranks: &[f64], shortest: usize) -> Vec<Split> {
 }
 
 /// The split of a part whose sides differ most, in standard deviations.
-fn best_split(sums: &[f64], start: usize, end: usize, shortest: usize) -> Option<Split> {
+fn best_split(sums: &[f64], start: usize, end: usize, shortest: usize) -> Option<SeriesSplit> {
     let length = end - start;
     let last = length.checked_sub(shortest)?;
     let whole = sums[end] - sums[start];
@@ -161,7 +161,7 @@ fn best_split(sums: &[f64], start: usize, end: usize, shortest: usize) -> Option
         let share = whole * before / length as f64;
         let excess = sums[start + left] - sums[start] - share;
         let z = excess.abs() / (before * after / length as f64).sqrt();
-        Split { length, place: start + left, z }
+        SeriesSplit { length, place: start + left, z }
     };
     (shortest..=last).map(split).max_by(|a, b| a.z.total_cmp(&b.z))
 }
@@ -174,8 +174,8 @@ mod tests {
     use super::*;
     use crate::stats::draw;
 
-    fn search() -> Search<ChaCha8Rng> {
-        Search::new(3, 0.01, ChaCha8Rng::seed_from_u64(1))
+    fn search() -> LevelSearch<ChaCha8Rng> {
+        LevelSearch::new(3, 0.01, ChaCha8Rng::seed_from_u64(1))
     }
 
     /// Noise of 1 around levels, each given with its length.

@@ -19,14 +19,14 @@ pub struct TEstimate {
 
 /// What was known about the scatter beforehand.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Prior {
+pub struct VariancePrior {
     /// The standard deviation expected of one value.
     pub deviation: f64,
     /// How many degrees of freedom that expectation is worth; 0 for nothing known.
     pub freedom: f64,
 }
 
-impl Prior {
+impl VariancePrior {
     /// Nothing is known beforehand: the ordinary t.
     pub const NONE: Self = Self { deviation: 0.0, freedom: 0.0 };
 }
@@ -101,8 +101,8 @@ pub fn welch(base: &[f64], head: &[f64]) -> TEstimate {
 
 /// Returns mean of `head` less mean of `base` where both sides, and `prior`, have one scatter.
 ///
-/// At least one value a side; with [`Prior::NONE`], at least three in all.
-pub fn pooled(base: &[f64], head: &[f64], prior: Prior) -> TEstimate {
+/// At least one value a side; with [`VariancePrior::NONE`], at least three in all.
+pub fn pooled(base: &[f64], head: &[f64], prior: VariancePrior) -> TEstimate {
     let (j, k) = (head.len() as f64, base.len() as f64);
     let freedom = prior.freedom + j + k - 2.0;
     let sum = prior.freedom * prior.deviation.powi(2) + squares(base) + squares(head);
@@ -116,8 +116,8 @@ pub fn pooled(base: &[f64], head: &[f64], prior: Prior) -> TEstimate {
 /// Returns mean of `new` less mean of `history`, the scatter being that of `history` and `prior`: what
 /// to expect of a run before it is believed to be of the same kind.
 ///
-/// At least one value a side; with [`Prior::NONE`], at least two in `history`.
-pub fn prediction(history: &[f64], new: &[f64], prior: Prior) -> TEstimate {
+/// At least one value a side; with [`VariancePrior::NONE`], at least two in `history`.
+pub fn prediction(history: &[f64], new: &[f64], prior: VariancePrior) -> TEstimate {
     let (j, k) = (new.len() as f64, history.len() as f64);
     let freedom = prior.freedom + k - 1.0;
     let sum = prior.freedom * prior.deviation.powi(2) + squares(history);

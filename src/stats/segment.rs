@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use rand_chacha::rand_core::Rng;
 
 use crate::stats::draw;
-use crate::stats::means::{self, Prior};
+use crate::stats::means::{self, VariancePrior};
 use crate::stats::quantile;
 
 /// Series that a critical value is found from: at a level of 1 %, a hundred of them exceed it.
@@ -37,14 +37,14 @@ pub fn change_points(
 
 /// Critical values for [`change_points`], found by simulation when first asked for.
 #[derive(Debug)]
-pub struct Critical<R> {
+pub struct CriticalValues<R> {
     shortest: usize,
     level: f64,
     rng: R,
     found: BTreeMap<usize, f64>,
 }
 
-impl<R: Rng + Clone> Critical<R> {
+impl<R: Rng + Clone> CriticalValues<R> {
     /// Returns critical values for levels of at least `shortest` values, two or more, which let a
     /// series of one level be split with probability `level`. They are drawn from copies of `rng`, so
     /// that none depends on which was asked for before.
@@ -77,7 +77,7 @@ fn largest_split(values: &[f64], shortest: usize) -> Option<(usize, f64)> {
     let last = values.len().checked_sub(shortest)?;
     let t = |place: usize| {
         let (before, after) = values.split_at(place);
-        let t = means::pooled(before, after, Prior::NONE).t(0.0).abs();
+        let t = means::pooled(before, after, VariancePrior::NONE).t(0.0).abs();
         // Two flat stretches at one height have no scatter and no distance.
         (place, if t.is_nan() { 0.0 } else { t })
     };

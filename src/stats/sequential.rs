@@ -7,7 +7,7 @@
 
 use rand_chacha::rand_core::Rng;
 
-use crate::stats::signed_rank::Null;
+use crate::stats::signed_rank::NullDistribution;
 
 /// Returns the largest one-sided level that signed-rank tests at all `looks` may use together.
 ///
@@ -19,14 +19,14 @@ use crate::stats::signed_rank::Null;
 /// Sizes are exchangeable whatever their law, so the rank of each new size among those before it is
 /// uniform: the walk needs no values, only insertions at random places.
 pub fn constant_level(alpha: f64, looks: &[usize], simulations: usize, rng: &mut impl Rng) -> f64 {
-    let nulls: Vec<Null> = looks.iter().map(|&n| Null::untied(n)).collect();
+    let nulls: Vec<NullDistribution> = looks.iter().map(|&n| NullDistribution::untied(n)).collect();
     let mut smallest: Vec<f64> = (0..simulations).map(|_| smallest_p(looks, &nulls, rng)).collect();
     smallest.sort_by(f64::total_cmp);
     largest_kept(&smallest, alpha)
 }
 
 /// The smallest p over the looks of one walk.
-fn smallest_p(looks: &[usize], nulls: &[Null], rng: &mut impl Rng) -> f64 {
+fn smallest_p(looks: &[usize], nulls: &[NullDistribution], rng: &mut impl Rng) -> f64 {
     let mut positive_by_size: Vec<bool> = Vec::with_capacity(looks.last().copied().unwrap_or(0));
     let mut smallest: f64 = 1.0;
     for (&look, null) in looks.iter().zip(nulls) {

@@ -12,12 +12,12 @@ pub const EXACT_MAX: usize = 300;
 
 /// The distribution of a sum of ranks, each of which enters with probability one half.
 #[derive(Debug, Clone)]
-pub struct Null {
+pub struct NullDistribution {
     /// `P(sum <= i)` in units of the weights.
     cumulative: Vec<f64>,
 }
 
-impl Null {
+impl NullDistribution {
     /// Counts out the distribution for the ranks 1 to `n`.
     pub fn untied(n: usize) -> Self {
         Self::of_weights(1..=n)
@@ -103,7 +103,8 @@ pub fn p_greater(signed_ranks: &[f64]) -> f64 {
         return p_greater_normal(signed_ranks);
     }
     let doubled = |rank: &f64| index(2.0 * rank.abs());
-    Null::of_weights(signed_ranks.iter().map(doubled)).at_least(index(2.0 * w_plus(signed_ranks)))
+    NullDistribution::of_weights(signed_ranks.iter().map(doubled))
+        .at_least(index(2.0 * w_plus(signed_ranks)))
 }
 
 /// Returns [`p_greater`] by the normal approximation with continuity correction.
@@ -127,7 +128,7 @@ pub fn p_equivalent(values: &[f64], low: f64, high: f64) -> f64 {
 /// Returns the largest `k` with `P(W+ <= k) <= level` for `n` untied values, if there is one.
 pub fn critical(n: usize, level: f64) -> Option<usize> {
     if n <= EXACT_MAX {
-        return Null::untied(n).critical(level);
+        return NullDistribution::untied(n).critical(level);
     }
     let n = n as f64;
     let deviation = (n * (n + 1.0) * (2.0 * n + 1.0) / 24.0).sqrt();

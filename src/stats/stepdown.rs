@@ -14,20 +14,20 @@ const SLACK: f64 = 1e-9;
 
 /// Sign flips for `n` values: one bit per value, eight to a byte; a set bit keeps the sign.
 #[derive(Debug, Clone)]
-pub struct Flips {
+pub struct SignFlips {
     bytes_per_flip: usize,
     bits: Vec<u8>,
-    coverage: Coverage,
+    coverage: FlipCoverage,
 }
 
 /// Whether the flips are all there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Coverage {
+enum FlipCoverage {
     Complete,
     Sampled,
 }
 
-impl Flips {
+impl SignFlips {
     /// Draws `count` flips of `n` signs from `rng`, or lists all of them if there are no more.
     pub fn new(n: usize, count: usize, rng: &mut impl Rng) -> Self {
         let bytes_per_flip = n.div_ceil(8);
@@ -35,11 +35,11 @@ impl Flips {
         if let Some(all) = all.filter(|all| *all <= count) {
             let bits =
                 (0..all).flat_map(|flip| flip.to_le_bytes().into_iter().take(bytes_per_flip));
-            return Self { bytes_per_flip, bits: bits.collect(), coverage: Coverage::Complete };
+            return Self { bytes_per_flip, bits: bits.collect(), coverage: FlipCoverage::Complete };
         }
         let mut bits = vec![0; bytes_per_flip * count];
         rng.fill_bytes(&mut bits);
-        Self { bytes_per_flip, bits, coverage: Coverage::Sampled }
+        Self { bytes_per_flip, bits, coverage: FlipCoverage::Sampled }
     }
 }
 
@@ -49,7 +49,7 @@ impl Flips {
 /// where values lie above 0. Rejecting every hypothesis whose result is at most `alpha` rejects a true
 /// one with probability `alpha` at most. Sampled flips are counted so that chance cannot make a
 /// result too small (the observed signs count as one of the flips).
-pub fn adjusted_p_greater(values: &[Vec<f64>], flips: &Flips) -> Vec<f64> {
+pub fn adjusted_p_greater(values: &[Vec<f64>], flips: &SignFlips) -> Vec<f64> {
     let standardised: Vec<Vec<f64>> = values.iter().map(|values| standardise(values)).collect();
     let z: Vec<f64> = standardised.iter().map(|x| x.iter().sum()).collect();
     let mut rising: Vec<usize> = (0..z.len()).collect();
@@ -68,15 +68,15 @@ pub fn adjusted_p_greater(values: &[Vec<f64>], flips: &Flips) -> Vec<f64> {
     adjusted
 }
 
-impl Flips {
+impl SignFlips {
     fn len(&self) -> usize {
         self.bits.len() / self.bytes_per_flip.max(1)
     }
 
     fn share(&self, count: u32) -> f64 {
         match self.coverage {
-            Coverage::Complete => f64::from(count) / self.len() as f64,
-            Coverage::Sampled => (f64::from(count) + 1.0) / (self.len() as f64 + 1.0),
+            FlipCoverage::Complete => f64::from(count) / self.len() as f64,
+            FlipCoverage::Sampled => (f64::from(count) + 1.0) / (self.len() as f64 + 1.0),
         }
     }
 }
@@ -95,7 +95,7 @@ fn standardise(values: &[f64]) -> Vec<f64> {
 
 /// Counts, for each column, the flips whose largest sum over it and the columns before it reaches its
 /// threshold.
-fn count_exceeding(columns: &[&[f64]], thresholds: &[f64], flips: &Flips) -> Vec<u32> {
+fn count_exceeding(columns: &[&[f64]], thresholds: &[f64], flips: &SignFlips) -> Vec<u32> {
     let width = columns.len();
     let tables = byte_tables(columns, flips.bytes_per_flip);
     let mut counts = vec![0; width];

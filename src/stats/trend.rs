@@ -6,7 +6,7 @@ use crate::stats::student;
 
 /// A straight line that wild values do not bend.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Line {
+pub struct TheilSen {
     /// Change of y per unit of x.
     pub slope: f64,
     /// y at x = 0.
@@ -23,7 +23,7 @@ pub struct Line {
 /// The limits take the points as independent around the line, which the values of one running process
 /// are not: as evidence, use the slope as *one* number of that process. Takes O(n²) memory. Both hold
 /// the same number of values, at least one.
-pub fn theil_sen(x: &[f64], y: &[f64], level: f64) -> Line {
+pub fn theil_sen(x: &[f64], y: &[f64], level: f64) -> TheilSen {
     assert_eq!(x.len(), y.len(), "every x has its y");
     let mut slopes = Vec::with_capacity(x.len() * x.len() / 2);
     for (i, (x_i, y_i)) in x.iter().zip(y).enumerate() {
@@ -37,7 +37,7 @@ pub fn theil_sen(x: &[f64], y: &[f64], level: f64) -> Line {
     let reach = student::normal_quantile(1.0 - level) * s_variance(y).sqrt();
     let place = |offset: f64| f64::midpoint(slopes.len() as f64, offset).round();
     let at = |place: f64| slopes.get(index(place)).or(slopes.last()).copied();
-    Line {
+    TheilSen {
         slope,
         intercept,
         slope_low: at(place(-reach) - 1.0).unwrap_or(f64::NEG_INFINITY),

@@ -20,7 +20,7 @@ use crate::units;
 
 /// What a target may take, at most.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Limits {
+pub struct ResourceLimits {
     /// Memory of all its processes together where there are control groups or a container; else
     /// the private writable memory of each (`RLIMIT_DATA`).
     pub memory_bytes_max: Option<u64>,
@@ -47,14 +47,14 @@ impl Controller {
 
 /// The two interfaces, which one machine may have side by side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Version {
+pub enum CgroupVersion {
     /// A hierarchy for each controller.
     V1,
     /// One for all.
     V2,
 }
 
-impl fmt::Display for Version {
+impl fmt::Display for CgroupVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::V1 => "v1",
@@ -65,7 +65,7 @@ impl fmt::Display for Version {
 
 /// Why there is no group with a controller.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Obstacle {
+pub(super) enum CgroupError {
     /// The kernel does not have it, or does not show it here.
     Missing(Controller),
     /// As in a container.
@@ -78,7 +78,7 @@ pub(super) enum Obstacle {
     Failed(PathBuf, String),
 }
 
-impl Obstacle {
+impl CgroupError {
     fn of(path: &Path, controller: Controller, error: &io::Error) -> Self {
         let path = path.to_owned();
         match error.kind() {
@@ -90,7 +90,7 @@ impl Obstacle {
     }
 }
 
-impl fmt::Display for Obstacle {
+impl fmt::Display for CgroupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(controller) => {
@@ -113,8 +113,8 @@ impl fmt::Display for Obstacle {
 
 /// A mounted hierarchy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Mount {
-    version: Version,
+struct CgroupMount {
+    version: CgroupVersion,
     /// Of the first version only.
     controllers: Vec<String>,
     /// What of the hierarchy is shown, and where.
@@ -124,13 +124,13 @@ struct Mount {
 
 /// The hierarchies that this process sees, and where it is in each.
 #[derive(Debug, Clone)]
-pub(super) struct Hierarchies {
-    mounts: Vec<Mount>,
+pub(super) struct CgroupHierarchies {
+    mounts: Vec<CgroupMount>,
     /// Controllers and path, as `/proc/self/cgroup` has them; version 2 has no controllers.
     places: Vec<(Vec<String>, PathBuf)>,
 }
 
-impl Hierarchies {
+impl CgroupHierarchies {
     /// Reads those of this process; none where the kernel shows none.
     pub(super) fn of_this_process() -> Self {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
@@ -145,22 +145,22 @@ impl Hierarchies {
             Some((controllers.map(str::to_owned).collect(), PathBuf::from(path)))
         };
         Self {
-            mounts: mountinfo.lines().filter_map(Mount::parse).collect(),
+            mounts: mountinfo.lines().filter_map(CgroupMount::parse).collect(),
             places: cgroup.lines().filter_map(place).collect(),
         }
     }
 
     /// Returns the groups in which one with a controller may be made, the best first. A first
     /// version that has the controller is asked alone: the kernel gives it to one of the two.
-    fn parents(&self, controller: Controller) -> Option<(Version, Vec<PathBuf>)> {
+    fn parents(&self, controller: Controller) -> Option<(CgroupVersion, Vec<PathBuf>)> {
         let has = |names: &[String]| names.iter().any(|name| name == controller.name());
         let first = self.mounts.iter().find(|mount| has(&mount.controllers));
         if let Some(mount) = first {
             let place = self.places.iter().find(|(names, _)| has(names));
             let own = place.map_or_else(|| mount.point.clone(), |(_, path)| mount.path(path));
-            return Some((Version::V1, vec![own]));
+            return Some((CgroupVersion::V1, vec![own]));
         }
-        let mount = self.mounts.iter().find(|mount| mount.version == Version::V2)?;
+        let mount = self.mounts.iter().find(|mount| mount.version == CgroupVersion::V2)?;
         let place = self.places.iter().find(|(names, _)| names.is_empty());
         let own = place.map_or_else(|| mount.point.clone(), |(_, path)| mount.path(path));
         let known = fs::read_to_string(mount.point.join("cgroup.controllers")).ok()?;
@@ -170,11 +170,11 @@ impl Hierarchies {
         // This process is in its own group, which therefore can rarely hand controllers on; the
         // one above it does already.
         let above = own.parent().filter(|_| own != mount.point).map(Path::to_owned);
-        Some((Version::V2, [Some(own), above].into_iter().flatten().collect()))
+        Some((CgroupVersion::V2, [Some(own), above].into_iter().flatten().collect()))
     }
 }
 
-impl Mount {
+impl CgroupMount {
     /// Understands a line of `mountinfo` that is about control groups.
     fn parse(line: &str) -> Option<Self> {
         let (before, after) = line.split_once(" - ")?;
@@ -182,12 +182,12 @@ impl Mount {
         let (root, point) = (unescaped(fields.next()?), unescaped(fields.next()?));
         let mut fields = after.split(' ');
         let version = match fields.next()? {
-            "cgroup" => Version::V1,
-            "cgroup2" => Version::V2,
+            "cgroup" => CgroupVersion::V1,
+            "cgroup2" => CgroupVersion::V2,
             _ => return None,
         };
         let options = fields.nth(1)?.split(',').map(str::to_owned);
-        let controllers = if version == Version::V1 { options.collect() } else { Vec::new() };
+        let controllers = if version == CgroupVersion::V1 { options.collect() } else { Vec::new() };
         Some(Self { version, controllers, root: root.into(), point: point.into() })
     }
 
@@ -212,25 +212,25 @@ fn lists(names: &str, controller: Controller) -> bool {
 
 /// A group for each controller that was asked for; removed when it is dropped.
 #[derive(Debug, Default)]
-pub(super) struct Group {
-    parts: Vec<Part>,
+pub(super) struct CgroupSet {
+    parts: Vec<ControllerGroup>,
 }
 
 #[derive(Debug, Clone)]
-struct Part {
+struct ControllerGroup {
     controller: Controller,
-    version: Version,
+    version: CgroupVersion,
     folder: PathBuf,
 }
 
-impl Group {
+impl CgroupSet {
     /// Makes groups that keep the limits, as far as that can be done, and says what stood in the
     /// way of the others.
     pub(super) fn make(
-        hierarchies: &Hierarchies,
-        limits: &Limits,
+        hierarchies: &CgroupHierarchies,
+        limits: &ResourceLimits,
         name: &str,
-    ) -> (Self, Vec<(Controller, Obstacle)>) {
+    ) -> (Self, Vec<(Controller, CgroupError)>) {
         let (mut group, mut obstacles) = (Self::default(), Vec::new());
         let wanted = [
             limits.memory_bytes_max.map(|_| Controller::Memory),
@@ -247,12 +247,12 @@ impl Group {
 
     fn add(
         &self,
-        hierarchies: &Hierarchies,
-        limits: &Limits,
+        hierarchies: &CgroupHierarchies,
+        limits: &ResourceLimits,
         name: &str,
         controller: Controller,
-    ) -> Result<Part, Obstacle> {
-        let missing = Obstacle::Missing(controller);
+    ) -> Result<ControllerGroup, CgroupError> {
+        let missing = CgroupError::Missing(controller);
         let (version, parents) = hierarchies.parents(controller).ok_or(missing.clone())?;
         let mut first = None;
         for parent in parents {
@@ -268,12 +268,12 @@ impl Group {
     fn add_in(
         &self,
         parent: &Path,
-        version: Version,
-        limits: &Limits,
+        version: CgroupVersion,
+        limits: &ResourceLimits,
         name: &str,
         controller: Controller,
-    ) -> Result<Part, Obstacle> {
-        if version == Version::V2 {
+    ) -> Result<ControllerGroup, CgroupError> {
+        if version == CgroupVersion::V2 {
             hand_on(parent, controller)?;
         }
         let folder = parent.join(name);
@@ -281,13 +281,13 @@ impl Group {
         if !known {
             // One of this name is left of a run that was killed, with nothing in it any more.
             let _ = fs::remove_dir(&folder);
-            fs::create_dir(&folder).map_err(|error| Obstacle::of(parent, controller, &error))?;
+            fs::create_dir(&folder).map_err(|error| CgroupError::of(parent, controller, &error))?;
         }
-        let part = Part { controller, version, folder };
+        let part = ControllerGroup { controller, version, folder };
         let obstacle = match part.limit(limits) {
             Ok(()) if part.takes_processes() => return Ok(part),
-            Ok(()) => Obstacle::Occupied(parent.to_owned(), controller),
-            Err(error) => Obstacle::of(&part.folder, controller, &error),
+            Ok(()) => CgroupError::Occupied(parent.to_owned(), controller),
+            Err(error) => CgroupError::of(&part.folder, controller, &error),
         };
         if !known {
             // It is empty; if it stays, it holds nothing.
@@ -297,11 +297,11 @@ impl Group {
     }
 
     /// Returns the interface that keeps a limit.
-    pub(super) fn version(&self, controller: Controller) -> Option<Version> {
+    pub(super) fn version(&self, controller: Controller) -> Option<CgroupVersion> {
         self.part(controller).map(|part| part.version)
     }
 
-    fn part(&self, controller: Controller) -> Option<&Part> {
+    fn part(&self, controller: Controller) -> Option<&ControllerGroup> {
         self.parts.iter().find(|part| part.controller == controller)
     }
 
@@ -323,8 +323,8 @@ impl Group {
     pub(super) fn killed(&self) -> u64 {
         let Some(part) = self.part(Controller::Memory) else { return 0 };
         let file = match part.version {
-            Version::V1 => "memory.oom_control",
-            Version::V2 => "memory.events",
+            CgroupVersion::V1 => "memory.oom_control",
+            CgroupVersion::V2 => "memory.events",
         };
         let text = fs::read_to_string(part.folder.join(file)).unwrap_or_default();
         let line = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
@@ -336,16 +336,16 @@ impl Group {
         let Some(part) = self.part(Controller::Cpu) else { return Duration::ZERO };
         let text = fs::read_to_string(part.folder.join("cpu.stat")).unwrap_or_default();
         match part.version {
-            Version::V1 => probe::throttled("", &text),
-            Version::V2 => probe::throttled(&text, ""),
+            CgroupVersion::V1 => probe::throttled("", &text),
+            CgroupVersion::V2 => probe::throttled(&text, ""),
         }
     }
 }
 
 /// Lets groups inside have a controller.
-fn hand_on(parent: &Path, controller: Controller) -> Result<(), Obstacle> {
+fn hand_on(parent: &Path, controller: Controller) -> Result<(), CgroupError> {
     let file = parent.join("cgroup.subtree_control");
-    let failed = |error: io::Error| Obstacle::of(parent, controller, &error);
+    let failed = |error: io::Error| CgroupError::of(parent, controller, &error);
     if lists(&fs::read_to_string(&file).map_err(failed)?, controller) {
         return Ok(());
     }
@@ -353,19 +353,19 @@ fn hand_on(parent: &Path, controller: Controller) -> Result<(), Obstacle> {
     // which no process can be moved below, and that is not ours to do. The root alone may have both.
     let read = |file| fs::read_to_string(parent.join(file)).unwrap_or_default();
     if !read("cgroup.type").is_empty() && !read("cgroup.procs").is_empty() {
-        return Err(Obstacle::Occupied(parent.to_owned(), controller));
+        return Err(CgroupError::Occupied(parent.to_owned(), controller));
     }
     fs::write(&file, format!("+{}", controller.name())).map_err(failed)
 }
 
-impl Part {
+impl ControllerGroup {
     /// Whether processes can be moved into it: not if a group above it is a threaded one.
     fn takes_processes(&self) -> bool {
         let kind = fs::read_to_string(self.folder.join("cgroup.type")).unwrap_or_default();
         kind.trim() != "domain invalid"
     }
 
-    fn limit(&self, limits: &Limits) -> io::Result<()> {
+    fn limit(&self, limits: &ResourceLimits) -> io::Result<()> {
         const PERIOD_US: u64 = 100_000;
         let set = |file: &str, value: String| fs::write(self.folder.join(file), value);
         let bytes = limits.memory_bytes_max.unwrap_or(u64::MAX);
@@ -373,18 +373,20 @@ impl Part {
         // Less than a millisecond is refused by the kernel.
         let quota_us = units::whole(quota_us).unwrap_or(u64::MAX).max(1_000);
         match (self.controller, self.version) {
-            (Controller::Memory, Version::V2) => {
+            (Controller::Memory, CgroupVersion::V2) => {
                 // A kernel without swap has no such file; then nothing can be swapped either.
                 let _ = set("memory.swap.max", "0".to_owned());
                 set("memory.max", bytes.to_string())
             }
-            (Controller::Memory, Version::V1) => {
+            (Controller::Memory, CgroupVersion::V1) => {
                 set("memory.limit_in_bytes", bytes.to_string())?;
                 let _ = set("memory.memsw.limit_in_bytes", bytes.to_string());
                 Ok(())
             }
-            (Controller::Cpu, Version::V2) => set("cpu.max", format!("{quota_us} {PERIOD_US}")),
-            (Controller::Cpu, Version::V1) => {
+            (Controller::Cpu, CgroupVersion::V2) => {
+                set("cpu.max", format!("{quota_us} {PERIOD_US}"))
+            }
+            (Controller::Cpu, CgroupVersion::V1) => {
                 set("cpu.cfs_period_us", PERIOD_US.to_string())?;
                 set("cpu.cfs_quota_us", quota_us.to_string())
             }
@@ -392,7 +394,7 @@ impl Part {
     }
 }
 
-impl Drop for Group {
+impl Drop for CgroupSet {
     fn drop(&mut self) {
         const TRIES: usize = 40;
         for folder in self.folders() {
@@ -414,9 +416,9 @@ mod tests {
     use super::*;
 
     /// Files in a folder of its own that look like a hierarchy.
-    struct Fake(tempfile::TempDir);
+    struct FakeHierarchy(tempfile::TempDir);
 
-    impl Fake {
+    impl FakeHierarchy {
         fn new(files: &[(&str, &str)]) -> Self {
             let fake = Self(tempfile::tempdir().unwrap());
             for (path, content) in files {
@@ -427,8 +429,11 @@ mod tests {
             fake
         }
 
-        fn hierarchies(&self, mounts: &str, cgroup: &str) -> Hierarchies {
-            Hierarchies::parse(&mounts.replace("ROOT", self.0.path().to_str().unwrap()), cgroup)
+        fn hierarchies(&self, mounts: &str, cgroup: &str) -> CgroupHierarchies {
+            CgroupHierarchies::parse(
+                &mounts.replace("ROOT", self.0.path().to_str().unwrap()),
+                cgroup,
+            )
         }
 
         fn read(&self, path: &str) -> String {
@@ -436,9 +441,9 @@ mod tests {
         }
 
         #[track_caller]
-        fn check(&self, hierarchies: &Hierarchies, expected: &str) -> Group {
-            let limits = Limits { memory_bytes_max: Some(64 << 20), cpus_max: Some(1.5) };
-            let (group, obstacles) = Group::make(hierarchies, &limits, "g");
+        fn check(&self, hierarchies: &CgroupHierarchies, expected: &str) -> CgroupSet {
+            let limits = ResourceLimits { memory_bytes_max: Some(64 << 20), cpus_max: Some(1.5) };
+            let (group, obstacles) = CgroupSet::make(hierarchies, &limits, "g");
             let obstacles = obstacles.iter().map(|(_, obstacle)| obstacle.to_string());
             let folders = group.parts.iter().map(|part| part.folder.display().to_string());
             let said = folders.chain(obstacles).collect::<Vec<_>>().join("\n");
@@ -451,7 +456,7 @@ mod tests {
 
     #[test]
     fn a_delegated_group_hands_both_controllers_on() {
-        let fake = Fake::new(&[
+        let fake = FakeHierarchy::new(&[
             ("cgroup.controllers", "cpuset cpu io memory\n"),
             ("user/cgroup.subtree_control", "cpu memory\n"),
             ("user/app/cgroup.subtree_control", ""),
@@ -471,7 +476,7 @@ mod tests {
         fs::write(fake.0.path().join("user/g/cpu.stat"), "nr_throttled 2\nthrottled_usec 7\n")
             .unwrap();
         assert_eq!((group.killed(), group.throttled()), (1, Duration::from_micros(7)));
-        assert_eq!(group.version(Controller::Cpu), Some(Version::V2));
+        assert_eq!(group.version(Controller::Cpu), Some(CgroupVersion::V2));
     }
 
     #[test]
@@ -479,7 +484,7 @@ mod tests {
         let mounts = "1 0 0:1 / ROOT/memory rw - cgroup cgroup rw,memory\n\
                       2 0 0:2 /docker/c ROOT/cpu rw - cgroup cgroup rw,cpu,cpuacct\n\
                       3 0 0:3 / ROOT/unified rw - cgroup2 cgroup2 rw\n";
-        let fake = Fake::new(&[
+        let fake = FakeHierarchy::new(&[
             ("memory/own/tasks", ""),
             ("cpu/tasks", ""),
             ("unified/cgroup.controllers", "hugetlb\n"),
@@ -495,11 +500,11 @@ mod tests {
 
     #[test]
     fn what_stands_in_the_way_is_named() {
-        let none = Fake::new(&[]);
+        let none = FakeHierarchy::new(&[]);
         let missing = "no control group here has the memory controller\n\
                        no control group here has the cpu controller";
         none.check(&none.hierarchies("", ""), missing);
-        let partial = Fake::new(&[
+        let partial = FakeHierarchy::new(&[
             ("cgroup.controllers", "cpuset io memory\n"),
             ("cgroup.subtree_control", "memory\n"),
         ]);
@@ -507,7 +512,7 @@ mod tests {
         partial.check(&partial.hierarchies(V2, "0::/\n"), expected);
         let path = || PathBuf::from("/sys/fs/cgroup/x");
         let obstacle = |kind: io::ErrorKind| {
-            Obstacle::of(&path(), Controller::Memory, &kind.into()).to_string()
+            CgroupError::of(&path(), Controller::Memory, &kind.into()).to_string()
         };
         insta::assert_snapshot!(obstacle(io::ErrorKind::ReadOnlyFilesystem), @"`/sys/fs/cgroup/x` is read-only");
         insta::assert_snapshot!(obstacle(io::ErrorKind::PermissionDenied), @"the control group `/sys/fs/cgroup/x` is not delegated to this user");
@@ -517,7 +522,7 @@ mod tests {
     #[test]
     fn a_mount_that_shows_a_part_of_a_hierarchy_hides_the_rest_of_the_path() {
         let line = "5 0 0:2 /docker/c /sys/my\\040groups rw - cgroup cgroup rw,memory";
-        let mount = Mount::parse(line).unwrap();
+        let mount = CgroupMount::parse(line).unwrap();
         assert_eq!(mount.path(Path::new("/docker/c/x")), Path::new("/sys/my groups/x"));
         assert_eq!(mount.path(Path::new("/docker/c")), Path::new("/sys/my groups"));
         assert_eq!(mount.path(Path::new("/elsewhere")), Path::new("/sys/my groups"));

@@ -3,33 +3,33 @@
 
 use std::fmt;
 
-use super::cgroup::{Controller, Group, Hierarchies, Version};
-use super::container::Running;
-use super::{Command, TargetError};
+use super::cgroup::{CgroupHierarchies, CgroupSet, CgroupVersion, Controller};
+use super::container::ContainerHandle;
+use super::{TargetCommand, TargetError};
 
 /// Who keeps a target to its limits; nobody, where there is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Confinement {
+pub struct LimitEnforcement {
     /// That on memory.
-    pub memory: Option<Keeper>,
+    pub memory: Option<LimitBackend>,
     /// That on processors.
-    pub cpu: Option<Keeper>,
+    pub cpu: Option<LimitBackend>,
     /// Why it is not a better one.
     pub note: Option<String>,
 }
 
 /// What keeps a limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Keeper {
+pub enum LimitBackend {
     /// The kernel, for all processes together.
-    ControlGroup(Version),
+    ControlGroup(CgroupVersion),
     /// The kernel, for the private writable memory of each process (`RLIMIT_DATA`).
     DataLimit,
     /// A container engine.
     Engine(String),
 }
 
-impl fmt::Display for Keeper {
+impl fmt::Display for LimitBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ControlGroup(version) => write!(f, "a control group ({version})"),
@@ -41,22 +41,22 @@ impl fmt::Display for Keeper {
 
 /// What a target runs in.
 #[derive(Debug, Default)]
-pub(super) struct Cage {
-    pub(super) group: Group,
-    pub(super) container: Option<Running>,
-    pub(super) confinement: Confinement,
+pub(super) struct LimitScope {
+    pub(super) group: CgroupSet,
+    pub(super) container: Option<ContainerHandle>,
+    pub(super) confinement: LimitEnforcement,
 }
 
-impl Cage {
+impl LimitScope {
     /// Makes what the command's limits need, under a `name` that nothing else has.
-    pub(super) fn new(command: &Command, name: &str) -> Result<Self, TargetError> {
+    pub(super) fn new(command: &TargetCommand, name: &str) -> Result<Self, TargetError> {
         if let Some(container) = &command.container {
-            let running = Running::choose(container, &command.dir, name)?;
+            let running = ContainerHandle::choose(container, &command.dir, name)?;
             return Ok(Self::of_container(command, running));
         }
         let (group, obstacles) =
-            Group::make(&Hierarchies::of_this_process(), &command.limits, name);
-        let kept = |controller| group.version(controller).map(Keeper::ControlGroup);
+            CgroupSet::make(&CgroupHierarchies::of_this_process(), &command.limits, name);
+        let kept = |controller| group.version(controller).map(LimitBackend::ControlGroup);
         let (memory, cpu) = (kept(Controller::Memory), kept(Controller::Cpu));
         let obstacle = |controller| {
             let found = obstacles.iter().find(|(of, _)| *of == controller);
@@ -66,18 +66,18 @@ impl Cage {
             return Err(TargetError::NoQuota { cpus, obstacle });
         }
         let note = obstacle(Controller::Memory);
-        let memory = memory.or(note.as_ref().map(|_| Keeper::DataLimit));
-        Ok(Self { group, container: None, confinement: Confinement { memory, cpu, note } })
+        let memory = memory.or(note.as_ref().map(|_| LimitBackend::DataLimit));
+        Ok(Self { group, container: None, confinement: LimitEnforcement { memory, cpu, note } })
     }
 
-    fn of_container(command: &Command, running: Running) -> Self {
-        let keeper = || Keeper::Engine(running.engine().to_owned());
-        let confinement = Confinement {
+    fn of_container(command: &TargetCommand, running: ContainerHandle) -> Self {
+        let keeper = || LimitBackend::Engine(running.engine().to_owned());
+        let confinement = LimitEnforcement {
             memory: command.limits.memory_bytes_max.map(|_| keeper()),
             cpu: command.limits.cpus_max.map(|_| keeper()),
             note: None,
         };
-        Self { group: Group::default(), container: Some(running), confinement }
+        Self { group: CgroupSet::default(), container: Some(running), confinement }
     }
 
     /// Returns the command that removes it if nobody else can any more, as words; none for nothing.

@@ -6,17 +6,17 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command as Process, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::Pid;
 
-use super::{Command, Placement, TargetError, now};
+use super::{CpuPlacement, TargetCommand, TargetError, now};
 
 /// How an image is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Container {
+pub struct ContainerSpec {
     /// The port on which the program inside listens.
     pub port: u16,
     /// The engine's program; without it, `docker` or else `podman`.
@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A container that was begun, until it is removed.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(super) struct ContainerHandle {
     engine: String,
     dir: PathBuf,
     name: String,
@@ -39,10 +39,10 @@ pub(super) struct Running {
     port: u16,
 }
 
-impl Running {
+impl ContainerHandle {
     /// Finds an engine that works, and names the container. Nothing is started yet.
     pub(super) fn choose(
-        container: &Container,
+        container: &ContainerSpec,
         dir: &Path,
         name: &str,
     ) -> Result<Self, TargetError> {
@@ -68,14 +68,14 @@ impl Running {
     /// Returns the command that runs the image, and answers on `port` of 127.0.0.1.
     pub(super) fn command(
         &self,
-        command: &Command,
+        command: &TargetCommand,
         words: &[String],
         port: u16,
-        placement: &Placement,
-    ) -> Process {
+        placement: &CpuPlacement,
+    ) -> Command {
         let inside = self.port.to_string();
         let with_port = |text: &str| text.replace("{port}", &inside);
-        let mut process = Process::new(&self.engine);
+        let mut process = Command::new(&self.engine);
         process.args(["run", "--name", &self.name, "--label", "xmlperf"]);
         process.arg("--publish").arg(format!("127.0.0.1:{port}:{inside}"));
         if let Some(bytes) = command.limits.memory_bytes_max {
@@ -140,7 +140,7 @@ impl Running {
     /// Returns what the engine says, or in a sentence why it says nothing.
     fn ask(&self, arguments: &[&str]) -> Result<String, String> {
         let engine = &self.engine;
-        let mut child = Process::new(engine)
+        let mut child = Command::new(engine)
             .args(arguments)
             .current_dir(&self.dir)
             .stdin(Stdio::null())

@@ -15,7 +15,7 @@ pub struct CpuSet(Vec<usize>);
 
 /// Processors for the target and for the load, without overlap.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Split {
+pub struct CpuSplit {
     /// All but one core.
     pub target: CpuSet,
     /// One core: the load is one thread, and the core of processor 0 takes most interrupts anyway.
@@ -37,11 +37,11 @@ impl CpuSet {
 
     /// Returns a core for the load and the others for the target, or nothing if there is only one
     /// processor.
-    pub fn split(&self) -> Option<Split> {
+    pub fn split(&self) -> Option<CpuSplit> {
         self.split_by(core_of)
     }
 
-    fn split_by(&self, core_of: impl Fn(usize) -> String) -> Option<Split> {
+    fn split_by(&self, core_of: impl Fn(usize) -> String) -> Option<CpuSplit> {
         let mut cores = BTreeMap::<String, Vec<usize>>::new();
         for &cpu in &self.0 {
             cores.entry(core_of(cpu)).or_default().push(cpu);
@@ -49,30 +49,30 @@ impl CpuSet {
         let first = *self.0.first()?;
         let load = if cores.len() > 1 { cores.remove(&core_of(first))? } else { vec![first] };
         let target = self.0.iter().copied().filter(|cpu| !load.contains(cpu)).collect::<Vec<_>>();
-        (!target.is_empty()).then_some(Split { target: Self(target), load: Self(load) })
+        (!target.is_empty()).then_some(CpuSplit { target: Self(target), load: Self(load) })
     }
 
     /// Keeps the calling thread, and what it starts, on these processors until the result is
     /// dropped.
-    pub fn pin_thread(&self) -> io::Result<Pinned> {
+    pub fn pin_thread(&self) -> io::Result<AffinityGuard> {
         let before = sched_getaffinity(None)?;
         let mut mask = Mask::new();
         for &cpu in &self.0 {
             mask.set(cpu);
         }
         sched_setaffinity(None, &mask)?;
-        Ok(Pinned { before })
+        Ok(AffinityGuard { before })
     }
 }
 
 /// The thread is pinned while this lives; must be dropped on the same thread.
 #[derive(Debug)]
 #[must_use = "the thread is released as soon as this is dropped"]
-pub struct Pinned {
+pub struct AffinityGuard {
     before: Mask,
 }
 
-impl Drop for Pinned {
+impl Drop for AffinityGuard {
     fn drop(&mut self) {
         // The set was in force a moment ago; if it has become impossible since, staying is all
         // that is left.

@@ -112,17 +112,17 @@ pub enum TargetError {
         /// The second port.
         port: u16,
         /// What it wrote.
-        tail: Tail,
+        tail: LogTail,
     },
     /// The target ended before it was ready.
     #[error("the target {ending} after {}, before it was ready{tail}", units::duration(*after))]
     ExitedAtOnce {
         /// Status or signal.
-        ending: Ending,
+        ending: ProcessEnd,
         /// Since its start.
         after: Duration,
         /// What it wrote.
-        tail: Tail,
+        tail: LogTail,
     },
     /// The target runs, but did not answer as it should in time.
     #[error("the target was not ready after {}: {last}{}{tail}", units::duration(*after), hint(elsewhere))]
@@ -134,25 +134,25 @@ pub enum TargetError {
         /// Ports on which it listens instead of the one it was given.
         elsewhere: BTreeSet<u16>,
         /// What it wrote.
-        tail: Tail,
+        tail: LogTail,
     },
     /// The target was ready, and then ended by itself.
     #[error("the target {ending} while it was measured{tail}")]
     Died {
         /// Status or signal.
-        ending: Ending,
+        ending: ProcessEnd,
         /// What it wrote.
-        tail: Tail,
+        tail: LogTail,
     },
     /// The target, or a process of it, ended because the memory it may take ran out.
     #[error("{}: it is out of memory, of which it may take {limit}{tail}", ended(*ending))]
     OutOfMemory {
         /// Status or signal of the target itself; none if it lives on.
-        ending: Option<Ending>,
+        ending: Option<ProcessEnd>,
         /// The limit, in words.
         limit: String,
         /// What it wrote.
-        tail: Tail,
+        tail: LogTail,
     },
     /// A process outlived SIGKILL, as one does that waits for a broken device.
     #[error("processes {pids:?} of the target cannot be killed")]
@@ -197,14 +197,14 @@ pub enum TargetError {
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum ProcessEnd {
     /// By itself.
     Status(i32),
     /// By a signal.
     Signal(i32),
 }
 
-impl fmt::Display for Ending {
+impl fmt::Display for ProcessEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Status(status) => write!(f, "exited with status {status}"),
@@ -223,12 +223,12 @@ impl fmt::Display for Ending {
 
 /// The last lines of a log, ready to stand at the end of a message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tail {
+pub struct LogTail {
     path: PathBuf,
     lines: Vec<String>,
 }
 
-impl Tail {
+impl LogTail {
     const BYTES_MAX: u64 = 8 * 1024;
     const LINES_MAX: usize = 15;
     const LINE_CHARS_MAX: usize = 400;
@@ -295,7 +295,7 @@ impl Tail {
     }
 }
 
-impl fmt::Display for Tail {
+impl fmt::Display for LogTail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.lines.is_empty() {
             return write!(f, "\n\nit wrote nothing to `{}`", self.path.display());
@@ -305,10 +305,10 @@ impl fmt::Display for Tail {
     }
 }
 
-fn ended(ending: Option<Ending>) -> String {
+fn ended(ending: Option<ProcessEnd>) -> String {
     match ending {
         None => "a process of the target was killed".to_owned(),
-        Some(Ending::Signal(libc::SIGKILL)) => "the target was killed".to_owned(),
+        Some(ProcessEnd::Signal(libc::SIGKILL)) => "the target was killed".to_owned(),
         Some(ending) => format!("the target {ending}"),
     }
 }
@@ -328,16 +328,16 @@ fn hint(elsewhere: &BTreeSet<u16>) -> String {
 mod tests {
     use super::*;
 
-    fn tail(text: &str) -> Tail {
+    fn tail(text: &str) -> LogTail {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
-        Tail { path: PathBuf::from("target.log"), ..Tail::of(file.path()) }
+        LogTail { path: PathBuf::from("target.log"), ..LogTail::of(file.path()) }
     }
 
     #[test]
     fn a_message_ends_in_the_last_lines_of_the_log() {
         let long = (1..=30).map(|i| format!("line {i}")).collect::<Vec<_>>().join("\n");
-        let died = TargetError::Died { ending: Ending::Signal(9), tail: tail(&long) };
+        let died = TargetError::Died { ending: ProcessEnd::Signal(9), tail: tail(&long) };
         assert!(died.to_string().ends_with("\n  | line 29\n  | line 30"), "{died}");
         assert_eq!(tail(&long).lines().len(), 15);
         let never = TargetError::NotReady {

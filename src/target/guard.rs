@@ -32,13 +32,13 @@ shift
 done
 "#;
 
-/// A waiting shell; if it is dropped without [`Guard::dismiss`], it kills.
+/// A waiting shell; if it is dropped without [`OrphanGuard::dismiss`], it kills.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(super) struct OrphanGuard {
     shell: Child,
 }
 
-impl Guard {
+impl OrphanGuard {
     /// Starts to watch for the end of this process. Must come before the target, so that there is
     /// no moment without a guard.
     ///
@@ -74,7 +74,7 @@ impl Guard {
     }
 }
 
-impl Drop for Guard {
+impl Drop for OrphanGuard {
     fn drop(&mut self) {
         drop(self.shell.stdin.take());
         // Waited for, so that it does not stay as a zombie; it ends on its own by now.

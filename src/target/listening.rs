@@ -11,10 +11,10 @@ use std::path::Path;
 use rustix::net::sockopt;
 use rustix::process::Pid;
 
-use super::process::Process;
+use super::process::ProcessStat;
 
 /// Returns the TCP ports on which one of the processes listens.
-pub(super) fn ports(processes: &[Process]) -> BTreeSet<u16> {
+pub(super) fn ports(processes: &[ProcessStat]) -> BTreeSet<u16> {
     let ports = port_of_socket();
     processes
         .iter()
@@ -25,9 +25,9 @@ pub(super) fn ports(processes: &[Process]) -> BTreeSet<u16> {
 
 /// Returns the oldest of the processes that listen on the port, which is the one that started the
 /// others.
-pub(super) fn owner(port: u16, processes: &[Process]) -> Option<Pid> {
+pub(super) fn owner(port: u16, processes: &[ProcessStat]) -> Option<Pid> {
     let ports = port_of_socket();
-    let listens = |process: &&Process| {
+    let listens = |process: &&ProcessStat| {
         sockets(process.pid).iter().any(|socket| ports.get(socket) == Some(&port))
     };
     let owners = processes.iter().filter(listens);

@@ -41,23 +41,23 @@ use rustix::process::{
 use crate::cancel::Cancel;
 use crate::units;
 
-use cgroup::Group;
-pub use cgroup::{Limits, Version};
-use confinement::Cage;
-pub use confinement::{Confinement, Keeper};
-pub use container::Container;
-use container::Running;
-pub use cpus::{CpuSet, Pinned, Split};
-pub use failure::{Ending, Tail, TargetError};
-use guard::Guard;
-pub use place::{Place, Url};
-pub use probe::{Hindrance, Point, Sampler, Series};
-use process::Process;
-pub use ready::Ask;
+use cgroup::CgroupSet;
+pub use cgroup::{CgroupVersion, ResourceLimits};
+use confinement::LimitScope;
+pub use confinement::{LimitBackend, LimitEnforcement};
+use container::ContainerHandle;
+pub use container::ContainerSpec;
+pub use cpus::{AffinityGuard, CpuSet, CpuSplit};
+pub use failure::{LogTail, ProcessEnd, TargetError};
+use guard::OrphanGuard;
+pub use place::{TargetAddress, Url};
+pub use probe::{HostInterference, ResourceSample, ResourceSeries, Sampler};
+use process::ProcessStat;
+pub use ready::ReadinessProbe;
 
 /// How a target is started, where it answers, and how long it may take.
 #[derive(Debug, Clone)]
-pub struct Command {
+pub struct TargetCommand {
     /// Program and arguments, split as a shell would, without one; `{port}` becomes the port.
     pub start: String,
     /// Where it runs; a relative program is looked for from here.
@@ -69,28 +69,28 @@ pub struct Command {
     /// The path that answers 2xx as soon as the target can work, with its leading slash.
     pub ready: String,
     /// How it is asked for that.
-    pub ask: Ask,
+    pub ask: ReadinessProbe,
     /// From start to ready.
     pub ready_timeout: Duration,
     /// From SIGTERM to SIGKILL.
     pub stop_timeout: Duration,
     /// What it may take.
-    pub limits: Limits,
+    pub limits: ResourceLimits,
     /// Makes `start` an image and what its program is told, `IMAGE [ARGUMENT…]`, in which `{port}`
     /// and the variable mean the port inside.
-    pub container: Option<Container>,
+    pub container: Option<ContainerSpec>,
 }
 
 /// Where a target runs.
 #[derive(Debug, Clone, Default)]
-pub struct Placement {
+pub struct CpuPlacement {
     /// The processors, inherited by all its threads and children; without it, those of this thread.
     pub cpus: Option<CpuSet>,
 }
 
 /// What a target and all its descendants used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Usage {
+pub struct ResourceUsage {
     /// User and system time since the start, of all threads and processes. Exact to the microsecond
     /// for living processes, rounded down to 10 ms for each child that has ended.
     pub cpu: Duration,
@@ -121,7 +121,7 @@ pub struct Usage {
 
 /// How a target ended when it was asked to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stopped {
+pub enum StopOutcome {
     /// It ended by itself within the time-out, and left nothing behind.
     Gracefully,
     /// It, or something it had started, had to be killed.
@@ -131,24 +131,24 @@ pub enum Stopped {
 /// A running target; dropping it kills it.
 #[derive(Debug)]
 pub struct Target {
-    place: Place,
+    place: TargetAddress,
     ready_after: Duration,
     /// The process at the root of the tree; an attached target may be on another machine.
     root: Option<Pid>,
     /// Only what was started here is ever ended here.
-    own: Option<Own>,
+    own: Option<SutProcess>,
 }
 
 /// What ending a target takes.
 #[derive(Debug)]
-struct Own {
+struct SutProcess {
     child: Child,
-    guard: Option<Guard>,
+    guard: Option<OrphanGuard>,
     marker: String,
     stop_timeout: Duration,
     log: PathBuf,
-    limits: Limits,
-    cage: Cage,
+    limits: ResourceLimits,
+    cage: LimitScope,
 }
 
 impl Target {
@@ -156,8 +156,8 @@ impl Target {
     ///
     /// Both its output streams go to `log`, which is replaced.
     pub fn start(
-        command: &Command,
-        placement: &Placement,
+        command: &TargetCommand,
+        placement: &CpuPlacement,
         log: &Path,
         cancel: &Cancel,
     ) -> Result<Self, TargetError> {
@@ -168,17 +168,17 @@ impl Target {
     }
 
     fn start_once(
-        command: &Command,
-        placement: &Placement,
+        command: &TargetCommand,
+        placement: &CpuPlacement,
         log: &Path,
         cancel: &Cancel,
     ) -> Result<Self, TargetError> {
         let address = free_address().map_err(TargetError::NoFreePort)?;
         let started = now();
-        let own = Own::spawn(command, address.port(), placement, log)?;
+        let own = SutProcess::spawn(command, address.port(), placement, log)?;
         let root = Pid::from_child(&own.child);
         let mut target = Self {
-            place: Place::Port(address),
+            place: TargetAddress::Port(address),
             ready_after: Duration::ZERO,
             root: Some(root),
             own: Some(own),
@@ -197,12 +197,12 @@ impl Target {
         url: &str,
         ready: &str,
         ready_timeout: Duration,
-        ask: &Ask,
+        ask: &ReadinessProbe,
         cancel: &Cancel,
     ) -> Result<Self, TargetError> {
         let place = place::resolve(url)?;
         let started = now();
-        let mut pause = Pause::default();
+        let mut pause = PollBackoff::default();
         loop {
             let last = match ask.poll(&place, ready) {
                 Ok(200..300) => break,
@@ -219,25 +219,25 @@ impl Target {
         }
         let processes = process::running().map_err(TargetError::Unreadable)?;
         let root = match &place {
-            Place::Port(address) if address.ip().is_loopback() => {
+            TargetAddress::Port(address) if address.ip().is_loopback() => {
                 listening::owner(address.port(), &processes)
             }
-            Place::Port(_) => None,
-            Place::Socket(path) => listening::peer(path),
+            TargetAddress::Port(_) => None,
+            TargetAddress::Socket(path) => listening::peer(path),
         };
         Ok(Self { place, ready_after: started.elapsed(), root, own: None })
     }
 
     /// Returns where it answers.
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &TargetAddress {
         &self.place
     }
 
     /// Returns its address and port; none of a Unix socket, which only what runs already has.
     pub fn address(&self) -> Option<SocketAddr> {
         match self.place {
-            Place::Port(address) => Some(address),
-            Place::Socket(_) => None,
+            TargetAddress::Port(address) => Some(address),
+            TargetAddress::Socket(_) => None,
         }
     }
 
@@ -258,14 +258,14 @@ impl Target {
 
     /// Returns all its processes, as they are at this moment.
     pub fn pids(&self) -> Result<Vec<u32>, TargetError> {
-        let pid = |process: &Process| u32::try_from(process.pid.as_raw_pid()).ok();
+        let pid = |process: &ProcessStat| u32::try_from(process.pid.as_raw_pid()).ok();
         Ok(self.family()?.iter().filter_map(pid).collect())
     }
 
     /// Returns what the target has used up to now. Takes a look at every process of the machine, a
     /// few milliseconds: not for the middle of a measurement.
-    pub fn usage(&self) -> Result<Usage, TargetError> {
-        let mut usage = Usage::default();
+    pub fn usage(&self) -> Result<ResourceUsage, TargetError> {
+        let mut usage = ResourceUsage::default();
         for process in self.family()? {
             // One that ends under the eyes is counted by its parent from now on.
             let (Ok(cpu), Ok((now, peak))) = (process.cpu(), process.memory_bytes()) else {
@@ -298,12 +298,12 @@ impl Target {
     /// of every point, on a thread of its own.
     pub fn sample(
         &self,
-        seen: impl FnMut(&Point) + Send + 'static,
+        seen: impl FnMut(&ResourceSample) + Send + 'static,
     ) -> Result<Sampler, TargetError> {
         Ok(Sampler::start(self.family()?.iter().map(|process| process.pid).collect(), seen))
     }
 
-    /// Lets [`Usage::rss_peak_bytes`] start again from what is resident now.
+    /// Lets [`ResourceUsage::rss_peak_bytes`] start again from what is resident now.
     pub fn reset_peak(&self) -> Result<(), TargetError> {
         for process in self.family()? {
             match process.reset_peak() {
@@ -318,7 +318,7 @@ impl Target {
     }
 
     /// Returns who keeps it to its limits.
-    pub fn confinement(&self) -> Confinement {
+    pub fn confinement(&self) -> LimitEnforcement {
         self.own.as_ref().map(|own| own.cage.confinement.clone()).unwrap_or_default()
     }
 
@@ -327,7 +327,7 @@ impl Target {
         self.own.as_ref().map(|own| own.cage.group.throttled()).unwrap_or_default()
     }
 
-    fn container(&self) -> Option<&Running> {
+    fn container(&self) -> Option<&ContainerHandle> {
         self.own.as_ref()?.cage.container.as_ref()
     }
 
@@ -336,7 +336,7 @@ impl Target {
     pub fn alive(&self) -> Result<(), TargetError> {
         let Some(own) = &self.own else { return Ok(()) };
         let ending = own.ending()?;
-        let tail = || Tail::of(&own.log);
+        let tail = || LogTail::of(&own.log);
         if let Some(bytes) = own.limits.memory_bytes_max
             && own.ran_out_of_memory(ending)
         {
@@ -350,16 +350,16 @@ impl Target {
     /// time-out. An attached target is left alone.
     ///
     /// Fails if the target had ended before, as what was measured on it then means little.
-    pub fn stop(mut self) -> Result<Stopped, TargetError> {
+    pub fn stop(mut self) -> Result<StopOutcome, TargetError> {
         let dead = self.alive();
         let stopped = match &mut self.own {
-            None => Stopped::Gracefully,
+            None => StopOutcome::Gracefully,
             Some(own) => own.stop()?,
         };
         dead.map(|()| stopped)
     }
 
-    fn family(&self) -> Result<Vec<Process>, TargetError> {
+    fn family(&self) -> Result<Vec<ProcessStat>, TargetError> {
         let root = self.root.ok_or(TargetError::NoProcess)?;
         let running = process::running().map_err(TargetError::Unreadable)?;
         Ok(match &self.own {
@@ -370,11 +370,11 @@ impl Target {
 
     fn wait_until_ready(
         &self,
-        command: &Command,
+        command: &TargetCommand,
         started: Instant,
         cancel: &Cancel,
     ) -> Result<(), TargetError> {
-        let mut pause = Pause::default();
+        let mut pause = PollBackoff::default();
         loop {
             let last = match command.ask.poll(&self.place, &command.ready) {
                 Ok(200..300) => return self.alive(),
@@ -392,7 +392,7 @@ impl Target {
         }
     }
 
-    fn still_starting(&self, command: &Command, after: Duration) -> Result<(), TargetError> {
+    fn still_starting(&self, command: &TargetCommand, after: Duration) -> Result<(), TargetError> {
         match self.alive() {
             Err(TargetError::Died { ending, tail }) => {
                 let port = self.port();
@@ -408,33 +408,34 @@ impl Target {
         }
     }
 
-    fn not_ready(&self, command: &Command, last: String) -> TargetError {
+    fn not_ready(&self, command: &TargetCommand, last: String) -> TargetError {
         let family = self.family().unwrap_or_default();
         let mut elsewhere = listening::ports(&family);
         elsewhere.remove(&self.port());
-        let tail = self.own.as_ref().map_or_else(Tail::default, |own| Tail::of(&own.log));
+        let tail = self.own.as_ref().map_or_else(LogTail::default, |own| LogTail::of(&own.log));
         TargetError::NotReady { after: command.ready_timeout, last, elsewhere, tail }
     }
 }
 
-impl Own {
+impl SutProcess {
     fn spawn(
-        command: &Command,
+        command: &TargetCommand,
         port: u16,
-        placement: &Placement,
+        placement: &CpuPlacement,
         log: &Path,
     ) -> Result<Self, TargetError> {
         let marker = marker();
         // Before anything is made that would have to be removed.
         let words = words(command)?;
-        let cage = Cage::new(command, &marker.replace("XMLPERF_LAUNCH=", "xmlperf-"))?;
+        let cage = LimitScope::new(command, &marker.replace("XMLPERF_LAUNCH=", "xmlperf-"))?;
         let mut process = match &cage.container {
             Some(running) => running.command(command, &words, port, placement),
             None => direct(command, &words, port, &cage.group),
         };
         prepare(&mut process, command, &marker, log)?;
         let program = process.get_program().to_string_lossy().into_owned();
-        let mut guard = Guard::post(&marker, &cage.removal()).map_err(TargetError::NoGuard)?;
+        let mut guard =
+            OrphanGuard::post(&marker, &cage.removal()).map_err(TargetError::NoGuard)?;
         let child = {
             let pinned = placement.cpus.as_ref().map(CpuSet::pin_thread);
             let _pinned = pinned.transpose().map_err(TargetError::NotPlaced)?;
@@ -452,7 +453,7 @@ impl Own {
             cage,
         };
         told.map_err(TargetError::NoGuard)?;
-        if let (Some(bytes), Some(Keeper::DataLimit)) =
+        if let (Some(bytes), Some(LimitBackend::DataLimit)) =
             (own.limits.memory_bytes_max, &own.cage.confinement.memory)
         {
             let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
@@ -462,14 +463,14 @@ impl Own {
         Ok(own)
     }
 
-    fn stop(&mut self) -> Result<Stopped, TargetError> {
+    fn stop(&mut self) -> Result<StopOutcome, TargetError> {
         let root = Pid::from_child(&self.child);
         // Those who leave the group are recognised by their parents, so before these are gone.
         let before = process::family(root, &process::running().map_err(TargetError::Unreadable)?);
         // Gone already: nobody is left to ask.
         let _ = kill_process_group(root, Signal::TERM);
         let deadline = now() + self.stop_timeout;
-        let mut pause = Pause::default();
+        let mut pause = PollBackoff::default();
         while now() < deadline && ending(root)?.is_none() {
             pause.take();
         }
@@ -477,11 +478,11 @@ impl Own {
     }
 
     /// Kills whatever is left, until nothing is.
-    fn kill(&mut self, known: &[Process]) -> Result<Stopped, TargetError> {
+    fn kill(&mut self, known: &[ProcessStat]) -> Result<StopOutcome, TargetError> {
         const PATIENCE: Duration = Duration::from_secs(10);
         let deadline = now() + PATIENCE;
-        let mut stopped = Stopped::Gracefully;
-        let mut pause = Pause::default();
+        let mut stopped = StopOutcome::Gracefully;
+        let mut pause = PollBackoff::default();
         if let Some(container) = &self.cage.container {
             container.remove()?;
         }
@@ -494,7 +495,7 @@ impl Own {
                 let pids = left.iter().map(|process| process.pid.as_raw_pid()).collect();
                 return Err(TargetError::Unkillable { pids });
             }
-            stopped = Stopped::ByForce;
+            stopped = StopOutcome::ByForce;
             for process in left {
                 // It may have ended since it was seen.
                 let _ = kill_process(process.pid, Signal::KILL);
@@ -511,34 +512,35 @@ impl Own {
 
     /// Returns how the target ended, if it has. The command of a container ends with 128 and the
     /// signal that ended what is inside.
-    fn ending(&self) -> Result<Option<Ending>, TargetError> {
+    fn ending(&self) -> Result<Option<ProcessEnd>, TargetError> {
         let ending = ending(Pid::from_child(&self.child))?;
         Ok(match (ending, &self.cage.container) {
-            (Some(Ending::Status(status @ 129..=192)), Some(_)) => {
-                Some(Ending::Signal(status - 128))
+            (Some(ProcessEnd::Status(status @ 129..=192)), Some(_)) => {
+                Some(ProcessEnd::Signal(status - 128))
             }
             (ending, _) => ending,
         })
     }
 
     /// Returns whether memory is why the target ended, or a process of it while it lives on.
-    fn ran_out_of_memory(&self, ending: Option<Ending>) -> bool {
-        let said = || ending.is_some() && Tail::of(&self.log).says_out_of_memory();
+    fn ran_out_of_memory(&self, ending: Option<ProcessEnd>) -> bool {
+        let said = || ending.is_some() && LogTail::of(&self.log).says_out_of_memory();
         match (&self.cage.container, &self.cage.confinement.memory) {
             // The engine takes too long to be asked about what runs.
             (Some(container), _) => ending.is_some() && container.ran_out_of_memory(),
-            (None, Some(Keeper::ControlGroup(_))) => self.cage.group.killed() > 0 || said(),
-            (None, Some(Keeper::DataLimit)) => said(),
-            (None, Some(Keeper::Engine(_)) | None) => false,
+            (None, Some(LimitBackend::ControlGroup(_))) => self.cage.group.killed() > 0 || said(),
+            (None, Some(LimitBackend::DataLimit)) => said(),
+            (None, Some(LimitBackend::Engine(_)) | None) => false,
         }
     }
 
-    fn left(&self, known: &[Process]) -> io::Result<Vec<Process>> {
+    fn left(&self, known: &[ProcessStat]) -> io::Result<Vec<ProcessStat>> {
         let running = process::running()?;
         let family = process::family(Pid::from_child(&self.child), &running);
-        let same = |a: &Process, b: &Process| (a.pid, a.started_ticks) == (b.pid, b.started_ticks);
+        let same =
+            |a: &ProcessStat, b: &ProcessStat| (a.pid, a.started_ticks) == (b.pid, b.started_ticks);
         let caged = self.cage.group.pids();
-        let ours = |process: &Process| {
+        let ours = |process: &ProcessStat| {
             caged.contains(&process.pid)
                 || family.iter().chain(known).any(|member| same(member, process))
                 || process::carries(process.pid, &self.marker)
@@ -547,7 +549,7 @@ impl Own {
     }
 }
 
-impl Drop for Own {
+impl Drop for SutProcess {
     fn drop(&mut self) {
         if self.guard.is_some() {
             let _ = self.kill(&[]);
@@ -557,15 +559,15 @@ impl Drop for Own {
 
 /// Waits a little longer each time: short at first, as many targets are ready within milliseconds.
 #[derive(Debug)]
-struct Pause(Duration);
+struct PollBackoff(Duration);
 
-impl Default for Pause {
+impl Default for PollBackoff {
     fn default() -> Self {
         Self(Duration::from_millis(2))
     }
 }
 
-impl Pause {
+impl PollBackoff {
     const LONGEST: Duration = Duration::from_millis(50);
 
     fn take(&mut self) {
@@ -592,7 +594,7 @@ fn marker() -> String {
 }
 
 /// Returns the words of the command, if the target can learn its port.
-fn words(command: &Command) -> Result<Vec<String>, TargetError> {
+fn words(command: &TargetCommand) -> Result<Vec<String>, TargetError> {
     let is_told = command.container.is_some()
         || command.port_env.is_some()
         || command.start.contains("{port}");
@@ -613,7 +615,12 @@ done
 exec "$@"
 "#;
 
-fn direct(command: &Command, words: &[String], port: u16, group: &Group) -> std::process::Command {
+fn direct(
+    command: &TargetCommand,
+    words: &[String],
+    port: u16,
+    group: &CgroupSet,
+) -> std::process::Command {
     let with_port = |text: &str| text.replace("{port}", &port.to_string());
     let mut words = words.iter().map(|word| with_port(word));
     let folders = group.folders();
@@ -635,7 +642,7 @@ fn direct(command: &Command, words: &[String], port: u16, group: &Group) -> std:
 /// What a target and the engine of a container have in common.
 fn prepare(
     process: &mut std::process::Command,
-    command: &Command,
+    command: &TargetCommand,
     marker: &str,
     log: &Path,
 ) -> Result<(), TargetError> {
@@ -652,11 +659,11 @@ fn prepare(
     Ok(())
 }
 
-fn first_word(command: &Command) -> String {
+fn first_word(command: &TargetCommand) -> String {
     shlex::split(&command.start).unwrap_or_default().into_iter().next().unwrap_or_default()
 }
 
-fn not_started(command: &Command, program: &str, source: io::Error) -> TargetError {
+fn not_started(command: &TargetCommand, program: &str, source: io::Error) -> TargetError {
     let program = program.to_owned();
     if !command.dir.is_dir() {
         return TargetError::NoDirectory { dir: command.dir.clone() };
@@ -668,12 +675,12 @@ fn not_started(command: &Command, program: &str, source: io::Error) -> TargetErr
 }
 
 /// Returns how a child ended, if it has; it stays to be waited for, so its number is not reused.
-fn ending(pid: Pid) -> Result<Option<Ending>, TargetError> {
+fn ending(pid: Pid) -> Result<Option<ProcessEnd>, TargetError> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     let status =
         waitid(WaitId::Pid(pid), options).map_err(|errno| TargetError::Unreadable(errno.into()))?;
     Ok(status.map(|status| match status.terminating_signal() {
-        Some(signal) => Ending::Signal(signal),
-        None => Ending::Status(status.exit_status().unwrap_or_default()),
+        Some(signal) => ProcessEnd::Signal(signal),
+        None => ProcessEnd::Status(status.exit_status().unwrap_or_default()),
     }))
 }

@@ -9,14 +9,14 @@ use super::failure::TargetError;
 
 /// Where a target listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum TargetAddress {
     /// An address and port.
     Port(SocketAddr),
     /// The path of a Unix socket.
     Socket(PathBuf),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for TargetAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Port(address) => address.fmt(f),
@@ -77,11 +77,11 @@ fn port_of(authority: &str) -> Option<(&str, u16)> {
 }
 
 /// Looks up where a URL leads to.
-pub(super) fn resolve(url: &str) -> Result<Place, TargetError> {
+pub(super) fn resolve(url: &str) -> Result<TargetAddress, TargetError> {
     let (authority, port) = match Url::parse(url)? {
         Url::Http(authority) => (authority, 80),
         Url::Https(authority) => (authority, 443),
-        Url::Unix(path) => return Ok(Place::Socket(path.to_owned())),
+        Url::Unix(path) => return Ok(TargetAddress::Socket(path.to_owned())),
     };
     let has_port = port_of(authority).is_some();
     let authority = if has_port { authority.to_owned() } else { format!("{authority}:{port}") };
@@ -90,7 +90,7 @@ pub(super) fn resolve(url: &str) -> Result<Place, TargetError> {
         .map_err(|source| TargetError::Unresolved { url: url.to_owned(), source })?
         .collect();
     let address = listening(&addresses).or(addresses.first().copied());
-    Ok(Place::Port(address.ok_or_else(|| TargetError::NotUrl { url: url.to_owned() })?))
+    Ok(TargetAddress::Port(address.ok_or_else(|| TargetError::NotUrl { url: url.to_owned() })?))
 }
 
 /// Of several addresses of a name, such as `localhost` of IPv6 and IPv4, the first that listens.

@@ -24,7 +24,7 @@ const POINTS_MAX: usize = 256;
 
 /// A target at one moment, all its processes together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Point {
+pub struct ResourceSample {
     /// Since the sampling began.
     pub at: Duration,
     /// Resident memory.
@@ -35,9 +35,9 @@ pub struct Point {
 
 /// A target over time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Series {
+pub struct ResourceSeries {
     /// In the order of time.
-    pub points: Vec<Point>,
+    pub points: Vec<ResourceSample>,
     /// CPU time that the sampling took.
     pub cost: Duration,
 }
@@ -46,13 +46,13 @@ pub struct Series {
 #[derive(Debug)]
 pub struct Sampler {
     ended: Arc<AtomicBool>,
-    thread: Option<JoinHandle<Series>>,
+    thread: Option<JoinHandle<ResourceSeries>>,
 }
 
 impl Sampler {
     pub(super) fn start(
         processes: Vec<Pid>,
-        mut seen: impl FnMut(&Point) + Send + 'static,
+        mut seen: impl FnMut(&ResourceSample) + Send + 'static,
     ) -> Self {
         let ended = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&ended);
@@ -61,13 +61,13 @@ impl Sampler {
     }
 
     /// Ends the sampling and returns what was seen.
-    pub fn stop(mut self) -> Series {
+    pub fn stop(mut self) -> ResourceSeries {
         self.end()
     }
 
-    fn end(&mut self) -> Series {
+    fn end(&mut self) -> ResourceSeries {
         self.ended.store(true, Ordering::Relaxed);
-        let Some(thread) = self.thread.take() else { return Series::default() };
+        let Some(thread) = self.thread.take() else { return ResourceSeries::default() };
         thread.thread().unpark();
         thread.join().unwrap_or_default()
     }
@@ -79,7 +79,11 @@ impl Drop for Sampler {
     }
 }
 
-fn sample(processes: &[Pid], ended: &AtomicBool, seen: &mut dyn FnMut(&Point)) -> Series {
+fn sample(
+    processes: &[Pid],
+    ended: &AtomicBool,
+    seen: &mut dyn FnMut(&ResourceSample),
+) -> ResourceSeries {
     let began = super::now();
     let mut points = Vec::with_capacity(POINTS_MAX);
     let mut interval = INTERVAL;
@@ -100,17 +104,15 @@ fn sample(processes: &[Pid], ended: &AtomicBool, seen: &mut dyn FnMut(&Point)) -
     points.extend(point(processes, began));
     let cost = clock_gettime(ClockId::ThreadCPUTime);
     let cost = Duration::try_from(cost).unwrap_or_default();
-    Series { points, cost }
+    ResourceSeries { points, cost }
 }
 
 /// Nothing, if all processes are gone.
-fn point(processes: &[Pid], began: Instant) -> Option<Point> {
+fn point(processes: &[Pid], began: Instant) -> Option<ResourceSample> {
     let at = began.elapsed();
     let seen = processes.iter().filter_map(|pid| Some((rss_bytes(*pid)?, cpu_clock(*pid).ok()?)));
-    seen.map(|(rss_bytes, cpu)| Point { at, rss_bytes, cpu }).reduce(|a, b| Point {
-        at,
-        rss_bytes: a.rss_bytes + b.rss_bytes,
-        cpu: a.cpu + b.cpu,
+    seen.map(|(rss_bytes, cpu)| ResourceSample { at, rss_bytes, cpu }).reduce(|a, b| {
+        ResourceSample { at, rss_bytes: a.rss_bytes + b.rss_bytes, cpu: a.cpu + b.cpu }
     })
 }
 
@@ -122,14 +124,14 @@ fn rss_bytes(pid: Pid) -> Option<u64> {
 
 /// What the machine has taken from its programs since it was started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Hindrance {
+pub struct HostInterference {
     /// CPU time that the host gave to others, over all processors.
     pub steal: Duration,
     /// Time for which this control group had used up its quota.
     pub throttled: Duration,
 }
 
-impl Hindrance {
+impl HostInterference {
     /// Reads it. What the system does not tell is zero.
     pub fn now() -> Self {
         let stat = fs::read_to_string("/proc/stat").unwrap_or_default();

@@ -18,7 +18,7 @@ use rustix::process::Pid;
 
 /// A line of `/proc/PID/stat`, as far as it is needed here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Process {
+pub(super) struct ProcessStat {
     pub(super) pid: Pid,
     pub(super) parent: i32,
     pub(super) group: i32,
@@ -36,13 +36,13 @@ pub(super) struct Process {
 }
 
 /// Returns every process that is still running.
-pub(super) fn running() -> io::Result<Vec<Process>> {
+pub(super) fn running() -> io::Result<Vec<ProcessStat>> {
     let mut processes = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let name = entry?.file_name();
         let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
         // A process may end between the listing and the reading.
-        let Some(process) = Process::read(pid) else { continue };
+        let Some(process) = ProcessStat::read(pid) else { continue };
         if !process.ended {
             processes.push(process);
         }
@@ -51,16 +51,19 @@ pub(super) fn running() -> io::Result<Vec<Process>> {
 }
 
 /// Returns `root`, whoever else is in the process group that it leads, and their descendants.
-pub(super) fn family(root: Pid, processes: &[Process]) -> Vec<Process> {
+pub(super) fn family(root: Pid, processes: &[ProcessStat]) -> Vec<ProcessStat> {
     with_descendants(processes, |process| process.pid == root || process.group == root.as_raw_pid())
 }
 
 /// Returns `root` and its descendants, for a process that does not lead a group of its own.
-pub(super) fn descendants(root: Pid, processes: &[Process]) -> Vec<Process> {
+pub(super) fn descendants(root: Pid, processes: &[ProcessStat]) -> Vec<ProcessStat> {
     with_descendants(processes, |process| process.pid == root)
 }
 
-fn with_descendants(processes: &[Process], first: impl Fn(&Process) -> bool) -> Vec<Process> {
+fn with_descendants(
+    processes: &[ProcessStat],
+    first: impl Fn(&ProcessStat) -> bool,
+) -> Vec<ProcessStat> {
     let mut pids = BTreeSet::new();
     // Parents may stand behind their children, as process numbers wrap round.
     loop {
@@ -87,7 +90,7 @@ pub(super) fn carries(pid: Pid, marker: &str) -> bool {
     })
 }
 
-impl Process {
+impl ProcessStat {
     /// Reads the process, or nothing if it is gone.
     fn read(pid: i32) -> Option<Self> {
         Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
@@ -188,8 +191,8 @@ pub(super) fn cpu_clock(pid: Pid) -> io::Result<Duration> {
 mod tests {
     use super::*;
 
-    fn process(pid: i32, parent: i32, group: i32) -> Process {
-        Process {
+    fn process(pid: i32, parent: i32, group: i32) -> ProcessStat {
+        ProcessStat {
             pid: Pid::from_raw(pid).unwrap(),
             parent,
             group,
@@ -224,14 +227,14 @@ mod tests {
     #[test]
     fn a_name_with_parentheses_does_not_shift_the_fields() {
         let stat = "42 (a) b (c) S 7 42 42 0 -1 4194560 1 0 0 0 3 4 50 6 20 0 9 0 123456 1 1 1";
-        let process = Process::parse(stat).unwrap();
+        let process = ProcessStat::parse(stat).unwrap();
         assert_eq!((process.pid.as_raw_pid(), process.parent, process.group), (42, 7, 42));
         assert_eq!(
             (process.threads, process.reaped_ticks, process.started_ticks),
             (9, 56, 123_456)
         );
         assert!(!process.ended);
-        assert_eq!(Process::parse("42 (short) S 7"), None);
+        assert_eq!(ProcessStat::parse("42 (short) S 7"), None);
     }
 
     #[test]

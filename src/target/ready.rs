@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::place::Place;
+use super::place::TargetAddress;
 
 /// How long one poll may take: less than a person notices, more than a busy machine needs.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -21,41 +21,41 @@ const STATUS_LINE_BYTES_MAX: u64 = 1024;
 
 /// Asks a target with one `GET` of a path for its status, or says in words why there is none.
 #[derive(Clone)]
-pub struct Ask(Arc<Question>);
+pub struct ReadinessProbe(Arc<StatusQuery>);
 
-type Question = dyn Fn(&Place, &str) -> Result<u16, String> + Send + Sync;
+type StatusQuery = dyn Fn(&TargetAddress, &str) -> Result<u16, String> + Send + Sync;
 
-impl Ask {
+impl ReadinessProbe {
     /// Makes one that asks in a way of its own, such as over TLS.
     pub fn new(
-        question: impl Fn(&Place, &str) -> Result<u16, String> + Send + Sync + 'static,
+        question: impl Fn(&TargetAddress, &str) -> Result<u16, String> + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(question))
     }
 
-    pub(super) fn poll(&self, place: &Place, path: &str) -> Result<u16, String> {
+    pub(super) fn poll(&self, place: &TargetAddress, path: &str) -> Result<u16, String> {
         (self.0)(place, path)
     }
 }
 
 /// In plain HTTP/1.1.
-impl Default for Ask {
+impl Default for ReadinessProbe {
     fn default() -> Self {
         Self::new(poll)
     }
 }
 
-impl fmt::Debug for Ask {
+impl fmt::Debug for ReadinessProbe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Ask").finish()
     }
 }
 
 /// Sends one `GET` and returns the status, or why there is none.
-fn poll(place: &Place, path: &str) -> Result<u16, String> {
+fn poll(place: &TargetAddress, path: &str) -> Result<u16, String> {
     let answered = match place {
-        Place::Port(address) => over_tcp(*address, path),
-        Place::Socket(socket) => over_socket(socket, path),
+        TargetAddress::Port(address) => over_tcp(*address, path),
+        TargetAddress::Socket(socket) => over_socket(socket, path),
     };
     let line = answered.map_err(|error| match error.kind() {
         io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
@@ -114,7 +114,7 @@ mod tests {
             stream.write_all(answer).unwrap();
             String::from_utf8_lossy(&request[..length]).into_owned()
         });
-        let found = poll(&Place::Port(address), "/health?full=1");
+        let found = poll(&TargetAddress::Port(address), "/health?full=1");
         assert!(server.join().unwrap().starts_with("GET /health?full=1 HTTP/1.1\r\n"));
         let found = found.map_err(|text| text.replace(&address.to_string(), "ADDRESS"));
         assert_eq!(found.as_ref().map(|status| *status).map_err(String::as_str), expect);
@@ -135,6 +135,9 @@ mod tests {
     #[test]
     fn a_closed_port_is_named() {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        assert_eq!(poll(&Place::Port(address), "/"), Err(format!("nothing listens on {address}")));
+        assert_eq!(
+            poll(&TargetAddress::Port(address), "/"),
+            Err(format!("nothing listens on {address}"))
+        );
     }
 }

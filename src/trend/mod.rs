@@ -7,10 +7,10 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::compare;
-use crate::metric::{Better, Metric};
+use crate::metric::{BetterDirection, Metric};
 use crate::record::Run;
 use crate::stats::hodges_lehmann;
-use crate::stats::levels::Search;
+use crate::stats::levels::LevelSearch;
 use crate::stats::multiple;
 use crate::stats::rank_sum;
 use crate::stats::trend;
@@ -30,7 +30,7 @@ const SEED: u64 = 0x0074_7265_6e64;
 
 /// One run.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Point {
+pub struct TrendPoint {
     /// What was measured: a commit if it is known, else what a person called it.
     pub build: String,
     /// When it was measured, RFC 3339.
@@ -41,20 +41,20 @@ pub struct Point {
 
 /// One metric over many runs, the oldest first.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Series {
+pub struct MetricSeries {
     /// What it is called in reports.
     pub name: String,
     /// The metric, if it is one of ours.
     pub metric: Option<Metric>,
     /// Which way is better.
-    pub better: Better,
+    pub better: BetterDirection,
     /// The runs.
-    pub points: Vec<Point>,
+    pub points: Vec<TrendPoint>,
 }
 
 /// A change of the level.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Step {
+pub struct ChangePoint {
     /// The first run of the new level.
     pub at: usize,
     /// ln(after / before) of the levels on both sides (Hodges-Lehmann of two samples).
@@ -71,7 +71,7 @@ pub struct Step {
 
 /// A slow rise or fall within the last level.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Creep {
+pub struct LevelDrift {
     /// Its first run.
     pub from: usize,
     /// ln of the change from one run to the next (Theil and Sen).
@@ -86,24 +86,24 @@ pub struct Creep {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trend {
     /// The series.
-    pub series: Series,
+    pub series: MetricSeries,
     /// Where its level changed, the oldest first.
-    pub steps: Vec<Step>,
+    pub steps: Vec<ChangePoint>,
     /// What creeps since.
-    pub creep: Option<Creep>,
+    pub creep: Option<LevelDrift>,
 }
 
 /// Returns the series of every metric of every scenario in a history.
 ///
 /// Runs that lack a scenario or a metric have no point in its series.
-pub fn series(runs: &[Run]) -> Vec<Series> {
+pub fn series(runs: &[Run]) -> Vec<MetricSeries> {
     let mut names: Vec<&str> = Vec::new();
     for scenario in runs.iter().flat_map(|run| &run.scenarios) {
         if !names.contains(&scenario.name.as_str()) {
             names.push(&scenario.name);
         }
     }
-    let of = |name: &str, metric: Metric| Series {
+    let of = |name: &str, metric: Metric| MetricSeries {
         name: format!("{name} {}", metric.label()),
         metric: Some(metric),
         better: metric.better(),
@@ -113,23 +113,23 @@ pub fn series(runs: &[Run]) -> Vec<Series> {
     all.filter(|series| !series.points.is_empty()).collect()
 }
 
-fn point(run: &Run, scenario: &str, metric: Metric) -> Option<Point> {
+fn point(run: &Run, scenario: &str, metric: Metric) -> Option<TrendPoint> {
     let scenario = run.scenarios.iter().find(|other| other.name == scenario)?;
     let value = compare::level(scenario, metric)?;
     let build = run.head.commit.clone().unwrap_or_else(|| run.head.label.clone());
-    (value > 0.0).then(|| Point { build, started: run.started.clone(), value })
+    (value > 0.0).then(|| TrendPoint { build, started: run.started.clone(), value })
 }
 
 /// Returns what the series say. What is shown is controlled over all of them together.
-pub fn analyse(series: Vec<Series>) -> Vec<Trend> {
+pub fn analyse(series: Vec<MetricSeries>) -> Vec<Trend> {
     analyse_with(&mut search(), series)
 }
 
-fn search() -> Search<ChaCha8Rng> {
-    Search::new(LEVEL_RUNS_MIN, SPLIT_LEVEL, ChaCha8Rng::seed_from_u64(SEED))
+fn search() -> LevelSearch<ChaCha8Rng> {
+    LevelSearch::new(LEVEL_RUNS_MIN, SPLIT_LEVEL, ChaCha8Rng::seed_from_u64(SEED))
 }
 
-fn analyse_with(search: &mut Search<ChaCha8Rng>, series: Vec<Series>) -> Vec<Trend> {
+fn analyse_with(search: &mut LevelSearch<ChaCha8Rng>, series: Vec<MetricSeries>) -> Vec<Trend> {
     let mut trends: Vec<Trend> = series
         .into_iter()
         .map(|series| {
@@ -152,7 +152,7 @@ fn analyse_with(search: &mut Search<ChaCha8Rng>, series: Vec<Series>) -> Vec<Tre
 }
 
 /// The changes between neighbouring levels; `q` is still the plain probability.
-fn steps(values: &[f64], points: &[usize]) -> Vec<Step> {
+fn steps(values: &[f64], points: &[usize]) -> Vec<ChangePoint> {
     let starts = [0].iter().chain(points).copied();
     let ends = points.iter().copied().skip(1).chain([values.len()]);
     let step = |((start, at), end): ((usize, usize), usize)| {
@@ -160,7 +160,7 @@ fn steps(values: &[f64], points: &[usize]) -> Vec<Step> {
         let shift = hodges_lehmann::two_sample(before, after, LIMIT_LEVEL);
         let rises = rank_sum::p_greater(before, after);
         let falls = rank_sum::p_greater(after, before);
-        Step {
+        ChangePoint {
             at,
             change_ln: shift.value,
             low_ln: shift.low,
@@ -173,7 +173,7 @@ fn steps(values: &[f64], points: &[usize]) -> Vec<Step> {
 }
 
 /// The slow change since the last step, if there is one that chance does not explain.
-fn creep(values: &[f64], from: usize) -> Option<Creep> {
+fn creep(values: &[f64], from: usize) -> Option<LevelDrift> {
     let values = &values[from..];
     if values.len() < CREEP_RUNS_MIN {
         return None;
@@ -183,7 +183,7 @@ fn creep(values: &[f64], from: usize) -> Option<Creep> {
     let p = (2.0 * rising.min(1.0 - rising)).min(1.0);
     let per_run_ln = trend::theil_sen(&runs, values, LIMIT_LEVEL).slope;
     let total_ln = per_run_ln * (values.len() - 1) as f64;
-    (p <= SPLIT_LEVEL && per_run_ln != 0.0).then_some(Creep { from, per_run_ln, total_ln, p })
+    (p <= SPLIT_LEVEL && per_run_ln != 0.0).then_some(LevelDrift { from, per_run_ln, total_ln, p })
 }
 
 #[cfg(test)]
@@ -191,18 +191,18 @@ mod tests {
     use super::*;
     use crate::stats::draw;
 
-    fn noisy(levels: impl Iterator<Item = f64>, noise: f64, seed: u64) -> Series {
+    fn noisy(levels: impl Iterator<Item = f64>, noise: f64, seed: u64) -> MetricSeries {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let points = levels
             .enumerate()
-            .map(|(i, level)| Point {
+            .map(|(i, level)| TrendPoint {
                 build: format!("c{i}"),
                 started: format!("2026-01-{:02}T00:00:00Z", i % 28 + 1),
                 value: level * (noise * draw::normal(&mut rng)).exp(),
             })
             .collect();
         let name = "smoke CPU per XML pair".to_owned();
-        Series { name, metric: Some(Metric::Cpu), better: Better::Lower, points }
+        MetricSeries { name, metric: Some(Metric::Cpu), better: BetterDirection::Lower, points }
     }
 
     #[test]

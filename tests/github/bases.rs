@@ -9,12 +9,12 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use wiremock::matchers::{method, path_regex};
 use wiremock::{Mock, MockServer, ResponseTemplate};
-use xmlperf::github::api::Client;
+use xmlperf::github::api::ApiClient;
 use xmlperf::github::base;
-use xmlperf::github::retry::Patience;
-use xmlperf::github::transport::Network;
+use xmlperf::github::retry::RetryPolicy;
+use xmlperf::github::transport::HttpTransport;
 
-use crate::stage::{Stage, pull_request};
+use crate::stage::{JobEnvironment, pull_request};
 
 /// Runs git as nobody in particular, at a fixed time, and returns what it prints.
 pub(crate) fn git(dir: &Path, words: &[&str]) -> String {
@@ -37,7 +37,7 @@ pub(crate) fn git(dir: &Path, words: &[&str]) -> String {
 }
 
 /// `main` with three commits, `topic` from the second one, and the merge of both.
-struct Origin {
+struct OriginFixture {
     folder: TempDir,
     first: String,
     fork: String,
@@ -46,7 +46,7 @@ struct Origin {
     merge: String,
 }
 
-impl Origin {
+impl OriginFixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path();
@@ -108,10 +108,10 @@ fn find(
         let answer = ResponseTemplate::new(200).set_body_json(answer);
         runtime.block_on(mock.respond_with(answer).mount(&server));
     }
-    let context = Stage::new(event, payload).with("GITHUB_SHA", sha).context().unwrap();
-    let network = Network::new(&server.uri(), None).unwrap();
-    let patience = Patience::new(Duration::ZERO);
-    let client = Client::new(&network, &context.repository, None, patience, &|_| {});
+    let context = JobEnvironment::new(event, payload).with("GITHUB_SHA", sha).context().unwrap();
+    let network = HttpTransport::new(&server.uri(), None).unwrap();
+    let patience = RetryPolicy::new(Duration::ZERO);
+    let client = ApiClient::new(&network, &context.repository, None, patience, &|_| {});
     match base::find(&context, clone.path(), Some(&client)) {
         Ok(commit) => Ok(commit.map(|commit| commit.as_str().to_owned())),
         Err(error) => Err(format!("{:#}", anyhow::Error::from(error))),
@@ -120,7 +120,7 @@ fn find(
 
 #[test]
 fn a_pull_request_is_compared_with_what_it_was_merged_into() {
-    let origin = Origin::new();
+    let origin = OriginFixture::new();
     let clone = origin.clone(&origin.merge, Some(2));
     let found = find("pull_request", &origin.pull_request(), &origin.merge, &clone, None);
     assert_eq!(found, Ok(Some(origin.main)));
@@ -128,7 +128,7 @@ fn a_pull_request_is_compared_with_what_it_was_merged_into() {
 
 #[test]
 fn a_checkout_of_the_head_alone_is_compared_with_the_merge_base() {
-    let origin = Origin::new();
+    let origin = OriginFixture::new();
     let clone = origin.clone(&origin.topic, None);
     let found = find("pull_request", &origin.pull_request(), &origin.topic, &clone, None);
     assert_eq!(found, Ok(Some(origin.fork)));
@@ -136,7 +136,7 @@ fn a_checkout_of_the_head_alone_is_compared_with_the_merge_base() {
 
 #[test]
 fn a_clone_too_shallow_to_know_asks_github_and_fetches() {
-    let origin = Origin::new();
+    let origin = OriginFixture::new();
     let clone = origin.clone(&origin.topic, Some(1));
     let (payload, fork) = (origin.pull_request(), origin.fork.clone());
     let found = find("pull_request", &payload, &origin.topic, &clone, Some(&fork));
@@ -145,7 +145,7 @@ fn a_clone_too_shallow_to_know_asks_github_and_fetches() {
 
 #[test]
 fn a_clone_that_cannot_fetch_is_told_about_its_depth() {
-    let origin = Origin::new();
+    let origin = OriginFixture::new();
     let clone = origin.clone(&origin.topic, Some(1));
     git(clone.path(), &["remote", "set-url", "origin", "file:///nowhere"]);
     let (payload, fork) = (origin.pull_request(), origin.fork.clone());
@@ -155,7 +155,7 @@ fn a_clone_that_cannot_fetch_is_told_about_its_depth() {
 
 #[test]
 fn a_push_is_compared_with_what_was_there() {
-    let origin = Origin::new();
+    let origin = OriginFixture::new();
     let clone = origin.clone(&origin.main, None);
     let found = find("push", &json!({ "before": origin.first }), &origin.main, &clone, None);
     assert_eq!(found, Ok(Some(origin.first)));
@@ -163,7 +163,7 @@ fn a_push_is_compared_with_what_was_there() {
 
 #[test]
 fn a_new_branch_is_compared_with_where_it_began() {
-    let origin = Origin::new();
+    let origin = OriginFixture::new();
     let clone = origin.clone(&origin.topic, None);
     let repository = json!({ "full_name": "octo-org/octo-repo", "default_branch": "main" });
     let payload = json!({ "before": "0".repeat(40), "repository": repository });
@@ -172,7 +172,7 @@ fn a_new_branch_is_compared_with_where_it_began() {
 
 #[test]
 fn a_schedule_on_the_default_branch_is_compared_with_the_commit_before() {
-    let origin = Origin::new();
+    let origin = OriginFixture::new();
     let clone = origin.clone(&origin.main, None);
     let payload = json!({ "repository": { "default_branch": "main" } });
     assert_eq!(find("schedule", &payload, &origin.main, &clone, None), Ok(Some(origin.fork)));
@@ -180,7 +180,7 @@ fn a_schedule_on_the_default_branch_is_compared_with_the_commit_before() {
 
 #[test]
 fn the_very_first_commit_has_no_base_and_a_shallow_one_an_unknown_one() {
-    let origin = Origin::new();
+    let origin = OriginFixture::new();
     let payload = json!({ "repository": { "default_branch": "main" } });
     let root = tempfile::tempdir().unwrap();
     git(root.path(), &["init", "--quiet"]);
@@ -194,7 +194,7 @@ fn the_very_first_commit_has_no_base_and_a_shallow_one_an_unknown_one() {
 
 #[test]
 fn a_merge_queue_is_compared_with_what_it_names() {
-    let origin = Origin::new();
+    let origin = OriginFixture::new();
     let clone = origin.clone(&origin.merge, Some(2));
     let payload = json!({ "merge_group": { "head_sha": origin.merge, "base_sha": origin.main } });
     let found = find("merge_group", &payload, &origin.merge, &clone, None);

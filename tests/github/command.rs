@@ -8,15 +8,17 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use wiremock::matchers::{method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
-use xmlperf::record::history::{History, Past, PastScenario};
-use xmlperf::record::work::{self, Count, Counted, Function, Work};
-use xmlperf::record::{Ended, Example, Machine, Run, Side, Trial, Trials, histogram};
+use xmlperf::record::history::{PastRun, PastScenario, RunHistory};
+use xmlperf::record::work::{self, BuildCounts, CountOutcome, FunctionCost, InstructionCounts};
+use xmlperf::record::{
+    EarlyEnd, FailureExample, LaunchResult, LaunchResults, Machine, Run, Side, histogram,
+};
 
 use crate::recorded::{save, slower_by};
-use crate::stage::{HEAD, Stage, TOKEN, pull_request};
+use crate::stage::{HEAD, JobEnvironment, TOKEN, pull_request};
 
 /// Runs `report github` on what is in the stage's folder; returns the exit code and what it printed.
-fn report(stage: &Stage, arguments: &[&str]) -> (Option<i32>, String) {
+fn report(stage: &JobEnvironment, arguments: &[&str]) -> (Option<i32>, String) {
     let dir = stage.path("report");
     let dir = ["report", "github", "--dir", dir.to_str().unwrap()];
     let Output { status, stdout, stderr } =
@@ -26,7 +28,7 @@ fn report(stage: &Stage, arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 /// Publishes without a network; returns the exit code, the body of the comment and the check.
-fn dry(stage: &Stage, arguments: &[&str]) -> (Option<i32>, String, Value) {
+fn dry(stage: &JobEnvironment, arguments: &[&str]) -> (Option<i32>, String, Value) {
     let arguments = [&["--dry-run"], arguments].concat();
     let (code, printed) = report(stage, &arguments);
     let sent = |line: &str| -> Value {
@@ -39,11 +41,11 @@ fn dry(stage: &Stage, arguments: &[&str]) -> (Option<i32>, String, Value) {
     (code, comment["body"].as_str().unwrap().to_owned(), check)
 }
 
-fn offline() -> Stage {
-    Stage::pull_request().with("GITHUB_TOKEN", "")
+fn offline() -> JobEnvironment {
+    JobEnvironment::pull_request().with("GITHUB_TOKEN", "")
 }
 
-fn recorded(run: &Run) -> Stage {
+fn recorded(run: &Run) -> JobEnvironment {
     let stage = offline();
     save(run, &stage.path("report"));
     stage
@@ -108,7 +110,7 @@ fn the_outputs_say_what_a_workflow_can_act_on() {
 
 #[test]
 fn what_is_missing_is_said_first_and_is_never_green() {
-    let check = |stage: &Stage, arguments: &[&str], code, expected: &str| {
+    let check = |stage: &JobEnvironment, arguments: &[&str], code, expected: &str| {
         let (exit, comment, check) = dry(stage, arguments);
         assert!(headline(&comment).contains(expected), "{comment}");
         assert_eq!(exit, Some(code), "{comment}");
@@ -124,9 +126,9 @@ fn what_is_missing_is_said_first_and_is_never_green() {
     let mut empty = fine.clone();
     empty.scenarios.clear();
     check(&recorded(&empty), &[], 3, "nothing was measured");
-    let changed = |change: fn(&mut Trial)| {
+    let changed = |change: fn(&mut LaunchResult)| {
         let mut run = fine.clone();
-        if let Trials::Paired(pairs) = &mut run.scenarios[0].trials {
+        if let LaunchResults::Paired(pairs) = &mut run.scenarios[0].trials {
             for pair in pairs {
                 change(&mut pair.head);
             }
@@ -137,7 +139,7 @@ fn what_is_missing_is_said_first_and_is_never_green() {
     check(&no_cpu, &[], 0, "`nominal` CPU per XML pair is missing");
     let mut no_lane = fine.clone();
     let reason = "valgrind is not installed".to_owned();
-    no_lane.scenarios[0].work = Some(Work::Unavailable { reason, asked: true });
+    no_lane.scenarios[0].work = Some(CountOutcome::Unavailable { reason, asked: true });
     check(&recorded(&no_lane), &[], 3, "no work lane in `nominal`&#58; valgrind is not installed");
     let no_requests = changed(|trial| {
         (trial.requests, trial.pairs, trial.slices) = (0, 0, Vec::new());
@@ -145,7 +147,7 @@ fn what_is_missing_is_said_first_and_is_never_green() {
     });
     check(&no_requests, &[], 3, "no requests");
     let reason = "the process ended with code 101\n@everyone ``` look".to_owned();
-    let ended = Some(Ended::Failed { side: Side::Head, scenario: None, reason });
+    let ended = Some(EarlyEnd::Failed { side: Side::Head, scenario: None, reason });
     check(&recorded(&Run { ended, ..fine }), &[], 3, "the process ended with code 101");
 }
 
@@ -203,7 +205,7 @@ fn a_second_machine_is_asked_only_about_what_the_first_one_flagged() {
 
 #[test]
 fn the_token_shows_up_nowhere() {
-    let stage = Stage::pull_request().with("GITHUB_API_URL", "http://127.0.0.1:1");
+    let stage = JobEnvironment::pull_request().with("GITHUB_API_URL", "http://127.0.0.1:1");
     save(&slower_by(0), &stage.path("report"));
     let (code, printed) = report(&stage, &["--comment", "never", "--check", "none"]);
     assert_eq!(code, Some(0), "{printed}");
@@ -211,12 +213,12 @@ fn the_token_shows_up_nowhere() {
 }
 
 /// More work in a function of this name.
-fn counted(name: &str) -> Work {
-    let count = |each: f64| Count {
+fn counted(name: &str) -> CountOutcome {
+    let count = |each: f64| BuildCounts {
         toolchain: name.to_owned(),
         instructions: vec![each, each + 1.0, each - 1.0],
         allocations: vec![10.0, 10.0, 10.0],
-        functions: vec![Function {
+        functions: vec![FunctionCost {
             name: name.to_owned(),
             file: name.to_owned(),
             own: each,
@@ -224,7 +226,7 @@ fn counted(name: &str) -> Work {
         }],
         stacks: work::pack(&BTreeMap::new()),
     };
-    Work::Counted(Box::new(Counted {
+    CountOutcome::Counted(Box::new(InstructionCounts {
         counter: name.to_owned(),
         pairs_per_request: 100,
         requests: 10,
@@ -234,9 +236,9 @@ fn counted(name: &str) -> Work {
 }
 
 /// A history in which every name is one.
-fn history(name: &str, run: &Run) -> History {
+fn history(name: &str, run: &Run) -> RunHistory {
     let machine = Machine { cpu: name.to_owned(), ..run.machine.clone() };
-    let past = Past {
+    let past = PastRun {
         digest: name.to_owned(),
         started: name.to_owned(),
         revision: run.head.clone(),
@@ -251,7 +253,7 @@ fn history(name: &str, run: &Run) -> History {
         }],
     };
     let (name, store, notes) = (name.to_owned(), name.to_owned(), vec![name.to_owned()]);
-    History { name, store, notes, runs: vec![past] }
+    RunHistory { name, store, notes, runs: vec![past] }
 }
 
 /// A record in which every name is an attack, rendered by a parser of GitHub's markdown.
@@ -286,8 +288,8 @@ fn a_hostile_record_stays_text() {
         run.scenarios[0].name = attack.to_owned();
         run.scenarios[0].load = attack.to_owned();
         run.scenarios[0].work = Some(counted(attack));
-        if let Trials::Paired(pairs) = &mut run.scenarios[0].trials {
-            let example = Example { detail: attack.to_owned(), answer: attack.to_owned() };
+        if let LaunchResults::Paired(pairs) = &mut run.scenarios[0].trials {
+            let example = FailureExample { detail: attack.to_owned(), answer: attack.to_owned() };
             pairs[0].head.failures.insert(attack.to_owned(), 1);
             pairs[0].head.examples.insert(attack.to_owned(), example);
         }
@@ -304,10 +306,11 @@ fn a_hostile_record_stays_text() {
         harmless(&comment, attack);
         harmless(check["output"]["summary"].as_str().unwrap(), attack);
         run.history = None;
-        run.scenarios[0].work = Some(Work::Unavailable { reason: attack.to_owned(), asked: false });
+        run.scenarios[0].work =
+            Some(CountOutcome::Unavailable { reason: attack.to_owned(), asked: false });
         harmless(&dry(&recorded(&run), &[]).1, attack);
         let reason = format!("{attack}\n{attack}");
-        run.ended = Some(Ended::Failed { side: Side::Head, scenario: None, reason });
+        run.ended = Some(EarlyEnd::Failed { side: Side::Head, scenario: None, reason });
         let (_, comment, _) = dry(&recorded(&run), &[]);
         harmless(&comment, attack);
     }
@@ -336,13 +339,13 @@ fn harmless(markdown: &str, attack: &str) {
 }
 
 /// The second workflow of a fork: who asks is told by the event, what was measured by the artifact.
-struct Publisher {
+struct ForkPublisher {
     runtime: Runtime,
     server: MockServer,
-    stage: Stage,
+    stage: JobEnvironment,
 }
 
-impl Publisher {
+impl ForkPublisher {
     fn new(archive: Vec<u8>) -> Self {
         let runtime = Runtime::new().unwrap();
         let server = runtime.block_on(MockServer::start());
@@ -354,7 +357,8 @@ impl Publisher {
             },
             "repository": { "full_name": "octo-org/octo-repo", "default_branch": "main" },
         });
-        let stage = Stage::new("workflow_run", &payload).with("GITHUB_API_URL", &server.uri());
+        let stage =
+            JobEnvironment::new("workflow_run", &payload).with("GITHUB_API_URL", &server.uri());
         let this = Self { runtime, server, stage };
         let size = archive.len();
         let artifact = json!({ "id": 3, "name": "xmlperf-report", "size_in_bytes": size });
@@ -414,7 +418,7 @@ fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
 
 #[test]
 fn a_fork_is_commented_on_by_the_second_workflow() {
-    let publisher = Publisher::new(zip(&[("run.json", &slower_by(20).to_json())]));
+    let publisher = ForkPublisher::new(zip(&[("run.json", &slower_by(20).to_json())]));
     publisher.pull_requests(&[
         (8, "0000000000000000000000000000000000000000", "mona/octo-repo"),
         (9, HEAD, "mona/octo-repo"),
@@ -430,7 +434,7 @@ fn a_fork_is_commented_on_by_the_second_workflow() {
 
 #[test]
 fn a_fork_that_has_moved_on_is_not_commented_on() {
-    let publisher = Publisher::new(zip(&[("run.json", &slower_by(0).to_json())]));
+    let publisher = ForkPublisher::new(zip(&[("run.json", &slower_by(0).to_json())]));
     publisher.pull_requests(&[(9, "1111111111111111111111111111111111111111", "mona/octo-repo")]);
     let (code, printed, writes) = publisher.run();
     assert_eq!((code, writes), (Some(0), Vec::new()), "{printed}");
@@ -440,7 +444,7 @@ fn a_fork_that_has_moved_on_is_not_commented_on() {
 #[test]
 fn an_artifact_that_is_no_record_is_not_green() {
     let check = |archive: Vec<u8>, expected: &str| {
-        let publisher = Publisher::new(archive);
+        let publisher = ForkPublisher::new(archive);
         publisher.pull_requests(&[]);
         let (code, printed, _) = publisher.run();
         assert_eq!(code, Some(3), "{printed}");
@@ -455,7 +459,7 @@ fn an_artifact_that_is_no_record_is_not_green() {
 
 #[test]
 fn an_artifact_that_is_not_there_is_not_green() {
-    let publisher = Publisher::new(Vec::new());
+    let publisher = ForkPublisher::new(Vec::new());
     publisher.pull_requests(&[]);
     let arguments = ["--artifact-run-id", "77", "--artifact", "other", "--check", "none"];
     let (code, printed) = report(&publisher.stage, &arguments);
@@ -466,7 +470,7 @@ fn an_artifact_that_is_not_there_is_not_green() {
 
 #[test]
 fn an_artifact_of_another_run_than_the_event_is_about_is_refused() {
-    let publisher = Publisher::new(Vec::new());
+    let publisher = ForkPublisher::new(Vec::new());
     let (code, printed) = report(&publisher.stage, &["--artifact-run-id", "78"]);
     assert_eq!(code, Some(2), "{printed}");
     assert!(printed.contains("the event is about run 77"), "{printed}");
@@ -476,7 +480,7 @@ fn an_artifact_of_another_run_than_the_event_is_about_is_refused() {
 fn a_branch_with_a_strange_name_is_a_name() {
     let mut payload = pull_request("octo-org/octo-repo");
     payload["pull_request"]["base"]["ref"] = json!("$(id)`id`|@octocat");
-    let stage = Stage::new("pull_request", &payload).with("GITHUB_TOKEN", "");
+    let stage = JobEnvironment::new("pull_request", &payload).with("GITHUB_TOKEN", "");
     save(&slower_by(20), &stage.path("report"));
     let (_, comment, _) = dry(&stage, &[]);
     harmless(&comment, "$(id)`id`|@octocat");

@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::bases::git;
-use crate::stage::{Stage, pull_request};
+use crate::stage::{JobEnvironment, pull_request};
 
 /// Where the branch of a pull request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum BranchOrigin {
     Repository,
     Fork,
 }
@@ -29,19 +29,19 @@ pub(crate) const STRANGER: &str = "token-of-a-stranger";
 const OWNER: &str = "token-of-the-owner";
 
 /// A process that ends with its test.
-struct Server {
+struct EmulatorProcess {
     process: Child,
     port: u16,
 }
 
-impl Drop for Server {
+impl Drop for EmulatorProcess {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-impl Server {
+impl EmulatorProcess {
     /// Starts a program of `node_modules`; `arguments` gets the port. Waits until it listens.
     fn start(program: &str, log: &Path, arguments: impl Fn(u16) -> Vec<String>) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -80,8 +80,8 @@ pub(crate) fn tools() -> PathBuf {
 
 /// A repository with one open pull request, from `topic` to `main`.
 pub(crate) struct Github {
-    emulator: Server,
-    prism: Option<Server>,
+    emulator: EmulatorProcess,
+    prism: Option<EmulatorProcess>,
     folder: TempDir,
     /// The head of the pull request.
     pub(crate) head: String,
@@ -115,10 +115,11 @@ impl Github {
             },
         });
         fs::write(&seed, content.to_string()).unwrap();
-        let emulator = Server::start("emulate", &folder.path().join("emulate.log"), |port| {
-            let words = ["start", "--service", "github", "--port", &port.to_string(), "--seed"];
-            words.iter().map(ToString::to_string).chain([seed.display().to_string()]).collect()
-        });
+        let emulator =
+            EmulatorProcess::start("emulate", &folder.path().join("emulate.log"), |port| {
+                let words = ["start", "--service", "github", "--port", &port.to_string(), "--seed"];
+                words.iter().map(ToString::to_string).chain([seed.display().to_string()]).collect()
+            });
         let (head, base) = (String::new(), String::new());
         let github = Self { emulator, prism: None, folder, head, base, number: 0 };
         for login in ["mona", "github-actions%5Bbot%5D"] {
@@ -130,15 +131,15 @@ impl Github {
 
     /// A GitHub with the branches `main` and `topic` of `clone`, the second one in mona's fork if it
     /// is `origin` that says so, and a pull request for it.
-    pub(crate) fn start_with(clone: &Path, origin: Origin) -> Self {
+    pub(crate) fn start_with(clone: &Path, origin: BranchOrigin) -> Self {
         let mut github = Self::empty();
         let (from, branch) = match origin {
-            Origin::Repository => (REPOSITORY, "topic"),
-            Origin::Fork => ("/repos/mona/octo-repo", "mona:topic"),
+            BranchOrigin::Repository => (REPOSITORY, "topic"),
+            BranchOrigin::Fork => ("/repos/mona/octo-repo", "mona:topic"),
         };
         github.push(clone, "main", REPOSITORY, OWNER);
         github.base = git(clone, &["rev-parse", "main"]);
-        if origin == Origin::Fork {
+        if origin == BranchOrigin::Fork {
             github.send("POST", &format!("{REPOSITORY}/forks"), MONA, &json!({}));
         }
         github.push(clone, "main", from, MONA);
@@ -192,7 +193,7 @@ impl Github {
         let slice = tools().join("slice.json").display().to_string();
         let upstream = github.emulator.url();
         let log = github.folder.path().join("prism.log");
-        github.prism = Some(Server::start("prism", &log, |port| {
+        github.prism = Some(EmulatorProcess::start("prism", &log, |port| {
             vec!["proxy".into(), slice.clone(), upstream.clone(), "-p".into(), port.to_string()]
         }));
         github
@@ -240,10 +241,10 @@ impl Github {
     }
 
     /// The event that the pull request causes.
-    pub(crate) fn event(&self, origin: Origin) -> Value {
+    pub(crate) fn event(&self, origin: BranchOrigin) -> Value {
         let mut payload = pull_request(match origin {
-            Origin::Repository => "octo-org/octo-repo",
-            Origin::Fork => "mona/octo-repo",
+            BranchOrigin::Repository => "octo-org/octo-repo",
+            BranchOrigin::Fork => "mona/octo-repo",
         });
         payload["number"] = json!(self.number);
         payload["pull_request"]["number"] = json!(self.number);
@@ -253,9 +254,11 @@ impl Github {
     }
 
     /// A job of `run` on the pull request.
-    pub(crate) fn stage(&self, run: &str) -> Stage {
-        let payload = self.event(Origin::Repository);
-        Stage::new("pull_request", &payload).with("GITHUB_RUN_ID", run).with("GITHUB_TOKEN", BOT)
+    pub(crate) fn stage(&self, run: &str) -> JobEnvironment {
+        let payload = self.event(BranchOrigin::Repository);
+        JobEnvironment::new("pull_request", &payload)
+            .with("GITHUB_RUN_ID", run)
+            .with("GITHUB_TOKEN", BOT)
     }
 
     /// Says something on the pull request.
@@ -302,16 +305,16 @@ impl Github {
 }
 
 /// GitHub's contract with made-up answers, for what the emulator does not have.
-pub(crate) struct Contract {
-    prism: Server,
+pub(crate) struct GithubContract {
+    prism: EmulatorProcess,
     folder: TempDir,
 }
 
-impl Contract {
+impl GithubContract {
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let slice = tools().join("slice.json").display().to_string();
-        let prism = Server::start("prism", &folder.path().join("prism.log"), |port| {
+        let prism = EmulatorProcess::start("prism", &folder.path().join("prism.log"), |port| {
             vec!["mock".into(), slice.clone(), "-p".into(), port.to_string()]
         });
         Self { prism, folder }

@@ -7,22 +7,22 @@ use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 use xmlperf::github::api::ApiError;
 use xmlperf::github::check::CheckPolicy;
 use xmlperf::github::comment::CommentPolicy;
-use xmlperf::github::publish::{PublishError, Published, Settings};
-use xmlperf::github::{Conclusion, FailOn, Gate};
+use xmlperf::github::publish::{PublicationResult, PublishError, PublishSettings};
+use xmlperf::github::{CheckGate, Conclusion, FailOn};
 
-use crate::stage::{self, HEAD, Stage, TOKEN};
+use crate::stage::{self, HEAD, JobEnvironment, TOKEN};
 
 const COMMENTS: &str = "/repos/octo-org/octo-repo/issues/7/comments";
 const STATUSES: &str =
     "/repos/octo-org/octo-repo/statuses/9f3c2ab19f3c2ab19f3c2ab19f3c2ab19f3c2ab1";
 
 /// A scripted GitHub. Later rules stand in for earlier ones only once those are used up.
-struct Server {
+struct FaultServer {
     runtime: Runtime,
     server: MockServer,
 }
 
-impl Server {
+impl FaultServer {
     fn new() -> Self {
         let runtime = Runtime::new().unwrap();
         let server = runtime.block_on(MockServer::start());
@@ -48,7 +48,7 @@ impl Server {
     }
 
     /// Publishes a comment and no check, or a status and no comment.
-    fn publish(&self, stage: &Stage, settings: &Settings) -> Published {
+    fn publish(&self, stage: &JobEnvironment, settings: &PublishSettings) -> PublicationResult {
         stage.publish(&self.server.uri(), &stage::publication(Conclusion::Pass), settings)
     }
 
@@ -72,12 +72,16 @@ fn comment(body: &str, login: &str) -> Value {
     json!({ "id": 1, "html_url": "https://comment", "body": body, "user": { "login": login } })
 }
 
-fn only_comment() -> Settings {
-    Settings { check: CheckPolicy::None, ..stage::settings() }
+fn only_comment() -> PublishSettings {
+    PublishSettings { check: CheckPolicy::None, ..stage::settings() }
 }
 
-fn only_status() -> Settings {
-    Settings { comment: CommentPolicy::Never, check: CheckPolicy::Status, ..stage::settings() }
+fn only_status() -> PublishSettings {
+    PublishSettings {
+        comment: CommentPolicy::Never,
+        check: CheckPolicy::Status,
+        ..stage::settings()
+    }
 }
 
 fn create() -> String {
@@ -90,7 +94,7 @@ fn list() -> String {
 
 #[test]
 fn what_only_reads_is_repeated_until_the_server_recovers() {
-    let (server, stage) = (Server::new(), Stage::pull_request());
+    let (server, stage) = (FaultServer::new(), JobEnvironment::pull_request());
     server.on("GET", COMMENTS, refusal(502, "Server Error"), 2);
     server.on("GET", COMMENTS, ok(200, json!([])), 1);
     server.on("POST", COMMENTS, ok(201, comment("", "github-actions[bot]")), 1);
@@ -102,7 +106,7 @@ fn what_only_reads_is_repeated_until_the_server_recovers() {
 
 #[test]
 fn a_server_that_stays_broken_is_given_up_after_four_attempts() {
-    let (server, stage) = (Server::new(), Stage::pull_request());
+    let (server, stage) = (FaultServer::new(), JobEnvironment::pull_request());
     server.on("GET", COMMENTS, refusal(503, "Unavailable"), u64::MAX);
     let published = server.publish(&stage, &only_comment());
     assert_eq!(server.received(), vec![list(); 4]);
@@ -110,14 +114,14 @@ fn a_server_that_stays_broken_is_given_up_after_four_attempts() {
         published.failures.as_slice(),
         [PublishError::PullRequest(ApiError::Unavailable { attempts: 4, .. })]
     ));
-    assert_eq!(published.gate, Gate::Open);
+    assert_eq!(published.gate, CheckGate::Open);
     assert!(stage.read("summary.md").contains("nominal +14.2 %"), "the job is told anyway");
 }
 
 /// The comment was written, and the answer lost. Repeating would write a second one.
 #[test]
 fn a_comment_behind_a_bad_gateway_is_not_written_twice() {
-    let (server, stage) = (Server::new(), Stage::pull_request());
+    let (server, stage) = (FaultServer::new(), JobEnvironment::pull_request());
     let marker = format!("<!-- xmlperf:v1 id=default head={} run=100.1 -->", &HEAD[..7]);
     server.on("GET", COMMENTS, ok(200, json!([])), 1);
     server.on("POST", COMMENTS, refusal(502, "Server Error"), 1);
@@ -130,7 +134,7 @@ fn a_comment_behind_a_bad_gateway_is_not_written_twice() {
 
 #[test]
 fn a_comment_that_was_lost_on_the_way_is_written_after_a_look() {
-    let (server, stage) = (Server::new(), Stage::pull_request());
+    let (server, stage) = (FaultServer::new(), JobEnvironment::pull_request());
     server.on("GET", COMMENTS, ok(200, json!([])), 2);
     server.hang_up_on("POST", COMMENTS);
     server.on("POST", COMMENTS, ok(201, comment("", "github-actions[bot]")), 1);
@@ -141,7 +145,7 @@ fn a_comment_that_was_lost_on_the_way_is_written_after_a_look() {
 
 #[test]
 fn a_secondary_limit_is_waited_out_as_long_as_it_asks() {
-    let (server, stage) = (Server::new(), Stage::pull_request());
+    let (server, stage) = (FaultServer::new(), JobEnvironment::pull_request());
     let limited = refusal(403, "You have exceeded a secondary rate limit.");
     server.on("POST", STATUSES, limited.insert_header("retry-after", "7"), 1);
     server.on("POST", STATUSES, ok(201, json!({ "url": "https://status" })), 1);
@@ -153,7 +157,7 @@ fn a_secondary_limit_is_waited_out_as_long_as_it_asks() {
 
 #[test]
 fn an_unnamed_limit_is_waited_out_for_a_minute() {
-    let (server, stage) = (Server::new(), Stage::pull_request());
+    let (server, stage) = (FaultServer::new(), JobEnvironment::pull_request());
     server.on("POST", STATUSES, refusal(429, "Too many requests"), 1);
     server.on("POST", STATUSES, ok(201, json!({})), 1);
     let published = server.publish(&stage, &only_status());
@@ -163,7 +167,7 @@ fn an_unnamed_limit_is_waited_out_for_a_minute() {
 
 #[test]
 fn a_limit_of_an_hour_is_not_waited_for() {
-    let (server, stage) = (Server::new(), Stage::pull_request());
+    let (server, stage) = (FaultServer::new(), JobEnvironment::pull_request());
     let limited = refusal(403, "API rate limit exceeded")
         .insert_header("x-ratelimit-remaining", "0")
         .insert_header("x-ratelimit-reset", "1700003600")
@@ -180,7 +184,7 @@ fn a_limit_of_an_hour_is_not_waited_for() {
 
 #[test]
 fn a_wrong_token_is_said_once_and_never_shown() {
-    let (server, stage) = (Server::new(), Stage::pull_request());
+    let (server, stage) = (FaultServer::new(), JobEnvironment::pull_request());
     server.on("POST", STATUSES, refusal(401, &format!("Bad credentials {TOKEN}")), u64::MAX);
     let published = server.publish(&stage, &only_status());
     assert_eq!(server.received(), [format!("POST {STATUSES}")]);
@@ -192,7 +196,7 @@ fn a_wrong_token_is_said_once_and_never_shown() {
 
 #[test]
 fn what_the_server_says_is_repeated_without_the_token() {
-    let (server, stage) = (Server::new(), Stage::pull_request());
+    let (server, stage) = (FaultServer::new(), JobEnvironment::pull_request());
     server.on("POST", STATUSES, refusal(422, &format!("odd: Bearer {TOKEN}\nsecond line")), 1);
     let published = server.publish(&stage, &only_status());
     let error = anyhow::Error::from(published.failures.into_iter().next().unwrap());
@@ -202,8 +206,8 @@ fn what_the_server_says_is_repeated_without_the_token() {
 
 #[test]
 fn a_fork_without_rights_gets_one_remark_and_no_failure() {
-    let server = Server::new();
-    let stage = Stage::new("pull_request", &stage::pull_request("mona/octo-repo"));
+    let server = FaultServer::new();
+    let stage = JobEnvironment::new("pull_request", &stage::pull_request("mona/octo-repo"));
     let refused = || refusal(403, "Resource not accessible by integration");
     let checks = format!("/repos/octo-org/octo-repo/commits/{HEAD}/check-runs");
     server.on("GET", COMMENTS, ok(200, json!([])), 1);
@@ -220,7 +224,7 @@ fn a_fork_without_rights_gets_one_remark_and_no_failure() {
 
 #[test]
 fn rights_that_are_missing_in_the_repository_itself_are_a_failure() {
-    let (server, stage) = (Server::new(), Stage::pull_request());
+    let (server, stage) = (FaultServer::new(), JobEnvironment::pull_request());
     server.on("GET", COMMENTS, ok(200, json!([])), 1);
     server.on("POST", COMMENTS, refusal(403, "Resource not accessible by integration"), 1);
     let published = server.publish(&stage, &only_comment());
@@ -230,28 +234,29 @@ fn rights_that_are_missing_in_the_repository_itself_are_a_failure() {
 
 #[test]
 fn a_job_that_shows_nothing_needs_no_rights() {
-    let server = Server::new();
-    let settings = Settings {
+    let server = FaultServer::new();
+    let settings = PublishSettings {
         fail_on: FailOn::Never,
         comment: CommentPolicy::Never,
         check: CheckPolicy::None,
         ..stage::settings()
     };
     let regression = stage::publication(Conclusion::Regressed);
-    let published = Stage::pull_request().publish(&server.server.uri(), &regression, &settings);
+    let published =
+        JobEnvironment::pull_request().publish(&server.server.uri(), &regression, &settings);
     assert!(published.failures.is_empty(), "{:?}", published.failures);
-    assert_eq!((published.gate, server.received()), (Gate::Neutral, Vec::new()));
+    assert_eq!((published.gate, server.received()), (CheckGate::Neutral, Vec::new()));
 }
 
 #[test]
 fn a_personal_token_falls_back_to_a_commit_status() {
-    let (server, stage) = (Server::new(), Stage::pull_request());
+    let (server, stage) = (FaultServer::new(), JobEnvironment::pull_request());
     let checks = format!("/repos/octo-org/octo-repo/commits/{HEAD}/check-runs");
     let message = "You must authenticate via a GitHub App.";
     server.on("GET", &checks, ok(200, json!({ "check_runs": [] })), 1);
     server.on("POST", "/repos/octo-org/octo-repo/check-runs", refusal(403, message), 1);
     server.on("POST", STATUSES, ok(201, json!({ "url": "https://status" })), 1);
-    let settings = Settings { comment: CommentPolicy::Never, ..stage::settings() };
+    let settings = PublishSettings { comment: CommentPolicy::Never, ..stage::settings() };
     let published = server.publish(&stage, &settings);
     assert_eq!(published.check_url.as_deref(), Some("https://status"));
 }
@@ -259,7 +264,7 @@ fn a_personal_token_falls_back_to_a_commit_status() {
 /// GitHub has no way to say that these annotations are there already; their number does.
 #[test]
 fn a_batch_of_annotations_behind_a_bad_gateway_is_not_appended_twice() {
-    let (server, stage) = (Server::new(), Stage::pull_request());
+    let (server, stage) = (FaultServer::new(), JobEnvironment::pull_request());
     let checks = format!("/repos/octo-org/octo-repo/commits/{HEAD}/check-runs");
     let one = "/repos/octo-org/octo-repo/check-runs/5";
     let check = |count: u32| {
@@ -273,7 +278,7 @@ fn a_batch_of_annotations_behind_a_bad_gateway_is_not_appended_twice() {
     server.on("PATCH", one, ok(200, check(120)), 1);
     let mut publication = stage::publication(Conclusion::Regressed);
     publication.annotations = stage::annotations(120);
-    let settings = Settings { comment: CommentPolicy::Never, ..stage::settings() };
+    let settings = PublishSettings { comment: CommentPolicy::Never, ..stage::settings() };
     // Whether it was accepted is asked on the pull request, which is not the matter here.
     server.on("GET", COMMENTS, ok(200, json!([])), 1);
     server.on("GET", "/repos/octo-org/octo-repo/issues/7/labels", ok(200, json!([])), 1);
@@ -293,7 +298,7 @@ fn a_batch_of_annotations_behind_a_bad_gateway_is_not_appended_twice() {
 #[test]
 fn a_label_counts_if_who_set_it_may_write() {
     let check = |setter: &str, level: &str, expected| {
-        let (server, stage) = (Server::new(), Stage::pull_request());
+        let (server, stage) = (FaultServer::new(), JobEnvironment::pull_request());
         let label = json!({ "name": "xmlperf-accept" });
         let event = |kind: &str, by: &str| json!({ "event": kind, "label": label, "actor": { "login": by } });
         let renamed = json!({ "event": "renamed", "actor": null });
@@ -315,16 +320,16 @@ fn a_label_counts_if_who_set_it_may_write() {
         assert!(published.failures.is_empty(), "{:?}", published.failures);
         assert_eq!(published.gate, expected, "{setter}, who has {level}");
     };
-    check("mona", "write", Gate::Neutral);
-    check("mona", "admin", Gate::Neutral);
-    check("tim", "read", Gate::Shut);
+    check("mona", "write", CheckGate::Neutral);
+    check("mona", "admin", CheckGate::Neutral);
+    check("tim", "read", CheckGate::Shut);
 }
 
 #[test]
 fn the_login_of_a_personal_token_is_found_where_there_is_no_graphql() {
-    let stage = Stage::pull_request();
+    let stage = JobEnvironment::pull_request();
     let runtime = Runtime::new().unwrap();
-    let server = Server { server: runtime.block_on(MockServer::start()), runtime };
+    let server = FaultServer { server: runtime.block_on(MockServer::start()), runtime };
     server.on("GET", "/user", ok(200, json!({ "login": "mona" })), 1);
     let marker = "<!-- xmlperf:v1 id=default head=1111111 run=99.1 -->\nold";
     server.on("GET", COMMENTS, ok(200, json!([comment(marker, "mona")])), 1);

@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 use xmlperf::github::check::CheckPolicy;
 use xmlperf::github::comment::{CommentId, CommentPolicy};
-use xmlperf::github::publish::{Published, Settings};
-use xmlperf::github::{Conclusion, Gate, Publication};
+use xmlperf::github::publish::{PublicationResult, PublishSettings};
+use xmlperf::github::{CheckGate, Conclusion, Publication};
 
-use crate::emulator::{BOT, Contract, Github, MONA, STRANGER};
+use crate::emulator::{BOT, Github, GithubContract, MONA, STRANGER};
 use crate::stage::{annotations, publication, settings};
 
-fn publish(github: &Github, run: &str, publication: &Publication) -> Published {
+fn publish(github: &Github, run: &str, publication: &Publication) -> PublicationResult {
     let published = github.stage(run).publish(&github.url(), publication, &settings());
     assert!(published.failures.is_empty(), "{:?}", published.failures);
     published
@@ -20,12 +20,12 @@ fn publish(github: &Github, run: &str, publication: &Publication) -> Published {
 fn a_regression_that_is_fixed_turns_the_same_comment_green() {
     let github = Github::start();
     let first = publish(&github, "100", &publication(Conclusion::Regressed));
-    assert_eq!(first.gate, Gate::Shut);
+    assert_eq!(first.gate, CheckGate::Shut);
     let head = &github.head[..7];
     let marker = |run| format!("<!-- xmlperf:v1 id=default head={head} run={run}.1 -->\n");
     assert_eq!(github.ours(), [marker(100) + "### xmlperf: regressed\n\nnominal +14.2 %\n"]);
     let second = publish(&github, "101", &publication(Conclusion::Pass));
-    assert_eq!(second.gate, Gate::Open);
+    assert_eq!(second.gate, CheckGate::Open);
     assert_eq!(github.ours(), [marker(101) + "### xmlperf: pass\n\nnominal +14.2 %\n"]);
     assert_eq!(first.comment_url, second.comment_url);
     let conclusions: Vec<Value> =
@@ -67,10 +67,10 @@ fn the_contract_would_notice_an_annotation_too_many() {
 #[test]
 #[ignore = "needs npm: run by .ci/run full"]
 fn a_status_keeps_the_contract() {
-    let contract = Contract::start();
+    let contract = GithubContract::start();
     let github_settings =
-        Settings { comment: CommentPolicy::Never, check: CheckPolicy::Status, ..settings() };
-    let stage = crate::stage::Stage::pull_request();
+        PublishSettings { comment: CommentPolicy::Never, check: CheckPolicy::Status, ..settings() };
+    let stage = crate::stage::JobEnvironment::pull_request();
     let mut report = publication(Conclusion::Pass);
     report.summary = "µ".repeat(500);
     let published = stage.publish(&contract.url(), &report, &github_settings);
@@ -171,10 +171,10 @@ fn a_regression_is_excused_by_the_word_of_somebody_who_may_write() {
     let github = Github::start();
     let report = publication(Conclusion::Regressed);
     github.say(STRANGER, "/xmlperf accept trust me");
-    assert_eq!(publish(&github, "100", &report).gate, Gate::Shut);
+    assert_eq!(publish(&github, "100", &report).gate, CheckGate::Shut);
     github.say(MONA, "Looked at it.\n/xmlperf accept new checks, worth @all <b>it</b>");
     let accepted = publish(&github, "101", &report);
-    assert_eq!(accepted.gate, Gate::Neutral);
+    assert_eq!(accepted.gate, CheckGate::Neutral);
     assert_eq!(accepted.acceptance.unwrap().by, "mona");
     let comment = &github.ours()[0];
     assert!(comment.contains("accepted by `mona`"), "{comment}");
@@ -183,7 +183,7 @@ fn a_regression_is_excused_by_the_word_of_somebody_who_may_write() {
     let latest = github.check_runs().into_iter().max_by_key(|it| it["id"].as_u64()).unwrap();
     assert_eq!(latest["conclusion"], "neutral");
     let broken = publish(&github, "102", &publication(Conclusion::Error));
-    assert_eq!(broken.gate, Gate::Shut, "what could not be measured is never excused");
+    assert_eq!(broken.gate, CheckGate::Shut, "what could not be measured is never excused");
 }
 
 #[test]
@@ -191,7 +191,8 @@ fn a_regression_is_excused_by_the_word_of_somebody_who_may_write() {
 fn a_comment_is_begun_when_the_policy_says_so_and_always_updated() {
     let github = Github::start();
     let id = CommentId::parse("default").unwrap();
-    let quiet = Settings { comment: CommentPolicy::OnRegression, comment_id: id, ..settings() };
+    let quiet =
+        PublishSettings { comment: CommentPolicy::OnRegression, comment_id: id, ..settings() };
     let publish = |run: &str, conclusion| {
         let stage = github.stage(run);
         let published = stage.publish(&github.url(), &publication(conclusion), &quiet);

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use hdrhistogram::Histogram;
-use xmlperf::metric::gate::Gate;
+use xmlperf::metric::gate::GateRules;
 use xmlperf::record::{
-    LaunchPair, Machine, Revision, Run, SCHEMA, ScenarioRun, Side, Slice, Times, Trial, Trials,
-    histogram,
+    LatencyBasis, LaunchPair, LaunchResult, LaunchResults, Machine, Revision, Run, SCHEMA,
+    ScenarioRun, Side, SliceTotals, histogram,
 };
 
 /// Fourteen launch pairs in which head needs `percent` more than base.
@@ -23,8 +23,8 @@ pub(crate) fn slower_by(percent: u64) -> Run {
         payload: "0123".to_owned(),
         pairs_per_request: 100,
         limits: BTreeMap::from([("throughput".to_owned(), ">= 333 pairs/s".to_owned())]),
-        times: Times::Service,
-        trials: Trials::Paired((0..14).map(pair).collect()),
+        times: LatencyBasis::Service,
+        trials: LaunchResults::Paired((0..14).map(pair).collect()),
         work: None,
     };
     let revision = |label: &str| Revision {
@@ -52,7 +52,7 @@ pub(crate) fn slower_by(percent: u64) -> Run {
         },
         base: Some(revision(crate::stage::BASE)),
         head: revision("2ffea6db2ffea6db2ffea6db2ffea6db2ffea6db"),
-        gate: (&Gate::default()).into(),
+        gate: (&GateRules::default()).into(),
         launches_asked: 14,
         looks: vec![14],
         network_cost: None,
@@ -65,10 +65,10 @@ pub(crate) fn slower_by(percent: u64) -> Run {
     }
 }
 
-fn trial(service_ns: u64) -> Trial {
+fn trial(service_ns: u64) -> LaunchResult {
     let mut times = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
     (0..1_000).for_each(|n| times.record(service_ns * (900 + n / 5) / 1_000).unwrap());
-    Trial {
+    LaunchResult {
         ready_ns: 20_000_000,
         wall_ns: service_ns * 1_000,
         requests: 1_000,
@@ -77,7 +77,7 @@ fn trial(service_ns: u64) -> Trial {
         rss_bytes_max: Some(24 << 20),
         bytes_sent: 26_000_000,
         bytes_received: 9_000_000,
-        slices: vec![Slice { requests: 100, service_ns: service_ns * 100 }; 10],
+        slices: vec![SliceTotals { requests: 100, service_ns: service_ns * 100 }; 10],
         histogram: histogram::encode(&times),
         failures: BTreeMap::new(),
         first_failure: None,

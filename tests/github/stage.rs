@@ -9,28 +9,28 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use xmlperf::github::api::Client;
+use xmlperf::github::api::ApiClient;
 use xmlperf::github::check::CheckPolicy;
 use xmlperf::github::comment::{CommentId, CommentPolicy};
-use xmlperf::github::context::{Context, ContextError};
-use xmlperf::github::publish::{self, Published, Settings};
-use xmlperf::github::retry::Patience;
-use xmlperf::github::transport::Network;
-use xmlperf::github::{Annotation, Conclusion, FailOn, Level, Publication};
+use xmlperf::github::context::{ContextError, GithubContext};
+use xmlperf::github::publish::{self, PublicationResult, PublishSettings};
+use xmlperf::github::retry::RetryPolicy;
+use xmlperf::github::transport::HttpTransport;
+use xmlperf::github::{Annotation, AnnotationLevel, Conclusion, FailOn, Publication};
 
 pub(crate) const TOKEN: &str = "ghs_0123456789abcdefSECRET";
 pub(crate) const HEAD: &str = "9f3c2ab19f3c2ab19f3c2ab19f3c2ab19f3c2ab1";
 pub(crate) const BASE: &str = "1d20e7711d20e7711d20e7711d20e7711d20e771";
 
 /// The variables and files of one job.
-pub(crate) struct Stage {
+pub(crate) struct JobEnvironment {
     folder: TempDir,
     variables: HashMap<&'static str, String>,
     /// How long each pause would have been.
     pub(crate) pauses: RefCell<Vec<Duration>>,
 }
 
-impl Stage {
+impl JobEnvironment {
     /// A job of run 100 on `event`, with everything that a runner sets.
     pub(crate) fn new(event: &str, payload: &Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -69,8 +69,8 @@ impl Stage {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    pub(crate) fn context(&self) -> Result<Context, ContextError> {
-        Context::read(&|name| self.variables.get(name).cloned())
+    pub(crate) fn context(&self) -> Result<GithubContext, ContextError> {
+        GithubContext::read(&|name| self.variables.get(name).cloned())
     }
 
     /// The program, in this environment and no other.
@@ -97,15 +97,15 @@ impl Stage {
         &self,
         url: &str,
         publication: &Publication,
-        settings: &Settings,
-    ) -> Published {
+        settings: &PublishSettings,
+    ) -> PublicationResult {
         let mut context = self.context().unwrap();
         url.clone_into(&mut context.api_url);
-        let network = Network::new(url, context.token.as_ref()).unwrap();
+        let network = HttpTransport::new(url, context.token.as_ref()).unwrap();
         let pause = |pause| self.pauses.borrow_mut().push(pause);
-        let patience = Patience::new(Duration::from_mins(3));
+        let patience = RetryPolicy::new(Duration::from_mins(3));
         let client =
-            Client::new(&network, &context.repository, context.token.as_ref(), patience, &pause);
+            ApiClient::new(&network, &context.repository, context.token.as_ref(), patience, &pause);
         publish::publish(publication, settings, &context, Some(&client))
     }
 
@@ -134,8 +134,8 @@ pub(crate) fn pull_request(head_repository: &str) -> Value {
 }
 
 /// Comment and check, gate shut by a regression.
-pub(crate) fn settings() -> Settings {
-    Settings {
+pub(crate) fn settings() -> PublishSettings {
+    PublishSettings {
         fail_on: FailOn::Regression,
         comment: CommentPolicy::Always,
         comment_id: CommentId::parse("default").unwrap(),
@@ -160,7 +160,7 @@ pub(crate) fn annotations(count: u32) -> Vec<Annotation> {
     let annotation = |line| Annotation {
         path: "xmlperf.toml".to_owned(),
         line,
-        level: Level::Failure,
+        level: AnnotationLevel::Failure,
         title: format!("cell {line}"),
         message: "regressed".to_owned(),
     };

@@ -16,7 +16,7 @@ use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 use xmlperf::units;
 
 use crate::bases::git;
-use crate::emulator::{BOT, Github, Origin, tools};
+use crate::emulator::{BOT, BranchOrigin, Github, tools};
 use crate::recorded::{save, slower_by};
 
 /// A token that may read and nothing else, as a fork's pull request gets it.
@@ -72,22 +72,22 @@ policy = { latency = "report", p95 = "report", rss = "report" }
 "#;
 
 /// A repository with an API, a pull request that changes how the API is served, and a GitHub.
-struct Hosted {
+struct WorkflowFixture {
     folder: TempDir,
     github: Github,
     runtime: Runtime,
     front: MockServer,
-    origin: Origin,
+    origin: BranchOrigin,
 }
 
 /// What became of a workflow.
-struct Workflow {
+struct WorkflowOutcome {
     succeeded: bool,
     log: String,
 }
 
-impl Hosted {
-    fn new(base: &str, head: &str, origin: Origin) -> Self {
+impl WorkflowFixture {
+    fn new(base: &str, head: &str, origin: BranchOrigin) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (clone, work) = (folder.path().join("clone"), folder.path().join("work"));
         fs::create_dir_all(clone.join(".github/workflows")).unwrap();
@@ -183,7 +183,14 @@ impl Hosted {
     }
 
     /// Runs `file` on `event` as `run`.
-    fn act(&self, file: &str, event: &str, payload: &Value, token: &str, run: &str) -> Workflow {
+    fn act(
+        &self,
+        file: &str,
+        event: &str,
+        payload: &Value,
+        token: &str,
+        run: &str,
+    ) -> WorkflowOutcome {
         fs::write(self.path("event.json"), payload.to_string()).unwrap();
         let local = |name: &str, folder: &str| format!("{name}={}", self.path(folder).display());
         let home = self.path("home");
@@ -208,21 +215,21 @@ impl Hosted {
             .unwrap();
         let log = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         assert!(!log.contains(token), "the token is in the log");
-        Workflow { succeeded: output.status.success(), log: log.into_owned() }
+        WorkflowOutcome { succeeded: output.status.success(), log: log.into_owned() }
     }
 
     /// Runs the workflow that `init --github` wrote, on the pull request.
-    fn pull_request(&self, run: &str) -> Workflow {
+    fn pull_request(&self, run: &str) -> WorkflowOutcome {
         let token = match self.origin {
-            Origin::Repository => BOT,
-            Origin::Fork => READ_ONLY,
+            BranchOrigin::Repository => BOT,
+            BranchOrigin::Fork => READ_ONLY,
         };
         let event = self.github.event(self.origin);
         self.act(".github/workflows/xmlperf.yml", "pull_request", &event, token, run)
     }
 
     /// Runs the workflow that publishes for forks, after `run`.
-    fn workflow_run(&self, run: &str) -> Workflow {
+    fn workflow_run(&self, run: &str) -> WorkflowOutcome {
         let event = json!({
             "workflow_run": {
                 "id": run.parse::<u64>().unwrap(), "run_attempt": 1, "event": "pull_request",
@@ -314,7 +321,7 @@ fn headline(comment: &str) -> &str {
 #[test]
 #[ignore = "needs npm and measures: run by .ci/run full"]
 fn a_regression_is_confirmed_on_a_second_runner_and_turns_red() {
-    let hosted = Hosted::new(SAME, SLOWER, Origin::Repository);
+    let hosted = WorkflowFixture::new(SAME, SLOWER, BranchOrigin::Repository);
     let workflow = hosted.pull_request("100");
     assert!(!workflow.succeeded, "{}", workflow.log);
     let (comment, conclusion) = hosted.shown("regression");
@@ -332,7 +339,7 @@ fn a_regression_is_confirmed_on_a_second_runner_and_turns_red() {
 #[test]
 #[ignore = "needs npm and measures: run by .ci/run full"]
 fn the_lines_in_the_readme_are_a_gate() {
-    let hosted = Hosted::new(SAME, SLOWER, Origin::Repository);
+    let hosted = WorkflowFixture::new(SAME, SLOWER, BranchOrigin::Repository);
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = fs::read_to_string(readme).unwrap();
     let (_, rest) = readme.split_once("```yaml\n").unwrap();
@@ -340,7 +347,7 @@ fn the_lines_in_the_readme_are_a_gate() {
     assert!(lines.lines().count() <= 10, "{lines}");
     let file = hosted.path("readme.yml");
     fs::write(&file, lines).unwrap();
-    let event = hosted.github.event(Origin::Repository);
+    let event = hosted.github.event(BranchOrigin::Repository);
     let workflow = hosted.act(file.to_str().unwrap(), "pull_request", &event, BOT, "100");
     assert!(!workflow.succeeded, "{}", workflow.log);
     let (comment, conclusion) = hosted.shown("readme");
@@ -354,7 +361,7 @@ fn the_lines_in_the_readme_are_a_gate() {
 #[test]
 #[ignore = "needs npm and measures: run by .ci/run full"]
 fn what_only_one_machine_sees_turns_nothing_red() {
-    let hosted = Hosted::new(SAME, BIASED, Origin::Repository);
+    let hosted = WorkflowFixture::new(SAME, BIASED, BranchOrigin::Repository);
     let workflow = hosted.pull_request("100");
     let (comment, conclusion) = hosted.shown("not-confirmed");
     assert!(headline(&comment).contains("1 flag of one machine, not confirmed"), "{comment}");
@@ -366,7 +373,8 @@ fn what_only_one_machine_sees_turns_nothing_red() {
 #[test]
 #[ignore = "needs npm and measures: run by .ci/run full"]
 fn no_change_is_green() {
-    let hosted = Hosted::new(SAME, "#!/bin/sh\n# as fast\nSERVE\n", Origin::Repository);
+    let hosted =
+        WorkflowFixture::new(SAME, "#!/bin/sh\n# as fast\nSERVE\n", BranchOrigin::Repository);
     let workflow = hosted.pull_request("100");
     let (comment, conclusion) = hosted.shown("no-change");
     assert!(headline(&comment).starts_with("### ✅ xmlperf: no regression"), "{comment}");
@@ -378,7 +386,7 @@ fn no_change_is_green() {
 #[ignore = "needs npm and measures: run by .ci/run full"]
 fn a_target_that_does_not_start_is_said_and_red() {
     let broken = "#!/bin/sh\necho 'no such table @octocat' >&2\nexit 9\n";
-    let hosted = Hosted::new(SAME, broken, Origin::Repository);
+    let hosted = WorkflowFixture::new(SAME, broken, BranchOrigin::Repository);
     let workflow = hosted.pull_request("100");
     assert!(!workflow.succeeded, "{}", workflow.log);
     let (comment, conclusion) = hosted.shown("broken-target");
@@ -389,7 +397,7 @@ fn a_target_that_does_not_start_is_said_and_red() {
 #[test]
 #[ignore = "needs npm and measures: run by .ci/run full"]
 fn a_change_that_brings_the_api_has_nothing_to_be_compared_with() {
-    let hosted = Hosted::new("#!/bin/sh\nexit 1\n", SAME, Origin::Repository);
+    let hosted = WorkflowFixture::new("#!/bin/sh\nexit 1\n", SAME, BranchOrigin::Repository);
     let workflow = hosted.pull_request("100");
     assert!(!workflow.succeeded, "{}", workflow.log);
     let (comment, conclusion) = hosted.shown("no-base");
@@ -400,7 +408,7 @@ fn a_change_that_brings_the_api_has_nothing_to_be_compared_with() {
 #[test]
 #[ignore = "needs npm and measures: run by .ci/run full"]
 fn a_fork_is_measured_without_rights_and_commented_on_by_the_second_workflow() {
-    let hosted = Hosted::new(SAME, SLOWER, Origin::Fork);
+    let hosted = WorkflowFixture::new(SAME, SLOWER, BranchOrigin::Fork);
     let measured = hosted.pull_request("100");
     assert!(!measured.succeeded && measured.log.contains("may only read"), "{}", measured.log);
     assert!(hosted.github.ours().is_empty() && hosted.github.check_runs().is_empty());
@@ -418,7 +426,7 @@ fn a_fork_is_measured_without_rights_and_commented_on_by_the_second_workflow() {
 #[ignore = "needs npm: run by .ci/run full"]
 fn what_a_fork_left_behind_is_numbers_and_nothing_else() {
     let attack = "@octocat </details><img src=x> `[a](https://evil.example)` <!-- xmlperf:v1 -->";
-    let hosted = Hosted::new(SAME, SLOWER, Origin::Fork);
+    let hosted = WorkflowFixture::new(SAME, SLOWER, BranchOrigin::Fork);
     let mut run = slower_by(20);
     attack.clone_into(&mut run.scenarios[0].name);
     attack.clone_into(&mut run.head.label);

@@ -9,12 +9,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// A running service, which ends with this.
-pub(crate) struct Service {
+pub(crate) struct ServiceProcess {
     pub(crate) child: Child,
     pub(crate) address: SocketAddr,
 }
 
-impl Service {
+impl ServiceProcess {
     pub(crate) fn start(flags: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_xmlperf"))
             .args(["serve", "--port", "0"])
@@ -50,7 +50,7 @@ impl Service {
     }
 }
 
-impl Drop for Service {
+impl Drop for ServiceProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -14,11 +14,11 @@ use super::{baseline, git, refusal, runs, save, succeed};
 pub(super) const BRANCH: &str = "git+branch://origin/xmlperf-baselines";
 
 /// A bare repository with two commits on `main`, and clones of it.
-pub(super) struct Remote {
+pub(super) struct BareRemote {
     dir: TempDir,
 }
 
-impl Remote {
+impl BareRemote {
     pub(super) fn new() -> Self {
         let remote = Self { dir: tempfile::tempdir().unwrap() };
         git(
@@ -57,7 +57,7 @@ impl Remote {
 
 /// Every writer keeps `saves` runs, each in a process of its own; two of them share a clone, half of the
 /// clones are shallow. Returns how often somebody else was quicker.
-fn write_at_once(remote: &Remote, writers: usize, saves: usize) -> usize {
+fn write_at_once(remote: &BareRemote, writers: usize, saves: usize) -> usize {
     let writer = |writer: usize| {
         let options: &[&str] = if writer.is_multiple_of(2) { &["--depth=1"] } else { &[] };
         let name = format!("clone-{}", writer.max(1));
@@ -81,8 +81,8 @@ fn write_at_once(remote: &Remote, writers: usize, saves: usize) -> usize {
 
 /// Every run is there, each by a commit of its own, and no clone shows a trace.
 fn check_writers(writers: usize, saves: usize) {
-    let remote = Remote::new();
-    let before = Remote::state(&remote.path("seed"));
+    let remote = BareRemote::new();
+    let before = BareRemote::state(&remote.path("seed"));
     let started = Instant::now();
     let retries = write_at_once(&remote, writers, saves);
     let (wanted, took) = (writers * saves, started.elapsed());
@@ -96,7 +96,7 @@ fn check_writers(writers: usize, saves: usize) {
     succeed(baseline(&remote.path("seed"), BRANCH, &["verify"]));
     let commits = git(&remote.path("remote.git"), &["rev-list", "--count", "xmlperf-baselines"]);
     assert_eq!(commits.trim(), wanted.to_string());
-    assert_eq!(Remote::state(&remote.path("seed")), before);
+    assert_eq!(BareRemote::state(&remote.path("seed")), before);
     assert_eq!(git(&remote.path("clone-2"), &["rev-parse", "--is-shallow-repository"]), "true\n");
     assert_eq!(git(&remote.path("clone-1"), &["rev-parse", "--is-shallow-repository"]), "false\n");
     assert_eq!(git(&remote.path("clone-1"), &["for-each-ref", "refs/xmlperf/fetching"]), "");
@@ -114,7 +114,7 @@ fn eight_writers_of_one_branch_lose_nothing() {
 }
 
 /// A hook of the remote, which decides on pushes.
-fn hook(remote: &Remote, script: &str) {
+fn hook(remote: &BareRemote, script: &str) {
     let path = remote.path("remote.git/hooks/pre-receive");
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -123,7 +123,7 @@ fn hook(remote: &Remote, script: &str) {
 
 #[test]
 fn a_remote_that_fails_now_and_then_is_asked_again() {
-    let remote = Remote::new();
+    let remote = BareRemote::new();
     hook(&remote, "echo x >>pushes; [ $(wc -l <pushes) -gt 2 ]");
     succeed(save(&remote.path("seed"), BRANCH, 1));
     assert_eq!(runs(&remote.path("seed"), BRANCH).len(), 1);
@@ -131,14 +131,14 @@ fn a_remote_that_fails_now_and_then_is_asked_again() {
 }
 
 /// What people read, without the folders of the test.
-fn said(remote: &Remote, text: &str) -> String {
+fn said(remote: &BareRemote, text: &str) -> String {
     let full = remote.dir.path().canonicalize().unwrap();
     text.replace(&full.display().to_string(), "…")
 }
 
 #[test]
 fn what_cannot_work_is_said_with_what_to_do() {
-    let remote = Remote::new();
+    let remote = BareRemote::new();
     let seed = remote.path("seed");
     hook(&remote, "echo 'this branch is protected'; exit 1");
     let refused = refusal(save(&seed, BRANCH, 1));
@@ -187,7 +187,7 @@ fn what_cannot_work_is_said_with_what_to_do() {
 /// Others keep files on the branch, and one of them is a trap.
 #[test]
 fn foreign_files_of_a_branch_are_kept_and_never_read() {
-    let remote = Remote::new();
+    let remote = BareRemote::new();
     let seed = remote.path("seed");
     git(&seed, &["checkout", "--quiet", "--orphan", "xmlperf-baselines"]);
     fs::create_dir_all(seed.join("main")).unwrap();

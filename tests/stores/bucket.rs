@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 use super::{baseline, proxy, refusal, run, save, succeed};
 
 /// A server that `.ci/run full` has installed, until the test ends.
-struct Server {
+struct BucketServer {
     process: Child,
     port: u16,
 }
 
-impl Server {
+impl BucketServer {
     fn start(program: &str, options: &[&str]) -> Self {
         let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/store-servers/bin");
         assert!(tools.exists(), "`.ci/run full` installs servers in {}", tools.display());
@@ -40,7 +40,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for BucketServer {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -49,13 +49,13 @@ impl Drop for Server {
 
 /// An S3 server with the bucket `kept`.
 pub(super) struct S3 {
-    _server: Server,
+    _server: BucketServer,
     pub(super) port: u16,
 }
 
 impl S3 {
     pub(super) fn start() -> Self {
-        let server = Server::start("moto_server", &[]);
+        let server = BucketServer::start("moto_server", &[]);
         let port = server.port;
         ureq::put(&format!("http://127.0.0.1:{port}/kept")).send_empty().unwrap();
         Self { _server: server, port }
@@ -130,7 +130,8 @@ fn writers_to_a_webdav_server_lose_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("root");
     fs::create_dir(&root).unwrap();
-    let server = Server::start("wsgidav", &["--auth=anonymous", "--root", root.to_str().unwrap()]);
+    let server =
+        BucketServer::start("wsgidav", &["--auth=anonymous", "--root", root.to_str().unwrap()]);
     let store = format!("http://127.0.0.1:{}/perf/kept", server.port);
     let with = |mut command: Command| {
         command.env("NO_PROXY", "127.0.0.1");

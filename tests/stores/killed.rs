@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::branch::{BRANCH, Remote};
+use super::branch::{BRANCH, BareRemote};
 use super::bucket::{self, S3};
-use super::{Draws, baseline, git, save, succeed};
+use super::{SeedSequence, baseline, git, save, succeed};
 
 /// Kills so many saves, and pins among them, at moments between their start and twice the usual time, and says what became of them.
 pub(super) fn kill(folder: &Path, store: &str, env: &[(&str, String)], kills: u64) {
@@ -23,7 +23,7 @@ pub(super) fn kill(folder: &Path, store: &str, env: &[(&str, String)], kills: u6
     let started = Instant::now();
     succeed(with_env(save(folder, store, 0)));
     let usual = u64::try_from(started.elapsed().as_micros()).unwrap();
-    let (mut draws, mut said) = (Draws(7), BTreeSet::from([0]));
+    let (mut draws, mut said) = (SeedSequence(7), BTreeSet::from([0]));
     for second in 1..=kills {
         let pins = second.is_multiple_of(4);
         let mut command = with_env(if pins {
@@ -77,7 +77,7 @@ fn killed_saves_into_a_folder_leave_it_readable() {
 #[test]
 #[ignore = "slow: run by .ci/run full"]
 fn killed_saves_onto_a_branch_leave_it_readable() {
-    let remote = Remote::new();
+    let remote = BareRemote::new();
     let clone = remote.path("seed");
     kill(&clone, BRANCH, &[], 60);
     assert_eq!(git(&remote.path("remote.git"), &["fsck", "--strict", "--no-dangling"]), "");

@@ -70,9 +70,9 @@ fn refusal(mut command: Command) -> String {
 }
 
 /// Numbers that follow from a seed (`SplitMix64`).
-struct Draws(u64);
+struct SeedSequence(u64);
 
-impl Draws {
+impl SeedSequence {
     fn next(&mut self, below: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

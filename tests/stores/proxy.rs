@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use super::Draws;
+use super::SeedSequence;
 
 /// How often each failure was made.
 #[derive(Debug, Default)]
-pub(super) struct Failures {
+pub(super) struct ProxyFailures {
     pub(super) requests: AtomicU64,
     pub(super) errors: AtomicU64,
     pub(super) conflicts: AtomicU64,
@@ -20,13 +20,13 @@ pub(super) struct Failures {
 }
 
 /// Passes requests on to `port`, except for three in ten, until the test ends. Returns its own port.
-pub(super) fn start(port: u16, seed: u64) -> (u16, Arc<Failures>) {
+pub(super) fn start(port: u16, seed: u64) -> (u16, Arc<ProxyFailures>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let own = listener.local_addr().unwrap().port();
-    let failures = Arc::new(Failures::default());
+    let failures = Arc::new(ProxyFailures::default());
     let counted = Arc::clone(&failures);
     thread::spawn(move || {
-        let mut draws = Draws(seed);
+        let mut draws = SeedSequence(seed);
         for client in listener.incoming() {
             let (client, fate) = (client.unwrap(), draws.next(20));
             let counted = Arc::clone(&counted);
@@ -37,7 +37,12 @@ pub(super) fn start(port: u16, seed: u64) -> (u16, Arc<Failures>) {
     (own, failures)
 }
 
-fn pass(mut client: TcpStream, port: u16, fate: u64, counted: &Failures) -> std::io::Result<()> {
+fn pass(
+    mut client: TcpStream,
+    port: u16,
+    fate: u64,
+    counted: &ProxyFailures,
+) -> std::io::Result<()> {
     let (head, body) = request(&client)?;
     let count = |counter: &AtomicU64| {
         counter.fetch_add(1, Ordering::Relaxed);

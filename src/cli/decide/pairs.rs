@@ -6,7 +6,7 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::metric::Better;
+use crate::metric::BetterDirection;
 
 /// What may stand in the header, in any order.
 const COLUMNS: [&str; 4] = ["pair", "metric", "base", "head"];
@@ -74,7 +74,7 @@ fn place(line: Option<usize>) -> String {
 
 /// One metric of all pairs, in the order of the pairs' numbers.
 #[derive(Debug, PartialEq)]
-pub(super) struct Series {
+pub(super) struct PairSeries {
     pub(super) name: String,
     base: Vec<f64>,
     head: Vec<f64>,
@@ -82,24 +82,24 @@ pub(super) struct Series {
 
 /// All metrics in the order in which they first occur, with the same pairs each.
 #[derive(Debug, PartialEq)]
-pub(super) struct Table {
-    pub(super) metrics: Vec<Series>,
+pub(super) struct PairTable {
+    pub(super) metrics: Vec<PairSeries>,
 }
 
-impl Table {
+impl PairTable {
     /// The number of pairs.
     pub(super) fn pairs(&self) -> usize {
         self.metrics.first().map_or(0, |series| series.base.len())
     }
 }
 
-impl Series {
+impl PairSeries {
     /// ln(head / base), above 0 where head is worse.
-    pub(super) fn differences(&self, better: Better) -> Vec<f64> {
+    pub(super) fn differences(&self, better: BetterDirection) -> Vec<f64> {
         let ratios = self.base.iter().zip(&self.head).map(|(base, head)| (head / base).ln());
         match better {
-            Better::Lower => ratios.collect(),
-            Better::Higher => ratios.map(|ln| -ln).collect(),
+            BetterDirection::Lower => ratios.collect(),
+            BetterDirection::Higher => ratios.map(|ln| -ln).collect(),
         }
     }
 }
@@ -107,11 +107,11 @@ impl Series {
 /// One number of base and one of head.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct PairEntry {
     pair: u64,
     metric: String,
-    base: Positive,
-    head: Positive,
+    base: PositiveNumber,
+    head: PositiveNumber,
     #[serde(skip)]
     line: Option<usize>,
 }
@@ -119,11 +119,11 @@ struct Entry {
 /// A finite number above 0: of others there is no logarithm.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "f64")]
-struct Positive(f64);
+struct PositiveNumber(f64);
 
 const POSITIVE: &str = "a number above 0";
 
-impl TryFrom<f64> for Positive {
+impl TryFrom<f64> for PositiveNumber {
     type Error = String;
 
     fn try_from(value: f64) -> Result<Self, String> {
@@ -136,7 +136,7 @@ impl TryFrom<f64> for Positive {
 }
 
 /// Reads a text; what begins with a bracket is JSON.
-pub(super) fn read(text: &str) -> Result<Table, PairsError> {
+pub(super) fn read(text: &str) -> Result<PairTable, PairsError> {
     let text = text.trim_start_matches('\u{feff}');
     let entries = if text.trim_start().starts_with(['[', '{']) {
         serde_json::from_str(text)?
@@ -146,7 +146,7 @@ pub(super) fn read(text: &str) -> Result<Table, PairsError> {
     table(entries)
 }
 
-fn read_csv(text: &str) -> Result<Vec<Entry>, PairsError> {
+fn read_csv(text: &str) -> Result<Vec<PairEntry>, PairsError> {
     let mut rows = rows(text);
     let (_, header) = rows.next().ok_or(PairsError::Empty)?;
     let place = |column: &str| header.iter().position(|name| name.eq_ignore_ascii_case(column));
@@ -168,13 +168,13 @@ fn read_csv(text: &str) -> Result<Vec<Entry>, PairsError> {
         };
         let number = |column: usize, name| {
             let value = fields[column].parse::<f64>().ok();
-            let value = value.and_then(|value| Positive::try_from(value).ok());
+            let value = value.and_then(|value| PositiveNumber::try_from(value).ok());
             value.ok_or_else(|| wrong(column, name, POSITIVE))
         };
         if fields[metric].is_empty() {
             return Err(wrong(metric, "metric", "a name"));
         }
-        Ok(Entry {
+        Ok(PairEntry {
             pair: fields[pair].parse().map_err(|_| wrong(pair, "pair", "a whole number"))?,
             metric: fields[metric].to_owned(),
             base: number(base, "base")?,
@@ -200,10 +200,10 @@ pub(in crate::cli) fn rows(text: &str) -> impl Iterator<Item = (usize, StringRec
     records.map(row).filter(move |(_, fields)| !is_blank(fields))
 }
 
-fn table(entries: Vec<Entry>) -> Result<Table, PairsError> {
+fn table(entries: Vec<PairEntry>) -> Result<PairTable, PairsError> {
     let mut names: Vec<String> = Vec::new();
     let mut numbers: BTreeMap<u64, BTreeMap<String, (f64, f64)>> = BTreeMap::new();
-    for Entry { pair, metric, base, head, line } in entries {
+    for PairEntry { pair, metric, base, head, line } in entries {
         if !names.contains(&metric) {
             names.push(metric.clone());
         }
@@ -212,17 +212,17 @@ fn table(entries: Vec<Entry>) -> Result<Table, PairsError> {
             return Err(PairsError::Twice { pair, metric, line });
         }
     }
-    let series = |name: String| -> Result<Series, PairsError> {
+    let series = |name: String| -> Result<PairSeries, PairsError> {
         let of_pair = |(pair, of_pair): (&u64, &BTreeMap<String, (f64, f64)>)| {
             let missing = || PairsError::Missing { pair: *pair, metric: name.clone() };
             of_pair.get(&name).copied().ok_or_else(missing)
         };
         let (base, head) =
             numbers.iter().map(of_pair).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
-        Ok(Series { name, base, head })
+        Ok(PairSeries { name, base, head })
     };
     let metrics = names.into_iter().map(series).collect::<Result<Vec<_>, _>>()?;
-    if metrics.is_empty() { Err(PairsError::Empty) } else { Ok(Table { metrics }) }
+    if metrics.is_empty() { Err(PairsError::Empty) } else { Ok(PairTable { metrics }) }
 }
 
 #[cfg(test)]
@@ -241,8 +241,8 @@ mod tests {
         let json = r#"[{"pair": 1, "metric": "a,b", "base": 1, "head": 1.5},
                        {"pair": 2, "metric": "a,b", "base": 2, "head": 2.5}]"#;
         let expected =
-            Series { name: "a,b".to_owned(), base: vec![1.0, 2.0], head: vec![1.5, 2.5] };
-        assert_eq!(read(csv).unwrap(), Table { metrics: vec![expected] });
+            PairSeries { name: "a,b".to_owned(), base: vec![1.0, 2.0], head: vec![1.5, 2.5] };
+        assert_eq!(read(csv).unwrap(), PairTable { metrics: vec![expected] });
         assert_eq!(read(csv).unwrap(), read(json).unwrap());
     }
 

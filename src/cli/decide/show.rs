@@ -5,23 +5,23 @@ use std::io::{self, Write};
 use comfy_table::{Cell, Color};
 use serde_json::{Value, json};
 
-use crate::cli::decide::{Decided, Method};
-use crate::compare::Outcome;
+use crate::cli::decide::{DecisionMethod, MetricVerdict};
+use crate::compare::ComparisonOutcome;
 use crate::compare::decision::Verdict;
-use crate::metric::Better;
+use crate::metric::BetterDirection;
 use crate::report;
 use crate::report::json;
 use crate::report::markdown;
-use crate::report::terminal::{self, Paint, Screen};
+use crate::report::terminal::{self, ColorMode, TerminalScreen};
 use crate::units;
 use crate::units::Ratio;
 
 /// Writes a table as wide as the screen.
 pub(super) fn terminal(
     out: &mut impl Write,
-    decided: &[Decided],
-    method: &Method,
-    screen: Screen,
+    decided: &[MetricVerdict],
+    method: &DecisionMethod,
+    screen: TerminalScreen,
 ) -> io::Result<()> {
     let mut table = terminal::table(screen);
     let numbers = ["pairs", "change", "interval, %"].map(terminal::right);
@@ -30,8 +30,8 @@ pub(super) fn terminal(
     for metric in decided {
         let verdict = Cell::new(metric.verdict());
         let verdict = match (screen.paint, colour(metric.judgement.verdict)) {
-            (Paint::Colours, Some(colour)) => verdict.fg(colour),
-            (Paint::Colours, None) | (Paint::Plain, _) => verdict,
+            (ColorMode::Colours, Some(colour)) => verdict.fg(colour),
+            (ColorMode::Colours, None) | (ColorMode::Plain, _) => verdict,
         };
         let [change, interval] = metric.change();
         table.add_row([
@@ -49,8 +49,8 @@ pub(super) fn terminal(
 /// Writes a GitHub-flavoured table.
 pub(super) fn markdown(
     out: &mut impl Write,
-    decided: &[Decided],
-    method: &Method,
+    decided: &[MetricVerdict],
+    method: &DecisionMethod,
 ) -> io::Result<()> {
     writeln!(out, "| Metric | Pairs | Change | Interval | Verdict |\n|:--|--:|--:|:-:|:--|")?;
     for metric in decided {
@@ -70,9 +70,9 @@ pub(super) fn markdown(
 /// Writes everything. Shares are ratios; what is unbounded is null.
 pub(super) fn json(
     out: &mut impl Write,
-    decided: &[Decided],
-    method: &Method,
-    outcome: &Outcome,
+    decided: &[MetricVerdict],
+    method: &DecisionMethod,
+    outcome: &ComparisonOutcome,
 ) -> io::Result<()> {
     let metrics: Vec<Value> = decided.iter().map(as_json).collect();
     let report = json!({
@@ -89,15 +89,15 @@ pub(super) fn json(
     writeln!(out)
 }
 
-fn as_json(metric: &Decided) -> Value {
+fn as_json(metric: &MetricVerdict) -> Value {
     let judgement = &metric.judgement;
     let ratio = |ln: f64| ln.is_finite().then(|| Ratio::from_ln(ln).0);
     let [estimate, low, high] = metric.change_ln();
     json!({
         "metric": metric.metric,
         "better": match metric.better {
-            Better::Lower => "lower",
-            Better::Higher => "higher",
+            BetterDirection::Lower => "lower",
+            BetterDirection::Higher => "higher",
         },
         "tolerance": metric.hypothesis.tolerance,
         "floor": metric.hypothesis.floor,
@@ -113,13 +113,15 @@ fn as_json(metric: &Decided) -> Value {
     })
 }
 
-impl Decided {
+impl MetricVerdict {
     /// Estimate, lower and upper limit of ln(head / base), in the metric's own direction.
     fn change_ln(&self) -> [f64; 3] {
         let judgement = &self.judgement;
         match self.better {
-            Better::Lower => [judgement.estimate_ln, judgement.low_ln, judgement.high_ln],
-            Better::Higher => [-judgement.estimate_ln, -judgement.high_ln, -judgement.low_ln],
+            BetterDirection::Lower => [judgement.estimate_ln, judgement.low_ln, judgement.high_ln],
+            BetterDirection::Higher => {
+                [-judgement.estimate_ln, -judgement.high_ln, -judgement.low_ln]
+            }
         }
     }
 
@@ -134,7 +136,7 @@ impl Decided {
     }
 }
 
-impl Method {
+impl DecisionMethod {
     fn words(&self, family: usize) -> String {
         let over = if family == 1 { "1 metric".to_owned() } else { format!("{family} metrics") };
         let looks = self.looks.as_ref().map_or_else(
@@ -150,8 +152,8 @@ impl Method {
 }
 
 /// What to do about pairs that lie after the last look reached.
-fn unused(decided: &[Decided], method: &Method) -> Option<String> {
-    let is_open = |metric: &&Decided| metric.judgement.verdict == Verdict::Inconclusive;
+fn unused(decided: &[MetricVerdict], method: &DecisionMethod) -> Option<String> {
+    let is_open = |metric: &&MetricVerdict| metric.judgement.verdict == Verdict::Inconclusive;
     let used = decided.iter().find(is_open)?.judgement.sample;
     let unused = method.pairs.checked_sub(used).filter(|unused| *unused > 0)?;
     Some(format!(

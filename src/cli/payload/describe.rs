@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::payload::{Preset, Spec, Statistics};
+use crate::payload::{PayloadPreset, PayloadSpec, PayloadStatistics};
 use crate::units;
 use crate::units::Ratio;
 
@@ -16,8 +16,8 @@ const LETTERS_MAX: usize = 160;
 pub(super) fn write(out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "| preset | size | elements | depth | attributes | text | gzip |")?;
     writeln!(out, "|:--|--:|--:|--:|--:|--:|--:|")?;
-    for preset in Preset::ALL {
-        let of = Statistics::of(&Spec::preset(preset, 42, 1), DOCUMENTS);
+    for preset in PayloadPreset::ALL {
+        let of = PayloadStatistics::of(&PayloadSpec::preset(preset, 42, 1), DOCUMENTS);
         writeln!(
             out,
             "| [{0}](#{0}) | {1} | {2:.1} | {3} | {4:.1} | {5} | {6:.1} : 1 |",
@@ -30,7 +30,7 @@ pub(super) fn write(out: &mut impl Write) -> io::Result<()> {
             of.gzip_ratio
         )?;
     }
-    for preset in Preset::ALL {
+    for preset in PayloadPreset::ALL {
         writeln!(out, "\n### {}\n\n```xml", preset.name())?;
         write_sample(out, preset)?;
         writeln!(out, "```")?;
@@ -38,8 +38,8 @@ pub(super) fn write(out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-fn write_sample(out: &mut impl Write, preset: Preset) -> io::Result<()> {
-    Spec::preset(preset, 42, 1).for_each(0, 1, |document, _, _| {
+fn write_sample(out: &mut impl Write, preset: PayloadPreset) -> io::Result<()> {
+    PayloadSpec::preset(preset, 42, 1).for_each(0, 1, |document, _, _| {
         let text = String::from_utf8_lossy(document);
         let count = text.lines().count();
         for line in text.lines().take(LINES_MAX) {

@@ -15,8 +15,8 @@ use serde_json::json;
 use crate::cli::Exit;
 use crate::config;
 use crate::payload::{
-    self, Change, Format, GENERATOR_VERSION, Kind, Mix, Preset, Recipe, Semantics, Spec, Stream,
-    Template,
+    self, BodyStream, DocumentChange, DocumentMix, GENERATOR_VERSION, PairFormat, PairRecipe,
+    PayloadKind, PayloadPreset, PayloadSpec, Semantics, Template,
 };
 
 /// Write a seeded request body
@@ -24,7 +24,7 @@ use crate::payload::{
 /// The same seed gives the same bytes on every machine.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = after_help())]
-pub(super) struct Args {
+pub(super) struct PayloadArgs {
     /// XML pairs in the request
     #[arg(long, value_name = "N", default_value = "100", value_parser = count)]
     pairs: u64,
@@ -33,7 +33,7 @@ pub(super) struct Args {
     seed: u64,
     /// What the documents are like [default: depth-mix]
     #[arg(long, value_parser = preset)]
-    preset: Option<Preset>,
+    preset: Option<PayloadPreset>,
     /// Documents of your own: the folder's files that end in `.xml`
     #[arg(long, value_name = "DIR", conflicts_with = "preset")]
     corpus: Option<PathBuf>,
@@ -44,8 +44,8 @@ pub(super) struct Args {
     #[arg(long, conflicts_with_all = ["preset", "corpus", "mix"])]
     hostile: bool,
     /// How the pairs are written
-    #[arg(long, value_enum, default_value_t = Written::Json)]
-    format: Written,
+    #[arg(long, value_enum, default_value_t = PairOutput::Json)]
+    format: PairOutput,
     /// A request after a template of your own, in place of a format
     #[arg(long, value_name = "FILE", conflicts_with = "format")]
     template: Option<PathBuf>,
@@ -65,7 +65,7 @@ pub(super) struct Args {
 
 /// How the pairs are written.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Written {
+enum PairOutput {
     /// A batch request of the XML-Compare-API
     Json,
     /// One pair a line
@@ -78,21 +78,21 @@ enum Written {
 
 fn after_help() -> String {
     let names = |class| {
-        let changes = Change::ALL.into_iter().filter(|change| change.class() == class);
-        changes.map(Change::name).collect::<Vec<_>>().join(", ")
+        let changes = DocumentChange::ALL.into_iter().filter(|change| change.class() == class);
+        changes.map(DocumentChange::name).collect::<Vec<_>>().join(", ")
     };
     format!(
         "Presets: {}\n\nSettings of a mix: {}\n\nDifferences that leave the content equal: {}\n\n\
          Differences that do not: {}",
-        Preset::ALL.map(Preset::name).join(", "),
-        Mix::KEYS.join(", "),
-        names(payload::Class::Equal),
-        names(payload::Class::Different),
+        PayloadPreset::ALL.map(PayloadPreset::name).join(", "),
+        DocumentMix::KEYS.join(", "),
+        names(payload::PairClass::Equal),
+        names(payload::PairClass::Different),
     )
 }
 
 /// Writes the pairs to `out` or a file, in constant memory, and the manifest beside it.
-pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &PayloadArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
     if args.describe {
         describe::write(out)?;
         return Ok(Exit::Fine);
@@ -103,10 +103,10 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     }
     let stream = match (&args.template, args.format) {
         (Some(path), _) => template_stream(spec, path, args.request)?,
-        (None, Written::Json) => Stream::file(&spec, Format::Json, args.request),
-        (None, Written::Ndjson) => Stream::file(&spec, Format::Ndjson, args.request),
-        (None, Written::Soap) => Stream::file(&spec, Format::Soap, args.request),
-        (None, Written::XmlDir) => {
+        (None, PairOutput::Json) => BodyStream::file(&spec, PairFormat::Json, args.request),
+        (None, PairOutput::Ndjson) => BodyStream::file(&spec, PairFormat::Ndjson, args.request),
+        (None, PairOutput::Soap) => BodyStream::file(&spec, PairFormat::Soap, args.request),
+        (None, PairOutput::XmlDir) => {
             let Some(folder) = &args.output else {
                 bail!("`--format xml-dir` needs a folder\n\nhint: add `--output DIR`");
             };
@@ -121,43 +121,43 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     Ok(Exit::Fine)
 }
 
-fn spec(args: &Args) -> anyhow::Result<Spec> {
+fn spec(args: &PayloadArgs) -> anyhow::Result<PayloadSpec> {
     let (seed, pairs) = (args.seed, args.pairs);
     let spec = match (args.preset, &args.corpus) {
-        _ if args.hostile => Spec::preset(Preset::Hostile, seed, pairs),
+        _ if args.hostile => PayloadSpec::preset(PayloadPreset::Hostile, seed, pairs),
         (None, Some(folder)) => {
-            Spec::corpus(config::read_corpus(folder).map_err(Error::msg)?, seed, pairs)
+            PayloadSpec::corpus(config::read_corpus(folder).map_err(Error::msg)?, seed, pairs)
         }
         (None, None) if !args.mix.is_empty() => {
-            let mut mix = Mix::default();
+            let mut mix = DocumentMix::default();
             for (key, value) in &args.mix {
                 mix.set(key, value).context("`--mix`")?;
             }
-            return Ok(Spec::mix(mix, seed, pairs));
+            return Ok(PayloadSpec::mix(mix, seed, pairs));
         }
-        (preset, _) => Spec::preset(preset.unwrap_or(Preset::DepthMix), seed, pairs),
+        (preset, _) => PayloadSpec::preset(preset.unwrap_or(PayloadPreset::DepthMix), seed, pairs),
     };
     if args.mix.is_empty() {
         return Ok(spec);
     }
-    let mut recipe = Recipe::default();
+    let mut recipe = PairRecipe::default();
     for (key, value) in &args.mix {
         recipe.set(key, value).context("`--mix`")?;
     }
     spec.with_recipe(recipe).context("`--mix`")
 }
 
-fn template_stream(spec: Spec, path: &Path, request: u64) -> anyhow::Result<Stream> {
+fn template_stream(spec: PayloadSpec, path: &Path, request: u64) -> anyhow::Result<BodyStream> {
     let body = fs::read_to_string(path)
         .with_context(|| format!("failed to read the template `{}`", path.display()))?;
     let template = Template { content_type: String::new(), body, expectations: Vec::new() };
     let spec = spec
         .with_template(template)
         .with_context(|| format!("unusable template `{}`", path.display()))?;
-    Ok(Stream::new(&spec, Kind::Template, request))
+    Ok(BodyStream::new(&spec, PayloadKind::Template, request))
 }
 
-fn write_body(mut stream: Stream, out: &mut dyn Write) -> io::Result<()> {
+fn write_body(mut stream: BodyStream, out: &mut dyn Write) -> io::Result<()> {
     let mut chunk = Vec::with_capacity(2 * payload::CHUNK_BYTES);
     while stream.next_into(&mut chunk) {
         out.write_all(&chunk)?;
@@ -166,7 +166,7 @@ fn write_body(mut stream: Stream, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn write_manifest(spec: &Spec, request: u64, out: &mut dyn Write) -> io::Result<()> {
+fn write_manifest(spec: &PayloadSpec, request: u64, out: &mut dyn Write) -> io::Result<()> {
     let head = json!({
         "schema": 1, "generator": GENERATOR_VERSION, "payload": spec.name(), "seed": spec.seed,
         "pairs": spec.pairs, "request": request, "digest": spec.digest(),
@@ -179,7 +179,7 @@ fn write_manifest(spec: &Spec, request: u64, out: &mut dyn Write) -> io::Result<
             .collect();
         let line = json!({
             "pair": index + 1, "class": truth.class().name(),
-            "difference": truth.change.map(Change::name), "matched": expected,
+            "difference": truth.change.map(DocumentChange::name), "matched": expected,
         });
         writeln!(out, "{line}")?;
     }
@@ -187,7 +187,7 @@ fn write_manifest(spec: &Spec, request: u64, out: &mut dyn Write) -> io::Result<
 }
 
 /// Writes two files a pair: `000001-1.xml` and `000001-2.xml`.
-fn write_folder(spec: &Spec, request: u64, folder: &Path) -> anyhow::Result<()> {
+fn write_folder(spec: &PayloadSpec, request: u64, folder: &Path) -> anyhow::Result<()> {
     let is_empty = fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
     ensure!(
         is_empty,
@@ -240,9 +240,10 @@ fn count(text: &str) -> Result<u64, String> {
     }
 }
 
-fn preset(name: &str) -> Result<Preset, String> {
-    Preset::from_name(name)
-        .ok_or_else(|| format!("expected one of {}", Preset::ALL.map(Preset::name).join(", ")))
+fn preset(name: &str) -> Result<PayloadPreset, String> {
+    PayloadPreset::from_name(name).ok_or_else(|| {
+        format!("expected one of {}", PayloadPreset::ALL.map(PayloadPreset::name).join(", "))
+    })
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {
@@ -259,13 +260,13 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Parser)]
-    struct Line {
+    struct PairLine {
         #[command(flatten)]
-        args: Args,
+        args: PayloadArgs,
     }
 
     fn payload(line: &[&str]) -> anyhow::Result<String> {
-        let line = Line::try_parse_from([&["payload"], line].concat())?;
+        let line = PairLine::try_parse_from([&["payload"], line].concat())?;
         let mut out = Vec::new();
         run(&line.args, &mut out)?;
         Ok(String::from_utf8(out)?)

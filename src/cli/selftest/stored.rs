@@ -5,13 +5,13 @@ use std::io::Write;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
-use super::{Format, percent, share_json, show};
-use crate::calibration::Plan;
+use super::{SelftestFormat, percent, share_json, show};
+use crate::calibration::SimulationPlan;
 use crate::calibration::regime::Regime;
-use crate::calibration::stored::{CHANGES, Days, RUNS, StoredCell};
+use crate::calibration::stored::{CHANGES, DayRegime, RUNS, StoredCell};
 use crate::cli::Exit;
 use crate::compare::decision::design::ALPHA;
-use crate::compare::decision::{Design, Protocol};
+use crate::compare::decision::{DecisionProtocol, SequentialDesign};
 use crate::stats::proportion::Proportion;
 use crate::units;
 
@@ -20,13 +20,13 @@ use crate::units;
 /// Histories of seven kinds of days go through the code that decides. Fails with exit code 1 if a
 /// promise about the error rate is broken.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct SelftestStoredArgs {
     /// Comparisons in each cell: kind of days, length of the history and true change
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(100..=10_000_000))]
     sessions: u64,
     /// Form of the result
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = SelftestFormat::Table)]
+    format: SelftestFormat,
     /// What days and coins are drawn from
     #[arg(long, value_name = "S", default_value_t = 42)]
     seed: u64,
@@ -38,13 +38,13 @@ const FALSE_ALARMS_MAX: f64 = 0.025;
 const DOUBT: f64 = 0.001;
 
 /// Simulates, shows the counts, and fails if they contradict the promise.
-pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let rule = Protocol::PlannedLooks(Design::default());
-    let plan = Plan { rule, sessions: args.sessions, seed: args.seed };
+pub(super) fn run(args: &SelftestStoredArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let rule = DecisionProtocol::PlannedLooks(SequentialDesign::default());
+    let plan = SimulationPlan { rule, sessions: args.sessions, seed: args.seed };
     let noise = Regime::from_name("ci").expect("a regime that is there");
-    let bar = ProgressBar::new((Days::ALL.len() * RUNS.len() * CHANGES.len()) as u64);
+    let bar = ProgressBar::new((DayRegime::ALL.len() * RUNS.len() * CHANGES.len()) as u64);
     let mut cells = Vec::new();
-    for days in Days::ALL {
+    for days in DayRegime::ALL {
         for runs in RUNS {
             for change in CHANGES {
                 cells.push(plan.stored(ALPHA, days, runs, change, noise));
@@ -54,8 +54,8 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exit> {
     }
     bar.finish_and_clear();
     match args.format {
-        Format::Table => tables(out, &plan, &cells)?,
-        Format::Json => {
+        SelftestFormat::Table => tables(out, &plan, &cells)?,
+        SelftestFormat::Json => {
             let cells: Vec<Value> = cells.iter().map(as_json).collect();
             let all =
                 json!({"schema": 1, "sessions": plan.sessions, "seed": plan.seed, "cells": cells});
@@ -73,7 +73,7 @@ fn holds(cell: &StoredCell) -> bool {
     cell.change > 0.0 || (second_job && kept(cell.side_by_side))
 }
 
-fn tables(out: &mut impl Write, plan: &Plan, cells: &[StoredCell]) -> anyhow::Result<()> {
+fn tables(out: &mut impl Write, plan: &SimulationPlan, cells: &[StoredCell]) -> anyhow::Result<()> {
     writeln!(
         out,
         "stored runs · {} comparisons a cell · seed {} · shares in %, with 95 % limits\n",

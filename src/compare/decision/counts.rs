@@ -6,12 +6,12 @@
 //! wrong about it and is dropped: shrinking would claim changes up to four times as often as promised.
 
 use crate::stats::hodges_lehmann::Estimate;
-use crate::stats::means::{self, Prior, TEstimate};
+use crate::stats::means::{self, TEstimate, VariancePrior};
 
 use super::{Hypothesis, Judgement, Verdict, within_limits};
 
 /// What callgrind counts of one program scatters by, from launch to launch.
-const SCATTER: Prior = Prior { deviation: 0.001, freedom: 3.0 };
+const SCATTER: VariancePrior = VariancePrior { deviation: 0.001, freedom: 3.0 };
 
 /// The part of the family-wise error that goes to what is counted, where launch pairs are timed as
 /// well.
@@ -19,7 +19,7 @@ pub const SHARE: f64 = 0.25;
 
 /// What was counted on both builds: positive numbers, one a launch, at least one a side.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Counts {
+pub struct CountSamples {
     /// Of base.
     pub base: Vec<f64>,
     /// Of head.
@@ -28,7 +28,7 @@ pub struct Counts {
 
 /// Judges all hypotheses at a family-wise error of `alpha` a direction, by Holm's steps: what was
 /// counted of several scenarios and metrics shares no flips, so their joint law is not known.
-pub fn judge(alpha: f64, hypotheses: &[Hypothesis], counts: &[Counts]) -> Vec<Judgement> {
+pub fn judge(alpha: f64, hypotheses: &[Hypothesis], counts: &[CountSamples]) -> Vec<Judgement> {
     assert_eq!(hypotheses.len(), counts.len(), "one pair of samples a hypothesis");
     let mut judgements: Vec<Judgement> = hypotheses
         .iter()
@@ -50,7 +50,7 @@ pub fn judge(alpha: f64, hypotheses: &[Hypothesis], counts: &[Counts]) -> Vec<Ju
 }
 
 /// The judgement on one hypothesis as if it were the only one.
-fn alone(alpha: f64, hypothesis: Hypothesis, counts: &Counts) -> Judgement {
+fn alone(alpha: f64, hypothesis: Hypothesis, counts: &CountSamples) -> Judgement {
     let logs = |values: &[f64]| values.iter().map(|value| value.ln()).collect::<Vec<_>>();
     let (base, head) = (logs(&counts.base), logs(&counts.head));
     assert!(base.iter().chain(&head).all(|ln| ln.is_finite()), "counts are positive");
@@ -78,7 +78,7 @@ fn estimate(base: &[f64], head: &[f64]) -> TEstimate {
         return shrunken;
     }
     // Both are standard errors of the same difference; the larger scatter has the larger one.
-    let plain = means::pooled(base, head, Prior::NONE);
+    let plain = means::pooled(base, head, VariancePrior::NONE);
     if plain.standard_error > shrunken.standard_error { plain } else { shrunken }
 }
 
@@ -93,7 +93,7 @@ mod tests {
     const RULE: Hypothesis = Hypothesis { floor: 0.005, tolerance: 0.01 };
 
     fn of(base: [f64; 5], head: [f64; 5]) -> Judgement {
-        let counts = Counts { base: base.to_vec(), head: head.to_vec() };
+        let counts = CountSamples { base: base.to_vec(), head: head.to_vec() };
         judge(0.0025, &[RULE], &[counts])[0]
     }
 
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn two_metrics_share_the_error() {
         let head = BASE.map(|count| count * 1.008);
-        let counts = Counts { base: BASE.to_vec(), head: head.to_vec() };
+        let counts = CountSamples { base: BASE.to_vec(), head: head.to_vec() };
         let one = judge(0.0025, &[RULE], std::slice::from_ref(&counts))[0];
         let two = judge(0.0025, &[RULE, RULE], &[counts.clone(), counts])[0];
         assert!((two.p_slower / one.p_slower - 2.0).abs() < 1e-9);
@@ -136,7 +136,7 @@ mod tests {
             let mut counts =
                 || (0..5).map(|_| (deviation * draw::normal(&mut rng)).exp()).collect();
             let mut alarm = || {
-                let counts = Counts { base: counts(), head: counts() };
+                let counts = CountSamples { base: counts(), head: counts() };
                 judge(0.0025, &[rule], &[counts])[0].verdict == Verdict::Regressed
             };
             (0..40_000).filter(|_| alarm()).count()

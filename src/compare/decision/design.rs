@@ -36,7 +36,7 @@ const WALKS: usize = 400_000;
 const WALKS_SEED: u64 = 0x006c_6f6f_6b73;
 /// When to look, and how much evidence a look needs: fixed before anything is measured.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Design {
+pub struct SequentialDesign {
     /// Probability that anything at all is called slower when nothing is, over the whole family and
     /// all looks; the same again for faster.
     pub alpha: f64,
@@ -73,7 +73,7 @@ pub enum DesignError {
     },
 }
 
-impl Design {
+impl SequentialDesign {
     /// Returns the design that looks at the given numbers of launch pairs.
     ///
     /// The local level of the default looks is known for the usual error rates; any other is found
@@ -127,7 +127,7 @@ impl Design {
     }
 }
 
-impl Default for Design {
+impl Default for SequentialDesign {
     fn default() -> Self {
         Self::new(ALPHA, LOOKS.to_vec()).expect("the default design stands in the table")
     }

@@ -15,14 +15,14 @@ pub mod until;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-pub use self::design::{Design, DesignError};
-use self::until::UntilDecided;
-use crate::metric::gate::Stopping;
+pub use self::design::{DesignError, SequentialDesign};
+use self::until::SequentialComparison;
+use crate::metric::gate::StoppingRule;
 use crate::stats::hodges_lehmann::{self, Estimate};
 use crate::stats::multiple;
 use crate::stats::power;
 use crate::stats::signed_rank;
-use crate::stats::stepdown::{self, Flips};
+use crate::stats::stepdown::{self, SignFlips};
 
 /// Sign flips that a family is tested with.
 const FLIPS: usize = 100_000;
@@ -32,21 +32,23 @@ const FLIPS_TO_SHOW: usize = 10_000;
 
 /// How a comparison gets from differences to verdicts.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Protocol {
+pub enum DecisionProtocol {
     /// Looks at fixed numbers of launch pairs.
-    PlannedLooks(Design),
+    PlannedLooks(SequentialDesign),
     /// A look after every launch pair.
-    UntilDecided(UntilDecided),
+    UntilDecided(SequentialComparison),
 }
 
-impl Protocol {
+impl DecisionProtocol {
     /// Returns the protocol of a stopping rule that ends at the last of `looks`.
-    pub fn new(stopping: Stopping, alpha: f64, looks: &[usize]) -> Result<Self, DesignError> {
+    pub fn new(stopping: StoppingRule, alpha: f64, looks: &[usize]) -> Result<Self, DesignError> {
         Ok(match stopping {
-            Stopping::PlannedLooks => Self::PlannedLooks(Design::new(alpha, looks.to_vec())?),
-            Stopping::UntilDecided => {
+            StoppingRule::PlannedLooks => {
+                Self::PlannedLooks(SequentialDesign::new(alpha, looks.to_vec())?)
+            }
+            StoppingRule::UntilDecided => {
                 let last = looks.last().copied().ok_or(DesignError::Looks)?;
-                Self::UntilDecided(UntilDecided::new(alpha, last)?)
+                Self::UntilDecided(SequentialComparison::new(alpha, last)?)
             }
         })
     }
@@ -141,7 +143,7 @@ pub struct Judgement {
 /// With launch pairs beyond the last look reached, those are left out; with fewer than the first look,
 /// everything is inconclusive. `seed` selects the sign flips of families of more than one.
 pub fn judge(
-    design: &Design,
+    design: &SequentialDesign,
     hypotheses: &[Hypothesis],
     differences: &[Vec<f64>],
     seed: u64,
@@ -150,16 +152,16 @@ pub fn judge(
     let mut decided: Vec<Option<Judgement>> = vec![None; hypotheses.len()];
     let reached = design.reached(available);
     for &look in reached {
-        let evidence = Evidence { design, hypotheses, differences, launch_pairs: look, seed };
+        let evidence = LookEvidence { design, hypotheses, differences, launch_pairs: look, seed };
         let is_last = Some(&look) == reached.last();
-        evidence.decide(&mut decided, if is_last { Then::Stop } else { Then::GoOn });
+        evidence.decide(&mut decided, if is_last { NextLook::Stop } else { NextLook::GoOn });
         if decided.iter().all(Option::is_some) {
             break;
         }
     }
     if reached.is_empty() {
         let launch_pairs = available;
-        let evidence = Evidence { design, hypotheses, differences, launch_pairs, seed };
+        let evidence = LookEvidence { design, hypotheses, differences, launch_pairs, seed };
         evidence.withhold(&mut decided);
     }
     decided.into_iter().map(|judgement| judgement.expect("the last look judges all")).collect()
@@ -179,29 +181,29 @@ fn launch_pairs(hypotheses: &[Hypothesis], differences: &[Vec<f64>]) -> usize {
 
 /// Whether there is a further look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Then {
+enum NextLook {
     GoOn,
     Stop,
 }
 
 /// The adjusted p of every hypothesis.
-struct Adjusted {
+struct AdjustedPValues {
     slower: Vec<f64>,
     faster: Vec<f64>,
 }
 
 /// The data as they stand at one look.
-struct Evidence<'a> {
-    design: &'a Design,
+struct LookEvidence<'a> {
+    design: &'a SequentialDesign,
     hypotheses: &'a [Hypothesis],
     differences: &'a [Vec<f64>],
     launch_pairs: usize,
     seed: u64,
 }
 
-impl Evidence<'_> {
+impl LookEvidence<'_> {
     /// Decides what this look can decide, and everything else as inconclusive if it is the last.
-    fn decide(&self, decided: &mut [Option<Judgement>], then: Then) {
+    fn decide(&self, decided: &mut [Option<Judgement>], then: NextLook) {
         let undecided = (0..decided.len()).filter(|&m| decided[m].is_none());
         let alone: Vec<(usize, Estimate, Verdict)> = undecided
             .map(|m| {
@@ -210,7 +212,8 @@ impl Evidence<'_> {
             })
             .collect();
         // An adjusted p is never below the plain one: the family can only withhold such a verdict.
-        if then == Then::GoOn && alone.iter().all(|(.., alone)| *alone == Verdict::Inconclusive) {
+        if then == NextLook::GoOn && alone.iter().all(|(.., alone)| *alone == Verdict::Inconclusive)
+        {
             return;
         }
         let hangs_on_flips = |(.., alone): &(usize, Estimate, Verdict)| {
@@ -227,7 +230,7 @@ impl Evidence<'_> {
                 | Verdict::Unchanged
                 | Verdict::Inconclusive => alone,
             };
-            if then == Then::Stop || verdict != Verdict::Inconclusive {
+            if then == NextLook::Stop || verdict != Verdict::Inconclusive {
                 decided[m] = Some(self.judgement(m, estimate, verdict, &p));
             }
         }
@@ -249,7 +252,13 @@ impl Evidence<'_> {
         hodges_lehmann::one_sample(self.values(m), self.design.level)
     }
 
-    fn judgement(&self, m: usize, estimate: Estimate, verdict: Verdict, p: &Adjusted) -> Judgement {
+    fn judgement(
+        &self,
+        m: usize,
+        estimate: Estimate,
+        verdict: Verdict,
+        p: &AdjustedPValues,
+    ) -> Judgement {
         // In a family the evidence must be stronger. Bonferroni's share is an upper bound of what
         // the correlated family asks for, so the change shown errs on the honest side.
         let level = self.design.level / self.hypotheses.len() as f64;
@@ -270,7 +279,7 @@ impl Evidence<'_> {
     }
 
     /// The adjusted p of every hypothesis, for worse and for better than its floor.
-    fn adjusted(&self, flips: usize) -> Adjusted {
+    fn adjusted(&self, flips: usize) -> AdjustedPValues {
         let beyond_floor = |sign: f64| -> Vec<Vec<f64>> {
             let one = |(m, hypothesis): (usize, &Hypothesis)| {
                 let floor = hypothesis.floor.ln_1p();
@@ -281,13 +290,13 @@ impl Evidence<'_> {
         let (slower, faster) = (beyond_floor(1.0), beyond_floor(-1.0));
         if let ([slower], [faster]) = (slower.as_slice(), faster.as_slice()) {
             let p = |values| signed_rank::p_greater(&signed_rank::signed_midranks(values));
-            return Adjusted { slower: vec![p(slower)], faster: vec![p(faster)] };
+            return AdjustedPValues { slower: vec![p(slower)], faster: vec![p(faster)] };
         }
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(self.launch_pairs as u64);
-        let flips = Flips::new(self.launch_pairs, flips, &mut rng);
+        let flips = SignFlips::new(self.launch_pairs, flips, &mut rng);
         let p = |values: &[Vec<f64>]| stepdown::adjusted_p_greater(values, &flips);
-        Adjusted { slower: p(&slower), faster: p(&faster) }
+        AdjustedPValues { slower: p(&slower), faster: p(&faster) }
     }
 }
 

@@ -10,13 +10,13 @@ use std::sync::{Mutex, PoisonError};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use crate::stats::means::{self, Prior};
-use crate::stats::segment::{self, Critical};
+use crate::stats::means::{self, VariancePrior};
+use crate::stats::segment::{self, CriticalValues};
 
 use super::{Hypothesis, Judgement, Verdict};
 
 /// What the same program scatters by from run to run in CI, as a logarithm.
-const SCATTER: Prior = Prior { deviation: 0.03, freedom: 3.0 };
+const SCATTER: VariancePrior = VariancePrior { deviation: 0.03, freedom: 3.0 };
 /// Runs that a level of the history lasts for at least.
 const LEVEL_RUNS_MIN: usize = 4;
 /// Chance that a history of one level is split.
@@ -33,7 +33,7 @@ const SEED: u64 = 0x6d65_6d6f_7279;
 
 /// One metric of one scenario, run by run: logarithms, above where it is worse.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Kept {
+pub struct MetricHistory {
     /// Of the runs that were kept, oldest first.
     pub history: Vec<f64>,
     /// Of the change: one value a job, at least one.
@@ -42,16 +42,16 @@ pub struct Kept {
 
 /// What a history says about one metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Recalled {
+pub struct HistoryJudgement {
     /// The numbers; its sample is the runs of the last level.
     pub judgement: Judgement,
     /// What may be said.
-    pub claim: Claim,
+    pub claim: HistoryClaim,
 }
 
 /// What may be said of a metric after one or two jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Claim {
+pub enum HistoryClaim {
     /// No regression was found, which does not show that there is none.
     NotFound,
     /// It is slower than chance explains well, and not yet confirmed.
@@ -64,7 +64,11 @@ pub enum Claim {
 /// Holm's steps: runs share no flips, so the joint law of their metrics is not known.
 ///
 /// Every history has at least [`RUNS_MIN`] runs.
-pub fn judge(alpha: f64, hypotheses: &[Hypothesis], kept: &[Kept]) -> Vec<Recalled> {
+pub fn judge(
+    alpha: f64,
+    hypotheses: &[Hypothesis],
+    kept: &[MetricHistory],
+) -> Vec<HistoryJudgement> {
     assert_eq!(hypotheses.len(), kept.len(), "one history a hypothesis");
     let alone = |(&hypothesis, kept)| alone(alpha, hypotheses.len(), hypothesis, kept);
     let mut judgements: Vec<Judgement> = hypotheses.iter().zip(kept).map(alone).collect();
@@ -85,7 +89,7 @@ fn suspicion(alpha: f64, family: usize) -> f64 {
     SUSPICION * alpha / family as f64
 }
 
-fn alone(alpha: f64, family: usize, hypothesis: Hypothesis, kept: &Kept) -> Judgement {
+fn alone(alpha: f64, family: usize, hypothesis: Hypothesis, kept: &MetricHistory) -> Judgement {
     assert!(kept.history.len() >= RUNS_MIN, "a history has runs");
     let level = last_level(&kept.history);
     let estimate = means::prediction(level, &kept.jobs, SCATTER);
@@ -106,30 +110,32 @@ fn alone(alpha: f64, family: usize, hypothesis: Hypothesis, kept: &Kept) -> Judg
     }
 }
 
-fn claim(alpha: f64, jobs: usize, judgement: Judgement) -> Recalled {
-    let shown =
-        |verdict| Recalled { judgement: Judgement { verdict, ..judgement }, claim: Claim::Shown };
+fn claim(alpha: f64, jobs: usize, judgement: Judgement) -> HistoryJudgement {
+    let shown = |verdict| HistoryJudgement {
+        judgement: Judgement { verdict, ..judgement },
+        claim: HistoryClaim::Shown,
+    };
     let needed = if jobs > 1 { SECOND_JOB * alpha } else { alpha };
     if judgement.verdict == Verdict::Unchanged {
         shown(Verdict::Unchanged)
     } else if judgement.p_slower <= needed {
         shown(Verdict::Regressed)
     } else if judgement.p_slower <= SUSPICION * alpha {
-        Recalled { judgement, claim: Claim::Suspected }
+        HistoryJudgement { judgement, claim: HistoryClaim::Suspected }
     } else if judgement.p_faster <= alpha {
         shown(Verdict::Improved)
     } else {
-        Recalled { judgement, claim: Claim::NotFound }
+        HistoryJudgement { judgement, claim: HistoryClaim::NotFound }
     }
 }
 
 /// Returns the runs since the level last changed.
 pub fn last_level(history: &[f64]) -> &[f64] {
     // Critical values take simulations, and depend on nothing but the length of a series.
-    static CRITICAL: Mutex<Option<Critical<ChaCha8Rng>>> = Mutex::new(None);
+    static CRITICAL: Mutex<Option<CriticalValues<ChaCha8Rng>>> = Mutex::new(None);
     let mut critical = CRITICAL.lock().unwrap_or_else(PoisonError::into_inner);
     let critical = critical.get_or_insert_with(|| {
-        Critical::new(LEVEL_RUNS_MIN, SPLIT_LEVEL, ChaCha8Rng::seed_from_u64(SEED))
+        CriticalValues::new(LEVEL_RUNS_MIN, SPLIT_LEVEL, ChaCha8Rng::seed_from_u64(SEED))
     });
     let changes =
         segment::change_points(history, LEVEL_RUNS_MIN, &mut |length| critical.of(length));

@@ -8,12 +8,12 @@
 
 use crate::compare::decision::design;
 use crate::compare::decision::{DesignError, Hypothesis, Judgement, Verdict, launch_pairs};
-use crate::stats::betting::{self, Gambler};
+use crate::stats::betting::{self, WealthProcess};
 use crate::stats::power;
 
 /// A comparison that goes on until all is decided, or the limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct UntilDecided {
+pub struct SequentialComparison {
     /// Probability that anything at all is called slower when nothing is, over the whole family and
     /// whenever one stops; the same again for faster.
     pub alpha: f64,
@@ -21,7 +21,7 @@ pub struct UntilDecided {
     pub launch_pairs_max: usize,
 }
 
-impl UntilDecided {
+impl SequentialComparison {
     /// Returns the rule for an error rate and a limit, at least as many launch pairs as could decide.
     pub fn new(alpha: f64, launch_pairs_max: usize) -> Result<Self, DesignError> {
         design::check(alpha, launch_pairs_max)?;
@@ -37,7 +37,7 @@ impl UntilDecided {
         let available = launch_pairs(hypotheses, differences).min(self.launch_pairs_max);
         let family = hypotheses.len() as f64;
         let judge_one = |(hypothesis, row): (&Hypothesis, &Vec<f64>)| {
-            let mut evidence = Evidence::new(*hypothesis, self.alpha, family);
+            let mut evidence = HypothesisWealth::new(*hypothesis, self.alpha, family);
             let decided = row[..available].iter().zip(1..).find_map(|(d, seen)| {
                 evidence.see(*d);
                 let verdict = evidence.verdict();
@@ -51,28 +51,28 @@ impl UntilDecided {
 }
 
 /// Four gamblers on one hypothesis: two against the floor, two against the tolerance.
-struct Evidence {
+struct HypothesisWealth {
     floor_ln: f64,
     tolerance_ln: f64,
     alpha: f64,
     family: f64,
-    slower: Gambler,
-    faster: Gambler,
-    not_much_slower: Gambler,
-    not_much_faster: Gambler,
+    slower: WealthProcess,
+    faster: WealthProcess,
+    not_much_slower: WealthProcess,
+    not_much_faster: WealthProcess,
 }
 
-impl Evidence {
+impl HypothesisWealth {
     fn new(hypothesis: Hypothesis, alpha: f64, family: f64) -> Self {
         Self {
             floor_ln: hypothesis.floor.ln_1p(),
             tolerance_ln: hypothesis.tolerance.ln_1p(),
             alpha,
             family,
-            slower: Gambler::default(),
-            faster: Gambler::default(),
-            not_much_slower: Gambler::default(),
-            not_much_faster: Gambler::default(),
+            slower: WealthProcess::default(),
+            faster: WealthProcess::default(),
+            not_much_slower: WealthProcess::default(),
+            not_much_faster: WealthProcess::default(),
         }
     }
 
@@ -114,7 +114,7 @@ impl Evidence {
             Verdict::Improved => (estimate.low, estimate.high.min(-self.floor_ln)),
             Verdict::Inconclusive => (estimate.low, estimate.high),
         };
-        let p = |gambler: &Gambler| (self.family.ln() - gambler.ln_wealth()).exp().min(1.0);
+        let p = |gambler: &WealthProcess| (self.family.ln() - gambler.ln_wealth()).exp().min(1.0);
         Judgement {
             verdict,
             estimate_ln: estimate.value,

@@ -1,11 +1,11 @@
 //! Takes out of records what a stored comparison rests on: one level a run and metric, on one scale.
 
-use crate::baseline::choose::Work;
-use crate::compare::decision::recall::{self, Kept, RUNS_MIN};
+use crate::baseline::choose::WorkIdentity;
+use crate::compare::decision::recall::{self, MetricHistory, RUNS_MIN};
 use crate::compare::values;
-use crate::metric::gate::{Gate, Policy};
-use crate::metric::{Better, Metric};
-use crate::record::history::{History, Past, PastScenario, Reading, Yardstick};
+use crate::metric::gate::{GateRules, MetricPolicy};
+use crate::metric::{BetterDirection, Metric};
+use crate::record::history::{PastRun, PastScenario, RunHistory, Yardstick, YardstickReading};
 use crate::record::{Machine, Revision, Run, ScenarioRun};
 use crate::stats::means;
 use crate::units;
@@ -15,7 +15,7 @@ const YARDSTICKS_MIN: usize = 4;
 
 /// Where a stored comparison took its base from.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Baseline {
+pub struct BaselineOrigin {
     /// The name of the history.
     pub name: String,
     /// The store.
@@ -32,7 +32,7 @@ pub struct Baseline {
     pub runs: usize,
 }
 
-impl Baseline {
+impl BaselineOrigin {
     /// Returns where a run's base is from, if it is from a history.
     pub(super) fn of(run: &Run) -> Result<Option<Self>, String> {
         let Some(history) = &run.history else { return Ok(None) };
@@ -60,7 +60,7 @@ pub(super) fn base(run: &Run) -> Result<Option<Revision>, String> {
 
 /// Why a metric cannot be judged by a history.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Gap {
+pub(super) enum HistoryGap {
     /// The history has no such number.
     Missing(String),
     /// It has, and they do not tell.
@@ -69,8 +69,8 @@ pub(super) enum Gap {
 
 /// The levels that a metric's judgement rests on, and what the kept ones would be here and now.
 #[derive(Debug)]
-pub(super) struct Levels {
-    pub(super) kept: Kept,
+pub(super) struct MetricLevels {
+    pub(super) kept: MetricHistory,
     pub(super) base: f64,
 }
 
@@ -79,35 +79,36 @@ pub(super) struct Levels {
 pub(super) fn levels<'a>(
     run: &Run,
     earlier: Option<&Run>,
-    history: &'a History,
+    history: &'a RunHistory,
     scenario: &ScenarioRun,
     metric: Metric,
-) -> Result<Levels, Gap> {
+) -> Result<MetricLevels, HistoryGap> {
     let past = alike(&run.machine, history, &scenario.into())?;
     if metric == Metric::Leak {
         let reason = "growth is compared side by side only; a limit on it holds here as well";
-        return Err(Gap::Missing(reason.to_owned()));
+        return Err(HistoryGap::Missing(reason.to_owned()));
     }
-    let of = |(past, scenario): (&'a Past, &PastScenario)| {
+    let of = |(past, scenario): (&'a PastRun, &PastScenario)| {
         let level = scenario.levels.get(metric.key()).copied().filter(|level| *level > 0.0);
         level.map(|level| (level, past.yardstick.as_ref()))
     };
     let past: Vec<(f64, Option<&Yardstick>)> = past.into_iter().filter_map(of).collect();
     if past.is_empty() {
         let reason = format!("no stored run has {} of this scenario", metric.label());
-        return Err(Gap::Missing(reason));
+        return Err(HistoryGap::Missing(reason));
     }
     let mut jobs = Vec::new();
     for job in earlier.into_iter().chain([run]) {
         let same = job.scenarios.iter().find(|other| other.name == scenario.name);
         let level = same.and_then(|same| values::level(same, metric)).filter(|level| *level > 0.0);
-        let level = level.ok_or_else(|| Gap::Missing("this run does not have it".to_owned()))?;
+        let level =
+            level.ok_or_else(|| HistoryGap::Missing("this run does not have it".to_owned()))?;
         jobs.push((level, job.yardstick.as_ref()));
     }
     let levels = joined(metric, &past, &jobs);
     let runs = levels.kept.history.len();
     if runs < RUNS_MIN {
-        return Err(Gap::Undecidable(format!(
+        return Err(HistoryGap::Undecidable(format!(
             "{runs} stored {} of this kind of machine, at least {RUNS_MIN} are needed",
             if runs == 1 { "run" } else { "runs" }
         )));
@@ -119,15 +120,15 @@ pub(super) fn levels<'a>(
 /// machine.
 fn alike<'a>(
     machine: &Machine,
-    history: &'a History,
-    work: &Work,
-) -> Result<Vec<(&'a Past, &'a PastScenario)>, Gap> {
-    let of = |past: &'a Past| {
+    history: &'a RunHistory,
+    work: &WorkIdentity,
+) -> Result<Vec<(&'a PastRun, &'a PastScenario)>, HistoryGap> {
+    let of = |past: &'a PastRun| {
         let named = past.scenarios.iter().find(|other| other.name == work.scenario)?;
         Some((past, named))
     };
     let named: Vec<_> = history.runs.iter().filter_map(of).collect();
-    let same_work = |(_, other): &(&Past, &PastScenario)| {
+    let same_work = |(_, other): &(&PastRun, &PastScenario)| {
         other.payload == work.payload && other.load == work.load
     };
     let same: Vec<_> = named.iter().copied().filter(same_work).collect();
@@ -137,12 +138,12 @@ fn alike<'a>(
         } else {
             "every stored run had another payload or load"
         };
-        return Err(Gap::Missing(reason.to_owned()));
+        return Err(HistoryGap::Missing(reason.to_owned()));
     }
     let here: Vec<_> = same.into_iter().filter(|(past, _)| past.machine.is_like(machine)).collect();
     if here.is_empty() {
         let reason = "no stored run is of this kind of machine";
-        return Err(Gap::Undecidable(reason.to_owned()));
+        return Err(HistoryGap::Undecidable(reason.to_owned()));
     }
     Ok(here)
 }
@@ -154,7 +155,7 @@ fn joined(
     metric: Metric,
     past: &[(f64, Option<&Yardstick>)],
     jobs: &[(f64, Option<&Yardstick>)],
-) -> Levels {
+) -> MetricLevels {
     let plain = kept(metric, past, jobs, |_| 0.0);
     let version = |(_, yardstick): &(f64, Option<&Yardstick>)| yardstick.map(|it| it.version);
     let version_here = jobs.first().and_then(version);
@@ -168,15 +169,15 @@ fn joined(
         }
         Some(_) | None => (plain.clone(), 0.0),
     };
-    let scatter = |kept: &Kept| means::deviation(recall::last_level(&kept.history));
+    let scatter = |kept: &MetricHistory| means::deviation(recall::last_level(&kept.history));
     let scales = jobs.iter().all(has_one) && scatter(&scaled) < scatter(&plain);
     let (kept, now) = if scales { (scaled, now) } else { (plain, 0.0) };
     let worse = means::mean(recall::last_level(&kept.history)) + now;
     let base = match metric.better() {
-        Better::Lower => worse.exp(),
-        Better::Higher => (-worse).exp(),
+        BetterDirection::Lower => worse.exp(),
+        BetterDirection::Higher => (-worse).exp(),
     };
-    Levels { kept, base }
+    MetricLevels { kept, base }
 }
 
 /// Levels as logarithms, above where they are worse, less the length of each run's yardstick.
@@ -185,15 +186,15 @@ fn kept(
     past: &[(f64, Option<&Yardstick>)],
     jobs: &[(f64, Option<&Yardstick>)],
     length: impl Fn(Option<&Yardstick>) -> f64,
-) -> Kept {
+) -> MetricHistory {
     let ln = |&(level, yardstick): &(f64, Option<&Yardstick>)| {
         let worse = match metric.better() {
-            Better::Lower => level.ln(),
-            Better::Higher => -level.ln(),
+            BetterDirection::Lower => level.ln(),
+            BetterDirection::Higher => -level.ln(),
         };
         worse - length(yardstick)
     };
-    Kept { history: past.iter().map(ln).collect(), jobs: jobs.iter().map(ln).collect() }
+    MetricHistory { history: past.iter().map(ln).collect(), jobs: jobs.iter().map(ln).collect() }
 }
 
 /// Whether a metric is worse on a slower machine.
@@ -211,16 +212,16 @@ fn follows_machine(metric: Metric) -> bool {
 
 /// How slow the machine was: the mean over the parts of ln of the mean of the faster half of readings.
 fn yardstick_ln(yardstick: &Yardstick) -> f64 {
-    let part = |of: fn(&Reading) -> u64| {
+    let part = |of: fn(&YardstickReading) -> u64| {
         let times = yardstick.readings.iter().map(|reading| units::exact(of(reading).max(1)));
-        values::better_half(times.collect(), Better::Lower).map_or(0.0, f64::ln)
+        values::better_half(times.collect(), BetterDirection::Lower).map_or(0.0, f64::ln)
     };
     let parts = [part(|it| it.integer_ns), part(|it| it.memory_ns), part(|it| it.loopback_ns)];
     means::mean(&parts)
 }
 
 /// Returns what a run that is kept under `digest` is remembered by.
-pub fn past(digest: &str, run: &Run) -> Past {
+pub fn past(digest: &str, run: &Run) -> PastRun {
     let scenario = |scenario: &ScenarioRun| {
         let level = |metric: Metric| {
             let level = values::level(scenario, metric).filter(|level| level.is_finite())?;
@@ -234,7 +235,7 @@ pub fn past(digest: &str, run: &Run) -> Past {
             levels: Metric::ALL.into_iter().filter_map(level).collect(),
         }
     };
-    Past {
+    PastRun {
         digest: digest.to_owned(),
         started: run.started.clone(),
         revision: run.head.clone(),
@@ -247,13 +248,15 @@ pub fn past(digest: &str, run: &Run) -> Past {
 /// Returns the change that a run on this machine would make visible four times in five, for every
 /// metric that decides by the history and is in it: scenario, metric, logarithm.
 pub fn foreseeable<'a>(
-    history: &History,
+    history: &RunHistory,
     machine: &Machine,
-    asked: &'a [Work],
-    gate: &Gate,
+    asked: &'a [WorkIdentity],
+    gate: &GateRules,
 ) -> Vec<(&'a str, Metric, f64)> {
     let decides = |metric: &Metric| {
-        gate.rule(*metric).policy == Policy::Gate && !metric.is_counted() && *metric != Metric::Leak
+        gate.rule(*metric).policy == MetricPolicy::Gate
+            && !metric.is_counted()
+            && *metric != Metric::Leak
     };
     let mut known = Vec::new();
     for work in asked {
@@ -274,9 +277,9 @@ pub fn foreseeable<'a>(
 }
 
 /// Returns what stands between this run and its base, in words.
-pub(super) fn notes(run: &Run, history: &History) -> Vec<String> {
+pub(super) fn notes(run: &Run, history: &RunHistory) -> Vec<String> {
     let mut notes = left_out(run, history);
-    let is_like = |past: &Past| past.machine.is_like(&run.machine);
+    let is_like = |past: &PastRun| past.machine.is_like(&run.machine);
     if let (false, Some(newest)) = (history.runs.iter().any(is_like), history.runs.last()) {
         let words = |machine: &Machine| {
             let cores = if machine.cores == 1 { "core" } else { "cores" };
@@ -289,7 +292,7 @@ pub(super) fn notes(run: &Run, history: &History) -> Vec<String> {
 }
 
 /// What the base has and this run does not.
-fn left_out(run: &Run, history: &History) -> Vec<String> {
+fn left_out(run: &Run, history: &RunHistory) -> Vec<String> {
     let is_here = |past: &&PastScenario| run.scenarios.iter().any(|other| other.name == past.name);
     let base = history.runs.last().into_iter().flat_map(|past| &past.scenarios);
     let gone = base.filter(|past| !is_here(past));

@@ -1,22 +1,22 @@
 use crate::compare::decision::Verdict;
-use crate::compare::decision::recall::{Claim, Recalled};
-use crate::compare::{Comparison, Finding, Mode, Outcome, Row};
+use crate::compare::decision::recall::{HistoryClaim, HistoryJudgement};
+use crate::compare::{Comparison, ComparisonMode, ComparisonOutcome, MetricFinding, MetricResult};
 use crate::metric::Metric;
 use crate::record::Run;
-use crate::record::history::{Reading, Yardstick};
-use crate::record::sample::{LEVEL, Level, counted, paired, remembered};
-use crate::record::work::Work as Counting;
+use crate::record::history::{Yardstick, YardstickReading};
+use crate::record::sample::{LEVEL, SampleLaunch, counted, paired, remembered};
+use crate::record::work::CountOutcome;
 use crate::units;
 
 /// Ten days that scatter by about 2 %.
 const DAYS: [i32; 10] = [0, 14, -22, 31, -9, 18, -27, 5, -16, 8];
 
-fn slower(percent: u64) -> Level {
+fn slower(percent: u64) -> SampleLaunch {
     let more = |of: u64| of * (100 + percent) / 100;
-    Level { latency_us: more(LEVEL.latency_us), cpu_us: more(LEVEL.cpu_us), ..LEVEL }
+    SampleLaunch { latency_us: more(LEVEL.latency_us), cpu_us: more(LEVEL.cpu_us), ..LEVEL }
 }
 
-fn row(comparison: &Comparison, metric: Metric) -> &Row {
+fn row(comparison: &Comparison, metric: Metric) -> &MetricResult {
     comparison.rows.iter().find(|row| row.metric == metric).unwrap()
 }
 
@@ -24,9 +24,9 @@ fn of(run: &Run) -> Comparison {
     Comparison::of(run).unwrap()
 }
 
-fn claim(comparison: &Comparison, metric: Metric) -> Claim {
+fn claim(comparison: &Comparison, metric: Metric) -> HistoryClaim {
     match &row(comparison, metric).finding {
-        Finding::Recalled(Recalled { claim, .. }) => *claim,
+        MetricFinding::Recalled(HistoryJudgement { claim, .. }) => *claim,
         other => panic!("{other:?}"),
     }
 }
@@ -34,9 +34,9 @@ fn claim(comparison: &Comparison, metric: Metric) -> Claim {
 #[test]
 fn an_ordinary_day_finds_no_regression_and_says_from_which_on_it_would() {
     let comparison = of(&remembered(&DAYS, LEVEL));
-    assert_eq!(comparison.method.mode, Mode::Stored);
-    assert_eq!(comparison.outcome, Outcome::Pass);
-    assert_eq!(claim(&comparison, Metric::Latency), Claim::NotFound);
+    assert_eq!(comparison.method.mode, ComparisonMode::Stored);
+    assert_eq!(comparison.outcome, ComparisonOutcome::Pass);
+    assert_eq!(claim(&comparison, Metric::Latency), HistoryClaim::NotFound);
     let latency = row(&comparison, Metric::Latency);
     assert_eq!((latency.verdict(), latency.judgement().unwrap().sample), (None, 10));
     let mde_ln = latency.judgement().unwrap().mde_ln;
@@ -50,9 +50,9 @@ fn what_one_run_shows_depends_on_how_far_it_is_from_the_others() {
         let comparison = of(&remembered(&DAYS, slower(percent)));
         (claim(&comparison, Metric::Cpu), comparison.outcome)
     });
-    assert_eq!(claims[0], (Claim::NotFound, Outcome::Pass));
-    assert_eq!(claims[1], (Claim::Suspected, Outcome::Inconclusive));
-    assert_eq!(claims[2], (Claim::Shown, Outcome::Regressed));
+    assert_eq!(claims[0], (HistoryClaim::NotFound, ComparisonOutcome::Pass));
+    assert_eq!(claims[1], (HistoryClaim::Suspected, ComparisonOutcome::Inconclusive));
+    assert_eq!(claims[2], (HistoryClaim::Shown, ComparisonOutcome::Regressed));
 }
 
 #[test]
@@ -60,17 +60,17 @@ fn a_suspicion_gives_way_to_what_was_measured_side_by_side() {
     let mut run = remembered(&DAYS, slower(8));
     run.confirming = Some(Box::new(paired(14, LEVEL, LEVEL)));
     let comparison = of(&run);
-    assert_eq!(comparison.outcome, Outcome::Pass);
+    assert_eq!(comparison.outcome, ComparisonOutcome::Pass);
     assert_eq!(row(&comparison, Metric::Cpu).verdict(), Some(Verdict::Unchanged));
     assert_eq!(comparison.method.confirming, Some(14));
     assert!(comparison.notes.iter().any(|note| note.contains("suspected by 10 stored runs")));
 
     run.confirming = Some(Box::new(paired(14, LEVEL, slower(8))));
-    assert_eq!(of(&run).outcome, Outcome::Regressed);
+    assert_eq!(of(&run).outcome, ComparisonOutcome::Regressed);
     let mut broken = paired(2, LEVEL, LEVEL);
-    broken.ended = Some(crate::record::Ended::Interrupted);
+    broken.ended = Some(crate::record::EarlyEnd::Interrupted);
     run.confirming = Some(Box::new(broken));
-    assert!(matches!(of(&run).outcome, Outcome::NotMeasured(_)));
+    assert!(matches!(of(&run).outcome, ComparisonOutcome::NotMeasured(_)));
 }
 
 #[test]
@@ -78,9 +78,9 @@ fn a_second_job_confirms_a_suspicion_and_a_quiet_one_clears_it() {
     use crate::compare::confirmation::Confirmation;
     let first = remembered(&DAYS, slower(8));
     let again = Confirmation::of(&first, &remembered(&DAYS, slower(8))).unwrap();
-    assert_eq!(again.outcome, Outcome::Regressed);
+    assert_eq!(again.outcome, ComparisonOutcome::Regressed);
     let quiet = Confirmation::of(&first, &remembered(&DAYS, LEVEL)).unwrap();
-    assert_eq!(quiet.outcome, Outcome::Inconclusive);
+    assert_eq!(quiet.outcome, ComparisonOutcome::Inconclusive);
 }
 
 #[test]
@@ -89,12 +89,12 @@ fn times_of_another_machine_or_of_too_few_days_decide_nothing() {
         let mut run = remembered(&DAYS, slower(12));
         change(&mut run);
         let comparison = of(&run);
-        let Finding::Undecidable(reason) = &row(&comparison, Metric::Cpu).finding else {
+        let MetricFinding::Undecidable(reason) = &row(&comparison, Metric::Cpu).finding else {
             panic!("{comparison:?}")
         };
         let said = [std::slice::from_ref(reason), comparison.notes.as_slice()].concat().join("\n");
         assert!(said.contains(expected), "{said}");
-        assert_eq!(comparison.outcome, Outcome::Inconclusive);
+        assert_eq!(comparison.outcome, ComparisonOutcome::Inconclusive);
         assert_eq!(row(&comparison, Metric::P50).verdict(), None, "it is reported only");
     };
     check(&|run| run.machine.cpu = "Xeon".to_owned(), "this machine is Xeon");
@@ -112,22 +112,22 @@ fn work_and_limits_decide_on_any_machine() {
     run.machine.cpu = "Xeon".to_owned();
     run.scenarios[0].work = Some(counted(64_800.0, 66_096.0));
     assert_eq!(row(&of(&run), Metric::Work).verdict(), Some(Verdict::Regressed));
-    assert_eq!(of(&run).outcome, Outcome::Regressed);
+    assert_eq!(of(&run).outcome, ComparisonOutcome::Regressed);
 
     run.scenarios[0].work = None;
     run.scenarios[0].limits.insert("throughput".to_owned(), ">= 9000000 pairs/s".to_owned());
-    assert_eq!(of(&run).outcome, Outcome::Regressed);
+    assert_eq!(of(&run).outcome, ComparisonOutcome::Regressed);
 }
 
 #[test]
 fn work_that_no_stored_run_counted_alike_is_never_silent() {
     let mut run = remembered(&DAYS, LEVEL);
     let mut work = counted(64_800.0, 64_800.0);
-    if let Counting::Counted(counted) = &mut work {
+    if let CountOutcome::Counted(counted) = &mut work {
         counted.base = None;
     }
     run.scenarios[0].work = Some(work);
-    assert_eq!(of(&run).outcome, Outcome::Inconclusive);
+    assert_eq!(of(&run).outcome, ComparisonOutcome::Inconclusive);
 }
 
 #[test]
@@ -142,10 +142,12 @@ fn what_one_side_lacks_is_said() {
     let comparison = of(&run);
     assert!(comparison.notes.iter().any(|note| note.contains("`stress` of the baseline")));
     assert!(row(&comparison, Metric::Rss).is_lost());
-    assert_eq!(comparison.outcome, Outcome::Inconclusive);
+    assert_eq!(comparison.outcome, ComparisonOutcome::Inconclusive);
 
     run.scenarios[0].payload = "other".to_owned();
-    let Finding::Missing(reason) = &row(&of(&run), Metric::Cpu).finding.clone() else { panic!() };
+    let MetricFinding::Missing(reason) = &row(&of(&run), Metric::Cpu).finding.clone() else {
+        panic!()
+    };
     assert!(reason.contains("another payload"), "{reason}");
 }
 
@@ -154,14 +156,14 @@ fn the_level_since_the_last_change_is_what_counts() {
     let days: Vec<i32> = DAYS.iter().map(|day| day - 200).chain(DAYS).collect();
     let comparison = of(&remembered(&days, LEVEL));
     assert_eq!(row(&comparison, Metric::Cpu).judgement().unwrap().sample, 10);
-    assert_eq!(comparison.outcome, Outcome::Pass);
+    assert_eq!(comparison.outcome, ComparisonOutcome::Pass);
 }
 
 fn reading(percent: u64) -> Yardstick {
     let ns = 2_000_000 * (100 + percent);
     Yardstick {
         version: 1,
-        readings: vec![Reading { integer_ns: ns, memory_ns: ns, loopback_ns: ns }; 6],
+        readings: vec![YardstickReading { integer_ns: ns, memory_ns: ns, loopback_ns: ns }; 6],
     }
 }
 

@@ -12,14 +12,14 @@ use crate::load::alarms;
 use crate::load::network::Clock;
 
 /// One timer of the system.
-pub(super) struct Alarm {
+pub(super) struct AsyncTimer {
     clock: Clock,
     timer: AsyncFd<OwnedFd>,
     /// What it is set to.
     set_ns: Option<u64>,
 }
 
-impl Alarm {
+impl AsyncTimer {
     pub(super) fn new(clock: Clock) -> io::Result<Self> {
         let timer = alarms::create(TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
         #[expect(unsafe_code, reason = "tokio asks for a promise about the file descriptor")]

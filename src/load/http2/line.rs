@@ -14,62 +14,62 @@ use tokio::task::AbortHandle;
 use tokio::time;
 use tokio_rustls::TlsConnector;
 
-use crate::load::client::{LoadError, Reuse, Settings};
+use crate::load::client::{ClientSettings, ConnectionReuse, LoadError};
 use crate::load::network;
 use crate::load::network::Address;
-use crate::load::tls::Tls;
+use crate::load::tls::TlsClient;
 
 /// Bytes of an answer, and of all answers of a connection together, that the target may send ahead:
 /// as for HTTP/1.1, the network is to be the limit, not this.
 const WINDOW_BYTES: u32 = 16 << 20;
 
 /// All connections of a client.
-pub(super) struct Lines {
+pub(super) struct Http2Connections {
     address: Address,
-    tls: Option<Tls>,
-    reuse: Reuse,
+    tls: Option<TlsClient>,
+    reuse: ConnectionReuse,
     connect_timeout: Duration,
     /// Streams that may be open on one.
     streams: usize,
-    all: Vec<Line>,
+    all: Vec<Http2Slot>,
 }
 
 #[derive(Default)]
-struct Line {
-    connection: Mutex<Option<Connection>>,
+struct Http2Slot {
+    connection: Mutex<Option<Http2Connection>>,
     /// Streams that are open.
     open: AtomicUsize,
     /// One has ended.
     freed: Notify,
 }
 
-struct Connection {
-    opener: Opener,
+struct Http2Connection {
+    opener: StreamOpener,
     /// Ends the task that moves its bytes, and so the connection.
     mover: AbortHandle,
 }
 
 /// What opens a stream.
 #[derive(Clone)]
-pub(super) struct Opener {
+pub(super) struct StreamOpener {
     pub(super) sender: SendRequest<Bytes>,
     /// With which error the connection has ended. A stream that was cut off with it learns less.
     pub(super) ended: Arc<OnceLock<h2::Error>>,
 }
 
 /// What h2 and TLS run over.
-trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+trait DuplexStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> DuplexStream for T {}
 
-impl Lines {
+impl Http2Connections {
     pub(super) fn new(
         address: Address,
-        tls: Option<Tls>,
-        settings: &Settings,
+        tls: Option<TlsClient>,
+        settings: &ClientSettings,
         streams: usize,
     ) -> Self {
-        let lines = (0..settings.connections.get()).map(|_| Line::default()).collect();
+        let lines = (0..settings.connections.get()).map(|_| Http2Slot::default()).collect();
         let connect_timeout = settings.timeouts.connect;
         Self { address, tls, reuse: settings.reuse, connect_timeout, streams, all: lines }
     }
@@ -82,16 +82,16 @@ impl Lines {
         &self.address
     }
 
-    /// Returns what opens a stream, for one that is told to [`Lines::freed`] when it has ended. The
+    /// Returns what opens a stream, for one that is told to [`Http2Connections::freed`] when it has ended. The
     /// outer error is ours, the inner one the target's.
-    pub(super) async fn opener(&self, line: usize) -> Result<io::Result<Opener>, LoadError> {
+    pub(super) async fn opener(&self, line: usize) -> Result<io::Result<StreamOpener>, LoadError> {
         let opener = self.connected(line).await?;
         self.all[line].open.fetch_add(usize::from(opener.is_ok()), Ordering::Relaxed);
         Ok(opener)
     }
 
     /// Makes a connection that has room for a stream, if there is none.
-    async fn connected(&self, line: usize) -> Result<io::Result<Opener>, LoadError> {
+    async fn connected(&self, line: usize) -> Result<io::Result<StreamOpener>, LoadError> {
         match time::timeout(self.connect_timeout, self.find(line)).await {
             Ok(Err(source)) if network::is_ours(&source) => {
                 Err(LoadError::Exhausted { address: self.address.clone(), source })
@@ -101,19 +101,21 @@ impl Lines {
         }
     }
 
-    async fn find(&self, line: usize) -> io::Result<Opener> {
-        if self.reuse == Reuse::PerRequest {
+    async fn find(&self, line: usize) -> io::Result<StreamOpener> {
+        if self.reuse == ConnectionReuse::PerRequest {
             return Ok(self.connect().await?.opener);
         }
         let line = &self.all[line];
         loop {
             let mut connection = line.connection.lock().await;
             let open = line.open.load(Ordering::Relaxed);
-            if let Some(Connection { opener: Opener { sender, ended }, .. }) = &*connection {
+            if let Some(Http2Connection { opener: StreamOpener { sender, ended }, .. }) =
+                &*connection
+            {
                 match sender.clone().ready().await {
                     // The library would take one too many, and let it wait unseen.
                     Ok(sender) if open < sender.current_max_send_streams() => {
-                        return Ok(Opener { sender, ended: Arc::clone(ended) });
+                        return Ok(StreamOpener { sender, ended: Arc::clone(ended) });
                     }
                     Ok(_) => {
                         drop(connection);
@@ -134,8 +136,8 @@ impl Lines {
         self.all[line].freed.notify_one();
     }
 
-    async fn connect(&self) -> io::Result<Connection> {
-        let stream: Box<dyn Duplex> = match &self.address {
+    async fn connect(&self) -> io::Result<Http2Connection> {
+        let stream: Box<dyn DuplexStream> = match &self.address {
             Address::Tcp(address) => {
                 let stream = TcpStream::connect(address).await?;
                 network::tune(&stream, address)?;
@@ -156,18 +158,18 @@ impl Lines {
             .await
             .map_err(io::Error::other)?;
         let ended = Arc::new(OnceLock::new());
-        let opener = Opener { sender, ended: Arc::clone(&ended) };
+        let opener = StreamOpener { sender, ended: Arc::clone(&ended) };
         let mover = tokio::spawn(async move {
             if let Err(error) = connection.await {
                 ended.get_or_init(|| error);
             }
         });
-        Ok(Connection { opener, mover: mover.abort_handle() })
+        Ok(Http2Connection { opener, mover: mover.abort_handle() })
     }
 
     pub(super) async fn renew(&self) -> Result<(), LoadError> {
         self.close().await;
-        if self.reuse == Reuse::PerRequest {
+        if self.reuse == ConnectionReuse::PerRequest {
             return Ok(());
         }
         for line in 0..self.all.len() {
@@ -181,7 +183,7 @@ impl Lines {
 
     pub(super) async fn close(&self) {
         for line in &self.all {
-            if let Some(Connection { mover, .. }) = line.connection.lock().await.take() {
+            if let Some(Http2Connection { mover, .. }) = line.connection.lock().await.take() {
                 mover.abort();
             }
             line.open.store(0, Ordering::Relaxed);
@@ -189,7 +191,10 @@ impl Lines {
     }
 }
 
-async fn secure(stream: Box<dyn Duplex>, tls: &Tls) -> io::Result<Box<dyn Duplex>> {
+async fn secure(
+    stream: Box<dyn DuplexStream>,
+    tls: &TlsClient,
+) -> io::Result<Box<dyn DuplexStream>> {
     let (config, name) = tls.for_http2();
     let stream = TlsConnector::from(config).connect(name, stream).await?;
     if stream.get_ref().1.alpn_protocol() != Some(b"h2") {

@@ -19,16 +19,16 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time;
 
-use self::alarm::Alarm;
-use self::line::Lines;
-use self::stream::{Job, Landed, Prepared};
-use super::client::{Drive, LoadError, Settings};
+use self::alarm::AsyncTimer;
+use self::line::Http2Connections;
+use self::stream::{Http2Request, StreamJob, StreamOutcome};
+use super::client::{ClientSettings, DriveOutcome, LoadError};
 use super::exchange::Exchange;
-use super::flying::Flying;
+use super::flying::InFlightGauge;
 use super::network::{Address, Clock};
-use super::pacing::{Ended, Model, Next, Pacer};
-use super::request::Request;
-use super::tls::Tls;
+use super::pacing::{DriveEnd, Pacer, PacerStep, PacingModel};
+use super::request::LoadRequest;
+use super::tls::TlsClient;
 use crate::cancel::Cancel;
 
 /// How often a wait looks at [`Cancel`].
@@ -38,36 +38,36 @@ const TICK_NS: u64 = 50_000_000;
 const NEVER_NS: u64 = u64::MAX;
 
 /// Connections to one target whose streams carry the requests.
-pub(super) struct Multiplexed {
+pub(super) struct Http2Engine {
     runtime: Runtime,
-    shared: Arc<Shared>,
+    shared: Arc<StreamContext>,
     /// Index of the request that is next.
     turn: usize,
     cancel: Cancel,
 }
 
 /// What every stream needs.
-struct Shared {
+struct StreamContext {
     clock: Clock,
-    lines: Lines,
-    requests: Vec<Prepared>,
-    settings: Settings,
-    flying: Mutex<Flying>,
+    lines: Http2Connections,
+    requests: Vec<Http2Request>,
+    settings: ClientSettings,
+    flying: Mutex<InFlightGauge>,
 }
 
-impl Shared {
-    fn flying<T>(&self, count: impl FnOnce(&mut Flying) -> T) -> T {
+impl StreamContext {
+    fn flying<T>(&self, count: impl FnOnce(&mut InFlightGauge) -> T) -> T {
         // Counting does not panic; and if it did, the count is no worse for being looked at.
         count(&mut self.flying.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Multiplexed {
+impl Http2Engine {
     pub(super) fn new(
         address: Address,
-        tls: Option<Tls>,
-        requests: &[Request],
-        settings: Settings,
+        tls: Option<TlsClient>,
+        requests: &[LoadRequest],
+        settings: ClientSettings,
         streams: usize,
         cancel: Cancel,
     ) -> Result<Self, LoadError> {
@@ -76,29 +76,29 @@ impl Multiplexed {
         }
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let prepare = |request| Prepared::new(request, scheme);
+        let prepare = |request| Http2Request::new(request, scheme);
         let requests = requests.iter().map(prepare).collect::<Result<_, _>>()?;
-        let lines = Lines::new(address, tls, &settings, streams);
+        let lines = Http2Connections::new(address, tls, &settings, streams);
         let clock = Clock::new();
-        let flying = Mutex::new(Flying::begin(clock.now_ns()));
-        let shared = Arc::new(Shared { clock, lines, requests, settings, flying });
+        let flying = Mutex::new(InFlightGauge::begin(clock.now_ns()));
+        let shared = Arc::new(StreamContext { clock, lines, requests, settings, flying });
         Ok(Self { runtime, shared, turn: 0, cancel })
     }
 
     pub(super) fn drive(
         &mut self,
-        model: &Model,
+        model: &PacingModel,
         sink: &mut dyn FnMut(&Exchange),
-    ) -> Result<Drive, LoadError> {
+    ) -> Result<DriveOutcome, LoadError> {
         let Self { runtime, shared, turn, cancel } = self;
         runtime.block_on(async {
             // Connections learn what has happened to them since the last drive.
             time::sleep(Duration::from_millis(1)).await;
-            let mut driving = Driving::new(shared, turn, model, sink);
+            let mut driving = Http2Drive::new(shared, turn, model, sink);
             let mut drive = driving.run(cancel).await?;
             drive.dropped = driving.pacer.dropped();
             let began_ns = shared.clock.now_ns();
-            let flying = shared.flying(|it| std::mem::replace(it, Flying::begin(began_ns)));
+            let flying = shared.flying(|it| std::mem::replace(it, InFlightGauge::begin(began_ns)));
             Ok(flying.into_drive(drive))
         })
     }
@@ -122,43 +122,45 @@ async fn raised(cancel: &Cancel) {
 }
 
 /// What a drive has in hand while it runs.
-struct Driving<'a> {
-    shared: &'a Arc<Shared>,
+struct Http2Drive<'a> {
+    shared: &'a Arc<StreamContext>,
     turn: &'a mut usize,
     pacer: Pacer,
-    drive: Drive,
+    drive: DriveOutcome,
     /// Places for a request that hold none, the one that is free for longest first.
     free: VecDeque<usize>,
     /// By place, since when it is free.
     free_ns: Vec<u64>,
     /// Connections that take part.
     lines: usize,
-    tasks: JoinSet<Result<Landed, LoadError>>,
+    tasks: JoinSet<Result<StreamOutcome, LoadError>>,
     /// When the next request is due, if there is a place for it.
     wake_ns: u64,
     sink: &'a mut dyn FnMut(&Exchange),
 }
 
-impl<'a> Driving<'a> {
+impl<'a> Http2Drive<'a> {
     fn new(
-        shared: &'a Arc<Shared>,
+        shared: &'a Arc<StreamContext>,
         turn: &'a mut usize,
-        model: &Model,
+        model: &PacingModel,
         sink: &'a mut dyn FnMut(&Exchange),
     ) -> Self {
         let all = shared.settings.connections.get();
         let lines = match model {
-            Model::Closed(closed) => closed.connections.map_or(all, |part| part.get().min(all)),
-            Model::Open(_) => all,
+            PacingModel::Closed(closed) => {
+                closed.connections.map_or(all, |part| part.get().min(all))
+            }
+            PacingModel::Open(_) => all,
         };
         let places = lines * shared.lines.streams();
         let began_ns = shared.clock.now_ns();
-        shared.flying(|flying| *flying = Flying::begin(began_ns));
+        shared.flying(|flying| *flying = InFlightGauge::begin(began_ns));
         Self {
             shared,
             turn,
             pacer: Pacer::new(model, began_ns),
-            drive: Drive::begin(began_ns),
+            drive: DriveOutcome::begin(began_ns),
             free: (0..places).collect(),
             free_ns: vec![0; places],
             lines,
@@ -168,16 +170,16 @@ impl<'a> Driving<'a> {
         }
     }
 
-    async fn run(&mut self, cancel: &Cancel) -> Result<Drive, LoadError> {
+    async fn run(&mut self, cancel: &Cancel) -> Result<DriveOutcome, LoadError> {
         let clock = self.shared.clock;
-        let mut alarm = Alarm::new(clock)?;
+        let mut alarm = AsyncTimer::new(clock)?;
         let mut tick_ns = clock.now_ns() + TICK_NS;
         self.hand_out();
         while !self.tasks.is_empty() || self.wake_ns != NEVER_NS {
             if cancel.is_raised() {
                 self.tasks.shutdown().await;
                 self.shared.lines.close().await;
-                self.drive.ended = Ended::Cancelled;
+                self.drive.ended = DriveEnd::Cancelled;
                 return Ok(self.drive);
             }
             tokio::select! {
@@ -193,7 +195,7 @@ impl<'a> Driving<'a> {
             }
             self.hand_out();
         }
-        self.drive.ended = self.pacer.ended(clock.now_ns()).unwrap_or(Ended::Reached);
+        self.drive.ended = self.pacer.ended(clock.now_ns()).unwrap_or(DriveEnd::Reached);
         Ok(self.drive)
     }
 
@@ -204,20 +206,20 @@ impl<'a> Driving<'a> {
             let now_ns = self.shared.clock.now_ns();
             let free_ns = self.free_ns[place];
             match self.pacer.next(now_ns, free_ns) {
-                Next::Send { due_ns } => {
+                PacerStep::Send { due_ns } => {
                     self.free.pop_front();
                     self.drive.late += u64::from(due_ns < free_ns);
                     let lag_ns = now_ns.saturating_sub(due_ns.max(free_ns));
                     let (request, line) = (*self.turn, place % self.lines);
                     *self.turn = (request + 1) % self.shared.requests.len();
-                    let job = Job { place, line, request, due_ns, lag_ns };
+                    let job = StreamJob { place, line, request, due_ns, lag_ns };
                     self.tasks.spawn(stream::exchange(Arc::clone(self.shared), job));
                 }
-                Next::Later { at_ns } => {
+                PacerStep::Later { at_ns } => {
                     self.wake_ns = at_ns;
                     return;
                 }
-                Next::Nothing => return,
+                PacerStep::Nothing => return,
             }
         }
     }
@@ -225,13 +227,13 @@ impl<'a> Driving<'a> {
     /// Takes what a stream has come to.
     fn land(
         &mut self,
-        landed: Result<Result<Landed, LoadError>, JoinError>,
+        landed: Result<Result<StreamOutcome, LoadError>, JoinError>,
     ) -> Result<(), LoadError> {
         let landed = landed.unwrap_or_else(|error| match error.try_into_panic() {
             Ok(panic) => panic::resume_unwind(panic),
             Err(error) => Err(LoadError::Wait(io::Error::other(error))),
         })?;
-        let Landed { job, refused, exchange } = landed;
+        let StreamOutcome { job, refused, exchange } = landed;
         let rest_ns = if refused { self.pacer.rest_ns() } else { 0 };
         self.free_ns[job.place] = exchange.done_ns + rest_ns;
         self.free.push_back(job.place);

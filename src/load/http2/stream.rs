@@ -11,32 +11,32 @@ use hyper::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER
 use hyper::http::request::Parts;
 use tokio::time;
 
-use super::Shared;
-use crate::load::answer::{Broken, Encoding};
+use super::StreamContext;
+use crate::load::answer::{ContentEncoding, ResponseFault};
 use crate::load::client::LoadError;
-use crate::load::exchange::{Exchange, Failure, FailureKind};
-use crate::load::judge::WholeAnswer;
-use crate::load::pieces::Source;
-use crate::load::request::{Check, Request};
+use crate::load::exchange::{Exchange, ExchangeFailure, FailureKind};
+use crate::load::judge::CompleteResponse;
+use crate::load::pieces::BodySource;
+use crate::load::request::{LoadRequest, ResponseCheck};
 use crate::units;
 
 /// A request as HTTP/2 has it.
-pub(super) struct Prepared {
+pub(super) struct Http2Request {
     head: Parts,
-    body: Payload,
-    check: Arc<dyn Check>,
+    body: Http2Payload,
+    check: Arc<dyn ResponseCheck>,
 }
 
-enum Payload {
+enum Http2Payload {
     Nothing,
     /// Shared by all streams.
     Kept(Bytes),
-    Made(Arc<dyn Source>),
+    Made(Arc<dyn BodySource>),
 }
 
-impl Prepared {
+impl Http2Request {
     /// Takes apart what was prepared for HTTP/1.1.
-    pub(super) fn new(request: &Request, scheme: &str) -> Result<Self, LoadError> {
+    pub(super) fn new(request: &LoadRequest, scheme: &str) -> Result<Self, LoadError> {
         let wrong = |error: hyper::http::Error| LoadError::Http2 { reason: error.to_string() };
         let (head, kept) = request.head_and_body();
         let mut headers = [httparse::EMPTY_HEADER; 64];
@@ -57,9 +57,9 @@ impl Prepared {
             built.uri(format!("{scheme}://{authority}{path}")).version(hyper::Version::HTTP_2);
         let head = built.body(()).map_err(wrong)?.into_parts().0;
         let body = match request.source() {
-            Some(source) => Payload::Made(source),
-            None if kept.is_empty() => Payload::Nothing,
-            None => Payload::Kept(kept),
+            Some(source) => Http2Payload::Made(source),
+            None if kept.is_empty() => Http2Payload::Nothing,
+            None => Http2Payload::Kept(kept),
         };
         Ok(Self { head, body, check: Arc::clone(&request.check) })
     }
@@ -67,7 +67,7 @@ impl Prepared {
 
 /// A request that was handed out.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Job {
+pub(super) struct StreamJob {
     pub(super) place: usize,
     pub(super) line: usize,
     pub(super) request: usize,
@@ -76,8 +76,8 @@ pub(super) struct Job {
 }
 
 /// What became of it.
-pub(super) struct Landed {
-    pub(super) job: Job,
+pub(super) struct StreamOutcome {
+    pub(super) job: StreamJob,
     /// Whether there was no connection to send it on.
     pub(super) refused: bool,
     pub(super) exchange: Exchange,
@@ -85,15 +85,18 @@ pub(super) struct Landed {
 
 /// What was heard of an answer.
 #[derive(Default)]
-struct Heard {
+struct PartialResponse {
     status: u16,
-    gzip: Option<Encoding>,
+    gzip: Option<ContentEncoding>,
     length: Option<usize>,
     body: Vec<u8>,
 }
 
 /// Sends a request and hears its answer. Fails if this machine cannot.
-pub(super) async fn exchange(shared: Arc<Shared>, job: Job) -> Result<Landed, LoadError> {
+pub(super) async fn exchange(
+    shared: Arc<StreamContext>,
+    job: StreamJob,
+) -> Result<StreamOutcome, LoadError> {
     let mut exchange = Exchange {
         request: job.request,
         connection: job.line,
@@ -111,13 +114,13 @@ pub(super) async fn exchange(shared: Arc<Shared>, job: Job) -> Result<Landed, Lo
             exchange.done_ns = shared.clock.now_ns();
             exchange.sent_ns = exchange.done_ns;
             exchange.outcome = Err(refused(&shared, &error));
-            return Ok(Landed { job, refused: true, exchange });
+            return Ok(StreamOutcome { job, refused: true, exchange });
         }
     };
     let request = &shared.requests[job.request];
     exchange.sent_ns = shared.clock.now_ns();
     shared.flying(|flying| flying.sent(exchange.sent_ns));
-    let mut heard = Heard::default();
+    let mut heard = PartialResponse::default();
     let (total, sent) = (shared.settings.timeouts.total, &mut exchange.request_bytes);
     let ended = Arc::clone(&opener.ended);
     let talk = converse(opener.sender, request, &shared, &mut heard, sent);
@@ -131,14 +134,15 @@ pub(super) async fn exchange(shared: Arc<Shared>, job: Job) -> Result<Landed, Lo
     exchange.outcome = match talked {
         Ok(()) => heard.judge(&*request.check, shared.settings.answer_bytes_max),
         Err(cut) => {
-            let Broken { kind, detail } = ended.get().map_or(cut, |error| broken(error, &heard));
-            Err(Failure::new(kind, detail, &heard.body))
+            let ResponseFault { kind, detail } =
+                ended.get().map_or(cut, |error| broken(error, &heard));
+            Err(ExchangeFailure::new(kind, detail, &heard.body))
         }
     };
-    Ok(Landed { job, refused: false, exchange })
+    Ok(StreamOutcome { job, refused: false, exchange })
 }
 
-fn refused(shared: &Shared, error: &io::Error) -> Failure {
+fn refused(shared: &StreamContext, error: &io::Error) -> ExchangeFailure {
     let timed_out = error.kind() == io::ErrorKind::TimedOut;
     let kind = if timed_out { FailureKind::Timeout } else { FailureKind::Refused };
     let detail = if timed_out {
@@ -147,25 +151,25 @@ fn refused(shared: &Shared, error: &io::Error) -> Failure {
     } else {
         format!("no connection to {}: {error}", shared.lines.address())
     };
-    Failure::new(kind, detail, &[])
+    ExchangeFailure::new(kind, detail, &[])
 }
 
-fn timed_out(what: &str) -> Broken {
-    Broken { kind: FailureKind::Timeout, detail: format!("no {what}") }
+fn timed_out(what: &str) -> ResponseFault {
+    ResponseFault { kind: FailureKind::Timeout, detail: format!("no {what}") }
 }
 
 /// Sends and listens at once: an answer may come before its request is whole.
 async fn converse(
     mut sender: SendRequest<Bytes>,
-    request: &Prepared,
-    shared: &Shared,
-    heard: &mut Heard,
+    request: &Http2Request,
+    shared: &StreamContext,
+    heard: &mut PartialResponse,
     sent: &mut u64,
-) -> Result<(), Broken> {
+) -> Result<(), ResponseFault> {
     let head = hyper::Request::from_parts(request.head.clone(), ());
-    let bodyless = matches!(request.body, Payload::Nothing);
+    let bodyless = matches!(request.body, Http2Payload::Nothing);
     let opened = sender.send_request(head, bodyless);
-    let (response, stream) = opened.map_err(|error| broken(&error, &Heard::default()))?;
+    let (response, stream) = opened.map_err(|error| broken(&error, &PartialResponse::default()))?;
     let listening = heard.listen(response, shared);
     let sending = async {
         // If it fails, the answer says why.
@@ -181,16 +185,16 @@ async fn converse(
 
 async fn send(
     mut stream: SendStream<Bytes>,
-    body: &Payload,
+    body: &Http2Payload,
     sent: &mut u64,
 ) -> Result<(), h2::Error> {
     match body {
-        Payload::Nothing => {}
-        Payload::Kept(bytes) => {
+        Http2Payload::Nothing => {}
+        Http2Payload::Kept(bytes) => {
             *sent = bytes.len() as u64;
             stream.send_data(bytes.clone(), true)?;
         }
-        Payload::Made(source) => {
+        Http2Payload::Made(source) => {
             let mut pieces = source.begin();
             let mut piece = Vec::new();
             while pieces.next_into(&mut piece) {
@@ -211,8 +215,12 @@ async fn send(
     Ok(())
 }
 
-impl Heard {
-    async fn listen(&mut self, response: ResponseFuture, shared: &Shared) -> Result<(), Broken> {
+impl PartialResponse {
+    async fn listen(
+        &mut self,
+        response: ResponseFuture,
+        shared: &StreamContext,
+    ) -> Result<(), ResponseFault> {
         let limit = shared.settings.timeouts.first_byte;
         let response = time::timeout(limit, response)
             .await
@@ -220,7 +228,7 @@ impl Heard {
         let response = response.map_err(|error| broken(&error, self))?;
         self.status = response.status().as_u16();
         let header = |name| response.headers().get(name).map(hyper::header::HeaderValue::as_bytes);
-        self.gzip = header(CONTENT_ENCODING).map(Encoding::named);
+        self.gzip = header(CONTENT_ENCODING).map(ContentEncoding::named);
         self.length = header(CONTENT_LENGTH)
             .and_then(|value| str::from_utf8(value).ok())
             .and_then(|value| value.parse().ok());
@@ -231,12 +239,12 @@ impl Heard {
         self.read(response.into_body(), bytes_max).await
     }
 
-    async fn read(&mut self, mut body: RecvStream, bytes_max: usize) -> Result<(), Broken> {
+    async fn read(&mut self, mut body: RecvStream, bytes_max: usize) -> Result<(), ResponseFault> {
         while let Some(part) = body.data().await {
             let part = part.map_err(|error| broken(&error, self))?;
             if self.body.len() + part.len() > bytes_max {
                 let detail = format!("the answer is larger than the {bytes_max} bytes allowed");
-                return Err(Broken { kind: FailureKind::Malformed, detail });
+                return Err(ResponseFault { kind: FailureKind::Malformed, detail });
             }
             self.body.extend_from_slice(&part);
             // It fails only on a stream that has ended, which the next read tells.
@@ -245,24 +253,27 @@ impl Heard {
         Ok(())
     }
 
-    fn judge(&self, check: &dyn Check, bytes_max: usize) -> Result<(), Failure> {
-        let encoding = self.gzip.unwrap_or(Encoding::Plain);
+    fn judge(&self, check: &dyn ResponseCheck, bytes_max: usize) -> Result<(), ExchangeFailure> {
+        let encoding = self.gzip.unwrap_or(ContentEncoding::Plain);
         let (status, body) = (self.status, self.body.as_slice());
-        let answer = WholeAnswer { status, encoding, body, bytes: body };
+        let answer = CompleteResponse { status, encoding, body, bytes: body };
         answer.judge(check, &mut Vec::new(), bytes_max)
     }
 }
 
 /// Puts an error of the library into the words of the kinds.
-fn broken(error: &h2::Error, heard: &Heard) -> Broken {
+fn broken(error: &h2::Error, heard: &PartialResponse) -> ResponseFault {
     let short = heard.length.is_some_and(|length| heard.body.len() < length);
     if error.is_library() && short {
         let (got, length) = (heard.body.len(), heard.length.unwrap_or_default());
         let detail = format!("the answer ended after {got} of {length} bytes");
-        return Broken { kind: FailureKind::ShortBody, detail };
+        return ResponseFault { kind: FailureKind::ShortBody, detail };
     }
     if error.is_library() {
-        return Broken { kind: FailureKind::Malformed, detail: format!("no HTTP/2: {error}") };
+        return ResponseFault {
+            kind: FailureKind::Malformed,
+            detail: format!("no HTTP/2: {error}"),
+        };
     }
     let kind = if heard.status == 0 { FailureKind::Reset } else { FailureKind::ShortBody };
     let reason = error.reason().map(|reason| format!("{reason:?}"));
@@ -271,5 +282,5 @@ fn broken(error: &h2::Error, heard: &Heard) -> Broken {
         Some(reason) => format!("RST_STREAM: {reason}"),
         None => format!("receiving: {error}"),
     };
-    Broken { kind, detail }
+    ResponseFault { kind, detail }
 }

@@ -7,8 +7,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use super::super::{CpuSet, Placement, now};
-use super::{Network, Relay, RelayError, Traffic};
+use super::super::{CpuPlacement, CpuSet, now};
+use super::{NetworkConditions, Relay, RelayError, Traffic};
 use crate::units;
 
 /// Exchanges of a block, all on one side, and blocks on each side.
@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a network costs that shapes nothing.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Cost {
+pub struct RelayCost {
     /// What it adds to the time of an exchange of 1 KiB, in nanoseconds: the difference of the
     /// quickest blocks, which other programs disturbed least.
     pub added_ns: f64,
@@ -41,9 +41,9 @@ pub struct Cost {
 
 /// Measures the cost, which takes a fraction of a second. The echo runs where the target does, the
 /// relay where this thread does.
-pub fn measure(placement: &Placement) -> Result<Cost, RelayError> {
+pub fn measure(placement: &CpuPlacement) -> Result<RelayCost, RelayError> {
     let echo = echo(placement.cpus.as_ref()).map_err(RelayError::NotMade)?;
-    let mut relay = Relay::start(echo, &Network::default(), 0, 1)?;
+    let mut relay = Relay::start(echo, &NetworkConditions::default(), 0, 1)?;
     let through = relay.address();
     let mut sides = [connect(echo)?, connect(through)?];
     let (mut direct, mut shaped) = (Vec::new(), Vec::new());
@@ -61,7 +61,7 @@ pub fn measure(placement: &Placement) -> Result<Cost, RelayError> {
     let quickest = |blocks: Vec<f64>| blocks.into_iter().fold(f64::INFINITY, f64::min);
     let direct_ns = quickest(direct);
     let cpu_ns = |from: &Traffic, to: &Traffic| to.cpu.saturating_sub(from.cpu).as_secs_f64() * 1e9;
-    Ok(Cost {
+    Ok(RelayCost {
         added_ns: quickest(shaped) - direct_ns,
         direct_ns,
         cpu_per_exchange_ns: cpu_ns(&before, &small) / exchanges,

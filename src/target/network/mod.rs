@@ -15,12 +15,12 @@ use std::time::Duration;
 use crate::units;
 use crate::units::Ratio;
 
-pub use cost::{Cost, measure};
+pub use cost::{RelayCost, measure};
 pub use relay::{Relay, RelayError, Traffic};
 
 /// What a network does to what passes, the same in both directions.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Network {
+pub struct NetworkConditions {
     /// What each piece is late by, each way: an answer comes two latencies after its request.
     pub latency: Duration,
     /// How much more or less than that, evenly spread; at most the latency. Order is kept.
@@ -34,7 +34,7 @@ pub struct Network {
 /// The keys of a network, as a configuration and a flag have them.
 const KEYS: &str = "latency, jitter, bandwidth, resets";
 
-impl Network {
+impl NetworkConditions {
     /// Reads `latency=20ms,jitter=2ms,bandwidth=10Mbit/s,resets=0.1%`, in any order and number.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut network = Self::default();
@@ -89,7 +89,7 @@ impl Network {
     }
 }
 
-impl fmt::Display for Network {
+impl fmt::Display for NetworkConditions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut words = Vec::new();
         if !self.latency.is_zero() {
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn a_network_is_read_from_one_word_and_told_in_a_few() {
         let check = |text: &str, expected: &str| {
-            assert_eq!(Network::parse(text).unwrap().to_string(), expected);
+            assert_eq!(NetworkConditions::parse(text).unwrap().to_string(), expected);
         };
         check("latency=20ms", "20.0 ms each way");
         check("bandwidth=10 Mbit/s, resets=0.1 %", "10.0 Mbit/s, 0.1 % resets");
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn a_network_that_cannot_be_is_refused_with_what_would_be_right() {
         let check = |text: &str, hint: &str| {
-            let error = Network::parse(text).unwrap_err();
+            let error = NetworkConditions::parse(text).unwrap_err();
             assert!(error.contains(hint), "{error}");
         };
         check("20ms", "latency=20ms");

@@ -28,9 +28,9 @@ use rustix::net::{
 use rustix::time::{ClockId, clock_gettime};
 use thiserror::Error;
 
-use super::Network;
+use super::NetworkConditions;
 use super::shaping;
-use super::shaping::{Coin, End, Line, Parcel, Wire};
+use super::shaping::{BandwidthLink, DelayLine, ResetDraw, Segment, StreamEnd};
 use crate::units;
 
 /// Pieces that a connection may move before the others get their turn.
@@ -84,7 +84,7 @@ impl Relay {
     /// `seed`, connection by connection.
     pub fn start(
         target: SocketAddr,
-        network: &Network,
+        network: &NetworkConditions,
         seed: u64,
         connections: usize,
     ) -> Result<Self, RelayError> {
@@ -97,7 +97,7 @@ impl Relay {
             let shared = (Arc::clone(&ended), Arc::clone(&wake), reporter);
             let window_bytes = shaping::window_bytes(connections);
             let mut relaying =
-                Relaying::new(target, listener, *network, seed, window_bytes, shared)?;
+                RelayLoop::new(target, listener, *network, seed, window_bytes, shared)?;
             let thread =
                 thread::Builder::new().name("network".to_owned()).spawn(move || relaying.run())?;
             Ok(Self { address, ended, wake, reports, thread: Some(thread) })
@@ -161,7 +161,7 @@ fn connect(target: &SocketAddr) -> io::Result<OwnedFd> {
 
 /// One end of a connection, and what is known to be possible on it without waiting.
 #[derive(Debug)]
-struct Socket {
+struct RelaySocket {
     fd: OwnedFd,
     readable: bool,
     writable: bool,
@@ -169,7 +169,7 @@ struct Socket {
     gone: bool,
 }
 
-impl Socket {
+impl RelaySocket {
     fn new(fd: OwnedFd) -> Self {
         Self { fd, readable: false, writable: false, gone: false }
     }
@@ -213,7 +213,7 @@ impl Socket {
 
 /// How far a direction is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum DirectionState {
     /// Bytes may come.
     Open,
     /// Its end is under way.
@@ -225,9 +225,9 @@ enum Stage {
 }
 
 #[derive(Debug)]
-struct Way {
-    line: Line,
-    stage: Stage,
+struct RelayDirection {
+    line: DelayLine,
+    stage: DirectionState,
     /// Whether a timer is set for its next piece.
     armed: bool,
     /// Whether it waits for the wire, or for its turn.
@@ -236,7 +236,7 @@ struct Way {
 
 /// What becomes of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum RelayOutcome {
     Lives,
     /// Both directions have ended in order.
     Ended,
@@ -246,7 +246,7 @@ enum Fate {
 
 /// What a direction waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wait {
+enum WaitReason {
     /// An event of a socket, or the arrival of a piece.
     Event,
     /// The wire, or its turn.
@@ -254,87 +254,87 @@ enum Wait {
 }
 
 #[derive(Debug)]
-struct Connection {
+struct RelayConnection {
     /// That of the load and that of the target.
-    ends: [Socket; 2],
-    ways: [Way; 2],
-    coin: Coin,
+    ends: [RelaySocket; 2],
+    ways: [RelayDirection; 2],
+    coin: ResetDraw,
     connecting: bool,
     /// Whether it is to be reset: nothing passes any more.
     fallen: bool,
 }
 
 /// What directions of all connections share.
-struct Shared<'a> {
-    wire: &'a mut Wire,
+struct RelayContext<'a> {
+    wire: &'a mut BandwidthLink,
     scratch: &'a mut [u8],
     traffic: &'a mut Traffic,
     window_bytes: usize,
     round_trip_ns: u64,
 }
 
-impl Connection {
+impl RelayConnection {
     /// Delivers what has arrived.
-    fn deliver(&mut self, way: usize, now_ns: u64) -> Fate {
+    fn deliver(&mut self, way: usize, now_ns: u64) -> RelayOutcome {
         let (receiver, way) = (&mut self.ends[1 - way], &mut self.ways[way]);
-        while receiver.writable && way.stage != Stage::Done {
+        while receiver.writable && way.stage != DirectionState::Done {
             let Some(parcel) = way.line.arrived(now_ns) else { break };
             match parcel {
-                Parcel::End(End::Reset) => return Fate::Broke,
-                Parcel::End(End::Finished) => {
+                Segment::End(StreamEnd::Reset) => return RelayOutcome::Broke,
+                Segment::End(StreamEnd::Finished) => {
                     // A receiver that is gone needs no telling.
                     let _ = net::shutdown(&receiver.fd, Shutdown::Write);
-                    way.stage = Stage::Done;
+                    way.stage = DirectionState::Done;
                 }
                 // Thrown away, if the receiver is deaf.
-                Parcel::Bytes(_) if way.stage == Stage::Deaf => {}
-                Parcel::Bytes(mut bytes) => match receiver.send(&bytes) {
+                Segment::Bytes(_) if way.stage == DirectionState::Deaf => {}
+                Segment::Bytes(mut bytes) => match receiver.send(&bytes) {
                     Ok(sent) => {
                         bytes.advance(sent.unwrap_or(0));
                         if !bytes.is_empty() {
                             way.line.put_back(bytes);
                         }
                     }
-                    Err(_) => way.stage = Stage::Deaf,
+                    Err(_) => way.stage = DirectionState::Deaf,
                 },
             }
         }
         self.fate()
     }
 
-    fn fate(&self) -> Fate {
-        if self.ways[DOWN].stage == Stage::Deaf {
+    fn fate(&self) -> RelayOutcome {
+        if self.ways[DOWN].stage == DirectionState::Deaf {
             // The load is gone: nobody is left to be answered.
-            Fate::Broke
-        } else if self.ways.iter().all(|way| way.stage == Stage::Done) {
-            Fate::Ended
+            RelayOutcome::Broke
+        } else if self.ways.iter().all(|way| way.stage == DirectionState::Done) {
+            RelayOutcome::Ended
         } else {
-            Fate::Lives
+            RelayOutcome::Lives
         }
     }
 
     /// Takes what there is, as far as wire and window let it.
-    fn take(&mut self, way: usize, now_ns: u64, shared: &mut Shared<'_>) -> Wait {
+    fn take(&mut self, way: usize, now_ns: u64, shared: &mut RelayContext<'_>) -> WaitReason {
         for _ in 0..PIECES_MAX {
             let stage = self.ways[way].stage;
             let full = self.ways[way].line.bytes() >= shared.window_bytes;
-            let open = matches!(stage, Stage::Open | Stage::Deaf) && !self.fallen;
+            let open = matches!(stage, DirectionState::Open | DirectionState::Deaf) && !self.fallen;
             if !open || !self.ends[way].readable || full {
-                return Wait::Event;
+                return WaitReason::Event;
             }
             if shared.wire.takes_ns() > now_ns {
-                return Wait::Turn;
+                return WaitReason::Turn;
             }
             self.take_piece(way, now_ns, shared);
         }
-        Wait::Turn
+        WaitReason::Turn
     }
 
-    fn take_piece(&mut self, way: usize, now_ns: u64, shared: &mut Shared<'_>) {
+    fn take_piece(&mut self, way: usize, now_ns: u64, shared: &mut RelayContext<'_>) {
         let piece_bytes_max = shared.wire.piece_bytes_max();
         match self.ends[way].receive(&mut shared.scratch[..piece_bytes_max]) {
             Ok(None) => {}
-            Ok(Some(0)) => self.end(way, now_ns, End::Finished),
+            Ok(Some(0)) => self.end(way, now_ns, StreamEnd::Finished),
             Ok(Some(received)) => {
                 shared.traffic.bytes += units::whole(received as f64).unwrap_or(0);
                 match way {
@@ -346,61 +346,61 @@ impl Connection {
                     }
                 }
             }
-            Err(_) => self.end(way, now_ns, End::Reset),
+            Err(_) => self.end(way, now_ns, StreamEnd::Reset),
         }
     }
 
     /// Sends on what was received, at once if there is nothing to wait for.
-    fn pass(&mut self, way: usize, now_ns: u64, received: usize, shared: &mut Shared<'_>) {
+    fn pass(&mut self, way: usize, now_ns: u64, received: usize, shared: &mut RelayContext<'_>) {
         let (receiver, way) = (&mut self.ends[1 - way], &mut self.ways[way]);
-        if way.stage == Stage::Deaf {
+        if way.stage == DirectionState::Deaf {
             return;
         }
         let due_ns = way.line.due(shared.wire.pass(now_ns, received));
         let mut piece = &shared.scratch[..received];
         if due_ns <= now_ns && way.line.is_empty() && receiver.writable {
             let Ok(sent) = receiver.send(piece) else {
-                way.stage = Stage::Deaf;
+                way.stage = DirectionState::Deaf;
                 return;
             };
             piece = &piece[sent.unwrap_or(0)..];
         }
         if !piece.is_empty() {
-            way.line.push(due_ns, Parcel::Bytes(Bytes::copy_from_slice(piece)));
+            way.line.push(due_ns, Segment::Bytes(Bytes::copy_from_slice(piece)));
         }
     }
 
     /// Sends the end of a direction on its way.
-    fn end(&mut self, way: usize, now_ns: u64, end: End) {
+    fn end(&mut self, way: usize, now_ns: u64, end: StreamEnd) {
         let way = &mut self.ways[way];
-        if way.stage == Stage::Deaf {
-            way.stage = Stage::Done;
+        if way.stage == DirectionState::Deaf {
+            way.stage = DirectionState::Done;
             return;
         }
         let due_ns = way.line.due(now_ns);
-        way.line.push(due_ns, Parcel::End(end));
-        way.stage = Stage::Ending;
+        way.line.push(due_ns, Segment::End(end));
+        way.stage = DirectionState::Ending;
     }
 
     /// Resets the connection: the target sees nothing of the request, the load learns of it when an
     /// answer could have come.
-    fn fall(&mut self, now_ns: u64, shared: &mut Shared<'_>) {
+    fn fall(&mut self, now_ns: u64, shared: &mut RelayContext<'_>) {
         shared.traffic.resets += 1;
         self.fallen = true;
         let due_ns = self.ways[DOWN].line.due(now_ns).max(now_ns + shared.round_trip_ns);
-        self.ways[DOWN].line.push(due_ns, Parcel::End(End::Reset));
+        self.ways[DOWN].line.push(due_ns, Segment::End(StreamEnd::Reset));
     }
 
     fn break_off(&self) {
-        self.ends.iter().for_each(Socket::break_off);
+        self.ends.iter().for_each(RelaySocket::break_off);
     }
 }
 
 /// The thread's own.
-struct Relaying {
+struct RelayLoop {
     target: SocketAddr,
     listener: OwnedFd,
-    network: Network,
+    network: NetworkConditions,
     seed: u64,
     window_bytes: usize,
     ended: Arc<AtomicBool>,
@@ -408,21 +408,21 @@ struct Relaying {
     reporter: mpsc::Sender<Traffic>,
     epoll: OwnedFd,
     origin: Instant,
-    wires: [Wire; 2],
+    wires: [BandwidthLink; 2],
     /// Who waits for which wire, in order.
     waiting: [VecDeque<u64>; 2],
-    connections: HashMap<u64, Connection>,
+    connections: HashMap<u64, RelayConnection>,
     /// When the next piece of a direction arrives: time, connection, direction.
     timers: BinaryHeap<Reverse<(u64, u64, usize)>>,
     scratch: Vec<u8>,
     traffic: Traffic,
 }
 
-impl Relaying {
+impl RelayLoop {
     fn new(
         target: SocketAddr,
         listener: OwnedFd,
-        network: Network,
+        network: NetworkConditions,
         seed: u64,
         window_bytes: usize,
         (ended, wake, reporter): (Arc<AtomicBool>, Arc<OwnedFd>, mpsc::Sender<Traffic>),
@@ -431,7 +431,7 @@ impl Relaying {
         let level = epoll::EventFlags::IN;
         epoll::add(&epoll, &listener, epoll::EventData::new_u64(LISTENER), level)?;
         epoll::add(&epoll, &wake, epoll::EventData::new_u64(WAKE), level)?;
-        let wires = [Wire::new(&network), Wire::new(&network)];
+        let wires = [BandwidthLink::new(&network), BandwidthLink::new(&network)];
         let scratch = vec![0; wires[UP].piece_bytes_max()];
         Ok(Self {
             target,
@@ -504,7 +504,7 @@ impl Relaying {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         // Out of sockets, it is asked again with the next event: the load waits, and times out.
         while let Ok(load) = net::accept_with(&self.listener, flags) {
-            let load = Socket::new(load);
+            let load = RelaySocket::new(load);
             if self.open(&load).is_none() {
                 load.break_off();
                 continue;
@@ -515,16 +515,16 @@ impl Relaying {
                 continue;
             };
             self.traffic.connections += 1;
-            let way = |place: u64| Way {
-                line: Line::new(&self.network, self.seed, 3 * number + place),
-                stage: Stage::Open,
+            let way = |place: u64| RelayDirection {
+                line: DelayLine::new(&self.network, self.seed, 3 * number + place),
+                stage: DirectionState::Open,
                 armed: false,
                 waits: false,
             };
-            let connection = Connection {
+            let connection = RelayConnection {
                 ends: [load, target],
                 ways: [way(0), way(1)],
-                coin: Coin::new(&self.network, self.seed, 3 * number + 2),
+                coin: ResetDraw::new(&self.network, self.seed, 3 * number + 2),
                 connecting: true,
                 fallen: false,
             };
@@ -533,15 +533,15 @@ impl Relaying {
     }
 
     /// Registers an accepted connection; its events come after it is known.
-    fn open(&self, load: &Socket) -> Option<()> {
+    fn open(&self, load: &RelaySocket) -> Option<()> {
         sockopt::set_tcp_nodelay(&load.fd, true).ok()?;
         self.register(&load.fd, 2 * self.traffic.connections).ok()
     }
 
-    fn open_target(&self, number: u64) -> Option<Socket> {
+    fn open_target(&self, number: u64) -> Option<RelaySocket> {
         let target = connect(&self.target).ok()?;
         self.register(&target, 2 * number + 1).ok()?;
-        Some(Socket::new(target))
+        Some(RelaySocket::new(target))
     }
 
     fn register(&self, fd: &OwnedFd, key: u64) -> io::Result<()> {
@@ -564,7 +564,7 @@ impl Relaying {
         if end == DOWN && connection.connecting {
             connection.connecting = false;
             if !matches!(sockopt::socket_error(&connection.ends[end].fd), Ok(Ok(()))) {
-                self.close(number, Fate::Broke);
+                self.close(number, RelayOutcome::Broke);
                 return;
             }
         }
@@ -577,7 +577,7 @@ impl Relaying {
     fn pump(&mut self, number: u64, way: usize) {
         let now_ns = self.now_ns();
         let Some(connection) = self.connections.get_mut(&number) else { return };
-        let mut shared = Shared {
+        let mut shared = RelayContext {
             wire: &mut self.wires[way],
             scratch: &mut self.scratch,
             traffic: &mut self.traffic,
@@ -585,14 +585,15 @@ impl Relaying {
             round_trip_ns: shaping::round_trip_ns(&self.network),
         };
         let mut fate = connection.deliver(way, now_ns);
-        if fate == Fate::Lives {
+        if fate == RelayOutcome::Lives {
             let wait = connection.take(way, now_ns, &mut shared);
-            if wait == Wait::Turn && !std::mem::replace(&mut connection.ways[way].waits, true) {
+            if wait == WaitReason::Turn && !std::mem::replace(&mut connection.ways[way].waits, true)
+            {
                 self.waiting[way].push_back(number);
             }
             fate = connection.deliver(way, now_ns);
         }
-        if fate != Fate::Lives {
+        if fate != RelayOutcome::Lives {
             self.close(number, fate);
             return;
         }
@@ -641,9 +642,9 @@ impl Relaying {
         }
     }
 
-    fn close(&mut self, number: u64, fate: Fate) {
+    fn close(&mut self, number: u64, fate: RelayOutcome) {
         let connection = self.connections.remove(&number);
-        if let (Some(connection), Fate::Broke) = (connection, fate) {
+        if let (Some(connection), RelayOutcome::Broke) = (connection, fate) {
             connection.break_off();
         }
     }

@@ -1,6 +1,6 @@
 //! When a piece arrives: arithmetic on times that are passed in, so that a test needs no clock.
 //!
-//! A direction has one [`Wire`] that all connections share, and each connection a [`Line`] behind
+//! A direction has one [`BandwidthLink`] that all connections share, and each connection a [`DelayLine`] behind
 //! it. A wire is a token bucket without a bucket: bytes pass one after the other at the rate, and
 //! what is not used is gone. Times are computed for every piece and never rounded to a tick, so the
 //! only quantum is the piece: a packet, or what passes in a tenth of a millisecond.
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
-use super::Network;
+use super::NetworkConditions;
 use crate::units;
 
 /// Payload of an Ethernet packet, in bytes: what a slow wire takes at a time.
@@ -29,14 +29,14 @@ const PIECE_BYTES_MAX: usize = 256 << 10;
 
 /// Bytes on their way in one direction, of all connections: they pass one after the other.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(super) struct BandwidthLink {
     ns_per_byte: f64,
     free_ns: u64,
     piece_bytes_max: usize,
 }
 
-impl Wire {
-    pub(super) fn new(network: &Network) -> Self {
+impl BandwidthLink {
+    pub(super) fn new(network: &NetworkConditions) -> Self {
         let bytes_per_s = network.bits_per_s.map(|bits_per_s| bits_per_s / 8.0);
         let piece = |bytes_per_s: f64| {
             let piece = units::whole(bytes_per_s * PIECE_S).unwrap_or(u64::MAX);
@@ -69,7 +69,7 @@ impl Wire {
 
 /// What comes last in a direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum StreamEnd {
     /// The sender has said everything; the other direction goes on.
     Finished,
     /// The connection broke.
@@ -78,26 +78,26 @@ pub(super) enum End {
 
 /// A piece under way.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Parcel {
+pub(super) enum Segment {
     Bytes(Bytes),
-    End(End),
+    End(StreamEnd),
 }
 
 /// One direction of one connection: what is under way, in order.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct DelayLine {
     latency_ns: u64,
     jitter_ns: u64,
     draws: ChaCha8Rng,
     /// When the last piece arrives: none overtakes it.
     last_due_ns: u64,
-    parcels: VecDeque<(u64, Parcel)>,
+    parcels: VecDeque<(u64, Segment)>,
     bytes: usize,
 }
 
-impl Line {
+impl DelayLine {
     /// Makes an empty line. Lines of one `seed` and different numbers have different jitter.
-    pub(super) fn new(network: &Network, seed: u64, number: u64) -> Self {
+    pub(super) fn new(network: &NetworkConditions, seed: u64, number: u64) -> Self {
         Self {
             latency_ns: units::nanos(network.latency),
             jitter_ns: units::nanos(network.jitter),
@@ -118,8 +118,8 @@ impl Line {
     }
 
     /// Sends a piece on its way, to arrive then.
-    pub(super) fn push(&mut self, due_ns: u64, parcel: Parcel) {
-        if let Parcel::Bytes(bytes) = &parcel {
+    pub(super) fn push(&mut self, due_ns: u64, parcel: Segment) {
+        if let Segment::Bytes(bytes) = &parcel {
             self.bytes += bytes.len();
         }
         self.parcels.push_back((due_ns, parcel));
@@ -131,10 +131,10 @@ impl Line {
     }
 
     /// Takes the next piece, if it has arrived.
-    pub(super) fn arrived(&mut self, now_ns: u64) -> Option<Parcel> {
+    pub(super) fn arrived(&mut self, now_ns: u64) -> Option<Segment> {
         self.parcels.front().filter(|(due_ns, _)| *due_ns <= now_ns)?;
         let (_, parcel) = self.parcels.pop_front()?;
-        if let Parcel::Bytes(bytes) = &parcel {
+        if let Segment::Bytes(bytes) = &parcel {
             self.bytes -= bytes.len();
         }
         Some(parcel)
@@ -143,7 +143,7 @@ impl Line {
     /// Puts back what the receiver did not take.
     pub(super) fn put_back(&mut self, rest: Bytes) {
         self.bytes += rest.len();
-        self.parcels.push_front((0, Parcel::Bytes(rest)));
+        self.parcels.push_front((0, Segment::Bytes(rest)));
     }
 
     /// Returns the bytes under way.
@@ -158,7 +158,7 @@ impl Line {
 
 /// Decides which exchanges of a connection are reset.
 #[derive(Debug)]
-pub(super) struct Coin {
+pub(super) struct ResetDraw {
     /// Below it, of all values of 64 bits.
     below: u64,
     draws: ChaCha8Rng,
@@ -166,8 +166,8 @@ pub(super) struct Coin {
     answered: bool,
 }
 
-impl Coin {
-    pub(super) fn new(network: &Network, seed: u64, number: u64) -> Self {
+impl ResetDraw {
+    pub(super) fn new(network: &NetworkConditions, seed: u64, number: u64) -> Self {
         let share = network.resets.map_or(0.0, |share| share.0);
         // 2^53 values are as many as a share can tell apart.
         let below = units::whole(share * 2.0_f64.powi(53)).unwrap_or(0) << 11;
@@ -199,7 +199,7 @@ pub(super) fn window_bytes(connections: usize) -> usize {
 }
 
 /// Returns the latency of a round trip, in nanoseconds, without jitter.
-pub(super) fn round_trip_ns(network: &Network) -> u64 {
+pub(super) fn round_trip_ns(network: &NetworkConditions) -> u64 {
     units::nanos(2 * network.latency)
 }
 
@@ -212,8 +212,8 @@ mod tests {
     use super::*;
     use crate::units::Ratio;
 
-    fn network(latency_us: u64, jitter_us: u64, bits_per_s: Option<f64>) -> Network {
-        Network {
+    fn network(latency_us: u64, jitter_us: u64, bits_per_s: Option<f64>) -> NetworkConditions {
+        NetworkConditions {
             latency: Duration::from_micros(latency_us),
             jitter: Duration::from_micros(jitter_us),
             bits_per_s,
@@ -229,7 +229,7 @@ mod tests {
             rate in 1e4..1e10_f64,
             pieces in prop::collection::vec((0_u64..5_000_000, 1_usize..100_000), 1..100),
         ) {
-            let mut wire = Wire::new(&network(0, 0, Some(rate)));
+            let mut wire = BandwidthLink::new(&network(0, 0, Some(rate)));
             let (mut now_ns, mut free_ns) = (0, 0_u64);
             for (pause_ns, bytes) in pieces {
                 now_ns += pause_ns;
@@ -251,7 +251,7 @@ mod tests {
             pauses_ns in prop::collection::vec(0_u64..3_000_000, 1..200),
         ) {
             let jitter_us = units::whole((jitter * latency_us as f64).floor()).unwrap();
-            let mut line = Line::new(&network(latency_us, jitter_us, None), seed, 0);
+            let mut line = DelayLine::new(&network(latency_us, jitter_us, None), seed, 0);
             let (latency_ns, jitter_ns) = (latency_us * 1000, jitter_us * 1000);
             let mut passed_ns = 0;
             for (index, pause_ns) in pauses_ns.iter().enumerate() {
@@ -259,7 +259,7 @@ mod tests {
                 let due_ns = line.due(passed_ns);
                 prop_assert!(due_ns >= passed_ns + latency_ns - jitter_ns);
                 prop_assert!(due_ns <= passed_ns + latency_ns + jitter_ns);
-                line.push(due_ns, Parcel::Bytes(vec![u8::try_from(index).unwrap()].into()));
+                line.push(due_ns, Segment::Bytes(vec![u8::try_from(index).unwrap()].into()));
             }
             let mut arrived = Vec::new();
             let mut now_ns = 0;
@@ -267,7 +267,7 @@ mod tests {
                 prop_assert!(due_ns >= now_ns);
                 prop_assert!(due_ns == 0 || line.arrived(due_ns - 1).is_none());
                 now_ns = due_ns;
-                let Some(Parcel::Bytes(piece)) = line.arrived(now_ns) else { panic!("no bytes") };
+                let Some(Segment::Bytes(piece)) = line.arrived(now_ns) else { panic!("no bytes") };
                 arrived.extend(piece);
             }
             prop_assert!(arrived.iter().copied().eq((0..pauses_ns.len()).map(|i| u8::try_from(i).unwrap())));
@@ -280,14 +280,14 @@ mod tests {
     #[test]
     fn a_large_body_arrives_after_its_size_over_the_rate_and_the_latency() {
         let link = network(20_000, 0, Some(10e6));
-        let (mut wire, mut line) = (Wire::new(&link), Line::new(&link, 1, 0));
+        let (mut wire, mut line) = (BandwidthLink::new(&link), DelayLine::new(&link, 1, 0));
         let (mut now_ns, mut left, mut most, mut last_ns) = (0, 1_000_000_usize, 0, 0);
         while left > 0 || !line.is_empty() {
             while left > 0 && wire.takes_ns() <= now_ns {
                 let piece = left.min(wire.piece_bytes_max());
                 left -= piece;
                 let due_ns = line.due(wire.pass(now_ns, piece));
-                line.push(due_ns, Parcel::Bytes(vec![0; piece].into()));
+                line.push(due_ns, Segment::Bytes(vec![0; piece].into()));
             }
             most = most.max(line.bytes());
             let wire_ns = if left > 0 { wire.takes_ns() } else { u64::MAX };
@@ -304,19 +304,19 @@ mod tests {
     #[test]
     fn a_fast_wire_has_no_quantum_above_a_tenth_of_a_millisecond() {
         let quantum_ns = |bits_per_s| {
-            let mut wire = Wire::new(&network(0, 0, Some(bits_per_s)));
+            let mut wire = BandwidthLink::new(&network(0, 0, Some(bits_per_s)));
             wire.pass(0, wire.piece_bytes_max())
         };
         assert_eq!(quantum_ns(1e9), 100_000);
         assert_eq!(quantum_ns(1e8), 115_840, "a packet is not split");
-        assert_eq!(Wire::new(&network(0, 0, None)).pass(5, 1 << 20), 5);
+        assert_eq!(BandwidthLink::new(&network(0, 0, None)).pass(5, 1 << 20), 5);
     }
 
     #[test]
     fn jitter_repeats_for_a_seed_and_differs_between_lines() {
         let link = network(1_000, 1_000, None);
         let dues = |seed, number| {
-            let mut line = Line::new(&link, seed, number);
+            let mut line = DelayLine::new(&link, seed, number);
             (0..50).map(|i| line.due(i * 10_000_000)).collect::<Vec<_>>()
         };
         assert_eq!(dues(1, 0), dues(1, 0));
@@ -326,9 +326,9 @@ mod tests {
 
     #[test]
     fn the_share_of_resets_is_that_asked_for_and_a_request_is_drawn_for_once() {
-        let link = Network { resets: Some(Ratio(0.1)), ..Network::default() };
-        let mut coin = Coin::new(&link, 7, 0);
-        let exchange = |coin: &mut Coin| {
+        let link = NetworkConditions { resets: Some(Ratio(0.1)), ..NetworkConditions::default() };
+        let mut coin = ResetDraw::new(&link, 7, 0);
+        let exchange = |coin: &mut ResetDraw| {
             let falls = coin.falls();
             assert!(!coin.falls() && !coin.falls(), "the rest of a body is no new request");
             coin.answered();
@@ -336,7 +336,7 @@ mod tests {
         };
         let fallen = (0..10_000).filter(|_| exchange(&mut coin)).count();
         assert!((900..1100).contains(&fallen), "{fallen}");
-        let mut never = Coin::new(&Network::default(), 7, 0);
+        let mut never = ResetDraw::new(&NetworkConditions::default(), 7, 0);
         assert!((0..1_000).all(|_| !exchange(&mut never)));
     }
 }
