@@ -6,7 +6,7 @@ use xmlperf::calibration::promise::{self, CalibrationPromise};
 use xmlperf::calibration::regime::Regime;
 use xmlperf::calibration::stored::DayRegime;
 use xmlperf::calibration::{CalibrationCell, FamilyCell, SimulationPlan};
-use xmlperf::compare::decision::until::SequentialComparison;
+use xmlperf::compare::decision::sequential::SequentialComparison;
 use xmlperf::compare::decision::{DecisionProtocol, SequentialDesign};
 use xmlperf::stats::proportion::Proportion;
 

@@ -11,7 +11,7 @@ use proptest::test_runner::RngSeed;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use xmlperf::compare::decision::design::LOOKS;
-use xmlperf::compare::decision::until::SequentialComparison;
+use xmlperf::compare::decision::sequential::SequentialComparison;
 use xmlperf::compare::decision::{
     self, DesignError, Hypothesis, Judgement, SequentialDesign, Verdict,
 };

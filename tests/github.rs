@@ -12,11 +12,11 @@ mod emulator;
 mod events;
 #[path = "github/faults.rs"]
 mod faults;
-#[path = "github/publishing.rs"]
-mod publishing;
-#[path = "github/recorded.rs"]
-mod recorded;
-#[path = "github/stage.rs"]
-mod stage;
+#[path = "github/job_environment.rs"]
+mod job_environment;
+#[path = "github/publication.rs"]
+mod publication;
+#[path = "github/run_record.rs"]
+mod run_record;
 #[path = "github/workflow.rs"]
 mod workflow;

@@ -12,10 +12,10 @@ use std::thread;
 use std::time::Duration;
 
 use crate::baseline::BaselineError;
-use crate::baseline::clone::{self, BranchClone, PushOutcome, TreeEntry};
-use crate::baseline::shelf::{
+use crate::baseline::backend::{
     CreateOutcome, FileContent, FileEntry, FileKind, StorageBackend, StorageProgress, SwapOutcome,
 };
+use crate::baseline::clone::{self, BranchClone, PushOutcome, TreeEntry};
 
 /// How often others may be quicker.
 const CONTENDED_MAX: u32 = 100;

@@ -26,7 +26,7 @@ use tokio::runtime::{self, Runtime};
 use url::{Position, Url};
 
 use crate::baseline::BaselineError;
-use crate::baseline::shelf::{
+use crate::baseline::backend::{
     CreateOutcome, FileContent, FileEntry, FileKind, StorageBackend, StorageProgress, SwapOutcome,
 };
 use crate::units;

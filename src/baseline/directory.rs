@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::baseline::BaselineError;
-use crate::baseline::shelf::{
+use crate::baseline::backend::{
     CreateOutcome, FileContent, FileEntry, FileKind, StorageBackend, StorageProgress, SwapOutcome,
 };
 use crate::record;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::baseline::shelf::{FileEntry, FileKind};
+use crate::baseline::backend::{FileEntry, FileKind};
 use crate::baseline::{BaselineError, BaselineStore, StoreEntry, name, pin};
 
 /// Runs that are in memory at the same time.

@@ -5,9 +5,10 @@
 //! record of an older schema is still the one that was written. The only file that changes is a
 //! history's pin. What keeps the tree (a folder, a branch, a bucket) is chosen by an address.
 
+mod backend;
 mod branch;
 mod bucket;
-pub mod choose;
+pub mod choice;
 mod clone;
 mod directory;
 mod failure;
@@ -15,21 +16,20 @@ mod integrity;
 mod name;
 mod pin;
 mod retention;
-mod shelf;
 pub mod work;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::baseline::shelf::{CreateOutcome, FileContent, FileEntry, FileKind, StorageBackend};
-use crate::record::work::CountOutcome;
+use crate::baseline::backend::{CreateOutcome, FileContent, FileEntry, FileKind, StorageBackend};
+use crate::record::instruction_counts::CountOutcome;
 use crate::record::{self, LaunchResults, Run, ScenarioRun};
 
+pub use crate::baseline::backend::StorageProgress;
 pub use crate::baseline::failure::BaselineError;
 pub use crate::baseline::integrity::{FileFault, Integrity};
 pub use crate::baseline::pin::BaselinePin;
 pub use crate::baseline::retention::{Retention, RetentionDecision, RetentionReason};
-pub use crate::baseline::shelf::StorageProgress;
 
 /// Where baselines are kept unless something else is asked for.
 pub const DEFAULT_LOCATION: &str = "baselines";
@@ -86,7 +86,7 @@ impl BaselineStore {
     /// Returns the store at an address, which need not hold anything yet. Relative folders, and the
     /// clone whose remotes are meant, are taken from `root`.
     pub fn open(location: &str, root: &Path) -> Result<Self, BaselineError> {
-        Ok(Self { shelf: shelf::open(location, root)? })
+        Ok(Self { shelf: backend::open(location, root)? })
     }
 
     /// Lets `progress` hear what is being done, where it may take a while.

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::baseline::shelf::{FileEntry, SwapOutcome};
+use crate::baseline::backend::{FileEntry, SwapOutcome};
 use crate::baseline::{BaselineError, BaselineStore, StoreEntry, name, position};
 
 /// The form of a pin.

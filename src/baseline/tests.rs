@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::git;
-use crate::record::sample::{LEVEL, paired};
+use crate::record::fixtures::{LEVEL, paired};
 
 /// A run that began at minute `minute`.
 fn run(minute: u32) -> Run {

@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::baseline::choose::StoredRun;
-use crate::record::work::{BuildCounts, CountOutcome, InstructionCounts};
+use crate::baseline::choice::StoredRun;
+use crate::record::instruction_counts::{BuildCounts, CountOutcome, InstructionCounts};
 use crate::record::{LaunchResults, Revision, Run, ScenarioRun};
 
 /// Returns a run with base and head as if they had been counted side by side: base is the judged
@@ -101,7 +101,7 @@ fn same<T: PartialEq + std::fmt::Display>(what: &str, base: &T, head: &T) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::sample::{LEVEL, counted as sample, paired};
+    use crate::record::fixtures::{LEVEL, counted as sample, paired};
 
     fn run(base: f64, head: f64) -> Run {
         let mut run = paired(2, LEVEL, LEVEL);

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::calibration::regime::{LaunchOutlier, Regime};
 use crate::calibration::session::SimulatedSession;
 use crate::calibration::{CellSum, SimulationPlan, USUAL};
-use crate::compare::decision::recall::{self, HistoryClaim, HistoryJudgement, MetricHistory};
+use crate::compare::decision::history::{self, HistoryClaim, HistoryJudgement, MetricHistory};
 use crate::compare::decision::{Judgement, Verdict};
 use crate::stats::draw;
 use crate::stats::proportion::Proportion;
@@ -170,7 +170,7 @@ impl SimulationPlan {
         let [counts] = self.in_parallel(&salt, [StoredCounts::default()], |mut rng, [counts]| {
             let both = days.series(runs, change.ln_1p(), &mut rng);
             let first = MetricHistory { jobs: vec![both.jobs[0]], ..both.clone() };
-            let judge = |kept| recall::judge(alpha, &[USUAL], std::slice::from_ref(kept))[0];
+            let judge = |kept| history::judge(alpha, &[USUAL], std::slice::from_ref(kept))[0];
             let recalled = judge(&first);
             let at_once = is_regressed(&recalled);
             let suspected = recalled.claim == HistoryClaim::Suspected;

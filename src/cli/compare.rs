@@ -7,16 +7,16 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::cancel::Cancel;
-use crate::cli::first::FirstRun;
-use crate::cli::horizon::{ComparisonBudget, every_look};
+use crate::cli::baseline_history;
+use crate::cli::baseline_history::BaselineHistory;
+use crate::cli::budget::{ComparisonBudget, every_look};
+use crate::cli::first_run::FirstRun;
 use crate::cli::matrix;
 use crate::cli::output::{self, FailOnFlag, ReportFormat};
+use crate::cli::progress::{EarlyStopping, ProgressWatch};
 use crate::cli::sides::{CommitRange, SideBuilds, SideFlags};
 use crate::cli::store::StoreFlag;
-use crate::cli::stored;
-use crate::cli::stored::BaselineHistory;
 use crate::cli::suite::{self, SelectionFlags, note};
-use crate::cli::watch::{EarlyStopping, ProgressWatch};
 use crate::cli::{Exit, interrupt};
 use crate::compare::Comparison;
 use crate::metric::gate::StoppingRule;
@@ -109,7 +109,7 @@ pub(super) fn run(args: &CompareArgs, out: &mut impl Write) -> anyhow::Result<Ex
                 args.sides.find(&name, &args.selection, &suite, &cancel)?
             }
             BaselineSource::Remembered(memory) => {
-                return stored::run(args, &suite, memory, first.as_ref(), &cancel, out);
+                return baseline_history::run(args, &suite, memory, first.as_ref(), &cancel, out);
             }
         },
     };

@@ -13,7 +13,7 @@ use crate::cli::Exit;
 use crate::cli::output::{self, FailOnFlag, ReportFormat};
 use crate::compare::ComparisonOutcome;
 use crate::compare::decision::design::{LAUNCH_PAIRS_MAX, LOOKS};
-use crate::compare::decision::until::SequentialComparison;
+use crate::compare::decision::sequential::SequentialComparison;
 use crate::compare::decision::{self, Hypothesis, Judgement, SequentialDesign, Verdict};
 use crate::metric::{BetterDirection, Metric};
 use crate::units::Ratio;

@@ -3,17 +3,19 @@
 //! One file a subcommand; the only place, beside `main`, that prints.
 
 mod baseline;
+mod baseline_history;
 mod bisect;
+mod budget;
 mod compare;
 mod decide;
-mod first;
-mod horizon;
+mod first_run;
 mod init;
 mod live;
 mod matrix;
 mod output;
 mod payload;
 mod profile;
+mod progress;
 mod publication;
 mod report;
 mod report_github;
@@ -22,10 +24,8 @@ mod selftest;
 mod serve;
 mod sides;
 mod store;
-mod stored;
 mod suite;
 mod trend;
-mod watch;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -12,7 +12,7 @@ use crate::cli::output;
 use crate::cli::sides::SideFlags;
 use crate::cli::suite::{self, SelectionFlags, note};
 use crate::cli::{Exit, interrupt};
-use crate::compare::growth::{self, FunctionChange};
+use crate::compare::function_changes::{self, FunctionChange};
 use crate::profile::{CostUnit, Profile, ProfileError, ProfilePlan, ProfileSession, ProfileTotal};
 use crate::record;
 use crate::report::flame::{self, FlameCaption};
@@ -238,10 +238,12 @@ impl ProfileSummary<'_> {
         };
         let head = self.head.functions();
         match self.base {
-            Some(base) => {
-                functions::differences(out, &top(growth::changes(&base.functions(), &head)), width)
-            }
-            None => functions::totals(out, &top(growth::largest(&head)), width),
+            Some(base) => functions::differences(
+                out,
+                &top(function_changes::changes(&base.functions(), &head)),
+                width,
+            ),
+            None => functions::totals(out, &top(function_changes::largest(&head)), width),
         }
     }
 }

@@ -7,9 +7,9 @@ use crate::compare::confirmation::{self, Confirmation, FlagStanding};
 use crate::compare::decision::Verdict;
 use crate::compare::{Comparison, ComparisonOutcome, MetricResult};
 use crate::github::context::GithubContext;
-use crate::github::{Annotation, AnnotationLevel, Conclusion, Publication, inert};
+use crate::github::{Annotation, AnnotationLevel, Conclusion, Publication, sanitize};
 use crate::record::history::RunHistory;
-use crate::record::work::CountOutcome;
+use crate::record::instruction_counts::CountOutcome;
 use crate::record::{
     EarlyEnd, FailureExample, LaunchResult, LaunchResults, Machine, Revision, Run,
 };
@@ -65,12 +65,12 @@ pub(super) fn tame(run: &mut Run) {
         scenario.iter_mut().for_each(tame_text);
         // The first line becomes part of the headline, the rest a block of text.
         let (first, rest) = reason.split_once('\n').unwrap_or((reason.as_str(), ""));
-        *reason = format!("{}\n{}", inert::line(first, REASON_CHARS_MAX), block(rest));
+        *reason = format!("{}\n{}", sanitize::line(first, REASON_CHARS_MAX), block(rest));
     }
 }
 
 fn tame_text(text: &mut String) {
-    *text = inert::text(text);
+    *text = sanitize::text(text);
 }
 
 fn tame_revision(revision: &mut Revision) {
@@ -89,7 +89,7 @@ fn tame_history(history: &mut RunHistory) {
     tame_text(&mut history.name);
     tame_text(&mut history.store);
     for note in &mut history.notes {
-        *note = inert::line(note, REASON_CHARS_MAX);
+        *note = sanitize::line(note, REASON_CHARS_MAX);
     }
     for past in &mut history.runs {
         tame_text(&mut past.digest);
@@ -105,7 +105,7 @@ fn tame_history(history: &mut RunHistory) {
 
 /// Failures carry what a target said, kinds and all.
 fn tame_failures(trial: &mut LaunchResult) {
-    let line = |text: &str| inert::line(text, REASON_CHARS_MAX);
+    let line = |text: &str| sanitize::line(text, REASON_CHARS_MAX);
     let counts = std::mem::take(&mut trial.failures);
     trial.failures = counts.iter().map(|(kind, count)| (line(kind), *count)).collect();
     let examples = std::mem::take(&mut trial.examples);
@@ -118,14 +118,16 @@ fn tame_failures(trial: &mut LaunchResult) {
 
 fn tame_work(work: &mut CountOutcome) {
     match work {
-        CountOutcome::Unavailable { reason, .. } => *reason = inert::line(reason, REASON_CHARS_MAX),
+        CountOutcome::Unavailable { reason, .. } => {
+            *reason = sanitize::line(reason, REASON_CHARS_MAX)
+        }
         CountOutcome::Counted(counted) => {
-            counted.counter = inert::text(&counted.counter);
+            counted.counter = sanitize::text(&counted.counter);
             for count in counted.base.iter_mut().chain([&mut counted.head]) {
-                count.toolchain = inert::text(&count.toolchain);
+                count.toolchain = sanitize::text(&count.toolchain);
                 for function in &mut count.functions {
-                    function.name = inert::code(&function.name);
-                    function.file = inert::text(&function.file);
+                    function.name = sanitize::code(&function.name);
+                    function.file = sanitize::text(&function.file);
                 }
             }
         }
@@ -141,7 +143,7 @@ pub(super) fn name_revisions(run: &mut Run, context: &GithubContext) {
     let base = run.base.as_mut().filter(|base| base.commit.as_ref() == Some(&base.label));
     if let Some(base) = base {
         let short = base.label.chars().take(head.short().len()).collect();
-        base.label = context.base_branch.as_deref().map_or(short, inert::text);
+        base.label = context.base_branch.as_deref().map_or(short, sanitize::text);
     }
 }
 
@@ -207,7 +209,7 @@ pub(super) fn of_confirmation(
 
 /// What is published where there are no numbers, with the end of what the run printed.
 pub(super) fn unmeasured(reason: &str, log: Option<&str>) -> Publication {
-    let title = format!("could not measure — {}", inert::line(reason, REASON_CHARS_MAX));
+    let title = format!("could not measure — {}", sanitize::line(reason, REASON_CHARS_MAX));
     let log = log.map(|log| format!("```text\n{log}\n```\n")).unwrap_or_default();
     Publication {
         body: format!("### ❌ xmlperf: {title}\n\n{log}"),

@@ -29,7 +29,7 @@ use crate::github::context::{GithubContext, WorkflowEvent};
 use crate::github::publish::{self, PublicationResult, PublishSettings};
 use crate::github::retry::RetryPolicy;
 use crate::github::transport::{DryRun, HttpTransport, Transport};
-use crate::github::{AnnotationLevel, CheckGate, Conclusion, Publication, inert, job};
+use crate::github::{AnnotationLevel, CheckGate, Conclusion, Publication, job, sanitize};
 use crate::record::{Run, write_atomically};
 
 /// Publish a recorded comparison on GitHub: comment, check, job summary, outputs
@@ -294,9 +294,10 @@ fn fetch(client: &ApiClient<'_>, id: u64, name: &str, dir: &Path) -> Result<(), 
 /// Why the record cannot be what the run was about, if it cannot.
 fn contradiction(args: &ReportGithubArgs, comparison: &Comparison) -> Option<String> {
     let measured: BTreeSet<&str> = comparison.method.scenarios.iter().map(String::as_str).collect();
-    let missing = args.scenarios.iter().find(|name| !measured.contains(inert::text(name).as_str()));
+    let missing =
+        args.scenarios.iter().find(|name| !measured.contains(sanitize::text(name).as_str()));
     if let Some(name) = missing {
-        return Some(format!("scenario {} was not measured", inert::text(name)));
+        return Some(format!("scenario {} was not measured", sanitize::text(name)));
     }
     let explained = match (args.compare_exit, &comparison.outcome) {
         (None | Some(0), _) | (Some(3), ComparisonOutcome::NotMeasured(_)) => true,

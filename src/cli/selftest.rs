@@ -16,7 +16,7 @@ use crate::calibration::{CalibrationCell, FAMILY, FamilyCell, SimulationPlan};
 use crate::cli::Exit;
 use crate::cli::output;
 use crate::compare::decision::design::ALPHA;
-use crate::compare::decision::until::SequentialComparison;
+use crate::compare::decision::sequential::SequentialComparison;
 use crate::compare::decision::{DecisionProtocol, SequentialDesign, Verdict};
 use crate::report::terminal;
 use crate::stats::proportion::Proportion;

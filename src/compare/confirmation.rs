@@ -179,7 +179,7 @@ fn outcome(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::sample::{LEVEL, SampleLaunch, paired};
+    use crate::record::fixtures::{LEVEL, SampleLaunch, paired};
     use crate::record::{EarlyEnd, Side};
 
     const SLOW: SampleLaunch = SampleLaunch { latency_us: 2_200, cpu_us: 600, ..LEVEL };

@@ -6,8 +6,8 @@
 pub mod confirmation;
 pub mod decision;
 pub mod details;
-pub mod growth;
-mod promises;
+pub mod function_changes;
+mod limits;
 mod stored;
 mod values;
 mod work;
@@ -15,7 +15,7 @@ mod work;
 use thiserror::Error;
 
 use crate::compare::decision::counts::{self, CountSamples};
-use crate::compare::decision::recall::{self, HistoryClaim, HistoryJudgement, MetricHistory};
+use crate::compare::decision::history::{self, HistoryClaim, HistoryJudgement, MetricHistory};
 use crate::compare::decision::{
     DecisionProtocol, Hypothesis, Judgement, SequentialDesign, Verdict,
 };
@@ -29,7 +29,7 @@ use crate::record::{EarlyEnd, LaunchResults, Machine, Revision, Run, ScenarioRun
 use crate::units;
 use crate::units::Ratio;
 
-pub use crate::compare::promises::LimitCheck;
+pub use crate::compare::limits::LimitCheck;
 pub use crate::compare::stored::{BaselineOrigin, foreseeable, past};
 pub use crate::compare::values::level;
 pub use crate::compare::work::InstructionBreakdown;
@@ -189,7 +189,7 @@ impl Comparison {
         for scenario in &run.scenarios {
             let context = RowContext { run, earlier, scenario, gate: &gate };
             rows_of(&context, &mut rows, &mut evidence).map_err(CompareError::Nonsense)?;
-            promises.extend(promises::of(scenario).map_err(CompareError::Nonsense)?);
+            promises.extend(limits::of(scenario).map_err(CompareError::Nonsense)?);
             details.push(ScenarioDetails::of(run, scenario).map_err(CompareError::Nonsense)?);
         }
         let launches = run.scenarios.iter().map(ScenarioRun::launches).min().unwrap_or(0);
@@ -507,7 +507,7 @@ fn judge(
         plain(counts::judge(counted_alpha, hypotheses, counted))
     });
     family += judge_each(kept, |hypotheses, kept| {
-        let recalled = recall::judge(timed_alpha, hypotheses, kept);
+        let recalled = history::judge(timed_alpha, hypotheses, kept);
         recalled.into_iter().map(MetricFinding::Recalled).collect()
     });
     if !timed.is_empty() {

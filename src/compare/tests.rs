@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::record::Side;
-use crate::record::sample::{LEVEL, SampleLaunch, counted, paired};
-use crate::record::work::CountOutcome;
+use crate::record::fixtures::{LEVEL, SampleLaunch, counted, paired};
+use crate::record::instruction_counts::CountOutcome;
 
 fn comparison(run: &Run) -> Comparison {
     Comparison::of(run).unwrap()

@@ -281,7 +281,7 @@ pub(super) fn better_half(mut values: Vec<f64>, better: BetterDirection) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::sample;
+    use crate::record::fixtures;
 
     #[test]
     fn few_requests_have_no_percentile_and_the_slowest_of_them_is_held_to_a_promise() {
@@ -289,7 +289,7 @@ mod tests {
         times.record_n(1_000, 66).unwrap();
         times.record(2_000).unwrap();
         let histogram = histogram::encode(&times);
-        let trial = LaunchResult { histogram, ..sample::trial(sample::LEVEL, 0) };
+        let trial = LaunchResult { histogram, ..fixtures::trial(fixtures::LEVEL, 0) };
         let launch = LaunchValues::new(&trial, LatencyBasis::Service).unwrap();
         let (two, three) = ([&launch; 2], [&launch; 3]);
         assert_eq!(overall(&two, Metric::P95), None);

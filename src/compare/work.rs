@@ -1,11 +1,11 @@
 //! What the work lane has to say about a scenario: how much it is, and where.
 
 use crate::compare::decision::counts::CountSamples;
-use crate::compare::growth::{self, FunctionChange};
+use crate::compare::function_changes::{self, FunctionChange};
 use crate::compare::{MetricFinding, MetricResult, RowContext, RowEvidence};
 use crate::metric::Metric;
 use crate::metric::gate::MetricPolicy;
-use crate::record::work::{BuildCounts, CountOutcome, InstructionCounts};
+use crate::record::instruction_counts::{BuildCounts, CountOutcome, InstructionCounts};
 use crate::record::{Run, ScenarioRun};
 
 /// The metrics that are counted.
@@ -43,8 +43,8 @@ pub(super) fn breakdowns(run: &Run) -> Vec<InstructionBreakdown> {
     });
     let breakdown = |(scenario, counted): (&ScenarioRun, &InstructionCounts)| {
         let (base, head) = (counted.base.as_ref(), &counted.head);
-        let mut functions =
-            base.map_or_else(|| growth::largest(&head.functions), |base| changed(base, head));
+        let mut functions = base
+            .map_or_else(|| function_changes::largest(&head.functions), |base| changed(base, head));
         functions.truncate(FUNCTIONS_MAX);
         InstructionBreakdown {
             scenario: scenario.name.clone(),
@@ -60,7 +60,7 @@ pub(super) fn breakdowns(run: &Run) -> Vec<InstructionBreakdown> {
 
 fn changed(base: &BuildCounts, head: &BuildCounts) -> Vec<FunctionChange> {
     let least = CHANGE_MIN * mean(&base.instructions);
-    let mut changes = growth::changes(&base.functions, &head.functions);
+    let mut changes = function_changes::changes(&base.functions, &head.functions);
     changes.retain(|change| change.own().abs() >= least);
     changes
 }

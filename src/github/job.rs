@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::fit::fit;
+use super::truncation::fit;
 use super::{Annotation, AnnotationLevel};
 
 /// Why the job did not get what it should.

@@ -5,19 +5,19 @@
 //! fail in many ways that say nothing about the measured code, so a failure is handed back as data
 //! and never changes the conclusion.
 
-pub mod accept;
+pub mod acceptance;
 pub mod api;
 pub mod artifact;
 pub mod base;
 pub mod check;
 pub mod comment;
 pub mod context;
-pub mod fit;
-pub mod inert;
 pub mod job;
 pub mod publish;
 pub mod retry;
+pub mod sanitize;
 pub mod transport;
+pub mod truncation;
 
 /// What is to be published, finished.
 #[derive(Debug, Clone)]
@@ -88,7 +88,11 @@ pub enum FailOn {
 
 impl FailOn {
     /// Returns what `conclusion` does, where `accepted` is set if somebody accepted a regression.
-    pub fn gate(self, conclusion: Conclusion, accepted: Option<&accept::Acceptance>) -> CheckGate {
+    pub fn gate(
+        self,
+        conclusion: Conclusion,
+        accepted: Option<&acceptance::Acceptance>,
+    ) -> CheckGate {
         let shut_unless = |excused| if excused { CheckGate::Neutral } else { CheckGate::Shut };
         match conclusion {
             Conclusion::Pass | Conclusion::Improved => CheckGate::Open,

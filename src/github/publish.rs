@@ -7,15 +7,15 @@
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::accept::{self, Acceptance};
+use super::acceptance::{self, Acceptance};
 use super::api::{ApiClient, ApiError};
 use super::check::{self, CheckKind, CheckPolicy};
 use super::comment::{self, CommentId, CommentPolicy, Conversation};
 use super::context::{
     CodeOrigin, CommitId, GithubContext, MeasuredEvent, MeasurementRun, RunId, WorkflowEvent,
 };
-use super::fit::fit;
 use super::job::{self, JobError};
+use super::truncation::fit;
 use super::{Annotation, CheckGate, Conclusion, FailOn, Publication};
 
 /// What is wanted.
@@ -156,7 +156,7 @@ fn remote(
 ) {
     let conversation = conversation(publication, settings, context, client, published);
     if let (Some(conversation), Conclusion::Regressed) = (&conversation, publication.conclusion) {
-        match accept::find(client, conversation) {
+        match acceptance::find(client, conversation) {
             Ok(acceptance) => published.acceptance = acceptance,
             Err(error) => published.note(context.origin, PublishError::Acceptance(error)),
         }

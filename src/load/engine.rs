@@ -9,16 +9,16 @@ use std::io;
 use std::mem;
 use std::sync::Arc;
 
-use super::answer::{ResponseBuffer, ResponseFault, ResponseProgress};
 use super::client::{ClientSettings, ConnectionReuse, DriveOutcome, LoadError};
 use super::exchange::{Exchange, ExchangeFailure, FailureKind};
-use super::flying::InFlightGauge;
+use super::in_flight::InFlightGauge;
 use super::judge::CompleteResponse;
 use super::network;
 use super::network::{Address, NetworkDriver, SocketReadiness};
 use super::pacing::{DriveEnd, Pacer, PacerStep, PacingModel};
 use super::pieces::RequestProgress;
 use super::request::LoadRequest;
+use super::response::{ResponseBuffer, ResponseFault, ResponseProgress};
 use crate::cancel::Cancel;
 use crate::units;
 

@@ -4,9 +4,9 @@ use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
 
-use super::answer::ContentEncoding;
 use super::exchange::{ExchangeFailure, FailureKind};
 use super::request::ResponseCheck;
+use super::response::ContentEncoding;
 
 /// An answer, whichever version of HTTP has brought it.
 pub(super) struct CompleteResponse<'a> {

@@ -6,23 +6,23 @@
 //! read whole into a buffer that is used again, and is
 //! judged after the clock was stopped. Nothing here knows what the bytes mean.
 
-mod alarms;
-mod answer;
 mod arrival;
 mod body;
 pub mod capacity;
 mod client;
 mod engine;
 mod exchange;
-mod flying;
 mod http2;
+mod in_flight;
 mod judge;
 mod network;
 pub mod pacing;
 mod pieces;
 mod request;
+mod response;
 #[cfg(test)]
 mod simulation;
+mod timers;
 mod tls;
 
 pub use body::RequestBody;

@@ -23,10 +23,10 @@ use rustix::thread;
 use rustix::time;
 use rustix::time::ClockId;
 
-use super::alarms::TimerPair;
 use super::arrival;
 use super::arrival::ReceiveResult;
 use super::request::UnsentBytes;
+use super::timers::TimerPair;
 use crate::units;
 
 /// Where a target listens.

@@ -14,9 +14,9 @@ mod corpus;
 mod depth_mix;
 mod documents;
 mod draws;
+mod element_path;
 mod escape;
-mod expected;
-mod found;
+mod expectation;
 mod hostile;
 mod mix;
 #[cfg(test)]
@@ -34,7 +34,7 @@ mod vocabulary;
 mod xml;
 
 pub use corpus::{Corpus, CorpusError};
-pub use expected::{Mismatch, ResponseExpectation};
+pub use expectation::{Mismatch, ResponseExpectation};
 pub use mix::{Distribution, DocumentMix, MixError, PairRecipe};
 pub use spec::{PayloadPreset, PayloadSpec, RequestEncoding, RequestFraming, SpecError};
 pub use statistics::PayloadStatistics;

@@ -8,7 +8,7 @@ use flate2::write::GzEncoder;
 
 use super::PayloadKind;
 use super::escape;
-use super::expected::{ResponseExpectation, VerdictBits};
+use super::expectation::{ResponseExpectation, VerdictBits};
 use super::pairs::PairStream;
 use super::spec::{PayloadSpec, RequestEncoding};
 use super::template::ExpectedValue;

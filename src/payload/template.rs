@@ -20,8 +20,8 @@ use minijinja::{
 use thiserror::Error;
 
 use super::draws::PairRng;
+use super::element_path;
 use super::escape;
-use super::found;
 
 /// Why a template cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -94,7 +94,7 @@ impl TemplateExpectation {
     /// the request.
     pub fn xml(path: &str, equals: &str) -> Result<Self, TemplateError> {
         let place = path.to_owned();
-        if found::ElementPath::parse(path).is_none() {
+        if element_path::ElementPath::parse(path).is_none() {
             return Err(TemplateError::Place { place });
         }
         Ok(Self { place: ResponseLocation::Xml(place), equals: equals.to_owned() })
@@ -258,8 +258,8 @@ impl ExpectedValue {
     pub(super) fn find(&self, status: u16, body: &[u8]) -> Vec<String> {
         match &self.place {
             ResponseLocation::Status => vec![status.to_string()],
-            ResponseLocation::Json(pointer) => found::json(body, pointer),
-            ResponseLocation::Xml(path) => found::xml(body, path),
+            ResponseLocation::Json(pointer) => element_path::json(body, pointer),
+            ResponseLocation::Xml(path) => element_path::xml(body, path),
         }
     }
 }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use crate::record::work::{self, BuildCounts};
+use crate::record::instruction_counts::{self, BuildCounts};
 use crate::target::TargetCommand;
 use crate::units;
 
@@ -88,7 +88,7 @@ impl CallgrindCounts {
             instructions: self.instructions.iter().copied().map(thousandths).collect(),
             allocations: self.allocations.iter().copied().map(thousandths).collect(),
             functions,
-            stacks: work::pack(&profile.folded()),
+            stacks: instruction_counts::pack(&profile.folded()),
         }
     }
 

@@ -19,7 +19,7 @@ mod valgrind;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::record::work::{FoldedStacks, FunctionCost};
+use crate::record::instruction_counts::{FoldedStacks, FunctionCost};
 use crate::units;
 
 pub use callgrind::CallgrindCounts;

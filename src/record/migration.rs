@@ -41,7 +41,7 @@ mod tests {
     use std::path::Path;
 
     use crate::metric::gate::StoppingRule;
-    use crate::record::sample::{LEVEL, paired};
+    use crate::record::fixtures::{LEVEL, paired};
     use crate::record::{LatencyBasis, Run, SCHEMA};
 
     const FIRST: &[u8] = include_bytes!("../../tests/fixtures/run-schema-1.json");

@@ -5,8 +5,8 @@
 
 pub mod histogram;
 pub mod history;
+pub mod instruction_counts;
 mod migration;
-pub mod work;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,7 +22,7 @@ use crate::metric::Metric;
 use crate::metric::gate::{GateRules, MetricPolicy, MetricRule, StoppingRule};
 use crate::metric::limit::Limit;
 use crate::record::history::{RunHistory, Yardstick};
-use crate::record::work::CountOutcome;
+use crate::record::instruction_counts::CountOutcome;
 use crate::units;
 use crate::units::Ratio;
 
@@ -689,4 +689,4 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
 }
 
 #[cfg(test)]
-pub(crate) mod sample;
+pub(crate) mod fixtures;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::compare::confirmation::{Confirmation, FlagStanding};
 use crate::compare::{Comparison, ComparisonMode, ComparisonOutcome, MetricResult};
 use crate::report::markdown::{self, code, inert};
-use crate::report::words;
+use crate::report::wording;
 use crate::units::Ratio;
 
 /// Returns the headline, without markup.
@@ -14,7 +14,7 @@ pub fn title(confirmation: &Confirmation) -> String {
     match &confirmation.outcome {
         ComparisonOutcome::NotMeasured(reason) => format!("could not measure — {reason}"),
         ComparisonOutcome::Regressed => {
-            let confirmed = words::plural(count(FlagStanding::Confirmed), "regression");
+            let confirmed = wording::plural(count(FlagStanding::Confirmed), "regression");
             let not = match count(FlagStanding::Unconfirmed) {
                 0 => String::new(),
                 n => format!(", {n} not"),
@@ -24,11 +24,11 @@ pub fn title(confirmation: &Confirmation) -> String {
         ComparisonOutcome::Inconclusive | ComparisonOutcome::Improved | ComparisonOutcome::Pass
             if count(FlagStanding::Unconfirmed) > 0 =>
         {
-            let flags = words::plural(count(FlagStanding::Unconfirmed), "flag");
+            let flags = wording::plural(count(FlagStanding::Unconfirmed), "flag");
             format!("{flags} of one machine, not confirmed on a second")
         }
         ComparisonOutcome::Inconclusive | ComparisonOutcome::Improved | ComparisonOutcome::Pass => {
-            words::headline(&confirmation.first).text
+            wording::headline(&confirmation.first).text
         }
     }
 }
@@ -41,19 +41,19 @@ fn largest(confirmation: &Confirmation) -> String {
     let size = |row: &MetricResult| row.change().map_or(0.0, |change| change.estimate_ln.abs());
     rows.sort_by(|a, b| size(b).total_cmp(&size(a)));
     if let Some(row) = rows.first() {
-        let name = words::quoted(&row.scenario);
-        return format!(" — {name} {} {}", row.metric.label(), words::change(row));
+        let name = wording::quoted(&row.scenario);
+        return format!(" — {name} {} {}", row.metric.label(), wording::change(row));
     }
     let mut broken = confirmation.promises.iter().filter(|it| it.1 == FlagStanding::Confirmed);
     broken.next().map_or_else(String::new, |(promise, _)| {
-        format!(" — {} {}", words::quoted(&promise.scenario), words::promise_words(promise))
+        format!(" — {} {}", wording::quoted(&promise.scenario), wording::promise_words(promise))
     })
 }
 
 /// How both runs are judged together.
 fn method(first: &Comparison, second: &Comparison) -> String {
     if second.method.mode == ComparisonMode::Stored {
-        let method = words::method(second);
+        let method = wording::method(second);
         return format!("two jobs, each a run against the same history, judged together: {method}");
     }
     let (one, other) = (first.method.alpha, second.method.alpha);
@@ -76,7 +76,7 @@ pub fn render(confirmation: &Confirmation) -> String {
     let headline = markdown::inert_but_code(&title(confirmation));
     let mut text = format!("### {sign} xmlperf: {headline}\n");
     let Confirmation { first, second, .. } = confirmation;
-    let revisions = inert(&words::revisions(first));
+    let revisions = inert(&wording::revisions(first));
     writeln!(text, "<sub>{revisions} · {}</sub>\n", method(first, second)).expect(STRING);
     cells(&mut text, confirmation);
     markdown::reproduce(&mut text, first);
@@ -94,7 +94,7 @@ fn cells(text: &mut String, confirmation: &Confirmation) {
     text.push_str("|  | Scenario | Metric | First machine | Second machine | Verdict |\n");
     text.push_str("|:-:|:--|:--|--:|--:|:--|\n");
     for cell in &confirmation.cells {
-        let change = |row| format!("{} {}", words::change(row), words::interval(row));
+        let change = |row| format!("{} {}", wording::change(row), wording::interval(row));
         let second = cell.second.as_ref().map_or_else(|| "–".to_owned(), change);
         let (sign, verdict) = standing(cell.standing);
         let (name, metric) = (code(&cell.first.scenario), cell.first.metric.label());
@@ -104,7 +104,7 @@ fn cells(text: &mut String, confirmation: &Confirmation) {
     }
     for (promise, held) in &confirmation.promises {
         let (sign, verdict) = standing(*held);
-        let (name, words) = (code(&promise.scenario), inert(&words::promise_words(promise)));
+        let (name, words) = (code(&promise.scenario), inert(&wording::promise_words(promise)));
         writeln!(text, "| {sign} | {name} | limit | {words} |  | {verdict} |").expect(STRING);
     }
     text.push('\n');
@@ -121,7 +121,7 @@ fn standing(standing: FlagStanding) -> (&'static str, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::sample::{LEVEL, SampleLaunch, paired};
+    use crate::record::fixtures::{LEVEL, SampleLaunch, paired};
 
     #[test]
     fn the_verdict_on_both_comes_before_what_each_says() {

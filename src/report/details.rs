@@ -5,7 +5,7 @@ use crate::compare::details::{
     CapacityEstimate, NetworkDetails, ProbeTotals, ScenarioDetails, StepRow,
 };
 use crate::record::{GeneratorQuality, LatencyBasis, LimitsRecord, LoadLevel};
-use crate::report::words;
+use crate::report::wording;
 use crate::units;
 
 /// Most levels of a load that are shown: the highest ones, where the limits break.
@@ -74,7 +74,7 @@ fn steps(rows: &[StepRow]) -> Vec<String> {
     let mut lines = Vec::new();
     if hidden > 0 {
         let are = if hidden == 1 { "is" } else { "are" };
-        lines.push(format!("  {} {are} in the record", words::plural(hidden, "lower level")));
+        lines.push(format!("  {} {are} in the record", wording::plural(hidden, "lower level")));
     }
     for row in &rows[hidden..] {
         let level = match row.level {
@@ -166,8 +166,8 @@ fn seen(probes: &ProbeTotals) -> [String; 2] {
             count(probes.switches_involuntary),
             count(probes.faults_minor),
             count(probes.faults_major),
-            words::plural(probes.threads, "thread"),
-            words::plural(probes.files, "file"),
+            wording::plural(probes.threads, "thread"),
+            wording::plural(probes.files, "file"),
         ),
         format!(
             "  machine: {} stolen by its host, throttled for {}; watching took {} of CPU ({})",

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use inferno::flamegraph::{self, Options};
 
-use crate::record::work::FoldedStacks;
+use crate::record::instruction_counts::FoldedStacks;
 
 /// What stands above and beside the picture.
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,7 @@ use std::io;
 use std::io::Write;
 
 use crate::compare::InstructionBreakdown;
-use crate::compare::growth::{FunctionChange, FunctionPresence, FunctionUsage};
+use crate::compare::function_changes::{FunctionChange, FunctionPresence, FunctionUsage};
 use crate::units;
 
 /// Writes the functions with what each took itself in both builds, and by how much it grew, by

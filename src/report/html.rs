@@ -13,15 +13,15 @@ use crate::compare::decision::Verdict;
 use crate::compare::{
     ChangeEstimate, Comparison, ComparisonOutcome, InstructionBreakdown, MetricResult,
 };
-use crate::record::work;
+use crate::record::instruction_counts;
 use crate::report::flame::{self, FlameCaption};
 use crate::report::functions::{self, FunctionCells};
-use crate::report::{details, words};
+use crate::report::{details, wording};
 use crate::units;
 
 /// Returns the page.
 pub fn render(comparison: &Comparison) -> String {
-    let headline = words::headline(comparison);
+    let headline = wording::headline(comparison);
     let title = escaped(&headline.text.replace('`', ""));
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
@@ -31,8 +31,8 @@ pub fn render(comparison: &Comparison) -> String {
         tone(&comparison.outcome),
         headline.sign,
     );
-    let revisions = words::revisions(comparison);
-    let method = words::method(comparison);
+    let revisions = wording::revisions(comparison);
+    let method = wording::method(comparison);
     add(&mut page, &format!("<p>{} · {}</p>\n</header>\n", escaped(&revisions), escaped(&method)));
     if let ComparisonOutcome::NotMeasured(reason) = &comparison.outcome {
         add(&mut page, &format!("<pre>{}</pre>\n", escaped(reason)));
@@ -115,12 +115,12 @@ fn metrics(page: &mut String, comparison: &Comparison) {
         let (scenario, label) = (escaped(&row.scenario), row.metric.label());
         write!(page, "<tr class=\"{}\"><td>{scenario}<td>{label}", tone_of(row)).expect(STRING);
         if paired {
-            write!(page, "<td class=\"n\">{}", words::value(row, row.base)).expect(STRING);
+            write!(page, "<td class=\"n\">{}", wording::value(row, row.base)).expect(STRING);
         }
-        write!(page, "<td class=\"n\">{}", words::value(row, row.head)).expect(STRING);
+        write!(page, "<td class=\"n\">{}", wording::value(row, row.head)).expect(STRING);
         if paired {
-            let (change, interval) = (words::change(row), words::interval(row));
-            let (plot, verdict) = (plot(row), escaped(&words::verdict(row)));
+            let (change, interval) = (wording::change(row), wording::interval(row));
+            let (plot, verdict) = (plot(row), escaped(&wording::verdict(row)));
             write!(
                 page,
                 "<td class=\"n\">{change}<td class=\"n\">{interval}<td>{plot}\
@@ -150,7 +150,7 @@ fn plot(row: &MetricResult) -> String {
          height=\"{height}\"/><line class=\"zero\" x1=\"{zero}\" x2=\"{zero}\" y1=\"0\" \
          y2=\"{height}\"/><line class=\"reach\" x1=\"{low:.1}\" x2=\"{high:.1}\" y1=\"{middle}\" \
          y2=\"{middle}\"/><circle cx=\"{at:.1}\" cy=\"{middle}\" r=\"3.5\"/></svg>",
-        label = escaped(&words::interval(row)),
+        label = escaped(&wording::interval(row)),
         inside = x(tolerance) - band,
         zero = width / 2.0,
         low = x(low_ln),
@@ -264,8 +264,9 @@ fn table_of(page: &mut String, breakdown: &InstructionBreakdown) {
 
 /// The picture, if the record holds stacks that this version understands.
 fn flame_graph(breakdown: &InstructionBreakdown) -> Option<String> {
-    let head = work::unpack(&breakdown.head_stacks).ok()?;
-    let base = breakdown.base_stacks.as_ref().and_then(|stacks| work::unpack(stacks).ok());
+    let head = instruction_counts::unpack(&breakdown.head_stacks).ok()?;
+    let base =
+        breakdown.base_stacks.as_ref().and_then(|stacks| instruction_counts::unpack(stacks).ok());
     let caption =
         FlameCaption { title: &breakdown.scenario, count: "instructions per 1000 XML pairs" };
     flame::svg(base.as_ref(), &head, caption)
@@ -277,8 +278,8 @@ fn closing(page: &mut String, comparison: &Comparison) {
         let text = escaped(&lines.join("\n"));
         add(page, &format!("<section>\n<h2>Details</h2>\n<pre>{text}</pre>\n</section>\n"));
     }
-    let provenance = words::provenance(comparison, escaped);
-    let baseline = words::baseline(comparison, escaped);
+    let provenance = wording::provenance(comparison, escaped);
+    let baseline = wording::baseline(comparison, escaped);
     let baseline = baseline.map_or_else(String::new, |baseline| format!("{baseline}<br>"));
     add(page, &format!("<footer>{baseline}{provenance}</footer>\n</main>\n</html>\n"));
 }
@@ -286,7 +287,7 @@ fn closing(page: &mut String, comparison: &Comparison) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::sample::{LEVEL, SampleLaunch, counted, paired};
+    use crate::record::fixtures::{LEVEL, SampleLaunch, counted, paired};
 
     fn page() -> String {
         let mut run = paired(10, LEVEL, SampleLaunch { cpu_us: 572, ..LEVEL });

@@ -3,9 +3,9 @@
 
 use serde::Serialize;
 
-use crate::compare::decision::recall::{HistoryClaim, HistoryJudgement};
+use crate::compare::decision::history::{HistoryClaim, HistoryJudgement};
 use crate::compare::details::{CapacityEstimate, NetworkDetails, ProbeTotals, ScenarioDetails};
-use crate::compare::growth::{FunctionChange, FunctionUsage};
+use crate::compare::function_changes::{FunctionChange, FunctionUsage};
 use crate::compare::{
     BaselineOrigin, Comparison, ComparisonMode, ComparisonOutcome, InstructionBreakdown,
     LimitCheck, MetricFinding, MetricResult,

@@ -7,14 +7,14 @@ use crate::compare::{Comparison, ComparisonMode, ComparisonOutcome, MetricResult
 use crate::metric::gate::StoppingRule;
 use crate::report::details;
 use crate::report::functions::{self, FunctionCells};
-use crate::report::words;
+use crate::report::wording;
 
 /// Returns the comparison as markdown, without a marker or anything else that knows where it goes.
 pub fn render(comparison: &Comparison) -> String {
-    let headline = words::headline(comparison);
+    let headline = wording::headline(comparison);
     let mut text = format!("### {} xmlperf: {}\n", headline.sign, inert_but_code(&headline.text));
-    let revisions = inert(&words::revisions(comparison));
-    let line = format!("{revisions} · {}{}", words::method(comparison), counts(comparison));
+    let revisions = inert(&wording::revisions(comparison));
+    let line = format!("{revisions} · {}{}", wording::method(comparison), counts(comparison));
     writeln!(text, "<sub>{line}</sub>\n").expect(STRING);
     if let ComparisonOutcome::NotMeasured(reason) = &comparison.outcome {
         write!(text, "```text\n{}\n```\n\n", reason.replace("```", "'''")).expect(STRING);
@@ -73,7 +73,7 @@ fn table(text: &mut String, comparison: &Comparison, rows: &[&MetricResult]) {
     let Some(base) = &comparison.base else {
         text.push_str("| Scenario | Metric | Value |\n|:--|:--|--:|\n");
         for row in rows {
-            let value = words::value(row, row.head);
+            let value = wording::value(row, row.head);
             writeln!(text, "| {} | {} | {value} |", code(&row.scenario), row.metric.label())
                 .expect(STRING);
         }
@@ -91,17 +91,17 @@ fn table(text: &mut String, comparison: &Comparison, rows: &[&MetricResult]) {
             Some(Verdict::Inconclusive) => ("⚪", ""),
             None => ("", ""),
         };
-        let change = words::change(row);
+        let change = wording::change(row);
         let bold = if change.is_empty() { "" } else { bold };
         writeln!(
             text,
             "| {sign} | {} | {} | {} | {} | {bold}{change}{bold} | {} | {} |",
             code(&row.scenario),
             row.metric.label(),
-            words::value(row, row.base),
-            words::value(row, row.head),
-            words::interval(row),
-            inert(&words::verdict(row)),
+            wording::value(row, row.base),
+            wording::value(row, row.head),
+            wording::interval(row),
+            inert(&wording::verdict(row)),
         )
         .expect(STRING);
     }
@@ -216,7 +216,7 @@ fn fold(text: &mut String, comparison: &Comparison, folded: &[&MetricResult]) {
              timed; a t on logarithms decides, its scatter shrunk towards 0.1 %.\n\n",
         );
     }
-    if let Some(baseline) = words::baseline(comparison, inert) {
+    if let Some(baseline) = wording::baseline(comparison, inert) {
         writeln!(text, "{baseline}.\n").expect(STRING);
         text.push_str(
             "A run is one number a metric, the mean of the better half of its launches. It is held \
@@ -241,11 +241,11 @@ fn fold(text: &mut String, comparison: &Comparison, folded: &[&MetricResult]) {
              every launch pair and every slice. {rule}\n",
         )
         .expect(STRING);
-        if let Some(visible) = words::visible(comparison) {
+        if let Some(visible) = wording::visible(comparison) {
             writeln!(text, "{}.\n", inert_but_code(&visible)).expect(STRING);
         }
     }
-    writeln!(text, "{}\n", words::provenance(comparison, inert)).expect(STRING);
+    writeln!(text, "{}\n", wording::provenance(comparison, inert)).expect(STRING);
     text.push_str("</details>\n");
 }
 

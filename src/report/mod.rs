@@ -9,9 +9,9 @@ pub mod json;
 pub mod markdown;
 pub mod terminal;
 pub mod trend;
-mod words;
+mod wording;
 
-pub use crate::report::words::{judged, plural, revision, sentence, title};
+pub use crate::report::wording::{judged, plural, revision, sentence, title};
 
 #[cfg(test)]
 mod tests;

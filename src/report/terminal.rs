@@ -11,7 +11,7 @@ use crate::compare::decision::Verdict;
 use crate::compare::{Comparison, ComparisonOutcome, MetricFinding, MetricResult};
 use crate::report::details;
 use crate::report::functions;
-use crate::report::words;
+use crate::report::wording;
 
 /// Whether colours are used. Nothing is said by colour alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +37,9 @@ pub fn write(
     comparison: &Comparison,
     screen: TerminalScreen,
 ) -> io::Result<()> {
-    let revisions = words::revisions(comparison);
-    writeln!(out, "{revisions} · {}", words::method(comparison))?;
-    if let Some(baseline) = words::baseline(comparison, str::to_owned) {
+    let revisions = wording::revisions(comparison);
+    writeln!(out, "{revisions} · {}", wording::method(comparison))?;
+    if let Some(baseline) = wording::baseline(comparison, str::to_owned) {
         writeln!(out, "{}", wrapped(&baseline, screen.width.into(), 0))?;
     }
     if !comparison.rows.is_empty() {
@@ -56,14 +56,14 @@ pub fn write(
     if !comparison.details.is_empty() {
         writeln!(out)?;
     }
-    if let Some(visible) = words::visible(comparison) {
+    if let Some(visible) = wording::visible(comparison) {
         writeln!(out, "{}\n", wrapped(&visible.replace('`', ""), screen.width.into(), 0))?;
     }
     breakdowns(out, comparison, screen)?;
     for note in &comparison.notes {
         writeln!(out, "{}\n", wrapped(&format!("note: {note}"), screen.width.into(), 0))?;
     }
-    writeln!(out, "{}", words::headline(comparison).text.replace('`', ""))?;
+    writeln!(out, "{}", wording::headline(comparison).text.replace('`', ""))?;
     if let ComparisonOutcome::NotMeasured(reason) = &comparison.outcome {
         for line in reason.lines().skip(1) {
             writeln!(out, "{line}")?;
@@ -161,19 +161,19 @@ fn metrics(comparison: &Comparison, screen: TerminalScreen) -> Table {
     for row in &comparison.rows {
         let mut cells = vec![Cell::new(&row.scenario), Cell::new(row.metric.label())];
         if paired && values {
-            cells.push(right(&words::value(row, row.base)));
+            cells.push(right(&wording::value(row, row.base)));
         }
         if values {
-            cells.push(right(&words::value(row, row.head)));
+            cells.push(right(&wording::value(row, row.head)));
         }
         if paired {
-            cells.push(right(&words::change(row)));
+            cells.push(right(&wording::change(row)));
         }
         if intervals {
-            cells.push(right(&words::interval(row)));
+            cells.push(right(&wording::interval(row)));
         }
         if paired {
-            cells.push(painted(row, words::verdict(row), screen.paint));
+            cells.push(painted(row, wording::verdict(row), screen.paint));
         }
         table.add_row(cells);
     }

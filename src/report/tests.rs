@@ -1,7 +1,7 @@
 use super::terminal::{ColorMode, TerminalScreen};
 use super::{json, markdown, terminal};
 use crate::compare::Comparison;
-use crate::record::sample::{LEVEL, SampleLaunch, counted, paired, remembered};
+use crate::record::fixtures::{LEVEL, SampleLaunch, counted, paired, remembered};
 use crate::record::{EarlyEnd, LaunchResults, Run, Side};
 
 fn comparison(run: &Run) -> Comparison {

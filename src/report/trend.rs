@@ -7,7 +7,7 @@ use std::io::Write;
 use serde_json::{Value, json};
 
 use crate::report::html::escaped;
-use crate::report::words;
+use crate::report::wording;
 use crate::trend::{ChangePoint, LevelDrift, MetricSeries, Trend, TrendPoint};
 use crate::units;
 
@@ -150,7 +150,7 @@ fn sparkline(series: &MetricSeries, width: usize) -> String {
 
 fn range(series: &MetricSeries) -> String {
     let count = series.points.len();
-    let runs = words::plural(count, "run");
+    let runs = wording::plural(count, "run");
     match (series.points.first(), series.points.last()) {
         (Some(first), Some(last)) if count > 1 => {
             format!("{runs}: {} to {}", value(series, first), value(series, last))

@@ -5,16 +5,16 @@
 //! pair of slices; that coin, not any assumption about the machine, is what makes the test exact when
 //! nothing changed. The runner does not know when to stop: after each look it asks its [`RunObserver`].
 
-mod driven;
+mod connection;
+mod instruction_counts;
+mod launch;
+mod launch_result;
 mod limits;
 mod live;
 pub mod machine;
-mod prepared;
-mod reached;
-mod recorded;
+mod requests;
 mod sender;
-mod trial;
-mod work;
+mod side_driver;
 mod yardstick;
 
 use std::io;
@@ -29,10 +29,10 @@ use crate::cancel::Cancel;
 use crate::payload;
 use crate::record;
 use crate::record::{EarlyEnd, LaunchPair, LaunchResults, Run, ScenarioRun, Side};
-use crate::runner::driven::{DriveConditions, LaunchHandle, SideDriver};
-use crate::runner::prepared::ScenarioRequests;
-use crate::runner::reached::ConnectionSetup;
-use crate::runner::trial::LaunchFailure;
+use crate::runner::connection::ConnectionSetup;
+use crate::runner::launch::LaunchFailure;
+use crate::runner::requests::ScenarioRequests;
+use crate::runner::side_driver::{DriveConditions, LaunchHandle, SideDriver};
 use crate::runner::yardstick::YardstickWorkload;
 use crate::scenario::{CpuSelection, LaneMode, LatencySetting, Suite};
 use crate::target;
@@ -179,7 +179,7 @@ pub fn run(
         .map_err(|source| RunnerError::Logs { path: plan.logs.clone(), source })?;
     let before = now();
     // Before anything is pinned: counting may take every processor.
-    let counted = work::count(plan, watcher, cancel)?;
+    let counted = instruction_counts::count(plan, watcher, cancel)?;
     let counting = before.elapsed();
     let mut session = RunSession::new(plan, watcher, cancel)?;
     for (scenario, work) in session.run.scenarios.iter_mut().zip(counted) {
@@ -283,11 +283,11 @@ impl<'a> RunSession<'a> {
     /// One launch of the head alone.
     fn launch(&mut self, watcher: &mut dyn RunObserver) -> Result<(), LaunchFailure> {
         let head = self.start(Side::Head, &self.plan.head)?;
-        self.run.confinement = recorded::confinement(&self.plan.head, &head.target);
+        self.run.confinement = launch_result::confinement(&self.plan.head, &head.target);
         for (index, prepared) in self.prepared.iter().enumerate() {
             watcher.progress(RunProgress::Driving { scenario: &prepared.scenario.name });
             let driven = SideDriver::new(&head, prepared, self.conditions(index))?;
-            let trial = trial::single(driven, &self.plan.suite.sampling)?;
+            let trial = launch::single(driven, &self.plan.suite.sampling)?;
             match &mut self.run.scenarios[index].trials {
                 LaunchResults::Single(trials) => trials.push(trial),
                 LaunchResults::Paired(_) => unreachable!("a run without a base has single trials"),
@@ -313,7 +313,7 @@ impl<'a> RunSession<'a> {
                 (self.start(Side::Base, base)?, head)
             }
         };
-        self.run.confinement = recorded::confinement(&self.plan.head, &head.target);
+        self.run.confinement = launch_result::confinement(&self.plan.head, &head.target);
         for (index, prepared) in self.prepared.iter().enumerate() {
             watcher.progress(RunProgress::Driving { scenario: &prepared.scenario.name });
             let sampling = &self.plan.suite.sampling;
@@ -321,7 +321,7 @@ impl<'a> RunSession<'a> {
             let driven = |launched| SideDriver::new(launched, prepared, conditions);
             let sides = [driven(&base)?, driven(&head)?];
             let coins = &mut self.coins;
-            let (base, head) = trial::paired(sides, sampling, &mut || flip(coins))?;
+            let (base, head) = launch::paired(sides, sampling, &mut || flip(coins))?;
             match &mut self.run.scenarios[index].trials {
                 LaunchResults::Paired(pairs) => pairs.push(LaunchPair { first, base, head }),
                 LaunchResults::Single(_) => unreachable!("a run with a base has launch pairs"),
@@ -335,7 +335,7 @@ impl<'a> RunSession<'a> {
         let log = self.plan.logs.join(format!("{}.log", side.name()));
         let asked = &self.plan.suite.target;
         let reached = ConnectionSetup::new(&build.source, asked).map_err(|error| {
-            LaunchFailure { side, scenario: None, reason: trial::chain(&error) }
+            LaunchFailure { side, scenario: None, reason: launch::chain(&error) }
         })?;
         let ask = reached.ask();
         let target = match &build.source {

@@ -7,7 +7,7 @@ use crate::cancel::Cancel;
 use crate::load::pacing::StopCondition;
 use crate::load::{ClientSettings, Exchange, HttpVersion, LoadClient};
 use crate::measure::Measurement;
-use crate::runner::prepared::ScenarioRequests;
+use crate::runner::requests::ScenarioRequests;
 use crate::scenario::{SamplingPlan, Scenario};
 
 /// Sends so many requests, or says what was wrong with the first that failed.

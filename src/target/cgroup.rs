@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use rustix::process::Pid;
 
-use super::probe;
+use super::sampler;
 use crate::units;
 
 /// What a target may take, at most.
@@ -336,8 +336,8 @@ impl CgroupSet {
         let Some(part) = self.part(Controller::Cpu) else { return Duration::ZERO };
         let text = fs::read_to_string(part.folder.join("cpu.stat")).unwrap_or_default();
         match part.version {
-            CgroupVersion::V1 => probe::throttled("", &text),
-            CgroupVersion::V2 => probe::throttled(&text, ""),
+            CgroupVersion::V1 => sampler::throttled("", &text),
+            CgroupVersion::V2 => sampler::throttled(&text, ""),
         }
     }
 }

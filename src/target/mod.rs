@@ -3,25 +3,25 @@
 //! A target is a process group of its own with a marker in its environment. It ends in one of four
 //! ways, and none leaves a process behind: [`Target::stop`] asks and then forces; dropping forces;
 //! Ctrl-C raises [`Cancel`], on which everybody returns and drops; and if this process is killed, a
-//! guard outside it does the rest (see `guard.rs`). Whoever leaves the group is found as a
+//! guard outside it does the rest (see `orphan_guard.rs`). Whoever leaves the group is found as a
 //! descendant or by the marker. What escapes is a daemon that has left the group, outlived its
 //! parent *and* wiped its environment: it looks like a stranger, and strangers are not killed.
 //!
 //! The port is chosen by binding port 0 and letting go. Somebody else may take it before the target
 //! does; a target that says so and exits is started once more on another port.
 
+mod address;
 mod cgroup;
-mod confinement;
 mod container;
 mod cpus;
 mod failure;
-mod guard;
-mod listening;
+mod limit_backend;
+mod listeners;
 pub mod network;
-mod place;
-mod probe;
+mod orphan_guard;
 mod process;
-mod ready;
+mod readiness;
+mod sampler;
 
 use std::fs::File;
 use std::io;
@@ -41,19 +41,19 @@ use rustix::process::{
 use crate::cancel::Cancel;
 use crate::units;
 
+pub use address::{TargetAddress, Url};
 use cgroup::CgroupSet;
 pub use cgroup::{CgroupVersion, ResourceLimits};
-use confinement::LimitScope;
-pub use confinement::{LimitBackend, LimitEnforcement};
 use container::ContainerHandle;
 pub use container::ContainerSpec;
 pub use cpus::{AffinityGuard, CpuSet, CpuSplit};
 pub use failure::{LogTail, ProcessEnd, TargetError};
-use guard::OrphanGuard;
-pub use place::{TargetAddress, Url};
-pub use probe::{HostInterference, ResourceSample, ResourceSeries, Sampler};
+use limit_backend::LimitScope;
+pub use limit_backend::{LimitBackend, LimitEnforcement};
+use orphan_guard::OrphanGuard;
 use process::ProcessStat;
-pub use ready::ReadinessProbe;
+pub use readiness::ReadinessProbe;
+pub use sampler::{HostInterference, ResourceSample, ResourceSeries, Sampler};
 
 /// How a target is started, where it answers, and how long it may take.
 #[derive(Debug, Clone)]
@@ -200,7 +200,7 @@ impl Target {
         ask: &ReadinessProbe,
         cancel: &Cancel,
     ) -> Result<Self, TargetError> {
-        let place = place::resolve(url)?;
+        let place = address::resolve(url)?;
         let started = now();
         let mut pause = PollBackoff::default();
         loop {
@@ -220,10 +220,10 @@ impl Target {
         let processes = process::running().map_err(TargetError::Unreadable)?;
         let root = match &place {
             TargetAddress::Port(address) if address.ip().is_loopback() => {
-                listening::owner(address.port(), &processes)
+                listeners::owner(address.port(), &processes)
             }
             TargetAddress::Port(_) => None,
-            TargetAddress::Socket(path) => listening::peer(path),
+            TargetAddress::Socket(path) => listeners::peer(path),
         };
         Ok(Self { place, ready_after: started.elapsed(), root, own: None })
     }
@@ -410,7 +410,7 @@ impl Target {
 
     fn not_ready(&self, command: &TargetCommand, last: String) -> TargetError {
         let family = self.family().unwrap_or_default();
-        let mut elsewhere = listening::ports(&family);
+        let mut elsewhere = listeners::ports(&family);
         elsewhere.remove(&self.port());
         let tail = self.own.as_ref().map_or_else(LogTail::default, |own| LogTail::of(&own.log));
         TargetError::NotReady { after: command.ready_timeout, last, elsewhere, tail }

@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn counts_have_a_history_like_times() {
-        use crate::record::sample::{LEVEL, alone, counted};
+        use crate::record::fixtures::{LEVEL, alone, counted};
         let mut run = alone(LEVEL);
         run.scenarios[0].work = Some(counted(64_800.0, 66_096.0));
         let series = series(&[run.clone(), run]);

@@ -14,7 +14,7 @@ use xmlperf::github::base;
 use xmlperf::github::retry::RetryPolicy;
 use xmlperf::github::transport::HttpTransport;
 
-use crate::stage::{JobEnvironment, pull_request};
+use crate::job_environment::{JobEnvironment, pull_request};
 
 /// Runs git as nobody in particular, at a fixed time, and returns what it prints.
 pub(crate) fn git(dir: &Path, words: &[&str]) -> String {

@@ -9,13 +9,15 @@ use tokio::runtime::Runtime;
 use wiremock::matchers::{method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 use xmlperf::record::history::{PastRun, PastScenario, RunHistory};
-use xmlperf::record::work::{self, BuildCounts, CountOutcome, FunctionCost, InstructionCounts};
+use xmlperf::record::instruction_counts::{
+    self, BuildCounts, CountOutcome, FunctionCost, InstructionCounts,
+};
 use xmlperf::record::{
     EarlyEnd, FailureExample, LaunchResult, LaunchResults, Machine, Run, Side, histogram,
 };
 
-use crate::recorded::{save, slower_by};
-use crate::stage::{HEAD, JobEnvironment, TOKEN, pull_request};
+use crate::job_environment::{HEAD, JobEnvironment, TOKEN, pull_request};
+use crate::run_record::{save, slower_by};
 
 /// Runs `report github` on what is in the stage's folder; returns the exit code and what it printed.
 fn report(stage: &JobEnvironment, arguments: &[&str]) -> (Option<i32>, String) {
@@ -103,7 +105,7 @@ fn the_outputs_say_what_a_workflow_can_act_on() {
     assert_eq!(outputs["verdict"], "regressed");
     assert_eq!(outputs["regressions"], "2");
     assert_eq!(outputs["flagged"], "nominal");
-    assert_eq!(outputs["baseline-sha"], crate::stage::BASE);
+    assert_eq!(outputs["baseline-sha"], crate::job_environment::BASE);
     assert_eq!(outputs["head-sha"], HEAD);
     assert!(stage.read("summary.md").contains("2 regressions"));
 }
@@ -224,7 +226,7 @@ fn counted(name: &str) -> CountOutcome {
             own: each,
             inclusive: each,
         }],
-        stacks: work::pack(&BTreeMap::new()),
+        stacks: instruction_counts::pack(&BTreeMap::new()),
     };
     CountOutcome::Counted(Box::new(InstructionCounts {
         counter: name.to_owned(),

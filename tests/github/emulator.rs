@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::bases::git;
-use crate::stage::{JobEnvironment, pull_request};
+use crate::job_environment::{JobEnvironment, pull_request};
 
 /// Where the branch of a pull request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

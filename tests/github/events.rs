@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use xmlperf::github::context::{CodeOrigin, GithubContext, WorkflowEvent};
 
-use crate::stage::{BASE, HEAD, JobEnvironment, pull_request};
+use crate::job_environment::{BASE, HEAD, JobEnvironment, pull_request};
 
 const CHECKED_OUT: &str = "2ffea6db2ffea6db2ffea6db2ffea6db2ffea6db";
 

@@ -10,7 +10,7 @@ use xmlperf::github::comment::CommentPolicy;
 use xmlperf::github::publish::{PublicationResult, PublishError, PublishSettings};
 use xmlperf::github::{CheckGate, Conclusion, FailOn};
 
-use crate::stage::{self, HEAD, JobEnvironment, TOKEN};
+use crate::job_environment::{self, HEAD, JobEnvironment, TOKEN};
 
 const COMMENTS: &str = "/repos/octo-org/octo-repo/issues/7/comments";
 const STATUSES: &str =
@@ -49,7 +49,7 @@ impl FaultServer {
 
     /// Publishes a comment and no check, or a status and no comment.
     fn publish(&self, stage: &JobEnvironment, settings: &PublishSettings) -> PublicationResult {
-        stage.publish(&self.server.uri(), &stage::publication(Conclusion::Pass), settings)
+        stage.publish(&self.server.uri(), &job_environment::publication(Conclusion::Pass), settings)
     }
 
     /// What was sent, without the questions for the login.
@@ -73,14 +73,14 @@ fn comment(body: &str, login: &str) -> Value {
 }
 
 fn only_comment() -> PublishSettings {
-    PublishSettings { check: CheckPolicy::None, ..stage::settings() }
+    PublishSettings { check: CheckPolicy::None, ..job_environment::settings() }
 }
 
 fn only_status() -> PublishSettings {
     PublishSettings {
         comment: CommentPolicy::Never,
         check: CheckPolicy::Status,
-        ..stage::settings()
+        ..job_environment::settings()
     }
 }
 
@@ -207,7 +207,8 @@ fn what_the_server_says_is_repeated_without_the_token() {
 #[test]
 fn a_fork_without_rights_gets_one_remark_and_no_failure() {
     let server = FaultServer::new();
-    let stage = JobEnvironment::new("pull_request", &stage::pull_request("mona/octo-repo"));
+    let stage =
+        JobEnvironment::new("pull_request", &job_environment::pull_request("mona/octo-repo"));
     let refused = || refusal(403, "Resource not accessible by integration");
     let checks = format!("/repos/octo-org/octo-repo/commits/{HEAD}/check-runs");
     server.on("GET", COMMENTS, ok(200, json!([])), 1);
@@ -215,7 +216,7 @@ fn a_fork_without_rights_gets_one_remark_and_no_failure() {
     server.on("GET", &checks, ok(200, json!({ "check_runs": [] })), 1);
     server.on("POST", "/repos/octo-org/octo-repo/check-runs", refused(), u64::MAX);
     server.on("POST", STATUSES, refused(), u64::MAX);
-    let published = server.publish(&stage, &stage::settings());
+    let published = server.publish(&stage, &job_environment::settings());
     assert!(published.failures.is_empty(), "{:?}", published.failures);
     assert_eq!(published.remarks.len(), 1, "{:?}", published.remarks);
     assert!(stage.read("summary.md").contains("nominal +14.2 %"));
@@ -239,9 +240,9 @@ fn a_job_that_shows_nothing_needs_no_rights() {
         fail_on: FailOn::Never,
         comment: CommentPolicy::Never,
         check: CheckPolicy::None,
-        ..stage::settings()
+        ..job_environment::settings()
     };
-    let regression = stage::publication(Conclusion::Regressed);
+    let regression = job_environment::publication(Conclusion::Regressed);
     let published =
         JobEnvironment::pull_request().publish(&server.server.uri(), &regression, &settings);
     assert!(published.failures.is_empty(), "{:?}", published.failures);
@@ -256,7 +257,7 @@ fn a_personal_token_falls_back_to_a_commit_status() {
     server.on("GET", &checks, ok(200, json!({ "check_runs": [] })), 1);
     server.on("POST", "/repos/octo-org/octo-repo/check-runs", refusal(403, message), 1);
     server.on("POST", STATUSES, ok(201, json!({ "url": "https://status" })), 1);
-    let settings = PublishSettings { comment: CommentPolicy::Never, ..stage::settings() };
+    let settings = PublishSettings { comment: CommentPolicy::Never, ..job_environment::settings() };
     let published = server.publish(&stage, &settings);
     assert_eq!(published.check_url.as_deref(), Some("https://status"));
 }
@@ -276,9 +277,9 @@ fn a_batch_of_annotations_behind_a_bad_gateway_is_not_appended_twice() {
     server.on("PATCH", one, refusal(502, "Server Error"), 1);
     server.on("GET", one, ok(200, check(100)), 1);
     server.on("PATCH", one, ok(200, check(120)), 1);
-    let mut publication = stage::publication(Conclusion::Regressed);
-    publication.annotations = stage::annotations(120);
-    let settings = PublishSettings { comment: CommentPolicy::Never, ..stage::settings() };
+    let mut publication = job_environment::publication(Conclusion::Regressed);
+    publication.annotations = job_environment::annotations(120);
+    let settings = PublishSettings { comment: CommentPolicy::Never, ..job_environment::settings() };
     // Whether it was accepted is asked on the pull request, which is not the matter here.
     server.on("GET", COMMENTS, ok(200, json!([])), 1);
     server.on("GET", "/repos/octo-org/octo-repo/issues/7/labels", ok(200, json!([])), 1);
@@ -315,7 +316,7 @@ fn a_label_counts_if_who_set_it_may_write() {
         let permission = ok(200, json!({ "permission": level }));
         server.on("GET", &at(&format!("collaborators/{setter}/permission")), permission, 1);
         server.on("POST", STATUSES, ok(201, json!({})), 1);
-        let report = stage::publication(Conclusion::Regressed);
+        let report = job_environment::publication(Conclusion::Regressed);
         let published = stage.publish(&server.server.uri(), &report, &only_status());
         assert!(published.failures.is_empty(), "{:?}", published.failures);
         assert_eq!(published.gate, expected, "{setter}, who has {level}");

@@ -17,7 +17,7 @@ use xmlperf::units;
 
 use crate::bases::git;
 use crate::emulator::{BOT, BranchOrigin, Github, tools};
-use crate::recorded::{save, slower_by};
+use crate::run_record::{save, slower_by};
 
 /// A token that may read and nothing else, as a fork's pull request gets it.
 const READ_ONLY: &str = "token-of-a-fork";

@@ -9,7 +9,7 @@
 
 mod branch;
 mod bucket;
-mod killed;
+mod crash_safety;
 mod proxy;
 
 use std::fs;

@@ -9,14 +9,14 @@
 
 pub mod counts;
 pub mod design;
-pub mod recall;
-pub mod until;
+pub mod history;
+pub mod sequential;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 pub use self::design::{DesignError, SequentialDesign};
-use self::until::SequentialComparison;
+use self::sequential::SequentialComparison;
 use crate::metric::gate::StoppingRule;
 use crate::stats::hodges_lehmann::{self, Estimate};
 use crate::stats::multiple;

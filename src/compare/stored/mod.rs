@@ -1,7 +1,7 @@
 //! Takes out of records what a stored comparison rests on: one level a run and metric, on one scale.
 
-use crate::baseline::choose::WorkIdentity;
-use crate::compare::decision::recall::{self, MetricHistory, RUNS_MIN};
+use crate::baseline::choice::WorkIdentity;
+use crate::compare::decision::history::{self, MetricHistory, RUNS_MIN};
 use crate::compare::values;
 use crate::metric::gate::{GateRules, MetricPolicy};
 use crate::metric::{BetterDirection, Metric};
@@ -169,10 +169,10 @@ fn joined(
         }
         Some(_) | None => (plain.clone(), 0.0),
     };
-    let scatter = |kept: &MetricHistory| means::deviation(recall::last_level(&kept.history));
+    let scatter = |kept: &MetricHistory| means::deviation(history::last_level(&kept.history));
     let scales = jobs.iter().all(has_one) && scatter(&scaled) < scatter(&plain);
     let (kept, now) = if scales { (scaled, now) } else { (plain, 0.0) };
-    let worse = means::mean(recall::last_level(&kept.history)) + now;
+    let worse = means::mean(history::last_level(&kept.history)) + now;
     let base = match metric.better() {
         BetterDirection::Lower => worse.exp(),
         BetterDirection::Higher => (-worse).exp(),
@@ -271,7 +271,7 @@ pub fn foreseeable<'a>(
     }
     let family = known.len();
     let detectable = |(name, metric, logs): (&'a str, Metric, Vec<f64>)| {
-        (name, metric, recall::detectable_ln(gate.alpha, family, &logs, 1))
+        (name, metric, history::detectable_ln(gate.alpha, family, &logs, 1))
     };
     known.into_iter().map(detectable).collect()
 }

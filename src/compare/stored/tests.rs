@@ -1,11 +1,11 @@
 use crate::compare::decision::Verdict;
-use crate::compare::decision::recall::{HistoryClaim, HistoryJudgement};
+use crate::compare::decision::history::{HistoryClaim, HistoryJudgement};
 use crate::compare::{Comparison, ComparisonMode, ComparisonOutcome, MetricFinding, MetricResult};
 use crate::metric::Metric;
 use crate::record::Run;
+use crate::record::fixtures::{LEVEL, SampleLaunch, counted, paired, remembered};
 use crate::record::history::{Yardstick, YardstickReading};
-use crate::record::sample::{LEVEL, SampleLaunch, counted, paired, remembered};
-use crate::record::work::CountOutcome;
+use crate::record::instruction_counts::CountOutcome;
 use crate::units;
 
 /// Ten days that scatter by about 2 %.

@@ -5,9 +5,9 @@
 //! tables to be wrong in. What is measured is the same. Here, too, every due time is a wake of its
 //! own: the runtime's own timers count milliseconds.
 
-mod alarm;
-mod line;
+mod connections;
 mod stream;
+mod timer;
 
 use std::collections::VecDeque;
 use std::io;
@@ -19,12 +19,12 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time;
 
-use self::alarm::AsyncTimer;
-use self::line::Http2Connections;
+use self::connections::Http2Connections;
 use self::stream::{Http2Request, StreamJob, StreamOutcome};
+use self::timer::AsyncTimer;
 use super::client::{ClientSettings, DriveOutcome, LoadError};
 use super::exchange::Exchange;
-use super::flying::InFlightGauge;
+use super::in_flight::InFlightGauge;
 use super::network::{Address, Clock};
 use super::pacing::{DriveEnd, Pacer, PacerStep, PacingModel};
 use super::request::LoadRequest;

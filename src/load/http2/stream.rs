@@ -12,12 +12,12 @@ use hyper::http::request::Parts;
 use tokio::time;
 
 use super::StreamContext;
-use crate::load::answer::{ContentEncoding, ResponseFault};
 use crate::load::client::LoadError;
 use crate::load::exchange::{Exchange, ExchangeFailure, FailureKind};
 use crate::load::judge::CompleteResponse;
 use crate::load::pieces::BodySource;
 use crate::load::request::{LoadRequest, ResponseCheck};
+use crate::load::response::{ContentEncoding, ResponseFault};
 use crate::units;
 
 /// A request as HTTP/2 has it.

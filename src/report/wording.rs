@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use crate::compare::decision::recall::{HistoryClaim, HistoryJudgement};
+use crate::compare::decision::history::{HistoryClaim, HistoryJudgement};
 use crate::compare::decision::{Judgement, Verdict};
 use crate::compare::{
     BaselineOrigin, Comparison, ComparisonMethod, ComparisonMode, ComparisonOutcome, LimitCheck,

@@ -2,7 +2,7 @@
 
 use crate::cancel::Cancel;
 use crate::record::{EarlyEnd, LaunchResult, Side};
-use crate::runner::driven::SideDriver;
+use crate::runner::side_driver::SideDriver;
 use crate::scenario::SamplingPlan;
 use crate::target::TargetError;
 

@@ -17,11 +17,11 @@ use crate::load::{ClientSettings, DriveOutcome, FailureKind, LoadClient};
 use crate::measure::validity;
 use crate::measure::{FailureCounts, Measurement};
 use crate::record::{Capacity, LoadLevel, LoadStep, NetworkUse, Side, histogram};
+use crate::runner::connection::ConnectionSetup;
+use crate::runner::launch::{LaunchFailure, chain};
 use crate::runner::limits;
 use crate::runner::live::LiveMetrics;
-use crate::runner::prepared::ScenarioRequests;
-use crate::runner::reached::ConnectionSetup;
-use crate::runner::trial::{LaunchFailure, chain};
+use crate::runner::requests::ScenarioRequests;
 use crate::scenario::{
     LatencySetting, LoadAmount, ReusePolicy, SamplingPlan, Scenario, WorkloadModel,
 };

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::record::work::FunctionCost;
+use crate::record::instruction_counts::FunctionCost;
 
 /// What a function took, in the unit of its profile.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

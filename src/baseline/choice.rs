@@ -141,7 +141,7 @@ fn count(runs: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::sample::{LEVEL, paired};
+    use crate::record::fixtures::{LEVEL, paired};
 
     fn asked() -> BaselineQuery {
         let run = paired(1, LEVEL, LEVEL);

@@ -8,14 +8,14 @@ use anyhow::bail;
 
 use crate::base;
 use crate::baseline::BaselineStore;
-use crate::baseline::choose::{
+use crate::baseline::choice::{
     self, BaselineChoice, BaselineQuery, CommitRelation, StoredRun, WorkIdentity,
 };
 use crate::baseline::work;
 use crate::cancel::Cancel;
 use crate::cli::Exit;
 use crate::cli::compare::CompareArgs;
-use crate::cli::first::{self, FirstRun};
+use crate::cli::first_run::{self, FirstRun};
 use crate::cli::sides;
 use crate::cli::suite::note;
 use crate::compare;
@@ -114,7 +114,7 @@ fn choose(
         },
         None => CommitRelation::Unknown,
     };
-    let BaselineChoice { runs, notes } = choose::choose(runs, asked, place);
+    let BaselineChoice { runs, notes } = choice::choose(runs, asked, place);
     if runs.is_empty() {
         bail!(
             "no run of `{name}` in `{store}` can be compared with this one\n\n{}",
@@ -171,7 +171,7 @@ fn confirm(
     let newest = history.runs.last().expect("a history has a run");
     let name = newest.revision.commit.clone().unwrap_or_else(|| history.name.clone());
     let mut narrowed = suite.clone();
-    first::narrow(&mut narrowed, &comparison);
+    first_run::narrow(&mut narrowed, &comparison);
     narrowed.lanes.work = LaneMode::Off;
     narrowed.lanes.time = LaneMode::Asked;
     let builds = args.sides.find(&name, &args.selection, suite, cancel);

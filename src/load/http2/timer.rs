@@ -8,8 +8,8 @@ use rustix::time::TimerfdFlags;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use crate::load::alarms;
 use crate::load::network::Clock;
+use crate::load::timers;
 
 /// One timer of the system.
 pub(super) struct AsyncTimer {
@@ -21,7 +21,7 @@ pub(super) struct AsyncTimer {
 
 impl AsyncTimer {
     pub(super) fn new(clock: Clock) -> io::Result<Self> {
-        let timer = alarms::create(TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+        let timer = timers::create(TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
         #[expect(unsafe_code, reason = "tokio asks for a promise about the file descriptor")]
         // SAFETY: an owned descriptor is open, and the same one, for as long as it lives.
         let timer = unsafe { AsyncFd::register_with_interest(timer, Interest::READABLE)? };
@@ -31,7 +31,7 @@ impl AsyncTimer {
     /// Returns when the time has come. May be dropped and asked again.
     pub(super) async fn at(&mut self, at_ns: u64) -> io::Result<()> {
         if self.set_ns != Some(at_ns) {
-            alarms::set(self.timer.get_ref(), self.clock.at(at_ns))?;
+            timers::set(self.timer.get_ref(), self.clock.at(at_ns))?;
             self.set_ns = Some(at_ns);
         }
         loop {

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::place::TargetAddress;
+use super::address::TargetAddress;
 
 /// How long one poll may take: less than a person notices, more than a busy machine needs.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -121,7 +121,7 @@ pub(super) fn every_look(alpha: f64, launch_pairs_max: usize) -> Result<Vec<usiz
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::sample::{LEVEL, paired};
+    use crate::record::fixtures::{LEVEL, paired};
 
     fn horizon(budget_s: u64) -> ComparisonBudget {
         let budget = Some(Duration::from_secs(budget_s));

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::cancel::Cancel;
 use crate::profile;
 use crate::profile::{ProfileError, ProfileSession};
-use crate::record::work::{CountOutcome, InstructionCounts};
+use crate::record::instruction_counts::{CountOutcome, InstructionCounts};
 use crate::runner::{BuildSource, RequestSender, RunObserver, RunPlan, RunProgress, RunnerError};
 use crate::scenario::{CountSettings, LaneMode, LoadAmount, LoadSettings, Scenario, UrlScheme};
 use crate::target::TargetCommand;

@@ -3,7 +3,7 @@
 use crate::compare::values::{self, LaunchValues};
 use crate::metric::Metric;
 use crate::metric::limit::{Limit, LimitQuantity};
-use crate::record::work::{BuildCounts, CountOutcome};
+use crate::record::instruction_counts::{BuildCounts, CountOutcome};
 use crate::record::{LaunchResult, ScenarioRun};
 use crate::stats::quantile;
 use crate::units;
@@ -100,8 +100,8 @@ mod tests {
 
     use super::*;
     use crate::record::LaunchResults;
-    use crate::record::sample::{LEVEL, paired};
-    use crate::record::work::InstructionCounts;
+    use crate::record::fixtures::{LEVEL, paired};
+    use crate::record::instruction_counts::InstructionCounts;
 
     #[test]
     fn a_promise_about_a_count_is_asked_where_the_lane_was() {

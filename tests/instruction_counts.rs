@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use xmlperf::cancel::Cancel;
-use xmlperf::compare::growth::{self, FunctionChange};
+use xmlperf::compare::function_changes::{self, FunctionChange};
 use xmlperf::load::pacing::StopCondition;
 use xmlperf::load::{ClientSettings, LoadClient, LoadRequest, SuccessCheck};
 use xmlperf::payload::{self, PayloadKind, PayloadSpec};
@@ -101,7 +101,8 @@ fn added_work_is_found_in_the_count_and_in_the_functions_that_do_it() {
     let counted = base.graph.total() as f64 / base.pairs as f64;
     assert!((counted / base.instructions[0] - 1.0).abs() < 1e-9);
     assert!(base.allocations[0] > 0.0 && base.allocations[0] < 100.0);
-    let changes = growth::changes(&base.profile().functions(), &head.profile().functions());
+    let changes =
+        function_changes::changes(&base.profile().functions(), &head.profile().functions());
     let named = |change: &FunctionChange| {
         change.own() > 0.0
             && change.name.contains("::reference::")
@@ -223,7 +224,7 @@ fn a_change_planted_in_one_function_is_named_first() {
     run("git", &clone, root);
     let file = source.join("src/reference/xml.rs");
     let before = std::fs::read_to_string(&file).unwrap();
-    let place = "    fn name(&mut self) -> Result<Span, Flaw> {\n";
+    let place = "    fn name(&mut self) -> Result<Span, XmlFlaw> {\n";
     // No calls: what a library does for a function is not the function's own.
     let more = "        let (mut sum, mut i) = (0_usize, 0_usize);\n        \
                 while i < 40 {\n            sum ^= i;\n            i += 1;\n        }\n        \
@@ -242,7 +243,8 @@ fn a_change_planted_in_one_function_is_named_first() {
     let head = build("xmlperf-head");
     let (base_dir, head_dir) = (dir.path().join("base"), dir.path().join("head"));
     let (base, head) = session(3).count_both((&base, &base_dir), (&head, &head_dir)).unwrap();
-    let changes = growth::changes(&base.profile().functions(), &head.profile().functions());
-    assert!(changes[0].name.contains("reference::xml::Reader::"), "{:?}", &changes[..5]);
+    let changes =
+        function_changes::changes(&base.profile().functions(), &head.profile().functions());
+    assert!(changes[0].name.contains("reference::xml::XmlReader::"), "{:?}", &changes[..5]);
     assert!(changes[0].own() > 0.5 * (growth(&base, &head) * base.instructions[0]));
 }

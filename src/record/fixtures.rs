@@ -6,7 +6,9 @@ use hdrhistogram::Histogram;
 
 use crate::metric::gate::GateRules;
 use crate::record::history::{PastRun, PastScenario, RunHistory};
-use crate::record::work::{self, BuildCounts, CountOutcome, FunctionCost, InstructionCounts};
+use crate::record::instruction_counts::{
+    self, BuildCounts, CountOutcome, FunctionCost, InstructionCounts,
+};
 use crate::record::{
     LatencyBasis, LaunchPair, LaunchResult, LaunchResults, Machine, Revision, Run, SCHEMA,
     ScenarioRun, Side, SliceTotals, histogram,
@@ -76,7 +78,7 @@ pub(crate) fn counted(base: f64, head: f64) -> CountOutcome {
             instructions: (0..5).map(|i| instructions + wobble * f64::from(i % 3)).collect(),
             allocations: vec![4.0; 5],
             functions: vec![function("api::parse", parser), function("memcpy", 20_000.0)],
-            stacks: work::pack(&BTreeMap::from([
+            stacks: instruction_counts::pack(&BTreeMap::from([
                 stack("api::parse", parser),
                 stack("api::parse;memcpy", 20_000.0),
             ])),

@@ -7,7 +7,7 @@ use xmlperf::github::publish::{PublicationResult, PublishSettings};
 use xmlperf::github::{CheckGate, Conclusion, Publication};
 
 use crate::emulator::{BOT, Github, GithubContract, MONA, STRANGER};
-use crate::stage::{annotations, publication, settings};
+use crate::job_environment::{annotations, publication, settings};
 
 fn publish(github: &Github, run: &str, publication: &Publication) -> PublicationResult {
     let published = github.stage(run).publish(&github.url(), publication, &settings());
@@ -70,7 +70,7 @@ fn a_status_keeps_the_contract() {
     let contract = GithubContract::start();
     let github_settings =
         PublishSettings { comment: CommentPolicy::Never, check: CheckPolicy::Status, ..settings() };
-    let stage = crate::stage::JobEnvironment::pull_request();
+    let stage = crate::job_environment::JobEnvironment::pull_request();
     let mut report = publication(Conclusion::Pass);
     report.summary = "µ".repeat(500);
     let published = stage.publish(&contract.url(), &report, &github_settings);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use crate::cli::horizon::ComparisonBudget;
+use crate::cli::budget::ComparisonBudget;
 use crate::cli::live::{Dashboard, ProgressTicker};
 use crate::compare::Comparison;
 use crate::compare::decision::Verdict;

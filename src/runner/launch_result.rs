@@ -10,8 +10,8 @@ use crate::record;
 use crate::record::{
     FailureExample, GeneratorQuality, LaunchResult, ResourcePoint, ResourceProbes, histogram,
 };
-use crate::runner::driven::{SideDriver, TargetObserver};
-use crate::runner::trial::{LaunchFailure, chain};
+use crate::runner::launch::{LaunchFailure, chain};
+use crate::runner::side_driver::{SideDriver, TargetObserver};
 use crate::runner::{BuildSource, SutBuild};
 use crate::target::{HostInterference, LimitEnforcement, ResourceLimits, ResourceUsage, Target};
 use crate::units;

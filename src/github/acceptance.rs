@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::api::{ApiClient, ApiError};
 use super::comment::Conversation;
-use super::inert;
+use super::sanitize;
 
 /// Who accepted a regression, and why. Both are harmless in markdown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +56,7 @@ struct AcceptanceCandidate {
 
 impl From<AcceptanceCandidate> for Acceptance {
     fn from(candidate: AcceptanceCandidate) -> Self {
-        Self { by: inert::text(&candidate.login), reason: inert::text(&candidate.reason) }
+        Self { by: sanitize::text(&candidate.login), reason: sanitize::text(&candidate.reason) }
     }
 }
 
