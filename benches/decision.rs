@@ -9,14 +9,14 @@
 
 use std::hint::black_box;
 
+use calibration::SimulationPlan;
+use calibration::regime::Regime;
+use compare::decision::{self, DecisionProtocol, Hypothesis, SequentialDesign};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rustix::time::{ClockId, clock_gettime};
-use xmlperf::calibration::SimulationPlan;
-use xmlperf::calibration::regime::Regime;
-use xmlperf::compare::decision::{self, DecisionProtocol, Hypothesis, SequentialDesign};
-use xmlperf::stats::draw;
-use xmlperf::stats::stepdown::{self, SignFlips};
+use stats::draw;
+use stats::stepdown::{self, SignFlips};
 
 const ROUNDS: usize = 7;
 const METRICS: usize = 24;

@@ -10,9 +10,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::hint::black_box;
 
+use payload::{self, BodyStream, CHUNK_BYTES, PayloadKind, PayloadPreset, PayloadSpec};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
-use xmlperf::payload::{self, BodyStream, CHUNK_BYTES, PayloadKind, PayloadPreset, PayloadSpec};
 
 const PAIRS: u64 = 1_000_000;
 const ROUNDS: usize = 7;

@@ -15,8 +15,8 @@ use std::thread;
 
 use service::ServiceProcess;
 
-use xmlperf::payload::{BodyStream, PayloadKind, PayloadSpec};
-use xmlperf::reference::EqualitySemantics;
+use payload::{BodyStream, PayloadKind, PayloadSpec};
+use reference::EqualitySemantics;
 
 const ROUNDS: usize = 5;
 /// XML pairs in a round, whatever the size of the batch.

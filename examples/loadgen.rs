@@ -12,13 +12,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use xmlperf::cancel::Cancel;
-use xmlperf::load::pacing::{ArrivalSchedule, OpenWorkload, PacingModel, StopCondition};
-use xmlperf::load::{
-    ClientSettings, DriveOutcome, HttpVersion, LoadClient, LoadRequest, SuccessCheck,
-};
-use xmlperf::measure::{self, Measurement};
-use xmlperf::units;
+use load::measure::{self, Measurement};
+use load::pacing::{ArrivalSchedule, OpenWorkload, PacingModel, StopCondition};
+use load::{ClientSettings, DriveOutcome, HttpVersion, LoadClient, LoadRequest, SuccessCheck};
+use units::cancel::Cancel;
 
 /// Sends one request again and again, and prints how long the answers took
 #[derive(Debug, Parser)]

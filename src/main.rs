@@ -1,14 +1,15 @@
 //! The program: parses the command line, runs it, reports a failure, and sets the exit code.
 
+mod cli;
+
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
-use xmlperf::cli::{self, Cli};
+use clap::Parser as _;
 
 fn main() -> ExitCode {
     let mut out = io::stdout().lock();
-    let result = cli::run(&Cli::parse(), &mut out).and_then(|exit| {
+    let result = cli::run(&cli::Cli::parse(), &mut out).and_then(|exit| {
         out.flush()?;
         Ok(exit)
     });

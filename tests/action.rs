@@ -12,7 +12,6 @@ use std::process::Command;
 
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
-use xmlperf::units;
 
 const SECRETS: [(&str, &str); 5] = [
     ("GITHUB_TOKEN", "ghs_secret1"),

@@ -5,38 +5,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Module, and what its production code may import of this crate. `cli` may import everything.
-const MAY_IMPORT: &[(&str, &[&str])] = &[
-    ("bisect", &[]),
-    ("cancel", &[]),
-    ("units", &[]),
-    ("metric", &["units"]),
-    ("payload", &["units"]),
-    ("stats", &[]),
-    ("reference", &["units"]),
-    ("target", &["cancel", "units"]),
-    ("git", &[]),
-    ("base", &["cancel", "git", "units"]),
-    ("load", &["cancel", "units"]),
-    ("measure", &["load", "units"]),
-    ("scenario", &["load", "metric", "payload", "target", "units"]),
-    ("config", &["load", "metric", "payload", "scenario", "target", "units"]),
-    ("record", &["measure", "metric", "units"]),
-    (
-        "runner",
-        &[
-            "cancel", "load", "measure", "metric", "payload", "profile", "record", "scenario",
-            "stats", "target", "units",
-        ],
-    ),
-    ("baseline", &["git", "metric", "record", "units"]),
-    ("compare", &["baseline", "metric", "record", "stats", "units"]),
-    ("calibration", &["compare", "metric", "stats", "units"]),
-    ("trend", &["compare", "metric", "record", "stats", "units"]),
-    ("report", &["compare", "metric", "record", "trend", "units"]),
-    ("github", &[]),
-    ("profile", &["cancel", "record", "target", "units"]),
-    ("interop", &["metric", "record", "scenario", "units"]),
+/// The crates from the ground up: each may use those below it.
+const FLOORS: &[&[&str]] = &[
+    &["units", "stats", "github"],
+    &["payload", "load", "sut", "reference"],
+    &["record"],
+    &["profile", "suite"],
+    &["runner"],
+    &["checkout"],
+    &["baseline"],
+    &["compare"],
+    &["history", "calibration"],
+    &["report"],
 ];
 
 const BANNED_NAMES: &[&str] = &["util", "utils", "common", "helpers", "types", "error", "manager"];
@@ -54,57 +34,49 @@ fn files_below(path: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn files_of(module: &str) -> Vec<PathBuf> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let (file, folder) = (source.join(format!("{module}.rs")), source.join(module));
-    let mut files = if folder.is_dir() { files_below(&folder) } else { Vec::new() };
-    files.extend(file.is_file().then_some(file));
+fn crates() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("crates")
+}
+
+/// The sources of the crates and of the program.
+fn sources() -> Vec<PathBuf> {
+    let mut files = files_below(&crates());
+    files.extend(files_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")));
     files
 }
 
-/// The modules of this crate that `text` names outside its tests.
-fn imports(text: &str) -> Vec<String> {
-    let production = text.split("#[cfg(test)]").next().unwrap();
-    let code = production.lines().filter(|line| !line.trim_start().starts_with("//"));
-    let code = code.collect::<Vec<_>>().join("\n");
-    let name = |rest: &str| {
-        rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().map(str::to_owned)
-    };
-    code.split("crate::").skip(1).filter_map(name).collect()
-}
-
 #[test]
-fn modules_import_only_what_the_table_allows() {
-    let mut violations = Vec::new();
-    for (module, allowed) in MAY_IMPORT {
-        for file in files_of(module) {
-            for import in imports(&fs::read_to_string(&file).unwrap()) {
-                if import != *module && !allowed.contains(&import.as_str()) {
-                    violations.push(format!("{}: `{module}` imports `{import}`", file.display()));
+fn a_crate_uses_only_crates_below_it() {
+    let mut below: Vec<&str> = Vec::new();
+    for floor in FLOORS {
+        for name in *floor {
+            let manifest = fs::read_to_string(crates().join(name).join("Cargo.toml")).unwrap();
+            let dependencies = manifest.split("[dependencies]").nth(1).unwrap_or_default();
+            for line in dependencies.lines().take_while(|line| !line.starts_with('[')) {
+                let used = line.split('.').next().unwrap();
+                if FLOORS.iter().any(|floor| floor.contains(&used)) {
+                    assert!(below.contains(&used), "`{name}` uses `{used}`, which is not below it");
                 }
             }
         }
+        below.extend(*floor);
     }
-    assert!(violations.is_empty(), "\n{}", violations.join("\n"));
 }
 
 #[test]
-fn every_module_stands_in_the_table() {
-    let library =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
-    let modules =
-        library.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
-    for module in modules.filter(|module| *module != "cli") {
+fn every_crate_stands_on_a_floor() {
+    for entry in fs::read_dir(crates()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(
-            MAY_IMPORT.iter().any(|(name, _)| name == &module),
-            "module `{module}` has no row in tests/architecture.rs"
+            FLOORS.iter().any(|floor| floor.contains(&name.as_str())),
+            "crate `{name}` has no row in tests/architecture.rs"
         );
     }
 }
 
 #[test]
 fn no_module_has_a_name_that_says_nothing() {
-    for file in files_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+    for file in sources() {
         let stem = file.file_stem().unwrap().to_str().unwrap();
         assert!(!BANNED_NAMES.contains(&stem), "{}", file.display());
     }
@@ -113,21 +85,20 @@ fn no_module_has_a_name_that_says_nothing() {
 #[test]
 fn the_clock_the_environment_and_the_terminal_stay_where_they_belong() {
     let rules: &[(&str, &[&str])] = &[
-        ("Instant::now", &["load", "target", "runner", "reference"]),
+        ("Instant::now", &["load", "sut", "runner", "reference"]),
         ("SystemTime::now", &["runner"]),
-        ("env::var", &["cli", "github"]),
+        ("env::var", &["src", "github"]),
         ("process::exit", &[]),
     ];
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for file in files_below(&source) {
+    for file in sources() {
         let text = fs::read_to_string(&file).unwrap();
         let production = text.split("#[cfg(test)]").next().unwrap();
-        let inside = file.strip_prefix(&source).unwrap();
-        let module = inside.components().next().unwrap().as_os_str().to_str().unwrap();
-        let module = module.trim_end_matches(".rs");
+        let place = file.strip_prefix(crates()).map_or("src", |inside| {
+            inside.components().next().unwrap().as_os_str().to_str().unwrap()
+        });
         for (call, allowed) in rules {
             assert!(
-                !production.contains(call) || allowed.contains(&module),
+                !production.contains(call) || allowed.contains(&place),
                 "{}: `{call}` belongs to {allowed:?}",
                 file.display()
             );

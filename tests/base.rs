@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
+use checkout::{self, BaseBuild, BaseError, WorkingTree};
 use tempfile::TempDir;
-use xmlperf::base::{self, BaseBuild, BaseError, WorkingTree};
-use xmlperf::cancel::Cancel;
+use units::cancel::Cancel;
 
 /// Copies the only source, and leaves a line at each run outside of all that is cleaned.
 const BUILD: &str = "cp src.txt out.txt && echo built >>../../builds";
@@ -57,7 +57,7 @@ impl BaseFixture {
         build: &str,
     ) -> Result<BaseBuild, BaseError> {
         let cache = self.path("cache");
-        base::checkout(repo, git_ref, build, &cache, &Cancel::default(), &mut |_| {})
+        checkout::checkout(repo, git_ref, build, &cache, &Cancel::default(), &mut |_| {})
     }
 
     fn checkout(&self, git_ref: &str) -> Result<BaseBuild, BaseError> {
@@ -109,7 +109,7 @@ fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 #[test]
 fn a_tag_a_branch_a_hash_and_an_expression_give_their_commit() {
     let stage = BaseFixture::new();
-    let first = base::commit(&stage.repo(), "v1").unwrap();
+    let first = checkout::commit(&stage.repo(), "v1").unwrap();
     for (git_ref, content) in
         [("v1", "one"), ("main", "two"), ("HEAD~1", "one"), (&first[..10], "one")]
     {
@@ -139,7 +139,7 @@ fn the_users_files_and_index_are_not_touched() {
     fs::write(stage.repo().join("new.txt"), "untracked").unwrap();
     let before = files(&stage.repo());
     assert_eq!(output(&stage.checkout("main").unwrap()), "two");
-    assert_eq!(base::tree(&stage.repo()).unwrap(), WorkingTree::Changed);
+    assert_eq!(checkout::tree(&stage.repo()).unwrap(), WorkingTree::Changed);
     assert!(files(&stage.repo()) == before);
 }
 
@@ -198,11 +198,11 @@ fn a_ref_that_is_nowhere_says_so_and_a_shallow_clone_says_why() {
     assert_eq!(output(&stage.checkout_from(&clone, "main", BUILD).unwrap()), "two");
     git(&clone, &["fetch", "--quiet", "--depth=1", "origin", "tag", "v1"]);
     assert_eq!(output(&stage.checkout_from(&clone, "v1", BUILD).unwrap()), "one");
-    let error = base::merge_base(&clone, "main", "v1").unwrap_err();
+    let error = checkout::merge_base(&clone, "main", "v1").unwrap_err();
     assert!(error.to_string().contains("fetch-depth: 0"), "{error}");
     assert_eq!(
-        base::merge_base(&stage.repo(), "main", "v1").unwrap(),
-        base::commit(&stage.repo(), "v1").unwrap()
+        checkout::merge_base(&stage.repo(), "main", "v1").unwrap(),
+        checkout::commit(&stage.repo(), "v1").unwrap()
     );
 }
 
@@ -252,7 +252,7 @@ fn a_cancelled_build_leaves_no_process_and_is_not_taken_for_a_build() {
         }
     };
     let cache = stage.path("cache");
-    let error = base::checkout(&stage.repo(), "v1", build, &cache, &cancel, &mut progress);
+    let error = checkout::checkout(&stage.repo(), "v1", build, &cache, &cancel, &mut progress);
     assert!(matches!(error.unwrap_err(), BaseError::Cancelled));
     assert!(!Path::new("/proc").join(shell).exists());
     fs::write(stage.path("go"), "").unwrap();
@@ -297,5 +297,5 @@ fn run_from_a_hook_the_users_index_is_safe() {
     let dir = PathBuf::from(std::env::var_os("HOOK_STAGE").unwrap());
     let (repo, cache) = (dir.join("repo"), dir.join("cache"));
     let build = "git rm --quiet src.txt";
-    base::checkout(&repo, "v1", build, &cache, &Cancel::default(), &mut |_| {}).unwrap();
+    checkout::checkout(&repo, "v1", build, &cache, &Cancel::default(), &mut |_| {}).unwrap();
 }

@@ -2,13 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a regime that is not there must fail the test")]
 
-use xmlperf::calibration::promise::{self, CalibrationPromise};
-use xmlperf::calibration::regime::Regime;
-use xmlperf::calibration::stored::DayRegime;
-use xmlperf::calibration::{CalibrationCell, FamilyCell, SimulationPlan};
-use xmlperf::compare::decision::sequential::SequentialComparison;
-use xmlperf::compare::decision::{DecisionProtocol, SequentialDesign};
-use xmlperf::stats::proportion::Proportion;
+use calibration::promise::{self, CalibrationPromise};
+use calibration::regime::Regime;
+use calibration::stored::DayRegime;
+use calibration::{CalibrationCell, FamilyCell, SimulationPlan};
+use compare::decision::sequential::SequentialComparison;
+use compare::decision::{DecisionProtocol, SequentialDesign};
+use stats::proportion::Proportion;
 
 fn plan(sessions: u64) -> SimulationPlan {
     SimulationPlan {

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
+use reference::{EqualitySemantics, ReferenceServer, ServerSettings};
 use roxmltree::{Document, Node, ParsingOptions};
 use serde_json::{Value, json};
-use xmlperf::reference::{EqualitySemantics, ReferenceServer, ServerSettings};
 
 /// One test of the suite.
 struct ConformanceCase {

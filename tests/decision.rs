@@ -4,20 +4,18 @@
 
 use std::collections::BTreeSet;
 
+use compare::decision::design::LOOKS;
+use compare::decision::sequential::SequentialComparison;
+use compare::decision::{self, DesignError, Hypothesis, Judgement, SequentialDesign, Verdict};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 use proptest::test_runner::RngSeed;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use xmlperf::compare::decision::design::LOOKS;
-use xmlperf::compare::decision::sequential::SequentialComparison;
-use xmlperf::compare::decision::{
-    self, DesignError, Hypothesis, Judgement, SequentialDesign, Verdict,
-};
-use xmlperf::stats::draw;
-use xmlperf::stats::power;
-use xmlperf::stats::sequential;
+use stats::draw;
+use stats::power;
+use stats::sequential;
 
 const USUAL: Hypothesis = Hypothesis { floor: 0.01, tolerance: 0.03 };
 

@@ -12,13 +12,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream};
-use tokio::net::{TcpListener, TcpStream};
-use xmlperf::cancel::Cancel;
-use xmlperf::load::pacing::{ArrivalSchedule, OpenWorkload, PacingModel, StopCondition};
-use xmlperf::load::{
+use load::pacing::{ArrivalSchedule, OpenWorkload, PacingModel, StopCondition};
+use load::{
     BodyFraming, BodyPieces, BodySource, ClientSettings, DriveOutcome, Exchange, FailureKind,
     HttpVersion, LoadClient, LoadRequest, ResponseCheck, SuccessCheck, Timeouts,
 };
+use tokio::net::{TcpListener, TcpStream};
+use units::cancel::Cancel;
 
 /// What a server does with a request.
 #[derive(Debug, Clone, Copy)]
@@ -303,14 +303,13 @@ fn an_open_load_is_sent_when_due_and_a_wish_to_stop_is_seen() {
             cancel.raise();
         }
     });
-    assert_eq!(drive.unwrap().ended, xmlperf::load::DriveEnd::Cancelled);
+    assert_eq!(drive.unwrap().ended, load::DriveEnd::Cancelled);
 }
 
 #[test]
 fn a_connection_for_each_request_is_one_for_each() {
     let (address, connections) = serve(ServerBehavior::Echo);
-    let settings =
-        ClientSettings { reuse: xmlperf::load::ConnectionReuse::PerRequest, ..settings(2, 2) };
+    let settings = ClientSettings { reuse: load::ConnectionReuse::PerRequest, ..settings(2, 2) };
     let (drive, _) =
         drive(&mut client(address, vec![post("a")], settings), StopCondition::after_requests(9));
     assert_eq!((drive.exchanges, drive.failures), (9, 0));

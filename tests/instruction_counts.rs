@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use xmlperf::cancel::Cancel;
-use xmlperf::compare::function_changes::{self, FunctionChange};
-use xmlperf::load::pacing::StopCondition;
-use xmlperf::load::{ClientSettings, LoadClient, LoadRequest, SuccessCheck};
-use xmlperf::payload::{self, PayloadKind, PayloadSpec};
-use xmlperf::profile::{CallgrindCounts, ProfileDriver, ProfileError, ProfilePlan, ProfileSession};
-use xmlperf::target::TargetCommand;
+use compare::function_changes::{self, FunctionChange};
+use load::pacing::StopCondition;
+use load::{ClientSettings, LoadClient, LoadRequest, SuccessCheck};
+use payload::{self, PayloadKind, PayloadSpec};
+use profile::{CallgrindCounts, ProfileDriver, ProfileError, ProfilePlan, ProfileSession};
+use sut::TargetCommand;
+use units::cancel::Cancel;
 
 const PAIRS: u64 = 100;
 
@@ -50,7 +50,7 @@ fn drive(address: SocketAddr) -> Result<ProfileDriver<'static>, String> {
         .map_err(|error| error.to_string())?;
     Ok(Box::new(move |requests| {
         let mut failure = None;
-        let sink = &mut |exchange: &xmlperf::load::Exchange| {
+        let sink = &mut |exchange: &load::Exchange| {
             if let Err(error) = &exchange.outcome {
                 failure.get_or_insert(error.detail.clone());
             }
@@ -155,9 +155,7 @@ fn massif_finds_who_holds_the_heap_at_its_largest() {
     let dir = tempfile::tempdir().unwrap();
     let profile = session(1).largest_heap(&api("--leak 1MiB"), dir.path()).unwrap();
     assert!((profile.figures[0].median() - profile.stacks.total() as f64).abs() < 1.0);
-    assert!(
-        profile.functions().iter().any(|function| function.name.contains("xmlperf::reference"))
-    );
+    assert!(profile.functions().iter().any(|function| function.name.contains("reference")));
 }
 
 /// Needs the permission to sample, which a container may not have; that is then said as such.
@@ -169,12 +167,7 @@ fn perf_samples_the_comparison_or_says_how_to_get_the_permission() {
     session.plan.requests = 10_000;
     match session.sample(&api(""), dir.path()) {
         Ok(profile) => {
-            assert!(
-                profile
-                    .functions()
-                    .iter()
-                    .any(|function| function.name.contains("xmlperf::reference"))
-            );
+            assert!(profile.functions().iter().any(|function| function.name.contains("reference")));
         }
         Err(error) => assert!(error.is_unavailable(), "{error}"),
     }

@@ -14,13 +14,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use rustls::pki_types::PrivateKeyDer;
-use xmlperf::cancel::Cancel;
-use xmlperf::load::pacing::{ArrivalSchedule, OpenWorkload, PacingModel, StopCondition};
-use xmlperf::load::{
+use load::pacing::{ArrivalSchedule, OpenWorkload, PacingModel, StopCondition};
+use load::{
     Address, ClientSettings, DriveEnd, DriveOutcome, Exchange, FailureKind, LoadClient,
     LoadRequest, ResponseCheck, SuccessCheck, Timeouts, TlsClient, TlsTrust,
 };
+use rustls::pki_types::PrivateKeyDer;
+use units::cancel::Cancel;
 
 /// Serves every connection in a thread of its own, until the test ends. `answer` gets the stream
 /// and the body of each request, and says whether the connection goes on.

@@ -12,8 +12,8 @@ use std::thread;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use xmlperf::target::CpuPlacement;
-use xmlperf::target::network::{self, NetworkConditions, Relay};
+use sut::CpuPlacement;
+use sut::network::{self, NetworkConditions, Relay};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

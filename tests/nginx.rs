@@ -11,15 +11,15 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal};
-use tempfile::TempDir;
-use xmlperf::cancel::Cancel;
-use xmlperf::load::pacing::{ArrivalSchedule, OpenWorkload, PacingModel, StopCondition};
-use xmlperf::load::{
+use load::measure::{self, Measurement};
+use load::pacing::{ArrivalSchedule, OpenWorkload, PacingModel, StopCondition};
+use load::{
     ClientSettings, Exchange, HttpVersion, LoadClient, LoadRequest, ResponseCheck, SuccessCheck,
     TlsClient, TlsTrust,
 };
-use xmlperf::measure::{self, Measurement};
+use rustix::process::{Pid, Signal};
+use tempfile::TempDir;
+use units::cancel::Cancel;
 
 /// Sizes of the files that are served: 37 KB and 10 MB have wedged connections of other clients.
 const SIZES: [usize; 3] = [16, 37_000, 10_000_000];

@@ -7,8 +7,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 
-use xmlperf::payload::{self, PairRecipe, PayloadKind, PayloadMessage, PayloadPreset, PayloadSpec};
-use xmlperf::reference::{EqualitySemantics, ReferenceServer, ServerSettings};
+use payload::{self, PairRecipe, PayloadKind, PayloadMessage, PayloadPreset, PayloadSpec};
+use reference::{EqualitySemantics, ReferenceServer, ServerSettings};
 
 /// Starts the service; it ends with the process.
 fn serve(semantics: EqualitySemantics) -> SocketAddr {

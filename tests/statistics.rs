@@ -5,21 +5,21 @@
 use std::fs;
 use std::path::Path;
 
+use compare::decision::design::LOOKS;
+use compare::decision::{self, Hypothesis, SequentialDesign, Verdict};
 use serde_json::Value;
-use xmlperf::compare::decision::design::LOOKS;
-use xmlperf::compare::decision::{self, Hypothesis, SequentialDesign, Verdict};
-use xmlperf::stats::betting::WealthProcess;
-use xmlperf::stats::hodges_lehmann;
-use xmlperf::stats::means::{self, VariancePrior};
-use xmlperf::stats::multiple;
-use xmlperf::stats::power;
-use xmlperf::stats::quantile;
-use xmlperf::stats::rank_sum;
-use xmlperf::stats::segment;
-use xmlperf::stats::signed_rank::{self, NullDistribution};
-use xmlperf::stats::stepdown::{self, SignFlips};
-use xmlperf::stats::student;
-use xmlperf::stats::trend;
+use stats::betting::WealthProcess;
+use stats::hodges_lehmann;
+use stats::means::{self, VariancePrior};
+use stats::multiple;
+use stats::power;
+use stats::quantile;
+use stats::rank_sum;
+use stats::segment;
+use stats::signed_rank::{self, NullDistribution};
+use stats::stepdown::{self, SignFlips};
+use stats::student;
+use stats::trend;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;

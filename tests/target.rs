@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use tempfile::TempDir;
-use xmlperf::cancel::Cancel;
-use xmlperf::target::{
+use sut::{
     ContainerSpec, CpuPlacement, CpuSet, LimitBackend, ProcessEnd, ReadinessProbe, ResourceLimits,
     StopOutcome, Target, TargetCommand, TargetError,
 };
+use tempfile::TempDir;
+use units::cancel::Cancel;
 
 /// A server in Python that answers `/health`; what else it does is given as statements, run after
 /// it is bound and before it serves.

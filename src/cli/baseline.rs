@@ -10,22 +10,18 @@ use anyhow::{Context as _, ensure};
 use comfy_table::{Table, presets};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::baseline::work;
-use crate::baseline::{
-    BaselineStore, FileFault, Retention, RetentionReason, SaveOutcome, StoreEntry,
-};
 use crate::cli::Exit;
 use crate::cli::output::{self, FailOnFlag, ReportFormat};
+use crate::cli::selection::note;
 use crate::cli::store::StoreFlag;
-use crate::cli::suite::note;
-use crate::compare::Comparison;
-use crate::github;
-use crate::github::api::ApiClient;
-use crate::github::context::GithubContext;
-use crate::github::retry::RetryPolicy;
-use crate::github::transport::HttpTransport;
-use crate::record::Run;
-use crate::report;
+use baseline::work;
+use baseline::{BaselineStore, FileFault, Retention, RetentionReason, SaveOutcome, StoreEntry};
+use compare::Comparison;
+use github::api::ApiClient;
+use github::context::GithubContext;
+use github::retry::RetryPolicy;
+use github::transport::HttpTransport;
+use record::Run;
 
 /// Keep runs as baselines and show those that are kept
 #[derive(Debug, clap::Args)]

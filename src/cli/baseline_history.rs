@@ -6,28 +6,24 @@ use std::path::Path;
 
 use anyhow::bail;
 
-use crate::base;
-use crate::baseline::BaselineStore;
-use crate::baseline::choice::{
-    self, BaselineChoice, BaselineQuery, CommitRelation, StoredRun, WorkIdentity,
-};
-use crate::baseline::work;
-use crate::cancel::Cancel;
 use crate::cli::Exit;
 use crate::cli::compare::CompareArgs;
 use crate::cli::first_run::{self, FirstRun};
+use crate::cli::selection::note;
 use crate::cli::sides;
-use crate::cli::suite::note;
-use crate::compare;
-use crate::compare::Comparison;
-use crate::metric::Metric;
-use crate::payload;
-use crate::record::Run;
-use crate::record::history::RunHistory;
-use crate::report;
-use crate::runner::machine;
-use crate::scenario::{LaneMode, Scenario, Suite};
-use crate::units::Ratio;
+use baseline::BaselineStore;
+use baseline::choice::{
+    self, BaselineChoice, BaselineQuery, CommitRelation, StoredRun, WorkIdentity,
+};
+use baseline::work;
+use compare::Comparison;
+use record::Run;
+use record::history::RunHistory;
+use record::metric::Metric;
+use runner::machine;
+use suite::{LaneMode, Scenario, Suite};
+use units::Ratio;
+use units::cancel::Cancel;
 
 /// Kept runs, and where they are from.
 pub(super) struct BaselineHistory {
@@ -105,9 +101,10 @@ fn choose(
     let BaselineHistory { store, name, runs } = memory;
     let dir = &suite.target.dir;
     // A name that is no branch says nothing about where the change began; its own past does.
-    let began = base::merge_base(dir, "HEAD", &name).or_else(|_| base::commit(dir, "HEAD")).ok();
+    let began =
+        checkout::merge_base(dir, "HEAD", &name).or_else(|_| checkout::commit(dir, "HEAD")).ok();
     let place = |commit: &str| match &began {
-        Some(began) => match base::is_behind(dir, commit, began) {
+        Some(began) => match checkout::is_behind(dir, commit, began) {
             Ok(Some(true)) => CommitRelation::Before,
             Ok(Some(false)) => CommitRelation::Elsewhere,
             Ok(None) | Err(_) => CommitRelation::Unknown,

@@ -12,23 +12,20 @@ use std::path::PathBuf;
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::base::{self, BaseError, CommitSummary};
-use crate::bisect::{BisectionStep, CommitSearch, CommitState};
-use crate::cancel::Cancel;
 use crate::cli::progress::{EarlyStopping, ProgressWatch};
+use crate::cli::selection::{self, SelectionFlags, note};
 use crate::cli::sides::{CommitRange, SideFlags};
-use crate::cli::suite::{self, SelectionFlags, note};
 use crate::cli::{Exit, MeasurementFailure, interrupt};
-use crate::compare::decision::Verdict;
-use crate::compare::{Comparison, ComparisonOutcome, MetricResult};
-use crate::metric::Metric;
-use crate::metric::gate::{MetricPolicy, MetricRule};
-use crate::record;
-use crate::record::{EarlyEnd, Side};
-use crate::report;
-use crate::scenario::{EvidenceLanes, LaneMode, Suite};
-use crate::units;
-use crate::units::Ratio;
+use checkout::{self, BaseError, CommitSummary};
+use compare::decision::Verdict;
+use compare::{Comparison, ComparisonOutcome, MetricResult};
+use history::bisect::{BisectionStep, CommitSearch, CommitState};
+use record::metric::Metric;
+use record::metric::gate::{MetricPolicy, MetricRule};
+use record::{EarlyEnd, Side};
+use suite::{EvidenceLanes, LaneMode, Suite};
+use units::Ratio;
+use units::cancel::Cancel;
 
 /// Find the commit that made a metric better or worse
 ///
@@ -117,13 +114,13 @@ impl<'a> BisectionSession<'a> {
     fn new(args: &'a BisectArgs) -> anyhow::Result<Self> {
         args.selection.refuse(&["--lane", "--no-build"])?;
         let mut suite = args.selection.suite()?;
-        let scenario = suite::one_scenario(&mut suite, "searching by")?.name;
+        let scenario = selection::one_scenario(&mut suite, "searching by")?.name;
         suite.lanes = if args.metric.is_counted() {
             EvidenceLanes { work: LaneMode::Asked, time: LaneMode::Off }
         } else {
             EvidenceLanes { work: LaneMode::Off, time: LaneMode::Asked }
         };
-        let commits = base::between(&suite.target.dir, &args.good, &args.bad)?;
+        let commits = checkout::between(&suite.target.dir, &args.good, &args.bad)?;
         ensure!(commits.len() >= 2, "`--good` and `--bad` are the same commit");
         args.selection.prepare_out()?;
         let path = args.selection.out.join("bisect/state.json");
@@ -137,7 +134,7 @@ impl<'a> BisectionSession<'a> {
         };
         let questions = CommitSearch::questions_max(commits.len()) + 1;
         suite.gate.alpha = args.alpha.0 / f64::from(questions);
-        suite::judgeable(&suite).with_context(|| {
+        selection::judgeable(&suite).with_context(|| {
             format!("`--alpha {}` is shared by {questions} comparisons", args.alpha)
         })?;
         for rule in suite.gate.rules.values_mut() {

@@ -6,13 +6,12 @@
 
 use std::time::Duration;
 
-use crate::compare::Comparison;
-use crate::compare::decision::design;
-use crate::compare::decision::{DesignError, SequentialDesign};
-use crate::metric::gate::{GateRules, StoppingRule};
-use crate::record::{Run, ScenarioRun};
-use crate::units;
-use crate::units::Ratio;
+use compare::Comparison;
+use compare::decision::design;
+use compare::decision::{DesignError, SequentialDesign};
+use record::metric::gate::{GateRules, StoppingRule};
+use record::{Run, ScenarioRun};
+use units::Ratio;
 
 /// The most launch pairs that a budget turns into: beyond it, days of load would show tenths of a
 /// percent.
@@ -121,7 +120,7 @@ pub(super) fn every_look(alpha: f64, launch_pairs_max: usize) -> Result<Vec<usiz
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::fixtures::{LEVEL, paired};
+    use record::fixtures::{LEVEL, paired};
 
     fn horizon(budget_s: u64) -> ComparisonBudget {
         let budget = Some(Duration::from_secs(budget_s));

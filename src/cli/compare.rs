@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::cancel::Cancel;
 use crate::cli::baseline_history;
 use crate::cli::baseline_history::BaselineHistory;
 use crate::cli::budget::{ComparisonBudget, every_look};
@@ -14,17 +13,16 @@ use crate::cli::first_run::FirstRun;
 use crate::cli::matrix;
 use crate::cli::output::{self, FailOnFlag, ReportFormat};
 use crate::cli::progress::{EarlyStopping, ProgressWatch};
+use crate::cli::selection::{self, SelectionFlags, note};
 use crate::cli::sides::{CommitRange, SideBuilds, SideFlags};
 use crate::cli::store::StoreFlag;
-use crate::cli::suite::{self, SelectionFlags, note};
 use crate::cli::{Exit, interrupt};
-use crate::compare::Comparison;
-use crate::metric::gate::StoppingRule;
-use crate::record::{Revision, Run};
-use crate::report;
-use crate::runner::machine;
-use crate::scenario::Suite;
-use crate::units;
+use compare::Comparison;
+use record::metric::gate::StoppingRule;
+use record::{Revision, Run};
+use runner::machine;
+use suite::Suite;
+use units::cancel::Cancel;
 
 /// Compare with a base and say whether anything became slower
 ///
@@ -95,7 +93,7 @@ pub(super) fn run(args: &CompareArgs, out: &mut impl Write) -> anyhow::Result<Ex
     }
     until_decided(args, &mut suite)?;
     if args.budget.is_none() && args.until_decided.is_none() {
-        suite::judgeable(&suite)?;
+        selection::judgeable(&suite)?;
     }
     args.selection.prepare_out()?;
     let cancel = interrupt()?;

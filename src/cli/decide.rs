@@ -11,12 +11,12 @@ use anyhow::{Context as _, bail, ensure};
 
 use crate::cli::Exit;
 use crate::cli::output::{self, FailOnFlag, ReportFormat};
-use crate::compare::ComparisonOutcome;
-use crate::compare::decision::design::{LAUNCH_PAIRS_MAX, LOOKS};
-use crate::compare::decision::sequential::SequentialComparison;
-use crate::compare::decision::{self, Hypothesis, Judgement, SequentialDesign, Verdict};
-use crate::metric::{BetterDirection, Metric};
-use crate::units::Ratio;
+use compare::ComparisonOutcome;
+use compare::decision::design::{LAUNCH_PAIRS_MAX, LOOKS};
+use compare::decision::sequential::SequentialComparison;
+use compare::decision::{self, Hypothesis, Judgement, SequentialDesign, Verdict};
+use record::metric::{BetterDirection, Metric};
+use units::Ratio;
 
 /// Say what follows from anybody's paired numbers
 ///

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 
-use crate::compare::Comparison;
-use crate::compare::confirmation::{self, Confirmation};
-use crate::record::Run;
-use crate::scenario::Suite;
+use compare::Comparison;
+use compare::confirmation::{self, Confirmation};
+use record::Run;
+use suite::Suite;
 
 /// A run of another machine.
 pub(super) struct FirstRun {

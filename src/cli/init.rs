@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 
 use crate::cli::Exit;
-use crate::config;
-use crate::record;
+use suite::config;
 
 /// What a repository needs to judge its pull requests. `docs/` shows the same file.
 const WORKFLOW: &str = include_str!("../../docs/workflows/xmlperf.yml");

@@ -13,8 +13,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::runner::{LiveMetrics, LiveSnapshot};
-use crate::units;
+use runner::{LiveMetrics, LiveSnapshot};
 
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);

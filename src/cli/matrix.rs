@@ -5,19 +5,17 @@ use std::io::Write;
 use anyhow::{Context as _, ensure};
 use comfy_table::Cell;
 
-use crate::cancel::Cancel;
 use crate::cli::Exit;
 use crate::cli::compare::CompareArgs;
 use crate::cli::output;
+use crate::cli::selection::note;
 use crate::cli::sides::{CommitRange, SideFlags};
-use crate::cli::suite::note;
-use crate::compare::{Comparison, ComparisonOutcome, MetricResult};
-use crate::metric::gate::{ERROR_RATES, MetricPolicy};
-use crate::report;
-use crate::report::terminal;
-use crate::scenario::Suite;
-use crate::units;
-use crate::units::Ratio;
+use compare::{Comparison, ComparisonOutcome, MetricResult};
+use record::metric::gate::{ERROR_RATES, MetricPolicy};
+use report::terminal;
+use suite::Suite;
+use units::Ratio;
+use units::cancel::Cancel;
 
 /// One release against the one before it.
 struct ReleaseStep {

@@ -20,11 +20,11 @@ mod publication;
 mod report;
 mod report_github;
 mod run;
+mod selection;
 mod selftest;
 mod serve;
 mod sides;
 mod store;
-mod suite;
 mod trend;
 
 use std::io::{self, Write};
@@ -36,10 +36,10 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use thiserror::Error;
 
-use crate::base::BaseError;
-use crate::cancel::Cancel;
-use crate::profile::ProfileError;
-use crate::runner::RunnerError;
+use ::profile::ProfileError;
+use checkout::BaseError;
+use runner::RunnerError;
+use units::cancel::Cancel;
 
 /// The command line.
 #[derive(Debug, Parser)]

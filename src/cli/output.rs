@@ -8,11 +8,10 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use crate::cli::Exit;
-use crate::compare::{Comparison, ComparisonOutcome};
-use crate::record;
-use crate::record::Run;
-use crate::report::terminal::{ColorMode, TerminalScreen};
-use crate::report::{html, json, markdown, terminal};
+use compare::{Comparison, ComparisonOutcome};
+use record::Run;
+use report::terminal::{ColorMode, TerminalScreen};
+use report::{html, json, markdown, terminal};
 
 /// How a comparison is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -7,20 +7,18 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 
-use crate::cancel::Cancel;
 use crate::cli::output;
+use crate::cli::selection::{self, SelectionFlags, note};
 use crate::cli::sides::SideFlags;
-use crate::cli::suite::{self, SelectionFlags, note};
 use crate::cli::{Exit, interrupt};
-use crate::compare::function_changes::{self, FunctionChange};
-use crate::profile::{CostUnit, Profile, ProfileError, ProfilePlan, ProfileSession, ProfileTotal};
-use crate::record;
-use crate::report::flame::{self, FlameCaption};
-use crate::report::functions;
-use crate::runner::{BuildSource, RequestSender, SutBuild};
-use crate::scenario::Scenario;
-use crate::target::TargetCommand;
-use crate::units;
+use compare::function_changes::{self, FunctionChange};
+use profile::{CostUnit, Profile, ProfileError, ProfilePlan, ProfileSession, ProfileTotal};
+use report::flame::{self, FlameCaption};
+use report::functions;
+use runner::{BuildSource, RequestSender, SutBuild};
+use suite::Scenario;
+use sut::TargetCommand;
+use units::cancel::Cancel;
 
 /// Say what the instructions, the CPU time or the memory goes into
 ///
@@ -68,7 +66,7 @@ pub(super) fn run(args: &ProfileArgs, out: &mut impl Write) -> anyhow::Result<Ex
     let mut suite = args.selection.suite()?;
     args.selection.prepare_out()?;
     let cancel = interrupt()?;
-    let scenario = &suite::one_scenario(&mut suite, "profiling")?;
+    let scenario = &selection::one_scenario(&mut suite, "profiling")?;
     let folder = args.selection.out.join("profile").join(scenario.folder()).join(args.tool.name());
     if folder.exists() {
         let failed = || format!("failed to remove the last profile `{}`", folder.display());
@@ -248,7 +246,13 @@ impl ProfileSummary<'_> {
     }
 }
 
-impl CostUnit {
+/// What a cost is counted in, in words of the report.
+trait UnitWords {
+    fn words(self) -> &'static str;
+    fn thousandth(self) -> &'static str;
+}
+
+impl UnitWords for CostUnit {
     fn words(self) -> &'static str {
         match self {
             Self::InstructionsPerPair => "instructions per XML pair, by function",

@@ -10,12 +10,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::cli::budget::ComparisonBudget;
 use crate::cli::live::{Dashboard, ProgressTicker};
-use crate::compare::Comparison;
-use crate::compare::decision::Verdict;
-use crate::metric::gate::MetricPolicy;
-use crate::record::Run;
-use crate::runner::{LiveMetrics, RunDecision, RunObserver, RunProgress};
-use crate::units;
+use compare::Comparison;
+use compare::decision::Verdict;
+use record::Run;
+use record::metric::gate::MetricPolicy;
+use runner::{LiveMetrics, RunDecision, RunObserver, RunProgress};
 
 /// When a comparison may end before everything is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

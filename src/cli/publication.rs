@@ -3,17 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use crate::compare::confirmation::{self, Confirmation, FlagStanding};
-use crate::compare::decision::Verdict;
-use crate::compare::{Comparison, ComparisonOutcome, MetricResult};
-use crate::github::context::GithubContext;
-use crate::github::{Annotation, AnnotationLevel, Conclusion, Publication, sanitize};
-use crate::record::history::RunHistory;
-use crate::record::instruction_counts::CountOutcome;
-use crate::record::{
-    EarlyEnd, FailureExample, LaunchResult, LaunchResults, Machine, Revision, Run,
-};
-use crate::report;
+use compare::confirmation::{self, Confirmation, FlagStanding};
+use compare::decision::Verdict;
+use compare::{Comparison, ComparisonOutcome, MetricResult};
+use github::context::GithubContext;
+use github::{Annotation, AnnotationLevel, Conclusion, Publication, sanitize};
+use record::history::RunHistory;
+use record::instruction_counts::CountOutcome;
+use record::{EarlyEnd, FailureExample, LaunchResult, LaunchResults, Machine, Revision, Run};
 
 /// What the numbers are about, as far as the record does not say.
 #[derive(Debug, Clone, Copy)]

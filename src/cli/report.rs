@@ -8,8 +8,8 @@ use anyhow::{Context as _, ensure};
 use crate::cli::Exit;
 use crate::cli::output::{self, FailOnFlag, ReportFormat};
 use crate::cli::report_github;
-use crate::compare::Comparison;
-use crate::record::Run;
+use compare::Comparison;
+use record::Run;
 
 /// Render a recorded run again; the verdicts are drawn anew from its numbers
 #[derive(Debug, clap::Args)]

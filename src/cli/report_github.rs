@@ -17,20 +17,19 @@ use anyhow::{Context as _, ensure};
 use crate::cli::Exit;
 use crate::cli::output::FailOnFlag;
 use crate::cli::publication::{self, PublicationSubject, RunPurpose};
-use crate::compare::confirmation::{self, Confirmation};
-use crate::compare::{Comparison, ComparisonOutcome};
-use crate::config::{self, FILE_NAME};
-use crate::github;
-use crate::github::api::ApiClient;
-use crate::github::artifact::{self, ArtifactError};
-use crate::github::check::CheckPolicy;
-use crate::github::comment::{CommentId, CommentPolicy};
-use crate::github::context::{GithubContext, WorkflowEvent};
-use crate::github::publish::{self, PublicationResult, PublishSettings};
-use crate::github::retry::RetryPolicy;
-use crate::github::transport::{DryRun, HttpTransport, Transport};
-use crate::github::{AnnotationLevel, CheckGate, Conclusion, Publication, job, sanitize};
-use crate::record::{Run, write_atomically};
+use compare::confirmation::{self, Confirmation};
+use compare::{Comparison, ComparisonOutcome};
+use github::api::ApiClient;
+use github::artifact::{self, ArtifactError};
+use github::check::CheckPolicy;
+use github::comment::{CommentId, CommentPolicy};
+use github::context::{GithubContext, WorkflowEvent};
+use github::publish::{self, PublicationResult, PublishSettings};
+use github::retry::RetryPolicy;
+use github::transport::{DryRun, HttpTransport, Transport};
+use github::{AnnotationLevel, CheckGate, Conclusion, Publication, job, sanitize};
+use record::{Run, write_atomically};
+use suite::config::{self, FILE_NAME};
 
 /// Publish a recorded comparison on GitHub: comment, check, job summary, outputs
 #[derive(Debug, clap::Args)]

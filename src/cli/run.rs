@@ -3,10 +3,10 @@
 use std::io::Write;
 
 use crate::cli::output::{self, FailOnFlag, ReportFormat};
+use crate::cli::selection::SelectionFlags;
 use crate::cli::sides;
-use crate::cli::suite::SelectionFlags;
 use crate::cli::{Exit, interrupt};
-use crate::compare::Comparison;
+use compare::Comparison;
 
 /// Run scenarios against one build and check its limits
 #[derive(Debug, clap::Args)]

@@ -9,19 +9,18 @@ use comfy_table::Cell as TableCell;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
-use crate::calibration::peers::PeerRule;
-use crate::calibration::promise::{self, CalibrationPromise, PromiseObservation};
-use crate::calibration::regime::Regime;
-use crate::calibration::{CalibrationCell, FAMILY, FamilyCell, SimulationPlan};
 use crate::cli::Exit;
 use crate::cli::output;
-use crate::compare::decision::design::ALPHA;
-use crate::compare::decision::sequential::SequentialComparison;
-use crate::compare::decision::{DecisionProtocol, SequentialDesign, Verdict};
-use crate::report::terminal;
-use crate::stats::proportion::Proportion;
-use crate::units;
-use crate::units::Ratio;
+use calibration::peers::PeerRule;
+use calibration::promise::{self, CalibrationPromise, PromiseObservation};
+use calibration::regime::Regime;
+use calibration::{CalibrationCell, FAMILY, FamilyCell, SimulationPlan};
+use compare::decision::design::ALPHA;
+use compare::decision::sequential::SequentialComparison;
+use compare::decision::{DecisionProtocol, SequentialDesign, Verdict};
+use report::terminal;
+use stats::proportion::Proportion;
+use units::Ratio;
 
 /// Check that xmlperf keeps what it promises
 #[derive(Debug, clap::Args)]

@@ -10,8 +10,8 @@ use anyhow::ensure;
 use clap::value_parser;
 
 use crate::cli::Exit;
-use crate::reference::{AllowedHost, EqualitySemantics, ReferenceServer, ServerSettings};
-use crate::units::{self, Ratio};
+use reference::{AllowedHost, EqualitySemantics, ReferenceServer, ServerSettings};
+use units::{self, Ratio};
 
 /// Serve the XML-Compare-API, to try xmlperf on or to build against
 #[derive(Debug, clap::Args)]

@@ -8,15 +8,13 @@ use std::str::FromStr;
 use anyhow::{Context as _, bail};
 use sha2::{Digest as _, Sha256};
 
-use crate::base;
-use crate::base::BaseBuild;
-use crate::cancel::Cancel;
 use crate::cli::progress::{EarlyStopping, ProgressWatch};
-use crate::cli::suite::{self, SelectionFlags, note};
-use crate::record::{Revision, Run};
-use crate::runner::{self, LiveMetrics, RunPlan, SutBuild};
-use crate::scenario::{Suite, TargetSource, TargetSpec};
-use crate::units;
+use crate::cli::selection::{self, SelectionFlags, note};
+use checkout::BaseBuild;
+use record::{Revision, Run};
+use runner::{self, LiveMetrics, RunPlan, SutBuild};
+use suite::{Suite, TargetSource, TargetSpec};
+use units::cancel::Cancel;
 
 /// Flags that give base and head other than by a git ref and the configuration.
 #[derive(Debug, clap::Args)]
@@ -109,7 +107,7 @@ impl SideFlags {
             (TargetSource::Attach(url), _) => Some(format!("the head runs already at `{url}`")),
             (TargetSource::Start(_), None) => Some("`[target] build` is missing".to_owned()),
             (TargetSource::Start(_), Some(_)) => {
-                let error = base::commit(&target.dir, name).err()?.to_string();
+                let error = checkout::commit(&target.dir, name).err()?.to_string();
                 error.lines().next().map(str::to_owned)
             }
         }
@@ -152,7 +150,7 @@ impl SideFlags {
 
     /// Returns the commit of a name.
     pub(super) fn resolve(target: &TargetSpec, name: &str) -> anyhow::Result<String> {
-        Ok(base::commit(&target.dir, name)?)
+        Ok(checkout::commit(&target.dir, name)?)
     }
 
     /// Finds the head, and builds it if it is not built.
@@ -168,22 +166,27 @@ impl SideFlags {
     /// The base that a flag gives, or that needs no build.
     fn given_base(&self, target: &TargetSpec, given: Revision) -> anyhow::Result<Option<SutBuild>> {
         if let Some(url) = &self.base_url {
-            return Ok(Some(suite::attached(url, &given.label)));
+            return Ok(Some(selection::attached(url, &given.label)));
         }
         if let Some(start) = &self.base_start {
-            return Ok(Some(suite::started(target, start, &target.dir, given)));
+            return Ok(Some(selection::started(target, start, &target.dir, given)));
         }
         if let Some(program) = &self.base_bin {
             let start = with_program(&configured_start(target)?, program)?;
-            return Ok(Some(suite::started(target, &start, &target.dir, given)));
+            return Ok(Some(selection::started(target, &start, &target.dir, given)));
         }
         if target.origin != TargetSource::Embedded {
             return Ok(None);
         }
         note("no xmlperf.toml: base and head are the reference API inside this program")?;
-        let commit = base::commit(&target.dir, &given.label).ok();
+        let commit = checkout::commit(&target.dir, &given.label).ok();
         let revision = Revision { commit, ..given };
-        Ok(Some(suite::started(target, &suite::embedded_start(target)?, &target.dir, revision)))
+        Ok(Some(selection::started(
+            target,
+            &selection::embedded_start(target)?,
+            &target.dir,
+            revision,
+        )))
     }
 
     /// The base that has to be built, unless it is what the checkout holds anyway.
@@ -194,13 +197,13 @@ impl SideFlags {
         given: Revision,
         cancel: &Cancel,
     ) -> anyhow::Result<(SutBuild, Option<BaseBuild>)> {
-        let commit = base::commit(&target.dir, &given.label)?;
+        let commit = checkout::commit(&target.dir, &given.label)?;
         let same = head.revision.commit.as_ref() == Some(&commit) && !head.revision.dirty;
         if same && self.head_start.is_none() {
             note("base and head are the same commit: nothing is built twice")?;
             let revision = Revision { commit: Some(commit), ..given };
             let start = configured_start(target)?;
-            return Ok((suite::started(target, &start, &target.dir, revision), None));
+            return Ok((selection::started(target, &start, &target.dir, revision), None));
         }
         at_commit(target, &given.label, cancel).map(|(base, built)| (base, Some(built)))
     }
@@ -216,16 +219,16 @@ pub(super) fn head(
 ) -> anyhow::Result<SutBuild> {
     let target = &suite.target;
     // Before the build, which may touch what is checked in.
-    let revision = suite::head_revision(target)?;
+    let revision = selection::head_revision(target)?;
     let start = match (start, &target.origin) {
         (Some(start), _) => start.to_owned(),
-        (None, TargetSource::Attach(url)) => return Ok(suite::attached(url, "head")),
+        (None, TargetSource::Attach(url)) => return Ok(selection::attached(url, "head")),
         (None, TargetSource::Start(_) | TargetSource::Embedded) => {
             selection.build(target, cancel)?;
             configured_start(target)?
         }
     };
-    Ok(suite::started(target, &start, &target.dir, revision))
+    Ok(selection::started(target, &start, &target.dir, revision))
 }
 
 /// Measures one build, with nothing beside it.
@@ -248,7 +251,7 @@ fn at_commit(
     name: &str,
     cancel: &Cancel,
 ) -> anyhow::Result<(SutBuild, BaseBuild)> {
-    let commit = base::commit(&target.dir, name)?;
+    let commit = checkout::commit(&target.dir, name)?;
     let Some(build) = &target.build else {
         bail!(
             "`{name}` cannot be built: `[target] build` is missing\n\n\
@@ -257,22 +260,22 @@ fn at_commit(
     };
     let start = configured_start(target)?;
     must_be_relative(&start, &target.dir)?;
-    let cache = cache_folder(&base::root(&target.dir)?)?;
+    let cache = cache_folder(&checkout::root(&target.dir)?)?;
     let progress = &mut |line: &str| drop(note(line));
-    let built = base::checkout(&target.dir, &commit, build, &cache, cancel, progress)?;
+    let built = checkout::checkout(&target.dir, &commit, build, &cache, cancel, progress)?;
     let revision = Revision {
         label: name.to_owned(),
         commit: Some(commit),
         dirty: false,
         start: String::new(),
     };
-    Ok((suite::started(target, &start, &built.dir, revision), built))
+    Ok((selection::started(target, &start, &built.dir, revision), built))
 }
 
 fn configured_start(target: &TargetSpec) -> anyhow::Result<String> {
     match &target.origin {
         TargetSource::Start(start) => Ok(start.clone()),
-        TargetSource::Embedded | TargetSource::Attach(_) => suite::embedded_start(target),
+        TargetSource::Embedded | TargetSource::Attach(_) => selection::embedded_start(target),
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use crate::baseline::{BaselineStore, DEFAULT_LOCATION};
-use crate::cli::suite::note;
-use crate::config;
+use crate::cli::selection::note;
+use baseline::{BaselineStore, DEFAULT_LOCATION};
+use suite::config;
 
 /// The flag that names a store.
 #[derive(Debug, Clone, clap::Args)]

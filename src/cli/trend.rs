@@ -10,11 +10,10 @@ use crate::cli::Exit;
 use crate::cli::decide::pairs::rows;
 use crate::cli::output;
 use crate::cli::store::StoreFlag;
-use crate::metric::BetterDirection;
-use crate::metric::Metric;
-use crate::record::Run;
-use crate::report;
-use crate::trend::{self, MetricSeries, TrendPoint};
+use history::trend::{self, MetricSeries, TrendPoint};
+use record::Run;
+use record::metric::BetterDirection;
+use record::metric::Metric;
 
 /// Show the history of metrics, and where their levels changed
 ///

@@ -4,15 +4,15 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use github::api::ApiClient;
+use github::base;
+use github::retry::RetryPolicy;
+use github::transport::HttpTransport;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use wiremock::matchers::{method, path_regex};
 use wiremock::{Mock, MockServer, ResponseTemplate};
-use xmlperf::github::api::ApiClient;
-use xmlperf::github::base;
-use xmlperf::github::retry::RetryPolicy;
-use xmlperf::github::transport::HttpTransport;
 
 use crate::job_environment::{JobEnvironment, pull_request};
 

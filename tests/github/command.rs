@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::process::Output;
 
 use hdrhistogram::Histogram;
+use record::history::{PastRun, PastScenario, RunHistory};
+use record::instruction_counts::{
+    self, BuildCounts, CountOutcome, FunctionCost, InstructionCounts,
+};
+use record::{
+    EarlyEnd, FailureExample, LaunchResult, LaunchResults, Machine, Run, Side, histogram,
+};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use wiremock::matchers::{method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
-use xmlperf::record::history::{PastRun, PastScenario, RunHistory};
-use xmlperf::record::instruction_counts::{
-    self, BuildCounts, CountOutcome, FunctionCost, InstructionCounts,
-};
-use xmlperf::record::{
-    EarlyEnd, FailureExample, LaunchResult, LaunchResults, Machine, Run, Side, histogram,
-};
 
 use crate::job_environment::{HEAD, JobEnvironment, TOKEN, pull_request};
 use crate::run_record::{save, slower_by};

@@ -1,7 +1,7 @@
 //! What each event says about the commit, its base, and what the token may do.
 
+use github::context::{CodeOrigin, GithubContext, WorkflowEvent};
 use serde_json::{Value, json};
-use xmlperf::github::context::{CodeOrigin, GithubContext, WorkflowEvent};
 
 use crate::job_environment::{BASE, HEAD, JobEnvironment, pull_request};
 

@@ -1,14 +1,14 @@
 //! A server that fails, limits, refuses and hangs up, and exactly what is sent to it.
 
+use github::api::ApiError;
+use github::check::CheckPolicy;
+use github::comment::CommentPolicy;
+use github::publish::{PublicationResult, PublishError, PublishSettings};
+use github::{CheckGate, Conclusion, FailOn};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
-use xmlperf::github::api::ApiError;
-use xmlperf::github::check::CheckPolicy;
-use xmlperf::github::comment::CommentPolicy;
-use xmlperf::github::publish::{PublicationResult, PublishError, PublishSettings};
-use xmlperf::github::{CheckGate, Conclusion, FailOn};
 
 use crate::job_environment::{self, HEAD, JobEnvironment, TOKEN};
 

@@ -7,16 +7,16 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use github::api::ApiClient;
+use github::check::CheckPolicy;
+use github::comment::{CommentId, CommentPolicy};
+use github::context::{ContextError, GithubContext};
+use github::publish::{self, PublicationResult, PublishSettings};
+use github::retry::RetryPolicy;
+use github::transport::HttpTransport;
+use github::{Annotation, AnnotationLevel, Conclusion, FailOn, Publication};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use xmlperf::github::api::ApiClient;
-use xmlperf::github::check::CheckPolicy;
-use xmlperf::github::comment::{CommentId, CommentPolicy};
-use xmlperf::github::context::{ContextError, GithubContext};
-use xmlperf::github::publish::{self, PublicationResult, PublishSettings};
-use xmlperf::github::retry::RetryPolicy;
-use xmlperf::github::transport::HttpTransport;
-use xmlperf::github::{Annotation, AnnotationLevel, Conclusion, FailOn, Publication};
 
 pub(crate) const TOKEN: &str = "ghs_0123456789abcdefSECRET";
 pub(crate) const HEAD: &str = "9f3c2ab19f3c2ab19f3c2ab19f3c2ab19f3c2ab1";

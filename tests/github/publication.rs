@@ -1,10 +1,10 @@
 //! What stands on a pull request after one run, and after several.
 
+use github::check::CheckPolicy;
+use github::comment::{CommentId, CommentPolicy};
+use github::publish::{PublicationResult, PublishSettings};
+use github::{CheckGate, Conclusion, Publication};
 use serde_json::{Value, json};
-use xmlperf::github::check::CheckPolicy;
-use xmlperf::github::comment::{CommentId, CommentPolicy};
-use xmlperf::github::publish::{PublicationResult, PublishSettings};
-use xmlperf::github::{CheckGate, Conclusion, Publication};
 
 use crate::emulator::{BOT, Github, GithubContract, MONA, STRANGER};
 use crate::job_environment::{annotations, publication, settings};

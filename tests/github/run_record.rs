@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use hdrhistogram::Histogram;
-use xmlperf::metric::gate::GateRules;
-use xmlperf::record::{
+use record::metric::gate::GateRules;
+use record::{
     LatencyBasis, LaunchPair, LaunchResult, LaunchResults, Machine, Revision, Run, SCHEMA,
     ScenarioRun, Side, SliceTotals, histogram,
 };

@@ -13,7 +13,6 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
-use xmlperf::units;
 
 use crate::bases::git;
 use crate::emulator::{BOT, BranchOrigin, Github, tools};

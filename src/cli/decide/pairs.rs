@@ -6,7 +6,7 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::metric::BetterDirection;
+use record::metric::BetterDirection;
 
 /// What may stand in the header, in any order.
 const COLUMNS: [&str; 4] = ["pair", "metric", "base", "head"];

@@ -6,15 +6,13 @@ use comfy_table::{Cell, Color};
 use serde_json::{Value, json};
 
 use crate::cli::decide::{DecisionMethod, MetricVerdict};
-use crate::compare::ComparisonOutcome;
-use crate::compare::decision::Verdict;
-use crate::metric::BetterDirection;
-use crate::report;
-use crate::report::json;
-use crate::report::markdown;
-use crate::report::terminal::{self, ColorMode, TerminalScreen};
-use crate::units;
-use crate::units::Ratio;
+use compare::ComparisonOutcome;
+use compare::decision::Verdict;
+use record::metric::BetterDirection;
+use report::json;
+use report::markdown;
+use report::terminal::{self, ColorMode, TerminalScreen};
+use units::Ratio;
 
 /// Writes a table as wide as the screen.
 pub(super) fn terminal(

@@ -2,9 +2,8 @@
 
 use std::io::{self, Write};
 
-use crate::payload::{PayloadPreset, PayloadSpec, PayloadStatistics};
-use crate::units;
-use crate::units::Ratio;
+use payload::{PayloadPreset, PayloadSpec, PayloadStatistics};
+use units::Ratio;
 
 /// Documents behind each number.
 const DOCUMENTS: u64 = 100;

@@ -13,11 +13,11 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use crate::cli::Exit;
-use crate::config;
-use crate::payload::{
+use payload::{
     self, BodyStream, DocumentChange, DocumentMix, GENERATOR_VERSION, PairFormat, PairRecipe,
     PayloadKind, PayloadPreset, PayloadSpec, Semantics, Template,
 };
+use suite::config;
 
 /// Write a seeded request body
 ///

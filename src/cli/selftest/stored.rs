@@ -6,14 +6,13 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use super::{SelftestFormat, percent, share_json, show};
-use crate::calibration::SimulationPlan;
-use crate::calibration::regime::Regime;
-use crate::calibration::stored::{CHANGES, DayRegime, RUNS, StoredCell};
 use crate::cli::Exit;
-use crate::compare::decision::design::ALPHA;
-use crate::compare::decision::{DecisionProtocol, SequentialDesign};
-use crate::stats::proportion::Proportion;
-use crate::units;
+use calibration::SimulationPlan;
+use calibration::regime::Regime;
+use calibration::stored::{CHANGES, DayRegime, RUNS, StoredCell};
+use compare::decision::design::ALPHA;
+use compare::decision::{DecisionProtocol, SequentialDesign};
+use stats::proportion::Proportion;
 
 /// Simulate comparisons with stored runs whose truth is known, and count the wrong verdicts
 ///

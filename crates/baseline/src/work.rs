@@ -1,0 +1,161 @@
+//! Sets what was counted in one run against what was counted in another.
+//!
+//! A count is of a program, not of a machine, so two runs of different days and machines stand side
+//! by side like base and head, as long as the same was counted: the same requests, on one kind of
+//! processor, of programs that one toolchain compiled, by the same counter. Where that is not so, the
+//! scenario has no count, and the reason instead.
+
+use std::collections::BTreeMap;
+
+use crate::choice::StoredRun;
+use record::instruction_counts::{BuildCounts, CountOutcome, InstructionCounts};
+use record::{LaunchResults, Revision, Run, ScenarioRun};
+
+/// Returns a run with base and head as if they had been counted side by side: base is the judged
+/// build of `baseline`, head that of `run`, under the rules of `run`. Nothing in it is timed.
+pub fn against(baseline: &Run, run: &Run) -> Run {
+    let mut joined = run.clone();
+    joined.base = Some(Revision { label: "baseline".to_owned(), ..baseline.head.clone() });
+    (joined.launches_asked, joined.looks) = (0, Vec::new());
+    for scenario in &mut joined.scenarios {
+        scenario.trials = LaunchResults::Paired(Vec::new());
+        scenario.limits = BTreeMap::new();
+        scenario.work = Some(match counted(baseline, run, scenario) {
+            Ok(counted) => CountOutcome::Counted(Box::new(counted)),
+            Err(reason) => CountOutcome::Unavailable { reason, asked: true },
+        });
+    }
+    joined
+}
+
+/// Gives every scenario of `run` whose work was counted the count of the newest of `kept`, oldest first,
+/// that was counted alike. Returns what stands without one, and why.
+pub fn remember(run: &mut Run, kept: &[StoredRun]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let joined: Vec<_> =
+        run.scenarios.iter().map(|scenario| newest_alike(kept, run, scenario)).collect();
+    for (scenario, joined) in run.scenarios.iter_mut().zip(joined) {
+        match (&mut scenario.work, joined) {
+            (Some(CountOutcome::Counted(work)), Some(Ok(counted))) => **work = counted,
+            (Some(CountOutcome::Counted(_)), Some(Err(reason))) => {
+                notes.push(format!("work of `{}` is not compared: {reason}", scenario.name));
+            }
+            (Some(CountOutcome::Counted(_)), None)
+            | (Some(CountOutcome::Unavailable { .. }) | None, _) => {}
+        }
+    }
+    notes
+}
+
+/// The counts beside those of the newest run that was counted alike, or why the newest of all was not;
+/// nothing without any runs.
+fn newest_alike(
+    kept: &[StoredRun],
+    run: &Run,
+    scenario: &ScenarioRun,
+) -> Option<Result<InstructionCounts, String>> {
+    let mut joined = kept.iter().rev().map(|kept| counted(&kept.run, run, scenario));
+    match joined.next()? {
+        Ok(newest) => Some(Ok(newest)),
+        Err(reason) => Some(joined.find_map(Result::ok).ok_or(reason)),
+    }
+}
+
+fn counted(baseline: &Run, run: &Run, scenario: &ScenarioRun) -> Result<InstructionCounts, String> {
+    let kept = baseline.scenarios.iter().find(|kept| kept.name == scenario.name);
+    let kept = kept.ok_or("the baseline does not have the scenario")?;
+    let (base, head) = (count(kept, "the baseline")?, count(scenario, "this run")?);
+    same("architecture", &baseline.machine.arch, &run.machine.arch)?;
+    same("counter", &base.0.counter, &head.0.counter)?;
+    same("payload", &kept.payload, &scenario.payload)?;
+    same("payload generator", &baseline.generator, &run.generator)?;
+    same("requests", &shape(base.0), &shape(head.0))?;
+    same("toolchain", &base.1.toolchain, &head.1.toolchain)?;
+    Ok(InstructionCounts { base: Some(base.1.clone()), ..head.0.clone() })
+}
+
+fn count<'a>(
+    scenario: &'a ScenarioRun,
+    whose: &str,
+) -> Result<(&'a InstructionCounts, &'a BuildCounts), String> {
+    match &scenario.work {
+        Some(CountOutcome::Counted(counted)) => Ok((counted, &counted.head)),
+        Some(CountOutcome::Unavailable { reason, .. }) => {
+            Err(format!("{whose} has no count: {reason}"))
+        }
+        None => Err(format!("{whose} has no count: no work lane was run")),
+    }
+}
+
+fn shape(counted: &InstructionCounts) -> String {
+    format!("{} requests of {} XML pairs", counted.requests, counted.pairs_per_request)
+}
+
+fn same<T: PartialEq + std::fmt::Display>(what: &str, base: &T, head: &T) -> Result<(), String> {
+    if base == head {
+        return Ok(());
+    }
+    Err(format!("{what} of the baseline is `{base}`, of this run `{head}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use record::fixtures::{LEVEL, counted as sample, paired};
+
+    fn run(base: f64, head: f64) -> Run {
+        let mut run = paired(2, LEVEL, LEVEL);
+        run.scenarios[0].work = Some(sample(base, head));
+        run
+    }
+
+    #[test]
+    fn the_judged_builds_of_both_runs_stand_side_by_side() {
+        let joined = against(&run(1e5, 64_800.0), &run(1e5, 65_800.0));
+        let Some(CountOutcome::Counted(counted)) = &joined.scenarios[0].work else {
+            panic!("counted")
+        };
+        let first = |count: &BuildCounts| count.instructions[0];
+        assert_eq!(counted.base.as_ref().map(first), Some(64_800.0));
+        assert_eq!(Some(first(&counted.head)), Some(65_800.0));
+        assert_eq!((joined.launches_asked, joined.base.unwrap().label.as_str()), (0, "baseline"));
+    }
+
+    #[track_caller]
+    fn check(change: impl Fn(&mut Run), expected: &str) {
+        let mut other = run(1e5, 64_800.0);
+        change(&mut other);
+        let joined = against(&run(1e5, 64_800.0), &other);
+        let Some(CountOutcome::Unavailable { reason, asked }) = &joined.scenarios[0].work else {
+            panic!("{joined:?}")
+        };
+        assert!(*asked);
+        assert_eq!(reason, expected);
+    }
+
+    fn head(run: &mut Run) -> &mut InstructionCounts {
+        match &mut run.scenarios[0].work {
+            Some(CountOutcome::Counted(counted)) => counted,
+            Some(CountOutcome::Unavailable { .. }) | None => unreachable!("the sample is counted"),
+        }
+    }
+
+    #[test]
+    fn what_was_not_counted_alike_is_not_compared() {
+        check(
+            |run| run.machine.arch = "aarch64".to_owned(),
+            "architecture of the baseline is `x86_64`, of this run `aarch64`",
+        );
+        check(
+            |run| head(run).head.toolchain = "rustc version 1.96.0, glibc 2.36".to_owned(),
+            "toolchain of the baseline is `rustc version 1.95.0, glibc 2.36`, of this run `rustc \
+             version 1.96.0, glibc 2.36`",
+        );
+        check(
+            |run| head(run).requests = 10,
+            "requests of the baseline is `20 requests of 100 XML pairs`, of this run `10 requests \
+             of 100 XML pairs`",
+        );
+        check(|run| run.scenarios[0].work = None, "this run has no count: no work lane was run");
+    }
+}

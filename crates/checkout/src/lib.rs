@@ -1,0 +1,355 @@
+//! Builds the version to compare with, away from the user's files.
+//!
+//! Each commit is built in a folder of its own in a cache, and never again with the same command
+//! and tools. Folders share no build directory: a base that picked up an artefact of head would
+//! compare equal to it. That costs a full build per base commit; what a CI cache should keep is
+//! therefore the cache folder. A build counts only once its marker is there, which is put beside the
+//! folder by rename after the command succeeded; without one, the folder is built afresh.
+
+mod failure;
+pub mod git;
+mod repository;
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process_group};
+use sha2::{Digest, Sha256};
+
+use units::cancel::Cancel;
+
+pub use failure::BaseError;
+pub use repository::{
+    CommitSummary, WorkingTree, between, commit, is_behind, merge_base, root, tree,
+};
+
+/// Builds that are kept in a cache folder, beside those in use.
+const BUILDS_MAX: usize = 4;
+
+/// Lines of a failed build's output in the message: compilers sum up at the end.
+const TAIL_LINES: usize = 25;
+
+const POLL: Duration = Duration::from_millis(100);
+
+/// Programs whose version decides what a build yields, by a word of the build command.
+const TOOLS: &[(&[&str], &[&str])] = &[
+    (&["cargo", "rustc"], &["rustc", "-vV"]),
+    (&["go"], &["go", "version"]),
+    (&["npm", "npx", "pnpm", "yarn", "node"], &["node", "--version"]),
+    (&["mvn", "mvnw", "gradle", "gradlew", "javac"], &["java", "-version"]),
+    (&["make", "cmake", "ninja", "cc", "gcc", "clang"], &["cc", "--version"]),
+    (&["dotnet"], &["dotnet", "--version"]),
+];
+
+/// A built base. As long as this lives, no other xmlperf removes or rebuilds it.
+#[derive(Debug)]
+pub struct BaseBuild {
+    /// Where to start it: the folder of the base that corresponds to the one that was asked for.
+    pub dir: PathBuf,
+    /// Full hash of the commit.
+    pub commit: String,
+    /// Whether an earlier build was used.
+    pub cached: bool,
+    _in_use: File,
+}
+
+/// Returns `git_ref` of the repository around `repo_dir`, built with `build_command`, which is
+/// given to `/bin/sh` and run in the folder that corresponds to `repo_dir`.
+///
+/// Builds are kept in `cache_dir`, which should differ for each repository. `progress` hears what
+/// is being done, in a few words, and the latest line of the build.
+pub fn checkout(
+    repo_dir: &Path,
+    git_ref: &str,
+    build_command: &str,
+    cache_dir: &Path,
+    cancel: &Cancel,
+    progress: &mut dyn FnMut(&str),
+) -> Result<BaseBuild, BaseError> {
+    let commit = repository::commit(repo_dir, git_ref)?;
+    let prefix = repository::prefix(repo_dir)?;
+    let submodules = repository::submodules(repo_dir, &commit)?;
+    if !submodules.is_empty() {
+        return Err(BaseError::Submodules { commit, paths: submodules });
+    }
+    fs::create_dir_all(cache_dir).map_err(files(cache_dir))?;
+    let cache_dir = cache_dir.canonicalize().map_err(files(cache_dir))?;
+    let key = key(&commit, &prefix, build_command, &tools(repo_dir, build_command));
+    let place = BuildFolder { cache_dir, key };
+    let lock = place.lock(cancel, progress)?;
+    let cached = place.is_built();
+    if !cached {
+        progress(&format!("checking out base {git_ref} ({})", short(&commit)));
+        // Whatever an xmlperf that was killed has left.
+        place.clear()?;
+        let built = repository::write_tree(repo_dir, &commit, &place.tree())
+            .and_then(|()| place.build(&prefix, &commit, build_command, cancel, progress));
+        if built.is_err() {
+            place.clear()?;
+        }
+        built?;
+    }
+    place.mark(&commit)?;
+    // From here on others may use it too.
+    flock(&lock, FlockOperation::LockShared)
+        .map_err(|errno| files(&place.file("lock"))(errno.into()))?;
+    place.prune()?;
+    Ok(BaseBuild { dir: place.tree().join(prefix), commit, cached, _in_use: lock })
+}
+
+/// Builds the checkout itself with `build_command`, which is given to `/bin/sh` and run in `dir`. All
+/// output goes to `log`, which is replaced; `progress` hears the latest line of it.
+pub fn build_head(
+    dir: &Path,
+    build_command: &str,
+    log: &Path,
+    cancel: &Cancel,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(), BaseError> {
+    let mut shell = Command::new("/bin/sh");
+    run_build(shell.current_dir(dir), build_command, "head", log, cancel, progress)
+}
+
+fn run_build(
+    shell: &mut Command,
+    build: &str,
+    what: &str,
+    log: &Path,
+    cancel: &Cancel,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(), BaseError> {
+    let out = File::create(log).map_err(files(log))?;
+    let err = out.try_clone().map_err(files(log))?;
+    let child = shell
+        .args(["-c", build])
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(out)
+        .stderr(err)
+        .spawn()
+        .map_err(|source| BaseError::NotStarted { program: "/bin/sh".to_owned(), source })?;
+    let mut last = None;
+    let status = BuildProcess(child).wait(cancel, || {
+        let line = last_lines(log, 1).pop();
+        if line != last {
+            let line = line.as_deref().unwrap_or_default();
+            progress(&format!("building {what}: {line}"));
+        }
+        last = line;
+    })?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(BaseError::BuildFailed {
+        build: build.to_owned(),
+        what: what.to_owned(),
+        status: status.to_string(),
+        tail: last_lines(log, TAIL_LINES),
+        log: log.to_owned(),
+    })
+}
+
+/// The files of one build: a folder, and beside it marker, log and lock.
+struct BuildFolder {
+    cache_dir: PathBuf,
+    key: String,
+}
+
+impl BuildFolder {
+    fn tree(&self) -> PathBuf {
+        self.cache_dir.join(&self.key)
+    }
+
+    fn file(&self, extension: &str) -> PathBuf {
+        self.cache_dir.join(format!("{}.{extension}", self.key))
+    }
+
+    /// Its presence says that the build succeeded, its time when it was last used.
+    fn marker(&self) -> PathBuf {
+        self.file("built")
+    }
+
+    fn is_built(&self) -> bool {
+        self.marker().exists() && self.tree().is_dir()
+    }
+
+    /// Waits for the right to use this if it is built, and to build it if it is not.
+    fn lock(&self, cancel: &Cancel, progress: &mut dyn FnMut(&str)) -> Result<File, BaseError> {
+        let path = self.file("lock");
+        let file = File::create(&path).map_err(files(&path))?;
+        let mut told = false;
+        loop {
+            let built = self.is_built();
+            let operation = if built {
+                FlockOperation::NonBlockingLockShared
+            } else {
+                FlockOperation::NonBlockingLockExclusive
+            };
+            match flock(&file, operation) {
+                // It may have been built or removed by whoever had the lock.
+                Ok(()) if built == self.is_built() => return Ok(file),
+                Ok(()) | Err(Errno::WOULDBLOCK) => {}
+                Err(errno) => return Err(files(&path)(errno.into())),
+            }
+            if cancel.is_raised() {
+                return Err(BaseError::Cancelled);
+            }
+            if !told {
+                progress("waiting for another xmlperf that builds the same base");
+                told = true;
+            }
+            thread::sleep(POLL);
+        }
+    }
+
+    fn clear(&self) -> Result<(), BaseError> {
+        let tree = self.tree();
+        match fs::remove_dir_all(&tree) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(files(&tree)(error)),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    fn build(
+        &self,
+        prefix: &Path,
+        commit: &str,
+        build: &str,
+        cancel: &Cancel,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<(), BaseError> {
+        let mut shell = Command::new("/bin/sh");
+        crate::git::without_local_variables(&mut shell)
+            .current_dir(self.tree().join(prefix))
+            // Would put the base where head is, and then head would be compared with itself.
+            .env_remove("CARGO_TARGET_DIR")
+            .env_remove("CARGO_BUILD_TARGET_DIR");
+        let what = format!("base {}", short(commit));
+        run_build(&mut shell, build, &what, &self.file("log"), cancel, progress)
+    }
+
+    fn mark(&self, commit: &str) -> Result<(), BaseError> {
+        let (new, marker) = (self.file(&format!("new-{}", std::process::id())), self.marker());
+        fs::write(&new, format!("{commit}\n")).map_err(files(&new))?;
+        fs::rename(&new, &marker).map_err(files(&marker))
+    }
+
+    /// Removes the builds that were not used for longest, unless they are in use.
+    fn prune(&self) -> Result<(), BaseError> {
+        let mut builds = Vec::<(SystemTime, String)>::new();
+        for entry in fs::read_dir(&self.cache_dir).map_err(files(&self.cache_dir))? {
+            let path = entry.map_err(files(&self.cache_dir))?.path();
+            let key = path.file_stem().and_then(|stem| stem.to_str());
+            let time = path.metadata().and_then(|metadata| metadata.modified());
+            if let (Some("built"), Some(key), Ok(time)) =
+                (path.extension().and_then(|extension| extension.to_str()), key, time)
+                && key != self.key
+            {
+                builds.push((time, key.to_owned()));
+            }
+        }
+        builds.sort();
+        let surplus = (builds.len() + 1).saturating_sub(BUILDS_MAX);
+        for (_, key) in builds.into_iter().take(surplus) {
+            Self { cache_dir: self.cache_dir.clone(), key }.remove_unless_in_use()?;
+        }
+        Ok(())
+    }
+
+    fn remove_unless_in_use(&self) -> Result<(), BaseError> {
+        let path = self.file("lock");
+        let lock = File::create(&path).map_err(files(&path))?;
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Ok(());
+        }
+        // The marker goes first: without it, what is left of the folder is not taken for a build.
+        // The lock file stays: whoever waits for it would else hold a lock on nothing.
+        let marker = self.marker();
+        fs::remove_file(&marker).map_err(files(&marker))?;
+        let _ = fs::remove_file(self.file("log"));
+        self.clear()
+    }
+}
+
+/// A running build, which is ended with all that it started when this is dropped.
+struct BuildProcess(Child);
+
+impl BuildProcess {
+    fn wait(mut self, cancel: &Cancel, mut each: impl FnMut()) -> Result<ExitStatus, BaseError> {
+        loop {
+            let status = self.0.try_wait().map_err(|source| BaseError::NotStarted {
+                program: "/bin/sh".to_owned(),
+                source,
+            })?;
+            if let Some(status) = status {
+                return Ok(status);
+            }
+            if cancel.is_raised() {
+                return Err(BaseError::Cancelled);
+            }
+            each();
+            thread::sleep(POLL);
+        }
+    }
+}
+
+impl Drop for BuildProcess {
+    fn drop(&mut self) {
+        // After a build that ended by itself, this ends what it left in the background.
+        let _ = kill_process_group(Pid::from_child(&self.0), Signal::KILL);
+        let _ = self.0.wait();
+    }
+}
+
+/// Names a build after all that decides what it yields, as far as it can be known.
+fn key(commit: &str, prefix: &Path, build: &str, tools: &str) -> String {
+    let mut hash = Sha256::new();
+    for part in [prefix.as_os_str().as_encoded_bytes(), build.as_bytes(), tools.as_bytes()] {
+        hash.update(part);
+        hash.update([0]);
+    }
+    format!("{}-{}", short(commit), units::hex(&hash.finalize()[..6]))
+}
+
+/// Returns the versions of the tools that the build command names: a base of last week's compiler
+/// would differ from head by more than the change.
+fn tools(dir: &Path, build: &str) -> String {
+    let words = build.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '_');
+    let words = words.collect::<Vec<_>>();
+    let used = TOOLS.iter().filter(|(names, _)| names.iter().any(|name| words.contains(name)));
+    let version = |command: &[&str]| {
+        let output = Command::new(command[0]).args(&command[1..]).current_dir(dir).output();
+        // A tool that is missing here is the build's business to complain about.
+        output.map_or_else(
+            |_| String::new(),
+            |output| String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned(),
+        )
+    };
+    used.map(|(_, command)| version(command)).collect::<Vec<_>>().concat()
+}
+
+fn short(commit: &str) -> &str {
+    commit.get(..12).unwrap_or(commit)
+}
+
+/// The last lines that are not empty.
+fn last_lines(log: &Path, count: usize) -> Vec<String> {
+    let bytes = fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let lines = text.lines().map(str::trim_end).filter(|line| !line.is_empty());
+    let mut lines = lines.map(str::to_owned).collect::<Vec<_>>();
+    lines.drain(..lines.len().saturating_sub(count));
+    lines
+}
+
+fn files(path: &Path) -> impl FnOnce(io::Error) -> BaseError {
+    let path = path.to_owned();
+    |source| BaseError::Files { path, source }
+}

@@ -1,0 +1,257 @@
+//! Sets a second run, on another machine, against what the first one flagged.
+//!
+//! A runner can be biased in itself: the same two binaries once gave +27 % on one virtual machine and
+//! nothing on the next. Coins and launches cannot see that, as every launch shares the machine. So a
+//! flag is repeated on a fresh one, with the same seeds of the payload and fresh coins, and only what
+//! is flagged again is a regression. Only the flagged metrics decide there: a second chance for all
+//! the others to alarm is not what was asked.
+
+use crate::decision::Verdict;
+use crate::{CompareError, Comparison, ComparisonOutcome, LimitCheck, MetricResult};
+use record::metric::Metric;
+use record::metric::gate::{GateRules, MetricPolicy};
+use record::{Run, ScenarioRun};
+
+/// Two runs of the same change, the second on the flags of the first.
+#[derive(Debug, Clone)]
+pub struct Confirmation {
+    /// What the first machine says.
+    pub first: Comparison,
+    /// What the second says, about the flagged metrics.
+    pub second: Comparison,
+    /// Every metric that the first run calls slower.
+    pub cells: Vec<ConfirmationCell>,
+    /// Every limit that the first run finds broken, and whether the second does too.
+    pub promises: Vec<(LimitCheck, FlagStanding)>,
+    /// What follows from both.
+    pub outcome: ComparisonOutcome,
+}
+
+/// A flagged metric of a scenario.
+#[derive(Debug, Clone)]
+pub struct ConfirmationCell {
+    /// As the first run has it.
+    pub first: MetricResult,
+    /// As the second has it, if it measured it.
+    pub second: Option<MetricResult>,
+    /// What follows.
+    pub standing: FlagStanding,
+}
+
+/// What a second run makes of a flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlagStanding {
+    /// It is flagged again.
+    Confirmed,
+    /// It was measured, and is not.
+    Unconfirmed,
+    /// It was not measured again.
+    Unrepeated,
+}
+
+impl Confirmation {
+    /// Judges both runs, the second by the flags of the first.
+    pub fn of(first: &Run, second: &Run) -> Result<Self, CompareError> {
+        let other = other_payload(first, second);
+        // Against a history, two jobs are two values of one series.
+        let job = (first.history.is_some() && second.history.is_some()).then_some(first);
+        let first = Comparison::of(first)?;
+        let second = Comparison::of_jobs(&narrowed(second, &first), job)?;
+        let flagged = first.rows.iter().filter(|row| row.is_flagged());
+        let cells: Vec<ConfirmationCell> = flagged.map(|row| cell(row, &second)).collect();
+        let promises: Vec<(LimitCheck, FlagStanding)> =
+            first.broken().map(|promise| (promise.clone(), kept(promise, &second))).collect();
+        let outcome = match other {
+            Some(scenario) => ComparisonOutcome::NotMeasured(format!(
+                "the second machine measured scenario {scenario} with another payload"
+            )),
+            None => outcome(&first, &second, &cells, &promises),
+        };
+        Ok(Self { first, second, cells, promises, outcome })
+    }
+
+    /// Returns how many flags and broken limits have this standing.
+    pub fn count(&self, standing: FlagStanding) -> usize {
+        let standings = self.cells.iter().map(|cell| cell.standing);
+        let standings = standings.chain(self.promises.iter().map(|(_, standing)| *standing));
+        standings.filter(|other| *other == standing).count()
+    }
+}
+
+/// Returns the names of the scenarios that a second run has to repeat, each once.
+pub fn flagged(comparison: &Comparison) -> Vec<String> {
+    let slower = comparison.rows.iter().filter(|row| row.is_flagged());
+    let named = |name: &String| {
+        slower.clone().any(|row| row.scenario == *name)
+            || comparison.broken().any(|promise| promise.scenario == *name)
+    };
+    comparison.method.scenarios.iter().filter(|name| named(name)).cloned().collect()
+}
+
+/// Lets only those metrics decide that are flagged somewhere in `first`.
+pub fn narrow(gate: &mut GateRules, first: &Comparison) {
+    for (metric, rule) in &mut gate.rules {
+        if rule.policy == MetricPolicy::Gate && !is_flagged(first, *metric) {
+            rule.policy = MetricPolicy::Report;
+        }
+    }
+}
+
+fn is_flagged(first: &Comparison, metric: Metric) -> bool {
+    let mut rows = first.rows.iter().filter(|row| row.metric == metric);
+    rows.any(MetricResult::is_flagged)
+}
+
+/// The run, judged by the rules that a second machine is held to: it may have been run by others.
+fn narrowed(run: &Run, first: &Comparison) -> Run {
+    let mut run = run.clone();
+    for (key, rule) in &mut run.gate.rules {
+        let flagged = Metric::from_key(key).is_some_and(|metric| is_flagged(first, metric));
+        if rule.policy == MetricPolicy::Gate.key() && !flagged {
+            MetricPolicy::Report.key().clone_into(&mut rule.policy);
+        }
+    }
+    run
+}
+
+/// The name of a scenario that is not the same work in both runs, if there is one.
+fn other_payload(first: &Run, second: &Run) -> Option<String> {
+    let differs = |other: &&ScenarioRun| {
+        let mut same = first.scenarios.iter().filter(|scenario| scenario.name == other.name);
+        same.any(|scenario| scenario.payload != other.payload)
+    };
+    second.scenarios.iter().find(differs).map(|scenario| scenario.name.clone())
+}
+
+fn cell(first: &MetricResult, second: &Comparison) -> ConfirmationCell {
+    let same = |row: &&MetricResult| row.scenario == first.scenario && row.metric == first.metric;
+    let second = second.rows.iter().find(same).cloned();
+    let standing = match &second {
+        Some(row) if row.verdict() == Some(Verdict::Regressed) => FlagStanding::Confirmed,
+        Some(row) if row.judgement().is_some() && row.rule.policy == MetricPolicy::Gate => {
+            FlagStanding::Unconfirmed
+        }
+        Some(_) | None => FlagStanding::Unrepeated,
+    };
+    ConfirmationCell { first: first.clone(), second, standing }
+}
+
+fn kept(broken: &LimitCheck, second: &Comparison) -> FlagStanding {
+    let same = |promise: &&LimitCheck| {
+        promise.scenario == broken.scenario && promise.limit.quantity == broken.limit.quantity
+    };
+    match second.promises.iter().find(same) {
+        Some(promise) if promise.measured.is_none() => FlagStanding::Unrepeated,
+        Some(promise) if promise.holds() => FlagStanding::Unconfirmed,
+        Some(_) => FlagStanding::Confirmed,
+        None => FlagStanding::Unrepeated,
+    }
+}
+
+/// A flag that could not be repeated keeps the gate shut, whatever became of the others: the second
+/// machine was asked and did not answer.
+fn outcome(
+    first: &Comparison,
+    second: &Comparison,
+    cells: &[ConfirmationCell],
+    promises: &[(LimitCheck, FlagStanding)],
+) -> ComparisonOutcome {
+    let flags = cells.len() + promises.len();
+    if flags == 0 {
+        return first.outcome.clone();
+    }
+    if let ComparisonOutcome::NotMeasured(reason) = &second.outcome {
+        return ComparisonOutcome::NotMeasured(format!("on the second machine: {reason}"));
+    }
+    let standings = cells.iter().map(|cell| cell.standing);
+    let standings: Vec<_> = standings.chain(promises.iter().map(|(_, it)| *it)).collect();
+    if standings.contains(&FlagStanding::Confirmed) {
+        ComparisonOutcome::Regressed
+    } else if standings.contains(&FlagStanding::Unrepeated) {
+        let reason = "a flag of the first machine was not measured again on the second";
+        ComparisonOutcome::NotMeasured(reason.to_owned())
+    } else {
+        // Slower on one machine and not on another is not shown to be equal either.
+        ComparisonOutcome::Inconclusive
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use record::fixtures::{LEVEL, SampleLaunch, paired};
+    use record::{EarlyEnd, Side};
+
+    const SLOW: SampleLaunch = SampleLaunch { latency_us: 2_200, cpu_us: 600, ..LEVEL };
+
+    fn confirmation(second: &Run) -> Confirmation {
+        Confirmation::of(&paired(14, LEVEL, SLOW), second).unwrap()
+    }
+
+    fn standings(confirmation: &Confirmation) -> Vec<FlagStanding> {
+        confirmation.cells.iter().map(|cell| cell.standing).collect()
+    }
+
+    #[test]
+    fn what_is_slower_on_both_machines_is_a_regression() {
+        let both = confirmation(&paired(14, LEVEL, SLOW));
+        assert!(standings(&both).iter().all(|it| *it == FlagStanding::Confirmed), "{both:?}");
+        assert_eq!(both.outcome, ComparisonOutcome::Regressed);
+        assert_eq!(flagged(&both.first), ["smoke"]);
+    }
+
+    #[test]
+    fn what_is_slower_on_one_machine_only_is_not() {
+        let one = confirmation(&paired(14, LEVEL, LEVEL));
+        assert!(standings(&one).iter().all(|it| *it == FlagStanding::Unconfirmed), "{one:?}");
+        assert_eq!(one.outcome, ComparisonOutcome::Inconclusive);
+        assert_eq!(one.count(FlagStanding::Unconfirmed), one.cells.len());
+    }
+
+    #[test]
+    fn only_what_was_flagged_decides_again() {
+        let only_cpu = SampleLaunch { cpu_us: 600, ..LEVEL };
+        let first = paired(14, LEVEL, only_cpu);
+        let other = SampleLaunch { latency_us: 2_200, ..LEVEL };
+        let confirmation = Confirmation::of(&first, &paired(14, LEVEL, other)).unwrap();
+        let decided: Vec<_> =
+            confirmation.second.rows.iter().filter(|row| row.verdict().is_some()).collect();
+        assert!(decided.iter().all(|row| row.metric == Metric::Cpu), "{decided:?}");
+        assert_eq!(confirmation.outcome, ComparisonOutcome::Inconclusive);
+    }
+
+    #[test]
+    fn a_flag_that_was_not_repeated_is_not_forgotten() {
+        let check = |change: fn(&mut Run), expected: &str| {
+            let mut second = paired(14, LEVEL, SLOW);
+            change(&mut second);
+            let ComparisonOutcome::NotMeasured(reason) = confirmation(&second).outcome else {
+                panic!("measured")
+            };
+            assert!(reason.contains(expected), "{reason}");
+        };
+        check(|run| run.scenarios.clear(), "nothing was measured");
+        check(|run| run.ended = Some(EarlyEnd::Interrupted), "interrupted");
+        check(|run| run.scenarios[0].name = "other".to_owned(), "not measured again");
+        check(|run| run.scenarios[0].payload = "0000".to_owned(), "smoke with another payload");
+        let failed = |run: &mut Run| {
+            let reason = "connection refused".to_owned();
+            run.ended = Some(EarlyEnd::Failed { side: Side::Head, scenario: None, reason });
+        };
+        check(failed, "connection refused");
+    }
+
+    #[test]
+    fn a_limit_that_breaks_on_both_machines_is_broken() {
+        let promising = |limit: &str| {
+            let mut run = paired(14, LEVEL, LEVEL);
+            run.scenarios[0].limits.insert("throughput".to_owned(), limit.to_owned());
+            run
+        };
+        let first = promising(">= 9000000 pairs/s");
+        let twice = Confirmation::of(&first, &first).unwrap();
+        assert_eq!(twice.outcome, ComparisonOutcome::Regressed);
+        let once = Confirmation::of(&first, &promising(">= 1 pairs/s")).unwrap();
+        assert_eq!(once.outcome, ComparisonOutcome::Inconclusive);
+    }
+}

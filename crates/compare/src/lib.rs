@@ -1,0 +1,603 @@
+//! Sets head against base and says what follows.
+//!
+//! A [`Comparison`] is everything a report may show, computed once: no format derives a number of its
+//! own. What decides, and how the error rate is shared among all that decides, is in [`decision`].
+
+pub mod confirmation;
+pub mod decision;
+pub mod details;
+pub mod function_changes;
+mod limits;
+mod stored;
+mod values;
+mod work;
+
+use thiserror::Error;
+
+use crate::decision::counts::{self, CountSamples};
+use crate::decision::history::{self, HistoryClaim, HistoryJudgement, MetricHistory};
+use crate::decision::{DecisionProtocol, Hypothesis, Judgement, SequentialDesign, Verdict};
+use crate::details::ScenarioDetails;
+use crate::stored::HistoryGap;
+use crate::values::{MissingReason, ScenarioLaunches};
+use record::metric::gate::{GateRules, MetricPolicy, MetricRule, StoppingRule};
+use record::metric::limit::LimitQuantity;
+use record::metric::{BetterDirection, Metric};
+use record::{EarlyEnd, LaunchResults, Machine, Revision, Run, ScenarioRun};
+use units::Ratio;
+
+pub use crate::limits::LimitCheck;
+pub use crate::stored::{BaselineOrigin, foreseeable, past};
+pub use crate::values::level;
+pub use crate::work::InstructionBreakdown;
+
+/// What a run says: about each metric, each promise, and as a whole.
+#[derive(Debug, Clone)]
+pub struct Comparison {
+    /// What was compared against, if anything.
+    pub base: Option<Revision>,
+    /// What was judged.
+    pub head: Revision,
+    /// The history that head was set against, if base was not measured beside it.
+    pub baseline: Option<BaselineOrigin>,
+    /// Where.
+    pub machine: Machine,
+    /// Every metric of every scenario that is not switched off.
+    pub rows: Vec<MetricResult>,
+    /// Every limit of every scenario.
+    pub promises: Vec<LimitCheck>,
+    /// What could not be measured and is not held against the change; in words.
+    pub notes: Vec<String>,
+    /// What else there is to say of each scenario.
+    pub details: Vec<ScenarioDetails>,
+    /// Which functions the instructions of each scenario are in, where they were counted.
+    pub breakdowns: Vec<InstructionBreakdown>,
+    /// How the numbers came about.
+    pub method: ComparisonMethod,
+    /// What follows.
+    pub outcome: ComparisonOutcome,
+}
+
+/// How the numbers came about.
+#[derive(Debug, Clone)]
+pub struct ComparisonMethod {
+    /// Launches, or launch pairs, that were measured.
+    pub launches: usize,
+    /// How many there would have been at most.
+    pub launches_asked: usize,
+    /// What head was held against.
+    pub mode: ComparisonMode,
+    /// Launch pairs in which a suspicion was looked into, if there was one.
+    pub confirming: Option<usize>,
+    /// Chance that a comparison in which nothing changed calls any metric slower.
+    pub alpha: f64,
+    /// When the comparison could end.
+    pub stopping: StoppingRule,
+    /// Metrics and scenarios that share it.
+    pub family: usize,
+    /// How long it took, in nanoseconds.
+    pub wall_ns: u64,
+    /// Seed of the coins.
+    pub seed: u64,
+    /// Names of the scenarios, in order.
+    pub scenarios: Vec<String>,
+    /// Version of the program that measured.
+    pub tool: String,
+    /// Launches of each side in which instructions were counted, and what counted them.
+    pub counted: Option<(usize, String)>,
+}
+
+/// What head is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ComparisonMode {
+    /// Nothing.
+    Alone,
+    /// Base, side by side.
+    Paired,
+    /// Runs of other days.
+    Stored,
+}
+
+/// One metric of one scenario.
+#[derive(Debug, Clone)]
+pub struct MetricResult {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The metric.
+    pub metric: Metric,
+    /// What is asked of it.
+    pub rule: MetricRule,
+    /// Base, over all launches, in the metric's unit.
+    pub base: Option<f64>,
+    /// Head, over all launches, in the metric's unit.
+    pub head: Option<f64>,
+    /// What follows.
+    pub finding: MetricFinding,
+}
+
+/// A change with its interval, as logarithms of head over base.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ChangeEstimate {
+    /// The Hodges-Lehmann estimate.
+    pub estimate_ln: f64,
+    /// Lower limit.
+    pub low_ln: f64,
+    /// Upper limit.
+    pub high_ln: f64,
+}
+
+/// What is known of a metric's change. Logarithms are of head over base, above 0 where head is worse.
+#[derive(Debug, Clone)]
+pub enum MetricFinding {
+    /// There is nothing to compare with.
+    Alone,
+    /// It decides.
+    Judged(Judgement),
+    /// It is shown and does not decide.
+    Reported(Judgement),
+    /// It decides, by runs of other days.
+    Recalled(HistoryJudgement),
+    /// Those runs cannot tell; the reason.
+    Undecidable(String),
+    /// There is no number; the reason.
+    Missing(String),
+}
+
+/// What follows from a comparison as a whole, the gravest first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ComparisonOutcome {
+    /// There are no numbers to judge; the reason.
+    NotMeasured(String),
+    /// A metric regressed, or a limit is broken.
+    Regressed,
+    /// A metric that decides was not decided.
+    Inconclusive,
+    /// A metric improved, and none regressed.
+    Improved,
+    /// Nothing got worse.
+    Pass,
+}
+
+/// Why a record cannot be judged.
+#[derive(Debug, Error)]
+pub enum CompareError {
+    /// A rule, a limit or a histogram in it makes no sense.
+    #[error("the run cannot be judged: {0}")]
+    Nonsense(String),
+    /// Alpha or looks are impossible.
+    #[error("the run cannot be judged")]
+    Design(#[from] decision::DesignError),
+}
+
+impl Comparison {
+    /// Judges a run from its numbers.
+    pub fn of(run: &Run) -> Result<Self, CompareError> {
+        Self::of_jobs(run, None)
+    }
+
+    /// Judges a run, and with it what an `earlier` job measured of the same change, where both are held
+    /// against a history.
+    pub fn of_jobs(run: &Run, earlier: Option<&Run>) -> Result<Self, CompareError> {
+        let gate = run.gate.gate().map_err(CompareError::Nonsense)?;
+        let mut rows = Vec::new();
+        let mut evidence = Vec::new();
+        let mut promises = Vec::new();
+        let mut details = Vec::new();
+        for scenario in &run.scenarios {
+            let context = RowContext { run, earlier, scenario, gate: &gate };
+            rows_of(&context, &mut rows, &mut evidence).map_err(CompareError::Nonsense)?;
+            promises.extend(limits::of(scenario).map_err(CompareError::Nonsense)?);
+            details.push(ScenarioDetails::of(run, scenario).map_err(CompareError::Nonsense)?);
+        }
+        let launches = run.scenarios.iter().map(ScenarioRun::launches).min().unwrap_or(0);
+        let mode = mode(run);
+        let family = match mode {
+            ComparisonMode::Alone => 0,
+            ComparisonMode::Paired | ComparisonMode::Stored => {
+                judge(run, &gate, &mut rows, evidence)?
+            }
+        };
+        let mut notes = work::notes(run);
+        let confirming = run.confirming.as_deref().map(Self::of).transpose()?;
+        let suspicions = confirming.as_ref().map(|paired| confirmed(&mut rows, paired));
+        notes.extend(suspicions.into_iter().flatten());
+        if let Some(history) = &run.history {
+            notes.extend(stored::notes(run, history));
+            notes.extend(history.notes.iter().cloned());
+        }
+        let outcome = outcome(run, launches, &rows, &promises);
+        let outcome = match confirming.as_ref().map(|paired| &paired.outcome) {
+            Some(ComparisonOutcome::NotMeasured(reason)) => {
+                ComparisonOutcome::NotMeasured(format!("side by side: {reason}")).min(outcome)
+            }
+            Some(_) | None => outcome,
+        };
+        Ok(Self {
+            base: stored::base(run).map_err(CompareError::Nonsense)?,
+            head: run.head.clone(),
+            baseline: BaselineOrigin::of(run).map_err(CompareError::Nonsense)?,
+            machine: run.machine.clone(),
+            rows,
+            promises,
+            notes,
+            details,
+            breakdowns: work::breakdowns(run),
+            method: ComparisonMethod {
+                launches,
+                launches_asked: run.launches_asked,
+                mode,
+                confirming: confirming.map(|paired| paired.method.launches),
+                alpha: gate.alpha,
+                stopping: gate.stopping,
+                family,
+                wall_ns: run.wall_ns + run.confirming.as_ref().map_or(0, |paired| paired.wall_ns),
+                seed: run.seed,
+                scenarios: run.scenarios.iter().map(|scenario| scenario.name.clone()).collect(),
+                tool: run.tool.clone(),
+                counted: work::counted(run),
+            },
+            outcome,
+        })
+    }
+
+    /// Returns whether every metric that a further launch could decide has been decided.
+    pub fn is_decided(&self) -> bool {
+        let mut timed = self.rows.iter().filter(|row| !row.metric.is_counted());
+        timed.all(|row| row.verdict() != Some(Verdict::Inconclusive))
+    }
+
+    /// Returns, for each metric that decides, the change that a comparison like this one would show
+    /// four times in five by the last look of a design; none where too little is known.
+    pub fn foreseeable(&self, design: &SequentialDesign) -> Vec<(&MetricResult, f64)> {
+        let of = |row: &MetricResult| match &row.finding {
+            MetricFinding::Judged(judgement) if judgement.spread_ln.is_finite() => {
+                let (spread, rule) = (judgement.spread_ln, hypothesis(row.rule));
+                Some(design.predicted_mde_ln(spread, rule, self.method.family))
+            }
+            MetricFinding::Judged(_)
+            | MetricFinding::Alone
+            | MetricFinding::Reported(_)
+            | MetricFinding::Recalled(_)
+            | MetricFinding::Undecidable(_)
+            | MetricFinding::Missing(_) => None,
+        };
+        self.rows.iter().filter_map(|row| Some((row, of(row)?))).collect()
+    }
+
+    /// Returns how many metrics that decide got this verdict.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.rows.iter().filter(|row| row.verdict() == Some(verdict)).count()
+    }
+
+    /// Returns the largest tolerance of a metric that decides: what *unchanged* is certain up to.
+    pub fn tolerance(&self) -> Option<Ratio> {
+        let judged = self.rows.iter().filter(|row| row.verdict().is_some());
+        judged.map(|row| row.rule.tolerance).max_by(|a, b| a.0.total_cmp(&b.0))
+    }
+
+    /// Returns the breakdowns of scenarios whose work was compared and not shown equal.
+    pub fn changed_breakdowns(&self) -> impl Iterator<Item = &InstructionBreakdown> {
+        let equal = |breakdown: &InstructionBreakdown| {
+            let mut rows = self.rows.iter().filter(|row| row.scenario == breakdown.scenario);
+            let work = rows.find(|row| row.metric == Metric::Work);
+            work.and_then(MetricResult::judgement).is_none_or(|it| it.verdict == Verdict::Unchanged)
+        };
+        let compared = self.breakdowns.iter().filter(|breakdown| breakdown.base.is_some());
+        compared.filter(move |it| !it.functions.is_empty() && !equal(it))
+    }
+
+    /// Returns the limits that do not hold.
+    pub fn broken(&self) -> impl Iterator<Item = &LimitCheck> {
+        self.promises.iter().filter(|promise| !promise.holds())
+    }
+}
+
+impl MetricResult {
+    /// Returns the verdict of a metric that decides.
+    pub fn verdict(&self) -> Option<Verdict> {
+        match &self.finding {
+            MetricFinding::Judged(judgement) => Some(judgement.verdict),
+            MetricFinding::Recalled(recalled) => match recalled.claim {
+                HistoryClaim::NotFound => None,
+                HistoryClaim::Suspected | HistoryClaim::Shown => Some(recalled.judgement.verdict),
+            },
+            MetricFinding::Undecidable(_) => {
+                (self.rule.policy == MetricPolicy::Gate).then_some(Verdict::Inconclusive)
+            }
+            MetricFinding::Alone | MetricFinding::Reported(_) | MetricFinding::Missing(_) => None,
+        }
+    }
+
+    /// Returns whether the metric was called slower, by a verdict or on suspicion.
+    pub fn is_flagged(&self) -> bool {
+        let suspected = matches!(
+            self.finding,
+            MetricFinding::Recalled(HistoryJudgement { claim: HistoryClaim::Suspected, .. })
+        );
+        suspected || self.verdict() == Some(Verdict::Regressed)
+    }
+
+    /// Returns the change of the metric, whether or not it decides.
+    pub fn judgement(&self) -> Option<&Judgement> {
+        match &self.finding {
+            MetricFinding::Judged(judgement) | MetricFinding::Reported(judgement) => {
+                Some(judgement)
+            }
+            MetricFinding::Recalled(recalled) => Some(&recalled.judgement),
+            MetricFinding::Alone | MetricFinding::Undecidable(_) | MetricFinding::Missing(_) => {
+                None
+            }
+        }
+    }
+
+    /// Returns the change as head over base in the metric's own direction, on the logarithmic scale:
+    /// below 0 where the number fell, even if that is worse.
+    pub fn change(&self) -> Option<ChangeEstimate> {
+        let Judgement { estimate_ln, low_ln, high_ln, .. } = *self.judgement()?;
+        Some(match self.metric.better() {
+            BetterDirection::Lower => ChangeEstimate { estimate_ln, low_ln, high_ln },
+            BetterDirection::Higher => {
+                ChangeEstimate { estimate_ln: -estimate_ln, low_ln: -high_ln, high_ln: -low_ln }
+            }
+        })
+    }
+
+    /// Returns whether a metric that should decide has no number.
+    pub fn is_lost(&self) -> bool {
+        self.rule.policy == MetricPolicy::Gate && matches!(self.finding, MetricFinding::Missing(_))
+    }
+}
+
+/// Whether a scenario has a row for the metric. Some need a lane of their own; growth needs a load
+/// that is long enough to say something, which a limit on it shows.
+fn is_measured(metric: Metric, scenario: &ScenarioRun) -> bool {
+    let has_growth = || scenario.limits.contains_key(LimitQuantity::Growth.key());
+    !metric.is_counted() && (metric != Metric::Leak || has_growth())
+}
+
+/// What a row's judgement rests on.
+#[derive(Debug, Clone)]
+enum RowEvidence {
+    /// Nothing, or nothing to compare with.
+    None,
+    /// The differences of its launch pairs.
+    LaunchPairs(Vec<f64>),
+    /// What was counted on both sides.
+    Counts(CountSamples),
+    /// Runs of other days.
+    History(MetricHistory),
+}
+
+/// A scenario, and what else is known when its rows are made.
+struct RowContext<'a> {
+    run: &'a Run,
+    earlier: Option<&'a Run>,
+    scenario: &'a ScenarioRun,
+    gate: &'a GateRules,
+}
+
+/// Adds the scenario's rows, and beside each what it rests on.
+fn rows_of(
+    context: &RowContext<'_>,
+    rows: &mut Vec<MetricResult>,
+    evidence: &mut Vec<RowEvidence>,
+) -> Result<(), String> {
+    let &RowContext { run, earlier, scenario, gate } = context;
+    work::rows(context, rows, evidence)?;
+    let launches = ScenarioLaunches::of(scenario)?;
+    for metric in Metric::ALL {
+        let rule = gate.rule(metric);
+        let measured = is_measured(metric, scenario);
+        if rule.policy == MetricPolicy::Off || !measured || scenario.launches() == 0 {
+            continue;
+        }
+        let (finding, rests_on, base, head) = match (&launches, &run.history) {
+            (ScenarioLaunches::Paired(pairs), _) => {
+                let found: Result<Vec<f64>, MissingReason> =
+                    pairs.iter().map(|pair| pair.difference(metric)).collect();
+                let (finding, rests_on) = match found {
+                    Ok(numbers) => (MetricFinding::Alone, RowEvidence::LaunchPairs(numbers)),
+                    Err(missing) => (MetricFinding::Missing(missing.reason()), RowEvidence::None),
+                };
+                let (base, head) = (launches.base(), launches.head());
+                let overall = |launches: &[&_]| values::overall(launches, metric);
+                (finding, rests_on, overall(&base), overall(&head))
+            }
+            (ScenarioLaunches::Single(_), None) => {
+                let Some(head) = values::overall(&launches.head(), metric) else { continue };
+                (MetricFinding::Alone, RowEvidence::None, None, Some(head))
+            }
+            (ScenarioLaunches::Single(_), Some(history)) => {
+                let head = values::level(scenario, metric);
+                match stored::levels(run, earlier, history, scenario, metric) {
+                    Ok(levels) => {
+                        let evidence = RowEvidence::History(levels.kept);
+                        (MetricFinding::Alone, evidence, Some(levels.base), head)
+                    }
+                    Err(gap) => (gap.into(), RowEvidence::None, None, head),
+                }
+            }
+        };
+        rows.push(MetricResult {
+            scenario: scenario.name.clone(),
+            metric,
+            rule,
+            base,
+            head,
+            finding,
+        });
+        evidence.push(rests_on);
+    }
+    Ok(())
+}
+
+impl From<HistoryGap> for MetricFinding {
+    fn from(gap: HistoryGap) -> Self {
+        match gap {
+            HistoryGap::Missing(reason) => Self::Missing(reason),
+            HistoryGap::Undecidable(reason) => Self::Undecidable(reason),
+        }
+    }
+}
+
+fn mode(run: &Run) -> ComparisonMode {
+    match (&run.base, &run.history) {
+        (_, Some(_)) => ComparisonMode::Stored,
+        (Some(_), None) => ComparisonMode::Paired,
+        (None, None) => ComparisonMode::Alone,
+    }
+}
+
+/// Puts what was found side by side in the place of what a history made suspicious, and returns what
+/// the suspicions were.
+fn confirmed(rows: &mut [MetricResult], paired: &Comparison) -> Vec<String> {
+    let mut suspicions = Vec::new();
+    for row in rows.iter_mut().filter(|row| row.is_flagged() && !row.metric.is_counted()) {
+        let same =
+            |other: &&MetricResult| other.scenario == row.scenario && other.metric == row.metric;
+        let (Some(again), Some(before)) = (paired.rows.iter().find(same), row.judgement()) else {
+            continue;
+        };
+        if again.judgement().is_none() {
+            continue;
+        }
+        suspicions.push(format!(
+            "`{}` {} was suspected by {} stored runs ({}, {}) and measured again side by side",
+            row.scenario,
+            row.metric.label(),
+            before.sample,
+            units::change(before.estimate_ln),
+            units::probability(before.p_slower),
+        ));
+        *row = again.clone();
+    }
+    suspicions
+}
+
+fn hypothesis(rule: MetricRule) -> Hypothesis {
+    Hypothesis { floor: rule.floor.0, tolerance: rule.tolerance.0 }
+}
+
+/// Fills in the findings, and returns how many hypotheses share the error rate.
+fn judge(
+    run: &Run,
+    gate: &GateRules,
+    rows: &mut [MetricResult],
+    evidence: Vec<RowEvidence>,
+) -> Result<usize, CompareError> {
+    let (mut timed, mut counted, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+    for (row, evidence) in rows.iter_mut().zip(evidence) {
+        match evidence {
+            RowEvidence::LaunchPairs(differences) => timed.push((row, differences)),
+            RowEvidence::Counts(counts) => counted.push((row, counts)),
+            RowEvidence::History(history) => kept.push((row, history)),
+            RowEvidence::None => {}
+        }
+    }
+    // A lane that decides nothing leaves its share to the other.
+    let lanes = (decides(&timed) || decides(&kept), decides(&counted));
+    let counted_alpha = if lanes.0 { gate.alpha * counts::SHARE } else { gate.alpha };
+    let timed_alpha = if lanes.1 { gate.alpha * (1.0 - counts::SHARE) } else { gate.alpha };
+    let plain =
+        |judgements: Vec<Judgement>| judgements.into_iter().map(MetricFinding::Judged).collect();
+    let mut family = judge_each(counted, |hypotheses, counted| {
+        plain(counts::judge(counted_alpha, hypotheses, counted))
+    });
+    family += judge_each(kept, |hypotheses, kept| {
+        let recalled = history::judge(timed_alpha, hypotheses, kept);
+        recalled.into_iter().map(MetricFinding::Recalled).collect()
+    });
+    if !timed.is_empty() {
+        let protocol = DecisionProtocol::new(gate.stopping, timed_alpha, &run.looks)?;
+        family += judge_each(timed, |hypotheses, differences| {
+            plain(protocol.judge(hypotheses, differences, run.seed))
+        });
+    }
+    Ok(family)
+}
+
+fn decides<T>(rows: &[(&mut MetricResult, T)]) -> bool {
+    rows.iter().any(|(row, _)| row.rule.policy == MetricPolicy::Gate)
+}
+
+/// Judges the rows of a lane, and returns how many decide.
+fn judge_each<T>(
+    rows: Vec<(&mut MetricResult, T)>,
+    judge: impl Fn(&[Hypothesis], &[T]) -> Vec<MetricFinding>,
+) -> usize {
+    let (gating, reported): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|(row, _)| row.rule.policy == MetricPolicy::Gate);
+    let family = gating.len();
+    if family > 0 {
+        let (gating, evidence): (Vec<_>, Vec<_>) = gating.into_iter().unzip();
+        let hypotheses: Vec<_> = gating.iter().map(|row| hypothesis(row.rule)).collect();
+        for (row, finding) in gating.into_iter().zip(judge(&hypotheses, &evidence)) {
+            row.finding = finding;
+        }
+    }
+    // Outside the family: what never decides needs no share of the error rate.
+    for (row, evidence) in reported {
+        let finding = judge(&[hypothesis(row.rule)], &[evidence]).into_iter().next();
+        row.finding = finding.expect("one hypothesis, one finding");
+        if let Some(judgement) = row.judgement().copied() {
+            row.finding = MetricFinding::Reported(judgement);
+        }
+    }
+    family
+}
+
+/// Whether a launch was measured that did nothing: no rate of errors, no limit would notice.
+fn is_silent(scenario: &ScenarioRun) -> bool {
+    match &scenario.trials {
+        LaunchResults::Paired(pairs) => {
+            pairs.iter().any(|pair| pair.base.requests == 0 || pair.head.requests == 0)
+        }
+        LaunchResults::Single(trials) => trials.iter().any(|trial| trial.requests == 0),
+    }
+}
+
+fn outcome(
+    run: &Run,
+    launches: usize,
+    rows: &[MetricResult],
+    promises: &[LimitCheck],
+) -> ComparisonOutcome {
+    match &run.ended {
+        Some(EarlyEnd::Failed { side, scenario, reason }) => {
+            let during = scenario.as_ref().map(|name| format!(" in `{name}`")).unwrap_or_default();
+            return ComparisonOutcome::NotMeasured(format!("{}{during}: {reason}", side.name()));
+        }
+        Some(EarlyEnd::Interrupted) => {
+            let asked = run.launches_asked;
+            return ComparisonOutcome::NotMeasured(format!(
+                "interrupted after {launches} of {asked} launches"
+            ));
+        }
+        None => {}
+    }
+    if let Some(reason) = work::missing(run) {
+        return ComparisonOutcome::NotMeasured(reason);
+    }
+    if rows.is_empty() || (launches == 0 && run.launches_asked > 0) {
+        return ComparisonOutcome::NotMeasured("nothing was measured".to_owned());
+    }
+    if let Some(scenario) = run.scenarios.iter().find(|scenario| is_silent(scenario)) {
+        let name = &scenario.name;
+        return ComparisonOutcome::NotMeasured(format!(
+            "in scenario {name} a launch answered no requests"
+        ));
+    }
+    let any = |verdict| rows.iter().any(|row| row.verdict() == Some(verdict));
+    if any(Verdict::Regressed) || promises.iter().any(|promise| !promise.holds()) {
+        ComparisonOutcome::Regressed
+    } else if any(Verdict::Inconclusive) || rows.iter().any(MetricResult::is_lost) {
+        ComparisonOutcome::Inconclusive
+    } else if any(Verdict::Improved) {
+        ComparisonOutcome::Improved
+    } else {
+        ComparisonOutcome::Pass
+    }
+}
+
+#[cfg(test)]
+mod tests;

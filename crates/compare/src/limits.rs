@@ -1,0 +1,136 @@
+//! Sets what was measured against what was promised.
+
+use crate::values::{self, LaunchValues};
+use record::instruction_counts::{BuildCounts, CountOutcome};
+use record::metric::Metric;
+use record::metric::limit::{Limit, LimitQuantity};
+use record::{LaunchResult, ScenarioRun};
+use stats::quantile;
+
+/// One limit, and the value that keeps or breaks it.
+#[derive(Debug, Clone)]
+pub struct LimitCheck {
+    /// The scenario's name.
+    pub scenario: String,
+    /// What was promised.
+    pub limit: Limit,
+    /// What was measured, over all launches of head; none if it could not be.
+    pub measured: Option<f64>,
+}
+
+impl LimitCheck {
+    /// Returns whether the promise is kept. One that could not be checked is not.
+    pub fn holds(&self) -> bool {
+        self.measured.is_some_and(|measured| self.limit.holds(measured))
+    }
+}
+
+/// Returns the promises of a scenario, with what was measured.
+pub(super) fn of(scenario: &ScenarioRun) -> Result<Vec<LimitCheck>, String> {
+    let head = scenario.head();
+    let launches = head
+        .iter()
+        .map(|trial| LaunchValues::new(trial, scenario.times))
+        .collect::<Result<Vec<_>, _>>()?;
+    let promise = |limit: Limit| LimitCheck {
+        scenario: scenario.name.clone(),
+        limit,
+        measured: match limit.quantity {
+            LimitQuantity::Metric(metric) if metric.is_counted() => counted(metric, scenario),
+            LimitQuantity::Metric(_) | LimitQuantity::Errors | LimitQuantity::Growth => {
+                measured(limit.quantity, &head, &launches)
+            }
+        },
+    };
+    let limits = scenario.limits()?.into_iter();
+    Ok(limits.filter(|limit| is_asked(limit.quantity, scenario)).map(promise).collect())
+}
+
+/// Whether the lane was run, or was to be, that can tell. A promise that no lane was asked about is
+/// not broken by that.
+fn is_asked(quantity: LimitQuantity, scenario: &ScenarioRun) -> bool {
+    match quantity {
+        LimitQuantity::Metric(metric) if metric.is_counted() => scenario.work.is_some(),
+        LimitQuantity::Metric(_) | LimitQuantity::Errors | LimitQuantity::Growth => {
+            scenario.launches() > 0
+        }
+    }
+}
+
+/// The mean of the launches: counts hardly scatter.
+fn counted(metric: Metric, scenario: &ScenarioRun) -> Option<f64> {
+    let Some(CountOutcome::Counted(counted)) = &scenario.work else { return None };
+    let BuildCounts { instructions, allocations, .. } = &counted.head;
+    let values = if metric == Metric::Work { instructions } else { allocations };
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+fn measured(
+    quantity: LimitQuantity,
+    trials: &[&LaunchResult],
+    launches: &[LaunchValues<'_>],
+) -> Option<f64> {
+    let sum =
+        |of: fn(&LaunchResult) -> u64| units::exact(trials.iter().map(|trial| of(trial)).sum());
+    let value = match quantity {
+        LimitQuantity::Errors => sum(LaunchResult::failed) / sum(|trial| trial.requests),
+        LimitQuantity::Metric(Metric::Throughput) => {
+            sum(|trial| trial.pairs) * 1e9 / sum(|trial| trial.wall_ns)
+        }
+        // The middle one of the launches: one that was disturbed is no leak, and a leak is in each.
+        LimitQuantity::Growth => {
+            let growth = launches.iter().map(|launch| Some(launch.growth()?.ln.exp_m1()));
+            quantile::median(&growth.collect::<Option<Vec<_>>>()?)
+        }
+        // The largest of all launches: a promise about memory is about the worst moment.
+        LimitQuantity::Metric(Metric::Rss) => {
+            units::exact(trials.iter().map(|trial| trial.rss_bytes_max).max()??)
+        }
+        LimitQuantity::Metric(metric) => {
+            values::promised(&launches.iter().collect::<Vec<_>>(), metric)?
+        }
+    };
+    value.is_finite().then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use record::LaunchResults;
+    use record::fixtures::{LEVEL, paired};
+    use record::instruction_counts::InstructionCounts;
+
+    #[test]
+    fn a_promise_about_a_count_is_asked_where_the_lane_was() {
+        let mut run = paired(10, LEVEL, LEVEL);
+        let scenario = &mut run.scenarios[0];
+        let limit = |key: &str, text: &str| (key.to_owned(), text.to_owned());
+        scenario.limits = BTreeMap::from([limit("work", "<= 100 instructions/pair")]);
+        assert!(of(scenario).unwrap().is_empty(), "the lane was left out");
+        scenario.work = Some(CountOutcome::Unavailable { reason: String::new(), asked: false });
+        assert!(!of(scenario).unwrap()[0].holds(), "what was not measured is not kept");
+        let head = BuildCounts {
+            toolchain: String::new(),
+            instructions: vec![99.0, 100.0],
+            allocations: vec![2.0],
+            functions: Vec::new(),
+            stacks: String::new(),
+        };
+        let counter = String::new();
+        let counted =
+            InstructionCounts { counter, pairs_per_request: 1, requests: 1, base: None, head };
+        scenario.work = Some(CountOutcome::Counted(Box::new(counted)));
+        let promises = of(scenario).unwrap();
+        assert_eq!((promises[0].measured, promises[0].holds()), (Some(99.5), true));
+        // Of the lane alone, nothing else is asked.
+        scenario
+            .limits
+            .extend([limit("p95", "<= 1 s"), limit("allocations", "<= 1 allocations/pair")]);
+        scenario.trials = LaunchResults::Single(Vec::new());
+        let promises = of(scenario).unwrap();
+        let kept = promises.iter().map(|promise| (promise.limit.quantity.key(), promise.holds()));
+        assert_eq!(kept.collect::<Vec<_>>(), [("allocations", false), ("work", true)]);
+    }
+}

@@ -1,0 +1,305 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use record::Side;
+use record::fixtures::{LEVEL, SampleLaunch, counted, paired};
+use record::instruction_counts::CountOutcome;
+
+fn comparison(run: &Run) -> Comparison {
+    Comparison::of(run).unwrap()
+}
+
+fn verdict(comparison: &Comparison, metric: Metric) -> Option<Verdict> {
+    comparison.rows.iter().find(|row| row.metric == metric).unwrap().verdict()
+}
+
+const SLOWER_CPU: SampleLaunch = SampleLaunch { cpu_us: 572, ..LEVEL };
+
+#[test]
+fn nothing_changed_is_shown_equal_and_passes() {
+    let comparison = comparison(&paired(10, LEVEL, LEVEL));
+    assert_eq!(comparison.outcome, ComparisonOutcome::Pass);
+    assert_eq!(comparison.method.family, 3);
+    assert_eq!(verdict(&comparison, Metric::Cpu), Some(Verdict::Unchanged));
+    assert!(comparison.is_decided());
+}
+
+#[test]
+fn ten_percent_of_cpu_is_a_regression_of_cpu_and_of_nothing_else() {
+    let comparison = comparison(&paired(10, LEVEL, SLOWER_CPU));
+    assert_eq!(comparison.outcome, ComparisonOutcome::Regressed);
+    assert_eq!(verdict(&comparison, Metric::Cpu), Some(Verdict::Regressed));
+    assert_eq!(verdict(&comparison, Metric::Latency), Some(Verdict::Unchanged));
+    let row = comparison.rows.iter().find(|row| row.metric == Metric::Cpu).unwrap();
+    assert!((row.change().unwrap().estimate_ln.exp() - 1.1).abs() < 0.003);
+}
+
+#[test]
+fn less_throughput_is_worse_and_is_shown_as_less() {
+    let comparison = comparison(&paired(10, LEVEL, SampleLaunch { latency_us: 2_090, ..LEVEL }));
+    let row = comparison.rows.iter().find(|row| row.metric == Metric::Throughput).unwrap();
+    assert!(row.judgement().unwrap().estimate_ln > 0.08, "worse is above 0");
+    assert!(row.change().unwrap().estimate_ln < -0.08, "the number itself fell");
+}
+
+#[test]
+fn fewer_launch_pairs_than_the_first_look_decide_nothing() {
+    let comparison = comparison(&paired(9, LEVEL, SLOWER_CPU));
+    assert_eq!(comparison.outcome, ComparisonOutcome::Inconclusive);
+    assert!(!comparison.is_decided());
+}
+
+#[test]
+fn a_failed_launch_is_never_a_verdict() {
+    let mut run = paired(10, LEVEL, SLOWER_CPU);
+    let reason = "exited with status 7".to_owned();
+    run.ended =
+        Some(EarlyEnd::Failed { side: Side::Head, scenario: Some("smoke".to_owned()), reason });
+    let expected = "head in `smoke`: exited with status 7".to_owned();
+    assert_eq!(comparison(&run).outcome, ComparisonOutcome::NotMeasured(expected));
+}
+
+#[test]
+fn an_interrupted_run_says_how_far_it_came() {
+    let mut run = paired(7, LEVEL, LEVEL);
+    run.ended = Some(EarlyEnd::Interrupted);
+    let expected = "interrupted after 7 of 40 launches".to_owned();
+    assert_eq!(comparison(&run).outcome, ComparisonOutcome::NotMeasured(expected));
+}
+
+#[test]
+fn a_run_without_a_launch_is_not_green() {
+    let run = paired(0, LEVEL, LEVEL);
+    assert_eq!(
+        comparison(&run).outcome,
+        ComparisonOutcome::NotMeasured("nothing was measured".to_owned())
+    );
+}
+
+#[test]
+fn a_broken_limit_fails_even_if_nothing_changed() {
+    let mut run = paired(10, LEVEL, LEVEL);
+    run.scenarios[0].limits = BTreeMap::from([("rss".to_owned(), "<= 8 MiB".to_owned())]);
+    let comparison = comparison(&run);
+    assert_eq!(comparison.outcome, ComparisonOutcome::Regressed);
+    assert_eq!(comparison.broken().count(), 1);
+}
+
+#[test]
+fn a_gating_metric_without_numbers_is_not_green() {
+    let mut run = paired(10, LEVEL, LEVEL);
+    let LaunchResults::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
+    pairs[3].head.cpu_ns = None;
+    let comparison = comparison(&run);
+    assert_eq!(comparison.outcome, ComparisonOutcome::Inconclusive);
+    assert_eq!(comparison.method.family, 2);
+}
+
+#[test]
+fn a_percentile_gates_only_with_enough_requests_in_every_launch() {
+    let mut run = paired(10, LEVEL, LEVEL);
+    for key in ["p95", "p99"] {
+        run.gate.rules.get_mut(key).unwrap().policy = "gate".to_owned();
+    }
+    let comparison = comparison(&run);
+    // 1 000 requests a launch hold ten beyond the 99th percentile: just enough.
+    assert_eq!(verdict(&comparison, Metric::P99), Some(Verdict::Unchanged));
+    assert_eq!(comparison.method.family, 5);
+}
+
+#[test]
+fn swapping_base_and_head_mirrors_every_verdict() {
+    let there = comparison(&paired(14, LEVEL, SLOWER_CPU));
+    let mut run = paired(14, LEVEL, SLOWER_CPU);
+    let LaunchResults::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
+    for pair in pairs {
+        std::mem::swap(&mut pair.base, &mut pair.head);
+    }
+    let back = comparison(&run);
+    for (there, back) in there.rows.iter().zip(&back.rows) {
+        let (a, b) = (there.judgement().unwrap(), back.judgement().unwrap());
+        assert!((a.estimate_ln + b.estimate_ln).abs() < 1e-12, "{}", there.metric);
+        assert!((a.low_ln + b.high_ln).abs() < 1e-12, "{}", there.metric);
+    }
+    assert_eq!(verdict(&back, Metric::Cpu), Some(Verdict::Improved));
+}
+
+#[test]
+fn a_record_that_makes_no_sense_is_refused() {
+    let check = |change: fn(&mut Run), hint: &str| {
+        let mut run = paired(10, LEVEL, LEVEL);
+        change(&mut run);
+        let error = Comparison::of(&run).unwrap_err();
+        let error = format!("{error}: {:?}", std::error::Error::source(&error));
+        assert!(error.contains(hint), "{error}");
+    };
+    check(|run| run.gate.alpha = 7.0, "alpha 7");
+    check(|run| run.looks = vec![20, 10], "Looks");
+    check(|run| run.scenarios[0].limits = BTreeMap::from([("p95".into(), "soon".into())]), "`<=`");
+    check(|run| run.gate.rules.get_mut("cpu").unwrap().policy = "maybe".into(), "`maybe`");
+    check(
+        |run| {
+            let LaunchResults::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
+            pairs[0].base.histogram = "AAAA".into();
+        },
+        "HdrHistogram",
+    );
+}
+
+/// A paired run with what was counted.
+fn with_work(work: CountOutcome) -> Run {
+    let mut run = paired(10, LEVEL, LEVEL);
+    run.scenarios[0].work = Some(work);
+    run
+}
+
+#[test]
+fn one_percent_more_instructions_is_a_regression_of_work_alone() {
+    let mut run = with_work(counted(64_800.0, 65_500.0));
+    run.gate.rules.get_mut("work").unwrap().tolerance = 0.005;
+    let comparison = comparison(&run);
+    assert_eq!(comparison.outcome, ComparisonOutcome::Regressed);
+    assert_eq!(verdict(&comparison, Metric::Work), Some(Verdict::Regressed));
+    assert_eq!(verdict(&comparison, Metric::Allocations), None, "reported only");
+    assert_eq!(verdict(&comparison, Metric::Cpu), Some(Verdict::Unchanged));
+    assert_eq!(comparison.method.family, 4);
+}
+
+#[test]
+fn the_lanes_share_the_error_only_where_both_decide() {
+    let limits = |run: &Run| {
+        let comparison = comparison(run);
+        let row = comparison.rows.iter().find(|row| row.metric == Metric::Work).unwrap().clone();
+        row.judgement().map(|judgement| judgement.high_ln - judgement.low_ln).unwrap()
+    };
+    let both = with_work(counted(64_800.0, 64_800.0));
+    let mut work_alone = both.clone();
+    work_alone.scenarios[0].trials = LaunchResults::Paired(Vec::new());
+    (work_alone.launches_asked, work_alone.looks) = (0, Vec::new());
+    assert!(limits(&both) > limits(&work_alone));
+    assert_eq!(comparison(&work_alone).outcome, ComparisonOutcome::Pass);
+    let timed = comparison(&paired(10, LEVEL, LEVEL));
+    let p = |comparison: &Comparison| {
+        let row = comparison.rows.iter().find(|row| row.metric == Metric::Cpu).unwrap();
+        let judgement = row.judgement().unwrap();
+        judgement.high_ln - judgement.low_ln
+    };
+    assert!(p(&comparison(&both)) >= p(&timed), "less error asks for more evidence");
+}
+
+#[test]
+fn a_lane_that_cannot_run_is_a_note_unless_it_was_asked_for() {
+    let without = |asked| {
+        let reason = "`valgrind` is not installed".to_owned();
+        comparison(&with_work(CountOutcome::Unavailable { reason, asked }))
+    };
+    assert_eq!(without(false).outcome, ComparisonOutcome::Pass);
+    assert_eq!(without(false).notes, ["work lane not available: `valgrind` is not installed"]);
+    let expected = "no work lane in `smoke`: `valgrind` is not installed".to_owned();
+    assert_eq!(without(true).outcome, ComparisonOutcome::NotMeasured(expected));
+}
+
+#[test]
+fn allocations_can_decide() {
+    let CountOutcome::Counted(mut work) = counted(64_800.0, 64_800.0) else { unreachable!() };
+    work.head.allocations = vec![5.0; 5];
+    let mut run = with_work(CountOutcome::Counted(work));
+    run.gate.rules.get_mut("allocations").unwrap().policy = "gate".to_owned();
+    let comparison = comparison(&run);
+    assert_eq!(verdict(&comparison, Metric::Allocations), Some(Verdict::Regressed));
+    assert_eq!(verdict(&comparison, Metric::Work), Some(Verdict::Unchanged));
+}
+
+/// A launch whose memory settles at 100 MiB, then grows by so many bytes a second, for 20 s.
+fn soaked(trial: &mut record::LaunchResult, bytes_per_s: u64) {
+    let point = |tenth: u64| {
+        let settling = if tenth < 60 { tenth << 20 } else { 60 << 20 };
+        let wobble = (tenth * 7_919 % 13) * 4_096;
+        let rss_bytes = (40 << 20) + settling + wobble + bytes_per_s * tenth / 10;
+        record::ResourcePoint { at_ns: tenth * 100_000_000, rss_bytes, cpu_ns: tenth }
+    };
+    trial.probes = Some(record::ResourceProbes {
+        user_ns: 0,
+        system_ns: 0,
+        switches_voluntary: 0,
+        switches_involuntary: 0,
+        faults_minor: 0,
+        faults_major: 0,
+        threads: 1,
+        files: 1,
+        series: (0..200).map(point).collect(),
+        cost_ns: 0,
+        steal_ns: 0,
+        throttled_ns: 0,
+    });
+}
+
+fn soak(base_bytes_per_s: u64, head_bytes_per_s: u64) -> Comparison {
+    let mut run = paired(10, LEVEL, LEVEL);
+    run.scenarios[0].limits = BTreeMap::from([("growth".to_owned(), "<= 5 %".to_owned())]);
+    let LaunchResults::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
+    for pair in pairs {
+        soaked(&mut pair.base, base_bytes_per_s);
+        soaked(&mut pair.head, head_bytes_per_s);
+    }
+    comparison(&run)
+}
+
+#[test]
+fn a_leak_of_the_head_alone_is_a_regression_and_a_broken_limit() {
+    let leaking = soak(0, 1 << 20);
+    assert_eq!(verdict(&leaking, Metric::Leak), Some(Verdict::Regressed));
+    assert_eq!(leaking.broken().count(), 1);
+    let growth = leaking.promises[0].measured.unwrap();
+    assert!((growth - 0.09).abs() < 0.01, "9.9 s of 1 MiB on 110 MiB, not {growth}");
+}
+
+#[test]
+fn memory_that_settles_is_no_leak_and_one_that_base_has_too_is_no_regression() {
+    let settled = soak(0, 0);
+    assert_eq!(verdict(&settled, Metric::Leak), Some(Verdict::Unchanged));
+    assert_eq!(settled.broken().count(), 0);
+    let both = soak(1 << 20, 1 << 20);
+    assert_eq!(verdict(&both, Metric::Leak), Some(Verdict::Unchanged));
+    assert_eq!(both.broken().count(), 1, "the promise is broken all the same");
+}
+
+#[test]
+fn capacity_is_the_median_of_the_launches_with_their_range() {
+    use crate::details::CapacityEstimate;
+    use record::Capacity;
+    let mut run = paired(5, LEVEL, LEVEL);
+    let LaunchResults::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
+    for (pair, per_s) in pairs.iter_mut().zip([410.0, 400.0, 390.0, 420.0, 405.0]) {
+        pair.head.capacity = Some(Capacity::Held { per_s, precision: 0.05 });
+    }
+    let found = comparison(&run).details[0].capacity;
+    let Some(CapacityEstimate::Interval { median_per_s, low_per_s, high_per_s, coverage, .. }) =
+        found
+    else {
+        panic!("{found:?}");
+    };
+    assert!((median_per_s - 405.0).abs() < 1e-9 && (low_per_s - 390.0).abs() < 1e-9);
+    assert!((high_per_s - 441.0).abs() < 1e-9 && (coverage.0 - 0.9375).abs() < 1e-9);
+}
+
+#[test]
+fn under_an_open_load_what_a_user_waits_is_shown() {
+    use record::{LatencyBasis, histogram};
+    let mut run = paired(10, LEVEL, LEVEL);
+    run.scenarios[0].times = LatencyBasis::Response;
+    let waited = |pair: &mut record::LaunchPair| {
+        for (trial, factor) in [(&mut pair.base, 2), (&mut pair.head, 3)] {
+            let mut times =
+                hdrhistogram::Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
+            times.record_n(factor * 1_000_000, 1_000).unwrap();
+            trial.response = Some(histogram::encode(&times));
+        }
+    };
+    let LaunchResults::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
+    pairs.iter_mut().for_each(waited);
+    let comparison = comparison(&run);
+    assert_eq!(verdict(&comparison, Metric::Latency), Some(Verdict::Regressed));
+    let row = comparison.rows.iter().find(|row| row.metric == Metric::P95).unwrap();
+    assert!((row.head.unwrap() - 3e6).abs() < 1e4);
+}

@@ -1,0 +1,304 @@
+//! Takes one number per launch and metric out of a record.
+
+use hdrhistogram::Histogram;
+
+use crate::work;
+use record::metric::{BetterDirection, Metric};
+use record::{
+    LatencyBasis, LaunchPair, LaunchResult, LaunchResults, ScenarioRun, SliceTotals, histogram,
+};
+use stats::quantile;
+use stats::trend;
+
+/// One launch with its histogram unpacked, as several metrics read it.
+pub(super) struct LaunchValues<'a> {
+    trial: &'a LaunchResult,
+    times: LatencyBasis,
+    /// Of the times that are shown.
+    histogram: Histogram<u64>,
+}
+
+/// How resident memory went on once it had settled.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct MemoryGrowth {
+    /// In bytes per second.
+    slope: f64,
+    /// Logarithm of the end over the beginning of the second half of the load.
+    pub(super) ln: f64,
+}
+
+/// A launch pair, unpacked.
+pub(super) struct PairValues<'a> {
+    pub(super) base: LaunchValues<'a>,
+    pub(super) head: LaunchValues<'a>,
+}
+
+/// All launches of a scenario, unpacked.
+pub(super) enum ScenarioLaunches<'a> {
+    Paired(Vec<PairValues<'a>>),
+    Single(Vec<LaunchValues<'a>>),
+}
+
+impl<'a> ScenarioLaunches<'a> {
+    pub(super) fn of(scenario: &'a ScenarioRun) -> Result<Self, String> {
+        let times = scenario.times;
+        Ok(match &scenario.trials {
+            LaunchResults::Paired(pairs) => {
+                let pair = |pair| PairValues::new(pair, times);
+                Self::Paired(pairs.iter().map(pair).collect::<Result<_, _>>()?)
+            }
+            LaunchResults::Single(trials) => {
+                let launch = |trial| LaunchValues::new(trial, times);
+                Self::Single(trials.iter().map(launch).collect::<Result<_, _>>()?)
+            }
+        })
+    }
+
+    pub(super) fn base(&self) -> Vec<&LaunchValues<'a>> {
+        match self {
+            Self::Paired(pairs) => pairs.iter().map(|pair| &pair.base).collect(),
+            Self::Single(_) => Vec::new(),
+        }
+    }
+
+    pub(super) fn head(&self) -> Vec<&LaunchValues<'a>> {
+        match self {
+            Self::Paired(pairs) => pairs.iter().map(|pair| &pair.head).collect(),
+            Self::Single(launches) => launches.iter().collect(),
+        }
+    }
+}
+
+/// Why a metric has no number.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum MissingReason {
+    /// The launch was not ours to look into.
+    NotOurs,
+    /// Fewer requests than the percentile needs in every launch.
+    TooFew { requests: u64, needed: u64 },
+    /// Memory was seen too few times to have a slope.
+    TooShort,
+    /// No lane of this run measures it.
+    NotMeasured,
+    /// The value is zero, so there is no ratio.
+    Zero,
+}
+
+impl MissingReason {
+    /// Says it to a person.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::NotOurs => "the target was attached, its process is not ours".to_owned(),
+            Self::TooFew { requests, needed } => {
+                format!("{requests} requests in a launch, it needs {needed}")
+            }
+            Self::TooShort => "too short a load, or not our process, to see memory grow".to_owned(),
+            Self::NotMeasured => "not measured in this run".to_owned(),
+            Self::Zero => "a launch measured zero, so there is no ratio".to_owned(),
+        }
+    }
+}
+
+impl<'a> LaunchValues<'a> {
+    pub(super) fn new(trial: &'a LaunchResult, times: LatencyBasis) -> Result<Self, String> {
+        let text = match (times, &trial.response) {
+            (LatencyBasis::Response, Some(response)) => response,
+            (LatencyBasis::Response, None) => {
+                return Err("a launch has no response times".to_owned());
+            }
+            (LatencyBasis::Service, _) => &trial.histogram,
+        };
+        Ok(Self { trial, times, histogram: histogram::decode(text)? })
+    }
+
+    fn mean_ns(&self) -> f64 {
+        match self.times {
+            LatencyBasis::Service => mean_ns(&self.trial.slices),
+            LatencyBasis::Response if self.histogram.is_empty() => f64::NAN,
+            LatencyBasis::Response => self.histogram.mean(),
+        }
+    }
+
+    /// How memory grew over the second half of the load: before that, a target fills its pools. The
+    /// line is one number of the launch, however many points it has.
+    pub(super) fn growth(&self) -> Option<MemoryGrowth> {
+        const POINTS_MIN: usize = 5;
+        let series = &self.trial.probes.as_ref()?.series;
+        let settled = &series[series.len() / 2..];
+        if settled.len() < POINTS_MIN {
+            return None;
+        }
+        let x: Vec<f64> = settled.iter().map(|point| units::exact(point.at_ns) / 1e9).collect();
+        let y: Vec<f64> = settled.iter().map(|point| units::exact(point.rss_bytes)).collect();
+        let line = trend::theil_sen(&x, &y, 0.05);
+        let at = |x: f64| (line.intercept + line.slope * x).max(1.0);
+        Some(MemoryGrowth { slope: line.slope, ln: (at(x[x.len() - 1]) / at(x[0])).ln() })
+    }
+
+    /// The launch's number, in the metric's unit. Percentiles only with enough requests.
+    pub(super) fn value(&self, metric: Metric) -> Result<f64, MissingReason> {
+        let trial = self.trial;
+        match metric {
+            Metric::Cpu => {
+                let cpu_ns = trial.cpu_ns.ok_or(MissingReason::NotOurs)?;
+                Ok(units::exact(cpu_ns) / units::exact(trial.pairs))
+            }
+            Metric::Latency => Ok(self.mean_ns()),
+            Metric::P50 => self.percentile(0.50),
+            Metric::P95 => self.percentile(0.95),
+            Metric::P99 => self.percentile(0.99),
+            Metric::Throughput => Ok(units::exact(trial.pairs) * 1e9 / units::exact(trial.wall_ns)),
+            Metric::Rss => trial.rss_bytes_max.map(units::exact).ok_or(MissingReason::NotOurs),
+            Metric::Leak => self.growth().map(|growth| growth.slope).ok_or(MissingReason::TooShort),
+            Metric::Work | Metric::Allocations => Err(MissingReason::NotMeasured),
+        }
+    }
+
+    fn percentile(&self, quantile: f64) -> Result<f64, MissingReason> {
+        let (requests, needed) = (self.histogram.len(), histogram::requests_needed(quantile));
+        percentile(&self.histogram, quantile).ok_or(MissingReason::TooFew { requests, needed })
+    }
+}
+
+impl<'a> PairValues<'a> {
+    pub(super) fn new(pair: &'a LaunchPair, times: LatencyBasis) -> Result<Self, String> {
+        Ok(Self {
+            base: LaunchValues::new(&pair.base, times)?,
+            head: LaunchValues::new(&pair.head, times)?,
+        })
+    }
+
+    /// The launch pair's number: the logarithm of head over base, above 0 where head is worse.
+    ///
+    /// The latency level is the median over adjacent slices, so that a neighbour who steals a few of
+    /// them moves nothing. Memory is compared by how much more of it grew: its slope can be zero, and
+    /// has no ratio then. Everything else is the ratio of the two launches.
+    pub(super) fn difference(&self, metric: Metric) -> Result<f64, MissingReason> {
+        let ln = if metric == Metric::Latency && self.head.times == LatencyBasis::Service {
+            self.latency_level()
+        } else if metric == Metric::Leak {
+            let growth = |launch: &LaunchValues<'_>| launch.growth().ok_or(MissingReason::TooShort);
+            growth(&self.head)?.ln - growth(&self.base)?.ln
+        } else {
+            (self.head.value(metric)? / self.base.value(metric)?).ln()
+        };
+        let worse = match metric.better() {
+            BetterDirection::Lower => ln,
+            BetterDirection::Higher => -ln,
+        };
+        if worse.is_finite() { Ok(worse) } else { Err(MissingReason::Zero) }
+    }
+
+    fn latency_level(&self) -> f64 {
+        let slices = self.base.trial.slices.iter().zip(&self.head.trial.slices);
+        let (base, head): (Vec<f64>, Vec<f64>) =
+            slices.map(|(&base, &head)| (mean_ns(&[base]), mean_ns(&[head]))).unzip();
+        if base.is_empty() { f64::NAN } else { quantile::median_ln_ratio(&base, &head) }
+    }
+}
+
+/// Mean service time over slices, in nanoseconds; not a number without requests.
+fn mean_ns(slices: &[SliceTotals]) -> f64 {
+    let requests: u64 = slices.iter().map(|slice| slice.requests).sum();
+    let service_ns: u64 = slices.iter().map(|slice| slice.service_ns).sum();
+    units::exact(service_ns) / units::exact(requests)
+}
+
+/// The value of a metric over all launches: percentiles of the merged histogram, if it holds enough
+/// requests, else the median.
+pub(super) fn overall(launches: &[&LaunchValues<'_>], metric: Metric) -> Option<f64> {
+    let Some(quantile) = quantile_of(metric) else {
+        let values = launches.iter().map(|launch| launch.value(metric));
+        let values: Vec<f64> = values.collect::<Result<_, _>>().ok()?;
+        return (!values.is_empty()).then(|| quantile::median(&values));
+    };
+    percentile(&merged(launches)?, quantile)
+}
+
+/// The value that a promise about a metric is held to. Where requests are too few for the percentile,
+/// the slowest of them stands for it.
+pub(super) fn promised(launches: &[&LaunchValues<'_>], metric: Metric) -> Option<f64> {
+    overall(launches, metric).or_else(|| {
+        quantile_of(metric)?;
+        Some(units::exact(merged(launches)?.max()))
+    })
+}
+
+fn quantile_of(metric: Metric) -> Option<f64> {
+    match metric {
+        Metric::P50 => Some(0.50),
+        Metric::P95 => Some(0.95),
+        Metric::P99 => Some(0.99),
+        Metric::Work
+        | Metric::Cpu
+        | Metric::Latency
+        | Metric::Throughput
+        | Metric::Rss
+        | Metric::Leak
+        | Metric::Allocations => None,
+    }
+}
+
+/// The percentile in nanoseconds, if there are enough requests for it.
+pub(super) fn percentile(times: &Histogram<u64>, quantile: f64) -> Option<f64> {
+    histogram::percentile(times, quantile).map(units::exact)
+}
+
+/// The histogram of all launches together. Histograms are merged, percentiles never.
+fn merged(launches: &[&LaunchValues<'_>]) -> Option<Histogram<u64>> {
+    let (first, rest) = launches.split_first()?;
+    let mut merged = first.histogram.clone();
+    for launch in rest {
+        merged.add(&launch.histogram).ok()?;
+    }
+    (!merged.is_empty()).then_some(merged)
+}
+
+/// Returns what a run says about a metric of a scenario, in the metric's unit: the mean of the better
+/// half of its launches' values, since what disturbs a launch only ever makes it worse. Counts are not
+/// disturbed: theirs is the mean.
+pub fn level(scenario: &ScenarioRun, metric: Metric) -> Option<f64> {
+    if metric.is_counted() {
+        return work::level(scenario, metric);
+    }
+    let value =
+        |trial: &&LaunchResult| LaunchValues::new(trial, scenario.times).ok()?.value(metric).ok();
+    let values = scenario.head().iter().map(value).collect::<Option<Vec<f64>>>()?;
+    better_half(values, metric.better())
+}
+
+/// The mean of the better half of values; none without any.
+pub(super) fn better_half(mut values: Vec<f64>, better: BetterDirection) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    if better == BetterDirection::Higher {
+        values.reverse();
+    }
+    values.truncate(values.len().div_ceil(2));
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use record::fixtures;
+
+    #[test]
+    fn few_requests_have_no_percentile_and_the_slowest_of_them_is_held_to_a_promise() {
+        let mut times = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
+        times.record_n(1_000, 66).unwrap();
+        times.record(2_000).unwrap();
+        let histogram = histogram::encode(&times);
+        let trial = LaunchResult { histogram, ..fixtures::trial(fixtures::LEVEL, 0) };
+        let launch = LaunchValues::new(&trial, LatencyBasis::Service).unwrap();
+        let (two, three) = ([&launch; 2], [&launch; 3]);
+        assert_eq!(overall(&two, Metric::P95), None);
+        assert_eq!(promised(&two, Metric::P95), Some(2_000.0));
+        // 201 requests in three launches are enough, in none of them alone.
+        assert_eq!(overall(&three, Metric::P95), Some(1_000.0));
+        assert_eq!(
+            launch.value(Metric::P95),
+            Err(MissingReason::TooFew { requests: 67, needed: 200 })
+        );
+        assert_eq!(overall(&three, Metric::P99), None);
+    }
+}

@@ -1,0 +1,167 @@
+//! What the work lane has to say about a scenario: how much it is, and where.
+
+use crate::decision::counts::CountSamples;
+use crate::function_changes::{self, FunctionChange};
+use crate::{MetricFinding, MetricResult, RowContext, RowEvidence};
+use record::instruction_counts::{BuildCounts, CountOutcome, InstructionCounts};
+use record::metric::Metric;
+use record::metric::gate::MetricPolicy;
+use record::{Run, ScenarioRun};
+
+/// The metrics that are counted.
+const METRICS: [Metric; 2] = [Metric::Work, Metric::Allocations];
+
+/// Functions of a breakdown, at most.
+const FUNCTIONS_MAX: usize = 30;
+
+/// Changes below this share of the whole are the counts' own scatter.
+const CHANGE_MIN: f64 = 0.0005;
+
+/// Which functions the instructions of a scenario are in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InstructionBreakdown {
+    /// The scenario's name.
+    pub scenario: String,
+    /// Instructions per XML pair of base, if two builds were counted.
+    pub base: Option<f64>,
+    /// Instructions per XML pair of head.
+    pub head: f64,
+    /// With a base, the functions that changed, the largest change first, without those that changed
+    /// less than counts do by themselves. Without one, the functions that took most, all in head.
+    pub functions: Vec<FunctionChange>,
+    /// Packed stacks of base.
+    pub base_stacks: Option<String>,
+    /// Packed stacks of head.
+    pub head_stacks: String,
+}
+
+/// Takes the counts of a run apart.
+pub(super) fn breakdowns(run: &Run) -> Vec<InstructionBreakdown> {
+    let counted = run.scenarios.iter().filter_map(|scenario| match &scenario.work {
+        Some(CountOutcome::Counted(counted)) => Some((scenario, &**counted)),
+        Some(CountOutcome::Unavailable { .. }) | None => None,
+    });
+    let breakdown = |(scenario, counted): (&ScenarioRun, &InstructionCounts)| {
+        let (base, head) = (counted.base.as_ref(), &counted.head);
+        let mut functions = base
+            .map_or_else(|| function_changes::largest(&head.functions), |base| changed(base, head));
+        functions.truncate(FUNCTIONS_MAX);
+        InstructionBreakdown {
+            scenario: scenario.name.clone(),
+            base: base.map(|base| mean(&base.instructions)),
+            head: mean(&head.instructions),
+            functions,
+            base_stacks: base.map(|base| base.stacks.clone()),
+            head_stacks: head.stacks.clone(),
+        }
+    };
+    counted.map(breakdown).collect()
+}
+
+fn changed(base: &BuildCounts, head: &BuildCounts) -> Vec<FunctionChange> {
+    let least = CHANGE_MIN * mean(&base.instructions);
+    let mut changes = function_changes::changes(&base.functions, &head.functions);
+    changes.retain(|change| change.own().abs() >= least);
+    changes
+}
+
+/// Adds the rows of what was counted.
+pub(super) fn rows(
+    context: &RowContext<'_>,
+    rows: &mut Vec<MetricResult>,
+    evidence: &mut Vec<RowEvidence>,
+) -> Result<(), String> {
+    let &RowContext { run, scenario, gate, .. } = context;
+    let Some(CountOutcome::Counted(counted)) = &scenario.work else { return Ok(()) };
+    let remembers = run.history.is_some();
+    for metric in METRICS {
+        let rule = gate.rule(metric);
+        if rule.policy == MetricPolicy::Off {
+            continue;
+        }
+        let head = values(&counted.head, metric)?;
+        let base = counted.base.as_ref().map(|base| values(base, metric)).transpose()?;
+        let (finding, rests_on) = match base {
+            None if remembers => {
+                let reason = "no stored run was counted alike".to_owned();
+                (MetricFinding::Undecidable(reason), RowEvidence::None)
+            }
+            None => (MetricFinding::Alone, RowEvidence::None),
+            Some(base) if base.iter().chain(head).all(|&value| value > 0.0) => {
+                let counts = CountSamples { base: base.to_vec(), head: head.to_vec() };
+                (MetricFinding::Alone, RowEvidence::Counts(counts))
+            }
+            Some(_) => {
+                let reason = "a launch counted none, so there is no ratio".to_owned();
+                (MetricFinding::Missing(reason), RowEvidence::None)
+            }
+        };
+        rows.push(MetricResult {
+            scenario: scenario.name.clone(),
+            metric,
+            rule,
+            base: base.map(mean),
+            head: Some(mean(head)),
+            finding,
+        });
+        evidence.push(rests_on);
+    }
+    Ok(())
+}
+
+/// The values of a count, of which there is at least one.
+fn values(count: &BuildCounts, metric: Metric) -> Result<&[f64], String> {
+    let values = if metric == Metric::Work { &count.instructions } else { &count.allocations };
+    if values.is_empty() {
+        return Err(format!("no launch counted `{metric}`"));
+    }
+    Ok(values)
+}
+
+/// The mean of what was counted of the judged build, if anything was.
+pub(super) fn level(scenario: &ScenarioRun, metric: Metric) -> Option<f64> {
+    match &scenario.work {
+        Some(CountOutcome::Counted(counted)) => values(&counted.head, metric).ok().map(mean),
+        Some(CountOutcome::Unavailable { .. }) | None => None,
+    }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Why a run is not whole: a lane that somebody asked for could not be run.
+pub(super) fn missing(run: &Run) -> Option<String> {
+    run.scenarios.iter().find_map(|scenario| match &scenario.work {
+        Some(CountOutcome::Unavailable { reason, asked: true }) => {
+            Some(format!("no work lane in `{}`: {reason}", scenario.name))
+        }
+        Some(CountOutcome::Unavailable { asked: false, .. } | CountOutcome::Counted(_)) | None => {
+            None
+        }
+    })
+}
+
+/// What the lane could not do where nobody insisted: each reason once.
+pub(super) fn notes(run: &Run) -> Vec<String> {
+    let mut notes = Vec::new();
+    for scenario in &run.scenarios {
+        if let Some(CountOutcome::Unavailable { reason, asked: false }) = &scenario.work {
+            let note = format!("work lane not available: {reason}");
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
+    }
+    notes
+}
+
+/// How many launches a side were counted, and by what.
+pub(super) fn counted(run: &Run) -> Option<(usize, String)> {
+    run.scenarios.iter().find_map(|scenario| match &scenario.work {
+        Some(CountOutcome::Counted(counted)) => {
+            Some((counted.head.instructions.len(), counted.counter.clone()))
+        }
+        Some(CountOutcome::Unavailable { .. }) | None => None,
+    })
+}

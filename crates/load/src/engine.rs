@@ -1,0 +1,690 @@
+//! Hands requests to connections, moves their bytes, and tells how each exchange ended.
+//!
+//! Written against the [`NetworkDriver`] seam, so that a test can script the time and the peer. There is
+//! no timer per request: time-outs are looked at 20 times a second, due requests by the length of
+//! the wait itself.
+
+use std::collections::VecDeque;
+use std::io;
+use std::mem;
+use std::sync::Arc;
+
+use super::client::{ClientSettings, ConnectionReuse, DriveOutcome, LoadError};
+use super::exchange::{Exchange, ExchangeFailure, FailureKind};
+use super::in_flight::InFlightGauge;
+use super::judge::CompleteResponse;
+use super::network;
+use super::network::{Address, NetworkDriver, SocketReadiness};
+use super::pacing::{DriveEnd, Pacer, PacerStep, PacingModel};
+use super::pieces::RequestProgress;
+use super::request::LoadRequest;
+use super::response::{ResponseBuffer, ResponseFault, ResponseProgress};
+use units::cancel::Cancel;
+
+/// How often a wait looks at time-outs and at [`Cancel`].
+const TICK_NS: u64 = 50_000_000;
+
+/// Longest sleep from which no answer wakes: about what a socket's buffers hold of several.
+const SLEEP_NS_MAX: u64 = 1_000_000;
+
+/// Largest answer, in bytes, that surely waits in a socket's buffer without slowing the target.
+const SMALL_BYTES_MAX: u64 = 32 * 1024;
+
+/// Most pieces of a request that are written before other connections have their turn: 4 MiB of a
+/// body that is made while it is sent.
+const WRITES_MAX: usize = 64;
+
+/// No time at which something is to be done.
+const NEVER_NS: u64 = u64::MAX;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SlotState {
+    /// There is no connection.
+    Closed,
+    /// One is being made, without a request for it.
+    Opening,
+    /// One is being made, and a request is to be sent then.
+    Assigned,
+    /// There is one, without a request.
+    Idle,
+    /// A request is being sent, or its answer awaited or read.
+    Busy,
+}
+
+/// Whether the end of a stream has been announced already, and will not be a second time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum EndNotice {
+    Ahead,
+    Seen,
+}
+
+struct ConnectionSlot {
+    state: SlotState,
+    /// Index of the request.
+    request: usize,
+    due_ns: u64,
+    /// When connecting began, then when the request was sent.
+    sent_ns: u64,
+    /// How much later than possible the request was handed out.
+    lag_ns: u64,
+    /// Since when there is no request here, or until when there shall be none.
+    free_ns: u64,
+    outgoing: RequestProgress,
+    end: EndNotice,
+    answer: ResponseBuffer,
+    passage: PassageState,
+}
+
+/// Whether bytes of an exchange wait for the network to take or to bring the next ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PassageState {
+    Clear,
+    Blocked,
+}
+
+/// Connections to one target, and the requests to send over them.
+pub(super) struct LoadEngine<N> {
+    network: N,
+    address: Address,
+    requests: Arc<[LoadRequest]>,
+    /// Index of the request that is next.
+    turn: usize,
+    settings: ClientSettings,
+    cancel: Cancel,
+    slots: Vec<ConnectionSlot>,
+    ready: Vec<SocketReadiness>,
+    /// Free slots with a connection, the one that is free for longest first: all get their share.
+    idle: VecDeque<usize>,
+    /// Free slots without one.
+    closed: VecDeque<usize>,
+    /// Slots that have a request, be it in flight or waiting for its connection.
+    busy: usize,
+    /// Slots whose passage is blocked.
+    blocked: usize,
+    /// Size of the largest answer so far.
+    largest_bytes: u64,
+    /// Slots with more to write than one turn may take.
+    unfinished: Vec<usize>,
+    tick_ns: u64,
+    /// The last gzip body, decoded; kept for its memory.
+    inflated: Vec<u8>,
+}
+
+/// Whether the system tells when an answer has arrived. If so, it need not be read at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ArrivalNotice {
+    Told,
+    /// Not yet, or not any more.
+    Untold,
+}
+
+/// What a drive has in hand while it runs.
+struct EngineDrive<'a> {
+    pacer: Pacer,
+    drive: DriveOutcome,
+    flying: InFlightGauge,
+    /// When the next request is due, if there is a connection for it.
+    wake_ns: u64,
+    arrivals: ArrivalNotice,
+    /// When the last wait ended, and the one before it.
+    looked_ns: [u64; 2],
+    sink: &'a mut dyn FnMut(&Exchange),
+}
+
+impl<N: NetworkDriver> LoadEngine<N> {
+    pub(super) fn new(
+        network: N,
+        address: Address,
+        requests: Arc<[LoadRequest]>,
+        settings: ClientSettings,
+        cancel: Cancel,
+    ) -> Result<Self, LoadError> {
+        if requests.is_empty() {
+            return Err(LoadError::NoRequest);
+        }
+        let requests = match settings.reuse {
+            ConnectionReuse::Kept => requests,
+            ConnectionReuse::PerRequest => requests.iter().map(LoadRequest::closing).collect(),
+        };
+        let slot = || ConnectionSlot {
+            state: SlotState::Closed,
+            request: 0,
+            due_ns: 0,
+            sent_ns: 0,
+            lag_ns: 0,
+            free_ns: 0,
+            outgoing: RequestProgress::default(),
+            end: EndNotice::Ahead,
+            answer: ResponseBuffer::new(settings.answer_bytes_max),
+            passage: PassageState::Clear,
+        };
+        Ok(Self {
+            network,
+            address,
+            requests,
+            turn: 0,
+            settings,
+            cancel,
+            slots: (0..settings.connections.get()).map(|_| slot()).collect(),
+            ready: Vec::new(),
+            idle: VecDeque::new(),
+            closed: VecDeque::new(),
+            busy: 0,
+            blocked: 0,
+            largest_bytes: 0,
+            unfinished: Vec::new(),
+            tick_ns: 0,
+            inflated: Vec::new(),
+        })
+    }
+
+    /// Makes load. If that fails, no connection is left in the middle of something.
+    pub(super) fn drive(
+        &mut self,
+        model: &PacingModel,
+        sink: &mut dyn FnMut(&Exchange),
+    ) -> Result<DriveOutcome, LoadError> {
+        let drive = self.run(model, sink);
+        if drive.is_err() {
+            self.abandon();
+        }
+        drive
+    }
+
+    fn run(
+        &mut self,
+        model: &PacingModel,
+        sink: &mut dyn FnMut(&Exchange),
+    ) -> Result<DriveOutcome, LoadError> {
+        self.sweep()?;
+        self.enlist(model);
+        if let PacingModel::Open(_) = model {
+            self.network.note_arrivals();
+        }
+        let began_ns = self.network.now_ns();
+        self.tick_ns = began_ns + TICK_NS;
+        let mut driving = EngineDrive {
+            pacer: Pacer::new(model, began_ns),
+            drive: DriveOutcome::begin(began_ns),
+            flying: InFlightGauge::begin(began_ns),
+            wake_ns: NEVER_NS,
+            arrivals: ArrivalNotice::Untold,
+            looked_ns: [began_ns; 2],
+            sink,
+        };
+        self.hand_out(&mut driving)?;
+        while self.busy > 0 || driving.wake_ns != NEVER_NS {
+            if self.cancel.is_raised() {
+                self.abandon();
+                driving.drive.ended = DriveEnd::Cancelled;
+                return Ok(driving.flying.into_drive(driving.drive));
+            }
+            if self.may_sleep(&driving) {
+                self.network.sleep(driving.wake_ns, driving.pacer.then_ns())?;
+                self.look(0, &mut driving)?;
+                self.forget_closed(&mut driving);
+                self.hand_out(&mut driving)?;
+            } else {
+                let until_ns = self.tick_ns.min(driving.wake_ns);
+                let until_ns = if self.unfinished.is_empty() { until_ns } else { 0 };
+                self.look(until_ns, &mut driving)?;
+            }
+            // All that has arrived is read before anything is sent: sending takes longer, and would
+            // make the later answers look late.
+            for at in 0..self.ready.len() {
+                self.progress(self.ready[at], &mut driving);
+            }
+            for slot in mem::take(&mut self.unfinished) {
+                if self.slots[slot].state == SlotState::Busy {
+                    self.write(slot, &mut driving);
+                }
+            }
+            self.tick(&mut driving);
+            self.hand_out(&mut driving)?;
+        }
+        let now_ns = self.network.now_ns();
+        driving.drive.ended = driving.pacer.ended(now_ns).unwrap_or(DriveEnd::Reached);
+        driving.drive.dropped = driving.pacer.dropped();
+        Ok(driving.flying.into_drive(driving.drive))
+    }
+
+    /// Waits for what becomes ready, and notes when it looked.
+    fn look(&mut self, until_ns: u64, driving: &mut EngineDrive<'_>) -> Result<(), LoadError> {
+        self.network.wait(until_ns, &mut self.ready)?;
+        driving.looked_ns = [self.network.now_ns(), driving.looked_ns[0]];
+        Ok(())
+    }
+
+    /// Takes note of free connections that the target has closed, before one is given a request.
+    fn forget_closed(&mut self, driving: &mut EngineDrive<'_>) {
+        let mut at = 0;
+        while let Some(ready) = self.ready.get(at).copied() {
+            if self.slots[ready.slot].state == SlotState::Idle {
+                self.ready.swap_remove(at);
+                self.progress(ready, driving);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    /// Whether nothing needs to be done before the next request is due: what is answered meanwhile
+    /// fits into the sockets' buffers, and the system tells when it came.
+    ///
+    /// It halves the number of wakes, which is most of what an open load costs.
+    fn may_sleep(&self, driving: &EngineDrive<'_>) -> bool {
+        let in_ns = driving.wake_ns.saturating_sub(self.network.now_ns());
+        (1..=SLEEP_NS_MAX).contains(&in_ns)
+            && driving.arrivals == ArrivalNotice::Told
+            && self.blocked == 0
+            && self.largest_bytes <= SMALL_BYTES_MAX
+    }
+
+    /// Notes whether a slot has to hear of its connection at once.
+    fn pass(&mut self, slot: usize, passage: PassageState) {
+        let it = &mut self.slots[slot];
+        match (it.passage, passage) {
+            (PassageState::Clear, PassageState::Blocked) => self.blocked += 1,
+            (PassageState::Blocked, PassageState::Clear) => self.blocked -= 1,
+            (PassageState::Clear, PassageState::Clear)
+            | (PassageState::Blocked, PassageState::Blocked) => {}
+        }
+        it.passage = passage;
+    }
+
+    /// Learns which kept connections the target has closed since the last drive.
+    fn sweep(&mut self) -> Result<(), LoadError> {
+        loop {
+            self.network.wait(0, &mut self.ready)?;
+            if self.ready.is_empty() {
+                return Ok(());
+            }
+            for at in 0..self.ready.len() {
+                let SocketReadiness { slot, readable, .. } = self.ready[at];
+                if readable && self.slots[slot].state == SlotState::Idle {
+                    self.close(slot);
+                }
+            }
+        }
+    }
+
+    fn close(&mut self, slot: usize) {
+        self.network.close(slot);
+        self.slots[slot].state = SlotState::Closed;
+    }
+
+    /// Finds the connections that take part.
+    fn enlist(&mut self, model: &PacingModel) {
+        let all = self.slots.len();
+        let part = match model {
+            PacingModel::Closed(closed) => {
+                closed.connections.map_or(all, |part| part.get().min(all))
+            }
+            PacingModel::Open(_) => all,
+        };
+        let is_idle = |slot: &usize| self.slots[*slot].state == SlotState::Idle;
+        (self.idle, self.closed) = (0..part).partition(is_idle);
+        for slot in &mut self.slots {
+            slot.free_ns = 0;
+        }
+    }
+
+    pub(super) fn renew(&mut self) -> Result<(), LoadError> {
+        self.abandon();
+        let until_ns = self.network.now_ns() + units::nanos(self.settings.timeouts.connect);
+        let mut opening = 0_usize;
+        for slot in 0..self.slots.len() {
+            if self.open(slot)?.is_ok() {
+                self.slots[slot].state = SlotState::Opening;
+                opening += 1;
+            }
+        }
+        while opening > 0 && !self.cancel.is_raised() && self.network.now_ns() < until_ns {
+            let tick_ns = self.network.now_ns() + TICK_NS;
+            self.network.wait(tick_ns, &mut self.ready)?;
+            for at in 0..self.ready.len() {
+                let SocketReadiness { slot, readable, writable, .. } = self.ready[at];
+                if self.slots[slot].state == SlotState::Opening && writable {
+                    opening -= 1;
+                    self.slots[slot].state = SlotState::Idle;
+                    if self.network.opened(slot).is_err() {
+                        self.close(slot);
+                    }
+                }
+                // Who says something before it is asked takes no request: the next drive connects
+                // again, and hears it then.
+                if self.slots[slot].state == SlotState::Idle && readable {
+                    self.close(slot);
+                }
+            }
+        }
+        for slot in 0..self.slots.len() {
+            if self.slots[slot].state == SlotState::Opening {
+                self.close(slot);
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes everything; what was in flight is not reported.
+    fn abandon(&mut self) {
+        for slot in 0..self.slots.len() {
+            if self.slots[slot].state != SlotState::Closed {
+                self.close(slot);
+            }
+            self.slots[slot].passage = PassageState::Clear;
+        }
+        (self.busy, self.blocked) = (0, 0);
+        self.unfinished.clear();
+    }
+
+    /// Looks at time-outs, once every tick.
+    fn tick(&mut self, driving: &mut EngineDrive<'_>) {
+        let now_ns = self.network.now_ns();
+        if now_ns < self.tick_ns {
+            return;
+        }
+        self.tick_ns = now_ns + TICK_NS;
+        for slot in 0..self.slots.len() {
+            if let Some(detail) = self.overdue(slot, now_ns) {
+                self.fail(slot, FailureKind::Timeout, detail, driving);
+            }
+        }
+    }
+
+    fn overdue(&self, slot: usize, now_ns: u64) -> Option<String> {
+        let ConnectionSlot { state, sent_ns, ref answer, .. } = self.slots[slot];
+        let timeouts = self.settings.timeouts;
+        let passed = |limit| now_ns.saturating_sub(sent_ns) >= units::nanos(limit);
+        let (what, limit) = match state {
+            SlotState::Assigned if passed(timeouts.connect) => ("connection", timeouts.connect),
+            SlotState::Busy if answer.received() == 0 && passed(timeouts.first_byte) => {
+                ("first byte", timeouts.first_byte)
+            }
+            SlotState::Busy if passed(timeouts.total) => ("whole answer", timeouts.total),
+            SlotState::Closed
+            | SlotState::Opening
+            | SlotState::Assigned
+            | SlotState::Idle
+            | SlotState::Busy => {
+                return None;
+            }
+        };
+        Some(format!("no {what} within {}", units::duration(limit)))
+    }
+
+    /// Gives free slots what is due, those with a connection first, and notes when to do so again.
+    fn hand_out(&mut self, driving: &mut EngineDrive<'_>) -> Result<(), LoadError> {
+        driving.wake_ns = NEVER_NS;
+        for state in [SlotState::Idle, SlotState::Closed] {
+            loop {
+                let free = if state == SlotState::Idle { &mut self.idle } else { &mut self.closed };
+                let Some(slot) = free.front().copied() else {
+                    break;
+                };
+                let now_ns = self.network.now_ns();
+                match driving.pacer.next(now_ns, self.slots[slot].free_ns) {
+                    PacerStep::Send { due_ns } => {
+                        free.pop_front();
+                        self.give(slot, due_ns, now_ns, driving)?;
+                    }
+                    PacerStep::Later { at_ns } => {
+                        driving.wake_ns = driving.wake_ns.min(at_ns);
+                        break;
+                    }
+                    PacerStep::Nothing => return Ok(()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn give(
+        &mut self,
+        slot: usize,
+        due_ns: u64,
+        now_ns: u64,
+        driving: &mut EngineDrive<'_>,
+    ) -> Result<(), LoadError> {
+        self.busy += 1;
+        let it = &mut self.slots[slot];
+        driving.drive.late += u64::from(due_ns < it.free_ns);
+        it.request = self.turn;
+        self.turn = (self.turn + 1) % self.requests.len();
+        it.due_ns = due_ns;
+        it.sent_ns = now_ns;
+        it.lag_ns = now_ns.saturating_sub(due_ns.max(it.free_ns));
+        it.outgoing.restart(&self.requests[it.request]);
+        it.end = EndNotice::Ahead;
+        it.answer.restart(self.requests[it.request].answer);
+        if it.state == SlotState::Idle {
+            self.send(slot, now_ns, driving);
+            return Ok(());
+        }
+        it.state = SlotState::Assigned;
+        self.pass(slot, PassageState::Blocked);
+        if let Err(error) = self.open(slot)? {
+            self.refused(slot, &error, driving);
+        }
+        Ok(())
+    }
+
+    /// Begins to connect. The outer error is ours, the inner one the target's.
+    fn open(&mut self, slot: usize) -> Result<io::Result<()>, LoadError> {
+        match self.network.open(slot) {
+            Err(source) if network::is_ours(&source) => {
+                Err(LoadError::Exhausted { address: self.address.clone(), source })
+            }
+            opening => Ok(opening),
+        }
+    }
+
+    fn refused(&mut self, slot: usize, error: &io::Error, driving: &mut EngineDrive<'_>) {
+        let timed_out = error.kind() == io::ErrorKind::TimedOut;
+        let kind = if timed_out { FailureKind::Timeout } else { FailureKind::Refused };
+        let detail = format!("no connection to {}: {error}", self.address);
+        self.fail(slot, kind, detail, driving);
+    }
+
+    fn progress(&mut self, ready: SocketReadiness, driving: &mut EngineDrive<'_>) {
+        let slot = ready.slot;
+        match self.slots[slot].state {
+            SlotState::Assigned if ready.writable => match self.network.opened(slot) {
+                Ok(()) => {
+                    let now_ns = self.network.now_ns();
+                    self.send(slot, now_ns, driving);
+                    // What is there already will not be announced again.
+                    if ready.readable && self.slots[slot].state == SlotState::Busy {
+                        self.slots[slot].end =
+                            if ready.gone { EndNotice::Seen } else { EndNotice::Ahead };
+                        self.read(slot, driving);
+                    }
+                }
+                Err(error) => self.refused(slot, &error, driving),
+            },
+            SlotState::Busy => {
+                if ready.writable {
+                    self.write(slot, driving);
+                }
+                // Writing can fail, and end the exchange.
+                if ready.readable && self.slots[slot].state == SlotState::Busy {
+                    self.slots[slot].end =
+                        if ready.gone { EndNotice::Seen } else { EndNotice::Ahead };
+                    self.read(slot, driving);
+                }
+            }
+            SlotState::Idle if ready.readable => {
+                self.close(slot);
+                // One that takes no part in this drive is in no list.
+                if let Some(at) = self.idle.iter().position(|idle| *idle == slot) {
+                    self.idle.remove(at);
+                    self.closed.push_back(slot);
+                }
+            }
+            SlotState::Closed | SlotState::Opening | SlotState::Assigned | SlotState::Idle => {}
+        }
+    }
+
+    fn send(&mut self, slot: usize, now_ns: u64, driving: &mut EngineDrive<'_>) {
+        driving.flying.sent(now_ns);
+        self.slots[slot].state = SlotState::Busy;
+        self.slots[slot].sent_ns = now_ns;
+        self.write(slot, driving);
+    }
+
+    /// Writes what the socket takes, or as much as is one slot's turn. A peer that takes no more may
+    /// have answered all the same.
+    fn write(&mut self, slot: usize, driving: &mut EngineDrive<'_>) {
+        for _ in 0..WRITES_MAX {
+            let it = &mut self.slots[slot];
+            let request = &self.requests[it.request];
+            let Some(unsent) = it.outgoing.unsent(request) else {
+                return self.pass(slot, PassageState::Clear);
+            };
+            match self.network.send(slot, &unsent) {
+                Ok(written) => it.outgoing.advance(request, written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return self.pass(slot, PassageState::Blocked);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    it.end = EndNotice::Seen;
+                    self.read(slot, driving);
+                    if self.slots[slot].state == SlotState::Busy {
+                        self.fail(slot, FailureKind::Reset, format!("sending: {error}"), driving);
+                    }
+                    return;
+                }
+            }
+        }
+        self.pass(slot, PassageState::Blocked);
+        self.unfinished.push(slot);
+    }
+
+    /// Reads what is there, until the answer is whole.
+    fn read(&mut self, slot: usize, driving: &mut EngineDrive<'_>) {
+        loop {
+            let ConnectionSlot { answer, end, .. } = &mut self.slots[slot];
+            let room = answer.room();
+            let spare = room.capacity() - room.len();
+            let (kind, detail) = match self.network.receive(slot, room) {
+                Ok(0) => match answer.closed() {
+                    Ok(()) => return self.answered(slot, driving),
+                    Err(ResponseFault { kind, detail }) => (kind, detail),
+                },
+                Ok(received) => match answer.advance(received) {
+                    Ok(ResponseProgress::Whole) => return self.answered(slot, driving),
+                    // Less than there was room for: the rest will be announced.
+                    Ok(ResponseProgress::More) if received < spare && *end == EndNotice::Ahead => {
+                        return self.pass(slot, PassageState::Blocked);
+                    }
+                    Ok(ResponseProgress::More) => continue,
+                    Err(ResponseFault { kind, detail }) => (kind, detail),
+                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    let nothing = answer.received() == 0;
+                    let kind = if nothing { FailureKind::Reset } else { FailureKind::ShortBody };
+                    (kind, format!("receiving: {error}"))
+                }
+            };
+            return self.fail(slot, kind, detail, driving);
+        }
+    }
+
+    /// The answer is whole: stops the clock, then judges it.
+    fn answered(&mut self, slot: usize, driving: &mut EngineDrive<'_>) {
+        let done_ns = self.done_ns(slot, driving);
+        let it = &mut self.slots[slot];
+        let (request, answer) = (&self.requests[it.request], &it.answer);
+        let whole_answer = CompleteResponse {
+            status: answer.status(),
+            encoding: answer.encoding(),
+            body: answer.body(),
+            bytes: answer.bytes(),
+        };
+        let bytes_max = self.settings.answer_bytes_max;
+        let outcome = whole_answer.judge(&*request.check, &mut self.inflated, bytes_max);
+        let whole = it.outgoing.is_whole(request) && it.end == EndNotice::Ahead;
+        it.free_ns = done_ns;
+        if whole && answer.keeps_alive() && self.settings.reuse == ConnectionReuse::Kept {
+            it.state = SlotState::Idle;
+            self.idle.push_back(slot);
+        } else {
+            self.close(slot);
+            self.closed.push_back(slot);
+        }
+        driving.flying.done(done_ns);
+        self.end(slot, done_ns, outcome, driving);
+    }
+
+    /// Returns when the answer was there: when the system got it, not when it was read.
+    fn done_ns(&mut self, slot: usize, driving: &mut EngineDrive<'_>) -> u64 {
+        let ConnectionSlot { sent_ns, ref answer, .. } = self.slots[slot];
+        self.largest_bytes = self.largest_bytes.max(answer.received());
+        let now_ns = self.network.now_ns();
+        let arrived_ns = self.network.arrived_ns(slot);
+        driving.arrivals =
+            if arrived_ns.is_some() { ArrivalNotice::Told } else { ArrivalNotice::Untold };
+        // The system's time of day can be set, and tells of the last packet that came, not of one
+        // that was sent again and filled a gap before it. But an answer that was whole when we last
+        // looked would have been announced then, if there was room for all announcements.
+        let announced = self.slots.len() <= network::EVENTS_MAX;
+        let [_, looked_ns] = driving.looked_ns;
+        let earliest_ns = if announced { sent_ns.max(looked_ns) } else { sent_ns };
+        arrived_ns.map_or(now_ns, |arrived_ns| arrived_ns.clamp(earliest_ns, now_ns))
+    }
+
+    /// The exchange failed in a way that leaves its connection unusable.
+    fn fail(
+        &mut self,
+        slot: usize,
+        kind: FailureKind,
+        detail: String,
+        driving: &mut EngineDrive<'_>,
+    ) {
+        let done_ns = self.network.now_ns();
+        let it = &mut self.slots[slot];
+        if it.state == SlotState::Assigned {
+            it.sent_ns = done_ns;
+            it.free_ns = done_ns + driving.pacer.rest_ns();
+        } else {
+            driving.flying.done(done_ns);
+            it.free_ns = done_ns;
+        }
+        self.close(slot);
+        self.closed.push_back(slot);
+        let outcome = Err(ExchangeFailure::new(kind, detail, self.slots[slot].answer.bytes()));
+        self.end(slot, done_ns, outcome, driving);
+    }
+
+    fn end(
+        &mut self,
+        slot: usize,
+        done_ns: u64,
+        outcome: Result<(), ExchangeFailure>,
+        driving: &mut EngineDrive<'_>,
+    ) {
+        self.busy -= 1;
+        self.pass(slot, PassageState::Clear);
+        let it = &self.slots[slot];
+        driving.drive.exchanges += 1;
+        driving.drive.ended_ns = driving.drive.ended_ns.max(done_ns);
+        if outcome.is_err() {
+            driving.drive.failures += 1;
+            driving.pacer.failed();
+        }
+        (driving.sink)(&Exchange {
+            request: it.request,
+            connection: slot,
+            due_ns: it.due_ns,
+            sent_ns: it.sent_ns,
+            done_ns,
+            lag_ns: it.lag_ns,
+            request_bytes: it.outgoing.written() as u64,
+            response_bytes: it.answer.received(),
+            outcome,
+        });
+    }
+}

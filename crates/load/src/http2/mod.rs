@@ -1,0 +1,249 @@
+//! Drives load as streams over HTTP/2 connections.
+//!
+//! The protocol is that of the `h2` library, on a runtime of the calling thread: several times the
+//! CPU of our own path for HTTP/1.1, and no second implementation of streams, windows and header
+//! tables to be wrong in. What is measured is the same. Here, too, every due time is a wake of its
+//! own: the runtime's own timers count milliseconds.
+
+mod connections;
+mod stream;
+mod timer;
+
+use std::collections::VecDeque;
+use std::io;
+use std::panic;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time;
+
+use self::connections::Http2Connections;
+use self::stream::{Http2Request, StreamJob, StreamOutcome};
+use self::timer::AsyncTimer;
+use super::client::{ClientSettings, DriveOutcome, LoadError};
+use super::exchange::Exchange;
+use super::in_flight::InFlightGauge;
+use super::network::{Address, Clock};
+use super::pacing::{DriveEnd, Pacer, PacerStep, PacingModel};
+use super::request::LoadRequest;
+use super::tls::TlsClient;
+use units::cancel::Cancel;
+
+/// How often a wait looks at [`Cancel`].
+const TICK_NS: u64 = 50_000_000;
+
+/// No time at which something is to be done.
+const NEVER_NS: u64 = u64::MAX;
+
+/// Connections to one target whose streams carry the requests.
+pub(super) struct Http2Engine {
+    runtime: Runtime,
+    shared: Arc<StreamContext>,
+    /// Index of the request that is next.
+    turn: usize,
+    cancel: Cancel,
+}
+
+/// What every stream needs.
+struct StreamContext {
+    clock: Clock,
+    lines: Http2Connections,
+    requests: Vec<Http2Request>,
+    settings: ClientSettings,
+    flying: Mutex<InFlightGauge>,
+}
+
+impl StreamContext {
+    fn flying<T>(&self, count: impl FnOnce(&mut InFlightGauge) -> T) -> T {
+        // Counting does not panic; and if it did, the count is no worse for being looked at.
+        count(&mut self.flying.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Http2Engine {
+    pub(super) fn new(
+        address: Address,
+        tls: Option<TlsClient>,
+        requests: &[LoadRequest],
+        settings: ClientSettings,
+        streams: usize,
+        cancel: Cancel,
+    ) -> Result<Self, LoadError> {
+        if requests.is_empty() {
+            return Err(LoadError::NoRequest);
+        }
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let prepare = |request| Http2Request::new(request, scheme);
+        let requests = requests.iter().map(prepare).collect::<Result<_, _>>()?;
+        let lines = Http2Connections::new(address, tls, &settings, streams);
+        let clock = Clock::new();
+        let flying = Mutex::new(InFlightGauge::begin(clock.now_ns()));
+        let shared = Arc::new(StreamContext { clock, lines, requests, settings, flying });
+        Ok(Self { runtime, shared, turn: 0, cancel })
+    }
+
+    pub(super) fn drive(
+        &mut self,
+        model: &PacingModel,
+        sink: &mut dyn FnMut(&Exchange),
+    ) -> Result<DriveOutcome, LoadError> {
+        let Self { runtime, shared, turn, cancel } = self;
+        runtime.block_on(async {
+            // Connections learn what has happened to them since the last drive.
+            time::sleep(Duration::from_millis(1)).await;
+            let mut driving = Http2Drive::new(shared, turn, model, sink);
+            let mut drive = driving.run(cancel).await?;
+            drive.dropped = driving.pacer.dropped();
+            let began_ns = shared.clock.now_ns();
+            let flying = shared.flying(|it| std::mem::replace(it, InFlightGauge::begin(began_ns)));
+            Ok(flying.into_drive(drive))
+        })
+    }
+
+    pub(super) fn renew(&mut self) -> Result<(), LoadError> {
+        let Self { runtime, shared, cancel, .. } = self;
+        runtime.block_on(async {
+            tokio::select! {
+                renewed = shared.lines.renew() => renewed,
+                () = raised(cancel) => Ok(()),
+            }
+        })
+    }
+}
+
+/// Returns when somebody asks to stop.
+async fn raised(cancel: &Cancel) {
+    while !cancel.is_raised() {
+        time::sleep(Duration::from_nanos(TICK_NS)).await;
+    }
+}
+
+/// What a drive has in hand while it runs.
+struct Http2Drive<'a> {
+    shared: &'a Arc<StreamContext>,
+    turn: &'a mut usize,
+    pacer: Pacer,
+    drive: DriveOutcome,
+    /// Places for a request that hold none, the one that is free for longest first.
+    free: VecDeque<usize>,
+    /// By place, since when it is free.
+    free_ns: Vec<u64>,
+    /// Connections that take part.
+    lines: usize,
+    tasks: JoinSet<Result<StreamOutcome, LoadError>>,
+    /// When the next request is due, if there is a place for it.
+    wake_ns: u64,
+    sink: &'a mut dyn FnMut(&Exchange),
+}
+
+impl<'a> Http2Drive<'a> {
+    fn new(
+        shared: &'a Arc<StreamContext>,
+        turn: &'a mut usize,
+        model: &PacingModel,
+        sink: &'a mut dyn FnMut(&Exchange),
+    ) -> Self {
+        let all = shared.settings.connections.get();
+        let lines = match model {
+            PacingModel::Closed(closed) => {
+                closed.connections.map_or(all, |part| part.get().min(all))
+            }
+            PacingModel::Open(_) => all,
+        };
+        let places = lines * shared.lines.streams();
+        let began_ns = shared.clock.now_ns();
+        shared.flying(|flying| *flying = InFlightGauge::begin(began_ns));
+        Self {
+            shared,
+            turn,
+            pacer: Pacer::new(model, began_ns),
+            drive: DriveOutcome::begin(began_ns),
+            free: (0..places).collect(),
+            free_ns: vec![0; places],
+            lines,
+            tasks: JoinSet::new(),
+            wake_ns: NEVER_NS,
+            sink,
+        }
+    }
+
+    async fn run(&mut self, cancel: &Cancel) -> Result<DriveOutcome, LoadError> {
+        let clock = self.shared.clock;
+        let mut alarm = AsyncTimer::new(clock)?;
+        let mut tick_ns = clock.now_ns() + TICK_NS;
+        self.hand_out();
+        while !self.tasks.is_empty() || self.wake_ns != NEVER_NS {
+            if cancel.is_raised() {
+                self.tasks.shutdown().await;
+                self.shared.lines.close().await;
+                self.drive.ended = DriveEnd::Cancelled;
+                return Ok(self.drive);
+            }
+            tokio::select! {
+                biased;
+                Some(landed) = self.tasks.join_next() => self.land(landed)?,
+                rung = alarm.at(self.wake_ns.min(tick_ns)) => rung?,
+            }
+            while let Some(landed) = self.tasks.try_join_next() {
+                self.land(landed)?;
+            }
+            if clock.now_ns() >= tick_ns {
+                tick_ns = clock.now_ns() + TICK_NS;
+            }
+            self.hand_out();
+        }
+        self.drive.ended = self.pacer.ended(clock.now_ns()).unwrap_or(DriveEnd::Reached);
+        Ok(self.drive)
+    }
+
+    /// Gives free places what is due, and notes when to do so again.
+    fn hand_out(&mut self) {
+        self.wake_ns = NEVER_NS;
+        while let Some(place) = self.free.front().copied() {
+            let now_ns = self.shared.clock.now_ns();
+            let free_ns = self.free_ns[place];
+            match self.pacer.next(now_ns, free_ns) {
+                PacerStep::Send { due_ns } => {
+                    self.free.pop_front();
+                    self.drive.late += u64::from(due_ns < free_ns);
+                    let lag_ns = now_ns.saturating_sub(due_ns.max(free_ns));
+                    let (request, line) = (*self.turn, place % self.lines);
+                    *self.turn = (request + 1) % self.shared.requests.len();
+                    let job = StreamJob { place, line, request, due_ns, lag_ns };
+                    self.tasks.spawn(stream::exchange(Arc::clone(self.shared), job));
+                }
+                PacerStep::Later { at_ns } => {
+                    self.wake_ns = at_ns;
+                    return;
+                }
+                PacerStep::Nothing => return,
+            }
+        }
+    }
+
+    /// Takes what a stream has come to.
+    fn land(
+        &mut self,
+        landed: Result<Result<StreamOutcome, LoadError>, JoinError>,
+    ) -> Result<(), LoadError> {
+        let landed = landed.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => panic::resume_unwind(panic),
+            Err(error) => Err(LoadError::Wait(io::Error::other(error))),
+        })?;
+        let StreamOutcome { job, refused, exchange } = landed;
+        let rest_ns = if refused { self.pacer.rest_ns() } else { 0 };
+        self.free_ns[job.place] = exchange.done_ns + rest_ns;
+        self.free.push_back(job.place);
+        self.drive.exchanges += 1;
+        self.drive.ended_ns = self.drive.ended_ns.max(exchange.done_ns);
+        if exchange.outcome.is_err() {
+            self.drive.failures += 1;
+            self.pacer.failed();
+        }
+        (self.sink)(&exchange);
+        Ok(())
+    }
+}

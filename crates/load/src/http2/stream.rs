@@ -1,0 +1,285 @@
+//! One request and its answer, on a stream of its own.
+
+use std::future;
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use h2::client::{ResponseFuture, SendRequest};
+use h2::{RecvStream, SendStream};
+use hyper::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use hyper::http::request::Parts;
+use tokio::time;
+
+use super::StreamContext;
+use crate::client::LoadError;
+use crate::exchange::{Exchange, ExchangeFailure, FailureKind};
+use crate::judge::CompleteResponse;
+use crate::pieces::BodySource;
+use crate::request::{LoadRequest, ResponseCheck};
+use crate::response::{ContentEncoding, ResponseFault};
+
+/// A request as HTTP/2 has it.
+pub(super) struct Http2Request {
+    head: Parts,
+    body: Http2Payload,
+    check: Arc<dyn ResponseCheck>,
+}
+
+enum Http2Payload {
+    Nothing,
+    /// Shared by all streams.
+    Kept(Bytes),
+    Made(Arc<dyn BodySource>),
+}
+
+impl Http2Request {
+    /// Takes apart what was prepared for HTTP/1.1.
+    pub(super) fn new(request: &LoadRequest, scheme: &str) -> Result<Self, LoadError> {
+        let wrong = |error: hyper::http::Error| LoadError::Http2 { reason: error.to_string() };
+        let (head, kept) = request.head_and_body();
+        let mut headers = [httparse::EMPTY_HEADER; 64];
+        let mut parsed = httparse::Request::new(&mut headers);
+        parsed.parse(&head).map_err(|error| LoadError::Http2 { reason: error.to_string() })?;
+        let mut built = hyper::Request::builder().method(parsed.method.unwrap_or_default());
+        let mut authority = "";
+        for header in parsed.headers.iter() {
+            let connection = [CONNECTION, TRANSFER_ENCODING];
+            if header.name.eq_ignore_ascii_case(HOST.as_str()) {
+                authority = str::from_utf8(header.value).unwrap_or_default();
+            } else if !connection.iter().any(|it| header.name.eq_ignore_ascii_case(it.as_str())) {
+                built = built.header(header.name, header.value);
+            }
+        }
+        let path = parsed.path.unwrap_or_default();
+        let built =
+            built.uri(format!("{scheme}://{authority}{path}")).version(hyper::Version::HTTP_2);
+        let head = built.body(()).map_err(wrong)?.into_parts().0;
+        let body = match request.source() {
+            Some(source) => Http2Payload::Made(source),
+            None if kept.is_empty() => Http2Payload::Nothing,
+            None => Http2Payload::Kept(kept),
+        };
+        Ok(Self { head, body, check: Arc::clone(&request.check) })
+    }
+}
+
+/// A request that was handed out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StreamJob {
+    pub(super) place: usize,
+    pub(super) line: usize,
+    pub(super) request: usize,
+    pub(super) due_ns: u64,
+    pub(super) lag_ns: u64,
+}
+
+/// What became of it.
+pub(super) struct StreamOutcome {
+    pub(super) job: StreamJob,
+    /// Whether there was no connection to send it on.
+    pub(super) refused: bool,
+    pub(super) exchange: Exchange,
+}
+
+/// What was heard of an answer.
+#[derive(Default)]
+struct PartialResponse {
+    status: u16,
+    gzip: Option<ContentEncoding>,
+    length: Option<usize>,
+    body: Vec<u8>,
+}
+
+/// Sends a request and hears its answer. Fails if this machine cannot.
+pub(super) async fn exchange(
+    shared: Arc<StreamContext>,
+    job: StreamJob,
+) -> Result<StreamOutcome, LoadError> {
+    let mut exchange = Exchange {
+        request: job.request,
+        connection: job.line,
+        due_ns: job.due_ns,
+        sent_ns: 0,
+        done_ns: 0,
+        lag_ns: job.lag_ns,
+        request_bytes: 0,
+        response_bytes: 0,
+        outcome: Ok(()),
+    };
+    let opener = match shared.lines.opener(job.line).await? {
+        Ok(opener) => opener,
+        Err(error) => {
+            exchange.done_ns = shared.clock.now_ns();
+            exchange.sent_ns = exchange.done_ns;
+            exchange.outcome = Err(refused(&shared, &error));
+            return Ok(StreamOutcome { job, refused: true, exchange });
+        }
+    };
+    let request = &shared.requests[job.request];
+    exchange.sent_ns = shared.clock.now_ns();
+    shared.flying(|flying| flying.sent(exchange.sent_ns));
+    let mut heard = PartialResponse::default();
+    let (total, sent) = (shared.settings.timeouts.total, &mut exchange.request_bytes);
+    let ended = Arc::clone(&opener.ended);
+    let talk = converse(opener.sender, request, &shared, &mut heard, sent);
+    let talked = time::timeout(total, talk).await.unwrap_or_else(|_| {
+        Err(timed_out(&format!("whole answer within {}", units::duration(total))))
+    });
+    exchange.done_ns = shared.clock.now_ns();
+    shared.flying(|flying| flying.done(exchange.done_ns));
+    shared.lines.freed(job.line);
+    exchange.response_bytes = heard.body.len() as u64;
+    exchange.outcome = match talked {
+        Ok(()) => heard.judge(&*request.check, shared.settings.answer_bytes_max),
+        Err(cut) => {
+            let ResponseFault { kind, detail } =
+                ended.get().map_or(cut, |error| broken(error, &heard));
+            Err(ExchangeFailure::new(kind, detail, &heard.body))
+        }
+    };
+    Ok(StreamOutcome { job, refused: false, exchange })
+}
+
+fn refused(shared: &StreamContext, error: &io::Error) -> ExchangeFailure {
+    let timed_out = error.kind() == io::ErrorKind::TimedOut;
+    let kind = if timed_out { FailureKind::Timeout } else { FailureKind::Refused };
+    let detail = if timed_out {
+        let limit = units::duration(shared.settings.timeouts.connect);
+        format!("no connection with room for a stream within {limit}")
+    } else {
+        format!("no connection to {}: {error}", shared.lines.address())
+    };
+    ExchangeFailure::new(kind, detail, &[])
+}
+
+fn timed_out(what: &str) -> ResponseFault {
+    ResponseFault { kind: FailureKind::Timeout, detail: format!("no {what}") }
+}
+
+/// Sends and listens at once: an answer may come before its request is whole.
+async fn converse(
+    mut sender: SendRequest<Bytes>,
+    request: &Http2Request,
+    shared: &StreamContext,
+    heard: &mut PartialResponse,
+    sent: &mut u64,
+) -> Result<(), ResponseFault> {
+    let head = hyper::Request::from_parts(request.head.clone(), ());
+    let bodyless = matches!(request.body, Http2Payload::Nothing);
+    let opened = sender.send_request(head, bodyless);
+    let (response, stream) = opened.map_err(|error| broken(&error, &PartialResponse::default()))?;
+    let listening = heard.listen(response, shared);
+    let sending = async {
+        // If it fails, the answer says why.
+        let _ = send(stream, &request.body, sent).await;
+        future::pending::<()>().await;
+    };
+    tokio::select! {
+        biased;
+        outcome = listening => outcome,
+        () = sending => Ok(()),
+    }
+}
+
+async fn send(
+    mut stream: SendStream<Bytes>,
+    body: &Http2Payload,
+    sent: &mut u64,
+) -> Result<(), h2::Error> {
+    match body {
+        Http2Payload::Nothing => {}
+        Http2Payload::Kept(bytes) => {
+            *sent = bytes.len() as u64;
+            stream.send_data(bytes.clone(), true)?;
+        }
+        Http2Payload::Made(source) => {
+            let mut pieces = source.begin();
+            let mut piece = Vec::new();
+            while pieces.next_into(&mut piece) {
+                let mut rest = Bytes::from(std::mem::take(&mut piece));
+                while !rest.is_empty() {
+                    stream.reserve_capacity(rest.len());
+                    let Some(room) = future::poll_fn(|cx| stream.poll_capacity(cx)).await else {
+                        return Ok(());
+                    };
+                    let part = rest.split_to(room?.min(rest.len()));
+                    *sent += part.len() as u64;
+                    stream.send_data(part, false)?;
+                }
+            }
+            stream.send_data(Bytes::new(), true)?;
+        }
+    }
+    Ok(())
+}
+
+impl PartialResponse {
+    async fn listen(
+        &mut self,
+        response: ResponseFuture,
+        shared: &StreamContext,
+    ) -> Result<(), ResponseFault> {
+        let limit = shared.settings.timeouts.first_byte;
+        let response = time::timeout(limit, response)
+            .await
+            .map_err(|_| timed_out(&format!("first byte within {}", units::duration(limit))))?;
+        let response = response.map_err(|error| broken(&error, self))?;
+        self.status = response.status().as_u16();
+        let header = |name| response.headers().get(name).map(hyper::header::HeaderValue::as_bytes);
+        self.gzip = header(CONTENT_ENCODING).map(ContentEncoding::named);
+        self.length = header(CONTENT_LENGTH)
+            .and_then(|value| str::from_utf8(value).ok())
+            .and_then(|value| value.parse().ok());
+        let bytes_max = shared.settings.answer_bytes_max;
+        if let Some(length) = self.length.filter(|length| *length <= bytes_max) {
+            self.body.reserve_exact(length);
+        }
+        self.read(response.into_body(), bytes_max).await
+    }
+
+    async fn read(&mut self, mut body: RecvStream, bytes_max: usize) -> Result<(), ResponseFault> {
+        while let Some(part) = body.data().await {
+            let part = part.map_err(|error| broken(&error, self))?;
+            if self.body.len() + part.len() > bytes_max {
+                let detail = format!("the answer is larger than the {bytes_max} bytes allowed");
+                return Err(ResponseFault { kind: FailureKind::Malformed, detail });
+            }
+            self.body.extend_from_slice(&part);
+            // It fails only on a stream that has ended, which the next read tells.
+            let _ = body.flow_control().release_capacity(part.len());
+        }
+        Ok(())
+    }
+
+    fn judge(&self, check: &dyn ResponseCheck, bytes_max: usize) -> Result<(), ExchangeFailure> {
+        let encoding = self.gzip.unwrap_or(ContentEncoding::Plain);
+        let (status, body) = (self.status, self.body.as_slice());
+        let answer = CompleteResponse { status, encoding, body, bytes: body };
+        answer.judge(check, &mut Vec::new(), bytes_max)
+    }
+}
+
+/// Puts an error of the library into the words of the kinds.
+fn broken(error: &h2::Error, heard: &PartialResponse) -> ResponseFault {
+    let short = heard.length.is_some_and(|length| heard.body.len() < length);
+    if error.is_library() && short {
+        let (got, length) = (heard.body.len(), heard.length.unwrap_or_default());
+        let detail = format!("the answer ended after {got} of {length} bytes");
+        return ResponseFault { kind: FailureKind::ShortBody, detail };
+    }
+    if error.is_library() {
+        return ResponseFault {
+            kind: FailureKind::Malformed,
+            detail: format!("no HTTP/2: {error}"),
+        };
+    }
+    let kind = if heard.status == 0 { FailureKind::Reset } else { FailureKind::ShortBody };
+    let reason = error.reason().map(|reason| format!("{reason:?}"));
+    let detail = match reason {
+        Some(reason) if error.is_go_away() => format!("GOAWAY: {reason}"),
+        Some(reason) => format!("RST_STREAM: {reason}"),
+        None => format!("receiving: {error}"),
+    };
+    ResponseFault { kind, detail }
+}

@@ -1,0 +1,267 @@
+//! Counts the instructions that one XML pair takes.
+//!
+//! The target runs under callgrind, answers some requests, has its counters set to zero, answers
+//! the requests that count, and is asked for its counters. That leaves out starting up, filling
+//! caches and shutting down, at one launch a value; the slope between two launches needs two, and
+//! adds their noise. Values of one launch would share its hash seeds and its heap, so every value
+//! has a launch of its own.
+//!
+//! What glibc's `memcpy` and its like cost depends on the instructions they find on the processor,
+//! by 6 % of the reference API's work. They are told to find none beyond SSE2, which every x86-64
+//! processor has. Code that asks the processor itself is told by valgrind what it emulates, which
+//! is the same wherever the processor has AVX2.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use record::instruction_counts::{self, BuildCounts};
+use sut::TargetCommand;
+
+use super::failure::ProfileError;
+use super::graph::{CallGraph, CallgrindSyntaxError};
+use super::session::{self, ProfileSession, files};
+use super::{CostUnit, Profile, ProfileTotal, program, valgrind};
+
+const TOOL: &str = "callgrind";
+
+/// For glibc from 2.33 on, and for the names before.
+const TUNABLES: &str = "glibc.cpu.hwcaps=-AVX,-AVX2,-AVX512F,-AVX512VL,-AVX512BW,-AVX512CD,-ERMS,\
+    -FSRM,-BMI1,-BMI2,-LZCNT,-MOVBE,-POPCNT,-RTM,-SSSE3,-SSE4_1,-SSE4_2,-AVX_Usable,-AVX2_Usable,\
+    -AVX512F_Usable,-AVX_Fast_Unaligned_Load,-Fast_Unaligned_Copy";
+
+/// Functions that hand out memory, of glibc, musl, jemalloc and mimalloc.
+const ALLOCATORS: [&str; 18] = [
+    "malloc",
+    "calloc",
+    "realloc",
+    "reallocarray",
+    "memalign",
+    "aligned_alloc",
+    "posix_memalign",
+    "__libc_malloc",
+    "__libc_calloc",
+    "__libc_realloc",
+    "__libc_memalign",
+    "_rjem_malloc",
+    "_rjem_mallocx",
+    "_rjem_calloc",
+    "_rjem_rallocx",
+    "mi_malloc",
+    "mi_malloc_aligned",
+    "mi_realloc_aligned",
+];
+
+/// Functions that take less than this part of the whole are not kept.
+const FUNCTIONS_PART: f64 = 100_000.0;
+
+/// What was counted on one version of a target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallgrindCounts {
+    /// Instructions per XML pair, one value for each launch.
+    pub instructions: Vec<f64>,
+    /// Calls to `malloc` and its like per XML pair, one value for each launch.
+    pub allocations: Vec<f64>,
+    /// Where the instructions went, over all launches.
+    pub graph: CallGraph,
+    /// XML pairs behind the graph.
+    pub pairs: u64,
+    /// What the program was compiled with and which C library it runs on.
+    pub toolchain: String,
+}
+
+impl CallgrindCounts {
+    /// Returns what is kept of it.
+    pub fn count(&self) -> BuildCounts {
+        let profile = self.profile();
+        let mut functions = profile.functions();
+        let least = self.graph.total() as f64 / profile.divisor / FUNCTIONS_PART;
+        functions.retain(|function| function.own >= least);
+        for function in &mut functions {
+            function.own = thousandths(function.own);
+            function.inclusive = thousandths(function.inclusive);
+        }
+        BuildCounts {
+            toolchain: self.toolchain.clone(),
+            instructions: self.instructions.iter().copied().map(thousandths).collect(),
+            allocations: self.allocations.iter().copied().map(thousandths).collect(),
+            functions,
+            stacks: instruction_counts::pack(&profile.folded()),
+        }
+    }
+
+    /// Returns what the functions took, in instructions per XML pair.
+    pub fn profile(&self) -> Profile {
+        Profile {
+            figures: vec![
+                ProfileTotal {
+                    name: "instructions per XML pair",
+                    values: self.instructions.clone(),
+                },
+                ProfileTotal { name: "allocations per XML pair", values: self.allocations.clone() },
+            ],
+            unit: CostUnit::InstructionsPerPair,
+            stacks: self.graph.stacks(),
+            divisor: self.pairs as f64,
+            files: self.graph.files(),
+        }
+    }
+}
+
+impl ProfileSession<'_> {
+    /// Counts base and head, each in its own folder, side by side: instructions do not depend on
+    /// what else runs.
+    pub fn count_both(
+        &self,
+        base: (&TargetCommand, &Path),
+        head: (&TargetCommand, &Path),
+    ) -> Result<(CallgrindCounts, CallgrindCounts), ProfileError> {
+        thread::scope(|scope| {
+            let base = scope.spawn(|| self.count(base.0, base.1));
+            let head = self.count(head.0, head.1);
+            let base = base.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok((base?, head?))
+        })
+    }
+
+    /// Counts one target. Leaves its files in `dir`.
+    pub fn count(
+        &self,
+        command: &TargetCommand,
+        dir: &Path,
+    ) -> Result<CallgrindCounts, ProfileError> {
+        valgrind::check(TOOL, command)?;
+        let pairs = self.pairs();
+        let per_pair = |count: u64| count as f64 / pairs as f64;
+        let (instructions, allocations) = (Vec::new(), Vec::new());
+        let toolchain = program::toolchain(command);
+        let mut work = CallgrindCounts {
+            instructions,
+            allocations,
+            graph: CallGraph::default(),
+            pairs: 0,
+            toolchain,
+        };
+        for launch in 1..=self.plan.launches {
+            let dir = session::empty_folder(&dir.join(format!("launch-{launch}")))?;
+            let graph = self.count_once(command, &dir).map_err(valgrind::explained)?;
+            work.instructions.push(per_pair(graph.total()));
+            work.allocations.push(per_pair(graph.calls_into(|name| ALLOCATORS.contains(&name))));
+            work.graph.add(&graph);
+            work.pairs += pairs;
+            (self.progress)();
+        }
+        Ok(work)
+    }
+
+    fn count_once(&self, command: &TargetCommand, dir: &Path) -> Result<CallGraph, ProfileError> {
+        let root = command.dir.canonicalize().map_err(files(&command.dir))?;
+        let mut api = self.start(TOOL, &wrapped(command, dir), dir)?;
+        api.load(self.plan.warmup_requests)?;
+        let pids = api.target.pids().map_err(|source| session::failed(TOOL, source))?;
+        let pids = pids.into_iter().filter(|&pid| is_valgrind(pid)).collect::<Vec<_>>();
+        self.tell(dir, &pids, "zero")?;
+        api.load(self.plan.requests)?;
+        self.tell(dir, &pids, "dump")?;
+        api.stop()?;
+        let mut graph = read(dir)?;
+        graph.shorten_files(&root);
+        Ok(graph)
+    }
+
+    /// Gives a command to callgrind in each of the processes.
+    fn tell(&self, dir: &Path, pids: &[u32], command: &str) -> Result<(), ProfileError> {
+        for pid in pids {
+            let mut vgdb = Command::new("vgdb");
+            vgdb.arg(format!("--vgdb-prefix={}", prefix(dir).display()))
+                .arg(format!("--pid={pid}"))
+                // Do not wait for the target to be busy: it is idle.
+                .arg("--max-invoke-ms=1")
+                .arg(command);
+            self.run(TOOL, &mut vgdb, Stdio::null(), &dir.join("vgdb.out"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns a number without the digits that mean nothing, so that it is short as text and the same
+/// when it is read again.
+fn thousandths(value: f64) -> f64 {
+    units::whole(value * 1_000.0).map_or(value, |whole| units::exact(whole) / 1_000.0)
+}
+
+fn wrapped(command: &TargetCommand, dir: &Path) -> TargetCommand {
+    // Valgrind replaces `%p` and its like in the first path, but not in the second.
+    let out = dir.display().to_string().replace('%', "%%");
+    let options = [
+        "--demangle=no".to_owned(),
+        format!("--callgrind-out-file={out}/callgrind.%p.out"),
+        format!("--vgdb-prefix={}", prefix(dir).display()),
+    ];
+    let mut command = valgrind::under(TOOL, &options, command);
+    let given = command.env.iter().position(|(name, _)| name == "GLIBC_TUNABLES");
+    let given = given.map(|at| command.env.remove(at).1 + ":").unwrap_or_default();
+    command.env.push(("GLIBC_TUNABLES".to_owned(), given + TUNABLES));
+    command
+}
+
+fn prefix(dir: &Path) -> PathBuf {
+    dir.join("vgdb")
+}
+
+/// A shell that started the target may have ended its part, and other children may be no program
+/// that valgrind took over.
+fn is_valgrind(pid: u32) -> bool {
+    let program = fs::read_link(format!("/proc/{pid}/exe"));
+    program.is_ok_and(|path| path.to_string_lossy().contains("/callgrind-"))
+}
+
+/// Adds up what all processes have written when they were asked; what they wrote when they ended
+/// is in files without a number.
+fn read(dir: &Path) -> Result<CallGraph, ProfileError> {
+    let mut sum = CallGraph::default();
+    for path in session::files_ending(dir, ".out.1")? {
+        let graph = CallGraph::parse(&session::read(&path)?).map_err(
+            |CallgrindSyntaxError { line, expected }| ProfileError::Malformed {
+                path,
+                line,
+                expected,
+            },
+        )?;
+        sum.add(&graph);
+    }
+    if sum.total() == 0 {
+        let reason = "it counted nothing while requests were answered".to_owned();
+        return Err(ProfileError::Tool { tool: TOOL, reason });
+    }
+    Ok(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn folders_with_percent_signs_and_the_users_own_tunables_stay_as_they_are() {
+        let env = [("GLIBC_TUNABLES", "glibc.malloc.arena_max=1"), ("A", "b")];
+        let command = TargetCommand {
+            start: "./api {port}".to_owned(),
+            dir: PathBuf::from("."),
+            env: env.map(|(name, value)| (name.into(), value.into())).to_vec(),
+            port_env: None,
+            ready: "/".to_owned(),
+            ask: <_>::default(),
+            ready_timeout: Duration::from_secs(1),
+            stop_timeout: Duration::from_secs(1),
+            limits: <_>::default(),
+            container: None,
+        };
+        let wrapped = wrapped(&command, Path::new("/tmp/50%"));
+        insta::assert_snapshot!(wrapped.start, @"valgrind --quiet --tool=callgrind --trace-children=yes '--demangle=no' '--callgrind-out-file=/tmp/50%%/callgrind.%p.out' '--vgdb-prefix=/tmp/50%/vgdb' ./api {port}");
+        assert_eq!(wrapped.env[0], ("A".to_owned(), "b".to_owned()));
+        assert!(wrapped.env[1].1.starts_with("glibc.malloc.arena_max=1:glibc.cpu.hwcaps=-AVX,"));
+    }
+}

@@ -1,0 +1,201 @@
+//! Made-up runs for the tests of whatever reads records.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+
+use crate::history::{PastRun, PastScenario, RunHistory};
+use crate::instruction_counts::{self, BuildCounts, CountOutcome, FunctionCost, InstructionCounts};
+use crate::metric::gate::GateRules;
+use crate::{
+    LatencyBasis, LaunchPair, LaunchResult, LaunchResults, Machine, Revision, Run, SCHEMA,
+    ScenarioRun, Side, SliceTotals, histogram,
+};
+
+/// What a made-up launch is like.
+#[derive(Debug, Clone, Copy)]
+pub struct SampleLaunch {
+    /// Mean service time of a request, in microseconds.
+    pub latency_us: u64,
+    /// CPU time of a request, in microseconds.
+    pub cpu_us: u64,
+    /// Peak memory, in MiB.
+    pub rss_mib: u64,
+}
+
+/// A level that most tests start from.
+pub const LEVEL: SampleLaunch = SampleLaunch { latency_us: 1_900, cpu_us: 520, rss_mib: 24 };
+
+/// A launch of 1 000 requests of 100 XML pairs; `wobble` moves its times by so many millionths.
+pub fn trial(level: SampleLaunch, wobble: i64) -> LaunchResult {
+    let moved = |us: u64| us * u64::try_from(1_000_000 + wobble).unwrap() / 1_000;
+    let service_ns = moved(level.latency_us);
+    let mut times = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
+    for request in 0..1_000_u64 {
+        times.record(service_ns * (900 + request / 5) / 1_000).unwrap();
+    }
+    LaunchResult {
+        ready_ns: 20_000_000,
+        wall_ns: service_ns * 1_000,
+        requests: 1_000,
+        pairs: 100_000,
+        cpu_ns: Some(moved(level.cpu_us) * 1_000),
+        rss_bytes_max: Some(level.rss_mib << 20),
+        bytes_sent: 26_000_000,
+        bytes_received: 9_000_000,
+        slices: vec![SliceTotals { requests: 100, service_ns: service_ns * 100 }; 10],
+        histogram: histogram::encode(&times),
+        failures: BTreeMap::new(),
+        first_failure: None,
+        examples: BTreeMap::new(),
+        response: None,
+        generator: None,
+        probes: None,
+        steps: Vec::new(),
+        capacity: None,
+        network: None,
+    }
+}
+
+/// What was counted of `smoke`: so many instructions per XML pair in base and head, each launch a
+/// little different, all of the difference in one function.
+pub fn counted(base: f64, head: f64) -> CountOutcome {
+    let count = |instructions: f64, wobble: f64| {
+        let parser = instructions - 20_000.0;
+        let function = |name: &str, own: f64| FunctionCost {
+            name: name.to_owned(),
+            file: "src/xml.rs".to_owned(),
+            own,
+            inclusive: own,
+        };
+        let stack =
+            |name: &str, own: f64| (format!("main;{name}"), units::whole(own * 1_000.0).unwrap());
+        BuildCounts {
+            toolchain: "rustc version 1.95.0, glibc 2.36".to_owned(),
+            instructions: (0..5).map(|i| instructions + wobble * f64::from(i % 3)).collect(),
+            allocations: vec![4.0; 5],
+            functions: vec![function("api::parse", parser), function("memcpy", 20_000.0)],
+            stacks: instruction_counts::pack(&BTreeMap::from([
+                stack("api::parse", parser),
+                stack("api::parse;memcpy", 20_000.0),
+            ])),
+        }
+    };
+    CountOutcome::Counted(Box::new(InstructionCounts {
+        counter: "valgrind-3.19.0".to_owned(),
+        pairs_per_request: 100,
+        requests: 20,
+        base: Some(count(base, 31.0)),
+        head: count(head, 27.0),
+    }))
+}
+
+/// A paired run of `smoke` with so many launch pairs, each a little different from the others.
+pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Run {
+    let wobble = |i: usize, step: i64| (i64::try_from(i).unwrap() * step) % 4_000 - 2_000;
+    let pair = |i: usize| LaunchPair {
+        first: if i.is_multiple_of(2) { Side::Base } else { Side::Head },
+        base: trial(base, wobble(i, 1_709)),
+        head: trial(head, wobble(i, 2_311)),
+    };
+    let scenario = ScenarioRun {
+        name: "smoke".to_owned(),
+        load: "xml-compare-batch, closed, 1 connection".to_owned(),
+        payload: "d1ge57".to_owned(),
+        pairs_per_request: 100,
+        limits: BTreeMap::from([
+            ("errors".to_owned(), "<= 0 %".to_owned()),
+            ("throughput".to_owned(), ">= 333 pairs/s".to_owned()),
+        ]),
+        times: LatencyBasis::Service,
+        trials: LaunchResults::Paired((0..launch_pairs).map(pair).collect()),
+        work: None,
+    };
+    let revision = |label: &str, commit: &str| Revision {
+        label: label.to_owned(),
+        commit: Some(commit.to_owned()),
+        dirty: false,
+        start: "./api".to_owned(),
+    };
+    Run {
+        schema: SCHEMA,
+        tool: "0.1.0".to_owned(),
+        started: "2026-11-23T10:00:00Z".to_owned(),
+        wall_ns: 52_000_000_000,
+        counting_ns: 0,
+        seed: 7,
+        generator: 1,
+        config: "c0nf1g".to_owned(),
+        machine: Machine {
+            arch: "x86_64".to_owned(),
+            cpu: "AMD EPYC".to_owned(),
+            cores: 2,
+            memory_bytes: 24 << 30,
+            kernel: "Linux 6.1".to_owned(),
+            image: "Debian GNU/Linux 12".to_owned(),
+        },
+        base: Some(revision("main", "1d20e770aa")),
+        head: revision("head", "9f3c2ab0bb"),
+        gate: (&GateRules::default()).into(),
+        launches_asked: 40,
+        looks: vec![10, 14, 20, 28, 40],
+        network_cost: None,
+        confinement: None,
+        ended: None,
+        scenarios: vec![scenario],
+        yardstick: None,
+        history: None,
+        confirming: None,
+    }
+}
+
+/// A run of `smoke` alone, with five launches.
+pub fn alone(head: SampleLaunch) -> Run {
+    let mut run = paired(5, head, head);
+    run.base = None;
+    run.looks = Vec::new();
+    run.launches_asked = 5;
+    for scenario in &mut run.scenarios {
+        scenario.trials = LaunchResults::Single(scenario.head().into_iter().cloned().collect());
+    }
+    run
+}
+
+/// A run of `smoke` that is set against runs of other days, each of which differed from [`LEVEL`] by
+/// so many parts in a thousand.
+pub fn remembered(days: &[i32], head: SampleLaunch) -> Run {
+    let mut run = alone(head);
+    let past = |(day, per_mille): (usize, &i32)| {
+        let factor = 1.0 + f64::from(*per_mille) / 1_000.0;
+        let metrics = [
+            ("cpu", 5_200.0),
+            ("latency", 1_900_000.0),
+            ("p50", 1_900_000.0),
+            ("p95", 2_070_000.0),
+            ("p99", 2_090_000.0),
+            ("rss", 25_165_824.0),
+        ];
+        let levels = metrics.map(|(key, level)| (key.to_owned(), level * factor));
+        PastRun {
+            digest: format!("{day:012x}"),
+            started: format!("2026-11-{:02}T10:00:00Z", day % 20 + 1),
+            revision: Revision { commit: Some(format!("{day:040x}")), ..run.head.clone() },
+            machine: run.machine.clone(),
+            yardstick: None,
+            scenarios: vec![PastScenario {
+                name: "smoke".to_owned(),
+                load: run.scenarios[0].load.clone(),
+                payload: run.scenarios[0].payload.clone(),
+                launches: 5,
+                levels: BTreeMap::from(levels),
+            }],
+        }
+    };
+    run.history = Some(RunHistory {
+        name: "main".to_owned(),
+        store: "baselines".to_owned(),
+        notes: Vec::new(),
+        runs: days.iter().enumerate().map(past).collect(),
+    });
+    run
+}

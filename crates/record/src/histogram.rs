@@ -1,0 +1,52 @@
+//! Packs a histogram into one line of text: HdrHistogram V2, deflated, in base64.
+//!
+//! It is the format that the other HdrHistogram libraries read, so that a record's latencies can be
+//! looked at with their tools.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
+
+pub use load::measure::{percentile, requests_needed};
+
+/// Returns the histogram as text.
+pub fn encode(histogram: &Histogram<u64>) -> String {
+    let mut bytes = Vec::new();
+    V2DeflateSerializer::new()
+        .serialize(histogram, &mut bytes)
+        .expect("writing to memory does not fail, and the counts fit");
+    STANDARD.encode(bytes)
+}
+
+/// Reads a histogram back. Returns what is wrong with the text, if it is none.
+pub fn decode(text: &str) -> Result<Histogram<u64>, String> {
+    let bytes =
+        STANDARD.decode(text).map_err(|error| format!("histogram is not base64: {error}"))?;
+    Deserializer::new()
+        .deserialize(&mut bytes.as_slice())
+        .map_err(|error| format!("histogram is not HdrHistogram V2: {error:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_histogram_survives_the_record(values in prop::collection::vec(1_u64..600_000_000_000, 0..200)) {
+            let mut histogram = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
+            for value in values {
+                histogram.record(value).unwrap();
+            }
+            prop_assert_eq!(decode(&encode(&histogram)).unwrap(), histogram);
+        }
+
+        #[test]
+        fn garbage_is_refused_without_a_panic(text in ".{0,200}") {
+            prop_assert!(decode(&text).is_err());
+        }
+    }
+}

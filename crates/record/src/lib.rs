@@ -1,0 +1,692 @@
+//! The durable form of a run: everything that a verdict is drawn from, and nothing that was concluded.
+//!
+//! A record is judged anew whenever it is read, so a better rule, or a reader who distrusts the one
+//! who wrote it, needs only the numbers. Times are nanoseconds, sizes bytes.
+
+pub mod histogram;
+pub mod history;
+pub mod instruction_counts;
+pub mod metric;
+mod migration;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+
+use crate::history::{RunHistory, Yardstick};
+use crate::instruction_counts::CountOutcome;
+use crate::metric::Metric;
+use crate::metric::gate::{GateRules, MetricPolicy, MetricRule, StoppingRule};
+use crate::metric::limit::Limit;
+use units::Ratio;
+
+/// The format that this version writes. Raised, with a step in `migration`, whenever a field is required
+/// that older records lack, or means something else than it did.
+pub const SCHEMA: u32 = 2;
+
+/// The largest record that is read, in bytes: a launch is some kilobytes, so this is thousands.
+pub const BYTES_MAX: u64 = 256 << 20;
+
+/// One invocation: what was measured, of what, on which machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// The format, [`SCHEMA`] when written.
+    pub schema: u32,
+    /// Version of the program that wrote it.
+    pub tool: String,
+    /// When it began, RFC 3339 in UTC.
+    pub started: String,
+    /// How long it took.
+    pub wall_ns: u64,
+    /// How much of that went into counting, before the first launch.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub counting_ns: u64,
+    /// Seed of the coins and of the payloads' order.
+    pub seed: u64,
+    /// Version of the payload generator.
+    pub generator: u32,
+    /// Digest of the configuration that shapes the numbers; equal digests are comparable.
+    pub config: String,
+    /// Where it ran.
+    pub machine: Machine,
+    /// The build that was compared against, if two were measured side by side.
+    pub base: Option<Revision>,
+    /// The build that was measured.
+    pub head: Revision,
+    /// What decides.
+    pub gate: GateRecord,
+    /// How many launches, or launch pairs, were asked for at most.
+    pub launches_asked: usize,
+    /// After how many launch pairs the verdict was looked at; empty without pairs.
+    pub looks: Vec<usize>,
+    /// What the network between load and target cost by itself, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_cost: Option<NetworkCost>,
+    /// What the target may take, and who keeps it to that; none for a target without limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confinement: Option<LimitsRecord>,
+    /// Why it ended before a verdict or the last launch, if it did.
+    pub ended: Option<EarlyEnd>,
+    /// What was done, and what it yielded.
+    pub scenarios: Vec<ScenarioRun>,
+    /// How fast the machine was, if only one build was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yardstick: Option<Yardstick>,
+    /// The kept runs that it is set against, if only one build was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<RunHistory>,
+    /// What base and head yielded side by side, of whatever the history made suspicious.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirming: Option<Box<Run>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
+/// Why a run ended early.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum EarlyEnd {
+    /// Somebody stopped it.
+    Interrupted,
+    /// The target could not be measured; the reason, with the end of its log.
+    Failed {
+        /// Which build failed: `base` or `head`.
+        side: Side,
+        /// During which scenario, if one had begun.
+        scenario: Option<String>,
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+/// What the target may take, and who keeps it to that, in words.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsRecord {
+    /// Memory: `2.00 GiB by a control group (v2)`.
+    pub memory: Option<String>,
+    /// Processors: `1.5 by a control group (v2)`.
+    pub cpu: Option<String>,
+    /// Why that is not done in a better way.
+    pub note: Option<String>,
+}
+
+/// What a network between load and target costs that shapes nothing, measured before the first
+/// launch. Both sides pay it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkCost {
+    /// What it adds to an exchange of 1 KiB.
+    pub added_ns: f64,
+    /// The time of such an exchange over a direct connection.
+    pub direct_ns: f64,
+    /// CPU time for such an exchange, on the load's processors.
+    pub cpu_per_exchange_ns: f64,
+    /// CPU time for each MiB that passes.
+    pub cpu_per_mib_ns: f64,
+}
+
+/// One of the two builds of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// What is compared against.
+    Base,
+    /// What is judged.
+    Head,
+}
+
+impl Side {
+    /// Returns the word used in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Base => "base",
+            Self::Head => "head",
+        }
+    }
+}
+
+/// What was built and started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revision {
+    /// What a person called it: a branch, a tag, a file, an address.
+    pub label: String,
+    /// The commit, if it is known.
+    pub commit: Option<String>,
+    /// Whether the tree had changes that no commit holds.
+    pub dirty: bool,
+    /// The command that started it, or the address of what ran already.
+    pub start: String,
+}
+
+/// The machine, as far as it decides whether two runs can be compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Machine {
+    /// Processor architecture, as Rust names it.
+    pub arch: String,
+    /// Model name of the processor.
+    pub cpu: String,
+    /// Cores that this process may use.
+    pub cores: usize,
+    /// Installed memory.
+    pub memory_bytes: u64,
+    /// Kernel name and release.
+    pub kernel: String,
+    /// Name of the operating system or runner image.
+    pub image: String,
+}
+
+/// The rules that were in force.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GateRecord {
+    /// Family-wise chance of a false alarm.
+    pub alpha: f64,
+    /// `planned-looks` or `until-decided`.
+    pub stopping: String,
+    /// The rule of every metric, by key.
+    pub rules: BTreeMap<String, RuleRecord>,
+}
+
+/// The rule of one metric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleRecord {
+    /// `gate`, `report` or `off`.
+    pub policy: String,
+    /// Largest change that counts as none, as a share.
+    pub tolerance: f64,
+    /// Smallest change that may be called one, as a share.
+    pub floor: f64,
+}
+
+/// One scenario of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioRun {
+    /// Its name.
+    pub name: String,
+    /// What was asked, in words: the request kind and the load.
+    pub load: String,
+    /// Digest of the payload: equal digests mean equal bytes.
+    pub payload: String,
+    /// XML pairs in one request.
+    pub pairs_per_request: u64,
+    /// The promises, by quantity.
+    pub limits: BTreeMap<String, String>,
+    /// Which time of a request is shown and judged.
+    pub times: LatencyBasis,
+    /// What the launches yielded.
+    pub trials: LaunchResults,
+    /// What was counted under callgrind, if that was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<CountOutcome>,
+}
+
+/// The launches of a scenario, in the order in which they were made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum LaunchResults {
+    /// Base and head side by side.
+    Paired(Vec<LaunchPair>),
+    /// One build alone.
+    Single(Vec<LaunchResult>),
+}
+
+/// A launch of base and a launch of head, alive together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LaunchPair {
+    /// Which side the coin put first: launched first, on the lower port.
+    pub first: Side,
+    /// What base yielded.
+    pub base: LaunchResult,
+    /// What head yielded.
+    pub head: LaunchResult,
+}
+
+/// What one launch yielded in one scenario.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LaunchResult {
+    /// From the start of the process to its first good answer.
+    pub ready_ns: u64,
+    /// Time under load, without warm-up.
+    pub wall_ns: u64,
+    /// Requests answered, rightly or not.
+    pub requests: u64,
+    /// XML pairs answered rightly.
+    pub pairs: u64,
+    /// CPU time of all threads during the load; none where the process is not ours.
+    pub cpu_ns: Option<u64>,
+    /// Largest resident memory during the load; none where the process is not ours.
+    pub rss_bytes_max: Option<u64>,
+    /// Bytes of the requests.
+    pub bytes_sent: u64,
+    /// Bytes of the answers.
+    pub bytes_received: u64,
+    /// Requests and summed service time of every slice, in order.
+    pub slices: Vec<SliceTotals>,
+    /// Service times, as HdrHistogram V2 with deflate, in base64.
+    pub histogram: String,
+    /// Failed requests by kind.
+    pub failures: BTreeMap<String, u64>,
+    /// The first failure in words.
+    pub first_failure: Option<String>,
+    /// The first failure of each kind, with the beginning of what was answered.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub examples: BTreeMap<String, FailureExample>,
+    /// Response times, in the form of the service times; none in records of old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response: Option<String>,
+    /// How well the load was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator: Option<GeneratorQuality>,
+    /// What was seen of the target and of the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probes: Option<ResourceProbes>,
+    /// What came of each level of a load that has several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<LoadStep>,
+    /// The highest rate that was held, where it was searched for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<Capacity>,
+    /// What passed through the network between load and target, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkUse>,
+}
+
+/// What passed through the network between load and target in a launch, warm-up included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkUse {
+    /// Connections that were made.
+    pub connections: u64,
+    /// Connections that it reset.
+    pub resets: u64,
+    /// Bytes in both directions.
+    pub bytes: u64,
+    /// CPU time that it took.
+    pub cpu_ns: u64,
+}
+
+/// Which time of a request is shown and judged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LatencyBasis {
+    /// From when it was sent: what the target takes.
+    #[default]
+    Service,
+    /// From when it was due: what a user waits.
+    Response,
+}
+
+/// A failure that stands for all of its kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FailureExample {
+    /// What happened.
+    pub detail: String,
+    /// The beginning of what was answered; what is no text in it is replaced.
+    pub answer: String,
+}
+
+/// How well the load was made.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GeneratorQuality {
+    /// How late the 99th percentile of the requests was handed out, by the generator's own fault.
+    pub lag_p99_ns: u64,
+    /// The latest one.
+    pub lag_max_ns: u64,
+    /// Requests that were due while every connection was taken.
+    pub late: u64,
+    /// Requests that were due and never sent.
+    pub dropped: u64,
+    /// Requests in flight, on average over the time.
+    pub in_flight: f64,
+    /// Most requests in flight.
+    pub in_flight_max: usize,
+}
+
+/// What was seen of the target and of the machine during the load.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResourceProbes {
+    /// CPU time in user space, to 10 ms a process.
+    pub user_ns: u64,
+    /// CPU time in the system, to 10 ms a process.
+    pub system_ns: u64,
+    /// Times that a thread gave up the processor.
+    pub switches_voluntary: u64,
+    /// Times that the processor was taken from a thread.
+    pub switches_involuntary: u64,
+    /// Page faults that needed no disk.
+    pub faults_minor: u64,
+    /// Page faults that did.
+    pub faults_major: u64,
+    /// Threads at the end.
+    pub threads: u64,
+    /// Open files and sockets at the end.
+    pub files: u64,
+    /// Time, resident memory and CPU time since the start of the target.
+    pub series: Vec<ResourcePoint>,
+    /// CPU time that watching took.
+    pub cost_ns: u64,
+    /// CPU time that the host of this machine gave to others.
+    pub steal_ns: u64,
+    /// Time for which the quota of the control group was used up, that of xmlperf or the target.
+    pub throttled_ns: u64,
+}
+
+/// A target at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, u64, u64)", into = "(u64, u64, u64)")]
+pub struct ResourcePoint {
+    /// Since the load began.
+    pub at_ns: u64,
+    /// Resident memory.
+    pub rss_bytes: u64,
+    /// CPU time since the start of the target.
+    pub cpu_ns: u64,
+}
+
+impl From<(u64, u64, u64)> for ResourcePoint {
+    fn from((at_ns, rss_bytes, cpu_ns): (u64, u64, u64)) -> Self {
+        Self { at_ns, rss_bytes, cpu_ns }
+    }
+}
+
+impl From<ResourcePoint> for (u64, u64, u64) {
+    fn from(point: ResourcePoint) -> Self {
+        (point.at_ns, point.rss_bytes, point.cpu_ns)
+    }
+}
+
+/// One level of a load that has several.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoadStep {
+    /// The level: connections, or requests per second.
+    pub level: LoadLevel,
+    /// Requests answered, rightly or not.
+    pub requests: u64,
+    /// Those that failed.
+    pub failed: u64,
+    /// How long it took.
+    pub wall_ns: u64,
+    /// Whether the limits were kept at this level; none where that was not asked.
+    pub held: Option<bool>,
+    /// The times that [`ScenarioRun::times`] names.
+    pub histogram: String,
+}
+
+/// How much load there was.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum LoadLevel {
+    /// So many connections, each with the next request when the last is answered.
+    Connections(u32),
+    /// So many requests per second.
+    PerSecond(f64),
+}
+
+/// The highest rate that a launch held.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Capacity {
+    /// Requests per second; the true edge is higher by less than the precision.
+    Held {
+        /// The rate.
+        per_s: f64,
+        /// How close the next rate that broke a limit is, as a share.
+        precision: f64,
+    },
+    /// It held the highest rate that was tried, in requests per second.
+    AboveCeiling(f64),
+    /// It did not hold a thousandth of the rate that was tried first.
+    BelowFloor,
+}
+
+/// The stretch in which one side was driven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, u64)", into = "(u64, u64)")]
+pub struct SliceTotals {
+    /// Requests that were answered.
+    pub requests: u64,
+    /// Sum of their service times.
+    pub service_ns: u64,
+}
+
+impl From<(u64, u64)> for SliceTotals {
+    fn from((requests, service_ns): (u64, u64)) -> Self {
+        Self { requests, service_ns }
+    }
+}
+
+impl From<SliceTotals> for (u64, u64) {
+    fn from(slice: SliceTotals) -> Self {
+        (slice.requests, slice.service_ns)
+    }
+}
+
+impl LaunchResult {
+    /// Returns how many requests failed.
+    pub fn failed(&self) -> u64 {
+        self.failures.values().sum()
+    }
+}
+
+impl ScenarioRun {
+    /// Returns the trials of the judged build.
+    pub fn head(&self) -> Vec<&LaunchResult> {
+        match &self.trials {
+            LaunchResults::Paired(pairs) => pairs.iter().map(|pair| &pair.head).collect(),
+            LaunchResults::Single(trials) => trials.iter().collect(),
+        }
+    }
+
+    /// Returns how many launches, or launch pairs, there are.
+    pub fn launches(&self) -> usize {
+        match &self.trials {
+            LaunchResults::Paired(pairs) => pairs.len(),
+            LaunchResults::Single(trials) => trials.len(),
+        }
+    }
+
+    /// Returns the promises. Fails on one that this version does not understand.
+    pub fn limits(&self) -> Result<Vec<Limit>, String> {
+        self.limits.iter().map(|(key, text)| Limit::parse(key, text)).collect()
+    }
+}
+
+impl From<&GateRules> for GateRecord {
+    fn from(gate: &GateRules) -> Self {
+        let record = |rule: MetricRule| RuleRecord {
+            policy: rule.policy.key().to_owned(),
+            tolerance: rule.tolerance.0,
+            floor: rule.floor.0,
+        };
+        let rules = Metric::ALL
+            .into_iter()
+            .map(|metric| (metric.key().to_owned(), record(gate.rule(metric))))
+            .collect();
+        Self { alpha: gate.alpha, stopping: gate.stopping.key().to_owned(), rules }
+    }
+}
+
+impl GateRecord {
+    /// Returns the rules. Fails on a metric, policy or number that makes no sense.
+    pub fn gate(&self) -> Result<GateRules, String> {
+        if !(self.alpha > 0.0 && self.alpha < 0.5) {
+            return Err(format!("alpha {} is not between 0 and 0.5", self.alpha));
+        }
+        let rule = |(key, rule): (&String, &RuleRecord)| {
+            let metric = Metric::from_key(key).ok_or_else(|| format!("unknown metric `{key}`"))?;
+            let policy = MetricPolicy::from_key(&rule.policy)
+                .ok_or_else(|| format!("unknown policy `{}`", rule.policy))?;
+            if !(rule.floor >= 0.0 && rule.tolerance > 0.0) {
+                return Err(format!("floor or tolerance of `{key}` is not a positive share"));
+            }
+            let (tolerance, floor) = (Ratio(rule.tolerance), Ratio(rule.floor));
+            Ok((metric, MetricRule { policy, tolerance, floor }))
+        };
+        let stopping = StoppingRule::from_key(&self.stopping)
+            .ok_or_else(|| format!("unknown stopping rule `{}`", self.stopping))?;
+        Ok(GateRules {
+            alpha: self.alpha,
+            stopping,
+            rules: self.rules.iter().map(rule).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// Why a record cannot be read or written.
+#[derive(Debug, Error)]
+pub enum RecordError {
+    /// The file cannot be read.
+    #[error("failed to read run `{path}`")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The file is too large to be a run.
+    #[error("`{path}` is {bytes} bytes long; a run has at most {BYTES_MAX}")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+    /// The file is not a run of this version.
+    #[error("failed to parse run `{path}`")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Where and why, from the parser.
+        source: serde_json::Error,
+    },
+    /// A later version wrote the file.
+    #[error(
+        "run `{path}` has schema {found}, this version reads up to {SCHEMA}\n\n\
+         hint: update xmlperf to the version that wrote it, {tool}, or a later one"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema number.
+        found: u32,
+        /// The version that wrote it, as far as the file says.
+        tool: String,
+    },
+    /// The file cannot be written.
+    #[error("failed to write `{path}`")]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+#[derive(Deserialize)]
+struct RecordHeader {
+    schema: u32,
+    tool: Option<String>,
+}
+
+impl Run {
+    /// Reads a run from a file.
+    pub fn load(path: &Path) -> Result<Self, RecordError> {
+        let path_buf = || path.to_path_buf();
+        let unreadable = |source| RecordError::Unreadable { path: path_buf(), source };
+        let bytes = fs::metadata(path).map_err(unreadable)?.len();
+        if bytes > BYTES_MAX {
+            return Err(RecordError::TooLarge { path: path_buf(), bytes });
+        }
+        Self::parse(&fs::read(path).map_err(unreadable)?, path)
+    }
+
+    /// Returns the run in a text, which came from `path`.
+    pub fn parse(text: &[u8], path: &Path) -> Result<Self, RecordError> {
+        let malformed = |source| RecordError::Malformed { path: path.to_path_buf(), source };
+        let header: RecordHeader = serde_json::from_slice(text).map_err(malformed)?;
+        match header.schema {
+            SCHEMA => serde_json::from_slice(text).map_err(malformed),
+            1.. if header.schema < SCHEMA => {
+                let old = serde_json::from_slice(text).map_err(malformed)?;
+                let new = migration::migrate(old, header.schema);
+                serde_json::from_value(new).map_err(malformed)
+            }
+            0 => Err(malformed(serde::de::Error::custom("schemas begin with 1"))),
+            found => {
+                let tool = header.tool.unwrap_or_else(|| "which it does not name".to_owned());
+                Err(RecordError::Newer { path: path.to_path_buf(), found, tool })
+            }
+        }
+    }
+
+    /// Writes the run beside `path`, then puts it in its place: a reader sees the old or the new one.
+    pub fn save(&self, path: &Path) -> Result<(), RecordError> {
+        write_atomically(path, &self.to_json())
+    }
+
+    /// Returns the run as the text that [`Run::save`] writes.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut text =
+            serde_json::to_vec(self).expect("a run has only string keys and finite numbers");
+        text.push(b'\n');
+        text
+    }
+
+    /// Returns the digest of the run's text: twelve hexadecimal digits.
+    pub fn digest(&self) -> String {
+        digest(&self.to_json())
+    }
+}
+
+/// Returns the digest of a record's text: twelve hexadecimal digits.
+pub fn digest(text: &[u8]) -> String {
+    let mut digest = units::hex(&Sha256::digest(text));
+    digest.truncate(12);
+    digest
+}
+
+/// Writes beside `path`, flushes to the disk, and renames.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
+    let unwritable = |source| RecordError::Unwritable { path: path.to_path_buf(), source };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    let write = || -> io::Result<()> {
+        if let Some(folder) = folder {
+            fs::create_dir_all(folder)?;
+        }
+        let mut file = fs::File::create(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    write().map_err(|source| {
+        // Removing what is half-written may fail for the reason that writing did.
+        let _ = fs::remove_file(&beside);
+        unwritable(source)
+    })
+}
+
+#[cfg(any(test, feature = "fixtures"))]
+pub mod fixtures;

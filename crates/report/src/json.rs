@@ -1,0 +1,450 @@
+//! Renders a comparison as JSON for other programs. The schema number rises when a field changes its
+//! meaning or goes.
+
+use serde::Serialize;
+
+use compare::decision::history::{HistoryClaim, HistoryJudgement};
+use compare::details::{CapacityEstimate, NetworkDetails, ProbeTotals, ScenarioDetails};
+use compare::function_changes::{FunctionChange, FunctionUsage};
+use compare::{
+    BaselineOrigin, Comparison, ComparisonMode, ComparisonOutcome, InstructionBreakdown,
+    LimitCheck, MetricFinding, MetricResult,
+};
+use record::{GeneratorQuality, LimitsRecord};
+
+const SCHEMA: u32 = 1;
+
+#[derive(Serialize)]
+struct JsonReport<'a> {
+    schema: u32,
+    tool: &'a str,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    base: Option<&'a record::Revision>,
+    head: &'a record::Revision,
+    /// The history that stood for the base, if it was not measured beside head.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    baseline: Option<BaselineRow<'a>>,
+    method: MethodRow<'a>,
+    /// What could not be measured and is not held against the change.
+    notes: &'a [String],
+    metrics: Vec<MetricRow<'a>>,
+    limits: Vec<LimitRow<'a>>,
+    scenarios: Vec<ScenarioRow<'a>>,
+    /// Which functions the instructions are in, where they were counted.
+    work: Vec<WorkBreakdown<'a>>,
+    machine: &'a record::Machine,
+}
+
+#[derive(Serialize)]
+struct BaselineRow<'a> {
+    name: &'a str,
+    store: &'a str,
+    digest: &'a str,
+    started: &'a str,
+    age_s: Option<i64>,
+    runs: usize,
+    machine: &'a record::Machine,
+}
+
+#[derive(Serialize)]
+struct MethodRow<'a> {
+    mode: &'static str,
+    /// Launch pairs in which a suspicion was measured side by side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirming: Option<usize>,
+    launches: usize,
+    launches_asked: usize,
+    alpha: f64,
+    stopping: &'static str,
+    comparisons: usize,
+    wall_ns: u64,
+    coins: u64,
+    scenarios: &'a [String],
+}
+
+#[derive(Serialize)]
+struct MetricRow<'a> {
+    scenario: &'a str,
+    metric: &'static str,
+    policy: &'static str,
+    tolerance: f64,
+    floor: f64,
+    base: Option<f64>,
+    head: Option<f64>,
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    /// Head over base minus 1, in the metric's own direction.
+    change: Option<f64>,
+    low: Option<f64>,
+    high: Option<f64>,
+    p_slower: Option<f64>,
+    p_faster: Option<f64>,
+    p_unchanged: Option<f64>,
+    /// Smallest change that would have been seen in 80 of 100 runs.
+    detectable: Option<f64>,
+    /// Launch pairs that it rests on; of counts, launches a side; of a history, runs.
+    sample: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct LimitRow<'a> {
+    scenario: &'a str,
+    limit: &'static str,
+    promised: String,
+    measured: Option<f64>,
+    holds: bool,
+}
+
+/// What there is to say of a scenario beside its metrics, of head over all launches.
+#[derive(Serialize)]
+struct ScenarioRow<'a> {
+    scenario: &'a str,
+    load: &'a str,
+    /// `service` counts from when a request was sent, `response` from when it was due.
+    times: record::LatencyBasis,
+    failures: Vec<FailureRow<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    steps: Vec<LoadStepRow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capacity: Option<CapacityRow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generator: Option<GeneratorRow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<TargetRow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network: Option<NetworkRow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confinement: Option<&'a LimitsRecord>,
+}
+
+#[derive(Serialize)]
+struct FailureRow<'a> {
+    kind: &'a str,
+    count: u64,
+    first: Option<&'a record::FailureExample>,
+}
+
+#[derive(Serialize)]
+struct LoadStepRow {
+    level: record::LoadLevel,
+    requests: u64,
+    failed: u64,
+    answered_per_s: f64,
+    p50_ns: Option<f64>,
+    p95_ns: Option<f64>,
+    held: Option<usize>,
+    tried: Option<usize>,
+}
+
+/// In requests per second; without an upper limit, the ceiling of the search was held.
+#[derive(Serialize)]
+struct CapacityRow {
+    median: Option<f64>,
+    low: f64,
+    high: Option<f64>,
+    coverage: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct GeneratorRow {
+    lag_p99_ns: u64,
+    lag_max_ns: u64,
+    late: u64,
+    dropped: u64,
+    in_flight: f64,
+    in_flight_max: usize,
+}
+
+#[derive(Serialize)]
+struct TargetRow {
+    user_ns: f64,
+    system_ns: f64,
+    switches_voluntary: u64,
+    switches_involuntary: u64,
+    faults_minor: u64,
+    faults_major: u64,
+    threads: u64,
+    files: u64,
+    rss_begin: f64,
+    rss_end: f64,
+    watching_ns: f64,
+    machine_steal_ns: f64,
+    machine_throttled_ns: f64,
+}
+
+/// What the network between load and target costs by itself, and what it did.
+#[derive(Serialize)]
+struct NetworkRow {
+    adds_ns: f64,
+    direct_ns: f64,
+    cpu_per_exchange_ns: f64,
+    cpu_per_mib_ns: f64,
+    connections: u64,
+    resets: u64,
+    cpu_ns: f64,
+}
+
+#[derive(Serialize)]
+struct WorkBreakdown<'a> {
+    scenario: &'a str,
+    base: Option<f64>,
+    head: f64,
+    functions: Vec<FunctionRow<'a>>,
+}
+
+/// Instructions per XML pair, in the function itself and with all that it calls.
+#[derive(Serialize)]
+struct FunctionRow<'a> {
+    name: &'a str,
+    file: &'a str,
+    base: Option<f64>,
+    head: Option<f64>,
+    base_with_calls: Option<f64>,
+    head_with_calls: Option<f64>,
+}
+
+/// Returns the comparison as JSON, with a final newline. Shares are ratios, times nanoseconds, sizes
+/// bytes; what is unbounded or unknown is null.
+pub fn render(comparison: &Comparison) -> String {
+    let method = &comparison.method;
+    let report = JsonReport {
+        schema: SCHEMA,
+        tool: &method.tool,
+        outcome: outcome(&comparison.outcome),
+        reason: match &comparison.outcome {
+            ComparisonOutcome::NotMeasured(reason) => Some(reason),
+            ComparisonOutcome::Regressed
+            | ComparisonOutcome::Inconclusive
+            | ComparisonOutcome::Improved
+            | ComparisonOutcome::Pass => None,
+        },
+        base: comparison.base.as_ref(),
+        head: &comparison.head,
+        baseline: comparison.baseline.as_ref().map(baseline),
+        method: MethodRow {
+            mode: match method.mode {
+                ComparisonMode::Alone => "single",
+                ComparisonMode::Paired => "paired",
+                ComparisonMode::Stored => "stored",
+            },
+            confirming: method.confirming,
+            launches: method.launches,
+            launches_asked: method.launches_asked,
+            alpha: method.alpha,
+            stopping: method.stopping.key(),
+            comparisons: method.family,
+            wall_ns: method.wall_ns,
+            coins: method.seed,
+            scenarios: &method.scenarios,
+        },
+        notes: &comparison.notes,
+        metrics: comparison.rows.iter().map(metric).collect(),
+        limits: comparison.promises.iter().map(limit).collect(),
+        scenarios: comparison.details.iter().map(scenario).collect(),
+        work: comparison.breakdowns.iter().map(work).collect(),
+        machine: &comparison.machine,
+    };
+    let mut text = serde_json::to_string_pretty(&report).expect("a report has only string keys");
+    text.push('\n');
+    text
+}
+
+/// Returns the word for an outcome, as the action's output `verdict` has it.
+pub fn outcome(outcome: &ComparisonOutcome) -> &'static str {
+    match outcome {
+        ComparisonOutcome::NotMeasured(_) => "error",
+        ComparisonOutcome::Regressed => "regressed",
+        ComparisonOutcome::Inconclusive => "inconclusive",
+        ComparisonOutcome::Improved => "improved",
+        ComparisonOutcome::Pass => "pass",
+    }
+}
+
+fn metric(row: &MetricResult) -> MetricRow<'_> {
+    let ratio = |ln: f64| ln.is_finite().then(|| ln.exp_m1());
+    let change = row.change();
+    let judgement = row.judgement();
+    MetricRow {
+        scenario: &row.scenario,
+        metric: row.metric.key(),
+        policy: row.rule.policy.key(),
+        tolerance: row.rule.tolerance.0,
+        floor: row.rule.floor.0,
+        base: row.base,
+        head: row.head,
+        verdict: verdict(row),
+        reason: match &row.finding {
+            MetricFinding::Missing(reason) | MetricFinding::Undecidable(reason) => Some(reason),
+            MetricFinding::Alone
+            | MetricFinding::Judged(_)
+            | MetricFinding::Reported(_)
+            | MetricFinding::Recalled(_) => None,
+        },
+        change: change.and_then(|change| ratio(change.estimate_ln)),
+        low: change.and_then(|change| ratio(change.low_ln)),
+        high: change.and_then(|change| ratio(change.high_ln)),
+        p_slower: judgement.map(|judgement| judgement.p_slower),
+        p_faster: judgement.map(|judgement| judgement.p_faster),
+        p_unchanged: judgement.map(|judgement| judgement.p_unchanged),
+        detectable: judgement.and_then(|judgement| ratio(judgement.mde_ln)),
+        sample: judgement.map(|judgement| judgement.sample),
+    }
+}
+
+fn verdict(row: &MetricResult) -> &'static str {
+    match (&row.finding, row.verdict()) {
+        (MetricFinding::Recalled(HistoryJudgement { claim: HistoryClaim::NotFound, .. }), _) => {
+            "not-found"
+        }
+        (MetricFinding::Recalled(HistoryJudgement { claim: HistoryClaim::Suspected, .. }), _) => {
+            "suspected"
+        }
+        (_, Some(verdict)) => verdict.key(),
+        (MetricFinding::Reported(_), None) => "reported",
+        (MetricFinding::Missing(_), None) => "missing",
+        (
+            MetricFinding::Alone
+            | MetricFinding::Judged(_)
+            | MetricFinding::Recalled(_)
+            | MetricFinding::Undecidable(_),
+            None,
+        ) => "measured",
+    }
+}
+
+fn baseline(it: &BaselineOrigin) -> BaselineRow<'_> {
+    BaselineRow {
+        name: &it.name,
+        store: &it.store,
+        digest: &it.digest,
+        started: &it.started,
+        age_s: it.age_s,
+        runs: it.runs,
+        machine: &it.machine,
+    }
+}
+
+fn limit(promise: &LimitCheck) -> LimitRow<'_> {
+    LimitRow {
+        scenario: &promise.scenario,
+        limit: promise.limit.quantity.key(),
+        promised: promise.limit.to_string(),
+        measured: promise.measured,
+        holds: promise.holds(),
+    }
+}
+
+fn scenario(details: &ScenarioDetails) -> ScenarioRow<'_> {
+    let failures = details.failures.iter().map(|it| FailureRow {
+        kind: &it.kind,
+        count: it.count,
+        first: it.first.as_ref(),
+    });
+    let steps = details.steps.iter().map(|it| LoadStepRow {
+        level: it.level,
+        requests: it.requests,
+        failed: it.failed,
+        answered_per_s: it.per_s,
+        p50_ns: it.p50_ns,
+        p95_ns: it.p95_ns,
+        held: it.held.map(|(held, _)| held),
+        tried: it.held.map(|(_, tried)| tried),
+    });
+    ScenarioRow {
+        scenario: &details.scenario,
+        load: &details.load,
+        times: details.times,
+        failures: failures.collect(),
+        steps: steps.collect(),
+        capacity: details.capacity.map(capacity),
+        generator: details.generator.map(generator),
+        target: details.probes.map(target),
+        network: details.network.map(network),
+        confinement: details.confinement.as_ref(),
+    }
+}
+
+fn network(it: NetworkDetails) -> NetworkRow {
+    NetworkRow {
+        adds_ns: it.cost.added_ns,
+        direct_ns: it.cost.direct_ns,
+        cpu_per_exchange_ns: it.cost.cpu_per_exchange_ns,
+        cpu_per_mib_ns: it.cost.cpu_per_mib_ns,
+        connections: it.connections,
+        resets: it.resets,
+        cpu_ns: it.cpu_ns,
+    }
+}
+
+fn capacity(capacity: CapacityEstimate) -> CapacityRow {
+    match capacity {
+        CapacityEstimate::Interval { median_per_s, low_per_s, high_per_s, coverage, .. } => {
+            CapacityRow {
+                median: Some(median_per_s),
+                low: low_per_s,
+                high: Some(high_per_s),
+                coverage: Some(coverage.0),
+            }
+        }
+        CapacityEstimate::AtLeast(low) => {
+            CapacityRow { median: None, low, high: None, coverage: None }
+        }
+        CapacityEstimate::None => {
+            CapacityRow { median: None, low: 0.0, high: Some(0.0), coverage: None }
+        }
+    }
+}
+
+fn generator(it: GeneratorQuality) -> GeneratorRow {
+    GeneratorRow {
+        lag_p99_ns: it.lag_p99_ns,
+        lag_max_ns: it.lag_max_ns,
+        late: it.late,
+        dropped: it.dropped,
+        in_flight: it.in_flight,
+        in_flight_max: it.in_flight_max,
+    }
+}
+
+fn target(it: ProbeTotals) -> TargetRow {
+    TargetRow {
+        user_ns: it.user_ns,
+        system_ns: it.system_ns,
+        switches_voluntary: it.switches_voluntary,
+        switches_involuntary: it.switches_involuntary,
+        faults_minor: it.faults_minor,
+        faults_major: it.faults_major,
+        threads: it.threads,
+        files: it.files,
+        rss_begin: it.rss_begin_bytes,
+        rss_end: it.rss_end_bytes,
+        watching_ns: it.cost_ns,
+        machine_steal_ns: it.steal_ns,
+        machine_throttled_ns: it.throttled_ns,
+    }
+}
+
+fn work(breakdown: &InstructionBreakdown) -> WorkBreakdown<'_> {
+    WorkBreakdown {
+        scenario: &breakdown.scenario,
+        base: breakdown.base,
+        head: breakdown.head,
+        functions: breakdown.functions.iter().map(function).collect(),
+    }
+}
+
+fn function(change: &FunctionChange) -> FunctionRow<'_> {
+    let own = |side: Option<FunctionUsage>| side.map(|took| took.own);
+    let inclusive = |side: Option<FunctionUsage>| side.map(|took| took.inclusive);
+    FunctionRow {
+        name: &change.name,
+        file: &change.file,
+        base: own(change.base),
+        head: own(change.head),
+        base_with_calls: inclusive(change.base),
+        head_with_calls: inclusive(change.head),
+    }
+}

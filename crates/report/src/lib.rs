@@ -1,0 +1,17 @@
+//! Renders a comparison. Computes nothing: what two formats show was computed once, in `compare`.
+
+pub mod confirmation;
+mod details;
+pub mod flame;
+pub mod functions;
+pub mod html;
+pub mod json;
+pub mod markdown;
+pub mod terminal;
+pub mod trend;
+mod wording;
+
+pub use crate::wording::{judged, plural, revision, sentence, title};
+
+#[cfg(test)]
+mod tests;

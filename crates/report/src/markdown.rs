@@ -1,0 +1,297 @@
+//! Renders a comparison as GitHub-flavoured markdown: the verdict first, changed rows, the rest folded.
+
+use std::fmt::Write as _;
+
+use crate::details;
+use crate::functions::{self, FunctionCells};
+use crate::wording;
+use compare::decision::Verdict;
+use compare::{Comparison, ComparisonMode, ComparisonOutcome, MetricResult};
+use record::metric::gate::StoppingRule;
+
+/// Returns the comparison as markdown, without a marker or anything else that knows where it goes.
+pub fn render(comparison: &Comparison) -> String {
+    let headline = wording::headline(comparison);
+    let mut text = format!("### {} xmlperf: {}\n", headline.sign, inert_but_code(&headline.text));
+    let revisions = inert(&wording::revisions(comparison));
+    let line = format!("{revisions} · {}{}", wording::method(comparison), counts(comparison));
+    writeln!(text, "<sub>{line}</sub>\n").expect(STRING);
+    if let ComparisonOutcome::NotMeasured(reason) = &comparison.outcome {
+        write!(text, "```text\n{}\n```\n\n", reason.replace("```", "'''")).expect(STRING);
+    }
+    let measured = !matches!(comparison.outcome, ComparisonOutcome::NotMeasured(_));
+    let (open, folded): (Vec<&MetricResult>, Vec<&MetricResult>) =
+        comparison.rows.iter().partition(|row| measured && is_news(row));
+    if !open.is_empty() {
+        table(&mut text, comparison, &sorted(open));
+        text.push('\n');
+    }
+    if comparison.broken().next().is_some() {
+        promises(&mut text, comparison);
+        text.push('\n');
+    }
+    if matches!(comparison.outcome, ComparisonOutcome::Regressed | ComparisonOutcome::Inconclusive)
+    {
+        reproduce(&mut text, comparison);
+    }
+    fold(&mut text, comparison, &folded);
+    text
+}
+
+const STRING: &str = "writing to a string does not fail";
+
+/// Rows that a reader came for: what changed, what could not be told.
+fn is_news(row: &MetricResult) -> bool {
+    row.is_lost() || row.verdict().is_some_and(|verdict| verdict != Verdict::Unchanged)
+}
+
+fn sorted(mut rows: Vec<&MetricResult>) -> Vec<&MetricResult> {
+    rows.sort_by_key(|row| match row.verdict() {
+        Some(Verdict::Regressed) => 0,
+        Some(Verdict::Improved) => 1,
+        Some(Verdict::Inconclusive) | None => 2,
+        Some(Verdict::Unchanged) => 3,
+    });
+    rows
+}
+
+fn counts(comparison: &Comparison) -> String {
+    if comparison.method.family == 0 {
+        return String::new();
+    }
+    let count = |verdict| comparison.count(verdict);
+    format!(
+        " · {} slower, {} faster, {} can't tell, {} unchanged",
+        count(Verdict::Regressed),
+        count(Verdict::Improved),
+        count(Verdict::Inconclusive),
+        count(Verdict::Unchanged),
+    )
+}
+
+fn table(text: &mut String, comparison: &Comparison, rows: &[&MetricResult]) {
+    let Some(base) = &comparison.base else {
+        text.push_str("| Scenario | Metric | Value |\n|:--|:--|--:|\n");
+        for row in rows {
+            let value = wording::value(row, row.head);
+            writeln!(text, "| {} | {} | {value} |", code(&row.scenario), row.metric.label())
+                .expect(STRING);
+        }
+        return;
+    };
+    let label = inert(&base.label);
+    writeln!(text, "|  | Scenario | Metric | {label} | PR | Change | Interval | Verdict |")
+        .expect(STRING);
+    text.push_str("|:-:|:--|:--|--:|--:|--:|:-:|:--|\n");
+    for row in rows {
+        let (sign, bold) = match row.verdict() {
+            Some(Verdict::Regressed) => ("🔴", "**"),
+            Some(Verdict::Improved) => ("🟢", ""),
+            Some(Verdict::Unchanged) => ("✅", ""),
+            Some(Verdict::Inconclusive) => ("⚪", ""),
+            None => ("", ""),
+        };
+        let change = wording::change(row);
+        let bold = if change.is_empty() { "" } else { bold };
+        writeln!(
+            text,
+            "| {sign} | {} | {} | {} | {} | {bold}{change}{bold} | {} | {} |",
+            code(&row.scenario),
+            row.metric.label(),
+            wording::value(row, row.base),
+            wording::value(row, row.head),
+            wording::interval(row),
+            inert(&wording::verdict(row)),
+        )
+        .expect(STRING);
+    }
+}
+
+fn promises(text: &mut String, comparison: &Comparison) {
+    text.push_str("|  | Scenario | Limit | Promised | Measured |\n|:-:|:--|:--|--:|--:|\n");
+    for promise in &comparison.promises {
+        let quantity = promise.limit.quantity;
+        let sign = if promise.holds() { "✅" } else { "🔴" };
+        let measured = promise.measured.map(|measured| quantity.format(measured));
+        writeln!(
+            text,
+            "| {sign} | {} | {} | {} | {} |",
+            code(&promise.scenario),
+            quantity.key(),
+            promise.limit.to_string().replace('<', "&lt;").replace('>', "&gt;"),
+            measured.as_deref().unwrap_or("not measured"),
+        )
+        .expect(STRING);
+    }
+}
+
+/// The command that measures the same again.
+pub(super) fn reproduce(text: &mut String, comparison: &Comparison) {
+    let Some(base) = &comparison.base else { return };
+    let baseline: String = match (&comparison.baseline, &base.commit) {
+        (None, Some(commit)) => commit.chars().take(12).collect(),
+        (Some(_), _) | (None, None) => base.label.clone(),
+    };
+    let scenarios = &comparison.method.scenarios;
+    // A command that somebody pastes into a shell: names that would need quotes are left out.
+    if !is_plain(&baseline) || !scenarios.iter().all(|name| is_plain(name)) {
+        return;
+    }
+    let mode = if comparison.baseline.is_some() { " --mode stored" } else { "" };
+    let mut command = format!("xmlperf compare --baseline {baseline}{mode}");
+    for name in scenarios {
+        write!(command, " --scenario {name}").expect(STRING);
+    }
+    if comparison.method.launches_asked == 0 {
+        command.push_str(" --lane work");
+    }
+    write!(text, "> [!TIP]\n> Reproduce: {}\n\n", code(&command)).expect(STRING);
+}
+
+/// Whether a shell and an argument parser take the text for one ordinary word.
+fn is_plain(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
+    text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain)
+}
+
+/// Which functions the work changed in, folded: most readers want the verdict only.
+fn breakdowns(text: &mut String, comparison: &Comparison) {
+    const FUNCTIONS_MAX: usize = 10;
+    const NAME_CHARS_MAX: usize = 90;
+    for breakdown in comparison.changed_breakdowns() {
+        let (heading, name) = (functions::heading(breakdown), code(&breakdown.scenario));
+        let of =
+            if comparison.breakdowns.len() > 1 { format!(" in {name}") } else { String::new() };
+        let base = comparison.base.as_ref().map_or("", |base| base.label.as_str());
+        write!(
+            text,
+            "<details><summary>{heading}{of} (callgrind)</summary>\n\n\
+             | Function | File | {} | PR | Δ | Δ with calls |\n|:--|:--|--:|--:|--:|--:|\n",
+            inert(base)
+        )
+        .expect(STRING);
+        for change in breakdown.functions.iter().take(FUNCTIONS_MAX) {
+            let FunctionCells { base, head, own, inclusive, fate } = FunctionCells::of(change);
+            let name = code(&functions::shortened(&change.name, NAME_CHARS_MAX));
+            let fate = if fate.is_empty() { String::new() } else { format!(" *{fate}*") };
+            let file = inert(&change.file);
+            writeln!(text, "| {name}{fate} | {file} | {base} | {head} | **{own}** | {inclusive} |")
+                .expect(STRING);
+        }
+        let about = if breakdown.functions.iter().any(|change| change.fate().is_some()) {
+            functions::ABOUT_FATES
+        } else {
+            ""
+        };
+        write!(text, "\nInstructions per XML pair. {about}\n\n</details>\n").expect(STRING);
+    }
+}
+
+fn fold(text: &mut String, comparison: &Comparison, folded: &[&MetricResult]) {
+    breakdowns(text, comparison);
+    if !folded.is_empty() && comparison.method.launches > 0 {
+        text.push_str("<details><summary>All metrics</summary>\n\n");
+        table(text, comparison, folded);
+        text.push_str("\n</details>\n");
+    }
+    if !comparison.promises.is_empty() && comparison.broken().next().is_none() {
+        text.push_str("<details><summary>Limits: all hold</summary>\n\n");
+        promises(text, comparison);
+        text.push_str("\n</details>\n");
+    }
+    let lines: Vec<String> = comparison.details.iter().flat_map(details::lines).collect();
+    if !lines.is_empty() && comparison.method.launches > 0 {
+        let lines = lines.join("\n").replace('`', "'");
+        text.push_str("<details><summary>Load, target, failures</summary>\n\n");
+        write!(text, "```text\n{lines}\n```\n\n</details>\n").expect(STRING);
+    }
+    let method = &comparison.method;
+    text.push_str("<details><summary>Method and machine</summary>\n\n");
+    for note in &comparison.notes {
+        writeln!(text, "{}.\n", inert_but_code(note)).expect(STRING);
+    }
+    if method.counted.is_some() {
+        text.push_str(
+            "Work and allocations were counted under callgrind, apart from the launches that were \
+             timed; a t on logarithms decides, its scatter shrunk towards 0.1 %.\n\n",
+        );
+    }
+    if let Some(baseline) = wording::baseline(comparison, inert) {
+        writeln!(text, "{baseline}.\n").expect(STRING);
+        text.push_str(
+            "A run is one number a metric, the mean of the better half of its launches. It is held \
+             against the runs since the level last changed by a prediction t, its scatter shrunk \
+             towards 3 %; what one run makes suspicious is measured again before it counts.\n\n",
+        );
+    }
+    if method.mode == ComparisonMode::Paired && method.launches > 0 {
+        let rule = match method.stopping {
+            StoppingRule::PlannedLooks => {
+                "Exact signed-rank test on one number per launch pair at looks fixed beforehand, \
+                 Hodges-Lehmann intervals, step-down over all comparisons."
+            }
+            StoppingRule::UntilDecided => {
+                "A look after every launch pair; the evidence is the wealth of bets on the signs of one \
+                 number per launch pair, shared among all comparisons."
+            }
+        };
+        writeln!(
+            text,
+            "Base and head ran side by side in fresh launches; which came first was drawn by coin for \
+             every launch pair and every slice. {rule}\n",
+        )
+        .expect(STRING);
+        if let Some(visible) = wording::visible(comparison) {
+            writeln!(text, "{}.\n", inert_but_code(&visible)).expect(STRING);
+        }
+    }
+    writeln!(text, "{}\n", wording::provenance(comparison, inert)).expect(STRING);
+    text.push_str("</details>\n");
+}
+
+/// Text that cannot be anything but text in GitHub-flavoured markdown: no mention, no table cell, no
+/// tag, no link, no emphasis.
+pub fn inert(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            // A zero-width non-joiner ends a mention or a link before it begins.
+            '@' | '#' => {
+                safe.push(c);
+                safe.push('\u{200c}');
+            }
+            ':' => safe.push_str("&#58;"),
+            '`' => safe.push('\''),
+            '|' | '*' | '_' | '~' | '[' | ']' | '!' | '\\' => {
+                safe.push('\\');
+                safe.push(c);
+            }
+            c if c.is_control() => safe.push(' '),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+/// Text as code. Inside a code span only the backtick and the cell's bar mean anything.
+pub(super) fn code(text: &str) -> String {
+    let safe: String = text
+        .chars()
+        .map(|c| match c {
+            '`' => '\'',
+            '|' => '¦',
+            c if c.is_control() => ' ',
+            c => c,
+        })
+        .collect();
+    format!("`{safe}`")
+}
+
+/// Makes everything between the code spans of a headline inert, and the spans themselves safe.
+pub(super) fn inert_but_code(text: &str) -> String {
+    let parts = text.split('`').enumerate();
+    parts.map(|(i, part)| if i % 2 == 0 { inert(part) } else { code(part) }).collect()
+}

@@ -1,0 +1,234 @@
+//! Renders a comparison for a terminal: the verdict, a table as wide as the screen, what to do next.
+
+use std::io;
+use std::io::Write;
+
+use comfy_table::{
+    Cell, CellAlignment, Color, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle,
+};
+
+use crate::details;
+use crate::functions;
+use crate::wording;
+use compare::decision::Verdict;
+use compare::{Comparison, ComparisonOutcome, MetricFinding, MetricResult};
+
+/// Whether colours are used. Nothing is said by colour alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColorMode {
+    /// Verdicts are coloured.
+    Colours,
+    /// Text only.
+    Plain,
+}
+
+/// The screen.
+#[derive(Debug, Clone, Copy)]
+pub struct TerminalScreen {
+    /// Its width in columns.
+    pub width: u16,
+    /// Whether it shows colours.
+    pub paint: ColorMode,
+}
+
+/// Writes the comparison.
+pub fn write(
+    out: &mut impl Write,
+    comparison: &Comparison,
+    screen: TerminalScreen,
+) -> io::Result<()> {
+    let revisions = wording::revisions(comparison);
+    writeln!(out, "{revisions} · {}", wording::method(comparison))?;
+    if let Some(baseline) = wording::baseline(comparison, str::to_owned) {
+        writeln!(out, "{}", wrapped(&baseline, screen.width.into(), 0))?;
+    }
+    if !comparison.rows.is_empty() {
+        writeln!(out, "\n{}\n", metrics(comparison, screen).trim_fmt())?;
+    }
+    if !comparison.promises.is_empty() {
+        writeln!(out, "{}\n", promises(comparison, screen).trim_fmt())?;
+    }
+    for scenario in &comparison.details {
+        for line in details::lines(scenario) {
+            writeln!(out, "{}", wrapped(&line, screen.width.into(), 4))?;
+        }
+    }
+    if !comparison.details.is_empty() {
+        writeln!(out)?;
+    }
+    if let Some(visible) = wording::visible(comparison) {
+        writeln!(out, "{}\n", wrapped(&visible.replace('`', ""), screen.width.into(), 0))?;
+    }
+    breakdowns(out, comparison, screen)?;
+    for note in &comparison.notes {
+        writeln!(out, "{}\n", wrapped(&format!("note: {note}"), screen.width.into(), 0))?;
+    }
+    writeln!(out, "{}", wording::headline(comparison).text.replace('`', ""))?;
+    if let ComparisonOutcome::NotMeasured(reason) = &comparison.outcome {
+        for line in reason.lines().skip(1) {
+            writeln!(out, "{line}")?;
+        }
+    }
+    Ok(())
+}
+
+/// Where the work of a scenario changed, if a reader would ask.
+fn breakdowns(
+    out: &mut impl Write,
+    comparison: &Comparison,
+    screen: TerminalScreen,
+) -> io::Result<()> {
+    const FUNCTIONS_MAX: usize = 5;
+    for breakdown in comparison.changed_breakdowns() {
+        let (heading, name) = (functions::heading(breakdown), &breakdown.scenario);
+        writeln!(out, "{heading} in {name}, in instructions per XML pair:\n")?;
+        let shown = &breakdown.functions[..breakdown.functions.len().min(FUNCTIONS_MAX)];
+        functions::differences(out, shown, screen.width.into())?;
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// Text broken between words, so that no line is wider than the screen unless a word is. What follows
+/// the first line is indented by so many columns more than it.
+fn wrapped(text: &str, width: usize, hang: usize) -> String {
+    let indent = text.chars().take_while(|c| *c == ' ').count();
+    let mut wrapped = " ".repeat(indent);
+    let mut column = indent;
+    for (place, word) in text.trim_start().split(' ').enumerate() {
+        let length = word.chars().count();
+        if place > 0 && column + 1 + length > width {
+            column = indent + hang;
+            wrapped.push('\n');
+            wrapped.push_str(&" ".repeat(column));
+        } else if place > 0 {
+            wrapped.push(' ');
+            column += 1;
+        }
+        wrapped.push_str(word);
+        column += length;
+    }
+    wrapped
+}
+
+/// A line under the header and nothing else: rows of numbers read best without fences.
+const STYLE: TableStyle = TableStyle::new()
+    .header_lines(ContentLineStyle::none())
+    .header_separator(LineStyle::none().fill('─'))
+    .content_lines(ContentLineStyle::none());
+
+/// Widths in columns below which the values, and then the intervals, make room for the verdicts.
+const VALUES_WIDTH_MIN: u16 = 90;
+const INTERVALS_WIDTH_MIN: u16 = 66;
+
+/// Returns an empty table in the style of every report, as wide as the screen.
+pub fn table(screen: TerminalScreen) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(STYLE)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(screen.width);
+    if screen.paint == ColorMode::Colours {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    table
+}
+
+fn metrics(comparison: &Comparison, screen: TerminalScreen) -> Table {
+    let mut table = table(screen);
+    let paired = comparison.base.is_some();
+    let values = !paired || screen.width >= VALUES_WIDTH_MIN;
+    let intervals = paired && screen.width >= INTERVALS_WIDTH_MIN;
+    let mut header = vec![Cell::new("scenario"), Cell::new("metric")];
+    if paired && values {
+        header.push(right("base"));
+    }
+    if values {
+        header.push(right(if paired { "head" } else { "value" }));
+    }
+    if paired {
+        header.push(right("change"));
+    }
+    if intervals {
+        header.push(right("interval, %"));
+    }
+    if paired {
+        header.push(Cell::new("verdict"));
+    }
+    table.set_header(header);
+    for row in &comparison.rows {
+        let mut cells = vec![Cell::new(&row.scenario), Cell::new(row.metric.label())];
+        if paired && values {
+            cells.push(right(&wording::value(row, row.base)));
+        }
+        if values {
+            cells.push(right(&wording::value(row, row.head)));
+        }
+        if paired {
+            cells.push(right(&wording::change(row)));
+        }
+        if intervals {
+            cells.push(right(&wording::interval(row)));
+        }
+        if paired {
+            cells.push(painted(row, wording::verdict(row), screen.paint));
+        }
+        table.add_row(cells);
+    }
+    table
+}
+
+/// Returns a cell for a number.
+pub fn right(text: &str) -> Cell {
+    Cell::new(text).set_alignment(CellAlignment::Right)
+}
+
+fn painted(row: &MetricResult, text: String, paint: ColorMode) -> Cell {
+    let cell = Cell::new(text);
+    let colour = match (&row.finding, row.verdict()) {
+        (_, Some(Verdict::Regressed)) => Color::Red,
+        (_, Some(Verdict::Improved)) => Color::Green,
+        (_, Some(Verdict::Inconclusive)) => Color::Yellow,
+        (MetricFinding::Missing(_), _) if row.is_lost() => Color::Yellow,
+        (
+            MetricFinding::Alone
+            | MetricFinding::Judged(_)
+            | MetricFinding::Reported(_)
+            | MetricFinding::Recalled(_)
+            | MetricFinding::Undecidable(_)
+            | MetricFinding::Missing(_),
+            _,
+        ) => return cell,
+    };
+    if paint == ColorMode::Colours { cell.fg(colour) } else { cell }
+}
+
+fn promises(comparison: &Comparison, screen: TerminalScreen) -> Table {
+    let mut table = table(screen);
+    table.set_header(vec![
+        Cell::new("scenario"),
+        Cell::new("limit"),
+        right("promised"),
+        right("measured"),
+        Cell::new("holds"),
+    ]);
+    for promise in &comparison.promises {
+        let quantity = promise.limit.quantity;
+        let measured = promise.measured.map(|measured| quantity.format(measured));
+        let holds = Cell::new(if promise.holds() { "yes" } else { "NO" });
+        let holds = match (promise.holds(), screen.paint) {
+            (false, ColorMode::Colours) => holds.fg(Color::Red),
+            (true, _) | (false, ColorMode::Plain) => holds,
+        };
+        table.add_row(vec![
+            Cell::new(&promise.scenario),
+            Cell::new(quantity.key()),
+            right(&promise.limit.to_string()),
+            right(measured.as_deref().unwrap_or("not measured")),
+            holds,
+        ]);
+    }
+    table
+}

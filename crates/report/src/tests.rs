@@ -1,0 +1,335 @@
+use super::terminal::{ColorMode, TerminalScreen};
+use super::{json, markdown, terminal};
+use compare::Comparison;
+use record::fixtures::{LEVEL, SampleLaunch, counted, paired, remembered};
+use record::{EarlyEnd, LaunchResults, Run, Side};
+
+fn comparison(run: &Run) -> Comparison {
+    Comparison::of(run).unwrap()
+}
+
+fn on_terminal(run: &Run, width: u16) -> String {
+    let mut out = Vec::new();
+    terminal::write(&mut out, &comparison(run), TerminalScreen { width, paint: ColorMode::Plain })
+        .unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// CPU 10 % up, memory a third down.
+fn mixed() -> Run {
+    paired(10, LEVEL, SampleLaunch { cpu_us: 572, rss_mib: 16, ..LEVEL })
+}
+
+#[test]
+fn a_terminal_shows_the_table_and_ends_with_the_verdict() {
+    insta::assert_snapshot!(on_terminal(&mixed(), 100), @"
+    head (9f3c2ab) vs main (1d20e77) · 10 launch pairs of at most 40 interleaved on one machine, 52.0 s · chance of a false alarm ≤ 1 % over 3 comparisons
+
+     scenario  metric                 base            head   change     interval, %  verdict
+    ────────────────────────────────────────────────────────────────────────────────────────────────────
+     smoke     CPU per XML         5.20 µs         5.72 µs  +10.0 %   [+9.7, +10.2]  regressed
+               pair                                                                  (tolerance 3 %)
+     smoke     latency             1.90 ms         1.90 ms  −0.04 %  [−0.32, +0.19]  unchanged (±3 %)
+     smoke     p50                 1.90 ms         1.90 ms  −0.05 %  [−0.32, +0.22]  reported only
+     smoke     p95                 2.07 ms         2.07 ms  −0.05 %  [−0.32, +0.20]  reported only
+     smoke     p99                 2.09 ms         2.08 ms  −0.05 %  [−0.32, +0.20]  reported only
+     smoke     throughput   52 633 pairs/s  52 655 pairs/s  +0.04 %  [−0.19, +0.32]  reported only
+     smoke     peak RSS           24.0 MiB        16.0 MiB  −33.3 %  [−33.3, −33.3]  improved
+
+     scenario  limit             promised        measured  holds
+    ─────────────────────────────────────────────────────────────
+     smoke     errors              <= 0 %             0 %  yes
+     smoke     throughput  >= 333 pairs/s  52 653 pairs/s  yes
+
+    smoke: xml-compare-batch, closed, 1 connection; times count from when a request was sent (service
+        time)
+
+    Visible four times in five, from: smoke CPU per XML pair 1.4 %, smoke latency 1.4 %, smoke peak RSS
+    1.0 %
+
+    1 regression — smoke CPU per XML pair +10.0 %
+    ");
+}
+
+#[test]
+fn a_narrow_terminal_wraps_instead_of_losing_anything() {
+    let narrow = on_terminal(&mixed(), 60);
+    let table = narrow.lines().skip(1);
+    assert!(table.clone().all(|line| line.chars().count() <= 60), "{narrow}");
+    insta::assert_snapshot!(table.collect::<Vec<_>>().join("\n"), @"
+
+     scenario  metric             change  verdict
+    ────────────────────────────────────────────────────────────
+     smoke     CPU per XML pair  +10.0 %  regressed (tolerance
+                                          3 %)
+     smoke     latency           −0.04 %  unchanged (±3 %)
+     smoke     p50               −0.05 %  reported only
+     smoke     p95               −0.05 %  reported only
+     smoke     p99               −0.05 %  reported only
+     smoke     throughput        +0.04 %  reported only
+     smoke     peak RSS          −33.3 %  improved
+
+     scenario  limit       promised        measured  holds
+    ───────────────────────────────────────────────────────
+     smoke     errors        <= 0 %             0 %  yes
+     smoke     throughput    >= 333  52 653 pairs/s  yes
+                            pairs/s
+
+    smoke: xml-compare-batch, closed, 1 connection; times count
+        from when a request was sent (service time)
+
+    Visible four times in five, from: smoke CPU per XML pair 1.4
+    %, smoke latency 1.4 %, smoke peak RSS 1.0 %
+
+    1 regression — smoke CPU per XML pair +10.0 %
+    ");
+}
+
+#[test]
+fn markdown_puts_what_changed_first_and_folds_the_rest() {
+    insta::assert_snapshot!(markdown::render(&comparison(&mixed())), @"
+    ### 🔴 xmlperf: 1 regression — `smoke` CPU per XML pair +10.0 %
+    <sub>head (9f3c2ab) vs main (1d20e77) · 10 launch pairs of at most 40 interleaved on one machine, 52.0 s · chance of a false alarm ≤ 1 % over 3 comparisons · 1 slower, 1 faster, 0 can't tell, 1 unchanged</sub>
+
+    |  | Scenario | Metric | main | PR | Change | Interval | Verdict |
+    |:-:|:--|:--|--:|--:|--:|:-:|:--|
+    | 🔴 | `smoke` | CPU per XML pair | 5.20 µs | 5.72 µs | **+10.0 %** | [+9.7, +10.2] | regressed (tolerance 3 %) |
+    | 🟢 | `smoke` | peak RSS | 24.0 MiB | 16.0 MiB | −33.3 % | [−33.3, −33.3] | improved |
+
+    > [!TIP]
+    > Reproduce: `xmlperf compare --baseline 1d20e770aa --scenario smoke`
+
+    <details><summary>All metrics</summary>
+
+    |  | Scenario | Metric | main | PR | Change | Interval | Verdict |
+    |:-:|:--|:--|--:|--:|--:|:-:|:--|
+    | ✅ | `smoke` | latency | 1.90 ms | 1.90 ms | −0.04 % | [−0.32, +0.19] | unchanged (±3 %) |
+    |  | `smoke` | p50 | 1.90 ms | 1.90 ms | −0.05 % | [−0.32, +0.22] | reported only |
+    |  | `smoke` | p95 | 2.07 ms | 2.07 ms | −0.05 % | [−0.32, +0.20] | reported only |
+    |  | `smoke` | p99 | 2.09 ms | 2.08 ms | −0.05 % | [−0.32, +0.20] | reported only |
+    |  | `smoke` | throughput | 52 633 pairs/s | 52 655 pairs/s | +0.04 % | [−0.19, +0.32] | reported only |
+
+    </details>
+    <details><summary>Limits: all hold</summary>
+
+    |  | Scenario | Limit | Promised | Measured |
+    |:-:|:--|:--|--:|--:|
+    | ✅ | `smoke` | errors | &lt;= 0 % | 0 % |
+    | ✅ | `smoke` | throughput | &gt;= 333 pairs/s | 52 653 pairs/s |
+
+    </details>
+    <details><summary>Load, target, failures</summary>
+
+    ```text
+    smoke: xml-compare-batch, closed, 1 connection; times count from when a request was sent (service time)
+    ```
+
+    </details>
+    <details><summary>Method and machine</summary>
+
+    Base and head ran side by side in fresh launches; which came first was drawn by coin for every launch pair and every slice. Exact signed-rank test on one number per launch pair at looks fixed beforehand, Hodges-Lehmann intervals, step-down over all comparisons.
+
+    Visible four times in five, from&#58; `smoke` CPU per XML pair 1.4 %, `smoke` latency 1.4 %, `smoke` peak RSS 1.0 %.
+
+    AMD EPYC, 2 cores, 24.0 GiB, Linux 6.1, Debian GNU/Linux 12 · coins 7 · xmlperf 0.1.0
+
+    </details>
+    ");
+}
+
+#[test]
+fn no_change_is_one_line_and_folded_tables() {
+    let text = markdown::render(&comparison(&paired(10, LEVEL, LEVEL)));
+    let open = text.split("<details>").next().unwrap();
+    insta::assert_snapshot!(open, @"
+    ### ✅ xmlperf: no regression ≥ 5 % in 1 scenario (52.0 s)
+    <sub>head (9f3c2ab) vs main (1d20e77) · 10 launch pairs of at most 40 interleaved on one machine, 52.0 s · chance of a false alarm ≤ 1 % over 3 comparisons · 0 slower, 0 faster, 0 can't tell, 3 unchanged</sub>
+    ");
+}
+
+#[test]
+fn what_could_not_be_measured_is_the_headline() {
+    let mut run = paired(3, LEVEL, LEVEL);
+    let reason = "exited with status 7\n\nfatal: the disk is on fire ``` @team".to_owned();
+    run.ended =
+        Some(EarlyEnd::Failed { side: Side::Head, scenario: Some("smoke".to_owned()), reason });
+    let text = markdown::render(&comparison(&run));
+    insta::assert_snapshot!(text.split("<details>").next().unwrap(), @"
+    ### ❌ xmlperf: could not measure — head in `smoke`&#58; exited with status 7
+    <sub>head (9f3c2ab) vs main (1d20e77) · 3 launch pairs of at most 40 interleaved on one machine, 52.0 s · chance of a false alarm ≤ 1 % over 3 comparisons · 0 slower, 0 faster, 3 can't tell, 0 unchanged</sub>
+
+    ```text
+    head in `smoke`: exited with status 7
+
+    fatal: the disk is on fire ''' @team
+    ```
+    ");
+}
+
+#[test]
+fn a_run_alone_shows_values_and_limits() {
+    let mut run = paired(2, LEVEL, LEVEL);
+    run.base = None;
+    let head = run.scenarios[0].head().into_iter().cloned().collect();
+    run.scenarios[0].trials = LaunchResults::Single(head);
+    run.looks.clear();
+    insta::assert_snapshot!(on_terminal(&run, 100), @"
+    head (9f3c2ab) · 2 launches on one machine, 52.0 s
+
+     scenario  metric                     value
+    ────────────────────────────────────────────
+     smoke     CPU per XML pair         5.20 µs
+     smoke     latency                  1.90 ms
+     smoke     p50                      1.90 ms
+     smoke     p95                      2.07 ms
+     smoke     p99                      2.08 ms
+     smoke     throughput        52 676 pairs/s
+     smoke     peak RSS                24.0 MiB
+
+     scenario  limit             promised        measured  holds
+    ─────────────────────────────────────────────────────────────
+     smoke     errors              <= 0 %             0 %  yes
+     smoke     throughput  >= 333 pairs/s  52 676 pairs/s  yes
+
+    smoke: xml-compare-batch, closed, 1 connection; times count from when a request was sent (service
+        time)
+
+    all limits hold in 1 scenario (52.0 s)
+    ");
+}
+
+#[test]
+fn names_cannot_become_markup() {
+    let mut run = paired(10, LEVEL, SampleLaunch { cpu_us: 572, ..LEVEL });
+    let name = "x`|<!-- @team **b** [l](http://e.vil) </details>";
+    run.scenarios[0].name = name.to_owned();
+    run.base.as_mut().unwrap().label = name.to_owned();
+    let text = markdown::render(&comparison(&run));
+    let outside_code: String = text.split('`').step_by(2).collect();
+    for markup in ["<!--", "@team", "**b**", "[l](", "http://"] {
+        assert!(!outside_code.contains(markup), "`{markup}` survived in:\n{text}");
+    }
+    assert_eq!(outside_code.matches("</details>").count(), 4, "{text}");
+    assert!(!text.contains("Reproduce"), "no command is better than one that runs something else");
+    let cells = |line: &&str| line.replace("\\|", "").matches('|').count() == 9;
+    assert!(
+        text.lines().filter(|line| line.starts_with('|')).take(3).all(|line| cells(&line)),
+        "{text}"
+    );
+}
+
+#[test]
+fn json_holds_what_the_table_holds() {
+    let text = json::render(&comparison(&mixed()));
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(report["outcome"], "regressed");
+    let metrics = report["metrics"].as_array().unwrap();
+    let cpu = metrics.iter().find(|row| row["metric"] == "cpu").unwrap();
+    assert_eq!(cpu["verdict"], "regressed");
+    assert!((cpu["change"].as_f64().unwrap() - 0.1).abs() < 0.003);
+    assert_eq!(cpu["sample"], 10);
+}
+
+/// Nothing slower by the clock, and two percent more instructions.
+fn more_work() -> Run {
+    let mut run = paired(10, LEVEL, LEVEL);
+    run.scenarios[0].work = Some(counted(64_800.0, 66_096.0));
+    run
+}
+
+#[test]
+fn a_terminal_says_where_the_work_grew() {
+    let text = on_terminal(&more_work(), 100);
+    let (_, why) = text.split_once("Where the work").unwrap();
+    insta::assert_snapshot!(why, @"
+     grew in smoke, in instructions per XML pair:
+
+         base      head    change with calls           function
+       44 800    46 096     +1296      +1296           api::parse  src/xml.rs
+
+    1 regression — smoke work per XML pair +2.0 %
+    ");
+}
+
+#[test]
+fn markdown_folds_where_the_work_grew() {
+    let text = markdown::render(&comparison(&more_work()));
+    let (_, why) = text.split_once("<details>").unwrap();
+    let (why, _) = why.split_once("</details>").unwrap();
+    insta::assert_snapshot!(why, @"
+    <summary>Where the work grew (callgrind)</summary>
+
+    | Function | File | main | PR | Δ | Δ with calls |
+    |:--|:--|--:|--:|--:|--:|
+    | `api::parse` | src/xml.rs | 44 800 | 46 096 | **+1296** | +1296 |
+
+    Instructions per XML pair.
+    ");
+    let calm = markdown::render(&comparison(&paired(10, LEVEL, LEVEL)));
+    assert!(!calm.contains("Where the work"), "{calm}");
+}
+
+/// A suspicion: latency and CPU 7 % above ten days that scatter by 2 %.
+fn suspicious() -> Run {
+    let slower = SampleLaunch { latency_us: 2_033, cpu_us: 556, ..LEVEL };
+    remembered(&[0, 14, -22, 31, -9, 18, -27, 5, -16, 8], slower)
+}
+
+#[test]
+fn a_stored_comparison_says_what_it_rests_on_and_what_it_cannot_see() {
+    insta::assert_snapshot!(on_terminal(&suspicious(), 100), @"
+    head (9f3c2ab) vs main (0000000) · 5 launches against 10 stored runs, 52.0 s · chance of a false alarm ≤ 2.5 % over 3 comparisons, if days differ by up to 3 %
+    Baseline main (0000000) in baselines: run 000000000009 of 2026-11-10T10:00:00Z, 13 days before head,
+    on the same kind of machine; 10 runs up to it
+
+     scenario  metric                base            head  change     interval, %  verdict
+    ────────────────────────────────────────────────────────────────────────────────────────────────────
+     smoke     CPU per XML pair   5.20 µs         5.55 µs  +6.8 %  [+0.36, +13.6]  suspected, not
+                                                                                   confirmed (p =
+                                                                                   0.021, 10 runs)
+     smoke     latency            1.90 ms         2.03 ms  +6.8 %  [+0.43, +13.7]  suspected, not
+                                                                                   confirmed (p =
+                                                                                   0.021, 10 runs)
+     smoke     p50                1.90 ms         2.03 ms  +6.8 %  [+0.35, +13.6]  reported only
+     smoke     p95                2.07 ms         2.21 ms  +6.8 %  [+0.43, +13.7]  reported only
+     smoke     p99                2.09 ms         2.23 ms  +6.6 %  [+0.21, +13.4]  reported only
+     smoke     throughput               –  49 256 pairs/s                          not shown: no stored
+                                                                                   run has throughput
+                                                                                   of this scenario
+     smoke     peak RSS          24.0 MiB        24.0 MiB   0.0 %    [−6.0, +6.4]  none found (needs ≥
+                                                                                   7.9 %)
+
+     scenario  limit             promised        measured  holds
+    ─────────────────────────────────────────────────────────────
+     smoke     errors              <= 0 %             0 %  yes
+     smoke     throughput  >= 333 pairs/s  49 217 pairs/s  yes
+
+    smoke: xml-compare-batch, closed, 1 connection; times count from when a request was sent (service
+        time)
+
+    Visible four times in five, from: smoke CPU per XML pair 7.9 %, smoke latency 7.9 %, smoke peak RSS
+    7.9 %
+
+    suspected, not confirmed — smoke CPU per XML pair +6.8 %
+    ");
+}
+
+#[test]
+fn a_page_names_the_run_that_stood_for_the_base() {
+    let markdown = markdown::render(&comparison(&suspicious()));
+    for expected in [
+        "suspected, not confirmed",
+        "run 000000000009 of 2026-11-10T10&#58;00&#58;00Z, 13 days before head, on the same kind of machine",
+        "xmlperf compare --baseline main --mode stored --scenario smoke",
+    ] {
+        assert!(markdown.contains(expected), "{expected} is not in {markdown}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&json::render(&comparison(&suspicious()))).unwrap();
+    assert_eq!(json["method"]["mode"], "stored");
+    assert_eq!(json["baseline"]["runs"], 10);
+    let rows = json["metrics"].as_array().unwrap();
+    let verdict =
+        |metric: &str| rows.iter().find(|row| row["metric"] == metric).unwrap()["verdict"].clone();
+    assert_eq!((verdict("cpu"), verdict("rss")), ("suspected".into(), "not-found".into()));
+}

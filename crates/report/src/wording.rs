@@ -1,0 +1,356 @@
+//! The words that every format shares: the headline, a verdict, how a run is described.
+
+use std::fmt::Display;
+
+use compare::decision::history::{HistoryClaim, HistoryJudgement};
+use compare::decision::{Judgement, Verdict};
+use compare::{
+    BaselineOrigin, Comparison, ComparisonMethod, ComparisonMode, ComparisonOutcome, LimitCheck,
+    MetricFinding, MetricResult,
+};
+use record::Revision;
+use record::metric::gate::MetricPolicy;
+use units::Ratio;
+
+/// The sign of an outcome, for those who see colours, and the first line, for everybody.
+pub(super) struct Headline {
+    pub(super) sign: &'static str,
+    pub(super) text: String,
+}
+
+/// Returns the first line of a report, without its sign: what there is to say in one sentence.
+pub fn title(comparison: &Comparison) -> String {
+    headline(comparison).text
+}
+
+pub(super) fn headline(comparison: &Comparison) -> Headline {
+    let (sign, text) = match &comparison.outcome {
+        ComparisonOutcome::NotMeasured(reason) => {
+            let first = reason.lines().next().unwrap_or_default();
+            ("❌", format!("could not measure — {first}"))
+        }
+        ComparisonOutcome::Regressed => ("🔴", regressed(comparison)),
+        ComparisonOutcome::Inconclusive => ("⚪", undecided(comparison)),
+        ComparisonOutcome::Improved => {
+            ("🟢", changed(comparison, Verdict::Improved, "improvement"))
+        }
+        ComparisonOutcome::Pass => ("✅", passed(comparison)),
+    };
+    Headline { sign, text }
+}
+
+fn regressed(comparison: &Comparison) -> String {
+    let broken: Vec<&LimitCheck> = comparison.broken().collect();
+    match (comparison.count(Verdict::Regressed), broken.first()) {
+        (0, Some(promise)) => {
+            let count = plural(broken.len(), "broken limit");
+            format!("{count} — {} {}", quoted(&promise.scenario), promise_words(promise))
+        }
+        (_, None) => changed(comparison, Verdict::Regressed, "regression"),
+        (_, Some(_)) => {
+            let regressions = changed(comparison, Verdict::Regressed, "regression");
+            format!("{regressions}, and {}", plural(broken.len(), "broken limit"))
+        }
+    }
+}
+
+fn changed(comparison: &Comparison, verdict: Verdict, noun: &str) -> String {
+    let mut rows: Vec<&MetricResult> =
+        comparison.rows.iter().filter(|row| row.verdict() == Some(verdict)).collect();
+    let size =
+        |row: &MetricResult| row.judgement().map_or(0.0, |judgement| judgement.estimate_ln.abs());
+    rows.sort_by(|a, b| size(b).total_cmp(&size(a)));
+    let count = plural(rows.len(), noun);
+    match rows.first() {
+        Some(row) => {
+            format!("{count} — {} {} {}", quoted(&row.scenario), row.metric.label(), change(row))
+        }
+        None => count,
+    }
+}
+
+fn undecided(comparison: &Comparison) -> String {
+    if let Some(row) = comparison.rows.iter().find(|row| row.is_lost()) {
+        return format!("can't tell — {} {} is missing", quoted(&row.scenario), row.metric.label());
+    }
+    let name = |row: &MetricResult| format!("{} {}", quoted(&row.scenario), row.metric.label());
+    let mut rows = comparison.rows.iter();
+    if let Some(row) = rows.clone().find(|row| row.is_flagged()) {
+        return format!("suspected, not confirmed — {} {}", name(row), change(row));
+    }
+    match rows.find(|row| row.verdict() == Some(Verdict::Inconclusive)) {
+        Some(row) => format!("can't tell — {}: {}", name(row), doubt(row)),
+        None => "can't tell".to_owned(),
+    }
+}
+
+/// Why a row was not decided.
+fn doubt(row: &MetricResult) -> String {
+    match &row.finding {
+        MetricFinding::Undecidable(reason) => reason.clone(),
+        MetricFinding::Judged(judgement) | MetricFinding::Reported(judgement) => needs(judgement),
+        MetricFinding::Recalled(recalled) => needs(&recalled.judgement),
+        MetricFinding::Alone | MetricFinding::Missing(_) => String::new(),
+    }
+}
+
+fn passed(comparison: &Comparison) -> String {
+    let scenarios = plural(comparison.method.scenarios.len(), "scenario");
+    let time = units::time_ns(units::exact(comparison.method.wall_ns));
+    let unseen = comparison.rows.iter().filter_map(not_found);
+    let unseen = unseen.map(|judgement| judgement.mde_ln).reduce(f64::max);
+    if let Some(mde_ln) = unseen {
+        let from = percent(mde_ln);
+        return format!("no regression found in {scenarios}, of time visible from {from} ({time})");
+    }
+    match comparison.tolerance() {
+        Some(tolerance) => format!("no regression ≥ {tolerance} in {scenarios} ({time})"),
+        None if comparison.promises.is_empty() => format!("measured {scenarios} ({time})"),
+        None => format!("all limits hold in {scenarios} ({time})"),
+    }
+}
+
+/// A name between backticks, with none of its own.
+pub(super) fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "'"))
+}
+
+/// Which build was set against which.
+pub(super) fn revisions(comparison: &Comparison) -> String {
+    let head = revision(&comparison.head);
+    comparison
+        .base
+        .as_ref()
+        .map_or_else(|| head.clone(), |base| format!("{head} vs {}", revision(base)))
+}
+
+/// Returns a count with its noun: `1 regression`, `2 regressions`, `1 launch`, `2 launches`.
+pub fn plural<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
+    if count == N::from(1) {
+        format!("1 {noun}")
+    } else if noun.ends_with("ch") {
+        format!("{count} {noun}es")
+    } else {
+        format!("{count} {noun}s")
+    }
+}
+
+/// The change, in the metric's own direction.
+pub(super) fn change(row: &MetricResult) -> String {
+    row.change().map_or_else(String::new, |change| units::change(change.estimate_ln))
+}
+
+/// The interval of the change, in the metric's own direction.
+pub(super) fn interval(row: &MetricResult) -> String {
+    row.change().map_or_else(String::new, |change| units::interval(change.low_ln, change.high_ln))
+}
+
+/// A value of the row, or a dash.
+pub(super) fn value(row: &MetricResult, value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| row.metric.format(value))
+}
+
+/// The verdict, with what a reader needs to believe it.
+pub(super) fn verdict(row: &MetricResult) -> String {
+    let tolerance = row.rule.tolerance;
+    match &row.finding {
+        MetricFinding::Alone => String::new(),
+        MetricFinding::Missing(reason) if row.rule.policy == MetricPolicy::Gate => {
+            format!("missing: {reason}")
+        }
+        MetricFinding::Missing(reason) => format!("not shown: {reason}"),
+        MetricFinding::Reported(_) => "reported only".to_owned(),
+        MetricFinding::Judged(judgement) => judged(judgement, tolerance),
+        MetricFinding::Recalled(recalled) => remembered(recalled, tolerance),
+        MetricFinding::Undecidable(reason) => format!("can't tell: {reason}"),
+    }
+}
+
+/// A verdict by runs of other days, with how many they are.
+fn remembered(recalled: &HistoryJudgement, tolerance: Ratio) -> String {
+    let HistoryJudgement { judgement, claim } = recalled;
+    let p = units::probability(judgement.p_slower);
+    let evidence = format!("{p}, {} runs", judgement.sample);
+    match (claim, judgement.verdict) {
+        (HistoryClaim::NotFound, _) => format!("none found ({})", needs(judgement)),
+        (HistoryClaim::Suspected, _) => format!("suspected, not confirmed ({evidence})"),
+        (HistoryClaim::Shown, Verdict::Regressed) => format!("regressed ({evidence})"),
+        (HistoryClaim::Shown, Verdict::Improved | Verdict::Unchanged | Verdict::Inconclusive) => {
+            judged(judgement, tolerance)
+        }
+    }
+}
+
+/// The judgement of a row of which no regression was found.
+fn not_found(row: &MetricResult) -> Option<&Judgement> {
+    match &row.finding {
+        MetricFinding::Recalled(HistoryJudgement { claim: HistoryClaim::NotFound, judgement }) => {
+            Some(judgement)
+        }
+        MetricFinding::Recalled(_)
+        | MetricFinding::Alone
+        | MetricFinding::Judged(_)
+        | MetricFinding::Reported(_)
+        | MetricFinding::Undecidable(_)
+        | MetricFinding::Missing(_) => None,
+    }
+}
+
+fn percent(ln: f64) -> String {
+    format!("{:.1} %", Ratio::from_ln(ln).0 * 100.0)
+}
+
+/// Returns a verdict with what a reader needs to believe it.
+pub fn judged(judgement: &Judgement, tolerance: Ratio) -> String {
+    match judgement.verdict {
+        Verdict::Regressed => format!("regressed (tolerance {tolerance})"),
+        Verdict::Improved => "improved".to_owned(),
+        Verdict::Unchanged => format!("unchanged (±{tolerance})"),
+        Verdict::Inconclusive => format!("can't tell: {}", needs(judgement)),
+    }
+}
+
+/// Returns what a row says in a sentence: both values, the change, what follows.
+pub fn sentence(row: &MetricResult) -> String {
+    let (base, head) = (value(row, row.base), value(row, row.head));
+    format!("{base} → {head}: {} {}, {}", change(row), interval(row), verdict(row))
+}
+
+/// How large a change would have to be, to be seen.
+fn needs(judgement: &Judgement) -> String {
+    if judgement.mde_ln.is_finite() {
+        format!("needs ≥ {}", percent(judgement.mde_ln))
+    } else {
+        "too few launch pairs".to_owned()
+    }
+}
+
+/// The changes that a comparison could have shown, if it decided anything.
+pub(super) fn visible(comparison: &Comparison) -> Option<String> {
+    let of = |row: &MetricResult| {
+        let judgement = row.verdict().and(row.judgement()).or_else(|| not_found(row))?;
+        let name = format!("{} {}", quoted(&row.scenario), row.metric.label());
+        let from = judgement.mde_ln;
+        from.is_finite().then(|| format!("{name} {}", percent(from)))
+    };
+    let changes: Vec<String> = comparison.rows.iter().filter_map(of).collect();
+    (!changes.is_empty())
+        .then(|| format!("Visible four times in five, from: {}", changes.join(", ")))
+}
+
+/// Where a comparison was measured and by what, each name made harmless by `safe`.
+pub(super) fn provenance(comparison: &Comparison, safe: fn(&str) -> String) -> String {
+    let (method, machine) = (&comparison.method, &comparison.machine);
+    format!(
+        "{}, {} cores, {}, {}, {} · coins {} · xmlperf {}",
+        safe(&machine.cpu),
+        machine.cores,
+        units::bytes(units::exact(machine.memory_bytes)),
+        safe(&machine.kernel),
+        safe(&machine.image),
+        method.seed,
+        safe(&method.tool),
+    )
+}
+
+/// The measured value of a promise beside it.
+pub(super) fn promise_words(promise: &LimitCheck) -> String {
+    let quantity = promise.limit.quantity;
+    let measured = promise
+        .measured
+        .map_or_else(|| "not measured".to_owned(), |measured| quantity.format(measured));
+    format!("{} {measured} ({})", quantity.key(), promise.limit)
+}
+
+/// Returns a revision as people name it: a branch with the beginning of its commit.
+pub fn revision(revision: &Revision) -> String {
+    let commit = revision.commit.as_ref().map(|commit| commit.chars().take(7).collect::<String>());
+    let changes = if revision.dirty { " with changes" } else { "" };
+    match commit {
+        Some(commit) if commit != revision.label => {
+            format!("{} ({commit}{changes})", revision.label)
+        }
+        Some(commit) => format!("{commit}{changes}"),
+        None => format!("{}{changes}", revision.label),
+    }
+}
+
+/// What was measured, in a line.
+pub(super) fn method(comparison: &Comparison) -> String {
+    let method = &comparison.method;
+    let time = units::time_ns(units::exact(method.wall_ns));
+    let counted = method.counted.as_ref().map(|(launches, counter)| {
+        let a_side = if method.mode == ComparisonMode::Paired { " a side" } else { "" };
+        format!("{}{a_side} counted by {counter}", plural(*launches, "launch"))
+    });
+    let timed = (method.launches_asked > 0).then(|| timed(method, comparison.baseline.as_ref()));
+    let done = timed.into_iter().chain(counted).chain([time]).collect::<Vec<_>>().join(", ");
+    if method.mode == ComparisonMode::Alone {
+        return done;
+    }
+    let comparisons = plural(method.family, "comparison");
+    let alarm = match method.mode {
+        ComparisonMode::Stored if method.confirming.is_none() && method.launches_asked > 0 => {
+            let alarm = Ratio(SECOND_JOB * method.alpha);
+            format!("≤ {alarm} over {comparisons}, if days differ by up to 3 %")
+        }
+        ComparisonMode::Alone | ComparisonMode::Paired | ComparisonMode::Stored => {
+            format!("≤ {} over {comparisons}", Ratio(method.alpha))
+        }
+    };
+    format!("{done} · chance of a false alarm {alarm}")
+}
+
+/// False alarms against a history in units of alpha, by one job and a second one after a suspicion;
+/// simulated in docs/calibration.md.
+const SECOND_JOB: f64 = 2.5;
+
+fn timed(method: &ComparisonMethod, baseline: Option<&BaselineOrigin>) -> String {
+    let launches = plural(method.launches, "launch");
+    match (method.mode, baseline) {
+        (ComparisonMode::Paired, _) => {
+            let launch_pairs = plural(method.launches, "launch pair");
+            let asked = method.launches_asked;
+            format!("{launch_pairs} of at most {asked} interleaved on one machine")
+        }
+        (ComparisonMode::Stored, Some(baseline)) => {
+            let runs = plural(baseline.runs, "stored run");
+            let confirming = method.confirming.map_or_else(String::new, |launch_pairs| {
+                format!(", suspicion measured in {}", plural(launch_pairs, "launch pair"))
+            });
+            format!("{launches} against {runs}{confirming}")
+        }
+        (ComparisonMode::Alone | ComparisonMode::Stored, _) => format!("{launches} on one machine"),
+    }
+}
+
+/// Which stored run stands for the base, each name made harmless by `safe`.
+pub(super) fn baseline(comparison: &Comparison, safe: fn(&str) -> String) -> Option<String> {
+    let baseline = comparison.baseline.as_ref()?;
+    let base = comparison.base.as_ref()?;
+    let age = baseline.age_s.map_or_else(String::new, |age_s| format!(", {}", ago(age_s)));
+    let (machine, head) = (&baseline.machine, &comparison.machine);
+    let place = if machine.is_like(head) {
+        "the same kind of machine".to_owned()
+    } else {
+        format!("another kind of machine: {}, {} cores", safe(&machine.cpu), machine.cores)
+    };
+    Some(format!(
+        "Baseline {} in {}: run {} of {}{age}, on {place}; {} up to it",
+        safe(&revision(base)),
+        safe(&baseline.store),
+        safe(&baseline.digest),
+        safe(&baseline.started),
+        plural(baseline.runs, "run"),
+    ))
+}
+
+/// A time before head, in the largest unit that fits.
+fn ago(age_s: i64) -> String {
+    const UNITS: [(i64, &str); 4] =
+        [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
+    let unit = UNITS.iter().find(|(seconds, _)| age_s.abs() >= *seconds).unwrap_or(&UNITS[3]);
+    let count = usize::try_from(age_s.abs() / unit.0).unwrap_or(0);
+    let when = if age_s < 0 { "after" } else { "before" };
+    format!("{} {when} head", plural(count, unit.1))
+}

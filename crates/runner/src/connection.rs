@@ -1,0 +1,123 @@
+//! How a target is reached: by port or socket, plain or over TLS, under which name.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use crate::BuildSource;
+use load::pacing::StopCondition;
+use load::{
+    Address, ClientSettings, Exchange, LoadClient, LoadError, LoadRequest, ResponseCheck, Timeouts,
+    TlsClient, TlsError,
+};
+use suite::UrlScheme;
+use sut::{ReadinessProbe, Target, TargetAddress, Url};
+use units::cancel::Cancel;
+
+/// How long one poll may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The name that a certificate of what is started here has to bear.
+const STARTED_NAME: &str = "localhost";
+
+/// What is known of a build's connections before it runs.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ConnectionSetup {
+    tls: Option<TlsClient>,
+    /// What the URL calls it, if that matters to a target over TLS.
+    name: Option<String>,
+}
+
+impl ConnectionSetup {
+    pub(super) fn new(source: &BuildSource, target: &suite::TargetSpec) -> Result<Self, TlsError> {
+        let secured = |host: &str, name| {
+            let tls = TlsClient::new(host, &target.trust)?;
+            Ok(Self { tls: Some(tls), name })
+        };
+        match source {
+            BuildSource::Attach(url) => match Url::parse(url) {
+                Ok(Url::Https(authority)) => {
+                    secured(Url::Https(authority).host(), Some(authority.to_owned()))
+                }
+                // A URL that is none is told of where it is resolved.
+                Ok(Url::Http(_) | Url::Unix(_)) | Err(_) => Ok(Self::default()),
+            },
+            BuildSource::Start(_) => match target.scheme {
+                UrlScheme::Https => secured(STARTED_NAME, None),
+                UrlScheme::Http => Ok(Self::default()),
+            },
+        }
+    }
+
+    /// Returns the value of the `Host` header.
+    pub(super) fn host(&self, target: &Target) -> String {
+        match (&self.name, target.place()) {
+            (Some(name), _) => name.clone(),
+            (None, TargetAddress::Port(address)) if self.tls.is_some() => {
+                format!("{STARTED_NAME}:{}", address.port())
+            }
+            (None, TargetAddress::Port(address)) => address.to_string(),
+            (None, TargetAddress::Socket(_)) => "localhost".to_owned(),
+        }
+    }
+
+    /// Makes a client, by way of another address if there is one between.
+    pub(super) fn client(
+        &self,
+        place: &TargetAddress,
+        by_way_of: Option<SocketAddr>,
+        requests: Arc<[LoadRequest]>,
+        settings: ClientSettings,
+        cancel: Cancel,
+    ) -> Result<LoadClient, LoadError> {
+        let address = match (by_way_of, place) {
+            (Some(address), _) => Address::Tcp(address),
+            (None, TargetAddress::Port(address)) => Address::Tcp(*address),
+            (None, TargetAddress::Socket(path)) => Address::Unix(path.clone()),
+        };
+        match &self.tls {
+            Some(tls) => LoadClient::secured(address, tls.clone(), requests, settings, cancel),
+            None => LoadClient::new(address, requests, settings, cancel),
+        }
+    }
+
+    /// Returns how the target is asked whether it is ready.
+    pub(super) fn ask(&self) -> ReadinessProbe {
+        if self.tls.is_none() {
+            return ReadinessProbe::default();
+        }
+        let reached = self.clone();
+        ReadinessProbe::new(move |place, path| reached.status(place, path))
+    }
+
+    fn status(&self, place: &TargetAddress, path: &str) -> Result<u16, String> {
+        let seen = Arc::new(StatusCapture::default());
+        let check = Arc::<StatusCapture>::clone(&seen);
+        let host = self.name.as_deref().unwrap_or(STARTED_NAME);
+        let request =
+            LoadRequest::get(path, host, &[], check).map_err(|error| error.to_string())?;
+        let timeouts = Timeouts { connect: PATIENCE, first_byte: PATIENCE, total: PATIENCE };
+        let settings = ClientSettings { timeouts, ..ClientSettings::default() };
+        let requests = Arc::new([request]);
+        let told = |error: LoadError| error.to_string();
+        let mut client =
+            self.client(place, None, requests, settings, Cancel::default()).map_err(told)?;
+        let mut outcome = Ok(());
+        let sink = &mut |exchange: &Exchange| outcome.clone_from(&exchange.outcome);
+        client.drive(StopCondition::after_requests(1), sink).map_err(told)?;
+        outcome.map_err(|failure| failure.detail)?;
+        Ok(seen.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Any answer is right; its status is kept.
+#[derive(Default)]
+struct StatusCapture(AtomicU16);
+
+impl ResponseCheck for StatusCapture {
+    fn check(&self, status: u16, _body: &[u8]) -> Result<(), String> {
+        self.0.store(status, Ordering::Relaxed);
+        Ok(())
+    }
+}

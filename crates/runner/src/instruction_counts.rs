@@ -1,0 +1,155 @@
+//! Counts the instructions of every scenario before anything is timed.
+//!
+//! Where a scenario's requests are large, the ones that are counted hold fewer XML pairs: a program
+//! runs fifty times slower under callgrind, and an instruction per pair is what it is after some
+//! thousand of them.
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::{BuildSource, RequestSender, RunObserver, RunPlan, RunProgress, RunnerError};
+use profile::{ProfileError, ProfileSession};
+use record::instruction_counts::{CountOutcome, InstructionCounts};
+use suite::{CountSettings, LaneMode, LoadAmount, LoadSettings, Scenario, UrlScheme};
+use sut::TargetCommand;
+use units::cancel::Cancel;
+
+/// XML pairs in a counted request, at most.
+const PAIRS_PER_REQUEST_MAX: u64 = 1_000;
+
+/// Bytes of the requests that are counted in a launch, at most.
+const BYTES_MAX: u64 = 4 << 20;
+
+/// Counts every scenario, in order; nothing for each if the lane is off.
+pub(super) fn count(
+    plan: &RunPlan<'_>,
+    watcher: &mut dyn RunObserver,
+    cancel: &Cancel,
+) -> Result<Vec<Option<CountOutcome>>, RunnerError> {
+    let asked = match plan.suite.lanes.work {
+        LaneMode::Off => return Ok(vec![None; plan.suite.scenarios.len()]),
+        LaneMode::IfPossible => false,
+        LaneMode::Asked => true,
+    };
+    let mut works = Vec::new();
+    let mut obstacle = None;
+    for scenario in &plan.suite.scenarios {
+        if obstacle.is_none() {
+            watcher.progress(RunProgress::Counting { scenario: &scenario.name });
+        }
+        let counted = match &obstacle {
+            Some(reason) => Err(String::clone(reason)),
+            None => match counted(plan, scenario, cancel) {
+                Ok(counted) => Ok(counted),
+                Err(ProfileError::Cancelled) => return Err(RunnerError::Interrupted),
+                Err(error) => {
+                    let reason = words(&error);
+                    // The same stands in the way of every scenario.
+                    obstacle = error.is_unavailable().then(|| reason.clone());
+                    Err(reason)
+                }
+            },
+        };
+        works.push(Some(match counted {
+            Ok(counted) => CountOutcome::Counted(Box::new(counted)),
+            Err(reason) => CountOutcome::Unavailable { reason, asked },
+        }));
+    }
+    plan.live.does(None);
+    Ok(works)
+}
+
+/// A chain of errors in one line, hints last.
+fn words(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text.replace("\n\nhint: ", "; to get it: ")
+}
+
+fn counted(
+    plan: &RunPlan<'_>,
+    scenario: &Scenario,
+    cancel: &Cancel,
+) -> Result<InstructionCounts, ProfileError> {
+    let counting = &plan.suite.counting;
+    let counter = profile::valgrind_version()?;
+    if plan.suite.target.scheme == UrlScheme::Https {
+        return Err(ProfileError::Unsuited {
+            tool: "callgrind",
+            reason: "it speaks TLS, whose work would be counted with its own".to_owned(),
+        });
+    }
+    let head = command(&plan.head.source, counting)?;
+    let base = plan.base.as_ref().map(|base| command(&base.source, counting)).transpose()?;
+    let sender = RequestSender::new(&small(scenario, counting), &plan.suite.sampling, cancel);
+    let (pairs, bytes) = (sender.pairs().max(1), sender.request_bytes().max(1));
+    let requests = counting.pairs.div_ceil(pairs).min(BYTES_MAX / bytes).max(2);
+    let sides = if base.is_some() { 2 } else { 1 };
+    let (done, of) = (AtomicUsize::new(0), sides * counting.launches);
+    let session = ProfileSession {
+        plan: profile::ProfilePlan {
+            warmup_requests: requests.div_ceil(4),
+            requests,
+            pairs_per_request: pairs,
+            launches: counting.launches,
+        },
+        drive: &|address| sender.drive(address),
+        progress: &|| {
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            plan.live.does(Some(counting_words(scenario, done, of)));
+        },
+        cancel,
+    };
+    plan.live.does(Some(counting_words(scenario, 0, of)));
+    let folder = plan.logs.join("work").join(scenario.folder());
+    let (base_dir, head_dir) = (folder.join("base"), folder.join("head"));
+    let (base, head) = match &base {
+        None => (None, session.count(&head, &head_dir)?),
+        Some(base) => both(&session, (base, &base_dir), (&head, &head_dir))?,
+    };
+    let (base, head) = (base.map(|base| base.count()), head.count());
+    Ok(InstructionCounts { counter, pairs_per_request: pairs, requests, base, head })
+}
+
+fn counting_words(scenario: &Scenario, done: usize, of: usize) -> String {
+    format!("counting the instructions of `{}`, {done} of {of} launches done", scenario.name)
+}
+
+type CountTarget<'a> = (&'a TargetCommand, &'a Path);
+
+fn both(
+    session: &ProfileSession<'_>,
+    base: CountTarget<'_>,
+    head: CountTarget<'_>,
+) -> Result<(Option<profile::CallgrindCounts>, profile::CallgrindCounts), ProfileError> {
+    let (base, head) = session.count_both(base, head)?;
+    Ok((Some(base), head))
+}
+
+/// The scenario as it is counted.
+fn small(scenario: &Scenario, counting: &CountSettings) -> Scenario {
+    let mut small = scenario.clone();
+    small.payload.pairs = small.payload.pairs.min(PAIRS_PER_REQUEST_MAX).min(counting.pairs);
+    // As many different bodies as there are to be sent in turn.
+    small.load = LoadSettings::closed(1, LoadAmount::Time);
+    small
+}
+
+fn command(source: &BuildSource, counting: &CountSettings) -> Result<TargetCommand, ProfileError> {
+    match source {
+        BuildSource::Start(command) => {
+            let mut command = TargetCommand::clone(command);
+            command.env.extend(counting.env.iter().cloned());
+            Ok(command)
+        }
+        BuildSource::Attach(_) => Err(ProfileError::Unsuited {
+            tool: "callgrind",
+            reason: "it runs already, and callgrind has to start it".to_owned(),
+        }),
+    }
+}

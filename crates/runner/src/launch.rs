@@ -1,0 +1,79 @@
+//! Drives one launch, or the two of a launch pair, through one scenario.
+
+use crate::side_driver::SideDriver;
+use record::{EarlyEnd, LaunchResult, Side};
+use suite::SamplingPlan;
+use sut::TargetError;
+use units::cancel::Cancel;
+
+/// Why a launch yielded no numbers.
+#[derive(Debug)]
+pub(super) struct LaunchFailure {
+    pub(super) side: Side,
+    pub(super) scenario: Option<String>,
+    pub(super) reason: String,
+}
+
+impl LaunchFailure {
+    /// A target that did not start or stop as it should.
+    pub(super) fn launch(side: Side, error: &TargetError) -> Self {
+        Self { side, scenario: None, reason: chain(error) }
+    }
+
+    /// How the record tells it: a failure that follows from Ctrl-C is an interruption.
+    pub(super) fn ended(self, cancel: &Cancel) -> EarlyEnd {
+        if cancel.is_raised() {
+            return EarlyEnd::Interrupted;
+        }
+        EarlyEnd::Failed { side: self.side, scenario: self.scenario, reason: self.reason }
+    }
+}
+
+/// An error and its causes, `a: b: c`.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// Drives a launch alone. Stretches follow each other without a break.
+pub(super) fn single(
+    mut side: SideDriver<'_>,
+    sampling: &SamplingPlan,
+) -> Result<LaunchResult, LaunchFailure> {
+    side.warm_up(sampling)?;
+    side.begin()?;
+    while let Some(stretch) = side.next_stretch(sampling) {
+        side.drive(stretch)?;
+    }
+    side.trial()
+}
+
+/// Drives base and head in turn; the first of every two stretches is drawn by `coin`.
+pub(super) fn paired(
+    mut sides: [SideDriver<'_>; 2],
+    sampling: &SamplingPlan,
+    coin: &mut dyn FnMut() -> Side,
+) -> Result<(LaunchResult, LaunchResult), LaunchFailure> {
+    for side in &mut sides {
+        side.warm_up(sampling)?;
+    }
+    for side in &mut sides {
+        side.begin()?;
+    }
+    while let Some(stretch) = sides.iter().find_map(|side| side.next_stretch(sampling)) {
+        let [base, head] = &mut sides;
+        let (first, second) = match coin() {
+            Side::Base => (base, head),
+            Side::Head => (head, base),
+        };
+        first.drive(stretch)?;
+        second.drive(stretch)?;
+    }
+    let [base, head] = sides;
+    Ok((base.trial()?, head.trial()?))
+}

@@ -1,0 +1,130 @@
+//! Writes down what a launch yielded in a scenario.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use crate::launch::{LaunchFailure, chain};
+use crate::side_driver::{SideDriver, TargetObserver};
+use crate::{BuildSource, SutBuild};
+use load::DriveOutcome;
+use load::measure::{FailureCounts, Measurement};
+use record::{
+    FailureExample, GeneratorQuality, LaunchResult, ResourcePoint, ResourceProbes, histogram,
+};
+use sut::{HostInterference, LimitEnforcement, ResourceLimits, ResourceUsage, Target};
+
+/// Longest answer that is kept with a failure, in characters: its beginning names the fault.
+const ANSWER_CHARS_MAX: usize = 500;
+
+impl SideDriver<'_> {
+    /// Returns what the launch yielded, if target and generator are beyond doubt.
+    pub(super) fn trial(mut self) -> Result<LaunchResult, LaunchFailure> {
+        self.launched.target.alive().map_err(|error| self.failure(&chain(&error)))?;
+        self.valid()?;
+        let (after, probes) = match self.watched.take() {
+            Some(watched) => {
+                let usage = self.launched.target.usage();
+                let after = usage.map_err(|error| self.failure(&chain(&error)))?;
+                let before = watched.before;
+                let throttled = self.launched.target.throttled();
+                (Some((before, after)), Some(probes(watched, after, throttled)))
+            }
+            None => (None, None),
+        };
+        let network = self.traffic()?;
+        let cpu = after.map(|(before, after)| after.cpu.saturating_sub(before.cpu));
+        let measurement = &self.measurement;
+        let failures = measurement.failures();
+        let pairs_per_request = self.scenario.kind.pairs(self.scenario.payload.pairs);
+        let slices = measurement.slices().iter();
+        Ok(LaunchResult {
+            ready_ns: units::nanos(self.launched.target.ready_after()),
+            wall_ns: units::nanos(measurement.wall()),
+            requests: measurement.answered() + measurement.failed(),
+            pairs: measurement.answered() * pairs_per_request,
+            cpu_ns: self.cpu_of_best.or(cpu).map(units::nanos),
+            rss_bytes_max: after.map(|(_, after)| after.rss_peak_bytes),
+            bytes_sent: measurement.request_bytes(),
+            bytes_received: measurement.response_bytes(),
+            slices: slices
+                .map(|slice| record::SliceTotals {
+                    requests: slice.count,
+                    service_ns: slice.sum_ns,
+                })
+                .collect(),
+            histogram: histogram::encode(measurement.service()),
+            failures: failures.iter().map(|(kind, it)| (kind.to_string(), it.count)).collect(),
+            first_failure: failures
+                .iter()
+                .next()
+                .map(|(kind, it)| format!("{kind}: {}", it.first.detail)),
+            examples: failures.iter().map(|(kind, it)| (kind.to_string(), example(it))).collect(),
+            response: Some(histogram::encode(measurement.response())),
+            generator: Some(generator(measurement, &self.total)),
+            probes,
+            steps: self.steps,
+            capacity: self.capacity,
+            network,
+        })
+    }
+}
+
+/// How the target of a build is kept to its limits, if it has any.
+pub(super) fn confinement(build: &SutBuild, target: &Target) -> Option<record::LimitsRecord> {
+    let BuildSource::Start(command) = &build.source else { return None };
+    let LimitEnforcement { memory, cpu, note } = target.confinement();
+    let ResourceLimits { memory_bytes_max, cpus_max } = command.limits;
+    let memory = memory
+        .zip(memory_bytes_max)
+        .map(|(keeper, bytes)| format!("{} by {keeper}", units::bytes(units::exact(bytes))));
+    let cpu = cpu.zip(cpus_max).map(|(keeper, cpus)| format!("{cpus} by {keeper}"));
+    let limited = memory.is_some() || cpu.is_some();
+    limited.then_some(record::LimitsRecord { memory, cpu, note })
+}
+
+fn example(failures: &FailureCounts) -> FailureExample {
+    let answer = String::from_utf8_lossy(&failures.first.answer);
+    let answer = answer.chars().take(ANSWER_CHARS_MAX).collect();
+    FailureExample { detail: failures.first.detail.clone(), answer }
+}
+
+fn generator(measurement: &Measurement, driven: &DriveOutcome) -> GeneratorQuality {
+    let lag: &Histogram<u64> = measurement.lag();
+    GeneratorQuality {
+        lag_p99_ns: lag.value_at_quantile(0.99),
+        lag_max_ns: lag.max(),
+        late: driven.late,
+        dropped: driven.dropped,
+        in_flight: driven.in_flight_mean(),
+        in_flight_max: driven.in_flight_max,
+    }
+}
+
+fn probes(watched: TargetObserver, after: ResourceUsage, throttled: Duration) -> ResourceProbes {
+    let TargetObserver { before, throttled: throttled_before, machine, sampler } = watched;
+    let series = sampler.stop();
+    let taken = HostInterference::now().since(machine);
+    let point = |point: &sut::ResourceSample| ResourcePoint {
+        at_ns: units::nanos(point.at),
+        rss_bytes: point.rss_bytes,
+        cpu_ns: units::nanos(point.cpu),
+    };
+    // A process that has ended takes its counts with it.
+    ResourceProbes {
+        user_ns: units::nanos(after.user.saturating_sub(before.user)),
+        system_ns: units::nanos(after.system.saturating_sub(before.system)),
+        switches_voluntary: after.switches_voluntary.saturating_sub(before.switches_voluntary),
+        switches_involuntary: after
+            .switches_involuntary
+            .saturating_sub(before.switches_involuntary),
+        faults_minor: after.faults_minor.saturating_sub(before.faults_minor),
+        faults_major: after.faults_major.saturating_sub(before.faults_major),
+        threads: after.threads,
+        files: after.files,
+        series: series.points.iter().map(point).collect(),
+        cost_ns: units::nanos(series.cost),
+        steal_ns: units::nanos(taken.steal),
+        throttled_ns: units::nanos(taken.throttled + throttled.saturating_sub(throttled_before)),
+    }
+}

@@ -1,0 +1,460 @@
+//! Runs launches in the order that the statistics ask for, and keeps everything they yield.
+//!
+//! With a base, the unit is the launch pair: one fresh process of each build, alive together, driven
+//! in turn in short slices. Which one comes first is drawn by coin, for the launches and for every
+//! pair of slices; that coin, not any assumption about the machine, is what makes the test exact when
+//! nothing changed. The runner does not know when to stop: after each look it asks its [`RunObserver`].
+
+mod connection;
+mod instruction_counts;
+mod launch;
+mod launch_result;
+mod limits;
+mod live;
+pub mod machine;
+mod requests;
+mod sender;
+mod side_driver;
+mod yardstick;
+
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use thiserror::Error;
+
+use crate::connection::ConnectionSetup;
+use crate::launch::LaunchFailure;
+use crate::requests::ScenarioRequests;
+use crate::side_driver::{DriveConditions, LaunchHandle, SideDriver};
+use crate::yardstick::YardstickWorkload;
+use record::{EarlyEnd, LaunchPair, LaunchResults, Run, ScenarioRun, Side};
+use suite::{CpuSelection, LaneMode, LatencySetting, Suite};
+use sut::network;
+use sut::network::RelayError;
+use sut::{AffinityGuard, CpuPlacement, CpuSet, Target};
+use units::cancel::Cancel;
+
+pub use live::{LiveMetrics, LiveSnapshot};
+pub use sender::{RequestDriver, RequestSender};
+
+/// One build, and how it comes to life.
+#[derive(Debug, Clone)]
+pub struct SutBuild {
+    /// What it is called in reports.
+    pub revision: record::Revision,
+    /// How it is reached.
+    pub source: BuildSource,
+}
+
+/// How a build is reached.
+#[derive(Debug, Clone)]
+pub enum BuildSource {
+    /// It is started afresh for every launch.
+    Start(Box<sut::TargetCommand>),
+    /// It runs already at this address; a launch is then only a stretch of time.
+    Attach(String),
+}
+
+/// Everything a run needs.
+#[derive(Debug)]
+pub struct RunPlan<'a> {
+    /// What is done.
+    pub suite: &'a Suite,
+    /// What is compared against, if anything.
+    pub base: Option<SutBuild>,
+    /// What is measured.
+    pub head: SutBuild,
+    /// Seed of the coins.
+    pub coins: u64,
+    /// Where the targets' output goes.
+    pub logs: PathBuf,
+    /// Where whoever watches reads how it goes.
+    pub live: LiveMetrics,
+}
+
+/// Whether a run goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunDecision {
+    /// Another launch.
+    Continue,
+    /// Everything that matters is known.
+    Stop,
+}
+
+/// What a run is doing, for a person who waits.
+#[derive(Debug, Clone, Copy)]
+pub enum RunProgress<'a> {
+    /// The payloads of a scenario are being made.
+    Preparing {
+        /// The scenario's name.
+        scenario: &'a str,
+    },
+    /// The instructions of a scenario are being counted.
+    Counting {
+        /// The scenario's name.
+        scenario: &'a str,
+    },
+    /// It is measured what the network between load and target costs by itself.
+    Networking,
+    /// A launch, or a launch pair, begins.
+    Launching {
+        /// Its number, from 0.
+        launch: usize,
+        /// How many there are at most.
+        of: usize,
+    },
+    /// A scenario begins.
+    Driving {
+        /// The scenario's name.
+        scenario: &'a str,
+    },
+    /// A launch, or a launch pair, has ended.
+    Launched {
+        /// How many have.
+        done: usize,
+        /// How many there are at most.
+        of: usize,
+        /// Time since the first began.
+        elapsed: Duration,
+    },
+}
+
+/// Follows a run, and says after a look whether it goes on.
+pub trait RunObserver {
+    /// Hears what is being done.
+    fn progress(&mut self, progress: RunProgress<'_>);
+
+    /// Hears how long the first launch pair took and what was counted before it, and returns other looks than the plan's, if the time
+    /// asks for them; fails if there is no time for any comparison. Called once, before any judgement.
+    fn paced(
+        &mut self,
+        launch_pair: Duration,
+        counting: Duration,
+    ) -> Result<Option<Vec<usize>>, String>;
+
+    /// Judges what was measured so far. Called after each launch pair that is a look, and with
+    /// `launch pairs = 0` never.
+    fn look(&mut self, run: &Run) -> RunDecision;
+}
+
+/// Why a run could not begin. What goes wrong later is part of the run.
+#[derive(Debug, Error)]
+pub enum RunnerError {
+    /// The folder for the targets' output cannot be made.
+    #[error("failed to create `{path}` for the target's output")]
+    Logs {
+        /// The folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The processors cannot be told apart.
+    #[error("failed to place the load on a processor of its own")]
+    Placement(#[source] io::Error),
+    /// There is no network to measure over.
+    #[error(transparent)]
+    Network(#[from] RelayError),
+    /// There is no time for a comparison.
+    #[error("there is too little time to compare: {0}")]
+    TooLittleTime(String),
+    /// Somebody stopped it before there was anything to keep.
+    #[error("interrupted before the first launch")]
+    Interrupted,
+}
+
+/// Runs the plan. The record says why it ended, if it ended early; a failed launch is in it.
+pub fn run(
+    plan: &RunPlan<'_>,
+    watcher: &mut dyn RunObserver,
+    cancel: &Cancel,
+) -> Result<Run, RunnerError> {
+    std::fs::create_dir_all(&plan.logs)
+        .map_err(|source| RunnerError::Logs { path: plan.logs.clone(), source })?;
+    let before = now();
+    // Before anything is pinned: counting may take every processor.
+    let counted = instruction_counts::count(plan, watcher, cancel)?;
+    let counting = before.elapsed();
+    let mut session = RunSession::new(plan, watcher, cancel)?;
+    for (scenario, work) in session.run.scenarios.iter_mut().zip(counted) {
+        scenario.work = work;
+    }
+    session.run.wall_ns = units::nanos(counting);
+    session.run.counting_ns = units::nanos(counting);
+    let began = now();
+    // Side by side, base is the yardstick.
+    let mut yardstick = plan.base.is_none().then(YardstickWorkload::new);
+    let mut launch = 0;
+    while launch < session.run.launches_asked {
+        let of = session.run.launches_asked;
+        if cancel.is_raised() {
+            session.run.ended = Some(EarlyEnd::Interrupted);
+            break;
+        }
+        watcher.progress(RunProgress::Launching { launch, of });
+        session.read(yardstick.as_mut());
+        let outcome = match &plan.base {
+            Some(base) => session.launch_pair(base, watcher),
+            None => session.launch(watcher),
+        };
+        session.run.wall_ns = units::nanos(counting + began.elapsed());
+        if let Err(failure) = outcome {
+            session.run.ended = Some(failure.ended(cancel));
+            break;
+        }
+        launch += 1;
+        if launch == 1 && plan.base.is_some() {
+            session.pace(
+                watcher.paced(began.elapsed(), counting).map_err(RunnerError::TooLittleTime)?,
+            );
+        }
+        let of = session.run.launches_asked;
+        watcher.progress(RunProgress::Launched { done: launch, of, elapsed: began.elapsed() });
+        let look = session.run.looks.contains(&launch);
+        if look && watcher.look(&session.run) == RunDecision::Stop {
+            break;
+        }
+    }
+    session.read(yardstick.as_mut());
+    Ok(session.run)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the runner measures how long a run takes")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+struct RunSession<'a> {
+    plan: &'a RunPlan<'a>,
+    prepared: Vec<ScenarioRequests>,
+    placement: CpuPlacement,
+    _pinned: Option<AffinityGuard>,
+    coins: ChaCha8Rng,
+    cancel: &'a Cancel,
+    run: Run,
+}
+
+impl<'a> RunSession<'a> {
+    fn new(
+        plan: &'a RunPlan<'a>,
+        watcher: &mut dyn RunObserver,
+        cancel: &'a Cancel,
+    ) -> Result<Self, RunnerError> {
+        // Before this thread is pinned: the machine is not smaller for that.
+        let machine = machine::read();
+        let (placement, pinned) = place(plan.suite.target.cpus)?;
+        let mut prepared = Vec::new();
+        for scenario in &plan.suite.scenarios {
+            watcher.progress(RunProgress::Preparing { scenario: &scenario.name });
+            prepared.push(ScenarioRequests::new(scenario, &plan.suite.sampling));
+            if cancel.is_raised() {
+                return Err(RunnerError::Interrupted);
+            }
+        }
+        let mut run = blank(plan, &prepared, machine);
+        if plan.suite.scenarios.iter().any(|scenario| scenario.network.is_some()) {
+            watcher.progress(RunProgress::Networking);
+            run.network_cost = Some(network_cost(&placement)?);
+        }
+        let coins = ChaCha8Rng::seed_from_u64(plan.coins);
+        Ok(Self { plan, prepared, placement, _pinned: pinned, coins, cancel, run })
+    }
+
+    /// Reads the yardstick, if there is one.
+    fn read(&mut self, yardstick: Option<&mut YardstickWorkload>) {
+        let Some(yardstick) = yardstick else { return };
+        yardstick.read(self.placement.cpus.as_ref());
+        self.run.yardstick = yardstick.yardstick();
+    }
+
+    /// Takes other looks than the plan's.
+    fn pace(&mut self, looks: Option<Vec<usize>>) {
+        let Some(looks) = looks else { return };
+        self.run.launches_asked = looks.last().copied().expect("a watcher gives looks, not none");
+        self.run.looks = looks;
+    }
+
+    /// One launch of the head alone.
+    fn launch(&mut self, watcher: &mut dyn RunObserver) -> Result<(), LaunchFailure> {
+        let head = self.start(Side::Head, &self.plan.head)?;
+        self.run.confinement = launch_result::confinement(&self.plan.head, &head.target);
+        for (index, prepared) in self.prepared.iter().enumerate() {
+            watcher.progress(RunProgress::Driving { scenario: &prepared.scenario.name });
+            let driven = SideDriver::new(&head, prepared, self.conditions(index))?;
+            let trial = launch::single(driven, &self.plan.suite.sampling)?;
+            match &mut self.run.scenarios[index].trials {
+                LaunchResults::Single(trials) => trials.push(trial),
+                LaunchResults::Paired(_) => unreachable!("a run without a base has single trials"),
+            }
+        }
+        stop(head)
+    }
+
+    /// One launch of each build, alive together.
+    fn launch_pair(
+        &mut self,
+        base: &SutBuild,
+        watcher: &mut dyn RunObserver,
+    ) -> Result<(), LaunchFailure> {
+        let first = self.coin();
+        let (base, head) = match first {
+            Side::Base => {
+                let base = self.start(Side::Base, base)?;
+                (base, self.start(Side::Head, &self.plan.head)?)
+            }
+            Side::Head => {
+                let head = self.start(Side::Head, &self.plan.head)?;
+                (self.start(Side::Base, base)?, head)
+            }
+        };
+        self.run.confinement = launch_result::confinement(&self.plan.head, &head.target);
+        for (index, prepared) in self.prepared.iter().enumerate() {
+            watcher.progress(RunProgress::Driving { scenario: &prepared.scenario.name });
+            let sampling = &self.plan.suite.sampling;
+            let conditions = self.conditions(index);
+            let driven = |launched| SideDriver::new(launched, prepared, conditions);
+            let sides = [driven(&base)?, driven(&head)?];
+            let coins = &mut self.coins;
+            let (base, head) = launch::paired(sides, sampling, &mut || flip(coins))?;
+            match &mut self.run.scenarios[index].trials {
+                LaunchResults::Paired(pairs) => pairs.push(LaunchPair { first, base, head }),
+                LaunchResults::Single(_) => unreachable!("a run with a base has launch pairs"),
+            }
+        }
+        stop(base)?;
+        stop(head)
+    }
+
+    fn start(&self, side: Side, build: &SutBuild) -> Result<LaunchHandle, LaunchFailure> {
+        let log = self.plan.logs.join(format!("{}.log", side.name()));
+        let asked = &self.plan.suite.target;
+        let reached = ConnectionSetup::new(&build.source, asked).map_err(|error| {
+            LaunchFailure { side, scenario: None, reason: launch::chain(&error) }
+        })?;
+        let ask = reached.ask();
+        let target = match &build.source {
+            BuildSource::Start(command) => {
+                let command = sut::TargetCommand { ask, ..sut::TargetCommand::clone(command) };
+                Target::start(&command, &self.placement, &log, self.cancel)
+            }
+            BuildSource::Attach(url) => {
+                Target::attach(url, &asked.ready, asked.ready_timeout, &ask, self.cancel)
+            }
+        };
+        let target = target.map_err(|error| LaunchFailure::launch(side, &error))?;
+        self.plan.live.launched();
+        Ok(LaunchHandle { side, target, log, reached })
+    }
+
+    /// What holds for the next launch of a scenario.
+    fn conditions(&self, scenario: usize) -> DriveConditions<'a> {
+        let plan = self.plan;
+        let launches = self.run.scenarios[scenario].launches() as u64;
+        let seed = plan.coins.wrapping_add(launches);
+        DriveConditions {
+            sampling: &plan.suite.sampling,
+            live: &plan.live,
+            cancel: self.cancel,
+            seed,
+        }
+    }
+
+    fn coin(&mut self) -> Side {
+        flip(&mut self.coins)
+    }
+}
+
+fn flip(coins: &mut ChaCha8Rng) -> Side {
+    if coins.next_u32() & 1 == 0 { Side::Base } else { Side::Head }
+}
+
+fn stop(launched: LaunchHandle) -> Result<(), LaunchFailure> {
+    let LaunchHandle { side, target, log: _, reached: _ } = launched;
+    target.stop().map(|_| ()).map_err(|error| LaunchFailure::launch(side, &error))
+}
+
+/// Keeps target and load apart, where the machine has room: both builds share the target's
+/// processors, as only one of them is driven at a time. The load stays where it is pinned until the
+/// second value is dropped.
+fn place(cpus: CpuSelection) -> Result<(CpuPlacement, Option<AffinityGuard>), RunnerError> {
+    let available = CpuSet::available().map_err(RunnerError::Placement)?;
+    match (cpus, available.split()) {
+        (CpuSelection::Auto, Some(split)) => {
+            let pinned = split.load.pin_thread().map_err(RunnerError::Placement)?;
+            Ok((CpuPlacement { cpus: Some(split.target) }, Some(pinned)))
+        }
+        (CpuSelection::Auto, None) | (CpuSelection::Shared, _) => {
+            Ok((CpuPlacement { cpus: None }, None))
+        }
+    }
+}
+
+fn network_cost(placement: &CpuPlacement) -> Result<record::NetworkCost, RelayError> {
+    let cost = network::measure(placement)?;
+    Ok(record::NetworkCost {
+        added_ns: cost.added_ns,
+        direct_ns: cost.direct_ns,
+        cpu_per_exchange_ns: cost.cpu_per_exchange_ns,
+        cpu_per_mib_ns: cost.cpu_per_mib_ns,
+    })
+}
+
+/// The record before the first launch.
+fn blank(plan: &RunPlan<'_>, prepared: &[ScenarioRequests], machine: record::Machine) -> Run {
+    let sampling = &plan.suite.sampling;
+    let paired = plan.base.is_some();
+    let scenario = |prepared: &ScenarioRequests| {
+        let scenario = &prepared.scenario;
+        let limits = scenario.limits.iter();
+        ScenarioRun {
+            name: scenario.name.clone(),
+            load: scenario.words(),
+            payload: scenario.payload.digest(),
+            pairs_per_request: prepared.pairs,
+            limits: limits
+                .map(|limit| (limit.quantity.key().to_owned(), limit.to_string()))
+                .collect(),
+            times: match scenario.load.times() {
+                LatencySetting::Service => record::LatencyBasis::Service,
+                LatencySetting::Response => record::LatencyBasis::Response,
+            },
+            trials: if paired {
+                LaunchResults::Paired(Vec::new())
+            } else {
+                LaunchResults::Single(Vec::new())
+            },
+            work: None,
+        }
+    };
+    let last_look = sampling.looks.last().copied().expect("a suite has looks");
+    let (launches_asked, looks) = match plan.suite.lanes.time {
+        LaneMode::Off => (0, Vec::new()),
+        LaneMode::IfPossible | LaneMode::Asked if paired => (last_look, sampling.looks.clone()),
+        LaneMode::IfPossible | LaneMode::Asked => (sampling.launches, Vec::new()),
+    };
+    Run {
+        schema: record::SCHEMA,
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        started: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        wall_ns: 0,
+        counting_ns: 0,
+        seed: plan.coins,
+        generator: payload::GENERATOR_VERSION,
+        config: plan.suite.digest.clone(),
+        machine,
+        base: plan.base.as_ref().map(|base| base.revision.clone()),
+        head: plan.head.revision.clone(),
+        gate: (&plan.suite.gate).into(),
+        launches_asked,
+        looks,
+        network_cost: None,
+        confinement: None,
+        ended: None,
+        scenarios: prepared.iter().map(scenario).collect(),
+        yardstick: None,
+        history: None,
+        confirming: None,
+    }
+}

@@ -1,0 +1,514 @@
+//! One side under load: makes the load that the scenario asks for, and judges the generator.
+//!
+//! A closed load by time or number is cut into slices, so that two sides can be driven in turn. Every
+//! other load is a whole that would mean something else if it were cut; of a launch pair, the sides
+//! then follow each other in the order of the coin.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::connection::ConnectionSetup;
+use crate::launch::{LaunchFailure, chain};
+use crate::limits;
+use crate::live::LiveMetrics;
+use crate::requests::ScenarioRequests;
+use load::capacity::{CapacityOutcome, CapacityPlan, CapacitySearch, TrialVerdict};
+use load::measure::validity;
+use load::measure::{FailureCounts, Measurement};
+use load::pacing;
+use load::pacing::{ArrivalSchedule, OpenWorkload, StopCondition};
+use load::{ClientSettings, DriveOutcome, FailureKind, LoadClient};
+use record::{Capacity, LoadLevel, LoadStep, NetworkUse, Side, histogram};
+use suite::{LatencySetting, LoadAmount, ReusePolicy, SamplingPlan, Scenario, WorkloadModel};
+use sut::network::Relay;
+use sut::{HostInterference, LogTail, ResourceUsage, Sampler, Target};
+use units::cancel::Cancel;
+
+/// A failing target is left alone after its first failures, instead of being asked on; later only, if
+/// the limits allow more of the requests that are to be expected.
+const FAILURES_MAX: u64 = 10;
+
+/// How often a rate is tried again when the generator, not the target, was too slow for it.
+const TRIES: u32 = 3;
+
+/// A started target and where its output goes.
+pub(super) struct LaunchHandle {
+    pub(super) side: Side,
+    pub(super) target: Target,
+    pub(super) log: PathBuf,
+    pub(super) reached: ConnectionSetup,
+}
+
+/// What holds for everything that is driven.
+#[derive(Clone, Copy)]
+pub(super) struct DriveConditions<'a> {
+    pub(super) sampling: &'a SamplingPlan,
+    pub(super) live: &'a LiveMetrics,
+    pub(super) cancel: &'a Cancel,
+    /// Seed of the network's jitter and resets: the same for both sides of a launch pair.
+    pub(super) seed: u64,
+}
+
+/// One side under load: a running target, the connections to it, and what was seen.
+pub(super) struct SideDriver<'a> {
+    pub(super) launched: &'a LaunchHandle,
+    pub(super) scenario: &'a Scenario,
+    client: LoadClient,
+    /// Between client and target, if there is a network.
+    relay: Option<Relay>,
+    in_flight_max: usize,
+    lag_max: Duration,
+    live: &'a LiveMetrics,
+    pairs: u64,
+    pub(super) measurement: Measurement,
+    /// Everything that the measurement holds, as one drive.
+    pub(super) total: DriveOutcome,
+    pub(super) steps: Vec<LoadStep>,
+    pub(super) capacity: Option<Capacity>,
+    /// CPU time of the target in the one trial that is kept of a search.
+    pub(super) cpu_of_best: Option<Duration>,
+    pub(super) watched: Option<TargetObserver>,
+    /// Whether a load that is not cut has been made.
+    whole: bool,
+}
+
+/// The target before the load, and who watches it.
+pub(super) struct TargetObserver {
+    pub(super) before: ResourceUsage,
+    /// How long its quota was used up until then.
+    pub(super) throttled: Duration,
+    pub(super) machine: HostInterference,
+    pub(super) sampler: Sampler,
+}
+
+/// What is driven before the other side gets its turn.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum DriveExtent {
+    /// So much of a closed load.
+    Slice(StopCondition),
+    /// All there is.
+    Whole,
+}
+
+impl<'a> SideDriver<'a> {
+    /// Makes ready to send a scenario's requests to a running target.
+    pub(super) fn new(
+        launched: &'a LaunchHandle,
+        prepared: &'a ScenarioRequests,
+        conditions: DriveConditions<'a>,
+    ) -> Result<Self, LaunchFailure> {
+        let DriveConditions { sampling, live, cancel, seed } = conditions;
+        let scenario = &prepared.scenario;
+        let failed = |reason: String| LaunchFailure {
+            side: launched.side,
+            scenario: Some(scenario.name.clone()),
+            reason,
+        };
+        let reuse = match scenario.load.reuse {
+            ReusePolicy::Kept | ReusePolicy::Slice => load::ConnectionReuse::Kept,
+            ReusePolicy::Request => load::ConnectionReuse::PerRequest,
+        };
+        let connections = number(scenario.load.connections);
+        let timeouts = scenario.load.timeouts;
+        let http = scenario.load.http;
+        let settings =
+            ClientSettings { connections, http, reuse, timeouts, ..ClientSettings::default() };
+        let LaunchHandle { target, reached, .. } = launched;
+        let requests =
+            prepared.requests(&reached.host(target)).map_err(|error| failed(chain(&error)))?;
+        let relay = match (scenario.network, target.address()) {
+            (Some(network), Some(address)) => {
+                let relay = Relay::start(address, &network, seed, connections.get());
+                Some(relay.map_err(|error| failed(chain(&error)))?)
+            }
+            (Some(_), None) => {
+                let place = target.place();
+                return Err(failed(format!("`[network]` lies before ports only, not `{place}`")));
+            }
+            (None, _) => None,
+        };
+        let by_way_of = relay.as_ref().map(Relay::address);
+        let client = reached.client(target.place(), by_way_of, requests, settings, cancel.clone());
+        let mut client = client.map_err(|error| failed(chain(&error)))?;
+        if scenario.load.reuse == ReusePolicy::Kept {
+            client.renew().map_err(|error| failed(chain(&error)))?;
+        }
+        Ok(Self {
+            launched,
+            scenario,
+            client,
+            relay,
+            in_flight_max: settings.in_flight_max(),
+            lag_max: sampling.lag_max,
+            live,
+            pairs: prepared.pairs,
+            measurement: Measurement::default(),
+            total: DriveOutcome::default(),
+            steps: Vec::new(),
+            capacity: None,
+            cpu_of_best: None,
+            watched: None,
+            whole: false,
+        })
+    }
+
+    /// Sends load that is not measured, but checked all the same. A scenario of a given number of
+    /// requests promises something about its first one too, so it has no warm-up.
+    pub(super) fn warm_up(&mut self, sampling: &SamplingPlan) -> Result<(), LaunchFailure> {
+        let connections = match self.scenario.load.model {
+            WorkloadModel::Closed { amount: LoadAmount::Requests(_), .. }
+            | WorkloadModel::Steps { .. } => {
+                return Ok(());
+            }
+            WorkloadModel::Closed { amount: LoadAmount::Time | LoadAmount::For(_), .. } => None,
+            WorkloadModel::Open { .. } | WorkloadModel::Capacity { .. } => Some(NonZeroUsize::MIN),
+        };
+        if sampling.warm_up.is_zero() {
+            return Ok(());
+        }
+        let closed =
+            pacing::ClosedWorkload { connections, ..self.stop(sampling.warm_up, 1).into() };
+        self.follow(&pacing::PacingModel::Closed(closed))?;
+        self.check()?;
+        self.measurement = Measurement::default();
+        self.total = DriveOutcome::default();
+        Ok(())
+    }
+
+    /// From here on, CPU time and memory count.
+    pub(super) fn begin(&mut self) -> Result<(), LaunchFailure> {
+        let target = &self.launched.target;
+        if target.pid().is_none() {
+            return Ok(());
+        }
+        target.reset_peak().map_err(|error| self.failure(&chain(&error)))?;
+        let before = target.usage().map_err(|error| self.failure(&chain(&error)))?;
+        let (side, live) = (self.launched.side, self.live.clone());
+        let sampler = target.sample(move |point| {
+            live.sampled(side, point.rss_bytes, units::nanos(point.cpu));
+        });
+        let sampler = sampler.map_err(|error| self.failure(&chain(&error)))?;
+        self.watched = Some(TargetObserver {
+            before,
+            throttled: target.throttled(),
+            machine: HostInterference::now(),
+            sampler,
+        });
+        Ok(())
+    }
+
+    /// The stretch to drive next, if there is one left.
+    pub(super) fn next_stretch(&self, sampling: &SamplingPlan) -> Option<DriveExtent> {
+        let done = self.measurement.answered() + self.measurement.failed();
+        let slice = |lasts| {
+            let open = self.measurement.wall() < lasts;
+            open.then(|| DriveExtent::Slice(self.stop(sampling.slice, sampling.slice_requests)))
+        };
+        match &self.scenario.load.model {
+            WorkloadModel::Closed { amount: LoadAmount::Time, .. } => slice(sampling.load),
+            WorkloadModel::Closed { amount: LoadAmount::For(lasts), .. } => slice(*lasts),
+            WorkloadModel::Closed { amount: LoadAmount::Requests(requests), .. } => {
+                let left = requests.saturating_sub(done).min(sampling.slice_requests);
+                (left > 0).then(|| DriveExtent::Slice(self.stop(Duration::ZERO, left)))
+            }
+            WorkloadModel::Steps { .. }
+            | WorkloadModel::Open { .. }
+            | WorkloadModel::Capacity { .. } => (!self.whole).then_some(DriveExtent::Whole),
+        }
+    }
+
+    /// Drives a stretch, and fails if the target or the generator did.
+    pub(super) fn drive(&mut self, stretch: DriveExtent) -> Result<(), LaunchFailure> {
+        self.whole = true;
+        let scenario = self.scenario;
+        match (&scenario.load.model, stretch) {
+            (WorkloadModel::Closed { think, .. }, DriveExtent::Slice(stop)) => {
+                let closed = pacing::ClosedWorkload { think: *think, ..stop.into() };
+                self.follow(&pacing::PacingModel::Closed(closed))?;
+                self.check()
+            }
+            (WorkloadModel::Steps { connections, requests }, _) => {
+                self.climb(connections, *requests)
+            }
+            (WorkloadModel::Open { schedule, late_max, .. }, _) => {
+                let open = self.open(schedule.clone(), *late_max);
+                self.follow(&pacing::PacingModel::Open(open))?;
+                self.check()?;
+                self.valid()
+            }
+            (WorkloadModel::Capacity { search, trial }, _) => self.search(*search, *trial),
+            (WorkloadModel::Closed { .. }, DriveExtent::Whole) => {
+                unreachable!("a closed load is driven in slices")
+            }
+        }
+    }
+
+    /// Follows a model and adds what it yields. The connections are renewed before it, outside the
+    /// measured time: a kept connection sticks to a worker of the target, and what that worker is
+    /// worth would be measured instead of the build.
+    fn follow(&mut self, model: &pacing::PacingModel) -> Result<DriveOutcome, LaunchFailure> {
+        if self.scenario.load.reuse == ReusePolicy::Slice {
+            self.client.renew().map_err(|error| self.failure(&chain(&error)))?;
+        }
+        let (measurement, live, pairs) = (&mut self.measurement, self.live, self.pairs);
+        let driven = self.client.follow(model, &mut |exchange| {
+            measurement.record(exchange);
+            match exchange.outcome {
+                Ok(()) => live.answered(exchange.response_ns(), pairs),
+                Err(_) => live.failed(),
+            }
+        });
+        let drive = driven.map_err(|error| self.failure(&chain(&error)))?;
+        if drive.ended == load::DriveEnd::Cancelled {
+            return Err(self.failure("interrupted"));
+        }
+        self.measurement.end_slice(drive.wall());
+        self.total.merge(&drive);
+        Ok(drive)
+    }
+
+    /// A given number of requests over each number of connections.
+    fn climb(&mut self, connections: &[u32], requests: u64) -> Result<(), LaunchFailure> {
+        for &connections in connections {
+            let before = std::mem::take(&mut self.measurement);
+            let stop = self.stop(Duration::ZERO, requests);
+            let closed =
+                pacing::ClosedWorkload { connections: Some(number(connections)), ..stop.into() };
+            let driven = self.follow(&pacing::PacingModel::Closed(closed));
+            let step = self.step(LoadLevel::Connections(connections), None);
+            self.steps.push(step);
+            let step = std::mem::replace(&mut self.measurement, before);
+            self.measurement.merge(&step);
+            driven?;
+            self.check()?;
+        }
+        Ok(())
+    }
+
+    /// Tries ever other rates. What is kept as the launch's measurement is the highest that held.
+    fn search(&mut self, plan: CapacityPlan, lasts: Duration) -> Result<(), LaunchFailure> {
+        let mut search = CapacitySearch::new(plan)
+            .map_err(|error| self.failure(&format!("no search: {error}")))?;
+        let mut best = (0.0, Measurement::default(), DriveOutcome::default());
+        while let Some(per_s) = search.rate_per_s() {
+            let cpu = self.cpu()?;
+            let held = self.holds(per_s, lasts)?;
+            self.steps.push(self.step(LoadLevel::PerSecond(per_s), Some(held)));
+            if held && per_s > best.0 {
+                best = (per_s, std::mem::take(&mut self.measurement), self.total);
+                self.cpu_of_best =
+                    self.cpu()?.zip(cpu).map(|(after, before)| after.saturating_sub(before));
+            }
+            search.tell(if held { TrialVerdict::Held } else { TrialVerdict::Broke });
+        }
+        let precision = plan.precision.0;
+        self.capacity = search.outcome().map(|outcome| match outcome {
+            CapacityOutcome::Found(per_s) => Capacity::Held { per_s, precision },
+            CapacityOutcome::AboveCeiling => Capacity::AboveCeiling(plan.ceiling_per_s),
+            CapacityOutcome::BelowFloor => Capacity::BelowFloor,
+        });
+        (_, self.measurement, self.total) = best;
+        Ok(())
+    }
+
+    /// CPU time of the target up to now; none where its process is not ours.
+    fn cpu(&self) -> Result<Option<Duration>, LaunchFailure> {
+        if self.watched.is_none() {
+            return Ok(None);
+        }
+        let usage = self.launched.target.usage();
+        usage.map(|usage| Some(usage.cpu)).map_err(|error| self.failure(&chain(&error)))
+    }
+
+    /// Whether the target keeps its limits, and keeps up, at this rate.
+    fn holds(&mut self, per_s: f64, lasts: Duration) -> Result<bool, LaunchFailure> {
+        for tried in 1..=TRIES {
+            (self.measurement, self.total) = (Measurement::default(), DriveOutcome::default());
+            let schedule = ArrivalSchedule::constant(per_s, lasts)
+                .map_err(|error| self.failure(&format!("{per_s} requests per second: {error}")))?;
+            // What waits for longer than the whole trial shows a target that does not keep up.
+            let open = self.open(schedule, lasts);
+            let drive = self.follow(&pacing::PacingModel::Open(open))?;
+            let failures = self.measurement.failures();
+            if failures.contains_key(&FailureKind::WrongAnswer) {
+                self.check()?;
+            }
+            let late = self
+                .invalid()
+                .iter()
+                .any(|it| matches!(it, validity::InvalidityReason::Lagging { .. }));
+            if late && tried < TRIES {
+                continue;
+            }
+            let kept = limits::kept(&self.scenario.limits, &self.measurement);
+            if !kept || drive.dropped > 0 || !keeps_up(&drive, per_s, lasts) {
+                return Ok(false);
+            }
+            if self.invalid().is_empty() {
+                return Ok(true);
+            }
+        }
+        self.valid().map(|()| false)
+    }
+
+    /// What was measured since the last step, at this level.
+    fn step(&self, level: LoadLevel, held: Option<bool>) -> LoadStep {
+        let measurement = &self.measurement;
+        let times = match self.scenario.load.times() {
+            LatencySetting::Service => measurement.service(),
+            LatencySetting::Response => measurement.response(),
+        };
+        LoadStep {
+            level,
+            requests: measurement.answered() + measurement.failed(),
+            failed: measurement.failed(),
+            wall_ns: units::nanos(measurement.wall()),
+            held,
+            histogram: histogram::encode(times),
+        }
+    }
+
+    /// What makes the trial tell about the generator instead of the target.
+    fn invalid(&self) -> Vec<validity::InvalidityReason> {
+        // A closed load waits for the target and for nothing else, so that its lag moves no number.
+        let lag = match self.scenario.load.model {
+            WorkloadModel::Closed { .. } | WorkloadModel::Steps { .. } => Duration::MAX,
+            WorkloadModel::Open { .. } | WorkloadModel::Capacity { .. } => self.lag_max,
+        };
+        let limits =
+            validity::GeneratorLimits { lag, in_flight_max: self.in_flight_max, ..<_>::default() };
+        validity::check(&self.measurement, &self.total, &limits)
+    }
+
+    /// Fails if the generator did: such a trial is invalid, not fast.
+    pub(super) fn valid(&self) -> Result<(), LaunchFailure> {
+        let invalid: Vec<_> = self.invalid().iter().map(ToString::to_string).collect();
+        if invalid.is_empty() {
+            return Ok(());
+        }
+        Err(self.failure(&format!("the trial is invalid: {}", invalid.join("; "))))
+    }
+
+    /// Fails on a wrong answer, and on more failures than the scenario allows. Resets that the
+    /// network was asked for are left to the limits: a few requests do not tell their share.
+    fn check(&self) -> Result<(), LaunchFailure> {
+        let failures = self.measurement.failures();
+        let wrong = failures.get(&FailureKind::WrongAnswer);
+        let Some((kind, first)) =
+            wrong.map(|wrong| (FailureKind::WrongAnswer, wrong)).or_else(|| {
+                let mut others = failures.iter().filter(|(kind, _)| !self.is_wanted(**kind));
+                others.next().map(|(kind, failures)| (*kind, failures))
+            })
+        else {
+            return Ok(());
+        };
+        let unwanted = failures.iter().filter(|(kind, _)| !self.is_wanted(**kind));
+        let unwanted: u64 = unwanted.map(|(_, failures)| failures.count).sum();
+        let requests = self.measurement.answered() + self.measurement.failed();
+        let allowed = limits::allowed_errors(&self.scenario.limits);
+        if wrong.is_none() && units::exact(unwanted) <= allowed * units::exact(requests) {
+            return Ok(());
+        }
+        // A target that died is the cause, and what the connections say of it only a symptom.
+        self.launched.target.alive().map_err(|error| self.failure(&chain(&error)))?;
+        Err(self.failure(&self.describe(kind, first)))
+    }
+
+    fn describe(&self, kind: FailureKind, first: &FailureCounts) -> String {
+        let (failed, answered) = (self.measurement.failed(), self.measurement.answered());
+        let requests = failed + answered;
+        let mut reason = format!(
+            "{failed} of {requests} requests failed; first, {kind}: {}",
+            first.first.detail
+        );
+        let answer = String::from_utf8_lossy(&first.first.answer);
+        if kind != FailureKind::WrongAnswer && !answer.trim().is_empty() {
+            let beginning: String = answer.trim().chars().take(200).collect();
+            reason = format!("{reason}\n\nanswer: {beginning}");
+        }
+        reason.push_str(&LogTail::of(&self.launched.log).to_string());
+        reason
+    }
+
+    /// What passed through the network, if there is one.
+    pub(super) fn traffic(&mut self) -> Result<Option<NetworkUse>, LaunchFailure> {
+        let traffic = self.relay.as_mut().map(Relay::traffic).transpose();
+        let traffic = traffic.map_err(|error| self.failure(&chain(&error)))?;
+        Ok(traffic.map(|traffic| NetworkUse {
+            connections: traffic.connections,
+            resets: traffic.resets,
+            bytes: traffic.bytes,
+            cpu_ns: units::nanos(traffic.cpu),
+        }))
+    }
+
+    /// Whether a failure is one that the network was asked for.
+    fn is_wanted(&self, kind: FailureKind) -> bool {
+        kind == FailureKind::Reset && self.scenario.network.is_some_and(|it| it.resets())
+    }
+
+    fn open(&self, schedule: ArrivalSchedule, late_max: Duration) -> OpenWorkload {
+        let failures_max = self.failures_max(schedule.expected());
+        OpenWorkload { schedule, late_max, failures_max }
+    }
+
+    fn stop(&self, at_least: Duration, requests: u64) -> StopCondition {
+        let failures_max = self.failures_max(units::exact(requests));
+        StopCondition { at_least, requests, at_most: None, failures_max }
+    }
+
+    fn failures_max(&self, requests: f64) -> Option<u64> {
+        let allowed = limits::allowed_errors(&self.scenario.limits);
+        (!self.is_wanted(FailureKind::Reset)).then(|| failures_max(allowed, requests))
+    }
+
+    pub(super) fn failure(&self, reason: &str) -> LaunchFailure {
+        let scenario = Some(self.scenario.name.clone());
+        LaunchFailure { side: self.launched.side, scenario, reason: reason.to_owned() }
+    }
+}
+
+/// Returns after how many failures a drive of so many requests is given up: more than are allowed, so
+/// that no drive that was given up passes.
+fn failures_max(allowed: f64, requests: f64) -> u64 {
+    let more = units::whole((allowed * requests).floor()).unwrap_or(u64::MAX).saturating_add(1);
+    FAILURES_MAX.max(more)
+}
+
+/// Whether the last answer came as soon after the last request as at the beginning: a target that
+/// is 3 % too slow is 30 ms behind after a second.
+fn keeps_up(drive: &DriveOutcome, per_s: f64, lasts: Duration) -> bool {
+    const SUSTAINED: f64 = 0.97;
+    let asked = per_s * lasts.as_secs_f64();
+    // In a short trial of a slow target, one answer's own time is no backlog.
+    let own = drive.in_flight_mean().max(1.0) / per_s;
+    let took = drive.wall().as_secs_f64() - own;
+    units::exact(drive.exchanges) >= SUSTAINED * asked && took <= lasts.as_secs_f64() / SUSTAINED
+}
+
+fn number(connections: u32) -> NonZeroUsize {
+    let connections = usize::try_from(connections).unwrap_or(usize::MAX);
+    NonZeroUsize::new(connections).unwrap_or(NonZeroUsize::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_drive_that_was_given_up_has_more_failures_than_are_allowed(
+            allowed in 0.0..1.0_f64,
+            expected in 1_u32..1_000_000,
+            sent in 1_u32..1_000_000,
+        ) {
+            let failures = failures_max(allowed, f64::from(expected));
+            let sent = f64::from(sent.min(expected));
+            prop_assert!(units::exact(failures) > allowed * sent);
+            prop_assert!(failures >= FAILURES_MAX);
+        }
+    }
+}

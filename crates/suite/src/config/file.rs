@@ -1,0 +1,716 @@
+//! The file as it is written: every key, its type, its range, its default.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::de::{Deserialize, Deserializer, Error as _};
+use toml::Spanned;
+
+use crate::config::load::LoadTable;
+use crate::config::network::NetworkTable;
+use crate::config::payload::{PayloadContext, PayloadTable, RequestTable};
+use crate::config::presets;
+use crate::{
+    CountSettings, CpuSelection, EvidenceLanes, LaneMode, LoadAmount, LoadSettings, SamplingPlan,
+    Scenario, TargetSource, TargetSpec, UrlScheme,
+};
+use load::{TlsClient, TlsTrust};
+use record::metric::Metric;
+use record::metric::gate::{self, GateRules, MetricPolicy, MetricRule};
+use record::metric::limit::Limit;
+use units::Ratio;
+
+/// What is wrong, and where in the text.
+pub(super) type SpannedMessage = (Range<usize>, String);
+
+const READY_PATH: &str = "/xml-compare-api/health";
+const BATCH_PATH: &str = "/xml-compare-api/api/compare/xml/batch";
+/// Headers that say how a body is sent, which a user's would contradict.
+const OWN_HEADERS: [&str; 7] = [
+    "Connection",
+    "Content-Encoding",
+    "Content-Length",
+    "Content-Type",
+    "Expect",
+    "Host",
+    "Transfer-Encoding",
+];
+const SINGLE_PATH: &str = "/xml-compare-api/api/compare/xml";
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ConfigFile {
+    target: TargetTable,
+    request: RequestTable,
+    payload: PayloadTable,
+    sampling: SamplingTable,
+    network: Option<Spanned<NetworkTable>>,
+    work: WorkTable,
+    gate: GateTable,
+    baseline: BaselineTable,
+    scenario: Vec<Spanned<ScenarioTable>>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+struct TargetTable {
+    build: Option<String>,
+    start: Option<Spanned<String>>,
+    url: Option<Spanned<String>>,
+    scheme: Option<Spanned<SchemeWord>>,
+    ca: Option<Spanned<PathBuf>>,
+    port_env: Option<Variable>,
+    ready: Option<HttpPath>,
+    ready_timeout: Option<Time>,
+    stop_timeout: Option<Time>,
+    env: BTreeMap<String, String>,
+    cpus: Option<CpusWord>,
+    memory: Option<Spanned<Room>>,
+    cpu_quota: Option<Spanned<Cores>>,
+    image: Option<Spanned<String>>,
+    port: Option<Spanned<Port>>,
+    engine: Option<Spanned<String>>,
+    semantics: Option<SemanticsWord>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+struct SamplingTable {
+    launches: Option<Positive>,
+    looks: Option<Spanned<Vec<usize>>>,
+    warm_up: Option<Time>,
+    load: Option<Time>,
+    slice: Option<Time>,
+    slice_requests: Option<Positive>,
+    lag_max: Option<Time>,
+    bodies: Option<Positive>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WorkTable {
+    lane: Option<LaneWord>,
+    env: BTreeMap<String, String>,
+    launches: Option<Launches>,
+    pairs: Option<Positive>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct GateTable {
+    alpha: Option<ErrorRate>,
+    floor: Option<FloorWord>,
+    tolerance: BTreeMap<MetricKey, Share>,
+    policy: BTreeMap<MetricKey, PolicyWord>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct BaselineTable {
+    store: Option<String>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(untagged, expecting = "expected a share such as 0.01, or a table such as { cpu = 0.02 }")]
+enum FloorWord {
+    All(Share),
+    Some(BTreeMap<MetricKey, Share>),
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ScenarioTable {
+    pub(super) name: Spanned<String>,
+    pairs: Option<Positive>,
+    #[serde(default)]
+    load: Option<Spanned<LoadTable>>,
+    #[serde(default)]
+    limits: LimitTable,
+    preset: Option<PresetWord>,
+    kind: Option<Spanned<KindWord>>,
+    path: Option<HttpPath>,
+    network: Option<Spanned<NetworkTable>>,
+}
+
+impl ConfigFile {
+    /// Returns what all scenarios share.
+    pub(super) fn common(
+        &self,
+        folder: &Path,
+    ) -> Result<(TargetSpec, SamplingPlan, GateRules), SpannedMessage> {
+        Ok((self.target.resolve(folder)?, self.sampling.resolve()?, self.gate.resolve()))
+    }
+
+    /// Returns where baselines are kept.
+    pub(super) fn store(self) -> Option<String> {
+        self.baseline.store
+    }
+
+    /// Returns which lanes are run. What no rule looks at is not counted.
+    pub(super) fn counting(&self, gate: &GateRules) -> (EvidenceLanes, CountSettings) {
+        let default = (EvidenceLanes::default(), CountSettings::default());
+        let mut counted = Metric::ALL.into_iter().filter(|metric| metric.is_counted());
+        let wanted = counted.any(|metric| gate.rule(metric).policy != MetricPolicy::Off);
+        let work = match self.work.lane {
+            Some(LaneWord(lane)) => lane,
+            None if wanted => default.0.work,
+            None => LaneMode::Off,
+        };
+        let counting = CountSettings {
+            env: self.work.env.clone().into_iter().collect(),
+            launches: self.work.launches.map_or(default.1.launches, |launches| launches.0),
+            pairs: self.work.pairs.map_or(default.1.pairs, |pairs| pairs.0),
+        };
+        (EvidenceLanes { work, ..default.0 }, counting)
+    }
+
+    /// Returns the scenarios of the file, in its order.
+    pub(super) fn scenarios(
+        &self,
+        folder: &Path,
+        seed: Option<u64>,
+    ) -> Result<Vec<Scenario>, SpannedMessage> {
+        let mut scenarios: Vec<Scenario> = Vec::new();
+        for table in &self.scenario {
+            let scenario = self.scenario(table.get_ref(), folder, seed)?;
+            let span = table.get_ref().name.span();
+            if scenarios.iter().any(|other| other.name == scenario.name) {
+                return Err((span, format!("a second scenario has the name `{}`", scenario.name)));
+            }
+            if scenario.name.is_empty() || scenario.name.chars().any(char::is_control) {
+                return Err((span, "a scenario's name is a line of visible text".to_owned()));
+            }
+            scenarios.push(scenario);
+        }
+        Ok(scenarios)
+    }
+
+    /// Returns one of the shipped scenarios, sent as this file's `[request]` says.
+    pub(super) fn preset(
+        &self,
+        preset: &presets::ScenarioPreset,
+        folder: &Path,
+        seed: Option<u64>,
+    ) -> Result<Scenario, SpannedMessage> {
+        let asked = self.asked(None, 0..0, preset.pairs, seed);
+        let mut scenario = self.blank(preset.name, folder, &asked)?;
+        scenario.load = (preset.load)();
+        scenario.limits = preset.limits();
+        Ok(scenario)
+    }
+
+    fn scenario(
+        &self,
+        table: &ScenarioTable,
+        folder: &Path,
+        seed: Option<u64>,
+    ) -> Result<Scenario, SpannedMessage> {
+        let preset = presets::PRESETS.iter().find(|preset| preset.name == table.name.get_ref());
+        let pairs = table.pairs.map(|pairs| pairs.0).or(preset.map(|preset| preset.pairs));
+        let pairs = pairs.unwrap_or(presets::PAIRS);
+        let mut asked = self.asked(table.kind.as_ref(), table.name.span(), pairs, seed);
+        asked.preset = table.preset.map(|word| word.0);
+        let mut scenario = self.blank(table.name.get_ref(), folder, &asked)?;
+        if let Some(path) = &table.path {
+            scenario.path.clone_from(&path.0);
+        }
+        if let Some(network) = &table.network {
+            scenario.network = network.get_ref().resolve(network.span())?;
+        }
+        scenario.load = match (&table.load, preset) {
+            (Some(load), _) => load.get_ref().resolve(load.span())?,
+            (None, Some(preset)) => (preset.load)(),
+            (None, None) => LoadSettings::closed(1, LoadAmount::Time),
+        };
+        scenario.limits = match preset {
+            Some(preset) if table.limits.0.is_empty() => preset.limits(),
+            Some(_) | None => table.limits.0.clone(),
+        };
+        Ok(scenario)
+    }
+
+    fn asked(
+        &self,
+        kind: Option<&Spanned<KindWord>>,
+        span: Range<usize>,
+        pairs: u64,
+        seed: Option<u64>,
+    ) -> PayloadContext {
+        let own = kind.map(|word| (word.get_ref().0, word.span()));
+        let written = own.or_else(|| self.request.kind());
+        let (kind, kind_span) = written.unwrap_or((payload::PayloadKind::XmlCompareBatch, span));
+        PayloadContext {
+            kind,
+            kind_span,
+            preset: None,
+            seed: seed.or(self.payload.seed).unwrap_or(presets::SEED),
+            // A request without a batch holds one XML pair, whatever the scenario asks of a batch.
+            pairs: kind.pairs(pairs),
+        }
+    }
+
+    fn blank(
+        &self,
+        name: &str,
+        folder: &Path,
+        asked: &PayloadContext,
+    ) -> Result<Scenario, SpannedMessage> {
+        let default_path = match asked.kind {
+            payload::PayloadKind::XmlCompare => SINGLE_PATH,
+            payload::PayloadKind::XmlCompareBatch => BATCH_PATH,
+            payload::PayloadKind::RawXml
+            | payload::PayloadKind::Soap11
+            | payload::PayloadKind::Soap12
+            | payload::PayloadKind::Template => "/",
+        };
+        let path = self.request.path.as_ref().map_or(default_path, |path| &path.0).to_owned();
+        let mut payload = self.payload.spec(&self.request, folder, asked)?;
+        payload.semantics = self.target.semantics();
+        let network = self.network.as_ref();
+        let network = network.map(|network| network.get_ref().resolve(network.span()));
+        Ok(Scenario {
+            name: name.to_owned(),
+            payload,
+            kind: asked.kind,
+            path,
+            load: LoadSettings::closed(1, LoadAmount::Time),
+            network: network.transpose()?.flatten(),
+            limits: Vec::new(),
+        })
+    }
+}
+
+impl TargetTable {
+    fn semantics(&self) -> payload::Semantics {
+        self.semantics.map_or_else(payload::Semantics::default, |word| word.0)
+    }
+
+    fn resolve(&self, folder: &Path) -> Result<TargetSpec, SpannedMessage> {
+        let container = self.container()?;
+        let started = self.start.as_ref().or(self.image.as_ref());
+        let origin = match (started, &self.url) {
+            (Some(_), Some(url)) => {
+                return Err((url.span(), "`url` attaches and `start` starts: keep one".to_owned()));
+            }
+            (Some(start), None) => {
+                let words = shlex::split(start.get_ref()).unwrap_or_default();
+                if words.is_empty() {
+                    return Err((
+                        start.span(),
+                        "not a command: a quote is open, or it is empty".to_owned(),
+                    ));
+                }
+                let told = self.port_env.is_some() || start.get_ref().contains("{port}");
+                if container.is_none() && !told {
+                    return Err((
+                        start.span(),
+                        "the target would not learn its port: write `{port}` in `start`, or name a variable by `port-env`".to_owned(),
+                    ));
+                }
+                TargetSource::Start(start.get_ref().clone())
+            }
+            (None, Some(url)) => {
+                let known = sut::Url::parse(url.get_ref());
+                known.map_err(|error| (url.span(), error.to_string()))?;
+                TargetSource::Attach(url.get_ref().clone())
+            }
+            (None, None) => TargetSource::Embedded,
+        };
+        let seconds =
+            |time: &Option<Time>, default| time.map_or(Duration::from_secs(default), |time| time.0);
+        Ok(TargetSpec {
+            dir: folder.to_path_buf(),
+            build: self.build.clone(),
+            scheme: self.scheme(&origin)?,
+            trust: self.trust(folder, &origin)?,
+            origin,
+            ready: self.ready.as_ref().map_or(READY_PATH, |path| &path.0).to_owned(),
+            ready_timeout: seconds(&self.ready_timeout, 30),
+            stop_timeout: seconds(&self.stop_timeout, 5),
+            env: self.env.clone().into_iter().collect(),
+            port_env: self.port_env.as_ref().map(|name| name.0.clone()),
+            cpus: self.cpus.map_or(CpuSelection::Auto, |word| word.0),
+            limits: self.limits()?,
+            container,
+            semantics: self.semantics(),
+        })
+    }
+}
+
+impl TargetTable {
+    fn scheme(&self, origin: &TargetSource) -> Result<UrlScheme, SpannedMessage> {
+        match (&self.scheme, origin) {
+            (Some(word), TargetSource::Start(_)) => Ok(word.get_ref().0),
+            (Some(word), TargetSource::Attach(_) | TargetSource::Embedded) => {
+                let why = "`scheme` is for what `start` or `image` starts: `url` has its own";
+                Err((word.span(), why.to_owned()))
+            }
+            (None, _) => Ok(UrlScheme::Http),
+        }
+    }
+
+    /// Reads the certificates to trust.
+    fn trust(&self, folder: &Path, origin: &TargetSource) -> Result<TlsTrust, SpannedMessage> {
+        let Some(ca) = &self.ca else { return Ok(TlsTrust::System) };
+        let wrong = |why: String| (ca.span(), why);
+        let is_tls = match origin {
+            TargetSource::Attach(url) => {
+                matches!(sut::Url::parse(url), Ok(sut::Url::Https(_)))
+            }
+            TargetSource::Start(_) => {
+                self.scheme.as_ref().is_some_and(|it| it.get_ref().0 == UrlScheme::Https)
+            }
+            TargetSource::Embedded => false,
+        };
+        if !is_tls {
+            return Err(wrong(
+                "`ca` is for TLS: `url = \"https://…\"`, or `scheme = \"https\"`".to_owned(),
+            ));
+        }
+        let path = folder.join(ca.get_ref());
+        let pem = fs::read(&path)
+            .map_err(|error| wrong(format!("cannot read `{}`: {error}", path.display())))?;
+        let trust = TlsTrust::Pem(pem);
+        TlsClient::new("localhost", &trust)
+            .map_err(|error| wrong(format!("`{}`: {error}", path.display())))?;
+        Ok(trust)
+    }
+
+    fn limits(&self) -> Result<sut::ResourceLimits, SpannedMessage> {
+        let limited = self.memory.as_ref().map(Spanned::span);
+        let limited = limited.or(self.cpu_quota.as_ref().map(Spanned::span));
+        if let (Some(span), Some(_)) = (limited, &self.url) {
+            return Err((span, "what runs already cannot be limited: `url` attaches".to_owned()));
+        }
+        Ok(sut::ResourceLimits {
+            memory_bytes_max: self.memory.as_ref().map(|size| size.get_ref().0),
+            cpus_max: self.cpu_quota.as_ref().map(|cores| cores.get_ref().0),
+        })
+    }
+
+    /// Returns how `image` is run, if there is one.
+    fn container(&self) -> Result<Option<sut::ContainerSpec>, SpannedMessage> {
+        let Some(image) = &self.image else {
+            let port = self.port.as_ref().map(Spanned::span);
+            let stray = port.or(self.engine.as_ref().map(Spanned::span));
+            let message = "only an `image` has a port inside and an engine";
+            return stray.map_or(Ok(None), |span| Err((span, message.to_owned())));
+        };
+        let wrong = |message: &str| Err((image.span(), message.to_owned()));
+        if self.start.is_some() || self.url.is_some() {
+            return wrong(
+                "`image`, `start` and `url` each say where the target comes from: keep one",
+            );
+        }
+        if self.build.is_some() {
+            // Both builds would have one name, and a change could never be seen.
+            return wrong(
+                "`build` cannot make two images of one name: build them beforehand, and compare \
+                 them by `--base-start IMAGE` and `--head-start IMAGE`",
+            );
+        }
+        let Some(port) = &self.port else {
+            return wrong("an image needs `port`, on which the program inside listens");
+        };
+        let engine = self.engine.as_ref().map(|engine| engine.get_ref().clone());
+        Ok(Some(sut::ContainerSpec { port: port.get_ref().0, engine }))
+    }
+}
+
+impl SamplingTable {
+    fn resolve(&self) -> Result<SamplingPlan, SpannedMessage> {
+        let default = SamplingPlan::default();
+        let looks = match &self.looks {
+            None => default.looks,
+            Some(looks) => {
+                let ascending = looks.get_ref().windows(2).all(|pair| pair[0] < pair[1]);
+                if !ascending || looks.get_ref().first().is_none_or(|&first| first < 5) {
+                    return Err((
+                        looks.span(),
+                        "looks are rising numbers of launch pairs from 5 on, such as [10, 14, 20, 28, 40]".to_owned(),
+                    ));
+                }
+                looks.get_ref().clone()
+            }
+        };
+        let count = |value: Option<Positive>, default| value.map_or(default, |value| value.0);
+        Ok(SamplingPlan {
+            launches: self.launches.map_or(default.launches, Positive::size),
+            looks,
+            warm_up: self.warm_up.map_or(default.warm_up, |time| time.0),
+            load: self.load.map_or(default.load, |time| time.0),
+            slice: self.slice.map_or(default.slice, |time| time.0),
+            slice_requests: count(self.slice_requests, default.slice_requests),
+            lag_max: self.lag_max.map_or(default.lag_max, |time| time.0),
+            bodies: count(self.bodies, default.bodies),
+        })
+    }
+}
+
+impl GateTable {
+    fn resolve(&self) -> GateRules {
+        let mut gate = GateRules::default();
+        if let Some(alpha) = self.alpha {
+            gate.alpha = alpha.0;
+        }
+        for (metric, rule) in &mut gate.rules {
+            let key = MetricKey(*metric);
+            let floor = match &self.floor {
+                Some(FloorWord::All(floor)) => Some(floor),
+                Some(FloorWord::Some(floors)) => floors.get(&key),
+                None => None,
+            };
+            *rule = MetricRule {
+                policy: self.policy.get(&key).map_or(rule.policy, |word| word.0),
+                tolerance: self.tolerance.get(&key).map_or(rule.tolerance, |share| Ratio(share.0)),
+                floor: floor.map_or(rule.floor, |share| Ratio(share.0)),
+            };
+        }
+        gate
+    }
+}
+
+/// A value that is checked while it is parsed, so that an error has a line.
+macro_rules! checked {
+    ($(#[$doc:meta])* $name:ident($inner:ty) from $raw:ty, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        pub(super) struct $name(pub(super) $inner);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let raw = <$raw>::deserialize(deserializer)?;
+                let check: fn($raw) -> Result<$inner, String> = $check;
+                check(raw).map($name).map_err(D::Error::custom)
+            }
+        }
+    };
+}
+
+checked!(
+    /// A duration such as `30 s`.
+    Time(Duration) from String, |text| units::parse_duration(&text)
+);
+checked!(
+    /// A bandwidth such as `10 Mbit/s`, in bits per second.
+    BitRate(f64) from String, |text| units::parse_bit_rate(&text)
+);
+checked!(
+    /// Processors' worth of time.
+    Cores(f64) from f64, |cores| if (0.01..=1024.0).contains(&cores) {
+        Ok(cores)
+    } else {
+        Err(format!("{cores} is not a number of processors such as 1.5"))
+    }
+);
+checked!(
+    /// A port of TCP.
+    Port(u16) from i64, |number| match u16::try_from(number) {
+        Ok(port) if port > 0 => Ok(port),
+        Ok(_) | Err(_) => Err(format!("{number} is not a port from 1 to 65535")),
+    }
+);
+checked!(
+    /// A share such as `0.1 %`.
+    Percentage(Ratio) from String, |text| Ratio::parse(&text)
+);
+checked!(
+    /// A whole number from 1 on.
+    Positive(u64) from i64, |number| match u64::try_from(number) {
+        Ok(number) if number > 0 => Ok(number),
+        Ok(_) | Err(_) => Err(format!("{number} is not a whole number from 1 on")),
+    }
+);
+checked!(
+    /// A share between 0 and 1, both excluded.
+    Share(f64) from f64, |share| if share > 0.0 && share < 1.0 {
+        Ok(share)
+    } else {
+        Err(format!("{share} is not a share between 0 and 1, such as 0.03 for 3 %"))
+    }
+);
+checked!(
+    /// The chance of a false alarm.
+    ErrorRate(f64) from f64, |share| if gate::ERROR_RATES.contains(&share) {
+        Ok(share)
+    } else {
+        Err(format!("{share} is not an error rate from 0.001 to 0.2, such as 0.01 for 1 %"))
+    }
+);
+checked!(
+    /// A variable of the environment.
+    Variable(String) from String, |name| if name.is_empty() || name.contains(['=', '\0']) {
+        Err(format!("`{name}` is not the name of a variable, such as `APP_PORT`"))
+    } else {
+        Ok(name)
+    }
+);
+checked!(
+    /// A size that something fits into, such as `2 GiB`.
+    Room(u64) from String, |text| match units::parse_bytes(&text)? {
+        0 => Err(format!("nothing fits into `{text}`; write a size such as `2 GiB`")),
+        bytes => Ok(bytes),
+    }
+);
+checked!(
+    /// The path of a URL.
+    HttpPath(String) from String, |path| {
+        let legal = path.bytes().all(|byte| byte.is_ascii_graphic());
+        if path.starts_with('/') && legal {
+            Ok(path)
+        } else {
+            Err(format!("`{path}` is not a path of a URL: it begins with `/` and has no spaces"))
+        }
+    }
+);
+checked!(
+    /// The name of a header, other than those which say how the body is sent.
+    #[derive(PartialEq, Eq, PartialOrd, Ord)]
+    HeaderName(String) from String, |name| {
+        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        if name.is_empty() || !name.chars().all(token) {
+            return Err(format!("`{name}` is not the name of a header, such as `X-Tenant`"));
+        }
+        if OWN_HEADERS.iter().any(|own| own.eq_ignore_ascii_case(&name)) {
+            return Err(format!("the header `{name}` is written by xmlperf itself"));
+        }
+        Ok(name)
+    }
+);
+checked!(
+    /// The value of a header.
+    HeaderValue(String) from String, |value| if value.chars().any(char::is_control) {
+        Err("the value of a header is one line of visible text".to_owned())
+    } else {
+        Ok(value)
+    }
+);
+checked!(
+    /// A request kind.
+    KindWord(payload::PayloadKind) from String, |word| payload::PayloadKind::from_name(&word).ok_or_else(|| {
+        let known: Vec<_> = payload::PayloadKind::ALL.iter().map(|kind| kind.name()).collect();
+        format!("unknown request kind `{word}`; there are {}", known.join(", "))
+    })
+);
+checked!(
+    /// A payload preset.
+    PresetWord(payload::PayloadPreset) from String, |word| payload::PayloadPreset::from_name(&word).ok_or_else(|| {
+        let known: Vec<_> = payload::PayloadPreset::ALL.iter().map(|preset| preset.name()).collect();
+        format!("unknown payload preset `{word}`; there are {}", known.join(", "))
+    })
+);
+checked!(
+    /// What a target means by "equal".
+    SemanticsWord(payload::Semantics) from String, |word| {
+        payload::Semantics::from_name(&word).ok_or_else(|| {
+            let known = payload::Semantics::ALL.map(payload::Semantics::name).join(", ");
+            format!("unknown semantics `{word}`; there are {known}")
+        })
+    }
+);
+checked!(
+    /// A policy.
+    PolicyWord(MetricPolicy) from String, |word| MetricPolicy::from_key(&word)
+        .ok_or_else(|| format!("unknown policy `{word}`; there are gate, report, off"))
+);
+checked!(
+    /// What is spoken below HTTP.
+    SchemeWord(UrlScheme) from String, |word| match word.as_str() {
+        "http" => Ok(UrlScheme::Http),
+        "https" => Ok(UrlScheme::Https),
+        _ => Err(format!("unknown scheme `{word}`; there are http, https")),
+    }
+);
+checked!(
+    /// A choice of processors.
+    CpusWord(CpuSelection) from String, |word| match word.as_str() {
+        "auto" => Ok(CpuSelection::Auto),
+        "shared" => Ok(CpuSelection::Shared),
+        _ => Err(format!("unknown choice `{word}`; there are auto, shared")),
+    }
+);
+checked!(
+    /// Whether instructions are counted.
+    LaneWord(LaneMode) from String, |word| match word.as_str() {
+        "off" => Ok(LaneMode::Off),
+        "auto" => Ok(LaneMode::IfPossible),
+        "on" => Ok(LaneMode::Asked),
+        _ => Err(format!("unknown choice `{word}`; there are auto, on, off")),
+    }
+);
+checked!(
+    /// Launches that are counted. One value says nothing about its scatter.
+    Launches(usize) from i64, |number| match usize::try_from(number) {
+        Ok(number) if (2..=100).contains(&number) => Ok(number),
+        Ok(_) | Err(_) => Err(format!("{number} is not a number of launches from 2 to 100")),
+    }
+);
+checked!(
+    /// A metric's key.
+    MetricWord(Metric) from String, |word| Metric::from_key(&word).ok_or_else(|| {
+        let known: Vec<_> = Metric::ALL.into_iter().map(Metric::key).collect();
+        format!("unknown metric `{word}`; there are {}", known.join(", "))
+    })
+);
+
+impl Copy for Time {}
+impl Copy for BitRate {}
+impl Copy for Percentage {}
+impl Copy for Positive {}
+impl Copy for Share {}
+impl Copy for ErrorRate {}
+impl Copy for KindWord {}
+impl Copy for PresetWord {}
+impl Copy for SemanticsWord {}
+impl Copy for CpusWord {}
+impl Copy for LaneWord {}
+impl Copy for Launches {}
+
+impl Positive {
+    fn size(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+/// A metric's key as the key of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct MetricKey(Metric);
+
+impl<'de> Deserialize<'de> for MetricKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        MetricWord::deserialize(deserializer).map(|word| Self(word.0))
+    }
+}
+
+/// The limits of a scenario.
+#[derive(Debug, Default)]
+struct LimitTable(Vec<Limit>);
+
+impl<'de> Deserialize<'de> for LimitTable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct LimitVisitor;
+        impl<'de> serde::de::Visitor<'de> for LimitVisitor {
+            type Value = LimitTable;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table such as { p95 = \"<= 300 s\" }")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<LimitTable, A::Error> {
+                let mut limits = Vec::new();
+                while let Some((key, text)) = map.next_entry::<String, String>()? {
+                    limits.push(Limit::parse(&key, &text).map_err(A::Error::custom)?);
+                }
+                Ok(LimitTable(limits))
+            }
+        }
+        deserializer.deserialize_map(LimitVisitor)
+    }
+}

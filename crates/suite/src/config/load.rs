@@ -1,0 +1,369 @@
+//! The load of a scenario as it is written: a model and the keys that belong to it.
+
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::time::Duration;
+
+use serde::de::{Deserialize, Deserializer, Error as _};
+
+use crate::config::file::{Positive, SpannedMessage, Time};
+use crate::{LoadAmount, LoadSettings, ReusePolicy, WorkloadModel};
+use load::capacity;
+use load::pacing::{ArrivalProcess, ArrivalSchedule, RateStage};
+use load::{HttpVersion, Timeouts};
+use units::Ratio;
+
+/// Connections of an open load, or streams over its one connection, where nobody says how many: its
+/// cap of requests in flight.
+const OPEN_CONNECTIONS: u32 = 64;
+
+/// How long an open load lasts, and a rate of a search, where nobody says so.
+const OPEN_LASTS: Duration = Duration::from_secs(10);
+const TRIAL_LASTS: Duration = Duration::from_secs(1);
+
+/// How long a request of an open load may wait for a connection, where nobody says so.
+const LATE_MAX: Duration = Duration::from_secs(10);
+
+/// Highest rate of a search, in requests per second, where nobody says so: what one core of load
+/// can surely do.
+const CEILING_PER_S: f64 = 50_000.0;
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub(super) struct LoadTable {
+    model: ModelWord,
+    connections: Option<ConnectionsWord>,
+    requests: Option<Positive>,
+    duration: Option<Time>,
+    think: Option<Time>,
+    rate: Option<f64>,
+    to: Option<f64>,
+    stages: Option<Vec<StageTable>>,
+    spike_rate: Option<f64>,
+    spike: Option<Time>,
+    every: Option<Time>,
+    ceiling: Option<f64>,
+    precision: Option<f64>,
+    seed: Option<u64>,
+    late_max: Option<Time>,
+    http: Option<HttpWord>,
+    streams: Option<Positive>,
+    reuse: Option<ReuseWord>,
+    connect_timeout: Option<Time>,
+    first_byte_timeout: Option<Time>,
+    timeout: Option<Time>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(untagged, expecting = "expected a number of connections, or with model = \"steps\" a list")]
+enum ConnectionsWord {
+    One(Positive),
+    Many(Vec<Positive>),
+}
+
+/// A stretch of one rate, or from one rate to another.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StageTable {
+    rate: f64,
+    to: Option<f64>,
+    lasts: Time,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum ModelWord {
+    #[default]
+    Closed,
+    Steps,
+    Constant,
+    Poisson,
+    Ramp,
+    Stages,
+    Spikes,
+    Capacity,
+}
+
+impl ModelWord {
+    const ALL: [(&'static str, Self); 8] = [
+        ("closed", Self::Closed),
+        ("steps", Self::Steps),
+        ("constant", Self::Constant),
+        ("poisson", Self::Poisson),
+        ("ramp", Self::Ramp),
+        ("stages", Self::Stages),
+        ("spikes", Self::Spikes),
+        ("capacity", Self::Capacity),
+    ];
+
+    fn name(self) -> &'static str {
+        let named = Self::ALL.iter().find(|(_, model)| *model == self);
+        named.expect("every model has a name").0
+    }
+
+    /// The keys that mean something beside those of every model: `connections`, `http`, `streams`,
+    /// `reuse`, time-outs.
+    fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Closed => &["requests", "duration", "think"],
+            Self::Steps => &["requests"],
+            Self::Constant => &["rate", "duration", "late-max"],
+            Self::Poisson => &["rate", "duration", "seed", "late-max"],
+            Self::Ramp => &["rate", "to", "duration", "late-max"],
+            Self::Stages => &["stages", "late-max"],
+            Self::Spikes => &["rate", "spike-rate", "spike", "every", "duration", "late-max"],
+            Self::Capacity => &["rate", "ceiling", "precision", "duration"],
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ModelWord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        let known = Self::ALL.iter().find(|(name, _)| *name == word);
+        known.map(|(_, model)| *model).ok_or_else(|| {
+            let names = Self::ALL.map(|(name, _)| name).join(", ");
+            D::Error::custom(format!("unknown load model `{word}`; there are {names}"))
+        })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HttpWord {
+    One,
+    Two,
+}
+
+impl<'de> Deserialize<'de> for HttpWord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "1.1" => Ok(Self::One),
+            "2" => Ok(Self::Two),
+            word => {
+                let known = "there are \"1.1\" and \"2\"";
+                Err(D::Error::custom(format!("unknown version of HTTP `{word}`; {known}")))
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct ReuseWord(ReusePolicy);
+
+impl<'de> Deserialize<'de> for ReuseWord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "kept" => Ok(Self(ReusePolicy::Kept)),
+            "slice" => Ok(Self(ReusePolicy::Slice)),
+            "request" => Ok(Self(ReusePolicy::Request)),
+            word => {
+                let known = "there are kept, slice, request";
+                Err(D::Error::custom(format!("unknown life of a connection `{word}`; {known}")))
+            }
+        }
+    }
+}
+
+impl LoadTable {
+    /// Returns the load, or what is wrong with the table at `span`.
+    pub(super) fn resolve(&self, span: Range<usize>) -> Result<LoadSettings, SpannedMessage> {
+        self.check_keys().and_then(|()| self.load()).map_err(|message| (span, message))
+    }
+
+    /// A key that the model does not know would be ignored in silence.
+    fn check_keys(&self) -> Result<(), String> {
+        let written = [
+            ("requests", self.requests.is_some()),
+            ("duration", self.duration.is_some()),
+            ("think", self.think.is_some()),
+            ("rate", self.rate.is_some()),
+            ("to", self.to.is_some()),
+            ("stages", self.stages.is_some()),
+            ("spike-rate", self.spike_rate.is_some()),
+            ("spike", self.spike.is_some()),
+            ("every", self.every.is_some()),
+            ("ceiling", self.ceiling.is_some()),
+            ("precision", self.precision.is_some()),
+            ("seed", self.seed.is_some()),
+            ("late-max", self.late_max.is_some()),
+        ];
+        let keys = self.model.keys();
+        let stranger = written.iter().find(|(key, is_set)| *is_set && !keys.contains(key));
+        stranger.map_or(Ok(()), |(key, _)| {
+            let (model, keys) = (self.model.name(), keys.join(", "));
+            Err(format!("`{key}` means nothing with model = \"{model}\", which has {keys}"))
+        })
+    }
+
+    fn load(&self) -> Result<LoadSettings, String> {
+        let model = self.model()?;
+        let connections = match (&self.connections, &model) {
+            (Some(ConnectionsWord::One(count)), _) => number(*count),
+            (_, WorkloadModel::Steps { connections, .. }) => {
+                connections.iter().copied().max().unwrap_or(1)
+            }
+            (Some(ConnectionsWord::Many(_)), _) => {
+                return Err("a list of connections needs model = \"steps\"".to_owned());
+            }
+            (None, WorkloadModel::Closed { .. }) => 1,
+            (None, _) if self.http == Some(HttpWord::Two) => 1,
+            (None, WorkloadModel::Open { .. } | WorkloadModel::Capacity { .. }) => OPEN_CONNECTIONS,
+        };
+        let reuse = self.reuse.map_or(ReusePolicy::Slice, |word| word.0);
+        let http = self.http(&model)?;
+        Ok(LoadSettings { connections, http, model, reuse, timeouts: self.timeouts()? })
+    }
+
+    fn http(&self, model: &WorkloadModel) -> Result<HttpVersion, String> {
+        let streams = match (self.http, self.streams, model) {
+            (Some(HttpWord::Two), Some(streams), _) => number(streams),
+            (
+                Some(HttpWord::Two),
+                None,
+                WorkloadModel::Closed { .. } | WorkloadModel::Steps { .. },
+            ) => 1,
+            (
+                Some(HttpWord::Two),
+                None,
+                WorkloadModel::Open { .. } | WorkloadModel::Capacity { .. },
+            ) => OPEN_CONNECTIONS,
+            (Some(HttpWord::One) | None, None, _) => return Ok(HttpVersion::One),
+            (Some(HttpWord::One) | None, Some(_), _) => {
+                return Err("`streams` share a connection only with http = \"2\"".to_owned());
+            }
+        };
+        let streams = usize::try_from(streams).unwrap_or(usize::MAX);
+        Ok(HttpVersion::Two { streams: NonZeroUsize::new(streams).unwrap_or(NonZeroUsize::MIN) })
+    }
+
+    fn timeouts(&self) -> Result<Timeouts, String> {
+        let default = Timeouts::default();
+        let timeouts = Timeouts {
+            connect: self.connect_timeout.map_or(default.connect, |time| time.0),
+            first_byte: self.first_byte_timeout.map_or(default.first_byte, |time| time.0),
+            total: self.timeout.map_or(default.total, |time| time.0),
+        };
+        if [timeouts.connect, timeouts.first_byte, timeouts.total].contains(&Duration::ZERO) {
+            return Err("a time-out of no time fails every request".to_owned());
+        }
+        Ok(timeouts)
+    }
+
+    fn model(&self) -> Result<WorkloadModel, String> {
+        let lasts = self.duration.map_or(OPEN_LASTS, |time| time.0);
+        let constant = || self.rate().map(|per_s| vec![RateStage::constant(per_s, lasts)]);
+        match self.model {
+            ModelWord::Closed => Ok(WorkloadModel::Closed {
+                amount: self.amount()?,
+                think: self.think.map_or(Duration::ZERO, |time| time.0),
+            }),
+            ModelWord::Steps => self.steps(),
+            ModelWord::Constant => self.open(constant()?, ArrivalProcess::Even),
+            ModelWord::Poisson => {
+                let seed = self.seed.unwrap_or(super::presets::SEED);
+                self.open(constant()?, ArrivalProcess::Poisson { seed })
+            }
+            ModelWord::Ramp => {
+                let to_per_s = self.to.ok_or("a ramp needs `to`, the rate at its end")?;
+                let stage = RateStage { from_per_s: self.rate()?, to_per_s, lasts };
+                self.open(vec![stage], ArrivalProcess::Even)
+            }
+            ModelWord::Stages => self.open(self.stages()?, ArrivalProcess::Even),
+            ModelWord::Spikes => self.open(self.spikes(lasts)?, ArrivalProcess::Even),
+            ModelWord::Capacity => self.capacity(),
+        }
+    }
+
+    fn rate(&self) -> Result<f64, String> {
+        let model = self.model.name();
+        self.rate.ok_or_else(|| format!("model = \"{model}\" needs `rate`, in requests per second"))
+    }
+
+    fn amount(&self) -> Result<LoadAmount, String> {
+        match (self.requests, self.duration) {
+            (Some(_), Some(_)) => {
+                Err("`requests` and `duration` both say when it ends: keep one".to_owned())
+            }
+            (Some(requests), None) => Ok(LoadAmount::Requests(requests.0)),
+            (None, Some(time)) => Ok(LoadAmount::For(time.0)),
+            (None, None) => Ok(LoadAmount::Time),
+        }
+    }
+
+    fn steps(&self) -> Result<WorkloadModel, String> {
+        let Some(ConnectionsWord::Many(steps)) = &self.connections else {
+            return Err("steps need a list, such as connections = [1, 3, 5]".to_owned());
+        };
+        if steps.is_empty() {
+            return Err("the list of connections is empty".to_owned());
+        }
+        let connections = steps.iter().copied().map(number).collect();
+        Ok(WorkloadModel::Steps { connections, requests: self.requests.map_or(10, |it| it.0) })
+    }
+
+    fn open(
+        &self,
+        stages: Vec<RateStage>,
+        arrivals: ArrivalProcess,
+    ) -> Result<WorkloadModel, String> {
+        if stages.iter().any(|stage| stage.lasts.is_zero()) {
+            return Err("a stage of no time has no requests".to_owned());
+        }
+        let schedule = ArrivalSchedule::new(stages, arrivals).map_err(|error| error.to_string())?;
+        let late_max = self.late_max.map_or(LATE_MAX, |time| time.0);
+        Ok(WorkloadModel::Open { name: self.model.name(), schedule, late_max })
+    }
+
+    fn stages(&self) -> Result<Vec<RateStage>, String> {
+        let stages = self.stages.as_ref().ok_or(
+            "stages need a list, such as stages = [{ rate = 100, to = 500, lasts = \"10 s\" }]",
+        )?;
+        let stage = |table: &StageTable| RateStage {
+            from_per_s: table.rate,
+            to_per_s: table.to.unwrap_or(table.rate),
+            lasts: table.lasts.0,
+        };
+        Ok(stages.iter().map(stage).collect())
+    }
+
+    /// The rate, and every so often for a short time a higher one; the last piece is cut.
+    fn spikes(&self, lasts: Duration) -> Result<Vec<RateStage>, String> {
+        let rate = self.rate()?;
+        let spike_rate =
+            self.spike_rate.ok_or("spikes need `spike-rate`, in requests per second")?;
+        let spike = self.spike.map_or(Duration::from_millis(500), |time| time.0);
+        let every = self.every.map_or(Duration::from_secs(5), |time| time.0);
+        if spike.is_zero() || spike >= every {
+            let (spike, every) = (units::duration(spike), units::duration(every));
+            return Err(format!("a spike of {spike} does not fit into {every}"));
+        }
+        let mut stages = Vec::new();
+        let mut left = lasts;
+        while !left.is_zero() {
+            for (per_s, time) in [(rate, every.saturating_sub(spike)), (spike_rate, spike)] {
+                let time = time.min(left);
+                if !time.is_zero() {
+                    stages.push(RateStage::constant(per_s, time));
+                }
+                left = left.saturating_sub(time);
+            }
+        }
+        Ok(stages)
+    }
+
+    fn capacity(&self) -> Result<WorkloadModel, String> {
+        let search = capacity::CapacityPlan {
+            start_per_s: self.rate.unwrap_or(100.0),
+            ceiling_per_s: self.ceiling.unwrap_or(CEILING_PER_S),
+            precision: Ratio(self.precision.unwrap_or(0.05)),
+        };
+        capacity::CapacitySearch::new(search).map_err(|error| error.to_string())?;
+        Ok(WorkloadModel::Capacity {
+            search,
+            trial: self.duration.map_or(TRIAL_LASTS, |time| time.0),
+        })
+    }
+}
+
+fn number(count: Positive) -> u32 {
+    u32::try_from(count.0).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,205 @@
+//! Reads `xmlperf.toml` as people write it and fills in every default.
+//!
+//! Values are checked while they are parsed, so that the parser knows the line of whatever is wrong:
+//! a wrong file never gets past this module, and every complaint names file, line and column.
+
+mod file;
+mod load;
+mod network;
+mod payload;
+mod presets;
+mod template;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+
+use crate::config::file::ConfigFile;
+use crate::{Suite, TargetSource, TargetSpec, WorkloadModel};
+use sut::network::NetworkConditions;
+
+pub use crate::config::payload::read_corpus;
+pub use crate::config::presets::PRESETS;
+pub use crate::config::template::TEMPLATE;
+
+/// The file's name, looked for from the current folder upwards.
+pub const FILE_NAME: &str = "xmlperf.toml";
+
+/// Why a configuration cannot be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file that was named does not exist or cannot be read.
+    #[error("failed to read `{path}`")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Something in the file is wrong.
+    #[error("{path}:{line}:{column}: {message}\n\n    {excerpt}")]
+    Wrong {
+        /// The file.
+        path: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What is wrong, and what would be right.
+        message: String,
+        /// The line itself.
+        excerpt: String,
+    },
+    /// No scenario has the name that was asked for.
+    #[error(
+        "there is no scenario `{name}`\n\nhint: there are {known}; for several of them, repeat `--scenario`"
+    )]
+    UnknownScenario {
+        /// The name.
+        name: String,
+        /// Those that there are.
+        known: String,
+    },
+}
+
+/// What the command line changes in a configuration.
+#[derive(Debug, Clone, Default)]
+pub struct ConfigOverrides {
+    /// Names of the scenarios to keep; presets count. Empty: all of the file, or `smoke`.
+    pub scenarios: Vec<String>,
+    /// Seed of the payloads, instead of the file's.
+    pub seed: Option<u64>,
+    /// What is between load and target, instead of what the file says of each scenario.
+    pub network: Option<NetworkConditions>,
+}
+
+/// Returns the configuration file that is in force in `folder`: there or in the nearest folder above
+/// that has one, but not beyond the root of the repository.
+pub fn find(folder: &Path) -> Option<PathBuf> {
+    for folder in folder.ancestors() {
+        let path = folder.join(FILE_NAME);
+        if path.is_file() {
+            return Some(path);
+        }
+        if folder.join(".git").exists() {
+            return None;
+        }
+    }
+    None
+}
+
+/// Reads a configuration file. Commands in it run in the file's folder.
+pub fn load(path: &Path, choice: &ConfigOverrides) -> Result<Suite, ConfigError> {
+    let text = fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_path_buf(), source })?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    parse(&text, &path.display().to_string(), folder.unwrap_or(Path::new(".")), choice)
+}
+
+/// Returns the suite of a folder without a configuration: the reference API under `smoke`.
+pub fn embedded(folder: &Path, choice: &ConfigOverrides) -> Result<Suite, ConfigError> {
+    parse("", FILE_NAME, folder, choice)
+}
+
+/// Returns where a configuration file keeps baselines, if it says so.
+pub fn store(path: &Path) -> Result<Option<String>, ConfigError> {
+    let text = fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_path_buf(), source })?;
+    Ok(written(&text, &path.display().to_string())?.store())
+}
+
+/// The file as it is written.
+fn written(text: &str, name: &str) -> Result<ConfigFile, ConfigError> {
+    toml::from_str(text).map_err(|error: toml::de::Error| {
+        let message = error.message().replace('\n', " ");
+        wrong(text, name, &error.span().unwrap_or(0..0), message)
+    })
+}
+
+fn wrong(text: &str, name: &str, span: &std::ops::Range<usize>, message: String) -> ConfigError {
+    let (line, column, excerpt) = place(text, span.start);
+    ConfigError::Wrong { path: name.to_owned(), line, column, message, excerpt }
+}
+
+fn parse(
+    text: &str,
+    name: &str,
+    folder: &Path,
+    choice: &ConfigOverrides,
+) -> Result<Suite, ConfigError> {
+    let file = written(text, name)?;
+    let wrong = |span, message| wrong(text, name, &span, message);
+    let (target, sampling, gate) =
+        file.common(folder).map_err(|(span, message)| wrong(span, message))?;
+    let scenarios =
+        file.scenarios(folder, choice.seed).map_err(|(span, message)| wrong(span, message))?;
+    let shipped = |preset: &presets::ScenarioPreset| {
+        let scenario = file.preset(preset, folder, choice.seed);
+        scenario.map_err(|(span, message)| wrong(span, message))
+    };
+    let mut scenarios = presets::choose(scenarios, &choice.scenarios, shipped)?;
+    if let Some(network) = choice.network {
+        for scenario in &mut scenarios {
+            scenario.network = Some(network).filter(NetworkConditions::shapes);
+        }
+    }
+    let digest = digest(&target, &scenarios, &sampling);
+    let (lanes, counting) = file.counting(&gate);
+    Ok(Suite { target, scenarios, gate, sampling, lanes, counting, digest })
+}
+
+/// Digest of what shapes the numbers. How the API is built or started is not in it: that is what
+/// changes from commit to commit.
+fn digest(
+    target: &TargetSpec,
+    scenarios: &[crate::Scenario],
+    sampling: &crate::SamplingPlan,
+) -> String {
+    let mut hash = Sha256::new();
+    hash.update(matches!(target.origin, TargetSource::Attach(_)).to_string());
+    for scenario in scenarios {
+        let words = scenario.load.words();
+        let (payload, kind) = (scenario.payload.digest(), scenario.kind.name());
+        let (name, path) = (&scenario.name, &scenario.path);
+        hash.update(format!("{name}\0{payload}\0{kind}\0{words}\0{path}\0"));
+        // The words of a closed load say all there is.
+        if !matches!(scenario.load.model, WorkloadModel::Closed { .. }) {
+            hash.update(names_as_before(&format!("{:?}", scenario.load.model)));
+        }
+        // Without a network, digests are those of versions that had none.
+        if let Some(network) = &scenario.network {
+            hash.update(names_as_before(&format!("{network:?}")));
+        }
+    }
+    hash.update(format!("{:?}{:?}{}", sampling.slice, sampling.warm_up, sampling.bodies));
+    // Without a quota, digests are those of versions that had none.
+    if let Some(cpus) = target.limits.cpus_max {
+        hash.update(format!("cpus {cpus}"));
+    }
+    let mut digest = units::hex(&hash.finalize());
+    digest.truncate(16);
+    digest
+}
+
+/// Digests of earlier versions hold the names that these types had: baselines stay comparable.
+fn names_as_before(text: &str) -> String {
+    text.replace("ArrivalSchedule {", "Schedule {")
+        .replace("RateStage {", "Stage {")
+        .replace("CapacityPlan {", "Plan {")
+        .replace("NetworkConditions {", "Network {")
+}
+
+/// Line and column, from 1, of a byte in `text`, and the line itself.
+fn place(text: &str, offset: usize) -> (usize, usize, String) {
+    let before = &text[..text.floor_char_boundary(offset)];
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = before.matches('\n').count() + 1;
+    let excerpt = text[start..].lines().next().unwrap_or_default().trim().to_owned();
+    (line, before[start..].chars().count() + 1, excerpt)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,33 @@
+//! The network between load and target as it is written: for all scenarios, or in one for it alone.
+
+use std::ops::Range;
+
+use crate::config::file::{BitRate, Percentage, SpannedMessage, Time};
+use sut::network::NetworkConditions;
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct NetworkTable {
+    latency: Option<Time>,
+    jitter: Option<Time>,
+    bandwidth: Option<BitRate>,
+    resets: Option<Percentage>,
+}
+
+impl NetworkTable {
+    /// Returns the network; none for a table that shapes nothing, or what is wrong with the table
+    /// at `span`.
+    pub(super) fn resolve(
+        &self,
+        span: Range<usize>,
+    ) -> Result<Option<NetworkConditions>, SpannedMessage> {
+        let network = NetworkConditions {
+            latency: self.latency.map_or_else(<_>::default, |time| time.0),
+            jitter: self.jitter.map_or_else(<_>::default, |time| time.0),
+            bits_per_s: self.bandwidth.map(|rate| rate.0),
+            resets: self.resets.map(|share| share.0),
+        };
+        let network = network.checked().map_err(|message| (span, message))?;
+        Ok(Some(network).filter(NetworkConditions::shapes))
+    }
+}

@@ -1,0 +1,222 @@
+//! `[payload]` and `[request]`: what is sent, and what must come back.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+
+use toml::Spanned;
+
+use crate::config::file::{
+    HeaderName, HeaderValue, HttpPath, KindWord, PresetWord, SpannedMessage,
+};
+use payload::{
+    Corpus, CorpusError, DocumentMix, MixError, PairRecipe, PayloadKind, PayloadPreset,
+    PayloadSpec, RequestEncoding, RequestFraming, Template, TemplateExpectation,
+};
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub(super) struct RequestTable {
+    kind: Option<Spanned<KindWord>>,
+    pub(super) path: Option<HttpPath>,
+    template: Option<Spanned<String>>,
+    content_type: Option<Spanned<HeaderValue>>,
+    headers: BTreeMap<HeaderName, HeaderValue>,
+    expect: Vec<Spanned<ExpectTable>>,
+    gzip: bool,
+    chunked: bool,
+}
+
+/// What must stand where in an answer: a status, or a place and what it equals.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ExpectTable {
+    status: Option<u16>,
+    json: Option<String>,
+    xml: Option<String>,
+    equals: Option<String>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct PayloadTable {
+    pub(super) seed: Option<u64>,
+    pub(super) preset: Option<PresetWord>,
+    corpus: Option<Spanned<String>>,
+    mix: BTreeMap<String, Spanned<String>>,
+    hostile: Option<Spanned<bool>>,
+}
+
+/// What is asked of a scenario's payload, beside what the tables say.
+pub(super) struct PayloadContext {
+    pub(super) kind: PayloadKind,
+    /// Where the kind is written, or the name of the scenario.
+    pub(super) kind_span: Range<usize>,
+    /// The scenario's own preset, which takes the place of all that `[payload]` says of documents.
+    pub(super) preset: Option<PayloadPreset>,
+    pub(super) seed: u64,
+    pub(super) pairs: u64,
+}
+
+impl PayloadTable {
+    /// Returns the payload of a scenario. Files are looked for from `folder`.
+    pub(super) fn spec(
+        &self,
+        request: &RequestTable,
+        folder: &Path,
+        asked: &PayloadContext,
+    ) -> Result<PayloadSpec, SpannedMessage> {
+        let mut spec = match asked.preset {
+            Some(preset) => PayloadSpec::preset(preset, asked.seed, asked.pairs),
+            None => self.documents(folder, asked)?,
+        };
+        spec.encoding = if request.gzip { RequestEncoding::Gzip } else { RequestEncoding::Plain };
+        spec.framing =
+            if request.chunked { RequestFraming::Chunked } else { RequestFraming::Length };
+        spec.headers = request.headers();
+        request.consistent()?;
+        match (&request.template, asked.kind) {
+            (Some(path), PayloadKind::Template) => {
+                let template = request.template(folder, path)?;
+                let spec = spec.with_template(template);
+                spec.map_err(|error| (path.span(), format!("`{}`: {error}", path.get_ref())))
+            }
+            (None, PayloadKind::Template) => {
+                let said = "the kind `template` needs `template`, a file, in `[request]`";
+                Err((asked.kind_span.clone(), said.to_owned()))
+            }
+            (Some(_) | None, _) => Ok(spec),
+        }
+    }
+
+    fn documents(
+        &self,
+        folder: &Path,
+        asked: &PayloadContext,
+    ) -> Result<PayloadSpec, SpannedMessage> {
+        let (seed, pairs) = (asked.seed, asked.pairs);
+        let preset = self.preset.map(|word| word.0);
+        let hostile = self.hostile.as_ref().filter(|hostile| *hostile.get_ref());
+        let spec = match (preset, &self.corpus, hostile) {
+            (None, None, Some(_)) => PayloadSpec::preset(PayloadPreset::Hostile, seed, pairs),
+            (Some(_), Some(corpus), _) | (None, Some(corpus), Some(_)) => {
+                return Err((corpus.span(), ONE_OF.to_owned()));
+            }
+            (Some(_), None, Some(hostile)) => return Err((hostile.span(), ONE_OF.to_owned())),
+            (None, Some(corpus), None) => {
+                let read = read_corpus(&folder.join(corpus.get_ref()));
+                PayloadSpec::corpus(read.map_err(|reason| (corpus.span(), reason))?, seed, pairs)
+            }
+            (None, None, None) if !self.mix.is_empty() => {
+                let mut mix = DocumentMix::default();
+                self.settings(|key, value| mix.set(key, value))?;
+                return Ok(PayloadSpec::mix(mix, seed, pairs));
+            }
+            (preset, None, None) => {
+                PayloadSpec::preset(preset.unwrap_or(PayloadPreset::DepthMix), seed, pairs)
+            }
+        };
+        let Some(first) = self.mix.values().next() else { return Ok(spec) };
+        let mut recipe = PairRecipe::default();
+        self.settings(|key, value| recipe.set(key, value))?;
+        spec.with_recipe(recipe).map_err(|error| (first.span(), error.to_string()))
+    }
+
+    fn settings(
+        &self,
+        mut set: impl FnMut(&str, &str) -> Result<(), MixError>,
+    ) -> Result<(), SpannedMessage> {
+        self.mix.iter().try_for_each(|(key, value)| {
+            set(key, value.get_ref()).map_err(|error| (value.span(), error.to_string()))
+        })
+    }
+}
+
+const ONE_OF: &str = "keep one of `preset`, `corpus` and `hostile`";
+
+impl RequestTable {
+    /// Returns the kind of requests, and where it is written. A template needs no further word.
+    pub(super) fn kind(&self) -> Option<(PayloadKind, Range<usize>)> {
+        let written = self.kind.as_ref().map(|word| (word.get_ref().0, word.span()));
+        written.or(self.template.as_ref().map(|path| (PayloadKind::Template, path.span())))
+    }
+
+    /// Refuses what would have no effect.
+    fn consistent(&self) -> Result<(), SpannedMessage> {
+        let (span, key) = match (&self.template, self.kind(), &self.content_type, &self.expect[..])
+        {
+            (Some(_), Some((PayloadKind::Template, _)), _, _) | (None, _, None, []) => {
+                return Ok(());
+            }
+            (Some(path), _, _, _) => (path.span(), "template"),
+            (None, _, Some(value), _) => (value.span(), "content-type"),
+            (None, _, None, [first, ..]) => (first.span(), "expect"),
+        };
+        Err((
+            span,
+            format!("`{key}` is for requests of the kind `template`; the other kinds need none"),
+        ))
+    }
+
+    fn headers(&self) -> Vec<(String, String)> {
+        let pair = |(name, value): (&HeaderName, &HeaderValue)| (name.0.clone(), value.0.clone());
+        self.headers.iter().map(pair).collect()
+    }
+
+    fn template(&self, folder: &Path, path: &Spanned<String>) -> Result<Template, SpannedMessage> {
+        let body = fs::read_to_string(folder.join(path.get_ref())).map_err(|error| {
+            (path.span(), format!("failed to read `{}`: {error}", path.get_ref()))
+        })?;
+        let content_type = self.content_type.as_ref().map(|value| value.get_ref().0.as_str());
+        let expectations: Result<_, _> = self.expect.iter().map(expectation).collect();
+        Ok(Template {
+            content_type: content_type.unwrap_or("application/octet-stream").to_owned(),
+            body,
+            expectations: expectations?,
+        })
+    }
+}
+
+fn expectation(table: &Spanned<ExpectTable>) -> Result<TemplateExpectation, SpannedMessage> {
+    let made = match table.get_ref() {
+        ExpectTable { status: Some(status), json: None, xml: None, equals: None } => {
+            return Ok(TemplateExpectation::status(&status.to_string()));
+        }
+        ExpectTable { status: None, json: Some(place), xml: None, equals: Some(equals) } => {
+            TemplateExpectation::json(place, equals)
+        }
+        ExpectTable { status: None, json: None, xml: Some(place), equals: Some(equals) } => {
+            TemplateExpectation::xml(place, equals)
+        }
+        ExpectTable { .. } => {
+            let right = "expected `{ status = 201 }`, or `json` or `xml` with `equals`";
+            return Err((table.span(), right.to_owned()));
+        }
+    };
+    made.map_err(|error| (table.span(), error.to_string()))
+}
+
+/// Reads the files of a folder that end in `.xml`, and of the folders in it, in the order of their
+/// names. Returns what is wrong with them, if something is.
+pub fn read_corpus(folder: &Path) -> Result<Corpus, String> {
+    let mut files = Vec::new();
+    collect(folder, &mut files)
+        .map_err(|error| format!("failed to read the corpus `{}`: {error}", folder.display()))?;
+    files.sort_unstable();
+    Corpus::new(files)
+        .map_err(|error: CorpusError| format!("unusable corpus `{}`: {error}", folder.display()))
+}
+
+fn collect(folder: &Path, files: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "xml") {
+            files.push((path.display().to_string(), fs::read(&path)?));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,410 @@
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+use crate::{LoadAmount, LoadSettings};
+use record::metric::Metric;
+use record::metric::gate::MetricPolicy;
+
+fn read(text: &str) -> Result<Suite, ConfigError> {
+    parse(text, "xmlperf.toml", Path::new("/checkout"), &ConfigOverrides::default())
+}
+
+fn refusal(text: &str) -> String {
+    read(text).expect_err(text).to_string()
+}
+
+#[test]
+fn nothing_written_means_the_reference_api_under_smoke() {
+    let suite = read("").unwrap();
+    assert_eq!(suite.target.origin, TargetSource::Embedded);
+    let names: Vec<_> = suite.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
+    assert_eq!(names, ["smoke"]);
+    assert_eq!(suite.scenarios[0].load, LoadSettings::closed(1, LoadAmount::Time));
+}
+
+#[test]
+fn the_template_is_understood_and_its_comments_show_the_defaults() {
+    let written = read(TEMPLATE).unwrap();
+    let uncommented = TEMPLATE
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest) if rest.contains(" = ") || rest.starts_with('[') => rest,
+            Some(_) | None => line,
+        })
+        .filter(|line| {
+            const NO_DEFAULT: [&str; 19] = [
+                "ca",
+                "cpu-quota",
+                "image",
+                "port",
+                "engine",
+                "latency",
+                "jitter",
+                "bandwidth",
+                "resets",
+                "url",
+                "memory",
+                "env",
+                "policy",
+                "template",
+                "content-type",
+                "headers",
+                "expect",
+                "corpus",
+                "mix",
+            ];
+            NO_DEFAULT.iter().all(|key| !line.starts_with(&format!("{key} =")))
+        })
+        .collect::<Vec<_>>()
+        .join("\n");
+    let full = read(&uncommented).unwrap();
+    assert_eq!(full.sampling, written.sampling);
+    assert_eq!(full.target.ready_timeout, written.target.ready_timeout);
+    assert_eq!(full.gate, written.gate);
+    assert_eq!(full.scenarios.len(), 2);
+}
+
+#[test]
+fn a_preset_lends_its_load_and_limits_to_a_scenario_of_its_name() {
+    let suite = read("[[scenario]]\nname = \"nominal\"\n").unwrap();
+    assert_eq!(suite.scenarios[0].load, LoadSettings::closed(1, LoadAmount::Requests(1)));
+    assert_eq!(suite.scenarios[0].limits.len(), 4);
+}
+
+#[test]
+fn gate_rules_are_merged_over_the_defaults() {
+    let gate = read("[gate]\nfloor = { cpu = 0.02 }\npolicy = { p95 = \"gate\" }\n").unwrap().gate;
+    assert_eq!(gate.rule(Metric::P95).policy, MetricPolicy::Gate);
+    assert!((gate.rule(Metric::Cpu).floor.0 - 0.02).abs() < 1e-12);
+    assert!((gate.rule(Metric::Latency).floor.0 - 0.01).abs() < 1e-12);
+}
+
+#[test]
+fn times_are_read_with_their_unit() {
+    let suite = read("[sampling]\nwarm-up = \"2 s\"\n").unwrap();
+    assert_eq!(suite.sampling.warm_up, Duration::from_secs(2));
+}
+
+#[test]
+fn what_is_wrong_is_named_with_line_key_and_a_way_out() {
+    insta::assert_snapshot!(refusal("[gate]\nalfa = 0.01\n"), @"
+    xmlperf.toml:2:1: unknown field `alfa`, expected one of `alpha`, `floor`, `tolerance`, `policy`
+
+        alfa = 0.01
+    ");
+    insta::assert_snapshot!(refusal("[target]\nready-timeout = \"soon\"\n"), @r#"
+    xmlperf.toml:2:17: `soon` is not a duration such as `500 ms`, `30 s`, `3 m` or `1 h`
+
+        ready-timeout = "soon"
+    "#);
+    insta::assert_snapshot!(refusal("[target]\nstart = \"./api\"\n"), @r#"
+    xmlperf.toml:2:9: the target would not learn its port: write `{port}` in `start`, or name a variable by `port-env`
+
+        start = "./api"
+    "#);
+    insta::assert_snapshot!(refusal("[[scenario]]\nname = \"a\"\npairs = 0\n"), @"
+    xmlperf.toml:3:9: 0 is not a whole number from 1 on
+
+        pairs = 0
+    ");
+    insta::assert_snapshot!(refusal("[[scenario]]\nname = \"a\"\nlimits = { p95 = \"300 s\" }\n"), @r#"
+    xmlperf.toml:3:10: `300 s` does not begin with `<=` or `>=`
+
+        limits = { p95 = "300 s" }
+    "#);
+    insta::assert_snapshot!(refusal("[[scenario]]\nname = \"a\"\n[[scenario]]\nname = \"a\"\n"), @r#"
+    xmlperf.toml:4:8: a second scenario has the name `a`
+
+        name = "a"
+    "#);
+    insta::assert_snapshot!(refusal("[request]\nkind = \"grpc\"\n"), @r#"
+    xmlperf.toml:2:8: unknown request kind `grpc`; there are xml-compare, xml-compare-batch, raw-xml, soap11, soap12, template
+
+        kind = "grpc"
+    "#);
+    insta::assert_snapshot!(refusal("[gate]\nalpha = 5\n"), @"
+    xmlperf.toml:2:9: 5 is not an error rate from 0.001 to 0.2, such as 0.01 for 1 %
+
+        alpha = 5
+    ");
+    insta::assert_snapshot!(refusal("[sampling]\nlooks = [20, 10]\n"), @"
+    xmlperf.toml:2:9: looks are rising numbers of launch pairs from 5 on, such as [10, 14, 20, 28, 40]
+
+        looks = [20, 10]
+    ");
+    insta::assert_snapshot!(refusal("[target\n"), @"
+    xmlperf.toml:1:8: unclosed table, expected `]`
+
+        [target
+    ");
+}
+
+#[test]
+fn an_image_and_limits_are_understood_or_refused_with_their_line() {
+    let text =
+        "[target]\nimage = \"api:1.2 --quiet\"\nport = 3000\nmemory = \"1 GiB\"\ncpu-quota = 1.5\n";
+    let suite = read(text).unwrap();
+    assert_eq!(suite.target.origin, TargetSource::Start("api:1.2 --quiet".to_owned()));
+    assert_eq!(suite.target.container.as_ref().map(|it| it.port), Some(3000));
+    assert_eq!(suite.target.limits.memory_bytes_max, Some(1 << 30));
+    assert_ne!(suite.digest, read(&text.replace("1.5", "1")).unwrap().digest);
+    let check = |text: &str, message: &str| {
+        let refusal = refusal(&format!("[target]\n{text}\n"));
+        assert!(refusal.contains(message), "{refusal}");
+    };
+    check("image = \"api\"", "an image needs `port`");
+    check("image = \"api\"\nport = 80\nstart = \"./api {port}\"", "keep one");
+    check("image = \"api\"\nport = 80\nbuild = \"docker build .\"", "--base-start IMAGE");
+    check("port = 80", "only an `image` has a port inside");
+    check("image = \"api\"\nport = 70000", "from 1 to 65535");
+    check("cpu-quota = 0", "such as 1.5");
+    check("url = \"http://127.0.0.1:1\"\nmemory = \"1 GiB\"", "cannot be limited");
+}
+
+#[test]
+fn a_network_is_that_of_the_scenario_of_the_suite_or_of_the_flag() {
+    let text = "[network]\nlatency = \"20 ms\"\n\
+                [[scenario]]\nname = \"far\"\n\
+                [[scenario]]\nname = \"near\"\nnetwork = {}\n\
+                [[scenario]]\nname = \"bad\"\nnetwork = { resets = \"1 %\" }\n";
+    let networks = |choice: &ConfigOverrides| {
+        let suite = parse(text, "xmlperf.toml", Path::new("."), choice).unwrap();
+        let network = |scenario: &crate::Scenario| {
+            scenario.network.map_or_else(|| "none".to_owned(), |network| network.to_string())
+        };
+        (suite.scenarios.iter().map(network).collect::<Vec<_>>().join("; "), suite.digest)
+    };
+    let (written, digest) = networks(&ConfigOverrides::default());
+    assert_eq!(written, "20.0 ms each way; none; 1 % resets");
+    let flag = ConfigOverrides {
+        network: Some(NetworkConditions::parse("latency=0s").unwrap()),
+        ..<_>::default()
+    };
+    let (none, other) = networks(&flag);
+    assert_eq!(none, "none; none; none");
+    assert_ne!(digest, other);
+    insta::assert_snapshot!(refusal("[network]\nlatency = \"1 ms\"\njitter = \"2 ms\"\n"), @"
+    xmlperf.toml:1:1: a jitter of 2.00 ms is more than the latency, 1.00 ms
+
+        [network]
+    ");
+    insta::assert_snapshot!(refusal("[network]\nbandwidth = \"10 MB\"\n"), @r#"
+    xmlperf.toml:2:13: `10 MB` is not a bandwidth such as `10 Mbit/s` or `1 Gbit/s`
+
+        bandwidth = "10 MB"
+    "#);
+}
+
+#[test]
+fn a_scenario_that_does_not_exist_is_answered_with_those_that_do() {
+    let choice = ConfigOverrides { scenarios: vec!["smoky".to_owned()], ..<_>::default() };
+    let error = parse("", "xmlperf.toml", Path::new("."), &choice).unwrap_err();
+    insta::assert_snapshot!(error, @"
+    there is no scenario `smoky`
+
+    hint: there are smoke, nominal, soak, stress, capacity, extreme; for several of them, repeat `--scenario`
+    ");
+}
+
+#[test]
+fn the_digest_follows_what_shapes_the_numbers_and_nothing_else() {
+    let digest = |text: &str| read(text).unwrap().digest;
+    let plain = digest("");
+    assert_eq!(plain, digest("[gate]\nalpha = 0.05\n"));
+    assert_eq!(plain, digest("[target]\nbuild = \"make\"\n"));
+    assert_ne!(plain, digest("[payload]\nseed = 7\n"));
+    assert_ne!(plain, digest("[sampling]\nwarm-up = \"2 s\"\n"));
+    assert_ne!(plain, digest("[[scenario]]\nname = \"smoke\"\npairs = 50\n"));
+    let kind = |kind| digest(&format!("[request]\nkind = \"{kind}\"\npath = \"/\"\n"));
+    assert_ne!(kind("raw-xml"), kind("soap11"));
+}
+
+#[test]
+fn a_payload_comes_from_a_preset_a_mix_a_corpus_or_a_template() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.xml"), "<a>one</a>").unwrap();
+    fs::write(folder.path().join("request.j2"), "{{ pair.xml1 }}").unwrap();
+    let payload = |text: &str| {
+        let suite =
+            parse(text, "xmlperf.toml", folder.path(), &ConfigOverrides::default()).unwrap();
+        suite.scenarios[0].payload.clone()
+    };
+    let digests = [
+        payload(""),
+        payload("[payload]\npreset = \"rss\"\n"),
+        payload("[payload]\npreset = \"rss\"\nmix = { classes = \"1:0:0\" }\n"),
+        payload("[payload]\nmix = { depth = \"4\", text = \"p50=20, max=1kB\" }\n"),
+        payload("[payload]\ncorpus = \".\"\n"),
+        payload("[payload]\nhostile = true\n"),
+        payload("[request]\ngzip = true\n"),
+        payload("[request]\nchunked = true\n"),
+        payload("[request]\nheaders = { X-Tenant = \"7\" }\n"),
+        payload(
+            "[request]\ntemplate = \"request.j2\"\n\
+             expect = [{ status = 201 }, { xml = \"/ok\", equals = \"{{ pair.matched }}\" }]\n",
+        ),
+    ]
+    .map(|payload| payload.digest());
+    let mut different = digests.to_vec();
+    different.sort();
+    different.dedup();
+    assert_eq!(different.len(), digests.len());
+    let own = payload("[payload]\ncorpus = \".\"\n[[scenario]]\nname = \"a\"\npreset = \"rss\"\n");
+    assert_eq!(own.name(), "rss", "a scenario's own preset takes the place of the corpus");
+    let claimed = payload("[target]\nsemantics = \"c14n\"\n");
+    assert_eq!(claimed.semantics.name(), "c14n");
+    assert_eq!(claimed.digest(), digests[0], "what is sent does not depend on what is expected");
+}
+
+#[test]
+fn a_payload_that_cannot_be_made_is_refused_at_its_line() {
+    let said = [
+        refusal("[payload]\nmix = { width = \"3\" }\n"),
+        refusal("[payload]\nmix = { depth = \"0\" }\n"),
+        refusal("[payload]\nmix = { classes = \"1:0:0\" }\npreset = \"depth-mix\"\n"),
+        refusal("[payload]\npreset = \"rss\"\ncorpus = \"documents\"\n"),
+        refusal("[payload]\ncorpus = \"nowhere\"\n"),
+        refusal("[target]\nsemantics = \"bytes\"\n"),
+        refusal("[request]\nkind = \"template\"\n"),
+        refusal("[request]\nkind = \"template\"\ntemplate = \"nowhere\"\n"),
+        refusal("[request]\nkind = \"raw-xml\"\ntemplate = \"a.j2\"\n"),
+        refusal("[request]\ncontent-type = \"text/xml\"\n"),
+        refusal("[request]\nheaders = { Content-Length = \"0\" }\n"),
+    ];
+    insta::assert_snapshot!(said.join("\n────\n"), @r#"
+    xmlperf.toml:2:17: no setting here is called `width`
+
+    hint: the settings are depth, fan-out, attributes, text, size, classes, differences
+
+        mix = { width = "3" }
+    ────
+    xmlperf.toml:2:17: `0` is not a value for `depth`
+
+    hint: write depths from 1 to 256 with weights up to 1000, such as `2:60, 3:30, 5:10`
+
+        mix = { depth = "0" }
+    ────
+    xmlperf.toml:2:19: `depth-mix` cannot be mixed otherwise
+
+    hint: take another preset, a mix or a corpus
+
+        mix = { classes = "1:0:0" }
+    ────
+    xmlperf.toml:3:10: keep one of `preset`, `corpus` and `hostile`
+
+        corpus = "documents"
+    ────
+    xmlperf.toml:2:10: failed to read the corpus `/checkout/nowhere`: No such file or directory (os error 2)
+
+        corpus = "nowhere"
+    ────
+    xmlperf.toml:2:13: unknown semantics `bytes`; there are xml-compare-api, c14n, xmlunit-similar
+
+        semantics = "bytes"
+    ────
+    xmlperf.toml:2:8: the kind `template` needs `template`, a file, in `[request]`
+
+        kind = "template"
+    ────
+    xmlperf.toml:3:12: failed to read `nowhere`: No such file or directory (os error 2)
+
+        template = "nowhere"
+    ────
+    xmlperf.toml:3:12: `template` is for requests of the kind `template`; the other kinds need none
+
+        template = "a.j2"
+    ────
+    xmlperf.toml:2:16: `content-type` is for requests of the kind `template`; the other kinds need none
+
+        content-type = "text/xml"
+    ────
+    xmlperf.toml:2:13: the header `Content-Length` is written by xmlperf itself
+
+        headers = { Content-Length = "0" }
+    "#);
+}
+
+#[test]
+fn every_model_of_load_is_read_and_says_what_it_is() {
+    let words = |load: &str| {
+        let suite = read(&format!("[[scenario]]\nname = \"a\"\nload = {{ {load} }}\n"));
+        suite.unwrap().scenarios[0].load.words()
+    };
+    let all = [
+        words("model = \"closed\", connections = 4, duration = \"30 s\", think = \"5 ms\""),
+        words("connections = 2, requests = 10, reuse = \"request\""),
+        words("model = \"steps\", connections = [1, 3, 5], requests = 15"),
+        words("model = \"constant\", rate = 5000, duration = \"10 s\""),
+        words("model = \"poisson\", rate = 100, connections = 8, reuse = \"kept\""),
+        words("model = \"ramp\", rate = 0, to = 200, duration = \"20 s\""),
+        words(
+            "model = \"stages\", stages = [{ rate = 10, lasts = \"5 s\" }, { rate = 10, to = 50, lasts = \"5 s\" }]",
+        ),
+        words("model = \"spikes\", rate = 10, spike-rate = 100, spike = \"1 s\", every = \"5 s\""),
+        words("model = \"capacity\", rate = 50, ceiling = 1000, duration = \"2 s\""),
+        words("connections = 2, http = \"2\", streams = 8"),
+        words("model = \"constant\", rate = 50, http = \"2\""),
+    ];
+    insta::assert_snapshot!(all.join("\n"), @"
+    closed, 4 connections, 30.0 s, thinking 5.00 ms
+    closed, 2 connections, 10 requests, a connection for each request
+    closed, 1 → 3 → 5 connections, 15 requests each
+    open, constant, 5000 requests/s over 10.0 s, at most 64 connections
+    open, poisson, 100 requests/s over 10.0 s, at most 8 connections, kept
+    open, ramp, 100 requests/s over 20.0 s, at most 64 connections
+    open, stages, 20.0 requests/s over 10.0 s, at most 64 connections
+    open, spikes, 28.0 requests/s over 10.0 s, at most 64 connections
+    open, capacity from 50.0 to 1000 requests/s in steps of 2.00 s, at most 64 connections
+    closed, 2 connections, HTTP/2 with 8 streams each
+    open, constant, 50.0 requests/s over 10.0 s, at most 1 connection, HTTP/2 with 64 streams each
+    ");
+}
+
+#[test]
+fn a_load_that_makes_no_sense_is_refused_with_its_line() {
+    let said = |load: &str| refusal(&format!("[[scenario]]\nname = \"a\"\nload = {{ {load} }}\n"));
+    let all = [
+        said("model = \"steady\""),
+        said("model = \"closed\", rate = 5"),
+        said("model = \"constant\""),
+        said("model = \"constant\", rate = -1"),
+        said("model = \"steps\", connections = 3"),
+        said("connections = [1, 2]"),
+        said("requests = 1, duration = \"1 s\""),
+        said("model = \"spikes\", rate = 1, spike-rate = 2, spike = \"9 s\""),
+        said("model = \"capacity\", rate = 0"),
+        said("reuse = \"never\""),
+        said("timeout = \"0 s\""),
+        said("http = \"3\""),
+        said("streams = 4"),
+    ];
+    let first: Vec<_> = all.iter().map(|text| text.lines().next().unwrap()).collect();
+    insta::assert_snapshot!(first.join("\n"), @r#"
+    xmlperf.toml:3:18: unknown load model `steady`; there are closed, steps, constant, poisson, ramp, stages, spikes, capacity
+    xmlperf.toml:3:8: `rate` means nothing with model = "closed", which has requests, duration, think
+    xmlperf.toml:3:8: model = "constant" needs `rate`, in requests per second
+    xmlperf.toml:3:8: `-1` is not a rate
+    xmlperf.toml:3:8: steps need a list, such as connections = [1, 3, 5]
+    xmlperf.toml:3:8: a list of connections needs model = "steps"
+    xmlperf.toml:3:8: `requests` and `duration` both say when it ends: keep one
+    xmlperf.toml:3:8: a spike of 9.00 s does not fit into 5.00 s
+    xmlperf.toml:3:8: cannot search from `0` to `50000` requests per second
+    xmlperf.toml:3:18: unknown life of a connection `never`; there are kept, slice, request
+    xmlperf.toml:3:8: a time-out of no time fails every request
+    xmlperf.toml:3:17: unknown version of HTTP `3`; there are "1.1" and "2"
+    xmlperf.toml:3:8: `streams` share a connection only with http = "2"
+    "#);
+}
+
+#[test]
+fn every_shipped_scenario_is_found_by_its_name() {
+    for preset in PRESETS {
+        let choice = ConfigOverrides { scenarios: vec![preset.name.to_owned()], ..<_>::default() };
+        let suite = parse("", "xmlperf.toml", Path::new("."), &choice).unwrap();
+        assert_eq!(suite.scenarios[0].name, preset.name);
+        assert_eq!(suite.scenarios[0].payload.pairs, preset.pairs);
+        assert!(!suite.scenarios[0].limits.is_empty());
+    }
+}

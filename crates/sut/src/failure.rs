@@ -1,0 +1,390 @@
+//! Every way in which a target fails, told with the last lines that it wrote.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// What the shell calls itself that enters control groups.
+pub(super) const ENTERING: &str = "xmlperf-enter";
+
+/// Why a target cannot be measured.
+#[derive(Debug, Error)]
+pub enum TargetError {
+    /// The command is empty, or a quote in it is not closed.
+    #[error(
+        "`{start}` is not a command\n\nhint: words are split as in a shell, so quotes must be closed"
+    )]
+    NotWords {
+        /// As configured.
+        start: String,
+    },
+    /// The command would not know on which port to listen.
+    #[error(
+        "`{start}` is not told its port\n\nhint: write `{{port}}` in `start`, or name the variable \
+         that the target reads in `port-env`"
+    )]
+    NoPort {
+        /// As configured.
+        start: String,
+    },
+    /// There is no such program.
+    #[error(
+        "`{program}` was not found from `{}`\n\nhint: build the target first, or correct `start`; \
+         a path is relative to that folder",
+        dir.display()
+    )]
+    NotFound {
+        /// First word of the command.
+        program: String,
+        /// Where it was to run.
+        dir: PathBuf,
+    },
+    /// The folder to run in does not exist.
+    #[error("`{}` is not a folder to run the target in", dir.display())]
+    NoDirectory {
+        /// As configured.
+        dir: PathBuf,
+    },
+    /// The system refused to start the program.
+    #[error("failed to start `{program}`")]
+    NotStarted {
+        /// First word of the command.
+        program: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The share of the processors cannot be kept.
+    #[error(
+        "the target cannot be kept to {cpus} processors: {obstacle}\n\n\
+         hint: run xmlperf as root, or by `systemd-run --user --scope -p Delegate=yes`; or leave \
+         `cpu-quota` out"
+    )]
+    NoQuota {
+        /// As configured.
+        cpus: f64,
+        /// What stands in the way.
+        obstacle: String,
+    },
+    /// No container engine runs here.
+    #[error(
+        "no container engine can run the image: {reasons}\n\n\
+         hint: install and start docker or podman, or name one by `engine`"
+    )]
+    NoEngine {
+        /// What each said.
+        reasons: String,
+    },
+    /// A container is still there.
+    #[error("failed to remove the container `{name}`: {reason}")]
+    NotRemoved {
+        /// Its name.
+        name: String,
+        /// What the engine said.
+        reason: String,
+    },
+    /// The processors or the memory limit cannot be had.
+    #[error("failed to give the target its processors and memory")]
+    NotPlaced(#[source] io::Error),
+    /// The output cannot be kept.
+    #[error("failed to write the target's log `{}`", path.display())]
+    NoLog {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Nothing could be set up that ends the target if xmlperf is killed.
+    #[error("failed to start the guard of the target (`/bin/sh`)")]
+    NoGuard(#[source] io::Error),
+    /// Every port of 127.0.0.1 is taken, or the system refuses to say.
+    #[error("failed to find a free port on 127.0.0.1")]
+    NoFreePort(#[source] io::Error),
+    /// The target says that its port is taken, also on the second port it was given.
+    #[error("the target found port {port} in use, and so the one before{tail}")]
+    PortTaken {
+        /// The second port.
+        port: u16,
+        /// What it wrote.
+        tail: LogTail,
+    },
+    /// The target ended before it was ready.
+    #[error("the target {ending} after {}, before it was ready{tail}", units::duration(*after))]
+    ExitedAtOnce {
+        /// Status or signal.
+        ending: ProcessEnd,
+        /// Since its start.
+        after: Duration,
+        /// What it wrote.
+        tail: LogTail,
+    },
+    /// The target runs, but did not answer as it should in time.
+    #[error("the target was not ready after {}: {last}{}{tail}", units::duration(*after), hint(elsewhere))]
+    NotReady {
+        /// The time-out.
+        after: Duration,
+        /// What the last poll said.
+        last: String,
+        /// Ports on which it listens instead of the one it was given.
+        elsewhere: BTreeSet<u16>,
+        /// What it wrote.
+        tail: LogTail,
+    },
+    /// The target was ready, and then ended by itself.
+    #[error("the target {ending} while it was measured{tail}")]
+    Died {
+        /// Status or signal.
+        ending: ProcessEnd,
+        /// What it wrote.
+        tail: LogTail,
+    },
+    /// The target, or a process of it, ended because the memory it may take ran out.
+    #[error("{}: it is out of memory, of which it may take {limit}{tail}", ended(*ending))]
+    OutOfMemory {
+        /// Status or signal of the target itself; none if it lives on.
+        ending: Option<ProcessEnd>,
+        /// The limit, in words.
+        limit: String,
+        /// What it wrote.
+        tail: LogTail,
+    },
+    /// A process outlived SIGKILL, as one does that waits for a broken device.
+    #[error("processes {pids:?} of the target cannot be killed")]
+    Unkillable {
+        /// Their numbers.
+        pids: Vec<i32>,
+    },
+    /// The address to attach to is none.
+    #[error(
+        "`{url}` is not an address such as `http://127.0.0.1:3000`\n\nhint: there are also `https://HOST:PORT` and `unix:/PATH`"
+    )]
+    NotUrl {
+        /// As configured.
+        url: String,
+    },
+    /// The host has no address.
+    #[error("failed to look up `{url}`")]
+    Unresolved {
+        /// As configured.
+        url: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Nothing answers where a target was said to run.
+    #[error("no target is ready at `{url}`: {last}")]
+    Unreachable {
+        /// As configured.
+        url: String,
+        /// What the last poll said.
+        last: String,
+    },
+    /// An attached target is on another machine, or belongs to another user.
+    #[error("the process behind the target cannot be seen from here, so its use is unknown")]
+    NoProcess,
+    /// The kernel does not say what it should.
+    #[error("failed to read the state of the target from the kernel")]
+    Unreadable(#[source] io::Error),
+    /// A person asked to stop.
+    #[error("cancelled while the target started")]
+    Cancelled,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProcessEnd {
+    /// By itself.
+    Status(i32),
+    /// By a signal.
+    Signal(i32),
+}
+
+impl fmt::Display for ProcessEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Status(status) => write!(f, "exited with status {status}"),
+            Self::Signal(libc::SIGKILL) => {
+                write!(f, "was killed by SIGKILL, which the kernel sends when memory runs out,")
+            }
+            Self::Signal(libc::SIGSEGV) => write!(f, "was killed by SIGSEGV"),
+            Self::Signal(libc::SIGABRT) => write!(f, "was killed by SIGABRT"),
+            Self::Signal(libc::SIGBUS) => write!(f, "was killed by SIGBUS"),
+            Self::Signal(libc::SIGTERM) => write!(f, "was ended by SIGTERM"),
+            Self::Signal(libc::SIGINT) => write!(f, "was ended by SIGINT"),
+            Self::Signal(signal) => write!(f, "was killed by signal {signal}"),
+        }
+    }
+}
+
+/// The last lines of a log, ready to stand at the end of a message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogTail {
+    path: PathBuf,
+    lines: Vec<String>,
+}
+
+impl LogTail {
+    const BYTES_MAX: u64 = 8 * 1024;
+    const LINES_MAX: usize = 15;
+    const LINE_CHARS_MAX: usize = 400;
+
+    /// Reads the end of a file; one that cannot be read has no lines.
+    pub fn of(path: &Path) -> Self {
+        let bytes = Self::read(path).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        let lines = text.lines().map(|line| line.chars().take(Self::LINE_CHARS_MAX).collect());
+        let mut lines = lines.collect::<Vec<_>>();
+        lines.drain(..lines.len().saturating_sub(Self::LINES_MAX));
+        Self { path: path.to_owned(), lines }
+    }
+
+    fn read(path: &Path) -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(Self::BYTES_MAX)))?;
+        let mut bytes = Vec::new();
+        file.take(Self::BYTES_MAX).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Returns the lines, oldest first.
+    pub fn lines(&self) -> &[String] {
+        &self.lines
+    }
+
+    /// Whether the shell that enters control groups did not find the program after them.
+    pub(super) fn says_not_found(&self) -> bool {
+        let is_shells = |line: &String| line.starts_with(ENTERING) && line.ends_with("not found");
+        self.lines.iter().any(is_shells)
+    }
+
+    pub(super) fn says_port_in_use(&self) -> bool {
+        self.says(&[
+            "address already in use",
+            "address in use",
+            "eaddrinuse",
+            // What container engines say.
+            "port is already allocated",
+        ])
+    }
+
+    /// What Rust, Python, Java, C++, Node and Go say when they get no memory, and the system itself.
+    pub(super) fn says_out_of_memory(&self) -> bool {
+        self.says(&[
+            "memory allocation of",
+            "memoryerror",
+            "outofmemoryerror",
+            "std::bad_alloc",
+            "heap out of memory",
+            "out of memory",
+            "cannot allocate memory",
+            "enomem",
+        ])
+    }
+
+    fn says(&self, phrases: &[&str]) -> bool {
+        self.lines.iter().any(|line| {
+            let line = line.to_lowercase();
+            phrases.iter().any(|phrase| line.contains(phrase))
+        })
+    }
+}
+
+impl fmt::Display for LogTail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.lines.is_empty() {
+            return write!(f, "\n\nit wrote nothing to `{}`", self.path.display());
+        }
+        write!(f, "\n\nthe end of `{}`:", self.path.display())?;
+        self.lines.iter().try_for_each(|line| write!(f, "\n  | {line}"))
+    }
+}
+
+fn ended(ending: Option<ProcessEnd>) -> String {
+    match ending {
+        None => "a process of the target was killed".to_owned(),
+        Some(ProcessEnd::Signal(libc::SIGKILL)) => "the target was killed".to_owned(),
+        Some(ending) => format!("the target {ending}"),
+    }
+}
+
+fn hint(elsewhere: &BTreeSet<u16>) -> String {
+    if elsewhere.is_empty() {
+        return String::new();
+    }
+    let ports = elsewhere.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+    format!(
+        "\n\nhint: it listens on port {ports} instead: does `port-env`, or `{{port}}` in `start`, \
+         reach the target?"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tail(text: &str) -> LogTail {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        LogTail { path: PathBuf::from("target.log"), ..LogTail::of(file.path()) }
+    }
+
+    #[test]
+    fn a_message_ends_in_the_last_lines_of_the_log() {
+        let long = (1..=30).map(|i| format!("line {i}")).collect::<Vec<_>>().join("\n");
+        let died = TargetError::Died { ending: ProcessEnd::Signal(9), tail: tail(&long) };
+        assert!(died.to_string().ends_with("\n  | line 29\n  | line 30"), "{died}");
+        assert_eq!(tail(&long).lines().len(), 15);
+        let never = TargetError::NotReady {
+            after: Duration::from_secs(30),
+            last: "`GET /health` answered 503".to_owned(),
+            elsewhere: BTreeSet::from([3000]),
+            tail: tail(""),
+        };
+        insta::assert_snapshot!(never, @"
+        the target was not ready after 30.0 s: `GET /health` answered 503
+
+        hint: it listens on port 3000 instead: does `port-env`, or `{port}` in `start`, reach the target?
+
+        it wrote nothing to `target.log`
+        ");
+    }
+
+    #[test]
+    fn the_end_of_a_huge_log_is_enough() {
+        let huge = "x".repeat(100_000) + "\nthe last\n";
+        let tail = tail(&huge);
+        assert_eq!(tail.lines().last().unwrap(), "the last");
+        assert_eq!(tail.lines()[0].len(), 400);
+    }
+
+    #[test]
+    fn a_taken_port_is_recognised_in_the_words_of_several_languages() {
+        for text in [
+            "Error: Os { code: 98, kind: AddrInUse, message: \"Address already in use\" }",
+            "Error: listen EADDRINUSE: address already in use 127.0.0.1:3000",
+            "listen tcp 127.0.0.1:3000: bind: address already in use",
+            "java.net.BindException: Address already in use",
+        ] {
+            assert!(tail(text).says_port_in_use(), "{text}");
+        }
+        assert!(!tail("listening").says_port_in_use());
+    }
+
+    #[test]
+    fn running_out_of_memory_is_recognised_whoever_says_it() {
+        for text in [
+            "memory allocation of 1073741824 bytes failed",
+            "Traceback (most recent call last):\nMemoryError",
+            "java.lang.OutOfMemoryError: Java heap space",
+            "terminate called after throwing an instance of 'std::bad_alloc'",
+            "fatal error: runtime: out of memory",
+        ] {
+            assert!(tail(text).says_out_of_memory(), "{text}");
+        }
+        assert!(!tail("memory: 5 MiB").says_out_of_memory());
+    }
+}

@@ -1,0 +1,685 @@
+//! Runs the program under test, from its first byte of output to the end of its last child.
+//!
+//! A target is a process group of its own with a marker in its environment. It ends in one of four
+//! ways, and none leaves a process behind: [`Target::stop`] asks and then forces; dropping forces;
+//! Ctrl-C raises [`Cancel`], on which everybody returns and drops; and if this process is killed, a
+//! guard outside it does the rest (see `orphan_guard.rs`). Whoever leaves the group is found as a
+//! descendant or by the marker. What escapes is a daemon that has left the group, outlived its
+//! parent *and* wiped its environment: it looks like a stranger, and strangers are not killed.
+//!
+//! The port is chosen by binding port 0 and letting go. Somebody else may take it before the target
+//! does; a target that says so and exits is started once more on another port.
+
+mod address;
+mod cgroup;
+mod container;
+mod cpus;
+mod failure;
+mod limit_backend;
+mod listeners;
+pub mod network;
+mod orphan_guard;
+mod process;
+mod readiness;
+mod sampler;
+
+use std::fs::File;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group,
+    prlimit, waitid,
+};
+
+use units::cancel::Cancel;
+
+pub use address::{TargetAddress, Url};
+use cgroup::CgroupSet;
+pub use cgroup::{CgroupVersion, ResourceLimits};
+use container::ContainerHandle;
+pub use container::ContainerSpec;
+pub use cpus::{AffinityGuard, CpuSet, CpuSplit};
+pub use failure::{LogTail, ProcessEnd, TargetError};
+use limit_backend::LimitScope;
+pub use limit_backend::{LimitBackend, LimitEnforcement};
+use orphan_guard::OrphanGuard;
+use process::ProcessStat;
+pub use readiness::ReadinessProbe;
+pub use sampler::{HostInterference, ResourceSample, ResourceSeries, Sampler};
+
+/// How a target is started, where it answers, and how long it may take.
+#[derive(Debug, Clone)]
+pub struct TargetCommand {
+    /// Program and arguments, split as a shell would, without one; `{port}` becomes the port.
+    pub start: String,
+    /// Where it runs; a relative program is looked for from here.
+    pub dir: PathBuf,
+    /// Variables on top of the inherited ones; `{port}` in a value becomes the port.
+    pub env: Vec<(String, String)>,
+    /// The variable that tells the port.
+    pub port_env: Option<String>,
+    /// The path that answers 2xx as soon as the target can work, with its leading slash.
+    pub ready: String,
+    /// How it is asked for that.
+    pub ask: ReadinessProbe,
+    /// From start to ready.
+    pub ready_timeout: Duration,
+    /// From SIGTERM to SIGKILL.
+    pub stop_timeout: Duration,
+    /// What it may take.
+    pub limits: ResourceLimits,
+    /// Makes `start` an image and what its program is told, `IMAGE [ARGUMENT…]`, in which `{port}`
+    /// and the variable mean the port inside.
+    pub container: Option<ContainerSpec>,
+}
+
+/// Where a target runs.
+#[derive(Debug, Clone, Default)]
+pub struct CpuPlacement {
+    /// The processors, inherited by all its threads and children; without it, those of this thread.
+    pub cpus: Option<CpuSet>,
+}
+
+/// What a target and all its descendants used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ResourceUsage {
+    /// User and system time since the start, of all threads and processes. Exact to the microsecond
+    /// for living processes, rounded down to 10 ms for each child that has ended.
+    pub cpu: Duration,
+    /// Resident memory now, summed over processes: pages that they share count for each.
+    pub rss_bytes: u64,
+    /// Highest resident memory of each living process since its start or
+    /// [`Target::reset_peak`], summed.
+    pub rss_peak_bytes: u64,
+    /// User time of all threads, to 10 ms a process.
+    pub user: Duration,
+    /// System time of all threads, to 10 ms a process.
+    pub system: Duration,
+    /// Times that a living thread gave up the processor.
+    pub switches_voluntary: u64,
+    /// Times that the processor was taken from a living thread.
+    pub switches_involuntary: u64,
+    /// Page faults that needed no disk.
+    pub faults_minor: u64,
+    /// Page faults that did.
+    pub faults_major: u64,
+    /// Open files and sockets.
+    pub files: u64,
+    /// Living threads.
+    pub threads: u64,
+    /// Living processes.
+    pub processes: u64,
+}
+
+/// How a target ended when it was asked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopOutcome {
+    /// It ended by itself within the time-out, and left nothing behind.
+    Gracefully,
+    /// It, or something it had started, had to be killed.
+    ByForce,
+}
+
+/// A running target; dropping it kills it.
+#[derive(Debug)]
+pub struct Target {
+    place: TargetAddress,
+    ready_after: Duration,
+    /// The process at the root of the tree; an attached target may be on another machine.
+    root: Option<Pid>,
+    /// Only what was started here is ever ended here.
+    own: Option<SutProcess>,
+}
+
+/// What ending a target takes.
+#[derive(Debug)]
+struct SutProcess {
+    child: Child,
+    guard: Option<OrphanGuard>,
+    marker: String,
+    stop_timeout: Duration,
+    log: PathBuf,
+    limits: ResourceLimits,
+    cage: LimitScope,
+}
+
+impl Target {
+    /// Starts the command on a free port of 127.0.0.1 and waits until it is ready.
+    ///
+    /// Both its output streams go to `log`, which is replaced.
+    pub fn start(
+        command: &TargetCommand,
+        placement: &CpuPlacement,
+        log: &Path,
+        cancel: &Cancel,
+    ) -> Result<Self, TargetError> {
+        match Self::start_once(command, placement, log, cancel) {
+            Err(TargetError::PortTaken { .. }) => Self::start_once(command, placement, log, cancel),
+            result => result,
+        }
+    }
+
+    fn start_once(
+        command: &TargetCommand,
+        placement: &CpuPlacement,
+        log: &Path,
+        cancel: &Cancel,
+    ) -> Result<Self, TargetError> {
+        let address = free_address().map_err(TargetError::NoFreePort)?;
+        let started = now();
+        let own = SutProcess::spawn(command, address.port(), placement, log)?;
+        let root = Pid::from_child(&own.child);
+        let mut target = Self {
+            place: TargetAddress::Port(address),
+            ready_after: Duration::ZERO,
+            root: Some(root),
+            own: Some(own),
+        };
+        target.wait_until_ready(command, started, cancel)?;
+        target.ready_after = started.elapsed();
+        if let Some(container) = target.container() {
+            target.root = container.pid();
+        }
+        Ok(target)
+    }
+
+    /// Takes a target that runs already, such as `http://127.0.0.1:3000` or `unix:/run/api.sock`, and waits until `ready`
+    /// (a path) answers. It is never stopped.
+    pub fn attach(
+        url: &str,
+        ready: &str,
+        ready_timeout: Duration,
+        ask: &ReadinessProbe,
+        cancel: &Cancel,
+    ) -> Result<Self, TargetError> {
+        let place = address::resolve(url)?;
+        let started = now();
+        let mut pause = PollBackoff::default();
+        loop {
+            let last = match ask.poll(&place, ready) {
+                Ok(200..300) => break,
+                Ok(status) => format!("`GET {ready}` answered {status}"),
+                Err(reason) => reason,
+            };
+            if cancel.is_raised() {
+                return Err(TargetError::Cancelled);
+            }
+            if started.elapsed() >= ready_timeout {
+                return Err(TargetError::Unreachable { url: url.to_owned(), last });
+            }
+            pause.take();
+        }
+        let processes = process::running().map_err(TargetError::Unreadable)?;
+        let root = match &place {
+            TargetAddress::Port(address) if address.ip().is_loopback() => {
+                listeners::owner(address.port(), &processes)
+            }
+            TargetAddress::Port(_) => None,
+            TargetAddress::Socket(path) => listeners::peer(path),
+        };
+        Ok(Self { place, ready_after: started.elapsed(), root, own: None })
+    }
+
+    /// Returns where it answers.
+    pub fn place(&self) -> &TargetAddress {
+        &self.place
+    }
+
+    /// Returns its address and port; none of a Unix socket, which only what runs already has.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self.place {
+            TargetAddress::Port(address) => Some(address),
+            TargetAddress::Socket(_) => None,
+        }
+    }
+
+    fn port(&self) -> u16 {
+        self.address().map_or(0, |address| address.port())
+    }
+
+    /// Returns the time from start to the first 2xx.
+    pub fn ready_after(&self) -> Duration {
+        self.ready_after
+    }
+
+    /// Returns the process that was started, or for an attached target the one that listens, if it
+    /// is on this machine and may be seen.
+    pub fn pid(&self) -> Option<u32> {
+        self.root.and_then(|pid| u32::try_from(pid.as_raw_pid()).ok())
+    }
+
+    /// Returns all its processes, as they are at this moment.
+    pub fn pids(&self) -> Result<Vec<u32>, TargetError> {
+        let pid = |process: &ProcessStat| u32::try_from(process.pid.as_raw_pid()).ok();
+        Ok(self.family()?.iter().filter_map(pid).collect())
+    }
+
+    /// Returns what the target has used up to now. Takes a look at every process of the machine, a
+    /// few milliseconds: not for the middle of a measurement.
+    pub fn usage(&self) -> Result<ResourceUsage, TargetError> {
+        let mut usage = ResourceUsage::default();
+        for process in self.family()? {
+            // One that ends under the eyes is counted by its parent from now on.
+            let (Ok(cpu), Ok((now, peak))) = (process.cpu(), process.memory_bytes()) else {
+                continue;
+            };
+            usage.cpu += cpu;
+            let (user, system) = process.user_and_system();
+            usage.user += user;
+            usage.system += system;
+            let (voluntary, involuntary) = process.switches().unwrap_or_default();
+            usage.switches_voluntary += voluntary;
+            usage.switches_involuntary += involuntary;
+            usage.faults_minor += process.faults_minor;
+            usage.faults_major += process.faults_major;
+            // Those of another user are not shown.
+            usage.files += process.files().unwrap_or_default();
+            usage.rss_bytes += now;
+            usage.rss_peak_bytes += peak;
+            usage.threads += process.threads;
+            usage.processes += 1;
+        }
+        if usage.processes == 0 {
+            self.alive()?;
+            return Err(TargetError::NoProcess);
+        }
+        Ok(usage)
+    }
+
+    /// Watches the processes that there are now, until the result is stopped or dropped. `seen` hears
+    /// of every point, on a thread of its own.
+    pub fn sample(
+        &self,
+        seen: impl FnMut(&ResourceSample) + Send + 'static,
+    ) -> Result<Sampler, TargetError> {
+        Ok(Sampler::start(self.family()?.iter().map(|process| process.pid).collect(), seen))
+    }
+
+    /// Lets [`ResourceUsage::rss_peak_bytes`] start again from what is resident now.
+    pub fn reset_peak(&self) -> Result<(), TargetError> {
+        for process in self.family()? {
+            match process.reset_peak() {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    return Err(TargetError::Unreadable(error));
+                }
+                // It has ended in the meantime.
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns who keeps it to its limits.
+    pub fn confinement(&self) -> LimitEnforcement {
+        self.own.as_ref().map(|own| own.cage.confinement.clone()).unwrap_or_default()
+    }
+
+    /// Returns for how long its share of the processors was used up; a container's is not known.
+    pub fn throttled(&self) -> Duration {
+        self.own.as_ref().map(|own| own.cage.group.throttled()).unwrap_or_default()
+    }
+
+    fn container(&self) -> Option<&ContainerHandle> {
+        self.own.as_ref()?.cage.container.as_ref()
+    }
+
+    /// Fails if the target has ended, with its status and the end of its log, or if memory ran out
+    /// for a process of it.
+    pub fn alive(&self) -> Result<(), TargetError> {
+        let Some(own) = &self.own else { return Ok(()) };
+        let ending = own.ending()?;
+        let tail = || LogTail::of(&own.log);
+        if let Some(bytes) = own.limits.memory_bytes_max
+            && own.ran_out_of_memory(ending)
+        {
+            let limit = units::bytes(units::exact(bytes));
+            return Err(TargetError::OutOfMemory { ending, limit, tail: tail() });
+        }
+        ending.map_or(Ok(()), |ending| Err(TargetError::Died { ending, tail: tail() }))
+    }
+
+    /// Ends the target: SIGTERM to its process group, SIGKILL to whatever is left after the
+    /// time-out. An attached target is left alone.
+    ///
+    /// Fails if the target had ended before, as what was measured on it then means little.
+    pub fn stop(mut self) -> Result<StopOutcome, TargetError> {
+        let dead = self.alive();
+        let stopped = match &mut self.own {
+            None => StopOutcome::Gracefully,
+            Some(own) => own.stop()?,
+        };
+        dead.map(|()| stopped)
+    }
+
+    fn family(&self) -> Result<Vec<ProcessStat>, TargetError> {
+        let root = self.root.ok_or(TargetError::NoProcess)?;
+        let running = process::running().map_err(TargetError::Unreadable)?;
+        Ok(match &self.own {
+            Some(own) if own.cage.container.is_none() => process::family(root, &running),
+            Some(_) | None => process::descendants(root, &running),
+        })
+    }
+
+    fn wait_until_ready(
+        &self,
+        command: &TargetCommand,
+        started: Instant,
+        cancel: &Cancel,
+    ) -> Result<(), TargetError> {
+        let mut pause = PollBackoff::default();
+        loop {
+            let last = match command.ask.poll(&self.place, &command.ready) {
+                Ok(200..300) => return self.alive(),
+                Ok(status) => format!("`GET {}` answered {status}", command.ready),
+                Err(reason) => reason,
+            };
+            self.still_starting(command, started.elapsed())?;
+            if cancel.is_raised() {
+                return Err(TargetError::Cancelled);
+            }
+            if started.elapsed() >= command.ready_timeout {
+                return Err(self.not_ready(command, last));
+            }
+            pause.take();
+        }
+    }
+
+    fn still_starting(&self, command: &TargetCommand, after: Duration) -> Result<(), TargetError> {
+        match self.alive() {
+            Err(TargetError::Died { ending, tail }) => {
+                let port = self.port();
+                Err(if tail.says_not_found() {
+                    not_started(command, &first_word(command), io::ErrorKind::NotFound.into())
+                } else if tail.says_port_in_use() {
+                    TargetError::PortTaken { port, tail }
+                } else {
+                    TargetError::ExitedAtOnce { ending, after, tail }
+                })
+            }
+            result => result,
+        }
+    }
+
+    fn not_ready(&self, command: &TargetCommand, last: String) -> TargetError {
+        let family = self.family().unwrap_or_default();
+        let mut elsewhere = listeners::ports(&family);
+        elsewhere.remove(&self.port());
+        let tail = self.own.as_ref().map_or_else(LogTail::default, |own| LogTail::of(&own.log));
+        TargetError::NotReady { after: command.ready_timeout, last, elsewhere, tail }
+    }
+}
+
+impl SutProcess {
+    fn spawn(
+        command: &TargetCommand,
+        port: u16,
+        placement: &CpuPlacement,
+        log: &Path,
+    ) -> Result<Self, TargetError> {
+        let marker = marker();
+        // Before anything is made that would have to be removed.
+        let words = words(command)?;
+        let cage = LimitScope::new(command, &marker.replace("XMLPERF_LAUNCH=", "xmlperf-"))?;
+        let mut process = match &cage.container {
+            Some(running) => running.command(command, &words, port, placement),
+            None => direct(command, &words, port, &cage.group),
+        };
+        prepare(&mut process, command, &marker, log)?;
+        let program = process.get_program().to_string_lossy().into_owned();
+        let mut guard =
+            OrphanGuard::post(&marker, &cage.removal()).map_err(TargetError::NoGuard)?;
+        let child = {
+            let pinned = placement.cpus.as_ref().map(CpuSet::pin_thread);
+            let _pinned = pinned.transpose().map_err(TargetError::NotPlaced)?;
+            process.spawn().map_err(|source| not_started(command, &program, source))?
+        };
+        let group = Pid::from_child(&child);
+        let told = guard.watch(group);
+        let own = Self {
+            child,
+            guard: Some(guard),
+            marker,
+            stop_timeout: command.stop_timeout,
+            log: log.to_owned(),
+            limits: command.limits,
+            cage,
+        };
+        told.map_err(TargetError::NoGuard)?;
+        if let (Some(bytes), Some(LimitBackend::DataLimit)) =
+            (own.limits.memory_bytes_max, &own.cage.confinement.memory)
+        {
+            let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
+            prlimit(Some(group), Resource::Data, limit)
+                .map_err(|errno| TargetError::NotPlaced(errno.into()))?;
+        }
+        Ok(own)
+    }
+
+    fn stop(&mut self) -> Result<StopOutcome, TargetError> {
+        let root = Pid::from_child(&self.child);
+        // Those who leave the group are recognised by their parents, so before these are gone.
+        let before = process::family(root, &process::running().map_err(TargetError::Unreadable)?);
+        // Gone already: nobody is left to ask.
+        let _ = kill_process_group(root, Signal::TERM);
+        let deadline = now() + self.stop_timeout;
+        let mut pause = PollBackoff::default();
+        while now() < deadline && ending(root)?.is_none() {
+            pause.take();
+        }
+        self.kill(&before)
+    }
+
+    /// Kills whatever is left, until nothing is.
+    fn kill(&mut self, known: &[ProcessStat]) -> Result<StopOutcome, TargetError> {
+        const PATIENCE: Duration = Duration::from_secs(10);
+        let deadline = now() + PATIENCE;
+        let mut stopped = StopOutcome::Gracefully;
+        let mut pause = PollBackoff::default();
+        if let Some(container) = &self.cage.container {
+            container.remove()?;
+        }
+        loop {
+            let left = self.left(known).map_err(TargetError::Unreadable)?;
+            if left.is_empty() {
+                break;
+            }
+            if now() >= deadline {
+                let pids = left.iter().map(|process| process.pid.as_raw_pid()).collect();
+                return Err(TargetError::Unkillable { pids });
+            }
+            stopped = StopOutcome::ByForce;
+            for process in left {
+                // It may have ended since it was seen.
+                let _ = kill_process(process.pid, Signal::KILL);
+            }
+            pause.take();
+        }
+        // The root has ended, so this returns at once; until then its number stays taken.
+        let _ = self.child.wait();
+        if let Some(guard) = self.guard.take() {
+            guard.dismiss();
+        }
+        Ok(stopped)
+    }
+
+    /// Returns how the target ended, if it has. The command of a container ends with 128 and the
+    /// signal that ended what is inside.
+    fn ending(&self) -> Result<Option<ProcessEnd>, TargetError> {
+        let ending = ending(Pid::from_child(&self.child))?;
+        Ok(match (ending, &self.cage.container) {
+            (Some(ProcessEnd::Status(status @ 129..=192)), Some(_)) => {
+                Some(ProcessEnd::Signal(status - 128))
+            }
+            (ending, _) => ending,
+        })
+    }
+
+    /// Returns whether memory is why the target ended, or a process of it while it lives on.
+    fn ran_out_of_memory(&self, ending: Option<ProcessEnd>) -> bool {
+        let said = || ending.is_some() && LogTail::of(&self.log).says_out_of_memory();
+        match (&self.cage.container, &self.cage.confinement.memory) {
+            // The engine takes too long to be asked about what runs.
+            (Some(container), _) => ending.is_some() && container.ran_out_of_memory(),
+            (None, Some(LimitBackend::ControlGroup(_))) => self.cage.group.killed() > 0 || said(),
+            (None, Some(LimitBackend::DataLimit)) => said(),
+            (None, Some(LimitBackend::Engine(_)) | None) => false,
+        }
+    }
+
+    fn left(&self, known: &[ProcessStat]) -> io::Result<Vec<ProcessStat>> {
+        let running = process::running()?;
+        let family = process::family(Pid::from_child(&self.child), &running);
+        let same =
+            |a: &ProcessStat, b: &ProcessStat| (a.pid, a.started_ticks) == (b.pid, b.started_ticks);
+        let caged = self.cage.group.pids();
+        let ours = |process: &ProcessStat| {
+            caged.contains(&process.pid)
+                || family.iter().chain(known).any(|member| same(member, process))
+                || process::carries(process.pid, &self.marker)
+        };
+        Ok(running.into_iter().filter(ours).collect())
+    }
+}
+
+impl Drop for SutProcess {
+    fn drop(&mut self) {
+        if self.guard.is_some() {
+            let _ = self.kill(&[]);
+        }
+    }
+}
+
+/// Waits a little longer each time: short at first, as many targets are ready within milliseconds.
+#[derive(Debug)]
+struct PollBackoff(Duration);
+
+impl Default for PollBackoff {
+    fn default() -> Self {
+        Self(Duration::from_millis(2))
+    }
+}
+
+impl PollBackoff {
+    const LONGEST: Duration = Duration::from_millis(50);
+
+    fn take(&mut self) {
+        thread::sleep(self.0);
+        self.0 = (self.0 * 3 / 2).min(Self::LONGEST);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "starting and stopping are bounded in time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind("127.0.0.1:0")?.local_addr()
+}
+
+/// A variable that no other launch has, always of one length: a longer environment moves the stack,
+/// which alone can change how fast a program runs.
+fn marker() -> String {
+    static LAUNCHES: AtomicU32 = AtomicU32::new(0);
+    let launch = LAUNCHES.fetch_add(1, Ordering::Relaxed);
+    format!("XMLPERF_LAUNCH={:010}-{launch:010}", std::process::id())
+}
+
+/// Returns the words of the command, if the target can learn its port.
+fn words(command: &TargetCommand) -> Result<Vec<String>, TargetError> {
+    let is_told = command.container.is_some()
+        || command.port_env.is_some()
+        || command.start.contains("{port}");
+    if !is_told {
+        return Err(TargetError::NoPort { start: command.start.clone() });
+    }
+    let words = shlex::split(&command.start).filter(|words| !words.is_empty());
+    words.ok_or_else(|| TargetError::NotWords { start: command.start.clone() })
+}
+
+/// Enters control groups before the program is there, so that all it does is counted.
+const ENTER: &str = r#"
+n=$1; shift
+while [ "$n" -gt 0 ]; do
+    echo $$ > "$1/cgroup.procs" || exit 126
+    shift; n=$((n - 1))
+done
+exec "$@"
+"#;
+
+fn direct(
+    command: &TargetCommand,
+    words: &[String],
+    port: u16,
+    group: &CgroupSet,
+) -> std::process::Command {
+    let with_port = |text: &str| text.replace("{port}", &port.to_string());
+    let mut words = words.iter().map(|word| with_port(word));
+    let folders = group.folders();
+    let mut process = if folders.is_empty() {
+        std::process::Command::new(words.next().unwrap_or_default())
+    } else {
+        let mut process = std::process::Command::new("/bin/sh");
+        process.args(["-c", ENTER, failure::ENTERING]).arg(folders.len().to_string());
+        process.args(folders);
+        process
+    };
+    process
+        .args(words)
+        .envs(command.env.iter().map(|(name, value)| (name, with_port(value))))
+        .envs(command.port_env.iter().map(|name| (name, port.to_string())));
+    process
+}
+
+/// What a target and the engine of a container have in common.
+fn prepare(
+    process: &mut std::process::Command,
+    command: &TargetCommand,
+    marker: &str,
+    log: &Path,
+) -> Result<(), TargetError> {
+    let not_logged = |source| TargetError::NoLog { path: log.to_owned(), source };
+    let out = File::create(log).map_err(not_logged)?;
+    let err = out.try_clone().map_err(not_logged)?;
+    process
+        .current_dir(&command.dir)
+        .envs(marker.split_once('='))
+        .stdin(Stdio::null())
+        .stdout(out)
+        .stderr(err)
+        .process_group(0);
+    Ok(())
+}
+
+fn first_word(command: &TargetCommand) -> String {
+    shlex::split(&command.start).unwrap_or_default().into_iter().next().unwrap_or_default()
+}
+
+fn not_started(command: &TargetCommand, program: &str, source: io::Error) -> TargetError {
+    let program = program.to_owned();
+    if !command.dir.is_dir() {
+        return TargetError::NoDirectory { dir: command.dir.clone() };
+    }
+    if source.kind() == io::ErrorKind::NotFound {
+        return TargetError::NotFound { program, dir: command.dir.clone() };
+    }
+    TargetError::NotStarted { program, source }
+}
+
+/// Returns how a child ended, if it has; it stays to be waited for, so its number is not reused.
+fn ending(pid: Pid) -> Result<Option<ProcessEnd>, TargetError> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    let status =
+        waitid(WaitId::Pid(pid), options).map_err(|errno| TargetError::Unreadable(errno.into()))?;
+    Ok(status.map(|status| match status.terminating_signal() {
+        Some(signal) => ProcessEnd::Signal(signal),
+        None => ProcessEnd::Status(status.exit_status().unwrap_or_default()),
+    }))
+}
