@@ -6,7 +6,7 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run must stop")]
 
-#[path = "../tests/service/mod.rs"]
+#[path = "../tests/cli/service.rs"]
 mod service;
 
 use std::io::{BufRead, BufReader, Read, Write};

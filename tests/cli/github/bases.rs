@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 use wiremock::matchers::{method, path_regex};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::job_environment::{JobEnvironment, pull_request};
+use super::job_environment::{JobEnvironment, pull_request};
 
 /// Runs git as nobody in particular, at a fixed time, and returns what it prints.
 pub(crate) fn git(dir: &Path, words: &[&str]) -> String {

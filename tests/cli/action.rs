@@ -542,7 +542,7 @@ fn tables() -> String {
     text
 }
 
-/// `UPDATE_README=1 cargo test --test action` writes the tables anew.
+/// `UPDATE_README=1 cargo test --test cli action` writes the tables anew.
 #[test]
 fn the_tables_in_the_readme_are_those_of_the_action() {
     let (begin, end) = ("<!-- inputs and outputs of action.yml -->\n", "<!-- end -->");
@@ -554,7 +554,7 @@ fn the_tables_in_the_readme_are_those_of_the_action() {
     if std::env::var_os("UPDATE_README").is_some() {
         fs::write(&path, format!("{before}{begin}{tables}{end}{after}")).unwrap();
     } else {
-        assert_eq!(shown, tables, "run: UPDATE_README=1 cargo test --test action");
+        assert_eq!(shown, tables, "run: UPDATE_README=1 cargo test --test cli action");
     }
 }
 

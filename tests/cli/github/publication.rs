@@ -6,8 +6,8 @@ use github::publish::{PublicationResult, PublishSettings};
 use github::{CheckGate, Conclusion, Publication};
 use serde_json::{Value, json};
 
-use crate::emulator::{BOT, Github, GithubContract, MONA, STRANGER};
-use crate::job_environment::{annotations, publication, settings};
+use super::emulator::{BOT, Github, GithubContract, MONA, STRANGER};
+use super::job_environment::{annotations, publication, settings};
 
 fn publish(github: &Github, run: &str, publication: &Publication) -> PublicationResult {
     let published = github.stage(run).publish(&github.url(), publication, &settings());
@@ -70,7 +70,7 @@ fn a_status_keeps_the_contract() {
     let contract = GithubContract::start();
     let github_settings =
         PublishSettings { comment: CommentPolicy::Never, check: CheckPolicy::Status, ..settings() };
-    let stage = crate::job_environment::JobEnvironment::pull_request();
+    let stage = super::job_environment::JobEnvironment::pull_request();
     let mut report = publication(Conclusion::Pass);
     report.summary = "µ".repeat(500);
     let published = stage.publish(&contract.url(), &report, &github_settings);

@@ -18,7 +18,7 @@ use std::process::{Command, Output};
 
 /// Writes a run that began at second `second`, and returns where.
 fn run(folder: &Path, second: usize) -> PathBuf {
-    let text = include_str!("../../crates/record/fixtures/run-schema-1.json");
+    let text = include_str!("../../../crates/record/fixtures/run-schema-1.json");
     let started =
         format!("2026-11-23T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60);
     let path = folder.join(format!("run-{second}.json"));

@@ -45,7 +45,7 @@ fn changes_of_level_are_named_with_their_commits() {
 
 #[test]
 fn the_example_in_the_documentation_is_what_is_printed() {
-    let document = include_str!("../docs/history.md");
+    let document = include_str!("../../docs/history.md");
     let printed = trend(&["--metric", "cpu"]);
     let example = document.split("--metric cpu\n").nth(1).unwrap().split("```").next().unwrap();
     assert_eq!(example.trim_end(), printed.trim_end());

@@ -3,7 +3,7 @@
 use github::context::{CodeOrigin, GithubContext, WorkflowEvent};
 use serde_json::{Value, json};
 
-use crate::job_environment::{BASE, HEAD, JobEnvironment, pull_request};
+use super::job_environment::{BASE, HEAD, JobEnvironment, pull_request};
 
 const CHECKED_OUT: &str = "2ffea6db2ffea6db2ffea6db2ffea6db2ffea6db";
 

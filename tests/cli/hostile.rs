@@ -1,12 +1,10 @@
 //! Requests that mean the reference API harm: what it answers, and what that costs it.
 //!
 //! Prints the table of `docs/reference.md`, which must have a row for each of them:
-//! `cargo test --release --test hostile -- --ignored --nocapture --test-threads 1`.
+//! `cargo test --release --test cli hostile -- --ignored --nocapture --test-threads 1`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot reach the service must fail")]
 #![expect(clippy::print_stdout, reason = "the table is for people")]
-
-mod service;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -15,7 +13,7 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use service::ServiceProcess;
+use crate::service::ServiceProcess;
 
 const MIB: usize = 1 << 20;
 /// What any of them may cost in CPU time: a few times what an honest body of 500 MiB does.
@@ -97,7 +95,7 @@ fn check_with(
     assert_eq!(status, expected, "{name}");
     assert!(cpu < CPU_MAX, "{name}: {cpu:?}");
     let row = format!("\n| {name} | {status} |");
-    assert!(include_str!("../docs/reference.md").contains(&row), "not documented:{row}");
+    assert!(include_str!("../../docs/reference.md").contains(&row), "not documented:{row}");
     assert!(memory <= u64::try_from(memory_max).unwrap(), "{name}: {mib:.0} MiB");
     // It still serves.
     let mut stream = connect(service);

@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::bases::git;
-use crate::job_environment::{JobEnvironment, pull_request};
+use super::bases::git;
+use super::job_environment::{JobEnvironment, pull_request};
 
 /// Where the branch of a pull request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use crate::job_environment::{self, HEAD, JobEnvironment, TOKEN};
+use super::job_environment::{self, HEAD, JobEnvironment, TOKEN};
 
 const COMMENTS: &str = "/repos/octo-org/octo-repo/issues/7/comments";
 const STATUSES: &str =

@@ -3,8 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot talk to the server must fail")]
 
-mod service;
-
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,7 +11,7 @@ use std::thread;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use service::ServiceProcess;
+use crate::service::ServiceProcess;
 
 /// A running service, stopped on drop.
 impl ServiceProcess {

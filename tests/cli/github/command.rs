@@ -16,8 +16,8 @@ use tokio::runtime::Runtime;
 use wiremock::matchers::{method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::job_environment::{HEAD, JobEnvironment, TOKEN, pull_request};
-use crate::run_record::{save, slower_by};
+use super::job_environment::{HEAD, JobEnvironment, TOKEN, pull_request};
+use super::run_record::{save, slower_by};
 
 /// Runs `report github` on what is in the stage's folder; returns the exit code and what it printed.
 fn report(stage: &JobEnvironment, arguments: &[&str]) -> (Option<i32>, String) {
@@ -105,7 +105,7 @@ fn the_outputs_say_what_a_workflow_can_act_on() {
     assert_eq!(outputs["verdict"], "regressed");
     assert_eq!(outputs["regressions"], "2");
     assert_eq!(outputs["flagged"], "nominal");
-    assert_eq!(outputs["baseline-sha"], crate::job_environment::BASE);
+    assert_eq!(outputs["baseline-sha"], super::job_environment::BASE);
     assert_eq!(outputs["head-sha"], HEAD);
     assert!(stage.read("summary.md").contains("2 regressions"));
 }

@@ -14,9 +14,9 @@ use tokio::runtime::Runtime;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use crate::bases::git;
-use crate::emulator::{BOT, BranchOrigin, Github, tools};
-use crate::run_record::{save, slower_by};
+use super::bases::git;
+use super::emulator::{BOT, BranchOrigin, Github, tools};
+use super::run_record::{save, slower_by};
 
 /// A token that may read and nothing else, as a fork's pull request gets it.
 const READ_ONLY: &str = "token-of-a-fork";

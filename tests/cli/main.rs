@@ -1,0 +1,18 @@
+//! The program as a user, a shell or GitHub starts it: processes, files, output and exit codes.
+
+mod action;
+mod baseline_compare;
+mod conformance;
+mod decide;
+mod github;
+mod hostile;
+mod instruction_counts;
+mod measurement;
+mod readme;
+mod reference;
+mod requests;
+mod scenarios;
+mod service;
+mod stores;
+mod tls_and_sockets;
+mod trend;

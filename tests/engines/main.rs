@@ -1,0 +1,12 @@
+//! The libraries together, over real sockets, processes and repositories.
+
+mod base;
+mod calibration;
+mod decision;
+mod http2;
+mod load;
+mod network;
+mod nginx;
+mod payload;
+mod statistics;
+mod target;
