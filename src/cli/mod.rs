@@ -44,7 +44,7 @@ use units::cancel::Cancel;
 /// The command line.
 #[derive(Debug, Parser)]
 #[command(name = "xmlperf", version, about, max_term_width = 100)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: CliCommand,
 }
@@ -67,7 +67,7 @@ enum CliCommand {
 
 /// What the process reports to whoever called it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// Nothing is worse than was promised.
     Fine = 0,
     /// A metric regressed, or a limit is broken.
@@ -89,7 +89,7 @@ impl From<Exit> for ExitCode {
 }
 
 /// Runs the subcommand; results go to `out`, progress and warnings to standard error.
-pub fn run(cli: &Cli, out: &mut impl Write) -> anyhow::Result<Exit> {
+pub(crate) fn run(cli: &Cli, out: &mut impl Write) -> anyhow::Result<Exit> {
     match &cli.command {
         CliCommand::Baseline(args) => baseline::run(args, out),
         CliCommand::Compare(args) => compare::run(args, out),
@@ -109,7 +109,7 @@ pub fn run(cli: &Cli, out: &mut impl Write) -> anyhow::Result<Exit> {
 /// Returns what to tell a person about a failure, and the exit code that goes with it.
 ///
 /// Nobody is told that the reader of the output went away: whoever reads by `head` knows.
-pub fn explain(error: &anyhow::Error) -> (Option<String>, Exit) {
+pub(crate) fn explain(error: &anyhow::Error) -> (Option<String>, Exit) {
     if is_closed_pipe(error) {
         return (None, Exit::ClosedPipe);
     }

@@ -116,7 +116,7 @@ fn tame_failures(trial: &mut LaunchResult) {
 fn tame_work(work: &mut CountOutcome) {
     match work {
         CountOutcome::Unavailable { reason, .. } => {
-            *reason = sanitize::line(reason, REASON_CHARS_MAX)
+            *reason = sanitize::line(reason, REASON_CHARS_MAX);
         }
         CountOutcome::Counted(counted) => {
             counted.counter = sanitize::text(&counted.counter);

@@ -112,7 +112,7 @@ async fn answer(
             stream.send_data("half".into(), true).ok()?;
         }
         ServerBehavior::GoAway | ServerBehavior::Stall | ServerBehavior::Garbage => {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
     Some(())

@@ -133,7 +133,7 @@ impl<F: FnMut(u64) -> SimulatedReply> NetworkDriver for &mut SimulatedNetwork<F>
         assert!(self.peers[slot].open, "slot {slot} is closed");
         match (self.serve)(self.now_ns) {
             SimulatedReply::At(at_ns, bytes) => {
-                self.will(at_ns, slot, SimulatedEvent::Bytes(bytes))
+                self.will(at_ns, slot, SimulatedEvent::Bytes(bytes));
             }
             SimulatedReply::Last(at_ns, bytes) => {
                 self.will(at_ns, slot, SimulatedEvent::Bytes(bytes));

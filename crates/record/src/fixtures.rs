@@ -28,11 +28,14 @@ pub const LEVEL: SampleLaunch = SampleLaunch { latency_us: 1_900, cpu_us: 520, r
 
 /// A launch of 1 000 requests of 100 XML pairs; `wobble` moves its times by so many millionths.
 pub fn trial(level: SampleLaunch, wobble: i64) -> LaunchResult {
-    let moved = |us: u64| us * u64::try_from(1_000_000 + wobble).unwrap() / 1_000;
+    let moved = |us: u64| {
+        us * u64::try_from(1_000_000 + wobble).expect("a wobble is far below a million") / 1_000
+    };
     let service_ns = moved(level.latency_us);
-    let mut times = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
+    let mut times = Histogram::new_with_bounds(1, 3_600_000_000_000, 3)
+        .expect("bounds that HdrHistogram takes");
     for request in 0..1_000_u64 {
-        times.record(service_ns * (900 + request / 5) / 1_000).unwrap();
+        times.record(service_ns * (900 + request / 5) / 1_000).expect("a time within the bounds");
     }
     LaunchResult {
         ready_ns: 20_000_000,
@@ -68,8 +71,9 @@ pub fn counted(base: f64, head: f64) -> CountOutcome {
             own,
             inclusive: own,
         };
-        let stack =
-            |name: &str, own: f64| (format!("main;{name}"), units::whole(own * 1_000.0).unwrap());
+        let stack = |name: &str, own: f64| {
+            (format!("main;{name}"), units::whole(own * 1_000.0).expect("a count of instructions"))
+        };
         BuildCounts {
             toolchain: "rustc version 1.95.0, glibc 2.36".to_owned(),
             instructions: (0..5).map(|i| instructions + wobble * f64::from(i % 3)).collect(),
@@ -92,7 +96,9 @@ pub fn counted(base: f64, head: f64) -> CountOutcome {
 
 /// A paired run of `smoke` with so many launch pairs, each a little different from the others.
 pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Run {
-    let wobble = |i: usize, step: i64| (i64::try_from(i).unwrap() * step) % 4_000 - 2_000;
+    let wobble = |i: usize, step: i64| {
+        (i64::try_from(i).expect("a number of launch pairs") * step) % 4_000 - 2_000
+    };
     let pair = |i: usize| LaunchPair {
         first: if i.is_multiple_of(2) { Side::Base } else { Side::Head },
         base: trial(base, wobble(i, 1_709)),
