@@ -1,0 +1,8 @@
+//! What no compiler holds about this workspace: its walls, its words, and figures of both.
+
+mod file_graph;
+mod ratchet;
+mod samples;
+mod source_tree;
+mod tree_figures;
+mod walls;
