@@ -7,6 +7,7 @@
 
 pub mod betting;
 pub mod draw;
+pub mod evidence;
 pub mod hodges_lehmann;
 pub mod levels;
 pub mod means;
@@ -16,6 +17,7 @@ pub mod proportion;
 pub mod quantile;
 pub mod rank_sum;
 pub mod segment;
+pub mod sensitivity;
 pub mod sequential;
 pub mod signed_rank;
 pub mod stepdown;
