@@ -1,15 +1,14 @@
 //! The program: parses the command line, runs it, reports a failure, and sets the exit code.
 
-mod cli;
-
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use xmlperf::cli::{self, Cli};
 
 fn main() -> ExitCode {
     let mut out = io::stdout().lock();
-    let result = cli::run(&cli::Cli::parse(), &mut out).and_then(|exit| {
+    let result = cli::run(&Cli::parse(), &mut out).and_then(|exit| {
         out.flush()?;
         Ok(exit)
     });
@@ -18,7 +17,7 @@ fn main() -> ExitCode {
         Err(error) => {
             let (message, exit) = cli::explain(&error);
             if let Some(message) = message {
-                // Where it cannot be written there is nobody to tell; the exit code still says it.
+                // Where it cannot be written, the exit code still says it.
                 let _ = writeln!(io::stderr(), "error: {message}");
             }
             exit.into()

@@ -1,27 +1,22 @@
 //! Keeps runs as baselines, and shows those that are kept.
 
-use std::env;
 use std::io::Write;
 use std::path::PathBuf;
-use std::thread;
-use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
+use baseline::{BaselineStore, FileFault, Integrity, Retention, RetentionReason, SaveOutcome};
 use comfy_table::{Table, presets};
+use github::context::GithubContext;
 use jiff::{SignedDuration, Timestamp};
+use report::plural;
 
+use crate::app;
+use crate::app::baseline::{PruneOutcome, RemovalMode};
 use crate::cli::Exit;
 use crate::cli::output::{self, FailOnFlag, ReportFormat};
-use crate::cli::selection::note;
+use crate::cli::process;
+use crate::cli::reporter::Reporter;
 use crate::cli::store::StoreFlag;
-use baseline::work;
-use baseline::{BaselineStore, FileFault, Retention, RetentionReason, SaveOutcome, StoreEntry};
-use compare::Comparison;
-use github::api::ApiClient;
-use github::context::GithubContext;
-use github::retry::RetryPolicy;
-use github::transport::HttpTransport;
-use record::Run;
 
 /// Keep runs as baselines and show those that are kept
 #[derive(Debug, clap::Args)]
@@ -29,7 +24,7 @@ pub(super) struct BaselineArgs {
     #[command(subcommand)]
     action: BaselineAction,
     #[command(flatten)]
-    place: StoreFlag,
+    store: StoreFlag,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -68,8 +63,8 @@ enum BaselineAction {
     },
     /// Let a name stand for a history as it was at one run
     ///
-    /// Later runs are still kept, and not seen by whoever compares with the name, until the pin is moved
-    /// or taken away.
+    /// Later runs are still kept, but comparisons with the name do not see them until the pin is moved or
+    /// taken away.
     Pin {
         /// The name: the history's own, such as `main`, or a new one, such as `release-1.2`
         name: String,
@@ -115,17 +110,16 @@ enum BaselineAction {
     },
 }
 
-/// Does what was asked of the store.
+/// Does to the store what the action says.
 pub(super) fn run(args: &BaselineArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let store = || args.place.open(None);
+    let store = || args.store.choice()?.open(None, &Reporter::default());
     match &args.action {
-        BaselineAction::Save { name, from } => match store()?.save(name, &Run::load(from)?)? {
+        BaselineAction::Save { name, from } => match app::baseline::save(&store()?, name, from)? {
             SaveOutcome::New(entry) => writeln!(out, "kept {}", entry.place)?,
             SaveOutcome::AlreadyThere(entry) => writeln!(out, "kept already: {}", entry.place)?,
         },
         BaselineAction::Check { name, from, format, fail_on } => {
-            let newest = newest(&store()?, name)?;
-            let comparison = Comparison::of(&work::against(&newest, &Run::load(from)?))?;
+            let comparison = app::baseline::check(&store()?, name, from)?;
             output::show(out, &comparison, *format)?;
             return Ok(output::exit(&comparison.outcome, *fail_on));
         }
@@ -139,24 +133,19 @@ pub(super) fn run(args: &BaselineArgs, out: &mut impl Write) -> anyhow::Result<E
         }
         BaselineAction::Prune { name, keep, keep_days, dry_run } => {
             let since = keep_days.map(since).transpose()?;
-            let retention = Retention { runs: *keep, since };
-            let does = if *dry_run { RemovalMode::Tell } else { RemovalMode::Remove };
-            prune(&store()?, name.as_deref(), &retention, does, out)?;
+            let rule = Retention { runs: *keep, since };
+            let mode = if *dry_run { RemovalMode::Plan } else { RemovalMode::Remove };
+            let outcome = app::baseline::prune(&store()?, name.as_deref(), &rule, mode)?;
+            show_prune(out, &outcome, &rule, mode)?;
         }
-        BaselineAction::Verify { name } => return verify(&store()?, name.as_deref(), out),
+        BaselineAction::Verify { name } => {
+            return show_integrity(out, &app::baseline::verify(&store()?, name.as_deref())?);
+        }
         BaselineAction::Show { name, format } => {
-            let newest = newest(&store()?, name)?;
-            output::show(out, &Comparison::of(&newest)?, *format)?;
+            output::show(out, &app::baseline::show(&store()?, name)?, *format)?;
         }
     }
-    Ok(Exit::Fine)
-}
-
-/// Whether a removal is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum RemovalMode {
-    Remove,
-    Tell,
+    Ok(Exit::Success)
 }
 
 /// The moment so many days ago.
@@ -165,11 +154,6 @@ fn since(days: u32) -> anyhow::Result<String> {
     let then = Timestamp::now().checked_sub(age);
     let then = then.with_context(|| format!("`--keep-days {days}` is before the year -9999"))?;
     Ok(then.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
-}
-
-fn newest(store: &BaselineStore, name: &str) -> anyhow::Result<Run> {
-    let entries = store.history(name)?;
-    Ok(store.load(entries.last().expect("a history has at least one run"))?)
 }
 
 fn pin(store: &BaselineStore, name: &str, run: &str, out: &mut impl Write) -> anyhow::Result<()> {
@@ -181,96 +165,70 @@ fn pin(store: &BaselineStore, name: &str, run: &str, out: &mut impl Write) -> an
     Ok(())
 }
 
-/// Asks the event and the clone; GitHub only where the clone is too shallow, and then as nobody: what
-/// runs here is about to run the code of the change.
 fn auto(out: &mut impl Write) -> anyhow::Result<()> {
     let context = GithubContext::from_environment()?;
-    let network = HttpTransport::new(&context.api_url, None)?;
-    let patience = RetryPolicy::new(Duration::from_secs(30));
-    let client = ApiClient::new(&network, &context.repository, None, patience, &thread::sleep);
-    let clone = env::current_dir().context("failed to find the current folder")?;
-    if let Some(commit) = github::base::find(&context, &clone, Some(&client))? {
+    if let Some(commit) = app::baseline::base_commit(&context, &process::current_folder()?)? {
         writeln!(out, "{}", commit.as_str())?;
     }
     Ok(())
 }
 
-fn runs(count: usize) -> String {
-    if count == 1 { "1 run".to_owned() } else { format!("{count} runs") }
-}
-
 fn names(store: &BaselineStore, out: &mut impl Write) -> anyhow::Result<()> {
     for history in store.histories()? {
         let pin = history.pinned.map(|pinned| format!("pinned to {}", pinned.run.place));
-        let runs = (history.runs > 0).then(|| runs(history.runs));
+        let runs = (history.runs > 0).then(|| plural(history.runs, "run"));
         let words: Vec<String> = runs.into_iter().chain(pin).collect();
         writeln!(out, "{}  {}", history.name, words.join(", "))?;
     }
     Ok(())
 }
 
-fn prune(
-    store: &BaselineStore,
-    name: Option<&str>,
-    retention: &Retention,
-    does: RemovalMode,
+fn show_prune(
     out: &mut impl Write,
+    outcome: &PruneOutcome,
+    rule: &Retention,
+    mode: RemovalMode,
 ) -> anyhow::Result<()> {
-    let plan = store.plan(name, retention)?;
-    let gone: Vec<StoreEntry> = match does {
-        RemovalMode::Remove => store.prune(&plan)?,
-        RemovalMode::Tell => {
-            let goes = plan.iter().filter(|fate| fate.reasons.is_empty());
-            goes.map(|fate| fate.entry.clone()).collect()
-        }
-    };
-    let verb = match does {
+    let PruneOutcome { plan, removed } = outcome;
+    let verb = match mode {
         RemovalMode::Remove => "removed",
-        RemovalMode::Tell => "would remove",
+        RemovalMode::Plan => "would remove",
     };
-    for entry in &gone {
+    for entry in removed {
         writeln!(out, "{verb} {}", entry.place)?;
     }
     let by = |wanted: fn(&RetentionReason) -> bool| {
-        plan.iter().filter(|fate| fate.reasons.iter().any(wanted)).count()
+        plan.iter().filter(|decision| decision.reasons.iter().any(wanted)).count()
     };
-    let (count, age) =
-        (by(|it| *it == RetentionReason::Count), by(|it| *it == RetentionReason::Age));
+    let count = by(|it| *it == RetentionReason::Count);
+    let age = by(|it| *it == RetentionReason::Age);
     let rules = [
-        retention.runs.map(|runs| format!("{count} among the newest {runs}")),
-        retention.since.as_ref().map(|since| format!("{age} since {since}")),
+        rule.runs.map(|runs| format!("{count} among the newest {runs}")),
+        rule.since.as_ref().map(|since| format!("{age} since {since}")),
         Some(format!("{} pinned", by(|it| matches!(it, RetentionReason::Pinned(_))))),
         Some(format!("{} the newest of a history", by(|it| *it == RetentionReason::Newest))),
     ];
     let rules: Vec<String> = rules.into_iter().flatten().collect();
-    let kept = plan.len() - gone.len();
-    writeln!(out, "{verb} {}, kept {}: {}", runs(gone.len()), runs(kept), rules.join(", "))?;
+    let (gone, kept) = (plural(removed.len(), "run"), plural(plan.len() - removed.len(), "run"));
+    writeln!(out, "{verb} {gone}, kept {kept}: {}", rules.join(", "))?;
     Ok(())
 }
 
-fn verify(store: &BaselineStore, name: Option<&str>, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let found = store.verify(name)?;
-    let files = found.runs + found.pins + found.damaged.len() + found.unknown.len();
-    ensure!(files > 0, "there is nothing to verify\n\nhint: is `--store` the right one?");
+fn show_integrity(out: &mut impl Write, found: &Integrity) -> anyhow::Result<Exit> {
     for (word, faults) in [("damaged", &found.damaged), ("unknown", &found.unknown)] {
         for FileFault { place, reason } in faults {
             // Most reasons name the file themselves.
-            let place = if reason.contains(place) { "" } else { &format!("{place}: ") };
+            let place = if reason.contains(place.as_str()) { "" } else { &format!("{place}: ") };
             writeln!(out, "{word}: {place}{reason}")?;
         }
     }
     let (damaged, unknown) = (found.damaged.len(), found.unknown.len());
-    let whole = format!("{} and {} pins are whole", runs(found.runs), found.pins);
+    let whole = format!("{} and {} pins are whole", plural(found.runs, "run"), found.pins);
     writeln!(out, "{whole}; {damaged} damaged, {unknown} unknown files")?;
-    Ok(if damaged == 0 { Exit::Fine } else { Exit::Regressed })
+    Ok(if damaged == 0 { Exit::Success } else { Exit::Regressed })
 }
 
 fn list(store: &BaselineStore, name: &str, out: &mut impl Write) -> anyhow::Result<()> {
-    let entries: Vec<StoreEntry> = store.history(name)?;
-    if entries.is_empty() {
-        note(&format!("no run is kept as `{name}`; `xmlperf baseline save` keeps one"))?;
-        return Ok(());
-    }
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(vec![
         "started",
@@ -279,7 +237,7 @@ fn list(store: &BaselineStore, name: &str, out: &mut impl Write) -> anyhow::Resu
         "machine",
         "file",
     ]);
-    for (entry, run) in entries.iter().zip(store.load_all(&entries)?) {
+    for (entry, run) in app::baseline::list(store, name)? {
         let scenarios: Vec<_> =
             run.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
         table.add_row([

@@ -1,71 +1,18 @@
-//! Compares a list of releases, each with the one before it.
+//! Prints the table of a list of releases.
 
 use std::io::Write;
 
-use anyhow::{Context as _, ensure};
 use comfy_table::Cell;
-
-use crate::cli::Exit;
-use crate::cli::compare::CompareArgs;
-use crate::cli::output;
-use crate::cli::selection::note;
-use crate::cli::sides::{CommitRange, SideFlags};
-use compare::{Comparison, ComparisonOutcome, MetricResult};
-use record::metric::gate::{ERROR_RATES, MetricPolicy};
+use compare::{ComparisonOutcome, MetricResult};
+use record::metric::gate::MetricPolicy;
 use report::terminal;
-use suite::Suite;
-use units::Ratio;
-use units::cancel::Cancel;
 
-/// One release against the one before it.
-struct ReleaseStep {
-    range: CommitRange,
-    comparison: Comparison,
-}
+use crate::app::matrix::{MatrixOutcome, ReleaseStep};
+use crate::cli::output;
 
-/// Measures every step and prints a table of them; one regression makes the whole fail.
-///
-/// The steps share the chance of a false alarm in equal parts.
-pub(super) fn run(
-    args: &CompareArgs,
-    suite: &mut Suite,
-    cancel: &Cancel,
-    out: &mut impl Write,
-) -> anyhow::Result<Exit> {
-    let steps: Vec<CommitRange> = args.matrix.windows(2).map(CommitRange::of).collect();
-    ensure!(!steps.is_empty(), "`--matrix` needs two releases or more");
-    for name in &args.matrix {
-        SideFlags::resolve(&suite.target, name)?;
-    }
-    let alpha = Ratio(suite.gate.alpha);
-    suite.gate.alpha /= steps.len() as f64;
-    ensure!(
-        suite.gate.alpha >= *ERROR_RATES.start(),
-        "{} steps share an error rate of {alpha}: the part of each is too small\n\n\
-         hint: raise `[gate] alpha`, or compare fewer releases",
-        steps.len()
-    );
-    let mut measured = Vec::new();
-    for (range, number) in steps.into_iter().zip(1..) {
-        note(&format!("{range} ({number} of {})", args.matrix.len() - 1))?;
-        let builds = SideFlags::between(&range, suite, cancel)
-            .with_context(|| format!("cannot build {range}"))?;
-        let folder = args.out().join(format!("matrix/{number}"));
-        let run = args.measure(suite, &builds, &folder, cancel)?;
-        let comparison = Comparison::of(&run)?;
-        output::keep(&folder.join("report"), &run, &comparison)?;
-        let stop = run.ended.is_some();
-        measured.push(ReleaseStep { range, comparison });
-        if stop {
-            break;
-        }
-    }
-    show(out, &measured).context("failed to write the table")?;
-    writeln!(out, "\nchance of a false alarm ≤ {alpha} over all steps")?;
-    Ok(output::exit(&gravest(&measured), args.fail_on()))
-}
-
-fn show(out: &mut impl Write, steps: &[ReleaseStep]) -> anyhow::Result<()> {
+/// Prints a row for each metric that decides, step by step.
+pub(super) fn show(out: &mut impl Write, outcome: &MatrixOutcome) -> anyhow::Result<()> {
+    let steps = &outcome.steps;
     let mut table = terminal::table(output::screen());
     let header = ["base", "head", "scenario", "metric"].map(Cell::new).into_iter();
     let numbers = ["change", "interval, %", "since the first"].map(terminal::right);
@@ -95,6 +42,7 @@ fn show(out: &mut impl Write, steps: &[ReleaseStep]) -> anyhow::Result<()> {
         }
     }
     writeln!(out, "{}", table.trim_fmt())?;
+    writeln!(out, "\nchance of a false alarm ≤ {} over all steps", outcome.alpha)?;
     Ok(())
 }
 
@@ -103,10 +51,4 @@ fn since_first(steps: &[ReleaseStep], row: &MetricResult) -> f64 {
     let same = |other: &&MetricResult| other.scenario == row.scenario && other.metric == row.metric;
     let change = |step: &ReleaseStep| step.comparison.rows.iter().find(same)?.change();
     steps.iter().filter_map(change).map(|change| change.estimate_ln).sum()
-}
-
-/// What follows from all steps: the gravest of their outcomes.
-fn gravest(steps: &[ReleaseStep]) -> ComparisonOutcome {
-    let outcomes = steps.iter().map(|step| step.comparison.outcome.clone());
-    outcomes.min().expect("a matrix has a step")
 }

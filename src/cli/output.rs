@@ -1,17 +1,15 @@
-//! Keeps what a run yielded and shows it in the form that was asked for.
+//! Shows what a run says, in the form that was chosen.
 
 use std::env;
 use std::io;
 use std::io::{IsTerminal as _, Write};
-use std::path::Path;
 
 use anyhow::Context as _;
-
-use crate::cli::Exit;
 use compare::{Comparison, ComparisonOutcome};
-use record::Run;
 use report::terminal::{ColorMode, TerminalScreen};
 use report::{html, json, markdown, terminal};
+
+use crate::cli::Exit;
 
 /// How a comparison is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -35,16 +33,6 @@ pub(super) enum FailOnFlag {
     Inconclusive,
     /// Nothing that was measured
     Never,
-}
-
-/// Writes the run and its reports into `folder`: `run.json`, `report.md`, `report.html`,
-/// `report.json`.
-pub(super) fn keep(folder: &Path, run: &Run, comparison: &Comparison) -> anyhow::Result<()> {
-    run.save(&folder.join("run.json"))?;
-    record::write_atomically(&folder.join("report.md"), markdown::render(comparison).as_bytes())?;
-    record::write_atomically(&folder.join("report.html"), html::render(comparison).as_bytes())?;
-    record::write_atomically(&folder.join("report.json"), json::render(comparison).as_bytes())?;
-    Ok(())
 }
 
 /// Writes the comparison in a form.
@@ -78,7 +66,7 @@ fn columns() -> Option<u16> {
     env::var_os("COLUMNS")?.to_str()?.parse().ok()
 }
 
-/// Returns the exit code that an outcome asks for.
+/// Returns the exit code that an outcome has.
 pub(super) fn exit(outcome: &ComparisonOutcome, fail_on: FailOnFlag) -> Exit {
     match (outcome, fail_on) {
         (ComparisonOutcome::NotMeasured(_), _) => Exit::NotMeasured,
@@ -88,6 +76,6 @@ pub(super) fn exit(outcome: &ComparisonOutcome, fail_on: FailOnFlag) -> Exit {
         (ComparisonOutcome::Inconclusive, FailOnFlag::Inconclusive) => Exit::Inconclusive,
         (ComparisonOutcome::Regressed, FailOnFlag::Never)
         | (ComparisonOutcome::Inconclusive, FailOnFlag::Regression | FailOnFlag::Never)
-        | (ComparisonOutcome::Improved | ComparisonOutcome::Pass, _) => Exit::Fine,
+        | (ComparisonOutcome::Improved | ComparisonOutcome::Pass, _) => Exit::Success,
     }
 }

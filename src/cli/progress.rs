@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use crate::cli::budget::ComparisonBudget;
+use crate::app::budget::ComparisonBudget;
 use crate::cli::live::{Dashboard, ProgressTicker};
 use compare::Comparison;
 use compare::decision::Verdict;

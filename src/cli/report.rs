@@ -3,13 +3,10 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, ensure};
-
+use crate::app;
 use crate::cli::Exit;
 use crate::cli::output::{self, FailOnFlag, ReportFormat};
-use crate::cli::report_github;
-use compare::Comparison;
-use record::Run;
+use crate::cli::report_github::{self, ReportGithubArgs};
 
 /// Render a recorded run again; the verdicts are drawn anew from its numbers
 #[derive(Debug, clap::Args)]
@@ -31,7 +28,7 @@ pub(super) struct ReportArgs {
 /// Where a report goes, if not to standard output.
 #[derive(Debug, clap::Subcommand)]
 enum ReportDestination {
-    Github(report_github::ReportGithubArgs),
+    Github(ReportGithubArgs),
 }
 
 /// Prints the report; the exit code is the one that the run had, or has under other rules.
@@ -39,13 +36,7 @@ pub(super) fn run(args: &ReportArgs, out: &mut impl Write) -> anyhow::Result<Exi
     if let Some(ReportDestination::Github(args)) = &args.to {
         return report_github::run(args, out);
     }
-    let name = args.file.display();
-    ensure!(
-        args.file.exists(),
-        "there is no `{name}`\n\nhint: `xmlperf compare` or `run` writes it"
-    );
-    let run = Run::load(&args.file)?;
-    let comparison = Comparison::of(&run).with_context(|| format!("unusable `{name}`"))?;
+    let comparison = app::report::report(&args.file)?;
     output::show(out, &comparison, args.format)?;
     Ok(output::exit(&comparison.outcome, args.fail_on))
 }

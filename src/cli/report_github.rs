@@ -1,35 +1,22 @@
-//! Publishes on GitHub what a run recorded, in the same job or in another workflow.
-//!
-//! The record may come from a fork, so nothing in it is believed but its numbers: verdicts are drawn
-//! anew, names are neutralised, markdown is rendered here. What is missing or contradicts itself is
-//! published as *could not measure*: this never ends green because there was nothing to see.
+//! Publishes on GitHub what a run recorded, and says on the page of the job what the checks do not.
 
-use std::collections::BTreeSet;
-use std::env;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
+use std::io::Write;
+use std::path::PathBuf;
 
-use anyhow::{Context as _, ensure};
-
-use crate::cli::Exit;
-use crate::cli::output::FailOnFlag;
-use crate::cli::publication::{self, PublicationSubject, RunPurpose};
-use compare::confirmation::{self, Confirmation};
-use compare::{Comparison, ComparisonOutcome};
-use github::api::ApiClient;
-use github::artifact::{self, ArtifactError};
+use anyhow::Context as _;
 use github::check::CheckPolicy;
 use github::comment::{CommentId, CommentPolicy};
-use github::context::{GithubContext, WorkflowEvent};
-use github::publish::{self, PublicationResult, PublishSettings};
-use github::retry::RetryPolicy;
-use github::transport::{DryRun, HttpTransport, Transport};
-use github::{AnnotationLevel, CheckGate, Conclusion, Publication, job, sanitize};
-use record::{Run, write_atomically};
-use suite::config::{self, FILE_NAME};
+use github::context::GithubContext;
+use github::publish::PublicationResult;
+use github::transport::{DryRun, HttpTransport};
+use github::{AnnotationLevel, CheckGate, Conclusion, job};
+
+use crate::app;
+use crate::app::publication::RunPurpose;
+use crate::app::publish::PublishOptions;
+use crate::cli::Exit;
+use crate::cli::output::FailOnFlag;
+use crate::cli::process;
 
 /// Publish a recorded comparison on GitHub: comment, check, job summary, outputs
 #[derive(Debug, clap::Args)]
@@ -75,72 +62,48 @@ pub(super) struct ReportGithubArgs {
     dry_run: bool,
 }
 
-/// All waiting for GitHub together.
-const PATIENCE: Duration = Duration::from_mins(3);
-const RUN_FILE: &str = "run.json";
-const LOG_FILE: &str = "compare.log";
-/// Of a log only the end is read: whoever wrote it may have written a lot.
-const LOG_BYTES_MAX: u64 = 64 << 10;
-
-impl ReportGithubArgs {
-    fn aim(&self) -> RunPurpose {
-        if self.alone { RunPurpose::Numbers } else { RunPurpose::Comparison }
-    }
-}
-
-/// Publishes, and returns the exit code that the verdict asks for.
+/// Publishes, and returns the exit code of the verdict.
 pub(super) fn run(args: &ReportGithubArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
     let context = GithubContext::from_environment()?;
-    if let (WorkflowEvent::WorkflowRun(measured), Some(id)) = (&context.event, args.artifact_run_id)
-    {
-        ensure!(
-            measured.run.id == id,
-            "`--artifact-run-id` is {id}, but the event is about run {}",
-            measured.run.id
-        );
-    }
-    let (conclusion, published) = match (&context.token, args.dry_run) {
-        (None, false) => conclude(args, &context, None),
-        (token, false) => {
-            let network = HttpTransport::new(&context.api_url, token.as_ref())?;
-            conclude(args, &context, Some(&network))
-        }
+    let options = args.options()?;
+    let network = |token| HttpTransport::new(&context.api_url, token);
+    let (conclusion, published) = match (context.token.as_ref(), args.dry_run) {
+        (None, false) => app::publish::publish(&options, &context, None)?,
+        (token, false) => app::publish::publish(&options, &context, Some(&network(token)?))?,
         (token, true) => {
-            let network = token.as_ref().map(|it| HttpTransport::new(&context.api_url, Some(it)));
-            let dry = DryRun::new(network.transpose()?, &mut *out);
-            conclude(args, &context, Some(&dry))
+            let dry = DryRun::new(token.map(|token| network(Some(token))).transpose()?, &mut *out);
+            app::publish::publish(&options, &context, Some(&dry))?
         }
     };
-    tell(out, conclusion, &published)?;
+    show(out, conclusion, &published)?;
     Ok(exit(conclusion, &published))
 }
 
-fn conclude(
-    args: &ReportGithubArgs,
-    context: &GithubContext,
-    transport: Option<&dyn Transport>,
-) -> (Conclusion, PublicationResult) {
-    let (repository, token) = (&context.repository, context.token.as_ref());
-    let patience = RetryPolicy::new(PATIENCE);
-    let client = transport
-        .map(|transport| ApiClient::new(transport, repository, token, patience, &thread::sleep));
-    let publication = judged(args, context, client.as_ref());
-    let settings = PublishSettings {
-        fail_on: match args.fail_on {
-            FailOnFlag::Regression => github::FailOn::Regression,
-            FailOnFlag::Inconclusive => github::FailOn::Inconclusive,
-            FailOnFlag::Never => github::FailOn::Never,
-        },
-        comment: args.comment,
-        comment_id: args.comment_id.clone(),
-        check: args.check,
-    };
-    let published = publish::publish(&publication, &settings, context, client.as_ref());
-    (publication.conclusion, published)
+impl ReportGithubArgs {
+    fn options(&self) -> anyhow::Result<PublishOptions> {
+        Ok(PublishOptions {
+            folder: process::current_folder()?,
+            dir: self.dir.clone(),
+            confirmation: self.confirmation.clone(),
+            artifact_run_id: self.artifact_run_id,
+            artifact: self.artifact.clone(),
+            compare_exit: self.compare_exit,
+            scenarios: self.scenarios.clone(),
+            purpose: if self.alone { RunPurpose::Numbers } else { RunPurpose::Comparison },
+            config: self.config.clone(),
+            fail_on: match self.fail_on {
+                FailOnFlag::Regression => github::FailOn::Regression,
+                FailOnFlag::Inconclusive => github::FailOn::Inconclusive,
+                FailOnFlag::Never => github::FailOn::Never,
+            },
+            comment: self.comment,
+            comment_id: self.comment_id.clone(),
+            check: self.check,
+        })
+    }
 }
 
-/// Says on the page of the run what the checks do not.
-fn tell(
+fn show(
     out: &mut impl Write,
     conclusion: Conclusion,
     published: &PublicationResult,
@@ -175,153 +138,7 @@ fn exit(conclusion: Conclusion, published: &PublicationResult) -> Exit {
         (CheckGate::Shut, Conclusion::Error | Conclusion::Pass | Conclusion::Improved) => {
             Exit::NotMeasured
         }
-        (CheckGate::Open | CheckGate::Neutral, _) if published.failures.is_empty() => Exit::Fine,
+        (CheckGate::Open | CheckGate::Neutral, _) if published.failures.is_empty() => Exit::Success,
         (CheckGate::Open | CheckGate::Neutral, _) => Exit::NotMeasured,
     }
-}
-
-/// Draws the verdict from what can be had, or says why there is none.
-fn judged(
-    args: &ReportGithubArgs,
-    context: &GithubContext,
-    client: Option<&ApiClient<'_>>,
-) -> Publication {
-    let source = RecordSource { args, context, client };
-    source.publication().unwrap_or_else(|reason| {
-        let log = read_log(&args.dir.join(LOG_FILE));
-        let said = log.as_deref().and_then(|log| log.lines().rev().find_map(complaint));
-        publication::unmeasured(said.unwrap_or(&reason), log.as_deref())
-    })
-}
-
-/// What went wrong, if the line says so: this program's way to do it.
-fn complaint(line: &str) -> Option<&str> {
-    line.strip_prefix("error: ")
-}
-
-/// Where records come from.
-struct RecordSource<'a> {
-    args: &'a ReportGithubArgs,
-    context: &'a GithubContext,
-    client: Option<&'a ApiClient<'a>>,
-}
-
-impl RecordSource<'_> {
-    fn publication(&self) -> Result<Publication, String> {
-        let (config, name) = self.config()?;
-        let subject = PublicationSubject {
-            config: &config,
-            config_name: &name,
-            dir: &self.args.dir,
-            aim: self.args.aim(),
-        };
-        let first = self.load(&self.args.artifact, &self.args.dir)?;
-        let comparison = Comparison::of(&first).map_err(|error| chain(&error))?;
-        if let Some(reason) = contradiction(self.args, &comparison) {
-            return Err(reason);
-        }
-        if confirmation::flagged(&comparison).is_empty() {
-            return Ok(publication::of_comparison(subject, &comparison));
-        }
-        match self.second() {
-            None => Ok(publication::of_comparison(subject, &comparison)),
-            Some(Err(reason)) => Err(format!("on the second machine: {reason}")),
-            Some(Ok(second)) => {
-                let both = Confirmation::of(&first, &second).map_err(|error| chain(&error))?;
-                Ok(publication::of_confirmation(subject, &both))
-            }
-        }
-    }
-
-    /// The configuration, and its name in the repository.
-    fn config(&self) -> Result<(PathBuf, PathBuf), String> {
-        let here = env::current_dir().map_err(|error| chain(&error))?;
-        let given = self.args.config.as_ref().map(|config| here.join(config));
-        let path = given.or_else(|| config::find(&here)).unwrap_or_else(|| here.join(FILE_NAME));
-        let name = self.context.in_repository(&path).unwrap_or_else(|| FILE_NAME.into());
-        Ok((path, name))
-    }
-
-    /// Reads the run in `dir`, fetching it there first if it is in an artifact.
-    fn load(&self, artifact: &str, dir: &Path) -> Result<Run, String> {
-        if let Some(id) = self.args.artifact_run_id {
-            let client = self.client.ok_or("no token to fetch the artifact with")?;
-            fetch(client, id, artifact, dir)?;
-        }
-        read(dir, self.context)
-    }
-
-    /// The second run, if there is one. A missing artifact means that nobody was asked.
-    fn second(&self) -> Option<Result<Run, String>> {
-        if let Some(dir) = &self.args.confirmation {
-            return Some(read(dir, self.context));
-        }
-        let (id, client) = (self.args.artifact_run_id?, self.client?);
-        let name = format!("{}-confirmation", self.args.artifact);
-        match artifact::fetch(client, id, &name, RUN_FILE) {
-            Err(ArtifactError::Missing { .. }) => None,
-            Ok(_) | Err(_) => Some(self.load(&name, &self.args.dir.join("confirmation"))),
-        }
-    }
-}
-
-fn read(dir: &Path, context: &GithubContext) -> Result<Run, String> {
-    let path = dir.join(RUN_FILE);
-    if !path.exists() {
-        return Err("nothing was recorded".to_owned());
-    }
-    let mut run = Run::load(&path).map_err(|error| chain(&error))?;
-    publication::tame(&mut run);
-    publication::name_revisions(&mut run, context);
-    Ok(run)
-}
-
-/// Puts the record and the log of an artifact into `dir`, as far as it has them.
-fn fetch(client: &ApiClient<'_>, id: u64, name: &str, dir: &Path) -> Result<(), String> {
-    for file in [RUN_FILE, LOG_FILE] {
-        match artifact::fetch(client, id, name, file) {
-            Ok(content) => {
-                write_atomically(&dir.join(file), &content).map_err(|error| chain(&error))?;
-            }
-            Err(ArtifactError::Incomplete { .. }) => {}
-            Err(error) => return Err(chain(&error)),
-        }
-    }
-    Ok(())
-}
-
-/// Why the record cannot be what the run was about, if it cannot.
-fn contradiction(args: &ReportGithubArgs, comparison: &Comparison) -> Option<String> {
-    let measured: BTreeSet<&str> = comparison.method.scenarios.iter().map(String::as_str).collect();
-    let missing =
-        args.scenarios.iter().find(|name| !measured.contains(sanitize::text(name).as_str()));
-    if let Some(name) = missing {
-        return Some(format!("scenario {} was not measured", sanitize::text(name)));
-    }
-    let explained = match (args.compare_exit, &comparison.outcome) {
-        (None | Some(0), _) | (Some(3), ComparisonOutcome::NotMeasured(_)) => true,
-        (Some(1), outcome) => *outcome == ComparisonOutcome::Regressed,
-        (Some(4), outcome) => *outcome == ComparisonOutcome::Inconclusive,
-        (Some(_), _) => false,
-    };
-    let code = args.compare_exit.unwrap_or_default();
-    (!explained).then(|| format!("measuring ended with exit code {code}, and not by its verdict"))
-}
-
-/// The end of what a command printed, harmless in a block of text.
-fn read_log(path: &Path) -> Option<String> {
-    match tail(path) {
-        Ok(bytes) => Some(publication::block(&String::from_utf8_lossy(&bytes))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => Some(format!("failed to read `{}`: {error}", path.display())),
-    }
-}
-
-fn tail(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(LOG_BYTES_MAX)))?;
-    let mut bytes = Vec::new();
-    file.take(LOG_BYTES_MAX).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

@@ -2,11 +2,12 @@
 
 use std::io::Write;
 
+use crate::app;
+use crate::app::run::RunOptions;
+use crate::cli::Exit;
 use crate::cli::output::{self, FailOnFlag, ReportFormat};
+use crate::cli::process;
 use crate::cli::selection::SelectionFlags;
-use crate::cli::sides;
-use crate::cli::{Exit, interrupt};
-use compare::Comparison;
 
 /// Run scenarios against one build and check its limits
 #[derive(Debug, clap::Args)]
@@ -24,19 +25,15 @@ pub(super) struct RunArgs {
     format: ReportFormat,
 }
 
-/// Runs the scenarios, keeps the run, prints it; a broken limit decides the exit code.
+/// Runs the scenarios and prints the report; a broken limit decides the exit code.
 pub(super) fn run(args: &RunArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let mut suite = args.selection.suite()?;
-    if let Some(launches) = args.launches {
-        suite.sampling.launches = launches.into();
-    }
-    args.selection.prepare_out()?;
-    let cancel = interrupt()?;
-    let head = sides::head(args.start.as_deref(), &args.selection, &suite, &cancel)?;
-    let run = sides::measure_alone(head, &args.selection, &suite, &cancel)?;
-
-    let comparison = Comparison::of(&run)?;
-    output::keep(&args.selection.out.join("report"), &run, &comparison)?;
+    let options = RunOptions {
+        selection: args.selection.selection()?,
+        start: args.start.clone(),
+        launches: args.launches,
+    };
+    let cancel = process::cancel_on_signals()?;
+    let comparison = app::run::run(&options, &mut args.selection.reporter(), &cancel)?;
     output::show(out, &comparison, args.format)?;
     Ok(output::exit(&comparison.outcome, FailOnFlag::Regression))
 }

@@ -103,7 +103,7 @@ pub(super) fn run(args: &SelftestArgs, out: &mut impl Write) -> anyhow::Result<E
         }
     }
     let kept = promises.iter().all(|promise| promise.holds);
-    Ok(if kept { Exit::Fine } else { Exit::Regressed })
+    Ok(if kept { Exit::Success } else { Exit::Regressed })
 }
 
 fn count(plan: &SimulationPlan, regimes: &[Regime]) -> SelftestCounts {

@@ -3,15 +3,16 @@
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
-use std::thread;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::Context as _;
 use clap::value_parser;
+use reference::{AllowedHost, EqualitySemantics};
+use units::Ratio;
 
+use crate::app;
+use crate::app::serve::ServeOptions;
 use crate::cli::Exit;
-use reference::{AllowedHost, EqualitySemantics, ReferenceServer, ServerSettings};
-use units::{self, Ratio};
 
 /// Serve the XML-Compare-API, to try xmlperf on or to build against
 #[derive(Debug, clap::Args)]
@@ -60,43 +61,32 @@ pub(super) struct ServeArgs {
     delay: Duration,
 }
 
-/// Prints where it listens, and returns when it was asked to stop.
+/// Prints where it listens, and returns when a signal has stopped it.
 pub(super) fn run(args: &ServeArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let extra_work = args.extra_work;
-    ensure!(
-        (0.0..=100.0).contains(&extra_work.0),
-        "`--extra-work` must be between 0 % and 10000 %, got {extra_work}"
-    );
-    ensure!(
-        args.body_limit < 1 << 32,
-        "`--body-limit` must be below 4 GiB, got {}",
-        units::bytes(args.body_limit as f64)
-    );
-    let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let server = ReferenceServer::bind(&ServerSettings {
+    let server = app::serve::bind(&ServeOptions {
         address: SocketAddr::new(args.host, args.port),
-        workers: args.workers.unwrap_or(cores).get(),
-        extra_work,
+        workers: args.workers,
+        extra_work: args.extra_work,
         semantics: args.semantics,
         allowed_hosts: args.allow_url.clone(),
         body_bytes_max: args.body_limit,
         pair_bytes_max: args.pair_limit,
         kept_bytes_max: args.memory_limit,
+        connections_max: args.connections,
         idle_max: args.idle_timeout,
         body_max: args.body_timeout,
-        connections_max: usize::from(args.connections),
-        leak_bytes: usize::try_from(args.leak)?,
+        leak_bytes: args.leak,
         delay: args.delay,
     })?;
     writeln!(out, "listening on http://{}/xml-compare-api", server.address())?;
     out.flush()?;
     server.run()?;
-    Ok(Exit::Fine)
+    Ok(Exit::Success)
 }
 
-fn semantics(name: &str) -> Result<EqualitySemantics, String> {
+fn semantics(name: &str) -> anyhow::Result<EqualitySemantics> {
     let known = EqualitySemantics::NAMES.iter().find(|(known, _)| *known == name);
-    known.map(|(_, semantics)| *semantics).ok_or_else(|| {
+    known.map(|(_, semantics)| *semantics).with_context(|| {
         let names = EqualitySemantics::NAMES.map(|(known, _)| known);
         format!("known are {}", names.join(", "))
     })

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
-use checkout::{self, BaseBuild, BaseError, WorkingTree};
+use checkout::{self, BaseBuild, BaseError, BuildProgress, WorkingTree};
 use tempfile::TempDir;
 use units::cancel::Cancel;
 
@@ -243,8 +243,8 @@ fn a_cancelled_build_leaves_no_process_and_is_not_taken_for_a_build() {
     let build = "test ! -e half && touch half && echo $$ && test -e ../../go || sleep 600
         cp src.txt out.txt";
     let mut shell = String::new();
-    let mut progress = |text: &str| {
-        if let Some((_, pid)) = text.split_once(": ")
+    let mut progress = |progress: BuildProgress<'_>| {
+        if let BuildProgress::Printed { line: pid, .. } = progress
             && !pid.is_empty()
         {
             pid.clone_into(&mut shell);

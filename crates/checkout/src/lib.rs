@@ -48,6 +48,27 @@ const TOOLS: &[(&[&str], &[&str])] = &[
     (&["dotnet"], &["dotnet", "--version"]),
 ];
 
+/// What takes a while, as it happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuildProgress<'a> {
+    /// Another xmlperf builds the same commit, and is waited for.
+    Awaited,
+    /// The files of a commit are written out.
+    CheckedOut {
+        /// The name that was given.
+        reference: &'a str,
+        /// Its commit.
+        commit: &'a str,
+    },
+    /// The build command has printed another line.
+    Printed {
+        /// What is built: `head`, or `base` and its commit.
+        build: &'a str,
+        /// The latest line.
+        line: &'a str,
+    },
+}
+
 /// A built base. As long as this lives, no other xmlperf removes or rebuilds it.
 #[derive(Debug)]
 pub struct BaseBuild {
@@ -63,15 +84,15 @@ pub struct BaseBuild {
 /// Returns `git_ref` of the repository around `repo_dir`, built with `build_command`, which is
 /// given to `/bin/sh` and run in the folder that corresponds to `repo_dir`.
 ///
-/// Builds are kept in `cache_dir`, which should differ for each repository. `progress` hears what
-/// is being done, in a few words, and the latest line of the build.
+/// Builds are kept in `cache_dir`, which should differ for each repository. `progress` gets what
+/// is being done, and the latest line of the build.
 pub fn checkout(
     repo_dir: &Path,
     git_ref: &str,
     build_command: &str,
     cache_dir: &Path,
     cancel: &Cancel,
-    progress: &mut dyn FnMut(&str),
+    progress: &mut dyn FnMut(BuildProgress<'_>),
 ) -> Result<BaseBuild, BaseError> {
     let commit = repository::commit(repo_dir, git_ref)?;
     let prefix = repository::prefix(repo_dir)?;
@@ -86,7 +107,7 @@ pub fn checkout(
     let lock = place.lock(cancel, progress)?;
     let cached = place.is_built();
     if !cached {
-        progress(&format!("checking out base {git_ref} ({})", short(&commit)));
+        progress(BuildProgress::CheckedOut { reference: git_ref, commit: &commit });
         // Whatever an xmlperf that was killed has left.
         place.clear()?;
         let built = repository::write_tree(repo_dir, &commit, &place.tree())
@@ -105,13 +126,13 @@ pub fn checkout(
 }
 
 /// Builds the checkout itself with `build_command`, which is given to `/bin/sh` and run in `dir`. All
-/// output goes to `log`, which is replaced; `progress` hears the latest line of it.
+/// output goes to `log`, which is replaced; `progress` gets the latest line of it.
 pub fn build_head(
     dir: &Path,
     build_command: &str,
     log: &Path,
     cancel: &Cancel,
-    progress: &mut dyn FnMut(&str),
+    progress: &mut dyn FnMut(BuildProgress<'_>),
 ) -> Result<(), BaseError> {
     let mut shell = Command::new("/bin/sh");
     run_build(shell.current_dir(dir), build_command, "head", log, cancel, progress)
@@ -123,7 +144,7 @@ fn run_build(
     what: &str,
     log: &Path,
     cancel: &Cancel,
-    progress: &mut dyn FnMut(&str),
+    progress: &mut dyn FnMut(BuildProgress<'_>),
 ) -> Result<(), BaseError> {
     let out = File::create(log).map_err(files(log))?;
     let err = out.try_clone().map_err(files(log))?;
@@ -140,7 +161,7 @@ fn run_build(
         let line = last_lines(log, 1).pop();
         if line != last {
             let line = line.as_deref().unwrap_or_default();
-            progress(&format!("building {what}: {line}"));
+            progress(BuildProgress::Printed { build: what, line });
         }
         last = line;
     })?;
@@ -181,7 +202,11 @@ impl BuildFolder {
     }
 
     /// Waits for the right to use this if it is built, and to build it if it is not.
-    fn lock(&self, cancel: &Cancel, progress: &mut dyn FnMut(&str)) -> Result<File, BaseError> {
+    fn lock(
+        &self,
+        cancel: &Cancel,
+        progress: &mut dyn FnMut(BuildProgress<'_>),
+    ) -> Result<File, BaseError> {
         let path = self.file("lock");
         let file = File::create(&path).map_err(files(&path))?;
         let mut told = false;
@@ -202,7 +227,7 @@ impl BuildFolder {
                 return Err(BaseError::Cancelled);
             }
             if !told {
-                progress("waiting for another xmlperf that builds the same base");
+                progress(BuildProgress::Awaited);
                 told = true;
             }
             thread::sleep(POLL);
@@ -223,7 +248,7 @@ impl BuildFolder {
         commit: &str,
         build: &str,
         cancel: &Cancel,
-        progress: &mut dyn FnMut(&str),
+        progress: &mut dyn FnMut(BuildProgress<'_>),
     ) -> Result<(), BaseError> {
         let mut shell = Command::new("/bin/sh");
         crate::git::without_local_variables(&mut shell)

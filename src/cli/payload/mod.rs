@@ -1,23 +1,18 @@
-//! Writes XML pairs, and what is true of each.
+//! Writes document pairs, and what is true of each.
 
 mod describe;
 
-use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process;
 
-use anyhow::{Context, Error, bail, ensure};
+use anyhow::{Context as _, bail};
 use clap::ValueEnum;
-use serde_json::json;
+use payload::{DocumentChange, DocumentMix, PairFormat, PayloadPreset};
 
+use crate::app;
+use crate::app::payload::{DocumentChoice, PayloadForm, PayloadOptions};
 use crate::cli::Exit;
-use payload::{
-    self, BodyStream, DocumentChange, DocumentMix, GENERATOR_VERSION, PairFormat, PairRecipe,
-    PayloadKind, PayloadPreset, PayloadSpec, Semantics, Template,
-};
-use suite::config;
+use crate::cli::process;
 
 /// Write a seeded request body
 ///
@@ -52,7 +47,7 @@ pub(super) struct PayloadArgs {
     /// Which request of the scenario, from 0
     #[arg(long, value_name = "INDEX", default_value_t = 0)]
     request: u64,
-    /// Where to write; a folder for `xml-dir` [default: standard output]
+    /// Where to write; a folder for `xml-dir`, `-` for standard output [default: standard output]
     #[arg(long, value_name = "PATH")]
     output: Option<PathBuf>,
     /// Where to write what is true of each XML pair, as one JSON object a line
@@ -91,182 +86,81 @@ fn after_help() -> String {
     )
 }
 
-/// Writes the pairs to `out` or a file, in constant memory, and the manifest beside it.
+/// Writes the pairs to `out` or a file, and the manifest beside it.
 pub(super) fn run(args: &PayloadArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
     if args.describe {
         describe::write(out)?;
-        return Ok(Exit::Fine);
+        return Ok(Exit::Success);
     }
-    let spec = spec(args)?;
-    if let Some(path) = &args.manifest {
-        write_file(path, |file| write_manifest(&spec, args.request, file))?;
-    }
-    let stream = match (&args.template, args.format) {
-        (Some(path), _) => template_stream(spec, path, args.request)?,
-        (None, PairOutput::Json) => BodyStream::file(&spec, PairFormat::Json, args.request),
-        (None, PairOutput::Ndjson) => BodyStream::file(&spec, PairFormat::Ndjson, args.request),
-        (None, PairOutput::Soap) => BodyStream::file(&spec, PairFormat::Soap, args.request),
-        (None, PairOutput::XmlDir) => {
-            let Some(folder) = &args.output else {
-                bail!("`--format xml-dir` needs a folder\n\nhint: add `--output DIR`");
-            };
-            write_folder(&spec, args.request, folder)?;
-            return Ok(Exit::Fine);
+    let cancel = process::cancel_on_signals()?;
+    app::payload::payload(&args.options(), out, &cancel)?;
+    Ok(Exit::Success)
+}
+
+impl PayloadArgs {
+    fn options(&self) -> PayloadOptions {
+        let documents = match (self.preset, &self.corpus) {
+            _ if self.hostile => DocumentChoice::Preset(PayloadPreset::Hostile),
+            (Some(preset), _) => DocumentChoice::Preset(preset),
+            (None, Some(folder)) => DocumentChoice::Corpus(folder.clone()),
+            (None, None) => DocumentChoice::Mixed,
+        };
+        let form = match (&self.template, self.format) {
+            (Some(path), _) => PayloadForm::Template(path.clone()),
+            (None, PairOutput::Json) => PayloadForm::Body(PairFormat::Json),
+            (None, PairOutput::Ndjson) => PayloadForm::Body(PairFormat::Ndjson),
+            (None, PairOutput::Soap) => PayloadForm::Body(PairFormat::Soap),
+            (None, PairOutput::XmlDir) => PayloadForm::Folder,
+        };
+        PayloadOptions {
+            pairs: self.pairs,
+            seed: self.seed,
+            documents,
+            mix: self.mix.clone(),
+            form,
+            request: self.request,
+            output: self.output.clone().filter(|path| path != Path::new("-")),
+            manifest: self.manifest.clone(),
         }
-    };
-    match &args.output {
-        Some(path) => write_file(path, |file| write_body(stream, file))?,
-        None => write_body(stream, out)?,
     }
-    Ok(Exit::Fine)
-}
-
-fn spec(args: &PayloadArgs) -> anyhow::Result<PayloadSpec> {
-    let (seed, pairs) = (args.seed, args.pairs);
-    let spec = match (args.preset, &args.corpus) {
-        _ if args.hostile => PayloadSpec::preset(PayloadPreset::Hostile, seed, pairs),
-        (None, Some(folder)) => {
-            PayloadSpec::corpus(config::read_corpus(folder).map_err(Error::msg)?, seed, pairs)
-        }
-        (None, None) if !args.mix.is_empty() => {
-            let mut mix = DocumentMix::default();
-            for (key, value) in &args.mix {
-                mix.set(key, value).context("`--mix`")?;
-            }
-            return Ok(PayloadSpec::mix(mix, seed, pairs));
-        }
-        (preset, _) => PayloadSpec::preset(preset.unwrap_or(PayloadPreset::DepthMix), seed, pairs),
-    };
-    if args.mix.is_empty() {
-        return Ok(spec);
-    }
-    let mut recipe = PairRecipe::default();
-    for (key, value) in &args.mix {
-        recipe.set(key, value).context("`--mix`")?;
-    }
-    spec.with_recipe(recipe).context("`--mix`")
-}
-
-fn template_stream(spec: PayloadSpec, path: &Path, request: u64) -> anyhow::Result<BodyStream> {
-    let body = fs::read_to_string(path)
-        .with_context(|| format!("failed to read the template `{}`", path.display()))?;
-    let template = Template { content_type: String::new(), body, expectations: Vec::new() };
-    let spec = spec
-        .with_template(template)
-        .with_context(|| format!("unusable template `{}`", path.display()))?;
-    Ok(BodyStream::new(&spec, PayloadKind::Template, request))
-}
-
-fn write_body(mut stream: BodyStream, out: &mut dyn Write) -> io::Result<()> {
-    let mut chunk = Vec::with_capacity(2 * payload::CHUNK_BYTES);
-    while stream.next_into(&mut chunk) {
-        out.write_all(&chunk)?;
-        chunk.clear();
-    }
-    Ok(())
-}
-
-fn write_manifest(spec: &PayloadSpec, request: u64, out: &mut dyn Write) -> io::Result<()> {
-    let head = json!({
-        "schema": 1, "generator": GENERATOR_VERSION, "payload": spec.name(), "seed": spec.seed,
-        "pairs": spec.pairs, "request": request, "digest": spec.digest(),
-    });
-    writeln!(out, "{head}")?;
-    for (index, truth) in (0..spec.pairs).zip(spec.truths(request.wrapping_mul(spec.pairs))) {
-        let expected: serde_json::Map<_, _> = Semantics::ALL
-            .into_iter()
-            .map(|semantics| (semantics.name().to_owned(), truth.matched(semantics).into()))
-            .collect();
-        let line = json!({
-            "pair": index + 1, "class": truth.class().name(),
-            "difference": truth.change.map(DocumentChange::name), "matched": expected,
-        });
-        writeln!(out, "{line}")?;
-    }
-    Ok(())
-}
-
-/// Writes two files a pair: `000001-1.xml` and `000001-2.xml`.
-fn write_folder(spec: &PayloadSpec, request: u64, folder: &Path) -> anyhow::Result<()> {
-    let is_empty = fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
-    ensure!(
-        is_empty,
-        "the folder `{}` is not empty\n\nhint: name one that is, or that does not exist",
-        folder.display()
-    );
-    let part = part_of(folder);
-    let mut number = 0;
-    let written = fs::create_dir(&part).and_then(|()| {
-        spec.for_each(request.wrapping_mul(spec.pairs), spec.pairs, |first, second, _| {
-            number += 1;
-            fs::write(part.join(format!("{number:06}-1.xml")), first)?;
-            fs::write(part.join(format!("{number:06}-2.xml")), second)
-        })?;
-        fs::rename(&part, folder)
-    });
-    written
-        .inspect_err(|_| drop(fs::remove_dir_all(&part)))
-        .with_context(|| format!("failed to write `{}`", folder.display()))
-}
-
-/// Writes a file beside its place and then puts it there, so that nobody sees half of it.
-fn write_file(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> anyhow::Result<()> {
-    let part = part_of(path);
-    let written = File::create(&part).and_then(|file| {
-        let mut file = BufWriter::new(file);
-        write(&mut file)?;
-        file.into_inner()?;
-        fs::rename(&part, path)
-    });
-    written
-        .inspect_err(|_| drop(fs::remove_file(&part)))
-        .with_context(|| format!("failed to write `{}`", path.display()))
-}
-
-fn part_of(path: &Path) -> PathBuf {
-    let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
-    name.push(format!(".{}.part", process::id()));
-    path.with_file_name(name)
 }
 
 /// Reads a count from 1 on; `_` may group its digits.
-fn count(text: &str) -> Result<u64, String> {
+fn count(text: &str) -> anyhow::Result<u64> {
     match text.replace('_', "").parse() {
-        Ok(0) | Err(_) => Err("expected a whole number from 1 on, such as 100_000".to_owned()),
+        Ok(0) | Err(_) => bail!("expected a whole number from 1 on, such as 100_000"),
         Ok(count) => Ok(count),
     }
 }
 
-fn preset(name: &str) -> Result<PayloadPreset, String> {
-    PayloadPreset::from_name(name).ok_or_else(|| {
+fn preset(name: &str) -> anyhow::Result<PayloadPreset> {
+    PayloadPreset::from_name(name).with_context(|| {
         format!("expected one of {}", PayloadPreset::ALL.map(PayloadPreset::name).join(", "))
     })
 }
 
-fn setting(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text
-        .split_once('=')
-        .ok_or_else(|| "expected KEY=VALUE, such as `classes=70:10:20`".to_owned())?;
+fn setting(text: &str) -> anyhow::Result<(String, String)> {
+    let (key, value) =
+        text.split_once('=').context("expected KEY=VALUE, such as `classes=70:10:20`")?;
     Ok((key.trim().to_owned(), value.trim().to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use clap::Parser;
 
     use super::*;
 
     #[derive(Debug, Parser)]
-    struct PairLine {
+    struct PayloadLine {
         #[command(flatten)]
         args: PayloadArgs,
     }
 
     fn payload(line: &[&str]) -> anyhow::Result<String> {
-        let line = PairLine::try_parse_from([&["payload"], line].concat())?;
+        let line = PayloadLine::try_parse_from([&["payload"], line].concat())?;
         let mut out = Vec::new();
         run(&line.args, &mut out)?;
         Ok(String::from_utf8(out)?)
@@ -348,7 +242,7 @@ mod tests {
         let said = |line: &[&str]| {
             let said = match payload(line).unwrap_err().downcast::<clap::Error>() {
                 Ok(usage) => usage.to_string(),
-                Err(error) => format!("{error:#}").replace(corpus, "DIR"),
+                Err(error) => crate::cli::explain(&error).0.unwrap().replace(corpus, "DIR"),
             };
             said.replace("\n\nFor more information, try '--help'.", "").trim_end().to_owned()
         };

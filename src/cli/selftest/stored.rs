@@ -62,7 +62,7 @@ pub(super) fn run(args: &SelftestStoredArgs, out: &mut impl Write) -> anyhow::Re
             writeln!(out)?;
         }
     }
-    Ok(if cells.iter().all(holds) { Exit::Fine } else { Exit::Regressed })
+    Ok(if cells.iter().all(holds) { Exit::Success } else { Exit::Regressed })
 }
 
 /// Whether a cell keeps the promise, as far as so many comparisons can tell.

@@ -23,24 +23,24 @@ const OVERRUN: f64 = 1.15;
 
 /// What a comparison may cost, and how it looks at its numbers.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct ComparisonBudget {
+pub struct ComparisonBudget {
     /// Chance of a false alarm.
-    pub(super) alpha: f64,
+    pub alpha: f64,
     /// When it may end.
-    pub(super) stopping: StoppingRule,
+    pub stopping: StoppingRule,
     /// Time from the first count or launch to the verdict, if it is limited.
-    pub(super) budget: Option<Duration>,
+    pub budget: Option<Duration>,
 }
 
 impl ComparisonBudget {
     /// Returns the horizon of a gate, within a budget if there is one.
-    pub(super) fn of(gate: &GateRules, budget: Option<Duration>) -> Self {
+    pub fn of(gate: &GateRules, budget: Option<Duration>) -> Self {
         Self { alpha: gate.alpha, stopping: gate.stopping, budget }
     }
 
     /// Returns the looks that fit into the budget, if there is one, `counting` took so much of it,
     /// and a launch pair takes so long.
-    pub(super) fn looks(
+    pub fn looks(
         &self,
         launch_pair: Duration,
         counting: Duration,
@@ -68,7 +68,7 @@ impl ComparisonBudget {
     }
 
     /// Returns whether the budget will be overrun by the time of the next look.
-    pub(super) fn is_spent(&self, run: &Run) -> bool {
+    pub fn is_spent(&self, run: &Run) -> bool {
         let launched = run.scenarios.first().map_or(0, ScenarioRun::launches);
         let next = run.looks.iter().find(|look| **look > launched);
         let (Some(budget), Some(next)) = (self.budget, next) else { return false };
@@ -80,7 +80,7 @@ impl ComparisonBudget {
 
     /// Returns what a comparison like an earlier one will be able to see, in a sentence; nothing if
     /// the earlier one tells too little.
-    pub(super) fn foresee(&self, earlier: &Run, looks: &[usize]) -> Option<String> {
+    pub fn foresee(&self, earlier: &Run, looks: &[usize]) -> Option<String> {
         let comparison = Comparison::of(earlier).ok()?;
         let launched = u32::try_from(comparison.method.launches).ok()?;
         let counting = Duration::from_nanos(earlier.counting_ns);
@@ -111,7 +111,7 @@ impl ComparisonBudget {
 }
 
 /// Every number of launch pairs that could decide, up to the limit.
-pub(super) fn every_look(alpha: f64, launch_pairs_max: usize) -> Result<Vec<usize>, DesignError> {
+pub fn every_look(alpha: f64, launch_pairs_max: usize) -> Result<Vec<usize>, DesignError> {
     let first = design::launch_pairs_needed(alpha);
     SequentialDesign::fixed(alpha, launch_pairs_max)?;
     Ok((first..=launch_pairs_max).collect())

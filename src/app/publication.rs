@@ -1,4 +1,4 @@
-//! Turns a verdict into what GitHub is to show, and names of a stranger into harmless ones.
+//! Turns a verdict into what GitHub is to show, and names in a record into harmless ones.
 
 use std::fs;
 use std::path::Path;
@@ -22,12 +22,12 @@ pub(super) struct PublicationSubject<'a> {
     /// Folder of the record.
     pub(super) dir: &'a Path,
     /// Whether a comparison was meant.
-    pub(super) aim: RunPurpose,
+    pub(super) purpose: RunPurpose,
 }
 
 /// What a run was made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RunPurpose {
+pub enum RunPurpose {
     /// To be set against a base.
     Comparison,
     /// To be looked at.
@@ -39,69 +39,69 @@ const LOG_CHARS_MAX: usize = 300;
 const REASON_CHARS_MAX: usize = 200;
 
 /// Takes the meaning out of every name in a record that a report shows.
-pub(super) fn tame(run: &mut Run) {
-    tame_text(&mut run.tool);
-    tame_revision(&mut run.head);
-    run.base.iter_mut().for_each(tame_revision);
-    tame_machine(&mut run.machine);
-    run.history.iter_mut().for_each(tame_history);
-    run.confirming.iter_mut().for_each(|run| tame(run));
+pub(super) fn sanitize_run(run: &mut Run) {
+    sanitize_text(&mut run.tool);
+    sanitize_revision(&mut run.head);
+    run.base.iter_mut().for_each(sanitize_revision);
+    sanitize_machine(&mut run.machine);
+    run.history.iter_mut().for_each(sanitize_history);
+    run.confirming.iter_mut().for_each(|run| sanitize_run(run));
     for scenario in &mut run.scenarios {
-        tame_text(&mut scenario.name);
-        tame_text(&mut scenario.load);
-        scenario.work.iter_mut().for_each(tame_work);
+        sanitize_text(&mut scenario.name);
+        sanitize_text(&mut scenario.load);
+        scenario.work.iter_mut().for_each(sanitize_work);
         let (mut pairs, mut singles) = (Vec::new(), Vec::new());
         match &mut scenario.trials {
             LaunchResults::Paired(launches) => pairs.extend(launches),
             LaunchResults::Single(launches) => singles.extend(launches),
         }
         singles.extend(pairs.into_iter().flat_map(|pair| [&mut pair.base, &mut pair.head]));
-        singles.into_iter().for_each(tame_failures);
+        singles.into_iter().for_each(sanitize_failures);
     }
     if let Some(EarlyEnd::Failed { scenario, reason, .. }) = &mut run.ended {
-        scenario.iter_mut().for_each(tame_text);
+        scenario.iter_mut().for_each(sanitize_text);
         // The first line becomes part of the headline, the rest a block of text.
         let (first, rest) = reason.split_once('\n').unwrap_or((reason.as_str(), ""));
         *reason = format!("{}\n{}", sanitize::line(first, REASON_CHARS_MAX), block(rest));
     }
 }
 
-fn tame_text(text: &mut String) {
+fn sanitize_text(text: &mut String) {
     *text = sanitize::text(text);
 }
 
-fn tame_revision(revision: &mut Revision) {
-    tame_text(&mut revision.label);
-    revision.commit.iter_mut().for_each(tame_text);
+fn sanitize_revision(revision: &mut Revision) {
+    sanitize_text(&mut revision.label);
+    revision.commit.iter_mut().for_each(sanitize_text);
 }
 
-fn tame_machine(machine: &mut Machine) {
+fn sanitize_machine(machine: &mut Machine) {
     for text in [&mut machine.arch, &mut machine.cpu, &mut machine.kernel, &mut machine.image] {
-        tame_text(text);
+        sanitize_text(text);
     }
 }
 
 /// Scenarios keep their work recognisable by name and load, so these change as the run's own do.
-fn tame_history(history: &mut RunHistory) {
-    tame_text(&mut history.name);
-    tame_text(&mut history.store);
+fn sanitize_history(history: &mut RunHistory) {
+    sanitize_text(&mut history.name);
+    sanitize_text(&mut history.store);
     for note in &mut history.notes {
         *note = sanitize::line(note, REASON_CHARS_MAX);
     }
     for past in &mut history.runs {
-        tame_text(&mut past.digest);
-        tame_text(&mut past.started);
-        tame_revision(&mut past.revision);
-        tame_machine(&mut past.machine);
+        sanitize_text(&mut past.digest);
+        sanitize_text(&mut past.started);
+        sanitize_revision(&mut past.revision);
+        sanitize_machine(&mut past.machine);
         for scenario in &mut past.scenarios {
-            tame_text(&mut scenario.name);
-            tame_text(&mut scenario.load);
+            sanitize_text(&mut scenario.name);
+            sanitize_text(&mut scenario.load);
         }
     }
 }
 
 /// Failures carry what a target said, kinds and all.
-fn tame_failures(trial: &mut LaunchResult) {
+fn sanitize_failures(trial: &mut LaunchResult) {
     let line = |text: &str| sanitize::line(text, REASON_CHARS_MAX);
     let counts = std::mem::take(&mut trial.failures);
     trial.failures = counts.iter().map(|(kind, count)| (line(kind), *count)).collect();
@@ -113,7 +113,7 @@ fn tame_failures(trial: &mut LaunchResult) {
     trial.examples = examples.iter().map(|(kind, it)| (line(kind), tame(it))).collect();
 }
 
-fn tame_work(work: &mut CountOutcome) {
+fn sanitize_work(work: &mut CountOutcome) {
     match work {
         CountOutcome::Unavailable { reason, .. } => {
             *reason = sanitize::line(reason, REASON_CHARS_MAX);
@@ -161,7 +161,7 @@ pub(super) fn of_comparison(
         outputs: outputs(subject, comparison, slower.len() + comparison.broken().count()),
     };
     let measured = !matches!(comparison.outcome, ComparisonOutcome::NotMeasured(_));
-    match (subject.aim, &comparison.base) {
+    match (subject.purpose, &comparison.base) {
         (RunPurpose::Comparison, None) if measured => without_base(publication),
         (RunPurpose::Comparison | RunPurpose::Numbers, _) => publication,
     }

@@ -2,47 +2,46 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, ensure};
-
+use anyhow::{Context as _, Result};
 use compare::Comparison;
 use compare::confirmation::{self, Confirmation};
 use record::Run;
 use suite::Suite;
 
-/// A run of another machine.
+use crate::app::failure::UseCaseError;
+
+/// A run of another machine that flags something.
 pub(super) struct FirstRun {
     run: Run,
     comparison: Comparison,
 }
 
 impl FirstRun {
-    /// Reads a run that flags something: one that does not leaves nothing to repeat, whether it
-    /// measured everything or nothing.
-    pub(super) fn load(path: &Path) -> anyhow::Result<Self> {
+    /// Reads a run. One that flags nothing leaves nothing to repeat, whether it measured everything
+    /// or nothing.
+    pub(super) fn load(path: &Path) -> Result<Self> {
         let run = Run::load(path)?;
         let comparison = Comparison::of(&run)
             .with_context(|| format!("cannot judge the first run `{}`", path.display()))?;
-        ensure!(
-            !confirmation::flagged(&comparison).is_empty(),
-            "`{}` flags nothing, so there is nothing to repeat",
-            path.display()
-        );
+        if confirmation::flagged(&comparison).is_empty() {
+            return Err(UseCaseError::NothingFlagged { path: path.to_path_buf() }.into());
+        }
         Ok(Self { run, comparison })
     }
 
     /// Leaves of the suite what was flagged.
-    pub(super) fn narrow(&self, suite: &mut Suite) -> anyhow::Result<()> {
+    pub(super) fn narrow(&self, suite: &mut Suite) -> Result<(), UseCaseError> {
         narrow(suite, &self.comparison);
         let flagged = confirmation::flagged(&self.comparison);
-        let kept = |name: &&String| suite.scenarios.iter().any(|scenario| scenario.name == **name);
-        if let Some(gone) = flagged.iter().find(|name| !kept(name)) {
-            anyhow::bail!("the first run flags scenario `{gone}`, which this one does not have");
+        let kept = |name: &String| suite.scenarios.iter().any(|scenario| scenario.name == *name);
+        match flagged.into_iter().find(|name| !kept(name)) {
+            Some(name) => Err(UseCaseError::FlaggedScenarioMissing { name }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Judges both machines.
-    pub(super) fn judge(&self, second: &Run) -> anyhow::Result<Confirmation> {
+    pub(super) fn judge(&self, second: &Run) -> Result<Confirmation> {
         Ok(Confirmation::of(&self.run, second)?)
     }
 }

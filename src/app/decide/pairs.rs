@@ -2,23 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use csv::{ReaderBuilder, StringRecord, Trim};
+use miette::Diagnostic;
+use record::metric::BetterDirection;
 use serde::Deserialize;
 use thiserror::Error;
 
-use record::metric::BetterDirection;
+use crate::app::csv_rows::rows;
 
 /// What may stand in the header, in any order.
 const COLUMNS: [&str; 4] = ["pair", "metric", "base", "head"];
 
+/// The longest name of a metric: more makes no table that a person can read.
+const NAME_BYTES_MAX: usize = 200;
+
 /// Why a text cannot be read. Lines and columns count from 1; columns of CSV are fields.
-#[derive(Debug, Error)]
-pub(super) enum PairsError {
+#[derive(Debug, Error, Diagnostic)]
+pub enum PairsError {
     /// There are no numbers.
-    #[error("no pair in it\n\nhint: the first line is `pair,metric,base,head`")]
+    #[error("no pair in it")]
+    #[diagnostic(help("the first line is `pair,metric,base,head`"))]
     Empty,
     /// The header is not the one of the format.
-    #[error("line 1: the header is `{found}`\n\nhint: it must name `pair,metric,base,head`")]
+    #[error("line 1: the header is `{found}`")]
+    #[diagnostic(help("it must name `pair,metric,base,head`"))]
     Header {
         /// What stands there.
         found: String,
@@ -59,12 +65,34 @@ pub(super) enum PairsError {
         line: Option<usize>,
     },
     /// A metric lacks a pair.
-    #[error("pair {pair} has no `{metric}`\n\nhint: every metric needs every pair")]
+    #[error("pair {pair} has no `{metric}`")]
+    #[diagnostic(help("every metric needs every pair"))]
     Missing {
         /// The pair.
         pair: u64,
         /// The metric.
         metric: String,
+    },
+    /// The name of a metric is longer than any table can show.
+    #[error("pair {pair}: the name of a metric has {bytes} bytes, at most {NAME_BYTES_MAX}")]
+    Name {
+        /// The pair.
+        pair: u64,
+        /// How long it is.
+        bytes: usize,
+    },
+    /// Head is so much larger or smaller than base that their ratio is not a number.
+    #[error("pair {pair}, `{metric}`: the ratio of {head:e} to {base:e} is beyond all numbers")]
+    #[diagnostic(help("numbers of one metric need one unit"))]
+    Ratio {
+        /// The pair.
+        pair: u64,
+        /// The metric.
+        metric: String,
+        /// What was measured of base.
+        base: f64,
+        /// What was measured of head.
+        head: f64,
     },
 }
 
@@ -185,25 +213,16 @@ fn read_csv(text: &str) -> Result<Vec<PairEntry>, PairsError> {
     .collect()
 }
 
-/// The rows of a CSV text with their lines, from 1, the header among them; rows may have any number
-/// of fields. Blank lines are none.
-pub(in crate::cli) fn rows(text: &str) -> impl Iterator<Item = (usize, StringRecord)> {
-    let mut reader = ReaderBuilder::new();
-    reader.has_headers(false).flexible(true).trim(Trim::All);
-    let records = reader.from_reader(text.as_bytes()).into_records();
-    let row = |record: csv::Result<StringRecord>| {
-        let record = record.expect("it is text, and a row may have any number of fields");
-        let line = record.position().and_then(|at| usize::try_from(at.line()).ok());
-        (line.expect("a reader tells where a row begins"), record)
-    };
-    let is_blank = |fields: &StringRecord| fields.iter().all(str::is_empty) && fields.len() == 1;
-    records.map(row).filter(move |(_, fields)| !is_blank(fields))
-}
-
 fn table(entries: Vec<PairEntry>) -> Result<PairTable, PairsError> {
     let mut names: Vec<String> = Vec::new();
     let mut numbers: BTreeMap<u64, BTreeMap<String, (f64, f64)>> = BTreeMap::new();
     for PairEntry { pair, metric, base, head, line } in entries {
+        if metric.len() > NAME_BYTES_MAX {
+            return Err(PairsError::Name { pair, bytes: metric.len() });
+        }
+        if !(head.0 / base.0).ln().is_finite() {
+            return Err(PairsError::Ratio { pair, metric, base: base.0, head: head.0 });
+        }
         if !names.contains(&metric) {
             names.push(metric.clone());
         }

@@ -1,0 +1,337 @@
+//! Finds the commit that changed a metric, by measuring as few commits as possible.
+//!
+//! Every question is a comparison with the first commit: is this one nearer to it, or to the last? The
+//! line between is half of the whole change, on the logarithmic scale. The chance of a wrong answer is
+//! shared among all questions, so the commit that is named is the wrong one with at most that chance.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, ensure};
+use checkout::{BaseError, CommitSummary};
+use compare::decision::Verdict;
+use compare::{Comparison, ComparisonOutcome, MetricResult};
+use history::bisect::{BisectionStep, CommitSearch, CommitState};
+use record::metric::Metric;
+use record::metric::gate::{MetricPolicy, MetricRule};
+use record::{EarlyEnd, Side};
+use serde::{Deserialize, Serialize};
+use suite::{EvidenceLanes, LaneMode, Suite};
+use units::Ratio;
+use units::cancel::Cancel;
+
+use crate::app::builds::{BuildFinder, CommitRange};
+use crate::app::event::{
+    CommitChange, CommitStanding, Event, EventSink, ScenarioMetric, ScenarioPurpose,
+};
+use crate::app::failure::UseCaseError;
+use crate::app::measure::{self, ComparisonEnding};
+use crate::app::selection::{self, SuiteSelection};
+
+/// What is searched for, and where.
+#[derive(Debug, Clone)]
+pub struct BisectOptions {
+    /// The choice of what is measured.
+    pub selection: SuiteSelection,
+    /// A commit before the change.
+    pub good: String,
+    /// A commit after the change.
+    pub bad: String,
+    /// The metric that changed.
+    pub metric: Metric,
+    /// Chance that the wrong commit is named.
+    pub alpha: Ratio,
+    /// Whether what an earlier invocation measured is used.
+    pub earlier: EarlierSearch,
+}
+
+/// What becomes of an earlier search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EarlierSearch {
+    /// It is gone on with, if it was the same one.
+    Resume,
+    /// It is forgotten.
+    Forget,
+}
+
+/// What a bisection found.
+#[derive(Debug)]
+pub enum BisectOutcome {
+    /// There is no change between good and bad, or none that can be seen.
+    NoChange,
+    /// The change is in one of these commits.
+    Found {
+        /// The commits that cannot be told apart, the oldest first; mostly one.
+        suspects: Vec<CommitSummary>,
+        /// The newest commit before the change.
+        before: CommitSummary,
+        /// The change from there to the last suspect.
+        change: CommitChange,
+    },
+}
+
+/// The smallest change between good and bad that is worth a search.
+const CHANGE: MetricRule =
+    MetricRule { policy: MetricPolicy::Gate, tolerance: Ratio(0.01), floor: Ratio(0.005) };
+
+/// What is kept between invocations.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BisectionState {
+    config: String,
+    scenario: String,
+    metric: String,
+    commits: Vec<String>,
+    /// The change from the first to the last, as ln(head / base), above 0 worse.
+    effect_ln: Option<f64>,
+    search: CommitSearch,
+}
+
+/// One search.
+struct BisectionSession<'a> {
+    options: &'a BisectOptions,
+    suite: Suite,
+    commits: Vec<CommitSummary>,
+    path: PathBuf,
+    state: BisectionState,
+    events: &'a mut dyn EventSink,
+    cancel: &'a Cancel,
+}
+
+/// What a comparison of two commits says.
+enum CommitVerdict {
+    Judged(Box<MetricResult>),
+    Broken(String),
+}
+
+/// Searches for the commit. What was measured is kept, so that a search that was interrupted goes on
+/// where it ended.
+pub fn bisect(
+    options: &BisectOptions,
+    events: &mut dyn EventSink,
+    cancel: &Cancel,
+) -> Result<BisectOutcome> {
+    let mut session = BisectionSession::new(options, events, cancel)?;
+    let Some(effect_ln) = session.effect_ln()? else { return Ok(BisectOutcome::NoChange) };
+    loop {
+        match session.state.search.next() {
+            BisectionStep::Ask(commit) => session.classify(commit, effect_ln)?,
+            BisectionStep::Found(suspects) => {
+                return session.conclude(*suspects.start(), *suspects.end());
+            }
+        }
+    }
+}
+
+impl<'a> BisectionSession<'a> {
+    fn new(
+        options: &'a BisectOptions,
+        events: &'a mut dyn EventSink,
+        cancel: &'a Cancel,
+    ) -> Result<Self> {
+        let mut suite = options.selection.suite()?;
+        let purpose = ScenarioPurpose::Bisection;
+        let scenario = selection::keep_first_scenario(&mut suite, purpose, events)?.name;
+        suite.lanes = if options.metric.is_counted() {
+            EvidenceLanes { work: LaneMode::Asked, time: LaneMode::Off }
+        } else {
+            EvidenceLanes { work: LaneMode::Off, time: LaneMode::Asked }
+        };
+        let commits = checkout::between(&suite.target.dir, &options.good, &options.bad)?;
+        if commits.len() < 2 {
+            return Err(UseCaseError::EmptyRange.into());
+        }
+        options.selection.prepare(events)?;
+        let path = options.selection.out.join("bisect/state.json");
+        let state = BisectionState {
+            config: suite.digest.clone(),
+            scenario,
+            metric: options.metric.key().to_owned(),
+            commits: commits.iter().map(|named| named.commit.clone()).collect(),
+            effect_ln: None,
+            search: CommitSearch::new(commits.len()),
+        };
+        let comparisons_max = CommitSearch::questions_max(commits.len()) + 1;
+        let alpha = options.alpha;
+        suite.gate.alpha = alpha.0 / f64::from(comparisons_max);
+        selection::ensure_decidable(&suite).with_context(|| {
+            format!("`--alpha {alpha}` is shared by {comparisons_max} comparisons")
+        })?;
+        for rule in suite.gate.rules.values_mut() {
+            rule.policy = MetricPolicy::Off;
+        }
+        let commits_max = commits.len();
+        events.emit(Event::BisectionStarted { commits: commits_max, comparisons_max, alpha });
+        let mut session = Self { options, suite, commits, path, state, events, cancel };
+        session.resume()?;
+        Ok(session)
+    }
+
+    /// Takes up an earlier search, if it was the same one.
+    fn resume(&mut self) -> Result<()> {
+        if self.options.earlier == EarlierSearch::Forget {
+            return Ok(());
+        }
+        let text = match fs::read(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => {
+                return Err(error).with_context(|| format!("unusable `{}`", self.path.display()));
+            }
+        };
+        let earlier: BisectionState = serde_json::from_slice(&text)
+            .map_err(|source| UseCaseError::StateUnreadable { path: self.path.clone(), source })?;
+        let key = |state: &BisectionState| {
+            (
+                state.config.clone(),
+                state.scenario.clone(),
+                state.metric.clone(),
+                state.commits.clone(),
+            )
+        };
+        if key(&earlier) == key(&self.state) {
+            self.events.emit(Event::BisectionResumed);
+            self.state = earlier;
+        }
+        Ok(())
+    }
+
+    fn save(&self) -> Result<()> {
+        let text = serde_json::to_vec_pretty(&self.state).context("failed to keep the search")?;
+        Ok(record::write_atomically(&self.path, &text)?)
+    }
+
+    /// Returns the whole change; nothing if there is none.
+    fn effect_ln(&mut self) -> Result<Option<f64>> {
+        if self.state.effect_ln.is_some() {
+            return Ok(self.state.effect_ln);
+        }
+        let last = self.commits.len() - 1;
+        let row = match self.compare(0, last, CHANGE)? {
+            CommitVerdict::Judged(row) => row,
+            CommitVerdict::Broken(reason) => return Err(unmeasured(&self.options.bad, &reason)),
+        };
+        self.events.emit(Event::RangeCompared { change: &change(&row) });
+        match row.verdict() {
+            Some(Verdict::Regressed | Verdict::Improved) => {}
+            Some(Verdict::Unchanged | Verdict::Inconclusive) | None => return Ok(None),
+        }
+        self.state.effect_ln = row.judgement().map(|judgement| judgement.estimate_ln);
+        self.save()?;
+        Ok(self.state.effect_ln)
+    }
+
+    /// Finds out whether a commit is before or after the change, and keeps the answer.
+    fn classify(&mut self, commit: usize, effect_ln: f64) -> Result<()> {
+        let half = Ratio::from_ln(effect_ln.abs() / 2.0);
+        let rule = MetricRule { policy: MetricPolicy::Gate, tolerance: half, floor: half };
+        let (state, standing) = match self.compare(0, commit, rule)? {
+            CommitVerdict::Broken(reason) => {
+                (CommitState::Broken, CommitStanding::Skipped { reason })
+            }
+            CommitVerdict::Judged(row) => standing(&row, effect_ln),
+        };
+        let CommitSummary { commit: name, subject } = &self.commits[commit];
+        self.events.emit(Event::CommitClassified { commit: name, subject, standing });
+        self.state.search.note(commit, state);
+        self.save()
+    }
+
+    /// Compares two commits in the metric alone.
+    fn compare(&mut self, base: usize, head: usize, rule: MetricRule) -> Result<CommitVerdict> {
+        let mut suite = self.suite.clone();
+        suite.gate.rules.insert(self.options.metric, rule);
+        let commit = |at: usize| self.commits[at].commit.clone();
+        let range = CommitRange { base: commit(base), head: commit(head) };
+        let selection = &self.options.selection;
+        let finder = BuildFinder { selection, suite: &suite, cancel: self.cancel };
+        let builds = match finder.range(&range, self.events) {
+            Ok(builds) => builds,
+            Err(error) => return broken(error),
+        };
+        let logs = selection.out.join("bisect/logs");
+        let run =
+            measure::paired(&finder, &builds, logs, &ComparisonEnding::default(), self.events)?;
+        match &run.ended {
+            Some(EarlyEnd::Failed { side: Side::Head, reason, .. }) => {
+                let reason = reason.lines().next().unwrap_or_default();
+                return Ok(CommitVerdict::Broken(reason.to_owned()));
+            }
+            Some(EarlyEnd::Failed { side: Side::Base, reason, .. }) => {
+                return Err(unmeasured(&self.options.good, reason));
+            }
+            Some(EarlyEnd::Interrupted) => return Err(UseCaseError::BisectionInterrupted.into()),
+            None => {}
+        }
+        let (metric, comparison) = (self.options.metric, Comparison::of(&run)?);
+        let row = comparison.rows.into_iter().find(|row| row.metric == metric);
+        let row = row.with_context(|| not_measured(metric, &comparison.outcome))?;
+        ensure!(row.judgement().is_some(), "`{metric}` has no number here");
+        Ok(CommitVerdict::Judged(Box::new(row)))
+    }
+
+    /// Measures the commit that was found against the last good one.
+    fn conclude(&mut self, first: usize, last: usize) -> Result<BisectOutcome> {
+        let before = self.state.search.last_before();
+        let CommitVerdict::Judged(row) = self.compare(before, last, CHANGE)? else {
+            let CommitSummary { commit, subject } = &self.commits[last];
+            let commit = format!("{commit} {subject}");
+            return Err(UseCaseError::FoundNotMeasured { commit }.into());
+        };
+        Ok(BisectOutcome::Found {
+            suspects: self.commits[first..=last].to_vec(),
+            before: self.commits[before].clone(),
+            change: change(&row),
+        })
+    }
+}
+
+fn unmeasured(commit: &str, reason: &str) -> anyhow::Error {
+    let (commit, reason) = (commit.to_owned(), reason.to_owned());
+    UseCaseError::EndNotMeasured { commit, reason }.into()
+}
+
+/// Whether a failure to build is the commit's own.
+fn broken(error: anyhow::Error) -> Result<CommitVerdict> {
+    match error.downcast_ref::<BaseError>() {
+        Some(BaseError::BuildFailed { .. }) => {
+            Ok(CommitVerdict::Broken("it does not build".to_owned()))
+        }
+        Some(_) | None => Err(error),
+    }
+}
+
+/// Where a commit stands, for the search and for the reader.
+fn standing(row: &MetricResult, effect_ln: f64) -> (CommitState, CommitStanding) {
+    let is_worse = effect_ln > 0.0;
+    let change = change(row);
+    match row.verdict() {
+        Some(Verdict::Regressed) if is_worse => (CommitState::After, CommitStanding::Bad(change)),
+        Some(Verdict::Improved) if !is_worse => (CommitState::After, CommitStanding::Bad(change)),
+        Some(Verdict::Regressed | Verdict::Improved | Verdict::Unchanged) => {
+            (CommitState::Before, CommitStanding::Good(change))
+        }
+        Some(Verdict::Inconclusive) | None => {
+            (CommitState::Unclear, CommitStanding::Unclear(change))
+        }
+    }
+}
+
+fn change(row: &MetricResult) -> CommitChange {
+    CommitChange {
+        of: ScenarioMetric { scenario: row.scenario.clone(), metric: row.metric },
+        interval_ln: row.change().map(|it| [it.estimate_ln, it.low_ln, it.high_ln]),
+    }
+}
+
+/// Why a run has no number for the metric.
+fn not_measured(metric: Metric, outcome: &ComparisonOutcome) -> String {
+    match outcome {
+        ComparisonOutcome::NotMeasured(reason) => format!("`{metric}` is not measured: {reason}"),
+        ComparisonOutcome::Regressed
+        | ComparisonOutcome::Inconclusive
+        | ComparisonOutcome::Improved
+        | ComparisonOutcome::Pass => format!("`{metric}` is not measured"),
+    }
+}

@@ -1,0 +1,358 @@
+//! Finds the two builds that are compared, and builds what is not built.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context as _, bail};
+
+use crate::app::event::{Event, EventSink, WarningKind};
+use crate::app::failure::UseCaseError;
+use crate::app::selection::{CheckoutBuild, SuiteSelection};
+use checkout::{BaseBuild, BuildProgress, WorkingTree};
+use payload::Semantics;
+use record::Revision;
+use runner::{BuildSource, SutBuild};
+use suite::{Suite, TargetSource, TargetSpec};
+use sut::{ReadinessProbe, TargetCommand};
+use thiserror::Error;
+use units::cancel::Cancel;
+
+/// How base and head are given, if not by a git reference and the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct BuildChoice {
+    /// What the base is.
+    pub base: Option<BaseSource>,
+    /// Command that starts the head, instead of the configuration's.
+    pub head_start: Option<String>,
+}
+
+/// A base that needs no build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BaseSource {
+    /// Another program in place of the first word of the start command.
+    Program(PathBuf),
+    /// A command that starts it.
+    Command(String),
+    /// The address at which it runs already.
+    Address(String),
+}
+
+/// Two commits of the repository, of which neither need be checked out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitRange {
+    /// The earlier one.
+    pub base: String,
+    /// The later one.
+    pub head: String,
+}
+
+impl fmt::Display for CommitRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}..{}", self.base, self.head)
+    }
+}
+
+/// A text is not a range of commits.
+#[derive(Debug, Error)]
+#[error("two commits are written `REF1..REF2`, such as `v1.2..main`")]
+pub struct RangeSyntaxError;
+
+impl FromStr for CommitRange {
+    type Err = RangeSyntaxError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (base, head) = text.split_once("..").ok_or(RangeSyntaxError)?;
+        // Three dots mean something else to git.
+        if base.is_empty() || head.is_empty() || head.starts_with('.') {
+            return Err(RangeSyntaxError);
+        }
+        Ok(Self { base: base.to_owned(), head: head.to_owned() })
+    }
+}
+
+/// Both builds. As long as this lives, no other xmlperf removes what they are started from.
+pub(super) struct BuildPair {
+    pub(super) base: SutBuild,
+    pub(super) head: SutBuild,
+    _in_use: Vec<BaseBuild>,
+}
+
+/// What finding builds takes.
+pub(super) struct BuildFinder<'a> {
+    pub(super) selection: &'a SuiteSelection,
+    pub(super) suite: &'a Suite,
+    pub(super) cancel: &'a Cancel,
+}
+
+impl BuildFinder<'_> {
+    /// Finds base and head, the base by a name unless the choice gives it.
+    pub(super) fn pair(
+        &self,
+        choice: &BuildChoice,
+        name: &str,
+        events: &mut dyn EventSink,
+    ) -> anyhow::Result<BuildPair> {
+        let is_address = matches!(choice.base, Some(BaseSource::Address(_)));
+        if let (None, TargetSource::Attach(url), false) =
+            (&choice.head_start, &self.target().origin, is_address)
+        {
+            return Err(UseCaseError::HeadIsAttached { url: url.clone() }.into());
+        }
+        let head = self.head(choice.head_start.as_deref(), events)?;
+        let label = name.to_owned();
+        let revision = Revision { label, commit: None, dirty: false, start: String::new() };
+        if let Some(source) = &choice.base {
+            let base = self.given_base(source, revision)?;
+            return Ok(BuildPair { base, head, _in_use: Vec::new() });
+        }
+        if self.target().origin == TargetSource::Embedded {
+            let base = self.embedded_base(revision, events)?;
+            return Ok(BuildPair { base, head, _in_use: Vec::new() });
+        }
+        let (base, built) = self.base_of_ref(&head, choice, revision, events)?;
+        Ok(BuildPair { base, head, _in_use: built.into_iter().collect() })
+    }
+
+    /// Builds two commits, each in a folder of its own.
+    pub(super) fn range(
+        &self,
+        range: &CommitRange,
+        events: &mut dyn EventSink,
+    ) -> anyhow::Result<BuildPair> {
+        let (base, base_built) = self.at_commit(&range.base, events)?;
+        let (head, head_built) = self.at_commit(&range.head, events)?;
+        Ok(BuildPair { base, head, _in_use: vec![base_built, head_built] })
+    }
+
+    /// Returns the build of the checkout: started by `start` as it is, or by the configuration's
+    /// command after it was built.
+    pub(super) fn head(
+        &self,
+        start: Option<&str>,
+        events: &mut dyn EventSink,
+    ) -> anyhow::Result<SutBuild> {
+        let target = self.target();
+        // Before the build, which may touch what is checked in.
+        let revision = checkout_revision(target)?;
+        let start = match (start, &target.origin) {
+            (Some(start), _) => start.to_owned(),
+            (None, TargetSource::Attach(url)) => return Ok(attached(url, "head")),
+            (None, TargetSource::Start(_) | TargetSource::Embedded) => {
+                self.build_checkout(events)?;
+                self.configured_start()?
+            }
+        };
+        Ok(started(target, &start, &target.dir, revision))
+    }
+
+    fn target(&self) -> &TargetSpec {
+        &self.suite.target
+    }
+
+    /// Builds the checkout, if there is a command for it and it is not to be left as it is.
+    fn build_checkout(&self, events: &mut dyn EventSink) -> anyhow::Result<()> {
+        let target = self.target();
+        let (Some(build), CheckoutBuild::Run) = (&target.build, self.selection.checkout_build)
+        else {
+            return Ok(());
+        };
+        let logs = self.selection.out.join("logs");
+        fs::create_dir_all(&logs).context("failed to create the folder for logs")?;
+        let log = logs.join("build-head.log");
+        let progress = &mut |progress: BuildProgress<'_>| events.emit(progress.into());
+        Ok(checkout::build_head(&target.dir, build, &log, self.cancel, progress)?)
+    }
+
+    fn given_base(&self, source: &BaseSource, revision: Revision) -> anyhow::Result<SutBuild> {
+        let target = self.target();
+        let start = match source {
+            BaseSource::Address(url) => return Ok(attached(url, &revision.label)),
+            BaseSource::Command(start) => start.clone(),
+            BaseSource::Program(program) => with_program(&self.configured_start()?, program)?,
+        };
+        Ok(started(target, &start, &target.dir, revision))
+    }
+
+    fn embedded_base(
+        &self,
+        revision: Revision,
+        events: &mut dyn EventSink,
+    ) -> anyhow::Result<SutBuild> {
+        events.emit(Event::Warning(WarningKind::EmbeddedTarget));
+        let target = self.target();
+        let commit = checkout::commit(&target.dir, &revision.label).ok();
+        let revision = Revision { commit, ..revision };
+        Ok(started(target, &self.embedded_start()?, &target.dir, revision))
+    }
+
+    /// The base that has to be built, unless it is what the checkout holds anyway.
+    fn base_of_ref(
+        &self,
+        head: &SutBuild,
+        choice: &BuildChoice,
+        revision: Revision,
+        events: &mut dyn EventSink,
+    ) -> anyhow::Result<(SutBuild, Option<BaseBuild>)> {
+        let target = self.target();
+        let commit = checkout::commit(&target.dir, &revision.label)?;
+        let same = head.revision.commit.as_ref() == Some(&commit) && !head.revision.dirty;
+        if same && choice.head_start.is_none() {
+            events.emit(Event::Warning(WarningKind::SameCommit));
+            let revision = Revision { commit: Some(commit), ..revision };
+            let start = self.configured_start()?;
+            return Ok((started(target, &start, &target.dir, revision), None));
+        }
+        self.at_commit(&revision.label, events).map(|(base, built)| (base, Some(built)))
+    }
+
+    /// Builds a commit away from the checkout.
+    fn at_commit(
+        &self,
+        name: &str,
+        events: &mut dyn EventSink,
+    ) -> anyhow::Result<(SutBuild, BaseBuild)> {
+        let target = self.target();
+        let commit = checkout::commit(&target.dir, name)?;
+        let Some(build) = &target.build else {
+            return Err(UseCaseError::NoBuildCommand { name: name.to_owned() }.into());
+        };
+        let start = self.configured_start()?;
+        ensure_relative(&start, &target.dir)?;
+        let cache = self.selection.workplace.build_cache(&checkout::root(&target.dir)?);
+        let cache = cache.context("neither XDG_CACHE_HOME nor HOME is set")?;
+        let progress = &mut |progress: BuildProgress<'_>| events.emit(progress.into());
+        let built = checkout::checkout(&target.dir, &commit, build, &cache, self.cancel, progress)?;
+        let revision = Revision {
+            label: name.to_owned(),
+            commit: Some(commit),
+            dirty: false,
+            start: String::new(),
+        };
+        Ok((started(target, &start, &built.dir, revision), built))
+    }
+
+    fn configured_start(&self) -> anyhow::Result<String> {
+        match &self.target().origin {
+            TargetSource::Start(start) => Ok(start.clone()),
+            TargetSource::Embedded | TargetSource::Attach(_) => self.embedded_start(),
+        }
+    }
+
+    /// Returns the command that starts the embedded reference API: this program, with one worker so
+    /// that two launches do the same work in the same order.
+    fn embedded_start(&self) -> anyhow::Result<String> {
+        let program = self.selection.workplace.program.to_str();
+        let program = program.context("the path of this program is not text")?;
+        let program = shlex::try_quote(program).context("the path of this program holds a NUL")?;
+        let semantics = match self.target().semantics {
+            Semantics::XmlCompareApi => "",
+            Semantics::C14n => " --semantics c14n",
+            Semantics::XmlunitSimilar => " --semantics xmlunit-similar",
+        };
+        Ok(format!("{program} serve --workers 1{semantics}"))
+    }
+}
+
+impl<'a> From<BuildProgress<'a>> for Event<'a> {
+    fn from(progress: BuildProgress<'a>) -> Self {
+        match progress {
+            BuildProgress::Awaited => Self::BuildAwaited,
+            BuildProgress::CheckedOut { reference, commit } => {
+                Self::CheckoutStarted { reference, commit }
+            }
+            BuildProgress::Printed { build, line } => Self::BuildAdvanced { build, line },
+        }
+    }
+}
+
+/// Returns why the base of a name cannot be measured beside head, if it cannot.
+pub(super) fn base_obstacle(name: &str, suite: &Suite) -> Option<String> {
+    let target = &suite.target;
+    match (&target.origin, &target.build) {
+        (TargetSource::Embedded, _) => None,
+        (TargetSource::Attach(url), _) => Some(format!("the head runs already at `{url}`")),
+        (TargetSource::Start(_), None) => Some("`[target] build` is missing".to_owned()),
+        (TargetSource::Start(_), Some(_)) => {
+            let error = checkout::commit(&target.dir, name).err()?.to_string();
+            error.lines().next().map(str::to_owned)
+        }
+    }
+}
+
+/// Returns what is in the checkout now.
+fn checkout_revision(target: &TargetSpec) -> anyhow::Result<Revision> {
+    // Outside of a repository a build has no commit, and can be measured all the same.
+    let commit = checkout::commit(&target.dir, "HEAD").ok();
+    let dirty = commit.is_some() && checkout::tree(&target.dir)? == WorkingTree::Changed;
+    Ok(Revision { label: "head".to_owned(), commit, dirty, start: String::new() })
+}
+
+/// Returns a build that is started by `start` in `dir`.
+fn started(target: &TargetSpec, start: &str, dir: &Path, revision: Revision) -> SutBuild {
+    let port_env = match &target.origin {
+        TargetSource::Embedded => Some("APP_PORT".to_owned()),
+        TargetSource::Start(_) | TargetSource::Attach(_) => target.port_env.clone(),
+    };
+    let command = TargetCommand {
+        start: start.to_owned(),
+        dir: dir.to_path_buf(),
+        env: target.env.clone(),
+        port_env,
+        ready: target.ready.clone(),
+        ask: ReadinessProbe::default(),
+        ready_timeout: target.ready_timeout,
+        stop_timeout: target.stop_timeout,
+        limits: target.limits,
+        container: target.container.clone(),
+    };
+    SutBuild {
+        revision: Revision { start: start.to_owned(), ..revision },
+        source: BuildSource::Start(Box::new(command)),
+    }
+}
+
+/// Returns what runs already at `url`.
+fn attached(url: &str, label: &str) -> SutBuild {
+    let revision =
+        Revision { label: label.to_owned(), commit: None, dirty: false, start: url.to_owned() };
+    SutBuild { revision, source: BuildSource::Attach(url.to_owned()) }
+}
+
+/// Fails if the command names a file of the checkout by its full path: the base would then be the
+/// head, and nothing would ever change.
+fn ensure_relative(start: &str, checkout: &Path) -> anyhow::Result<()> {
+    let checkout = checkout.canonicalize().context("failed to find the checkout")?;
+    let inside = shlex::split(start).unwrap_or_default().into_iter().find(|word| {
+        checkout.to_str().is_some_and(|checkout| word.contains(&format!("{checkout}/")))
+    });
+    inside.map_or(Ok(()), |word| Err(UseCaseError::StartsHeadTwice { word }.into()))
+}
+
+/// The start command with another program as its first word.
+fn with_program(start: &str, program: &Path) -> anyhow::Result<String> {
+    let mut words = shlex::split(start).unwrap_or_default();
+    let program = program
+        .canonicalize()
+        .with_context(|| format!("there is no program `{}`", program.display()))?;
+    let Some(first) = words.first_mut() else { bail!("the start command is empty") };
+    program.to_str().context("the path of the base's program is not text")?.clone_into(first);
+    shlex::try_join(words.iter().map(String::as_str)).context("the start command holds a NUL")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_is_not_started_from_the_heads_files() {
+        let checkout = tempfile::tempdir().unwrap();
+        let full = checkout.path().canonicalize().unwrap();
+        let absolute = format!("java -jar {}/target/api.jar", full.display());
+        let error = ensure_relative(&absolute, checkout.path()).unwrap_err().to_string();
+        assert!(error.contains("target/api.jar` in the start command is a file of the head"));
+        ensure_relative("java -jar target/api.jar", checkout.path()).unwrap();
+        ensure_relative("/usr/bin/java -jar target/api.jar", checkout.path()).unwrap();
+    }
+}

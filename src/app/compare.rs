@@ -1,0 +1,190 @@
+//! Compares head with a base: side by side where the base can be had, else with stored runs.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use compare::Comparison;
+use compare::confirmation::Confirmation;
+use record::Revision;
+use suite::Suite;
+use units::cancel::Cancel;
+
+use crate::app::builds::{BuildChoice, BuildFinder, BuildPair, CommitRange, base_obstacle};
+use crate::app::confirm::FirstRun;
+use crate::app::event::{Event, EventSink, WarningKind};
+use crate::app::measure::{self, ComparisonEnding};
+use crate::app::result_files;
+use crate::app::selection::SuiteSelection;
+use crate::app::store::StoreChoice;
+use crate::app::stored::{self, BaselineHistory, SideBySide};
+
+/// What is compared, and how.
+#[derive(Debug, Clone)]
+pub struct CompareOptions {
+    /// The choice of what is measured.
+    pub selection: SuiteSelection,
+    /// What head is compared with.
+    pub base: ComparisonBase,
+    /// How base and head are given, if not by name.
+    pub builds: BuildChoice,
+    /// Where stored runs are.
+    pub store: StoreChoice,
+    /// When measuring ends.
+    pub ending: ComparisonEnding,
+    /// The run of another machine to confirm.
+    pub confirm: Option<PathBuf>,
+}
+
+/// What head is compared with.
+#[derive(Debug, Clone)]
+pub enum ComparisonBase {
+    /// Both sides are commits.
+    Range(CommitRange),
+    /// A branch, a tag, a commit, a history or the file of a run.
+    Named {
+        /// The name.
+        name: String,
+        /// Whether it is measured or taken from a store.
+        mode: BaselineMode,
+    },
+}
+
+/// Whether a base is measured or taken from a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BaselineMode {
+    /// Measured where it can be had, else taken from a store.
+    Auto,
+    /// Measured.
+    Paired,
+    /// Taken from a store, and measured only for what that makes suspicious.
+    Stored,
+}
+
+/// What a comparison yields.
+#[derive(Debug)]
+pub struct CompareOutcome {
+    /// The comparison.
+    pub comparison: Comparison,
+    /// What it says together with the run of another machine, if it confirms one.
+    pub confirmation: Option<Confirmation>,
+}
+
+/// Where the other side of a comparison comes from.
+enum BaselineSource {
+    /// It is built, or given, and measured beside head.
+    Beside(BuildPair),
+    /// It was measured on other days.
+    Stored(BaselineHistory),
+}
+
+/// Measures, writes the run and its reports, and returns what it says.
+pub fn compare(
+    options: &CompareOptions,
+    events: &mut dyn EventSink,
+    cancel: &Cancel,
+) -> Result<CompareOutcome> {
+    let mut suite = options.selection.suite()?;
+    let first = options.confirm.as_deref().map(FirstRun::load).transpose()?;
+    if let Some(first) = &first {
+        first.narrow(&mut suite)?;
+    }
+    options.ending.apply(&mut suite)?;
+    options.selection.prepare(events)?;
+    let finder = BuildFinder { selection: &options.selection, suite: &suite, cancel };
+    let run = match options.source(&finder, events)? {
+        BaselineSource::Beside(builds) => {
+            measure::announce(&finder, &options.ending, events);
+            let logs = options.selection.out.join("logs");
+            measure::paired(&finder, &builds, logs, &options.ending, events)?
+        }
+        BaselineSource::Stored(history) => {
+            let mut run =
+                stored::measure(&finder, options.builds.head_start.as_deref(), history, events)?;
+            if first.is_none() {
+                let side_by_side = SideBySide { builds: &options.builds, ending: &options.ending };
+                stored::follow_up(&finder, side_by_side, &mut run, events)?;
+            }
+            run
+        }
+    };
+    let comparison = Comparison::of(&run)?;
+    result_files::write(&options.selection.out.join("report"), &run, &comparison)?;
+    let confirmation = first.map(|first| first.judge(&run)).transpose()?;
+    Ok(CompareOutcome { comparison, confirmation })
+}
+
+impl CompareOptions {
+    /// Finds what head is compared with, and builds what has to be built.
+    fn source(
+        &self,
+        finder: &BuildFinder<'_>,
+        events: &mut dyn EventSink,
+    ) -> Result<BaselineSource> {
+        match &self.base {
+            ComparisonBase::Range(range) => {
+                Ok(BaselineSource::Beside(finder.range(range, events)?))
+            }
+            ComparisonBase::Named { name, mode } => {
+                match self.stored_or_name(name, *mode, finder.suite, events)? {
+                    StoredOrName::Stored(history) => Ok(BaselineSource::Stored(history)),
+                    StoredOrName::Name(name) => {
+                        Ok(BaselineSource::Beside(finder.pair(&self.builds, &name, events)?))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Decides between the base of a name and the stored runs of a name. A name that git does not
+    /// know may still be that of stored runs, whose commit can be built.
+    fn stored_or_name(
+        &self,
+        name: &str,
+        mode: BaselineMode,
+        suite: &Suite,
+        events: &mut dyn EventSink,
+    ) -> Result<StoredOrName> {
+        let by_name = || Ok(StoredOrName::Name(name.to_owned()));
+        match mode {
+            BaselineMode::Auto | BaselineMode::Paired if self.builds.base.is_some() => {
+                return by_name();
+            }
+            BaselineMode::Auto | BaselineMode::Stored if Path::new(name).is_file() => {
+                return BaselineHistory::of_file(Path::new(name)).map(StoredOrName::Stored);
+            }
+            BaselineMode::Stored => {
+                let store = self.store.open(self.selection.config.as_deref(), events)?;
+                return BaselineHistory::of(&store, name).map(StoredOrName::Stored);
+            }
+            BaselineMode::Auto | BaselineMode::Paired => {}
+        }
+        let Some(obstacle) = base_obstacle(name, suite) else { return by_name() };
+        let store = self.store.open(self.selection.config.as_deref(), events)?;
+        let Some(newest) = store.entries(name)?.and_then(|mut entries| entries.pop()) else {
+            return by_name();
+        };
+        let Revision { commit, dirty, .. } = store.load(&newest)?.head;
+        let can_be_built = |commit: &String| !dirty && base_obstacle(commit, suite).is_none();
+        match commit.filter(can_be_built) {
+            Some(commit) => {
+                let warning = WarningKind::CommitOfStoredRun { name, commit: &commit };
+                events.emit(Event::Warning(warning));
+                Ok(StoredOrName::Name(commit))
+            }
+            None if mode == BaselineMode::Paired => by_name(),
+            None => {
+                let warning = WarningKind::StoredRunsInstead { obstacle: &obstacle };
+                events.emit(Event::Warning(warning));
+                BaselineHistory::of(&store, name).map(StoredOrName::Stored)
+            }
+        }
+    }
+}
+
+/// What a name leads to.
+enum StoredOrName {
+    /// Stored runs.
+    Stored(BaselineHistory),
+    /// Something to build or that is given; its name.
+    Name(String),
+}

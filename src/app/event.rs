@@ -1,0 +1,338 @@
+//! What a use case says while it works: values, which a reporter prints.
+//!
+//! An event has no words of its own, so that a terminal, a log and another program are told the same
+//! by one source, and so that printing can decide nothing.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use record::Revision;
+use record::metric::Metric;
+use runner::LiveMetrics;
+use units::Ratio;
+
+use crate::app::measure::RunFollower;
+
+/// Receives what happens, in order.
+pub trait EventSink: RunFollower {
+    /// Takes one event.
+    fn emit(&mut self, event: Event<'_>);
+
+    /// Returns where a baseline store reports what takes a while: a store outlives the call that
+    /// opens it, so it cannot borrow the sink.
+    fn store_progress(&self) -> baseline::StorageProgress;
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event<'a> {
+    /// Something that a reader should know before the result is believed or waited for.
+    Warning(WarningKind<'a>),
+    /// Live numbers can be scraped.
+    MetricsServed {
+        /// Where the server listens.
+        address: SocketAddr,
+    },
+    /// A version is written out, away from the checkout.
+    CheckoutStarted {
+        /// The name that was given.
+        reference: &'a str,
+        /// Its commit.
+        commit: &'a str,
+    },
+    /// Another xmlperf builds the same version.
+    BuildAwaited,
+    /// A build has printed another line.
+    BuildAdvanced {
+        /// `head`, or `base` and its commit.
+        build: &'a str,
+        /// The latest line.
+        line: &'a str,
+    },
+    /// A baseline store does something that takes a while.
+    StoreAdvanced {
+        /// What it is.
+        text: &'a str,
+    },
+    /// One step of a list of releases begins.
+    StepStarted {
+        /// The earlier release.
+        base: &'a str,
+        /// The later release.
+        head: &'a str,
+        /// Its number, from 1.
+        number: usize,
+        /// How many there are.
+        of: usize,
+    },
+    /// The stored runs to compare with are chosen.
+    HistoryChosen {
+        /// Name of the history.
+        name: &'a str,
+        /// How many runs of it are used.
+        runs: usize,
+        /// When the newest of them began.
+        newest_started: &'a str,
+        /// What the newest of them measured.
+        newest: &'a Revision,
+    },
+    /// What the comparison will be able to show is known.
+    PowerEstimated {
+        /// What a comparison in launch pairs will cost; none for one with stored runs.
+        cost: Option<LaunchCost>,
+        /// The changes that are detected with 80 % power.
+        detectable: Vec<MetricChange>,
+    },
+    /// Measuring begins.
+    MeasuringStarted {
+        /// What is counted while it goes on.
+        unit: LaunchUnit,
+        /// The numbers of the run while it goes on.
+        #[serde(skip)]
+        live: &'a LiveMetrics,
+    },
+    /// The payloads of a scenario are generated.
+    PayloadStarted {
+        /// Name of the scenario.
+        scenario: &'a str,
+    },
+    /// The instructions of a scenario are counted.
+    CountingStarted {
+        /// Name of the scenario.
+        scenario: &'a str,
+    },
+    /// The cost of the emulated network is measured.
+    NetworkStarted,
+    /// A launch, or a launch pair, begins.
+    LaunchStarted {
+        /// How many have ended.
+        done: usize,
+        /// How many there are at most.
+        of: usize,
+    },
+    /// A scenario is driven.
+    ScenarioStarted {
+        /// Name of the scenario.
+        scenario: &'a str,
+    },
+    /// A launch, or a launch pair, has ended.
+    LaunchEnded {
+        /// How many have ended.
+        done: usize,
+        /// How many there are at most.
+        of: usize,
+        /// Time since the first began.
+        #[serde(rename = "elapsed_ns", serialize_with = "nanos")]
+        elapsed: Duration,
+    },
+    /// The launch pairs so far were judged.
+    EstimateUpdated {
+        /// How many launch pairs there are.
+        launch_pairs: usize,
+        /// Time since measuring began.
+        #[serde(rename = "elapsed_ns", serialize_with = "nanos")]
+        elapsed: Duration,
+        /// The change of each metric that decides.
+        changes: Vec<MetricChange>,
+    },
+    /// Measuring has ended, for whatever reason.
+    MeasuringEnded,
+    /// Stored runs make metrics suspicious, which are measured side by side next.
+    ConfirmationStarted {
+        /// The metrics.
+        suspected: Vec<ScenarioMetric>,
+    },
+    /// A profiler is about to run a target.
+    ProfileStarted {
+        /// `base`, `head` or both.
+        side: &'a str,
+        /// Name of the profiler.
+        tool: &'a str,
+        /// Requests that count.
+        requests: u64,
+        /// XML pairs in each.
+        pairs: u64,
+    },
+    /// The range of a bisection is known.
+    BisectionStarted {
+        /// Commits in the range, both ends included.
+        commits: usize,
+        /// Comparisons that it takes at most.
+        comparisons_max: u32,
+        /// Chance of naming the wrong commit.
+        #[serde(serialize_with = "share")]
+        alpha: Ratio,
+    },
+    /// A bisection goes on where an earlier invocation ended.
+    BisectionResumed,
+    /// The ends of a bisection's range were compared.
+    RangeCompared {
+        /// The change from the first to the last commit.
+        change: &'a CommitChange,
+    },
+    /// A commit of a bisection was compared with the first.
+    CommitClassified {
+        /// The commit.
+        commit: &'a str,
+        /// First line of its message.
+        subject: &'a str,
+        /// What it was found to be.
+        standing: CommitStanding,
+    },
+    /// A result that is not part of the output.
+    Noted {
+        /// What it is.
+        text: &'a str,
+    },
+    /// A simulation of comparisons begins.
+    SimulationStarted {
+        /// Its parts.
+        cells: usize,
+    },
+    /// A part of a simulation has ended.
+    CellSimulated,
+    /// A simulation has ended.
+    SimulationEnded,
+}
+
+/// What a reader should know before the result is believed or waited for.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "warning", rename_all = "snake_case")]
+pub enum WarningKind<'a> {
+    /// The configuration has several scenarios, and the use case takes one.
+    FirstScenarioOnly {
+        /// The one that is taken.
+        scenario: &'a str,
+        /// What it is taken for.
+        purpose: ScenarioPurpose,
+    },
+    /// Without a configuration, both builds are the reference API inside this program.
+    EmbeddedTarget,
+    /// Base and head are one commit.
+    SameCommit,
+    /// The name is unknown to git, and the commit of its newest stored run is built instead.
+    CommitOfStoredRun {
+        /// The name.
+        name: &'a str,
+        /// The commit.
+        commit: &'a str,
+    },
+    /// The base cannot be measured, so stored runs are compared with.
+    StoredRunsInstead {
+        /// Why the base cannot be measured.
+        obstacle: &'a str,
+    },
+    /// Something about the choice of stored runs.
+    HistoryNote {
+        /// What it is.
+        note: &'a str,
+    },
+    /// Too few stored runs are of this kind of machine to judge times by.
+    TimesNotJudged,
+    /// A column of a table has text, and is left out.
+    TextColumn {
+        /// Its name.
+        column: &'a str,
+    },
+    /// What stored runs made suspicious cannot be measured side by side.
+    NotConfirmed {
+        /// Why.
+        error: &'a str,
+        /// The run that another machine can confirm.
+        run: &'a str,
+    },
+}
+
+/// What a single scenario is taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScenarioPurpose {
+    /// Commits are compared by it.
+    Bisection,
+    /// A profiler runs it.
+    Profile,
+}
+
+/// What a run repeats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LaunchUnit {
+    /// Launches of one build.
+    Launch,
+    /// Launches of base and head, alive together.
+    LaunchPair,
+}
+
+/// What a comparison in launch pairs costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct LaunchCost {
+    /// Launch pairs at most.
+    pub launch_pairs_max: usize,
+    /// Time that one took in the last run of the same configuration.
+    #[serde(rename = "launch_pair_ns", serialize_with = "nanos")]
+    pub launch_pair: Duration,
+}
+
+/// A metric of a scenario.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ScenarioMetric {
+    /// Name of the scenario.
+    pub scenario: String,
+    /// The metric.
+    #[serde(serialize_with = "metric_key")]
+    pub metric: Metric,
+}
+
+/// A change of a metric of a scenario.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MetricChange {
+    /// What changes.
+    #[serde(flatten)]
+    pub of: ScenarioMetric,
+    /// ln(head / base).
+    pub change_ln: f64,
+}
+
+/// The change between two commits, with its interval.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CommitChange {
+    /// What changes.
+    #[serde(flatten)]
+    pub of: ScenarioMetric,
+    /// Estimate, lower and upper bound of ln(head / base); none where the change is 0 by rule.
+    pub interval_ln: Option<[f64; 3]>,
+}
+
+/// Where a commit stands to the change that a bisection looks for.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommitStanding {
+    /// Before the change.
+    Good(CommitChange),
+    /// After the change.
+    Bad(CommitChange),
+    /// Between the two, as far as can be told.
+    Unclear(CommitChange),
+    /// It could not be measured.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
+}
+
+fn nanos<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(units::nanos(*time))
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn share<S: Serializer>(share: &Ratio, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(share.0)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn metric_key<S: Serializer>(metric: &Metric, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(metric.key())
+}

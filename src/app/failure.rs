@@ -1,0 +1,177 @@
+//! Every way in which a use case comes to nothing, beyond what the libraries below it report.
+
+use std::path::PathBuf;
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use units::Ratio;
+
+/// Why a use case did not begin, or could not go on.
+#[derive(Debug, Error, Diagnostic)]
+pub enum UseCaseError {
+    /// Head is attached to, and base would have to be started beside it.
+    #[error("the head runs already at `{url}`, so the base must too: give `--base-url`")]
+    HeadIsAttached {
+        /// Where head runs.
+        url: String,
+    },
+    /// A commit has to be built, and there is no command for it.
+    #[error("`{name}` cannot be built: `[target] build` is missing")]
+    #[diagnostic(help(
+        "add it to xmlperf.toml, or give the base by `--base-start` or `--base-bin`"
+    ))]
+    NoBuildCommand {
+        /// The commit, as it was named.
+        name: String,
+    },
+    /// The start command names a file of the checkout by its full path.
+    #[error(
+        "`{word}` in the start command is a file of the head, and would be started as the base too"
+    )]
+    #[diagnostic(help("write paths in `[target] start` from the folder of `xmlperf.toml`"))]
+    StartsHeadTwice {
+        /// The path.
+        word: String,
+    },
+    /// A profiler has to start the target itself.
+    #[error("the target at `{url}` runs already, and a profiler has to start it")]
+    #[diagnostic(help(
+        "give `[target] start` in xmlperf.toml, or `--head-start` and `--base-start`"
+    ))]
+    ProfiledIsAttached {
+        /// Where it runs.
+        url: String,
+    },
+    /// No stored run measured the same work.
+    #[error("no run of `{name}` in `{store}` can be compared with this one\n\n{}", notes.join("\n"))]
+    NoComparableRun {
+        /// The history.
+        name: String,
+        /// Where it is stored.
+        store: String,
+        /// Why its runs were passed over.
+        notes: Vec<String>,
+    },
+    /// The run to confirm needs no confirmation.
+    #[error("`{}` flags nothing, so there is nothing to repeat", path.display())]
+    NothingFlagged {
+        /// The file of the run.
+        path: PathBuf,
+    },
+    /// The run to confirm flags a scenario that this configuration lacks.
+    #[error("the first run flags scenario `{name}`, which this one does not have")]
+    FlaggedScenarioMissing {
+        /// The scenario.
+        name: String,
+    },
+    /// Too many releases share one error rate.
+    #[error("{steps} steps share an error rate of {alpha}: the part of each is too small")]
+    #[diagnostic(help("raise `[gate] alpha`, or compare fewer releases"))]
+    ErrorRateTooThin {
+        /// Steps from release to release.
+        steps: usize,
+        /// What they share.
+        alpha: Ratio,
+    },
+    /// A list of releases has no step.
+    #[error("`--matrix` needs two releases or more")]
+    NoStep,
+    /// Both ends of a bisection are one commit.
+    #[error("`--good` and `--bad` are the same commit")]
+    EmptyRange,
+    /// What an earlier bisection left cannot be read.
+    #[error("unusable `{}`", path.display())]
+    #[diagnostic(help("`--restart` forgets it"))]
+    StateUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// An end of a bisection's range cannot be measured.
+    #[error("`{commit}` cannot be measured: {reason}")]
+    EndNotMeasured {
+        /// The commit, as it was named.
+        commit: String,
+        /// Why.
+        reason: String,
+    },
+    /// The commit that a bisection found cannot be measured a second time.
+    #[error("{commit} was measured before, and cannot be any more")]
+    FoundNotMeasured {
+        /// The commit and its subject.
+        commit: String,
+    },
+    /// A bisection was interrupted.
+    #[error("interrupted")]
+    #[diagnostic(help("the same command goes on where this one ended"))]
+    BisectionInterrupted,
+    /// A payload was interrupted before it was whole.
+    #[error("interrupted before the payload was whole; nothing is left of it")]
+    PayloadInterrupted,
+    /// Pairs of files need a folder.
+    #[error("`--format xml-dir` needs a folder")]
+    #[diagnostic(help("add `--output DIR`"))]
+    NoPayloadFolder,
+    /// The folder for pairs of files holds something.
+    #[error("the folder `{}` is not empty", path.display())]
+    #[diagnostic(help("name one that is, or that does not exist"))]
+    PayloadFolderInUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A store has nothing to verify.
+    #[error("there is nothing to verify")]
+    #[diagnostic(help("is `--store` the right one?"))]
+    EmptyStore,
+    /// There is no file of a run.
+    #[error("there is no `{}`", path.display())]
+    #[diagnostic(help("`xmlperf compare` or `run` writes it"))]
+    NoRunFile {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A workflow would lie where GitHub does not read it.
+    #[error(
+        "GitHub reads workflows at the root of the repository only, not in `{}`",
+        folder.display()
+    )]
+    #[diagnostic(help(
+        "`xmlperf init --github {0}/{file}` there, and `working-directory: {0}` in the workflow",
+        folder.display()
+    ))]
+    WorkflowBelowRoot {
+        /// The folder, from the root of the repository.
+        folder: PathBuf,
+        /// Name of the configuration.
+        file: &'static str,
+    },
+    /// A file that would be written is there.
+    #[error("`{}` exists", path.display())]
+    #[diagnostic(help("`--force` overwrites it"))]
+    FileExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A history has no run.
+    #[error("no run is kept as `{name}`")]
+    #[diagnostic(help("`xmlperf baseline save` keeps one"))]
+    EmptyHistory {
+        /// The history.
+        name: String,
+    },
+}
+
+impl UseCaseError {
+    /// Returns whether the request was sound and only the measurement failed.
+    pub fn is_measurement(&self) -> bool {
+        matches!(
+            self,
+            Self::EndNotMeasured { .. }
+                | Self::FoundNotMeasured { .. }
+                | Self::BisectionInterrupted
+                | Self::PayloadInterrupted
+        )
+    }
+}

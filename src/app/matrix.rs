@@ -1,0 +1,95 @@
+//! Compares a list of releases, each with the one before it.
+
+use anyhow::{Context as _, Result};
+use compare::{Comparison, ComparisonOutcome};
+use record::metric::gate::ERROR_RATES;
+use units::Ratio;
+use units::cancel::Cancel;
+
+use crate::app::builds::{BuildFinder, CommitRange};
+use crate::app::event::{Event, EventSink};
+use crate::app::failure::UseCaseError;
+use crate::app::measure::{self, ComparisonEnding};
+use crate::app::result_files;
+use crate::app::selection::SuiteSelection;
+
+/// Which releases are compared, and how.
+#[derive(Debug, Clone)]
+pub struct MatrixOptions {
+    /// The choice of what is measured.
+    pub selection: SuiteSelection,
+    /// The releases, the oldest first.
+    pub releases: Vec<String>,
+    /// When measuring ends.
+    pub ending: ComparisonEnding,
+}
+
+/// What a list of releases yields.
+#[derive(Debug)]
+pub struct MatrixOutcome {
+    /// The steps that were measured, in order.
+    pub steps: Vec<ReleaseStep>,
+    /// Chance of a false alarm over all steps.
+    pub alpha: Ratio,
+    /// What follows from all steps: the gravest of their outcomes.
+    pub outcome: ComparisonOutcome,
+}
+
+/// One release against the one before it.
+#[derive(Debug)]
+pub struct ReleaseStep {
+    /// Both releases.
+    pub range: CommitRange,
+    /// What came of them.
+    pub comparison: Comparison,
+}
+
+/// Measures every step. They share the chance of a false alarm in equal parts.
+pub fn matrix(
+    options: &MatrixOptions,
+    events: &mut dyn EventSink,
+    cancel: &Cancel,
+) -> Result<MatrixOutcome> {
+    let mut suite = options.selection.suite()?;
+    options.ending.apply(&mut suite)?;
+    options.selection.prepare(events)?;
+    let ranges = ranges(&options.releases);
+    if ranges.is_empty() {
+        return Err(UseCaseError::NoStep.into());
+    }
+    for name in &options.releases {
+        checkout::commit(&suite.target.dir, name)?;
+    }
+    let (steps, alpha) = (ranges.len(), Ratio(suite.gate.alpha));
+    suite.gate.alpha /= steps as f64;
+    if suite.gate.alpha < *ERROR_RATES.start() {
+        return Err(UseCaseError::ErrorRateTooThin { steps, alpha }.into());
+    }
+    let finder = BuildFinder { selection: &options.selection, suite: &suite, cancel };
+    let mut measured = Vec::new();
+    for (range, number) in ranges.into_iter().zip(1..) {
+        let (base, head) = (range.base.as_str(), range.head.as_str());
+        events.emit(Event::StepStarted { base, head, number, of: steps });
+        let builds =
+            finder.range(&range, events).with_context(|| format!("cannot build {range}"))?;
+        let folder = options.selection.out.join(format!("matrix/{number}"));
+        let logs = folder.join("logs");
+        let run = measure::paired(&finder, &builds, logs, &options.ending, events)?;
+        let comparison = Comparison::of(&run)?;
+        result_files::write(&folder.join("report"), &run, &comparison)?;
+        measured.push(ReleaseStep { range, comparison });
+        // What ended one step early would end the next as well: a build, a signal.
+        if run.ended.is_some() {
+            break;
+        }
+    }
+    let outcomes = measured.iter().map(|step| step.comparison.outcome.clone());
+    let outcome = outcomes.min().expect("a matrix has a step");
+    Ok(MatrixOutcome { steps: measured, alpha, outcome })
+}
+
+/// Returns each release with the one before it.
+fn ranges(releases: &[String]) -> Vec<CommitRange> {
+    let steps = releases.iter().zip(releases.iter().skip(1));
+    steps.map(|(base, head)| CommitRange { base: base.clone(), head: head.clone() }).collect()
+}

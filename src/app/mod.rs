@@ -1,0 +1,33 @@
+//! What the program does, one use case a file.
+//!
+//! A use case takes plain options, emits an [`Event`](event::Event) for each thing that happens, and
+//! returns data. It knows no command line, prints nothing, and does not read the environment: what it
+//! needs of the process is in its options.
+
+pub mod baseline;
+pub mod bisect;
+pub mod budget;
+pub mod builds;
+pub mod compare;
+mod confirm;
+mod csv_rows;
+pub mod decide;
+pub mod event;
+pub mod failure;
+pub mod init;
+pub mod matrix;
+pub mod measure;
+mod metrics;
+pub mod payload;
+pub mod profile;
+pub mod publication;
+pub mod publish;
+pub mod report;
+mod result_files;
+pub mod run;
+pub mod selection;
+pub mod serve;
+pub mod store;
+mod stored;
+pub mod trend;
+pub mod workplace;

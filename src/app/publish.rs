@@ -1,0 +1,236 @@
+//! Publishes on GitHub what a run recorded, in the same job or in another workflow.
+//!
+//! The record may come from a fork, so nothing in it is believed but its numbers: verdicts are drawn
+//! anew, names are sanitized, markdown is rendered here. What is missing or contradicts itself is
+//! published as *could not measure*: this never ends green because there was nothing to see.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use compare::confirmation::{self, Confirmation};
+use compare::{Comparison, ComparisonOutcome};
+use github::api::ApiClient;
+use github::artifact::{self, ArtifactError};
+use github::check::CheckPolicy;
+use github::comment::{CommentId, CommentPolicy};
+use github::context::{GithubContext, WorkflowEvent};
+use github::publish::{self, PublicationResult, PublishSettings};
+use github::retry::RetryPolicy;
+use github::transport::Transport;
+use github::{Conclusion, FailOn, Publication, sanitize};
+use record::Run;
+use suite::config::{self, FILE_NAME};
+
+use crate::app::publication::{self, PublicationSubject, RunPurpose};
+
+/// What is published, and how.
+#[derive(Debug, Clone)]
+pub struct PublishOptions {
+    /// The current folder.
+    pub folder: PathBuf,
+    /// Folder that the run was written to.
+    pub dir: PathBuf,
+    /// Folder of a second run, on another machine, of what the first one flagged.
+    pub confirmation: Option<PathBuf>,
+    /// Workflow run whose artifact has the record.
+    pub artifact_run_id: Option<u64>,
+    /// Name of that artifact.
+    pub artifact: String,
+    /// Exit code that measuring ended with.
+    pub compare_exit: Option<u8>,
+    /// Scenarios that must have been measured.
+    pub scenarios: Vec<String>,
+    /// What the run was for.
+    pub purpose: RunPurpose,
+    /// Configuration that annotations point at.
+    pub config: Option<PathBuf>,
+    /// What makes the check fail.
+    pub fail_on: FailOn,
+    /// When to begin a comment.
+    pub comment: CommentPolicy,
+    /// Name of the comment and the check.
+    pub comment_id: CommentId,
+    /// What to write on the commit.
+    pub check: CheckPolicy,
+}
+
+/// All waiting for GitHub together.
+const PATIENCE: Duration = Duration::from_mins(3);
+const RUN_FILE: &str = "run.json";
+const LOG_FILE: &str = "compare.log";
+/// Of a log only the end is read: the job that wrote it may have run the code of a fork.
+const LOG_BYTES_MAX: u64 = 64 << 10;
+
+/// Publishes, and returns the verdict with what became of publishing it. Without a transport,
+/// nothing is sent.
+pub fn publish(
+    options: &PublishOptions,
+    context: &GithubContext,
+    transport: Option<&dyn Transport>,
+) -> Result<(Conclusion, PublicationResult)> {
+    if let (WorkflowEvent::WorkflowRun(measured), Some(id)) =
+        (&context.event, options.artifact_run_id)
+    {
+        ensure!(
+            measured.run.id == id,
+            "`--artifact-run-id` is {id}, but the event is about run {}",
+            measured.run.id
+        );
+    }
+    let (repository, token) = (&context.repository, context.token.as_ref());
+    let patience = RetryPolicy::new(PATIENCE);
+    let client = transport
+        .map(|transport| ApiClient::new(transport, repository, token, patience, &thread::sleep));
+    let source = RecordSource { options, context, client: client.as_ref() };
+    let publication = source.publication_or_reason();
+    let settings = PublishSettings {
+        fail_on: options.fail_on,
+        comment: options.comment,
+        comment_id: options.comment_id.clone(),
+        check: options.check,
+    };
+    let published = publish::publish(&publication, &settings, context, client.as_ref());
+    Ok((publication.conclusion, published))
+}
+
+/// What went wrong, if the line says so: this program's way to do it.
+fn complaint(line: &str) -> Option<&str> {
+    line.strip_prefix("error: ")
+}
+
+/// Where records come from.
+struct RecordSource<'a> {
+    options: &'a PublishOptions,
+    context: &'a GithubContext,
+    client: Option<&'a ApiClient<'a>>,
+}
+
+impl RecordSource<'_> {
+    /// Draws the verdict from what can be had, or says why there is none.
+    fn publication_or_reason(&self) -> Publication {
+        self.publication().unwrap_or_else(|error| {
+            let log = read_log(&self.options.dir.join(LOG_FILE));
+            let logged = log.as_deref().and_then(|log| log.lines().rev().find_map(complaint));
+            let reason = format!("{error:#}");
+            publication::unmeasured(logged.unwrap_or(&reason), log.as_deref())
+        })
+    }
+
+    fn publication(&self) -> Result<Publication> {
+        let options = self.options;
+        let (config, name) = self.config();
+        let subject = PublicationSubject {
+            config: &config,
+            config_name: &name,
+            dir: &options.dir,
+            purpose: options.purpose,
+        };
+        let first = self.load(&options.artifact, &options.dir)?;
+        let comparison = Comparison::of(&first)?;
+        ensure_consistent(options, &comparison)?;
+        if confirmation::flagged(&comparison).is_empty() {
+            return Ok(publication::of_comparison(subject, &comparison));
+        }
+        match self.second() {
+            None => Ok(publication::of_comparison(subject, &comparison)),
+            Some(second) => {
+                let second = second.context("on the second machine")?;
+                let both = Confirmation::of(&first, &second)?;
+                Ok(publication::of_confirmation(subject, &both))
+            }
+        }
+    }
+
+    /// The configuration, and its name in the repository.
+    fn config(&self) -> (PathBuf, PathBuf) {
+        let here = &self.options.folder;
+        let given = self.options.config.as_ref().map(|config| here.join(config));
+        let path = given.or_else(|| config::find(here)).unwrap_or_else(|| here.join(FILE_NAME));
+        let name = self.context.in_repository(&path).unwrap_or_else(|| FILE_NAME.into());
+        (path, name)
+    }
+
+    /// Reads the run in `dir`, fetching it there first if it is in an artifact.
+    fn load(&self, artifact: &str, dir: &Path) -> Result<Run> {
+        if let Some(id) = self.options.artifact_run_id {
+            let client = self.client.context("no token to fetch the artifact with")?;
+            fetch(client, id, artifact, dir)?;
+        }
+        read(dir, self.context)
+    }
+
+    /// The second run, if there is one. A missing artifact means that no second machine measured.
+    fn second(&self) -> Option<Result<Run>> {
+        if let Some(dir) = &self.options.confirmation {
+            return Some(read(dir, self.context));
+        }
+        let (id, client) = (self.options.artifact_run_id?, self.client?);
+        let name = format!("{}-confirmation", self.options.artifact);
+        match artifact::fetch(client, id, &name, RUN_FILE) {
+            Err(ArtifactError::Missing { .. }) => None,
+            Ok(_) | Err(_) => Some(self.load(&name, &self.options.dir.join("confirmation"))),
+        }
+    }
+}
+
+fn read(dir: &Path, context: &GithubContext) -> Result<Run> {
+    let path = dir.join(RUN_FILE);
+    ensure!(path.exists(), "nothing was recorded");
+    let mut run = Run::load(&path)?;
+    publication::sanitize_run(&mut run);
+    publication::name_revisions(&mut run, context);
+    Ok(run)
+}
+
+/// Puts the record and the log of an artifact into `dir`, as far as it has them.
+fn fetch(client: &ApiClient<'_>, id: u64, name: &str, dir: &Path) -> Result<()> {
+    for file in [RUN_FILE, LOG_FILE] {
+        match artifact::fetch(client, id, name, file) {
+            Ok(content) => record::write_atomically(&dir.join(file), &content)?,
+            Err(ArtifactError::Incomplete { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Fails if the record cannot be what the run was about.
+fn ensure_consistent(options: &PublishOptions, comparison: &Comparison) -> Result<()> {
+    let measured: BTreeSet<&str> = comparison.method.scenarios.iter().map(String::as_str).collect();
+    let is_missing = |name: &&String| !measured.contains(sanitize::text(name).as_str());
+    if let Some(name) = options.scenarios.iter().find(is_missing) {
+        bail!("scenario {} was not measured", sanitize::text(name));
+    }
+    let explained = match (options.compare_exit, &comparison.outcome) {
+        (None | Some(0), _) | (Some(3), ComparisonOutcome::NotMeasured(_)) => true,
+        (Some(1), outcome) => *outcome == ComparisonOutcome::Regressed,
+        (Some(4), outcome) => *outcome == ComparisonOutcome::Inconclusive,
+        (Some(_), _) => false,
+    };
+    let code = options.compare_exit.unwrap_or_default();
+    ensure!(explained, "measuring ended with exit code {code}, and not by its verdict");
+    Ok(())
+}
+
+/// The end of what a command printed, harmless in a block of text.
+fn read_log(path: &Path) -> Option<String> {
+    match tail(path) {
+        Ok(bytes) => Some(publication::block(&String::from_utf8_lossy(&bytes))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => Some(format!("failed to read `{}`: {error}", path.display())),
+    }
+}
+
+fn tail(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(LOG_BYTES_MAX)))?;
+    let mut bytes = Vec::new();
+    file.take(LOG_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

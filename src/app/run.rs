@@ -1,0 +1,42 @@
+//! Measures one build alone.
+
+use anyhow::Result;
+use compare::Comparison;
+use units::cancel::Cancel;
+
+use crate::app::builds::BuildFinder;
+use crate::app::event::EventSink;
+use crate::app::measure;
+use crate::app::result_files;
+use crate::app::selection::SuiteSelection;
+
+/// What is measured.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// The choice of what is measured.
+    pub selection: SuiteSelection,
+    /// Command that starts the target, instead of the configuration's.
+    pub start: Option<String>,
+    /// Launches, instead of the configuration's.
+    pub launches: Option<u16>,
+}
+
+/// Measures, writes the run and its reports, and returns what it says.
+pub fn run(
+    options: &RunOptions,
+    events: &mut dyn EventSink,
+    cancel: &Cancel,
+) -> Result<Comparison> {
+    let selection = &options.selection;
+    let mut suite = selection.suite()?;
+    if let Some(launches) = options.launches {
+        suite.sampling.launches = launches.into();
+    }
+    selection.prepare(events)?;
+    let finder = BuildFinder { selection, suite: &suite, cancel };
+    let head = finder.head(options.start.as_deref(), events)?;
+    let run = measure::alone(&finder, head, events)?;
+    let comparison = Comparison::of(&run)?;
+    result_files::write(&selection.out.join("report"), &run, &comparison)?;
+    Ok(comparison)
+}

@@ -1,0 +1,142 @@
+//! What is measured, and where its results go: what the use cases that measure have in common.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+
+use crate::app::event::{Event, EventSink, ScenarioPurpose, WarningKind};
+use crate::app::metrics;
+use crate::app::workplace::Workplace;
+use compare::decision::SequentialDesign;
+use runner::LiveMetrics;
+use suite::config::{self, ConfigOverrides};
+use suite::{EvidenceLanes, LaneMode, Scenario, Suite};
+use sut::network::NetworkConditions;
+
+/// The choice of what is measured.
+#[derive(Debug, Clone)]
+pub struct SuiteSelection {
+    /// The process's surroundings.
+    pub workplace: Workplace,
+    /// Configuration file; without one, the nearest above the current folder, or none.
+    pub config: Option<PathBuf>,
+    /// Scenarios to measure; empty for the configuration's.
+    pub scenarios: Vec<String>,
+    /// Kinds of evidence to gather and nothing else; empty for those that can be.
+    pub lanes: Vec<EvidenceLane>,
+    /// Seed of the payloads, instead of the configuration's.
+    pub payload_seed: Option<u64>,
+    /// Network between load and target, instead of the configuration's.
+    pub network: Option<NetworkConditions>,
+    /// Seed of the order of launches and slices; drawn if it is not given.
+    pub assignment_seed: Option<u64>,
+    /// Folder for the run, the reports and the targets' output.
+    pub out: PathBuf,
+    /// Whether the checkout is built before it is measured.
+    pub checkout_build: CheckoutBuild,
+    /// Where to serve live metrics, if anywhere.
+    pub metrics_address: Option<SocketAddr>,
+    /// The numbers of the run while it goes on.
+    pub live: LiveMetrics,
+}
+
+/// A kind of evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EvidenceLane {
+    /// Counted instructions and allocations.
+    Work,
+    /// Times and memory of launches.
+    Time,
+}
+
+/// Whether `[target] build` runs in the checkout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckoutBuild {
+    /// It does, if the configuration has one.
+    Run,
+    /// What is built already is measured.
+    Skip,
+}
+
+impl SuiteSelection {
+    /// Reads the configuration that is in force.
+    pub fn suite(&self) -> anyhow::Result<Suite> {
+        let choice = ConfigOverrides {
+            scenarios: self.scenarios.clone(),
+            seed: self.payload_seed,
+            network: self.network,
+        };
+        let here = &self.workplace.folder;
+        let path = self.config.clone().or_else(|| config::find(here));
+        let mut suite = match path {
+            Some(path) => config::load(&path, &choice)?,
+            None => config::embedded(here, &choice)?,
+        };
+        if !self.lanes.is_empty() {
+            let lane =
+                |lane| if self.lanes.contains(&lane) { LaneMode::Asked } else { LaneMode::Off };
+            suite.lanes =
+                EvidenceLanes { work: lane(EvidenceLane::Work), time: lane(EvidenceLane::Time) };
+        }
+        Ok(suite)
+    }
+
+    /// Makes ready what every measurement needs: the folder for results, and the server of live
+    /// metrics. Before any build, so that a wrong address costs no time.
+    pub fn prepare(&self, events: &mut dyn EventSink) -> anyhow::Result<()> {
+        self.prepare_out()?;
+        if let Some(address) = self.metrics_address {
+            let address = metrics::serve(address, &self.live)?;
+            events.emit(Event::MetricsServed { address });
+        }
+        Ok(())
+    }
+
+    /// Makes the folder for results, and keeps it out of the user's repository.
+    fn prepare_out(&self) -> anyhow::Result<()> {
+        let failed = || format!("failed to create `{}`", self.out.display());
+        fs::create_dir_all(&self.out).with_context(failed)?;
+        let ignore = self.out.join(".gitignore");
+        if !ignore.exists() {
+            fs::write(ignore, "*\n").with_context(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the seed of the order of launches and slices: the one that was given, or a fresh one.
+    pub fn assignment_seed(&self) -> anyhow::Result<u64> {
+        if let Some(seed) = self.assignment_seed {
+            return Ok(seed);
+        }
+        let mut bytes = [0; 4];
+        rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
+            .context("failed to draw the seed of the coins")?;
+        Ok(u32::from_ne_bytes(bytes).into())
+    }
+}
+
+/// Leaves the first scenario, and warns if there are more.
+pub(super) fn keep_first_scenario(
+    suite: &mut Suite,
+    purpose: ScenarioPurpose,
+    events: &mut dyn EventSink,
+) -> anyhow::Result<Scenario> {
+    let several = suite.scenarios.len() > 1;
+    suite.scenarios.truncate(1);
+    let scenario = suite.scenarios.first().context("there is no scenario")?.clone();
+    if several {
+        let scenario = scenario.name.as_str();
+        events.emit(Event::Warning(WarningKind::FirstScenarioOnly { scenario, purpose }));
+    }
+    Ok(scenario)
+}
+
+/// Fails if no verdict could come of what the configuration asks for: that must not be learnt after
+/// the measurement.
+pub(super) fn ensure_decidable(suite: &Suite) -> anyhow::Result<()> {
+    SequentialDesign::new(suite.gate.alpha, suite.sampling.looks.clone())
+        .context("`[gate] alpha` and `[sampling] looks` allow no verdict")?;
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! Judges paired numbers of any origin.
+
+mod show;
+
+use std::fs;
+use std::io::{self, Read as _, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use units::Ratio;
+
+use crate::app;
+use crate::app::decide::{DecideOptions, LookSchedule, ShareSetting};
+use crate::cli::Exit;
+use crate::cli::output::{self, FailOnFlag, ReportFormat};
+use crate::cli::usage::UsageError;
+
+/// Say what follows from paired numbers of any origin
+///
+/// Each pair is one measurement of base and one of head, taken together. Pairs count in the order of
+/// their numbers, and all metrics are one family.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = FORMS)]
+pub(super) struct DecideArgs {
+    /// CSV or JSON; `-` reads standard input
+    file: PathBuf,
+    /// Chance that any metric is called slower when nothing changed
+    #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = Ratio::parse)]
+    alpha: Ratio,
+    /// Largest change that is not worth a person's time, of all metrics or of one: `rss=5%`
+    #[arg(long, value_name = "[METRIC=]SHARE", value_parser = setting)]
+    tolerance: Vec<ShareSetting>,
+    /// Smallest change that may be called one, of all metrics or of one
+    #[arg(long, value_name = "[METRIC=]SHARE", value_parser = setting)]
+    floor: Vec<ShareSetting>,
+    /// A metric of which more is better; `throughput` is known to be
+    #[arg(long, value_name = "METRIC")]
+    higher_is_better: Vec<String>,
+    /// Numbers of pairs at which a verdict may fall, or `all` if the number of pairs was fixed
+    /// beforehand [default: 10,14,20,28,40, and on to the last pair]
+    #[arg(long, value_name = "N,N", value_parser = looks)]
+    looks: Option<LookSchedule>,
+    /// Look after every pair, as `compare --until-decided` does
+    #[arg(long, conflicts_with = "looks")]
+    until_decided: bool,
+    /// Seed of the sign flips
+    #[arg(long, value_name = "S", default_value_t = 42)]
+    seed: u64,
+    /// Form of the result
+    #[arg(long, value_enum, default_value_t = ReportFormat::Terminal)]
+    format: ReportFormat,
+    /// What makes the command fail
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = FailOnFlag::Regression)]
+    fail_on: FailOnFlag,
+}
+
+const FORMS: &str = "\
+CSV:   pair,metric,base,head          JSON:   [{\"pair\": 1, \"metric\": \"latency\",
+       1,latency,5.21,5.38                      \"base\": 5.21, \"head\": 5.38}, …]
+       1,rss,812,815
+
+Numbers may have any unit and must be above 0; every metric needs every pair.";
+
+fn setting(text: &str) -> anyhow::Result<ShareSetting> {
+    let (metric, share) = match text.rsplit_once('=') {
+        Some((metric, share)) => (Some(metric.trim().to_owned()), share),
+        None => (None, text),
+    };
+    let share = Ratio::parse(share).map_err(anyhow::Error::msg)?;
+    ensure!((0.0..=10.0).contains(&share.0), "{share} is not between 0 % and 1000 %");
+    Ok(ShareSetting { metric, share })
+}
+
+fn looks(text: &str) -> anyhow::Result<LookSchedule> {
+    if text == "all" {
+        return Ok(LookSchedule::Last);
+    }
+    let looks: Result<Vec<usize>, _> = text.split(',').map(|look| look.trim().parse()).collect();
+    let looks = looks.ok().with_context(|| format!("`{text}` is neither `all` nor `10,14,20`"))?;
+    Ok(LookSchedule::At(looks))
+}
+
+/// Prints the verdicts; a regression decides the exit code.
+pub(super) fn run(args: &DecideArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let decision = app::decide::decide(&DecideOptions {
+        name: name_of(&args.file),
+        text: read(&args.file)?,
+        alpha: args.alpha,
+        tolerances: args.tolerance.clone(),
+        floors: args.floor.clone(),
+        higher_is_better: args.higher_is_better.clone(),
+        looks: match &args.looks {
+            Some(looks) => looks.clone(),
+            None if args.until_decided => LookSchedule::Every,
+            None => LookSchedule::Planned,
+        },
+        seed: args.seed,
+    })?;
+    match args.format {
+        ReportFormat::Terminal => show::terminal(out, &decision, output::screen()),
+        ReportFormat::Markdown => show::markdown(out, &decision),
+        ReportFormat::Json => show::json(out, &decision),
+        ReportFormat::Html => return Err(UsageError::NoPage.into()),
+    }
+    .context("failed to write the verdicts")?;
+    Ok(output::exit(&decision.outcome, args.fail_on))
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    if path == Path::new("-") {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text).context("failed to read standard input")?;
+        return Ok(text);
+    }
+    fs::read_to_string(path).with_context(|| format!("failed to read `{}`", path.display()))
+}
+
+fn name_of(path: &Path) -> String {
+    if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() }
+}

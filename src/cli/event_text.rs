@@ -1,0 +1,166 @@
+//! The words for events: one line each, in the order of [`Event`].
+
+use report::plural;
+use units::Ratio;
+
+use crate::app::event::{
+    CommitChange, CommitStanding, Event, LaunchUnit, MetricChange, ScenarioPurpose, WarningKind,
+};
+
+/// Returns what a person reads of an event; nothing for those that only move a bar.
+pub(super) fn line(event: &Event<'_>) -> Option<String> {
+    Some(match event {
+        Event::Warning(warning) => self::warning(warning),
+        Event::MetricsServed { address } => format!("metrics at http://{address}/metrics"),
+        Event::CheckoutStarted { reference, commit } => {
+            format!("checking out base {reference} ({})", short(commit, 12))
+        }
+        Event::BuildAwaited => "waiting for another xmlperf that builds the same base".to_owned(),
+        Event::BuildAdvanced { build, line } => format!("building {build}: {line}"),
+        Event::StoreAdvanced { text } | Event::Noted { text } => (*text).to_owned(),
+        Event::StepStarted { base, head, number, of } => {
+            format!("{base}..{head} ({number} of {of})")
+        }
+        Event::HistoryChosen { name, runs, newest_started, newest } => format!(
+            "{runs} stored runs of `{name}`, the newest of {newest_started} ({})",
+            report::revision(newest)
+        ),
+        Event::PowerEstimated { cost, detectable } => {
+            let cost = cost.map(|cost| {
+                let took = units::duration(cost.launch_pair);
+                format!(
+                    "at most {} launch pairs; one took {took} the last time",
+                    cost.launch_pairs_max
+                )
+            });
+            let detectable = detectable_from(detectable);
+            [cost, detectable].into_iter().flatten().collect::<Vec<_>>().join("; ")
+        }
+        Event::PayloadStarted { scenario } => format!("preparing `{scenario}`"),
+        Event::CountingStarted { scenario } => {
+            format!("counting the instructions of `{scenario}`")
+        }
+        Event::NetworkStarted => "measuring what the network costs by itself".to_owned(),
+        Event::EstimateUpdated { launch_pairs, elapsed, changes } => format!(
+            "{launch_pairs} launch pairs, {} {}",
+            units::duration(*elapsed),
+            estimate(changes)
+        ),
+        Event::ConfirmationStarted { suspected } => {
+            let suspected =
+                suspected.iter().map(|it| format!("{} {}", it.scenario, it.metric.label()));
+            let suspected = suspected.collect::<Vec<_>>().join(", ");
+            format!("suspected: {suspected}; measuring it side by side with the base")
+        }
+        Event::ProfileStarted { side, tool, requests, pairs } => {
+            format!("{side} under {tool}: {requests} requests of {pairs} XML pairs")
+        }
+        Event::BisectionStarted { commits, comparisons_max, alpha } => format!(
+            "{}, at most {}; chance of naming the wrong one ≤ {alpha}",
+            plural(*commits, "commit"),
+            plural(*comparisons_max, "comparison")
+        ),
+        Event::BisectionResumed => {
+            "going on where the last search was interrupted; `--restart` forgets it".to_owned()
+        }
+        Event::RangeCompared { change } => format!("good and bad: {}", commit_change(change)),
+        Event::CommitClassified { commit, subject, standing } => {
+            format!("{}: {}", commit_title(commit, subject), self::standing(standing))
+        }
+        Event::MeasuringStarted { .. }
+        | Event::LaunchStarted { .. }
+        | Event::ScenarioStarted { .. }
+        | Event::LaunchEnded { .. }
+        | Event::MeasuringEnded
+        | Event::SimulationStarted { .. }
+        | Event::CellSimulated
+        | Event::SimulationEnded => return None,
+    })
+}
+
+fn warning(warning: &WarningKind<'_>) -> String {
+    match warning {
+        WarningKind::FirstScenarioOnly { scenario, purpose } => {
+            let purpose = match purpose {
+                ScenarioPurpose::Bisection => "searching by",
+                ScenarioPurpose::Profile => "profiling",
+            };
+            format!("{purpose} `{scenario}`; choose another by `--scenario`")
+        }
+        WarningKind::EmbeddedTarget => {
+            "no xmlperf.toml: base and head are the reference API inside this program".to_owned()
+        }
+        WarningKind::SameCommit => {
+            "base and head are the same commit: nothing is built twice".to_owned()
+        }
+        WarningKind::CommitOfStoredRun { name, commit } => {
+            format!("git does not know `{name}`; its newest kept run is of {commit}")
+        }
+        WarningKind::StoredRunsInstead { obstacle } => {
+            format!("kept runs stand in for the base: {obstacle}")
+        }
+        WarningKind::HistoryNote { note } => format!("note: {note}"),
+        WarningKind::TimesNotJudged => {
+            "too few of them are of this kind of machine to judge times; work and limits decide"
+                .to_owned()
+        }
+        WarningKind::TextColumn { column } => {
+            format!("column `{column}` has text and no number, and is left out")
+        }
+        WarningKind::NotConfirmed { error, run } => format!(
+            "it cannot be confirmed here: {error}\n\
+             a second job may: `xmlperf compare --confirm {run}`"
+        ),
+    }
+}
+
+/// Returns what a run repeats.
+pub(super) fn unit_noun(unit: LaunchUnit) -> &'static str {
+    match unit {
+        LaunchUnit::Launch => "launch",
+        LaunchUnit::LaunchPair => "launch pair",
+    }
+}
+
+/// `· smoke cpu +1.2 %, smoke latency −0.3 %`.
+fn estimate(changes: &[MetricChange]) -> String {
+    let words = changes.iter().map(|change| {
+        format!("{} {} {}", change.of.scenario, change.of.metric, units::change(change.change_ln))
+    });
+    format!("· {}", words.collect::<Vec<_>>().join(", "))
+}
+
+fn detectable_from(changes: &[MetricChange]) -> Option<String> {
+    let words = changes.iter().map(|change| {
+        let percent = 100.0 * Ratio::from_ln(change.change_ln).0;
+        format!("{} {} {percent:.1} %", change.of.scenario, change.of.metric.label())
+    });
+    let words = words.collect::<Vec<_>>().join(", ");
+    (!words.is_empty()).then(|| format!("detectable from (80 % power): {words}"))
+}
+
+fn standing(standing: &CommitStanding) -> String {
+    match standing {
+        CommitStanding::Good(change) => format!("good — {}", commit_change(change)),
+        CommitStanding::Bad(change) => format!("bad — {}", commit_change(change)),
+        CommitStanding::Unclear(change) => format!("unclear — {}", commit_change(change)),
+        CommitStanding::Skipped { reason } => format!("skipped — {reason}"),
+    }
+}
+
+/// `smoke CPU per XML pair +5.6 % [+4.8, +6.2]`.
+pub(super) fn commit_change(change: &CommitChange) -> String {
+    let interval = change.interval_ln.map_or_else(String::new, |[estimate, low, high]| {
+        format!("{} {}", units::change(estimate), units::interval(low, high))
+    });
+    format!("{} {} {interval}", change.of.scenario, change.of.metric.label())
+}
+
+/// `3f2a91c07d subject`.
+pub(super) fn commit_title(commit: &str, subject: &str) -> String {
+    format!("{} {subject}", short(commit, 10))
+}
+
+fn short(commit: &str, letters: usize) -> &str {
+    commit.get(..letters).unwrap_or(commit)
+}

@@ -1,0 +1,73 @@
+//! Says what went wrong, what to do about it, and which exit code goes with it.
+
+use std::error::Error;
+use std::io;
+
+use checkout::BaseError;
+use miette::Diagnostic;
+use profile::ProfileError;
+use runner::RunnerError;
+
+use crate::app::decide::PairsError;
+use crate::app::failure::UseCaseError;
+use crate::cli::usage::UsageError;
+use crate::cli::{Exit, terminal_text};
+
+/// Returns what a person reads of a failure, and its exit code.
+///
+/// A closed pipe is not reported: the reader has gone.
+pub fn explain(error: &anyhow::Error) -> (Option<String>, Exit) {
+    if is_closed_pipe(error) {
+        return (None, Exit::ClosedPipe);
+    }
+    let exit = if is_measurement(error) { Exit::NotMeasured } else { Exit::Usage };
+    let text = causes_then_hints(error);
+    (Some(terminal_text::sanitize(&text).into_owned()), exit)
+}
+
+const HINT: &str = "\n\nhint: ";
+
+/// A failure with its causes in a line, and the hints of all of them behind it.
+fn causes_then_hints(error: &anyhow::Error) -> String {
+    let mut hints: Vec<String> = error.chain().filter_map(hint).collect();
+    hints.dedup();
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let hints = hints.into_iter().map(|hint| format!("{HINT}{hint}"));
+    causes.join(": ") + &hints.collect::<String>()
+}
+
+/// Returns what to do about a cause, if its type says so.
+///
+/// `source` leads to errors and not to diagnostics, so the types are tried one by one.
+fn hint(cause: &(dyn Error + 'static)) -> Option<String> {
+    macro_rules! help_of {
+        ($($kind:ty),+ $(,)?) => {
+            None$(.or_else(|| cause.downcast_ref::<$kind>()?.help()))+
+        };
+    }
+    let help: Option<Box<dyn std::fmt::Display>> = help_of!(UseCaseError, UsageError, PairsError);
+    help.map(|help| help.to_string())
+}
+
+/// Whether the request was sound, and the measurement failed all the same.
+fn is_measurement(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        // A budget that is too small is a mistake in the request.
+        cause
+            .downcast_ref::<RunnerError>()
+            .is_some_and(|error| !matches!(error, RunnerError::TooLittleTime(_)))
+            || cause.is::<ProfileError>()
+            || cause.downcast_ref::<UseCaseError>().is_some_and(UseCaseError::is_measurement)
+            || matches!(
+                cause.downcast_ref::<BaseError>(),
+                Some(BaseError::BuildFailed { .. } | BaseError::Cancelled)
+            )
+    })
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}

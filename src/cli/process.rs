@@ -1,0 +1,44 @@
+//! Reads what use cases need to know of the process, and listens to its signals.
+
+use std::env;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::flag;
+use units::cancel::Cancel;
+
+use crate::app::workplace::Workplace;
+
+/// Returns the surroundings of the process.
+pub(super) fn workplace() -> anyhow::Result<Workplace> {
+    Ok(Workplace {
+        folder: current_folder()?,
+        program: env::current_exe().context("failed to find this program")?,
+        cache: cache_folder(),
+    })
+}
+
+/// Returns the current folder.
+pub(super) fn current_folder() -> anyhow::Result<PathBuf> {
+    env::current_dir().context("failed to find the current folder")
+}
+
+/// The user's folder for caches, as the XDG Base Directory Specification has it.
+fn cache_folder() -> Option<PathBuf> {
+    let set = |name| env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))
+}
+
+/// Returns the flag that Ctrl-C, SIGTERM and the end of a session raise. The second signal ends the
+/// program at once, and the targets' guards do the rest.
+pub(super) fn cancel_on_signals() -> anyhow::Result<Cancel> {
+    const ENDED_BY_SIGNAL: i32 = 130;
+    let cancel = Cancel::default();
+    for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
+        flag::register_conditional_shutdown(signal, ENDED_BY_SIGNAL, cancel.flag())
+            .and_then(|_| flag::register(signal, cancel.flag()))
+            .context("failed to listen for Ctrl-C")?;
+    }
+    Ok(cancel)
+}

@@ -1,0 +1,23 @@
+//! What a command cannot do with the flags that it was given, where the parser cannot know.
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+/// Flags that do not fit together or with what they lead to.
+#[derive(Debug, Error, Diagnostic)]
+pub(super) enum UsageError {
+    /// A flag changes nothing.
+    #[error("`{flag}` has no effect here")]
+    #[diagnostic(help("leave it out"))]
+    NoEffect {
+        /// The flag.
+        flag: &'static str,
+    },
+    /// An image shows one metric, and there are several.
+    #[error("a chart shows one metric")]
+    #[diagnostic(help("choose it by `--metric` and `--scenario`"))]
+    SeveralCharts,
+    /// There is no page for a decision.
+    #[error("`decide` has no page: choose terminal, markdown or json")]
+    NoPage,
+}
