@@ -2,6 +2,7 @@
 
 mod action;
 mod baseline_compare;
+mod command_line;
 mod conformance;
 mod decide;
 mod github;

@@ -1,0 +1,124 @@
+//! What the command line promises beside its numbers: where output goes, what is left behind, and that
+//! no input commands the terminal.
+
+#![expect(clippy::unwrap_used, reason = "a program that does not run must fail the test")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+fn command(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xmlperf"));
+    command.args(args).current_dir(folder).env("COLUMNS", "80").stdin(Stdio::null());
+    command
+}
+
+fn xmlperf(folder: &Path, args: &[&str]) -> Output {
+    command(folder, args).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn a_dash_is_standard_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = xmlperf(folder.path(), &["payload", "--pairs", "3"]);
+    let dash = xmlperf(folder.path(), &["payload", "--pairs", "3", "--output", "-"]);
+    assert_eq!(dash.status.code(), Some(0));
+    assert_eq!(dash.stdout, plain.stdout);
+    assert_eq!(names(folder.path()), Vec::<String>::new());
+}
+
+fn end(child: &Child, signal: &str) {
+    let status = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+/// Waits until the payload has begun, and ends it.
+fn interrupted_payload(folder: &TempDir, args: &[&str], signal: &str) -> Output {
+    let args = [&["payload", "--pairs", "100_000_000", "--output", "big"], args].concat();
+    let child = command(folder.path(), &args).stderr(Stdio::piped()).spawn().unwrap();
+    for _ in 0..1_200 {
+        if !names(folder.path()).is_empty() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert!(!names(folder.path()).is_empty(), "it begins within a minute");
+    end(&child, signal);
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn an_interrupted_payload_leaves_nothing() {
+    let forms = [&[][..], &["--format", "xml-dir"], &["--format", "ndjson"]];
+    for (form, signal) in forms.into_iter().zip(["-TERM", "-INT", "-HUP"]) {
+        let folder = tempfile::tempdir().unwrap();
+        let output = interrupted_payload(&folder, form, signal);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(said.contains("interrupted before the payload was whole"), "{said}");
+        assert_eq!(names(folder.path()), Vec::<String>::new(), "{form:?} {signal}");
+    }
+}
+
+#[test]
+fn a_column_of_text_is_left_out_and_a_missing_number_is_a_gap() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = (10..20).map(|run| {
+        let size = if run == 14 { "NaN".to_owned() } else { format!("{run}") };
+        let speed = if run == 15 { String::new() } else { format!("{run}.5") };
+        format!("2026-01-{run},c{run},main,{speed},{size}\n")
+    });
+    let table = format!("time,commit,branch,speed,size\n{}", rows.collect::<String>());
+    fs::write(folder.path().join("h.csv"), table).unwrap();
+    let output = xmlperf(folder.path(), &["trend", "--csv", "h.csv"]);
+    let (said, warned) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{warned}");
+    assert!(said.contains("speed, 9 runs") && said.contains("size, 9 runs"), "{said}");
+    assert!(warned.contains("column `branch` has text and no number"), "{warned}");
+
+    let named = xmlperf(folder.path(), &["trend", "--csv", "h.csv", "--metric", "branch"]);
+    let said = text(&named.stderr);
+    assert_eq!(named.status.code(), Some(2), "{said}");
+    assert!(said.contains("line 2: `main` is not a number above 0"), "{said}");
+}
+
+#[test]
+fn numbers_without_a_ratio_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |rows: &str, expected: &str| {
+        fs::write(folder.path().join("p.csv"), format!("pair,metric,base,head\n{rows}")).unwrap();
+        let output = xmlperf(folder.path(), &["decide", "p.csv"]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(expected), "{said}");
+    };
+    check("1,lat,1e-320,1e300\n", "pair 1, `lat`: the ratio of 1e300 to 1e-320");
+    let long = format!("1,{},1,2\n", "l".repeat(1_000_000));
+    check(&long, "the name of a metric has 1000000 bytes");
+}
+
+#[test]
+fn no_input_commands_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: String = (1..=10).map(|pair| format!("{pair},\u{1b}[31mred\u{7},1,1\n")).collect();
+    fs::write(folder.path().join("p.csv"), format!("pair,metric,base,head\n{rows}")).unwrap();
+    let decided = xmlperf(folder.path(), &["decide", "p.csv", "--looks", "all"]);
+    let missing = xmlperf(folder.path(), &["report", "\u{1b}]0;title\u{7}run.json"]);
+    for output in [decided, missing] {
+        let said = text(&[output.stdout, output.stderr].concat());
+        assert!(!said.contains(['\u{1b}', '\u{7}']), "{said:?}");
+    }
+}
