@@ -306,6 +306,7 @@ fn started(target: &TargetSpec, start: &str, dir: &Path, revision: Revision) -> 
         stop_timeout: target.stop_timeout,
         limits: target.limits,
         container: target.container.clone(),
+        copies: None,
     };
     SutBuild {
         revision: Revision { start: start.to_owned(), ..revision },

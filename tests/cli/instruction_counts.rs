@@ -33,6 +33,7 @@ fn api(options: &str) -> TargetCommand {
         stop_timeout: Duration::from_secs(10),
         limits: <_>::default(),
         container: None,
+        copies: None,
     }
 }
 

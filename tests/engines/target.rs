@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use sut::placement::{MappingState, PlacementMethod, mapping_states};
 use sut::{
     ContainerSpec, CpuPlacement, CpuSet, LimitBackend, ProcessEnd, ReadinessProbe, ResourceLimits,
     StopOutcome, Target, TargetCommand, TargetError,
@@ -59,6 +60,7 @@ impl TargetFixture {
             stop_timeout: Duration::from_secs(10),
             limits: <_>::default(),
             container: None,
+            copies: None,
         }
     }
 
@@ -94,6 +96,22 @@ impl TargetFixture {
             name.starts_with("xmlperf-") && name.ends_with(end)
         };
         entries.filter(named).map(|path| fs::read_to_string(path).unwrap()).collect()
+    }
+
+    /// A server in C, each launch of which executes a copy; none where nothing compiles C.
+    fn compiled(&self, name: &str) -> Option<TargetCommand> {
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/truth/server.c");
+        let folder = self.path().join(name);
+        fs::create_dir(&folder).unwrap();
+        let program = folder.join("api");
+        let compiler = ["-O1", "-pthread", "-o", program.to_str().unwrap(), source];
+        let compiled = Command::new("cc").args(compiler).status();
+        compiled.is_ok_and(|status| status.success()).then(|| TargetCommand {
+            dir: folder,
+            port_env: Some("APP_PORT".to_owned()),
+            copies: Some(self.path().to_owned()),
+            ..self.command("./api")
+        })
     }
 
     fn start(&self, command: &TargetCommand) -> Result<Target, TargetError> {
@@ -460,6 +478,9 @@ fn starter() {
     let _target = stage.start(&command).unwrap();
     let _contained =
         stage.start(&TargetCommand { env: Vec::new(), ..stage.contained("") }).unwrap();
+    let compiled = stage.compiled("compiled");
+    let _copied =
+        compiled.map(|command| stage.start(&TargetCommand { env: Vec::new(), ..command }).unwrap());
     #[expect(clippy::print_stdout, reason = "tells the parent that everything runs")]
     {
         println!("both targets answer");
@@ -471,7 +492,7 @@ fn starter() {
 fn sigkill_of_the_starter_leaves_nothing() {
     let stage = TargetFixture::new();
     let mut starter = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "--nocapture", "starter"])
+        .args(["--exact", "--nocapture", "target::starter"])
         .env("STAGE", stage.token())
         .env("TMPDIR", stage.path())
         .stdout(Stdio::piped())
@@ -494,9 +515,52 @@ fn sigkill_of_the_starter_leaves_nothing() {
     }
     let inside =
         fs::read_dir(stage.path()).unwrap().find(|entry| entry.as_ref().unwrap().path().is_dir());
-    let inside = fs::read_dir(inside.unwrap().unwrap().path()).unwrap();
+    let folder = inside.unwrap().unwrap().path();
+    let compiled = fs::read_dir(folder.join("compiled")).unwrap();
+    let copies = compiled.filter(|entry| entry.as_ref().unwrap().file_name() != "api").count();
+    assert_eq!(copies, 0, "the guard removes the copy");
+    let inside = fs::read_dir(folder).unwrap();
     let names = inside.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let names: Vec<_> = names.filter(|name| name.starts_with("xmlperf-")).collect();
     assert!(names.len() == 1 && names[0].ends_with(".removed"), "{names:?}");
+    stage.assert_empty();
+}
+
+#[test]
+fn each_launch_executes_a_copy_of_its_own_under_the_programs_name() {
+    let stage = TargetFixture::new();
+    let (Some(base), Some(head)) = (stage.compiled("base"), stage.compiled("head")) else {
+        // Nothing here compiles C.
+        return;
+    };
+    let sides = [stage.start(&base).unwrap(), stage.start(&head).unwrap()];
+    for side in &sides {
+        assert_eq!(side.placement(), Some(PlacementMethod::CopyBeside));
+        let words = fs::read(format!("/proc/{}/cmdline", side.pid().unwrap())).unwrap();
+        assert_eq!(words.split(|byte| *byte == 0).next(), Some(b"./api".as_slice()));
+    }
+    let [of_base, of_head] = sides.each_ref().map(|side| side.executable_mappings().unwrap());
+    let states = mapping_states(&of_base, &of_head);
+    assert_eq!(states["api"], MappingState::Redrawn, "{states:?}");
+    assert!(states.values().any(|state| *state == MappingState::Shared), "{states:?}");
+    for side in sides {
+        side.stop().unwrap();
+    }
+    for command in [base, head] {
+        let names = fs::read_dir(&command.dir).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(names.collect::<Vec<_>>(), ["api"]);
+    }
+    stage.assert_empty();
+}
+
+#[test]
+fn a_program_is_executed_in_place_where_no_copy_is_wanted() {
+    let stage = TargetFixture::new();
+    let Some(command) = stage.compiled("base") else { return };
+    let target = stage.start(&TargetCommand { copies: None, ..command }).unwrap();
+    assert_eq!(target.placement(), Some(PlacementMethod::Original));
+    let own = target.executable_mappings().unwrap();
+    assert!(own.iter().any(|file| file.path.ends_with("base/api")), "{own:?}");
+    target.stop().unwrap();
     stage.assert_empty();
 }

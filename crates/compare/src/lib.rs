@@ -23,7 +23,7 @@ use crate::values::{MissingReason, ScenarioLaunches};
 use record::metric::gate::{GateRules, MetricPolicy, MetricRule, StoppingRule};
 use record::metric::limit::LimitQuantity;
 use record::metric::{BetterDirection, Metric};
-use record::{EarlyEnd, LaunchResults, Machine, Revision, Run, ScenarioRun};
+use record::{EarlyEnd, LaunchResults, Machine, PlacementRecord, Revision, Run, ScenarioRun};
 use units::Ratio;
 
 pub use crate::limits::LimitCheck;
@@ -52,6 +52,8 @@ pub struct Comparison {
     pub details: Vec<ScenarioDetails>,
     /// Which functions the instructions of each scenario are in, where they were counted.
     pub breakdowns: Vec<InstructionBreakdown>,
+    /// Where the code of both sides lay.
+    pub placement: Option<PlacementRecord>,
     /// How the numbers came about.
     pub method: ComparisonMethod,
     /// What follows.
@@ -222,6 +224,7 @@ impl Comparison {
             notes,
             details,
             breakdowns: work::breakdowns(run),
+            placement: run.placement.clone(),
             method: ComparisonMethod {
                 launches,
                 launches_asked: run.launches_asked,

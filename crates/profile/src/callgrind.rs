@@ -258,6 +258,7 @@ mod tests {
             stop_timeout: Duration::from_secs(1),
             limits: <_>::default(),
             container: None,
+            copies: None,
         };
         let wrapped = wrapped(&command, Path::new("/tmp/50%"));
         insta::assert_snapshot!(wrapped.start, @"valgrind --quiet --tool=callgrind --trace-children=yes '--demangle=no' '--callgrind-out-file=/tmp/50%%/callgrind.%p.out' '--vgdb-prefix=/tmp/50%/vgdb' ./api {port}");

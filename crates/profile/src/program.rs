@@ -187,6 +187,7 @@ mod tests {
             stop_timeout: Duration::from_secs(1),
             limits: <_>::default(),
             container: None,
+            copies: None,
         })
     }
 

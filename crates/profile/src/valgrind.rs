@@ -90,6 +90,7 @@ mod tests {
             stop_timeout: Duration::from_secs(1),
             limits: ResourceLimits { memory_bytes_max: Some(1 << 30), ..<_>::default() },
             container: None,
+            copies: None,
         };
         let under =
             under("massif", &["--out=/a b/c".to_owned(), "--depth=60".to_owned()], &command);

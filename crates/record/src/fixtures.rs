@@ -147,6 +147,7 @@ pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Ru
         looks: vec![10, 14, 20, 28, 40],
         network_cost: None,
         confinement: None,
+        placement: None,
         ended: None,
         scenarios: vec![scenario],
         yardstick: None,

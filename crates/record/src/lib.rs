@@ -8,6 +8,7 @@ pub mod history;
 pub mod instruction_counts;
 pub mod metric;
 mod migration;
+pub mod placement;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,6 +26,8 @@ use crate::metric::Metric;
 use crate::metric::gate::{GateRules, MetricPolicy, MetricRule, StoppingRule};
 use crate::metric::limit::Limit;
 use units::Ratio;
+
+pub use placement::{LayoutState, MappingState, PlacementMethod, PlacementRecord};
 
 /// The format that this version writes. Raised, with a step in `migration`, whenever a field is required
 /// that older records lack, or means something else than it did.
@@ -72,6 +75,9 @@ pub struct Run {
     /// What the target may take, and who keeps it to that; none for a target without limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confinement: Option<LimitsRecord>,
+    /// Where the code of both sides lay; none without a base, and in records of old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placement: Option<PlacementRecord>,
     /// Why it ended before a verdict or the last launch, if it did.
     pub ended: Option<EarlyEnd>,
     /// What was done, and what it yielded.

@@ -278,7 +278,9 @@ fn closing(page: &mut String, comparison: &Comparison) {
     let provenance = wording::provenance(comparison, escaped);
     let baseline = wording::baseline(comparison, escaped);
     let baseline = baseline.map_or_else(String::new, |baseline| format!("{baseline}<br>"));
-    add(page, &format!("<footer>{baseline}{provenance}</footer>\n</main>\n</html>\n"));
+    let placement = wording::placement(comparison, escaped);
+    let placement = placement.map_or_else(String::new, |placement| format!("{placement}<br>"));
+    add(page, &format!("<footer>{baseline}{placement}{provenance}</footer>\n</main>\n</html>\n"));
 }
 
 #[cfg(test)]

@@ -34,6 +34,9 @@ struct JsonReport<'a> {
     scenarios: Vec<ScenarioRow<'a>>,
     /// Which functions the instructions are in, where they were counted.
     work: Vec<WorkBreakdown<'a>>,
+    /// Where the code of both sides lay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    placement: Option<&'a record::PlacementRecord>,
     machine: &'a record::Machine,
 }
 
@@ -245,6 +248,7 @@ pub fn render(comparison: &Comparison) -> String {
         limits: comparison.promises.iter().map(limit).collect(),
         scenarios: comparison.details.iter().map(scenario).collect(),
         work: comparison.breakdowns.iter().map(work).collect(),
+        placement: comparison.placement.as_ref(),
         machine: &comparison.machine,
     };
     let mut text = serde_json::to_string_pretty(&report).expect("a report has only string keys");

@@ -245,6 +245,9 @@ fn fold(text: &mut String, comparison: &Comparison, folded: &[&MetricResult]) {
             writeln!(text, "{}.\n", inert_but_code(&visible)).expect(STRING);
         }
     }
+    if let Some(placement) = wording::placement(comparison, inert) {
+        writeln!(text, "{placement}\n").expect(STRING);
+    }
     writeln!(text, "{}\n", wording::provenance(comparison, inert)).expect(STRING);
     text.push_str("</details>\n");
 }

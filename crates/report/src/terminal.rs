@@ -56,6 +56,9 @@ pub fn write(
     if !comparison.details.is_empty() {
         writeln!(out)?;
     }
+    if let Some(placement) = wording::placement(comparison, str::to_owned) {
+        writeln!(out, "{}\n", wrapped(&placement, screen.width.into(), 0))?;
+    }
     if let Some(visible) = wording::visible(comparison) {
         writeln!(out, "{}\n", wrapped(&visible.replace('`', ""), screen.width.into(), 0))?;
     }

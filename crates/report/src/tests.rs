@@ -1,8 +1,12 @@
+use std::collections::BTreeMap;
+
 use super::terminal::{ColorMode, TerminalScreen};
-use super::{json, markdown, terminal};
+use super::{json, markdown, terminal, wording};
 use compare::Comparison;
 use record::fixtures::{LEVEL, SampleLaunch, counted, paired, remembered};
-use record::{EarlyEnd, LaunchResults, Run, Side};
+use record::{
+    EarlyEnd, LaunchResults, LayoutState, MappingState, PlacementMethod, PlacementRecord, Run, Side,
+};
 
 fn comparison(run: &Run) -> Comparison {
     Comparison::of(run).unwrap()
@@ -332,4 +336,23 @@ fn a_page_names_the_run_that_stood_for_the_base() {
     let verdict =
         |metric: &str| rows.iter().find(|row| row["metric"] == metric).unwrap()["verdict"].clone();
     assert_eq!((verdict("cpu"), verdict("rss")), ("suspected".into(), "not-found".into()));
+}
+
+#[test]
+fn what_was_not_redrawn_stands_first() {
+    let mut run = paired(10, LEVEL, LEVEL);
+    run.placement = Some(PlacementRecord {
+        base: Some(PlacementMethod::CopyBeside),
+        head: Some(PlacementMethod::CopyBeside),
+        layout: Some(LayoutState::NotRedrawn),
+        mappings: BTreeMap::from([
+            ("api".to_owned(), MappingState::Redrawn),
+            ("lib<i>.so".to_owned(), MappingState::NotRedrawn),
+            ("libc.so.6".to_owned(), MappingState::Shared),
+        ]),
+    });
+    let comparison = Comparison::of(&run).unwrap();
+    insta::assert_snapshot!(wording::placement(&comparison, str::to_owned).unwrap(), @"Pages of code not redrawn: lib<i>.so; redrawn at each launch: api; shared: libc.so.6 · layout of functions: not redrawn");
+    let text = markdown::render(&comparison);
+    assert!(!text.contains("<i>") && text.contains("redrawn at each launch: api"), "{text}");
 }

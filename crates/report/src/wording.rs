@@ -8,8 +8,8 @@ use compare::{
     BaselineOrigin, Comparison, ComparisonMethod, ComparisonMode, ComparisonOutcome, LimitCheck,
     MetricFinding, MetricResult,
 };
-use record::Revision;
 use record::metric::gate::MetricPolicy;
+use record::{LayoutState, MappingState, Revision};
 use units::Ratio;
 
 /// The sign of an outcome, for those who see colours, and the first line, for everybody.
@@ -251,6 +251,32 @@ pub(super) fn provenance(comparison: &Comparison, safe: fn(&str) -> String) -> S
         method.seed,
         safe(&method.tool),
     )
+}
+
+/// Where code lay, as far as that could differ between the sides, each name made harmless by `safe`.
+/// What was not redrawn stands first: it belongs to a build's files for as long as they are cached.
+pub(super) fn placement(comparison: &Comparison, safe: fn(&str) -> String) -> Option<String> {
+    let placement = comparison.placement.as_ref()?;
+    let named = |state: MappingState| {
+        let files = placement.mappings.iter().filter(|(_, it)| **it == state);
+        let files: Vec<_> = files.map(|(name, _)| safe(name)).collect();
+        (!files.is_empty()).then(|| files.join(", "))
+    };
+    let parts = [
+        named(MappingState::NotRedrawn).map(|files| format!("not redrawn: {files}")),
+        named(MappingState::Redrawn).map(|files| format!("redrawn at each launch: {files}")),
+        named(MappingState::Shared).map(|files| format!("shared: {files}")),
+    ];
+    let pages = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    let layout = placement.layout.map(|layout| match layout {
+        LayoutState::Shared => "one file",
+        LayoutState::Same => "same layout",
+        LayoutState::NotRedrawn => "not redrawn",
+    });
+    let pages = (!pages.is_empty()).then(|| format!("Pages of code {pages}"));
+    let layout = layout.map(|layout| format!("layout of functions: {layout}"));
+    let said: Vec<_> = pages.into_iter().chain(layout).collect();
+    (!said.is_empty()).then(|| said.join(" · "))
 }
 
 /// The measured value of a promise beside it.

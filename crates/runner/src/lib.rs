@@ -12,6 +12,7 @@ mod launch_result;
 mod limits;
 mod live;
 pub mod machine;
+mod placement;
 mod requests;
 mod sender;
 mod side_driver;
@@ -30,7 +31,7 @@ use crate::launch::LaunchFailure;
 use crate::requests::ScenarioRequests;
 use crate::side_driver::{DriveConditions, LaunchHandle, SideDriver};
 use crate::yardstick::YardstickWorkload;
-use record::{EarlyEnd, LaunchPair, LaunchResults, Run, ScenarioRun, Side};
+use record::{EarlyEnd, LaunchPair, LaunchResults, PlacementRecord, Run, ScenarioRun, Side};
 use suite::{CpuSelection, LaneMode, LatencySetting, Suite};
 use sut::network;
 use sut::network::RelayError;
@@ -230,6 +231,8 @@ struct RunSession<'a> {
     plan: &'a RunPlan<'a>,
     prepared: Vec<ScenarioRequests>,
     placement: CpuPlacement,
+    /// Where copies of the programs go, if each launch executes its own.
+    copies: Option<PathBuf>,
     _pinned: Option<AffinityGuard>,
     coins: ChaCha8Rng,
     cancel: &'a Cancel,
@@ -254,12 +257,17 @@ impl<'a> RunSession<'a> {
             }
         }
         let mut run = blank(plan, &prepared, machine);
+        run.placement = plan.base.is_some().then(|| PlacementRecord {
+            layout: placement::layout(plan),
+            ..PlacementRecord::default()
+        });
+        let copies = placement::copies_folder(plan);
         if plan.suite.scenarios.iter().any(|scenario| scenario.network.is_some()) {
             watcher.progress(RunProgress::Networking);
             run.network_cost = Some(network_cost(&placement)?);
         }
         let coins = ChaCha8Rng::seed_from_u64(plan.coins);
-        Ok(Self { plan, prepared, placement, _pinned: pinned, coins, cancel, run })
+        Ok(Self { plan, prepared, placement, copies, _pinned: pinned, coins, cancel, run })
     }
 
     /// Reads the yardstick, if there is one.
@@ -323,8 +331,16 @@ impl<'a> RunSession<'a> {
                 LaunchResults::Single(_) => unreachable!("a run with a base has launch pairs"),
             }
         }
-        stop(base)?;
-        stop(head)
+        if let Some(placement) = &mut self.run.placement {
+            placement.merge(placement::observe(&base.target, &head.target));
+        }
+        // In the order of launch and never by side: what is deleted first is given out last.
+        let (first, second) = match first {
+            Side::Base => (base, head),
+            Side::Head => (head, base),
+        };
+        stop(first)?;
+        stop(second)
     }
 
     fn start(&self, side: Side, build: &SutBuild) -> Result<LaunchHandle, LaunchFailure> {
@@ -336,7 +352,9 @@ impl<'a> RunSession<'a> {
         let ask = reached.ask();
         let target = match &build.source {
             BuildSource::Start(command) => {
-                let command = sut::TargetCommand { ask, ..sut::TargetCommand::clone(command) };
+                let copies = self.copies.clone();
+                let command = sut::TargetCommand::clone(command);
+                let command = sut::TargetCommand { ask, copies, ..command };
                 Target::start(&command, &self.placement, &log, self.cancel)
             }
             BuildSource::Attach(url) => {
@@ -451,6 +469,7 @@ fn blank(plan: &RunPlan<'_>, prepared: &[ScenarioRequests], machine: record::Mac
         looks,
         network_cost: None,
         confinement: None,
+        placement: None,
         ended: None,
         scenarios: prepared.iter().map(scenario).collect(),
         yardstick: None,

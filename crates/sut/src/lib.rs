@@ -15,14 +15,18 @@ mod cgroup;
 mod container;
 mod cpus;
 mod failure;
+pub mod layout;
 mod limit_backend;
 mod listeners;
 pub mod network;
 mod orphan_guard;
+pub mod placement;
 mod process;
 mod readiness;
 mod sampler;
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -50,6 +54,7 @@ pub use failure::{LogTail, ProcessEnd, TargetError};
 use limit_backend::LimitScope;
 pub use limit_backend::{LimitBackend, LimitEnforcement};
 use orphan_guard::OrphanGuard;
+use placement::{MappedFile, PlacementMethod, ProgramPlacement};
 use process::ProcessStat;
 pub use readiness::ReadinessProbe;
 pub use sampler::{HostInterference, ResourceSample, ResourceSeries, Sampler};
@@ -78,6 +83,16 @@ pub struct TargetCommand {
     /// Makes `start` an image and what its program is told, `IMAGE [ARGUMENT…]`, in which `{port}`
     /// and the variable mean the port inside.
     pub container: Option<ContainerSpec>,
+    /// Makes each launch execute a copy of the program, so that its pages lie anew: the folder for
+    /// copies that cannot be made beside it. Without, the program itself is executed.
+    pub copies: Option<PathBuf>,
+}
+
+impl TargetCommand {
+    /// Returns the ELF file that is executed, if `start` names one by a path.
+    pub fn elf_program(&self) -> Option<PathBuf> {
+        self.container.is_none().then(|| placement::elf_program(&first_word(self), &self.dir))?
+    }
 }
 
 /// Where a target runs.
@@ -148,6 +163,8 @@ struct SutProcess {
     log: PathBuf,
     limits: ResourceLimits,
     cage: LimitScope,
+    /// Dropped last, when no process executes the copy any more.
+    program: ProgramPlacement,
 }
 
 impl Target {
@@ -172,9 +189,11 @@ impl Target {
         log: &Path,
         cancel: &Cancel,
     ) -> Result<Self, TargetError> {
+        // Copying is ours, and no part of the time until the target is ready.
+        let program = placed(command);
         let address = free_address().map_err(TargetError::NoFreePort)?;
         let started = now();
-        let own = SutProcess::spawn(command, address.port(), placement, log)?;
+        let own = SutProcess::spawn(command, program, address.port(), placement, log)?;
         let root = Pid::from_child(&own.child);
         let mut target = Self {
             place: TargetAddress::Port(address),
@@ -316,6 +335,20 @@ impl Target {
         Ok(())
     }
 
+    /// Returns how the pages of its program were placed; none of what was not started here as a
+    /// program of this machine.
+    pub fn placement(&self) -> Option<PlacementMethod> {
+        let own = self.own.as_ref().filter(|own| own.cage.container.is_none());
+        own.map(|own| own.program.method())
+    }
+
+    /// Returns the files that its processes execute from.
+    pub fn executable_mappings(&self) -> Result<BTreeSet<MappedFile>, TargetError> {
+        // A process may end between the listing and the reading.
+        let mappings = |pid: u32| placement::executable_mappings(pid).unwrap_or_default();
+        Ok(self.pids()?.into_iter().flat_map(mappings).collect())
+    }
+
     /// Returns who keeps it to its limits.
     pub fn confinement(&self) -> LimitEnforcement {
         self.own.as_ref().map(|own| own.cage.confinement.clone()).unwrap_or_default()
@@ -419,6 +452,7 @@ impl Target {
 impl SutProcess {
     fn spawn(
         command: &TargetCommand,
+        program: ProgramPlacement,
         port: u16,
         placement: &CpuPlacement,
         log: &Path,
@@ -429,16 +463,16 @@ impl SutProcess {
         let cage = LimitScope::new(command, &marker.replace("XMLPERF_LAUNCH=", "xmlperf-"))?;
         let mut process = match &cage.container {
             Some(running) => running.command(command, &words, port, placement),
-            None => direct(command, &words, port, &cage.group),
+            None => direct(command, &words, program.executable(), port, &cage.group),
         };
         prepare(&mut process, command, &marker, log)?;
-        let program = process.get_program().to_string_lossy().into_owned();
-        let mut guard =
-            OrphanGuard::post(&marker, &cage.removal()).map_err(TargetError::NoGuard)?;
+        let mut guard = OrphanGuard::post(&marker, program.executable(), &cage.removal())
+            .map_err(TargetError::NoGuard)?;
         let child = {
             let pinned = placement.cpus.as_ref().map(CpuSet::pin_thread);
             let _pinned = pinned.transpose().map_err(TargetError::NotPlaced)?;
-            process.spawn().map_err(|source| not_started(command, &program, source))?
+            let name = process.get_program().to_string_lossy().into_owned();
+            spawn_unless_busy(&mut process).map_err(|source| not_started(command, &name, source))?
         };
         let group = Pid::from_child(&child);
         let told = guard.watch(group);
@@ -450,6 +484,7 @@ impl SutProcess {
             log: log.to_owned(),
             limits: command.limits,
             cage,
+            program,
         };
         told.map_err(TargetError::NoGuard)?;
         if let (Some(bytes), Some(LimitBackend::DataLimit)) =
@@ -614,21 +649,50 @@ done
 exec "$@"
 "#;
 
+/// Draws where the pages of a command's program lie, if that is wanted and it is a program.
+fn placed(command: &TargetCommand) -> ProgramPlacement {
+    match (command.elf_program(), &command.copies) {
+        (Some(program), Some(folder)) => ProgramPlacement::draw(&program, folder),
+        (None, _) | (_, None) => ProgramPlacement::original(),
+    }
+}
+
+/// Starts a process. A file that was just written cannot be executed while a process that another
+/// thread was forking still holds it open, which lasts until that one executes its own program.
+fn spawn_unless_busy(process: &mut std::process::Command) -> io::Result<Child> {
+    const TRIES: u32 = 50;
+    let mut pause = PollBackoff::default();
+    for _ in 1..TRIES {
+        match process.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => pause.take(),
+            result => return result,
+        }
+    }
+    process.spawn()
+}
+
+/// The command of a process without a container, which executes `copy` in the program's place.
 fn direct(
     command: &TargetCommand,
     words: &[String],
+    copy: Option<&Path>,
     port: u16,
     group: &CgroupSet,
 ) -> std::process::Command {
     let with_port = |text: &str| text.replace("{port}", &port.to_string());
     let mut words = words.iter().map(|word| with_port(word));
+    let name = words.next().unwrap_or_default();
+    let program = copy.map_or_else(|| OsString::from(&name), |copy| copy.as_os_str().to_owned());
     let folders = group.folders();
     let mut process = if folders.is_empty() {
-        std::process::Command::new(words.next().unwrap_or_default())
+        let mut process = std::process::Command::new(program);
+        process.arg0(name);
+        process
     } else {
         let mut process = std::process::Command::new("/bin/sh");
         process.args(["-c", ENTER, failure::ENTERING]).arg(folders.len().to_string());
-        process.args(folders);
+        // A shell executes a program by its path only, so that a copy sees its own name.
+        process.args(folders).arg(program);
         process
     };
     process

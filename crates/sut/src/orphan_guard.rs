@@ -9,6 +9,7 @@
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::Pid;
@@ -24,7 +25,8 @@ for round in 1 2 3; do
         kill -KILL "${pid%/environ}" 2>/dev/null
     done
 done
-shift
+[ -z "$2" ] || rm -f -- "$2"
+shift 2
 # A large process takes a while to be gone, and its group with it.
 [ $# -gt 0 ] && for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
     "$@" >/dev/null 2>&1 && break
@@ -42,10 +44,16 @@ impl OrphanGuard {
     /// Starts to watch for the end of this process. Must come before the target, so that there is
     /// no moment without a guard.
     ///
-    /// `afterwards` is a command that removes what has no process: a container, control groups.
-    pub(super) fn post(marker: &str, afterwards: &[String]) -> io::Result<Self> {
+    /// `copy` is a file that is removed after the kill. `afterwards` is a command that removes what
+    /// has no process: a container, control groups.
+    pub(super) fn post(
+        marker: &str,
+        copy: Option<&Path>,
+        afterwards: &[String],
+    ) -> io::Result<Self> {
         let shell = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "xmlperf-guard", marker])
+            .arg(copy.unwrap_or(Path::new("")))
             .args(afterwards)
             .current_dir("/")
             .process_group(0)

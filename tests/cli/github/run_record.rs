@@ -57,6 +57,7 @@ pub(crate) fn slower_by(percent: u64) -> Run {
         looks: vec![14],
         network_cost: None,
         confinement: None,
+        placement: None,
         ended: None,
         yardstick: None,
         history: None,

@@ -1,0 +1,202 @@
+// A small HTTP service to plant changes in: `cc -O2 -pthread -o api server.c`, head with -DPLANT_….
+//
+// A body begins with `items=N`; the work is so many passes over the body. The answer has the number
+// of items, so that a wrong one shows. APP_PORT is the port to listen on.
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifdef PLANT_CPU_3
+enum { ROUNDS = 103 };
+#elif defined PLANT_IMPROVEMENT
+enum { ROUNDS = 92 };
+#else
+enum { ROUNDS = 100 };
+#endif
+
+static atomic_ulong served;
+static volatile uint64_t sink;
+
+#ifdef PLANT_UNUSED_FUNCTION
+#define STEP(n) x ^= x << ((n) % 13 + 1); x += k * (n); if (x % ((n) + 2) == 1) k ^= x;
+#define TEN(n) STEP(n) STEP(n + 1) STEP(n + 2) STEP(n + 3) STEP(n + 4) STEP(n + 5) STEP(n + 6) STEP(n + 7) STEP(n + 8) STEP(n + 9)
+__attribute__((used, noinline)) uint64_t cold(uint64_t x, uint64_t k) {
+    TEN(1) TEN(11) TEN(21) TEN(31) TEN(41) TEN(51) TEN(61)
+    return x;
+}
+#endif
+
+static void pause_us(long us) {
+    struct timespec time = { us / 1000000, us % 1000000 * 1000 };
+    nanosleep(&time, NULL);
+}
+
+static uint64_t pass(const char *body, size_t bytes, uint64_t x) {
+    for (size_t i = 0; i < bytes; i++) x = (x ^ (unsigned char)body[i]) * 1099511628211ull;
+    return x;
+}
+
+static void work(const char *body, size_t bytes, unsigned long items, unsigned long number) {
+    uint64_t x = number;
+    int rounds = ROUNDS;
+#ifdef PLANT_ONE_IN_TEN_TWICE
+    if (number % 10 == 0) rounds *= 2;
+#endif
+#ifdef PLANT_LARGE_TWICE
+    if (bytes > 16384) rounds *= 2;
+#endif
+    for (int i = 0; i < rounds; i++) x = pass(body, bytes, x);
+#ifdef PLANT_QUADRATIC
+    for (unsigned long i = 0; i < items; i++)
+        for (unsigned long j = 0; j < items; j++) x = (x ^ (i * j)) * 31 % 1000003;
+#else
+    x += items;
+#endif
+    sink = x;
+#ifdef PLANT_MEMORY
+    size_t room = bytes * 64;
+    char *copy = malloc(room);
+    memset(copy, (int)x, room);
+    sink += (uint64_t)copy[x % room];
+    free(copy);
+#endif
+#ifdef PLANT_LEAK_16K
+    char *lost = malloc(16384);
+    memset(lost, 1, 16384);
+    sink += (uint64_t)lost[x % 16384];
+#endif
+}
+
+#ifdef PLANT_LOCK
+static pthread_mutex_t store = PTHREAD_MUTEX_INITIALIZER;
+#endif
+
+// Stands for a store that takes 300 us to answer, any number of requests at once.
+static void ask_store(void) {
+#ifdef PLANT_LOCK
+    pthread_mutex_lock(&store);
+#endif
+    pause_us(300);
+#ifdef PLANT_LOCK
+    pthread_mutex_unlock(&store);
+#endif
+}
+
+static void respond(int socket, int status, const char *answer, int closes) {
+    char text[8192];
+    int bytes = snprintf(text, sizeof text,
+        "HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%s\r\n%s", status,
+        strlen(answer), closes ? "Connection: close\r\n" : "", answer);
+    if (send(socket, text, (size_t)bytes, MSG_NOSIGNAL) < 0) return;
+}
+
+static int serve_one(int socket, const char *body, size_t bytes) {
+    unsigned long number = atomic_fetch_add(&served, 1) + 1, items = 0;
+    int closes = 0, status = 200;
+    sscanf(body, "items=%lu", &items);
+#ifdef PLANT_FIRST_ANSWER
+    if (number == 1) pause_us(1500000);
+#endif
+    work(body, bytes, items, number);
+    ask_store();
+#ifdef PLANT_STALL
+    if (number % 100 == 0) pause_us(30000);
+#endif
+#ifdef PLANT_SLEEP_1MS
+    pause_us(1000);
+#endif
+#ifdef PLANT_WRONG
+    if (number % 1000 == 0) items++;
+#endif
+#ifdef PLANT_FAILS
+    if (number % 500 == 0) status = 500;
+#endif
+#ifdef PLANT_CLOSE
+    closes = 1;
+#endif
+    char answer[4096];
+    int at = snprintf(answer, sizeof answer, "{\"items\": %lu, \"checks\": [", items);
+    for (int i = 0; i < 100; i++) at += snprintf(answer + at, sizeof answer - (size_t)at, "%d, ", i * 37 % 100);
+    at += snprintf(answer + at, sizeof answer - (size_t)at, "0]");
+#ifdef PLANT_BYTES
+    at += snprintf(answer + at, sizeof answer - (size_t)at, ", \"note\": \"%0120d\"", 7);
+#endif
+    snprintf(answer + at, sizeof answer - (size_t)at, "}");
+    respond(socket, status, answer, closes);
+    return !closes;
+}
+
+static void *serve(void *argument) {
+    int socket = (int)(intptr_t)argument, yes = 1;
+    setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    size_t room = 1 << 16, have = 0;
+    char *text = malloc(room + 1);
+    for (;;) {
+        char *end = NULL;
+        size_t whole = 0, length = 0;
+        for (;;) {
+            text[have] = 0;
+            if (!end && (end = strstr(text, "\r\n\r\n"))) {
+                char *field = strcasestr(text, "\r\ncontent-length:");
+                length = field && field < end ? strtoul(field + 17, NULL, 10) : 0;
+                whole = (size_t)(end + 4 - text) + length;
+                if (whole + 1 > room) {
+                    size_t at = (size_t)(end - text);
+                    room = whole + (1 << 16);
+                    text = realloc(text, room + 1);
+                    end = text + at;
+                }
+            }
+            if (end && have >= whole) break;
+            if (have == room) goto done;
+            ssize_t got = recv(socket, text + have, room - have, 0);
+            if (got <= 0) goto done;
+            have += (size_t)got;
+        }
+        char *body = end + 4, after = text[whole];
+        text[whole] = 0;
+        int stays = 1;
+        if (!strncmp(text, "GET", 3)) respond(socket, 200, "{}", 0);
+        else stays = serve_one(socket, body, length);
+        text[whole] = after;
+        memmove(text, text + whole, have -= whole);
+        if (!stays) break;
+    }
+done:
+    free(text);
+    close(socket);
+    return NULL;
+}
+
+static void end(int number) {
+    (void)number;
+    _exit(0);
+}
+
+int main(void) {
+    signal(SIGTERM, end);
+#ifdef PLANT_START
+    pause_us(2000000);
+#endif
+    int listener = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(getenv("APP_PORT"))) };
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 512)) return perror("listen"), 1;
+    for (;;) {
+        int socket = accept(listener, NULL, NULL);
+        pthread_t thread;
+        if (socket >= 0 && !pthread_create(&thread, NULL, serve, (void *)(intptr_t)socket)) pthread_detach(thread);
+    }
+}

@@ -1,0 +1,133 @@
+//! Says of each executable mapping of two processes whether its pages were placed anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::plain_name;
+
+/// A file that a process has mapped for execution.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MappedFile {
+    /// Its path, as the kernel knows it.
+    pub path: PathBuf,
+    /// Device and inode: equal for one file under two names.
+    pub identity: (String, u64),
+}
+
+/// Where the pages of an executable mapping lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MappingState {
+    /// Both sides execute the same pages: an interpreter, a library of the system.
+    Shared,
+    /// Each launch has its own.
+    Redrawn,
+    /// Each side has its own, and keeps them from launch to launch.
+    NotRedrawn,
+}
+
+/// Returns the files that a process executes from.
+pub fn executable_mappings(pid: u32) -> io::Result<BTreeSet<MappedFile>> {
+    Ok(parse(&fs::read_to_string(format!("/proc/{pid}/maps"))?))
+}
+
+fn parse(maps: &str) -> BTreeSet<MappedFile> {
+    maps.lines().filter_map(executable).collect()
+}
+
+/// The file of a line such as `55d0-55f0 r-xp 00001000 fe:00 4711   /srv/api`.
+fn executable(line: &str) -> Option<MappedFile> {
+    let mut rest = line;
+    let mut field = || {
+        let (field, after) = rest.split_once(' ')?;
+        rest = after.trim_start();
+        Some(field)
+    };
+    let (_, mode, _, device, inode) = (field()?, field()?, field()?, field()?, field()?);
+    let path = rest.strip_suffix(" (deleted)").unwrap_or(rest);
+    let inode = inode.parse().ok()?;
+    // Code that a process generates lies in memory files of its own, new at each launch.
+    let generated = path.starts_with("/memfd:") || path.starts_with("/dev/zero");
+    let is_file = inode != 0 && path.starts_with('/') && !generated;
+    (mode.contains('x') && is_file)
+        .then(|| MappedFile { path: PathBuf::from(path), identity: (device.to_owned(), inode) })
+}
+
+/// Returns the state of each executable mapping of both sides, by the file's name. Of two files of one
+/// name, such as those of the two sides, the worse state stands.
+pub fn mapping_states(
+    base: &BTreeSet<MappedFile>,
+    head: &BTreeSet<MappedFile>,
+) -> BTreeMap<String, MappingState> {
+    let identities = |side: &BTreeSet<MappedFile>| {
+        side.iter().map(|file| file.identity.clone()).collect::<BTreeSet<_>>()
+    };
+    let (of_base, of_head) = (identities(base), identities(head));
+    let mut states = BTreeMap::new();
+    for file in base.union(head) {
+        let shared = of_base.contains(&file.identity) && of_head.contains(&file.identity);
+        let state = if shared {
+            MappingState::Shared
+        } else if is_copy(&file.path) {
+            MappingState::Redrawn
+        } else {
+            MappingState::NotRedrawn
+        };
+        let name = plain_name(&file.path).unwrap_or_default().to_string_lossy().into_owned();
+        let worst = states.entry(name).or_insert(state);
+        *worst = state.max(*worst);
+    }
+    states
+}
+
+fn is_copy(path: &Path) -> bool {
+    plain_name(path) != path.file_name()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: &str = "\
+55d0a0000000-55d0a0001000 r--p 00000000 fe:00 11                         /b/api.xmlperf-0000000007-0000000000000009-000000
+55d0a0001000-55d0a0009000 r-xp 00001000 fe:00 11                         /b/api.xmlperf-0000000007-0000000000000009-000000
+7f0000000000-7f0000009000 r-xp 00001000 fe:00 90                         /usr/lib/libc.so.6
+7f0000010000-7f0000019000 r-xp 00001000 fe:00 12                         /b/lib with space.so
+7f0000020000-7f0000029000 rwxp 00000000 00:01 77                         /memfd:code (deleted)
+7f0000030000-7f0000031000 r-xp 00000000 00:00 0                          [vdso]
+7f0000040000-7f0000041000 r-xp 00000000 00:00 0 ";
+    const HEAD: &str = "\
+55d0b0001000-55d0b0009000 r-xp 00001000 fe:00 21                         /h/api.xmlperf-0000000007-0000000000000009-000001 (deleted)
+7f0000000000-7f0000009000 r-xp 00001000 fe:00 90                         /usr/lib/libc.so.6
+7f0000010000-7f0000019000 r-xp 00001000 fe:00 22                         /h/lib with space.so";
+
+    #[test]
+    fn a_mapping_is_redrawn_shared_or_neither() {
+        let states = mapping_states(&parse(BASE), &parse(HEAD));
+        let states: Vec<_> = states.iter().map(|(name, state)| (name.as_str(), *state)).collect();
+        assert_eq!(
+            states,
+            [
+                ("api", MappingState::Redrawn),
+                ("lib with space.so", MappingState::NotRedrawn),
+                ("libc.so.6", MappingState::Shared),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_side_that_executes_its_original_is_not_redrawn() {
+        let head = HEAD.replace(".xmlperf-0000000007-0000000000000009-000001 (deleted)", "");
+        let states = mapping_states(&parse(BASE), &parse(&head));
+        assert_eq!(states["api"], MappingState::NotRedrawn);
+    }
+
+    #[test]
+    fn this_very_process_executes_something() {
+        let own = executable_mappings(std::process::id()).unwrap();
+        let states = mapping_states(&own, &own);
+        assert!(!states.is_empty());
+        assert!(states.values().all(|state| *state == MappingState::Shared));
+    }
+}
