@@ -1,0 +1,200 @@
+"""Runs the comparisons of truth.sh."""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+XMLPERF = os.environ["XMLPERF"]
+PLANTS = {
+    "cpu-3": "regressed", "one-in-ten-twice": "regressed", "large-twice": "regressed", "quadratic": "regressed",
+    "memory": "regressed", "leak-16k": "regressed", "lock": "regressed", "start": "regressed",
+    "first-answer": "regressed", "stall": "regressed", "sleep-1ms": "regressed", "close": "regressed",
+    "bytes": "regressed", "wrong": "regressed", "fails": "regressed", "improvement": "improved",
+}
+# Of the reference API, those that a flag plants.
+FLAGS = {"cpu-3": "--extra-work 3%", "one-in-ten-twice": "--extra-work 10%", "leak-16k": "--leak 16KiB",
+         "sleep-1ms": "--delay 1ms"}
+
+CONFIG = """
+[target]
+start = "./api"
+build = "cc -O2 -pthread -o api *.c"
+port-env = "APP_PORT"
+ready = "/"
+
+[request]
+path = "/"
+template = "request.j2"
+content-type = "text/plain"
+expect = [{ json = "/items", equals = "{{ pairs | length }}" }]
+
+[work]
+lane = "off"
+
+[[scenario]]
+name = "smoke"
+pairs = 4
+
+[[scenario]]
+name = "concurrent"
+pairs = 4
+load = { model = "closed", connections = 4 }
+
+[[scenario]]
+name = "large"
+pairs = 200
+"""
+REQUEST = "items={{ pairs | length }}\n{% for pair in pairs %}{{ pair.xml1 }}\n{{ pair.xml2 }}\n{% endfor %}"
+
+
+def run(*words, cwd=None):
+    return subprocess.run([str(word) for word in words], cwd=cwd, check=True, capture_output=True, text=True)
+
+
+def compile_to(program, *sources, flags=()):
+    run("cc", "-O2", "-pthread", *flags, "-o", program, *sources)
+
+
+def service(folder, plant=None):
+    flags = [f"-DPLANT_{plant.upper().replace('-', '_')}"] if plant else []
+    program = folder / "api"
+    folder.mkdir(parents=True, exist_ok=True)
+    compile_to(program, HERE / "server.c", flags=flags)
+    return program
+
+
+def cold_functions(seed):
+    """A source file of functions that are never called, before all others in the program."""
+    rng = random.Random(seed)
+    lines = ["#include <stdint.h>"]
+    for i in range(rng.randrange(1, 4)):
+        lines.append(f"__attribute__((used, noinline)) uint64_t cold_{i}(uint64_t x) {{")
+        for _ in range(rng.randrange(3, 200)):
+            lines.append(f"    x = (x ^ {rng.randrange(1, 1 << 30)}u) * {rng.randrange(3, 1 << 16)}u; if (x % {rng.randrange(3, 99)} == 1) x ^= x >> 7;")
+        lines.append("    return x;\n}")
+    return "\n".join(lines) + "\n"
+
+
+class Bench:
+    def __init__(self, work):
+        self.work, self.results = work, []
+        (work / "request.j2").write_text(REQUEST)
+        (work / "xmlperf.toml").write_text(CONFIG)
+
+    def compare(self, label, base=None, head=None, config=None, extra=(), cwd=None):
+        out = self.work / "out"
+        shutil.rmtree(out, ignore_errors=True)
+        words = [XMLPERF, "compare", "--plain", "--out", out, "--seed", str(random.randrange(1 << 31)), *extra]
+        if base:
+            words += ["--config", config or self.work / "xmlperf.toml", "--base-start", base, "--head-start", head]
+        began = time.monotonic()
+        done = subprocess.run([str(word) for word in words], cwd=cwd, capture_output=True, text=True)
+        seconds = time.monotonic() - began
+        report = out / "report/report.json"
+        report = json.loads(report.read_text()) if report.exists() else {}
+        said = report.get("verdict", "nothing")
+        decided = [row for row in report.get("metrics", []) if row.get("verdict") in ("regressed", "improved")]
+        decided.sort(key=lambda row: -abs(row.get("change_ln") or 0))
+        rows = [f"{row['scenario']}/{row['metric']} {100 * row.get('change', 0):+.1f} %" for row in decided[:3]]
+        pairs = report.get("method", {}).get("launches")
+        self.results.append((label, said, done.returncode))
+        print(f"{label:34} {said:13} exit {done.returncode}  {pairs} pairs {seconds:6.1f} s  {', '.join(rows)}", flush=True)
+        if done.returncode not in (0, 1):
+            print("    " + (done.stderr.strip().splitlines() or [""])[-1], flush=True)
+
+    def copies(self, count):
+        original = service(self.work / "original")
+        for i in range(count):
+            pair = [self.work / side for side in "bh"]
+            for folder in pair:
+                folder.mkdir(exist_ok=True)
+                (folder / "api").unlink(missing_ok=True)
+                shutil.copy(original, folder / "api")
+            self.compare(f"copies {i}", pair[0] / "api", pair[1] / "api")
+
+    def builds(self, count):
+        for i in range(count):
+            folders = [self.work / f"build-{i}-{side}" for side in ("one", "another-path")]
+            base, head = (service(folder) for folder in folders)
+            self.compare(f"builds {i}", base, head)
+
+    def documents(self, count):
+        repository = self.work / "repository"
+        repository.mkdir()
+        for name, text in [("server.c", (HERE / "server.c").read_text()), ("request.j2", REQUEST),
+                           ("xmlperf.toml", CONFIG), ("README.md", "0\n"), (".gitignore", "api\n")]:
+            (repository / name).write_text(text)
+        git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
+        run(*git, "init", "-q", "-b", "main", cwd=repository)
+        for i in range(count + 1):
+            (repository / "README.md").write_text(f"{i}\n")
+            run(*git, "add", ".", cwd=repository)
+            run(*git, "commit", "-q", "-m", f"Say {i}", cwd=repository)
+            if i:
+                self.compare(f"documents {i}", extra=["--baseline", "HEAD~1"], cwd=repository)
+
+    def innocent(self, count):
+        base = service(self.work / "base")
+        for i in range(count):
+            folder = self.work / f"innocent-{i}"
+            folder.mkdir()
+            (folder / "cold.c").write_text(cold_functions(i))
+            compile_to(folder / "api", folder / "cold.c", HERE / "server.c")
+            self.compare(f"innocent {i}", base, folder / "api")
+
+    def slower(self, count):
+        base, head = service(self.work / "base"), service(self.work / "head", "cpu-3")
+        for i in range(count):
+            self.compare(f"3 % more CPU {i}", base, head)
+
+    def planted(self, count, names):
+        base = service(self.work / "base")
+        python = f"{sys.executable} {HERE / 'server.py'}"
+        own = self.work / "own.toml"
+        own.write_text("")
+        for name in names or PLANTS:
+            head = service(self.work / f"head-{name}", name)
+            for i in range(count):
+                self.compare(f"{name} in C {i}", base, head)
+                self.compare(f"{name} in Python {i}", python, f"{python} --plant {name}")
+                if name in FLAGS:
+                    serve = f"{XMLPERF} serve --workers 1"
+                    self.compare(f"{name} in the reference API {i}", serve, f"{serve} {FLAGS[name]}", config=own)
+
+    def summary(self):
+        kinds = {}
+        for label, said, _ in self.results:
+            kinds.setdefault(label.rsplit(" ", 1)[0], Counter())[said] += 1
+        print()
+        for kind, counts in kinds.items():
+            expected = PLANTS.get(kind.split(" ")[0])
+            note = f"   expected: {expected}" if expected else ""
+            print(f"{kind:34} " + ", ".join(f"{count} {said}" for said, count in counts.most_common()) + note)
+
+
+SIZES = {"copies": 40, "builds": 20, "documents": 20, "innocent": 20, "slower": 20, "planted": 5}
+
+
+def main():
+    what, *rest = sys.argv[1:] or ["all"]
+    if what != "all" and what not in SIZES:
+        sys.exit(f"`{what}` is none of all, {', '.join(SIZES)}")
+    with tempfile.TemporaryDirectory(prefix="truth-") as folder:
+        bench = Bench(Path(folder))
+        for part, size in SIZES.items():
+            if what in ("all", part):
+                size = int(rest[0]) if rest else size
+                arguments = [size, rest[1:]] if part == "planted" else [size]
+                getattr(bench, part)(*arguments)
+        bench.summary()
+
+
+main()
