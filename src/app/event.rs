@@ -13,10 +13,8 @@ use record::metric::Metric;
 use runner::LiveMetrics;
 use units::Ratio;
 
-use crate::app::measure::RunFollower;
-
 /// Receives what happens, in order.
-pub trait EventSink: RunFollower {
+pub trait EventSink {
     /// Takes one event.
     fn emit(&mut self, event: Event<'_>);
 
@@ -335,4 +333,35 @@ fn share<S: Serializer>(share: &Ratio, serializer: S) -> Result<S::Ok, S::Error>
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn metric_key<S: Serializer>(metric: &Metric, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(metric.key())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_programs_read_values_and_no_sentence() {
+        let of = ScenarioMetric { scenario: "smoke".to_owned(), metric: Metric::Cpu };
+        let change = MetricChange { of, change_ln: 0.5 };
+        let live = LiveMetrics::default();
+        let events = [
+            Event::MeasuringStarted { unit: LaunchUnit::LaunchPair, live: &live },
+            Event::LaunchEnded { done: 1, of: 40, elapsed: Duration::from_millis(3) },
+            Event::EstimateUpdated {
+                launch_pairs: 10,
+                elapsed: Duration::from_secs(1),
+                changes: vec![change],
+            },
+            Event::Warning(WarningKind::StoredRunsInstead { obstacle: "no build" }),
+            Event::Warning(WarningKind::SameCommit),
+        ];
+        let lines = events.map(|event| serde_json::to_string(&event).unwrap());
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        {"event":"measuring_started","unit":"launch_pair"}
+        {"event":"launch_ended","done":1,"of":40,"elapsed_ns":3000000}
+        {"event":"estimate_updated","launch_pairs":10,"elapsed_ns":1000000000,"changes":[{"scenario":"smoke","metric":"cpu","change_ln":0.5}]}
+        {"event":"warning","warning":"stored_runs_instead","obstacle":"no build"}
+        {"event":"warning","warning":"same_commit"}
+        "#);
+    }
 }

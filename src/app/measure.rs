@@ -4,15 +4,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use compare::decision::Verdict;
+use compare::{Comparison, MetricResult};
 use record::Run;
-use record::metric::gate::StoppingRule;
-use runner::{RunObserver, RunPlan, SutBuild, machine};
+use record::metric::gate::{MetricPolicy, StoppingRule};
+use runner::{RunDecision, RunObserver, RunPlan, RunProgress, SutBuild, machine};
 use suite::Suite;
 
 use crate::app::budget::{ComparisonBudget, every_look};
 use crate::app::builds::{BuildFinder, BuildPair};
-use crate::app::event::{Event, EventSink, LaunchUnit};
-use crate::app::selection::{self, SuiteSelection};
+use crate::app::event::{Event, EventSink, LaunchUnit, MetricChange, ScenarioMetric};
+use crate::app::selection;
 
 /// When the measuring of a comparison ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,25 +50,6 @@ pub enum RegressionStop {
     /// It goes on until every metric is decided.
     #[default]
     Never,
-}
-
-/// A measurement that is about to begin.
-#[derive(Debug, Clone, Copy)]
-pub struct PlannedRun<'a> {
-    /// What it repeats.
-    pub unit: LaunchUnit,
-    /// What is measured, and where the results go.
-    pub selection: &'a SuiteSelection,
-    /// The suite.
-    pub suite: &'a Suite,
-    /// When it ends.
-    pub ending: &'a ComparisonEnding,
-}
-
-/// Makes what follows a run.
-pub trait RunFollower {
-    /// Returns what follows a run that is about to begin.
-    fn observer(&mut self, planned: PlannedRun<'_>) -> Box<dyn RunObserver>;
 }
 
 /// Measures one build, with nothing beside it.
@@ -130,7 +113,71 @@ fn run(
     ending: &ComparisonEnding,
     events: &mut dyn EventSink,
 ) -> Result<Run> {
-    let (selection, suite) = (finder.selection, finder.suite);
-    let mut observer = events.observer(PlannedRun { unit, selection, suite, ending });
-    Ok(runner::run(plan, observer.as_mut(), finder.cancel)?)
+    events.emit(Event::MeasuringStarted { unit, live: &plan.live });
+    let budget = ComparisonBudget::of(&finder.suite.gate, ending.budget);
+    let mut follower = RunFollower { budget, at_regression: ending.at_regression, events };
+    let run = runner::run(plan, &mut follower, finder.cancel);
+    events.emit(Event::MeasuringEnded);
+    Ok(run?)
+}
+
+/// Passes on what a run does, and ends it.
+struct RunFollower<'a> {
+    budget: ComparisonBudget,
+    at_regression: RegressionStop,
+    events: &'a mut dyn EventSink,
+}
+
+impl RunObserver for RunFollower<'_> {
+    fn progress(&mut self, progress: RunProgress<'_>) {
+        self.events.emit(progress.into());
+    }
+
+    fn paced(
+        &mut self,
+        launch_pair: Duration,
+        counting: Duration,
+    ) -> Result<Option<Vec<usize>>, String> {
+        self.budget.looks(launch_pair, counting)
+    }
+
+    fn look(&mut self, run: &Run) -> RunDecision {
+        // A record that cannot be judged is reported, with its reason, when the run has ended.
+        let Ok(comparison) = Comparison::of(run) else { return RunDecision::Continue };
+        self.events.emit(Event::EstimateUpdated {
+            launch_pairs: comparison.method.launches,
+            elapsed: Duration::from_nanos(run.wall_ns),
+            changes: changes(&comparison),
+        });
+        let failed =
+            self.at_regression == RegressionStop::First && comparison.count(Verdict::Regressed) > 0;
+        if failed || self.budget.is_spent(run) || comparison.is_decided() {
+            RunDecision::Stop
+        } else {
+            RunDecision::Continue
+        }
+    }
+}
+
+impl<'a> From<RunProgress<'a>> for Event<'a> {
+    fn from(progress: RunProgress<'a>) -> Self {
+        match progress {
+            RunProgress::Preparing { scenario } => Self::PayloadStarted { scenario },
+            RunProgress::Counting { scenario } => Self::CountingStarted { scenario },
+            RunProgress::Networking => Self::NetworkStarted,
+            RunProgress::Launching { launch, of } => Self::LaunchStarted { done: launch, of },
+            RunProgress::Driving { scenario } => Self::ScenarioStarted { scenario },
+            RunProgress::Launched { done, of, elapsed } => Self::LaunchEnded { done, of, elapsed },
+        }
+    }
+}
+
+/// The change of each metric that decides.
+fn changes(comparison: &Comparison) -> Vec<MetricChange> {
+    let gating = comparison.rows.iter().filter(|row| row.rule.policy == MetricPolicy::Gate);
+    let change = |row: &MetricResult| {
+        let of = ScenarioMetric { scenario: row.scenario.clone(), metric: row.metric };
+        Some(MetricChange { of, change_ln: row.change()?.estimate_ln })
+    };
+    gating.filter_map(change).collect()
 }

@@ -9,14 +9,15 @@ use comfy_table::{Table, presets};
 use github::context::GithubContext;
 use jiff::{SignedDuration, Timestamp};
 use report::plural;
+use report::terminal::ColorMode;
 
 use crate::app;
 use crate::app::baseline::{PruneOutcome, RemovalMode};
-use crate::cli::Exit;
 use crate::cli::output::{self, FailOnFlag, ReportFormat};
 use crate::cli::process;
 use crate::cli::reporter::Reporter;
 use crate::cli::store::StoreFlag;
+use crate::cli::{Exit, terminal_text};
 
 /// Keep runs as baselines and show those that are kept
 #[derive(Debug, clap::Args)]
@@ -248,6 +249,6 @@ fn list(store: &BaselineStore, name: &str, out: &mut impl Write) -> anyhow::Resu
             entry.place.clone(),
         ]);
     }
-    writeln!(out, "{table}")?;
+    terminal_text::write(out, ColorMode::Plain, |out| writeln!(out, "{table}"))?;
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::app;
 use crate::app::bisect::{BisectOptions, BisectOutcome, EarlierSearch};
 use crate::cli::event_text::{commit_change, commit_title};
 use crate::cli::selection::SelectionFlags;
+use crate::cli::terminal_text::sanitize;
 use crate::cli::{Exit, process};
 
 /// Find the commit that made a metric better or worse
@@ -88,5 +89,5 @@ fn show(out: &mut impl Write, suspects: &[CommitSummary]) -> anyhow::Result<()> 
 }
 
 fn title(commit: &CommitSummary) -> String {
-    commit_title(&commit.commit, &commit.subject)
+    sanitize(&commit_title(&commit.commit, &commit.subject)).into_owned()
 }

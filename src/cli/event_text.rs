@@ -1,5 +1,7 @@
 //! The words for events: one line each, in the order of [`Event`].
 
+use std::time::Duration;
+
 use report::plural;
 use units::Ratio;
 
@@ -114,16 +116,33 @@ fn warning(warning: &WarningKind<'_>) -> String {
     }
 }
 
-/// Returns what a run repeats.
-pub(super) fn unit_noun(unit: LaunchUnit) -> &'static str {
-    match unit {
-        LaunchUnit::Launch => "launch",
-        LaunchUnit::LaunchPair => "launch pair",
+/// `launches`, `launch pairs`.
+pub(super) fn unit_noun(unit: LaunchUnit, count: UnitCount) -> &'static str {
+    match (unit, count) {
+        (LaunchUnit::Launch, UnitCount::One) => "launch",
+        (LaunchUnit::Launch, UnitCount::Several) => "launches",
+        (LaunchUnit::LaunchPair, UnitCount::One) => "launch pair",
+        (LaunchUnit::LaunchPair, UnitCount::Several) => "launch pairs",
     }
 }
 
+/// Whether a noun stands for one or for several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum UnitCount {
+    /// One.
+    One,
+    /// More, or none.
+    Several,
+}
+
+/// Returns how much is left at most, at the pace so far.
+pub(super) fn time_left(done: usize, of: usize, elapsed: Duration) -> String {
+    let left = elapsed.div_f64(done as f64).mul_f64((of - done) as f64);
+    format!("at most {} left", units::duration(left))
+}
+
 /// `· smoke cpu +1.2 %, smoke latency −0.3 %`.
-fn estimate(changes: &[MetricChange]) -> String {
+pub(super) fn estimate(changes: &[MetricChange]) -> String {
     let words = changes.iter().map(|change| {
         format!("{} {} {}", change.of.scenario, change.of.metric, units::change(change.change_ln))
     });
@@ -163,4 +182,51 @@ pub(super) fn commit_title(commit: &str, subject: &str) -> String {
 
 fn short(commit: &str, letters: usize) -> &str {
     commit.get(..letters).unwrap_or(commit)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use record::metric::Metric;
+    use runner::LiveMetrics;
+
+    use super::*;
+    use crate::app::event::ScenarioMetric;
+
+    #[test]
+    fn an_event_is_one_line_or_none() {
+        let of = ScenarioMetric { scenario: "smoke".to_owned(), metric: Metric::Cpu };
+        let change = MetricChange { of: of.clone(), change_ln: 0.05 };
+        let events = [
+            Event::CheckoutStarted { reference: "main", commit: "0123456789abcdef" },
+            Event::PowerEstimated { cost: None, detectable: vec![change.clone()] },
+            Event::EstimateUpdated {
+                launch_pairs: 10,
+                elapsed: Duration::from_secs(61),
+                changes: vec![change],
+            },
+            Event::CommitClassified {
+                commit: "0123456789abcdef",
+                subject: "Parse once",
+                standing: CommitStanding::Bad(CommitChange {
+                    of,
+                    interval_ln: Some([0.055, 0.048, 0.062]),
+                }),
+            },
+            Event::Warning(WarningKind::NotConfirmed { error: "no build", run: "run.json" }),
+        ];
+        let lines = events.map(|event| line(&event).unwrap());
+        insta::assert_snapshot!(lines.join("\n"), @"
+        checking out base main (0123456789ab)
+        detectable from (80 % power): smoke CPU per XML pair 5.1 %
+        10 launch pairs, 61.0 s · smoke cpu +5.1 %
+        0123456789 Parse once: bad — smoke CPU per XML pair +5.7 % [+4.9, +6.4]
+        it cannot be confirmed here: no build
+        a second job may: `xmlperf compare --confirm run.json`
+        ");
+        let live = LiveMetrics::default();
+        let started = Event::MeasuringStarted { unit: LaunchUnit::Launch, live: &live };
+        assert_eq!(line(&started), None);
+    }
 }

@@ -29,9 +29,14 @@ const HINT: &str = "\n\nhint: ";
 
 /// A failure with its causes in a line, and the hints of all of them behind it.
 fn causes_then_hints(error: &anyhow::Error) -> String {
-    let mut hints: Vec<String> = error.chain().filter_map(hint).collect();
-    hints.dedup();
-    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let (mut causes, mut hints) = (Vec::new(), Vec::new());
+    for cause in error.chain() {
+        let text = cause.to_string();
+        let (text, written) = text.split_once(HINT).unwrap_or((&text, ""));
+        causes.push(text.to_owned());
+        hints.extend((!written.is_empty()).then(|| written.to_owned()));
+        hints.extend(hint(cause));
+    }
     let hints = hints.into_iter().map(|hint| format!("{HINT}{hint}"));
     causes.join(": ") + &hints.collect::<String>()
 }

@@ -8,7 +8,7 @@ use record::metric::gate::MetricPolicy;
 use report::terminal;
 
 use crate::app::matrix::{MatrixOutcome, ReleaseStep};
-use crate::cli::output;
+use crate::cli::{output, terminal_text};
 
 /// Prints a row for each metric that decides, step by step.
 pub(super) fn show(out: &mut impl Write, outcome: &MatrixOutcome) -> anyhow::Result<()> {
@@ -41,7 +41,8 @@ pub(super) fn show(out: &mut impl Write, outcome: &MatrixOutcome) -> anyhow::Res
             table.add_row([&step.range.base, &step.range.head, "could not measure", reason]);
         }
     }
-    writeln!(out, "{}", table.trim_fmt())?;
+    let table = table.trim_fmt();
+    terminal_text::write(out, output::screen().paint, |out| writeln!(out, "{table}"))?;
     writeln!(out, "\nchance of a false alarm ≤ {} over all steps", outcome.alpha)?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use compare::{Comparison, ComparisonOutcome};
 use report::terminal::{ColorMode, TerminalScreen};
 use report::{html, json, markdown, terminal};
 
-use crate::cli::Exit;
+use crate::cli::{Exit, terminal_text};
 
 /// How a comparison is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -42,7 +42,10 @@ pub(super) fn show(
     format: ReportFormat,
 ) -> anyhow::Result<()> {
     match format {
-        ReportFormat::Terminal => terminal::write(out, comparison, screen()),
+        ReportFormat::Terminal => {
+            let screen = screen();
+            terminal_text::write(out, screen.paint, |out| terminal::write(out, comparison, screen))
+        }
         ReportFormat::Markdown => out.write_all(markdown::render(comparison).as_bytes()),
         ReportFormat::Html => out.write_all(html::render(comparison).as_bytes()),
         ReportFormat::Json => out.write_all(json::render(comparison).as_bytes()),

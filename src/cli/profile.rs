@@ -8,11 +8,11 @@ use report::functions;
 
 use crate::app;
 use crate::app::profile::{ProfileOptions, ProfileOutcome, ProfileTool};
-use crate::cli::Exit;
 use crate::cli::output;
 use crate::cli::process;
 use crate::cli::selection::SelectionFlags;
 use crate::cli::sides::SideFlags;
+use crate::cli::{Exit, terminal_text};
 
 /// Say what the instructions, the CPU time or the memory goes into
 ///
@@ -78,7 +78,9 @@ pub(super) fn run(args: &ProfileArgs, out: &mut impl Write) -> anyhow::Result<Ex
     };
     let cancel = process::cancel_on_signals()?;
     let outcome = app::profile::profile(&options, &mut args.selection.reporter(), &cancel)?;
-    summarise(out, &outcome, options.tool, args.top)?;
+    terminal_text::write(out, output::screen().paint, |out| {
+        summarise(out, &outcome, options.tool, args.top)
+    })?;
     Ok(Exit::Success)
 }
 

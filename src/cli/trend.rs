@@ -7,11 +7,11 @@ use report::trend;
 
 use crate::app;
 use crate::app::trend::{TrendOptions, TrendSource};
-use crate::cli::Exit;
 use crate::cli::output;
 use crate::cli::reporter::Reporter;
 use crate::cli::store::StoreFlag;
 use crate::cli::usage::UsageError;
+use crate::cli::{Exit, terminal_text};
 
 /// Show the history of metrics, and where their levels changed
 ///
@@ -62,7 +62,12 @@ pub(super) fn run(args: &TrendArgs, out: &mut impl Write) -> anyhow::Result<Exit
     let options = TrendOptions { source, metrics, scenarios };
     let trends = app::trend::trend(&options, &mut Reporter::default())?;
     match args.format {
-        TrendFormat::Terminal => trend::terminal(out, &trends, output::screen().width.into())?,
+        TrendFormat::Terminal => {
+            let screen = output::screen();
+            terminal_text::write(out, screen.paint, |out| {
+                trend::terminal(out, &trends, screen.width.into())
+            })?;
+        }
         TrendFormat::Json => out.write_all(trend::json(&trends).as_bytes())?,
         TrendFormat::Html => out.write_all(trend::html(&trends).as_bytes())?,
         TrendFormat::Svg => {
