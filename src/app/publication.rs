@@ -10,7 +10,11 @@ use github::context::GithubContext;
 use github::{Annotation, AnnotationLevel, Conclusion, Publication, sanitize};
 use record::history::RunHistory;
 use record::instruction_counts::CountOutcome;
-use record::{EarlyEnd, FailureExample, LaunchResult, LaunchResults, Machine, Revision, Run};
+use record::workload::Workload;
+use record::{
+    EarlyEnd, FailureExample, LaunchResult, LaunchResults, LimitBackend, LimitsRecord, Machine,
+    Revision, Run,
+};
 
 /// What the numbers are about, as far as the record does not say.
 #[derive(Debug, Clone, Copy)]
@@ -45,10 +49,11 @@ pub(super) fn sanitize_run(run: &mut Run) {
     run.base.iter_mut().for_each(sanitize_revision);
     sanitize_machine(&mut run.machine);
     run.history.iter_mut().for_each(sanitize_history);
+    run.confinement.iter_mut().for_each(sanitize_limits);
     run.confirming.iter_mut().for_each(|run| sanitize_run(run));
     for scenario in &mut run.scenarios {
         sanitize_text(&mut scenario.name);
-        sanitize_text(&mut scenario.load);
+        sanitize_workload(&mut scenario.workload);
         scenario.work.iter_mut().for_each(sanitize_work);
         let (mut pairs, mut singles) = (Vec::new(), Vec::new());
         match &mut scenario.trials {
@@ -95,22 +100,34 @@ fn sanitize_history(history: &mut RunHistory) {
         sanitize_machine(&mut past.machine);
         for scenario in &mut past.scenarios {
             sanitize_text(&mut scenario.name);
-            sanitize_text(&mut scenario.load);
+            sanitize_workload(&mut scenario.workload);
         }
     }
 }
 
-/// Failures carry what a target said, kinds and all.
+/// A path is the one text in what is sent that is not a digest or a word of the format.
+fn sanitize_workload(workload: &mut Workload) {
+    workload.path.iter_mut().for_each(sanitize_text);
+}
+
+fn sanitize_limits(limits: &mut LimitsRecord) {
+    limits.note.iter_mut().for_each(sanitize_text);
+    let memory = limits.memory.iter_mut().map(|limit| &mut limit.backend);
+    let cpu = limits.cpu.iter_mut().map(|limit| &mut limit.backend);
+    for backend in memory.chain(cpu) {
+        match backend {
+            LimitBackend::Engine(engine) => sanitize_text(engine),
+            LimitBackend::ControlGroup(_) | LimitBackend::DataLimit => {}
+        }
+    }
+}
+
+/// Failures carry what a target said.
 fn sanitize_failures(trial: &mut LaunchResult) {
     let line = |text: &str| sanitize::line(text, REASON_CHARS_MAX);
-    let counts = std::mem::take(&mut trial.failures);
-    trial.failures = counts.iter().map(|(kind, count)| (line(kind), *count)).collect();
-    let examples = std::mem::take(&mut trial.examples);
-    let tame = |example: &FailureExample| FailureExample {
-        detail: line(&example.detail),
-        answer: line(&example.answer),
-    };
-    trial.examples = examples.iter().map(|(kind, it)| (line(kind), tame(it))).collect();
+    for first in trial.failures.iter_mut().filter_map(|failures| failures.first.as_mut()) {
+        *first = FailureExample { detail: line(&first.detail), answer: line(&first.answer) };
+    }
 }
 
 fn sanitize_work(work: &mut CountOutcome) {

@@ -73,8 +73,7 @@ pub(super) fn measure(
 fn query(suite: &Suite) -> BaselineQuery {
     let work = |scenario: &Scenario| WorkIdentity {
         scenario: scenario.name.clone(),
-        load: scenario.words(),
-        payload: scenario.payload.digest(),
+        workload: scenario.workload(&suite.sampling),
     };
     let work = suite.scenarios.iter().map(work).collect();
     BaselineQuery { work, generator: payload::GENERATOR_VERSION }

@@ -4,6 +4,7 @@
 //! or before the merge base are. Where that cannot be known, the newest runs stand in, and everybody
 //! is told.
 
+use record::workload::Workload;
 use record::{Run, ScenarioRun};
 
 /// Runs that a comparison remembers at most: more show nothing smaller, and a level that wanders from
@@ -22,25 +23,29 @@ pub enum CommitRelation {
 }
 
 /// What is done in a scenario: numbers of the same work may stand side by side.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct WorkIdentity {
     /// The scenario's name.
     pub scenario: String,
-    /// The load, in words.
-    pub load: String,
-    /// Digest of the payload.
-    pub payload: String,
+    /// What is sent.
+    pub workload: Workload,
+}
+
+impl WorkIdentity {
+    /// Returns whether numbers of one may stand beside numbers of the other.
+    pub fn measures_as(&self, other: &Self) -> bool {
+        self.scenario == other.scenario && self.workload.measures_as(&other.workload)
+    }
 }
 
 impl From<&ScenarioRun> for WorkIdentity {
     fn from(run: &ScenarioRun) -> Self {
-        let (scenario, load) = (run.name.clone(), run.load.clone());
-        Self { scenario, load, payload: run.payload.clone() }
+        Self { scenario: run.name.clone(), workload: run.workload.clone() }
     }
 }
 
 /// What is going to be measured.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BaselineQuery {
     /// The scenarios.
     pub work: Vec<WorkIdentity>,
@@ -129,7 +134,10 @@ pub fn choose(
 impl BaselineQuery {
     /// Whether a run measured at least one of the scenarios as it will be measured now.
     fn is_in(&self, run: &Run) -> bool {
-        let same = |scenario| self.work.contains(&WorkIdentity::from(scenario));
+        let same = |scenario: &ScenarioRun| {
+            let measured = WorkIdentity::from(scenario);
+            self.work.iter().any(|asked| asked.measures_as(&measured))
+        };
         run.generator == self.generator && run.scenarios.iter().any(same)
     }
 }
@@ -195,7 +203,7 @@ mod tests {
     fn a_run_of_other_work_or_of_an_unknown_tree_is_no_base() {
         let mut runs = history(&["m1", "m2", "m3", "m4"]);
         runs[0].run.head.dirty = true;
-        runs[1].run.scenarios[0].payload = "other".to_owned();
+        runs[1].run.scenarios[0].workload.payload = "other".to_owned();
         runs[2].run.generator += 1;
         let found = choose(runs, &asked(), place);
         assert_eq!(found.runs.len(), 1);

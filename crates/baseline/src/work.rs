@@ -5,8 +5,6 @@
 //! processor, of programs that one toolchain compiled, by the same counter. Where that is not so, the
 //! scenario has no count, and the reason instead.
 
-use std::collections::BTreeMap;
-
 use crate::choice::StoredRun;
 use record::instruction_counts::{BuildCounts, CountOutcome, InstructionCounts};
 use record::{LaunchResults, Revision, Run, ScenarioRun};
@@ -19,7 +17,7 @@ pub fn against(baseline: &Run, run: &Run) -> Run {
     (joined.launches_asked, joined.looks) = (0, Vec::new());
     for scenario in &mut joined.scenarios {
         scenario.trials = LaunchResults::Paired(Vec::new());
-        scenario.limits = BTreeMap::new();
+        scenario.limits.clear();
         scenario.work = Some(match counted(baseline, run, scenario) {
             Ok(counted) => CountOutcome::Counted(Box::new(counted)),
             Err(reason) => CountOutcome::Unavailable { reason, asked: true },
@@ -67,7 +65,7 @@ fn counted(baseline: &Run, run: &Run, scenario: &ScenarioRun) -> Result<Instruct
     let (base, head) = (count(kept, "the baseline")?, count(scenario, "this run")?);
     same("architecture", &baseline.machine.arch, &run.machine.arch)?;
     same("counter", &base.0.counter, &head.0.counter)?;
-    same("payload", &kept.payload, &scenario.payload)?;
+    same("payload", &kept.workload.payload, &scenario.workload.payload)?;
     same("payload generator", &baseline.generator, &run.generator)?;
     same("requests", &shape(base.0), &shape(head.0))?;
     same("toolchain", &base.1.toolchain, &head.1.toolchain)?;

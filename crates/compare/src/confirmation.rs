@@ -105,12 +105,7 @@ fn is_flagged(first: &Comparison, metric: Metric) -> bool {
 /// The run, judged by the rules that a second machine is held to: it may have been run by others.
 fn narrowed(run: &Run, first: &Comparison) -> Run {
     let mut run = run.clone();
-    for (key, rule) in &mut run.gate.rules {
-        let flagged = Metric::from_key(key).is_some_and(|metric| is_flagged(first, metric));
-        if rule.policy == MetricPolicy::Gate.key() && !flagged {
-            MetricPolicy::Report.key().clone_into(&mut rule.policy);
-        }
-    }
+    narrow(&mut run.gate, first);
     run
 }
 
@@ -118,7 +113,7 @@ fn narrowed(run: &Run, first: &Comparison) -> Run {
 fn other_payload(first: &Run, second: &Run) -> Option<String> {
     let differs = |other: &&ScenarioRun| {
         let mut same = first.scenarios.iter().filter(|scenario| scenario.name == other.name);
-        same.any(|scenario| scenario.payload != other.payload)
+        same.any(|scenario| scenario.workload.payload != other.workload.payload)
     };
     second.scenarios.iter().find(differs).map(|scenario| scenario.name.clone())
 }
@@ -179,7 +174,7 @@ fn outcome(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use record::fixtures::{LEVEL, SampleLaunch, paired};
+    use record::fixtures::{LEVEL, SampleLaunch, limits, paired};
     use record::{EarlyEnd, Side};
 
     const SLOW: SampleLaunch = SampleLaunch { latency_us: 2_200, cpu_us: 600, ..LEVEL };
@@ -233,7 +228,10 @@ mod tests {
         check(|run| run.scenarios.clear(), "nothing was measured");
         check(|run| run.ended = Some(EarlyEnd::Interrupted), "interrupted");
         check(|run| run.scenarios[0].name = "other".to_owned(), "not measured again");
-        check(|run| run.scenarios[0].payload = "0000".to_owned(), "smoke with another payload");
+        check(
+            |run| run.scenarios[0].workload.payload = "0000".to_owned(),
+            "smoke with another payload",
+        );
         let failed = |run: &mut Run| {
             let reason = "connection refused".to_owned();
             run.ended = Some(EarlyEnd::Failed { side: Side::Head, scenario: None, reason });
@@ -245,7 +243,7 @@ mod tests {
     fn a_limit_that_breaks_on_both_machines_is_broken() {
         let promising = |limit: &str| {
             let mut run = paired(14, LEVEL, LEVEL);
-            run.scenarios[0].limits.insert("throughput".to_owned(), limit.to_owned());
+            run.scenarios[0].limits = limits(&[("errors", "0 %"), ("throughput", limit)]);
             run
         };
         let first = promising(">= 9000000 pairs/s");

@@ -9,9 +9,11 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 
 use crate::values;
+use record::workload::Workload;
 use record::{
-    Capacity, FailureExample, GeneratorQuality, LatencyBasis, LaunchResult, LimitsRecord,
-    LoadLevel, LoadStep, NetworkCost, Run, ScenarioRun, histogram,
+    Capacity, ContentError, FailureKind, FailureRecord, GeneratorQuality, LatencyBasis,
+    LaunchResult, LimitsRecord, LoadLevel, LoadStep, NetworkCost, ProcessCounters, Run,
+    ScenarioRun, histogram,
 };
 use stats::quantile;
 use units::Ratio;
@@ -21,12 +23,12 @@ use units::Ratio;
 pub struct ScenarioDetails {
     /// Its name.
     pub scenario: String,
-    /// The request kind and the load, in words.
-    pub load: String,
+    /// What was sent.
+    pub workload: Workload,
     /// Which time of a request its metrics show.
     pub times: LatencyBasis,
     /// Failures by kind.
-    pub failures: Vec<FailureGroup>,
+    pub failures: Vec<FailureRecord>,
     /// The levels of its load, in order.
     pub steps: Vec<StepRow>,
     /// The highest rate that holds, where it was searched for.
@@ -40,17 +42,6 @@ pub struct ScenarioDetails {
     pub network: Option<NetworkDetails>,
     /// What the target may take, and who keeps it to that.
     pub confinement: Option<LimitsRecord>,
-}
-
-/// The failures of one kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FailureGroup {
-    /// The kind, such as `timeout` or `status 500`.
-    pub kind: String,
-    /// How many.
-    pub count: u64,
-    /// The first of them.
-    pub first: Option<FailureExample>,
 }
 
 /// One level of a load, over all launches.
@@ -119,14 +110,8 @@ pub struct ProbeTotals {
     pub user_ns: f64,
     /// CPU time in the system, in nanoseconds.
     pub system_ns: f64,
-    /// Times that a thread gave up the processor.
-    pub switches_voluntary: u64,
-    /// Times that the processor was taken from a thread.
-    pub switches_involuntary: u64,
-    /// Page faults that needed no disk.
-    pub faults_minor: u64,
-    /// Page faults that did.
-    pub faults_major: u64,
+    /// What the kernel counted of its threads.
+    pub counters: ProcessCounters,
     /// Most threads at the end of a launch.
     pub threads: u64,
     /// Most open files and sockets at the end of a launch.
@@ -147,11 +132,11 @@ pub struct ProbeTotals {
 
 impl ScenarioDetails {
     /// Returns the details of a scenario. Fails on a histogram that is none.
-    pub(super) fn of(run: &Run, scenario: &ScenarioRun) -> Result<Self, String> {
+    pub(super) fn of(run: &Run, scenario: &ScenarioRun) -> Result<Self, ContentError> {
         let head = scenario.head();
         Ok(Self {
             scenario: scenario.name.clone(),
-            load: scenario.load.clone(),
+            workload: scenario.workload.clone(),
             times: scenario.times,
             failures: failures(&head),
             steps: steps(&head)?,
@@ -164,23 +149,24 @@ impl ScenarioDetails {
     }
 }
 
-fn failures(head: &[&LaunchResult]) -> Vec<FailureGroup> {
-    let mut failures: BTreeMap<&String, FailureGroup> = BTreeMap::new();
-    for trial in head {
-        for (kind, count) in &trial.failures {
-            let first = || FailureGroup { kind: kind.clone(), count: 0, first: None };
-            let failures = failures.entry(kind).or_insert_with(first);
-            failures.count += count;
-            if failures.first.is_none() {
-                failures.first = trial.examples.get(kind).cloned();
+fn failures(head: &[&LaunchResult]) -> Vec<FailureRecord> {
+    let mut kinds: BTreeMap<FailureKind, FailureRecord> = BTreeMap::new();
+    for failure in head.iter().flat_map(|trial| &trial.failures) {
+        match kinds.get_mut(&failure.kind) {
+            Some(known) => {
+                known.count += failure.count;
+                known.first = known.first.take().or_else(|| failure.first.clone());
+            }
+            None => {
+                kinds.insert(failure.kind, failure.clone());
             }
         }
     }
-    failures.into_values().collect()
+    kinds.into_values().collect()
 }
 
 /// The levels in rising order, the same one of several launches together.
-fn steps(head: &[&LaunchResult]) -> Result<Vec<StepRow>, String> {
+fn steps(head: &[&LaunchResult]) -> Result<Vec<StepRow>, ContentError> {
     let mut levels: Vec<(LoadLevel, Vec<&LoadStep>)> = Vec::new();
     for step in head.iter().flat_map(|trial| &trial.steps) {
         match levels.iter_mut().find(|(level, _)| *level == step.level) {
@@ -196,14 +182,14 @@ fn steps(head: &[&LaunchResult]) -> Result<Vec<StepRow>, String> {
     levels.iter().map(|(level, steps)| row(*level, steps)).collect()
 }
 
-fn row(level: LoadLevel, steps: &[&LoadStep]) -> Result<StepRow, String> {
+fn row(level: LoadLevel, steps: &[&LoadStep]) -> Result<StepRow, ContentError> {
     let sum = |of: fn(&LoadStep) -> u64| steps.iter().map(|step| of(step)).sum::<u64>();
     let (requests, failed) = (sum(|step| step.requests), sum(|step| step.failed));
     let mut times: Option<Histogram<u64>> = None;
     for step in steps {
         let more = histogram::decode(&step.histogram)?;
         match &mut times {
-            Some(times) => times.add(&more).map_err(|_| "a histogram does not fit".to_owned())?,
+            Some(times) => times.add(&more).map_err(|_| ContentError::HistogramMismatch)?,
             None => times = Some(more),
         }
     }
@@ -296,10 +282,7 @@ fn probes(head: &[&LaunchResult]) -> Option<ProbeTotals> {
     Some(ProbeTotals {
         user_ns: sum(|it| it.user_ns),
         system_ns: sum(|it| it.system_ns),
-        switches_voluntary: count(|it| it.switches_voluntary),
-        switches_involuntary: count(|it| it.switches_involuntary),
-        faults_minor: count(|it| it.faults_minor),
-        faults_major: count(|it| it.faults_major),
+        counters: all.iter().map(|it| it.counters).sum(),
         threads: most(|it| it.threads),
         files: most(|it| it.files),
         rss_begin_bytes: rss(<[_]>::first),

@@ -23,7 +23,9 @@ use crate::values::{MissingReason, ScenarioLaunches};
 use record::metric::gate::{GateRules, MetricPolicy, MetricRule, StoppingRule};
 use record::metric::limit::LimitQuantity;
 use record::metric::{BetterDirection, Metric};
-use record::{EarlyEnd, LaunchResults, Machine, PlacementRecord, Revision, Run, ScenarioRun};
+use record::{
+    ContentError, EarlyEnd, LaunchResults, Machine, PlacementRecord, Revision, Run, ScenarioRun,
+};
 use units::Ratio;
 
 pub use crate::limits::LimitCheck;
@@ -165,7 +167,7 @@ pub enum ComparisonOutcome {
 pub enum CompareError {
     /// A rule, a limit or a histogram in it makes no sense.
     #[error("the run cannot be judged: {0}")]
-    Nonsense(String),
+    Nonsense(#[from] ContentError),
     /// Alpha or looks are impossible.
     #[error("the run cannot be judged")]
     Design(#[from] decision::DesignError),
@@ -180,16 +182,17 @@ impl Comparison {
     /// Judges a run, and with it what an `earlier` job measured of the same change, where both are held
     /// against a history.
     pub fn of_jobs(run: &Run, earlier: Option<&Run>) -> Result<Self, CompareError> {
-        let gate = run.gate.gate().map_err(CompareError::Nonsense)?;
+        let gate = run.gate.clone();
+        gate.check().map_err(ContentError::from)?;
         let mut rows = Vec::new();
         let mut evidence = Vec::new();
         let mut promises = Vec::new();
         let mut details = Vec::new();
         for scenario in &run.scenarios {
             let context = RowContext { run, earlier, scenario, gate: &gate };
-            rows_of(&context, &mut rows, &mut evidence).map_err(CompareError::Nonsense)?;
-            promises.extend(limits::of(scenario).map_err(CompareError::Nonsense)?);
-            details.push(ScenarioDetails::of(run, scenario).map_err(CompareError::Nonsense)?);
+            rows_of(&context, &mut rows, &mut evidence)?;
+            promises.extend(limits::of(scenario)?);
+            details.push(ScenarioDetails::of(run, scenario)?);
         }
         let launches = run.scenarios.iter().map(ScenarioRun::launches).min().unwrap_or(0);
         let mode = mode(run);
@@ -215,9 +218,9 @@ impl Comparison {
             Some(_) | None => outcome,
         };
         Ok(Self {
-            base: stored::base(run).map_err(CompareError::Nonsense)?,
+            base: stored::base(run)?,
             head: run.head.clone(),
-            baseline: BaselineOrigin::of(run).map_err(CompareError::Nonsense)?,
+            baseline: BaselineOrigin::of(run)?,
             machine: run.machine.clone(),
             rows,
             promises,
@@ -354,7 +357,7 @@ impl MetricResult {
 /// Whether a scenario has a row for the metric. Some need a lane of their own; growth needs a load
 /// that is long enough to say something, which a limit on it shows.
 fn is_measured(metric: Metric, scenario: &ScenarioRun) -> bool {
-    let has_growth = || scenario.limits.contains_key(LimitQuantity::Growth.key());
+    let has_growth = || scenario.limits.iter().any(|limit| limit.quantity == LimitQuantity::Growth);
     !metric.is_counted() && (metric != Metric::Leak || has_growth())
 }
 
@@ -384,7 +387,7 @@ fn rows_of(
     context: &RowContext<'_>,
     rows: &mut Vec<MetricResult>,
     evidence: &mut Vec<RowEvidence>,
-) -> Result<(), String> {
+) -> Result<(), ContentError> {
     let &RowContext { run, earlier, scenario, gate } = context;
     work::rows(context, rows, evidence)?;
     let launches = ScenarioLaunches::of(scenario)?;

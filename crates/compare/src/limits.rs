@@ -4,7 +4,7 @@ use crate::values::{self, LaunchValues};
 use record::instruction_counts::{BuildCounts, CountOutcome};
 use record::metric::Metric;
 use record::metric::limit::{Limit, LimitQuantity};
-use record::{LaunchResult, ScenarioRun};
+use record::{ContentError, LaunchResult, ScenarioRun};
 use stats::quantile;
 
 /// One limit, and the value that keeps or breaks it.
@@ -26,7 +26,7 @@ impl LimitCheck {
 }
 
 /// Returns the promises of a scenario, with what was measured.
-pub(super) fn of(scenario: &ScenarioRun) -> Result<Vec<LimitCheck>, String> {
+pub(super) fn of(scenario: &ScenarioRun) -> Result<Vec<LimitCheck>, ContentError> {
     let head = scenario.head();
     let launches = head
         .iter()
@@ -42,7 +42,7 @@ pub(super) fn of(scenario: &ScenarioRun) -> Result<Vec<LimitCheck>, String> {
             }
         },
     };
-    let limits = scenario.limits()?.into_iter();
+    let limits = scenario.limits.iter().copied();
     Ok(limits.filter(|limit| is_asked(limit.quantity, scenario)).map(promise).collect())
 }
 
@@ -95,19 +95,16 @@ fn measured(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use record::LaunchResults;
-    use record::fixtures::{LEVEL, paired};
+    use record::fixtures::{LEVEL, limits, paired};
     use record::instruction_counts::InstructionCounts;
 
     #[test]
     fn a_promise_about_a_count_is_asked_where_the_lane_was() {
         let mut run = paired(10, LEVEL, LEVEL);
         let scenario = &mut run.scenarios[0];
-        let limit = |key: &str, text: &str| (key.to_owned(), text.to_owned());
-        scenario.limits = BTreeMap::from([limit("work", "<= 100 instructions/pair")]);
+        scenario.limits = limits(&[("work", "<= 100 instructions/pair")]);
         assert!(of(scenario).unwrap().is_empty(), "the lane was left out");
         scenario.work = Some(CountOutcome::Unavailable { reason: String::new(), asked: false });
         assert!(!of(scenario).unwrap()[0].holds(), "what was not measured is not kept");
@@ -127,7 +124,7 @@ mod tests {
         // Of the lane alone, nothing else is asked.
         scenario
             .limits
-            .extend([limit("p95", "<= 1 s"), limit("allocations", "<= 1 allocations/pair")]);
+            .extend(limits(&[("allocations", "<= 1 allocations/pair"), ("p95", "<= 1 s")]));
         scenario.trials = LaunchResults::Single(Vec::new());
         let promises = of(scenario).unwrap();
         let kept = promises.iter().map(|promise| (promise.limit.quantity.key(), promise.holds()));

@@ -1,8 +1,6 @@
-use std::collections::BTreeMap;
-
 use super::*;
 use record::Side;
-use record::fixtures::{LEVEL, SampleLaunch, counted, paired};
+use record::fixtures::{LEVEL, SampleLaunch, counted, limits, paired};
 use record::instruction_counts::CountOutcome;
 
 fn comparison(run: &Run) -> Comparison {
@@ -79,7 +77,7 @@ fn a_run_without_a_launch_is_not_green() {
 #[test]
 fn a_broken_limit_fails_even_if_nothing_changed() {
     let mut run = paired(10, LEVEL, LEVEL);
-    run.scenarios[0].limits = BTreeMap::from([("rss".to_owned(), "<= 8 MiB".to_owned())]);
+    run.scenarios[0].limits = limits(&[("rss", "<= 8 MiB")]);
     let comparison = comparison(&run);
     assert_eq!(comparison.outcome, ComparisonOutcome::Regressed);
     assert_eq!(comparison.broken().count(), 1);
@@ -98,8 +96,8 @@ fn a_gating_metric_without_numbers_is_not_green() {
 #[test]
 fn a_percentile_gates_only_with_enough_requests_in_every_launch() {
     let mut run = paired(10, LEVEL, LEVEL);
-    for key in ["p95", "p99"] {
-        run.gate.rules.get_mut(key).unwrap().policy = "gate".to_owned();
+    for metric in [Metric::P95, Metric::P99] {
+        run.gate.rules.get_mut(&metric).unwrap().policy = MetricPolicy::Gate;
     }
     let comparison = comparison(&run);
     // 1 000 requests a launch hold ten beyond the 99th percentile: just enough.
@@ -135,8 +133,7 @@ fn a_record_that_makes_no_sense_is_refused() {
     };
     check(|run| run.gate.alpha = 7.0, "alpha 7");
     check(|run| run.looks = vec![20, 10], "Looks");
-    check(|run| run.scenarios[0].limits = BTreeMap::from([("p95".into(), "soon".into())]), "`<=`");
-    check(|run| run.gate.rules.get_mut("cpu").unwrap().policy = "maybe".into(), "`maybe`");
+    check(|run| run.gate.rules.get_mut(&Metric::Cpu).unwrap().floor.0 = -1.0, "of `cpu`");
     check(
         |run| {
             let LaunchResults::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
@@ -156,7 +153,7 @@ fn with_work(work: CountOutcome) -> Run {
 #[test]
 fn one_percent_more_instructions_is_a_regression_of_work_alone() {
     let mut run = with_work(counted(64_800.0, 65_500.0));
-    run.gate.rules.get_mut("work").unwrap().tolerance = 0.005;
+    run.gate.rules.get_mut(&Metric::Work).unwrap().tolerance.0 = 0.005;
     let comparison = comparison(&run);
     assert_eq!(comparison.outcome, ComparisonOutcome::Regressed);
     assert_eq!(verdict(&comparison, Metric::Work), Some(Verdict::Regressed));
@@ -204,7 +201,7 @@ fn allocations_can_decide() {
     let CountOutcome::Counted(mut work) = counted(64_800.0, 64_800.0) else { unreachable!() };
     work.head.allocations = vec![5.0; 5];
     let mut run = with_work(CountOutcome::Counted(work));
-    run.gate.rules.get_mut("allocations").unwrap().policy = "gate".to_owned();
+    run.gate.rules.get_mut(&Metric::Allocations).unwrap().policy = MetricPolicy::Gate;
     let comparison = comparison(&run);
     assert_eq!(verdict(&comparison, Metric::Allocations), Some(Verdict::Regressed));
     assert_eq!(verdict(&comparison, Metric::Work), Some(Verdict::Unchanged));
@@ -221,10 +218,7 @@ fn soaked(trial: &mut record::LaunchResult, bytes_per_s: u64) {
     trial.probes = Some(record::ResourceProbes {
         user_ns: 0,
         system_ns: 0,
-        switches_voluntary: 0,
-        switches_involuntary: 0,
-        faults_minor: 0,
-        faults_major: 0,
+        counters: record::ProcessCounters::default(),
         threads: 1,
         files: 1,
         series: (0..200).map(point).collect(),
@@ -236,7 +230,7 @@ fn soaked(trial: &mut record::LaunchResult, bytes_per_s: u64) {
 
 fn soak(base_bytes_per_s: u64, head_bytes_per_s: u64) -> Comparison {
     let mut run = paired(10, LEVEL, LEVEL);
-    run.scenarios[0].limits = BTreeMap::from([("growth".to_owned(), "<= 5 %".to_owned())]);
+    run.scenarios[0].limits = limits(&[("growth", "<= 5 %")]);
     let LaunchResults::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
     for pair in pairs {
         soaked(&mut pair.base, base_bytes_per_s);

@@ -5,7 +5,8 @@ use hdrhistogram::Histogram;
 use crate::work;
 use record::metric::{BetterDirection, Metric};
 use record::{
-    LatencyBasis, LaunchPair, LaunchResult, LaunchResults, ScenarioRun, SliceTotals, histogram,
+    ContentError, LatencyBasis, LaunchPair, LaunchResult, LaunchResults, ScenarioRun, SliceTotals,
+    histogram,
 };
 use stats::quantile;
 use stats::trend;
@@ -40,7 +41,7 @@ pub(super) enum ScenarioLaunches<'a> {
 }
 
 impl<'a> ScenarioLaunches<'a> {
-    pub(super) fn of(scenario: &'a ScenarioRun) -> Result<Self, String> {
+    pub(super) fn of(scenario: &'a ScenarioRun) -> Result<Self, ContentError> {
         let times = scenario.times;
         Ok(match &scenario.trials {
             LaunchResults::Paired(pairs) => {
@@ -100,11 +101,11 @@ impl MissingReason {
 }
 
 impl<'a> LaunchValues<'a> {
-    pub(super) fn new(trial: &'a LaunchResult, times: LatencyBasis) -> Result<Self, String> {
+    pub(super) fn new(trial: &'a LaunchResult, times: LatencyBasis) -> Result<Self, ContentError> {
         let text = match (times, &trial.response) {
             (LatencyBasis::Response, Some(response)) => response,
             (LatencyBasis::Response, None) => {
-                return Err("a launch has no response times".to_owned());
+                return Err(ContentError::NoResponseTimes);
             }
             (LatencyBasis::Service, _) => &trial.histogram,
         };
@@ -161,7 +162,7 @@ impl<'a> LaunchValues<'a> {
 }
 
 impl<'a> PairValues<'a> {
-    pub(super) fn new(pair: &'a LaunchPair, times: LatencyBasis) -> Result<Self, String> {
+    pub(super) fn new(pair: &'a LaunchPair, times: LatencyBasis) -> Result<Self, ContentError> {
         Ok(Self {
             base: LaunchValues::new(&pair.base, times)?,
             head: LaunchValues::new(&pair.head, times)?,

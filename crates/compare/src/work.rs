@@ -6,7 +6,7 @@ use crate::{MetricFinding, MetricResult, RowContext, RowEvidence};
 use record::instruction_counts::{BuildCounts, CountOutcome, InstructionCounts};
 use record::metric::Metric;
 use record::metric::gate::MetricPolicy;
-use record::{Run, ScenarioRun};
+use record::{ContentError, Run, ScenarioRun};
 
 /// The metrics that are counted.
 const METRICS: [Metric; 2] = [Metric::Work, Metric::Allocations];
@@ -70,7 +70,7 @@ pub(super) fn rows(
     context: &RowContext<'_>,
     rows: &mut Vec<MetricResult>,
     evidence: &mut Vec<RowEvidence>,
-) -> Result<(), String> {
+) -> Result<(), ContentError> {
     let &RowContext { run, scenario, gate, .. } = context;
     let Some(CountOutcome::Counted(counted)) = &scenario.work else { return Ok(()) };
     let remembers = run.history.is_some();
@@ -110,10 +110,10 @@ pub(super) fn rows(
 }
 
 /// The values of a count, of which there is at least one.
-fn values(count: &BuildCounts, metric: Metric) -> Result<&[f64], String> {
+fn values(count: &BuildCounts, metric: Metric) -> Result<&[f64], ContentError> {
     let values = if metric == Metric::Work { &count.instructions } else { &count.allocations };
     if values.is_empty() {
-        return Err(format!("no launch counted `{metric}`"));
+        return Err(ContentError::NotCounted { metric });
     }
     Ok(values)
 }

@@ -4,12 +4,14 @@
 //! little, because near its capacity a target holds a rate one minute and not the next: the result is
 //! one number of one launch, and an interval comes from several launches.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use units::Ratio;
 
 /// How capacity is searched for.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CapacityPlan {
     /// The rate to begin with, in requests per second.
     pub start_per_s: f64,

@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::engine::LoadEngine;
@@ -57,11 +58,14 @@ impl ClientSettings {
 }
 
 /// The version of HTTP, and with it how requests share a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum HttpVersion {
     /// HTTP/1.1: one after the other.
+    #[serde(rename = "1.1")]
     One,
     /// HTTP/2, without asking: by prior knowledge, or over TLS by ALPN.
+    #[serde(rename = "2")]
     Two {
         /// Requests at once on each connection, as far as the target takes so many.
         streams: NonZeroUsize,
@@ -79,13 +83,17 @@ pub enum ConnectionReuse {
 }
 
 /// How long each part of an exchange may take; they are looked at every 50 ms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Timeouts {
     /// From the first packet until the connection is there.
+    #[serde(rename = "connect_ns", with = "units::duration_ns")]
     pub connect: Duration,
     /// From *sent* until the first byte of the answer.
+    #[serde(rename = "first_byte_ns", with = "units::duration_ns")]
     pub first_byte: Duration,
     /// From *sent* until the last byte of the answer.
+    #[serde(rename = "total_ns", with = "units::duration_ns")]
     pub total: Duration,
 }
 

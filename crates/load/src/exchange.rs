@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Largest part of a wrong answer, in bytes, that a failure keeps.
 const KEPT_BYTES_MAX: usize = 2048;
 
@@ -59,7 +61,8 @@ impl ExchangeFailure {
 }
 
 /// Kinds of failures, as reports count them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
     /// No connection could be made.
     Refused,

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// When requests are sent.
@@ -79,20 +80,39 @@ pub struct OpenWorkload {
 }
 
 /// The arrivals of an open load.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "ScheduleParts")]
 pub struct ArrivalSchedule {
     stages: Vec<RateStage>,
     arrivals: ArrivalProcess,
 }
 
+/// The fields of a schedule before they are checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScheduleParts {
+    stages: Vec<RateStage>,
+    arrivals: ArrivalProcess,
+}
+
+impl TryFrom<ScheduleParts> for ArrivalSchedule {
+    type Error = ScheduleError;
+
+    fn try_from(parts: ScheduleParts) -> Result<Self, ScheduleError> {
+        Self::new(parts.stages, parts.arrivals)
+    }
+}
+
 /// A stretch in which the rate is constant or changes evenly.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RateStage {
     /// Requests per second at its beginning.
     pub from_per_s: f64,
     /// Requests per second at its end.
     pub to_per_s: f64,
     /// How long it lasts.
+    #[serde(rename = "lasts_ns", with = "units::duration_ns")]
     pub lasts: Duration,
 }
 
@@ -104,7 +124,8 @@ impl RateStage {
 }
 
 /// How requests lie between their expected numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ArrivalProcess {
     /// At equal distances where the rate is constant.
     Even,
@@ -146,6 +167,22 @@ impl ArrivalSchedule {
         Self::new(vec![RateStage::constant(per_s, lasts)], ArrivalProcess::Even)
     }
 
+    /// Returns the same arrivals with neighbouring stages of one rate as one stage: schedules that
+    /// are equal so have the same due times.
+    #[must_use]
+    pub fn joined(&self) -> Self {
+        let mut stages: Vec<RateStage> = Vec::new();
+        for &stage in self.stages.iter().filter(|stage| !stage.lasts.is_zero()) {
+            match stages.last_mut() {
+                Some(last) if last.is_level() && stage.is_level_at(last.to_per_s) => {
+                    last.lasts += stage.lasts;
+                }
+                Some(_) | None => stages.push(stage),
+            }
+        }
+        Self { stages, arrivals: self.arrivals }
+    }
+
     /// Returns how long it lasts.
     pub fn lasts(&self) -> Duration {
         self.stages.iter().map(|stage| stage.lasts).sum()
@@ -160,10 +197,10 @@ impl ArrivalSchedule {
     ///
     /// ```
     /// # use std::time::Duration;
-    /// # use xmlperf_load::pacing::ArrivalSchedule;
-    /// let schedule = ArrivalSchedule::constant(3.0, Duration::from_secs(1))?;
+    /// # use xmlperf::load::pacing::Schedule;
+    /// let schedule = Schedule::constant(3.0, Duration::from_secs(1))?;
     /// assert_eq!(schedule.due_ns().collect::<Vec<_>>(), [0, 333_333_333, 666_666_667]);
-    /// # Ok::<(), xmlperf_load::pacing::ScheduleError>(())
+    /// # Ok::<(), xmlperf::load::pacing::ScheduleError>(())
     /// ```
     pub fn due_ns(&self) -> DueTimes {
         let random = match self.arrivals {
@@ -179,6 +216,15 @@ impl ArrivalSchedule {
 }
 
 impl RateStage {
+    fn is_level(&self) -> bool {
+        self.is_level_at(self.from_per_s)
+    }
+
+    #[expect(clippy::float_cmp, reason = "equal means equal: what is nearly level is a ramp")]
+    fn is_level_at(&self, per_s: f64) -> bool {
+        self.from_per_s == per_s && self.to_per_s == per_s
+    }
+
     fn expected(&self) -> f64 {
         f64::midpoint(self.from_per_s, self.to_per_s) * self.lasts.as_secs_f64()
     }

@@ -1,12 +1,17 @@
 //! Made-up runs for the tests of whatever reads records.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use payload::PayloadKind;
 
 use crate::history::{PastRun, PastScenario, RunHistory};
 use crate::instruction_counts::{self, BuildCounts, CountOutcome, FunctionCost, InstructionCounts};
+use crate::metric::Metric;
 use crate::metric::gate::GateRules;
+use crate::metric::limit::Limit;
+use crate::workload::{LoadAmount, LoadRecord, LoadSettings, Workload};
 use crate::{
     LatencyBasis, LaunchPair, LaunchResult, LaunchResults, Machine, Revision, Run, SCHEMA,
     ScenarioRun, Side, SliceTotals, histogram,
@@ -48,9 +53,7 @@ pub fn trial(level: SampleLaunch, wobble: i64) -> LaunchResult {
         bytes_received: 9_000_000,
         slices: vec![SliceTotals { requests: 100, service_ns: service_ns * 100 }; 10],
         histogram: histogram::encode(&times),
-        failures: BTreeMap::new(),
-        first_failure: None,
-        examples: BTreeMap::new(),
+        failures: Vec::new(),
         response: None,
         generator: None,
         probes: None,
@@ -94,6 +97,24 @@ pub fn counted(base: f64, head: f64) -> CountOutcome {
     }))
 }
 
+/// What `smoke` sends.
+pub fn workload() -> Workload {
+    let load = LoadSettings::closed(1, LoadAmount::For(Duration::from_secs(1)));
+    Workload {
+        kind: PayloadKind::XmlCompareBatch,
+        path: Some("/compare".to_owned()),
+        payload: "d1ge57".to_owned(),
+        load: LoadRecord::Settings(load),
+        network: None,
+    }
+}
+
+/// Limits as a configuration has them.
+pub fn limits(written: &[(&str, &str)]) -> Vec<Limit> {
+    let limit = |(key, text): &(&str, &str)| Limit::parse(key, text).expect("a limit is written");
+    written.iter().map(limit).collect()
+}
+
 /// A paired run of `smoke` with so many launch pairs, each a little different from the others.
 pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Run {
     let wobble = |i: usize, step: i64| {
@@ -106,13 +127,9 @@ pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Ru
     };
     let scenario = ScenarioRun {
         name: "smoke".to_owned(),
-        load: "xml-compare-batch, closed, 1 connection".to_owned(),
-        payload: "d1ge57".to_owned(),
+        workload: workload(),
         pairs_per_request: 100,
-        limits: BTreeMap::from([
-            ("errors".to_owned(), "<= 0 %".to_owned()),
-            ("throughput".to_owned(), ">= 333 pairs/s".to_owned()),
-        ]),
+        limits: limits(&[("errors", "<= 0 %"), ("throughput", ">= 333 pairs/s")]),
         times: LatencyBasis::Service,
         trials: LaunchResults::Paired((0..launch_pairs).map(pair).collect()),
         work: None,
@@ -142,7 +159,7 @@ pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Ru
         },
         base: Some(revision("main", "1d20e770aa")),
         head: revision("head", "9f3c2ab0bb"),
-        gate: (&GateRules::default()).into(),
+        gate: GateRules::default(),
         launches_asked: 40,
         looks: vec![10, 14, 20, 28, 40],
         network_cost: None,
@@ -175,14 +192,14 @@ pub fn remembered(days: &[i32], head: SampleLaunch) -> Run {
     let past = |(day, per_mille): (usize, &i32)| {
         let factor = 1.0 + f64::from(*per_mille) / 1_000.0;
         let metrics = [
-            ("cpu", 5_200.0),
-            ("latency", 1_900_000.0),
-            ("p50", 1_900_000.0),
-            ("p95", 2_070_000.0),
-            ("p99", 2_090_000.0),
-            ("rss", 25_165_824.0),
+            (Metric::Cpu, 5_200.0),
+            (Metric::Latency, 1_900_000.0),
+            (Metric::P50, 1_900_000.0),
+            (Metric::P95, 2_070_000.0),
+            (Metric::P99, 2_090_000.0),
+            (Metric::Rss, 25_165_824.0),
         ];
-        let levels = metrics.map(|(key, level)| (key.to_owned(), level * factor));
+        let levels = metrics.map(|(metric, level)| (metric, level * factor));
         PastRun {
             digest: format!("{day:012x}"),
             started: format!("2026-11-{:02}T10:00:00Z", day % 20 + 1),
@@ -191,8 +208,7 @@ pub fn remembered(days: &[i32], head: SampleLaunch) -> Run {
             yardstick: None,
             scenarios: vec![PastScenario {
                 name: "smoke".to_owned(),
-                load: run.scenarios[0].load.clone(),
-                payload: run.scenarios[0].payload.clone(),
+                workload: run.scenarios[0].workload.clone(),
                 launches: 5,
                 levels: BTreeMap::from(levels),
             }],

@@ -3,10 +3,13 @@
 //! It is the format that the other HdrHistogram libraries read, so that a record's latencies can be
 //! looked at with their tools.
 
-use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use base64::{DecodeError, Engine as _};
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
+use hdrhistogram::serialization::{
+    DeserializeError, Deserializer, Serializer as _, V2DeflateSerializer,
+};
+use thiserror::Error;
 
 pub use load::measure::{percentile, requests_needed};
 
@@ -19,13 +22,21 @@ pub fn encode(histogram: &Histogram<u64>) -> String {
     STANDARD.encode(bytes)
 }
 
-/// Reads a histogram back. Returns what is wrong with the text, if it is none.
-pub fn decode(text: &str) -> Result<Histogram<u64>, String> {
-    let bytes =
-        STANDARD.decode(text).map_err(|error| format!("histogram is not base64: {error}"))?;
-    Deserializer::new()
-        .deserialize(&mut bytes.as_slice())
-        .map_err(|error| format!("histogram is not HdrHistogram V2: {error:?}"))
+/// Why a text is not a histogram.
+#[derive(Debug, Error)]
+pub enum HistogramError {
+    /// It is not base64.
+    #[error("histogram is not base64: {0}")]
+    Base64(#[from] DecodeError),
+    /// It does not hold what it should.
+    #[error("histogram is not HdrHistogram V2: {0}")]
+    Format(#[from] DeserializeError),
+}
+
+/// Reads a histogram back.
+pub fn decode(text: &str) -> Result<Histogram<u64>, HistogramError> {
+    let bytes = STANDARD.decode(text)?;
+    Ok(Deserializer::new().deserialize(&mut bytes.as_slice())?)
 }
 
 #[cfg(test)]

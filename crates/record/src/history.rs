@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Machine, Revision};
+use crate::metric::Metric;
+use crate::workload::Workload;
+use crate::{ContentError, Machine, Revision};
 
 /// A named history, up to the change that is judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,14 +51,12 @@ pub struct PastRun {
 pub struct PastScenario {
     /// Its name.
     pub name: String,
-    /// What was asked, in words.
-    pub load: String,
-    /// Digest of the payload.
-    pub payload: String,
+    /// What was sent.
+    pub workload: Workload,
     /// Launches that the values are of.
     pub launches: usize,
-    /// The level of every metric that was measured, by key, in the metric's unit.
-    pub levels: BTreeMap<String, f64>,
+    /// The level of every metric that was measured, in the metric's unit.
+    pub levels: BTreeMap<Metric, f64>,
 }
 
 /// How fast a machine was while a run went on: the times of a workload that never changes.
@@ -83,8 +83,8 @@ pub struct YardstickReading {
 
 impl RunHistory {
     /// Returns the run that stands for the base. Fails if the history is empty.
-    pub fn chosen(&self) -> Result<&PastRun, String> {
-        self.runs.last().ok_or_else(|| "the history has no runs".to_owned())
+    pub fn chosen(&self) -> Result<&PastRun, ContentError> {
+        self.runs.last().ok_or(ContentError::EmptyHistory)
     }
 }
 

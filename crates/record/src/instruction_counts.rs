@@ -5,14 +5,16 @@
 //! which function the next one differs.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::io::{Read as _, Write as _};
 
-use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use base64::{DecodeError, Engine as _};
 use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 /// What became of the work lane in a scenario.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -90,19 +92,33 @@ pub fn pack(stacks: &FoldedStacks) -> String {
     STANDARD.encode(deflated.finish().expect("writing to memory does not fail"))
 }
 
-/// Reads packed stacks. Returns what is wrong with the text, if it is none.
-pub fn unpack(text: &str) -> Result<FoldedStacks, String> {
-    let bytes = STANDARD.decode(text).map_err(|error| format!("stacks are not base64: {error}"))?;
+/// Why a text is not packed stacks.
+#[derive(Debug, Error)]
+pub enum StacksError {
+    /// It is not base64.
+    #[error("stacks are not base64: {0}")]
+    Base64(#[from] DecodeError),
+    /// It does not hold text.
+    #[error("stacks are not deflated text: {0}")]
+    Deflate(#[from] io::Error),
+    /// A line of the text is none.
+    #[error("`{line}` is not a stack with its cost")]
+    Line {
+        /// The line.
+        line: String,
+    },
+}
+
+/// Reads packed stacks.
+pub fn unpack(text: &str) -> Result<FoldedStacks, StacksError> {
+    let bytes = STANDARD.decode(text)?;
     let mut lines = String::new();
-    DeflateDecoder::new(bytes.as_slice())
-        .take(UNPACKED_BYTES_MAX)
-        .read_to_string(&mut lines)
-        .map_err(|error| format!("stacks are not deflated text: {error}"))?;
+    DeflateDecoder::new(bytes.as_slice()).take(UNPACKED_BYTES_MAX).read_to_string(&mut lines)?;
     let line = |line: &str| {
         let (stack, cost) = line.rsplit_once(' ')?;
         Some((stack.to_owned(), cost.parse().ok()?))
     };
-    let wrong = |text| format!("`{text}` is not a stack with its cost");
+    let wrong = |text: &str| StacksError::Line { line: text.to_owned() };
     lines.lines().map(|text| line(text).ok_or_else(|| wrong(text))).collect()
 }
 
@@ -124,7 +140,7 @@ mod tests {
     #[test]
     fn what_is_no_packed_text_is_said_to_be_none() {
         for (text, expected) in [("*", "base64"), ("AAAA", "deflated")] {
-            assert!(unpack(text).unwrap_err().contains(expected));
+            assert!(unpack(text).unwrap_err().to_string().contains(expected));
         }
     }
 }

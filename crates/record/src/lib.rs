@@ -3,14 +3,15 @@
 //! A record is judged anew whenever it is read, so a better rule, or a reader who distrusts the one
 //! who wrote it, needs only the numbers. Times are nanoseconds, sizes bytes.
 
+pub mod canonical;
 pub mod histogram;
 pub mod history;
 pub mod instruction_counts;
 pub mod metric;
 mod migration;
 pub mod placement;
+pub mod workload;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::io::Write as _;
@@ -20,18 +21,23 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use crate::histogram::HistogramError;
 use crate::history::{RunHistory, Yardstick};
 use crate::instruction_counts::CountOutcome;
 use crate::metric::Metric;
-use crate::metric::gate::{GateRules, MetricPolicy, MetricRule, StoppingRule};
+use crate::metric::gate::{GateError, GateRules};
 use crate::metric::limit::Limit;
-use units::Ratio;
+use crate::workload::Workload;
+
+pub use crate::migration::SentenceError;
+pub use load::FailureKind;
+pub use sut::{CgroupVersion, LimitBackend, ProcessCounters};
 
 pub use placement::{LayoutState, MappingState, PlacementMethod, PlacementRecord};
 
 /// The format that this version writes. Raised, with a step in `migration`, whenever a field is required
 /// that older records lack, or means something else than it did.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// The largest record that is read, in bytes: a launch is some kilobytes, so this is thousands.
 pub const BYTES_MAX: u64 = 256 << 20;
@@ -64,7 +70,7 @@ pub struct Run {
     /// The build that was measured.
     pub head: Revision,
     /// What decides.
-    pub gate: GateRecord,
+    pub gate: GateRules,
     /// How many launches, or launch pairs, were asked for at most.
     pub launches_asked: usize,
     /// After how many launch pairs the verdict was looked at; empty without pairs.
@@ -115,16 +121,39 @@ pub enum EarlyEnd {
     },
 }
 
-/// What the target may take, and who keeps it to that, in words.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What the target may take, and what keeps it to that.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LimitsRecord {
-    /// Memory: `2.00 GiB by a control group (v2)`.
-    pub memory: Option<String>,
-    /// Processors: `1.5 by a control group (v2)`.
-    pub cpu: Option<String>,
-    /// Why that is not done in a better way.
+    /// The limit on memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryLimit>,
+    /// The limit on processors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<CpuLimit>,
+    /// Why there is no better backend: what the system said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+/// How much memory the target may take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemoryLimit {
+    /// At most so much.
+    pub bytes_max: u64,
+    /// What keeps it to that.
+    pub backend: LimitBackend,
+}
+
+/// How much of the processors the target may take.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CpuLimit {
+    /// At most so many processors' worth of time.
+    pub cpus_max: f64,
+    /// What keeps it to that.
+    pub backend: LimitBackend,
 }
 
 /// What a network between load and target costs that shapes nothing, measured before the first
@@ -194,44 +223,18 @@ pub struct Machine {
     pub image: String,
 }
 
-/// The rules that were in force.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GateRecord {
-    /// Family-wise chance of a false alarm.
-    pub alpha: f64,
-    /// `planned-looks` or `until-decided`.
-    pub stopping: String,
-    /// The rule of every metric, by key.
-    pub rules: BTreeMap<String, RuleRecord>,
-}
-
-/// The rule of one metric.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RuleRecord {
-    /// `gate`, `report` or `off`.
-    pub policy: String,
-    /// Largest change that counts as none, as a share.
-    pub tolerance: f64,
-    /// Smallest change that may be called one, as a share.
-    pub floor: f64,
-}
-
 /// One scenario of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScenarioRun {
     /// Its name.
     pub name: String,
-    /// What was asked, in words: the request kind and the load.
-    pub load: String,
-    /// Digest of the payload: equal digests mean equal bytes.
-    pub payload: String,
+    /// What was sent.
+    pub workload: Workload,
     /// XML pairs in one request.
     pub pairs_per_request: u64,
-    /// The promises, by quantity.
-    pub limits: BTreeMap<String, String>,
+    /// What must hold.
+    pub limits: Vec<Limit>,
     /// Which time of a request is shown and judged.
     pub times: LatencyBasis,
     /// What the launches yielded.
@@ -287,13 +290,9 @@ pub struct LaunchResult {
     pub slices: Vec<SliceTotals>,
     /// Service times, as HdrHistogram V2 with deflate, in base64.
     pub histogram: String,
-    /// Failed requests by kind.
-    pub failures: BTreeMap<String, u64>,
-    /// The first failure in words.
-    pub first_failure: Option<String>,
-    /// The first failure of each kind, with the beginning of what was answered.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub examples: BTreeMap<String, FailureExample>,
+    /// Failed requests by kind, each kind once, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<FailureRecord>,
     /// Response times, in the form of the service times; none in records of old.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<String>,
@@ -339,6 +338,19 @@ pub enum LatencyBasis {
     Response,
 }
 
+/// The failed requests of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FailureRecord {
+    /// The kind.
+    pub kind: FailureKind,
+    /// How many.
+    pub count: u64,
+    /// The first of them; none in early records of schema 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<FailureExample>,
+}
+
 /// A failure that stands for all of its kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -375,14 +387,8 @@ pub struct ResourceProbes {
     pub user_ns: u64,
     /// CPU time in the system, to 10 ms a process.
     pub system_ns: u64,
-    /// Times that a thread gave up the processor.
-    pub switches_voluntary: u64,
-    /// Times that the processor was taken from a thread.
-    pub switches_involuntary: u64,
-    /// Page faults that needed no disk.
-    pub faults_minor: u64,
-    /// Page faults that did.
-    pub faults_major: u64,
+    /// What the kernel counted of its threads.
+    pub counters: ProcessCounters,
     /// Threads at the end.
     pub threads: u64,
     /// Open files and sockets at the end.
@@ -491,7 +497,7 @@ impl From<SliceTotals> for (u64, u64) {
 impl LaunchResult {
     /// Returns how many requests failed.
     pub fn failed(&self) -> u64 {
-        self.failures.values().sum()
+        self.failures.iter().map(|failures| failures.count).sum()
     }
 }
 
@@ -511,52 +517,32 @@ impl ScenarioRun {
             LaunchResults::Single(trials) => trials.len(),
         }
     }
-
-    /// Returns the promises. Fails on one that this version does not understand.
-    pub fn limits(&self) -> Result<Vec<Limit>, String> {
-        self.limits.iter().map(|(key, text)| Limit::parse(key, text)).collect()
-    }
 }
 
-impl From<&GateRules> for GateRecord {
-    fn from(gate: &GateRules) -> Self {
-        let record = |rule: MetricRule| RuleRecord {
-            policy: rule.policy.key().to_owned(),
-            tolerance: rule.tolerance.0,
-            floor: rule.floor.0,
-        };
-        let rules = Metric::ALL
-            .into_iter()
-            .map(|metric| (metric.key().to_owned(), record(gate.rule(metric))))
-            .collect();
-        Self { alpha: gate.alpha, stopping: gate.stopping.key().to_owned(), rules }
-    }
-}
-
-impl GateRecord {
-    /// Returns the rules. Fails on a metric, policy or number that makes no sense.
-    pub fn gate(&self) -> Result<GateRules, String> {
-        if !(self.alpha > 0.0 && self.alpha < 0.5) {
-            return Err(format!("alpha {} is not between 0 and 0.5", self.alpha));
-        }
-        let rule = |(key, rule): (&String, &RuleRecord)| {
-            let metric = Metric::from_key(key).ok_or_else(|| format!("unknown metric `{key}`"))?;
-            let policy = MetricPolicy::from_key(&rule.policy)
-                .ok_or_else(|| format!("unknown policy `{}`", rule.policy))?;
-            if !(rule.floor >= 0.0 && rule.tolerance > 0.0) {
-                return Err(format!("floor or tolerance of `{key}` is not a positive share"));
-            }
-            let (tolerance, floor) = (Ratio(rule.tolerance), Ratio(rule.floor));
-            Ok((metric, MetricRule { policy, tolerance, floor }))
-        };
-        let stopping = StoppingRule::from_key(&self.stopping)
-            .ok_or_else(|| format!("unknown stopping rule `{}`", self.stopping))?;
-        Ok(GateRules {
-            alpha: self.alpha,
-            stopping,
-            rules: self.rules.iter().map(rule).collect::<Result<_, _>>()?,
-        })
-    }
+/// What makes no sense in a record that could be read.
+#[derive(Debug, Error)]
+pub enum ContentError {
+    /// The rules are none.
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    /// A histogram is none.
+    #[error(transparent)]
+    Histogram(#[from] HistogramError),
+    /// Two histograms of a scenario have nothing in common.
+    #[error("a histogram does not fit")]
+    HistogramMismatch,
+    /// Response times are to be judged, and there are none.
+    #[error("a launch has no response times")]
+    NoResponseTimes,
+    /// The run is set against a history without runs.
+    #[error("the history has no runs")]
+    EmptyHistory,
+    /// Counts of a metric are to be judged, and there are none.
+    #[error("no launch counted `{metric}`")]
+    NotCounted {
+        /// The metric.
+        metric: Metric,
+    },
 }
 
 /// Why a record cannot be read or written.
@@ -585,6 +571,14 @@ pub enum RecordError {
         path: PathBuf,
         /// Where and why, from the parser.
         source: serde_json::Error,
+    },
+    /// A sentence of an older schema is none that was written.
+    #[error("failed to read run `{path}`")]
+    Sentence {
+        /// The file.
+        path: PathBuf,
+        /// Which one.
+        source: SentenceError,
     },
     /// A later version wrote the file.
     #[error(
@@ -635,7 +629,10 @@ impl Run {
             SCHEMA => serde_json::from_slice(text).map_err(malformed),
             1.. if header.schema < SCHEMA => {
                 let old = serde_json::from_slice(text).map_err(malformed)?;
-                let new = migration::migrate(old, header.schema);
+                let new = migration::migrate(old, header.schema).map_err(|source| {
+                    let path = path.to_path_buf();
+                    RecordError::Sentence { path, source }
+                })?;
                 serde_json::from_value(new).map_err(malformed)
             }
             0 => Err(malformed(serde::de::Error::custom("schemas begin with 1"))),

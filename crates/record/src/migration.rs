@@ -4,36 +4,169 @@
 //! steps needs no more of them. Files are never rewritten, because their names tell the digest of what
 //! was written.
 
-use serde_json::{Map, Value};
+mod sentence;
 
-type MigrationStep = fn(&mut Map<String, Value>);
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::LimitsRecord;
+use crate::metric::limit::Limit;
+use crate::workload::{LoadRecord, Workload};
+
+pub use crate::migration::sentence::SentenceError;
+
+type MigrationStep = fn(&mut Map<String, Value>) -> Result<(), SentenceError>;
 
 /// The step from each schema, from the first on, to the next.
-const STEPS: [MigrationStep; 1] = [name_what_was_implied];
+const STEPS: [MigrationStep; 2] = [name_what_was_implied, put_values_for_sentences];
 const _: () = assert!(STEPS.len() + 1 == crate::SCHEMA as usize, "a schema has no step");
 
 /// Returns a record of schema `from`, at least 1, in the form of this version's.
-pub(super) fn migrate(mut record: Value, from: u32) -> Value {
+pub(super) fn migrate(mut record: Value, from: u32) -> Result<Value, SentenceError> {
     let done = usize::try_from(from).unwrap_or(usize::MAX).saturating_sub(1);
     if let Value::Object(fields) = &mut record {
         for step in STEPS.iter().skip(done) {
-            step(fields);
+            apply(*step, fields)?;
         }
-        fields.insert("schema".to_owned(), crate::SCHEMA.into());
     }
-    record
+    Ok(record)
+}
+
+/// Applies a step to a record, and to the one within it that was measured to confirm it.
+fn apply(step: MigrationStep, record: &mut Map<String, Value>) -> Result<(), SentenceError> {
+    step(record)?;
+    record.insert("schema".to_owned(), crate::SCHEMA.into());
+    match record.get_mut("confirming") {
+        Some(Value::Object(confirming)) => apply(step, confirming),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// From 1 to 2. The first versions looked after planned launch pairs and knew one time of a request, and
 /// did not say so; later ones of the same schema did.
-fn name_what_was_implied(record: &mut Map<String, Value>) {
+fn name_what_was_implied(record: &mut Map<String, Value>) -> Result<(), SentenceError> {
     if let Some(Value::Object(gate)) = record.get_mut("gate") {
         gate.entry("stopping").or_insert_with(|| "planned-looks".into());
     }
-    let scenarios = record.get_mut("scenarios").and_then(Value::as_array_mut);
-    for scenario in scenarios.into_iter().flatten().filter_map(Value::as_object_mut) {
+    for scenario in objects(record.get_mut("scenarios")) {
         scenario.entry("times").or_insert_with(|| "service".into());
     }
+    Ok(())
+}
+
+/// From 2 to 3. Loads, limits, failures and what keeps a target to its limits were sentences. What is of
+/// another type than it was is left to the parser, which names its place.
+fn put_values_for_sentences(record: &mut Map<String, Value>) -> Result<(), SentenceError> {
+    for scenario in objects(record.get_mut("scenarios")) {
+        put_workload(scenario)?;
+        put_limits(scenario)?;
+        for launch in launches(scenario) {
+            put_failures(launch)?;
+            group_counters(launch);
+        }
+    }
+    if let Some(Value::Object(history)) = record.get_mut("history") {
+        for past in objects(history.get_mut("runs")) {
+            for scenario in objects(past.get_mut("scenarios")) {
+                put_workload(scenario)?;
+            }
+        }
+    }
+    put_confinement(record)
+}
+
+/// The objects in a list; none where there is something else.
+fn objects(list: Option<&mut Value>) -> impl Iterator<Item = &mut Map<String, Value>> {
+    let list = list.and_then(Value::as_array_mut);
+    list.into_iter().flatten().filter_map(Value::as_object_mut)
+}
+
+/// The launches of a scenario, of both sides.
+fn launches(scenario: &mut Map<String, Value>) -> Vec<&mut Map<String, Value>> {
+    let Some(Value::Object(trials)) = scenario.get_mut("trials") else { return Vec::new() };
+    let mut launches = Vec::new();
+    for (form, list) in trials {
+        let list = objects(Some(list));
+        if form == "paired" {
+            let sides = list.flat_map(Map::values_mut);
+            launches.extend(sides.filter_map(Value::as_object_mut));
+        } else {
+            launches.extend(list);
+        }
+    }
+    launches
+}
+
+fn value(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).expect("keys are strings and numbers are finite")
+}
+
+/// `load`, a sentence, and `payload` become `workload`.
+fn put_workload(scenario: &mut Map<String, Value>) -> Result<(), SentenceError> {
+    let (Some(Value::String(load)), Some(Value::String(payload))) =
+        (scenario.get("load"), scenario.get("payload"))
+    else {
+        return Ok(());
+    };
+    let said = sentence::scenario(load)?;
+    let workload = Workload {
+        kind: said.kind,
+        path: None,
+        payload: payload.clone(),
+        load: LoadRecord::Summary(said.load),
+        network: said.network,
+    };
+    scenario.retain(|key, _| key != "load" && key != "payload");
+    scenario.insert("workload".to_owned(), value(&workload));
+    Ok(())
+}
+
+/// A map from a quantity to a sentence becomes a list.
+fn put_limits(scenario: &mut Map<String, Value>) -> Result<(), SentenceError> {
+    let Some(Value::Object(limits)) = scenario.get("limits") else { return Ok(()) };
+    let limit = |(key, text): (&String, &Value)| {
+        let text = text.as_str().unwrap_or_default();
+        Limit::parse(key, text).map_err(|_| SentenceError::new("a limit", &format!("{key} {text}")))
+    };
+    let limits: Vec<Limit> = limits.iter().map(limit).collect::<Result<_, _>>()?;
+    scenario.insert("limits".to_owned(), value(&limits));
+    Ok(())
+}
+
+/// `failures`, a map from a kind to a count, and `examples`, one from a kind to its first failure,
+/// become a list. `first_failure` repeated the first example.
+fn put_failures(launch: &mut Map<String, Value>) -> Result<(), SentenceError> {
+    let Some(Value::Object(failures)) = launch.get("failures") else { return Ok(()) };
+    let failure = |(kind, count): (&String, &Value)| {
+        let first = launch.get("examples").and_then(|examples| examples.get(kind));
+        Ok(json!({"kind": sentence::failure_kind(kind)?, "count": count, "first": first}))
+    };
+    let failures: Vec<Value> = failures.iter().map(failure).collect::<Result<_, _>>()?;
+    launch.retain(|key, _| key != "examples" && key != "first_failure");
+    launch.insert("failures".to_owned(), failures.into());
+    Ok(())
+}
+
+/// What the kernel counted stands together.
+fn group_counters(launch: &mut Map<String, Value>) {
+    const KEYS: [&str; 4] =
+        ["switches_voluntary", "switches_involuntary", "faults_minor", "faults_major"];
+    let Some(Value::Object(probes)) = launch.get_mut("probes") else { return };
+    let counters: Map<_, _> = KEYS.iter().filter_map(|key| probes.remove_entry(*key)).collect();
+    probes.insert("counters".to_owned(), counters.into());
+}
+
+/// `2.00 GiB by a control group (v2)` becomes a size and a backend, and so do processors.
+fn put_confinement(record: &mut Map<String, Value>) -> Result<(), SentenceError> {
+    let Some(Value::Object(confinement)) = record.get("confinement") else { return Ok(()) };
+    let text = |key| confinement.get(key).and_then(Value::as_str);
+    let limits = LimitsRecord {
+        memory: text("memory").map(sentence::memory_limit).transpose()?,
+        cpu: text("cpu").map(sentence::cpu_limit).transpose()?,
+        note: text("note").map(str::to_owned),
+    };
+    record.insert("confinement".to_owned(), value(&limits));
+    Ok(())
 }
 
 #[cfg(test)]
@@ -57,7 +190,7 @@ mod tests {
     fn a_record_of_the_first_schema_is_read_as_what_it_meant() {
         let run = parse(FIRST).unwrap();
         assert_eq!((run.schema, run.scenarios[0].times), (SCHEMA, LatencyBasis::Service));
-        assert_eq!(run.gate.gate().unwrap().stopping, StoppingRule::PlannedLooks);
+        assert_eq!(run.gate.stopping, StoppingRule::PlannedLooks);
         assert_eq!(parse(&run.to_json()).unwrap(), run);
     }
 
@@ -66,14 +199,14 @@ mod tests {
         let text = String::from_utf8(FIRST.to_vec()).unwrap();
         let text = text.replace("\"alpha\"", "\"stopping\":\"until-decided\",\"alpha\"");
         let run = parse(text.as_bytes()).unwrap();
-        assert_eq!(run.gate.gate().unwrap().stopping, StoppingRule::UntilDecided);
+        assert_eq!(run.gate.stopping, StoppingRule::UntilDecided);
     }
 
     #[test]
     fn a_newer_schema_is_refused_with_what_to_do() {
         let newer = Run { schema: SCHEMA + 1, tool: "9.1.0".to_owned(), ..paired(1, LEVEL, LEVEL) };
         insta::assert_snapshot!(parse(&newer.to_json()).unwrap_err(), @"
-        run `main/run.json` has schema 3, this version reads up to 2
+        run `main/run.json` has schema 4, this version reads up to 3
 
         hint: update xmlperf to the version that wrote it, 9.1.0, or a later one
         ");

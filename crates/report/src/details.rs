@@ -14,7 +14,8 @@ pub(super) fn lines(details: &ScenarioDetails) -> Vec<String> {
         LatencyBasis::Service => "times count from when a request was sent (service time)",
         LatencyBasis::Response => "times count from when a request was due (response time)",
     };
-    let mut lines = vec![format!("{}: {}; {times}", details.scenario, details.load)];
+    let mut lines =
+        vec![format!("{}: {}; {times}", details.scenario, wording::workload(&details.workload))];
     if let Some(capacity) = &details.capacity {
         lines.push(format!("  capacity: {}", capacity_words(capacity)));
     }
@@ -120,8 +121,10 @@ fn generator(generator: &GeneratorQuality) -> String {
 
 fn confinement(confinement: &LimitsRecord) -> String {
     let LimitsRecord { memory, cpu, note } = confinement;
-    let memory = memory.iter().map(|memory| format!("memory {memory}"));
-    let cpu = cpu.iter().map(|cpu| format!("processors {cpu}"));
+    let memory = memory.iter().map(|limit| {
+        format!("memory {} by {}", units::bytes(units::exact(limit.bytes_max)), limit.backend)
+    });
+    let cpu = cpu.iter().map(|limit| format!("processors {} by {}", limit.cpus_max, limit.backend));
     let kept = memory.chain(cpu).collect::<Vec<_>>().join(", ");
     let note = note.as_ref().map_or_else(String::new, |note| format!("; {note}"));
     format!("  limits of the target: {kept}{note}")
@@ -159,10 +162,10 @@ fn seen(probes: &ProbeTotals) -> [String; 2] {
             units::time_ns(probes.system_ns),
             units::bytes(probes.rss_begin_bytes),
             units::bytes(probes.rss_end_bytes),
-            count(probes.switches_voluntary),
-            count(probes.switches_involuntary),
-            count(probes.faults_minor),
-            count(probes.faults_major),
+            count(probes.counters.switches_voluntary),
+            count(probes.counters.switches_involuntary),
+            count(probes.counters.faults_minor),
+            count(probes.counters.faults_major),
             wording::plural(probes.threads, "thread"),
             wording::plural(probes.files, "file"),
         ),

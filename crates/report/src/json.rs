@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use crate::wording;
 use compare::decision::history::{HistoryClaim, HistoryJudgement};
 use compare::details::{CapacityEstimate, NetworkDetails, ProbeTotals, ScenarioDetails};
 use compare::function_changes::{FunctionChange, FunctionUsage};
@@ -10,6 +11,7 @@ use compare::{
     BaselineOrigin, Comparison, ComparisonMode, ComparisonOutcome, InstructionBreakdown,
     LimitCheck, MetricFinding, MetricResult,
 };
+use record::workload::Workload;
 use record::{GeneratorQuality, LimitsRecord};
 
 const SCHEMA: u32 = 1;
@@ -105,7 +107,9 @@ struct LimitRow<'a> {
 #[derive(Serialize)]
 struct ScenarioRow<'a> {
     scenario: &'a str,
-    load: &'a str,
+    /// The workload in a sentence, and its values.
+    load: String,
+    workload: &'a Workload,
     /// `service` counts from when a request was sent, `response` from when it was due.
     times: record::LatencyBasis,
     failures: Vec<FailureRow<'a>>,
@@ -125,7 +129,7 @@ struct ScenarioRow<'a> {
 
 #[derive(Serialize)]
 struct FailureRow<'a> {
-    kind: &'a str,
+    kind: String,
     count: u64,
     first: Option<&'a record::FailureExample>,
 }
@@ -165,10 +169,8 @@ struct GeneratorRow {
 struct TargetRow {
     user_ns: f64,
     system_ns: f64,
-    switches_voluntary: u64,
-    switches_involuntary: u64,
-    faults_minor: u64,
-    faults_major: u64,
+    #[serde(flatten)]
+    counters: record::ProcessCounters,
     threads: u64,
     files: u64,
     rss_begin: f64,
@@ -343,7 +345,7 @@ fn limit(promise: &LimitCheck) -> LimitRow<'_> {
 
 fn scenario(details: &ScenarioDetails) -> ScenarioRow<'_> {
     let failures = details.failures.iter().map(|it| FailureRow {
-        kind: &it.kind,
+        kind: it.kind.to_string(),
         count: it.count,
         first: it.first.as_ref(),
     });
@@ -359,7 +361,8 @@ fn scenario(details: &ScenarioDetails) -> ScenarioRow<'_> {
     });
     ScenarioRow {
         scenario: &details.scenario,
-        load: &details.load,
+        load: wording::workload(&details.workload),
+        workload: &details.workload,
         times: details.times,
         failures: failures.collect(),
         steps: steps.collect(),
@@ -417,10 +420,7 @@ fn target(it: ProbeTotals) -> TargetRow {
     TargetRow {
         user_ns: it.user_ns,
         system_ns: it.system_ns,
-        switches_voluntary: it.switches_voluntary,
-        switches_involuntary: it.switches_involuntary,
-        faults_minor: it.faults_minor,
-        faults_major: it.faults_major,
+        counters: it.counters,
         threads: it.threads,
         files: it.files,
         rss_begin: it.rss_begin_bytes,

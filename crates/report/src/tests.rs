@@ -356,3 +356,47 @@ fn what_was_not_redrawn_stands_first() {
     let text = markdown::render(&comparison);
     assert!(!text.contains("<i>") && text.contains("redrawn at each launch: api"), "{text}");
 }
+
+#[test]
+fn a_workload_is_told_in_a_sentence() {
+    use record::fixtures::workload;
+    use record::workload::{
+        ArrivalShape, LoadAmount, LoadRecord, LoadSummary, ModelSummary, ReusePolicy,
+    };
+    use std::time::Duration;
+
+    let seconds = Duration::from_secs;
+    let closed = |amount, think| ModelSummary::Closed { amount, think };
+    let open = |shape, per_s, lasts| ModelSummary::Open { shape, per_s, lasts: seconds(lasts) };
+    let summary = |connections, streams, model, reuse| {
+        let load = LoadRecord::Summary(LoadSummary { connections, streams, model, reuse });
+        super::wording::workload(&record::workload::Workload { load, ..workload() })
+    };
+    let slice = ReusePolicy::Slice;
+    let (time, requests) = (LoadAmount::For(seconds(30)), LoadAmount::Requests(10));
+    let capacity =
+        ModelSummary::Capacity { start_per_s: 50.0, ceiling_per_s: 1_000.0, trial: seconds(2) };
+    let steps = ModelSummary::Steps { connections: vec![1, 3, 5], requests: 15 };
+    let all = [
+        summary(4, None, closed(Some(time), Duration::from_millis(5)), slice),
+        summary(2, None, closed(Some(requests), Duration::ZERO), ReusePolicy::Request),
+        summary(5, None, steps, slice),
+        summary(64, None, open(ArrivalShape::Constant, 5_000.0, 10), slice),
+        summary(8, None, open(ArrivalShape::Poisson, 100.0, 10), ReusePolicy::Kept),
+        summary(64, None, open(ArrivalShape::Spikes, 28.0, 10), slice),
+        summary(64, None, capacity, slice),
+        summary(2, Some(8), closed(None, Duration::ZERO), slice),
+        summary(1, Some(64), open(ArrivalShape::Constant, 50.0, 10), slice),
+    ];
+    insta::assert_snapshot!(all.join("\n"), @"
+    xml-compare-batch, closed, 4 connections, 30.0 s, thinking 5.00 ms
+    xml-compare-batch, closed, 2 connections, 10 requests, a connection for each request
+    xml-compare-batch, closed, 1 → 3 → 5 connections, 15 requests each
+    xml-compare-batch, open, constant, 5000 requests/s over 10.0 s, at most 64 connections
+    xml-compare-batch, open, poisson, 100 requests/s over 10.0 s, at most 8 connections, kept
+    xml-compare-batch, open, spikes, 28.0 requests/s over 10.0 s, at most 64 connections
+    xml-compare-batch, open, capacity from 50.0 to 1000 requests/s in steps of 2.00 s, at most 64 connections
+    xml-compare-batch, closed, 2 connections, HTTP/2 with 8 streams each
+    xml-compare-batch, open, constant, 50.0 requests/s over 10.0 s, at most 1 connection, HTTP/2 with 64 streams each
+    ");
+}

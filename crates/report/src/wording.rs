@@ -1,6 +1,7 @@
 //! The words that every format shares: the headline, a verdict, how a run is described.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use compare::decision::history::{HistoryClaim, HistoryJudgement};
 use compare::decision::{Judgement, Verdict};
@@ -9,6 +10,9 @@ use compare::{
     MetricFinding, MetricResult,
 };
 use record::metric::gate::MetricPolicy;
+use record::workload::{
+    ArrivalShape, LoadAmount, LoadSummary, ModelSummary, ReusePolicy, Workload,
+};
 use record::{LayoutState, MappingState, Revision};
 use units::Ratio;
 
@@ -132,6 +136,72 @@ pub fn plural<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) ->
         format!("{count} {noun}es")
     } else {
         format!("{count} {noun}s")
+    }
+}
+
+/// Returns what a scenario sends, how, and over what: rounded, as everything is that people read.
+pub(super) fn workload(workload: &Workload) -> String {
+    let mut words = format!("{}, {}", workload.kind.name(), load(&workload.load.summary()));
+    if let Some(network) = &workload.network {
+        words = format!("{words}, over a network of {network}");
+    }
+    words
+}
+
+fn load(load: &LoadSummary) -> String {
+    let connections = plural(load.connections, "connection");
+    let mut words = match &load.model {
+        ModelSummary::Closed { amount, think } => closed(&connections, *amount, *think),
+        ModelSummary::Steps { connections, requests } => {
+            let steps: Vec<_> = connections.iter().map(u32::to_string).collect();
+            let requests = plural(*requests, "request");
+            format!("closed, {} connections, {requests} each", steps.join(" → "))
+        }
+        ModelSummary::Open { shape, per_s, lasts } => {
+            let (rate, lasts) = (units::count(*per_s), units::duration(*lasts));
+            let shape = arrival_shape(*shape);
+            format!("open, {shape}, {rate} requests/s over {lasts}, at most {connections}")
+        }
+        ModelSummary::Capacity { start_per_s, ceiling_per_s, trial } => format!(
+            "open, capacity from {} to {} requests/s in steps of {}, at most {connections}",
+            units::count(*start_per_s),
+            units::count(*ceiling_per_s),
+            units::duration(*trial),
+        ),
+    };
+    if let Some(streams) = load.streams {
+        words = format!("{words}, HTTP/2 with {} each", plural(streams, "stream"));
+    }
+    match load.reuse {
+        ReusePolicy::Slice => {}
+        ReusePolicy::Kept => words += ", kept",
+        ReusePolicy::Request => words += ", a connection for each request",
+    }
+    words
+}
+
+fn closed(connections: &str, amount: Option<LoadAmount>, think: Duration) -> String {
+    let mut words = format!("closed, {connections}");
+    match amount {
+        None | Some(LoadAmount::Time) => {}
+        Some(LoadAmount::For(time)) => words = format!("{words}, {}", units::duration(time)),
+        Some(LoadAmount::Requests(requests)) => {
+            words = format!("{words}, {}", plural(requests, "request"));
+        }
+    }
+    if !think.is_zero() {
+        words = format!("{words}, thinking {}", units::duration(think));
+    }
+    words
+}
+
+fn arrival_shape(shape: ArrivalShape) -> &'static str {
+    match shape {
+        ArrivalShape::Constant => "constant",
+        ArrivalShape::Poisson => "poisson",
+        ArrivalShape::Ramp => "ramp",
+        ArrivalShape::Stages => "stages",
+        ArrivalShape::Spikes => "spikes",
     }
 }
 

@@ -7,10 +7,11 @@ use hdrhistogram::Histogram;
 use crate::launch::{LaunchFailure, chain};
 use crate::side_driver::{SideDriver, TargetObserver};
 use crate::{BuildSource, SutBuild};
-use load::DriveOutcome;
 use load::measure::{FailureCounts, Measurement};
+use load::{DriveOutcome, FailureKind};
 use record::{
-    FailureExample, GeneratorQuality, LaunchResult, ResourcePoint, ResourceProbes, histogram,
+    CpuLimit, FailureExample, FailureRecord, GeneratorQuality, LaunchResult, MemoryLimit,
+    ResourcePoint, ResourceProbes, histogram,
 };
 use sut::{HostInterference, LimitEnforcement, ResourceLimits, ResourceUsage, Target};
 
@@ -54,12 +55,7 @@ impl SideDriver<'_> {
                 })
                 .collect(),
             histogram: histogram::encode(measurement.service()),
-            failures: failures.iter().map(|(kind, it)| (kind.to_string(), it.count)).collect(),
-            first_failure: failures
-                .iter()
-                .next()
-                .map(|(kind, it)| format!("{kind}: {}", it.first.detail)),
-            examples: failures.iter().map(|(kind, it)| (kind.to_string(), example(it))).collect(),
+            failures: failures.iter().map(|(kind, it)| failure(*kind, it)).collect(),
             response: Some(histogram::encode(measurement.response())),
             generator: Some(generator(measurement, &self.total)),
             probes,
@@ -75,18 +71,18 @@ pub(super) fn confinement(build: &SutBuild, target: &Target) -> Option<record::L
     let BuildSource::Start(command) = &build.source else { return None };
     let LimitEnforcement { memory, cpu, note } = target.confinement();
     let ResourceLimits { memory_bytes_max, cpus_max } = command.limits;
-    let memory = memory
-        .zip(memory_bytes_max)
-        .map(|(keeper, bytes)| format!("{} by {keeper}", units::bytes(units::exact(bytes))));
-    let cpu = cpu.zip(cpus_max).map(|(keeper, cpus)| format!("{cpus} by {keeper}"));
+    let memory =
+        memory.zip(memory_bytes_max).map(|(backend, bytes_max)| MemoryLimit { bytes_max, backend });
+    let cpu = cpu.zip(cpus_max).map(|(backend, cpus_max)| CpuLimit { cpus_max, backend });
     let limited = memory.is_some() || cpu.is_some();
     limited.then_some(record::LimitsRecord { memory, cpu, note })
 }
 
-fn example(failures: &FailureCounts) -> FailureExample {
+fn failure(kind: FailureKind, failures: &FailureCounts) -> FailureRecord {
     let answer = String::from_utf8_lossy(&failures.first.answer);
     let answer = answer.chars().take(ANSWER_CHARS_MAX).collect();
-    FailureExample { detail: failures.first.detail.clone(), answer }
+    let first = FailureExample { detail: failures.first.detail.clone(), answer };
+    FailureRecord { kind, count: failures.count, first: Some(first) }
 }
 
 fn generator(measurement: &Measurement, driven: &DriveOutcome) -> GeneratorQuality {
@@ -114,12 +110,7 @@ fn probes(watched: TargetObserver, after: ResourceUsage, throttled: Duration) ->
     ResourceProbes {
         user_ns: units::nanos(after.user.saturating_sub(before.user)),
         system_ns: units::nanos(after.system.saturating_sub(before.system)),
-        switches_voluntary: after.switches_voluntary.saturating_sub(before.switches_voluntary),
-        switches_involuntary: after
-            .switches_involuntary
-            .saturating_sub(before.switches_involuntary),
-        faults_minor: after.faults_minor.saturating_sub(before.faults_minor),
-        faults_major: after.faults_major.saturating_sub(before.faults_major),
+        counters: after.counters.since(before.counters),
         threads: after.threads,
         files: after.files,
         series: series.points.iter().map(point).collect(),

@@ -32,7 +32,7 @@ use crate::requests::ScenarioRequests;
 use crate::side_driver::{DriveConditions, LaunchHandle, SideDriver};
 use crate::yardstick::YardstickWorkload;
 use record::{EarlyEnd, LaunchPair, LaunchResults, PlacementRecord, Run, ScenarioRun, Side};
-use suite::{CpuSelection, LaneMode, LatencySetting, Suite};
+use suite::{CpuSelection, LaneMode, Suite};
 use sut::network;
 use sut::network::RelayError;
 use sut::{AffinityGuard, CpuPlacement, CpuSet, Target};
@@ -425,19 +425,12 @@ fn blank(plan: &RunPlan<'_>, prepared: &[ScenarioRequests], machine: record::Mac
     let paired = plan.base.is_some();
     let scenario = |prepared: &ScenarioRequests| {
         let scenario = &prepared.scenario;
-        let limits = scenario.limits.iter();
         ScenarioRun {
             name: scenario.name.clone(),
-            load: scenario.words(),
-            payload: scenario.payload.digest(),
+            workload: scenario.workload(sampling),
             pairs_per_request: prepared.pairs,
-            limits: limits
-                .map(|limit| (limit.quantity.key().to_owned(), limit.to_string()))
-                .collect(),
-            times: match scenario.load.times() {
-                LatencySetting::Service => record::LatencyBasis::Service,
-                LatencySetting::Response => record::LatencyBasis::Response,
-            },
+            limits: scenario.limits.clone(),
+            times: scenario.load.times(),
             trials: if paired {
                 LaunchResults::Paired(Vec::new())
             } else {
@@ -464,7 +457,7 @@ fn blank(plan: &RunPlan<'_>, prepared: &[ScenarioRequests], machine: record::Mac
         machine,
         base: plan.base.as_ref().map(|base| base.revision.clone()),
         head: plan.head.revision.clone(),
-        gate: (&plan.suite.gate).into(),
+        gate: plan.suite.gate.clone(),
         launches_asked,
         looks,
         network_cost: None,

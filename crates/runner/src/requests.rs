@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use load::{BodyPieces, BodySource, LoadRequest, RequestError, ResponseCheck};
 use payload::{BodyStream, PayloadKind, PayloadSpec, RequestFraming, ResponseExpectation};
-use suite::{LoadAmount, SamplingPlan, Scenario, WorkloadModel};
+use suite::{SamplingPlan, Scenario};
 
 /// Memory that the different bodies of a scenario may take together, in bytes.
 const BODY_BYTES_MAX: usize = 64 << 20;
@@ -92,16 +92,9 @@ impl ScenarioRequests {
     /// Makes the requests: as many different ones as are asked for, but no more than are sent or fit
     /// in memory.
     pub(super) fn new(scenario: &Scenario, sampling: &SamplingPlan) -> Self {
-        let wanted = match scenario.load.model {
-            WorkloadModel::Closed { amount: LoadAmount::Requests(requests), .. }
-            | WorkloadModel::Steps { requests, .. } => sampling.bodies.min(requests),
-            WorkloadModel::Closed { amount: LoadAmount::Time | LoadAmount::For(_), .. }
-            | WorkloadModel::Open { .. }
-            | WorkloadModel::Capacity { .. } => sampling.bodies,
-        };
         let mut messages: Vec<RequestContent> = Vec::new();
         let mut bytes = 0;
-        for index in 0..wanted {
+        for index in 0..scenario.bodies(sampling) {
             let message = RequestContent::new(scenario, index);
             bytes += message.bytes;
             messages.push(message);

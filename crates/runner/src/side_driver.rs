@@ -19,8 +19,8 @@ use load::measure::{FailureCounts, Measurement};
 use load::pacing;
 use load::pacing::{ArrivalSchedule, OpenWorkload, StopCondition};
 use load::{ClientSettings, DriveOutcome, FailureKind, LoadClient};
-use record::{Capacity, LoadLevel, LoadStep, NetworkUse, Side, histogram};
-use suite::{LatencySetting, LoadAmount, ReusePolicy, SamplingPlan, Scenario, WorkloadModel};
+use record::{Capacity, LatencyBasis, LoadLevel, LoadStep, NetworkUse, Side, histogram};
+use suite::{LoadAmount, ReusePolicy, SamplingPlan, Scenario, WorkloadModel};
 use sut::network::Relay;
 use sut::{HostInterference, LogTail, ResourceUsage, Sampler, Target};
 use units::cancel::Cancel;
@@ -153,22 +153,17 @@ impl<'a> SideDriver<'a> {
         })
     }
 
-    /// Sends load that is not measured, but checked all the same. A scenario of a given number of
-    /// requests promises something about its first one too, so it has no warm-up.
+    /// Sends load that is not measured, but checked all the same.
     pub(super) fn warm_up(&mut self, sampling: &SamplingPlan) -> Result<(), LaunchFailure> {
-        let connections = match self.scenario.load.model {
-            WorkloadModel::Closed { amount: LoadAmount::Requests(_), .. }
-            | WorkloadModel::Steps { .. } => {
-                return Ok(());
-            }
-            WorkloadModel::Closed { amount: LoadAmount::Time | LoadAmount::For(_), .. } => None,
-            WorkloadModel::Open { .. } | WorkloadModel::Capacity { .. } => Some(NonZeroUsize::MIN),
-        };
-        if sampling.warm_up.is_zero() {
+        let lasts = self.scenario.warm_up(sampling);
+        if lasts.is_zero() {
             return Ok(());
         }
-        let closed =
-            pacing::ClosedWorkload { connections, ..self.stop(sampling.warm_up, 1).into() };
+        let connections = match self.scenario.load.model {
+            WorkloadModel::Closed { .. } | WorkloadModel::Steps { .. } => None,
+            WorkloadModel::Open { .. } | WorkloadModel::Capacity { .. } => Some(NonZeroUsize::MIN),
+        };
+        let closed = pacing::ClosedWorkload { connections, ..self.stop(lasts, 1).into() };
         self.follow(&pacing::PacingModel::Closed(closed))?;
         self.check()?;
         self.measurement = Measurement::default();
@@ -356,8 +351,8 @@ impl<'a> SideDriver<'a> {
     fn step(&self, level: LoadLevel, held: Option<bool>) -> LoadStep {
         let measurement = &self.measurement;
         let times = match self.scenario.load.times() {
-            LatencySetting::Service => measurement.service(),
-            LatencySetting::Response => measurement.response(),
+            LatencyBasis::Service => measurement.service(),
+            LatencyBasis::Response => measurement.response(),
         };
         LoadStep {
             level,

@@ -3,18 +3,19 @@
 //! Nothing in here can be wrong any more; what a person wrote is checked in `config`.
 
 pub mod config;
+mod identity;
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use load::capacity;
-use load::pacing::ArrivalSchedule;
-use load::{HttpVersion, Timeouts, TlsTrust};
+use load::TlsTrust;
 use record::metric::gate::GateRules;
 use record::metric::limit::Limit;
+use record::workload::{LoadRecord, Workload};
 use sut::network::NetworkConditions;
 use sut::{ContainerSpec, ResourceLimits};
+
+pub use record::workload::{ArrivalShape, LoadAmount, LoadSettings, ReusePolicy, WorkloadModel};
 
 /// Everything one invocation does.
 #[derive(Debug, Clone)]
@@ -160,88 +161,6 @@ pub struct Scenario {
     pub limits: Vec<Limit>,
 }
 
-/// How requests follow each other.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LoadSettings {
-    /// Connections at most.
-    pub connections: u32,
-    /// How requests share a connection.
-    pub http: HttpVersion,
-    /// When a request is sent.
-    pub model: WorkloadModel,
-    /// How long a connection lives.
-    pub reuse: ReusePolicy,
-    /// How long each part of an exchange may take.
-    pub timeouts: Timeouts,
-}
-
-/// When requests are sent.
-#[derive(Debug, Clone, PartialEq)]
-pub enum WorkloadModel {
-    /// By each connection, when its last one was answered.
-    Closed {
-        /// How long a launch is driven.
-        amount: LoadAmount,
-        /// Pause of a connection between an answer and its next request.
-        think: Duration,
-    },
-    /// Closed, with ever more connections: each number for so many requests.
-    Steps {
-        /// Connections of each step.
-        connections: Vec<u32>,
-        /// Requests of each step.
-        requests: u64,
-    },
-    /// On a schedule that the target cannot slow down.
-    Open {
-        /// What the schedule is called: `constant`, `poisson`, `ramp`, `stages`, `spikes`.
-        name: &'static str,
-        /// When requests are due.
-        schedule: ArrivalSchedule,
-        /// A request that could not be sent for so long is dropped, and the trial is invalid.
-        late_max: Duration,
-    },
-    /// Open at ever other rates, to find the highest that keeps the limits.
-    Capacity {
-        /// Where and how it is searched for.
-        search: capacity::CapacityPlan,
-        /// How long each rate is tried.
-        trial: Duration,
-    },
-}
-
-/// How long a connection lives, as far as that is up to the load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReusePolicy {
-    /// For the whole launch.
-    Kept,
-    /// For a slice: the next one has new ones, made outside the measured time, so that none sticks to
-    /// one worker of the target.
-    Slice,
-    /// For one request. Connecting counts into the response time, not into the service time.
-    Request,
-}
-
-/// How much a launch is asked to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LoadAmount {
-    /// The time of [`SamplingPlan::load`].
-    Time,
-    /// So much time.
-    For(Duration),
-    /// So many requests.
-    Requests(u64),
-}
-
-/// Which time of a request a report shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LatencySetting {
-    /// From when it was sent.
-    Service,
-    /// From when it was due.
-    Response,
-}
-
 /// How much is measured, and when it is looked at.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SamplingPlan {
@@ -286,80 +205,37 @@ impl Scenario {
         self.name.chars().map(plain).collect()
     }
 
-    /// Returns how it is driven, in words, as reports and records show it.
-    pub fn words(&self) -> String {
-        let mut words = format!("{}, {}", self.kind.name(), self.load.words());
-        if let Some(network) = &self.network {
-            write!(words, ", over a network of {network}").expect("a string takes all");
-        }
-        words
-    }
-}
-
-impl LoadSettings {
-    /// Returns the closed load of so many connections, renewed for each slice.
-    pub fn closed(connections: u32, amount: LoadAmount) -> Self {
-        let model = WorkloadModel::Closed { amount, think: Duration::ZERO };
-        let timeouts = Timeouts::default();
-        Self { connections, http: HttpVersion::One, model, reuse: ReusePolicy::Slice, timeouts }
-    }
-
-    /// Returns which time reports show: under an open load what a user waits, else what the target
-    /// takes.
-    pub fn times(&self) -> LatencySetting {
-        match self.model {
-            WorkloadModel::Closed { .. } | WorkloadModel::Steps { .. } => LatencySetting::Service,
-            WorkloadModel::Open { .. } | WorkloadModel::Capacity { .. } => LatencySetting::Response,
+    /// Returns what it sends, as a record has it.
+    pub fn workload(&self, sampling: &SamplingPlan) -> Workload {
+        Workload {
+            kind: self.kind,
+            path: Some(self.path.clone()),
+            payload: self.payload.digest(),
+            load: LoadRecord::Settings(self.load.clone().sampled(sampling.load)),
+            network: self.network,
         }
     }
 
-    /// Returns the load in words.
-    pub fn words(&self) -> String {
-        let connections = plural(u64::from(self.connections), "connection");
-        let mut words = match &self.model {
-            WorkloadModel::Closed { amount, think } => {
-                let mut words = vec!["closed".to_owned(), connections];
-                match amount {
-                    LoadAmount::Time => {}
-                    LoadAmount::For(time) => words.push(units::duration(*time)),
-                    LoadAmount::Requests(n) => words.push(plural(*n, "request")),
-                }
-                if !think.is_zero() {
-                    words.push(format!("thinking {}", units::duration(*think)));
-                }
-                words.join(", ")
-            }
-            WorkloadModel::Steps { connections, requests } => {
-                let steps: Vec<_> = connections.iter().map(u32::to_string).collect();
-                let requests = plural(*requests, "request");
-                format!("closed, {} connections, {requests} each", steps.join(" → "))
-            }
-            WorkloadModel::Open { name, schedule, .. } => {
-                let per_s = schedule.expected() / schedule.lasts().as_secs_f64();
-                let lasts = units::duration(schedule.lasts());
-                let rate = units::count(per_s);
-                format!("open, {name}, {rate} requests/s over {lasts}, at most {connections}")
-            }
-            WorkloadModel::Capacity { search, trial } => format!(
-                "open, capacity from {} to {} requests/s in steps of {}, at most {connections}",
-                units::count(search.start_per_s),
-                units::count(search.ceiling_per_s),
-                units::duration(*trial),
-            ),
-        };
-        if let HttpVersion::Two { streams } = self.http {
-            let streams = u64::try_from(streams.get()).unwrap_or(u64::MAX);
-            words = format!("{words}, HTTP/2 with {} each", plural(streams, "stream"));
+    /// Returns how long it is driven before anything is measured. A scenario of a given number of
+    /// requests promises something about its first one too, so it has no warm-up.
+    pub fn warm_up(&self, sampling: &SamplingPlan) -> Duration {
+        match self.load.model {
+            WorkloadModel::Closed { amount: LoadAmount::Requests(_), .. }
+            | WorkloadModel::Steps { .. } => Duration::ZERO,
+            WorkloadModel::Closed { amount: LoadAmount::Time | LoadAmount::For(_), .. }
+            | WorkloadModel::Open { .. }
+            | WorkloadModel::Capacity { .. } => sampling.warm_up,
         }
-        match self.reuse {
-            ReusePolicy::Slice => {}
-            ReusePolicy::Kept => words += ", kept",
-            ReusePolicy::Request => words += ", a connection for each request",
-        }
-        words
     }
-}
 
-fn plural(count: u64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+    /// Returns how many different requests are prepared: no more than are sent.
+    pub fn bodies(&self, sampling: &SamplingPlan) -> u64 {
+        match self.load.model {
+            WorkloadModel::Closed { amount: LoadAmount::Requests(requests), .. }
+            | WorkloadModel::Steps { requests, .. } => sampling.bodies.min(requests),
+            WorkloadModel::Closed { amount: LoadAmount::Time | LoadAmount::For(_), .. }
+            | WorkloadModel::Open { .. }
+            | WorkloadModel::Capacity { .. } => sampling.bodies,
+        }
+    }
 }

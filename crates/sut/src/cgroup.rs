@@ -14,6 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::Pid;
+use serde::{Deserialize, Serialize};
 
 use super::sampler;
 
@@ -45,7 +46,8 @@ impl Controller {
 }
 
 /// The two interfaces, which one machine may have side by side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum CgroupVersion {
     /// A hierarchy for each controller.
     V1,

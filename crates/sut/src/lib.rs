@@ -29,6 +29,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
+use std::iter::Sum;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -42,6 +43,7 @@ use rustix::process::{
     prlimit, waitid,
 };
 
+use serde::{Deserialize, Serialize};
 use units::cancel::Cancel;
 
 pub use address::{TargetAddress, Url};
@@ -102,6 +104,43 @@ pub struct CpuPlacement {
     pub cpus: Option<CpuSet>,
 }
 
+/// What the kernel counted of living threads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProcessCounters {
+    /// Times that a thread gave up the processor.
+    pub switches_voluntary: u64,
+    /// Times that the processor was taken from a thread.
+    pub switches_involuntary: u64,
+    /// Page faults that needed no disk.
+    pub faults_minor: u64,
+    /// Page faults that did.
+    pub faults_major: u64,
+}
+
+impl ProcessCounters {
+    /// Returns what was counted since; nothing of a process that has taken its counts with it.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        self.with(before, u64::saturating_sub)
+    }
+
+    fn with(self, other: Self, of: fn(u64, u64) -> u64) -> Self {
+        Self {
+            switches_voluntary: of(self.switches_voluntary, other.switches_voluntary),
+            switches_involuntary: of(self.switches_involuntary, other.switches_involuntary),
+            faults_minor: of(self.faults_minor, other.faults_minor),
+            faults_major: of(self.faults_major, other.faults_major),
+        }
+    }
+}
+
+impl Sum for ProcessCounters {
+    fn sum<I: Iterator<Item = Self>>(counters: I) -> Self {
+        counters.fold(Self::default(), |sum, more| sum.with(more, |a, b| a + b))
+    }
+}
+
 /// What a target and all its descendants used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ResourceUsage {
@@ -117,14 +156,8 @@ pub struct ResourceUsage {
     pub user: Duration,
     /// System time of all threads, to 10 ms a process.
     pub system: Duration,
-    /// Times that a living thread gave up the processor.
-    pub switches_voluntary: u64,
-    /// Times that the processor was taken from a living thread.
-    pub switches_involuntary: u64,
-    /// Page faults that needed no disk.
-    pub faults_minor: u64,
-    /// Page faults that did.
-    pub faults_major: u64,
+    /// What the kernel counted.
+    pub counters: ProcessCounters,
     /// Open files and sockets.
     pub files: u64,
     /// Living threads.
@@ -294,10 +327,10 @@ impl Target {
             usage.user += user;
             usage.system += system;
             let (voluntary, involuntary) = process.switches().unwrap_or_default();
-            usage.switches_voluntary += voluntary;
-            usage.switches_involuntary += involuntary;
-            usage.faults_minor += process.faults_minor;
-            usage.faults_major += process.faults_major;
+            usage.counters.switches_voluntary += voluntary;
+            usage.counters.switches_involuntary += involuntary;
+            usage.counters.faults_minor += process.faults_minor;
+            usage.counters.faults_major += process.faults_major;
             // Those of another user are not shown.
             usage.files += process.files().unwrap_or_default();
             usage.rss_bytes += now;

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::cgroup::{CgroupHierarchies, CgroupSet, CgroupVersion, Controller};
 use super::container::ContainerHandle;
 use super::{TargetCommand, TargetError};
@@ -19,7 +21,8 @@ pub struct LimitEnforcement {
 }
 
 /// What keeps a limit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum LimitBackend {
     /// The kernel, for all processes together.
     ControlGroup(CgroupVersion),

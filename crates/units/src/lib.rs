@@ -3,12 +3,34 @@
 //! A number that two reports print is formatted here, so that 5.26 µs is never 5.260 us elsewhere.
 
 pub mod cancel;
+pub mod duration_ns;
 
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Why a text is not a quantity; the message has an example of one.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum UnitError {
+    /// It is not a time.
+    #[error("`{0}` is not a duration such as `500 ms`, `30 s`, `3 m` or `1 h`")]
+    Duration(String),
+    /// It is not a number of bytes.
+    #[error("`{0}` is not a size such as `512 MiB` or `8 GiB`")]
+    Size(String),
+    /// It is not a number of bits per second.
+    #[error("`{0}` is not a bandwidth such as `10 Mbit/s` or `1 Gbit/s`")]
+    BitRate(String),
+    /// It is not a part of a whole.
+    #[error("`{0}` is not a share such as `5%` or `0.05`")]
+    Share(String),
+}
+
 /// A relative change or share: 0.03 is 3 %.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Ratio(pub f64);
 
 impl Ratio {
@@ -23,7 +45,7 @@ impl Ratio {
     }
 
     /// Reads `5%`, `5 %` or `0.05`. Returns what would be right, if it is neither.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, UnitError> {
         let text = text.trim();
         let (number, scale) = match text.strip_suffix('%') {
             Some(number) => (number.trim_end(), 100.0),
@@ -31,7 +53,7 @@ impl Ratio {
         };
         match number.parse::<f64>() {
             Ok(value) if value.is_finite() => Ok(Self(value / scale)),
-            Ok(_) | Err(_) => Err(format!("`{text}` is not a share such as `5%` or `0.05`")),
+            Ok(_) | Err(_) => Err(UnitError::Share(text.to_owned())),
         }
     }
 }
@@ -150,9 +172,11 @@ fn trimmed(value: f64, decimals: usize) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Reads a duration such as `500 ms`, `30s`, `3m` or `1.5 h`. Returns what would be right, if not.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a duration such as `500 ms`, `30 s`, `3 m` or `1 h`");
+/// Reads a duration such as `500 ms`, `30s`, `3m` or `1.5 h`, at most 584 years. The error says what
+/// would be right.
+pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
+    const DURATION_MAX: Duration = Duration::from_nanos(u64::MAX);
+    let wrong = || UnitError::Duration(text.to_owned());
     let (number, unit) = number_and_unit(text).ok_or_else(wrong)?;
     let seconds = match unit {
         "ns" => 1e-9,
@@ -163,12 +187,14 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         "h" => 3600.0,
         _ => return Err(wrong()),
     };
-    Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())
+    let duration = Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())?;
+    // More does not fit into the nanoseconds that records and histograms count in.
+    if duration <= DURATION_MAX { Ok(duration) } else { Err(wrong()) }
 }
 
 /// Reads a size such as `2 GiB`, `512MiB` or `100 kB`. Returns what would be right, if it is none.
-pub fn parse_bytes(text: &str) -> Result<u64, String> {
-    let wrong = || format!("`{text}` is not a size such as `512 MiB` or `8 GiB`");
+pub fn parse_bytes(text: &str) -> Result<u64, UnitError> {
+    let wrong = || UnitError::Size(text.to_owned());
     let (number, unit) = number_and_unit(text).ok_or_else(wrong)?;
     let scale = match unit {
         "B" | "" => 1.0,
@@ -178,6 +204,7 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
         "KiB" => 1024.0,
         "MiB" => 1024.0 * 1024.0,
         "GiB" => 1024.0 * 1024.0 * 1024.0,
+        "TiB" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
         _ => return Err(wrong()),
     };
     whole(number * scale).ok_or_else(wrong)
@@ -196,8 +223,8 @@ pub fn bit_rate(bits_per_s: f64) -> String {
 
 /// Reads a bandwidth such as `10 Mbit/s`, in bits per second. Returns what would be right, if it is
 /// none.
-pub fn parse_bit_rate(text: &str) -> Result<f64, String> {
-    let wrong = || format!("`{text}` is not a bandwidth such as `10 Mbit/s` or `1 Gbit/s`");
+pub fn parse_bit_rate(text: &str) -> Result<f64, UnitError> {
+    let wrong = || UnitError::BitRate(text.to_owned());
     let (number, unit) = number_and_unit(text).ok_or_else(wrong)?;
     let scale = match unit {
         "bit/s" => 1.0,
@@ -285,17 +312,17 @@ mod tests {
         assert_eq!(parse_bytes("100 kB"), Ok(100_000));
         assert_eq!(parse_bit_rate("10 Mbit/s"), Ok(10e6));
         assert_eq!(bit_rate(2.5e9), "2.50 Gbit/s");
-        assert!(parse_bit_rate("10 Mbps").unwrap_err().contains("10 Mbit/s"));
+        assert!(parse_bit_rate("10 Mbps").unwrap_err().to_string().contains("10 Mbit/s"));
         assert_eq!(Ratio::parse("5%"), Ok(Ratio(0.05)));
         assert_eq!(Ratio::parse(" 0.05 "), Ok(Ratio(0.05)));
-        for wrong in ["", "5", "five s", "-3 s", "3 parsecs", "1e400 s"] {
-            assert!(parse_duration(wrong).unwrap_err().contains("30 s"), "{wrong}");
+        for wrong in ["", "5", "five s", "-3 s", "3 parsecs", "1e400 s", "9999999 h"] {
+            assert!(parse_duration(wrong).unwrap_err().to_string().contains("30 s"), "{wrong}");
         }
         for wrong in ["", "8 gigs", "-1 GiB"] {
-            assert!(parse_bytes(wrong).unwrap_err().contains("8 GiB"), "{wrong}");
+            assert!(parse_bytes(wrong).unwrap_err().to_string().contains("8 GiB"), "{wrong}");
         }
         for wrong in ["", "much", "nan", "5 %%"] {
-            assert!(Ratio::parse(wrong).unwrap_err().contains("5%"), "{wrong}");
+            assert!(Ratio::parse(wrong).unwrap_err().to_string().contains("5%"), "{wrong}");
         }
     }
 }

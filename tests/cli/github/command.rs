@@ -8,8 +8,10 @@ use record::history::{PastRun, PastScenario, RunHistory};
 use record::instruction_counts::{
     self, BuildCounts, CountOutcome, FunctionCost, InstructionCounts,
 };
+use record::workload::Workload;
 use record::{
-    EarlyEnd, FailureExample, LaunchResult, LaunchResults, Machine, Run, Side, histogram,
+    EarlyEnd, FailureExample, FailureKind, FailureRecord, LaunchResult, LaunchResults,
+    LimitBackend, LimitsRecord, Machine, MemoryLimit, Run, Side, histogram,
 };
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -248,8 +250,11 @@ fn history(name: &str, run: &Run) -> RunHistory {
         yardstick: None,
         scenarios: vec![PastScenario {
             name: format!("{name} gone"),
-            load: name.to_owned(),
-            payload: name.to_owned(),
+            workload: Workload {
+                path: Some(name.to_owned()),
+                payload: name.to_owned(),
+                ..run.scenarios[0].workload.clone()
+            },
             launches: 5,
             levels: BTreeMap::new(),
         }],
@@ -288,12 +293,20 @@ fn a_hostile_record_stays_text() {
             .into_iter()
             .for_each(all);
         run.scenarios[0].name = attack.to_owned();
-        run.scenarios[0].load = attack.to_owned();
+        run.scenarios[0].workload.path = Some(attack.to_owned());
+        run.confinement = Some(LimitsRecord {
+            memory: Some(MemoryLimit {
+                bytes_max: 1 << 30,
+                backend: LimitBackend::Engine(attack.to_owned()),
+            }),
+            note: Some(attack.to_owned()),
+            ..LimitsRecord::default()
+        });
         run.scenarios[0].work = Some(counted(attack));
         if let LaunchResults::Paired(pairs) = &mut run.scenarios[0].trials {
             let example = FailureExample { detail: attack.to_owned(), answer: attack.to_owned() };
-            pairs[0].head.failures.insert(attack.to_owned(), 1);
-            pairs[0].head.examples.insert(attack.to_owned(), example);
+            let kind = FailureKind::Status(500);
+            pairs[0].head.failures.push(FailureRecord { kind, count: 1, first: Some(example) });
         }
         let (_, comment, check) = dry(&recorded(&run), &[]);
         assert!(

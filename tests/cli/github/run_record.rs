@@ -1,10 +1,11 @@
 //! A recorded run, as `compare` writes it.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use hdrhistogram::Histogram;
 use record::metric::gate::GateRules;
+use record::metric::limit::Limit;
+use record::workload::{LoadAmount, LoadRecord, LoadSettings, Workload};
 use record::{
     LatencyBasis, LaunchPair, LaunchResult, LaunchResults, Machine, Revision, Run, SCHEMA,
     ScenarioRun, Side, SliceTotals, histogram,
@@ -19,10 +20,15 @@ pub(crate) fn slower_by(percent: u64) -> Run {
     };
     let scenario = ScenarioRun {
         name: "nominal".to_owned(),
-        load: "xml-compare-batch, closed, 1 connection".to_owned(),
-        payload: "0123".to_owned(),
+        workload: Workload {
+            kind: payload::PayloadKind::XmlCompareBatch,
+            path: Some("/compare".to_owned()),
+            payload: "0123".to_owned(),
+            load: LoadRecord::Settings(LoadSettings::closed(1, LoadAmount::Requests(1_000))),
+            network: None,
+        },
         pairs_per_request: 100,
-        limits: BTreeMap::from([("throughput".to_owned(), ">= 333 pairs/s".to_owned())]),
+        limits: vec![Limit::parse("throughput", ">= 333 pairs/s").unwrap()],
         times: LatencyBasis::Service,
         trials: LaunchResults::Paired((0..14).map(pair).collect()),
         work: None,
@@ -52,7 +58,7 @@ pub(crate) fn slower_by(percent: u64) -> Run {
         },
         base: Some(revision(super::job_environment::BASE)),
         head: revision("2ffea6db2ffea6db2ffea6db2ffea6db2ffea6db"),
-        gate: (&GateRules::default()).into(),
+        gate: GateRules::default(),
         launches_asked: 14,
         looks: vec![14],
         network_cost: None,
@@ -80,9 +86,7 @@ fn trial(service_ns: u64) -> LaunchResult {
         bytes_received: 9_000_000,
         slices: vec![SliceTotals { requests: 100, service_ns: service_ns * 100 }; 10],
         histogram: histogram::encode(&times),
-        failures: BTreeMap::new(),
-        first_failure: None,
-        examples: BTreeMap::new(),
+        failures: Vec::new(),
         response: None,
         generator: None,
         probes: None,

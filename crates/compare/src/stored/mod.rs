@@ -6,7 +6,7 @@ use baseline::choice::WorkIdentity;
 use record::history::{PastRun, PastScenario, RunHistory, Yardstick, YardstickReading};
 use record::metric::gate::{GateRules, MetricPolicy};
 use record::metric::{BetterDirection, Metric};
-use record::{Machine, Revision, Run, ScenarioRun};
+use record::{ContentError, Machine, Revision, Run, ScenarioRun};
 use stats::means;
 
 /// Runs with a yardstick, from which on levels are measured by it.
@@ -33,7 +33,7 @@ pub struct BaselineOrigin {
 
 impl BaselineOrigin {
     /// Returns where a run's base is from, if it is from a history.
-    pub(super) fn of(run: &Run) -> Result<Option<Self>, String> {
+    pub(super) fn of(run: &Run) -> Result<Option<Self>, ContentError> {
         let Some(history) = &run.history else { return Ok(None) };
         let chosen = history.chosen()?;
         let time = |text: &str| text.parse::<jiff::Timestamp>().ok();
@@ -51,7 +51,7 @@ impl BaselineOrigin {
 }
 
 /// The base of a run: what was measured beside it, or what was kept.
-pub(super) fn base(run: &Run) -> Result<Option<Revision>, String> {
+pub(super) fn base(run: &Run) -> Result<Option<Revision>, ContentError> {
     let Some(history) = &run.history else { return Ok(run.base.clone()) };
     let chosen = history.chosen()?.revision.clone();
     Ok(Some(Revision { label: history.name.clone(), ..chosen }))
@@ -88,7 +88,7 @@ pub(super) fn levels<'a>(
         return Err(HistoryGap::Missing(reason.to_owned()));
     }
     let of = |(past, scenario): (&'a PastRun, &PastScenario)| {
-        let level = scenario.levels.get(metric.key()).copied().filter(|level| *level > 0.0);
+        let level = scenario.levels.get(&metric).copied().filter(|level| *level > 0.0);
         level.map(|level| (level, past.yardstick.as_ref()))
     };
     let past: Vec<(f64, Option<&Yardstick>)> = past.into_iter().filter_map(of).collect();
@@ -127,9 +127,8 @@ fn alike<'a>(
         Some((past, named))
     };
     let named: Vec<_> = history.runs.iter().filter_map(of).collect();
-    let same_work = |(_, other): &(&PastRun, &PastScenario)| {
-        other.payload == work.payload && other.load == work.load
-    };
+    let same_work =
+        |(_, other): &(&PastRun, &PastScenario)| other.workload.measures_as(&work.workload);
     let same: Vec<_> = named.iter().copied().filter(same_work).collect();
     if same.is_empty() {
         let reason = if named.is_empty() {
@@ -224,12 +223,11 @@ pub fn past(digest: &str, run: &Run) -> PastRun {
     let scenario = |scenario: &ScenarioRun| {
         let level = |metric: Metric| {
             let level = values::level(scenario, metric).filter(|level| level.is_finite())?;
-            Some((metric.key().to_owned(), level))
+            Some((metric, level))
         };
         PastScenario {
             name: scenario.name.clone(),
-            load: scenario.load.clone(),
-            payload: scenario.payload.clone(),
+            workload: scenario.workload.clone(),
             launches: scenario.launches(),
             levels: Metric::ALL.into_iter().filter_map(level).collect(),
         }
@@ -261,7 +259,7 @@ pub fn foreseeable<'a>(
     for work in asked {
         let Ok(past) = alike(machine, history, work) else { continue };
         for metric in Metric::ALL.into_iter().filter(decides) {
-            let levels = past.iter().filter_map(|(_, it)| it.levels.get(metric.key()));
+            let levels = past.iter().filter_map(|(_, it)| it.levels.get(&metric));
             let logs: Vec<f64> = levels.filter(|level| **level > 0.0).map(|it| it.ln()).collect();
             if logs.len() >= RUNS_MIN {
                 known.push((work.scenario.as_str(), metric, logs));

@@ -2,7 +2,7 @@ use crate::decision::Verdict;
 use crate::decision::history::{HistoryClaim, HistoryJudgement};
 use crate::{Comparison, ComparisonMode, ComparisonOutcome, MetricFinding, MetricResult};
 use record::Run;
-use record::fixtures::{LEVEL, SampleLaunch, counted, paired, remembered};
+use record::fixtures::{LEVEL, SampleLaunch, counted, limits, paired, remembered};
 use record::history::{Yardstick, YardstickReading};
 use record::instruction_counts::CountOutcome;
 use record::metric::Metric;
@@ -114,7 +114,7 @@ fn work_and_limits_decide_on_any_machine() {
     assert_eq!(of(&run).outcome, ComparisonOutcome::Regressed);
 
     run.scenarios[0].work = None;
-    run.scenarios[0].limits.insert("throughput".to_owned(), ">= 9000000 pairs/s".to_owned());
+    run.scenarios[0].limits = limits(&[("throughput", ">= 9000000 pairs/s")]);
     assert_eq!(of(&run).outcome, ComparisonOutcome::Regressed);
 }
 
@@ -136,14 +136,14 @@ fn what_one_side_lacks_is_said() {
         let mut other = past.scenarios[0].clone();
         other.name = "stress".to_owned();
         past.scenarios.push(other);
-        past.scenarios[0].levels.remove("rss");
+        past.scenarios[0].levels.remove(&Metric::Rss);
     }
     let comparison = of(&run);
     assert!(comparison.notes.iter().any(|note| note.contains("`stress` of the baseline")));
     assert!(row(&comparison, Metric::Rss).is_lost());
     assert_eq!(comparison.outcome, ComparisonOutcome::Inconclusive);
 
-    run.scenarios[0].payload = "other".to_owned();
+    run.scenarios[0].workload.payload = "other".to_owned();
     let MetricFinding::Missing(reason) = &row(&of(&run), Metric::Cpu).finding.clone() else {
         panic!()
     };

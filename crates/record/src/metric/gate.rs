@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
 use crate::metric::Metric;
 use units::Ratio;
 
 /// What a metric may do in a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum MetricPolicy {
     /// It is tested, and counts in the family that shares the error rate.
     Gate,
@@ -41,7 +45,8 @@ impl MetricPolicy {
 pub const ERROR_RATES: RangeInclusive<f64> = 0.001..=0.2;
 
 /// What is asked of one metric.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MetricRule {
     /// Whether it decides.
     pub policy: MetricPolicy,
@@ -52,7 +57,8 @@ pub struct MetricRule {
 }
 
 /// When a comparison may end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum StoppingRule {
     /// At one of a few numbers of launch pairs, fixed before the first one was judged.
     #[default]
@@ -80,7 +86,8 @@ impl StoppingRule {
 }
 
 /// The rules of a comparison.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GateRules {
     /// Chance that a comparison in which nothing changed calls any metric slower.
     pub alpha: f64,
@@ -90,7 +97,36 @@ pub struct GateRules {
     pub rules: BTreeMap<Metric, MetricRule>,
 }
 
+/// Why rules cannot have been in force.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum GateError {
+    /// The error rate is none.
+    #[error("alpha {alpha} is not between 0 and 0.5")]
+    Alpha {
+        /// What the record has.
+        alpha: f64,
+    },
+    /// A change that counts has no size.
+    #[error("floor or tolerance of `{metric}` is not a positive share")]
+    Share {
+        /// Of this metric.
+        metric: Metric,
+    },
+}
+
 impl GateRules {
+    /// Refuses rules that no comparison can follow, as a record may have that was written by others.
+    pub fn check(&self) -> Result<(), GateError> {
+        if !(self.alpha > 0.0 && self.alpha < 0.5) {
+            return Err(GateError::Alpha { alpha: self.alpha });
+        }
+        let is_sound = |rule: &MetricRule| rule.floor.0 >= 0.0 && rule.tolerance.0 > 0.0;
+        match self.rules.iter().find(|(_, rule)| !is_sound(rule)) {
+            Some((&metric, _)) => Err(GateError::Share { metric }),
+            None => Ok(()),
+        }
+    }
+
     /// Returns the rule of a metric.
     pub fn rule(&self, metric: Metric) -> MetricRule {
         self.rules.get(&metric).copied().unwrap_or_else(|| default_rule(metric))

@@ -2,8 +2,12 @@
 
 use std::fmt;
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use thiserror::Error;
+use units::{Ratio, UnitError};
+
 use crate::metric::Metric;
-use units::Ratio;
 
 /// What a limit can be set on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,7 +21,8 @@ pub enum LimitQuantity {
 }
 
 /// On which side of the value the promise holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum LimitBound {
     /// The measured value may not be above.
     AtMost,
@@ -26,7 +31,8 @@ pub enum LimitBound {
 }
 
 /// One promise.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Limit {
     /// On what.
     pub quantity: LimitQuantity,
@@ -61,6 +67,12 @@ impl LimitQuantity {
         }
     }
 
+    /// Returns the quantity of a key.
+    pub fn from_key(key: &str) -> Result<Self, LimitError> {
+        let known = Self::ALL.into_iter().find(|quantity| quantity.key() == key);
+        known.ok_or_else(|| LimitError::Quantity { key: key.to_owned() })
+    }
+
     /// Returns `value`, in the quantity's own unit, as a person would write it.
     pub fn format(self, value: f64) -> String {
         match self {
@@ -69,31 +81,91 @@ impl LimitQuantity {
         }
     }
 
-    /// Returns `value` so that it is read back as it is. Counts and rates keep all their digits, which
-    /// they do not where people compare them.
+    /// Returns `value` with all its digits: as [`LimitQuantity::format`] does where that loses none.
     fn write(self, value: f64) -> String {
-        match self {
-            Self::Metric(Metric::Throughput) => format!("{value} pairs/s"),
-            Self::Metric(Metric::Work) => format!("{value} instructions/pair"),
-            Self::Metric(Metric::Allocations) => format!("{value} allocations/pair"),
-            Self::Metric(_) | Self::Errors | Self::Growth => self.format(value),
-        }
+        const TIMES: [(f64, &str); 4] = [(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns")];
+        const SIZES: [(f64, &str); 4] =
+            [(1_073_741_824.0, "GiB"), (1_048_576.0, "MiB"), (1024.0, "KiB"), (1.0, "B")];
+        /// No configuration has a use for more.
+        const DECIMALS_MAX: usize = 15;
+        const SHARES: [(f64, &str); 2] = [(0.01, "%"), (1.0, "")];
+        let units: &[(f64, &str)] = match self {
+            Self::Metric(Metric::Throughput) => return format!("{value} pairs/s"),
+            Self::Metric(Metric::Work) => return format!("{value} instructions/pair"),
+            Self::Metric(Metric::Allocations) => return format!("{value} allocations/pair"),
+            Self::Metric(Metric::Rss) => &SIZES,
+            Self::Metric(_) => &TIMES,
+            Self::Errors | Self::Growth => &SHARES,
+        };
+        let fits = units.iter().filter(|(scale, _)| value.abs() >= *scale || *scale <= 1.0);
+        let in_units = fits.flat_map(|&(scale, unit)| {
+            let number = value / scale;
+            (0..=DECIMALS_MAX).map(move |decimals| format!("{number:.decimals$} {unit}"))
+        });
+        let mut texts = std::iter::once(self.format(value)).chain(in_units);
+        let is_read_back = |text: &String| self.parse_value(text.trim()) == Ok(value);
+        texts.find(is_read_back).unwrap_or_else(|| self.format(value))
     }
 
-    fn parse_value(self, text: &str) -> Result<f64, String> {
+    fn parse_value(self, text: &str) -> Result<f64, LimitError> {
+        let number = |unit: &str| number_of(text, unit);
         match self {
-            Self::Errors | Self::Growth => Ratio::parse(text).map(|ratio| ratio.0),
-            Self::Metric(Metric::Rss) => units::parse_bytes(text).map(units::exact),
-            Self::Metric(Metric::Throughput) => number_of(text, "pairs/s")
-                .ok_or_else(|| format!("`{text}` is not a rate such as `333 pairs/s`")),
-            Self::Metric(Metric::Work) => number_of(text, "instructions/pair").ok_or_else(|| {
-                format!("`{text}` is not a count such as `70_000 instructions/pair`")
-            }),
-            Self::Metric(Metric::Allocations) => number_of(text, "allocations/pair")
-                .ok_or_else(|| format!("`{text}` is not a count such as `3.5 allocations/pair`")),
-            Self::Metric(_) => units::parse_duration(text).map(|d| units::exact(units::nanos(d))),
+            Self::Errors | Self::Growth => Ok(Ratio::parse(text)?.0),
+            Self::Metric(Metric::Rss) => Ok(units::exact(units::parse_bytes(text)?)),
+            Self::Metric(Metric::Throughput) => {
+                number("pairs/s").ok_or_else(|| LimitError::Rate(text.to_owned()))
+            }
+            Self::Metric(Metric::Work) => {
+                number("instructions/pair").ok_or_else(|| LimitError::Instructions(text.to_owned()))
+            }
+            Self::Metric(Metric::Allocations) => {
+                number("allocations/pair").ok_or_else(|| LimitError::Allocations(text.to_owned()))
+            }
+            Self::Metric(_) => Ok(units::exact(units::nanos(units::parse_duration(text)?))),
         }
     }
+}
+
+impl Serialize for LimitQuantity {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.key())
+    }
+}
+
+impl<'de> Deserialize<'de> for LimitQuantity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let key = String::deserialize(deserializer)?;
+        Self::from_key(&key).map_err(D::Error::custom)
+    }
+}
+
+/// Why a text is not a limit.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum LimitError {
+    /// There is no such quantity, or it is not one that a limit can be set on.
+    #[error(
+        "no limit can be set on `{key}`; there are {}",
+        LimitQuantity::ALL.map(LimitQuantity::key).join(", ")
+    )]
+    Quantity {
+        /// Its key.
+        key: String,
+    },
+    /// It does not say on which side of the value the limit lies.
+    #[error("`{0}` does not begin with `<=` or `>=`")]
+    Bound(String),
+    /// The value is not one of the quantity.
+    #[error(transparent)]
+    Value(#[from] UnitError),
+    /// The value is not a throughput.
+    #[error("`{0}` is not a rate such as `333 pairs/s`")]
+    Rate(String),
+    /// The value is not an instruction count.
+    #[error("`{0}` is not a count such as `70_000 instructions/pair`")]
+    Instructions(String),
+    /// The value is not an allocation count.
+    #[error("`{0}` is not a count such as `3.5 allocations/pair`")]
+    Allocations(String),
 }
 
 /// The finite number that stands before a unit.
@@ -106,20 +178,14 @@ impl Limit {
     /// Reads what stands right of a quantity's key: `>= 333 pairs/s`, `<= 300 s`, `0 %`.
     ///
     /// Without a sign, `errors` means at most. Returns what would be right, if it is not.
-    pub fn parse(key: &str, text: &str) -> Result<Self, String> {
-        let Some(quantity) = LimitQuantity::ALL.into_iter().find(|quantity| quantity.key() == key)
-        else {
-            let known: Vec<_> = LimitQuantity::ALL.into_iter().map(LimitQuantity::key).collect();
-            return Err(format!("no limit can be set on `{key}`; there are {}", known.join(", ")));
-        };
+    pub fn parse(key: &str, text: &str) -> Result<Self, LimitError> {
+        let quantity = LimitQuantity::from_key(key)?;
         let text = text.trim();
         let (bound, value) = match (text.strip_prefix("<="), text.strip_prefix(">=")) {
             (Some(rest), _) => (LimitBound::AtMost, rest),
             (_, Some(rest)) => (LimitBound::AtLeast, rest),
             (None, None) if quantity == LimitQuantity::Errors => (LimitBound::AtMost, text),
-            (None, None) => {
-                return Err(format!("`{text}` does not begin with `<=` or `>=`"));
-            }
+            (None, None) => return Err(LimitError::Bound(text.to_owned())),
         };
         Ok(Self { quantity, bound, value: quantity.parse_value(value.trim())? })
     }
@@ -145,6 +211,8 @@ impl fmt::Display for Limit {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -164,21 +232,76 @@ mod tests {
     }
 
     #[test]
-    fn a_promise_is_written_so_that_it_is_read_back() {
+    fn a_limit_is_shown_with_all_its_digits() {
         for (key, text) in [
             ("throughput", ">= 12345.5 pairs/s"),
             ("work", "<= 64746.25 instructions/pair"),
             ("allocations", "<= 0.93125 allocations/pair"),
+            ("p95", "<= 1.2345 s"),
+            ("cpu", "<= 5.261 µs"),
+            ("rss", "<= 1.625 GiB"),
+            ("rss", "<= 8.00 GiB"),
+            ("errors", "<= 0.12345 %"),
         ] {
             let limit = Limit::parse(key, text).unwrap();
+            assert_eq!(limit.to_string(), text);
             assert_eq!(Limit::parse(key, &limit.to_string()), Ok(limit));
         }
     }
 
     #[test]
+    fn a_time_that_differs_in_the_fifth_digit_is_another_limit() {
+        let limit = Limit::parse("p95", "<= 1.2345 s").unwrap();
+        assert!(limit.holds(1_234_400_000.0) && !limit.holds(1_234_600_000.0));
+    }
+
+    proptest! {
+        #[test]
+        fn every_limit_that_can_be_configured_is_read_back_from_the_record(limit in limit()) {
+            let text = serde_json::to_string(&limit).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Limit>(&text).unwrap(), limit);
+            let shown = limit.to_string();
+            prop_assert_eq!(Limit::parse(limit.quantity.key(), &shown), Ok(limit), "{}", shown);
+        }
+    }
+
+    /// A limit with a value as a configuration writes it, of up to nine digits and any unit.
+    fn limit() -> impl Strategy<Value = Limit> {
+        let quantity = prop::sample::select(&LimitQuantity::ALL[..]);
+        let texts =
+            (quantity, any::<bool>(), 0_u64..1_000_000_000, 0_u32..8, any::<prop::sample::Index>());
+        texts.prop_filter_map(
+            "not a value of the quantity",
+            |(quantity, most, digits, point, unit)| {
+                const UNITS: [&str; 15] = [
+                    "ns",
+                    "us",
+                    "ms",
+                    "s",
+                    "m",
+                    "h",
+                    "B",
+                    "kB",
+                    "KiB",
+                    "MiB",
+                    "GiB",
+                    "%",
+                    "",
+                    "pairs/s",
+                    "allocations/pair",
+                ];
+                let sign = if most { "<=" } else { ">=" };
+                let number = units::exact(digits) / 10_f64.powi(i32::try_from(point).ok()?);
+                let text = format!("{sign} {number} {}", UNITS[unit.index(UNITS.len())]);
+                Limit::parse(quantity.key(), text.trim_end()).ok()
+            },
+        )
+    }
+
+    #[test]
     fn a_wrong_promise_is_refused_with_what_would_be_right() {
         let check = |key, text, hint: &str| {
-            let error = Limit::parse(key, text).unwrap_err();
+            let error = Limit::parse(key, text).unwrap_err().to_string();
             assert!(error.contains(hint), "{error}");
         };
         check("speed", ">= 3 s", "throughput, latency");

@@ -6,8 +6,11 @@ pub mod limit;
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// A number that every launch yields and that can be compared between base and head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Metric {
     /// Instructions per XML pair, counted under callgrind.
     Work,
@@ -150,6 +153,7 @@ mod tests {
     fn a_key_names_its_metric_and_no_other() {
         for metric in Metric::ALL {
             assert_eq!(Metric::from_key(metric.key()), Some(metric));
+            assert_eq!(serde_json::to_value(metric).unwrap(), metric.key());
         }
         assert_eq!(Metric::from_key("Latency"), None);
     }

@@ -493,11 +493,11 @@ macro_rules! checked {
 
 checked!(
     /// A duration such as `30 s`.
-    Time(Duration) from String, |text| units::parse_duration(&text)
+    Time(Duration) from String, |text| units::parse_duration(&text).map_err(|error| error.to_string())
 );
 checked!(
     /// A bandwidth such as `10 Mbit/s`, in bits per second.
-    BitRate(f64) from String, |text| units::parse_bit_rate(&text)
+    BitRate(f64) from String, |text| units::parse_bit_rate(&text).map_err(|error| error.to_string())
 );
 checked!(
     /// Processors' worth of time.
@@ -516,7 +516,7 @@ checked!(
 );
 checked!(
     /// A share such as `0.1 %`.
-    Percentage(Ratio) from String, |text| Ratio::parse(&text)
+    Percentage(Ratio) from String, |text| Ratio::parse(&text).map_err(|error| error.to_string())
 );
 checked!(
     /// A whole number from 1 on.
@@ -551,7 +551,7 @@ checked!(
 );
 checked!(
     /// A size that something fits into, such as `2 GiB`.
-    Room(u64) from String, |text| match units::parse_bytes(&text)? {
+    Room(u64) from String, |text| match units::parse_bytes(&text).map_err(|error| error.to_string())? {
         0 => Err(format!("nothing fits into `{text}`; write a size such as `2 GiB`")),
         bytes => Ok(bytes),
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::de::{Deserialize, Deserializer, Error as _};
 
 use crate::config::file::{Positive, SpannedMessage, Time};
-use crate::{LoadAmount, LoadSettings, ReusePolicy, WorkloadModel};
+use crate::{ArrivalShape, LoadAmount, LoadSettings, ReusePolicy, WorkloadModel};
 use load::capacity;
 use load::pacing::{ArrivalProcess, ArrivalSchedule, RateStage};
 use load::{HttpVersion, Timeouts};
@@ -257,18 +257,18 @@ impl LoadTable {
                 think: self.think.map_or(Duration::ZERO, |time| time.0),
             }),
             ModelWord::Steps => self.steps(),
-            ModelWord::Constant => self.open(constant()?, ArrivalProcess::Even),
+            ModelWord::Constant => self.open(ArrivalShape::Constant, constant()?),
             ModelWord::Poisson => {
                 let seed = self.seed.unwrap_or(super::presets::SEED);
-                self.open(constant()?, ArrivalProcess::Poisson { seed })
+                self.arrive(ArrivalShape::Poisson, constant()?, ArrivalProcess::Poisson { seed })
             }
             ModelWord::Ramp => {
                 let to_per_s = self.to.ok_or("a ramp needs `to`, the rate at its end")?;
                 let stage = RateStage { from_per_s: self.rate()?, to_per_s, lasts };
-                self.open(vec![stage], ArrivalProcess::Even)
+                self.open(ArrivalShape::Ramp, vec![stage])
             }
-            ModelWord::Stages => self.open(self.stages()?, ArrivalProcess::Even),
-            ModelWord::Spikes => self.open(self.spikes(lasts)?, ArrivalProcess::Even),
+            ModelWord::Stages => self.open(ArrivalShape::Stages, self.stages()?),
+            ModelWord::Spikes => self.open(ArrivalShape::Spikes, self.spikes(lasts)?),
             ModelWord::Capacity => self.capacity(),
         }
     }
@@ -300,8 +300,13 @@ impl LoadTable {
         Ok(WorkloadModel::Steps { connections, requests: self.requests.map_or(10, |it| it.0) })
     }
 
-    fn open(
+    fn open(&self, shape: ArrivalShape, stages: Vec<RateStage>) -> Result<WorkloadModel, String> {
+        self.arrive(shape, stages, ArrivalProcess::Even)
+    }
+
+    fn arrive(
         &self,
+        shape: ArrivalShape,
         stages: Vec<RateStage>,
         arrivals: ArrivalProcess,
     ) -> Result<WorkloadModel, String> {
@@ -310,7 +315,7 @@ impl LoadTable {
         }
         let schedule = ArrivalSchedule::new(stages, arrivals).map_err(|error| error.to_string())?;
         let late_max = self.late_max.map_or(LATE_MAX, |time| time.0);
-        Ok(WorkloadModel::Open { name: self.model.name(), schedule, late_max })
+        Ok(WorkloadModel::Open { shape, schedule, late_max })
     }
 
     fn stages(&self) -> Result<Vec<RateStage>, String> {

@@ -14,11 +14,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::config::file::ConfigFile;
-use crate::{Suite, TargetSource, TargetSpec, WorkloadModel};
+use crate::{Suite, identity};
 use sut::network::NetworkConditions;
 
 pub use crate::config::payload::read_corpus;
@@ -146,50 +145,9 @@ fn parse(
             scenario.network = Some(network).filter(NetworkConditions::shapes);
         }
     }
-    let digest = digest(&target, &scenarios, &sampling);
+    let digest = identity::digest(&target, &scenarios, &sampling);
     let (lanes, counting) = file.counting(&gate);
     Ok(Suite { target, scenarios, gate, sampling, lanes, counting, digest })
-}
-
-/// Digest of what shapes the numbers. How the API is built or started is not in it: that is what
-/// changes from commit to commit.
-fn digest(
-    target: &TargetSpec,
-    scenarios: &[crate::Scenario],
-    sampling: &crate::SamplingPlan,
-) -> String {
-    let mut hash = Sha256::new();
-    hash.update(matches!(target.origin, TargetSource::Attach(_)).to_string());
-    for scenario in scenarios {
-        let words = scenario.load.words();
-        let (payload, kind) = (scenario.payload.digest(), scenario.kind.name());
-        let (name, path) = (&scenario.name, &scenario.path);
-        hash.update(format!("{name}\0{payload}\0{kind}\0{words}\0{path}\0"));
-        // The words of a closed load say all there is.
-        if !matches!(scenario.load.model, WorkloadModel::Closed { .. }) {
-            hash.update(names_as_before(&format!("{:?}", scenario.load.model)));
-        }
-        // Without a network, digests are those of versions that had none.
-        if let Some(network) = &scenario.network {
-            hash.update(names_as_before(&format!("{network:?}")));
-        }
-    }
-    hash.update(format!("{:?}{:?}{}", sampling.slice, sampling.warm_up, sampling.bodies));
-    // Without a quota, digests are those of versions that had none.
-    if let Some(cpus) = target.limits.cpus_max {
-        hash.update(format!("cpus {cpus}"));
-    }
-    let mut digest = units::hex(&hash.finalize());
-    digest.truncate(16);
-    digest
-}
-
-/// Digests of earlier versions hold the names that these types had: baselines stay comparable.
-fn names_as_before(text: &str) -> String {
-    text.replace("ArrivalSchedule {", "Schedule {")
-        .replace("RateStage {", "Stage {")
-        .replace("CapacityPlan {", "Plan {")
-        .replace("NetworkConditions {", "Network {")
 }
 
 /// Line and column, from 1, of a byte in `text`, and the line itself.

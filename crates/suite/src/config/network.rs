@@ -27,7 +27,7 @@ impl NetworkTable {
             bits_per_s: self.bandwidth.map(|rate| rate.0),
             resets: self.resets.map(|share| share.0),
         };
-        let network = network.checked().map_err(|message| (span, message))?;
+        let network = network.checked().map_err(|error| (span, error.to_string()))?;
         Ok(Some(network).filter(NetworkConditions::shapes))
     }
 }

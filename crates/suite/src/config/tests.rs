@@ -3,7 +3,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::{LoadAmount, LoadSettings};
+use crate::{LoadAmount, LoadSettings, TargetSource};
+use proptest::prelude::*;
+use record::canonical;
 use record::metric::Metric;
 use record::metric::gate::MetricPolicy;
 
@@ -222,6 +224,83 @@ fn the_digest_follows_what_shapes_the_numbers_and_nothing_else() {
 }
 
 #[test]
+fn two_suites_that_measure_the_same_have_one_digest_however_they_are_written() {
+    let digest = |text: &str| read(text).unwrap().digest;
+    let load = |load: &str| digest(&format!("[[scenario]]\nname = \"a\"\nload = {{ {load} }}\n"));
+    let same = [
+        ("connections = 1", "model = \"closed\", duration = \"1000 ms\""),
+        ("model = \"constant\", rate = 50", "model = \"ramp\", rate = 50, to = 50.0"),
+        (
+            "model = \"constant\", rate = 50, duration = \"10 s\"",
+            "model = \"stages\", stages = [{ rate = 50, lasts = \"4 s\" }, { rate = 50, lasts = \"6 s\" }]",
+        ),
+        ("model = \"ramp\", rate = 0, to = 9", "model = \"ramp\", rate = -0.0, to = 9"),
+    ];
+    for (one, other) in same {
+        assert_eq!(load(one), load(other), "{one} and {other}");
+    }
+    // What is not sent, what decides afterwards, and how often something is repeated.
+    let plain = digest("");
+    for text in [
+        "[sampling]\nlaunches = 9\n",
+        "[sampling]\nlooks = [5, 9]\n",
+        "[[scenario]]\nname = \"smoke\"\nlimits = { p95 = \"<= 1 s\" }\n",
+    ] {
+        assert_eq!(plain, digest(text), "{text}");
+    }
+    let once = |sampling: &str| {
+        digest(&format!(
+            "[sampling]\n{sampling}\n[[scenario]]\nname = \"a\"\nload = {{ requests = 1 }}\n"
+        ))
+    };
+    assert_eq!(once("warm-up = \"1 s\""), once("warm-up = \"2 s\""), "there is no warm-up");
+    assert_eq!(once("bodies = 5"), once("bodies = 7"), "one request has one body");
+}
+
+#[test]
+fn two_suites_that_measure_differently_have_two_digests() {
+    let digest = |text: &str| read(text).unwrap().digest;
+    let load = |load: &str| digest(&format!("[[scenario]]\nname = \"a\"\nload = {{ {load} }}\n"));
+    let plain = digest("");
+    for text in [
+        "[sampling]\nload = \"2 s\"\n",
+        "[sampling]\nslice-requests = 20\n",
+        "[target]\ncpus = \"shared\"\n",
+        "[target]\nmemory = \"1 GiB\"\n",
+        "[request]\npath = \"/other\"\n",
+    ] {
+        assert_ne!(plain, digest(text), "{text}");
+    }
+    assert_ne!(load("duration = \"1.001 s\""), load("duration = \"1.004 s\""));
+    assert_ne!(load("timeout = \"1 s\""), load("timeout = \"2 s\""));
+    let capacity = |limit: &str| {
+        let load = "load = { model = \"capacity\" }";
+        digest(&format!("[[scenario]]\nname = \"a\"\n{load}\nlimits = {{ p95 = \"{limit}\" }}\n"))
+    };
+    assert_ne!(capacity("<= 1.001 s"), capacity("<= 1.004 s"));
+    let started = |scheme: &str| {
+        digest(&format!("[target]\nstart = \"api {{port}}\"\nscheme = \"{scheme}\"\n"))
+    };
+    assert_ne!(started("http"), started("https"));
+}
+
+proptest! {
+    #[test]
+    fn digests_of_loads_are_equal_exactly_if_the_loads_are(
+        times in (1_u64..2_000, 1_u64..2_000),
+        rates in (1_u32..300, 1_u32..300),
+    ) {
+        let digest = |ms: u64, tenths: u32| {
+            let rate = f64::from(tenths) / 10.0;
+            let load = format!("model = \"constant\", rate = {rate:?}, duration = \"{ms} ms\"");
+            read(&format!("[[scenario]]\nname = \"a\"\nload = {{ {load} }}\n")).unwrap().digest
+        };
+        let equal = digest(times.0, rates.0) == digest(times.1, rates.1);
+        prop_assert_eq!(equal, times.0 == times.1 && rates.0 == rates.1);
+    }
+}
+
+#[test]
 fn a_payload_comes_from_a_preset_a_mix_a_corpus_or_a_template() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a.xml"), "<a>one</a>").unwrap();
@@ -327,39 +406,39 @@ fn a_payload_that_cannot_be_made_is_refused_at_its_line() {
 }
 
 #[test]
-fn every_model_of_load_is_read_and_says_what_it_is() {
-    let words = |load: &str| {
+fn every_model_of_load_is_read() {
+    let values = |load: &str| {
         let suite = read(&format!("[[scenario]]\nname = \"a\"\nload = {{ {load} }}\n"));
-        suite.unwrap().scenarios[0].load.words()
+        canonical::json(&suite.unwrap().scenarios[0].load.summary())
     };
     let all = [
-        words("model = \"closed\", connections = 4, duration = \"30 s\", think = \"5 ms\""),
-        words("connections = 2, requests = 10, reuse = \"request\""),
-        words("model = \"steps\", connections = [1, 3, 5], requests = 15"),
-        words("model = \"constant\", rate = 5000, duration = \"10 s\""),
-        words("model = \"poisson\", rate = 100, connections = 8, reuse = \"kept\""),
-        words("model = \"ramp\", rate = 0, to = 200, duration = \"20 s\""),
-        words(
+        values("model = \"closed\", connections = 4, duration = \"30 s\", think = \"5 ms\""),
+        values("connections = 2, requests = 10, reuse = \"request\""),
+        values("model = \"steps\", connections = [1, 3, 5], requests = 15"),
+        values("model = \"constant\", rate = 5000, duration = \"10 s\""),
+        values("model = \"poisson\", rate = 100, connections = 8, reuse = \"kept\""),
+        values("model = \"ramp\", rate = 0, to = 200, duration = \"20 s\""),
+        values(
             "model = \"stages\", stages = [{ rate = 10, lasts = \"5 s\" }, { rate = 10, to = 50, lasts = \"5 s\" }]",
         ),
-        words("model = \"spikes\", rate = 10, spike-rate = 100, spike = \"1 s\", every = \"5 s\""),
-        words("model = \"capacity\", rate = 50, ceiling = 1000, duration = \"2 s\""),
-        words("connections = 2, http = \"2\", streams = 8"),
-        words("model = \"constant\", rate = 50, http = \"2\""),
+        values("model = \"spikes\", rate = 10, spike-rate = 100, spike = \"1 s\", every = \"5 s\""),
+        values("model = \"capacity\", rate = 50, ceiling = 1000, duration = \"2 s\""),
+        values("connections = 2, http = \"2\", streams = 8"),
+        values("model = \"constant\", rate = 50, http = \"2\""),
     ];
-    insta::assert_snapshot!(all.join("\n"), @"
-    closed, 4 connections, 30.0 s, thinking 5.00 ms
-    closed, 2 connections, 10 requests, a connection for each request
-    closed, 1 → 3 → 5 connections, 15 requests each
-    open, constant, 5000 requests/s over 10.0 s, at most 64 connections
-    open, poisson, 100 requests/s over 10.0 s, at most 8 connections, kept
-    open, ramp, 100 requests/s over 20.0 s, at most 64 connections
-    open, stages, 20.0 requests/s over 10.0 s, at most 64 connections
-    open, spikes, 28.0 requests/s over 10.0 s, at most 64 connections
-    open, capacity from 50.0 to 1000 requests/s in steps of 2.00 s, at most 64 connections
-    closed, 2 connections, HTTP/2 with 8 streams each
-    open, constant, 50.0 requests/s over 10.0 s, at most 1 connection, HTTP/2 with 64 streams each
-    ");
+    insta::assert_snapshot!(all.join("\n"), @r#"
+    {"connections":4,"model":{"closed":{"amount":{"for_ns":30000000000},"think_ns":5000000}},"reuse":"slice"}
+    {"connections":2,"model":{"closed":{"amount":{"requests":10},"think_ns":0}},"reuse":"request"}
+    {"connections":5,"model":{"steps":{"connections":[1,3,5],"requests":15}},"reuse":"slice"}
+    {"connections":64,"model":{"open":{"lasts_ns":10000000000,"per_s":5000.0,"shape":"constant"}},"reuse":"slice"}
+    {"connections":8,"model":{"open":{"lasts_ns":10000000000,"per_s":100.0,"shape":"poisson"}},"reuse":"kept"}
+    {"connections":64,"model":{"open":{"lasts_ns":20000000000,"per_s":100.0,"shape":"ramp"}},"reuse":"slice"}
+    {"connections":64,"model":{"open":{"lasts_ns":10000000000,"per_s":20.0,"shape":"stages"}},"reuse":"slice"}
+    {"connections":64,"model":{"open":{"lasts_ns":10000000000,"per_s":28.0,"shape":"spikes"}},"reuse":"slice"}
+    {"connections":64,"model":{"capacity":{"ceiling_per_s":1000.0,"start_per_s":50.0,"trial_ns":2000000000}},"reuse":"slice"}
+    {"connections":2,"model":{"closed":{"amount":null,"think_ns":0}},"reuse":"slice","streams":8}
+    {"connections":1,"model":{"open":{"lasts_ns":10000000000,"per_s":50.0,"shape":"constant"}},"reuse":"slice","streams":64}
+    "#);
 }
 
 #[test]

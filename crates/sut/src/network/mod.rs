@@ -12,67 +12,109 @@ mod shaping;
 use std::fmt;
 use std::time::Duration;
 
-use units::Ratio;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use units::{Ratio, UnitError};
 
 pub use cost::{RelayCost, measure};
 pub use relay::{Relay, RelayError, Traffic};
 
 /// What a network does to what passes, the same in both directions.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NetworkConditions {
     /// What each piece is late by, each way: an answer comes two latencies after its request.
+    #[serde(rename = "latency_ns", with = "units::duration_ns")]
     pub latency: Duration,
     /// How much more or less than that, evenly spread; at most the latency. Order is kept.
+    #[serde(rename = "jitter_ns", with = "units::duration_ns")]
     pub jitter: Duration,
     /// What all connections together may send, each way; without it, as much as they can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bits_per_s: Option<f64>,
     /// Share of the exchanges whose connection is reset before the request reaches the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resets: Option<Ratio>,
 }
 
 /// The keys of a network, as a configuration and a flag have them.
 const KEYS: &str = "latency, jitter, bandwidth, resets";
 
+/// Why there is no such network.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum NetworkError {
+    /// A part is not a setting.
+    #[error("`{0}` is not a key and a value such as `latency=20ms`; keys are {KEYS}")]
+    NoValue(String),
+    /// There is no such setting.
+    #[error("a network has no `{0}`; its keys are {KEYS}")]
+    UnknownKey(String),
+    /// A value is not one of its setting.
+    #[error(transparent)]
+    Value(#[from] UnitError),
+    /// A piece would arrive before it was sent.
+    #[error(
+        "a jitter of {} is more than the latency, {}",
+        units::duration(*jitter),
+        units::duration(*latency)
+    )]
+    Jitter {
+        /// The jitter.
+        jitter: Duration,
+        /// The latency.
+        latency: Duration,
+    },
+    /// Nothing would arrive in time.
+    #[error("a latency of {} is beyond 60 s", units::duration(*.0))]
+    Latency(Duration),
+    /// Nothing is as slow or as fast.
+    #[error("a bandwidth is between 1 kbit/s and 1000 Gbit/s")]
+    BitRate,
+    /// Not a share, or all.
+    #[error("resets are a share from 0 % to below 100 %")]
+    Resets,
+}
+
 impl NetworkConditions {
     /// Reads `latency=20ms,jitter=2ms,bandwidth=10Mbit/s,resets=0.1%`, in any order and number.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, NetworkError> {
         let mut network = Self::default();
         for part in text.split(',') {
-            let (key, value) = part.split_once('=').ok_or_else(|| {
-                format!("`{part}` is not a key and a value such as `latency=20ms`; keys are {KEYS}")
-            })?;
+            let (key, value) =
+                part.split_once('=').ok_or_else(|| NetworkError::NoValue(part.to_owned()))?;
             network.set(key.trim(), value)?;
         }
         network.checked()
     }
 
-    fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+    fn set(&mut self, key: &str, value: &str) -> Result<(), NetworkError> {
         match key {
             "latency" => self.latency = units::parse_duration(value)?,
             "jitter" => self.jitter = units::parse_duration(value)?,
             "bandwidth" => self.bits_per_s = Some(units::parse_bit_rate(value)?),
             "resets" => self.resets = Some(Ratio::parse(value)?),
-            _ => return Err(format!("a network has no `{key}`; its keys are {KEYS}")),
+            _ => return Err(NetworkError::UnknownKey(key.to_owned())),
         }
         Ok(())
     }
 
     /// Returns the network, if there can be one like it.
-    pub fn checked(self) -> Result<Self, String> {
+    pub fn checked(self) -> Result<Self, NetworkError> {
         const LATENCY_MAX: Duration = Duration::from_mins(1);
         const BITS_PER_S: std::ops::RangeInclusive<f64> = 1e3..=1e12;
-        if self.jitter > self.latency {
-            let (jitter, latency) = (units::duration(self.jitter), units::duration(self.latency));
-            return Err(format!("a jitter of {jitter} is more than the latency, {latency}"));
+        let Self { latency, jitter, bits_per_s, resets } = self;
+        if jitter > latency {
+            return Err(NetworkError::Jitter { jitter, latency });
         }
-        if self.latency > LATENCY_MAX {
-            return Err(format!("a latency of {} is beyond 60 s", units::duration(self.latency)));
+        if latency > LATENCY_MAX {
+            return Err(NetworkError::Latency(latency));
         }
-        if self.bits_per_s.is_some_and(|bits_per_s| !BITS_PER_S.contains(&bits_per_s)) {
-            return Err("a bandwidth is between 1 kbit/s and 1000 Gbit/s".to_owned());
+        if bits_per_s.is_some_and(|bits_per_s| !BITS_PER_S.contains(&bits_per_s)) {
+            return Err(NetworkError::BitRate);
         }
-        if self.resets.is_some_and(|share| !(0.0..1.0).contains(&share.0)) {
-            return Err("resets are a share from 0 % to below 100 %".to_owned());
+        if resets.is_some_and(|share| !(0.0..1.0).contains(&share.0)) {
+            return Err(NetworkError::Resets);
         }
         Ok(self)
     }
@@ -128,7 +170,7 @@ mod tests {
     #[test]
     fn a_network_that_cannot_be_is_refused_with_what_would_be_right() {
         let check = |text: &str, hint: &str| {
-            let error = NetworkConditions::parse(text).unwrap_err();
+            let error = NetworkConditions::parse(text).unwrap_err().to_string();
             assert!(error.contains(hint), "{error}");
         };
         check("20ms", "latency=20ms");
