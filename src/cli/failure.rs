@@ -3,9 +3,17 @@
 use std::error::Error;
 use std::io;
 
+use baseline::BaselineError;
 use checkout::BaseError;
+use github::api::ApiError;
+use github::artifact::ArtifactError;
+use github::base::BaseCommitError;
+use github::context::ContextError;
+use github::publish::PublishError;
+use github::transport::TransportError;
 use miette::Diagnostic;
 use profile::ProfileError;
+use reference::ServeError;
 use runner::RunnerError;
 
 use crate::app::decide::PairsError;
@@ -21,16 +29,16 @@ pub fn explain(error: &anyhow::Error) -> (Option<String>, Exit) {
         return (None, Exit::ClosedPipe);
     }
     let exit = if is_measurement(error) { Exit::NotMeasured } else { Exit::Usage };
-    let text = causes_then_hints(error);
+    let text = describe(error.chain());
     (Some(terminal_text::sanitize(&text).into_owned()), exit)
 }
 
 const HINT: &str = "\n\nhint: ";
 
-/// A failure with its causes in a line, and the hints of all of them behind it.
-fn causes_then_hints(error: &anyhow::Error) -> String {
+/// Returns a failure with its causes in a line, and the hints of all of them behind it.
+pub(super) fn describe<'a>(chain: impl Iterator<Item = &'a (dyn Error + 'static)>) -> String {
     let (mut causes, mut hints) = (Vec::new(), Vec::new());
-    for cause in error.chain() {
+    for cause in chain {
         let text = cause.to_string();
         let (text, written) = text.split_once(HINT).unwrap_or((&text, ""));
         causes.push(text.to_owned());
@@ -50,7 +58,21 @@ fn hint(cause: &(dyn Error + 'static)) -> Option<String> {
             None$(.or_else(|| cause.downcast_ref::<$kind>()?.help()))+
         };
     }
-    let help: Option<Box<dyn std::fmt::Display>> = help_of!(UseCaseError, UsageError, PairsError);
+    let help: Option<Box<dyn std::fmt::Display>> = help_of!(
+        UseCaseError,
+        UsageError,
+        PairsError,
+        BaseError,
+        BaselineError,
+        ProfileError,
+        ServeError,
+        ApiError,
+        ArtifactError,
+        BaseCommitError,
+        ContextError,
+        PublishError,
+        TransportError,
+    );
     help.map(|help| help.to_string())
 }
 

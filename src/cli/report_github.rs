@@ -1,6 +1,8 @@
 //! Publishes on GitHub what a run recorded, and says on the page of the job what the checks do not.
 
+use std::error::Error;
 use std::io::Write;
+use std::iter::successors;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -14,9 +16,9 @@ use github::{AnnotationLevel, CheckGate, Conclusion, job};
 use crate::app;
 use crate::app::publication::RunPurpose;
 use crate::app::publish::PublishOptions;
-use crate::cli::Exit;
 use crate::cli::output::FailOnFlag;
 use crate::cli::process;
+use crate::cli::{Exit, failure};
 
 /// Publish a recorded comparison on GitHub: comment, check, job summary, outputs
 #[derive(Debug, clap::Args)]
@@ -109,7 +111,8 @@ fn show(
     published: &PublicationResult,
 ) -> anyhow::Result<()> {
     for failure in &published.failures {
-        let failure = chain(failure);
+        let causes = successors(Some(failure as &(dyn Error + 'static)), |it| it.source());
+        let failure = failure::describe(causes);
         writeln!(out, "{}", job::message_line(AnnotationLevel::Failure, &failure))?;
     }
     for remark in &published.remarks {
@@ -122,12 +125,6 @@ fn show(
         writeln!(out, "published {url}")?;
     }
     writeln!(out, "verdict: {}", conclusion.key()).context("failed to write the result")
-}
-
-/// An error with its causes, `a: b: c`.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// A failed publication is an error of its own; it hides no verdict that is graver.

@@ -10,6 +10,7 @@ use std::process::Command;
 use std::thread;
 
 use checkout::{self, BaseBuild, BaseError, BuildProgress, WorkingTree};
+use miette::Diagnostic as _;
 use tempfile::TempDir;
 use units::cancel::Cancel;
 
@@ -68,9 +69,10 @@ impl BaseFixture {
         fs::read_to_string(self.path("builds")).unwrap_or_default().lines().count()
     }
 
-    /// The message without the name of the temporary folder.
+    /// The message with its hint, without the name of the temporary folder.
     fn message(&self, error: &BaseError) -> String {
-        error.to_string().replace(self.dir.path().to_str().unwrap(), "DIR")
+        let hint = error.help().map(|help| format!("\n\nhint: {help}")).unwrap_or_default();
+        format!("{error}{hint}").replace(self.dir.path().to_str().unwrap(), "DIR")
     }
 }
 
@@ -199,7 +201,7 @@ fn a_ref_that_is_nowhere_says_so_and_a_shallow_clone_says_why() {
     git(&clone, &["fetch", "--quiet", "--depth=1", "origin", "tag", "v1"]);
     assert_eq!(output(&stage.checkout_from(&clone, "v1", BUILD).unwrap()), "one");
     let error = checkout::merge_base(&clone, "main", "v1").unwrap_err();
-    assert!(error.to_string().contains("fetch-depth: 0"), "{error}");
+    assert!(error.help().unwrap().to_string().contains("fetch-depth: 0"), "{error}");
     assert_eq!(
         checkout::merge_base(&stage.repo(), "main", "v1").unwrap(),
         checkout::commit(&stage.repo(), "v1").unwrap()

@@ -2,23 +2,24 @@
 
 use std::io;
 
+use miette::Diagnostic;
 use thiserror::Error;
 
 use record::RecordError;
 
 /// Why a baseline cannot be used or kept.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Diagnostic)]
 pub enum BaselineError {
     /// The name cannot be a folder's.
-    #[error(
-        "`{name}` is not a name for a baseline\n\nhint: use ASCII letters, digits, `.`, `-`, `_`, and `/` between them"
-    )]
+    #[error("`{name}` is not a name for a baseline")]
+    #[diagnostic(help("use ASCII letters, digits, `.`, `-`, `_`, and `/` between them"))]
     BadName {
         /// The name.
         name: String,
     },
     /// The address of a store is none.
-    #[error("`{location}` is not a place for baselines: {reason}\n\nhint: {hint}")]
+    #[error("`{location}` is not a place for baselines: {reason}")]
+    #[diagnostic(help("{hint}"))]
     BadLocation {
         /// As it was given.
         location: String,
@@ -28,9 +29,8 @@ pub enum BaselineError {
         hint: String,
     },
     /// There is no history of that name.
-    #[error(
-        "there is no baseline `{name}` in `{location}`\n\nhint: create one with `xmlperf baseline save {name}`"
-    )]
+    #[error("there is no baseline `{name}` in `{location}`")]
+    #[diagnostic(help("create one with `xmlperf baseline save {name}`"))]
     NotFound {
         /// The name.
         name: String,
@@ -38,9 +38,8 @@ pub enum BaselineError {
         location: String,
     },
     /// No run, or more than one, of a history has the digest.
-    #[error(
-        "`{digest}` means {count} runs of `{name}`\n\nhint: `xmlperf baseline list {name}` shows the digests"
-    )]
+    #[error("`{digest}` means {count} runs of `{name}`")]
+    #[diagnostic(help("`xmlperf baseline list {name}` shows the digests"))]
     NotOneRun {
         /// The history.
         name: String,
@@ -58,9 +57,8 @@ pub enum BaselineError {
         location: String,
     },
     /// What a name is pinned to is gone.
-    #[error(
-        "`{name}` is pinned to `{run}`, which is not there\n\nhint: pin it to another run, or `xmlperf baseline unpin {name}`"
-    )]
+    #[error("`{name}` is pinned to `{run}`, which is not there")]
+    #[diagnostic(help("pin it to another run, or `xmlperf baseline unpin {name}`"))]
     Dangling {
         /// The name.
         name: String,
@@ -68,9 +66,8 @@ pub enum BaselineError {
         run: String,
     },
     /// The file of a pin makes no sense.
-    #[error(
-        "the pin `{place}` cannot be understood: {reason}\n\nhint: pin the name again, or unpin it"
-    )]
+    #[error("the pin `{place}` cannot be understood: {reason}")]
+    #[diagnostic(help("pin the name again, or unpin it"))]
     BadPin {
         /// The file.
         place: String,
@@ -78,7 +75,8 @@ pub enum BaselineError {
         reason: String,
     },
     /// Others changed the same file all the time.
-    #[error("`{place}` was changed by others again and again\n\nhint: try again")]
+    #[error("`{place}` was changed by others again and again")]
+    #[diagnostic(help("try again"))]
     Contended {
         /// The file.
         place: String,
@@ -120,9 +118,10 @@ pub enum BaselineError {
         source: io::Error,
     },
     /// A remote does not answer, or not to us.
-    #[error(
-        "`{location}` cannot be reached: {reason}\n\nhint: check the network and the credentials; in GitHub Actions, `actions/checkout` leaves those that git needs"
-    )]
+    #[error("`{location}` cannot be reached: {reason}")]
+    #[diagnostic(help(
+        "check the network and the credentials; in GitHub Actions, `actions/checkout` leaves those that git needs"
+    ))]
     Unreachable {
         /// The store.
         location: String,
@@ -130,9 +129,10 @@ pub enum BaselineError {
         reason: String,
     },
     /// A remote did not take a change.
-    #[error(
-        "`{location}` did not take the change: {reason}\n\nhint: writing needs permission to push, in GitHub Actions `permissions: contents: write`, and a branch that no rule protects"
-    )]
+    #[error("`{location}` did not take the change: {reason}")]
+    #[diagnostic(help(
+        "writing needs permission to push, in GitHub Actions `permissions: contents: write`, and a branch that no rule protects"
+    ))]
     NotPushed {
         /// The store.
         location: String,
@@ -140,9 +140,8 @@ pub enum BaselineError {
         reason: String,
     },
     /// A service failed, or was not reached, though it was asked again and again.
-    #[error(
-        "failed to {what} `{place}`: {reason}\n\nhint: check the network, the bucket's name and region, and try again"
-    )]
+    #[error("failed to {what} `{place}`: {reason}")]
+    #[diagnostic(help("check the network, the bucket's name and region, and try again"))]
     Service {
         /// What was tried: `list`, `read`, `write`, `remove`.
         what: &'static str,
@@ -152,7 +151,8 @@ pub enum BaselineError {
         reason: String,
     },
     /// A service does not do that, or not for us.
-    #[error("failed to {what} `{place}`: {reason}\n\nhint: {hint}")]
+    #[error("failed to {what} `{place}`: {reason}")]
+    #[diagnostic(help("{hint}"))]
     Denied {
         /// What was tried: `list`, `read`, `write`, `remove`.
         what: &'static str,

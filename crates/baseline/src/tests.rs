@@ -1,6 +1,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use miette::Diagnostic as _;
 use proptest::prelude::*;
 
 use super::*;
@@ -28,7 +29,9 @@ fn store(folder: &tempfile::TempDir) -> BaselineStore {
 
 /// What a person reads, without the digest of the made-up run.
 fn refusal<T: std::fmt::Debug>(result: Result<T, BaselineError>) -> String {
-    result.unwrap_err().to_string().replace(&alone(&run(1)).unwrap().digest(), "<digest>")
+    let error = result.unwrap_err();
+    let hint = error.help().map(|help| format!("\n\nhint: {help}")).unwrap_or_default();
+    format!("{error}{hint}").replace(&alone(&run(1)).unwrap().digest(), "<digest>")
 }
 
 #[test]

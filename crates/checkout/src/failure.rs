@@ -3,13 +3,15 @@
 use std::io;
 use std::path::PathBuf;
 
+use miette::Diagnostic;
 use thiserror::Error;
 
 /// Why there is no base to compare with.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Diagnostic)]
 pub enum BaseError {
     /// There is no `git`.
-    #[error("`git` was not found\n\nhint: install it, or give the base with `--base-bin`")]
+    #[error("`git` was not found")]
+    #[diagnostic(help("install it, or give the base with `--base-bin`"))]
     NoGit,
     /// The folder is in no checkout.
     #[error("`{}` is not in a git checkout: {reason}", dir.display())]
@@ -20,40 +22,41 @@ pub enum BaseError {
         reason: String,
     },
     /// Neither here nor at `origin` is there anything of that name.
-    #[error("`{git_ref}` is no commit, branch or tag, neither here nor at `origin`{hint}")]
+    #[error("`{git_ref}` is no commit, branch or tag, neither here nor at `origin`")]
     UnknownRef {
         /// As given.
         git_ref: String,
         /// For a shallow clone.
-        hint: String,
+        #[help]
+        hint: Option<String>,
     },
     /// There is no way from one commit to the other along first parents.
-    #[error("{good} is not behind {bad} along first parents{hint}")]
+    #[error("{good} is not behind {bad} along first parents")]
     NotAncestor {
         /// The earlier commit.
         good: String,
         /// The later commit.
         bad: String,
         /// For a shallow clone.
-        hint: String,
+        #[help]
+        hint: Option<String>,
     },
     /// Two histories without a common commit.
-    #[error("commits {a} and {b} have no common ancestor{hint}")]
+    #[error("commits {a} and {b} have no common ancestor")]
     NoMergeBase {
         /// First commit.
         a: String,
         /// Second commit.
         b: String,
         /// For a shallow clone.
-        hint: String,
+        #[help]
+        hint: Option<String>,
     },
     /// Their contents are in other repositories, which may need credentials.
-    #[error(
-        "commit {commit} has submodules ({}), which are not checked out for a base\n\nhint: check \
-         out and build the base in a step of your own (`actions/checkout` with `submodules: true` \
-         and `fetch-depth: 0`), and give it with `--base-bin`",
-        paths.join(", ")
-    )]
+    #[error("commit {commit} has submodules ({}), which are not checked out for a base", paths.join(", "))]
+    #[diagnostic(help(
+        "check out and build the base in a step of your own (`actions/checkout` with `submodules: true` and `fetch-depth: 0`), and give it with `--base-bin`"
+    ))]
     Submodules {
         /// The commit.
         commit: String,

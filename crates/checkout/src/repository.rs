@@ -131,15 +131,11 @@ pub(super) fn write_tree(dir: &Path, commit: &str, tree: &Path) -> Result<(), Ba
     must(tree, &checkout).map(drop)
 }
 
-fn shallow_hint(dir: &Path) -> Result<String, BaseError> {
+fn shallow_hint(dir: &Path) -> Result<Option<String>, BaseError> {
     let shallow = must(dir, &["rev-parse", "--is-shallow-repository"])? == "true";
-    Ok(if shallow {
-        "\n\nhint: this clone is shallow; in GitHub Actions, give `actions/checkout` \
-         `fetch-depth: 0`, elsewhere run `git fetch --unshallow`"
-            .to_owned()
-    } else {
-        String::new()
-    })
+    let hint = "this clone is shallow; in GitHub Actions, give `actions/checkout` \
+                `fetch-depth: 0`, elsewhere run `git fetch --unshallow`";
+    Ok(shallow.then(|| hint.to_owned()))
 }
 
 /// What git printed, without the end of the line, or why it refused.

@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use jiff::fmt::rfc2822;
+use miette::Diagnostic;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -19,23 +20,22 @@ use super::retry::{AttemptOutcome, RepeatSafety, RetryPolicy, RetryStep};
 use super::transport::{ApiRequest, ApiResponse, HttpMethod, Token, Transport, TransportError};
 
 /// Why a call came to nothing.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Diagnostic)]
 pub enum ApiError {
     /// The token is not known to the server.
-    #[error(
-        "GitHub does not accept the token ({call})\n\nhint: pass `github-token: ${{{{ \
-         github.token }}}}`, and check that it has not expired"
-    )]
+    #[error("GitHub does not accept the token ({call})")]
+    #[diagnostic(help(
+        "pass `github-token: ${{{{ github.token }}}}`, and check that it has not expired"
+    ))]
     Unauthorized {
         /// What was asked.
         call: String,
     },
     /// The token may not do this.
-    #[error(
-        "the token may not do this ({call}): {message}\n\nhint: the job needs `permissions:` \
-         with `pull-requests: write` for the comment, `checks: write` for the check run, or \
-         `statuses: write` for the commit status"
-    )]
+    #[error("the token may not do this ({call}): {message}")]
+    #[diagnostic(help(
+        "the job needs `permissions:` with `pull-requests: write` for the comment, `checks: write` for the check run, or `statuses: write` for the commit status"
+    ))]
     Forbidden {
         /// What was asked.
         call: String,

@@ -5,6 +5,7 @@
 
 use std::io::{self, Cursor, Read};
 
+use miette::Diagnostic;
 use serde::Deserialize;
 use thiserror::Error;
 use zip::ZipArchive;
@@ -13,7 +14,7 @@ use zip::result::ZipError;
 use super::api::{ApiClient, ApiError};
 
 /// Why an artifact is of no use.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Diagnostic)]
 pub enum ArtifactError {
     /// GitHub does not hand it over.
     #[error("failed to fetch the artifact `{name}` of run {run}")]
@@ -26,10 +27,8 @@ pub enum ArtifactError {
         source: ApiError,
     },
     /// The run left no such artifact, or it has expired.
-    #[error(
-        "run {run} has no artifact `{name}`\n\nhint: the workflow that measures uploads the \
-         report directory under this name"
-    )]
+    #[error("run {run} has no artifact `{name}`")]
+    #[diagnostic(help("the workflow that measures uploads the report directory under this name"))]
     Missing {
         /// The artifact.
         name: String,

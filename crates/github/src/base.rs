@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use miette::Diagnostic;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -16,7 +17,7 @@ use super::api::{ApiClient, ApiError};
 use super::context::{CommitId, GithubContext, WorkflowEvent};
 
 /// Why there is nothing to compare with.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Diagnostic)]
 pub enum BaseCommitError {
     /// Git does not run.
     #[error("failed to run `git` in `{directory}`")]
@@ -27,10 +28,10 @@ pub enum BaseCommitError {
         source: io::Error,
     },
     /// The clone does not have the commit, and cannot fetch it.
-    #[error(
-        "the clone does not have the base commit {commit}\n\nhint: set `fetch-depth: 2` for \
-         `actions/checkout` in a workflow for pull requests, `fetch-depth: 0` in others"
-    )]
+    #[error("the clone does not have the base commit {commit}")]
+    #[diagnostic(help(
+        "set `fetch-depth: 2` for `actions/checkout` in a workflow for pull requests, `fetch-depth: 0` in others"
+    ))]
     Shallow {
         /// The commit, or what is known of it.
         commit: String,

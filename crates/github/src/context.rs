@@ -8,19 +8,18 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use miette::Diagnostic;
 use serde::Deserialize;
 use thiserror::Error;
 
 use super::transport::Token;
 
 /// Why the environment tells no story.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Diagnostic)]
 pub enum ContextError {
     /// A variable that GitHub sets is missing.
-    #[error(
-        "`{variable}` is not set\n\nhint: this command runs inside GitHub Actions, or with its \
-         variables set"
-    )]
+    #[error("`{variable}` is not set")]
+    #[diagnostic(help("this command runs inside GitHub Actions, or with its variables set"))]
     Missing {
         /// The variable.
         variable: &'static str,

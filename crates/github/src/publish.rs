@@ -4,6 +4,7 @@
 //! part is tried whatever became of the one before. Where the code comes from a fork the token is
 //! meant to be unable to write: that is then a remark and not a failure.
 
+use miette::Diagnostic;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -68,10 +69,11 @@ pub enum PublicationOutcome {
 }
 
 /// Why a part of a publication did not get through.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Diagnostic)]
 pub enum PublishError {
     /// There is nothing to authenticate with.
-    #[error("no token, so no comment and no check\n\nhint: set `GITHUB_TOKEN`")]
+    #[error("no token, so no comment and no check")]
+    #[diagnostic(help("set `GITHUB_TOKEN`"))]
     NoToken,
     /// The pull request or what was said on it is unknown.
     #[error("failed to read the pull request")]

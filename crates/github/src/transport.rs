@@ -10,6 +10,7 @@ use std::io;
 use std::io::Write;
 use std::time::Duration;
 
+use miette::Diagnostic;
 use serde_json::{Value, json};
 use thiserror::Error;
 use ureq::config::RedirectAuthHeaders;
@@ -101,7 +102,7 @@ impl ApiResponse {
 }
 
 /// Why no answer came back.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Diagnostic)]
 pub enum TransportError {
     /// The connection could not be made, or broke.
     #[error("no answer")]
@@ -113,10 +114,8 @@ pub enum TransportError {
         limit_bytes: u64,
     },
     /// The token would travel in the open.
-    #[error(
-        "`{url}` is neither HTTPS nor this machine: the token is not sent there\n\n\
-         hint: check `GITHUB_API_URL`"
-    )]
+    #[error("`{url}` is neither HTTPS nor this machine: the token is not sent there")]
+    #[diagnostic(help("check `GITHUB_API_URL`"))]
     Insecure {
         /// The address.
         url: String,

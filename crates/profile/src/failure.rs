@@ -3,15 +3,17 @@
 use std::io;
 use std::path::PathBuf;
 
+use miette::Diagnostic;
 use thiserror::Error;
 
 use sut::TargetError;
 
 /// Why there is no profile.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Diagnostic)]
 pub enum ProfileError {
     /// The tool is not on this machine.
-    #[error("`{tool}` is not installed\n\nhint: `{install}`")]
+    #[error("`{tool}` is not installed")]
+    #[diagnostic(help("`{install}`"))]
     NotInstalled {
         /// The program.
         tool: &'static str,
@@ -19,7 +21,8 @@ pub enum ProfileError {
         install: &'static str,
     },
     /// The system does not let this user profile.
-    #[error("`{tool}` is not allowed here: {reason}\n\nhint: {hint}")]
+    #[error("`{tool}` is not allowed here: {reason}")]
+    #[diagnostic(help("{hint}"))]
     Forbidden {
         /// The program.
         tool: &'static str,

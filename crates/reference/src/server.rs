@@ -16,6 +16,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use miette::Diagnostic;
 use rustix::net::sockopt;
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -103,10 +104,11 @@ impl Default for ServerSettings {
 }
 
 /// Why the service cannot run.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Diagnostic)]
 pub enum ServeError {
     /// The address is taken, or not of this machine.
-    #[error("failed to listen on `{address}`\n\nhint: `--port 0` takes a free port")]
+    #[error("failed to listen on `{address}`")]
+    #[diagnostic(help("`--port 0` takes a free port"))]
     Listen {
         /// The address.
         address: SocketAddr,

@@ -4,11 +4,12 @@
 //! runs fifty times slower under callgrind, and an instruction per pair is what it is after some
 //! thousand of them.
 
-use std::error::Error;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::launch;
 use crate::{BuildSource, RequestSender, RunObserver, RunPlan, RunProgress, RunnerError};
+use miette::Diagnostic as _;
 use profile::{ProfileError, ProfileSession};
 use record::instruction_counts::{CountOutcome, InstructionCounts};
 use suite::{CountSettings, LaneMode, LoadAmount, LoadSettings, Scenario, UrlScheme};
@@ -61,13 +62,10 @@ pub(super) fn count(
 }
 
 /// A chain of errors in one line, hints last.
-fn words(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
+fn words(error: &ProfileError) -> String {
+    let text = launch::chain(error);
+    let text =
+        error.help().map_or_else(|| text.clone(), |help| format!("{text}; to get it: {help}"));
     text.replace("\n\nhint: ", "; to get it: ")
 }
 

@@ -114,7 +114,7 @@ fn find(
     let client = ApiClient::new(&network, &context.repository, None, patience, &|_| {});
     match base::find(&context, clone.path(), Some(&client)) {
         Ok(commit) => Ok(commit.map(|commit| commit.as_str().to_owned())),
-        Err(error) => Err(format!("{:#}", anyhow::Error::from(error))),
+        Err(error) => Err(xmlperf::cli::explain(&error.into()).0.unwrap()),
     }
 }
 
