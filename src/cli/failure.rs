@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::iter::successors;
 
 use baseline::BaselineError;
 use checkout::BaseError;
@@ -29,16 +30,16 @@ pub fn explain(error: &anyhow::Error) -> (Option<String>, Exit) {
         return (None, Exit::ClosedPipe);
     }
     let exit = if is_measurement(error) { Exit::NotMeasured } else { Exit::Usage };
-    let text = describe(error.chain());
+    let text = describe(error.as_ref());
     (Some(terminal_text::sanitize(&text).into_owned()), exit)
 }
 
 const HINT: &str = "\n\nhint: ";
 
 /// Returns a failure with its causes in a line, and the hints of all of them behind it.
-pub(super) fn describe<'a>(chain: impl Iterator<Item = &'a (dyn Error + 'static)>) -> String {
+pub(super) fn describe(error: &(dyn Error + 'static)) -> String {
     let (mut causes, mut hints) = (Vec::new(), Vec::new());
-    for cause in chain {
+    for cause in successors(Some(error), |&cause| cause.source()) {
         let text = cause.to_string();
         let (text, written) = text.split_once(HINT).unwrap_or((&text, ""));
         causes.push(text.to_owned());

@@ -1,8 +1,6 @@
 //! Publishes on GitHub what a run recorded, and says on the page of the job what the checks do not.
 
-use std::error::Error;
 use std::io::Write;
-use std::iter::successors;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -111,8 +109,7 @@ fn show(
     published: &PublicationResult,
 ) -> anyhow::Result<()> {
     for failure in &published.failures {
-        let causes = successors(Some(failure as &(dyn Error + 'static)), |it| it.source());
-        let failure = failure::describe(causes);
+        let failure = failure::describe(failure);
         writeln!(out, "{}", job::message_line(AnnotationLevel::Failure, &failure))?;
     }
     for remark in &published.remarks {

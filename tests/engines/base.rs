@@ -286,7 +286,7 @@ fn run_from_a_hook_the_users_index_is_safe() {
         let stage = BaseFixture::new();
         let before = files(&stage.repo());
         let status = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "run_from_a_hook_the_users_index_is_safe"])
+            .args(["--exact", "base::run_from_a_hook_the_users_index_is_safe"])
             .env("HOOK_STAGE", stage.dir.path())
             .env("GIT_DIR", stage.repo().join(".git"))
             .env("GIT_INDEX_FILE", stage.repo().join(".git/index"))

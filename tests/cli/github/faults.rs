@@ -230,7 +230,11 @@ fn rights_that_are_missing_in_the_repository_itself_are_a_failure() {
     server.on("POST", COMMENTS, refusal(403, "Resource not accessible by integration"), 1);
     let published = server.publish(&stage, &only_comment());
     let error = anyhow::Error::from(published.failures.into_iter().next().unwrap());
-    assert!(format!("{error:#}").contains("pull-requests: write"), "{error:#}");
+    let said = xmlperf::cli::explain(&error).0.unwrap();
+    assert!(
+        said.contains("hint: the job needs `permissions:` with `pull-requests: write`"),
+        "{said}"
+    );
 }
 
 #[test]
