@@ -100,9 +100,9 @@ class Bench:
         seconds = time.monotonic() - began
         report = out / "report/report.json"
         report = json.loads(report.read_text()) if report.exists() else {}
-        said = report.get("verdict", "nothing")
+        said = report.get("outcome", "nothing")
         decided = [row for row in report.get("metrics", []) if row.get("verdict") in ("regressed", "improved")]
-        decided.sort(key=lambda row: -abs(row.get("change_ln") or 0))
+        decided.sort(key=lambda row: -abs(row.get("change") or 0))
         rows = [f"{row['scenario']}/{row['metric']} {100 * row.get('change', 0):+.1f} %" for row in decided[:3]]
         pairs = report.get("method", {}).get("launches")
         self.results.append((label, said, done.returncode))

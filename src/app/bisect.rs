@@ -72,8 +72,12 @@ pub enum BisectOutcome {
 }
 
 /// The smallest change between good and bad that is worth a search.
-const CHANGE: MetricRule =
-    MetricRule { policy: MetricPolicy::Gate, tolerance: Ratio(0.01), floor: Ratio(0.005) };
+const CHANGE: MetricRule = MetricRule {
+    policy: MetricPolicy::Gate,
+    tolerance: Ratio(0.01),
+    floor: Ratio(0.005),
+    minimum: None,
+};
 
 /// What is kept between invocations.
 #[derive(Debug, Serialize, Deserialize)]
@@ -225,7 +229,8 @@ impl<'a> BisectionSession<'a> {
     /// Finds out whether a commit is before or after the change, and keeps the answer.
     fn classify(&mut self, commit: usize, effect_ln: f64) -> Result<()> {
         let half = Ratio::from_ln(effect_ln.abs() / 2.0);
-        let rule = MetricRule { policy: MetricPolicy::Gate, tolerance: half, floor: half };
+        let rule =
+            MetricRule { policy: MetricPolicy::Gate, tolerance: half, floor: half, minimum: None };
         let (state, standing) = match self.compare(0, commit, rule)? {
             CommitVerdict::Broken(reason) => {
                 (CommitState::Broken, CommitStanding::Skipped { reason })
@@ -260,6 +265,10 @@ impl<'a> BisectionSession<'a> {
             }
             Some(EarlyEnd::Failed { side: Side::Base, reason, .. }) => {
                 return Err(unmeasured(&self.options.good, reason));
+            }
+            Some(EarlyEnd::HeadFailed(contrast)) => {
+                let reason = format!("{}: {}", contrast.kind, contrast.head.detail);
+                return Ok(CommitVerdict::Broken(reason));
             }
             Some(EarlyEnd::Interrupted) => return Err(UseCaseError::BisectionInterrupted.into()),
             None => {}

@@ -63,6 +63,16 @@ pub(super) fn sanitize_run(run: &mut Run) {
         singles.extend(pairs.into_iter().flat_map(|pair| [&mut pair.base, &mut pair.head]));
         singles.into_iter().for_each(sanitize_failures);
     }
+    if let Some(placement) = &mut run.placement {
+        let mappings = std::mem::take(&mut placement.mappings);
+        let name = |name: &str| sanitize::line(name, REASON_CHARS_MAX);
+        placement.mappings = mappings.into_iter().map(|(it, state)| (name(&it), state)).collect();
+    }
+    if let Some(EarlyEnd::HeadFailed(contrast)) = &mut run.ended {
+        sanitize_text(&mut contrast.scenario);
+        contrast.head = sanitize_example(&contrast.head);
+        contrast.base = contrast.base.as_ref().map(sanitize_example);
+    }
     if let Some(EarlyEnd::Failed { scenario, reason, .. }) = &mut run.ended {
         scenario.iter_mut().for_each(sanitize_text);
         // The first line becomes part of the headline, the rest a block of text.
@@ -124,10 +134,14 @@ fn sanitize_limits(limits: &mut LimitsRecord) {
 
 /// Failures carry what a target said.
 fn sanitize_failures(trial: &mut LaunchResult) {
-    let line = |text: &str| sanitize::line(text, REASON_CHARS_MAX);
     for first in trial.failures.iter_mut().filter_map(|failures| failures.first.as_mut()) {
-        *first = FailureExample { detail: line(&first.detail), answer: line(&first.answer) };
+        *first = sanitize_example(first);
     }
+}
+
+fn sanitize_example(example: &FailureExample) -> FailureExample {
+    let line = |text: &str| sanitize::line(text, REASON_CHARS_MAX);
+    FailureExample { detail: line(&example.detail), answer: line(&example.answer) }
 }
 
 fn sanitize_work(work: &mut CountOutcome) {

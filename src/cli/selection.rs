@@ -17,7 +17,7 @@ pub(super) struct SelectionFlags {
     /// Configuration file [default: the nearest `xmlperf.toml`, else the embedded reference API]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Scenario to run, from the configuration or shipped (smoke, nominal, soak, stress, capacity, extreme); may be repeated
+    /// Scenario to run, from the configuration or shipped (smoke, concurrent, large, nominal, soak, stress, capacity, extreme); may be repeated
     #[arg(long = "scenario", value_name = "NAME")]
     scenarios: Vec<String>,
     /// Evidence to gather, and nothing else; may be repeated [default: time, and work where it can be]

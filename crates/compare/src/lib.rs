@@ -9,6 +9,7 @@ pub mod details;
 pub mod function_changes;
 mod limits;
 mod stored;
+mod suspicion;
 mod values;
 mod work;
 
@@ -24,12 +25,14 @@ use record::metric::gate::{GateRules, MetricPolicy, MetricRule, StoppingRule};
 use record::metric::limit::LimitQuantity;
 use record::metric::{BetterDirection, Metric};
 use record::{
-    ContentError, EarlyEnd, LaunchResults, Machine, PlacementRecord, Revision, Run, ScenarioRun,
+    ContentError, EarlyEnd, FailureContrast, LaunchResult, LaunchResults, Machine, PlacementRecord,
+    Revision, Run, ScenarioRun,
 };
 use units::Ratio;
 
 pub use crate::limits::LimitCheck;
 pub use crate::stored::{BaselineOrigin, foreseeable, past};
+pub use crate::suspicion::Suspicion;
 pub use crate::values::level;
 pub use crate::work::InstructionBreakdown;
 
@@ -56,6 +59,8 @@ pub struct Comparison {
     pub breakdowns: Vec<InstructionBreakdown>,
     /// Where the code of both sides lay.
     pub placement: Option<PlacementRecord>,
+    /// The requests that head failed and base did not, which ended the run.
+    pub failure: Option<FailureContrast>,
     /// How the numbers came about.
     pub method: ComparisonMethod,
     /// What follows.
@@ -117,6 +122,8 @@ pub struct MetricResult {
     pub head: Option<f64>,
     /// What follows.
     pub finding: MetricFinding,
+    /// What explains a regression as well as the program does, so that it is not called one.
+    pub suspicion: Option<Suspicion>,
 }
 
 /// A change with its interval, as logarithms of head over base.
@@ -202,6 +209,10 @@ impl Comparison {
                 judge(run, &gate, &mut rows, evidence)?
             }
         };
+        let suspicions = suspicion::suspicions(&rows, run.placement.as_ref());
+        for (row, suspicion) in rows.iter_mut().zip(suspicions) {
+            row.suspicion = suspicion;
+        }
         let mut notes = work::notes(run);
         let confirming = run.confirming.as_deref().map(Self::of).transpose()?;
         let suspicions = confirming.as_ref().map(|paired| confirmed(&mut rows, paired));
@@ -228,6 +239,10 @@ impl Comparison {
             details,
             breakdowns: work::breakdowns(run),
             placement: run.placement.clone(),
+            failure: match &run.ended {
+                Some(EarlyEnd::HeadFailed(contrast)) => Some(FailureContrast::clone(contrast)),
+                Some(EarlyEnd::Failed { .. } | EarlyEnd::Interrupted) | None => None,
+            },
             method: ComparisonMethod {
                 launches,
                 launches_asked: run.launches_asked,
@@ -249,7 +264,8 @@ impl Comparison {
     /// Returns whether every metric that a further launch could decide has been decided.
     pub fn is_decided(&self) -> bool {
         let mut timed = self.rows.iter().filter(|row| !row.metric.is_counted());
-        timed.all(|row| row.verdict() != Some(Verdict::Inconclusive))
+        // No further launch takes a suspicion away: it is about the builds.
+        timed.all(|row| row.suspicion.is_some() || row.verdict() != Some(Verdict::Inconclusive))
     }
 
     /// Returns, for each metric that decides, the change that a comparison like this one would show
@@ -275,10 +291,17 @@ impl Comparison {
         self.rows.iter().filter(|row| row.verdict() == Some(verdict)).count()
     }
 
-    /// Returns the largest tolerance of a metric that decides: what *unchanged* is certain up to.
+    /// Returns the largest tolerance of a metric that decides: what *unchanged* is certain up to. Those of
+    /// a start and of single requests are left out, which scatter several times as much.
     pub fn tolerance(&self) -> Option<Ratio> {
         let judged = self.rows.iter().filter(|row| row.verdict().is_some());
-        judged.map(|row| row.rule.tolerance).max_by(|a, b| a.0.total_cmp(&b.0))
+        let steady = |row: &&MetricResult| {
+            !matches!(
+                row.metric,
+                Metric::Tail | Metric::Leak | Metric::Ready | Metric::FirstAnswers
+            )
+        };
+        judged.filter(steady).map(|row| row.rule.tolerance).max_by(|a, b| a.0.total_cmp(&b.0))
     }
 
     /// Returns the breakdowns of scenarios whose work was compared and not shown equal.
@@ -301,6 +324,9 @@ impl Comparison {
 impl MetricResult {
     /// Returns the verdict of a metric that decides.
     pub fn verdict(&self) -> Option<Verdict> {
+        if self.suspicion.is_some() {
+            return Some(Verdict::Inconclusive);
+        }
         match &self.finding {
             MetricFinding::Judged(judgement) => Some(judgement.verdict),
             MetricFinding::Recalled(recalled) => match recalled.claim {
@@ -320,7 +346,7 @@ impl MetricResult {
             self.finding,
             MetricFinding::Recalled(HistoryJudgement { claim: HistoryClaim::Suspected, .. })
         );
-        suspected || self.verdict() == Some(Verdict::Regressed)
+        suspected || self.suspicion.is_some() || self.verdict() == Some(Verdict::Regressed)
     }
 
     /// Returns the change of the metric, whether or not it decides.
@@ -356,9 +382,68 @@ impl MetricResult {
 
 /// Whether a scenario has a row for the metric. Some need a lane of their own; growth needs a load
 /// that is long enough to say something, which a limit on it shows.
-fn is_measured(metric: Metric, scenario: &ScenarioRun) -> bool {
-    let has_growth = || scenario.limits.iter().any(|limit| limit.quantity == LimitQuantity::Growth);
-    !metric.is_counted() && (metric != Metric::Leak || has_growth())
+fn is_measured(metric: Metric, run: &Run, scenario: &ScenarioRun) -> bool {
+    match metric {
+        Metric::Leak => scenario.limits.iter().any(|limit| limit.quantity == LimitQuantity::Growth),
+        // A launch is ready once, whatever it is then asked for.
+        Metric::Ready => {
+            let is_first = run.scenarios.first().is_some_and(|first| first.name == scenario.name);
+            is_first && !run.base.iter().chain([&run.head]).any(is_attached)
+        }
+        Metric::Work
+        | Metric::Cpu
+        | Metric::Latency
+        | Metric::Tail
+        | Metric::P50
+        | Metric::P95
+        | Metric::P99
+        | Metric::Throughput
+        | Metric::Memory
+        | Metric::Rss
+        | Metric::FirstAnswers
+        | Metric::AnswerBytes
+        | Metric::Allocations => !metric.is_counted(),
+    }
+}
+
+/// Whether a build was running already, at an address.
+fn is_attached(revision: &Revision) -> bool {
+    ["http://", "https://", "unix:"].iter().any(|scheme| revision.start.starts_with(scheme))
+}
+
+/// The rule of a metric, if there is one: a record of an older version has none of later metrics. What
+/// differs from day to day for reasons of its own is not held against a history.
+fn rule_of(metric: Metric, run: &Run, gate: &GateRules) -> Option<MetricRule> {
+    let rule = *gate.rules.get(&metric)?;
+    let volatile = matches!(metric, Metric::Tail | Metric::Ready | Metric::FirstAnswers);
+    let decides = rule.policy == MetricPolicy::Gate && !(volatile && run.history.is_some());
+    let policy = if rule.policy == MetricPolicy::Gate && !decides {
+        MetricPolicy::Report
+    } else {
+        rule.policy
+    };
+    (policy != MetricPolicy::Off).then_some(MetricRule { policy, ..rule })
+}
+
+/// The rule for values of this size. Both sides count alike, so that the coin says nothing about it.
+fn at_level(
+    rule: MetricRule,
+    metric: Metric,
+    launches: &ScenarioLaunches<'_>,
+    levels: (Option<f64>, Option<f64>),
+) -> MetricRule {
+    // Of the smaller side, a change by the minimum is just the floor.
+    let both = |base: Option<f64>, head: Option<f64>| Some(base?.min(head?));
+    let level = if metric == Metric::Leak {
+        let resident = |launches: &[&_]| values::overall(launches, Metric::Rss);
+        both(resident(&launches.base()), resident(&launches.head()))
+    } else {
+        both(levels.0, levels.1)
+    };
+    match level.or(levels.1) {
+        Some(level) if level > 0.0 => rule.at_level(level),
+        Some(_) | None => rule,
+    }
 }
 
 /// What a row's judgement rests on.
@@ -392,9 +477,8 @@ fn rows_of(
     work::rows(context, rows, evidence)?;
     let launches = ScenarioLaunches::of(scenario)?;
     for metric in Metric::ALL {
-        let rule = gate.rule(metric);
-        let measured = is_measured(metric, scenario);
-        if rule.policy == MetricPolicy::Off || !measured || scenario.launches() == 0 {
+        let Some(rule) = rule_of(metric, run, gate) else { continue };
+        if !is_measured(metric, run, scenario) || scenario.launches() == 0 {
             continue;
         }
         let (finding, rests_on, base, head) = match (&launches, &run.history) {
@@ -403,6 +487,7 @@ fn rows_of(
                     pairs.iter().map(|pair| pair.difference(metric)).collect();
                 let (finding, rests_on) = match found {
                     Ok(numbers) => (MetricFinding::Alone, RowEvidence::LaunchPairs(numbers)),
+                    Err(MissingReason::NotRecorded) => continue,
                     Err(missing) => (MetricFinding::Missing(missing.reason()), RowEvidence::None),
                 };
                 let (base, head) = (launches.base(), launches.head());
@@ -420,10 +505,17 @@ fn rows_of(
                         let evidence = RowEvidence::History(levels.kept);
                         (MetricFinding::Alone, evidence, Some(levels.base), head)
                     }
-                    Err(gap) => (gap.into(), RowEvidence::None, None, head),
+                    Err(HistoryGap::NotKept) => continue,
+                    Err(HistoryGap::Missing(reason)) => {
+                        (MetricFinding::Missing(reason), RowEvidence::None, None, head)
+                    }
+                    Err(HistoryGap::Undecidable(reason)) => {
+                        (MetricFinding::Undecidable(reason), RowEvidence::None, None, head)
+                    }
                 }
             }
         };
+        let rule = at_level(rule, metric, &launches, (base, head));
         rows.push(MetricResult {
             scenario: scenario.name.clone(),
             metric,
@@ -431,19 +523,11 @@ fn rows_of(
             base,
             head,
             finding,
+            suspicion: None,
         });
         evidence.push(rests_on);
     }
     Ok(())
-}
-
-impl From<HistoryGap> for MetricFinding {
-    fn from(gap: HistoryGap) -> Self {
-        match gap {
-            HistoryGap::Missing(reason) => Self::Missing(reason),
-            HistoryGap::Undecidable(reason) => Self::Undecidable(reason),
-        }
-    }
 }
 
 fn mode(run: &Run) -> ComparisonMode {
@@ -552,6 +636,17 @@ fn judge_each<T>(
     family
 }
 
+/// Whether a launch answered requests in no time of its processors.
+fn is_idle(scenario: &ScenarioRun) -> bool {
+    let idle = |trial: &LaunchResult| trial.requests > 0 && trial.cpu_ns == Some(0);
+    match &scenario.trials {
+        LaunchResults::Paired(pairs) => {
+            pairs.iter().any(|pair| idle(&pair.base) || idle(&pair.head))
+        }
+        LaunchResults::Single(trials) => trials.iter().any(idle),
+    }
+}
+
 /// Whether a launch was measured that did nothing: no rate of errors, no limit would notice.
 fn is_silent(scenario: &ScenarioRun) -> bool {
     match &scenario.trials {
@@ -569,6 +664,7 @@ fn outcome(
     promises: &[LimitCheck],
 ) -> ComparisonOutcome {
     match &run.ended {
+        Some(EarlyEnd::HeadFailed(_)) => return ComparisonOutcome::Regressed,
         Some(EarlyEnd::Failed { side, scenario, reason }) => {
             let during = scenario.as_ref().map(|name| format!(" in `{name}`")).unwrap_or_default();
             return ComparisonOutcome::NotMeasured(format!("{}{during}: {reason}", side.name()));
@@ -586,6 +682,13 @@ fn outcome(
     }
     if rows.is_empty() || (launches == 0 && run.launches_asked > 0) {
         return ComparisonOutcome::NotMeasured("nothing was measured".to_owned());
+    }
+    if let Some(scenario) = run.scenarios.iter().find(|scenario| is_idle(scenario)) {
+        let name = &scenario.name;
+        return ComparisonOutcome::NotMeasured(format!(
+            "in scenario {name} a launch answered requests without any CPU time: the process that \
+             was measured is not the one that answers"
+        ));
     }
     if let Some(scenario) = run.scenarios.iter().find(|scenario| is_silent(scenario)) {
         let name = &scenario.name;

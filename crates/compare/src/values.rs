@@ -81,6 +81,8 @@ pub(super) enum MissingReason {
     TooShort,
     /// No lane of this run measures it.
     NotMeasured,
+    /// The record is of a version that did not keep it.
+    NotRecorded,
     /// The value is zero, so there is no ratio.
     Zero,
 }
@@ -95,6 +97,7 @@ impl MissingReason {
             }
             Self::TooShort => "too short a load, or not our process, to see memory grow".to_owned(),
             Self::NotMeasured => "not measured in this run".to_owned(),
+            Self::NotRecorded => "not kept by the version that measured".to_owned(),
             Self::Zero => "a launch measured zero, so there is no ratio".to_owned(),
         }
     }
@@ -144,15 +147,47 @@ impl<'a> LaunchValues<'a> {
                 let cpu_ns = trial.cpu_ns.ok_or(MissingReason::NotOurs)?;
                 Ok(units::exact(cpu_ns) / units::exact(trial.pairs))
             }
-            Metric::Latency => Ok(self.mean_ns()),
+            Metric::Latency => self.body_level_ns(),
+            Metric::Tail => self.tail_ns(),
             Metric::P50 => self.percentile(0.50),
             Metric::P95 => self.percentile(0.95),
             Metric::P99 => self.percentile(0.99),
             Metric::Throughput => Ok(units::exact(trial.pairs) * 1e9 / units::exact(trial.wall_ns)),
             Metric::Rss => trial.rss_bytes_max.map(units::exact).ok_or(MissingReason::NotOurs),
+            Metric::Memory => match (trial.memory_bytes_max, trial.rss_bytes_max) {
+                (Some(bytes), _) => Ok(units::exact(bytes)),
+                (None, Some(_)) => Err(MissingReason::NotRecorded),
+                (None, None) => Err(MissingReason::NotOurs),
+            },
+            Metric::Ready => Ok(units::exact(trial.ready_ns)),
+            Metric::FirstAnswers => {
+                trial.first_answer_ns.map(units::exact).ok_or(MissingReason::NotRecorded)
+            }
+            Metric::AnswerBytes => {
+                let answered = trial.requests - trial.failed();
+                Ok(units::exact(trial.bytes_received) / units::exact(answered))
+            }
             Metric::Leak => self.growth().map(|growth| growth.slope).ok_or(MissingReason::TooShort),
             Metric::Work | Metric::Allocations => Err(MissingReason::NotMeasured),
         }
+    }
+
+    /// The geometric mean of the levels of the request bodies, so that the ratio of two launches is the
+    /// mean ratio of a body.
+    fn body_level_ns(&self) -> Result<f64, MissingReason> {
+        if self.trial.body_levels_ns.is_empty() {
+            return Err(MissingReason::NotRecorded);
+        }
+        let levels = self.trial.body_levels_ns.iter().flatten();
+        let logs: Vec<f64> = levels.map(|&level| units::exact(level).ln()).collect();
+        Ok((logs.iter().sum::<f64>() / logs.len() as f64).exp())
+    }
+
+    fn tail_ns(&self) -> Result<f64, MissingReason> {
+        const SHARE: f64 = 0.1;
+        let text = self.trial.response.as_ref().ok_or(MissingReason::NotRecorded)?;
+        let times = histogram::decode(text).map_err(|_| MissingReason::NotRecorded)?;
+        histogram::slowest_mean(&times, SHARE).ok_or(MissingReason::Zero)
     }
 
     fn percentile(&self, quantile: f64) -> Result<f64, MissingReason> {
@@ -171,12 +206,12 @@ impl<'a> PairValues<'a> {
 
     /// The launch pair's number: the logarithm of head over base, above 0 where head is worse.
     ///
-    /// The latency level is the median over adjacent slices, so that a neighbour who steals a few of
-    /// them moves nothing. Memory is compared by how much more of it grew: its slope can be zero, and
-    /// has no ratio then. Everything else is the ratio of the two launches.
+    /// Latency is compared body by body, of those that both sides answered. Memory is compared by how
+    /// much more of it grew: its slope can be zero, and has no ratio then. Everything else is the ratio
+    /// of the two launches.
     pub(super) fn difference(&self, metric: Metric) -> Result<f64, MissingReason> {
-        let ln = if metric == Metric::Latency && self.head.times == LatencyBasis::Service {
-            self.latency_level()
+        let ln = if metric == Metric::Latency {
+            self.latency_level()?
         } else if metric == Metric::Leak {
             let growth = |launch: &LaunchValues<'_>| launch.growth().ok_or(MissingReason::TooShort);
             growth(&self.head)?.ln - growth(&self.base)?.ln
@@ -190,11 +225,15 @@ impl<'a> PairValues<'a> {
         if worse.is_finite() { Ok(worse) } else { Err(MissingReason::Zero) }
     }
 
-    fn latency_level(&self) -> f64 {
-        let slices = self.base.trial.slices.iter().zip(&self.head.trial.slices);
-        let (base, head): (Vec<f64>, Vec<f64>) =
-            slices.map(|(&base, &head)| (mean_ns(&[base]), mean_ns(&[head]))).unzip();
-        if base.is_empty() { f64::NAN } else { quantile::median_ln_ratio(&base, &head) }
+    fn latency_level(&self) -> Result<f64, MissingReason> {
+        let [base, head] = [&self.base, &self.head].map(|side| &side.trial.body_levels_ns);
+        if base.is_empty() || head.is_empty() {
+            return Err(MissingReason::NotRecorded);
+        }
+        let both = base.iter().zip(head).filter_map(|(base, head)| base.zip(*head));
+        let ratios: Vec<f64> =
+            both.map(|(base, head)| (units::exact(head) / units::exact(base)).ln()).collect();
+        Ok(ratios.iter().sum::<f64>() / ratios.len() as f64)
     }
 }
 
@@ -217,8 +256,12 @@ pub(super) fn overall(launches: &[&LaunchValues<'_>], metric: Metric) -> Option<
 }
 
 /// The value that a promise about a metric is held to. Where requests are too few for the percentile,
-/// the slowest of them stands for it.
+/// the slowest of them stands for it. A promise about latency is about the mean of all requests.
 pub(super) fn promised(launches: &[&LaunchValues<'_>], metric: Metric) -> Option<f64> {
+    if metric == Metric::Latency {
+        let means: Vec<f64> = launches.iter().map(|launch| launch.mean_ns()).collect();
+        return (!means.is_empty()).then(|| quantile::median(&means));
+    }
     overall(launches, metric).or_else(|| {
         quantile_of(metric)?;
         Some(units::exact(merged(launches)?.max()))
@@ -233,9 +276,14 @@ fn quantile_of(metric: Metric) -> Option<f64> {
         Metric::Work
         | Metric::Cpu
         | Metric::Latency
+        | Metric::Tail
         | Metric::Throughput
+        | Metric::Memory
         | Metric::Rss
         | Metric::Leak
+        | Metric::Ready
+        | Metric::FirstAnswers
+        | Metric::AnswerBytes
         | Metric::Allocations => None,
     }
 }

@@ -103,6 +103,7 @@ pub(super) fn rows(
             base: base.map(mean),
             head: Some(mean(head)),
             finding,
+            suspicion: None,
         });
         evidence.push(rests_on);
     }

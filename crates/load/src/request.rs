@@ -85,6 +85,12 @@ pub(super) enum ResponseBodyRule {
 }
 
 impl LoadRequest {
+    /// Returns the same request, whose answer is held against another check.
+    #[must_use]
+    pub fn with_check(&self, check: Arc<dyn ResponseCheck>) -> Self {
+        Self { check, ..self.clone() }
+    }
+
     /// Prepares a POST of `body` to `path`; `host` goes into the header of this name.
     ///
     /// The framing headers are written here; `headers` adds others, such as `Authorization`.

@@ -13,6 +13,26 @@ use thiserror::Error;
 
 pub use load::measure::{percentile, requests_needed};
 
+/// Returns the mean of the slowest share of the times, which is in (0, 1], in nanoseconds; none without
+/// times. At least one of them counts, and the one at the border counts in part.
+pub fn slowest_mean(times: &Histogram<u64>, share: f64) -> Option<f64> {
+    if times.is_empty() {
+        return None;
+    }
+    let wanted = (times.len() as f64 * share).max(1.0);
+    let (mut left, mut sum) = (wanted, 0.0);
+    let values: Vec<_> = times.iter_recorded().collect();
+    for value in values.iter().rev() {
+        let count = (value.count_at_value() as f64).min(left);
+        sum += count * times.median_equivalent(value.value_iterated_to()) as f64;
+        left -= count;
+        if left <= 0.0 {
+            break;
+        }
+    }
+    Some(sum / wanted)
+}
+
 /// Returns the histogram as text.
 pub fn encode(histogram: &Histogram<u64>) -> String {
     let mut bytes = Vec::new();
@@ -53,6 +73,23 @@ mod tests {
                 histogram.record(value).unwrap();
             }
             prop_assert_eq!(decode(&encode(&histogram)).unwrap(), histogram);
+        }
+
+        #[test]
+        fn the_mean_of_the_slowest_is_that_of_the_sorted_end(
+            values in prop::collection::vec(1_u64..600_000_000_000, 1..200),
+        ) {
+            let mut histogram = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
+            for &value in &values {
+                histogram.record(value).unwrap();
+            }
+            let mut sorted: Vec<_> = values.iter().map(|value| *value as f64).collect();
+            sorted.sort_by(|a, b| b.total_cmp(a));
+            let wanted = (sorted.len() as f64 / 10.0).max(1.0);
+            let weights = (0_u32..).map(|i| (wanted - f64::from(i)).clamp(0.0, 1.0));
+            let expected = sorted.iter().zip(weights).map(|(value, weight)| value * weight).sum::<f64>() / wanted;
+            let mean = slowest_mean(&histogram, 0.1).unwrap();
+            prop_assert!((mean / expected - 1.0).abs() < 2e-3, "{mean} {expected}");
         }
 
         #[test]

@@ -119,6 +119,29 @@ pub enum EarlyEnd {
         /// What went wrong.
         reason: String,
     },
+    /// Head failed requests that base answered rightly.
+    HeadFailed(Box<FailureContrast>),
+}
+
+/// Requests that head failed and base did not, in one launch pair.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FailureContrast {
+    /// The scenario.
+    pub scenario: String,
+    /// The kind of the first failure.
+    pub kind: FailureKind,
+    /// How many requests of head failed.
+    pub failed: u64,
+    /// Of how many.
+    pub requests: u64,
+    /// How many base answered, all of them rightly.
+    pub base_requests: u64,
+    /// The first failure.
+    pub head: FailureExample,
+    /// What base answered to the same request, if that was asked for once more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<FailureExample>,
 }
 
 /// What the target may take, and what keeps it to that.
@@ -282,6 +305,19 @@ pub struct LaunchResult {
     pub cpu_ns: Option<u64>,
     /// Largest resident memory during the load; none where the process is not ours.
     pub rss_bytes_max: Option<u64>,
+    /// Largest resident memory during the load without pages of files; none where the process is not
+    /// ours, and in records of old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes_max: Option<u64>,
+    /// Memory at the end without pages of files, shared pages counted once; only of several processes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes_proportional: Option<u64>,
+    /// 25th percentile of the response time of each request body, null of one that was not answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub body_levels_ns: Vec<Option<u64>>,
+    /// Mean response time of the first request of each connection, before the warm-up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_answer_ns: Option<u64>,
     /// Bytes of the requests.
     pub bytes_sent: u64,
     /// Bytes of the answers.

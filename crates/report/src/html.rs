@@ -34,6 +34,10 @@ pub fn render(comparison: &Comparison) -> String {
     if let ComparisonOutcome::NotMeasured(reason) = &comparison.outcome {
         add(&mut page, &format!("<pre>{}</pre>\n", escaped(reason)));
     }
+    let failures = wording::failure_lines(comparison).join("\n");
+    if !failures.is_empty() {
+        add(&mut page, &format!("<pre>{}</pre>\n", escaped(&failures)));
+    }
     for note in &comparison.notes {
         add(&mut page, &format!("<p class=\"note\">{}</p>\n", escaped(note)));
     }
@@ -291,7 +295,7 @@ mod tests {
     fn page() -> String {
         let mut run = paired(10, LEVEL, SampleLaunch { cpu_us: 572, ..LEVEL });
         run.scenarios[0].name = "<script>alert(1)</script>".to_owned();
-        run.scenarios[0].work = Some(counted(64_800.0, 66_096.0));
+        run.scenarios[0].work = Some(counted(64_800.0, 66_420.0));
         render(&Comparison::of(&run).unwrap())
     }
 
@@ -301,7 +305,7 @@ mod tests {
         for expected in [
             "<h1><span aria-hidden=\"true\">🔴</span> 2 regressions",
             "<code>api::parse</code>",
-            "<td class=\"n verdict\">+1296",
+            "<td class=\"n verdict\">+1620",
             "src=\"data:image/svg+xml;base64,",
             "regressed (tolerance 3 %)",
         ] {

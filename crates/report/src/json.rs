@@ -9,7 +9,7 @@ use compare::details::{CapacityEstimate, NetworkDetails, ProbeTotals, ScenarioDe
 use compare::function_changes::{FunctionChange, FunctionUsage};
 use compare::{
     BaselineOrigin, Comparison, ComparisonMode, ComparisonOutcome, InstructionBreakdown,
-    LimitCheck, MetricFinding, MetricResult,
+    LimitCheck, MetricFinding, MetricResult, Suspicion,
 };
 use record::workload::Workload;
 use record::{GeneratorQuality, LimitsRecord};
@@ -36,6 +36,9 @@ struct JsonReport<'a> {
     scenarios: Vec<ScenarioRow<'a>>,
     /// Which functions the instructions are in, where they were counted.
     work: Vec<WorkBreakdown<'a>>,
+    /// The requests that head failed and base did not, which ended the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<&'a record::FailureContrast>,
     /// Where the code of both sides lay.
     #[serde(skip_serializing_if = "Option::is_none")]
     placement: Option<&'a record::PlacementRecord>,
@@ -92,6 +95,9 @@ struct MetricRow<'a> {
     detectable: Option<f64>,
     /// Launch pairs that it rests on; of counts, launches a side; of a history, runs.
     sample: Option<usize>,
+    /// What explains a regression as well as the program does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suspicion: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -250,6 +256,7 @@ pub fn render(comparison: &Comparison) -> String {
         limits: comparison.promises.iter().map(limit).collect(),
         scenarios: comparison.details.iter().map(scenario).collect(),
         work: comparison.breakdowns.iter().map(work).collect(),
+        failure: comparison.failure.as_ref(),
         placement: comparison.placement.as_ref(),
         machine: &comparison.machine,
     };
@@ -296,6 +303,7 @@ fn metric(row: &MetricResult) -> MetricRow<'_> {
         p_faster: judgement.map(|judgement| judgement.p_faster),
         p_unchanged: judgement.map(|judgement| judgement.p_unchanged),
         detectable: judgement.and_then(|judgement| ratio(judgement.mde_ln)),
+        suspicion: row.suspicion.map(Suspicion::key),
         sample: judgement.map(|judgement| judgement.sample),
     }
 }

@@ -19,6 +19,10 @@ pub fn render(comparison: &Comparison) -> String {
     if let ComparisonOutcome::NotMeasured(reason) = &comparison.outcome {
         write!(text, "```text\n{}\n```\n\n", reason.replace("```", "'''")).expect(STRING);
     }
+    let failures = wording::failure_lines(comparison).join("\n");
+    if !failures.is_empty() {
+        write!(text, "```text\n{}\n```\n\n", failures.replace("```", "'''")).expect(STRING);
+    }
     let measured = !matches!(comparison.outcome, ComparisonOutcome::NotMeasured(_));
     let (open, folded): (Vec<&MetricResult>, Vec<&MetricResult>) =
         comparison.rows.iter().partition(|row| measured && is_news(row));

@@ -67,6 +67,9 @@ pub fn write(
         writeln!(out, "{}\n", wrapped(&format!("note: {note}"), screen.width.into(), 0))?;
     }
     writeln!(out, "{}", wording::headline(comparison).text.replace('`', ""))?;
+    for line in wording::failure_lines(comparison) {
+        writeln!(out, "{}", wrapped(&format!("  {line}"), screen.width.into(), 4))?;
+    }
     if let ComparisonOutcome::NotMeasured(reason) = &comparison.outcome {
         for line in reason.lines().skip(1) {
             writeln!(out, "{line}")?;

@@ -9,12 +9,16 @@ use compare::{
     BaselineOrigin, Comparison, ComparisonMethod, ComparisonMode, ComparisonOutcome, LimitCheck,
     MetricFinding, MetricResult,
 };
+use record::metric::Metric;
 use record::metric::gate::MetricPolicy;
 use record::workload::{
     ArrivalShape, LoadAmount, LoadSummary, ModelSummary, ReusePolicy, Workload,
 };
-use record::{LayoutState, MappingState, Revision};
+use record::{FailureContrast, FailureExample, LayoutState, MappingState, Revision};
 use units::Ratio;
+
+/// Longest beginning of an answer that is shown.
+const ANSWER_CHARS_MAX: usize = 300;
 
 /// The sign of an outcome, for those who see colours, and the first line, for everybody.
 pub(super) struct Headline {
@@ -44,6 +48,9 @@ pub(super) fn headline(comparison: &Comparison) -> Headline {
 }
 
 fn regressed(comparison: &Comparison) -> String {
+    if let Some(failure) = &comparison.failure {
+        return failed(failure);
+    }
     let broken: Vec<&LimitCheck> = comparison.broken().collect();
     match (comparison.count(Verdict::Regressed), broken.first()) {
         (0, Some(promise)) => {
@@ -56,6 +63,27 @@ fn regressed(comparison: &Comparison) -> String {
             format!("{regressions}, and {}", plural(broken.len(), "broken limit"))
         }
     }
+}
+
+fn failed(failure: &FailureContrast) -> String {
+    let FailureContrast { scenario, kind, failed, requests, base_requests, .. } = failure;
+    format!(
+        "head fails where base does not — {} {failed} of {requests} requests, base none of \
+         {base_requests}; first, {kind}",
+        quoted(scenario)
+    )
+}
+
+/// What head answered first that was wrong, and what base answers to the same request.
+pub(super) fn failure_lines(comparison: &Comparison) -> Vec<String> {
+    let Some(failure) = &comparison.failure else { return Vec::new() };
+    let line = |side: &str, example: &FailureExample| {
+        let answer: String = example.answer.trim().chars().take(ANSWER_CHARS_MAX).collect();
+        let answer = if answer.is_empty() { "nothing was answered" } else { &answer };
+        format!("{side}: {}: {}", example.detail, answer).replace(['\n', '\r'], " ")
+    };
+    let base = failure.base.as_ref().map(|base| line("base", base));
+    base.into_iter().chain([line("head", &failure.head)]).collect()
 }
 
 fn changed(comparison: &Comparison, verdict: Verdict, noun: &str) -> String {
@@ -222,7 +250,10 @@ pub(super) fn value(row: &MetricResult, value: Option<f64>) -> String {
 
 /// The verdict, with what a reader needs to believe it.
 pub(super) fn verdict(row: &MetricResult) -> String {
-    let tolerance = row.rule.tolerance;
+    let tolerance = tolerance(row);
+    if let Some(suspicion) = row.suspicion {
+        return format!("suspected: {suspicion}");
+    }
     match &row.finding {
         MetricFinding::Alone => String::new(),
         MetricFinding::Missing(reason) if row.rule.policy == MetricPolicy::Gate => {
@@ -237,7 +268,7 @@ pub(super) fn verdict(row: &MetricResult) -> String {
 }
 
 /// A verdict by runs of other days, with how many they are.
-fn remembered(recalled: &HistoryJudgement, tolerance: Ratio) -> String {
+fn remembered(recalled: &HistoryJudgement, tolerance: impl Display) -> String {
     let HistoryJudgement { judgement, claim } = recalled;
     let p = units::probability(judgement.p_slower);
     let evidence = format!("{p}, {} runs", judgement.sample);
@@ -270,8 +301,20 @@ fn percent(ln: f64) -> String {
     format!("{:.1} %", Ratio::from_ln(ln).0 * 100.0)
 }
 
+/// The largest change that counts as none: a share, or an amount where the share is below that.
+fn tolerance(row: &MetricResult) -> String {
+    let rule = row.rule;
+    match rule.minimum {
+        Some(minimum) if rule.floor.0 >= rule.tolerance.0 => match row.metric {
+            Metric::Leak => units::bytes(minimum),
+            metric => metric.format(minimum),
+        },
+        Some(_) | None => rule.tolerance.to_string(),
+    }
+}
+
 /// Returns a verdict with what a reader needs to believe it.
-pub fn judged(judgement: &Judgement, tolerance: Ratio) -> String {
+pub fn judged(judgement: &Judgement, tolerance: impl Display) -> String {
     match judgement.verdict {
         Verdict::Regressed => format!("regressed (tolerance {tolerance})"),
         Verdict::Improved => "improved".to_owned(),

@@ -1,7 +1,9 @@
 //! Drives one launch, or the two of a launch pair, through one scenario.
 
+use crate::failure_contrast;
 use crate::side_driver::SideDriver;
-use record::{EarlyEnd, LaunchResult, Side};
+use load::FailureKind;
+use record::{EarlyEnd, FailureContrast, FailureExample, LaunchResult, Side};
 use suite::SamplingPlan;
 use sut::TargetError;
 use units::cancel::Cancel;
@@ -12,12 +14,31 @@ pub(super) struct LaunchFailure {
     pub(super) side: Side,
     pub(super) scenario: Option<String>,
     pub(super) reason: String,
+    /// The requests that failed, if that is what went wrong.
+    pub(super) fault: Option<Box<RequestFault>>,
+    /// What base made of the same requests, if head alone is at fault.
+    pub(super) contrast: Option<Box<FailureContrast>>,
+}
+
+/// Requests that a target failed.
+#[derive(Debug)]
+pub(super) struct RequestFault {
+    pub(super) kind: FailureKind,
+    pub(super) failed: u64,
+    pub(super) requests: u64,
+    pub(super) example: FailureExample,
+    /// Place of the first of them among the scenario's requests.
+    pub(super) request: Option<usize>,
 }
 
 impl LaunchFailure {
+    pub(super) fn new(side: Side, scenario: Option<String>, reason: String) -> Self {
+        Self { side, scenario, reason, fault: None, contrast: None }
+    }
+
     /// A target that did not start or stop as it should.
     pub(super) fn launch(side: Side, error: &TargetError) -> Self {
-        Self { side, scenario: None, reason: chain(error) }
+        Self::new(side, None, chain(error))
     }
 
     /// How the record tells it: a failure that follows from Ctrl-C is an interruption.
@@ -25,7 +46,12 @@ impl LaunchFailure {
         if cancel.is_raised() {
             return EarlyEnd::Interrupted;
         }
-        EarlyEnd::Failed { side: self.side, scenario: self.scenario, reason: self.reason }
+        match self.contrast {
+            Some(contrast) => EarlyEnd::HeadFailed(contrast),
+            None => {
+                EarlyEnd::Failed { side: self.side, scenario: self.scenario, reason: self.reason }
+            }
+        }
     }
 }
 
@@ -59,14 +85,25 @@ pub(super) fn paired(
     sampling: &SamplingPlan,
     coin: &mut dyn FnMut() -> Side,
 ) -> Result<(LaunchResult, LaunchResult), LaunchFailure> {
-    for side in &mut sides {
+    drive_in_turn(&mut sides, sampling, coin)
+        .map_err(|failure| failure_contrast::contrast(&mut sides, failure))?;
+    let [base, head] = sides;
+    Ok((base.trial()?, head.trial()?))
+}
+
+fn drive_in_turn(
+    sides: &mut [SideDriver<'_>; 2],
+    sampling: &SamplingPlan,
+    coin: &mut dyn FnMut() -> Side,
+) -> Result<(), LaunchFailure> {
+    for side in sides.iter_mut() {
         side.warm_up(sampling)?;
     }
-    for side in &mut sides {
+    for side in sides.iter_mut() {
         side.begin()?;
     }
     while let Some(stretch) = sides.iter().find_map(|side| side.next_stretch(sampling)) {
-        let [base, head] = &mut sides;
+        let [base, head] = &mut *sides;
         let (first, second) = match coin() {
             Side::Base => (base, head),
             Side::Head => (head, base),
@@ -74,6 +111,5 @@ pub(super) fn paired(
         first.drive(stretch)?;
         second.drive(stretch)?;
     }
-    let [base, head] = sides;
-    Ok((base.trial()?, head.trial()?))
+    Ok(())
 }

@@ -23,6 +23,7 @@ impl SideDriver<'_> {
     pub(super) fn trial(mut self) -> Result<LaunchResult, LaunchFailure> {
         self.launched.target.alive().map_err(|error| self.failure(&chain(&error)))?;
         self.valid()?;
+        let proportional = self.launched.target.memory_proportional_bytes().ok().flatten();
         let (after, probes) = match self.watched.take() {
             Some(watched) => {
                 let usage = self.launched.target.usage();
@@ -46,6 +47,10 @@ impl SideDriver<'_> {
             pairs: measurement.answered() * pairs_per_request,
             cpu_ns: self.cpu_of_best.or(cpu).map(units::nanos),
             rss_bytes_max: after.map(|(_, after)| after.rss_peak_bytes),
+            memory_bytes_max: after.map(|(_, after)| after.memory_peak_bytes),
+            memory_bytes_proportional: proportional,
+            body_levels_ns: measurement.bodies().levels_ns(),
+            first_answer_ns: self.first_answers.mean_ns(),
             bytes_sent: measurement.request_bytes(),
             bytes_received: measurement.response_bytes(),
             slices: slices
@@ -79,10 +84,13 @@ pub(super) fn confinement(build: &SutBuild, target: &Target) -> Option<record::L
 }
 
 fn failure(kind: FailureKind, failures: &FailureCounts) -> FailureRecord {
+    FailureRecord { kind, count: failures.count, first: Some(example(failures)) }
+}
+
+pub(super) fn example(failures: &FailureCounts) -> FailureExample {
     let answer = String::from_utf8_lossy(&failures.first.answer);
     let answer = answer.chars().take(ANSWER_CHARS_MAX).collect();
-    let first = FailureExample { detail: failures.first.detail.clone(), answer };
-    FailureRecord { kind, count: failures.count, first: Some(first) }
+    FailureExample { detail: failures.first.detail.clone(), answer }
 }
 
 fn generator(measurement: &Measurement, driven: &DriveOutcome) -> GeneratorQuality {

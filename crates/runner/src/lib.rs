@@ -6,6 +6,7 @@
 //! nothing changed. The runner does not know when to stop: after each look it asks its [`RunObserver`].
 
 mod connection;
+mod failure_contrast;
 mod instruction_counts;
 mod launch;
 mod launch_result;
@@ -31,7 +32,9 @@ use crate::launch::LaunchFailure;
 use crate::requests::ScenarioRequests;
 use crate::side_driver::{DriveConditions, LaunchHandle, SideDriver};
 use crate::yardstick::YardstickWorkload;
-use record::{EarlyEnd, LaunchPair, LaunchResults, PlacementRecord, Run, ScenarioRun, Side};
+use record::{
+    EarlyEnd, LaunchPair, LaunchResults, LayoutState, PlacementRecord, Run, ScenarioRun, Side,
+};
 use suite::{CpuSelection, LaneMode, Suite};
 use sut::network;
 use sut::network::RelayError;
@@ -257,10 +260,12 @@ impl<'a> RunSession<'a> {
             }
         }
         let mut run = blank(plan, &prepared, machine);
-        run.placement = plan.base.is_some().then(|| PlacementRecord {
-            layout: placement::layout(plan),
-            ..PlacementRecord::default()
-        });
+        let layout = placement::layout(plan);
+        run.placement =
+            plan.base.is_some().then(|| PlacementRecord { layout, ..PlacementRecord::default() });
+        if layout == Some(LayoutState::NotRedrawn) {
+            run.gate = plan.suite.gate.clone().with_layout_margin();
+        }
         let copies = placement::copies_folder(plan);
         if plan.suite.scenarios.iter().any(|scenario| scenario.network.is_some()) {
             watcher.progress(RunProgress::Networking);
@@ -346,9 +351,8 @@ impl<'a> RunSession<'a> {
     fn start(&self, side: Side, build: &SutBuild) -> Result<LaunchHandle, LaunchFailure> {
         let log = self.plan.logs.join(format!("{}.log", side.name()));
         let asked = &self.plan.suite.target;
-        let reached = ConnectionSetup::new(&build.source, asked).map_err(|error| {
-            LaunchFailure { side, scenario: None, reason: launch::chain(&error) }
-        })?;
+        let reached = ConnectionSetup::new(&build.source, asked)
+            .map_err(|error| LaunchFailure::new(side, None, launch::chain(&error)))?;
         let ask = reached.ask();
         let target = match &build.source {
             BuildSource::Start(command) => {

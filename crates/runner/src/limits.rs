@@ -42,9 +42,14 @@ pub(super) fn value(quantity: LimitQuantity, measurement: &Measurement) -> Optio
         LimitQuantity::Metric(
             Metric::Work
             | Metric::Cpu
+            | Metric::Tail
             | Metric::Throughput
+            | Metric::Memory
             | Metric::Rss
             | Metric::Leak
+            | Metric::Ready
+            | Metric::FirstAnswers
+            | Metric::AnswerBytes
             | Metric::Allocations,
         )
         | LimitQuantity::Growth => None,

@@ -9,13 +9,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::connection::ConnectionSetup;
-use crate::launch::{LaunchFailure, chain};
+use crate::launch::{LaunchFailure, RequestFault, chain};
+use crate::launch_result;
 use crate::limits;
 use crate::live::LiveMetrics;
 use crate::requests::ScenarioRequests;
 use load::capacity::{CapacityOutcome, CapacityPlan, CapacitySearch, TrialVerdict};
 use load::measure::validity;
-use load::measure::{FailureCounts, Measurement};
+use load::measure::{FailureCounts, FirstAnswers, Measurement};
 use load::pacing;
 use load::pacing::{ArrivalSchedule, OpenWorkload, StopCondition};
 use load::{ClientSettings, DriveOutcome, FailureKind, LoadClient};
@@ -53,6 +54,7 @@ pub(super) struct DriveConditions<'a> {
 /// One side under load: a running target, the connections to it, and what was seen.
 pub(super) struct SideDriver<'a> {
     pub(super) launched: &'a LaunchHandle,
+    pub(super) prepared: &'a ScenarioRequests,
     pub(super) scenario: &'a Scenario,
     client: LoadClient,
     /// Between client and target, if there is a network.
@@ -62,6 +64,12 @@ pub(super) struct SideDriver<'a> {
     live: &'a LiveMetrics,
     pairs: u64,
     pub(super) measurement: Measurement,
+    /// Of this scenario in this launch, warm-up included.
+    pub(super) first_answers: FirstAnswers,
+    /// Requests that were answered or failed, warm-up included.
+    pub(super) requests_total: u64,
+    /// The first request that failed, by its place among the scenario's.
+    failed_request: Option<usize>,
     /// Everything that the measurement holds, as one drive.
     pub(super) total: DriveOutcome,
     pub(super) steps: Vec<LoadStep>,
@@ -100,11 +108,8 @@ impl<'a> SideDriver<'a> {
     ) -> Result<Self, LaunchFailure> {
         let DriveConditions { sampling, live, cancel, seed } = conditions;
         let scenario = &prepared.scenario;
-        let failed = |reason: String| LaunchFailure {
-            side: launched.side,
-            scenario: Some(scenario.name.clone()),
-            reason,
-        };
+        let failed =
+            |reason: String| LaunchFailure::new(launched.side, Some(scenario.name.clone()), reason);
         let reuse = match scenario.load.reuse {
             ReusePolicy::Kept | ReusePolicy::Slice => load::ConnectionReuse::Kept,
             ReusePolicy::Request => load::ConnectionReuse::PerRequest,
@@ -136,6 +141,7 @@ impl<'a> SideDriver<'a> {
         }
         Ok(Self {
             launched,
+            prepared,
             scenario,
             client,
             relay,
@@ -144,6 +150,9 @@ impl<'a> SideDriver<'a> {
             live,
             pairs: prepared.pairs,
             measurement: Measurement::default(),
+            first_answers: FirstAnswers::default(),
+            requests_total: 0,
+            failed_request: None,
             total: DriveOutcome::default(),
             steps: Vec::new(),
             capacity: None,
@@ -242,13 +251,23 @@ impl<'a> SideDriver<'a> {
     /// Follows a model and adds what it yields. The connections are renewed before it, outside the
     /// measured time: a kept connection sticks to a worker of the target, and what that worker is
     /// worth would be measured instead of the build.
-    fn follow(&mut self, model: &pacing::PacingModel) -> Result<DriveOutcome, LaunchFailure> {
+    pub(super) fn follow(
+        &mut self,
+        model: &pacing::PacingModel,
+    ) -> Result<DriveOutcome, LaunchFailure> {
         if self.scenario.load.reuse == ReusePolicy::Slice {
             self.client.renew().map_err(|error| self.failure(&chain(&error)))?;
         }
         let (measurement, live, pairs) = (&mut self.measurement, self.live, self.pairs);
+        let first_answers = &mut self.first_answers;
+        let (total, failed_request) = (&mut self.requests_total, &mut self.failed_request);
         let driven = self.client.follow(model, &mut |exchange| {
             measurement.record(exchange);
+            first_answers.record(exchange);
+            *total += 1;
+            if exchange.outcome.is_err() {
+                failed_request.get_or_insert(exchange.request);
+            }
             match exchange.outcome {
                 Ok(()) => live.answered(exchange.response_ns(), pairs),
                 Err(_) => live.failed(),
@@ -387,7 +406,7 @@ impl<'a> SideDriver<'a> {
 
     /// Fails on a wrong answer, and on more failures than the scenario allows. Resets that the
     /// network was asked for are left to the limits: a few requests do not tell their share.
-    fn check(&self) -> Result<(), LaunchFailure> {
+    pub(super) fn check(&self) -> Result<(), LaunchFailure> {
         let failures = self.measurement.failures();
         let wrong = failures.get(&FailureKind::WrongAnswer);
         let Some((kind, first)) =
@@ -406,8 +425,16 @@ impl<'a> SideDriver<'a> {
             return Ok(());
         }
         // A target that died is the cause, and what the connections say of it only a symptom.
-        self.launched.target.alive().map_err(|error| self.failure(&chain(&error)))?;
-        Err(self.failure(&self.describe(kind, first)))
+        let dead = self.launched.target.alive().err();
+        let reason = dead.map_or_else(|| self.describe(kind, first), |error| chain(&error));
+        let fault = RequestFault {
+            kind,
+            failed: self.measurement.failed(),
+            requests,
+            example: launch_result::example(first),
+            request: self.failed_request,
+        };
+        Err(LaunchFailure { fault: Some(Box::new(fault)), ..self.failure(&reason) })
     }
 
     fn describe(&self, kind: FailureKind, first: &FailureCounts) -> String {
@@ -460,7 +487,7 @@ impl<'a> SideDriver<'a> {
 
     pub(super) fn failure(&self, reason: &str) -> LaunchFailure {
         let scenario = Some(self.scenario.name.clone());
-        LaunchFailure { side: self.launched.side, scenario, reason: reason.to_owned() }
+        LaunchFailure::new(self.launched.side, scenario, reason.to_owned())
     }
 }
 

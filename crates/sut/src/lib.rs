@@ -152,6 +152,8 @@ pub struct ResourceUsage {
     /// Highest resident memory of each living process since its start or
     /// [`Target::reset_peak`], summed.
     pub rss_peak_bytes: u64,
+    /// That less the pages of files that are resident now, summed.
+    pub memory_peak_bytes: u64,
     /// User time of all threads, to 10 ms a process.
     pub user: Duration,
     /// System time of all threads, to 10 ms a process.
@@ -319,9 +321,7 @@ impl Target {
         let mut usage = ResourceUsage::default();
         for process in self.family()? {
             // One that ends under the eyes is counted by its parent from now on.
-            let (Ok(cpu), Ok((now, peak))) = (process.cpu(), process.memory_bytes()) else {
-                continue;
-            };
+            let (Ok(cpu), Ok(memory)) = (process.cpu(), process.memory()) else { continue };
             usage.cpu += cpu;
             let (user, system) = process.user_and_system();
             usage.user += user;
@@ -333,8 +333,9 @@ impl Target {
             usage.counters.faults_major += process.faults_major;
             // Those of another user are not shown.
             usage.files += process.files().unwrap_or_default();
-            usage.rss_bytes += now;
-            usage.rss_peak_bytes += peak;
+            usage.rss_bytes += memory.now_bytes;
+            usage.rss_peak_bytes += memory.peak_bytes;
+            usage.memory_peak_bytes += memory.peak_bytes.saturating_sub(memory.file_bytes);
             usage.threads += process.threads;
             usage.processes += 1;
         }
@@ -343,6 +344,18 @@ impl Target {
             return Err(TargetError::NoProcess);
         }
         Ok(usage)
+    }
+
+    /// Returns the memory of its processes without pages of files, where several processes can share
+    /// some: each shared page counts once. None of a single process.
+    pub fn memory_proportional_bytes(&self) -> Result<Option<u64>, TargetError> {
+        let family = self.family()?;
+        if family.len() < 2 {
+            return Ok(None);
+        }
+        // Those of another user, and those that end meanwhile, are not shown.
+        let bytes = family.iter().filter_map(|process| process.proportional_bytes().ok());
+        Ok(Some(bytes.sum()))
     }
 
     /// Watches the processes that there are now, until the result is stopped or dropped. `seen` hears

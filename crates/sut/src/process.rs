@@ -35,6 +35,17 @@ pub(super) struct ProcessStat {
     ended: bool,
 }
 
+/// Resident memory of a process, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "a field says its unit")]
+pub(super) struct ResidentMemory {
+    pub(super) now_bytes: u64,
+    /// Since the start, or the last reset.
+    pub(super) peak_bytes: u64,
+    /// Pages of files among those of now.
+    pub(super) file_bytes: u64,
+}
+
 /// Returns every process that is still running.
 pub(super) fn running() -> io::Result<Vec<ProcessStat>> {
     let mut processes = Vec::new();
@@ -149,10 +160,22 @@ impl ProcessStat {
         Ok(files.fold(0, |files, _| files + 1))
     }
 
-    /// Returns resident memory now and at its highest, in bytes; a kernel thread has none.
-    pub(super) fn memory_bytes(&self) -> io::Result<(u64, u64)> {
+    /// Returns resident memory; a kernel thread has none.
+    pub(super) fn memory(&self) -> io::Result<ResidentMemory> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid.as_raw_pid()))?;
-        Ok((number_of(&status, "VmRSS:") * 1024, number_of(&status, "VmHWM:") * 1024))
+        let bytes = |key| number_of(&status, key) * 1024;
+        Ok(ResidentMemory {
+            now_bytes: bytes("VmRSS:"),
+            peak_bytes: bytes("VmHWM:"),
+            file_bytes: bytes("RssFile:"),
+        })
+    }
+
+    /// Returns resident memory without pages of files, a page that several processes share divided
+    /// among them. The kernel walks all pages for it.
+    pub(super) fn proportional_bytes(&self) -> io::Result<u64> {
+        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid.as_raw_pid()))?;
+        Ok((number_of(&rollup, "Pss_Anon:") + number_of(&rollup, "Pss_Shmem:")) * 1024)
     }
 
     /// Lets the highest resident memory start again from what is resident now.

@@ -62,6 +62,8 @@ pub(super) fn base(run: &Run) -> Result<Option<Revision>, ContentError> {
 pub(super) enum HistoryGap {
     /// The history has no such number.
     Missing(String),
+    /// No run of the history kept such a number: each is of a version that did not measure it.
+    NotKept,
     /// It has, and they do not tell.
     Undecidable(String),
 }
@@ -92,6 +94,9 @@ pub(super) fn levels<'a>(
         level.map(|level| (level, past.yardstick.as_ref()))
     };
     let past: Vec<(f64, Option<&Yardstick>)> = past.into_iter().filter_map(of).collect();
+    if past.is_empty() && is_recent(metric) {
+        return Err(HistoryGap::NotKept);
+    }
     if past.is_empty() {
         let reason = format!("no stored run has {} of this scenario", metric.label());
         return Err(HistoryGap::Missing(reason));
@@ -200,12 +205,33 @@ fn follows_machine(metric: Metric) -> bool {
     match metric {
         Metric::Cpu
         | Metric::Latency
+        | Metric::Tail
         | Metric::P50
         | Metric::P95
         | Metric::P99
-        | Metric::Throughput => true,
-        Metric::Work | Metric::Allocations | Metric::Rss | Metric::Leak => false,
+        | Metric::Throughput
+        | Metric::Ready
+        | Metric::FirstAnswers => true,
+        Metric::Work
+        | Metric::Allocations
+        | Metric::Memory
+        | Metric::Rss
+        | Metric::Leak
+        | Metric::AnswerBytes => false,
     }
+}
+
+/// Whether the first versions did not keep a metric, or kept another statistic of its name.
+fn is_recent(metric: Metric) -> bool {
+    matches!(
+        metric,
+        Metric::Latency
+            | Metric::Tail
+            | Metric::Memory
+            | Metric::Ready
+            | Metric::FirstAnswers
+            | Metric::AnswerBytes
+    )
 }
 
 /// How slow the machine was: the mean over the parts of ln of the mean of the faster half of readings.

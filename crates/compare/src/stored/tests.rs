@@ -109,7 +109,7 @@ fn times_of_another_machine_or_of_too_few_days_decide_nothing() {
 fn work_and_limits_decide_on_any_machine() {
     let mut run = remembered(&DAYS, LEVEL);
     run.machine.cpu = "Xeon".to_owned();
-    run.scenarios[0].work = Some(counted(64_800.0, 66_096.0));
+    run.scenarios[0].work = Some(counted(64_800.0, 66_420.0));
     assert_eq!(row(&of(&run), Metric::Work).verdict(), Some(Verdict::Regressed));
     assert_eq!(of(&run).outcome, ComparisonOutcome::Regressed);
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use hdrhistogram::Histogram;
 
-use crate::load::Exchange;
+use crate::Exchange;
 
 /// Bodies that are kept apart at most: each has a histogram of some hundred kilobytes. Later ones
 /// share those of the first, the same ones in every launch.
@@ -48,8 +48,9 @@ impl BodyTimes {
 
     /// Returns the level of each body in nanoseconds, none of one that was not answered.
     pub fn levels_ns(&self) -> Vec<Option<u64>> {
-        let level =
-            |times: &Histogram<u64>| (!times.is_empty()).then(|| times.value_at_quantile(LEVEL_QUANTILE));
+        let level = |times: &Histogram<u64>| {
+            (!times.is_empty()).then(|| times.value_at_quantile(LEVEL_QUANTILE))
+        };
         self.bodies.iter().map(level).collect()
     }
 }
@@ -86,7 +87,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::load::{Failure, FailureKind};
+    use crate::{ExchangeFailure, FailureKind};
 
     fn exchange(request: usize, connection: usize, response_ns: u64) -> Exchange {
         Exchange {
@@ -103,8 +104,11 @@ mod tests {
     }
 
     fn failed(exchange: Exchange) -> Exchange {
-        let failure =
-            Failure { kind: FailureKind::Timeout, detail: String::new(), answer: Vec::new() };
+        let failure = ExchangeFailure {
+            kind: FailureKind::Timeout,
+            detail: String::new(),
+            answer: Vec::new(),
+        };
         Exchange { outcome: Err(failure), ..exchange }
     }
 
@@ -119,8 +123,12 @@ mod tests {
     #[test]
     fn a_level_is_that_of_one_body_and_leaves_slow_requests_out() {
         let mut exchanges: Vec<_> = (0..8).map(|n| exchange(0, 0, 100 + n)).collect();
-        exchanges.extend([exchange(2, 0, 900), exchange(0, 0, 1_000_000), failed(exchange(0, 0, 1))]);
-        assert_eq!(times(&exchanges).levels_ns(), [Some(102), None, Some(900)]);
+        exchanges.extend([
+            exchange(2, 0, 900),
+            exchange(0, 0, 1_000_000),
+            failed(exchange(0, 0, 1)),
+        ]);
+        assert_eq!(times(&exchanges).levels_ns(), [Some(101), None, Some(900)]);
         assert!(BodyTimes::default().levels_ns().is_empty());
     }
 

@@ -4,6 +4,7 @@
 //! agree, in an open one their difference is the queue that a stalled target builds up. Histograms
 //! can be merged; percentiles are read from them at the end and never merged.
 
+mod bodies;
 pub mod validity;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,8 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use crate::{Exchange, ExchangeFailure, FailureKind};
+
+pub use bodies::{BodyTimes, FirstAnswers};
 
 /// Longest time that a histogram tells from a longer one: one hour.
 const TIME_NS_MAX: u64 = 3_600_000_000_000;
@@ -48,6 +51,7 @@ pub struct FailureCounts {
 pub struct Measurement {
     service: Histogram<u64>,
     response: Histogram<u64>,
+    bodies: BodyTimes,
     lag: Histogram<u64>,
     held_ns: u64,
     slices: Vec<SliceCounts>,
@@ -63,6 +67,7 @@ impl Default for Measurement {
         Self {
             service: histogram(),
             response: histogram(),
+            bodies: BodyTimes::default(),
             lag: histogram(),
             held_ns: 0,
             slices: Vec::new(),
@@ -88,6 +93,7 @@ impl Measurement {
         self.response_bytes += exchange.response_bytes;
         self.lag.saturating_record(exchange.lag_ns);
         self.held_ns += exchange.service_ns();
+        self.bodies.record(exchange);
         match &exchange.outcome {
             Ok(()) => {
                 let service_ns = exchange.service_ns();
@@ -115,6 +121,7 @@ impl Measurement {
         let same = "histograms of one make can be added";
         self.service.add(&other.service).expect(same);
         self.response.add(&other.response).expect(same);
+        self.bodies.merge(&other.bodies);
         self.lag.add(&other.lag).expect(same);
         self.held_ns += other.held_ns;
         self.slices.extend_from_slice(&other.slices);
@@ -135,6 +142,11 @@ impl Measurement {
     /// Returns the times from *due* to *done*, in nanoseconds.
     pub fn response(&self) -> &Histogram<u64> {
         &self.response
+    }
+
+    /// Returns the response times of each request body.
+    pub fn bodies(&self) -> &BodyTimes {
+        &self.bodies
     }
 
     /// Returns how much later than possible requests were handed out, in nanoseconds; of all.

@@ -54,6 +54,23 @@ pub struct MetricRule {
     pub tolerance: Ratio,
     /// The smallest change that may be called *regressed* or *improved*.
     pub floor: Ratio,
+    /// The smallest change in the metric's own unit that may be called one, whatever share it is; of
+    /// growth, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum: Option<f64>,
+}
+
+impl MetricRule {
+    /// Returns the rule for a metric whose values are about `level`: a change below the minimum is
+    /// below the floor, and shown equal within it is *unchanged*.
+    #[must_use]
+    pub fn at_level(self, level: f64) -> Self {
+        let least = self.minimum.map_or(0.0, |minimum| minimum / level);
+        if least <= self.floor.0 {
+            return self;
+        }
+        Self { floor: Ratio(least), tolerance: Ratio(self.tolerance.0.max(least)), ..self }
+    }
 }
 
 /// When a comparison may end.
@@ -140,18 +157,78 @@ impl Default for GateRules {
     }
 }
 
-/// CPU and latency are what a change in the code moves first and what a launch pair shows best; the
-/// higher percentiles need more launch pairs than a pull request has time for.
+impl GateRules {
+    /// Returns the rules for two builds whose functions lie at different places, which moves CPU time
+    /// and latency by up to 2 % whatever the change is. What was asked for explicitly stays.
+    #[must_use]
+    pub fn with_layout_margin(mut self) -> Self {
+        for metric in [Metric::Cpu, Metric::Latency] {
+            let rule = self.rule(metric);
+            if rule == default_rule(metric) {
+                let margin = MetricRule { floor: Ratio(0.02), tolerance: Ratio(0.05), ..rule };
+                self.rules.insert(metric, margin);
+            }
+        }
+        self
+    }
+}
+
+/// A percentile needs more launch pairs than a pull request has time for, and the resident pages of
+/// files are not the program's doing, so these are reported only.
 fn default_rule(metric: Metric) -> MetricRule {
-    let (policy, tolerance) = match metric {
-        Metric::Work => (MetricPolicy::Gate, 0.01),
-        Metric::Cpu | Metric::Latency => (MetricPolicy::Gate, 0.03),
-        Metric::Rss | Metric::Leak => (MetricPolicy::Gate, 0.05),
-        Metric::P50 | Metric::Throughput => (MetricPolicy::Report, 0.03),
-        Metric::P95 => (MetricPolicy::Report, 0.05),
-        Metric::P99 => (MetricPolicy::Report, 0.10),
-        Metric::Allocations => (MetricPolicy::Report, 0.01),
+    const US: f64 = 1e3;
+    const MS: f64 = 1e6;
+    const MIB: f64 = 1_048_576.0;
+    let gate = |floor: f64, tolerance: f64, minimum: Option<f64>| MetricRule {
+        policy: MetricPolicy::Gate,
+        tolerance: Ratio(tolerance),
+        floor: Ratio(floor),
+        minimum,
     };
-    let floor = if metric == Metric::Work { 0.005 } else { 0.01 };
-    MetricRule { policy, tolerance: Ratio(tolerance), floor: Ratio(floor) }
+    let report = |floor: f64, tolerance: f64| MetricRule {
+        policy: MetricPolicy::Report,
+        ..gate(floor, tolerance, None)
+    };
+    match metric {
+        Metric::Work => gate(0.005, 0.03, None),
+        Metric::Cpu => gate(0.01, 0.03, None),
+        Metric::Latency => gate(0.01, 0.03, Some(5.0 * US)),
+        Metric::Tail => gate(0.05, 0.20, Some(20.0 * US)),
+        Metric::Memory => gate(0.02, 0.05, Some(MIB)),
+        Metric::Leak => gate(0.01, 0.05, Some(MIB)),
+        Metric::Ready => gate(0.05, 0.20, Some(50.0 * MS)),
+        Metric::FirstAnswers => gate(0.10, 0.30, Some(20.0 * MS)),
+        Metric::AnswerBytes => gate(0.005, 0.02, None),
+        Metric::P50 | Metric::Throughput => report(0.01, 0.03),
+        Metric::P95 | Metric::P99 => report(0.05, 0.10),
+        Metric::Rss => report(0.02, 0.05),
+        Metric::Allocations => report(0.005, 0.03),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_below_the_minimum_is_below_the_floor() {
+        let rule = GateRules::default().rule(Metric::FirstAnswers);
+        let small = rule.at_level(5e6);
+        assert_eq!((small.floor, small.tolerance), (Ratio(4.0), Ratio(4.0)));
+        assert_eq!(rule.at_level(2e9), rule);
+        let cpu = GateRules::default().rule(Metric::Cpu);
+        assert_eq!(cpu.at_level(1.0), cpu);
+    }
+
+    #[test]
+    fn a_margin_for_layout_leaves_what_was_asked_for() {
+        let mut gate = GateRules::default();
+        let asked = MetricRule { floor: Ratio(0.005), ..gate.rule(Metric::Cpu) };
+        gate.rules.insert(Metric::Cpu, asked);
+        let gate = gate.with_layout_margin();
+        assert_eq!(gate.rule(Metric::Cpu), asked);
+        let latency = gate.rule(Metric::Latency);
+        assert_eq!((latency.floor, latency.tolerance), (Ratio(0.02), Ratio(0.05)));
+        assert_eq!(gate.rule(Metric::Memory), GateRules::default().rule(Metric::Memory));
+    }
 }

@@ -16,8 +16,11 @@ pub enum Metric {
     Work,
     /// CPU time of the target per XML pair, all threads, in nanoseconds.
     Cpu,
-    /// Mean service time of a request, in nanoseconds.
+    /// 25th percentile of the response time of a request body, as the geometric mean over the bodies,
+    /// in nanoseconds.
     Latency,
+    /// Mean response time of the slowest tenth of the requests, in nanoseconds.
+    Tail,
     /// Median service time of a request, in nanoseconds.
     P50,
     /// 95th percentile of the service time, in nanoseconds.
@@ -26,10 +29,19 @@ pub enum Metric {
     P99,
     /// XML pairs answered per second of load.
     Throughput,
+    /// Largest resident memory of the target's processes without pages of files, in bytes. How many
+    /// pages of a file are resident depends on how the page cache holds it.
+    Memory,
     /// Largest resident memory of the target's process tree, in bytes.
     Rss,
     /// Slope of resident memory over the load, in bytes per second.
     Leak,
+    /// From the start of the target until it is ready, in nanoseconds.
+    Ready,
+    /// Response time of the first request of each connection of a launch, in nanoseconds.
+    FirstAnswers,
+    /// Bytes received for a request that was answered.
+    AnswerBytes,
     /// Heap allocations per XML pair.
     Allocations,
 }
@@ -45,16 +57,21 @@ pub enum BetterDirection {
 
 impl Metric {
     /// Every metric, in the order in which reports list them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 15] = [
         Self::Work,
         Self::Cpu,
         Self::Latency,
+        Self::Tail,
         Self::P50,
         Self::P95,
         Self::P99,
         Self::Throughput,
+        Self::Memory,
         Self::Rss,
         Self::Leak,
+        Self::Ready,
+        Self::FirstAnswers,
+        Self::AnswerBytes,
         Self::Allocations,
     ];
 
@@ -64,12 +81,17 @@ impl Metric {
             Self::Work => "work",
             Self::Cpu => "cpu",
             Self::Latency => "latency",
+            Self::Tail => "tail",
             Self::P50 => "p50",
             Self::P95 => "p95",
             Self::P99 => "p99",
             Self::Throughput => "throughput",
+            Self::Memory => "memory",
             Self::Rss => "rss",
             Self::Leak => "leak",
+            Self::Ready => "ready",
+            Self::FirstAnswers => "first-answers",
+            Self::AnswerBytes => "answer-bytes",
             Self::Allocations => "allocations",
         }
     }
@@ -85,12 +107,17 @@ impl Metric {
             Self::Work => "work per XML pair",
             Self::Cpu => "CPU per XML pair",
             Self::Latency => "latency",
+            Self::Tail => "slowest tenth",
             Self::P50 => "p50",
             Self::P95 => "p95",
             Self::P99 => "p99",
             Self::Throughput => "throughput",
+            Self::Memory => "peak memory",
             Self::Rss => "peak RSS",
             Self::Leak => "RSS growth",
+            Self::Ready => "time to ready",
+            Self::FirstAnswers => "first answers",
+            Self::AnswerBytes => "bytes an answer",
             Self::Allocations => "allocations per XML pair",
         }
     }
@@ -101,12 +128,17 @@ impl Metric {
             Self::Work | Self::Allocations => true,
             Self::Cpu
             | Self::Latency
+            | Self::Tail
             | Self::P50
             | Self::P95
             | Self::P99
             | Self::Throughput
+            | Self::Memory
             | Self::Rss
-            | Self::Leak => false,
+            | Self::Leak
+            | Self::Ready
+            | Self::FirstAnswers
+            | Self::AnswerBytes => false,
         }
     }
 
@@ -117,11 +149,16 @@ impl Metric {
             Self::Work
             | Self::Cpu
             | Self::Latency
+            | Self::Tail
             | Self::P50
             | Self::P95
             | Self::P99
+            | Self::Memory
             | Self::Rss
             | Self::Leak
+            | Self::Ready
+            | Self::FirstAnswers
+            | Self::AnswerBytes
             | Self::Allocations => BetterDirection::Lower,
         }
     }
@@ -130,9 +167,16 @@ impl Metric {
     pub fn format(self, value: f64) -> String {
         match self {
             Self::Work => format!("{} instr", units::count(value)),
-            Self::Cpu | Self::Latency | Self::P50 | Self::P95 | Self::P99 => units::time_ns(value),
+            Self::Cpu
+            | Self::Latency
+            | Self::Tail
+            | Self::P50
+            | Self::P95
+            | Self::P99
+            | Self::Ready
+            | Self::FirstAnswers => units::time_ns(value),
             Self::Throughput => format!("{} pairs/s", units::count(value)),
-            Self::Rss => units::bytes(value),
+            Self::Memory | Self::Rss | Self::AnswerBytes => units::bytes(value),
             Self::Leak => format!("{}/s", units::bytes(value)),
             Self::Allocations => units::count(value),
         }

@@ -105,6 +105,7 @@ struct GateTable {
     alpha: Option<ErrorRate>,
     floor: Option<FloorWord>,
     tolerance: BTreeMap<MetricKey, Share>,
+    minimum: BTreeMap<MetricKey, Spanned<String>>,
     policy: BTreeMap<MetricKey, PolicyWord>,
 }
 
@@ -142,7 +143,7 @@ impl ConfigFile {
         &self,
         folder: &Path,
     ) -> Result<(TargetSpec, SamplingPlan, GateRules), SpannedMessage> {
-        Ok((self.target.resolve(folder)?, self.sampling.resolve()?, self.gate.resolve()))
+        Ok((self.target.resolve(folder)?, self.sampling.resolve()?, self.gate.resolve()?))
     }
 
     /// Returns where baselines are kept.
@@ -196,7 +197,8 @@ impl ConfigFile {
         folder: &Path,
         seed: Option<u64>,
     ) -> Result<Scenario, SpannedMessage> {
-        let asked = self.asked(None, 0..0, preset.pairs, seed);
+        let mut asked = self.asked(None, 0..0, preset.pairs, seed);
+        asked.preset = preset.documents;
         let mut scenario = self.blank(preset.name, folder, &asked)?;
         scenario.load = (preset.load)();
         scenario.limits = preset.limits();
@@ -213,7 +215,8 @@ impl ConfigFile {
         let pairs = table.pairs.map(|pairs| pairs.0).or(preset.map(|preset| preset.pairs));
         let pairs = pairs.unwrap_or(presets::PAIRS);
         let mut asked = self.asked(table.kind.as_ref(), table.name.span(), pairs, seed);
-        asked.preset = table.preset.map(|word| word.0);
+        asked.preset =
+            table.preset.map(|word| word.0).or(preset.and_then(|preset| preset.documents));
         let mut scenario = self.blank(table.name.get_ref(), folder, &asked)?;
         if let Some(path) = &table.path {
             scenario.path.clone_from(&path.0);
@@ -451,8 +454,34 @@ impl SamplingTable {
     }
 }
 
+/// Reads the smallest change of a metric that may decide, in the metric's unit.
+fn minimum(metric: Metric, text: &Spanned<String>) -> Result<f64, SpannedMessage> {
+    let wrong = |message: String| (text.span(), message);
+    match metric {
+        Metric::Memory | Metric::Rss | Metric::Leak | Metric::AnswerBytes => {
+            let bytes = units::parse_bytes(text.get_ref());
+            bytes.map(units::exact).map_err(|error| wrong(error.to_string()))
+        }
+        Metric::Cpu
+        | Metric::Latency
+        | Metric::Tail
+        | Metric::P50
+        | Metric::P95
+        | Metric::P99
+        | Metric::Ready
+        | Metric::FirstAnswers => {
+            let time = units::parse_duration(text.get_ref());
+            let nanos = time.map(|time| units::exact(units::nanos(time)));
+            nanos.map_err(|error| wrong(error.to_string()))
+        }
+        Metric::Work | Metric::Throughput | Metric::Allocations => {
+            Err(wrong(format!("`{metric}` has no smallest change but its floor")))
+        }
+    }
+}
+
 impl GateTable {
-    fn resolve(&self) -> GateRules {
+    fn resolve(&self) -> Result<GateRules, SpannedMessage> {
         let mut gate = GateRules::default();
         if let Some(alpha) = self.alpha {
             gate.alpha = alpha.0;
@@ -468,9 +497,13 @@ impl GateTable {
                 policy: self.policy.get(&key).map_or(rule.policy, |word| word.0),
                 tolerance: self.tolerance.get(&key).map_or(rule.tolerance, |share| Ratio(share.0)),
                 floor: floor.map_or(rule.floor, |share| Ratio(share.0)),
+                minimum: match self.minimum.get(&key) {
+                    Some(text) => Some(minimum(*metric, text)?),
+                    None => rule.minimum,
+                },
             };
         }
-        gate
+        Ok(gate)
     }
 }
 

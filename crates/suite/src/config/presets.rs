@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::config::ConfigError;
 use crate::{LoadAmount, LoadSettings, Scenario, WorkloadModel};
 use load::capacity;
+use payload::PayloadPreset;
 use record::metric::limit::Limit;
 use units::Ratio;
 
@@ -23,6 +24,8 @@ pub struct ScenarioPreset {
     pub purpose: &'static str,
     /// XML pairs in a request.
     pub pairs: u64,
+    /// What the documents are, where they are not those of the configuration.
+    pub(super) documents: Option<PayloadPreset>,
     /// How requests follow each other.
     pub load: fn() -> LoadSettings,
     limits: &'static [(&'static str, &'static str)],
@@ -34,13 +37,31 @@ pub const PRESETS: &[ScenarioPreset] = &[
         name: "smoke",
         purpose: "100 XML pairs a request, many requests: the default gate of a pull request",
         pairs: 100,
+        documents: None,
         load: || LoadSettings::closed(1, LoadAmount::Time),
         limits: &[("throughput", ">= 333 pairs/s"), ("errors", "0 %")],
+    },
+    ScenarioPreset {
+        name: "concurrent",
+        purpose: "the same over four connections: do requests wait for each other?",
+        pairs: 100,
+        documents: None,
+        load: || LoadSettings::closed(4, LoadAmount::Time),
+        limits: &[("errors", "0 %")],
+    },
+    ScenarioPreset {
+        name: "large",
+        purpose: "200 XML pairs of invoices a request: what grows with a document or a batch",
+        pairs: 200,
+        documents: Some(PayloadPreset::UblInvoice),
+        load: || LoadSettings::closed(1, LoadAmount::Time),
+        limits: &[("errors", "0 %")],
     },
     ScenarioPreset {
         name: "nominal",
         purpose: "100 000 XML pairs in one request: the promised workload",
         pairs: 100_000,
+        documents: None,
         load: || LoadSettings::closed(1, LoadAmount::Requests(1)),
         limits: &[
             ("throughput", ">= 333 pairs/s"),
@@ -53,6 +74,7 @@ pub const PRESETS: &[ScenarioPreset] = &[
         name: "soak",
         purpose: "10 000 XML pairs a request for 10 s: does memory keep growing?",
         pairs: 10_000,
+        documents: None,
         load: || LoadSettings::closed(1, LoadAmount::For(Duration::from_secs(10))),
         limits: &[("growth", "<= 5 %"), ("throughput", ">= 333 pairs/s"), ("errors", "0 %")],
     },
@@ -60,6 +82,7 @@ pub const PRESETS: &[ScenarioPreset] = &[
         name: "stress",
         purpose: "50 000 XML pairs a request over 1, 3, then 5 connections: failures under contention",
         pairs: 50_000,
+        documents: None,
         load: || LoadSettings {
             model: WorkloadModel::Steps { connections: vec![1, 3, 5], requests: 15 },
             ..LoadSettings::closed(5, LoadAmount::Time)
@@ -70,6 +93,7 @@ pub const PRESETS: &[ScenarioPreset] = &[
         name: "capacity",
         purpose: "100 XML pairs a request at a rising rate: the highest that keeps the limits",
         pairs: 100,
+        documents: None,
         load: || LoadSettings {
             model: WorkloadModel::Capacity {
                 search: capacity::CapacityPlan {
@@ -87,6 +111,7 @@ pub const PRESETS: &[ScenarioPreset] = &[
         name: "extreme",
         purpose: "1 000 000 XML pairs in one request, streamed: scale",
         pairs: 1_000_000,
+        documents: None,
         load: || LoadSettings::closed(1, LoadAmount::Requests(1)),
         limits: &[("throughput", ">= 333 pairs/s"), ("errors", "0 %")],
     },

@@ -67,6 +67,19 @@ pairs = 100                                   # XML pairs in one request
 load = { model = "closed", connections = 1 }
 limits = { throughput = ">= 333 pairs/s", errors = "0 %" }
 
+[[scenario]]
+name = "concurrent"                           # do requests wait for each other?
+pairs = 100
+load = { model = "closed", connections = 4 }  # or twice the cores
+limits = { errors = "0 %" }
+
+[[scenario]]
+name = "large"                                # what grows with a document or a batch
+pairs = 200
+preset = "ubl-invoice"                        # documents of 9 KiB
+load = { model = "closed", connections = 1 }
+limits = { errors = "0 %" }
+
 # [[scenario]]
 # name = "nominal"
 # pairs = 100_000
@@ -75,9 +88,10 @@ limits = { throughput = ">= 333 pairs/s", errors = "0 %" }
 
 [gate]
 alpha = 0.01                                  # chance of a false alarm, over all metrics and scenarios
-floor = { work = 0.005, cpu = 0.01, latency = 0.01, rss = 0.01 }   # smaller changes are never called a regression
-tolerance = { work = 0.01, cpu = 0.03, latency = 0.03, rss = 0.05, p95 = 0.05, p99 = 0.10 }
-# policy = { p95 = "gate", rss = "report", p99 = "off" }   # also `leak`: growth of memory, as in `soak`
+# floor = { cpu = 0.01, latency = 0.01, memory = 0.02, tail = 0.05 }     # smaller changes are never called a regression
+# tolerance = { cpu = 0.03, latency = 0.03, memory = 0.05, tail = 0.20 } # shown equal within it is unchanged
+# minimum = { latency = "5 us", memory = "1 MiB", ready = "50 ms", first-answers = "20 ms" }  # never called one, whatever share it is
+# policy = { p95 = "gate", ready = "report", p99 = "off" }   # also `leak`: growth of memory, as in `soak`
 
 # [baseline]
 # store = "baselines"                         # a folder, or the URL of a store: see docs/baselines.md

@@ -65,7 +65,7 @@ fn the_template_is_understood_and_its_comments_show_the_defaults() {
     assert_eq!(full.sampling, written.sampling);
     assert_eq!(full.target.ready_timeout, written.target.ready_timeout);
     assert_eq!(full.gate, written.gate);
-    assert_eq!(full.scenarios.len(), 2);
+    assert_eq!(full.scenarios.len(), 4);
 }
 
 #[test]
@@ -84,6 +84,29 @@ fn gate_rules_are_merged_over_the_defaults() {
 }
 
 #[test]
+fn a_minimum_is_read_in_the_unit_of_its_metric() {
+    let gate = read("[gate]\nminimum = { latency = \"5 us\", memory = \"2 MiB\" }\n").unwrap().gate;
+    assert_eq!(gate.rule(Metric::Latency).minimum, Some(5_000.0));
+    assert_eq!(gate.rule(Metric::Memory).minimum, Some(2_097_152.0));
+    insta::assert_snapshot!(refusal("[gate]\nminimum = { cpu = \"2 MiB\" }\n"), @r#"
+    xmlperf.toml:2:19: `2 MiB` is not a duration such as `500 ms`, `30 s`, `3 m` or `1 h`
+
+        minimum = { cpu = "2 MiB" }
+    "#);
+}
+
+#[test]
+fn the_scenarios_of_a_first_configuration_differ_in_what_they_can_show() {
+    let suite = read(TEMPLATE).unwrap();
+    let names: Vec<_> = suite.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
+    assert_eq!(names, ["smoke", "concurrent", "large"]);
+    let shipped =
+        read("[[scenario]]\nname = \"large\"\n[[scenario]]\nname = \"concurrent\"\n").unwrap();
+    assert_eq!(shipped.scenarios[0].payload.digest(), suite.scenarios[2].payload.digest());
+    assert_eq!(shipped.scenarios[1].load, suite.scenarios[1].load);
+}
+
+#[test]
 fn times_are_read_with_their_unit() {
     let suite = read("[sampling]\nwarm-up = \"2 s\"\n").unwrap();
     assert_eq!(suite.sampling.warm_up, Duration::from_secs(2));
@@ -92,7 +115,7 @@ fn times_are_read_with_their_unit() {
 #[test]
 fn what_is_wrong_is_named_with_line_key_and_a_way_out() {
     insta::assert_snapshot!(refusal("[gate]\nalfa = 0.01\n"), @"
-    xmlperf.toml:2:1: unknown field `alfa`, expected one of `alpha`, `floor`, `tolerance`, `policy`
+    xmlperf.toml:2:1: unknown field `alfa`, expected one of `alpha`, `floor`, `tolerance`, `minimum`, `policy`
 
         alfa = 0.01
     ");
@@ -206,7 +229,7 @@ fn a_scenario_that_does_not_exist_is_answered_with_those_that_do() {
     insta::assert_snapshot!(error, @"
     there is no scenario `smoky`
 
-    hint: there are smoke, nominal, soak, stress, capacity, extreme; for several of them, repeat `--scenario`
+    hint: there are smoke, concurrent, large, nominal, soak, stress, capacity, extreme; for several of them, repeat `--scenario`
     ");
 }
 

@@ -1,0 +1,175 @@
+//! Doubts a regression that a build's layout or code generation explains as well as the change does.
+//!
+//! What a compiler and a linker draw once a build shifts instructions by up to 0.7 % and CPU time by up
+//! to 2 %, whatever the change is, and no launch repeats the draw. Instructions and CPU time check each
+//! other: layout hardly moves instructions (0.06 %), and instructions that cost no time are no
+//! regression that a user feels.
+
+use std::fmt;
+
+use record::metric::Metric;
+use record::{LayoutState, PlacementRecord};
+
+use crate::decision::{Judgement, Verdict};
+use crate::{MetricFinding, MetricResult};
+
+/// From here on, more instructions are a regression by themselves.
+const WORK_PROVEN: f64 = 0.02;
+
+/// Instructions that differ by less are the same.
+const WORK_SAME: f64 = 0.005;
+
+/// From here on, more time is a regression although functions have moved.
+const TIME_PROVEN: f64 = 0.04;
+
+/// The level at which CPU time confirms what instructions say.
+const CONFIRMATION_P: f64 = 0.05;
+
+/// What explains a change as well as the program does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suspicion {
+    /// The compiler made other code of the same source.
+    CodeGeneration,
+    /// Functions lie at other addresses.
+    Layout,
+}
+
+impl Suspicion {
+    /// Returns the word used in JSON.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::CodeGeneration => "code-generation",
+            Self::Layout => "layout",
+        }
+    }
+}
+
+impl fmt::Display for Suspicion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CodeGeneration => "code generation?",
+            Self::Layout => "layout",
+        })
+    }
+}
+
+/// Returns, for each row, what else explains that it regressed.
+pub(super) fn suspicions(
+    rows: &[MetricResult],
+    placement: Option<&PlacementRecord>,
+) -> Vec<Option<Suspicion>> {
+    let moved = placement.and_then(|it| it.layout) == Some(LayoutState::NotRedrawn);
+    let of = |row: &MetricResult| {
+        let found = regression(row)?;
+        let same = |metric: Metric| {
+            let other = rows.iter().find(|it| it.scenario == row.scenario && it.metric == metric);
+            other.and_then(MetricResult::judgement)
+        };
+        let cpu = same(Metric::Cpu);
+        match row.metric {
+            Metric::Work => {
+                let confirmed = !moved && cpu.is_some_and(|cpu| cpu.p_slower <= CONFIRMATION_P);
+                let small = found.estimate_ln <= WORK_PROVEN.ln_1p();
+                (small && !confirmed).then_some(Suspicion::CodeGeneration)
+            }
+            Metric::Cpu | Metric::Latency => {
+                let small = found.estimate_ln <= TIME_PROVEN.ln_1p();
+                let work = same(Metric::Work)?;
+                let same_work = work.estimate_ln.abs() <= WORK_SAME.ln_1p();
+                // Time that its processors did not spend was waited for, which no layout makes longer.
+                let waits = cpu.is_none_or(|cpu| cpu.estimate_ln < found.estimate_ln / 2.0);
+                (moved && small && same_work && !waits).then_some(Suspicion::Layout)
+            }
+            Metric::Tail
+            | Metric::P50
+            | Metric::P95
+            | Metric::P99
+            | Metric::Throughput
+            | Metric::Memory
+            | Metric::Rss
+            | Metric::Leak
+            | Metric::Ready
+            | Metric::FirstAnswers
+            | Metric::AnswerBytes
+            | Metric::Allocations => None,
+        }
+    };
+    rows.iter().map(of).collect()
+}
+
+/// The judgement of a row that decides and is worse, by launches or counts of both sides.
+fn regression(row: &MetricResult) -> Option<&Judgement> {
+    match &row.finding {
+        MetricFinding::Judged(judgement) if judgement.verdict == Verdict::Regressed => {
+            Some(judgement)
+        }
+        MetricFinding::Judged(_)
+        | MetricFinding::Alone
+        | MetricFinding::Reported(_)
+        | MetricFinding::Recalled(_)
+        | MetricFinding::Undecidable(_)
+        | MetricFinding::Missing(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use record::fixtures::{LEVEL, SampleLaunch, counted, paired};
+
+    use super::*;
+    use crate::{Comparison, ComparisonOutcome};
+
+    /// What is said of a metric when CPU time changed by thousandths, instructions as given, and
+    /// functions lie so.
+    fn suspicion(metric: Metric, cpu_us: u64, work: f64, layout: LayoutState) -> Option<Suspicion> {
+        let mut run =
+            paired(14, SampleLaunch { cpu_us: 1_000, ..LEVEL }, SampleLaunch { cpu_us, ..LEVEL });
+        run.scenarios[0].work = Some(counted(64_000.0, 64_000.0 * work));
+        run.placement =
+            Some(PlacementRecord { layout: Some(layout), ..PlacementRecord::default() });
+        let comparison = Comparison::of(&run).unwrap();
+        let row = comparison.rows.iter().find(|row| row.metric == metric).unwrap();
+        assert_eq!(
+            row.suspicion.is_some(),
+            row.verdict() == Some(Verdict::Inconclusive) && row.is_flagged()
+        );
+        row.suspicion
+    }
+
+    #[test]
+    fn time_without_instructions_is_suspected_where_functions_moved() {
+        let check = |cpu_us, work, layout, expected| {
+            assert_eq!(suspicion(Metric::Cpu, cpu_us, work, layout), expected, "{cpu_us} {work}");
+        };
+        check(1_035, 1.0, LayoutState::NotRedrawn, Some(Suspicion::Layout));
+        check(1_035, 1.0, LayoutState::Same, None);
+        check(1_035, 1.02, LayoutState::NotRedrawn, None);
+        check(1_060, 1.0, LayoutState::NotRedrawn, None);
+    }
+
+    #[test]
+    fn few_instructions_more_are_suspected_unless_they_take_time() {
+        let check = |cpu_us, work, layout, expected| {
+            assert_eq!(suspicion(Metric::Work, cpu_us, work, layout), expected, "{cpu_us} {work}");
+        };
+        check(1_000, 1.014, LayoutState::Same, Some(Suspicion::CodeGeneration));
+        check(1_040, 1.014, LayoutState::Same, None);
+        check(1_040, 1.014, LayoutState::NotRedrawn, Some(Suspicion::CodeGeneration));
+        check(1_000, 1.03, LayoutState::Same, None);
+    }
+
+    #[test]
+    fn a_suspicion_is_no_regression_and_ends_the_measuring() {
+        let mut run = paired(
+            14,
+            SampleLaunch { cpu_us: 1_000, ..LEVEL },
+            SampleLaunch { cpu_us: 1_035, ..LEVEL },
+        );
+        run.scenarios[0].work = Some(counted(64_000.0, 64_000.0));
+        let layout = Some(LayoutState::NotRedrawn);
+        run.placement = Some(PlacementRecord { layout, ..PlacementRecord::default() });
+        let comparison = Comparison::of(&run).unwrap();
+        assert_eq!(comparison.outcome, ComparisonOutcome::Inconclusive);
+        assert!(comparison.is_decided());
+    }
+}
