@@ -5,8 +5,15 @@ use std::sync::Arc;
 use super::depth_mix;
 use super::documents::DocumentSource;
 use super::escape;
-use super::spec::{PairSource, PayloadSpec};
+use super::quota::CyclePair;
 use super::truth::PairTruth;
+
+/// What makes the documents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum PairSource {
+    DepthMix(Arc<CyclePair>),
+    Documents(Arc<DocumentSource>),
+}
 
 /// The XML pairs of a spec from one number on.
 #[derive(Debug, Clone)]
@@ -23,9 +30,8 @@ enum PairOrigin {
 }
 
 impl PairStream {
-    pub(super) fn new(spec: &PayloadSpec, next: u64) -> Self {
-        let seed = spec.seed;
-        let from = match spec.source() {
+    pub(super) fn new(source: &PairSource, seed: u64, next: u64) -> Self {
+        let from = match source {
             PairSource::DepthMix(mix) => {
                 PairOrigin::DepthMix(Box::new(depth_mix::PairWriter::new(seed, mix, next)))
             }

@@ -11,8 +11,7 @@ use super::corpus::Corpus;
 use super::depth_mix;
 use super::documents::DocumentSource;
 use super::mix::{DocumentMix, PairRecipe};
-use super::pairs::PairStream;
-use super::quota::CyclePair;
+use super::pairs::{PairSource, PairStream};
 use super::template::{ExpectedValue, Template, TemplateContext, TemplateError, TemplatePair};
 use super::truth::{PairTruth, Semantics};
 use super::{GENERATOR_VERSION, PayloadKind};
@@ -199,13 +198,6 @@ enum DocumentOrigin {
     Corpus(Arc<Corpus>),
 }
 
-/// What makes the documents.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum PairSource {
-    DepthMix(Arc<CyclePair>),
-    Documents(Arc<DocumentSource>),
-}
-
 impl PayloadSpec {
     fn new(origin: DocumentOrigin, recipe: PairRecipe, seed: u64, pairs: u64) -> Self {
         let source = match &origin {
@@ -339,7 +331,7 @@ impl PayloadSpec {
 
     /// Returns what is true of the XML pairs from number `first` (from 0) on, without end.
     pub fn truths(&self, first: u64) -> impl Iterator<Item = PairTruth> {
-        let mut pairs = PairStream::new(self, first);
+        let mut pairs = PairStream::new(&self.source, self.seed, first);
         iter::repeat_with(move || pairs.truth())
     }
 
@@ -351,7 +343,7 @@ impl PayloadSpec {
         count: u64,
         mut each: impl FnMut(&[u8], &[u8], PairTruth) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut pairs = PairStream::new(self, first);
+        let mut pairs = PairStream::new(&self.source, self.seed, first);
         (0..count).try_for_each(|_| {
             let truth = pairs.next();
             let (first, second) = pairs.documents();
@@ -407,7 +399,7 @@ impl PayloadSpec {
             }
         }
         let mut json = Vec::new();
-        let mut pairs = PairStream::new(self, 0);
+        let mut pairs = PairStream::new(&self.source, self.seed, 0);
         for _ in 0..100 {
             json.clear();
             pairs.write_json(&mut json);

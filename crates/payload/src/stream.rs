@@ -149,7 +149,7 @@ impl BodyStream {
         Self {
             kind,
             frame,
-            pairs: PairStream::new(spec, index.wrapping_mul(total)),
+            pairs: PairStream::new(spec.source(), spec.seed, index.wrapping_mul(total)),
             total,
             verdicts: VerdictBits::default(),
             semantics: spec.semantics,

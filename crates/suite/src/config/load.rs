@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error as _};
 
-use crate::config::file::{Positive, SpannedMessage, Time};
+use crate::config::values::{Positive, SpannedMessage, Time};
 use crate::{ArrivalShape, LoadAmount, LoadSettings, ReusePolicy, WorkloadModel};
 use load::capacity;
 use load::pacing::{ArrivalProcess, ArrivalSchedule, RateStage};

@@ -9,6 +9,7 @@ mod network;
 mod payload;
 mod presets;
 mod template;
+mod values;
 
 use std::fs;
 use std::io;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::config::file::{BitRate, Percentage, SpannedMessage, Time};
+use crate::config::values::{BitRate, Percentage, SpannedMessage, Time};
 use sut::network::NetworkConditions;
 
 #[derive(Debug, Default, serde::Deserialize)]

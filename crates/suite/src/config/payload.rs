@@ -8,7 +8,7 @@ use std::path::Path;
 
 use toml::Spanned;
 
-use crate::config::file::{
+use crate::config::values::{
     HeaderName, HeaderValue, HttpPath, KindWord, PresetWord, SpannedMessage,
 };
 use payload::{
