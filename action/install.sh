@@ -2,7 +2,7 @@
 # Puts the program that belongs to this version of the action on the runner.
 #
 # RELEASE holds the address of the release's files and SHA256SUMS what they must be; both are
-# committed with the release, so whoever pins the action pins the program. A checkout without a
+# committed with the release, so pinning the action pins the program. A checkout without a
 # release is built from its source.
 set -euo pipefail
 

@@ -142,7 +142,7 @@ http2() {
     summary "$1" loadgen h2load
 }
 
-# 50 000 requests at 5 000/s; nginx sleeps from 4 s to 5 s if asked to.
+# 50 000 requests at 5 000/s; nginx sleeps from 4 s to 5 s on request.
 open() {
     for _ in $(seq "$(((rounds + 1) / 2))"); do
         for tool in loadgen oha h2load; do

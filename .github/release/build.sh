@@ -5,7 +5,7 @@ cd "$(dirname "$0")/../.."
 
 sudo apt-get install --yes --no-install-recommends musl-tools
 rustup target add "$TARGET"
-# A quarter of the size; nobody debugs the program on a runner.
+# A quarter of the size; the program is not debugged on a runner.
 export CARGO_PROFILE_RELEASE_STRIP=debuginfo "CC_${TARGET//-/_}=musl-gcc"
 cargo build --release --locked --target "$TARGET"
 program=target/$TARGET/release/xmlperf

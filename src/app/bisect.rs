@@ -62,7 +62,7 @@ pub enum BisectOutcome {
     NoChange,
     /// The change is in one of these commits.
     Found {
-        /// The commits that cannot be told apart, the oldest first; mostly one.
+        /// The commits that cannot be distinguished, the oldest first; mostly one.
         suspects: Vec<CommitSummary>,
         /// The newest commit before the change.
         before: CommitSummary,

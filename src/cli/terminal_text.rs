@@ -14,7 +14,7 @@ pub(super) fn sanitize(text: &str) -> Cow<'_, str> {
 }
 
 /// Writes what is rendered for a terminal, sanitized; where colours are shown, sequences that only
-/// colour stay, as ours cannot be told from those of an input.
+/// colour stay, as ours cannot be distinguished from those of an input.
 pub(super) fn write(
     out: &mut impl Write,
     paint: ColorMode,

@@ -138,7 +138,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Says its version, as every program that was installed is asked to.
+/// Says its version, as every installed program does.
 const PROGRAM: &str = "#!/bin/sh\necho \"xmlperf 1.2.3 $*\"\n";
 
 /// Writes down how it was called and with which environment.
@@ -433,7 +433,7 @@ fn one_command_writes_all_that_a_gate_needs() {
     let shown = fs::read(root().join("docs/workflows/xmlperf.yml")).unwrap();
     assert_eq!(fs::read(&workflow).unwrap(), shown);
     assert!(configuration.exists());
-    // What somebody has written is not written over, and is enough.
+    // What a user has written is not written over, and is enough.
     let again = init();
     assert_eq!(again.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&again.stderr).contains("`--force` overwrites it"));
@@ -443,7 +443,7 @@ fn one_command_writes_all_that_a_gate_needs() {
     assert_eq!(fs::read_to_string(&configuration).unwrap(), "# mine\n");
 }
 
-/// Runs git as nobody in particular, and returns what it prints.
+/// Runs git under a made-up name, and returns what it prints.
 fn git(folder: &Path, words: &[&str]) -> String {
     let mut command = Command::new("git");
     command.args(["-c", "user.name=a", "-c", "user.email=a@b"]).arg("-C").arg(folder).args(words);

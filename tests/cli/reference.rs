@@ -291,7 +291,7 @@ fn a_single_comparison_and_all_of_them_together_are_limited() {
     assert_eq!(matched(service.post(BATCH, batch(1).as_bytes())), [false]);
 }
 
-/// Answers each connection with the next text, whatever was asked, and returns the requests.
+/// Answers each connection with the next text, whatever the request, and returns the requests.
 fn elsewhere(answers: Vec<&'static str>) -> (u16, thread::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -72,7 +72,7 @@ fn mistakes_are_named() {
     ");
 }
 
-/// Commit 14 does 6 points more of extra work; two of those that are asked do not build.
+/// Commit 14 does 6 points more of extra work; two of those that are measured do not build.
 #[test]
 #[ignore = "slow: run by .ci/run full"]
 fn the_commit_that_changed_the_cpu_time_is_found() {

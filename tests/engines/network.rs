@@ -1,5 +1,5 @@
 //! The network between load and target over real sockets: that every byte arrives, in order, late
-//! by what was asked for, and that ends and breaks are passed on as what they are.
+//! by what was configured, and that ends and breaks are passed on as what they are.
 //!
 //! Times are only bounded from below: how late a busy machine is besides is not the network's.
 

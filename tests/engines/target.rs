@@ -1,4 +1,4 @@
-//! Targets that misbehave in every way we could think of: each is told apart, and none leaves a
+//! Targets that misbehave in every way we could think of: each is distinguished, and none leaves a
 //! process behind.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up must fail")]
@@ -88,7 +88,7 @@ impl TargetFixture {
         TargetCommand { start, container: Some(ContainerSpec { port: 3000, engine }), ..command }
     }
 
-    /// What the engine was asked for, by the names of its files that end so.
+    /// What the engine was called with, by the names of its files that end so.
     fn containers(&self, end: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path()).unwrap().map(|entry| entry.unwrap().path());
         let named = |path: &PathBuf| {
@@ -266,7 +266,7 @@ fn groups(pid: u32) -> Vec<PathBuf> {
     ours.map(folder).collect()
 }
 
-/// By a control group where one can be had, else by a limit on each process: it is told either way.
+/// By a control group where one can be had, else by a limit on each process: it is reported either way.
 #[test]
 fn a_target_that_takes_more_memory_than_it_may_is_told_apart() {
     let stage = TargetFixture::new();

@@ -1,7 +1,7 @@
 //! Keeps files on a branch of a git repository, one commit a change.
 //!
 //! A change is made on top of the branch as it is fetched just before, and pushed without force: if
-//! somebody else was quicker, the push is refused and the change is made again on top of theirs. So
+//! another writer was quicker, the push is refused and the change is made again on top of theirs. So
 //! nothing is ever merged, and nothing can be lost. A push whose answer got lost shows itself the same
 //! way: the next look finds the change done.
 
@@ -74,7 +74,7 @@ impl BranchBackend {
         Ok(Self { clone, progress: Arc::new(|_| {}), seen: Mutex::new(None) })
     }
 
-    /// The branch as it was first seen, or as it is if nobody has looked yet: all that one command reads
+    /// The branch as it was first seen, or as it is at the first look: all that one command reads
     /// is of one commit.
     fn snapshot(&self) -> Result<Arc<BranchSnapshot>, BaselineError> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -13,7 +13,7 @@ use std::process;
 use crate::BaselineError;
 use checkout::git::{self, GitOutput};
 
-/// Settings of the user that would make a command do more than it is told. The last two end a
+/// Settings of the user that would make a command do more than its arguments say. The last two end a
 /// connection that has been silent for a minute.
 const SETTINGS: [&str; 6] = [
     "core.hooksPath=/dev/null",
@@ -188,7 +188,7 @@ impl BranchClone {
         Ok(listing.split(|byte| *byte == 0).filter_map(leaf).collect())
     }
 
-    /// Returns what files hold, by their objects, in the order asked. None for one that is missing.
+    /// Returns what files hold, by their objects, in the given order. None for one that is missing.
     pub(super) fn blobs(&self, oids: &[&str]) -> Result<Vec<Option<Vec<u8>>>, BaselineError> {
         if oids.is_empty() {
             return Ok(Vec::new());

@@ -1,6 +1,6 @@
 //! Keeps files in a folder.
 //!
-//! A file is written beside its place and renamed into it, so whoever reads sees all of it or nothing,
+//! A file is written beside its place and renamed into it, so a reader sees all of it or nothing,
 //! also when the writer is killed. Pointers are changed under a lock on the folder itself: there is no
 //! lock file to commit or to forget. Links are never followed.
 

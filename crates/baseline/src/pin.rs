@@ -58,7 +58,7 @@ impl BaselineStore {
         let mut text = serde_json::to_vec(&record).expect("a pin is two plain fields");
         text.push(b'\n');
         let before = self.swap_pin(name, Some(&text))?;
-        // Somebody may have removed the run while it was being pinned.
+        // Another process may have removed the run while it was being pinned.
         let files = self.shelf.folder(&pinned.run.history)?;
         if !self.entries_of(&files).contains(&pinned.run) {
             return Err(pinned.run.gone());

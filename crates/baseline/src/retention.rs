@@ -1,6 +1,6 @@
 //! Which runs of a history are kept, and why.
 //!
-//! A run is removed only if every rule that was asked for lets it go: it is beyond the newest N, and older
+//! A run is removed only if every rule that was given lets it go: it is beyond the newest N, and older
 //! than so many days. The newest run is kept whatever the rules say, and so is a pinned one, of any
 //! name's pin.
 
@@ -64,7 +64,7 @@ impl BaselineStore {
         Ok(names.iter().flat_map(history).collect())
     }
 
-    /// Removes the runs of a plan that have no reason to stay, unless somebody has pinned one since, and
+    /// Removes the runs of a plan that have no reason to stay, unless one has been pinned since, and
     /// returns those that were removed.
     pub fn prune(&self, plan: &[RetentionDecision]) -> Result<Vec<StoreEntry>, BaselineError> {
         let pins = self.pins()?;

@@ -12,7 +12,7 @@ use stats::rank_sum;
 
 /// Launches a side.
 const LAUNCHES: usize = 20;
-/// The error rate that the tests are asked to keep.
+/// The error rate that the tests keep.
 const LEVEL: f64 = 0.05;
 /// The ratio above which a threshold raises the alarm.
 const THRESHOLD: f64 = 1.10;

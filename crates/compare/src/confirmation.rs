@@ -4,7 +4,7 @@
 //! nothing on the next. Coins and launches cannot see that, as every launch shares the machine. So a
 //! flag is repeated on a fresh one, with the same seeds of the payload and fresh coins, and only what
 //! is flagged again is a regression. Only the flagged metrics decide there: a second chance for all
-//! the others to alarm is not what was asked.
+//! the others to alarm is not the question.
 
 use crate::decision::Verdict;
 use crate::{CompareError, Comparison, ComparisonOutcome, LimitCheck, MetricResult};
@@ -144,7 +144,7 @@ fn kept(broken: &LimitCheck, second: &Comparison) -> FlagStanding {
 }
 
 /// A flag that could not be repeated keeps the gate shut, whatever became of the others: the second
-/// machine was asked and did not answer.
+/// machine was needed and gave no answer.
 fn outcome(
     first: &Comparison,
     second: &Comparison,

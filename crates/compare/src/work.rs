@@ -131,7 +131,7 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// Why a run is not whole: a lane that somebody asked for could not be run.
+/// Why a run is not whole: a lane that was required could not be run.
 pub(super) fn missing(run: &Run) -> Option<String> {
     run.scenarios.iter().find_map(|scenario| match &scenario.work {
         Some(CountOutcome::Unavailable { reason, asked: true }) => {
@@ -143,7 +143,7 @@ pub(super) fn missing(run: &Run) -> Option<String> {
     })
 }
 
-/// What the lane could not do where nobody insisted: each reason once.
+/// What the lane could not do where it was optional: each reason once.
 pub(super) fn notes(run: &Run) -> Vec<String> {
     let mut notes = Vec::new();
     for scenario in &run.scenarios {

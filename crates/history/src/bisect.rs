@@ -1,7 +1,7 @@
 //! Narrows a range of commits down to the one that changed a metric.
 //!
 //! Commits that do not build, or whose measurement says neither one nor the other, are stepped around:
-//! the one next to them is asked. If the change hides among those, all of them stay suspects.
+//! the one next to them is measured. If the change hides among those, all of them stay suspects.
 
 use std::ops::RangeInclusive;
 
@@ -28,7 +28,7 @@ pub enum CommitState {
 pub enum BisectionStep {
     /// Ask this commit.
     Ask(usize),
-    /// The change is in one of these; more than one only where none of the others can be asked.
+    /// The change is in one of these; more than one only where none of the others can be measured.
     Found(RangeInclusive<usize>),
 }
 
@@ -65,7 +65,7 @@ impl CommitSearch {
         }
     }
 
-    /// Notes what was found out about a commit that was asked.
+    /// Notes what was found out about a commit.
     pub fn note(&mut self, commit: usize, standing: CommitState) {
         self.standings[commit] = standing;
     }

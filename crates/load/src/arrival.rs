@@ -53,7 +53,7 @@ fn fill(socket: &OwnedFd, room: &mut [MaybeUninit<u8>]) -> io::Result<ReceiveRes
     let mut control = [0_u64; CONTROL_WORDS];
     let mut piece = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() };
     #[expect(unsafe_code, reason = "rustix does not know the control data of this option")]
-    // SAFETY: all zeros are a valid header, whose two buffers live here and have the sizes told. A
+    // SAFETY: all zeros are a valid header, whose two buffers live here and have the sizes given. A
     // control message is read only if it is of the type that holds a time.
     unsafe {
         let mut header: libc::msghdr = mem::zeroed();

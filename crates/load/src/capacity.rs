@@ -1,4 +1,4 @@
-//! Finds the highest rate that a target holds. Pure: it names rates and is told what became of them.
+//! Finds the highest rate that a target holds. Pure: it names rates and gets what became of them.
 //!
 //! The rate rises until a limit breaks and is then bisected on the scale of ratios. One search says
 //! little, because near its capacity a target holds a rate one minute and not the next: the result is

@@ -1,6 +1,6 @@
 //! Sleeps from one due time to the next at half of what that usually costs.
 //!
-//! Whoever sets a timer and sleeps has the processor's own timer programmed, which on a virtual
+//! Setting a timer and sleeping programs the processor's own timer, which on a virtual
 //! machine leaves it, and that is most of the CPU time of a sleep. A timer that is set while an
 //! earlier one still runs costs nothing of it: the system programs the processor for it when the
 //! earlier one rings. So there are two timers in turn, each set one due time ahead.

@@ -386,7 +386,7 @@ impl<'a> ChangeSite<'a> {
         Some(seen(vec![(at..at, format!("<{name}>1</{name}>"))]))
     }
 
-    /// An element that is the only one of its path, or a leaf that nobody sees.
+    /// An element that is the only one of its path, or a leaf that no rule sees.
     fn one_child_less(&self, draws: &mut PairRng) -> Option<ChangeEdits> {
         let can = |index: usize, element: &Element| {
             let parent = &self.document.elements[element.parent?];

@@ -88,7 +88,7 @@ impl PairWriter {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
         let mut words = ChaCha8Rng::from_seed(key);
-        // One draw of two words a pair: pair `n` starts at word 2n, whoever asks for it.
+        // One draw of two words a pair: pair `n` starts at word 2n, in any order of calls.
         words.set_word_pos(2 * u128::from(next));
         Self { mix: Arc::clone(mix), words, next }
     }

@@ -116,7 +116,7 @@ pub enum Mismatch {
         /// Values in the answer.
         got: usize,
     },
-    /// The request was not the one that was asked for.
+    /// The request was not the one expected.
     #[error("the request could not be made: {reason}")]
     Unsendable {
         /// Why.

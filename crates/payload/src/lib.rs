@@ -294,7 +294,7 @@ mod tests {
         assert_eq!(gzipped.headers, [("Content-Encoding".to_owned(), "gzip".to_owned())]);
     }
 
-    /// The promise of [`GENERATOR_VERSION`]: whoever changes a byte sees this test fail, and must
+    /// The promise of [`GENERATOR_VERSION`]: a change of one byte fails this test, and must
     /// raise the version and say so in `CHANGELOG.md` under *Measurements*.
     #[test]
     fn the_bytes_of_this_generator_version_are_pinned() {

@@ -37,7 +37,7 @@ pub enum MixError {
     /// There is no such setting.
     #[error("no setting here is called `{key}`\n\nhint: the settings are {}", known.join(", "))]
     Unknown {
-        /// What was asked for.
+        /// What was wanted.
         key: String,
         /// What there is.
         known: &'static [&'static str],

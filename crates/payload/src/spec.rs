@@ -48,7 +48,7 @@ pub enum PayloadPreset {
     /// Prefixes declared, declared again and undeclared.
     Namespaces,
     /// Documents that do harm: entity bombs, huge names, 20 000 levels. Not among
-    /// [`ALL`](Self::ALL): to be asked for by its own switch only.
+    /// [`ALL`](Self::ALL): chosen by its own switch only.
     Hostile,
 }
 
@@ -160,7 +160,7 @@ pub enum RequestEncoding {
 /// How a target learns where a body ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RequestFraming {
-    /// Its size is told ahead.
+    /// Its size is declared ahead.
     #[default]
     Length,
     /// It comes in chunks, each with its size.
@@ -180,7 +180,7 @@ pub struct PayloadSpec {
     pub semantics: Semantics,
     /// How bodies go over the wire.
     pub encoding: RequestEncoding,
-    /// How their end is told.
+    /// How their end is marked.
     pub framing: RequestFraming,
     /// Headers of every request, as name and value, beside those that its kind and encoding need.
     pub headers: Vec<(String, String)>,

@@ -1,14 +1,14 @@
 //! Counts the instructions that one XML pair takes.
 //!
 //! The target runs under callgrind, answers some requests, has its counters set to zero, answers
-//! the requests that count, and is asked for its counters. That leaves out starting up, filling
+//! the requests that count, and dumps its counters. That leaves out starting up, filling
 //! caches and shutting down, at one launch a value; the slope between two launches needs two, and
 //! adds their noise. Values of one launch would share its hash seeds and its heap, so every value
 //! has a launch of its own.
 //!
 //! What glibc's `memcpy` and its like cost depends on the instructions they find on the processor,
-//! by 6 % of the reference API's work. They are told to find none beyond SSE2, which every x86-64
-//! processor has. Code that asks the processor itself is told by valgrind what it emulates, which
+//! by 6 % of the reference API's work. They are made to find none beyond SSE2, which every x86-64
+//! processor has. Code that queries the processor itself sees what valgrind emulates, which
 //! is the same wherever the processor has AVX2.
 
 use std::fs;
@@ -217,7 +217,7 @@ fn is_valgrind(pid: u32) -> bool {
     program.is_ok_and(|path| path.to_string_lossy().contains("/callgrind-"))
 }
 
-/// Adds up what all processes have written when they were asked; what they wrote when they ended
+/// Adds up what all processes have written on request; what they wrote when they ended
 /// is in files without a number.
 fn read(dir: &Path) -> Result<CallGraph, ProfileError> {
     let mut sum = CallGraph::default();

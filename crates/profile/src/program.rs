@@ -24,7 +24,7 @@ const COMPILING: [(&str, &str); 9] = [
     ("beam.smp", "Erlang"),
 ];
 
-/// Programs that start the target where nobody can look into it.
+/// Programs that start the target where it cannot be traced.
 const CONTAINERS: [&str; 5] = ["docker", "podman", "nerdctl", "kubectl", "runc"];
 
 /// Returns why instructions of the command cannot be counted, if that is certain beforehand.

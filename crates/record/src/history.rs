@@ -1,6 +1,6 @@
 //! What a run alone is set against: the runs that were kept before it, each as one number a metric.
 //!
-//! A record has to be judged again by whoever gets it, and that may be another machine months later,
+//! A record has to be judged again wherever it is read, and that may be another machine months later,
 //! where the store is not at hand. So it carries the numbers of its history; the runs themselves stay
 //! where they are.
 

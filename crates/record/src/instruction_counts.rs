@@ -1,7 +1,7 @@
 //! What was counted of a scenario, launch by launch and function by function.
 //!
 //! Times are of one machine and one moment; a count is of the program. So it is kept whole, with who
-//! counted and what compiled the program, and a run that nobody can repeat any more still says in
+//! counted and what compiled the program, and a run that cannot be repeated any more still says in
 //! which function the next one differs.
 
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ pub enum CountOutcome {
     Unavailable {
         /// Why not, and what would help.
         reason: String,
-        /// Whether somebody asked for it, so that a run without it is not whole.
+        /// Whether it was required, so that a run without it is not whole.
         asked: bool,
     },
 }

@@ -548,7 +548,7 @@ mod tests {
         #[test]
         fn a_batch_is_read_as_serde_json_reads_it(body in body(), step in 1..40_usize) {
             if str::from_utf8(&body).is_err() {
-                // That parser does not look at the bytes of a string that nobody wants.
+                // That parser does not look at the bytes of a string that is not wanted.
                 prop_assert!(ours(&body, step, 1).is_err());
                 return Ok(());
             }

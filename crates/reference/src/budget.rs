@@ -1,6 +1,6 @@
 //! Bounds the memory that all requests together may hold on to.
 //!
-//! Most requests need little and ask nobody. One that keeps more than [`FREE_BYTES`], because its
+//! Most requests need little and take it freely. One that keeps more than [`FREE_BYTES`], because its
 //! items or its differences are large, has to get the rest from a common store, and is turned away
 //! when that is empty.
 

@@ -65,7 +65,7 @@ struct PathNode {
     first_child: u32,
     /// The child before this one; the first child is the latest.
     next_sibling: u32,
-    /// The child that was asked for last: siblings of one name mostly follow each other.
+    /// The child that was looked up last: siblings of one name mostly follow each other.
     recent_child: u32,
     last: [Option<PathElement>; 2],
 }

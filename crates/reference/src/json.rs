@@ -236,7 +236,7 @@ impl<'a> JsonReader<'a> {
         }
     }
 
-    /// Passes over a string that nobody wants, so that half a surrogate pair in it does no harm.
+    /// Passes over a string that is not wanted, so that half a surrogate pair in it does no harm.
     fn skip_string(&mut self) -> Result<(), JsonStop> {
         self.at += 1;
         loop {

@@ -1,4 +1,4 @@
-//! Lends comparison engines to whoever has a block to compare.
+//! Lends comparison engines to workers that have a block to compare.
 
 use std::sync::{Mutex, PoisonError};
 

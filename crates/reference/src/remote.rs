@@ -1,6 +1,6 @@
 //! Fetches documents and logs in elsewhere, on hosts that were named when the service was started.
 //!
-//! The list is empty by default: a service that fetches what a stranger asks for can be pointed at
+//! The list is empty by default: a service that fetches what any client names can be pointed at
 //! the inside of a network. Plain HTTP only, no redirect is followed, and a session's cookies go to
 //! the host that set them and nowhere else.
 
@@ -28,11 +28,11 @@ use crate::contract::RequestRefusal;
 const FETCH_MAX: Duration = Duration::from_secs(10);
 /// A fetched document may have this many bytes.
 const FETCH_BYTES_MAX: usize = 16 << 20;
-/// A session lasts an hour, as nobody may ever log out.
+/// A session lasts an hour, as its client may never log out.
 const SESSION_MAX: SignedDuration = SignedDuration::from_hours(1);
 const SESSIONS_MAX: usize = 1_000;
 
-/// A host that may be asked, and its port.
+/// A host that may be fetched from, and its port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedHost {
     name: String,
@@ -85,7 +85,7 @@ pub(super) struct LoginSession {
     host: AllowedHost,
 }
 
-/// The hosts that may be asked, and the sessions on them.
+/// The hosts that may be fetched from, and the sessions on them.
 #[derive(Debug)]
 pub(super) struct RemoteHosts {
     allowed: Vec<AllowedHost>,
@@ -249,7 +249,7 @@ fn form_encoded(text: &str) -> String {
     out
 }
 
-/// Returns 128 bits that nobody can guess.
+/// Returns 128 bits that cannot be guessed.
 fn random_id() -> Result<String, RequestRefusal> {
     let mut bytes = [0_u8; 16];
     rustix::rand::getrandom(&mut bytes, GetRandomFlags::empty())

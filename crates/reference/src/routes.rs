@@ -128,7 +128,7 @@ pub(super) async fn answer(
     let response = match result {
         Ok(response) => response,
         Err(refusal) => {
-            // A client that asked whether to send the body is better told not to.
+            // A client that waits for permission to send the body had better not get it.
             if !head.headers.contains_key(hyper::header::EXPECT) {
                 body.drain().await;
             }
@@ -181,7 +181,7 @@ async fn run(
     }
 }
 
-/// Waits as long as the service was told to be slow.
+/// Waits as long as `--delay` says.
 async fn delay(shared: &ServiceState) {
     if !shared.delay.is_zero() {
         time::sleep(shared.delay).await;

@@ -1,4 +1,4 @@
-//! What is happening now, for whoever watches: counters that only rise, and the last state of the
+//! What is happening now, for a display: counters that only rise, and the last state of the
 //! targets.
 //!
 //! Numbers are written by the load once for each request, so there is no lock: each is right by itself,

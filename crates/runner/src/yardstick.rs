@@ -87,7 +87,7 @@ fn fastest(piece: &mut dyn FnMut() -> io::Result<()>) -> io::Result<u64> {
     Ok(fastest)
 }
 
-/// Xorshift with a branch that nobody can predict.
+/// Xorshift with a branch that no processor predicts.
 fn integers(steps: u32) -> u64 {
     let (mut state, mut sum) = (0x9e37_79b9_7f4a_7c15_u64, 0_u64);
     for _ in 0..steps {

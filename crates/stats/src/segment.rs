@@ -35,7 +35,7 @@ pub fn change_points(
     points
 }
 
-/// Critical values for [`change_points`], found by simulation when first asked for.
+/// Critical values for [`change_points`], found by simulation when first needed.
 #[derive(Debug)]
 pub struct CriticalValues<R> {
     shortest: usize,
@@ -47,7 +47,7 @@ pub struct CriticalValues<R> {
 impl<R: Rng + Clone> CriticalValues<R> {
     /// Returns critical values for levels of at least `shortest` values, two or more, which let a
     /// series of one level be split with probability `level`. They are drawn from copies of `rng`, so
-    /// that none depends on which was asked for before.
+    /// that none depends on which was needed before.
     pub fn new(shortest: usize, level: f64, rng: R) -> Self {
         Self { shortest, level, rng, found: BTreeMap::new() }
     }

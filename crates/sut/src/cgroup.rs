@@ -4,7 +4,7 @@
 //! and its runtime along and looks under `/sys/fs/cgroup` only, `controlgroup` knows the first
 //! version only and is not maintained. Where groups may be made differs from machine to machine
 //! (hybrid hierarchies, delegation by systemd, read-only containers), so what stands in the way is
-//! a value, to be told to a person.
+//! a value, for the report to put into words.
 
 use std::fmt;
 use std::fs;
@@ -71,7 +71,7 @@ pub(super) enum CgroupError {
     Missing(Controller),
     /// As in a container.
     ReadOnly(PathBuf),
-    /// It belongs to somebody else.
+    /// It belongs to another user.
     NotDelegated(PathBuf),
     /// Version 2 hands controllers on only from groups without processes of their own.
     Occupied(PathBuf, Controller),
@@ -152,7 +152,7 @@ impl CgroupHierarchies {
     }
 
     /// Returns the groups in which one with a controller may be made, the best first. A first
-    /// version that has the controller is asked alone: the kernel gives it to one of the two.
+    /// version that has the controller is looked at alone: the kernel gives it to one of the two.
     fn parents(&self, controller: Controller) -> Option<(CgroupVersion, Vec<PathBuf>)> {
         let has = |names: &[String]| names.iter().any(|name| name == controller.name());
         let first = self.mounts.iter().find(|mount| has(&mount.controllers));
@@ -211,7 +211,7 @@ fn lists(names: &str, controller: Controller) -> bool {
     names.split_whitespace().any(|name| name == controller.name())
 }
 
-/// A group for each controller that was asked for; removed when it is dropped.
+/// A group for each controller that a limit needs; removed when it is dropped.
 #[derive(Debug, Default)]
 pub(super) struct CgroupSet {
     parts: Vec<ControllerGroup>,

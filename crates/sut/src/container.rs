@@ -2,7 +2,7 @@
 //!
 //! The engine's command stays in the foreground: its output is the log, its end the container's
 //! end, and SIGTERM to it reaches the container. It does not remove the container by itself, or
-//! nobody could be asked any more whether memory ran out; that is done here, and by the guard.
+//! whether memory ran out could not be read any more; that is done here, and by the guard.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Every way in which a target fails, told with the last lines that it wrote.
+//! Every way in which a target fails, with the last lines that it wrote.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -188,7 +188,7 @@ pub enum TargetError {
     /// The kernel does not say what it should.
     #[error("failed to read the state of the target from the kernel")]
     Unreadable(#[source] io::Error),
-    /// A person asked to stop.
+    /// Interrupted, by Ctrl-C for example.
     #[error("cancelled while the target started")]
     Cancelled,
 }

@@ -18,7 +18,7 @@ pub enum LayoutState {
     Shared,
     /// The code is byte for byte the same, or no function that both sides have was moved.
     Same,
-    /// Functions lie at other addresses, or it cannot be told.
+    /// Functions lie at other addresses, or it is not known.
     NotRedrawn,
 }
 

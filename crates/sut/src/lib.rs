@@ -3,11 +3,11 @@
 //! A target is a process group of its own with a marker in its environment. It ends in one of four
 //! ways, and none leaves a process behind: [`Target::stop`] asks and then forces; dropping forces;
 //! Ctrl-C raises [`Cancel`], on which everybody returns and drops; and if this process is killed, a
-//! guard outside it does the rest (see `orphan_guard.rs`). Whoever leaves the group is found as a
+//! guard outside it does the rest (see `orphan_guard.rs`). A process that leaves the group is found as a
 //! descendant or by the marker. What escapes is a daemon that has left the group, outlived its
-//! parent *and* wiped its environment: it looks like a stranger, and strangers are not killed.
+//! parent *and* wiped its environment: it looks like a foreign process, and those are not killed.
 //!
-//! The port is chosen by binding port 0 and letting go. Somebody else may take it before the target
+//! The port is chosen by binding port 0 and letting go. Another process may take it before the target
 //! does; a target that says so and exits is started once more on another port.
 
 mod address;
@@ -74,7 +74,7 @@ pub struct TargetCommand {
     pub port_env: Option<String>,
     /// The path that answers 2xx as soon as the target can work, with its leading slash.
     pub ready: String,
-    /// How it is asked for that.
+    /// How its readiness is polled.
     pub ask: ReadinessProbe,
     /// From start to ready.
     pub ready_timeout: Duration,
@@ -82,7 +82,7 @@ pub struct TargetCommand {
     pub stop_timeout: Duration,
     /// What it may take.
     pub limits: ResourceLimits,
-    /// Makes `start` an image and what its program is told, `IMAGE [ARGUMENT…]`, in which `{port}`
+    /// Makes `start` an image and its program's arguments, `IMAGE [ARGUMENT…]`, in which `{port}`
     /// and the variable mean the port inside.
     pub container: Option<ContainerSpec>,
     /// Makes each launch execute a copy of the program, so that its pages lie anew: the folder for
@@ -168,7 +168,7 @@ pub struct ResourceUsage {
     pub processes: u64,
 }
 
-/// How a target ended when it was asked to.
+/// How a target ended after SIGTERM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopOutcome {
     /// It ended by itself within the time-out, and left nothing behind.
@@ -547,7 +547,7 @@ impl SutProcess {
         let root = Pid::from_child(&self.child);
         // Those who leave the group are recognised by their parents, so before these are gone.
         let before = process::family(root, &process::running().map_err(TargetError::Unreadable)?);
-        // Gone already: nobody is left to ask.
+        // Gone already: there is no process left to look at.
         let _ = kill_process_group(root, Signal::TERM);
         let deadline = now() + self.stop_timeout;
         let mut pause = PollBackoff::default();
@@ -606,7 +606,7 @@ impl SutProcess {
     fn ran_out_of_memory(&self, ending: Option<ProcessEnd>) -> bool {
         let said = || ending.is_some() && LogTail::of(&self.log).says_out_of_memory();
         match (&self.cage.container, &self.cage.confinement.memory) {
-            // The engine takes too long to be asked about what runs.
+            // The engine takes too long to list what runs.
             (Some(container), _) => ending.is_some() && container.ran_out_of_memory(),
             (None, Some(LimitBackend::ControlGroup(_))) => self.cage.group.killed() > 0 || said(),
             (None, Some(LimitBackend::DataLimit)) => said(),

@@ -9,7 +9,7 @@ use super::cgroup::{CgroupHierarchies, CgroupSet, CgroupVersion, Controller};
 use super::container::ContainerHandle;
 use super::{TargetCommand, TargetError};
 
-/// Who keeps a target to its limits; nobody, where there is none.
+/// The backend that keeps a target to its limits; none where there is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LimitEnforcement {
     /// That on memory.
@@ -83,7 +83,7 @@ impl LimitScope {
         Self { group: CgroupSet::default(), container: Some(running), confinement }
     }
 
-    /// Returns the command that removes it if nobody else can any more, as words; none for nothing.
+    /// Returns the command that removes it once this process is gone, as words; none for nothing.
     pub(super) fn removal(&self) -> Vec<String> {
         if let Some(container) = &self.container {
             return container.removal();

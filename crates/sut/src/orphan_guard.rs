@@ -2,7 +2,7 @@
 //!
 //! A shell waits on a pipe whose other end only this process holds. When this process ends without
 //! a word, even by SIGKILL, the shell reads the end of the pipe and kills the target's process
-//! group, then whoever left the group but still carries the launch's marker in its environment.
+//! group, then processes outside it that carry the launch's marker in their environment.
 //! `PR_SET_PDEATHSIG` would not do: it fires when the *thread* that forked ends, it does not reach
 //! grandchildren, and setting it forces `fork` in place of `posix_spawn`, which copies the page
 //! tables of a process that may hold a large payload.
@@ -71,7 +71,7 @@ impl OrphanGuard {
 
     /// Lets the guard go without killing: everything is known to have ended.
     pub(super) fn dismiss(mut self) {
-        // A guard that was not told of any group expects that line first. If the pipe is broken,
+        // A guard that has not read a group yet expects that line first. If the pipe is broken,
         // the guard is gone already, which is all that is wanted.
         let _ = self.say("").and_then(|()| self.say("done"));
     }

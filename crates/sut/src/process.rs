@@ -61,7 +61,7 @@ pub(super) fn running() -> io::Result<Vec<ProcessStat>> {
     Ok(processes)
 }
 
-/// Returns `root`, whoever else is in the process group that it leads, and their descendants.
+/// Returns `root`, the others in the process group that it leads, and their descendants.
 pub(super) fn family(root: Pid, processes: &[ProcessStat]) -> Vec<ProcessStat> {
     with_descendants(processes, |process| process.pid == root || process.group == root.as_raw_pid())
 }

@@ -1,7 +1,7 @@
 //! Asks a target whether it is ready, with the least HTTP that can tell.
 //!
 //! Its own few lines instead of a client: a target that is starting refuses connections, resets
-//! them, or answers nonsense, and each of these has to be told to a person in words.
+//! them, or answers nonsense, and each of these needs a message of its own.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};

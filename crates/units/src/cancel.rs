@@ -1,6 +1,6 @@
 //! Carries a person's wish to stop to every loop that waits.
 //!
-//! One flag, set by the signal handler and read by whoever would otherwise block: what was measured
+//! One flag, set by the signal handler and read in every wait: what was measured
 //! is kept and what was started is stopped by the ordinary way out, not by a handler.
 
 use std::sync::Arc;
@@ -16,7 +16,7 @@ impl Cancel {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Returns whether somebody asked to stop.
+    /// Returns whether the run is cancelled.
     pub fn is_raised(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

@@ -353,7 +353,7 @@ fn harmless(markdown: &str, attack: &str) {
     assert!(rows.clone().all(|row| cells(row) == 9), "{attack:?}\n{markdown}");
 }
 
-/// The second workflow of a fork: who asks is told by the event, what was measured by the artifact.
+/// The second workflow of a fork: who asks follows from the event, what was measured from the artifact.
 struct ForkPublisher {
     runtime: Runtime,
     server: MockServer,

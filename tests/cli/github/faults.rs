@@ -284,7 +284,7 @@ fn a_batch_of_annotations_behind_a_bad_gateway_is_not_appended_twice() {
     let mut publication = job_environment::publication(Conclusion::Regressed);
     publication.annotations = job_environment::annotations(120);
     let settings = PublishSettings { comment: CommentPolicy::Never, ..job_environment::settings() };
-    // Whether it was accepted is asked on the pull request, which is not the matter here.
+    // Whether it was accepted is read from the pull request, which is not the matter here.
     server.on("GET", COMMENTS, ok(200, json!([])), 1);
     server.on("GET", "/repos/octo-org/octo-repo/issues/7/labels", ok(200, json!([])), 1);
     let published = stage.publish(&server.server.uri(), &publication, &settings);

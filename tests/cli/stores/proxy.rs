@@ -94,7 +94,7 @@ fn pass(
     }
 }
 
-/// The head of a request, told to close the connection afterwards, and its body.
+/// The head of a request, with `Connection: close`, and its body.
 fn request(client: &TcpStream) -> std::io::Result<(String, Vec<u8>)> {
     let mut reader = BufReader::new(client);
     let (mut head, mut length) = (String::new(), 0);

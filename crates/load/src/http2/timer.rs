@@ -28,7 +28,7 @@ impl AsyncTimer {
         Ok(Self { clock, timer, set_ns: None })
     }
 
-    /// Returns when the time has come. May be dropped and asked again.
+    /// Returns when the time has come. May be dropped and called again.
     pub(super) async fn at(&mut self, at_ns: u64) -> io::Result<()> {
         if self.set_ns != Some(at_ns) {
             timers::set(self.timer.get_ref(), self.clock.at(at_ns))?;

@@ -19,7 +19,7 @@ pub struct GeneratorLimits {
     pub lagging: units::Ratio,
     /// Largest share of the requests of an open load that may be dropped.
     pub dropped: units::Ratio,
-    /// Most requests that were to be in flight at once: the connections that were asked for.
+    /// Most requests that were to be in flight at once: the connections of the load.
     pub in_flight_max: usize,
     /// Largest difference between the requests in flight and the rate times their time.
     pub little: units::Ratio,

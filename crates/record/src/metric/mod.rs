@@ -1,5 +1,5 @@
 //! Names what is measured: the metric's key, its words for people, its unit, which way is better,
-//! and what is asked of it.
+//! and its rule.
 
 pub mod gate;
 pub mod limit;

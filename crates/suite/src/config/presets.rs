@@ -9,10 +9,10 @@ use payload::PayloadPreset;
 use record::metric::limit::Limit;
 use units::Ratio;
 
-/// The seed of payloads, where nobody gives one.
+/// The seed of payloads, by default.
 pub(super) const SEED: u64 = 42;
 
-/// XML pairs in a request, where nobody says how many.
+/// XML pairs in a request, by default.
 pub(super) const PAIRS: u64 = 100;
 
 /// A shipped scenario.
@@ -127,7 +127,7 @@ impl ScenarioPreset {
     }
 }
 
-/// Keeps the scenarios that were asked for by name: those of the file, then shipped ones. Without a
+/// Keeps the scenarios that are selected by name: those of the file, then shipped ones. Without a
 /// name, all of the file are kept; without any of these, `smoke`.
 pub(super) fn choose(
     scenarios: Vec<Scenario>,

@@ -109,7 +109,7 @@ fn echo(cpus: Option<&CpuSet>) -> io::Result<SocketAddr> {
         thread::Builder::new().name("echo".to_owned()).spawn(move || {
             // Placed elsewhere, the measured cost is a little another one.
             let _pinned = cpus.as_ref().map(CpuSet::pin_thread);
-            // Whoever measures sees that it has ended.
+            // The measurement sees that it has ended.
             drop(serve(&listener));
         })?;
     }

@@ -1,7 +1,7 @@
 //! A network between load and target, made by a relay of bytes: delay, bandwidth and resets without
 //! the kernel's `tc`, which needs root and would shape everything else on the loopback too.
 //!
-//! What shapes is pure and told the time (`shaping`); what moves bytes is one thread (`relay`).
+//! What shapes is pure and gets the time (`shaping`); what moves bytes is one thread (`relay`).
 //! It runs where the load does, never on the target's processors. What it costs by itself is
 //! measured beside a direct connection before anything else is (`cost`).
 

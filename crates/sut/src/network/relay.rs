@@ -2,7 +2,7 @@
 //!
 //! It knows no HTTP, so that encrypted connections pass as they are. What a receiver does not take
 //! stays with its sender: a connection holds a window of bytes each way and is not read beyond it.
-//! Making a connection is not delayed, as the kernel answers for whoever listens.
+//! Making a connection is not delayed, as the kernel answers for the listener.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -133,7 +133,7 @@ impl Drop for Relay {
         self.ended.store(true, Ordering::Relaxed);
         self.rouse();
         if let Some(thread) = self.thread.take() {
-            // What it failed of was told to whoever asked.
+            // Why it failed was returned to the caller.
             let _ = thread.join();
         }
     }
@@ -239,7 +239,7 @@ enum RelayOutcome {
     Lives,
     /// Both directions have ended in order.
     Ended,
-    /// Whoever is left learns that it broke.
+    /// The remaining side sees that it broke.
     Broke,
 }
 
@@ -303,7 +303,7 @@ impl RelayConnection {
 
     fn fate(&self) -> RelayOutcome {
         if self.ways[DOWN].stage == DirectionState::Deaf {
-            // The load is gone: nobody is left to be answered.
+            // The load is gone: there is no side left to answer.
             RelayOutcome::Broke
         } else if self.ways.iter().all(|way| way.stage == DirectionState::Done) {
             RelayOutcome::Ended
@@ -491,17 +491,17 @@ impl RelayLoop {
 
     fn report(&mut self) {
         let mut count = [0; 8];
-        // Empty already, if somebody was faster; nobody is.
+        // Empty already if another thread was faster; there is none.
         let _ = rustix::io::read(&*self.wake, &mut count);
         let cpu = Duration::try_from(clock_gettime(ClockId::ThreadCPUTime));
         self.traffic.cpu = cpu.unwrap_or_default();
-        // Nobody listens when it is being dropped.
+        // There is no listener when it is being dropped.
         let _ = self.reporter.send(self.traffic);
     }
 
     fn accept(&mut self) {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        // Out of sockets, it is asked again with the next event: the load waits, and times out.
+        // Out of sockets, it is tried again with the next event: the load waits, and times out.
         while let Ok(load) = net::accept_with(&self.listener, flags) {
             let load = RelaySocket::new(load);
             if self.open(&load).is_none() {
