@@ -464,7 +464,8 @@ fn a_release_is_a_draft_until_it_is_whole_and_its_tag_knows_the_checksums() {
     }
     let script = ".github/release/publish.sh";
     fs::copy(root().join(script), work.join(script)).unwrap();
-    fs::write(work.join("Cargo.toml"), "[package]\nversion = \"1.4.0\"\n[dependencies]\n").unwrap();
+    fs::write(work.join("Cargo.toml"), "[workspace.package]\nversion = \"1.4.0\"\n\n[package]\n")
+        .unwrap();
     git(&work, &["add", "--all"]);
     git(&work, &["commit", "--quiet", "--message", "first"]);
     fs::write(work.join("dist/xmlperf-v1.4.0-x86_64-unknown-linux-musl.tar.gz"), "x").unwrap();
@@ -490,7 +491,8 @@ fn a_release_is_a_draft_until_it_is_whole_and_its_tag_knows_the_checksums() {
     let (published, printed) = publish();
     assert!(!published && printed.contains("v1.4.0 is released already"), "{printed}");
     fs::write(work.join("dist/xmlperf-v1.5.0-x.tar.gz"), "y").unwrap();
-    fs::write(work.join("Cargo.toml"), "[package]\nversion = \"1.6.0\"\n[dependencies]\n").unwrap();
+    fs::write(work.join("Cargo.toml"), "[workspace.package]\nversion = \"1.6.0\"\n\n[package]\n")
+        .unwrap();
     let (published, printed) = publish();
     assert!(!published && printed.contains("is not of version v1.6.0"), "{printed}");
 }
