@@ -6,7 +6,8 @@ use report::plural;
 use units::Ratio;
 
 use crate::app::event::{
-    CommitChange, CommitStanding, Event, LaunchUnit, MetricChange, ScenarioPurpose, WarningKind,
+    CommitChange, CommitStanding, Event, LaunchCost, LaunchUnit, MetricChange, ScenarioMetric,
+    ScenarioPurpose, WarningKind,
 };
 
 /// Returns what a person reads of an event; nothing for those that only move a bar.
@@ -27,17 +28,7 @@ pub(super) fn line(event: &Event<'_>) -> Option<String> {
             "{runs} stored runs of `{name}`, the newest of {newest_started} ({})",
             report::revision(newest)
         ),
-        Event::PowerEstimated { cost, detectable } => {
-            let cost = cost.map(|cost| {
-                let took = units::duration(cost.launch_pair);
-                format!(
-                    "at most {} launch pairs; one took {took} the last time",
-                    cost.launch_pairs_max
-                )
-            });
-            let detectable = detectable_from(detectable);
-            [cost, detectable].into_iter().flatten().collect::<Vec<_>>().join("; ")
-        }
+        Event::PowerEstimated { cost, detectable } => power(*cost, detectable),
         Event::PayloadStarted { scenario } => format!("preparing `{scenario}`"),
         Event::CountingStarted { scenario } => {
             format!("counting the instructions of `{scenario}`")
@@ -48,12 +39,7 @@ pub(super) fn line(event: &Event<'_>) -> Option<String> {
             units::duration(*elapsed),
             estimate(changes)
         ),
-        Event::ConfirmationStarted { suspected } => {
-            let suspected =
-                suspected.iter().map(|it| format!("{} {}", it.scenario, it.metric.label()));
-            let suspected = suspected.collect::<Vec<_>>().join(", ");
-            format!("suspected: {suspected}; measuring it side by side with the base")
-        }
+        Event::ConfirmationStarted { suspected } => suspicion(suspected),
         Event::ProfileStarted { side, tool, requests, pairs } => {
             format!("{side} under {tool}: {requests} requests of {pairs} XML pairs")
         }
@@ -78,6 +64,22 @@ pub(super) fn line(event: &Event<'_>) -> Option<String> {
         | Event::CellSimulated
         | Event::SimulationEnded => return None,
     })
+}
+
+/// What a comparison costs at most, and what it will detect.
+fn power(cost: Option<LaunchCost>, detectable: &[MetricChange]) -> String {
+    let cost = cost.map(|cost| {
+        let took = units::duration(cost.launch_pair);
+        format!("at most {} launch pairs; one took {took} the last time", cost.launch_pairs_max)
+    });
+    let words = [cost, detectable_from(detectable)];
+    words.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+fn suspicion(suspected: &[ScenarioMetric]) -> String {
+    let suspected = suspected.iter().map(|it| format!("{} {}", it.scenario, it.metric.label()));
+    let suspected = suspected.collect::<Vec<_>>().join(", ");
+    format!("suspected: {suspected}; measuring it side by side with the base")
 }
 
 fn warning(warning: &WarningKind<'_>) -> String {
@@ -192,8 +194,6 @@ mod tests {
     use runner::LiveMetrics;
 
     use super::*;
-    use crate::app::event::ScenarioMetric;
-
     #[test]
     fn an_event_is_one_line_or_none() {
         let of = ScenarioMetric { scenario: "smoke".to_owned(), metric: Metric::Cpu };

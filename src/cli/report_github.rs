@@ -49,17 +49,65 @@ pub(super) struct ReportGithubArgs {
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = FailOnFlag::Regression)]
     fail_on: FailOnFlag,
     /// When to begin a comment; one that exists is always updated
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t = CommentPolicy::Always)]
-    comment: CommentPolicy,
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = CommentFlag::Always)]
+    comment: CommentFlag,
     /// Name of the comment and the check, where several workflows report
     #[arg(long, value_name = "NAME", default_value = "default", value_parser = CommentId::parse)]
     comment_id: CommentId,
     /// What to write on the commit
-    #[arg(long, value_enum, value_name = "KIND", default_value_t = CheckPolicy::Auto)]
-    check: CheckPolicy,
+    #[arg(long, value_enum, value_name = "KIND", default_value_t = CheckFlag::Auto)]
+    check: CheckFlag,
     /// Show what would be sent, and send nothing
     #[arg(long)]
     dry_run: bool,
+}
+
+/// When a comment is begun. One that exists is always brought up to date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum CommentFlag {
+    /// On every pull request
+    Always,
+    /// If there is anything to say but that nothing changed
+    OnChange,
+    /// If something is worse, or could not be measured
+    OnRegression,
+    /// Not at all, not even to update
+    Never,
+}
+
+impl From<CommentFlag> for CommentPolicy {
+    fn from(flag: CommentFlag) -> Self {
+        match flag {
+            CommentFlag::Always => Self::Always,
+            CommentFlag::OnChange => Self::OnChange,
+            CommentFlag::OnRegression => Self::OnRegression,
+            CommentFlag::Never => Self::Never,
+        }
+    }
+}
+
+/// What is written on the commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum CheckFlag {
+    /// A check run, or a commit status where that is refused
+    Auto,
+    /// A check run or nothing
+    CheckRun,
+    /// A commit status
+    Status,
+    /// Nothing
+    None,
+}
+
+impl From<CheckFlag> for CheckPolicy {
+    fn from(flag: CheckFlag) -> Self {
+        match flag {
+            CheckFlag::Auto => Self::Auto,
+            CheckFlag::CheckRun => Self::CheckRun,
+            CheckFlag::Status => Self::Status,
+            CheckFlag::None => Self::None,
+        }
+    }
 }
 
 /// Publishes, and returns the exit code of the verdict.
@@ -96,9 +144,9 @@ impl ReportGithubArgs {
                 FailOnFlag::Inconclusive => github::FailOn::Inconclusive,
                 FailOnFlag::Never => github::FailOn::Never,
             },
-            comment: self.comment,
+            comment: self.comment.into(),
             comment_id: self.comment_id.clone(),
-            check: self.check,
+            check: self.check.into(),
         })
     }
 }

@@ -14,8 +14,18 @@ use runner::LiveMetrics;
 use crate::app::event::{Event, EventSink, LaunchUnit};
 use crate::cli::dashboard::{Dashboard, ProgressTicker};
 use crate::cli::event_text::{self, UnitCount, unit_noun};
-use crate::cli::selection::ProgressForm;
 use crate::cli::terminal_text;
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ProgressForm {
+    /// A bar on a terminal, plain lines elsewhere
+    Auto,
+    /// Plain lines
+    Plain,
+    /// A JSON object a line, for other programs
+    Json,
+}
 
 /// Prints events.
 pub(super) struct Reporter {

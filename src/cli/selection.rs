@@ -8,7 +8,7 @@ use sut::network::NetworkConditions;
 
 use crate::app::selection::{CheckoutBuild, EvidenceLane, SuiteSelection};
 use crate::cli::process;
-use crate::cli::reporter::Reporter;
+use crate::cli::reporter::{ProgressForm, Reporter};
 use crate::cli::usage::UsageError;
 
 /// Flags that choose what is measured.
@@ -57,17 +57,6 @@ enum LaneName {
     Work,
     /// Latency, CPU time and memory of launches side by side
     Time,
-}
-
-/// How progress is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum ProgressForm {
-    /// A bar on a terminal, plain lines elsewhere
-    Auto,
-    /// Plain lines
-    Plain,
-    /// A JSON object a line, for other programs
-    Json,
 }
 
 impl SelectionFlags {

@@ -3,15 +3,15 @@
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::value_parser;
-use reference::{AllowedHost, EqualitySemantics};
+use reference::{AllowedHost, EqualitySemantics, ServerSettings};
 use units::Ratio;
 
 use crate::app;
-use crate::app::serve::ServeOptions;
 use crate::cli::Exit;
 
 /// Serve the XML-Compare-API, to try xmlperf on or to build against
@@ -63,19 +63,20 @@ pub(super) struct ServeArgs {
 
 /// Prints where it listens, and returns when a signal has stopped it.
 pub(super) fn run(args: &ServeArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let server = app::serve::bind(&ServeOptions {
+    let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let server = app::serve::bind(&ServerSettings {
         address: SocketAddr::new(args.host, args.port),
-        workers: args.workers,
+        workers: args.workers.unwrap_or(cores).get(),
         extra_work: args.extra_work,
         semantics: args.semantics,
         allowed_hosts: args.allow_url.clone(),
         body_bytes_max: args.body_limit,
         pair_bytes_max: args.pair_limit,
         kept_bytes_max: args.memory_limit,
-        connections_max: args.connections,
         idle_max: args.idle_timeout,
         body_max: args.body_timeout,
-        leak_bytes: args.leak,
+        connections_max: usize::from(args.connections),
+        leak_bytes: usize::try_from(args.leak)?,
         delay: args.delay,
     })?;
     writeln!(out, "listening on http://{}/xml-compare-api", server.address())?;

@@ -106,6 +106,12 @@ pub(crate) const CALL_RULES: &[CallRule] = &[
         places: &[],
     },
     CallRule {
+        what: "knows the command line",
+        calls: &["clap", "xmlperf::cli"],
+        places: &["xmlperf::cli", "xmlperf::main"],
+    },
+    CallRule { what: "draws progress", calls: &["indicatif"], places: &["xmlperf::cli"] },
+    CallRule {
         what: "leaves the program",
         calls: &["std::fs", "std::net", "std::process", "tokio::fs", "tokio::net"],
         places: &[

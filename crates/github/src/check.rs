@@ -15,7 +15,7 @@ use super::truncation::fit;
 use super::{Annotation, CheckGate};
 
 /// What is written on a commit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckPolicy {
     /// A check run, or a commit status where that is refused.
     Auto,

@@ -44,7 +44,7 @@ impl CommentId {
 }
 
 /// When a comment is begun. One that exists is always brought up to date.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommentPolicy {
     /// On every pull request.
     Always,
