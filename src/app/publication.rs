@@ -70,6 +70,7 @@ pub(super) fn sanitize_run(run: &mut Run) {
     }
     if let Some(EarlyEnd::HeadFailed(contrast)) = &mut run.ended {
         sanitize_text(&mut contrast.scenario);
+        contrast.reason = block(&contrast.reason);
         contrast.head = sanitize_example(&contrast.head);
         contrast.base = contrast.base.as_ref().map(sanitize_example);
     }

@@ -138,25 +138,27 @@ fn base_and_head_of_one_program_are_not_called_different() {
 #[test]
 fn what_is_wrong_with_a_target_is_said_and_leaves_nothing_behind() {
     let checkout = MeasurementFixture::new("looks = [10]");
-    let check = |head: &str, expected: &[&str]| {
+    let check = |code: i32, head: &str, expected: &[&str]| {
         let base = checkout.start("");
         let output =
             checkout.run(&["compare", "--base-start", &base, "--head-start", head, "--plain"]);
         let said = text(&output.stdout);
-        assert_eq!(output.status.code(), Some(3), "{said}{}", text(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{said}{}", text(&output.stderr));
         for part in expected {
             assert!(said.contains(part), "`{part}` is missing in:\n{said}");
         }
         assert!(checkout.leftovers().is_empty(), "{head}");
     };
     let with = |fault: &str| checkout.start(&format!("--fault {fault}"));
-    check("./no-such-program {port}", &["head: ", "no-such-program"]);
-    check(&with("exit"), &["head: ", "status 1", "cannot read settings.ini"]);
-    check(&with("never-ready"), &["not ready after 3", "503"]);
-    check(&with("status-500"), &["head in tiny", "500", "cannot reach the database"]);
-    check(&with("flip"), &["head in tiny", "XML pair 10 of 10", "matched"]);
-    check(&with("die"), &["status 7", "the disk is on fire"]);
-    check(&with("short"), &["head in tiny", "short body"]);
+    check(3, "./no-such-program {port}", &["head: ", "no-such-program"]);
+    check(3, &with("exit"), &["head: ", "status 1", "cannot read settings.ini"]);
+    check(3, &with("never-ready"), &["not ready after 3", "503"]);
+    // What base answers and head does not is no failure to measure, but a regression.
+    let fails = "head fails where base does not — tiny";
+    check(1, &with("status-500"), &[fails, "base: status 200", "500", "cannot reach the database"]);
+    check(1, &with("flip"), &[fails, "XML pair 10 of 10", "matched"]);
+    check(1, &with("die"), &[fails, "status 7", "the disk is on fire"]);
+    check(1, &with("short"), &[fails, "short body"]);
 }
 
 #[test]

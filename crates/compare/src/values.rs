@@ -26,6 +26,8 @@ pub(super) struct MemoryGrowth {
     slope: f64,
     /// Logarithm of the end over the beginning of the second half of the load.
     pub(super) ln: f64,
+    /// How much there was more at the end of that half than at its beginning.
+    pub(super) bytes: f64,
 }
 
 /// A launch pair, unpacked.
@@ -136,7 +138,8 @@ impl<'a> LaunchValues<'a> {
         let y: Vec<f64> = settled.iter().map(|point| units::exact(point.rss_bytes)).collect();
         let line = trend::theil_sen(&x, &y, 0.05);
         let at = |x: f64| (line.intercept + line.slope * x).max(1.0);
-        Some(MemoryGrowth { slope: line.slope, ln: (at(x[x.len() - 1]) / at(x[0])).ln() })
+        let (first, last) = (at(x[0]), at(x[x.len() - 1]));
+        Some(MemoryGrowth { slope: line.slope, ln: (last / first).ln(), bytes: last - first })
     }
 
     /// The launch's number, in the metric's unit. Percentiles only with enough requests.

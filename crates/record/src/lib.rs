@@ -139,6 +139,8 @@ pub struct FailureContrast {
     pub base_requests: u64,
     /// The first failure.
     pub head: FailureExample,
+    /// What went wrong in full, with the end of head's log.
+    pub reason: String,
     /// What base answered to the same request, if that was asked for once more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<FailureExample>,
@@ -475,7 +477,8 @@ pub struct LoadStep {
     pub failed: u64,
     /// How long it took.
     pub wall_ns: u64,
-    /// Whether the limits were kept at this level; none where that was not asked.
+    /// Whether the limits were kept at this level; none where that was not asked, or where the load was
+    /// made too late to tell.
     pub held: Option<bool>,
     /// The times that [`ScenarioRun::times`] names.
     pub histogram: String,

@@ -83,7 +83,9 @@ fn steps(rows: &[StepRow]) -> Vec<String> {
         let time = |name: &str, ns: Option<f64>| {
             ns.map_or_else(String::new, |ns| format!(", {name} {}", units::time_ns(ns)))
         };
-        let held = row.held.map_or_else(String::new, |(held, of)| {
+        let late = matches!(row.level, LoadLevel::PerSecond(_)).then_some(", the load was late");
+        let late = late.unwrap_or_default().to_owned();
+        let held = row.held.map_or(late, |(held, of)| {
             if of == 1 {
                 let word = if held == 1 { "held" } else { "broke" };
                 format!(", {word}")

@@ -83,7 +83,8 @@ pub(super) fn failure_lines(comparison: &Comparison) -> Vec<String> {
         format!("{side}: {}: {}", example.detail, answer).replace(['\n', '\r'], " ")
     };
     let base = failure.base.as_ref().map(|base| line("base", base));
-    base.into_iter().chain([line("head", &failure.head)]).collect()
+    let reason = failure.reason.lines().map(str::to_owned);
+    base.into_iter().chain([line("head", &failure.head)]).chain(reason).collect()
 }
 
 fn changed(comparison: &Comparison, verdict: Verdict, noun: &str) -> String {

@@ -41,6 +41,7 @@ pub(super) fn contrast(sides: &mut [SideDriver<'_>; 2], failure: LaunchFailure) 
         requests: fault.requests,
         base_requests: base.requests_total,
         head: fault.example.clone(),
+        reason: failure.reason.clone(),
         base: fault.request.and_then(|request| answer(base, request)),
     };
     LaunchFailure { contrast: Some(Box::new(contrast)), ..failure }

@@ -308,16 +308,26 @@ impl<'a> SideDriver<'a> {
         while let Some(per_s) = search.rate_per_s() {
             let cpu = self.cpu()?;
             let held = self.holds(per_s, lasts)?;
-            self.steps.push(self.step(LoadLevel::PerSecond(per_s), Some(held)));
-            if held && per_s > best.0 {
+            self.steps.push(self.step(LoadLevel::PerSecond(per_s), held));
+            if held == Some(true) && per_s > best.0 {
                 best = (per_s, std::mem::take(&mut self.measurement), self.total);
                 self.cpu_of_best =
                     self.cpu()?.zip(cpu).map(|(after, before)| after.saturating_sub(before));
             }
-            search.tell(if held { TrialVerdict::Held } else { TrialVerdict::Broke });
+            // Where it cannot be told, the search goes on below, and the interval reaches above.
+            search.tell(if held == Some(true) { TrialVerdict::Held } else { TrialVerdict::Broke });
         }
-        let precision = plan.precision.0;
-        self.capacity = search.outcome().map(|outcome| match outcome {
+        let outcome = search.outcome();
+        let doubtful = self.steps.iter().any(|step| step.held.is_none());
+        if doubtful && matches!(outcome, Some(CapacityOutcome::BelowFloor)) {
+            return self.valid();
+        }
+        let precision = if doubtful {
+            broken_above(&self.steps, best.0).unwrap_or(plan.ceiling_per_s) / best.0 - 1.0
+        } else {
+            plan.precision.0
+        };
+        self.capacity = outcome.map(|outcome| match outcome {
             CapacityOutcome::Found(per_s) => Capacity::Held { per_s, precision },
             CapacityOutcome::AboveCeiling => Capacity::AboveCeiling(plan.ceiling_per_s),
             CapacityOutcome::BelowFloor => Capacity::BelowFloor,
@@ -335,8 +345,9 @@ impl<'a> SideDriver<'a> {
         usage.map(|usage| Some(usage.cpu)).map_err(|error| self.failure(&chain(&error)))
     }
 
-    /// Whether the target keeps its limits, and keeps up, at this rate.
-    fn holds(&mut self, per_s: f64, lasts: Duration) -> Result<bool, LaunchFailure> {
+    /// Whether the target keeps its limits, and keeps up, at this rate; none if the generator was too
+    /// late to tell each time, as on a busy machine.
+    fn holds(&mut self, per_s: f64, lasts: Duration) -> Result<Option<bool>, LaunchFailure> {
         for tried in 1..=TRIES {
             (self.measurement, self.total) = (Measurement::default(), DriveOutcome::default());
             let schedule = ArrivalSchedule::constant(per_s, lasts)
@@ -357,13 +368,14 @@ impl<'a> SideDriver<'a> {
             }
             let kept = limits::kept(&self.scenario.limits, &self.measurement);
             if !kept || drive.dropped > 0 || !keeps_up(&drive, per_s, lasts) {
-                return Ok(false);
+                // A late generator makes the same limits break.
+                return Ok((!late).then_some(false));
             }
             if self.invalid().is_empty() {
-                return Ok(true);
+                return Ok(Some(true));
             }
         }
-        self.valid().map(|()| false)
+        Ok(None)
     }
 
     /// What was measured since the last step, at this level.
@@ -496,6 +508,16 @@ impl<'a> SideDriver<'a> {
 fn failures_max(allowed: f64, requests: f64) -> u64 {
     let more = units::whole((allowed * requests).floor()).unwrap_or(u64::MAX).saturating_add(1);
     FAILURES_MAX.max(more)
+}
+
+/// The lowest rate above one that certainly broke a limit.
+fn broken_above(steps: &[LoadStep], per_s: f64) -> Option<f64> {
+    let broken = steps.iter().filter(|step| step.held == Some(false));
+    let rates = broken.filter_map(|step| match step.level {
+        LoadLevel::PerSecond(rate) => Some(rate),
+        LoadLevel::Connections(_) => None,
+    });
+    rates.filter(|rate| *rate > per_s).reduce(f64::min)
 }
 
 /// Whether the last answer came as soon after the last request as at the beginning: a target that

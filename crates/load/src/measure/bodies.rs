@@ -103,13 +103,13 @@ mod tests {
         }
     }
 
-    fn failed(exchange: Exchange) -> Exchange {
+    fn failed(exchange: &Exchange) -> Exchange {
         let failure = ExchangeFailure {
             kind: FailureKind::Timeout,
             detail: String::new(),
             answer: Vec::new(),
         };
-        Exchange { outcome: Err(failure), ..exchange }
+        Exchange { outcome: Err(failure), ..exchange.clone() }
     }
 
     fn times(exchanges: &[Exchange]) -> BodyTimes {
@@ -126,7 +126,7 @@ mod tests {
         exchanges.extend([
             exchange(2, 0, 900),
             exchange(0, 0, 1_000_000),
-            failed(exchange(0, 0, 1)),
+            failed(&exchange(0, 0, 1)),
         ]);
         assert_eq!(times(&exchanges).levels_ns(), [Some(101), None, Some(900)]);
         assert!(BodyTimes::default().levels_ns().is_empty());
@@ -139,7 +139,7 @@ mod tests {
         for (connection, response_ns) in [(0, 5_000), (0, 7), (3, 1_000), (0, 9), (3, 9)] {
             first.record(&exchange(0, connection, response_ns));
         }
-        first.record(&failed(exchange(0, 8, 1)));
+        first.record(&failed(&exchange(0, 8, 1)));
         assert_eq!(first.mean_ns(), Some(3_000));
     }
 
