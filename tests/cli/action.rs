@@ -170,7 +170,7 @@ fn nothing_runs_of_an_archive_with_another_checksum() {
 }
 
 #[test]
-fn a_machine_that_cannot_measure_is_told_which_one_can() {
+fn a_machine_that_cannot_measure_is_shown_which_one_can() {
     let check = |system: &str, machine: &str, code, expected: &str| {
         let uname = format!("case $1 in -s) echo {system} ;; -m) echo {machine} ;; esac");
         let runner = ActionRunner::new().program("uname", &uname);
@@ -405,7 +405,7 @@ fn a_base_is_looked_for_and_its_absence_is_said() {
 }
 
 #[test]
-fn the_report_knows_what_was_asked_for_and_what_became_of_it() {
+fn the_report_knows_what_was_requested_and_what_became_of_it() {
     let check = |change: fn(ActionRunner) -> ActionRunner, expected: &str| {
         let runner = change(ActionRunner::new().program("xmlperf", &format!("{WITNESS}\nexit 1")));
         assert_eq!(runner.step("report.sh").code, Some(1));

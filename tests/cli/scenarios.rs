@@ -97,7 +97,7 @@ fn a_target_without_memory_is_said_to_be_without_memory() {
 }
 
 #[test]
-fn failures_are_told_by_kind_with_the_first_of_each() {
+fn failures_are_reported_by_kind_with_the_first_of_each() {
     let config = r#"
 [sampling]
 launches = 1

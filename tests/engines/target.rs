@@ -154,7 +154,7 @@ fn a_command_that_does_not_exist_is_named() {
     ");
     let error = stage.start(&stage.command("./server --verbose")).unwrap_err();
     insta::assert_snapshot!(message(&error, &stage), @"
-    `./server --verbose` is not told its port
+    `./server --verbose` does not get its port
 
     hint: write `{port}` in `start`, or name the variable that the target reads in `port-env`
     ");
@@ -167,7 +167,7 @@ fn a_command_that_does_not_exist_is_named() {
 }
 
 #[test]
-fn an_early_exit_is_told_with_its_status_and_last_words() {
+fn an_early_exit_is_reported_with_its_status_and_last_words() {
     let stage = TargetFixture::new();
     let script = "sh -c 'echo starting on {port} >/dev/null; echo no licence >&2; exit 7'";
     let error = stage.start(&stage.command(script)).unwrap_err();
@@ -196,7 +196,7 @@ fn a_target_that_listens_elsewhere_is_found_there() {
 }
 
 #[test]
-fn a_target_that_is_never_ready_is_told_by_its_answer() {
+fn a_target_that_is_never_ready_is_reported_by_its_answer() {
     let stage = TargetFixture::new();
     let mut command = stage.server("");
     command.ready = "/not-yet".to_owned();
@@ -211,7 +211,7 @@ fn a_target_that_is_never_ready_is_told_by_its_answer() {
 }
 
 #[test]
-fn a_port_that_stays_taken_is_told_apart_from_other_exits() {
+fn a_port_that_stays_taken_is_distinguished_from_other_exits() {
     let stage = TargetFixture::new();
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut command = stage.server("");
@@ -268,7 +268,7 @@ fn groups(pid: u32) -> Vec<PathBuf> {
 
 /// By a control group where one can be had, else by a limit on each process: it is reported either way.
 #[test]
-fn a_target_that_takes_more_memory_than_it_may_is_told_apart() {
+fn a_target_that_takes_more_memory_than_it_may_is_distinguished() {
     let stage = TargetFixture::new();
     let limits = ResourceLimits { memory_bytes_max: Some(256 << 20), cpus_max: None };
     let command = TargetCommand { limits, ..stage.server("") };
@@ -331,9 +331,9 @@ fn an_image_runs_in_a_container_that_is_removed_in_the_end() {
     let engine = command.container.unwrap().engine.unwrap();
     assert_eq!(target.confinement().memory, Some(LimitBackend::Engine(engine)));
     assert_eq!(target.usage().unwrap().processes, 1);
-    let told = stage.containers("").concat();
-    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
-    let options = &told["options"];
+    let call = stage.containers("").concat();
+    let call: serde_json::Value = serde_json::from_str(&call).unwrap();
+    let options = &call["options"];
     let port = target.address().unwrap().port();
     assert_eq!(options["publish"], format!("127.0.0.1:{port}:3000"));
     assert_eq!(
@@ -344,7 +344,7 @@ fn an_image_runs_in_a_container_that_is_removed_in_the_end() {
     assert_eq!(options["cpuset-cpus"].as_str().is_some(), cpus.is_some());
     // Inside, the port is another one; the engine without containers puts the one outside in its place.
     assert_eq!(
-        (&told["env"]["AT"], &told["env"]["APP_PORT"]),
+        (&call["env"]["AT"], &call["env"]["APP_PORT"]),
         (&port.to_string().into(), &port.to_string().into())
     );
     assert_eq!(target.stop().unwrap(), StopOutcome::Gracefully);
@@ -359,7 +359,7 @@ fn an_image_runs_in_a_container_that_is_removed_in_the_end() {
 }
 
 #[test]
-fn what_goes_wrong_with_a_container_is_told_in_its_words() {
+fn what_goes_wrong_with_a_container_is_reported_in_its_words() {
     let stage = TargetFixture::new();
     let limits = ResourceLimits { memory_bytes_max: Some(64 << 20), cpus_max: None };
     let hog = TargetCommand { start: "hog".to_owned(), limits, ..stage.contained("") };

@@ -25,7 +25,7 @@ const SETTINGS: [&str; 6] = [
 ];
 const FETCHING: &str = "refs/xmlperf/fetching/";
 /// Who commits where git knows no one.
-const NOBODY: (&str, &str) = ("xmlperf", "xmlperf@localhost");
+const DEFAULT_IDENTITY: (&str, &str) = ("xmlperf", "xmlperf@localhost");
 
 /// A branch, at a remote or in the clone itself.
 #[derive(Debug)]
@@ -193,8 +193,8 @@ impl BranchClone {
         if oids.is_empty() {
             return Ok(Vec::new());
         }
-        let asked = oids.join("\n") + "\n";
-        let answer = self.asked(&["cat-file", "--batch"], asked.as_bytes(), &[])?;
+        let list = oids.join("\n") + "\n";
+        let answer = self.output_of(&["cat-file", "--batch"], list.as_bytes(), &[])?;
         let mut rest = self.yes(&["cat-file", "--batch"], answer)?;
         let mut blobs = Vec::with_capacity(oids.len());
         for _ in oids {
@@ -285,14 +285,15 @@ impl BranchClone {
         let mut words = vec!["commit-tree", "-m", message, tree];
         words.extend(parent.into_iter().flat_map(|parent| ["-p", parent]));
         let known = self.ask(&["-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT"])?;
-        let nobody = [
-            ("GIT_AUTHOR_NAME", NOBODY.0),
-            ("GIT_AUTHOR_EMAIL", NOBODY.1),
-            ("GIT_COMMITTER_NAME", NOBODY.0),
-            ("GIT_COMMITTER_EMAIL", NOBODY.1),
+        let default_identity = [
+            ("GIT_AUTHOR_NAME", DEFAULT_IDENTITY.0),
+            ("GIT_AUTHOR_EMAIL", DEFAULT_IDENTITY.1),
+            ("GIT_COMMITTER_NAME", DEFAULT_IDENTITY.0),
+            ("GIT_COMMITTER_EMAIL", DEFAULT_IDENTITY.1),
         ];
-        let identity: &[_] = if matches!(known, GitOutput::Yes(_)) { &[] } else { &nobody };
-        let answer = self.asked(&words, &[], identity)?;
+        let identity: &[_] =
+            if matches!(known, GitOutput::Yes(_)) { &[] } else { &default_identity };
+        let answer = self.output_of(&words, &[], identity)?;
         Ok(text(&self.yes(&words, answer)?))
     }
 
@@ -336,7 +337,7 @@ impl BranchClone {
     }
 
     fn must_with(&self, words: &[&str], input: &[u8]) -> Result<String, BaselineError> {
-        let answer = self.asked(words, input, &[])?;
+        let answer = self.output_of(words, input, &[])?;
         Ok(text(&self.yes(words, answer)?))
     }
 
@@ -355,10 +356,10 @@ impl BranchClone {
     }
 
     fn ask(&self, words: &[&str]) -> Result<GitOutput, BaselineError> {
-        self.asked(words, &[], &[])
+        self.output_of(words, &[], &[])
     }
 
-    fn asked(
+    fn output_of(
         &self,
         words: &[&str],
         input: &[u8],

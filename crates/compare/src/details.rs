@@ -194,7 +194,7 @@ fn row(level: LoadLevel, steps: &[&LoadStep]) -> Result<StepRow, ContentError> {
         }
     }
     let quantile = |quantile| values::percentile(times.as_ref()?, quantile);
-    let asked = steps.iter().filter_map(|step| step.held).count();
+    let judged = steps.iter().filter_map(|step| step.held).count();
     let held = steps.iter().filter(|step| step.held == Some(true)).count();
     Ok(StepRow {
         level,
@@ -203,7 +203,7 @@ fn row(level: LoadLevel, steps: &[&LoadStep]) -> Result<StepRow, ContentError> {
         per_s: units::exact(requests - failed) * 1e9 / units::exact(sum(|step| step.wall_ns)),
         p50_ns: quantile(0.50),
         p95_ns: quantile(0.95),
-        held: (asked > 0).then_some((held, asked)),
+        held: (judged > 0).then_some((held, judged)),
     })
 }
 

@@ -33,7 +33,7 @@ pub(super) type ReceiveResult = (usize, Option<Duration>);
 /// Appends at most the spare capacity of `buffer`.
 pub(super) fn receive(socket: &OwnedFd, buffer: &mut Vec<u8>) -> io::Result<ReceiveResult> {
     let (received, at) = fill(socket, buffer.spare_capacity_mut())?;
-    #[expect(unsafe_code, reason = "no vector can be filled by somebody else without it")]
+    #[expect(unsafe_code, reason = "no vector can be filled by the system without it")]
     // SAFETY: so many bytes of the spare capacity were written by the system.
     unsafe {
         buffer.set_len(buffer.len() + received);

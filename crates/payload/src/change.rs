@@ -522,7 +522,7 @@ fn cdata(text: &str, start: usize, _: &mut PairRng) -> Vec<TextEdit> {
 }
 
 fn character_reference(text: &str, start: usize, draws: &mut PairRng) -> Vec<TextEdit> {
-    let at = pick_letter(text, draws).expect("only asked of a text with letters");
+    let at = pick_letter(text, draws).expect("only called for a text with letters");
     vec![(start + at..start + at + 1, format!("&#{};", text.as_bytes()[at]))]
 }
 

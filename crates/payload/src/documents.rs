@@ -212,7 +212,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_mix_of_any_settings_makes_documents_as_asked(
+        fn a_mix_of_any_settings_makes_documents_as_configured(
             seed: u64,
             number in 0_u64..1_000_000,
             depth in 1_u32..60,

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_that_cannot_be_counted_are_told_by_name_by_script_and_by_section() {
+    fn programs_that_cannot_be_counted_are_reported_by_name_by_script_and_by_section() {
         for (name, content, reason) in [
             ("java", b"".to_vec(), Some("the JVM compiles while it runs")),
             (

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_instead_of_sending_is_told_until_it_ends() {
+    fn what_is_done_instead_of_sending_is_reported_until_it_ends() {
         let live = LiveMetrics::default();
         assert_eq!(live.doing(), None);
         live.clone().does(Some("counting".to_owned()));

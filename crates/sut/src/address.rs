@@ -113,9 +113,9 @@ mod tests {
     fn of_several_addresses_the_one_that_listens_is_taken() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let there = listener.local_addr().unwrap();
-        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        assert_eq!(listening(&[nobody, there]), Some(there));
-        assert_eq!(listening(&[nobody, nobody]), None);
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        assert_eq!(listening(&[closed, there]), Some(there));
+        assert_eq!(listening(&[closed, closed]), None);
     }
 
     #[test]

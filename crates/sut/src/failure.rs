@@ -25,7 +25,7 @@ pub enum TargetError {
     },
     /// The command would not know on which port to listen.
     #[error(
-        "`{start}` is not told its port\n\nhint: write `{{port}}` in `start`, or name the variable \
+        "`{start}` does not get its port\n\nhint: write `{{port}}` in `start`, or name the variable \
          that the target reads in `port-env`"
     )]
     NoPort {
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn running_out_of_memory_is_recognised_whoever_says_it() {
+    fn running_out_of_memory_is_recognised_from_any_source() {
         for text in [
             "memory allocation of 1073741824 bytes failed",
             "Traceback (most recent call last):\nMemoryError",

@@ -521,7 +521,7 @@ impl SutProcess {
             spawn_unless_busy(&mut process).map_err(|source| not_started(command, &name, source))?
         };
         let group = Pid::from_child(&child);
-        let told = guard.watch(group);
+        let watching = guard.watch(group);
         let own = Self {
             child,
             guard: Some(guard),
@@ -532,7 +532,7 @@ impl SutProcess {
             cage,
             program,
         };
-        told.map_err(TargetError::NoGuard)?;
+        watching.map_err(TargetError::NoGuard)?;
         if let (Some(bytes), Some(LimitBackend::DataLimit)) =
             (own.limits.memory_bytes_max, &own.cage.confinement.memory)
         {
@@ -675,10 +675,10 @@ fn marker() -> String {
 
 /// Returns the words of the command, if the target can learn its port.
 fn words(command: &TargetCommand) -> Result<Vec<String>, TargetError> {
-    let is_told = command.container.is_some()
+    let gets_port = command.container.is_some()
         || command.port_env.is_some()
         || command.start.contains("{port}");
-    if !is_told {
+    if !gets_port {
         return Err(TargetError::NoPort { start: command.start.clone() });
     }
     let words = shlex::split(&command.start).filter(|words| !words.is_empty());

@@ -237,7 +237,7 @@ mod tests {
             process(10, 1, 10),  // the root
             process(11, 1, 10),  // orphaned, still in the group
             process(12, 11, 12), // child of the orphan
-            process(20, 1, 20),  // a stranger
+            process(20, 1, 20),  // a foreign process
             process(90, 10, 10), // a child
         ];
         let pids = family(Pid::from_raw(10).unwrap(), &processes)

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_status_is_read_or_the_reason_is_told() {
+    fn the_status_is_read_or_the_reason_is_reported() {
         check(b"HTTP/1.1 200 OK\r\n\r\n", Ok(200));
         check(b"HTTP/1.0 503 Not Yet\r\nx: y\r\n\r\n", Ok(503));
         check(b"HTTP/1.1 204\r\n\r\n", Ok(204));

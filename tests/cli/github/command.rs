@@ -194,7 +194,7 @@ fn a_second_machine_confirms_or_refutes() {
 }
 
 #[test]
-fn a_second_machine_is_asked_only_about_what_the_first_one_flagged() {
+fn a_second_machine_measures_only_what_the_first_one_flagged() {
     let check = |first: &Run, expected: &str| {
         let stage = recorded(first);
         let mut command = stage.command();

@@ -122,7 +122,7 @@ fn hook(remote: &BareRemote, script: &str) {
 }
 
 #[test]
-fn a_remote_that_fails_now_and_then_is_asked_again() {
+fn a_remote_that_fails_now_and_then_is_retried() {
     let remote = BareRemote::new();
     hook(&remote, "echo x >>pushes; [ $(wc -l <pushes) -gt 2 ]");
     succeed(save(&remote.path("seed"), BRANCH, 1));

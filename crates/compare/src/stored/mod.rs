@@ -273,7 +273,7 @@ pub fn past(digest: &str, run: &Run) -> PastRun {
 pub fn foreseeable<'a>(
     history: &RunHistory,
     machine: &Machine,
-    asked: &'a [WorkIdentity],
+    required: &'a [WorkIdentity],
     gate: &GateRules,
 ) -> Vec<(&'a str, Metric, f64)> {
     let decides = |metric: &Metric| {
@@ -282,7 +282,7 @@ pub fn foreseeable<'a>(
             && *metric != Metric::Leak
     };
     let mut known = Vec::new();
-    for work in asked {
+    for work in required {
         let Ok(past) = alike(machine, history, work) else { continue };
         for metric in Metric::ALL.into_iter().filter(decides) {
             let levels = past.iter().filter_map(|(_, it)| it.levels.get(&metric));

@@ -176,15 +176,15 @@ fn a_slow_day_is_not_held_against_the_change_where_a_yardstick_tells() {
         past.yardstick = Some(reading(u64::try_from(day).unwrap() / 10));
     }
     run.yardstick = Some(reading(20));
-    let told = of(&run);
+    let informed = of(&run);
     let estimate = |it: &Comparison| row(it, Metric::Cpu).judgement().unwrap().estimate_ln;
-    assert!(estimate(&blind) > 0.05 && estimate(&told).abs() < 0.01);
+    assert!(estimate(&blind) > 0.05 && estimate(&informed).abs() < 0.01);
     let mde = |it: &Comparison| row(it, Metric::Cpu).judgement().unwrap().mde_ln;
-    assert!(mde(&told) < mde(&blind) / 2.0);
-    let base = row(&told, Metric::Cpu).base.unwrap();
+    assert!(mde(&informed) < mde(&blind) / 2.0);
+    let base = row(&informed, Metric::Cpu).base.unwrap();
     assert!((base / 6_240.0 - 1.0).abs() < 0.01, "as it would be today: {}", units::time_ns(base));
     let memory = |it: &Comparison| row(it, Metric::Rss).judgement().unwrap().estimate_ln;
-    assert!((memory(&told) - memory(&blind)).abs() < 1e-12, "memory has no speed");
+    assert!((memory(&informed) - memory(&blind)).abs() < 1e-12, "memory has no speed");
 }
 
 /// Where it would only add to the scatter, it is left aside, whatever it would make of the candidate.

@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_is_read_from_one_word_and_told_in_a_few() {
+    fn a_network_is_read_from_one_word_and_reported_in_a_few() {
         let check = |text: &str, expected: &str| {
             assert_eq!(NetworkConditions::parse(text).unwrap().to_string(), expected);
         };
