@@ -14,7 +14,7 @@ use crate::app::confirm::FirstRun;
 use crate::app::event::{Event, EventSink, WarningKind};
 use crate::app::measure::{self, ComparisonEnding};
 use crate::app::result_files;
-use crate::app::selection::SuiteSelection;
+use crate::app::selection::{self, SuiteSelection};
 use crate::app::store::StoreChoice;
 use crate::app::stored::{self, BaselineHistory, SideBySide};
 
@@ -88,7 +88,7 @@ pub fn compare(
     if let Some(first) = &first {
         first.narrow(&mut suite)?;
     }
-    options.ending.apply(&mut suite)?;
+    selection::ensure_decidable(&suite)?;
     options.selection.prepare(events)?;
     let finder = BuildFinder { selection: &options.selection, suite: &suite, cancel };
     let run = match options.source(&finder, events)? {

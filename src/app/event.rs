@@ -230,6 +230,11 @@ pub enum WarningKind<'a> {
     },
     /// Too few stored runs are of this kind of machine to judge times by.
     TimesNotJudged,
+    /// The configuration names looks, of which the last is the cap: there is one after every launch pair.
+    LooksAreCap {
+        /// Launch pairs at most.
+        launch_pairs: usize,
+    },
     /// A column of a table has text, and is left out.
     TextColumn {
         /// Its name.

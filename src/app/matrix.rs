@@ -11,7 +11,7 @@ use crate::app::event::{Event, EventSink};
 use crate::app::failure::UseCaseError;
 use crate::app::measure::{self, ComparisonEnding};
 use crate::app::result_files;
-use crate::app::selection::SuiteSelection;
+use crate::app::selection::{self, SuiteSelection};
 
 /// Which releases are compared, and how.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ pub fn matrix(
     cancel: &Cancel,
 ) -> Result<MatrixOutcome> {
     let mut suite = options.selection.suite()?;
-    options.ending.apply(&mut suite)?;
+    selection::ensure_decidable(&suite)?;
     options.selection.prepare(events)?;
     let ranges = ranges(&options.releases);
     if ranges.is_empty() {

@@ -3,53 +3,30 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
-use compare::decision::Verdict;
+use anyhow::Result;
+use compare::stopping::{Continuation, EarlyStopping, StoppingRule};
 use compare::{Comparison, MetricResult};
 use record::Run;
-use record::metric::gate::{MetricPolicy, StoppingRule};
+use record::metric::gate::MetricPolicy;
 use runner::{RunDecision, RunObserver, RunPlan, RunProgress, SutBuild, machine};
-use suite::Suite;
 
-use crate::app::budget::{ComparisonBudget, every_look};
+use crate::app::budget::ComparisonBudget;
 use crate::app::builds::{BuildFinder, BuildPair};
-use crate::app::event::{Event, EventSink, LaunchUnit, MetricChange, ScenarioMetric};
-use crate::app::selection;
+use crate::app::event::{Event, EventSink, LaunchUnit, MetricChange, ScenarioMetric, WarningKind};
 
 /// When the measuring of a comparison ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ComparisonEnding {
     /// Time for measuring, if it is limited.
     pub budget: Option<Duration>,
-    /// Launch pairs at most, where there is a look after each until every metric is decided.
-    pub until_decided: Option<usize>,
-    /// What becomes of a comparison at a regression.
-    pub at_regression: RegressionStop,
+    /// What ends it before its last launch pair.
+    pub early: EarlyStopping,
 }
 
-impl ComparisonEnding {
-    /// Sets the rule and the looks of a suite, and fails if no verdict could come of them.
-    pub(super) fn apply(&self, suite: &mut Suite) -> Result<()> {
-        if let Some(launch_pairs) = self.until_decided {
-            suite.gate.stopping = StoppingRule::UntilDecided;
-            suite.sampling.looks =
-                every_look(suite.gate.alpha, launch_pairs).context("unusable `--until-decided`")?;
-        } else if self.budget.is_none() {
-            // With a budget, the looks follow from the time that a launch pair takes.
-            selection::ensure_decidable(suite)?;
-        }
-        Ok(())
+impl Default for ComparisonEnding {
+    fn default() -> Self {
+        Self { budget: None, early: EarlyStopping::Decided }
     }
-}
-
-/// What becomes of a comparison when a metric has regressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum RegressionStop {
-    /// It ends at the first one.
-    First,
-    /// It goes on until every metric is decided.
-    #[default]
-    Never,
 }
 
 /// Measures one build, with nothing beside it.
@@ -71,8 +48,13 @@ pub(super) fn paired(
     ending: &ComparisonEnding,
     events: &mut dyn EventSink,
 ) -> Result<Run> {
+    let sampling = &finder.suite.sampling;
+    if sampling.has_looks {
+        let launch_pairs = sampling.launch_pairs_max;
+        events.emit(Event::Warning(WarningKind::LooksAreCap { launch_pairs }));
+    }
     let (base, head) = (Some(builds.base.clone()), builds.head.clone());
-    let plan = RunPlan { base, ..plan(finder, head, logs)? };
+    let plan = RunPlan { base, budget: ending.budget, ..plan(finder, head, logs)? };
     run(finder, &plan, LaunchUnit::LaunchPair, ending, events)
 }
 
@@ -88,8 +70,9 @@ pub(super) fn announce(
     if earlier.config != suite.digest || earlier.machine != machine::read() {
         return;
     }
-    let budget = ComparisonBudget::of(&suite.gate, ending.budget);
-    if let Some(text) = budget.foresee(&earlier, &suite.sampling.looks) {
+    let launch_pairs_max = suite.sampling.launch_pairs_max;
+    let budget = ComparisonBudget { launch_pairs_max, budget: ending.budget };
+    if let Some(text) = budget.foresee(&earlier) {
         events.emit(Event::Noted { text: &text });
     }
 }
@@ -100,6 +83,7 @@ fn plan<'a>(finder: &BuildFinder<'a>, head: SutBuild, logs: PathBuf) -> Result<R
         suite: finder.suite,
         base: None,
         head,
+        budget: None,
         coins: selection.assignment_seed()?,
         logs,
         live: selection.live.clone(),
@@ -114,17 +98,16 @@ fn run(
     events: &mut dyn EventSink,
 ) -> Result<Run> {
     events.emit(Event::MeasuringStarted { unit, live: &plan.live });
-    let budget = ComparisonBudget::of(&finder.suite.gate, ending.budget);
-    let mut follower = RunFollower { budget, at_regression: ending.at_regression, events };
+    let stopping = StoppingRule { early: ending.early };
+    let mut follower = RunFollower { stopping, events };
     let run = runner::run(plan, &mut follower, finder.cancel);
     events.emit(Event::MeasuringEnded);
     Ok(run?)
 }
 
-/// Passes on what a run does, and ends it.
+/// Passes on what a run does, and ends it by the stopping rule.
 struct RunFollower<'a> {
-    budget: ComparisonBudget,
-    at_regression: RegressionStop,
+    stopping: StoppingRule,
     events: &'a mut dyn EventSink,
 }
 
@@ -133,15 +116,7 @@ impl RunObserver for RunFollower<'_> {
         self.events.emit(progress.into());
     }
 
-    fn paced(
-        &mut self,
-        launch_pair: Duration,
-        counting: Duration,
-    ) -> Result<Option<Vec<usize>>, String> {
-        self.budget.looks(launch_pair, counting)
-    }
-
-    fn look(&mut self, run: &Run) -> RunDecision {
+    fn launch_pair_ended(&mut self, run: &Run) -> RunDecision {
         // A record that cannot be judged is reported, with its reason, when the run has ended.
         let Ok(comparison) = Comparison::of(run) else { return RunDecision::Continue };
         self.events.emit(Event::EstimateUpdated {
@@ -149,12 +124,9 @@ impl RunObserver for RunFollower<'_> {
             elapsed: Duration::from_nanos(run.wall_ns),
             changes: changes(&comparison),
         });
-        let failed =
-            self.at_regression == RegressionStop::First && comparison.count(Verdict::Regressed) > 0;
-        if failed || self.budget.is_spent(run) || comparison.is_decided() {
-            RunDecision::Stop
-        } else {
-            RunDecision::Continue
+        match self.stopping.next(run, &comparison) {
+            Continuation::Continue => RunDecision::Continue,
+            Continuation::Stop(_) => RunDecision::Stop,
         }
     }
 }

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use crate::app::event::{Event, EventSink, ScenarioPurpose, WarningKind};
 use crate::app::metrics;
 use crate::app::workplace::Workplace;
-use compare::decision::SequentialDesign;
+use compare::decision::DecisionRule;
 use runner::LiveMetrics;
 use suite::config::{self, ConfigOverrides};
 use suite::{EvidenceLanes, LaneMode, Scenario, Suite};
@@ -136,7 +136,7 @@ pub(super) fn keep_first_scenario(
 /// Fails if no verdict could come of what the configuration asks for: that must not be learnt after
 /// the measurement.
 pub(super) fn ensure_decidable(suite: &Suite) -> anyhow::Result<()> {
-    SequentialDesign::new(suite.gate.alpha, suite.sampling.looks.clone())
-        .context("`[gate] alpha` and `[sampling] looks` allow no verdict")?;
+    DecisionRule::new(suite.gate.alpha, suite.sampling.launch_pairs_max)
+        .context("`[gate] alpha` and `[sampling] launch-pairs` allow no verdict")?;
     Ok(())
 }

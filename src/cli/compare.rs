@@ -8,12 +8,13 @@ use crate::app;
 use crate::app::builds::CommitRange;
 use crate::app::compare::{BaselineMode, CompareOptions, CompareOutcome, ComparisonBase};
 use crate::app::matrix::MatrixOptions;
-use crate::app::measure::{ComparisonEnding, RegressionStop};
+use crate::app::measure::ComparisonEnding;
 use crate::cli::output::{self, FailOnFlag, ReportFormat};
 use crate::cli::selection::SelectionFlags;
 use crate::cli::sides::SideFlags;
 use crate::cli::store::StoreFlag;
 use crate::cli::{Exit, matrix, process};
+use compare::stopping::EarlyStopping;
 
 /// Compare with a base and say whether anything became slower
 ///
@@ -49,13 +50,9 @@ pub(super) struct CompareArgs {
     /// What makes the command fail
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = FailOnFlag::Regression)]
     fail_on: FailOnFlag,
-    /// Time for measuring, such as `3m`: the number of launch pairs and looks follow from it
+    /// Time for measuring, such as `3m`; what is not decided by then stays inconclusive
     #[arg(long, value_name = "TIME", value_parser = units::parse_duration)]
     budget: Option<Duration>,
-    /// Look after every launch pair, and go on until every metric is decided, for at most N of them
-    /// [default: 100]
-    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "100")]
-    until_decided: Option<usize>,
     /// Stop at the first regression instead of deciding every metric
     #[arg(long)]
     fail_fast: bool,
@@ -133,8 +130,8 @@ impl CompareArgs {
     }
 
     fn ending(&self) -> ComparisonEnding {
-        let at_regression =
-            if self.fail_fast { RegressionStop::First } else { RegressionStop::Never };
-        ComparisonEnding { budget: self.budget, until_decided: self.until_decided, at_regression }
+        let early =
+            if self.fail_fast { EarlyStopping::FirstRegression } else { EarlyStopping::Decided };
+        ComparisonEnding { budget: self.budget, early }
     }
 }

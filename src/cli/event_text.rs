@@ -108,6 +108,10 @@ fn warning(warning: &WarningKind<'_>) -> String {
             "too few of them are of this kind of machine to judge times; work and limits decide"
                 .to_owned()
         }
+        WarningKind::LooksAreCap { launch_pairs } => format!(
+            "`[sampling] looks` is outdated: launch pairs are judged one by one, {launch_pairs} at most; \
+             write `launch-pairs = {launch_pairs}`"
+        ),
         WarningKind::TextColumn { column } => {
             format!("column `{column}` has text and no number, and is left out")
         }

@@ -80,10 +80,7 @@ fn hint(cause: &(dyn Error + 'static)) -> Option<String> {
 /// Whether the request was sound, and the measurement failed all the same.
 fn is_measurement(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        // A budget that is too small is a mistake in the request.
-        cause
-            .downcast_ref::<RunnerError>()
-            .is_some_and(|error| !matches!(error, RunnerError::TooLittleTime(_)))
+        cause.is::<RunnerError>()
             || cause.is::<ProfileError>()
             || cause.downcast_ref::<UseCaseError>().is_some_and(UseCaseError::is_measurement)
             || matches!(

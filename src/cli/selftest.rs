@@ -4,20 +4,20 @@ mod stored;
 
 use std::io::Write;
 
-use anyhow::Context as _;
 use comfy_table::Cell as TableCell;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use crate::cli::Exit;
 use crate::cli::output;
+use calibration::anytime::AnytimeCell;
+use calibration::attempts::{AttemptsCase, AttemptsCell};
+use calibration::known_noise::{NoiseCase, NoiseCell};
 use calibration::peers::PeerRule;
-use calibration::promise::{self, CalibrationPromise, PromiseObservation};
+use calibration::promise::{self, CalibrationCounts, CalibrationPromise, PromiseObservation};
 use calibration::regime::Regime;
-use calibration::{CalibrationCell, FAMILY, FamilyCell, SimulationPlan};
-use compare::decision::design::ALPHA;
-use compare::decision::sequential::SequentialComparison;
-use compare::decision::{DecisionProtocol, SequentialDesign, Verdict};
+use calibration::{CalibrationCell, FAMILY, SimulationPlan};
+use compare::decision::{DecisionRule, Verdict};
 use report::terminal;
 use stats::proportion::Proportion;
 use units::Ratio;
@@ -47,9 +47,9 @@ struct CalibrationArgs {
     /// One kind of noise; may be repeated [default: all]
     #[arg(long, value_name = "REGIME", value_parser = regime)]
     regime: Vec<Regime>,
-    /// Judge as `compare --until-decided` does, for at most so many launch pairs
-    #[arg(long, value_name = "N")]
-    until_decided: Option<usize>,
+    /// Where nothing changed, go on to 400 launch pairs instead of 50; takes eight times as long
+    #[arg(long)]
+    long: bool,
     /// Form of the result
     #[arg(long, value_enum, default_value_t = SelftestFormat::Table)]
     format: SelftestFormat,
@@ -72,10 +72,12 @@ fn regime(name: &str) -> Result<Regime, String> {
     Regime::from_name(name).ok_or_else(|| format!("known are {}", known()))
 }
 
+/// Comparisons that are attempted ten times: what is promised of them is stated for so many.
+const REPEATED_MAX: u64 = 2_000;
+
 /// Everything that was counted.
 struct SelftestCounts {
-    cells: Vec<CalibrationCell>,
-    families: Vec<FamilyCell>,
+    counts: CalibrationCounts,
     peers: Vec<(Regime, [Proportion; 5])>,
 }
 
@@ -85,16 +87,11 @@ pub(super) fn run(args: &SelftestArgs, out: &mut impl Write) -> anyhow::Result<E
         SelftestCommand::Calibration(args) => args,
         SelftestCommand::Stored(args) => return stored::run(args, out),
     };
-    let rule = match args.until_decided {
-        Some(launch_pairs) => DecisionProtocol::UntilDecided(
-            SequentialComparison::new(ALPHA, launch_pairs).context("unusable `--until-decided`")?,
-        ),
-        None => DecisionProtocol::PlannedLooks(SequentialDesign::default()),
-    };
+    let rule = DecisionRule::default();
     let regimes = if args.regime.is_empty() { Regime::ALL.to_vec() } else { args.regime.clone() };
     let plan = SimulationPlan { rule, sessions: args.sessions, seed: args.seed };
-    let counted = count(&plan, &regimes);
-    let promises = promise::check(&counted.cells, &counted.families);
+    let counted = count(&plan, &regimes, if args.long { [50, 400] } else { [25, 50] });
+    let promises = promise::check(&counted.counts);
     match args.format {
         SelftestFormat::Table => show_tables(out, &plan, &counted, &promises)?,
         SelftestFormat::Json => {
@@ -106,15 +103,27 @@ pub(super) fn run(args: &SelftestArgs, out: &mut impl Write) -> anyhow::Result<E
     Ok(if kept { Exit::Success } else { Exit::Regressed })
 }
 
-fn count(plan: &SimulationPlan, regimes: &[Regime]) -> SelftestCounts {
-    let mut counted = SelftestCounts { cells: Vec::new(), families: Vec::new(), peers: Vec::new() };
-    let bar = ProgressBar::new(3 * regimes.len() as u64);
+fn count(plan: &SimulationPlan, regimes: &[Regime], launch_pairs: [usize; 2]) -> SelftestCounts {
+    let mut counted = SelftestCounts { counts: CalibrationCounts::default(), peers: Vec::new() };
+    let cases = NoiseCase::ALL.len() + AttemptsCase::ALL.len();
+    let bar = ProgressBar::new((4 * regimes.len() + cases) as u64);
     for regime in regimes {
-        counted.cells.extend(plan.single_metrics(*regime));
+        counted.counts.cells.extend(plan.single_metrics(*regime));
         bar.inc(1);
-        counted.families.push(plan.family(*regime));
+        counted.counts.families.push(plan.family(*regime));
+        bar.inc(1);
+        counted.counts.anytime.push(plan.anytime(*regime, launch_pairs));
         bar.inc(1);
         counted.peers.push((*regime, plan.peers(*regime)));
+        bar.inc(1);
+    }
+    for case in NoiseCase::ALL {
+        counted.counts.noise.push(plan.known_noise(case));
+        bar.inc(1);
+    }
+    let repeated = SimulationPlan { sessions: plan.sessions.min(REPEATED_MAX), ..plan.clone() };
+    for case in AttemptsCase::ALL {
+        counted.counts.attempts.push(repeated.attempts(case));
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -134,7 +143,7 @@ fn show_tables(
         units::count(units::exact(plan.sessions)),
         plan.seed
     )?;
-    let nulls = counted.cells.iter().filter(|cell| cell.change == 0.0);
+    let nulls = counted.counts.cells.iter().filter(|cell| cell.change == 0.0);
     let header = ["no change", "", "slower", "regressed", "unchanged", "launch pairs", "minutes"];
     let rows = nulls.map(|cell| {
         let share = |verdict| percent(cell.tally.proportion(verdict));
@@ -149,12 +158,15 @@ fn show_tables(
         ]
     });
     show(out, &header, rows)?;
-    show_changes(out, &counted.cells)?;
+    show_changes(out, &counted.counts.cells)?;
     let header = ["nothing changed in 24", "any slower", "any regressed"];
-    let rows = counted.families.iter().map(|family| {
+    let rows = counted.counts.families.iter().map(|family| {
         vec![family.regime.name.to_owned(), percent(family.slower), percent(family.regressed)]
     });
     show(out, &header, rows)?;
+    show_anytime(out, &counted.counts.anytime)?;
+    show_noise(out, &counted.counts.noise)?;
+    show_attempts(out, &counted.counts.attempts)?;
     let labels = PeerRule::ALL.map(PeerRule::label);
     let header: Vec<&str> = ["other tools: slower"].into_iter().chain(labels).collect();
     let rows = counted.peers.iter().map(|(regime, peers)| {
@@ -165,7 +177,7 @@ fn show_tables(
     let rows = promises.iter().map(|promise| {
         let seen = match promise.seen {
             PromiseObservation::Share(share) => percent(share),
-            PromiseObservation::Minutes(minutes) => format!("{minutes:.1} min"),
+            PromiseObservation::LaunchPairs(mean) => format!("{mean:.1} launch pairs"),
         };
         let holds = if promise.holds { "yes" } else { "NO" };
         vec![promise.text.to_owned(), promise.cell.clone(), seen, holds.to_owned()]
@@ -197,6 +209,42 @@ fn show_changes(out: &mut impl Write, cells: &[CalibrationCell]) -> anyhow::Resu
     show(out, &header, rows)
 }
 
+fn show_anytime(out: &mut impl Write, cells: &[AnytimeCell]) -> anyhow::Result<()> {
+    let rows = cells.iter().flat_map(|cell| {
+        cell.slower
+            .iter()
+            .map(|(by, share)| vec![cell.regime.name.to_owned(), by.to_string(), percent(*share)])
+    });
+    show(out, &["nothing changed in three", "launch pairs", "ever slower"], rows)
+}
+
+fn show_noise(out: &mut impl Write, cells: &[NoiseCell]) -> anyhow::Result<()> {
+    let rows = cells.iter().map(|cell| {
+        vec![
+            cell.case.family.to_string(),
+            Ratio(cell.case.deviation).to_string(),
+            Ratio(cell.case.change).to_string(),
+            percent(cell.tally.proportion(Verdict::Regressed)),
+            percent(cell.tally.proportion(Verdict::Unchanged)),
+            format!("{:.2}", cell.tally.launch_pairs_mean()),
+        ]
+    });
+    let header = ["metrics", "SD", "change of one", "regressed", "unchanged", "launch pairs"];
+    show(out, &header, rows)
+}
+
+fn show_attempts(out: &mut impl Write, cells: &[AttemptsCell]) -> anyhow::Result<()> {
+    let rows = cells.iter().map(|cell| {
+        let shares = [cell.red_then_green, cell.ever_green, cell.ever_red, cell.last_red];
+        let case = [cell.case.change, cell.case.deviation, cell.case.offset].map(Ratio);
+        let case = case.map(|share| share.to_string());
+        case.into_iter().chain(shares.map(percent)).collect()
+    });
+    let header =
+        ["ten attempts: change", "SD", "offset", "red, then not", "green", "red", "red at last"];
+    show(out, &header, rows)
+}
+
 fn show(
     out: &mut impl Write,
     header: &[&str],
@@ -211,18 +259,9 @@ fn show(
     Ok(())
 }
 
-fn rule_words(rule: &DecisionProtocol) -> String {
-    match rule {
-        DecisionProtocol::PlannedLooks(design) => {
-            let looks: Vec<String> = design.looks.iter().map(ToString::to_string).collect();
-            format!("looks at {} launch pairs · alpha {}", looks.join(", "), Ratio(design.alpha))
-        }
-        DecisionProtocol::UntilDecided(until) => format!(
-            "until decided, at most {} launch pairs · alpha {}",
-            until.launch_pairs_max,
-            Ratio(until.alpha)
-        ),
-    }
+fn rule_words(rule: &DecisionRule) -> String {
+    let DecisionRule { alpha, launch_pairs_max } = rule;
+    format!("a look after every launch pair, at most {launch_pairs_max} · alpha {}", Ratio(*alpha))
 }
 
 /// `0.95 [0.83, 1.10]`.
@@ -236,7 +275,7 @@ fn as_json(
     counted: &SelftestCounts,
     promises: &[CalibrationPromise],
 ) -> Value {
-    let cells = counted.cells.iter().map(|cell| {
+    let cells = counted.counts.cells.iter().map(|cell| {
         let verdict = |verdict| share_json(cell.tally.proportion(verdict));
         json!({
             "regime": cell.regime.name,
@@ -251,7 +290,7 @@ fn as_json(
             "minutes": cell.minutes_mean(),
         })
     });
-    let families = counted.families.iter().map(|family| {
+    let families = counted.counts.families.iter().map(|family| {
         json!({
             "regime": family.regime.name,
             "hypotheses": FAMILY,
@@ -266,22 +305,55 @@ fn as_json(
             .collect();
         json!({"regime": regime.name, "rules": slower})
     });
+    let anytime = counted.counts.anytime.iter().flat_map(|cell| {
+        cell.slower.iter().map(|(by, share)| {
+            json!({"regime": cell.regime.name, "launch_pairs": by, "slower": share_json(*share)})
+        })
+    });
+    let noise = counted.counts.noise.iter().map(noise_json);
+    let attempts = counted.counts.attempts.iter().map(attempts_json);
     let promises = promises.iter().map(|promise| {
         let seen = match promise.seen {
             PromiseObservation::Share(share) => share_json(share),
-            PromiseObservation::Minutes(minutes) => json!({"minutes": minutes}),
+            PromiseObservation::LaunchPairs(mean) => json!({"launch_pairs": mean}),
         };
         json!({"promise": promise.text, "worst": promise.cell, "seen": seen, "holds": promise.holds})
     });
     json!({
-        "schema": 1,
+        "schema": 2,
         "rule": rule_words(&plan.rule),
         "sessions": plan.sessions,
         "seed": plan.seed,
         "cells": cells.collect::<Vec<_>>(),
         "families": families.collect::<Vec<_>>(),
+        "anytime": anytime.collect::<Vec<_>>(),
+        "noise": noise.collect::<Vec<_>>(),
+        "attempts": attempts.collect::<Vec<_>>(),
         "peers": peers.collect::<Vec<_>>(),
         "promises": promises.collect::<Vec<_>>(),
+    })
+}
+
+fn noise_json(cell: &NoiseCell) -> Value {
+    json!({
+        "metrics": cell.case.family,
+        "deviation": cell.case.deviation,
+        "change": cell.case.change,
+        "regressed": share_json(cell.tally.proportion(Verdict::Regressed)),
+        "unchanged": share_json(cell.tally.proportion(Verdict::Unchanged)),
+        "launch_pairs": cell.tally.launch_pairs_mean(),
+    })
+}
+
+fn attempts_json(cell: &AttemptsCell) -> Value {
+    json!({
+        "change": cell.case.change,
+        "deviation": cell.case.deviation,
+        "offset": cell.case.offset,
+        "red_then_green": share_json(cell.red_then_green),
+        "ever_green": share_json(cell.ever_green),
+        "ever_red": share_json(cell.ever_red),
+        "last_red": share_json(cell.last_red),
     })
 }
 

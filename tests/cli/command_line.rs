@@ -116,7 +116,7 @@ fn no_input_commands_the_terminal() {
     let rows = (1..=10).map(|pair| format!("{pair},\u{1b}[31mred\u{7},1,1"));
     let table: Vec<String> = ["pair,metric,base,head".to_owned()].into_iter().chain(rows).collect();
     fs::write(folder.path().join("p.csv"), table.join("\n")).unwrap();
-    let decided = xmlperf(folder.path(), &["decide", "p.csv", "--looks", "all"]);
+    let decided = xmlperf(folder.path(), &["decide", "p.csv"]);
     let missing = xmlperf(folder.path(), &["report", "\u{1b}]0;title\u{7}run.json"]);
     for output in [decided, missing] {
         let said = text(&[output.stdout, output.stderr].concat());

@@ -2,20 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a regime that is not there must fail the test")]
 
-use calibration::promise::{self, CalibrationPromise};
+use calibration::attempts::AttemptsCase;
+use calibration::known_noise::NoiseCase;
+use calibration::promise::{self, CalibrationCounts, CalibrationPromise};
 use calibration::regime::Regime;
 use calibration::stored::DayRegime;
-use calibration::{CalibrationCell, FamilyCell, SimulationPlan};
-use compare::decision::sequential::SequentialComparison;
-use compare::decision::{DecisionProtocol, SequentialDesign};
+use calibration::{CalibrationCell, SimulationPlan};
+use compare::decision::DecisionRule;
 use stats::proportion::Proportion;
 
 fn plan(sessions: u64) -> SimulationPlan {
-    SimulationPlan {
-        rule: DecisionProtocol::PlannedLooks(SequentialDesign::default()),
-        sessions,
-        seed: 42,
-    }
+    SimulationPlan { rule: DecisionRule::default(), sessions, seed: 42 }
 }
 
 fn cells(plan: &SimulationPlan, regimes: &[&str], changes: &[f64]) -> Vec<CalibrationCell> {
@@ -26,9 +23,11 @@ fn cells(plan: &SimulationPlan, regimes: &[&str], changes: &[f64]) -> Vec<Calibr
 }
 
 #[track_caller]
-fn all_hold(cells: &[CalibrationCell], families: &[FamilyCell]) {
+fn all_hold(counts: &CalibrationCounts, promises: usize) {
+    let checked = promise::check(counts);
+    assert_eq!(checked.len(), promises, "{checked:?}");
     let broken = |promise: &CalibrationPromise| (!promise.holds).then(|| format!("{promise:?}"));
-    let broken: Vec<String> = promise::check(cells, families).iter().filter_map(broken).collect();
+    let broken: Vec<String> = checked.iter().filter_map(broken).collect();
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }
 
@@ -36,20 +35,32 @@ fn all_hold(cells: &[CalibrationCell], families: &[FamilyCell]) {
 /// rule, not a badly adjusted one.
 #[test]
 fn the_promises_hold_in_the_mildest_and_the_worst_noise() {
-    let changes = [0.0, 0.01, 0.03];
-    all_hold(&cells(&plan(400), &["ci", "hostile"], &changes), &[]);
+    let cells = cells(&plan(400), &["ci", "hostile"], &[0.0, 0.01, 0.03]);
+    all_hold(&CalibrationCounts { cells, ..CalibrationCounts::default() }, 6);
 }
 
 #[test]
-fn looking_after_every_launch_pair_keeps_the_error_rate() {
-    let until = SequentialComparison::new(0.01, 30).unwrap();
-    let plan = SimulationPlan { rule: DecisionProtocol::UntilDecided(until), ..plan(200) };
-    all_hold(&cells(&plan, &["ci-noisy"], &[0.0]), &[]);
+fn a_look_after_every_launch_pair_keeps_the_error_rate() {
+    let anytime = vec![plan(300).anytime(Regime::from_name("ci-noisy").unwrap(), [50, 100])];
+    all_hold(&CalibrationCounts { anytime, ..CalibrationCounts::default() }, 2);
 }
 
 #[test]
 fn a_family_of_24_keeps_the_error_rate() {
-    all_hold(&[], &[plan(100).family(Regime::from_name("bimodal").unwrap())]);
+    let families = vec![plan(100).family(Regime::from_name("bimodal").unwrap())];
+    all_hold(&CalibrationCounts { families, ..CalibrationCounts::default() }, 2);
+}
+
+#[test]
+fn comparisons_end_as_soon_as_stated() {
+    let noise = NoiseCase::ALL.map(|case| plan(400).known_noise(case)).to_vec();
+    all_hold(&CalibrationCounts { noise, ..CalibrationCounts::default() }, 9);
+}
+
+#[test]
+fn pressing_re_run_turns_nothing_green() {
+    let attempts = AttemptsCase::ALL.map(|case| plan(300).attempts(case)).to_vec();
+    all_hold(&CalibrationCounts { attempts, ..CalibrationCounts::default() }, 5);
 }
 
 /// With 1 000 comparisons a cell, 2.5 % is told from 4.5 %.
@@ -86,9 +97,13 @@ fn the_counts_depend_on_the_seed_alone() {
 #[ignore = "slow: run by .ci/run full"]
 fn every_promise_holds_in_all_regimes() {
     let plan = plan(5_000);
-    let cells: Vec<CalibrationCell> =
-        Regime::ALL.into_iter().flat_map(|regime| plan.single_metrics(regime)).collect();
-    let families: Vec<FamilyCell> =
-        Regime::ALL.into_iter().map(|regime| plan.family(regime)).collect();
-    all_hold(&cells, &families);
+    let all = || Regime::ALL.into_iter();
+    let counts = CalibrationCounts {
+        cells: all().flat_map(|regime| plan.single_metrics(regime)).collect(),
+        families: all().map(|regime| plan.family(regime)).collect(),
+        anytime: all().map(|regime| plan.anytime(regime, [50, 400])).collect(),
+        noise: NoiseCase::ALL.map(|case| plan.known_noise(case)).to_vec(),
+        attempts: Vec::new(),
+    };
+    all_hold(&counts, 20);
 }

@@ -2,7 +2,6 @@
 
 mod base;
 mod calibration;
-mod decision;
 mod http2;
 mod load;
 mod network;

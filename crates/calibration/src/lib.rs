@@ -4,6 +4,9 @@
 //! noise of eight kinds goes through the very code that decides, and what comes out is set against
 //! what is promised. The counts depend on the seed alone, not on the number of cores.
 
+pub mod anytime;
+pub mod attempts;
+pub mod known_noise;
 pub mod peers;
 pub mod promise;
 pub mod regime;
@@ -14,20 +17,22 @@ use std::num::NonZero;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use compare::decision::family::FamilyEvidence;
+use compare::decision::{DecisionRule, Hypothesis, Verdict};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+use record::metric::Metric;
+use stats::evidence::Wealth;
+use stats::proportion::Proportion;
 
 use crate::regime::Regime;
 use crate::session::SimulatedSession;
-use compare::decision::{DecisionProtocol, Hypothesis, Judgement, Verdict};
-use record::metric::Metric;
-use stats::proportion::Proportion;
 
 /// What is simulated.
 #[derive(Debug, Clone)]
 pub struct SimulationPlan {
     /// The rule.
-    pub rule: DecisionProtocol,
+    pub rule: DecisionRule,
     /// Comparisons in each cell.
     pub sessions: u64,
     /// What the noise and the coins are drawn from.
@@ -36,10 +41,8 @@ pub struct SimulationPlan {
 
 /// The true changes that are simulated, as ratios.
 pub const CHANGES: [f64; 6] = [0.0, 0.01, 0.02, 0.03, 0.05, 0.10];
-/// What is asked about each metric.
+/// The question about each metric.
 pub const USUAL: Hypothesis = Hypothesis { floor: 0.01, tolerance: 0.03 };
-/// Whether anything is slower at all: no floor, and nothing counts as equal.
-const ANY: Hypothesis = Hypothesis { floor: 0.0, tolerance: 0.0 };
 /// Scenarios of the family, each with two metrics.
 const FAMILY_SCENARIOS: usize = 12;
 /// Hypotheses of the family.
@@ -54,13 +57,13 @@ pub struct CalibrationCell {
     pub metric: Metric,
     /// The true change.
     pub change: f64,
-    /// What was said, by verdict.
+    /// How the comparisons ended.
     pub tally: Tally,
-    /// How often *slower* was claimed with no floor; only without a change.
+    /// How often *slower* was claimed with no floor, at any launch pair; only without a change.
     pub slower: Option<Proportion>,
 }
 
-/// What was said in all comparisons of a cell.
+/// How all comparisons of a cell ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
     regressed: u64,
@@ -71,7 +74,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Returns how often a verdict fell.
+    /// Returns how often a comparison ended with a verdict.
     pub fn proportion(&self, verdict: Verdict) -> Proportion {
         let count = match verdict {
             Verdict::Regressed => self.regressed,
@@ -82,7 +85,7 @@ impl Tally {
         Proportion { count, of: self.comparisons() }
     }
 
-    /// Returns the mean launch pairs until the verdict.
+    /// Returns the mean launch pairs until the end.
     pub fn launch_pairs_mean(&self) -> f64 {
         self.launch_pairs as f64 / self.comparisons() as f64
     }
@@ -91,17 +94,19 @@ impl Tally {
         self.regressed + self.improved + self.unchanged + self.inconclusive
     }
 
-    fn add(&mut self, judgement: &Judgement) {
-        match judgement.verdict {
+    fn note(&mut self, verdict: Verdict, launch_pairs: usize) {
+        match verdict {
             Verdict::Regressed => self.regressed += 1,
             Verdict::Improved => self.improved += 1,
             Verdict::Unchanged => self.unchanged += 1,
             Verdict::Inconclusive => self.inconclusive += 1,
         }
-        self.launch_pairs += judgement.sample as u64;
+        self.launch_pairs += launch_pairs as u64;
     }
+}
 
-    fn merge(&mut self, other: &Self) {
+impl CellSum for Tally {
+    fn add(&mut self, other: Self) {
         self.regressed += other.regressed;
         self.improved += other.improved;
         self.unchanged += other.unchanged;
@@ -115,22 +120,10 @@ impl Tally {
 pub struct FamilyCell {
     /// The kind of noise.
     pub regime: Regime,
-    /// How often anything was called slower, with no floor.
+    /// How often anything was called slower at any launch pair, with no floor.
     pub slower: Proportion,
     /// How often anything was called regressed.
     pub regressed: Proportion,
-}
-
-/// Where a session pauses to see whether it can stop. The rule itself may look more often.
-fn pauses(rule: &DecisionProtocol) -> Vec<usize> {
-    match rule {
-        DecisionProtocol::PlannedLooks(design) => design.looks.clone(),
-        DecisionProtocol::UntilDecided(until) => {
-            let every_fifth = (1..).map(|i| 5 * i);
-            let early = every_fifth.take_while(|pause| *pause < until.launch_pairs_max);
-            early.chain([until.launch_pairs_max]).collect()
-        }
-    }
 }
 
 impl SimulationPlan {
@@ -162,55 +155,40 @@ impl SimulationPlan {
     /// Runs one session until both metrics are decided, each by itself.
     fn compare(&self, session: &mut SimulatedSession, sums: &mut [SessionOutcome; 2]) {
         let is_null = session.is_null();
-        let mut rows = [Vec::new(), Vec::new()];
-        let mut judgements: [Option<Judgement>; 2] = [None; 2];
-        for pause in pauses(&self.rule) {
-            while rows[0].len() < pause {
-                let differences = session.launch_pair()[0];
-                rows[0].push(differences.latency);
-                rows[1].push(differences.cpu);
-            }
-            for (judgement, row) in judgements.iter_mut().zip(&rows) {
-                if judgement.is_none_or(|judgement| judgement.verdict == Verdict::Inconclusive) {
-                    let row = std::slice::from_ref(row);
-                    *judgement = Some(self.rule.judge(&[USUAL], row, 0)[0]);
-                }
-            }
-            let decided = |j: &Option<Judgement>| {
-                j.is_some_and(|judgement| judgement.verdict != Verdict::Inconclusive)
-            };
-            // Whether anything is slower at all takes all the launch pairs to find out.
-            if !is_null && judgements.iter().all(decided) {
+        let mut latency = MetricComparison::new(&self.rule);
+        let mut cpu = latency.clone();
+        for _ in 0..self.rule.launch_pairs_max {
+            let differences = session.launch_pair()[0];
+            latency.see(differences.latency);
+            cpu.see(differences.cpu);
+            // Whether anything is ever called slower takes all the launch pairs to find out.
+            if !is_null && latency.has_ended() && cpu.has_ended() {
                 break;
             }
         }
-        for ((sum, judgement), row) in sums.iter_mut().zip(judgements).zip(&rows) {
-            sum.tally.add(&judgement.expect("a rule has a last look"));
-            if is_null {
-                let any = self.rule.judge(&[ANY], std::slice::from_ref(row), 0)[0];
-                sum.slower += u64::from(any.verdict == Verdict::Regressed);
-            }
+        for (sum, metric) in sums.iter_mut().zip([latency, cpu]) {
+            sum.tally.note(metric.verdict(), metric.launch_pairs);
+            sum.slower += u64::from(is_null && metric.slower.is_claimed);
         }
     }
 
     /// Simulates comparisons of [`FAMILY`] metrics of which none changed, under the family-wise rule.
     pub fn family(&self, regime: Regime) -> FamilyCell {
         let salt = format!("{}/family", regime.name);
-        let any_regressed = |judgements: Vec<Judgement>| {
-            u64::from(judgements.iter().any(|j| j.verdict == Verdict::Regressed))
-        };
-        let [slower, regressed] = self.in_parallel(&salt, [0_u64; 2], |mut rng, counts| {
-            let coins = rand_chacha::rand_core::Rng::next_u64(&mut rng);
+        let [slower, regressed] = self.in_parallel(&salt, [0_u64; 2], |rng, counts| {
             let mut session = SimulatedSession::new(regime, 0.0, FAMILY_SCENARIOS, rng);
-            let mut rows = vec![Vec::new(); FAMILY];
-            for _ in 0..self.rule.last() {
-                for (scenario, differences) in session.launch_pair().iter().enumerate() {
-                    rows[2 * scenario].push(differences.latency);
-                    rows[2 * scenario + 1].push(differences.cpu);
-                }
+            let mut evidence = FamilyEvidence::new(self.rule.alpha, &[USUAL; FAMILY]);
+            let mut slower = SlowerClaim::new(self.rule.alpha, FAMILY);
+            let mut is_regressed = false;
+            for _ in 0..self.rule.launch_pairs_max {
+                let pair = session.launch_pair();
+                let row: Vec<f64> = pair.iter().flat_map(|it| [it.latency, it.cpu]).collect();
+                slower.see(&row);
+                evidence.see(&row.iter().copied().map(Some).collect::<Vec<_>>());
+                is_regressed |= evidence.verdicts().any(|it| it == Verdict::Regressed);
             }
-            counts[0] += any_regressed(self.rule.judge(&[ANY; FAMILY], &rows, coins));
-            counts[1] += any_regressed(self.rule.judge(&[USUAL; FAMILY], &rows, coins));
+            counts[0] += u64::from(slower.is_claimed);
+            counts[1] += u64::from(is_regressed);
         });
         let proportion = |count| Proportion { count, of: self.sessions };
         FamilyCell { regime, slower: proportion(slower), regressed: proportion(regressed) }
@@ -260,6 +238,61 @@ impl SimulationPlan {
     }
 }
 
+/// A comparison of one metric, which ends at its first verdict.
+#[derive(Debug, Clone)]
+struct MetricComparison {
+    evidence: FamilyEvidence,
+    launch_pairs: usize,
+    slower: SlowerClaim,
+}
+
+impl MetricComparison {
+    fn new(rule: &DecisionRule) -> Self {
+        let evidence = FamilyEvidence::new(rule.alpha, &[USUAL]);
+        Self { evidence, launch_pairs: 0, slower: SlowerClaim::new(rule.alpha, 1) }
+    }
+
+    fn see(&mut self, difference: f64) {
+        self.slower.see(&[difference]);
+        if !self.has_ended() {
+            self.evidence.see(&[Some(difference)]);
+            self.launch_pairs += 1;
+        }
+    }
+
+    fn verdict(&self) -> Verdict {
+        self.evidence.verdicts().next().expect("it is of one hypothesis")
+    }
+
+    fn has_ended(&self) -> bool {
+        self.verdict() != Verdict::Inconclusive
+    }
+}
+
+/// Whether anything in a family is ever called slower, with no floor.
+#[derive(Debug, Clone)]
+struct SlowerClaim {
+    needed: f64,
+    wealths: Vec<Wealth>,
+    is_claimed: bool,
+}
+
+impl SlowerClaim {
+    fn new(alpha: f64, family: usize) -> Self {
+        Self { needed: -alpha.ln(), wealths: vec![Wealth::default(); family], is_claimed: false }
+    }
+
+    fn see(&mut self, differences: &[f64]) {
+        let seen = self.wealths.iter_mut().zip(differences);
+        let wealths: Vec<f64> = seen.map(|(wealth, d)| wealth.see(*d)).collect();
+        // A family can only weaken the evidence, so most launch pairs need no closed test.
+        if !self.is_claimed && wealths.iter().any(|ln_wealth| *ln_wealth >= self.needed) {
+            let family = stats::evidence::closed_by_means(&wealths);
+            self.is_claimed = family.iter().any(|ln_wealth| *ln_wealth >= self.needed);
+        }
+    }
+}
+
 /// What sessions yield and what can be added up in any order.
 trait CellSum: Copy + Send + Sync {
     fn add(&mut self, other: Self);
@@ -280,7 +313,7 @@ struct SessionOutcome {
 
 impl CellSum for SessionOutcome {
     fn add(&mut self, other: Self) {
-        self.tally.merge(&other.tally);
+        self.tally.add(other.tally);
         self.slower += other.slower;
     }
 }

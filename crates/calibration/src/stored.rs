@@ -8,9 +8,9 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::regime::{LaunchOutlier, Regime};
 use crate::session::SimulatedSession;
-use crate::{CellSum, SimulationPlan, USUAL};
+use crate::{CellSum, MetricComparison, SimulationPlan, USUAL};
+use compare::decision::Verdict;
 use compare::decision::history::{self, HistoryClaim, HistoryJudgement, MetricHistory};
-use compare::decision::{Judgement, Verdict};
 use stats::draw;
 use stats::proportion::Proportion;
 
@@ -179,8 +179,8 @@ impl SimulationPlan {
             counts.second_job += u64::from(at_once || (suspected && is_regressed(&judge(&both))));
             counts.mde_millionths += millionths(recalled.judgement.mde_ln);
             if at_once || suspected {
-                let judgement = self.side_by_side(SimulatedSession::new(noise, change, 1, rng));
-                counts.side_by_side += u64::from(judgement.verdict == Verdict::Regressed);
+                let verdict = self.side_by_side(SimulatedSession::new(noise, change, 1, rng));
+                counts.side_by_side += u64::from(verdict == Verdict::Regressed);
             }
         });
         let share = |count| Proportion { count, of: self.sessions };
@@ -196,11 +196,13 @@ impl SimulationPlan {
         }
     }
 
-    /// The judgement of launch pairs on latency.
-    fn side_by_side(&self, mut session: SimulatedSession) -> Judgement {
-        let pairs = 0..self.rule.last();
-        let row: Vec<f64> = pairs.map(|_| session.launch_pair()[0].latency).collect();
-        self.rule.judge(&[USUAL], &[row], 0)[0]
+    /// The verdict of launch pairs on latency.
+    fn side_by_side(&self, mut session: SimulatedSession) -> Verdict {
+        let mut comparison = MetricComparison::new(&self.rule);
+        while !comparison.has_ended() && comparison.launch_pairs < self.rule.launch_pairs_max {
+            comparison.see(session.launch_pair()[0].latency);
+        }
+        comparison.verdict()
     }
 }
 

@@ -8,6 +8,7 @@ pub mod decision;
 pub mod details;
 pub mod function_changes;
 mod limits;
+pub mod stopping;
 mod stored;
 mod suspicion;
 mod values;
@@ -17,11 +18,13 @@ use thiserror::Error;
 
 use crate::decision::counts::{self, CountSamples};
 use crate::decision::history::{self, HistoryClaim, HistoryJudgement, MetricHistory};
-use crate::decision::{DecisionProtocol, Hypothesis, Judgement, SequentialDesign, Verdict};
+use crate::decision::{
+    DecisionRule, Differences, Hypothesis, Judgement, LAUNCH_PAIRS_MAX, RuleError, Verdict,
+};
 use crate::details::ScenarioDetails;
 use crate::stored::HistoryGap;
 use crate::values::{MissingReason, ScenarioLaunches};
-use record::metric::gate::{GateRules, MetricPolicy, MetricRule, StoppingRule};
+use record::metric::gate::{GateRules, MetricPolicy, MetricRule};
 use record::metric::limit::LimitQuantity;
 use record::metric::{BetterDirection, Metric};
 use record::{
@@ -80,8 +83,6 @@ pub struct ComparisonMethod {
     pub confirming: Option<usize>,
     /// Chance that a comparison in which nothing changed calls any metric slower.
     pub alpha: f64,
-    /// When the comparison could end.
-    pub stopping: StoppingRule,
     /// Metrics and scenarios that share it.
     pub family: usize,
     /// How long it took, in nanoseconds.
@@ -175,9 +176,9 @@ pub enum CompareError {
     /// A rule, a limit or a histogram in it makes no sense.
     #[error("the run cannot be judged: {0}")]
     Nonsense(#[from] ContentError),
-    /// Alpha or looks are impossible.
+    /// There are more launch pairs than can be judged.
     #[error("the run cannot be judged")]
-    Design(#[from] decision::DesignError),
+    Rule(#[from] RuleError),
 }
 
 impl Comparison {
@@ -249,7 +250,6 @@ impl Comparison {
                 mode,
                 confirming: confirming.map(|paired| paired.method.launches),
                 alpha: gate.alpha,
-                stopping: gate.stopping,
                 family,
                 wall_ns: run.wall_ns + run.confirming.as_ref().map_or(0, |paired| paired.wall_ns),
                 seed: run.seed,
@@ -261,20 +261,29 @@ impl Comparison {
         })
     }
 
-    /// Returns whether every metric that a further launch could decide has been decided.
+    /// Returns whether every metric that a further launch pair could decide has been decided. One that was
+    /// called slower before this attempt is not, as long as it still is: the attempt is there to refute it.
     pub fn is_decided(&self) -> bool {
+        let is_open = |row: &MetricResult| match &row.finding {
+            MetricFinding::Judged(Judgement { verdict, before, .. }) => {
+                *verdict == Verdict::Inconclusive
+                    || (*verdict == Verdict::Regressed && *before == Verdict::Regressed)
+            }
+            _ => row.verdict() == Some(Verdict::Inconclusive),
+        };
         let mut timed = self.rows.iter().filter(|row| !row.metric.is_counted());
         // No further launch takes a suspicion away: it is about the builds.
-        timed.all(|row| row.suspicion.is_some() || row.verdict() != Some(Verdict::Inconclusive))
+        !timed.any(|row| row.suspicion.is_none() && is_open(row))
     }
 
     /// Returns, for each metric that decides, the change that a comparison like this one would show
-    /// four times in five by the last look of a design; none where too little is known.
-    pub fn foreseeable(&self, design: &SequentialDesign) -> Vec<(&MetricResult, f64)> {
+    /// four times in five by so many launch pairs; none where too little is known.
+    pub fn foreseeable(&self, launch_pairs_max: usize) -> Vec<(&MetricResult, f64)> {
+        let rule = DecisionRule { alpha: self.method.alpha, launch_pairs_max };
         let of = |row: &MetricResult| match &row.finding {
             MetricFinding::Judged(judgement) if judgement.spread_ln.is_finite() => {
-                let (spread, rule) = (judgement.spread_ln, hypothesis(row.rule));
-                Some(design.predicted_mde_ln(spread, rule, self.method.family))
+                let asked = hypothesis(row.rule);
+                Some(rule.detectable_ln(judgement.spread_ln, asked, self.method.family))
             }
             MetricFinding::Judged(_)
             | MetricFinding::Alone
@@ -283,7 +292,8 @@ impl Comparison {
             | MetricFinding::Undecidable(_)
             | MetricFinding::Missing(_) => None,
         };
-        self.rows.iter().filter_map(|row| Some((row, of(row)?))).collect()
+        let all = self.rows.iter().filter_map(|row| Some((row, of(row)?)));
+        all.filter(|(_, mde_ln)| mde_ln.is_finite()).collect()
     }
 
     /// Returns how many metrics that decide got this verdict.
@@ -451,8 +461,8 @@ fn at_level(
 enum RowEvidence {
     /// Nothing, or nothing to compare with.
     None,
-    /// The differences of its launch pairs.
-    LaunchPairs(Vec<f64>),
+    /// The differences of its launch pairs, attempt by attempt.
+    LaunchPairs(Vec<Vec<f64>>),
     /// What was counted on both sides.
     Counts(CountSamples),
     /// Runs of other days.
@@ -486,7 +496,7 @@ fn rows_of(
                 let found: Result<Vec<f64>, MissingReason> =
                     pairs.iter().map(|pair| pair.difference(metric)).collect();
                 let (finding, rests_on) = match found {
-                    Ok(numbers) => (MetricFinding::Alone, RowEvidence::LaunchPairs(numbers)),
+                    Ok(numbers) => (MetricFinding::Alone, RowEvidence::LaunchPairs(vec![numbers])),
                     Err(MissingReason::NotRecorded) => continue,
                     Err(missing) => (MetricFinding::Missing(missing.reason()), RowEvidence::None),
                 };
@@ -598,12 +608,33 @@ fn judge(
         recalled.into_iter().map(MetricFinding::Recalled).collect()
     });
     if !timed.is_empty() {
-        let protocol = DecisionProtocol::new(gate.stopping, timed_alpha, &run.looks)?;
-        family += judge_each(timed, |hypotheses, differences| {
-            plain(protocol.judge(hypotheses, differences, run.seed))
-        });
+        let rule = decision_rule(run, timed_alpha)?;
+        family +=
+            judge_each(timed, |hypotheses, rows| plain(rule.judge(hypotheses, &by_attempt(rows))));
     }
     Ok(family)
+}
+
+/// The rule of a run: what it may still take counts, as that is what it could have shown.
+fn decision_rule(run: &Run, alpha: f64) -> Result<DecisionRule, RuleError> {
+    let launches = run.scenarios.iter().map(ScenarioRun::launches).max().unwrap_or(0);
+    if launches > LAUNCH_PAIRS_MAX {
+        return Err(RuleError::LaunchPairs { launch_pairs: launches });
+    }
+    Ok(DecisionRule { alpha, launch_pairs_max: stopping::launch_pairs_max(run) })
+}
+
+/// The differences of each attempt from those of each row, without the launch pair that a run was
+/// interrupted in: some scenarios have had it, others have not.
+fn by_attempt(rows: &[Vec<Vec<f64>>]) -> Vec<Differences> {
+    let attempts = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let of_attempt = |attempt: usize| -> Differences {
+        let measured = rows.iter().map(|row| row[attempt].len()).filter(|length| *length > 0);
+        let whole = measured.min().unwrap_or(0);
+        let cut = |row: &Vec<Vec<f64>>| row[attempt].iter().copied().take(whole).collect();
+        rows.iter().map(cut).collect()
+    };
+    (0..attempts).map(of_attempt).collect()
 }
 
 fn decides<T>(rows: &[(&mut MetricResult, T)]) -> bool {
@@ -663,19 +694,21 @@ fn outcome(
     rows: &[MetricResult],
     promises: &[LimitCheck],
 ) -> ComparisonOutcome {
+    let any = |verdict| rows.iter().any(|row| row.verdict() == Some(verdict));
     match &run.ended {
         Some(EarlyEnd::HeadFailed(_)) => return ComparisonOutcome::Regressed,
         Some(EarlyEnd::Failed { side, scenario, reason }) => {
             let during = scenario.as_ref().map(|name| format!(" in `{name}`")).unwrap_or_default();
             return ComparisonOutcome::NotMeasured(format!("{}{during}: {reason}", side.name()));
         }
-        Some(EarlyEnd::Interrupted) => {
+        // A verdict stands wherever the evidence ends; what has none was not measured to its end.
+        Some(EarlyEnd::Interrupted) if !any(Verdict::Regressed) => {
             let asked = run.launches_asked;
             return ComparisonOutcome::NotMeasured(format!(
                 "interrupted after {launches} of {asked} launches"
             ));
         }
-        None => {}
+        Some(EarlyEnd::Interrupted) | None => {}
     }
     if let Some(reason) = work::missing(run) {
         return ComparisonOutcome::NotMeasured(reason);
@@ -696,7 +729,6 @@ fn outcome(
             "in scenario {name} a launch answered no requests"
         ));
     }
-    let any = |verdict| rows.iter().any(|row| row.verdict() == Some(verdict));
     if any(Verdict::Regressed) || promises.iter().any(|promise| !promise.holds()) {
         ComparisonOutcome::Regressed
     } else if any(Verdict::Inconclusive) || rows.iter().any(MetricResult::is_lost) {

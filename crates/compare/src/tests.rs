@@ -41,8 +41,8 @@ fn less_throughput_is_worse_and_is_shown_as_less() {
 }
 
 #[test]
-fn fewer_launch_pairs_than_the_first_look_decide_nothing() {
-    let comparison = comparison(&paired(9, LEVEL, SLOWER_CPU));
+fn fewer_launch_pairs_than_a_verdict_takes_decide_nothing() {
+    let comparison = comparison(&paired(7, LEVEL, SLOWER_CPU));
     assert_eq!(comparison.outcome, ComparisonOutcome::Inconclusive);
     assert!(!comparison.is_decided());
 }
@@ -132,7 +132,7 @@ fn a_record_that_makes_no_sense_is_refused() {
         assert!(error.contains(hint), "{error}");
     };
     check(|run| run.gate.alpha = 7.0, "alpha 7");
-    check(|run| run.looks = vec![20, 10], "Looks");
+    check(|run| *run = paired(2_001, LEVEL, LEVEL), "LaunchPairs");
     check(|run| run.gate.rules.get_mut(&Metric::Cpu).unwrap().floor.0 = -1.0, "of `cpu`");
     check(
         |run| {
@@ -172,7 +172,7 @@ fn the_lanes_share_the_error_only_where_both_decide() {
     let both = with_work(counted(64_800.0, 64_800.0));
     let mut work_alone = both.clone();
     work_alone.scenarios[0].trials = LaunchResults::Paired(Vec::new());
-    (work_alone.launches_asked, work_alone.looks) = (0, Vec::new());
+    work_alone.launches_asked = 0;
     assert!(limits(&both) > limits(&work_alone));
     assert_eq!(comparison(&work_alone).outcome, ComparisonOutcome::Pass);
     let timed = comparison(&paired(10, LEVEL, LEVEL));

@@ -194,7 +194,8 @@ pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Ru
         head: revision("head", "9f3c2ab0bb"),
         gate: earlier_rules(),
         launches_asked: 40,
-        looks: vec![10, 14, 20, 28, 40],
+        budget_ns: None,
+        looks: Vec::new(),
         network_cost: None,
         confinement: None,
         placement: None,
@@ -210,7 +211,6 @@ pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Ru
 pub fn alone(head: SampleLaunch) -> Run {
     let mut run = paired(5, head, head);
     run.base = None;
-    run.looks = Vec::new();
     run.launches_asked = 5;
     for scenario in &mut run.scenarios {
         scenario.trials = LaunchResults::Single(scenario.head().into_iter().cloned().collect());

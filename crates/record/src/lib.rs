@@ -73,7 +73,11 @@ pub struct Run {
     pub gate: GateRules,
     /// How many launches, or launch pairs, were asked for at most.
     pub launches_asked: usize,
-    /// After how many launch pairs the verdict was looked at; empty without pairs.
+    /// Time from the first count or launch to the end, if it was limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_ns: Option<u64>,
+    /// After how many launch pairs the verdict was looked at, in records of old.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub looks: Vec<usize>,
     /// What the network between load and target cost by itself, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

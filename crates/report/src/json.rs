@@ -65,7 +65,6 @@ struct MethodRow<'a> {
     launches: usize,
     launches_asked: usize,
     alpha: f64,
-    stopping: &'static str,
     comparisons: usize,
     wall_ns: u64,
     coins: u64,
@@ -93,6 +92,9 @@ struct MetricRow<'a> {
     p_unchanged: Option<f64>,
     /// Smallest change that would have been seen in 80 of 100 runs.
     detectable: Option<f64>,
+    /// Change that would have been seen on this machine in 95 of 100 runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seen_here: Option<f64>,
     /// Launch pairs that it rests on; of counts, launches a side; of a history, runs.
     sample: Option<usize>,
     /// What explains a regression as well as the program does.
@@ -245,7 +247,6 @@ pub fn render(comparison: &Comparison) -> String {
             launches: method.launches,
             launches_asked: method.launches_asked,
             alpha: method.alpha,
-            stopping: method.stopping.key(),
             comparisons: method.family,
             wall_ns: method.wall_ns,
             coins: method.seed,
@@ -304,6 +305,7 @@ fn metric(row: &MetricResult) -> MetricRow<'_> {
         p_unchanged: judgement.map(|judgement| judgement.p_unchanged),
         detectable: judgement.and_then(|judgement| ratio(judgement.mde_ln)),
         suspicion: row.suspicion.map(Suspicion::key),
+        seen_here: judgement.and_then(|judgement| ratio(judgement.visible_ln)),
         sample: judgement.map(|judgement| judgement.sample),
     }
 }

@@ -7,7 +7,6 @@ use crate::functions::{self, FunctionCells};
 use crate::wording;
 use compare::decision::Verdict;
 use compare::{Comparison, ComparisonMode, ComparisonOutcome, MetricResult};
-use record::metric::gate::StoppingRule;
 
 /// Returns the comparison as markdown, without a marker or anything else that knows where it goes.
 pub fn render(comparison: &Comparison) -> String {
@@ -229,16 +228,9 @@ fn fold(text: &mut String, comparison: &Comparison, folded: &[&MetricResult]) {
         );
     }
     if method.mode == ComparisonMode::Paired && method.launches > 0 {
-        let rule = match method.stopping {
-            StoppingRule::PlannedLooks => {
-                "Exact signed-rank test on one number per launch pair at looks fixed beforehand, \
-                 Hodges-Lehmann intervals, step-down over all comparisons."
-            }
-            StoppingRule::UntilDecided => {
-                "A look after every launch pair; the evidence is the wealth of bets on the signs of one \
-                 number per launch pair, shared among all comparisons."
-            }
-        };
+        let rule = "Evidence from one number per launch pair, which may be looked at after each of them and \
+                    adds up over attempts (test martingales); the family is closed by means; limits \
+                    that hold at any time, Hodges-Lehmann estimates.";
         writeln!(
             text,
             "Base and head ran side by side in fresh launches; which came first was drawn by coin for \

@@ -131,7 +131,7 @@ fn markdown_puts_what_changed_first_and_folds_the_rest() {
     </details>
     <details><summary>Method and machine</summary>
 
-    Base and head ran side by side in fresh launches; which came first was drawn by coin for every launch pair and every slice. Exact signed-rank test on one number per launch pair at looks fixed beforehand, Hodges-Lehmann intervals, step-down over all comparisons.
+    Base and head ran side by side in fresh launches; which came first was drawn by coin for every launch pair and every slice. Evidence from one number per launch pair, which may be looked at after each of them and adds up over attempts (test martingales); the family is closed by means; limits that hold at any time, Hodges-Lehmann estimates.
 
     Visible four times in five, from&#58; `smoke` CPU per XML pair 1.4 %, `smoke` latency 1.4 %, `smoke` peak RSS 1.0 %.
 
@@ -176,7 +176,6 @@ fn a_run_alone_shows_values_and_limits() {
     run.base = None;
     let head = run.scenarios[0].head().into_iter().cloned().collect();
     run.scenarios[0].trials = LaunchResults::Single(head);
-    run.looks.clear();
     insta::assert_snapshot!(on_terminal(&run, 100), @"
     head (9f3c2ab) · 2 launches on one machine, 52.0 s
 

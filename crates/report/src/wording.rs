@@ -341,15 +341,24 @@ fn needs(judgement: &Judgement) -> String {
 
 /// The changes that a comparison could have shown, if it decided anything.
 pub(super) fn visible(comparison: &Comparison) -> Option<String> {
-    let of = |row: &MetricResult| {
-        let judgement = row.verdict().and(row.judgement()).or_else(|| not_found(row))?;
-        let name = format!("{} {}", quoted(&row.scenario), row.metric.label());
-        let from = judgement.mde_ln;
-        from.is_finite().then(|| format!("{name} {}", percent(from)))
+    let judgement = |row: &'_ MetricResult| -> Option<Judgement> {
+        row.verdict().and(row.judgement()).or_else(|| not_found(row)).copied()
     };
-    let changes: Vec<String> = comparison.rows.iter().filter_map(of).collect();
-    (!changes.is_empty())
-        .then(|| format!("Visible four times in five, from: {}", changes.join(", ")))
+    let list = |from: fn(&Judgement) -> f64, sign: &str| {
+        let of = |row: &MetricResult| {
+            let from = from(&judgement(row)?);
+            let name = format!("{} {}", quoted(&row.scenario), row.metric.label());
+            from.is_finite().then(|| format!("{name} {sign}{}", percent(from)))
+        };
+        comparison.rows.iter().filter_map(of).collect::<Vec<_>>().join(", ")
+    };
+    let detectable = list(|it| it.mde_ln, "");
+    let seen = list(|it| it.visible_ln, "+");
+    let sentences =
+        [("Visible four times in five, from", detectable), ("Would have been seen here", seen)];
+    let said = sentences.into_iter().filter(|(_, changes)| !changes.is_empty());
+    let said: Vec<String> = said.map(|(what, changes)| format!("{what}: {changes}")).collect();
+    (!said.is_empty()).then(|| said.join(". "))
 }
 
 /// Where a comparison was measured and by what, each name made harmless by `safe`.

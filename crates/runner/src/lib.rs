@@ -3,7 +3,7 @@
 //! With a base, the unit is the launch pair: one fresh process of each build, alive together, driven
 //! in turn in short slices. Which one comes first is drawn by coin, for the launches and for every
 //! pair of slices; that coin, not any assumption about the machine, is what makes the test exact when
-//! nothing changed. The runner does not know when to stop: after each look it asks its [`RunObserver`].
+//! nothing changed. The runner does not know when to stop: after each launch pair it asks its [`RunObserver`].
 
 mod connection;
 mod failure_contrast;
@@ -73,6 +73,8 @@ pub struct RunPlan<'a> {
     pub head: SutBuild,
     /// Seed of the coins.
     pub coins: u64,
+    /// Time from the first count or launch to the end, if it is limited.
+    pub budget: Option<Duration>,
     /// Where the targets' output goes.
     pub logs: PathBuf,
     /// Where whoever watches reads how it goes.
@@ -126,22 +128,13 @@ pub enum RunProgress<'a> {
     },
 }
 
-/// Follows a run, and says after a look whether it goes on.
+/// Follows a run, and says after each launch pair whether it goes on.
 pub trait RunObserver {
     /// Hears what is being done.
     fn progress(&mut self, progress: RunProgress<'_>);
 
-    /// Hears how long the first launch pair took and what was counted before it, and returns other looks than the plan's, if the time
-    /// asks for them; fails if there is no time for any comparison. Called once, before any judgement.
-    fn paced(
-        &mut self,
-        launch_pair: Duration,
-        counting: Duration,
-    ) -> Result<Option<Vec<usize>>, String>;
-
-    /// Judges what was measured so far. Called after each launch pair that is a look, and with
-    /// `launch pairs = 0` never.
-    fn look(&mut self, run: &Run) -> RunDecision;
+    /// Judges what was measured so far. Called after each launch pair.
+    fn launch_pair_ended(&mut self, run: &Run) -> RunDecision;
 }
 
 /// Why a run could not begin. What goes wrong later is part of the run.
@@ -161,9 +154,6 @@ pub enum RunnerError {
     /// There is no network to measure over.
     #[error(transparent)]
     Network(#[from] RelayError),
-    /// There is no time for a comparison.
-    #[error("there is too little time to compare: {0}")]
-    TooLittleTime(String),
     /// Somebody stopped it before there was anything to keep.
     #[error("interrupted before the first launch")]
     Interrupted,
@@ -209,15 +199,10 @@ pub fn run(
             break;
         }
         launch += 1;
-        if launch == 1 && plan.base.is_some() {
-            session.pace(
-                watcher.paced(began.elapsed(), counting).map_err(RunnerError::TooLittleTime)?,
-            );
-        }
         let of = session.run.launches_asked;
         watcher.progress(RunProgress::Launched { done: launch, of, elapsed: began.elapsed() });
-        let look = session.run.looks.contains(&launch);
-        if look && watcher.look(&session.run) == RunDecision::Stop {
+        let is_paired = plan.base.is_some();
+        if is_paired && watcher.launch_pair_ended(&session.run) == RunDecision::Stop {
             break;
         }
     }
@@ -280,13 +265,6 @@ impl<'a> RunSession<'a> {
         let Some(yardstick) = yardstick else { return };
         yardstick.read(self.placement.cpus.as_ref());
         self.run.yardstick = yardstick.yardstick();
-    }
-
-    /// Takes other looks than the plan's.
-    fn pace(&mut self, looks: Option<Vec<usize>>) {
-        let Some(looks) = looks else { return };
-        self.run.launches_asked = looks.last().copied().expect("a watcher gives looks, not none");
-        self.run.looks = looks;
     }
 
     /// One launch of the head alone.
@@ -443,11 +421,10 @@ fn blank(plan: &RunPlan<'_>, prepared: &[ScenarioRequests], machine: record::Mac
             work: None,
         }
     };
-    let last_look = sampling.looks.last().copied().expect("a suite has looks");
-    let (launches_asked, looks) = match plan.suite.lanes.time {
-        LaneMode::Off => (0, Vec::new()),
-        LaneMode::IfPossible | LaneMode::Asked if paired => (last_look, sampling.looks.clone()),
-        LaneMode::IfPossible | LaneMode::Asked => (sampling.launches, Vec::new()),
+    let launches_asked = match plan.suite.lanes.time {
+        LaneMode::Off => 0,
+        LaneMode::IfPossible | LaneMode::Asked if paired => sampling.launch_pairs_max,
+        LaneMode::IfPossible | LaneMode::Asked => sampling.launches,
     };
     Run {
         schema: record::SCHEMA,
@@ -463,7 +440,8 @@ fn blank(plan: &RunPlan<'_>, prepared: &[ScenarioRequests], machine: record::Mac
         head: plan.head.revision.clone(),
         gate: plan.suite.gate.clone(),
         launches_asked,
-        looks,
+        budget_ns: plan.budget.map(units::nanos),
+        looks: Vec::new(),
         network_cost: None,
         confinement: None,
         placement: None,

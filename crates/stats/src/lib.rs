@@ -5,22 +5,18 @@
 //! exact or conservative at small samples; a normal approximation stands in only where the sample is
 //! so large that it cannot be told from the exact law.
 
-pub mod betting;
 pub mod draw;
 pub mod evidence;
 pub mod hodges_lehmann;
 pub mod levels;
 pub mod means;
 pub mod multiple;
-pub mod power;
 pub mod proportion;
 pub mod quantile;
 pub mod rank_sum;
 pub mod segment;
 pub mod sensitivity;
-pub mod sequential;
 pub mod signed_rank;
-pub mod stepdown;
 pub mod student;
 pub mod trend;
 

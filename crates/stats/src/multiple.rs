@@ -1,7 +1,7 @@
 //! Adjusts probabilities of several tests whose joint law is not known.
 //!
-//! Verdicts on launch pairs do not need these: their flips know the joint law (see
-//! [`crate::stepdown`]). Lanes and series that share no flips do.
+//! Verdicts on launch pairs do not need these: evidence is closed over its family by means (see
+//! [`crate::evidence`]). Lanes and series that are tested once do.
 
 /// Returns the probabilities adjusted so that the family-wise error is kept under any dependence
 /// (Holm 1979), in the given order.

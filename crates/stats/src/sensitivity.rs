@@ -70,6 +70,9 @@ pub fn visible(values: &[f64], plan: Plan) -> f64 {
     let usual = bound(z, LEVEL, plan.family);
     let kappa = shift(plan.family) * bound(z, plan.level, plan.family) / usual;
     let values_max = plan.learnt(VALUES);
+    if values_max <= 0.0 {
+        return f64::INFINITY;
+    }
     plan.floor + kappa * (VALUES / values_max).sqrt() * deviation(values) * upper
 }
 
@@ -77,7 +80,12 @@ pub fn visible(values: &[f64], plan: Plan) -> f64 {
 /// standard deviation of one value is `deviation`; infinite where no number of values decides.
 pub fn detectable(deviation: f64, power: f64, plan: Plan) -> f64 {
     let bound = bound(student::normal_quantile(power), plan.level, plan.family);
-    plan.floor + PRICE * deviation * bound / plan.learnt(ENOUGH).sqrt()
+    let values_max = plan.learnt(ENOUGH);
+    // Values without any scatter are no reason to promise what so few can't show.
+    if values_max <= 0.0 {
+        return f64::INFINITY;
+    }
+    plan.floor + PRICE * deviation * bound / values_max.sqrt()
 }
 
 impl Plan {
@@ -165,6 +173,7 @@ mod tests {
         let few = Plan { values_max: 9, ..plan };
         assert!(visible(&[0.01, 0.02, 0.03], few).is_infinite());
         assert!(detectable(0.01, 0.8, few).is_infinite());
+        assert!(detectable(0.0, 0.8, few).is_infinite() && visible(&[0.0; 4], few).is_infinite());
         assert!(detectable(0.01, 0.8, Plan { values_max: 10, ..plan }).is_finite());
     }
 

@@ -161,13 +161,15 @@ pub struct Scenario {
     pub limits: Vec<Limit>,
 }
 
-/// How much is measured, and when it is looked at.
+/// How much is measured.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SamplingPlan {
     /// Launches of a scenario without a base.
     pub launches: usize,
-    /// Numbers of launch pairs after which a verdict may be drawn, ascending.
-    pub looks: Vec<usize>,
+    /// Launch pairs after which a comparison ends, decided or not.
+    pub launch_pairs_max: usize,
+    /// Whether that is the last of the looks that configurations of old named.
+    pub has_looks: bool,
     /// Load on each side of a launch before anything is measured.
     pub warm_up: Duration,
     /// Measured load on each side of a launch.
@@ -187,7 +189,8 @@ impl Default for SamplingPlan {
     fn default() -> Self {
         Self {
             launches: 5,
-            looks: vec![10, 14, 20, 28, 40],
+            launch_pairs_max: 50,
+            has_looks: false,
             warm_up: Duration::from_millis(500),
             load: Duration::from_secs(1),
             slice: Duration::from_millis(10),

@@ -6,9 +6,9 @@ pub use pairs::PairsError;
 
 use anyhow::{Context as _, bail, ensure};
 use compare::ComparisonOutcome;
-use compare::decision::design::{LAUNCH_PAIRS_MAX, LOOKS};
-use compare::decision::sequential::SequentialComparison;
-use compare::decision::{self, Hypothesis, Judgement, SequentialDesign, Verdict};
+use compare::decision::{
+    DecisionRule, Hypothesis, Judgement, LAUNCH_PAIRS, LAUNCH_PAIRS_MAX, Verdict,
+};
 use record::metric::{BetterDirection, Metric};
 use units::Ratio;
 
@@ -31,10 +31,6 @@ pub struct DecideOptions {
     pub floors: Vec<ShareSetting>,
     /// Metrics of which more is better.
     pub higher_is_better: Vec<String>,
-    /// When a verdict may fall.
-    pub looks: LookSchedule,
-    /// Seed of the sign flips.
-    pub seed: u64,
 }
 
 /// A share for one metric, or for all.
@@ -44,19 +40,6 @@ pub struct ShareSetting {
     pub metric: Option<String>,
     /// The share.
     pub share: Ratio,
-}
-
-/// At which numbers of pairs a verdict may fall.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LookSchedule {
-    /// At the planned ones, and on to the last pair.
-    Planned,
-    /// At these.
-    At(Vec<usize>),
-    /// At the last pair, whose number was fixed beforehand.
-    Last,
-    /// After every pair.
-    Every,
 }
 
 /// What follows from a table.
@@ -88,12 +71,8 @@ pub struct MetricVerdict {
 pub struct DecisionMethod {
     /// Chance of a false alarm over all metrics.
     pub alpha: f64,
-    /// The looks; none if there was one after every pair.
-    pub looks: Option<Vec<usize>>,
     /// Pairs in the table.
     pub pairs: usize,
-    /// Seed of the sign flips.
-    pub seed: u64,
 }
 
 impl MetricVerdict {
@@ -133,7 +112,7 @@ pub fn decide(options: &DecideOptions) -> anyhow::Result<Decision> {
     let differences: Vec<Vec<f64>> =
         table.metrics.iter().zip(&directions).map(|(m, better)| m.differences(*better)).collect();
 
-    let (judgements, looks) = judge(options, pairs, &hypotheses, &differences)?;
+    let judgements = judge(options, pairs, &hypotheses, differences)?;
     let metrics: Vec<MetricVerdict> = metrics
         .into_iter()
         .zip(directions)
@@ -145,7 +124,7 @@ pub fn decide(options: &DecideOptions) -> anyhow::Result<Decision> {
             judgement,
         })
         .collect();
-    let method = DecisionMethod { alpha: options.alpha.0, looks, pairs, seed: options.seed };
+    let method = DecisionMethod { alpha: options.alpha.0, pairs };
     let outcome = outcome(&metrics);
     Ok(Decision { metrics, method, outcome })
 }
@@ -184,28 +163,15 @@ fn better(metric: &str, higher_is_better: &[String]) -> BetterDirection {
     Metric::from_key(metric).map_or(BetterDirection::Lower, Metric::better)
 }
 
-/// The judgements, and the looks if they were planned.
 fn judge(
     options: &DecideOptions,
     pairs: usize,
     hypotheses: &[Hypothesis],
-    differences: &[Vec<f64>],
-) -> anyhow::Result<(Vec<Judgement>, Option<Vec<usize>>)> {
-    let alpha = options.alpha.0;
-    let planned = LOOKS[LOOKS.len() - 1];
-    let design = match &options.looks {
-        LookSchedule::Every => {
-            let rule = SequentialComparison::new(alpha, pairs).context("cannot decide")?;
-            return Ok((rule.judge(hypotheses, differences), None));
-        }
-        LookSchedule::Last => SequentialDesign::fixed(alpha, pairs),
-        LookSchedule::At(looks) => SequentialDesign::new(alpha, looks.clone()),
-        LookSchedule::Planned if pairs > planned => SequentialDesign::within(alpha, pairs),
-        LookSchedule::Planned => SequentialDesign::new(alpha, LOOKS.to_vec()),
-    };
-    let design = design.context("cannot decide")?;
-    let judgements = decision::judge(&design, hypotheses, differences, options.seed);
-    Ok((judgements, Some(design.looks)))
+    differences: Vec<Vec<f64>>,
+) -> anyhow::Result<Vec<Judgement>> {
+    let usual = DecisionRule::new(options.alpha.0, LAUNCH_PAIRS).context("cannot decide")?;
+    let rule = DecisionRule { launch_pairs_max: pairs, ..usual };
+    Ok(rule.judge(hypotheses, &[differences]))
 }
 
 fn outcome(metrics: &[MetricVerdict]) -> ComparisonOutcome {

@@ -10,7 +10,7 @@ use anyhow::{Context as _, ensure};
 use units::Ratio;
 
 use crate::app;
-use crate::app::decide::{DecideOptions, LookSchedule, ShareSetting};
+use crate::app::decide::{DecideOptions, ShareSetting};
 use crate::cli::Exit;
 use crate::cli::output::{self, FailOnFlag, ReportFormat};
 use crate::cli::usage::UsageError;
@@ -18,7 +18,7 @@ use crate::cli::usage::UsageError;
 /// Say what follows from paired numbers of any origin
 ///
 /// Each pair is one measurement of base and one of head, taken together. Pairs count in the order of
-/// their numbers, and all metrics are one family.
+/// their numbers, with a look after each, and all metrics are one family.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = FORMS)]
 pub(super) struct DecideArgs {
@@ -36,16 +36,6 @@ pub(super) struct DecideArgs {
     /// A metric of which more is better; `throughput` is known to be
     #[arg(long, value_name = "METRIC")]
     higher_is_better: Vec<String>,
-    /// Numbers of pairs at which a verdict may fall, or `all` if the number of pairs was fixed
-    /// beforehand [default: 10,14,20,28,40, and on to the last pair]
-    #[arg(long, value_name = "N,N", value_parser = looks)]
-    looks: Option<LookSchedule>,
-    /// Look after every pair, as `compare --until-decided` does
-    #[arg(long, conflicts_with = "looks")]
-    until_decided: bool,
-    /// Seed of the sign flips
-    #[arg(long, value_name = "S", default_value_t = 42)]
-    seed: u64,
     /// Form of the result
     #[arg(long, value_enum, default_value_t = ReportFormat::Terminal)]
     format: ReportFormat,
@@ -71,15 +61,6 @@ fn setting(text: &str) -> anyhow::Result<ShareSetting> {
     Ok(ShareSetting { metric, share })
 }
 
-fn looks(text: &str) -> anyhow::Result<LookSchedule> {
-    if text == "all" {
-        return Ok(LookSchedule::Last);
-    }
-    let looks: Result<Vec<usize>, _> = text.split(',').map(|look| look.trim().parse()).collect();
-    let looks = looks.ok().with_context(|| format!("`{text}` is neither `all` nor `10,14,20`"))?;
-    Ok(LookSchedule::At(looks))
-}
-
 /// Prints the verdicts; a regression decides the exit code.
 pub(super) fn run(args: &DecideArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
     let decision = app::decide::decide(&DecideOptions {
@@ -89,12 +70,6 @@ pub(super) fn run(args: &DecideArgs, out: &mut impl Write) -> anyhow::Result<Exi
         tolerances: args.tolerance.clone(),
         floors: args.floor.clone(),
         higher_is_better: args.higher_is_better.clone(),
-        looks: match &args.looks {
-            Some(looks) => looks.clone(),
-            None if args.until_decided => LookSchedule::Every,
-            None => LookSchedule::Planned,
-        },
-        seed: args.seed,
     })?;
     match args.format {
         ReportFormat::Terminal => show::terminal(out, &decision, output::screen()),

@@ -39,7 +39,7 @@ pub(super) fn terminal(
         ]);
     }
     writeln!(out, "{}\n\n{}", table.trim_fmt(), method(decision))?;
-    unused(decision).map_or(Ok(()), |hint| writeln!(out, "{hint}"))
+    Ok(())
 }
 
 /// Writes a GitHub-flavoured table.
@@ -56,7 +56,7 @@ pub(super) fn markdown(out: &mut impl Write, decision: &Decision) -> io::Result<
         writeln!(out, "| {name} | {pairs} | {change} | {interval} | {verdict} |")?;
     }
     writeln!(out, "\n{}", method(decision))?;
-    unused(decision).map_or(Ok(()), |hint| writeln!(out, "\n{hint}"))
+    Ok(())
 }
 
 /// Everything, as other programs read it. Shares are ratios; what is unbounded is null.
@@ -67,8 +67,6 @@ struct DecisionReport<'a> {
     alpha: f64,
     comparisons: usize,
     pairs: usize,
-    looks: &'a Option<Vec<usize>>,
-    coins: u64,
     metrics: Vec<DecisionRow<'a>>,
 }
 
@@ -98,8 +96,6 @@ pub(super) fn json(out: &mut impl Write, decision: &Decision) -> io::Result<()> 
         alpha: method.alpha,
         comparisons: metrics.len(),
         pairs: method.pairs,
-        looks: &method.looks,
-        coins: method.seed,
         metrics: metrics.iter().map(row).collect(),
     };
     serde_json::to_writer_pretty(&mut *out, &report)?;
@@ -141,27 +137,12 @@ fn change(metric: &MetricVerdict) -> [String; 2] {
 }
 
 fn method(decision: &Decision) -> String {
-    let DecisionMethod { alpha, looks, pairs, seed: _ } = &decision.method;
+    let DecisionMethod { alpha, pairs } = &decision.method;
     let over = report::plural(decision.metrics.len(), "metric");
-    let looks = looks.as_ref().map_or_else(
-        || "a look after every pair".to_owned(),
-        |looks| {
-            let looks: Vec<String> = looks.iter().map(ToString::to_string).collect();
-            format!("looks at {}", looks.join(", "))
-        },
-    );
-    format!("{pairs} pairs, {looks} · chance of a false alarm ≤ {} over {over}", Ratio(*alpha))
-}
-
-/// What to do about pairs that lie after the last look reached.
-fn unused(decision: &Decision) -> Option<String> {
-    let is_open = |metric: &&MetricVerdict| metric.judgement.verdict == Verdict::Inconclusive;
-    let used = decision.metrics.iter().find(is_open)?.judgement.sample;
-    let unused = decision.method.pairs.checked_sub(used).filter(|unused| *unused > 0)?;
-    Some(format!(
-        "The last {unused} pairs wait for the next look. If the number of pairs was fixed before the \
-         first, use `--looks all`."
-    ))
+    format!(
+        "{pairs} pairs, a look after each · chance of a false alarm ≤ {} over {over}",
+        Ratio(*alpha)
+    )
 }
 
 fn colour(verdict: Verdict) -> Option<Color> {

@@ -10,8 +10,7 @@ use crate::cli::Exit;
 use calibration::SimulationPlan;
 use calibration::regime::Regime;
 use calibration::stored::{CHANGES, DayRegime, RUNS, StoredCell};
-use compare::decision::design::ALPHA;
-use compare::decision::{DecisionProtocol, SequentialDesign};
+use compare::decision::{ALPHA, DecisionRule};
 use stats::proportion::Proportion;
 
 /// Simulate comparisons with stored runs whose truth is known, and count the wrong verdicts
@@ -38,7 +37,7 @@ const DOUBT: f64 = 0.001;
 
 /// Simulates, shows the counts, and fails if they contradict the promise.
 pub(super) fn run(args: &SelftestStoredArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let rule = DecisionProtocol::PlannedLooks(SequentialDesign::default());
+    let rule = DecisionRule::default();
     let plan = SimulationPlan { rule, sessions: args.sessions, seed: args.seed };
     let noise = Regime::from_name("ci").expect("a regime that is there");
     let bar = ProgressBar::new((DayRegime::ALL.len() * RUNS.len() * CHANGES.len()) as u64);

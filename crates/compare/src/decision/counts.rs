@@ -60,6 +60,7 @@ fn alone(alpha: f64, hypothesis: Hypothesis, counts: &CountSamples) -> Judgement
     let (floor, tolerance) = (hypothesis.floor.ln_1p(), hypothesis.tolerance.ln_1p());
     Judgement {
         verdict,
+        before: Verdict::Inconclusive,
         estimate_ln: estimate.value,
         low_ln: low,
         high_ln: high,
@@ -67,6 +68,7 @@ fn alone(alpha: f64, hypothesis: Hypothesis, counts: &CountSamples) -> Judgement
         p_faster: estimate.p_less(-floor),
         p_unchanged: estimate.p_equivalent(-tolerance, tolerance),
         mde_ln: floor + estimate.detectable(alpha),
+        visible_ln: f64::INFINITY,
         spread_ln: f64::INFINITY,
         sample: counts.base.len().min(counts.head.len()),
     }

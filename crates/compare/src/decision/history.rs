@@ -98,6 +98,7 @@ fn alone(alpha: f64, family: usize, hypothesis: Hypothesis, kept: &MetricHistory
     let is_equal = -tolerance < low_ln && high_ln < tolerance;
     Judgement {
         verdict: if is_equal { Verdict::Unchanged } else { Verdict::Inconclusive },
+        before: Verdict::Inconclusive,
         estimate_ln: estimate.value,
         low_ln,
         high_ln,
@@ -105,6 +106,7 @@ fn alone(alpha: f64, family: usize, hypothesis: Hypothesis, kept: &MetricHistory
         p_faster: estimate.p_less(0.0),
         p_unchanged: estimate.p_equivalent(-tolerance, tolerance),
         mde_ln: estimate.detectable(suspicion(alpha, family)),
+        visible_ln: f64::INFINITY,
         spread_ln: f64::INFINITY,
         sample: level.len(),
     }

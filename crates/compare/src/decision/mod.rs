@@ -1,81 +1,78 @@
 //! The rule: hypotheses and differences of launch pairs go in, judgements come out.
 //!
 //! A pure function of its arguments, so a stored run is judged again to the same bit, and the
-//! simulation that states the error rate runs the very code that decides. It looks at the data only
-//! at the numbers of launch pairs fixed before the first one; what lies between two looks waits.
-//! Every hypothesis stays in the family at every look, decided or not: a metric that was set aside
-//! because it was quiet had its own chance to alarm, and taking it out would hand that chance to the
-//! others a second time.
+//! simulation that states the error rate runs the very code that decides. The evidence is a test
+//! martingale for each question, closed over the family ([`stats::evidence`]); it is looked at after
+//! every launch pair, and a comparison may end after any of them, and be taken up again: all attempts
+//! at one comparison are one body of evidence.
+//!
+//! Every hypothesis stays in the family at every launch pair, decided or not: a metric that was set
+//! aside because it was quiet had its own chance to alarm, and taking it out would hand that chance to
+//! the others a second time.
 
 pub mod counts;
-pub mod design;
+pub mod family;
 pub mod history;
-pub mod sequential;
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
-
-pub use self::design::{DesignError, SequentialDesign};
-use self::sequential::SequentialComparison;
-use record::metric::gate::StoppingRule;
-use stats::hodges_lehmann::{self, Estimate};
+use record::metric::gate::ERROR_RATES;
+use stats::evidence;
+use stats::hodges_lehmann::Estimate;
 use stats::multiple;
-use stats::power;
-use stats::signed_rank;
-use stats::stepdown::{self, SignFlips};
+use stats::sensitivity::{self, Plan};
+use thiserror::Error;
 
-/// Sign flips that a family is tested with.
-const FLIPS: usize = 100_000;
-/// Sign flips where no verdict hangs on them, since no limit is beyond its floor: they only tell a
-/// reader how far away that was.
-const FLIPS_TO_SHOW: usize = 10_000;
+use self::family::FamilyEvidence;
 
-/// How a comparison gets from differences to verdicts.
-#[derive(Debug, Clone, PartialEq)]
-pub enum DecisionProtocol {
-    /// Looks at fixed numbers of launch pairs.
-    PlannedLooks(SequentialDesign),
-    /// A look after every launch pair.
-    UntilDecided(SequentialComparison),
+/// The default family-wise error, per direction.
+pub const ALPHA: f64 = 0.01;
+/// The launch pairs after which a comparison ends, decided or not, unless more or fewer are wanted.
+pub const LAUNCH_PAIRS: usize = 50;
+/// The most launch pairs that a rule may ask for: the estimates take memory of its square.
+pub const LAUNCH_PAIRS_MAX: usize = 2_000;
+/// How often a change of the detectable size is found.
+const POWER: f64 = 0.8;
+
+/// How much evidence a verdict needs, and how much of it there may be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DecisionRule {
+    /// Probability that anything at all is called slower when nothing is, over the whole family, all
+    /// launch pairs and all attempts; the same again for faster.
+    pub alpha: f64,
+    /// The launch pairs of an attempt at most.
+    pub launch_pairs_max: usize,
 }
 
-impl DecisionProtocol {
-    /// Returns the protocol of a stopping rule that ends at the last of `looks`.
-    pub fn new(stopping: StoppingRule, alpha: f64, looks: &[usize]) -> Result<Self, DesignError> {
-        Ok(match stopping {
-            StoppingRule::PlannedLooks => {
-                Self::PlannedLooks(SequentialDesign::new(alpha, looks.to_vec())?)
-            }
-            StoppingRule::UntilDecided => {
-                let last = looks.last().copied().ok_or(DesignError::Looks)?;
-                Self::UntilDecided(SequentialComparison::new(alpha, last)?)
-            }
-        })
-    }
-
-    /// Returns the launch pairs after which nothing more is measured.
-    pub fn last(&self) -> usize {
-        match self {
-            Self::PlannedLooks(design) => design.last(),
-            Self::UntilDecided(until) => until.launch_pairs_max,
-        }
-    }
-
-    /// Judges all hypotheses as one family; see [`judge`].
-    pub fn judge(
-        &self,
-        hypotheses: &[Hypothesis],
-        differences: &[Vec<f64>],
-        seed: u64,
-    ) -> Vec<Judgement> {
-        match self {
-            Self::PlannedLooks(design) => judge(design, hypotheses, differences, seed),
-            Self::UntilDecided(until) => until.judge(hypotheses, differences),
-        }
-    }
+/// Why there is no such rule.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum RuleError {
+    /// The error rate is none that a comparison could be held to.
+    #[error("an error rate of {alpha} is not between {} and {}", ERROR_RATES.start(), ERROR_RATES.end())]
+    Alpha {
+        /// The rate.
+        alpha: f64,
+    },
+    /// There are no launch pairs, or more than can be judged.
+    #[error("{launch_pairs} launch pairs are not between 1 and {LAUNCH_PAIRS_MAX}")]
+    LaunchPairs {
+        /// How many.
+        launch_pairs: usize,
+    },
+    /// No evidence from so few launch pairs could be strong enough.
+    #[error(
+        "{launch_pairs} launch pairs cannot decide at an error rate of {alpha}\n\n\
+         hint: it takes at least {needed}"
+    )]
+    TooFew {
+        /// How many.
+        launch_pairs: usize,
+        /// The error rate.
+        alpha: f64,
+        /// The smallest number that could decide.
+        needed: usize,
+    },
 }
 
-/// What is asked about one metric of one scenario.
+/// The question about one metric of one scenario.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hypothesis {
     /// The smallest change worth calling one, as a ratio: 0.01 is 1 %.
@@ -114,11 +111,13 @@ impl Verdict {
 pub struct Judgement {
     /// What follows.
     pub verdict: Verdict,
+    /// What followed when the last attempt began.
+    pub before: Verdict,
     /// The Hodges-Lehmann estimate of the change.
     pub estimate_ln: f64,
-    /// Lower limit at the local level; minus infinity with too few launch pairs.
+    /// Lower limit; minus infinity with too few launch pairs.
     pub low_ln: f64,
-    /// Upper limit at the local level; infinity with too few launch pairs.
+    /// Upper limit; infinity with too few launch pairs.
     pub high_ln: f64,
     /// Probability of such evidence for *worse than the floor* anywhere in the family, if nothing is.
     pub p_slower: f64,
@@ -126,177 +125,154 @@ pub struct Judgement {
     pub p_faster: f64,
     /// Probability of evidence so clear for *within the tolerance* if the change were as large as that.
     pub p_unchanged: f64,
-    /// The change that these launch pairs would have shown four times in five; infinite below five.
+    /// The change that such a comparison shows four times in five; infinite where it is not known.
     pub mde_ln: f64,
-    /// Standard deviation of the difference of one launch pair, robust; infinite below five.
+    /// The change that would have been seen on this machine in 95 of 100 comparisons; infinite where it
+    /// is not known.
+    pub visible_ln: f64,
+    /// Standard deviation of the difference of one launch pair, robust; infinite below two.
     pub spread_ln: f64,
-    /// What the judgement rests on, and nothing later: so many launch pairs; of counts, launches a side;
-    /// of a history, runs.
+    /// What the judgement rests on: launch pairs of all attempts; of counts, launches a side; of a
+    /// history, runs.
     pub sample: usize,
 }
 
-/// Judges all hypotheses as one family.
-///
-/// `differences[m][i]` is ln(head / base) of hypothesis `m` in launch pair `i`, above 0 where head is
-/// worse; there is at least one launch pair, and every hypothesis has every launch pair, with finite
-/// numbers. A verdict falls at the first look that allows one and keeps the evidence of that look.
-/// With launch pairs beyond the last look reached, those are left out; with fewer than the first look,
-/// everything is inconclusive. `seed` selects the sign flips of families of more than one.
-pub fn judge(
-    design: &SequentialDesign,
-    hypotheses: &[Hypothesis],
-    differences: &[Vec<f64>],
-    seed: u64,
-) -> Vec<Judgement> {
-    let available = launch_pairs(hypotheses, differences);
-    let mut decided: Vec<Option<Judgement>> = vec![None; hypotheses.len()];
-    let reached = design.reached(available);
-    for &look in reached {
-        let evidence = LookEvidence { design, hypotheses, differences, launch_pairs: look, seed };
-        let is_last = Some(&look) == reached.last();
-        evidence.decide(&mut decided, if is_last { NextLook::Stop } else { NextLook::GoOn });
-        if decided.iter().all(Option::is_some) {
-            break;
+/// The differences of one attempt: a row for each hypothesis, empty where it was not measured, and in
+/// it ln(head / base) of each launch pair, above 0 where head is worse.
+pub type Differences = Vec<Vec<f64>>;
+
+impl DecisionRule {
+    /// Returns the rule for an error rate and a number of launch pairs that could decide.
+    pub fn new(alpha: f64, launch_pairs_max: usize) -> Result<Self, RuleError> {
+        if !ERROR_RATES.contains(&alpha) {
+            return Err(RuleError::Alpha { alpha });
         }
+        if !(1..=LAUNCH_PAIRS_MAX).contains(&launch_pairs_max) {
+            return Err(RuleError::LaunchPairs { launch_pairs: launch_pairs_max });
+        }
+        let needed = evidence::values_needed(alpha, 1);
+        if launch_pairs_max < needed {
+            return Err(RuleError::TooFew { launch_pairs: launch_pairs_max, alpha, needed });
+        }
+        Ok(Self { alpha, launch_pairs_max })
     }
-    if reached.is_empty() {
-        let launch_pairs = available;
-        let evidence = LookEvidence { design, hypotheses, differences, launch_pairs, seed };
-        evidence.withhold(&mut decided);
-    }
-    decided.into_iter().map(|judgement| judgement.expect("the last look judges all")).collect()
-}
 
-/// The number of launch pairs in differences that are fit to be judged.
-fn launch_pairs(hypotheses: &[Hypothesis], differences: &[Vec<f64>]) -> usize {
-    assert_eq!(hypotheses.len(), differences.len(), "one row of differences a hypothesis");
-    let available = differences.first().map_or(0, Vec::len);
-    for row in differences {
-        assert!(!row.is_empty(), "there is at least one launch pair");
-        assert_eq!(row.len(), available, "every hypothesis has every launch pair");
-        assert!(row.iter().all(|d| d.is_finite()), "differences are finite");
-    }
-    available
-}
-
-/// Whether there is a further look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum NextLook {
-    GoOn,
-    Stop,
-}
-
-/// The adjusted p of every hypothesis.
-struct AdjustedPValues {
-    slower: Vec<f64>,
-    faster: Vec<f64>,
-}
-
-/// The data as they stand at one look.
-struct LookEvidence<'a> {
-    design: &'a SequentialDesign,
-    hypotheses: &'a [Hypothesis],
-    differences: &'a [Vec<f64>],
-    launch_pairs: usize,
-    seed: u64,
-}
-
-impl LookEvidence<'_> {
-    /// Decides what this look can decide, and everything else as inconclusive if it is the last.
-    fn decide(&self, decided: &mut [Option<Judgement>], then: NextLook) {
-        let undecided = (0..decided.len()).filter(|&m| decided[m].is_none());
-        let alone: Vec<(usize, Estimate, Verdict)> = undecided
-            .map(|m| {
-                let estimate = self.estimate(m);
-                (m, estimate, within_limits(&estimate, self.hypotheses[m]))
+    /// Judges all hypotheses as one family, by all attempts in their order.
+    ///
+    /// All rows of an attempt that are not empty are of one length, and hold finite numbers.
+    pub fn judge(&self, hypotheses: &[Hypothesis], attempts: &[Differences]) -> Vec<Judgement> {
+        let mut family = FamilyEvidence::new(self.alpha, hypotheses);
+        let mut before: Vec<Verdict> = family.verdicts().collect();
+        for attempt in attempts {
+            before = family.verdicts().collect();
+            family.begin_attempt();
+            see_all(&mut family, hypotheses.len(), attempt);
+        }
+        let p = |ln: f64| evidence::p_of_ln(ln);
+        let verdicts = family.verdicts().zip(before).zip(family.unchanged());
+        let shown = verdicts.enumerate().map(|(m, ((verdict, before), unchanged))| Shown {
+            verdict,
+            before,
+            p_slower: p(family.slower()[m]),
+            p_faster: p(family.faster()[m]),
+            p_unchanged: p(unchanged),
+        });
+        let rows = |m: usize| attempts.iter().map(move |it| it[m].as_slice()).collect::<Vec<_>>();
+        let numbered = hypotheses.iter().zip(shown).enumerate();
+        numbered
+            .map(|(m, (hypothesis, shown))| {
+                self.judgement(*hypothesis, shown, &rows(m), hypotheses.len())
             })
-            .collect();
-        // An adjusted p is never below the plain one: the family can only withhold such a verdict.
-        if then == NextLook::GoOn && alone.iter().all(|(.., alone)| *alone == Verdict::Inconclusive)
-        {
-            return;
-        }
-        let hangs_on_flips = |(.., alone): &(usize, Estimate, Verdict)| {
-            matches!(alone, Verdict::Regressed | Verdict::Improved)
-        };
-        let flips = if alone.iter().any(hangs_on_flips) { FLIPS } else { FLIPS_TO_SHOW };
-        let p = self.adjusted(flips);
-        for (m, estimate, alone) in alone {
-            let verdict = match alone {
-                Verdict::Regressed if p.slower[m] > self.design.level => Verdict::Inconclusive,
-                Verdict::Improved if p.faster[m] > self.design.level => Verdict::Inconclusive,
-                Verdict::Regressed
-                | Verdict::Improved
-                | Verdict::Unchanged
-                | Verdict::Inconclusive => alone,
-            };
-            if then == NextLook::Stop || verdict != Verdict::Inconclusive {
-                decided[m] = Some(self.judgement(m, estimate, verdict, &p));
-            }
-        }
+            .collect()
     }
 
-    /// Shows what there is without deciding anything.
-    fn withhold(&self, decided: &mut [Option<Judgement>]) {
-        let p = self.adjusted(FLIPS_TO_SHOW);
-        for (m, judgement) in decided.iter_mut().enumerate() {
-            *judgement = Some(self.judgement(m, self.estimate(m), Verdict::Inconclusive, &p));
-        }
+    /// Returns the change that a comparison by this rule shows four times in five, from the standard
+    /// deviation of one difference; in a family of so many hypotheses.
+    pub fn detectable_ln(&self, spread_ln: f64, hypothesis: Hypothesis, family: usize) -> f64 {
+        sensitivity::detectable(spread_ln, POWER, self.plan(hypothesis, family))
     }
 
-    fn values(&self, m: usize) -> &[f64] {
-        &self.differences[m][..self.launch_pairs]
-    }
-
-    fn estimate(&self, m: usize) -> Estimate {
-        hodges_lehmann::one_sample(self.values(m), self.design.level)
+    fn plan(&self, hypothesis: Hypothesis, family: usize) -> Plan {
+        let floor = hypothesis.floor.ln_1p();
+        Plan { values_max: self.launch_pairs_max, level: self.alpha, family, floor }
     }
 
     fn judgement(
         &self,
-        m: usize,
-        estimate: Estimate,
-        verdict: Verdict,
-        p: &AdjustedPValues,
+        hypothesis: Hypothesis,
+        shown: Shown,
+        attempts: &[&[f64]],
+        family: usize,
     ) -> Judgement {
-        // In a family the evidence must be stronger. Bonferroni's share is an upper bound of what
-        // the correlated family asks for, so the change shown errs on the honest side.
-        let level = self.design.level / self.hypotheses.len() as f64;
-        let (floor, tolerance) =
-            (self.hypotheses[m].floor.ln_1p(), self.hypotheses[m].tolerance.ln_1p());
+        let sample = attempts.iter().map(|it| it.len()).sum();
+        let Estimate { value, low, high } = if sample == 0 {
+            Estimate { value: 0.0, low: f64::NEG_INFINITY, high: f64::INFINITY }
+        } else {
+            hypothesis.tightened(evidence::limits(attempts, self.alpha), shown.verdict)
+        };
+        let last = attempts.iter().rfind(|it| !it.is_empty()).copied().unwrap_or_default();
+        let spread_ln = sensitivity::deviation(last);
         Judgement {
-            verdict,
-            estimate_ln: estimate.value,
-            low_ln: estimate.low,
-            high_ln: estimate.high,
-            p_slower: p.slower[m],
-            p_faster: p.faster[m],
-            p_unchanged: signed_rank::p_equivalent(self.values(m), -tolerance, tolerance),
-            mde_ln: power::detectable(self.values(m), floor, level),
-            spread_ln: power::spread(self.values(m)),
-            sample: self.launch_pairs,
+            verdict: shown.verdict,
+            before: shown.before,
+            estimate_ln: value,
+            low_ln: low,
+            high_ln: high,
+            p_slower: shown.p_slower,
+            p_faster: shown.p_faster,
+            p_unchanged: shown.p_unchanged,
+            mde_ln: self.detectable_ln(spread_ln, hypothesis, family),
+            visible_ln: sensitivity::visible(last, self.plan(hypothesis, family)),
+            spread_ln,
+            sample,
         }
     }
+}
 
-    /// The adjusted p of every hypothesis, for worse and for better than its floor.
-    fn adjusted(&self, flips: usize) -> AdjustedPValues {
-        let beyond_floor = |sign: f64| -> Vec<Vec<f64>> {
-            let one = |(m, hypothesis): (usize, &Hypothesis)| {
-                let floor = hypothesis.floor.ln_1p();
-                self.values(m).iter().map(|d| sign * d - floor).collect()
-            };
-            self.hypotheses.iter().enumerate().map(one).collect()
-        };
-        let (slower, faster) = (beyond_floor(1.0), beyond_floor(-1.0));
-        if let ([slower], [faster]) = (slower.as_slice(), faster.as_slice()) {
-            let p = |values| signed_rank::p_greater(&signed_rank::signed_midranks(values));
-            return AdjustedPValues { slower: vec![p(slower)], faster: vec![p(faster)] };
+impl Default for DecisionRule {
+    fn default() -> Self {
+        Self { alpha: ALPHA, launch_pairs_max: LAUNCH_PAIRS }
+    }
+}
+
+/// What the family says about one hypothesis.
+#[derive(Clone, Copy)]
+struct Shown {
+    verdict: Verdict,
+    before: Verdict,
+    p_slower: f64,
+    p_faster: f64,
+    p_unchanged: f64,
+}
+
+fn see_all(family: &mut FamilyEvidence, hypotheses: usize, attempt: &Differences) {
+    assert_eq!(hypotheses, attempt.len(), "one row of differences a hypothesis");
+    let launch_pairs = attempt.iter().map(Vec::len).max().unwrap_or(0);
+    for row in attempt {
+        assert!(row.is_empty() || row.len() == launch_pairs, "every row has every launch pair");
+        assert!(row.iter().all(|d| d.is_finite()), "differences are finite");
+    }
+    for i in 0..launch_pairs {
+        family.see(&attempt.iter().map(|row| row.get(i).copied()).collect::<Vec<_>>());
+    }
+}
+
+impl Hypothesis {
+    /// The evidence behind a verdict refutes the floor or the tolerance; the search for the limits may
+    /// end a hair short of it.
+    fn tightened(&self, estimate: Estimate, verdict: Verdict) -> Estimate {
+        let (floor, tolerance) = (self.floor.ln_1p(), self.tolerance.ln_1p());
+        let Estimate { value, low, high } = estimate;
+        match verdict {
+            Verdict::Regressed if value >= floor => Estimate { low: low.max(floor), ..estimate },
+            Verdict::Improved if value <= -floor => Estimate { high: high.min(-floor), ..estimate },
+            Verdict::Unchanged if value.abs() <= tolerance => {
+                Estimate { value, low: low.max(-tolerance), high: high.min(tolerance) }
+            }
+            Verdict::Regressed | Verdict::Improved | Verdict::Unchanged | Verdict::Inconclusive => {
+                estimate
+            }
         }
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        rng.set_stream(self.launch_pairs as u64);
-        let flips = SignFlips::new(self.launch_pairs, flips, &mut rng);
-        let p = |values: &[Vec<f64>]| stepdown::adjusted_p_greater(values, &flips);
-        AdjustedPValues { slower: p(&slower), faster: p(&faster) }
     }
 }
 
@@ -323,3 +299,6 @@ fn within_limits(estimate: &Estimate, hypothesis: Hypothesis) -> Verdict {
         Verdict::Inconclusive
     }
 }
+
+#[cfg(test)]
+mod tests;

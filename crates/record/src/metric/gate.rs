@@ -40,9 +40,9 @@ impl MetricPolicy {
     }
 }
 
-/// Error rates that a decision can be asked for. Of a smaller one the levels of the looks cannot be
-/// simulated, and a larger one says nothing.
-pub const ERROR_RATES: RangeInclusive<f64> = 0.001..=0.2;
+/// Error rates that a decision can be held to: a smaller one takes more launch pairs than there is
+/// time for, and a larger one says nothing.
+pub const ERROR_RATES: RangeInclusive<f64> = 1e-6..=0.2;
 
 /// What is asked of one metric.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -70,6 +70,7 @@ struct TargetTable {
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 struct SamplingTable {
     launches: Option<Positive>,
+    launch_pairs: Option<Positive>,
     looks: Option<Spanned<Vec<usize>>>,
     warm_up: Option<Time>,
     load: Option<Time>,
@@ -416,23 +417,16 @@ impl TargetTable {
 impl SamplingTable {
     fn resolve(&self) -> Result<SamplingPlan, SpannedMessage> {
         let default = SamplingPlan::default();
-        let looks = match &self.looks {
-            None => default.looks,
-            Some(looks) => {
-                let ascending = looks.get_ref().windows(2).all(|pair| pair[0] < pair[1]);
-                if !ascending || looks.get_ref().first().is_none_or(|&first| first < 5) {
-                    return Err((
-                        looks.span(),
-                        "looks are rising numbers of launch pairs from 5 on, such as [10, 14, 20, 28, 40]".to_owned(),
-                    ));
-                }
-                looks.get_ref().clone()
-            }
+        let launch_pairs_max = match (self.launch_pairs, &self.looks) {
+            (Some(launch_pairs), _) => launch_pairs.size(),
+            (None, Some(looks)) => last_look(looks)?,
+            (None, None) => default.launch_pairs_max,
         };
         let count = |value: Option<Positive>, default| value.map_or(default, |value| value.0);
         Ok(SamplingPlan {
             launches: self.launches.map_or(default.launches, Positive::size),
-            looks,
+            launch_pairs_max,
+            has_looks: self.looks.is_some(),
             warm_up: self.warm_up.map_or(default.warm_up, |time| time.0),
             load: self.load.map_or(default.load, |time| time.0),
             slice: self.slice.map_or(default.slice, |time| time.0),
@@ -466,6 +460,21 @@ fn minimum(metric: Metric, text: &Spanned<String>) -> Result<f64, SpannedMessage
         Metric::Work | Metric::Throughput | Metric::Allocations => {
             Err(wrong(format!("`{metric}` has no smallest change but its floor")))
         }
+    }
+}
+
+/// The launch pairs after which a configuration of old ended: the last of its looks. There is a look after
+/// every launch pair now.
+fn last_look(looks: &Spanned<Vec<usize>>) -> Result<usize, SpannedMessage> {
+    let ascending = looks.get_ref().windows(2).all(|pair| pair[0] < pair[1]);
+    match looks.get_ref().as_slice() {
+        [first, ..] if ascending && *first >= 5 => Ok(looks.get_ref()[looks.get_ref().len() - 1]),
+        _ => Err((
+            looks.span(),
+            "looks are rising numbers of launch pairs from 5 on, of which the last counts; \
+             write `launch-pairs = 50`"
+                .to_owned(),
+        )),
     }
 }
 

@@ -41,7 +41,7 @@ preset = "depth-mix"                          # 60 % depth 2, 30 % depth 3, 10 %
 # mix = { classes = "70:10:20" }              # shares of a preset or corpus, or all of a mix
 
 # [sampling]
-# looks = [10, 14, 20, 28, 40]                # launch pairs after which a verdict may be drawn
+# launch-pairs = 50                           # after which a comparison ends, decided or not
 # load = "1 s"                                # measured load on each side of a launch pair
 # warm-up = "500 ms"                          # a JVM needs more
 # launches = 5                                # of `xmlperf run`

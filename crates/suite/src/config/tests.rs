@@ -150,12 +150,12 @@ fn what_is_wrong_is_named_with_line_key_and_a_way_out() {
         kind = "grpc"
     "#);
     insta::assert_snapshot!(refusal("[gate]\nalpha = 5\n"), @"
-    xmlperf.toml:2:9: 5 is not an error rate from 0.001 to 0.2, such as 0.01 for 1 %
+    xmlperf.toml:2:9: 5 is not an error rate from 0.000001 to 0.2, such as 0.01 for 1 %
 
         alpha = 5
     ");
     insta::assert_snapshot!(refusal("[sampling]\nlooks = [20, 10]\n"), @"
-    xmlperf.toml:2:9: looks are rising numbers of launch pairs from 5 on, such as [10, 14, 20, 28, 40]
+    xmlperf.toml:2:9: looks are rising numbers of launch pairs from 5 on, of which the last counts; write `launch-pairs = 50`
 
         looks = [20, 10]
     ");
@@ -164,6 +164,16 @@ fn what_is_wrong_is_named_with_line_key_and_a_way_out() {
 
         [target
     ");
+}
+
+#[test]
+fn the_last_look_of_an_old_configuration_is_the_cap() {
+    let sampling = |text: &str| read(text).unwrap().sampling;
+    assert_eq!(sampling("[sampling]\nlooks = [10, 14, 20]\n").launch_pairs_max, 20);
+    assert!(sampling("[sampling]\nlooks = [10]\n").has_looks);
+    let named = sampling("[sampling]\nlaunch-pairs = 12\n");
+    assert_eq!((named.launch_pairs_max, named.has_looks), (12, false));
+    assert_eq!(sampling("").launch_pairs_max, 50);
 }
 
 #[test]

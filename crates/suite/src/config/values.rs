@@ -91,7 +91,7 @@ checked!(
     ErrorRate(f64) from f64, |share| if gate::ERROR_RATES.contains(&share) {
         Ok(share)
     } else {
-        Err(format!("{share} is not an error rate from 0.001 to 0.2, such as 0.01 for 1 %"))
+        Err(format!("{share} is not an error rate from 0.000001 to 0.2, such as 0.01 for 1 %"))
     }
 );
 checked!(

@@ -1,0 +1,156 @@
+//! When measuring ends.
+//!
+//! The evidence is valid whenever a comparison stops, so this rule is free to save time: it is applied
+//! after every launch pair, and nothing else ends the measuring but a failure and the user.
+
+use std::time::Duration;
+
+use record::Run;
+use record::ScenarioRun;
+use units::exact;
+
+use crate::Comparison;
+use crate::decision::{LAUNCH_PAIRS_MAX, Verdict};
+
+/// What ends a comparison before its last launch pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EarlyStopping {
+    /// That every metric that decides is decided.
+    Decided,
+    /// That, or the first regression.
+    FirstRegression,
+}
+
+/// When a comparison ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoppingRule {
+    /// What ends it early.
+    pub early: EarlyStopping,
+}
+
+/// Whether there is another launch pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Continuation {
+    /// There is.
+    Continue,
+    /// There is none; why.
+    Stop(StopReason),
+}
+
+/// Why a comparison ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// Every metric that decides is decided.
+    Decided,
+    /// A metric regressed, and the first one is enough.
+    Regressed,
+    /// Another launch pair would overrun the budget.
+    Budget,
+    /// There are as many launch pairs as may be.
+    LaunchPairs,
+}
+
+impl StoppingRule {
+    /// Returns whether a run goes on, given what it says so far.
+    pub fn next(&self, run: &Run, comparison: &Comparison) -> Continuation {
+        let fails = self.early == EarlyStopping::FirstRegression;
+        if comparison.is_decided() {
+            Continuation::Stop(StopReason::Decided)
+        } else if fails && comparison.count(Verdict::Regressed) > 0 {
+            Continuation::Stop(StopReason::Regressed)
+        } else if launch_pairs(run) >= run.launches_asked {
+            Continuation::Stop(StopReason::LaunchPairs)
+        } else if launch_pairs(run) >= launch_pairs_max(run) {
+            Continuation::Stop(StopReason::Budget)
+        } else {
+            Continuation::Continue
+        }
+    }
+}
+
+/// Returns the most launch pairs that a run comes to: as many as were asked for, or fit into its budget at
+/// the pace so far, and at least one.
+pub fn launch_pairs_max(run: &Run) -> usize {
+    let done = launch_pairs(run);
+    let most = run.launches_asked.clamp(1, LAUNCH_PAIRS_MAX).max(done);
+    let Some(budget_ns) = run.budget_ns.filter(|_| done > 0) else { return most };
+    let launching_ns = exact(run.wall_ns.saturating_sub(run.counting_ns));
+    let left_ns = exact(budget_ns.saturating_sub(run.wall_ns));
+    let fit = (left_ns * done as f64 / launching_ns.max(1.0)).floor();
+    let fit = units::whole(fit).and_then(|fit| usize::try_from(fit).ok()).unwrap_or(usize::MAX);
+    done.saturating_add(fit).min(most)
+}
+
+/// Returns the most launch pairs that fit into a budget, at so much time each and after so much counting.
+pub fn launch_pairs_within(budget: Duration, launch_pair: Duration, counting: Duration) -> usize {
+    let left = budget.saturating_sub(counting).as_secs_f64();
+    let fit = (left / launch_pair.as_secs_f64().max(1e-3)).floor();
+    let fit = units::whole(fit).and_then(|fit| usize::try_from(fit).ok()).unwrap_or(usize::MAX);
+    fit.clamp(1, LAUNCH_PAIRS_MAX)
+}
+
+fn launch_pairs(run: &Run) -> usize {
+    run.scenarios.iter().map(ScenarioRun::launches).min().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use record::fixtures::{LEVEL, SampleLaunch, paired};
+    use record::metric::Metric;
+
+    use super::*;
+
+    const SLOWER: SampleLaunch = SampleLaunch { cpu_us: 572, ..LEVEL };
+
+    fn next(early: EarlyStopping, run: &Run) -> Continuation {
+        StoppingRule { early }.next(run, &Comparison::of(run).unwrap())
+    }
+
+    #[test]
+    fn a_comparison_ends_as_soon_as_all_is_decided() {
+        let first = (1..40).find(|n| {
+            next(EarlyStopping::Decided, &paired(*n, LEVEL, LEVEL)) != Continuation::Continue
+        });
+        assert_eq!(first, Some(8));
+        let ended = next(EarlyStopping::Decided, &paired(8, LEVEL, LEVEL));
+        assert_eq!(ended, Continuation::Stop(StopReason::Decided));
+    }
+
+    #[test]
+    fn the_first_regression_may_be_enough() {
+        let noisy = |n| {
+            let mut run = paired(n, LEVEL, SLOWER);
+            run.gate.rules.get_mut(&Metric::Rss).unwrap().tolerance.0 = 1e-9;
+            run
+        };
+        assert_eq!(next(EarlyStopping::Decided, &noisy(12)), Continuation::Continue);
+        let failed = next(EarlyStopping::FirstRegression, &noisy(12));
+        assert_eq!(failed, Continuation::Stop(StopReason::Regressed));
+    }
+
+    #[test]
+    fn a_budget_ends_it_before_the_launch_pair_that_would_overrun_it() {
+        let mut run = paired(5, LEVEL, LEVEL);
+        run.wall_ns = 5 * 3_000_000_000;
+        let mut after = |budget_s: u64| {
+            run.budget_ns = Some(budget_s * 1_000_000_000);
+            (launch_pairs_max(&run), next(EarlyStopping::Decided, &run))
+        };
+        assert_eq!(after(60), (20, Continuation::Continue));
+        assert_eq!(after(18), (6, Continuation::Continue));
+        assert_eq!(after(17), (5, Continuation::Stop(StopReason::Budget)));
+        assert_eq!(after(1_000_000), (40, Continuation::Continue), "never more than asked for");
+        let within = |budget_s| {
+            let counting = Duration::from_secs(9);
+            launch_pairs_within(Duration::from_secs(budget_s), Duration::from_secs(3), counting)
+        };
+        assert_eq!((within(60), within(10), within(1 << 40)), (17, 1, LAUNCH_PAIRS_MAX));
+    }
+
+    #[test]
+    fn the_last_launch_pair_is_the_last() {
+        let run = Run { launches_asked: 5, ..paired(5, LEVEL, LEVEL) };
+        let ended = next(EarlyStopping::Decided, &run);
+        assert_eq!(ended, Continuation::Stop(StopReason::LaunchPairs));
+    }
+}
