@@ -5,6 +5,7 @@ mod baseline_compare;
 mod command_line;
 mod conformance;
 mod decide;
+mod exchange;
 mod github;
 mod hostile;
 mod instruction_counts;

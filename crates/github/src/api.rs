@@ -1,11 +1,9 @@
 //! The few calls of GitHub's REST API that publishing needs, each insisting within one patience.
 //!
-//! Own structs with the few fields that are read: a field that GitHub leaves out or adds then
-//! breaks nothing. Why not octocrab: it would bring an asynchronous client, and four of the five
-//! things needed of it (how it repeats, how it updates a comment, what its errors say, its check
-//! runs) would have to be done around it.
+//! octocrab only carries them: its retry repeats a `POST` whose answer was lost, its errors leave out
+//! what GitHub said, and its check runs demand fields that not every server sends. Own structs have the
+//! few fields that are read, so a field that GitHub leaves out or adds breaks nothing.
 
-use std::cell::RefCell;
 use std::time::Duration;
 
 use jiff::fmt::rfc2822;
@@ -16,7 +14,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use super::context::Repository;
-use super::retry::{AttemptOutcome, RepeatSafety, RetryPolicy, RetryStep};
+use super::retry::{AttemptOutcome, FailedAttempt, RetryPolicy};
 use super::transport::{ApiRequest, ApiResponse, HttpMethod, Token, Transport, TransportError};
 
 /// Why a call came to nothing.
@@ -99,20 +97,13 @@ pub struct ApiClient<'a> {
     transport: &'a dyn Transport,
     repository: Repository,
     token: Option<Token>,
-    patience: RefCell<RetryPolicy>,
+    patience: RetryPolicy,
     pause: &'a dyn Fn(Duration),
 }
 
 /// Pages of a hundred: more than GitHub lists of anything here.
 const PAGES_MAX: u32 = 200;
 const ANSWER_BYTES_MAX: u64 = 16 << 20;
-
-/// What became of a request that must not be sent twice.
-enum SendOutcome {
-    Answered(ApiResponse),
-    /// It may or may not have been processed; the pause that the policy asks for is over.
-    Unknown,
-}
 
 impl<'a> ApiClient<'a> {
     /// Speaks about `repository` through `transport`, waiting by `pause` for as long as `patience`
@@ -124,7 +115,6 @@ impl<'a> ApiClient<'a> {
         patience: RetryPolicy,
         pause: &'a dyn Fn(Duration),
     ) -> Self {
-        let patience = RefCell::new(patience);
         Self { transport, repository: repository.clone(), token: token.cloned(), patience, pause }
     }
 
@@ -196,19 +186,18 @@ impl<'a> ApiClient<'a> {
         body: Value,
         look: &dyn Fn() -> Result<Option<T>, ApiError>,
     ) -> Result<T, ApiError> {
-        let request =
-            ApiRequest { repeat: RepeatSafety::Creates, ..request(method, path, Some(body)) };
-        let mut attempt = 0;
-        loop {
-            match self.attempt(&request, &mut attempt)? {
-                SendOutcome::Answered(response) => return parse(&request, &response),
-                SendOutcome::Unknown => {
-                    if let Some(found) = look()? {
-                        return Ok(found);
-                    }
-                }
+        let request = request(method, path, Some(body));
+        let mut may_have_arrived = false;
+        let result = self.patience.insist(self.pause, |attempts| {
+            if may_have_arrived && let Some(found) = look().map_err(FailedAttempt::settled)? {
+                return Ok(found);
             }
-        }
+            let sent = self.attempt(&request, attempts);
+            may_have_arrived =
+                sent.as_ref().is_err_and(|failure| failure.outcome == AttemptOutcome::Lost);
+            parse(&request, &sent?).map_err(FailedAttempt::settled)
+        });
+        result.map_err(|failure| failure.error)
     }
 
     /// Returns the login that what this token writes is signed with.
@@ -236,56 +225,40 @@ impl<'a> ApiClient<'a> {
     }
 
     fn insist(&self, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
-        let mut attempt = 0;
-        loop {
-            if let SendOutcome::Answered(response) = self.attempt(request, &mut attempt)? {
-                return Ok(response);
-            }
-        }
+        let result = self.patience.insist(self.pause, |attempts| self.attempt(request, attempts));
+        result.map_err(|failure| failure.error)
     }
 
-    /// Sends `request` until there is an answer, or until somebody has to look.
-    fn attempt(&self, request: &ApiRequest, attempt: &mut u32) -> Result<SendOutcome, ApiError> {
-        loop {
-            *attempt += 1;
-            let outcome = self.transport.send(request);
-            let answer = classify(&outcome, request)?;
-            let next = self.patience.borrow_mut().next(request.repeat, *attempt, answer);
-            match next {
-                RetryStep::Take => {
-                    return self.accept(request, outcome, *attempt).map(SendOutcome::Answered);
-                }
-                RetryStep::Again(pause) => (self.pause)(pause),
-                RetryStep::Look(pause) => {
-                    (self.pause)(pause);
-                    return Ok(SendOutcome::Unknown);
-                }
-                RetryStep::GiveUp => return Err(given_up(request, answer, outcome, *attempt)),
-            }
-        }
-    }
-
-    /// Turns a refusal into an error.
-    fn accept(
+    /// Sends `request` once, for the `attempts`th time.
+    fn attempt(
         &self,
         request: &ApiRequest,
-        outcome: Result<ApiResponse, TransportError>,
         attempts: u32,
-    ) -> Result<ApiResponse, ApiError> {
+    ) -> Result<ApiResponse, FailedAttempt<ApiError>> {
         let call = call(request);
-        let response = match outcome {
+        let response = match self.transport.send(request) {
             Ok(response) => response,
-            Err(error) => {
-                return Err(ApiError::Unavailable { call, attempts, source: Some(error) });
+            Err(source @ TransportError::Lost(_)) => {
+                let error = ApiError::Unavailable { call, attempts, source: Some(source) };
+                return Err(FailedAttempt { outcome: AttemptOutcome::Lost, error });
+            }
+            Err(source) => {
+                return Err(FailedAttempt::settled(ApiError::Unsendable { call, source }));
             }
         };
+        let outcome = classify_status(&response);
         let message = || self.words(&response);
-        match response.status {
-            200..=299 => Ok(response),
-            401 => Err(ApiError::Unauthorized { call }),
-            403 => Err(ApiError::Forbidden { call, message: message() }),
-            status => Err(ApiError::Refused { call, status, message: message() }),
-        }
+        let error = match (outcome, response.status) {
+            (AttemptOutcome::TooMany(_), _) => ApiError::RateLimited { call },
+            (AttemptOutcome::Lost, _) => ApiError::Unavailable { call, attempts, source: None },
+            (AttemptOutcome::Settled, 200..=299) => return Ok(response),
+            (AttemptOutcome::Settled, 401) => ApiError::Unauthorized { call },
+            (AttemptOutcome::Settled, 403) => ApiError::Forbidden { call, message: message() },
+            (AttemptOutcome::Settled, status) => {
+                ApiError::Refused { call, status, message: message() }
+            }
+        };
+        Err(FailedAttempt { outcome, error })
     }
 
     /// What the server said, short, on one line, and without the token.
@@ -300,8 +273,7 @@ impl<'a> ApiClient<'a> {
 }
 
 fn request(method: HttpMethod, path: String, body: Option<Value>) -> ApiRequest {
-    let (query, repeat) = (Vec::new(), RepeatSafety::Harmless);
-    ApiRequest { method, path, query, body, repeat, answer_bytes_max: ANSWER_BYTES_MAX }
+    ApiRequest { method, path, query: Vec::new(), body, answer_bytes_max: ANSWER_BYTES_MAX }
 }
 
 fn call(request: &ApiRequest) -> String {
@@ -322,28 +294,6 @@ fn message(response: &ApiResponse) -> String {
         |_| String::from_utf8_lossy(&response.body).into_owned(),
         |refusal| refusal.message,
     )
-}
-
-fn classify(
-    outcome: &Result<ApiResponse, TransportError>,
-    request: &ApiRequest,
-) -> Result<AttemptOutcome, ApiError> {
-    match outcome {
-        Ok(response) => Ok(classify_status(response)),
-        Err(TransportError::Lost(_)) => Ok(AttemptOutcome::Lost),
-        Err(TransportError::TooLong { limit_bytes }) => Err(ApiError::Unsendable {
-            call: call(request),
-            source: TransportError::TooLong { limit_bytes: *limit_bytes },
-        }),
-        Err(TransportError::Insecure { url }) => Err(ApiError::Unsendable {
-            call: call(request),
-            source: TransportError::Insecure { url: url.clone() },
-        }),
-        Err(TransportError::Unshown(error)) => Err(ApiError::Unsendable {
-            call: call(request),
-            source: TransportError::Unshown(error.kind().into()),
-        }),
-    }
 }
 
 fn classify_status(response: &ApiResponse) -> AttemptOutcome {
@@ -376,28 +326,54 @@ fn named_pause(response: &ApiResponse) -> Option<Duration> {
     u64::try_from(reset.saturating_sub(now)).ok().map(Duration::from_secs)
 }
 
-fn given_up(
-    request: &ApiRequest,
-    answer: AttemptOutcome,
-    outcome: Result<ApiResponse, TransportError>,
-    attempts: u32,
-) -> ApiError {
-    let call = call(request);
-    match answer {
-        AttemptOutcome::TooMany(_) => ApiError::RateLimited { call },
-        AttemptOutcome::Lost | AttemptOutcome::Settled => {
-            ApiError::Unavailable { call, attempts, source: outcome.err() }
-        }
-    }
-}
-
 fn has_next_page(response: &ApiResponse) -> bool {
     response.header("link").is_some_and(|link| link.contains("rel=\"next\""))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Answers with these statuses in turn and then with 201.
+    struct ScriptedTransport {
+        statuses: RefCell<std::vec::IntoIter<u16>>,
+        log: RefCell<Vec<String>>,
+    }
+
+    impl Transport for ScriptedTransport {
+        fn send(&self, _request: &ApiRequest) -> Result<ApiResponse, TransportError> {
+            let status = self.statuses.borrow_mut().next().unwrap_or(201);
+            self.log.borrow_mut().push(status.to_string());
+            Ok(ApiResponse { status, headers: Vec::new(), body: b"{}".to_vec() })
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_creates_is_never_blindly_repeated(
+            statuses in prop::collection::vec(prop_oneof![Just(502_u16), Just(429)], 0..6),
+        ) {
+            let statuses = RefCell::new(statuses.into_iter());
+            let transport = ScriptedTransport { statuses, log: RefCell::default() };
+            let repository = Repository::parse("octo-org/octo-repo").unwrap();
+            let policy = RetryPolicy::new(Duration::from_mins(10));
+            let client = ApiClient::new(&transport, &repository, None, policy, &|_| ());
+            let look = || {
+                transport.log.borrow_mut().push("look".to_owned());
+                Ok(None)
+            };
+            let _: Result<Value, _> =
+                client.once(HttpMethod::Post, "/comments".to_owned(), json!({}), &look);
+            let log = transport.log.into_inner();
+            for pair in log.windows(2) {
+                prop_assert_eq!(pair[0] == "502", pair[1] == "look", "{:?}", log);
+            }
+        }
+    }
 
     fn response(status: u16, headers: &[(&'static str, &str)], message: &str) -> ApiResponse {
         let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();

@@ -1,23 +1,38 @@
 //! Carries one request to GitHub and one answer back.
 //!
-//! Blocking, with one connection: a publication is a handful of requests in a row. The token is
-//! sent over TLS or to this machine only, never follows a redirect to another host, and is in no
-//! `Debug`, error or log.
+//! octocrab sends; what is sent, and what an answer means, are structs of our own with the few fields
+//! that are read. Blocking, with one connection: a publication is a handful of requests in a row. The
+//! token is sent over TLS or to this machine only, never follows a redirect to another host, and is in
+//! no `Debug`, error or log.
 
 use std::cell::RefCell;
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use miette::Diagnostic;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use octocrab::service::middleware::auth_header::AuthHeaderLayer;
+use octocrab::service::middleware::base_uri::BaseUriLayer;
+use octocrab::service::middleware::extra_headers::ExtraHeadersLayer;
+use octocrab::service::middleware::reqwest_connector::ReqwestConnector;
+use octocrab::{AuthState, Octocrab, OctocrabBuilder};
+use reqwest::header::{self, HeaderMap, HeaderValue};
+use reqwest::redirect;
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt;
 use serde_json::{Value, json};
 use thiserror::Error;
-use ureq::config::RedirectAuthHeaders;
-use ureq::http::HeaderMap;
-use ureq::tls::{RootCerts, TlsConfig};
+use tokio::runtime::{self, Runtime};
+use url::{Position, Url};
 
 use super::retry;
+
+type BoxError = Box<dyn Error + Send + Sync>;
 
 /// A secret that authenticates requests.
 #[derive(Clone, PartialEq, Eq)]
@@ -77,8 +92,6 @@ pub struct ApiRequest {
     pub query: Vec<(&'static str, String)>,
     /// What is sent.
     pub body: Option<Value>,
-    /// Whether it may arrive twice.
-    pub repeat: retry::RepeatSafety,
     /// Largest answer that is accepted, in bytes.
     pub answer_bytes_max: u64,
 }
@@ -106,7 +119,7 @@ impl ApiResponse {
 pub enum TransportError {
     /// The connection could not be made, or broke.
     #[error("no answer")]
-    Lost(#[source] Box<ureq::Error>),
+    Lost(#[source] BoxError),
     /// The answer is longer than the request allows.
     #[error("the answer exceeds {limit_bytes} bytes")]
     TooLong {
@@ -119,6 +132,14 @@ pub enum TransportError {
     Insecure {
         /// The address.
         url: String,
+    },
+    /// The address is none, or what secures connections is missing.
+    #[error("cannot send to `{url}`")]
+    Unusable {
+        /// The address.
+        url: String,
+        /// Why.
+        source: BoxError,
     },
     /// A dry run could not show a request.
     #[error("failed to write what would be sent")]
@@ -136,9 +157,11 @@ const HEADERS: [&str; 6] =
 
 /// Sends over the network.
 pub struct HttpTransport {
-    agent: ureq::Agent,
-    api_url: String,
-    token: Option<Token>,
+    runtime: Runtime,
+    octocrab: Octocrab,
+    origin: Url,
+    /// What stands before every path: nothing, or `/api/v3` of an enterprise server.
+    api_path: String,
 }
 
 impl HttpTransport {
@@ -147,51 +170,118 @@ impl HttpTransport {
         if token.is_some() && !is_private(api_url) {
             return Err(TransportError::Insecure { url: api_url.to_owned() });
         }
-        // An enterprise server usually has a certificate of the company's own authority, which only
-        // the machine knows. For github.com the built-in roots do, on a machine without any too.
-        let api_url = api_url.trim_end_matches('/').to_owned();
-        let roots = match api_url.as_str() {
-            "https://api.github.com" => RootCerts::WebPki,
-            _ => RootCerts::PlatformVerifier,
+        let unusable =
+            |source: BoxError| TransportError::Unusable { url: api_url.to_owned(), source };
+        let url = Url::parse(api_url).map_err(|error| unusable(error.into()))?;
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| unusable(error.into()))?;
+        // octocrab starts a task of its own while it is built.
+        let octocrab = {
+            let _inside = runtime.enter();
+            octocrab(&url, token).map_err(unusable)?
         };
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .redirect_auth_headers(RedirectAuthHeaders::SameHost)
-            .max_redirects(3)
-            .timeout_global(Some(retry::REQUEST_MAX))
-            .timeout_connect(Some(Duration::from_secs(5)))
-            .tls_config(TlsConfig::builder().root_certs(roots).build())
-            .user_agent(concat!("xmlperf/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Ok(Self { agent: config.new_agent(), api_url, token: token.cloned() })
+        let api_path = url.path().trim_end_matches('/').to_owned();
+        let origin =
+            Url::parse(&url[..Position::BeforePath]).map_err(|error| unusable(error.into()))?;
+        Ok(Self { runtime, octocrab, origin, api_path })
     }
 
-    fn call(&self, request: &ApiRequest) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+    async fn call(&self, request: &ApiRequest) -> Result<ApiResponse, TransportError> {
+        let lost = |error| TransportError::Lost(cause(error));
+        let uri = self.uri(request);
+        let response = match request.method {
+            HttpMethod::Get => self.octocrab._get(uri).await,
+            HttpMethod::Post => self.octocrab._post(uri, request.body.as_ref()).await,
+            HttpMethod::Patch => self.octocrab._patch(uri, request.body.as_ref()).await,
+            HttpMethod::Delete => self.octocrab._delete(uri, request.body.as_ref()).await,
+        };
+        let (parts, body) = response.map_err(lost)?.into_parts();
+        let limit_bytes = request.answer_bytes_max;
+        let limit = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
+        let body = Limited::new(body, limit).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                TransportError::TooLong { limit_bytes }
+            } else {
+                TransportError::Lost(error)
+            }
+        })?;
+        let headers = known_headers(&parts.headers);
+        Ok(ApiResponse { status: parts.status.as_u16(), headers, body: body.to_bytes().to_vec() })
+    }
+
+    /// The path and the query from the root of the server.
+    fn uri(&self, request: &ApiRequest) -> String {
         // An enterprise server has `…/api/v3/…` and `…/api/graphql`.
         let root = match request.path.as_str() {
-            "/graphql" => self.api_url.strip_suffix("/v3").unwrap_or(&self.api_url),
-            _ => &self.api_url,
+            "/graphql" => self.api_path.strip_suffix("/v3").unwrap_or(&self.api_path),
+            _ => &self.api_path,
         };
-        let url = format!("{root}{}", request.path);
-        let query = || request.query.iter().map(|(name, value)| (*name, value.as_str()));
-        let body = request.body.as_ref().map(Value::to_string).unwrap_or_default();
-        match request.method {
-            HttpMethod::Get => self.signed(self.agent.get(url)).query_pairs(query()).call(),
-            HttpMethod::Delete => self.signed(self.agent.delete(url)).query_pairs(query()).call(),
-            HttpMethod::Post => self.signed(self.agent.post(url)).query_pairs(query()).send(body),
-            HttpMethod::Patch => self.signed(self.agent.patch(url)).query_pairs(query()).send(body),
+        let mut url = self.origin.clone();
+        url.set_path(&format!("{root}{}", request.path));
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&request.query);
         }
+        url[Position::BeforePath..].to_owned()
     }
+}
 
-    fn signed<B>(&self, builder: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
-        let builder = builder
-            .header("accept", "application/json")
-            .header("content-type", "application/json")
-            .header("x-github-api-version", "2022-11-28");
-        match &self.token {
-            Some(Token(token)) => builder.header("authorization", format!("Bearer {token}")),
-            None => builder,
-        }
+/// A client whose requests begin at the root of the server of `url`.
+fn octocrab(url: &Url, token: Option<&Token>) -> Result<Octocrab, BoxError> {
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls(url)?)
+        .redirect(redirect::Policy::limited(3))
+        .timeout(retry::REQUEST_MAX)
+        .connect_timeout(Duration::from_secs(5))
+        .build()?;
+    let bearer = token.map(|Token(token)| HeaderValue::try_from(format!("Bearer {token}")));
+    let bearer = bearer.transpose()?.map(|mut value| {
+        value.set_sensitive(true);
+        value
+    });
+    let headers = vec![
+        (header::ACCEPT, HeaderValue::from_static("application/json")),
+        (
+            header::USER_AGENT,
+            HeaderValue::from_static(concat!("xmlperf/", env!("CARGO_PKG_VERSION"))),
+        ),
+    ];
+    let origin = &url[..Position::BeforePath];
+    // The layers of octocrab's own builder, without its user agent.
+    let built = OctocrabBuilder::new_empty()
+        .with_service(ReqwestConnector::new(client))
+        .with_layer(&ExtraHeadersLayer::new(Arc::new(headers)))
+        .with_layer(&BaseUriLayer::new(origin.parse()?))
+        .with_layer(&AuthHeaderLayer::new(bearer, origin.parse()?, origin.parse()?))
+        .with_auth(AuthState::None)
+        .build();
+    Ok(built?)
+}
+
+/// An enterprise server usually has a certificate of the company's own authority, which only the
+/// machine knows. For github.com the built-in roots do, on a machine without any too.
+fn tls(url: &Url) -> Result<ClientConfig, BoxError> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?;
+    let builder = if url.host_str() == Some("api.github.com") {
+        let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect::<RootCertStore>();
+        builder.with_root_certificates(roots)
+    } else {
+        builder.with_platform_verifier()?
+    };
+    Ok(builder.with_no_client_auth())
+}
+
+/// What stopped a request, without the layers that only pass it on.
+fn cause(error: octocrab::Error) -> BoxError {
+    match error {
+        octocrab::Error::Service { source, .. } => match source.downcast() {
+            Ok(inner) => cause(*inner),
+            Err(source) => source,
+        },
+        octocrab::Error::Reqwest { source, .. } => source.into(),
+        other => other.into(),
     }
 }
 
@@ -205,16 +295,7 @@ fn is_private(url: &str) -> bool {
 
 impl Transport for HttpTransport {
     fn send(&self, request: &ApiRequest) -> Result<ApiResponse, TransportError> {
-        let lost = |error| TransportError::Lost(Box::new(error));
-        let mut response = self.call(request).map_err(lost)?;
-        let limit_bytes = request.answer_bytes_max;
-        let body = response.body_mut().with_config().limit(limit_bytes).read_to_vec();
-        let body = body.map_err(|error| match error {
-            ureq::Error::BodyExceedsLimit(_) => TransportError::TooLong { limit_bytes },
-            error => lost(error),
-        })?;
-        let headers = known_headers(response.headers());
-        Ok(ApiResponse { status: response.status().as_u16(), headers, body })
+        self.runtime.block_on(self.call(request))
     }
 }
 

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::bases::git;
 use super::job_environment::{JobEnvironment, pull_request};
+use crate::exchange::exchange;
 
 /// Where the branch of a pull request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -220,19 +221,10 @@ impl Github {
 
     fn send(&self, method: &str, path: &str, token: &str, body: &Value) -> Value {
         let url = format!("{}{path}", self.emulator.url());
-        let request = ureq::http::Request::builder()
-            .method(method)
-            .uri(url)
-            .header("authorization", format!("Bearer {token}"))
-            .header("content-type", "application/json")
-            .body(body.to_string())
-            .unwrap();
-        let config = ureq::Agent::config_builder()
-            .allow_non_standard_methods(true)
-            .http_status_as_error(false)
-            .build();
-        let mut response = config.new_agent().run(request).unwrap();
-        serde_json::from_str(&response.body_mut().read_to_string().unwrap()).unwrap_or_default()
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let (_, text) = exchange(method, &url, &headers, body.to_string().into_bytes());
+        serde_json::from_str(&text).unwrap_or_default()
     }
 
     /// Where a client finds the API.

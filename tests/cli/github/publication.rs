@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::emulator::{BOT, Github, GithubContract, MONA, STRANGER};
 use super::job_environment::{annotations, publication, settings};
+use crate::exchange::exchange;
 
 fn publish(github: &Github, run: &str, publication: &Publication) -> PublicationResult {
     let published = github.stage(run).publish(&github.url(), publication, &settings());
@@ -58,8 +59,9 @@ fn the_contract_would_notice_an_annotation_too_many() {
         "output": { "title": "t", "summary": "s", "annotations": vec![annotation; 51] },
     });
     let url = format!("{}/repos/octo-org/octo-repo/check-runs", github.url());
-    let request = ureq::post(url).header("authorization", format!("Bearer {BOT}"));
-    let _ = request.header("content-type", "application/json").send(body.to_string());
+    let bearer = format!("Bearer {BOT}");
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    exchange("POST", &url, &headers, body.to_string().into_bytes());
     let violations = github.violations();
     assert!(violations.iter().any(|line| line.contains("annotations")), "{violations:?}");
 }

@@ -5,7 +5,6 @@ use std::fs;
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -17,6 +16,7 @@ use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 use super::bases::git;
 use super::emulator::{BOT, BranchOrigin, Github, tools};
 use super::run_record::{save, slower_by};
+use crate::exchange::exchange;
 
 /// A token that may read and nothing else, as a fork's pull request gets it.
 const READ_ONLY: &str = "token-of-a-fork";
@@ -289,21 +289,13 @@ fn forwarded(emulator: &str, request: &Request) -> ResponseTemplate {
         return ResponseTemplate::new(403).set_body_json(message);
     }
     let query = request.url.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let mut asked = ureq::http::Request::builder()
-        .method(request.method.as_str())
-        .uri(format!("{emulator}{}{query}", request.url.path()))
-        .header("content-type", "application/json");
+    let url = format!("{emulator}{}{query}", request.url.path());
+    let mut headers = vec![("content-type", "application/json")];
     if !authorization.is_empty() && !is_fork {
-        asked = asked.header("authorization", authorization);
+        headers.push(("authorization", authorization));
     }
-    let config = ureq::Agent::config_builder()
-        .allow_non_standard_methods(true)
-        .http_status_as_error(false)
-        .timeout_global(Some(Duration::from_secs(30)));
-    let mut answer =
-        config.build().new_agent().run(asked.body(request.body.clone()).unwrap()).unwrap();
-    let body = answer.body_mut().read_to_string().unwrap();
-    ResponseTemplate::new(answer.status().as_u16()).set_body_raw(body, "application/json")
+    let (status, body) = exchange(request.method.as_str(), &url, &headers, request.body.clone());
+    ResponseTemplate::new(status).set_body_raw(body, "application/json")
 }
 
 /// Slow on the first machine only, which is the one whose record is not there yet.

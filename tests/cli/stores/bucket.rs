@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{baseline, proxy, refusal, run, save, succeed};
+use crate::exchange::exchange;
 
 /// A server that `.ci/run full` has installed, until the test ends.
 struct BucketServer {
@@ -57,7 +58,9 @@ impl S3 {
     pub(super) fn start() -> Self {
         let server = BucketServer::start("moto_server", &[]);
         let port = server.port;
-        ureq::put(&format!("http://127.0.0.1:{port}/kept")).send_empty().unwrap();
+        let (status, _) =
+            exchange("PUT", &format!("http://127.0.0.1:{port}/kept"), &[], Vec::new());
+        assert_eq!(status, 200);
         Self { _server: server, port }
     }
 }
@@ -169,7 +172,7 @@ fn an_object_whose_name_is_no_path_is_named() {
     let s3 = S3::start();
     let folder = tempfile::tempdir().unwrap();
     let url = format!("http://127.0.0.1:{}/kept/xmlperf/other//object", s3.port);
-    ureq::put(&url).send("?").unwrap();
+    assert_eq!(exchange("PUT", &url, &[], b"?".to_vec()).0, 200);
     let with = |mut command: Command| {
         command.envs(env(s3.port));
         command
