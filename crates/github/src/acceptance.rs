@@ -9,16 +9,8 @@ use serde::Deserialize;
 
 use super::api::{ApiClient, ApiError};
 use super::comment::Conversation;
+use super::publication::Acceptance;
 use super::sanitize;
-
-/// Who accepted a regression, and why. Both are harmless in markdown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Acceptance {
-    /// The login.
-    pub by: String,
-    /// The reason, in that person's words.
-    pub reason: String,
-}
 
 /// The command of a comment; the rest of its line is the reason.
 pub const COMMAND: &str = "/xmlperf accept";

@@ -9,10 +9,9 @@ use serde_json::{Value, json};
 
 use super::api::{ApiClient, ApiError};
 use super::context::{CommitId, RunId};
-use super::publish::PublicationOutcome;
+use super::publication::{Annotation, CheckGate, PublicationOutcome};
 use super::transport::HttpMethod;
 use super::truncation::fit;
-use super::{Annotation, CheckGate};
 
 /// What is written on a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

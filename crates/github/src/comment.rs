@@ -10,10 +10,9 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::Conclusion;
 use super::api::{ApiClient, ApiError};
 use super::context::{CommitId, RunId};
-use super::publish::PublicationOutcome;
+use super::publication::{Conclusion, PublicationOutcome};
 use super::transport::HttpMethod;
 
 /// Largest comment we write. GitHub takes 65 536 characters; the rest is for what it may count

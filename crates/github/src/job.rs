@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::publication::{Annotation, AnnotationLevel};
 use super::truncation::fit;
-use super::{Annotation, AnnotationLevel};
 
 /// Why the job did not get what it should.
 #[derive(Debug, Error)]

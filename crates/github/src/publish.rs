@@ -8,16 +8,18 @@ use miette::Diagnostic;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::acceptance::{self, Acceptance};
+use super::acceptance;
 use super::api::{ApiClient, ApiError};
 use super::check::{self, CheckKind, CheckPolicy};
 use super::comment::{self, CommentId, CommentPolicy, Conversation};
 use super::context::{
-    CodeOrigin, CommitId, GithubContext, MeasuredEvent, MeasurementRun, RunId, WorkflowEvent,
+    CodeOrigin, CommitId, GithubContext, MeasuredEvent, MeasurementRun, WorkflowEvent,
 };
 use super::job::{self, JobError};
+use super::publication::{
+    Acceptance, Annotation, CheckGate, Conclusion, FailOn, Publication, PublicationOutcome,
+};
 use super::truncation::fit;
-use super::{Annotation, CheckGate, Conclusion, FailOn, Publication};
 
 /// What is wanted.
 #[derive(Debug, Clone)]
@@ -49,23 +51,6 @@ pub struct PublicationResult {
     pub remarks: Vec<String>,
     /// What could not be published.
     pub failures: Vec<PublishError>,
-}
-
-/// What became of a comment or a check.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PublicationOutcome {
-    /// It stands there, up to date.
-    Published {
-        /// Its address.
-        url: String,
-    },
-    /// There is nothing that the settings want to be said.
-    Unwanted,
-    /// A later run has spoken.
-    Outdated {
-        /// That run.
-        by: RunId,
-    },
 }
 
 /// Why a part of a publication did not get through.
