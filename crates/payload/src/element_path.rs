@@ -1,12 +1,19 @@
-//! Looks up what stands at a place in an answer of a user's own format.
+//! Looks up what stands at a place in a response of a user's own format.
 
+use std::borrow::Cow;
+use std::{mem, str};
+
+use quick_xml::encoding::{self, DetectedEncoding};
+use quick_xml::escape;
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::name::QName;
+use quick_xml::reader::Reader;
 use serde_json::Value;
-
-use super::xml::{Document, Element, ElementContent};
 
 /// Returns what stands at a JSON pointer, where a part `*` stands for every item: the characters of
 /// strings, and other values as JSON. Nothing stands in a text that is not JSON.
 pub(super) fn json(text: &[u8], pointer: &str) -> Vec<String> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let Ok(root) = serde_json::from_slice::<Value>(text) else { return Vec::new() };
     let mut values = vec![&root];
     for part in pointer.split('/').skip(1) {
@@ -76,91 +83,169 @@ fn is_name(name: &str) -> bool {
 /// Returns the texts that stand at a path; nothing, where there is no such element or attribute,
 /// or the text is not an XML document.
 pub(super) fn xml(text: &[u8], path: &str) -> Vec<String> {
-    let text = std::str::from_utf8(text).unwrap_or_default();
-    let (Ok(document), Some(path)) = (Document::parse(text), ElementPath::parse(path)) else {
-        return Vec::new();
-    };
-    let mut at: Vec<Option<usize>> = vec![None];
-    for (name, which) in &path.steps {
-        at = at.into_iter().flat_map(|parent| children(&document, parent, name, *which)).collect();
-    }
-    let elements = at.into_iter().flatten().map(|index| &document.elements[index]);
-    elements.filter_map(|element| value(&document, element, path.attribute)).collect()
+    let Some(path) = ElementPath::parse(path) else { return Vec::new() };
+    find(text, [path]).map_or_else(Vec::new, |[found]| found)
 }
 
-/// The children of an element that are meant; the root element has no parent.
-fn children(
-    document: &Document<'_>,
-    parent: Option<usize>,
-    name: &str,
-    which: ChildSelector,
-) -> Vec<Option<usize>> {
-    let elements = document.elements.iter().enumerate();
-    let named = elements
-        .filter(|(_, e)| e.parent == parent && is_called(document.at(&e.name), name))
-        .map(|(index, _)| Some(index));
-    match which {
-        ChildSelector::One(number) => named.skip(number).take(1).collect(),
-        ChildSelector::Every => named.collect(),
-    }
-}
-
-fn is_called(written: &str, name: &str) -> bool {
-    written == name || written.split_once(':').is_some_and(|(_, local)| local == name)
-}
-
-fn value(document: &Document<'_>, element: &Element, attribute: Option<&str>) -> Option<String> {
-    match attribute {
-        Some(name) => {
-            let mut attributes = document.attributes_of(element).iter();
-            let found = attributes.find(|a| is_called(document.at(&a.name), name))?;
-            Some(unescaped(document.at(&found.value)))
-        }
-        None => Some(text_of(document, element)),
-    }
-}
-
-/// The characters between an element's tags, without those of the elements in it.
-fn text_of(document: &Document<'_>, element: &Element) -> String {
-    let inside = document.at(&element.inside());
-    if element.content == ElementContent::Text {
-        return unescaped(inside).trim().to_owned();
-    }
-    let (mut text, mut rest) = (String::new(), inside);
+/// Returns the texts at each of several paths, unless the text is not an XML document.
+///
+/// One pass without an index: it runs on the core that makes the load.
+pub(super) fn find<const N: usize>(
+    text: &[u8],
+    paths: [ElementPath<'_>; N],
+) -> Option<[Vec<String>; N]> {
+    let text = decode(text)?;
+    let mut reader = Reader::from_str(&text);
+    reader.config_mut().check_comments = true;
+    let mut searches = paths.map(PathSearch::new);
     let mut depth = 0_usize;
-    while let Some((before, markup)) = rest.split_once('<') {
-        if depth == 0 {
-            text.push_str(&unescaped(before));
+    let mut has_root = false;
+    loop {
+        let event = reader.read_event().ok()?;
+        match &event {
+            Event::Start(tag) | Event::Empty(tag) => {
+                if depth == 0 && mem::replace(&mut has_root, true) {
+                    return None;
+                }
+                for search in &mut searches {
+                    search.open(depth, tag);
+                }
+                if matches!(event, Event::Start(_)) {
+                    depth += 1;
+                } else {
+                    for search in &mut searches {
+                        search.close(depth);
+                    }
+                }
+            }
+            Event::End(_) => {
+                depth = depth.checked_sub(1)?;
+                for search in &mut searches {
+                    search.close(depth);
+                }
+            }
+            Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) => {
+                let part = characters(&event)?;
+                if depth == 0 && !part.trim().is_empty() {
+                    return None;
+                }
+                for search in &mut searches {
+                    search.characters(depth, &part);
+                }
+            }
+            Event::Comment(_) | Event::PI(_) | Event::Decl(_) | Event::DocType(_) => {}
+            Event::Eof => break,
         }
-        let (marks, end) = match markup {
-            _ if markup.starts_with("!--") => (3, "-->"),
-            _ if markup.starts_with("![CDATA[") => (8, "]]>"),
-            _ if markup.starts_with('?') => (1, "?>"),
-            _ => (0, ">"),
-        };
-        // The document has been read, so what is opened is closed; `>` in a value is not expected.
-        let (inner, after) = markup[marks..].split_once(end).unwrap_or((&markup[marks..], ""));
-        match (marks, depth) {
-            (8, 0) => text.push_str(inner),
-            (0, _) if inner.starts_with('/') => depth = depth.saturating_sub(1),
-            (0, _) if !inner.ends_with('/') => depth += 1,
-            _ => {}
-        }
-        rest = after;
     }
-    text.push_str(&unescaped(rest));
-    text.trim().to_owned()
+    (has_root && depth == 0).then(|| searches.map(|search| search.found))
 }
 
-fn unescaped(text: &str) -> String {
-    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
-    while let Some((before, reference)) = rest.split_once('&') {
-        out.push_str(before);
-        let (name, after) = reference.split_once(';').unwrap_or((reference, ""));
-        out.extend(super::xml::referred(name));
-        rest = after;
+/// What a piece of text stands for.
+fn characters<'a>(event: &'a Event<'_>) -> Option<Cow<'a, str>> {
+    match event {
+        Event::Text(text) => str::from_utf8(text).ok().map(Cow::Borrowed),
+        Event::CData(text) => str::from_utf8(text).ok().map(Cow::Borrowed),
+        Event::GeneralRef(reference) => {
+            let name = str::from_utf8(reference).ok()?;
+            super::xml::referred(name).map(|character| Cow::Owned(character.to_string()))
+        }
+        _ => None,
     }
-    out + rest
+}
+
+/// How far one path is followed while a document goes by.
+struct PathSearch<'a> {
+    path: ElementPath<'a>,
+    /// How many steps lead to the innermost open element that is on the path.
+    reached: usize,
+    /// By step, how many children of that name were seen under the open element before it.
+    seen: Vec<usize>,
+    /// The text of the element at the end of the path, while it is open.
+    text: String,
+    found: Vec<String>,
+}
+
+impl<'a> PathSearch<'a> {
+    fn new(path: ElementPath<'a>) -> Self {
+        let seen = vec![0; path.steps.len()];
+        Self { path, reached: 0, seen, text: String::new(), found: Vec::new() }
+    }
+
+    /// Notes that an element begins, with `depth` others around it.
+    fn open(&mut self, depth: usize, tag: &BytesStart<'_>) {
+        if depth != self.reached {
+            return;
+        }
+        let Some((name, which)) = self.path.steps.get(depth) else { return };
+        if !is_called(tag.name(), name) {
+            return;
+        }
+        let number = self.seen[depth];
+        self.seen[depth] += 1;
+        if !matches!(which, ChildSelector::Every) && *which != ChildSelector::One(number) {
+            return;
+        }
+        self.reached += 1;
+        if let Some(inner) = self.seen.get_mut(self.reached) {
+            *inner = 0;
+        } else if let Some(name) = self.path.attribute {
+            self.found.extend(attribute(tag, name));
+        }
+    }
+
+    /// Notes that an element ends, with `depth` others around it.
+    fn close(&mut self, depth: usize) {
+        if depth + 1 != self.reached {
+            return;
+        }
+        if self.reached == self.path.steps.len() && self.path.attribute.is_none() {
+            self.found.push(self.text.trim().to_owned());
+            self.text.clear();
+        }
+        self.reached -= 1;
+    }
+
+    /// Takes characters that stand directly in an element, with `depth` elements around them.
+    fn characters(&mut self, depth: usize, part: &str) {
+        if depth == self.reached && depth == self.path.steps.len() {
+            self.text.push_str(part);
+        }
+    }
+}
+
+/// The value of an attribute, if the tag has it.
+fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
+    let mut attributes = tag.attributes().filter_map(Result::ok);
+    let found = attributes.find(|attribute| is_called(attribute.key, name))?;
+    let value = str::from_utf8(&found.value).ok()?;
+    Some(escape::unescape(value).ok()?.into_owned())
+}
+
+/// A name without a prefix matches any prefix: which one it is, is the sender's choice.
+fn is_called(written: QName<'_>, name: &str) -> bool {
+    written.0 == name.as_bytes() || written.local_name().as_ref() == name.as_bytes()
+}
+
+/// Returns a document as text: by its byte order mark, else by the encoding that it declares, else as
+/// UTF-8. Nothing, if it is not in that encoding.
+fn decode(bytes: &[u8]) -> Option<Cow<'_, str>> {
+    let detected = encoding::detect_encoding(bytes);
+    let declared = match detected {
+        Some(DetectedEncoding::AsciiCompatible) => {
+            let mut reader = Reader::from_reader(bytes);
+            match reader.read_event().ok()? {
+                Event::Decl(declaration) => declaration.encoder(),
+                _ => None,
+            }
+        }
+        _ => None,
+    };
+    let encoding = declared.or(detected.as_ref().map(DetectedEncoding::encoding));
+    let bytes = &bytes[detected.map_or(0, |detected| detected.bom_len())..];
+    match encoding {
+        Some(encoding) => encoding::decode(bytes, encoding).ok(),
+        None => str::from_utf8(bytes).ok().map(Cow::Borrowed),
+    }
 }
 
 #[cfg(test)]
@@ -182,6 +267,7 @@ mod tests {
         check("/a~1b/x", &[]);
         check("/none", &[]);
         assert_eq!(json(b"no json", ""), Vec::<String>::new());
+        assert_eq!(json(b"\xef\xbb\xbf[1]", "/0"), ["1"]);
     }
 
     #[test]
@@ -203,5 +289,50 @@ mod tests {
         for wrong in ["", "a", "/", "/a//b", "/a/@b/c", "/a[0]", "/a[x]", "/a]", "/@", "/text()"] {
             assert_eq!(ElementPath::parse(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn items_are_counted_anew_under_each_parent() {
+        let text = b"<r><g><i>1</i><i>2</i></g><o/><g><i>3</i><h><i>4</i></h><i/></g></r>";
+        let check = |path: &str, expected: &[&str]| {
+            assert_eq!(xml(text, path), expected, "{path}");
+        };
+        check("/r/g[*]/i[2]", &["2", ""]);
+        check("/r/g[*]/i[*]", &["1", "2", "3", ""]);
+        check("/r/g[2]/h/i", &["4"]);
+        check("/r/o", &[""]);
+    }
+
+    #[test]
+    fn a_text_that_is_not_one_document_has_nothing() {
+        for text in ["<a>", "<a></b>", "<a/><a/>", "<a/>x", "x<a/>", "<a>&no;</a>", "<a><a/>", ""] {
+            assert_eq!(xml(text.as_bytes(), "/a"), Vec::<String>::new(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_document_is_read_in_its_own_encoding() {
+        let check =
+            |bytes: &[u8]| assert_eq!(xml(bytes, "/r/n"), ["Jos\u{e9} \u{20ac}"], "{bytes:?}");
+        let document = |encoding: &str| {
+            format!("<?xml version='1.0' encoding='{encoding}'?><r><n>Jos\u{e9} \u{20ac}</n></r>")
+        };
+        check(document("UTF-8").as_bytes());
+        check(format!("\u{feff}{}", document("utf-8")).as_bytes());
+        check("\u{feff}<r><n>Jos\u{e9} \u{20ac}</n></r>".as_bytes());
+        let single = |encoding: &str, euro: u8| {
+            let byte = |c| if c == '\u{20ac}' { euro } else { u8::try_from(c).unwrap() };
+            document(encoding).chars().map(byte).collect::<Vec<u8>>()
+        };
+        check(&single("windows-1252", 0x80));
+        check(&single("ISO-8859-15", 0xa4));
+        let wide = |mark: &str, unit: fn(u16) -> [u8; 2]| {
+            let text = format!("{mark}{}", document("UTF-16"));
+            text.encode_utf16().flat_map(unit).collect::<Vec<u8>>()
+        };
+        check(&wide("\u{feff}", u16::to_le_bytes));
+        check(&wide("\u{feff}", u16::to_be_bytes));
+        check(&wide("", u16::to_le_bytes));
+        assert_eq!(xml(b"<r><n>Jos\xe9</n></r>", "/r/n"), Vec::<String>::new());
     }
 }

@@ -1,8 +1,8 @@
-//! Tells a SOAP answer from a SOAP fault, which may come with any status.
+//! Tells a SOAP response from a SOAP fault, which may come with any status.
 
-use super::xml::{Document, Element};
+use super::element_path::{self, ElementPath};
 
-/// What an answer is.
+/// What a response is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum SoapResponse {
     /// An envelope whose body holds no fault.
@@ -13,51 +13,31 @@ pub(super) enum SoapResponse {
     Other,
 }
 
-/// Reads an answer of SOAP 1.1 or 1.2.
+/// Body and fault, then code and reason as SOAP 1.1 and as SOAP 1.2 have them.
+const PATHS: [&str; 6] = [
+    "/Envelope/Body",
+    "/Envelope/Body/Fault",
+    "/Envelope/Body/Fault/faultcode",
+    "/Envelope/Body/Fault/Code/Value",
+    "/Envelope/Body/Fault/faultstring",
+    "/Envelope/Body/Fault/Reason/Text",
+];
+
+/// Reads a response of SOAP 1.1 or 1.2.
 pub(super) fn read(body: &[u8]) -> SoapResponse {
-    let text = std::str::from_utf8(body).unwrap_or_default();
-    let Ok(document) = Document::parse(text.trim_start_matches('\u{feff}')) else {
+    let paths = PATHS.map(|path| ElementPath::parse(path).expect("a path of names"));
+    let Some([body, fault, code, code_12, reason, reason_12]) = element_path::find(body, paths)
+    else {
         return SoapResponse::Other;
     };
-    let envelope = ElementView { document: &document, root: 0 };
-    if envelope.name(&document.elements[0]) != "Envelope" {
+    if body.is_empty() {
         return SoapResponse::Other;
     }
-    let Some(body) = envelope.child("Body") else { return SoapResponse::Other };
-    let Some(fault) = body.child("Fault") else { return SoapResponse::Envelope };
-    let text = |paths: [&[&str]; 2]| {
-        paths.into_iter().find_map(|path| fault.text(path)).unwrap_or_default().to_owned()
-    };
-    SoapResponse::Fault {
-        code: text([&["faultcode"], &["Code", "Value"]]),
-        reason: text([&["faultstring"], &["Reason", "Text"]]),
+    if fault.is_empty() {
+        return SoapResponse::Envelope;
     }
-}
-
-/// An element and what it holds.
-#[derive(Clone, Copy)]
-struct ElementView<'a> {
-    document: &'a Document<'a>,
-    root: usize,
-}
-
-impl<'a> ElementView<'a> {
-    /// The name without its prefix: the prefix is the sender's to choose.
-    fn name(&self, element: &Element) -> &'a str {
-        let name = self.document.at(&element.name);
-        name.split_once(':').map_or(name, |(_, local)| local)
-    }
-
-    fn child(&self, name: &str) -> Option<Self> {
-        let mut elements = self.document.elements.iter();
-        let is = |e: &Element| e.parent == Some(self.root) && self.name(e) == name;
-        elements.position(is).map(|root| Self { root, ..*self })
-    }
-
-    fn text(&self, path: &[&str]) -> Option<&'a str> {
-        let found = path.iter().try_fold(*self, |parts, name| parts.child(name))?;
-        Some(self.document.at(&self.document.elements[found.root].inside()).trim())
-    }
+    let first = |texts: [Vec<String>; 2]| texts.into_iter().flatten().next().unwrap_or_default();
+    SoapResponse::Fault { code: first([code, code_12]), reason: first([reason, reason_12]) }
 }
 
 #[cfg(test)]

@@ -1,12 +1,18 @@
 //! Finds the parts of an XML document, and refuses what is not well-formed.
 //!
-//! The mutations work on places in the text, so this keeps places and no values; a document is
-//! read only when something in it is to be changed, or when it comes from a user. It is not a
-//! general parser: a document type with declarations of its own is refused, as the truth about a
-//! pair would then depend on entities and defaults.
+//! quick-xml tokenizes. Mutations work on places in the text, so places are kept and no values; a
+//! document is read only when something in it is to be changed, or when it comes from a user. What
+//! quick-xml leaves to its callers is checked here: names, characters, references, the order of
+//! declarations. A document type with declarations of its own is refused, as the truth about a pair
+//! would then depend on entities and defaults.
 
 use std::collections::HashMap;
 use std::ops::Range;
+
+use quick_xml::errors::{Error, IllFormedError, SyntaxError};
+use quick_xml::events::attributes::AttrError;
+use quick_xml::events::{BytesDecl, BytesStart, Event};
+use quick_xml::reader::Reader;
 
 /// Why a text is not a document that can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,19 +112,19 @@ impl<'a> Document<'a> {
             instructions: Vec::new(),
             gaps: Vec::new(),
         };
-        let mut parser = XmlParser {
-            at: 0,
+        let mut indexer = XmlIndexer {
             document,
             open: Vec::new(),
+            run: None,
             paths: HashMap::new(),
             gaps: Vec::new(),
             has_doctype: false,
         };
-        parser.document()?;
-        let mut document = parser.document;
+        indexer.document()?;
+        let mut document = indexer.document;
         let elements = &document.elements;
         let kept = |&(parent, _): &(usize, _)| elements[parent].content == ElementContent::Elements;
-        document.gaps = parser.gaps.into_iter().filter(kept).map(|(_, gap)| gap).collect();
+        document.gaps = indexer.gaps.into_iter().filter(kept).map(|(_, gap)| gap).collect();
         Ok(document)
     }
 
@@ -144,233 +150,177 @@ struct OpenTag {
     has_elements: bool,
 }
 
-struct XmlParser<'a> {
-    at: usize,
+struct XmlIndexer<'a> {
     document: Document<'a>,
     open: Vec<OpenTag>,
+    /// Characters and references since the last markup.
+    run: Option<Range<usize>>,
     paths: HashMap<(usize, &'a str), usize>,
     gaps: Vec<(usize, Range<usize>)>,
     has_doctype: bool,
 }
 
-impl<'a> XmlParser<'a> {
-    fn rest(&self) -> &'a str {
-        &self.document.text[self.at..]
-    }
+fn fault<T>(at: usize, what: &'static str) -> Result<T, XmlFault> {
+    Err(XmlFault { at, what })
+}
 
-    fn fault<T>(&self, what: &'static str) -> Result<T, XmlFault> {
-        Err(XmlFault { at: self.at, what })
-    }
-
-    fn starts(&self, with: &str) -> bool {
-        self.rest().starts_with(with)
-    }
-
-    /// Goes past the next `end`, and returns what stands before it.
-    fn until(&mut self, end: &str, what: &'static str) -> Result<Range<usize>, XmlFault> {
-        let Some(length) = self.rest().find(end) else { return self.fault(what) };
-        let place = self.at..self.at + length;
-        self.at = place.end + end.len();
-        Ok(place)
-    }
-
+impl XmlIndexer<'_> {
     fn document(&mut self) -> Result<(), XmlFault> {
-        if let Some(at) = self.document.text.find(|c: char| !is_char(c)) {
-            return Err(XmlFault { at, what: "a character that XML does not allow" });
+        let text = self.document.text;
+        if let Some(at) = text.find(|c: char| !is_char(c)) {
+            return fault(at, "a character that XML does not allow");
         }
-        if self.starts("<?xml") && self.rest()[5..].starts_with(is_space) {
-            self.declaration()?;
+        // quick-xml would skip it, and count places from behind it.
+        if text.starts_with('\u{feff}') {
+            return fault(0, "text outside the root element");
         }
+        let mut reader = Reader::from_str(text);
+        reader.config_mut().check_comments = true;
         loop {
-            if self.at == self.document.text.len() {
-                break;
-            } else if self.starts("</") {
-                self.end_tag()?;
-            } else if self.starts("<!--") {
-                self.comment()?;
-            } else if self.starts("<![CDATA[") {
-                self.cdata()?;
-            } else if self.starts("<!") {
-                self.doctype()?;
-            } else if self.starts("<?") {
-                self.instruction()?;
-            } else if self.starts("<") {
-                self.start_tag()?;
-            } else {
-                self.characters()?;
+            let start = position(reader.buffer_position());
+            let event = reader.read_event();
+            let place = start..position(reader.buffer_position());
+            let event = event.map_err(|error| XmlFault {
+                at: position(reader.error_position()).min(text.len()),
+                what: words(&error),
+            })?;
+            match event {
+                // quick-xml reports each reference by itself.
+                Event::Text(_) | Event::GeneralRef(_) => {
+                    self.run.get_or_insert(place.start..place.end).end = place.end;
+                }
+                event => {
+                    if let Some(run) = self.run.take() {
+                        self.characters(&run)?;
+                    }
+                    if matches!(event, Event::Eof) {
+                        break;
+                    }
+                    self.markup(&event, place)?;
+                }
             }
         }
-        match (self.open.is_empty(), self.document.elements.is_empty()) {
-            (false, _) => self.fault("an element that is not closed"),
-            (true, true) => self.fault("no element"),
-            (true, false) => Ok(()),
+        if self.document.elements.is_empty() {
+            return fault(text.len(), "no element");
         }
-    }
-
-    /// Versions other than 1.0 have other names and characters; other encodings are not UTF-8.
-    fn declaration(&mut self) -> Result<(), XmlFault> {
-        self.at += "<?xml".len();
-        let mut known = ["version", "encoding", "standalone"].into_iter();
-        loop {
-            let spaced = self.space();
-            if self.starts("?>") && known.len() < 3 {
-                self.at += 2;
-                return Ok(());
-            }
-            let name = self.name()?;
-            let name = self.document.at(&name);
-            // `any` goes past what it has seen, so that the three come once each and in this order.
-            if !spaced || (known.len() == 3) != (name == "version") || !known.any(|k| k == name) {
-                return self.fault("an XML declaration that XML does not know");
-            }
-            let value = self.quoted()?;
-            let value = self.document.at(&value).to_ascii_lowercase();
-            let allowed: &[&str] = match name {
-                "version" => &["1.0"],
-                "encoding" => &["utf-8", "us-ascii"],
-                _ => &["yes", "no"],
-            };
-            if !allowed.contains(&value.as_str()) {
-                return self.fault("an XML declaration of another version or encoding than UTF-8");
-            }
-        }
-    }
-
-    /// Goes past `=` and a value in quotes, and returns the value.
-    fn quoted(&mut self) -> Result<Range<usize>, XmlFault> {
-        self.space();
-        if !self.starts("=") {
-            return self.fault("an attribute without `=`");
-        }
-        self.at += 1;
-        self.space();
-        self.literal()
-    }
-
-    fn literal(&mut self) -> Result<Range<usize>, XmlFault> {
-        let quote = match self.rest().as_bytes().first() {
-            Some(b'"') => "\"",
-            Some(b'\'') => "'",
-            Some(_) | None => return self.fault("a value without quotes"),
-        };
-        self.at += 1;
-        self.until(quote, "a value without its closing quote")
-    }
-
-    fn comment(&mut self) -> Result<(), XmlFault> {
-        self.at += 4;
-        self.until("--", "a comment without `-->`")?;
-        if !self.starts(">") {
-            return self.fault("`--` in a comment");
-        }
-        self.at += 1;
-        if let Some(open) = self.open.last_mut() {
-            open.runs += 1;
+        if !self.open.is_empty() {
+            return fault(text.len(), "an element that is not closed");
         }
         Ok(())
     }
 
-    fn cdata(&mut self) -> Result<(), XmlFault> {
-        self.at += 9;
-        let Some(open) = self.open.last_mut() else {
-            return self.fault("a CDATA section outside the root element");
-        };
-        open.has_other = true;
-        self.until("]]>", "a CDATA section without `]]>`").map(drop)
+    fn markup(&mut self, event: &Event<'_>, place: Range<usize>) -> Result<(), XmlFault> {
+        match event {
+            Event::Start(tag) => self.start_tag(place, tag, false),
+            Event::Empty(tag) => self.start_tag(place, tag, true),
+            Event::End(_) => {
+                self.end_tag(place);
+                Ok(())
+            }
+            Event::Comment(_) => {
+                self.count_run();
+                Ok(())
+            }
+            Event::CData(_) => self.cdata(place.start),
+            Event::Decl(_) if place.start > 0 => {
+                fault(place.start, "an XML declaration that is not at the beginning")
+            }
+            Event::Decl(declaration) => declared(declaration, place.start),
+            Event::PI(_) => self.instruction(&place),
+            Event::DocType(_) => self.doctype(&place),
+            Event::Text(_) | Event::GeneralRef(_) | Event::Eof => Ok(()),
+        }
     }
 
-    fn doctype(&mut self) -> Result<(), XmlFault> {
-        if !self.starts("<!DOCTYPE") || self.has_doctype || !self.document.elements.is_empty() {
-            return self.fault("markup that cannot stand here");
+    fn count_run(&mut self) {
+        if let Some(open) = self.open.last_mut() {
+            open.runs += 1;
+        }
+    }
+
+    fn cdata(&mut self, at: usize) -> Result<(), XmlFault> {
+        let Some(open) = self.open.last_mut() else {
+            return fault(at, "a CDATA section outside the root element");
+        };
+        open.has_other = true;
+        Ok(())
+    }
+
+    /// quick-xml returns what stands between `<!DOCTYPE` and `>` unread.
+    fn doctype(&mut self, place: &Range<usize>) -> Result<(), XmlFault> {
+        let inside = self.document.at(&(place.start + "<!DOCTYPE".len()..place.end - 1));
+        if self.has_doctype
+            || !self.document.elements.is_empty()
+            || !self.document.at(place).starts_with("<!DOCTYPE")
+        {
+            return fault(place.start, "markup that cannot stand here");
         }
         self.has_doctype = true;
-        self.at += "<!DOCTYPE".len();
-        if !self.space() {
-            return self.fault("a document type without a name");
+        if !inside.starts_with(is_space) {
+            return fault(place.start, "a document type without a name");
         }
-        self.name()?;
-        self.space();
-        let literals = match self.rest() {
-            rest if rest.starts_with("SYSTEM") => 1,
-            rest if rest.starts_with("PUBLIC") => 2,
+        let (name, mut rest) = split_name(inside.trim_start_matches(is_space));
+        if !is_qualified(name) {
+            return fault(place.start, "a document type without a name");
+        }
+        rest = rest.trim_matches(is_space);
+        let literals = match rest.get(..6) {
+            Some("SYSTEM") => 1,
+            Some("PUBLIC") => 2,
             _ => 0,
         };
         if literals > 0 {
-            self.at += "SYSTEM".len();
+            rest = &rest[6..];
         }
         for _ in 0..literals {
-            if !self.space() {
-                return self.fault("a document type without an identifier");
+            let quote = rest.trim_start_matches(is_space);
+            let literal = quote.chars().next().filter(|c| matches!(c, '"' | '\''));
+            let after = literal.and_then(|q| quote[1..].split_once(q)).map(|(_, after)| after);
+            match after {
+                Some(after) if quote.len() < rest.len() => rest = after,
+                _ => return fault(place.start, "a document type without an identifier"),
             }
-            self.literal()?;
         }
-        self.space();
-        if !self.starts(">") {
-            return self.fault("a document type with declarations of its own");
+        if rest.is_empty() {
+            return Ok(());
         }
-        self.at += 1;
-        Ok(())
+        fault(place.start, "a document type with declarations of its own")
     }
 
-    fn instruction(&mut self) -> Result<(), XmlFault> {
-        self.at += 2;
-        let target = self.name()?;
-        if self.document.at(&target).eq_ignore_ascii_case("xml") {
-            return self.fault("an XML declaration that is not at the beginning");
+    fn instruction(&mut self, place: &Range<usize>) -> Result<(), XmlFault> {
+        let inside = place.start + 2..place.end - 2;
+        let (target, rest) = split_name(self.document.at(&inside));
+        if !is_qualified(target) || !(rest.is_empty() || rest.starts_with(is_space)) {
+            return fault(inside.start, "no name where one must stand");
         }
-        self.space();
-        let data = self.until("?>", "an instruction without `?>`")?;
+        if target.eq_ignore_ascii_case("xml") {
+            return fault(place.start, "an XML declaration that is not at the beginning");
+        }
+        let data = inside.end - rest.trim_start_matches(is_space).len()..inside.end;
+        let target = inside.start..inside.start + target.len();
         self.document.instructions.push(Instruction { target, data });
-        if let Some(open) = self.open.last_mut() {
-            open.runs += 1;
-        }
+        self.count_run();
         Ok(())
     }
 
-    fn space(&mut self) -> bool {
-        let length = self.rest().len() - self.rest().trim_start_matches(is_space).len();
-        self.at += length;
-        length > 0
-    }
-
-    fn name(&mut self) -> Result<Range<usize>, XmlFault> {
-        let rest = self.rest();
-        let length = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
-        if !rest.starts_with(is_name_start) {
-            return self.fault("no name where one must stand");
-        }
-        let mut parts = rest[..length].split(':');
-        let local = parts.nth(1).unwrap_or("x");
-        if rest.starts_with(':') || !local.starts_with(is_name_start) || parts.next().is_some() {
-            return self.fault("a name with a colon in the wrong place");
-        }
-        let place = self.at..self.at + length;
-        self.at = place.end;
-        Ok(place)
-    }
-
-    fn start_tag(&mut self) -> Result<(), XmlFault> {
-        let start = self.at;
+    fn start_tag(
+        &mut self,
+        place: Range<usize>,
+        tag: &BytesStart<'_>,
+        is_self_closing: bool,
+    ) -> Result<(), XmlFault> {
         if self.open.is_empty() && !self.document.elements.is_empty() {
-            return self.fault("a second root element");
+            return fault(place.start, "a second root element");
         }
-        self.at += 1;
-        let name = self.name()?;
+        let name = place.start + 1..place.start + 1 + tag.name().0.len();
+        if !is_qualified(self.document.at(&name)) {
+            return fault(name.start, "no name where one must stand");
+        }
         let first = self.document.attributes.len();
-        loop {
-            let spaced = self.space();
-            if self.starts(">") || self.starts("/>") {
-                break;
-            }
-            if !spaced {
-                return self.fault("no space before an attribute");
-            }
-            self.attribute(first)?;
-        }
-        let is_self_closing = self.starts("/");
-        self.at += 1 + usize::from(is_self_closing);
+        self.attributes(tag, name.end)?;
         let attributes = first..self.document.attributes.len();
-        self.opened(start..self.at, name, attributes);
+        let start = place.start;
+        self.opened(place, name, attributes);
         self.bound(start)?;
         if is_self_closing {
             self.open.pop();
@@ -378,19 +328,27 @@ impl<'a> XmlParser<'a> {
         Ok(())
     }
 
-    fn attribute(&mut self, first: usize) -> Result<(), XmlFault> {
-        let name = self.name()?;
-        let value = self.quoted()?;
-        if self.document.at(&value).contains('<') {
-            return Err(XmlFault { at: value.start, what: "`<` in an attribute value" });
+    /// Notes the attributes of a tag whose name ends at `end`.
+    fn attributes(&mut self, tag: &BytesStart<'_>, mut end: usize) -> Result<(), XmlFault> {
+        let begin = end - tag.name().0.len();
+        for attribute in tag.attributes() {
+            let attribute = attribute.map_err(|error| attribute_fault(&error, begin))?;
+            let name = offset(tag, attribute.key.0, begin);
+            let value = offset(tag, &attribute.value, begin);
+            let before = self.document.at(&(end..name.start));
+            if before.is_empty() {
+                return fault(name.start, "no space before an attribute");
+            }
+            if !is_qualified(self.document.at(&name)) {
+                return fault(name.start, "no name where one must stand");
+            }
+            if self.document.at(&value).contains('<') {
+                return fault(value.start, "`<` in an attribute value");
+            }
+            self.references(&value)?;
+            end = value.end + 1;
+            self.document.attributes.push(Attribute { whole: name.start..end, name, value });
         }
-        self.references(&value)?;
-        let text = self.document.at(&name);
-        let same = |other: &Attribute| self.document.at(&other.name) == text;
-        if self.document.attributes[first..].iter().any(same) {
-            return Err(XmlFault { at: name.start, what: "an attribute given twice" });
-        }
-        self.document.attributes.push(Attribute { whole: name.start..self.at, name, value });
         Ok(())
     }
 
@@ -440,7 +398,7 @@ impl<'a> XmlParser<'a> {
         for name in attributes.chain([&element.name]) {
             let Some((prefix, _)) = self.document.at(name).split_once(':') else { continue };
             if !["xml", "xmlns"].contains(&prefix) && !self.declares(prefix) {
-                return Err(XmlFault { at, what: "a prefix that is not declared" });
+                return fault(at, "a prefix that is not declared");
             }
         }
         Ok(())
@@ -456,24 +414,11 @@ impl<'a> XmlParser<'a> {
         self.open.iter().rev().any(here)
     }
 
-    fn end_tag(&mut self) -> Result<(), XmlFault> {
-        let start = self.at;
-        self.at += 2;
-        let name = self.name()?;
-        self.space();
-        let Some(open) = self.open.pop() else {
-            return Err(XmlFault { at: start, what: "an end tag without its start tag" });
-        };
-        let same = {
-            let element = &self.document.elements[open.element];
-            self.document.at(&element.name) == self.document.at(&name)
-        };
-        if !same || !self.starts(">") {
-            return Err(XmlFault { at: start, what: "an end tag that does not fit its start tag" });
-        }
-        self.at += 1;
+    /// Notes an end tag; that it fits its start tag is quick-xml's business.
+    fn end_tag(&mut self, place: Range<usize>) {
+        let Some(open) = self.open.pop() else { return };
         let element = &mut self.document.elements[open.element];
-        element.end = Some(start..self.at);
+        element.end = Some(place);
         element.content = match open {
             OpenTag { has_other: true, .. }
             | OpenTag { has_text: true, has_elements: true, .. } => ElementContent::Mixed,
@@ -482,34 +427,28 @@ impl<'a> XmlParser<'a> {
             OpenTag { runs: 0, .. } => ElementContent::Empty,
             OpenTag { .. } => ElementContent::Mixed,
         };
-        Ok(())
     }
 
-    fn characters(&mut self) -> Result<(), XmlFault> {
-        let length = self.rest().find('<').unwrap_or(self.rest().len());
-        let place = self.at..self.at + length;
-        let text = self.document.at(&place);
+    /// Notes the text between two tags.
+    fn characters(&mut self, place: &Range<usize>) -> Result<(), XmlFault> {
+        let text = self.document.at(place);
         let is_blank = text.trim_start_matches(is_space).is_empty();
         let Some(open) = self.open.last_mut() else {
             return if is_blank {
-                self.at = place.end;
                 Ok(())
             } else {
-                self.fault("text outside the root element")
+                fault(place.start, "text outside the root element")
             };
         };
         open.runs += 1;
         open.has_text |= !is_blank;
-        let parent = open.element;
         if is_blank {
-            self.gaps.push((parent, place.clone()));
+            self.gaps.push((open.element, place.clone()));
         }
         if let Some(at) = text.find("]]>") {
-            return Err(XmlFault { at: place.start + at, what: "`]]>` in text" });
+            return fault(place.start + at, "`]]>` in text");
         }
-        self.references(&place)?;
-        self.at = place.end;
-        Ok(())
+        self.references(place)
     }
 
     /// Requires that every `&` begins a reference that needs no declaration.
@@ -518,14 +457,108 @@ impl<'a> XmlParser<'a> {
         for (at, _) in text.match_indices('&') {
             let reference = text[at + 1..].split_once(';').map_or("", |(name, _)| name);
             if referred(reference).is_none() {
-                return Err(XmlFault {
-                    at: place.start + at,
-                    what: "`&` that begins no reference",
-                });
+                return fault(place.start + at, "`&` that begins no reference");
             }
         }
         Ok(())
     }
+}
+
+fn position(bytes: u64) -> usize {
+    usize::try_from(bytes).expect("a text in memory")
+}
+
+/// Where a part of a tag stands, whose content begins at `begin`.
+fn offset(tag: &BytesStart<'_>, part: &[u8], begin: usize) -> Range<usize> {
+    let start = begin + part.as_ptr().addr() - tag.as_ptr().addr();
+    start..start + part.len()
+}
+
+/// Versions other than 1.0 have other names and characters; other encodings are not UTF-8.
+fn declared(declaration: &BytesDecl<'_>, at: usize) -> Result<(), XmlFault> {
+    const UNKNOWN: &str = "an XML declaration that XML does not know";
+    const OTHER: &str = "an XML declaration of another version or encoding than UTF-8";
+    let content = std::str::from_utf8(declaration).unwrap_or_default();
+    let tag = BytesStart::from_content(content, "xml".len());
+    // `any` goes past what it has seen, so that the three come once each and in this order.
+    let mut known = ["version", "encoding", "standalone"].into_iter();
+    let mut is_first = true;
+    for attribute in tag.attributes() {
+        let Ok(attribute) = attribute else { return fault(at, UNKNOWN) };
+        let name = std::str::from_utf8(attribute.key.0).unwrap_or_default();
+        if is_first != (name == "version") || !known.any(|it| it == name) {
+            return fault(at, UNKNOWN);
+        }
+        is_first = false;
+        let value = attribute.value.to_ascii_lowercase();
+        let allowed: &[&[u8]] = match name {
+            "version" => &[b"1.0"],
+            "encoding" => &[b"utf-8", b"us-ascii"],
+            _ => &[b"yes", b"no"],
+        };
+        if !allowed.contains(&&value[..]) {
+            return fault(at, OTHER);
+        }
+    }
+    if is_first { fault(at, UNKNOWN) } else { Ok(()) }
+}
+
+fn attribute_fault(error: &AttrError, begin: usize) -> XmlFault {
+    match error {
+        AttrError::ExpectedEq(at) => XmlFault { at: begin + at, what: "an attribute without `=`" },
+        AttrError::ExpectedValue(at) | AttrError::UnquotedValue(at) => {
+            XmlFault { at: begin + at, what: "a value without quotes" }
+        }
+        AttrError::ExpectedQuote(at, _) => {
+            XmlFault { at: begin + at, what: "a value without its closing quote" }
+        }
+        AttrError::Duplicated(at, _) => {
+            XmlFault { at: begin + at, what: "an attribute given twice" }
+        }
+    }
+}
+
+fn words(error: &Error) -> &'static str {
+    match error {
+        Error::Syntax(error) => match error {
+            SyntaxError::InvalidBangMarkup | SyntaxError::UnclosedDoctype => {
+                "markup that cannot stand here"
+            }
+            SyntaxError::UnclosedPI | SyntaxError::UnclosedXmlDecl => "an instruction without `?>`",
+            SyntaxError::UnclosedComment => "a comment without `-->`",
+            SyntaxError::UnclosedCData => "a CDATA section without `]]>`",
+            SyntaxError::UnclosedTag => "a tag without `>`",
+            SyntaxError::UnclosedSingleQuotedAttributeValue
+            | SyntaxError::UnclosedDoubleQuotedAttributeValue => {
+                "a value without its closing quote"
+            }
+        },
+        Error::IllFormed(error) => match error {
+            IllFormedError::MissingEndTag(_) => "an element that is not closed",
+            IllFormedError::UnmatchedEndTag(_) => "an end tag without its start tag",
+            IllFormedError::MismatchedEndTag { .. } => "an end tag that does not fit its start tag",
+            IllFormedError::DoubleHyphenInComment => "`--` in a comment",
+            IllFormedError::UnclosedReference => "`&` that begins no reference",
+            IllFormedError::MissingDoctypeName => "a document type without a name",
+            IllFormedError::MissingDeclVersion(_) | IllFormedError::UnknownVersion => {
+                "an XML declaration that XML does not know"
+            }
+        },
+        _ => "something that is not XML",
+    }
+}
+
+/// Splits off the longest name that a text begins with.
+fn split_name(text: &str) -> (&str, &str) {
+    text.split_at(text.find(|c| !is_name(c)).unwrap_or(text.len()))
+}
+
+/// Returns whether a text is a name, with at most one colon in a place where a prefix can end.
+fn is_qualified(name: &str) -> bool {
+    let mut parts = name.split(':');
+    let is_part = |part: &str| part.starts_with(is_name_start) && part.chars().all(is_name);
+    let (first, second) = (parts.next(), parts.next());
+    first.is_some_and(is_part) && second.is_none_or(is_part) && parts.next().is_none()
 }
 
 /// Returns the character that a reference stands for, without a declaration: `lt`, `#65`, `#x41`.
@@ -559,7 +592,7 @@ fn is_char(c: char) -> bool {
 
 fn is_name_start(c: char) -> bool {
     matches!(c,
-        ':' | 'A'..='Z' | '_' | 'a'..='z' | '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}'
+        'A'..='Z' | '_' | 'a'..='z' | '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}'
         | '\u{f8}'..='\u{2ff}' | '\u{370}'..='\u{37d}' | '\u{37f}'..='\u{1fff}'
         | '\u{200c}'..='\u{200d}' | '\u{2070}'..='\u{218f}' | '\u{2c00}'..='\u{2fef}'
         | '\u{3001}'..='\u{d7ff}' | '\u{f900}'..='\u{fdcf}' | '\u{fdf0}'..='\u{fffd}'
@@ -569,5 +602,5 @@ fn is_name_start(c: char) -> bool {
 fn is_name(c: char) -> bool {
     is_name_start(c)
         || matches!(c,
-            '-' | '.' | '0'..='9' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}')
+            ':' | '-' | '.' | '0'..='9' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}')
 }
