@@ -142,8 +142,8 @@ fn settings(connections: usize, streams: usize) -> ClientSettings {
     ClientSettings { connections: number(connections), http, ..ClientSettings::default() }
 }
 
-fn client(address: SocketAddr, requests: Vec<LoadRequest>, settings: ClientSettings) -> LoadClient {
-    LoadClient::new(address, requests.into(), settings, Cancel::default()).unwrap()
+fn client(address: SocketAddr, requests: &[LoadRequest], settings: ClientSettings) -> LoadClient {
+    LoadClient::new(address, requests, settings, Cancel::default()).unwrap()
 }
 
 fn drive(client: &mut LoadClient, stop: StopCondition) -> (DriveOutcome, Vec<Exchange>) {
@@ -155,8 +155,8 @@ fn drive(client: &mut LoadClient, stop: StopCondition) -> (DriveOutcome, Vec<Exc
 #[test]
 fn streams_share_connections_and_every_answer_is_that_to_its_request() {
     let (address, connections) = serve(ServerBehavior::Echo);
-    let requests = (0..7).map(|at| post(vec![b'x'; at * 1_000])).collect();
-    let mut client = client(address, requests, settings(2, 5));
+    let requests: Vec<_> = (0..7).map(|at| post(vec![b'x'; at * 1_000])).collect();
+    let mut client = client(address, &requests, settings(2, 5));
     for round in 1..=2 {
         let (drive, exchanges) = drive(&mut client, StopCondition::after_requests(200));
         assert_eq!((drive.exchanges, drive.failures), (200, 0), "{exchanges:?}");
@@ -174,9 +174,9 @@ fn streams_share_connections_and_every_answer_is_that_to_its_request() {
 fn bodies_of_30_mb_and_answers_of_10_mb_pass_and_do_not_wedge_the_connection() {
     let (address, connections) = serve(ServerBehavior::Echo);
     let large: Bytes = (0..30_000_000_u32).map(|at| at.to_le_bytes()[1]).collect();
-    let requests = vec![post(large.clone()), post(large.slice(..10_000_000)), post("small")];
+    let requests = [post(large.clone()), post(large.slice(..10_000_000)), post("small")];
     let (drive, exchanges) =
-        drive(&mut client(address, requests, settings(1, 3)), StopCondition::after_requests(6));
+        drive(&mut client(address, &requests, settings(1, 3)), StopCondition::after_requests(6));
     assert_eq!((drive.exchanges, drive.failures), (6, 0), "{:?}", exchanges[0].outcome);
     assert_eq!(connections.load(Ordering::Relaxed), 1);
 }
@@ -210,7 +210,7 @@ fn a_body_that_is_made_while_it_is_sent_arrives_whole() {
     for framing in [BodyFraming::Length(5_000_000), BodyFraming::Chunked] {
         let (source, check) = (Arc::new(PieceBody(50)), Arc::<StreamEcho>::clone(&check));
         let request = LoadRequest::stream("/", "test", "text/xml", &[], source, framing, check);
-        let mut client = client(address, vec![request.unwrap()], settings(1, 2));
+        let mut client = client(address, &[request.unwrap()], settings(1, 2));
         let (drive, exchanges) = drive(&mut client, StopCondition::after_requests(4));
         assert_eq!((drive.exchanges, drive.failures), (4, 0), "{exchanges:?}");
         assert!(exchanges.iter().all(|it| it.request_bytes == 5_000_000));
@@ -220,7 +220,7 @@ fn a_body_that_is_made_while_it_is_sent_arrives_whole() {
 #[test]
 fn no_more_streams_are_opened_than_the_target_takes() {
     let (address, _) = serve(ServerBehavior::Few(2));
-    let mut client = client(address, vec![post("a")], settings(1, 9));
+    let mut client = client(address, &[post("a")], settings(1, 9));
     let (first, _) = drive(&mut client, StopCondition::after_requests(50));
     // A new connection has room again, however many there were.
     for _ in 0..5 {
@@ -236,7 +236,7 @@ fn no_more_streams_are_opened_than_the_target_takes() {
 fn a_target_that_says_goodbye_between_requests_has_not_failed() {
     let (address, connections) = serve(ServerBehavior::Leave(3));
     let (drive, exchanges) = drive(
-        &mut client(address, vec![post("a")], settings(1, 1)),
+        &mut client(address, &[post("a")], settings(1, 1)),
         StopCondition::after_requests(30),
     );
     assert_eq!((drive.exchanges, drive.failures), (30, 0), "{exchanges:?}");
@@ -262,7 +262,7 @@ fn each_way_to_fail_has_its_kind() {
             _ => (10, Timeouts::default()),
         };
         let settings = ClientSettings { timeouts, ..settings(1, 1) };
-        let mut client = client(address, vec![post(vec![b'x'; bytes])], settings);
+        let mut client = client(address, &[post(vec![b'x'; bytes])], settings);
         let (drive, exchanges) = drive(&mut client, StopCondition::after_requests(1));
         assert_eq!((drive.exchanges, drive.failures), (1, 1));
         let failure = exchanges[0].outcome.as_ref().unwrap_err();
@@ -271,7 +271,7 @@ fn each_way_to_fail_has_its_kind() {
     }
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (_, exchanges) =
-        drive(&mut client(free, vec![post("a")], settings(1, 1)), StopCondition::after_requests(1));
+        drive(&mut client(free, &[post("a")], settings(1, 1)), StopCondition::after_requests(1));
     assert_eq!(exchanges[0].outcome.as_ref().unwrap_err().kind, FailureKind::Refused);
 }
 
@@ -285,8 +285,8 @@ fn an_open_load_is_sent_when_due_and_a_wish_to_stop_is_seen() {
     };
     let request = LoadRequest::get("/", "test", &[("X-Key", "v")], Arc::new(SuccessCheck)).unwrap();
     let cancel = Cancel::default();
-    let requests = Arc::new([request, post("a")]);
-    let mut client = LoadClient::new(address, requests, settings(2, 50), cancel.clone()).unwrap();
+    let requests = [request, post("a")];
+    let mut client = LoadClient::new(address, &requests, settings(2, 50), cancel.clone()).unwrap();
     let mut exchanges = Vec::new();
     let drive = client
         .follow(&model(Duration::from_millis(100)), &mut |it| exchanges.push(it.clone()))
@@ -311,7 +311,7 @@ fn a_connection_for_each_request_is_one_for_each() {
     let (address, connections) = serve(ServerBehavior::Echo);
     let settings = ClientSettings { reuse: load::ConnectionReuse::PerRequest, ..settings(2, 2) };
     let (drive, _) =
-        drive(&mut client(address, vec![post("a")], settings), StopCondition::after_requests(9));
+        drive(&mut client(address, &[post("a")], settings), StopCondition::after_requests(9));
     assert_eq!((drive.exchanges, drive.failures), (9, 0));
     assert_eq!(connections.load(Ordering::Relaxed), 9);
 }

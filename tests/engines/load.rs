@@ -90,8 +90,8 @@ fn settings(connections: usize) -> ClientSettings {
     ClientSettings { connections, ..ClientSettings::default() }
 }
 
-fn client(address: SocketAddr, requests: Vec<LoadRequest>, settings: ClientSettings) -> LoadClient {
-    LoadClient::new(address, requests.into(), settings, Cancel::default()).unwrap()
+fn client(address: SocketAddr, requests: &[LoadRequest], settings: ClientSettings) -> LoadClient {
+    LoadClient::new(address, requests, settings, Cancel::default()).unwrap()
 }
 
 fn drive(client: &mut LoadClient, stop: StopCondition) -> (DriveOutcome, Vec<Exchange>) {
@@ -109,7 +109,7 @@ fn only_failure(exchanges: &[Exchange]) -> (FailureKind, &str) {
 #[test]
 fn requests_are_taken_in_turn_over_all_drives_and_each_answer_is_checked() {
     let address = serve(|stream, body| respond(stream, &body));
-    let mut client = client(address, vec![post("a"), post("bb"), post("ccc")], settings(2));
+    let mut client = client(address, &[post("a"), post("bb"), post("ccc")], settings(2));
     let mut turns = Vec::new();
     for _ in 0..2 {
         let (drive, exchanges) = drive(&mut client, StopCondition::after_requests(5));
@@ -151,10 +151,8 @@ fn bodies_far_beyond_every_socket_buffer_pass_in_both_directions_at_once() {
         }
     });
     let body: Vec<u8> = (0..size).map(|at| u8::try_from(at % 251).unwrap()).collect();
-    let (drive, exchanges) = drive(
-        &mut client(address, vec![post(body)], settings(1)),
-        StopCondition::after_requests(1),
-    );
+    let (drive, exchanges) =
+        drive(&mut client(address, &[post(body)], settings(1)), StopCondition::after_requests(1));
     assert_eq!((drive.exchanges, drive.failures), (1, 0));
     assert!(exchanges[0].request_bytes > size as u64 && exchanges[0].response_bytes > size as u64);
 }
@@ -165,7 +163,7 @@ fn a_connection_that_the_target_closes_between_requests_is_no_failure() {
         respond(stream, &body);
         false
     });
-    let mut client = client(address, vec![post("x")], settings(1));
+    let mut client = client(address, &[post("x")], settings(1));
     for _ in 0..3 {
         // Only the end of the stream says so, and it may come late: renewing is the sure way.
         let (drive, exchanges) = drive(&mut client, StopCondition::after_requests(1));
@@ -178,7 +176,7 @@ fn a_connection_that_the_target_closes_between_requests_is_no_failure() {
         false
     });
     let (drive, _) = drive(
-        &mut self::client(address, vec![post("x")], settings(3)),
+        &mut self::client(address, &[post("x")], settings(3)),
         StopCondition::after_requests(50),
     );
     assert_eq!((drive.exchanges, drive.failures), (50, 0));
@@ -199,7 +197,7 @@ fn a_target_that_answers_before_it_is_asked_is_heard_at_once() {
     });
     let first_byte = Duration::from_secs(10);
     let timeouts = Timeouts { first_byte, ..Timeouts::default() };
-    let mut client = client(address, vec![post("x")], ClientSettings { timeouts, ..settings(4) });
+    let mut client = client(address, &[post("x")], ClientSettings { timeouts, ..settings(4) });
     for _ in 0..5 {
         client.renew().unwrap();
         let (_, exchanges) = drive(&mut client, StopCondition::after_requests(8));
@@ -216,7 +214,7 @@ fn each_way_to_fail_has_its_kind() {
             stream.write_all(answer).unwrap();
             false
         });
-        let mut client = client(address, vec![post("x")], settings(1));
+        let mut client = client(address, &[post("x")], settings(1));
         let (drive, exchanges) = drive(&mut client, StopCondition::after_requests(1));
         assert_eq!((drive.exchanges, drive.failures), (1, 1));
         let (kind, detail) = only_failure(&exchanges);
@@ -234,7 +232,7 @@ fn each_way_to_fail_has_its_kind() {
 fn a_target_that_is_not_there_ends_the_drive_by_its_failures() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let stop = StopCondition { failures_max: Some(1), ..StopCondition::after_requests(100) };
-    let (drive, exchanges) = drive(&mut client(address, vec![post("x")], settings(1)), stop);
+    let (drive, exchanges) = drive(&mut client(address, &[post("x")], settings(1)), stop);
     assert_eq!(drive.ended, DriveEnd::TooManyFailures);
     let (kind, detail) = only_failure(&exchanges);
     assert_eq!(kind, FailureKind::Refused);
@@ -254,7 +252,7 @@ fn a_gzip_answer_is_checked_by_what_it_says_and_a_broken_one_is_malformed() {
                 format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {length}");
             stream.write_all(&[head.as_bytes(), b"\r\n\r\n", &encoded].concat()).is_ok()
         });
-        let mut client = client(address, vec![post(vec![b'x'; 100_000])], settings(1));
+        let mut client = client(address, &[post(vec![b'x'; 100_000])], settings(1));
         drive(&mut client, StopCondition::after_requests(1)).1
     };
     let whole = check(0);
@@ -278,8 +276,8 @@ fn a_unix_socket_is_an_address_like_any_other() {
     let folder = tempfile::tempdir().unwrap();
     let address = serve_unix(folder.path().join("target.sock"));
     let large: Vec<u8> = (0..3_000_000_u32).map(|at| u8::try_from(at % 251).unwrap()).collect();
-    let requests = Arc::new([post("over a file"), post(large)]);
-    let mut client = LoadClient::new(address, requests, settings(3), Cancel::default()).unwrap();
+    let requests = [post("over a file"), post(large)];
+    let mut client = LoadClient::new(address, &requests, settings(3), Cancel::default()).unwrap();
     let (drive, _) = drive(&mut client, StopCondition::after_requests(20));
     assert_eq!((drive.exchanges, drive.failures), (20, 0));
 }
@@ -309,19 +307,17 @@ fn an_open_load_is_answered_in_whatever_way_arrivals_are_told() {
     let small = || vec![post("a"), post("bb")];
     let mixed = || vec![post("a"), post(large.clone())];
     let echo = || serve(|stream, body| respond(stream, &body));
-    check_open(client(echo(), small(), settings(20)));
-    check_open(client(echo(), mixed(), settings(3)));
+    check_open(client(echo(), &small(), settings(20)));
+    check_open(client(echo(), &mixed(), settings(3)));
 
     let (address, pem) = serve_tls();
     let tls = TlsClient::new("localhost", &TlsTrust::Pem(pem)).unwrap();
     let (settings, cancel) = (settings(20), Cancel::default());
-    check_open(
-        LoadClient::secured(address, tls, small().into(), settings, cancel.clone()).unwrap(),
-    );
+    check_open(LoadClient::secured(address, tls, &small(), settings, cancel.clone()).unwrap());
 
     let folder = tempfile::tempdir().unwrap();
     let address = serve_unix(folder.path().join("target.sock"));
-    check_open(LoadClient::new(address, small().into(), settings, cancel).unwrap());
+    check_open(LoadClient::new(address, &small(), settings, cancel).unwrap());
 }
 
 /// Serves TLS with a certificate for `localhost`, which is returned in PEM form.
@@ -355,9 +351,9 @@ fn tls_carries_large_bodies_both_ways_and_survives_renewal() {
     let body: Vec<u8> = (0..3_000_000).map(|at| u8::try_from(at % 251).unwrap()).collect();
     for trust in [TlsTrust::Pem(pem), TlsTrust::Anybody] {
         let tls = TlsClient::new("localhost", &trust).unwrap();
-        let requests = Arc::new([post("small"), post(body.clone())]);
+        let requests = [post("small"), post(body.clone())];
         let mut client =
-            LoadClient::secured(address, tls, requests, settings(3), Cancel::default()).unwrap();
+            LoadClient::secured(address, tls, &requests, settings(3), Cancel::default()).unwrap();
         for _ in 0..2 {
             let (drive, exchanges) = drive(&mut client, StopCondition::after_requests(9));
             assert_eq!((drive.exchanges, drive.failures), (9, 0), "{exchanges:?}");
@@ -371,9 +367,9 @@ fn a_certificate_that_is_not_trusted_refuses_the_connection() {
     let (address, _) = serve_tls();
     let (_, other) = serve_tls();
     let tls = TlsClient::new("localhost", &TlsTrust::Pem(other)).unwrap();
-    let requests = Arc::new([post("x")]);
+    let requests = [post("x")];
     let mut client =
-        LoadClient::secured(address, tls, requests, settings(1), Cancel::default()).unwrap();
+        LoadClient::secured(address, tls, &requests, settings(1), Cancel::default()).unwrap();
     let (_, exchanges) = drive(&mut client, StopCondition::after_requests(1));
     let (kind, detail) = only_failure(&exchanges);
     assert_eq!(kind, FailureKind::Refused);
@@ -391,14 +387,13 @@ fn a_hanging_target_is_given_up_by_its_time_out_or_by_cancel() {
     let timeouts = Timeouts { first_byte: Duration::from_millis(1), ..Timeouts::default() };
     let hurried = ClientSettings { timeouts, ..settings(1) };
     let (_, exchanges) =
-        drive(&mut client(silent(), vec![post("x")], hurried), StopCondition::after_requests(1));
+        drive(&mut client(silent(), &[post("x")], hurried), StopCondition::after_requests(1));
     assert_eq!(only_failure(&exchanges), (FailureKind::Timeout, "no first byte within 1.00 ms"));
 
     let cancel = Cancel::default();
     let check = Arc::new(SuccessCheck);
     let request = LoadRequest::get("/", "test", &[], check).unwrap();
-    let mut client =
-        LoadClient::new(silent(), Arc::new([request]), settings(4), cancel.clone()).unwrap();
+    let mut client = LoadClient::new(silent(), &[request], settings(4), cancel.clone()).unwrap();
     let other = thread::spawn(move || cancel.raise());
     let drive = client.drive(StopCondition::after(Duration::from_mins(5)), &mut |_| {}).unwrap();
     assert_eq!((drive.exchanges, drive.ended), (0, DriveEnd::Cancelled));

@@ -103,7 +103,7 @@ fn number(number: usize) -> NonZeroUsize {
     NonZeroUsize::new(number).unwrap()
 }
 
-fn gets(host: &str) -> Arc<[LoadRequest]> {
+fn gets(host: &str) -> Vec<LoadRequest> {
     let get = |size| {
         LoadRequest::get(&format!("/{size}"), host, &[], Arc::new(LengthCheck(size))).unwrap()
     };
@@ -132,7 +132,7 @@ fn answers_of_37_kb_and_10_mb_pass_over_every_kind_of_connection() {
     let nginx = Nginx::start("", "");
     let settings = ClientSettings { connections: number(8), ..ClientSettings::default() };
     let cancel = Cancel::default();
-    let client = LoadClient::new(nginx.address, gets("localhost"), settings, cancel.clone());
+    let client = LoadClient::new(nginx.address, &gets("localhost"), settings, cancel.clone());
     check_closed(client.unwrap(), 8);
 
     let two = ClientSettings {
@@ -141,7 +141,7 @@ fn answers_of_37_kb_and_10_mb_pass_over_every_kind_of_connection() {
         ..settings
     };
     let nginx = Nginx::start("http2", "");
-    let client = LoadClient::new(nginx.address, gets("localhost"), two, cancel.clone());
+    let client = LoadClient::new(nginx.address, &gets("localhost"), two, cancel.clone());
     check_closed(client.unwrap(), 8);
 
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -160,7 +160,7 @@ fn answers_of_37_kb_and_10_mb_pass_over_every_kind_of_connection() {
     let tls = || TlsClient::new("localhost", &TlsTrust::Pem(made.cert.pem().into_bytes())).unwrap();
     for settings in [settings, two] {
         let requests = gets("localhost");
-        let client = LoadClient::secured(nginx.address, tls(), requests, settings, cancel.clone());
+        let client = LoadClient::secured(nginx.address, tls(), &requests, settings, cancel.clone());
         check_closed(client.unwrap(), 8);
     }
 }
@@ -172,7 +172,7 @@ fn a_second_in_which_the_worker_was_stopped_shows_in_the_response_times() {
     let request = LoadRequest::get("/16", "localhost", &[], Arc::new(SuccessCheck)).unwrap();
     let settings = ClientSettings { connections: number(1_500), ..ClientSettings::default() };
     let cancel = Cancel::default();
-    let mut client = LoadClient::new(nginx.address, Arc::new([request]), settings, cancel).unwrap();
+    let mut client = LoadClient::new(nginx.address, &[request], settings, cancel).unwrap();
     // To connect while nobody accepts would be another experiment: SYNs are sent again after 1 s.
     client.renew().unwrap();
     let schedule = ArrivalSchedule::constant(1_000.0, Duration::from_secs(10)).unwrap();

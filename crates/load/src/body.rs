@@ -51,6 +51,44 @@ impl From<Vec<u8>> for RequestBody {
     }
 }
 
+/// A body that is made anew, piece by piece, each time it is sent.
+pub trait BodySource: Send + Sync {
+    /// Starts at the beginning.
+    fn begin(&self) -> Box<dyn BodyPieces>;
+}
+
+/// A body on its way.
+pub trait BodyPieces: Send {
+    /// Appends the next piece to `out`. Returns false, and appends nothing, after the last one.
+    fn next_into(&mut self, out: &mut Vec<u8>) -> bool;
+}
+
+/// How the target learns where a body ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyFraming {
+    /// By its size in bytes, told ahead. It must be that of all pieces together.
+    Length(u64),
+    /// In chunks, each with its size.
+    Chunked,
+}
+
+/// Largest piece of a body that is there already: 64 KiB.
+const PIECE_BYTES_MAX: usize = 1 << 16;
+
+impl BodySource for Bytes {
+    fn begin(&self) -> Box<dyn BodyPieces> {
+        Box::new(self.clone())
+    }
+}
+
+impl BodyPieces for Bytes {
+    fn next_into(&mut self, out: &mut Vec<u8>) -> bool {
+        let piece = self.split_to(self.len().min(PIECE_BYTES_MAX));
+        out.extend_from_slice(&piece);
+        !piece.is_empty()
+    }
+}
+
 /// Puts bytes into a file, and returns a view of it.
 fn filed(bytes: &[u8]) -> std::io::Result<(Bytes, Arc<OwnedFd>)> {
     let file = fs::memfd_create("body", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;

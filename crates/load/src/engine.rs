@@ -9,8 +9,8 @@ use std::io;
 use std::mem;
 use std::sync::Arc;
 
-use super::client::{ClientSettings, ConnectionReuse, DriveOutcome, LoadError};
 use super::exchange::{Exchange, ExchangeFailure, FailureKind};
+use super::http1::{ConnectionEnd, Http1Request};
 use super::in_flight::InFlightGauge;
 use super::judge::CompleteResponse;
 use super::network;
@@ -19,6 +19,7 @@ use super::pacing::{DriveEnd, Pacer, PacerStep, PacingModel};
 use super::pieces::RequestProgress;
 use super::request::LoadRequest;
 use super::response::{ResponseBuffer, ResponseFault, ResponseProgress};
+use super::settings::{ClientSettings, ConnectionReuse, DriveOutcome, LoadError};
 use units::cancel::Cancel;
 
 /// How often a wait looks at time-outs and at [`Cancel`].
@@ -86,7 +87,7 @@ enum PassageState {
 pub(super) struct LoadEngine<N> {
     network: N,
     address: Address,
-    requests: Arc<[LoadRequest]>,
+    requests: Arc<[Http1Request]>,
     /// Index of the request that is next.
     turn: usize,
     settings: ClientSettings,
@@ -135,17 +136,18 @@ impl<N: NetworkDriver> LoadEngine<N> {
     pub(super) fn new(
         network: N,
         address: Address,
-        requests: Arc<[LoadRequest]>,
+        requests: &[LoadRequest],
         settings: ClientSettings,
         cancel: Cancel,
     ) -> Result<Self, LoadError> {
         if requests.is_empty() {
             return Err(LoadError::NoRequest);
         }
-        let requests = match settings.reuse {
-            ConnectionReuse::Kept => requests,
-            ConnectionReuse::PerRequest => requests.iter().map(LoadRequest::closing).collect(),
+        let end = match settings.reuse {
+            ConnectionReuse::Kept => ConnectionEnd::Kept,
+            ConnectionReuse::PerRequest => ConnectionEnd::Close,
         };
+        let requests = requests.iter().map(|request| Http1Request::new(request, end)).collect();
         let slot = || ConnectionSlot {
             state: SlotState::Closed,
             request: 0,

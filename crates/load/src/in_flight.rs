@@ -3,7 +3,7 @@
 //! By Little's law the count is the rate times the mean service time; a request that was lost or
 //! counted twice breaks it.
 
-use super::client::DriveOutcome;
+use super::settings::DriveOutcome;
 
 /// Requests that were sent and not yet answered.
 #[derive(Debug)]

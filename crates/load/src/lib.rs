@@ -12,6 +12,7 @@ pub mod capacity;
 mod client;
 mod engine;
 mod exchange;
+mod http1;
 mod http2;
 mod in_flight;
 mod judge;
@@ -21,18 +22,19 @@ pub mod pacing;
 mod pieces;
 mod request;
 mod response;
+mod settings;
 #[cfg(test)]
 mod simulation;
 mod timers;
 mod tls;
 
-pub use body::RequestBody;
-pub use client::{
-    ClientSettings, ConnectionReuse, DriveOutcome, HttpVersion, LoadClient, LoadError, Timeouts,
-};
+pub use body::{BodyFraming, BodyPieces, BodySource, RequestBody};
+pub use client::LoadClient;
 pub use exchange::{Exchange, ExchangeFailure, FailureKind};
 pub use network::Address;
 pub use pacing::DriveEnd;
-pub use pieces::{BodyFraming, BodyPieces, BodySource};
 pub use request::{LoadRequest, RequestError, ResponseCheck, SuccessCheck};
+pub use settings::{
+    ClientSettings, ConnectionReuse, DriveOutcome, HttpVersion, LoadError, Timeouts,
+};
 pub use tls::{TlsClient, TlsError, TlsTrust};

@@ -25,7 +25,7 @@ use rustix::time::ClockId;
 
 use super::arrival;
 use super::arrival::ReceiveResult;
-use super::request::UnsentBytes;
+use super::http1::UnsentBytes;
 use super::timers::TimerPair;
 
 /// Where a target listens.

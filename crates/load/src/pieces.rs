@@ -1,46 +1,7 @@
-//! Bodies that are made while they are sent, so that their size takes no memory.
+//! How far a request is sent, and what of it comes next.
 
-use bytes::Bytes;
-
-use super::request::{LoadRequest, UnsentBytes};
-
-/// A body that is made anew, piece by piece, each time it is sent.
-pub trait BodySource: Send + Sync {
-    /// Starts at the beginning.
-    fn begin(&self) -> Box<dyn BodyPieces>;
-}
-
-/// A body on its way.
-pub trait BodyPieces: Send {
-    /// Appends the next piece to `out`. Returns false, and appends nothing, after the last one.
-    fn next_into(&mut self, out: &mut Vec<u8>) -> bool;
-}
-
-/// How the target learns where a body ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BodyFraming {
-    /// By its size in bytes, told ahead. It must be that of all pieces together.
-    Length(u64),
-    /// In chunks, each with its size.
-    Chunked,
-}
-
-/// Largest piece of a body that is there already: 64 KiB.
-const PIECE_BYTES_MAX: usize = 1 << 16;
-
-impl BodySource for Bytes {
-    fn begin(&self) -> Box<dyn BodyPieces> {
-        Box::new(self.clone())
-    }
-}
-
-impl BodyPieces for Bytes {
-    fn next_into(&mut self, out: &mut Vec<u8>) -> bool {
-        let piece = self.split_to(self.len().min(PIECE_BYTES_MAX));
-        out.extend_from_slice(&piece);
-        !piece.is_empty()
-    }
-}
+use super::body::{BodyFraming, BodyPieces};
+use super::http1::{Http1Request, UnsentBytes};
 
 /// Size of a chunk in hexadecimal digits: as many always, so that they can be written before the
 /// chunk is there.
@@ -60,7 +21,7 @@ pub(super) struct RequestProgress {
 
 impl RequestProgress {
     /// Begins to send a request.
-    pub(super) fn restart(&mut self, request: &LoadRequest) {
+    pub(super) fn restart(&mut self, request: &Http1Request) {
         self.written = 0;
         self.at = 0;
         self.piece.clear();
@@ -73,13 +34,13 @@ impl RequestProgress {
     }
 
     /// Returns whether nothing is left.
-    pub(super) fn is_whole(&self, request: &LoadRequest) -> bool {
+    pub(super) fn is_whole(&self, request: &Http1Request) -> bool {
         let sent = self.written >= request.prepared_bytes() && self.at == self.piece.len();
         sent && self.pieces.is_none()
     }
 
     /// Returns what is to be sent next, if anything is left.
-    pub(super) fn unsent<'a>(&'a mut self, request: &'a LoadRequest) -> Option<UnsentBytes<'a>> {
+    pub(super) fn unsent<'a>(&'a mut self, request: &'a Http1Request) -> Option<UnsentBytes<'a>> {
         if self.written < request.prepared_bytes() {
             return Some(request.unsent(self.written));
         }
@@ -90,7 +51,7 @@ impl RequestProgress {
     }
 
     /// Notes that so many bytes of what is unsent were sent.
-    pub(super) fn advance(&mut self, request: &LoadRequest, bytes: usize) {
+    pub(super) fn advance(&mut self, request: &Http1Request, bytes: usize) {
         if self.written >= request.prepared_bytes() {
             self.at += bytes;
         }
@@ -138,7 +99,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::SuccessCheck;
+    use crate::body::BodySource;
+    use crate::http1::ConnectionEnd;
+    use crate::{LoadRequest, SuccessCheck};
 
     /// The parts of a body, in this order.
     struct FixedPieces(Vec<Vec<u8>>);
@@ -166,6 +129,7 @@ mod tests {
         let check = Arc::new(SuccessCheck);
         let request =
             LoadRequest::stream("/a", "h", "text/xml", &[], source, framing, check).unwrap();
+        let request = Http1Request::new(&request, ConnectionEnd::Kept);
         let mut outgoing = RequestProgress::default();
         [(), ()].map(|()| {
             let mut out = Vec::new();

@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 use httparse::{Header, ParserConfig, Status};
 
 use super::exchange::FailureKind;
-use super::request::ResponseBodyRule;
+use super::http1::ResponseBodyRule;
 
 const HEADERS_MAX: usize = 128;
 const HEAD_BYTES_MAX: usize = 64 * 1024;

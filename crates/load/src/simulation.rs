@@ -6,14 +6,15 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use super::client::{ClientSettings, ConnectionReuse, DriveOutcome};
 use super::engine::LoadEngine;
 use super::exchange::{Exchange, FailureKind};
+use super::http1::UnsentBytes;
 use super::network::{Address, NetworkDriver, SocketReadiness};
 use super::pacing::{
     ArrivalSchedule, ClosedWorkload, DriveEnd, OpenWorkload, PacingModel, StopCondition,
 };
-use super::request::{LoadRequest, SuccessCheck, UnsentBytes};
+use super::request::{LoadRequest, SuccessCheck};
+use super::settings::{ClientSettings, ConnectionReuse, DriveOutcome};
 use units::cancel::Cancel;
 
 const MS: u64 = 1_000_000;
@@ -217,8 +218,7 @@ fn drive<F: FnMut(u64) -> SimulatedReply>(
     let request = LoadRequest::get("/", "test", &[], Arc::new(SuccessCheck)).unwrap();
     let address = Address::Unix("scripted".into());
     let cancel = network.raises.as_ref().map(|(_, cancel)| cancel.clone()).unwrap_or_default();
-    let mut engine =
-        LoadEngine::new(network, address, Arc::new([request]), settings, cancel).unwrap();
+    let mut engine = LoadEngine::new(network, address, &[request], settings, cancel).unwrap();
     let mut exchanges = Vec::new();
     let drive = engine.drive(model, &mut |exchange| exchanges.push(exchange.clone())).unwrap();
     (drive, exchanges)

@@ -17,8 +17,8 @@ use rustls::{
 use rustls_platform_verifier::BuilderVerifierExt;
 use thiserror::Error;
 
+use super::http1::UnsentBytes;
 use super::network::{NetworkDriver, SocketReadiness, SystemNetwork};
-use super::request::UnsentBytes;
 
 /// Plaintext is moved in pieces of the largest TLS record.
 const RECORD_BYTES: usize = 16 * 1024;

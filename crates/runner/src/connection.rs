@@ -67,7 +67,7 @@ impl ConnectionSetup {
         &self,
         place: &TargetAddress,
         by_way_of: Option<SocketAddr>,
-        requests: Arc<[LoadRequest]>,
+        requests: &[LoadRequest],
         settings: ClientSettings,
         cancel: Cancel,
     ) -> Result<LoadClient, LoadError> {
@@ -99,10 +99,9 @@ impl ConnectionSetup {
             LoadRequest::get(path, host, &[], check).map_err(|error| error.to_string())?;
         let timeouts = Timeouts { connect: PATIENCE, first_byte: PATIENCE, total: PATIENCE };
         let settings = ClientSettings { timeouts, ..ClientSettings::default() };
-        let requests = Arc::new([request]);
         let told = |error: LoadError| error.to_string();
         let mut client =
-            self.client(place, None, requests, settings, Cancel::default()).map_err(told)?;
+            self.client(place, None, &[request], settings, Cancel::default()).map_err(told)?;
         let mut outcome = Ok(());
         let sink = &mut |exchange: &Exchange| outcome.clone_from(&exchange.outcome);
         client.drive(StopCondition::after_requests(1), sink).map_err(told)?;

@@ -114,7 +114,7 @@ impl ScenarioRequests {
     }
 
     /// Returns the requests as they are sent to `host`. The bodies are shared, not copied.
-    pub(super) fn requests(&self, host: &str) -> Result<Arc<[LoadRequest]>, RequestError> {
+    pub(super) fn requests(&self, host: &str) -> Result<Vec<LoadRequest>, RequestError> {
         let Scenario { payload: spec, kind, path, .. } = &self.scenario;
         let (content_type, headers) = (spec.content_type(*kind), spec.headers(*kind));
         let headers: Vec<_> =

@@ -48,7 +48,7 @@ impl RequestSender {
             HttpVersion::Two { .. } => HttpVersion::Two { streams: NonZeroUsize::MIN },
         };
         let settings = ClientSettings { http, ..ClientSettings::default() };
-        let mut client = LoadClient::new(address, bodies, settings, self.cancel.clone())
+        let mut client = LoadClient::new(address, &bodies, settings, self.cancel.clone())
             .map_err(|error| error.to_string())?;
         Ok(Box::new(move |requests| {
             let stop =

@@ -7,9 +7,10 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
+use units::text::error_chain;
 
 use crate::connection::ConnectionSetup;
-use crate::launch::{LaunchFailure, RequestFault, chain};
+use crate::launch::{LaunchFailure, RequestFault};
 use crate::launch_result;
 use crate::limits;
 use crate::live::LiveMetrics;
@@ -120,12 +121,13 @@ impl<'a> SideDriver<'a> {
         let settings =
             ClientSettings { connections, http, reuse, timeouts, ..ClientSettings::default() };
         let LaunchHandle { target, reached, .. } = launched;
-        let requests =
-            prepared.requests(&reached.host(target)).map_err(|error| failed(chain(&error)))?;
+        let requests = prepared
+            .requests(&reached.host(target))
+            .map_err(|error| failed(error_chain(&error)))?;
         let relay = match (scenario.network, target.address()) {
             (Some(network), Some(address)) => {
                 let relay = Relay::start(address, &network, seed, connections.get());
-                Some(relay.map_err(|error| failed(chain(&error)))?)
+                Some(relay.map_err(|error| failed(error_chain(&error)))?)
             }
             (Some(_), None) => {
                 let place = target.place();
@@ -134,10 +136,10 @@ impl<'a> SideDriver<'a> {
             (None, _) => None,
         };
         let by_way_of = relay.as_ref().map(Relay::address);
-        let client = reached.client(target.place(), by_way_of, requests, settings, cancel.clone());
-        let mut client = client.map_err(|error| failed(chain(&error)))?;
+        let client = reached.client(target.place(), by_way_of, &requests, settings, cancel.clone());
+        let mut client = client.map_err(|error| failed(error_chain(&error)))?;
         if scenario.load.reuse == ReusePolicy::Kept {
-            client.renew().map_err(|error| failed(chain(&error)))?;
+            client.renew().map_err(|error| failed(error_chain(&error)))?;
         }
         Ok(Self {
             launched,
@@ -186,13 +188,13 @@ impl<'a> SideDriver<'a> {
         if target.pid().is_none() {
             return Ok(());
         }
-        target.reset_peak().map_err(|error| self.failure(&chain(&error)))?;
-        let before = target.usage().map_err(|error| self.failure(&chain(&error)))?;
+        target.reset_peak().map_err(|error| self.failure(&error_chain(&error)))?;
+        let before = target.usage().map_err(|error| self.failure(&error_chain(&error)))?;
         let (side, live) = (self.launched.side, self.live.clone());
         let sampler = target.sample(move |point| {
             live.sampled(side, point.rss_bytes, units::nanos(point.cpu));
         });
-        let sampler = sampler.map_err(|error| self.failure(&chain(&error)))?;
+        let sampler = sampler.map_err(|error| self.failure(&error_chain(&error)))?;
         self.watched = Some(TargetObserver {
             before,
             throttled: target.throttled(),
@@ -256,7 +258,7 @@ impl<'a> SideDriver<'a> {
         model: &pacing::PacingModel,
     ) -> Result<DriveOutcome, LaunchFailure> {
         if self.scenario.load.reuse == ReusePolicy::Slice {
-            self.client.renew().map_err(|error| self.failure(&chain(&error)))?;
+            self.client.renew().map_err(|error| self.failure(&error_chain(&error)))?;
         }
         let (measurement, live, pairs) = (&mut self.measurement, self.live, self.pairs);
         let first_answers = &mut self.first_answers;
@@ -273,7 +275,7 @@ impl<'a> SideDriver<'a> {
                 Err(_) => live.failed(),
             }
         });
-        let drive = driven.map_err(|error| self.failure(&chain(&error)))?;
+        let drive = driven.map_err(|error| self.failure(&error_chain(&error)))?;
         if drive.ended == load::DriveEnd::Cancelled {
             return Err(self.failure("interrupted"));
         }
@@ -342,7 +344,7 @@ impl<'a> SideDriver<'a> {
             return Ok(None);
         }
         let usage = self.launched.target.usage();
-        usage.map(|usage| Some(usage.cpu)).map_err(|error| self.failure(&chain(&error)))
+        usage.map(|usage| Some(usage.cpu)).map_err(|error| self.failure(&error_chain(&error)))
     }
 
     /// Whether the target keeps its limits, and keeps up, at this rate; none if the generator was too
@@ -438,7 +440,7 @@ impl<'a> SideDriver<'a> {
         }
         // A target that died is the cause, and what the connections say of it only a symptom.
         let dead = self.launched.target.alive().err();
-        let reason = dead.map_or_else(|| self.describe(kind, first), |error| chain(&error));
+        let reason = dead.map_or_else(|| self.describe(kind, first), |error| error_chain(&error));
         let fault = RequestFault {
             kind,
             failed: self.measurement.failed(),
@@ -468,7 +470,7 @@ impl<'a> SideDriver<'a> {
     /// What passed through the network, if there is one.
     pub(super) fn traffic(&mut self) -> Result<Option<NetworkUse>, LaunchFailure> {
         let traffic = self.relay.as_mut().map(Relay::traffic).transpose();
-        let traffic = traffic.map_err(|error| self.failure(&chain(&error)))?;
+        let traffic = traffic.map_err(|error| self.failure(&error_chain(&error)))?;
         Ok(traffic.map(|traffic| NetworkUse {
             connections: traffic.connections,
             resets: traffic.resets,

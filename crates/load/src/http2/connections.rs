@@ -14,9 +14,9 @@ use tokio::task::AbortHandle;
 use tokio::time;
 use tokio_rustls::TlsConnector;
 
-use crate::client::{ClientSettings, ConnectionReuse, LoadError};
 use crate::network;
 use crate::network::Address;
+use crate::settings::{ClientSettings, ConnectionReuse, LoadError};
 use crate::tls::TlsClient;
 
 /// Bytes of an answer, and of all answers of a connection together, that the target may send ahead:

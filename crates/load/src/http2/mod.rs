@@ -22,12 +22,12 @@ use tokio::time;
 use self::connections::Http2Connections;
 use self::stream::{Http2Request, StreamJob, StreamOutcome};
 use self::timer::AsyncTimer;
-use super::client::{ClientSettings, DriveOutcome, LoadError};
 use super::exchange::Exchange;
 use super::in_flight::InFlightGauge;
 use super::network::{Address, Clock};
 use super::pacing::{DriveEnd, Pacer, PacerStep, PacingModel};
 use super::request::LoadRequest;
+use super::settings::{ClientSettings, DriveOutcome, LoadError};
 use super::tls::TlsClient;
 use units::cancel::Cancel;
 

@@ -7,17 +7,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};
-use hyper::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use hyper::header::{
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING,
+};
 use hyper::http::request::Parts;
 use tokio::time;
 
 use super::StreamContext;
-use crate::client::LoadError;
+use crate::body::BodySource;
 use crate::exchange::{Exchange, ExchangeFailure, FailureKind};
 use crate::judge::CompleteResponse;
-use crate::pieces::BodySource;
-use crate::request::{LoadRequest, ResponseCheck};
+use crate::request::{LoadRequest, RequestContent, ResponseCheck};
 use crate::response::{ContentEncoding, ResponseFault};
+use crate::settings::LoadError;
 
 /// A request as HTTP/2 has it.
 pub(super) struct Http2Request {
@@ -34,31 +36,37 @@ enum Http2Payload {
 }
 
 impl Http2Request {
-    /// Takes apart what was prepared for HTTP/1.1.
+    /// Encodes a request; `scheme` is that of the connection.
     pub(super) fn new(request: &LoadRequest, scheme: &str) -> Result<Self, LoadError> {
         let wrong = |error: hyper::http::Error| LoadError::Http2 { reason: error.to_string() };
-        let (head, kept) = request.head_and_body();
-        let mut headers = [httparse::EMPTY_HEADER; 64];
-        let mut parsed = httparse::Request::new(&mut headers);
-        parsed.parse(&head).map_err(|error| LoadError::Http2 { reason: error.to_string() })?;
-        let mut built = hyper::Request::builder().method(parsed.method.unwrap_or_default());
-        let mut authority = "";
-        for header in parsed.headers.iter() {
-            let connection = [CONNECTION, TRANSFER_ENCODING];
-            if header.name.eq_ignore_ascii_case(HOST.as_str()) {
-                authority = str::from_utf8(header.value).unwrap_or_default();
-            } else if !connection.iter().any(|it| header.name.eq_ignore_ascii_case(it.as_str())) {
-                built = built.header(header.name, header.value);
+        let mut built = hyper::Request::builder().method(request.method.name());
+        let mut authority = &request.host;
+        if let Some(content_type) = &request.content_type {
+            built = built.header(CONTENT_TYPE, content_type);
+        }
+        if let Some(bytes) = request.content_length() {
+            built = built.header(CONTENT_LENGTH, bytes);
+        }
+        for (name, value) in &request.headers {
+            // HTTP/2 has a pseudo-header for the one, and forbids the others.
+            if name.eq_ignore_ascii_case(HOST.as_str()) {
+                authority = value;
+            } else if ![CONNECTION, TRANSFER_ENCODING]
+                .iter()
+                .any(|it| name.eq_ignore_ascii_case(it.as_str()))
+            {
+                built = built.header(name, value);
             }
         }
-        let path = parsed.path.unwrap_or_default();
-        let built =
-            built.uri(format!("{scheme}://{authority}{path}")).version(hyper::Version::HTTP_2);
+        let uri = format!("{scheme}://{authority}{}", request.path);
+        let built = built.uri(uri).version(hyper::Version::HTTP_2);
         let head = built.body(()).map_err(wrong)?.into_parts().0;
-        let body = match request.source() {
-            Some(source) => Http2Payload::Made(source),
-            None if kept.is_empty() => Http2Payload::Nothing,
-            None => Http2Payload::Kept(kept),
+        let body = match &request.content {
+            RequestContent::Streamed(source, _) => Http2Payload::Made(Arc::clone(source)),
+            RequestContent::Kept(body) if !body.bytes().is_empty() => {
+                Http2Payload::Kept(body.bytes().clone())
+            }
+            RequestContent::Kept(_) | RequestContent::Nothing => Http2Payload::Nothing,
         };
         Ok(Self { head, body, check: Arc::clone(&request.check) })
     }
