@@ -8,8 +8,8 @@ use baseline::{BaselineStore, FileFault, Integrity, Retention, RetentionReason, 
 use comfy_table::{Table, presets};
 use github::context::GithubContext;
 use jiff::{SignedDuration, Timestamp};
-use report::plural;
 use report::terminal::ColorMode;
+use units::text::plural;
 
 use crate::app;
 use crate::app::baseline::{PruneOutcome, RemovalMode};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use report::plural;
 use units::Ratio;
+use units::text::plural;
 
 use crate::app::event::{
     CommitChange, CommitStanding, Event, LaunchCost, LaunchUnit, MetricChange, ScenarioMetric,

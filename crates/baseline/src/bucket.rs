@@ -12,6 +12,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use backon::Retryable as _;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
@@ -23,6 +24,7 @@ use object_store::{
     ObjectStoreExt as _, ObjectStoreScheme, PutMode, PutOptions, RetryConfig, UpdateVersion,
 };
 use tokio::runtime::{self, Runtime};
+use units::text::error_chain;
 use url::{Position, Url};
 
 use crate::BaselineError;
@@ -140,7 +142,7 @@ impl BucketBackend {
     }
 
     fn failed(&self, what: &'static str, path: &str, error: &Error) -> BaselineError {
-        let said = chain(error);
+        let said = error_chain(error);
         let hint = match error {
             Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
                 self.service.credentials()
@@ -264,21 +266,19 @@ impl BucketBackend {
     where
         F: Future<Output = Result<T, BaselineError>>,
     {
+        let pauses = (1..ATTEMPTS_MAX).map(|failures| PAUSE * failures);
         let mut failures = 0;
-        loop {
-            let error = match attempt().await {
-                Ok(done) => return Ok(done),
-                Err(error) => error,
-            };
-            failures += 1;
-            let passing =
-                matches!(error, BaselineError::Service { .. } | BaselineError::Contended { .. });
-            if !passing || failures >= ATTEMPTS_MAX {
-                return Err(error);
-            }
-            (self.progress)(&format!("{} failed, trying again ({failures})", self.location));
-            tokio::time::sleep(PAUSE * failures).await;
-        }
+        attempt
+            .retry(pauses)
+            .sleep(tokio::time::sleep)
+            .when(|error| {
+                matches!(error, BaselineError::Service { .. } | BaselineError::Contended { .. })
+            })
+            .notify(|_, _| {
+                failures += 1;
+                (self.progress)(&format!("{} failed, trying again ({failures})", self.location));
+            })
+            .await
     }
 
     fn list<F>(
@@ -431,19 +431,6 @@ impl BucketService {
 
 fn contains(text: &str, words: &[&str]) -> bool {
     words.iter().any(|word| text.contains(word))
-}
-
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 /// One line of an answer that may be a page.

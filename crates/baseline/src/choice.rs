@@ -6,6 +6,7 @@
 
 use record::workload::Workload;
 use record::{Run, ScenarioRun};
+use units::text::plural;
 
 /// Runs that a comparison remembers at most: more show nothing smaller, and a level that wanders from
 /// run to run raises false alarms with every older one.
@@ -80,7 +81,7 @@ pub fn choose(
     let mut notes = Vec::new();
     let mut passed = |runs: usize, why: &str| {
         if runs > 0 {
-            notes.push(format!("{} passed over: {why}", count(runs)));
+            notes.push(format!("{} passed over: {why}", plural(runs, "run")));
         }
     };
     let all = history.len();
@@ -110,7 +111,7 @@ pub fn choose(
         notes.push(format!(
             "this clone does not know the commits of the history, so its newest runs stand in for \
              those at the merge base ({})",
-            count(unknown)
+            plural(unknown, "run")
         ));
         Some(CommitRelation::Unknown)
     } else {
@@ -140,10 +141,6 @@ impl BaselineQuery {
         };
         run.generator == self.generator && run.scenarios.iter().any(same)
     }
-}
-
-fn count(runs: usize) -> String {
-    if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Whether all that a store holds is what was written.
 
 use std::path::Path;
+use units::text::error_chain;
 
 use crate::backend::{FileEntry, FileKind};
 use crate::{BaselineError, BaselineStore, StoreEntry, name, pin};
@@ -106,11 +107,6 @@ fn unknown(file: &FileEntry) -> String {
 
 /// A failure and its causes, without what to do: that is for one file, not for a list.
 fn in_words(error: &BaselineError) -> String {
-    let mut words = error.to_string().split("\n\n").next().unwrap_or_default().to_owned();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        words = format!("{words}: {cause}");
-        source = cause.source();
-    }
-    words
+    let words = error_chain(error);
+    words.split("\n\n").next().unwrap_or_default().to_owned()
 }

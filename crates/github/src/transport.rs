@@ -13,8 +13,8 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use miette::Diagnostic;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use miette::Diagnostic;
 use octocrab::service::middleware::auth_header::AuthHeaderLayer;
 use octocrab::service::middleware::base_uri::BaseUriLayer;
 use octocrab::service::middleware::extra_headers::ExtraHeadersLayer;

@@ -1,6 +1,7 @@
 //! Renders what two machines say about one change, in one piece of markdown.
 
 use std::fmt::Write as _;
+use units::text::plural;
 
 use crate::markdown::{self, code, inert};
 use crate::wording;
@@ -14,7 +15,7 @@ pub fn title(confirmation: &Confirmation) -> String {
     match &confirmation.outcome {
         ComparisonOutcome::NotMeasured(reason) => format!("could not measure — {reason}"),
         ComparisonOutcome::Regressed => {
-            let confirmed = wording::plural(count(FlagStanding::Confirmed), "regression");
+            let confirmed = plural(count(FlagStanding::Confirmed), "regression");
             let not = match count(FlagStanding::Unconfirmed) {
                 0 => String::new(),
                 n => format!(", {n} not"),
@@ -24,7 +25,7 @@ pub fn title(confirmation: &Confirmation) -> String {
         ComparisonOutcome::Inconclusive | ComparisonOutcome::Improved | ComparisonOutcome::Pass
             if count(FlagStanding::Unconfirmed) > 0 =>
         {
-            let flags = wording::plural(count(FlagStanding::Unconfirmed), "flag");
+            let flags = plural(count(FlagStanding::Unconfirmed), "flag");
             format!("{flags} of one machine, not confirmed on a second")
         }
         ComparisonOutcome::Inconclusive | ComparisonOutcome::Improved | ComparisonOutcome::Pass => {

@@ -4,6 +4,7 @@
 use crate::wording;
 use compare::details::{CapacityEstimate, NetworkDetails, ProbeTotals, ScenarioDetails, StepRow};
 use record::{GeneratorQuality, LatencyBasis, LimitsRecord, LoadLevel};
+use units::text::plural;
 
 /// Most levels of a load that are shown: the highest ones, where the limits break.
 const STEPS_MAX: usize = 12;
@@ -72,7 +73,7 @@ fn steps(rows: &[StepRow]) -> Vec<String> {
     let mut lines = Vec::new();
     if hidden > 0 {
         let are = if hidden == 1 { "is" } else { "are" };
-        lines.push(format!("  {} {are} in the record", wording::plural(hidden, "lower level")));
+        lines.push(format!("  {} {are} in the record", plural(hidden, "lower level")));
     }
     for row in &rows[hidden..] {
         let level = match row.level {
@@ -168,8 +169,8 @@ fn seen(probes: &ProbeTotals) -> [String; 2] {
             count(probes.counters.switches_involuntary),
             count(probes.counters.faults_minor),
             count(probes.counters.faults_major),
-            wording::plural(probes.threads, "thread"),
-            wording::plural(probes.files, "file"),
+            plural(probes.threads, "thread"),
+            plural(probes.files, "file"),
         ),
         format!(
             "  machine: {} stolen by its host, throttled for {}; watching took {} of CPU ({})",

@@ -11,7 +11,7 @@ pub mod terminal;
 pub mod trend;
 mod wording;
 
-pub use crate::wording::{judged, plural, revision, sentence, title};
+pub use crate::wording::{judged, revision, sentence, title};
 
 #[cfg(test)]
 mod tests;

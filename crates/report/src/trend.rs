@@ -5,9 +5,9 @@ use std::io;
 use std::io::Write;
 
 use serde_json::{Value, json};
+use units::text::plural;
 
 use crate::html::escaped;
-use crate::wording;
 use history::trend::{ChangePoint, LevelDrift, MetricSeries, Trend, TrendPoint};
 
 /// Heights of a sparkline's bars.
@@ -149,7 +149,7 @@ fn sparkline(series: &MetricSeries, width: usize) -> String {
 
 fn range(series: &MetricSeries) -> String {
     let count = series.points.len();
-    let runs = wording::plural(count, "run");
+    let runs = plural(count, "run");
     match (series.points.first(), series.points.last()) {
         (Some(first), Some(last)) if count > 1 => {
             format!("{runs}: {} to {}", value(series, first), value(series, last))

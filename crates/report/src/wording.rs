@@ -1,6 +1,5 @@
 //! The words that every format shares: the headline, a verdict, how a run is described.
 
-use std::fmt::Display;
 use std::time::Duration;
 
 use compare::decision::history::{HistoryClaim, HistoryJudgement};
@@ -16,6 +15,7 @@ use record::workload::{
 };
 use record::{FailureContrast, FailureExample, LayoutState, MappingState, Revision};
 use units::Ratio;
+use units::text::plural;
 
 /// Longest beginning of an answer that is shown.
 const ANSWER_CHARS_MAX: usize = 300;
@@ -155,17 +155,6 @@ pub(super) fn revisions(comparison: &Comparison) -> String {
         .base
         .as_ref()
         .map_or_else(|| head.clone(), |base| format!("{head} vs {}", revision(base)))
-}
-
-/// Returns a count with its noun: `1 regression`, `2 regressions`, `1 launch`, `2 launches`.
-pub fn plural<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
-    if count == N::from(1) {
-        format!("1 {noun}")
-    } else if noun.ends_with("ch") {
-        format!("{count} {noun}es")
-    } else {
-        format!("{count} {noun}s")
-    }
 }
 
 /// Returns what a scenario sends, how, and over what: rounded, as everything is that people read.

@@ -6,8 +6,8 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use units::text::error_chain;
 
-use crate::launch;
 use crate::{BuildSource, RequestSender, RunObserver, RunPlan, RunProgress, RunnerError};
 use miette::Diagnostic as _;
 use profile::{ProfileError, ProfileSession};
@@ -74,7 +74,7 @@ fn is_same_work(one: &Scenario, other: &Scenario) -> bool {
 
 /// A chain of errors in one line, hints last.
 fn words(error: &ProfileError) -> String {
-    let text = launch::chain(error);
+    let text = error_chain(error);
     let text =
         error.help().map_or_else(|| text.clone(), |help| format!("{text}; to get it: {help}"));
     text.replace("\n\nhint: ", "; to get it: ")

@@ -1,4 +1,5 @@
 //! Drives one launch, or the two of a launch pair, through one scenario.
+use units::text::error_chain;
 
 use crate::failure_contrast;
 use crate::side_driver::SideDriver;
@@ -38,7 +39,7 @@ impl LaunchFailure {
 
     /// A target that did not start or stop as it should.
     pub(super) fn launch(side: Side, error: &TargetError) -> Self {
-        Self::new(side, None, chain(error))
+        Self::new(side, None, error_chain(error))
     }
 
     /// How the record tells it: a failure that follows from Ctrl-C is an interruption.
@@ -53,17 +54,6 @@ impl LaunchFailure {
             }
         }
     }
-}
-
-/// An error and its causes, `a: b: c`.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 /// Drives a launch alone. Stretches follow each other without a break.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use units::text::error_chain;
 
-use crate::launch::{LaunchFailure, chain};
+use crate::launch::LaunchFailure;
 use crate::side_driver::{SideDriver, TargetObserver};
 use crate::{BuildSource, SutBuild};
 use load::measure::{FailureCounts, Measurement};
@@ -21,13 +22,13 @@ const ANSWER_CHARS_MAX: usize = 500;
 impl SideDriver<'_> {
     /// Returns what the launch yielded, if target and generator are beyond doubt.
     pub(super) fn trial(mut self) -> Result<LaunchResult, LaunchFailure> {
-        self.launched.target.alive().map_err(|error| self.failure(&chain(&error)))?;
+        self.launched.target.alive().map_err(|error| self.failure(&error_chain(&error)))?;
         self.valid()?;
         let proportional = self.launched.target.memory_proportional_bytes().ok().flatten();
         let (after, probes) = match self.watched.take() {
             Some(watched) => {
                 let usage = self.launched.target.usage();
-                let after = usage.map_err(|error| self.failure(&chain(&error)))?;
+                let after = usage.map_err(|error| self.failure(&error_chain(&error)))?;
                 let before = watched.before;
                 let throttled = self.launched.target.throttled();
                 (Some((before, after)), Some(probes(watched, after, throttled)))

@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use thiserror::Error;
+use units::text::error_chain;
 
 use crate::connection::ConnectionSetup;
 use crate::launch::LaunchFailure;
@@ -330,7 +331,7 @@ impl<'a> RunSession<'a> {
         let log = self.plan.logs.join(format!("{}.log", side.name()));
         let asked = &self.plan.suite.target;
         let reached = ConnectionSetup::new(&build.source, asked)
-            .map_err(|error| LaunchFailure::new(side, None, launch::chain(&error)))?;
+            .map_err(|error| LaunchFailure::new(side, None, error_chain(&error)))?;
         let ask = reached.ask();
         let target = match &build.source {
             BuildSource::Start(command) => {

@@ -4,6 +4,7 @@
 
 pub mod cancel;
 pub mod duration_ns;
+pub mod text;
 
 use std::fmt;
 use std::time::Duration;

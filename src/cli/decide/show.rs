@@ -138,7 +138,7 @@ fn change(metric: &MetricVerdict) -> [String; 2] {
 
 fn method(decision: &Decision) -> String {
     let DecisionMethod { alpha, pairs } = &decision.method;
-    let over = report::plural(decision.metrics.len(), "metric");
+    let over = units::text::plural(decision.metrics.len(), "metric");
     format!(
         "{pairs} pairs, a look after each · chance of a false alarm ≤ {} over {over}",
         Ratio(*alpha)
