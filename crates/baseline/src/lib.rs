@@ -13,6 +13,7 @@ mod clone;
 mod directory;
 mod failure;
 mod integrity;
+mod location;
 mod name;
 mod pin;
 mod retention;
@@ -86,7 +87,7 @@ impl BaselineStore {
     /// Returns the store at an address, which need not hold anything yet. Relative folders, and the
     /// clone whose remotes are meant, are taken from `root`.
     pub fn open(location: &str, root: &Path) -> Result<Self, BaselineError> {
-        Ok(Self { shelf: backend::open(location, root)? })
+        Ok(Self { shelf: location::open(location, root)? })
     }
 
     /// Lets `progress` hear what is being done, where it may take a while.
