@@ -11,7 +11,7 @@ pub mod git;
 mod repository;
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -22,6 +22,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
 
 use units::cancel::Cancel;
 
@@ -261,9 +262,14 @@ impl BuildFolder {
     }
 
     fn mark(&self, commit: &str) -> Result<(), BaseError> {
-        let (new, marker) = (self.file(&format!("new-{}", std::process::id())), self.marker());
-        fs::write(&new, format!("{commit}\n")).map_err(files(&new))?;
-        fs::rename(&new, &marker).map_err(files(&marker))
+        let marker = self.marker();
+        let write = || -> io::Result<()> {
+            let mut file = NamedTempFile::new_in(&self.cache_dir)?;
+            writeln!(file, "{commit}")?;
+            file.persist(&marker)?;
+            Ok(())
+        };
+        write().map_err(files(&marker))
     }
 
     /// Removes the builds that were not used for longest, unless they are in use.

@@ -4,6 +4,7 @@
 //! who wrote it, needs only the numbers. Times are nanoseconds, sizes bytes.
 
 pub mod canonical;
+mod file;
 pub mod histogram;
 pub mod history;
 pub mod instruction_counts;
@@ -14,13 +15,13 @@ pub mod workload;
 
 use std::fs;
 use std::io;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+pub use crate::file::write_atomically;
 use crate::histogram::HistogramError;
 use crate::history::{RunHistory, Yardstick};
 use crate::instruction_counts::CountOutcome;
@@ -710,28 +711,6 @@ pub fn digest(text: &[u8]) -> String {
     let mut digest = units::hex(&Sha256::digest(text));
     digest.truncate(12);
     digest
-}
-
-/// Writes beside `path`, flushes to the disk, and renames.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
-    let unwritable = |source| RecordError::Unwritable { path: path.to_path_buf(), source };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let write = || -> io::Result<()> {
-        if let Some(folder) = folder {
-            fs::create_dir_all(folder)?;
-        }
-        let mut file = fs::File::create(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)
-    };
-    write().map_err(|source| {
-        // Removing what is half-written may fail for the reason that writing did.
-        let _ = fs::remove_file(&beside);
-        unwritable(source)
-    })
 }
 
 #[cfg(any(test, feature = "fixtures"))]
