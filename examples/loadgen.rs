@@ -58,7 +58,7 @@ fn main() -> anyhow::Result<()> {
     let http = args.http2.map_or(HttpVersion::One, |streams| HttpVersion::Two { streams });
     let settings =
         ClientSettings { connections: args.connections, http, ..ClientSettings::default() };
-    let mut client = LoadClient::new(address, Arc::new([request]), settings, Cancel::default())?;
+    let mut client = LoadClient::new(address, &[request], settings, Cancel::default())?;
     let mut measurement = Measurement::default();
     let model = if let Some(per_s) = args.rate {
         let schedule = ArrivalSchedule::constant(per_s, args.time)?;

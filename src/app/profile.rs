@@ -42,8 +42,6 @@ pub enum ProfileTool {
     Perf,
     /// Counts allocations by who allocates.
     Heaptrack,
-    /// Takes the heap at its largest.
-    Massif,
 }
 
 impl ProfileTool {
@@ -53,7 +51,6 @@ impl ProfileTool {
             Self::Callgrind => "callgrind",
             Self::Perf => "perf",
             Self::Heaptrack => "heaptrack",
-            Self::Massif => "massif",
         }
     }
 
@@ -61,7 +58,7 @@ impl ProfileTool {
     /// sample each millisecond needs seconds of full speed.
     fn pairs(self) -> u64 {
         match self {
-            Self::Callgrind | Self::Heaptrack | Self::Massif => 2_000,
+            Self::Callgrind | Self::Heaptrack => 2_000,
             Self::Perf => 1_000_000,
         }
     }
@@ -158,7 +155,6 @@ impl ProfileTask<'_> {
             ProfileTool::Callgrind => session.count(command, &dir).map(|work| work.profile()),
             ProfileTool::Perf => session.sample(command, &dir),
             ProfileTool::Heaptrack => session.allocations(command, &dir),
-            ProfileTool::Massif => session.largest_heap(command, &dir),
         })
     }
 
@@ -218,7 +214,6 @@ fn thousandth(unit: CostUnit) -> &'static str {
     match unit {
         CostUnit::InstructionsPerPair => "instructions per 1000 XML pairs",
         CostUnit::AllocationsPerPair => "allocations per 1000 XML pairs",
-        CostUnit::BytesAtPeak => "thousandths of a byte",
         CostUnit::PercentOfSamples => "thousandths of a percent",
     }
 }

@@ -50,8 +50,6 @@ enum ToolName {
     Perf,
     /// Allocations per XML pair, and who asks for them
     Heaptrack,
-    /// The heap at its largest, and who holds it
-    Massif,
 }
 
 impl From<ToolName> for ProfileTool {
@@ -60,7 +58,6 @@ impl From<ToolName> for ProfileTool {
             ToolName::Callgrind => Self::Callgrind,
             ToolName::Perf => Self::Perf,
             ToolName::Heaptrack => Self::Heaptrack,
-            ToolName::Massif => Self::Massif,
         }
     }
 }
@@ -121,7 +118,6 @@ fn unit_words(unit: CostUnit) -> &'static str {
     match unit {
         CostUnit::InstructionsPerPair => "instructions per XML pair, by function",
         CostUnit::AllocationsPerPair => "allocations per XML pair, by the function that asks",
-        CostUnit::BytesAtPeak => "bytes in use at the peak, by the function that asked",
         CostUnit::PercentOfSamples => "percent of the CPU time, by function",
     }
 }

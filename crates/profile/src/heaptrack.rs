@@ -13,7 +13,6 @@ use std::sync::Arc;
 use sut::TargetCommand;
 
 use super::failure::ProfileError;
-use super::massif::without_line;
 use super::names;
 use super::session::{self, ProfileSession, files};
 use super::stacks::{self, CallStacks};
@@ -199,6 +198,14 @@ fn bytes(text: &str) -> f64 {
         _ => 0,
     };
     number.parse::<f64>().unwrap_or(0.0) * 1000_f64.powi(power)
+}
+
+/// `parse (src/a.rs:12)` to `parse (src/a.rs)`: lines move with every edit above them.
+fn without_line(name: &str) -> String {
+    match name.strip_suffix(')').and_then(|name| name.rsplit_once(':')) {
+        Some((start, line)) if line.chars().all(|c| c.is_ascii_digit()) => format!("{start})"),
+        _ => name.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ mod callgrind;
 mod failure;
 mod graph;
 mod heaptrack;
-mod massif;
 mod names;
 mod perf;
 mod program;
@@ -59,8 +58,6 @@ pub enum CostUnit {
     InstructionsPerPair,
     /// Calls to `malloc` and its like per XML pair.
     AllocationsPerPair,
-    /// Bytes that were in use when most were.
-    BytesAtPeak,
     /// Percent of the samples: of the CPU time.
     PercentOfSamples,
 }

@@ -92,9 +92,8 @@ mod tests {
             container: None,
             copies: None,
         };
-        let under =
-            under("massif", &["--out=/a b/c".to_owned(), "--depth=60".to_owned()], &command);
-        insta::assert_snapshot!(under.start, @"valgrind --quiet --tool=massif --trace-children=yes '--out=/a b/c' '--depth=60' ./api --port {port}");
+        let under = under("dhat", &["--out=/a b/c".to_owned(), "--depth=60".to_owned()], &command);
+        insta::assert_snapshot!(under.start, @"valgrind --quiet --tool=dhat --trace-children=yes '--out=/a b/c' '--depth=60' ./api --port {port}");
         assert_eq!(under.ready_timeout, Duration::from_mins(1));
         assert_eq!(under.limits, ResourceLimits::default());
     }
@@ -105,7 +104,7 @@ mod tests {
         fs::write(log.path(), said).unwrap();
         let (ending, after) = (ProcessEnd::Status(1), Duration::from_secs(1));
         let source = TargetError::ExitedAtOnce { ending, after, tail: LogTail::of(log.path()) };
-        let error = explained(ProfileError::Target { tool: "massif", source: Box::new(source) });
+        let error = explained(ProfileError::Target { tool: "callgrind", source: Box::new(source) });
         assert_eq!(error.is_unavailable(), unsuited, "{error}");
     }
 
