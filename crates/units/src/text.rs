@@ -44,12 +44,13 @@ pub fn error_chain(error: &dyn error::Error) -> String {
 /// assert_eq!((plural(1, "launch"), plural(2, "launch")), ("1 launch".into(), "2 launches".into()));
 /// ```
 pub fn plural<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
-    if count == N::from(1) { format!("1 {noun}") } else { format!("{count} {}", plural_noun(noun)) }
-}
-
-/// Returns a noun in the plural: `regressions`, `launches`.
-pub fn plural_noun(noun: &str) -> String {
-    if noun.ends_with("ch") { format!("{noun}es") } else { format!("{noun}s") }
+    if count == N::from(1) {
+        format!("1 {noun}")
+    } else if noun.ends_with("ch") {
+        format!("{count} {noun}es")
+    } else {
+        format!("{count} {noun}s")
+    }
 }
 
 #[cfg(test)]
