@@ -9,8 +9,8 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -259,11 +259,7 @@ impl DueTimes {
     }
 
     fn gap(&mut self) -> f64 {
-        const SCALE: f64 = 1.0 / 9_007_199_254_740_992.0; // 2^-53
-        self.random.as_mut().map_or(1.0, |random| {
-            let uniform = (random.next_u64() >> 11) as f64 * SCALE;
-            -(-uniform).ln_1p()
-        })
+        self.random.as_mut().map_or(1.0, |random| -(-random.random::<f64>()).ln_1p())
     }
 }
 

@@ -27,6 +27,9 @@ impl PairRng {
     }
 
     /// Returns a number below `limit`, which must not be zero.
+    ///
+    /// Not by `rand`, whose ranges may be drawn otherwise in its next version: a seed names one
+    /// document for ever.
     pub(super) fn below(&mut self, limit: u32) -> u32 {
         let scaled = (u64::from(self.word()) * u64::from(limit)) >> 32;
         u32::try_from(scaled).expect("less than the limit")

@@ -1,11 +1,10 @@
 //! Variates made from the random bits of whoever calls.
 
-use rand_chacha::rand_core::Rng;
+use rand::{Rng, RngExt as _};
 
 /// Returns a number in 0 to 1, 0 included.
 pub fn uniform(rng: &mut impl Rng) -> f64 {
-    const UNIT: f64 = 1.0 / 9_007_199_254_740_992.0; // 2^-53
-    (rng.next_u64() >> 11) as f64 * UNIT
+    rng.random()
 }
 
 /// Returns a standard normal number (Marsaglia's polar method).

@@ -12,7 +12,8 @@
 
 use std::collections::BTreeMap;
 
-use rand_chacha::rand_core::Rng;
+use rand::Rng;
+use rand::seq::SliceRandom as _;
 
 use crate::quantile;
 
@@ -79,7 +80,7 @@ impl<R: Rng + Clone> LevelSearch<R> {
         let mut shuffled: Vec<f64> = (1..=n).map(|rank| rank as f64).collect();
         let largest: Vec<f64> = (0..SHUFFLES)
             .map(|_| {
-                shuffle(&mut shuffled, &mut rng);
+                shuffled.shuffle(&mut rng);
                 let splits = splits(&centred(&shuffled), self.shortest);
                 splits.into_iter().map(|split| split.z).fold(0.0, f64::max)
             })
@@ -87,14 +88,6 @@ impl<R: Rng + Clone> LevelSearch<R> {
         let critical = quantile::type7(&largest, 1.0 - self.level);
         self.critical.insert(n, critical);
         critical
-    }
-}
-
-/// Fisher and Yates. The bias of the remainder is below 2^-50 for any series there can be.
-fn shuffle(values: &mut [f64], rng: &mut impl Rng) {
-    for i in (1..values.len()).rev() {
-        let j = rng.next_u64() % (i as u64 + 1);
-        values.swap(i, usize::try_from(j).expect("below a length"));
     }
 }
 

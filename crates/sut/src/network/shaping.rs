@@ -8,8 +8,9 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use rand::distr::{Bernoulli, Distribution as _};
+use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
 use super::NetworkConditions;
 
@@ -110,7 +111,7 @@ impl DelayLine {
     /// Returns when a piece arrives that left the wire at `passed_ns`.
     pub(super) fn due(&mut self, passed_ns: u64) -> u64 {
         let spread_ns = 2 * self.jitter_ns;
-        let late_ns = if spread_ns == 0 { 0 } else { self.draws.next_u64() % (spread_ns + 1) };
+        let late_ns = self.draws.random_range(0..=spread_ns);
         let due_ns = (passed_ns + self.latency_ns - self.jitter_ns).saturating_add(late_ns);
         self.last_due_ns = self.last_due_ns.max(due_ns);
         self.last_due_ns
@@ -158,8 +159,7 @@ impl DelayLine {
 /// Decides which exchanges of a connection are reset.
 #[derive(Debug)]
 pub(super) struct ResetDraw {
-    /// Below it, of all values of 64 bits.
-    below: u64,
+    share: Bernoulli,
     draws: ChaCha8Rng,
     /// Whether the target has said something since the last request began.
     answered: bool,
@@ -168,9 +168,8 @@ pub(super) struct ResetDraw {
 impl ResetDraw {
     pub(super) fn new(network: &NetworkConditions, seed: u64, number: u64) -> Self {
         let share = network.resets.map_or(0.0, |share| share.0);
-        // 2^53 values are as many as a share can tell apart.
-        let below = units::whole(share * 2.0_f64.powi(53)).unwrap_or(0) << 11;
-        Self { below, draws: draws(seed, number), answered: true }
+        let share = Bernoulli::new(share).expect("a share was checked when it was read");
+        Self { share, draws: draws(seed, number), answered: true }
     }
 
     /// Hears that the target has sent something.
@@ -181,7 +180,7 @@ impl ResetDraw {
     /// Returns whether what the load sends now is reset: once for each request, which is taken to
     /// begin with the first bytes after an answer.
     pub(super) fn falls(&mut self) -> bool {
-        std::mem::take(&mut self.answered) && self.below > 0 && self.draws.next_u64() < self.below
+        std::mem::take(&mut self.answered) && self.share.sample(&mut self.draws)
     }
 }
 

@@ -8,8 +8,9 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, Per
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use rand::SeedableRng as _;
+use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use rustix::fs::{Access, Gid, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -138,11 +139,7 @@ fn shuffle(blocks: &mut [u64]) -> io::Result<()> {
     let mut seed = [0; 32];
     getrandom(&mut seed, GetRandomFlags::empty())?;
     let mut random = ChaCha8Rng::from_seed(seed);
-    for last in (1..blocks.len()).rev() {
-        // The remainder's bias is below one in 2^40 for any file.
-        let other = random.next_u64() % (last as u64 + 1);
-        blocks.swap(last, usize::try_from(other).expect("an index below a length"));
-    }
+    blocks.shuffle(&mut random);
     Ok(())
 }
 
