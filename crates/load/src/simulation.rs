@@ -307,9 +307,9 @@ fn a_connection_that_takes_no_part_gets_no_request_when_it_is_closed() {
     network.ends = vec![(1, 5 * MS), (2, 15 * MS)];
     let request = LoadRequest::get("/", "test", &[], Arc::new(SuccessCheck)).unwrap();
     let address = Address::Unix("scripted".into());
-    let requests = Arc::new([request]);
+    let requests = [request];
     let mut engine =
-        LoadEngine::new(&mut network, address, requests, settings(3), Cancel::default()).unwrap();
+        LoadEngine::new(&mut network, address, &requests, settings(3), Cancel::default()).unwrap();
     engine.renew().unwrap();
     let one = ClosedWorkload {
         connections: NonZeroUsize::new(1),
