@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use load::pacing::{ClosedWorkload, PacingModel, StopCondition};
-use load::{ClientSettings, Exchange, LoadRequest, ResponseCheck};
+use load::{ClientSettings, Exchange, ResponseCheck};
 use record::{FailureContrast, FailureExample, Side};
 use units::cancel::Cancel;
 
@@ -65,10 +65,10 @@ fn answer(side: &SideDriver<'_>, request: usize) -> Option<FailureExample> {
     let requests = side.prepared.requests(&launched.reached.host(&launched.target)).ok()?;
     let capture = Arc::new(AnswerCapture::default());
     let check = Arc::<AnswerCapture>::clone(&capture);
-    let request: Arc<[LoadRequest]> = Arc::new([requests.get(request)?.with_check(check)]);
+    let request = [requests.get(request)?.with_check(check)];
     let settings = ClientSettings { http: side.scenario.load.http, ..ClientSettings::default() };
     let place = launched.target.place();
-    let client = launched.reached.client(place, None, request, settings, Cancel::default());
+    let client = launched.reached.client(place, None, &request, settings, Cancel::default());
     // Without a connection there is nothing to show beside head's answer.
     let mut client = client.ok()?;
     let sink = &mut |_: &Exchange| {};
