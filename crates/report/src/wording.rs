@@ -1,5 +1,6 @@
 //! The words that every format shares: the headline, a verdict, how a run is described.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use compare::decision::history::{HistoryClaim, HistoryJudgement};
