@@ -100,7 +100,7 @@ fn spec(options: &PayloadOptions) -> anyhow::Result<PayloadSpec> {
         }
         DocumentChoice::Preset(preset) => PayloadSpec::preset(*preset, seed, pairs),
         DocumentChoice::Corpus(folder) => {
-            PayloadSpec::corpus(config::read_corpus(folder).map_err(Error::msg)?, seed, pairs)
+            PayloadSpec::corpus(config::read_corpus(folder)?, seed, pairs)
         }
     };
     if options.mix.is_empty() {

@@ -16,6 +16,7 @@ use miette::Diagnostic;
 use profile::ProfileError;
 use reference::ServeError;
 use runner::RunnerError;
+use suite::config::ConfigError;
 
 use crate::app::decide::PairsError;
 use crate::app::failure::UseCaseError;
@@ -36,18 +37,37 @@ pub fn explain(error: &anyhow::Error) -> (Option<String>, Exit) {
 
 const HINT: &str = "\n\nhint: ";
 
-/// Returns a failure with its causes in a line, and the hints of all of them behind it.
+/// Returns a failure with its causes in a line, behind it what they mark in a file, and their hints.
 pub(super) fn describe(error: &(dyn Error + 'static)) -> String {
-    let (mut causes, mut hints) = (Vec::new(), Vec::new());
+    let (mut causes, mut snippets, mut hints) = (Vec::new(), Vec::new(), Vec::new());
     for cause in successors(Some(error), |&cause| cause.source()) {
         let text = cause.to_string();
         let (text, written) = text.split_once(HINT).unwrap_or((&text, ""));
         causes.push(text.to_owned());
         hints.extend((!written.is_empty()).then(|| written.to_owned()));
         hints.extend(hint(cause));
+        snippets.extend(cause.downcast_ref::<ConfigError>().and_then(|error| snippet(error)));
     }
+    let snippets = snippets.into_iter().map(|snippet| format!("\n\n{snippet}"));
     let hints = hints.into_iter().map(|hint| format!("{HINT}{hint}"));
-    causes.join(": ") + &hints.collect::<String>()
+    causes.join(": ") + &snippets.chain(hints).collect::<String>()
+}
+
+/// The first line that a diagnostic marks, with its number, and the mark below it.
+fn snippet(diagnostic: &dyn Diagnostic) -> Option<String> {
+    let label = diagnostic.labels()?.next()?;
+    let contents = diagnostic.source_code()?.read_span(label.inner(), 1, 1).ok()?;
+    let text = std::str::from_utf8(contents.data()).ok()?;
+    let (before, marked) = text.split_at_checked(label.offset() - contents.span().offset())?;
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let number = contents.line() + before.matches('\n').count() + 1;
+    let line = text[start..].lines().next()?;
+    let column = before[start..].chars().count();
+    let length = marked.lines().next().map_or(0, |rest| rest.chars().take(label.len()).count());
+    let margin = " ".repeat(number.to_string().len());
+    let mark = "^".repeat(length.max(1));
+    let said = label.label().unwrap_or_default();
+    Some(format!("{number} | {line}\n{margin} | {}{mark} {said}", " ".repeat(column)))
 }
 
 /// Returns what to do about a cause, if its type says so.
@@ -73,6 +93,7 @@ fn hint(cause: &(dyn Error + 'static)) -> Option<String> {
         ContextError,
         PublishError,
         TransportError,
+        ConfigError,
     );
     help.map(|help| help.to_string())
 }

@@ -197,3 +197,17 @@ fn mistakes_are_named() {
     fs::write(&config, changed).unwrap();
     check(&["--mode", "stored"], "1 run passed over: other scenarios, loads or payloads");
 }
+
+/// The run was kept by a release that wrote sentences into its records; the same is measured now.
+#[test]
+fn a_history_goes_on_over_a_change_of_schema() {
+    const KEPT: &[u8] = include_bytes!("../fixtures/kept-schema-2.json");
+    let repository = RepositoryFixture::new("");
+    let folder = repository.path().join("baselines/main");
+    fs::create_dir_all(&folder).unwrap();
+    let name = format!("2026-11-27T110255Z-{}.json", record::digest(KEPT));
+    fs::write(folder.join(name), KEPT).unwrap();
+    let (report, _) = repository.compare(&["--mode", "stored", "--baseline", "main"]);
+    assert_eq!(report["baseline"]["runs"], 1, "{report:#}");
+    assert_eq!(report["baseline"]["started"], "2026-11-27T11:02:55Z");
+}

@@ -19,6 +19,19 @@ use crate::{
 
 use units::Ratio;
 
+/// A run as a release with each schema wrote it, but for names of the machine, and the part of that
+/// release's report that says what it concluded.
+pub const RUNS_OF_OLD: [(&[u8], &str); 2] = [
+    (
+        include_bytes!("../fixtures/run-schema-1.json"),
+        include_str!("../fixtures/judged-schema-1.json"),
+    ),
+    (
+        include_bytes!("../fixtures/run-schema-2.json"),
+        include_str!("../fixtures/judged-schema-2.json"),
+    ),
+];
+
 /// What a made-up launch is like.
 #[derive(Debug, Clone, Copy)]
 pub struct SampleLaunch {

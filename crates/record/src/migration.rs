@@ -10,6 +10,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::LimitsRecord;
+use crate::metric::Metric;
+use crate::metric::gate::{GateRules, MetricPolicy, MetricRule};
 use crate::metric::limit::Limit;
 use crate::workload::{LoadRecord, Workload};
 
@@ -72,7 +74,19 @@ fn put_values_for_sentences(record: &mut Map<String, Value>) -> Result<(), Sente
             }
         }
     }
+    leave_out_later_metrics(record);
     put_confinement(record)
+}
+
+/// A metric that a version did not know had no part in what it decided.
+fn leave_out_later_metrics(record: &mut Map<String, Value>) {
+    let Some(rules) = record.get_mut("gate").and_then(|gate| gate.get_mut("rules")) else { return };
+    let Value::Object(rules) = rules else { return };
+    let default = GateRules::default();
+    for metric in Metric::ALL {
+        let off = MetricRule { policy: MetricPolicy::Off, ..default.rule(metric) };
+        rules.entry(metric.key()).or_insert_with(|| value(&off));
+    }
 }
 
 /// The objects in a list; none where there is something else.
@@ -173,11 +187,16 @@ fn put_confinement(record: &mut Map<String, Value>) -> Result<(), SentenceError>
 mod tests {
     use std::path::Path;
 
-    use crate::fixtures::{LEVEL, paired};
+    use crate::canonical;
+    use crate::fixtures::{LEVEL, limits, paired};
+    use crate::metric::Metric;
     use crate::metric::gate::StoppingRule;
     use crate::{LatencyBasis, Run, SCHEMA};
 
     const FIRST: &[u8] = include_bytes!("../fixtures/run-schema-1.json");
+    const SECOND: &[u8] = include_bytes!("../fixtures/run-schema-2.json");
+    /// A run that was set against kept ones.
+    const HISTORY: &[u8] = include_bytes!("../fixtures/run-schema-2-history.json");
 
     fn parse(text: &[u8]) -> Result<Run, String> {
         Run::parse(text, Path::new("main/run.json")).map_err(|error| {
@@ -191,6 +210,42 @@ mod tests {
         let run = parse(FIRST).unwrap();
         assert_eq!((run.schema, run.scenarios[0].times), (SCHEMA, LatencyBasis::Service));
         assert_eq!(run.gate.stopping, StoppingRule::PlannedLooks);
+        assert_eq!(parse(&run.to_json()).unwrap(), run);
+    }
+
+    #[test]
+    fn sentences_of_the_second_schema_are_read_as_values() {
+        let run = parse(SECOND).unwrap();
+        let confinement = run.confinement.as_ref().unwrap();
+        assert_eq!(confinement.memory.as_ref().unwrap().bytes_max, 1 << 30);
+        let [tiny, visitors, hasty, steps] = &run.scenarios[..] else { panic!("{run:?}") };
+        assert_eq!(
+            tiny.limits,
+            limits(&[
+                ("errors", "0 %"),
+                ("p95", "<= 1.23 s"),
+                ("rss", "<= 1.5 GiB"),
+                ("throughput", ">= 1 pairs/s"),
+            ])
+        );
+        let all = [tiny, visitors, hasty, steps].map(|scenario| {
+            let LaunchResults::Single(launches) = &scenario.trials else { panic!("{scenario:?}") };
+            let failures = launches.iter().flat_map(|launch| &launch.failures);
+            let failures: Vec<_> = failures.map(|it| (it.kind, it.count)).collect();
+            format!("{} {failures:?}", canonical::json(&scenario.workload))
+        });
+        insta::assert_snapshot!(all.join("\n"), @"");
+        assert_eq!(parse(&run.to_json()).unwrap(), run);
+    }
+
+    #[test]
+    fn a_history_within_a_record_is_migrated_with_it() {
+        let run = parse(HISTORY).unwrap();
+        let history = run.history.as_ref().unwrap();
+        for past in &history.runs {
+            assert!(past.scenarios[0].workload.measures_as(&run.scenarios[0].workload));
+            assert!(past.scenarios[0].levels.contains_key(&Metric::Cpu));
+        }
         assert_eq!(parse(&run.to_json()).unwrap(), run);
     }
 

@@ -399,3 +399,38 @@ fn a_workload_is_told_in_a_sentence() {
     xml-compare-batch, open, constant, 50.0 requests/s over 10.0 s, at most 1 connection, HTTP/2 with 64 streams each
     ");
 }
+
+/// The numbers are those that the old releases showed, to the last digit.
+#[test]
+fn a_run_of_an_old_release_is_judged_as_it_was() {
+    for (text, judged) in record::fixtures::RUNS_OF_OLD {
+        let run = Run::parse(text, std::path::Path::new("old/run.json")).unwrap();
+        let report: serde_json::Value =
+            serde_json::from_str(&json::render(&comparison(&run))).unwrap();
+        let judged: serde_json::Value = serde_json::from_str(judged).unwrap();
+        assert_eq!(report["outcome"], judged["outcome"]);
+        for (list, said) in
+            [("metrics", "metrics"), ("limits", "limits"), ("scenarios", "failures")]
+        {
+            let (now, then) = (report[list].as_array().unwrap(), judged[said].as_array().unwrap());
+            assert_eq!(now.len(), then.len(), "{list}");
+            now.iter().zip(then).for_each(|(now, then)| same(now, then));
+        }
+    }
+}
+
+/// Whether a value has all that another has.
+#[track_caller]
+fn same(now: &serde_json::Value, then: &serde_json::Value) {
+    match then {
+        serde_json::Value::Object(fields) => {
+            fields.iter().for_each(|(key, then)| same(&now[key], then));
+        }
+        serde_json::Value::Array(items) => {
+            let now = now.as_array().unwrap();
+            assert_eq!(now.len(), items.len());
+            now.iter().zip(items).for_each(|(now, then)| same(now, then));
+        }
+        then => assert_eq!(now, then),
+    }
+}

@@ -6,25 +6,25 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use load::{TlsClient, TlsTrust};
+use record::metric::Metric;
+use record::metric::gate::{GateRules, MetricPolicy, MetricRule};
 use toml::Spanned;
+use units::{Ratio, UnitError};
 
+use crate::config::fault::{ConfigFault, SpannedFault, TargetFault};
 use crate::config::load::LoadTable;
 use crate::config::network::NetworkTable;
 use crate::config::payload::{PayloadContext, PayloadTable, RequestTable};
 use crate::config::presets;
 use crate::config::values::{
     Cores, CpusWord, ErrorRate, HttpPath, KindWord, LaneWord, Launches, LimitTable, MetricKey,
-    PolicyWord, Port, Positive, PresetWord, Room, SchemeWord, SemanticsWord, Share, SpannedMessage,
-    Time, Variable,
+    PolicyWord, Port, Positive, PresetWord, Room, SchemeWord, SemanticsWord, Share, Time, Variable,
 };
 use crate::{
     CountSettings, CpuSelection, EvidenceLanes, LaneMode, LoadAmount, LoadSettings, SamplingPlan,
     Scenario, TargetSource, TargetSpec, UrlScheme,
 };
-use load::{TlsClient, TlsTrust};
-use record::metric::Metric;
-use record::metric::gate::{GateRules, MetricPolicy, MetricRule};
-use units::Ratio;
 
 const READY_PATH: &str = "/xml-compare-api/health";
 const BATCH_PATH: &str = "/xml-compare-api/api/compare/xml/batch";
@@ -132,7 +132,7 @@ impl ConfigFile {
     pub(super) fn common(
         &self,
         folder: &Path,
-    ) -> Result<(TargetSpec, SamplingPlan, GateRules), SpannedMessage> {
+    ) -> Result<(TargetSpec, SamplingPlan, GateRules), SpannedFault> {
         Ok((self.target.resolve(folder)?, self.sampling.resolve()?, self.gate.resolve()?))
     }
 
@@ -164,16 +164,17 @@ impl ConfigFile {
         &self,
         folder: &Path,
         seed: Option<u64>,
-    ) -> Result<Vec<Scenario>, SpannedMessage> {
+    ) -> Result<Vec<Scenario>, SpannedFault> {
         let mut scenarios: Vec<Scenario> = Vec::new();
         for table in &self.scenario {
             let scenario = self.scenario(table.get_ref(), folder, seed)?;
             let span = table.get_ref().name.span();
             if scenarios.iter().any(|other| other.name == scenario.name) {
-                return Err((span, format!("a second scenario has the name `{}`", scenario.name)));
+                let fault = ConfigFault::ScenarioTwice(scenario.name);
+                return Err(SpannedFault::new(span, fault));
             }
             if scenario.name.is_empty() || scenario.name.chars().any(char::is_control) {
-                return Err((span, "a scenario's name is a line of visible text".to_owned()));
+                return Err(SpannedFault::new(span, ConfigFault::ScenarioName));
             }
             scenarios.push(scenario);
         }
@@ -186,7 +187,7 @@ impl ConfigFile {
         preset: &presets::ScenarioPreset,
         folder: &Path,
         seed: Option<u64>,
-    ) -> Result<Scenario, SpannedMessage> {
+    ) -> Result<Scenario, SpannedFault> {
         let mut asked = self.asked(None, 0..0, preset.pairs, seed);
         asked.preset = preset.documents;
         let mut scenario = self.blank(preset.name, folder, &asked)?;
@@ -200,7 +201,7 @@ impl ConfigFile {
         table: &ScenarioTable,
         folder: &Path,
         seed: Option<u64>,
-    ) -> Result<Scenario, SpannedMessage> {
+    ) -> Result<Scenario, SpannedFault> {
         let preset = presets::PRESETS.iter().find(|preset| preset.name == table.name.get_ref());
         let pairs = table.pairs.map(|pairs| pairs.0).or(preset.map(|preset| preset.pairs));
         let pairs = pairs.unwrap_or(presets::PAIRS);
@@ -251,7 +252,7 @@ impl ConfigFile {
         name: &str,
         folder: &Path,
         asked: &PayloadContext,
-    ) -> Result<Scenario, SpannedMessage> {
+    ) -> Result<Scenario, SpannedFault> {
         let default_path = match asked.kind {
             payload::PayloadKind::XmlCompare => SINGLE_PATH,
             payload::PayloadKind::XmlCompareBatch => BATCH_PATH,
@@ -282,33 +283,27 @@ impl TargetTable {
         self.semantics.map_or_else(payload::Semantics::default, |word| word.0)
     }
 
-    fn resolve(&self, folder: &Path) -> Result<TargetSpec, SpannedMessage> {
+    fn resolve(&self, folder: &Path) -> Result<TargetSpec, SpannedFault> {
         let container = self.container()?;
         let started = self.start.as_ref().or(self.image.as_ref());
         let origin = match (started, &self.url) {
             (Some(_), Some(url)) => {
-                return Err((url.span(), "`url` attaches and `start` starts: keep one".to_owned()));
+                return Err(SpannedFault::new(url.span(), TargetFault::StartAndUrl));
             }
             (Some(start), None) => {
                 let words = shlex::split(start.get_ref()).unwrap_or_default();
                 if words.is_empty() {
-                    return Err((
-                        start.span(),
-                        "not a command: a quote is open, or it is empty".to_owned(),
-                    ));
+                    return Err(SpannedFault::new(start.span(), TargetFault::NotCommand));
                 }
                 let told = self.port_env.is_some() || start.get_ref().contains("{port}");
                 if container.is_none() && !told {
-                    return Err((
-                        start.span(),
-                        "the target would not learn its port: write `{port}` in `start`, or name a variable by `port-env`".to_owned(),
-                    ));
+                    return Err(SpannedFault::new(start.span(), TargetFault::NoPort));
                 }
                 TargetSource::Start(start.get_ref().clone())
             }
             (None, Some(url)) => {
                 let known = sut::Url::parse(url.get_ref());
-                known.map_err(|error| (url.span(), error.to_string()))?;
+                known.map_err(|error| SpannedFault::new(url.span(), TargetFault::Url(error)))?;
                 TargetSource::Attach(url.get_ref().clone())
             }
             (None, None) => TargetSource::Embedded,
@@ -335,21 +330,20 @@ impl TargetTable {
 }
 
 impl TargetTable {
-    fn scheme(&self, origin: &TargetSource) -> Result<UrlScheme, SpannedMessage> {
+    fn scheme(&self, origin: &TargetSource) -> Result<UrlScheme, SpannedFault> {
         match (&self.scheme, origin) {
             (Some(word), TargetSource::Start(_)) => Ok(word.get_ref().0),
             (Some(word), TargetSource::Attach(_) | TargetSource::Embedded) => {
-                let why = "`scheme` is for what `start` or `image` starts: `url` has its own";
-                Err((word.span(), why.to_owned()))
+                Err(SpannedFault::new(word.span(), TargetFault::StrayScheme))
             }
             (None, _) => Ok(UrlScheme::Http),
         }
     }
 
     /// Reads the certificates to trust.
-    fn trust(&self, folder: &Path, origin: &TargetSource) -> Result<TlsTrust, SpannedMessage> {
+    fn trust(&self, folder: &Path, origin: &TargetSource) -> Result<TlsTrust, SpannedFault> {
         let Some(ca) = &self.ca else { return Ok(TlsTrust::System) };
-        let wrong = |why: String| (ca.span(), why);
+        let wrong = |fault: TargetFault| SpannedFault::new(ca.span(), fault);
         let is_tls = match origin {
             TargetSource::Attach(url) => {
                 matches!(sut::Url::parse(url), Ok(sut::Url::Https(_)))
@@ -360,24 +354,25 @@ impl TargetTable {
             TargetSource::Embedded => false,
         };
         if !is_tls {
-            return Err(wrong(
-                "`ca` is for TLS: `url = \"https://…\"`, or `scheme = \"https\"`".to_owned(),
-            ));
+            return Err(wrong(TargetFault::StrayCertificates));
         }
         let path = folder.join(ca.get_ref());
-        let pem = fs::read(&path)
-            .map_err(|error| wrong(format!("cannot read `{}`: {error}", path.display())))?;
+        let pem = match fs::read(&path) {
+            Ok(pem) => pem,
+            Err(source) => return Err(wrong(TargetFault::CertificatesUnreadable { path, source })),
+        };
         let trust = TlsTrust::Pem(pem);
-        TlsClient::new("localhost", &trust)
-            .map_err(|error| wrong(format!("`{}`: {error}", path.display())))?;
-        Ok(trust)
+        match TlsClient::new("localhost", &trust) {
+            Ok(_) => Ok(trust),
+            Err(source) => Err(wrong(TargetFault::Certificates { path, source })),
+        }
     }
 
-    fn limits(&self) -> Result<sut::ResourceLimits, SpannedMessage> {
+    fn limits(&self) -> Result<sut::ResourceLimits, SpannedFault> {
         let limited = self.memory.as_ref().map(Spanned::span);
         let limited = limited.or(self.cpu_quota.as_ref().map(Spanned::span));
         if let (Some(span), Some(_)) = (limited, &self.url) {
-            return Err((span, "what runs already cannot be limited: `url` attaches".to_owned()));
+            return Err(SpannedFault::new(span, TargetFault::LimitedUrl));
         }
         Ok(sut::ResourceLimits {
             memory_bytes_max: self.memory.as_ref().map(|size| size.get_ref().0),
@@ -386,28 +381,23 @@ impl TargetTable {
     }
 
     /// Returns how `image` is run, if there is one.
-    fn container(&self) -> Result<Option<sut::ContainerSpec>, SpannedMessage> {
+    fn container(&self) -> Result<Option<sut::ContainerSpec>, SpannedFault> {
         let Some(image) = &self.image else {
             let port = self.port.as_ref().map(Spanned::span);
             let stray = port.or(self.engine.as_ref().map(Spanned::span));
-            let message = "only an `image` has a port inside and an engine";
-            return stray.map_or(Ok(None), |span| Err((span, message.to_owned())));
+            let fault = |span| SpannedFault::new(span, TargetFault::StrayImageSetting);
+            return stray.map_or(Ok(None), |span| Err(fault(span)));
         };
-        let wrong = |message: &str| Err((image.span(), message.to_owned()));
+        let wrong = |fault: TargetFault| Err(SpannedFault::new(image.span(), fault));
         if self.start.is_some() || self.url.is_some() {
-            return wrong(
-                "`image`, `start` and `url` each say where the target comes from: keep one",
-            );
+            return wrong(TargetFault::TwoSources);
         }
         if self.build.is_some() {
             // Both builds would have one name, and a change could never be seen.
-            return wrong(
-                "`build` cannot make two images of one name: build them beforehand, and compare \
-                 them by `--base-start IMAGE` and `--head-start IMAGE`",
-            );
+            return wrong(TargetFault::ImageBuild);
         }
         let Some(port) = &self.port else {
-            return wrong("an image needs `port`, on which the program inside listens");
+            return wrong(TargetFault::ImagePort);
         };
         let engine = self.engine.as_ref().map(|engine| engine.get_ref().clone());
         Ok(Some(sut::ContainerSpec { port: port.get_ref().0, engine }))
@@ -415,7 +405,7 @@ impl TargetTable {
 }
 
 impl SamplingTable {
-    fn resolve(&self) -> Result<SamplingPlan, SpannedMessage> {
+    fn resolve(&self) -> Result<SamplingPlan, SpannedFault> {
         let default = SamplingPlan::default();
         let launch_pairs_max = match (self.launch_pairs, &self.looks) {
             (Some(launch_pairs), _) => launch_pairs.size(),
@@ -438,12 +428,12 @@ impl SamplingTable {
 }
 
 /// Reads the smallest change of a metric that may decide, in the metric's unit.
-fn minimum(metric: Metric, text: &Spanned<String>) -> Result<f64, SpannedMessage> {
-    let wrong = |message: String| (text.span(), message);
+fn minimum(metric: Metric, text: &Spanned<String>) -> Result<f64, SpannedFault> {
+    let unit = |error: UnitError| SpannedFault::new(text.span(), error);
     match metric {
         Metric::Memory | Metric::Rss | Metric::Leak | Metric::AnswerBytes => {
             let bytes = units::parse_bytes(text.get_ref());
-            bytes.map(units::exact).map_err(|error| wrong(error.to_string()))
+            bytes.map(units::exact).map_err(unit)
         }
         Metric::Cpu
         | Metric::Latency
@@ -455,31 +445,26 @@ fn minimum(metric: Metric, text: &Spanned<String>) -> Result<f64, SpannedMessage
         | Metric::FirstAnswers => {
             let time = units::parse_duration(text.get_ref());
             let nanos = time.map(|time| units::exact(units::nanos(time)));
-            nanos.map_err(|error| wrong(error.to_string()))
+            nanos.map_err(unit)
         }
         Metric::Work | Metric::Throughput | Metric::Allocations => {
-            Err(wrong(format!("`{metric}` has no smallest change but its floor")))
+            Err(SpannedFault::new(text.span(), ConfigFault::NoMinimum(metric)))
         }
     }
 }
 
 /// The launch pairs after which a configuration of old ended: the last of its looks. There is a look after
 /// every launch pair now.
-fn last_look(looks: &Spanned<Vec<usize>>) -> Result<usize, SpannedMessage> {
+fn last_look(looks: &Spanned<Vec<usize>>) -> Result<usize, SpannedFault> {
     let ascending = looks.get_ref().windows(2).all(|pair| pair[0] < pair[1]);
     match looks.get_ref().as_slice() {
         [first, ..] if ascending && *first >= 5 => Ok(looks.get_ref()[looks.get_ref().len() - 1]),
-        _ => Err((
-            looks.span(),
-            "looks are rising numbers of launch pairs from 5 on, of which the last counts; \
-             write `launch-pairs = 50`"
-                .to_owned(),
-        )),
+        _ => Err(SpannedFault::new(looks.span(), ConfigFault::Looks)),
     }
 }
 
 impl GateTable {
-    fn resolve(&self) -> Result<GateRules, SpannedMessage> {
+    fn resolve(&self) -> Result<GateRules, SpannedFault> {
         let mut gate = GateRules::default();
         if let Some(alpha) = self.alpha {
             gate.alpha = alpha.0;

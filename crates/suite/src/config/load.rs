@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error as _};
 
-use crate::config::values::{Positive, SpannedMessage, Time};
+use crate::config::fault::{LoadFault, SpannedFault};
+use crate::config::values::{Positive, Time};
 use crate::{ArrivalShape, LoadAmount, LoadSettings, ReusePolicy, WorkloadModel};
 use load::capacity;
 use load::pacing::{ArrivalProcess, ArrivalSchedule, RateStage};
@@ -165,12 +166,12 @@ impl<'de> Deserialize<'de> for ReuseWord {
 
 impl LoadTable {
     /// Returns the load, or what is wrong with the table at `span`.
-    pub(super) fn resolve(&self, span: Range<usize>) -> Result<LoadSettings, SpannedMessage> {
-        self.check_keys().and_then(|()| self.load()).map_err(|message| (span, message))
+    pub(super) fn resolve(&self, span: Range<usize>) -> Result<LoadSettings, SpannedFault> {
+        self.check_keys().and_then(|()| self.load()).map_err(|fault| SpannedFault::new(span, fault))
     }
 
     /// A key that the model does not know would be ignored in silence.
-    fn check_keys(&self) -> Result<(), String> {
+    fn check_keys(&self) -> Result<(), LoadFault> {
         let written = [
             ("requests", self.requests.is_some()),
             ("duration", self.duration.is_some()),
@@ -187,14 +188,13 @@ impl LoadTable {
             ("late-max", self.late_max.is_some()),
         ];
         let keys = self.model.keys();
-        let stranger = written.iter().find(|(key, is_set)| *is_set && !keys.contains(key));
-        stranger.map_or(Ok(()), |(key, _)| {
-            let (model, keys) = (self.model.name(), keys.join(", "));
-            Err(format!("`{key}` means nothing with model = \"{model}\", which has {keys}"))
-        })
+        match written.iter().find(|(key, is_set)| *is_set && !keys.contains(key)) {
+            Some(&(key, _)) => Err(LoadFault::StrayKey { key, model: self.model.name(), keys }),
+            None => Ok(()),
+        }
     }
 
-    fn load(&self) -> Result<LoadSettings, String> {
+    fn load(&self) -> Result<LoadSettings, LoadFault> {
         let model = self.model()?;
         let connections = match (&self.connections, &model) {
             (Some(ConnectionsWord::One(count)), _) => number(*count),
@@ -202,7 +202,7 @@ impl LoadTable {
                 connections.iter().copied().max().unwrap_or(1)
             }
             (Some(ConnectionsWord::Many(_)), _) => {
-                return Err("a list of connections needs model = \"steps\"".to_owned());
+                return Err(LoadFault::ConnectionList);
             }
             (None, WorkloadModel::Closed { .. }) => 1,
             (None, _) if self.http == Some(HttpWord::Two) => 1,
@@ -213,7 +213,7 @@ impl LoadTable {
         Ok(LoadSettings { connections, http, model, reuse, timeouts: self.timeouts()? })
     }
 
-    fn http(&self, model: &WorkloadModel) -> Result<HttpVersion, String> {
+    fn http(&self, model: &WorkloadModel) -> Result<HttpVersion, LoadFault> {
         let streams = match (self.http, self.streams, model) {
             (Some(HttpWord::Two), Some(streams), _) => number(streams),
             (
@@ -228,14 +228,14 @@ impl LoadTable {
             ) => OPEN_CONNECTIONS,
             (Some(HttpWord::One) | None, None, _) => return Ok(HttpVersion::One),
             (Some(HttpWord::One) | None, Some(_), _) => {
-                return Err("`streams` share a connection only with http = \"2\"".to_owned());
+                return Err(LoadFault::StrayStreams);
             }
         };
         let streams = usize::try_from(streams).unwrap_or(usize::MAX);
         Ok(HttpVersion::Two { streams: NonZeroUsize::new(streams).unwrap_or(NonZeroUsize::MIN) })
     }
 
-    fn timeouts(&self) -> Result<Timeouts, String> {
+    fn timeouts(&self) -> Result<Timeouts, LoadFault> {
         let default = Timeouts::default();
         let timeouts = Timeouts {
             connect: self.connect_timeout.map_or(default.connect, |time| time.0),
@@ -243,12 +243,12 @@ impl LoadTable {
             total: self.timeout.map_or(default.total, |time| time.0),
         };
         if [timeouts.connect, timeouts.first_byte, timeouts.total].contains(&Duration::ZERO) {
-            return Err("a time-out of no time fails every request".to_owned());
+            return Err(LoadFault::NoTimeout);
         }
         Ok(timeouts)
     }
 
-    fn model(&self) -> Result<WorkloadModel, String> {
+    fn model(&self) -> Result<WorkloadModel, LoadFault> {
         let lasts = self.duration.map_or(OPEN_LASTS, |time| time.0);
         let constant = || self.rate().map(|per_s| vec![RateStage::constant(per_s, lasts)]);
         match self.model {
@@ -263,7 +263,7 @@ impl LoadTable {
                 self.arrive(ArrivalShape::Poisson, constant()?, ArrivalProcess::Poisson { seed })
             }
             ModelWord::Ramp => {
-                let to_per_s = self.to.ok_or("a ramp needs `to`, the rate at its end")?;
+                let to_per_s = self.to.ok_or(LoadFault::NoRampEnd)?;
                 let stage = RateStage { from_per_s: self.rate()?, to_per_s, lasts };
                 self.open(ArrivalShape::Ramp, vec![stage])
             }
@@ -273,34 +273,35 @@ impl LoadTable {
         }
     }
 
-    fn rate(&self) -> Result<f64, String> {
-        let model = self.model.name();
-        self.rate.ok_or_else(|| format!("model = \"{model}\" needs `rate`, in requests per second"))
+    fn rate(&self) -> Result<f64, LoadFault> {
+        self.rate.ok_or(LoadFault::NoRate { model: self.model.name() })
     }
 
-    fn amount(&self) -> Result<LoadAmount, String> {
+    fn amount(&self) -> Result<LoadAmount, LoadFault> {
         match (self.requests, self.duration) {
-            (Some(_), Some(_)) => {
-                Err("`requests` and `duration` both say when it ends: keep one".to_owned())
-            }
+            (Some(_), Some(_)) => Err(LoadFault::TwoEnds),
             (Some(requests), None) => Ok(LoadAmount::Requests(requests.0)),
             (None, Some(time)) => Ok(LoadAmount::For(time.0)),
             (None, None) => Ok(LoadAmount::Time),
         }
     }
 
-    fn steps(&self) -> Result<WorkloadModel, String> {
+    fn steps(&self) -> Result<WorkloadModel, LoadFault> {
         let Some(ConnectionsWord::Many(steps)) = &self.connections else {
-            return Err("steps need a list, such as connections = [1, 3, 5]".to_owned());
+            return Err(LoadFault::NoConnectionList);
         };
         if steps.is_empty() {
-            return Err("the list of connections is empty".to_owned());
+            return Err(LoadFault::NoConnections);
         }
         let connections = steps.iter().copied().map(number).collect();
         Ok(WorkloadModel::Steps { connections, requests: self.requests.map_or(10, |it| it.0) })
     }
 
-    fn open(&self, shape: ArrivalShape, stages: Vec<RateStage>) -> Result<WorkloadModel, String> {
+    fn open(
+        &self,
+        shape: ArrivalShape,
+        stages: Vec<RateStage>,
+    ) -> Result<WorkloadModel, LoadFault> {
         self.arrive(shape, stages, ArrivalProcess::Even)
     }
 
@@ -309,19 +310,17 @@ impl LoadTable {
         shape: ArrivalShape,
         stages: Vec<RateStage>,
         arrivals: ArrivalProcess,
-    ) -> Result<WorkloadModel, String> {
+    ) -> Result<WorkloadModel, LoadFault> {
         if stages.iter().any(|stage| stage.lasts.is_zero()) {
-            return Err("a stage of no time has no requests".to_owned());
+            return Err(LoadFault::EmptyStage);
         }
-        let schedule = ArrivalSchedule::new(stages, arrivals).map_err(|error| error.to_string())?;
+        let schedule = ArrivalSchedule::new(stages, arrivals)?;
         let late_max = self.late_max.map_or(LATE_MAX, |time| time.0);
         Ok(WorkloadModel::Open { shape, schedule, late_max })
     }
 
-    fn stages(&self) -> Result<Vec<RateStage>, String> {
-        let stages = self.stages.as_ref().ok_or(
-            "stages need a list, such as stages = [{ rate = 100, to = 500, lasts = \"10 s\" }]",
-        )?;
+    fn stages(&self) -> Result<Vec<RateStage>, LoadFault> {
+        let stages = self.stages.as_ref().ok_or(LoadFault::NoStages)?;
         let stage = |table: &StageTable| RateStage {
             from_per_s: table.rate,
             to_per_s: table.to.unwrap_or(table.rate),
@@ -331,15 +330,13 @@ impl LoadTable {
     }
 
     /// The rate, and every so often for a short time a higher one; the last piece is cut.
-    fn spikes(&self, lasts: Duration) -> Result<Vec<RateStage>, String> {
+    fn spikes(&self, lasts: Duration) -> Result<Vec<RateStage>, LoadFault> {
         let rate = self.rate()?;
-        let spike_rate =
-            self.spike_rate.ok_or("spikes need `spike-rate`, in requests per second")?;
+        let spike_rate = self.spike_rate.ok_or(LoadFault::NoSpikeRate)?;
         let spike = self.spike.map_or(Duration::from_millis(500), |time| time.0);
         let every = self.every.map_or(Duration::from_secs(5), |time| time.0);
         if spike.is_zero() || spike >= every {
-            let (spike, every) = (units::duration(spike), units::duration(every));
-            return Err(format!("a spike of {spike} does not fit into {every}"));
+            return Err(LoadFault::Spike { spike, every });
         }
         let mut stages = Vec::new();
         let mut left = lasts;
@@ -355,13 +352,13 @@ impl LoadTable {
         Ok(stages)
     }
 
-    fn capacity(&self) -> Result<WorkloadModel, String> {
+    fn capacity(&self) -> Result<WorkloadModel, LoadFault> {
         let search = capacity::CapacityPlan {
             start_per_s: self.rate.unwrap_or(100.0),
             ceiling_per_s: self.ceiling.unwrap_or(CEILING_PER_S),
             precision: Ratio(self.precision.unwrap_or(0.05)),
         };
-        capacity::CapacitySearch::new(search).map_err(|error| error.to_string())?;
+        capacity::CapacitySearch::new(search)?;
         Ok(WorkloadModel::Capacity {
             search,
             trial: self.duration.map_or(TRIAL_LASTS, |time| time.0),

@@ -3,6 +3,7 @@
 //! Values are checked while they are parsed, so that the parser knows the line of whatever is wrong:
 //! a wrong file never gets past this module, and every complaint names file, line and column.
 
+mod fault;
 mod file;
 mod load;
 mod network;
@@ -15,12 +16,17 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::config::fault::SpannedFault;
 use crate::config::file::ConfigFile;
 use crate::{Suite, identity};
 use sut::network::NetworkConditions;
 
+pub use crate::config::fault::{
+    ConfigFault, ConfigFileError, CorpusReadError, LoadFault, PayloadFault, TargetFault,
+};
 pub use crate::config::payload::read_corpus;
 pub use crate::config::presets::PRESETS;
 pub use crate::config::template::TEMPLATE;
@@ -29,7 +35,7 @@ pub use crate::config::template::TEMPLATE;
 pub const FILE_NAME: &str = "xmlperf.toml";
 
 /// Why a configuration cannot be used.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Diagnostic)]
 pub enum ConfigError {
     /// The file that was named does not exist or cannot be read.
     #[error("failed to read `{path}`")]
@@ -40,23 +46,12 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// Something in the file is wrong.
-    #[error("{path}:{line}:{column}: {message}\n\n    {excerpt}")]
-    Wrong {
-        /// The file.
-        path: String,
-        /// Line, from 1.
-        line: usize,
-        /// Column, from 1.
-        column: usize,
-        /// What is wrong, and what would be right.
-        message: String,
-        /// The line itself.
-        excerpt: String,
-    },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    File(#[from] Box<ConfigFileError>),
     /// No scenario has the name that was asked for.
-    #[error(
-        "there is no scenario `{name}`\n\nhint: there are {known}; for several of them, repeat `--scenario`"
-    )]
+    #[error("there is no scenario `{name}`")]
+    #[diagnostic(help("there are {known}; for several of them, repeat `--scenario`"))]
     UnknownScenario {
         /// The name.
         name: String,
@@ -114,14 +109,13 @@ pub fn store(path: &Path) -> Result<Option<String>, ConfigError> {
 /// The file as it is written.
 fn written(text: &str, name: &str) -> Result<ConfigFile, ConfigError> {
     toml::from_str(text).map_err(|error: toml::de::Error| {
-        let message = error.message().replace('\n', " ");
-        wrong(text, name, &error.span().unwrap_or(0..0), message)
+        let fault = ConfigFault::Syntax(error.message().replace('\n', " "));
+        faulty(text, name, SpannedFault::new(error.span().unwrap_or(0..0), fault))
     })
 }
 
-fn wrong(text: &str, name: &str, span: &std::ops::Range<usize>, message: String) -> ConfigError {
-    let (line, column, excerpt) = place(text, span.start);
-    ConfigError::Wrong { path: name.to_owned(), line, column, message, excerpt }
+fn faulty(text: &str, name: &str, fault: SpannedFault) -> ConfigError {
+    Box::new(ConfigFileError::new(name, text, fault)).into()
 }
 
 fn parse(
@@ -131,14 +125,12 @@ fn parse(
     choice: &ConfigOverrides,
 ) -> Result<Suite, ConfigError> {
     let file = written(text, name)?;
-    let wrong = |span, message| wrong(text, name, &span, message);
-    let (target, sampling, gate) =
-        file.common(folder).map_err(|(span, message)| wrong(span, message))?;
-    let scenarios =
-        file.scenarios(folder, choice.seed).map_err(|(span, message)| wrong(span, message))?;
+    let faulty = |fault| faulty(text, name, fault);
+    let (target, sampling, gate) = file.common(folder).map_err(faulty)?;
+    let scenarios = file.scenarios(folder, choice.seed).map_err(faulty)?;
     let shipped = |preset: &presets::ScenarioPreset| {
         let scenario = file.preset(preset, folder, choice.seed);
-        scenario.map_err(|(span, message)| wrong(span, message))
+        scenario.map_err(faulty)
     };
     let mut scenarios = presets::choose(scenarios, &choice.scenarios, shipped)?;
     if let Some(network) = choice.network {
@@ -149,15 +141,6 @@ fn parse(
     let digest = identity::digest(&target, &scenarios, &sampling);
     let (lanes, counting) = file.counting(&gate);
     Ok(Suite { target, scenarios, gate, sampling, lanes, counting, digest })
-}
-
-/// Line and column, from 1, of a byte in `text`, and the line itself.
-fn place(text: &str, offset: usize) -> (usize, usize, String) {
-    let before = &text[..text.floor_char_boundary(offset)];
-    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let line = before.matches('\n').count() + 1;
-    let excerpt = text[start..].lines().next().unwrap_or_default().trim().to_owned();
-    (line, before[start..].chars().count() + 1, excerpt)
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::config::values::{BitRate, Percentage, SpannedMessage, Time};
+use crate::config::fault::SpannedFault;
+use crate::config::values::{BitRate, Percentage, Time};
 use sut::network::NetworkConditions;
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -20,14 +21,14 @@ impl NetworkTable {
     pub(super) fn resolve(
         &self,
         span: Range<usize>,
-    ) -> Result<Option<NetworkConditions>, SpannedMessage> {
+    ) -> Result<Option<NetworkConditions>, SpannedFault> {
         let network = NetworkConditions {
             latency: self.latency.map_or_else(<_>::default, |time| time.0),
             jitter: self.jitter.map_or_else(<_>::default, |time| time.0),
             bits_per_s: self.bandwidth.map(|rate| rate.0),
             resets: self.resets.map(|share| share.0),
         };
-        let network = network.checked().map_err(|error| (span, error.to_string()))?;
+        let network = network.checked().map_err(|error| SpannedFault::new(span, error))?;
         Ok(Some(network).filter(NetworkConditions::shapes))
     }
 }

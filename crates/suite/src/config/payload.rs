@@ -8,12 +8,11 @@ use std::path::Path;
 
 use toml::Spanned;
 
-use crate::config::values::{
-    HeaderName, HeaderValue, HttpPath, KindWord, PresetWord, SpannedMessage,
-};
+use crate::config::fault::{CorpusReadError, PayloadFault, SpannedFault};
+use crate::config::values::{HeaderName, HeaderValue, HttpPath, KindWord, PresetWord};
 use payload::{
-    Corpus, CorpusError, DocumentMix, MixError, PairRecipe, PayloadKind, PayloadPreset,
-    PayloadSpec, RequestEncoding, RequestFraming, Template, TemplateExpectation,
+    Corpus, DocumentMix, MixError, PairRecipe, PayloadKind, PayloadPreset, PayloadSpec,
+    RequestEncoding, RequestFraming, Template, TemplateExpectation,
 };
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -67,7 +66,7 @@ impl PayloadTable {
         request: &RequestTable,
         folder: &Path,
         asked: &PayloadContext,
-    ) -> Result<PayloadSpec, SpannedMessage> {
+    ) -> Result<PayloadSpec, SpannedFault> {
         let mut spec = match asked.preset {
             Some(preset) => PayloadSpec::preset(preset, asked.seed, asked.pairs),
             None => self.documents(folder, asked)?,
@@ -81,11 +80,13 @@ impl PayloadTable {
             (Some(path), PayloadKind::Template) => {
                 let template = request.template(folder, path)?;
                 let spec = spec.with_template(template);
-                spec.map_err(|error| (path.span(), format!("`{}`: {error}", path.get_ref())))
+                spec.map_err(|source| {
+                    let fault = PayloadFault::Template { path: path.get_ref().clone(), source };
+                    SpannedFault::new(path.span(), fault)
+                })
             }
             (None, PayloadKind::Template) => {
-                let said = "the kind `template` needs `template`, a file, in `[request]`";
-                Err((asked.kind_span.clone(), said.to_owned()))
+                Err(SpannedFault::new(asked.kind_span.clone(), PayloadFault::NoTemplate))
             }
             (Some(_) | None, _) => Ok(spec),
         }
@@ -95,19 +96,22 @@ impl PayloadTable {
         &self,
         folder: &Path,
         asked: &PayloadContext,
-    ) -> Result<PayloadSpec, SpannedMessage> {
+    ) -> Result<PayloadSpec, SpannedFault> {
         let (seed, pairs) = (asked.seed, asked.pairs);
         let preset = self.preset.map(|word| word.0);
         let hostile = self.hostile.as_ref().filter(|hostile| *hostile.get_ref());
         let spec = match (preset, &self.corpus, hostile) {
             (None, None, Some(_)) => PayloadSpec::preset(PayloadPreset::Hostile, seed, pairs),
             (Some(_), Some(corpus), _) | (None, Some(corpus), Some(_)) => {
-                return Err((corpus.span(), ONE_OF.to_owned()));
+                return Err(SpannedFault::new(corpus.span(), PayloadFault::TwoSources));
             }
-            (Some(_), None, Some(hostile)) => return Err((hostile.span(), ONE_OF.to_owned())),
+            (Some(_), None, Some(hostile)) => {
+                return Err(SpannedFault::new(hostile.span(), PayloadFault::TwoSources));
+            }
             (None, Some(corpus), None) => {
                 let read = read_corpus(&folder.join(corpus.get_ref()));
-                PayloadSpec::corpus(read.map_err(|reason| (corpus.span(), reason))?, seed, pairs)
+                let fault = |error| SpannedFault::new(corpus.span(), PayloadFault::Corpus(error));
+                PayloadSpec::corpus(read.map_err(fault)?, seed, pairs)
             }
             (None, None, None) if !self.mix.is_empty() => {
                 let mut mix = DocumentMix::default();
@@ -121,20 +125,20 @@ impl PayloadTable {
         let Some(first) = self.mix.values().next() else { return Ok(spec) };
         let mut recipe = PairRecipe::default();
         self.settings(|key, value| recipe.set(key, value))?;
-        spec.with_recipe(recipe).map_err(|error| (first.span(), error.to_string()))
+        spec.with_recipe(recipe)
+            .map_err(|error| SpannedFault::new(first.span(), PayloadFault::Spec(error)))
     }
 
     fn settings(
         &self,
         mut set: impl FnMut(&str, &str) -> Result<(), MixError>,
-    ) -> Result<(), SpannedMessage> {
+    ) -> Result<(), SpannedFault> {
         self.mix.iter().try_for_each(|(key, value)| {
-            set(key, value.get_ref()).map_err(|error| (value.span(), error.to_string()))
+            set(key, value.get_ref())
+                .map_err(|error| SpannedFault::new(value.span(), PayloadFault::Mix(error)))
         })
     }
 }
-
-const ONE_OF: &str = "keep one of `preset`, `corpus` and `hostile`";
 
 impl RequestTable {
     /// Returns the kind of requests, and where it is written. A template needs no further word.
@@ -144,7 +148,7 @@ impl RequestTable {
     }
 
     /// Refuses what would have no effect.
-    fn consistent(&self) -> Result<(), SpannedMessage> {
+    fn consistent(&self) -> Result<(), SpannedFault> {
         let (span, key) = match (&self.template, self.kind(), &self.content_type, &self.expect[..])
         {
             (Some(_), Some((PayloadKind::Template, _)), _, _) | (None, _, None, []) => {
@@ -154,10 +158,7 @@ impl RequestTable {
             (None, _, Some(value), _) => (value.span(), "content-type"),
             (None, _, None, [first, ..]) => (first.span(), "expect"),
         };
-        Err((
-            span,
-            format!("`{key}` is for requests of the kind `template`; the other kinds need none"),
-        ))
+        Err(SpannedFault::new(span, PayloadFault::StrayKey { key }))
     }
 
     fn headers(&self) -> Vec<(String, String)> {
@@ -165,9 +166,10 @@ impl RequestTable {
         self.headers.iter().map(pair).collect()
     }
 
-    fn template(&self, folder: &Path, path: &Spanned<String>) -> Result<Template, SpannedMessage> {
-        let body = fs::read_to_string(folder.join(path.get_ref())).map_err(|error| {
-            (path.span(), format!("failed to read `{}`: {error}", path.get_ref()))
+    fn template(&self, folder: &Path, path: &Spanned<String>) -> Result<Template, SpannedFault> {
+        let body = fs::read_to_string(folder.join(path.get_ref())).map_err(|source| {
+            let fault = PayloadFault::TemplateUnreadable { path: path.get_ref().clone(), source };
+            SpannedFault::new(path.span(), fault)
         })?;
         let content_type = self.content_type.as_ref().map(|value| value.get_ref().0.as_str());
         let expectations: Result<_, _> = self.expect.iter().map(expectation).collect();
@@ -179,7 +181,7 @@ impl RequestTable {
     }
 }
 
-fn expectation(table: &Spanned<ExpectTable>) -> Result<TemplateExpectation, SpannedMessage> {
+fn expectation(table: &Spanned<ExpectTable>) -> Result<TemplateExpectation, SpannedFault> {
     let made = match table.get_ref() {
         ExpectTable { status: Some(status), json: None, xml: None, equals: None } => {
             return Ok(TemplateExpectation::status(&status.to_string()));
@@ -191,22 +193,21 @@ fn expectation(table: &Spanned<ExpectTable>) -> Result<TemplateExpectation, Span
             TemplateExpectation::xml(place, equals)
         }
         ExpectTable { .. } => {
-            let right = "expected `{ status = 201 }`, or `json` or `xml` with `equals`";
-            return Err((table.span(), right.to_owned()));
+            return Err(SpannedFault::new(table.span(), PayloadFault::NotExpectation));
         }
     };
-    made.map_err(|error| (table.span(), error.to_string()))
+    made.map_err(|error| SpannedFault::new(table.span(), PayloadFault::Expectation(error)))
 }
 
 /// Reads the files of a folder that end in `.xml`, and of the folders in it, in the order of their
-/// names. Returns what is wrong with them, if something is.
-pub fn read_corpus(folder: &Path) -> Result<Corpus, String> {
+/// names.
+pub fn read_corpus(folder: &Path) -> Result<Corpus, CorpusReadError> {
+    let folder_buf = || folder.to_path_buf();
     let mut files = Vec::new();
     collect(folder, &mut files)
-        .map_err(|error| format!("failed to read the corpus `{}`: {error}", folder.display()))?;
+        .map_err(|source| CorpusReadError::Unreadable { folder: folder_buf(), source })?;
     files.sort_unstable();
-    Corpus::new(files)
-        .map_err(|error: CorpusError| format!("unusable corpus `{}`: {error}", folder.display()))
+    Corpus::new(files).map_err(|source| CorpusReadError::Unusable { folder: folder_buf(), source })
 }
 
 fn collect(folder: &Path, files: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {

@@ -1,3 +1,4 @@
+use std::error::Error as _;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -13,8 +14,26 @@ fn read(text: &str) -> Result<Suite, ConfigError> {
     parse(text, "xmlperf.toml", Path::new("/checkout"), &ConfigOverrides::default())
 }
 
+/// What is wrong with a text, as the program shows it.
 fn refusal(text: &str) -> String {
-    read(text).expect_err(text).to_string()
+    shown(&read(text).expect_err(text))
+}
+
+/// An error with its causes, its help, and the line that it marks.
+fn shown(error: &ConfigError) -> String {
+    let mut shown = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        shown = format!("{shown}: {cause}");
+        source = cause.source();
+    }
+    if let Some(help) = error.help() {
+        shown = format!("{shown}\n\nhint: {help}");
+    }
+    if let ConfigError::File(file) = error {
+        shown = format!("{shown}\n\n    {}", file.excerpt());
+    }
+    shown
 }
 
 #[test]
@@ -236,7 +255,7 @@ fn a_network_is_that_of_the_scenario_of_the_suite_or_of_the_flag() {
 fn a_scenario_that_does_not_exist_is_answered_with_those_that_do() {
     let choice = ConfigOverrides { scenarios: vec!["smoky".to_owned()], ..<_>::default() };
     let error = parse("", "xmlperf.toml", Path::new("."), &choice).unwrap_err();
-    insta::assert_snapshot!(error, @"
+    insta::assert_snapshot!(shown(&error), @"
     there is no scenario `smoky`
 
     hint: there are smoke, concurrent, large, nominal, soak, stress, capacity, extreme; for several of them, repeat `--scenario`

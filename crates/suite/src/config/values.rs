@@ -1,20 +1,18 @@
-//! The values that a configuration file may hold, each checked while it is read, so that a mistake has
-//! a line.
+//! The values that a configuration is made of, each checked while it is parsed: the parser then knows
+//! the line of a wrong one.
 
 use std::fmt;
-use std::ops::Range;
 use std::time::Duration;
 
-use serde::de::{Deserialize, Deserializer, Error as _};
-
-use crate::{CpuSelection, LaneMode, UrlScheme};
+use payload::{PayloadKind, PayloadPreset, Semantics};
 use record::metric::Metric;
 use record::metric::gate::{self, MetricPolicy};
-use record::metric::limit::Limit;
-use units::Ratio;
+use record::metric::limit::{Limit, LimitError};
+use serde::de::{Deserialize, Deserializer, Error as _};
+use thiserror::Error;
+use units::{Ratio, UnitError};
 
-/// What is wrong, and where in the text.
-pub(super) type SpannedMessage = (Range<usize>, String);
+use crate::{CpuSelection, LaneMode, UrlScheme};
 
 /// Headers that say how a body is sent, which a user's would contradict.
 const OWN_HEADERS: [&str; 7] = [
@@ -27,6 +25,50 @@ const OWN_HEADERS: [&str; 7] = [
     "Transfer-Encoding",
 ];
 
+/// Why a value is none of its key; the message says what would be right.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub(super) enum ValueError {
+    /// A word is none of those that there are.
+    #[error("unknown {what} `{word}`; there are {}", known.join(", "))]
+    Word { what: &'static str, word: String, known: Vec<&'static str> },
+    /// A quantity is not understood.
+    #[error(transparent)]
+    Unit(#[from] UnitError),
+    /// A limit is not understood.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    #[error("{0} is not a number of processors such as 1.5")]
+    Cores(f64),
+    #[error("{0} is not a port from 1 to 65535")]
+    Port(i64),
+    #[error("{0} is not a whole number from 1 on")]
+    Positive(i64),
+    #[error("{0} is not a share between 0 and 1, such as 0.03 for 3 %")]
+    Share(f64),
+    #[error("{0} is not an error rate from 0.000001 to 0.2, such as 0.01 for 1 %")]
+    ErrorRate(f64),
+    #[error("`{0}` is not the name of a variable, such as `APP_PORT`")]
+    Variable(String),
+    #[error("nothing fits into `{0}`; write a size such as `2 GiB`")]
+    NoRoom(String),
+    #[error("`{0}` is not a path of a URL: it begins with `/` and has no spaces")]
+    Path(String),
+    #[error("`{0}` is not the name of a header, such as `X-Tenant`")]
+    HeaderName(String),
+    #[error("the header `{0}` is written by xmlperf itself")]
+    OwnHeader(String),
+    #[error("the value of a header is one line of visible text")]
+    HeaderValue,
+    #[error("{0} is not a number of launches from 2 to 100")]
+    Launches(i64),
+}
+
+impl ValueError {
+    pub(super) fn word(what: &'static str, word: &str, known: Vec<&'static str>) -> Self {
+        Self::Word { what, word: word.to_owned(), known }
+    }
+}
+
 /// A value that is checked while it is parsed, so that an error has a line.
 macro_rules! checked {
     ($(#[$doc:meta])* $name:ident($inner:ty) from $raw:ty, $check:expr) => {
@@ -37,7 +79,7 @@ macro_rules! checked {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let raw = <$raw>::deserialize(deserializer)?;
-                let check: fn($raw) -> Result<$inner, String> = $check;
+                let check: fn($raw) -> Result<$inner, ValueError> = $check;
                 check(raw).map($name).map_err(D::Error::custom)
             }
         }
@@ -46,36 +88,36 @@ macro_rules! checked {
 
 checked!(
     /// A duration such as `30 s`.
-    Time(Duration) from String, |text| units::parse_duration(&text).map_err(|error| error.to_string())
+    Time(Duration) from String, |text| Ok(units::parse_duration(&text)?)
 );
 checked!(
     /// A bandwidth such as `10 Mbit/s`, in bits per second.
-    BitRate(f64) from String, |text| units::parse_bit_rate(&text).map_err(|error| error.to_string())
+    BitRate(f64) from String, |text| Ok(units::parse_bit_rate(&text)?)
 );
 checked!(
     /// Processors' worth of time.
     Cores(f64) from f64, |cores| if (0.01..=1024.0).contains(&cores) {
         Ok(cores)
     } else {
-        Err(format!("{cores} is not a number of processors such as 1.5"))
+        Err(ValueError::Cores(cores))
     }
 );
 checked!(
     /// A port of TCP.
     Port(u16) from i64, |number| match u16::try_from(number) {
         Ok(port) if port > 0 => Ok(port),
-        Ok(_) | Err(_) => Err(format!("{number} is not a port from 1 to 65535")),
+        Ok(_) | Err(_) => Err(ValueError::Port(number)),
     }
 );
 checked!(
     /// A share such as `0.1 %`.
-    Percentage(Ratio) from String, |text| Ratio::parse(&text).map_err(|error| error.to_string())
+    Percentage(Ratio) from String, |text| Ok(Ratio::parse(&text)?)
 );
 checked!(
     /// A whole number from 1 on.
     Positive(u64) from i64, |number| match u64::try_from(number) {
         Ok(number) if number > 0 => Ok(number),
-        Ok(_) | Err(_) => Err(format!("{number} is not a whole number from 1 on")),
+        Ok(_) | Err(_) => Err(ValueError::Positive(number)),
     }
 );
 checked!(
@@ -83,7 +125,7 @@ checked!(
     Share(f64) from f64, |share| if share > 0.0 && share < 1.0 {
         Ok(share)
     } else {
-        Err(format!("{share} is not a share between 0 and 1, such as 0.03 for 3 %"))
+        Err(ValueError::Share(share))
     }
 );
 checked!(
@@ -91,21 +133,21 @@ checked!(
     ErrorRate(f64) from f64, |share| if gate::ERROR_RATES.contains(&share) {
         Ok(share)
     } else {
-        Err(format!("{share} is not an error rate from 0.000001 to 0.2, such as 0.01 for 1 %"))
+        Err(ValueError::ErrorRate(share))
     }
 );
 checked!(
     /// A variable of the environment.
     Variable(String) from String, |name| if name.is_empty() || name.contains(['=', '\0']) {
-        Err(format!("`{name}` is not the name of a variable, such as `APP_PORT`"))
+        Err(ValueError::Variable(name))
     } else {
         Ok(name)
     }
 );
 checked!(
     /// A size that something fits into, such as `2 GiB`.
-    Room(u64) from String, |text| match units::parse_bytes(&text).map_err(|error| error.to_string())? {
-        0 => Err(format!("nothing fits into `{text}`; write a size such as `2 GiB`")),
+    Room(u64) from String, |text| match units::parse_bytes(&text)? {
+        0 => Err(ValueError::NoRoom(text)),
         bytes => Ok(bytes),
     }
 );
@@ -116,7 +158,7 @@ checked!(
         if path.starts_with('/') && legal {
             Ok(path)
         } else {
-            Err(format!("`{path}` is not a path of a URL: it begins with `/` and has no spaces"))
+            Err(ValueError::Path(path))
         }
     }
 );
@@ -126,10 +168,10 @@ checked!(
     HeaderName(String) from String, |name| {
         let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
         if name.is_empty() || !name.chars().all(token) {
-            return Err(format!("`{name}` is not the name of a header, such as `X-Tenant`"));
+            return Err(ValueError::HeaderName(name));
         }
         if OWN_HEADERS.iter().any(|own| own.eq_ignore_ascii_case(&name)) {
-            return Err(format!("the header `{name}` is written by xmlperf itself"));
+            return Err(ValueError::OwnHeader(name));
         }
         Ok(name)
     }
@@ -137,45 +179,46 @@ checked!(
 checked!(
     /// The value of a header.
     HeaderValue(String) from String, |value| if value.chars().any(char::is_control) {
-        Err("the value of a header is one line of visible text".to_owned())
+        Err(ValueError::HeaderValue)
     } else {
         Ok(value)
     }
 );
 checked!(
     /// A request kind.
-    KindWord(payload::PayloadKind) from String, |word| payload::PayloadKind::from_name(&word).ok_or_else(|| {
-        let known: Vec<_> = payload::PayloadKind::ALL.iter().map(|kind| kind.name()).collect();
-        format!("unknown request kind `{word}`; there are {}", known.join(", "))
-    })
+    KindWord(PayloadKind) from String, |word| {
+        let known = || PayloadKind::ALL.map(PayloadKind::name).to_vec();
+        PayloadKind::from_name(&word).ok_or_else(|| ValueError::word("request kind", &word, known()))
+    }
 );
 checked!(
     /// A payload preset.
-    PresetWord(payload::PayloadPreset) from String, |word| payload::PayloadPreset::from_name(&word).ok_or_else(|| {
-        let known: Vec<_> = payload::PayloadPreset::ALL.iter().map(|preset| preset.name()).collect();
-        format!("unknown payload preset `{word}`; there are {}", known.join(", "))
-    })
+    PresetWord(PayloadPreset) from String, |word| {
+        let known = || PayloadPreset::ALL.map(PayloadPreset::name).to_vec();
+        PayloadPreset::from_name(&word)
+            .ok_or_else(|| ValueError::word("payload preset", &word, known()))
+    }
 );
 checked!(
     /// What a target means by "equal".
-    SemanticsWord(payload::Semantics) from String, |word| {
-        payload::Semantics::from_name(&word).ok_or_else(|| {
-            let known = payload::Semantics::ALL.map(payload::Semantics::name).join(", ");
-            format!("unknown semantics `{word}`; there are {known}")
-        })
+    SemanticsWord(Semantics) from String, |word| {
+        let known = || Semantics::ALL.map(Semantics::name).to_vec();
+        Semantics::from_name(&word).ok_or_else(|| ValueError::word("semantics", &word, known()))
     }
 );
 checked!(
     /// A policy.
-    PolicyWord(MetricPolicy) from String, |word| MetricPolicy::from_key(&word)
-        .ok_or_else(|| format!("unknown policy `{word}`; there are gate, report, off"))
+    PolicyWord(MetricPolicy) from String, |word| {
+        let known = || MetricPolicy::ALL.map(MetricPolicy::key).to_vec();
+        MetricPolicy::from_key(&word).ok_or_else(|| ValueError::word("policy", &word, known()))
+    }
 );
 checked!(
     /// What is spoken below HTTP.
     SchemeWord(UrlScheme) from String, |word| match word.as_str() {
         "http" => Ok(UrlScheme::Http),
         "https" => Ok(UrlScheme::Https),
-        _ => Err(format!("unknown scheme `{word}`; there are http, https")),
+        _ => Err(ValueError::word("scheme", &word, vec!["http", "https"])),
     }
 );
 checked!(
@@ -183,7 +226,7 @@ checked!(
     CpusWord(CpuSelection) from String, |word| match word.as_str() {
         "auto" => Ok(CpuSelection::Auto),
         "shared" => Ok(CpuSelection::Shared),
-        _ => Err(format!("unknown choice `{word}`; there are auto, shared")),
+        _ => Err(ValueError::word("choice", &word, vec!["auto", "shared"])),
     }
 );
 checked!(
@@ -192,22 +235,22 @@ checked!(
         "off" => Ok(LaneMode::Off),
         "auto" => Ok(LaneMode::IfPossible),
         "on" => Ok(LaneMode::Asked),
-        _ => Err(format!("unknown choice `{word}`; there are auto, on, off")),
+        _ => Err(ValueError::word("choice", &word, vec!["auto", "on", "off"])),
     }
 );
 checked!(
     /// Launches that are counted. One value says nothing about its scatter.
     Launches(usize) from i64, |number| match usize::try_from(number) {
         Ok(number) if (2..=100).contains(&number) => Ok(number),
-        Ok(_) | Err(_) => Err(format!("{number} is not a number of launches from 2 to 100")),
+        Ok(_) | Err(_) => Err(ValueError::Launches(number)),
     }
 );
 checked!(
     /// A metric's key.
-    MetricWord(Metric) from String, |word| Metric::from_key(&word).ok_or_else(|| {
-        let known: Vec<_> = Metric::ALL.into_iter().map(Metric::key).collect();
-        format!("unknown metric `{word}`; there are {}", known.join(", "))
-    })
+    MetricWord(Metric) from String, |word| {
+        let known = || Metric::ALL.map(Metric::key).to_vec();
+        Metric::from_key(&word).ok_or_else(|| ValueError::word("metric", &word, known()))
+    }
 );
 
 impl Copy for Time {}

@@ -1,0 +1,343 @@
+//! What is wrong with a configuration: a fault with its place in the text.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use load::TlsError;
+use load::capacity::CapacityPlanError;
+use load::pacing::ScheduleError;
+use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+use payload::{CorpusError, MixError, SpecError, TemplateError};
+use record::metric::Metric;
+use sut::TargetError;
+use sut::network::NetworkError;
+use units::UnitError;
+
+/// A fault, and the bytes of the text that have it.
+#[derive(Debug)]
+pub(super) struct SpannedFault {
+    pub(super) span: Range<usize>,
+    pub(super) fault: ConfigFault,
+}
+
+impl SpannedFault {
+    pub(super) fn new(span: Range<usize>, fault: impl Into<ConfigFault>) -> Self {
+        Self { span, fault: fault.into() }
+    }
+}
+
+/// What is wrong in a configuration file.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigFault {
+    /// The text is not TOML, a key is unknown, or a value is not one of its key.
+    #[error("{0}")]
+    Syntax(String),
+    /// The target cannot be had.
+    #[error(transparent)]
+    Target(#[from] TargetFault),
+    /// The payload or the request cannot be made.
+    #[error(transparent)]
+    Payload(#[from] PayloadFault),
+    /// The load makes no sense.
+    #[error(transparent)]
+    Load(#[from] LoadFault),
+    /// The network cannot be.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// Two scenarios have one name.
+    #[error("a second scenario has the name `{0}`")]
+    ScenarioTwice(String),
+    /// A scenario's name cannot be shown.
+    #[error("a scenario's name is a line of visible text")]
+    ScenarioName,
+    /// A smallest change is no quantity of its metric.
+    #[error(transparent)]
+    Unit(#[from] UnitError),
+    /// The smallest change of a metric is a share.
+    #[error("`{0}` has no smallest change but its floor")]
+    NoMinimum(Metric),
+    /// No design looks at these numbers of launch pairs.
+    #[error(
+        "looks are rising numbers of launch pairs from 5 on, of which the last counts; write \
+         `launch-pairs = 50`"
+    )]
+    Looks,
+}
+
+impl ConfigFault {
+    /// Returns what the snippet says of the marked text.
+    fn label(&self) -> &'static str {
+        match self {
+            Self::Syntax(_) => "not understood",
+            Self::Target(_) => "in `[target]`",
+            Self::Payload(_) => "in `[payload]` or `[request]`",
+            Self::Load(_) => "in a load",
+            Self::Network(_) => "in a network",
+            Self::ScenarioTwice(_) | Self::ScenarioName => "this name",
+            Self::Unit(_) | Self::NoMinimum(_) => "this minimum",
+            Self::Looks => "these looks",
+        }
+    }
+}
+
+/// Why the target of a configuration cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetFault {
+    /// It is started and attached to.
+    #[error("`url` attaches and `start` starts: keep one")]
+    StartAndUrl,
+    /// The start command is none.
+    #[error("not a command: a quote is open, or it is empty")]
+    NotCommand,
+    /// The start command leaves the port open.
+    #[error(
+        "the target would not learn its port: write `{{port}}` in `start`, or name a variable by \
+         `port-env`"
+    )]
+    NoPort,
+    /// The address is none.
+    #[error(transparent)]
+    Url(#[from] TargetError),
+    /// A scheme is given twice.
+    #[error("`scheme` is for what `start` or `image` starts: `url` has its own")]
+    StrayScheme,
+    /// Certificates are given where none is looked at.
+    #[error("`ca` is for TLS: `url = \"https://…\"`, or `scheme = \"https\"`")]
+    StrayCertificates,
+    /// The certificates cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    CertificatesUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The certificates are none.
+    #[error("`{}`", path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: TlsError,
+    },
+    /// What runs already is to be limited.
+    #[error("what runs already cannot be limited: `url` attaches")]
+    LimitedUrl,
+    /// A setting of an image stands alone.
+    #[error("only an `image` has a port inside and an engine")]
+    StrayImageSetting,
+    /// The target comes from two places.
+    #[error("`image`, `start` and `url` each say where the target comes from: keep one")]
+    TwoSources,
+    /// Both builds would have one name, and a change could never be seen.
+    #[error(
+        "`build` cannot make two images of one name: build them beforehand, and compare them by \
+         `--base-start IMAGE` and `--head-start IMAGE`"
+    )]
+    ImageBuild,
+    /// An image has no port.
+    #[error("an image needs `port`, on which the program inside listens")]
+    ImagePort,
+}
+
+/// Why the payload or the request of a configuration cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PayloadFault {
+    /// Documents come from two places.
+    #[error("keep one of `preset`, `corpus` and `hostile`")]
+    TwoSources,
+    /// The folder of documents cannot be used.
+    #[error(transparent)]
+    Corpus(#[from] CorpusReadError),
+    /// A setting of a mix is none.
+    #[error(transparent)]
+    Mix(#[from] MixError),
+    /// The documents cannot be mixed.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// A request kind needs a template.
+    #[error("the kind `template` needs `template`, a file, in `[request]`")]
+    NoTemplate,
+    /// A key of a template stands alone.
+    #[error("`{key}` is for requests of the kind `template`; the other kinds need none")]
+    StrayKey {
+        /// The key.
+        key: &'static str,
+    },
+    /// The template cannot be read.
+    #[error("failed to read `{path}`")]
+    TemplateUnreadable {
+        /// As it is written.
+        path: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The template cannot be filled in.
+    #[error("`{path}`")]
+    Template {
+        /// As it is written.
+        path: String,
+        /// Why.
+        source: TemplateError,
+    },
+    /// An expectation is none.
+    #[error("expected `{{ status = 201 }}`, or `json` or `xml` with `equals`")]
+    NotExpectation,
+    /// The place or the value of an expectation is none.
+    #[error(transparent)]
+    Expectation(TemplateError),
+}
+
+/// Why the files of a folder are no payload.
+#[derive(Debug, thiserror::Error)]
+pub enum CorpusReadError {
+    /// They cannot be read.
+    #[error("failed to read the corpus `{}`", folder.display())]
+    Unreadable {
+        /// The folder.
+        folder: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// They are no documents.
+    #[error("unusable corpus `{}`", folder.display())]
+    Unusable {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: CorpusError,
+    },
+}
+
+/// Why a load makes no sense.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadFault {
+    /// A key would be ignored.
+    #[error("`{key}` means nothing with model = \"{model}\", which has {}", keys.join(", "))]
+    StrayKey {
+        /// The key.
+        key: &'static str,
+        /// The model.
+        model: &'static str,
+        /// The keys that the model has.
+        keys: &'static [&'static str],
+    },
+    /// Only steps have several numbers of connections.
+    #[error("a list of connections needs model = \"steps\"")]
+    ConnectionList,
+    /// Steps have several numbers of connections.
+    #[error("steps need a list, such as connections = [1, 3, 5]")]
+    NoConnectionList,
+    /// There is no step.
+    #[error("the list of connections is empty")]
+    NoConnections,
+    /// HTTP/1.1 has no streams.
+    #[error("`streams` share a connection only with http = \"2\"")]
+    StrayStreams,
+    /// Nothing can be answered in no time.
+    #[error("a time-out of no time fails every request")]
+    NoTimeout,
+    /// The rate is missing.
+    #[error("model = \"{model}\" needs `rate`, in requests per second")]
+    NoRate {
+        /// The model.
+        model: &'static str,
+    },
+    /// The end of a ramp is missing.
+    #[error("a ramp needs `to`, the rate at its end")]
+    NoRampEnd,
+    /// The stages are missing.
+    #[error("stages need a list, such as stages = [{{ rate = 100, to = 500, lasts = \"10 s\" }}]")]
+    NoStages,
+    /// A stage is over at once.
+    #[error("a stage of no time has no requests")]
+    EmptyStage,
+    /// The rate of the spikes is missing.
+    #[error("spikes need `spike-rate`, in requests per second")]
+    NoSpikeRate,
+    /// Spikes would overlap.
+    #[error(
+        "a spike of {} does not fit into {}",
+        units::duration(*spike),
+        units::duration(*every)
+    )]
+    Spike {
+        /// How long a spike lasts.
+        spike: Duration,
+        /// From one to the next.
+        every: Duration,
+    },
+    /// A load has two ends.
+    #[error("`requests` and `duration` both say when it ends: keep one")]
+    TwoEnds,
+    /// There is no such schedule.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+    /// There is no such search.
+    #[error(transparent)]
+    Capacity(#[from] CapacityPlanError),
+}
+
+/// A fault in its file.
+#[derive(Debug)]
+pub struct ConfigFileError {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub fault: ConfigFault,
+    text: NamedSource<String>,
+    span: Range<usize>,
+}
+
+impl fmt::Display for ConfigFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { line, column, fault, text, .. } = self;
+        write!(f, "{}:{line}:{column}: {fault}", text.name())
+    }
+}
+
+impl Error for ConfigFileError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.fault.source()
+    }
+}
+
+impl ConfigFileError {
+    pub(super) fn new(path: &str, text: &str, spanned: SpannedFault) -> Self {
+        let SpannedFault { span, fault } = spanned;
+        let (line, column) = place(text, span.start);
+        let text = NamedSource::new(path, text.to_owned()).with_language("TOML");
+        Self { line, column, fault, text, span }
+    }
+
+    /// Returns the line that has the fault, without its indentation.
+    pub fn excerpt(&self) -> &str {
+        let line = self.text.inner().lines().nth(self.line - 1);
+        line.unwrap_or_default().trim()
+    }
+}
+
+impl Diagnostic for ConfigFileError {
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&self.text)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let label = Some(self.fault.label().to_owned());
+        let label = LabeledSpan::new(label, self.span.start, self.span.len());
+        Some(Box::new(std::iter::once(label)))
+    }
+}
+
+/// Line and column, from 1, of a byte in `text`.
+fn place(text: &str, offset: usize) -> (usize, usize) {
+    let before = &text[..text.floor_char_boundary(offset)];
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (before.matches('\n').count() + 1, before[start..].chars().count() + 1)
+}
