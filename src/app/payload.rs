@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Error};
+use anyhow::Context as _;
 use payload::{
     BodyStream, DocumentChange, DocumentMix, GENERATOR_VERSION, PairFormat, PairRecipe,
     PayloadKind, PayloadPreset, PayloadSpec, Semantics, Template,

@@ -191,7 +191,7 @@ mod tests {
     use crate::fixtures::{LEVEL, limits, paired};
     use crate::metric::Metric;
     use crate::metric::gate::StoppingRule;
-    use crate::{LatencyBasis, Run, SCHEMA};
+    use crate::{LatencyBasis, LaunchResults, Run, SCHEMA};
 
     const FIRST: &[u8] = include_bytes!("../fixtures/run-schema-1.json");
     const SECOND: &[u8] = include_bytes!("../fixtures/run-schema-2.json");
