@@ -186,12 +186,15 @@ fn put_confinement(record: &mut Map<String, Value>) -> Result<(), SentenceError>
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::time::Duration;
 
-    use crate::canonical;
+    use sut::network::NetworkConditions;
+
     use crate::fixtures::{LEVEL, limits, paired};
     use crate::metric::Metric;
     use crate::metric::gate::StoppingRule;
-    use crate::{LatencyBasis, LaunchResults, Run, SCHEMA};
+    use crate::workload::{ArrivalShape, LoadRecord, ModelSummary, ReusePolicy};
+    use crate::{FailureKind, LatencyBasis, LaunchResults, Run, SCHEMA};
 
     const FIRST: &[u8] = include_bytes!("../fixtures/run-schema-1.json");
     const SECOND: &[u8] = include_bytes!("../fixtures/run-schema-2.json");
@@ -228,13 +231,19 @@ mod tests {
                 ("throughput", ">= 1 pairs/s"),
             ])
         );
-        let all = [tiny, visitors, hasty, steps].map(|scenario| {
-            let LaunchResults::Single(launches) = &scenario.trials else { panic!("{scenario:?}") };
-            let failures = launches.iter().flat_map(|launch| &launch.failures);
-            let failures: Vec<_> = failures.map(|it| (it.kind, it.count)).collect();
-            format!("{} {failures:?}", canonical::json(&scenario.workload))
-        });
-        insta::assert_snapshot!(all.join("\n"), @"");
+        let LoadRecord::Summary(load) = &visitors.workload.load else { panic!("{visitors:?}") };
+        let lasts = Duration::from_millis(200);
+        let open = ModelSummary::Open { shape: ArrivalShape::Poisson, per_s: 50.2, lasts };
+        assert_eq!((load.connections, load.reuse, &load.model), (4, ReusePolicy::Kept, &open));
+        let network = NetworkConditions::parse("latency=3ms,resets=25%").unwrap();
+        assert_eq!(hasty.workload.network, Some(network));
+        let LaunchResults::Single(launches) = &hasty.trials else { panic!("{hasty:?}") };
+        let failures = launches.iter().flat_map(|launch| &launch.failures);
+        let failures: Vec<_> = failures.map(|it| (it.kind, it.count, it.first.is_some())).collect();
+        assert_eq!(failures, [(FailureKind::Reset, 1, true)]);
+        let steps = &steps.workload.load.summary().model;
+        let climbing = ModelSummary::Steps { connections: vec![1, 3], requests: 4 };
+        assert_eq!(steps, &climbing);
         assert_eq!(parse(&run.to_json()).unwrap(), run);
     }
 
