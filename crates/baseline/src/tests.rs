@@ -196,7 +196,7 @@ fn what_is_not_as_it_was_written_is_named() {
     fs::write(&cut, &fs::read(&cut).unwrap()[..100]).unwrap();
     let text = fs::read_to_string(&edited).unwrap();
     fs::write(&edited, text.replace("AMD EPYC", "AMD EPIC")).unwrap();
-    let text = fs::read_to_string(&newer).unwrap().replace("\"schema\":2", "\"schema\":3");
+    let text = fs::read_to_string(&newer).unwrap().replace("\"schema\":3", "\"schema\":4");
     let digest = record::digest(text.as_bytes());
     fs::remove_file(newer).unwrap();
     fs::write(whole.with_file_name(format!("2026-11-23T100400Z-{digest}.json")), text).unwrap();
@@ -226,7 +226,7 @@ fn what_is_not_as_it_was_written_is_named() {
     baselines/release/.pin: `release` is pinned to `baselines/main/2026-11-23T100000Z-<digest>.json`, which is not there
     baselines/main/2026-11-23T100200Z-<digest>.json: `baselines/main/2026-11-23T100200Z-<digest>.json` was changed after it was written: its digest is <digest>, its name says <digest>
     baselines/main/2026-11-23T100300Z-<digest>.json: `baselines/main/2026-11-23T100300Z-<digest>.json` was changed after it was written: its digest is <digest>, its name says <digest>
-    baselines/main/2026-11-23T100400Z-<newer>.json: run `baselines/main/2026-11-23T100400Z-<newer>.json` has schema 3, this version reads up to 2
+    baselines/main/2026-11-23T100400Z-<newer>.json: run `baselines/main/2026-11-23T100400Z-<newer>.json` has schema 4, this version reads up to 3
     baselines/main/.2026-11-23T100500Z-0.json.77: left by a save that was cut short
     baselines/main/notes.txt: not a run
     ");

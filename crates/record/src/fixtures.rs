@@ -1,7 +1,6 @@
 //! Made-up runs for the tests of whatever reads records.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use payload::PayloadKind;
@@ -118,12 +117,11 @@ pub fn counted(base: f64, head: f64) -> CountOutcome {
 
 /// What `smoke` sends.
 pub fn workload() -> Workload {
-    let load = LoadSettings::closed(1, LoadAmount::For(Duration::from_secs(1)));
     Workload {
         kind: PayloadKind::XmlCompareBatch,
         path: Some("/compare".to_owned()),
         payload: "d1ge57".to_owned(),
-        load: LoadRecord::Settings(load),
+        load: LoadRecord::Summary(LoadSettings::closed(1, LoadAmount::Time).summary()),
         network: None,
     }
 }
