@@ -311,7 +311,13 @@ impl Comparison {
                 Metric::Tail | Metric::Leak | Metric::Ready | Metric::FirstAnswers
             )
         };
-        judged.filter(steady).map(|row| row.rule.tolerance).max_by(|a, b| a.0.total_cmp(&b.0))
+        // Where the smallest change that counts is an amount, the share says little.
+        let is_share = |row: &&MetricResult| row.rule.floor.0 < row.rule.tolerance.0;
+        judged
+            .filter(steady)
+            .filter(is_share)
+            .map(|row| row.rule.tolerance)
+            .max_by(|a, b| a.0.total_cmp(&b.0))
     }
 
     /// Returns the breakdowns of scenarios whose work was compared and not shown equal.

@@ -14,6 +14,9 @@ use crate::Exchange;
 /// share those of the first, the same ones in every launch.
 const BODIES_MAX: usize = 64;
 
+/// Longest time that is told from a longer one: one hour.
+const TIME_NS_MAX: u64 = 3_600_000_000_000;
+
 /// The share of a body's response times that lie below its level.
 const LEVEL_QUANTILE: f64 = 0.25;
 
@@ -33,7 +36,9 @@ impl BodyTimes {
         if self.bodies.len() <= body {
             self.bodies.resize_with(body + 1, histogram);
         }
-        self.bodies[body].saturating_record(exchange.response_ns());
+        let response_ns = exchange.response_ns().clamp(1, TIME_NS_MAX);
+        // Saturating would not let the histogram grow.
+        self.bodies[body].record(response_ns).expect("a histogram grows up to an hour");
     }
 
     /// Adds the times of another part of the same load.
@@ -128,8 +133,17 @@ mod tests {
             exchange(0, 0, 1_000_000),
             failed(&exchange(0, 0, 1)),
         ]);
-        assert_eq!(times(&exchanges).levels_ns(), [Some(101), None, Some(900)]);
+        assert_eq!(times(&exchanges).levels_ns(), [Some(102), None, Some(900)]);
         assert!(BodyTimes::default().levels_ns().is_empty());
+    }
+
+    #[test]
+    fn a_level_may_be_as_long_as_a_time_can_be() {
+        let exchanges = [900_000, 40_000_000_000, u64::MAX].map(|ns| exchange(0, 0, ns));
+        let level = times(&exchanges[1..2]).levels_ns()[0].unwrap();
+        assert!(level.abs_diff(40_000_000_000) < 40_000_000, "{level}");
+        assert!(times(&exchanges[..1]).levels_ns()[0].unwrap().abs_diff(900_000) < 900);
+        assert!(times(&exchanges[2..]).levels_ns()[0].unwrap() >= TIME_NS_MAX);
     }
 
     #[test]
