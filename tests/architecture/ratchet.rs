@@ -14,7 +14,7 @@ use crate::tree_figures::TreeFigures;
 const CIRCLES_MAX: usize = 8;
 
 /// Words of 10 000 lines that are still to be written out.
-const HIDING_WORDS_MAX: f64 = 76.0;
+const HIDING_WORDS_MAX: f64 = 40.0;
 
 static FIGURES: LazyLock<TreeFigures> = LazyLock::new(|| TreeFigures::count(&SourceTree::here()));
 

@@ -223,12 +223,7 @@ impl Comparison {
             notes.extend(history.notes.iter().cloned());
         }
         let outcome = outcome(run, launches, &rows, &promises);
-        let outcome = match confirming.as_ref().map(|paired| &paired.outcome) {
-            Some(ComparisonOutcome::NotMeasured(reason)) => {
-                ComparisonOutcome::NotMeasured(format!("side by side: {reason}")).min(outcome)
-            }
-            Some(_) | None => outcome,
-        };
+        let outcome = with_confirmation(outcome, confirming.as_ref());
         Ok(Self {
             base: stored::base(run)?,
             head: run.head.clone(),
@@ -240,10 +235,7 @@ impl Comparison {
             details,
             breakdowns: work::breakdowns(run),
             placement: run.placement.clone(),
-            failure: match &run.ended {
-                Some(EarlyEnd::HeadFailed(contrast)) => Some(FailureContrast::clone(contrast)),
-                Some(EarlyEnd::Failed { .. } | EarlyEnd::Interrupted) | None => None,
-            },
+            failure: failure_of_head(run),
             method: ComparisonMethod {
                 launches,
                 launches_asked: run.launches_asked,
@@ -334,6 +326,27 @@ impl Comparison {
     /// Returns the limits that do not hold.
     pub fn broken(&self) -> impl Iterator<Item = &LimitCheck> {
         self.promises.iter().filter(|promise| !promise.holds())
+    }
+}
+
+/// A comparison with stored runs that could not be confirmed side by side is not measured either.
+fn with_confirmation(
+    outcome: ComparisonOutcome,
+    confirming: Option<&Comparison>,
+) -> ComparisonOutcome {
+    match confirming.map(|paired| &paired.outcome) {
+        Some(ComparisonOutcome::NotMeasured(reason)) => {
+            ComparisonOutcome::NotMeasured(format!("side by side: {reason}")).min(outcome)
+        }
+        Some(_) | None => outcome,
+    }
+}
+
+/// What head failed that base answered, if that ended the run.
+fn failure_of_head(run: &Run) -> Option<FailureContrast> {
+    match &run.ended {
+        Some(EarlyEnd::HeadFailed(contrast)) => Some(FailureContrast::clone(contrast)),
+        Some(EarlyEnd::Failed { .. } | EarlyEnd::Interrupted) | None => None,
     }
 }
 
