@@ -5,6 +5,50 @@
 //! body shared and never copied, unless it is so large that it is made while it is sent; an answer is
 //! read whole into a buffer that is used again, and is
 //! judged after the clock was stopped. Nothing here knows what the bytes mean.
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::net::TcpListener;
+//! use std::sync::Arc;
+//! use std::thread;
+//! use std::time::Duration;
+//!
+//! use units::cancel::Cancel;
+//! use xmlperf_load::measure::Measurement;
+//! use xmlperf_load::pacing::{ArrivalSchedule, OpenWorkload, PacingModel};
+//! use xmlperf_load::{ClientSettings, LoadClient, LoadRequest, SuccessCheck};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // A target that answers one connection.
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! let address = listener.local_addr()?;
+//! thread::spawn(move || {
+//!     let (mut peer, _) = listener.accept().unwrap();
+//!     while peer.read(&mut [0; 4096]).is_ok_and(|bytes| bytes > 0) {
+//!         peer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+//!     }
+//! });
+//!
+//! let request = LoadRequest::get("/health", "localhost", &[], Arc::new(SuccessCheck))?;
+//! let settings = ClientSettings::default();
+//! let mut client = LoadClient::new(address, Arc::new([request]), settings, Cancel::default())?;
+//!
+//! // An open workload: a request is due every 5 ms, whether or not earlier ones were answered.
+//! let model = PacingModel::Open(OpenWorkload {
+//!     schedule: ArrivalSchedule::constant(200.0, Duration::from_millis(100))?,
+//!     late_max: Duration::from_secs(10),
+//!     failures_max: None,
+//! });
+//! let mut measurement = Measurement::default();
+//! let drive = client.follow(&model, &mut |exchange| measurement.record(exchange))?;
+//! measurement.end_slice(drive.wall());
+//!
+//! // Response time counts from when a request was due, service time from when it was sent.
+//! assert_eq!((measurement.answered(), measurement.failed()), (20, 0));
+//! assert!(measurement.response().max() >= measurement.service().max());
+//! # Ok(())
+//! # }
+//! ```
 
 mod arrival;
 mod body;

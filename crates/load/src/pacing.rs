@@ -197,10 +197,10 @@ impl ArrivalSchedule {
     ///
     /// ```
     /// # use std::time::Duration;
-    /// # use xmlperf::load::pacing::Schedule;
-    /// let schedule = Schedule::constant(3.0, Duration::from_secs(1))?;
+    /// # use xmlperf_load::pacing::ArrivalSchedule;
+    /// let schedule = ArrivalSchedule::constant(3.0, Duration::from_secs(1))?;
     /// assert_eq!(schedule.due_ns().collect::<Vec<_>>(), [0, 333_333_333, 666_666_667]);
-    /// # Ok::<(), xmlperf::load::pacing::ScheduleError>(())
+    /// # Ok::<(), xmlperf_load::pacing::ScheduleError>(())
     /// ```
     pub fn due_ns(&self) -> DueTimes {
         let random = match self.arrivals {

@@ -7,6 +7,21 @@
 //! XML pair number `n` of a (spec, seed) has the same bytes in whatever request it stands, on every
 //! machine: request `index` holds pairs `index · pairs` to `(index + 1) · pairs - 1`. That is why
 //! every draw starts from the pair's number and none from the draw before it.
+//!
+//! ```
+//! use xmlperf_payload::{PayloadKind, PayloadSpec, message};
+//!
+//! // Three pairs in a request, from seed 42. Request 7 is the same on every machine.
+//! let spec = PayloadSpec::depth_mix(42, 3);
+//! let request = message(&spec, PayloadKind::XmlCompareBatch, 7);
+//! assert!(request.body.starts_with(br#"{"comparisons":["#));
+//! assert_eq!(request.body, message(&spec, PayloadKind::XmlCompareBatch, 7).body);
+//!
+//! // What a right answer says is known without a comparison.
+//! assert_eq!(request.expected.pairs(), 3);
+//! let mismatch = request.expected.check(200, br#"{"results":[]}"#).unwrap_err();
+//! println!("wrong answer: {mismatch}");
+//! ```
 
 mod answer;
 mod change;

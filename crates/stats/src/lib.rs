@@ -4,6 +4,22 @@
 //! in, so that whoever stores a seed can repeat a result to the last bit. Everything that decides is
 //! exact or conservative at small samples; a normal approximation stands in only where the sample is
 //! so large that it cannot be told from the exact law.
+//!
+//! ```
+//! use xmlperf_stats::{hodges_lehmann, signed_rank};
+//!
+//! // Ten paired differences, in percent, of which at least 1 has to be shown.
+//! let differences = [5.23, 4.08, 3.93, 6.14, 5.54, 4.56, 5.02, 4.39, 5.37, 4.56];
+//! let above: Vec<f64> = differences.iter().map(|difference| difference - 1.0).collect();
+//!
+//! // All ten lie above it: ten fair coins do that once in 1024 throws.
+//! let p = signed_rank::p_greater(&signed_rank::signed_midranks(&above));
+//! assert!((p - 1.0 / 1024.0).abs() < 1e-12);
+//!
+//! // The limits are those that the same test does not reject at the same level.
+//! let shift = hodges_lehmann::one_sample(&differences, 0.00305);
+//! assert!(4.0 < shift.low && shift.low < shift.value && shift.value < shift.high);
+//! ```
 
 pub mod draw;
 pub mod evidence;
