@@ -11,7 +11,7 @@ use crate::source_tree::SourceTree;
 use crate::tree_figures::TreeFigures;
 
 /// Circles that are still to be opened.
-const CIRCLES_MAX: usize = 8;
+const CIRCLES_MAX: usize = 5;
 
 /// Words of 10 000 lines that are still to be written out.
 const HIDING_WORDS_MAX: f64 = 40.0;

@@ -170,7 +170,7 @@ impl DecisionRule {
         }
         let p = |ln: f64| evidence::p_of_ln(ln);
         let verdicts = family.verdicts().zip(before).zip(family.unchanged());
-        let shown = verdicts.enumerate().map(|(m, ((verdict, before), unchanged))| Shown {
+        let shown = verdicts.enumerate().map(|(m, ((verdict, before), unchanged))| ShownVerdict {
             verdict,
             before,
             p_slower: p(family.slower()[m]),
@@ -200,7 +200,7 @@ impl DecisionRule {
     fn judgement(
         &self,
         hypothesis: Hypothesis,
-        shown: Shown,
+        shown: ShownVerdict,
         attempts: &[&[f64]],
         family: usize,
     ) -> Judgement {
@@ -237,7 +237,7 @@ impl Default for DecisionRule {
 
 /// What the family says about one hypothesis.
 #[derive(Clone, Copy)]
-struct Shown {
+struct ShownVerdict {
     verdict: Verdict,
     before: Verdict,
     p_slower: f64,
