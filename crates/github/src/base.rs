@@ -36,8 +36,24 @@ pub enum BaseCommitError {
         /// The commit, or what is known of it.
         commit: String,
     },
+    /// Git runs, and does not read the clone.
+    #[error("git does not read the checkout `{directory}`: {reason}")]
+    Unreadable {
+        /// The clone.
+        directory: PathBuf,
+        /// What git said.
+        reason: String,
+        /// For the checkout of another user.
+        #[help]
+        hint: Option<&'static str>,
+    },
     /// GitHub does not say where the branches parted.
-    #[error("failed to ask GitHub for the merge base of {base} and {head}")]
+    #[error(
+        "failed to ask GitHub for the merge base of {base} and {head}, which the clone does not know"
+    )]
+    #[diagnostic(help(
+        "give `actions/checkout` no `ref`, so that it checks out the merge of a pull request, or `fetch-depth: 0`"
+    ))]
     Unknown {
         /// The base.
         base: String,
@@ -59,6 +75,7 @@ pub fn find(
     client: Option<&ApiClient<'_>>,
 ) -> Result<Option<CommitId>, BaseCommitError> {
     let git = GitClone { clone };
+    git.check()?;
     match &context.event {
         WorkflowEvent::PullRequest { base, .. } => match merged_into(&git, &context.head)? {
             Some(parent) => Ok(Some(parent)),
@@ -68,7 +85,9 @@ pub fn find(
         WorkflowEvent::Push { before: Some(before) } => {
             parting(&git, before, &context.head, client).map(Some)
         }
-        WorkflowEvent::Push { before: None } | WorkflowEvent::Other => branch_point(&git, context),
+        WorkflowEvent::Push { before: None } | WorkflowEvent::Other => {
+            branch_point(&git, context, client)
+        }
         WorkflowEvent::WorkflowRun(_) => Err(BaseCommitError::NoChange),
     }
 }
@@ -123,25 +142,45 @@ fn present(git: &GitClone<'_>, commit: CommitId) -> Result<CommitId, BaseCommitE
 }
 
 /// Where the checked-out branch left the default one; on the default branch, the commit before.
+///
+/// The commit of the event is not always the one that is checked out: a comment, a clock or another
+/// program starts a workflow on the default branch, and its steps may then choose a branch.
 fn branch_point(
     git: &GitClone<'_>,
     context: &GithubContext,
+    client: Option<&ApiClient<'_>>,
 ) -> Result<Option<CommitId>, BaseCommitError> {
-    let head = context.head.as_str();
+    let head = git.commit(&["rev-parse", "--verify", "--quiet", "HEAD"])?;
+    let head = head.unwrap_or_else(|| context.head.clone());
+    let beyond = |commit: &CommitId| *commit != head;
     if let Some(branch) = &context.default_branch {
         let branch = format!("refs/remotes/origin/{branch}");
-        let parted = git.commit(&["merge-base", &branch, head])?;
-        if let Some(commit) = parted.filter(|commit| commit.as_str() != head) {
+        let parted = git.commit(&["merge-base", &branch, head.as_str()])?;
+        if let Some(commit) = parted.filter(beyond) {
             return Ok(Some(commit));
         }
     }
-    let parent = format!("{head}^1");
+    if context.head != head {
+        let parted = parting(git, &context.head, &head, client)?;
+        if beyond(&parted) {
+            return Ok(Some(parted));
+        }
+    }
+    let parent = format!("{}^1", head.as_str());
     let parent = git.commit(&["rev-parse", "--verify", "--quiet", &parent])?;
     let shallow = git.run(&["rev-parse", "--is-shallow-repository"])?.stdout;
     if parent.is_none() && shallow.starts_with(b"true") {
-        return Err(BaseCommitError::Shallow { commit: format!("before {head}") });
+        return Err(BaseCommitError::Shallow { commit: format!("before {}", head.as_str()) });
     }
     Ok(parent)
+}
+
+/// What to do where git refuses to read the files of another user.
+fn ownership_hint(reason: &str) -> Option<&'static str> {
+    reason.contains("safe.directory").then_some(
+        "the checkout belongs to another user, as in a job with `container`; run `git config --global \
+         --add safe.directory \"$GITHUB_WORKSPACE\"` in a step before",
+    )
 }
 
 struct GitClone<'a> {
@@ -149,6 +188,17 @@ struct GitClone<'a> {
 }
 
 impl GitClone<'_> {
+    /// Fails if git refuses the clone as a whole: every later question would seem to have no answer.
+    fn check(&self) -> Result<(), BaseCommitError> {
+        let output = self.run(&["rev-parse", "--git-dir"])?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        let hint = ownership_hint(&reason);
+        Err(BaseCommitError::Unreadable { directory: self.clone.to_owned(), reason, hint })
+    }
+
     /// Returns the commit that `arguments` make git print, if they do.
     fn commit(&self, arguments: &[&str]) -> Result<Option<CommitId>, BaseCommitError> {
         let output = self.run(arguments)?;
@@ -162,7 +212,8 @@ impl GitClone<'_> {
 
     fn run(&self, arguments: &[&str]) -> Result<std::process::Output, BaseCommitError> {
         let mut git = Command::new("git");
-        git.arg("-C").arg(self.clone).args(arguments).env("GIT_TERMINAL_PROMPT", "0");
+        git.arg("-C").arg(self.clone).args(arguments);
+        git.env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
         git.output()
             .map_err(|source| BaseCommitError::NoGit { directory: self.clone.to_owned(), source })
     }

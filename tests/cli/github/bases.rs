@@ -200,3 +200,46 @@ fn a_merge_queue_is_compared_with_what_it_names() {
     let found = find("merge_group", &payload, &origin.merge, &clone, None);
     assert_eq!(found, Ok(Some(origin.main)));
 }
+
+#[test]
+fn a_branch_that_a_comment_has_checked_out_is_compared_with_where_it_left_the_default_one() {
+    let origin = OriginFixture::new();
+    let payload = json!({ "repository": { "default_branch": "main" } });
+    for event in ["issue_comment", "schedule", "workflow_dispatch", "repository_dispatch"] {
+        let clone = origin.clone(&origin.topic, None);
+        let found = find(event, &payload, &origin.main, &clone, None);
+        assert_eq!(found, Ok(Some(origin.fork.clone())), "{event}");
+        // Neither the branch at `origin` nor its history is there: GitHub knows, or there is no base.
+        let clone = origin.clone(&origin.topic, Some(1));
+        let found = find(event, &payload, &origin.main, &clone, Some(&origin.fork));
+        assert_eq!(found, Ok(Some(origin.fork.clone())), "{event}");
+        let error = find(event, &payload, &origin.main, &clone, None).unwrap_err();
+        assert!(error.contains("`fetch-depth: 0`"), "{error}");
+    }
+}
+
+#[test]
+fn an_earlier_commit_of_the_default_branch_is_compared_with_the_one_before() {
+    let origin = OriginFixture::new();
+    let clone = origin.clone(&origin.fork, None);
+    let payload = json!({ "repository": { "default_branch": "main" } });
+    let found = find("workflow_dispatch", &payload, &origin.main, &clone, None);
+    assert_eq!(found, Ok(Some(origin.first)));
+}
+
+#[test]
+fn a_merge_base_that_github_does_not_know_leads_to_the_checkout() {
+    let origin = OriginFixture::new();
+    let clone = origin.clone(&origin.topic, Some(1));
+    let error = find("pull_request", &origin.pull_request(), &origin.topic, &clone, None);
+    let error = error.unwrap_err();
+    assert!(error.contains("`ref`") && error.contains("`fetch-depth: 0`"), "{error}");
+}
+
+#[test]
+fn a_folder_that_git_does_not_read_is_not_taken_for_one_without_a_base() {
+    let origin = OriginFixture::new();
+    let empty = tempfile::tempdir().unwrap();
+    let error = find("schedule", &json!({}), &origin.main, &empty, None).unwrap_err();
+    assert!(error.contains("not a git repository"), "{error}");
+}
