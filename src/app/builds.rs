@@ -220,10 +220,14 @@ impl BuildFinder<'_> {
         };
         let start = self.configured_start()?;
         ensure_relative(&start, &target.dir)?;
-        let cache = self.selection.workplace.build_cache(&checkout::root(&target.dir)?);
+        let root = checkout::root(&target.dir)?;
+        let cache = self.selection.workplace.build_cache(&root);
         let cache = cache.context("neither XDG_CACHE_HOME nor HOME is set")?;
         let progress = &mut |progress: BuildProgress<'_>| events.emit(progress.into());
         let built = checkout::checkout(&target.dir, &commit, build, &cache, self.cancel, progress)?;
+        if let Some(path) = built.removed.iter().find(|path| root.join(path).exists()) {
+            events.emit(Event::Warning(WarningKind::LeftBehind { path }));
+        }
         let revision = Revision {
             label: name.to_owned(),
             commit: Some(commit),
@@ -259,6 +263,7 @@ impl<'a> From<BuildProgress<'a>> for Event<'a> {
     fn from(progress: BuildProgress<'a>) -> Self {
         match progress {
             BuildProgress::Awaited => Self::BuildAwaited,
+            BuildProgress::Outdated { path } => Self::BuildOutdated { path },
             BuildProgress::CheckedOut { reference, commit } => {
                 Self::CheckoutStarted { reference, commit }
             }

@@ -4,6 +4,7 @@
 //! by one source, and so that printing can decide nothing.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -43,6 +44,11 @@ pub enum Event<'a> {
     },
     /// Another xmlperf builds the same version.
     BuildAwaited,
+    /// An earlier run changed what the build of the base had made.
+    BuildOutdated {
+        /// The file.
+        path: &'a Path,
+    },
     /// A build has printed another line.
     BuildAdvanced {
         /// `head`, or `base` and its commit.
@@ -200,6 +206,11 @@ pub enum Event<'a> {
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "warning", rename_all = "snake_case")]
 pub enum WarningKind<'a> {
+    /// A file that an earlier run left in the base's folder was removed, and head has one too.
+    LeftBehind {
+        /// The file, from the root of the repository.
+        path: &'a Path,
+    },
     /// The configuration has several scenarios, and the use case takes one.
     FirstScenarioOnly {
         /// The one that is taken.

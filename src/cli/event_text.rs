@@ -18,6 +18,9 @@ pub(super) fn line(event: &Event<'_>) -> Option<String> {
         Event::CheckoutStarted { reference, commit } => {
             format!("checking out base {reference} ({})", short(commit, 12))
         }
+        Event::BuildOutdated { path } => {
+            format!("an earlier run changed `{}` of the base, which is built again", path.display())
+        }
         Event::BuildAwaited => "waiting for another xmlperf that builds the same base".to_owned(),
         Event::BuildAdvanced { build, line } => format!("building {build}: {line}"),
         Event::StoreAdvanced { text } | Event::Noted { text } => (*text).to_owned(),
@@ -84,6 +87,11 @@ fn suspicion(suspected: &[ScenarioMetric]) -> String {
 
 fn warning(warning: &WarningKind<'_>) -> String {
     match warning {
+        WarningKind::LeftBehind { path } => format!(
+            "`{0}`, left behind by an earlier run, was removed from the base, which starts as it was \
+             built; head starts with its own `{0}`",
+            path.display()
+        ),
         WarningKind::FirstScenarioOnly { scenario, purpose } => {
             let purpose = match purpose {
                 ScenarioPurpose::Bisection => "searching by",

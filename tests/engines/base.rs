@@ -208,15 +208,125 @@ fn a_ref_that_is_nowhere_says_so_and_a_shallow_clone_says_why() {
     );
 }
 
-#[test]
-fn submodules_are_refused_by_name() {
-    let stage = BaseFixture::new();
-    git(stage.dir.path(), &["clone", "--quiet", "repo", "library"]);
+/// Adds `library` to the repository at `lib`, itself with a submodule in it.
+fn with_submodule(stage: &BaseFixture) {
+    for name in ["library", "inner"] {
+        git(stage.dir.path(), &["init", "--quiet", "--initial-branch=main", name]);
+        fs::write(stage.path(name).join("rules.txt"), format!("{name} one")).unwrap();
+        git(&stage.path(name), &["add", "--all"]);
+        git(&stage.path(name), &["commit", "--quiet", "--message", "one"]);
+    }
+    git(&stage.path("library"), &["submodule", "--quiet", "add", "../inner", "deep"]);
+    git(&stage.path("library"), &["commit", "--quiet", "--message", "inner"]);
     stage.git(&["submodule", "--quiet", "add", "../library", "lib"]);
+    stage.git(&["submodule", "--quiet", "update", "--init", "--recursive"]);
     stage.git(&["commit", "--quiet", "--message", "submodule"]);
-    let error = stage.checkout("main").unwrap_err();
-    assert!(matches!(&error, BaseError::Submodules { paths, .. } if paths == &["lib"]), "{error}");
+}
+
+#[test]
+fn a_base_has_the_submodules_of_its_commit_and_theirs() {
+    let stage = BaseFixture::new();
+    with_submodule(&stage);
+    let build =
+        "cat lib/rules.txt lib/deep/rules.txt > out.txt && git status --porcelain >> out.txt";
+    stage.git(&["tag", "with"]);
+    fs::write(stage.repo().join("lib/rules.txt"), "changed").unwrap();
+    git(&stage.repo().join("lib"), &["commit", "--quiet", "--all", "--message", "two"]);
+    stage.commit("three");
+    let built = stage.checkout_from(&stage.repo(), "with", build).unwrap();
+    assert_eq!(output(&built), "library oneinner one?? out.txt\n");
+    let built = stage.checkout_from(&stage.repo(), "main", build).unwrap();
+    assert_eq!(output(&built), "changedinner one?? out.txt\n");
+    // Before there was one, and in a worktree that has none checked out.
     assert!(stage.checkout("v1").is_ok());
+    stage.git(&["worktree", "add", "--quiet", "--detach", "../other", "main"]);
+    let build = "cp lib/rules.txt out.txt";
+    let built = stage.checkout_from(&stage.path("other"), "with", build).unwrap();
+    assert_eq!(output(&built), "library one");
+}
+
+#[test]
+fn a_submodule_that_the_clone_does_not_have_is_named() {
+    let stage = BaseFixture::new();
+    with_submodule(&stage);
+    git(stage.dir.path(), &["clone", "--quiet", "repo", "clone"]);
+    let error = stage.checkout_from(&stage.path("clone"), "main", BUILD).unwrap_err();
+    let BaseError::Submodule { path, .. } = &error else { panic!("{error}") };
+    assert_eq!(path, Path::new("lib"));
+    let help = error.help().unwrap().to_string();
+    assert!(help.contains("git submodule update --init"), "{help}");
+}
+
+#[test]
+fn a_partial_clone_gives_every_file_or_says_what_it_is() {
+    let stage = BaseFixture::new();
+    stage.git(&["config", "uploadpack.allowFilter", "true"]);
+    stage.git(&["config", "uploadpack.allowAnySHA1InWant", "true"]);
+    let url = format!("file://{}", stage.repo().display());
+    for filter in ["blob:none", "tree:0", "blob:limit=1"] {
+        let name = filter.replace(':', "-");
+        let filter = format!("--filter={filter}");
+        git(stage.dir.path(), &["clone", "--quiet", &filter, &url, &name]);
+        let clone = stage.path(&name);
+        let objects = files(&clone.join(".git/objects"));
+        let build = format!("{BUILD} && : {name} && git describe --tags");
+        assert_eq!(output(&stage.checkout_from(&clone, "v1", &build).unwrap()), "one", "{filter}");
+        if filter == "--filter=blob:none" {
+            assert!(files(&clone.join(".git/objects")) == objects, "the clone grew");
+        }
+    }
+    git(stage.dir.path(), &["clone", "--quiet", "--filter=blob:none", &url, "alone"]);
+    git(&stage.path("alone"), &["remote", "set-url", "origin", "file:///nowhere"]);
+    let error = stage.checkout_from(&stage.path("alone"), "v1", "cat src.txt").unwrap_err();
+    assert!(matches!(&error, BaseError::PartialClone { missing: 1, .. }), "{error}");
+}
+
+#[test]
+fn a_clone_that_lost_an_object_is_told_which_file_it_was() {
+    let stage = BaseFixture::new();
+    let blob = Command::new("git")
+        .current_dir(stage.repo())
+        .args(["rev-parse", "v1:src.txt"])
+        .output()
+        .unwrap();
+    let blob = String::from_utf8(blob.stdout).unwrap();
+    let (folder, file) = blob.trim().split_at(2);
+    fs::remove_file(stage.repo().join(".git/objects").join(folder).join(file)).unwrap();
+    let error = stage.checkout("v1").unwrap_err();
+    assert!(
+        matches!(&error, BaseError::Incomplete { paths, .. } if paths == &["src.txt"]),
+        "{error}"
+    );
+    assert_eq!(output(&stage.checkout("main").unwrap()), "two");
+}
+
+#[test]
+fn a_filter_of_the_users_repository_holds_for_the_base() {
+    let stage = BaseFixture::new();
+    stage.git(&["config", "filter.upper.smudge", "tr a-z A-Z"]);
+    fs::write(stage.repo().join(".gitattributes"), "src.txt filter=upper\n").unwrap();
+    stage.commit("three");
+    assert_eq!(output(&stage.checkout("main").unwrap()), "THREE");
+}
+
+#[test]
+fn what_a_run_leaves_in_the_base_does_not_reach_the_next() {
+    let stage = BaseFixture::new();
+    let first = stage.checkout("v1").unwrap();
+    fs::create_dir(first.dir.join("data")).unwrap();
+    fs::write(first.dir.join("data/rows"), "state").unwrap();
+    // In use: nothing is taken from under a running service.
+    let beside = stage.checkout("v1").unwrap();
+    assert_eq!((beside.cached, beside.removed.len()), (true, 0));
+    drop((first, beside));
+    let second = stage.checkout("v1").unwrap();
+    assert!(second.cached && !second.dir.join("data").exists());
+    assert_eq!(second.removed, [Path::new("data/rows")]);
+    fs::write(second.dir.join("out.txt"), "more").unwrap();
+    drop(second);
+    let third = stage.checkout("v1").unwrap();
+    assert_eq!((output(&third).as_str(), third.cached), ("one", false));
+    assert_eq!(stage.builds(), 2);
 }
 
 #[test]

@@ -52,16 +52,53 @@ pub enum BaseError {
         #[help]
         hint: Option<String>,
     },
-    /// Their contents are in other repositories, which may need credentials.
-    #[error("commit {commit} has submodules ({}), which are not checked out for a base", paths.join(", "))]
+    /// The checkout belongs to another user, and git does not read it.
+    #[error("git does not read the checkout: {reason}")]
     #[diagnostic(help(
-        "check out and build the base in a step of your own (`actions/checkout` with `submodules: true` and `fetch-depth: 0`), and give it with `--base-bin`"
+        "it belongs to another user, as in a job with `container`; run `git config --global --add safe.directory` with its path before"
     ))]
-    Submodules {
+    ForeignOwner {
+        /// What git said.
+        reason: String,
+    },
+    /// A partial clone does not hold all objects, and they cannot be fetched.
+    #[error(
+        "this is a partial clone (`git clone --filter`), which lacks {missing} objects of commit \
+         {commit}, and they cannot be fetched: {reason}"
+    )]
+    #[diagnostic(help("clone without `--filter`, or let git reach the remote"))]
+    PartialClone {
         /// The commit.
         commit: String,
-        /// Where they are.
+        /// How many objects.
+        missing: usize,
+        /// What git said.
+        reason: String,
+    },
+    /// Git checked the commit out without all of its files.
+    #[error("the checkout of commit {commit} is incomplete: git did not write {}", listed(paths))]
+    #[diagnostic(help("`git fsck` says which objects are missing from the clone"))]
+    Incomplete {
+        /// The commit.
+        commit: String,
+        /// The files.
         paths: Vec<String>,
+    },
+    /// The contents of a submodule are in another repository, which is not here.
+    #[error(
+        "commit {commit} has at `{}` the submodule commit {wanted}, which is not in this clone",
+        path.display()
+    )]
+    #[diagnostic(help(
+        "run `git submodule update --init --recursive`, or give `actions/checkout` `submodules: recursive` and `fetch-depth: 0`"
+    ))]
+    Submodule {
+        /// The commit.
+        commit: String,
+        /// Where the submodule is.
+        path: PathBuf,
+        /// The commit of the submodule.
+        wanted: String,
     },
     /// Git refused.
     #[error("`git {command}` failed: {reason}")]
@@ -108,4 +145,14 @@ pub enum BaseError {
 
 fn indented(lines: &[String]) -> String {
     lines.iter().map(|line| format!("\n  | {line}")).collect::<Vec<_>>().concat()
+}
+
+/// The first few of a list, and how many there are besides.
+fn listed(paths: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let named: Vec<String> = paths.iter().take(SHOWN).map(|path| format!("`{path}`")).collect();
+    match paths.len().saturating_sub(SHOWN) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
 }

@@ -43,6 +43,9 @@ pub fn command(dir: &Path) -> Command {
     let mut command = Command::new("git");
     without_local_variables(&mut command)
         .arg("--no-optional-locks")
+        // A hook of the user's configuration has no part in our repositories, and `reference-transaction`
+        // runs in every one.
+        .args(["-c", "core.hooksPath=/dev/null"])
         .arg("-C")
         .arg(dir)
         .env("LC_ALL", "C")

@@ -7,8 +7,10 @@
 //! folder by rename after the command succeeded; without one, the folder is built afresh.
 
 mod failure;
+mod files;
 pub mod git;
 mod repository;
+mod snapshot;
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -30,6 +32,7 @@ pub use failure::BaseError;
 pub use repository::{
     CommitSummary, WorkingTree, between, commit, is_behind, merge_base, root, tree,
 };
+use snapshot::{TreeSnapshot, TreeState};
 
 /// Builds that are kept in a cache folder, beside those in use.
 const BUILDS_MAX: usize = 4;
@@ -54,6 +57,11 @@ const TOOLS: &[(&[&str], &[&str])] = &[
 pub enum BuildProgress<'a> {
     /// Another xmlperf builds the same commit, and is waited for.
     Awaited,
+    /// An earlier run changed what the build had made, so it is built again.
+    Outdated {
+        /// The file, from the folder of the base.
+        path: &'a Path,
+    },
     /// The files of a commit are written out.
     CheckedOut {
         /// The name that was given.
@@ -79,6 +87,8 @@ pub struct BaseBuild {
     pub commit: String,
     /// Whether an earlier build was used.
     pub cached: bool,
+    /// What earlier runs had left in the base's folder, from its root: it was removed.
+    pub removed: Vec<PathBuf>,
     _in_use: File,
 }
 
@@ -97,33 +107,34 @@ pub fn checkout(
 ) -> Result<BaseBuild, BaseError> {
     let commit = repository::commit(repo_dir, git_ref)?;
     let prefix = repository::prefix(repo_dir)?;
-    let submodules = repository::submodules(repo_dir, &commit)?;
-    if !submodules.is_empty() {
-        return Err(BaseError::Submodules { commit, paths: submodules });
-    }
-    fs::create_dir_all(cache_dir).map_err(files(cache_dir))?;
-    let cache_dir = cache_dir.canonicalize().map_err(files(cache_dir))?;
+    fs::create_dir_all(cache_dir).map_err(unusable(cache_dir))?;
+    let cache_dir = cache_dir.canonicalize().map_err(unusable(cache_dir))?;
     let key = key(&commit, &prefix, build_command, &tools(repo_dir, build_command));
     let place = BuildFolder { cache_dir, key };
     let lock = place.lock(cancel, progress)?;
-    let cached = place.is_built();
+    let kept = place.reuse(&lock, progress)?;
+    let cached = kept.is_some();
     if !cached {
         progress(BuildProgress::CheckedOut { reference: git_ref, commit: &commit });
         // Whatever an xmlperf that was killed has left.
         place.clear()?;
-        let built = repository::write_tree(repo_dir, &commit, &place.tree())
+        let built = files::write(repo_dir, &commit, &place.tree())
             .and_then(|()| place.build(&prefix, &commit, build_command, cancel, progress));
         if built.is_err() {
             place.clear()?;
         }
         built?;
     }
+    if !cached {
+        place.record_files()?;
+    }
     place.mark(&commit)?;
     // From here on others may use it too.
-    flock(&lock, FlockOperation::LockShared)
-        .map_err(|errno| files(&place.file("lock"))(errno.into()))?;
+    flock(&lock.file, FlockOperation::LockShared)
+        .map_err(|errno| unusable(&place.file("lock"))(errno.into()))?;
     place.prune()?;
-    Ok(BaseBuild { dir: place.tree().join(prefix), commit, cached, _in_use: lock })
+    let (dir, removed) = (place.tree().join(prefix), kept.unwrap_or_default());
+    Ok(BaseBuild { dir, commit, cached, removed, _in_use: lock.file })
 }
 
 /// Builds the checkout itself with `build_command`, which is given to `/bin/sh` and run in `dir`. All
@@ -147,8 +158,8 @@ fn run_build(
     cancel: &Cancel,
     progress: &mut dyn FnMut(BuildProgress<'_>),
 ) -> Result<(), BaseError> {
-    let out = File::create(log).map_err(files(log))?;
-    let err = out.try_clone().map_err(files(log))?;
+    let out = File::create(log).map_err(unusable(log))?;
+    let err = out.try_clone().map_err(unusable(log))?;
     let child = shell
         .args(["-c", build])
         .process_group(0)
@@ -178,7 +189,14 @@ fn run_build(
     })
 }
 
-/// The files of one build: a folder, and beside it marker, log and lock.
+/// The right to use a build.
+struct BuildLock {
+    file: File,
+    /// Whether no other xmlperf uses it, so that its folder may be changed.
+    exclusive: bool,
+}
+
+/// The files of one build: a folder, and beside it marker, snapshot, log and lock.
 struct BuildFolder {
     cache_dir: PathBuf,
     key: String,
@@ -198,32 +216,75 @@ impl BuildFolder {
         self.file("built")
     }
 
-    fn is_built(&self) -> bool {
-        self.marker().exists() && self.tree().is_dir()
+    /// What the build left in the folder.
+    fn snapshot(&self) -> PathBuf {
+        self.file("files")
     }
 
-    /// Waits for the right to use this if it is built, and to build it if it is not.
+    fn is_built(&self) -> bool {
+        self.marker().exists() && self.snapshot().exists() && self.tree().is_dir()
+    }
+
+    fn record_files(&self) -> Result<(), BaseError> {
+        let (tree, path) = (self.tree(), self.snapshot());
+        let snapshot = TreeSnapshot::take(&tree).map_err(unusable(&tree))?;
+        fs::write(&path, snapshot.to_bytes()).map_err(unusable(&path))
+    }
+
+    /// Makes the folder again what it was when it was built, and returns what was removed for that;
+    /// none if it has to be built.
+    fn reuse(
+        &self,
+        lock: &BuildLock,
+        progress: &mut dyn FnMut(BuildProgress<'_>),
+    ) -> Result<Option<Vec<PathBuf>>, BaseError> {
+        if !self.is_built() {
+            return Ok(None);
+        }
+        // Another xmlperf runs what is in the folder.
+        if !lock.exclusive {
+            return Ok(Some(Vec::new()));
+        }
+        let (tree, path) = (self.tree(), self.snapshot());
+        let stored = fs::read(&path).map_err(unusable(&path))?;
+        let Some(snapshot) = TreeSnapshot::parse(&stored) else { return Ok(None) };
+        match snapshot.restore(&tree).map_err(unusable(&tree))? {
+            TreeState::AsBuilt { removed } => Ok(Some(removed)),
+            TreeState::Changed { path } => {
+                progress(BuildProgress::Outdated { path: &path });
+                Ok(None)
+            }
+        }
+    }
+
+    /// Waits for the right to use this if it is built, and to build it if it is not. The right to
+    /// change it is had wherever no other xmlperf uses it.
     fn lock(
         &self,
         cancel: &Cancel,
         progress: &mut dyn FnMut(BuildProgress<'_>),
-    ) -> Result<File, BaseError> {
+    ) -> Result<BuildLock, BaseError> {
         let path = self.file("lock");
-        let file = File::create(&path).map_err(files(&path))?;
+        let file = File::create(&path).map_err(unusable(&path))?;
         let mut told = false;
         loop {
             let built = self.is_built();
-            let operation = if built {
-                FlockOperation::NonBlockingLockShared
-            } else {
-                FlockOperation::NonBlockingLockExclusive
-            };
-            match flock(&file, operation) {
-                // It may have been built or removed by whoever had the lock.
-                Ok(()) if built == self.is_built() => return Ok(file),
-                Ok(()) | Err(Errno::WOULDBLOCK) => {}
-                Err(errno) => return Err(files(&path)(errno.into())),
+            for exclusive in [true, false] {
+                let operation = if exclusive {
+                    FlockOperation::NonBlockingLockExclusive
+                } else {
+                    FlockOperation::NonBlockingLockShared
+                };
+                match flock(&file, operation) {
+                    // It may have been built or removed by the holder before.
+                    Ok(()) if built == self.is_built() && (exclusive || built) => {
+                        return Ok(BuildLock { file, exclusive });
+                    }
+                    Ok(()) | Err(Errno::WOULDBLOCK) => {}
+                    Err(errno) => return Err(unusable(&path)(errno.into())),
+                }
             }
+            let _ = flock(&file, FlockOperation::Unlock);
             if cancel.is_raised() {
                 return Err(BaseError::Cancelled);
             }
@@ -238,7 +299,7 @@ impl BuildFolder {
     fn clear(&self) -> Result<(), BaseError> {
         let tree = self.tree();
         match fs::remove_dir_all(&tree) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(files(&tree)(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(&tree)(error)),
             Ok(()) | Err(_) => Ok(()),
         }
     }
@@ -269,14 +330,14 @@ impl BuildFolder {
             file.persist(&marker)?;
             Ok(())
         };
-        write().map_err(files(&marker))
+        write().map_err(unusable(&marker))
     }
 
     /// Removes the builds that were not used for longest, unless they are in use.
     fn prune(&self) -> Result<(), BaseError> {
         let mut builds = Vec::<(SystemTime, String)>::new();
-        for entry in fs::read_dir(&self.cache_dir).map_err(files(&self.cache_dir))? {
-            let path = entry.map_err(files(&self.cache_dir))?.path();
+        for entry in fs::read_dir(&self.cache_dir).map_err(unusable(&self.cache_dir))? {
+            let path = entry.map_err(unusable(&self.cache_dir))?.path();
             let key = path.file_stem().and_then(|stem| stem.to_str());
             let time = path.metadata().and_then(|metadata| metadata.modified());
             if let (Some("built"), Some(key), Ok(time)) =
@@ -296,15 +357,16 @@ impl BuildFolder {
 
     fn remove_unless_in_use(&self) -> Result<(), BaseError> {
         let path = self.file("lock");
-        let lock = File::create(&path).map_err(files(&path))?;
+        let lock = File::create(&path).map_err(unusable(&path))?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Ok(());
         }
         // The marker goes first: without it, what is left of the folder is not taken for a build.
         // The lock file stays: whoever waits for it would else hold a lock on nothing.
         let marker = self.marker();
-        fs::remove_file(&marker).map_err(files(&marker))?;
+        fs::remove_file(&marker).map_err(unusable(&marker))?;
         let _ = fs::remove_file(self.file("log"));
+        let _ = fs::remove_file(self.snapshot());
         self.clear()
     }
 }
@@ -380,7 +442,7 @@ fn last_lines(log: &Path, count: usize) -> Vec<String> {
     lines
 }
 
-fn files(path: &Path) -> impl FnOnce(io::Error) -> BaseError {
+fn unusable(path: &Path) -> impl FnOnce(io::Error) -> BaseError {
     let path = path.to_owned();
     |source| BaseError::Files { path, source }
 }

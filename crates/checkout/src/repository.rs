@@ -3,9 +3,10 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use super::BaseError;
-use crate::git;
+use crate::git::{self, GitOutput};
 
 /// Whether the working tree is what its commit says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +52,10 @@ pub fn merge_base(dir: &Path, a: &str, b: &str) -> Result<String, BaseError> {
 pub fn is_behind(dir: &Path, commit: &str, tip: &str) -> Result<Option<bool>, BaseError> {
     let object = format!("{commit}^{{commit}}");
     match ask(dir, &["cat-file", "-e", &object])? {
-        TrimmedOutput::No(_) => Ok(None),
+        TrimmedOutput::No(_) => {
+            root(dir)?;
+            Ok(None)
+        }
         TrimmedOutput::Yes(_) => {
             let words = ["merge-base", "--is-ancestor", commit, tip];
             Ok(Some(matches!(ask(dir, &words)?, TrimmedOutput::Yes(_))))
@@ -97,40 +101,6 @@ pub(super) fn prefix(dir: &Path) -> Result<PathBuf, BaseError> {
     must(dir, &["rev-parse", "--show-prefix"]).map(PathBuf::from)
 }
 
-/// Returns the submodules of a commit.
-pub(super) fn submodules(dir: &Path, commit: &str) -> Result<Vec<String>, BaseError> {
-    let entries = must(dir, &["ls-tree", "-r", "-z", commit])?;
-    let link = |entry: &str| Some(entry.strip_prefix("160000 ")?.split_once('\t')?.1.to_owned());
-    Ok(entries.split('\0').filter_map(link).collect())
-}
-
-/// Writes the files of a commit to `tree`, which must not exist.
-///
-/// The result is a repository of its own that borrows the objects of the user's. A linked worktree
-/// would leave an entry in the user's repository, also after the cache is gone; an archive would
-/// lack what builds ask git for (`git describe`) and every file marked `export-ignore`; a clone
-/// copies branches only, so not a commit that just a pull request has.
-pub(super) fn write_tree(dir: &Path, commit: &str, tree: &Path) -> Result<(), BaseError> {
-    let absolute = ["rev-parse", "--path-format=absolute", "--git-path"];
-    let in_repository = |name| must(dir, &[&absolute[..], &[name]].concat());
-    let (objects, shallow) = (in_repository("objects")?, in_repository("shallow")?);
-    let unwritable = |source| BaseError::Files { path: tree.to_owned(), source };
-    std::fs::create_dir_all(tree).map_err(unwritable)?;
-    must(tree, &["init", "--quiet", "--template="])?;
-    let own = tree.join(".git");
-    std::fs::create_dir_all(own.join("objects/info")).map_err(unwritable)?;
-    std::fs::write(own.join("objects/info/alternates"), format!("{objects}\n"))
-        .map_err(unwritable)?;
-    if Path::new(&shallow).exists() {
-        std::fs::copy(shallow, own.join("shallow")).map_err(unwritable)?;
-    }
-    let user = must(dir, &["rev-parse", "--path-format=absolute", "--git-common-dir"])?;
-    let tags = ["fetch", "--quiet", "--update-shallow", &user, "+refs/tags/*:refs/tags/*"];
-    must(tree, &tags)?;
-    let checkout = ["-c", "core.hooksPath=/dev/null", "checkout", "--quiet", "--detach", commit];
-    must(tree, &checkout).map(drop)
-}
-
 fn shallow_hint(dir: &Path) -> Result<Option<String>, BaseError> {
     let shallow = must(dir, &["rev-parse", "--is-shallow-repository"])? == "true";
     let hint = "this clone is shallow; in GitHub Actions, give `actions/checkout` \
@@ -144,7 +114,7 @@ enum TrimmedOutput {
     No(String),
 }
 
-fn must(dir: &Path, words: &[&str]) -> Result<String, BaseError> {
+pub(super) fn must(dir: &Path, words: &[&str]) -> Result<String, BaseError> {
     match ask(dir, words)? {
         TrimmedOutput::Yes(output) => Ok(output),
         TrimmedOutput::No(reason) => Err(BaseError::Refused { command: words.join(" "), reason }),
@@ -152,15 +122,24 @@ fn must(dir: &Path, words: &[&str]) -> Result<String, BaseError> {
 }
 
 fn ask(dir: &Path, words: &[&str]) -> Result<TrimmedOutput, BaseError> {
-    let answer = git::ask(git::command(dir).args(words), &[]);
-    let answer = answer.map_err(|source| match source.kind() {
+    Ok(match run(git::command(dir).args(words), &[])? {
+        GitOutput::Yes(output) => {
+            TrimmedOutput::Yes(String::from_utf8_lossy(&output).trim_end().to_owned())
+        }
+        GitOutput::No { reason, .. } => TrimmedOutput::No(reason),
+    })
+}
+
+/// Runs git. That it refuses a repository as a whole is no answer to any question about it.
+pub(super) fn run(command: &mut Command, input: &[u8]) -> Result<GitOutput, BaseError> {
+    let answer = git::ask(command, input).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => BaseError::NoGit,
         _ => BaseError::NotStarted { program: "git".to_owned(), source },
     })?;
-    Ok(match answer {
-        git::GitOutput::Yes(output) => {
-            TrimmedOutput::Yes(String::from_utf8_lossy(&output).trim_end().to_owned())
+    match answer {
+        GitOutput::No { reason, .. } if reason.contains("safe.directory") => {
+            Err(BaseError::ForeignOwner { reason })
         }
-        git::GitOutput::No { reason, .. } => TrimmedOutput::No(reason),
-    })
+        answer => Ok(answer),
+    }
 }
