@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use compare::decision::history::{HistoryClaim, HistoryJudgement};
+use compare::decision::history::{HistoryClaim, HistoryJudgement, SECOND_JOB_ALARMS};
 use compare::decision::{Judgement, Verdict};
 use compare::{
     BaselineOrigin, Comparison, ComparisonMethod, ComparisonMode, ComparisonOutcome, LimitCheck,
@@ -430,7 +430,7 @@ pub(super) fn method(comparison: &Comparison) -> String {
     let comparisons = plural(method.family, "comparison");
     let alarm = match method.mode {
         ComparisonMode::Stored if method.confirming.is_none() && method.launches_asked > 0 => {
-            let alarm = Ratio(SECOND_JOB * method.alpha);
+            let alarm = Ratio(SECOND_JOB_ALARMS * method.alpha);
             format!("≤ {alarm} over {comparisons}, if days differ by up to 3 %")
         }
         ComparisonMode::Alone | ComparisonMode::Paired | ComparisonMode::Stored => {
@@ -439,10 +439,6 @@ pub(super) fn method(comparison: &Comparison) -> String {
     };
     format!("{done} · chance of a false alarm {alarm}")
 }
-
-/// False alarms against a history in units of alpha, by one job and a second one after a suspicion;
-/// simulated in docs/calibration.md.
-const SECOND_JOB: f64 = 2.5;
 
 fn timed(method: &ComparisonMethod, baseline: Option<&BaselineOrigin>) -> String {
     let launches = plural(method.launches, "launch");

@@ -10,6 +10,7 @@ use crate::cli::Exit;
 use calibration::SimulationPlan;
 use calibration::regime::Regime;
 use calibration::stored::{CHANGES, DayRegime, RUNS, StoredCell};
+use compare::decision::history::SECOND_JOB_ALARMS;
 use compare::decision::{ALPHA, DecisionRule};
 use stats::proportion::Proportion;
 
@@ -32,7 +33,7 @@ pub(super) struct SelftestStoredArgs {
 
 /// Largest share of false alarms after a suspicion was followed up, and how sure one must be that it is
 /// larger.
-const FALSE_ALARMS_MAX: f64 = 0.025;
+const FALSE_ALARMS_MAX: f64 = SECOND_JOB_ALARMS * ALPHA;
 const DOUBT: f64 = 0.001;
 
 /// Simulates, shows the counts, and fails if they contradict the promise.
