@@ -257,6 +257,7 @@ impl LoadSettings {
 
     /// Returns the load without what decides nothing: the name of a schedule, and where a stretch of
     /// one rate is cut in two.
+    #[must_use]
     pub fn essence(&self) -> Self {
         let mut load = self.clone();
         if let WorkloadModel::Open { shape, schedule, .. } = &mut load.model {
