@@ -93,12 +93,12 @@ fn head_is_held_against_its_own_past_and_only_a_suspicion_costs_launch_pairs() {
     );
     // On a busy machine even the same build may be suspected, and is then measured in launch pairs.
     let sample = row(&report, "cpu")["sample"].as_u64().unwrap();
-    assert!(sample == 3 || sample >= 10, "{report:#}");
+    assert!(sample == 3 || sample >= 8, "{report:#}");
 
     let slow = format!("{} serve --workers 1 --extra-work 2000%", env!("CARGO_BIN_EXE_xmlperf"));
     let (report, code) = repository.compare(&["--mode", "stored", "--head-start", &slow]);
     assert_eq!((report["outcome"].as_str(), code), (Some("regressed"), Some(1)), "{report:#}");
-    assert!(report["method"]["confirming"].as_u64().unwrap() >= 10, "{report:#}");
+    assert!(report["method"]["confirming"].as_u64().unwrap() >= 8, "{report:#}");
     assert!(report["notes"].to_string().contains("measured again side by side"));
     let again = repository.run(&["report", ".xmlperf/report/run.json", "--format", "json"]);
     assert_eq!(serde_json::from_slice::<Value>(&again.stdout).unwrap(), report);

@@ -51,23 +51,23 @@ fn people_get_a_table() {
     let (code, printed) = decide(&three_metrics(), &args);
     insta::assert_snapshot!(format!("? {code}\n{printed}"), @"
     ? 1
-     metric      pairs   change     interval, %  verdict
-    ───────────────────────────────────────────────────────────────────────
-     latency        10   +5.2 %    [+4.8, +5.5]  regressed (tolerance 3 %)
-     rss            10  +0.05 %  [−0.30, +0.40]  unchanged (±5 %)
-     cache hits     20   −1.8 %   [−2.8, −0.99]  unchanged (±3 %)
+     metric      pairs  change     interval, %  verdict
+    ──────────────────────────────────────────────────────────────────────
+     latency        25  +5.1 %    [+4.9, +5.4]  regressed (tolerance 3 %)
+     rss            25   0.0 %  [−0.26, +0.27]  unchanged (±5 %)
+     cache hits     25  −2.0 %   [−3.0, −0.91]  can't tell: needs ≥ 2.5 %
 
-    25 pairs, looks at 10, 14, 20, 28, 40 · chance of a false alarm ≤ 1 % over 3 metrics
+    25 pairs, a look after each · chance of a false alarm ≤ 1 % over 3 metrics
     ");
     let (_, printed) = decide(&three_metrics(), &[&args[..], &["--format", "markdown"]].concat());
     insta::assert_snapshot!(printed, @"
     | Metric | Pairs | Change | Interval | Verdict |
     |:--|--:|--:|:-:|:--|
-    | latency | 10 | +5.2 % | [+4.8, +5.5] | **regressed (tolerance 3 %)** |
-    | rss | 10 | +0.05 % | [−0.30, +0.40] | unchanged (±5 %) |
-    | cache hits | 20 | −1.8 % | [−2.8, −0.99] | unchanged (±3 %) |
+    | latency | 25 | +5.1 % | [+4.9, +5.4] | **regressed (tolerance 3 %)** |
+    | rss | 25 | 0.0 % | [−0.26, +0.27] | unchanged (±5 %) |
+    | cache hits | 25 | −2.0 % | [−3.0, −0.91] | can't tell: needs ≥ 2.5 % |
 
-    25 pairs, looks at 10, 14, 20, 28, 40 · chance of a false alarm ≤ 1 % over 3 metrics
+    25 pairs, a look after each · chance of a false alarm ≤ 1 % over 3 metrics
     ");
 }
 
@@ -76,10 +76,10 @@ fn doubt_fails_only_if_asked_to() {
     let text = csv("latency", &[0.0; 5]);
     insta::assert_snapshot!(decide(&text, &[]).1, @"
      metric   pairs  change  interval, %  verdict
-    ────────────────────────────────────────────────────────────────
-     latency      5   0.0 %    unbounded  can't tell: needs ≥ 1.0 %
+    ───────────────────────────────────────────────────────────────────────
+     latency      5   0.0 %    unbounded  can't tell: too few launch pairs
 
-    5 pairs, looks at 10, 14, 20, 28, 40 · chance of a false alarm ≤ 1 % over 1 metric
+    5 pairs, a look after each · chance of a false alarm ≤ 1 % over 1 metric
     ");
     assert_eq!(decide(&text, &[]).0, 0);
     assert_eq!(decide(&text, &["--fail-on", "inconclusive"]).0, 4);

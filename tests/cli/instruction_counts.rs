@@ -107,8 +107,8 @@ fn added_work_is_found_in_the_count_and_in_the_functions_that_do_it() {
         function_changes::changes(&base.profile().functions(), &head.profile().functions());
     let named = |change: &FunctionChange| {
         change.own() > 0.0
-            && change.name.contains("::reference::")
-            && change.file.starts_with("src/reference/")
+            && change.name.contains("xmlperf_reference::")
+            && change.file.starts_with("crates/reference/src/")
     };
     assert!(changes[..3].iter().any(named), "{:?}", &changes[..5]);
     let sum = changes.iter().map(FunctionChange::own).sum::<f64>();
@@ -146,7 +146,7 @@ fn heaptrack_and_callgrind_count_the_same_allocations() {
     let sum = functions.iter().map(|function| function.own).sum::<f64>();
     assert!((sum - figure("allocations per XML pair")).abs() < 0.01, "{sum}");
     assert!(
-        functions.iter().any(|function| function.name.contains("src/reference/")),
+        functions.iter().any(|function| function.name.contains("crates/reference/src/")),
         "{functions:?}"
     );
     assert!(figure("bytes at the peak") > 10_000.0);
