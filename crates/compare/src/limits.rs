@@ -138,6 +138,6 @@ mod tests {
         scenario.trials = LaunchResults::Single(Vec::new());
         let promises = of(scenario).unwrap();
         let kept = promises.iter().map(|promise| (promise.limit.quantity.key(), promise.holds()));
-        assert_eq!(kept.collect::<Vec<_>>(), [("allocations", false), ("work", true)]);
+        assert_eq!(kept.collect::<Vec<_>>(), [("work", true), ("allocations", false)]);
     }
 }

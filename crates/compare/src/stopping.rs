@@ -120,7 +120,7 @@ mod tests {
     fn the_first_regression_may_be_enough() {
         let noisy = |n| {
             let mut run = paired(n, LEVEL, SLOWER);
-            run.gate.rules.get_mut(&Metric::Rss).unwrap().tolerance.0 = 1e-9;
+            run.gate.rules.get_mut(&Metric::Latency).unwrap().tolerance.0 = 1e-9;
             run
         };
         assert_eq!(next(EarlyStopping::Decided, &noisy(12)), Continuation::Continue);

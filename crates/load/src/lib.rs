@@ -31,7 +31,7 @@
 //!
 //! let request = LoadRequest::get("/health", "localhost", &[], Arc::new(SuccessCheck))?;
 //! let settings = ClientSettings::default();
-//! let mut client = LoadClient::new(address, Arc::new([request]), settings, Cancel::default())?;
+//! let mut client = LoadClient::new(address, &[request], settings, Cancel::default())?;
 //!
 //! // An open workload: a request is due every 5 ms, whether or not earlier ones were answered.
 //! let model = PacingModel::Open(OpenWorkload {

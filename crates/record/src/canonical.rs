@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 /// Returns the canonical JSON of a value whose keys are strings and whose numbers are finite.
 ///
 /// ```
-/// # use record::canonical;
+/// # use xmlperf_record::canonical;
 /// let one = serde_json::json!({"rate": -0.0, "name": "smoke"});
 /// assert_eq!(canonical::json(&one), r#"{"name":"smoke","rate":0.0}"#);
 /// ```

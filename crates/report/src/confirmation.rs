@@ -137,7 +137,7 @@ mod tests {
 
         |  | Scenario | Metric | First machine | Second machine | Verdict |
         |:-:|:--|:--|--:|--:|:--|
-        | ⚪ | `smoke` | CPU per XML pair | +15.3 % [+15.0, +15.6] | −0.04 % [−0.32, +0.19] | not confirmed |
+        | ⚪ | `smoke` | CPU per XML pair | +15.4 % [+15.1, +15.6] | −0.01 % [−0.26, +0.22] | not confirmed |
 
         > [!TIP]
         > Reproduce: `xmlperf compare --baseline 1d20e770aa --scenario smoke`

@@ -14,7 +14,7 @@ const HINT: &str = "\n\nhint: ";
 /// ```
 /// # use std::io;
 /// let error = io::Error::other(io::Error::other("no space left"));
-/// assert_eq!(units::text::error_chain(&error), "no space left");
+/// assert_eq!(xmlperf_units::text::error_chain(&error), "no space left");
 /// ```
 pub fn error_chain(error: &dyn error::Error) -> String {
     let (mut text, mut hints) = (String::new(), String::new());
@@ -40,7 +40,7 @@ pub fn error_chain(error: &dyn error::Error) -> String {
 /// Returns a count with its noun.
 ///
 /// ```
-/// # use units::text::plural;
+/// # use xmlperf_units::text::plural;
 /// assert_eq!((plural(1, "launch"), plural(2, "launch")), ("1 launch".into(), "2 launches".into()));
 /// ```
 pub fn plural<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
