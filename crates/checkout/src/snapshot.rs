@@ -120,10 +120,7 @@ impl TreeSnapshot {
         let mut parts = bytes.strip_prefix(FORMAT)?.split(|&byte| byte == 0);
         let mut entries = BTreeMap::new();
         let path = |bytes: &[u8]| PathBuf::from(std::ffi::OsString::from_vec(bytes.to_vec()));
-        loop {
-            let (kind, Some(rest), Some(name)) = (parts.next()?, parts.next(), parts.next()) else {
-                break;
-            };
+        while let (kind, Some(rest), Some(name)) = (parts.next()?, parts.next(), parts.next()) {
             let entry = match kind {
                 b"folder" => TreeEntry::Folder,
                 b"file" => {

@@ -21,12 +21,12 @@ use units::UnitError;
 #[derive(Debug)]
 pub(super) struct SpannedFault {
     pub(super) span: Range<usize>,
-    pub(super) fault: ConfigFault,
+    pub(super) fault: Box<ConfigFault>,
 }
 
 impl SpannedFault {
     pub(super) fn new(span: Range<usize>, fault: impl Into<ConfigFault>) -> Self {
-        Self { span, fault: fault.into() }
+        Self { span, fault: Box::new(fault.into()) }
     }
 }
 
@@ -290,7 +290,7 @@ pub struct ConfigFileError {
     /// Column, from 1.
     pub column: usize,
     /// What is wrong.
-    pub fault: ConfigFault,
+    pub fault: Box<ConfigFault>,
     text: NamedSource<String>,
     span: Range<usize>,
 }
