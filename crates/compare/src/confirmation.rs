@@ -216,6 +216,13 @@ mod tests {
     }
 
     #[test]
+    fn what_an_interrupted_second_machine_had_shown_already_stands() {
+        let mut second = paired(14, LEVEL, SLOW);
+        second.ended = Some(EarlyEnd::Interrupted);
+        assert_eq!(confirmation(&second).outcome, ComparisonOutcome::Regressed);
+    }
+
+    #[test]
     fn a_flag_that_was_not_repeated_is_not_forgotten() {
         let check = |change: fn(&mut Run), expected: &str| {
             let mut second = paired(14, LEVEL, SLOW);
@@ -226,7 +233,11 @@ mod tests {
             assert!(reason.contains(expected), "{reason}");
         };
         check(|run| run.scenarios.clear(), "nothing was measured");
-        check(|run| run.ended = Some(EarlyEnd::Interrupted), "interrupted");
+        let interrupted = |run: &mut Run| {
+            *run = paired(2, LEVEL, SLOW);
+            run.ended = Some(EarlyEnd::Interrupted);
+        };
+        check(interrupted, "interrupted");
         check(|run| run.scenarios[0].name = "other".to_owned(), "not measured again");
         check(
             |run| run.scenarios[0].workload.payload = "0000".to_owned(),

@@ -4,6 +4,7 @@ use super::terminal::{ColorMode, TerminalScreen};
 use super::{json, markdown, terminal, wording};
 use compare::Comparison;
 use record::fixtures::{LEVEL, SampleLaunch, counted, paired, remembered};
+use record::metric::Metric;
 use record::{
     EarlyEnd, LaunchResults, LayoutState, MappingState, PlacementMethod, PlacementRecord, Run, Side,
 };
@@ -403,7 +404,8 @@ fn a_workload_is_told_in_a_sentence() {
     ");
 }
 
-/// The numbers are those that the old releases showed, to the last digit.
+/// The numbers are those that the old releases showed, to the last digit. Their `latency` was the
+/// mean of all requests; today's is by request body, which they did not record: it is no row.
 #[test]
 fn a_run_of_an_old_release_is_judged_as_it_was() {
     for (text, judged) in record::fixtures::RUNS_OF_OLD {
@@ -415,9 +417,12 @@ fn a_run_of_an_old_release_is_judged_as_it_was() {
         for (list, said) in
             [("metrics", "metrics"), ("limits", "limits"), ("scenarios", "failures")]
         {
-            let (now, then) = (report[list].as_array().unwrap(), judged[said].as_array().unwrap());
+            let kept = |row: &&serde_json::Value| row["metric"] != Metric::Latency.key();
+            let now = report[list].as_array().unwrap();
+            let then: Vec<_> = judged[said].as_array().unwrap().iter().filter(kept).collect();
             assert_eq!(now.len(), then.len(), "{list}");
             now.iter().zip(then).for_each(|(now, then)| same(now, then));
+            assert!(now.iter().all(|row| kept(&row)));
         }
     }
 }
