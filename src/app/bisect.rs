@@ -138,9 +138,9 @@ impl<'a> BisectionSession<'a> {
         let purpose = ScenarioPurpose::Bisection;
         let scenario = selection::keep_first_scenario(&mut suite, purpose, events)?.name;
         suite.lanes = if options.metric.is_counted() {
-            EvidenceLanes { work: LaneMode::Asked, time: LaneMode::Off }
+            EvidenceLanes { work: LaneMode::On, time: LaneMode::Off }
         } else {
-            EvidenceLanes { work: LaneMode::Off, time: LaneMode::Asked }
+            EvidenceLanes { work: LaneMode::Off, time: LaneMode::On }
         };
         let commits = checkout::between(&suite.target.dir, &options.good, &options.bad)?;
         if commits.len() < 2 {

@@ -1,6 +1,6 @@
 //! What a use case says while it works: values, which a reporter prints.
 //!
-//! An event has no words of its own, so that a terminal, a log and another program are told the same
+//! An event has no words of its own, so that a terminal, a log and another program get the same
 //! by one source, and so that printing can decide nothing.
 
 use std::net::SocketAddr;
@@ -328,7 +328,7 @@ pub enum CommitStanding {
     Good(CommitChange),
     /// After the change.
     Bad(CommitChange),
-    /// Between the two, as far as can be told.
+    /// Between the two, as far as is known.
     Unclear(CommitChange),
     /// It could not be measured.
     Skipped {

@@ -75,8 +75,7 @@ impl SuiteSelection {
             None => config::embedded(here, &choice)?,
         };
         if !self.lanes.is_empty() {
-            let lane =
-                |lane| if self.lanes.contains(&lane) { LaneMode::Asked } else { LaneMode::Off };
+            let lane = |lane| if self.lanes.contains(&lane) { LaneMode::On } else { LaneMode::Off };
             suite.lanes =
                 EvidenceLanes { work: lane(EvidenceLane::Work), time: lane(EvidenceLane::Time) };
         }

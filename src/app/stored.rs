@@ -192,7 +192,7 @@ fn confirmation(
     let mut suite = finder.suite.clone();
     confirm::narrow(&mut suite, comparison);
     suite.lanes.work = LaneMode::Off;
-    suite.lanes.time = LaneMode::Asked;
+    suite.lanes.time = LaneMode::On;
     let builds = finder.pair(side_by_side.builds, &name, events)?;
     let finder = BuildFinder { suite: &suite, ..*finder };
     let logs = finder.selection.out.join("logs");

@@ -81,7 +81,7 @@ fn show(out: &mut impl Write, suspects: &[CommitSummary]) -> anyhow::Result<()> 
         writeln!(out, "{}", title(suspect))?;
         return Ok(());
     }
-    writeln!(out, "one of these, which cannot be told apart:")?;
+    writeln!(out, "one of these, which cannot be distinguished:")?;
     for suspect in suspects {
         writeln!(out, "  {}", title(suspect))?;
     }

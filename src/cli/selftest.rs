@@ -1,4 +1,4 @@
-//! Proves the error rate on the machine it is asked on.
+//! Proves the error rate on the machine it runs on.
 
 mod stored;
 

@@ -13,8 +13,8 @@ use crate::tree_figures::TreeFigures;
 /// Circles that are still to be opened.
 const CIRCLES_MAX: usize = 5;
 
-/// Words of 10 000 lines that are still to be written out.
-const HIDING_WORDS_MAX: f64 = 40.0;
+/// Words in 10 000 lines: what HTTP and the messages of other programs have.
+const HIDING_WORDS_MAX: f64 = 3.0;
 
 static FIGURES: LazyLock<TreeFigures> = LazyLock::new(|| TreeFigures::count(&SourceTree::here()));
 

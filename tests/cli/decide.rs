@@ -72,7 +72,7 @@ fn people_get_a_table() {
 }
 
 #[test]
-fn doubt_fails_only_if_asked_to() {
+fn doubt_fails_only_if_requested() {
     let text = csv("latency", &[0.0; 5]);
     insta::assert_snapshot!(decide(&text, &[]).1, @"
      metric   pairs  change  interval, %  verdict

@@ -70,7 +70,7 @@ fn text(bytes: &[u8]) -> String {
 /// Both latencies of an exchange are in its time, and connections that the network resets are
 /// failures that the limits judge.
 #[test]
-fn a_network_is_between_load_and_target_and_its_cost_is_told() {
+fn a_network_is_between_load_and_target_and_its_cost_is_shown() {
     let checkout = MeasurementFixture::new("launches = 2");
     let lossy = "latency=3ms,resets=25%";
     let output = checkout.run(&["run", "--network", lossy, "--format", "json"]);

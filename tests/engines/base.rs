@@ -159,7 +159,7 @@ fn a_build_sees_a_repository_with_tags_and_its_own_folder() {
 }
 
 #[test]
-fn a_failed_build_is_told_with_its_end_and_tried_again() {
+fn a_failed_build_is_reported_with_its_end_and_tried_again() {
     let stage = BaseFixture::new();
     let build = "seq 100; echo 'error: no such crate' >&2; exit 3";
     let error = stage.checkout_from(&stage.repo(), "v1", build).unwrap_err();
@@ -282,7 +282,7 @@ fn a_partial_clone_gives_every_file_or_says_what_it_is() {
 }
 
 #[test]
-fn a_clone_that_lost_an_object_is_told_which_file_it_was() {
+fn a_clone_that_lost_an_object_is_refused_with_the_file() {
     let stage = BaseFixture::new();
     let blob = Command::new("git")
         .current_dir(stage.repo())
@@ -330,7 +330,7 @@ fn what_a_run_leaves_in_the_base_does_not_reach_the_next() {
 }
 
 #[test]
-fn a_folder_outside_of_any_repository_is_told() {
+fn a_folder_outside_of_any_repository_is_refused() {
     let stage = BaseFixture::new();
     let error = stage.checkout_from(stage.dir.path(), "main", BUILD).unwrap_err();
     assert!(matches!(error, BaseError::NotRepository { .. }), "{error}");

@@ -31,7 +31,7 @@ fn all_hold(counts: &CalibrationCounts, promises: usize) {
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }
 
-/// With 400 comparisons a cell, a rate of 1 % is told from one of 4 %: what this finds is a broken
+/// With 400 comparisons a cell, a rate of 1 % is distinguished from one of 4 %: what this finds is a broken
 /// rule, not a badly adjusted one.
 #[test]
 fn the_promises_hold_in_the_mildest_and_the_worst_noise() {
@@ -63,7 +63,7 @@ fn pressing_re_run_turns_nothing_green() {
     all_hold(&CalibrationCounts { attempts, ..CalibrationCounts::default() }, 5);
 }
 
-/// With 1 000 comparisons a cell, 2.5 % is told from 4.5 %.
+/// With 1 000 comparisons a cell, 2.5 % is distinguished from 4.5 %.
 #[test]
 fn suspicions_of_stored_runs_are_cleared_by_a_second_job_and_side_by_side() {
     let ci = Regime::from_name("ci").unwrap();

@@ -1,4 +1,4 @@
-//! HTTP/2 against a server made of the same library, which does what it is told to.
+//! HTTP/2 against a server made of the same library, which answers as scripted.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot reach its own server must fail")]
 
@@ -31,7 +31,7 @@ enum ServerBehavior {
     Reset,
     /// Resets after the head of an answer.
     HalfAnswer,
-    /// Ends an answer before the length it has told.
+    /// Ends an answer before the length it has announced.
     Short,
     GoAway,
     /// Never takes a byte of a body beyond the first window, and never answers.
@@ -228,7 +228,7 @@ fn no_more_streams_are_opened_than_the_target_takes() {
     }
     let (second, _) = drive(&mut client, StopCondition::after_requests(50));
     assert_eq!((first.exchanges, second.exchanges, second.failures), (50, 50, 0));
-    // In the first drive, requests may be sent before the target has told how many it takes.
+    // In the first drive, requests may be sent before the target has announced how many it takes.
     assert_eq!(second.in_flight_max, 2);
 }
 

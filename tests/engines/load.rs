@@ -184,7 +184,7 @@ fn a_connection_that_the_target_closes_between_requests_is_no_failure() {
 
 /// As a balancer does that is at its limit.
 #[test]
-fn a_target_that_answers_before_it_is_asked_is_heard_at_once() {
+fn a_target_that_answers_before_a_request_is_heard_at_once() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -302,7 +302,7 @@ fn check_open(mut client: LoadClient) {
 }
 
 #[test]
-fn an_open_load_is_answered_in_whatever_way_arrivals_are_told() {
+fn an_open_load_is_answered_in_whatever_way_arrivals_are_notified() {
     let large = vec![b'x'; 1_000_000];
     let small = || vec![post("a"), post("bb")];
     let mixed = || vec![post("a"), post(large.clone())];

@@ -83,7 +83,7 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // The master ends its worker when it is asked to.
+        // The master ends its worker when it is to stop.
         let id = Pid::from_child(&self.child);
         let _ = rustix::process::kill_process(id, Signal::TERM);
         let _ = self.child.wait();
@@ -173,7 +173,7 @@ fn a_second_in_which_the_worker_was_stopped_shows_in_the_response_times() {
     let settings = ClientSettings { connections: number(1_500), ..ClientSettings::default() };
     let cancel = Cancel::default();
     let mut client = LoadClient::new(nginx.address, &[request], settings, cancel).unwrap();
-    // To connect while nobody accepts would be another experiment: SYNs are sent again after 1 s.
+    // To connect while no socket accepts would be another experiment: SYNs are sent again after 1 s.
     client.renew().unwrap();
     let schedule = ArrivalSchedule::constant(1_000.0, Duration::from_secs(10)).unwrap();
     let late_max = Duration::from_mins(1);

@@ -1,6 +1,6 @@
 //! Where files are kept, whatever keeps them.
 //!
-//! A store needs four things of a place: list, read, add a file that nobody changes again, and change
+//! A store needs four things of a place: list, read, add a file that is never changed again, and change
 //! a pointer only if it still is what was seen. What makes each of them safe among many writers
 //! differs from place to place, and is the place's own business.
 
@@ -65,7 +65,7 @@ pub(super) trait StorageBackend: fmt::Debug + Send + Sync {
     /// Returns all files.
     fn all(&self) -> Result<Vec<FileEntry>, BaselineError>;
 
-    /// Returns what plain files hold, in the order asked, each of `bytes_max` bytes at most.
+    /// Returns what plain files hold, in the order of the request, each of `bytes_max` bytes at most.
     fn read(&self, paths: &[&str], bytes_max: u64) -> Result<Vec<FileContent>, BaselineError>;
 
     /// Adds a file, whole or not at all. The path tells what is in it, so one that is there already is
@@ -83,6 +83,6 @@ pub(super) trait StorageBackend: fmt::Debug + Send + Sync {
     /// Removes files. Those that are gone already are no failure.
     fn remove(&self, paths: &[&str]) -> Result<(), BaselineError>;
 
-    /// Lets somebody hear what is being done.
+    /// Reports progress to a callback.
     fn tell(&mut self, progress: StorageProgress);
 }

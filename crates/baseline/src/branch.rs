@@ -140,7 +140,7 @@ impl BranchBackend {
                 failed += 1;
             } else {
                 (contended, failed) = (contended + 1, 0);
-                (self.progress)(&format!("somebody else was quicker, trying again ({contended})"));
+                (self.progress)(&format!("another push was first, trying again ({contended})"));
             }
             if failed >= FAILED_MAX || contended >= CONTENDED_MAX {
                 return Err(self.refused(&reason));

@@ -3,7 +3,7 @@
 //! An object is written only if there is none (`If-None-Match: *`), a pin only if it is still the
 //! version that was read (`If-Match`), so the service itself decides between writers. Services cannot
 //! *remove* on a condition; a pin is taken away by making it empty, and an empty object counts as none.
-//! A request whose answer got lost is asked again, and what it did the first time is recognised.
+//! A request whose answer got lost is sent again, and what it did the first time is recognised.
 //!
 //! Credentials come from the environment, by the names that each service's own tools use; none stands in
 //! an address, which is in the configuration and in every message.
@@ -41,13 +41,13 @@ const AT_ONCE: usize = 16;
 /// How often a change is made again after the service failed, each time after its client gave up.
 const ATTEMPTS_MAX: u32 = 6;
 const PAUSE: Duration = Duration::from_millis(100);
-/// What is told of an answer.
+/// What is known of an answer.
 const REASON_CHARS_MAX: usize = 400;
 
 const NO_BUCKET: &str = "the bucket must exist: xmlperf does not create it";
 /// What services answer where there is no bucket.
 const MISSING: &[&str] = &["NoSuchBucket", "ContainerNotFound", "bucket does not exist"];
-/// What they answer to who may not come in. The addresses are those at which a machine in a cloud is asked
+/// What they answer to who may not come in. The addresses are those at which a machine in a cloud is queried
 /// for credentials, for want of any in the environment.
 const LOCKED_OUT: &[&str] = &[
     "401 Unauthorized",
@@ -91,7 +91,7 @@ impl std::fmt::Debug for BucketBackend {
 }
 
 impl BucketBackend {
-    /// Returns the folder that a URL means. Nothing is asked of the service yet.
+    /// Returns the folder that a URL means. Nothing is sent to the service yet.
     pub(super) fn open(location: &str) -> Result<Self, BaselineError> {
         let wrong = |reason: String, hint: &str| BaselineError::BadLocation {
             location: location.to_owned(),
@@ -156,7 +156,7 @@ impl BucketBackend {
             _ if contains(&said, MISSING) => NO_BUCKET,
             _ if contains(&said, LOCKED_OUT) => self.service.credentials(),
             _ if contains(&said, NO_PATH) => {
-                "somebody else keeps an object there whose name is no path: give baselines a folder of \
+                "an object there has a name that is no path: give baselines a folder of \
                  their own"
             }
             _ => "",

@@ -2,7 +2,7 @@
 //!
 //! What landed after the change branched off is not in it, so a run of that is no base: only those at
 //! or before the merge base are. Where that cannot be known, the newest runs stand in, and everybody
-//! is told.
+//! is reported.
 
 use record::workload::Workload;
 use record::{Run, ScenarioRun};
@@ -75,7 +75,7 @@ pub struct BaselineChoice {
 /// Chooses among the runs of a history, oldest first. `place` tells where a commit stands.
 pub fn choose(
     history: Vec<StoredRun>,
-    asked: &BaselineQuery,
+    query: &BaselineQuery,
     mut place: impl FnMut(&str) -> CommitRelation,
 ) -> BaselineChoice {
     let mut notes = Vec::new();
@@ -89,7 +89,7 @@ pub fn choose(
     passed(all - history.len(), "of a tree with changes that no commit holds");
     let clean = history.len();
     let history: Vec<StoredRun> =
-        history.into_iter().filter(|kept| asked.is_in(&kept.run)).collect();
+        history.into_iter().filter(|kept| query.is_in(&kept.run)).collect();
     passed(clean - history.len(), "other scenarios, loads or payloads");
 
     let places: Vec<CommitRelation> = history
@@ -137,7 +137,7 @@ impl BaselineQuery {
     fn is_in(&self, run: &Run) -> bool {
         let same = |scenario: &ScenarioRun| {
             let measured = WorkIdentity::from(scenario);
-            self.work.iter().any(|asked| asked.measures_as(&measured))
+            self.work.iter().any(|query| query.measures_as(&measured))
         };
         run.generator == self.generator && run.scenarios.iter().any(same)
     }
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use record::fixtures::{LEVEL, paired};
 
-    fn asked() -> BaselineQuery {
+    fn query() -> BaselineQuery {
         let run = paired(1, LEVEL, LEVEL);
         let work = run.scenarios.iter().map(WorkIdentity::from).collect();
         BaselineQuery { work, generator: run.generator }
@@ -173,7 +173,7 @@ mod tests {
 
     #[track_caller]
     fn check(commits: &[&str], chosen: &[&str], notes: &[&str]) {
-        let found = choose(history(commits), &asked(), place);
+        let found = choose(history(commits), &query(), place);
         let commits: Vec<_> =
             found.runs.iter().filter_map(|kept| kept.run.head.commit.as_deref()).collect();
         assert_eq!(commits, chosen);
@@ -202,14 +202,14 @@ mod tests {
         runs[0].run.head.dirty = true;
         runs[1].run.scenarios[0].workload.payload = "other".to_owned();
         runs[2].run.generator += 1;
-        let found = choose(runs, &asked(), place);
+        let found = choose(runs, &query(), place);
         assert_eq!(found.runs.len(), 1);
         assert_eq!(found.notes.len(), 2, "{:?}", found.notes);
     }
 
     #[test]
     fn the_newest_runs_are_enough() {
-        let found = choose(history(&["m1"; 30]), &asked(), place);
+        let found = choose(history(&["m1"; 30]), &query(), place);
         assert_eq!((found.runs.len(), found.notes.len()), (RUNS_MAX, 0));
     }
 }

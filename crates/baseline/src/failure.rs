@@ -139,7 +139,7 @@ pub enum BaselineError {
         /// What was said.
         reason: String,
     },
-    /// A service failed, or was not reached, though it was asked again and again.
+    /// A service failed, or was not reached after all retries.
     #[error("failed to {what} `{place}`: {reason}")]
     #[diagnostic(help("check the network, the bucket's name and region, and try again"))]
     Service {
@@ -163,7 +163,7 @@ pub enum BaselineError {
         /// What would help.
         hint: String,
     },
-    /// The place itself failed to do what it was asked.
+    /// The place itself failed to do what was requested.
     #[error("`{location}` failed: {reason}")]
     Refused {
         /// The store.

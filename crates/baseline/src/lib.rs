@@ -32,7 +32,7 @@ pub use crate::integrity::{FileFault, Integrity};
 pub use crate::pin::BaselinePin;
 pub use crate::retention::{Retention, RetentionDecision, RetentionReason};
 
-/// Where baselines are kept unless something else is asked for.
+/// Where baselines are kept unless another place is given.
 pub const DEFAULT_LOCATION: &str = "baselines";
 
 /// Named histories of runs, wherever they are kept.

@@ -179,7 +179,7 @@ fn prunes(store: &BaselineStore) {
             &[RetentionReason::Newest, RetentionReason::Count],
         ]
     );
-    // Somebody pins a run after the plan was made.
+    // A run is pinned after the plan was made.
     store.pin("late", &format!("main@{}", all[2].digest)).unwrap();
     assert_eq!(store.prune(&plan).unwrap(), all[..1]);
     assert_eq!(store.runs("main").unwrap(), all[1..]);

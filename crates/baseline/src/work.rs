@@ -14,13 +14,13 @@ use record::{LaunchResults, Revision, Run, ScenarioRun};
 pub fn against(baseline: &Run, run: &Run) -> Run {
     let mut joined = run.clone();
     joined.base = Some(Revision { label: "baseline".to_owned(), ..baseline.head.clone() });
-    (joined.launches_asked, joined.looks) = (0, Vec::new());
+    (joined.launches_planned, joined.looks) = (0, Vec::new());
     for scenario in &mut joined.scenarios {
         scenario.trials = LaunchResults::Paired(Vec::new());
         scenario.limits.clear();
         scenario.work = Some(match counted(baseline, run, scenario) {
             Ok(counted) => CountOutcome::Counted(Box::new(counted)),
-            Err(reason) => CountOutcome::Unavailable { reason, asked: true },
+            Err(reason) => CountOutcome::Unavailable { reason, required: true },
         });
     }
     joined
@@ -116,7 +116,7 @@ mod tests {
         let first = |count: &BuildCounts| count.instructions[0];
         assert_eq!(counted.base.as_ref().map(first), Some(64_800.0));
         assert_eq!(Some(first(&counted.head)), Some(65_800.0));
-        assert_eq!((joined.launches_asked, joined.base.unwrap().label.as_str()), (0, "baseline"));
+        assert_eq!((joined.launches_planned, joined.base.unwrap().label.as_str()), (0, "baseline"));
     }
 
     #[track_caller]
@@ -124,10 +124,10 @@ mod tests {
         let mut other = run(1e5, 64_800.0);
         change(&mut other);
         let joined = against(&run(1e5, 64_800.0), &other);
-        let Some(CountOutcome::Unavailable { reason, asked }) = &joined.scenarios[0].work else {
+        let Some(CountOutcome::Unavailable { reason, required }) = &joined.scenarios[0].work else {
             panic!("{joined:?}")
         };
-        assert!(*asked);
+        assert!(*required);
         assert_eq!(reason, expected);
     }
 

@@ -22,7 +22,7 @@ pub struct CalibrationCounts {
     pub cells: Vec<CalibrationCell>,
     /// Families of many metrics.
     pub families: Vec<FamilyCell>,
-    /// Three metrics that nobody stops measuring.
+    /// Three metrics that no rule stops measuring.
     pub anytime: Vec<AnytimeCell>,
     /// Launch pairs of a known scatter.
     pub noise: Vec<NoiseCell>,

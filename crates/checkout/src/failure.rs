@@ -138,7 +138,7 @@ pub enum BaseError {
         /// The last lines of it.
         tail: Vec<String>,
     },
-    /// A person asked to stop.
+    /// Interrupted by the user.
     #[error("cancelled while the base was built")]
     Cancelled,
 }

@@ -18,7 +18,7 @@ use super::BaseError;
 use crate::git::{self, GitOutput};
 use crate::repository::{must, run};
 
-/// Objects are asked for in rounds, as a folder that is missing hides what is below it.
+/// Objects are requested in rounds, as a folder that is missing hides what is below it.
 const FETCH_ROUNDS_MAX: usize = 64;
 
 /// A repository to take objects from: the user's own, or that of a submodule inside it.

@@ -26,7 +26,7 @@ const LOCAL_VARIABLES: [&str; 8] = [
 /// What git printed, or why it refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GitOutput {
-    /// It did as told, and printed this on standard output.
+    /// It succeeded, and printed this on standard output.
     Yes(Vec<u8>),
     /// It ended with an error, and printed this, without the end of the line, on standard error.
     No {

@@ -81,7 +81,7 @@ pub enum BuildProgress<'a> {
 /// A built base. As long as this lives, no other xmlperf removes or rebuilds it.
 #[derive(Debug)]
 pub struct BaseBuild {
-    /// Where to start it: the folder of the base that corresponds to the one that was asked for.
+    /// Where to start it: the folder of the base that corresponds to the requested one.
     pub dir: PathBuf,
     /// Full hash of the commit.
     pub commit: String,
@@ -266,7 +266,7 @@ impl BuildFolder {
     ) -> Result<BuildLock, BaseError> {
         let path = self.file("lock");
         let file = File::create(&path).map_err(unusable(&path))?;
-        let mut told = false;
+        let mut reported = false;
         loop {
             let built = self.is_built();
             for exclusive in [true, false] {
@@ -288,9 +288,9 @@ impl BuildFolder {
             if cancel.is_raised() {
                 return Err(BaseError::Cancelled);
             }
-            if !told {
+            if !reported {
                 progress(BuildProgress::Awaited);
-                told = true;
+                reported = true;
             }
             thread::sleep(POLL);
         }
@@ -362,7 +362,7 @@ impl BuildFolder {
             return Ok(());
         }
         // The marker goes first: without it, what is left of the folder is not taken for a build.
-        // The lock file stays: whoever waits for it would else hold a lock on nothing.
+        // The lock file stays: a process that waits for it would else hold a lock on nothing.
         let marker = self.marker();
         fs::remove_file(&marker).map_err(unusable(&marker))?;
         let _ = fs::remove_file(self.file("log"));

@@ -76,7 +76,7 @@ pub struct ComparisonMethod {
     /// Launches, or launch pairs, that were measured.
     pub launches: usize,
     /// How many there would have been at most.
-    pub launches_asked: usize,
+    pub launches_planned: usize,
     /// What head was held against.
     pub mode: ComparisonMode,
     /// Launch pairs in which a suspicion was looked into, if there was one.
@@ -115,7 +115,7 @@ pub struct MetricResult {
     pub scenario: String,
     /// The metric.
     pub metric: Metric,
-    /// What is asked of it.
+    /// Its rule.
     pub rule: MetricRule,
     /// Base, over all launches, in the metric's unit.
     pub base: Option<f64>,
@@ -238,7 +238,7 @@ impl Comparison {
             failure: failure_of_head(run),
             method: ComparisonMethod {
                 launches,
-                launches_asked: run.launches_asked,
+                launches_planned: run.launches_planned,
                 mode,
                 confirming: confirming.map(|paired| paired.method.launches),
                 alpha: gate.alpha,
@@ -274,8 +274,8 @@ impl Comparison {
         let rule = DecisionRule { alpha: self.method.alpha, launch_pairs_max };
         let of = |row: &MetricResult| match &row.finding {
             MetricFinding::Judged(judgement) if judgement.spread_ln.is_finite() => {
-                let asked = hypothesis(row.rule);
-                Some(rule.detectable_ln(judgement.spread_ln, asked, self.method.family))
+                let tested = hypothesis(row.rule);
+                Some(rule.detectable_ln(judgement.spread_ln, tested, self.method.family))
             }
             MetricFinding::Judged(_)
             | MetricFinding::Alone
@@ -414,7 +414,7 @@ impl MetricResult {
 fn is_measured(metric: Metric, run: &Run, scenario: &ScenarioRun) -> bool {
     match metric {
         Metric::Leak => scenario.limits.iter().any(|limit| limit.quantity == LimitQuantity::Growth),
-        // A launch is ready once, whatever it is then asked for.
+        // A launch is ready once, whatever it then receives.
         Metric::Ready => {
             let is_first = run.scenarios.first().is_some_and(|first| first.name == scenario.name);
             is_first && !run.base.iter().chain([&run.head]).any(is_attached)
@@ -722,9 +722,9 @@ fn outcome(
         }
         // A verdict stands wherever the evidence ends; what has none was not measured to its end.
         Some(EarlyEnd::Interrupted) if !any(Verdict::Regressed) => {
-            let asked = run.launches_asked;
+            let planned = run.launches_planned;
             return ComparisonOutcome::NotMeasured(format!(
-                "interrupted after {launches} of {asked} launches"
+                "interrupted after {launches} of {planned} launches"
             ));
         }
         Some(EarlyEnd::Interrupted) | None => {}
@@ -732,7 +732,7 @@ fn outcome(
     if let Some(reason) = work::missing(run) {
         return ComparisonOutcome::NotMeasured(reason);
     }
-    if rows.is_empty() || (launches == 0 && run.launches_asked > 0) {
+    if rows.is_empty() || (launches == 0 && run.launches_planned > 0) {
         return ComparisonOutcome::NotMeasured("nothing was measured".to_owned());
     }
     if let Some(scenario) = run.scenarios.iter().find(|scenario| is_idle(scenario)) {

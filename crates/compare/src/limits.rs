@@ -43,12 +43,12 @@ pub(super) fn of(scenario: &ScenarioRun) -> Result<Vec<LimitCheck>, ContentError
         },
     };
     let limits = scenario.limits.iter().copied();
-    Ok(limits.filter(|limit| is_asked(limit.quantity, scenario)).map(promise).collect())
+    Ok(limits.filter(|limit| is_checked(limit.quantity, scenario)).map(promise).collect())
 }
 
-/// Whether the lane was run, or was to be, that can tell. A promise that no lane was asked about is
+/// Whether the lane that decides it was run, or was to be. A promise without a lane is
 /// not broken by that.
-fn is_asked(quantity: LimitQuantity, scenario: &ScenarioRun) -> bool {
+fn is_checked(quantity: LimitQuantity, scenario: &ScenarioRun) -> bool {
     match quantity {
         LimitQuantity::Metric(metric) if metric.is_counted() => scenario.work.is_some(),
         LimitQuantity::Metric(_) | LimitQuantity::Errors | LimitQuantity::Growth => {
@@ -111,12 +111,12 @@ mod tests {
     use record::instruction_counts::InstructionCounts;
 
     #[test]
-    fn a_promise_about_a_count_is_asked_where_the_lane_was() {
+    fn a_limit_of_a_count_is_checked_where_the_lane_was_to_run() {
         let mut run = paired(10, LEVEL, LEVEL);
         let scenario = &mut run.scenarios[0];
         scenario.limits = limits(&[("work", "<= 100 instructions/pair")]);
         assert!(of(scenario).unwrap().is_empty(), "the lane was left out");
-        scenario.work = Some(CountOutcome::Unavailable { reason: String::new(), asked: false });
+        scenario.work = Some(CountOutcome::Unavailable { reason: String::new(), required: false });
         assert!(!of(scenario).unwrap()[0].holds(), "what was not measured is not kept");
         let head = BuildCounts {
             toolchain: String::new(),
@@ -131,7 +131,7 @@ mod tests {
         scenario.work = Some(CountOutcome::Counted(Box::new(counted)));
         let promises = of(scenario).unwrap();
         assert_eq!((promises[0].measured, promises[0].holds()), (Some(99.5), true));
-        // Of the lane alone, nothing else is asked.
+        // Of the lane alone, nothing else is required.
         scenario
             .limits
             .extend(limits(&[("allocations", "<= 1 allocations/pair"), ("p95", "<= 1 s")]));

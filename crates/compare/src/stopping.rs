@@ -58,7 +58,7 @@ impl StoppingRule {
             Continuation::Stop(StopReason::Decided)
         } else if fails && comparison.count(Verdict::Regressed) > 0 {
             Continuation::Stop(StopReason::Regressed)
-        } else if launch_pairs(run) >= run.launches_asked {
+        } else if launch_pairs(run) >= run.launches_planned {
             Continuation::Stop(StopReason::LaunchPairs)
         } else if launch_pairs(run) >= launch_pairs_max(run) {
             Continuation::Stop(StopReason::Budget)
@@ -68,11 +68,11 @@ impl StoppingRule {
     }
 }
 
-/// Returns the most launch pairs that a run comes to: as many as were asked for, or fit into its budget at
+/// Returns the most launch pairs that a run comes to: as many as were requested, or fit into its budget at
 /// the pace so far, and at least one.
 pub fn launch_pairs_max(run: &Run) -> usize {
     let done = launch_pairs(run);
-    let most = run.launches_asked.clamp(1, LAUNCH_PAIRS_MAX).max(done);
+    let most = run.launches_planned.clamp(1, LAUNCH_PAIRS_MAX).max(done);
     let Some(budget_ns) = run.budget_ns.filter(|_| done > 0) else { return most };
     let launching_ns = exact(run.wall_ns.saturating_sub(run.counting_ns));
     let left_ns = exact(budget_ns.saturating_sub(run.wall_ns));
@@ -139,7 +139,7 @@ mod tests {
         assert_eq!(after(60), (20, Continuation::Continue));
         assert_eq!(after(18), (6, Continuation::Continue));
         assert_eq!(after(17), (5, Continuation::Stop(StopReason::Budget)));
-        assert_eq!(after(1_000_000), (40, Continuation::Continue), "never more than asked for");
+        assert_eq!(after(1_000_000), (40, Continuation::Continue), "never more than requested");
         let within = |budget_s| {
             let counting = Duration::from_secs(9);
             launch_pairs_within(Duration::from_secs(budget_s), Duration::from_secs(3), counting)
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn the_last_launch_pair_is_the_last() {
-        let run = Run { launches_asked: 5, ..paired(5, LEVEL, LEVEL) };
+        let run = Run { launches_planned: 5, ..paired(5, LEVEL, LEVEL) };
         let ended = next(EarlyStopping::Decided, &run);
         assert_eq!(ended, Continuation::Stop(StopReason::LaunchPairs));
     }

@@ -172,7 +172,7 @@ fn the_lanes_share_the_error_only_where_both_decide() {
     let both = with_work(counted(64_800.0, 64_800.0));
     let mut work_alone = both.clone();
     work_alone.scenarios[0].trials = LaunchResults::Paired(Vec::new());
-    work_alone.launches_asked = 0;
+    work_alone.launches_planned = 0;
     assert!(limits(&both) > limits(&work_alone));
     assert_eq!(comparison(&work_alone).outcome, ComparisonOutcome::Pass);
     let timed = comparison(&paired(10, LEVEL, LEVEL));
@@ -185,10 +185,10 @@ fn the_lanes_share_the_error_only_where_both_decide() {
 }
 
 #[test]
-fn a_lane_that_cannot_run_is_a_note_unless_it_was_asked_for() {
-    let without = |asked| {
+fn a_lane_that_cannot_run_is_a_note_unless_it_is_required() {
+    let without = |required| {
         let reason = "`valgrind` is not installed".to_owned();
-        comparison(&with_work(CountOutcome::Unavailable { reason, asked }))
+        comparison(&with_work(CountOutcome::Unavailable { reason, required }))
     };
     assert_eq!(without(false).outcome, ComparisonOutcome::Pass);
     assert_eq!(without(false).notes, ["work lane not available: `valgrind` is not installed"]);

@@ -134,12 +134,11 @@ fn mean(values: &[f64]) -> f64 {
 /// Why a run is not whole: a lane that was required could not be run.
 pub(super) fn missing(run: &Run) -> Option<String> {
     run.scenarios.iter().find_map(|scenario| match &scenario.work {
-        Some(CountOutcome::Unavailable { reason, asked: true }) => {
+        Some(CountOutcome::Unavailable { reason, required: true }) => {
             Some(format!("no work lane in `{}`: {reason}", scenario.name))
         }
-        Some(CountOutcome::Unavailable { asked: false, .. } | CountOutcome::Counted(_)) | None => {
-            None
-        }
+        Some(CountOutcome::Unavailable { required: false, .. } | CountOutcome::Counted(_))
+        | None => None,
     })
 }
 
@@ -147,7 +146,7 @@ pub(super) fn missing(run: &Run) -> Option<String> {
 pub(super) fn notes(run: &Run) -> Vec<String> {
     let mut notes = Vec::new();
     for scenario in &run.scenarios {
-        if let Some(CountOutcome::Unavailable { reason, asked: false }) = &scenario.work {
+        if let Some(CountOutcome::Unavailable { reason, required: false }) = &scenario.work {
             let note = format!("work lane not available: {reason}");
             if !notes.contains(&note) {
                 notes.push(note);

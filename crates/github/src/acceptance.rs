@@ -1,4 +1,4 @@
-//! Finds out whether somebody who may decide it has accepted a regression.
+//! Finds out whether a person with write access has accepted a regression.
 //!
 //! The word of a person counts if that person may write to the repository now; what GitHub calls
 //! the author's association does not say so. A label can be set with fewer rights than that, so who
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bot_is_nobody() {
+    fn a_bot_accepts_nothing() {
         assert!(is_person("octocat") && is_person("mona_corp"));
         assert!(!is_person("github-actions[bot]") && !is_person("a/../b") && !is_person(""));
     }

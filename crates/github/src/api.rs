@@ -26,7 +26,7 @@ pub enum ApiError {
         "pass `github-token: ${{{{ github.token }}}}`, and check that it has not expired"
     ))]
     Unauthorized {
-        /// What was asked.
+        /// Method and path of the request.
         call: String,
     },
     /// The token may not do this.
@@ -35,7 +35,7 @@ pub enum ApiError {
         "the job needs `permissions:` with `pull-requests: write` for the comment, `checks: write` for the check run, or `statuses: write` for the commit status"
     ))]
     Forbidden {
-        /// What was asked.
+        /// Method and path of the request.
         call: String,
         /// GitHub's words.
         message: String,
@@ -43,15 +43,15 @@ pub enum ApiError {
     /// GitHub wants a pause that is longer than the patience left.
     #[error("GitHub limits the rate of requests ({call}), longer than it is worth waiting")]
     RateLimited {
-        /// What was asked.
+        /// Method and path of the request.
         call: String,
     },
     /// The server failed or was out of reach, again and again.
     #[error("GitHub gave no usable answer to {attempts} attempts ({call})")]
     Unavailable {
-        /// What was asked.
+        /// Method and path of the request.
         call: String,
-        /// How often it was asked.
+        /// How often it was sent.
         attempts: u32,
         /// What happened the last time, if nothing came back at all.
         source: Option<TransportError>,
@@ -59,7 +59,7 @@ pub enum ApiError {
     /// GitHub refused the request for another reason.
     #[error("GitHub refused ({call}): {status} {message}")]
     Refused {
-        /// What was asked.
+        /// Method and path of the request.
         call: String,
         /// The HTTP status.
         status: u16,
@@ -69,7 +69,7 @@ pub enum ApiError {
     /// The answer is not what the API promises.
     #[error("GitHub's answer makes no sense ({call})")]
     Garbled {
-        /// What was asked.
+        /// Method and path of the request.
         call: String,
         /// The parser's reason.
         source: serde_json::Error,
@@ -77,7 +77,7 @@ pub enum ApiError {
     /// The request could not be sent at all, and repeating it would not help.
     #[error("failed to send ({call})")]
     Unsendable {
-        /// What was asked.
+        /// Method and path of the request.
         call: String,
         /// Why.
         source: TransportError,
@@ -85,7 +85,7 @@ pub enum ApiError {
     /// A list is longer than anybody would read.
     #[error("more than {pages} pages ({call})")]
     Endless {
-        /// What was asked.
+        /// Method and path of the request.
         call: String,
         /// The limit.
         pages: u32,
@@ -305,7 +305,7 @@ fn classify_status(response: &ApiResponse) -> AttemptOutcome {
     }
 }
 
-/// A 403 is also how GitHub says that somebody has asked too often.
+/// A 403 is also how GitHub reports a rate limit.
 fn is_limit(response: &ApiResponse) -> bool {
     response.header("retry-after").is_some()
         || response.header("x-ratelimit-remaining") == Some("0")

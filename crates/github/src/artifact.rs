@@ -1,6 +1,6 @@
 //! Fetches one file of another run's artifact, which anybody may have written.
 //!
-//! Nothing is unpacked: the one entry that was asked for is read from memory, under a limit that
+//! Nothing is unpacked: the one requested entry is read from memory, under a limit that
 //! counts what comes out and not what the archive claims. No name from the archive becomes a path.
 
 use std::io::{self, Cursor, Read};
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_file_that_was_asked_for_is_read() {
+    fn only_the_requested_file_is_read() {
         let archive = archive(&[("../../etc/passwd", b"root"), ("run.json", b"{}")]);
         assert_eq!(unpack(&archive, "xmlperf", "run.json").unwrap(), b"{}");
         let error = unpack(&archive, "xmlperf", "report.md").unwrap_err();

@@ -1,7 +1,7 @@
 //! Keeps one comment on a pull request, the last word of the latest run.
 //!
 //! The comment is recognised by a marker in its first line and by its author: anybody can write the
-//! marker, and a copy of it in somebody's own comment must not be overwritten. The oldest match is
+//! marker, and a copy of it in a person's own comment must not be overwritten. The oldest match is
 //! ours, later ones are the trace of a race and are removed, so that no outdated verdict is left
 //! standing. A run never overwrites what a later run has said.
 

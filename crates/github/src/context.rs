@@ -126,7 +126,7 @@ impl fmt::Display for RunId {
 /// Who wrote the code that is judged, as far as it decides what the token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CodeOrigin {
-    /// Somebody who may push here.
+    /// A user who may push here.
     Repository,
     /// A fork, or a bot that is treated like one: the token can usually only read.
     Fork,
@@ -154,7 +154,7 @@ pub enum WorkflowEvent {
     },
     /// Another workflow has finished, usually one that measured a fork without rights to publish.
     WorkflowRun(MeasurementRun),
-    /// Somebody, or a clock, started the workflow.
+    /// A user, or a schedule, started the workflow.
     Other,
 }
 
@@ -339,7 +339,7 @@ fn read_payload(event: &str, path: PathBuf) -> Result<EventPayload, ContextError
 }
 
 /// The event, and the commit that it is about. `checked_out` is what the workflow was started for:
-/// for a pull request that is a merge nobody has committed.
+/// for a pull request that is a merge which is in no branch.
 fn happened(
     name: &str,
     payload: &EventPayload,

@@ -70,7 +70,7 @@ pub enum FailOn {
 }
 
 impl FailOn {
-    /// Returns what `conclusion` does, where `accepted` is set if somebody accepted a regression.
+    /// Returns what `conclusion` does, where `accepted` is set if a regression was accepted.
     pub fn gate(self, conclusion: Conclusion, accepted: Option<&Acceptance>) -> CheckGate {
         let shut_unless = |excused| if excused { CheckGate::Neutral } else { CheckGate::Shut };
         match conclusion {
@@ -128,7 +128,7 @@ pub struct Annotation {
 pub enum AnnotationLevel {
     /// For information.
     Notice,
-    /// Somebody should look.
+    /// It needs a look.
     Warning,
     /// It is why the check is red.
     Failure,

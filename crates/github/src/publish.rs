@@ -63,7 +63,7 @@ pub enum PublishError {
     /// The pull request or what was said on it is unknown.
     #[error("failed to read the pull request")]
     PullRequest(#[source] ApiError),
-    /// Nobody could be asked whether the regression is accepted.
+    /// Whether the regression is accepted could not be read.
     #[error("failed to find out whether the regression was accepted")]
     Acceptance(#[source] ApiError),
     /// The comment is not there, or not up to date.
@@ -109,7 +109,7 @@ impl PublicationResult {
     }
 }
 
-/// Publishes as `settings` want. Without a client, only the job itself is told.
+/// Publishes as `settings` want. Without a client, only the job itself is written to.
 pub fn publish(
     publication: &Publication,
     settings: &PublishSettings,
@@ -159,7 +159,7 @@ fn remote(
     check(publication, settings, context, client, body, published);
 }
 
-/// The verdict comes first, and the verdict is now that somebody wants it so.
+/// The verdict comes first, and the verdict is now an acceptance.
 fn excused(acceptance: &Acceptance, body: &str) -> String {
     let Acceptance { by, reason } = acceptance;
     format!("### 🟡 xmlperf: regression accepted by `{by}`\n> {reason}\n\n{body}")
@@ -241,7 +241,7 @@ struct RepositoryName {
 }
 
 /// Finds the pull request of a finished run from what GitHub says about the run. What the run left
-/// behind is not asked: a fork could name any pull request there.
+/// behind is not used: a fork could name any pull request there.
 fn resolve(
     client: &ApiClient<'_>,
     measured: &MeasurementRun,

@@ -81,7 +81,7 @@ impl RetryPolicy {
             .build();
         attempt
             .retry(RetryPauses { usual, attempts: 0, last: &last, patience: self })
-            // A pause is asked for without the failure, so that the failure is noted first.
+            // A pause is requested without the failure, so that the failure is noted first.
             .when(|failure| {
                 *lock(&last) = failure.outcome;
                 failure.outcome != AttemptOutcome::Settled

@@ -285,7 +285,7 @@ fn cause(error: octocrab::Error) -> BoxError {
     }
 }
 
-/// Returns whether nobody between here and `url` can read what is sent.
+/// Returns whether what is sent to `url` cannot be read on its way.
 fn is_private(url: &str) -> bool {
     let Some(rest) = url.strip_prefix("http://") else { return url.starts_with("https://") };
     let authority = rest.split('/').next().unwrap_or_default();
@@ -305,7 +305,7 @@ fn known_headers(headers: &HeaderMap) -> Vec<(&'static str, String)> {
 }
 
 /// Shows what would be sent, and sends nothing but questions: these too only where there is
-/// somebody to ask.
+/// a person to ask.
 pub struct DryRun<W: Write> {
     questions: Option<HttpTransport>,
     out: RefCell<W>,

@@ -66,7 +66,7 @@ pub trait BodyPieces: Send {
 /// How the target learns where a body ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyFraming {
-    /// By its size in bytes, told ahead. It must be that of all pieces together.
+    /// By its size in bytes, sent ahead. It must be that of all pieces together.
     Length(u64),
     /// In chunks, each with its size.
     Chunked,
@@ -103,7 +103,7 @@ fn filed(bytes: &[u8]) -> std::io::Result<(Bytes, Arc<OwnedFd>)> {
     let never_again = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
     fs::fcntl_add_seals(&file, never_again)?;
     #[expect(unsafe_code, reason = "a file that changes below a mapping would change its bytes")]
-    // SAFETY: it is sealed: nobody can write to it, or make it shorter.
+    // SAFETY: it is sealed: no process can write to it, or make it shorter.
     let view = unsafe { MmapOptions::new().populate().map_copy_read_only(&file)? };
     Ok((Bytes::from_owner(view), Arc::new(file)))
 }
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_large_body_lies_in_a_file_that_nobody_can_change() {
+    fn a_large_body_lies_in_a_sealed_file() {
         let bytes: Vec<u8> = (0..3_000_000_u32).map(|at| at.to_le_bytes()[0]).collect();
         let body = RequestBody::from(bytes.clone());
         assert_eq!(body.bytes(), &bytes);

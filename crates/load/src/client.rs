@@ -1,4 +1,4 @@
-//! Holds connections to one target, and drives load over them when asked to.
+//! Holds connections to one target, and drives load over them on request.
 //!
 //! Connections outlive a drive, so that a paired run can drive two targets in turn, in slices of
 //! milliseconds, without paying for connections in each.

@@ -114,9 +114,9 @@ pub(super) struct LoadEngine<N> {
 /// Whether the system tells when an answer has arrived. If so, it need not be read at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ArrivalNotice {
-    Told,
+    Given,
     /// Not yet, or not any more.
-    Untold,
+    Absent,
 }
 
 /// What a drive has in hand while it runs.
@@ -210,7 +210,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
             drive: DriveOutcome::begin(began_ns),
             flying: InFlightGauge::begin(began_ns),
             wake_ns: NEVER_NS,
-            arrivals: ArrivalNotice::Untold,
+            arrivals: ArrivalNotice::Absent,
             looked_ns: [began_ns; 2],
             sink,
         };
@@ -277,7 +277,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
     fn may_sleep(&self, driving: &EngineDrive<'_>) -> bool {
         let in_ns = driving.wake_ns.saturating_sub(self.network.now_ns());
         (1..=SLEEP_NS_MAX).contains(&in_ns)
-            && driving.arrivals == ArrivalNotice::Told
+            && driving.arrivals == ArrivalNotice::Given
             && self.blocked == 0
             && self.largest_bytes <= SMALL_BYTES_MAX
     }
@@ -353,7 +353,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
                         self.close(slot);
                     }
                 }
-                // Who says something before it is asked takes no request: the next drive connects
+                // A target that sends something before a request takes none: the next drive connects
                 // again, and hears it then.
                 if self.slots[slot].state == SlotState::Idle && readable {
                     self.close(slot);
@@ -628,7 +628,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
         let now_ns = self.network.now_ns();
         let arrived_ns = self.network.arrived_ns(slot);
         driving.arrivals =
-            if arrived_ns.is_some() { ArrivalNotice::Told } else { ArrivalNotice::Untold };
+            if arrived_ns.is_some() { ArrivalNotice::Given } else { ArrivalNotice::Absent };
         // The system's time of day can be set, and tells of the last packet that came, not of one
         // that was sent again and filled a gap before it. But an answer that was whole when we last
         // looked would have been announced then, if there was room for all announcements.

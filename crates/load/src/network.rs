@@ -200,7 +200,7 @@ impl NetworkDriver for SystemNetwork {
     fn note_arrivals(&mut self) {
         self.arrivals = ArrivalStamps::Noted;
         for fd in self.sockets.iter().filter_map(|socket| socket.fd.as_ref()) {
-            // Where it cannot be had, no arrival is told, and the engine is woken by answers.
+            // Where it cannot be had, no arrival is notified, and the engine is woken by answers.
             let _ = arrival::note(fd);
         }
     }
@@ -237,7 +237,7 @@ impl NetworkDriver for SystemNetwork {
 
     fn send(&mut self, slot: usize, unsent: &UnsentBytes<'_>) -> io::Result<usize> {
         // Without a signal: a library does not know what the program does about SIGPIPE. Only
-        // `sendfile` cannot be told so, and relies on Rust's own default, which is to ignore it.
+        // `sendfile` has no such flag, and relies on Rust's own default, which is to ignore it.
         let (socket, flags) = (self.fd(slot), SendFlags::NOSIGNAL);
         let sent = match (unsent.parts, unsent.file) {
             ([[], rest], Some((file, mut at))) => {
@@ -279,7 +279,7 @@ impl NetworkDriver for SystemNetwork {
         let timeout = Timespec::try_from(timeout).ok();
         match epoll::wait(&self.epoll, buffer::spare_capacity(&mut self.events), timeout.as_ref()) {
             Ok(_) => {}
-            // A signal: whoever handles it raises the flag that the engine looks at.
+            // A signal: its handler raises the flag that the engine looks at.
             Err(Errno::INTR) => return Ok(()),
             Err(error) => return Err(error.into()),
         }
@@ -300,7 +300,7 @@ impl NetworkDriver for SystemNetwork {
     }
 }
 
-/// While it lives, waits of this thread end at the nanosecond asked for, not up to 50 µs later.
+/// While it lives, waits of this thread end at the requested nanosecond, not up to 50 µs later.
 ///
 /// It is no setting for good: a target that is started by this thread would inherit it.
 pub(super) struct PreciseWaits {
@@ -318,7 +318,7 @@ impl PreciseWaits {
 
 impl Drop for PreciseWaits {
     fn drop(&mut self) {
-        // It was accepted before; and a wait that is too precise harms nobody.
+        // It was accepted before; and a wait that is too precise does no harm.
         let _ = thread::set_current_timer_slack(NonZeroU64::new(self.before_ns));
     }
 }

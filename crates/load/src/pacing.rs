@@ -1,4 +1,4 @@
-//! Decides when the next request is due. Pure: it is told the time and what became of the last one.
+//! Decides when the next request is due. Pure: the time and the end of the last one are given.
 //!
 //! In an open load the due times are fixed before it begins and nothing that the target does moves
 //! them. They are found by inverting the expected number of arrivals, so constant rates, ramps and
@@ -286,13 +286,13 @@ impl Iterator for DueTimes {
 /// Why a drive sends nothing more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DriveEnd {
-    /// It has done what it was asked to.
+    /// It has done what was requested.
     Reached,
     /// `at_most` has passed first.
     OutOfTime,
     /// `failures_max` requests have failed.
     TooManyFailures,
-    /// Somebody asked to stop; requests in flight were given up.
+    /// A stop was requested; requests in flight were given up.
     Cancelled,
 }
 
@@ -376,7 +376,7 @@ impl Pacer {
                 if ready_ns > now_ns {
                     return PacerStep::Later { at_ns: ready_ns };
                 }
-                // With nothing to wait for, the way from an answer to here is nobody's waiting.
+                // With nothing to wait for, the way from an answer to here delays no request.
                 if *think_ns == 0 { now_ns } else { ready_ns }
             }
             PacerKind::Open { dues, late_max_ns } => {

@@ -340,7 +340,7 @@ impl ResponseBuffer {
     }
 }
 
-/// How the end of a body is told.
+/// How the end of a body is marked.
 struct ResponseFraming {
     length: Option<u64>,
     chunked: bool,

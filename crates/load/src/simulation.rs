@@ -276,7 +276,7 @@ fn a_stall_of_a_second_is_a_tenth_of_the_response_times_however_few_connections_
 }
 
 #[test]
-fn an_answer_counts_from_when_it_came_and_wakes_nobody() {
+fn an_answer_counts_from_when_it_came_and_wakes_no_thread() {
     let mut network = SimulatedNetwork::new(9, |now_ns| SimulatedReply::At(now_ns + 70_000, OK));
     network.tells = true;
     let (drive, exchanges) =
@@ -350,7 +350,7 @@ fn a_closed_load_would_have_hidden_that_stall() {
 }
 
 #[test]
-fn requests_are_sent_when_due_and_the_rate_is_the_one_asked_for() {
+fn requests_are_sent_when_due_and_the_rate_is_the_configured_one() {
     let mut network = SimulatedNetwork::new(100, |now_ns| SimulatedReply::At(now_ns + 3 * MS, OK));
     let (drive, exchanges) =
         drive(&mut network, settings(100), &open(7_000.0, Duration::from_secs(3)));
@@ -386,7 +386,7 @@ fn a_generator_that_is_not_run_says_so() {
 }
 
 #[test]
-fn connections_think_between_requests_and_only_those_asked_for_take_part() {
+fn connections_think_between_requests_and_only_the_configured_ones_take_part() {
     let mut network = SimulatedNetwork::new(5, |now_ns| SimulatedReply::At(now_ns + MS, OK));
     let stop = StopCondition::after(Duration::from_secs(1));
     let model = PacingModel::Closed(ClosedWorkload {
@@ -405,7 +405,7 @@ fn connections_think_between_requests_and_only_those_asked_for_take_part() {
 }
 
 #[test]
-fn a_target_that_is_not_there_is_asked_twenty_times_a_second() {
+fn a_target_that_is_not_there_is_tried_twenty_times_a_second() {
     let mut network = SimulatedNetwork::new(1, |_| SimulatedReply::Never);
     network.refuses = true;
     let stop = StopCondition {

@@ -26,9 +26,9 @@ const RECORD_BYTES: usize = 16 * 1024;
 /// Whom to believe to be the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TlsTrust {
-    /// Whoever the system believes.
+    /// Issuers that the system trusts.
     System,
-    /// Whoever one of these certificates vouches for, in PEM form; or the certificate itself.
+    /// Issuers or holders of these certificates, in PEM form; or the certificate itself.
     Pem(Vec<u8>),
     /// Anybody: for targets on this machine that have made up a certificate.
     Anybody,
@@ -161,7 +161,7 @@ struct TlsSession {
     /// How the handshake has failed.
     failed: Option<io::Error>,
     /// Whether the engine knows that the handshake is over.
-    told: bool,
+    ended: bool,
 }
 
 /// A session's ciphertext, as a stream over one connection of the system.
@@ -261,7 +261,7 @@ impl TlsNetwork {
     /// Does what a connection's readiness allows below the engine. Returns whether to tell it.
     fn settle(&mut self, ready: &mut SocketReadiness) -> bool {
         let (session, mut wire) = self.session(ready.slot);
-        if session.told {
+        if session.ended {
             if ready.writable {
                 // If it fails, receiving will too, and the engine hears of it there.
                 let _ = session.flush(&mut wire);
@@ -274,7 +274,7 @@ impl TlsNetwork {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
             outcome => session.failed = outcome.err(),
         }
-        session.told = true;
+        session.ended = true;
         ready.writable = true;
         // So far it was the handshake that was readable.
         ready.readable = session.failed.is_none() && ready.readable && session.has_news(&mut wire);
@@ -302,7 +302,7 @@ impl NetworkDriver for TlsNetwork {
     fn open(&mut self, slot: usize) -> io::Result<()> {
         let TlsClient { config, name, .. } = self.tls.clone();
         let tls = ClientConnection::new(config, name).map_err(io::Error::other)?;
-        self.sessions[slot] = Some(TlsSession { tls, failed: None, told: false });
+        self.sessions[slot] = Some(TlsSession { tls, failed: None, ended: false });
         self.system.open(slot)
     }
 

@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_told_from_an_answer() {
+    fn a_fault_is_distinguished_from_an_answer() {
         let fault = |code: &str, reason: &str| SoapResponse::Fault {
             code: code.to_owned(),
             reason: reason.to_owned(),
@@ -66,7 +66,7 @@ mod tests {
              </e:Reason></e:Fault></e:Body></e:Envelope>",
             &fault("e:Sender", "no"),
         );
-        let answer = "<Envelope><Body><Answer><Fault>of nobody</Fault></Answer></Body></Envelope>";
+        let answer = "<Envelope><Body><Answer><Fault>of none</Fault></Answer></Body></Envelope>";
         check(answer, &SoapResponse::Envelope);
         check("<Envelope><Header/></Envelope>", &SoapResponse::Other);
         check("<html/>", &SoapResponse::Other);

@@ -81,7 +81,7 @@ pub enum ProfileError {
         /// The system's reason.
         source: io::Error,
     },
-    /// A person asked to stop.
+    /// Interrupted by the user.
     #[error("cancelled while the target was profiled")]
     Cancelled,
 }

@@ -105,7 +105,7 @@ impl ProfileSession<'_> {
         self.run(TOOL, &mut Command::new(&parts.interpret), input.into(), &data)?;
         let mut print = Command::new("heaptrack_print");
         print.args(["--print-peaks=0", "--print-temporary=0", "--print-leaks=0"]);
-        // Every stack by itself, however little it asked for.
+        // Every stack by itself, however little it allocated.
         print.args(["--merge-backtraces=0", "--peak-limit=1000000", "--file"]).arg(&data);
         self.run(TOOL, &mut print, Stdio::null(), &text)?;
         Ok(parse(&session::read(&text)?))

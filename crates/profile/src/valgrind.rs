@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_valgrind_cannot_do_is_told_from_what_the_target_did_wrong() {
+    fn what_valgrind_cannot_do_is_distinguished_from_what_the_target_did_wrong() {
         check("vex amd64->IR: unhandled instruction bytes: 0x62 0xF1", true);
         check("valgrind: ./api: cannot execute binary file", true);
         check("error: no configuration", false);

@@ -204,7 +204,7 @@ pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Ru
         base: Some(revision("main", "1d20e770aa")),
         head: revision("head", "9f3c2ab0bb"),
         gate: earlier_rules(),
-        launches_asked: 40,
+        launches_planned: 40,
         budget_ns: None,
         looks: Vec::new(),
         network_cost: None,
@@ -222,7 +222,7 @@ pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Ru
 pub fn alone(head: SampleLaunch) -> Run {
     let mut run = paired(5, head, head);
     run.base = None;
-    run.launches_asked = 5;
+    run.launches_planned = 5;
     for scenario in &mut run.scenarios {
         scenario.trials = LaunchResults::Single(scenario.head().into_iter().cloned().collect());
     }

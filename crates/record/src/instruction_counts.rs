@@ -27,7 +27,7 @@ pub enum CountOutcome {
         /// Why not, and what would help.
         reason: String,
         /// Whether it was required, so that a run without it is not whole.
-        asked: bool,
+        required: bool,
     },
 }
 

@@ -72,8 +72,8 @@ pub struct Run {
     pub head: Revision,
     /// What decides.
     pub gate: GateRules,
-    /// How many launches, or launch pairs, were asked for at most.
-    pub launches_asked: usize,
+    /// How many launches, or launch pairs, were requested at most.
+    pub launches_planned: usize,
     /// Time from the first count or launch to the end, if it was limited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_ns: Option<u64>,
@@ -113,7 +113,7 @@ fn is_zero(value: &u64) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum EarlyEnd {
-    /// Somebody stopped it.
+    /// It was interrupted.
     Interrupted,
     /// The target could not be measured; the reason, with the end of its log.
     Failed {
@@ -146,7 +146,7 @@ pub struct FailureContrast {
     pub head: FailureExample,
     /// What went wrong in full, with the end of head's log.
     pub reason: String,
-    /// What base answered to the same request, if that was asked for once more.
+    /// What base answered to the same request, if it was sent once more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<FailureExample>,
 }
@@ -482,7 +482,7 @@ pub struct LoadStep {
     pub failed: u64,
     /// How long it took.
     pub wall_ns: u64,
-    /// Whether the limits were kept at this level; none where that was not asked, or where the load was
+    /// Whether the limits were kept at this level; none where that was not checked, or where the load was
     /// made too late to tell.
     pub held: Option<bool>,
     /// The times that [`ScenarioRun::times`] names.

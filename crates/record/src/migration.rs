@@ -67,6 +67,7 @@ fn put_values_for_sentences(record: &mut Map<String, Value>) -> Result<(), Sente
             put_failures(launch)?;
             group_counters(launch);
         }
+        require_counts(scenario);
     }
     if let Some(Value::Object(history)) = record.get_mut("history") {
         for past in objects(history.get_mut("runs")) {
@@ -74,6 +75,9 @@ fn put_values_for_sentences(record: &mut Map<String, Value>) -> Result<(), Sente
                 put_workload(scenario)?;
             }
         }
+    }
+    if let Some(planned) = record.remove("launches_asked") {
+        record.insert("launches_planned".to_owned(), planned);
     }
     leave_out_later_metrics(record);
     put_confinement(record)
@@ -172,6 +176,15 @@ fn group_counters(launch: &mut Map<String, Value>) {
 }
 
 /// `2.00 GiB by a control group (v2)` becomes a size and a backend, and so do processors.
+/// Why there is no count was said with whether one was `asked`.
+fn require_counts(scenario: &mut Map<String, Value>) {
+    let unavailable = scenario.get_mut("work").and_then(|work| work.get_mut("unavailable"));
+    let Some(Value::Object(unavailable)) = unavailable else { return };
+    if let Some(required) = unavailable.remove("asked") {
+        unavailable.insert("required".to_owned(), required);
+    }
+}
+
 fn put_confinement(record: &mut Map<String, Value>) -> Result<(), SentenceError> {
     let Some(Value::Object(confinement)) = record.get("confinement") else { return Ok(()) };
     let text = |key| confinement.get(key).and_then(Value::as_str);

@@ -36,7 +36,7 @@ use crate::request::BodyLimits;
 use crate::routes::{self, ServiceState};
 use units::Ratio;
 
-/// How long requests that are being answered may take when the process is asked to stop.
+/// How long requests that are being answered may take when the process is to stop.
 const GRACE_MAX: Duration = Duration::from_secs(10);
 /// How long a connection may be open without a request, or take to send a request's head.
 const HEAD_MAX: Duration = Duration::from_mins(5);
@@ -48,7 +48,7 @@ const READ_BYTES_MAX: usize = 256 << 10;
 const STREAMS_MAX: u32 = 64;
 /// Bytes of a connection's bodies that may come before they are wanted, with HTTP/2.
 const WINDOW_BYTES: u32 = 1 << 20;
-/// Connections over the limit that are told so at the same time; the others are closed.
+/// Connections over the limit that are refused in words at the same time; the others are closed.
 const TURNED_AWAY_MAX: usize = 64;
 
 /// How the service behaves.
@@ -172,7 +172,7 @@ impl ReferenceServer {
         self.address
     }
 
-    /// Answers until the process is asked to stop, and then finishes what was begun.
+    /// Answers until the process is to stop, and then finishes what was begun.
     pub fn run(self) -> Result<(), ServeError> {
         let Self { listener, runtime, shared, connections_max, .. } = self;
         runtime.block_on(async move {
@@ -279,7 +279,7 @@ async fn serve_http1(
         .max_buf_size(READ_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin::pin!(connection);
-    // An error here is a client that went away or sent no HTTP: nobody is left to tell.
+    // An error here is a client that went away or sent no HTTP: no peer is left to answer.
     tokio::select! {
         _ = connection.as_mut() => {}
         _ = stopping.changed() => {

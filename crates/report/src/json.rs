@@ -63,7 +63,7 @@ struct MethodRow<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     confirming: Option<usize>,
     launches: usize,
-    launches_asked: usize,
+    launches_planned: usize,
     alpha: f64,
     comparisons: usize,
     wall_ns: u64,
@@ -245,7 +245,7 @@ pub fn render(comparison: &Comparison) -> String {
             },
             confirming: method.confirming,
             launches: method.launches,
-            launches_asked: method.launches_asked,
+            launches_planned: method.launches_planned,
             alpha: method.alpha,
             comparisons: method.family,
             wall_ns: method.wall_ns,

@@ -43,7 +43,7 @@ pub fn render(comparison: &Comparison) -> String {
 
 const STRING: &str = "writing to a string does not fail";
 
-/// Rows that a reader came for: what changed, what could not be told.
+/// Rows that a reader came for: what changed, what could not be decided.
 fn is_news(row: &MetricResult) -> bool {
     row.is_lost() || row.verdict().is_some_and(|verdict| verdict != Verdict::Unchanged)
 }
@@ -136,7 +136,7 @@ pub(super) fn reproduce(text: &mut String, comparison: &Comparison) {
         (Some(_), _) | (None, None) => base.label.clone(),
     };
     let scenarios = &comparison.method.scenarios;
-    // A command that somebody pastes into a shell: names that would need quotes are left out.
+    // A command to paste into a shell: names that would need quotes are left out.
     if !is_plain(&baseline) || !scenarios.iter().all(|name| is_plain(name)) {
         return;
     }
@@ -145,7 +145,7 @@ pub(super) fn reproduce(text: &mut String, comparison: &Comparison) {
     for name in scenarios {
         write!(command, " --scenario {name}").expect(STRING);
     }
-    if comparison.method.launches_asked == 0 {
+    if comparison.method.launches_planned == 0 {
         command.push_str(" --lane work");
     }
     write!(text, "> [!TIP]\n> Reproduce: {}\n\n", code(&command)).expect(STRING);

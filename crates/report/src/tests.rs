@@ -361,7 +361,7 @@ fn what_was_not_redrawn_stands_first() {
 }
 
 #[test]
-fn a_workload_is_told_in_a_sentence() {
+fn a_workload_is_described_in_a_sentence() {
     use record::fixtures::workload;
     use record::workload::{
         ArrivalShape, LoadAmount, LoadRecord, LoadSummary, ModelSummary, ReusePolicy,

@@ -422,14 +422,14 @@ pub(super) fn method(comparison: &Comparison) -> String {
         let a_side = if method.mode == ComparisonMode::Paired { " a side" } else { "" };
         format!("{}{a_side} counted by {counter}", plural(*launches, "launch"))
     });
-    let timed = (method.launches_asked > 0).then(|| timed(method, comparison.baseline.as_ref()));
+    let timed = (method.launches_planned > 0).then(|| timed(method, comparison.baseline.as_ref()));
     let done = timed.into_iter().chain(counted).chain([time]).collect::<Vec<_>>().join(", ");
     if method.mode == ComparisonMode::Alone {
         return done;
     }
     let comparisons = plural(method.family, "comparison");
     let alarm = match method.mode {
-        ComparisonMode::Stored if method.confirming.is_none() && method.launches_asked > 0 => {
+        ComparisonMode::Stored if method.confirming.is_none() && method.launches_planned > 0 => {
             let alarm = Ratio(SECOND_JOB_ALARMS * method.alpha);
             format!("≤ {alarm} over {comparisons}, if days differ by up to 3 %")
         }
@@ -445,8 +445,8 @@ fn timed(method: &ComparisonMethod, baseline: Option<&BaselineOrigin>) -> String
     match (method.mode, baseline) {
         (ComparisonMode::Paired, _) => {
             let launch_pairs = plural(method.launches, "launch pair");
-            let asked = method.launches_asked;
-            format!("{launch_pairs} of at most {asked} interleaved on one machine")
+            let planned = method.launches_planned;
+            format!("{launch_pairs} of at most {planned} interleaved on one machine")
         }
         (ComparisonMode::Stored, Some(baseline)) => {
             let runs = plural(baseline.runs, "stored run");

@@ -40,7 +40,7 @@ impl ConnectionSetup {
                 Ok(Url::Https(authority)) => {
                     secured(Url::Https(authority).host(), Some(authority.to_owned()))
                 }
-                // A URL that is none is told of where it is resolved.
+                // A malformed URL is reported where it is resolved.
                 Ok(Url::Http(_) | Url::Unix(_)) | Err(_) => Ok(Self::default()),
             },
             BuildSource::Start(_) => match target.scheme {
@@ -82,7 +82,7 @@ impl ConnectionSetup {
         }
     }
 
-    /// Returns how the target is asked whether it is ready.
+    /// Returns the request that checks whether the target is ready.
     pub(super) fn ask(&self) -> ReadinessProbe {
         if self.tls.is_none() {
             return ReadinessProbe::default();
@@ -99,12 +99,12 @@ impl ConnectionSetup {
             LoadRequest::get(path, host, &[], check).map_err(|error| error.to_string())?;
         let timeouts = Timeouts { connect: PATIENCE, first_byte: PATIENCE, total: PATIENCE };
         let settings = ClientSettings { timeouts, ..ClientSettings::default() };
-        let told = |error: LoadError| error.to_string();
+        let worded = |error: LoadError| error.to_string();
         let mut client =
-            self.client(place, None, &[request], settings, Cancel::default()).map_err(told)?;
+            self.client(place, None, &[request], settings, Cancel::default()).map_err(worded)?;
         let mut outcome = Ok(());
         let sink = &mut |exchange: &Exchange| outcome.clone_from(&exchange.outcome);
-        client.drive(StopCondition::after_requests(1), sink).map_err(told)?;
+        client.drive(StopCondition::after_requests(1), sink).map_err(worded)?;
         outcome.map_err(|failure| failure.detail)?;
         Ok(seen.0.load(Ordering::Relaxed))
     }

@@ -28,10 +28,10 @@ pub(super) fn count(
     watcher: &mut dyn RunObserver,
     cancel: &Cancel,
 ) -> Result<Vec<Option<CountOutcome>>, RunnerError> {
-    let asked = match plan.suite.lanes.work {
+    let required = match plan.suite.lanes.work {
         LaneMode::Off => return Ok(vec![None; plan.suite.scenarios.len()]),
         LaneMode::IfPossible => false,
-        LaneMode::Asked => true,
+        LaneMode::On => true,
     };
     let mut works = Vec::new();
     let mut obstacle = None;
@@ -59,7 +59,7 @@ pub(super) fn count(
         };
         works.push(Some(match counted {
             Ok(counted) => CountOutcome::Counted(Box::new(counted)),
-            Err(reason) => CountOutcome::Unavailable { reason, asked },
+            Err(reason) => CountOutcome::Unavailable { reason, required },
         }));
     }
     plan.live.does(None);

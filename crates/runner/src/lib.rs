@@ -78,7 +78,7 @@ pub struct RunPlan<'a> {
     pub budget: Option<Duration>,
     /// Where the targets' output goes.
     pub logs: PathBuf,
-    /// Where whoever watches reads how it goes.
+    /// Where a display reads the progress.
     pub live: LiveMetrics,
 }
 
@@ -149,13 +149,13 @@ pub enum RunnerError {
         /// The system's reason.
         source: io::Error,
     },
-    /// The processors cannot be told apart.
+    /// The processors cannot be listed.
     #[error("failed to place the load on a processor of its own")]
     Placement(#[source] io::Error),
     /// There is no network to measure over.
     #[error(transparent)]
     Network(#[from] RelayError),
-    /// Somebody stopped it before there was anything to keep.
+    /// It was interrupted before there was anything to keep.
     #[error("interrupted before the first launch")]
     Interrupted,
 }
@@ -182,8 +182,8 @@ pub fn run(
     // Side by side, base is the yardstick.
     let mut yardstick = plan.base.is_none().then(YardstickWorkload::new);
     let mut launch = 0;
-    while launch < session.run.launches_asked {
-        let of = session.run.launches_asked;
+    while launch < session.run.launches_planned {
+        let of = session.run.launches_planned;
         if cancel.is_raised() {
             session.run.ended = Some(EarlyEnd::Interrupted);
             break;
@@ -200,7 +200,7 @@ pub fn run(
             break;
         }
         launch += 1;
-        let of = session.run.launches_asked;
+        let of = session.run.launches_planned;
         watcher.progress(RunProgress::Launched { done: launch, of, elapsed: began.elapsed() });
         let is_paired = plan.base.is_some();
         if is_paired && watcher.launch_pair_ended(&session.run) == RunDecision::Stop {
@@ -329,8 +329,8 @@ impl<'a> RunSession<'a> {
 
     fn start(&self, side: Side, build: &SutBuild) -> Result<LaunchHandle, LaunchFailure> {
         let log = self.plan.logs.join(format!("{}.log", side.name()));
-        let asked = &self.plan.suite.target;
-        let reached = ConnectionSetup::new(&build.source, asked)
+        let spec = &self.plan.suite.target;
+        let reached = ConnectionSetup::new(&build.source, spec)
             .map_err(|error| LaunchFailure::new(side, None, error_chain(&error)))?;
         let ask = reached.ask();
         let target = match &build.source {
@@ -341,7 +341,7 @@ impl<'a> RunSession<'a> {
                 Target::start(&command, &self.placement, &log, self.cancel)
             }
             BuildSource::Attach(url) => {
-                Target::attach(url, &asked.ready, asked.ready_timeout, &ask, self.cancel)
+                Target::attach(url, &spec.ready, spec.ready_timeout, &ask, self.cancel)
             }
         };
         let target = target.map_err(|error| LaunchFailure::launch(side, &error))?;
@@ -422,10 +422,10 @@ fn blank(plan: &RunPlan<'_>, prepared: &[ScenarioRequests], machine: record::Mac
             work: None,
         }
     };
-    let launches_asked = match plan.suite.lanes.time {
+    let launches_planned = match plan.suite.lanes.time {
         LaneMode::Off => 0,
-        LaneMode::IfPossible | LaneMode::Asked if paired => sampling.launch_pairs_max,
-        LaneMode::IfPossible | LaneMode::Asked => sampling.launches,
+        LaneMode::IfPossible | LaneMode::On if paired => sampling.launch_pairs_max,
+        LaneMode::IfPossible | LaneMode::On => sampling.launches,
     };
     Run {
         schema: record::SCHEMA,
@@ -440,7 +440,7 @@ fn blank(plan: &RunPlan<'_>, prepared: &[ScenarioRequests], machine: record::Mac
         base: plan.base.as_ref().map(|base| base.revision.clone()),
         head: plan.head.revision.clone(),
         gate: plan.suite.gate.clone(),
-        launches_asked,
+        launches_planned,
         budget_ns: plan.budget.map(units::nanos),
         looks: Vec::new(),
         network_cost: None,

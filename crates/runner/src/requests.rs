@@ -89,7 +89,7 @@ impl RequestContent {
 }
 
 impl ScenarioRequests {
-    /// Makes the requests: as many different ones as are asked for, but no more than are sent or fit
+    /// Makes the requests: as many different ones as are configured, but no more than are sent or fit
     /// in memory.
     pub(super) fn new(scenario: &Scenario, sampling: &SamplingPlan) -> Self {
         let mut messages: Vec<RequestContent> = Vec::new();

@@ -27,7 +27,7 @@ use sut::network::Relay;
 use sut::{HostInterference, LogTail, ResourceUsage, Sampler, Target};
 use units::cancel::Cancel;
 
-/// A failing target is left alone after its first failures, instead of being asked on; later only, if
+/// A failing target is left alone after its first failures, instead of being sent more; later only, if
 /// the limits allow more of the requests that are to be expected.
 const FAILURES_MAX: u64 = 10;
 
@@ -316,7 +316,7 @@ impl<'a> SideDriver<'a> {
                 self.cpu_of_best =
                     self.cpu()?.zip(cpu).map(|(after, before)| after.saturating_sub(before));
             }
-            // Where it cannot be told, the search goes on below, and the interval reaches above.
+            // Where it is not known, the search goes on below, and the interval reaches above.
             search.tell(if held == Some(true) { TrialVerdict::Held } else { TrialVerdict::Broke });
         }
         let outcome = search.outcome();
@@ -419,7 +419,7 @@ impl<'a> SideDriver<'a> {
     }
 
     /// Fails on a wrong answer, and on more failures than the scenario allows. Resets that the
-    /// network was asked for are left to the limits: a few requests do not tell their share.
+    /// network emulates are left to the limits: a few requests do not tell their share.
     pub(super) fn check(&self) -> Result<(), LaunchFailure> {
         let failures = self.measurement.failures();
         let wrong = failures.get(&FailureKind::WrongAnswer);
@@ -479,7 +479,7 @@ impl<'a> SideDriver<'a> {
         }))
     }
 
-    /// Whether a failure is one that the network was asked for.
+    /// Whether a failure is one that the network emulates.
     fn is_wanted(&self, kind: FailureKind) -> bool {
         kind == FailureKind::Reset && self.scenario.network.is_some_and(|it| it.resets())
     }
@@ -526,11 +526,11 @@ fn broken_above(steps: &[LoadStep], per_s: f64) -> Option<f64> {
 /// is 3 % too slow is 30 ms behind after a second.
 fn keeps_up(drive: &DriveOutcome, per_s: f64, lasts: Duration) -> bool {
     const SUSTAINED: f64 = 0.97;
-    let asked = per_s * lasts.as_secs_f64();
+    let offered = per_s * lasts.as_secs_f64();
     // In a short trial of a slow target, one answer's own time is no backlog.
     let own = drive.in_flight_mean().max(1.0) / per_s;
     let took = drive.wall().as_secs_f64() - own;
-    units::exact(drive.exchanges) >= SUSTAINED * asked && took <= lasts.as_secs_f64() / SUSTAINED
+    units::exact(drive.exchanges) >= SUSTAINED * offered && took <= lasts.as_secs_f64() / SUSTAINED
 }
 
 fn number(connections: u32) -> NonZeroUsize {

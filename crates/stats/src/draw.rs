@@ -1,4 +1,4 @@
-//! Variates made from the random bits of whoever calls.
+//! Variates made from the caller's random bits.
 
 use rand::{Rng, RngExt as _};
 

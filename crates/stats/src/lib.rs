@@ -1,9 +1,9 @@
 //! Turns numbers into estimates, intervals and probabilities.
 //!
 //! `f64` in, `f64` out: no domain word, no clock, and no random number that the caller did not hand
-//! in, so that whoever stores a seed can repeat a result to the last bit. Everything that decides is
+//! in, so that a stored seed repeats a result to the last bit. Everything that decides is
 //! exact or conservative at small samples; a normal approximation stands in only where the sample is
-//! so large that it cannot be told from the exact law.
+//! so large that it is indistinguishable from the exact law.
 //!
 //! ```
 //! use xmlperf_stats::{hodges_lehmann, signed_rank};

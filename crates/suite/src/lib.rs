@@ -53,7 +53,7 @@ pub enum LaneMode {
     /// It is run where the machine and the target allow it.
     IfPossible,
     /// It is run, and a run without it is not whole.
-    Asked,
+    On,
 }
 
 /// How instructions are counted.
@@ -70,7 +70,7 @@ pub struct CountSettings {
 
 impl Default for EvidenceLanes {
     fn default() -> Self {
-        Self { work: LaneMode::IfPossible, time: LaneMode::Asked }
+        Self { work: LaneMode::IfPossible, time: LaneMode::On }
     }
 }
 

@@ -16,7 +16,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::job_environment::{JobEnvironment, pull_request};
 
-/// Runs git as nobody in particular, at a fixed time, and returns what it prints.
+/// Runs git as a made-up author, at a fixed time, and returns what it prints.
 pub(crate) fn git(dir: &Path, words: &[&str]) -> String {
     let mut command = Command::new("git");
     for (name, value) in [
@@ -91,7 +91,7 @@ impl OriginFixture {
     }
 }
 
-/// The base of `event` in `clone`, where GitHub, if asked, names `merge_base`.
+/// The base of `event` in `clone`, where GitHub names `merge_base`.
 fn find(
     event: &str,
     payload: &Value,
@@ -144,7 +144,7 @@ fn a_clone_too_shallow_to_know_asks_github_and_fetches() {
 }
 
 #[test]
-fn a_clone_that_cannot_fetch_is_told_about_its_depth() {
+fn a_clone_that_cannot_fetch_is_explained_by_its_depth() {
     let origin = OriginFixture::new();
     let clone = origin.clone(&origin.topic, Some(1));
     git(clone.path(), &["remote", "set-url", "origin", "file:///nowhere"]);

@@ -143,7 +143,7 @@ fn what_is_missing_is_said_first_and_is_never_green() {
     check(&no_cpu, &[], 0, "`nominal` CPU per XML pair is missing");
     let mut no_lane = fine.clone();
     let reason = "valgrind is not installed".to_owned();
-    no_lane.scenarios[0].work = Some(CountOutcome::Unavailable { reason, asked: true });
+    no_lane.scenarios[0].work = Some(CountOutcome::Unavailable { reason, required: true });
     check(&recorded(&no_lane), &[], 3, "no work lane in `nominal`&#58; valgrind is not installed");
     let no_requests = changed(|trial| {
         (trial.requests, trial.pairs, trial.slices) = (0, 0, Vec::new());
@@ -322,7 +322,7 @@ fn a_hostile_record_stays_text() {
         harmless(check["output"]["summary"].as_str().unwrap(), attack);
         run.history = None;
         run.scenarios[0].work =
-            Some(CountOutcome::Unavailable { reason: attack.to_owned(), asked: false });
+            Some(CountOutcome::Unavailable { reason: attack.to_owned(), required: false });
         harmless(&dry(&recorded(&run), &[]).1, attack);
         let reason = format!("{attack}\n{attack}");
         run.ended = Some(EarlyEnd::Failed { side: Side::Head, scenario: None, reason });

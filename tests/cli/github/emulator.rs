@@ -26,7 +26,7 @@ const REPOSITORY: &str = "/repos/octo-org/octo-repo";
 /// Who speaks to the emulator. It knows these tokens and no others.
 pub(crate) const BOT: &str = "token-of-the-bot";
 pub(crate) const MONA: &str = "token-of-mona";
-pub(crate) const STRANGER: &str = "token-of-a-stranger";
+pub(crate) const OUTSIDER: &str = "token-of-an-outsider";
 const OWNER: &str = "token-of-the-owner";
 
 /// A process that ends with its test.
@@ -108,10 +108,10 @@ impl Github {
         let content = json!({
             "tokens": {
                 OWNER: token("octo-org"), BOT: token(bot), MONA: token("mona"),
-                STRANGER: token("stranger"),
+                OUTSIDER: token("outsider"),
             },
             "github": {
-                "users": [user("octo-org"), user(bot), user("mona"), user("stranger")],
+                "users": [user("octo-org"), user(bot), user("mona"), user("outsider")],
                 "repos": [{ "owner": "octo-org", "name": "octo-repo", "auto_init": true }],
             },
         });

@@ -115,7 +115,10 @@ fn a_server_that_stays_broken_is_given_up_after_four_attempts() {
         [PublishError::PullRequest(ApiError::Unavailable { attempts: 4, .. })]
     ));
     assert_eq!(published.gate, CheckGate::Open);
-    assert!(stage.read("summary.md").contains("nominal +14.2 %"), "the job is told anyway");
+    assert!(
+        stage.read("summary.md").contains("nominal +14.2 %"),
+        "the job's summary is written anyway"
+    );
 }
 
 /// The comment was written, and the answer lost. Repeating would write a second one.

@@ -6,7 +6,7 @@ use github::publish::{PublicationResult, PublishSettings};
 use github::{CheckGate, Conclusion, Publication};
 use serde_json::{Value, json};
 
-use super::emulator::{BOT, Github, GithubContract, MONA, STRANGER};
+use super::emulator::{BOT, Github, GithubContract, MONA, OUTSIDER};
 use super::job_environment::{annotations, publication, settings};
 use crate::exchange::exchange;
 
@@ -40,7 +40,7 @@ fn every_request_keeps_the_contract() {
     let github = Github::start_with_contract();
     let mut report = publication(Conclusion::Regressed);
     report.annotations = annotations(120);
-    github.say(STRANGER, "/xmlperf accept because I say so");
+    github.say(OUTSIDER, "/xmlperf accept because I say so");
     publish(&github, "100", &report);
     publish(&github, "101", &publication(Conclusion::Pass));
     assert_eq!(github.violations(), Vec::<String>::new());
@@ -95,7 +95,7 @@ fn our_comment_is_found_behind_two_pages_of_others() {
 
 #[test]
 #[ignore = "needs npm: run by .ci/run full"]
-fn the_marker_in_somebody_elses_comment_is_left_alone() {
+fn the_marker_in_a_foreign_comment_is_left_alone() {
     let github = Github::start();
     let forged = "<!-- xmlperf:v1 id=default head=0000000 run=99999.1 -->\n### all green";
     github.say(MONA, forged);
@@ -169,10 +169,10 @@ fn a_report_of_seventy_kilobytes_loses_its_largest_folded_part() {
 
 #[test]
 #[ignore = "needs npm: run by .ci/run full"]
-fn a_regression_is_excused_by_the_word_of_somebody_who_may_write() {
+fn a_regression_is_excused_by_a_person_with_write_access() {
     let github = Github::start();
     let report = publication(Conclusion::Regressed);
-    github.say(STRANGER, "/xmlperf accept trust me");
+    github.say(OUTSIDER, "/xmlperf accept trust me");
     assert_eq!(publish(&github, "100", &report).gate, CheckGate::Shut);
     github.say(MONA, "Looked at it.\n/xmlperf accept new checks, worth @all <b>it</b>");
     let accepted = publish(&github, "101", &report);

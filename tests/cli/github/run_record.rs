@@ -66,7 +66,7 @@ pub(crate) fn slower_by(percent: u64) -> Run {
         base: Some(revision(super::job_environment::BASE)),
         head: revision("2ffea6db2ffea6db2ffea6db2ffea6db2ffea6db"),
         gate,
-        launches_asked: 14,
+        launches_planned: 14,
         budget_ns: None,
         looks: Vec::new(),
         network_cost: None,

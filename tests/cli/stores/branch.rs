@@ -56,7 +56,7 @@ impl BareRemote {
 }
 
 /// Every writer keeps `saves` runs, each in a process of its own; two of them share a clone, half of the
-/// clones are shallow. Returns how often somebody else was quicker.
+/// clones are shallow. Returns how often another push was first.
 fn write_at_once(remote: &BareRemote, writers: usize, saves: usize) -> usize {
     let writer = |writer: usize| {
         let options: &[&str] = if writer.is_multiple_of(2) { &["--depth=1"] } else { &[] };
@@ -71,7 +71,7 @@ fn write_at_once(remote: &BareRemote, writers: usize, saves: usize) -> usize {
             let second = |save| writer * 1_000 + save;
             let output = |save| succeed(super::save(&clone, BRANCH, second(save))).stderr;
             let said: Vec<u8> = (0..saves).flat_map(output).collect();
-            String::from_utf8(said).unwrap().matches("somebody else was quicker").count()
+            String::from_utf8(said).unwrap().matches("another push was first").count()
         };
         let threads: Vec<_> =
             writers.into_iter().map(|it| scope.spawn(move || write(it))).collect();

@@ -102,7 +102,7 @@ mod tests {
     const BASE: [f64; 5] = [64_746.0, 64_810.0, 64_793.0, 64_886.0, 64_801.0];
 
     #[test]
-    fn the_figures_of_the_design_are_told_apart() {
+    fn the_figures_of_the_design_are_distinguished() {
         assert_eq!(of(BASE, BASE).verdict, Verdict::Unchanged);
         let more = [65_656.0, 65_700.0, 65_756.0, 65_690.0, 65_711.0];
         let judgement = of(BASE, more);

@@ -82,7 +82,7 @@ impl Http2Connections {
         &self.address
     }
 
-    /// Returns what opens a stream, for one that is told to [`Http2Connections::freed`] when it has ended. The
+    /// Returns what opens a stream, for one that is given to [`Http2Connections::freed`] when it has ended. The
     /// outer error is ours, the inner one the target's.
     pub(super) async fn opener(&self, line: usize) -> Result<io::Result<StreamOpener>, LoadError> {
         let opener = self.connected(line).await?;
@@ -130,7 +130,7 @@ impl Http2Connections {
         }
     }
 
-    /// Tells whoever waits for it that a stream has ended.
+    /// Wakes what waits for the end of a stream.
     pub(super) fn freed(&self, line: usize) {
         self.all[line].open.fetch_sub(1, Ordering::Relaxed);
         self.all[line].freed.notify_one();

@@ -114,7 +114,7 @@ impl Http2Engine {
     }
 }
 
-/// Returns when somebody asks to stop.
+/// Returns once a stop is requested.
 async fn raised(cancel: &Cancel) {
     while !cancel.is_raised() {
         time::sleep(Duration::from_nanos(TICK_NS)).await;

@@ -14,7 +14,7 @@ use crate::Exchange;
 /// share those of the first, the same ones in every launch.
 const BODIES_MAX: usize = 64;
 
-/// Longest time that is told from a longer one: one hour.
+/// Longest time that is kept apart from a longer one: one hour.
 const TIME_NS_MAX: u64 = 3_600_000_000_000;
 
 /// The share of a body's response times that lie below its level.

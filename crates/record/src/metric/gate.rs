@@ -44,7 +44,7 @@ impl MetricPolicy {
 /// time for, and a larger one says nothing.
 pub const ERROR_RATES: RangeInclusive<f64> = 1e-6..=0.2;
 
-/// What is asked of one metric.
+/// The rule of one metric.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MetricRule {
@@ -159,7 +159,7 @@ impl Default for GateRules {
 
 impl GateRules {
     /// Returns the rules for two builds whose functions lie at different places, which moves CPU time
-    /// and latency by up to 2 % whatever the change is. What was asked for explicitly stays.
+    /// and latency by up to 2 % whatever the change is. What is configured stays.
     #[must_use]
     pub fn with_layout_margin(mut self) -> Self {
         for metric in [Metric::Cpu, Metric::Latency] {
@@ -221,12 +221,12 @@ mod tests {
     }
 
     #[test]
-    fn a_margin_for_layout_leaves_what_was_asked_for() {
+    fn a_margin_for_layout_leaves_what_is_configured() {
         let mut gate = GateRules::default();
-        let asked = MetricRule { floor: Ratio(0.005), ..gate.rule(Metric::Cpu) };
-        gate.rules.insert(Metric::Cpu, asked);
+        let configured = MetricRule { floor: Ratio(0.005), ..gate.rule(Metric::Cpu) };
+        gate.rules.insert(Metric::Cpu, configured);
         let gate = gate.with_layout_margin();
-        assert_eq!(gate.rule(Metric::Cpu), asked);
+        assert_eq!(gate.rule(Metric::Cpu), configured);
         let latency = gate.rule(Metric::Latency);
         assert_eq!((latency.floor, latency.tolerance), (Ratio(0.02), Ratio(0.05)));
         assert_eq!(gate.rule(Metric::Memory), GateRules::default().rule(Metric::Memory));

@@ -188,9 +188,9 @@ impl ConfigFile {
         folder: &Path,
         seed: Option<u64>,
     ) -> Result<Scenario, SpannedFault> {
-        let mut asked = self.asked(None, 0..0, preset.pairs, seed);
-        asked.preset = preset.documents;
-        let mut scenario = self.blank(preset.name, folder, &asked)?;
+        let mut context = self.payload_context(None, 0..0, preset.pairs, seed);
+        context.preset = preset.documents;
+        let mut scenario = self.blank(preset.name, folder, &context)?;
         scenario.load = (preset.load)();
         scenario.limits = preset.limits();
         Ok(scenario)
@@ -205,10 +205,10 @@ impl ConfigFile {
         let preset = presets::PRESETS.iter().find(|preset| preset.name == table.name.get_ref());
         let pairs = table.pairs.map(|pairs| pairs.0).or(preset.map(|preset| preset.pairs));
         let pairs = pairs.unwrap_or(presets::PAIRS);
-        let mut asked = self.asked(table.kind.as_ref(), table.name.span(), pairs, seed);
-        asked.preset =
+        let mut context = self.payload_context(table.kind.as_ref(), table.name.span(), pairs, seed);
+        context.preset =
             table.preset.map(|word| word.0).or(preset.and_then(|preset| preset.documents));
-        let mut scenario = self.blank(table.name.get_ref(), folder, &asked)?;
+        let mut scenario = self.blank(table.name.get_ref(), folder, &context)?;
         if let Some(path) = &table.path {
             scenario.path.clone_from(&path.0);
         }
@@ -227,7 +227,7 @@ impl ConfigFile {
         Ok(scenario)
     }
 
-    fn asked(
+    fn payload_context(
         &self,
         kind: Option<&Spanned<KindWord>>,
         span: Range<usize>,
@@ -251,9 +251,9 @@ impl ConfigFile {
         &self,
         name: &str,
         folder: &Path,
-        asked: &PayloadContext,
+        context: &PayloadContext,
     ) -> Result<Scenario, SpannedFault> {
-        let default_path = match asked.kind {
+        let default_path = match context.kind {
             payload::PayloadKind::XmlCompare => SINGLE_PATH,
             payload::PayloadKind::XmlCompareBatch => BATCH_PATH,
             payload::PayloadKind::RawXml
@@ -262,14 +262,14 @@ impl ConfigFile {
             | payload::PayloadKind::Template => "/",
         };
         let path = self.request.path.as_ref().map_or(default_path, |path| &path.0).to_owned();
-        let mut payload = self.payload.spec(&self.request, folder, asked)?;
+        let mut payload = self.payload.spec(&self.request, folder, context)?;
         payload.semantics = self.target.semantics();
         let network = self.network.as_ref();
         let network = network.map(|network| network.get_ref().resolve(network.span()));
         Ok(Scenario {
             name: name.to_owned(),
             payload,
-            kind: asked.kind,
+            kind: context.kind,
             path,
             load: LoadSettings::closed(1, LoadAmount::Time),
             network: network.transpose()?.flatten(),
@@ -295,8 +295,8 @@ impl TargetTable {
                 if words.is_empty() {
                     return Err(SpannedFault::new(start.span(), TargetFault::NotCommand));
                 }
-                let told = self.port_env.is_some() || start.get_ref().contains("{port}");
-                if container.is_none() && !told {
+                let gives_port = self.port_env.is_some() || start.get_ref().contains("{port}");
+                if container.is_none() && !gives_port {
                     return Err(SpannedFault::new(start.span(), TargetFault::NoPort));
                 }
                 TargetSource::Start(start.get_ref().clone())

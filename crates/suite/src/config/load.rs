@@ -14,18 +14,18 @@ use load::pacing::{ArrivalProcess, ArrivalSchedule, RateStage};
 use load::{HttpVersion, Timeouts};
 use units::Ratio;
 
-/// Connections of an open load, or streams over its one connection, where nobody says how many: its
+/// Connections of an open load, or streams over its one connection, where the configuration gives none: its
 /// cap of requests in flight.
 const OPEN_CONNECTIONS: u32 = 64;
 
-/// How long an open load lasts, and a rate of a search, where nobody says so.
+/// How long an open load lasts, and a rate of a search, where the configuration gives none.
 const OPEN_LASTS: Duration = Duration::from_secs(10);
 const TRIAL_LASTS: Duration = Duration::from_secs(1);
 
-/// How long a request of an open load may wait for a connection, where nobody says so.
+/// How long a request of an open load may wait for a connection, where the configuration gives none.
 const LATE_MAX: Duration = Duration::from_secs(10);
 
-/// Highest rate of a search, in requests per second, where nobody says so: what one core of load
+/// Highest rate of a search, in requests per second, where the configuration gives none: what one core of load
 /// can surely do.
 const CEILING_PER_S: f64 = 50_000.0;
 

@@ -49,7 +49,7 @@ pub enum ConfigError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     File(#[from] Box<ConfigFileError>),
-    /// No scenario has the name that was asked for.
+    /// No scenario has the requested name.
     #[error("there is no scenario `{name}`")]
     #[diagnostic(help("there are {known}; for several of them, repeat `--scenario`"))]
     UnknownScenario {

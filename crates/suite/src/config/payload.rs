@@ -48,7 +48,7 @@ pub(super) struct PayloadTable {
     hostile: Option<Spanned<bool>>,
 }
 
-/// What is asked of a scenario's payload, beside what the tables say.
+/// What is required of a scenario's payload, beside what the tables say.
 pub(super) struct PayloadContext {
     pub(super) kind: PayloadKind,
     /// Where the kind is written, or the name of the scenario.
@@ -65,18 +65,18 @@ impl PayloadTable {
         &self,
         request: &RequestTable,
         folder: &Path,
-        asked: &PayloadContext,
+        context: &PayloadContext,
     ) -> Result<PayloadSpec, SpannedFault> {
-        let mut spec = match asked.preset {
-            Some(preset) => PayloadSpec::preset(preset, asked.seed, asked.pairs),
-            None => self.documents(folder, asked)?,
+        let mut spec = match context.preset {
+            Some(preset) => PayloadSpec::preset(preset, context.seed, context.pairs),
+            None => self.documents(folder, context)?,
         };
         spec.encoding = if request.gzip { RequestEncoding::Gzip } else { RequestEncoding::Plain };
         spec.framing =
             if request.chunked { RequestFraming::Chunked } else { RequestFraming::Length };
         spec.headers = request.headers();
         request.consistent()?;
-        match (&request.template, asked.kind) {
+        match (&request.template, context.kind) {
             (Some(path), PayloadKind::Template) => {
                 let template = request.template(folder, path)?;
                 let spec = spec.with_template(template);
@@ -86,7 +86,7 @@ impl PayloadTable {
                 })
             }
             (None, PayloadKind::Template) => {
-                Err(SpannedFault::new(asked.kind_span.clone(), PayloadFault::NoTemplate))
+                Err(SpannedFault::new(context.kind_span.clone(), PayloadFault::NoTemplate))
             }
             (Some(_) | None, _) => Ok(spec),
         }
@@ -95,9 +95,9 @@ impl PayloadTable {
     fn documents(
         &self,
         folder: &Path,
-        asked: &PayloadContext,
+        context: &PayloadContext,
     ) -> Result<PayloadSpec, SpannedFault> {
-        let (seed, pairs) = (asked.seed, asked.pairs);
+        let (seed, pairs) = (context.seed, context.pairs);
         let preset = self.preset.map(|word| word.0);
         let hostile = self.hostile.as_ref().filter(|hostile| *hostile.get_ref());
         let spec = match (preset, &self.corpus, hostile) {

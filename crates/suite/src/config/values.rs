@@ -234,7 +234,7 @@ checked!(
     LaneWord(LaneMode) from String, |word| match word.as_str() {
         "off" => Ok(LaneMode::Off),
         "auto" => Ok(LaneMode::IfPossible),
-        "on" => Ok(LaneMode::Asked),
+        "on" => Ok(LaneMode::On),
         _ => Err(ValueError::word("choice", &word, vec!["auto", "on", "off"])),
     }
 );

@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn the_share_of_resets_is_that_asked_for_and_a_request_is_drawn_for_once() {
+    fn the_share_of_resets_is_the_configured_one_and_a_request_is_drawn_for_once() {
         let link = NetworkConditions { resets: Some(Ratio(0.1)), ..NetworkConditions::default() };
         let mut coin = ResetDraw::new(&link, 7, 0);
         let exchange = |coin: &mut ResetDraw| {
