@@ -69,6 +69,9 @@ paired=()
 [ -z "${XMLPERF_CONFIRM:-}" ] || paired+=("--confirm=$XMLPERF_CONFIRM")
 [ "$mode" = auto ] || paired+=("--mode=$mode")
 [ -z "${XMLPERF_STORE:-}" ] || paired+=("--store=$XMLPERF_STORE")
+# The record of the attempts goes with the report, so that a workflow that is started again finds it in
+# its artifact. A fork's stays in the fork's run.
+[ "$mode" = stored ] || paired+=("--attempts=$report/attempts")
 # Stored runs are called after the branch that they are of.
 if [ "$mode" = stored ] && [ "$baseline" = auto ]; then
     baseline=${GITHUB_BASE_REF:-${GITHUB_REF_NAME:?is set by the runner}}

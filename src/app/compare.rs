@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use compare::Comparison;
 use compare::confirmation::Confirmation;
-use record::Revision;
+use record::{Revision, Run};
 use suite::Suite;
 use units::cancel::Cancel;
 
+use crate::app::attempts::{AttemptOptions, AttemptRecord, AttemptSubject};
 use crate::app::builds::{BuildChoice, BuildFinder, BuildPair, CommitRange, base_obstacle};
 use crate::app::confirm::FirstRun;
 use crate::app::event::{Event, EventSink, WarningKind};
-use crate::app::measure::{self, ComparisonEnding};
+use crate::app::measure::{self, AttemptContext, ComparisonEnding};
 use crate::app::result_files;
 use crate::app::selection::{self, SuiteSelection};
 use crate::app::store::StoreChoice;
@@ -33,6 +34,8 @@ pub struct CompareOptions {
     pub ending: ComparisonEnding,
     /// The run of another machine to confirm.
     pub confirm: Option<PathBuf>,
+    /// Where the evidence of all attempts is kept, if it is.
+    pub attempts: Option<AttemptOptions>,
 }
 
 /// What head is compared with.
@@ -85,17 +88,24 @@ pub fn compare(
 ) -> Result<CompareOutcome> {
     let mut suite = options.selection.suite()?;
     let first = options.confirm.as_deref().map(FirstRun::load).transpose()?;
+    let gate = suite.gate.clone();
     if let Some(first) = &first {
         first.narrow(&mut suite)?;
+        // Evidence that adds up is that of the whole family.
+        if options.attempts.is_some() && first.run().evidence.is_some() {
+            suite.gate = gate.clone();
+        }
     }
     selection::ensure_decidable(&suite)?;
     options.selection.prepare(events)?;
     let finder = BuildFinder { selection: &options.selection, suite: &suite, cancel };
     let run = match options.source(&finder, events)? {
         BaselineSource::Beside(builds) => {
-            measure::announce(&finder, &options.ending, events);
-            let logs = options.selection.out.join("logs");
-            measure::paired(&finder, &builds, logs, &options.ending, events)?
+            let confirmed = first.as_ref().map(FirstRun::run);
+            let (config, target) = (suite.digest.as_str(), &suite.target);
+            let (builds, choice) = (&builds, &options.builds);
+            let subject = AttemptSubject { builds, choice, target, config, gate: &gate, confirmed };
+            options.side_by_side(&finder, &subject, events)?
         }
         BaselineSource::Stored(history) => {
             let mut run =
@@ -114,6 +124,24 @@ pub fn compare(
 }
 
 impl CompareOptions {
+    /// Measures both builds, as an attempt whose evidence adds to that of the earlier ones.
+    fn side_by_side(
+        &self,
+        finder: &BuildFinder<'_>,
+        subject: &AttemptSubject<'_>,
+        events: &mut dyn EventSink,
+    ) -> Result<Run> {
+        measure::announce(finder, &self.ending, events);
+        let logs = self.selection.out.join("logs");
+        let record = self.attempts.as_ref();
+        let mut record =
+            record.map(|options| AttemptRecord::begin(options, subject)).transpose()?;
+        let context = AttemptContext { record: record.as_mut(), confirmed: subject.confirmed };
+        let run = measure::attempt(finder, subject.builds, logs, &self.ending, context, events)?;
+        record.map_or(Ok(()), AttemptRecord::finish)?;
+        Ok(run)
+    }
+
     /// Finds what head is compared with, and builds what has to be built.
     fn source(
         &self,

@@ -29,6 +29,11 @@ impl FirstRun {
         Ok(Self { run, comparison })
     }
 
+    /// The run.
+    pub(super) fn run(&self) -> &Run {
+        &self.run
+    }
+
     /// Leaves of the suite what was flagged.
     pub(super) fn narrow(&self, suite: &mut Suite) -> Result<(), UseCaseError> {
         narrow(suite, &self.comparison);

@@ -6,10 +6,11 @@ use std::time::Duration;
 use anyhow::Result;
 use compare::stopping::{Continuation, EarlyStopping, StoppingRule};
 use compare::{Comparison, MetricResult};
-use record::Run;
 use record::metric::gate::MetricPolicy;
+use record::{ConfirmedRun, Run};
 use runner::{RunDecision, RunObserver, RunPlan, RunProgress, SutBuild, machine};
 
+use crate::app::attempts::AttemptRecord;
 use crate::app::budget::ComparisonBudget;
 use crate::app::builds::{BuildFinder, BuildPair};
 use crate::app::event::{Event, EventSink, LaunchUnit, MetricChange, ScenarioMetric, WarningKind};
@@ -37,7 +38,16 @@ pub(super) fn alone(
 ) -> Result<Run> {
     let logs = finder.selection.out.join("logs");
     let plan = RunPlan { base: None, ..plan(finder, head, logs)? };
-    run(finder, &plan, LaunchUnit::Launch, &ComparisonEnding::default(), events)
+    run(finder, &plan, LaunchUnit::Launch, &ComparisonEnding::default(), None, events)
+}
+
+/// What a comparison in launch pairs adds to.
+#[derive(Default)]
+pub(super) struct AttemptContext<'a> {
+    /// The record of the attempts, if one is kept.
+    pub(super) record: Option<&'a mut AttemptRecord>,
+    /// The run of another machine that is confirmed, if one is.
+    pub(super) confirmed: Option<&'a Run>,
 }
 
 /// Measures two builds in turn; the targets' output goes into `logs`.
@@ -48,14 +58,32 @@ pub(super) fn paired(
     ending: &ComparisonEnding,
     events: &mut dyn EventSink,
 ) -> Result<Run> {
+    attempt(finder, builds, logs, ending, AttemptContext::default(), events)
+}
+
+/// Measures two builds in turn, as one attempt of several.
+pub(super) fn attempt(
+    finder: &BuildFinder<'_>,
+    builds: &BuildPair,
+    logs: PathBuf,
+    ending: &ComparisonEnding,
+    context: AttemptContext<'_>,
+    events: &mut dyn EventSink,
+) -> Result<Run> {
     let sampling = &finder.suite.sampling;
     if sampling.has_looks {
         let launch_pairs = sampling.launch_pairs_max;
         events.emit(Event::Warning(WarningKind::LooksAreCap { launch_pairs }));
     }
     let (base, head) = (Some(builds.base.clone()), builds.head.clone());
-    let plan = RunPlan { base, budget: ending.budget, ..plan(finder, head, logs)? };
-    run(finder, &plan, LaunchUnit::LaunchPair, ending, events)
+    let plan = RunPlan {
+        base,
+        budget: ending.budget,
+        evidence: context.record.as_ref().map(|record| record.state.clone()),
+        confirms: context.confirmed.map(ConfirmedRun::of),
+        ..plan(finder, head, logs)?
+    };
+    run(finder, &plan, LaunchUnit::LaunchPair, ending, context.record, events)
 }
 
 /// Says what will be detectable, if the last run of the same configuration lets that be known.
@@ -85,6 +113,8 @@ fn plan<'a>(finder: &BuildFinder<'a>, head: SutBuild, logs: PathBuf) -> Result<R
         head,
         budget: None,
         coins: selection.assignment_seed()?,
+        evidence: None,
+        confirms: None,
         logs,
         live: selection.live.clone(),
     })
@@ -95,11 +125,12 @@ fn run(
     plan: &RunPlan<'_>,
     unit: LaunchUnit,
     ending: &ComparisonEnding,
+    record: Option<&mut AttemptRecord>,
     events: &mut dyn EventSink,
 ) -> Result<Run> {
     events.emit(Event::MeasuringStarted { unit, live: &plan.live });
     let stopping = StoppingRule { early: ending.early };
-    let mut follower = RunFollower { stopping, events };
+    let mut follower = RunFollower { stopping, record, events };
     let run = runner::run(plan, &mut follower, finder.cancel);
     events.emit(Event::MeasuringEnded);
     Ok(run?)
@@ -108,6 +139,7 @@ fn run(
 /// Passes on what a run does, and ends it by the stopping rule.
 struct RunFollower<'a> {
     stopping: StoppingRule,
+    record: Option<&'a mut AttemptRecord>,
     events: &'a mut dyn EventSink,
 }
 
@@ -117,6 +149,12 @@ impl RunObserver for RunFollower<'_> {
     }
 
     fn launch_pair_ended(&mut self, run: &Run) -> RunDecision {
+        // Before anything else: what was measured must survive whatever becomes of this process.
+        if let Some(record) = &mut self.record
+            && !record.keep(run)
+        {
+            return RunDecision::Stop;
+        }
         // A record that cannot be judged is reported, with its reason, when the run has ended.
         let Ok(comparison) = Comparison::of(run) else { return RunDecision::Continue };
         self.events.emit(Event::EstimateUpdated {

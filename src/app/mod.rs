@@ -4,6 +4,7 @@
 //! returns data. It knows no command line, prints nothing, and does not read the environment: what it
 //! needs of the process is in its options.
 
+pub mod attempts;
 pub mod baseline;
 pub mod bisect;
 pub mod budget;

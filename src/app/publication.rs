@@ -8,6 +8,7 @@ use compare::decision::Verdict;
 use compare::{Comparison, ComparisonOutcome, MetricResult};
 use github::context::GithubContext;
 use github::{Annotation, AnnotationLevel, Conclusion, Publication, sanitize};
+use record::evidence::EvidenceState;
 use record::history::RunHistory;
 use record::instruction_counts::CountOutcome;
 use record::workload::Workload;
@@ -49,6 +50,7 @@ pub(super) fn sanitize_run(run: &mut Run) {
     run.base.iter_mut().for_each(sanitize_revision);
     sanitize_machine(&mut run.machine);
     run.history.iter_mut().for_each(sanitize_history);
+    run.evidence.iter_mut().for_each(sanitize_evidence);
     run.confinement.iter_mut().for_each(sanitize_limits);
     run.confirming.iter_mut().for_each(|run| sanitize_run(run));
     for scenario in &mut run.scenarios {
@@ -94,6 +96,20 @@ fn sanitize_revision(revision: &mut Revision) {
 fn sanitize_machine(machine: &mut Machine) {
     for text in [&mut machine.arch, &mut machine.cpu, &mut machine.kernel, &mut machine.image] {
         sanitize_text(text);
+    }
+}
+
+/// Scenarios keep their evidence by name, so these change as the run's own do.
+fn sanitize_evidence(state: &mut EvidenceState) {
+    sanitize_text(&mut state.run);
+    for attempt in &mut state.earlier {
+        sanitize_text(&mut attempt.run);
+        sanitize_machine(&mut attempt.machine);
+        for launch_pair in &mut attempt.launch_pairs {
+            let differences = std::mem::take(&mut launch_pair.differences).into_iter();
+            launch_pair.differences =
+                differences.map(|(name, metrics)| (sanitize::text(&name), metrics)).collect();
+        }
     }
 }
 

@@ -59,6 +59,9 @@ pub(super) struct CompareArgs {
     /// Repeat only what this run of another machine flagged, and judge both
     #[arg(long, value_name = "FILE")]
     confirm: Option<PathBuf>,
+    /// Add to the evidence of the earlier attempts at this comparison, which is kept in this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "matrix")]
+    attempts: Option<PathBuf>,
 }
 
 /// What head is compared with.
@@ -118,6 +121,7 @@ impl CompareArgs {
             store: self.store.choice()?,
             ending: self.ending(),
             confirm: self.confirm.clone(),
+            attempts: self.attempts.as_deref().map(process::attempt),
         })
     }
 

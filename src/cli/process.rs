@@ -1,13 +1,14 @@
 //! Reads what use cases need to know of the process, and listens to its signals.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag;
 use units::cancel::Cancel;
 
+use crate::app::attempts::AttemptOptions;
 use crate::app::workplace::Workplace;
 
 /// Returns the surroundings of the process.
@@ -22,6 +23,18 @@ pub(super) fn workplace() -> anyhow::Result<Workplace> {
 /// Returns the current folder.
 pub(super) fn current_folder() -> anyhow::Result<PathBuf> {
     env::current_dir().context("failed to find the current folder")
+}
+
+/// Returns what is known of this attempt at a comparison, whose evidence is kept in `folder`. A workflow
+/// says which of its attempts this is.
+pub(super) fn attempt(folder: &Path) -> AttemptOptions {
+    let variable = |name| env::var_os(name)?.into_string().ok().filter(|text| !text.is_empty());
+    AttemptOptions {
+        folder: folder.to_owned(),
+        run: variable("GITHUB_RUN_ID").unwrap_or_else(|| "local".to_owned()),
+        number: variable("GITHUB_RUN_ATTEMPT").and_then(|number| number.parse().ok()),
+        now: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    }
 }
 
 /// The user's folder for caches, as the XDG Base Directory Specification has it.

@@ -336,7 +336,7 @@ fn inputs_are_arguments_and_never_commands() {
             "[compare][--plain][--out][.xmlperf][--config][{attack}][--scenario=smoke]\
              [--scenario={attack}][--scenario=nominal][--scenario=--out=/etc]\
              [--budget={attack}][--confirm={attack}][--mode={attack}][--store={attack}]\
-             [--baseline={attack}]"
+             [--attempts=.xmlperf/report/attempts][--baseline={attack}]"
         )
     );
     let report = ActionRunner::new().program("xmlperf", WITNESS).with("XMLPERF_COMMENT_ID", attack);

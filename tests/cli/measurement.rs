@@ -43,6 +43,8 @@ impl MeasurementFixture {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xmlperf"));
         command.args(args).current_dir(self.path()).env_remove("APP_PORT").stdin(Stdio::null());
+        // Which attempt of a workflow these tests are themselves is no matter of theirs.
+        command.env_remove("GITHUB_RUN_ATTEMPT").env_remove("GITHUB_RUN_ID");
         command
     }
 
@@ -133,6 +135,36 @@ fn base_and_head_of_one_program_are_not_called_different() {
     let again = checkout.run(&["report", "--format", "json"]);
     assert_eq!(again.stdout, output.stdout, "a record is judged the same whenever it is read");
     assert!(checkout.leftovers().is_empty());
+}
+
+/// Attempts are one body of evidence, whatever ends each of them.
+#[test]
+fn attempts_at_a_comparison_add_up_until_their_record_is_changed() {
+    let checkout = MeasurementFixture::new("launch-pairs = 20");
+    let start = checkout.start("");
+    let attempt = || {
+        let words = ["compare", "--base-start", &start, "--attempts", "kept", "--budget", "1s"];
+        let output = checkout.run(&[&words[..], &["--format", "json"]].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let launch_pairs = report["method"]["launches"].as_u64().unwrap();
+        (report["attempts"].clone(), launch_pairs)
+    };
+    let ((first, one), (second, two)) = (attempt(), attempt());
+    assert_eq!((&first["number"], &first["launch_pairs"]), (&1.into(), &one.into()));
+    assert_eq!((&second["number"], &second["launch_pairs"]), (&2.into(), &(one + two).into()));
+    assert_eq!((&second["machines"], &second["gap"]), (&1.into(), &serde_json::Value::Null));
+    let shown = text(&checkout.run(&["report"]).stdout);
+    let expected = format!("2nd attempt, {} launch pairs in all, on 1 machine", one + two);
+    assert!(shown.contains(&expected), "{shown}");
+
+    let mut records = fs::read_dir(checkout.path().join("kept")).unwrap();
+    let record = records.next().unwrap().unwrap().path();
+    let kept = fs::read_to_string(&record).unwrap();
+    fs::write(&record, kept.replacen("\"number\":1", "\"number\": 1", 1)).unwrap();
+    let (third, three) = attempt();
+    assert_eq!((&third["number"], &third["launch_pairs"]), (&3.into(), &three.into()));
+    assert_eq!(third["gap"], serde_json::json!({ "altered": { "line": 2 } }));
 }
 
 #[test]

@@ -269,6 +269,7 @@ fn alone(run: &Run) -> Result<Run, BaselineError> {
     let mut run = run.clone();
     run.base = None;
     run.looks.clear();
+    run.evidence = None;
     for scenario in &mut run.scenarios {
         let head = scenario.head().into_iter().cloned().collect();
         scenario.trials = LaunchResults::Single(head);

@@ -30,7 +30,8 @@ use units::cancel::Cancel;
 
 pub use failure::BaseError;
 pub use repository::{
-    CommitSummary, WorkingTree, between, commit, is_behind, merge_base, root, tree,
+    CommitSummary, WorkingTree, between, checkout_hash, commit, is_behind, merge_base, root, tree,
+    tree_hash,
 };
 use snapshot::{TreeSnapshot, TreeState};
 

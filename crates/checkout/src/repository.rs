@@ -96,6 +96,36 @@ pub fn tree(dir: &Path) -> Result<WorkingTree, BaseError> {
     Ok(if changes.is_empty() { WorkingTree::Clean } else { WorkingTree::Changed })
 }
 
+/// Returns the hash of everything that a commit holds.
+pub fn tree_hash(dir: &Path, commit: &str) -> Result<String, BaseError> {
+    must(dir, &["rev-parse", "--verify", "--end-of-options", &format!("{commit}^{{tree}}")])
+}
+
+/// Returns the hash of everything that the checkout of a commit holds now, but for what git ignores.
+pub fn checkout_hash(dir: &Path, commit: &str) -> Result<String, BaseError> {
+    let root = root(dir)?;
+    let objects = root.join(must(&root, &["rev-parse", "--git-path", "objects"])?);
+    let folder = tempfile::tempdir()
+        .map_err(|source| BaseError::NotStarted { program: "git".to_owned(), source })?;
+    // The user's repository gets neither the index nor the objects.
+    let added = folder.path().join("objects");
+    let git = |words: &[&str]| {
+        let mut command = git::command(&root);
+        command.env("GIT_INDEX_FILE", folder.path().join("index"));
+        command.env("GIT_OBJECT_DIRECTORY", &added);
+        command.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", &objects);
+        match run(command.args(words), &[])? {
+            GitOutput::Yes(output) => Ok(String::from_utf8_lossy(&output).trim_end().to_owned()),
+            GitOutput::No { reason, .. } => {
+                Err(BaseError::Refused { command: words.join(" "), reason })
+            }
+        }
+    };
+    git(&["read-tree", commit])?;
+    git(&["add", "--all", "."])?;
+    git(&["write-tree"])
+}
+
 /// Returns the path of `dir` from the root of the checkout, empty for the root itself.
 pub(super) fn prefix(dir: &Path) -> Result<PathBuf, BaseError> {
     must(dir, &["rev-parse", "--show-prefix"]).map(PathBuf::from)

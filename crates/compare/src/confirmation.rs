@@ -5,12 +5,16 @@
 //! flag is repeated on a fresh one, with the same seeds of the payload and fresh coins, and only what
 //! is flagged again is a regression. Only the flagged metrics decide there: a second chance for all
 //! the others to alarm is not the question.
+//!
+//! Where a record of attempts is kept, the second run is one more of them: the evidence adds up, so all
+//! metrics stay in the family, and a flag stands until it is refuted.
 
+use crate::attempts;
 use crate::decision::Verdict;
 use crate::{CompareError, Comparison, ComparisonOutcome, LimitCheck, MetricResult};
 use record::metric::Metric;
 use record::metric::gate::{GateRules, MetricPolicy};
-use record::{Run, ScenarioRun};
+use record::{ConfirmedRun, Run, ScenarioRun};
 
 /// Two runs of the same change, the second on the flags of the first.
 #[derive(Debug, Clone)]
@@ -52,19 +56,22 @@ pub enum FlagStanding {
 impl Confirmation {
     /// Judges both runs, the second by the flags of the first.
     pub fn of(first: &Run, second: &Run) -> Result<Self, CompareError> {
-        let other = other_payload(first, second);
+        let mismatch = mismatch(first, second);
         // Against a history, two jobs are two values of one series.
         let job = (first.history.is_some() && second.history.is_some()).then_some(first);
+        let is_attempt = attempts::continues(second, first);
         let first = Comparison::of(first)?;
-        let second = Comparison::of_jobs(&narrowed(second, &first), job)?;
+        let second = if is_attempt {
+            Comparison::of(second)?
+        } else {
+            Comparison::of_jobs(&narrowed(second, &first), job)?
+        };
         let flagged = first.rows.iter().filter(|row| row.is_flagged());
         let cells: Vec<ConfirmationCell> = flagged.map(|row| cell(row, &second)).collect();
         let promises: Vec<(LimitCheck, FlagStanding)> =
             first.broken().map(|promise| (promise.clone(), kept(promise, &second))).collect();
-        let outcome = match other {
-            Some(scenario) => ComparisonOutcome::NotMeasured(format!(
-                "the second machine measured scenario {scenario} with another payload"
-            )),
+        let outcome = match mismatch {
+            Some(reason) => ComparisonOutcome::NotMeasured(reason),
             None => outcome(&first, &second, &cells, &promises),
         };
         Ok(Self { first, second, cells, promises, outcome })
@@ -107,6 +114,23 @@ fn narrowed(run: &Run, first: &Comparison) -> Run {
     let mut run = run.clone();
     narrow(&mut run.gate, first);
     run
+}
+
+/// Why the second run does not confirm the first, if it does not: it belongs to another one, to another
+/// change, or to the same machine. Records of old do not say, and are taken as they come.
+fn mismatch(first: &Run, second: &Run) -> Option<String> {
+    if second.confirms.as_ref().is_some_and(|confirmed| *confirmed != ConfirmedRun::of(first)) {
+        return Some("the second machine confirms another run than this one".to_owned());
+    }
+    if second.confirms.is_some() && second.started < first.started {
+        return Some("the second run began before the first".to_owned());
+    }
+    if first.boot.is_some() && first.boot == second.boot {
+        return Some("the second run was measured on the machine of the first".to_owned());
+    }
+    other_payload(first, second).map(|scenario| {
+        format!("the second machine measured scenario {scenario} with another payload")
+    })
 }
 
 /// The name of a scenario that is not the same work in both runs, if there is one.
@@ -174,6 +198,7 @@ fn outcome(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use record::evidence::EvidenceState;
     use record::fixtures::{LEVEL, SampleLaunch, limits, paired};
     use record::{EarlyEnd, Side};
 
@@ -193,6 +218,52 @@ mod tests {
         assert!(standings(&both).iter().all(|it| *it == FlagStanding::Confirmed), "{both:?}");
         assert_eq!(both.outcome, ComparisonOutcome::Regressed);
         assert_eq!(flagged(&both.first), ["smoke"]);
+    }
+
+    /// A run of the attempt after `first`, on another machine.
+    fn next_attempt(first: &Run, launch_pairs: usize, head: SampleLaunch) -> Run {
+        let mut second = paired(launch_pairs, LEVEL, head);
+        second.boot = Some("boot-2".to_owned());
+        second.confirms = Some(ConfirmedRun::of(first));
+        let state = first.evidence.clone().unwrap();
+        let earlier = vec![attempts::attempt(first).unwrap().unwrap()];
+        second.evidence = Some(EvidenceState { number: 2, earlier, ..state });
+        second
+    }
+
+    fn first_attempt() -> Run {
+        let (key, run) = ("k1".to_owned(), "77".to_owned());
+        let state = EvidenceState { key, number: 1, run, since: 1, gap: None, earlier: Vec::new() };
+        Run { boot: Some("boot-1".to_owned()), evidence: Some(state), ..paired(14, LEVEL, SLOW) }
+    }
+
+    #[test]
+    fn a_second_machine_adds_its_evidence_to_that_of_the_first() {
+        let first = first_attempt();
+        let again = Confirmation::of(&first, &next_attempt(&first, 3, SLOW)).unwrap();
+        assert!(standings(&again).iter().all(|it| *it == FlagStanding::Confirmed), "{again:?}");
+        let attempts = again.second.attempts.unwrap();
+        assert_eq!((attempts.number, attempts.launch_pairs, attempts.machines), (2, 17, 2));
+        assert_eq!(attempts.strongest.map(|it| it.verdict), Some(Verdict::Regressed));
+        // Three launch pairs do not refute what fourteen show, and fifty do.
+        let few = Confirmation::of(&first, &next_attempt(&first, 3, LEVEL)).unwrap();
+        assert_eq!(few.outcome, ComparisonOutcome::Regressed);
+        let many = Confirmation::of(&first, &next_attempt(&first, 50, LEVEL)).unwrap();
+        assert_eq!(many.outcome, ComparisonOutcome::Inconclusive);
+    }
+
+    #[test]
+    fn a_second_run_belongs_to_one_first_run_and_another_machine() {
+        let first = first_attempt();
+        let second = next_attempt(&first, 14, SLOW);
+        let refused = |first: &Run, second: &Run| {
+            let outcome = Confirmation::of(first, second).unwrap().outcome;
+            assert!(matches!(outcome, ComparisonOutcome::NotMeasured(_)), "{outcome:?}");
+        };
+        refused(&Run { seed: 8, ..first.clone() }, &second);
+        refused(&first, &Run { boot: first.boot.clone(), ..second.clone() });
+        let before = "2026-11-23T09:59:59Z".to_owned();
+        refused(&first, &Run { started: before, ..second });
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A [`Comparison`] is everything a report may show, computed once: no format derives a number of its
 //! own. What decides, and how the error rate is shared among all that decides, is in [`decision`].
 
+pub mod attempts;
 pub mod confirmation;
 pub mod decision;
 pub mod details;
@@ -16,6 +17,7 @@ mod work;
 
 use thiserror::Error;
 
+use crate::attempts::AttemptSummary;
 use crate::decision::counts::{self, CountSamples};
 use crate::decision::history::{self, HistoryClaim, HistoryJudgement, MetricHistory};
 use crate::decision::{
@@ -24,6 +26,7 @@ use crate::decision::{
 use crate::details::ScenarioDetails;
 use crate::stored::HistoryGap;
 use crate::values::{MissingReason, ScenarioLaunches};
+use record::evidence::EvidenceState;
 use record::metric::gate::{GateRules, MetricPolicy, MetricRule};
 use record::metric::limit::LimitQuantity;
 use record::metric::{BetterDirection, Metric};
@@ -64,6 +67,8 @@ pub struct Comparison {
     pub placement: Option<PlacementRecord>,
     /// The requests that head failed and base did not, which ended the run.
     pub failure: Option<FailureContrast>,
+    /// The attempts whose evidence this one adds to, if a record of them is kept.
+    pub attempts: Option<AttemptSummary>,
     /// How the numbers came about.
     pub method: ComparisonMethod,
     /// What follows.
@@ -190,8 +195,9 @@ impl Comparison {
     /// Judges a run, and with it what an `earlier` job measured of the same change, where both are held
     /// against a history.
     pub fn of_jobs(run: &Run, earlier: Option<&Run>) -> Result<Self, CompareError> {
-        let gate = run.gate.clone();
+        let mut gate = run.gate.clone();
         gate.check().map_err(ContentError::from)?;
+        gate.alpha *= run.evidence.as_ref().map_or(1.0, EvidenceState::error_share);
         let mut rows = Vec::new();
         let mut evidence = Vec::new();
         let mut promises = Vec::new();
@@ -229,12 +235,12 @@ impl Comparison {
             head: run.head.clone(),
             baseline: BaselineOrigin::of(run)?,
             machine: run.machine.clone(),
-            rows,
             promises,
             notes,
             details,
             breakdowns: work::breakdowns(run),
             placement: run.placement.clone(),
+            attempts: AttemptSummary::of(run, launches, &rows),
             failure: failure_of_head(run),
             method: ComparisonMethod {
                 launches,
@@ -249,6 +255,7 @@ impl Comparison {
                 tool: run.tool.clone(),
                 counted: work::counted(run),
             },
+            rows,
             outcome,
         })
     }
@@ -515,7 +522,13 @@ fn rows_of(
                 let found: Result<Vec<f64>, MissingReason> =
                     pairs.iter().map(|pair| pair.difference(metric)).collect();
                 let (finding, rests_on) = match found {
-                    Ok(numbers) => (MetricFinding::Alone, RowEvidence::LaunchPairs(vec![numbers])),
+                    Ok(numbers) => {
+                        let mut all = run.evidence.as_ref().map_or_else(Vec::new, |state| {
+                            attempts::earlier(state, &scenario.name, metric)
+                        });
+                        all.push(numbers);
+                        (MetricFinding::Alone, RowEvidence::LaunchPairs(all))
+                    }
                     Err(MissingReason::NotRecorded) => continue,
                     Err(missing) => (MetricFinding::Missing(missing.reason()), RowEvidence::None),
                 };
@@ -613,9 +626,13 @@ fn judge(
             RowEvidence::None => {}
         }
     }
+    let mut absent = absent_rows(run, gate);
+    timed.extend(absent.iter_mut().map(|(row, evidence)| (row, std::mem::take(evidence))));
     // A lane that decides nothing leaves its share to the other.
     let lanes = (decides(&timed) || decides(&kept), decides(&counted));
     let counted_alpha = if lanes.0 { gate.alpha * counts::SHARE } else { gate.alpha };
+    let counted_alpha =
+        counted_alpha * run.evidence.as_ref().map_or(1.0, EvidenceState::count_share);
     let timed_alpha = if lanes.1 { gate.alpha * (1.0 - counts::SHARE) } else { gate.alpha };
     let plain =
         |judgements: Vec<Judgement>| judgements.into_iter().map(MetricFinding::Judged).collect();
@@ -634,9 +651,26 @@ fn judge(
     Ok(family)
 }
 
+/// Rows of scenarios that this run leaves out and an earlier attempt did not, each with what it rests on.
+fn absent_rows(run: &Run, gate: &GateRules) -> Vec<(MetricResult, Vec<Vec<f64>>)> {
+    let Some(state) = &run.evidence else { return Vec::new() };
+    let row = |(scenario, metric): (String, Metric)| {
+        let rule = rule_of(metric, run, gate)?;
+        let mut evidence = attempts::earlier(state, &scenario, metric);
+        evidence.push(Vec::new());
+        let (finding, suspicion) = (MetricFinding::Alone, None);
+        let row =
+            MetricResult { scenario, metric, rule, base: None, head: None, finding, suspicion };
+        Some((row, evidence))
+    };
+    attempts::absent(run, gate).into_iter().filter_map(row).collect()
+}
+
 /// The rule of a run: what it may still take counts, as that is what it could have shown.
 fn decision_rule(run: &Run, alpha: f64) -> Result<DecisionRule, RuleError> {
     let launches = run.scenarios.iter().map(ScenarioRun::launches).max().unwrap_or(0);
+    let earlier = run.evidence.iter().flat_map(|state| &state.earlier);
+    let launches = launches + earlier.map(|it| it.launch_pairs.len()).sum::<usize>();
     if launches > LAUNCH_PAIRS_MAX {
         return Err(RuleError::LaunchPairs { launch_pairs: launches });
     }

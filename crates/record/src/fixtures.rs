@@ -115,6 +115,18 @@ pub fn counted(base: f64, head: f64) -> CountOutcome {
     }))
 }
 
+/// Where made-up runs were measured.
+pub fn machine() -> Machine {
+    Machine {
+        arch: "x86_64".to_owned(),
+        cpu: "AMD EPYC".to_owned(),
+        cores: 2,
+        memory_bytes: 24 << 30,
+        kernel: "Linux 6.1".to_owned(),
+        image: "Debian GNU/Linux 12".to_owned(),
+    }
+}
+
 /// What `smoke` sends.
 pub fn workload() -> Workload {
     Workload {
@@ -193,14 +205,8 @@ pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Ru
         seed: 7,
         generator: 1,
         config: "c0nf1g".to_owned(),
-        machine: Machine {
-            arch: "x86_64".to_owned(),
-            cpu: "AMD EPYC".to_owned(),
-            cores: 2,
-            memory_bytes: 24 << 30,
-            kernel: "Linux 6.1".to_owned(),
-            image: "Debian GNU/Linux 12".to_owned(),
-        },
+        machine: machine(),
+        boot: None,
         base: Some(revision("main", "1d20e770aa")),
         head: revision("head", "9f3c2ab0bb"),
         gate: earlier_rules(),
@@ -214,6 +220,8 @@ pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Ru
         scenarios: vec![scenario],
         yardstick: None,
         history: None,
+        evidence: None,
+        confirms: None,
         confirming: None,
     }
 }

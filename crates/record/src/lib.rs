@@ -4,6 +4,8 @@
 //! who wrote it, needs only the numbers. Times are nanoseconds, sizes bytes.
 
 pub mod canonical;
+pub mod evidence;
+pub mod evidence_file;
 mod file;
 pub mod histogram;
 pub mod history;
@@ -21,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use crate::evidence::EvidenceState;
 pub use crate::file::write_atomically;
 use crate::histogram::HistogramError;
 use crate::history::{RunHistory, Yardstick};
@@ -66,6 +69,10 @@ pub struct Run {
     pub config: String,
     /// Where it ran.
     pub machine: Machine,
+    /// What tells that machine from another one of its kind: a digest of the system's boot. None in
+    /// records of old, and where the system does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
     /// The build that was compared against, if two were measured side by side.
     pub base: Option<Revision>,
     /// The build that was measured.
@@ -99,6 +106,12 @@ pub struct Run {
     /// The kept runs that it is set against, if only one build was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<RunHistory>,
+    /// What the attempts before showed, if a record of them is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceState>,
+    /// The run of another machine that this one confirms, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirms: Option<ConfirmedRun>,
     /// What base and head yielded side by side, of whatever the history made suspicious.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirming: Option<Box<Run>>,
@@ -107,6 +120,25 @@ pub struct Run {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
 fn is_zero(value: &u64) -> bool {
     *value == 0
+}
+
+/// What tells a run from all others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmedRun {
+    /// When it began.
+    pub started: String,
+    /// The seed of its coins, which is drawn for each run.
+    pub seed: u64,
+    /// Digest of its configuration.
+    pub config: String,
+}
+
+impl ConfirmedRun {
+    /// Returns what tells `run` from all others.
+    pub fn of(run: &Run) -> Self {
+        Self { started: run.started.clone(), seed: run.seed, config: run.config.clone() }
+    }
 }
 
 /// Why a run ended early.

@@ -57,6 +57,10 @@ fn method(first: &Comparison, second: &Comparison) -> String {
         let method = wording::method(second);
         return format!("two jobs, each a run against the same history, judged together: {method}");
     }
+    if let Some(attempts) = wording::attempts(second) {
+        let alpha = Ratio(second.method.alpha);
+        return format!("{attempts} · chance of a false alarm over all attempts ≤ {alpha}");
+    }
     let (one, other) = (first.method.alpha, second.method.alpha);
     let (alpha, both) = (Ratio(one), Ratio(one * other));
     format!(

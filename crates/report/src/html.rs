@@ -31,6 +31,10 @@ pub fn render(comparison: &Comparison) -> String {
     let revisions = wording::revisions(comparison);
     let method = wording::method(comparison);
     add(&mut page, &format!("<p>{} · {}</p>\n</header>\n", escaped(&revisions), escaped(&method)));
+    if let Some(attempts) = wording::attempts(comparison) {
+        let plain = attempts.replace('*', "");
+        add(&mut page, &format!("<p class=\"note\">{}</p>\n", escaped(&plain)));
+    }
     if let ComparisonOutcome::NotMeasured(reason) = &comparison.outcome {
         add(&mut page, &format!("<pre>{}</pre>\n", escaped(reason)));
     }

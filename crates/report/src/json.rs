@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use crate::wording;
+use compare::attempts::AttemptSummary;
 use compare::decision::history::{HistoryClaim, HistoryJudgement};
 use compare::details::{CapacityEstimate, NetworkDetails, ProbeTotals, ScenarioDetails};
 use compare::function_changes::{FunctionChange, FunctionUsage};
@@ -29,6 +30,9 @@ struct JsonReport<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     baseline: Option<BaselineRow<'a>>,
     method: MethodRow<'a>,
+    /// The attempts whose evidence the verdicts rest on, if a record of them is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<AttemptsRow<'a>>,
     /// What could not be measured and is not held against the change.
     notes: &'a [String],
     metrics: Vec<MetricRow<'a>>,
@@ -69,6 +73,23 @@ struct MethodRow<'a> {
     wall_ns: u64,
     coins: u64,
     scenarios: &'a [String],
+}
+
+#[derive(Serialize)]
+struct AttemptsRow<'a> {
+    number: u32,
+    since: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gap: Option<&'a record::evidence::EvidenceGap>,
+    /// The share of the error rate that the evidence may use.
+    error_share: f64,
+    launch_pairs: usize,
+    machines: usize,
+    /// What the strongest evidence is for, and how strong it is: 1 / p.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence_for: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -252,6 +273,7 @@ pub fn render(comparison: &Comparison) -> String {
             coins: method.seed,
             scenarios: &method.scenarios,
         },
+        attempts: comparison.attempts.as_ref().map(attempts),
         notes: &comparison.notes,
         metrics: comparison.rows.iter().map(metric).collect(),
         limits: comparison.promises.iter().map(limit).collect(),
@@ -328,6 +350,19 @@ fn verdict(row: &MetricResult) -> &'static str {
             | MetricFinding::Undecidable(_),
             None,
         ) => "measured",
+    }
+}
+
+fn attempts(it: &AttemptSummary) -> AttemptsRow<'_> {
+    AttemptsRow {
+        number: it.number,
+        since: it.since,
+        gap: it.gap.as_ref(),
+        error_share: it.error_share,
+        launch_pairs: it.launch_pairs,
+        machines: it.machines,
+        evidence_for: it.strongest.as_ref().map(|strongest| strongest.verdict.key()),
+        evidence: it.strongest.as_ref().map(|strongest| strongest.odds),
     }
 }
 

@@ -15,6 +15,9 @@ pub fn render(comparison: &Comparison) -> String {
     let revisions = inert(&wording::revisions(comparison));
     let line = format!("{revisions} · {}{}", wording::method(comparison), counts(comparison));
     writeln!(text, "<sub>{line}</sub>\n").expect(STRING);
+    if let Some(attempts) = wording::attempts(comparison) {
+        writeln!(text, "{attempts}.\n").expect(STRING);
+    }
     if let ComparisonOutcome::NotMeasured(reason) = &comparison.outcome {
         write!(text, "```text\n{}\n```\n\n", reason.replace("```", "'''")).expect(STRING);
     }

@@ -39,6 +39,10 @@ pub fn write(
 ) -> io::Result<()> {
     let revisions = wording::revisions(comparison);
     writeln!(out, "{revisions} · {}", wording::method(comparison))?;
+    if let Some(attempts) = wording::attempts(comparison) {
+        let plain = attempts.replace('*', "");
+        writeln!(out, "{}", wrapped(&plain, screen.width.into(), 0))?;
+    }
     if let Some(baseline) = wording::baseline(comparison, str::to_owned) {
         writeln!(out, "{}", wrapped(&baseline, screen.width.into(), 0))?;
     }

@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 
 use super::terminal::{ColorMode, TerminalScreen};
 use super::{json, markdown, terminal, wording};
-use compare::Comparison;
+use compare::{Comparison, attempts};
+use record::evidence::{EvidenceGap, EvidenceState};
 use record::fixtures::{LEVEL, SampleLaunch, counted, paired, remembered};
 use record::metric::Metric;
 use record::{
@@ -55,6 +56,36 @@ fn a_terminal_shows_the_table_and_ends_with_the_verdict() {
 
     1 regression — smoke CPU per XML pair +10.0 %
     ");
+}
+
+/// As the second attempt after one of 14 launch pairs, on the machine of that one.
+fn second_attempt(gap: Option<EvidenceGap>) -> Run {
+    let (key, run) = ("k1".to_owned(), "77".to_owned());
+    let state = EvidenceState { key, number: 1, run, since: 1, gap: None, earlier: Vec::new() };
+    let first = Run { evidence: Some(state.clone()), ..mixed() };
+    let earlier = attempts::attempt(&first).unwrap().into_iter().filter(|_| gap.is_none());
+    let since = if gap.is_some() { 2 } else { 1 };
+    let state = EvidenceState { number: 2, since, earlier: earlier.collect(), gap, ..state };
+    Run { evidence: Some(state), ..mixed() }
+}
+
+#[test]
+fn the_attempt_and_its_evidence_stand_in_every_form() {
+    let run = second_attempt(None);
+    let said = "2nd attempt, 20 launch pairs in all, on 1 machine; evidence for slower ";
+    assert!(on_terminal(&run, 200).contains(said), "{}", on_terminal(&run, 200));
+    assert!(markdown::render(&comparison(&run)).contains(&said.replace("slower", "*slower*")));
+    let report: serde_json::Value = serde_json::from_str(&json::render(&comparison(&run))).unwrap();
+    assert_eq!(report["attempts"]["launch_pairs"], 20);
+    assert_eq!(report["attempts"]["evidence_for"], "regressed");
+    let odds = report["attempts"]["evidence"].as_f64().unwrap();
+    assert!((1e3..1e7).contains(&odds), "{odds}");
+    let gap = second_attempt(Some(EvidenceGap::Missing));
+    let line = wording::attempts(&comparison(&gap)).unwrap();
+    let lost = " : 1. The record of the attempts before is missing: evidence begins anew, at 1/6 of the \
+                error rate";
+    assert!(line.starts_with("2nd attempt, 10 launch pairs in all, on 1 machine; "), "{line}");
+    assert!(line.ends_with(lost), "{line}");
 }
 
 #[test]

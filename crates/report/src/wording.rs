@@ -9,6 +9,7 @@ use compare::{
     BaselineOrigin, Comparison, ComparisonMethod, ComparisonMode, ComparisonOutcome, LimitCheck,
     MetricFinding, MetricResult,
 };
+use record::evidence::EvidenceGap;
 use record::metric::Metric;
 use record::metric::gate::MetricPolicy;
 use record::workload::{
@@ -349,6 +350,60 @@ pub(super) fn visible(comparison: &Comparison) -> Option<String> {
     let said = sentences.into_iter().filter(|(_, changes)| !changes.is_empty());
     let said: Vec<String> = said.map(|(what, changes)| format!("{what}: {changes}")).collect();
     (!said.is_empty()).then(|| said.join(". "))
+}
+
+/// The attempts whose evidence the verdicts rest on, and what of it is lost.
+pub(super) fn attempts(comparison: &Comparison) -> Option<String> {
+    let it = comparison.attempts.as_ref()?;
+    let launch_pairs = plural(it.launch_pairs, "launch pair");
+    let mut line = format!(
+        "{} attempt, {launch_pairs} in all, on {}",
+        units::text::ordinal(it.number),
+        plural(it.machines, "machine")
+    );
+    if let Some(strongest) = &it.strongest {
+        let direction = if strongest.verdict == Verdict::Improved { "faster" } else { "slower" };
+        line = format!("{line}; evidence for *{direction}* {} : 1", odds(strongest.odds));
+    }
+    if let Some(gap) = &it.gap {
+        let share = format!("1/{:.0}", 1.0 / it.error_share);
+        line = format!("{line}. {}: evidence begins anew, at {share} of the error rate", lost(gap));
+    } else if it.since > 1 {
+        line = format!("{line}. Evidence begins with attempt {}", it.since);
+    }
+    Some(line)
+}
+
+fn odds(odds: f64) -> String {
+    const ODDS_MAX: f64 = 1e6;
+    if odds > ODDS_MAX {
+        "more than a million".to_owned()
+    } else {
+        // Two digits: the evidence moves by more than that with each launch pair.
+        let scale = 10_f64.powf((odds.log10().floor() - 1.0).max(0.0));
+        format!("{:.0}", (odds / scale).round() * scale)
+    }
+}
+
+/// What became of the evidence before.
+fn lost(gap: &EvidenceGap) -> String {
+    match gap {
+        EvidenceGap::Missing => "The record of the attempts before is missing".to_owned(),
+        EvidenceGap::Attempts { recorded, made } => {
+            format!("The record has {recorded} of {made} attempts")
+        }
+        EvidenceGap::Malformed { line } => format!("Line {line} of the record is damaged"),
+        EvidenceGap::Altered { line } => {
+            format!("Line {line} of the record does not follow those before it")
+        }
+        EvidenceGap::Repeated { number } => {
+            format!("Attempt {number} does not follow the one before it in the record")
+        }
+        EvidenceGap::OtherKey => "The record is of another comparison".to_owned(),
+        EvidenceGap::Future { started: _ } => {
+            "An attempt in the record began later than this one".to_owned()
+        }
+    }
 }
 
 /// Where a comparison was measured and by what, each name made harmless by `safe`.

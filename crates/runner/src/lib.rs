@@ -33,8 +33,10 @@ use crate::launch::LaunchFailure;
 use crate::requests::ScenarioRequests;
 use crate::side_driver::{DriveConditions, LaunchHandle, SideDriver};
 use crate::yardstick::YardstickWorkload;
+use record::evidence::EvidenceState;
 use record::{
-    EarlyEnd, LaunchPair, LaunchResults, LayoutState, PlacementRecord, Run, ScenarioRun, Side,
+    ConfirmedRun, EarlyEnd, LaunchPair, LaunchResults, LayoutState, PlacementRecord, Run,
+    ScenarioRun, Side,
 };
 use suite::{CpuSelection, LaneMode, Suite};
 use sut::network;
@@ -74,8 +76,12 @@ pub struct RunPlan<'a> {
     pub head: SutBuild,
     /// Seed of the coins.
     pub coins: u64,
+    /// What the attempts before showed, if a record of them is kept.
+    pub evidence: Option<EvidenceState>,
     /// Time from the first count or launch to the end, if it is limited.
     pub budget: Option<Duration>,
+    /// The run of another machine that is confirmed, if one is.
+    pub confirms: Option<ConfirmedRun>,
     /// Where the targets' output goes.
     pub logs: PathBuf,
     /// Where a display reads the progress.
@@ -437,6 +443,7 @@ fn blank(plan: &RunPlan<'_>, prepared: &[ScenarioRequests], machine: record::Mac
         generator: payload::GENERATOR_VERSION,
         config: plan.suite.digest.clone(),
         machine,
+        boot: machine::boot(),
         base: plan.base.as_ref().map(|base| base.revision.clone()),
         head: plan.head.revision.clone(),
         gate: plan.suite.gate.clone(),
@@ -450,6 +457,8 @@ fn blank(plan: &RunPlan<'_>, prepared: &[ScenarioRequests], machine: record::Mac
         scenarios: prepared.iter().map(scenario).collect(),
         yardstick: None,
         history: None,
+        evidence: plan.evidence.clone(),
+        confirms: plan.confirms.clone(),
         confirming: None,
     }
 }

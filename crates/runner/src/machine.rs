@@ -24,6 +24,13 @@ pub fn read() -> Machine {
     }
 }
 
+/// Returns what tells this machine from another one of its kind, if the system says: a digest of its
+/// boot, which is that of the host inside of a container too.
+pub fn boot() -> Option<String> {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(record::digest(id.trim().as_bytes()))
+}
+
 /// The first value of `key` in lines of `key<separator>value`, without quotes.
 fn field(text: &str, key: &str, separator: char) -> Option<String> {
     text.lines().find_map(|line| {

@@ -63,6 +63,7 @@ pub(crate) fn slower_by(percent: u64) -> Run {
             kernel: "Linux 6.1".to_owned(),
             image: "Ubuntu 24.04".to_owned(),
         },
+        boot: None,
         base: Some(revision(super::job_environment::BASE)),
         head: revision("2ffea6db2ffea6db2ffea6db2ffea6db2ffea6db"),
         gate,
@@ -75,6 +76,8 @@ pub(crate) fn slower_by(percent: u64) -> Run {
         ended: None,
         yardstick: None,
         history: None,
+        evidence: None,
+        confirms: None,
         confirming: None,
         scenarios: vec![scenario],
     }

@@ -1,0 +1,165 @@
+//! What the attempts at a comparison have in common: their evidence, which adds up.
+//!
+//! The differences of earlier attempts come with the run. They are judged by the very rules of the
+//! metrics today, so that a record is judged again to the same bit wherever it is read.
+
+use std::collections::BTreeSet;
+
+use record::evidence::{EvidenceAttempt, EvidenceGap, EvidencePair, EvidenceState};
+use record::metric::Metric;
+use record::metric::gate::{GateRules, MetricPolicy};
+use record::{ContentError, LaunchPair, LaunchResults, Run};
+
+use crate::decision::Verdict;
+use crate::values::PairValues;
+use crate::{MetricFinding, MetricResult};
+
+/// All attempts at a comparison.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptSummary {
+    /// The number of the last one.
+    pub number: u32,
+    /// The number of the attempt with which the evidence begins.
+    pub since: u32,
+    /// Why it does not begin with the first, if it begins with the last.
+    pub gap: Option<EvidenceGap>,
+    /// The share of the error rate that it may use.
+    pub error_share: f64,
+    /// Launch pairs of all attempts since.
+    pub launch_pairs: usize,
+    /// Machines that they were measured on.
+    pub machines: usize,
+    /// The evidence that is the strongest, if there is any.
+    pub strongest: Option<StrongestEvidence>,
+}
+
+/// The evidence for a change of one metric, in the family.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StrongestEvidence {
+    /// What it is for: slower or faster.
+    pub verdict: Verdict,
+    /// How many times likelier the launch pairs are made by a change than the floor allows; above 1.
+    pub odds: f64,
+}
+
+impl AttemptSummary {
+    pub(super) fn of(run: &Run, launch_pairs: usize, rows: &[MetricResult]) -> Option<Self> {
+        let state = run.evidence.as_ref()?;
+        let earlier = state.earlier.iter().map(|it| it.launch_pairs.len()).sum::<usize>();
+        let used = state.earlier.iter().filter(|it| !it.launch_pairs.is_empty());
+        let here = (launch_pairs > 0).then_some((&run.machine, run.boot.as_ref()));
+        let machines = used.map(|it| (&it.machine, it.boot.as_ref())).chain(here);
+        let mut distinct = Vec::new();
+        for machine in machines {
+            if !distinct.contains(&machine) {
+                distinct.push(machine);
+            }
+        }
+        Some(Self {
+            number: state.number,
+            since: state.since,
+            gap: state.gap.clone(),
+            error_share: state.error_share(),
+            launch_pairs: earlier + launch_pairs,
+            machines: distinct.len(),
+            strongest: strongest(rows),
+        })
+    }
+}
+
+fn strongest(rows: &[MetricResult]) -> Option<StrongestEvidence> {
+    let judged = rows.iter().filter_map(|row| match &row.finding {
+        MetricFinding::Judged(judgement) if !row.metric.is_counted() => Some(judgement),
+        MetricFinding::Judged(_)
+        | MetricFinding::Alone
+        | MetricFinding::Reported(_)
+        | MetricFinding::Recalled(_)
+        | MetricFinding::Undecidable(_)
+        | MetricFinding::Missing(_) => None,
+    });
+    let sides =
+        judged.flat_map(|it| [(Verdict::Regressed, it.p_slower), (Verdict::Improved, it.p_faster)]);
+    let (verdict, p) = sides.min_by(|(_, a), (_, b)| a.total_cmp(b))?;
+    (p < 1.0).then(|| StrongestEvidence { verdict, odds: 1.0 / p })
+}
+
+/// Returns what the last launch pair of a run says, to be kept for later attempts; none without one.
+pub fn last_pair(run: &Run) -> Result<Option<EvidencePair>, ContentError> {
+    let pairs = |place| pair_at(run, place);
+    match launch_pairs(run) {
+        0 => Ok(None),
+        count => pairs(count - 1).map(Some),
+    }
+}
+
+/// Returns a run as an attempt that later ones build upon; none if it kept no evidence.
+pub fn attempt(run: &Run) -> Result<Option<EvidenceAttempt>, ContentError> {
+    let Some(state) = &run.evidence else { return Ok(None) };
+    let launch_pairs = (0..launch_pairs(run)).map(|place| pair_at(run, place));
+    Ok(Some(EvidenceAttempt {
+        number: state.number,
+        run: state.run.clone(),
+        machine: run.machine.clone(),
+        boot: run.boot.clone(),
+        started: run.started.clone(),
+        launch_pairs: launch_pairs.collect::<Result<_, _>>()?,
+    }))
+}
+
+/// Returns whether a run builds upon the evidence of an earlier one.
+pub(super) fn continues(run: &Run, earlier: &Run) -> bool {
+    let (Some(state), Some(first)) = (&run.evidence, &earlier.evidence) else { return false };
+    state.key == first.key && state.earlier.iter().any(|it| it.number == first.number)
+}
+
+/// Launch pairs in which every scenario was driven.
+fn launch_pairs(run: &Run) -> usize {
+    run.scenarios.iter().map(|scenario| paired(&scenario.trials).len()).min().unwrap_or(0)
+}
+
+fn paired(trials: &LaunchResults) -> &[LaunchPair] {
+    match trials {
+        LaunchResults::Paired(pairs) => pairs,
+        LaunchResults::Single(_) => &[],
+    }
+}
+
+fn pair_at(run: &Run, place: usize) -> Result<EvidencePair, ContentError> {
+    let mut first = None;
+    let mut differences = std::collections::BTreeMap::new();
+    for scenario in &run.scenarios {
+        let pair = &paired(&scenario.trials)[place];
+        first = Some(pair.first);
+        let values = PairValues::new(pair, scenario.times)?;
+        let of = |metric: Metric| Some((metric, values.difference(metric).ok()?));
+        let timed = Metric::ALL.into_iter().filter(|metric| !metric.is_counted());
+        differences.insert(scenario.name.clone(), timed.filter_map(of).collect());
+    }
+    let first = first.expect("a run with launch pairs has a scenario");
+    Ok(EvidencePair { first, differences })
+}
+
+/// The differences of a metric in each earlier attempt; empty where it was not measured in every
+/// launch pair.
+pub(super) fn earlier(state: &EvidenceState, scenario: &str, metric: Metric) -> Vec<Vec<f64>> {
+    let of_pair = |pair: &EvidencePair| pair.differences.get(scenario)?.get(&metric).copied();
+    let of_attempt = |attempt: &EvidenceAttempt| {
+        let found: Option<Vec<f64>> = attempt.launch_pairs.iter().map(of_pair).collect();
+        found.unwrap_or_default()
+    };
+    state.earlier.iter().map(of_attempt).collect()
+}
+
+/// The metrics that decided in an earlier attempt, of scenarios that this run leaves out: they stay in
+/// the family, as their evidence had its chance to alarm.
+pub(super) fn absent(run: &Run, gate: &GateRules) -> Vec<(String, Metric)> {
+    let Some(state) = &run.evidence else { return Vec::new() };
+    let is_here = |name: &String| run.scenarios.iter().any(|it| it.name == *name);
+    let decides =
+        |metric: &Metric| gate.rules.get(metric).is_some_and(|it| it.policy == MetricPolicy::Gate);
+    let pairs = state.earlier.iter().flat_map(|it| &it.launch_pairs);
+    let cells = pairs.flat_map(|pair| &pair.differences).filter(|(name, _)| !is_here(name));
+    let cells = cells.flat_map(|(name, metrics)| metrics.keys().map(|it| (name.clone(), *it)));
+    let cells: BTreeSet<_> = cells.filter(|(_, metric)| decides(metric)).collect();
+    cells.into_iter().collect()
+}
