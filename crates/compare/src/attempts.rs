@@ -3,14 +3,14 @@
 //! The differences of earlier attempts come with the run. They are judged by the very rules of the
 //! metrics today, so that a record is judged again to the same bit wherever it is read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use record::evidence::{EvidenceAttempt, EvidenceGap, EvidencePair, EvidenceState};
 use record::metric::Metric;
 use record::metric::gate::{GateRules, MetricPolicy};
 use record::{ContentError, LaunchPair, LaunchResults, Run};
 
-use crate::decision::Verdict;
+use crate::decision::{Judgement, Verdict};
 use crate::values::PairValues;
 use crate::{MetricFinding, MetricResult};
 
@@ -77,9 +77,16 @@ fn strongest(rows: &[MetricResult]) -> Option<StrongestEvidence> {
         | MetricFinding::Undecidable(_)
         | MetricFinding::Missing(_) => None,
     });
-    let sides =
-        judged.flat_map(|it| [(Verdict::Regressed, it.p_slower), (Verdict::Improved, it.p_faster)]);
-    let (verdict, p) = sides.min_by(|(_, a), (_, b)| a.total_cmp(b))?;
+    let judged: Vec<_> = judged.collect();
+    let least = |of: fn(&Judgement) -> f64| judged.iter().map(|it| of(it)).fold(1.0, f64::min);
+    let (slower, faster) = (least(|it| it.p_slower), least(|it| it.p_faster));
+    // What turned red is what a reader asks about, however much else became faster.
+    let is_red = judged.iter().any(|it| it.verdict == Verdict::Regressed);
+    let (verdict, p) = if is_red || slower <= faster {
+        (Verdict::Regressed, slower)
+    } else {
+        (Verdict::Improved, faster)
+    };
     (p < 1.0).then(|| StrongestEvidence { verdict, odds: 1.0 / p })
 }
 
@@ -126,7 +133,7 @@ fn paired(trials: &LaunchResults) -> &[LaunchPair] {
 
 fn pair_at(run: &Run, place: usize) -> Result<EvidencePair, ContentError> {
     let mut first = None;
-    let mut differences = std::collections::BTreeMap::new();
+    let mut differences = BTreeMap::new();
     for scenario in &run.scenarios {
         let pair = &paired(&scenario.trials)[place];
         first = Some(pair.first);
