@@ -11,7 +11,7 @@ use crate::source_tree::SourceTree;
 use crate::tree_figures::TreeFigures;
 
 /// Circles that are still to be opened.
-const CIRCLES_MAX: usize = 5;
+const CIRCLES_MAX: usize = 0;
 
 /// Words in 10 000 lines: what HTTP and the messages of other programs have.
 const HIDING_WORDS_MAX: f64 = 3.0;

@@ -8,7 +8,7 @@ use load::{ClientSettings, Exchange, ResponseCheck};
 use record::{FailureContrast, FailureExample, Side};
 use units::cancel::Cancel;
 
-use crate::launch::LaunchFailure;
+use crate::launch_failure::{self, LaunchFailure};
 use crate::side_driver::SideDriver;
 
 /// How many times the requests that head had answered until it failed are sent to base. If base failed
@@ -17,9 +17,6 @@ const REPEATS: u64 = 3;
 
 /// Longest time for that.
 const TIME_MAX: Duration = Duration::from_secs(10);
-
-/// Longest beginning of an answer that is kept, in characters.
-const ANSWER_CHARS_MAX: usize = 500;
 
 /// Returns what the failure of a side means: head alone is at fault if base answers rightly, many times
 /// over, what head did not.
@@ -82,7 +79,7 @@ struct AnswerCapture(Mutex<Option<FailureExample>>);
 
 impl ResponseCheck for AnswerCapture {
     fn check(&self, status: u16, body: &[u8]) -> Result<(), String> {
-        let answer = String::from_utf8_lossy(body).chars().take(ANSWER_CHARS_MAX).collect();
+        let answer = launch_failure::beginning(body);
         let example = FailureExample { detail: format!("status {status}"), answer };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(example);
         Ok(())

@@ -5,19 +5,16 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use units::text::error_chain;
 
-use crate::launch::LaunchFailure;
+use crate::launch_failure::{self, LaunchFailure};
 use crate::side_driver::{SideDriver, TargetObserver};
 use crate::{BuildSource, SutBuild};
 use load::measure::{FailureCounts, Measurement};
 use load::{DriveOutcome, FailureKind};
 use record::{
-    CpuLimit, FailureExample, FailureRecord, GeneratorQuality, LaunchResult, MemoryLimit,
-    ResourcePoint, ResourceProbes, histogram,
+    CpuLimit, FailureRecord, GeneratorQuality, LaunchResult, MemoryLimit, ResourcePoint,
+    ResourceProbes, histogram,
 };
 use sut::{HostInterference, LimitEnforcement, ResourceLimits, ResourceUsage, Target};
-
-/// Longest answer that is kept with a failure, in characters: its beginning names the fault.
-const ANSWER_CHARS_MAX: usize = 500;
 
 impl SideDriver<'_> {
     /// Returns what the launch yielded, if target and generator are beyond doubt.
@@ -85,13 +82,7 @@ pub(super) fn confinement(build: &SutBuild, target: &Target) -> Option<record::L
 }
 
 fn failure(kind: FailureKind, failures: &FailureCounts) -> FailureRecord {
-    FailureRecord { kind, count: failures.count, first: Some(example(failures)) }
-}
-
-pub(super) fn example(failures: &FailureCounts) -> FailureExample {
-    let answer = String::from_utf8_lossy(&failures.first.answer);
-    let answer = answer.chars().take(ANSWER_CHARS_MAX).collect();
-    FailureExample { detail: failures.first.detail.clone(), answer }
+    FailureRecord { kind, count: failures.count, first: Some(launch_failure::example(failures)) }
 }
 
 fn generator(measurement: &Measurement, driven: &DriveOutcome) -> GeneratorQuality {

@@ -9,6 +9,7 @@ mod connection;
 mod failure_contrast;
 mod instruction_counts;
 mod launch;
+mod launch_failure;
 mod launch_result;
 mod limits;
 mod live;
@@ -29,7 +30,7 @@ use thiserror::Error;
 use units::text::error_chain;
 
 use crate::connection::ConnectionSetup;
-use crate::launch::LaunchFailure;
+use crate::launch_failure::LaunchFailure;
 use crate::requests::ScenarioRequests;
 use crate::side_driver::{DriveConditions, LaunchHandle, SideDriver};
 use crate::yardstick::YardstickWorkload;

@@ -10,8 +10,7 @@ use std::time::Duration;
 use units::text::error_chain;
 
 use crate::connection::ConnectionSetup;
-use crate::launch::{LaunchFailure, RequestFault};
-use crate::launch_result;
+use crate::launch_failure::{self, LaunchFailure, RequestFault};
 use crate::limits;
 use crate::live::LiveMetrics;
 use crate::requests::ScenarioRequests;
@@ -445,7 +444,7 @@ impl<'a> SideDriver<'a> {
             kind,
             failed: self.measurement.failed(),
             requests,
-            example: launch_result::example(first),
+            example: launch_failure::example(first),
             request: self.failed_request,
         };
         Err(LaunchFailure { fault: Some(Box::new(fault)), ..self.failure(&reason) })
