@@ -4,6 +4,7 @@ mod stored;
 
 use std::io::Write;
 
+use anyhow::anyhow;
 use comfy_table::Cell as TableCell;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
@@ -67,9 +68,9 @@ enum SelftestFormat {
     Json,
 }
 
-fn regime(name: &str) -> Result<Regime, String> {
+fn regime(name: &str) -> anyhow::Result<Regime> {
     let known = || Regime::ALL.map(|regime| regime.name).join(", ");
-    Regime::from_name(name).ok_or_else(|| format!("known are {}", known()))
+    Regime::from_name(name).ok_or_else(|| anyhow!("known are {}", known()))
 }
 
 /// Comparisons that are attempted ten times: what is promised of them is stated for so many.

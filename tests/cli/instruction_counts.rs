@@ -11,7 +11,9 @@ use compare::function_changes::{self, FunctionChange};
 use load::pacing::StopCondition;
 use load::{ClientSettings, LoadClient, LoadRequest, SuccessCheck};
 use payload::{self, PayloadKind, PayloadSpec};
-use profile::{CallgrindCounts, ProfileDriver, ProfileError, ProfilePlan, ProfileSession};
+use profile::{
+    CallgrindCounts, DriveError, ProfileDriver, ProfileError, ProfilePlan, ProfileSession,
+};
 use sut::TargetCommand;
 use units::cancel::Cancel;
 
@@ -37,7 +39,7 @@ fn api(options: &str) -> TargetCommand {
     }
 }
 
-fn drive(address: SocketAddr) -> Result<ProfileDriver<'static>, String> {
+fn drive(address: SocketAddr) -> Result<ProfileDriver<'static>, DriveError> {
     let spec = PayloadSpec::depth_mix(42, PAIRS);
     let bodies = (0..4).map(|index| {
         let message = payload::message(&spec, PayloadKind::XmlCompareBatch, index);
@@ -60,7 +62,7 @@ fn drive(address: SocketAddr) -> Result<ProfileDriver<'static>, String> {
         client
             .drive(StopCondition::after_requests(requests), sink)
             .map_err(|error| error.to_string())?;
-        failure.map_or(Ok(()), Err)
+        failure.map_or(Ok(()), |detail: String| Err(detail.into()))
     }))
 }
 
@@ -118,9 +120,11 @@ fn added_work_is_found_in_the_count_and_in_the_functions_that_do_it() {
 #[test]
 fn wrong_answers_and_a_missing_program_are_failures_of_their_own() {
     let dir = tempfile::tempdir().unwrap();
-    let wrong = ProfileSession { drive: &|_| Err("status 500".to_owned()), ..session(1) };
+    let wrong = ProfileSession { drive: &|_| Err("status 500".into()), ..session(1) };
     let error = wrong.count(&api(""), dir.path()).unwrap_err();
-    assert!(matches!(&error, ProfileError::Load { reason, .. } if reason == "status 500"));
+    assert!(
+        matches!(&error, ProfileError::Load { source, .. } if source.to_string() == "status 500")
+    );
     let missing = TargetCommand { start: "./no-such-api {port}".to_owned(), ..api("") };
     let error = session(1).count(&missing, dir.path()).unwrap_err();
     assert!(matches!(&error, ProfileError::Target { .. }), "{error}");

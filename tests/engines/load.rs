@@ -17,7 +17,7 @@ use flate2::write::GzEncoder;
 use load::pacing::{ArrivalSchedule, OpenWorkload, PacingModel, StopCondition};
 use load::{
     Address, ClientSettings, DriveEnd, DriveOutcome, Exchange, FailureKind, LoadClient,
-    LoadRequest, ResponseCheck, SuccessCheck, Timeouts, TlsClient, TlsTrust,
+    LoadRequest, ResponseCheck, ResponseFault, SuccessCheck, Timeouts, TlsClient, TlsTrust,
 };
 use rustls::pki_types::PrivateKeyDer;
 use units::cancel::Cancel;
@@ -74,8 +74,10 @@ fn respond(stream: &mut dyn Write, body: &[u8]) -> bool {
 struct EchoCheck(Bytes);
 
 impl ResponseCheck for EchoCheck {
-    fn check(&self, status: u16, body: &[u8]) -> Result<(), String> {
-        if status == 200 && body == self.0 { Ok(()) } else { Err(format!("{} bytes", body.len())) }
+    fn check(&self, status: u16, body: &[u8]) -> Result<(), ResponseFault> {
+        let right = status == 200 && body == self.0;
+        let fault = || ResponseFault::Content(format!("{} bytes", body.len()).into());
+        right.then_some(()).ok_or_else(fault)
     }
 }
 

@@ -14,8 +14,8 @@ use std::time::Duration;
 use load::measure::{self, Measurement};
 use load::pacing::{ArrivalSchedule, OpenWorkload, PacingModel, StopCondition};
 use load::{
-    ClientSettings, Exchange, HttpVersion, LoadClient, LoadRequest, ResponseCheck, SuccessCheck,
-    TlsClient, TlsTrust,
+    ClientSettings, Exchange, HttpVersion, LoadClient, LoadRequest, ResponseCheck, ResponseFault,
+    SuccessCheck, TlsClient, TlsTrust,
 };
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
@@ -93,9 +93,10 @@ impl Drop for Nginx {
 struct LengthCheck(usize);
 
 impl ResponseCheck for LengthCheck {
-    fn check(&self, status: u16, body: &[u8]) -> Result<(), String> {
+    fn check(&self, status: u16, body: &[u8]) -> Result<(), ResponseFault> {
         let right = status == 200 && body.len() == self.0;
-        if right { Ok(()) } else { Err(format!("{status}, {} bytes", body.len())) }
+        let fault = || ResponseFault::Content(format!("{status}, {} bytes", body.len()).into());
+        right.then_some(()).ok_or_else(fault)
     }
 }
 

@@ -267,24 +267,23 @@ impl BranchBackend {
         paths: &[&str],
         bytes_max: u64,
     ) -> Result<Vec<FileContent>, BaselineError> {
-        let readable = |path: &&str| match snapshot.leaves.get(*path) {
-            None => Ok(None),
-            Some(leaf) => match kind(leaf) {
-                FileKind::Plain(bytes) if bytes <= bytes_max => Ok(Some(leaf.oid.as_str())),
-                FileKind::Plain(bytes) => Err(format!("it has {bytes} bytes, at most {bytes_max}")),
-                FileKind::Other(what) => Err(format!("it is {what}")),
-            },
+        let readable = |path: &&str| {
+            let Some(leaf) = snapshot.leaves.get(*path) else { return Ok(None) };
+            let reason = match kind(leaf) {
+                FileKind::Plain(bytes) if bytes <= bytes_max => return Ok(Some(leaf.oid.as_str())),
+                FileKind::Plain(bytes) => format!("it has {bytes} bytes, at most {bytes_max}"),
+                FileKind::Other(what) => format!("it is {what}"),
+            };
+            Err(BaselineError::Missing { place: self.place(path), reason })
         };
         let leaves: Vec<_> = paths.iter().map(readable).collect();
         let oids: Vec<&str> =
             leaves.iter().filter_map(|leaf| leaf.as_ref().ok()?.as_deref()).collect();
         let mut blobs = self.clone.blobs(&oids)?.into_iter();
-        let file = |(path, leaf): (&&str, Result<Option<&str>, String>)| match leaf {
-            Ok(None) => Ok(None),
-            Ok(Some(_)) => Ok(blobs.next().flatten()),
-            Err(reason) => Err(BaselineError::Missing { place: self.place(path), reason }),
+        let file = |leaf: Result<Option<&str>, BaselineError>| {
+            Ok(leaf?.and_then(|_| blobs.next().flatten()))
         };
-        Ok(paths.iter().zip(leaves).map(file).collect())
+        Ok(leaves.into_iter().map(file).collect())
     }
 }
 

@@ -5,9 +5,26 @@
 //! processor, of programs that one toolchain compiled, by the same counter. Where that is not so, the
 //! scenario has no count, and the reason instead.
 
+use std::fmt::Display;
+
+use thiserror::Error;
+
 use crate::choice::StoredRun;
 use record::instruction_counts::{BuildCounts, CountOutcome, InstructionCounts};
 use record::{LaunchResults, Revision, Run, ScenarioRun};
+
+/// Why a count has none to stand beside.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+enum CountMismatch {
+    #[error("the baseline does not have the scenario")]
+    NoScenario,
+    #[error("{whose} has no count: {reason}")]
+    Unavailable { whose: &'static str, reason: String },
+    #[error("{whose} has no count: no work lane was run")]
+    NoLane { whose: &'static str },
+    #[error("{what} of the baseline is `{base}`, of this run `{head}`")]
+    Differs { what: &'static str, base: String, head: String },
+}
 
 /// Returns a run with base and head as if they had been counted side by side: base is the judged
 /// build of `baseline`, head that of `run`, under the rules of `run`. Nothing in it is timed.
@@ -20,7 +37,9 @@ pub fn against(baseline: &Run, run: &Run) -> Run {
         scenario.limits.clear();
         scenario.work = Some(match counted(baseline, run, scenario) {
             Ok(counted) => CountOutcome::Counted(Box::new(counted)),
-            Err(reason) => CountOutcome::Unavailable { reason, required: true },
+            Err(mismatch) => {
+                CountOutcome::Unavailable { reason: mismatch.to_string(), required: true }
+            }
         });
     }
     joined
@@ -51,7 +70,7 @@ fn newest_alike(
     kept: &[StoredRun],
     run: &Run,
     scenario: &ScenarioRun,
-) -> Option<Result<InstructionCounts, String>> {
+) -> Option<Result<InstructionCounts, CountMismatch>> {
     let mut joined = kept.iter().rev().map(|kept| counted(&kept.run, run, scenario));
     match joined.next()? {
         Ok(newest) => Some(Ok(newest)),
@@ -59,9 +78,13 @@ fn newest_alike(
     }
 }
 
-fn counted(baseline: &Run, run: &Run, scenario: &ScenarioRun) -> Result<InstructionCounts, String> {
+fn counted(
+    baseline: &Run,
+    run: &Run,
+    scenario: &ScenarioRun,
+) -> Result<InstructionCounts, CountMismatch> {
     let kept = baseline.scenarios.iter().find(|kept| kept.name == scenario.name);
-    let kept = kept.ok_or("the baseline does not have the scenario")?;
+    let kept = kept.ok_or(CountMismatch::NoScenario)?;
     let (base, head) = (count(kept, "the baseline")?, count(scenario, "this run")?);
     same("architecture", &baseline.machine.arch, &run.machine.arch)?;
     same("counter", &base.0.counter, &head.0.counter)?;
@@ -74,14 +97,14 @@ fn counted(baseline: &Run, run: &Run, scenario: &ScenarioRun) -> Result<Instruct
 
 fn count<'a>(
     scenario: &'a ScenarioRun,
-    whose: &str,
-) -> Result<(&'a InstructionCounts, &'a BuildCounts), String> {
+    whose: &'static str,
+) -> Result<(&'a InstructionCounts, &'a BuildCounts), CountMismatch> {
     match &scenario.work {
         Some(CountOutcome::Counted(counted)) => Ok((counted, &counted.head)),
         Some(CountOutcome::Unavailable { reason, .. }) => {
-            Err(format!("{whose} has no count: {reason}"))
+            Err(CountMismatch::Unavailable { whose, reason: reason.clone() })
         }
-        None => Err(format!("{whose} has no count: no work lane was run")),
+        None => Err(CountMismatch::NoLane { whose }),
     }
 }
 
@@ -89,11 +112,15 @@ fn shape(counted: &InstructionCounts) -> String {
     format!("{} requests of {} XML pairs", counted.requests, counted.pairs_per_request)
 }
 
-fn same<T: PartialEq + std::fmt::Display>(what: &str, base: &T, head: &T) -> Result<(), String> {
+fn same<T: PartialEq + Display>(
+    what: &'static str,
+    base: &T,
+    head: &T,
+) -> Result<(), CountMismatch> {
     if base == head {
         return Ok(());
     }
-    Err(format!("{what} of the baseline is `{base}`, of this run `{head}`"))
+    Err(CountMismatch::Differs { what, base: base.to_string(), head: head.to_string() })
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde_json::json;
+use thiserror::Error;
 
 use super::api::{ApiClient, ApiError};
 use super::context::{CommitId, RunId};
@@ -23,12 +24,17 @@ pub const BYTES_MAX: usize = 60_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommentId(String);
 
+/// A name holds other characters, or too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("up to 40 letters, digits, `-` and `_` are allowed")]
+pub struct CommentIdError;
+
 impl CommentId {
     /// Reads 1 to 40 letters, digits, `-` and `_`.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, CommentIdError> {
         let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         if !(1..=40).contains(&text.len()) || !text.chars().all(known) {
-            return Err("up to 40 letters, digits, `-` and `_` are allowed".to_owned());
+            return Err(CommentIdError);
         }
         Ok(Self(text.to_owned()))
     }

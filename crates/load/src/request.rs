@@ -1,5 +1,6 @@
 //! A request as data, whatever version of HTTP carries it.
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
@@ -7,10 +8,21 @@ use thiserror::Error;
 
 use super::body::{BodyFraming, BodySource, RequestBody};
 
+/// Why an answer is not the right one.
+#[derive(Debug, Error)]
+pub enum ResponseFault {
+    /// Its status is not among those that are right.
+    #[error("status {0}")]
+    Status(u16),
+    /// It does not say what was expected.
+    #[error(transparent)]
+    Content(Box<dyn StdError + Send + Sync>),
+}
+
 /// Knows the right answer to one request.
 pub trait ResponseCheck: Send + Sync {
     /// Returns what is wrong with an answer, if it is not the right one.
-    fn check(&self, status: u16, body: &[u8]) -> Result<(), String>;
+    fn check(&self, status: u16, body: &[u8]) -> Result<(), ResponseFault>;
 }
 
 /// Accepts every answer whose status is 2xx.
@@ -18,8 +30,8 @@ pub trait ResponseCheck: Send + Sync {
 pub struct SuccessCheck;
 
 impl ResponseCheck for SuccessCheck {
-    fn check(&self, status: u16, _body: &[u8]) -> Result<(), String> {
-        if (200..300).contains(&status) { Ok(()) } else { Err(format!("status {status}")) }
+    fn check(&self, status: u16, _body: &[u8]) -> Result<(), ResponseFault> {
+        if (200..300).contains(&status) { Ok(()) } else { Err(ResponseFault::Status(status)) }
     }
 }
 

@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::PayloadKind;
 use super::answer::JsonCursor;
 use super::soap;
-use super::template::ExpectedValue;
+use super::template::{ExpectedValue, TemplateError};
 
 /// What a request must be answered with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,11 +182,14 @@ impl ResponseExpectation {
 
     /// Expects what a user wants to see, if there is a request.
     pub(super) fn wanted(
-        wanted: Result<Vec<ExpectedValue>, String>,
+        wanted: Result<Vec<ExpectedValue>, TemplateError>,
         verdicts: VerdictBits,
     ) -> Self {
         Self {
-            rule: wanted.map_or_else(ExpectationRule::Unsendable, ExpectationRule::Wanted),
+            rule: wanted.map_or_else(
+                |error| ExpectationRule::Unsendable(error.to_string()),
+                ExpectationRule::Wanted,
+            ),
             verdicts,
         }
     }

@@ -11,7 +11,7 @@ use super::escape;
 use super::expectation::{ResponseExpectation, VerdictBits};
 use super::pairs::PairStream;
 use super::spec::{PayloadSpec, RequestEncoding};
-use super::template::ExpectedValue;
+use super::template::{ExpectedValue, TemplateError};
 use super::truth::Semantics;
 use super::xml::Document;
 
@@ -111,7 +111,7 @@ pub struct BodyStream {
     semantics: Semantics,
     is_hostile: bool,
     /// A request that is made as a whole, or why it cannot be.
-    whole: Option<Result<(String, Vec<ExpectedValue>), String>>,
+    whole: Option<Result<(String, Vec<ExpectedValue>), TemplateError>>,
     ended: bool,
     gzip: Option<GzipStream>,
 }
@@ -128,7 +128,7 @@ impl BodyStream {
 
     fn request(spec: &PayloadSpec, kind: PayloadKind, index: u64) -> Self {
         if kind == PayloadKind::Template {
-            let whole = spec.render(index).map(|made| made.map_err(|error| error.to_string()));
+            let whole = spec.render(index);
             return Self { whole, ..Self::start(spec, kind, StreamFrame::of(kind), index) };
         }
         match spec.requests(kind) {

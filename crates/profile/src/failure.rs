@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use miette::Diagnostic;
 use thiserror::Error;
 
+use super::session::DriveError;
 use sut::TargetError;
 
 /// Why there is no profile.
@@ -48,12 +49,12 @@ pub enum ProfileError {
         source: Box<TargetError>,
     },
     /// The load could not be sent, or the answers were wrong.
-    #[error("the load on the target under `{tool}` failed: {reason}")]
+    #[error("the load on the target under `{tool}` failed")]
     Load {
         /// The program.
         tool: &'static str,
         /// What the load said.
-        reason: String,
+        source: DriveError,
     },
     /// The tool ran, but not as it should.
     #[error("`{tool}` failed: {reason}")]

@@ -23,7 +23,7 @@ use record::instruction_counts::{FoldedStacks, FunctionCost};
 pub use callgrind::CallgrindCounts;
 pub use failure::ProfileError;
 pub use graph::{CallGraph, CallgrindSyntaxError};
-pub use session::{ProfileDriver, ProfilePlan, ProfileSession};
+pub use session::{DriveError, ProfileDriver, ProfilePlan, ProfileSession};
 pub use stacks::{CallStacks, StackCost};
 pub use valgrind::version as valgrind_version;
 

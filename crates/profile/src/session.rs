@@ -1,6 +1,7 @@
 //! What all tools have in common: a target that runs under one, the load on it, and helpers that
 //! end when a person wants to stop.
 
+use std::error::Error;
 use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
@@ -33,16 +34,19 @@ pub struct ProfileSession<'a> {
     /// How much.
     pub plan: ProfilePlan,
     /// Gets ready to send requests to a target that has just started.
-    pub drive: &'a (dyn Fn(SocketAddr) -> Result<ProfileDriver<'a>, String> + Sync),
+    pub drive: &'a (dyn Fn(SocketAddr) -> Result<ProfileDriver<'a>, DriveError> + Sync),
     /// Hears of every launch that is done.
     pub progress: &'a (dyn Fn() + Sync),
     /// Ends it all.
     pub cancel: &'a Cancel,
 }
 
+/// Why a load cannot be driven, of whatever makes the load.
+pub type DriveError = Box<dyn Error + Send + Sync>;
+
 /// Sends so many requests and checks the answers. The connection stays open until it is dropped, so
 /// that what connecting takes is part of the warm-up.
-pub type ProfileDriver<'a> = Box<dyn FnMut(u64) -> Result<(), String> + 'a>;
+pub type ProfileDriver<'a> = Box<dyn FnMut(u64) -> Result<(), DriveError> + 'a>;
 
 /// A target under a tool, and the load on it.
 pub(super) struct ProfileTarget<'a> {
@@ -79,7 +83,7 @@ impl ProfileSession<'_> {
             .map_err(|source| failed(tool, source))?;
         let address = target.address().expect("what is started listens on a port");
         let drive = (self.drive)(address);
-        let drive = drive.map_err(|reason| ProfileError::Load { tool, reason })?;
+        let drive = drive.map_err(|source| ProfileError::Load { tool, source })?;
         Ok(ProfileTarget { tool, target, drive, cancel: self.cancel })
     }
 
@@ -126,7 +130,7 @@ impl ProfileTarget<'_> {
         }
         let tool = self.tool;
         self.target.alive().map_err(|source| failed(tool, source))?;
-        driven.map_err(|reason| ProfileError::Load { tool, reason })
+        driven.map_err(|source| ProfileError::Load { tool, source })
     }
 
     /// Ends the target.

@@ -19,6 +19,7 @@ use hyper_util::rt::TokioIo;
 use jiff::{SignedDuration, Timestamp};
 use rustix::rand::GetRandomFlags;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::time;
 
@@ -39,12 +40,17 @@ pub struct AllowedHost {
     port: u16,
 }
 
+/// What was given names no host.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{0}` is not a host such as `example.org` or `localhost:8080`")]
+pub struct AllowedHostError(String);
+
 impl FromStr for AllowedHost {
-    type Err = String;
+    type Err = AllowedHostError;
 
     /// Reads `host` or `host:port`.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not a host such as `example.org` or `localhost:8080`");
+    fn from_str(text: &str) -> Result<Self, AllowedHostError> {
+        let wrong = || AllowedHostError(text.to_owned());
         let uri = Uri::try_from(format!("http://{text}/")).map_err(|_| wrong())?;
         if uri.path() != "/" || uri.query().is_some() {
             return Err(wrong());

@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::BuildSource;
 use load::pacing::StopCondition;
 use load::{
-    Address, ClientSettings, Exchange, LoadClient, LoadError, LoadRequest, ResponseCheck, Timeouts,
-    TlsClient, TlsError,
+    Address, ClientSettings, Exchange, LoadClient, LoadError, LoadRequest, ResponseCheck,
+    ResponseFault, Timeouts, TlsClient, TlsError,
 };
 use suite::UrlScheme;
 use sut::{ReadinessProbe, Target, TargetAddress, Url};
@@ -115,7 +115,7 @@ impl ConnectionSetup {
 struct StatusCapture(AtomicU16);
 
 impl ResponseCheck for StatusCapture {
-    fn check(&self, status: u16, _body: &[u8]) -> Result<(), String> {
+    fn check(&self, status: u16, _body: &[u8]) -> Result<(), ResponseFault> {
         self.0.store(status, Ordering::Relaxed);
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use load::pacing::{ClosedWorkload, PacingModel, StopCondition};
-use load::{ClientSettings, Exchange, ResponseCheck};
+use load::{ClientSettings, Exchange, ResponseCheck, ResponseFault};
 use record::{FailureContrast, FailureExample, Side};
 use units::cancel::Cancel;
 
@@ -78,7 +78,7 @@ fn answer(side: &SideDriver<'_>, request: usize) -> Option<FailureExample> {
 struct AnswerCapture(Mutex<Option<FailureExample>>);
 
 impl ResponseCheck for AnswerCapture {
-    fn check(&self, status: u16, body: &[u8]) -> Result<(), String> {
+    fn check(&self, status: u16, body: &[u8]) -> Result<(), ResponseFault> {
         let answer = launch_failure::beginning(body);
         let example = FailureExample { detail: format!("status {status}"), answer };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(example);

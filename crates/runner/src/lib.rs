@@ -46,7 +46,7 @@ use sut::{AffinityGuard, CpuPlacement, CpuSet, Target};
 use units::cancel::Cancel;
 
 pub use live::{LiveMetrics, LiveSnapshot};
-pub use sender::{RequestDriver, RequestSender};
+pub use sender::{RequestSender, SendError};
 
 /// One build, and how it comes to life.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use load::{BodyPieces, BodySource, LoadRequest, RequestError, ResponseCheck};
+use load::{BodyPieces, BodySource, LoadRequest, RequestError, ResponseCheck, ResponseFault};
 use payload::{BodyStream, PayloadKind, PayloadSpec, RequestFraming, ResponseExpectation};
 use suite::{SamplingPlan, Scenario};
 
@@ -60,8 +60,8 @@ impl BodyPieces for GeneratedPieces {
 struct ExpectationCheck(ResponseExpectation);
 
 impl ResponseCheck for ExpectationCheck {
-    fn check(&self, status: u16, body: &[u8]) -> Result<(), String> {
-        self.0.check(status, body).map_err(|mismatch| mismatch.to_string())
+    fn check(&self, status: u16, body: &[u8]) -> Result<(), ResponseFault> {
+        self.0.check(status, body).map_err(|mismatch| ResponseFault::Content(mismatch.into()))
     }
 }
 

@@ -6,12 +6,32 @@ use std::num::NonZeroUsize;
 use crate::requests::ScenarioRequests;
 use load::measure::Measurement;
 use load::pacing::StopCondition;
-use load::{ClientSettings, Exchange, HttpVersion, LoadClient};
+use load::{ClientSettings, Exchange, FailureKind, HttpVersion, LoadClient};
+use profile::{DriveError, ProfileDriver};
 use suite::{SamplingPlan, Scenario};
+use thiserror::Error;
 use units::cancel::Cancel;
 
-/// Sends so many requests, or says what was wrong with the first that failed.
-pub type RequestDriver<'a> = Box<dyn FnMut(u64) -> Result<(), String> + 'a>;
+/// Why requests were not all sent and answered rightly.
+#[derive(Debug, Error)]
+pub enum SendError {
+    /// A request failed.
+    #[error("{kind}: {detail}")]
+    Failed {
+        /// In which way.
+        kind: FailureKind,
+        /// What came instead of the right answer.
+        detail: String,
+    },
+    /// It was interrupted.
+    #[error("{answered} of {requests} requests answered")]
+    Unanswered {
+        /// Requests that were answered.
+        answered: u64,
+        /// Requests that were to be sent.
+        requests: u64,
+    },
+}
 
 /// The requests of a scenario and the right answers, in memory.
 pub struct RequestSender {
@@ -40,26 +60,28 @@ impl RequestSender {
     ///
     /// One connection, whatever the scenario says: in which order several are served is chance, and
     /// that is what a count has to be free of.
-    pub fn drive(&self, address: SocketAddr) -> Result<RequestDriver<'_>, String> {
-        let bodies =
-            self.prepared.requests(&address.to_string()).map_err(|error| error.to_string())?;
+    pub fn drive(&self, address: SocketAddr) -> Result<ProfileDriver<'_>, DriveError> {
+        let bodies = self.prepared.requests(&address.to_string())?;
         let http = match self.prepared.scenario.load.http {
             HttpVersion::One => HttpVersion::One,
             HttpVersion::Two { .. } => HttpVersion::Two { streams: NonZeroUsize::MIN },
         };
         let settings = ClientSettings { http, ..ClientSettings::default() };
-        let mut client = LoadClient::new(address, &bodies, settings, self.cancel.clone())
-            .map_err(|error| error.to_string())?;
+        let mut client = LoadClient::new(address, &bodies, settings, self.cancel.clone())?;
         Ok(Box::new(move |requests| {
             let stop =
                 StopCondition { failures_max: Some(1), ..StopCondition::after_requests(requests) };
             let mut measurement = Measurement::default();
             let sink = &mut |exchange: &Exchange| measurement.record(exchange);
-            client.drive(stop, sink).map_err(|error| error.to_string())?;
+            client.drive(stop, sink)?;
+            let answered = measurement.answered();
             match measurement.failures().iter().next() {
-                Some((kind, failures)) => Err(format!("{kind}: {}", failures.first.detail)),
-                None if measurement.answered() == requests => Ok(()),
-                None => Err(format!("{} of {requests} requests answered", measurement.answered())),
+                Some((kind, failures)) => {
+                    let detail = failures.first.detail.clone();
+                    Err(SendError::Failed { kind: *kind, detail }.into())
+                }
+                None if answered == requests => Ok(()),
+                None => Err(SendError::Unanswered { answered, requests }.into()),
             }
         }))
     }

@@ -151,14 +151,18 @@ struct PositiveNumber(f64);
 
 const POSITIVE: &str = "a number above 0";
 
-impl TryFrom<f64> for PositiveNumber {
-    type Error = String;
+#[derive(Debug, Error)]
+#[error("`{0}` is not {POSITIVE}")]
+struct NotPositiveError(f64);
 
-    fn try_from(value: f64) -> Result<Self, String> {
+impl TryFrom<f64> for PositiveNumber {
+    type Error = NotPositiveError;
+
+    fn try_from(value: f64) -> Result<Self, NotPositiveError> {
         if value.is_finite() && value > 0.0 {
             Ok(Self(value))
         } else {
-            Err(format!("`{value}` is not {POSITIVE}"))
+            Err(NotPositiveError(value))
         }
     }
 }
