@@ -1,13 +1,24 @@
 //! Serves the live numbers of a run as text for Prometheus.
 
-use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::convert::Infallible;
+use std::net::{SocketAddr, TcpListener};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use hyper::header::CONTENT_TYPE;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener as AsyncListener;
+use tokio::runtime::Builder;
+use tokio::time;
 
 use runner::{LiveMetrics, LiveSnapshot};
+
+/// Longest time for one reader.
+const READER_MAX: Duration = Duration::from_secs(1);
 
 /// Answers every request with the numbers, in a thread that ends with the program. One reader at a
 /// time, and none for longer than a moment: a reader must not hold up the load.
@@ -15,30 +26,31 @@ pub(super) fn serve(address: SocketAddr, live: &LiveMetrics) -> anyhow::Result<S
     let listener = TcpListener::bind(address)
         .with_context(|| format!("failed to listen on `{address}` for `--metrics-listen`"))?;
     let bound = listener.local_addr().context("failed to find the port for metrics")?;
+    listener.set_nonblocking(true).context("failed to serve metrics")?;
+    let runtime = Builder::new_current_thread().enable_io().enable_time().build();
+    let runtime = runtime.context("failed to serve metrics")?;
     let live = live.clone();
     thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            // A reader that goes away has had enough.
-            let _ = answer(&stream, &exposition(&live.snapshot()));
-        }
+        // A socket that cannot be watched has no readers.
+        let _ = runtime.block_on(answer_all(listener, &live));
     });
     Ok(bound)
 }
 
-fn answer(mut stream: &TcpStream, text: &str) -> io::Result<()> {
-    const HEAD_LINES_MAX: usize = 100;
-    stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-    stream.set_write_timeout(Some(Duration::from_secs(1)))?;
-    let mut reader = BufReader::new(io::Read::take(stream, 64 * 1024));
-    let mut line = String::new();
-    for _ in 0..HEAD_LINES_MAX {
-        line.clear();
-        if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
-            break;
-        }
+async fn answer_all(listener: TcpListener, live: &LiveMetrics) -> std::io::Result<Infallible> {
+    let listener = AsyncListener::from_std(listener)?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let answer = service_fn(|_: Request<hyper::body::Incoming>| {
+            let text = exposition(&live.snapshot());
+            let response = Response::builder().header(CONTENT_TYPE, "text/plain; version=0.0.4");
+            std::future::ready(response.body(text))
+        });
+        let answered =
+            http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), answer);
+        // A reader that goes away has had enough.
+        let _ = time::timeout(READER_MAX, answered).await;
     }
-    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nConnection: close";
-    write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{text}", text.len())
 }
 
 /// The numbers in the text format of Prometheus.
@@ -83,7 +95,8 @@ fn exposition(now: &LiveSnapshot) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpStream;
 
     use super::*;
 

@@ -27,6 +27,7 @@ pub mod report;
 mod result_files;
 pub mod run;
 pub mod selection;
+pub mod selftest;
 pub mod serve;
 pub mod store;
 mod stored;

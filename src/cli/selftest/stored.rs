@@ -2,17 +2,17 @@
 
 use std::io::Write;
 
-use indicatif::ProgressBar;
-use serde_json::{Value, json};
-
-use super::{SelftestFormat, percent, share_json, show};
-use crate::cli::Exit;
 use calibration::SimulationPlan;
-use calibration::regime::Regime;
-use calibration::stored::{CHANGES, DayRegime, RUNS, StoredCell};
-use compare::decision::history::SECOND_JOB_ALARMS;
-use compare::decision::{ALPHA, DecisionRule};
+use calibration::stored::StoredCell;
+use serde_json::{Value, json};
 use stats::proportion::Proportion;
+
+use super::SelftestFormat;
+use super::json::share_json;
+use super::tables::{add, percent};
+use crate::app::selftest::{self, StoredCalibration, is_kept};
+use crate::cli::Exit;
+use crate::cli::reporter::Reporter;
 
 /// Simulate comparisons with stored runs whose truth is known, and count the wrong verdicts
 ///
@@ -31,29 +31,12 @@ pub(super) struct SelftestStoredArgs {
     seed: u64,
 }
 
-/// Largest share of false alarms after a suspicion was followed up, and how sure one must be that it is
-/// larger.
-const FALSE_ALARMS_MAX: f64 = SECOND_JOB_ALARMS * ALPHA;
-const DOUBT: f64 = 0.001;
-
 /// Simulates, shows the counts, and fails if they contradict the promise.
 pub(super) fn run(args: &SelftestStoredArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let rule = DecisionRule::default();
-    let plan = SimulationPlan { rule, sessions: args.sessions, seed: args.seed };
-    let noise = Regime::from_name("ci").expect("a regime that is there");
-    let bar = ProgressBar::new((DayRegime::ALL.len() * RUNS.len() * CHANGES.len()) as u64);
-    let mut cells = Vec::new();
-    for days in DayRegime::ALL {
-        for runs in RUNS {
-            for change in CHANGES {
-                cells.push(plan.stored(ALPHA, days, runs, change, noise));
-                bar.inc(1);
-            }
-        }
-    }
-    bar.finish_and_clear();
+    let outcome = selftest::calibrate_stored(args.sessions, args.seed, &mut Reporter::default());
+    let StoredCalibration { plan, cells } = &outcome;
     match args.format {
-        SelftestFormat::Table => tables(out, &plan, &cells)?,
+        SelftestFormat::Table => tables(out, plan, cells)?,
         SelftestFormat::Json => {
             let cells: Vec<Value> = cells.iter().map(as_json).collect();
             let all =
@@ -62,14 +45,7 @@ pub(super) fn run(args: &SelftestStoredArgs, out: &mut impl Write) -> anyhow::Re
             writeln!(out)?;
         }
     }
-    Ok(if cells.iter().all(holds) { Exit::Success } else { Exit::Regressed })
-}
-
-/// Whether a cell keeps the promise, as far as so many comparisons can tell.
-fn holds(cell: &StoredCell) -> bool {
-    let kept = |share: Proportion| share.limits(DOUBT).0 <= FALSE_ALARMS_MAX;
-    let second_job = !cell.days.is_promised || kept(cell.second_job);
-    cell.change > 0.0 || (second_job && kept(cell.side_by_side))
+    Ok(if outcome.holds() { Exit::Success } else { Exit::Regressed })
 }
 
 fn tables(out: &mut impl Write, plan: &SimulationPlan, cells: &[StoredCell]) -> anyhow::Result<()> {
@@ -99,7 +75,7 @@ fn tables(out: &mut impl Write, plan: &SimulationPlan, cells: &[StoredCell]) -> 
             percent(cell.second_job),
             percent(cell.side_by_side),
             format!("{:.1} %", 100.0 * cell.mde_ln.exp_m1()),
-            match (holds(cell), cell.days.is_promised) {
+            match (is_kept(cell), cell.days.is_promised) {
                 (true, true) => "yes",
                 (true, false) => "side by side",
                 (false, _) => "NO",
@@ -107,7 +83,7 @@ fn tables(out: &mut impl Write, plan: &SimulationPlan, cells: &[StoredCell]) -> 
             .to_owned(),
         ]
     });
-    show(out, &header, rows)?;
+    add(out, &header, rows)?;
     let header = ["flagged, then regressed side by side", "runs", "+5 %", "+8 %", "+10 %", "+15 %"];
     let changed: Vec<&StoredCell> = cells.iter().filter(|cell| cell.change > 0.0).collect();
     let rows = changed.chunk_by(|a, b| (a.days, a.runs) == (b.days, b.runs)).map(|cells| {
@@ -120,7 +96,7 @@ fn tables(out: &mut impl Write, plan: &SimulationPlan, cells: &[StoredCell]) -> 
             .chain(found)
             .collect()
     });
-    show(out, &header, rows)
+    add(out, &header, rows)
 }
 
 fn as_json(cell: &StoredCell) -> Value {
@@ -133,6 +109,6 @@ fn as_json(cell: &StoredCell) -> Value {
         "second_job": share_json(cell.second_job),
         "side_by_side": share_json(cell.side_by_side),
         "visible": cell.mde_ln.exp_m1(),
-        "holds": holds(cell),
+        "holds": is_kept(cell),
     })
 }
