@@ -6,17 +6,25 @@ use std::iter::successors;
 
 use baseline::BaselineError;
 use checkout::BaseError;
+use compare::decision::RuleError;
 use github::api::ApiError;
 use github::artifact::ArtifactError;
 use github::base::BaseCommitError;
 use github::context::ContextError;
 use github::publish::PublishError;
 use github::transport::TransportError;
+use load::capacity::CapacityPlanError;
+use load::pacing::ScheduleError;
+use load::{LoadError, RequestError, TlsError};
 use miette::Diagnostic;
+use payload::{CorpusError, MixError, SpecError, TemplateError};
 use profile::ProfileError;
+use record::RecordError;
 use reference::ServeError;
 use runner::RunnerError;
 use suite::config::ConfigError;
+use sut::TargetError;
+use units::text::with_hints;
 
 use crate::app::decide::PairsError;
 use crate::app::failure::UseCaseError;
@@ -35,22 +43,16 @@ pub fn explain(error: &anyhow::Error) -> (Option<String>, Exit) {
     (Some(terminal_text::sanitize(&text).into_owned()), exit)
 }
 
-const HINT: &str = "\n\nhint: ";
-
 /// Returns a failure with its causes in a line, behind it what they mark in a file, and their hints.
 pub(super) fn describe(error: &(dyn Error + 'static)) -> String {
     let (mut causes, mut snippets, mut hints) = (Vec::new(), Vec::new(), Vec::new());
     for cause in successors(Some(error), |&cause| cause.source()) {
-        let text = cause.to_string();
-        let (text, written) = text.split_once(HINT).unwrap_or((&text, ""));
-        causes.push(text.to_owned());
-        hints.extend((!written.is_empty()).then(|| written.to_owned()));
-        hints.extend(hint(cause));
+        causes.push(cause.to_string());
+        hints.extend(hint(cause).filter(|hint| !hints.contains(hint)));
         snippets.extend(cause.downcast_ref::<ConfigError>().and_then(|error| snippet(error)));
     }
     let snippets = snippets.into_iter().map(|snippet| format!("\n\n{snippet}"));
-    let hints = hints.into_iter().map(|hint| format!("{HINT}{hint}"));
-    causes.join(": ") + &snippets.chain(hints).collect::<String>()
+    with_hints(causes.join(": ") + &snippets.collect::<String>(), hints)
 }
 
 /// The first line that a diagnostic marks, with its number, and the mark below it.
@@ -82,6 +84,18 @@ fn hint(cause: &(dyn Error + 'static)) -> Option<String> {
     let help: Option<Box<dyn std::fmt::Display>> = help_of!(
         UseCaseError,
         UsageError,
+        TargetError,
+        LoadError,
+        RequestError,
+        TlsError,
+        ScheduleError,
+        CapacityPlanError,
+        CorpusError,
+        MixError,
+        SpecError,
+        TemplateError,
+        RecordError,
+        RuleError,
         PairsError,
         BaseError,
         BaselineError,

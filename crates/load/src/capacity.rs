@@ -4,6 +4,7 @@
 //! little, because near its capacity a target holds a rate one minute and not the next: the result is
 //! one number of one launch, and an interval comes from several launches.
 
+use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -22,13 +23,11 @@ pub struct CapacityPlan {
 }
 
 /// Why there is no such search.
-#[derive(Debug, Clone, Copy, PartialEq, Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Error, Diagnostic)]
 pub enum CapacityPlanError {
     /// The rates are not positive, or in the wrong order.
-    #[error(
-        "cannot search from `{start_per_s}` to `{ceiling_per_s}` requests per second\n\n\
-         hint: the start must be above 0 and below the ceiling"
-    )]
+    #[error("cannot search from `{start_per_s}` to `{ceiling_per_s}` requests per second")]
+    #[diagnostic(help("the start must be above 0 and below the ceiling"))]
     Rates {
         /// Where to begin.
         start_per_s: f64,
@@ -36,7 +35,8 @@ pub enum CapacityPlanError {
         ceiling_per_s: f64,
     },
     /// The precision is not a small positive share.
-    #[error("`{precision}` is no precision of a search\n\nhint: give a share such as 0.05")]
+    #[error("`{precision}` is no precision of a search")]
+    #[diagnostic(help("give a share such as 0.05"))]
     Precision {
         /// What was given.
         precision: Ratio,

@@ -9,6 +9,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use miette::Diagnostic;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -137,16 +138,18 @@ pub enum ArrivalProcess {
 }
 
 /// Why there is no such schedule.
-#[derive(Debug, Clone, PartialEq, Error)]
+#[derive(Debug, Clone, PartialEq, Error, Diagnostic)]
 pub enum ScheduleError {
     /// A rate is negative, infinite, or no number.
-    #[error("`{per_s}` is not a rate\n\nhint: give requests per second, such as 5000 or 0.5")]
+    #[error("`{per_s}` is not a rate")]
+    #[diagnostic(help("give requests per second, such as 5000 or 0.5"))]
     Rate {
         /// What was given.
         per_s: f64,
     },
     /// No request is due in the whole schedule.
-    #[error("the schedule has no request\n\nhint: it needs a stage with a rate and a time")]
+    #[error("the schedule has no request")]
+    #[diagnostic(help("it needs a stage with a rate and a time"))]
     Empty,
 }
 

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
+use miette::Diagnostic;
 use thiserror::Error;
 
 use super::body::{BodyFraming, BodySource, RequestBody};
@@ -36,16 +37,18 @@ impl ResponseCheck for SuccessCheck {
 }
 
 /// Why a request cannot be prepared.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, Diagnostic)]
 pub enum RequestError {
     /// The path is no origin form: it starts with `/` and holds neither spaces nor controls.
-    #[error("`{path}` is not a request path\n\nhint: write it as `/api/compare`, percent-encoded")]
+    #[error("`{path}` is not a request path")]
+    #[diagnostic(help("write it as `/api/compare`, percent-encoded"))]
     Path {
         /// What was given.
         path: String,
     },
     /// A header holds what would end it early, or has no name.
-    #[error("header `{name}: {value}` cannot be sent\n\nhint: it must be one line of visible text")]
+    #[error("header `{name}: {value}` cannot be sent")]
+    #[diagnostic(help("it must be one line of visible text"))]
     Header {
         /// Name of the header.
         name: String,

@@ -4,6 +4,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -98,15 +99,14 @@ impl Default for Timeouts {
 }
 
 /// Why no load could be made. Whatever the target does wrong is a failed exchange instead.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Diagnostic)]
 pub enum LoadError {
     /// The list of requests is empty.
     #[error("there is no request to send")]
     NoRequest,
     /// The system refused a socket, memory for it, or a port to connect from.
-    #[error(
-        "failed to open a connection to `{address}`\n\nhint: this machine is out of sockets or ports; ask for fewer connections"
-    )]
+    #[error("failed to open a connection to `{address}`")]
+    #[diagnostic(help("this machine is out of sockets or ports; ask for fewer connections"))]
     Exhausted {
         /// The target.
         address: Address,

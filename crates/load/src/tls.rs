@@ -7,6 +7,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
+use miette::Diagnostic;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{self, CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
@@ -49,16 +50,18 @@ impl fmt::Debug for TlsClient {
 }
 
 /// Why connections cannot be secured.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Diagnostic)]
 pub enum TlsError {
     /// The name is neither a host name nor an address.
-    #[error("`{name}` is not the name of a server\n\nhint: give it without scheme and port")]
+    #[error("`{name}` is not the name of a server")]
+    #[diagnostic(help("give it without scheme and port"))]
     Name {
         /// What was given.
         name: String,
     },
     /// The certificates cannot be read.
-    #[error("the certificates to trust cannot be read: {reason}\n\nhint: give them in PEM form")]
+    #[error("the certificates to trust cannot be read: {reason}")]
+    #[diagnostic(help("give them in PEM form"))]
     Certificates {
         /// What is wrong with them.
         reason: String,

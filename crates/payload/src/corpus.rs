@@ -1,5 +1,6 @@
 //! A user's own documents, which differ from the originals only where it was decided.
 
+use miette::Diagnostic;
 use thiserror::Error;
 
 use super::xml::{Document, XmlFault};
@@ -8,19 +9,22 @@ use super::xml::{Document, XmlFault};
 const DOCUMENTS_MAX: usize = 10_000;
 
 /// Why a file cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, Diagnostic)]
 pub enum CorpusError {
     /// No file at all.
-    #[error("no documents\n\nhint: a corpus is a folder with files that end in `.xml`")]
+    #[error("no documents")]
+    #[diagnostic(help("a corpus is a folder with files that end in `.xml`"))]
     Empty,
     /// More files than the order of pairs can hold.
-    #[error("{count} documents\n\nhint: a corpus has at most {DOCUMENTS_MAX}")]
+    #[error("{count} documents")]
+    #[diagnostic(help("a corpus has at most {DOCUMENTS_MAX}"))]
     TooMany {
         /// How many there are.
         count: usize,
     },
     /// The bytes are not UTF-8.
-    #[error("`{name}` is not UTF-8, at byte {at}\n\nhint: `iconv -t UTF-8` turns it into UTF-8")]
+    #[error("`{name}` is not UTF-8, at byte {at}")]
+    #[diagnostic(help("`iconv -t UTF-8` turns it into UTF-8"))]
     Encoding {
         /// The file.
         name: String,

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use miette::Diagnostic;
 use thiserror::Error;
 
 use super::draws::PairRng;
@@ -32,10 +33,11 @@ const CHANGES: &str = "names with weights up to 1000, such as `TEXT_VALUE:3, com
 const ROUNDER: &str = "rounder weights: the order of pairs would repeat only after 100 000";
 
 /// Why a setting of a mix cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, Diagnostic)]
 pub enum MixError {
     /// There is no such setting.
-    #[error("no setting here is called `{key}`\n\nhint: the settings are {}", known.join(", "))]
+    #[error("no setting here is called `{key}`")]
+    #[diagnostic(help("the settings are {}", known.join(", ")))]
     Unknown {
         /// What was wanted.
         key: String,
@@ -43,7 +45,8 @@ pub enum MixError {
         known: &'static [&'static str],
     },
     /// The value is not of the right form.
-    #[error("`{value}` is not a value for `{key}`\n\nhint: write {right}")]
+    #[error("`{value}` is not a value for `{key}`")]
+    #[diagnostic(help("write {right}"))]
     Wrong {
         /// The setting.
         key: &'static str,

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::iter;
 use std::sync::Arc;
 
+use miette::Diagnostic;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -136,10 +137,11 @@ const SOAP12: &str = include_str!("documents/soap12.xml");
 const SOAP12_FAULT: &str = include_str!("documents/soap12-fault.xml");
 
 /// Why a spec cannot be made.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, Diagnostic)]
 pub enum SpecError {
     /// The documents are what they are.
-    #[error("`{preset}` cannot be mixed otherwise\n\nhint: take another preset, a mix or a corpus")]
+    #[error("`{preset}` cannot be mixed otherwise")]
+    #[diagnostic(help("take another preset, a mix or a corpus"))]
     Fixed {
         /// The preset.
         preset: &'static str,

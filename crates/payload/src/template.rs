@@ -13,6 +13,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use miette::Diagnostic;
 use minijinja::value::{Object, Value, ValueKind};
 use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, escape_formatter,
@@ -24,7 +25,7 @@ use super::element_path;
 use super::escape;
 
 /// Why a template cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, Diagnostic)]
 pub enum TemplateError {
     /// It cannot be read, or not be filled in.
     #[error("line {line} of {what}: {reason}")]
@@ -37,11 +38,11 @@ pub enum TemplateError {
         reason: String,
     },
     /// A place in an answer is not written as one.
-    #[error(
-        "`{place}` is no place in an answer\n\n\
-         hint: write a JSON pointer such as `/results/*/matched`, or a path such as \
+    #[error("`{place}` is no place in an answer")]
+    #[diagnostic(help(
+        "write a JSON pointer such as `/results/*/matched`, or a path such as \
          `/Envelope/Body/Item[2]/@id`"
-    )]
+    ))]
     Place {
         /// What was given.
         place: String,

@@ -19,6 +19,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -622,7 +623,7 @@ pub enum ContentError {
 }
 
 /// Why a record cannot be read or written.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Diagnostic)]
 pub enum RecordError {
     /// The file cannot be read.
     #[error("failed to read run `{path}`")]
@@ -657,10 +658,8 @@ pub enum RecordError {
         source: SentenceError,
     },
     /// A later version wrote the file.
-    #[error(
-        "run `{path}` has schema {found}, this version reads up to {SCHEMA}\n\n\
-         hint: update xmlperf to the version that wrote it, {tool}, or a later one"
-    )]
+    #[error("run `{path}` has schema {found}, this version reads up to {SCHEMA}")]
+    #[diagnostic(help("update xmlperf to the version that wrote it, {tool}, or a later one"))]
     Newer {
         /// The file.
         path: PathBuf,

@@ -6,10 +6,9 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use units::text::error_chain;
+use units::text::{self, error_chain};
 
 use crate::{BuildSource, RequestSender, RunObserver, RunPlan, RunProgress, RunnerError};
-use miette::Diagnostic as _;
 use profile::{ProfileError, ProfileSession};
 use record::instruction_counts::{CountOutcome, InstructionCounts};
 use suite::{CountSettings, LaneMode, LoadAmount, LoadSettings, Scenario, UrlScheme};
@@ -74,10 +73,8 @@ fn is_same_work(one: &Scenario, other: &Scenario) -> bool {
 
 /// A chain of errors in one line, hints last.
 fn words(error: &ProfileError) -> String {
-    let text = error_chain(error);
-    let text =
-        error.help().map_or_else(|| text.clone(), |help| format!("{text}; to get it: {help}"));
-    text.replace("\n\nhint: ", "; to get it: ")
+    let hints = text::hints(error);
+    hints.iter().fold(error_chain(error), |text, hint| format!("{text}; to get it: {hint}"))
 }
 
 fn counted(

@@ -5,7 +5,7 @@ use load::measure::FailureCounts;
 use record::{EarlyEnd, FailureContrast, FailureExample, Side};
 use sut::TargetError;
 use units::cancel::Cancel;
-use units::text::error_chain;
+use units::text::diagnosis;
 
 /// Longest answer that is kept with a failure, in characters: its beginning names the fault.
 const ANSWER_CHARS_MAX: usize = 500;
@@ -40,7 +40,7 @@ impl LaunchFailure {
 
     /// A target that did not start or stop as it should.
     pub(super) fn launch(side: Side, error: &TargetError) -> Self {
-        Self::new(side, None, error_chain(error))
+        Self::new(side, None, diagnosis(error))
     }
 
     /// How the record tells it: a failure that follows from Ctrl-C is an interruption.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use units::text::error_chain;
+use units::text::diagnosis;
 
 use crate::launch_failure::{self, LaunchFailure};
 use crate::side_driver::{SideDriver, TargetObserver};
@@ -19,13 +19,13 @@ use sut::{HostInterference, LimitEnforcement, ResourceLimits, ResourceUsage, Tar
 impl SideDriver<'_> {
     /// Returns what the launch yielded, if target and generator are beyond doubt.
     pub(super) fn trial(mut self) -> Result<LaunchResult, LaunchFailure> {
-        self.launched.target.alive().map_err(|error| self.failure(&error_chain(&error)))?;
+        self.launched.target.alive().map_err(|error| self.failure(&diagnosis(&error)))?;
         self.valid()?;
         let proportional = self.launched.target.memory_proportional_bytes().ok().flatten();
         let (after, probes) = match self.watched.take() {
             Some(watched) => {
                 let usage = self.launched.target.usage();
-                let after = usage.map_err(|error| self.failure(&error_chain(&error)))?;
+                let after = usage.map_err(|error| self.failure(&diagnosis(&error)))?;
                 let before = watched.before;
                 let throttled = self.launched.target.throttled();
                 (Some((before, after)), Some(probes(watched, after, throttled)))

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use thiserror::Error;
-use units::text::error_chain;
+use units::text::diagnosis;
 
 use crate::connection::ConnectionSetup;
 use crate::launch_failure::LaunchFailure;
@@ -338,7 +338,7 @@ impl<'a> RunSession<'a> {
         let log = self.plan.logs.join(format!("{}.log", side.name()));
         let spec = &self.plan.suite.target;
         let reached = ConnectionSetup::new(&build.source, spec)
-            .map_err(|error| LaunchFailure::new(side, None, error_chain(&error)))?;
+            .map_err(|error| LaunchFailure::new(side, None, diagnosis(&error)))?;
         let ask = reached.ask();
         let target = match &build.source {
             BuildSource::Start(command) => {

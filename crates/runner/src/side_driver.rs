@@ -7,7 +7,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
-use units::text::error_chain;
+use units::text::{self, diagnosis, error_chain};
 
 use crate::connection::ConnectionSetup;
 use crate::launch_failure::{self, LaunchFailure, RequestFault};
@@ -120,9 +120,8 @@ impl<'a> SideDriver<'a> {
         let settings =
             ClientSettings { connections, http, reuse, timeouts, ..ClientSettings::default() };
         let LaunchHandle { target, reached, .. } = launched;
-        let requests = prepared
-            .requests(&reached.host(target))
-            .map_err(|error| failed(error_chain(&error)))?;
+        let requests =
+            prepared.requests(&reached.host(target)).map_err(|error| failed(diagnosis(&error)))?;
         let relay = match (scenario.network, target.address()) {
             (Some(network), Some(address)) => {
                 let relay = Relay::start(address, &network, seed, connections.get());
@@ -136,9 +135,9 @@ impl<'a> SideDriver<'a> {
         };
         let by_way_of = relay.as_ref().map(Relay::address);
         let client = reached.client(target.place(), by_way_of, &requests, settings, cancel.clone());
-        let mut client = client.map_err(|error| failed(error_chain(&error)))?;
+        let mut client = client.map_err(|error| failed(diagnosis(&error)))?;
         if scenario.load.reuse == ReusePolicy::Kept {
-            client.renew().map_err(|error| failed(error_chain(&error)))?;
+            client.renew().map_err(|error| failed(diagnosis(&error)))?;
         }
         Ok(Self {
             launched,
@@ -187,13 +186,13 @@ impl<'a> SideDriver<'a> {
         if target.pid().is_none() {
             return Ok(());
         }
-        target.reset_peak().map_err(|error| self.failure(&error_chain(&error)))?;
-        let before = target.usage().map_err(|error| self.failure(&error_chain(&error)))?;
+        target.reset_peak().map_err(|error| self.failure(&diagnosis(&error)))?;
+        let before = target.usage().map_err(|error| self.failure(&diagnosis(&error)))?;
         let (side, live) = (self.launched.side, self.live.clone());
         let sampler = target.sample(move |point| {
             live.sampled(side, point.rss_bytes, units::nanos(point.cpu));
         });
-        let sampler = sampler.map_err(|error| self.failure(&error_chain(&error)))?;
+        let sampler = sampler.map_err(|error| self.failure(&diagnosis(&error)))?;
         self.watched = Some(TargetObserver {
             before,
             throttled: target.throttled(),
@@ -257,7 +256,7 @@ impl<'a> SideDriver<'a> {
         model: &pacing::PacingModel,
     ) -> Result<DriveOutcome, LaunchFailure> {
         if self.scenario.load.reuse == ReusePolicy::Slice {
-            self.client.renew().map_err(|error| self.failure(&error_chain(&error)))?;
+            self.client.renew().map_err(|error| self.failure(&diagnosis(&error)))?;
         }
         let (measurement, live, pairs) = (&mut self.measurement, self.live, self.pairs);
         let first_answers = &mut self.first_answers;
@@ -274,7 +273,7 @@ impl<'a> SideDriver<'a> {
                 Err(_) => live.failed(),
             }
         });
-        let drive = driven.map_err(|error| self.failure(&error_chain(&error)))?;
+        let drive = driven.map_err(|error| self.failure(&diagnosis(&error)))?;
         if drive.ended == load::DriveEnd::Cancelled {
             return Err(self.failure("interrupted"));
         }
@@ -343,7 +342,7 @@ impl<'a> SideDriver<'a> {
             return Ok(None);
         }
         let usage = self.launched.target.usage();
-        usage.map(|usage| Some(usage.cpu)).map_err(|error| self.failure(&error_chain(&error)))
+        usage.map(|usage| Some(usage.cpu)).map_err(|error| self.failure(&diagnosis(&error)))
     }
 
     /// Whether the target keeps its limits, and keeps up, at this rate; none if the generator was too
@@ -410,11 +409,14 @@ impl<'a> SideDriver<'a> {
 
     /// Fails if the generator did: such a trial is invalid, not fast.
     pub(super) fn valid(&self) -> Result<(), LaunchFailure> {
-        let invalid: Vec<_> = self.invalid().iter().map(ToString::to_string).collect();
+        let invalid = self.invalid();
         if invalid.is_empty() {
             return Ok(());
         }
-        Err(self.failure(&format!("the trial is invalid: {}", invalid.join("; "))))
+        let reasons: Vec<_> = invalid.iter().map(ToString::to_string).collect();
+        let reasons = format!("the trial is invalid: {}", reasons.join("; "));
+        let hints = invalid.iter().flat_map(|reason| text::hints(reason));
+        Err(self.failure(&text::with_hints(reasons, hints)))
     }
 
     /// Fails on a wrong answer, and on more failures than the scenario allows. Resets that the
@@ -439,7 +441,7 @@ impl<'a> SideDriver<'a> {
         }
         // A target that died is the cause, and what the connections say of it only a symptom.
         let dead = self.launched.target.alive().err();
-        let reason = dead.map_or_else(|| self.describe(kind, first), |error| error_chain(&error));
+        let reason = dead.map_or_else(|| self.describe(kind, first), |error| diagnosis(&error));
         let fault = RequestFault {
             kind,
             failed: self.measurement.failed(),

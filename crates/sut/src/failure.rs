@@ -7,37 +7,39 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use miette::Diagnostic;
 use thiserror::Error;
 
 /// What the shell calls itself that enters control groups.
 pub(super) const ENTERING: &str = "xmlperf-enter";
 
 /// Why a target cannot be measured.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Diagnostic)]
 pub enum TargetError {
     /// The command is empty, or a quote in it is not closed.
-    #[error(
-        "`{start}` is not a command\n\nhint: words are split as in a shell, so quotes must be closed"
-    )]
+    #[error("`{start}` is not a command")]
+    #[diagnostic(help("words are split as in a shell, so quotes must be closed"))]
     NotWords {
         /// As configured.
         start: String,
     },
     /// The command would not know on which port to listen.
-    #[error(
-        "`{start}` does not get its port\n\nhint: write `{{port}}` in `start`, or name the variable \
+    #[error("`{start}` does not get its port")]
+    #[diagnostic(help(
+        "write `{{port}}` in `start`, or name the variable \
          that the target reads in `port-env`"
-    )]
+    ))]
     NoPort {
         /// As configured.
         start: String,
     },
     /// There is no such program.
-    #[error(
-        "`{program}` was not found from `{}`\n\nhint: build the target first, or correct `start`; \
-         a path is relative to that folder",
-        dir.display()
-    )]
+    #[error("`{program}` was not found from `{}`",
+        dir.display())]
+    #[diagnostic(help(
+        "build the target first, or correct `start`; \
+         a path is relative to that folder"
+    ))]
     NotFound {
         /// First word of the command.
         program: String,
@@ -59,11 +61,11 @@ pub enum TargetError {
         source: io::Error,
     },
     /// The share of the processors cannot be kept.
-    #[error(
-        "the target cannot be kept to {cpus} processors: {obstacle}\n\n\
-         hint: run xmlperf as root, or by `systemd-run --user --scope -p Delegate=yes`; or leave \
+    #[error("the target cannot be kept to {cpus} processors: {obstacle}")]
+    #[diagnostic(help(
+        "run xmlperf as root, or by `systemd-run --user --scope -p Delegate=yes`; or leave \
          `cpu-quota` out"
-    )]
+    ))]
     NoQuota {
         /// As configured.
         cpus: f64,
@@ -71,10 +73,8 @@ pub enum TargetError {
         obstacle: String,
     },
     /// No container engine runs here.
-    #[error(
-        "no container engine can run the image: {reasons}\n\n\
-         hint: install and start docker or podman, or name one by `engine`"
-    )]
+    #[error("no container engine can run the image: {reasons}")]
+    #[diagnostic(help("install and start docker or podman, or name one by `engine`"))]
     NoEngine {
         /// What each said.
         reasons: String,
@@ -123,14 +123,15 @@ pub enum TargetError {
         tail: LogTail,
     },
     /// The target runs, but did not answer as it should in time.
-    #[error("the target was not ready after {}: {last}{}{tail}", units::duration(*after), hint(elsewhere))]
+    #[error("the target was not ready after {}: {last}{tail}", units::duration(*after))]
     NotReady {
         /// The time-out.
         after: Duration,
         /// What the last poll said.
         last: String,
         /// Ports on which it listens instead of the one it was given.
-        elsewhere: BTreeSet<u16>,
+        #[help]
+        elsewhere: Option<OtherPorts>,
         /// What it wrote.
         tail: LogTail,
     },
@@ -159,9 +160,8 @@ pub enum TargetError {
         pids: Vec<i32>,
     },
     /// The address to attach to is none.
-    #[error(
-        "`{url}` is not an address such as `http://127.0.0.1:3000`\n\nhint: there are also `https://HOST:PORT` and `unix:/PATH`"
-    )]
+    #[error("`{url}` is not an address such as `http://127.0.0.1:3000`")]
+    #[diagnostic(help("there are also `https://HOST:PORT` and `unix:/PATH`"))]
     NotUrl {
         /// As configured.
         url: String,
@@ -311,15 +311,31 @@ fn ended(ending: Option<ProcessEnd>) -> String {
     }
 }
 
-fn hint(elsewhere: &BTreeSet<u16>) -> String {
-    if elsewhere.is_empty() {
-        return String::new();
+/// Ports on which a target listens instead of the one it was given; at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherPorts(BTreeSet<u16>);
+
+impl OtherPorts {
+    /// Returns none for no ports.
+    pub(super) fn of(ports: BTreeSet<u16>) -> Option<Self> {
+        (!ports.is_empty()).then_some(Self(ports))
     }
-    let ports = elsewhere.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
-    format!(
-        "\n\nhint: it listens on port {ports} instead: does `port-env`, or `{{port}}` in `start`, \
-         reach the target?"
-    )
+
+    /// Returns the ports.
+    pub fn ports(&self) -> &BTreeSet<u16> {
+        &self.0
+    }
+}
+
+impl fmt::Display for OtherPorts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ports = self.0.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+        write!(
+            f,
+            "it listens on port {ports} instead: does `port-env`, or `{{port}}` in `start`, reach \
+             the target?"
+        )
+    }
 }
 
 #[cfg(test)]
@@ -341,15 +357,15 @@ mod tests {
         let never = TargetError::NotReady {
             after: Duration::from_secs(30),
             last: "`GET /health` answered 503".to_owned(),
-            elsewhere: BTreeSet::from([3000]),
+            elsewhere: OtherPorts::of(BTreeSet::from([3000])),
             tail: tail(""),
         };
-        insta::assert_snapshot!(never, @"
+        insta::assert_snapshot!(units::text::diagnosis(&never), @"
         the target was not ready after 30.0 s: `GET /health` answered 503
 
-        hint: it listens on port 3000 instead: does `port-env`, or `{port}` in `start`, reach the target?
-
         it wrote nothing to `target.log`
+
+        hint: it listens on port 3000 instead: does `port-env`, or `{port}` in `start`, reach the target?
         ");
     }
 

@@ -52,7 +52,7 @@ pub use cgroup::{CgroupVersion, ResourceLimits};
 use container::ContainerHandle;
 pub use container::ContainerSpec;
 pub use cpus::{AffinityGuard, CpuSet, CpuSplit};
-pub use failure::{LogTail, ProcessEnd, TargetError};
+pub use failure::{LogTail, OtherPorts, ProcessEnd, TargetError};
 use limit_backend::LimitScope;
 pub use limit_backend::{LimitBackend, LimitEnforcement};
 use orphan_guard::OrphanGuard;
@@ -491,7 +491,12 @@ impl Target {
         let mut elsewhere = listeners::ports(&family);
         elsewhere.remove(&self.port());
         let tail = self.own.as_ref().map_or_else(LogTail::default, |own| LogTail::of(&own.log));
-        TargetError::NotReady { after: command.ready_timeout, last, elsewhere, tail }
+        TargetError::NotReady {
+            after: command.ready_timeout,
+            last,
+            elsewhere: failure::OtherPorts::of(elsewhere),
+            tail,
+        }
     }
 }
 

@@ -1,13 +1,12 @@
 //! Counts with their nouns, and errors with their causes.
 
-use std::error;
+use std::error::Error;
 use std::fmt::Display;
 use std::iter;
 
-/// What begins the advice at the end of an error's message.
-const HINT: &str = "\n\nhint: ";
+use miette::Diagnostic;
 
-/// Returns an error and its causes, `a: b: c`, on which the advice follows of those that have any.
+/// Returns an error and its causes, `a: b: c`.
 ///
 /// A cause that the text before it quotes already is left out: some libraries print their causes.
 ///
@@ -16,25 +15,31 @@ const HINT: &str = "\n\nhint: ";
 /// let error = io::Error::other(io::Error::other("no space left"));
 /// assert_eq!(xmlperf_units::text::error_chain(&error), "no space left");
 /// ```
-pub fn error_chain(error: &dyn error::Error) -> String {
-    let (mut text, mut hints) = (String::new(), String::new());
-    let causes =
-        iter::successors(error.source(), |cause| (*cause).source()).map(ToString::to_string);
-    for message in iter::once(error.to_string()).chain(causes) {
-        let message = match message.find(HINT) {
-            Some(end) => {
-                hints.push_str(&message[end..]);
-                &message[..end]
-            }
-            None => &message,
-        };
-        if text.is_empty() {
-            text.push_str(message);
-        } else if !text.contains(message) {
-            text = format!("{text}: {message}");
+pub fn error_chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    for cause in iter::successors(error.source(), |&cause| cause.source()) {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
         }
     }
-    text + &hints
+    text
+}
+
+/// Returns what to do about an error, by itself and by the causes that it names as diagnostics.
+pub fn hints(error: &dyn Diagnostic) -> Vec<String> {
+    let causes = iter::successors(Some(error), |&cause| cause.diagnostic_source());
+    causes.filter_map(|cause| Some(cause.help()?.to_string())).collect()
+}
+
+/// Returns an error and its causes in a line, and its hints in a paragraph each.
+pub fn diagnosis(error: &dyn Diagnostic) -> String {
+    with_hints(error_chain(error), hints(error))
+}
+
+/// Returns a text with hints after it, in a paragraph each.
+pub fn with_hints(text: String, hints: impl IntoIterator<Item = String>) -> String {
+    hints.into_iter().fold(text, |text, hint| format!("{text}\n\nhint: {hint}"))
 }
 
 /// Returns a count with its noun.
@@ -72,39 +77,38 @@ pub fn ordinal(place: u32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::error::Error;
-    use std::fmt;
+    use miette::MietteDiagnostic;
+    use thiserror::Error;
 
     use super::*;
 
-    #[derive(Debug)]
-    struct ChainLink(&'static str, Option<Box<ChainLink>>);
-
-    impl fmt::Display for ChainLink {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str(self.0)
-        }
-    }
-
-    impl Error for ChainLink {
-        fn source(&self) -> Option<&(dyn Error + 'static)> {
-            self.1.as_deref().map(|cause| cause as _)
-        }
+    #[derive(Debug, Error, Diagnostic)]
+    enum LinkError {
+        #[error("no route")]
+        #[diagnostic(help("check the cable"))]
+        Route,
+        #[error("cannot connect")]
+        #[diagnostic(help("check the port"))]
+        Connect(
+            #[source]
+            #[diagnostic_source]
+            Box<LinkError>,
+        ),
+        #[error("request failed: {0}")]
+        Quoted(#[source] Box<LinkError>),
     }
 
     #[test]
-    fn causes_follow_the_message_and_advice_comes_last() {
-        let cause = ChainLink("no route", None);
-        let middle = ChainLink("cannot connect\n\nhint: check the port", Some(Box::new(cause)));
-        let error = ChainLink("failed to warm up", Some(Box::new(middle)));
-        let text = "failed to warm up: cannot connect: no route\n\nhint: check the port";
-        assert_eq!(error_chain(&error), text);
+    fn causes_follow_the_message_and_hints_come_last() {
+        let error = LinkError::Connect(Box::new(LinkError::Route));
+        let text = "cannot connect: no route\n\nhint: check the port\n\nhint: check the cable";
+        assert_eq!(diagnosis(&error), text);
+        assert_eq!(diagnosis(&MietteDiagnostic::new("no advice")), "no advice");
     }
 
     #[test]
     fn a_quoted_cause_is_not_repeated() {
-        let error =
-            ChainLink("request failed: timed out", Some(Box::new(ChainLink("timed out", None))));
-        assert_eq!(error_chain(&error), "request failed: timed out");
+        let error = LinkError::Quoted(Box::new(LinkError::Route));
+        assert_eq!(error_chain(&error), "request failed: no route");
     }
 }

@@ -14,6 +14,7 @@ pub mod counts;
 pub mod family;
 pub mod history;
 
+use miette::Diagnostic;
 use record::metric::gate::ERROR_RATES;
 use stats::evidence;
 use stats::hodges_lehmann::Estimate;
@@ -43,7 +44,7 @@ pub struct DecisionRule {
 }
 
 /// Why there is no such rule.
-#[derive(Debug, Clone, PartialEq, Error)]
+#[derive(Debug, Clone, PartialEq, Error, Diagnostic)]
 pub enum RuleError {
     /// The error rate is none that a comparison could be held to.
     #[error("an error rate of {alpha} is not between {} and {}", ERROR_RATES.start(), ERROR_RATES.end())]
@@ -58,10 +59,8 @@ pub enum RuleError {
         launch_pairs: usize,
     },
     /// No evidence from so few launch pairs could be strong enough.
-    #[error(
-        "{launch_pairs} launch pairs cannot decide at an error rate of {alpha}\n\n\
-         hint: it takes at least {needed}"
-    )]
+    #[error("{launch_pairs} launch pairs cannot decide at an error rate of {alpha}")]
+    #[diagnostic(help("it takes at least {needed}"))]
     TooFew {
         /// How many.
         launch_pairs: usize,

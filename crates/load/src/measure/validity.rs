@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use miette::Diagnostic;
 use thiserror::Error;
 
 use super::Measurement;
@@ -38,14 +39,12 @@ impl Default for GeneratorLimits {
 }
 
 /// Why a trial is no evidence about its target.
-#[derive(Debug, Clone, PartialEq, Error)]
+#[derive(Debug, Clone, PartialEq, Error, Diagnostic)]
 pub enum InvalidityReason {
     /// The generator was late by its own fault.
-    #[error(
-        "the load generator handed out {share} of the requests more than {lag} late\n\n\
-         hint: give it a processor of its own, or lower the rate",
-        lag = units::duration(*.lag)
-    )]
+    #[error("the load generator handed out {share} of the requests more than {lag} late",
+        lag = units::duration(*.lag))]
+    #[diagnostic(help("give it a processor of its own, or lower the rate"))]
     Lagging {
         /// Share of the requests that lagged.
         share: units::Ratio,
@@ -53,10 +52,8 @@ pub enum InvalidityReason {
         lag: Duration,
     },
     /// Requests were due and never sent.
-    #[error(
-        "{dropped} requests were never sent: they waited for a connection for too long\n\n\
-         hint: allow more connections, or lower the rate"
-    )]
+    #[error("{dropped} requests were never sent: they waited for a connection for too long")]
+    #[diagnostic(help("allow more connections, or lower the rate"))]
     Dropped {
         /// How many.
         dropped: u64,

@@ -31,19 +31,22 @@ impl SpannedFault {
 }
 
 /// What is wrong in a configuration file.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum ConfigFault {
     /// The text is not TOML, a key is unknown, or a value is not one of its key.
     #[error("{0}")]
     Syntax(String),
     /// The target cannot be had.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Target(#[from] TargetFault),
     /// The payload or the request cannot be made.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Payload(#[from] PayloadFault),
     /// The load makes no sense.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Load(#[from] LoadFault),
     /// The network cannot be.
     #[error(transparent)]
@@ -85,7 +88,7 @@ impl ConfigFault {
 }
 
 /// Why the target of a configuration cannot be had.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum TargetFault {
     /// It is started and attached to.
     #[error("`url` attaches and `start` starts: keep one")]
@@ -101,6 +104,7 @@ pub enum TargetFault {
     NoPort,
     /// The address is none.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Url(#[from] TargetError),
     /// A scheme is given twice.
     #[error("`scheme` is for what `start` or `image` starts: `url` has its own")]
@@ -145,19 +149,22 @@ pub enum TargetFault {
 }
 
 /// Why the payload or the request of a configuration cannot be made.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum PayloadFault {
     /// Documents come from two places.
     #[error("keep one of `preset`, `corpus` and `hostile`")]
     TwoSources,
     /// The folder of documents cannot be used.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Corpus(#[from] CorpusReadError),
     /// A setting of a mix is none.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Mix(#[from] MixError),
     /// The documents cannot be mixed.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Spec(#[from] SpecError),
     /// A request kind needs a template.
     #[error("the kind `template` needs `template`, a file, in `[request]`")]
@@ -189,11 +196,12 @@ pub enum PayloadFault {
     NotExpectation,
     /// The place or the value of an expectation is none.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Expectation(TemplateError),
 }
 
 /// Why the files of a folder are no payload.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum CorpusReadError {
     /// They cannot be read.
     #[error("failed to read the corpus `{}`", folder.display())]
@@ -214,7 +222,7 @@ pub enum CorpusReadError {
 }
 
 /// Why a load makes no sense.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum LoadFault {
     /// A key would be ignored.
     #[error("`{key}` means nothing with model = \"{model}\", which has {}", keys.join(", "))]
@@ -276,9 +284,11 @@ pub enum LoadFault {
     TwoEnds,
     /// There is no such schedule.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Schedule(#[from] ScheduleError),
     /// There is no such search.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Capacity(#[from] CapacityPlanError),
 }
 
@@ -324,6 +334,10 @@ impl ConfigFileError {
 }
 
 impl Diagnostic for ConfigFileError {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.fault.help()
+    }
+
     fn source_code(&self) -> Option<&dyn SourceCode> {
         Some(&self.text)
     }
