@@ -267,6 +267,8 @@ impl ExpectedValue {
 
 #[cfg(test)]
 mod tests {
+    use units::text::diagnosis;
+
     use super::*;
 
     fn context() -> TemplateContext {
@@ -306,15 +308,15 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_template_is_said_with_the_line() {
         let said =
-            |body: &str| template(body, Vec::new()).render(&context()).unwrap_err().to_string();
+            |body: &str| diagnosis(&template(body, Vec::new()).render(&context()).unwrap_err());
         let wrong = TemplateExpectation::status("{{ pair.nothing }}");
         let said = [
             said("a\n{{ nothing }}"),
             said("a\nb\n{% for %}"),
             said("{{ random(6, 1) }}"),
-            template("", vec![wrong]).render(&context()).unwrap_err().to_string(),
-            TemplateExpectation::json("results", "").unwrap_err().to_string(),
-            TemplateExpectation::xml("/a/@b/c", "").unwrap_err().to_string(),
+            diagnosis(&template("", vec![wrong]).render(&context()).unwrap_err()),
+            diagnosis(&TemplateExpectation::json("results", "").unwrap_err()),
+            diagnosis(&TemplateExpectation::xml("/a/@b/c", "").unwrap_err()),
         ];
         insta::assert_snapshot!(said.join("\n"), @r"
         line 2 of the template: undefined value: `nothing` is undefined

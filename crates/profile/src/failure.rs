@@ -1,13 +1,16 @@
 //! Why a profile cannot be had, and whether that is anybody's fault.
 
+use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::session::DriveError;
 use sut::TargetError;
+
+/// Why a load cannot be driven, of whatever makes the load.
+pub type DriveError = Box<dyn Error + Send + Sync>;
 
 /// Why there is no profile.
 #[derive(Debug, Error, Diagnostic)]

@@ -21,9 +21,9 @@ use std::sync::Arc;
 use record::instruction_counts::{FoldedStacks, FunctionCost};
 
 pub use callgrind::CallgrindCounts;
-pub use failure::ProfileError;
+pub use failure::{DriveError, ProfileError};
 pub use graph::{CallGraph, CallgrindSyntaxError};
-pub use session::{DriveError, ProfileDriver, ProfilePlan, ProfileSession};
+pub use session::{ProfileDriver, ProfilePlan, ProfileSession};
 pub use stacks::{CallStacks, StackCost};
 pub use valgrind::version as valgrind_version;
 

@@ -1,7 +1,6 @@
 //! What all tools have in common: a target that runs under one, the load on it, and helpers that
 //! end when a person wants to stop.
 
-use std::error::Error;
 use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
@@ -13,7 +12,7 @@ use std::time::Duration;
 use sut::{CpuPlacement, LogTail, Target, TargetCommand, TargetError};
 use units::cancel::Cancel;
 
-use super::failure::ProfileError;
+use super::failure::{DriveError, ProfileError};
 
 /// How much is run for how many values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,9 +39,6 @@ pub struct ProfileSession<'a> {
     /// Ends it all.
     pub cancel: &'a Cancel,
 }
-
-/// Why a load cannot be driven, of whatever makes the load.
-pub type DriveError = Box<dyn Error + Send + Sync>;
 
 /// Sends so many requests and checks the answers. The connection stays open until it is dropped, so
 /// that what connecting takes is part of the warm-up.

@@ -216,10 +216,8 @@ mod tests {
     const HISTORY: &[u8] = include_bytes!("../fixtures/run-schema-2-history.json");
 
     fn parse(text: &[u8]) -> Result<Run, String> {
-        Run::parse(text, Path::new("main/run.json")).map_err(|error| {
-            let source = std::error::Error::source(&error);
-            source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
-        })
+        let run = Run::parse(text, Path::new("main/run.json"));
+        run.map_err(|error| units::text::diagnosis(&error))
     }
 
     #[test]

@@ -83,24 +83,26 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Error, Diagnostic)]
-    enum LinkError {
-        #[error("no route")]
-        #[diagnostic(help("check the cable"))]
-        Route,
+    #[error("no route")]
+    #[diagnostic(help("check the cable"))]
+    struct RouteError;
+
+    #[derive(Debug, Error, Diagnostic)]
+    enum ConnectError {
         #[error("cannot connect")]
         #[diagnostic(help("check the port"))]
-        Connect(
+        Route(
             #[source]
             #[diagnostic_source]
-            Box<LinkError>,
+            RouteError,
         ),
         #[error("request failed: {0}")]
-        Quoted(#[source] Box<LinkError>),
+        Quoted(#[source] RouteError),
     }
 
     #[test]
     fn causes_follow_the_message_and_hints_come_last() {
-        let error = LinkError::Connect(Box::new(LinkError::Route));
+        let error = ConnectError::Route(RouteError);
         let text = "cannot connect: no route\n\nhint: check the port\n\nhint: check the cable";
         assert_eq!(diagnosis(&error), text);
         assert_eq!(diagnosis(&MietteDiagnostic::new("no advice")), "no advice");
@@ -108,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_quoted_cause_is_not_repeated() {
-        let error = LinkError::Quoted(Box::new(LinkError::Route));
+        let error = ConnectError::Quoted(RouteError);
         assert_eq!(error_chain(&error), "request failed: no route");
     }
 }

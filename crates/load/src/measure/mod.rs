@@ -304,7 +304,7 @@ mod tests {
         let limits = validity::GeneratorLimits::default();
         let check = |drive: &DriveOutcome, limits: &validity::GeneratorLimits| {
             let invalid = validity::check(&measurement, drive, limits);
-            invalid.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+            invalid.iter().map(|it| units::text::diagnosis(it)).collect::<Vec<_>>().join("\n")
         };
         insta::assert_snapshot!(check(&sound, &limits), @"
         the load generator handed out 2 % of the requests more than 1.00 ms late
