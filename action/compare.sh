@@ -4,15 +4,29 @@
 # next step, which knows how to say so.
 set -euo pipefail
 
-# A new process instead of `unset`: what a process was started with stays readable in /proc.
+# What may pass is listed, in the file that xmlperf itself has, by the input pass-env, and here: the
+# inputs, and what the runner says of the event. A new process instead of `unset`: what a process was
+# started with stays readable in /proc.
 if [ -z "${XMLPERF_WITHOUT_SECRETS:-}" ]; then
-    secrets=()
+    mapfile -t allowed < <(grep -v -e '^#' -e '^$' "${BASH_SOURCE[0]%/*}/../crates/units/src/environment.txt")
+    pass_env=${XMLPERF_PASS_ENV:-}
+    read -r -d '' -a passed <<< "${pass_env//,/ }" || true
+    withheld=()
     while IFS= read -r name; do
         case $name in
-            *TOKEN* | *SECRET* | *PASSWORD* | *CREDENTIAL* | *PRIVATE_KEY* | ACTIONS_*) secrets+=(-u "$name") ;;
+            XMLPERF_* | BASH* | GITHUB_ACTIONS | GITHUB_ACTOR | GITHUB_API_URL | GITHUB_BASE_REF) continue ;;
+            GITHUB_EVENT_NAME | GITHUB_EVENT_PATH | GITHUB_HEAD_REF | GITHUB_OUTPUT) continue ;;
+            GITHUB_REF | GITHUB_REF_NAME | GITHUB_REPOSITORY | GITHUB_RUN_ID) continue ;;
+            GITHUB_RUN_ATTEMPT | GITHUB_SERVER_URL | GITHUB_SHA | GITHUB_WORKSPACE) continue ;;
         esac
+        for pattern in "${allowed[@]}" "${passed[@]}"; do
+            # shellcheck disable=SC2053 # the right side is a pattern
+            [[ $name != $pattern ]] || continue 2
+        done
+        withheld+=("$name")
     done < <(compgen -e)
-    exec env "${secrets[@]}" XMLPERF_WITHOUT_SECRETS=1 "$BASH" "${BASH_SOURCE[0]}"
+    exec env "${withheld[@]/#/--unset=}" WITHHELD_VARIABLES="${withheld[*]}" XMLPERF_WITHOUT_SECRETS=1 \
+        "$BASH" "${BASH_SOURCE[0]}"
 fi
 
 command=${XMLPERF_COMMAND:?is set by action.yml}

@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use crate::app::event::{Event, EventSink, WarningKind};
 use crate::app::failure::UseCaseError;
 use crate::app::selection::{CheckoutBuild, SuiteSelection};
-use checkout::{BaseBuild, BuildProgress, WorkingTree};
+use checkout::{BaseBuild, BuildCommand, BuildProgress, WorkingTree};
 use payload::Semantics;
 use record::Revision;
 use runner::{BuildSource, SutBuild};
@@ -18,6 +18,7 @@ use suite::{Suite, TargetSource, TargetSpec};
 use sut::{ReadinessProbe, TargetCommand};
 use thiserror::Error;
 use units::cancel::Cancel;
+use units::environment::ChildEnvironment;
 
 /// How base and head are given, if not by a git reference and the configuration.
 #[derive(Debug, Clone, Default)]
@@ -144,7 +145,7 @@ impl BuildFinder<'_> {
                 self.configured_start()?
             }
         };
-        Ok(started(target, &start, &target.dir, revision))
+        Ok(self.started(&start, &target.dir, revision))
     }
 
     fn target(&self) -> &TargetSpec {
@@ -162,6 +163,8 @@ impl BuildFinder<'_> {
         fs::create_dir_all(&logs).context("failed to create the folder for logs")?;
         let log = logs.join("build-head.log");
         let progress = &mut |progress: BuildProgress<'_>| events.emit(progress.into());
+        let environment = &self.environment();
+        let build = BuildCommand { command: build, environment };
         Ok(checkout::build_head(&target.dir, build, &log, self.cancel, progress)?)
     }
 
@@ -172,7 +175,7 @@ impl BuildFinder<'_> {
             BaseSource::Command(start) => start.clone(),
             BaseSource::Program(program) => with_program(&self.configured_start()?, program)?,
         };
-        Ok(started(target, &start, &target.dir, revision))
+        Ok(self.started(&start, &target.dir, revision))
     }
 
     fn embedded_base(
@@ -184,7 +187,7 @@ impl BuildFinder<'_> {
         let target = self.target();
         let commit = checkout::commit(&target.dir, &revision.label).ok();
         let revision = Revision { commit, ..revision };
-        Ok(started(target, &self.embedded_start()?, &target.dir, revision))
+        Ok(self.started(&self.embedded_start()?, &target.dir, revision))
     }
 
     /// The base that has to be built, unless it is what the checkout holds anyway.
@@ -202,7 +205,7 @@ impl BuildFinder<'_> {
             events.emit(Event::Warning(WarningKind::SameCommit));
             let revision = Revision { commit: Some(commit), ..revision };
             let start = self.configured_start()?;
-            return Ok((started(target, &start, &target.dir, revision), None));
+            return Ok((self.started(&start, &target.dir, revision), None));
         }
         self.at_commit(&revision.label, events).map(|(base, built)| (base, Some(built)))
     }
@@ -224,6 +227,8 @@ impl BuildFinder<'_> {
         let cache = self.selection.workplace.build_cache(&root);
         let cache = cache.context("neither XDG_CACHE_HOME nor HOME is set")?;
         let progress = &mut |progress: BuildProgress<'_>| events.emit(progress.into());
+        let environment = &self.environment();
+        let build = BuildCommand { command: build, environment };
         let built = checkout::checkout(&target.dir, &commit, build, &cache, self.cancel, progress)?;
         if let Some(path) = built.removed.iter().find(|path| root.join(path).exists()) {
             events.emit(Event::Warning(WarningKind::LeftBehind { path }));
@@ -234,7 +239,39 @@ impl BuildFinder<'_> {
             dirty: false,
             start: String::new(),
         };
-        Ok((started(target, &start, &built.dir, revision), built))
+        Ok((self.started(&start, &built.dir, revision), built))
+    }
+
+    /// Returns a build that is started by `start` in `dir`.
+    fn started(&self, start: &str, dir: &Path, revision: Revision) -> SutBuild {
+        let target = self.target();
+        let port_env = match &target.origin {
+            TargetSource::Embedded => Some("APP_PORT".to_owned()),
+            TargetSource::Start(_) | TargetSource::Attach(_) => target.port_env.clone(),
+        };
+        let command = TargetCommand {
+            start: start.to_owned(),
+            dir: dir.to_path_buf(),
+            environment: self.environment(),
+            env: target.env.clone(),
+            port_env,
+            ready: target.ready.clone(),
+            ask: ReadinessProbe::default(),
+            ready_timeout: target.ready_timeout,
+            stop_timeout: target.stop_timeout,
+            limits: target.limits,
+            container: target.container.clone(),
+            copies: None,
+        };
+        SutBuild {
+            revision: Revision { start: start.to_owned(), ..revision },
+            source: BuildSource::Start(Box::new(command)),
+        }
+    }
+
+    /// What of this program's environment builds and targets do not get.
+    fn environment(&self) -> ChildEnvironment {
+        self.selection.workplace.environment.child(&self.target().pass_env)
     }
 
     fn configured_start(&self) -> anyhow::Result<String> {
@@ -292,31 +329,6 @@ fn checkout_revision(target: &TargetSpec) -> anyhow::Result<Revision> {
     let commit = checkout::commit(&target.dir, "HEAD").ok();
     let dirty = commit.is_some() && checkout::tree(&target.dir)? == WorkingTree::Changed;
     Ok(Revision { label: "head".to_owned(), commit, dirty, start: String::new() })
-}
-
-/// Returns a build that is started by `start` in `dir`.
-fn started(target: &TargetSpec, start: &str, dir: &Path, revision: Revision) -> SutBuild {
-    let port_env = match &target.origin {
-        TargetSource::Embedded => Some("APP_PORT".to_owned()),
-        TargetSource::Start(_) | TargetSource::Attach(_) => target.port_env.clone(),
-    };
-    let command = TargetCommand {
-        start: start.to_owned(),
-        dir: dir.to_path_buf(),
-        env: target.env.clone(),
-        port_env,
-        ready: target.ready.clone(),
-        ask: ReadinessProbe::default(),
-        ready_timeout: target.ready_timeout,
-        stop_timeout: target.stop_timeout,
-        limits: target.limits,
-        container: target.container.clone(),
-        copies: None,
-    };
-    SutBuild {
-        revision: Revision { start: start.to_owned(), ..revision },
-        source: BuildSource::Start(Box::new(command)),
-    }
 }
 
 /// Returns what runs already at `url`.

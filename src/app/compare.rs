@@ -13,6 +13,7 @@ use crate::app::attempts::{AttemptOptions, AttemptRecord, AttemptSubject};
 use crate::app::builds::{BuildChoice, BuildFinder, BuildPair, CommitRange, base_obstacle};
 use crate::app::confirm::FirstRun;
 use crate::app::event::{Event, EventSink, WarningKind};
+use crate::app::failure::UseCaseError;
 use crate::app::measure::{self, AttemptContext, ComparisonEnding};
 use crate::app::result_files;
 use crate::app::selection::{self, SuiteSelection};
@@ -70,6 +71,8 @@ pub struct CompareOutcome {
     pub comparison: Comparison,
     /// What it says together with the run of another machine, if it confirms one.
     pub confirmation: Option<Confirmation>,
+    /// Why its files could not be written, if so.
+    pub lost: Option<UseCaseError>,
 }
 
 /// Where the other side of a comparison comes from.
@@ -118,9 +121,9 @@ pub fn compare(
         }
     };
     let comparison = Comparison::of(&run)?;
-    result_files::write(&options.selection.out.join("report"), &run, &comparison)?;
+    let lost = result_files::write(&options.selection.out.join("report"), &run, &comparison);
     let confirmation = first.map(|first| first.judge(&run)).transpose()?;
-    Ok(CompareOutcome { comparison, confirmation })
+    Ok(CompareOutcome { comparison, confirmation, lost })
 }
 
 impl CompareOptions {

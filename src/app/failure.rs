@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use miette::Diagnostic;
+use record::RecordError;
 use thiserror::Error;
 
 use units::Ratio;
@@ -121,6 +122,38 @@ pub enum UseCaseError {
         /// The folder.
         path: PathBuf,
     },
+    /// A run was measured and judged, and its files could not be written.
+    #[error("the results are not in `{}`, and are lost with this output", folder.display())]
+    #[diagnostic(help("make room, or name another folder by `--out`"))]
+    ResultsLost {
+        /// Where they would be.
+        folder: PathBuf,
+        /// Why not.
+        source: RecordError,
+    },
+    /// Another run has the folder for results.
+    #[error("`{}` is in use by process {holder}", folder.display())]
+    #[diagnostic(help("wait for it, or name another folder by `--out`"))]
+    FolderInUse {
+        /// The folder.
+        folder: PathBuf,
+        /// The process, and when it began.
+        holder: String,
+    },
+    /// The disk has less room than a run may need.
+    #[error(
+        "`{}` has {} left on its disk, and a run may need {}",
+        folder.display(), units::bytes(units::exact(*left)), units::bytes(units::exact(*needed))
+    )]
+    #[diagnostic(help("make room, or name another folder by `--out`"))]
+    NoRoom {
+        /// The folder for results.
+        folder: PathBuf,
+        /// Bytes that are left.
+        left: u64,
+        /// Bytes that are needed.
+        needed: u64,
+    },
     /// A store has nothing to verify.
     #[error("there is nothing to verify")]
     #[diagnostic(help("is `--store` the right one?"))]
@@ -172,6 +205,9 @@ impl UseCaseError {
                 | Self::FoundNotMeasured { .. }
                 | Self::BisectionInterrupted
                 | Self::PayloadInterrupted
+                | Self::ResultsLost { .. }
+                | Self::FolderInUse { .. }
+                | Self::NoRoom { .. }
         )
     }
 }

@@ -33,6 +33,8 @@ pub struct MatrixOutcome {
     pub alpha: Ratio,
     /// What follows from all steps: the gravest of their outcomes.
     pub outcome: ComparisonOutcome,
+    /// Why the files of a step could not be written, if so.
+    pub lost: Option<UseCaseError>,
 }
 
 /// One release against the one before it.
@@ -66,7 +68,7 @@ pub fn matrix(
         return Err(UseCaseError::ErrorRateTooThin { steps, alpha }.into());
     }
     let finder = BuildFinder { selection: &options.selection, suite: &suite, cancel };
-    let mut measured = Vec::new();
+    let (mut measured, mut lost) = (Vec::new(), None);
     for (range, number) in ranges.into_iter().zip(1..) {
         let (base, head) = (range.base.as_str(), range.head.as_str());
         events.emit(Event::StepStarted { base, head, number, of: steps });
@@ -76,7 +78,8 @@ pub fn matrix(
         let logs = folder.join("logs");
         let run = measure::paired(&finder, &builds, logs, &options.ending, events)?;
         let comparison = Comparison::of(&run)?;
-        result_files::write(&folder.join("report"), &run, &comparison)?;
+        let files = result_files::write(&folder.join("report"), &run, &comparison);
+        lost = lost.or(files);
         measured.push(ReleaseStep { range, comparison });
         // What ended one step early would end the next as well: a build, a signal.
         if run.ended.is_some() {
@@ -85,7 +88,7 @@ pub fn matrix(
     }
     let outcomes = measured.iter().map(|step| step.comparison.outcome.clone());
     let outcome = outcomes.min().expect("a matrix has a step");
-    Ok(MatrixOutcome { steps: measured, alpha, outcome })
+    Ok(MatrixOutcome { steps: measured, alpha, outcome, lost })
 }
 
 /// Returns each release with the one before it.

@@ -19,6 +19,7 @@ pub mod init;
 pub mod matrix;
 pub mod measure;
 mod metrics;
+mod out_lock;
 pub mod payload;
 pub mod profile;
 pub mod publication;

@@ -6,6 +6,7 @@ use units::cancel::Cancel;
 
 use crate::app::builds::BuildFinder;
 use crate::app::event::EventSink;
+use crate::app::failure::UseCaseError;
 use crate::app::measure;
 use crate::app::result_files;
 use crate::app::selection::SuiteSelection;
@@ -21,12 +22,21 @@ pub struct RunOptions {
     pub launches: Option<u16>,
 }
 
+/// What a run yields.
+#[derive(Debug)]
+pub struct RunOutcome {
+    /// What it says.
+    pub comparison: Comparison,
+    /// Why its files could not be written, if so.
+    pub lost: Option<UseCaseError>,
+}
+
 /// Measures, writes the run and its reports, and returns what it says.
 pub fn run(
     options: &RunOptions,
     events: &mut dyn EventSink,
     cancel: &Cancel,
-) -> Result<Comparison> {
+) -> Result<RunOutcome> {
     let selection = &options.selection;
     let mut suite = selection.suite()?;
     if let Some(launches) = options.launches {
@@ -37,6 +47,6 @@ pub fn run(
     let head = finder.head(options.start.as_deref(), events)?;
     let run = measure::alone(&finder, head, events)?;
     let comparison = Comparison::of(&run)?;
-    result_files::write(&selection.out.join("report"), &run, &comparison)?;
-    Ok(comparison)
+    let lost = result_files::write(&selection.out.join("report"), &run, &comparison);
+    Ok(RunOutcome { comparison, lost })
 }

@@ -7,13 +7,19 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 use crate::app::event::{Event, EventSink, ScenarioPurpose, WarningKind};
+use crate::app::failure::UseCaseError;
 use crate::app::metrics;
+use crate::app::out_lock;
 use crate::app::workplace::Workplace;
 use compare::decision::DecisionRule;
 use runner::LiveMetrics;
+use rustix::fs::statvfs;
 use suite::config::{self, ConfigOverrides};
 use suite::{EvidenceLanes, LaneMode, Scenario, Suite};
 use sut::network::NetworkConditions;
+
+/// What a run may need on the disk: its record and reports, and the logs of both sides.
+const ROOM_BYTES_MIN: u64 = 16 << 20;
 
 /// The choice of what is measured.
 #[derive(Debug, Clone)]
@@ -86,6 +92,7 @@ impl SuiteSelection {
     /// metrics. Before any build, so that a wrong address costs no time.
     pub fn prepare(&self, events: &mut dyn EventSink) -> anyhow::Result<()> {
         self.prepare_out()?;
+        out_lock::take(&self.out)?;
         if let Some(address) = self.metrics_address {
             let address = metrics::serve(address, &self.live)?;
             events.emit(Event::MetricsServed { address });
@@ -100,6 +107,12 @@ impl SuiteSelection {
         let ignore = self.out.join(".gitignore");
         if !ignore.exists() {
             fs::write(ignore, "*\n").with_context(failed)?;
+        }
+        let room = statvfs(&self.out).with_context(failed)?;
+        let left = room.f_bavail.saturating_mul(room.f_frsize);
+        if left < ROOM_BYTES_MIN {
+            let folder = self.out.clone();
+            return Err(UseCaseError::NoRoom { folder, left, needed: ROOM_BYTES_MIN }.into());
         }
         Ok(())
     }

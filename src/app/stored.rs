@@ -14,6 +14,7 @@ use record::Run;
 use record::history::RunHistory;
 use runner::machine;
 use suite::{LaneMode, Scenario, Suite};
+use units::text::error_chain;
 
 use crate::app::builds::{BuildChoice, BuildFinder};
 use crate::app::confirm;
@@ -165,7 +166,11 @@ pub(super) fn follow_up(
     }
     // Whatever becomes of the second measurement, the first is not lost.
     let file = finder.selection.out.join("report/run.json");
-    run.save(&file)?;
+    if let Err(error) = run.save(&file) {
+        let (error, run) = (error_chain(&error), file.display().to_string());
+        events.emit(Event::Warning(WarningKind::NotConfirmed { error: &error, run: &run }));
+        return Ok(());
+    }
     events.emit(Event::ConfirmationStarted { suspected });
     match confirmation(finder, side_by_side, run, &comparison, events) {
         Ok(paired) => run.confirming = Some(Box::new(paired)),

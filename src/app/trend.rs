@@ -1,12 +1,13 @@
 //! Finds how metrics went over many commits, in stored runs or in a table of any origin.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use csv::StringRecord;
 use history::trend::{self, MetricSeries, Trend, TrendPoint};
 use record::Run;
+use record::bounds::{TABLE_BYTES_MAX, TABLE_ROWS_MAX};
+use record::file;
 use record::metric::{BetterDirection, Metric};
 
 use crate::app::csv_rows::rows;
@@ -96,10 +97,13 @@ fn of_table(
     events: &mut dyn EventSink,
 ) -> anyhow::Result<Vec<MetricSeries>> {
     let name = path.display().to_string();
-    let text = fs::read_to_string(path).with_context(|| format!("failed to read `{name}`"))?;
+    let text = file::read_text_bounded(path, TABLE_BYTES_MAX);
+    let text = text.with_context(|| format!("failed to read `{name}`"))?;
     let mut rows = rows(&text);
     let header = rows.next().map(|(_, header)| header).unwrap_or_default();
-    let table = TrendTable { name, header, rows: rows.collect(), wanted };
+    let table = TrendTable { name, header, rows: rows.take(TABLE_ROWS_MAX + 1).collect(), wanted };
+    let (name, most) = (&table.name, TABLE_ROWS_MAX);
+    ensure!(table.rows.len() <= most, "`{name}` has more than {most} rows");
     table.check()?;
     let mut series = Vec::new();
     for (place, column) in table.metric_columns() {

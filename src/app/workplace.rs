@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
+use units::environment::ProcessEnvironment;
 
 /// The surroundings of a use case, as plain values: reading them from the process is for `cli`.
 #[derive(Debug, Clone)]
@@ -13,6 +14,8 @@ pub struct Workplace {
     pub program: PathBuf,
     /// The user's folder for caches, where there is one.
     pub cache: Option<PathBuf>,
+    /// The names of its variables, of which builds and targets get some.
+    pub environment: ProcessEnvironment,
 }
 
 impl Workplace {

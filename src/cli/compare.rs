@@ -92,12 +92,14 @@ pub(super) fn run(args: &CompareArgs, out: &mut impl Write) -> anyhow::Result<Ex
     if !args.matrix.is_empty() {
         let outcome = app::matrix::matrix(&args.matrix_options()?, &mut reporter, &cancel)?;
         matrix::show(out, &outcome)?;
+        output::ensure_kept(out, outcome.lost)?;
         return Ok(output::exit(&outcome.outcome, args.fail_on));
     }
     let outcome = app::compare::compare(&args.options()?, &mut reporter, &cancel)?;
-    let CompareOutcome { comparison, confirmation } = &outcome;
-    output::show(out, comparison, args.format)?;
-    let outcome = match confirmation {
+    let CompareOutcome { comparison, confirmation, lost } = outcome;
+    output::show(out, &comparison, args.format)?;
+    output::ensure_kept(out, lost)?;
+    let outcome = match &confirmation {
         Some(both) => {
             let title = report::confirmation::title(both);
             reporter.note(&format!("with the first machine: {title}"));

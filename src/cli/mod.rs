@@ -60,6 +60,26 @@ enum CliCommand {
     Serve(serve::ServeArgs),
 }
 
+impl Cli {
+    /// Returns whether the subcommand starts processes that must not outlive this one.
+    pub fn starts_processes(&self) -> bool {
+        match &self.command {
+            CliCommand::Compare(_)
+            | CliCommand::Bisect(_)
+            | CliCommand::Profile(_)
+            | CliCommand::Run(_)
+            | CliCommand::Selftest(_) => true,
+            CliCommand::Baseline(_)
+            | CliCommand::Trend(_)
+            | CliCommand::Decide(_)
+            | CliCommand::Init(_)
+            | CliCommand::Payload(_)
+            | CliCommand::Report(_)
+            | CliCommand::Serve(_) => false,
+        }
+    }
+}
+
 /// What the process reports to its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {

@@ -9,6 +9,7 @@ use compare::{Comparison, ComparisonOutcome};
 use report::terminal::{ColorMode, TerminalScreen};
 use report::{html, json, markdown, terminal};
 
+use crate::app::failure::UseCaseError;
 use crate::cli::{Exit, terminal_text};
 
 /// How a comparison is shown.
@@ -51,6 +52,12 @@ pub(super) fn show(
         ReportFormat::Json => out.write_all(json::render(comparison).as_bytes()),
     }
     .context("failed to write the report")
+}
+
+/// Fails, once the verdict is shown, if the files of a run could not be written.
+pub(super) fn ensure_kept(out: &mut impl Write, lost: Option<UseCaseError>) -> anyhow::Result<()> {
+    out.flush().context("failed to write the report")?;
+    lost.map_or(Ok(()), |lost| Err(lost.into()))
 }
 
 /// The terminal that standard output is, or one of 100 columns without colours.

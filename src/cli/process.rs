@@ -7,9 +7,13 @@ use anyhow::Context as _;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag;
 use units::cancel::Cancel;
+use units::environment::ProcessEnvironment;
 
 use crate::app::attempts::AttemptOptions;
 use crate::app::workplace::Workplace;
+
+/// In which `action/compare.sh` lists the names of what it withholds.
+const WITHHELD: &str = "WITHHELD_VARIABLES";
 
 /// Returns the surroundings of the process.
 pub(super) fn workplace() -> anyhow::Result<Workplace> {
@@ -17,7 +21,15 @@ pub(super) fn workplace() -> anyhow::Result<Workplace> {
         folder: current_folder()?,
         program: env::current_exe().context("failed to find this program")?,
         cache: cache_folder(),
+        environment: environment(),
     })
+}
+
+/// The names of this program's variables, and those that the Action withheld from it.
+fn environment() -> ProcessEnvironment {
+    let withheld = env::var_os(WITHHELD).unwrap_or_default();
+    let others = env::vars_os().filter(|(name, _)| name != WITHHELD);
+    ProcessEnvironment::new(others, &withheld.to_string_lossy())
 }
 
 /// Returns the current folder.

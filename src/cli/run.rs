@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::app;
-use crate::app::run::RunOptions;
+use crate::app::run::{RunOptions, RunOutcome};
 use crate::cli::Exit;
 use crate::cli::output::{self, FailOnFlag, ReportFormat};
 use crate::cli::process;
@@ -33,7 +33,9 @@ pub(super) fn run(args: &RunArgs, out: &mut impl Write) -> anyhow::Result<Exit> 
         launches: args.launches,
     };
     let cancel = process::cancel_on_signals()?;
-    let comparison = app::run::run(&options, &mut args.selection.reporter(), &cancel)?;
+    let outcome = app::run::run(&options, &mut args.selection.reporter(), &cancel)?;
+    let RunOutcome { comparison, lost } = outcome;
     output::show(out, &comparison, args.format)?;
+    output::ensure_kept(out, lost)?;
     Ok(output::exit(&comparison.outcome, FailOnFlag::Regression))
 }

@@ -13,12 +13,16 @@ use std::process::Command;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-const SECRETS: [(&str, &str); 5] = [
+const SECRETS: [(&str, &str); 9] = [
     ("GITHUB_TOKEN", "ghs_secret1"),
     ("ACTIONS_RUNTIME_TOKEN", "secret2"),
     ("ACTIONS_ID_TOKEN_REQUEST_URL", "https://secret3"),
     ("DEPLOY_SECRET", "secret4"),
     ("NPM_AUTH_TOKEN", "secret5"),
+    ("DATABASE_URL", "secret6"),
+    ("GH_PAT", "secret7"),
+    ("GITHUB_APP_PEM", "secret8"),
+    ("STRIPE_KEY", "multiple\nlines of secret9"),
 ];
 
 /// A checkout of the action on a runner, with a release that holds a program of ours.
@@ -38,9 +42,11 @@ impl ActionRunner {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        for name in ["action", "bin", "release", "temp", "work"] {
-            fs::create_dir(path(name)).unwrap();
+        for name in ["action", "bin", "release", "temp", "work", "crates/units/src"] {
+            fs::create_dir_all(path(name)).unwrap();
         }
+        let list = "crates/units/src/environment.txt";
+        fs::copy(root().join(list), path(list)).unwrap();
         let scripts =
             ["install.sh", "compare.sh", "report.sh", "save.sh", "scenarios.sh", "valgrind.sh"];
         for script in scripts {
@@ -283,6 +289,19 @@ fn what_is_measured_sees_no_secret_and_no_way_to_later_steps() {
     let forbidden = ["GITHUB_ENV=", "GITHUB_OUTPUT=", "GITHUB_PATH=", "GITHUB_STEP_SUMMARY="];
     assert!(forbidden.iter().all(|name| !own.contains(name)), "{own}");
     assert!(!own.contains("XMLPERF_"), "{own}");
+    assert!(own.contains("DATABASE_URL") && own.contains("STRIPE_KEY"), "names are listed: {own}");
+}
+
+#[test]
+fn variables_pass_that_the_input_names() {
+    let runner =
+        ActionRunner::new().program("xmlperf", WITNESS).with("XMLPERF_PASS_ENV", "DB_*, X");
+    let runner = runner.with("DB_HOST", "here").with("X", "too").with("XY", "not");
+    let step = runner.step("compare.sh");
+    assert_eq!(step.outputs["exit"], "0", "{}", step.printed);
+    let own = fs::read_to_string(runner.path("temp/environment")).unwrap();
+    assert!(own.contains("DB_HOST=here\n") && own.contains("\nX=too\n"), "{own}");
+    assert!(!own.contains("XY="), "{own}");
 }
 
 #[test]

@@ -27,6 +27,7 @@ fn api(options: &str) -> TargetCommand {
             env!("CARGO_BIN_EXE_xmlperf")
         ),
         dir: PathBuf::from("."),
+        environment: <_>::default(),
         env: Vec::new(),
         port_env: None,
         ready: "/xml-compare-api/health".to_owned(),

@@ -6,6 +6,7 @@ mod command_line;
 mod conformance;
 mod decide;
 mod exchange;
+mod faults;
 mod github;
 mod hostile;
 mod instruction_counts;

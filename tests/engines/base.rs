@@ -7,15 +7,23 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 use std::thread;
 
-use checkout::{self, BaseBuild, BaseError, BuildProgress, WorkingTree};
+use checkout::{self, BaseBuild, BaseError, BuildCommand, BuildProgress, WorkingTree};
 use miette::Diagnostic as _;
 use tempfile::TempDir;
 use units::cancel::Cancel;
+use units::environment::ChildEnvironment;
 
 /// Copies the only source, and leaves a line at each run outside of all that is cleaned.
 const BUILD: &str = "cp src.txt out.txt && echo built >>../../builds";
+
+/// A build that gets the whole environment.
+fn plain(command: &str) -> BuildCommand<'_> {
+    static WHOLE: LazyLock<ChildEnvironment> = LazyLock::new(ChildEnvironment::default);
+    BuildCommand { command, environment: &WHOLE }
+}
 
 /// A repository with two commits, the first tagged `v1`, and a cache beside it.
 struct BaseFixture {
@@ -58,7 +66,7 @@ impl BaseFixture {
         build: &str,
     ) -> Result<BaseBuild, BaseError> {
         let cache = self.path("cache");
-        checkout::checkout(repo, git_ref, build, &cache, &Cancel::default(), &mut |_| {})
+        checkout::checkout(repo, git_ref, plain(build), &cache, &Cancel::default(), &mut |_| {})
     }
 
     fn checkout(&self, git_ref: &str) -> Result<BaseBuild, BaseError> {
@@ -364,7 +372,8 @@ fn a_cancelled_build_leaves_no_process_and_is_not_taken_for_a_build() {
         }
     };
     let cache = stage.path("cache");
-    let error = checkout::checkout(&stage.repo(), "v1", build, &cache, &cancel, &mut progress);
+    let error =
+        checkout::checkout(&stage.repo(), "v1", plain(build), &cache, &cancel, &mut progress);
     assert!(matches!(error.unwrap_err(), BaseError::Cancelled));
     assert!(!Path::new("/proc").join(shell).exists());
     fs::write(stage.path("go"), "").unwrap();
@@ -409,5 +418,5 @@ fn run_from_a_hook_the_users_index_is_safe() {
     let dir = PathBuf::from(std::env::var_os("HOOK_STAGE").unwrap());
     let (repo, cache) = (dir.join("repo"), dir.join("cache"));
     let build = "git rm --quiet src.txt";
-    checkout::checkout(&repo, "v1", build, &cache, &Cancel::default(), &mut |_| {}).unwrap();
+    checkout::checkout(&repo, "v1", plain(build), &cache, &Cancel::default(), &mut |_| {}).unwrap();
 }

@@ -52,6 +52,7 @@ impl TargetFixture {
         TargetCommand {
             start: start.to_owned(),
             dir: self.path().to_owned(),
+            environment: <_>::default(),
             env: vec![("STAGE".to_owned(), self.token())],
             port_env: None,
             ready: "/health".to_owned(),
@@ -172,7 +173,12 @@ fn an_early_exit_is_reported_with_its_status_and_last_words() {
     let script = "sh -c 'echo starting on {port} >/dev/null; echo no licence >&2; exit 7'";
     let error = stage.start(&stage.command(script)).unwrap_err();
     let TargetError::ExitedAtOnce { ending, tail, .. } = error else { panic!("{error:?}") };
-    let error = TargetError::ExitedAtOnce { ending, after: Duration::from_millis(3), tail };
+    let error = TargetError::ExitedAtOnce {
+        ending,
+        after: Duration::from_millis(3),
+        tail,
+        withheld: <_>::default(),
+    };
     insta::assert_snapshot!(message(&error, &stage), @"
     the target exited with status 7 after 3.00 ms, before it was ready
 

@@ -54,7 +54,14 @@ impl BranchBackend {
     pub(super) fn open(location: &str, rest: &str, dir: &Path) -> Result<Self, BaselineError> {
         let (remote, branch) = rest.split_once('/').unwrap_or((rest, ""));
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-        if branch.is_empty() || remote.starts_with('-') || !remote.chars().all(legal) {
+        // Git takes some names for something else: `HEAD` and its like, options, revisions.
+        let misread = branch.starts_with('-')
+            || branch == "@"
+            || ["HEAD", "FETCH_HEAD", "ORIG_HEAD", "MERGE_HEAD"].contains(&branch)
+            || branch.starts_with("refs/")
+            || branch.contains("@{");
+        let is_remote = !remote.starts_with('-') && remote.chars().all(legal);
+        if branch.is_empty() || misread || !is_remote {
             return Err(BaselineError::BadLocation {
                 location: location.to_owned(),
                 reason: "it names no branch of a remote".to_owned(),

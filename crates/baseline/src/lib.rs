@@ -23,6 +23,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::backend::{CreateOutcome, FileContent, FileEntry, FileKind, StorageBackend};
+use record::bounds::{HISTORY_BYTES_MAX, RUN_BYTES_MAX};
 use record::instruction_counts::CountOutcome;
 use record::{self, LaunchResults, Run, ScenarioRun};
 
@@ -34,6 +35,9 @@ pub use crate::retention::{Retention, RetentionDecision, RetentionReason};
 
 /// Where baselines are kept unless another place is given.
 pub const DEFAULT_LOCATION: &str = "baselines";
+
+/// Runs of a history that are read at once.
+const BATCH: usize = 8;
 
 /// Named histories of runs, wherever they are kept.
 #[derive(Debug)]
@@ -184,13 +188,25 @@ impl BaselineStore {
         &self,
         entries: &[StoreEntry],
     ) -> Result<Vec<Result<Run, BaselineError>>, BaselineError> {
-        let files: Vec<String> = entries.iter().map(StoreEntry::file).collect();
-        let files: Vec<&str> = files.iter().map(String::as_str).collect();
-        let texts = self.shelf.read(&files, record::BYTES_MAX)?;
-        let run = |(entry, text): (&StoreEntry, FileContent)| {
-            whole(entry, &text?.ok_or_else(|| entry.gone())?)
-        };
-        Ok(entries.iter().zip(texts).map(run).collect())
+        let (mut runs, mut bytes) = (Vec::new(), 0);
+        // Not all at once: what is together beyond the bound is noticed before it is in memory.
+        for batch in entries.chunks(BATCH) {
+            let files: Vec<String> = batch.iter().map(StoreEntry::file).collect();
+            let files: Vec<&str> = files.iter().map(String::as_str).collect();
+            let texts = self.shelf.read(&files, RUN_BYTES_MAX)?;
+            let read = texts.iter().filter_map(|text| text.as_ref().ok()?.as_ref());
+            bytes += read.map(|text| text.len() as u64).sum::<u64>();
+            if bytes > HISTORY_BYTES_MAX {
+                let reason = format!("its runs have more than {HISTORY_BYTES_MAX} bytes together");
+                let place = self.location().to_owned();
+                return Err(BaselineError::Missing { place, reason });
+            }
+            let run = |(entry, text): (&StoreEntry, FileContent)| {
+                whole(entry, &text?.ok_or_else(|| entry.gone())?)
+            };
+            runs.extend(batch.iter().zip(texts).map(run));
+        }
+        Ok(runs)
     }
 
     fn not_found(&self, name: &str) -> BaselineError {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use miette::Diagnostic;
 use thiserror::Error;
+use units::environment::WithheldNames;
 
 /// Why there is no base to compare with.
 #[derive(Debug, Error, Diagnostic)]
@@ -136,7 +137,10 @@ pub enum BaseError {
         /// All its output.
         log: PathBuf,
         /// The last lines of it.
-        tail: Vec<String>,
+        tail: Box<[String]>,
+        /// What it did not get of the environment.
+        #[help]
+        withheld: Option<WithheldNames>,
     },
     /// Interrupted by the user.
     #[error("cancelled while the base was built")]

@@ -27,6 +27,7 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use units::cancel::Cancel;
+use units::environment::ChildEnvironment;
 
 pub use failure::BaseError;
 pub use repository::{
@@ -79,6 +80,26 @@ pub enum BuildProgress<'a> {
     },
 }
 
+/// How a version is built.
+#[derive(Debug, Clone, Copy)]
+pub struct BuildCommand<'a> {
+    /// Given to `/bin/sh`.
+    pub command: &'a str,
+    /// What of the environment it does not get.
+    pub environment: &'a ChildEnvironment,
+}
+
+impl BuildCommand<'_> {
+    /// Starts a program as the build would.
+    fn program(&self, name: &str) -> Command {
+        let mut program = Command::new(name);
+        for name in self.environment.removed() {
+            program.env_remove(name);
+        }
+        program
+    }
+}
+
 /// A built base. As long as this lives, no other xmlperf removes or rebuilds it.
 #[derive(Debug)]
 pub struct BaseBuild {
@@ -93,15 +114,14 @@ pub struct BaseBuild {
     _in_use: File,
 }
 
-/// Returns `git_ref` of the repository around `repo_dir`, built with `build_command`, which is
-/// given to `/bin/sh` and run in the folder that corresponds to `repo_dir`.
+/// Returns `git_ref` of the repository around `repo_dir`, built with `build_command`, which is run in the folder that corresponds to `repo_dir`.
 ///
 /// Builds are kept in `cache_dir`, which should differ for each repository. `progress` gets what
 /// is being done, and the latest line of the build.
 pub fn checkout(
     repo_dir: &Path,
     git_ref: &str,
-    build_command: &str,
+    build_command: BuildCommand<'_>,
     cache_dir: &Path,
     cancel: &Cancel,
     progress: &mut dyn FnMut(BuildProgress<'_>),
@@ -110,7 +130,7 @@ pub fn checkout(
     let prefix = repository::prefix(repo_dir)?;
     fs::create_dir_all(cache_dir).map_err(unusable(cache_dir))?;
     let cache_dir = cache_dir.canonicalize().map_err(unusable(cache_dir))?;
-    let key = key(&commit, &prefix, build_command, &tools(repo_dir, build_command));
+    let key = key(&commit, &prefix, build_command.command, &tools(repo_dir, build_command));
     let place = BuildFolder { cache_dir, key };
     let lock = place.lock(cancel, progress)?;
     let kept = place.reuse(&lock, progress)?;
@@ -138,22 +158,22 @@ pub fn checkout(
     Ok(BaseBuild { dir, commit, cached, removed, _in_use: lock.file })
 }
 
-/// Builds the checkout itself with `build_command`, which is given to `/bin/sh` and run in `dir`. All
+/// Builds the checkout itself with `build_command`, which is run in `dir`. All
 /// output goes to `log`, which is replaced; `progress` gets the latest line of it.
 pub fn build_head(
     dir: &Path,
-    build_command: &str,
+    build_command: BuildCommand<'_>,
     log: &Path,
     cancel: &Cancel,
     progress: &mut dyn FnMut(BuildProgress<'_>),
 ) -> Result<(), BaseError> {
-    let mut shell = Command::new("/bin/sh");
+    let mut shell = build_command.program("/bin/sh");
     run_build(shell.current_dir(dir), build_command, "head", log, cancel, progress)
 }
 
 fn run_build(
     shell: &mut Command,
-    build: &str,
+    build: BuildCommand<'_>,
     what: &str,
     log: &Path,
     cancel: &Cancel,
@@ -162,7 +182,7 @@ fn run_build(
     let out = File::create(log).map_err(unusable(log))?;
     let err = out.try_clone().map_err(unusable(log))?;
     let child = shell
-        .args(["-c", build])
+        .args(["-c", build.command])
         .process_group(0)
         .stdin(Stdio::null())
         .stdout(out)
@@ -182,11 +202,12 @@ fn run_build(
         return Ok(());
     }
     Err(BaseError::BuildFailed {
-        build: build.to_owned(),
+        build: build.command.to_owned(),
         what: what.to_owned(),
         status: status.to_string(),
-        tail: last_lines(log, TAIL_LINES),
+        tail: last_lines(log, TAIL_LINES).into(),
         log: log.to_owned(),
+        withheld: build.environment.missing(),
     })
 }
 
@@ -309,11 +330,11 @@ impl BuildFolder {
         &self,
         prefix: &Path,
         commit: &str,
-        build: &str,
+        build: BuildCommand<'_>,
         cancel: &Cancel,
         progress: &mut dyn FnMut(BuildProgress<'_>),
     ) -> Result<(), BaseError> {
-        let mut shell = Command::new("/bin/sh");
+        let mut shell = build.program("/bin/sh");
         crate::git::without_local_variables(&mut shell)
             .current_dir(self.tree().join(prefix))
             // Would put the base where head is, and then head would be compared with itself.
@@ -414,12 +435,12 @@ fn key(commit: &str, prefix: &Path, build: &str, tools: &str) -> String {
 
 /// Returns the versions of the tools that the build command names: a base of last week's compiler
 /// would differ from head by more than the change.
-fn tools(dir: &Path, build: &str) -> String {
-    let words = build.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '_');
+fn tools(dir: &Path, build: BuildCommand<'_>) -> String {
+    let words = build.command.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '_');
     let words = words.collect::<Vec<_>>();
     let used = TOOLS.iter().filter(|(names, _)| names.iter().any(|name| words.contains(name)));
     let version = |command: &[&str]| {
-        let output = Command::new(command[0]).args(&command[1..]).current_dir(dir).output();
+        let output = build.program(command[0]).args(&command[1..]).current_dir(dir).output();
         // A tool that is missing here is the build's business to complain about.
         output.map_or_else(
             |_| String::new(),

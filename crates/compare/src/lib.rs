@@ -25,7 +25,7 @@ use crate::decision::{
 };
 use crate::details::ScenarioDetails;
 use crate::stored::HistoryGap;
-use crate::values::{MissingReason, ScenarioLaunches};
+use crate::values::{MissingReason, ScenarioLaunches, SideLaunches};
 use record::evidence::EvidenceState;
 use record::metric::gate::{GateRules, MetricPolicy, MetricRule};
 use record::metric::limit::LimitQuantity;
@@ -471,8 +471,9 @@ fn at_level(
     // Of the smaller side, a change by the minimum is just the floor.
     let both = |base: Option<f64>, head: Option<f64>| Some(base?.min(head?));
     let level = if metric == Metric::Leak {
-        let resident = |launches: &[&_]| values::overall(launches, Metric::Rss);
-        both(resident(&launches.base()), resident(&launches.head()))
+        let ScenarioLaunches { base_times, head_times, .. } = launches;
+        let resident = |launches: &[&_], times: &_| values::overall(launches, times, Metric::Rss);
+        both(resident(&launches.base(), base_times), resident(&launches.head(), head_times))
     } else {
         both(levels.0, levels.1)
     };
@@ -517,8 +518,8 @@ fn rows_of(
         if !is_measured(metric, run, scenario) || scenario.launches() == 0 {
             continue;
         }
-        let (finding, rests_on, base, head) = match (&launches, &run.history) {
-            (ScenarioLaunches::Paired(pairs), _) => {
+        let (finding, rests_on, base, head) = match (&launches.launches, &run.history) {
+            (SideLaunches::Paired(pairs), _) => {
                 let found: Result<Vec<f64>, MissingReason> =
                     pairs.iter().map(|pair| pair.difference(metric)).collect();
                 let (finding, rests_on) = match found {
@@ -533,14 +534,16 @@ fn rows_of(
                     Err(missing) => (MetricFinding::Missing(missing.reason()), RowEvidence::None),
                 };
                 let (base, head) = (launches.base(), launches.head());
-                let overall = |launches: &[&_]| values::overall(launches, metric);
-                (finding, rests_on, overall(&base), overall(&head))
+                let overall = |launches: &[&_], times: &_| values::overall(launches, times, metric);
+                let base = overall(&base, &launches.base_times);
+                (finding, rests_on, base, overall(&head, &launches.head_times))
             }
-            (ScenarioLaunches::Single(_), None) => {
-                let Some(head) = values::overall(&launches.head(), metric) else { continue };
+            (SideLaunches::Single(_), None) => {
+                let (head, times) = (launches.head(), &launches.head_times);
+                let Some(head) = values::overall(&head, times, metric) else { continue };
                 (MetricFinding::Alone, RowEvidence::None, None, Some(head))
             }
-            (ScenarioLaunches::Single(_), Some(history)) => {
+            (SideLaunches::Single(_), Some(history)) => {
                 let head = values::level(scenario, metric);
                 match stored::levels(run, earlier, history, scenario, metric) {
                     Ok(levels) => {

@@ -1,6 +1,6 @@
 //! Sets what was measured against what was promised.
 
-use crate::values::{self, LaunchValues};
+use crate::values::{self, LaunchValues, MergedTimes};
 use record::instruction_counts::{BuildCounts, CountOutcome};
 use record::metric::Metric;
 use record::metric::limit::{Limit, LimitQuantity};
@@ -28,17 +28,20 @@ impl LimitCheck {
 /// Returns the promises of a scenario, with what was measured.
 pub(super) fn of(scenario: &ScenarioRun) -> Result<Vec<LimitCheck>, ContentError> {
     let head = scenario.head();
-    let launches = head
-        .iter()
-        .map(|trial| LaunchValues::new(trial, scenario.times))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut times = MergedTimes::default();
+    let mut launches = Vec::new();
+    for trial in &head {
+        let (launch, histogram) = LaunchValues::unpack(trial, scenario.times)?;
+        times.add(histogram);
+        launches.push(launch);
+    }
     let promise = |limit: Limit| LimitCheck {
         scenario: scenario.name.clone(),
         limit,
         measured: match limit.quantity {
             LimitQuantity::Metric(metric) if metric.is_counted() => counted(metric, scenario),
             LimitQuantity::Metric(_) | LimitQuantity::Errors | LimitQuantity::Growth => {
-                measured(limit.quantity, &head, &launches)
+                measured(limit.quantity, &head, &launches, &times)
             }
         },
     };
@@ -69,6 +72,7 @@ fn measured(
     quantity: LimitQuantity,
     trials: &[&LaunchResult],
     launches: &[LaunchValues<'_>],
+    times: &MergedTimes,
 ) -> Option<f64> {
     let sum =
         |of: fn(&LaunchResult) -> u64| units::exact(trials.iter().map(|trial| of(trial)).sum());
@@ -97,7 +101,7 @@ fn measured(
             units::exact(trials.iter().map(|trial| trial.rss_bytes_max).max()??)
         }
         LimitQuantity::Metric(metric) => {
-            values::promised(&launches.iter().collect::<Vec<_>>(), metric)?
+            values::promised(&launches.iter().collect::<Vec<_>>(), times, metric)?
         }
     };
     value.is_finite().then_some(value)

@@ -11,12 +11,41 @@ use record::{
 use stats::quantile;
 use stats::trend;
 
-/// One launch with its histogram unpacked, as several metrics read it.
+/// The quantiles that metrics are made of.
+const QUANTILES: [f64; 3] = [0.50, 0.95, 0.99];
+
+/// One launch with what several metrics take from its histogram. The histogram itself is a quarter of a
+/// megabyte, and a run may have thousands.
 pub(super) struct LaunchValues<'a> {
     trial: &'a LaunchResult,
     times: LatencyBasis,
-    /// Of the times that are shown.
-    histogram: Histogram<u64>,
+    /// Times that are in the histogram of those that are shown.
+    requests: u64,
+    /// Their mean; none without any.
+    histogram_mean_ns: Option<f64>,
+    /// Their percentiles, of [`QUANTILES`], as far as there are enough of them.
+    percentiles_ns: [Option<f64>; QUANTILES.len()],
+}
+
+/// The histograms of several launches together. Histograms are merged, percentiles never.
+#[derive(Default)]
+pub(super) struct MergedTimes {
+    histogram: Option<Histogram<u64>>,
+    /// Whether one of them did not fit.
+    is_partial: bool,
+}
+
+impl MergedTimes {
+    pub(super) fn add(&mut self, launch: Histogram<u64>) {
+        match &mut self.histogram {
+            Some(merged) => self.is_partial |= merged.add(&launch).is_err(),
+            None => self.histogram = Some(launch),
+        }
+    }
+
+    fn whole(&self) -> Option<&Histogram<u64>> {
+        self.histogram.as_ref().filter(|merged| !self.is_partial && !merged.is_empty())
+    }
 }
 
 /// How resident memory went on once it had settled.
@@ -37,37 +66,55 @@ pub(super) struct PairValues<'a> {
 }
 
 /// All launches of a scenario, unpacked.
-pub(super) enum ScenarioLaunches<'a> {
+pub(super) struct ScenarioLaunches<'a> {
+    pub(super) launches: SideLaunches<'a>,
+    pub(super) base_times: MergedTimes,
+    pub(super) head_times: MergedTimes,
+}
+
+/// The launches of both sides, or of one.
+pub(super) enum SideLaunches<'a> {
     Paired(Vec<PairValues<'a>>),
     Single(Vec<LaunchValues<'a>>),
 }
 
 impl<'a> ScenarioLaunches<'a> {
     pub(super) fn of(scenario: &'a ScenarioRun) -> Result<Self, ContentError> {
-        let times = scenario.times;
-        Ok(match &scenario.trials {
+        let (mut base_times, mut head_times) = (MergedTimes::default(), MergedTimes::default());
+        let unpack = |trial, merged: &mut MergedTimes| {
+            let (launch, histogram) = LaunchValues::unpack(trial, scenario.times)?;
+            merged.add(histogram);
+            Ok(launch)
+        };
+        let launches = match &scenario.trials {
             LaunchResults::Paired(pairs) => {
-                let pair = |pair| PairValues::new(pair, times);
-                Self::Paired(pairs.iter().map(pair).collect::<Result<_, _>>()?)
+                let pair = |pair: &'a LaunchPair| {
+                    let base = unpack(&pair.base, &mut base_times)?;
+                    Ok(PairValues { base, head: unpack(&pair.head, &mut head_times)? })
+                };
+                SideLaunches::Paired(pairs.iter().map(pair).collect::<Result<_, ContentError>>()?)
             }
             LaunchResults::Single(trials) => {
-                let launch = |trial| LaunchValues::new(trial, times);
-                Self::Single(trials.iter().map(launch).collect::<Result<_, _>>()?)
+                let launch = |trial| unpack(trial, &mut head_times);
+                SideLaunches::Single(
+                    trials.iter().map(launch).collect::<Result<_, ContentError>>()?,
+                )
             }
-        })
+        };
+        Ok(Self { launches, base_times, head_times })
     }
 
     pub(super) fn base(&self) -> Vec<&LaunchValues<'a>> {
-        match self {
-            Self::Paired(pairs) => pairs.iter().map(|pair| &pair.base).collect(),
-            Self::Single(_) => Vec::new(),
+        match &self.launches {
+            SideLaunches::Paired(pairs) => pairs.iter().map(|pair| &pair.base).collect(),
+            SideLaunches::Single(_) => Vec::new(),
         }
     }
 
     pub(super) fn head(&self) -> Vec<&LaunchValues<'a>> {
-        match self {
-            Self::Paired(pairs) => pairs.iter().map(|pair| &pair.head).collect(),
-            Self::Single(launches) => launches.iter().collect(),
+        match &self.launches {
+            SideLaunches::Paired(pairs) => pairs.iter().map(|pair| &pair.head).collect(),
+            SideLaunches::Single(launches) => launches.iter().collect(),
         }
     }
 }
@@ -107,6 +154,14 @@ impl MissingReason {
 
 impl<'a> LaunchValues<'a> {
     pub(super) fn new(trial: &'a LaunchResult, times: LatencyBasis) -> Result<Self, ContentError> {
+        Self::unpack(trial, times).map(|(launch, _)| launch)
+    }
+
+    /// Returns the launch, and the histogram of the times that are shown.
+    pub(super) fn unpack(
+        trial: &'a LaunchResult,
+        times: LatencyBasis,
+    ) -> Result<(Self, Histogram<u64>), ContentError> {
         let text = match (times, &trial.response) {
             (LatencyBasis::Response, Some(response)) => response,
             (LatencyBasis::Response, None) => {
@@ -114,14 +169,21 @@ impl<'a> LaunchValues<'a> {
             }
             (LatencyBasis::Service, _) => &trial.histogram,
         };
-        Ok(Self { trial, times, histogram: histogram::decode(text)? })
+        let histogram = histogram::decode(text)?;
+        let launch = Self {
+            trial,
+            times,
+            requests: histogram.len(),
+            histogram_mean_ns: (!histogram.is_empty()).then(|| histogram.mean()),
+            percentiles_ns: QUANTILES.map(|quantile| percentile(&histogram, quantile)),
+        };
+        Ok((launch, histogram))
     }
 
     fn mean_ns(&self) -> f64 {
         match self.times {
             LatencyBasis::Service => mean_ns(&self.trial.slices),
-            LatencyBasis::Response if self.histogram.is_empty() => f64::NAN,
-            LatencyBasis::Response => self.histogram.mean(),
+            LatencyBasis::Response => self.histogram_mean_ns.unwrap_or(f64::NAN),
         }
     }
 
@@ -194,8 +256,11 @@ impl<'a> LaunchValues<'a> {
     }
 
     fn percentile(&self, quantile: f64) -> Result<f64, MissingReason> {
-        let (requests, needed) = (self.histogram.len(), histogram::requests_needed(quantile));
-        percentile(&self.histogram, quantile).ok_or(MissingReason::TooFew { requests, needed })
+        let (requests, needed) = (self.requests, histogram::requests_needed(quantile));
+        let mut known = QUANTILES.iter().zip(self.percentiles_ns);
+        let value =
+            known.find(|(of, _)| of.total_cmp(&quantile).is_eq()).and_then(|(_, value)| value);
+        value.ok_or(MissingReason::TooFew { requests, needed })
     }
 }
 
@@ -249,25 +314,33 @@ fn mean_ns(slices: &[SliceTotals]) -> f64 {
 
 /// The value of a metric over all launches: percentiles of the merged histogram, if it holds enough
 /// requests, else the median.
-pub(super) fn overall(launches: &[&LaunchValues<'_>], metric: Metric) -> Option<f64> {
+pub(super) fn overall(
+    launches: &[&LaunchValues<'_>],
+    times: &MergedTimes,
+    metric: Metric,
+) -> Option<f64> {
     let Some(quantile) = quantile_of(metric) else {
         let values = launches.iter().map(|launch| launch.value(metric));
         let values: Vec<f64> = values.collect::<Result<_, _>>().ok()?;
         return (!values.is_empty()).then(|| quantile::median(&values));
     };
-    percentile(&merged(launches)?, quantile)
+    percentile(times.whole()?, quantile)
 }
 
 /// The value that a promise about a metric is held to. Where requests are too few for the percentile,
 /// the slowest of them stands for it. A promise about latency is about the mean of all requests.
-pub(super) fn promised(launches: &[&LaunchValues<'_>], metric: Metric) -> Option<f64> {
+pub(super) fn promised(
+    launches: &[&LaunchValues<'_>],
+    times: &MergedTimes,
+    metric: Metric,
+) -> Option<f64> {
     if metric == Metric::Latency {
         let means: Vec<f64> = launches.iter().map(|launch| launch.mean_ns()).collect();
         return (!means.is_empty()).then(|| quantile::median(&means));
     }
-    overall(launches, metric).or_else(|| {
+    overall(launches, times, metric).or_else(|| {
         quantile_of(metric)?;
-        Some(units::exact(merged(launches)?.max()))
+        Some(units::exact(times.whole()?.max()))
     })
 }
 
@@ -294,16 +367,6 @@ fn quantile_of(metric: Metric) -> Option<f64> {
 /// The percentile in nanoseconds, if there are enough requests for it.
 pub(super) fn percentile(times: &Histogram<u64>, quantile: f64) -> Option<f64> {
     histogram::percentile(times, quantile).map(units::exact)
-}
-
-/// The histogram of all launches together. Histograms are merged, percentiles never.
-fn merged(launches: &[&LaunchValues<'_>]) -> Option<Histogram<u64>> {
-    let (first, rest) = launches.split_first()?;
-    let mut merged = first.histogram.clone();
-    for launch in rest {
-        merged.add(&launch.histogram).ok()?;
-    }
-    (!merged.is_empty()).then_some(merged)
 }
 
 /// Returns what a run says about a metric of a scenario, in the metric's unit: the mean of the better
@@ -341,16 +404,19 @@ mod tests {
         times.record(2_000).unwrap();
         let histogram = histogram::encode(&times);
         let trial = LaunchResult { histogram, ..fixtures::trial(fixtures::LEVEL, 0) };
-        let launch = LaunchValues::new(&trial, LatencyBasis::Service).unwrap();
-        let (two, three) = ([&launch; 2], [&launch; 3]);
-        assert_eq!(overall(&two, Metric::P95), None);
-        assert_eq!(promised(&two, Metric::P95), Some(2_000.0));
+        let (launch, times) = LaunchValues::unpack(&trial, LatencyBasis::Service).unwrap();
+        let mut merged = MergedTimes::default();
+        merged.add(times.clone());
+        merged.add(times.clone());
+        assert_eq!(overall(&[&launch; 2], &merged, Metric::P95), None);
+        assert_eq!(promised(&[&launch; 2], &merged, Metric::P95), Some(2_000.0));
         // 201 requests in three launches are enough, in none of them alone.
-        assert_eq!(overall(&three, Metric::P95), Some(1_000.0));
+        merged.add(times);
+        assert_eq!(overall(&[&launch; 3], &merged, Metric::P95), Some(1_000.0));
         assert_eq!(
             launch.value(Metric::P95),
             Err(MissingReason::TooFew { requests: 67, needed: 200 })
         );
-        assert_eq!(overall(&three, Metric::P99), None);
+        assert_eq!(overall(&[&launch; 3], &merged, Metric::P99), None);
     }
 }

@@ -50,6 +50,7 @@
 //! # }
 //! ```
 
+mod answer_memory;
 mod arrival;
 mod body;
 pub mod capacity;

@@ -7,12 +7,17 @@ use std::mem::MaybeUninit;
 
 use httparse::{Header, ParserConfig, Status};
 
+use super::answer_memory::AnswerMemory;
 use super::exchange::FailureKind;
 use super::http1::ResponseBodyRule;
 
 const HEADERS_MAX: usize = 128;
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 const ROOM_BYTES_MIN: usize = 16 * 1024;
+/// What a buffer keeps from one answer to the next, whatever others need.
+const KEPT_BYTES_MAX: usize = 1 << 20;
+/// Bytes of framing that any answer may have.
+const FRAMING_BYTES_MAX: u64 = 1 << 20;
 
 /// An answer on its way, and the buffer it is read into.
 #[derive(Debug)]
@@ -27,6 +32,7 @@ pub(super) struct ResponseBuffer {
     body_start: usize,
     body_end: usize,
     received: u64,
+    memory: AnswerMemory,
 }
 
 /// What was done to a body before it was framed.
@@ -99,12 +105,17 @@ impl ResponseBuffer {
             body_start: 0,
             body_end: 0,
             received: 0,
+            memory: AnswerMemory::default(),
         }
     }
 
-    /// Forgets the last answer and keeps its memory.
+    /// Forgets the last answer and keeps its memory, unless others need it.
     pub(super) fn restart(&mut self, expects: ResponseBodyRule) {
         self.buffer.clear();
+        if self.buffer.capacity() > KEPT_BYTES_MAX && AnswerMemory::is_scarce(self.bytes_max) {
+            self.buffer = Vec::new();
+            self.memory.shrink(0);
+        }
         self.stage = ResponseStage::Head;
         self.expects = expects;
         self.status = 0;
@@ -162,8 +173,14 @@ impl ResponseBuffer {
     /// Reads the `fresh` bytes that were appended to the buffer.
     pub(super) fn advance(&mut self, fresh: usize) -> Result<ResponseProgress, ResponseFault> {
         self.received += fresh as u64;
-        if self.buffer.len() > self.bytes_max {
+        let capacity = self.buffer.capacity();
+        if self.buffer.len() > self.bytes_max || !self.memory.take(capacity, self.bytes_max) {
             return Err(self.too_large());
+        }
+        // Extensions of chunks and trailers are read and dropped, so nothing else bounds them.
+        let body = (self.body_end - self.body_start) as u64;
+        if self.received > 9 * (body + FRAMING_BYTES_MAX).max(self.buffer.len() as u64) {
+            return Err(malformed("its framing is many times as large as its body"));
         }
         loop {
             match self.stage {
@@ -273,7 +290,9 @@ impl ResponseBuffer {
             (false, true, _) => ResponseStage::Chunked { at: head_bytes, chunk: ChunkState::Size },
             (false, false, Some(length)) => {
                 let end = usize::try_from(length).ok().and_then(|it| it.checked_add(head_bytes));
+                // What is announced is reserved at once, so it is asked for before.
                 let end = end.filter(|end| *end <= self.bytes_max);
+                let end = end.filter(|end| self.memory.take(*end, self.bytes_max));
                 self.body_end = end.ok_or_else(|| self.too_large())?;
                 ResponseStage::Sized(self.body_end)
             }

@@ -22,7 +22,7 @@ pub struct ClientSettings {
     pub reuse: ConnectionReuse,
     /// What is waited for, and how long.
     pub timeouts: Timeouts,
-    /// Largest answer, head and body, that is read.
+    /// What answers may take in memory: each alone, head and body, and all of the process at once.
     pub answer_bytes_max: usize,
 }
 
@@ -33,7 +33,7 @@ impl Default for ClientSettings {
             http: HttpVersion::One,
             reuse: ConnectionReuse::Kept,
             timeouts: Timeouts::default(),
-            answer_bytes_max: 1 << 30,
+            answer_bytes_max: 256 << 20,
         }
     }
 }

@@ -24,6 +24,9 @@ use super::draws::PairRng;
 use super::element_path;
 use super::escape;
 
+/// Steps of one template, a second or two: a batch of a million XML pairs takes some twenty a pair.
+const STEPS_MAX: u64 = 50_000_000;
+
 /// Why a template cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error, Diagnostic)]
 pub enum TemplateError {
@@ -170,6 +173,8 @@ impl Template {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| AutoEscape::None);
         environment.set_formatter(write_value);
+        // A loop that never ends would be no fault of the target's.
+        environment.set_fuel(Some(STEPS_MAX));
         environment.add_function("random", random);
         environment.add_filter("xml", |text: String| {
             let mut out = Vec::new();

@@ -250,6 +250,7 @@ mod tests {
         let command = TargetCommand {
             start: "./api {port}".to_owned(),
             dir: PathBuf::from("."),
+            environment: <_>::default(),
             env: env.map(|(name, value)| (name.into(), value.into())).to_vec(),
             port_env: None,
             ready: "/".to_owned(),

@@ -84,7 +84,11 @@ fn compilers(path: &Path) -> Option<Vec<String>> {
 
 /// Returns the file that a shell would run: the search path is the one that the target will have.
 fn find(command: &TargetCommand, program: &str) -> Option<PathBuf> {
-    let output = Command::new("/bin/sh")
+    let mut shell = Command::new("/bin/sh");
+    for name in command.environment.removed() {
+        shell.env_remove(name);
+    }
+    let output = shell
         .args(["-c", "command -v -- \"$1\"", "sh", program])
         .current_dir(&command.dir)
         .envs(command.env.iter().map(|(name, value)| (name, value)))
@@ -179,6 +183,7 @@ mod tests {
         obstacle(&TargetCommand {
             start: format!("./{name} --port {{port}}"),
             dir: dir.path().to_owned(),
+            environment: <_>::default(),
             env: Vec::new(),
             port_env: None,
             ready: "/".to_owned(),

@@ -82,6 +82,7 @@ mod tests {
         let command = TargetCommand {
             start: "./api --port {port}".to_owned(),
             dir: PathBuf::from("."),
+            environment: <_>::default(),
             env: Vec::new(),
             port_env: None,
             ready: "/".to_owned(),
@@ -103,7 +104,12 @@ mod tests {
         let log = tempfile::NamedTempFile::new().unwrap();
         fs::write(log.path(), said).unwrap();
         let (ending, after) = (ProcessEnd::Status(1), Duration::from_secs(1));
-        let source = TargetError::ExitedAtOnce { ending, after, tail: LogTail::of(log.path()) };
+        let source = TargetError::ExitedAtOnce {
+            ending,
+            after,
+            tail: LogTail::of(log.path()),
+            withheld: <_>::default(),
+        };
         let error = explained(ProfileError::Target { tool: "callgrind", source: Box::new(source) });
         assert_eq!(error.is_unavailable(), unsuited, "{error}");
     }

@@ -1,13 +1,40 @@
 //! Puts files in their places whole or not at all.
 
-use std::fs::{self, Permissions};
-use std::io::{self, Write as _};
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use rustix::fs::{Mode, OFlags};
 use tempfile::Builder;
 
 use crate::RecordError;
+
+/// Reads a file of at most so many bytes. Refuses what is no plain file, without waiting for it: a FIFO
+/// has no end, and neither has a device.
+pub fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let refused = |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason);
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(refused("it is not a plain file".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    // One that grows while it is read is held to the bound as well.
+    file.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max {
+        let found = metadata.len().max(bytes_max + 1);
+        return Err(refused(format!("it has {found} bytes, at most {bytes_max}")));
+    }
+    Ok(bytes)
+}
+
+/// Reads a text as [`read_bounded`] does.
+pub fn read_text_bounded(path: &Path, bytes_max: u64) -> io::Result<String> {
+    let not_text = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+    String::from_utf8(read_bounded(path, bytes_max)?).map_err(not_text)
+}
 
 /// Writes beside `path`, flushes to the disk, and renames.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
@@ -27,4 +54,25 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
         Ok(())
     };
     write().map_err(|source| RecordError::Unwritable { path: path.to_path_buf(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_files_up_to_the_bound_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs::write(&path, "12345").unwrap();
+        assert_eq!(read_text_bounded(&path, 5).unwrap(), "12345");
+        let refused = |path: &Path, most| read_bounded(path, most).unwrap_err().to_string();
+        assert_eq!(refused(&path, 4), "it has 5 bytes, at most 4");
+        assert_eq!(refused(Path::new("/dev/zero"), 4), "it is not a plain file");
+        assert_eq!(refused(folder.path(), 4), "it is not a plain file");
+        let fifo = folder.path().join("fifo");
+        let kind = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, kind, Mode::RUSR, 0).unwrap();
+        assert_eq!(refused(&fifo, 4), "it is not a plain file");
+    }
 }

@@ -81,7 +81,7 @@ pub struct FunctionCost {
 pub type FoldedStacks = BTreeMap<String, u64>;
 
 /// The largest text of stacks that is unpacked, in bytes.
-const UNPACKED_BYTES_MAX: u64 = 64 << 20;
+const UNPACKED_BYTES_MAX: u64 = 8 << 20;
 
 /// Returns stacks as one line of text: a line `STACK COST` each, deflated, in base64.
 pub fn pack(stacks: &FoldedStacks) -> String {

@@ -3,10 +3,11 @@
 //! A record is judged anew whenever it is read, so a better rule, or a reader who distrusts the one
 //! who wrote it, needs only the numbers. Times are nanoseconds, sizes bytes.
 
+pub mod bounds;
 pub mod canonical;
 pub mod evidence;
 pub mod evidence_file;
-mod file;
+pub mod file;
 pub mod histogram;
 pub mod history;
 pub mod instruction_counts;
@@ -15,7 +16,6 @@ mod migration;
 pub mod placement;
 pub mod workload;
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use crate::bounds::BoundError;
 use crate::evidence::EvidenceState;
 pub use crate::file::write_atomically;
 use crate::histogram::HistogramError;
@@ -43,9 +44,6 @@ pub use placement::{LayoutState, MappingState, PlacementMethod, PlacementRecord}
 /// The format that this version writes. Raised, with a step in `migration`, whenever a field is required
 /// that older records lack, or means something else than it did.
 pub const SCHEMA: u32 = 3;
-
-/// The largest record that is read, in bytes: a launch is some kilobytes, so this is thousands.
-pub const BYTES_MAX: u64 = 256 << 20;
 
 /// One invocation: what was measured, of what, on which machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -634,12 +632,22 @@ pub enum RecordError {
         source: io::Error,
     },
     /// The file is too large to be a run.
-    #[error("`{path}` is {bytes} bytes long; a run has at most {BYTES_MAX}")]
+    #[error("`{path}` is {bytes} bytes long; a run of its schema has at most {most}")]
     TooLarge {
         /// The file.
         path: PathBuf,
         /// Its size.
         bytes: u64,
+        /// How long it may be.
+        most: u64,
+    },
+    /// The record has more of something than a run may have.
+    #[error("unusable run `{path}`")]
+    OutOfBounds {
+        /// The file.
+        path: PathBuf,
+        /// Which bound.
+        source: BoundError,
     },
     /// The file is not a run of this version.
     #[error("failed to parse run `{path}`")]
@@ -687,22 +695,33 @@ struct RecordHeader {
 impl Run {
     /// Reads a run from a file.
     pub fn load(path: &Path) -> Result<Self, RecordError> {
-        let path_buf = || path.to_path_buf();
-        let unreadable = |source| RecordError::Unreadable { path: path_buf(), source };
-        let bytes = fs::metadata(path).map_err(unreadable)?.len();
-        if bytes > BYTES_MAX {
-            return Err(RecordError::TooLarge { path: path_buf(), bytes });
-        }
-        Self::parse(&fs::read(path).map_err(unreadable)?, path)
+        let text = file::read_bounded(path, bounds::RUN_BYTES_MAX);
+        let unreadable = |source| RecordError::Unreadable { path: path.to_path_buf(), source };
+        Self::parse(&text.map_err(unreadable)?, path)
     }
 
     /// Returns the run in a text, which came from `path`.
     pub fn parse(text: &[u8], path: &Path) -> Result<Self, RecordError> {
+        let run = Self::parse_unchecked(text, path)?;
+        let path = || path.to_path_buf();
+        bounds::check(&run).map_err(|source| RecordError::OutOfBounds { path: path(), source })?;
+        Ok(run)
+    }
+
+    fn parse_unchecked(text: &[u8], path: &Path) -> Result<Self, RecordError> {
+        let within = |most: u64| match text.len() as u64 {
+            bytes if bytes > most => {
+                Err(RecordError::TooLarge { path: path.to_path_buf(), bytes, most })
+            }
+            _ => Ok(()),
+        };
+        within(bounds::RUN_BYTES_MAX)?;
         let malformed = |source| RecordError::Malformed { path: path.to_path_buf(), source };
         let header: RecordHeader = serde_json::from_slice(text).map_err(malformed)?;
         match header.schema {
             SCHEMA => serde_json::from_slice(text).map_err(malformed),
             1.. if header.schema < SCHEMA => {
+                within(bounds::OLD_RUN_BYTES_MAX)?;
                 let old = serde_json::from_slice(text).map_err(malformed)?;
                 let new = migration::migrate(old, header.schema).map_err(|source| {
                     let path = path.to_path_buf();

@@ -14,6 +14,7 @@ use record::metric::limit::Limit;
 use record::workload::{LoadRecord, Workload};
 use sut::network::NetworkConditions;
 use sut::{ContainerSpec, ResourceLimits};
+use units::environment::VariablePattern;
 
 pub use record::workload::{ArrivalShape, LoadAmount, LoadSettings, ReusePolicy, WorkloadModel};
 
@@ -101,6 +102,9 @@ pub struct TargetSpec {
     pub stop_timeout: Duration,
     /// Variables added to its environment.
     pub env: Vec<(String, String)>,
+    /// Variables of xmlperf's own environment that builds and targets get besides those which
+    /// toolchains need.
+    pub pass_env: Vec<VariablePattern>,
     /// The variable that tells it its port.
     pub port_env: Option<String>,
     /// Where it and the load may run.

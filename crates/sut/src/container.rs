@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::Pid;
+use units::environment::ChildEnvironment;
 
 use super::{CpuPlacement, TargetCommand, TargetError, now};
 
@@ -34,6 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct ContainerHandle {
     engine: String,
     dir: PathBuf,
+    environment: ChildEnvironment,
     name: String,
     /// The port inside.
     port: u16,
@@ -43,15 +45,20 @@ impl ContainerHandle {
     /// Finds an engine that works, and names the container. Nothing is started yet.
     pub(super) fn choose(
         container: &ContainerSpec,
-        dir: &Path,
+        command: &TargetCommand,
         name: &str,
     ) -> Result<Self, TargetError> {
         let known = || ENGINES.map(str::to_owned).to_vec();
         let candidates = container.engine.clone().map_or_else(known, |engine| vec![engine]);
         let mut reasons = Vec::new();
         for engine in candidates {
-            let (dir, name) = (dir.to_owned(), name.to_owned());
-            let running = Self { engine, dir, name, port: container.port };
+            let running = Self {
+                engine,
+                dir: command.dir.clone(),
+                environment: command.environment.clone(),
+                name: name.to_owned(),
+                port: container.port,
+            };
             match running.ask(&["ps", "--quiet"]) {
                 Ok(_) => return Ok(running),
                 Err(reason) => reasons.push(reason),
@@ -140,7 +147,11 @@ impl ContainerHandle {
     /// Returns what the engine says, or in a sentence why it says nothing.
     fn ask(&self, arguments: &[&str]) -> Result<String, String> {
         let engine = &self.engine;
-        let mut child = Command::new(engine)
+        let mut process = Command::new(engine);
+        for name in self.environment.removed() {
+            process.env_remove(name);
+        }
+        let mut child = process
             .args(arguments)
             .current_dir(&self.dir)
             .stdin(Stdio::null())

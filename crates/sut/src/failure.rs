@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use miette::Diagnostic;
+use rustix::fs::{Mode, OFlags};
 use thiserror::Error;
+use units::environment::WithheldNames;
 
 /// What the shell calls itself that enters control groups.
 pub(super) const ENTERING: &str = "xmlperf-enter";
@@ -121,6 +123,9 @@ pub enum TargetError {
         after: Duration,
         /// What it wrote.
         tail: LogTail,
+        /// What it did not get of the environment.
+        #[help]
+        withheld: Option<WithheldNames>,
     },
     /// The target runs, but did not answer as it should in time.
     #[error("the target was not ready after {}: {last}{tail}", units::duration(*after))]
@@ -130,10 +135,12 @@ pub enum TargetError {
         /// What the last poll said.
         last: String,
         /// Ports on which it listens instead of the one it was given.
-        #[help]
         elsewhere: Option<OtherPorts>,
         /// What it wrote.
         tail: LogTail,
+        /// What may help.
+        #[help]
+        advice: Option<ReadyAdvice>,
     },
     /// The target was ready, and then ended by itself.
     #[error("the target {ending} while it was measured{tail}")]
@@ -242,8 +249,14 @@ impl LogTail {
     }
 
     fn read(path: &Path) -> io::Result<Vec<u8>> {
-        let mut file = File::open(path)?;
-        let length = file.metadata()?.len();
+        // A target may have put a FIFO in the place of its log, and a reader would wait for a writer.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let mut file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let length = metadata.len();
         file.seek(SeekFrom::Start(length.saturating_sub(Self::BYTES_MAX)))?;
         let mut bytes = Vec::new();
         file.take(Self::BYTES_MAX).read_to_end(&mut bytes)?;
@@ -338,6 +351,34 @@ impl fmt::Display for OtherPorts {
     }
 }
 
+/// What may help a target that does not get ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadyAdvice {
+    elsewhere: Option<OtherPorts>,
+    withheld: Option<WithheldNames>,
+}
+
+impl ReadyAdvice {
+    /// Returns none where nothing is known.
+    pub(super) fn of(
+        elsewhere: Option<OtherPorts>,
+        withheld: Option<WithheldNames>,
+    ) -> Option<Self> {
+        (elsewhere.is_some() || withheld.is_some()).then_some(Self { elsewhere, withheld })
+    }
+}
+
+impl fmt::Display for ReadyAdvice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.elsewhere, &self.withheld) {
+            (Some(ports), Some(names)) => write!(f, "{ports}\n\nhint: {names}"),
+            (Some(ports), None) => write!(f, "{ports}"),
+            (None, Some(names)) => write!(f, "{names}"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -359,6 +400,7 @@ mod tests {
             last: "`GET /health` answered 503".to_owned(),
             elsewhere: OtherPorts::of(BTreeSet::from([3000])),
             tail: tail(""),
+            advice: ReadyAdvice::of(OtherPorts::of(BTreeSet::from([3000])), None),
         };
         insta::assert_snapshot!(units::text::diagnosis(&never), @"
         the target was not ready after 30.0 s: `GET /health` answered 503

@@ -24,6 +24,7 @@ pub mod placement;
 mod process;
 mod readiness;
 mod sampler;
+pub mod supervisor;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -45,6 +46,7 @@ use rustix::process::{
 
 use serde::{Deserialize, Serialize};
 use units::cancel::Cancel;
+use units::environment::ChildEnvironment;
 
 pub use address::{TargetAddress, Url};
 use cgroup::CgroupSet;
@@ -52,7 +54,7 @@ pub use cgroup::{CgroupVersion, ResourceLimits};
 use container::ContainerHandle;
 pub use container::ContainerSpec;
 pub use cpus::{AffinityGuard, CpuSet, CpuSplit};
-pub use failure::{LogTail, OtherPorts, ProcessEnd, TargetError};
+pub use failure::{LogTail, OtherPorts, ProcessEnd, ReadyAdvice, TargetError};
 use limit_backend::LimitScope;
 pub use limit_backend::{LimitBackend, LimitEnforcement};
 use orphan_guard::OrphanGuard;
@@ -68,6 +70,8 @@ pub struct TargetCommand {
     pub start: String,
     /// Where it runs; a relative program is looked for from here.
     pub dir: PathBuf,
+    /// What of the environment is not inherited.
+    pub environment: ChildEnvironment,
     /// Variables on top of the inherited ones; `{port}` in a value becomes the port.
     pub env: Vec<(String, String)>,
     /// The variable that tells the port.
@@ -479,7 +483,8 @@ impl Target {
                 } else if tail.says_port_in_use() {
                     TargetError::PortTaken { port, tail }
                 } else {
-                    TargetError::ExitedAtOnce { ending, after, tail }
+                    let withheld = command.environment.missing();
+                    TargetError::ExitedAtOnce { ending, after, tail, withheld }
                 })
             }
             result => result,
@@ -491,12 +496,9 @@ impl Target {
         let mut elsewhere = listeners::ports(&family);
         elsewhere.remove(&self.port());
         let tail = self.own.as_ref().map_or_else(LogTail::default, |own| LogTail::of(&own.log));
-        TargetError::NotReady {
-            after: command.ready_timeout,
-            last,
-            elsewhere: failure::OtherPorts::of(elsewhere),
-            tail,
-        }
+        let elsewhere = failure::OtherPorts::of(elsewhere);
+        let advice = failure::ReadyAdvice::of(elsewhere.clone(), command.environment.missing());
+        TargetError::NotReady { after: command.ready_timeout, last, elsewhere, tail, advice }
     }
 }
 
@@ -517,8 +519,9 @@ impl SutProcess {
             None => direct(command, &words, program.executable(), port, &cage.group),
         };
         prepare(&mut process, command, &marker, log)?;
-        let mut guard = OrphanGuard::post(&marker, program.executable(), &cage.removal())
-            .map_err(TargetError::NoGuard)?;
+        let mut guard =
+            OrphanGuard::post(&marker, &command.environment, program.executable(), &cage.removal())
+                .map_err(TargetError::NoGuard)?;
         let child = {
             let pinned = placement.cpus.as_ref().map(CpuSet::pin_thread);
             let _pinned = pinned.transpose().map_err(TargetError::NotPlaced)?;
@@ -761,8 +764,13 @@ fn prepare(
     log: &Path,
 ) -> Result<(), TargetError> {
     let not_logged = |source| TargetError::NoLog { path: log.to_owned(), source };
-    let out = File::create(log).map_err(not_logged)?;
+    let out = create_log(log).map_err(not_logged)?;
     let err = out.try_clone().map_err(not_logged)?;
+    // A variable of `env` that has the name of a withheld one keeps its own value.
+    let given = process.get_envs().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
+    for name in command.environment.removed().iter().filter(|name| !given.contains(name)) {
+        process.env_remove(name);
+    }
     process
         .current_dir(&command.dir)
         .envs(marker.split_once('='))
@@ -771,6 +779,15 @@ fn prepare(
         .stderr(err)
         .process_group(0);
     Ok(())
+}
+
+/// Creates the log, in the place of whatever else a target of old has put there: opening a FIFO waits
+/// for its reader.
+fn create_log(log: &Path) -> io::Result<File> {
+    if std::fs::symlink_metadata(log).is_ok_and(|found| !found.is_file()) {
+        std::fs::remove_file(log)?;
+    }
+    File::create(log)
 }
 
 fn first_word(command: &TargetCommand) -> String {

@@ -54,7 +54,7 @@ impl LimitScope {
     /// Makes what the command's limits need, under a `name` that nothing else has.
     pub(super) fn new(command: &TargetCommand, name: &str) -> Result<Self, TargetError> {
         if let Some(container) = &command.container {
-            let running = ContainerHandle::choose(container, &command.dir, name)?;
+            let running = ContainerHandle::choose(container, command, name)?;
             return Ok(Self::of_container(command, running));
         }
         let (group, obstacles) =

@@ -13,6 +13,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::Pid;
+use units::environment::ChildEnvironment;
+
+/// What the shell calls itself.
+pub(super) const NAME: &str = "xmlperf-guard";
 
 /// Marked processes are looked for several times, as one may start another while it is killed.
 const SCRIPT: &str = r#"
@@ -48,11 +52,17 @@ impl OrphanGuard {
     /// has no process: a container, control groups.
     pub(super) fn post(
         marker: &str,
+        environment: &ChildEnvironment,
         copy: Option<&Path>,
         afterwards: &[String],
     ) -> io::Result<Self> {
-        let shell = Command::new("/bin/sh")
-            .args(["-c", SCRIPT, "xmlperf-guard", marker])
+        let mut shell = Command::new("/bin/sh");
+        // The target may read with which environment its neighbours were started.
+        for name in environment.removed() {
+            shell.env_remove(name);
+        }
+        let shell = shell
+            .args(["-c", SCRIPT, NAME, marker])
             .arg(copy.unwrap_or(Path::new("")))
             .args(afterwards)
             .current_dir("/")

@@ -9,9 +9,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::address::TargetAddress;
+use super::now;
 
 /// How long one poll may take: less than a person notices, more than a busy machine needs.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -88,8 +89,24 @@ fn exchange(mut stream: impl Read + Write, host: &str, path: &str) -> io::Result
         format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut line = Vec::new();
+    let stream = UntilDeadline { stream, deadline: now() + PATIENCE };
     BufReader::new(stream.take(STATUS_LINE_BYTES_MAX)).read_until(b'\n', &mut line)?;
     Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
+}
+
+/// Ends with a time-out even if a byte comes before each read's own.
+struct UntilDeadline<S> {
+    stream: S,
+    deadline: Instant,
+}
+
+impl<S: Read> Read for UntilDeadline<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if now() >= self.deadline {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.stream.read(buffer)
+    }
 }
 
 fn status(line: &str) -> Option<u16> {

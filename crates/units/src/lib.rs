@@ -4,6 +4,7 @@
 
 pub mod cancel;
 pub mod duration_ns;
+pub mod environment;
 pub mod text;
 
 use std::fmt;

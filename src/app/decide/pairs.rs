@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use miette::Diagnostic;
+use record::bounds::TABLE_ROWS_MAX;
 use record::metric::BetterDirection;
 use serde::Deserialize;
 use thiserror::Error;
@@ -54,6 +55,9 @@ pub enum PairsError {
     /// Not JSON, or not of this form.
     #[error("not a list of pairs")]
     Json(#[from] serde_json::Error),
+    /// There are more rows than a table may have.
+    #[error("more than {TABLE_ROWS_MAX} rows")]
+    Rows,
     /// A number is there twice.
     #[error("pair {pair} has `{metric}` twice{}", place(*line))]
     Twice {
@@ -170,11 +174,14 @@ impl TryFrom<f64> for PositiveNumber {
 /// Reads a text; what begins with a bracket is JSON.
 pub(super) fn read(text: &str) -> Result<PairTable, PairsError> {
     let text = text.trim_start_matches('\u{feff}');
-    let entries = if text.trim_start().starts_with(['[', '{']) {
+    let entries: Vec<PairEntry> = if text.trim_start().starts_with(['[', '{']) {
         serde_json::from_str(text)?
     } else {
         read_csv(text)?
     };
+    if entries.len() > TABLE_ROWS_MAX {
+        return Err(PairsError::Rows);
+    }
     table(entries)
 }
 
@@ -187,34 +194,36 @@ fn read_csv(text: &str) -> Result<Vec<PairEntry>, PairsError> {
     else {
         return Err(PairsError::Header { found: header.iter().collect::<Vec<_>>().join(",") });
     };
-    rows.map(|(line, fields)| {
-        if fields.len() != COLUMNS.len() {
-            return Err(PairsError::Fields { line, found: fields.len() });
-        }
-        let wrong = |column: usize, name, wanted| PairsError::Field {
-            line,
-            column: column + 1,
-            name,
-            found: fields[column].to_owned(),
-            wanted,
-        };
-        let number = |column: usize, name| {
-            let value = fields[column].parse::<f64>().ok();
-            let value = value.and_then(|value| PositiveNumber::try_from(value).ok());
-            value.ok_or_else(|| wrong(column, name, POSITIVE))
-        };
-        if fields[metric].is_empty() {
-            return Err(wrong(metric, "metric", "a name"));
-        }
-        Ok(PairEntry {
-            pair: fields[pair].parse().map_err(|_| wrong(pair, "pair", "a whole number"))?,
-            metric: fields[metric].to_owned(),
-            base: number(base, "base")?,
-            head: number(head, "head")?,
-            line: Some(line),
+    // One more than may be, by which too many are recognised.
+    rows.take(TABLE_ROWS_MAX + 1)
+        .map(|(line, fields)| {
+            if fields.len() != COLUMNS.len() {
+                return Err(PairsError::Fields { line, found: fields.len() });
+            }
+            let wrong = |column: usize, name, wanted| PairsError::Field {
+                line,
+                column: column + 1,
+                name,
+                found: fields[column].to_owned(),
+                wanted,
+            };
+            let number = |column: usize, name| {
+                let value = fields[column].parse::<f64>().ok();
+                let value = value.and_then(|value| PositiveNumber::try_from(value).ok());
+                value.ok_or_else(|| wrong(column, name, POSITIVE))
+            };
+            if fields[metric].is_empty() {
+                return Err(wrong(metric, "metric", "a name"));
+            }
+            Ok(PairEntry {
+                pair: fields[pair].parse().map_err(|_| wrong(pair, "pair", "a whole number"))?,
+                metric: fields[metric].to_owned(),
+                base: number(base, "base")?,
+                head: number(head, "head")?,
+                line: Some(line),
+            })
         })
-    })
-    .collect()
+        .collect()
 }
 
 fn table(entries: Vec<PairEntry>) -> Result<PairTable, PairsError> {

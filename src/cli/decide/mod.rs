@@ -2,11 +2,12 @@
 
 mod show;
 
-use std::fs;
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
+use record::bounds::TABLE_BYTES_MAX;
+use record::file;
 use units::Ratio;
 
 use crate::app;
@@ -84,10 +85,14 @@ pub(super) fn run(args: &DecideArgs, out: &mut impl Write) -> anyhow::Result<Exi
 fn read(path: &Path) -> anyhow::Result<String> {
     if path == Path::new("-") {
         let mut text = String::new();
-        io::stdin().read_to_string(&mut text).context("failed to read standard input")?;
+        let mut bounded = io::stdin().take(TABLE_BYTES_MAX + 1);
+        bounded.read_to_string(&mut text).context("failed to read standard input")?;
+        let most = TABLE_BYTES_MAX;
+        ensure!(text.len() as u64 <= most, "standard input has more than {most} bytes");
         return Ok(text);
     }
-    fs::read_to_string(path).with_context(|| format!("failed to read `{}`", path.display()))
+    let text = file::read_text_bounded(path, TABLE_BYTES_MAX);
+    text.with_context(|| format!("failed to read `{}`", path.display()))
 }
 
 fn name_of(path: &Path) -> String {

@@ -14,6 +14,7 @@ use hyper::http::request::Parts;
 use tokio::time;
 
 use super::StreamContext;
+use crate::answer_memory::AnswerMemory;
 use crate::body::BodySource;
 use crate::exchange::{Exchange, ExchangeFailure, FailureKind};
 use crate::judge::CompleteResponse;
@@ -97,6 +98,7 @@ struct PartialResponse {
     gzip: Option<ContentEncoding>,
     length: Option<usize>,
     body: Vec<u8>,
+    memory: AnswerMemory,
 }
 
 /// Sends a request and hears its answer. Fails if this machine cannot.
@@ -240,7 +242,9 @@ impl PartialResponse {
             .and_then(|value| str::from_utf8(value).ok())
             .and_then(|value| value.parse().ok());
         let bytes_max = shared.settings.answer_bytes_max;
-        if let Some(length) = self.length.filter(|length| *length <= bytes_max) {
+        let length = self.length.filter(|length| *length <= bytes_max);
+        // What is announced is reserved at once, so it is asked for before.
+        if let Some(length) = length.filter(|length| self.memory.take(*length, bytes_max)) {
             self.body.reserve_exact(length);
         }
         self.read(response.into_body(), bytes_max).await
@@ -249,7 +253,8 @@ impl PartialResponse {
     async fn read(&mut self, mut body: RecvStream, bytes_max: usize) -> Result<(), ResponseFault> {
         while let Some(part) = body.data().await {
             let part = part.map_err(|error| broken(&error, self))?;
-            if self.body.len() + part.len() > bytes_max {
+            let is_large = self.body.len() + part.len() > bytes_max;
+            if is_large || !self.memory.take(self.body.capacity(), bytes_max) {
                 let detail = format!("the answer is larger than the {bytes_max} bytes allowed");
                 return Err(ResponseFault { kind: FailureKind::Malformed, detail });
             }

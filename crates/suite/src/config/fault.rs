@@ -279,6 +279,22 @@ pub enum LoadFault {
         /// From one to the next.
         every: Duration,
     },
+    /// More connections than a process can have.
+    #[error("{connections} connections; a load has at most {most}")]
+    TooManyConnections {
+        /// How many there would be; those beyond 32 bits are not told apart.
+        connections: u32,
+        /// How many there may be.
+        most: u64,
+    },
+    /// More spikes than a schedule may have stages.
+    #[error("a load of {spikes} spikes; it has at most {most}")]
+    TooManySpikes {
+        /// How many there would be.
+        spikes: u128,
+        /// How many there may be.
+        most: u128,
+    },
     /// A load has two ends.
     #[error("`requests` and `duration` both say when it ends: keep one")]
     TwoEnds,

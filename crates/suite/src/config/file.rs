@@ -1,12 +1,13 @@
 //! The file as it is written: every key, its type, its range, its default.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use load::{TlsClient, TlsTrust};
+use record::bounds::CONFIG_BYTES_MAX;
+use record::file::read_bounded;
 use record::metric::Metric;
 use record::metric::gate::{GateRules, MetricPolicy, MetricRule};
 use toml::Spanned;
@@ -18,8 +19,9 @@ use crate::config::network::NetworkTable;
 use crate::config::payload::{PayloadContext, PayloadTable, RequestTable};
 use crate::config::presets;
 use crate::config::values::{
-    Cores, CpusWord, ErrorRate, HttpPath, KindWord, LaneWord, Launches, LimitTable, MetricKey,
-    PolicyWord, Port, Positive, PresetWord, Room, SchemeWord, SemanticsWord, Share, Time, Variable,
+    BodyCount, Cores, CpusWord, ErrorRate, HttpPath, KindWord, LAUNCHES_MAX, LaneWord, LaunchCount,
+    Launches, LimitTable, MetricKey, PairCount, PassedVariables, PolicyWord, Port, Positive,
+    PresetWord, Room, SchemeWord, SemanticsWord, Share, Time, Variable,
 };
 use crate::{
     CountSettings, CpuSelection, EvidenceLanes, LaneMode, LoadAmount, LoadSettings, SamplingPlan,
@@ -57,6 +59,7 @@ struct TargetTable {
     ready_timeout: Option<Time>,
     stop_timeout: Option<Time>,
     env: BTreeMap<String, String>,
+    pass_env: Vec<PassedVariables>,
     cpus: Option<CpusWord>,
     memory: Option<Spanned<Room>>,
     cpu_quota: Option<Spanned<Cores>>,
@@ -69,15 +72,15 @@ struct TargetTable {
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 struct SamplingTable {
-    launches: Option<Positive>,
-    launch_pairs: Option<Positive>,
+    launches: Option<LaunchCount>,
+    launch_pairs: Option<LaunchCount>,
     looks: Option<Spanned<Vec<usize>>>,
     warm_up: Option<Time>,
     load: Option<Time>,
     slice: Option<Time>,
     slice_requests: Option<Positive>,
     lag_max: Option<Time>,
-    bodies: Option<Positive>,
+    bodies: Option<BodyCount>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -86,7 +89,7 @@ struct WorkTable {
     lane: Option<LaneWord>,
     env: BTreeMap<String, String>,
     launches: Option<Launches>,
-    pairs: Option<Positive>,
+    pairs: Option<PairCount>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -116,7 +119,7 @@ enum FloorWord {
 #[serde(deny_unknown_fields)]
 pub(super) struct ScenarioTable {
     pub(super) name: Spanned<String>,
-    pairs: Option<Positive>,
+    pairs: Option<PairCount>,
     #[serde(default)]
     load: Option<Spanned<LoadTable>>,
     #[serde(default)]
@@ -320,6 +323,7 @@ impl TargetTable {
             ready_timeout: seconds(&self.ready_timeout, 30),
             stop_timeout: seconds(&self.stop_timeout, 5),
             env: self.env.clone().into_iter().collect(),
+            pass_env: self.pass_env.iter().map(|it| it.0.clone()).collect(),
             port_env: self.port_env.as_ref().map(|name| name.0.clone()),
             cpus: self.cpus.map_or(CpuSelection::Auto, |word| word.0),
             limits: self.limits()?,
@@ -357,7 +361,7 @@ impl TargetTable {
             return Err(wrong(TargetFault::StrayCertificates));
         }
         let path = folder.join(ca.get_ref());
-        let pem = match fs::read(&path) {
+        let pem = match read_bounded(&path, CONFIG_BYTES_MAX) {
             Ok(pem) => pem,
             Err(source) => return Err(wrong(TargetFault::CertificatesUnreadable { path, source })),
         };
@@ -408,13 +412,13 @@ impl SamplingTable {
     fn resolve(&self) -> Result<SamplingPlan, SpannedFault> {
         let default = SamplingPlan::default();
         let launch_pairs_max = match (self.launch_pairs, &self.looks) {
-            (Some(launch_pairs), _) => launch_pairs.size(),
+            (Some(launch_pairs), _) => launch_pairs.0,
             (None, Some(looks)) => last_look(looks)?,
             (None, None) => default.launch_pairs_max,
         };
         let count = |value: Option<Positive>, default| value.map_or(default, |value| value.0);
         Ok(SamplingPlan {
-            launches: self.launches.map_or(default.launches, Positive::size),
+            launches: self.launches.map_or(default.launches, |count| count.0),
             launch_pairs_max,
             has_looks: self.looks.is_some(),
             warm_up: self.warm_up.map_or(default.warm_up, |time| time.0),
@@ -422,7 +426,7 @@ impl SamplingTable {
             slice: self.slice.map_or(default.slice, |time| time.0),
             slice_requests: count(self.slice_requests, default.slice_requests),
             lag_max: self.lag_max.map_or(default.lag_max, |time| time.0),
-            bodies: count(self.bodies, default.bodies),
+            bodies: self.bodies.map_or(default.bodies, |count| count.0),
         })
     }
 }
@@ -458,6 +462,9 @@ fn minimum(metric: Metric, text: &Spanned<String>) -> Result<f64, SpannedFault> 
 fn last_look(looks: &Spanned<Vec<usize>>) -> Result<usize, SpannedFault> {
     let ascending = looks.get_ref().windows(2).all(|pair| pair[0] < pair[1]);
     match looks.get_ref().as_slice() {
+        [.., last] if u64::try_from(*last).is_ok_and(|last| last > LAUNCHES_MAX) => {
+            Err(SpannedFault::new(looks.span(), ConfigFault::Looks))
+        }
         [first, ..] if ascending && *first >= 5 => Ok(looks.get_ref()[looks.get_ref().len() - 1]),
         _ => Err(SpannedFault::new(looks.span(), ConfigFault::Looks)),
     }

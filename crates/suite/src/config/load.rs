@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::de::{Deserialize, Deserializer, Error as _};
 
 use crate::config::fault::{LoadFault, SpannedFault};
-use crate::config::values::{Positive, Time};
+use crate::config::values::{CONNECTIONS_MAX, Connections, Positive, Time};
 use crate::{ArrivalShape, LoadAmount, LoadSettings, ReusePolicy, WorkloadModel};
 use load::capacity;
 use load::pacing::{ArrivalProcess, ArrivalSchedule, RateStage};
@@ -24,6 +24,9 @@ const TRIAL_LASTS: Duration = Duration::from_secs(1);
 
 /// How long a request of an open load may wait for a connection, where the configuration gives none.
 const LATE_MAX: Duration = Duration::from_secs(10);
+
+/// Spikes of a load, each of which is a stage of its schedule.
+const SPIKES_MAX: u128 = 100_000;
 
 /// Highest rate of a search, in requests per second, where the configuration gives none: what one core of load
 /// can surely do.
@@ -48,7 +51,7 @@ pub(super) struct LoadTable {
     seed: Option<u64>,
     late_max: Option<Time>,
     http: Option<HttpWord>,
-    streams: Option<Positive>,
+    streams: Option<Connections>,
     reuse: Option<ReuseWord>,
     connect_timeout: Option<Time>,
     first_byte_timeout: Option<Time>,
@@ -208,6 +211,9 @@ impl LoadTable {
             (None, _) if self.http == Some(HttpWord::Two) => 1,
             (None, WorkloadModel::Open { .. } | WorkloadModel::Capacity { .. }) => OPEN_CONNECTIONS,
         };
+        if u64::from(connections) > CONNECTIONS_MAX {
+            return Err(LoadFault::TooManyConnections { connections, most: CONNECTIONS_MAX });
+        }
         let reuse = self.reuse.map_or(ReusePolicy::Slice, |word| word.0);
         let http = self.http(&model)?;
         Ok(LoadSettings { connections, http, model, reuse, timeouts: self.timeouts()? })
@@ -215,7 +221,7 @@ impl LoadTable {
 
     fn http(&self, model: &WorkloadModel) -> Result<HttpVersion, LoadFault> {
         let streams = match (self.http, self.streams, model) {
-            (Some(HttpWord::Two), Some(streams), _) => number(streams),
+            (Some(HttpWord::Two), Some(streams), _) => number(Positive(streams.0)),
             (
                 Some(HttpWord::Two),
                 None,
@@ -335,6 +341,10 @@ impl LoadTable {
         let spike_rate = self.spike_rate.ok_or(LoadFault::NoSpikeRate)?;
         let spike = self.spike.map_or(Duration::from_millis(500), |time| time.0);
         let every = self.every.map_or(Duration::from_secs(5), |time| time.0);
+        let pieces = lasts.as_nanos() / every.as_nanos().max(1);
+        if pieces > SPIKES_MAX {
+            return Err(LoadFault::TooManySpikes { spikes: pieces, most: SPIKES_MAX });
+        }
         if spike.is_zero() || spike >= every {
             return Err(LoadFault::Spike { spike, every });
         }

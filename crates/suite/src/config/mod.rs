@@ -12,7 +12,6 @@ mod presets;
 mod template;
 mod values;
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +21,8 @@ use thiserror::Error;
 use crate::config::fault::SpannedFault;
 use crate::config::file::ConfigFile;
 use crate::{Suite, identity};
+use record::bounds::CONFIG_BYTES_MAX;
+use record::file::read_text_bounded;
 use sut::network::NetworkConditions;
 
 pub use crate::config::fault::{
@@ -88,7 +89,7 @@ pub fn find(folder: &Path) -> Option<PathBuf> {
 
 /// Reads a configuration file. Commands in it run in the file's folder.
 pub fn load(path: &Path, choice: &ConfigOverrides) -> Result<Suite, ConfigError> {
-    let text = fs::read_to_string(path)
+    let text = read_text_bounded(path, CONFIG_BYTES_MAX)
         .map_err(|source| ConfigError::Unreadable { path: path.to_path_buf(), source })?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     parse(&text, &path.display().to_string(), folder.unwrap_or(Path::new(".")), choice)
@@ -101,7 +102,7 @@ pub fn embedded(folder: &Path, choice: &ConfigOverrides) -> Result<Suite, Config
 
 /// Returns where a configuration file keeps baselines, if it says so.
 pub fn store(path: &Path) -> Result<Option<String>, ConfigError> {
-    let text = fs::read_to_string(path)
+    let text = read_text_bounded(path, CONFIG_BYTES_MAX)
         .map_err(|source| ConfigError::Unreadable { path: path.to_path_buf(), source })?;
     Ok(written(&text, &path.display().to_string())?.store())
 }

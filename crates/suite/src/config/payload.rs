@@ -6,6 +6,8 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 
+use record::bounds::{CORPUS_BYTES_MAX, TEMPLATE_BYTES_MAX};
+use record::file::{read_bounded, read_text_bounded};
 use toml::Spanned;
 
 use crate::config::fault::{CorpusReadError, PayloadFault, SpannedFault};
@@ -167,7 +169,8 @@ impl RequestTable {
     }
 
     fn template(&self, folder: &Path, path: &Spanned<String>) -> Result<Template, SpannedFault> {
-        let body = fs::read_to_string(folder.join(path.get_ref())).map_err(|source| {
+        let read = read_text_bounded(&folder.join(path.get_ref()), TEMPLATE_BYTES_MAX);
+        let body = read.map_err(|source| {
             let fault = PayloadFault::TemplateUnreadable { path: path.get_ref().clone(), source };
             SpannedFault::new(path.span(), fault)
         })?;
@@ -216,7 +219,9 @@ fn collect(folder: &Path, files: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> 
         if path.is_dir() {
             collect(&path, files)?;
         } else if path.extension().is_some_and(|extension| extension == "xml") {
-            files.push((path.display().to_string(), fs::read(&path)?));
+            let used: usize = files.iter().map(|(_, text)| text.len()).sum();
+            let left = CORPUS_BYTES_MAX.saturating_sub(used as u64);
+            files.push((path.display().to_string(), read_bounded(&path, left)?));
         }
     }
     Ok(())

@@ -10,6 +10,7 @@ use record::metric::gate::{self, MetricPolicy};
 use record::metric::limit::{Limit, LimitError};
 use serde::de::{Deserialize, Deserializer, Error as _};
 use thiserror::Error;
+use units::environment::{VariablePattern, VariablePatternError};
 use units::{Ratio, UnitError};
 
 use crate::{CpuSelection, LaneMode, UrlScheme};
@@ -43,12 +44,16 @@ pub(super) enum ValueError {
     Port(i64),
     #[error("{0} is not a whole number from 1 on")]
     Positive(i64),
+    #[error("{found} {what} are not from 1 to {most}")]
+    Bound { what: &'static str, found: i64, most: u64 },
     #[error("{0} is not a share between 0 and 1, such as 0.03 for 3 %")]
     Share(f64),
     #[error("{0} is not an error rate from 0.000001 to 0.2, such as 0.01 for 1 %")]
     ErrorRate(f64),
     #[error("`{0}` is not the name of a variable, such as `APP_PORT`")]
     Variable(String),
+    #[error(transparent)]
+    Passed(#[from] VariablePatternError),
     #[error("nothing fits into `{0}`; write a size such as `2 GiB`")]
     NoRoom(String),
     #[error("`{0}` is not a path of a URL: it begins with `/` and has no spaces")]
@@ -66,6 +71,20 @@ pub(super) enum ValueError {
 impl ValueError {
     pub(super) fn word(what: &'static str, word: &str, known: Vec<&'static str>) -> Self {
         Self::Word { what, word: word.to_owned(), known }
+    }
+}
+
+/// What a run may have at most. Each costs memory before anything is measured, so that a slip of a few
+/// zeros is refused at its line and not by the system; `docs/reliability.md` has the table.
+pub(super) const CONNECTIONS_MAX: u64 = 65_535;
+const PAIRS_MAX: u64 = 10_000_000;
+const BODIES_MAX: u64 = 100_000;
+pub(super) const LAUNCHES_MAX: u64 = 2_000;
+
+fn within(what: &'static str, number: i64, most: u64) -> Result<u64, ValueError> {
+    match u64::try_from(number) {
+        Ok(count) if (1..=most).contains(&count) => Ok(count),
+        Ok(_) | Err(_) => Err(ValueError::Bound { what, found: number, most }),
     }
 }
 
@@ -121,6 +140,24 @@ checked!(
     }
 );
 checked!(
+    /// Streams at once on a connection.
+    Connections(u64) from i64, |number| within("streams", number, CONNECTIONS_MAX)
+);
+checked!(
+    /// XML pairs in a request.
+    PairCount(u64) from i64, |number| within("XML pairs in a request", number, PAIRS_MAX)
+);
+checked!(
+    /// Different requests that are prepared.
+    BodyCount(u64) from i64, |number| within("different bodies", number, BODIES_MAX)
+);
+checked!(
+    /// Launches, or launch pairs, of a run.
+    LaunchCount(usize) from i64, |number| {
+        within("launches", number, LAUNCHES_MAX).map(|count| usize::try_from(count).unwrap_or(1))
+    }
+);
+checked!(
     /// A share between 0 and 1, both excluded.
     Share(f64) from f64, |share| if share > 0.0 && share < 1.0 {
         Ok(share)
@@ -143,6 +180,10 @@ checked!(
     } else {
         Ok(name)
     }
+);
+checked!(
+    /// Names of variables that are passed on.
+    PassedVariables(VariablePattern) from String, |text| Ok(text.parse()?)
 );
 checked!(
     /// A size that something fits into, such as `2 GiB`.
@@ -257,6 +298,10 @@ impl Copy for Time {}
 impl Copy for BitRate {}
 impl Copy for Percentage {}
 impl Copy for Positive {}
+impl Copy for Connections {}
+impl Copy for PairCount {}
+impl Copy for BodyCount {}
+impl Copy for LaunchCount {}
 impl Copy for Share {}
 impl Copy for ErrorRate {}
 impl Copy for KindWord {}
@@ -265,12 +310,6 @@ impl Copy for SemanticsWord {}
 impl Copy for CpusWord {}
 impl Copy for LaneWord {}
 impl Copy for Launches {}
-
-impl Positive {
-    pub(super) fn size(self) -> usize {
-        usize::try_from(self.0).unwrap_or(usize::MAX)
-    }
-}
 
 /// A metric's key as the key of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,0 +1,135 @@
+//! How large what is read may be: each bound in one place, so that a file costs memory and time that
+//! are known before it is opened. `docs/reliability.md` has them as a table.
+//!
+//! A record may come from a fork, through an artifact, into the job that has the right to publish.
+//! Bounds are far above what a measurement writes, and such that a file that keeps them is judged in
+//! half a gigabyte and seconds.
+
+use thiserror::Error;
+
+use crate::{LaunchResult, LaunchResults, Revision, Run, ScenarioRun};
+
+/// The largest record that is read, in bytes.
+pub const RUN_BYTES_MAX: u64 = 32 << 20;
+/// The largest record of an older schema, which passes through a tree of values.
+pub const OLD_RUN_BYTES_MAX: u64 = 8 << 20;
+/// The largest table of `decide` and `trend`, in bytes.
+pub const TABLE_BYTES_MAX: u64 = 16 << 20;
+/// Rows of such a table.
+pub const TABLE_ROWS_MAX: usize = 100_000;
+/// All records of a history together, in bytes.
+pub const HISTORY_BYTES_MAX: u64 = 128 << 20;
+/// A configuration, its certificates among them.
+pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
+/// The template of a request.
+pub const TEMPLATE_BYTES_MAX: u64 = 16 << 20;
+/// The documents of a corpus together.
+pub const CORPUS_BYTES_MAX: u64 = 256 << 20;
+/// Scenarios of a run.
+pub const SCENARIOS_MAX: usize = 200;
+/// Launches of a run, of both sides and over all scenarios.
+pub const LAUNCHES_MAX: usize = 20_000;
+/// Levels of load over all launches, each with a histogram.
+pub const STEPS_MAX: usize = 10_000;
+/// Moments at which a launch's memory was seen, over all launches.
+pub const SERIES_POINTS_MAX: usize = 1_000_000;
+/// Bytes of a name: of a scenario, a branch, a store.
+pub const NAME_BYTES_MAX: usize = 4_096;
+
+/// Which bound a record exceeds.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{found} {what} are more than a run may have, at most {most}")]
+pub struct BoundError {
+    /// What there is too much of.
+    pub what: &'static str,
+    /// How much there is.
+    pub found: usize,
+    /// How much there may be.
+    pub most: usize,
+}
+
+fn ensure(what: &'static str, found: usize, most: usize) -> Result<(), BoundError> {
+    if found <= most { Ok(()) } else { Err(BoundError { what, found, most }) }
+}
+
+/// Fails if a record that was read has more of anything than a run may have.
+pub(super) fn check(run: &Run) -> Result<(), BoundError> {
+    ensure("scenarios", run.scenarios.len(), SCENARIOS_MAX)?;
+    let launches = || run.scenarios.iter().flat_map(launches);
+    ensure("launches", launches().count(), LAUNCHES_MAX)?;
+    ensure("levels of load", launches().map(|it| it.steps.len()).sum(), STEPS_MAX)?;
+    let points = |launch: &LaunchResult| launch.probes.as_ref().map_or(0, |it| it.series.len());
+    ensure("moments of memory", launches().map(points).sum(), SERIES_POINTS_MAX)?;
+    let longest = names(run).map(str::len).max().unwrap_or(0);
+    ensure("bytes in a name", longest, NAME_BYTES_MAX)?;
+    // One level only: a run that confirms another is not confirmed itself.
+    match &run.confirming {
+        Some(confirming) if confirming.confirming.is_some() => {
+            Err(BoundError { what: "runs that confirm one another", found: 2, most: 1 })
+        }
+        Some(confirming) => check(confirming),
+        None => Ok(()),
+    }
+}
+
+fn launches(scenario: &ScenarioRun) -> Box<dyn Iterator<Item = &LaunchResult> + '_> {
+    match &scenario.trials {
+        LaunchResults::Paired(pairs) => {
+            Box::new(pairs.iter().flat_map(|pair| [&pair.base, &pair.head]))
+        }
+        LaunchResults::Single(launches) => Box::new(launches.iter()),
+    }
+}
+
+/// What is shown in tables and headings, where every byte is looked at several times.
+fn names(run: &Run) -> impl Iterator<Item = &str> {
+    let machine = &run.machine;
+    let history = run.history.iter();
+    let past = history.clone().flat_map(|it| &it.runs);
+    let past = past.flat_map(|it| {
+        it.scenarios.iter().map(|it| it.name.as_str()).chain(revision(&it.revision))
+    });
+    [&run.tool, &run.started, &run.config, &machine.cpu, &machine.kernel, &machine.image]
+        .into_iter()
+        .map(String::as_str)
+        .chain(run.scenarios.iter().map(|it| it.name.as_str()))
+        .chain(revision(&run.head))
+        .chain(run.base.iter().flat_map(revision))
+        .chain(history.flat_map(|it| [it.name.as_str(), it.store.as_str()]))
+        .chain(past)
+}
+
+fn revision(revision: &Revision) -> [&str; 2] {
+    [&revision.label, revision.commit.as_deref().unwrap_or_default()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{LEVEL, paired};
+
+    #[test]
+    fn a_run_that_was_measured_is_within_the_bounds_and_more_of_anything_is_refused_by_name() {
+        let run = paired(50, LEVEL, LEVEL);
+        assert_eq!(check(&run), Ok(()));
+        let refused = |change: fn(&mut Run)| {
+            let mut run = run.clone();
+            change(&mut run);
+            check(&run).unwrap_err().to_string()
+        };
+        let many = refused(|run| {
+            let LaunchResults::Paired(pairs) = &mut run.scenarios[0].trials else { panic!() };
+            *pairs = vec![pairs[0].clone(); LAUNCHES_MAX / 2 + 1];
+        });
+        assert_eq!(many, "20002 launches are more than a run may have, at most 20000");
+        let long = refused(|run| run.scenarios[0].name = "x".repeat(NAME_BYTES_MAX + 1));
+        assert_eq!(long, "4097 bytes in a name are more than a run may have, at most 4096");
+        let wide = refused(|run| run.scenarios = vec![run.scenarios[0].clone(); 201]);
+        assert_eq!(wide, "201 scenarios are more than a run may have, at most 200");
+        let nested = refused(|run| {
+            let inner = Run { confirming: Some(Box::new(run.clone())), ..run.clone() };
+            run.confirming = Some(Box::new(inner));
+        });
+        assert!(nested.starts_with("2 runs that confirm one another"), "{nested}");
+    }
+}
