@@ -83,8 +83,9 @@ pub(super) const LAUNCHES_MAX: u64 = 2_000;
 
 fn within(what: &'static str, number: i64, most: u64) -> Result<u64, ValueError> {
     match u64::try_from(number) {
-        Ok(count) if (1..=most).contains(&count) => Ok(count),
-        Ok(_) | Err(_) => Err(ValueError::Bound { what, found: number, most }),
+        Ok(0) | Err(_) => Err(ValueError::Positive(number)),
+        Ok(count) if count > most => Err(ValueError::Bound { what, found: number, most }),
+        Ok(count) => Ok(count),
     }
 }
 
