@@ -77,7 +77,7 @@ impl SimulationPlan {
         let mut evidence = FamilyEvidence::new(self.rule.alpha, &[USUAL; 3]);
         let attempt = |_| {
             let offset = case.offset * draw::normal(rng);
-            evidence.begin_attempt();
+            evidence.begin_attempt(0);
             let began: Vec<Verdict> = evidence.verdicts().collect();
             for _ in 0..self.rule.launch_pairs_max {
                 evidence.see(&noise.launch_pair(offset, rng));

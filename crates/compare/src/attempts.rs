@@ -46,15 +46,10 @@ impl AttemptSummary {
     pub(super) fn of(run: &Run, launch_pairs: usize, rows: &[MetricResult]) -> Option<Self> {
         let state = run.evidence.as_ref()?;
         let earlier = state.earlier.iter().map(|it| it.launch_pairs.len()).sum::<usize>();
-        let used = state.earlier.iter().filter(|it| !it.launch_pairs.is_empty());
-        let here = (launch_pairs > 0).then_some((&run.machine, run.boot.as_ref()));
-        let machines = used.map(|it| (&it.machine, it.boot.as_ref())).chain(here);
-        let mut distinct = Vec::new();
-        for machine in machines {
-            if !distinct.contains(&machine) {
-                distinct.push(machine);
-            }
-        }
+        let used = state.earlier.iter().map(|it| it.launch_pairs.len()).chain([launch_pairs]);
+        let used =
+            machines(run).into_iter().zip(used).filter(|(_, launch_pairs)| *launch_pairs > 0);
+        let distinct: BTreeSet<usize> = used.map(|(machine, _)| machine).collect();
         Some(Self {
             number: state.number,
             since: state.since,
@@ -117,6 +112,20 @@ pub fn attempt(run: &Run) -> Result<Option<EvidenceAttempt>, ContentError> {
 pub(super) fn continues(run: &Run, earlier: &Run) -> bool {
     let (Some(state), Some(first)) = (&run.evidence, &earlier.evidence) else { return false };
     state.key == first.key && state.earlier.iter().any(|it| it.number == first.number)
+}
+
+/// The number of the machine of each attempt, this one's last: those with one number are one machine.
+pub(super) fn machines(run: &Run) -> Vec<usize> {
+    let earlier = run.evidence.iter().flat_map(|state| &state.earlier);
+    let earlier = earlier.map(|it| (&it.machine, it.boot.as_ref()));
+    let mut distinct = Vec::new();
+    let number = |machine| {
+        distinct.iter().position(|known| *known == machine).unwrap_or_else(|| {
+            distinct.push(machine);
+            distinct.len() - 1
+        })
+    };
+    earlier.chain([(&run.machine, run.boot.as_ref())]).map(number).collect()
 }
 
 /// Launch pairs in which every scenario was driven.

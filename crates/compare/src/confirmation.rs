@@ -11,7 +11,7 @@
 
 use crate::attempts;
 use crate::decision::Verdict;
-use crate::{CompareError, Comparison, ComparisonOutcome, LimitCheck, MetricResult};
+use crate::{CompareError, Comparison, ComparisonOutcome, LimitCheck, MetricResult, Suspicion};
 use record::metric::Metric;
 use record::metric::gate::{GateRules, MetricPolicy};
 use record::{ConfirmedRun, Run, ScenarioRun};
@@ -147,6 +147,8 @@ fn cell(first: &MetricResult, second: &Comparison) -> ConfirmationCell {
     let second = second.rows.iter().find(same).cloned();
     let standing = match &second {
         Some(row) if row.verdict() == Some(Verdict::Regressed) => FlagStanding::Confirmed,
+        // Suspected on one machine, and then on another one: that is two.
+        Some(row) if row.suspicion == Some(Suspicion::OneMachine) => FlagStanding::Confirmed,
         Some(row) if row.judgement().is_some() && row.rule.policy == MetricPolicy::Gate => {
             FlagStanding::Unconfirmed
         }

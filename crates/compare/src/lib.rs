@@ -19,9 +19,11 @@ use thiserror::Error;
 
 use crate::attempts::AttemptSummary;
 use crate::decision::counts::{self, CountSamples};
+use crate::decision::family::PlacementTrust;
 use crate::decision::history::{self, HistoryClaim, HistoryJudgement, MetricHistory};
 use crate::decision::{
-    DecisionRule, Differences, Hypothesis, Judgement, LAUNCH_PAIRS_MAX, RuleError, Verdict,
+    DecisionRule, Differences, Hypothesis, Judgement, LAUNCH_PAIRS_MAX, MachineEvidence, RuleError,
+    Verdict,
 };
 use crate::details::ScenarioDetails;
 use crate::stored::HistoryGap;
@@ -31,8 +33,8 @@ use record::metric::gate::{GateRules, MetricPolicy, MetricRule};
 use record::metric::limit::LimitQuantity;
 use record::metric::{BetterDirection, Metric};
 use record::{
-    ContentError, EarlyEnd, FailureContrast, LaunchResult, LaunchResults, Machine, PlacementRecord,
-    Revision, Run, ScenarioRun,
+    ContentError, EarlyEnd, FailureContrast, LaunchResult, LaunchResults, Machine, MappingState,
+    PlacementRecord, Revision, Run, ScenarioRun,
 };
 use units::Ratio;
 
@@ -496,6 +498,39 @@ enum RowEvidence {
     History(MetricHistory),
 }
 
+/// What a row of the time lane rests on.
+struct TimedEvidence {
+    /// The differences of its launch pairs, attempt by attempt.
+    attempts: Vec<Vec<f64>>,
+    trust: PlacementTrust,
+}
+
+/// Whether a machine may hold an offset of a metric that its launches do not draw anew: of times, where
+/// a build keeps its place in memory, or is not started here at all.
+fn trust(run: &Run, metric: Metric) -> PlacementTrust {
+    let is_kept = |placement: &PlacementRecord| {
+        placement.mappings.values().any(|state| *state == MappingState::NotRedrawn)
+    };
+    let is_suspect = run.placement.as_ref().is_some_and(is_kept)
+        || run.base.iter().chain([&run.head]).any(is_attached);
+    match metric {
+        Metric::Cpu
+        | Metric::Latency
+        | Metric::Tail
+        | Metric::P50
+        | Metric::P95
+        | Metric::P99
+        | Metric::Throughput
+        | Metric::Ready
+        | Metric::FirstAnswers
+            if is_suspect =>
+        {
+            PlacementTrust::Suspect
+        }
+        _ => PlacementTrust::Redrawn,
+    }
+}
+
 /// A scenario, and what else is known when its rows are made.
 struct RowContext<'a> {
     run: &'a Run,
@@ -623,14 +658,20 @@ fn judge(
     let (mut timed, mut counted, mut kept) = (Vec::new(), Vec::new(), Vec::new());
     for (row, evidence) in rows.iter_mut().zip(evidence) {
         match evidence {
-            RowEvidence::LaunchPairs(differences) => timed.push((row, differences)),
+            RowEvidence::LaunchPairs(attempts) => {
+                let trust = trust(run, row.metric);
+                timed.push((row, TimedEvidence { attempts, trust }));
+            }
             RowEvidence::Counts(counts) => counted.push((row, counts)),
             RowEvidence::History(history) => kept.push((row, history)),
             RowEvidence::None => {}
         }
     }
     let mut absent = absent_rows(run, gate);
-    timed.extend(absent.iter_mut().map(|(row, evidence)| (row, std::mem::take(evidence))));
+    for (row, evidence) in &mut absent {
+        let (attempts, trust) = (std::mem::take(evidence), trust(run, row.metric));
+        timed.push((row, TimedEvidence { attempts, trust }));
+    }
     // A lane that decides nothing leaves its share to the other.
     let lanes = (decides(&timed) || decides(&kept), decides(&counted));
     let counted_alpha = if lanes.0 { gate.alpha * counts::SHARE } else { gate.alpha };
@@ -648,8 +689,11 @@ fn judge(
     });
     if !timed.is_empty() {
         let rule = decision_rule(run, timed_alpha)?;
-        family +=
-            judge_each(timed, |hypotheses, rows| plain(rule.judge(hypotheses, &by_attempt(rows))));
+        family += judge_each(timed, |hypotheses, rows: &[TimedEvidence]| {
+            let trust = rows.iter().map(|row| row.trust).collect();
+            let on = MachineEvidence { trust, machines: attempts::machines(run) };
+            plain(rule.judge_on_machines(hypotheses, &by_attempt(rows), on))
+        });
     }
     Ok(family)
 }
@@ -682,12 +726,13 @@ fn decision_rule(run: &Run, alpha: f64) -> Result<DecisionRule, RuleError> {
 
 /// The differences of each attempt from those of each row, without the launch pair that a run was
 /// interrupted in: some scenarios have had it, others have not.
-fn by_attempt(rows: &[Vec<Vec<f64>>]) -> Vec<Differences> {
-    let attempts = rows.iter().map(Vec::len).max().unwrap_or(0);
+fn by_attempt(rows: &[TimedEvidence]) -> Vec<Differences> {
+    let rows: Vec<&Vec<Vec<f64>>> = rows.iter().map(|row| &row.attempts).collect();
+    let attempts = rows.iter().map(|row| row.len()).max().unwrap_or(0);
     let of_attempt = |attempt: usize| -> Differences {
         let measured = rows.iter().map(|row| row[attempt].len()).filter(|length| *length > 0);
         let whole = measured.min().unwrap_or(0);
-        let cut = |row: &Vec<Vec<f64>>| row[attempt].iter().copied().take(whole).collect();
+        let cut = |row: &&Vec<Vec<f64>>| row[attempt].iter().copied().take(whole).collect();
         rows.iter().map(cut).collect()
     };
     (0..attempts).map(of_attempt).collect()

@@ -32,6 +32,8 @@ pub enum Suspicion {
     CodeGeneration,
     /// Functions lie at other addresses.
     Layout,
+    /// The machine may hold an offset of one build, and no other one has measured.
+    OneMachine,
 }
 
 impl Suspicion {
@@ -40,6 +42,7 @@ impl Suspicion {
         match self {
             Self::CodeGeneration => "code-generation",
             Self::Layout => "layout",
+            Self::OneMachine => "one-machine",
         }
     }
 }
@@ -49,6 +52,7 @@ impl fmt::Display for Suspicion {
         f.write_str(match self {
             Self::CodeGeneration => "code generation?",
             Self::Layout => "layout",
+            Self::OneMachine => "one machine",
         })
     }
 }
@@ -60,6 +64,9 @@ pub(super) fn suspicions(
 ) -> Vec<Option<Suspicion>> {
     let moved = placement.and_then(|it| it.layout) == Some(LayoutState::NotRedrawn);
     let of = |row: &MetricResult| {
+        if matches!(row.finding, MetricFinding::Judged(Judgement { is_one_machine: true, .. })) {
+            return Some(Suspicion::OneMachine);
+        }
         let found = regression(row)?;
         let same = |metric: Metric| {
             let other = rows.iter().find(|it| it.scenario == row.scenario && it.metric == metric);
@@ -171,5 +178,20 @@ mod tests {
         let comparison = Comparison::of(&run).unwrap();
         assert_eq!(comparison.outcome, ComparisonOutcome::Inconclusive);
         assert!(comparison.is_decided());
+    }
+
+    #[test]
+    fn what_a_machine_may_hold_an_offset_of_is_suspected_on_one() {
+        let mut run = paired(14, LEVEL, SampleLaunch { cpu_us: 572, ..LEVEL });
+        let mappings = std::collections::BTreeMap::from([(
+            "libapi.so".to_owned(),
+            record::MappingState::NotRedrawn,
+        )]);
+        run.placement = Some(PlacementRecord { mappings, ..PlacementRecord::default() });
+        let comparison = Comparison::of(&run).unwrap();
+        let cpu = comparison.rows.iter().find(|row| row.metric == Metric::Cpu).unwrap();
+        assert_eq!(cpu.suspicion, Some(Suspicion::OneMachine));
+        assert!(cpu.is_flagged() && comparison.is_decided());
+        assert_eq!(comparison.outcome, ComparisonOutcome::Inconclusive);
     }
 }

@@ -8,7 +8,10 @@
 //! and falls again is invisible in the whole series and plain in a part of it. Both sides are searched
 //! in turn.
 //!
-//! [`crate::segment`] is the plainer rule that stored baselines decide by.
+//! Neighbouring runs are alike (a correlation of 0.6 to 0.7 between launches of one machine), and shuffling
+//! takes that for levels: it finds some in every second flat series of 40 values at 0.6. So a split
+//! has to be seen again in the series without what each value has of the one before, fitted beside the
+//! split: then it is 4 % at 0.6, 2 % at 0.4, 1 % at 0.2.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +19,7 @@ use rand::Rng;
 use rand::seq::SliceRandom as _;
 
 use crate::quantile;
+use crate::{autoregression, trend};
 
 /// Shuffled series that a critical value is found from.
 const SHUFFLES: usize = 5_000;
@@ -28,7 +32,8 @@ pub struct LevelSearch<R> {
     shortest: usize,
     level: f64,
     rng: R,
-    critical: BTreeMap<usize, f64>,
+    /// By the length of a series, the largest splits that chance shows, rising.
+    chance: BTreeMap<usize, Vec<f64>>,
 }
 
 /// A part of a series and the best split in it.
@@ -43,13 +48,12 @@ impl<R: Rng + Clone> LevelSearch<R> {
     /// a series of one level with probability `level`. What chance does is drawn from copies of `rng`.
     pub fn new(shortest: usize, level: f64, rng: R) -> Self {
         assert!(shortest >= 2, "a level holds for two values or more");
-        Self { shortest, level, rng, critical: BTreeMap::new() }
+        Self { shortest, level, rng, chance: BTreeMap::new() }
     }
 
     /// Returns where new levels begin, rising; the first one, at 0, is not listed.
     ///
-    /// The values are exchangeable within a level: drift and correlation between neighbours are taken
-    /// for changes.
+    /// Drift is taken for changes, correlation between neighbours is not.
     pub fn change_points(&mut self, values: &[f64]) -> Vec<usize> {
         let mut points = Vec::new();
         self.search(values, 0, &mut points);
@@ -57,38 +61,85 @@ impl<R: Rng + Clone> LevelSearch<R> {
         points
     }
 
+    /// Returns the chance of a split as clear as the clearest one of the series if it has none; 1 where it
+    /// is too short.
+    pub fn p(&mut self, values: &[f64]) -> f64 {
+        let of = |search: &mut Self, values: &[f64]| {
+            let largest = splits(&ranks(values), search.shortest).into_iter().map(|it| it.z);
+            let largest = largest.fold(0.0, f64::max);
+            let chance = search.chance(values.len());
+            let as_large = chance.len() - chance.partition_point(|it| *it < largest);
+            (as_large + 1) as f64 / (chance.len() + 1) as f64
+        };
+        match self.narrowest(values) {
+            Some(place) => {
+                let series = self.whitened(values, place);
+                if series.len() < 2 * self.shortest { 1.0 } else { of(self, &series) }
+            }
+            None if values.len() < 2 * self.shortest => 1.0,
+            None => of(self, values),
+        }
+    }
+
     fn search(&mut self, values: &[f64], offset: usize, points: &mut Vec<usize>) {
-        if values.len() < 2 * self.shortest {
+        let Some(place) = self.narrowest(values) else { return };
+        let series = self.whitened(values, place);
+        if self.narrowest(&series).is_none() {
             return;
         }
-        let critical = self.critical(values.len());
-        let splits = splits(&ranks(values), self.shortest);
-        let visible = splits.into_iter().filter(|split| split.z > critical);
-        let narrowest = visible.min_by(|a, b| a.length.cmp(&b.length).then(b.z.total_cmp(&a.z)));
-        let Some(SeriesSplit { place, .. }) = narrowest else { return };
         points.push(offset + place);
         self.search(&values[..place], offset, points);
         self.search(&values[place..], offset + place, points);
     }
 
-    /// The largest split that chance shows in a series of this length with probability `level`.
-    fn critical(&mut self, n: usize) -> f64 {
-        if let Some(known) = self.critical.get(&n) {
-            return *known;
+    /// The series without what each value has of the one before, as it is beside a split.
+    fn whitened(&self, values: &[f64], place: usize) -> Vec<f64> {
+        let coefficient = autoregression::beside_split(values, place, self.shortest);
+        if coefficient > 0.0 {
+            autoregression::whitened(values, coefficient)
+        } else {
+            values.to_vec()
         }
-        let mut rng = self.rng.clone();
-        let mut shuffled: Vec<f64> = (1..=n).map(|rank| rank as f64).collect();
-        let largest: Vec<f64> = (0..SHUFFLES)
-            .map(|_| {
-                shuffled.shuffle(&mut rng);
-                let splits = splits(&centred(&shuffled), self.shortest);
-                splits.into_iter().map(|split| split.z).fold(0.0, f64::max)
-            })
-            .collect();
-        let critical = quantile::type7(&largest, 1.0 - self.level);
-        self.critical.insert(n, critical);
-        critical
     }
+
+    /// The split of the shortest part that shows one, as if neighbours had nothing in common.
+    fn narrowest(&mut self, values: &[f64]) -> Option<usize> {
+        if values.len() < 2 * self.shortest {
+            return None;
+        }
+        let place = 1.0 - self.level;
+        let critical = quantile::type7(self.chance(values.len()), place);
+        let splits = splits(&ranks(values), self.shortest);
+        let visible = splits.into_iter().filter(|split| split.z > critical);
+        let narrowest = visible.min_by(|a, b| a.length.cmp(&b.length).then(b.z.total_cmp(&a.z)));
+        narrowest.map(|split| split.place)
+    }
+
+    /// The largest splits that chance shows in series of this length, rising.
+    fn chance(&mut self, n: usize) -> &[f64] {
+        let Self { shortest, rng, chance, .. } = self;
+        chance.entry(n).or_insert_with(|| {
+            let mut rng = rng.clone();
+            let mut shuffled: Vec<f64> = (1..=n).map(|rank| rank as f64).collect();
+            let mut largest: Vec<f64> = (0..SHUFFLES)
+                .map(|_| {
+                    shuffled.shuffle(&mut rng);
+                    let splits = splits(&centred(&shuffled), *shortest);
+                    splits.into_iter().map(|split| split.z).fold(0.0, f64::max)
+                })
+                .collect();
+            largest.sort_by(f64::total_cmp);
+            largest
+        })
+    }
+}
+
+/// Returns the chance of a rise or fall as steady as that of the series if it has none, two-sided: of what
+/// is left without what each value has of the one before, fitted beside a line of this slope.
+pub fn drift_p(values: &[f64], slope: f64) -> f64 {
+    let coefficient = autoregression::beside_line(values, slope);
+    let rising = trend::mann_kendall(&autoregression::whitened(values, coefficient)).p_rising();
+    (2.0 * rising.min(1.0 - rising)).min(1.0)
 }
 
 /// Midranks, centred and of variance 1.
@@ -185,6 +236,44 @@ mod tests {
         let split = |seed: &u64| !search.change_points(&series(&[(40, 0.0)], *seed)).is_empty();
         let splits = (0..2_000).filter(split).count();
         assert!((8..=36).contains(&splits), "{splits} of 2000 at a level of 1 %");
+    }
+
+    /// Noise of which each value has a part of the one before.
+    fn correlated(n: usize, coefficient: f64, seed: u64) -> Vec<f64> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut value = draw::normal(&mut rng);
+        let fresh = (1.0 - coefficient * coefficient).sqrt();
+        (0..n)
+            .map(|_| {
+                value = coefficient * value + fresh * draw::normal(&mut rng);
+                value
+            })
+            .collect()
+    }
+
+    /// 3.6 % in 1 000 simulated by another program, where shuffling alone finds levels in 50 %.
+    #[test]
+    fn neighbours_that_are_alike_are_no_levels() {
+        let mut search = search();
+        let is_split = |seed: &u64| !search.change_points(&correlated(40, 0.6, *seed)).is_empty();
+        let splits = (0..500).filter(is_split).count();
+        assert!((5..=35).contains(&splits), "{splits} of 500");
+        let drifts = (0..500).filter(|seed| {
+            let values = correlated(40, 0.6, *seed);
+            let runs: Vec<f64> = (0..40).map(f64::from).collect();
+            drift_p(&values, trend::theil_sen(&runs, &values, 0.025).slope) <= 0.01
+        });
+        let drifts = drifts.count();
+        assert!(drifts <= 25, "{drifts} of 500");
+    }
+
+    #[test]
+    fn the_chance_of_a_series_is_that_of_its_clearest_split() {
+        let mut search = search();
+        let below = (0..400).filter(|seed| search.p(&series(&[(30, 0.0)], *seed)) <= 0.1).count();
+        assert!((20..=60).contains(&below), "{below} of 400 at 10 %");
+        assert!(search.p(&series(&[(15, 0.0), (15, 4.0)], 3)) < 0.001);
+        assert!((search.p(&[1.0, 2.0]) - 1.0).abs() < 1e-12);
     }
 
     #[test]

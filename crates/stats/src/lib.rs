@@ -21,6 +21,7 @@
 //! assert!(4.0 < shift.low && shift.low < shift.value && shift.value < shift.high);
 //! ```
 
+mod autoregression;
 pub mod draw;
 pub mod evidence;
 pub mod hodges_lehmann;
@@ -30,7 +31,6 @@ pub mod multiple;
 pub mod proportion;
 pub mod quantile;
 pub mod rank_sum;
-pub mod segment;
 pub mod sensitivity;
 pub mod signed_rank;
 pub mod student;

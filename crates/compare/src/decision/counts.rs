@@ -66,6 +66,7 @@ fn alone(alpha: f64, hypothesis: Hypothesis, counts: &CountSamples) -> Judgement
         high_ln: high,
         p_slower: estimate.p_greater(floor),
         p_faster: estimate.p_less(-floor),
+        is_one_machine: false,
         p_unchanged: estimate.p_equivalent(-tolerance, tolerance),
         mde_ln: floor + estimate.detectable(alpha),
         visible_ln: f64::INFINITY,

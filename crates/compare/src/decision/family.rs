@@ -4,6 +4,53 @@ use stats::evidence::{self, Wealth};
 
 use super::{Hypothesis, Verdict};
 
+/// Which of the evidence a machine may have made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlacementTrust {
+    /// What a launch draws is drawn for both sides: a machine has no offset that lasts.
+    Redrawn,
+    /// A build may keep an offset on a machine, so one machine alone shows no change.
+    Suspect,
+}
+
+/// Evidence of which each machine makes at most so much, however often it comes back.
+#[derive(Debug, Clone)]
+struct SharedWealth {
+    wealth: Wealth,
+    /// ln of the most that one machine may multiply it by.
+    ln_cap: f64,
+    /// ln of what each machine has multiplied it by so far.
+    ln_gains: Vec<f64>,
+    machine: usize,
+}
+
+impl SharedWealth {
+    fn new(ln_cap: f64) -> Self {
+        Self { wealth: Wealth::default(), ln_cap, ln_gains: vec![0.0], machine: 0 }
+    }
+
+    fn begin_attempt(&mut self, machine: usize) {
+        self.wealth.begin_attempt();
+        self.machine = machine;
+        self.ln_gains.resize(self.ln_gains.len().max(machine + 1), 0.0);
+    }
+
+    fn see(&mut self, value: f64) {
+        let before = self.wealth.ln();
+        self.ln_gains[self.machine] += self.wealth.see(value) - before;
+    }
+
+    /// What counts. The least of a test martingale and a constant is a supermartingale, and so is the
+    /// product with what other machines made before.
+    fn ln(&self) -> f64 {
+        if self.ln_cap.is_finite() {
+            self.ln_gains.iter().map(|gain| gain.min(self.ln_cap)).sum()
+        } else {
+            self.wealth.ln()
+        }
+    }
+}
+
 /// All hypotheses of a comparison, with the evidence for and against each.
 ///
 /// Verdicts are kept over attempts. *Unchanged* is final: the error rate of a further claim about the
@@ -24,9 +71,9 @@ struct HypothesisEvidence {
     floor_ln: f64,
     tolerance_ln: f64,
     /// d lies above the floor.
-    slower: Wealth,
+    slower: SharedWealth,
     /// -d lies above the floor.
-    faster: Wealth,
+    faster: SharedWealth,
     /// d lies below the tolerance.
     below_tolerance: Wealth,
     /// -d lies below the tolerance.
@@ -39,16 +86,29 @@ struct HypothesisEvidence {
 }
 
 impl FamilyEvidence {
-    /// Returns a family without any evidence yet.
+    /// Returns a family without any evidence yet, of which no machine is suspect.
     pub fn new(alpha: f64, hypotheses: &[Hypothesis]) -> Self {
-        let hypotheses: Vec<_> = hypotheses.iter().map(HypothesisEvidence::new).collect();
+        Self::with_trust(alpha, hypotheses, &vec![PlacementTrust::Redrawn; hypotheses.len()])
+    }
+
+    /// Returns a family without any evidence yet. Of a suspect hypothesis one machine makes at most the
+    /// root of M / alpha, M the size of the family: the evidence of two is enough, that of one is not.
+    pub fn with_trust(alpha: f64, hypotheses: &[Hypothesis], trust: &[PlacementTrust]) -> Self {
+        let ln_cap = f64::midpoint((hypotheses.len() as f64).ln(), -alpha.ln());
+        let of = |(hypothesis, trust): (&Hypothesis, &PlacementTrust)| match trust {
+            PlacementTrust::Redrawn => HypothesisEvidence::new(hypothesis, f64::INFINITY),
+            PlacementTrust::Suspect => HypothesisEvidence::new(hypothesis, ln_cap),
+        };
+        let hypotheses: Vec<_> = hypotheses.iter().zip(trust).map(of).collect();
         let none = vec![0.0; hypotheses.len()];
         Self { needed: -alpha.ln(), hypotheses, slower: none.clone(), faster: none }
     }
 
-    /// Begins a further attempt, on whatever machine.
-    pub fn begin_attempt(&mut self) {
+    /// Begins a further attempt, on the machine of this number.
+    pub fn begin_attempt(&mut self, machine: usize) {
         for hypothesis in &mut self.hypotheses {
+            hypothesis.slower.begin_attempt(machine);
+            hypothesis.faster.begin_attempt(machine);
             hypothesis.wealths().into_iter().for_each(Wealth::begin_attempt);
         }
     }
@@ -88,18 +148,29 @@ impl FamilyEvidence {
         self.hypotheses.iter().map(HypothesisEvidence::within_tolerance)
     }
 
+    /// Returns whether each hypothesis would be called slower if its machine were trusted.
+    pub fn suspected(&self) -> Vec<bool> {
+        let slower = self.shared(|it| it.slower.wealth.ln());
+        let is_shown = slower.iter().zip(&self.hypotheses).map(|(slower, it)| {
+            it.slower.ln_cap.is_finite()
+                && it.verdict == Verdict::Inconclusive
+                && *slower >= self.needed
+        });
+        is_shown.collect()
+    }
+
     fn shared(&self, ln_wealth: impl Fn(&HypothesisEvidence) -> f64) -> Vec<f64> {
         evidence::closed_by_means(&self.hypotheses.iter().map(ln_wealth).collect::<Vec<_>>())
     }
 }
 
 impl HypothesisEvidence {
-    fn new(hypothesis: &Hypothesis) -> Self {
+    fn new(hypothesis: &Hypothesis, ln_cap: f64) -> Self {
         Self {
             floor_ln: hypothesis.floor.ln_1p(),
             tolerance_ln: hypothesis.tolerance.ln_1p(),
-            slower: Wealth::default(),
-            faster: Wealth::default(),
+            slower: SharedWealth::new(ln_cap),
+            faster: SharedWealth::new(ln_cap),
             below_tolerance: Wealth::default(),
             above_tolerance: Wealth::default(),
             not_slower: Wealth::default(),
@@ -108,10 +179,9 @@ impl HypothesisEvidence {
         }
     }
 
-    fn wealths(&mut self) -> [&mut Wealth; 6] {
+    /// The evidence that no machine's offset makes red.
+    fn wealths(&mut self) -> [&mut Wealth; 4] {
         [
-            &mut self.slower,
-            &mut self.faster,
             &mut self.below_tolerance,
             &mut self.above_tolerance,
             &mut self.not_slower,
@@ -121,7 +191,9 @@ impl HypothesisEvidence {
 
     fn see(&mut self, d: f64) {
         let (f, t) = (self.floor_ln, self.tolerance_ln);
-        let values = [d - f, -d - f, t - d, t + d, f - d, f + d];
+        self.slower.see(d - f);
+        self.faster.see(-d - f);
+        let values = [t - d, t + d, f - d, f + d];
         for (wealth, value) in self.wealths().into_iter().zip(values) {
             wealth.see(value);
         }

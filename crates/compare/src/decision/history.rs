@@ -10,8 +10,8 @@ use std::sync::{Mutex, PoisonError};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+use stats::levels::LevelSearch;
 use stats::means::{self, VariancePrior};
-use stats::segment::{self, CriticalValues};
 
 use super::{Hypothesis, Judgement, Verdict};
 
@@ -107,6 +107,7 @@ fn alone(alpha: f64, family: usize, hypothesis: Hypothesis, kept: &MetricHistory
         high_ln,
         p_slower: estimate.p_greater(0.0),
         p_faster: estimate.p_less(0.0),
+        is_one_machine: false,
         p_unchanged: estimate.p_equivalent(-tolerance, tolerance),
         mde_ln: estimate.detectable(suspicion(alpha, family)),
         visible_ln: f64::INFINITY,
@@ -136,13 +137,12 @@ fn claim(alpha: f64, jobs: usize, judgement: Judgement) -> HistoryJudgement {
 
 /// Returns the runs since the level last changed.
 pub fn last_level(history: &[f64]) -> &[f64] {
-    // Critical values take simulations, and depend on nothing but the length of a series.
-    static CRITICAL: Mutex<Option<CriticalValues<ChaCha8Rng>>> = Mutex::new(None);
-    let mut critical = CRITICAL.lock().unwrap_or_else(PoisonError::into_inner);
-    let critical = critical.get_or_insert_with(|| {
-        CriticalValues::new(LEVEL_RUNS_MIN, SPLIT_LEVEL, ChaCha8Rng::seed_from_u64(SEED))
+    // What chance shows takes simulations, and depends on nothing but the length of a series.
+    static SEARCH: Mutex<Option<LevelSearch<ChaCha8Rng>>> = Mutex::new(None);
+    let mut search = SEARCH.lock().unwrap_or_else(PoisonError::into_inner);
+    let search = search.get_or_insert_with(|| {
+        LevelSearch::new(LEVEL_RUNS_MIN, SPLIT_LEVEL, ChaCha8Rng::seed_from_u64(SEED))
     });
-    let changes =
-        segment::change_points(history, LEVEL_RUNS_MIN, &mut |length| critical.of(length));
+    let changes = search.change_points(history);
     &history[changes.last().copied().unwrap_or(0)..]
 }

@@ -22,7 +22,7 @@ use stats::multiple;
 use stats::sensitivity::{self, Plan};
 use thiserror::Error;
 
-use self::family::FamilyEvidence;
+use self::family::{FamilyEvidence, PlacementTrust};
 
 /// The default family-wise error, per direction.
 pub const ALPHA: f64 = 0.01;
@@ -114,6 +114,8 @@ pub struct Judgement {
     pub before: Verdict,
     /// The Hodges-Lehmann estimate of the change.
     pub estimate_ln: f64,
+    /// Whether evidence for a change is enough, and inconclusive because one machine made most of it.
+    pub is_one_machine: bool,
     /// Lower limit; minus infinity with too few launch pairs.
     pub low_ln: f64,
     /// Upper limit; infinity with too few launch pairs.
@@ -140,6 +142,15 @@ pub struct Judgement {
 /// it ln(head / base) of each launch pair, above 0 where head is worse.
 pub type Differences = Vec<Vec<f64>>;
 
+/// Where evidence comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MachineEvidence {
+    /// Of each hypothesis, whether a machine may have an offset of its own.
+    pub trust: Vec<PlacementTrust>,
+    /// Of each attempt, the number of its machine, from 0.
+    pub machines: Vec<usize>,
+}
+
 impl DecisionRule {
     /// Returns the rule for an error rate and a number of launch pairs that could decide.
     pub fn new(alpha: f64, launch_pairs_max: usize) -> Result<Self, RuleError> {
@@ -160,14 +171,27 @@ impl DecisionRule {
     ///
     /// All rows of an attempt that are not empty are of one length, and hold finite numbers.
     pub fn judge(&self, hypotheses: &[Hypothesis], attempts: &[Differences]) -> Vec<Judgement> {
-        let mut family = FamilyEvidence::new(self.alpha, hypotheses);
+        let trust = vec![PlacementTrust::Redrawn; hypotheses.len()];
+        let machines = vec![0; attempts.len()];
+        self.judge_on_machines(hypotheses, attempts, MachineEvidence { trust, machines })
+    }
+
+    /// Judges as [`DecisionRule::judge`] does, where a machine may have an offset of its own.
+    pub fn judge_on_machines(
+        &self,
+        hypotheses: &[Hypothesis],
+        attempts: &[Differences],
+        on: MachineEvidence,
+    ) -> Vec<Judgement> {
+        let mut family = FamilyEvidence::with_trust(self.alpha, hypotheses, &on.trust);
         let mut before: Vec<Verdict> = family.verdicts().collect();
-        for attempt in attempts {
+        for (attempt, machine) in attempts.iter().zip(on.machines) {
             before = family.verdicts().collect();
-            family.begin_attempt();
+            family.begin_attempt(machine);
             see_all(&mut family, hypotheses.len(), attempt);
         }
         let p = |ln: f64| evidence::p_of_ln(ln);
+        let suspected = family.suspected();
         let verdicts = family.verdicts().zip(before).zip(family.unchanged());
         let shown = verdicts.enumerate().map(|(m, ((verdict, before), unchanged))| ShownVerdict {
             verdict,
@@ -175,6 +199,7 @@ impl DecisionRule {
             p_slower: p(family.slower()[m]),
             p_faster: p(family.faster()[m]),
             p_unchanged: p(unchanged),
+            is_one_machine: suspected[m],
         });
         let rows = |m: usize| attempts.iter().map(move |it| it[m].as_slice()).collect::<Vec<_>>();
         let numbered = hypotheses.iter().zip(shown).enumerate();
@@ -220,6 +245,7 @@ impl DecisionRule {
             p_slower: shown.p_slower,
             p_faster: shown.p_faster,
             p_unchanged: shown.p_unchanged,
+            is_one_machine: shown.is_one_machine,
             mde_ln: self.detectable_ln(spread_ln, hypothesis, family),
             visible_ln: sensitivity::visible(last, self.plan(hypothesis, family)),
             spread_ln,
@@ -242,6 +268,7 @@ struct ShownVerdict {
     p_slower: f64,
     p_faster: f64,
     p_unchanged: f64,
+    is_one_machine: bool,
 }
 
 fn see_all(family: &mut FamilyEvidence, hypotheses: usize, attempt: &Differences) {

@@ -8,8 +8,10 @@ use rand_chacha::rand_core::SeedableRng;
 use serde_json::Value;
 use stats::draw;
 
-use super::family::FamilyEvidence;
-use super::{DecisionRule, Differences, Hypothesis, Judgement, RuleError, Verdict};
+use super::family::{FamilyEvidence, PlacementTrust};
+use super::{
+    DecisionRule, Differences, Hypothesis, Judgement, MachineEvidence, RuleError, Verdict,
+};
 
 const USUAL: Hypothesis = Hypothesis { floor: 0.01, tolerance: 0.03 };
 
@@ -66,7 +68,7 @@ fn verdicts_are_those_of_the_reference_after_every_launch_pair() {
         let mut family = FamilyEvidence::new(share("alpha"), &vec![hypothesis; words[0].len()]);
         let mut words = words.iter();
         for attempt in &attempts {
-            family.begin_attempt();
+            family.begin_attempt(0);
             for launch_pair in attempt {
                 family.see(&launch_pair.iter().copied().map(Some).collect::<Vec<_>>());
                 let found: Vec<&str> = family.verdicts().map(Verdict::key).collect();
@@ -247,4 +249,23 @@ fn a_change_of_the_detectable_size_is_found_four_times_in_five() {
 fn nothing_to_judge_is_no_reason_to_fail() {
     assert_eq!(DecisionRule::default().judge(&[], &[]), vec![]);
     assert_eq!(judge_attempts(&[vec![Vec::new()]])[0].verdict, Verdict::Inconclusive);
+}
+
+/// However often it comes back, one machine does not show a change of what it may hold an offset for.
+#[test]
+fn a_suspect_metric_takes_two_machines() {
+    let hypothesis = Hypothesis { floor: 0.01, tolerance: 0.03 };
+    let judge = |machines: &[usize], d: f64| {
+        let attempts = vec![vec![vec![d; 14]]; machines.len()];
+        let trust = vec![PlacementTrust::Suspect];
+        let on = MachineEvidence { trust, machines: machines.to_vec() };
+        let judged = DecisionRule::default().judge_on_machines(&[hypothesis], &attempts, on)[0];
+        (judged.verdict, judged.is_one_machine)
+    };
+    for alone in [&[0][..], &[0; 5]] {
+        assert_eq!(judge(alone, 0.05), (Verdict::Inconclusive, true), "{alone:?}");
+    }
+    assert_eq!(judge(&[0, 1], 0.05), (Verdict::Regressed, false));
+    assert_eq!(judge(&[0, 0, 1], -0.05), (Verdict::Improved, false));
+    assert_eq!(judge(&[0], 0.0), (Verdict::Unchanged, false));
 }

@@ -9,7 +9,7 @@ use rand_chacha::rand_core::SeedableRng;
 use record::Run;
 use record::metric::{BetterDirection, Metric};
 use stats::hodges_lehmann;
-use stats::levels::LevelSearch;
+use stats::levels::{self, LevelSearch};
 use stats::multiple;
 use stats::rank_sum;
 use stats::trend;
@@ -64,7 +64,8 @@ pub struct ChangePoint {
     pub high_ln: f64,
     /// How much likelier a run after lies above one before than below, in -1 to 1 (Cliff's delta).
     pub delta: f64,
-    /// Share of false discoveries among the changes as clear as this one (Benjamini and Hochberg).
+    /// Share of false discoveries among the series that show as much as this one's (Benjamini and
+    /// Hochberg).
     pub q: f64,
 }
 
@@ -129,60 +130,67 @@ fn search() -> LevelSearch<ChaCha8Rng> {
 }
 
 fn analyse_with(search: &mut LevelSearch<ChaCha8Rng>, series: Vec<MetricSeries>) -> Vec<Trend> {
-    let mut trends: Vec<Trend> = series
+    let (mut trends, p): (Vec<Trend>, Vec<f64>) = series
         .into_iter()
         .map(|series| {
             let values: Vec<f64> = series.points.iter().map(|point| point.value.ln()).collect();
             let points = search.change_points(&values);
             let steps = steps(&values, &points);
-            let creep = creep(&values, points.last().copied().unwrap_or(0));
-            Trend { series, steps, creep }
+            let drift = drift(&values, points.last().copied().unwrap_or(0));
+            // One question a series, whether anything changed; it is put in two ways.
+            let drift_p = drift.map_or(1.0, |drift| drift.p);
+            let p = (2.0 * search.p(&values).min(drift_p)).min(1.0);
+            (Trend { series, steps, creep: drift.filter(LevelDrift::is_clear) }, p)
         })
-        .collect();
-    let p: Vec<f64> = trends.iter().flat_map(|trend| &trend.steps).map(|step| step.q).collect();
-    let mut q = multiple::benjamini_hochberg(&p).into_iter();
-    for step in trends.iter_mut().flat_map(|trend| &mut trend.steps) {
-        step.q = q.next().expect("one for each");
-    }
-    for trend in &mut trends {
-        trend.steps.retain(|step| step.q <= FALSE_DISCOVERIES);
+        .unzip();
+    let q = multiple::benjamini_hochberg(&p);
+    for (trend, q) in trends.iter_mut().zip(q) {
+        trend.steps.iter_mut().for_each(|step| step.q = q);
+        if q > FALSE_DISCOVERIES {
+            trend.steps.clear();
+            trend.creep = None;
+        }
     }
     trends
 }
 
-/// The changes between neighbouring levels; `q` is still the plain probability.
+/// The changes between neighbouring levels; `q` is not known yet.
 fn steps(values: &[f64], points: &[usize]) -> Vec<ChangePoint> {
     let starts = [0].iter().chain(points).copied();
     let ends = points.iter().copied().skip(1).chain([values.len()]);
     let step = |((start, at), end): ((usize, usize), usize)| {
         let (before, after) = (&values[start..at], &values[at..end]);
         let shift = hodges_lehmann::two_sample(before, after, LIMIT_LEVEL);
-        let rises = rank_sum::p_greater(before, after);
-        let falls = rank_sum::p_greater(after, before);
         ChangePoint {
             at,
             change_ln: shift.value,
             low_ln: shift.low,
             high_ln: shift.high,
             delta: rank_sum::cliffs_delta(before, after),
-            q: (2.0 * rises.min(falls)).min(1.0),
+            q: 1.0,
         }
     };
     starts.zip(points.iter().copied()).zip(ends).map(step).collect()
 }
 
-/// The slow change since the last step, if there is one that chance does not explain.
-fn creep(values: &[f64], from: usize) -> Option<LevelDrift> {
+impl LevelDrift {
+    /// Whether chance does not explain it.
+    fn is_clear(&self) -> bool {
+        self.p <= SPLIT_LEVEL && self.per_run_ln != 0.0
+    }
+}
+
+/// The slow change since the last step, however clear.
+fn drift(values: &[f64], from: usize) -> Option<LevelDrift> {
     let values = &values[from..];
     if values.len() < CREEP_RUNS_MIN {
         return None;
     }
     let runs: Vec<f64> = (0..values.len()).map(|run| run as f64).collect();
-    let rising = trend::mann_kendall(values).p_rising();
-    let p = (2.0 * rising.min(1.0 - rising)).min(1.0);
     let per_run_ln = trend::theil_sen(&runs, values, LIMIT_LEVEL).slope;
+    let p = levels::drift_p(values, per_run_ln);
     let total_ln = per_run_ln * (values.len() - 1) as f64;
-    (p <= SPLIT_LEVEL && per_run_ln != 0.0).then_some(LevelDrift { from, per_run_ln, total_ln, p })
+    Some(LevelDrift { from, per_run_ln, total_ln, p })
 }
 
 #[cfg(test)]
