@@ -284,7 +284,6 @@ fn alone(run: &Run) -> Result<Run, BaselineError> {
     }
     let mut run = run.clone();
     run.base = None;
-    run.looks.clear();
     run.evidence = None;
     for scenario in &mut run.scenarios {
         let head = scenario.head().into_iter().cloned().collect();

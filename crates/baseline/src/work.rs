@@ -31,7 +31,7 @@ enum CountMismatch {
 pub fn against(baseline: &Run, run: &Run) -> Run {
     let mut joined = run.clone();
     joined.base = Some(Revision { label: "baseline".to_owned(), ..baseline.head.clone() });
-    (joined.launches_planned, joined.looks) = (0, Vec::new());
+    joined.launches_planned = 0;
     for scenario in &mut joined.scenarios {
         scenario.trials = LaunchResults::Paired(Vec::new());
         scenario.limits.clear();

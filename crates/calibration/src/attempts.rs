@@ -77,24 +77,9 @@ impl SimulationPlan {
         let mut evidence = FamilyEvidence::new(self.rule.alpha, &[USUAL; 3]);
         let attempt = |_| {
             let offset = case.offset * draw::normal(rng);
-            evidence.begin_attempt(0);
-            let began: Vec<Verdict> = evidence.verdicts().collect();
-            for _ in 0..self.rule.launch_pairs_max {
-                evidence.see(&noise.launch_pair(offset, rng));
-                if has_ended(&evidence, &began) {
-                    break;
-                }
-            }
+            self.attempt(&mut evidence, noise, offset, rng);
             evidence.verdicts().next().expect("a family has a metric")
         };
         (0..ATTEMPTS).map(attempt).collect()
     }
-}
-
-/// An attempt ends when all is decided; one that began red goes on until it is red no more.
-fn has_ended(evidence: &FamilyEvidence, began: &[Verdict]) -> bool {
-    evidence.verdicts().zip(began).all(|(verdict, began)| {
-        let is_still_red = verdict == Verdict::Regressed && *began == Verdict::Regressed;
-        verdict != Verdict::Inconclusive && !is_still_red
-    })
 }

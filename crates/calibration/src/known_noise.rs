@@ -44,7 +44,7 @@ impl NoiseCase {
     ];
 
     /// One launch pair: the difference of each metric, independent of the others'.
-    pub(crate) fn launch_pair(&self, offset: f64, rng: &mut ChaCha8Rng) -> Vec<Option<f64>> {
+    fn launch_pair(&self, offset: f64, rng: &mut ChaCha8Rng) -> Vec<Option<f64>> {
         let shift = |m: usize| if m == 0 { self.change.ln_1p() + offset } else { 0.0 };
         (0..self.family).map(|m| Some(shift(m) + self.deviation * draw::normal(rng))).collect()
     }
@@ -57,17 +57,38 @@ impl SimulationPlan {
         let salt = format!("noise/{family}/{change}/{deviation}");
         let [tally] = self.in_parallel(&salt, [Tally::default()], |mut rng, [tally]| {
             let mut evidence = FamilyEvidence::new(self.rule.alpha, &vec![USUAL; family]);
-            let mut launch_pairs = 0;
-            while launch_pairs < self.rule.launch_pairs_max
-                && evidence.verdicts().any(|it| it == Verdict::Inconclusive)
-            {
-                evidence.see(&case.launch_pair(0.0, &mut rng));
-                launch_pairs += 1;
-            }
+            let launch_pairs = self.attempt(&mut evidence, case, 0.0, &mut rng);
             tally.note(verdict(&evidence, case), launch_pairs);
         });
         NoiseCell { case, tally }
     }
+
+    /// Makes an attempt on a machine with an offset of its own, and returns the launch pairs that it took.
+    pub(crate) fn attempt(
+        &self,
+        evidence: &mut FamilyEvidence,
+        case: NoiseCase,
+        offset: f64,
+        rng: &mut ChaCha8Rng,
+    ) -> usize {
+        evidence.begin_attempt(0);
+        let began: Vec<Verdict> = evidence.verdicts().collect();
+        for launch_pairs in 1..=self.rule.launch_pairs_max {
+            evidence.see(&case.launch_pair(offset, rng));
+            if has_ended(evidence, &began) {
+                return launch_pairs;
+            }
+        }
+        self.rule.launch_pairs_max
+    }
+}
+
+/// An attempt ends when all is decided; one that began red goes on until it is red no more.
+fn has_ended(evidence: &FamilyEvidence, began: &[Verdict]) -> bool {
+    evidence.verdicts().zip(began).all(|(verdict, began)| {
+        let is_still_red = verdict == Verdict::Regressed && *began == Verdict::Regressed;
+        verdict != Verdict::Inconclusive && !is_still_red
+    })
 }
 
 /// The verdict that is counted: of the metric that changed, else the one that not all share.

@@ -212,7 +212,6 @@ pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Ru
         gate: earlier_rules(),
         launches_planned: 40,
         budget_ns: None,
-        looks: Vec::new(),
         network_cost: None,
         confinement: None,
         placement: None,

@@ -83,9 +83,6 @@ pub struct Run {
     /// Time from the first count or launch to the end, if it was limited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_ns: Option<u64>,
-    /// After how many launch pairs the verdict was looked at, in records of old.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub looks: Vec<usize>,
     /// What the network between load and target cost by itself, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_cost: Option<NetworkCost>,

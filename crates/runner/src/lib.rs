@@ -450,7 +450,6 @@ fn blank(plan: &RunPlan<'_>, prepared: &[ScenarioRequests], machine: record::Mac
         gate: plan.suite.gate.clone(),
         launches_planned,
         budget_ns: plan.budget.map(units::nanos),
-        looks: Vec::new(),
         network_cost: None,
         confinement: None,
         placement: None,

@@ -11,7 +11,7 @@
 //! Neighbouring runs are alike (a correlation of 0.6 to 0.7 between launches of one machine), and shuffling
 //! takes that for levels: it finds some in every second flat series of 40 values at 0.6. So a split
 //! has to be seen again in the series without what each value has of the one before, fitted beside the
-//! split: then it is 4 % at 0.6, 2 % at 0.4, 1 % at 0.2.
+//! split: then it is 4 % at 0.6, 2 % at 0.4, 1 % at 0.2, 0.4 % without any.
 
 use std::collections::BTreeMap;
 
@@ -235,7 +235,8 @@ mod tests {
         let mut search = search();
         let split = |seed: &u64| !search.change_points(&series(&[(40, 0.0)], *seed)).is_empty();
         let splits = (0..2_000).filter(split).count();
-        assert!((8..=36).contains(&splits), "{splits} of 2000 at a level of 1 %");
+        // Twenty by shuffling; most of these look like correlation, and four in a thousand are left.
+        assert!((1..=20).contains(&splits), "{splits} of 2000 at a level of 1 %");
     }
 
     /// Noise of which each value has a part of the one before.
@@ -251,7 +252,7 @@ mod tests {
             .collect()
     }
 
-    /// 3.6 % in 1 000 simulated by another program, where shuffling alone finds levels in 50 %.
+    /// 3.8 % of 20 000 simulated by another program, where shuffling alone finds levels in 49 %.
     #[test]
     fn neighbours_that_are_alike_are_no_levels() {
         let mut search = search();

@@ -69,7 +69,6 @@ pub(crate) fn slower_by(percent: u64) -> Run {
         gate,
         launches_planned: 14,
         budget_ns: None,
-        looks: Vec::new(),
         network_cost: None,
         confinement: None,
         placement: None,

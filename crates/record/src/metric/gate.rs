@@ -73,43 +73,12 @@ impl MetricRule {
     }
 }
 
-/// When a comparison may end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StoppingRule {
-    /// At one of a few numbers of launch pairs, fixed before the first one was judged.
-    #[default]
-    PlannedLooks,
-    /// After any launch pair, as soon as all is decided.
-    UntilDecided,
-}
-
-impl StoppingRule {
-    /// Every rule.
-    pub const ALL: [Self; 2] = [Self::PlannedLooks, Self::UntilDecided];
-
-    /// Returns the word used in records.
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::PlannedLooks => "planned-looks",
-            Self::UntilDecided => "until-decided",
-        }
-    }
-
-    /// Returns the rule of a word, if there is one.
-    pub fn from_key(key: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|stopping| stopping.key() == key)
-    }
-}
-
 /// The rules of a comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GateRules {
     /// Chance that a comparison in which nothing changed calls any metric slower.
     pub alpha: f64,
-    /// When it may end.
-    pub stopping: StoppingRule,
     /// The rule of every metric.
     pub rules: BTreeMap<Metric, MetricRule>,
 }
@@ -153,7 +122,7 @@ impl GateRules {
 impl Default for GateRules {
     fn default() -> Self {
         let rules = Metric::ALL.into_iter().map(|metric| (metric, default_rule(metric))).collect();
-        Self { alpha: 0.01, stopping: StoppingRule::default(), rules }
+        Self { alpha: 0.01, rules }
     }
 }
 
