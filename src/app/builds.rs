@@ -80,6 +80,13 @@ pub(super) struct BuildPair {
     _in_use: Vec<BaseBuild>,
 }
 
+impl BuildPair {
+    /// Returns two builds that no cache holds.
+    pub(super) fn given(base: SutBuild, head: SutBuild) -> Self {
+        Self { base, head, _in_use: Vec::new() }
+    }
+}
+
 /// What finding builds takes.
 pub(super) struct BuildFinder<'a> {
     pub(super) selection: &'a SuiteSelection,
@@ -106,11 +113,11 @@ impl BuildFinder<'_> {
         let revision = Revision { label, commit: None, dirty: false, start: String::new() };
         if let Some(source) = &choice.base {
             let base = self.given_base(source, revision)?;
-            return Ok(BuildPair { base, head, _in_use: Vec::new() });
+            return Ok(BuildPair::given(base, head));
         }
         if self.target().origin == TargetSource::Embedded {
             let base = self.embedded_base(revision, events)?;
-            return Ok(BuildPair { base, head, _in_use: Vec::new() });
+            return Ok(BuildPair::given(base, head));
         }
         let (base, built) = self.base_of_ref(&head, choice, revision, events)?;
         Ok(BuildPair { base, head, _in_use: built.into_iter().collect() })

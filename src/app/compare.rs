@@ -139,7 +139,11 @@ impl CompareOptions {
         let record = self.attempts.as_ref();
         let mut record =
             record.map(|options| AttemptRecord::begin(options, subject)).transpose()?;
-        let context = AttemptContext { record: record.as_mut(), confirmed: subject.confirmed };
+        let context = AttemptContext {
+            record: record.as_mut(),
+            confirmed: subject.confirmed,
+            ..Default::default()
+        };
         let run = measure::attempt(finder, subject.builds, logs, &self.ending, context, events)?;
         record.map_or(Ok(()), AttemptRecord::finish)?;
         Ok(run)

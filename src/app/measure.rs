@@ -48,6 +48,8 @@ pub(super) struct AttemptContext<'a> {
     pub(super) record: Option<&'a mut AttemptRecord>,
     /// The run of another machine that is confirmed, if one is.
     pub(super) confirmed: Option<&'a Run>,
+    /// Of so many requests to head one is sent and not counted.
+    pub(super) uncounted_every: Option<u64>,
 }
 
 /// Measures two builds in turn; the targets' output goes into `logs`.
@@ -81,6 +83,7 @@ pub(super) fn attempt(
         budget: ending.budget,
         evidence: context.record.as_ref().map(|record| record.state.clone()),
         confirms: context.confirmed.map(ConfirmedRun::of),
+        uncounted_every: context.uncounted_every,
         ..plan(finder, head, logs)?
     };
     run(finder, &plan, LaunchUnit::LaunchPair, ending, context.record, events)
@@ -115,6 +118,7 @@ fn plan<'a>(finder: &BuildFinder<'a>, head: SutBuild, logs: PathBuf) -> Result<R
         coins: selection.assignment_seed()?,
         evidence: None,
         confirms: None,
+        uncounted_every: None,
         logs,
         live: selection.live.clone(),
     })

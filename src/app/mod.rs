@@ -13,6 +13,7 @@ pub mod compare;
 mod confirm;
 mod csv_rows;
 pub mod decide;
+pub mod doctor;
 pub mod event;
 pub mod failure;
 pub mod init;

@@ -8,6 +8,7 @@ mod bisect;
 mod compare;
 mod dashboard;
 mod decide;
+mod doctor;
 mod event_text;
 mod failure;
 mod init;
@@ -51,6 +52,7 @@ enum CliCommand {
     Bisect(bisect::BisectArgs),
     Trend(trend::TrendArgs),
     Decide(decide::DecideArgs),
+    Doctor(doctor::DoctorArgs),
     Init(init::InitArgs),
     Payload(payload::PayloadArgs),
     Profile(profile::ProfileArgs),
@@ -66,6 +68,7 @@ impl Cli {
         match &self.command {
             CliCommand::Compare(_)
             | CliCommand::Bisect(_)
+            | CliCommand::Doctor(_)
             | CliCommand::Profile(_)
             | CliCommand::Run(_)
             | CliCommand::Selftest(_) => true,
@@ -111,6 +114,7 @@ pub fn run(cli: &Cli, out: &mut impl Write) -> anyhow::Result<Exit> {
         CliCommand::Bisect(args) => bisect::run(args, out),
         CliCommand::Trend(args) => trend::run(args, out),
         CliCommand::Decide(args) => decide::run(args, out),
+        CliCommand::Doctor(args) => doctor::run(args, out),
         CliCommand::Init(args) => init::run(args, out),
         CliCommand::Payload(args) => payload::run(args, out),
         CliCommand::Profile(args) => profile::run(args, out),

@@ -137,6 +137,19 @@ fn base_and_head_of_one_program_are_not_called_different() {
     assert!(checkout.leftovers().is_empty());
 }
 
+/// One request in three is sent and not counted, so an XML pair costs half as much again.
+#[test]
+fn a_dose_is_sent_and_seen() {
+    let checkout = MeasurementFixture::new("launch-pairs = 16");
+    let output = checkout.run(&["doctor", "--dose", "50%", "--plain"]);
+    let said = text(&output.stdout);
+    assert!(said.starts_with("sent +50 %: one request in 3 was not counted"), "{said}");
+    assert!(said.contains("tiny CPU per XML pair: seen "), "{said}");
+    assert!(said.contains("regressed"), "{said}{}", text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(checkout.leftovers().is_empty());
+}
+
 /// Attempts are one body of evidence, whatever ends each of them.
 #[test]
 fn attempts_at_a_comparison_add_up_until_their_record_is_changed() {

@@ -42,7 +42,7 @@ impl SideDriver<'_> {
             ready_ns: units::nanos(self.launched.target.ready_after()),
             wall_ns: units::nanos(measurement.wall()),
             requests: measurement.answered() + measurement.failed(),
-            pairs: measurement.answered() * pairs_per_request,
+            pairs: self.counted(measurement.answered()) * pairs_per_request,
             cpu_ns: self.cpu_of_best.or(cpu).map(units::nanos),
             rss_bytes_max: after.map(|(_, after)| after.rss_peak_bytes),
             memory_bytes_max: after.map(|(_, after)| after.memory_peak_bytes),
@@ -66,6 +66,13 @@ impl SideDriver<'_> {
             capacity: self.capacity,
             network,
         })
+    }
+}
+
+impl SideDriver<'_> {
+    /// How many of the requests that were answered count.
+    fn counted(&self, answered: u64) -> u64 {
+        self.uncounted_every.map_or(answered, |every| answered - answered / every)
     }
 }
 

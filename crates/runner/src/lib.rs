@@ -83,6 +83,9 @@ pub struct RunPlan<'a> {
     pub budget: Option<Duration>,
     /// The run of another machine that is confirmed, if one is.
     pub confirms: Option<ConfirmedRun>,
+    /// Of so many requests to head one is sent and not counted: a change of a known size, to see whether it
+    /// is found.
+    pub uncounted_every: Option<u64>,
     /// Where the targets' output goes.
     pub logs: PathBuf,
     /// Where a display reads the progress.
@@ -313,8 +316,12 @@ impl<'a> RunSession<'a> {
             watcher.progress(RunProgress::Driving { scenario: &prepared.scenario.name });
             let sampling = &self.plan.suite.sampling;
             let conditions = self.conditions(index);
-            let driven = |launched| SideDriver::new(launched, prepared, conditions);
-            let sides = [driven(&base)?, driven(&head)?];
+            let uncounted_every = self.plan.uncounted_every;
+            let dosed = DriveConditions { uncounted_every, ..conditions };
+            let sides = [
+                SideDriver::new(&base, prepared, conditions)?,
+                SideDriver::new(&head, prepared, dosed)?,
+            ];
             let coins = &mut self.coins;
             let (base, head) = launch::paired(sides, sampling, &mut || flip(coins))?;
             match &mut self.run.scenarios[index].trials {
@@ -366,6 +373,7 @@ impl<'a> RunSession<'a> {
             live: &plan.live,
             cancel: self.cancel,
             seed,
+            uncounted_every: None,
         }
     }
 

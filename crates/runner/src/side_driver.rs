@@ -49,6 +49,8 @@ pub(super) struct DriveConditions<'a> {
     pub(super) cancel: &'a Cancel,
     /// Seed of the network's jitter and resets: the same for both sides of a launch pair.
     pub(super) seed: u64,
+    /// Of so many requests one is sent and not counted, if a known change is to be measured.
+    pub(super) uncounted_every: Option<u64>,
 }
 
 /// One side under load: a running target, the connections to it, and what was seen.
@@ -56,6 +58,8 @@ pub(super) struct SideDriver<'a> {
     pub(super) launched: &'a LaunchHandle,
     pub(super) prepared: &'a ScenarioRequests,
     pub(super) scenario: &'a Scenario,
+    /// Of so many requests one is sent and not counted.
+    pub(super) uncounted_every: Option<u64>,
     client: LoadClient,
     /// Between client and target, if there is a network.
     relay: Option<Relay>,
@@ -106,7 +110,7 @@ impl<'a> SideDriver<'a> {
         prepared: &'a ScenarioRequests,
         conditions: DriveConditions<'a>,
     ) -> Result<Self, LaunchFailure> {
-        let DriveConditions { sampling, live, cancel, seed } = conditions;
+        let DriveConditions { sampling, live, cancel, seed, uncounted_every } = conditions;
         let scenario = &prepared.scenario;
         let failed =
             |reason: String| LaunchFailure::new(launched.side, Some(scenario.name.clone()), reason);
@@ -140,6 +144,7 @@ impl<'a> SideDriver<'a> {
             client.renew().map_err(|error| failed(diagnosis(&error)))?;
         }
         Ok(Self {
+            uncounted_every,
             launched,
             prepared,
             scenario,
