@@ -20,6 +20,7 @@ use miette::Diagnostic;
 use payload::{CorpusError, MixError, SpecError, TemplateError};
 use profile::ProfileError;
 use record::RecordError;
+use record::evidence_file::EvidenceError;
 use reference::ServeError;
 use runner::RunnerError;
 use suite::config::ConfigError;
@@ -95,6 +96,7 @@ fn hint(cause: &(dyn Error + 'static)) -> Option<String> {
         SpecError,
         TemplateError,
         RecordError,
+        EvidenceError,
         RuleError,
         PairsError,
         BaseError,
@@ -117,6 +119,7 @@ fn is_measurement(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.is::<RunnerError>()
             || cause.is::<ProfileError>()
+            || cause.is::<EvidenceError>()
             || cause.downcast_ref::<UseCaseError>().is_some_and(UseCaseError::is_measurement)
             || matches!(
                 cause.downcast_ref::<BaseError>(),

@@ -14,6 +14,7 @@ use std::io;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -26,13 +27,11 @@ use crate::evidence::{EvidenceAttempt, EvidenceGap, EvidencePair, EvidenceState}
 const SCHEMA: u32 = 1;
 
 /// Why a record of evidence cannot be used.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Diagnostic)]
 pub enum EvidenceError {
     /// A later version wrote it.
-    #[error(
-        "evidence `{path}` has schema {found}, this version reads up to {SCHEMA}\n\n\
-         hint: update xmlperf to the version that wrote it"
-    )]
+    #[error("evidence `{path}` has schema {found}, this version reads up to {SCHEMA}")]
+    #[diagnostic(help("update xmlperf to the version that wrote it"))]
     Newer {
         /// The file.
         path: PathBuf,
@@ -41,6 +40,7 @@ pub enum EvidenceError {
     },
     /// Another comparison of the same builds is writing it.
     #[error("evidence `{path}` is in use by another run of the same comparison")]
+    #[diagnostic(help("wait until it has ended, or keep the evidence of this one elsewhere"))]
     InUse {
         /// The file.
         path: PathBuf,
