@@ -77,13 +77,20 @@ impl FromStr for CommitRange {
 pub(super) struct BuildPair {
     pub(super) base: SutBuild,
     pub(super) head: SutBuild,
-    _in_use: Vec<BaseBuild>,
+    in_use: Vec<BaseBuild>,
+}
+
+impl BuildPair {
+    /// Whether base was built from a commit, in a folder of its own.
+    pub(super) fn is_built(&self) -> bool {
+        !self.in_use.is_empty()
+    }
 }
 
 impl BuildPair {
     /// Returns two builds that no cache holds.
     pub(super) fn given(base: SutBuild, head: SutBuild) -> Self {
-        Self { base, head, _in_use: Vec::new() }
+        Self { base, head, in_use: Vec::new() }
     }
 }
 
@@ -120,7 +127,7 @@ impl BuildFinder<'_> {
             return Ok(BuildPair::given(base, head));
         }
         let (base, built) = self.base_of_ref(&head, choice, revision, events)?;
-        Ok(BuildPair { base, head, _in_use: built.into_iter().collect() })
+        Ok(BuildPair { base, head, in_use: built.into_iter().collect() })
     }
 
     /// Builds two commits, each in a folder of its own.
@@ -131,7 +138,7 @@ impl BuildFinder<'_> {
     ) -> anyhow::Result<BuildPair> {
         let (base, base_built) = self.at_commit(&range.base, events)?;
         let (head, head_built) = self.at_commit(&range.head, events)?;
-        Ok(BuildPair { base, head, _in_use: vec![base_built, head_built] })
+        Ok(BuildPair { base, head, in_use: vec![base_built, head_built] })
     }
 
     /// Returns the build of the checkout: started by `start` as it is, or by the configuration's
@@ -361,6 +368,13 @@ fn with_program(start: &str, program: &Path) -> anyhow::Result<String> {
     let program = program
         .canonicalize()
         .with_context(|| format!("there is no program `{}`", program.display()))?;
+    if let [shell, option, ..] = words.as_slice()
+        && (shell, option) == (&"sh".to_owned(), &"-c".to_owned())
+    {
+        bail!(
+            "`--base-bin` replaces the first word of `start`, which is a shell: use `--base-start`"
+        );
+    }
     let Some(first) = words.first_mut() else { bail!("the start command is empty") };
     program.to_str().context("the path of the base's program is not text")?.clone_into(first);
     shlex::try_join(words.iter().map(String::as_str)).context("the start command holds a NUL")

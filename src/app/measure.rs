@@ -84,6 +84,7 @@ pub(super) fn attempt(
         evidence: context.record.as_ref().map(|record| record.state.clone()),
         confirms: context.confirmed.map(ConfirmedRun::of),
         uncounted_every: context.uncounted_every,
+        built_since: if builds.is_built() { sut::invoked_at() } else { None },
         ..plan(finder, head, logs)?
     };
     run(finder, &plan, LaunchUnit::LaunchPair, ending, context.record, events)
@@ -115,6 +116,7 @@ fn plan<'a>(finder: &BuildFinder<'a>, head: SutBuild, logs: PathBuf) -> Result<R
         base: None,
         head,
         budget: None,
+        built_since: None,
         coins: selection.assignment_seed()?,
         evidence: None,
         confirms: None,

@@ -197,7 +197,7 @@ fn a_target_that_listens_elsewhere_is_found_there() {
     let error = stage.start(&command).unwrap_err();
     let TargetError::NotReady { last, elsewhere, .. } = &error else { panic!("{error:?}") };
     assert!(last.starts_with("nothing listens on 127.0.0.1:"), "{last}");
-    assert_eq!(elsewhere.as_ref().unwrap().ports().len(), 1);
+    assert_eq!(elsewhere.as_ref().unwrap().ports.len(), 1);
     stage.assert_empty();
 }
 

@@ -13,7 +13,7 @@ mod repository;
 mod snapshot;
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -41,6 +41,10 @@ const BUILDS_MAX: usize = 4;
 
 /// Lines of a failed build's output in the message: compilers sum up at the end.
 const TAIL_LINES: usize = 25;
+
+/// Bytes at the end of a log that its last lines are looked for in. A build may print gigabytes, and
+/// its log is looked at ten times a second.
+const TAIL_BYTES: u64 = 64 * 1024;
 
 const POLL: Duration = Duration::from_millis(100);
 
@@ -454,9 +458,9 @@ fn short(commit: &str) -> &str {
     commit.get(..12).unwrap_or(commit)
 }
 
-/// The last lines that are not empty.
+/// The last lines that are not empty, as far as they stand in the last [`TAIL_BYTES`].
 fn last_lines(log: &Path, count: usize) -> Vec<String> {
-    let bytes = fs::read(log).unwrap_or_default();
+    let bytes = end_of(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let lines = text.lines().map(str::trim_end).filter(|line| !line.is_empty());
     let mut lines = lines.map(str::to_owned).collect::<Vec<_>>();
@@ -464,7 +468,33 @@ fn last_lines(log: &Path, count: usize) -> Vec<String> {
     lines
 }
 
+fn end_of(log: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(log)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+    let mut bytes = Vec::new();
+    file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 fn unusable(path: &Path) -> impl FnOnce(io::Error) -> BaseError {
     let path = path.to_owned();
     |source| BaseError::Files { path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_lines_of_a_huge_log_are_read_from_its_end_alone() {
+        let log = NamedTempFile::new().unwrap();
+        // A file with a hole: reading all of it would take 64 GiB of memory.
+        log.as_file().set_len(64 << 30).unwrap();
+        let mut file = fs::OpenOptions::new().append(true).open(log.path()).unwrap();
+        file.write_all("\none\n\ntwo  \nthr\u{e9}e\n".as_bytes()).unwrap();
+        assert_eq!(last_lines(log.path(), 2), ["two", "thr\u{e9}e"]);
+        assert_eq!(end_of(log.path()).unwrap().len() as u64, TAIL_BYTES);
+        assert!(last_lines(Path::new("/nowhere"), 2).is_empty());
+    }
 }

@@ -243,6 +243,7 @@ fn generator(head: &[&LaunchResult]) -> Option<GeneratorQuality> {
             dropped: a.dropped + b.dropped,
             in_flight: a.in_flight,
             in_flight_max: a.in_flight_max.max(b.in_flight_max),
+            resent: a.resent + b.resent,
         },
     )
 }

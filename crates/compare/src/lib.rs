@@ -80,6 +80,8 @@ pub struct Comparison {
 /// How the numbers came about.
 #[derive(Debug, Clone)]
 pub struct ComparisonMethod {
+    /// Scenarios that base does not have.
+    pub new_scenarios: Vec<String>,
     /// Launches, or launch pairs, that were measured.
     pub launches: usize,
     /// How many there would have been at most.
@@ -222,7 +224,8 @@ impl Comparison {
         for (row, suspicion) in rows.iter_mut().zip(suspicions) {
             row.suspicion = suspicion;
         }
-        let mut notes = work::notes(run);
+        let mut notes = new_scenarios(run);
+        notes.extend(work::notes(run));
         let confirming = run.confirming.as_deref().map(Self::of).transpose()?;
         let suspicions = confirming.as_ref().map(|paired| confirmed(&mut rows, paired));
         notes.extend(suspicions.into_iter().flatten());
@@ -254,6 +257,7 @@ impl Comparison {
                 wall_ns: run.wall_ns + run.confirming.as_ref().map_or(0, |paired| paired.wall_ns),
                 seed: run.seed,
                 scenarios: run.scenarios.iter().map(|scenario| scenario.name.clone()).collect(),
+                new_scenarios: new_names(run),
                 tool: run.tool.clone(),
                 counted: work::counted(run),
             },
@@ -336,6 +340,23 @@ impl Comparison {
     pub fn broken(&self) -> impl Iterator<Item = &LimitCheck> {
         self.promises.iter().filter(|promise| !promise.holds())
     }
+}
+
+fn new_names(run: &Run) -> Vec<String> {
+    let new = run.scenarios.iter().filter(|scenario| scenario.absent_in_base.is_some());
+    new.map(|scenario| scenario.name.clone()).collect()
+}
+
+/// What is said of scenarios that base does not have.
+fn new_scenarios(run: &Run) -> Vec<String> {
+    let new = run.scenarios.iter().filter_map(|scenario| {
+        let status = scenario.absent_in_base?;
+        Some(format!(
+            "`{}` is new: base answers it by {status}, so it is measured on head alone, against its limits",
+            scenario.name
+        ))
+    });
+    new.collect()
 }
 
 /// A comparison with stored runs that could not be confirmed side by side is not measured either.

@@ -217,9 +217,11 @@ impl<'a> ApiClient<'a> {
         }
         match self.get::<TokenUser>("/user".to_owned(), Vec::new()) {
             Ok(user) => Ok(user.login),
-            Err(ApiError::Forbidden { .. } | ApiError::Refused { status: 404, .. }) => {
-                Ok("github-actions[bot]".to_owned())
-            }
+            Err(
+                ApiError::Forbidden { .. }
+                | ApiError::Refused { status: 404, .. }
+                | ApiError::Garbled { .. },
+            ) => Ok("github-actions[bot]".to_owned()),
             Err(error) => Err(error),
         }
     }

@@ -90,8 +90,16 @@ impl PublicationResult {
         }
     }
 
-    /// Notes a failure, or a remark where a fork's token was refused.
+    /// Notes a failure, or a remark where a fork's token was refused, or where the conversation is
+    /// locked: no right of the token would change that, and the verdict stands in the check.
     fn note(&mut self, origin: CodeOrigin, failure: PublishError) {
+        if let PublishError::Comment(ApiError::Forbidden { message, .. }) = &failure
+            && message.contains("locked")
+        {
+            let remark = "the conversation of the pull request is locked: no comment; the report is in \
+                          the summary of the job";
+            return self.remarks.push(remark.to_owned());
+        }
         let refused = matches!(
             &failure,
             PublishError::Comment(ApiError::Forbidden { .. })

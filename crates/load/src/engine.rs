@@ -74,6 +74,10 @@ struct ConnectionSlot {
     end: EndNotice,
     answer: ResponseBuffer,
     passage: PassageState,
+    /// Answers that came over the connection.
+    answers: u64,
+    /// Whether the request is sent for the second time.
+    is_resent: bool,
 }
 
 /// Whether bytes of an exchange wait for the network to take or to bring the next ones.
@@ -129,6 +133,8 @@ struct EngineDrive<'a> {
     arrivals: ArrivalNotice,
     /// When the last wait ended, and the one before it.
     looked_ns: [u64; 2],
+    /// A fault of this machine that was met where it cannot be returned.
+    fault: Option<LoadError>,
     sink: &'a mut dyn FnMut(&Exchange),
 }
 
@@ -159,6 +165,8 @@ impl<N: NetworkDriver> LoadEngine<N> {
             end: EndNotice::Ahead,
             answer: ResponseBuffer::new(settings.answer_bytes_max),
             passage: PassageState::Clear,
+            answers: 0,
+            is_resent: false,
         };
         Ok(Self {
             network,
@@ -212,6 +220,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
             wake_ns: NEVER_NS,
             arrivals: ArrivalNotice::Absent,
             looked_ns: [began_ns; 2],
+            fault: None,
             sink,
         };
         self.hand_out(&mut driving)?;
@@ -240,6 +249,9 @@ impl<N: NetworkDriver> LoadEngine<N> {
                 if self.slots[slot].state == SlotState::Busy {
                     self.write(slot, &mut driving);
                 }
+            }
+            if let Some(fault) = driving.fault.take() {
+                return Err(fault);
             }
             self.tick(&mut driving);
             self.hand_out(&mut driving)?;
@@ -459,6 +471,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
         it.outgoing.restart(&self.requests[it.request]);
         it.end = EndNotice::Ahead;
         it.answer.restart(self.requests[it.request].answer);
+        it.is_resent = false;
         if it.state == SlotState::Idle {
             self.send(slot, now_ns, driving);
             return Ok(());
@@ -473,6 +486,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
 
     /// Begins to connect. The outer error is ours, the inner one the target's.
     fn open(&mut self, slot: usize) -> Result<io::Result<()>, LoadError> {
+        self.slots[slot].answers = 0;
         match self.network.open(slot) {
             Err(source) if network::is_ours(&source) => {
                 Err(LoadError::Exhausted { address: self.address.clone(), source })
@@ -553,7 +567,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
                     it.end = EndNotice::Seen;
                     self.read(slot, driving);
                     if self.slots[slot].state == SlotState::Busy {
-                        self.fail(slot, FailureKind::Reset, format!("sending: {error}"), driving);
+                        self.broken(slot, FailureKind::Reset, format!("sending: {error}"), driving);
                     }
                     return;
                 }
@@ -591,7 +605,47 @@ impl<N: NetworkDriver> LoadEngine<N> {
                     (kind, format!("receiving: {error}"))
                 }
             };
-            return self.fail(slot, kind, detail, driving);
+            return self.broken(slot, kind, detail, driving);
+        }
+    }
+
+    /// The connection broke. A target may close one that is kept whenever no request is under way, and
+    /// its word may cross the next request: that one is then sent once more over a new connection, as
+    /// clients do (RFC 9112, 9.3.1).
+    fn broken(
+        &mut self,
+        slot: usize,
+        kind: FailureKind,
+        detail: String,
+        driving: &mut EngineDrive<'_>,
+    ) {
+        let it = &self.slots[slot];
+        let crossed = kind == FailureKind::Reset && it.answer.received() == 0 && it.answers > 0;
+        if crossed && !it.is_resent {
+            self.resend(slot, driving);
+        } else {
+            self.fail(slot, kind, detail, driving);
+        }
+    }
+
+    fn resend(&mut self, slot: usize, driving: &mut EngineDrive<'_>) {
+        let now_ns = self.network.now_ns();
+        // Service time counts from the second sending, so what is in flight does too (Little's law).
+        driving.flying.done(self.slots[slot].sent_ns);
+        driving.drive.resent += 1;
+        self.close(slot);
+        let it = &mut self.slots[slot];
+        it.is_resent = true;
+        it.state = SlotState::Assigned;
+        it.sent_ns = now_ns;
+        it.outgoing.restart(&self.requests[it.request]);
+        it.end = EndNotice::Ahead;
+        it.answer.restart(self.requests[it.request].answer);
+        self.pass(slot, PassageState::Blocked);
+        match self.open(slot) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => self.refused(slot, &error, driving),
+            Err(fault) => driving.fault = Some(fault),
         }
     }
 
@@ -610,6 +664,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
         let outcome = whole_answer.judge(&*request.check, &mut self.inflated, bytes_max);
         let whole = it.outgoing.is_whole(request) && it.end == EndNotice::Ahead;
         it.free_ns = done_ns;
+        it.answers += 1;
         if whole && answer.keeps_alive() && self.settings.reuse == ConnectionReuse::Kept {
             it.state = SlotState::Idle;
             self.idle.push_back(slot);

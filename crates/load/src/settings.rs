@@ -139,6 +139,9 @@ pub struct DriveOutcome {
     pub late: u64,
     /// Requests of an open load that were never sent, because they would have been too late.
     pub dropped: u64,
+    /// Requests that were sent once more, as the target had closed their kept connection before any
+    /// byte of an answer.
+    pub resent: u64,
     /// Requests in flight, integrated over the time as they came and went.
     pub in_flight_ns: u64,
     /// Most requests that were in flight at once.
@@ -162,6 +165,7 @@ impl DriveOutcome {
             failures: 0,
             late: 0,
             dropped: 0,
+            resent: 0,
             in_flight_ns: 0,
             in_flight_max: 0,
             ended: DriveEnd::Reached,
@@ -175,6 +179,7 @@ impl DriveOutcome {
         self.failures += other.failures;
         self.late += other.late;
         self.dropped += other.dropped;
+        self.resent += other.resent;
         self.in_flight_ns += other.in_flight_ns;
         self.in_flight_max = self.in_flight_max.max(other.in_flight_max);
     }

@@ -476,3 +476,36 @@ fn the_end_of_a_connection_after_half_an_answer_is_seen_at_once() {
     assert_eq!(exchanges[0].service_ns(), MS);
     assert_eq!(exchanges[0].outcome.as_ref().unwrap_err().kind, FailureKind::ShortBody);
 }
+
+/// Answers the requests that `is_answered` says, by their number from 1, and closes the connection on the
+/// others without a word.
+fn closing(requests: u64, is_answered: impl Fn(u64) -> bool) -> (DriveOutcome, Vec<Exchange>) {
+    let mut number = 0;
+    let mut network = SimulatedNetwork::new(1, move |now_ns| {
+        number += 1;
+        if is_answered(number) {
+            SimulatedReply::At(now_ns + MS, OK)
+        } else {
+            SimulatedReply::Last(now_ns + MS, b"")
+        }
+    });
+    drive(&mut network, settings(1), &closed(StopCondition::after_requests(requests)))
+}
+
+#[test]
+fn a_request_that_crossed_the_end_of_its_kept_connection_is_sent_once_more() {
+    let (drive, exchanges) = closing(30, |number| number % 4 != 0);
+    assert_eq!((drive.exchanges, drive.failures, drive.resent), (30, 0, 9));
+    assert!(exchanges.iter().all(|exchange| exchange.service_ns() == MS), "from when it was sent");
+    let waited = exchanges.iter().filter(|exchange| exchange.response_ns() == 2 * MS).count();
+    assert_eq!(waited, 9, "from when it was due");
+    assert!((drive.in_flight_mean() - 30.0 / 39.0).abs() < 1e-9, "{}", drive.in_flight_mean());
+}
+
+#[test]
+fn a_target_that_answers_nothing_on_a_new_connection_fails_the_request() {
+    let (drive, exchanges) = closing(4, |number| number == 1);
+    // The second request is sent again, and fails; for the others there is no kept connection.
+    assert_eq!((drive.exchanges, drive.failures, drive.resent), (4, 3, 1));
+    assert_eq!(exchanges[1].outcome.as_ref().unwrap_err().kind, FailureKind::Reset);
+}

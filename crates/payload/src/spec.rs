@@ -13,7 +13,7 @@ use super::depth_mix;
 use super::documents::DocumentSource;
 use super::mix::{DocumentMix, PairRecipe};
 use super::pairs::{PairSource, PairStream};
-use super::template::{ExpectedValue, Template, TemplateContext, TemplateError, TemplatePair};
+use super::template::{RenderedRequest, Template, TemplateContext, TemplateError, TemplatePair};
 use super::truth::{PairTruth, Semantics};
 use super::{GENERATOR_VERSION, PayloadKind};
 
@@ -186,6 +186,8 @@ pub struct PayloadSpec {
     pub framing: RequestFraming,
     /// Headers of every request, as name and value, beside those that its kind and encoding need.
     pub headers: Vec<(String, String)>,
+    /// The media type of requests that are made without a template, instead of their kind's.
+    pub media_type: Option<String>,
     origin: DocumentOrigin,
     recipe: PairRecipe,
     template: Option<Arc<Template>>,
@@ -218,6 +220,7 @@ impl PayloadSpec {
             encoding: RequestEncoding::default(),
             framing: RequestFraming::default(),
             headers: Vec::new(),
+            media_type: None,
             origin,
             recipe,
             template: None,
@@ -254,10 +257,10 @@ impl PayloadSpec {
                 Err(SpecError::Fixed { preset: preset.name() })
             }
             origin => {
-                let Self { seed, pairs, semantics, encoding, framing, headers, template, .. } =
-                    self;
+                let Self { seed, pairs, semantics, encoding, framing, .. } = self;
+                let Self { headers, media_type, template, .. } = self;
                 let spec = Self::new(origin, recipe, seed, pairs);
-                Ok(Self { semantics, encoding, framing, headers, template, ..spec })
+                Ok(Self { semantics, encoding, framing, headers, media_type, template, ..spec })
             }
         }
     }
@@ -272,6 +275,9 @@ impl PayloadSpec {
 
     /// Returns the media type of a request.
     pub fn content_type(&self, kind: PayloadKind) -> &str {
+        if let (Some(own), true) = (&self.media_type, kind != PayloadKind::Template) {
+            return own;
+        }
         match (kind, &self.template) {
             (PayloadKind::XmlCompare | PayloadKind::XmlCompareBatch, _) => "application/json",
             (PayloadKind::RawXml, _) => "application/xml; charset=utf-8",
@@ -284,7 +290,17 @@ impl PayloadSpec {
         }
     }
 
-    /// Returns the headers that a request has beside its media type.
+    /// Returns how many XML pairs a request holds; by a template, as many as it uses for the
+    /// first.
+    pub fn pairs_held(&self, kind: PayloadKind) -> u64 {
+        match (kind, self.render(0)) {
+            (PayloadKind::Template, Some(Ok(rendered))) => rendered.pairs,
+            _ => kind.pairs(self.pairs),
+        }
+    }
+
+    /// Returns the headers that a request has beside its media type. Of those that the kind needs, the
+    /// spec's own take the place: two of one name would contradict each other.
     pub fn headers(&self, kind: PayloadKind) -> Vec<(String, String)> {
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let mut headers = match kind {
@@ -299,15 +315,15 @@ impl PayloadSpec {
             RequestEncoding::Plain => {}
             RequestEncoding::Gzip => headers.push(header("Content-Encoding", "gzip")),
         }
+        let is_own =
+            |name: &str| self.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
+        headers.retain(|(name, _)| !is_own(name));
         headers.extend_from_slice(&self.headers);
         headers
     }
 
     /// Returns the template filled in for request number `index`, and what its answer must hold.
-    pub(super) fn render(
-        &self,
-        index: u64,
-    ) -> Option<Result<(String, Vec<ExpectedValue>), TemplateError>> {
+    pub(super) fn render(&self, index: u64) -> Option<Result<RenderedRequest, TemplateError>> {
         let template = self.template.as_ref()?;
         let first = index.wrapping_mul(self.pairs);
         let mut pairs = Vec::new();
@@ -363,6 +379,7 @@ impl PayloadSpec {
             encoding,
             framing,
             headers,
+            media_type,
             origin,
             recipe,
             template,
@@ -395,9 +412,18 @@ impl PayloadSpec {
         for (name, value) in headers {
             hash.update(format!("{name}: {value}\n"));
         }
+        if let Some(media_type) = media_type {
+            hash.update(format!("Content-Type: {media_type}\n"));
+        }
         if let Some(template) = template {
             for part in template.parts() {
                 hash.update(Sha256::digest(part));
+            }
+            // Runs of before took every template for one that holds all pairs: where that was wrong,
+            // their numbers are no earlier ones of these.
+            let held = self.pairs_held(PayloadKind::Template);
+            if held != *pairs {
+                hash.update(format!("held={held}\n"));
             }
         }
         let mut json = Vec::new();

@@ -11,7 +11,7 @@ use super::escape;
 use super::expectation::{ResponseExpectation, VerdictBits};
 use super::pairs::PairStream;
 use super::spec::{PayloadSpec, RequestEncoding};
-use super::template::{ExpectedValue, TemplateError};
+use super::template::{RenderedRequest, TemplateError};
 use super::truth::Semantics;
 use super::xml::Document;
 
@@ -111,7 +111,7 @@ pub struct BodyStream {
     semantics: Semantics,
     is_hostile: bool,
     /// A request that is made as a whole, or why it cannot be.
-    whole: Option<Result<(String, Vec<ExpectedValue>), TemplateError>>,
+    whole: Option<Result<RenderedRequest, TemplateError>>,
     ended: bool,
     gzip: Option<GzipStream>,
 }
@@ -174,8 +174,8 @@ impl BodyStream {
             return false;
         }
         if self.kind == PayloadKind::Template {
-            if let Some(Ok((body, _))) = &self.whole {
-                out.extend_from_slice(body.as_bytes());
+            if let Some(Ok(rendered)) = &self.whole {
+                out.extend_from_slice(rendered.body.as_bytes());
             }
             self.ended = true;
             return true;
@@ -224,7 +224,7 @@ impl BodyStream {
             self.verdicts.push(self.pairs.truth().matched(self.semantics));
         }
         if let Some(whole) = self.whole {
-            ResponseExpectation::wanted(whole.map(|(_, wanted)| wanted), self.verdicts)
+            ResponseExpectation::wanted(whole.map(|rendered| rendered.expected), self.verdicts)
         } else if self.is_hostile {
             ResponseExpectation::survival(self.verdicts)
         } else {

@@ -3,18 +3,21 @@
 //! | in a template | is |
 //! |:--|:--|
 //! | `index`, `seed` | the number of the request, from 0, and the seed |
-//! | `pairs` | the XML pairs of the request: each has `number`, `xml1`, `xml2`, `matched` |
+//! | `pairs` | XML pairs for the request: each has `number`, `xml1`, `xml2`, `matched` |
 //! | `pair` | the first of them; in an expectation with `*`, each in turn |
 //! | `random(1, 6)` | a whole number, the same for the same seed and request |
 //! | `… \| tojson`, `… \| xml` | the text as a JSON string, as the content of an XML element |
 //!
+//! A request holds the pairs that its template uses, and that is what rates and costs count.
+//!
 //! A name that is not there is an error and not an empty text, so that a slip in a template does
 //! not become a fast run.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use miette::Diagnostic;
-use minijinja::value::{Object, Value, ValueKind};
+use minijinja::value::{Enumerator, Object, Value, ValueKind};
 use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, escape_formatter,
 };
@@ -141,11 +144,59 @@ pub(super) struct TemplatePair {
     pub(super) matched: bool,
 }
 
-impl TemplatePair {
-    fn value(&self) -> Value {
-        let Self { number, xml1, xml2, matched } = self;
-        minijinja::context! { number, xml1, xml2, matched }
+/// An XML pair as a template has it: it notes whether anything of it is used, as a template may leave
+/// pairs out that the scenario offers.
+#[derive(Debug)]
+struct PairValue {
+    number: u64,
+    xml1: Value,
+    xml2: Value,
+    matched: bool,
+    is_used: AtomicBool,
+}
+
+impl PairValue {
+    fn new(pair: &TemplatePair) -> Arc<Self> {
+        Arc::new(Self {
+            number: pair.number,
+            xml1: pair.xml1.clone().into(),
+            xml2: pair.xml2.clone().into(),
+            matched: pair.matched,
+            is_used: AtomicBool::new(false),
+        })
     }
+
+    fn is_used(&self) -> bool {
+        self.is_used.load(Ordering::Relaxed)
+    }
+}
+
+impl Object for PairValue {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let value = match key.as_str()? {
+            "number" => self.number.into(),
+            "xml1" => self.xml1.clone(),
+            "xml2" => self.xml2.clone(),
+            "matched" => self.matched.into(),
+            _ => return None,
+        };
+        self.is_used.store(true, Ordering::Relaxed);
+        Some(value)
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Str(&["matched", "number", "xml1", "xml2"])
+    }
+}
+
+/// A template filled in for one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RenderedRequest {
+    pub(super) body: String,
+    /// What its answer must hold.
+    pub(super) expected: Vec<ExpectedValue>,
+    /// How many XML pairs are used in the body; 1 for a body without any.
+    pub(super) pairs: u64,
 }
 
 /// What must stand in the answer to one request.
@@ -163,11 +214,11 @@ impl Template {
         [content_type.as_str(), body].into_iter().chain(expectations).collect()
     }
 
-    /// Returns the body of one request, and what its answer must hold.
+    /// Returns one request.
     pub(super) fn render(
         &self,
         context: &TemplateContext,
-    ) -> Result<(String, Vec<ExpectedValue>), TemplateError> {
+    ) -> Result<RenderedRequest, TemplateError> {
         let draws = PairRng::new(context.seed, u64::MAX - context.index);
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -184,24 +235,32 @@ impl Template {
         environment.add_global("draws", Value::from_object(TemplateRng(Mutex::new(draws))));
         environment.add_global("index", context.index);
         environment.add_global("seed", context.seed);
-        let pairs: Vec<Value> = context.pairs.iter().map(TemplatePair::value).collect();
+        let offered: Vec<_> = context.pairs.iter().map(PairValue::new).collect();
+        let pairs: Vec<Value> = offered.iter().cloned().map(Value::from_dyn_object).collect();
         environment.add_global("pairs", Value::from(pairs.clone()));
         let fill = |what: &str, text: &str, pair: Option<&Value>| {
             let pair = minijinja::context! { pair => pair.cloned() };
             environment.render_str(text, pair).map_err(|error| invalid(what, &error))
         };
         let body = fill("the template", &self.body, pairs.first())?;
+        // Before expectations are filled in: what they name need not be in the body.
+        let used = offered.iter().map(|pair| pair.is_used());
+        let used: Vec<_> = pairs.iter().zip(used).filter(|(_, used)| *used).collect();
+        let used: Vec<&Value> = used.into_iter().map(|(pair, _)| pair).collect();
+        let held = u64::try_from(used.len().max(1)).unwrap_or(u64::MAX);
+        let wanted_of = if used.is_empty() { pairs.iter().collect() } else { used };
         let wanted = |expectation: &TemplateExpectation| {
             let what = format!("what is expected at {}", expectation.place.text());
             let count = if expectation.is_for_each() { usize::MAX } else { 1 };
-            let each = pairs.iter().take(count);
+            let each = wanted_of.iter().copied().take(count);
             let values = each.map(|pair| fill(&what, &expectation.equals, Some(pair)));
             Ok(ExpectedValue {
                 place: expectation.place.clone(),
                 values: values.collect::<Result<_, _>>()?,
             })
         };
-        Ok((body, self.expectations.iter().map(wanted).collect::<Result<_, _>>()?))
+        let expected = self.expectations.iter().map(wanted).collect::<Result<_, _>>()?;
+        Ok(RenderedRequest { body, expected, pairs: held })
     }
 }
 
@@ -297,7 +356,9 @@ mod tests {
             {% endfor %}{{ pair.xml2 }} {{ pair.matched }}\n";
         let each = TemplateExpectation::json("/results/*/same", "{{ pair.matched }}").unwrap();
         let one = TemplateExpectation::xml("/a/@b", "{{ pair.number }}").unwrap();
-        let (body, wanted) = template(body, vec![each, one]).render(&context()).unwrap();
+        let rendered = template(body, vec![each, one]).render(&context()).unwrap();
+        let RenderedRequest { body, expected: wanted, pairs } = rendered;
+        assert_eq!(pairs, 2);
         insta::assert_snapshot!(body, @r#"
         3 42 66
         6 "\u003ca b=\"\u0026lt;\"\u003e\n\u003c/a\u003e" &lt;a b="&amp;lt;"&gt;
@@ -308,6 +369,33 @@ mod tests {
         "#);
         assert_eq!(wanted[0].values(), ["false", "true"]);
         assert_eq!(wanted[1].values(), ["6"]);
+    }
+
+    #[test]
+    fn a_request_holds_the_pairs_that_its_template_uses() {
+        let wanted = TemplateExpectation::json("/x", "{{ pairs[1].xml2 }}").unwrap();
+        let held = |body: &str| {
+            let rendered = template(body, vec![wanted.clone()]).render(&context()).unwrap();
+            (rendered.body, rendered.pairs)
+        };
+        let held = [
+            held("<m>{{ pair.xml2 }}{{ pair.xml2 }}</m>"),
+            held("{{ pairs[0].xml2 }}{{ pairs[1].xml2 }}"),
+            held("{% for p in pairs[1:] %}{{ p.xml2 }}{% endfor %}"),
+            held("{% for p in pairs %}{{ p.number }} {{ p.matched }};{% endfor %}"),
+            held("{{ index }}"),
+            held("{{ pairs | tojson | length }}"),
+            held("{% for k, v in pair | items %}{{ k }} {% endfor %}"),
+        ];
+        insta::assert_snapshot!(held.map(|(body, pairs)| format!("{pairs} {body}")).join("\n"), @r"
+        1 <m><a/><a/></m>
+        2 <a/><a/>
+        1 <a/>
+        2 6 false;7 true;
+        1 3
+        2 231
+        1 matched number xml1 xml2
+        ");
     }
 
     #[test]

@@ -189,6 +189,7 @@ pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Ru
         times: LatencyBasis::Service,
         trials: LaunchResults::Paired((0..launch_pairs).map(pair).collect()),
         work: None,
+        absent_in_base: None,
     };
     let revision = |label: &str, commit: &str| Revision {
         label: label.to_owned(),

@@ -300,6 +300,10 @@ pub struct ScenarioRun {
     /// What was counted under callgrind, if that was tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work: Option<CountOutcome>,
+    /// The status by which base said that it has no such operation, in a run with a base: the scenario
+    /// is new, and head was measured alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent_in_base: Option<u16>,
 }
 
 /// The launches of a scenario, in the order in which they were made.
@@ -310,6 +314,37 @@ pub enum LaunchResults {
     Paired(Vec<LaunchPair>),
     /// One build alone.
     Single(Vec<LaunchResult>),
+}
+
+impl LaunchResults {
+    /// Adds a launch pair, in a run with a base.
+    pub fn push_pair(&mut self, pair: LaunchPair) {
+        match self {
+            Self::Paired(pairs) => pairs.push(pair),
+            Self::Single(_) => {
+                unreachable!("what was measured alone is not measured in launch pairs")
+            }
+        }
+    }
+
+    /// Adds a launch of one build alone.
+    pub fn push_single(&mut self, launch: LaunchResult) {
+        match self {
+            Self::Single(launches) => launches.push(launch),
+            Self::Paired(_) => {
+                unreachable!("what is measured in launch pairs has no single launches")
+            }
+        }
+    }
+}
+
+impl ScenarioRun {
+    /// Notes that base answers by `status` that it has no such operation: before its first launch ends,
+    /// the scenario becomes one of head alone.
+    pub fn set_absent_in_base(&mut self, status: u16) {
+        self.absent_in_base = Some(status);
+        self.trials = LaunchResults::Single(Vec::new());
+    }
 }
 
 /// A launch of base and a launch of head, alive together.
@@ -448,6 +483,9 @@ pub struct GeneratorQuality {
     pub in_flight: f64,
     /// Most requests in flight.
     pub in_flight_max: usize,
+    /// Requests that were sent once more over a new connection, as the target had closed the kept one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub resent: u64,
 }
 
 /// What was seen of the target and of the machine during the load.

@@ -15,6 +15,8 @@ use crate::xml::{
 const XML_NAMESPACE: &[u8] = b"http://www.w3.org/XML/1998/namespace";
 const XMLNS_NAMESPACE: &[u8] = b"http://www.w3.org/2000/xmlns/";
 
+pub(super) const XSI_NAMESPACE: &[u8] = b"http://www.w3.org/2001/XMLSchema-instance";
+
 /// Whether comments are part of a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CommentMode {
@@ -40,6 +42,8 @@ pub(super) struct QualifiedName {
 pub(super) struct Property {
     pub(super) name: QualifiedName,
     pub(super) value: ValueSpan,
+    /// What the prefix in the value of `xsi:type` stands for, if that is declared.
+    value_namespace: ValueSpan,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -196,6 +200,21 @@ impl<'a> TreeView<'a> {
     pub(super) fn namespace(self, name: QualifiedName) -> &'a [u8] {
         self.value(name.namespace)
     }
+
+    /// Whether a name is that of an instance's type.
+    pub(super) fn is_schema_type(self, name: QualifiedName) -> bool {
+        self.local(name) == b"type" && self.namespace(name) == XSI_NAMESPACE
+    }
+
+    /// Returns the namespace and the local name that the value of `xsi:type` names; a value whose
+    /// prefix is not declared is a local name as a whole.
+    pub(super) fn named_type(self, property: Property) -> (&'a [u8], &'a [u8]) {
+        let (namespace, value) = (self.value(property.value_namespace), self.value(property.value));
+        match memchr::memchr(b':', value) {
+            Some(colon) if !namespace.is_empty() => (namespace, &value[colon + 1..]),
+            Some(_) | None => (namespace, value),
+        }
+    }
 }
 
 /// Enters one document into a tree.
@@ -268,7 +287,8 @@ impl TreeBuilder<'_> {
                     local_start: 0,
                     namespace: Span::EMPTY,
                 };
-                self.tree.properties.push(Property { name, value });
+                let value_namespace = Span::EMPTY;
+                self.tree.properties.push(Property { name, value, value_namespace });
             }
         }
         let own = &mut self.tree.properties[first..];
@@ -294,7 +314,10 @@ impl TreeBuilder<'_> {
 
     /// Returns what `prefix` stands for under the first `bindings` of the scope.
     fn lookup(&self, prefix: Span, bindings: usize) -> Option<ValueSpan> {
-        let prefix = prefix.of(self.document);
+        self.lookup_text(prefix.of(self.document), bindings)
+    }
+
+    fn lookup_text(&self, prefix: &[u8], bindings: usize) -> Option<ValueSpan> {
         let mut bindings = self.tree.scope[..bindings].iter().rev();
         match bindings.find(|binding| binding.prefix.of(self.document) == prefix) {
             Some(binding) => Some(binding.namespace),
@@ -330,7 +353,8 @@ impl TreeBuilder<'_> {
             }
             let name = self.resolve(attribute.name, DefaultNamespace::None)?;
             let value = self.attribute_value(attribute.value);
-            self.tree.properties.push(Property { name, value });
+            let value_namespace = self.value_namespace(name, value);
+            self.tree.properties.push(Property { name, value, value_namespace });
         }
         let Self { document, tree: DocumentTree { properties, values, .. }, .. } = self;
         let key = |one: &Property| {
@@ -346,6 +370,18 @@ impl TreeBuilder<'_> {
         }
         self.leave_out_ignored(first);
         Ok(self.properties_since(first))
+    }
+
+    /// Returns what the prefix in a value stands for, where the value is a qualified name: that of
+    /// `xsi:type`. One without a prefix belongs to the default namespace, as an element would.
+    fn value_namespace(&self, name: QualifiedName, value: ValueSpan) -> ValueSpan {
+        let view = TreeView { tree: self.tree, document: self.document };
+        if !view.is_schema_type(name) {
+            return Span::EMPTY;
+        }
+        let value = value.of(&self.tree.values);
+        let prefix = memchr::memchr(b':', value).map_or(&b""[..], |colon| &value[..colon]);
+        self.lookup_text(prefix, self.tree.scope.len()).unwrap_or(Span::EMPTY)
     }
 
     fn leave_out_ignored(&mut self, first: usize) {

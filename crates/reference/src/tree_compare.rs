@@ -10,14 +10,14 @@ use std::collections::BTreeMap;
 use crate::canonical;
 use crate::ignore::IgnoreRules;
 use crate::merge;
-use crate::tree::{CommentMode, DocumentTree, NodeKind, PropertyRange, QualifiedName, TreeView};
+use crate::tree::{
+    CommentMode, DocumentTree, NodeKind, PropertyRange, QualifiedName, TreeView, XSI_NAMESPACE,
+};
 use crate::verdict::{DiffType, Diffs, Score};
 use crate::xml::{DocumentError, PairMember};
 
 /// How far ahead an element's partner is looked for among its siblings.
 const WINDOW: usize = 32;
-
-const XSI_NAMESPACE: &[u8] = b"http://www.w3.org/2001/XMLSchema-instance";
 
 /// What two trees have to have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,15 +162,24 @@ impl<'a> TreeWalk<'a> {
                 let qualified = view.qualified(property.name);
                 let prefix = if likeness == Likeness::Canonical { qualified } else { b"" };
                 let key = (view.namespace(property.name), view.local(property.name), prefix);
-                (key, (qualified, view.value(property.value)))
+                let value = view.value(property.value);
+                // Under which prefix a type is named does not matter where prefixes do not.
+                let meaning = if likeness == Likeness::Similar && view.is_schema_type(property.name)
+                {
+                    view.named_type(*property)
+                } else {
+                    (&b""[..], value)
+                };
+                (key, (qualified, value, meaning))
             })
         });
         let (length, mut equal) = (self.path.len(), true);
         for (_, both) in merge::merge(left, right) {
-            let [expected, actual] = both.map(|side| side.map(|(_, value)| value));
-            if expected != actual {
+            let [left, right] = both.map(|side| side.map(|(_, _, meaning)| meaning));
+            if left != right {
                 equal = false;
-                let name = both.into_iter().flatten().next().map_or(&b""[..], |(name, _)| name);
+                let [expected, actual] = both.map(|side| side.map(|(_, value, _)| value));
+                let name = both.into_iter().flatten().next().map_or(&b""[..], |(name, ..)| name);
                 self.path.extend_from_slice(b"/@");
                 self.path.extend_from_slice(name);
                 self.diffs.push(DiffType::AttributeDifferent, &self.path, expected, actual);
@@ -390,6 +399,36 @@ mod tests {
                 "<a xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' xsi:schemaLocation='u v'/>",
                 false,
                 true,
+            ),
+            (
+                "<a xmlns:i='http://www.w3.org/2001/XMLSchema-instance' xmlns:p='u' i:type='p:T'/>",
+                "<a xmlns:j='http://www.w3.org/2001/XMLSchema-instance' xmlns='u' j:type='T'/>",
+                false,
+                false,
+            ),
+            (
+                "<x:a xmlns:x='v' xmlns:i='http://www.w3.org/2001/XMLSchema-instance' xmlns:p='u' i:type='p:T'/>",
+                "<x:a xmlns:x='v' xmlns:i='http://www.w3.org/2001/XMLSchema-instance' xmlns='u' i:type='T'/>",
+                false,
+                true,
+            ),
+            (
+                "<a xmlns:i='http://www.w3.org/2001/XMLSchema-instance' xmlns:p='u' i:type='p:T'/>",
+                "<a xmlns:i='http://www.w3.org/2001/XMLSchema-instance' xmlns:p='v' i:type='p:T'/>",
+                false,
+                false,
+            ),
+            (
+                "<a xmlns:i='http://www.w3.org/2001/XMLSchema-instance' i:type='p:T'/>",
+                "<a xmlns:i='http://www.w3.org/2001/XMLSchema-instance' i:type='q:T'/>",
+                false,
+                false,
+            ),
+            (
+                "<a xmlns:i='http://www.w3.org/2001/XMLSchema-instance' xmlns:p='u' i:nil='p:T'/>",
+                "<a xmlns:i='http://www.w3.org/2001/XMLSchema-instance' xmlns:q='u' i:nil='q:T'/>",
+                false,
+                false,
             ),
             ("<a xmlns:p='u'><b xmlns:p='u'/></a>", "<a xmlns:p='u'><b/></a>", true, true),
             ("<a xmlns:p='u'/>", "<a/>", false, true),

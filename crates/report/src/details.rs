@@ -115,11 +115,18 @@ fn generator(generator: &GeneratorQuality) -> String {
         generator.in_flight,
         generator.in_flight_max,
     );
+    let resent = match generator.resent {
+        0 => String::new(),
+        resent => format!(
+            "; {} sent once more, as the target had closed the kept connection",
+            plural(resent, "request")
+        ),
+    };
     if generator.late == 0 && generator.dropped == 0 {
-        return lag;
+        return format!("{lag}{resent}");
     }
     let (late, dropped) = (generator.late, generator.dropped);
-    format!("{lag}; {late} waited for a connection, {dropped} were never sent")
+    format!("{lag}; {late} waited for a connection, {dropped} were never sent{resent}")
 }
 
 fn confinement(confinement: &LimitsRecord) -> String {

@@ -192,6 +192,8 @@ struct GeneratorRow {
     dropped: u64,
     in_flight: f64,
     in_flight_max: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resent: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -458,6 +460,7 @@ fn generator(it: GeneratorQuality) -> GeneratorRow {
         dropped: it.dropped,
         in_flight: it.in_flight,
         in_flight_max: it.in_flight_max,
+        resent: Some(it.resent).filter(|resent| *resent > 0),
     }
 }
 

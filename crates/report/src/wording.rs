@@ -46,7 +46,14 @@ pub(super) fn headline(comparison: &Comparison) -> Headline {
         }
         ComparisonOutcome::Pass => ("✅", passed(comparison)),
     };
-    Headline { sign, text }
+    match comparison.method.new_scenarios.as_slice() {
+        [] => Headline { sign, text },
+        [name] => Headline { sign, text: format!("{text}; {} is new", quoted(name)) },
+        names => {
+            let new = format!("{} new scenarios", names.len());
+            Headline { sign, text: format!("{text}; {new}") }
+        }
+    }
 }
 
 fn regressed(comparison: &Comparison) -> String {

@@ -3,20 +3,16 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::Duration;
 
 use crate::BuildSource;
 use load::pacing::StopCondition;
 use load::{
-    Address, ClientSettings, Exchange, LoadClient, LoadError, LoadRequest, ResponseCheck,
-    ResponseFault, Timeouts, TlsClient, TlsError,
+    Address, ClientSettings, Exchange, FailureKind, LoadClient, LoadError, LoadRequest,
+    ResponseCheck, ResponseFault, Timeouts, TlsClient, TlsError,
 };
 use suite::UrlScheme;
-use sut::{ReadinessProbe, Target, TargetAddress, Url};
+use sut::{ProbeError, ProbeQuery, ReadinessProbe, Target, TargetAddress, Url};
 use units::cancel::Cancel;
-
-/// How long one poll may take.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The name that a certificate of what is started here has to bear.
 const STARTED_NAME: &str = "localhost";
@@ -88,24 +84,33 @@ impl ConnectionSetup {
             return ReadinessProbe::default();
         }
         let reached = self.clone();
-        ReadinessProbe::new(move |place, path| reached.status(place, path))
+        ReadinessProbe::new(move |query| reached.status(query))
     }
 
-    fn status(&self, place: &TargetAddress, path: &str) -> Result<u16, String> {
+    fn status(&self, query: &ProbeQuery<'_>) -> Result<u16, ProbeError> {
+        let ProbeQuery { place, path, patience, cancel } = *query;
         let seen = Arc::new(StatusCapture::default());
         let check = Arc::<StatusCapture>::clone(&seen);
         let host = self.name.as_deref().unwrap_or(STARTED_NAME);
-        let request =
-            LoadRequest::get(path, host, &[], check).map_err(|error| error.to_string())?;
-        let timeouts = Timeouts { connect: PATIENCE, first_byte: PATIENCE, total: PATIENCE };
+        let request = LoadRequest::get(path, host, &[], check)
+            .map_err(|error| ProbeError::Other(error.to_string()))?;
+        let timeouts = Timeouts { connect: patience, first_byte: patience, total: patience };
         let settings = ClientSettings { timeouts, ..ClientSettings::default() };
-        let worded = |error: LoadError| error.to_string();
+        let worded = |error: LoadError| ProbeError::Other(error.to_string());
         let mut client =
-            self.client(place, None, &[request], settings, Cancel::default()).map_err(worded)?;
+            self.client(place, None, &[request], settings, cancel.clone()).map_err(worded)?;
         let mut outcome = Ok(());
         let sink = &mut |exchange: &Exchange| outcome.clone_from(&exchange.outcome);
         client.drive(StopCondition::after_requests(1), sink).map_err(worded)?;
-        outcome.map_err(|failure| failure.detail)?;
+        outcome.map_err(|failure| match failure.kind {
+            FailureKind::Refused => ProbeError::Closed { place: place.clone() },
+            FailureKind::Timeout => ProbeError::Late { place: place.clone(), patience },
+            FailureKind::Reset
+            | FailureKind::Status(_)
+            | FailureKind::WrongAnswer
+            | FailureKind::ShortBody
+            | FailureKind::Malformed => ProbeError::Other(failure.detail),
+        })?;
         Ok(seen.0.load(Ordering::Relaxed))
     }
 }

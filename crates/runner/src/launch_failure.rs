@@ -43,6 +43,24 @@ impl LaunchFailure {
         Self::new(side, None, diagnosis(error))
     }
 
+    /// Returns the status by which base says that it has no such operation, if that is what went wrong.
+    pub(super) fn absent_in_base(&self) -> Option<u16> {
+        let fault = self.fault.as_ref().filter(|_| self.side == Side::Base)?;
+        match fault.kind {
+            // Not found, method not allowed, not implemented; and not of a few requests among many.
+            FailureKind::Status(status @ (404 | 405 | 501)) if fault.failed == fault.requests => {
+                Some(status)
+            }
+            FailureKind::Status(_)
+            | FailureKind::Refused
+            | FailureKind::Reset
+            | FailureKind::Timeout
+            | FailureKind::WrongAnswer
+            | FailureKind::ShortBody
+            | FailureKind::Malformed => None,
+        }
+    }
+
     /// How the record tells it: a failure that follows from Ctrl-C is an interruption.
     pub(super) fn ended(self, cancel: &Cancel) -> EarlyEnd {
         if cancel.is_raised() {

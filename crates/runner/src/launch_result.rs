@@ -36,13 +36,12 @@ impl SideDriver<'_> {
         let cpu = after.map(|(before, after)| after.cpu.saturating_sub(before.cpu));
         let measurement = &self.measurement;
         let failures = measurement.failures();
-        let pairs_per_request = self.scenario.kind.pairs(self.scenario.payload.pairs);
         let slices = measurement.slices().iter();
         Ok(LaunchResult {
             ready_ns: units::nanos(self.launched.target.ready_after()),
             wall_ns: units::nanos(measurement.wall()),
             requests: measurement.answered() + measurement.failed(),
-            pairs: self.counted(measurement.answered()) * pairs_per_request,
+            pairs: self.counted(measurement.answered()) * self.prepared.pairs,
             cpu_ns: self.cpu_of_best.or(cpu).map(units::nanos),
             rss_bytes_max: after.map(|(_, after)| after.rss_peak_bytes),
             memory_bytes_max: after.map(|(_, after)| after.memory_peak_bytes),
@@ -101,6 +100,7 @@ fn generator(measurement: &Measurement, driven: &DriveOutcome) -> GeneratorQuali
         dropped: driven.dropped,
         in_flight: driven.in_flight_mean(),
         in_flight_max: driven.in_flight_max,
+        resent: driven.resent,
     }
 }
 

@@ -22,7 +22,7 @@ mod yardstick;
 
 use std::io;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
@@ -42,7 +42,7 @@ use record::{
 use suite::{CpuSelection, LaneMode, Suite};
 use sut::network;
 use sut::network::RelayError;
-use sut::{AffinityGuard, CpuPlacement, CpuSet, Target};
+use sut::{AffinityGuard, CpuPlacement, CpuSet, Target, TargetError};
 use units::cancel::Cancel;
 
 pub use live::{LiveMetrics, LiveSnapshot};
@@ -86,6 +86,9 @@ pub struct RunPlan<'a> {
     /// Of so many requests to head one is sent and not counted: a change of a known size, to see whether it
     /// is found.
     pub uncounted_every: Option<u64>,
+    /// Since when files were written that a build of this run may have made; none if nothing was built
+    /// for base.
+    pub built_since: Option<SystemTime>,
     /// Where the targets' output goes.
     pub logs: PathBuf,
     /// Where a display reads the progress.
@@ -226,6 +229,11 @@ fn now() -> Instant {
     Instant::now()
 }
 
+#[expect(clippy::disallowed_methods, reason = "files have times of day")]
+fn system_time() -> SystemTime {
+    SystemTime::now()
+}
+
 struct RunSession<'a> {
     plan: &'a RunPlan<'a>,
     prepared: Vec<ScenarioRequests>,
@@ -234,6 +242,8 @@ struct RunSession<'a> {
     copies: Option<PathBuf>,
     _pinned: Option<AffinityGuard>,
     coins: ChaCha8Rng,
+    /// When the builds had ended, and no target was started yet.
+    built: SystemTime,
     cancel: &'a Cancel,
     run: Run,
 }
@@ -268,7 +278,8 @@ impl<'a> RunSession<'a> {
             run.network_cost = Some(network_cost(&placement)?);
         }
         let coins = ChaCha8Rng::seed_from_u64(plan.coins);
-        Ok(Self { plan, prepared, placement, copies, _pinned: pinned, coins, cancel, run })
+        let built = system_time();
+        Ok(Self { plan, prepared, placement, copies, _pinned: pinned, coins, built, cancel, run })
     }
 
     /// Reads the yardstick, if there is one.
@@ -286,10 +297,7 @@ impl<'a> RunSession<'a> {
             watcher.progress(RunProgress::Driving { scenario: &prepared.scenario.name });
             let driven = SideDriver::new(&head, prepared, self.conditions(index))?;
             let trial = launch::single(driven, &self.plan.suite.sampling)?;
-            match &mut self.run.scenarios[index].trials {
-                LaunchResults::Single(trials) => trials.push(trial),
-                LaunchResults::Paired(_) => unreachable!("a run without a base has single trials"),
-            }
+            self.run.scenarios[index].trials.push_single(trial);
         }
         stop(head)
     }
@@ -311,6 +319,7 @@ impl<'a> RunSession<'a> {
                 (self.start(Side::Base, base)?, head)
             }
         };
+        self.ensure_two_programs(&base, &head)?;
         self.run.confinement = launch_result::confinement(&self.plan.head, &head.target);
         for (index, prepared) in self.prepared.iter().enumerate() {
             watcher.progress(RunProgress::Driving { scenario: &prepared.scenario.name });
@@ -318,16 +327,25 @@ impl<'a> RunSession<'a> {
             let conditions = self.conditions(index);
             let uncounted_every = self.plan.uncounted_every;
             let dosed = DriveConditions { uncounted_every, ..conditions };
-            let sides = [
-                SideDriver::new(&base, prepared, conditions)?,
-                SideDriver::new(&head, prepared, dosed)?,
-            ];
-            let coins = &mut self.coins;
-            let (base, head) = launch::paired(sides, sampling, &mut || flip(coins))?;
-            match &mut self.run.scenarios[index].trials {
-                LaunchResults::Paired(pairs) => pairs.push(LaunchPair { first, base, head }),
-                LaunchResults::Single(_) => unreachable!("a run with a base has launch pairs"),
+            let driven = |launched, conditions| SideDriver::new(launched, prepared, conditions);
+            let scenario = &mut self.run.scenarios[index];
+            // Only what base has never answered is new; later it is a fault.
+            let is_first = scenario.launches() == 0;
+            if scenario.absent_in_base.is_none() {
+                let sides = [driven(&base, conditions)?, driven(&head, dosed)?];
+                let coins = &mut self.coins;
+                match launch::paired(sides, sampling, &mut || flip(coins)) {
+                    Ok((base, head)) => {
+                        scenario.trials.push_pair(LaunchPair { first, base, head });
+                        continue;
+                    }
+                    Err(failure) => match failure.absent_in_base().filter(|_| is_first) {
+                        Some(status) => scenario.set_absent_in_base(status),
+                        None => return Err(failure),
+                    },
+                }
             }
+            scenario.trials.push_single(launch::single(driven(&head, dosed)?, sampling)?);
         }
         if let Some(placement) = &mut self.run.placement {
             placement.merge(placement::observe(&base.target, &head.target));
@@ -339,6 +357,22 @@ impl<'a> RunSession<'a> {
         };
         stop(first)?;
         stop(second)
+    }
+
+    /// Fails if both sides run a file that a build of this run wrote.
+    fn ensure_two_programs(
+        &self,
+        base: &LaunchHandle,
+        head: &LaunchHandle,
+    ) -> Result<(), LaunchFailure> {
+        let Some(since) = self.plan.built_since else { return Ok(()) };
+        let failed = |error: TargetError| LaunchFailure::launch(Side::Head, &error);
+        // What the targets write themselves, such as a database that a command line names, is younger.
+        let written = since..self.built;
+        match sut::shared_start_file(&base.target, &head.target, &written).map_err(failed)? {
+            Some(path) => Err(failed(TargetError::SameFile { path })),
+            None => Ok(()),
+        }
     }
 
     fn start(&self, side: Side, build: &SutBuild) -> Result<LaunchHandle, LaunchFailure> {
@@ -435,6 +469,7 @@ fn blank(plan: &RunPlan<'_>, prepared: &[ScenarioRequests], machine: record::Mac
                 LaunchResults::Single(Vec::new())
             },
             work: None,
+            absent_in_base: None,
         }
     };
     let launches_planned = match plan.suite.lanes.time {

@@ -102,8 +102,13 @@ impl ScenarioRequests {
                 break;
             }
         }
-        let pairs = messages.first().map_or(0, |message| message.truth.0.pairs());
+        let pairs = scenario.payload.pairs_held(scenario.kind);
         Self { scenario: scenario.clone(), pairs, messages }
+    }
+
+    /// Returns how many different requests there are.
+    pub(super) fn different(&self) -> u64 {
+        u64::try_from(self.messages.len()).unwrap_or(u64::MAX)
     }
 
     /// Returns the mean size of the bodies.

@@ -72,8 +72,8 @@ pub(super) struct SideDriver<'a> {
     pub(super) first_answers: FirstAnswers,
     /// Requests that were answered or failed, warm-up included.
     pub(super) requests_total: u64,
-    /// The first request that failed, by its place among the scenario's.
-    failed_request: Option<usize>,
+    /// The first request that failed.
+    failed_request: Option<FailedRequest>,
     /// Everything that the measurement holds, as one drive.
     pub(super) total: DriveOutcome,
     pub(super) steps: Vec<LoadStep>,
@@ -83,6 +83,15 @@ pub(super) struct SideDriver<'a> {
     pub(super) watched: Option<TargetObserver>,
     /// Whether a load that is not cut has been made.
     whole: bool,
+}
+
+/// The first request of a side that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FailedRequest {
+    /// Its place among the scenario's.
+    place: usize,
+    /// Whether it had been sent to this launch before.
+    is_repeated: bool,
 }
 
 /// The target before the load, and who watches it.
@@ -266,12 +275,15 @@ impl<'a> SideDriver<'a> {
         let (measurement, live, pairs) = (&mut self.measurement, self.live, self.pairs);
         let first_answers = &mut self.first_answers;
         let (total, failed_request) = (&mut self.requests_total, &mut self.failed_request);
+        let different = self.prepared.different();
         let driven = self.client.follow(model, &mut |exchange| {
             measurement.record(exchange);
             first_answers.record(exchange);
             *total += 1;
             if exchange.outcome.is_err() {
-                failed_request.get_or_insert(exchange.request);
+                let is_repeated = *total > different;
+                let failed = FailedRequest { place: exchange.request, is_repeated };
+                failed_request.get_or_insert(failed);
             }
             match exchange.outcome {
                 Ok(()) => live.answered(exchange.response_ns(), pairs),
@@ -452,7 +464,7 @@ impl<'a> SideDriver<'a> {
             failed: self.measurement.failed(),
             requests,
             example: launch_failure::example(first),
-            request: self.failed_request,
+            request: self.failed_request.map(|failed| failed.place),
         };
         Err(LaunchFailure { fault: Some(Box::new(fault)), ..self.failure(&reason) })
     }
@@ -464,6 +476,15 @@ impl<'a> SideDriver<'a> {
             "{failed} of {requests} requests failed; first, {kind}: {}",
             first.first.detail
         );
+        if matches!(kind, FailureKind::Status(_) | FailureKind::WrongAnswer)
+            && self.failed_request.is_some_and(|failed| failed.is_repeated)
+        {
+            let different = self.prepared.different();
+            reason = format!(
+                "{reason}\n\nhint: the request had been sent before: {different} different ones are sent \
+                 in turn; if the target refuses what it has seen, raise `bodies` in `[sampling]`"
+            );
+        }
         let answer = String::from_utf8_lossy(&first.first.answer);
         if kind != FailureKind::WrongAnswer && !answer.trim().is_empty() {
             let beginning: String = answer.trim().chars().take(200).collect();

@@ -1,7 +1,8 @@
 //! Where a target listens, and how a user writes that.
 
 use std::fmt;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -93,6 +94,20 @@ pub(super) fn resolve(url: &str) -> Result<TargetAddress, TargetError> {
     Ok(TargetAddress::Port(address.ok_or_else(|| TargetError::NotUrl { url: url.to_owned() })?))
 }
 
+/// Finds a port that is free on 127.0.0.1 and, where there is IPv6, on `::1`: a target may listen on
+/// either, and what another program has there must not be taken for it.
+pub(super) fn free_loopback() -> io::Result<SocketAddr> {
+    const TRIES: u32 = 32;
+    let has_ipv6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+    for _ in 1..TRIES {
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        if !has_ipv6 || TcpListener::bind((Ipv6Addr::LOCALHOST, address.port())).is_ok() {
+            return Ok(address);
+        }
+    }
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
 /// Of several addresses of a name, such as `localhost` of IPv6 and IPv4, the first that listens.
 fn listening(addresses: &[SocketAddr]) -> Option<SocketAddr> {
     const PATIENCE: Duration = Duration::from_millis(500);
@@ -105,8 +120,6 @@ fn listening(addresses: &[SocketAddr]) -> Option<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
-
     use super::*;
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -24,6 +25,15 @@ pub enum TargetError {
     NotWords {
         /// As configured.
         start: String,
+    },
+    /// The command is written for a shell.
+    #[error("`{word}` in `{start}` is for a shell, and the target is started without one")]
+    #[diagnostic(help("write `sh -c '…'`; in the configuration, `shell = true` does that"))]
+    ShellSyntax {
+        /// As configured.
+        start: String,
+        /// The word that only a shell understands.
+        word: String,
     },
     /// The command would not know on which port to listen.
     #[error("`{start}` does not get its port")]
@@ -108,9 +118,62 @@ pub enum TargetError {
     NoFreePort(#[source] io::Error),
     /// The target says that its port is taken, also on the second port it was given.
     #[error("the target found port {port} in use, and so the one before{tail}")]
+    #[diagnostic(help(
+        "if it listens on another port besides, the other side may have that one: base and head run at \
+         the same time"
+    ))]
     PortTaken {
         /// The second port.
         port: u16,
+        /// What it wrote.
+        tail: LogTail,
+    },
+    /// The target wants a port of its own choice, besides or instead of the one it was given.
+    #[error("the target wants port {port}, which it was not given and which is in use{tail}")]
+    #[diagnostic(help(
+        "base and head run at the same time, so a fixed port is free for one of them at most: let the \
+         target take it from `{{port}}` or a variable, or switch that listener off"
+    ))]
+    FixedPort {
+        /// The port that it named.
+        port: u16,
+        /// What it wrote.
+        tail: LogTail,
+    },
+    /// What answers on the target's port is not a process of it.
+    #[error(
+        "port {port} is served by {}, which the start command did not start, so its work cannot be \
+         measured{tail}",
+        server(*pid)
+    )]
+    #[diagnostic(help(
+        "start the target in the foreground and with the environment that it is given; a container is an \
+         `image`"
+    ))]
+    ServedElsewhere {
+        /// The port.
+        port: u16,
+        /// The process, if it is seen.
+        pid: Option<i32>,
+        /// What the target wrote.
+        tail: LogTail,
+    },
+    /// Both sides are started from one file that this run has built.
+    #[error(
+        "base and head start the same file `{}`, which a build of this run wrote: what was built last \
+         would be compared with itself",
+        path.display()
+    )]
+    #[diagnostic(help("build into the checkout, of which each side has its own"))]
+    SameFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The start command has ended, and so has the server that it left in the background.
+    #[error(
+        "the server that the start command had put into the background has ended while it was measured{tail}"
+    )]
+    DaemonDied {
         /// What it wrote.
         tail: LogTail,
     },
@@ -127,6 +190,17 @@ pub enum TargetError {
         #[help]
         withheld: Option<WithheldNames>,
     },
+    /// The start command ended with 0 and left nothing that runs.
+    #[error("the target exited with status 0 after {}, before it was ready{tail}", units::duration(*after))]
+    #[diagnostic(help(
+        "if the command starts a server in the background, start it in the foreground"
+    ))]
+    EndedBeforeReady {
+        /// Since its start.
+        after: Duration,
+        /// What it wrote.
+        tail: LogTail,
+    },
     /// The target runs, but did not answer as it should in time.
     #[error("the target was not ready after {}: {last}{tail}", units::duration(*after))]
     NotReady {
@@ -134,8 +208,8 @@ pub enum TargetError {
         after: Duration,
         /// What the last poll said.
         last: String,
-        /// Ports on which it listens instead of the one it was given.
-        elsewhere: Option<OtherPorts>,
+        /// Where it listens instead.
+        elsewhere: Option<Box<ListenerHint>>,
         /// What it wrote.
         tail: LogTail,
         /// What may help.
@@ -198,6 +272,15 @@ pub enum TargetError {
     /// Interrupted, by Ctrl-C for example.
     #[error("cancelled while the target started")]
     Cancelled,
+}
+
+/// Where a target listens that does not answer where it should.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListenerHint {
+    /// An address of the port that it was given, other than of loopback.
+    pub address: Option<SocketAddr>,
+    /// Other ports.
+    pub ports: BTreeSet<u16>,
 }
 
 /// How a process ended.
@@ -275,13 +358,15 @@ impl LogTail {
     }
 
     pub(super) fn says_port_in_use(&self) -> bool {
-        self.says(&[
-            "address already in use",
-            "address in use",
-            "eaddrinuse",
-            // What container engines say.
-            "port is already allocated",
-        ])
+        self.says(&PORT_IN_USE)
+    }
+
+    /// The port that is in use, if the line that says so names one.
+    pub(super) fn port_in_use(&self) -> Option<u16> {
+        let lines = self.lines.iter().rev().map(|line| line.to_lowercase());
+        let mut matching =
+            lines.filter(|line| PORT_IN_USE.iter().any(|phrase| line.contains(phrase)));
+        matching.find_map(|line| named_port(&line))
     }
 
     /// What Rust, Python, Java, C++, Node and Go say when they get no memory, and the system itself.
@@ -316,6 +401,39 @@ impl fmt::Display for LogTail {
     }
 }
 
+/// What programs and container engines say of a port that another one has.
+const PORT_IN_USE: [&str; 5] = [
+    "address already in use",
+    "address in use",
+    "eaddrinuse",
+    "was already in use",
+    "port is already allocated",
+];
+
+/// Finds a port behind a host, or behind the word: `127.0.0.1:80`, `[::1]:80`, `:::80`, `*:80`, `:80`,
+/// `port 80`. A time of day is no host.
+fn named_port(line: &str) -> Option<u16> {
+    let number = |rest: &str| {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        rest[..digits].parse().ok().filter(|port| *port > 0)
+    };
+    let behind_host = line.match_indices(':').filter_map(|(at, _)| {
+        let host = line[..at].rsplit(|c: char| " \"'(/".contains(c)).next().unwrap_or_default();
+        let is_host = host.is_empty()
+            || host.ends_with([']', ':', '*'])
+            || host.ends_with("localhost")
+            || host.split('.').filter(|part| part.parse::<u8>().is_ok()).count() == 4;
+        is_host.then(|| number(&line[at + 1..]))?
+    });
+    let behind_word =
+        line.match_indices("port ").filter_map(|(at, word)| number(&line[at + word.len()..]));
+    behind_host.chain(behind_word).last()
+}
+
+fn server(pid: Option<i32>) -> String {
+    pid.map_or_else(|| "no process that is seen here".to_owned(), |pid| format!("process {pid}"))
+}
+
 fn ended(ending: Option<ProcessEnd>) -> String {
     match ending {
         None => "a process of the target was killed".to_owned(),
@@ -324,25 +442,20 @@ fn ended(ending: Option<ProcessEnd>) -> String {
     }
 }
 
-/// Ports on which a target listens instead of the one it was given; at least one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OtherPorts(BTreeSet<u16>);
-
-impl OtherPorts {
-    /// Returns none for no ports.
-    pub(super) fn of(ports: BTreeSet<u16>) -> Option<Self> {
-        (!ports.is_empty()).then_some(Self(ports))
-    }
-
-    /// Returns the ports.
-    pub fn ports(&self) -> &BTreeSet<u16> {
-        &self.0
+impl ListenerHint {
+    /// Returns none for no address and no ports.
+    pub(super) fn of(address: Option<SocketAddr>, ports: BTreeSet<u16>) -> Option<Box<Self>> {
+        let is_known = address.is_some() || !ports.is_empty();
+        is_known.then(|| Box::new(Self { address, ports }))
     }
 }
 
-impl fmt::Display for OtherPorts {
+impl fmt::Display for ListenerHint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ports = self.0.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+        if let Some(address) = self.address {
+            return write!(f, "it listens on {address}: let it listen on 127.0.0.1");
+        }
+        let ports = self.ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
         write!(
             f,
             "it listens on port {ports} instead: does `port-env`, or `{{port}}` in `start`, reach \
@@ -354,14 +467,14 @@ impl fmt::Display for OtherPorts {
 /// What may help a target that does not get ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadyAdvice {
-    elsewhere: Option<OtherPorts>,
+    elsewhere: Option<Box<ListenerHint>>,
     withheld: Option<WithheldNames>,
 }
 
 impl ReadyAdvice {
     /// Returns none where nothing is known.
     pub(super) fn of(
-        elsewhere: Option<OtherPorts>,
+        elsewhere: Option<Box<ListenerHint>>,
         withheld: Option<WithheldNames>,
     ) -> Option<Self> {
         (elsewhere.is_some() || withheld.is_some()).then_some(Self { elsewhere, withheld })
@@ -398,9 +511,9 @@ mod tests {
         let never = TargetError::NotReady {
             after: Duration::from_secs(30),
             last: "`GET /health` answered 503".to_owned(),
-            elsewhere: OtherPorts::of(BTreeSet::from([3000])),
+            elsewhere: ListenerHint::of(None, BTreeSet::from([3000])),
             tail: tail(""),
-            advice: ReadyAdvice::of(OtherPorts::of(BTreeSet::from([3000])), None),
+            advice: ReadyAdvice::of(ListenerHint::of(None, BTreeSet::from([3000])), None),
         };
         insta::assert_snapshot!(units::text::diagnosis(&never), @"
         the target was not ready after 30.0 s: `GET /health` answered 503
@@ -430,6 +543,28 @@ mod tests {
             assert!(tail(text).says_port_in_use(), "{text}");
         }
         assert!(!tail("listening").says_port_in_use());
+    }
+
+    #[test]
+    fn the_port_that_is_taken_is_read_where_the_log_names_it() {
+        for (text, port) in [
+            ("listen tcp 127.0.0.1:19474: bind: address already in use", Some(19474)),
+            ("listen tcp :8081: bind: address already in use", Some(8081)),
+            ("Error: listen EADDRINUSE: address already in use :::3000", Some(3000)),
+            (
+                "12:30:05 nginx: bind() to 0.0.0.0:8080 failed (98: Address already in use)",
+                Some(8080),
+            ),
+            ("12:30:05 [::1]:443: Address already in use", Some(443)),
+            ("Web server failed to start. Port 8081 was already in use.", Some(8081)),
+            ("bind 127.0.0.1:3000: 10:20:30 address in use", Some(3000)),
+            ("OSError: [Errno 98] Address already in use", None),
+            ("2024-01-01T12:34:56Z bind: address already in use", None),
+            ("Os { code: 98, kind: AddrInUse, message: \"Address already in use\" }", None),
+            ("listening on 127.0.0.1:80", None),
+        ] {
+            assert_eq!(tail(text).port_in_use(), port, "{text}");
+        }
     }
 
     #[test]

@@ -24,6 +24,9 @@ pub mod placement;
 mod process;
 mod readiness;
 mod sampler;
+mod serving;
+mod shell;
+mod start_files;
 pub mod supervisor;
 
 use std::collections::BTreeSet;
@@ -31,7 +34,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::iter::Sum;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -54,14 +57,17 @@ pub use cgroup::{CgroupVersion, ResourceLimits};
 use container::ContainerHandle;
 pub use container::ContainerSpec;
 pub use cpus::{AffinityGuard, CpuSet, CpuSplit};
-pub use failure::{LogTail, OtherPorts, ProcessEnd, ReadyAdvice, TargetError};
+pub use failure::{ListenerHint, LogTail, ProcessEnd, ReadyAdvice, TargetError};
 use limit_backend::LimitScope;
 pub use limit_backend::{LimitBackend, LimitEnforcement};
 use orphan_guard::OrphanGuard;
 use placement::{MappedFile, PlacementMethod, ProgramPlacement};
 use process::ProcessStat;
-pub use readiness::ReadinessProbe;
+use readiness::ProbePatience;
+pub use readiness::{ProbeError, ProbeQuery, ReadinessProbe};
 pub use sampler::{HostInterference, ResourceSample, ResourceSeries, Sampler};
+pub use shell::shell_syntax;
+pub use start_files::{invoked_at, shared_start_file};
 
 /// How a target is started, where it answers, and how long it may take.
 #[derive(Debug, Clone)]
@@ -201,6 +207,8 @@ struct SutProcess {
     stop_timeout: Duration,
     log: PathBuf,
     limits: ResourceLimits,
+    /// The processes that listen, once it is ready: the command may end and leave them running.
+    serving: Vec<ProcessStat>,
     cage: LimitScope,
     /// Dropped last, when no process executes the copy any more.
     program: ProgramPlacement,
@@ -230,7 +238,7 @@ impl Target {
     ) -> Result<Self, TargetError> {
         // Copying is ours, and no part of the time until the target is ready.
         let program = placed(command);
-        let address = free_address().map_err(TargetError::NoFreePort)?;
+        let address = address::free_loopback().map_err(TargetError::NoFreePort)?;
         let started = now();
         let own = SutProcess::spawn(command, program, address.port(), placement, log)?;
         let root = Pid::from_child(&own.child);
@@ -259,12 +267,18 @@ impl Target {
     ) -> Result<Self, TargetError> {
         let place = address::resolve(url)?;
         let started = now();
-        let mut pause = PollBackoff::default();
+        let (mut pause, mut patience) = (PollBackoff::default(), ProbePatience::default());
         loop {
-            let last = match ask.poll(&place, ready) {
+            let left = ready_timeout.saturating_sub(started.elapsed());
+            let patience_now = patience.within(left);
+            let query = ProbeQuery { place: &place, path: ready, patience: patience_now, cancel };
+            let last = match ask.poll(&query) {
                 Ok(200..300) => break,
                 Ok(status) => format!("`GET {ready}` answered {status}"),
-                Err(reason) => reason,
+                Err(error) => {
+                    patience.note(&error);
+                    error.to_string()
+                }
             };
             if cancel.is_raised() {
                 return Err(TargetError::Cancelled);
@@ -419,13 +433,22 @@ impl Target {
         let Some(own) = &self.own else { return Ok(()) };
         let ending = own.ending()?;
         let tail = || LogTail::of(&own.log);
+        // A command that has put its server into the background ends with 0.
+        let is_daemon = ending == Some(ProcessEnd::Status(0)) && !own.serving.is_empty();
+        if is_daemon && own.serving.iter().any(ProcessStat::is_running) {
+            return Ok(());
+        }
         if let Some(bytes) = own.limits.memory_bytes_max
             && own.ran_out_of_memory(ending)
         {
             let limit = units::bytes(units::exact(bytes));
             return Err(TargetError::OutOfMemory { ending, limit, tail: tail() });
         }
-        ending.map_or(Ok(()), |ending| Err(TargetError::Died { ending, tail: tail() }))
+        match ending {
+            None => Ok(()),
+            Some(_) if is_daemon => Err(TargetError::DaemonDied { tail: tail() }),
+            Some(ending) => Err(TargetError::Died { ending, tail: tail() }),
+        }
     }
 
     /// Ends the target: SIGTERM to its process group, SIGKILL to whatever is left after the
@@ -445,23 +468,32 @@ impl Target {
         let root = self.root.ok_or(TargetError::NoProcess)?;
         let running = process::running().map_err(TargetError::Unreadable)?;
         Ok(match &self.own {
-            Some(own) if own.cage.container.is_none() => process::family(root, &running),
+            Some(own) if own.cage.container.is_none() => {
+                process::family(root, &own.serving, &running)
+            }
             Some(_) | None => process::descendants(root, &running),
         })
     }
 
     fn wait_until_ready(
-        &self,
+        &mut self,
         command: &TargetCommand,
         started: Instant,
         cancel: &Cancel,
     ) -> Result<(), TargetError> {
-        let mut pause = PollBackoff::default();
+        let (mut pause, mut patience) = (PollBackoff::default(), ProbePatience::default());
         loop {
-            let last = match command.ask.poll(&self.place, &command.ready) {
-                Ok(200..300) => return self.alive(),
+            let left = command.ready_timeout.saturating_sub(started.elapsed());
+            let last = match self.probe(command, patience.within(left), cancel) {
+                Ok(200..300) => {
+                    self.find_serving()?;
+                    return self.alive();
+                }
                 Ok(status) => format!("`GET {}` answered {status}", command.ready),
-                Err(reason) => reason,
+                Err(error) => {
+                    patience.note(&error);
+                    error.to_string()
+                }
             };
             self.still_starting(command, started.elapsed())?;
             if cancel.is_raised() {
@@ -474,14 +506,48 @@ impl Target {
         }
     }
 
+    /// Asks whether it is ready. One that does not listen on 127.0.0.1 may do so on `::1`, which is
+    /// what `localhost` means to some runtimes; that is where it is from then on.
+    fn probe(
+        &mut self,
+        command: &TargetCommand,
+        patience: Duration,
+        cancel: &Cancel,
+    ) -> Result<u16, ProbeError> {
+        let path = &command.ready;
+        let ask = |place| command.ask.poll(&ProbeQuery { place, path, patience, cancel });
+        let first = ask(&self.place);
+        let (Err(ProbeError::Closed { .. }), None) = (&first, &command.container) else {
+            return first;
+        };
+        let other = TargetAddress::Port((Ipv6Addr::LOCALHOST, self.port()).into());
+        match ask(&other) {
+            Err(ProbeError::Closed { .. }) => first,
+            Err(error) => Err(error),
+            Ok(status) => {
+                self.place = other;
+                Ok(status)
+            }
+        }
+    }
+
     fn still_starting(&self, command: &TargetCommand, after: Duration) -> Result<(), TargetError> {
         match self.alive() {
+            Err(TargetError::Died { ending: ProcessEnd::Status(0), .. })
+                if self.is_in_background()? =>
+            {
+                Ok(())
+            }
             Err(TargetError::Died { ending, tail }) => {
                 let port = self.port();
                 Err(if tail.says_not_found() {
                     not_started(command, &first_word(command), io::ErrorKind::NotFound.into())
+                } else if let Some(fixed) = tail.port_in_use().filter(|other| *other != port) {
+                    TargetError::FixedPort { port: fixed, tail }
                 } else if tail.says_port_in_use() {
                     TargetError::PortTaken { port, tail }
+                } else if ending == ProcessEnd::Status(0) {
+                    TargetError::EndedBeforeReady { after, tail }
                 } else {
                     let withheld = command.environment.missing();
                     TargetError::ExitedAtOnce { ending, after, tail, withheld }
@@ -493,10 +559,12 @@ impl Target {
 
     fn not_ready(&self, command: &TargetCommand, last: String) -> TargetError {
         let family = self.family().unwrap_or_default();
-        let mut elsewhere = listeners::ports(&family);
-        elsewhere.remove(&self.port());
+        let addresses = listeners::addresses(&family);
+        let (own, others): (Vec<_>, Vec<_>) =
+            addresses.into_iter().partition(|address| address.port() == self.port());
+        let address = own.into_iter().find(|address| !address.ip().is_unspecified());
+        let elsewhere = ListenerHint::of(address, others.iter().map(SocketAddr::port).collect());
         let tail = self.own.as_ref().map_or_else(LogTail::default, |own| LogTail::of(&own.log));
-        let elsewhere = failure::OtherPorts::of(elsewhere);
         let advice = failure::ReadyAdvice::of(elsewhere.clone(), command.environment.missing());
         TargetError::NotReady { after: command.ready_timeout, last, elsewhere, tail, advice }
     }
@@ -537,6 +605,7 @@ impl SutProcess {
             stop_timeout: command.stop_timeout,
             log: log.to_owned(),
             limits: command.limits,
+            serving: Vec::new(),
             cage,
             program,
         };
@@ -554,12 +623,18 @@ impl SutProcess {
     fn stop(&mut self) -> Result<StopOutcome, TargetError> {
         let root = Pid::from_child(&self.child);
         // Those who leave the group are recognised by their parents, so before these are gone.
-        let before = process::family(root, &process::running().map_err(TargetError::Unreadable)?);
+        let running = process::running().map_err(TargetError::Unreadable)?;
+        let before = process::family(root, &self.serving, &running);
         // Gone already: there is no process left to look at.
         let _ = kill_process_group(root, Signal::TERM);
+        let is_outside = |process: &&ProcessStat| process.group != root.as_raw_pid();
+        for process in self.serving.iter().filter(is_outside).filter(|it| it.is_running()) {
+            let _ = kill_process(process.pid, Signal::TERM);
+        }
         let deadline = now() + self.stop_timeout;
         let mut pause = PollBackoff::default();
-        while now() < deadline && ending(root)?.is_none() {
+        let serves = || self.serving.iter().any(ProcessStat::is_running);
+        while now() < deadline && (ending(root)?.is_none() || serves()) {
             pause.take();
         }
         self.kill(&before)
@@ -624,13 +699,11 @@ impl SutProcess {
 
     fn left(&self, known: &[ProcessStat]) -> io::Result<Vec<ProcessStat>> {
         let running = process::running()?;
-        let family = process::family(Pid::from_child(&self.child), &running);
-        let same =
-            |a: &ProcessStat, b: &ProcessStat| (a.pid, a.started_ticks) == (b.pid, b.started_ticks);
+        let family = process::family(Pid::from_child(&self.child), &self.serving, &running);
         let caged = self.cage.group.pids();
         let ours = |process: &ProcessStat| {
             caged.contains(&process.pid)
-                || family.iter().chain(known).any(|member| same(member, process))
+                || family.iter().chain(known).any(|member| member.is_same(process))
                 || process::carries(process.pid, &self.marker)
         };
         Ok(running.into_iter().filter(ours).collect())
@@ -669,10 +742,6 @@ fn now() -> Instant {
     Instant::now()
 }
 
-fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind("127.0.0.1:0")?.local_addr()
-}
-
 /// A variable that no other launch has, always of one length: a longer environment moves the stack,
 /// which alone can change how fast a program runs.
 fn marker() -> String {
@@ -688,6 +757,9 @@ fn words(command: &TargetCommand) -> Result<Vec<String>, TargetError> {
         || command.start.contains("{port}");
     if !gets_port {
         return Err(TargetError::NoPort { start: command.start.clone() });
+    }
+    if let Some(word) = shell_syntax(&command.start) {
+        return Err(TargetError::ShellSyntax { start: command.start.clone(), word });
     }
     let words = shlex::split(&command.start).filter(|words| !words.is_empty());
     words.ok_or_else(|| TargetError::NotWords { start: command.start.clone() })

@@ -61,9 +61,18 @@ pub(super) fn running() -> io::Result<Vec<ProcessStat>> {
     Ok(processes)
 }
 
-/// Returns `root`, the others in the process group that it leads, and their descendants.
-pub(super) fn family(root: Pid, processes: &[ProcessStat]) -> Vec<ProcessStat> {
-    with_descendants(processes, |process| process.pid == root || process.group == root.as_raw_pid())
+/// Returns `root`, the others in the process group that it leads, those of `others` that still run, and
+/// their descendants.
+pub(super) fn family(
+    root: Pid,
+    others: &[ProcessStat],
+    processes: &[ProcessStat],
+) -> Vec<ProcessStat> {
+    with_descendants(processes, |process| {
+        process.pid == root
+            || process.group == root.as_raw_pid()
+            || others.iter().any(|other| other.is_same(process))
+    })
 }
 
 /// Returns `root` and its descendants, for a process that does not lead a group of its own.
@@ -102,8 +111,18 @@ pub(super) fn carries(pid: Pid, marker: &str) -> bool {
 }
 
 impl ProcessStat {
+    /// Whether both are one process, and not a later one of the same number.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (self.pid, self.started_ticks) == (other.pid, other.started_ticks)
+    }
+
+    /// Whether the process has not ended since.
+    pub(super) fn is_running(&self) -> bool {
+        Self::read(self.pid.as_raw_pid()).is_some_and(|now| self.is_same(&now) && !now.ended)
+    }
+
     /// Reads the process, or nothing if it is gone.
-    fn read(pid: i32) -> Option<Self> {
+    pub(super) fn read(pid: i32) -> Option<Self> {
         Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
@@ -240,11 +259,17 @@ mod tests {
             process(20, 1, 20),  // a foreign process
             process(90, 10, 10), // a child
         ];
-        let pids = family(Pid::from_raw(10).unwrap(), &processes)
-            .iter()
-            .map(|process| process.pid.as_raw_pid())
-            .collect::<Vec<_>>();
-        assert_eq!(pids, [5, 10, 11, 12, 90]);
+        let pids = |others: &[ProcessStat]| {
+            family(Pid::from_raw(10).unwrap(), others, &processes)
+                .iter()
+                .map(|process| process.pid.as_raw_pid())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(pids(&[]), [5, 10, 11, 12, 90]);
+        let daemon = process(20, 1, 20);
+        assert_eq!(pids(&[daemon]), [5, 10, 11, 12, 20, 90]);
+        let earlier = ProcessStat { started_ticks: 7, ..daemon };
+        assert_eq!(pids(&[earlier]), [5, 10, 11, 12, 90], "the number was given to another");
     }
 
     #[test]

@@ -11,31 +11,72 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use thiserror::Error;
+use units::cancel::Cancel;
+
 use super::address::TargetAddress;
 use super::now;
 
-/// How long one poll may take: less than a person notices, more than a busy machine needs.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the first probe may take: less than a person notices, more than a busy machine needs.
+const PATIENCE_MIN: Duration = Duration::from_secs(1);
+
+/// How often a long probe looks at [`Cancel`].
+const SLICE: Duration = Duration::from_millis(500);
 
 /// A status line is never longer, so what is longer is no HTTP.
 const STATUS_LINE_BYTES_MAX: u64 = 1024;
 
-/// Asks a target with one `GET` of a path for its status, or says in words why there is none.
+/// One question to a target.
+#[derive(Debug, Clone, Copy)]
+pub struct ProbeQuery<'a> {
+    /// Where it listens.
+    pub place: &'a TargetAddress,
+    /// What is got, with its leading slash.
+    pub path: &'a str,
+    /// How long the answer may take.
+    pub patience: Duration,
+    /// Ends it early.
+    pub cancel: &'a Cancel,
+}
+
+/// Why a target has not answered.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ProbeError {
+    /// There is no listener.
+    #[error("nothing listens on {place}")]
+    Closed {
+        /// Where.
+        place: TargetAddress,
+    },
+    /// It has taken the connection and the request.
+    #[error("{place} accepts connections, but did not answer within {patience:?}")]
+    Late {
+        /// Where.
+        place: TargetAddress,
+        /// How long it was waited for.
+        patience: Duration,
+    },
+    /// It answered otherwise than by HTTP, or broke the connection.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Asks a target with one `GET` of a path for its status.
 #[derive(Clone)]
 pub struct ReadinessProbe(Arc<StatusQuery>);
 
-type StatusQuery = dyn Fn(&TargetAddress, &str) -> Result<u16, String> + Send + Sync;
+type StatusQuery = dyn Fn(&ProbeQuery<'_>) -> Result<u16, ProbeError> + Send + Sync;
 
 impl ReadinessProbe {
     /// Makes one that asks in a way of its own, such as over TLS.
     pub fn new(
-        question: impl Fn(&TargetAddress, &str) -> Result<u16, String> + Send + Sync + 'static,
+        question: impl Fn(&ProbeQuery<'_>) -> Result<u16, ProbeError> + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(question))
     }
 
-    pub(super) fn poll(&self, place: &TargetAddress, path: &str) -> Result<u16, String> {
-        (self.0)(place, path)
+    pub(super) fn poll(&self, query: &ProbeQuery<'_>) -> Result<u16, ProbeError> {
+        (self.0)(query)
     }
 }
 
@@ -52,46 +93,90 @@ impl fmt::Debug for ReadinessProbe {
     }
 }
 
+/// How long the next probe may take: twice as long as the last one that was too short. A page that
+/// always takes long is waited for, and one that hangs once is asked again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ProbePatience(Duration);
+
+impl Default for ProbePatience {
+    fn default() -> Self {
+        Self(PATIENCE_MIN)
+    }
+}
+
+impl ProbePatience {
+    /// Returns it, bounded by what is left of the time to be ready in.
+    pub(super) fn within(self, left: Duration) -> Duration {
+        self.0.min(left.max(PATIENCE_MIN))
+    }
+
+    pub(super) fn note(&mut self, error: &ProbeError) {
+        if let ProbeError::Late { .. } = error {
+            self.0 = self.0.saturating_mul(2);
+        }
+    }
+}
+
 /// Sends one `GET` and returns the status, or why there is none.
-fn poll(place: &TargetAddress, path: &str) -> Result<u16, String> {
+fn poll(query: &ProbeQuery<'_>) -> Result<u16, ProbeError> {
+    let place = query.place;
     let answered = match place {
-        TargetAddress::Port(address) => over_tcp(*address, path),
-        TargetAddress::Socket(socket) => over_socket(socket, path),
+        TargetAddress::Port(address) => over_tcp(*address, query),
+        TargetAddress::Socket(socket) => over_socket(socket, query),
     };
     let line = answered.map_err(|error| match error.kind() {
         io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
-            format!("nothing listens on {place}")
+            ProbeError::Closed { place: place.clone() }
         }
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-            format!("{place} accepts connections, but did not answer within {PATIENCE:?}")
+            ProbeError::Late { place: place.clone(), patience: query.patience }
         }
-        _ => format!("{place}: {error}"),
+        _ => ProbeError::Other(format!("{place}: {error}")),
     })?;
-    status(&line).ok_or_else(|| format!("{place} does not speak HTTP: it answered {line:?}"))
+    status(&line).ok_or_else(|| {
+        ProbeError::Other(format!("{place} does not speak HTTP: it answered {line:?}"))
+    })
 }
 
-fn over_tcp(address: SocketAddr, path: &str) -> io::Result<String> {
-    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    exchange(stream, &address.to_string(), path)
+fn over_tcp(address: SocketAddr, query: &ProbeQuery<'_>) -> io::Result<String> {
+    let stream = TcpStream::connect_timeout(&address, PATIENCE_MIN)?;
+    stream.set_read_timeout(Some(SLICE))?;
+    stream.set_write_timeout(Some(PATIENCE_MIN))?;
+    exchange(stream, &address.to_string(), query)
 }
 
-fn over_socket(socket: &Path, path: &str) -> io::Result<String> {
+fn over_socket(socket: &Path, query: &ProbeQuery<'_>) -> io::Result<String> {
     let stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    exchange(stream, "localhost", path)
+    stream.set_read_timeout(Some(SLICE))?;
+    stream.set_write_timeout(Some(PATIENCE_MIN))?;
+    exchange(stream, "localhost", query)
 }
 
-fn exchange(mut stream: impl Read + Write, host: &str, path: &str) -> io::Result<String> {
+fn exchange(
+    mut stream: impl Read + Write,
+    host: &str,
+    query: &ProbeQuery<'_>,
+) -> io::Result<String> {
+    let path = query.path;
     let request =
         format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
-    let mut line = Vec::new();
-    let stream = UntilDeadline { stream, deadline: now() + PATIENCE };
-    BufReader::new(stream.take(STATUS_LINE_BYTES_MAX)).read_until(b'\n', &mut line)?;
-    Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
+    let stream = UntilDeadline { stream, deadline: now() + query.patience };
+    let mut answer = BufReader::new(stream.take(STATUS_LINE_BYTES_MAX));
+    let (mut line, mut left) = (Vec::new(), query.patience);
+    loop {
+        left = left.saturating_sub(SLICE);
+        match answer.read_until(b'\n', &mut line) {
+            // What has come so far stays in `line`.
+            Err(error) if is_time_out(&error) && !left.is_zero() && !query.cancel.is_raised() => {}
+            Err(error) => return Err(error),
+            Ok(_) => return Ok(String::from_utf8_lossy(&line).trim_end().to_owned()),
+        }
+    }
+}
+
+fn is_time_out(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 /// Ends with a time-out even if a byte comes before each read's own.
@@ -120,6 +205,11 @@ mod tests {
     use super::*;
     use std::net::TcpListener;
 
+    fn ask(address: SocketAddr, path: &str, patience: Duration) -> Result<u16, ProbeError> {
+        let place = TargetAddress::Port(address);
+        poll(&ProbeQuery { place: &place, path, patience, cancel: &Cancel::default() })
+    }
+
     #[track_caller]
     fn check(answer: &'static [u8], expect: Result<u16, &str>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -131,9 +221,10 @@ mod tests {
             stream.write_all(answer).unwrap();
             String::from_utf8_lossy(&request[..length]).into_owned()
         });
-        let found = poll(&TargetAddress::Port(address), "/health?full=1");
+        let found = ask(address, "/health?full=1", PATIENCE_MIN);
         assert!(server.join().unwrap().starts_with("GET /health?full=1 HTTP/1.1\r\n"));
-        let found = found.map_err(|text| text.replace(&address.to_string(), "ADDRESS"));
+        let found =
+            found.map_err(|error| error.to_string().replace(&address.to_string(), "ADDRESS"));
         assert_eq!(found.as_ref().map(|status| *status).map_err(String::as_str), expect);
     }
 
@@ -152,9 +243,69 @@ mod tests {
     #[test]
     fn a_closed_port_is_named() {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        assert_eq!(
-            poll(&TargetAddress::Port(address), "/"),
-            Err(format!("nothing listens on {address}"))
-        );
+        let closed = ask(address, "/", PATIENCE_MIN).unwrap_err();
+        assert_eq!(closed.to_string(), format!("nothing listens on {address}"));
+    }
+
+    /// Says several times that there is nothing to read yet, and then answers.
+    struct SlowStream {
+        waits: u32,
+        answer: &'static [u8],
+    }
+
+    impl Read for SlowStream {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            // A piece of the answer comes before each wait.
+            let piece = if self.waits > 0 { self.answer.len().min(3) } else { self.answer.len() };
+            let (first, rest) = self.answer.split_at(piece);
+            if first.is_empty() || (self.waits % 2 == 1) {
+                self.waits = self.waits.saturating_sub(1);
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            self.waits = self.waits.saturating_sub(1);
+            self.answer = rest;
+            buffer[..piece].copy_from_slice(first);
+            Ok(piece)
+        }
+    }
+
+    impl Write for SlowStream {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_page_is_waited_for_as_long_as_the_patience_lasts() {
+        let place = TargetAddress::Socket("/run/api.sock".into());
+        let cancel = Cancel::default();
+        let ask = |patience: Duration| {
+            let stream = SlowStream { waits: 6, answer: b"HTTP/1.1 200 OK\r\n" };
+            let query = ProbeQuery { place: &place, path: "/", patience, cancel: &cancel };
+            exchange(stream, "localhost", &query).map_err(|error| error.kind())
+        };
+        assert_eq!(ask(4 * SLICE), Ok("HTTP/1.1 200 OK".to_owned()));
+        assert_eq!(ask(3 * SLICE), Err(io::ErrorKind::WouldBlock));
+        cancel.raise();
+        assert_eq!(ask(100 * SLICE), Err(io::ErrorKind::WouldBlock));
+    }
+
+    #[test]
+    fn patience_doubles_after_a_late_answer_up_to_what_is_left() {
+        let place = TargetAddress::Port(([127, 0, 0, 1], 1).into());
+        let late = ProbeError::Late { place: place.clone(), patience: PATIENCE_MIN };
+        let mut patience = ProbePatience::default();
+        let left = Duration::from_secs(6);
+        let mut seen = Vec::new();
+        for error in [ProbeError::Closed { place }, late.clone(), late.clone(), late] {
+            patience.note(&error);
+            seen.push(patience.within(left).as_secs());
+        }
+        assert_eq!(seen, [1, 2, 4, 6]);
+        assert_eq!(patience.within(Duration::ZERO), PATIENCE_MIN);
     }
 }

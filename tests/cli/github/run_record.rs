@@ -33,6 +33,7 @@ pub(crate) fn slower_by(percent: u64) -> Run {
         times: LatencyBasis::Service,
         trials: LaunchResults::Paired((0..14).map(pair).collect()),
         work: None,
+        absent_in_base: None,
     };
     let revision = |label: &str| Revision {
         label: label.to_owned(),

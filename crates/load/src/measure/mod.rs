@@ -287,6 +287,7 @@ mod tests {
             failures: 0,
             late: 0,
             dropped: 0,
+            resent: 0,
             in_flight_ns,
             in_flight_max: 1,
             ended: DriveEnd::Reached,

@@ -96,6 +96,18 @@ pub enum TargetFault {
     /// The start command is none.
     #[error("not a command: a quote is open, or it is empty")]
     NotCommand,
+    /// The start command is written for a shell.
+    #[error(
+        "`{word}` is for a shell, and the target is started without one: write `shell = true` beside \
+         `start`, or `sh -c '…'`"
+    )]
+    ShellSyntax {
+        /// The word.
+        word: String,
+    },
+    /// There is no start command for a shell.
+    #[error("`shell` is for `start`")]
+    StrayShell,
     /// The start command leaves the port open.
     #[error(
         "the target would not learn its port: write `{{port}}` in `start`, or name a variable by \

@@ -51,6 +51,7 @@ pub(super) struct ConfigFile {
 struct TargetTable {
     build: Option<String>,
     start: Option<Spanned<String>>,
+    shell: Option<Spanned<bool>>,
     url: Option<Spanned<String>>,
     scheme: Option<Spanned<SchemeWord>>,
     ca: Option<Spanned<PathBuf>>,
@@ -302,7 +303,7 @@ impl TargetTable {
                 if container.is_none() && !gives_port {
                     return Err(SpannedFault::new(start.span(), TargetFault::NoPort));
                 }
-                TargetSource::Start(start.get_ref().clone())
+                TargetSource::Start(self.command(start)?)
             }
             (None, Some(url)) => {
                 let known = sut::Url::parse(url.get_ref());
@@ -334,6 +335,24 @@ impl TargetTable {
 }
 
 impl TargetTable {
+    /// Returns the start command as words: those of a shell, if it is for one.
+    fn command(&self, start: &Spanned<String>) -> Result<String, SpannedFault> {
+        let text = start.get_ref();
+        match (&self.shell, sut::shell_syntax(text)) {
+            (Some(shell), _) if *shell.get_ref() => {
+                if self.start.is_none() {
+                    return Err(SpannedFault::new(shell.span(), TargetFault::StrayShell));
+                }
+                let words = shlex::try_join(["sh", "-c", text.as_str()]);
+                words.map_err(|_| SpannedFault::new(start.span(), TargetFault::NotCommand))
+            }
+            (_, Some(word)) => {
+                Err(SpannedFault::new(start.span(), TargetFault::ShellSyntax { word }))
+            }
+            (_, None) => Ok(text.clone()),
+        }
+    }
+
     fn scheme(&self, origin: &TargetSource) -> Result<UrlScheme, SpannedFault> {
         match (&self.scheme, origin) {
             (Some(word), TargetSource::Start(_)) => Ok(word.get_ref().0),

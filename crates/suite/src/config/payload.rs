@@ -1,17 +1,18 @@
 //! `[payload]` and `[request]`: what is sent, and what must come back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::ops::Range;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use record::bounds::{CORPUS_BYTES_MAX, TEMPLATE_BYTES_MAX};
 use record::file::{read_bounded, read_text_bounded};
 use toml::Spanned;
 
 use crate::config::fault::{CorpusReadError, PayloadFault, SpannedFault};
-use crate::config::values::{HeaderName, HeaderValue, HttpPath, KindWord, PresetWord};
+use crate::config::values::{HeaderValue, Headers, HttpPath, KindWord, PresetWord};
 use payload::{
     Corpus, DocumentMix, MixError, PairRecipe, PayloadKind, PayloadPreset, PayloadSpec,
     RequestEncoding, RequestFraming, Template, TemplateExpectation,
@@ -24,7 +25,7 @@ pub(super) struct RequestTable {
     pub(super) path: Option<HttpPath>,
     template: Option<Spanned<String>>,
     content_type: Option<Spanned<HeaderValue>>,
-    headers: BTreeMap<HeaderName, HeaderValue>,
+    headers: Headers,
     expect: Vec<Spanned<ExpectTable>>,
     gzip: bool,
     chunked: bool,
@@ -76,7 +77,12 @@ impl PayloadTable {
         spec.encoding = if request.gzip { RequestEncoding::Gzip } else { RequestEncoding::Plain };
         spec.framing =
             if request.chunked { RequestFraming::Chunked } else { RequestFraming::Length };
-        spec.headers = request.headers();
+        spec.headers.clone_from(&request.headers.0);
+        // With a template, `content-type` is that of its requests, and not of a scenario of another kind.
+        if request.template.is_none() {
+            let own = request.content_type.as_ref();
+            spec.media_type = own.map(|value| value.get_ref().0.clone());
+        }
         request.consistent()?;
         match (&request.template, context.kind) {
             (Some(path), PayloadKind::Template) => {
@@ -151,21 +157,12 @@ impl RequestTable {
 
     /// Refuses what would have no effect.
     fn consistent(&self) -> Result<(), SpannedFault> {
-        let (span, key) = match (&self.template, self.kind(), &self.content_type, &self.expect[..])
-        {
-            (Some(_), Some((PayloadKind::Template, _)), _, _) | (None, _, None, []) => {
-                return Ok(());
-            }
-            (Some(path), _, _, _) => (path.span(), "template"),
-            (None, _, Some(value), _) => (value.span(), "content-type"),
-            (None, _, None, [first, ..]) => (first.span(), "expect"),
+        let (span, key) = match (&self.template, self.kind(), &self.expect[..]) {
+            (Some(_), Some((PayloadKind::Template, _)), _) | (None, _, []) => return Ok(()),
+            (Some(path), _, _) => (path.span(), "template"),
+            (None, _, [first, ..]) => (first.span(), "expect"),
         };
         Err(SpannedFault::new(span, PayloadFault::StrayKey { key }))
-    }
-
-    fn headers(&self) -> Vec<(String, String)> {
-        let pair = |(name, value): (&HeaderName, &HeaderValue)| (name.0.clone(), value.0.clone());
-        self.headers.iter().map(pair).collect()
     }
 
     fn template(&self, folder: &Path, path: &Spanned<String>) -> Result<Template, SpannedFault> {
@@ -203,26 +200,91 @@ fn expectation(table: &Spanned<ExpectTable>) -> Result<TemplateExpectation, Span
 }
 
 /// Reads the files of a folder that end in `.xml`, and of the folders in it, in the order of their
-/// names.
+/// names. A folder to which several links lead is read once: a document would otherwise be sent more
+/// often than others, and a link to a folder around itself would never end.
 pub fn read_corpus(folder: &Path) -> Result<Corpus, CorpusReadError> {
     let folder_buf = || folder.to_path_buf();
-    let mut files = Vec::new();
-    collect(folder, &mut files)
+    let mut reader = CorpusReader::default();
+    reader
+        .collect(folder)
         .map_err(|source| CorpusReadError::Unreadable { folder: folder_buf(), source })?;
-    files.sort_unstable();
-    Corpus::new(files).map_err(|source| CorpusReadError::Unusable { folder: folder_buf(), source })
+    reader.files.sort_unstable();
+    Corpus::new(reader.files)
+        .map_err(|source| CorpusReadError::Unusable { folder: folder_buf(), source })
 }
 
-fn collect(folder: &Path, files: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            collect(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "xml") {
-            let used: usize = files.iter().map(|(_, text)| text.len()).sum();
-            let left = CORPUS_BYTES_MAX.saturating_sub(used as u64);
-            files.push((path.display().to_string(), read_bounded(&path, left)?));
+/// The documents of a folder, as far as they are found.
+#[derive(Debug, Default)]
+struct CorpusReader {
+    files: Vec<(String, Vec<u8>)>,
+    /// Device and inode of each folder that was entered.
+    entered: BTreeSet<(u64, u64)>,
+    /// Folders that are reached by a link. They are entered last: a document is called by the path
+    /// without a link, if there is one.
+    linked: BTreeSet<PathBuf>,
+}
+
+impl CorpusReader {
+    fn collect(&mut self, folder: &Path) -> io::Result<()> {
+        self.enter(folder)?;
+        while let Some(folder) = self.linked.pop_first() {
+            self.enter(&folder)?;
         }
+        Ok(())
     }
-    Ok(())
+
+    fn enter(&mut self, folder: &Path) -> io::Result<()> {
+        let metadata = fs::metadata(folder)?;
+        if !self.entered.insert((metadata.dev(), metadata.ino())) {
+            return Ok(());
+        }
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_symlink() && path.is_dir() {
+                self.linked.insert(path);
+            } else if path.is_dir() {
+                self.enter(&path)?;
+            } else if path.extension().is_some_and(|extension| extension == "xml") {
+                let used: usize = self.files.iter().map(|(_, text)| text.len()).sum();
+                let left = CORPUS_BYTES_MAX.saturating_sub(used as u64);
+                self.files.push((path.display().to_string(), read_bounded(&path, left)?));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_of_a_corpus_is_entered_once_however_many_links_lead_to_it() {
+        let place = tempfile::tempdir().unwrap();
+        let corpus = place.path().join("corpus");
+        fs::create_dir_all(corpus.join("sub/deep")).unwrap();
+        fs::create_dir(place.path().join("elsewhere")).unwrap();
+        let write = |path: &str| fs::write(place.path().join(path), "<a/>").unwrap();
+        let files =
+            ["corpus/b.xml", "corpus/sub/a.xml", "corpus/sub/deep/c.xml", "elsewhere/d.xml"];
+        files.into_iter().for_each(write);
+        let link = |to: &str, path: &str| symlink(to, corpus.join(path)).unwrap();
+        link(".", "sub/latest");
+        link("..", "sub/deep/up");
+        link("sub", "again");
+        link("../elsewhere", "outside");
+        link("../../elsewhere", "sub/outside");
+        let mut reader = CorpusReader::default();
+        reader.collect(&corpus).unwrap();
+        let mut names: Vec<_> = reader.files.iter().map(|(name, _)| name).collect();
+        names.sort();
+        let names = names.iter().map(|name| name.strip_prefix(corpus.to_str().unwrap()).unwrap());
+        assert_eq!(
+            names.collect::<Vec<_>>(),
+            ["/b.xml", "/outside/d.xml", "/sub/a.xml", "/sub/deep/c.xml"]
+        );
+        assert!(read_corpus(&corpus).is_ok());
+    }
 }

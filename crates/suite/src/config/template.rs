@@ -8,6 +8,7 @@ pub const TEMPLATE: &str = r#"# xmlperf measures the API below on every pull req
 build = "cargo build --release"               # how a base is built from a git ref, in a shell
 start = "./target/release/xml-compare-api"    # run from this folder; {port} stands for a free port
 port-env = "APP_PORT"                         # or a variable that carries the port
+# shell = false                               # true: `start` is for `sh -c`, with `&&`, pipes, VAR=x
 ready = "/xml-compare-api/health"             # polled until it answers 2xx
 # ready-timeout = "30 s"
 # stop-timeout = "5 s"                        # from SIGTERM to SIGKILL
@@ -30,7 +31,7 @@ path = "/xml-compare-api/api/compare/xml/batch"
 # gzip = false                                # compressed bodies
 # chunked = false                             # bodies in chunks, without their size ahead
 # template = "request.j2"                     # with kind = "template": see docs/payloads.md
-# content-type = "application/xml"            # of a template's requests
+# content-type = "application/xml"            # instead of the one of the kind
 # headers = { X-Tenant = "7" }
 # expect = [{ json = "/results/*/same", equals = "{{ pair.matched }}" }]
 

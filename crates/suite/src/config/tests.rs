@@ -401,7 +401,8 @@ fn a_payload_that_cannot_be_made_is_refused_at_its_line() {
         refusal("[request]\nkind = \"template\"\n"),
         refusal("[request]\nkind = \"template\"\ntemplate = \"nowhere\"\n"),
         refusal("[request]\nkind = \"raw-xml\"\ntemplate = \"a.j2\"\n"),
-        refusal("[request]\ncontent-type = \"text/xml\"\n"),
+        refusal("[request]\nexpect = [{ status = 201 }]\n"),
+        refusal("[request]\nheaders = { SOAPAction = \"a\", soapaction = \"b\" }\n"),
         refusal("[request]\nheaders = { Content-Length = \"0\" }\n"),
     ];
     insta::assert_snapshot!(said.join("\n────\n"), @r#"
@@ -447,13 +448,56 @@ fn a_payload_that_cannot_be_made_is_refused_at_its_line() {
 
         template = "a.j2"
     ────
-    xmlperf.toml:2:16: `content-type` is for requests of the kind `template`; the other kinds need none
+    xmlperf.toml:2:11: `expect` is for requests of the kind `template`; the other kinds need none
 
-        content-type = "text/xml"
+        expect = [{ status = 201 }]
+    ────
+    xmlperf.toml:2:11: the header `soapaction` is there already as `SOAPAction`; a header has one value
+
+        headers = { SOAPAction = "a", soapaction = "b" }
     ────
     xmlperf.toml:2:13: the header `Content-Length` is written by xmlperf itself
 
         headers = { Content-Length = "0" }
+    "#);
+}
+
+#[test]
+fn a_start_command_for_a_shell_is_refused_or_given_to_one() {
+    let start = |shell: &str| format!("[target]\nstart = \"cd app && ./api {{port}}\"\n{shell}");
+    insta::assert_snapshot!(refusal(&start("")), @r#"
+    xmlperf.toml:2:9: `cd` is for a shell, and the target is started without one: write `shell = true` beside `start`, or `sh -c '…'`
+
+        start = "cd app && ./api {port}"
+    "#);
+    let suite = read(&start("shell = true")).unwrap();
+    let TargetSource::Start(command) = suite.target.origin else { panic!("not started") };
+    assert_eq!(shlex::split(&command).unwrap(), ["sh", "-c", "cd app && ./api {port}"]);
+    let image = "[target]\nimage = \"a:1\"\nport = 80\nshell = true\n";
+    assert!(refusal(image).contains("`shell` is for `start`"));
+}
+
+#[test]
+fn a_media_type_and_a_soap_action_of_ones_own_take_the_place_of_the_kinds() {
+    let sent = |kind: &str, rest: &str| {
+        let suite = read(&format!("[request]\nkind = \"{kind}\"\n{rest}\n")).unwrap();
+        let scenario = &suite.scenarios[0];
+        let headers = scenario.payload.headers(scenario.kind);
+        format!("{} {headers:?}", scenario.payload.content_type(scenario.kind))
+    };
+    let sent = [
+        sent("raw-xml", "content-type = \"text/xml\""),
+        sent("xml-compare", "content-type = \"application/vnd.acme+json\""),
+        sent("soap11", "headers = { soapaction = \"urn:op\" }"),
+        sent("soap12", "content-type = 'application/soap+xml; action=\"urn:op\"'"),
+        sent("soap11", "headers = { X-Tenant = \"7\" }\ngzip = true"),
+    ];
+    insta::assert_snapshot!(sent.join("\n"), @r#"
+    text/xml []
+    application/vnd.acme+json []
+    text/xml; charset=utf-8 [("soapaction", "urn:op")]
+    application/soap+xml; action="urn:op" []
+    text/xml; charset=utf-8 [("SOAPAction", "\"urn:xmlperf:request\""), ("Content-Encoding", "gzip"), ("X-Tenant", "7")]
     "#);
 }
 

@@ -1,6 +1,7 @@
 //! The values that a configuration is made of, each checked while it is parsed: the parser then knows
 //! the line of a wrong one.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -62,6 +63,8 @@ pub(super) enum ValueError {
     HeaderName(String),
     #[error("the header `{0}` is written by xmlperf itself")]
     OwnHeader(String),
+    #[error("the header `{first}` is there already as `{second}`; a header has one value")]
+    HeaderTwice { first: String, second: String },
     #[error("the value of a header is one line of visible text")]
     HeaderValue,
     #[error("{0} is not a number of launches from 2 to 100")]
@@ -224,6 +227,20 @@ checked!(
         Err(ValueError::HeaderValue)
     } else {
         Ok(value)
+    }
+);
+checked!(
+    /// Headers of one's own, each once whatever its case.
+    #[derive(Default)]
+    Headers(Vec<(String, String)>) from BTreeMap<HeaderName, HeaderValue>, |written| {
+        let mut headers: Vec<(String, String)> = Vec::new();
+        for (HeaderName(name), HeaderValue(value)) in written {
+            if let Some((first, _)) = headers.iter().find(|it| it.0.eq_ignore_ascii_case(&name)) {
+                return Err(ValueError::HeaderTwice { first: name, second: first.clone() });
+            }
+            headers.push((name, value));
+        }
+        Ok(headers)
     }
 );
 checked!(

@@ -1,0 +1,41 @@
+//! Finds the processes that do the work: those which hold the listening socket, wherever they went.
+//!
+//! A wrapper, a supervisor or a command that puts its server into the background is a process that
+//! sleeps. Its numbers would be steady, small and of nothing.
+
+use super::failure::TargetError;
+use super::listeners::{self, PortOwners};
+use super::process::{self, ProcessStat};
+use super::{LogTail, Target};
+
+impl Target {
+    /// Takes note of the processes that listen on the port. Fails if they are not the target's: what
+    /// is measured would not be what answers.
+    pub(super) fn find_serving(&mut self) -> Result<(), TargetError> {
+        let (family, port) = (self.family()?, self.port());
+        let Some(own) = self.own.as_mut().filter(|own| own.cage.container.is_none()) else {
+            return Ok(());
+        };
+        let running = process::running().map_err(TargetError::Unreadable)?;
+        let PortOwners::Known(owners) = listeners::owners(port, &running) else { return Ok(()) };
+        let is_member = |process: &ProcessStat| family.iter().any(|it| it.is_same(process));
+        let is_own = |process: &ProcessStat| {
+            is_member(process) || process::carries(process.pid, &own.marker)
+        };
+        let (serving, others): (Vec<_>, Vec<_>) = owners.into_iter().partition(is_own);
+        // Sockets of a process of another user are not shown, so it may be the one that listens.
+        if serving.is_empty() && !family.iter().any(listeners::is_hidden) {
+            let pid = others.first().map(|process| process.pid.as_raw_pid());
+            return Err(TargetError::ServedElsewhere { port, pid, tail: LogTail::of(&own.log) });
+        }
+        own.serving = serving;
+        Ok(())
+    }
+
+    /// Whether the start command has left processes that still run.
+    pub(super) fn is_in_background(&self) -> Result<bool, TargetError> {
+        let Some(own) = &self.own else { return Ok(false) };
+        let left = own.left(&[]).map_err(TargetError::Unreadable)?;
+        Ok(own.cage.container.is_none() && !left.is_empty())
+    }
+}
