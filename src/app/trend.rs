@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail, ensure};
 use csv::StringRecord;
 use history::trend::{self, MetricSeries, Trend, TrendPoint};
 use record::Run;
-use record::bounds::{TABLE_BYTES_MAX, TABLE_ROWS_MAX};
+use record::bounds::{TABLE_BYTES_MAX, TREND_ROWS_MAX};
 use record::file;
 use record::metric::{BetterDirection, Metric};
 
@@ -101,8 +101,8 @@ fn of_table(
     let text = text.with_context(|| format!("failed to read `{name}`"))?;
     let mut rows = rows(&text);
     let header = rows.next().map(|(_, header)| header).unwrap_or_default();
-    let table = TrendTable { name, header, rows: rows.take(TABLE_ROWS_MAX + 1).collect(), wanted };
-    let (name, most) = (&table.name, TABLE_ROWS_MAX);
+    let table = TrendTable { name, header, rows: rows.take(TREND_ROWS_MAX + 1).collect(), wanted };
+    let (name, most) = (&table.name, TREND_ROWS_MAX);
     ensure!(table.rows.len() <= most, "`{name}` has more than {most} rows");
     table.check()?;
     let mut series = Vec::new();

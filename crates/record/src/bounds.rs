@@ -15,8 +15,10 @@ pub const RUN_BYTES_MAX: u64 = 32 << 20;
 pub const OLD_RUN_BYTES_MAX: u64 = 8 << 20;
 /// The largest table of `decide` and `trend`, in bytes.
 pub const TABLE_BYTES_MAX: u64 = 16 << 20;
-/// Rows of such a table.
+/// Rows of a table of `decide`: pairs times metrics.
 pub const TABLE_ROWS_MAX: usize = 100_000;
+/// Rows of a table of `trend`, whose slopes are of every row to every other.
+pub const TREND_ROWS_MAX: usize = 5_000;
 /// All records of a history together, in bytes.
 pub const HISTORY_BYTES_MAX: u64 = 128 << 20;
 /// A configuration, its certificates among them.
