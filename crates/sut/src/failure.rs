@@ -214,7 +214,7 @@ pub enum TargetError {
         tail: LogTail,
         /// What may help.
         #[help]
-        advice: Option<ReadyAdvice>,
+        advice: Option<Box<ReadyAdvice>>,
     },
     /// The target was ready, and then ended by itself.
     #[error("the target {ending} while it was measured{tail}")]
@@ -476,8 +476,8 @@ impl ReadyAdvice {
     pub(super) fn of(
         elsewhere: Option<Box<ListenerHint>>,
         withheld: Option<WithheldNames>,
-    ) -> Option<Self> {
-        (elsewhere.is_some() || withheld.is_some()).then_some(Self { elsewhere, withheld })
+    ) -> Option<Box<Self>> {
+        (elsewhere.is_some() || withheld.is_some()).then(|| Box::new(Self { elsewhere, withheld }))
     }
 }
 
