@@ -47,6 +47,8 @@ pub(super) struct AttemptSubject<'a> {
     pub(super) choice: &'a BuildChoice,
     /// The target, as the configuration has it.
     pub(super) target: &'a TargetSpec,
+    /// Hash of what the checkout held before it was built; none outside of a repository.
+    pub(super) checkout: Option<&'a str>,
     /// Digest of the configuration.
     pub(super) config: &'a str,
     /// What decides.
@@ -64,10 +66,19 @@ pub(super) struct AttemptRecord {
 }
 
 impl AttemptSubject<'_> {
+    /// The hash of the tree that a build was made from; none where nothing says that it was.
+    fn tree(&self, build: &SutBuild) -> Result<Option<String>> {
+        let Some(commit) = &build.revision.commit else { return Ok(None) };
+        Ok(match self.checkout {
+            Some(hash) if build.revision.dirty => Some(hash.to_owned()),
+            Some(_) | None => Some(checkout::tree_hash(&self.target.dir, commit)?),
+        })
+    }
+
     fn builds_digest(&self) -> Result<String> {
         let is_embedded = self.target.origin == TargetSource::Embedded;
         let identity = |build: &SutBuild, is_given: bool| {
-            BuildIdentity::of(build, &self.target.dir, is_given || is_embedded)
+            BuildIdentity::of(build, self.tree(build)?, is_given || is_embedded)
         };
         Ok(short(&canonical::digest(&ComparedBuilds {
             rule: RULE,
@@ -152,12 +163,11 @@ struct BuildIdentity {
 }
 
 impl BuildIdentity {
-    fn of(build: &SutBuild, checkout: &Path, is_given: bool) -> Result<Self> {
+    fn of(build: &SutBuild, tree: Option<String>, is_given: bool) -> Result<Self> {
         let BuildSource::Start(command) = &build.source else {
             let start = vec![build.revision.start.clone()];
             return Ok(Self { tree: None, start, files: Vec::new() });
         };
-        let tree = tree(build, checkout)?;
         let (mut start, mut files) = (Vec::new(), Vec::new());
         for word in shlex::split(&command.start).unwrap_or_default() {
             let path = command.dir.join(&word);
@@ -175,12 +185,9 @@ impl BuildIdentity {
     }
 }
 
-/// The hash of the tree that a build was made from; none where nothing says that it was.
-fn tree(build: &SutBuild, checkout: &Path) -> Result<Option<String>> {
-    let Some(commit) = &build.revision.commit else { return Ok(None) };
-    Ok(Some(if build.revision.dirty {
-        checkout::checkout_hash(checkout, commit)?
-    } else {
-        checkout::tree_hash(checkout, commit)?
-    }))
+/// Returns the hash of what the checkout holds, to be taken before it is built: what a build leaves behind
+/// differs each time. Folders of our own are no part of it. None outside of a repository.
+pub(super) fn checkout_hash(dir: &Path, own: &[PathBuf]) -> Result<Option<String>> {
+    let Ok(commit) = checkout::commit(dir, "HEAD") else { return Ok(None) };
+    Ok(Some(checkout::checkout_hash(dir, &commit, own)?))
 }

@@ -9,7 +9,7 @@ use record::{Revision, Run};
 use suite::Suite;
 use units::cancel::Cancel;
 
-use crate::app::attempts::{AttemptOptions, AttemptRecord, AttemptSubject};
+use crate::app::attempts::{self, AttemptOptions, AttemptRecord, AttemptSubject};
 use crate::app::builds::{BuildChoice, BuildFinder, BuildPair, CommitRange, base_obstacle};
 use crate::app::confirm::FirstRun;
 use crate::app::event::{Event, EventSink, WarningKind};
@@ -102,12 +102,15 @@ pub fn compare(
     selection::ensure_decidable(&suite)?;
     options.selection.prepare(events)?;
     let finder = BuildFinder { selection: &options.selection, suite: &suite, cancel };
+    let checkout = options.checkout_hash(&suite)?;
     let run = match options.source(&finder, events)? {
         BaselineSource::Beside(builds) => {
             let confirmed = first.as_ref().map(FirstRun::run);
             let (config, target) = (suite.digest.as_str(), &suite.target);
             let (builds, choice) = (&builds, &options.builds);
-            let subject = AttemptSubject { builds, choice, target, config, gate: &gate, confirmed };
+            let checkout = checkout.as_deref();
+            let subject =
+                AttemptSubject { builds, choice, target, checkout, config, gate: &gate, confirmed };
             options.side_by_side(&finder, &subject, events)?
         }
         BaselineSource::Stored(history) => {
@@ -127,6 +130,15 @@ pub fn compare(
 }
 
 impl CompareOptions {
+    /// What the checkout holds, if attempts are kept, without the folders that this program writes to.
+    fn checkout_hash(&self, suite: &Suite) -> Result<Option<String>> {
+        let Some(kept) = &self.attempts else { return Ok(None) };
+        let here = &self.selection.workplace.folder;
+        let here = here.canonicalize().unwrap_or_else(|_| here.clone());
+        let own = [&self.selection.out, &kept.folder].map(|folder| here.join(folder));
+        attempts::checkout_hash(&suite.target.dir, &own)
+    }
+
     /// Measures both builds, as an attempt whose evidence adds to that of the earlier ones.
     fn side_by_side(
         &self,

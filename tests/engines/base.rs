@@ -153,6 +153,31 @@ fn the_users_files_and_index_are_not_touched() {
     assert!(files(&stage.repo()) == before);
 }
 
+/// What tells one state of a checkout from another: everything in it but what is ignored and what is ours.
+#[test]
+fn the_hash_of_a_checkout_is_that_of_what_can_be_built() {
+    let stage = BaseFixture::new();
+    let repo = stage.repo().canonicalize().unwrap();
+    let own = [repo.join("re[p]ort"), stage.path("elsewhere")];
+    let hash = || {
+        let commit = checkout::commit(&repo, "HEAD").unwrap();
+        checkout::checkout_hash(&repo, &commit, &own).unwrap()
+    };
+    let clean = checkout::tree_hash(&repo, "HEAD").unwrap();
+    assert_eq!(hash(), clean);
+    fs::create_dir(&own[0]).unwrap();
+    fs::write(own[0].join("run.json"), "{}").unwrap();
+    assert_eq!(hash(), clean);
+    let objects = files(&repo.join(".git"));
+    fs::write(repo.join("new.txt"), "an untracked source").unwrap();
+    let added = hash();
+    assert_ne!(added, clean);
+    assert_eq!(files(&repo.join(".git")), objects, "neither index nor objects are the user's");
+    fs::remove_file(repo.join("new.txt")).unwrap();
+    fs::write(repo.join("src.txt"), "changed").unwrap();
+    assert!(![&clean, &added].contains(&&hash()));
+}
+
 #[test]
 fn a_build_sees_a_repository_with_tags_and_its_own_folder() {
     let stage = BaseFixture::new();

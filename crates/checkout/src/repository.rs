@@ -1,6 +1,7 @@
 //! Asks git about the user's repository, and writes nothing to it: even the index, which `git status`
 //! would refresh, is left alone.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -101,14 +102,17 @@ pub fn tree_hash(dir: &Path, commit: &str) -> Result<String, BaseError> {
     must(dir, &["rev-parse", "--verify", "--end-of-options", &format!("{commit}^{{tree}}")])
 }
 
-/// Returns the hash of everything that the checkout of a commit holds now, but for what git ignores.
-pub fn checkout_hash(dir: &Path, commit: &str) -> Result<String, BaseError> {
+/// Returns the hash of everything that the checkout of a commit holds now, but for what git ignores and the
+/// folders of `excluded`, whose paths are absolute.
+pub fn checkout_hash(dir: &Path, commit: &str, excluded: &[PathBuf]) -> Result<String, BaseError> {
     let root = root(dir)?;
     let objects = root.join(must(&root, &["rev-parse", "--git-path", "objects"])?);
-    let folder = tempfile::tempdir()
-        .map_err(|source| BaseError::NotStarted { program: "git".to_owned(), source })?;
+    let failed = |source| BaseError::NotStarted { program: "git".to_owned(), source };
+    let folder = tempfile::tempdir().map_err(failed)?;
     // The user's repository gets neither the index nor the objects.
     let added = folder.path().join("objects");
+    // Without it git says that this is no repository.
+    fs::create_dir(&added).map_err(failed)?;
     let git = |words: &[&str]| {
         let mut command = git::command(&root);
         command.env("GIT_INDEX_FILE", folder.path().join("index"));
@@ -122,7 +126,10 @@ pub fn checkout_hash(dir: &Path, commit: &str) -> Result<String, BaseError> {
         }
     };
     git(&["read-tree", commit])?;
-    git(&["add", "--all", "."])?;
+    let inside = excluded.iter().filter_map(|path| path.strip_prefix(&root).ok()?.to_str());
+    let excluded: Vec<String> = inside.map(|path| format!(":(exclude,literal){path}")).collect();
+    let paths: Vec<&str> = excluded.iter().map(String::as_str).collect();
+    git(&[&["add", "--all", "--", "."][..], &paths].concat())?;
     git(&["write-tree"])
 }
 
