@@ -38,7 +38,7 @@ pub struct AttemptSummary {
 pub struct StrongestEvidence {
     /// What it is for: slower or faster.
     pub verdict: Verdict,
-    /// How many times likelier the launch pairs are made by a change than the floor allows; above 1.
+    /// How many times likelier the launch pairs are made by a change than the floor allows; 2 or more.
     pub odds: f64,
 }
 
@@ -82,7 +82,7 @@ fn strongest(rows: &[MetricResult]) -> Option<StrongestEvidence> {
     } else {
         (Verdict::Improved, faster)
     };
-    (p < 1.0).then(|| StrongestEvidence { verdict, odds: 1.0 / p })
+    (p <= 0.5).then(|| StrongestEvidence { verdict, odds: 1.0 / p })
 }
 
 /// Returns what the last launch pair of a run says, to be kept for later attempts; none without one.
