@@ -140,7 +140,7 @@ impl TargetFixture {
 
 /// The message without the name of the temporary folder.
 fn message(error: &TargetError, stage: &TargetFixture) -> String {
-    error.to_string().replace(stage.path().to_str().unwrap(), "DIR")
+    units::text::diagnosis(error).replace(stage.path().to_str().unwrap(), "DIR")
 }
 
 #[test]
@@ -382,7 +382,7 @@ fn what_goes_wrong_with_a_container_is_reported_in_its_words() {
         container: Some(ContainerSpec { port: 80, engine }),
         ..stage.contained("")
     };
-    insta::assert_snapshot!(stage.start(&none).unwrap_err(), @"
+    insta::assert_snapshot!(message(&stage.start(&none).unwrap_err(), &stage), @"
     no container engine can run the image: `no-such-engine` was not found
 
     hint: install and start docker or podman, or name one by `engine`
