@@ -15,7 +15,7 @@ exec python3 srv.py "$1"
 EOF
 config 'build = "true"
 start = "sh run.sh {port}"'
-out=$(DB_PASSWORD=x XMLPERF_COMMAND=run XMLPERF_SCENARIOS= XMLPERF_BIN=$x GITHUB_OUTPUT=$d/outputs timeout 55 \
+out=$(DB_PASSWORD=x XMLPERF_COMMAND=run XMLPERF_SCENARIOS='' XMLPERF_BIN=$x GITHUB_OUTPUT=$d/outputs timeout 55 \
     bash "$repository/action/compare.sh" 2>&1)
 grep -q 'exit=3' "$d/outputs" 2>/dev/null || fail 'action/compare.sh did not end with 3'
 printf '%s' "$out" | grep -q DB_PASSWORD && pass
