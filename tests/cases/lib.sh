@@ -10,7 +10,8 @@ x=$(command -v "${XMLPERF:-xmlperf}") || { echo 'FAIL: no xmlperf'; exit 1; }
 case $x in /*) ;; *) x=$PWD/$x ;; esac
 d=$(mktemp -d) || exit 1
 pids=
-b= h=
+b=
+h=
 out=
 cleanup() {
     for p in $pids; do kill "$p"; done 2>/dev/null
