@@ -260,11 +260,10 @@ impl<'a> BisectionSession<'a> {
             measure::paired(&finder, &builds, logs, &ComparisonEnding::default(), self.events)?;
         match &run.ended {
             Some(EarlyEnd::Failed { side: Side::Head, reason, .. }) => {
-                let reason = reason.lines().next().unwrap_or_default();
-                return Ok(CommitVerdict::Broken(reason.to_owned()));
+                return Ok(CommitVerdict::Broken(reason.summary.clone()));
             }
             Some(EarlyEnd::Failed { side: Side::Base, reason, .. }) => {
-                return Err(unmeasured(&self.options.good, reason));
+                return Err(unmeasured(&self.options.good, &reason.to_string()));
             }
             Some(EarlyEnd::HeadFailed(contrast)) => {
                 let reason = format!("{}: {}", contrast.kind, contrast.head.detail);

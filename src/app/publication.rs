@@ -13,8 +13,8 @@ use record::history::RunHistory;
 use record::instruction_counts::CountOutcome;
 use record::workload::Workload;
 use record::{
-    EarlyEnd, FailureExample, LaunchResult, LaunchResults, LimitBackend, LimitsRecord, Machine,
-    Revision, Run,
+    EarlyEnd, FailureExample, FailureReport, LaunchResult, LaunchResults, LimitBackend,
+    LimitsRecord, Machine, Revision, Run,
 };
 
 /// What the numbers are about, as far as the record does not say.
@@ -72,15 +72,23 @@ pub(super) fn sanitize_run(run: &mut Run) {
     }
     if let Some(EarlyEnd::HeadFailed(contrast)) = &mut run.ended {
         sanitize_text(&mut contrast.scenario);
-        contrast.reason = block(&contrast.reason);
+        contrast.reason = sanitize_report(&contrast.reason);
         contrast.head = sanitize_example(&contrast.head);
         contrast.base = contrast.base.as_ref().map(sanitize_example);
     }
     if let Some(EarlyEnd::Failed { scenario, reason, .. }) = &mut run.ended {
         scenario.iter_mut().for_each(sanitize_text);
-        // The first line becomes part of the headline, the rest a block of text.
-        let (first, rest) = reason.split_once('\n').unwrap_or((reason.as_str(), ""));
-        *reason = format!("{}\n{}", sanitize::line(first, REASON_CHARS_MAX), block(rest));
+        *reason = sanitize_report(reason);
+    }
+}
+
+/// The summary becomes part of the headline, the rest blocks of text.
+fn sanitize_report(report: &FailureReport) -> FailureReport {
+    let blocks = |texts: &[String]| texts.iter().map(|text| block(text)).collect();
+    FailureReport {
+        summary: sanitize::line(&report.summary, REASON_CHARS_MAX),
+        excerpts: blocks(&report.excerpts),
+        hints: blocks(&report.hints),
     }
 }
 
@@ -164,7 +172,7 @@ fn sanitize_example(example: &FailureExample) -> FailureExample {
 fn sanitize_work(work: &mut CountOutcome) {
     match work {
         CountOutcome::Unavailable { reason, .. } => {
-            *reason = sanitize::line(reason, REASON_CHARS_MAX);
+            *reason = sanitize_report(reason);
         }
         CountOutcome::Counted(counted) => {
             counted.counter = sanitize::text(&counted.counter);

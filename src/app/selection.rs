@@ -8,8 +8,8 @@ use anyhow::Context as _;
 
 use crate::app::event::{Event, EventSink, ScenarioPurpose, WarningKind};
 use crate::app::failure::UseCaseError;
-use crate::app::metrics;
 use crate::app::out_lock;
+use crate::app::prometheus;
 use crate::app::workplace::Workplace;
 use compare::decision::DecisionRule;
 use runner::LiveMetrics;
@@ -94,7 +94,7 @@ impl SuiteSelection {
         self.prepare_out()?;
         out_lock::take(&self.out)?;
         if let Some(address) = self.metrics_address {
-            let address = metrics::serve(address, &self.live)?;
+            let address = prometheus::serve(address, &self.live)?;
             events.emit(Event::MetricsServed { address });
         }
         Ok(())

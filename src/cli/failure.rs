@@ -51,6 +51,8 @@ pub(super) fn describe(error: &(dyn Error + 'static)) -> String {
         causes.push(cause.to_string());
         hints.extend(hint(cause).filter(|hint| !hints.contains(hint)));
         snippets.extend(cause.downcast_ref::<ConfigError>().and_then(|error| snippet(error)));
+        let target = cause.downcast_ref::<TargetError>();
+        snippets.extend(target.and_then(TargetError::log_tail).map(ToString::to_string));
     }
     let snippets = snippets.into_iter().map(|snippet| format!("\n\n{snippet}"));
     with_hints(causes.join(": ") + &snippets.collect::<String>(), hints)

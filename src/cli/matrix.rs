@@ -37,8 +37,8 @@ pub(super) fn show(out: &mut impl Write, outcome: &MatrixOutcome) -> anyhow::Res
             ]);
         }
         if let ComparisonOutcome::NotMeasured(reason) = &step.comparison.outcome {
-            let reason = reason.lines().next().unwrap_or_default();
-            table.add_row([&step.range.base, &step.range.head, "could not measure", reason]);
+            let summary = reason.summary.as_str();
+            table.add_row([&step.range.base, &step.range.head, "could not measure", summary]);
         }
     }
     let table = table.trim_fmt();

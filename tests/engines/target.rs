@@ -18,6 +18,7 @@ use sut::{
 };
 use tempfile::TempDir;
 use units::cancel::Cancel;
+use units::text;
 
 /// A server in Python that answers `/health`; what else it does is given as statements, run after
 /// it is bound and before it serves.
@@ -138,9 +139,11 @@ impl TargetFixture {
     }
 }
 
-/// The message without the name of the temporary folder.
+/// What a person reads of an error, without the name of the temporary folder.
 fn message(error: &TargetError, stage: &TargetFixture) -> String {
-    units::text::diagnosis(error).replace(stage.path().to_str().unwrap(), "DIR")
+    let tail = error.log_tail().map(|tail| format!("\n\n{tail}")).unwrap_or_default();
+    let text = text::with_hints(text::error_chain(error) + &tail, text::hints(error));
+    text.replace(stage.path().to_str().unwrap(), "DIR")
 }
 
 #[test]
@@ -376,7 +379,8 @@ fn what_goes_wrong_with_a_container_is_reported_in_its_words() {
     );
     let missing = TargetCommand { start: "missing".to_owned(), ..stage.contained("") };
     let error = stage.start(&missing).unwrap_err();
-    assert!(error.to_string().contains("Unable to find image 'missing:latest'"), "{error}");
+    let shown = message(&error, &stage);
+    assert!(shown.contains("Unable to find image 'missing:latest'"), "{shown}");
     let engine = Some("no-such-engine".to_owned());
     let none = TargetCommand {
         container: Some(ContainerSpec { port: 80, engine }),

@@ -11,15 +11,15 @@ use thiserror::Error;
 
 use crate::choice::StoredRun;
 use record::instruction_counts::{BuildCounts, CountOutcome, InstructionCounts};
-use record::{LaunchResults, Revision, Run, ScenarioRun};
+use record::{FailureReport, LaunchResults, Revision, Run, ScenarioRun};
 
 /// Why a count has none to stand beside.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 enum CountMismatch {
     #[error("the baseline does not have the scenario")]
     NoScenario,
-    #[error("{whose} has no count: {reason}")]
-    Unavailable { whose: &'static str, reason: String },
+    #[error("{whose} has no count: {}", reason.summary)]
+    Unavailable { whose: &'static str, reason: FailureReport },
     #[error("{whose} has no count: no work lane was run")]
     NoLane { whose: &'static str },
     #[error("{what} of the baseline is `{base}`, of this run `{head}`")]
@@ -38,7 +38,7 @@ pub fn against(baseline: &Run, run: &Run) -> Run {
         scenario.work = Some(match counted(baseline, run, scenario) {
             Ok(counted) => CountOutcome::Counted(Box::new(counted)),
             Err(mismatch) => {
-                CountOutcome::Unavailable { reason: mismatch.to_string(), required: true }
+                CountOutcome::Unavailable { reason: mismatch.to_string().into(), required: true }
             }
         });
     }
@@ -155,7 +155,7 @@ mod tests {
             panic!("{joined:?}")
         };
         assert!(*required);
-        assert_eq!(reason, expected);
+        assert_eq!(reason.summary, expected);
     }
 
     fn head(run: &mut Run) -> &mut InstructionCounts {

@@ -71,7 +71,7 @@ impl Confirmation {
         let promises: Vec<(LimitCheck, FlagStanding)> =
             first.broken().map(|promise| (promise.clone(), kept(promise, &second))).collect();
         let outcome = match mismatch {
-            Some(reason) => ComparisonOutcome::NotMeasured(reason),
+            Some(reason) => ComparisonOutcome::NotMeasured(reason.into()),
             None => outcome(&first, &second, &cells, &promises),
         };
         Ok(Self { first, second, cells, promises, outcome })
@@ -182,7 +182,7 @@ fn outcome(
         return first.outcome.clone();
     }
     if let ComparisonOutcome::NotMeasured(reason) = &second.outcome {
-        return ComparisonOutcome::NotMeasured(format!("on the second machine: {reason}"));
+        return ComparisonOutcome::NotMeasured(reason.clone().within("on the second machine"));
     }
     let standings = cells.iter().map(|cell| cell.standing);
     let standings: Vec<_> = standings.chain(promises.iter().map(|(_, it)| *it)).collect();
@@ -190,7 +190,7 @@ fn outcome(
         ComparisonOutcome::Regressed
     } else if standings.contains(&FlagStanding::Unrepeated) {
         let reason = "a flag of the first machine was not measured again on the second";
-        ComparisonOutcome::NotMeasured(reason.to_owned())
+        ComparisonOutcome::NotMeasured(reason.into())
     } else {
         // Slower on one machine and not on another is not shown to be equal either.
         ComparisonOutcome::Inconclusive
@@ -303,7 +303,7 @@ mod tests {
             let ComparisonOutcome::NotMeasured(reason) = confirmation(&second).outcome else {
                 panic!("measured")
             };
-            assert!(reason.contains(expected), "{reason}");
+            assert!(reason.summary.contains(expected), "{reason}");
         };
         check(|run| run.scenarios.clear(), "nothing was measured");
         let interrupted = |run: &mut Run| {
@@ -317,7 +317,7 @@ mod tests {
             "smoke with another payload",
         );
         let failed = |run: &mut Run| {
-            let reason = "connection refused".to_owned();
+            let reason = "connection refused".into();
             run.ended = Some(EarlyEnd::Failed { side: Side::Head, scenario: None, reason });
         };
         check(failed, "connection refused");

@@ -33,8 +33,8 @@ use record::metric::gate::{GateRules, MetricPolicy, MetricRule};
 use record::metric::limit::LimitQuantity;
 use record::metric::{BetterDirection, Metric};
 use record::{
-    ContentError, EarlyEnd, FailureContrast, LaunchResult, LaunchResults, Machine, MappingState,
-    PlacementRecord, Revision, Run, ScenarioRun,
+    ContentError, EarlyEnd, FailureContrast, FailureReport, LaunchResult, LaunchResults, Machine,
+    MappingState, PlacementRecord, Revision, Run, ScenarioRun,
 };
 use units::Ratio;
 
@@ -168,7 +168,7 @@ pub enum MetricFinding {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ComparisonOutcome {
     /// There are no numbers to judge; the reason.
-    NotMeasured(String),
+    NotMeasured(FailureReport),
     /// A metric regressed, or a limit is broken.
     Regressed,
     /// A metric that decides was not decided.
@@ -366,7 +366,7 @@ fn with_confirmation(
 ) -> ComparisonOutcome {
     match confirming.map(|paired| &paired.outcome) {
         Some(ComparisonOutcome::NotMeasured(reason)) => {
-            ComparisonOutcome::NotMeasured(format!("side by side: {reason}")).min(outcome)
+            ComparisonOutcome::NotMeasured(reason.clone().within("side by side")).min(outcome)
         }
         Some(_) | None => outcome,
     }
@@ -821,14 +821,15 @@ fn outcome(
         Some(EarlyEnd::HeadFailed(_)) => return ComparisonOutcome::Regressed,
         Some(EarlyEnd::Failed { side, scenario, reason }) => {
             let during = scenario.as_ref().map(|name| format!(" in `{name}`")).unwrap_or_default();
-            return ComparisonOutcome::NotMeasured(format!("{}{during}: {reason}", side.name()));
+            let place = format!("{}{during}", side.name());
+            return ComparisonOutcome::NotMeasured(reason.clone().within(place));
         }
         // A verdict stands wherever the evidence ends; what has none was not measured to its end.
         Some(EarlyEnd::Interrupted) if !any(Verdict::Regressed) => {
             let planned = run.launches_planned;
-            return ComparisonOutcome::NotMeasured(format!(
-                "interrupted after {launches} of {planned} launches"
-            ));
+            return ComparisonOutcome::NotMeasured(
+                format!("interrupted after {launches} of {planned} launches").into(),
+            );
         }
         Some(EarlyEnd::Interrupted) | None => {}
     }
@@ -836,20 +837,22 @@ fn outcome(
         return ComparisonOutcome::NotMeasured(reason);
     }
     if rows.is_empty() || (launches == 0 && run.launches_planned > 0) {
-        return ComparisonOutcome::NotMeasured("nothing was measured".to_owned());
+        return ComparisonOutcome::NotMeasured("nothing was measured".into());
     }
     if let Some(scenario) = run.scenarios.iter().find(|scenario| is_idle(scenario)) {
         let name = &scenario.name;
-        return ComparisonOutcome::NotMeasured(format!(
+        return ComparisonOutcome::NotMeasured(
+            format!(
             "in scenario {name} a launch answered requests without any CPU time: the process that \
              was measured is not the one that answers"
-        ));
+            ).into(),
+        );
     }
     if let Some(scenario) = run.scenarios.iter().find(|scenario| is_silent(scenario)) {
         let name = &scenario.name;
-        return ComparisonOutcome::NotMeasured(format!(
-            "in scenario {name} a launch answered no requests"
-        ));
+        return ComparisonOutcome::NotMeasured(
+            format!("in scenario {name} a launch answered no requests").into(),
+        );
     }
     if any(Verdict::Regressed) || promises.iter().any(|promise| !promise.holds()) {
         ComparisonOutcome::Regressed

@@ -110,6 +110,7 @@ fn measured(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use record::FailureReport;
     use record::LaunchResults;
     use record::fixtures::{LEVEL, limits, paired};
     use record::instruction_counts::InstructionCounts;
@@ -120,7 +121,8 @@ mod tests {
         let scenario = &mut run.scenarios[0];
         scenario.limits = limits(&[("work", "<= 100 instructions/pair")]);
         assert!(of(scenario).unwrap().is_empty(), "the lane was left out");
-        scenario.work = Some(CountOutcome::Unavailable { reason: String::new(), required: false });
+        scenario.work =
+            Some(CountOutcome::Unavailable { reason: FailureReport::default(), required: false });
         assert!(!of(scenario).unwrap()[0].holds(), "what was not measured is not kept");
         let head = BuildCounts {
             toolchain: String::new(),

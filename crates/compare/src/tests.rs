@@ -50,11 +50,11 @@ fn fewer_launch_pairs_than_a_verdict_takes_decide_nothing() {
 #[test]
 fn a_failed_launch_is_never_a_verdict() {
     let mut run = paired(10, LEVEL, SLOWER_CPU);
-    let reason = "exited with status 7".to_owned();
+    let reason = "exited with status 7".into();
     run.ended =
         Some(EarlyEnd::Failed { side: Side::Head, scenario: Some("smoke".to_owned()), reason });
     let expected = "head in `smoke`: exited with status 7".to_owned();
-    assert_eq!(comparison(&run).outcome, ComparisonOutcome::NotMeasured(expected));
+    assert_eq!(comparison(&run).outcome, ComparisonOutcome::NotMeasured(expected.into()));
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn an_interrupted_run_says_how_far_it_came() {
     let mut run = paired(7, LEVEL, LEVEL);
     run.ended = Some(EarlyEnd::Interrupted);
     let expected = "interrupted after 7 of 40 launches".to_owned();
-    assert_eq!(comparison(&run).outcome, ComparisonOutcome::NotMeasured(expected));
+    assert_eq!(comparison(&run).outcome, ComparisonOutcome::NotMeasured(expected.into()));
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_run_without_a_launch_is_not_green() {
     let run = paired(0, LEVEL, LEVEL);
     assert_eq!(
         comparison(&run).outcome,
-        ComparisonOutcome::NotMeasured("nothing was measured".to_owned())
+        ComparisonOutcome::NotMeasured("nothing was measured".into())
     );
 }
 
@@ -187,13 +187,13 @@ fn the_lanes_share_the_error_only_where_both_decide() {
 #[test]
 fn a_lane_that_cannot_run_is_a_note_unless_it_is_required() {
     let without = |required| {
-        let reason = "`valgrind` is not installed".to_owned();
+        let reason = "`valgrind` is not installed".into();
         comparison(&with_work(CountOutcome::Unavailable { reason, required }))
     };
     assert_eq!(without(false).outcome, ComparisonOutcome::Pass);
     assert_eq!(without(false).notes, ["work lane not available: `valgrind` is not installed"]);
     let expected = "no work lane in `smoke`: `valgrind` is not installed".to_owned();
-    assert_eq!(without(true).outcome, ComparisonOutcome::NotMeasured(expected));
+    assert_eq!(without(true).outcome, ComparisonOutcome::NotMeasured(expected.into()));
 }
 
 #[test]
@@ -396,7 +396,7 @@ fn requests_that_head_alone_fails_are_a_regression() {
         requests: 500,
         base_requests: 1_500,
         head: example("status 500"),
-        reason: "1 of 500 requests failed".to_owned(),
+        reason: "1 of 500 requests failed".into(),
         base: Some(example("status 200")),
     })));
     let comparison = comparison(&run);

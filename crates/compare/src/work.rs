@@ -6,7 +6,7 @@ use crate::{MetricFinding, MetricResult, RowContext, RowEvidence};
 use record::instruction_counts::{BuildCounts, CountOutcome, InstructionCounts};
 use record::metric::Metric;
 use record::metric::gate::MetricPolicy;
-use record::{ContentError, Run, ScenarioRun};
+use record::{ContentError, FailureReport, Run, ScenarioRun};
 
 /// The metrics that are counted.
 const METRICS: [Metric; 2] = [Metric::Work, Metric::Allocations];
@@ -132,10 +132,10 @@ fn mean(values: &[f64]) -> f64 {
 }
 
 /// Why a run is not whole: a lane that was required could not be run.
-pub(super) fn missing(run: &Run) -> Option<String> {
+pub(super) fn missing(run: &Run) -> Option<FailureReport> {
     run.scenarios.iter().find_map(|scenario| match &scenario.work {
         Some(CountOutcome::Unavailable { reason, required: true }) => {
-            Some(format!("no work lane in `{}`: {reason}", scenario.name))
+            Some(reason.clone().within(format_args!("no work lane in `{}`", scenario.name)))
         }
         Some(CountOutcome::Unavailable { required: false, .. } | CountOutcome::Counted(_))
         | None => None,
@@ -147,7 +147,7 @@ pub(super) fn notes(run: &Run) -> Vec<String> {
     let mut notes = Vec::new();
     for scenario in &run.scenarios {
         if let Some(CountOutcome::Unavailable { reason, required: false }) = &scenario.work {
-            let note = format!("work lane not available: {reason}");
+            let note = reason.sentence("work lane not available");
             if !notes.contains(&note) {
                 notes.push(note);
             }

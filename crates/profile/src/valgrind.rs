@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use sut::{ResourceLimits, TargetCommand};
+use sut::{LogTail, ResourceLimits, TargetCommand};
 
 use super::failure::ProfileError;
 use super::program;
@@ -61,8 +61,9 @@ pub(super) fn explained(error: ProfileError) -> ProfileError {
         ("cannot execute binary file", "it is for another processor"),
     ];
     let ProfileError::Target { tool, source } = error else { return error };
-    let text = source.to_string();
-    match SIGNS.iter().find(|(sign, _)| text.contains(sign)) {
+    let lines = source.log_tail().map(LogTail::lines).unwrap_or_default();
+    let is_said = |sign: &str| lines.iter().any(|line| line.contains(sign));
+    match SIGNS.iter().find(|(sign, _)| is_said(sign)) {
         Some((_, reason)) => ProfileError::Unsuited { tool, reason: (*reason).to_owned() },
         None => ProfileError::Target { tool, source },
     }
@@ -73,7 +74,7 @@ mod tests {
     use std::fs;
     use std::path::PathBuf;
 
-    use sut::{LogTail, ProcessEnd, TargetError};
+    use sut::{ProcessEnd, TargetError};
 
     use super::*;
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::io::{Read as _, Write as _};
 
+use crate::FailureReport;
 use base64::engine::general_purpose::STANDARD;
 use base64::{DecodeError, Engine as _};
 use flate2::Compression;
@@ -25,7 +26,7 @@ pub enum CountOutcome {
     /// It could not be.
     Unavailable {
         /// Why not, and what would help.
-        reason: String,
+        reason: FailureReport,
         /// Whether it was required, so that a run without it is not whole.
         required: bool,
     },

@@ -7,6 +7,7 @@ pub mod bounds;
 pub mod canonical;
 pub mod evidence;
 pub mod evidence_file;
+mod failure_report;
 pub mod file;
 pub mod histogram;
 pub mod history;
@@ -26,6 +27,7 @@ use thiserror::Error;
 
 use crate::bounds::BoundError;
 use crate::evidence::EvidenceState;
+pub use crate::failure_report::FailureReport;
 pub use crate::file::write_atomically;
 use crate::histogram::HistogramError;
 use crate::history::{RunHistory, Yardstick};
@@ -143,14 +145,14 @@ impl ConfirmedRun {
 pub enum EarlyEnd {
     /// It was interrupted.
     Interrupted,
-    /// The target could not be measured; the reason, with the end of its log.
+    /// The target could not be measured.
     Failed {
         /// Which build failed: `base` or `head`.
         side: Side,
         /// During which scenario, if one had begun.
         scenario: Option<String>,
         /// What went wrong.
-        reason: String,
+        reason: FailureReport,
     },
     /// Head failed requests that base answered rightly.
     HeadFailed(Box<FailureContrast>),
@@ -173,7 +175,7 @@ pub struct FailureContrast {
     /// The first failure.
     pub head: FailureExample,
     /// What went wrong in full, with the end of head's log.
-    pub reason: String,
+    pub reason: FailureReport,
     /// What base answered to the same request, if it was sent once more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<FailureExample>,

@@ -9,11 +9,11 @@ mod sentence;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::LimitsRecord;
 use crate::metric::Metric;
 use crate::metric::gate::{GateRules, MetricPolicy, MetricRule};
 use crate::metric::limit::Limit;
 use crate::workload::{LoadRecord, Workload};
+use crate::{FailureReport, LimitsRecord};
 
 pub use crate::migration::sentence::SentenceError;
 
@@ -82,6 +82,10 @@ fn put_values_for_sentences(record: &mut Map<String, Value>) -> Result<(), Sente
     }
     if let Some(planned) = record.remove("launches_asked") {
         record.insert("launches_planned".to_owned(), planned);
+    }
+    let failed = record.get_mut("ended").and_then(|ended| ended.get_mut("failed"));
+    if let Some(Value::Object(failed)) = failed {
+        put_report(failed);
     }
     leave_out_later_metrics(record);
     put_confinement(record)
@@ -187,6 +191,17 @@ fn require_counts(scenario: &mut Map<String, Value>) {
     if let Some(required) = unavailable.remove("asked") {
         unavailable.insert("required".to_owned(), required);
     }
+    put_report(unavailable);
+}
+
+/// What went wrong was one text. Its first line becomes the summary, the rest an excerpt.
+fn put_report(failure: &mut Map<String, Value>) {
+    let Some(Value::String(reason)) = failure.get_mut("reason") else { return };
+    let (summary, rest) = reason.split_once('\n').unwrap_or((reason.as_str(), ""));
+    let rest = rest.trim();
+    let excerpts = (!rest.is_empty()).then(|| rest.to_owned()).into_iter().collect();
+    let report = FailureReport { excerpts, ..summary.into() };
+    failure.insert("reason".to_owned(), value(&report));
 }
 
 fn put_confinement(record: &mut Map<String, Value>) -> Result<(), SentenceError> {

@@ -13,7 +13,7 @@ use units::Ratio;
 pub fn title(confirmation: &Confirmation) -> String {
     let count = |standing| confirmation.count(standing);
     match &confirmation.outcome {
-        ComparisonOutcome::NotMeasured(reason) => format!("could not measure — {reason}"),
+        ComparisonOutcome::NotMeasured(reason) => format!("could not measure — {}", reason.summary),
         ComparisonOutcome::Regressed => {
             let confirmed = plural(count(FlagStanding::Confirmed), "regression");
             let not = match count(FlagStanding::Unconfirmed) {

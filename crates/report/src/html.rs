@@ -36,7 +36,7 @@ pub fn render(comparison: &Comparison) -> String {
         add(&mut page, &format!("<p class=\"note\">{}</p>\n", escaped(&plain)));
     }
     if let ComparisonOutcome::NotMeasured(reason) = &comparison.outcome {
-        add(&mut page, &format!("<pre>{}</pre>\n", escaped(reason)));
+        add(&mut page, &format!("<pre>{}</pre>\n", escaped(&reason.to_string())));
     }
     let failures = wording::failure_lines(comparison).join("\n");
     if !failures.is_empty() {

@@ -23,7 +23,7 @@ struct JsonReport<'a> {
     tool: &'a str,
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
+    reason: Option<String>,
     base: Option<&'a record::Revision>,
     head: &'a record::Revision,
     /// The history that stood for the base, if it was not measured beside head.
@@ -251,7 +251,7 @@ pub fn render(comparison: &Comparison) -> String {
         tool: &method.tool,
         outcome: outcome(&comparison.outcome),
         reason: match &comparison.outcome {
-            ComparisonOutcome::NotMeasured(reason) => Some(reason),
+            ComparisonOutcome::NotMeasured(reason) => Some(reason.to_string()),
             ComparisonOutcome::Regressed
             | ComparisonOutcome::Inconclusive
             | ComparisonOutcome::Improved

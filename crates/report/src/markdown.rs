@@ -19,7 +19,8 @@ pub fn render(comparison: &Comparison) -> String {
         writeln!(text, "{attempts}.\n").expect(STRING);
     }
     if let ComparisonOutcome::NotMeasured(reason) = &comparison.outcome {
-        write!(text, "```text\n{}\n```\n\n", reason.replace("```", "'''")).expect(STRING);
+        write!(text, "```text\n{}\n```\n\n", reason.to_string().replace("```", "'''"))
+            .expect(STRING);
     }
     let failures = wording::failure_lines(comparison).join("\n");
     if !failures.is_empty() {

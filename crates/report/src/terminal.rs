@@ -75,8 +75,9 @@ pub fn write(
         writeln!(out, "{}", wrapped(&format!("  {line}"), screen.width.into(), 4))?;
     }
     if let ComparisonOutcome::NotMeasured(reason) = &comparison.outcome {
-        for line in reason.lines().skip(1) {
-            writeln!(out, "{line}")?;
+        let details = reason.details();
+        if !details.is_empty() {
+            writeln!(out, "\n{details}")?;
         }
     }
     Ok(())

@@ -7,7 +7,8 @@ use record::evidence::{EvidenceGap, EvidenceState};
 use record::fixtures::{LEVEL, SampleLaunch, counted, paired, remembered};
 use record::metric::Metric;
 use record::{
-    EarlyEnd, LaunchResults, LayoutState, MappingState, PlacementMethod, PlacementRecord, Run, Side,
+    EarlyEnd, FailureReport, LaunchResults, LayoutState, MappingState, PlacementMethod,
+    PlacementRecord, Run, Side,
 };
 
 fn comparison(run: &Run) -> Comparison {
@@ -189,7 +190,10 @@ fn no_change_is_one_line_and_folded_tables() {
 #[test]
 fn what_could_not_be_measured_is_the_headline() {
     let mut run = paired(3, LEVEL, LEVEL);
-    let reason = "exited with status 7\n\nfatal: the disk is on fire ``` @team".to_owned();
+    let reason = FailureReport {
+        excerpts: vec!["fatal: the disk is on fire ``` @team".to_owned()],
+        ..FailureReport::from("exited with status 7")
+    };
     run.ended =
         Some(EarlyEnd::Failed { side: Side::Head, scenario: Some("smoke".to_owned()), reason });
     let text = markdown::render(&comparison(&run));

@@ -36,8 +36,7 @@ pub fn title(comparison: &Comparison) -> String {
 pub(super) fn headline(comparison: &Comparison) -> Headline {
     let (sign, text) = match &comparison.outcome {
         ComparisonOutcome::NotMeasured(reason) => {
-            let first = reason.lines().next().unwrap_or_default();
-            ("❌", format!("could not measure — {first}"))
+            ("❌", format!("could not measure — {}", reason.summary))
         }
         ComparisonOutcome::Regressed => ("🔴", regressed(comparison)),
         ComparisonOutcome::Inconclusive => ("⚪", undecided(comparison)),
@@ -92,7 +91,8 @@ pub(super) fn failure_lines(comparison: &Comparison) -> Vec<String> {
         format!("{side}: {}: {}", example.detail, answer).replace(['\n', '\r'], " ")
     };
     let base = failure.base.as_ref().map(|base| line("base", base));
-    let reason = failure.reason.lines().map(str::to_owned);
+    let reason = failure.reason.to_string();
+    let reason = reason.lines().map(str::to_owned);
     base.into_iter().chain([line("head", &failure.head)]).chain(reason).collect()
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use load::pacing::{ClosedWorkload, PacingModel, StopCondition};
 use load::{ClientSettings, Exchange, ResponseCheck, ResponseFault};
-use record::{FailureContrast, FailureExample, Side};
+use record::{FailureContrast, FailureExample, FailureReport, Side};
 use units::cancel::Cancel;
 
 use crate::launch_failure::{self, LaunchFailure};
@@ -27,8 +27,15 @@ pub(super) fn contrast(sides: &mut [SideDriver<'_>; 2], failure: LaunchFailure) 
         return failure;
     }
     if let Err(of_base) = prove(base, head.requests_total.saturating_mul(REPEATS)) {
-        let reason =
-            format!("both sides fail: base, {}\n\nhead, {}", of_base.reason, failure.reason);
+        let (of_base, of_head) = (of_base.reason, failure.reason);
+        let reason = FailureReport {
+            summary: format!(
+                "both sides fail: base, {}; head, {}",
+                of_base.summary, of_head.summary
+            ),
+            excerpts: [of_base.excerpts, of_head.excerpts].concat(),
+            hints: [of_base.hints, of_head.hints].concat(),
+        };
         return LaunchFailure { reason, fault: None, ..failure };
     }
     let contrast = FailureContrast {

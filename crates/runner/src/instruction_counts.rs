@@ -6,10 +6,11 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use units::text::{self, error_chain};
 
+use crate::launch_failure;
 use crate::{BuildSource, RequestSender, RunObserver, RunPlan, RunProgress, RunnerError};
 use profile::{ProfileError, ProfileSession};
+use record::FailureReport;
 use record::instruction_counts::{CountOutcome, InstructionCounts};
 use suite::{CountSettings, LaneMode, LoadAmount, LoadSettings, Scenario, UrlScheme};
 use sut::TargetCommand;
@@ -44,12 +45,12 @@ pub(super) fn count(
             watcher.progress(RunProgress::Counting { scenario: &scenario.name });
         }
         let counted = match &obstacle {
-            Some(reason) => Err(String::clone(reason)),
+            Some(reason) => Err(FailureReport::clone(reason)),
             None => match counted(plan, scenario, cancel) {
                 Ok(counted) => Ok(counted),
                 Err(ProfileError::Cancelled) => return Err(RunnerError::Interrupted),
                 Err(error) => {
-                    let reason = words(&error);
+                    let reason = launch_failure::report(&error);
                     // The same stands in the way of every scenario.
                     obstacle = error.is_unavailable().then(|| reason.clone());
                     Err(reason)
@@ -69,12 +70,6 @@ pub(super) fn count(
 fn is_same_work(one: &Scenario, other: &Scenario) -> bool {
     let requests = |it: &Scenario| (it.payload.digest(), it.kind, it.path.clone());
     requests(one) == requests(other)
-}
-
-/// A chain of errors in one line, hints last.
-fn words(error: &ProfileError) -> String {
-    let hints = text::hints(error);
-    hints.iter().fold(error_chain(error), |text, hint| format!("{text}; to get it: {hint}"))
 }
 
 fn counted(

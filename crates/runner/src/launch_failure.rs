@@ -2,10 +2,11 @@
 
 use load::FailureKind;
 use load::measure::FailureCounts;
-use record::{EarlyEnd, FailureContrast, FailureExample, Side};
+use miette::Diagnostic;
+use record::{EarlyEnd, FailureContrast, FailureExample, FailureReport, Side};
 use sut::TargetError;
 use units::cancel::Cancel;
-use units::text::diagnosis;
+use units::text;
 
 /// Longest answer that is kept with a failure, in characters: its beginning names the fault.
 const ANSWER_CHARS_MAX: usize = 500;
@@ -15,7 +16,7 @@ const ANSWER_CHARS_MAX: usize = 500;
 pub(super) struct LaunchFailure {
     pub(super) side: Side,
     pub(super) scenario: Option<String>,
-    pub(super) reason: String,
+    pub(super) reason: FailureReport,
     /// The requests that failed, if that is what went wrong.
     pub(super) fault: Option<Box<RequestFault>>,
     /// What base made of the same requests, if head alone is at fault.
@@ -34,13 +35,13 @@ pub(super) struct RequestFault {
 }
 
 impl LaunchFailure {
-    pub(super) fn new(side: Side, scenario: Option<String>, reason: String) -> Self {
+    pub(super) fn new(side: Side, scenario: Option<String>, reason: FailureReport) -> Self {
         Self { side, scenario, reason, fault: None, contrast: None }
     }
 
     /// A target that did not start or stop as it should.
     pub(super) fn launch(side: Side, error: &TargetError) -> Self {
-        Self::new(side, None, diagnosis(error))
+        Self::new(side, None, target_report(error))
     }
 
     /// Returns the status by which base says that it has no such operation, if that is what went wrong.
@@ -73,6 +74,17 @@ impl LaunchFailure {
             }
         }
     }
+}
+
+/// Returns what a record says of an error.
+pub(super) fn report(error: &dyn Diagnostic) -> FailureReport {
+    FailureReport { hints: text::hints(error), ..text::error_chain(error).into() }
+}
+
+/// Returns what a record says of a target's failure: with the end of its log.
+pub(super) fn target_report(error: &TargetError) -> FailureReport {
+    let excerpts = error.log_tail().map(ToString::to_string).into_iter().collect();
+    FailureReport { excerpts, ..report(error) }
 }
 
 /// Returns what is kept of the first failure of a kind.

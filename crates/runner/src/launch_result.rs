@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use units::text::diagnosis;
 
 use crate::launch_failure::{self, LaunchFailure};
 use crate::side_driver::{SideDriver, TargetObserver};
@@ -19,13 +18,17 @@ use sut::{HostInterference, LimitEnforcement, ResourceLimits, ResourceUsage, Tar
 impl SideDriver<'_> {
     /// Returns what the launch yielded, if target and generator are beyond doubt.
     pub(super) fn trial(mut self) -> Result<LaunchResult, LaunchFailure> {
-        self.launched.target.alive().map_err(|error| self.failure(&diagnosis(&error)))?;
+        self.launched
+            .target
+            .alive()
+            .map_err(|error| self.failure(launch_failure::target_report(&error)))?;
         self.valid()?;
         let proportional = self.launched.target.memory_proportional_bytes().ok().flatten();
         let (after, probes) = match self.watched.take() {
             Some(watched) => {
                 let usage = self.launched.target.usage();
-                let after = usage.map_err(|error| self.failure(&diagnosis(&error)))?;
+                let after =
+                    usage.map_err(|error| self.failure(launch_failure::target_report(&error)))?;
                 let before = watched.before;
                 let throttled = self.launched.target.throttled();
                 (Some((before, after)), Some(probes(watched, after, throttled)))

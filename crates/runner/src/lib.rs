@@ -27,7 +27,6 @@ use std::time::{Duration, Instant, SystemTime};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use thiserror::Error;
-use units::text::diagnosis;
 
 use crate::connection::ConnectionSetup;
 use crate::launch_failure::LaunchFailure;
@@ -379,7 +378,7 @@ impl<'a> RunSession<'a> {
         let log = self.plan.logs.join(format!("{}.log", side.name()));
         let spec = &self.plan.suite.target;
         let reached = ConnectionSetup::new(&build.source, spec)
-            .map_err(|error| LaunchFailure::new(side, None, diagnosis(&error)))?;
+            .map_err(|error| LaunchFailure::new(side, None, launch_failure::report(&error)))?;
         let ask = reached.ask();
         let target = match &build.source {
             BuildSource::Start(command) => {

@@ -7,10 +7,10 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
-use units::text::{self, diagnosis, error_chain};
+use units::text::{error_chain, hints};
 
 use crate::connection::ConnectionSetup;
-use crate::launch_failure::{self, LaunchFailure, RequestFault};
+use crate::launch_failure::{self, LaunchFailure, RequestFault, report, target_report};
 use crate::limits;
 use crate::live::LiveMetrics;
 use crate::requests::ScenarioRequests;
@@ -20,7 +20,9 @@ use load::measure::{FailureCounts, FirstAnswers, Measurement};
 use load::pacing;
 use load::pacing::{ArrivalSchedule, OpenWorkload, StopCondition};
 use load::{ClientSettings, DriveOutcome, FailureKind, LoadClient};
-use record::{Capacity, LatencyBasis, LoadLevel, LoadStep, NetworkUse, Side, histogram};
+use record::{
+    Capacity, FailureReport, LatencyBasis, LoadLevel, LoadStep, NetworkUse, Side, histogram,
+};
 use suite::{LoadAmount, ReusePolicy, SamplingPlan, Scenario, WorkloadModel};
 use sut::network::Relay;
 use sut::{HostInterference, LogTail, ResourceUsage, Sampler, Target};
@@ -121,8 +123,9 @@ impl<'a> SideDriver<'a> {
     ) -> Result<Self, LaunchFailure> {
         let DriveConditions { sampling, live, cancel, seed, uncounted_every } = conditions;
         let scenario = &prepared.scenario;
-        let failed =
-            |reason: String| LaunchFailure::new(launched.side, Some(scenario.name.clone()), reason);
+        let failed = |reason: FailureReport| {
+            LaunchFailure::new(launched.side, Some(scenario.name.clone()), reason)
+        };
         let reuse = match scenario.load.reuse {
             ReusePolicy::Kept | ReusePolicy::Slice => load::ConnectionReuse::Kept,
             ReusePolicy::Request => load::ConnectionReuse::PerRequest,
@@ -134,23 +137,24 @@ impl<'a> SideDriver<'a> {
             ClientSettings { connections, http, reuse, timeouts, ..ClientSettings::default() };
         let LaunchHandle { target, reached, .. } = launched;
         let requests =
-            prepared.requests(&reached.host(target)).map_err(|error| failed(diagnosis(&error)))?;
+            prepared.requests(&reached.host(target)).map_err(|error| failed(report(&error)))?;
         let relay = match (scenario.network, target.address()) {
             (Some(network), Some(address)) => {
                 let relay = Relay::start(address, &network, seed, connections.get());
-                Some(relay.map_err(|error| failed(error_chain(&error)))?)
+                Some(relay.map_err(|error| failed(error_chain(&error).into()))?)
             }
             (Some(_), None) => {
                 let place = target.place();
-                return Err(failed(format!("`[network]` lies before ports only, not `{place}`")));
+                let reason = format!("`[network]` lies before ports only, not `{place}`");
+                return Err(failed(reason.into()));
             }
             (None, _) => None,
         };
         let by_way_of = relay.as_ref().map(Relay::address);
         let client = reached.client(target.place(), by_way_of, &requests, settings, cancel.clone());
-        let mut client = client.map_err(|error| failed(diagnosis(&error)))?;
+        let mut client = client.map_err(|error| failed(report(&error)))?;
         if scenario.load.reuse == ReusePolicy::Kept {
-            client.renew().map_err(|error| failed(diagnosis(&error)))?;
+            client.renew().map_err(|error| failed(report(&error)))?;
         }
         Ok(Self {
             uncounted_every,
@@ -200,13 +204,13 @@ impl<'a> SideDriver<'a> {
         if target.pid().is_none() {
             return Ok(());
         }
-        target.reset_peak().map_err(|error| self.failure(&diagnosis(&error)))?;
-        let before = target.usage().map_err(|error| self.failure(&diagnosis(&error)))?;
+        target.reset_peak().map_err(|error| self.failure(report(&error)))?;
+        let before = target.usage().map_err(|error| self.failure(report(&error)))?;
         let (side, live) = (self.launched.side, self.live.clone());
         let sampler = target.sample(move |point| {
             live.sampled(side, point.rss_bytes, units::nanos(point.cpu));
         });
-        let sampler = sampler.map_err(|error| self.failure(&diagnosis(&error)))?;
+        let sampler = sampler.map_err(|error| self.failure(report(&error)))?;
         self.watched = Some(TargetObserver {
             before,
             throttled: target.throttled(),
@@ -270,7 +274,7 @@ impl<'a> SideDriver<'a> {
         model: &pacing::PacingModel,
     ) -> Result<DriveOutcome, LaunchFailure> {
         if self.scenario.load.reuse == ReusePolicy::Slice {
-            self.client.renew().map_err(|error| self.failure(&diagnosis(&error)))?;
+            self.client.renew().map_err(|error| self.failure(report(&error)))?;
         }
         let (measurement, live, pairs) = (&mut self.measurement, self.live, self.pairs);
         let first_answers = &mut self.first_answers;
@@ -290,7 +294,7 @@ impl<'a> SideDriver<'a> {
                 Err(_) => live.failed(),
             }
         });
-        let drive = driven.map_err(|error| self.failure(&diagnosis(&error)))?;
+        let drive = driven.map_err(|error| self.failure(report(&error)))?;
         if drive.ended == load::DriveEnd::Cancelled {
             return Err(self.failure("interrupted"));
         }
@@ -320,7 +324,7 @@ impl<'a> SideDriver<'a> {
     /// Tries ever other rates. What is kept as the launch's measurement is the highest that held.
     fn search(&mut self, plan: CapacityPlan, lasts: Duration) -> Result<(), LaunchFailure> {
         let mut search = CapacitySearch::new(plan)
-            .map_err(|error| self.failure(&format!("no search: {error}")))?;
+            .map_err(|error| self.failure(format!("no search: {error}")))?;
         let mut best = (0.0, Measurement::default(), DriveOutcome::default());
         while let Some(per_s) = search.rate_per_s() {
             let cpu = self.cpu()?;
@@ -359,7 +363,7 @@ impl<'a> SideDriver<'a> {
             return Ok(None);
         }
         let usage = self.launched.target.usage();
-        usage.map(|usage| Some(usage.cpu)).map_err(|error| self.failure(&diagnosis(&error)))
+        usage.map(|usage| Some(usage.cpu)).map_err(|error| self.failure(report(&error)))
     }
 
     /// Whether the target keeps its limits, and keeps up, at this rate; none if the generator was too
@@ -368,7 +372,7 @@ impl<'a> SideDriver<'a> {
         for tried in 1..=TRIES {
             (self.measurement, self.total) = (Measurement::default(), DriveOutcome::default());
             let schedule = ArrivalSchedule::constant(per_s, lasts)
-                .map_err(|error| self.failure(&format!("{per_s} requests per second: {error}")))?;
+                .map_err(|error| self.failure(format!("{per_s} requests per second: {error}")))?;
             // What waits for longer than the whole trial shows a target that does not keep up.
             let open = self.open(schedule, lasts);
             let drive = self.follow(&pacing::PacingModel::Open(open))?;
@@ -431,9 +435,9 @@ impl<'a> SideDriver<'a> {
             return Ok(());
         }
         let reasons: Vec<_> = invalid.iter().map(ToString::to_string).collect();
-        let reasons = format!("the trial is invalid: {}", reasons.join("; "));
-        let hints = invalid.iter().flat_map(|reason| text::hints(reason));
-        Err(self.failure(&text::with_hints(reasons, hints)))
+        let summary = format!("the trial is invalid: {}", reasons.join("; "));
+        let hints = invalid.iter().flat_map(|reason| hints(reason)).collect();
+        Err(self.failure(FailureReport { hints, ..summary.into() }))
     }
 
     /// Fails on a wrong answer, and on more failures than the scenario allows. Resets that the
@@ -458,7 +462,7 @@ impl<'a> SideDriver<'a> {
         }
         // A target that died is the cause, and what the connections say of it only a symptom.
         let dead = self.launched.target.alive().err();
-        let reason = dead.map_or_else(|| self.describe(kind, first), |error| diagnosis(&error));
+        let reason = dead.map_or_else(|| self.describe(kind, first), |error| target_report(&error));
         let fault = RequestFault {
             kind,
             failed: self.measurement.failed(),
@@ -466,38 +470,38 @@ impl<'a> SideDriver<'a> {
             example: launch_failure::example(first),
             request: self.failed_request.map(|failed| failed.place),
         };
-        Err(LaunchFailure { fault: Some(Box::new(fault)), ..self.failure(&reason) })
+        Err(LaunchFailure { fault: Some(Box::new(fault)), ..self.failure(reason) })
     }
 
-    fn describe(&self, kind: FailureKind, first: &FailureCounts) -> String {
+    fn describe(&self, kind: FailureKind, first: &FailureCounts) -> FailureReport {
         let (failed, answered) = (self.measurement.failed(), self.measurement.answered());
         let requests = failed + answered;
-        let mut reason = format!(
-            "{failed} of {requests} requests failed; first, {kind}: {}",
-            first.first.detail
-        );
+        let detail = &first.first.detail;
+        let mut report = FailureReport::from(format!(
+            "{failed} of {requests} requests failed; first, {kind}: {detail}"
+        ));
         if matches!(kind, FailureKind::Status(_) | FailureKind::WrongAnswer)
             && self.failed_request.is_some_and(|failed| failed.is_repeated)
         {
             let different = self.prepared.different();
-            reason = format!(
-                "{reason}\n\nhint: the request had been sent before: {different} different ones are sent \
-                 in turn; if the target refuses what it has seen, raise `bodies` in `[sampling]`"
-            );
+            report.hints.push(format!(
+                "the request had been sent before: {different} different ones are sent in turn; if the \
+                 target refuses what it has seen, raise `bodies` in `[sampling]`"
+            ));
         }
         let answer = String::from_utf8_lossy(&first.first.answer);
         if kind != FailureKind::WrongAnswer && !answer.trim().is_empty() {
             let beginning: String = answer.trim().chars().take(200).collect();
-            reason = format!("{reason}\n\nanswer: {beginning}");
+            report.excerpts.push(format!("answer: {beginning}"));
         }
-        reason.push_str(&LogTail::of(&self.launched.log).to_string());
-        reason
+        report.excerpts.push(LogTail::of(&self.launched.log).to_string());
+        report
     }
 
     /// What passed through the network, if there is one.
     pub(super) fn traffic(&mut self) -> Result<Option<NetworkUse>, LaunchFailure> {
         let traffic = self.relay.as_mut().map(Relay::traffic).transpose();
-        let traffic = traffic.map_err(|error| self.failure(&error_chain(&error)))?;
+        let traffic = traffic.map_err(|error| self.failure(error_chain(&error)))?;
         Ok(traffic.map(|traffic| NetworkUse {
             connections: traffic.connections,
             resets: traffic.resets,
@@ -526,9 +530,9 @@ impl<'a> SideDriver<'a> {
         (!self.is_wanted(FailureKind::Reset)).then(|| failures_max(allowed, requests))
     }
 
-    pub(super) fn failure(&self, reason: &str) -> LaunchFailure {
+    pub(super) fn failure(&self, reason: impl Into<FailureReport>) -> LaunchFailure {
         let scenario = Some(self.scenario.name.clone());
-        LaunchFailure::new(self.launched.side, scenario, reason.to_owned())
+        LaunchFailure::new(self.launched.side, scenario, reason.into())
     }
 }
 

@@ -117,7 +117,7 @@ pub enum TargetError {
     #[error("failed to find a free port on 127.0.0.1")]
     NoFreePort(#[source] io::Error),
     /// The target says that its port is taken, also on the second port it was given.
-    #[error("the target found port {port} in use, and so the one before{tail}")]
+    #[error("the target found port {port} in use, and so the one before")]
     #[diagnostic(help(
         "if it listens on another port besides, the other side may have that one: base and head run at \
          the same time"
@@ -129,7 +129,7 @@ pub enum TargetError {
         tail: LogTail,
     },
     /// The target wants a port of its own choice, besides or instead of the one it was given.
-    #[error("the target wants port {port}, which it was not given and which is in use{tail}")]
+    #[error("the target wants port {port}, which it was not given and which is in use")]
     #[diagnostic(help(
         "base and head run at the same time, so a fixed port is free for one of them at most: let the \
          target take it from `{{port}}` or a variable, or switch that listener off"
@@ -143,7 +143,7 @@ pub enum TargetError {
     /// What answers on the target's port is not a process of it.
     #[error(
         "port {port} is served by {}, which the start command did not start, so its work cannot be \
-         measured{tail}",
+         measured",
         server(*pid)
     )]
     #[diagnostic(help(
@@ -171,14 +171,14 @@ pub enum TargetError {
     },
     /// The start command has ended, and so has the server that it left in the background.
     #[error(
-        "the server that the start command had put into the background has ended while it was measured{tail}"
+        "the server that the start command had put into the background has ended while it was measured"
     )]
     DaemonDied {
         /// What it wrote.
         tail: LogTail,
     },
     /// The target ended before it was ready.
-    #[error("the target {ending} after {}, before it was ready{tail}", units::duration(*after))]
+    #[error("the target {ending} after {}, before it was ready", units::duration(*after))]
     ExitedAtOnce {
         /// Status or signal.
         ending: ProcessEnd,
@@ -191,7 +191,7 @@ pub enum TargetError {
         withheld: Option<WithheldNames>,
     },
     /// The start command ended with 0 and left nothing that runs.
-    #[error("the target exited with status 0 after {}, before it was ready{tail}", units::duration(*after))]
+    #[error("the target exited with status 0 after {}, before it was ready", units::duration(*after))]
     #[diagnostic(help(
         "if the command starts a server in the background, start it in the foreground"
     ))]
@@ -202,7 +202,7 @@ pub enum TargetError {
         tail: LogTail,
     },
     /// The target runs, but did not answer as it should in time.
-    #[error("the target was not ready after {}: {last}{tail}", units::duration(*after))]
+    #[error("the target was not ready after {}: {last}", units::duration(*after))]
     NotReady {
         /// The time-out.
         after: Duration,
@@ -217,7 +217,7 @@ pub enum TargetError {
         advice: Option<Box<ReadyAdvice>>,
     },
     /// The target was ready, and then ended by itself.
-    #[error("the target {ending} while it was measured{tail}")]
+    #[error("the target {ending} while it was measured")]
     Died {
         /// Status or signal.
         ending: ProcessEnd,
@@ -225,7 +225,7 @@ pub enum TargetError {
         tail: LogTail,
     },
     /// The target, or a process of it, ended because the memory it may take ran out.
-    #[error("{}: it is out of memory, of which it may take {limit}{tail}", ended(*ending))]
+    #[error("{}: it is out of memory, of which it may take {limit}", ended(*ending))]
     OutOfMemory {
         /// Status or signal of the target itself; none if it lives on.
         ending: Option<ProcessEnd>,
@@ -274,6 +274,24 @@ pub enum TargetError {
     Cancelled,
 }
 
+impl TargetError {
+    /// Returns the last lines that the target wrote, where they may say why.
+    pub fn log_tail(&self) -> Option<&LogTail> {
+        match self {
+            Self::PortTaken { tail, .. }
+            | Self::FixedPort { tail, .. }
+            | Self::ServedElsewhere { tail, .. }
+            | Self::DaemonDied { tail, .. }
+            | Self::ExitedAtOnce { tail, .. }
+            | Self::EndedBeforeReady { tail, .. }
+            | Self::NotReady { tail, .. }
+            | Self::Died { tail, .. }
+            | Self::OutOfMemory { tail, .. } => Some(tail),
+            _ => None,
+        }
+    }
+}
+
 /// Where a target listens that does not answer where it should.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListenerHint {
@@ -309,7 +327,7 @@ impl fmt::Display for ProcessEnd {
     }
 }
 
-/// The last lines of a log, ready to stand at the end of a message.
+/// The last lines of a log, ready to be a paragraph of a message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogTail {
     path: PathBuf,
@@ -394,9 +412,9 @@ impl LogTail {
 impl fmt::Display for LogTail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.lines.is_empty() {
-            return write!(f, "\n\nit wrote nothing to `{}`", self.path.display());
+            return write!(f, "it wrote nothing to `{}`", self.path.display());
         }
-        write!(f, "\n\nthe end of `{}`:", self.path.display())?;
+        write!(f, "the end of `{}`:", self.path.display())?;
         self.lines.iter().try_for_each(|line| write!(f, "\n  | {line}"))
     }
 }
@@ -506,7 +524,8 @@ mod tests {
     fn a_message_ends_in_the_last_lines_of_the_log() {
         let long = (1..=30).map(|i| format!("line {i}")).collect::<Vec<_>>().join("\n");
         let died = TargetError::Died { ending: ProcessEnd::Signal(9), tail: tail(&long) };
-        assert!(died.to_string().ends_with("\n  | line 29\n  | line 30"), "{died}");
+        let shown = died.log_tail().unwrap().to_string();
+        assert!(shown.ends_with("\n  | line 29\n  | line 30"), "{shown}");
         assert_eq!(tail(&long).lines().len(), 15);
         let never = TargetError::NotReady {
             after: Duration::from_secs(30),
@@ -517,8 +536,6 @@ mod tests {
         };
         insta::assert_snapshot!(units::text::diagnosis(&never), @"
         the target was not ready after 30.0 s: `GET /health` answered 503
-
-        it wrote nothing to `target.log`
 
         hint: it listens on port 3000 instead: does `port-env`, or `{port}` in `start`, reach the target?
         ");

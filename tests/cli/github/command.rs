@@ -10,8 +10,8 @@ use record::instruction_counts::{
 };
 use record::workload::Workload;
 use record::{
-    EarlyEnd, FailureExample, FailureKind, FailureRecord, LaunchResult, LaunchResults,
-    LimitBackend, LimitsRecord, Machine, MemoryLimit, Run, Side, histogram,
+    EarlyEnd, FailureExample, FailureKind, FailureRecord, FailureReport, LaunchResult,
+    LaunchResults, LimitBackend, LimitsRecord, Machine, MemoryLimit, Run, Side, histogram,
 };
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -142,7 +142,7 @@ fn what_is_missing_is_said_first_and_is_never_green() {
     let no_cpu = changed(|trial| trial.cpu_ns = None);
     check(&no_cpu, &[], 0, "`nominal` CPU per XML pair is missing");
     let mut no_lane = fine.clone();
-    let reason = "valgrind is not installed".to_owned();
+    let reason = "valgrind is not installed".into();
     no_lane.scenarios[0].work = Some(CountOutcome::Unavailable { reason, required: true });
     check(&recorded(&no_lane), &[], 3, "no work lane in `nominal`&#58; valgrind is not installed");
     let no_requests = changed(|trial| {
@@ -150,7 +150,10 @@ fn what_is_missing_is_said_first_and_is_never_green() {
         trial.histogram = histogram::encode(&Histogram::new(3).unwrap());
     });
     check(&no_requests, &[], 3, "no requests");
-    let reason = "the process ended with code 101\n@everyone ``` look".to_owned();
+    let reason = FailureReport {
+        excerpts: vec!["@everyone ``` look".to_owned()],
+        ..FailureReport::from("the process ended with code 101")
+    };
     let ended = Some(EarlyEnd::Failed { side: Side::Head, scenario: None, reason });
     check(&recorded(&Run { ended, ..fine }), &[], 3, "the process ended with code 101");
 }
@@ -322,9 +325,13 @@ fn a_hostile_record_stays_text() {
         harmless(check["output"]["summary"].as_str().unwrap(), attack);
         run.history = None;
         run.scenarios[0].work =
-            Some(CountOutcome::Unavailable { reason: attack.to_owned(), required: false });
+            Some(CountOutcome::Unavailable { reason: attack.into(), required: false });
         harmless(&dry(&recorded(&run), &[]).1, attack);
-        let reason = format!("{attack}\n{attack}");
+        let reason = FailureReport {
+            excerpts: vec![attack.to_owned()],
+            hints: vec![attack.to_owned()],
+            ..attack.into()
+        };
         run.ended = Some(EarlyEnd::Failed { side: Side::Head, scenario: None, reason });
         let (_, comment, _) = dry(&recorded(&run), &[]);
         harmless(&comment, attack);

@@ -5,11 +5,11 @@
 
 mod fault;
 mod file;
+mod init_file;
 mod load;
 mod network;
 mod payload;
 mod presets;
-mod template;
 mod values;
 
 use std::io;
@@ -28,9 +28,9 @@ use sut::network::NetworkConditions;
 pub use crate::config::fault::{
     ConfigFault, ConfigFileError, CorpusReadError, LoadFault, PayloadFault, TargetFault,
 };
+pub use crate::config::init_file::TEMPLATE;
 pub use crate::config::payload::read_corpus;
 pub use crate::config::presets::PRESETS;
-pub use crate::config::template::TEMPLATE;
 
 /// The file's name, looked for from the current folder upwards.
 pub const FILE_NAME: &str = "xmlperf.toml";
