@@ -14,6 +14,7 @@ use crate::app::workplace::Workplace;
 use compare::decision::DecisionRule;
 use runner::LiveMetrics;
 use rustix::fs::statvfs;
+use stats::evidence;
 use suite::config::{self, ConfigOverrides};
 use suite::{EvidenceLanes, LaneMode, Scenario, Suite};
 use sut::network::NetworkConditions;
@@ -80,6 +81,11 @@ impl SuiteSelection {
             Some(path) => config::load(&path, &choice)?,
             None => config::embedded(here, &choice)?,
         };
+        if suite.sampling.has_looks {
+            // Looks of old could decide by fewer launch pairs than evidence can.
+            let needed = evidence::values_needed(suite.gate.alpha, 1);
+            suite.sampling.launch_pairs_max = suite.sampling.launch_pairs_max.max(needed);
+        }
         if !self.lanes.is_empty() {
             let lane = |lane| if self.lanes.contains(&lane) { LaneMode::On } else { LaneMode::Off };
             suite.lanes =

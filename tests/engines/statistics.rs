@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use stats::hodges_lehmann;
-use stats::levels::LevelSearch;
+use stats::levels::{LevelSearch, NeighbourModel};
 use stats::means::{self, VariancePrior};
 use stats::multiple;
 use stats::quantile;
@@ -303,7 +303,8 @@ fn prediction_of_a_run() {
 #[test]
 fn the_last_level_of_a_series() {
     let case = vectors("last_segment");
-    let mut search = LevelSearch::new(4, 0.01, ChaCha8Rng::seed_from_u64(1));
+    let mut search =
+        LevelSearch::new(4, 0.01, NeighbourModel::Correlated, ChaCha8Rng::seed_from_u64(1));
     let points = search.change_points(&numbers(&case["ln_runs"]));
     assert_eq!(points.last().map(|point| *point as u64), case["expected_start_index"].as_u64());
 }

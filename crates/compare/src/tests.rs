@@ -139,7 +139,7 @@ fn a_record_that_makes_no_sense_is_refused() {
             let LaunchResults::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
             pairs[0].base.histogram = "AAAA".into();
         },
-        "HdrHistogram",
+        "histogram",
     );
 }
 

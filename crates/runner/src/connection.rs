@@ -1,8 +1,10 @@
 //! How a target is reached: by port or socket, plain or over TLS, under which name.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
 
 use crate::BuildSource;
 use load::pacing::StopCondition;
@@ -16,6 +18,9 @@ use units::cancel::Cancel;
 
 /// The name that a certificate of what is started here has to bear.
 const STARTED_NAME: &str = "localhost";
+
+/// Longest time to find out whether there is a listener.
+const CONNECT_MAX: Duration = Duration::from_secs(1);
 
 /// What is known of a build's connections before it runs.
 #[derive(Debug, Clone, Default)]
@@ -103,6 +108,8 @@ impl ConnectionSetup {
         let sink = &mut |exchange: &Exchange| outcome.clone_from(&exchange.outcome);
         client.drive(StopCondition::after_requests(1), sink).map_err(worded)?;
         outcome.map_err(|failure| match failure.kind {
+            // A handshake that fails refuses too, but there is a listener.
+            FailureKind::Refused if is_listened_on(place) => ProbeError::Other(failure.detail),
             FailureKind::Refused => ProbeError::Closed { place: place.clone() },
             FailureKind::Timeout => ProbeError::Late { place: place.clone(), patience },
             FailureKind::Reset
@@ -112,6 +119,13 @@ impl ConnectionSetup {
             | FailureKind::Malformed => ProbeError::Other(failure.detail),
         })?;
         Ok(seen.0.load(Ordering::Relaxed))
+    }
+}
+
+fn is_listened_on(place: &TargetAddress) -> bool {
+    match place {
+        TargetAddress::Port(address) => TcpStream::connect_timeout(address, CONNECT_MAX).is_ok(),
+        TargetAddress::Socket(path) => UnixStream::connect(path).is_ok(),
     }
 }
 

@@ -34,6 +34,17 @@ pub struct LevelSearch<R> {
     rng: R,
     /// By the length of a series, the largest splits that chance shows, rising.
     chance: BTreeMap<usize, Vec<f64>>,
+    neighbours: NeighbourModel,
+}
+
+/// What is assumed of values that follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NeighbourModel {
+    /// They may be alike: correlation is not taken for a change, and a small change not always found.
+    Correlated,
+    /// They have nothing in common: correlation is taken for changes. Where a change that is missed costs more
+    /// than a level that is cut short.
+    Independent,
 }
 
 /// A part of a series and the best split in it.
@@ -46,14 +57,14 @@ struct SeriesSplit {
 impl<R: Rng + Clone> LevelSearch<R> {
     /// Returns a search for levels that hold for at least `shortest` values, two or more, which splits
     /// a series of one level with probability `level`. What chance does is drawn from copies of `rng`.
-    pub fn new(shortest: usize, level: f64, rng: R) -> Self {
+    pub fn new(shortest: usize, level: f64, neighbours: NeighbourModel, rng: R) -> Self {
         assert!(shortest >= 2, "a level holds for two values or more");
-        Self { shortest, level, rng, chance: BTreeMap::new() }
+        Self { shortest, level, rng, chance: BTreeMap::new(), neighbours }
     }
 
     /// Returns where new levels begin, rising; the first one, at 0, is not listed.
     ///
-    /// Drift is taken for changes, correlation between neighbours is not.
+    /// Drift is taken for changes; correlation between neighbours by the model of the search.
     pub fn change_points(&mut self, values: &[f64]) -> Vec<usize> {
         let mut points = Vec::new();
         self.search(values, 0, &mut points);
@@ -94,7 +105,12 @@ impl<R: Rng + Clone> LevelSearch<R> {
 
     /// The series without what each value has of the one before, as it is beside a split.
     fn whitened(&self, values: &[f64], place: usize) -> Vec<f64> {
-        let coefficient = autoregression::beside_split(values, place, self.shortest);
+        let coefficient = match self.neighbours {
+            NeighbourModel::Correlated => {
+                autoregression::beside_split(values, place, self.shortest)
+            }
+            NeighbourModel::Independent => 0.0,
+        };
         if coefficient > 0.0 {
             autoregression::whitened(values, coefficient)
         } else {
@@ -219,7 +235,7 @@ mod tests {
     use crate::draw;
 
     fn search() -> LevelSearch<ChaCha8Rng> {
-        LevelSearch::new(3, 0.01, ChaCha8Rng::seed_from_u64(1))
+        LevelSearch::new(3, 0.01, NeighbourModel::Correlated, ChaCha8Rng::seed_from_u64(1))
     }
 
     /// Noise of 1 around levels, each given with its length.

@@ -562,7 +562,9 @@ impl Target {
         let addresses = listeners::addresses(&family);
         let (own, others): (Vec<_>, Vec<_>) =
             addresses.into_iter().partition(|address| address.port() == self.port());
-        let address = own.into_iter().find(|address| !address.ip().is_unspecified());
+        let address = own
+            .into_iter()
+            .find(|address| !address.ip().is_unspecified() && !address.ip().is_loopback());
         let elsewhere = ListenerHint::of(address, others.iter().map(SocketAddr::port).collect());
         let tail = self.own.as_ref().map_or_else(LogTail::default, |own| LogTail::of(&own.log));
         let advice = failure::ReadyAdvice::of(elsewhere.clone(), command.environment.missing());

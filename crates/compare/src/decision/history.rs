@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use stats::levels::LevelSearch;
+use stats::levels::{LevelSearch, NeighbourModel};
 use stats::means::{self, VariancePrior};
 
 use super::{Hypothesis, Judgement, Verdict};
@@ -141,7 +141,9 @@ pub fn last_level(history: &[f64]) -> &[f64] {
     static SEARCH: Mutex<Option<LevelSearch<ChaCha8Rng>>> = Mutex::new(None);
     let mut search = SEARCH.lock().unwrap_or_else(PoisonError::into_inner);
     let search = search.get_or_insert_with(|| {
-        LevelSearch::new(LEVEL_RUNS_MIN, SPLIT_LEVEL, ChaCha8Rng::seed_from_u64(SEED))
+        // Runs of another level would decide; a level that is cut short only decides later.
+        let neighbours = NeighbourModel::Independent;
+        LevelSearch::new(LEVEL_RUNS_MIN, SPLIT_LEVEL, neighbours, ChaCha8Rng::seed_from_u64(SEED))
     });
     let changes = search.change_points(history);
     &history[changes.last().copied().unwrap_or(0)..]

@@ -9,7 +9,7 @@ use rand_chacha::rand_core::SeedableRng;
 use record::Run;
 use record::metric::{BetterDirection, Metric};
 use stats::hodges_lehmann;
-use stats::levels::{self, LevelSearch};
+use stats::levels::{self, LevelSearch, NeighbourModel};
 use stats::multiple;
 use stats::rank_sum;
 use stats::trend;
@@ -126,7 +126,8 @@ pub fn analyse(series: Vec<MetricSeries>) -> Vec<Trend> {
 }
 
 fn search() -> LevelSearch<ChaCha8Rng> {
-    LevelSearch::new(LEVEL_RUNS_MIN, SPLIT_LEVEL, ChaCha8Rng::seed_from_u64(SEED))
+    let neighbours = NeighbourModel::Correlated;
+    LevelSearch::new(LEVEL_RUNS_MIN, SPLIT_LEVEL, neighbours, ChaCha8Rng::seed_from_u64(SEED))
 }
 
 fn analyse_with(search: &mut LevelSearch<ChaCha8Rng>, series: Vec<MetricSeries>) -> Vec<Trend> {
