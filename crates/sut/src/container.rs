@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::Pid;
+use thiserror::Error;
 use units::environment::ChildEnvironment;
 
 use super::{CpuPlacement, TargetCommand, TargetError, now};
@@ -41,6 +42,35 @@ pub(super) struct ContainerHandle {
     port: u16,
 }
 
+/// Why an engine did not do what was requested.
+#[derive(Debug, Error)]
+enum EngineError {
+    #[error("`{engine}` was not found")]
+    NotFound { engine: String },
+    #[error("`{engine}`: {source}")]
+    NotStarted { engine: String, source: io::Error },
+    #[error("`{command}` does not answer")]
+    NoAnswer { command: String },
+    #[error("`{command}`: {said}")]
+    Refused { command: String, said: String },
+    #[error(transparent)]
+    Unreadable(#[from] io::Error),
+}
+
+impl EngineError {
+    /// Returns whether there is no such container.
+    fn is_no_container(&self) -> bool {
+        match self {
+            // What docker and podman write.
+            Self::Refused { said, .. } => said.to_lowercase().contains("no such container"),
+            Self::NotFound { .. }
+            | Self::NotStarted { .. }
+            | Self::NoAnswer { .. }
+            | Self::Unreadable(_) => false,
+        }
+    }
+}
+
 impl ContainerHandle {
     /// Finds an engine that works, and names the container. Nothing is started yet.
     pub(super) fn choose(
@@ -61,7 +91,7 @@ impl ContainerHandle {
             };
             match running.ask(&["ps", "--quiet"]) {
                 Ok(_) => return Ok(running),
-                Err(reason) => reasons.push(reason),
+                Err(error) => reasons.push(error.to_string()),
             }
         }
         Err(TargetError::NoEngine { reasons: reasons.join("; ") })
@@ -135,18 +165,18 @@ impl ContainerHandle {
     /// Removes it, if there is one.
     pub(super) fn remove(&self) -> Result<(), TargetError> {
         // Not there is what is wanted.
-        let gone = |reason: &String| reason.to_lowercase().contains("no such container");
         match self.ask(&["rm", "--force", &self.name]) {
-            Err(reason) if !gone(&reason) => {
-                Err(TargetError::NotRemoved { name: self.name.clone(), reason })
+            Err(error) if !error.is_no_container() => {
+                Err(TargetError::NotRemoved { name: self.name.clone(), reason: error.to_string() })
             }
             Ok(_) | Err(_) => Ok(()),
         }
     }
 
-    /// Returns what the engine says, or in a sentence why it says nothing.
-    fn ask(&self, arguments: &[&str]) -> Result<String, String> {
+    /// Returns what the engine says.
+    fn ask(&self, arguments: &[&str]) -> Result<String, EngineError> {
         let engine = &self.engine;
+        let command = || format!("{engine} {}", arguments[0]);
         let mut process = Command::new(engine);
         for name in self.environment.removed() {
             process.env_remove(name);
@@ -158,25 +188,25 @@ impl ContainerHandle {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => format!("`{engine}` was not found"),
-                _ => format!("`{engine}`: {error}"),
+            .map_err(|source| match source.kind() {
+                io::ErrorKind::NotFound => EngineError::NotFound { engine: engine.clone() },
+                _ => EngineError::NotStarted { engine: engine.clone(), source },
             })?;
         let deadline = now() + PATIENCE;
         // Answers are a line, and fit into the pipe.
-        while child.try_wait().map_err(|error| error.to_string())?.is_none() {
+        while child.try_wait()?.is_none() {
             if now() >= deadline {
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(format!("`{engine} {}` does not answer", arguments[0]));
+                return Err(EngineError::NoAnswer { command: command() });
             }
             thread::sleep(Duration::from_millis(5));
         }
-        let output = child.wait_with_output().map_err(|error| error.to_string())?;
+        let output = child.wait_with_output()?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
         let said = String::from_utf8_lossy(&output.stderr).trim().replace('\n', " ");
-        Err(format!("`{engine} {}`: {said}", arguments[0]))
+        Err(EngineError::Refused { command: command(), said })
     }
 }

@@ -63,8 +63,8 @@ pub use limit_backend::{LimitBackend, LimitEnforcement};
 use orphan_guard::OrphanGuard;
 use placement::{MappedFile, PlacementMethod, ProgramPlacement};
 use process::ProcessStat;
-use readiness::ProbePatience;
 pub use readiness::{ProbeError, ProbeQuery, ReadinessProbe};
+use readiness::{Readiness, ReadinessDecision};
 pub use sampler::{HostInterference, ResourceSample, ResourceSeries, Sampler};
 pub use shell::shell_syntax;
 pub use start_files::{invoked_at, shared_start_file};
@@ -267,26 +267,19 @@ impl Target {
     ) -> Result<Self, TargetError> {
         let place = address::resolve(url)?;
         let started = now();
-        let (mut pause, mut patience) = (PollBackoff::default(), ProbePatience::default());
+        let mut pause = PollBackoff::default();
+        let mut decision = ReadinessDecision::new(ready, ready_timeout, started);
         loop {
-            let left = ready_timeout.saturating_sub(started.elapsed());
-            let patience_now = patience.within(left);
-            let query = ProbeQuery { place: &place, path: ready, patience: patience_now, cancel };
-            let last = match ask.poll(&query) {
-                Ok(200..300) => break,
-                Ok(status) => format!("`GET {ready}` answered {status}"),
-                Err(error) => {
-                    patience.note(&error);
-                    error.to_string()
+            let patience = decision.patience();
+            let query = ProbeQuery { place: &place, path: ready, patience, cancel };
+            match decision.after(ask.poll(&query)) {
+                Readiness::Ready => break,
+                _ if cancel.is_raised() => return Err(TargetError::Cancelled),
+                Readiness::TooLate(last) => {
+                    return Err(TargetError::Unreachable { url: url.to_owned(), last });
                 }
-            };
-            if cancel.is_raised() {
-                return Err(TargetError::Cancelled);
+                Readiness::NotYet => pause.take(),
             }
-            if started.elapsed() >= ready_timeout {
-                return Err(TargetError::Unreachable { url: url.to_owned(), last });
-            }
-            pause.take();
         }
         let processes = process::running().map_err(TargetError::Unreadable)?;
         let root = match &place {
@@ -481,25 +474,19 @@ impl Target {
         started: Instant,
         cancel: &Cancel,
     ) -> Result<(), TargetError> {
-        let (mut pause, mut patience) = (PollBackoff::default(), ProbePatience::default());
+        let mut pause = PollBackoff::default();
+        let mut decision = ReadinessDecision::new(&command.ready, command.ready_timeout, started);
         loop {
-            let left = command.ready_timeout.saturating_sub(started.elapsed());
-            let last = match self.probe(command, patience.within(left), cancel) {
-                Ok(200..300) => {
-                    self.find_serving()?;
-                    return self.alive();
-                }
-                Ok(status) => format!("`GET {}` answered {status}", command.ready),
-                Err(error) => {
-                    patience.note(&error);
-                    error.to_string()
-                }
-            };
+            let readiness = decision.after(self.probe(command, decision.patience(), cancel));
+            if readiness == Readiness::Ready {
+                self.find_serving()?;
+                return self.alive();
+            }
             self.still_starting(command, started.elapsed())?;
             if cancel.is_raised() {
                 return Err(TargetError::Cancelled);
             }
-            if started.elapsed() >= command.ready_timeout {
+            if let Readiness::TooLate(last) = readiness {
                 return Err(self.not_ready(command, last));
             }
             pause.take();

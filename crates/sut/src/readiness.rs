@@ -1,4 +1,4 @@
-//! Asks a target whether it is ready, with the least HTTP that can tell.
+//! Asks a target whether it is ready, with the least HTTP that can tell, and decides by its answers.
 //!
 //! Its own few lines instead of a client: a target that is starting refuses connections, resets
 //! them, or answers nonsense, and each of these needs a message of its own.
@@ -93,10 +93,59 @@ impl fmt::Debug for ReadinessProbe {
     }
 }
 
+/// What is known of a target after a probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Readiness {
+    /// It answered with 2xx.
+    Ready,
+    /// It did not, and there is time left.
+    NotYet,
+    /// It did not in all the time that it had; what the last probe showed.
+    TooLate(String),
+}
+
+/// Decides whether a target is ready.
+#[derive(Debug)]
+pub(super) struct ReadinessDecision<'a> {
+    path: &'a str,
+    timeout: Duration,
+    started: Instant,
+    patience: ProbePatience,
+}
+
+impl<'a> ReadinessDecision<'a> {
+    /// Begins for a target that has `timeout` from `started` on to answer to `path`.
+    pub(super) fn new(path: &'a str, timeout: Duration, started: Instant) -> Self {
+        Self { path, timeout, started, patience: ProbePatience::default() }
+    }
+
+    /// Returns how long the next probe may take.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience.within(self.timeout.saturating_sub(self.started.elapsed()))
+    }
+
+    /// Decides by the answer to a probe.
+    pub(super) fn after(&mut self, answer: Result<u16, ProbeError>) -> Readiness {
+        let last = match answer {
+            Ok(200..300) => return Readiness::Ready,
+            Ok(status) => format!("`GET {}` answered {status}", self.path),
+            Err(error) => {
+                self.patience.note(&error);
+                error.to_string()
+            }
+        };
+        if self.started.elapsed() >= self.timeout {
+            Readiness::TooLate(last)
+        } else {
+            Readiness::NotYet
+        }
+    }
+}
+
 /// How long the next probe may take: twice as long as the last one that was too short. A page that
 /// always takes long is waited for, and one that hangs once is asked again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ProbePatience(Duration);
+struct ProbePatience(Duration);
 
 impl Default for ProbePatience {
     fn default() -> Self {
@@ -106,11 +155,11 @@ impl Default for ProbePatience {
 
 impl ProbePatience {
     /// Returns it, bounded by what is left of the time to be ready in.
-    pub(super) fn within(self, left: Duration) -> Duration {
+    fn within(self, left: Duration) -> Duration {
         self.0.min(left.max(PATIENCE_MIN))
     }
 
-    pub(super) fn note(&mut self, error: &ProbeError) {
+    fn note(&mut self, error: &ProbeError) {
         if let ProbeError::Late { .. } = error {
             self.0 = self.0.saturating_mul(2);
         }
