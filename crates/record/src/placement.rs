@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use sut::layout::LayoutState;
+pub use sut::placement::{MappingState, PlacementMethod};
+
 /// What was drawn anew for both sides at each launch pair, and what was not. What was not belongs to
 /// a build's files on this machine, and no number of launches tells it from the build.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,44 +25,6 @@ pub struct PlacementRecord {
     /// The state of each executable mapping, by the file's name, the worst of all launch pairs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub mappings: BTreeMap<String, MappingState>,
-}
-
-/// How the pages of a program were placed for a launch, the strongest way first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PlacementMethod {
-    /// By a shuffled copy beside the program.
-    CopyBeside,
-    /// By a shuffled copy in the run's folder.
-    CopyInRunFolder,
-    /// By dropping the program's cached pages, most of which come back to their frames.
-    CacheDropped,
-    /// Not at all.
-    Original,
-}
-
-/// Where the pages of an executable mapping lay, the best state first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MappingState {
-    /// Both sides executed the same pages.
-    Shared,
-    /// Each launch had its own.
-    Redrawn,
-    /// Each side had its own, and kept them from launch to launch.
-    NotRedrawn,
-}
-
-/// Where functions of head lie against base.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LayoutState {
-    /// Both sides execute one file.
-    Shared,
-    /// At the same addresses.
-    Same,
-    /// At others, the same in every launch.
-    NotRedrawn,
 }
 
 impl PlacementRecord {

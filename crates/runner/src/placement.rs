@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use record::PlacementRecord;
+use record::{LayoutState, PlacementRecord};
 use sut::Target;
 use sut::layout::layout_state;
 use sut::placement::{is_same_file, mapping_states};
@@ -19,13 +19,9 @@ pub(super) fn copies_folder(plan: &RunPlan<'_>) -> Option<PathBuf> {
 }
 
 /// Returns what is known before the first launch: where functions of head lie against base.
-pub(super) fn layout(plan: &RunPlan<'_>) -> Option<record::LayoutState> {
+pub(super) fn layout(plan: &RunPlan<'_>) -> Option<LayoutState> {
     let (base, head) = (program(plan.base.as_ref()?)?, program(&plan.head)?);
-    Some(match layout_state(&base, &head) {
-        sut::layout::LayoutState::Shared => record::LayoutState::Shared,
-        sut::layout::LayoutState::Same => record::LayoutState::Same,
-        sut::layout::LayoutState::NotRedrawn => record::LayoutState::NotRedrawn,
-    })
+    Some(layout_state(&base, &head))
 }
 
 /// Returns what a launch pair shows, while both sides run.
@@ -33,10 +29,10 @@ pub(super) fn observe(base: &Target, head: &Target) -> PlacementRecord {
     let mappings = base.executable_mappings().ok().zip(head.executable_mappings().ok());
     let states = mappings.map(|(base, head)| mapping_states(&base, &head)).unwrap_or_default();
     PlacementRecord {
-        base: base.placement().map(method),
-        head: head.placement().map(method),
+        base: base.placement(),
+        head: head.placement(),
         layout: None,
-        mappings: states.into_iter().map(|(name, it)| (name, state(it))).collect(),
+        mappings: states.into_iter().collect(),
     }
 }
 
@@ -44,23 +40,4 @@ pub(super) fn observe(base: &Target, head: &Target) -> PlacementRecord {
 fn program(build: &SutBuild) -> Option<PathBuf> {
     let BuildSource::Start(command) = &build.source else { return None };
     command.elf_program()
-}
-
-fn method(method: sut::placement::PlacementMethod) -> record::PlacementMethod {
-    match method {
-        sut::placement::PlacementMethod::CopyBeside => record::PlacementMethod::CopyBeside,
-        sut::placement::PlacementMethod::CopyInRunFolder => {
-            record::PlacementMethod::CopyInRunFolder
-        }
-        sut::placement::PlacementMethod::CacheDropped => record::PlacementMethod::CacheDropped,
-        sut::placement::PlacementMethod::Original => record::PlacementMethod::Original,
-    }
-}
-
-fn state(state: sut::placement::MappingState) -> record::MappingState {
-    match state {
-        sut::placement::MappingState::Shared => record::MappingState::Shared,
-        sut::placement::MappingState::Redrawn => record::MappingState::Redrawn,
-        sut::placement::MappingState::NotRedrawn => record::MappingState::NotRedrawn,
-    }
 }

@@ -8,10 +8,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use super::placement::{ElfFile, is_same_file};
 
 /// Where the code of head lies, against base.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum LayoutState {
     /// Both sides execute one file, such as an interpreter: what differs is not machine code of a
     /// build.

@@ -5,6 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::plain_name;
 
 /// A file that a process has mapped for execution.
@@ -16,8 +18,9 @@ pub struct MappedFile {
     pub identity: (String, u64),
 }
 
-/// Where the pages of an executable mapping lie.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// Where the pages of an executable mapping lie, the best state first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum MappingState {
     /// Both sides execute the same pages: an interpreter, a library of the system.
     Shared,

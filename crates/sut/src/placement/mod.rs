@@ -22,6 +22,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use rustix::fs::{Advice, fadvise};
 
 pub use copy::sweep;
@@ -29,8 +31,9 @@ use copy::{CopyLabel, ProgramCopy};
 pub(super) use elf::ElfFile;
 pub use mapping::{MappedFile, MappingState, executable_mappings, mapping_states};
 
-/// How the pages of a program were placed for a launch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// How the pages of a program were placed for a launch, the strongest way first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum PlacementMethod {
     /// A shuffled copy beside the program is executed.
     CopyBeside,
