@@ -62,7 +62,7 @@ printf '\n'
 while IFS=$'\t' read -r figure _; do
     printf '| %s |' "$figure"
     for ((index = 0; index < count; index++)); do
-        printf ' %s |' "$(grep --fixed-strings "$figure"$'\t' "$columns/$index" | cut -f 2)"
+        printf ' %s |' "$(awk -F '\t' -v "figure=$figure" '$1 == figure { print $2 }' "$columns/$index")"
     done
     printf '\n'
 done < "$columns/0"
