@@ -210,6 +210,20 @@ mod tests {
         assert_eq!(counts, [126, 18, 36]);
     }
 
+    #[test]
+    fn a_declaration_has_a_space_before_each_of_its_parts() {
+        let corpus = |declaration: &str| {
+            Corpus::new(vec![(String::new(), format!("{declaration}<a/>").into_bytes())])
+        };
+        assert!(corpus("<?xml version='1.0'\tencoding=\"utf-8\"\nstandalone='yes' ?>").is_ok());
+        for wrong in [
+            "<?xml version='1.0'encoding='utf-8'?>",
+            "<?xml version='1.0' encoding='utf-8'standalone='yes'?>",
+        ] {
+            assert!(corpus(wrong).is_err(), "{wrong}");
+        }
+    }
+
     proptest! {
         #[test]
         fn a_mix_of_any_settings_makes_documents_as_configured(

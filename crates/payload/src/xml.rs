@@ -483,8 +483,14 @@ fn declared(declaration: &BytesDecl<'_>, at: usize) -> Result<(), XmlFault> {
     // `any` goes past what it has seen, so that the three come once each and in this order.
     let mut known = ["version", "encoding", "standalone"].into_iter();
     let mut is_first = true;
+    let mut end = "xml".len();
     for attribute in tag.attributes() {
         let Ok(attribute) = attribute else { return fault(at, UNKNOWN) };
+        // quick-xml does without the space before an attribute, XML does not.
+        if offset(&tag, attribute.key.0, 0).start == end {
+            return fault(at, UNKNOWN);
+        }
+        end = offset(&tag, &attribute.value, 0).end + "'".len();
         let name = std::str::from_utf8(attribute.key.0).unwrap_or_default();
         if is_first != (name == "version") || !known.any(|it| it == name) {
             return fault(at, UNKNOWN);
