@@ -36,7 +36,9 @@ impl SideDriver<'_> {
             None => (None, None),
         };
         let network = self.traffic()?;
-        let cpu = after.map(|(before, after)| after.cpu.saturating_sub(before.cpu));
+        // Less than before: a process of the family has ended and taken what it used with it, as those of
+        // a target do that was not started here. That is not known, and not nothing.
+        let cpu = after.and_then(|(before, after)| after.cpu.checked_sub(before.cpu));
         let measurement = &self.measurement;
         let failures = measurement.failures();
         let slices = measurement.slices().iter();
