@@ -31,10 +31,11 @@ impl FailureReport {
         format!("{place}: {}", self.summary) + &hints.collect::<String>()
     }
 
-    /// Returns what follows the summary: excerpts and hints, in a paragraph each.
+    /// Returns what follows the summary: hints and excerpts, in a paragraph each. Hints come first, as a log
+    /// is long.
     pub fn details(&self) -> String {
         let hints = self.hints.iter().map(|hint| format!("hint: {hint}"));
-        let paragraphs: Vec<String> = self.excerpts.iter().cloned().chain(hints).collect();
+        let paragraphs: Vec<String> = hints.chain(self.excerpts.iter().cloned()).collect();
         paragraphs.join("\n\n")
     }
 }
@@ -67,10 +68,10 @@ mod tests {
         insta::assert_snapshot!(report.within("head"), @"
         head: exited with status 7
 
+        hint: check the cable
+
         the end of `api.log`:
           | no route
-
-        hint: check the cable
         ");
         assert_eq!(FailureReport::from("nothing was measured").to_string(), "nothing was measured");
     }
