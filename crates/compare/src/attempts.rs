@@ -10,9 +10,9 @@ use record::metric::Metric;
 use record::metric::gate::{GateRules, MetricPolicy};
 use record::{ContentError, LaunchPair, LaunchResults, Run};
 
+use crate::MetricResult;
 use crate::decision::{Judgement, Verdict};
 use crate::values::PairValues;
-use crate::{MetricFinding, MetricResult};
 
 /// All attempts at a comparison.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,16 +63,8 @@ impl AttemptSummary {
 }
 
 fn strongest(rows: &[MetricResult]) -> Option<StrongestEvidence> {
-    let judged = rows.iter().filter_map(|row| match &row.finding {
-        MetricFinding::Judged(judgement) if !row.metric.is_counted() => Some(judgement),
-        MetricFinding::Judged(_)
-        | MetricFinding::Alone
-        | MetricFinding::Reported(_)
-        | MetricFinding::Recalled(_)
-        | MetricFinding::Undecidable(_)
-        | MetricFinding::Missing(_) => None,
-    });
-    let judged: Vec<_> = judged.collect();
+    let timed = rows.iter().filter(|row| !row.metric.is_counted());
+    let judged: Vec<_> = timed.filter_map(MetricResult::side_by_side).collect();
     let least = |of: fn(&Judgement) -> f64| judged.iter().map(|it| of(it)).fold(1.0, f64::min);
     let (slower, faster) = (least(|it| it.p_slower), least(|it| it.p_faster));
     // What turned red is what a reader asks about, however much else became faster.

@@ -34,7 +34,7 @@ use record::metric::limit::LimitQuantity;
 use record::metric::{BetterDirection, Metric};
 use record::{
     ContentError, EarlyEnd, FailureContrast, FailureReport, LaunchResult, LaunchResults, Machine,
-    MappingState, PlacementRecord, Revision, Run, ScenarioRun,
+    PlacementRecord, Revision, Run, ScenarioRun,
 };
 use units::Ratio;
 
@@ -285,17 +285,10 @@ impl Comparison {
     /// four times in five by so many launch pairs; none where too little is known.
     pub fn foreseeable(&self, launch_pairs_max: usize) -> Vec<(&MetricResult, f64)> {
         let rule = DecisionRule { alpha: self.method.alpha, launch_pairs_max };
-        let of = |row: &MetricResult| match &row.finding {
-            MetricFinding::Judged(judgement) if judgement.spread_ln.is_finite() => {
-                let tested = hypothesis(row.rule);
-                Some(rule.detectable_ln(judgement.spread_ln, tested, self.method.family))
-            }
-            MetricFinding::Judged(_)
-            | MetricFinding::Alone
-            | MetricFinding::Reported(_)
-            | MetricFinding::Recalled(_)
-            | MetricFinding::Undecidable(_)
-            | MetricFinding::Missing(_) => None,
+        let of = |row: &MetricResult| {
+            let spread_ln = row.side_by_side().map(|judgement| judgement.spread_ln)?;
+            let detectable = |tested| rule.detectable_ln(spread_ln, tested, self.method.family);
+            spread_ln.is_finite().then(|| detectable(hypothesis(row.rule)))
         };
         let all = self.rows.iter().filter_map(|row| Some((row, of(row)?)));
         all.filter(|(_, mde_ln)| mde_ln.is_finite()).collect()
@@ -406,6 +399,18 @@ impl MetricResult {
             MetricFinding::Recalled(HistoryJudgement { claim: HistoryClaim::Suspected, .. })
         );
         suspected || self.suspicion.is_some() || self.verdict() == Some(Verdict::Regressed)
+    }
+
+    /// Returns the judgement of a row that decides by launches or counts of both sides.
+    pub fn side_by_side(&self) -> Option<&Judgement> {
+        match &self.finding {
+            MetricFinding::Judged(judgement) => Some(judgement),
+            MetricFinding::Alone
+            | MetricFinding::Reported(_)
+            | MetricFinding::Recalled(_)
+            | MetricFinding::Undecidable(_)
+            | MetricFinding::Missing(_) => None,
+        }
     }
 
     /// Returns the change of the metric, whether or not it decides.
@@ -529,26 +534,12 @@ struct TimedEvidence {
 /// Whether a machine may hold an offset of a metric that its launches do not draw anew: of times, where
 /// a build keeps its place in memory, or is not started here at all.
 fn trust(run: &Run, metric: Metric) -> PlacementTrust {
-    let is_kept = |placement: &PlacementRecord| {
-        placement.mappings.values().any(|state| *state == MappingState::NotRedrawn)
-    };
-    let is_suspect = run.placement.as_ref().is_some_and(is_kept)
+    let is_suspect = run.placement.as_ref().is_some_and(PlacementRecord::keeps_place)
         || run.base.iter().chain([&run.head]).any(is_attached);
-    match metric {
-        Metric::Cpu
-        | Metric::Latency
-        | Metric::Tail
-        | Metric::P50
-        | Metric::P95
-        | Metric::P99
-        | Metric::Throughput
-        | Metric::Ready
-        | Metric::FirstAnswers
-            if is_suspect =>
-        {
-            PlacementTrust::Suspect
-        }
-        _ => PlacementTrust::Redrawn,
+    if is_suspect && metric.is_of_time() {
+        PlacementTrust::Suspect
+    } else {
+        PlacementTrust::Redrawn
     }
 }
 

@@ -106,17 +106,7 @@ pub(super) fn suspicions(
 
 /// The judgement of a row that decides and is worse, by launches or counts of both sides.
 fn regression(row: &MetricResult) -> Option<&Judgement> {
-    match &row.finding {
-        MetricFinding::Judged(judgement) if judgement.verdict == Verdict::Regressed => {
-            Some(judgement)
-        }
-        MetricFinding::Judged(_)
-        | MetricFinding::Alone
-        | MetricFinding::Reported(_)
-        | MetricFinding::Recalled(_)
-        | MetricFinding::Undecidable(_)
-        | MetricFinding::Missing(_) => None,
-    }
+    row.side_by_side().filter(|judgement| judgement.verdict == Verdict::Regressed)
 }
 
 #[cfg(test)]

@@ -42,8 +42,12 @@ impl PlacementRecord {
     /// Returns whether nothing that both sides execute keeps its place from launch to launch. False
     /// where nothing was seen.
     pub fn is_redrawn(&self) -> bool {
-        let kept = |state: &MappingState| *state == MappingState::NotRedrawn;
-        !self.mappings.is_empty() && !self.mappings.values().any(kept)
+        !self.mappings.is_empty() && !self.keeps_place()
+    }
+
+    /// Returns whether something that one side executes was seen to keep its place from launch to launch.
+    pub fn keeps_place(&self) -> bool {
+        self.mappings.values().any(|state| *state == MappingState::NotRedrawn)
     }
 }
 

@@ -167,7 +167,7 @@ fn joined(
     let measured: Vec<_> = past.iter().copied().filter(has_one).collect();
     let length = |yardstick: Option<&Yardstick>| yardstick.map_or(0.0, yardstick_ln);
     let (scaled, now) = match jobs.last() {
-        Some((_, now)) if follows_machine(metric) && measured.len() >= YARDSTICKS_MIN => {
+        Some((_, now)) if metric.is_of_time() && measured.len() >= YARDSTICKS_MIN => {
             (kept(metric, &measured, jobs, length), length(*now))
         }
         Some(_) | None => (plain.clone(), 0.0),
@@ -198,27 +198,6 @@ fn kept(
         worse - length(yardstick)
     };
     MetricHistory { history: past.iter().map(ln).collect(), jobs: jobs.iter().map(ln).collect() }
-}
-
-/// Whether a metric is worse on a slower machine.
-fn follows_machine(metric: Metric) -> bool {
-    match metric {
-        Metric::Cpu
-        | Metric::Latency
-        | Metric::Tail
-        | Metric::P50
-        | Metric::P95
-        | Metric::P99
-        | Metric::Throughput
-        | Metric::Ready
-        | Metric::FirstAnswers => true,
-        Metric::Work
-        | Metric::Allocations
-        | Metric::Memory
-        | Metric::Rss
-        | Metric::Leak
-        | Metric::AnswerBytes => false,
-    }
 }
 
 /// Whether the first versions did not keep a metric, or kept another statistic of its name.

@@ -142,6 +142,27 @@ impl Metric {
         }
     }
 
+    /// Returns whether it tells of time, and so is worse on a slower machine.
+    pub fn is_of_time(self) -> bool {
+        match self {
+            Self::Cpu
+            | Self::Latency
+            | Self::Tail
+            | Self::P50
+            | Self::P95
+            | Self::P99
+            | Self::Throughput
+            | Self::Ready
+            | Self::FirstAnswers => true,
+            Self::Work
+            | Self::Allocations
+            | Self::Memory
+            | Self::Rss
+            | Self::Leak
+            | Self::AnswerBytes => false,
+        }
+    }
+
     /// Returns which direction is better.
     pub fn better(self) -> BetterDirection {
         match self {
