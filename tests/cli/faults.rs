@@ -181,7 +181,7 @@ fn ended_by(fixture: &FaultFixture, signal: &str, is_begun: impl Fn() -> bool) -
     status.code().or(status.signal().map(|signal| 128 + signal)).unwrap()
 }
 
-/// A copy of `sleep`, by whose path the processes of one test are told from all others.
+/// A copy of `sleep`, by whose path the processes of one test are recognised.
 fn own_sleep(folder: &Path) -> PathBuf {
     let folder = folder.canonicalize().unwrap();
     let program = folder.join("own-sleep");

@@ -15,7 +15,7 @@ use h2::{Reason, RecvStream};
 use load::pacing::{ArrivalSchedule, OpenWorkload, PacingModel, StopCondition};
 use load::{
     BodyFraming, BodyPieces, BodySource, ClientSettings, DriveOutcome, Exchange, FailureKind,
-    HttpVersion, LoadClient, LoadRequest, ResponseCheck, ResponseFault, SuccessCheck, Timeouts,
+    HttpVersion, LoadClient, LoadRequest, ResponseCheck, SuccessCheck, Timeouts, WrongResponse,
 };
 use tokio::net::{TcpListener, TcpStream};
 use units::cancel::Cancel;
@@ -122,9 +122,9 @@ async fn answer(
 struct StreamEcho(Bytes);
 
 impl ResponseCheck for StreamEcho {
-    fn check(&self, status: u16, body: &[u8]) -> Result<(), ResponseFault> {
+    fn check(&self, status: u16, body: &[u8]) -> Result<(), WrongResponse> {
         let right = status == 200 && body == self.0;
-        let fault = || ResponseFault::Content(format!("{} bytes", body.len()).into());
+        let fault = || WrongResponse::Content(format!("{} bytes", body.len()).into());
         right.then_some(()).ok_or_else(fault)
     }
 }

@@ -17,7 +17,7 @@ use flate2::write::GzEncoder;
 use load::pacing::{ArrivalSchedule, OpenWorkload, PacingModel, StopCondition};
 use load::{
     Address, ClientSettings, DriveEnd, DriveOutcome, Exchange, FailureKind, LoadClient,
-    LoadRequest, ResponseCheck, ResponseFault, SuccessCheck, Timeouts, TlsClient, TlsTrust,
+    LoadRequest, ResponseCheck, SuccessCheck, Timeouts, TlsClient, TlsTrust, WrongResponse,
 };
 use rustls::pki_types::PrivateKeyDer;
 use units::cancel::Cancel;
@@ -74,9 +74,9 @@ fn respond(stream: &mut dyn Write, body: &[u8]) -> bool {
 struct EchoCheck(Bytes);
 
 impl ResponseCheck for EchoCheck {
-    fn check(&self, status: u16, body: &[u8]) -> Result<(), ResponseFault> {
+    fn check(&self, status: u16, body: &[u8]) -> Result<(), WrongResponse> {
         let right = status == 200 && body == self.0;
-        let fault = || ResponseFault::Content(format!("{} bytes", body.len()).into());
+        let fault = || WrongResponse::Content(format!("{} bytes", body.len()).into());
         right.then_some(()).ok_or_else(fault)
     }
 }

@@ -14,8 +14,8 @@ use std::time::Duration;
 use load::measure::{self, Measurement};
 use load::pacing::{ArrivalSchedule, OpenWorkload, PacingModel, StopCondition};
 use load::{
-    ClientSettings, Exchange, HttpVersion, LoadClient, LoadRequest, ResponseCheck, ResponseFault,
-    SuccessCheck, TlsClient, TlsTrust,
+    ClientSettings, Exchange, HttpVersion, LoadClient, LoadRequest, ResponseCheck, SuccessCheck,
+    TlsClient, TlsTrust, WrongResponse,
 };
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
@@ -93,9 +93,9 @@ impl Drop for Nginx {
 struct LengthCheck(usize);
 
 impl ResponseCheck for LengthCheck {
-    fn check(&self, status: u16, body: &[u8]) -> Result<(), ResponseFault> {
+    fn check(&self, status: u16, body: &[u8]) -> Result<(), WrongResponse> {
         let right = status == 200 && body.len() == self.0;
-        let fault = || ResponseFault::Content(format!("{status}, {} bytes", body.len()).into());
+        let fault = || WrongResponse::Content(format!("{status}, {} bytes", body.len()).into());
         right.then_some(()).ok_or_else(fault)
     }
 }

@@ -23,11 +23,11 @@ const UNWATCHED: [&str; 2] = [".git", "__pycache__"];
 /// What a folder holds, by path from the folder.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct TreeSnapshot {
-    entries: BTreeMap<PathBuf, TreeEntry>,
+    entries: BTreeMap<PathBuf, SnapshotEntry>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum TreeEntry {
+enum SnapshotEntry {
     Folder,
     File {
         bytes: u64,
@@ -61,7 +61,7 @@ impl TreeSnapshot {
     pub(super) fn take(tree: &Path) -> io::Result<Self> {
         let mut entries = BTreeMap::new();
         visit(tree, Path::new(""), &mut |path, metadata| {
-            let entry = TreeEntry::read(&tree.join(path), metadata)?;
+            let entry = SnapshotEntry::read(&tree.join(path), metadata)?;
             entries.insert(path.to_owned(), entry);
             Ok(())
         })?;
@@ -100,12 +100,12 @@ impl TreeSnapshot {
         let mut bytes = FORMAT.to_vec();
         for (path, entry) in &self.entries {
             let (kind, rest) = match entry {
-                TreeEntry::Folder => ("folder", Vec::new()),
-                TreeEntry::File { bytes, modified_ns, digest } => {
+                SnapshotEntry::Folder => ("folder", Vec::new()),
+                SnapshotEntry::File { bytes, modified_ns, digest } => {
                     ("file", format!("{bytes} {modified_ns} {digest}").into_bytes())
                 }
-                TreeEntry::Link { to } => ("link", to.as_os_str().as_bytes().to_vec()),
-                TreeEntry::Other => ("other", Vec::new()),
+                SnapshotEntry::Link { to } => ("link", to.as_os_str().as_bytes().to_vec()),
+                SnapshotEntry::Other => ("other", Vec::new()),
             };
             for part in [kind.as_bytes(), &rest, path.as_os_str().as_bytes()] {
                 bytes.extend_from_slice(part);
@@ -122,17 +122,17 @@ impl TreeSnapshot {
         let path = |bytes: &[u8]| PathBuf::from(std::ffi::OsString::from_vec(bytes.to_vec()));
         while let (kind, Some(rest), Some(name)) = (parts.next()?, parts.next(), parts.next()) {
             let entry = match kind {
-                b"folder" => TreeEntry::Folder,
+                b"folder" => SnapshotEntry::Folder,
                 b"file" => {
                     let mut words = std::str::from_utf8(rest).ok()?.split(' ');
-                    TreeEntry::File {
+                    SnapshotEntry::File {
                         bytes: words.next()?.parse().ok()?,
                         modified_ns: words.next()?.parse().ok()?,
                         digest: words.next()?.to_owned(),
                     }
                 }
-                b"link" => TreeEntry::Link { to: path(rest) },
-                _ => TreeEntry::Other,
+                b"link" => SnapshotEntry::Link { to: path(rest) },
+                _ => SnapshotEntry::Other,
             };
             entries.insert(path(name), entry);
         }
@@ -140,7 +140,7 @@ impl TreeSnapshot {
     }
 }
 
-impl TreeEntry {
+impl SnapshotEntry {
     fn read(path: &Path, metadata: &Metadata) -> io::Result<Self> {
         let kind = metadata.file_type();
         Ok(if kind.is_dir() {

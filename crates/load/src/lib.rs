@@ -78,7 +78,7 @@ pub use client::LoadClient;
 pub use exchange::{Exchange, ExchangeFailure, FailureKind};
 pub use network::Address;
 pub use pacing::DriveEnd;
-pub use request::{LoadRequest, RequestError, ResponseCheck, ResponseFault, SuccessCheck};
+pub use request::{LoadRequest, RequestError, ResponseCheck, SuccessCheck, WrongResponse};
 pub use settings::{
     ClientSettings, ConnectionReuse, DriveOutcome, HttpVersion, LoadError, Timeouts,
 };

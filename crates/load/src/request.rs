@@ -11,7 +11,7 @@ use super::body::{BodyFraming, BodySource, RequestBody};
 
 /// Why an answer is not the right one.
 #[derive(Debug, Error)]
-pub enum ResponseFault {
+pub enum WrongResponse {
     /// Its status is not among those that are right.
     #[error("status {0}")]
     Status(u16),
@@ -23,7 +23,7 @@ pub enum ResponseFault {
 /// Knows the right answer to one request.
 pub trait ResponseCheck: Send + Sync {
     /// Returns what is wrong with an answer, if it is not the right one.
-    fn check(&self, status: u16, body: &[u8]) -> Result<(), ResponseFault>;
+    fn check(&self, status: u16, body: &[u8]) -> Result<(), WrongResponse>;
 }
 
 /// Accepts every answer whose status is 2xx.
@@ -31,8 +31,8 @@ pub trait ResponseCheck: Send + Sync {
 pub struct SuccessCheck;
 
 impl ResponseCheck for SuccessCheck {
-    fn check(&self, status: u16, _body: &[u8]) -> Result<(), ResponseFault> {
-        if (200..300).contains(&status) { Ok(()) } else { Err(ResponseFault::Status(status)) }
+    fn check(&self, status: u16, _body: &[u8]) -> Result<(), WrongResponse> {
+        if (200..300).contains(&status) { Ok(()) } else { Err(WrongResponse::Status(status)) }
     }
 }
 

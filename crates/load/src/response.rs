@@ -290,7 +290,7 @@ impl ResponseBuffer {
             (false, true, _) => ResponseStage::Chunked { at: head_bytes, chunk: ChunkState::Size },
             (false, false, Some(length)) => {
                 let end = usize::try_from(length).ok().and_then(|it| it.checked_add(head_bytes));
-                // What is announced is reserved at once, so it is asked for before.
+                // What is announced is reserved at once, so the budget comes first.
                 let end = end.filter(|end| *end <= self.bytes_max);
                 let end = end.filter(|end| self.memory.take(*end, self.bytes_max));
                 self.body_end = end.ok_or_else(|| self.too_large())?;

@@ -184,7 +184,7 @@ fn group_counters(launch: &mut Map<String, Value>) {
 }
 
 /// `2.00 GiB by a control group (v2)` becomes a size and a backend, and so do processors.
-/// Why there is no count was said with whether one was `asked`.
+/// Whether a count was required had another name.
 fn require_counts(scenario: &mut Map<String, Value>) {
     let unavailable = scenario.get_mut("work").and_then(|work| work.get_mut("unavailable"));
     let Some(Value::Object(unavailable)) = unavailable else { return };

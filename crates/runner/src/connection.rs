@@ -10,7 +10,7 @@ use crate::BuildSource;
 use load::pacing::StopCondition;
 use load::{
     Address, ClientSettings, Exchange, FailureKind, LoadClient, LoadError, LoadRequest,
-    ResponseCheck, ResponseFault, Timeouts, TlsClient, TlsError,
+    ResponseCheck, Timeouts, TlsClient, TlsError, WrongResponse,
 };
 use suite::UrlScheme;
 use sut::{ProbeError, ProbeQuery, ReadinessProbe, Target, TargetAddress, Url};
@@ -134,7 +134,7 @@ fn is_listened_on(place: &TargetAddress) -> bool {
 struct StatusCapture(AtomicU16);
 
 impl ResponseCheck for StatusCapture {
-    fn check(&self, status: u16, _body: &[u8]) -> Result<(), ResponseFault> {
+    fn check(&self, status: u16, _body: &[u8]) -> Result<(), WrongResponse> {
         self.0.store(status, Ordering::Relaxed);
         Ok(())
     }

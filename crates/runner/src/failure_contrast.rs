@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use load::pacing::{ClosedWorkload, PacingModel, StopCondition};
-use load::{ClientSettings, Exchange, ResponseCheck, ResponseFault};
+use load::{ClientSettings, Exchange, ResponseCheck, WrongResponse};
 use record::{FailureContrast, FailureExample, FailureReport, Side};
 use units::cancel::Cancel;
 
@@ -85,7 +85,7 @@ fn answer(side: &SideDriver<'_>, request: usize) -> Option<FailureExample> {
 struct AnswerCapture(Mutex<Option<FailureExample>>);
 
 impl ResponseCheck for AnswerCapture {
-    fn check(&self, status: u16, body: &[u8]) -> Result<(), ResponseFault> {
+    fn check(&self, status: u16, body: &[u8]) -> Result<(), WrongResponse> {
         let answer = launch_failure::beginning(body);
         let example = FailureExample { detail: format!("status {status}"), answer };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(example);

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use load::{BodyPieces, BodySource, LoadRequest, RequestError, ResponseCheck, ResponseFault};
+use load::{BodyPieces, BodySource, LoadRequest, RequestError, ResponseCheck, WrongResponse};
 use payload::{BodyStream, PayloadKind, PayloadSpec, RequestFraming, ResponseExpectation};
 use suite::{SamplingPlan, Scenario};
 
@@ -17,11 +17,11 @@ pub(super) struct ScenarioRequests {
     pub(super) scenario: Scenario,
     /// XML pairs in one request.
     pub(super) pairs: u64,
-    messages: Vec<RequestContent>,
+    messages: Vec<ScenarioRequest>,
 }
 
 /// One request, without its head.
-struct RequestContent {
+struct ScenarioRequest {
     body: MessageBody,
     /// Size of the body.
     bytes: usize,
@@ -60,12 +60,12 @@ impl BodyPieces for GeneratedPieces {
 struct ExpectationCheck(ResponseExpectation);
 
 impl ResponseCheck for ExpectationCheck {
-    fn check(&self, status: u16, body: &[u8]) -> Result<(), ResponseFault> {
-        self.0.check(status, body).map_err(|mismatch| ResponseFault::Content(mismatch.into()))
+    fn check(&self, status: u16, body: &[u8]) -> Result<(), WrongResponse> {
+        self.0.check(status, body).map_err(|mismatch| WrongResponse::Content(mismatch.into()))
     }
 }
 
-impl RequestContent {
+impl ScenarioRequest {
     /// Makes request number `index` (from 0), and keeps its body unless it is too large.
     fn new(scenario: &Scenario, index: u64) -> Self {
         let (spec, kind) = (&scenario.payload, scenario.kind);
@@ -92,10 +92,10 @@ impl ScenarioRequests {
     /// Makes the requests: as many different ones as are configured, but no more than are sent or fit
     /// in memory.
     pub(super) fn new(scenario: &Scenario, sampling: &SamplingPlan) -> Self {
-        let mut messages: Vec<RequestContent> = Vec::new();
+        let mut messages: Vec<ScenarioRequest> = Vec::new();
         let mut bytes = 0;
         for index in 0..scenario.bodies(sampling) {
-            let message = RequestContent::new(scenario, index);
+            let message = ScenarioRequest::new(scenario, index);
             bytes += message.bytes;
             messages.push(message);
             if bytes + bytes / messages.len() > BODY_BYTES_MAX {
@@ -124,7 +124,7 @@ impl ScenarioRequests {
         let (content_type, headers) = (spec.content_type(*kind), spec.headers(*kind));
         let headers: Vec<_> =
             headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let request = |message: &RequestContent| {
+        let request = |message: &ScenarioRequest| {
             let check: Arc<dyn ResponseCheck> = Arc::<ExpectationCheck>::clone(&message.truth);
             let source: Arc<dyn BodySource> = match (&message.body, spec.framing) {
                 (MessageBody::Kept(body), RequestFraming::Length) => {

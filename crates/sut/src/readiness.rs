@@ -143,7 +143,7 @@ impl<'a> ReadinessDecision<'a> {
 }
 
 /// How long the next probe may take: twice as long as the last one that was too short. A page that
-/// always takes long is waited for, and one that hangs once is asked again.
+/// always takes long is waited for, and one that hangs once gets another probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct ProbePatience(Duration);
 

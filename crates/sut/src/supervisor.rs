@@ -32,7 +32,7 @@ const ENDING: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
 /// A program such as `timeout` sends a signal to a process and to its group: that is one signal.
 const SAME_SIGNAL: Duration = Duration::from_millis(300);
 
-/// How long the worker may take to end after it was told to. It ends what it started at once, so this is
+/// How long the worker may take to end after its signal. It ends what it started at once, so this is
 /// for a fault of its own.
 const WORKER_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -188,7 +188,7 @@ fn reaper_loop(worker: Pid) -> io::Result<u8> {
     Ok(KILLED)
 }
 
-/// Kills a worker that was told to end and does not.
+/// Kills a worker that does not end by its signal.
 fn kill_later(worker: Pid, ended: &Arc<AtomicBool>) {
     let ended = Arc::clone(ended);
     thread::spawn(move || {

@@ -243,7 +243,7 @@ impl PartialResponse {
             .and_then(|value| value.parse().ok());
         let bytes_max = shared.settings.answer_bytes_max;
         let length = self.length.filter(|length| *length <= bytes_max);
-        // What is announced is reserved at once, so it is asked for before.
+        // What is announced is reserved at once, so the budget comes first.
         if let Some(length) = length.filter(|length| self.memory.take(*length, bytes_max)) {
             self.body.reserve_exact(length);
         }

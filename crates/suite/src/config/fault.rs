@@ -294,7 +294,7 @@ pub enum LoadFault {
     /// More connections than a process can have.
     #[error("{connections} connections; a load has at most {most}")]
     TooManyConnections {
-        /// How many there would be; those beyond 32 bits are not told apart.
+        /// How many there would be; those beyond 32 bits are one number.
         connections: u32,
         /// How many there may be.
         most: u64,
