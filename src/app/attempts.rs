@@ -76,7 +76,7 @@ impl AttemptSubject<'_> {
     }
 
     fn builds_digest(&self) -> Result<String> {
-        let is_embedded = self.target.origin == TargetSource::Embedded;
+        let is_embedded = matches!(self.target.origin, TargetSource::Embedded(_));
         let identity = |build: &SutBuild, is_given: bool| {
             BuildIdentity::of(build, self.tree(build)?, is_given || is_embedded)
         };

@@ -27,7 +27,7 @@ use crate::app::event::{
 };
 use crate::app::failure::UseCaseError;
 use crate::app::measure::{self, ComparisonEnding};
-use crate::app::selection::{self, SuiteSelection};
+use crate::app::selection::{self, SuiteSelection, TargetUse};
 
 /// What is searched for, and where.
 #[derive(Debug, Clone)]
@@ -134,7 +134,7 @@ impl<'a> BisectionSession<'a> {
         events: &'a mut dyn EventSink,
         cancel: &'a Cancel,
     ) -> Result<Self> {
-        let mut suite = options.selection.suite()?;
+        let mut suite = options.selection.suite(TargetUse::Needed)?;
         let purpose = ScenarioPurpose::Bisection;
         let scenario = selection::keep_first_scenario(&mut suite, purpose, events)?.name;
         suite.lanes = if options.metric.is_counted() {

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 
 use crate::app::event::{Event, EventSink, WarningKind};
 use crate::app::failure::UseCaseError;
-use crate::app::selection::{CheckoutBuild, SuiteSelection};
+use crate::app::selection::{CheckoutBuild, SuiteSelection, TargetUse};
 use checkout::{BaseBuild, BuildCommand, BuildProgress, WorkingTree};
 use payload::Semantics;
 use record::Revision;
@@ -27,6 +27,14 @@ pub struct BuildChoice {
     pub base: Option<BaseSource>,
     /// Command that starts the head, instead of the configuration's.
     pub head_start: Option<String>,
+}
+
+impl BuildChoice {
+    /// Returns whether the configuration's target is started for head, or for a base if one is needed.
+    pub(super) fn target_use(&self, needs_base: bool) -> TargetUse {
+        let has_base = self.base.is_some() || !needs_base;
+        TargetUse::unless(self.head_start.is_some() && has_base)
+    }
 }
 
 /// A base that needs no build.
@@ -117,14 +125,14 @@ impl BuildFinder<'_> {
         }
         let head = self.head(choice.head_start.as_deref(), events)?;
         let label = name.to_owned();
-        let revision = Revision { label, commit: None, dirty: false, start: String::new() };
+        let revision = unstarted(label, None, WorkingTree::Clean);
         if let Some(source) = &choice.base {
             let base = self.given_base(source, revision)?;
             return Ok(BuildPair::given(base, head));
         }
-        if self.target().origin == TargetSource::Embedded {
-            let base = self.embedded_base(revision, events)?;
-            return Ok(BuildPair::given(base, head));
+        if let TargetSource::Embedded(_) = self.target().origin {
+            events.emit(Event::Warning(WarningKind::EmbeddedBase));
+            return Ok(BuildPair::given(self.embedded()?, head));
         }
         let (base, built) = self.base_of_ref(&head, choice, revision, events)?;
         Ok(BuildPair { base, head, in_use: built.into_iter().collect() })
@@ -154,9 +162,10 @@ impl BuildFinder<'_> {
         let start = match (start, &target.origin) {
             (Some(start), _) => start.to_owned(),
             (None, TargetSource::Attach(url)) => return Ok(attached(url, "head")),
-            (None, TargetSource::Start(_) | TargetSource::Embedded) => {
+            (None, TargetSource::Embedded(_)) => return self.embedded(),
+            (None, TargetSource::Start(start)) => {
                 self.build_checkout(events)?;
-                self.configured_start()?
+                start.clone()
             }
         };
         Ok(self.started(&start, &target.dir, revision))
@@ -192,16 +201,11 @@ impl BuildFinder<'_> {
         Ok(self.started(&start, &target.dir, revision))
     }
 
-    fn embedded_base(
-        &self,
-        revision: Revision,
-        events: &mut dyn EventSink,
-    ) -> anyhow::Result<SutBuild> {
-        events.emit(Event::Warning(WarningKind::EmbeddedTarget));
-        let target = self.target();
-        let commit = checkout::commit(&target.dir, &revision.label).ok();
-        let revision = Revision { commit, ..revision };
-        Ok(self.started(&self.embedded_start()?, &target.dir, revision))
+    /// The reference API inside this program, which no commit of the repository is.
+    fn embedded(&self) -> anyhow::Result<SutBuild> {
+        let start = self.embedded_start()?;
+        let revision = Revision::reference(start.clone());
+        Ok(self.started(&start, &self.target().dir, revision))
     }
 
     /// The base that has to be built, unless it is what the checkout holds anyway.
@@ -247,12 +251,7 @@ impl BuildFinder<'_> {
         if let Some(path) = built.removed.iter().find(|path| root.join(path).exists()) {
             events.emit(Event::Warning(WarningKind::LeftBehind { path }));
         }
-        let revision = Revision {
-            label: name.to_owned(),
-            commit: Some(commit),
-            dirty: false,
-            start: String::new(),
-        };
+        let revision = unstarted(name.to_owned(), Some(commit), WorkingTree::Clean);
         Ok((self.started(&start, &built.dir, revision), built))
     }
 
@@ -260,7 +259,7 @@ impl BuildFinder<'_> {
     fn started(&self, start: &str, dir: &Path, revision: Revision) -> SutBuild {
         let target = self.target();
         let port_env = match &target.origin {
-            TargetSource::Embedded => Some("APP_PORT".to_owned()),
+            TargetSource::Embedded(_) => Some("APP_PORT".to_owned()),
             TargetSource::Start(_) | TargetSource::Attach(_) => target.port_env.clone(),
         };
         let command = TargetCommand {
@@ -291,7 +290,7 @@ impl BuildFinder<'_> {
     fn configured_start(&self) -> anyhow::Result<String> {
         match &self.target().origin {
             TargetSource::Start(start) => Ok(start.clone()),
-            TargetSource::Embedded | TargetSource::Attach(_) => self.embedded_start(),
+            TargetSource::Embedded(_) | TargetSource::Attach(_) => self.embedded_start(),
         }
     }
 
@@ -327,7 +326,7 @@ impl<'a> From<BuildProgress<'a>> for Event<'a> {
 pub(super) fn base_obstacle(name: &str, suite: &Suite) -> Option<String> {
     let target = &suite.target;
     match (&target.origin, &target.build) {
-        (TargetSource::Embedded, _) => None,
+        (TargetSource::Embedded(_), _) => None,
         (TargetSource::Attach(url), _) => Some(format!("the head runs already at `{url}`")),
         (TargetSource::Start(_), None) => Some("`[target] build` is missing".to_owned()),
         (TargetSource::Start(_), Some(_)) => {
@@ -341,14 +340,23 @@ pub(super) fn base_obstacle(name: &str, suite: &Suite) -> Option<String> {
 fn checkout_revision(target: &TargetSpec) -> anyhow::Result<Revision> {
     // Outside of a repository a build has no commit, and can be measured all the same.
     let commit = checkout::commit(&target.dir, "HEAD").ok();
-    let dirty = commit.is_some() && checkout::tree(&target.dir)? == WorkingTree::Changed;
-    Ok(Revision { label: "head".to_owned(), commit, dirty, start: String::new() })
+    let tree = match commit {
+        Some(_) => checkout::tree(&target.dir)?,
+        None => WorkingTree::Clean,
+    };
+    Ok(unstarted("head".to_owned(), commit, tree))
+}
+
+/// Returns the code of a build, without the command that will start it.
+fn unstarted(label: String, commit: Option<String>, tree: WorkingTree) -> Revision {
+    let dirty = tree == WorkingTree::Changed;
+    Revision { label, commit, dirty, start: String::new(), is_reference: false }
 }
 
 /// Returns what runs already at `url`.
 fn attached(url: &str, label: &str) -> SutBuild {
-    let revision =
-        Revision { label: label.to_owned(), commit: None, dirty: false, start: url.to_owned() };
+    let revision = unstarted(label.to_owned(), None, WorkingTree::Clean);
+    let revision = Revision { start: url.to_owned(), ..revision };
     SutBuild { revision, source: BuildSource::Attach(url.to_owned()) }
 }
 

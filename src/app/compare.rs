@@ -16,7 +16,7 @@ use crate::app::event::{Event, EventSink, WarningKind};
 use crate::app::failure::UseCaseError;
 use crate::app::measure::{self, AttemptContext, ComparisonEnding};
 use crate::app::result_files;
-use crate::app::selection::{self, SuiteSelection};
+use crate::app::selection::{self, SuiteSelection, TargetUse};
 use crate::app::store::StoreChoice;
 use crate::app::stored::{self, BaselineHistory, SideBySide};
 
@@ -89,7 +89,7 @@ pub fn compare(
     events: &mut dyn EventSink,
     cancel: &Cancel,
 ) -> Result<CompareOutcome> {
-    let mut suite = options.selection.suite()?;
+    let mut suite = options.selection.suite(options.target_use())?;
     let first = options.confirm.as_deref().map(FirstRun::load).transpose()?;
     let gate = suite.gate.clone();
     if let Some(first) = &first {
@@ -130,6 +130,19 @@ pub fn compare(
 }
 
 impl CompareOptions {
+    /// Whether a side is started as the configuration says.
+    fn target_use(&self) -> TargetUse {
+        match &self.base {
+            ComparisonBase::Range(_) => TargetUse::Needed,
+            ComparisonBase::Named { mode: BaselineMode::Stored, .. } => {
+                self.builds.target_use(false)
+            }
+            ComparisonBase::Named { mode: BaselineMode::Auto | BaselineMode::Paired, .. } => {
+                self.builds.target_use(true)
+            }
+        }
+    }
+
     /// What the checkout holds, if attempts are kept, without the folders that this program writes to.
     fn checkout_hash(&self, suite: &Suite) -> Result<Option<String>> {
         let Some(kept) = &self.attempts else { return Ok(None) };

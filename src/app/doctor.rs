@@ -16,7 +16,7 @@ use units::cancel::Cancel;
 use crate::app::builds::{BuildFinder, BuildPair};
 use crate::app::event::EventSink;
 use crate::app::measure::{self, AttemptContext, ComparisonEnding};
-use crate::app::selection::SuiteSelection;
+use crate::app::selection::{SuiteSelection, TargetUse};
 
 /// The doses that can be sent: one request in two is not counted at most.
 const DOSES: std::ops::RangeInclusive<f64> = 0.001..=1.0;
@@ -50,7 +50,7 @@ pub fn doctor(
     cancel: &Cancel,
 ) -> Result<DoctorOutcome> {
     let uncounted_every = options.dose.map(uncounted_every).transpose()?;
-    let mut suite = options.selection.suite()?;
+    let mut suite = options.selection.suite(TargetUse::Needed)?;
     // What is counted under callgrind is another stream of requests.
     suite.lanes.work = LaneMode::Off;
     options.selection.prepare(events)?;

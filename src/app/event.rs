@@ -218,8 +218,8 @@ pub enum WarningKind<'a> {
         /// What it is taken for.
         purpose: ScenarioPurpose,
     },
-    /// Without a configuration, both builds are the reference API inside this program.
-    EmbeddedTarget,
+    /// The base is the reference API inside this program, whatever it was named.
+    EmbeddedBase,
     /// Base and head are one commit.
     SameCommit,
     /// The name is unknown to git, and the commit of its newest stored run is built instead.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use miette::Diagnostic;
 use record::RecordError;
+use suite::config::FILE_NAME;
 use thiserror::Error;
 
 use units::Ratio;
@@ -16,6 +17,16 @@ pub enum UseCaseError {
     HeadIsAttached {
         /// Where head runs.
         url: String,
+    },
+    /// The code of a repository would be judged by a target that has nothing of it.
+    #[error("{subject}, so there is nothing of this repository to measure")]
+    #[diagnostic(help(
+        "`xmlperf init` writes a configuration to begin with; `--reference` shows a measurement of the \
+         reference API inside this program"
+    ))]
+    NoTarget {
+        /// Where a target is missing.
+        subject: MissingTarget,
     },
     /// A commit has to be built, and there is no command for it.
     #[error("`{name}` cannot be built: `[target] build` is missing")]
@@ -193,6 +204,23 @@ pub enum UseCaseError {
     EmptyHistory {
         /// The history.
         name: String,
+    },
+}
+
+/// Where nothing says what the target is.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum MissingTarget {
+    /// No configuration lies here or above.
+    #[error("there is no `{}` in `{}` or above it", FILE_NAME, folder.display())]
+    Configuration {
+        /// The current folder.
+        folder: PathBuf,
+    },
+    /// The configuration has no target.
+    #[error("`{}` has no `[target] start`, `url` or `image`", path.display())]
+    Table {
+        /// The configuration.
+        path: PathBuf,
     },
 }
 

@@ -11,7 +11,7 @@ use crate::app::event::{Event, EventSink};
 use crate::app::failure::UseCaseError;
 use crate::app::measure::{self, ComparisonEnding};
 use crate::app::result_files;
-use crate::app::selection::{self, SuiteSelection};
+use crate::app::selection::{self, SuiteSelection, TargetUse};
 
 /// Which releases are compared, and how.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ pub fn matrix(
     events: &mut dyn EventSink,
     cancel: &Cancel,
 ) -> Result<MatrixOutcome> {
-    let mut suite = options.selection.suite()?;
+    let mut suite = options.selection.suite(TargetUse::Needed)?;
     selection::ensure_decidable(&suite)?;
     options.selection.prepare(events)?;
     let ranges = ranges(&options.releases);

@@ -86,7 +86,9 @@ pub fn profile(
     cancel: &Cancel,
 ) -> anyhow::Result<ProfileOutcome> {
     let selection = &options.selection;
-    let mut suite = selection.suite()?;
+    let needs_base = options.baseline.is_some();
+    let target = options.builds.target_use(needs_base);
+    let mut suite = selection.suite(target)?;
     selection.prepare(events)?;
     let scenario = &selection::keep_first_scenario(&mut suite, ScenarioPurpose::Profile, events)?;
     let folder = selection.out.join("profile").join(scenario.folder()).join(options.tool.name());

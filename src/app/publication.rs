@@ -188,8 +188,12 @@ fn sanitize_work(work: &mut CountOutcome) {
 }
 
 /// Calls the revisions what people on GitHub call them: the head of the pull request, which is not
-/// the merge that was built, and the branch it is to go to instead of that branch's commit.
+/// the merge that was built, and the branch it is to go to instead of that branch's commit. The reference API
+/// is no commit of theirs.
 pub(super) fn name_revisions(run: &mut Run, context: &GithubContext) {
+    if run.head.is_reference {
+        return;
+    }
     let head = &context.head;
     head.short().clone_into(&mut run.head.label);
     run.head.commit = Some(head.as_str().to_owned());

@@ -9,7 +9,7 @@ use crate::app::event::EventSink;
 use crate::app::failure::UseCaseError;
 use crate::app::measure;
 use crate::app::result_files;
-use crate::app::selection::SuiteSelection;
+use crate::app::selection::{SuiteSelection, TargetUse};
 
 /// What is measured.
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ pub fn run(
     cancel: &Cancel,
 ) -> Result<RunOutcome> {
     let selection = &options.selection;
-    let mut suite = selection.suite()?;
+    let mut suite = selection.suite(TargetUse::unless(options.start.is_some()))?;
     if let Some(launches) = options.launches {
         suite.sampling.launches = launches.into();
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 use crate::app::event::{Event, EventSink, ScenarioPurpose, WarningKind};
-use crate::app::failure::UseCaseError;
+use crate::app::failure::{MissingTarget, UseCaseError};
 use crate::app::out_lock;
 use crate::app::prometheus;
 use crate::app::workplace::Workplace;
@@ -16,7 +16,7 @@ use runner::LiveMetrics;
 use rustix::fs::statvfs;
 use stats::evidence;
 use suite::config::{self, ConfigOverrides};
-use suite::{EvidenceLanes, LaneMode, Scenario, Suite};
+use suite::{EvidenceLanes, LaneMode, ReferenceChoice, Scenario, Suite, TargetSource};
 use sut::network::NetworkConditions;
 
 /// What a run may need on the disk: its record and reports, and the logs of both sides.
@@ -29,6 +29,8 @@ pub struct SuiteSelection {
     pub workplace: Workplace,
     /// Configuration file; without one, the nearest above the current folder, or none.
     pub config: Option<PathBuf>,
+    /// Whether the configuration names the target.
+    pub target: TargetChoice,
     /// Scenarios to measure; empty for the configuration's.
     pub scenarios: Vec<String>,
     /// Kinds of evidence to gather and nothing else; empty for those that can be.
@@ -47,6 +49,31 @@ pub struct SuiteSelection {
     pub metrics_address: Option<SocketAddr>,
     /// The numbers of the run while it goes on.
     pub live: LiveMetrics,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetChoice {
+    /// What the configuration names. Outside of a repository, that may be the reference API.
+    Configured,
+    /// The reference API inside this program, whatever configuration there is.
+    Reference,
+}
+
+/// Whether a use case starts the configuration's target, or was given others on all sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TargetUse {
+    /// It does.
+    Needed,
+    /// Others were given.
+    Replaced,
+}
+
+impl TargetUse {
+    /// Returns `Replaced` if every side was given otherwise.
+    pub(super) fn unless(are_given: bool) -> Self {
+        if are_given { Self::Replaced } else { Self::Needed }
+    }
 }
 
 /// A kind of evidence.
@@ -68,19 +95,29 @@ pub enum CheckoutBuild {
 }
 
 impl SuiteSelection {
-    /// Reads the configuration that is in force.
-    pub fn suite(&self) -> anyhow::Result<Suite> {
+    /// Reads the configuration that is in force. Inside a repository it must name a target, if one is
+    /// needed: nothing of the repository would be judged otherwise.
+    pub(super) fn suite(&self, target: TargetUse) -> anyhow::Result<Suite> {
         let choice = ConfigOverrides {
             scenarios: self.scenarios.clone(),
             seed: self.payload_seed,
             network: self.network,
         };
         let here = &self.workplace.folder;
-        let path = self.config.clone().or_else(|| config::find(here));
-        let mut suite = match path {
-            Some(path) => config::load(&path, &choice)?,
+        let path = match self.target {
+            TargetChoice::Configured => self.config.clone().or_else(|| config::find(here)),
+            TargetChoice::Reference => None,
+        };
+        let mut suite = match &path {
+            Some(path) => config::load(path, &choice)?,
             None => config::embedded(here, &choice)?,
         };
+        if self.target == TargetChoice::Reference {
+            suite.target.origin = TargetSource::Embedded(ReferenceChoice::Named);
+        }
+        if target == TargetUse::Needed {
+            self.ensure_target(&suite, path)?;
+        }
         if suite.sampling.has_looks {
             // Looks of old could decide by fewer launch pairs than evidence can.
             let needed = evidence::values_needed(suite.gate.alpha, 1);
@@ -92,6 +129,20 @@ impl SuiteSelection {
                 EvidenceLanes { work: lane(EvidenceLane::Work), time: lane(EvidenceLane::Time) };
         }
         Ok(suite)
+    }
+
+    fn ensure_target(&self, suite: &Suite, path: Option<PathBuf>) -> Result<(), UseCaseError> {
+        let here = &self.workplace.folder;
+        let is_in_repository = here.ancestors().any(|folder| folder.join(".git").exists());
+        let is_default = suite.target.origin == TargetSource::Embedded(ReferenceChoice::Default);
+        if !is_default || !is_in_repository {
+            return Ok(());
+        }
+        let subject = match path {
+            Some(path) => MissingTarget::Table { path },
+            None => MissingTarget::Configuration { folder: here.clone() },
+        };
+        Err(UseCaseError::NoTarget { subject })
     }
 
     /// Makes ready what every measurement needs: the folder for results, and the server of live

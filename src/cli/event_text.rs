@@ -99,8 +99,8 @@ fn warning(warning: &WarningKind<'_>) -> String {
             };
             format!("{purpose} `{scenario}`; choose another by `--scenario`")
         }
-        WarningKind::EmbeddedTarget => {
-            "no xmlperf.toml: base and head are the reference API inside this program".to_owned()
+        WarningKind::EmbeddedBase => {
+            "the base is the reference API inside this program, and no commit".to_owned()
         }
         WarningKind::SameCommit => {
             "base and head are the same commit: nothing is built twice".to_owned()

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use runner::LiveMetrics;
 use sut::network::NetworkConditions;
 
-use crate::app::selection::{CheckoutBuild, EvidenceLane, SuiteSelection};
+use crate::app::selection::{CheckoutBuild, EvidenceLane, SuiteSelection, TargetChoice};
 use crate::cli::process;
 use crate::cli::reporter::{ProgressForm, Reporter};
 use crate::cli::usage::UsageError;
@@ -14,9 +14,12 @@ use crate::cli::usage::UsageError;
 /// Flags that choose what is measured.
 #[derive(Debug, clap::Args)]
 pub(super) struct SelectionFlags {
-    /// Configuration file [default: the nearest `xmlperf.toml`, else the embedded reference API]
+    /// Configuration file [default: the nearest `xmlperf.toml`; outside of a repository also the reference API]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Measure the reference API inside this program, whatever configuration there is
+    #[arg(long, conflicts_with = "config")]
+    reference: bool,
     /// Scenario to run, from the configuration or shipped (smoke, concurrent, large, nominal, soak, stress, capacity, extreme); may be repeated
     #[arg(long = "scenario", value_name = "NAME")]
     scenarios: Vec<String>,
@@ -69,6 +72,7 @@ impl SelectionFlags {
         Ok(SuiteSelection {
             workplace: process::workplace()?,
             config: self.config.clone(),
+            target: if self.reference { TargetChoice::Reference } else { TargetChoice::Configured },
             scenarios: self.scenarios.clone(),
             lanes: self.lanes.iter().map(lane).collect(),
             payload_seed: self.seed,

@@ -24,9 +24,17 @@ impl RepositoryFixture {
         );
         fs::write(repository.path().join("xmlperf.toml"), config).unwrap();
         fs::write(repository.path().join(".gitignore"), ".xmlperf\nbaselines\n").unwrap();
+        let program = env!("CARGO_BIN_EXE_xmlperf");
+        let script = format!("exec {program} serve --workers 1\n");
+        fs::write(repository.path().join("api.sh"), script).unwrap();
         repository.git(&["init", "--quiet", "--initial-branch=main"]);
         repository.commit("first");
         repository
+    }
+
+    /// A repository whose commits can be built.
+    fn built() -> Self {
+        Self::new("[target]\nbuild = \"true\"\nstart = \"sh ./api.sh\"\nport-env = \"APP_PORT\"\n")
     }
 
     fn path(&self) -> &Path {
@@ -80,7 +88,7 @@ fn row<'a>(report: &'a Value, metric: &str) -> &'a Value {
 
 #[test]
 fn head_is_held_against_its_own_past_and_only_a_suspicion_costs_launch_pairs() {
-    let repository = RepositoryFixture::new("");
+    let repository = RepositoryFixture::new("[target]\nreference = true\n");
     for name in ["second", "third", "fourth"] {
         repository.keep("main");
         repository.commit(name);
@@ -126,7 +134,7 @@ fn a_suspicion_that_cannot_be_confirmed_here_stays_one() {
 
 #[test]
 fn what_landed_after_the_change_branched_off_is_not_its_base() {
-    let repository = RepositoryFixture::new("");
+    let repository = RepositoryFixture::built();
     repository.keep("main");
     let commit = repository.compare(&["--mode", "stored"]).0["base"]["commit"].clone();
     repository.git(&["branch", "change"]);
@@ -153,12 +161,7 @@ fn kept_runs_stand_in_where_no_base_can_be_built() {
 
 #[test]
 fn a_name_that_only_the_store_knows_is_built_at_its_commit_where_that_can_be() {
-    let program = env!("CARGO_BIN_EXE_xmlperf");
-    let start = "[target]\nbuild = \"true\"\nstart = \"sh ./api.sh\"\nport-env = \"APP_PORT\"\n";
-    let repository = RepositoryFixture::new(start);
-    fs::write(repository.path().join("api.sh"), format!("exec {program} serve --workers 1\n"))
-        .unwrap();
-    repository.commit("an api");
+    let repository = RepositoryFixture::built();
     repository.keep("nightly");
     repository.commit("later");
     let output = repository.run(&["compare", "--plain", "--baseline", "nightly"]);
@@ -169,7 +172,7 @@ fn a_name_that_only_the_store_knows_is_built_at_its_commit_where_that_can_be() {
 
 #[test]
 fn a_file_can_stand_for_the_base() {
-    let repository = RepositoryFixture::new("");
+    let repository = RepositoryFixture::built();
     repository.keep("main");
     fs::copy(
         repository.path().join(".xmlperf/report/run.json"),
@@ -183,7 +186,7 @@ fn a_file_can_stand_for_the_base() {
 
 #[test]
 fn mistakes_are_named() {
-    let repository = RepositoryFixture::new("");
+    let repository = RepositoryFixture::built();
     let check = |words: &[&str], expected: &str| {
         let output = repository.run(&[&["compare", "--plain"], words].concat());
         assert_eq!(output.status.code(), Some(2), "{}", text(&output));
@@ -202,7 +205,7 @@ fn mistakes_are_named() {
 #[test]
 fn a_history_goes_on_over_a_change_of_schema() {
     const KEPT: &[u8] = include_bytes!("../fixtures/kept-schema-2.json");
-    let repository = RepositoryFixture::new("");
+    let repository = RepositoryFixture::built();
     let folder = repository.path().join("baselines/main");
     fs::create_dir_all(&folder).unwrap();
     let name = format!("2026-11-27T110255Z-{}.json", record::digest(KEPT));

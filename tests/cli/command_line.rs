@@ -123,3 +123,43 @@ fn no_input_commands_the_terminal() {
         assert!(!said.contains(['\u{1b}', '\u{7}']), "{said:?}");
     }
 }
+
+#[test]
+fn a_repository_is_not_judged_by_a_target_that_has_nothing_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join(".git")).unwrap();
+    let below = folder.path().join("below");
+    fs::create_dir(&below).unwrap();
+    let refused = |dir: &Path, args: &[&str]| {
+        let output = xmlperf(dir, &[args, &["--plain"]].concat());
+        assert_eq!((output.status.code(), output.stdout), (Some(2), Vec::new()), "{args:?}");
+        text(&output.stderr).replace(folder.path().to_str().unwrap(), "REPOSITORY")
+    };
+    let said = refused(&below, &["compare"]);
+    insta::assert_snapshot!(said, @r"
+    error: there is no `xmlperf.toml` in `REPOSITORY/below` or above it, so there is nothing of this repository to measure
+
+    hint: `xmlperf init` writes a configuration to begin with; `--reference` shows a measurement of the reference API inside this program
+    ");
+    for args in [&["run"][..], &["doctor", "--twin"], &["compare", "--head-start", "x {port}"]] {
+        assert_eq!(refused(&below, args), said);
+    }
+    fs::write(folder.path().join("xmlperf.toml"), "[[scenario]]\nname = \"smoke\"\n").unwrap();
+    assert!(refused(&below, &["run"]).contains("has no `[target] start`, `url` or `image`"));
+    assert_eq!(names(&below), Vec::<String>::new());
+}
+
+#[test]
+fn a_report_on_the_reference_api_says_so_and_shows_no_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join(".git")).unwrap();
+    let args = ["--reference", "--plain", "--lane", "time", "--launches", "1"];
+    let output = xmlperf(folder.path(), &[&["run"][..], &args].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let report = text(&output.stdout);
+    assert!(report.contains("\non the built-in reference API: all limits hold in 1 scenario ("));
+    let record = fs::read_to_string(folder.path().join(".xmlperf/report/run.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    assert_eq!(record["head"]["label"], "reference API");
+    assert_eq!(record["head"]["commit"], serde_json::Value::Null);
+}

@@ -196,6 +196,7 @@ pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Ru
         commit: Some(commit.to_owned()),
         dirty: false,
         start: "./api".to_owned(),
+        is_reference: false,
     };
     Run {
         schema: SCHEMA,

@@ -47,6 +47,9 @@ pub use placement::{LayoutState, MappingState, PlacementMethod, PlacementRecord}
 /// that older records lack, or means something else than it did.
 pub const SCHEMA: u32 = 3;
 
+/// What a record calls the reference API inside this program.
+const REFERENCE_LABEL: &str = "reference API";
+
 /// One invocation: what was measured, of what, on which machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -118,6 +121,11 @@ pub struct Run {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
 fn is_zero(value: &u64) -> bool {
     *value == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// What tells a run from all others.
@@ -263,6 +271,17 @@ pub struct Revision {
     pub dirty: bool,
     /// The command that started it, or the address of what ran already.
     pub start: String,
+    /// Whether it is the reference API inside this program, and no code of the repository.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_reference: bool,
+}
+
+impl Revision {
+    /// Returns the reference API inside this program, started by a command.
+    pub fn reference(start: String) -> Self {
+        let label = REFERENCE_LABEL.to_owned();
+        Self { label, commit: None, dirty: false, start, is_reference: true }
+    }
 }
 
 /// The machine, as far as it decides whether two runs can be compared.

@@ -45,6 +45,7 @@ pub(super) fn headline(comparison: &Comparison) -> Headline {
         }
         ComparisonOutcome::Pass => ("✅", passed(comparison)),
     };
+    let text = of_target(comparison, text);
     match comparison.method.new_scenarios.as_slice() {
         [] => Headline { sign, text },
         [name] => Headline { sign, text: format!("{text}; {} is new", quoted(name)) },
@@ -52,6 +53,16 @@ pub(super) fn headline(comparison: &Comparison) -> Headline {
             let new = format!("{} new scenarios", names.len());
             Headline { sign, text: format!("{text}; {new}") }
         }
+    }
+}
+
+/// What there is to say, after the target where that is no code of the repository.
+fn of_target(comparison: &Comparison, text: String) -> String {
+    let is_base = comparison.base.as_ref().is_some_and(|base| base.is_reference);
+    match (comparison.head.is_reference, is_base) {
+        (true, _) => format!("on the built-in reference API: {text}"),
+        (false, true) => format!("against the built-in reference API: {text}"),
+        (false, false) => text,
     }
 }
 
@@ -160,10 +171,11 @@ pub(super) fn quoted(name: &str) -> String {
 /// Which build was set against which.
 pub(super) fn revisions(comparison: &Comparison) -> String {
     let head = revision(&comparison.head);
-    comparison
-        .base
-        .as_ref()
-        .map_or_else(|| head.clone(), |base| format!("{head} vs {}", revision(base)))
+    let base = comparison.base.as_ref();
+    if comparison.head.is_reference && base.is_some_and(|base| base.is_reference) {
+        return format!("{head} vs itself");
+    }
+    base.map_or_else(|| head.clone(), |base| format!("{head} vs {}", revision(base)))
 }
 
 /// Returns what a scenario sends, how, and over what: rounded, as everything is that people read.

@@ -81,7 +81,7 @@ impl TargetIdentity {
                 Ok(Url::Unix(_)) => TransportIdentity::UnixSocket,
                 Ok(Url::Http(_)) | Err(_) => TransportIdentity::Tcp,
             },
-            TargetSource::Start(_) | TargetSource::Embedded => match target.scheme {
+            TargetSource::Start(_) | TargetSource::Embedded(_) => match target.scheme {
                 UrlScheme::Https => TransportIdentity::Tls,
                 UrlScheme::Http => TransportIdentity::Tcp,
             },

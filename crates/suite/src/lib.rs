@@ -130,11 +130,20 @@ pub enum UrlScheme {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TargetSource {
     /// The reference API inside this program.
-    Embedded,
+    Embedded(ReferenceChoice),
     /// A command to start; `{port}` in it stands for a free port.
     Start(String),
     /// Something that runs already.
     Attach(String),
+}
+
+/// Why the reference API inside this program is the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReferenceChoice {
+    /// The configuration, or the command line, names it.
+    Named,
+    /// Nothing names a target.
+    Default,
 }
 
 /// Which processors the target and the load may use.

@@ -40,6 +40,7 @@ pub(crate) fn slower_by(percent: u64) -> Run {
         commit: Some(label.to_owned()),
         dirty: false,
         start: "./api".to_owned(),
+        is_reference: false,
     };
     // What a report says of other metrics is not what these tests are about.
     let mut gate = GateRules::default();

@@ -146,6 +146,12 @@ pub enum TargetFault {
     /// A setting of an image stands alone.
     #[error("only an `image` has a port inside and an engine")]
     StrayImageSetting,
+    /// The reference API is the target, and something else is too.
+    #[error(
+        "`reference` makes the reference API inside this program the target: leave out `build`, \
+         `start`, `url` and `image`"
+    )]
+    StrayReference,
     /// The target comes from two places.
     #[error("`image`, `start` and `url` each say where the target comes from: keep one")]
     TwoSources,

@@ -24,8 +24,8 @@ use crate::config::values::{
     PresetWord, Room, SchemeWord, SemanticsWord, Share, Time, Variable,
 };
 use crate::{
-    CountSettings, CpuSelection, EvidenceLanes, LaneMode, LoadAmount, LoadSettings, SamplingPlan,
-    Scenario, TargetSource, TargetSpec, UrlScheme,
+    CountSettings, CpuSelection, EvidenceLanes, LaneMode, LoadAmount, LoadSettings,
+    ReferenceChoice, SamplingPlan, Scenario, TargetSource, TargetSpec, UrlScheme,
 };
 
 const READY_PATH: &str = "/xml-compare-api/health";
@@ -59,6 +59,7 @@ struct TargetTable {
     ready: Option<HttpPath>,
     ready_timeout: Option<Time>,
     stop_timeout: Option<Time>,
+    reference: Option<Spanned<bool>>,
     env: BTreeMap<String, String>,
     pass_env: Vec<PassedVariables>,
     cpus: Option<CpusWord>,
@@ -283,6 +284,11 @@ impl ConfigFile {
 }
 
 impl TargetTable {
+    /// Whether the reference API inside this program is named as the target.
+    fn is_reference(&self) -> bool {
+        self.reference.as_ref().is_some_and(|it| *it.get_ref())
+    }
+
     fn semantics(&self) -> payload::Semantics {
         self.semantics.map_or_else(payload::Semantics::default, |word| word.0)
     }
@@ -290,6 +296,11 @@ impl TargetTable {
     fn resolve(&self, folder: &Path) -> Result<TargetSpec, SpannedFault> {
         let container = self.container()?;
         let started = self.start.as_ref().or(self.image.as_ref());
+        if let (Some(reference), true) =
+            (&self.reference, started.is_some() || self.url.is_some() || self.build.is_some())
+        {
+            return Err(SpannedFault::new(reference.span(), TargetFault::StrayReference));
+        }
         let origin = match (started, &self.url) {
             (Some(_), Some(url)) => {
                 return Err(SpannedFault::new(url.span(), TargetFault::StartAndUrl));
@@ -310,7 +321,11 @@ impl TargetTable {
                 known.map_err(|error| SpannedFault::new(url.span(), TargetFault::Url(error)))?;
                 TargetSource::Attach(url.get_ref().clone())
             }
-            (None, None) => TargetSource::Embedded,
+            (None, None) => TargetSource::Embedded(if self.is_reference() {
+                ReferenceChoice::Named
+            } else {
+                ReferenceChoice::Default
+            }),
         };
         let seconds =
             |time: &Option<Time>, default| time.map_or(Duration::from_secs(default), |time| time.0);
@@ -356,7 +371,7 @@ impl TargetTable {
     fn scheme(&self, origin: &TargetSource) -> Result<UrlScheme, SpannedFault> {
         match (&self.scheme, origin) {
             (Some(word), TargetSource::Start(_)) => Ok(word.get_ref().0),
-            (Some(word), TargetSource::Attach(_) | TargetSource::Embedded) => {
+            (Some(word), TargetSource::Attach(_) | TargetSource::Embedded(_)) => {
                 Err(SpannedFault::new(word.span(), TargetFault::StrayScheme))
             }
             (None, _) => Ok(UrlScheme::Http),
@@ -374,7 +389,7 @@ impl TargetTable {
             TargetSource::Start(_) => {
                 self.scheme.as_ref().is_some_and(|it| it.get_ref().0 == UrlScheme::Https)
             }
-            TargetSource::Embedded => false,
+            TargetSource::Embedded(_) => false,
         };
         if !is_tls {
             return Err(wrong(TargetFault::StrayCertificates));

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::{LoadAmount, LoadSettings, TargetSource};
+use crate::{LoadAmount, LoadSettings, ReferenceChoice, TargetSource};
 use proptest::prelude::*;
 use record::canonical;
 use record::metric::Metric;
@@ -39,7 +39,7 @@ fn shown(error: &ConfigError) -> String {
 #[test]
 fn nothing_written_means_the_reference_api_under_smoke() {
     let suite = read("").unwrap();
-    assert_eq!(suite.target.origin, TargetSource::Embedded);
+    assert_eq!(suite.target.origin, TargetSource::Embedded(ReferenceChoice::Default));
     let names: Vec<_> = suite.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
     assert_eq!(names, ["smoke"]);
     assert_eq!(suite.scenarios[0].load, LoadSettings::closed(1, LoadAmount::Time));
