@@ -4,28 +4,30 @@
 //! line between is half of the whole change, on the logarithmic scale. The chance of a wrong answer is
 //! shared among all questions, so the commit that is named is the wrong one with at most that chance.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
-use checkout::{BaseError, CommitSummary};
+use checkout::{BaseError, CommitSummary, HeadState};
 use compare::decision::Verdict;
 use compare::{Comparison, ComparisonOutcome, MetricResult};
 use history::bisect::{BisectionStep, CommitSearch, CommitState};
 use record::metric::Metric;
 use record::metric::gate::{MetricPolicy, MetricRule};
-use record::{EarlyEnd, Side};
+use record::{EarlyEnd, IdenticalProgram, Side};
 use serde::{Deserialize, Serialize};
 use suite::{EvidenceLanes, LaneMode, Suite};
 use units::Ratio;
 use units::cancel::Cancel;
 
-use crate::app::builds::{BuildFinder, CommitRange};
+use crate::app::builds::{BuildFinder, BuildPair, CommitRange};
 use crate::app::event::{
     CommitChange, CommitStanding, Event, EventSink, ScenarioMetric, ScenarioPurpose,
 };
 use crate::app::failure::UseCaseError;
+use crate::app::identity::{self, IdenticalPrograms};
 use crate::app::measure::{self, ComparisonEnding};
 use crate::app::selection::{self, SuiteSelection, TargetUse};
 
@@ -44,6 +46,8 @@ pub struct BisectOptions {
     pub alpha: Ratio,
     /// Whether what an earlier invocation measured is used.
     pub earlier: EarlierSearch,
+    /// What follows if a commit is the program of another one.
+    pub identical: IdenticalPrograms,
 }
 
 /// What becomes of an earlier search.
@@ -90,6 +94,9 @@ struct BisectionState {
     /// The change from the first to the last, as ln(head / base), above 0 worse.
     effect_ln: Option<f64>,
     search: CommitSearch,
+    /// Digests of the programs that commits were built to, as far as they were, by the commit's place.
+    #[serde(default)]
+    programs: BTreeMap<usize, String>,
 }
 
 /// One search.
@@ -107,6 +114,11 @@ struct BisectionSession<'a> {
 enum CommitVerdict {
     Judged(Box<MetricResult>),
     Broken(String),
+    /// The later one is the program of a commit that is known, at this place.
+    Identical {
+        place: usize,
+        program: IdenticalProgram,
+    },
 }
 
 /// Searches for the commit. What was measured is kept, so that a search that was interrupted goes on
@@ -155,6 +167,7 @@ impl<'a> BisectionSession<'a> {
             commits: commits.iter().map(|named| named.commit.clone()).collect(),
             effect_ln: None,
             search: CommitSearch::new(commits.len()),
+            programs: BTreeMap::new(),
         };
         let comparisons_max = CommitSearch::questions_max(commits.len()) + 1;
         let alpha = options.alpha;
@@ -212,9 +225,13 @@ impl<'a> BisectionSession<'a> {
             return Ok(self.state.effect_ln);
         }
         let last = self.commits.len() - 1;
-        let row = match self.compare(0, last, CHANGE)? {
+        let row = match self.compare(0, last, CHANGE, self.options.identical)? {
             CommitVerdict::Judged(row) => row,
             CommitVerdict::Broken(reason) => return Err(unmeasured(&self.options.bad, &reason)),
+            CommitVerdict::Identical { program, .. } => {
+                self.events.emit(Event::ProgramsIdentical { program: &program });
+                return Ok(None);
+            }
         };
         self.events.emit(Event::RangeCompared { change: &change(&row) });
         match row.verdict() {
@@ -231,11 +248,16 @@ impl<'a> BisectionSession<'a> {
         let half = Ratio::from_ln(effect_ln.abs() / 2.0);
         let rule =
             MetricRule { policy: MetricPolicy::Gate, tolerance: half, floor: half, minimum: None };
-        let (state, standing) = match self.compare(0, commit, rule)? {
+        let (state, standing) = match self.compare(0, commit, rule, self.options.identical)? {
             CommitVerdict::Broken(reason) => {
                 (CommitState::Broken, CommitStanding::Skipped { reason })
             }
             CommitVerdict::Judged(row) => standing(&row, effect_ln),
+            CommitVerdict::Identical { place, program } => {
+                let commit = self.commits[place].commit.clone();
+                let state = self.state.search.standings()[place];
+                (state, CommitStanding::Identical { commit, program })
+            }
         };
         let CommitSummary { commit: name, subject } = &self.commits[commit];
         self.events.emit(Event::CommitClassified { commit: name, subject, standing });
@@ -244,7 +266,13 @@ impl<'a> BisectionSession<'a> {
     }
 
     /// Compares two commits in the metric alone.
-    fn compare(&mut self, base: usize, head: usize, rule: MetricRule) -> Result<CommitVerdict> {
+    fn compare(
+        &mut self,
+        base: usize,
+        head: usize,
+        rule: MetricRule,
+        identical: IdenticalPrograms,
+    ) -> Result<CommitVerdict> {
         let mut suite = self.suite.clone();
         suite.gate.rules.insert(self.options.metric, rule);
         let commit = |at: usize| self.commits[at].commit.clone();
@@ -255,6 +283,12 @@ impl<'a> BisectionSession<'a> {
             Ok(builds) => builds,
             Err(error) => return broken(error),
         };
+        if identical == IdenticalPrograms::Skip
+            && let Some((place, program)) =
+                known_program(&mut self.state, &finder, &builds, [base, head])
+        {
+            return Ok(CommitVerdict::Identical { place, program });
+        }
         let logs = selection.out.join("bisect/logs");
         let run =
             measure::paired(&finder, &builds, logs, &ComparisonEnding::default(), self.events)?;
@@ -282,7 +316,8 @@ impl<'a> BisectionSession<'a> {
     /// Measures the commit that was found against the last good one.
     fn conclude(&mut self, first: usize, last: usize) -> Result<BisectOutcome> {
         let before = self.state.search.last_before();
-        let CommitVerdict::Judged(row) = self.compare(before, last, CHANGE)? else {
+        let measured = self.compare(before, last, CHANGE, IdenticalPrograms::Measure)?;
+        let CommitVerdict::Judged(row) = measured else {
             let CommitSummary { commit, subject } = &self.commits[last];
             let commit = format!("{commit} {subject}");
             return Err(UseCaseError::FoundNotMeasured { commit }.into());
@@ -293,6 +328,32 @@ impl<'a> BisectionSession<'a> {
             change: change(&row),
         })
     }
+}
+
+/// Notes the programs of two commits, and returns the place of the commit nearest to head of which something
+/// is known and whose program head is.
+fn known_program(
+    state: &mut BisectionState,
+    finder: &BuildFinder<'_>,
+    builds: &BuildPair,
+    [base, head]: [usize; 2],
+) -> Option<(usize, IdenticalProgram)> {
+    let (base_root, head_root) = builds.roots();
+    let of_base = identity::program_files(&builds.base, base_root, &[])?;
+    let of_head = identity::program_files(&builds.head, head_root, &[])?;
+    state.programs.insert(base, of_base.digest());
+    state.programs.insert(head, of_head.digest());
+    let is_known = |place: usize| state.search.standings()[place] != CommitState::Unknown;
+    let same = state.programs.iter().filter(|(_, digest)| **digest == of_head.digest());
+    let mut places: Vec<usize> = same.map(|(place, _)| *place).collect();
+    places.retain(|place| *place != head && is_known(*place));
+    places.sort_by_key(|place| place.abs_diff(head));
+    let commit = |place: usize| state.commits[place].as_str();
+    let is_same = |place: &usize| {
+        let head = HeadState::Commit(commit(head));
+        identity::is_input_changed(finder, commit(*place), head, &[]) == Some(false)
+    };
+    places.into_iter().find(is_same).map(|place| (place, identity::record(&of_head)))
 }
 
 fn unmeasured(commit: &str, reason: &str) -> anyhow::Error {

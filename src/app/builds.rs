@@ -85,20 +85,36 @@ impl FromStr for CommitRange {
 pub(super) struct BuildPair {
     pub(super) base: SutBuild,
     pub(super) head: SutBuild,
+    pub(super) origin: BuildOrigin,
     in_use: Vec<BaseBuild>,
 }
 
+/// What both builds were made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BuildOrigin {
+    /// It is not known of a side that was given as it is.
+    Given,
+    /// Base from a commit, head from the checkout.
+    Checkout,
+    /// Both from commits.
+    Commits,
+}
+
 impl BuildPair {
+    /// Returns two builds that no cache holds, and of which it is not known what they were made from.
+    pub(super) fn given(base: SutBuild, head: SutBuild) -> Self {
+        Self { base, head, origin: BuildOrigin::Given, in_use: Vec::new() }
+    }
+
     /// Whether base was built from a commit, in a folder of its own.
     pub(super) fn is_built(&self) -> bool {
         !self.in_use.is_empty()
     }
-}
 
-impl BuildPair {
-    /// Returns two builds that no cache holds.
-    pub(super) fn given(base: SutBuild, head: SutBuild) -> Self {
-        Self { base, head, in_use: Vec::new() }
+    /// Returns the roots of the files of base and head, each where it was built away from the checkout.
+    pub(super) fn roots(&self) -> (Option<&Path>, Option<&Path>) {
+        let mut roots = self.in_use.iter().map(|build| build.root.as_path());
+        (roots.next(), roots.next())
     }
 }
 
@@ -135,7 +151,11 @@ impl BuildFinder<'_> {
             return Ok(BuildPair::given(self.embedded()?, head));
         }
         let (base, built) = self.base_of_ref(&head, choice, revision, events)?;
-        Ok(BuildPair { base, head, in_use: built.into_iter().collect() })
+        let origin = match choice.head_start {
+            Some(_) => BuildOrigin::Given,
+            None => BuildOrigin::Checkout,
+        };
+        Ok(BuildPair { base, head, origin, in_use: built.into_iter().collect() })
     }
 
     /// Builds two commits, each in a folder of its own.
@@ -146,7 +166,8 @@ impl BuildFinder<'_> {
     ) -> anyhow::Result<BuildPair> {
         let (base, base_built) = self.at_commit(&range.base, events)?;
         let (head, head_built) = self.at_commit(&range.head, events)?;
-        Ok(BuildPair { base, head, in_use: vec![base_built, head_built] })
+        let (origin, in_use) = (BuildOrigin::Commits, vec![base_built, head_built]);
+        Ok(BuildPair { base, head, origin, in_use })
     }
 
     /// Returns the build of the checkout: started by `start` as it is, or by the configuration's

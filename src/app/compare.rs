@@ -14,6 +14,7 @@ use crate::app::builds::{BuildChoice, BuildFinder, BuildPair, CommitRange, base_
 use crate::app::confirm::FirstRun;
 use crate::app::event::{Event, EventSink, WarningKind};
 use crate::app::failure::UseCaseError;
+use crate::app::identity::{self, IdenticalPrograms};
 use crate::app::measure::{self, AttemptContext, ComparisonEnding};
 use crate::app::result_files;
 use crate::app::selection::{self, SuiteSelection, TargetUse};
@@ -37,6 +38,8 @@ pub struct CompareOptions {
     pub confirm: Option<PathBuf>,
     /// Where the evidence of all attempts is kept, if it is.
     pub attempts: Option<AttemptOptions>,
+    /// What follows if both sides are one program.
+    pub identical: IdenticalPrograms,
 }
 
 /// What head is compared with.
@@ -145,11 +148,16 @@ impl CompareOptions {
 
     /// What the checkout holds, if attempts are kept, without the folders that this program writes to.
     fn checkout_hash(&self, suite: &Suite) -> Result<Option<String>> {
-        let Some(kept) = &self.attempts else { return Ok(None) };
-        let here = &self.selection.workplace.folder;
-        let here = here.canonicalize().unwrap_or_else(|_| here.clone());
-        let own = [&self.selection.out, &kept.folder].map(|folder| here.join(folder));
-        attempts::checkout_hash(&suite.target.dir, &own)
+        if self.attempts.is_none() {
+            return Ok(None);
+        }
+        attempts::checkout_hash(&suite.target.dir, &self.own_folders())
+    }
+
+    /// The folders that this program writes to.
+    fn own_folders(&self) -> Vec<PathBuf> {
+        let attempts: Vec<&Path> = self.attempts.iter().map(|it| it.folder.as_path()).collect();
+        self.selection.own_folders(&attempts)
     }
 
     /// Measures both builds, as an attempt whose evidence adds to that of the earlier ones.
@@ -159,6 +167,13 @@ impl CompareOptions {
         subject: &AttemptSubject<'_>,
         events: &mut dyn EventSink,
     ) -> Result<Run> {
+        // What another machine flagged is measured again, whatever it was.
+        if self.identical == IdenticalPrograms::Skip && subject.confirmed.is_none() {
+            let own = self.own_folders();
+            if let Some(run) = identity::identical_run(finder, subject.builds, &own, events)? {
+                return Ok(run);
+            }
+        }
         measure::announce(finder, &self.ending, events);
         let logs = self.selection.out.join("logs");
         let record = self.attempts.as_ref();

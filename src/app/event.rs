@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use record::Revision;
 use record::metric::Metric;
+use record::{IdenticalProgram, Revision};
 use runner::LiveMetrics;
 use units::Ratio;
 
@@ -55,6 +55,11 @@ pub enum Event<'a> {
         build: &'a str,
         /// The latest line.
         line: &'a str,
+    },
+    /// Both builds are one program, so that nothing is measured.
+    ProgramsIdentical {
+        /// The program.
+        program: &'a IdenticalProgram,
     },
     /// A baseline store does something that takes a while.
     StoreAdvanced {
@@ -330,6 +335,13 @@ pub enum CommitStanding {
     Bad(CommitChange),
     /// Between the two, as far as is known.
     Unclear(CommitChange),
+    /// It is the program of a commit that was classified before, and stands where that one does.
+    Identical {
+        /// That commit.
+        commit: String,
+        /// The program.
+        program: IdenticalProgram,
+    },
     /// It could not be measured.
     Skipped {
         /// Why.

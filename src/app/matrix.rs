@@ -1,14 +1,18 @@
 //! Compares a list of releases, each with the one before it.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result};
 use compare::{Comparison, ComparisonOutcome};
+use record::Run;
 use record::metric::gate::ERROR_RATES;
 use units::Ratio;
 use units::cancel::Cancel;
 
-use crate::app::builds::{BuildFinder, CommitRange};
+use crate::app::builds::{BuildFinder, BuildPair, CommitRange};
 use crate::app::event::{Event, EventSink};
 use crate::app::failure::UseCaseError;
+use crate::app::identity::{self, IdenticalPrograms};
 use crate::app::measure::{self, ComparisonEnding};
 use crate::app::result_files;
 use crate::app::selection::{self, SuiteSelection, TargetUse};
@@ -22,6 +26,8 @@ pub struct MatrixOptions {
     pub releases: Vec<String>,
     /// When measuring ends.
     pub ending: ComparisonEnding,
+    /// What follows if a release is the program of the one before it.
+    pub identical: IdenticalPrograms,
 }
 
 /// What a list of releases yields.
@@ -75,8 +81,7 @@ pub fn matrix(
         let builds =
             finder.range(&range, events).with_context(|| format!("cannot build {range}"))?;
         let folder = options.selection.out.join(format!("matrix/{number}"));
-        let logs = folder.join("logs");
-        let run = measure::paired(&finder, &builds, logs, &options.ending, events)?;
+        let run = step(options, &finder, &builds, &folder, events)?;
         let comparison = Comparison::of(&run)?;
         let files = result_files::write(&folder.join("report"), &run, &comparison);
         lost = lost.or(files);
@@ -89,6 +94,23 @@ pub fn matrix(
     let outcomes = measured.iter().map(|step| step.comparison.outcome.clone());
     let outcome = outcomes.min().expect("a matrix has a step");
     Ok(MatrixOutcome { steps: measured, alpha, outcome, lost })
+}
+
+/// Measures a step, unless both of its releases are one program.
+fn step(
+    options: &MatrixOptions,
+    finder: &BuildFinder<'_>,
+    builds: &BuildPair,
+    folder: &Path,
+    events: &mut dyn EventSink,
+) -> Result<Run> {
+    if options.identical == IdenticalPrograms::Skip {
+        let own = options.selection.own_folders(&[]);
+        if let Some(run) = identity::identical_run(finder, builds, &own, events)? {
+            return Ok(run);
+        }
+    }
+    measure::paired(finder, builds, folder.join("logs"), &options.ending, events)
 }
 
 /// Returns each release with the one before it.

@@ -7,7 +7,7 @@ use anyhow::Result;
 use compare::stopping::{Continuation, EarlyStopping, StoppingRule};
 use compare::{Comparison, MetricResult};
 use record::metric::gate::MetricPolicy;
-use record::{ConfirmedRun, Run};
+use record::{ConfirmedRun, IdenticalProgram, Run};
 use runner::{RunDecision, RunObserver, RunPlan, RunProgress, SutBuild, machine};
 
 use crate::app::attempts::AttemptRecord;
@@ -88,6 +88,18 @@ pub(super) fn attempt(
         ..plan(finder, head, logs)?
     };
     run(finder, &plan, LaunchUnit::LaunchPair, ending, context.record, events)
+}
+
+/// Returns the record of two builds that are one program.
+pub(super) fn identical(
+    finder: &BuildFinder<'_>,
+    builds: &BuildPair,
+    program: IdenticalProgram,
+) -> Result<Run> {
+    let logs = finder.selection.out.join("logs");
+    let base = Some(builds.base.clone());
+    let plan = RunPlan { base, ..plan(finder, builds.head.clone(), logs)? };
+    Ok(runner::identical(&plan, program))
 }
 
 /// Says what will be detectable, if the last run of the same configuration lets that be known.

@@ -16,6 +16,7 @@ pub mod decide;
 pub mod doctor;
 pub mod event;
 pub mod failure;
+pub mod identity;
 pub mod init;
 pub mod matrix;
 pub mod measure;

@@ -65,6 +65,10 @@ pub(super) fn sanitize_run(run: &mut Run) {
         singles.extend(pairs.into_iter().flat_map(|pair| [&mut pair.base, &mut pair.head]));
         singles.into_iter().for_each(sanitize_failures);
     }
+    if let Some(program) = &mut run.identical {
+        sanitize_text(&mut program.sha256);
+        program.executable.iter_mut().for_each(sanitize_text);
+    }
     if let Some(placement) = &mut run.placement {
         let mappings = std::mem::take(&mut placement.mappings);
         let name = |name: &str| sanitize::line(name, REASON_CHARS_MAX);

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
@@ -172,6 +172,13 @@ impl SuiteSelection {
             return Err(UseCaseError::NoRoom { folder, left, needed: ROOM_BYTES_MIN }.into());
         }
         Ok(())
+    }
+
+    /// Returns the full paths of the folders that this program writes to: the one for results and `others`.
+    pub fn own_folders(&self, others: &[&Path]) -> Vec<PathBuf> {
+        let here = &self.workplace.folder;
+        let here = here.canonicalize().unwrap_or_else(|_| here.clone());
+        others.iter().copied().chain([self.out.as_path()]).map(|it| here.join(it)).collect()
     }
 
     /// Returns the seed of the order of launches and slices: the one that was given, or a fresh one.

@@ -10,6 +10,7 @@ use units::Ratio;
 use crate::app;
 use crate::app::bisect::{BisectOptions, BisectOutcome, EarlierSearch};
 use crate::cli::event_text::{commit_change, commit_title};
+use crate::cli::identity::IdentityFlag;
 use crate::cli::selection::SelectionFlags;
 use crate::cli::terminal_text::sanitize;
 use crate::cli::{Exit, process};
@@ -17,7 +18,8 @@ use crate::cli::{Exit, process};
 /// Find the commit that made a metric better or worse
 ///
 /// `--metric work` counts instructions, which decides in seconds; other metrics are timed. Builds
-/// commits away from the checkout and compares each with the good one, until one is left.
+/// commits away from the checkout and compares each with the good one, until one is left. A commit that is
+/// the program of one that was classified stands where that one does, and is not measured.
 /// Commits that do not build are stepped around. What was measured is kept: the same command goes on
 /// where it was interrupted.
 ///
@@ -41,6 +43,8 @@ pub(super) struct BisectArgs {
     #[arg(long)]
     restart: bool,
     #[command(flatten)]
+    identity: IdentityFlag,
+    #[command(flatten)]
     selection: SelectionFlags,
 }
 
@@ -58,6 +62,7 @@ pub(super) fn run(args: &BisectArgs, out: &mut impl Write) -> anyhow::Result<Exi
         bad: args.bad.clone(),
         metric: args.metric,
         alpha: args.alpha,
+        identical: args.identity.choice(),
         earlier: if args.restart { EarlierSearch::Forget } else { EarlierSearch::Resume },
     };
     let cancel = process::cancel_on_signals()?;

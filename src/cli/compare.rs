@@ -9,6 +9,7 @@ use crate::app::builds::CommitRange;
 use crate::app::compare::{BaselineMode, CompareOptions, CompareOutcome, ComparisonBase};
 use crate::app::matrix::MatrixOptions;
 use crate::app::measure::ComparisonEnding;
+use crate::cli::identity::IdentityFlag;
 use crate::cli::output::{self, FailOnFlag, ReportFormat};
 use crate::cli::selection::SelectionFlags;
 use crate::cli::sides::SideFlags;
@@ -21,6 +22,9 @@ use compare::stopping::EarlyStopping;
 /// Base and head run side by side, in fresh launches and short alternating slices. The base is
 /// given by a flag, or built from the git ref that `--baseline` names. Where neither is possible, or with
 /// `--mode stored`, head is compared with runs that `xmlperf baseline save` kept under that name.
+///
+/// Where both builds are one program and only documentation changed between the commits, nothing is
+/// measured.
 ///
 /// Exit codes: 0 fine, 1 regressed or a limit broken, 2 wrong usage or configuration, 3 could not
 /// measure, 4 inconclusive (only with `--fail-on inconclusive`).
@@ -50,6 +54,8 @@ pub(super) struct CompareArgs {
     /// What makes the command fail
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = FailOnFlag::Regression)]
     fail_on: FailOnFlag,
+    #[command(flatten)]
+    identity: IdentityFlag,
     /// Time for measuring, such as `3m`; what is not decided by then stays inconclusive
     #[arg(long, value_name = "TIME", value_parser = units::parse_duration)]
     budget: Option<Duration>,
@@ -124,6 +130,7 @@ impl CompareArgs {
             ending: self.ending(),
             confirm: self.confirm.clone(),
             attempts: self.attempts.as_deref().map(process::attempt),
+            identical: self.identity.choice(),
         })
     }
 
@@ -132,6 +139,7 @@ impl CompareArgs {
             selection: self.selection.selection()?,
             releases: self.matrix.clone(),
             ending: self.ending(),
+            identical: self.identity.choice(),
         })
     }
 

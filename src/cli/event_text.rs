@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use record::IdenticalProgram;
 use units::Ratio;
 use units::text::plural;
 
@@ -23,6 +24,10 @@ pub(super) fn line(event: &Event<'_>) -> Option<String> {
         }
         Event::BuildAwaited => "waiting for another xmlperf that builds the same base".to_owned(),
         Event::BuildAdvanced { build, line } => format!("building {build}: {line}"),
+        Event::ProgramsIdentical { program } => format!(
+            "{}: nothing is measured; `--always-measure` measures all the same",
+            identical(program)
+        ),
         Event::StoreAdvanced { text } | Event::Noted { text } => (*text).to_owned(),
         Event::StepStarted { base, head, number, of } => {
             format!("{base}..{head} ({number} of {of})")
@@ -178,7 +183,15 @@ fn standing(standing: &CommitStanding) -> String {
         CommitStanding::Bad(change) => format!("bad — {}", commit_change(change)),
         CommitStanding::Unclear(change) => format!("unclear — {}", commit_change(change)),
         CommitStanding::Skipped { reason } => format!("skipped — {reason}"),
+        CommitStanding::Identical { commit, program } => {
+            format!("as {} — {}", short(commit, 10), identical(program))
+        }
     }
+}
+
+/// `identical program, sha256 0123456789ab`.
+fn identical(program: &IdenticalProgram) -> String {
+    format!("identical program, sha256 {}", short(&program.sha256, 12))
 }
 
 /// `smoke CPU per XML pair +5.6 % [+4.8, +6.2]`.
@@ -210,6 +223,7 @@ mod tests {
     fn an_event_is_one_line_or_none() {
         let of = ScenarioMetric { scenario: "smoke".to_owned(), metric: Metric::Cpu };
         let change = MetricChange { of: of.clone(), change_ln: 0.05 };
+        let program = IdenticalProgram { sha256: "ab".repeat(32), executable: None };
         let events = [
             Event::CheckoutStarted { reference: "main", commit: "0123456789abcdef" },
             Event::PowerEstimated { cost: None, detectable: vec![change.clone()] },
@@ -226,6 +240,15 @@ mod tests {
                     interval_ln: Some([0.055, 0.048, 0.062]),
                 }),
             },
+            Event::CommitClassified {
+                commit: "fedcba9876543210",
+                subject: "Say more",
+                standing: CommitStanding::Identical {
+                    commit: "0123456789abcdef".to_owned(),
+                    program: program.clone(),
+                },
+            },
+            Event::ProgramsIdentical { program: &program },
             Event::Warning(WarningKind::NotConfirmed { error: "no build", run: "run.json" }),
         ];
         let lines = events.map(|event| line(&event).unwrap());
@@ -234,6 +257,8 @@ mod tests {
         detectable from (80 % power): smoke CPU per XML pair 5.1 %
         10 launch pairs, 61.0 s · smoke cpu +5.1 %
         0123456789 Parse once: bad — smoke CPU per XML pair +5.7 % [+4.9, +6.4]
+        fedcba9876 Say more: as 0123456789 — identical program, sha256 abababababab
+        identical program, sha256 abababababab: nothing is measured; `--always-measure` measures all the same
         it cannot be confirmed here: no build
         a second job may: `xmlperf compare --confirm run.json`
         ");

@@ -36,6 +36,10 @@ pub(super) fn show(out: &mut impl Write, outcome: &MatrixOutcome) -> anyhow::Res
                 })),
             ]);
         }
+        if step.comparison.identical.is_some() {
+            let title = report::title(&step.comparison);
+            table.add_row([&step.range.base, &step.range.head, "all", title.as_str()]);
+        }
         if let ComparisonOutcome::NotMeasured(reason) = &step.comparison.outcome {
             let summary = reason.summary.as_str();
             table.add_row([&step.range.base, &step.range.head, "could not measure", summary]);

@@ -11,6 +11,7 @@ mod decide;
 mod doctor;
 mod event_text;
 mod failure;
+mod identity;
 mod init;
 mod matrix;
 mod output;

@@ -9,6 +9,7 @@ mod exchange;
 mod faults;
 mod github;
 mod hostile;
+mod identity;
 mod instruction_counts;
 mod measurement;
 mod readme;

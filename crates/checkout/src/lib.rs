@@ -6,9 +6,11 @@
 //! therefore the cache folder. A build counts only once its marker is there, which is put beside the
 //! folder by rename after the command succeeded; without one, the folder is built afresh.
 
+mod changes;
 mod failure;
 mod files;
 pub mod git;
+mod identity;
 mod repository;
 mod snapshot;
 
@@ -29,7 +31,9 @@ use tempfile::NamedTempFile;
 use units::cancel::Cancel;
 use units::environment::ChildEnvironment;
 
+pub use changes::{HeadState, InputScope, changed_inputs};
 pub use failure::BaseError;
+pub use identity::{ProgramFiles, ProgramTree};
 pub use repository::{
     CommitSummary, WorkingTree, between, checkout_hash, commit, is_behind, merge_base, root, tree,
     tree_hash,
@@ -109,6 +113,8 @@ impl BuildCommand<'_> {
 pub struct BaseBuild {
     /// Where to start it: the folder of the base that corresponds to the requested one.
     pub dir: PathBuf,
+    /// The root of its files, at or above that folder.
+    pub root: PathBuf,
     /// Full hash of the commit.
     pub commit: String,
     /// Whether an earlier build was used.
@@ -158,8 +164,9 @@ pub fn checkout(
     flock(&lock.file, FlockOperation::LockShared)
         .map_err(|errno| unusable(&place.file("lock"))(errno.into()))?;
     place.prune()?;
-    let (dir, removed) = (place.tree().join(prefix), kept.unwrap_or_default());
-    Ok(BaseBuild { dir, commit, cached, removed, _in_use: lock.file })
+    let (root, removed) = (place.tree(), kept.unwrap_or_default());
+    let dir = root.join(prefix);
+    Ok(BaseBuild { dir, root, commit, cached, removed, _in_use: lock.file })
 }
 
 /// Builds the checkout itself with `build_command`, which is run in `dir`. All

@@ -176,7 +176,8 @@ fn modified_ns(metadata: &Metadata) -> i128 {
     i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec())
 }
 
-fn digest(path: &Path) -> io::Result<String> {
+/// Returns the SHA-256 of a file in hexadecimal digits.
+pub(super) fn digest(path: &Path) -> io::Result<String> {
     let mut reader = BufReader::new(File::open(path)?);
     let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
     loop {
@@ -189,7 +190,7 @@ fn digest(path: &Path) -> io::Result<String> {
 }
 
 /// Calls `each` for everything below a folder, a folder before what it holds.
-fn visit(
+pub(super) fn visit(
     tree: &Path,
     inside: &Path,
     each: &mut dyn FnMut(&Path, &Metadata) -> io::Result<()>,

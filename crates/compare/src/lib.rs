@@ -8,6 +8,7 @@ pub mod confirmation;
 pub mod decision;
 pub mod details;
 pub mod function_changes;
+mod identical;
 mod limits;
 pub mod stopping;
 mod stored;
@@ -33,8 +34,8 @@ use record::metric::gate::{GateRules, MetricPolicy, MetricRule};
 use record::metric::limit::LimitQuantity;
 use record::metric::{BetterDirection, Metric};
 use record::{
-    ContentError, EarlyEnd, FailureContrast, FailureReport, LaunchResult, LaunchResults, Machine,
-    PlacementRecord, Revision, Run, ScenarioRun,
+    ContentError, EarlyEnd, FailureContrast, FailureReport, IdenticalProgram, LaunchResult,
+    LaunchResults, Machine, PlacementRecord, Revision, Run, ScenarioRun,
 };
 use units::Ratio;
 
@@ -67,6 +68,8 @@ pub struct Comparison {
     pub breakdowns: Vec<InstructionBreakdown>,
     /// Where the code of both sides lay.
     pub placement: Option<PlacementRecord>,
+    /// What both sides are, if they are one program, of which nothing was measured.
+    pub identical: Option<IdenticalProgram>,
     /// The requests that head failed and base did not, which ended the run.
     pub failure: Option<FailureContrast>,
     /// The attempts whose evidence this one adds to, if a record of them is kept.
@@ -201,6 +204,9 @@ impl Comparison {
     pub fn of_jobs(run: &Run, earlier: Option<&Run>) -> Result<Self, CompareError> {
         let mut gate = run.gate.clone();
         gate.check().map_err(ContentError::from)?;
+        if let Some(program) = identical::program(run) {
+            return Ok(identical::comparison(run, &gate, program));
+        }
         gate.alpha *= run.evidence.as_ref().map_or(1.0, EvidenceState::error_share);
         let mut rows = Vec::new();
         let mut evidence = Vec::new();
@@ -245,6 +251,7 @@ impl Comparison {
             details,
             breakdowns: work::breakdowns(run),
             placement: run.placement.clone(),
+            identical: None,
             attempts: AttemptSummary::of(run, launches, &rows),
             failure: failure_of_head(run),
             method: ComparisonMethod {

@@ -65,6 +65,34 @@ fn an_interrupted_run_says_how_far_it_came() {
     assert_eq!(comparison(&run).outcome, ComparisonOutcome::NotMeasured(expected.into()));
 }
 
+fn one_program() -> record::IdenticalProgram {
+    record::IdenticalProgram { sha256: "0123456789abcdef".repeat(4), executable: None }
+}
+
+#[test]
+fn one_program_on_both_sides_passes_without_numbers_and_shares_no_error_rate() {
+    let run = Run { identical: Some(one_program()), ..paired(0, LEVEL, LEVEL) };
+    let comparison = comparison(&run);
+    assert_eq!(comparison.outcome, ComparisonOutcome::Pass);
+    assert_eq!((comparison.rows.len(), comparison.promises.len()), (0, 0));
+    assert_eq!((comparison.method.family, comparison.identical), (0, Some(one_program())));
+}
+
+#[test]
+fn numbers_decide_whatever_a_record_says_of_its_programs() {
+    let measured = Run { identical: Some(one_program()), ..paired(12, LEVEL, SLOWER_CPU) };
+    assert_eq!(comparison(&measured).outcome, ComparisonOutcome::Regressed);
+    assert_eq!(comparison(&measured).identical, None);
+    let interrupted = Some(EarlyEnd::Interrupted);
+    let alone = Run { base: None, identical: Some(one_program()), ..paired(0, LEVEL, LEVEL) };
+    let ended =
+        Run { identical: Some(one_program()), ended: interrupted, ..paired(0, LEVEL, LEVEL) };
+    for run in [alone, ended] {
+        let outcome = comparison(&run).outcome;
+        assert!(matches!(outcome, ComparisonOutcome::NotMeasured(_)), "{outcome:?}");
+    }
+}
+
 #[test]
 fn a_run_without_a_launch_is_not_green() {
     let run = paired(0, LEVEL, LEVEL);

@@ -7,7 +7,7 @@
 
 use thiserror::Error;
 
-use crate::{LaunchResult, LaunchResults, Revision, Run, ScenarioRun};
+use crate::{IdenticalProgram, LaunchResult, LaunchResults, Revision, Run, ScenarioRun};
 
 /// The largest record that is read, in bytes.
 pub const RUN_BYTES_MAX: u64 = 32 << 20;
@@ -97,12 +97,17 @@ fn names(run: &Run) -> impl Iterator<Item = &str> {
         .chain(run.scenarios.iter().map(|it| it.name.as_str()))
         .chain(revision(&run.head))
         .chain(run.base.iter().flat_map(revision))
+        .chain(run.identical.iter().flat_map(identical))
         .chain(history.flat_map(|it| [it.name.as_str(), it.store.as_str()]))
         .chain(past)
 }
 
 fn revision(revision: &Revision) -> [&str; 2] {
     [&revision.label, revision.commit.as_deref().unwrap_or_default()]
+}
+
+fn identical(program: &IdenticalProgram) -> [&str; 2] {
+    [&program.sha256, program.executable.as_deref().unwrap_or_default()]
 }
 
 #[cfg(test)]

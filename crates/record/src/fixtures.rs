@@ -217,6 +217,7 @@ pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Ru
         network_cost: None,
         confinement: None,
         placement: None,
+        identical: None,
         ended: None,
         scenarios: vec![scenario],
         yardstick: None,

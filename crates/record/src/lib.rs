@@ -97,6 +97,9 @@ pub struct Run {
     /// Where the code of both sides lay; none without a base, and in records of old.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placement: Option<PlacementRecord>,
+    /// What base and head both are, if they are one program, so that nothing was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identical: Option<IdenticalProgram>,
     /// Why it ended before a verdict or the last launch, if it did.
     pub ended: Option<EarlyEnd>,
     /// What was done, and what it yielded.
@@ -126,6 +129,17 @@ fn is_zero(value: &u64) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
 fn is_false(value: &bool) -> bool {
     !*value
+}
+
+/// A program that base and head both are, byte for byte, and of which nothing that it may read has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdenticalProgram {
+    /// SHA-256 in hexadecimal digits: of the executable, else of the list of all files of the tree.
+    pub sha256: String,
+    /// The executable's path from the root of the checkout; none where the tree is the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executable: Option<String>,
 }
 
 /// What tells a run from all others.

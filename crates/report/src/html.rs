@@ -35,6 +35,9 @@ pub fn render(comparison: &Comparison) -> String {
         let plain = attempts.replace('*', "");
         add(&mut page, &format!("<p class=\"note\">{}</p>\n", escaped(&plain)));
     }
+    if let Some(identity) = wording::identity(comparison, escaped) {
+        add(&mut page, &format!("<p class=\"note\">{identity}.</p>\n"));
+    }
     if let ComparisonOutcome::NotMeasured(reason) = &comparison.outcome {
         add(&mut page, &format!("<pre>{}</pre>\n", escaped(&reason.to_string())));
     }

@@ -43,6 +43,9 @@ struct JsonReport<'a> {
     /// The requests that head failed and base did not, which ended the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<&'a record::FailureContrast>,
+    /// What both sides are, if they are one program, of which nothing was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identical: Option<&'a record::IdenticalProgram>,
     /// Where the code of both sides lay.
     #[serde(skip_serializing_if = "Option::is_none")]
     placement: Option<&'a record::PlacementRecord>,
@@ -282,6 +285,7 @@ pub fn render(comparison: &Comparison) -> String {
         scenarios: comparison.details.iter().map(scenario).collect(),
         work: comparison.breakdowns.iter().map(work).collect(),
         failure: comparison.failure.as_ref(),
+        identical: comparison.identical.as_ref(),
         placement: comparison.placement.as_ref(),
         machine: &comparison.machine,
     };

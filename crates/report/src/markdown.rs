@@ -18,6 +18,9 @@ pub fn render(comparison: &Comparison) -> String {
     if let Some(attempts) = wording::attempts(comparison) {
         writeln!(text, "{attempts}.\n").expect(STRING);
     }
+    if let Some(identity) = wording::identity(comparison, inert) {
+        writeln!(text, "{identity}.\n").expect(STRING);
+    }
     if let ComparisonOutcome::NotMeasured(reason) = &comparison.outcome {
         write!(text, "```text\n{}\n```\n\n", reason.to_string().replace("```", "'''"))
             .expect(STRING);

@@ -43,6 +43,9 @@ pub fn write(
         let plain = attempts.replace('*', "");
         writeln!(out, "{}", wrapped(&plain, screen.width.into(), 0))?;
     }
+    if let Some(identity) = wording::identity(comparison, str::to_owned) {
+        writeln!(out, "\n{}\n", wrapped(&identity, screen.width.into(), 0))?;
+    }
     if let Some(baseline) = wording::baseline(comparison, str::to_owned) {
         writeln!(out, "{}", wrapped(&baseline, screen.width.into(), 0))?;
     }

@@ -7,8 +7,8 @@ use record::evidence::{EvidenceGap, EvidenceState};
 use record::fixtures::{LEVEL, SampleLaunch, counted, paired, remembered};
 use record::metric::Metric;
 use record::{
-    EarlyEnd, FailureReport, LaunchResults, LayoutState, MappingState, PlacementMethod,
-    PlacementRecord, Run, Side,
+    EarlyEnd, FailureReport, IdenticalProgram, LaunchResults, LayoutState, MappingState,
+    PlacementMethod, PlacementRecord, Run, Side,
 };
 
 fn comparison(run: &Run) -> Comparison {
@@ -185,6 +185,36 @@ fn no_change_is_one_line_and_folded_tables() {
     ### ✅ xmlperf: no regression ≥ 5 % in 1 scenario (52.0 s)
     <sub>head (9f3c2ab) vs main (1d20e77) · 10 launch pairs of at most 40 interleaved on one machine, 52.0 s · chance of a false alarm ≤ 1 % over 3 comparisons · 0 slower, 0 faster, 0 can't tell, 3 unchanged</sub>
     ");
+}
+
+#[test]
+fn one_program_on_both_sides_is_named_by_its_digest_in_every_format() {
+    let sha256 = "0123456789abcdef".repeat(4);
+    let executable = Some("target/api_v1".to_owned());
+    let program = IdenticalProgram { sha256: sha256.clone(), executable };
+    let run = Run { identical: Some(program), ..paired(0, LEVEL, LEVEL) };
+    insta::assert_snapshot!(on_terminal(&run, 100), @"
+    head (9f3c2ab) vs main (1d20e77) · nothing measured
+
+    Both builds of target/api_v1 are byte for byte one program, own libraries included (sha256
+    0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef), and between the commits only
+    documentation changed, or what the target's tree does not hold. Whatever a measurement showed would
+    be an error of it; --always-measure measures all the same
+
+    identical program, sha256 0123456789ab — nothing to measure
+    ");
+    let text = markdown::render(&comparison(&run));
+    insta::assert_snapshot!(text.split("<details>").next().unwrap(), @"
+    ### ✅ xmlperf: identical program, sha256 0123456789ab — nothing to measure
+    <sub>head (9f3c2ab) vs main (1d20e77) · nothing measured</sub>
+
+    Both builds of target/api\\_v1 are byte for byte one program, own libraries included (sha256 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef), and between the commits only documentation changed, or what the target's tree does not hold. Whatever a measurement showed would be an error of it; --always-measure measures all the same.
+    ");
+    let page = super::html::render(&comparison(&run));
+    assert!(page.contains("identical program, sha256 0123456789ab") && page.contains(&sha256));
+    let json: serde_json::Value = serde_json::from_str(&json::render(&comparison(&run))).unwrap();
+    assert_eq!(json["identical"]["sha256"], sha256.as_str());
+    assert_eq!((&json["outcome"], json["metrics"].as_array().unwrap().len()), (&"pass".into(), 0));
 }
 
 #[test]

@@ -15,7 +15,9 @@ use record::metric::gate::MetricPolicy;
 use record::workload::{
     ArrivalShape, LoadAmount, LoadSummary, ModelSummary, ReusePolicy, Workload,
 };
-use record::{FailureContrast, FailureExample, LayoutState, MappingState, Revision};
+use record::{
+    FailureContrast, FailureExample, IdenticalProgram, LayoutState, MappingState, Revision,
+};
 use units::Ratio;
 use units::text::plural;
 
@@ -147,7 +149,36 @@ fn doubt(row: &MetricResult) -> String {
     }
 }
 
+/// Hexadecimal digits of a digest in a headline.
+const DIGEST_DIGITS: usize = 12;
+
+/// What both sides are, where they are one program.
+fn identical(program: &IdenticalProgram) -> String {
+    let digest: String = program.sha256.chars().take(DIGEST_DIGITS).collect();
+    format!("identical program, sha256 {digest} — nothing to measure")
+}
+
+/// Why nothing was measured, where both sides are one program; each name made harmless by `safe`.
+pub(super) fn identity(comparison: &Comparison, safe: fn(&str) -> String) -> Option<String> {
+    let IdenticalProgram { sha256, executable } = comparison.identical.as_ref()?;
+    let digest = safe(sha256);
+    let same = match executable {
+        Some(executable) => format!(
+            "Both builds of {} are byte for byte one program, own libraries included (sha256 {digest})",
+            safe(executable)
+        ),
+        None => format!("The files that the target executes are the same (sha256 {digest})"),
+    };
+    Some(format!(
+        "{same}, and between the commits only documentation changed, or what the target's tree does not \
+         hold. Whatever a measurement showed would be an error of it; --always-measure measures all the same"
+    ))
+}
+
 fn passed(comparison: &Comparison) -> String {
+    if let Some(program) = &comparison.identical {
+        return identical(program);
+    }
     let scenarios = plural(comparison.method.scenarios.len(), "scenario");
     let time = units::time_ns(units::exact(comparison.method.wall_ns));
     let unseen = comparison.rows.iter().filter_map(not_found);
@@ -491,6 +522,9 @@ pub fn revision(revision: &Revision) -> String {
 /// What was measured, in a line.
 pub(super) fn method(comparison: &Comparison) -> String {
     let method = &comparison.method;
+    if comparison.identical.is_some() {
+        return "nothing measured".to_owned();
+    }
     let time = units::time_ns(units::exact(method.wall_ns));
     let counted = method.counted.as_ref().map(|(launches, counter)| {
         let a_side = if method.mode == ComparisonMode::Paired { " a side" } else { "" };

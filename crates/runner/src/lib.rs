@@ -16,6 +16,7 @@ mod live;
 pub mod machine;
 mod placement;
 mod requests;
+mod run_record;
 mod sender;
 mod side_driver;
 mod yardstick;
@@ -34,17 +35,15 @@ use crate::requests::ScenarioRequests;
 use crate::side_driver::{DriveConditions, LaunchHandle, SideDriver};
 use crate::yardstick::YardstickWorkload;
 use record::evidence::EvidenceState;
-use record::{
-    ConfirmedRun, EarlyEnd, LaunchPair, LaunchResults, LayoutState, PlacementRecord, Run,
-    ScenarioRun, Side,
-};
-use suite::{CpuSelection, LaneMode, Suite};
+use record::{ConfirmedRun, EarlyEnd, LaunchPair, LayoutState, PlacementRecord, Run, Side};
+use suite::{CpuSelection, Suite};
 use sut::network;
 use sut::network::RelayError;
 use sut::{AffinityGuard, CpuPlacement, CpuSet, Target, TargetError};
 use units::cancel::Cancel;
 
 pub use live::{LiveMetrics, LiveSnapshot};
+pub use run_record::identical;
 pub use sender::{RequestSender, SendError};
 
 /// One build, and how it comes to life.
@@ -264,7 +263,7 @@ impl<'a> RunSession<'a> {
                 return Err(RunnerError::Interrupted);
             }
         }
-        let mut run = blank(plan, &prepared, machine);
+        let mut run = run_record::blank(plan, machine);
         let layout = placement::layout(plan);
         run.placement =
             plan.base.is_some().then(|| PlacementRecord { layout, ..PlacementRecord::default() });
@@ -448,59 +447,4 @@ fn network_cost(placement: &CpuPlacement) -> Result<record::NetworkCost, RelayEr
         cpu_per_exchange_ns: cost.cpu_per_exchange_ns,
         cpu_per_mib_ns: cost.cpu_per_mib_ns,
     })
-}
-
-/// The record before the first launch.
-fn blank(plan: &RunPlan<'_>, prepared: &[ScenarioRequests], machine: record::Machine) -> Run {
-    let sampling = &plan.suite.sampling;
-    let paired = plan.base.is_some();
-    let scenario = |prepared: &ScenarioRequests| {
-        let scenario = &prepared.scenario;
-        ScenarioRun {
-            name: scenario.name.clone(),
-            workload: scenario.workload(sampling),
-            pairs_per_request: prepared.pairs,
-            limits: scenario.limits.clone(),
-            times: scenario.load.times(),
-            trials: if paired {
-                LaunchResults::Paired(Vec::new())
-            } else {
-                LaunchResults::Single(Vec::new())
-            },
-            work: None,
-            absent_in_base: None,
-        }
-    };
-    let launches_planned = match plan.suite.lanes.time {
-        LaneMode::Off => 0,
-        LaneMode::IfPossible | LaneMode::On if paired => sampling.launch_pairs_max,
-        LaneMode::IfPossible | LaneMode::On => sampling.launches,
-    };
-    Run {
-        schema: record::SCHEMA,
-        tool: env!("CARGO_PKG_VERSION").to_owned(),
-        started: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        wall_ns: 0,
-        counting_ns: 0,
-        seed: plan.coins,
-        generator: payload::GENERATOR_VERSION,
-        config: plan.suite.digest.clone(),
-        machine,
-        boot: machine::boot(),
-        base: plan.base.as_ref().map(|base| base.revision.clone()),
-        head: plan.head.revision.clone(),
-        gate: plan.suite.gate.clone(),
-        launches_planned,
-        budget_ns: plan.budget.map(units::nanos),
-        network_cost: None,
-        confinement: None,
-        placement: None,
-        ended: None,
-        scenarios: prepared.iter().map(scenario).collect(),
-        yardstick: None,
-        history: None,
-        evidence: plan.evidence.clone(),
-        confirms: plan.confirms.clone(),
-        confirming: None,
-    }
 }

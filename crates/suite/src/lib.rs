@@ -105,6 +105,9 @@ pub struct TargetSpec {
     /// Variables of xmlperf's own environment that builds and targets get besides those which
     /// toolchains need.
     pub pass_env: Vec<VariablePattern>,
+    /// Patterns of files that it reads beside its program, from its folder, as git's `:(glob)` has them: a
+    /// change of one is a change of the program.
+    pub inputs: Vec<String>,
     /// The variable that tells it its port.
     pub port_env: Option<String>,
     /// Where it and the load may run.

@@ -74,6 +74,7 @@ pub(crate) fn slower_by(percent: u64) -> Run {
         network_cost: None,
         confinement: None,
         placement: None,
+        identical: None,
         ended: None,
         yardstick: None,
         history: None,

@@ -19,9 +19,9 @@ use crate::config::network::NetworkTable;
 use crate::config::payload::{PayloadContext, PayloadTable, RequestTable};
 use crate::config::presets;
 use crate::config::values::{
-    BodyCount, Cores, CpusWord, ErrorRate, HttpPath, KindWord, LAUNCHES_MAX, LaneWord, LaunchCount,
-    Launches, LimitTable, MetricKey, PairCount, PassedVariables, PolicyWord, Port, Positive,
-    PresetWord, Room, SchemeWord, SemanticsWord, Share, Time, Variable,
+    BodyCount, Cores, CpusWord, ErrorRate, HttpPath, InputPattern, KindWord, LAUNCHES_MAX,
+    LaneWord, LaunchCount, Launches, LimitTable, MetricKey, PairCount, PassedVariables, PolicyWord,
+    Port, Positive, PresetWord, Room, SchemeWord, SemanticsWord, Share, Time, Variable,
 };
 use crate::{
     CountSettings, CpuSelection, EvidenceLanes, LaneMode, LoadAmount, LoadSettings,
@@ -62,6 +62,7 @@ struct TargetTable {
     reference: Option<Spanned<bool>>,
     env: BTreeMap<String, String>,
     pass_env: Vec<PassedVariables>,
+    inputs: Vec<InputPattern>,
     cpus: Option<CpusWord>,
     memory: Option<Spanned<Room>>,
     cpu_quota: Option<Spanned<Cores>>,
@@ -340,6 +341,7 @@ impl TargetTable {
             stop_timeout: seconds(&self.stop_timeout, 5),
             env: self.env.clone().into_iter().collect(),
             pass_env: self.pass_env.iter().map(|it| it.0.clone()).collect(),
+            inputs: self.inputs.iter().map(|pattern| pattern.0.clone()).collect(),
             port_env: self.port_env.as_ref().map(|name| name.0.clone()),
             cpus: self.cpus.map_or(CpuSelection::Auto, |word| word.0),
             limits: self.limits()?,

@@ -13,6 +13,7 @@ ready = "/xml-compare-api/health"             # polled until it answers 2xx
 # ready-timeout = "30 s"
 # stop-timeout = "5 s"                        # from SIGTERM to SIGKILL
 # env = { RUST_LOG = "warn" }
+# inputs = ["data/**/*.json"]                 # files that count as program, whatever they are called
 # cpus = "auto"                               # target and load on different cores; or "shared"
 # memory = "2 GiB"                            # by a control group where one can be had: docs/target.md
 # cpu-quota = 1.5                             # processors' worth of time

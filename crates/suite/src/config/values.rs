@@ -67,6 +67,10 @@ pub(super) enum ValueError {
     HeaderTwice { first: String, second: String },
     #[error("the value of a header is one line of visible text")]
     HeaderValue,
+    #[error(
+        "`{0}` is not a pattern of files such as `shared/**/*.xsd`, from the folder of this file"
+    )]
+    InputPattern(String),
     #[error("{0} is not a number of launches from 2 to 100")]
     Launches(i64),
 }
@@ -188,6 +192,17 @@ checked!(
 checked!(
     /// Names of variables that are passed on.
     PassedVariables(VariablePattern) from String, |text| Ok(text.parse()?)
+);
+checked!(
+    /// Files that the target reads, with `*` and `**`.
+    InputPattern(String) from String, |text| {
+        let is_plain = !text.chars().any(char::is_control);
+        if is_plain && !text.is_empty() && !text.starts_with(['/', ':']) {
+            Ok(text)
+        } else {
+            Err(ValueError::InputPattern(text))
+        }
+    }
 );
 checked!(
     /// A size that something fits into, such as `2 GiB`.

@@ -1,0 +1,64 @@
+//! The record of a run before anything is measured, and of one in which nothing has to be.
+
+use record::{IdenticalProgram, LaunchResults, Machine, Run, ScenarioRun};
+use suite::{LaneMode, Scenario};
+
+use crate::{RunPlan, machine};
+
+/// Returns the record of a comparison whose sides are one program: nothing is started or sent.
+pub fn identical(plan: &RunPlan<'_>, program: IdenticalProgram) -> Run {
+    Run { identical: Some(program), launches_planned: 0, ..blank(plan, machine::read()) }
+}
+
+/// The record before the first launch.
+pub(super) fn blank(plan: &RunPlan<'_>, machine: Machine) -> Run {
+    let sampling = &plan.suite.sampling;
+    let paired = plan.base.is_some();
+    let scenario = |scenario: &Scenario| ScenarioRun {
+        name: scenario.name.clone(),
+        workload: scenario.workload(sampling),
+        pairs_per_request: scenario.payload.pairs_held(scenario.kind),
+        limits: scenario.limits.clone(),
+        times: scenario.load.times(),
+        trials: if paired {
+            LaunchResults::Paired(Vec::new())
+        } else {
+            LaunchResults::Single(Vec::new())
+        },
+        work: None,
+        absent_in_base: None,
+    };
+    let launches_planned = match plan.suite.lanes.time {
+        LaneMode::Off => 0,
+        LaneMode::IfPossible | LaneMode::On if paired => sampling.launch_pairs_max,
+        LaneMode::IfPossible | LaneMode::On => sampling.launches,
+    };
+    Run {
+        schema: record::SCHEMA,
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        started: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        wall_ns: 0,
+        counting_ns: 0,
+        seed: plan.coins,
+        generator: payload::GENERATOR_VERSION,
+        config: plan.suite.digest.clone(),
+        machine,
+        boot: machine::boot(),
+        base: plan.base.as_ref().map(|base| base.revision.clone()),
+        head: plan.head.revision.clone(),
+        gate: plan.suite.gate.clone(),
+        launches_planned,
+        budget_ns: plan.budget.map(units::nanos),
+        network_cost: None,
+        confinement: None,
+        placement: None,
+        identical: None,
+        ended: None,
+        scenarios: plan.suite.scenarios.iter().map(scenario).collect(),
+        yardstick: None,
+        history: None,
+        evidence: plan.evidence.clone(),
+        confirms: plan.confirms.clone(),
+        confirming: None,
+    }
+}
