@@ -202,11 +202,20 @@ impl Comparison {
     /// Judges a run, and with it what an `earlier` job measured of the same change, where both are held
     /// against a history.
     pub fn of_jobs(run: &Run, earlier: Option<&Run>) -> Result<Self, CompareError> {
-        let mut gate = run.gate.clone();
+        let gate = run.gate.clone();
         gate.check().map_err(ContentError::from)?;
         if let Some(program) = identical::program(run) {
             return Ok(identical::comparison(run, &gate, program));
         }
+        Self::of_measured(run, earlier, gate)
+    }
+
+    /// Judges what was measured by rules that make sense.
+    fn of_measured(
+        run: &Run,
+        earlier: Option<&Run>,
+        mut gate: GateRules,
+    ) -> Result<Self, CompareError> {
         gate.alpha *= run.evidence.as_ref().map_or(1.0, EvidenceState::error_share);
         let mut rows = Vec::new();
         let mut evidence = Vec::new();
