@@ -196,6 +196,11 @@ pub enum Event<'a> {
         /// What it is.
         text: &'a str,
     },
+    /// One of the checks of this program on itself begins.
+    CheckStarted {
+        /// Which.
+        check: SelfCheck,
+    },
     /// A simulation of comparisons begins.
     SimulationStarted {
         /// Its parts.
@@ -263,6 +268,60 @@ pub enum WarningKind<'a> {
         /// The run that another machine can confirm.
         run: &'a str,
     },
+}
+
+/// A check of this program on itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SelfCheck {
+    /// Payloads are the same on every machine.
+    Payloads,
+    /// The reference API starts.
+    ReferenceStart,
+    /// Requests are sent, answered, and the answers checked.
+    EndToEnd,
+    /// Parts that need no target.
+    Components,
+    /// One build against itself is not called slower.
+    SameBuild,
+    /// A change of a known size is found.
+    KnownDose,
+    /// A head that ends under load is held against it.
+    Crash,
+    /// A head that answers wrongly is held against it.
+    WrongAnswer,
+    /// A stored run comes back as it was.
+    Store,
+}
+
+impl SelfCheck {
+    /// All of them, in the order in which they run.
+    pub const ALL: [Self; 9] = [
+        Self::Payloads,
+        Self::ReferenceStart,
+        Self::EndToEnd,
+        Self::Components,
+        Self::SameBuild,
+        Self::KnownDose,
+        Self::Crash,
+        Self::WrongAnswer,
+        Self::Store,
+    ];
+
+    /// Returns the word that JSON has for it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Payloads => "payloads",
+            Self::ReferenceStart => "reference_start",
+            Self::EndToEnd => "end_to_end",
+            Self::Components => "components",
+            Self::SameBuild => "same_build",
+            Self::KnownDose => "known_dose",
+            Self::Crash => "crash",
+            Self::WrongAnswer => "wrong_answer",
+            Self::Store => "store",
+        }
+    }
 }
 
 /// What a single scenario is taken for.

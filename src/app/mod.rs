@@ -14,6 +14,8 @@ mod confirm;
 mod csv_rows;
 pub mod decide;
 pub mod doctor;
+pub mod dose;
+pub mod error_rate;
 pub mod event;
 pub mod failure;
 pub mod identity;

@@ -8,7 +8,7 @@ use units::text::plural;
 
 use crate::app::event::{
     CommitChange, CommitStanding, Event, LaunchCost, LaunchUnit, MetricChange, ScenarioMetric,
-    ScenarioPurpose, WarningKind,
+    ScenarioPurpose, SelfCheck, WarningKind,
 };
 
 /// Returns what a person reads of an event; nothing for those that only move a bar.
@@ -63,6 +63,7 @@ pub(super) fn line(event: &Event<'_>) -> Option<String> {
         Event::CommitClassified { commit, subject, standing } => {
             format!("{}: {}", commit_title(commit, subject), self::standing(standing))
         }
+        Event::CheckStarted { check } => format!("checking: {}", check_title(*check)),
         Event::MeasuringStarted { .. }
         | Event::LaunchStarted { .. }
         | Event::ScenarioStarted { .. }
@@ -72,6 +73,21 @@ pub(super) fn line(event: &Event<'_>) -> Option<String> {
         | Event::CellSimulated
         | Event::SimulationEnded => return None,
     })
+}
+
+/// What a check of this program on itself is about.
+pub(super) fn check_title(check: SelfCheck) -> &'static str {
+    match check {
+        SelfCheck::Payloads => "payload digests",
+        SelfCheck::ReferenceStart => "start of the reference API",
+        SelfCheck::EndToEnd => "end to end",
+        SelfCheck::Components => "components",
+        SelfCheck::SameBuild => "one build against itself",
+        SelfCheck::KnownDose => "a change of a known size",
+        SelfCheck::Crash => "a head that crashes",
+        SelfCheck::WrongAnswer => "a head that answers wrongly",
+        SelfCheck::Store => "store",
+    }
 }
 
 /// What a comparison costs at most, and what it will detect.

@@ -61,7 +61,8 @@ pub(crate) const CALL_RULES: &[CallRule] = &[
             "clock_gettime_dynamic",
             "UtcDateTime::now",
         ],
-        places: &["load", "sut", "runner", "reference", "xmlperf::cli"],
+        // `selftest` shows how long each of its checks takes.
+        places: &["load", "sut", "runner", "reference", "xmlperf::app::selftest", "xmlperf::cli"],
     },
     CallRule {
         what: "reads the environment",

@@ -153,6 +153,43 @@ fn a_dose_is_sent_and_seen() {
     assert!(checkout.leftovers().is_empty());
 }
 
+#[test]
+fn the_machine_is_looked_at_and_what_it_can_find_is_foreseen() {
+    let checkout = MeasurementFixture::new("launch-pairs = 20");
+    let output = checkout.run(&["doctor", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = found["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), 11);
+    // Whatever is not as it should be comes with what to do.
+    assert!(findings.iter().all(|it| it["sound"] == true || it["advice"].is_string()), "{found}");
+    let noise = &found["noise"];
+    assert!(noise["launch_pairs"].as_u64().unwrap() <= 12, "{noise}");
+    let forecasts = noise["forecasts"].as_array().unwrap();
+    assert_eq!(forecasts.len(), 3);
+    assert!(forecasts.iter().all(|it| !it["smallest"].as_array().unwrap().is_empty()), "{noise}");
+    assert!(checkout.leftovers().is_empty());
+}
+
+/// Every part of the program, tried on the machine that it runs on.
+#[test]
+#[ignore = "it measures for a minute"]
+fn the_program_checks_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xmlperf"));
+    command.args(["selftest", "--format", "json"]).current_dir(folder.path());
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{found:#}");
+    let checks = found["checks"].as_array().unwrap();
+    assert_eq!((checks.len(), &found["holds"]), (9, &true.into()));
+    let took_ns: u64 = checks.iter().map(|check| check["took_ns"].as_u64().unwrap()).sum();
+    assert!(took_ns < 90_000_000_000, "{found:#}");
+    let dose = checks.iter().find(|check| check["check"] == "known_dose").unwrap();
+    let value = |key: &str| dose["values"][key].as_f64().unwrap();
+    assert!(value("low") <= value("sent") && value("sent") <= value("high"), "{dose}");
+}
+
 /// Attempts are one body of evidence, whatever ends each of them.
 #[test]
 fn attempts_at_a_comparison_add_up_until_their_record_is_changed() {

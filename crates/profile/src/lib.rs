@@ -23,6 +23,7 @@ use record::instruction_counts::{FoldedStacks, FunctionCost};
 pub use callgrind::CallgrindCounts;
 pub use failure::{DriveError, ProfileError};
 pub use graph::{CallGraph, CallgrindSyntaxError};
+pub use perf::version as perf_version;
 pub use session::{ProfileDriver, ProfilePlan, ProfileSession};
 pub use stacks::{CallStacks, StackCost};
 pub use valgrind::version as valgrind_version;

@@ -22,14 +22,19 @@ use super::{CostUnit, Profile, ProfileTotal};
 
 const TOOL: &str = "perf";
 
+/// Returns the version of perf.
+pub fn version() -> Result<String, ProfileError> {
+    let install = "apt-get install linux-perf` or `linux-tools-generic";
+    let missing = ProfileError::NotInstalled { tool: TOOL, install };
+    let output = Command::new(TOOL).arg("--version").output().map_err(|_| missing)?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
 impl ProfileSession<'_> {
     /// Samples one target while it answers. Leaves its files in `dir`.
     pub fn sample(&self, command: &TargetCommand, dir: &Path) -> Result<Profile, ProfileError> {
         let dir = &session::folder(dir)?;
-        if Command::new(TOOL).arg("--version").output().is_err() {
-            let install = "apt-get install linux-perf` or `linux-tools-generic";
-            return Err(ProfileError::NotInstalled { tool: TOOL, install });
-        }
+        version()?;
         let mut api = self.start(TOOL, command, dir)?;
         api.load(self.plan.warmup_requests)?;
         let pids = api.target.pids().map_err(|source| session::failed(TOOL, source))?;

@@ -15,6 +15,7 @@ mod cgroup;
 mod container;
 mod cpus;
 mod failure;
+pub mod host;
 pub mod layout;
 mod limit_backend;
 mod listeners;

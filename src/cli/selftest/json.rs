@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use stats::proportion::Proportion;
 
 use super::tables::rule_words;
-use crate::app::selftest::CalibrationOutcome;
+use crate::app::error_rate::CalibrationOutcome;
 
 /// Shows every count.
 pub(super) fn show(out: &mut impl Write, outcome: &CalibrationOutcome) -> anyhow::Result<()> {

@@ -10,7 +10,7 @@ use stats::proportion::Proportion;
 use super::SelftestFormat;
 use super::json::share_json;
 use super::tables::{add, percent};
-use crate::app::selftest::{self, StoredCalibration, is_kept};
+use crate::app::error_rate::{self, StoredCalibration, is_kept};
 use crate::cli::Exit;
 use crate::cli::reporter::Reporter;
 
@@ -33,7 +33,7 @@ pub(super) struct SelftestStoredArgs {
 
 /// Simulates, shows the counts, and fails if they contradict the promise.
 pub(super) fn run(args: &SelftestStoredArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let outcome = selftest::calibrate_stored(args.sessions, args.seed, &mut Reporter::default());
+    let outcome = error_rate::calibrate_stored(args.sessions, args.seed, &mut Reporter::default());
     let StoredCalibration { plan, cells } = &outcome;
     match args.format {
         SelftestFormat::Table => tables(out, plan, cells)?,

@@ -15,7 +15,7 @@ use report::terminal;
 use stats::proportion::Proportion;
 use units::Ratio;
 
-use crate::app::selftest::CalibrationOutcome;
+use crate::app::error_rate::CalibrationOutcome;
 use crate::cli::output;
 
 /// Shows what was counted, and what is stated of it.
