@@ -111,7 +111,8 @@ pub fn fetch(
     unpack(&archive, name, file)
 }
 
-fn unpack(archive: &[u8], name: &str, file: &str) -> Result<Vec<u8>, ArtifactError> {
+/// Returns the content of `file` in the archive of an artifact called `name`.
+pub fn unpack(archive: &[u8], name: &str, file: &str) -> Result<Vec<u8>, ArtifactError> {
     let (name, file) = (name.to_owned(), file.to_owned());
     let mut archive = match ZipArchive::new(Cursor::new(archive)) {
         Ok(archive) => archive,

@@ -57,6 +57,8 @@ pub mod capacity;
 mod client;
 mod engine;
 mod exchange;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod http1;
 mod http2;
 mod in_flight;

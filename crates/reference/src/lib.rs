@@ -12,6 +12,8 @@ mod canonical;
 mod contract;
 mod engine;
 mod flat;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod ignore;
 mod json;
 mod merge;

@@ -6,7 +6,7 @@
 //! own: the runtime's own timers count milliseconds.
 
 mod connections;
-mod stream;
+pub(super) mod stream;
 mod timer;
 
 use std::collections::VecDeque;

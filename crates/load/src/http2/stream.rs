@@ -20,7 +20,7 @@ use crate::exchange::{Exchange, ExchangeFailure, FailureKind};
 use crate::judge::CompleteResponse;
 use crate::request::{LoadRequest, RequestContent, ResponseCheck};
 use crate::response::{ContentEncoding, ResponseFault};
-use crate::settings::LoadError;
+use crate::settings::{ClientSettings, LoadError};
 
 /// A request as HTTP/2 has it.
 pub(super) struct Http2Request {
@@ -93,7 +93,7 @@ pub(super) struct StreamOutcome {
 
 /// What was heard of an answer.
 #[derive(Default)]
-struct PartialResponse {
+pub(crate) struct PartialResponse {
     status: u16,
     gzip: Option<ContentEncoding>,
     length: Option<usize>,
@@ -179,7 +179,7 @@ async fn converse(
     let bodyless = matches!(request.body, Http2Payload::Nothing);
     let opened = sender.send_request(head, bodyless);
     let (response, stream) = opened.map_err(|error| broken(&error, &PartialResponse::default()))?;
-    let listening = heard.listen(response, shared);
+    let listening = heard.listen(response, &shared.settings);
     let sending = async {
         // If it fails, the answer says why.
         let _ = send(stream, &request.body, sent).await;
@@ -225,12 +225,12 @@ async fn send(
 }
 
 impl PartialResponse {
-    async fn listen(
+    pub(crate) async fn listen(
         &mut self,
         response: ResponseFuture,
-        shared: &StreamContext,
+        settings: &ClientSettings,
     ) -> Result<(), ResponseFault> {
-        let limit = shared.settings.timeouts.first_byte;
+        let limit = settings.timeouts.first_byte;
         let response = time::timeout(limit, response)
             .await
             .map_err(|_| timed_out(&format!("first byte within {}", units::duration(limit))))?;
@@ -241,7 +241,7 @@ impl PartialResponse {
         self.length = header(CONTENT_LENGTH)
             .and_then(|value| str::from_utf8(value).ok())
             .and_then(|value| value.parse().ok());
-        let bytes_max = shared.settings.answer_bytes_max;
+        let bytes_max = settings.answer_bytes_max;
         let length = self.length.filter(|length| *length <= bytes_max);
         // What is announced is reserved at once, so the budget comes first.
         if let Some(length) = length.filter(|length| self.memory.take(*length, bytes_max)) {
