@@ -389,7 +389,7 @@ fn standing(row: &MetricResult, effect_ln: f64) -> (CommitState, CommitStanding)
 
 fn change(row: &MetricResult) -> CommitChange {
     CommitChange {
-        of: ScenarioMetric { scenario: row.scenario.clone(), metric: row.metric },
+        of: ScenarioMetric::of(row),
         interval_ln: row.change().map(|it| [it.estimate_ln, it.low_ln, it.high_ln]),
     }
 }

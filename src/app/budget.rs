@@ -33,7 +33,7 @@ impl ComparisonBudget {
         let visible: Vec<String> = visible
             .into_iter()
             .map(|(row, mde_ln)| {
-                let name = format!("{} {}", row.scenario, row.metric.label());
+                let name = format!("{} {}", row.scenario, row.label());
                 format!("{name} {:.1} %", 100.0 * Ratio::from_ln(mde_ln).0)
             })
             .collect();

@@ -236,7 +236,7 @@ fn noise(run: &Run, launch_pairs_max: usize) -> Result<NoiseFinding> {
     let launched = u32::try_from(launch_pairs).unwrap_or(u32::MAX).max(1);
     let launch_pair = Duration::from_nanos(run.wall_ns) / launched;
     let spread = |row: &compare::MetricResult| {
-        let of = ScenarioMetric { scenario: row.scenario.clone(), metric: row.metric };
+        let of = ScenarioMetric::of(row);
         let spread_ln = row.side_by_side()?.spread_ln;
         spread_ln.is_finite().then_some(MetricChange { of, change_ln: spread_ln })
     };
@@ -257,7 +257,7 @@ fn smallest(comparison: &Comparison, launch_pairs: usize) -> Vec<MetricChange> {
     let found = comparison.foreseeable(launch_pairs).into_iter();
     found
         .map(|(row, change_ln)| {
-            let of = ScenarioMetric { scenario: row.scenario.clone(), metric: row.metric };
+            let of = ScenarioMetric::of(row);
             MetricChange { of, change_ln }
         })
         .collect()

@@ -3,6 +3,8 @@
 //! An event has no words of its own, so that a terminal, a log and another program get the same
 //! by one source, and so that printing can decide nothing.
 
+use compare::MetricResult;
+use record::work_unit::WorkUnit;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -362,6 +364,21 @@ pub struct ScenarioMetric {
     /// The metric.
     #[serde(serialize_with = "metric_key")]
     pub metric: Metric,
+    /// What the scenario's rates and costs are counted in.
+    #[serde(skip)]
+    pub unit: WorkUnit,
+}
+
+impl ScenarioMetric {
+    /// Returns the words that reports use for the metric.
+    pub fn label(&self) -> String {
+        self.metric.label(&self.unit)
+    }
+
+    /// Returns the metric of a row.
+    pub fn of(row: &MetricResult) -> Self {
+        Self { scenario: row.scenario.clone(), metric: row.metric, unit: row.unit.clone() }
+    }
 }
 
 /// A change of a metric of a scenario.
@@ -428,7 +445,11 @@ mod tests {
 
     #[test]
     fn other_programs_read_values_and_no_sentence() {
-        let of = ScenarioMetric { scenario: "smoke".to_owned(), metric: Metric::Cpu };
+        let of = ScenarioMetric {
+            scenario: "smoke".to_owned(),
+            metric: Metric::Cpu,
+            unit: WorkUnit::pair(),
+        };
         let change = MetricChange { of, change_ln: 0.5 };
         let live = LiveMetrics::default();
         let events = [

@@ -204,7 +204,7 @@ impl<'a> From<RunProgress<'a>> for Event<'a> {
 fn changes(comparison: &Comparison) -> Vec<MetricChange> {
     let gating = comparison.rows.iter().filter(|row| row.rule.policy == MetricPolicy::Gate);
     let change = |row: &MetricResult| {
-        let of = ScenarioMetric { scenario: row.scenario.clone(), metric: row.metric };
+        let of = ScenarioMetric::of(row);
         Some(MetricChange { of, change_ln: row.change()?.estimate_ln })
     };
     gating.filter_map(change).collect()

@@ -1,5 +1,6 @@
 //! Runs one scenario under a profiler, of one build or of two.
 
+use record::work_unit::WorkUnit;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -69,6 +70,8 @@ impl ProfileTool {
 pub struct ProfileOutcome {
     /// Name of the scenario.
     pub scenario: String,
+    /// What costs are counted for.
+    pub unit: WorkUnit,
     /// What it found of base, if there is one.
     pub base: Option<Profile>,
     /// What it found of head.
@@ -109,7 +112,8 @@ pub fn profile(
         (None, task.one(command(&build)?, "head", events)?)
     };
     let pictures = draw(&folder, scenario, options.tool, base.as_ref(), &head)?;
-    Ok(ProfileOutcome { scenario: scenario.name.clone(), base, head, pictures, folder })
+    let (scenario, unit) = (scenario.name.clone(), scenario.unit.clone());
+    Ok(ProfileOutcome { scenario, unit, base, head, pictures, folder })
 }
 
 fn command(build: &SutBuild) -> Result<&TargetCommand, UseCaseError> {
@@ -194,7 +198,7 @@ fn draw(
     head: &Profile,
 ) -> anyhow::Result<Vec<PathBuf>> {
     let title = format!("{} under {}", scenario.name, tool.name());
-    let caption = FlameCaption { title: &title, count: thousandth(head.unit) };
+    let caption = FlameCaption { title: &title, count: &thousandth(head.unit, &scenario.unit) };
     let (folded, base) = (head.folded(), base.map(Profile::folded));
     let pictures = [
         ("flame.svg", flame::svg(None, &folded, caption)),
@@ -212,10 +216,10 @@ fn draw(
 }
 
 /// What a flame graph counts: whole thousandths, as its widths are whole numbers.
-fn thousandth(unit: CostUnit) -> &'static str {
-    match unit {
-        CostUnit::InstructionsPerPair => "instructions per 1000 XML pairs",
-        CostUnit::AllocationsPerPair => "allocations per 1000 XML pairs",
-        CostUnit::PercentOfSamples => "thousandths of a percent",
+fn thousandth(cost: CostUnit, unit: &WorkUnit) -> String {
+    match cost {
+        CostUnit::InstructionsPerUnit => format!("instructions per 1000 {unit}s"),
+        CostUnit::AllocationsPerUnit => format!("allocations per 1000 {unit}s"),
+        CostUnit::PercentOfSamples => "thousandths of a percent".to_owned(),
     }
 }

@@ -319,7 +319,7 @@ fn annotation(subject: PublicationSubject<'_>, row: &MetricResult) -> Annotation
         path: subject.config_name.display().to_string(),
         line: u32::try_from(line + 1).unwrap_or(1),
         level: AnnotationLevel::Failure,
-        title: format!("{} {} regressed", row.scenario, row.metric.label()),
+        title: format!("{} {} regressed", row.scenario, row.label()),
         message: report::sentence(row),
     }
 }

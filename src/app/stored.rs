@@ -1,6 +1,7 @@
 //! Compares one build with stored runs of earlier ones, and measures side by side what they make
 //! suspicious.
 
+use record::work_unit::WorkUnit;
 use std::path::Path;
 
 use anyhow::Result;
@@ -133,11 +134,17 @@ fn announce(
         return;
     }
     let change = |(scenario, metric, change_ln): (&str, _, _)| MetricChange {
-        of: ScenarioMetric { scenario: scenario.to_owned(), metric },
+        of: ScenarioMetric { scenario: scenario.to_owned(), metric, unit: unit(suite, scenario) },
         change_ln,
     };
     let detectable = detectable.into_iter().map(change).collect();
     events.emit(Event::PowerEstimated { cost: None, detectable });
+}
+
+/// What a scenario's rates and costs are counted in.
+fn unit(suite: &Suite, name: &str) -> WorkUnit {
+    let scenario = suite.scenarios.iter().find(|scenario| scenario.name == name);
+    scenario.map_or_else(WorkUnit::request, |scenario| scenario.unit.clone())
 }
 
 /// How a side by side measurement is made.
@@ -158,9 +165,7 @@ pub(super) fn follow_up(
 ) -> Result<()> {
     let comparison = Comparison::of(run)?;
     let timed = comparison.rows.iter().filter(|row| row.is_flagged() && !row.metric.is_counted());
-    let suspected: Vec<ScenarioMetric> = timed
-        .map(|row| ScenarioMetric { scenario: row.scenario.clone(), metric: row.metric })
-        .collect();
+    let suspected: Vec<ScenarioMetric> = timed.map(ScenarioMetric::of).collect();
     if suspected.is_empty() || run.ended.is_some() || finder.cancel.is_raised() {
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! Finds how metrics went over many commits, in stored runs or in a table of any origin.
 
+use record::work_unit::WorkUnit;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
@@ -114,7 +115,7 @@ fn of_table(
         }
         let points = table.points(place)?;
         let (name, better) = (column.to_owned(), BetterDirection::Lower);
-        series.push(MetricSeries { name, metric: None, better, points });
+        series.push(MetricSeries { name, metric: None, unit: WorkUnit::request(), better, points });
     }
     series.retain(|series| !series.points.is_empty());
     ensure!(!series.is_empty(), "{}", table.emptiness());

@@ -101,7 +101,7 @@ fn power(cost: Option<LaunchCost>, detectable: &[MetricChange]) -> String {
 }
 
 fn suspicion(suspected: &[ScenarioMetric]) -> String {
-    let suspected = suspected.iter().map(|it| format!("{} {}", it.scenario, it.metric.label()));
+    let suspected = suspected.iter().map(|it| format!("{} {}", it.scenario, it.label()));
     let suspected = suspected.collect::<Vec<_>>().join(", ");
     format!("suspected: {suspected}; measuring it side by side with the base")
 }
@@ -187,7 +187,7 @@ pub(super) fn estimate(changes: &[MetricChange]) -> String {
 fn detectable_from(changes: &[MetricChange]) -> Option<String> {
     let words = changes.iter().map(|change| {
         let percent = 100.0 * Ratio::from_ln(change.change_ln).0;
-        format!("{} {} {percent:.1} %", change.of.scenario, change.of.metric.label())
+        format!("{} {} {percent:.1} %", change.of.scenario, change.of.label())
     });
     let words = words.collect::<Vec<_>>().join(", ");
     (!words.is_empty()).then(|| format!("detectable from (80 % power): {words}"))
@@ -215,7 +215,7 @@ pub(super) fn commit_change(change: &CommitChange) -> String {
     let interval = change.interval_ln.map_or_else(String::new, |[estimate, low, high]| {
         format!("{} {}", units::change(estimate), units::interval(low, high))
     });
-    format!("{} {} {interval}", change.of.scenario, change.of.metric.label())
+    format!("{} {} {interval}", change.of.scenario, change.of.label())
 }
 
 /// `3f2a91c07d subject`.
@@ -232,12 +232,17 @@ mod tests {
     use std::time::Duration;
 
     use record::metric::Metric;
+    use record::work_unit::WorkUnit;
     use runner::LiveMetrics;
 
     use super::*;
     #[test]
     fn an_event_is_one_line_or_none() {
-        let of = ScenarioMetric { scenario: "smoke".to_owned(), metric: Metric::Cpu };
+        let of = ScenarioMetric {
+            scenario: "smoke".to_owned(),
+            metric: Metric::Cpu,
+            unit: WorkUnit::pair(),
+        };
         let change = MetricChange { of: of.clone(), change_ln: 0.05 };
         let program = IdenticalProgram { sha256: "ab".repeat(32), executable: None };
         let events = [

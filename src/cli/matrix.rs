@@ -27,7 +27,7 @@ pub(super) fn show(out: &mut impl Write, outcome: &MatrixOutcome) -> anyhow::Res
                 Cell::new(&step.range.base),
                 Cell::new(&step.range.head),
                 Cell::new(&row.scenario),
-                Cell::new(row.metric.label()),
+                Cell::new(row.label()),
                 terminal::right(&units::change(change.estimate_ln)),
                 terminal::right(&units::interval(change.low_ln, change.high_ln)),
                 terminal::right(&units::change(since_first(&steps[..=index], row))),

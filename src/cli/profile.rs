@@ -1,5 +1,6 @@
 //! Runs one scenario under a profiler and shows what it found, of one build or of two.
 
+use record::work_unit::WorkUnit;
 use std::io::Write;
 
 use compare::function_changes::{self, FunctionChange};
@@ -87,15 +88,15 @@ fn summarise(
     tool: ProfileTool,
     top: usize,
 ) -> std::io::Result<()> {
-    let ProfileOutcome { scenario, base, head, pictures, folder } = outcome;
+    let ProfileOutcome { scenario, unit, base, head, pictures, folder } = outcome;
     writeln!(out, "{scenario} under {}\n", tool.name())?;
     for figure in &head.figures {
         let base = base.as_ref().and_then(|base| {
             base.figures.iter().find(|other| other.name == figure.name).map(ProfileTotal::median)
         });
-        writeln!(out, "{}", total(figure, base))?;
+        writeln!(out, "{}", total(figure, unit, base))?;
     }
-    writeln!(out, "\n{}\n", unit_words(head.unit))?;
+    writeln!(out, "\n{}\n", unit_words(head.unit, unit))?;
     let width = usize::from(output::screen().width);
     let largest = |mut functions: Vec<FunctionChange>| {
         functions.truncate(top);
@@ -114,16 +115,23 @@ fn summarise(
     writeln!(out, "files of {}: {}", tool.name(), folder.display())
 }
 
-fn unit_words(unit: CostUnit) -> &'static str {
-    match unit {
-        CostUnit::InstructionsPerPair => "instructions per XML pair, by function",
-        CostUnit::AllocationsPerPair => "allocations per XML pair, by the function that asks",
-        CostUnit::PercentOfSamples => "percent of the CPU time, by function",
+fn unit_words(cost: CostUnit, unit: &WorkUnit) -> String {
+    match cost {
+        CostUnit::InstructionsPerUnit => format!("instructions per {unit}, by function"),
+        CostUnit::AllocationsPerUnit => {
+            format!("allocations per {unit}, by the function that asks")
+        }
+        CostUnit::PercentOfSamples => "percent of the CPU time, by function".to_owned(),
     }
 }
 
-fn total(figure: &ProfileTotal, base: Option<f64>) -> String {
-    let (name, head) = (figure.name, figure.median());
+fn total(figure: &ProfileTotal, unit: &WorkUnit, base: Option<f64>) -> String {
+    let head = figure.median();
+    let name = if figure.is_per_unit {
+        format!("{} per {unit}", figure.name)
+    } else {
+        figure.name.to_owned()
+    };
     match base {
         None => format!("{name}: {}", units::count(head)),
         Some(base) if base > 0.0 && head > 0.0 => {

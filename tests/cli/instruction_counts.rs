@@ -145,11 +145,11 @@ fn heaptrack_and_callgrind_count_the_same_allocations() {
         Err(error) => return assert!(error.is_unavailable(), "{error}"),
     };
     let figure = |name| tracked.figures.iter().find(|f| f.name == name).unwrap().median();
-    let difference = figure("allocations per XML pair") - counted.allocations[0];
+    let difference = figure("allocations") - counted.allocations[0];
     assert!(difference.abs() < 0.01, "{:?} {:?}", tracked.figures, counted.allocations);
     let functions = tracked.functions();
     let sum = functions.iter().map(|function| function.own).sum::<f64>();
-    assert!((sum - figure("allocations per XML pair")).abs() < 0.01, "{sum}");
+    assert!((sum - figure("allocations")).abs() < 0.01, "{sum}");
     assert!(
         functions.iter().any(|function| function.name.contains("crates/reference/src/")),
         "{functions:?}"

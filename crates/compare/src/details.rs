@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 
 use crate::values;
+use record::work_unit::WorkUnit;
 use record::workload::Workload;
 use record::{
     Capacity, ContentError, FailureKind, FailureRecord, GeneratorQuality, LatencyBasis,
@@ -64,7 +65,7 @@ pub struct StepRow {
 }
 
 /// What the searches of all launches found together.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum CapacityEstimate {
     /// The median of the launches, and an interval for the median of all launches that there could
     /// be. In requests per second.
@@ -79,8 +80,10 @@ pub enum CapacityEstimate {
         coverage: Ratio,
         /// Launches.
         launches: usize,
-        /// XML pairs in a request.
+        /// Units of work in a request.
         pairs_per_request: u64,
+        /// What they are.
+        unit: WorkUnit,
     },
     /// A launch held the highest rate that was tried, in requests per second.
     AtLeast(f64),
@@ -140,7 +143,7 @@ impl ScenarioDetails {
             times: scenario.times,
             failures: failures(&head),
             steps: steps(&head)?,
-            capacity: capacity(&head, scenario.pairs_per_request),
+            capacity: capacity(&head, scenario),
             generator: generator(&head),
             probes: probes(&head),
             network: run.network_cost.and_then(|cost| network(&head, cost)),
@@ -207,7 +210,7 @@ fn row(level: LoadLevel, steps: &[&LoadStep]) -> Result<StepRow, ContentError> {
     })
 }
 
-fn capacity(head: &[&LaunchResult], pairs_per_request: u64) -> Option<CapacityEstimate> {
+fn capacity(head: &[&LaunchResult], scenario: &ScenarioRun) -> Option<CapacityEstimate> {
     let mut results = Vec::new();
     let mut high_per_s = 0.0_f64;
     for trial in head {
@@ -228,7 +231,8 @@ fn capacity(head: &[&LaunchResult], pairs_per_request: u64) -> Option<CapacityEs
         // The true median is outside only if all launches fall on one side of it.
         coverage: Ratio(1.0 - 2.0_f64.powf(1.0 - launches as f64)),
         launches,
-        pairs_per_request,
+        pairs_per_request: scenario.pairs_per_request,
+        unit: scenario.unit(),
     })
 }
 

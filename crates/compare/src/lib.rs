@@ -33,6 +33,7 @@ use record::evidence::EvidenceState;
 use record::metric::gate::{GateRules, MetricPolicy, MetricRule};
 use record::metric::limit::LimitQuantity;
 use record::metric::{BetterDirection, Metric};
+use record::work_unit::WorkUnit;
 use record::{
     ContentError, EarlyEnd, FailureContrast, FailureReport, IdenticalProgram, LaunchResult,
     LaunchResults, Machine, PlacementRecord, Revision, Run, ScenarioRun,
@@ -127,6 +128,8 @@ pub struct MetricResult {
     pub scenario: String,
     /// The metric.
     pub metric: Metric,
+    /// What the scenario's rates and costs are counted in.
+    pub unit: WorkUnit,
     /// Its rule.
     pub rule: MetricRule,
     /// Base, over all launches, in the metric's unit.
@@ -390,6 +393,16 @@ fn failure_of_head(run: &Run) -> Option<FailureContrast> {
 }
 
 impl MetricResult {
+    /// Returns the words that reports use for the metric.
+    pub fn label(&self) -> String {
+        self.metric.label(&self.unit)
+    }
+
+    /// Returns a value of the metric as a person would write it.
+    pub fn format(&self, value: f64) -> String {
+        self.metric.format(value, &self.unit)
+    }
+
     /// Returns the verdict of a metric that decides.
     pub fn verdict(&self) -> Option<Verdict> {
         if self.suspicion.is_some() {
@@ -627,6 +640,7 @@ fn rows_of(
         rows.push(MetricResult {
             scenario: scenario.name.clone(),
             metric,
+            unit: scenario.unit(),
             rule,
             base,
             head,
@@ -662,7 +676,7 @@ fn confirmed(rows: &mut [MetricResult], paired: &Comparison) -> Vec<String> {
         suspicions.push(format!(
             "`{}` {} was suspected by {} stored runs ({}, {}) and measured again side by side",
             row.scenario,
-            row.metric.label(),
+            row.label(),
             before.sample,
             units::change(before.estimate_ln),
             units::probability(before.p_slower),
@@ -734,8 +748,18 @@ fn absent_rows(run: &Run, gate: &GateRules) -> Vec<(MetricResult, Vec<Vec<f64>>)
         let mut evidence = attempts::earlier(state, &scenario, metric);
         evidence.push(Vec::new());
         let (finding, suspicion) = (MetricFinding::Alone, None);
-        let row =
-            MetricResult { scenario, metric, rule, base: None, head: None, finding, suspicion };
+        // Evidence has no unit, and a row without a value shows none.
+        let unit = WorkUnit::request();
+        let row = MetricResult {
+            scenario,
+            metric,
+            unit,
+            rule,
+            base: None,
+            head: None,
+            finding,
+            suspicion,
+        };
         Some((row, evidence))
     };
     attempts::absent(run, gate).into_iter().filter_map(row).collect()

@@ -4,6 +4,7 @@ use crate::values::{self, LaunchValues, MergedTimes};
 use record::instruction_counts::{BuildCounts, CountOutcome};
 use record::metric::Metric;
 use record::metric::limit::{Limit, LimitQuantity};
+use record::work_unit::WorkUnit;
 use record::{ContentError, LaunchResult, ScenarioRun};
 use stats::quantile;
 
@@ -12,6 +13,8 @@ use stats::quantile;
 pub struct LimitCheck {
     /// The scenario's name.
     pub scenario: String,
+    /// What the scenario's rates and costs are counted in.
+    pub unit: WorkUnit,
     /// What was promised.
     pub limit: Limit,
     /// What was measured, over all launches of head; none if it could not be.
@@ -19,6 +22,16 @@ pub struct LimitCheck {
 }
 
 impl LimitCheck {
+    /// Returns the limit as it is written.
+    pub fn promised(&self) -> String {
+        self.limit.text(&self.unit)
+    }
+
+    /// Returns the measured value as a person would write it, if there is one.
+    pub fn measured_text(&self) -> Option<String> {
+        self.measured.map(|measured| self.limit.quantity.format(measured, &self.unit))
+    }
+
     /// Returns whether the promise is kept. One that could not be checked is not.
     pub fn holds(&self) -> bool {
         self.measured.is_some_and(|measured| self.limit.holds(measured))
@@ -37,6 +50,7 @@ pub(super) fn of(scenario: &ScenarioRun) -> Result<Vec<LimitCheck>, ContentError
     }
     let promise = |limit: Limit| LimitCheck {
         scenario: scenario.name.clone(),
+        unit: scenario.unit(),
         limit,
         measured: match limit.quantity {
             LimitQuantity::Metric(metric) if metric.is_counted() => counted(metric, scenario),

@@ -295,7 +295,7 @@ fn capacity_is_the_median_of_the_launches_with_their_range() {
     for (pair, per_s) in pairs.iter_mut().zip([410.0, 400.0, 390.0, 420.0, 405.0]) {
         pair.head.capacity = Some(Capacity::Held { per_s, precision: 0.05 });
     }
-    let found = comparison(&run).details[0].capacity;
+    let found = comparison(&run).details[0].capacity.clone();
     let Some(CapacityEstimate::Interval { median_per_s, low_per_s, high_per_s, coverage, .. }) =
         found
     else {

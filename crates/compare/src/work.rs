@@ -6,6 +6,7 @@ use crate::{MetricFinding, MetricResult, RowContext, RowEvidence};
 use record::instruction_counts::{BuildCounts, CountOutcome, InstructionCounts};
 use record::metric::Metric;
 use record::metric::gate::MetricPolicy;
+use record::work_unit::WorkUnit;
 use record::{ContentError, FailureReport, Run, ScenarioRun};
 
 /// The metrics that are counted.
@@ -22,9 +23,11 @@ const CHANGE_MIN: f64 = 0.0005;
 pub struct InstructionBreakdown {
     /// The scenario's name.
     pub scenario: String,
-    /// Instructions per XML pair of base, if two builds were counted.
+    /// What instructions are counted for.
+    pub unit: WorkUnit,
+    /// Instructions per unit of base, if two builds were counted.
     pub base: Option<f64>,
-    /// Instructions per XML pair of head.
+    /// Instructions per unit of head.
     pub head: f64,
     /// With a base, the functions that changed, the largest change first, without those that changed
     /// less than counts do by themselves. Without one, the functions that took most, all in head.
@@ -48,6 +51,7 @@ pub(super) fn breakdowns(run: &Run) -> Vec<InstructionBreakdown> {
         functions.truncate(FUNCTIONS_MAX);
         InstructionBreakdown {
             scenario: scenario.name.clone(),
+            unit: scenario.unit(),
             base: base.map(|base| mean(&base.instructions)),
             head: mean(&head.instructions),
             functions,
@@ -99,6 +103,7 @@ pub(super) fn rows(
         rows.push(MetricResult {
             scenario: scenario.name.clone(),
             metric,
+            unit: scenario.unit(),
             rule,
             base: base.map(mean),
             head: Some(mean(head)),

@@ -91,17 +91,19 @@ impl CallgrindCounts {
         }
     }
 
-    /// Returns what the functions took, in instructions per XML pair.
+    /// Returns what the functions took, in instructions per unit of work.
     pub fn profile(&self) -> Profile {
+        let figure = |name, values: &[f64]| ProfileTotal {
+            name,
+            is_per_unit: true,
+            values: values.to_vec(),
+        };
         Profile {
             figures: vec![
-                ProfileTotal {
-                    name: "instructions per XML pair",
-                    values: self.instructions.clone(),
-                },
-                ProfileTotal { name: "allocations per XML pair", values: self.allocations.clone() },
+                figure("instructions", &self.instructions),
+                figure("allocations", &self.allocations),
             ],
-            unit: CostUnit::InstructionsPerPair,
+            unit: CostUnit::InstructionsPerUnit,
             stacks: self.graph.stacks(),
             divisor: self.pairs as f64,
             files: self.graph.files(),

@@ -51,21 +51,16 @@ impl ProfileSession<'_> {
         let long = self.track(&parts, command, &dir.join("long"), warmup + requests)?;
         let pairs = self.pairs() as f64;
         let per_pair = |long: u64, short: u64| (long as f64 - short as f64) / pairs;
-        let figure = |name, value| ProfileTotal { name, values: vec![value] };
+        let figure = |name, value| ProfileTotal { name, is_per_unit: false, values: vec![value] };
+        let per_unit = |name, value| ProfileTotal { name, is_per_unit: true, values: vec![value] };
         Ok(Profile {
             figures: vec![
-                figure(
-                    "allocations per XML pair",
-                    per_pair(long.stacks.total(), short.stacks.total()),
-                ),
-                figure(
-                    "temporary allocations per XML pair",
-                    per_pair(long.temporary, short.temporary),
-                ),
+                per_unit("allocations", per_pair(long.stacks.total(), short.stacks.total())),
+                per_unit("temporary allocations", per_pair(long.temporary, short.temporary)),
                 figure("bytes at the peak", long.peak_bytes),
                 figure("bytes never given back", long.leaked_bytes),
             ],
-            unit: CostUnit::AllocationsPerPair,
+            unit: CostUnit::AllocationsPerUnit,
             stacks: long.stacks.without(&short.stacks).from_callers(stacks::is_library),
             divisor: pairs,
             files: BTreeMap::new(),

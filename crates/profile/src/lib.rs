@@ -46,8 +46,10 @@ pub struct Profile {
 /// A sum that a tool reports.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProfileTotal {
-    /// What it is, with its unit.
+    /// What it is.
     pub name: &'static str,
+    /// Whether that is of each unit of work.
+    pub is_per_unit: bool,
     /// One value for each launch.
     pub values: Vec<f64>,
 }
@@ -55,10 +57,10 @@ pub struct ProfileTotal {
 /// What a function's number means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CostUnit {
-    /// Instructions per XML pair.
-    InstructionsPerPair,
-    /// Calls to `malloc` and its like per XML pair.
-    AllocationsPerPair,
+    /// Instructions per unit of work.
+    InstructionsPerUnit,
+    /// Calls to `malloc` and its like per unit of work.
+    AllocationsPerUnit,
     /// Percent of the samples: of the CPU time.
     PercentOfSamples,
 }

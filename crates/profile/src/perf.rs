@@ -109,7 +109,11 @@ fn profile(text: &str) -> Result<Profile, ProfileError> {
         return Err(ProfileError::Tool { tool: TOOL, reason });
     }
     Ok(Profile {
-        figures: vec![ProfileTotal { name: "samples", values: vec![samples as f64] }],
+        figures: vec![ProfileTotal {
+            name: "samples",
+            is_per_unit: false,
+            values: vec![samples as f64],
+        }],
         unit: CostUnit::PercentOfSamples,
         stacks,
         divisor: samples as f64 / 100.0,

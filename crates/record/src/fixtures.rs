@@ -185,6 +185,7 @@ pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Ru
         name: "smoke".to_owned(),
         workload: workload(),
         pairs_per_request: 100,
+        unit: None,
         limits: limits(&[("errors", "<= 0 %"), ("throughput", ">= 333 pairs/s")]),
         times: LatencyBasis::Service,
         trials: LaunchResults::Paired((0..launch_pairs).map(pair).collect()),

@@ -15,6 +15,7 @@ pub mod instruction_counts;
 pub mod metric;
 mod migration;
 pub mod placement;
+pub mod work_unit;
 pub mod workload;
 
 use std::io;
@@ -35,6 +36,7 @@ use crate::instruction_counts::CountOutcome;
 use crate::metric::Metric;
 use crate::metric::gate::{GateError, GateRules};
 use crate::metric::limit::Limit;
+use crate::work_unit::WorkUnit;
 use crate::workload::Workload;
 
 pub use crate::migration::SentenceError;
@@ -324,8 +326,11 @@ pub struct ScenarioRun {
     pub name: String,
     /// What was sent.
     pub workload: Workload,
-    /// XML pairs in one request.
+    /// Units of work in one request.
     pub pairs_per_request: u64,
+    /// What rates and costs are counted in; none in records of old, of which the workload tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<WorkUnit>,
     /// What must hold.
     pub limits: Vec<Limit>,
     /// Which time of a request is shown and judged.
@@ -374,6 +379,12 @@ impl LaunchResults {
 }
 
 impl ScenarioRun {
+    /// Returns what rates and costs are counted in.
+    pub fn unit(&self) -> WorkUnit {
+        let of_kind = || WorkUnit::of(self.workload.kind, self.pairs_per_request);
+        self.unit.clone().unwrap_or_else(of_kind)
+    }
+
     /// Notes that base answers by `status` that it has no such operation: before its first launch ends,
     /// the scenario becomes one of head alone.
     pub fn set_absent_in_base(&mut self, status: u16) {
@@ -404,7 +415,7 @@ pub struct LaunchResult {
     pub wall_ns: u64,
     /// Requests answered, rightly or not.
     pub requests: u64,
-    /// XML pairs answered rightly.
+    /// Units of work in the requests that were answered rightly.
     pub pairs: u64,
     /// CPU time of all threads during the load; none where the process is not ours.
     pub cpu_ns: Option<u64>,

@@ -43,7 +43,7 @@ fn largest(confirmation: &Confirmation) -> String {
     rows.sort_by(|a, b| size(b).total_cmp(&size(a)));
     if let Some(row) = rows.first() {
         let name = wording::quoted(&row.scenario);
-        return format!(" — {name} {} {}", row.metric.label(), wording::change(row));
+        return format!(" — {name} {} {}", row.label(), wording::change(row));
     }
     let mut broken = confirmation.promises.iter().filter(|it| it.1 == FlagStanding::Confirmed);
     broken.next().map_or_else(String::new, |(promise, _)| {
@@ -102,7 +102,7 @@ fn cells(text: &mut String, confirmation: &Confirmation) {
         let change = |row| format!("{} {}", wording::change(row), wording::interval(row));
         let second = cell.second.as_ref().map_or_else(|| "–".to_owned(), change);
         let (sign, verdict) = standing(cell.standing);
-        let (name, metric) = (code(&cell.first.scenario), cell.first.metric.label());
+        let (name, metric) = (code(&cell.first.scenario), cell.first.label());
         let first = change(&cell.first);
         writeln!(text, "| {sign} | {name} | {metric} | {first} | {second} | {verdict} |")
             .expect(STRING);

@@ -50,15 +50,17 @@ fn capacity_words(capacity: &CapacityEstimate) -> String {
             coverage,
             launches,
             pairs_per_request,
+            unit,
         } => {
             let pairs_per_s = median_per_s * units::exact(*pairs_per_request);
             format!(
                 "{} requests/s [{}, {}] with {coverage} confidence from {launches} launches, \
-                 or {} pairs/s",
+                 or {} {}/s",
                 units::count(*median_per_s),
                 units::count(*low_per_s),
                 units::count(*high_per_s),
                 units::count(pairs_per_s),
+                unit.plural(),
             )
         }
         CapacityEstimate::AtLeast(per_s) => {

@@ -120,7 +120,7 @@ fn metrics(page: &mut String, comparison: &Comparison) {
     }
     add(page, "</thead>\n<tbody>\n");
     for row in &comparison.rows {
-        let (scenario, label) = (escaped(&row.scenario), row.metric.label());
+        let (scenario, label) = (escaped(&row.scenario), row.label());
         write!(page, "<tr class=\"{}\"><td>{scenario}<td>{label}", tone_of(row)).expect(STRING);
         if paired {
             write!(page, "<td class=\"n\">{}", wording::value(row, row.base)).expect(STRING);
@@ -178,7 +178,7 @@ fn promises(page: &mut String, comparison: &Comparison) {
     );
     for promise in &comparison.promises {
         let quantity = promise.limit.quantity;
-        let measured = promise.measured.map(|measured| quantity.format(measured));
+        let measured = promise.measured_text();
         let (tone, holds) = if promise.holds() { ("good", "yes") } else { ("bad", "no") };
         writeln!(
             page,
@@ -186,7 +186,7 @@ fn promises(page: &mut String, comparison: &Comparison) {
              <td><span class=\"verdict\">{holds}</span>",
             escaped(&promise.scenario),
             quantity.key(),
-            escaped(&promise.limit.to_string()),
+            escaped(&promise.promised()),
             measured.as_deref().unwrap_or("not measured"),
         )
         .expect(STRING);
@@ -209,8 +209,9 @@ fn functions_of(page: &mut String, comparison: &Comparison, breakdown: &Instruct
     };
     writeln!(
         page,
-        "<section>\n<h2>{heading} in {scenario}</h2>\n<p>{total} instructions per XML pair, counted \
-         under callgrind.</p>"
+        "<section>\n<h2>{heading} in {scenario}</h2>\n<p>{total} instructions per {}, counted \
+         under callgrind.</p>",
+        breakdown.unit
     )
     .expect(STRING);
     if breakdown.functions.is_empty() {
@@ -275,8 +276,8 @@ fn flame_graph(breakdown: &InstructionBreakdown) -> Option<String> {
     let head = instruction_counts::unpack(&breakdown.head_stacks).ok()?;
     let base =
         breakdown.base_stacks.as_ref().and_then(|stacks| instruction_counts::unpack(stacks).ok());
-    let caption =
-        FlameCaption { title: &breakdown.scenario, count: "instructions per 1000 XML pairs" };
+    let count = format!("instructions per 1000 {}s", breakdown.unit);
+    let caption = FlameCaption { title: &breakdown.scenario, count: &count };
     flame::svg(base.as_ref(), &head, caption)
 }
 

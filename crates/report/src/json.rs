@@ -388,7 +388,7 @@ fn limit(promise: &LimitCheck) -> LimitRow<'_> {
     LimitRow {
         scenario: &promise.scenario,
         limit: promise.limit.quantity.key(),
-        promised: promise.limit.to_string(),
+        promised: promise.promised(),
         measured: promise.measured,
         holds: promise.holds(),
     }
@@ -417,7 +417,7 @@ fn scenario(details: &ScenarioDetails) -> ScenarioRow<'_> {
         times: details.times,
         failures: failures.collect(),
         steps: steps.collect(),
-        capacity: details.capacity.map(capacity),
+        capacity: details.capacity.as_ref().map(capacity),
         generator: details.generator.map(generator),
         target: details.probes.map(target),
         network: details.network.map(network),
@@ -437,8 +437,8 @@ fn network(it: NetworkDetails) -> NetworkRow {
     }
 }
 
-fn capacity(capacity: CapacityEstimate) -> CapacityRow {
-    match capacity {
+fn capacity(capacity: &CapacityEstimate) -> CapacityRow {
+    match *capacity {
         CapacityEstimate::Interval { median_per_s, low_per_s, high_per_s, coverage, .. } => {
             CapacityRow {
                 median: Some(median_per_s),

@@ -84,7 +84,7 @@ fn table(text: &mut String, comparison: &Comparison, rows: &[&MetricResult]) {
         text.push_str("| Scenario | Metric | Value |\n|:--|:--|--:|\n");
         for row in rows {
             let value = wording::value(row, row.head);
-            writeln!(text, "| {} | {} | {value} |", code(&row.scenario), row.metric.label())
+            writeln!(text, "| {} | {} | {value} |", code(&row.scenario), row.label())
                 .expect(STRING);
         }
         return;
@@ -107,7 +107,7 @@ fn table(text: &mut String, comparison: &Comparison, rows: &[&MetricResult]) {
             text,
             "| {sign} | {} | {} | {} | {} | {bold}{change}{bold} | {} | {} |",
             code(&row.scenario),
-            row.metric.label(),
+            row.label(),
             wording::value(row, row.base),
             wording::value(row, row.head),
             wording::interval(row),
@@ -122,13 +122,13 @@ fn promises(text: &mut String, comparison: &Comparison) {
     for promise in &comparison.promises {
         let quantity = promise.limit.quantity;
         let sign = if promise.holds() { "✅" } else { "🔴" };
-        let measured = promise.measured.map(|measured| quantity.format(measured));
+        let measured = promise.measured_text();
         writeln!(
             text,
             "| {sign} | {} | {} | {} | {} |",
             code(&promise.scenario),
             quantity.key(),
-            promise.limit.to_string().replace('<', "&lt;").replace('>', "&gt;"),
+            promise.promised().replace('<', "&lt;").replace('>', "&gt;"),
             measured.as_deref().unwrap_or("not measured"),
         )
         .expect(STRING);
@@ -193,7 +193,8 @@ fn breakdowns(text: &mut String, comparison: &Comparison) {
         } else {
             ""
         };
-        write!(text, "\nInstructions per XML pair. {about}\n\n</details>\n").expect(STRING);
+        write!(text, "\nInstructions per {}. {about}\n\n</details>\n", breakdown.unit)
+            .expect(STRING);
     }
 }
 

@@ -95,7 +95,7 @@ fn breakdowns(
     const FUNCTIONS_MAX: usize = 5;
     for breakdown in comparison.changed_breakdowns() {
         let (heading, name) = (functions::heading(breakdown), &breakdown.scenario);
-        writeln!(out, "{heading} in {name}, in instructions per XML pair:\n")?;
+        writeln!(out, "{heading} in {name}, in instructions per {}:\n", breakdown.unit)?;
         let shown = &breakdown.functions[..breakdown.functions.len().min(FUNCTIONS_MAX)];
         functions::differences(out, shown, screen.width.into())?;
         writeln!(out)?;
@@ -173,7 +173,7 @@ fn metrics(comparison: &Comparison, screen: TerminalScreen) -> Table {
     }
     table.set_header(header);
     for row in &comparison.rows {
-        let mut cells = vec![Cell::new(&row.scenario), Cell::new(row.metric.label())];
+        let mut cells = vec![Cell::new(&row.scenario), Cell::new(row.label())];
         if paired && values {
             cells.push(right(&wording::value(row, row.base)));
         }
@@ -230,7 +230,7 @@ fn promises(comparison: &Comparison, screen: TerminalScreen) -> Table {
     ]);
     for promise in &comparison.promises {
         let quantity = promise.limit.quantity;
-        let measured = promise.measured.map(|measured| quantity.format(measured));
+        let measured = promise.measured_text();
         let holds = Cell::new(if promise.holds() { "yes" } else { "NO" });
         let holds = match (promise.holds(), screen.paint) {
             (false, ColorMode::Colours) => holds.fg(Color::Red),
@@ -239,7 +239,7 @@ fn promises(comparison: &Comparison, screen: TerminalScreen) -> Table {
         table.add_row(vec![
             Cell::new(&promise.scenario),
             Cell::new(quantity.key()),
-            right(&promise.limit.to_string()),
+            right(&promise.promised()),
             right(measured.as_deref().unwrap_or("not measured")),
             holds,
         ]);

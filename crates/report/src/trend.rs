@@ -161,7 +161,7 @@ fn range(series: &MetricSeries) -> String {
 
 fn value(series: &MetricSeries, point: &TrendPoint) -> String {
     match series.metric {
-        Some(metric) => metric.format(point.value),
+        Some(metric) => metric.format(point.value, &series.unit),
         None => units::count(point.value),
     }
 }

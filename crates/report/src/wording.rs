@@ -118,7 +118,7 @@ fn changed(comparison: &Comparison, verdict: Verdict, noun: &str) -> String {
     let count = plural(rows.len(), noun);
     match rows.first() {
         Some(row) => {
-            format!("{count} — {} {} {}", quoted(&row.scenario), row.metric.label(), change(row))
+            format!("{count} — {} {} {}", quoted(&row.scenario), row.label(), change(row))
         }
         None => count,
     }
@@ -126,9 +126,9 @@ fn changed(comparison: &Comparison, verdict: Verdict, noun: &str) -> String {
 
 fn undecided(comparison: &Comparison) -> String {
     if let Some(row) = comparison.rows.iter().find(|row| row.is_lost()) {
-        return format!("can't tell — {} {} is missing", quoted(&row.scenario), row.metric.label());
+        return format!("can't tell — {} {} is missing", quoted(&row.scenario), row.label());
     }
-    let name = |row: &MetricResult| format!("{} {}", quoted(&row.scenario), row.metric.label());
+    let name = |row: &MetricResult| format!("{} {}", quoted(&row.scenario), row.label());
     let mut rows = comparison.rows.iter();
     if let Some(row) = rows.clone().find(|row| row.is_flagged()) {
         return format!("suspected, not confirmed — {} {}", name(row), change(row));
@@ -287,7 +287,7 @@ pub(super) fn interval(row: &MetricResult) -> String {
 
 /// A value of the row, or a dash.
 pub(super) fn value(row: &MetricResult, value: Option<f64>) -> String {
-    value.map_or_else(|| "–".to_owned(), |value| row.metric.format(value))
+    value.map_or_else(|| "–".to_owned(), |value| row.format(value))
 }
 
 /// The verdict, with what a reader needs to believe it.
@@ -349,7 +349,7 @@ fn tolerance(row: &MetricResult) -> String {
     match rule.minimum {
         Some(minimum) if rule.floor.0 >= rule.tolerance.0 => match row.metric {
             Metric::Leak => units::bytes(minimum),
-            metric => metric.format(minimum),
+            metric => metric.format(minimum, &row.unit),
         },
         Some(_) | None => rule.tolerance.to_string(),
     }
@@ -388,7 +388,7 @@ pub(super) fn visible(comparison: &Comparison) -> Option<String> {
     let list = |from: fn(&Judgement) -> f64, sign: &str| {
         let of = |row: &MetricResult| {
             let from = from(&judgement(row)?);
-            let name = format!("{} {}", quoted(&row.scenario), row.metric.label());
+            let name = format!("{} {}", quoted(&row.scenario), row.label());
             from.is_finite().then(|| format!("{name} {sign}{}", percent(from)))
         };
         comparison.rows.iter().filter_map(of).collect::<Vec<_>>().join(", ")
@@ -500,10 +500,8 @@ pub(super) fn placement(comparison: &Comparison, safe: fn(&str) -> String) -> Op
 /// The measured value of a promise beside it.
 pub(super) fn promise_words(promise: &LimitCheck) -> String {
     let quantity = promise.limit.quantity;
-    let measured = promise
-        .measured
-        .map_or_else(|| "not measured".to_owned(), |measured| quantity.format(measured));
-    format!("{} {measured} ({})", quantity.key(), promise.limit)
+    let measured = promise.measured_text().unwrap_or_else(|| "not measured".to_owned());
+    format!("{} {measured} ({})", quantity.key(), promise.promised())
 }
 
 /// Returns a revision as people name it: a branch with the beginning of its commit.

@@ -18,6 +18,7 @@ pub(super) fn blank(plan: &RunPlan<'_>, machine: Machine) -> Run {
         name: scenario.name.clone(),
         workload: scenario.workload(sampling),
         pairs_per_request: scenario.payload.pairs_held(scenario.kind),
+        unit: Some(scenario.unit.clone()),
         limits: scenario.limits.clone(),
         times: scenario.load.times(),
         trials: if paired {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use load::TlsTrust;
 use record::metric::gate::GateRules;
 use record::metric::limit::Limit;
+use record::work_unit::WorkUnit;
 use record::workload::{LoadRecord, Workload};
 use sut::network::NetworkConditions;
 use sut::{ContainerSpec, ResourceLimits};
@@ -175,6 +176,8 @@ pub struct Scenario {
     pub network: Option<NetworkConditions>,
     /// What must hold.
     pub limits: Vec<Limit>,
+    /// What rates and costs are counted in.
+    pub unit: WorkUnit,
 }
 
 /// How much is measured.

@@ -49,13 +49,17 @@ pub fn with_hints(text: String, hints: impl IntoIterator<Item = String>) -> Stri
 /// assert_eq!((plural(1, "launch"), plural(2, "launch")), ("1 launch".into(), "2 launches".into()));
 /// ```
 pub fn plural<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
-    if count == N::from(1) {
-        format!("1 {noun}")
-    } else if noun.ends_with("ch") {
-        format!("{count} {noun}es")
-    } else {
-        format!("{count} {noun}s")
-    }
+    if count == N::from(1) { format!("1 {noun}") } else { format!("{count} {}", plural_noun(noun)) }
+}
+
+/// Returns the word for several.
+///
+/// ```
+/// # use xmlperf_units::text::plural_noun;
+/// assert_eq!(["launch", "order"].map(plural_noun), ["launches", "orders"]);
+/// ```
+pub fn plural_noun(noun: &str) -> String {
+    if noun.ends_with("ch") { format!("{noun}es") } else { format!("{noun}s") }
 }
 
 /// Returns the place in an order.

@@ -19,7 +19,7 @@ pub(super) fn show(out: &mut impl Write, outcome: &DoseOutcome) -> std::io::Resu
         return writeln!(out, "could not measure: {reason}");
     }
     for row in comparison.rows.iter().filter(|row| is_moved(row)) {
-        writeln!(out, "{} {}: seen {}", row.scenario, row.metric.label(), report::sentence(row))?;
+        writeln!(out, "{} {}: seen {}", row.scenario, row.label(), report::sentence(row))?;
     }
     Ok(())
 }

@@ -72,7 +72,7 @@ fn changes(changes: &[MetricChange], sign: &str) -> String {
         } else {
             format!("{sign}{percent:.1} %")
         };
-        format!("{} {} {size}", change.of.scenario, change.of.metric.label())
+        format!("{} {} {size}", change.of.scenario, change.of.label())
     });
     words.collect::<Vec<_>>().join(", ")
 }

@@ -29,6 +29,7 @@ pub(crate) fn slower_by(percent: u64) -> Run {
             network: None,
         },
         pairs_per_request: 100,
+        unit: None,
         limits: vec![Limit::parse("throughput", ">= 333 pairs/s").unwrap()],
         times: LatencyBasis::Service,
         trials: LaunchResults::Paired((0..14).map(pair).collect()),

@@ -98,7 +98,8 @@ pub(super) fn levels<'a>(
         return Err(HistoryGap::NotKept);
     }
     if past.is_empty() {
-        let reason = format!("no stored run has {} of this scenario", metric.label());
+        let reason =
+            format!("no stored run has {} of this scenario", metric.label(&scenario.unit()));
         return Err(HistoryGap::Missing(reason));
     }
     let mut jobs = Vec::new();

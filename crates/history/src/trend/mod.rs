@@ -5,6 +5,7 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+use record::work_unit::WorkUnit;
 
 use record::Run;
 use record::metric::{BetterDirection, Metric};
@@ -45,6 +46,8 @@ pub struct MetricSeries {
     pub name: String,
     /// The metric, if it is one of ours.
     pub metric: Option<Metric>,
+    /// What its scenario's rates and costs are counted in.
+    pub unit: WorkUnit,
     /// Which way is better.
     pub better: BetterDirection,
     /// The runs.
@@ -104,13 +107,21 @@ pub fn series(runs: &[Run]) -> Vec<MetricSeries> {
         }
     }
     let of = |name: &str, metric: Metric| MetricSeries {
-        name: format!("{name} {}", metric.label()),
+        name: format!("{name} {}", metric.label(&unit(runs, name))),
         metric: Some(metric),
+        unit: unit(runs, name),
         better: metric.better(),
         points: runs.iter().filter_map(|run| point(run, name, metric)).collect(),
     };
     let all = names.iter().flat_map(|name| Metric::ALL.map(|metric| of(name, metric)));
     all.filter(|series| !series.points.is_empty()).collect()
+}
+
+/// What the newest run that has a scenario counts it in.
+fn unit(runs: &[Run], name: &str) -> WorkUnit {
+    let scenarios = runs.iter().rev().flat_map(|run| &run.scenarios);
+    let mut of_name = scenarios.filter(|scenario| scenario.name == name);
+    of_name.next().map_or_else(WorkUnit::request, record::ScenarioRun::unit)
 }
 
 fn point(run: &Run, scenario: &str, metric: Metric) -> Option<TrendPoint> {
@@ -210,7 +221,13 @@ mod tests {
             })
             .collect();
         let name = "smoke CPU per XML pair".to_owned();
-        MetricSeries { name, metric: Some(Metric::Cpu), better: BetterDirection::Lower, points }
+        MetricSeries {
+            name,
+            metric: Some(Metric::Cpu),
+            unit: WorkUnit::pair(),
+            better: BetterDirection::Lower,
+            points,
+        }
     }
 
     #[test]

@@ -1,13 +1,12 @@
 //! Absolute promises, such as `throughput >= 333 pairs/s`: they hold on any machine or they do not.
 
-use std::fmt;
-
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 use units::{Ratio, UnitError};
 
 use crate::metric::Metric;
+use crate::work_unit::WorkUnit;
 
 /// What a limit can be set on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,7 +37,7 @@ pub struct Limit {
     pub quantity: LimitQuantity,
     /// On which side.
     pub bound: LimitBound,
-    /// In the quantity's own unit: nanoseconds, bytes, XML pairs per second, share.
+    /// In the quantity's own unit: nanoseconds, bytes, units of work per second, share.
     pub value: f64,
 }
 
@@ -74,15 +73,15 @@ impl LimitQuantity {
     }
 
     /// Returns `value`, in the quantity's own unit, as a person would write it.
-    pub fn format(self, value: f64) -> String {
+    pub fn format(self, value: f64, unit: &WorkUnit) -> String {
         match self {
-            Self::Metric(metric) => metric.format(value),
+            Self::Metric(metric) => metric.format(value, unit),
             Self::Errors | Self::Growth => Ratio(value).to_string(),
         }
     }
 
     /// Returns `value` with all its digits: as [`LimitQuantity::format`] does where that loses none.
-    fn write(self, value: f64) -> String {
+    fn write(self, value: f64, unit: &WorkUnit) -> String {
         const TIMES: [(f64, &str); 4] = [(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns")];
         const SIZES: [(f64, &str); 4] =
             [(1_073_741_824.0, "GiB"), (1_048_576.0, "MiB"), (1024.0, "KiB"), (1.0, "B")];
@@ -90,9 +89,11 @@ impl LimitQuantity {
         const DECIMALS_MAX: usize = 15;
         const SHARES: [(f64, &str); 2] = [(0.01, "%"), (1.0, "")];
         let units: &[(f64, &str)] = match self {
-            Self::Metric(Metric::Throughput) => return format!("{value} pairs/s"),
-            Self::Metric(Metric::Work) => return format!("{value} instructions/pair"),
-            Self::Metric(Metric::Allocations) => return format!("{value} allocations/pair"),
+            Self::Metric(Metric::Throughput) => return format!("{value} {}/s", unit.plural()),
+            Self::Metric(Metric::Work) => return format!("{value} instructions/{}", unit.short()),
+            Self::Metric(Metric::Allocations) => {
+                return format!("{value} allocations/{}", unit.short());
+            }
             Self::Metric(Metric::Rss) => &SIZES,
             Self::Metric(_) => &TIMES,
             Self::Errors | Self::Growth => &SHARES,
@@ -102,27 +103,29 @@ impl LimitQuantity {
             let number = value / scale;
             (0..=DECIMALS_MAX).map(move |decimals| format!("{number:.decimals$} {unit}"))
         });
-        let mut texts = std::iter::once(self.format(value)).chain(in_units);
-        let is_read_back = |text: &String| self.parse_value(text.trim()) == Ok(value);
-        texts.find(is_read_back).unwrap_or_else(|| self.format(value))
+        let mut texts = std::iter::once(self.format(value, unit)).chain(in_units);
+        let is_read_back = |text: &String| {
+            self.parse_value(text.trim()).is_ok_and(|read| (read.value, read.unit) == (value, None))
+        };
+        texts.find(is_read_back).unwrap_or_else(|| self.format(value, unit))
     }
 
-    fn parse_value(self, text: &str) -> Result<f64, LimitError> {
-        let number = |unit: &str| number_of(text, unit);
-        match self {
-            Self::Errors | Self::Growth => Ok(Ratio::parse(text)?.0),
-            Self::Metric(Metric::Rss) => Ok(units::exact(units::parse_bytes(text)?)),
+    fn parse_value(self, text: &str) -> Result<LimitValue, LimitError> {
+        let wrong = |error: fn(String) -> LimitError| error(text.to_owned());
+        Ok(match self {
+            Self::Errors | Self::Growth => Ratio::parse(text)?.0.into(),
+            Self::Metric(Metric::Rss) => units::exact(units::parse_bytes(text)?).into(),
             Self::Metric(Metric::Throughput) => {
-                number("pairs/s").ok_or_else(|| LimitError::Rate(text.to_owned()))
+                rate(text).ok_or_else(|| wrong(LimitError::Rate))?
             }
             Self::Metric(Metric::Work) => {
-                number("instructions/pair").ok_or_else(|| LimitError::Instructions(text.to_owned()))
+                cost(text, "instructions/").ok_or_else(|| wrong(LimitError::Instructions))?
             }
             Self::Metric(Metric::Allocations) => {
-                number("allocations/pair").ok_or_else(|| LimitError::Allocations(text.to_owned()))
+                cost(text, "allocations/").ok_or_else(|| wrong(LimitError::Allocations))?
             }
-            Self::Metric(_) => Ok(units::exact(units::nanos(units::parse_duration(text)?))),
-        }
+            Self::Metric(_) => units::exact(units::nanos(units::parse_duration(text)?)).into(),
+        })
     }
 }
 
@@ -160,6 +163,12 @@ pub enum LimitError {
     /// The value is not a throughput.
     #[error("`{0}` is not a rate such as `333 pairs/s`")]
     Rate(String),
+    /// The scenario is counted in another unit of work.
+    #[error("the scenario is counted in another unit: write `{right}`")]
+    Unit {
+        /// The limit in that unit.
+        right: String,
+    },
     /// The value is not an instruction count.
     #[error("`{0}` is not a count such as `70_000 instructions/pair`")]
     Instructions(String),
@@ -168,13 +177,68 @@ pub enum LimitError {
     Allocations(String),
 }
 
-/// The finite number that stands before a unit.
-fn number_of(text: &str, unit: &str) -> Option<f64> {
-    let number = text.strip_suffix(unit)?.trim().replace('_', "");
-    number.parse().ok().filter(|number: &f64| number.is_finite())
+/// The value of a limit, and the unit of work that it is written in.
+struct LimitValue {
+    value: f64,
+    unit: Option<UnitWord>,
 }
 
-impl Limit {
+/// A unit of work as a limit has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum UnitWord {
+    /// In a rate, for several.
+    Plural(String),
+    /// In a cost, for one.
+    Singular(String),
+}
+
+impl From<f64> for LimitValue {
+    fn from(value: f64) -> Self {
+        Self { value, unit: None }
+    }
+}
+
+impl UnitWord {
+    /// Whether the word is that of a unit.
+    fn is_of(&self, unit: &WorkUnit) -> bool {
+        match self {
+            Self::Plural(word) => *word == unit.plural(),
+            Self::Singular(word) => word == unit.short(),
+        }
+    }
+}
+
+/// A number of units in a second: `333 pairs/s`.
+fn rate(text: &str) -> Option<LimitValue> {
+    let (number, unit) = split_number(text.strip_suffix("/s")?)?;
+    Some(LimitValue { value: number, unit: Some(UnitWord::Plural(unit.to_owned())) })
+}
+
+/// A number for each unit: `70_000 instructions/pair`.
+fn cost(text: &str, counted: &str) -> Option<LimitValue> {
+    let (number, rest) = split_number(text)?;
+    let unit = rest.strip_prefix(counted).filter(|unit| !unit.is_empty())?;
+    Some(LimitValue { value: number, unit: Some(UnitWord::Singular(unit.to_owned())) })
+}
+
+/// The finite number at the beginning of a text, and the words behind it.
+fn split_number(text: &str) -> Option<(f64, &str)> {
+    let end =
+        text.find(|c: char| c.is_whitespace() || c.is_alphabetic() && c != 'e' && c != 'E')?;
+    let (number, unit) = text.split_at(end);
+    let number: f64 = number.replace('_', "").parse().ok()?;
+    let unit = unit.trim();
+    (number.is_finite() && !unit.is_empty()).then_some((number, unit))
+}
+
+/// A limit as it is written, before it is known what its scenario is counted in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WrittenLimit {
+    limit: Limit,
+    unit: Option<UnitWord>,
+}
+
+impl WrittenLimit {
     /// Reads what stands right of a quantity's key: `>= 333 pairs/s`, `<= 300 s`, `0 %`.
     ///
     /// Without a sign, `errors` means at most. Returns what would be right, if it is not.
@@ -187,7 +251,36 @@ impl Limit {
             (None, None) if quantity == LimitQuantity::Errors => (LimitBound::AtMost, text),
             (None, None) => return Err(LimitError::Bound(text.to_owned())),
         };
-        Ok(Self { quantity, bound, value: quantity.parse_value(value.trim())? })
+        let LimitValue { value, unit } = quantity.parse_value(value.trim())?;
+        Ok(Self { limit: Limit { quantity, bound, value }, unit })
+    }
+
+    /// Returns the limit of a scenario that is counted in one of `units`, or what would be right.
+    pub fn of(&self, units: &[WorkUnit]) -> Result<Limit, LimitError> {
+        let is_known = |word: &UnitWord| units.iter().any(|unit| word.is_of(unit));
+        match &self.unit {
+            Some(word) if !is_known(word) => {
+                let first = units.first().map(|unit| self.limit.text(unit)).unwrap_or_default();
+                Err(LimitError::Unit { right: first })
+            }
+            Some(_) | None => Ok(self.limit),
+        }
+    }
+}
+
+impl Limit {
+    /// Reads a limit of a scenario that is counted in XML pairs, as [`WrittenLimit::parse`] does.
+    pub fn parse(key: &str, text: &str) -> Result<Self, LimitError> {
+        WrittenLimit::parse(key, text)?.of(&[WorkUnit::pair()])
+    }
+
+    /// Returns the limit as it is written, of a scenario that is counted in `unit`.
+    pub fn text(&self, unit: &WorkUnit) -> String {
+        let sign = match self.bound {
+            LimitBound::AtMost => "<=",
+            LimitBound::AtLeast => ">=",
+        };
+        format!("{sign} {}", self.quantity.write(self.value, unit))
     }
 
     /// Returns whether `measured`, in the quantity's own unit, keeps the promise.
@@ -196,16 +289,6 @@ impl Limit {
             LimitBound::AtMost => measured <= self.value,
             LimitBound::AtLeast => measured >= self.value,
         }
-    }
-}
-
-impl fmt::Display for Limit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = match self.bound {
-            LimitBound::AtMost => "<=",
-            LimitBound::AtLeast => ">=",
-        };
-        write!(f, "{sign} {}", self.quantity.write(self.value))
     }
 }
 
@@ -219,8 +302,8 @@ mod tests {
     fn the_promises_of_the_seeds_are_understood() {
         let check = |key, text, expected: &str, holds: f64, breaks: f64| {
             let limit = Limit::parse(key, text).unwrap();
-            assert_eq!(limit.to_string(), expected);
-            assert!(limit.holds(holds) && !limit.holds(breaks), "{limit}");
+            assert_eq!(limit.text(&WorkUnit::pair()), expected);
+            assert!(limit.holds(holds) && !limit.holds(breaks), "{limit:?}");
         };
         check("throughput", ">= 333 pairs/s", ">= 333 pairs/s", 333.0, 332.9);
         check("p95", "<= 300 s", "<= 300 s", 3e11, 3.001e11);
@@ -244,8 +327,8 @@ mod tests {
             ("errors", "<= 0.12345 %"),
         ] {
             let limit = Limit::parse(key, text).unwrap();
-            assert_eq!(limit.to_string(), text);
-            assert_eq!(Limit::parse(key, &limit.to_string()), Ok(limit));
+            assert_eq!(limit.text(&WorkUnit::pair()), text);
+            assert_eq!(Limit::parse(key, &limit.text(&WorkUnit::pair())), Ok(limit));
         }
     }
 
@@ -260,7 +343,7 @@ mod tests {
         fn every_limit_that_can_be_configured_is_read_back_from_the_record(limit in limit()) {
             let text = serde_json::to_string(&limit).unwrap();
             prop_assert_eq!(serde_json::from_str::<Limit>(&text).unwrap(), limit);
-            let shown = limit.to_string();
+            let shown = limit.text(&WorkUnit::pair());
             prop_assert_eq!(Limit::parse(limit.quantity.key(), &shown), Ok(limit), "{}", shown);
         }
     }

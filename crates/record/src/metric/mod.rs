@@ -8,13 +8,15 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::work_unit::WorkUnit;
+
 /// A number that every launch yields and that can be compared between base and head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Metric {
-    /// Instructions per XML pair, counted under callgrind.
+    /// Instructions per unit of work, counted under callgrind.
     Work,
-    /// CPU time of the target per XML pair, all threads, in nanoseconds.
+    /// CPU time of the target per unit of work, all threads, in nanoseconds.
     Cpu,
     /// 25th percentile of the response time of a request body, as the geometric mean over the bodies,
     /// in nanoseconds.
@@ -27,7 +29,7 @@ pub enum Metric {
     P95,
     /// 99th percentile of the service time, in nanoseconds.
     P99,
-    /// XML pairs answered per second of load.
+    /// Units of work done per second of load.
     Throughput,
     /// Largest resident memory of the target's processes without pages of files, in bytes. How many
     /// pages of a file are resident depends on how the page cache holds it.
@@ -42,7 +44,7 @@ pub enum Metric {
     FirstAnswers,
     /// Bytes received for a request that was answered.
     AnswerBytes,
-    /// Heap allocations per XML pair.
+    /// Heap allocations per unit of work.
     Allocations,
 }
 
@@ -101,11 +103,11 @@ impl Metric {
         Self::ALL.into_iter().find(|metric| metric.key() == key)
     }
 
-    /// Returns the words that reports use.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Work => "work per XML pair",
-            Self::Cpu => "CPU per XML pair",
+    /// Returns the words that reports use, of a scenario that is counted in `unit`.
+    pub fn label(self, unit: &WorkUnit) -> String {
+        let words = match self {
+            Self::Work => return format!("work per {unit}"),
+            Self::Cpu => return format!("CPU per {unit}"),
             Self::Latency => "latency",
             Self::Tail => "slowest tenth",
             Self::P50 => "p50",
@@ -118,8 +120,9 @@ impl Metric {
             Self::Ready => "time to ready",
             Self::FirstAnswers => "first answers",
             Self::AnswerBytes => "bytes an answer",
-            Self::Allocations => "allocations per XML pair",
-        }
+            Self::Allocations => return format!("allocations per {unit}"),
+        };
+        words.to_owned()
     }
 
     /// Returns whether it is counted under callgrind, apart from the launches that are timed.
@@ -184,8 +187,8 @@ impl Metric {
         }
     }
 
-    /// Returns `value`, in the metric's own unit, as a person would write it.
-    pub fn format(self, value: f64) -> String {
+    /// Returns `value`, in the metric's own unit, as a person would write it; rates are in `unit`.
+    pub fn format(self, value: f64, unit: &WorkUnit) -> String {
         match self {
             Self::Work => format!("{} instr", units::count(value)),
             Self::Cpu
@@ -196,7 +199,7 @@ impl Metric {
             | Self::P99
             | Self::Ready
             | Self::FirstAnswers => units::time_ns(value),
-            Self::Throughput => format!("{} pairs/s", units::count(value)),
+            Self::Throughput => format!("{} {}/s", units::count(value), unit.plural()),
             Self::Memory | Self::Rss | Self::AnswerBytes => units::bytes(value),
             Self::Leak => format!("{}/s", units::bytes(value)),
             Self::Allocations => units::count(value),

@@ -13,6 +13,7 @@ use load::pacing::ScheduleError;
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use payload::{CorpusError, MixError, SpecError, TemplateError};
 use record::metric::Metric;
+use record::metric::limit::LimitError;
 use sut::TargetError;
 use sut::network::NetworkError;
 use units::UnitError;
@@ -51,6 +52,9 @@ pub enum ConfigFault {
     /// The network cannot be.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// A limit is written in another unit than the scenario is counted in.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// Two scenarios have one name.
     #[error("a second scenario has the name `{0}`")]
     ScenarioTwice(String),
@@ -80,6 +84,7 @@ impl ConfigFault {
             Self::Payload(_) => "in `[payload]` or `[request]`",
             Self::Load(_) => "in a load",
             Self::Network(_) => "in a network",
+            Self::Limit(_) => "this limit",
             Self::ScenarioTwice(_) | Self::ScenarioName => "this name",
             Self::Unit(_) | Self::NoMinimum(_) => "this minimum",
             Self::Looks => "these looks",

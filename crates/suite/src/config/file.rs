@@ -10,6 +10,7 @@ use record::bounds::CONFIG_BYTES_MAX;
 use record::file::read_bounded;
 use record::metric::Metric;
 use record::metric::gate::{GateRules, MetricPolicy, MetricRule};
+use record::work_unit::WorkUnit;
 use toml::Spanned;
 use units::{Ratio, UnitError};
 
@@ -21,7 +22,7 @@ use crate::config::presets;
 use crate::config::values::{
     BodyCount, Cores, CpusWord, ErrorRate, HttpPath, InputPattern, KindWord, LAUNCHES_MAX,
     LaneWord, LaunchCount, Launches, LimitTable, MetricKey, PairCount, PassedVariables, PolicyWord,
-    Port, Positive, PresetWord, Room, SchemeWord, SemanticsWord, Share, Time, Variable,
+    Port, Positive, PresetWord, Room, SchemeWord, SemanticsWord, Share, Time, UnitName, Variable,
 };
 use crate::{
     CountSettings, CpuSelection, EvidenceLanes, LaneMode, LoadAmount, LoadSettings,
@@ -127,6 +128,7 @@ pub(super) struct ScenarioTable {
     load: Option<Spanned<LoadTable>>,
     #[serde(default)]
     limits: LimitTable,
+    unit: Option<UnitName>,
     preset: Option<PresetWord>,
     kind: Option<Spanned<KindWord>>,
     path: Option<HttpPath>,
@@ -221,6 +223,9 @@ impl ConfigFile {
         if let Some(network) = &table.network {
             scenario.network = network.get_ref().resolve(network.span())?;
         }
+        if let Some(unit) = &table.unit {
+            scenario.unit.clone_from(&unit.0);
+        }
         scenario.load = match (&table.load, preset) {
             (Some(load), _) => load.get_ref().resolve(load.span())?,
             (None, Some(preset)) => (preset.load)(),
@@ -228,7 +233,7 @@ impl ConfigFile {
         };
         scenario.limits = match preset {
             Some(preset) if table.limits.0.is_empty() => preset.limits(),
-            Some(_) | None => table.limits.0.clone(),
+            Some(_) | None => table.limits.of(table.unit.as_ref(), &scenario.unit)?,
         };
         Ok(scenario)
     }
@@ -270,6 +275,7 @@ impl ConfigFile {
         let path = self.request.path.as_ref().map_or(default_path, |path| &path.0).to_owned();
         let mut payload = self.payload.spec(&self.request, folder, context)?;
         payload.semantics = self.target.semantics();
+        let unit = WorkUnit::of(context.kind, payload.pairs_held(context.kind));
         let network = self.network.as_ref();
         let network = network.map(|network| network.get_ref().resolve(network.span()));
         Ok(Scenario {
@@ -280,6 +286,7 @@ impl ConfigFile {
             load: LoadSettings::closed(1, LoadAmount::Time),
             network: network.transpose()?.flatten(),
             limits: Vec::new(),
+            unit,
         })
     }
 }

@@ -583,3 +583,32 @@ fn every_shipped_scenario_is_found_by_its_name() {
         assert!(!suite.scenarios[0].limits.is_empty());
     }
 }
+
+#[test]
+fn rates_and_costs_are_counted_in_the_unit_of_the_scenario() {
+    let units = |text: &str| {
+        let suite = read(text).unwrap();
+        suite.scenarios.iter().map(|it| it.unit.to_string()).collect::<Vec<_>>().join(", ")
+    };
+    let shared = "[[scenario]]\nname = \"a\"\n[[scenario]]\nname = \"b\"\nunit = \"order\"\n";
+    assert_eq!(units(shared), "XML pair, order");
+    assert_eq!(units(&format!("[request]\nkind = \"soap11\"\n{shared}")), "request, order");
+    let limit = |unit: &str, limit: &str| {
+        let limits = format!("limits = {{ throughput = \"{limit}\" }}");
+        format!("[request]\nkind = \"raw-xml\"\n[[scenario]]\nname = \"a\"\n{unit}{limits}\n")
+    };
+    for text in [
+        limit("", ">= 5 requests/s"),
+        limit("", ">= 5 pairs/s"),
+        limit("unit = \"order\"\n", ">= 5 orders/s"),
+    ] {
+        let suite = read(&text).unwrap();
+        assert_eq!(suite.scenarios[0].limits[0].value.to_string(), "5");
+    }
+    insta::assert_snapshot!(refusal(&limit("unit = \"order\"\n", ">= 5 requests/s")), @r#"
+    xmlperf.toml:6:25: the scenario is counted in another unit: write `>= 5 orders/s`
+
+        limits = { throughput = ">= 5 requests/s" }
+    "#);
+    assert!(refusal("[[scenario]]\nname = \"a\"\nunit = \"A/B\"\n").contains("not a unit of work"));
+}

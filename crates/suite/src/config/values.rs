@@ -8,12 +8,15 @@ use std::time::Duration;
 use payload::{PayloadKind, PayloadPreset, Semantics};
 use record::metric::Metric;
 use record::metric::gate::{self, MetricPolicy};
-use record::metric::limit::{Limit, LimitError};
+use record::metric::limit::{Limit, WrittenLimit};
+use record::work_unit::{WorkUnit, WorkUnitError};
 use serde::de::{Deserialize, Deserializer, Error as _};
 use thiserror::Error;
+use toml::Spanned;
 use units::environment::{VariablePattern, VariablePatternError};
 use units::{Ratio, UnitError};
 
+use crate::config::fault::{ConfigFault, SpannedFault};
 use crate::{CpuSelection, LaneMode, UrlScheme};
 
 /// Headers that say how a body is sent, which a user's would contradict.
@@ -36,9 +39,9 @@ pub(super) enum ValueError {
     /// A quantity is not understood.
     #[error(transparent)]
     Unit(#[from] UnitError),
-    /// A limit is not understood.
+    /// A unit of work is none.
     #[error(transparent)]
-    Limit(#[from] LimitError),
+    WorkUnit(#[from] WorkUnitError),
     #[error("{0} is not a number of processors such as 1.5")]
     Cores(f64),
     #[error("{0} is not a port from 1 to 65535")]
@@ -281,6 +284,10 @@ checked!(
     }
 );
 checked!(
+    /// What a scenario is counted in.
+    UnitName(WorkUnit) from String, |name| Ok(WorkUnit::try_from(name)?)
+);
+checked!(
     /// A policy.
     PolicyWord(MetricPolicy) from String, |word| {
         let known = || MetricPolicy::ALL.map(MetricPolicy::key).to_vec();
@@ -354,9 +361,29 @@ impl<'de> Deserialize<'de> for MetricKey {
     }
 }
 
-/// The limits of a scenario.
+/// The limits of a scenario, each with where it is written.
 #[derive(Debug, Default)]
-pub(super) struct LimitTable(pub(super) Vec<Limit>);
+pub(super) struct LimitTable(pub(super) Vec<Spanned<WrittenLimit>>);
+
+impl LimitTable {
+    /// Returns the limits of a scenario that is counted in `unit`. Where the scenario does not name that
+    /// unit, a limit may be written in pairs as well: a request without a batch holds one.
+    pub(super) fn of(
+        &self,
+        named: Option<&UnitName>,
+        unit: &WorkUnit,
+    ) -> Result<Vec<Limit>, SpannedFault> {
+        let mut units = vec![unit.clone()];
+        if named.is_none() {
+            units.push(WorkUnit::pair());
+        }
+        let limit = |written: &Spanned<WrittenLimit>| {
+            let wrong = |error| SpannedFault::new(written.span(), ConfigFault::Limit(error));
+            written.get_ref().of(&units).map_err(wrong)
+        };
+        self.0.iter().map(limit).collect()
+    }
+}
 
 impl<'de> Deserialize<'de> for LimitTable {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -373,8 +400,9 @@ impl<'de> Deserialize<'de> for LimitTable {
                 mut map: A,
             ) -> Result<LimitTable, A::Error> {
                 let mut limits = Vec::new();
-                while let Some((key, text)) = map.next_entry::<String, String>()? {
-                    limits.push(Limit::parse(&key, &text).map_err(A::Error::custom)?);
+                while let Some((key, text)) = map.next_entry::<String, Spanned<String>>()? {
+                    let limit = WrittenLimit::parse(&key, text.get_ref());
+                    limits.push(Spanned::new(text.span(), limit.map_err(A::Error::custom)?));
                 }
                 Ok(LimitTable(limits))
             }
