@@ -157,7 +157,7 @@ fn a_report_on_the_reference_api_says_so_and_shows_no_commit() {
     let output = xmlperf(folder.path(), &[&["run"][..], &args].concat());
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let report = text(&output.stdout);
-    assert!(report.contains("\non the built-in reference API: all limits hold in 1 scenario ("));
+    assert!(report.contains("\non the built-in reference API: all limits hold in 3 scenarios ("));
     let record = fs::read_to_string(folder.path().join(".xmlperf/report/run.json")).unwrap();
     let record: serde_json::Value = serde_json::from_str(&record).unwrap();
     assert_eq!(record["head"]["label"], "reference API");

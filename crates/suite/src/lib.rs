@@ -204,6 +204,15 @@ pub struct SamplingPlan {
     pub bodies: u64,
 }
 
+impl SamplingPlan {
+    /// Returns the plan of the scenarios that are measured by default: less of each, as all of them are in
+    /// every launch and are to be decided in a minute and a half.
+    pub fn of_defaults() -> Self {
+        let (warm_up, load) = (Duration::from_millis(200), Duration::from_millis(500));
+        Self { warm_up, load, ..Self::default() }
+    }
+}
+
 impl Default for SamplingPlan {
     fn default() -> Self {
         Self {

@@ -136,12 +136,34 @@ pub(super) struct ScenarioTable {
 }
 
 impl ConfigFile {
-    /// Returns what all scenarios share.
+    /// Returns what all scenarios share; `plan` is how much is measured where nothing else is written.
     pub(super) fn common(
         &self,
         folder: &Path,
+        plan: &SamplingPlan,
     ) -> Result<(TargetSpec, SamplingPlan, GateRules), SpannedFault> {
-        Ok((self.target.resolve(folder)?, self.sampling.resolve()?, self.gate.resolve()?))
+        Ok((self.target.resolve(folder)?, self.sampling.resolve(plan)?, self.gate.resolve()?))
+    }
+
+    /// Returns whether the file leaves it to the program what is measured.
+    pub(super) fn has_no_scenario(&self) -> bool {
+        self.scenario.is_empty()
+    }
+
+    /// Returns the names of the scenarios that are measured then.
+    pub(super) fn default_names(&self) -> Vec<String> {
+        let kind = self.request.kind().map(|(kind, _)| kind);
+        let takes_invoices = matches!(
+            kind,
+            None | Some(payload::PayloadKind::XmlCompareBatch | payload::PayloadKind::XmlCompare)
+        );
+        let names = presets::DEFAULTS.into_iter().filter(|name| {
+            // Of large documents there are only those of a preset, which not every target takes.
+            let documents = presets::PRESETS.iter().find(|preset| preset.name == *name);
+            let has_own = documents.is_some_and(|preset| preset.documents.is_some());
+            !has_own || (takes_invoices && self.payload.is_default())
+        });
+        names.map(str::to_owned).collect()
     }
 
     /// Returns where baselines are kept.
@@ -452,8 +474,7 @@ impl TargetTable {
 }
 
 impl SamplingTable {
-    fn resolve(&self) -> Result<SamplingPlan, SpannedFault> {
-        let default = SamplingPlan::default();
+    fn resolve(&self, default: &SamplingPlan) -> Result<SamplingPlan, SpannedFault> {
         let launch_pairs_max = match (self.launch_pairs, &self.looks) {
             (Some(launch_pairs), _) => launch_pairs.0,
             (None, Some(looks)) => last_look(looks)?,

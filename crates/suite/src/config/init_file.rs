@@ -42,10 +42,10 @@ preset = "depth-mix"                          # 60 % depth 2, 30 % depth 3, 10 %
 # corpus = "tests/documents"                  # instead of `preset`: your own XML files
 # mix = { classes = "70:10:20" }              # shares of a preset or corpus, or all of a mix
 
-# [sampling]
+[sampling]
+load = "500 ms"                               # measured load of each scenario on each side of a launch pair
+warm-up = "200 ms"                            # a JVM needs more
 # launch-pairs = 50                           # after which a comparison ends, decided or not
-# load = "1 s"                                # measured load on each side of a launch pair
-# warm-up = "500 ms"                          # a JVM needs more
 # launches = 5                                # of `xmlperf run`
 # slice = "10 ms"                             # before the other side is driven, at least
 # slice-requests = 10                         # and so many requests

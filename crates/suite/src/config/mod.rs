@@ -20,7 +20,7 @@ use thiserror::Error;
 
 use crate::config::fault::SpannedFault;
 use crate::config::file::ConfigFile;
-use crate::{Suite, identity};
+use crate::{SamplingPlan, Suite, identity};
 use record::bounds::CONFIG_BYTES_MAX;
 use record::file::read_text_bounded;
 use sut::network::NetworkConditions;
@@ -64,7 +64,8 @@ pub enum ConfigError {
 /// What the command line changes in a configuration.
 #[derive(Debug, Clone, Default)]
 pub struct ConfigOverrides {
-    /// Names of the scenarios to keep; presets count. Empty: all of the file, or `smoke`.
+    /// Names of the scenarios to keep; presets count. Empty: all of the file, or those that are measured
+    /// by default.
     pub scenarios: Vec<String>,
     /// Seed of the payloads, instead of the file's.
     pub seed: Option<u64>,
@@ -95,7 +96,8 @@ pub fn load(path: &Path, choice: &ConfigOverrides) -> Result<Suite, ConfigError>
     parse(&text, &path.display().to_string(), folder.unwrap_or(Path::new(".")), choice)
 }
 
-/// Returns the suite of a folder without a configuration: the reference API under `smoke`.
+/// Returns the suite of a folder without a configuration: the reference API under the scenarios that are
+/// measured by default.
 pub fn embedded(folder: &Path, choice: &ConfigOverrides) -> Result<Suite, ConfigError> {
     parse("", FILE_NAME, folder, choice)
 }
@@ -127,13 +129,17 @@ fn parse(
 ) -> Result<Suite, ConfigError> {
     let file = written(text, name)?;
     let faulty = |fault| faulty(text, name, fault);
-    let (target, sampling, gate) = file.common(folder).map_err(faulty)?;
+    let (chosen, plan) = match choice.scenarios.as_slice() {
+        [] if file.has_no_scenario() => (file.default_names(), SamplingPlan::of_defaults()),
+        names => (names.to_vec(), SamplingPlan::default()),
+    };
+    let (target, sampling, gate) = file.common(folder, &plan).map_err(faulty)?;
     let scenarios = file.scenarios(folder, choice.seed).map_err(faulty)?;
     let shipped = |preset: &presets::ScenarioPreset| {
         let scenario = file.preset(preset, folder, choice.seed);
         scenario.map_err(faulty)
     };
-    let mut scenarios = presets::choose(scenarios, &choice.scenarios, shipped)?;
+    let mut scenarios = presets::choose(scenarios, &chosen, shipped)?;
     if let Some(network) = choice.network {
         for scenario in &mut scenarios {
             scenario.network = Some(network).filter(NetworkConditions::shapes);

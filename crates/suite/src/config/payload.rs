@@ -63,6 +63,14 @@ pub(super) struct PayloadContext {
 }
 
 impl PayloadTable {
+    /// Returns whether nothing is written of the documents.
+    pub(super) fn is_default(&self) -> bool {
+        self.preset.is_none()
+            && self.corpus.is_none()
+            && self.mix.is_empty()
+            && self.hostile.is_none()
+    }
+
     /// Returns the payload of a scenario. Files are looked for from `folder`.
     pub(super) fn spec(
         &self,

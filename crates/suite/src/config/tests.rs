@@ -37,12 +37,27 @@ fn shown(error: &ConfigError) -> String {
 }
 
 #[test]
-fn nothing_written_means_the_reference_api_under_smoke() {
+fn nothing_written_means_the_reference_api_under_the_default_scenarios() {
+    let names = |text: &str| {
+        let suite = read(text).unwrap();
+        let names = suite.scenarios.into_iter().map(|scenario| scenario.name);
+        (names.collect::<Vec<_>>().join(" "), suite.sampling.load.as_millis())
+    };
     let suite = read("").unwrap();
     assert_eq!(suite.target.origin, TargetSource::Embedded(ReferenceChoice::Default));
-    let names: Vec<_> = suite.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
-    assert_eq!(names, ["smoke"]);
     assert_eq!(suite.scenarios[0].load, LoadSettings::closed(1, LoadAmount::Time));
+    let check = |text: &str, scenarios: &str, load_ms: u128| {
+        assert_eq!(names(text), (scenarios.to_owned(), load_ms), "{text}");
+    };
+    check("", "smoke concurrent large", 500);
+    check("[sampling]\nload = \"2 s\"\n", "smoke concurrent large", 2_000);
+    // Invoices are not for a target with documents of its own.
+    check("[payload]\npreset = \"depth-mix\"\n", "smoke concurrent", 500);
+    check("[request]\nkind = \"soap12\"\n", "smoke concurrent", 500);
+    check("[[scenario]]\nname = \"smoke\"\n", "smoke", 1_000);
+    let one = ConfigOverrides { scenarios: vec!["large".to_owned()], ..Default::default() };
+    let one = parse("", "xmlperf.toml", Path::new("/checkout"), &one).unwrap();
+    assert_eq!((one.scenarios.len(), one.sampling.load), (1, Duration::from_secs(1)));
 }
 
 #[test]
@@ -293,13 +308,11 @@ fn two_suites_that_measure_the_same_have_one_digest_however_they_are_written() {
     }
     // What is not sent, what decides afterwards, and how often something is repeated.
     let plain = digest("");
-    for text in [
-        "[sampling]\nlaunches = 9\n",
-        "[sampling]\nlooks = [5, 9]\n",
-        "[[scenario]]\nname = \"smoke\"\nlimits = { p95 = \"<= 1 s\" }\n",
-    ] {
+    for text in ["[sampling]\nlaunches = 9\n", "[sampling]\nlooks = [5, 9]\n"] {
         assert_eq!(plain, digest(text), "{text}");
     }
+    let limit = "[[scenario]]\nname = \"smoke\"\nlimits = { p95 = \"<= 1 s\" }\n";
+    assert_eq!(digest("[[scenario]]\nname = \"smoke\"\n"), digest(limit));
     let once = |sampling: &str| {
         digest(&format!(
             "[sampling]\n{sampling}\n[[scenario]]\nname = \"a\"\nload = {{ requests = 1 }}\n"
