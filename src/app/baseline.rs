@@ -41,6 +41,16 @@ pub fn list(store: &BaselineStore, name: &str) -> anyhow::Result<Vec<(StoreEntry
     Ok(entries.into_iter().zip(runs).collect())
 }
 
+/// Copies the runs that a name stands for into another store, under the name of their history. Returns
+/// how many there are.
+pub fn fetch(store: &BaselineStore, name: &str, into: &BaselineStore) -> anyhow::Result<usize> {
+    let runs = list(store, name)?;
+    for (entry, run) in &runs {
+        into.save(&entry.history, run)?;
+    }
+    Ok(runs.len())
+}
+
 /// Whether a removal is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemovalMode {

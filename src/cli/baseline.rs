@@ -55,6 +55,14 @@ enum BaselineAction {
         #[arg(long, value_enum, value_name = "WHEN", default_value_t = FailOnFlag::Regression)]
         fail_on: FailOnFlag,
     },
+    /// Copy the runs that a name stands for into a folder, which can then be read without the store's keys
+    Fetch {
+        /// Name of the history
+        name: String,
+        /// The folder
+        #[arg(long, value_name = "DIR")]
+        into: String,
+    },
     /// Print the commit that a change is compared with in GitHub Actions, or nothing if there is none
     Auto,
     /// List the histories, or the runs of one
@@ -123,6 +131,11 @@ pub(super) fn run(args: &BaselineArgs, out: &mut impl Write) -> anyhow::Result<E
             let comparison = app::baseline::check(&store()?, name, from)?;
             output::show(out, &comparison, *format)?;
             return Ok(output::exit(&comparison.outcome, *fail_on));
+        }
+        BaselineAction::Fetch { name, into } => {
+            let copy = BaselineStore::open(into, &process::current_folder()?)?;
+            let runs = app::baseline::fetch(&store()?, name, &copy)?;
+            writeln!(out, "{} of `{name}` in `{into}`", plural(runs, "run"))?;
         }
         BaselineAction::Auto => auto(out)?,
         BaselineAction::List { name: None } => names(&store()?, out)?,

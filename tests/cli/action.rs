@@ -47,8 +47,15 @@ impl ActionRunner {
         }
         let list = "crates/units/src/environment.txt";
         fs::copy(root().join(list), path(list)).unwrap();
-        let scripts =
-            ["install.sh", "compare.sh", "report.sh", "save.sh", "scenarios.sh", "valgrind.sh"];
+        let scripts = [
+            "compare.sh",
+            "fetch.sh",
+            "install.sh",
+            "report.sh",
+            "save.sh",
+            "scenarios.sh",
+            "valgrind.sh",
+        ];
         for script in scripts {
             fs::copy(root().join("action").join(script), path("action").join(script)).unwrap();
         }
@@ -395,6 +402,38 @@ fn stored_runs_are_called_after_the_branch_that_they_are_of() {
     check("", "[--mode=stored][--baseline=trunk]");
 }
 
+/// The step that reads has the keys of the store; the one that runs the change has the copy.
+#[test]
+fn stored_runs_are_fetched_before_the_change_runs() {
+    let runner = ActionRunner::new().program("xmlperf", WITNESS);
+    let runner = runner.with("XMLPERF_BASELINE", "auto").with("GITHUB_BASE_REF", "trunk");
+    let runner = runner.with("XMLPERF_STORE", "s3://kept").with("AWS_SECRET_ACCESS_KEY", "secret0");
+    let forged = runner.path("work/.xmlperf/fetched/trunk");
+    fs::create_dir_all(&forged).unwrap();
+    let step = runner.step("fetch.sh");
+    assert_eq!((step.code, step.outputs["store"].as_str()), (Some(0), ".xmlperf/fetched"));
+    assert!(!forged.exists(), "what is checked in is not what was fetched");
+    let read = |name: &str| fs::read_to_string(runner.path("temp").join(name)).unwrap();
+    assert_eq!(
+        read("arguments"),
+        "[baseline][fetch][--store=s3://kept][--into=.xmlperf/fetched][--][trunk]"
+    );
+    assert!(read("environment").contains("secret0"));
+
+    let runner = runner.with("XMLPERF_MODE", "stored").with("XMLPERF_STORE", ".xmlperf/fetched");
+    runner.step("compare.sh");
+    let read = |name: &str| fs::read_to_string(runner.path("temp").join(name)).unwrap();
+    assert!(read("arguments").ends_with("[--store=.xmlperf/fetched][--baseline=trunk]"));
+    assert!(!read("environment").contains("secret0"));
+
+    let refused = ActionRunner::new().program("xmlperf", "exit 2").step("fetch.sh");
+    assert_eq!(
+        (refused.code, refused.outputs.get("store")),
+        (Some(0), None),
+        "it is for the next step to say"
+    );
+}
+
 #[test]
 fn code_of_a_change_does_not_run_with_the_rights_of_the_repository() {
     for event in ["pull_request_target", "workflow_run"] {
@@ -589,7 +628,7 @@ fn every_input_reaches_a_script_and_every_output_comes_from_one() {
     }
     assert!(!steps.contains("uses:"), "a nested action would not be pinned by our pin");
     let commands = steps.lines().filter(|line| line.trim_start().starts_with("run:"));
-    assert!(commands.clone().count() == 5 && commands.clone().all(|line| !line.contains("${{")));
+    assert!(commands.clone().count() == 6 && commands.clone().all(|line| !line.contains("${{")));
     let (measure, _) = steps.split_once("- name: Report").unwrap();
     assert!(!measure.contains("github-token") && !measure.contains("github.token"));
 }

@@ -113,6 +113,21 @@ fn the_store_is_the_flags_or_the_configurations() {
 }
 
 #[test]
+fn a_history_is_copied_as_a_name_stands_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for second in 1..=3 {
+        succeed(save(folder.path(), "kept", second));
+    }
+    let listed = runs(folder.path(), "kept");
+    let said = words(baseline(folder.path(), "kept", &["fetch", "main", "--into", "copy"]));
+    assert_eq!(said, (Some(0), "3 runs of `main` in `copy`\n".to_owned()));
+    assert_eq!(runs(folder.path(), "copy"), listed);
+    succeed(baseline(folder.path(), "copy", &["verify"]));
+    let missing = refusal(baseline(folder.path(), "kept", &["fetch", "other", "--into", "copy"]));
+    assert!(missing.contains("`other`"), "{missing}");
+}
+
+#[test]
 fn old_runs_are_removed_and_damaged_ones_named() {
     let folder = tempfile::tempdir().unwrap();
     let said = |args: &[&str]| words(baseline(folder.path(), "baselines", args));
