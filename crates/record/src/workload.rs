@@ -57,6 +57,10 @@ pub struct LoadSettings {
     pub reuse: ReusePolicy,
     /// How long each part of an exchange may take.
     pub timeouts: Timeouts,
+    /// What answers may take in memory, each alone and all at once; the client's own bound if it is not
+    /// given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_bytes_max: Option<u64>,
 }
 
 /// When requests are sent.
@@ -234,7 +238,14 @@ impl LoadSettings {
     pub fn closed(connections: u32, amount: LoadAmount) -> Self {
         let model = WorkloadModel::Closed { amount, think: Duration::ZERO };
         let timeouts = Timeouts::default();
-        Self { connections, http: HttpVersion::One, model, reuse: ReusePolicy::Slice, timeouts }
+        Self {
+            connections,
+            http: HttpVersion::One,
+            model,
+            reuse: ReusePolicy::Slice,
+            timeouts,
+            answer_bytes_max: None,
+        }
     }
 
     /// Returns which time reports show: under an open load what a user waits, else what the target
@@ -264,6 +275,8 @@ impl LoadSettings {
             *shape = ArrivalShape::Stages;
             *schedule = schedule.joined();
         }
+        // An answer that did not fit has failed; those that did are the same.
+        load.answer_bytes_max = None;
         load
     }
 
@@ -480,7 +493,7 @@ pub(crate) mod tests {
                     | WorkloadModel::Open { .. }
                     | WorkloadModel::Capacity { .. } => connections,
                 };
-                LoadSettings { connections, http, model, reuse, timeouts }
+                LoadSettings { connections, http, model, reuse, timeouts, answer_bytes_max: None }
             },
         )
     }

@@ -133,8 +133,11 @@ impl<'a> SideDriver<'a> {
         let connections = number(scenario.load.connections);
         let timeouts = scenario.load.timeouts;
         let http = scenario.load.http;
-        let settings =
+        let mut settings =
             ClientSettings { connections, http, reuse, timeouts, ..ClientSettings::default() };
+        if let Some(bytes) = scenario.load.answer_bytes_max {
+            settings.answer_bytes_max = usize::try_from(bytes).unwrap_or(usize::MAX);
+        }
         let LaunchHandle { target, reached, .. } = launched;
         let requests =
             prepared.requests(&reached.host(target)).map_err(|error| failed(report(&error)))?;

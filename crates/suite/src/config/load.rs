@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::de::{Deserialize, Deserializer, Error as _};
 
 use crate::config::fault::{LoadFault, SpannedFault};
-use crate::config::values::{CONNECTIONS_MAX, Connections, Positive, Time};
+use crate::config::values::{AnswerSize, CONNECTIONS_MAX, Connections, Positive, Time};
 use crate::{ArrivalShape, LoadAmount, LoadSettings, ReusePolicy, WorkloadModel};
 use load::capacity;
 use load::pacing::{ArrivalProcess, ArrivalSchedule, RateStage};
@@ -56,6 +56,7 @@ pub(super) struct LoadTable {
     connect_timeout: Option<Time>,
     first_byte_timeout: Option<Time>,
     timeout: Option<Time>,
+    answer_memory: Option<AnswerSize>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -105,7 +106,7 @@ impl ModelWord {
     }
 
     /// The keys that mean something beside those of every model: `connections`, `http`, `streams`,
-    /// `reuse`, time-outs.
+    /// `reuse`, time-outs, `answer-memory`.
     fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Closed => &["requests", "duration", "think"],
@@ -216,7 +217,9 @@ impl LoadTable {
         }
         let reuse = self.reuse.map_or(ReusePolicy::Slice, |word| word.0);
         let http = self.http(&model)?;
-        Ok(LoadSettings { connections, http, model, reuse, timeouts: self.timeouts()? })
+        let answer_bytes_max = self.answer_memory.as_ref().map(|size| size.0);
+        let timeouts = self.timeouts()?;
+        Ok(LoadSettings { connections, http, model, reuse, timeouts, answer_bytes_max })
     }
 
     fn http(&self, model: &WorkloadModel) -> Result<HttpVersion, LoadFault> {

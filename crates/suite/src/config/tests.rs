@@ -565,6 +565,7 @@ fn a_load_that_makes_no_sense_is_refused_with_its_line() {
         said("model = \"capacity\", rate = 0"),
         said("reuse = \"never\""),
         said("timeout = \"0 s\""),
+        said("answer-memory = \"5 B\""),
         said("http = \"3\""),
         said("streams = 4"),
     ];
@@ -581,6 +582,7 @@ fn a_load_that_makes_no_sense_is_refused_with_its_line() {
     xmlperf.toml:3:8: cannot search from `0` to `50000` requests per second
     xmlperf.toml:3:18: unknown life of a connection `never`; there are kept, slice, request
     xmlperf.toml:3:8: a time-out of no time fails every request
+    xmlperf.toml:3:26: answers may take from 1 MiB to 64 GiB, not 5 B
     xmlperf.toml:3:17: unknown version of HTTP `3`; there are "1.1" and "2"
     xmlperf.toml:3:8: `streams` share a connection only with http = "2"
     "#);

@@ -44,6 +44,8 @@ pub(super) enum ValueError {
     WorkUnit(#[from] WorkUnitError),
     #[error("{0} is not a number of processors such as 1.5")]
     Cores(f64),
+    #[error("answers may take from 1 MiB to 64 GiB, not {0}")]
+    AnswerSize(String),
     #[error("{0} is not a port from 1 to 65535")]
     Port(i64),
     #[error("{0} is not a whole number from 1 on")]
@@ -91,6 +93,10 @@ const PAIRS_MAX: u64 = 10_000_000;
 const BODIES_MAX: u64 = 100_000;
 pub(super) const LAUNCHES_MAX: u64 = 2_000;
 
+/// What answers may take: less would refuse ordinary ones, and more has no machine that is measured on.
+const ANSWER_BYTES_LEAST: u64 = 1 << 20;
+const ANSWER_BYTES_MOST: u64 = 64 << 30;
+
 fn within(what: &'static str, number: i64, most: u64) -> Result<u64, ValueError> {
     match u64::try_from(number) {
         Ok(0) | Err(_) => Err(ValueError::Positive(number)),
@@ -130,6 +136,13 @@ checked!(
         Ok(cores)
     } else {
         Err(ValueError::Cores(cores))
+    }
+);
+checked!(
+    /// Memory for answers, in bytes.
+    AnswerSize(u64) from String, |text| match units::parse_bytes(&text)? {
+        bytes @ ANSWER_BYTES_LEAST..=ANSWER_BYTES_MOST => Ok(bytes),
+        _ => Err(ValueError::AnswerSize(text)),
     }
 );
 checked!(
