@@ -2,14 +2,17 @@
 //! `docs/reliability.md` that needs the program as a process is here.
 
 #![expect(clippy::unwrap_used, reason = "a program that does not run must fail the test")]
+#![expect(clippy::disallowed_methods, reason = "how long the end of a run takes is what is tested")]
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use tempfile::TempDir;
 
 /// A folder with a configuration whose target is started by `start`.
@@ -218,6 +221,80 @@ fn nothing_outlives_a_run_that_a_signal_ends_while_it_measures() {
         assert!(ended == 3 || signal == "-KILL" && ended == 137, "{signal}: {ended}");
         wait_until("all is ended", || executing(&program).is_empty());
     }
+}
+
+/// What a comparison leaves that a signal ends at a moment.
+struct KilledRun {
+    /// From the signal to the end of the process.
+    took: Duration,
+    /// Whether a launch pair had ended before.
+    is_measured: bool,
+}
+
+/// Ends a comparison of a build, two targets and their hidden helpers by a signal `after` its start, and
+/// asserts that it leaves no process, no part of a file, and no verdict unsaid.
+fn kill_at(signal: &str, after: Duration) -> KilledRun {
+    let target = "build = './own-sleep 0.3'\nstart = 'python3 hiding.py {port} ./own-sleep'";
+    let fixture = FaultFixture::new(target);
+    fs::write(fixture.path().join("hiding.py"), HIDING).unwrap();
+    let config = fs::read_to_string(fixture.path().join("xmlperf.toml")).unwrap();
+    let short = "launch-pairs = 50\nload = \"60 ms\"\nslice = \"20 ms\"\nwarm-up = \"20 ms\"";
+    fs::write(fixture.path().join("xmlperf.toml"), config.replace("launches = 1", short)).unwrap();
+    let program = own_sleep(fixture.path());
+    let base = "python3 hiding.py {port} ./own-sleep";
+    let mut command = fixture.command(&["compare", "--progress", "json", "--base-start", base]);
+    let stderr = fs::File::create(fixture.path().join("events")).unwrap();
+    let mut child = command.stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
+    thread::sleep(after);
+    let began = Instant::now();
+    let id = child.id().to_string();
+    // It may have ended by itself.
+    let _ = Command::new("kill").args([signal, &id]).stderr(Stdio::null()).status().unwrap();
+    let status = child.wait().unwrap();
+    let took = began.elapsed();
+    wait_until("all is ended", || executing(&program).is_empty());
+
+    let results = fixture.path().join(".xmlperf/report");
+    let files = fs::read_dir(&results).into_iter().flatten().map(|file| file.unwrap().file_name());
+    let known = ["run.json", "report.md", "report.html", "report.json"];
+    // What SIGKILL cuts short is a temporary name of its own; it never has that of a result.
+    let parts: Vec<_> = files.filter(|name| !known.iter().any(|known| name == known)).collect();
+    assert!(parts.is_empty() || signal == "-KILL", "{signal} after {after:?}: {parts:?}");
+    let events = fs::read_to_string(fixture.path().join("events")).unwrap();
+    let is_measured = events.contains("\"event\":\"launch_ended\"");
+    if is_measured && signal != "-KILL" {
+        let shown = fixture.run(&["report", "--format", "json"]);
+        assert!(shown.stdout.starts_with(b"{"), "{signal} after {after:?}, {status}: {events}");
+    }
+    KilledRun { took, is_measured }
+}
+
+/// Ends comparisons at random moments of all their phases; returns the longest end, and how many had
+/// measured something.
+fn kill_at_random(runs: usize, seed: u64) -> (Duration, usize) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let signals = ["-INT", "-TERM", "-HUP", "-QUIT", "-KILL"];
+    let killed = signals
+        .into_iter()
+        .cycle()
+        .take(runs)
+        .map(|signal| kill_at(signal, Duration::from_millis(rng.next_u64() % 2_500)));
+    let killed: Vec<KilledRun> = killed.collect();
+    let longest = killed.iter().map(|run| run.took).max().unwrap();
+    (longest, killed.iter().filter(|run| run.is_measured).count())
+}
+
+#[test]
+fn nothing_is_left_of_a_run_that_is_killed_at_a_random_moment() {
+    kill_at_random(5, 7);
+}
+
+#[test]
+#[ignore = "a hundred runs take minutes"]
+fn a_hundred_random_kills_leave_nothing_and_end_within_two_seconds() {
+    let (longest, measured) = kill_at_random(100, 42);
+    assert!(longest < Duration::from_secs(2), "{longest:?}");
+    assert!((20..=80).contains(&measured), "{measured} of 100 had measured something");
 }
 
 #[test]
