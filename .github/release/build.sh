@@ -17,3 +17,8 @@ mkdir -p dist
 tar --create --gzip --file "dist/xmlperf-v$version-$TARGET.tar.gz" \
     --sort=name --owner=0 --group=0 --numeric-owner --mtime='1970-01-01' \
     --directory "$(dirname "$program")" xmlperf
+
+# What the program is made of, to see whether an advisory concerns it.
+cargo install --locked --quiet cargo-cyclonedx@0.5.9
+cargo cyclonedx --format json --target "$TARGET" --override-filename sbom
+mv sbom.json "dist/xmlperf-v$version-$TARGET.cdx.json"

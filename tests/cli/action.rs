@@ -527,6 +527,7 @@ fn a_release_is_a_draft_until_it_is_whole_and_its_tag_knows_the_checksums() {
     git(&work, &["add", "--all"]);
     git(&work, &["commit", "--quiet", "--message", "first"]);
     fs::write(work.join("dist/xmlperf-v1.4.0-x86_64-unknown-linux-musl.tar.gz"), "x").unwrap();
+    fs::write(work.join("dist/xmlperf-v1.4.0-x86_64-unknown-linux-musl.cdx.json"), "{}").unwrap();
     let publish = || {
         let mut command = Command::new(work.join(script));
         command.env_clear().envs(&runner.environment);
