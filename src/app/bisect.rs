@@ -178,6 +178,8 @@ impl<'a> BisectionSession<'a> {
         for rule in suite.gate.rules.values_mut() {
             rule.policy = MetricPolicy::Off;
         }
+        // The size of the change that is searched for follows from the change itself.
+        suite.gate.scenarios.clear();
         let commits_max = commits.len();
         events.emit(Event::BisectionStarted { commits: commits_max, comparisons_max, alpha });
         let mut session = Self { options, suite, commits, path, state, events, cancel };

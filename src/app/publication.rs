@@ -53,6 +53,8 @@ pub(super) fn sanitize_run(run: &mut Run) {
     run.evidence.iter_mut().for_each(sanitize_evidence);
     run.confinement.iter_mut().for_each(sanitize_limits);
     run.confirming.iter_mut().for_each(|run| sanitize_run(run));
+    let own = std::mem::take(&mut run.gate.scenarios);
+    run.gate.scenarios = own.into_iter().map(|(name, own)| (sanitize::text(&name), own)).collect();
     for scenario in &mut run.scenarios {
         sanitize_text(&mut scenario.name);
         sanitize_workload(&mut scenario.workload);

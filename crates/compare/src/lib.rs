@@ -506,8 +506,8 @@ fn is_attached(revision: &Revision) -> bool {
 
 /// The rule of a metric, if there is one: a record of an older version has none of later metrics. What
 /// differs from day to day for reasons of its own is not held against a history.
-fn rule_of(metric: Metric, run: &Run, gate: &GateRules) -> Option<MetricRule> {
-    let rule = *gate.rules.get(&metric)?;
+fn rule_of(scenario: &str, metric: Metric, run: &Run, gate: &GateRules) -> Option<MetricRule> {
+    let rule = gate.rule_in(scenario, metric)?;
     let volatile = matches!(metric, Metric::Tail | Metric::Ready | Metric::FirstAnswers);
     let decides = rule.policy == MetricPolicy::Gate && !(volatile && run.history.is_some());
     let policy = if rule.policy == MetricPolicy::Gate && !decides {
@@ -590,7 +590,7 @@ fn rows_of(
     work::rows(context, rows, evidence)?;
     let launches = ScenarioLaunches::of(scenario)?;
     for metric in Metric::ALL {
-        let Some(rule) = rule_of(metric, run, gate) else { continue };
+        let Some(rule) = rule_of(&scenario.name, metric, run, gate) else { continue };
         if !is_measured(metric, run, scenario) || scenario.launches() == 0 {
             continue;
         }
@@ -744,7 +744,7 @@ fn judge(
 fn absent_rows(run: &Run, gate: &GateRules) -> Vec<(MetricResult, Vec<Vec<f64>>)> {
     let Some(state) = &run.evidence else { return Vec::new() };
     let row = |(scenario, metric): (String, Metric)| {
-        let rule = rule_of(metric, run, gate)?;
+        let rule = rule_of(&scenario, metric, run, gate)?;
         let mut evidence = attempts::earlier(state, &scenario, metric);
         evidence.push(Vec::new());
         let (finding, suspicion) = (MetricFinding::Alone, None);

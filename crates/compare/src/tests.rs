@@ -2,6 +2,7 @@ use super::*;
 use record::Side;
 use record::fixtures::{LEVEL, SampleLaunch, counted, limits, paired};
 use record::instruction_counts::CountOutcome;
+use record::metric::gate::RuleOverride;
 
 fn comparison(run: &Run) -> Comparison {
     Comparison::of(run).unwrap()
@@ -63,6 +64,27 @@ fn an_interrupted_run_says_how_far_it_came() {
     run.ended = Some(EarlyEnd::Interrupted);
     let expected = "interrupted after 7 of 40 launches".to_owned();
     assert_eq!(comparison(&run).outcome, ComparisonOutcome::NotMeasured(expected.into()));
+}
+
+#[test]
+fn the_floor_of_a_scenario_takes_the_place_of_the_one_of_all() {
+    let mut run = paired(14, LEVEL, SLOWER_CPU);
+    assert_eq!(comparison(&run).outcome, ComparisonOutcome::Regressed);
+    let wide = RuleOverride {
+        floor: Some(Ratio(0.5)),
+        tolerance: Some(Ratio(0.6)),
+        ..RuleOverride::default()
+    };
+    let own = std::collections::BTreeMap::from([(Metric::Cpu, wide)]);
+    run.gate.scenarios.insert("other".to_owned(), own.clone());
+    assert_eq!(comparison(&run).outcome, ComparisonOutcome::Regressed);
+    run.gate.scenarios.insert("smoke".to_owned(), own);
+    let comparison = comparison(&run);
+    let cpu = comparison.rows.iter().find(|row| row.metric == Metric::Cpu).unwrap();
+    assert_eq!(cpu.verdict(), Some(Verdict::Unchanged));
+    run.gate.scenarios.get_mut("smoke").unwrap().get_mut(&Metric::Cpu).unwrap().floor =
+        Some(Ratio(-1.0));
+    assert!(Comparison::of(&run).is_err(), "a record of others may say anything");
 }
 
 fn one_program() -> record::IdenticalProgram {

@@ -79,7 +79,7 @@ pub(super) fn rows(
     let Some(CountOutcome::Counted(counted)) = &scenario.work else { return Ok(()) };
     let remembers = run.history.is_some();
     for metric in METRICS {
-        let rule = gate.rule(metric);
+        let rule = gate.rule_in(&scenario.name, metric).unwrap_or_else(|| gate.rule(metric));
         if rule.policy == MetricPolicy::Off {
             continue;
         }

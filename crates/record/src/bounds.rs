@@ -95,6 +95,7 @@ fn names(run: &Run) -> impl Iterator<Item = &str> {
         .into_iter()
         .map(String::as_str)
         .chain(run.scenarios.iter().map(|it| it.name.as_str()))
+        .chain(run.gate.scenarios.keys().map(String::as_str))
         .chain(revision(&run.head))
         .chain(run.base.iter().flat_map(revision))
         .chain(run.identical.iter().flat_map(identical))

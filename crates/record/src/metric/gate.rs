@@ -81,6 +81,36 @@ pub struct GateRules {
     pub alpha: f64,
     /// The rule of every metric.
     pub rules: BTreeMap<Metric, MetricRule>,
+    /// What is different in a scenario, by its name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub scenarios: BTreeMap<String, BTreeMap<Metric, RuleOverride>>,
+}
+
+/// What a scenario has of its own in the rule of a metric.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleOverride {
+    /// Instead of [`MetricRule::tolerance`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<Ratio>,
+    /// Instead of [`MetricRule::floor`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<Ratio>,
+    /// Instead of [`MetricRule::minimum`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum: Option<f64>,
+}
+
+impl RuleOverride {
+    /// Returns a rule with what is different in it.
+    pub fn apply(self, rule: MetricRule) -> MetricRule {
+        MetricRule {
+            policy: rule.policy,
+            tolerance: self.tolerance.unwrap_or(rule.tolerance),
+            floor: self.floor.unwrap_or(rule.floor),
+            minimum: self.minimum.or(rule.minimum),
+        }
+    }
 }
 
 /// Why rules cannot have been in force.
@@ -107,10 +137,20 @@ impl GateRules {
             return Err(GateError::Alpha { alpha: self.alpha });
         }
         let is_sound = |rule: &MetricRule| rule.floor.0 >= 0.0 && rule.tolerance.0 > 0.0;
-        match self.rules.iter().find(|(_, rule)| !is_sound(rule)) {
-            Some((&metric, _)) => Err(GateError::Share { metric }),
+        let rules = self.rules.iter().map(|(metric, rule)| (*metric, *rule));
+        let own = self.scenarios.values().flatten();
+        let own = own.map(|(metric, own)| (*metric, own.apply(self.rule(*metric))));
+        match rules.chain(own).find(|(_, rule)| !is_sound(rule)) {
+            Some((metric, _)) => Err(GateError::Share { metric }),
             None => Ok(()),
         }
+    }
+
+    /// Returns the rule of a metric in a scenario; none of a metric that the rules do not name.
+    pub fn rule_in(&self, scenario: &str, metric: Metric) -> Option<MetricRule> {
+        let rule = *self.rules.get(&metric)?;
+        let own = self.scenarios.get(scenario).and_then(|own| own.get(&metric));
+        Some(own.map_or(rule, |own| own.apply(rule)))
     }
 
     /// Returns the rule of a metric.
@@ -122,7 +162,7 @@ impl GateRules {
 impl Default for GateRules {
     fn default() -> Self {
         let rules = Metric::ALL.into_iter().map(|metric| (metric, default_rule(metric))).collect();
-        Self { alpha: 0.01, rules }
+        Self { alpha: 0.01, rules, scenarios: BTreeMap::new() }
     }
 }
 

@@ -9,7 +9,7 @@ use load::{TlsClient, TlsTrust};
 use record::bounds::CONFIG_BYTES_MAX;
 use record::file::read_bounded;
 use record::metric::Metric;
-use record::metric::gate::{GateRules, MetricPolicy, MetricRule};
+use record::metric::gate::{GateRules, MetricPolicy, MetricRule, RuleOverride};
 use record::work_unit::WorkUnit;
 use toml::Spanned;
 use units::{Ratio, UnitError};
@@ -133,6 +133,33 @@ pub(super) struct ScenarioTable {
     kind: Option<Spanned<KindWord>>,
     path: Option<HttpPath>,
     network: Option<Spanned<NetworkTable>>,
+    #[serde(default)]
+    gate: ScenarioGateTable,
+}
+
+/// What a scenario has of its own in the rules of metrics.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ScenarioGateTable {
+    floor: BTreeMap<MetricKey, Share>,
+    tolerance: BTreeMap<MetricKey, Share>,
+    minimum: BTreeMap<MetricKey, Spanned<String>>,
+}
+
+impl ScenarioGateTable {
+    fn resolve(&self) -> Result<BTreeMap<Metric, RuleOverride>, SpannedFault> {
+        let mut own = BTreeMap::<Metric, RuleOverride>::new();
+        for (key, share) in &self.floor {
+            own.entry(key.0).or_default().floor = Some(Ratio(share.0));
+        }
+        for (key, share) in &self.tolerance {
+            own.entry(key.0).or_default().tolerance = Some(Ratio(share.0));
+        }
+        for (key, text) in &self.minimum {
+            own.entry(key.0).or_default().minimum = Some(minimum(key.0, text)?);
+        }
+        Ok(own)
+    }
 }
 
 impl ConfigFile {
@@ -142,7 +169,14 @@ impl ConfigFile {
         folder: &Path,
         plan: &SamplingPlan,
     ) -> Result<(TargetSpec, SamplingPlan, GateRules), SpannedFault> {
-        Ok((self.target.resolve(folder)?, self.sampling.resolve(plan)?, self.gate.resolve()?))
+        let mut gate = self.gate.resolve()?;
+        for table in &self.scenario {
+            let (name, own) = (&table.get_ref().name, table.get_ref().gate.resolve()?);
+            if !own.is_empty() {
+                gate.scenarios.insert(name.get_ref().clone(), own);
+            }
+        }
+        Ok((self.target.resolve(folder)?, self.sampling.resolve(plan)?, gate))
     }
 
     /// Returns whether the file leaves it to the program what is measured.

@@ -81,6 +81,7 @@ pairs = 200
 preset = "ubl-invoice"                        # documents of 9 KiB
 load = { model = "closed", connections = 1 }
 limits = { errors = "0 %" }
+# gate = { floor = { cpu = 0.02 }, minimum = { tail = "1 ms" } }  # of this scenario, before those of all
 
 # [[scenario]]
 # name = "nominal"

@@ -70,7 +70,8 @@ fn the_template_is_understood_and_its_comments_show_the_defaults() {
             Some(_) | None => line,
         })
         .filter(|line| {
-            const NO_DEFAULT: [&str; 19] = [
+            const NO_DEFAULT: [&str; 20] = [
+                "gate",
                 "ca",
                 "cpu-quota",
                 "image",
@@ -115,6 +116,22 @@ fn gate_rules_are_merged_over_the_defaults() {
     assert_eq!(gate.rule(Metric::P95).policy, MetricPolicy::Gate);
     assert!((gate.rule(Metric::Cpu).floor.0 - 0.02).abs() < 1e-12);
     assert!((gate.rule(Metric::Latency).floor.0 - 0.01).abs() < 1e-12);
+}
+
+#[test]
+fn a_scenario_may_have_floors_tolerances_and_minima_of_its_own() {
+    let text = "[gate]\ntolerance = { cpu = 0.04 }\n[[scenario]]\nname = \"noisy\"\n\
+                gate = { floor = { cpu = 0.02 }, minimum = { tail = \"1 ms\" } }\n\
+                [[scenario]]\nname = \"plain\"\n";
+    let gate = read(text).unwrap().gate;
+    let rule = |scenario: &str, metric| gate.rule_in(scenario, metric).unwrap();
+    let cpu = rule("noisy", Metric::Cpu);
+    assert!((cpu.floor.0 - 0.02).abs() < 1e-12 && (cpu.tolerance.0 - 0.04).abs() < 1e-12);
+    assert_eq!(rule("noisy", Metric::Tail).minimum, Some(1e6));
+    assert_eq!(rule("noisy", Metric::Latency), gate.rule(Metric::Latency));
+    assert_eq!(rule("plain", Metric::Cpu), gate.rule(Metric::Cpu));
+    let wrong = "[[scenario]]\nname = \"a\"\ngate = { minimum = { cpu = \"2 MiB\" } }\n";
+    assert!(refusal(wrong).starts_with("xmlperf.toml:3:"), "{}", refusal(wrong));
 }
 
 #[test]
