@@ -9,6 +9,7 @@ pub mod baseline;
 pub mod bisect;
 pub mod budget;
 pub mod builds;
+pub mod check;
 pub mod compare;
 mod confirm;
 mod csv_rows;

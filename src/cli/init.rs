@@ -39,7 +39,7 @@ pub(super) fn run(args: &InitArgs, out: &mut impl Write) -> anyhow::Result<Exit>
             }
             InitialFile::Configuration => writeln!(
                 out,
-                "wrote {}: set `[target] build` and `start`, then run `xmlperf compare`",
+                "wrote {}: set `[target] build` and `start`, then run `xmlperf check`",
                 args.path.display()
             )?,
         }

@@ -5,6 +5,7 @@
 
 mod baseline;
 mod bisect;
+mod check;
 mod compare;
 mod dashboard;
 mod decide;
@@ -49,6 +50,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum CliCommand {
     Baseline(baseline::BaselineArgs),
+    Check(check::CheckArgs),
     Compare(compare::CompareArgs),
     Bisect(bisect::BisectArgs),
     Trend(trend::TrendArgs),
@@ -67,7 +69,8 @@ impl Cli {
     /// Returns whether the subcommand starts processes that must not outlive this one.
     pub fn starts_processes(&self) -> bool {
         match &self.command {
-            CliCommand::Compare(_)
+            CliCommand::Check(_)
+            | CliCommand::Compare(_)
             | CliCommand::Bisect(_)
             | CliCommand::Doctor(_)
             | CliCommand::Profile(_)
@@ -111,6 +114,7 @@ impl From<Exit> for ExitCode {
 pub fn run(cli: &Cli, out: &mut impl Write) -> anyhow::Result<Exit> {
     match &cli.command {
         CliCommand::Baseline(args) => baseline::run(args, out),
+        CliCommand::Check(args) => check::run(args, out),
         CliCommand::Compare(args) => compare::run(args, out),
         CliCommand::Bisect(args) => bisect::run(args, out),
         CliCommand::Trend(args) => trend::run(args, out),

@@ -163,3 +163,25 @@ fn a_report_on_the_reference_api_says_so_and_shows_no_commit() {
     assert_eq!(record["head"]["label"], "reference API");
     assert_eq!(record["head"]["commit"], serde_json::Value::Null);
 }
+
+#[test]
+fn a_check_sends_one_request_of_each_scenario_and_names_the_wrong_setting() {
+    let folder = tempfile::tempdir().unwrap();
+    let right = xmlperf(folder.path(), &["check", "--plain"]);
+    let shown = text(&right.stdout);
+    assert_eq!(right.status.code(), Some(0), "{shown}{}", text(&right.stderr));
+    assert!(shown.contains("> POST /xml-compare-api/api/compare/xml/batch HTTP/1.1\n"), "{shown}");
+    assert!(shown.contains("< HTTP/1.1 200 OK\n"), "{shown}");
+    assert!(shown.contains("expected: status 200, and 100 results that are true"), "{shown}");
+    let config =
+        "[[scenario]]\nname = \"smoke\"\n[[scenario]]\nname = \"lost\"\npath = \"/lost\"\n";
+    fs::write(folder.path().join("xmlperf.toml"), config).unwrap();
+    let wrong = xmlperf(folder.path(), &["check", "--plain", "--format", "json"]);
+    assert_eq!(wrong.status.code(), Some(3));
+    let report: serde_json::Value = serde_json::from_slice(&wrong.stdout).unwrap();
+    let right = [&report["exchanges"][0]["right"], &report["exchanges"][1]["right"]];
+    assert_eq!(right, [&true, &false]);
+    let setting = report["exchanges"][1]["fault"]["setting"].as_str().unwrap();
+    assert!(setting.starts_with("`path`"), "{setting}");
+    assert!(!folder.path().join(".xmlperf/report").exists(), "nothing is measured");
+}

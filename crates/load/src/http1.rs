@@ -97,6 +97,40 @@ impl Http1Request {
     }
 }
 
+/// A request as a person reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestPreview {
+    /// The request line and the headers, with their empty line.
+    pub head: String,
+    /// The beginning of the body.
+    pub body: Vec<u8>,
+    /// Size of the body, as far as it is known.
+    pub body_bytes: u64,
+}
+
+impl LoadRequest {
+    /// Returns the request as HTTP/1.1 has it: its head, and at most so many bytes of its body, before they
+    /// are cut into chunks.
+    pub fn preview(&self, body_bytes_max: usize) -> RequestPreview {
+        let mut body = Vec::new();
+        let mut whole = self.content_length().unwrap_or_default();
+        match &self.content {
+            RequestContent::Nothing => {}
+            RequestContent::Kept(kept) => {
+                let kept = kept.bytes();
+                body.extend_from_slice(&kept[..kept.len().min(body_bytes_max)]);
+            }
+            RequestContent::Streamed(source, _) => {
+                let mut pieces = source.begin();
+                while body.len() <= body_bytes_max && pieces.next_into(&mut body) {}
+                whole = whole.max(body.len() as u64);
+                body.truncate(body_bytes_max);
+            }
+        }
+        RequestPreview { head: head(self, ConnectionEnd::Kept), body, body_bytes: whole }
+    }
+}
+
 /// Writes the head, with its empty line.
 fn head(request: &LoadRequest, end: ConnectionEnd) -> String {
     let mut head = format!("{} {} HTTP/1.1\r\n", request.method.name(), request.path);

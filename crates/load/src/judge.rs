@@ -26,6 +26,7 @@ impl CompleteResponse<'_> {
         inflated: &mut Vec<u8>,
         bytes_max: usize,
     ) -> Result<(), ExchangeFailure> {
+        check.observe(self.bytes);
         let body = match self.encoding {
             ContentEncoding::Plain => self.body,
             ContentEncoding::Gzip if self.body.is_empty() => &[],

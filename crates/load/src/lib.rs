@@ -78,6 +78,7 @@ mod tls;
 pub use body::{BodyFraming, BodyPieces, BodySource, RequestBody};
 pub use client::LoadClient;
 pub use exchange::{Exchange, ExchangeFailure, FailureKind};
+pub use http1::RequestPreview;
 pub use network::Address;
 pub use pacing::DriveEnd;
 pub use request::{LoadRequest, RequestError, ResponseCheck, SuccessCheck, WrongResponse};

@@ -24,6 +24,10 @@ pub enum WrongResponse {
 pub trait ResponseCheck: Send + Sync {
     /// Returns what is wrong with an answer, if it is not the right one.
     fn check(&self, status: u16, body: &[u8]) -> Result<(), WrongResponse>;
+
+    /// Gets every answer before it is checked, as it came: its head, and its body, which may be compressed.
+    /// With HTTP/2 it is the body alone.
+    fn observe(&self, _bytes: &[u8]) {}
 }
 
 /// Accepts every answer whose status is 2xx.
@@ -178,6 +182,11 @@ impl LoadRequest {
     fn with(self, content_type: &str, content: RequestContent) -> Result<Self, RequestError> {
         check_header("Content-Type", content_type)?;
         Ok(Self { content_type: Some(content_type.to_owned()), content, ..self })
+    }
+
+    /// Returns what its answer is held against.
+    pub fn check(&self) -> Arc<dyn ResponseCheck> {
+        Arc::clone(&self.check)
     }
 
     /// Returns how long the body is, if that is known before it is sent.

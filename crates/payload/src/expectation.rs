@@ -169,6 +169,33 @@ pub enum Mismatch {
 }
 
 impl ResponseExpectation {
+    /// Returns what the answer must be, for a person.
+    pub fn describe(&self) -> String {
+        match &self.rule {
+            ExpectationRule::Single => "status 200, and whether the pair is equal".to_owned(),
+            ExpectationRule::Batch => {
+                format!("status 200, and {} results that are true", self.pairs())
+            }
+            ExpectationRule::Accepted => "a status from 200 to 299".to_owned(),
+            ExpectationRule::Soap => {
+                "a status from 200 to 299, and an envelope without a fault".to_owned()
+            }
+            ExpectationRule::Survival => "any status below 500".to_owned(),
+            ExpectationRule::Wanted(values) => {
+                let value = |it: &ExpectedValue| {
+                    let first = it.values().first().map_or("", String::as_str);
+                    let more = it.values().len().saturating_sub(1);
+                    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                    format!("`{first}`{more} at {}", it.place())
+                };
+                let status = (!values.iter().any(ExpectedValue::is_status))
+                    .then(|| "a status from 200 to 299".to_owned());
+                status.into_iter().chain(values.iter().map(value)).collect::<Vec<_>>().join(", ")
+            }
+            ExpectationRule::Unsendable(reason) => format!("nothing: {reason}"),
+        }
+    }
+
     pub(super) fn of(kind: PayloadKind, verdicts: VerdictBits) -> Self {
         let rule = match kind {
             PayloadKind::XmlCompare => ExpectationRule::Single,

@@ -5,6 +5,7 @@
 //! pair of slices; that coin, not any assumption about the machine, is what makes the test exact when
 //! nothing changed. The runner does not know when to stop: after each launch pair it asks its [`RunObserver`].
 
+mod check;
 mod connection;
 mod failure_contrast;
 mod instruction_counts;
@@ -22,7 +23,7 @@ mod side_driver;
 mod yardstick;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use rand_chacha::ChaCha8Rng;
@@ -36,12 +37,13 @@ use crate::side_driver::{DriveConditions, LaunchHandle, SideDriver};
 use crate::yardstick::YardstickWorkload;
 use record::evidence::EvidenceState;
 use record::{ConfirmedRun, EarlyEnd, LaunchPair, LayoutState, PlacementRecord, Run, Side};
-use suite::{CpuSelection, Suite};
+use suite::{CpuSelection, Suite, TargetSpec};
 use sut::network;
 use sut::network::RelayError;
 use sut::{AffinityGuard, CpuPlacement, CpuSet, Target, TargetError};
 use units::cancel::Cancel;
 
+pub use check::{CheckOutcome, ExchangeFault, ScenarioExchange, check};
 pub use live::{LiveMetrics, LiveSnapshot};
 pub use run_record::identical;
 pub use sender::{RequestSender, SendError};
@@ -374,25 +376,16 @@ impl<'a> RunSession<'a> {
     }
 
     fn start(&self, side: Side, build: &SutBuild) -> Result<LaunchHandle, LaunchFailure> {
-        let log = self.plan.logs.join(format!("{}.log", side.name()));
-        let spec = &self.plan.suite.target;
-        let reached = ConnectionSetup::new(&build.source, spec)
-            .map_err(|error| LaunchFailure::new(side, None, launch_failure::report(&error)))?;
-        let ask = reached.ask();
-        let target = match &build.source {
-            BuildSource::Start(command) => {
-                let copies = self.copies.clone();
-                let command = sut::TargetCommand::clone(command);
-                let command = sut::TargetCommand { ask, copies, ..command };
-                Target::start(&command, &self.placement, &log, self.cancel)
-            }
-            BuildSource::Attach(url) => {
-                Target::attach(url, &spec.ready, spec.ready_timeout, &ask, self.cancel)
-            }
+        let launch = TargetLaunch {
+            target: &self.plan.suite.target,
+            logs: &self.plan.logs,
+            placement: &self.placement,
+            copies: self.copies.clone(),
+            cancel: self.cancel,
         };
-        let target = target.map_err(|error| LaunchFailure::launch(side, &error))?;
+        let launched = launch.start(side, build)?;
         self.plan.live.launched();
-        Ok(LaunchHandle { side, target, log, reached })
+        Ok(launched)
     }
 
     /// What holds for the next launch of a scenario.
@@ -411,6 +404,39 @@ impl<'a> RunSession<'a> {
 
     fn coin(&mut self) -> Side {
         flip(&mut self.coins)
+    }
+}
+
+/// How a build comes to life.
+struct TargetLaunch<'a> {
+    target: &'a TargetSpec,
+    /// Where its output goes.
+    logs: &'a Path,
+    placement: &'a CpuPlacement,
+    /// Where a copy of the program goes, if the launch executes its own.
+    copies: Option<PathBuf>,
+    cancel: &'a Cancel,
+}
+
+impl TargetLaunch<'_> {
+    fn start(self, side: Side, build: &SutBuild) -> Result<LaunchHandle, LaunchFailure> {
+        let Self { target: spec, logs, placement, copies, cancel } = self;
+        let log = logs.join(format!("{}.log", side.name()));
+        let reached = ConnectionSetup::new(&build.source, spec)
+            .map_err(|error| LaunchFailure::new(side, None, launch_failure::report(&error)))?;
+        let ask = reached.ask();
+        let target = match &build.source {
+            BuildSource::Start(command) => {
+                let command = sut::TargetCommand::clone(command);
+                let command = sut::TargetCommand { ask, copies, ..command };
+                Target::start(&command, placement, &log, cancel)
+            }
+            BuildSource::Attach(url) => {
+                Target::attach(url, &spec.ready, spec.ready_timeout, &ask, cancel)
+            }
+        };
+        let target = target.map_err(|error| LaunchFailure::launch(side, &error))?;
+        Ok(LaunchHandle { side, target, log, reached })
     }
 }
 

@@ -106,6 +106,11 @@ impl ScenarioRequests {
         Self { scenario: scenario.clone(), pairs, messages }
     }
 
+    /// Returns what the answer to the first request must be, for a person.
+    pub(super) fn expected(&self) -> String {
+        self.messages.first().map_or_else(String::new, |message| message.truth.0.describe())
+    }
+
     /// Returns how many different requests there are.
     pub(super) fn different(&self) -> u64 {
         u64::try_from(self.messages.len()).unwrap_or(u64::MAX)

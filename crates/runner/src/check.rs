@@ -1,0 +1,277 @@
+//! Starts a build as a launch would, sends one request of each scenario, and measures nothing.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use load::pacing::StopCondition;
+use load::{
+    ClientSettings, Exchange, ExchangeFailure, FailureKind, LoadRequest, RequestPreview,
+    ResponseCheck, WrongResponse,
+};
+use record::{FailureReport, Side};
+use suite::{SamplingPlan, Scenario, Suite};
+use units::cancel::Cancel;
+use units::text::error_chain;
+
+use crate::launch_failure::{LaunchFailure, report};
+use crate::requests::ScenarioRequests;
+use crate::side_driver::LaunchHandle;
+use crate::{RunnerError, SutBuild, TargetLaunch, place, stop};
+
+/// XML pairs in a request at most: whether a request is right shows in few of them.
+const PAIRS_MAX: u64 = 100;
+
+/// What became of a check.
+#[derive(Debug)]
+pub struct CheckOutcome {
+    /// From the start of the process until it was ready; none if it never was.
+    pub ready_after: Option<Duration>,
+    /// Where its output is.
+    pub log: PathBuf,
+    /// One exchange of each scenario, in the order of the configuration.
+    pub exchanges: Vec<ScenarioExchange>,
+    /// Why the target did not start, or did not stop.
+    pub failure: Option<FailureReport>,
+}
+
+/// One request of a scenario, and what came of it.
+#[derive(Debug)]
+pub struct ScenarioExchange {
+    /// The scenario's name.
+    pub scenario: String,
+    /// What was sent; none of a request that cannot be made.
+    pub request: Option<RequestPreview>,
+    /// XML pairs of the scenario that the request leaves out.
+    pub pairs_left_out: u64,
+    /// What the answer must be.
+    pub expected: String,
+    /// The head of the answer as it came; empty with HTTP/2, and without an answer.
+    pub answer_head: String,
+    /// The body of the answer, decompressed.
+    pub answer_body: Vec<u8>,
+    /// From the first byte sent to the last one received; none if nothing was sent.
+    pub time: Option<Duration>,
+    /// Why it is wrong, if it is.
+    pub fault: Option<ExchangeFault>,
+}
+
+/// What is wrong with an exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExchangeFault {
+    /// In a line.
+    pub summary: String,
+    /// The setting that is likely to be wrong, and why.
+    pub setting: Option<&'static str>,
+}
+
+impl CheckOutcome {
+    /// Returns whether the target started, and answered each request as it must.
+    pub fn is_right(&self) -> bool {
+        self.failure.is_none() && self.exchanges.iter().all(|exchange| exchange.fault.is_none())
+    }
+}
+
+/// Starts `build`, sends one request of each scenario, and stops it. Its output goes into `logs`.
+///
+/// Of a body as it was sent, at most `body_bytes_max` bytes are kept.
+pub fn check(
+    suite: &Suite,
+    build: &SutBuild,
+    logs: &Path,
+    body_bytes_max: usize,
+    cancel: &Cancel,
+) -> Result<CheckOutcome, RunnerError> {
+    std::fs::create_dir_all(logs)
+        .map_err(|source| RunnerError::Logs { path: logs.to_path_buf(), source })?;
+    let (placement, _pinned) = place(suite.target.cpus)?;
+    let launch =
+        TargetLaunch { target: &suite.target, logs, placement: &placement, copies: None, cancel };
+    let log = logs.join("head.log");
+    let mut outcome = CheckOutcome { ready_after: None, log, exchanges: Vec::new(), failure: None };
+    let launched = match launch.start(Side::Head, build) {
+        Ok(launched) => launched,
+        Err(LaunchFailure { reason, .. }) => {
+            return Ok(CheckOutcome { failure: Some(reason), ..outcome });
+        }
+    };
+    outcome.ready_after = Some(launched.target.ready_after());
+    let sampling = SamplingPlan { bodies: 1, ..suite.sampling.clone() };
+    for scenario in &suite.scenarios {
+        let sent = FirstRequest::new(scenario, &sampling);
+        outcome.exchanges.push(sent.exchange(&launched, body_bytes_max, cancel));
+    }
+    outcome.failure = stop(launched).err().map(|failure| failure.reason);
+    Ok(outcome)
+}
+
+/// The first request of a scenario, cut to a small number of pairs.
+struct FirstRequest<'a> {
+    scenario: &'a Scenario,
+    requests: ScenarioRequests,
+    pairs_left_out: u64,
+}
+
+impl<'a> FirstRequest<'a> {
+    fn new(scenario: &'a Scenario, sampling: &SamplingPlan) -> Self {
+        let mut small = scenario.clone();
+        small.payload.pairs = small.payload.pairs.min(PAIRS_MAX);
+        let pairs_left_out = scenario.payload.pairs - small.payload.pairs;
+        Self { scenario, requests: ScenarioRequests::new(&small, sampling), pairs_left_out }
+    }
+
+    /// Sends it.
+    fn exchange(
+        &self,
+        launched: &LaunchHandle,
+        body_bytes_max: usize,
+        cancel: &Cancel,
+    ) -> ScenarioExchange {
+        let mut exchange = ScenarioExchange {
+            scenario: self.scenario.name.clone(),
+            request: None,
+            pairs_left_out: self.pairs_left_out,
+            expected: self.requests.expected(),
+            answer_head: String::new(),
+            answer_body: Vec::new(),
+            time: None,
+            fault: None,
+        };
+        let requests = match self.requests.requests(&launched.reached.host(&launched.target)) {
+            Ok(requests) => requests,
+            Err(error) => {
+                exchange.fault = Some(ExchangeFault::unsent(report(&error).summary));
+                return exchange;
+            }
+        };
+        let first = requests.first().expect("a scenario has a request");
+        exchange.request = Some(first.preview(body_bytes_max));
+        let seen = Arc::new(AnswerObserver::new(first));
+        let observed: Arc<dyn ResponseCheck> = Arc::<AnswerObserver>::clone(&seen);
+        let (time, fault) = self.send(launched, &[first.with_check(observed)], cancel);
+        (exchange.time, exchange.fault) = (time, fault);
+        let answer = seen.answer.lock().unwrap_or_else(PoisonError::into_inner);
+        exchange.answer_head.clone_from(&answer.head);
+        exchange.answer_body.clone_from(&answer.body);
+        exchange
+    }
+
+    fn send(
+        &self,
+        launched: &LaunchHandle,
+        requests: &[LoadRequest],
+        cancel: &Cancel,
+    ) -> (Option<Duration>, Option<ExchangeFault>) {
+        let (http, timeouts) = (self.scenario.load.http, self.scenario.load.timeouts);
+        let settings = ClientSettings { http, timeouts, ..ClientSettings::default() };
+        let place = launched.target.place();
+        let mut exchanged = None;
+        let sink = &mut |exchange: &Exchange| exchanged = Some(exchange.clone());
+        let sent = launched
+            .reached
+            .client(place, None, requests, settings, cancel.clone())
+            .and_then(|mut client| client.drive(StopCondition::after_requests(1), sink));
+        match (sent, exchanged) {
+            (Err(error), _) => (None, Some(ExchangeFault::unsent(error_chain(&error)))),
+            (Ok(_), None) => (None, Some(ExchangeFault::unsent("interrupted".to_owned()))),
+            (Ok(_), Some(exchange)) => {
+                let time = Duration::from_nanos(exchange.service_ns());
+                (Some(time), exchange.outcome.err().map(|failure| ExchangeFault::of(&failure)))
+            }
+        }
+    }
+}
+
+impl ExchangeFault {
+    fn unsent(summary: String) -> Self {
+        Self { summary, setting: None }
+    }
+
+    fn of(failure: &ExchangeFailure) -> Self {
+        Self {
+            summary: format!("{}: {}", failure.kind, failure.detail),
+            setting: setting(failure.kind),
+        }
+    }
+}
+
+/// The setting that a failure points at.
+fn setting(kind: FailureKind) -> Option<&'static str> {
+    Some(match kind {
+        FailureKind::Status(401 | 403 | 407) => {
+            "`headers` in `[request]`: the target wants credentials that were not sent, or refuses them"
+        }
+        FailureKind::Status(404 | 410) => "`path`: the target has nothing at it",
+        FailureKind::Status(405 | 501) => "`path`: what is at it takes no POST",
+        FailureKind::Status(406) => "`headers` in `[request]`: `Accept` names no form that it has",
+        FailureKind::Status(413) => "`pairs`: the body is larger than the target takes",
+        FailureKind::Status(415) => "`content-type` in `[request]`: the target takes another",
+        FailureKind::Status(400 | 422) => {
+            "`kind`, or the `template`, in `[request]`: the target does not understand the body"
+        }
+        FailureKind::Status(301 | 302 | 303 | 307 | 308) => {
+            "`path`: the target is elsewhere, as `Location` says; redirects are not followed"
+        }
+        FailureKind::Status(500..) => "none of xmlperf: the target failed; its log may say why",
+        FailureKind::WrongAnswer => {
+            "`kind` or `expect` in `[request]`, `semantics` in `[target]`, or the target's answer"
+        }
+        FailureKind::Timeout => "`timeouts` of the load: the answer did not come in time",
+        FailureKind::Malformed => "`scheme` in `[target]`, or `http` of the load",
+        FailureKind::Status(_)
+        | FailureKind::Refused
+        | FailureKind::Reset
+        | FailureKind::ShortBody => return None,
+    })
+}
+
+/// Checks an answer as the scenario does, and keeps it.
+struct AnswerObserver {
+    check: Arc<dyn ResponseCheck>,
+    answer: Mutex<ObservedAnswer>,
+}
+
+#[derive(Default)]
+struct ObservedAnswer {
+    head: String,
+    body: Vec<u8>,
+}
+
+impl AnswerObserver {
+    fn new(request: &LoadRequest) -> Self {
+        Self { check: request.check(), answer: Mutex::default() }
+    }
+}
+
+impl ResponseCheck for AnswerObserver {
+    fn check(&self, status: u16, body: &[u8]) -> Result<(), WrongResponse> {
+        self.answer.lock().unwrap_or_else(PoisonError::into_inner).body = body.to_vec();
+        self.check.check(status, body)
+    }
+
+    fn observe(&self, bytes: &[u8]) {
+        const END: &[u8] = b"\r\n\r\n";
+        let end = bytes.windows(END.len()).position(|window| window == END);
+        let is_http1 = bytes.starts_with(b"HTTP/");
+        let head = end.filter(|_| is_http1).map_or(&[][..], |end| &bytes[..end + END.len()]);
+        let head = String::from_utf8_lossy(head).into_owned();
+        self.answer.lock().unwrap_or_else(PoisonError::into_inner).head = head;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_points_at_the_setting_that_causes_it() {
+        let points = |kind, key: &str| assert!(setting(kind).unwrap().contains(key), "{kind}");
+        points(FailureKind::Status(401), "`headers`");
+        points(FailureKind::Status(404), "`path`");
+        points(FailureKind::Status(415), "`content-type`");
+        points(FailureKind::Status(422), "`template`");
+        points(FailureKind::Status(503), "log");
+        points(FailureKind::WrongAnswer, "`expect`");
+        assert_eq!(setting(FailureKind::Refused), None);
+    }
+}
