@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use record::history::HistoryNote;
 use record::metric::Metric;
 use record::{IdenticalProgram, Revision};
 use runner::LiveMetrics;
@@ -249,7 +250,7 @@ pub enum WarningKind<'a> {
     /// Something about the choice of stored runs.
     HistoryNote {
         /// What it is.
-        note: &'a str,
+        note: &'a HistoryNote,
     },
     /// Too few stored runs are of this kind of machine to judge times by.
     TimesNotJudged,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use miette::Diagnostic;
 use record::RecordError;
+use record::history::HistoryNote;
 use suite::config::FILE_NAME;
 use thiserror::Error;
 
@@ -56,14 +57,14 @@ pub enum UseCaseError {
         url: String,
     },
     /// No stored run measured the same work.
-    #[error("no run of `{name}` in `{store}` can be compared with this one\n\n{}", notes.join("\n"))]
+    #[error("no run of `{name}` in `{store}` can be compared with this one\n\n{}", notes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     NoComparableRun {
         /// The history.
         name: String,
         /// Where it is stored.
         store: String,
         /// Why its runs were passed over.
-        notes: Vec<String>,
+        notes: Vec<HistoryNote>,
     },
     /// The run to confirm needs no confirmation.
     #[error("`{}` flags nothing, so there is nothing to repeat", path.display())]

@@ -9,7 +9,7 @@ use compare::{Comparison, ComparisonOutcome, MetricResult};
 use github::context::GithubContext;
 use github::{Annotation, AnnotationLevel, Conclusion, Publication, sanitize};
 use record::evidence::EvidenceState;
-use record::history::RunHistory;
+use record::history::{HistoryNote, RunHistory};
 use record::instruction_counts::CountOutcome;
 use record::workload::Workload;
 use record::{
@@ -127,12 +127,25 @@ fn sanitize_evidence(state: &mut EvidenceState) {
     }
 }
 
+fn sanitize_note(note: &mut HistoryNote) {
+    match note {
+        HistoryNote::WorkNotCompared { scenario, reason } => {
+            sanitize_text(scenario);
+            *reason = sanitize_report(reason);
+        }
+        HistoryNote::Words { text } => *text = sanitize::line(text, REASON_CHARS_MAX),
+        HistoryNote::PassedOver { .. }
+        | HistoryNote::CommitsUnknown { .. }
+        | HistoryNote::NoneAtMergeBase => {}
+    }
+}
+
 /// Scenarios keep their work recognisable by name and load, so these change as the run's own do.
 fn sanitize_history(history: &mut RunHistory) {
     sanitize_text(&mut history.name);
     sanitize_text(&mut history.store);
     for note in &mut history.notes {
-        *note = sanitize::line(note, REASON_CHARS_MAX);
+        sanitize_note(note);
     }
     for past in &mut history.runs {
         sanitize_text(&mut past.digest);

@@ -1,12 +1,12 @@
 //! Says which of the kept runs a change may be held against.
 //!
 //! What landed after the change branched off is not in it, so a run of that is no base: only those at
-//! or before the merge base are. Where that cannot be known, the newest runs stand in, and everybody
-//! is reported.
+//! or before the merge base are. Where that cannot be known, the newest runs stand in, and a note
+//! says so.
 
+use record::history::{HistoryNote, PassReason};
 use record::workload::Workload;
 use record::{Run, ScenarioRun};
-use units::text::plural;
 
 /// Runs that a comparison remembers at most: more show nothing smaller, and a level that wanders from
 /// run to run raises false alarms with every older one.
@@ -63,13 +63,13 @@ pub struct StoredRun {
     pub run: Run,
 }
 
-/// The runs to hold a change against, oldest first, and what was passed over, in words.
+/// The runs to hold a change against, oldest first, and what was passed over.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BaselineChoice {
     /// The runs. Empty if none will do.
     pub runs: Vec<StoredRun>,
     /// What a reader has to know about the choice.
-    pub notes: Vec<String>,
+    pub notes: Vec<HistoryNote>,
 }
 
 /// Chooses among the runs of a history, oldest first. `place` tells where a commit stands.
@@ -79,18 +79,18 @@ pub fn choose(
     mut place: impl FnMut(&str) -> CommitRelation,
 ) -> BaselineChoice {
     let mut notes = Vec::new();
-    let mut passed = |runs: usize, why: &str| {
+    let mut passed = |runs: usize, reason: PassReason| {
         if runs > 0 {
-            notes.push(format!("{} passed over: {why}", plural(runs, "run")));
+            notes.push(HistoryNote::PassedOver { runs, reason });
         }
     };
     let all = history.len();
     let history: Vec<StoredRun> = history.into_iter().filter(|kept| !kept.run.head.dirty).collect();
-    passed(all - history.len(), "of a tree with changes that no commit holds");
+    passed(all - history.len(), PassReason::DirtyTree);
     let clean = history.len();
     let history: Vec<StoredRun> =
         history.into_iter().filter(|kept| query.is_in(&kept.run)).collect();
-    passed(clean - history.len(), "other scenarios, loads or payloads");
+    passed(clean - history.len(), PassReason::OtherWork);
 
     let places: Vec<CommitRelation> = history
         .iter()
@@ -103,23 +103,16 @@ pub fn choose(
         runs_at(CommitRelation::Unknown),
     );
     let wanted = if before > 0 {
-        passed(elsewhere, "not at or before the merge base");
-        passed(unknown, "of commits that this clone does not have");
+        passed(elsewhere, PassReason::NotAtMergeBase);
+        passed(unknown, PassReason::CommitUnknown);
         Some(CommitRelation::Before)
     } else if unknown > 0 {
-        passed(elsewhere, "not at or before the merge base");
-        notes.push(format!(
-            "this clone does not know the commits of the history, so its newest runs stand in for \
-             those at the merge base ({})",
-            plural(unknown, "run")
-        ));
+        passed(elsewhere, PassReason::NotAtMergeBase);
+        notes.push(HistoryNote::CommitsUnknown { runs: unknown });
         Some(CommitRelation::Unknown)
     } else {
         if elsewhere > 0 {
-            notes.push(
-                "no stored run is at or before the merge base, so the newest ones stand in"
-                    .to_owned(),
-            );
+            notes.push(HistoryNote::NoneAtMergeBase);
         }
         None
     };
@@ -179,7 +172,7 @@ mod tests {
         assert_eq!(commits, chosen);
         assert_eq!(found.notes.len(), notes.len(), "{:?}", found.notes);
         for (note, expected) in found.notes.iter().zip(notes) {
-            assert!(note.contains(expected), "{note}");
+            assert!(note.to_string().contains(expected), "{note}");
         }
     }
 

@@ -10,6 +10,7 @@ use std::fmt::Display;
 use thiserror::Error;
 
 use crate::choice::StoredRun;
+use record::history::HistoryNote;
 use record::instruction_counts::{BuildCounts, CountOutcome, InstructionCounts};
 use record::{FailureReport, LaunchResults, Revision, Run, ScenarioRun};
 
@@ -47,7 +48,7 @@ pub fn against(baseline: &Run, run: &Run) -> Run {
 
 /// Gives every scenario of `run` whose work was counted the count of the newest of `kept`, oldest first,
 /// that was counted alike. Returns what stands without one, and why.
-pub fn remember(run: &mut Run, kept: &[StoredRun]) -> Vec<String> {
+pub fn remember(run: &mut Run, kept: &[StoredRun]) -> Vec<HistoryNote> {
     let mut notes = Vec::new();
     let joined: Vec<_> =
         run.scenarios.iter().map(|scenario| newest_alike(kept, run, scenario)).collect();
@@ -55,7 +56,10 @@ pub fn remember(run: &mut Run, kept: &[StoredRun]) -> Vec<String> {
         match (&mut scenario.work, joined) {
             (Some(CountOutcome::Counted(work)), Some(Ok(counted))) => **work = counted,
             (Some(CountOutcome::Counted(_)), Some(Err(reason))) => {
-                notes.push(format!("work of `{}` is not compared: {reason}", scenario.name));
+                notes.push(HistoryNote::WorkNotCompared {
+                    scenario: scenario.name.clone(),
+                    reason: reason.to_string().into(),
+                });
             }
             (Some(CountOutcome::Counted(_)), None)
             | (Some(CountOutcome::Unavailable { .. }) | None, _) => {}

@@ -10,6 +10,7 @@ pub mod details;
 pub mod function_changes;
 mod identical;
 mod limits;
+mod note;
 pub mod stopping;
 mod stored;
 mod suspicion;
@@ -41,6 +42,7 @@ use record::{
 use units::Ratio;
 
 pub use crate::limits::LimitCheck;
+pub use crate::note::ComparisonNote;
 pub use crate::stored::{BaselineOrigin, foreseeable, past};
 pub use crate::suspicion::Suspicion;
 pub use crate::values::level;
@@ -61,8 +63,8 @@ pub struct Comparison {
     pub rows: Vec<MetricResult>,
     /// Every limit of every scenario.
     pub promises: Vec<LimitCheck>,
-    /// What could not be measured and is not held against the change; in words.
-    pub notes: Vec<String>,
+    /// What a reader has to know beside the verdicts, and what is not held against the change.
+    pub notes: Vec<ComparisonNote>,
     /// What else there is to say of each scenario.
     pub details: Vec<ScenarioDetails>,
     /// Which functions the instructions of each scenario are in, where they were counted.
@@ -249,7 +251,8 @@ impl Comparison {
         notes.extend(suspicions.into_iter().flatten());
         if let Some(history) = &run.history {
             notes.extend(stored::notes(run, history));
-            notes.extend(history.notes.iter().cloned());
+            notes
+                .extend(history.notes.iter().cloned().map(|note| ComparisonNote::History { note }));
         }
         let outcome = outcome(run, launches, &rows, &promises);
         let outcome = with_confirmation(outcome, confirming.as_ref());
@@ -360,13 +363,10 @@ fn new_names(run: &Run) -> Vec<String> {
 }
 
 /// What is said of scenarios that base does not have.
-fn new_scenarios(run: &Run) -> Vec<String> {
+fn new_scenarios(run: &Run) -> Vec<ComparisonNote> {
     let new = run.scenarios.iter().filter_map(|scenario| {
         let status = scenario.absent_in_base?;
-        Some(format!(
-            "`{}` is new: base answers it by {status}, so it is measured on head alone, against its limits",
-            scenario.name
-        ))
+        Some(ComparisonNote::NewScenario { scenario: scenario.name.clone(), status })
     });
     new.collect()
 }
@@ -662,7 +662,7 @@ fn mode(run: &Run) -> ComparisonMode {
 
 /// Puts what was found side by side in the place of what a history made suspicious, and returns what
 /// the suspicions were.
-fn confirmed(rows: &mut [MetricResult], paired: &Comparison) -> Vec<String> {
+fn confirmed(rows: &mut [MetricResult], paired: &Comparison) -> Vec<ComparisonNote> {
     let mut suspicions = Vec::new();
     for row in rows.iter_mut().filter(|row| row.is_flagged() && !row.metric.is_counted()) {
         let same =
@@ -673,14 +673,14 @@ fn confirmed(rows: &mut [MetricResult], paired: &Comparison) -> Vec<String> {
         if again.judgement().is_none() {
             continue;
         }
-        suspicions.push(format!(
-            "`{}` {} was suspected by {} stored runs ({}, {}) and measured again side by side",
-            row.scenario,
-            row.label(),
-            before.sample,
-            units::change(before.estimate_ln),
-            units::probability(before.p_slower),
-        ));
+        suspicions.push(ComparisonNote::Confirmed {
+            scenario: row.scenario.clone(),
+            metric: row.metric,
+            label: row.label().to_string(),
+            stored_runs: before.sample,
+            change_ln: before.estimate_ln,
+            p_slower: before.p_slower,
+        });
         *row = again.clone();
     }
     suspicions

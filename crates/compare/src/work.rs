@@ -2,7 +2,7 @@
 
 use crate::decision::counts::CountSamples;
 use crate::function_changes::{self, FunctionChange};
-use crate::{MetricFinding, MetricResult, RowContext, RowEvidence};
+use crate::{ComparisonNote, MetricFinding, MetricResult, RowContext, RowEvidence};
 use record::instruction_counts::{BuildCounts, CountOutcome, InstructionCounts};
 use record::metric::Metric;
 use record::metric::gate::MetricPolicy;
@@ -148,11 +148,11 @@ pub(super) fn missing(run: &Run) -> Option<FailureReport> {
 }
 
 /// What the lane could not do where it was optional: each reason once.
-pub(super) fn notes(run: &Run) -> Vec<String> {
+pub(super) fn notes(run: &Run) -> Vec<ComparisonNote> {
     let mut notes = Vec::new();
     for scenario in &run.scenarios {
         if let Some(CountOutcome::Unavailable { reason, required: false }) = &scenario.work {
-            let note = reason.sentence("work lane not available");
+            let note = ComparisonNote::WorkUnavailable { reason: reason.clone() };
             if !notes.contains(&note) {
                 notes.push(note);
             }

@@ -5,12 +5,14 @@
 //! where they are.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::metric::Metric;
 use crate::workload::Workload;
-use crate::{ContentError, Machine, Revision};
+use crate::{ContentError, FailureReport, Machine, Revision};
+use units::text::plural;
 
 /// A named history, up to the change that is judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,10 +22,57 @@ pub struct RunHistory {
     pub name: String,
     /// The store, as a person would write it.
     pub store: String,
-    /// What was passed over in choosing, and why, in words.
-    pub notes: Vec<String>,
+    /// What a reader has to know about the choice of the runs.
+    pub notes: Vec<HistoryNote>,
     /// The runs, oldest first, at least one. The last is the one that stands for the base.
     pub runs: Vec<PastRun>,
+}
+
+/// What a reader has to know about the choice of stored runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum HistoryNote {
+    /// Runs were passed over.
+    PassedOver {
+        /// How many.
+        runs: usize,
+        /// Why.
+        reason: PassReason,
+    },
+    /// The clone does not know the commits of the history, so its newest runs stand in for those at the
+    /// merge base.
+    CommitsUnknown {
+        /// The runs of such commits.
+        runs: usize,
+    },
+    /// No stored run is at or before the merge base, so the newest ones stand in.
+    NoneAtMergeBase,
+    /// No stored run counted a scenario's work alike.
+    WorkNotCompared {
+        /// Name of the scenario.
+        scenario: String,
+        /// What the newest of them differs in.
+        reason: FailureReport,
+    },
+    /// The words of a release that kept no more than these.
+    Words {
+        /// A sentence without its full stop.
+        text: String,
+    },
+}
+
+/// Why a stored run is not compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PassReason {
+    /// Its tree had changes that no commit holds.
+    DirtyTree,
+    /// It measured other scenarios, loads or payloads.
+    OtherWork,
+    /// Its commit is not at or before the merge base.
+    NotAtMergeBase,
+    /// The clone does not have its commit.
+    CommitUnknown,
 }
 
 /// A run that was kept.
@@ -85,6 +134,40 @@ impl RunHistory {
     /// Returns the run that stands for the base. Fails if the history is empty.
     pub fn chosen(&self) -> Result<&PastRun, ContentError> {
         self.runs.last().ok_or(ContentError::EmptyHistory)
+    }
+}
+
+impl fmt::Display for HistoryNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PassedOver { runs, reason } => {
+                write!(f, "{} passed over: {reason}", plural(*runs, "run"))
+            }
+            Self::CommitsUnknown { runs } => write!(
+                f,
+                "this clone does not know the commits of the history, so its newest runs stand in for \
+                 those at the merge base ({})",
+                plural(*runs, "run")
+            ),
+            Self::NoneAtMergeBase => f.write_str(
+                "no stored run is at or before the merge base, so the newest ones stand in",
+            ),
+            Self::WorkNotCompared { scenario, reason } => {
+                write!(f, "work of `{scenario}` is not compared: {}", reason.summary)
+            }
+            Self::Words { text } => f.write_str(text),
+        }
+    }
+}
+
+impl fmt::Display for PassReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DirtyTree => "of a tree with changes that no commit holds",
+            Self::OtherWork => "other scenarios, loads or payloads",
+            Self::NotAtMergeBase => "not at or before the merge base",
+            Self::CommitUnknown => "of commits that this clone does not have",
+        })
     }
 }
 

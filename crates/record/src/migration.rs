@@ -74,6 +74,11 @@ fn put_values_for_sentences(record: &mut Map<String, Value>) -> Result<(), Sente
         require_counts(scenario);
     }
     if let Some(Value::Object(history)) = record.get_mut("history") {
+        for note in history.get_mut("notes").and_then(Value::as_array_mut).into_iter().flatten() {
+            if note.is_string() {
+                *note = json!({ "kind": "words", "text": note.take() });
+            }
+        }
         for past in objects(history.get_mut("runs")) {
             for scenario in objects(past.get_mut("scenarios")) {
                 put_workload(scenario)?;

@@ -46,7 +46,7 @@ pub fn render(comparison: &Comparison) -> String {
         add(&mut page, &format!("<pre>{}</pre>\n", escaped(&failures)));
     }
     for note in &comparison.notes {
-        add(&mut page, &format!("<p class=\"note\">{}</p>\n", escaped(note)));
+        add(&mut page, &format!("<p class=\"note\">{}</p>\n", escaped(&note.to_string())));
     }
     metrics(&mut page, comparison);
     promises(&mut page, comparison);

@@ -9,8 +9,8 @@ use compare::decision::history::{HistoryClaim, HistoryJudgement};
 use compare::details::{CapacityEstimate, NetworkDetails, ProbeTotals, ScenarioDetails};
 use compare::function_changes::{FunctionChange, FunctionUsage};
 use compare::{
-    BaselineOrigin, Comparison, ComparisonMode, ComparisonOutcome, InstructionBreakdown,
-    LimitCheck, MetricFinding, MetricResult, Suspicion,
+    BaselineOrigin, Comparison, ComparisonMode, ComparisonNote, ComparisonOutcome,
+    InstructionBreakdown, LimitCheck, MetricFinding, MetricResult, Suspicion,
 };
 use record::workload::Workload;
 use record::{GeneratorQuality, LimitsRecord};
@@ -33,8 +33,8 @@ struct JsonReport<'a> {
     /// The attempts whose evidence the verdicts rest on, if a record of them is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     attempts: Option<AttemptsRow<'a>>,
-    /// What could not be measured and is not held against the change.
-    notes: &'a [String],
+    /// What a reader has to know beside the verdicts, and what is not held against the change.
+    notes: Vec<NoteRow<'a>>,
     metrics: Vec<MetricRow<'a>>,
     limits: Vec<LimitRow<'a>>,
     scenarios: Vec<ScenarioRow<'a>>,
@@ -61,6 +61,14 @@ struct BaselineRow<'a> {
     age_s: Option<i64>,
     runs: usize,
     machine: &'a record::Machine,
+}
+
+/// A note: its data, and the sentence that other reports show.
+#[derive(Serialize)]
+struct NoteRow<'a> {
+    #[serde(flatten)]
+    note: &'a ComparisonNote,
+    text: String,
 }
 
 #[derive(Serialize)]
@@ -279,7 +287,11 @@ pub fn render(comparison: &Comparison) -> String {
             scenarios: &method.scenarios,
         },
         attempts: comparison.attempts.as_ref().map(attempts),
-        notes: &comparison.notes,
+        notes: comparison
+            .notes
+            .iter()
+            .map(|note| NoteRow { note, text: note.to_string() })
+            .collect(),
         metrics: comparison.rows.iter().map(metric).collect(),
         limits: comparison.promises.iter().map(limit).collect(),
         scenarios: comparison.details.iter().map(scenario).collect(),

@@ -219,7 +219,7 @@ fn fold(text: &mut String, comparison: &Comparison, folded: &[&MetricResult]) {
     let method = &comparison.method;
     text.push_str("<details><summary>Method and machine</summary>\n\n");
     for note in &comparison.notes {
-        writeln!(text, "{}.\n", inert_but_code(note)).expect(STRING);
+        writeln!(text, "{}.\n", inert_but_code(&note.to_string())).expect(STRING);
     }
     if method.counted.is_some() {
         text.push_str(

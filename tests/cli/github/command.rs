@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::Output;
 
 use hdrhistogram::Histogram;
-use record::history::{PastRun, PastScenario, RunHistory};
+use record::history::{HistoryNote, PastRun, PastScenario, RunHistory};
 use record::instruction_counts::{
     self, BuildCounts, CountOutcome, FunctionCost, InstructionCounts,
 };
@@ -262,7 +262,7 @@ fn history(name: &str, run: &Run) -> RunHistory {
             levels: BTreeMap::new(),
         }],
     };
-    let (name, store, notes) = (name.to_owned(), name.to_owned(), vec![name.to_owned()]);
+    let (name, store, notes) = (name.to_owned(), name.to_owned(), vec![HistoryNote::Words { text: name.to_owned() }]);
     RunHistory { name, store, notes, runs: vec![past] }
 }
 

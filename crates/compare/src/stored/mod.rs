@@ -1,7 +1,7 @@
 //! Takes out of records what a stored comparison rests on: one level a run and metric, on one scale.
 
 use crate::decision::history::{self, MetricHistory, RUNS_MIN};
-use crate::values;
+use crate::{ComparisonNote, values};
 use baseline::choice::WorkIdentity;
 use record::history::{PastRun, PastScenario, RunHistory, Yardstick, YardstickReading};
 use record::metric::gate::{GateRules, MetricPolicy};
@@ -279,27 +279,23 @@ pub fn foreseeable<'a>(
     known.into_iter().map(detectable).collect()
 }
 
-/// Returns what stands between this run and its base, in words.
-pub(super) fn notes(run: &Run, history: &RunHistory) -> Vec<String> {
+/// Returns what stands between this run and its base.
+pub(super) fn notes(run: &Run, history: &RunHistory) -> Vec<ComparisonNote> {
     let mut notes = left_out(run, history);
     let is_like = |past: &PastRun| past.machine.is_like(&run.machine);
     if let (false, Some(newest)) = (history.runs.iter().any(is_like), history.runs.last()) {
-        let words = |machine: &Machine| {
-            let cores = if machine.cores == 1 { "core" } else { "cores" };
-            format!("{}, {} {cores}, {}", machine.cpu, machine.cores, machine.image)
-        };
-        let (here, there) = (words(&run.machine), words(&newest.machine));
-        notes.push(format!("this machine is {here}; that of the newest stored run was {there}"));
+        let (here, there) = (run.machine.clone(), newest.machine.clone());
+        notes.push(ComparisonNote::OtherMachine { here, there });
     }
     notes
 }
 
 /// What the base has and this run does not.
-fn left_out(run: &Run, history: &RunHistory) -> Vec<String> {
+fn left_out(run: &Run, history: &RunHistory) -> Vec<ComparisonNote> {
     let is_here = |past: &&PastScenario| run.scenarios.iter().any(|other| other.name == past.name);
     let base = history.runs.last().into_iter().flat_map(|past| &past.scenarios);
     let gone = base.filter(|past| !is_here(past));
-    gone.map(|past| format!("scenario `{}` of the baseline was not measured", past.name)).collect()
+    gone.map(|past| ComparisonNote::ScenarioMissing { scenario: past.name.clone() }).collect()
 }
 
 #[cfg(test)]

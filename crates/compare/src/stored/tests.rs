@@ -62,7 +62,12 @@ fn a_suspicion_gives_way_to_what_was_measured_side_by_side() {
     assert_eq!(comparison.outcome, ComparisonOutcome::Pass);
     assert_eq!(row(&comparison, Metric::Cpu).verdict(), Some(Verdict::Unchanged));
     assert_eq!(comparison.method.confirming, Some(14));
-    assert!(comparison.notes.iter().any(|note| note.contains("suspected by 10 stored runs")));
+    assert!(
+        comparison
+            .notes
+            .iter()
+            .any(|note| note.to_string().contains("suspected by 10 stored runs"))
+    );
 
     run.confirming = Some(Box::new(paired(14, LEVEL, slower(8))));
     assert_eq!(of(&run).outcome, ComparisonOutcome::Regressed);
@@ -91,7 +96,8 @@ fn times_of_another_machine_or_of_too_few_days_decide_nothing() {
         let MetricFinding::Undecidable(reason) = &row(&comparison, Metric::Cpu).finding else {
             panic!("{comparison:?}")
         };
-        let said = [std::slice::from_ref(reason), comparison.notes.as_slice()].concat().join("\n");
+        let notes = comparison.notes.iter().map(ToString::to_string);
+        let said = notes.chain([reason.clone()]).collect::<Vec<_>>().join("\n");
         assert!(said.contains(expected), "{said}");
         assert_eq!(comparison.outcome, ComparisonOutcome::Inconclusive);
         assert_eq!(row(&comparison, Metric::P50).verdict(), None, "it is reported only");
@@ -139,7 +145,9 @@ fn what_one_side_lacks_is_said() {
         past.scenarios[0].levels.remove(&Metric::Rss);
     }
     let comparison = of(&run);
-    assert!(comparison.notes.iter().any(|note| note.contains("`stress` of the baseline")));
+    assert!(
+        comparison.notes.iter().any(|note| note.to_string().contains("`stress` of the baseline"))
+    );
     assert!(row(&comparison, Metric::Rss).is_lost());
     assert_eq!(comparison.outcome, ComparisonOutcome::Inconclusive);
 

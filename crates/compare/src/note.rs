@@ -1,0 +1,98 @@
+//! What a reader has to know beside the verdicts, and what is not held against the change.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use record::history::HistoryNote;
+use record::metric::Metric;
+use record::{FailureReport, Machine};
+
+/// What a reader has to know beside the verdicts. Its text is a sentence without its full stop, with names
+/// between backquotes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ComparisonNote {
+    /// Base does not serve what a scenario asks for, so head alone is held to its limits.
+    NewScenario {
+        /// Name of the scenario.
+        scenario: String,
+        /// The status that base answers.
+        status: u16,
+    },
+    /// Instructions could not be counted, and did not have to be.
+    WorkUnavailable {
+        /// Why.
+        reason: FailureReport,
+    },
+    /// A time that stored runs made suspicious was measured side by side, and is judged by that.
+    Confirmed {
+        /// Name of the scenario.
+        scenario: String,
+        /// The metric.
+        metric: Metric,
+        /// What a report calls it, with the unit of work.
+        #[serde(skip)]
+        label: String,
+        /// Stored runs that it was suspected by.
+        stored_runs: usize,
+        /// ln(head / base) by these.
+        change_ln: f64,
+        /// Probability that it is slower by these.
+        p_slower: f64,
+    },
+    /// The baseline has a scenario that was not measured.
+    ScenarioMissing {
+        /// Its name.
+        scenario: String,
+    },
+    /// No stored run is of a machine like this one.
+    OtherMachine {
+        /// This machine.
+        here: Machine,
+        /// That of the newest stored run.
+        there: Machine,
+    },
+    /// About the choice of the stored runs.
+    History {
+        /// What.
+        note: HistoryNote,
+    },
+}
+
+impl fmt::Display for ComparisonNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NewScenario { scenario, status } => write!(
+                f,
+                "`{scenario}` is new: base answers it by {status}, so it is measured on head alone, \
+                 against its limits"
+            ),
+            Self::WorkUnavailable { reason } => {
+                f.write_str(&reason.sentence("work lane not available"))
+            }
+            Self::Confirmed { scenario, metric: _, label, stored_runs, change_ln, p_slower } => write!(
+                f,
+                "`{scenario}` {label} was suspected by {stored_runs} stored runs ({}, {}) and measured \
+                 again side by side",
+                units::change(*change_ln),
+                units::probability(*p_slower),
+            ),
+            Self::ScenarioMissing { scenario } => {
+                write!(f, "scenario `{scenario}` of the baseline was not measured")
+            }
+            Self::OtherMachine { here, there } => write!(
+                f,
+                "this machine is {}; that of the newest stored run was {}",
+                machine(here),
+                machine(there)
+            ),
+            Self::History { note } => note.fmt(f),
+        }
+    }
+}
+
+fn machine(machine: &Machine) -> String {
+    let cores = units::text::plural(machine.cores, "core");
+    format!("{}, {cores}, {}", machine.cpu, machine.image)
+}
