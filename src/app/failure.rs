@@ -56,6 +56,13 @@ pub enum UseCaseError {
         /// Where it runs.
         url: String,
     },
+    /// A limit is on a quantity that no result of another tool has.
+    #[error("a limit on `{quantity}` cannot be checked: no result of another tool has it")]
+    #[diagnostic(help("limits can be on p50, p95, p99 and errors"))]
+    LimitNotImported {
+        /// Key of the quantity.
+        quantity: &'static str,
+    },
     /// No stored run measured the same work.
     #[error("no run of `{name}` in `{store}` can be compared with this one\n\n{}", notes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     NoComparableRun {

@@ -20,6 +20,7 @@ pub mod error_rate;
 pub mod event;
 pub mod failure;
 pub mod identity;
+pub mod import;
 pub mod init;
 pub mod matrix;
 pub mod measure;

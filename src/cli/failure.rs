@@ -13,6 +13,7 @@ use github::base::BaseCommitError;
 use github::context::ContextError;
 use github::publish::PublishError;
 use github::transport::TransportError;
+use interop::import::ImportError;
 use load::capacity::CapacityPlanError;
 use load::pacing::ScheduleError;
 use load::{LoadError, RequestError, TlsError};
@@ -87,6 +88,7 @@ fn hint(cause: &(dyn Error + 'static)) -> Option<String> {
     let help: Option<Box<dyn std::fmt::Display>> = help_of!(
         UseCaseError,
         UsageError,
+        ImportError,
         TargetError,
         LoadError,
         RequestError,

@@ -13,7 +13,9 @@ mod doctor;
 mod event_text;
 mod failure;
 mod identity;
+mod import;
 mod init;
+mod input;
 mod matrix;
 mod output;
 mod payload;
@@ -56,6 +58,7 @@ enum CliCommand {
     Trend(trend::TrendArgs),
     Decide(decide::DecideArgs),
     Doctor(doctor::DoctorArgs),
+    Import(import::ImportArgs),
     Init(init::InitArgs),
     Payload(payload::PayloadArgs),
     Profile(profile::ProfileArgs),
@@ -79,6 +82,7 @@ impl Cli {
             CliCommand::Baseline(_)
             | CliCommand::Trend(_)
             | CliCommand::Decide(_)
+            | CliCommand::Import(_)
             | CliCommand::Init(_)
             | CliCommand::Payload(_)
             | CliCommand::Report(_)
@@ -120,6 +124,7 @@ pub fn run(cli: &Cli, out: &mut impl Write) -> anyhow::Result<Exit> {
         CliCommand::Trend(args) => trend::run(args, out),
         CliCommand::Decide(args) => decide::run(args, out),
         CliCommand::Doctor(args) => doctor::run(args, out),
+        CliCommand::Import(args) => import::run(args, out),
         CliCommand::Init(args) => init::run(args, out),
         CliCommand::Payload(args) => payload::run(args, out),
         CliCommand::Profile(args) => profile::run(args, out),

@@ -28,6 +28,7 @@ const FLOORS: [&str; 17] = [
     "compare",
     "history",
     "report",
+    "interop",
     "calibration",
 ];
 

@@ -10,6 +10,7 @@ mod faults;
 mod github;
 mod hostile;
 mod identity;
+mod import;
 mod instruction_counts;
 mod measurement;
 mod readme;

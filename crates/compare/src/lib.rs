@@ -676,7 +676,7 @@ fn confirmed(rows: &mut [MetricResult], paired: &Comparison) -> Vec<ComparisonNo
         suspicions.push(ComparisonNote::Confirmed {
             scenario: row.scenario.clone(),
             metric: row.metric,
-            label: row.label().to_string(),
+            label: row.label(),
             stored_runs: before.sample,
             change_ln: before.estimate_ln,
             p_slower: before.p_slower,

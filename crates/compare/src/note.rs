@@ -71,13 +71,15 @@ impl fmt::Display for ComparisonNote {
             Self::WorkUnavailable { reason } => {
                 f.write_str(&reason.sentence("work lane not available"))
             }
-            Self::Confirmed { scenario, metric: _, label, stored_runs, change_ln, p_slower } => write!(
-                f,
-                "`{scenario}` {label} was suspected by {stored_runs} stored runs ({}, {}) and measured \
+            Self::Confirmed { scenario, metric: _, label, stored_runs, change_ln, p_slower } => {
+                write!(
+                    f,
+                    "`{scenario}` {label} was suspected by {stored_runs} stored runs ({}, {}) and measured \
                  again side by side",
-                units::change(*change_ln),
-                units::probability(*p_slower),
-            ),
+                    units::change(*change_ln),
+                    units::probability(*p_slower),
+                )
+            }
             Self::ScenarioMissing { scenario } => {
                 write!(f, "scenario `{scenario}` of the baseline was not measured")
             }

@@ -105,7 +105,7 @@ fn breakdowns(
 
 /// Text broken between words, so that no line is wider than the screen unless a word is. What follows
 /// the first line is indented by so many columns more than it.
-fn wrapped(text: &str, width: usize, hang: usize) -> String {
+pub fn wrapped(text: &str, width: usize, hang: usize) -> String {
     let indent = text.chars().take_while(|c| *c == ' ').count();
     let mut wrapped = " ".repeat(indent);
     let mut column = indent;

@@ -2,17 +2,16 @@
 
 mod show;
 
-use std::io::{self, Read as _, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, ensure};
-use record::bounds::TABLE_BYTES_MAX;
-use record::file;
 use units::Ratio;
 
 use crate::app;
 use crate::app::decide::{DecideOptions, ShareSetting};
 use crate::cli::Exit;
+use crate::cli::input;
 use crate::cli::output::{self, FailOnFlag, ReportFormat};
 use crate::cli::usage::UsageError;
 
@@ -65,8 +64,8 @@ fn setting(text: &str) -> anyhow::Result<ShareSetting> {
 /// Prints the verdicts; a regression decides the exit code.
 pub(super) fn run(args: &DecideArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
     let decision = app::decide::decide(&DecideOptions {
-        name: name_of(&args.file),
-        text: read(&args.file)?,
+        name: input::name_of(&args.file),
+        text: input::read(&args.file)?,
         alpha: args.alpha,
         tolerances: args.tolerance.clone(),
         floors: args.floor.clone(),
@@ -80,21 +79,4 @@ pub(super) fn run(args: &DecideArgs, out: &mut impl Write) -> anyhow::Result<Exi
     }
     .context("failed to write the verdicts")?;
     Ok(output::exit(&decision.outcome, args.fail_on))
-}
-
-fn read(path: &Path) -> anyhow::Result<String> {
-    if path == Path::new("-") {
-        let mut text = String::new();
-        let mut bounded = io::stdin().take(TABLE_BYTES_MAX + 1);
-        bounded.read_to_string(&mut text).context("failed to read standard input")?;
-        let most = TABLE_BYTES_MAX;
-        ensure!(text.len() as u64 <= most, "standard input has more than {most} bytes");
-        return Ok(text);
-    }
-    let text = file::read_text_bounded(path, TABLE_BYTES_MAX);
-    text.with_context(|| format!("failed to read `{}`", path.display()))
-}
-
-fn name_of(path: &Path) -> String {
-    if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() }
 }

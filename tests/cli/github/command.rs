@@ -262,7 +262,8 @@ fn history(name: &str, run: &Run) -> RunHistory {
             levels: BTreeMap::new(),
         }],
     };
-    let (name, store, notes) = (name.to_owned(), name.to_owned(), vec![HistoryNote::Words { text: name.to_owned() }]);
+    let (name, store, notes) =
+        (name.to_owned(), name.to_owned(), vec![HistoryNote::Words { text: name.to_owned() }]);
     RunHistory { name, store, notes, runs: vec![past] }
 }
 

@@ -1,0 +1,115 @@
+//! `JMeter`'s JTL, as CSV (read by its header, as every column can be switched off) and as XML. Times are whole
+//! milliseconds, those of failures among them.
+
+use std::borrow::Cow;
+
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
+
+use crate::import::contract::MeasureContract;
+use crate::import::failure::ImportError;
+use crate::import::fields::{CsvTable, parse_number};
+use crate::import::format::ImportFormat;
+use crate::import::series::{ImportedRun, ImportedSeries, MissingFact};
+
+const MILLISECOND: f64 = 1e6;
+
+/// Requests by label, in order of their first request.
+#[derive(Debug, Default)]
+struct LabelledTimes {
+    labels: Vec<(String, Vec<f64>, u64)>,
+}
+
+impl LabelledTimes {
+    fn add(&mut self, label: &str, elapsed_ms: f64, has_failed: bool) {
+        let index = self.labels.iter().position(|(name, ..)| name == label).unwrap_or_else(|| {
+            self.labels.push((label.to_owned(), Vec::new(), 0));
+            self.labels.len() - 1
+        });
+        let (_, times, failures) = &mut self.labels[index];
+        times.push(elapsed_ms * MILLISECOND);
+        *failures += u64::from(has_failed);
+    }
+
+    fn run(self, format: ImportFormat, missing: Vec<MissingFact>) -> ImportedRun {
+        let of = |(label, times, failures)| ImportedSeries::of_values(label, times, failures, 0);
+        ImportedRun {
+            format,
+            contract: MeasureContract::REQUESTS.rounded_to(MILLISECOND),
+            series: self.labels.into_iter().map(of).collect(),
+            thresholds: Vec::new(),
+            missing,
+        }
+    }
+}
+
+pub(super) fn parse_csv(text: &str) -> Result<ImportedRun, ImportError> {
+    let mut labels = LabelledTimes::default();
+    let mut missing = Vec::new();
+    for row in CsvTable::of(text)?.rows() {
+        let success = row.get("success");
+        if success.is_none() && missing.is_empty() {
+            missing.push(MissingFact::Failures);
+        }
+        labels.add(row.need("label")?, row.number("elapsed")?, success == Some("false"));
+    }
+    Ok(labels.run(ImportFormat::JmeterCsv, missing))
+}
+
+/// Reads `httpSample` and `sample` elements. Those within another one are parts of it and not counted.
+pub(super) fn parse_xml(text: &str) -> Result<ImportedRun, ImportError> {
+    let mut reader = Reader::from_str(text);
+    let mut labels = LabelledTimes::default();
+    let mut within = 0_u32;
+    loop {
+        let event = reader.read_event().map_err(|error| ImportError::Xml {
+            byte: reader.error_position(),
+            reason: error.to_string(),
+        })?;
+        match event {
+            Event::Start(element) if is_sample(&element) => {
+                if within == 0 {
+                    add_sample(&mut labels, &element, reader.buffer_position())?;
+                }
+                within += 1;
+            }
+            Event::Empty(element) if is_sample(&element) && within == 0 => {
+                add_sample(&mut labels, &element, reader.buffer_position())?;
+            }
+            Event::End(element) if is_sample_name(element.name().as_ref()) => {
+                within = within.saturating_sub(1);
+            }
+            Event::Eof => break,
+            _ => {}
+        }
+    }
+    Ok(labels.run(ImportFormat::JmeterXml, Vec::new()))
+}
+
+fn is_sample(element: &BytesStart<'_>) -> bool {
+    is_sample_name(element.name().as_ref())
+}
+
+fn is_sample_name(name: &[u8]) -> bool {
+    name == b"httpSample" || name == b"sample"
+}
+
+fn add_sample(
+    labels: &mut LabelledTimes,
+    element: &BytesStart<'_>,
+    byte: u64,
+) -> Result<(), ImportError> {
+    let attribute = |name: &str| {
+        let found = element.try_get_attribute(name).ok().flatten();
+        let value = found?.decoded_and_normalized_value(XmlVersion::Implicit1_0, element.decoder());
+        value.ok().map(Cow::into_owned)
+    };
+    let missing = |name: &str| ImportError::Missing {
+        place: format!("the attribute `{name}` at byte {byte}"),
+    };
+    let elapsed = attribute("t").ok_or_else(|| missing("t"))?;
+    let elapsed = parse_number(&elapsed, || format!("attribute `t` at byte {byte}"))?;
+    let label = attribute("lb").ok_or_else(|| missing("lb"))?;
+    labels.add(&label, elapsed, attribute("s").as_deref() == Some("false"));
+    Ok(())
+}
