@@ -58,7 +58,7 @@ pub enum UseCaseError {
     },
     /// A limit is on a quantity that no result of another tool has.
     #[error("a limit on `{quantity}` cannot be checked: no result of another tool has it")]
-    #[diagnostic(help("limits can be on p50, p95, p99 and errors"))]
+    #[diagnostic(help("limits can be on throughput, p50, p95, p99 and errors"))]
     LimitNotImported {
         /// Key of the quantity.
         quantity: &'static str,

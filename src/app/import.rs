@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use interop::import::{self, ImportFormat, ImportedRun, ImportedSeries, MeasureUnit};
 use record::metric::Metric;
 use record::metric::limit::{Limit, LimitQuantity};
+use record::work_unit::WorkUnit;
 use serde::{Serialize, Serializer};
 use stats::{means, multiple};
 use units::Ratio;
@@ -225,6 +226,7 @@ fn suspect(changes: &mut [ImportedChange], alpha: Ratio) {
 fn measured(series: &ImportedSeries, quantity: LimitQuantity) -> Result<Option<f64>, UseCaseError> {
     match quantity {
         LimitQuantity::Errors => Ok(series.failure_share()),
+        LimitQuantity::Metric(Metric::Throughput) => Ok(series.rate),
         LimitQuantity::Metric(Metric::P50) => Ok(series.times.percentile(50.0)),
         LimitQuantity::Metric(Metric::P95) => Ok(series.times.percentile(95.0)),
         LimitQuantity::Metric(Metric::P99) => Ok(series.times.percentile(99.0)),
@@ -242,11 +244,17 @@ impl ImportedLimit {
 }
 
 fn limit_text<S: Serializer>(limit: &Limit, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&format!("{} {limit}", limit.quantity.key()))
+    serializer.serialize_str(&format!(
+        "{} {}",
+        limit.quantity.key(),
+        limit.text(&WorkUnit::request())
+    ))
 }
 
 #[cfg(test)]
 mod tests {
+    use record::metric::limit::WrittenLimit;
+
     use super::*;
 
     fn processes(name: &str, times: &[f64]) -> String {
@@ -260,9 +268,13 @@ mod tests {
             base: base.map(text),
             head: text(head),
             format: None,
-            limits: limits.iter().map(|(key, value)| Limit::parse(key, value).unwrap()).collect(),
+            limits: limits.iter().map(|(key, value)| limit(key, value)).collect(),
             alpha: Ratio(0.01),
         }
+    }
+
+    fn limit(key: &str, value: &str) -> Limit {
+        WrittenLimit::parse(key, value).unwrap().of(&[WorkUnit::request()]).unwrap()
     }
 
     fn times(n: u32, level: f64) -> Vec<f64> {
@@ -286,8 +298,8 @@ mod tests {
     #[test]
     fn one_process_suspects_nothing() {
         let csv = |level: u32| {
-            let rows: String = (0..50).map(|i| format!("{level}.{i:02}1,0,200\n")).collect();
-            format!("response-time,DNS+dialup,status-code\n{rows}")
+            let rows: Vec<_> = (0..50).map(|i| format!("{level}.{i:02}1,0,200\n")).collect();
+            format!("response-time,DNS+dialup,status-code\n{}", rows.concat())
         };
         let report = import(&options(Some(csv(1)), csv(9), &[])).unwrap();
         assert_eq!(report.caution, Some(ImportCaution::OneProcess));

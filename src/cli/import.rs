@@ -9,7 +9,8 @@ use interop::import::{
     DelayCorrection, FailureTimes, ImportFormat, ImportedRun, MeasureContract, MeasureOrder,
     MeasureUnit,
 };
-use record::metric::limit::Limit;
+use record::metric::limit::{Limit, WrittenLimit};
+use record::work_unit::WorkUnit;
 use report::terminal::{self, TerminalScreen};
 use units::Ratio;
 
@@ -34,7 +35,7 @@ pub(super) struct ImportArgs {
     /// Which tool wrote it [default: seen from the content]
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     from: Option<ImportFormat>,
-    /// What must hold, such as `p95 <= 300 ms` or `errors 0 %`: of p50, p95, p99 and errors; may be repeated
+    /// What must hold, such as `p95 <= 300 ms` or `errors 0 %`: of throughput, p50, p95, p99 and errors; may be repeated
     #[arg(long = "limit", value_name = "LIMIT", value_parser = limit)]
     limits: Vec<Limit>,
     /// Chance that anything is suspected when nothing changed
@@ -70,7 +71,7 @@ fn limit(text: &str) -> anyhow::Result<Limit> {
     let Some((key, rest)) = text.trim().split_once(char::is_whitespace) else {
         bail!("expected a quantity and a bound, such as `p95 <= 300 ms`");
     };
-    Ok(Limit::parse(key, rest)?)
+    Ok(WrittenLimit::parse(key, rest)?.of(&[WorkUnit::request()])?)
 }
 
 /// Shows what the files have. Fails if a limit is broken, or cannot be checked.
@@ -140,10 +141,11 @@ fn show(out: &mut impl Write, report: &ImportReport, screen: TerminalScreen) -> 
             sanitize(&threshold.condition)
         )?;
     }
+    let unit = WorkUnit::request();
     for limit in &report.limits {
         let (key, quantity) = (limit.limit.quantity.key(), limit.limit.quantity);
         let measured =
-            limit.measured.map_or("not in the file".to_owned(), |it| quantity.format(it));
+            limit.measured.map_or("not in the file".to_owned(), |it| quantity.format(it, &unit));
         let kept = match limit.is_kept() {
             Some(true) => "kept",
             Some(false) => "broken",
@@ -152,7 +154,7 @@ fn show(out: &mut impl Write, report: &ImportReport, screen: TerminalScreen) -> 
         writeln!(
             out,
             "limit {kept}: {key} {} in `{}`: {measured}",
-            limit.limit,
+            limit.limit.text(&unit),
             sanitize(&limit.series)
         )?;
     }
