@@ -244,16 +244,8 @@ impl Comparison {
         for (row, suspicion) in rows.iter_mut().zip(suspicions) {
             row.suspicion = suspicion;
         }
-        let mut notes = new_scenarios(run);
-        notes.extend(work::notes(run));
         let confirming = run.confirming.as_deref().map(Self::of).transpose()?;
-        let suspicions = confirming.as_ref().map(|paired| confirmed(&mut rows, paired));
-        notes.extend(suspicions.into_iter().flatten());
-        if let Some(history) = &run.history {
-            notes.extend(stored::notes(run, history));
-            notes
-                .extend(history.notes.iter().cloned().map(|note| ComparisonNote::History { note }));
-        }
+        let confirmed = confirming.as_ref().map(|paired| confirmed(&mut rows, paired));
         let outcome = outcome(run, launches, &rows, &promises);
         let outcome = with_confirmation(outcome, confirming.as_ref());
         Ok(Self {
@@ -262,7 +254,7 @@ impl Comparison {
             baseline: BaselineOrigin::of(run)?,
             machine: run.machine.clone(),
             promises,
-            notes,
+            notes: notes(run, confirmed.unwrap_or_default()),
             details,
             breakdowns: work::breakdowns(run),
             placement: run.placement.clone(),
@@ -363,6 +355,19 @@ fn new_names(run: &Run) -> Vec<String> {
 }
 
 /// What is said of scenarios that base does not have.
+/// What a reader has to know, in the order of the run: scenarios, counts, confirmation, history.
+fn notes(run: &Run, confirmed: Vec<ComparisonNote>) -> Vec<ComparisonNote> {
+    let mut notes = new_scenarios(run);
+    notes.extend(work::notes(run));
+    notes.extend(confirmed);
+    if let Some(history) = &run.history {
+        notes.extend(stored::notes(run, history));
+        let chosen = history.notes.iter().cloned();
+        notes.extend(chosen.map(|note| ComparisonNote::History { note }));
+    }
+    notes
+}
+
 fn new_scenarios(run: &Run) -> Vec<ComparisonNote> {
     let new = run.scenarios.iter().filter_map(|scenario| {
         let status = scenario.absent_in_base?;

@@ -6,6 +6,7 @@
 mod ab;
 mod autocannon;
 mod bombardier;
+mod content;
 mod contract;
 mod criterion;
 mod failure;
@@ -34,7 +35,7 @@ pub use crate::import::series::{
     ImportedRun, ImportedSeries, ImportedThreshold, MissingFact, TimeSummary,
 };
 
-use crate::import::format::Content;
+use crate::import::content::Content;
 
 /// Reads a result. Without a format, the content says which it is: exactly one must fit.
 ///
@@ -52,7 +53,7 @@ pub fn read(text: &str, format: Option<ImportFormat>) -> Result<ImportedRun, Imp
         (None, []) => return Err(content.unknown()),
         (None, several) => return Err(ImportError::SeveralFit { formats: several.to_vec() }),
     };
-    let run = format.parse(&content)?;
+    let run = content.parse(format)?;
     if run.series.is_empty() {
         return Err(ImportError::NoRequests { format });
     }
