@@ -354,7 +354,6 @@ fn new_names(run: &Run) -> Vec<String> {
     new.map(|scenario| scenario.name.clone()).collect()
 }
 
-/// What is said of scenarios that base does not have.
 /// What a reader has to know, in the order of the run: scenarios, counts, confirmation, history.
 fn notes(run: &Run, confirmed: Vec<ComparisonNote>) -> Vec<ComparisonNote> {
     let mut notes = new_scenarios(run);
@@ -368,6 +367,7 @@ fn notes(run: &Run, confirmed: Vec<ComparisonNote>) -> Vec<ComparisonNote> {
     notes
 }
 
+/// What is said of scenarios that base does not have.
 fn new_scenarios(run: &Run) -> Vec<ComparisonNote> {
     let new = run.scenarios.iter().filter_map(|scenario| {
         let status = scenario.absent_in_base?;
