@@ -275,9 +275,11 @@ fn alone(run: &Run) -> Result<Run, BaselineError> {
         let reason = "it ended before everything was measured".to_owned();
         return Err(BaselineError::Unfit { reason });
     }
-    let is_empty = |scenario: &ScenarioRun| {
-        scenario.launches() == 0 && !matches!(scenario.work, Some(CountOutcome::Counted(_)))
+    let is_counted = |scenario: &ScenarioRun| {
+        matches!(scenario.work, Some(CountOutcome::Counted(_)))
+            || run.is_counted_elsewhere(scenario)
     };
+    let is_empty = |scenario: &ScenarioRun| scenario.launches() == 0 && !is_counted(scenario);
     if run.scenarios.iter().any(is_empty) {
         let reason = "a scenario has no launch".to_owned();
         return Err(BaselineError::Unfit { reason });

@@ -36,6 +36,9 @@ pub fn against(baseline: &Run, run: &Run) -> Run {
     for scenario in &mut joined.scenarios {
         scenario.trials = LaunchResults::Paired(Vec::new());
         scenario.limits.clear();
+        if is_counted_elsewhere(baseline, scenario) && run.is_counted_elsewhere(scenario) {
+            continue;
+        }
         scenario.work = Some(match counted(baseline, run, scenario) {
             Ok(counted) => CountOutcome::Counted(Box::new(counted)),
             Err(mismatch) => {
@@ -80,6 +83,12 @@ fn newest_alike(
         Ok(newest) => Some(Ok(newest)),
         Err(reason) => Some(joined.find_map(Result::ok).ok_or(reason)),
     }
+}
+
+/// Whether a kept run counted a scenario's work with that of another one.
+fn is_counted_elsewhere(kept: &Run, scenario: &ScenarioRun) -> bool {
+    let kept_scenario = kept.scenarios.iter().find(|other| other.name == scenario.name);
+    kept_scenario.is_some_and(|other| kept.is_counted_elsewhere(other))
 }
 
 fn counted(
@@ -186,5 +195,25 @@ mod tests {
              of 100 XML pairs`",
         );
         check(|run| run.scenarios[0].work = None, "this run has no count: no work lane was run");
+    }
+
+    #[test]
+    fn what_was_counted_with_another_scenario_is_compared_there() {
+        let with_twin = || {
+            let mut run = run(1e5, 64_800.0);
+            let mut twin = run.scenarios[0].clone();
+            (twin.name, twin.work) = ("twin".to_owned(), None);
+            run.scenarios.push(twin);
+            run
+        };
+        let joined = against(&with_twin(), &with_twin());
+        assert!(matches!(joined.scenarios[0].work, Some(CountOutcome::Counted(_))));
+        assert!(joined.scenarios[1].work.is_none(), "{:?}", joined.scenarios[1].work);
+
+        let mut apart = with_twin();
+        apart.scenarios[1].workload.payload = "other".to_owned();
+        let joined = against(&with_twin(), &apart);
+        let work = &joined.scenarios[1].work;
+        assert!(matches!(work, Some(CountOutcome::Unavailable { required: true, .. })), "{work:?}");
     }
 }

@@ -781,6 +781,21 @@ impl Run {
         Self::parse(&text.map_err(unreadable)?, path)
     }
 
+    /// Returns whether the work of a scenario was counted with that of another one: the same requests over
+    /// other connections are the same instructions.
+    pub fn is_counted_elsewhere(&self, scenario: &ScenarioRun) -> bool {
+        let requests = |it: &ScenarioRun| {
+            let Workload { kind, path, payload, .. } = &it.workload;
+            (*kind, path.clone(), payload.clone())
+        };
+        let has_same = |other: &ScenarioRun| {
+            other.name != scenario.name
+                && other.work.is_some()
+                && requests(other) == requests(scenario)
+        };
+        scenario.work.is_none() && self.scenarios.iter().any(has_same)
+    }
+
     /// Returns the run in a text, which came from `path`.
     pub fn parse(text: &[u8], path: &Path) -> Result<Self, RecordError> {
         let run = Self::parse_unchecked(text, path)?;
