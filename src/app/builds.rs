@@ -225,8 +225,10 @@ impl BuildFinder<'_> {
     /// The reference API inside this program, which no commit of the repository is.
     fn embedded(&self) -> anyhow::Result<SutBuild> {
         let start = self.embedded_start()?;
-        let revision = Revision::reference(start.clone());
-        Ok(self.started(&start, &self.target().dir, revision))
+        let build = self.started(&start, &self.target().dir, Revision::reference(String::new()));
+        // Where this program lies on one machine is no part of a record, which other machines read.
+        let start = format!("xmlperf {}", self.embedded_arguments());
+        Ok(SutBuild { revision: Revision { start, ..build.revision }, ..build })
     }
 
     /// The base that has to be built, unless it is what the checkout holds anyway.
@@ -321,12 +323,16 @@ impl BuildFinder<'_> {
         let program = self.selection.workplace.program.to_str();
         let program = program.context("the path of this program is not text")?;
         let program = shlex::try_quote(program).context("the path of this program holds a NUL")?;
+        Ok(format!("{program} {}", self.embedded_arguments()))
+    }
+
+    fn embedded_arguments(&self) -> String {
         let semantics = match self.target().semantics {
             Semantics::XmlCompareApi => "",
             Semantics::C14n => " --semantics c14n",
             Semantics::XmlunitSimilar => " --semantics xmlunit-similar",
         };
-        Ok(format!("{program} serve --workers 1{semantics}"))
+        format!("serve --workers 1{semantics}")
     }
 }
 

@@ -147,6 +147,9 @@ fn shortened(file: &str, root: &Path) -> String {
     if let Ok(inside) = Path::new(file).strip_prefix(root) {
         return inside.display().to_string();
     }
+    if let Some((_, rest)) = file.split_once("/lib/rustlib/src/rust/") {
+        return rest.to_owned();
+    }
     // `/rustc/HASH/library/…` and `…/registry/src/INDEX/CRATE/…`.
     for mark in ["/rustc/", "/registry/src/"] {
         if let Some((_, rest)) = file.split_once(mark)
@@ -420,6 +423,10 @@ totals: 190
         for (file, short) in [
             ("/home/a/api/src/main.rs", "src/main.rs"),
             ("/rustc/59807616e1/library/core/src/fmt/mod.rs", "library/core/src/fmt/mod.rs"),
+            (
+                "/home/a/.rustup/toolchains/stable/lib/rustlib/src/rust/library/core/src/fmt/mod.rs",
+                "library/core/src/fmt/mod.rs",
+            ),
             ("/home/a/.cargo/registry/src/index-1/tokio-1.5/src/lib.rs", "tokio-1.5/src/lib.rs"),
             ("./malloc/malloc.c", "./malloc/malloc.c"),
             ("???", ""),

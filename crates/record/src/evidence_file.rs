@@ -289,6 +289,14 @@ fn check_schema(line: &[u8], path: &Path) -> Result<(), EvidenceError> {
     }
 }
 
+impl Drop for EvidenceFile {
+    /// Closing alone would leave the lock with a child that another thread is starting, until it executes.
+    fn drop(&mut self) {
+        // Where unlocking fails, closing still does it.
+        let _ = self.file.unlock();
+    }
+}
+
 impl EvidenceContent {
     /// Takes in a line, or says why it does not follow those before it.
     fn take(
