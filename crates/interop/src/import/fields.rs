@@ -5,6 +5,10 @@ use serde_json::Value;
 
 use crate::import::failure::ImportError;
 
+/// The largest number that is believed: milliseconds since 1970 are a thousandth of it, and sums of such numbers
+/// stay finite.
+const NUMBER_MAX: f64 = 1e15;
+
 /// A value of JSON, and where it stands.
 #[derive(Debug, Clone)]
 pub(super) struct JsonPlace<'a> {
@@ -63,8 +67,8 @@ impl<'a> JsonPlace<'a> {
     }
 
     pub(super) fn number(&self) -> Result<f64, ImportError> {
-        let number = self.value.as_f64().filter(|number| *number >= 0.0);
-        number.ok_or_else(|| self.wrong("a number from 0 on"))
+        let number = self.value.as_f64().filter(|number| (0.0..=NUMBER_MAX).contains(number));
+        number.ok_or_else(|| self.wrong("a number from 0 to 1e15"))
     }
 
     pub(super) fn count(&self) -> Result<u64, ImportError> {
@@ -158,12 +162,11 @@ impl<'a> CsvRow<'a> {
 
 /// Reads a number from 0 on.
 pub(super) fn parse_number(text: &str, place: impl FnOnce() -> String) -> Result<f64, ImportError> {
-    let number =
-        text.trim().parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0);
+    let number = text.trim().parse().ok().filter(|number| (0.0..=NUMBER_MAX).contains(number));
     number.ok_or_else(|| ImportError::Field {
         place: place(),
         found: text.chars().take(60).collect(),
-        wanted: "a number from 0 on",
+        wanted: "a number from 0 to 1e15",
     })
 }
 
