@@ -9,6 +9,9 @@ use crate::import::failure::ImportError;
 /// stay finite.
 const NUMBER_MAX: f64 = 1e15;
 
+/// The largest count that is believed: as many of them as a file can hold add up without an overflow.
+const COUNT_MAX: u64 = 1_000_000_000_000;
+
 /// A value of JSON, and where it stands.
 #[derive(Debug, Clone)]
 pub(super) struct JsonPlace<'a> {
@@ -72,7 +75,8 @@ impl<'a> JsonPlace<'a> {
     }
 
     pub(super) fn count(&self) -> Result<u64, ImportError> {
-        units::whole(self.number()?).ok_or_else(|| self.wrong("a whole number"))
+        let count = units::whole(self.number()?).filter(|count| *count <= COUNT_MAX);
+        count.ok_or_else(|| self.wrong("a whole number up to 1e12"))
     }
 
     /// The number of a key times a unit, if it is there.
@@ -172,9 +176,10 @@ pub(super) fn parse_number(text: &str, place: impl FnOnce() -> String) -> Result
 
 /// Reads a whole number.
 pub(super) fn parse_count(text: &str, place: impl FnOnce() -> String) -> Result<u64, ImportError> {
-    text.trim().parse().map_err(|_| ImportError::Field {
+    let count = text.trim().parse().ok().filter(|count| *count <= COUNT_MAX);
+    count.ok_or_else(|| ImportError::Field {
         place: place(),
         found: text.chars().take(60).collect(),
-        wanted: "a whole number",
+        wanted: "a whole number up to 1e12",
     })
 }

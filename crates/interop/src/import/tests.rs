@@ -191,6 +191,8 @@ fn what_cannot_be_read_says_where_and_why() {
         error(&sample("vegeta.json").replace("347532", "\"347532\"")),
         @"`latencies.50th`: `\"347532\"` is not a number from 0 to 1e15"
     );
+    let huge = sample("oha.json").replace("\"200\": 40", "\"200\": 18446744073709551615");
+    insta::assert_snapshot!(error(&huge), @"`statusCodeDistribution.200`: `18446744073709551615` is not a number from 0 to 1e15");
     insta::assert_snapshot!(error(&sample("hey_refused.csv")), @"the result of `hey-csv` has no request in it");
     let wrong = read(&sample("wrk.txt"), Some(ImportFormat::Ab)).unwrap_err().to_string();
     insta::assert_snapshot!(wrong, @"this is not the form of `ab`: it looks like that of `wrk`");
