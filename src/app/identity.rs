@@ -21,7 +21,7 @@ pub enum IdenticalPrograms {
 }
 
 /// Returns the record of a comparison whose sides are one program; none where they are not, or where that
-/// cannot be told: then it is measured. What lies in `own` folders is no part of a side.
+/// cannot be known: then it is measured. What lies in `own` folders is no part of a side.
 pub(super) fn identical_run(
     finder: &BuildFinder<'_>,
     builds: &BuildPair,

@@ -44,11 +44,12 @@ pub(super) fn parse(text: &str) -> Result<ImportedRun, ImportError> {
     };
     let missing = if of_length > 0 { vec![MissingFact::LengthFailures] } else { Vec::new() };
     Ok(ImportedRun {
-        format: ImportFormat::Ab,
-        contract: MeasureContract::SUMMARY.rounded_to(MILLISECOND),
-        series: vec![series],
-        thresholds: Vec::new(),
         missing,
+        ..ImportedRun::new(
+            ImportFormat::Ab,
+            MeasureContract::SUMMARY.rounded_to(MILLISECOND),
+            vec![series],
+        )
     })
 }
 

@@ -47,11 +47,5 @@ pub(super) fn parse(value: &Value) -> Result<ImportedRun, ImportError> {
     // is recorded.
     let contract =
         MeasureContract { corrected: DelayCorrection::Unknown, ..MeasureContract::SUMMARY };
-    Ok(ImportedRun {
-        format: ImportFormat::Autocannon,
-        contract: contract.rounded_to(MILLISECOND),
-        series: vec![series],
-        thresholds: Vec::new(),
-        missing: Vec::new(),
-    })
+    Ok(ImportedRun::new(ImportFormat::Autocannon, contract.rounded_to(MILLISECOND), vec![series]))
 }

@@ -47,11 +47,5 @@ pub(super) fn parse(value: &Value) -> Result<ImportedRun, ImportError> {
         values_ns: Vec::new(),
     };
     let contract = MeasureContract::SUMMARY.rounded_to(MICROSECOND);
-    Ok(ImportedRun {
-        format: ImportFormat::Bombardier,
-        contract,
-        series: vec![series],
-        thresholds: Vec::new(),
-        missing: Vec::new(),
-    })
+    Ok(ImportedRun::new(ImportFormat::Bombardier, contract, vec![series]))
 }

@@ -31,10 +31,7 @@ pub(super) fn parse(value: &Value) -> Result<ImportedRun, ImportError> {
         ..MeasureContract::SUMMARY
     };
     Ok(ImportedRun {
-        format: ImportFormat::Criterion,
-        contract,
-        series: vec![series],
-        thresholds: Vec::new(),
         missing: vec![MissingFact::WallTime],
+        ..ImportedRun::new(ImportFormat::Criterion, contract, vec![series])
     })
 }

@@ -98,6 +98,18 @@ impl<'a> JsonPlace<'a> {
     }
 }
 
+/// The JSON values of a text that has one a line; blank lines are left out.
+pub(super) fn json_lines(text: &str) -> impl Iterator<Item = Result<Value, ImportError>> {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines.map(|(index, line)| {
+        serde_json::from_str(line).map_err(|_| ImportError::Field {
+            place: format!("line {}", index + 1),
+            found: line.chars().take(60).collect(),
+            wanted: "a JSON object",
+        })
+    })
+}
+
 /// Rows of a CSV text by the names of its columns.
 #[derive(Debug)]
 pub(super) struct CsvTable {

@@ -9,13 +9,13 @@ use crate::import::contract::MeasureContract;
 use crate::import::failure::ImportError;
 use crate::import::fields::{JsonPlace, parse_number};
 use crate::import::format::ImportFormat;
-use crate::import::series::{ImportedRun, ImportedSeries, MissingFact, TimeSummary};
+use crate::import::series::{ImportedRun, ImportedSeries, LabelledTimes, MissingFact, TimeSummary};
 
 const MILLISECOND: f64 = 1e6;
 
 /// Reads `REQUEST`, groups, name, start, end, `OK` or `KO`, message, apart by tabs. A series a name.
 pub(super) fn parse_log(text: &str) -> Result<ImportedRun, ImportError> {
-    let mut names: Vec<(String, Vec<f64>, u64)> = Vec::new();
+    let mut names = LabelledTimes::default();
     for (index, line) in text.lines().enumerate() {
         let fields: Vec<&str> = line.split('\t').collect();
         if fields.first() != Some(&"REQUEST") {
@@ -31,21 +31,13 @@ pub(super) fn parse_log(text: &str) -> Result<ImportedRun, ImportError> {
         let place = || format!("line {}", index + 1);
         let elapsed = parse_number(end, place)? - parse_number(start, place)?;
         let name = if groups.is_empty() { name.to_owned() } else { format!("{groups}/{name}") };
-        let at = names.iter().position(|(known, ..)| *known == name).unwrap_or_else(|| {
-            names.push((name, Vec::new(), 0));
-            names.len() - 1
-        });
-        names[at].1.push(elapsed.max(0.0) * MILLISECOND);
-        names[at].2 += u64::from(status == "KO");
+        names.add(&name, elapsed.max(0.0) * MILLISECOND, status == "KO");
     }
-    let of = |(name, times, failures)| ImportedSeries::of_values(name, times, failures, 0);
-    Ok(ImportedRun {
-        format: ImportFormat::GatlingLog,
-        contract: MeasureContract::REQUESTS.rounded_to(MILLISECOND),
-        series: names.into_iter().map(of).collect(),
-        thresholds: Vec::new(),
-        missing: Vec::new(),
-    })
+    Ok(ImportedRun::new(
+        ImportFormat::GatlingLog,
+        MeasureContract::REQUESTS.rounded_to(MILLISECOND),
+        names.series(),
+    ))
 }
 
 pub(super) fn parse_stats(value: &Value) -> Result<ImportedRun, ImportError> {
@@ -53,11 +45,12 @@ pub(super) fn parse_stats(value: &Value) -> Result<ImportedRun, ImportError> {
     let mut series = Vec::new();
     add_stats(&root, &mut series)?;
     Ok(ImportedRun {
-        format: ImportFormat::GatlingStats,
-        contract: MeasureContract::SUMMARY.rounded_to(MILLISECOND),
-        series,
-        thresholds: Vec::new(),
         missing: vec![MissingFact::PercentileRanks, MissingFact::WallTime],
+        ..ImportedRun::new(
+            ImportFormat::GatlingStats,
+            MeasureContract::SUMMARY.rounded_to(MILLISECOND),
+            series,
+        )
     })
 }
 

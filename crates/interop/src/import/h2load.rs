@@ -29,11 +29,5 @@ pub(super) fn parse(text: &str) -> Result<ImportedRun, ImportError> {
         },
         values_ns: Vec::new(),
     };
-    Ok(ImportedRun {
-        format: ImportFormat::H2load,
-        contract: MeasureContract::SUMMARY,
-        series: vec![series],
-        thresholds: Vec::new(),
-        missing: Vec::new(),
-    })
+    Ok(ImportedRun::new(ImportFormat::H2load, MeasureContract::SUMMARY, vec![series]))
 }

@@ -77,7 +77,7 @@ pub(super) fn parse_csv(text: &str) -> Result<ImportedRun, ImportError> {
     if times.is_empty() {
         return Err(ImportError::NoRequests { format: ImportFormat::HeyCsv });
     }
-    let series = ImportedSeries::of_values("all", times, failures, 0);
+    let series = ImportedSeries::of_values("all", times, failures);
     let contract = MeasureContract::REQUESTS.rounded_to(GRID_NS);
     Ok(run(ImportFormat::HeyCsv, contract, series, vec![MissingFact::Failures]))
 }
@@ -88,5 +88,5 @@ fn run(
     series: ImportedSeries,
     missing: Vec<MissingFact>,
 ) -> ImportedRun {
-    ImportedRun { format, contract, series: vec![series], thresholds: Vec::new(), missing }
+    ImportedRun { missing, ..ImportedRun::new(format, contract, vec![series]) }
 }

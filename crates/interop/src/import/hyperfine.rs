@@ -26,13 +26,7 @@ pub(super) fn parse(value: &Value) -> Result<ImportedRun, ImportError> {
         failures: FailureTimes::Included,
         grid_ns: None,
     };
-    Ok(ImportedRun {
-        format: ImportFormat::Hyperfine,
-        contract,
-        series,
-        thresholds: Vec::new(),
-        missing: Vec::new(),
-    })
+    Ok(ImportedRun::new(ImportFormat::Hyperfine, contract, series))
 }
 
 fn command(result: &JsonPlace<'_>) -> Result<ImportedSeries, ImportError> {
@@ -62,5 +56,5 @@ fn command(result: &JsonPlace<'_>) -> Result<ImportedSeries, ImportError> {
             ..ImportedSeries::default()
         });
     }
-    Ok(ImportedSeries { failures, ..ImportedSeries::of_values(name, times, 0, 0) })
+    Ok(ImportedSeries { failures, ..ImportedSeries::of_values(name, times, 0) })
 }

@@ -10,38 +10,9 @@ use crate::import::contract::MeasureContract;
 use crate::import::failure::ImportError;
 use crate::import::fields::{CsvTable, parse_number};
 use crate::import::format::ImportFormat;
-use crate::import::series::{ImportedRun, ImportedSeries, MissingFact};
+use crate::import::series::{ImportedRun, LabelledTimes, MissingFact};
 
 const MILLISECOND: f64 = 1e6;
-
-/// Requests by label, in order of their first request.
-#[derive(Debug, Default)]
-struct LabelledTimes {
-    labels: Vec<(String, Vec<f64>, u64)>,
-}
-
-impl LabelledTimes {
-    fn add(&mut self, label: &str, elapsed_ms: f64, has_failed: bool) {
-        let index = self.labels.iter().position(|(name, ..)| name == label).unwrap_or_else(|| {
-            self.labels.push((label.to_owned(), Vec::new(), 0));
-            self.labels.len() - 1
-        });
-        let (_, times, failures) = &mut self.labels[index];
-        times.push(elapsed_ms * MILLISECOND);
-        *failures += u64::from(has_failed);
-    }
-
-    fn run(self, format: ImportFormat, missing: Vec<MissingFact>) -> ImportedRun {
-        let of = |(label, times, failures)| ImportedSeries::of_values(label, times, failures, 0);
-        ImportedRun {
-            format,
-            contract: MeasureContract::REQUESTS.rounded_to(MILLISECOND),
-            series: self.labels.into_iter().map(of).collect(),
-            thresholds: Vec::new(),
-            missing,
-        }
-    }
-}
 
 pub(super) fn parse_csv(text: &str) -> Result<ImportedRun, ImportError> {
     let mut labels = LabelledTimes::default();
@@ -51,9 +22,13 @@ pub(super) fn parse_csv(text: &str) -> Result<ImportedRun, ImportError> {
         if success.is_none() && missing.is_empty() {
             missing.push(MissingFact::Failures);
         }
-        labels.add(row.need("label")?, row.number("elapsed")?, success == Some("false"));
+        labels.add(
+            row.need("label")?,
+            row.number("elapsed")? * MILLISECOND,
+            success == Some("false"),
+        );
     }
-    Ok(labels.run(ImportFormat::JmeterCsv, missing))
+    Ok(run(ImportFormat::JmeterCsv, labels, missing))
 }
 
 /// Reads `httpSample` and `sample` elements. Those within another one are parts of it and not counted.
@@ -83,7 +58,7 @@ pub(super) fn parse_xml(text: &str) -> Result<ImportedRun, ImportError> {
             _ => {}
         }
     }
-    Ok(labels.run(ImportFormat::JmeterXml, Vec::new()))
+    Ok(run(ImportFormat::JmeterXml, labels, Vec::new()))
 }
 
 fn is_sample(element: &BytesStart<'_>) -> bool {
@@ -110,6 +85,11 @@ fn add_sample(
     let elapsed = attribute("t").ok_or_else(|| missing("t"))?;
     let elapsed = parse_number(&elapsed, || format!("attribute `t` at byte {byte}"))?;
     let label = attribute("lb").ok_or_else(|| missing("lb"))?;
-    labels.add(&label, elapsed, attribute("s").as_deref() == Some("false"));
+    labels.add(&label, elapsed * MILLISECOND, attribute("s").as_deref() == Some("false"));
     Ok(())
+}
+
+fn run(format: ImportFormat, labels: LabelledTimes, missing: Vec<MissingFact>) -> ImportedRun {
+    let contract = MeasureContract::REQUESTS.rounded_to(MILLISECOND);
+    ImportedRun { missing, ..ImportedRun::new(format, contract, labels.series()) }
 }

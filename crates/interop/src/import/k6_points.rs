@@ -2,11 +2,9 @@
 //!
 //! A request is a point of `http_req_duration`; whether it failed is the point of `http_req_failed` that follows.
 
-use serde_json::Value;
-
 use crate::import::contract::MeasureContract;
 use crate::import::failure::ImportError;
-use crate::import::fields::{CsvTable, JsonPlace};
+use crate::import::fields::{CsvTable, JsonPlace, json_lines};
 use crate::import::format::ImportFormat;
 use crate::import::series::{ImportedRun, ImportedSeries};
 
@@ -32,21 +30,16 @@ impl PointTotals {
         if self.times_ns.is_empty() {
             return Err(ImportError::NoRequests { format });
         }
-        let series = ImportedSeries::of_values("all", self.times_ns, self.failures, 0);
+        let series = ImportedSeries::of_values("all", self.times_ns, self.failures);
         let contract = MeasureContract::REQUESTS;
-        let (thresholds, missing) = (Vec::new(), Vec::new());
-        Ok(ImportedRun { format, contract, series: vec![series], thresholds, missing })
+        Ok(ImportedRun::new(format, contract, vec![series]))
     }
 }
 
 pub(super) fn parse_json(text: &str) -> Result<ImportedRun, ImportError> {
     let mut totals = PointTotals::default();
-    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let value: Value = serde_json::from_str(line).map_err(|_| ImportError::Field {
-            place: format!("line {}", index + 1),
-            found: line.chars().take(60).collect(),
-            wanted: "a JSON object",
-        })?;
+    for value in json_lines(text) {
+        let value = value?;
         let point = JsonPlace::root(&value);
         if point.need("type")?.text()? == "Point" {
             let value = point.need("data")?.need("value")?.number()?;

@@ -20,11 +20,12 @@ pub(super) fn parse(text: &str) -> Result<ImportedRun, ImportError> {
         }
     }
     Ok(ImportedRun {
-        format: ImportFormat::Locust,
-        contract: MeasureContract::SUMMARY.rounded_to(MILLISECOND),
-        series,
-        thresholds: Vec::new(),
         missing: vec![MissingFact::WallTime],
+        ..ImportedRun::new(
+            ImportFormat::Locust,
+            MeasureContract::SUMMARY.rounded_to(MILLISECOND),
+            series,
+        )
     })
 }
 

@@ -56,13 +56,7 @@ pub(super) fn parse(value: &Value) -> Result<ImportedRun, ImportError> {
     // `--latency-correction` is not recorded.
     let contract =
         MeasureContract { corrected: DelayCorrection::Unknown, ..MeasureContract::SUMMARY };
-    Ok(ImportedRun {
-        format: ImportFormat::Oha,
-        contract,
-        series: vec![series],
-        thresholds: Vec::new(),
-        missing: Vec::new(),
-    })
+    Ok(ImportedRun::new(ImportFormat::Oha, contract, vec![series]))
 }
 
 /// Whether a status, or what stands in place of one, is a failure.

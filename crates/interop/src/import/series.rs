@@ -116,21 +116,50 @@ impl MissingFact {
     }
 }
 
+/// Times of requests by label, in order of their first request.
+#[derive(Debug, Default)]
+pub(super) struct LabelledTimes {
+    labels: Vec<(String, Vec<f64>, u64)>,
+}
+
+impl LabelledTimes {
+    pub(super) fn add(&mut self, label: &str, elapsed_ns: f64, has_failed: bool) {
+        let index = self.labels.iter().position(|(name, ..)| name == label).unwrap_or_else(|| {
+            self.labels.push((label.to_owned(), Vec::new(), 0));
+            self.labels.len() - 1
+        });
+        let (_, times, failures) = &mut self.labels[index];
+        times.push(elapsed_ns);
+        *failures += u64::from(has_failed);
+    }
+
+    /// A series a label.
+    pub(super) fn series(self) -> Vec<ImportedSeries> {
+        let of = |(label, times, failures)| ImportedSeries::of_values(label, times, failures);
+        self.labels.into_iter().map(of).collect()
+    }
+}
+
 /// The ranks that are made of single values.
 const RANKS: [f64; 5] = [50.0, 90.0, 95.0, 99.0, 99.9];
 
-impl ImportedSeries {
-    /// Returns the series of single values; each is a unit that took place. Failures without a time count as
-    /// requests too.
-    pub(super) fn of_values(
-        name: impl Into<String>,
-        values_ns: Vec<f64>,
-        failures: u64,
-        untimed: u64,
+impl ImportedRun {
+    /// Returns a result without thresholds, in which nothing is missing.
+    pub(super) fn new(
+        format: ImportFormat,
+        contract: MeasureContract,
+        series: Vec<ImportedSeries>,
     ) -> Self {
+        Self { format, contract, series, thresholds: Vec::new(), missing: Vec::new() }
+    }
+}
+
+impl ImportedSeries {
+    /// Returns the series of single values, each of which is a unit that took place.
+    pub(super) fn of_values(name: impl Into<String>, values_ns: Vec<f64>, failures: u64) -> Self {
         Self {
             name: name.into(),
-            requests: Some(values_ns.len() as u64 + untimed),
+            requests: Some(values_ns.len() as u64),
             failures: Some(failures),
             times: TimeSummary::of_values(&values_ns),
             values_ns,

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::import::contract::MeasureContract;
 use crate::import::failure::ImportError;
-use crate::import::fields::JsonPlace;
+use crate::import::fields::{JsonPlace, json_lines};
 use crate::import::format::ImportFormat;
 use crate::import::oha::is_failure;
 use crate::import::series::{ImportedRun, ImportedSeries, TimeSummary};
@@ -43,31 +43,19 @@ pub(super) fn parse(value: &Value) -> Result<ImportedRun, ImportError> {
         values_ns: Vec::new(),
     };
     let series = if requests == 0 { Vec::new() } else { vec![series] };
-    Ok(run(ImportFormat::Vegeta, MeasureContract::SUMMARY, series))
+    Ok(ImportedRun::new(ImportFormat::Vegeta, MeasureContract::SUMMARY, series))
 }
 
 /// Reads one JSON object a request.
 pub(super) fn parse_records(text: &str) -> Result<ImportedRun, ImportError> {
     let (mut times, mut failures) = (Vec::new(), 0);
-    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let value: Value = serde_json::from_str(line).map_err(|_| ImportError::Field {
-            place: format!("line {}", index + 1),
-            found: line.chars().take(60).collect(),
-            wanted: "a JSON object",
-        })?;
+    for value in json_lines(text) {
+        let value = value?;
         let record = JsonPlace::root(&value);
         times.push(record.need("latency")?.number()?);
         let status = record.need("code")?.count()?;
         failures += u64::from(!(100..400).contains(&status));
     }
-    let series = ImportedSeries::of_values("all", times, failures, 0);
-    Ok(run(ImportFormat::VegetaJson, MeasureContract::REQUESTS, vec![series]))
-}
-
-fn run(
-    format: ImportFormat,
-    contract: MeasureContract,
-    series: Vec<ImportedSeries>,
-) -> ImportedRun {
-    ImportedRun { format, contract, series, thresholds: Vec::new(), missing: Vec::new() }
+    let series = ImportedSeries::of_values("all", times, failures);
+    Ok(ImportedRun::new(ImportFormat::VegetaJson, MeasureContract::REQUESTS, vec![series]))
 }

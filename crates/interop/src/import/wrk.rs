@@ -54,13 +54,7 @@ fn run(
         },
         values_ns: Vec::new(),
     };
-    Ok(ImportedRun {
-        format,
-        contract,
-        series: vec![series],
-        thresholds: Vec::new(),
-        missing: Vec::new(),
-    })
+    Ok(ImportedRun::new(format, contract, vec![series]))
 }
 
 /// `connect 0, read 3, write 0, timeout 2`.
