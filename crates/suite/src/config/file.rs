@@ -2,34 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
-use load::{TlsClient, TlsTrust};
-use record::bounds::CONFIG_BYTES_MAX;
-use record::file::read_bounded;
 use record::metric::Metric;
 use record::metric::gate::{GateRules, MetricPolicy, MetricRule, RuleOverride};
 use record::work_unit::WorkUnit;
 use toml::Spanned;
 use units::{Ratio, UnitError};
 
-use crate::config::fault::{ConfigFault, SpannedFault, TargetFault};
+use crate::config::fault::{ConfigFault, SpannedFault};
 use crate::config::load::LoadTable;
 use crate::config::network::NetworkTable;
 use crate::config::payload::{PayloadContext, PayloadTable, RequestTable};
 use crate::config::presets;
+use crate::config::target::TargetTable;
 use crate::config::values::{
-    BodyCount, Cores, CpusWord, ErrorRate, HttpPath, InputPattern, KindWord, LAUNCHES_MAX,
-    LaneWord, LaunchCount, Launches, LimitTable, MetricKey, PairCount, PassedVariables, PolicyWord,
-    Port, Positive, PresetWord, Room, SchemeWord, SemanticsWord, Share, Time, UnitName, Variable,
+    BodyCount, ErrorRate, HttpPath, KindWord, LAUNCHES_MAX, LaneWord, LaunchCount, Launches,
+    LimitTable, MetricKey, PairCount, PolicyWord, Positive, PresetWord, Share, Time, UnitName,
 };
 use crate::{
-    CountSettings, CpuSelection, EvidenceLanes, LaneMode, LoadAmount, LoadSettings,
-    ReferenceChoice, SamplingPlan, Scenario, TargetSource, TargetSpec, UrlScheme,
+    CountSettings, EvidenceLanes, LaneMode, LoadAmount, LoadSettings, SamplingPlan, Scenario,
+    TargetSpec,
 };
 
-const READY_PATH: &str = "/xml-compare-api/health";
 const BATCH_PATH: &str = "/xml-compare-api/api/compare/xml/batch";
 const SINGLE_PATH: &str = "/xml-compare-api/api/compare/xml";
 
@@ -45,32 +40,6 @@ pub(super) struct ConfigFile {
     gate: GateTable,
     baseline: BaselineTable,
     scenario: Vec<Spanned<ScenarioTable>>,
-}
-
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-struct TargetTable {
-    build: Option<String>,
-    start: Option<Spanned<String>>,
-    shell: Option<Spanned<bool>>,
-    url: Option<Spanned<String>>,
-    scheme: Option<Spanned<SchemeWord>>,
-    ca: Option<Spanned<PathBuf>>,
-    port_env: Option<Variable>,
-    ready: Option<HttpPath>,
-    ready_timeout: Option<Time>,
-    stop_timeout: Option<Time>,
-    reference: Option<Spanned<bool>>,
-    env: BTreeMap<String, String>,
-    pass_env: Vec<PassedVariables>,
-    inputs: Vec<InputPattern>,
-    cpus: Option<CpusWord>,
-    memory: Option<Spanned<Room>>,
-    cpu_quota: Option<Spanned<Cores>>,
-    image: Option<Spanned<String>>,
-    port: Option<Spanned<Port>>,
-    engine: Option<Spanned<String>>,
-    semantics: Option<SemanticsWord>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -344,166 +313,6 @@ impl ConfigFile {
             limits: Vec::new(),
             unit,
         })
-    }
-}
-
-impl TargetTable {
-    /// Whether the reference API inside this program is named as the target.
-    fn is_reference(&self) -> bool {
-        self.reference.as_ref().is_some_and(|it| *it.get_ref())
-    }
-
-    fn semantics(&self) -> payload::Semantics {
-        self.semantics.map_or_else(payload::Semantics::default, |word| word.0)
-    }
-
-    fn resolve(&self, folder: &Path) -> Result<TargetSpec, SpannedFault> {
-        let container = self.container()?;
-        let started = self.start.as_ref().or(self.image.as_ref());
-        if let (Some(reference), true) =
-            (&self.reference, started.is_some() || self.url.is_some() || self.build.is_some())
-        {
-            return Err(SpannedFault::new(reference.span(), TargetFault::StrayReference));
-        }
-        let origin = match (started, &self.url) {
-            (Some(_), Some(url)) => {
-                return Err(SpannedFault::new(url.span(), TargetFault::StartAndUrl));
-            }
-            (Some(start), None) => {
-                let words = shlex::split(start.get_ref()).unwrap_or_default();
-                if words.is_empty() {
-                    return Err(SpannedFault::new(start.span(), TargetFault::NotCommand));
-                }
-                let gives_port = self.port_env.is_some() || start.get_ref().contains("{port}");
-                if container.is_none() && !gives_port {
-                    return Err(SpannedFault::new(start.span(), TargetFault::NoPort));
-                }
-                TargetSource::Start(self.command(start)?)
-            }
-            (None, Some(url)) => {
-                let known = sut::Url::parse(url.get_ref());
-                known.map_err(|error| SpannedFault::new(url.span(), TargetFault::Url(error)))?;
-                TargetSource::Attach(url.get_ref().clone())
-            }
-            (None, None) => TargetSource::Embedded(if self.is_reference() {
-                ReferenceChoice::Named
-            } else {
-                ReferenceChoice::Default
-            }),
-        };
-        let seconds =
-            |time: &Option<Time>, default| time.map_or(Duration::from_secs(default), |time| time.0);
-        Ok(TargetSpec {
-            dir: folder.to_path_buf(),
-            build: self.build.clone(),
-            scheme: self.scheme(&origin)?,
-            trust: self.trust(folder, &origin)?,
-            origin,
-            ready: self.ready.as_ref().map_or(READY_PATH, |path| &path.0).to_owned(),
-            ready_timeout: seconds(&self.ready_timeout, 30),
-            stop_timeout: seconds(&self.stop_timeout, 5),
-            env: self.env.clone().into_iter().collect(),
-            pass_env: self.pass_env.iter().map(|it| it.0.clone()).collect(),
-            inputs: self.inputs.iter().map(|pattern| pattern.0.clone()).collect(),
-            port_env: self.port_env.as_ref().map(|name| name.0.clone()),
-            cpus: self.cpus.map_or(CpuSelection::Auto, |word| word.0),
-            limits: self.limits()?,
-            container,
-            semantics: self.semantics(),
-        })
-    }
-}
-
-impl TargetTable {
-    /// Returns the start command as words: those of a shell, if it is for one.
-    fn command(&self, start: &Spanned<String>) -> Result<String, SpannedFault> {
-        let text = start.get_ref();
-        match (&self.shell, sut::shell_syntax(text)) {
-            (Some(shell), _) if *shell.get_ref() => {
-                if self.start.is_none() {
-                    return Err(SpannedFault::new(shell.span(), TargetFault::StrayShell));
-                }
-                let words = shlex::try_join(["sh", "-c", text.as_str()]);
-                words.map_err(|_| SpannedFault::new(start.span(), TargetFault::NotCommand))
-            }
-            (_, Some(word)) => {
-                Err(SpannedFault::new(start.span(), TargetFault::ShellSyntax { word }))
-            }
-            (_, None) => Ok(text.clone()),
-        }
-    }
-
-    fn scheme(&self, origin: &TargetSource) -> Result<UrlScheme, SpannedFault> {
-        match (&self.scheme, origin) {
-            (Some(word), TargetSource::Start(_)) => Ok(word.get_ref().0),
-            (Some(word), TargetSource::Attach(_) | TargetSource::Embedded(_)) => {
-                Err(SpannedFault::new(word.span(), TargetFault::StrayScheme))
-            }
-            (None, _) => Ok(UrlScheme::Http),
-        }
-    }
-
-    /// Reads the certificates to trust.
-    fn trust(&self, folder: &Path, origin: &TargetSource) -> Result<TlsTrust, SpannedFault> {
-        let Some(ca) = &self.ca else { return Ok(TlsTrust::System) };
-        let wrong = |fault: TargetFault| SpannedFault::new(ca.span(), fault);
-        let is_tls = match origin {
-            TargetSource::Attach(url) => {
-                matches!(sut::Url::parse(url), Ok(sut::Url::Https(_)))
-            }
-            TargetSource::Start(_) => {
-                self.scheme.as_ref().is_some_and(|it| it.get_ref().0 == UrlScheme::Https)
-            }
-            TargetSource::Embedded(_) => false,
-        };
-        if !is_tls {
-            return Err(wrong(TargetFault::StrayCertificates));
-        }
-        let path = folder.join(ca.get_ref());
-        let pem = match read_bounded(&path, CONFIG_BYTES_MAX) {
-            Ok(pem) => pem,
-            Err(source) => return Err(wrong(TargetFault::CertificatesUnreadable { path, source })),
-        };
-        let trust = TlsTrust::Pem(pem);
-        match TlsClient::new("localhost", &trust) {
-            Ok(_) => Ok(trust),
-            Err(source) => Err(wrong(TargetFault::Certificates { path, source })),
-        }
-    }
-
-    fn limits(&self) -> Result<sut::ResourceLimits, SpannedFault> {
-        let limited = self.memory.as_ref().map(Spanned::span);
-        let limited = limited.or(self.cpu_quota.as_ref().map(Spanned::span));
-        if let (Some(span), Some(_)) = (limited, &self.url) {
-            return Err(SpannedFault::new(span, TargetFault::LimitedUrl));
-        }
-        Ok(sut::ResourceLimits {
-            memory_bytes_max: self.memory.as_ref().map(|size| size.get_ref().0),
-            cpus_max: self.cpu_quota.as_ref().map(|cores| cores.get_ref().0),
-        })
-    }
-
-    /// Returns how `image` is run, if there is one.
-    fn container(&self) -> Result<Option<sut::ContainerSpec>, SpannedFault> {
-        let Some(image) = &self.image else {
-            let port = self.port.as_ref().map(Spanned::span);
-            let stray = port.or(self.engine.as_ref().map(Spanned::span));
-            let fault = |span| SpannedFault::new(span, TargetFault::StrayImageSetting);
-            return stray.map_or(Ok(None), |span| Err(fault(span)));
-        };
-        let wrong = |fault: TargetFault| Err(SpannedFault::new(image.span(), fault));
-        if self.start.is_some() || self.url.is_some() {
-            return wrong(TargetFault::TwoSources);
-        }
-        if self.build.is_some() {
-            // Both builds would have one name, and a change could never be seen.
-            return wrong(TargetFault::ImageBuild);
-        }
-        let Some(port) = &self.port else {
-            return wrong(TargetFault::ImagePort);
-        };
-        let engine = self.engine.as_ref().map(|engine| engine.get_ref().clone());
-        Ok(Some(sut::ContainerSpec { port: port.get_ref().0, engine }))
     }
 }
 

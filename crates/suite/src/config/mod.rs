@@ -10,6 +10,7 @@ mod load;
 mod network;
 mod payload;
 mod presets;
+mod target;
 mod values;
 
 use std::io;
