@@ -5,8 +5,10 @@
 
 use std::time::Duration;
 
-use record::Run;
-use record::ScenarioRun;
+use record::metric::Metric;
+use record::metric::gate::MetricPolicy;
+use record::{Run, ScenarioRun};
+use stats::evidence;
 use units::exact;
 
 use crate::Comparison;
@@ -44,7 +46,7 @@ pub enum StopReason {
     Decided,
     /// A metric regressed, and the first one is enough.
     Regressed,
-    /// Another launch pair would overrun the budget.
+    /// Another launch pair would overrun the budget, hard or soft.
     Budget,
     /// There are as many launch pairs as may be.
     LaunchPairs,
@@ -69,16 +71,33 @@ impl StoppingRule {
 }
 
 /// Returns the most launch pairs that a run comes to: as many as were requested, or fit into its budget at
-/// the pace so far, and at least one.
+/// the pace so far, and at least one. A soft budget leaves those that a verdict needs.
 pub fn launch_pairs_max(run: &Run) -> usize {
     let done = launch_pairs(run);
     let most = run.launches_planned.clamp(1, LAUNCH_PAIRS_MAX).max(done);
-    let Some(budget_ns) = run.budget_ns.filter(|_| done > 0) else { return most };
+    if done == 0 {
+        return most;
+    }
+    let within = |budget_ns| launch_pairs_until(run, done, budget_ns);
+    let hard = run.budget_ns.map(within);
+    let soft = run.soft_budget_ns.map(|budget_ns| within(budget_ns).max(launch_pairs_needed(run)));
+    [hard, soft].into_iter().flatten().fold(most, usize::min)
+}
+
+/// Returns how many launch pairs there will be when a budget is used up, at the pace so far.
+fn launch_pairs_until(run: &Run, done: usize, budget_ns: u64) -> usize {
     let launching_ns = exact(run.wall_ns.saturating_sub(run.counting_ns));
     let left_ns = exact(budget_ns.saturating_sub(run.wall_ns));
     let fit = (left_ns * done as f64 / launching_ns.max(1.0)).floor();
     let fit = units::whole(fit).and_then(|fit| usize::try_from(fit).ok()).unwrap_or(usize::MAX);
-    done.saturating_add(fit).min(most)
+    done.saturating_add(fit)
+}
+
+/// Returns the fewest launch pairs with which every metric that may decide can be called regressed.
+fn launch_pairs_needed(run: &Run) -> usize {
+    let deciding = Metric::ALL.into_iter().map(|metric| run.gate.rule(metric).policy);
+    let deciding = deciding.filter(|policy| *policy == MetricPolicy::Gate).count();
+    evidence::values_needed(run.gate.alpha, deciding * run.scenarios.len())
 }
 
 /// Returns the most launch pairs that fit into a budget, at so much time each and after so much counting.
@@ -145,6 +164,21 @@ mod tests {
             launch_pairs_within(Duration::from_secs(budget_s), Duration::from_secs(3), counting)
         };
         assert_eq!((within(60), within(10), within(1 << 40)), (17, 1, LAUNCH_PAIRS_MAX));
+    }
+
+    #[test]
+    fn a_soft_budget_ends_it_once_a_verdict_can_be_had() {
+        let after = |launch_pairs: usize, soft_s: u64| {
+            let mut run = paired(launch_pairs, LEVEL, LEVEL);
+            run.wall_ns = launch_pairs as u64 * 3_000_000_000;
+            run.soft_budget_ns = Some(soft_s * 1_000_000_000);
+            launch_pairs_max(&run)
+        };
+        let needed = after(5, 1);
+        assert!((9..14).contains(&needed), "{needed}");
+        assert_eq!(after(5, 60), 20);
+        assert_eq!(after(20, 60), 20);
+        assert_eq!(after(5, 1_000_000), 40, "never more than requested");
     }
 
     #[test]

@@ -215,6 +215,7 @@ pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Ru
         gate: earlier_rules(),
         launches_planned: 40,
         budget_ns: None,
+        soft_budget_ns: None,
         network_cost: None,
         confinement: None,
         placement: None,

@@ -90,6 +90,10 @@ pub struct Run {
     /// Time from the first count or launch to the end, if it was limited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_ns: Option<u64>,
+    /// Time from the first count or launch after which a comparison ends as soon as it has the launch pairs
+    /// that a verdict needs, if there is such a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soft_budget_ns: Option<u64>,
     /// What the network between load and target cost by itself, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_cost: Option<NetworkCost>,

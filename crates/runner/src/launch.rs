@@ -19,13 +19,15 @@ pub(super) fn single(
     side.trial()
 }
 
-/// Drives base and head in turn; the first of every two stretches is drawn by `coin`.
+/// Drives base and head in turn. The one that was launched `first` is warmed up first; the first of every
+/// two stretches is drawn by `coin`.
 pub(super) fn paired(
     mut sides: [SideDriver<'_>; 2],
+    first: Side,
     sampling: &SamplingPlan,
     coin: &mut dyn FnMut() -> Side,
 ) -> Result<(LaunchResult, LaunchResult), LaunchFailure> {
-    drive_in_turn(&mut sides, sampling, coin)
+    drive_in_turn(&mut sides, first, sampling, coin)
         .map_err(|failure| failure_contrast::contrast(&mut sides, failure))?;
     let [base, head] = sides;
     Ok((base.trial()?, head.trial()?))
@@ -33,23 +35,33 @@ pub(super) fn paired(
 
 fn drive_in_turn(
     sides: &mut [SideDriver<'_>; 2],
+    first: Side,
     sampling: &SamplingPlan,
     coin: &mut dyn FnMut() -> Side,
 ) -> Result<(), LaunchFailure> {
-    for side in sides.iter_mut() {
+    // What is done first pays for what this program does for the first time.
+    for side in in_order(sides, first) {
         side.warm_up(sampling)?;
     }
-    for side in sides.iter_mut() {
+    for side in in_order(sides, first) {
         side.begin()?;
     }
     while let Some(stretch) = sides.iter().find_map(|side| side.next_stretch(sampling)) {
-        let [base, head] = &mut *sides;
-        let (first, second) = match coin() {
-            Side::Base => (base, head),
-            Side::Head => (head, base),
-        };
-        first.drive(stretch)?;
-        second.drive(stretch)?;
+        for side in in_order(sides, coin()) {
+            side.drive(stretch)?;
+        }
     }
     Ok(())
+}
+
+/// Returns both sides, the one that is to be `first` before the other.
+fn in_order<'a, 'b>(
+    sides: &'b mut [SideDriver<'a>; 2],
+    first: Side,
+) -> [&'b mut SideDriver<'a>; 2] {
+    let [base, head] = sides;
+    match first {
+        Side::Base => [base, head],
+        Side::Head => [head, base],
+    }
 }

@@ -332,9 +332,15 @@ impl<'a> RunSession<'a> {
             // Only what base has never answered is new; later it is a fault.
             let is_first = scenario.launches() == 0;
             if scenario.absent_in_base.is_none() {
-                let sides = [driven(&base, conditions)?, driven(&head, dosed)?];
+                let sides = match first {
+                    Side::Base => [driven(&base, conditions)?, driven(&head, dosed)?],
+                    Side::Head => {
+                        let head = driven(&head, dosed)?;
+                        [driven(&base, conditions)?, head]
+                    }
+                };
                 let coins = &mut self.coins;
-                match launch::paired(sides, sampling, &mut || flip(coins)) {
+                match launch::paired(sides, first, sampling, &mut || flip(coins)) {
                     Ok((base, head)) => {
                         scenario.trials.push_pair(LaunchPair { first, base, head });
                         continue;

@@ -50,6 +50,7 @@ pub(super) fn blank(plan: &RunPlan<'_>, machine: Machine) -> Run {
         gate: plan.suite.gate.clone(),
         launches_planned,
         budget_ns: plan.budget.map(units::nanos),
+        soft_budget_ns: sampling.soft_budget.filter(|_| plan.budget.is_none()).map(units::nanos),
         network_cost: None,
         confinement: None,
         placement: None,

@@ -187,6 +187,9 @@ pub struct SamplingPlan {
     pub launches: usize,
     /// Launch pairs after which a comparison ends, decided or not.
     pub launch_pairs_max: usize,
+    /// Time from the first count or launch after which a comparison ends as soon as it has the launch pairs
+    /// that a verdict needs.
+    pub soft_budget: Option<Duration>,
     /// Whether that is the last of the looks that configurations of old named.
     pub has_looks: bool,
     /// Load on each side of a launch before anything is measured.
@@ -208,8 +211,15 @@ impl SamplingPlan {
     /// Returns the plan of the scenarios that are measured by default: less of each, as all of them are in
     /// every launch and are to be decided in a minute and a half.
     pub fn of_defaults() -> Self {
-        let (warm_up, load) = (Duration::from_millis(200), Duration::from_millis(500));
-        Self { warm_up, load, ..Self::default() }
+        Self {
+            warm_up: Duration::from_millis(150),
+            load: Duration::from_millis(300),
+            soft_budget: Some(Duration::from_secs(75)),
+            slice_requests: 8,
+            // As many as are in the shortest slice: all of them are then sent equally often.
+            bodies: 8,
+            ..Self::default()
+        }
     }
 }
 
@@ -218,6 +228,7 @@ impl Default for SamplingPlan {
         Self {
             launches: 5,
             launch_pairs_max: 50,
+            soft_budget: None,
             has_looks: false,
             warm_up: Duration::from_millis(500),
             load: Duration::from_secs(1),

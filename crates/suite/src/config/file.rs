@@ -48,6 +48,7 @@ struct SamplingTable {
     launches: Option<LaunchCount>,
     launch_pairs: Option<LaunchCount>,
     looks: Option<Spanned<Vec<usize>>>,
+    soft_budget: Option<Time>,
     warm_up: Option<Time>,
     load: Option<Time>,
     slice: Option<Time>,
@@ -327,6 +328,7 @@ impl SamplingTable {
         Ok(SamplingPlan {
             launches: self.launches.map_or(default.launches, |count| count.0),
             launch_pairs_max,
+            soft_budget: self.soft_budget.map(|time| time.0).or(default.soft_budget),
             has_looks: self.looks.is_some(),
             warm_up: self.warm_up.map_or(default.warm_up, |time| time.0),
             load: self.load.map_or(default.load, |time| time.0),

@@ -43,13 +43,14 @@ preset = "depth-mix"                          # 60 % depth 2, 30 % depth 3, 10 %
 # mix = { classes = "70:10:20" }              # shares of a preset or corpus, or all of a mix
 
 [sampling]
-load = "500 ms"                               # measured load of each scenario on each side of a launch pair
-warm-up = "200 ms"                            # a JVM needs more
+load = "300 ms"                               # measured load of each scenario on each side of a launch pair
+warm-up = "150 ms"                            # a JVM needs more
+soft-budget = "75 s"                          # then a comparison ends with the launch pairs that a verdict needs
+slice-requests = 8                            # at least, before the other side is driven
+bodies = 8                                    # different requests that are sent in turn
 # launch-pairs = 50                           # after which a comparison ends, decided or not
 # launches = 5                                # of `xmlperf run`
 # slice = "10 ms"                             # before the other side is driven, at least
-# slice-requests = 10                         # and so many requests
-# bodies = 16                                 # different requests that are sent in turn
 
 # [network]                                   # between load and target, for all scenarios or in one
 # latency = "20 ms"                           # each way
@@ -79,7 +80,7 @@ limits = { errors = "0 %" }
 name = "large"                                # what grows with a document or a batch
 pairs = 200
 preset = "ubl-invoice"                        # documents of 9 KiB
-load = { model = "closed", connections = 1 }
+load = { model = "closed", connections = 1, duration = "800 ms" }
 limits = { errors = "0 %" }
 # gate = { floor = { cpu = 0.02 }, minimum = { tail = "1 ms" } }  # of this scenario, before those of all
 
