@@ -72,6 +72,7 @@ pub(crate) fn slower_by(percent: u64) -> Run {
         gate,
         launches_planned: 14,
         budget_ns: None,
+        soft_budget_ns: None,
         network_cost: None,
         confinement: None,
         placement: None,
