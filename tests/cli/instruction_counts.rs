@@ -30,7 +30,7 @@ fn api(options: &str) -> TargetCommand {
         environment: <_>::default(),
         env: Vec::new(),
         port_env: None,
-        ready: "/xml-compare-api/health".to_owned(),
+        ready: "/xml-compare-api/health".into(),
         ask: <_>::default(),
         ready_timeout: Duration::from_secs(30),
         stop_timeout: Duration::from_secs(10),

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use sut::placement::{MappingState, PlacementMethod, mapping_states};
 use sut::{
-    ContainerSpec, CpuPlacement, CpuSet, LimitBackend, ProcessEnd, ReadinessProbe, ResourceLimits,
-    StopOutcome, Target, TargetCommand, TargetError,
+    ContainerSpec, CpuPlacement, CpuSet, LimitBackend, LogPattern, ProcessEnd, ReadinessProbe,
+    ReadyCondition, ReadySign, ResourceLimits, StopOutcome, Target, TargetCommand, TargetError,
 };
 use tempfile::TempDir;
 use units::cancel::Cancel;
@@ -56,7 +56,7 @@ impl TargetFixture {
             environment: <_>::default(),
             env: vec![("STAGE".to_owned(), self.token())],
             port_env: None,
-            ready: "/health".to_owned(),
+            ready: "/health".into(),
             ask: <_>::default(),
             ready_timeout: Duration::from_secs(30),
             stop_timeout: Duration::from_secs(10),
@@ -208,7 +208,7 @@ fn a_target_that_listens_elsewhere_is_found_there() {
 fn a_target_that_is_never_ready_is_reported_by_its_answer() {
     let stage = TargetFixture::new();
     let mut command = stage.server("");
-    command.ready = "/not-yet".to_owned();
+    command.ready = "/not-yet".into();
     command.ready_timeout = Duration::from_millis(1500);
     let error = stage.start(&command).unwrap_err();
     insta::assert_snapshot!(message(&error, &stage), @"
@@ -216,6 +216,62 @@ fn a_target_that_is_never_ready_is_reported_by_its_answer() {
 
     it wrote nothing to `DIR/target.log`
     ");
+    stage.assert_empty();
+}
+
+/// Statements that answer 401 on a further port.
+const MANAGEMENT: &str = r#"
+class Management(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(401)
+        self.end_headers()
+    def log_message(self, *_): pass
+management = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Management)
+threading.Thread(target=management.serve_forever, daemon=True).start()
+open(sys.argv[3] + "/written", "w").close()
+"#;
+
+#[test]
+fn a_further_port_a_status_and_a_folder_are_as_they_were_requested() {
+    let stage = TargetFixture::new();
+    let mut command = stage.server(MANAGEMENT);
+    command.start = "python3 server.py {port} {port:management} {dir}".to_owned();
+    command.ready = ReadyCondition {
+        sign: ReadySign::Answer { path: "/".to_owned(), statuses: vec![200, 401] },
+        port: Some("management".to_owned()),
+        probe_timeout: Some(Duration::from_secs(2)),
+    };
+    let folder = stage.path().join("target.dir");
+    let target = stage.start(&command).unwrap();
+    assert!(folder.join("written").is_file());
+    target.stop().unwrap();
+    assert!(!folder.exists());
+    command.ready = "/".into();
+    command.ready.port = Some("management".to_owned());
+    command.ready_timeout = Duration::from_secs(4);
+    let error = stage.start(&command).unwrap_err();
+    let TargetError::NotReady { last, elsewhere, .. } = &error else { panic!("{error:?}") };
+    assert_eq!((last.as_str(), elsewhere), ("`GET /` answered 401", &None));
+    stage.assert_empty();
+}
+
+#[test]
+fn a_line_of_the_log_makes_a_target_ready_if_it_listens() {
+    let stage = TargetFixture::new();
+    let mut command = stage.server("print('Started in 0.1 s', flush=True)");
+    let line = |text: &str| ReadyCondition {
+        sign: ReadySign::LogLine(LogPattern::Text(text.to_owned())),
+        port: None,
+        probe_timeout: None,
+    };
+    command.ready = line("Started in");
+    stage.start(&command).unwrap().stop().unwrap();
+    command.ready = ReadyCondition { sign: ReadySign::Listener, ..line("") };
+    stage.start(&command).unwrap().stop().unwrap();
+    command.ready_timeout = Duration::from_secs(4);
+    command.ready = line("Ready");
+    let error = stage.start(&command).unwrap_err().to_string();
+    assert!(error.ends_with("its log has no line with `Ready` yet"), "{error}");
     stage.assert_empty();
 }
 
@@ -436,7 +492,7 @@ fn a_wish_to_stop_ends_a_start() {
     let cancel = Cancel::default();
     cancel.raise();
     let mut command = stage.server(RUNAWAYS);
-    command.ready = "/not-yet".to_owned();
+    command.ready = "/not-yet".into();
     let log = stage.path().join("target.log");
     let error = Target::start(&command, &CpuPlacement::default(), &log, &cancel).unwrap_err();
     assert!(matches!(error, TargetError::Cancelled), "{error:?}");
@@ -463,7 +519,7 @@ fn use_is_counted_over_the_whole_tree() {
     let url = format!("http://{}", target.place());
     let attached = Target::attach(
         &url,
-        "/health",
+        &"/health".into(),
         Duration::from_secs(10),
         &ReadinessProbe::default(),
         &Cancel::default(),

@@ -255,7 +255,7 @@ mod tests {
             environment: <_>::default(),
             env: env.map(|(name, value)| (name.into(), value.into())).to_vec(),
             port_env: None,
-            ready: "/".to_owned(),
+            ready: "/".into(),
             ask: <_>::default(),
             ready_timeout: Duration::from_secs(1),
             stop_timeout: Duration::from_secs(1),

@@ -86,7 +86,7 @@ mod tests {
             environment: <_>::default(),
             env: Vec::new(),
             port_env: None,
-            ready: "/".to_owned(),
+            ready: "/".into(),
             ask: <_>::default(),
             ready_timeout: Duration::from_secs(1),
             stop_timeout: Duration::from_secs(1),

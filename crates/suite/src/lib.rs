@@ -14,7 +14,7 @@ use record::metric::limit::Limit;
 use record::work_unit::WorkUnit;
 use record::workload::{LoadRecord, Workload};
 use sut::network::NetworkConditions;
-use sut::{ContainerSpec, ResourceLimits};
+use sut::{ContainerSpec, ReadyCondition, ResourceLimits};
 use units::environment::VariablePattern;
 
 pub use record::workload::{ArrivalShape, LoadAmount, LoadSettings, ReusePolicy, WorkloadModel};
@@ -95,8 +95,8 @@ pub struct TargetSpec {
     pub scheme: UrlScheme,
     /// Whom to believe to be the target, over TLS.
     pub trust: TlsTrust,
-    /// Path that answers 2xx once it is ready.
-    pub ready: String,
+    /// What shows that it is ready.
+    pub ready: ReadyCondition,
     /// How long it may take until then.
     pub ready_timeout: Duration,
     /// How long it may take to end by itself.

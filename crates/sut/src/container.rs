@@ -14,7 +14,7 @@ use rustix::process::Pid;
 use thiserror::Error;
 use units::environment::ChildEnvironment;
 
-use super::{CpuPlacement, TargetCommand, TargetError, now};
+use super::{CpuPlacement, FilledCommand, TargetCommand, TargetError, now};
 
 /// How an image is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,15 +106,16 @@ impl ContainerHandle {
     pub(super) fn command(
         &self,
         command: &TargetCommand,
-        words: &[String],
-        port: u16,
+        launch: &FilledCommand,
         placement: &CpuPlacement,
     ) -> Command {
-        let inside = self.port.to_string();
-        let with_port = |text: &str| text.replace("{port}", &inside);
         let mut process = Command::new(&self.engine);
         process.args(["run", "--name", &self.name, "--label", "xmlperf"]);
-        process.arg("--publish").arg(format!("127.0.0.1:{port}:{inside}"));
+        let own = (launch.port, self.port);
+        for (outside, inside) in launch.further_ports.iter().map(|port| (*port, *port)).chain([own])
+        {
+            process.arg("--publish").arg(format!("127.0.0.1:{outside}:{inside}"));
+        }
         if let Some(bytes) = command.limits.memory_bytes_max {
             // As much with swap as without means no swap.
             process.arg(format!("--memory={bytes}b")).arg(format!("--memory-swap={bytes}b"));
@@ -126,13 +127,10 @@ impl ContainerHandle {
             let numbers: Vec<_> = cpus.numbers().iter().map(usize::to_string).collect();
             process.arg(format!("--cpuset-cpus={}", numbers.join(",")));
         }
-        for (name, value) in &command.env {
-            process.arg("--env").arg(format!("{name}={}", with_port(value)));
+        for (name, value) in &launch.env {
+            process.arg("--env").arg(format!("{name}={value}"));
         }
-        if let Some(name) = &command.port_env {
-            process.arg("--env").arg(format!("{name}={inside}"));
-        }
-        process.args(words.iter().map(|word| with_port(word)));
+        process.args(&launch.words);
         process
     }
 

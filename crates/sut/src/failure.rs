@@ -110,6 +110,14 @@ pub enum TargetError {
         /// The system's reason.
         source: io::Error,
     },
+    /// The folder that `{dir}` stands for cannot be made.
+    #[error("failed to make the empty folder `{}`", path.display())]
+    NoFolder {
+        /// The folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// Nothing could be set up that ends the target if xmlperf is killed.
     #[error("failed to start the guard of the target (`/bin/sh`)")]
     NoGuard(#[source] io::Error),

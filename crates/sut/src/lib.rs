@@ -16,18 +16,22 @@ mod container;
 mod cpus;
 mod failure;
 pub mod host;
+mod launch_space;
 pub mod layout;
 mod limit_backend;
 mod listeners;
 pub mod network;
 mod orphan_guard;
+mod placeholder;
 pub mod placement;
 mod process;
 mod readiness;
+mod ready_condition;
 mod sampler;
 mod serving;
 mod shell;
 mod start_files;
+mod starting;
 pub mod supervisor;
 
 use std::collections::BTreeSet;
@@ -35,7 +39,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::iter::Sum;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -59,13 +63,17 @@ use container::ContainerHandle;
 pub use container::ContainerSpec;
 pub use cpus::{AffinityGuard, CpuSet, CpuSplit};
 pub use failure::{ListenerHint, LogTail, ProcessEnd, ReadyAdvice, TargetError};
+use launch_space::LaunchSpace;
 use limit_backend::LimitScope;
 pub use limit_backend::{LimitBackend, LimitEnforcement};
 use orphan_guard::OrphanGuard;
+use placeholder::PlaceholderValues;
+pub use placeholder::{Placeholder, PlaceholderError, is_name};
 use placement::{MappedFile, PlacementMethod, ProgramPlacement};
 use process::ProcessStat;
 pub use readiness::{ProbeError, ProbeQuery, ReadinessProbe};
 use readiness::{Readiness, ReadinessDecision};
+pub use ready_condition::{LogPattern, ReadyCondition, ReadySign};
 pub use sampler::{HostInterference, ResourceSample, ResourceSeries, Sampler};
 pub use shell::shell_syntax;
 pub use start_files::{invoked_at, shared_start_file};
@@ -73,18 +81,18 @@ pub use start_files::{invoked_at, shared_start_file};
 /// How a target is started, where it answers, and how long it may take.
 #[derive(Debug, Clone)]
 pub struct TargetCommand {
-    /// Program and arguments, split as a shell would, without one; `{port}` becomes the port.
+    /// Program and arguments, split as a shell would, without one; each [`Placeholder`] gets its value.
     pub start: String,
     /// Where it runs; a relative program is looked for from here.
     pub dir: PathBuf,
     /// What of the environment is not inherited.
     pub environment: ChildEnvironment,
-    /// Variables on top of the inherited ones; `{port}` in a value becomes the port.
+    /// Variables on top of the inherited ones, with placeholders in their values.
     pub env: Vec<(String, String)>,
     /// The variable that tells the port.
     pub port_env: Option<String>,
-    /// The path that answers 2xx as soon as the target can work, with its leading slash.
-    pub ready: String,
+    /// What shows that the target can work.
+    pub ready: ReadyCondition,
     /// How its readiness is polled.
     pub ask: ReadinessProbe,
     /// From start to ready.
@@ -105,6 +113,23 @@ impl TargetCommand {
     /// Returns the ELF file that is executed, if `start` names one by a path.
     pub fn elf_program(&self) -> Option<PathBuf> {
         self.container.is_none().then(|| placement::elf_program(&first_word(self), &self.dir))?
+    }
+
+    /// Whether it learns the port on which it is to listen.
+    fn gets_port(&self) -> bool {
+        let names_port = |text: &str| text.contains("{port}");
+        self.container.is_some() || self.port_env.is_some() || self.texts().any(names_port)
+    }
+
+    /// Whether something is to listen on its port.
+    fn is_listener(&self) -> bool {
+        self.gets_port() || self.ready.is_on_own_port()
+    }
+
+    /// The texts that may have placeholders.
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let values = self.env.iter().map(|(_, value)| value.as_str());
+        std::iter::once(self.start.as_str()).chain(values)
     }
 }
 
@@ -197,6 +222,8 @@ pub struct Target {
     root: Option<Pid>,
     /// Only what was started here is ever ended here.
     own: Option<SutProcess>,
+    /// Dropped after the process that uses it.
+    space: LaunchSpace,
 }
 
 /// What ending a target takes.
@@ -225,6 +252,9 @@ impl Target {
         log: &Path,
         cancel: &Cancel,
     ) -> Result<Self, TargetError> {
+        if !command.gets_port() {
+            return Err(TargetError::NoPort { start: command.start.clone() });
+        }
         match Self::start_once(command, placement, log, cancel) {
             Err(TargetError::PortTaken { .. }) => Self::start_once(command, placement, log, cancel),
             result => result,
@@ -240,14 +270,19 @@ impl Target {
         // Copying is ours, and no part of the time until the target is ready.
         let program = placed(command);
         let address = address::free_loopback().map_err(TargetError::NoFreePort)?;
+        let inside = command.container.as_ref().map_or(address.port(), |container| container.port);
+        let values = PlaceholderValues { port: inside, ..PlaceholderValues::default() };
+        let space = LaunchSpace::prepare(values, command.texts(), &log.with_extension("dir"))?;
+        let launch = FilledCommand::new(command, &space.values, address.port())?;
         let started = now();
-        let own = SutProcess::spawn(command, program, address.port(), placement, log)?;
+        let own = SutProcess::spawn(command, &launch, program, placement, log)?;
         let root = Pid::from_child(&own.child);
         let mut target = Self {
             place: TargetAddress::Port(address),
             ready_after: Duration::ZERO,
             root: Some(root),
             own: Some(own),
+            space,
         };
         target.wait_until_ready(command, started, cancel)?;
         target.ready_after = started.elapsed();
@@ -257,11 +292,11 @@ impl Target {
         Ok(target)
     }
 
-    /// Takes a target that runs already, such as `http://127.0.0.1:3000` or `unix:/run/api.sock`, and waits until `ready`
-    /// (a path) answers. It is never stopped.
+    /// Takes a target that runs already, such as `http://127.0.0.1:3000` or `unix:/run/api.sock`, and waits until it
+    /// is ready; a line of its log cannot be waited for. It is never stopped.
     pub fn attach(
         url: &str,
-        ready: &str,
+        ready: &ReadyCondition,
         ready_timeout: Duration,
         ask: &ReadinessProbe,
         cancel: &Cancel,
@@ -269,11 +304,11 @@ impl Target {
         let place = address::resolve(url)?;
         let started = now();
         let mut pause = PollBackoff::default();
-        let mut decision = ReadinessDecision::new(ready, ready_timeout, started);
+        let mut decision = ReadinessDecision::new(ready.probe_timeout, ready_timeout, started);
         loop {
             let patience = decision.patience();
-            let query = ProbeQuery { place: &place, path: ready, patience, cancel };
-            match decision.after(ask.poll(&query)) {
+            let query = ProbeQuery { place: &place, path: "", patience, cancel };
+            match decision.after(ask.sees(&ready.sign, &query)) {
                 Readiness::Ready => break,
                 _ if cancel.is_raised() => return Err(TargetError::Cancelled),
                 Readiness::TooLate(last) => {
@@ -290,7 +325,13 @@ impl Target {
             TargetAddress::Port(_) => None,
             TargetAddress::Socket(path) => listeners::peer(path),
         };
-        Ok(Self { place, ready_after: started.elapsed(), root, own: None })
+        Ok(Self {
+            place,
+            ready_after: started.elapsed(),
+            root,
+            own: None,
+            space: LaunchSpace::default(),
+        })
     }
 
     /// Returns where it answers.
@@ -468,113 +509,21 @@ impl Target {
             Some(_) | None => process::descendants(root, &running),
         })
     }
-
-    fn wait_until_ready(
-        &mut self,
-        command: &TargetCommand,
-        started: Instant,
-        cancel: &Cancel,
-    ) -> Result<(), TargetError> {
-        let mut pause = PollBackoff::default();
-        let mut decision = ReadinessDecision::new(&command.ready, command.ready_timeout, started);
-        loop {
-            let readiness = decision.after(self.probe(command, decision.patience(), cancel));
-            if readiness == Readiness::Ready {
-                self.find_serving()?;
-                return self.alive();
-            }
-            self.still_starting(command, started.elapsed())?;
-            if cancel.is_raised() {
-                return Err(TargetError::Cancelled);
-            }
-            if let Readiness::TooLate(last) = readiness {
-                return Err(self.not_ready(command, last));
-            }
-            pause.take();
-        }
-    }
-
-    /// Asks whether it is ready. One that does not listen on 127.0.0.1 may do so on `::1`, which is
-    /// what `localhost` means to some runtimes; that is where it is from then on.
-    fn probe(
-        &mut self,
-        command: &TargetCommand,
-        patience: Duration,
-        cancel: &Cancel,
-    ) -> Result<u16, ProbeError> {
-        let path = &command.ready;
-        let ask = |place| command.ask.poll(&ProbeQuery { place, path, patience, cancel });
-        let first = ask(&self.place);
-        let (Err(ProbeError::Closed { .. }), None) = (&first, &command.container) else {
-            return first;
-        };
-        let other = TargetAddress::Port((Ipv6Addr::LOCALHOST, self.port()).into());
-        match ask(&other) {
-            Err(ProbeError::Closed { .. }) => first,
-            Err(error) => Err(error),
-            Ok(status) => {
-                self.place = other;
-                Ok(status)
-            }
-        }
-    }
-
-    fn still_starting(&self, command: &TargetCommand, after: Duration) -> Result<(), TargetError> {
-        match self.alive() {
-            Err(TargetError::Died { ending: ProcessEnd::Status(0), .. })
-                if self.is_in_background()? =>
-            {
-                Ok(())
-            }
-            Err(TargetError::Died { ending, tail }) => {
-                let port = self.port();
-                Err(if tail.says_not_found() {
-                    not_started(command, &first_word(command), io::ErrorKind::NotFound.into())
-                } else if let Some(fixed) = tail.port_in_use().filter(|other| *other != port) {
-                    TargetError::FixedPort { port: fixed, tail }
-                } else if tail.says_port_in_use() {
-                    TargetError::PortTaken { port, tail }
-                } else if ending == ProcessEnd::Status(0) {
-                    TargetError::EndedBeforeReady { after, tail }
-                } else {
-                    let withheld = command.environment.missing();
-                    TargetError::ExitedAtOnce { ending, after, tail, withheld }
-                })
-            }
-            result => result,
-        }
-    }
-
-    fn not_ready(&self, command: &TargetCommand, last: String) -> TargetError {
-        let family = self.family().unwrap_or_default();
-        let addresses = listeners::addresses(&family);
-        let (own, others): (Vec<_>, Vec<_>) =
-            addresses.into_iter().partition(|address| address.port() == self.port());
-        let address = own
-            .into_iter()
-            .find(|address| !address.ip().is_unspecified() && !address.ip().is_loopback());
-        let elsewhere = ListenerHint::of(address, others.iter().map(SocketAddr::port).collect());
-        let tail = self.own.as_ref().map_or_else(LogTail::default, |own| LogTail::of(&own.log));
-        let advice = failure::ReadyAdvice::of(elsewhere.clone(), command.environment.missing());
-        TargetError::NotReady { after: command.ready_timeout, last, elsewhere, tail, advice }
-    }
 }
 
 impl SutProcess {
     fn spawn(
         command: &TargetCommand,
+        launch: &FilledCommand,
         program: ProgramPlacement,
-        port: u16,
         placement: &CpuPlacement,
         log: &Path,
     ) -> Result<Self, TargetError> {
         let marker = marker();
-        // Before anything is made that would have to be removed.
-        let words = words(command)?;
         let cage = LimitScope::new(command, &marker.replace("XMLPERF_LAUNCH=", "xmlperf-"))?;
         let mut process = match &cage.container {
-            Some(running) => running.command(command, &words, port, placement),
-            None => direct(command, &words, program.executable(), port, &cage.group),
+            Some(running) => running.command(command, launch, placement),
+            None => direct(launch, program.executable(), &cage.group),
         };
         prepare(&mut process, command, &marker, log)?;
         let mut guard =
@@ -740,19 +689,42 @@ fn marker() -> String {
     format!("XMLPERF_LAUNCH={:010}-{launch:010}", std::process::id())
 }
 
-/// Returns the words of the command, if the target can learn its port.
-fn words(command: &TargetCommand) -> Result<Vec<String>, TargetError> {
-    let gets_port = command.container.is_some()
-        || command.port_env.is_some()
-        || command.start.contains("{port}");
-    if !gets_port {
-        return Err(TargetError::NoPort { start: command.start.clone() });
+/// A command with the values of one launch in the place of its placeholders.
+#[derive(Debug)]
+struct FilledCommand {
+    words: Vec<String>,
+    env: Vec<(String, String)>,
+    /// The port on 127.0.0.1.
+    port: u16,
+    /// Further ports, each with the same number in a container and outside.
+    further_ports: Vec<u16>,
+}
+
+impl FilledCommand {
+    fn new(
+        command: &TargetCommand,
+        values: &PlaceholderValues,
+        port: u16,
+    ) -> Result<Self, TargetError> {
+        let words = words(&command.start)?;
+        let port_env = command.port_env.iter().map(|name| (name.clone(), values.port.to_string()));
+        let env = command.env.iter().map(|(name, value)| (name.clone(), values.fill(value)));
+        Ok(Self {
+            words: words.iter().map(|word| values.fill(word)).collect(),
+            env: env.chain(port_env).collect(),
+            port,
+            further_ports: values.ports.values().copied().collect(),
+        })
     }
-    if let Some(word) = shell_syntax(&command.start) {
-        return Err(TargetError::ShellSyntax { start: command.start.clone(), word });
+}
+
+/// Returns the words of a start command.
+fn words(start: &str) -> Result<Vec<String>, TargetError> {
+    if let Some(word) = shell_syntax(start) {
+        return Err(TargetError::ShellSyntax { start: start.to_owned(), word });
     }
-    let words = shlex::split(&command.start).filter(|words| !words.is_empty());
-    words.ok_or_else(|| TargetError::NotWords { start: command.start.clone() })
+    let words = shlex::split(start).filter(|words| !words.is_empty());
+    words.ok_or_else(|| TargetError::NotWords { start: start.to_owned() })
 }
 
 /// Enters control groups before the program is there, so that all it does is counted.
@@ -788,17 +760,9 @@ fn spawn_unless_busy(process: &mut std::process::Command) -> io::Result<Child> {
 }
 
 /// The command of a process without a container, which executes `copy` in the program's place.
-fn direct(
-    command: &TargetCommand,
-    words: &[String],
-    copy: Option<&Path>,
-    port: u16,
-    group: &CgroupSet,
-) -> std::process::Command {
-    let with_port = |text: &str| text.replace("{port}", &port.to_string());
-    let mut words = words.iter().map(|word| with_port(word));
-    let name = words.next().unwrap_or_default();
-    let program = copy.map_or_else(|| OsString::from(&name), |copy| copy.as_os_str().to_owned());
+fn direct(launch: &FilledCommand, copy: Option<&Path>, group: &CgroupSet) -> std::process::Command {
+    let (name, words) = launch.words.split_first().expect("a command has a word");
+    let program = copy.map_or_else(|| OsString::from(name), |copy| copy.as_os_str().to_owned());
     let folders = group.folders();
     let mut process = if folders.is_empty() {
         let mut process = std::process::Command::new(program);
@@ -811,10 +775,7 @@ fn direct(
         process.args(folders).arg(program);
         process
     };
-    process
-        .args(words)
-        .envs(command.env.iter().map(|(name, value)| (name, with_port(value))))
-        .envs(command.port_env.iter().map(|name| (name, port.to_string())));
+    process.args(words).envs(launch.env.iter().map(|(name, value)| (name, value)));
     process
 }
 

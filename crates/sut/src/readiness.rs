@@ -16,6 +16,7 @@ use units::cancel::Cancel;
 
 use super::address::TargetAddress;
 use super::now;
+use super::ready_condition::ReadySign;
 
 /// How long the first probe may take: less than a person notices, more than a busy machine needs.
 const PATIENCE_MIN: Duration = Duration::from_secs(1);
@@ -56,6 +57,20 @@ pub enum ProbeError {
         /// How long it was waited for.
         patience: Duration,
     },
+    /// It answered with another status than the one that is waited for.
+    #[error("`GET {path}` answered {status}")]
+    Status {
+        /// What was got.
+        path: String,
+        /// The status.
+        status: u16,
+    },
+    /// It has not written the line that is waited for.
+    #[error("its log has no line with {pattern} yet")]
+    NoLogLine {
+        /// What the line has in it.
+        pattern: String,
+    },
     /// It answered otherwise than by HTTP, or broke the connection.
     #[error("{0}")]
     Other(String),
@@ -75,8 +90,16 @@ impl ReadinessProbe {
         Self(Arc::new(question))
     }
 
-    pub(super) fn poll(&self, query: &ProbeQuery<'_>) -> Result<u16, ProbeError> {
-        (self.0)(query)
+    /// Looks once for a sign that shows on a port; a line of a log does not.
+    pub(super) fn sees(&self, sign: &ReadySign, query: &ProbeQuery<'_>) -> Result<(), ProbeError> {
+        match sign {
+            ReadySign::Answer { path, statuses } => {
+                let status = (self.0)(&ProbeQuery { path, ..*query })?;
+                judge(path, statuses, status)
+            }
+            ReadySign::Listener => connect(query),
+            ReadySign::LogLine(_) => Ok(()),
+        }
     }
 }
 
@@ -96,7 +119,7 @@ impl fmt::Debug for ReadinessProbe {
 /// What is known of a target after a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Readiness {
-    /// It answered with 2xx.
+    /// The sign was seen.
     Ready,
     /// It did not, and there is time left.
     NotYet,
@@ -106,34 +129,35 @@ pub(super) enum Readiness {
 
 /// Decides whether a target is ready.
 #[derive(Debug)]
-pub(super) struct ReadinessDecision<'a> {
-    path: &'a str,
+pub(super) struct ReadinessDecision {
+    probe_timeout: Option<Duration>,
     timeout: Duration,
     started: Instant,
     patience: ProbePatience,
 }
 
-impl<'a> ReadinessDecision<'a> {
-    /// Begins for a target that has `timeout` from `started` on to answer to `path`.
-    pub(super) fn new(path: &'a str, timeout: Duration, started: Instant) -> Self {
-        Self { path, timeout, started, patience: ProbePatience::default() }
+impl ReadinessDecision {
+    /// Begins for a target that has `timeout` from `started` on to be ready, of which one probe may take
+    /// `probe_timeout`, if that is given.
+    pub(super) fn new(
+        probe_timeout: Option<Duration>,
+        timeout: Duration,
+        started: Instant,
+    ) -> Self {
+        Self { probe_timeout, timeout, started, patience: ProbePatience::default() }
     }
 
     /// Returns how long the next probe may take.
     pub(super) fn patience(&self) -> Duration {
-        self.patience.within(self.timeout.saturating_sub(self.started.elapsed()))
+        let left = self.timeout.saturating_sub(self.started.elapsed());
+        self.probe_timeout.map_or(self.patience, ProbePatience).within(left)
     }
 
-    /// Decides by the answer to a probe.
-    pub(super) fn after(&mut self, answer: Result<u16, ProbeError>) -> Readiness {
-        let last = match answer {
-            Ok(200..300) => return Readiness::Ready,
-            Ok(status) => format!("`GET {}` answered {status}", self.path),
-            Err(error) => {
-                self.patience.note(&error);
-                error.to_string()
-            }
-        };
+    /// Decides by what a probe has shown.
+    pub(super) fn after(&mut self, probe: Result<(), ProbeError>) -> Readiness {
+        let Err(error) = probe else { return Readiness::Ready };
+        self.patience.note(&error);
+        let last = error.to_string();
         if self.started.elapsed() >= self.timeout {
             Readiness::TooLate(last)
         } else {
@@ -166,6 +190,37 @@ impl ProbePatience {
     }
 }
 
+/// Whether a status is the one that is waited for.
+fn judge(path: &str, statuses: &[u16], status: u16) -> Result<(), ProbeError> {
+    let is_ready = match statuses {
+        [] => (200..300).contains(&status),
+        listed => listed.contains(&status),
+    };
+    if is_ready { Ok(()) } else { Err(ProbeError::Status { path: path.to_owned(), status }) }
+}
+
+/// Makes a connection and closes it.
+pub(super) fn connect(query: &ProbeQuery<'_>) -> Result<(), ProbeError> {
+    let connected = match query.place {
+        TargetAddress::Port(address) => {
+            TcpStream::connect_timeout(address, query.patience).map(drop)
+        }
+        TargetAddress::Socket(socket) => UnixStream::connect(socket).map(drop),
+    };
+    connected.map_err(|error| probe_error(query, &error))
+}
+
+fn probe_error(query: &ProbeQuery<'_>, error: &io::Error) -> ProbeError {
+    let place = query.place.clone();
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => ProbeError::Closed { place },
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            ProbeError::Late { place, patience: query.patience }
+        }
+        _ => ProbeError::Other(format!("{place}: {error}")),
+    }
+}
+
 /// Sends one `GET` and returns the status, or why there is none.
 fn poll(query: &ProbeQuery<'_>) -> Result<u16, ProbeError> {
     let place = query.place;
@@ -173,15 +228,7 @@ fn poll(query: &ProbeQuery<'_>) -> Result<u16, ProbeError> {
         TargetAddress::Port(address) => over_tcp(*address, query),
         TargetAddress::Socket(socket) => over_socket(socket, query),
     };
-    let line = answered.map_err(|error| match error.kind() {
-        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
-            ProbeError::Closed { place: place.clone() }
-        }
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-            ProbeError::Late { place: place.clone(), patience: query.patience }
-        }
-        _ => ProbeError::Other(format!("{place}: {error}")),
-    })?;
+    let line = answered.map_err(|error| probe_error(query, &error))?;
     status(&line).ok_or_else(|| {
         ProbeError::Other(format!("{place} does not speak HTTP: it answered {line:?}"))
     })
@@ -287,6 +334,15 @@ mod tests {
             Err("ADDRESS does not speak HTTP: it answered \"220 mail.example ESMTP\""),
         );
         check(b"", Err("ADDRESS does not speak HTTP: it answered \"\""));
+    }
+
+    #[test]
+    fn a_status_is_right_if_it_is_listed_or_else_2xx() {
+        let check = |statuses: &[u16], status| judge("/health", statuses, status).is_ok();
+        assert!(check(&[], 204) && !check(&[], 401) && !check(&[], 302));
+        assert!(check(&[200, 401], 401) && !check(&[200, 401], 204));
+        let wrong = judge("/health", &[], 503).unwrap_err();
+        assert_eq!(wrong.to_string(), "`GET /health` answered 503");
     }
 
     #[test]

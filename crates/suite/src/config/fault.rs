@@ -14,8 +14,8 @@ use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use payload::{CorpusError, MixError, SpecError, TemplateError};
 use record::metric::Metric;
 use record::metric::limit::LimitError;
-use sut::TargetError;
 use sut::network::NetworkError;
+use sut::{PlaceholderError, TargetError};
 use units::UnitError;
 
 /// A fault, and the bytes of the text that have it.
@@ -41,6 +41,12 @@ pub enum ConfigFault {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Target(#[from] TargetFault),
+    /// It is not said what makes the target ready.
+    #[error(transparent)]
+    Ready(#[from] ReadyFault),
+    /// A command names what there is not.
+    #[error(transparent)]
+    Placeholder(#[from] PlaceholderFault),
     /// The payload or the request cannot be made.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -81,6 +87,8 @@ impl ConfigFault {
         match self {
             Self::Syntax(_) => "not understood",
             Self::Target(_) => "in `[target]`",
+            Self::Ready(_) => "in `ready`",
+            Self::Placeholder(_) => "this text",
             Self::Payload(_) => "in `[payload]` or `[request]`",
             Self::Load(_) => "in a load",
             Self::Network(_) => "in a network",
@@ -169,6 +177,56 @@ pub enum TargetFault {
     /// An image has no port.
     #[error("an image needs `port`, on which the program inside listens")]
     ImagePort,
+}
+
+/// Why it is not known what makes a target or a service ready.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadyFault {
+    /// Nothing shows it.
+    #[error(
+        "nothing shows readiness: write `path = \"/health\"`, `tcp = true` or `log = \"Started\"`"
+    )]
+    NoSign,
+    /// Two things show it.
+    #[error("keep one of `path`, `tcp` and `log`")]
+    TwoSigns,
+    /// A status is waited for, and nothing is got.
+    #[error("`status` is what a `path` answers: add `path = \"/health\"`")]
+    StrayStatus,
+    /// No status is waited for.
+    #[error("no status is listed: leave `status` out for every 2xx")]
+    NoStatus,
+    /// A log has no port.
+    #[error("`port` and `timeout` are for `path` and `tcp`: a log is read as it grows")]
+    StrayProbe,
+    /// What runs already has no log that is seen.
+    #[error("what runs already has no log here and no further port: use `path` or `tcp`")]
+    AttachedSign,
+    /// No command gets the port.
+    #[error(
+        "nothing listens on port `{name}`: write `{{port:{name}}}` in `start` or in a value of `env`"
+    )]
+    UnusedPort {
+        /// Name of the port.
+        name: String,
+    },
+}
+
+/// Why a command cannot be completed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlaceholderFault {
+    /// A placeholder has no name.
+    #[error(transparent)]
+    Name(#[from] PlaceholderError),
+    /// There is no such service.
+    #[error("there is no `[[service]]` named `{name}`")]
+    NoService {
+        /// The name.
+        name: String,
+    },
+    /// A folder of this machine is not in a container.
+    #[error("`{{dir}}` is a folder of this machine, which a container does not have")]
+    ContainerDir,
 }
 
 /// Why the payload or the request of a configuration cannot be made.

@@ -10,6 +10,7 @@ start = "./target/release/xml-compare-api"    # run from this folder; {port} sta
 port-env = "APP_PORT"                         # or a variable that carries the port
 # shell = false                               # true: `start` is for `sh -c`, with `&&`, pipes, VAR=x
 ready = "/xml-compare-api/health"             # polled until it answers 2xx
+#                                             # or { tcp = true }, { log = "Started" }: docs/target.md
 # ready-timeout = "30 s"
 # stop-timeout = "5 s"                        # from SIGTERM to SIGKILL
 # env = { RUST_LOG = "warn" }

@@ -9,7 +9,9 @@ mod init_file;
 mod load;
 mod network;
 mod payload;
+mod placeholder;
 mod presets;
+mod ready;
 mod target;
 mod values;
 
@@ -27,7 +29,8 @@ use record::file::read_text_bounded;
 use sut::network::NetworkConditions;
 
 pub use crate::config::fault::{
-    ConfigFault, ConfigFileError, CorpusReadError, LoadFault, PayloadFault, TargetFault,
+    ConfigFault, ConfigFileError, CorpusReadError, LoadFault, PayloadFault, PlaceholderFault,
+    ReadyFault, TargetFault,
 };
 pub use crate::config::init_file::TEMPLATE;
 pub use crate::config::payload::read_corpus;
@@ -151,5 +154,7 @@ fn parse(
     Ok(Suite { target, scenarios, gate, sampling, lanes, counting, digest })
 }
 
+#[cfg(test)]
+mod target_tests;
 #[cfg(test)]
 mod tests;

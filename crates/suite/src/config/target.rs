@@ -7,12 +7,15 @@ use std::time::Duration;
 use load::{TlsClient, TlsTrust};
 use record::bounds::CONFIG_BYTES_MAX;
 use record::file::read_bounded;
+use sut::{ReadyCondition, ReadySign};
 use toml::Spanned;
 
-use crate::config::fault::{SpannedFault, TargetFault};
+use crate::config::fault::{ReadyFault, SpannedFault, TargetFault};
+use crate::config::placeholder::PlaceholderScope;
+use crate::config::ready::ReadyWord;
 use crate::config::values::{
-    Cores, CpusWord, HttpPath, InputPattern, PassedVariables, Port, Room, SchemeWord,
-    SemanticsWord, Time, Variable,
+    Cores, CpusWord, InputPattern, PassedVariables, Port, Room, SchemeWord, SemanticsWord, Time,
+    Variable,
 };
 use crate::{CpuSelection, ReferenceChoice, TargetSource, TargetSpec, UrlScheme};
 
@@ -28,11 +31,11 @@ pub(super) struct TargetTable {
     scheme: Option<Spanned<SchemeWord>>,
     ca: Option<Spanned<PathBuf>>,
     port_env: Option<Variable>,
-    ready: Option<HttpPath>,
+    ready: Option<Spanned<ReadyWord>>,
     ready_timeout: Option<Time>,
     stop_timeout: Option<Time>,
     reference: Option<Spanned<bool>>,
-    env: BTreeMap<String, String>,
+    env: BTreeMap<String, Spanned<String>>,
     pass_env: Vec<PassedVariables>,
     inputs: Vec<InputPattern>,
     cpus: Option<CpusWord>,
@@ -71,7 +74,9 @@ impl TargetTable {
                 if words.is_empty() {
                     return Err(SpannedFault::new(start.span(), TargetFault::NotCommand));
                 }
-                let gives_port = self.port_env.is_some() || start.get_ref().contains("{port}");
+                let mut texts = std::iter::once(start).chain(self.env.values());
+                let gives_port =
+                    self.port_env.is_some() || texts.any(|text| text.get_ref().contains("{port}"));
                 if container.is_none() && !gives_port {
                     return Err(SpannedFault::new(start.span(), TargetFault::NoPort));
                 }
@@ -95,17 +100,21 @@ impl TargetTable {
             build: self.build.clone(),
             scheme: self.scheme(&origin)?,
             trust: self.trust(folder, &origin)?,
-            origin,
-            ready: self.ready.as_ref().map_or(READY_PATH, |path| &path.0).to_owned(),
+            ready: self.ready(&origin, container.is_some())?,
             ready_timeout: seconds(&self.ready_timeout, 30),
             stop_timeout: seconds(&self.stop_timeout, 5),
-            env: self.env.clone().into_iter().collect(),
+            env: self
+                .env
+                .iter()
+                .map(|(name, value)| (name.clone(), value.get_ref().clone()))
+                .collect(),
             pass_env: self.pass_env.iter().map(|it| it.0.clone()).collect(),
             inputs: self.inputs.iter().map(|pattern| pattern.0.clone()).collect(),
             port_env: self.port_env.as_ref().map(|name| name.0.clone()),
             cpus: self.cpus.map_or(CpuSelection::Auto, |word| word.0),
             limits: self.limits()?,
             container,
+            origin,
             semantics: self.semantics(),
         })
     }
@@ -127,6 +136,31 @@ impl TargetTable {
                 Err(SpannedFault::new(start.span(), TargetFault::ShellSyntax { word }))
             }
             (_, None) => Ok(text.clone()),
+        }
+    }
+
+    /// Returns what shows readiness, after a look at all that the target's commands name.
+    fn ready(
+        &self,
+        origin: &TargetSource,
+        is_container: bool,
+    ) -> Result<ReadyCondition, SpannedFault> {
+        let mut scope = PlaceholderScope { is_container, ..PlaceholderScope::default() };
+        for text in self.start.iter().chain(&self.image).chain(self.env.values()) {
+            scope.note(text)?;
+        }
+        let Some(word) = &self.ready else { return Ok(READY_PATH.into()) };
+        let ready = ReadyWord::resolve(word)?;
+        let is_log = matches!(ready.sign, ReadySign::LogLine(_));
+        if matches!(origin, TargetSource::Attach(_)) && (is_log || ready.port.is_some()) {
+            return Err(SpannedFault::new(word.span(), ReadyFault::AttachedSign));
+        }
+        match word.get_ref().port() {
+            Some(port) if !scope.ports.contains(port.get_ref()) => {
+                let name = port.get_ref().clone();
+                Err(SpannedFault::new(port.span(), ReadyFault::UnusedPort { name }))
+            }
+            Some(_) | None => Ok(ready),
         }
     }
 

@@ -10,12 +10,12 @@ use record::canonical;
 use record::metric::Metric;
 use record::metric::gate::MetricPolicy;
 
-fn read(text: &str) -> Result<Suite, ConfigError> {
+pub(super) fn read(text: &str) -> Result<Suite, ConfigError> {
     parse(text, "xmlperf.toml", Path::new("/checkout"), &ConfigOverrides::default())
 }
 
 /// What is wrong with a text, as the program shows it.
-fn refusal(text: &str) -> String {
+pub(super) fn refusal(text: &str) -> String {
     shown(&read(text).expect_err(text))
 }
 

@@ -10,6 +10,7 @@ use record::metric::Metric;
 use record::metric::gate::{self, MetricPolicy};
 use record::metric::limit::{Limit, WrittenLimit};
 use record::work_unit::{WorkUnit, WorkUnitError};
+use regex::Regex;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use thiserror::Error;
 use toml::Spanned;
@@ -78,6 +79,10 @@ pub(super) enum ValueError {
     InputPattern(String),
     #[error("{0} is not a number of launches from 2 to 100")]
     Launches(i64),
+    #[error("{0} is not a status of HTTP from 100 to 599")]
+    Status(i64),
+    #[error("not a regular expression: {0}")]
+    Regex(#[from] regex::Error),
 }
 
 impl ValueError {
@@ -340,6 +345,17 @@ checked!(
     }
 );
 checked!(
+    /// A status of HTTP.
+    StatusCode(u16) from i64, |number| match u16::try_from(number) {
+        Ok(status) if (100..600).contains(&status) => Ok(status),
+        Ok(_) | Err(_) => Err(ValueError::Status(number)),
+    }
+);
+checked!(
+    /// An expression that a line matches.
+    LogRegex(Regex) from String, |text| Ok(Regex::new(&text)?)
+);
+checked!(
     /// A metric's key.
     MetricWord(Metric) from String, |word| {
         let known = || Metric::ALL.map(Metric::key).to_vec();
@@ -363,6 +379,7 @@ impl Copy for SemanticsWord {}
 impl Copy for CpusWord {}
 impl Copy for LaneWord {}
 impl Copy for Launches {}
+impl Copy for StatusCode {}
 
 /// A metric's key as the key of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
