@@ -18,6 +18,7 @@ if [ -z "${XMLPERF_WITHOUT_SECRETS:-}" ]; then
             GITHUB_EVENT_NAME | GITHUB_EVENT_PATH | GITHUB_HEAD_REF | GITHUB_OUTPUT) continue ;;
             GITHUB_REF | GITHUB_REF_NAME | GITHUB_REPOSITORY | GITHUB_RUN_ID) continue ;;
             GITHUB_RUN_ATTEMPT | GITHUB_SERVER_URL | GITHUB_SHA | GITHUB_WORKSPACE) continue ;;
+            RUNNER_ENVIRONMENT) continue ;;
         esac
         for pattern in "${allowed[@]}" "${passed[@]}"; do
             # shellcheck disable=SC2053 # the right side is a pattern

@@ -4,6 +4,7 @@
 //! the version of the rule. How long a comparison may take is not in it, so an attempt with another
 //! budget adds to the same evidence.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,13 +13,14 @@ use compare::attempts;
 use record::Run;
 use record::canonical;
 use record::evidence::{EvidenceAttempt, EvidenceState};
-use record::evidence_file::{AttemptStart, EvidenceError, EvidenceFile};
+use record::evidence_file::{AttemptStart, EvidenceError, EvidenceFile, EvidencePlace};
 use record::metric::gate::GateRules;
 use runner::{BuildSource, SutBuild, machine};
 use serde::Serialize;
 use suite::{TargetSource, TargetSpec};
 
 use crate::app::builds::{BuildChoice, BuildPair};
+use crate::app::evidence_store::{AttemptPlace, EvidenceCopy};
 
 /// The version of the rule that turns differences into verdicts: evidence of another one is none.
 const RULE: u32 = 1;
@@ -29,8 +31,8 @@ const DIGITS: usize = 16;
 /// Where the attempts at a comparison are kept, and what is known of this one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptOptions {
-    /// The folder.
-    pub folder: PathBuf,
+    /// A folder or the URL of a store; where the configuration says, if it is not given.
+    pub location: Option<String>,
     /// The run that this attempt is part of.
     pub run: String,
     /// Its number, as far as a continuous integration counts attempts.
@@ -55,12 +57,16 @@ pub(super) struct AttemptSubject<'a> {
     pub(super) gate: &'a GateRules,
     /// The run of another machine that is confirmed, if one is.
     pub(super) confirmed: Option<&'a Run>,
+    /// What tells this machine from another one of its kind.
+    pub(super) machine_id: Option<String>,
 }
 
 /// The record of this attempt, and what the attempts before showed.
 pub(super) struct AttemptRecord {
     pub(super) state: EvidenceState,
     file: EvidenceFile,
+    /// Where the file is a copy, what sends it to the store.
+    copy: Option<EvidenceCopy>,
     /// Why a launch pair could not be kept.
     failure: Option<EvidenceError>,
 }
@@ -90,25 +96,41 @@ impl AttemptSubject<'_> {
 }
 
 impl AttemptRecord {
-    /// Begins an attempt.
-    pub(super) fn begin(options: &AttemptOptions, subject: &AttemptSubject<'_>) -> Result<Self> {
+    /// Begins an attempt whose record stays in `place`. Copies of a store's records are in `copies`.
+    pub(super) fn begin(
+        options: &AttemptOptions,
+        place: AttemptPlace,
+        copies: &Path,
+        subject: &AttemptSubject<'_>,
+    ) -> Result<Self> {
         let builds = subject.builds_digest()?;
         let own = format!("{builds}-{}", short(subject.config));
         let (key, known) = match known(&builds, subject.confirmed)? {
             Some((key, known)) => (key, known),
             None => (own, Vec::new()),
         };
+        let (folder, copy, place) = match place {
+            AttemptPlace::Folder(folder) => (folder, None, EvidencePlace::Folder),
+            AttemptPlace::Store(store) => {
+                let (copy, place) = EvidenceCopy::fetch(store, &key, copies)?;
+                (copies.to_path_buf(), Some(copy), place)
+            }
+        };
         let start = AttemptStart {
             key,
             run: options.run.clone(),
             number: options.number,
             machine: machine::read(),
-            boot: machine::boot(),
+            machine_id: subject.machine_id.clone(),
+            place,
             now: options.now.clone(),
             known,
         };
-        let (file, state) = EvidenceFile::begin(&options.folder, &start)?;
-        Ok(Self { state, file, failure: None })
+        let (file, state) = EvidenceFile::begin(&folder, &start)?;
+        let mut record = Self { state, file, copy, failure: None };
+        // Before anything is measured: an attempt that does not come to its end is known of.
+        record.send()?;
+        Ok(record)
     }
 
     /// Keeps the last launch pair of a run. Returns whether that worked: else no other pair may begin,
@@ -120,9 +142,17 @@ impl AttemptRecord {
         self.failure.is_none()
     }
 
-    /// Fails if a launch pair could not be kept.
-    pub(super) fn finish(self) -> Result<(), EvidenceError> {
-        self.failure.map_or(Ok(()), Err)
+    /// Notes that the attempt has ended. Fails if anything could not be kept.
+    pub(super) fn finish(mut self) -> Result<()> {
+        if let Some(failure) = self.failure {
+            return Err(failure.into());
+        }
+        self.file.end()?;
+        self.send()
+    }
+
+    fn send(&mut self) -> Result<()> {
+        self.copy.as_mut().map_or(Ok(()), EvidenceCopy::send)
     }
 }
 
@@ -160,13 +190,15 @@ struct BuildIdentity {
     start: Vec<String>,
     /// Digests of those files, where the tree does not tell what they are.
     files: Vec<String>,
+    /// Digests of its lock files, as its build left them: the same tree may resolve to other versions.
+    locks: BTreeMap<String, String>,
 }
 
 impl BuildIdentity {
     fn of(build: &SutBuild, tree: Option<String>, is_given: bool) -> Result<Self> {
         let BuildSource::Start(command) = &build.source else {
             let start = vec![build.revision.start.clone()];
-            return Ok(Self { tree: None, start, files: Vec::new() });
+            return Ok(Self { tree: None, start, files: Vec::new(), locks: BTreeMap::new() });
         };
         let (mut start, mut files) = (Vec::new(), Vec::new());
         for word in shlex::split(&command.start).unwrap_or_default() {
@@ -181,7 +213,12 @@ impl BuildIdentity {
                 files.push(record::digest(&content));
             }
         }
-        Ok(Self { tree, start, files })
+        let locks = match &tree {
+            Some(_) => checkout::lock_digests(&command.dir)
+                .with_context(|| format!("failed to read `{}`", command.dir.display()))?,
+            None => BTreeMap::new(),
+        };
+        Ok(Self { tree, start, files, locks })
     }
 }
 

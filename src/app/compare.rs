@@ -6,6 +6,7 @@ use anyhow::Result;
 use compare::Comparison;
 use compare::confirmation::Confirmation;
 use record::{Revision, Run};
+use runner::machine;
 use suite::Suite;
 use units::cancel::Cancel;
 
@@ -13,6 +14,7 @@ use crate::app::attempts::{self, AttemptOptions, AttemptRecord, AttemptSubject};
 use crate::app::builds::{BuildChoice, BuildFinder, BuildPair, CommitRange, base_obstacle};
 use crate::app::confirm::FirstRun;
 use crate::app::event::{Event, EventSink, WarningKind};
+use crate::app::evidence_store::AttemptPlace;
 use crate::app::failure::UseCaseError;
 use crate::app::identity::{self, IdenticalPrograms};
 use crate::app::measure::{self, AttemptContext, ComparisonEnding};
@@ -36,8 +38,8 @@ pub struct CompareOptions {
     pub ending: ComparisonEnding,
     /// The run of another machine to confirm.
     pub confirm: Option<PathBuf>,
-    /// Where the evidence of all attempts is kept, if it is.
-    pub attempts: Option<AttemptOptions>,
+    /// Where the evidence of all attempts is kept.
+    pub attempts: AttemptOptions,
     /// What follows if both sides are one program.
     pub identical: IdenticalPrograms,
 }
@@ -93,28 +95,43 @@ pub fn compare(
     cancel: &Cancel,
 ) -> Result<CompareOutcome> {
     let mut suite = options.selection.suite(options.target_use())?;
+    let place =
+        AttemptPlace::find(options.attempts.location.as_deref(), &options.selection, events)?;
     let first = options.confirm.as_deref().map(FirstRun::load).transpose()?;
     let gate = suite.gate.clone();
     if let Some(first) = &first {
         first.narrow(&mut suite)?;
         // Evidence that adds up is that of the whole family.
-        if options.attempts.is_some() && first.run().evidence.is_some() {
+        if place.is_some() && first.run().evidence.is_some() {
             suite.gate = gate.clone();
         }
     }
     selection::ensure_decidable(&suite)?;
     options.selection.prepare(events)?;
     let finder = BuildFinder { selection: &options.selection, suite: &suite, cancel };
-    let checkout = options.checkout_hash(&suite)?;
+    let own = options.own_folders(place.as_ref());
+    let checkout = match &place {
+        Some(_) => attempts::checkout_hash(&suite.target.dir, &own)?,
+        None => None,
+    };
     let run = match options.source(&finder, events)? {
         BaselineSource::Beside(builds) => {
             let confirmed = first.as_ref().map(FirstRun::run);
             let (config, target) = (suite.digest.as_str(), &suite.target);
             let (builds, choice) = (&builds, &options.builds);
             let checkout = checkout.as_deref();
-            let subject =
-                AttemptSubject { builds, choice, target, checkout, config, gate: &gate, confirmed };
-            options.side_by_side(&finder, &subject, events)?
+            let machine_id = machine::identity(options.selection.workplace.lifetime);
+            let subject = AttemptSubject {
+                builds,
+                choice,
+                target,
+                checkout,
+                config,
+                gate: &gate,
+                confirmed,
+                machine_id,
+            };
+            options.side_by_side(&finder, &subject, place, events)?
         }
         BaselineSource::Stored(history) => {
             let mut run =
@@ -146,17 +163,9 @@ impl CompareOptions {
         }
     }
 
-    /// What the checkout holds, if attempts are kept, without the folders that this program writes to.
-    fn checkout_hash(&self, suite: &Suite) -> Result<Option<String>> {
-        if self.attempts.is_none() {
-            return Ok(None);
-        }
-        attempts::checkout_hash(&suite.target.dir, &self.own_folders())
-    }
-
     /// The folders that this program writes to.
-    fn own_folders(&self) -> Vec<PathBuf> {
-        let attempts: Vec<&Path> = self.attempts.iter().map(|it| it.folder.as_path()).collect();
+    fn own_folders(&self, place: Option<&AttemptPlace>) -> Vec<PathBuf> {
+        let attempts: Vec<&Path> = place.and_then(AttemptPlace::folder).into_iter().collect();
         self.selection.own_folders(&attempts)
     }
 
@@ -165,27 +174,31 @@ impl CompareOptions {
         &self,
         finder: &BuildFinder<'_>,
         subject: &AttemptSubject<'_>,
+        place: Option<AttemptPlace>,
         events: &mut dyn EventSink,
     ) -> Result<Run> {
         // What another machine flagged is measured again, whatever it was.
         if self.identical == IdenticalPrograms::Skip && subject.confirmed.is_none() {
-            let own = self.own_folders();
+            let own = self.own_folders(place.as_ref());
             if let Some(run) = identity::identical_run(finder, subject.builds, &own, events)? {
                 return Ok(run);
             }
         }
         measure::announce(finder, &self.ending, events);
         let logs = self.selection.out.join("logs");
-        let record = self.attempts.as_ref();
-        let mut record =
-            record.map(|options| AttemptRecord::begin(options, subject)).transpose()?;
+        let copies = self.selection.out.join("attempts");
+        let begin = |place| AttemptRecord::begin(&self.attempts, place, &copies, subject);
+        let mut record = place.map(begin).transpose()?;
         let context = AttemptContext {
             record: record.as_mut(),
             confirmed: subject.confirmed,
             ..Default::default()
         };
-        let run = measure::attempt(finder, subject.builds, logs, &self.ending, context, events)?;
-        record.map_or(Ok(()), AttemptRecord::finish)?;
+        let run = measure::attempt(finder, subject.builds, logs, &self.ending, context, events);
+        // Whatever ended it: what was measured counts.
+        let kept = record.map_or(Ok(()), AttemptRecord::finish);
+        let run = run?;
+        kept?;
         Ok(run)
     }
 

@@ -73,6 +73,24 @@ pub enum UseCaseError {
         /// Why its runs were passed over.
         notes: Vec<HistoryNote>,
     },
+    /// It is not known where records of attempts are.
+    #[error("nothing says in which store attempts are kept")]
+    #[diagnostic(help(
+        "give `--store URL`, or `attempts = \"URL\"` below `[baseline]` in xmlperf.toml"
+    ))]
+    NoAttemptStore,
+    /// A run found another record of its comparison than the store has.
+    #[error("`{location}` holds other attempts at comparison {key} than this run found")]
+    #[diagnostic(help(
+        "two runs of one comparison were made at once, or the record that this one found was changed; run \
+         the comparison again"
+    ))]
+    OtherAttempts {
+        /// The key of the comparison.
+        key: String,
+        /// The store.
+        location: String,
+    },
     /// The run to confirm needs no confirmation.
     #[error("`{}` flags nothing, so there is nothing to repeat", path.display())]
     NothingFlagged {

@@ -133,6 +133,7 @@ fn plan<'a>(finder: &BuildFinder<'a>, head: SutBuild, logs: PathBuf) -> Result<R
         evidence: None,
         confirms: None,
         uncounted_every: None,
+        lifetime: selection.workplace.lifetime,
         logs,
         live: selection.live.clone(),
     })

@@ -18,6 +18,8 @@ pub mod doctor;
 pub mod dose;
 pub mod error_rate;
 pub mod event;
+pub mod evidence_exchange;
+mod evidence_store;
 pub mod failure;
 pub mod identity;
 pub mod import;

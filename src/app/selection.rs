@@ -104,10 +104,7 @@ impl SuiteSelection {
             network: self.network,
         };
         let here = &self.workplace.folder;
-        let path = match self.target {
-            TargetChoice::Configured => self.config.clone().or_else(|| config::find(here)),
-            TargetChoice::Reference => None,
-        };
+        let path = self.config_path();
         let mut suite = match &path {
             Some(path) => config::load(path, &choice)?,
             None => config::embedded(here, &choice)?,
@@ -129,6 +126,16 @@ impl SuiteSelection {
                 EvidenceLanes { work: lane(EvidenceLane::Work), time: lane(EvidenceLane::Time) };
         }
         Ok(suite)
+    }
+
+    /// The configuration file that is in force, if one is.
+    pub(super) fn config_path(&self) -> Option<PathBuf> {
+        match self.target {
+            TargetChoice::Configured => {
+                self.config.clone().or_else(|| config::find(&self.workplace.folder))
+            }
+            TargetChoice::Reference => None,
+        }
     }
 
     fn ensure_target(&self, suite: &Suite, path: Option<PathBuf>) -> Result<(), UseCaseError> {

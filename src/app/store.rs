@@ -34,7 +34,15 @@ impl StoreChoice {
             (None, Some(file)) => (config::store(file)?, file.parent()),
         };
         let location = location.as_deref().unwrap_or(DEFAULT_LOCATION);
-        let store = BaselineStore::open(location, root.unwrap_or(here))?;
-        Ok(store.telling(events.store_progress()))
+        open(location, root.unwrap_or(here), events)
     }
+}
+
+/// Opens the store at an address; a relative folder is taken from `root`.
+pub(super) fn open(
+    location: &str,
+    root: &Path,
+    events: &dyn EventSink,
+) -> anyhow::Result<BaselineStore> {
+    Ok(BaselineStore::open(location, root)?.telling(events.store_progress()))
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use runner::machine::MachineLifetime;
 use sha2::{Digest as _, Sha256};
 use units::environment::ProcessEnvironment;
 
@@ -16,6 +17,8 @@ pub struct Workplace {
     pub cache: Option<PathBuf>,
     /// The names of its variables, of which builds and targets get some.
     pub environment: ProcessEnvironment,
+    /// How long this machine lasts.
+    pub lifetime: MachineLifetime,
 }
 
 impl Workplace {

@@ -1,7 +1,7 @@
 //! Keeps runs as baselines, and shows those that are kept.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use baseline::{BaselineStore, FileFault, Integrity, Retention, RetentionReason, SaveOutcome};
@@ -13,6 +13,7 @@ use units::text::plural;
 
 use crate::app;
 use crate::app::baseline::{PruneOutcome, RemovalMode};
+use crate::app::evidence_exchange::{self, KeepOutcome};
 use crate::cli::output::{self, FailOnFlag, ReportFormat};
 use crate::cli::process;
 use crate::cli::reporter::Reporter;
@@ -62,6 +63,22 @@ enum BaselineAction {
         /// The folder
         #[arg(long, value_name = "DIR")]
         into: String,
+    },
+    /// Copy the records of attempts at comparisons into a folder, which `compare --attempts` takes
+    ///
+    /// In GitHub Actions, a pull request from a fork gets none: it has its own.
+    FetchAttempts {
+        /// The folder
+        #[arg(long, value_name = "DIR")]
+        into: PathBuf,
+    },
+    /// Add the attempts that runs were to the records of attempts
+    ///
+    /// In GitHub Actions, nothing of a pull request from a fork is added.
+    KeepAttempts {
+        /// The runs, in the order in which they were measured
+        #[arg(long, value_name = "FILE", default_value = ".xmlperf/report/run.json")]
+        from: Vec<PathBuf>,
     },
     /// Print the commit that a change is compared with in GitHub Actions, or nothing if there is none
     Auto,
@@ -137,6 +154,8 @@ pub(super) fn run(args: &BaselineArgs, out: &mut impl Write) -> anyhow::Result<E
             let runs = app::baseline::fetch(&store()?, name, &copy)?;
             writeln!(out, "{} of `{name}` in `{into}`", plural(runs, "run"))?;
         }
+        BaselineAction::FetchAttempts { into } => fetch_attempts(&args.store, into, out)?,
+        BaselineAction::KeepAttempts { from } => keep_attempts(&args.store, from, out)?,
         BaselineAction::Auto => auto(out)?,
         BaselineAction::List { name: None } => names(&store()?, out)?,
         BaselineAction::List { name: Some(name) } => list(&store()?, name, out)?,
@@ -175,6 +194,37 @@ fn pin(store: &BaselineStore, name: &str, run: &str, out: &mut impl Write) -> an
     writeln!(out, "`{name}` is pinned to {}", pinned.run.place)?;
     if let Some(before) = before.filter(|before| *before != pinned) {
         writeln!(out, "before, it was pinned to {}", before.run.place)?;
+    }
+    Ok(())
+}
+
+/// Opens the store of attempts; none where this is about a pull request from a fork.
+fn attempt_store(store: &StoreFlag, out: &mut impl Write) -> anyhow::Result<Option<BaselineStore>> {
+    if process::is_in_github_actions()
+        && !evidence_exchange::is_own(&GithubContext::from_environment()?)
+    {
+        writeln!(out, "a pull request from a fork has its own record of attempts")?;
+        return Ok(None);
+    }
+    store.evidence_choice()?.open(&Reporter::default()).map(Some)
+}
+
+fn fetch_attempts(store: &StoreFlag, into: &Path, out: &mut impl Write) -> anyhow::Result<()> {
+    let Some(store) = attempt_store(store, out)? else { return Ok(()) };
+    let records = evidence_exchange::fetch(&store, into)?;
+    writeln!(out, "{} in `{}`", plural(records, "record of attempts"), into.display())?;
+    Ok(())
+}
+
+fn keep_attempts(store: &StoreFlag, files: &[PathBuf], out: &mut impl Write) -> anyhow::Result<()> {
+    let Some(store) = attempt_store(store, out)? else { return Ok(()) };
+    for file in files {
+        let said = match evidence_exchange::keep(&store, file)? {
+            KeepOutcome::Kept => "kept",
+            KeepOutcome::AlreadyThere => "kept already",
+            KeepOutcome::NoAttempt => "no attempt",
+        };
+        writeln!(out, "{said}: {}", file.display())?;
     }
     Ok(())
 }

@@ -65,9 +65,10 @@ pub(super) struct CompareArgs {
     /// Repeat only what this run of another machine flagged, and judge both
     #[arg(long, value_name = "FILE")]
     confirm: Option<PathBuf>,
-    /// Add to the evidence of the earlier attempts at this comparison, which is kept in this folder
-    #[arg(long, value_name = "DIR", conflicts_with = "matrix")]
-    attempts: Option<PathBuf>,
+    /// Add to the evidence of the earlier attempts at this comparison, which is kept in this folder, or in
+    /// the store at this URL [default: `[baseline] attempts` of xmlperf.toml]
+    #[arg(long, value_name = "PLACE", conflicts_with = "matrix")]
+    attempts: Option<String>,
 }
 
 /// What head is compared with.
@@ -129,7 +130,7 @@ impl CompareArgs {
             store: self.store.choice()?,
             ending: self.ending(),
             confirm: self.confirm.clone(),
-            attempts: self.attempts.as_deref().map(process::attempt),
+            attempts: process::attempt(self.attempts.clone()),
             identical: self.identity.choice(),
         })
     }

@@ -1,9 +1,10 @@
 //! Reads what use cases need to know of the process, and listens to its signals.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
+use runner::machine::MachineLifetime;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag;
 use units::cancel::Cancel;
@@ -22,6 +23,7 @@ pub(super) fn workplace() -> anyhow::Result<Workplace> {
         program: env::current_exe().context("failed to find this program")?,
         cache: cache_folder(),
         environment: environment(),
+        lifetime: lifetime(),
     })
 }
 
@@ -32,17 +34,32 @@ fn environment() -> ProcessEnvironment {
     ProcessEnvironment::new(others, &withheld.to_string_lossy())
 }
 
+/// Whether this is part of a workflow on GitHub.
+pub(super) fn is_in_github_actions() -> bool {
+    env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true")
+}
+
+/// Whether the continuous integration made this machine for one job: GitHub and GitLab say so.
+fn lifetime() -> MachineLifetime {
+    let is = |name, value: &str| env::var_os(name).is_some_and(|it| it == value);
+    if is("RUNNER_ENVIRONMENT", "github-hosted") || is("CI_DISPOSABLE_ENVIRONMENT", "true") {
+        MachineLifetime::OneJob
+    } else {
+        MachineLifetime::Lasting
+    }
+}
+
 /// Returns the current folder.
 pub(super) fn current_folder() -> anyhow::Result<PathBuf> {
     env::current_dir().context("failed to find the current folder")
 }
 
-/// Returns what is known of this attempt at a comparison, whose evidence is kept in `folder`. A workflow
-/// says which of its attempts this is.
-pub(super) fn attempt(folder: &Path) -> AttemptOptions {
+/// Returns what is known of this attempt at a comparison, whose evidence is kept at `location`. A
+/// workflow says which of its attempts this is.
+pub(super) fn attempt(location: Option<String>) -> AttemptOptions {
     let variable = |name| env::var_os(name)?.into_string().ok().filter(|text| !text.is_empty());
     AttemptOptions {
-        folder: folder.to_owned(),
+        location,
         run: variable("GITHUB_RUN_ID").unwrap_or_else(|| "local".to_owned()),
         number: variable("GITHUB_RUN_ATTEMPT").and_then(|number| number.parse().ok()),
         now: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),

@@ -1,5 +1,6 @@
 //! The flag that names a baseline store.
 
+use crate::app::evidence_exchange::EvidenceStoreChoice;
 use crate::app::store::StoreChoice;
 use crate::cli::process;
 
@@ -16,5 +17,10 @@ impl StoreFlag {
     /// Returns the choice that the flag makes.
     pub(super) fn choice(&self) -> anyhow::Result<StoreChoice> {
         Ok(StoreChoice { location: self.store.clone(), folder: process::current_folder()? })
+    }
+
+    /// Returns the choice that the flag makes of where records of attempts are.
+    pub(super) fn evidence_choice(&self) -> anyhow::Result<EvidenceStoreChoice> {
+        Ok(EvidenceStoreChoice { location: self.store.clone(), folder: process::current_folder()? })
     }
 }

@@ -48,6 +48,7 @@ impl ActionRunner {
         let list = "crates/units/src/environment.txt";
         fs::copy(root().join(list), path(list)).unwrap();
         let scripts = [
+            "attempts.sh",
             "compare.sh",
             "fetch.sh",
             "install.sh",
@@ -128,9 +129,12 @@ impl ActionRunner {
         sums[0].0.clone()
     }
 
+    /// Runs a script; words behind its name are its arguments.
     fn step(&self, script: &str) -> ActionStep {
+        let mut words = script.split(' ');
         let output = Command::new("/bin/bash")
-            .arg(self.path("action").join(script))
+            .arg(self.path("action").join(words.next().unwrap()))
+            .args(words)
             .env_clear()
             .envs(&self.environment)
             .current_dir(self.path("work"))
@@ -434,6 +438,39 @@ fn stored_runs_are_fetched_before_the_change_runs() {
     );
 }
 
+/// The step that measures has no keys of the store: it gets a copy, and its run is added when it has ended.
+#[test]
+fn attempts_are_fetched_before_the_change_runs_and_kept_after_it() {
+    let runner = ActionRunner::new().program("xmlperf", WITNESS);
+    let runner =
+        runner.with("XMLPERF_ATTEMPTS", "s3://kept").with("RUNNER_ENVIRONMENT", "github-hosted");
+    let runner = runner.with("AWS_SECRET_ACCESS_KEY", "secret0");
+    let read = |name: &str| fs::read_to_string(runner.path("temp").join(name)).unwrap();
+    let store = "[--store=s3://kept]";
+    assert_eq!(runner.step("attempts.sh fetch").code, Some(0));
+    let fetched = format!("[baseline][fetch-attempts]{store}[--into=.xmlperf/report/attempts]");
+    assert_eq!(read("arguments"), fetched);
+    assert!(read("environment").contains("secret0"));
+
+    runner.step("compare.sh");
+    assert!(read("arguments").contains("[--attempts=.xmlperf/report/attempts]"));
+    let environment = read("environment");
+    assert!(environment.contains("RUNNER_ENVIRONMENT=github-hosted"), "{environment}");
+    assert!(!environment.contains("secret0") && !environment.contains("s3://kept"));
+
+    fs::remove_file(runner.path("temp/arguments")).unwrap();
+    assert_eq!(runner.step("attempts.sh keep").code, Some(0));
+    assert!(!runner.path("temp/arguments").exists(), "nothing was measured");
+    for name in ["run.json", "confirmation/run.json"] {
+        let path = runner.path("work/.xmlperf/report").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "{}").unwrap();
+    }
+    assert_eq!(runner.step("attempts.sh keep").code, Some(0));
+    let runs = "[--from=.xmlperf/report/run.json][--from=.xmlperf/report/confirmation/run.json]";
+    assert_eq!(read("arguments"), format!("[baseline][keep-attempts]{store}{runs}"));
+}
+
 #[test]
 fn code_of_a_change_does_not_run_with_the_rights_of_the_repository() {
     for event in ["pull_request_target", "workflow_run"] {
@@ -629,7 +666,7 @@ fn every_input_reaches_a_script_and_every_output_comes_from_one() {
     }
     assert!(!steps.contains("uses:"), "a nested action would not be pinned by our pin");
     let commands = steps.lines().filter(|line| line.trim_start().starts_with("run:"));
-    assert!(commands.clone().count() == 6 && commands.clone().all(|line| !line.contains("${{")));
+    assert!(commands.clone().count() == 8 && commands.clone().all(|line| !line.contains("${{")));
     let (measure, _) = steps.split_once("- name: Report").unwrap();
     assert!(!measure.contains("github-token") && !measure.contains("github.token"));
 }

@@ -1,6 +1,7 @@
 //! The program as a user, a shell or GitHub starts it: processes, files, output and exit codes.
 
 mod action;
+mod attempts;
 mod baseline_compare;
 mod command_line;
 mod conformance;

@@ -12,12 +12,12 @@ use tempfile::TempDir;
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/compare_api.py");
 
 /// A folder with a configuration and a target whose path no other test shares.
-struct MeasurementFixture {
+pub(crate) struct MeasurementFixture {
     folder: TempDir,
 }
 
 impl MeasurementFixture {
-    fn new(sampling: &str) -> Self {
+    pub(crate) fn new(sampling: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::copy(FIXTURE, folder.path().join("api.py")).unwrap();
         let checkout = Self { folder };
@@ -32,15 +32,15 @@ impl MeasurementFixture {
         checkout
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    fn start(&self, flags: &str) -> String {
+    pub(crate) fn start(&self, flags: &str) -> String {
         format!("python3 {}/api.py {flags}", self.path().display())
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xmlperf"));
         command.args(args).current_dir(self.path()).env_remove("APP_PORT").stdin(Stdio::null());
         // Which attempt of a workflow these tests are themselves is no matter of theirs.
@@ -48,7 +48,7 @@ impl MeasurementFixture {
         command
     }
 
-    fn run(&self, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().unwrap()
     }
 
@@ -65,7 +65,7 @@ impl MeasurementFixture {
     }
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -188,36 +188,6 @@ fn the_program_checks_itself() {
     let dose = checks.iter().find(|check| check["check"] == "known_dose").unwrap();
     let value = |key: &str| dose["values"][key].as_f64().unwrap();
     assert!(value("low") <= value("sent") && value("sent") <= value("high"), "{dose}");
-}
-
-/// Attempts are one body of evidence, whatever ends each of them.
-#[test]
-fn attempts_at_a_comparison_add_up_until_their_record_is_changed() {
-    let checkout = MeasurementFixture::new("launch-pairs = 20");
-    let start = checkout.start("");
-    let attempt = || {
-        let words = ["compare", "--base-start", &start, "--attempts", "kept", "--budget", "1s"];
-        let output = checkout.run(&[&words[..], &["--format", "json"]].concat());
-        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        let launch_pairs = report["method"]["launches"].as_u64().unwrap();
-        (report["attempts"].clone(), launch_pairs)
-    };
-    let ((first, one), (second, two)) = (attempt(), attempt());
-    assert_eq!((&first["number"], &first["launch_pairs"]), (&1.into(), &one.into()));
-    assert_eq!((&second["number"], &second["launch_pairs"]), (&2.into(), &(one + two).into()));
-    assert_eq!((&second["machines"], &second["gap"]), (&1.into(), &serde_json::Value::Null));
-    let shown = text(&checkout.run(&["report"]).stdout);
-    let expected = format!("2nd attempt, {} launch pairs in all, on 1 machine", one + two);
-    assert!(shown.contains(&expected), "{shown}");
-
-    let mut records = fs::read_dir(checkout.path().join("kept")).unwrap();
-    let record = records.next().unwrap().unwrap().path();
-    let kept = fs::read_to_string(&record).unwrap();
-    fs::write(&record, kept.replacen("\"number\":1", "\"number\": 1", 1)).unwrap();
-    let (third, three) = attempt();
-    assert_eq!((&third["number"], &third["launch_pairs"]), (&3.into(), &three.into()));
-    assert_eq!(third["gap"], serde_json::json!({ "altered": { "line": 2 } }));
 }
 
 #[test]

@@ -81,6 +81,13 @@ pub enum BaselineError {
         /// The file.
         place: String,
     },
+    /// Another run of the same comparison has written its attempt meanwhile.
+    #[error("`{place}` was changed by another run of the same comparison")]
+    #[diagnostic(help("run the comparison again once the other one has ended"))]
+    EvidenceChanged {
+        /// The file.
+        place: String,
+    },
     /// A run that is not whole cannot serve as a baseline.
     #[error("this run cannot be a baseline: {reason}")]
     Unfit {

@@ -4,7 +4,7 @@ use std::path::Path;
 use units::text::error_chain;
 
 use crate::backend::{FileEntry, FileKind};
-use crate::{BaselineError, BaselineStore, StoreEntry, name, pin};
+use crate::{BaselineError, BaselineStore, StoreEntry, evidence, name, pin};
 
 /// Runs that are in memory at the same time.
 const BATCH: usize = 64;
@@ -52,7 +52,8 @@ impl BaselineStore {
                 (name::parts(&file.path), file.kind)
             {
                 entries.push(self.entry_of(name, stamp, digest));
-            } else {
+            } else if evidence::key_of(&file.path).is_none() {
+                // What is in a record of attempts is checked where it is used.
                 let (place, reason) = (self.shelf.place(&file.path), unknown(file));
                 found.unknown.push(FileFault { place, reason });
             }

@@ -11,6 +11,7 @@ mod bucket;
 pub mod choice;
 mod clone;
 mod directory;
+mod evidence;
 mod failure;
 mod integrity;
 mod location;

@@ -11,6 +11,7 @@ mod failure;
 mod files;
 pub mod git;
 mod identity;
+mod locks;
 mod repository;
 mod snapshot;
 
@@ -34,6 +35,7 @@ use units::environment::ChildEnvironment;
 pub use changes::{HeadState, InputScope, changed_inputs};
 pub use failure::BaseError;
 pub use identity::{ProgramFiles, ProgramTree};
+pub use locks::lock_digests;
 pub use repository::{
     CommitSummary, WorkingTree, between, checkout_hash, commit, is_behind, merge_base, root, tree,
     tree_hash,

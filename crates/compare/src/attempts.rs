@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use record::evidence::{EvidenceAttempt, EvidenceGap, EvidencePair, EvidenceState};
 use record::metric::Metric;
 use record::metric::gate::{GateRules, MetricPolicy};
-use record::{ContentError, LaunchPair, LaunchResults, Run};
+use record::{ContentError, LaunchPair, LaunchResults, Machine, Run};
 
 use crate::MetricResult;
 use crate::decision::{Judgement, Verdict};
@@ -94,7 +94,7 @@ pub fn attempt(run: &Run) -> Result<Option<EvidenceAttempt>, ContentError> {
         number: state.number,
         run: state.run.clone(),
         machine: run.machine.clone(),
-        boot: run.boot.clone(),
+        machine_id: run.machine_id.clone(),
         started: run.started.clone(),
         launch_pairs: launch_pairs.collect::<Result<_, _>>()?,
     }))
@@ -109,15 +109,24 @@ pub(super) fn continues(run: &Run, earlier: &Run) -> bool {
 /// The number of the machine of each attempt, this one's last: those with one number are one machine.
 pub(super) fn machines(run: &Run) -> Vec<usize> {
     let earlier = run.evidence.iter().flat_map(|state| &state.earlier);
-    let earlier = earlier.map(|it| (&it.machine, it.boot.as_ref()));
+    let earlier = earlier.map(|it| (&it.machine, it.machine_id.as_ref()));
     let mut distinct = Vec::new();
     let number = |machine| {
-        distinct.iter().position(|known| *known == machine).unwrap_or_else(|| {
+        distinct.iter().position(|known| is_same(*known, machine)).unwrap_or_else(|| {
             distinct.push(machine);
             distinct.len() - 1
         })
     };
-    earlier.chain([(&run.machine, run.boot.as_ref())]).map(number).collect()
+    earlier.chain([(&run.machine, run.machine_id.as_ref())]).map(number).collect()
+}
+
+/// Whether two attempts ran on one machine. One that has got another kernel or more memory is the same.
+fn is_same(one: (&Machine, Option<&String>), other: (&Machine, Option<&String>)) -> bool {
+    match (one.1, other.1) {
+        (Some(one), Some(other)) => one == other,
+        (None, None) => one.0 == other.0,
+        (Some(_), None) | (None, Some(_)) => false,
+    }
 }
 
 /// Launch pairs in which every scenario was driven.

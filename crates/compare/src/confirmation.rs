@@ -125,7 +125,7 @@ fn mismatch(first: &Run, second: &Run) -> Option<String> {
     if second.confirms.is_some() && second.started < first.started {
         return Some("the second run began before the first".to_owned());
     }
-    if first.boot.is_some() && first.boot == second.boot {
+    if first.machine_id.is_some() && first.machine_id == second.machine_id {
         return Some("the second run was measured on the machine of the first".to_owned());
     }
     other_payload(first, second).map(|scenario| {
@@ -225,7 +225,7 @@ mod tests {
     /// A run of the attempt after `first`, on another machine.
     fn next_attempt(first: &Run, launch_pairs: usize, head: SampleLaunch) -> Run {
         let mut second = paired(launch_pairs, LEVEL, head);
-        second.boot = Some("boot-2".to_owned());
+        second.machine_id = Some("machine-2".to_owned());
         second.confirms = Some(ConfirmedRun::of(first));
         let state = first.evidence.clone().unwrap();
         let earlier = vec![attempts::attempt(first).unwrap().unwrap()];
@@ -236,7 +236,8 @@ mod tests {
     fn first_attempt() -> Run {
         let (key, run) = ("k1".to_owned(), "77".to_owned());
         let state = EvidenceState { key, number: 1, run, since: 1, gap: None, earlier: Vec::new() };
-        Run { boot: Some("boot-1".to_owned()), evidence: Some(state), ..paired(14, LEVEL, SLOW) }
+        let machine_id = Some("machine-1".to_owned());
+        Run { machine_id, evidence: Some(state), ..paired(14, LEVEL, SLOW) }
     }
 
     #[test]
@@ -263,7 +264,7 @@ mod tests {
             assert!(matches!(outcome, ComparisonOutcome::NotMeasured(_)), "{outcome:?}");
         };
         refused(&Run { seed: 8, ..first.clone() }, &second);
-        refused(&first, &Run { boot: first.boot.clone(), ..second.clone() });
+        refused(&first, &Run { machine_id: first.machine_id.clone(), ..second.clone() });
         let before = "2026-11-23T09:59:59Z".to_owned();
         refused(&first, &Run { started: before, ..second });
     }

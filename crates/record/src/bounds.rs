@@ -19,6 +19,8 @@ pub const TABLE_BYTES_MAX: u64 = 16 << 20;
 pub const TABLE_ROWS_MAX: usize = 100_000;
 /// Rows of a table of `trend`, whose slopes are of every row to every other.
 pub const TREND_ROWS_MAX: usize = 5_000;
+/// The record of the attempts at a comparison, in bytes.
+pub const EVIDENCE_BYTES_MAX: u64 = 32 << 20;
 /// All records of a history together, in bytes.
 pub const HISTORY_BYTES_MAX: u64 = 128 << 20;
 /// A configuration, its certificates among them.

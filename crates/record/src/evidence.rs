@@ -20,9 +20,9 @@ pub struct EvidenceAttempt {
     pub run: String,
     /// Where it ran.
     pub machine: Machine,
-    /// What tells it from another machine of the same kind: a digest of the system's boot.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub boot: Option<String>,
+    /// What tells it from another machine of the same kind, a digest; none where the system does not say.
+    #[serde(rename = "boot", default, skip_serializing_if = "Option::is_none")]
+    pub machine_id: Option<String>,
     /// When it began, RFC 3339 in UTC.
     pub started: String,
     /// Its launch pairs, in order.
@@ -115,6 +115,11 @@ pub enum EvidenceGap {
     },
     /// The record is of another comparison.
     OtherKey,
+    /// An attempt reached the store without its end: launch pairs of it may be lost.
+    Unfinished {
+        /// The number of the attempt.
+        number: u32,
+    },
     /// An attempt claims to have begun later than now.
     Future {
         /// When.

@@ -5,8 +5,11 @@
 //!
 //! Every line has the digest of all lines before it. What does not fit is not believed: the evidence
 //! begins anew, at a smaller error rate, and the report says why. This protects from accidents and
-//! from careless edits, not from someone who can write the record and recompute the digests; nor does
-//! it show that lines are missing at the end, which is how a killed run looks.
+//! from careless edits, not from someone who can write the record and recompute the digests.
+//!
+//! Lines that are missing at the end are how a killed run looks. In a folder nothing is lost by that. A
+//! store gets the lines when an attempt begins and when it ends, so there an attempt without its end is
+//! one of which launch pairs may be lost.
 
 use std::fs;
 use std::fs::{File, TryLockError};
@@ -15,16 +18,13 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::Machine;
 use crate::evidence::{EvidenceAttempt, EvidenceGap, EvidencePair, EvidenceState};
-
-/// The format of the lines. Raised when a field is required that older lines lack, or means something
-/// else than it did.
-const SCHEMA: u32 = 1;
+use crate::evidence_lines::{EvidenceChain, EvidenceLine, SCHEMA};
 
 /// Why a record of evidence cannot be used.
 #[derive(Debug, Error, Diagnostic)]
@@ -55,26 +55,6 @@ pub enum EvidenceError {
     },
 }
 
-/// One line of the file.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum EvidenceLine {
-    /// An attempt begins.
-    Attempt {
-        schema: u32,
-        key: String,
-        #[serde(flatten)]
-        attempt: Box<EvidenceAttempt>,
-        before: String,
-    },
-    /// A launch pair has ended.
-    LaunchPair {
-        #[serde(flatten)]
-        launch_pair: EvidencePair,
-        before: String,
-    },
-}
-
 /// The schema of a line that may be of a later version.
 #[derive(Deserialize)]
 struct LineHeader {
@@ -91,10 +71,21 @@ struct SchemaHeader {
 pub struct EvidenceFile {
     path: PathBuf,
     file: File,
-    written: Sha256,
+    chain: EvidenceChain,
+    number: u32,
+}
+
+/// Where a record stays between attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EvidencePlace {
+    /// In the folder where its lines are written.
+    Folder,
+    /// In a store, which gets them when an attempt begins and when it ends.
+    Store,
 }
 
 /// A record in a folder, as far as it can be believed.
+#[derive(Default)]
 struct EvidenceContent {
     attempts: Vec<EvidenceAttempt>,
     /// The highest number of an attempt in any line, believed or not.
@@ -102,6 +93,10 @@ struct EvidenceContent {
     /// Bytes of whole lines: what follows was being written when the run was killed.
     whole: usize,
     gap: Option<EvidenceGap>,
+    /// Whether the last attempt has its end.
+    has_ended: bool,
+    /// The first attempt without its end.
+    unfinished: Option<u32>,
 }
 
 /// What an attempt knows about itself.
@@ -116,7 +111,9 @@ pub struct AttemptStart {
     /// Where it runs.
     pub machine: Machine,
     /// What tells it from another machine of the same kind.
-    pub boot: Option<String>,
+    pub machine_id: Option<String>,
+    /// Where the record stays.
+    pub place: EvidencePlace,
     /// Now, RFC 3339 in UTC.
     pub now: String,
     /// The attempts that a run of another machine carries, in case the folder has fewer.
@@ -131,7 +128,7 @@ impl EvidenceFile {
         folder: &Path,
         start: &AttemptStart,
     ) -> Result<(Self, EvidenceState), EvidenceError> {
-        let path = folder.join(format!("{}.jsonl", start.key));
+        let path = path(folder, &start.key);
         let failed = |source| EvidenceError::Io { path: path.clone(), source };
         fs::create_dir_all(folder).map_err(failed)?;
         let text = match fs::read(&path) {
@@ -140,20 +137,26 @@ impl EvidenceFile {
             Err(error) => return Err(failed(error)),
         };
         let mut content = read(&text, start, &path)?;
+        content.note_unfinished(start.place);
         let is_behind = content.gap.is_none() && content.attempts.len() < start.known.len();
         if is_behind {
             content.attempts.clone_from(&start.known);
         }
-        let whole = content.whole;
+        let (whole, open) = (content.whole, content.open().filter(|_| !is_behind));
         let state = state(content, start);
         let kept = if state.gap.is_some() || is_behind { 0 } else { whole };
-        let mut evidence = Self::open(&path, &text[..kept])?;
+        let mut evidence = Self::open(&path, &text[..kept], state.number)?;
         if state.gap.is_some() && !text.is_empty() {
             fs::write(path.with_extension("jsonl.broken"), &text).map_err(failed)?;
         }
         evidence.file.set_len(kept as u64).map_err(failed)?;
         for earlier in state.earlier.iter().filter(|_| is_behind) {
-            evidence.append_earlier(&start.key, earlier)?;
+            evidence.append_known(&start.key, earlier)?;
+        }
+        if let (Some(killed), None) = (open, &state.gap) {
+            // All that it measured is here.
+            let line = evidence.chain.end(killed);
+            evidence.write(&line)?;
         }
         evidence.append_attempt(start, state.number)?;
         // A file that was made just now is found again only if its folder is on the disk too.
@@ -162,7 +165,7 @@ impl EvidenceFile {
         Ok((evidence, state))
     }
 
-    fn open(path: &Path, kept: &[u8]) -> Result<Self, EvidenceError> {
+    fn open(path: &Path, kept: &[u8], number: u32) -> Result<Self, EvidenceError> {
         let failed = |source| EvidenceError::Io { path: path.to_path_buf(), source };
         let file = File::options().create(true).append(true).open(path).map_err(failed)?;
         match file.try_lock() {
@@ -172,13 +175,20 @@ impl EvidenceFile {
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
-        Ok(Self { path: path.to_path_buf(), file, written: Sha256::new_with_prefix(kept) })
+        let chain = EvidenceChain::after(kept);
+        Ok(Self { path: path.to_path_buf(), file, chain, number })
     }
 
     /// Notes what a launch pair says. When this returns, it survives whatever becomes of the run.
     pub fn append(&mut self, launch_pair: EvidencePair) -> Result<(), EvidenceError> {
-        let before = self.digest();
-        self.write(&EvidenceLine::LaunchPair { launch_pair, before })
+        let line = self.chain.launch_pair(launch_pair);
+        self.write(&line)
+    }
+
+    /// Notes that the attempt has ended.
+    pub fn end(&mut self) -> Result<(), EvidenceError> {
+        let line = self.chain.end(self.number);
+        self.write(&line)
     }
 
     fn append_attempt(&mut self, start: &AttemptStart, number: u32) -> Result<(), EvidenceError> {
@@ -186,47 +196,35 @@ impl EvidenceFile {
             number,
             run: start.run.clone(),
             machine: start.machine.clone(),
-            boot: start.boot.clone(),
+            machine_id: start.machine_id.clone(),
             started: start.now.clone(),
             launch_pairs: Vec::new(),
         };
-        self.append_earlier(&start.key, &attempt)
+        let line = self.chain.attempt(&start.key, &attempt);
+        self.write(&line)
     }
 
-    /// Writes an attempt with its launch pairs.
-    fn append_earlier(
-        &mut self,
-        key: &str,
-        attempt: &EvidenceAttempt,
-    ) -> Result<(), EvidenceError> {
-        let (key, before) = (key.to_owned(), self.digest());
-        let begun = EvidenceAttempt { launch_pairs: Vec::new(), ..attempt.clone() };
-        self.write(&EvidenceLine::Attempt {
-            schema: SCHEMA,
-            key,
-            attempt: Box::new(begun),
-            before,
-        })?;
-        attempt.launch_pairs.iter().try_for_each(|launch_pair| self.append(launch_pair.clone()))
+    /// Writes an attempt of another machine with its launch pairs.
+    fn append_known(&mut self, key: &str, attempt: &EvidenceAttempt) -> Result<(), EvidenceError> {
+        let mut lines = self.chain.attempt(key, attempt);
+        lines.extend(self.chain.end(attempt.number));
+        self.write(&lines)
     }
 
-    fn digest(&self) -> String {
-        units::hex(&self.written.clone().finalize())
+    fn write(&mut self, lines: &[u8]) -> Result<(), EvidenceError> {
+        let written = self.file.write_all(lines).and_then(|()| self.file.sync_data());
+        written.map_err(|source| EvidenceError::Io { path: self.path.clone(), source })
     }
+}
 
-    fn write(&mut self, line: &EvidenceLine) -> Result<(), EvidenceError> {
-        let mut text = serde_json::to_vec(line).expect("a line has string keys and finite numbers");
-        text.push(b'\n');
-        let written = self.file.write_all(&text).and_then(|()| self.file.sync_data());
-        written.map_err(|source| EvidenceError::Io { path: self.path.clone(), source })?;
-        self.written.update(&text);
-        Ok(())
-    }
+/// Returns the path of the record of a comparison in a folder.
+pub fn path(folder: &Path, key: &str) -> PathBuf {
+    folder.join(format!("{key}.jsonl"))
 }
 
 /// What an attempt may build on.
 fn state(content: EvidenceContent, start: &AttemptStart) -> EvidenceState {
-    let EvidenceContent { attempts, claimed, gap, whole: _ } = content;
+    let EvidenceContent { attempts, claimed, gap, .. } = content;
     let recorded = attempts.last().map_or(0, |last| last.number);
     // Lines that are not believed still say how many attempts there were: none of them may be the second
     // one again.
@@ -250,7 +248,7 @@ fn state(content: EvidenceContent, start: &AttemptStart) -> EvidenceState {
 
 /// Reads the lines up to the first one that does not fit.
 fn read(text: &[u8], start: &AttemptStart, path: &Path) -> Result<EvidenceContent, EvidenceError> {
-    let mut content = EvidenceContent { attempts: Vec::new(), claimed: 0, whole: 0, gap: None };
+    let mut content = EvidenceContent::default();
     let mut written = Sha256::new();
     for (line, number) in text.split_inclusive(|byte| *byte == b'\n').zip(1..) {
         if !line.ends_with(b"\n") {
@@ -275,7 +273,7 @@ fn read(text: &[u8], start: &AttemptStart, path: &Path) -> Result<EvidenceConten
 fn claimed(line: &[u8]) -> u32 {
     match serde_json::from_slice(line) {
         Ok(EvidenceLine::Attempt { attempt, .. }) => attempt.number,
-        Ok(EvidenceLine::LaunchPair { .. }) | Err(_) => 0,
+        Ok(EvidenceLine::LaunchPair { .. } | EvidenceLine::End { .. }) | Err(_) => 0,
     }
 }
 
@@ -308,19 +306,34 @@ impl EvidenceContent {
     ) -> Result<(), EvidenceGap> {
         let malformed = EvidenceGap::Malformed { line: number };
         let line: EvidenceLine = serde_json::from_slice(line).map_err(|_| malformed.clone())?;
-        let (EvidenceLine::Attempt { before, .. } | EvidenceLine::LaunchPair { before, .. }) =
-            &line;
-        if before != expected {
+        if line.before() != expected {
             return Err(EvidenceGap::Altered { line: number });
         }
         match line {
             EvidenceLine::Attempt { key, attempt, .. } => self.take_attempt(&key, *attempt, start),
             EvidenceLine::LaunchPair { launch_pair, .. } => {
-                let last = self.attempts.last_mut().ok_or(malformed)?;
-                last.launch_pairs.push(launch_pair);
+                let last = self.attempts.last_mut().filter(|_| !self.has_ended);
+                last.ok_or(malformed)?.launch_pairs.push(launch_pair);
                 Ok(())
             }
+            EvidenceLine::End { number, .. } => {
+                let is_open = self.attempts.last().is_some_and(|last| last.number == number);
+                self.has_ended = is_open;
+                is_open.then_some(()).ok_or(malformed)
+            }
         }
+    }
+
+    /// The last attempt, if it lacks its end.
+    fn open(&self) -> Option<u32> {
+        self.attempts.last().filter(|_| !self.has_ended).map(|last| last.number)
+    }
+
+    /// Doubts the evidence of a store where an attempt lacks its end.
+    fn note_unfinished(&mut self, place: EvidencePlace) {
+        let unfinished = self.unfinished.or(self.open()).filter(|_| place == EvidencePlace::Store);
+        let gap = unfinished.map(|number| EvidenceGap::Unfinished { number });
+        self.gap = self.gap.take().or(gap);
     }
 
     fn take_attempt(
@@ -343,6 +356,8 @@ impl EvidenceContent {
         if !follows || attempt.number == 0 {
             return Err(EvidenceGap::Repeated { number: attempt.number });
         }
+        self.unfinished = self.unfinished.or(self.open());
+        self.has_ended = false;
         self.attempts.push(attempt);
         Ok(())
     }
@@ -362,7 +377,8 @@ mod tests {
             run: "77".to_owned(),
             number,
             machine: fixtures::machine(),
-            boot: None,
+            machine_id: None,
+            place: EvidencePlace::Folder,
             now: "2026-11-27T10:00:00Z".to_owned(),
             known: Vec::new(),
         }
@@ -468,7 +484,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = recorded(folder.path());
         let text = fs::read(&path).unwrap();
-        let mut file = EvidenceFile::open(&path, &text).unwrap();
+        let mut file = EvidenceFile::open(&path, &text, 1).unwrap();
         file.append_attempt(&start(None), 1).unwrap();
         drop(file);
         let state = begin(folder.path(), None);
@@ -510,6 +526,41 @@ mod tests {
         let error = EvidenceFile::begin(folder.path(), &start(None)).unwrap_err();
         assert!(error.to_string().contains("has schema 2"), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), text, "it is left as it was");
+    }
+
+    /// What a store holds is what was uploaded: an attempt of which only the beginning is there may have
+    /// shown anything.
+    #[test]
+    fn an_attempt_without_its_end_is_whole_in_a_folder_and_doubted_in_a_store() {
+        let begin = |folder: &Path, place| {
+            let start = AttemptStart { place, ..start(None) };
+            EvidenceFile::begin(folder, &start).unwrap()
+        };
+        for (place, gap) in [
+            (EvidencePlace::Folder, None),
+            (EvidencePlace::Store, Some(EvidenceGap::Unfinished { number: 1 })),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            recorded(folder.path());
+            let (mut second, state) = begin(folder.path(), place);
+            assert_eq!((state.number, state.gap), (2, gap));
+            second.append(launch_pair(0.5)).unwrap();
+            second.end().unwrap();
+            drop(second);
+            let (_, third) = begin(folder.path(), place);
+            assert_eq!((third.number, third.gap), (3, None));
+            assert_eq!(third.earlier.last().unwrap().launch_pairs, [launch_pair(0.5)]);
+        }
+    }
+
+    #[test]
+    fn nothing_follows_the_end_of_an_attempt_but_another_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut file, _) = EvidenceFile::begin(folder.path(), &start(None)).unwrap();
+        file.end().unwrap();
+        file.append(launch_pair(0.1)).unwrap();
+        drop(file);
+        assert_eq!(begin(folder.path(), None).gap, Some(EvidenceGap::Malformed { line: 3 }));
     }
 
     /// A second machine has the run that it confirms, and not the folder of the first.

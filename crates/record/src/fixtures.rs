@@ -209,7 +209,7 @@ pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Ru
         generator: 1,
         config: "c0nf1g".to_owned(),
         machine: machine(),
-        boot: None,
+        machine_id: None,
         base: Some(revision("main", "1d20e770aa")),
         head: revision("head", "9f3c2ab0bb"),
         gate: earlier_rules(),

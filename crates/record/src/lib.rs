@@ -7,6 +7,7 @@ pub mod bounds;
 pub mod canonical;
 pub mod evidence;
 pub mod evidence_file;
+pub mod evidence_lines;
 mod failure_report;
 pub mod file;
 pub mod histogram;
@@ -75,10 +76,10 @@ pub struct Run {
     pub config: String,
     /// Where it ran.
     pub machine: Machine,
-    /// What tells that machine from another one of its kind: a digest of the system's boot. None in
-    /// records of old, and where the system does not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub boot: Option<String>,
+    /// What tells that machine from another one of its kind, a digest. None in records of old, and where
+    /// the system does not say.
+    #[serde(rename = "boot", default, skip_serializing_if = "Option::is_none")]
+    pub machine_id: Option<String>,
     /// The build that was compared against, if two were measured side by side.
     pub base: Option<Revision>,
     /// The build that was measured.

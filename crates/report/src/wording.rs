@@ -450,6 +450,9 @@ fn lost(gap: &EvidenceGap) -> String {
             format!("Attempt {number} does not follow the one before it in the record")
         }
         EvidenceGap::OtherKey => "The record is of another comparison".to_owned(),
+        EvidenceGap::Unfinished { number } => {
+            format!("Launch pairs of attempt {number}, which did not end, may be missing")
+        }
         EvidenceGap::Future { started: _ } => {
             "An attempt in the record began later than this one".to_owned()
         }

@@ -32,6 +32,7 @@ use thiserror::Error;
 
 use crate::connection::ConnectionSetup;
 use crate::launch_failure::LaunchFailure;
+use crate::machine::MachineLifetime;
 use crate::requests::ScenarioRequests;
 use crate::side_driver::{DriveConditions, LaunchHandle, SideDriver};
 use crate::yardstick::YardstickWorkload;
@@ -89,6 +90,8 @@ pub struct RunPlan<'a> {
     /// Since when files were written that a build of this run may have made; none if nothing was built
     /// for base.
     pub built_since: Option<SystemTime>,
+    /// How long this machine lasts.
+    pub lifetime: MachineLifetime,
     /// Where the targets' output goes.
     pub logs: PathBuf,
     /// Where a display reads the progress.

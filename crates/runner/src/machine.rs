@@ -24,11 +24,46 @@ pub fn read() -> Machine {
     }
 }
 
-/// Returns what tells this machine from another one of its kind, if the system says: a digest of its
-/// boot, which is that of the host inside of a container too.
-pub fn boot() -> Option<String> {
-    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    Some(record::digest(id.trim().as_bytes()))
+/// How long a machine lasts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MachineLifetime {
+    /// It is started again and again.
+    #[default]
+    Lasting,
+    /// It was made for one job, from an image that others are made from too.
+    OneJob,
+}
+
+/// Returns what tells this machine from another one of its kind, a digest, if the system says.
+///
+/// The identity that systemd gives to an installation outlives a start, so that starting a machine again
+/// does not make a second one of it. Machines that are made from one image for a job each may share it:
+/// there the start, which each has once, belongs to it. A system without one, as in most containers, has
+/// the start alone: that of the host.
+pub fn identity(lifetime: MachineLifetime) -> Option<String> {
+    let read = |path| {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        Some(text.trim().to_owned()).filter(|text| !text.is_empty() && text != "uninitialized")
+    };
+    let installation = read("/etc/machine-id");
+    identity_of(lifetime, installation, read("/proc/sys/kernel/random/boot_id"))
+}
+
+fn identity_of(
+    lifetime: MachineLifetime,
+    installation: Option<String>,
+    boot: Option<String>,
+) -> Option<String> {
+    let known = match (lifetime, installation, boot) {
+        (MachineLifetime::Lasting, Some(installation), _) => installation,
+        (MachineLifetime::OneJob, Some(installation), Some(boot)) => {
+            format!("{installation} {boot}")
+        }
+        (_, None, Some(boot)) => boot,
+        (MachineLifetime::OneJob, _, None) | (MachineLifetime::Lasting, None, None) => return None,
+    };
+    // Neither is for others to read as it is.
+    Some(record::digest(known.as_bytes()))
 }
 
 /// The first value of `key` in lines of `key<separator>value`, without quotes.
@@ -47,6 +82,21 @@ fn memory_bytes(meminfo: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_machine_is_the_same_after_a_start_unless_it_lasts_for_one_job() {
+        let identity = |lifetime, installation: &str, boot: &str| {
+            let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+            identity_of(lifetime, known(installation), known(boot))
+        };
+        let (lasting, one_job) = (MachineLifetime::Lasting, MachineLifetime::OneJob);
+        assert_eq!(identity(lasting, "m", "1"), identity(lasting, "m", "2"));
+        assert_ne!(identity(lasting, "m", "1"), identity(lasting, "n", "1"));
+        assert_ne!(identity(one_job, "m", "1"), identity(one_job, "m", "2"));
+        assert_ne!(identity(lasting, "", "1"), identity(lasting, "", "2"));
+        assert_eq!(identity(lasting, "", ""), None);
+        assert_eq!(identity(one_job, "m", ""), None, "others may have the same");
+    }
 
     #[test]
     fn the_files_of_linux_are_understood() {

@@ -44,7 +44,7 @@ pub(super) fn blank(plan: &RunPlan<'_>, machine: Machine) -> Run {
         generator: payload::GENERATOR_VERSION,
         config: plan.suite.digest.clone(),
         machine,
-        boot: machine::boot(),
+        machine_id: machine::identity(plan.lifetime),
         base: plan.base.as_ref().map(|base| base.revision.clone()),
         head: plan.head.revision.clone(),
         gate: plan.suite.gate.clone(),

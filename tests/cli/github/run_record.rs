@@ -66,7 +66,7 @@ pub(crate) fn slower_by(percent: u64) -> Run {
             kernel: "Linux 6.1".to_owned(),
             image: "Ubuntu 24.04".to_owned(),
         },
-        boot: None,
+        machine_id: None,
         base: Some(revision(super::job_environment::BASE)),
         head: revision("2ffea6db2ffea6db2ffea6db2ffea6db2ffea6db"),
         gate,

@@ -80,6 +80,7 @@ struct GateTable {
 #[serde(deny_unknown_fields, default)]
 struct BaselineTable {
     store: Option<String>,
+    attempts: Option<String>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -173,6 +174,11 @@ impl ConfigFile {
     /// Returns where baselines are kept.
     pub(super) fn store(self) -> Option<String> {
         self.baseline.store
+    }
+
+    /// Returns where the evidence of attempts is kept.
+    pub(super) fn attempts(self) -> Option<String> {
+        self.baseline.attempts
     }
 
     /// Returns which lanes are run. What no rule looks at is not counted.

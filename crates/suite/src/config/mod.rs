@@ -108,9 +108,18 @@ pub fn embedded(folder: &Path, choice: &ConfigOverrides) -> Result<Suite, Config
 
 /// Returns where a configuration file keeps baselines, if it says so.
 pub fn store(path: &Path) -> Result<Option<String>, ConfigError> {
+    Ok(read(path)?.store())
+}
+
+/// Returns where a configuration file keeps the evidence of attempts, if it says so.
+pub fn attempts(path: &Path) -> Result<Option<String>, ConfigError> {
+    Ok(read(path)?.attempts())
+}
+
+fn read(path: &Path) -> Result<ConfigFile, ConfigError> {
     let text = read_text_bounded(path, CONFIG_BYTES_MAX)
         .map_err(|source| ConfigError::Unreadable { path: path.to_path_buf(), source })?;
-    Ok(written(&text, &path.display().to_string())?.store())
+    written(&text, &path.display().to_string())
 }
 
 /// The file as it is written.
