@@ -16,6 +16,7 @@ mod identity;
 mod import;
 mod init;
 mod input;
+mod link_shim;
 mod matrix;
 mod output;
 mod payload;
@@ -60,6 +61,8 @@ enum CliCommand {
     Doctor(doctor::DoctorArgs),
     Import(import::ImportArgs),
     Init(init::InitArgs),
+    #[command(hide = true)]
+    LinkShim(link_shim::LinkShimArgs),
     Payload(payload::PayloadArgs),
     Profile(profile::ProfileArgs),
     Report(report::ReportArgs),
@@ -84,6 +87,7 @@ impl Cli {
             | CliCommand::Decide(_)
             | CliCommand::Import(_)
             | CliCommand::Init(_)
+            | CliCommand::LinkShim(_)
             | CliCommand::Payload(_)
             | CliCommand::Report(_)
             | CliCommand::Serve(_) => false,
@@ -126,6 +130,7 @@ pub fn run(cli: &Cli, out: &mut impl Write) -> anyhow::Result<Exit> {
         CliCommand::Doctor(args) => doctor::run(args, out),
         CliCommand::Import(args) => import::run(args, out),
         CliCommand::Init(args) => init::run(args, out),
+        CliCommand::LinkShim(args) => Err(link_shim::run(args)),
         CliCommand::Payload(args) => payload::run(args, out),
         CliCommand::Profile(args) => profile::run(args, out),
         CliCommand::Report(args) => report::run(args, out),

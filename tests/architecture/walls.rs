@@ -11,13 +11,14 @@ use crate::ratchet::listed;
 use crate::source_tree::{SourceFile, SourceTree};
 
 /// The crates from the ground up. Each may use those before it.
-const FLOORS: [&str; 18] = [
+const FLOORS: [&str; 19] = [
     "units",
     "stats",
     "github",
     "payload",
     "load",
     "sut",
+    "relink",
     "reference",
     "record",
     "profile",
@@ -124,6 +125,7 @@ pub(crate) const CALL_RULES: &[CallRule] = &[
             "profile",
             "record",
             "reference",
+            "relink",
             "runner",
             "suite",
             "sut",

@@ -3,6 +3,7 @@
 mod base;
 mod calibration;
 mod http2;
+mod layout;
 mod load;
 mod network;
 mod nginx;

@@ -44,7 +44,9 @@ pub use crate::migration::SentenceError;
 pub use load::FailureKind;
 pub use sut::{CgroupVersion, LimitBackend, ProcessCounters};
 
-pub use placement::{LayoutState, MappingState, PlacementMethod, PlacementRecord};
+pub use placement::{
+    FunctionsInPlace, LayoutObstacle, LayoutState, MappingState, PlacementMethod, PlacementRecord,
+};
 
 /// The format that this version writes. Raised, with a step in `migration`, whenever a field is required
 /// that older records lack, or means something else than it did.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use sut::layout::LayoutState;
+pub use sut::layout::{LayoutObstacle, LayoutState};
 pub use sut::placement::{MappingState, PlacementMethod};
 
 /// What was drawn anew for both sides at each launch pair, and what was not. What was not belongs to
@@ -22,9 +22,32 @@ pub struct PlacementRecord {
     /// Where functions of head lie against base; none where no build was at hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<LayoutState>,
+    /// Why functions were left where they lie although they were to be matched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout_obstacle: Option<LayoutObstacle>,
+    /// How many functions lie at the same addresses, where both sides were linked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub functions: Option<FunctionsInPlace>,
     /// The state of each executable mapping, by the file's name, the worst of all launch pairs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub mappings: BTreeMap<String, MappingState>,
+}
+
+/// Functions that lie at the same addresses in both programs, or all as many pages further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FunctionsInPlace {
+    /// Functions that both programs have.
+    pub common: u64,
+    /// Those of them that lie at the same addresses.
+    pub in_place: u64,
+}
+
+impl FunctionsInPlace {
+    /// Returns the share that lies at the same addresses, 0 to 1; 0 where there are none.
+    pub fn share(self) -> f64 {
+        if self.common == 0 { 0.0 } else { self.in_place as f64 / self.common as f64 }
+    }
 }
 
 impl PlacementRecord {
@@ -33,6 +56,8 @@ impl PlacementRecord {
         self.base = self.base.max(pair.base);
         self.head = self.head.max(pair.head);
         self.layout = self.layout.max(pair.layout);
+        self.layout_obstacle = self.layout_obstacle.or(pair.layout_obstacle);
+        self.functions = self.functions.or(pair.functions);
         for (name, state) in pair.mappings {
             let worst = self.mappings.entry(name).or_insert(state);
             *worst = state.max(*worst);
@@ -57,12 +82,22 @@ mod tests {
 
     fn record(method: PlacementMethod, states: &[(&str, MappingState)]) -> PlacementRecord {
         let mappings = states.iter().map(|(name, state)| ((*name).to_owned(), *state));
-        PlacementRecord {
-            base: Some(method),
-            head: None,
-            layout: None,
-            mappings: mappings.collect(),
-        }
+        let mappings = mappings.collect();
+        PlacementRecord { base: Some(method), mappings, ..PlacementRecord::default() }
+    }
+
+    #[test]
+    fn a_launch_that_could_not_be_matched_stands_for_all() {
+        let counts = FunctionsInPlace { common: 200, in_place: 194 };
+        let drawn = |layout| PlacementRecord { layout: Some(layout), ..PlacementRecord::default() };
+        let mut all = PlacementRecord { functions: Some(counts), ..drawn(LayoutState::Drawn) };
+        all.merge(PlacementRecord::default());
+        assert_eq!((all.layout, all.layout_obstacle), (Some(LayoutState::Drawn), None));
+        let failed = Some(LayoutObstacle::LinkFailed);
+        all.merge(PlacementRecord { layout_obstacle: failed, ..drawn(LayoutState::NotRedrawn) });
+        all.merge(drawn(LayoutState::Drawn));
+        assert_eq!((all.layout, all.layout_obstacle), (Some(LayoutState::NotRedrawn), failed));
+        assert!((all.functions.unwrap().share() - 0.97).abs() < 1e-9);
     }
 
     #[test]

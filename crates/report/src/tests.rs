@@ -7,8 +7,8 @@ use record::evidence::{EvidenceGap, EvidenceState};
 use record::fixtures::{LEVEL, SampleLaunch, counted, paired, remembered};
 use record::metric::Metric;
 use record::{
-    EarlyEnd, FailureReport, IdenticalProgram, LaunchResults, LayoutState, MappingState,
-    PlacementMethod, PlacementRecord, Run, Side,
+    EarlyEnd, FailureReport, FunctionsInPlace, IdenticalProgram, LaunchResults, LayoutObstacle,
+    LayoutState, MappingState, PlacementMethod, PlacementRecord, Run, Side,
 };
 
 fn comparison(run: &Run) -> Comparison {
@@ -418,11 +418,37 @@ fn what_was_not_redrawn_stands_first() {
             ("lib<i>.so".to_owned(), MappingState::NotRedrawn),
             ("libc.so.6".to_owned(), MappingState::Shared),
         ]),
+        ..PlacementRecord::default()
     });
     let comparison = Comparison::of(&run).unwrap();
     insta::assert_snapshot!(wording::placement(&comparison, str::to_owned).unwrap(), @"Pages of code not redrawn: lib<i>.so; redrawn at each launch: api; shared: libc.so.6 · layout of functions: not redrawn");
     let text = markdown::render(&comparison);
     assert!(!text.contains("<i>") && text.contains("redrawn at each launch: api"), "{text}");
+}
+
+#[test]
+fn a_layout_is_named_with_what_was_matched_or_why_not() {
+    let counts = Some(FunctionsInPlace { common: 1_000, in_place: 974 });
+    let check = |layout, functions, layout_obstacle, expected: &str| {
+        let mut run = paired(10, LEVEL, LEVEL);
+        let layout = Some(layout);
+        let record =
+            PlacementRecord { layout, functions, layout_obstacle, ..PlacementRecord::default() };
+        run.placement = Some(record);
+        let comparison = Comparison::of(&run).unwrap();
+        let said = wording::placement(&comparison, str::to_owned).unwrap();
+        assert_eq!(said, format!("layout of functions: {expected}"));
+    };
+    check(LayoutState::Same, None, None, "same layout");
+    check(LayoutState::Matched, counts, None, "matched, 97.4 % of functions in place");
+    check(
+        LayoutState::Drawn,
+        counts,
+        None,
+        "drawn for each launch pair, 97.4 % of functions in place",
+    );
+    let obstacle = Some(LayoutObstacle::NoLink);
+    check(LayoutState::NotRedrawn, None, obstacle, "not redrawn (no link of one side was kept)");
 }
 
 #[test]

@@ -16,7 +16,8 @@ use record::workload::{
     ArrivalShape, LoadAmount, LoadSummary, ModelSummary, ReusePolicy, Workload,
 };
 use record::{
-    FailureContrast, FailureExample, IdenticalProgram, LayoutState, MappingState, Revision,
+    FailureContrast, FailureExample, IdenticalProgram, LayoutState, MappingState, PlacementRecord,
+    Revision,
 };
 use units::Ratio;
 use units::text::plural;
@@ -489,15 +490,29 @@ pub(super) fn placement(comparison: &Comparison, safe: fn(&str) -> String) -> Op
         named(MappingState::Shared).map(|files| format!("shared: {files}")),
     ];
     let pages = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
-    let layout = placement.layout.map(|layout| match layout {
-        LayoutState::Shared => "one file",
-        LayoutState::Same => "same layout",
-        LayoutState::NotRedrawn => "not redrawn",
-    });
+    let layout = layout(placement);
     let pages = (!pages.is_empty()).then(|| format!("Pages of code {pages}"));
     let layout = layout.map(|layout| format!("layout of functions: {layout}"));
     let said: Vec<_> = pages.into_iter().chain(layout).collect();
     (!said.is_empty()).then(|| said.join(" · "))
+}
+
+/// Where functions lay on both sides, and why they were left there if they were not to be.
+fn layout(placement: &PlacementRecord) -> Option<String> {
+    let functions = placement
+        .functions
+        .map(|functions| format!(", {} of functions in place", Ratio(functions.share())));
+    let words = match placement.layout? {
+        LayoutState::Shared => "one file",
+        LayoutState::Same => "same layout",
+        LayoutState::Matched => "matched",
+        LayoutState::Drawn => "drawn for each launch pair",
+        LayoutState::NotRedrawn => {
+            let obstacle = placement.layout_obstacle.map(|it| format!(" ({it})"));
+            return Some(format!("not redrawn{}", obstacle.unwrap_or_default()));
+        }
+    };
+    Some(format!("{words}{}", functions.unwrap_or_default()))
 }
 
 /// The measured value of a promise beside it.

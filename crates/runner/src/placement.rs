@@ -31,8 +31,8 @@ pub(super) fn observe(base: &Target, head: &Target) -> PlacementRecord {
     PlacementRecord {
         base: base.placement(),
         head: head.placement(),
-        layout: None,
         mappings: states.into_iter().collect(),
+        ..PlacementRecord::default()
     }
 }
 

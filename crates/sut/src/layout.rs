@@ -10,9 +10,13 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::placement::{ElfFile, is_same_file};
+use crate::elf::{ElfFile, FunctionSymbol};
+use crate::placement::is_same_file;
 
-/// Where the code of head lies, against base.
+/// What the kernel moves at each launch: where a program begins is drawn by whole pages.
+const PAGE_BYTES: i128 = 4096;
+
+/// Where the code of head lies, against base, the best state first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LayoutState {
@@ -21,6 +25,10 @@ pub enum LayoutState {
     Shared,
     /// The code is byte for byte the same, or no function that both sides have was moved.
     Same,
+    /// Both sides were linked again, functions in the order of base.
+    Matched,
+    /// Both sides were linked again for each launch pair, functions in an order that was drawn for both.
+    Drawn,
     /// Functions lie at other addresses, or it is not known.
     NotRedrawn,
 }
@@ -30,12 +38,94 @@ impl fmt::Display for LayoutState {
         f.write_str(match self {
             Self::Shared => "shared",
             Self::Same => "same layout",
+            Self::Matched => "matched",
+            Self::Drawn => "drawn",
             Self::NotRedrawn => "not redrawn",
         })
     }
 }
 
-/// Compares the programs of both sides.
+/// Why both sides could not be linked again with their functions at the same addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LayoutObstacle {
+    /// Of one side no link was kept: it was given as it is, or linked by other means.
+    NoLink,
+    /// Linked again as it was, one side gives another file than the build did.
+    NotReproduced,
+    /// The linker takes no order of functions.
+    LinkerWithoutOrder,
+    /// The build has an order of its own, which is part of the product.
+    OwnOrder,
+    /// Linking in another order failed.
+    LinkFailed,
+    /// Too few functions would lie at the same addresses.
+    FewInPlace,
+    /// The program's folder takes no file, so that the one that was linked again cannot stand in its
+    /// place.
+    NotPlaced,
+}
+
+impl fmt::Display for LayoutObstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoLink => "no link of one side was kept",
+            Self::NotReproduced => "linked again, a side gives another file",
+            Self::LinkerWithoutOrder => "the linker takes no order of functions",
+            Self::OwnOrder => "the build has an order of functions of its own",
+            Self::LinkFailed => "linking in another order failed",
+            Self::FewInPlace => "too few functions could be matched",
+            Self::NotPlaced => "the program's folder takes no file",
+        })
+    }
+}
+
+/// How many functions of two programs lie at the same place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FunctionPlaces {
+    /// Functions that both have, by their stable names.
+    pub common: usize,
+    /// Those of them that lie at the same address, but for the distance below.
+    pub in_place: usize,
+    /// How far all that are in place are moved, in bytes: whole pages.
+    pub distance: i128,
+}
+
+impl FunctionPlaces {
+    /// Compares the functions of two programs. Where head's code begins some whole pages later, functions
+    /// count as in place all the same: the kernel draws the page that a program begins at anew for each
+    /// launch.
+    pub fn compare(base: &[FunctionSymbol], head: &[FunctionSymbol]) -> Self {
+        let (base, head) = (addresses_by_name(base), addresses_by_name(head));
+        let mut common = 0;
+        let mut distances = BTreeMap::<i128, usize>::new();
+        for (name, of_base) in &base {
+            let Some(of_head) = head.get(name) else { continue };
+            common += of_base.len().min(of_head.len());
+            // One more or less of a name: which of them is which is not known.
+            if of_base.len() == of_head.len() {
+                for (base, head) in of_base.iter().zip(of_head) {
+                    *distances.entry(i128::from(*head) - i128::from(*base)).or_default() += 1;
+                }
+            }
+        }
+        let in_page = distances.into_iter().filter(|(distance, _)| distance % PAGE_BYTES == 0);
+        let (distance, in_place) = in_page.max_by_key(|(_, count)| *count).unwrap_or_default();
+        Self { common, in_place, distance }
+    }
+
+    /// Returns the share of the common functions that are in place, 0 to 1; 0 where there are none.
+    pub fn share(&self) -> f64 {
+        if self.common == 0 { 0.0 } else { self.in_place as f64 / self.common as f64 }
+    }
+
+    /// Whether no function was moved; false where there are none, as where symbols were stripped.
+    fn are_same(&self) -> bool {
+        self.common > 0 && self.in_place == self.common && self.distance == 0
+    }
+}
+
+/// Compares the programs of both sides, as they were built.
 pub fn layout_state(base: &Path, head: &Path) -> LayoutState {
     if is_same_file(base, head) {
         return LayoutState::Shared;
@@ -43,20 +133,22 @@ pub fn layout_state(base: &Path, head: &Path) -> LayoutState {
     let same = || {
         let (base, head) = (ElfFile::open(base).ok()?, ElfFile::open(head).ok()?);
         let same_code = base.code()? == head.code()?;
-        Some(same_code || has_functions_in_place(&base.functions()?, &head.functions()?))
+        let places = || Some(FunctionPlaces::compare(&base.functions()?, &head.functions()?));
+        Some(same_code || places()?.are_same())
     };
     if same().unwrap_or(false) { LayoutState::Same } else { LayoutState::NotRedrawn }
 }
 
-/// Whether every function that both sides have lies at the same address; false if they have none in
-/// common, as where symbols were stripped.
-fn has_functions_in_place(
-    base: &BTreeMap<String, Vec<u64>>,
-    head: &BTreeMap<String, Vec<u64>>,
-) -> bool {
-    let mut common = base.iter().filter_map(|(name, of_base)| Some((of_base, head.get(name)?)));
-    let any = common.clone().next().is_some();
-    any && common.all(|(of_base, of_head)| of_base == of_head)
+/// The addresses of functions by their stable names, ascending.
+fn addresses_by_name(functions: &[FunctionSymbol]) -> BTreeMap<String, Vec<u64>> {
+    let mut addresses = BTreeMap::<String, Vec<u64>>::new();
+    for function in functions {
+        addresses.entry(function.stable_name()).or_default().push(function.address);
+    }
+    for addresses in addresses.values_mut() {
+        addresses.sort_unstable();
+    }
+    addresses
 }
 
 #[cfg(test)]
@@ -99,21 +191,43 @@ mod tests {
         assert_eq!(layout_state(&base, &folder.path().join("base.c")), LayoutState::NotRedrawn);
     }
 
+    fn functions(of: &[(&str, &[u64])]) -> Vec<FunctionSymbol> {
+        let symbol = |(name, at): (&str, &u64)| FunctionSymbol {
+            name: name.to_owned(),
+            address: *at,
+            bytes: 16,
+        };
+        of.iter().flat_map(|(name, at)| at.iter().map(move |at| symbol((name, at)))).collect()
+    }
+
     #[test]
     fn functions_in_place_are_those_that_both_sides_have() {
-        let functions = |of: &[(&str, &[u64])]| {
-            of.iter()
-                .map(|(name, at)| ((*name).to_owned(), at.to_vec()))
-                .collect::<BTreeMap<_, _>>()
-        };
         let base = functions(&[("a", &[1]), ("b", &[2, 9]), ("gone", &[3])]);
-        let check = |head: &[(&str, &[u64])], expected| {
-            assert_eq!(has_functions_in_place(&base, &functions(head)), expected, "{head:?}");
+        let check = |head: &[(&str, &[u64])], expected: bool| {
+            let places = FunctionPlaces::compare(&base, &functions(head));
+            assert_eq!(places.are_same(), expected, "{head:?}");
         };
-        check(&[("a", &[1]), ("b", &[2, 9]), ("new", &[3])], true);
+        check(&[("a", &[1]), ("b", &[9, 2]), ("new", &[3])], true);
         check(&[("a", &[1]), ("b", &[2, 10])], false);
+        check(&[("a", &[1]), ("b", &[2])], false);
         check(&[("a", &[4])], false);
         check(&[("new", &[3])], false);
         check(&[], false);
+    }
+
+    #[test]
+    fn code_that_begins_whole_pages_later_is_in_place() {
+        let base = functions(&[("a", &[16]), ("b", &[32]), ("c", &[48]), ("d", &[64])]);
+        let moved_by = |bytes: u64| {
+            let of = |address: u64| vec![address + bytes];
+            let (a, b, c) = (of(16), of(32), of(48));
+            let head = functions(&[("a", &a), ("b", &b), ("c", &c), ("d", &[8])]);
+            FunctionPlaces::compare(&base, &head)
+        };
+        let places = moved_by(8192);
+        assert_eq!((places.common, places.in_place, places.distance), (4, 3, 8192));
+        assert!((places.share() - 0.75).abs() < 1e-9);
+        assert!(!moved_by(8192).are_same());
+        assert_eq!(moved_by(16).in_place, 0);
     }
 }

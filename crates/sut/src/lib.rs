@@ -14,6 +14,7 @@ mod address;
 mod cgroup;
 mod container;
 mod cpus;
+pub mod elf;
 mod failure;
 pub mod host;
 mod launch_space;

@@ -15,7 +15,7 @@ use rustix::fs::{Access, Gid, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use super::elf::ElfFile;
+use crate::elf::ElfFile;
 
 /// What is written at once: the size of a page, since larger writes get neighbouring frames.
 const BLOCK_BYTES: usize = 4096;

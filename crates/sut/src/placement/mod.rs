@@ -11,7 +11,6 @@
 //! (93 to 100 % of the pages). Blocks written in shuffled order break the order up.
 
 mod copy;
-mod elf;
 mod mapping;
 
 use std::ffi::OsStr;
@@ -26,9 +25,9 @@ use serde::{Deserialize, Serialize};
 
 use rustix::fs::{Advice, fadvise};
 
+use crate::elf::ElfFile;
 pub use copy::sweep;
 use copy::{CopyLabel, ProgramCopy};
-pub(super) use elf::ElfFile;
 pub use mapping::{MappedFile, MappingState, executable_mappings, mapping_states};
 
 /// How the pages of a program were placed for a launch, the strongest way first.

@@ -1,6 +1,5 @@
-//! Reads of an ELF file what copying it takes to know.
+//! Reads of an ELF file what copying it and comparing its layout take to know.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -30,7 +29,7 @@ const SECTION_BYTES_MAX: u64 = 1 << 30;
 
 /// An open ELF file.
 #[derive(Debug)]
-pub(crate) struct ElfFile {
+pub struct ElfFile {
     path: PathBuf,
     file: File,
     bytes: u64,
@@ -51,7 +50,7 @@ struct SectionHeader {
 
 impl ElfFile {
     /// Opens the file. Fails on anything but ELF.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+    pub fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
         let mut magic = [0; MAGIC.len()];
@@ -62,22 +61,22 @@ impl ElfFile {
         Ok(Self { path: std::fs::canonicalize(path)?, file, bytes: metadata.len() })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn file(&self) -> &File {
+    pub(crate) fn file(&self) -> &File {
         &self.file
     }
 
     /// Returns its size in bytes.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// Returns whether the loader may look for libraries relative to the file's own folder. Searches
     /// the whole file, as any string `$ORIGIN` in it is worth the caution.
-    pub(super) fn names_origin(&self) -> bool {
+    pub(crate) fn names_origin(&self) -> bool {
         const WORDS: [&[u8]; 2] = [b"$ORIGIN", b"${ORIGIN}"];
         const OVERLAP: usize = 16;
         let mut window = vec![0; (1 << 16) + OVERLAP];
@@ -99,7 +98,7 @@ impl ElfFile {
     /// Returns the parts that only a debugger reads, in ascending order: debug information, symbols
     /// and their names. Everything else is copied, what was appended to the file included, since
     /// some programs read themselves.
-    pub(super) fn unread_parts(&self) -> Vec<Range<u64>> {
+    pub(crate) fn unread_parts(&self) -> Vec<Range<u64>> {
         // Of another class or byte order nothing is left out.
         let Some((sections, names)) = self.sections() else { return Vec::new() };
         let is_unread = |section: &&SectionHeader| {
@@ -121,34 +120,38 @@ impl ElfFile {
     /// Returns the machine code, with the address that it is linked to.
     pub(crate) fn code(&self) -> Option<(u64, Vec<u8>)> {
         let (sections, names) = self.sections()?;
-        let is_text = |it: &&SectionHeader| {
-            self.name(names, **it).is_some_and(|name| name.starts_with(b".text\0"))
-        };
-        let text = *sections.iter().find(is_text)?;
+        let text = sections[self.code_section(&sections, names)?];
         Some((text.address, self.content(text)?))
     }
 
-    /// Returns the addresses of all functions by name, ascending. What a compiler appends to names to
-    /// tell builds apart is cut off.
-    pub(crate) fn functions(&self) -> Option<BTreeMap<String, Vec<u64>>> {
-        let (sections, _) = self.sections()?;
+    /// Returns the functions of the machine code by the symbol table, in its order; none if it was
+    /// stripped. What a linker puts before and after them, as `_init`, has sections of its own.
+    pub fn functions(&self) -> Option<Vec<FunctionSymbol>> {
+        let (sections, names) = self.sections()?;
+        let code = u16::try_from(self.code_section(&sections, names)?).ok()?;
         let table = *sections.iter().find(|section| section.kind == SYMBOL_TABLE)?;
         let names = *sections.get(usize::try_from(table.link).ok()?)?;
         let (symbols, names) = (self.content(table)?, self.content(names)?);
-        let mut functions = BTreeMap::<String, Vec<u64>>::new();
+        let mut functions = Vec::new();
         for symbol in symbols.chunks_exact(SYMBOL_BYTES) {
             let at = usize::try_from(u32::from_le_bytes(field(symbol, 0)?)).ok()?;
             let address = u64::from_le_bytes(field(symbol, 8)?);
-            if symbol[4] & 0xf == IS_FUNCTION && address != 0 {
+            let bytes = u64::from_le_bytes(field(symbol, 16)?);
+            let section = u16::from_le_bytes(field(symbol, 6)?);
+            if symbol[4] & 0xf == IS_FUNCTION && section == code {
                 let name = names.get(at..)?.split(|byte| *byte == 0).next()?;
-                let name = stable_name(&String::from_utf8_lossy(name));
-                functions.entry(name).or_default().push(address);
+                let name = String::from_utf8_lossy(name).into_owned();
+                functions.push(FunctionSymbol { name, address, bytes });
             }
         }
-        for addresses in functions.values_mut() {
-            addresses.sort_unstable();
-        }
         Some(functions)
+    }
+
+    /// The index of the section that has the machine code.
+    fn code_section(&self, sections: &[SectionHeader], names: SectionHeader) -> Option<usize> {
+        sections
+            .iter()
+            .position(|it| self.name(names, *it).is_some_and(|name| name.starts_with(b".text\0")))
     }
 
     fn content(&self, section: SectionHeader) -> Option<Vec<u8>> {
@@ -191,22 +194,22 @@ impl ElfFile {
     }
 }
 
-/// A function's name without the hash of its crate (`17h` and sixteen digits) and without the number
-/// of a part of the program (`.llvm.` and digits).
-fn stable_name(name: &str) -> String {
-    const HASH: &str = "17h";
-    const DIGITS: usize = 16;
-    let name = match name.split_once(".llvm.") {
-        Some((name, rest)) if rest.bytes().all(|it| it.is_ascii_digit()) => name,
-        Some(_) | None => name,
-    };
-    let hash = name.rfind(HASH).filter(|at| {
-        let digits = name.as_bytes().get(at + HASH.len()..).unwrap_or_default();
-        digits.len() > DIGITS && digits[..DIGITS].iter().all(u8::is_ascii_hexdigit)
-    });
-    match hash {
-        Some(at) => format!("{}{}", &name[..at], &name[at + HASH.len() + DIGITS..]),
-        None => name.to_owned(),
+/// A function of a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionSymbol {
+    /// As the linker knows it.
+    pub name: String,
+    /// Where it begins, as it is linked.
+    pub address: u64,
+    /// Its size.
+    pub bytes: u64,
+}
+
+impl FunctionSymbol {
+    /// Returns the name that the function has in every build: without the hashes of crates, and
+    /// without the number of a part of the program (`.llvm.` and digits).
+    pub fn stable_name(&self) -> String {
+        format!("{:#}", rustc_demangle::demangle(&self.name))
     }
 }
 
@@ -239,12 +242,17 @@ mod tests {
     #[test]
     fn a_functions_name_has_nothing_of_its_build() {
         for (name, stable) in [
-            ("_ZN3api5parse17h0123456789abcdefE", "_ZN3api5parseE"),
-            ("_ZN3api5parse17h0123456789abcdefE.llvm.1234", "_ZN3api5parseE"),
+            ("_ZN3api5parse17h0123456789abcdefE", "api::parse"),
+            ("_ZN3api5parse17h0123456789abcdefE.llvm.1234", "api::parse"),
+            ("_RNvNtCsgEmfK2I1SDS_3api4text5parse", "api::text::parse"),
+            ("_RNvNtCs1_3api4text5parse", "api::text::parse"),
+            ("_ZN3api5parseEv", "_ZN3api5parseEv"),
+            ("parse.cold", "parse.cold"),
             ("parse17hx", "parse17hx"),
             ("main", "main"),
         ] {
-            assert_eq!(stable_name(name), stable);
+            let symbol = FunctionSymbol { name: name.to_owned(), address: 1, bytes: 1 };
+            assert_eq!(symbol.stable_name(), stable);
         }
     }
 
@@ -252,7 +260,8 @@ mod tests {
     fn the_functions_of_this_program_are_found() {
         let own = ElfFile::open(&std::env::current_exe().unwrap()).unwrap();
         let functions = own.functions().unwrap();
-        assert!(functions.keys().any(|name| name.contains("the_functions_of_this_program")));
+        let this = |it: &FunctionSymbol| it.name.contains("the_functions_of_this_program");
+        assert!(functions.iter().any(|it| this(it) && it.bytes > 0));
         assert!(own.code().unwrap().1.len() > 10_000);
     }
 }

@@ -1,0 +1,124 @@
+//! Compiler drivers that keep what they link.
+//!
+//! A build finds them first on its search path, under the names of the real ones. Each keeps the inputs
+//! of a link and then *becomes* the real driver with the arguments as they were, so that the output, the
+//! exit code and the file are those of the real one. Nothing is rebuilt for that: a linker named by
+//! cargo's settings would rebuild everything.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::arguments::DriverJob;
+use crate::driver::{DRIVER_FOLDER, DriverCall, find_program};
+use crate::kept::KeptLink;
+
+/// The names that builds call a driver by.
+const DRIVERS: [&str; 6] = ["cc", "gcc", "clang", "c++", "g++", "clang++"];
+
+/// Drivers of ours that a build finds first.
+#[derive(Debug, Clone)]
+pub struct LinkShims {
+    links: PathBuf,
+    search_path: OsString,
+}
+
+impl LinkShims {
+    /// Writes drivers below `links`, where they keep what they link, for those of the real ones that
+    /// `search_path` has. Each calls `program link-shim LINKS NAME -- ARGUMENT…`.
+    pub fn install(links: &Path, program: &Path, search_path: &OsStr) -> io::Result<Self> {
+        let folder = links.join(DRIVER_FOLDER);
+        fs::create_dir_all(&folder)?;
+        let (links, folder) = (links.canonicalize()?, folder.canonicalize()?);
+        for name in DRIVERS {
+            // A build that looks for a compiler that is not there must not find one.
+            if find_program(name, search_path).is_none() {
+                continue;
+            }
+            let script = format!(
+                "#!/bin/sh\nexec {} link-shim {} {name} -- \"$@\"\n",
+                quoted(program)?,
+                quoted(&links)?
+            );
+            let path = folder.join(name);
+            fs::write(&path, script)?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+        }
+        let folders = [folder].into_iter().chain(env::split_paths(search_path));
+        let search_path = env::join_paths(folders).map_err(io::Error::other)?;
+        Ok(Self { links, search_path })
+    }
+
+    /// Returns the search path of the build.
+    pub fn search_path(&self) -> &OsStr {
+        &self.search_path
+    }
+
+    /// Returns the folder that links are kept in.
+    pub fn links(&self) -> &Path {
+        &self.links
+    }
+}
+
+/// Keeps what is linked in `links`, if a program is, and becomes the real driver. Returns only if that
+/// fails.
+pub fn run(call: &DriverCall, links: &Path) -> io::Error {
+    let mut command = Command::new(&call.driver);
+    command.arg0(&call.name);
+    // A wrapper such as ccache looks for the compiler on the path again, and must not find this.
+    command.envs(call.variables.get("PATH").map(|path| ("PATH", path)));
+    match call.job() {
+        Some(DriverJob::Link(job)) => {
+            // Without a kept link the program is measured as built; the build goes on in any case.
+            let _ = KeptLink::keep(call, job, links);
+        }
+        // Only functions in sections of their own can be put in an order. Arguments that follow may
+        // still say otherwise.
+        Some(DriverJob::CompileC) => {
+            command.arg("-ffunction-sections");
+        }
+        Some(DriverJob::Other) | None => {}
+    }
+    command.args(&call.arguments).exec()
+}
+
+fn quoted(path: &Path) -> io::Result<String> {
+    let text = path.to_str().ok_or(io::ErrorKind::InvalidFilename)?;
+    let quoted = shlex::try_quote(text).map_err(io::Error::other)?;
+    Ok(quoted.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn driver(folder: &Path, name: &str) {
+        let path = folder.join(name);
+        fs::write(&path, "#!/bin/sh\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    #[test]
+    fn drivers_of_ours_stand_before_the_real_ones_that_are_there() {
+        let (real, links) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        driver(real.path(), "gcc");
+        let shims = LinkShims::install(
+            &links.path().join("it's ours"),
+            Path::new("/opt/xml perf"),
+            real.path().as_os_str(),
+        )
+        .unwrap();
+        let folders: Vec<_> = env::split_paths(shims.search_path()).collect();
+        assert_eq!(folders[1], real.path());
+        let names: Vec<_> = fs::read_dir(&folders[0]).unwrap().collect();
+        assert_eq!(names.len(), 1);
+        let script = fs::read_to_string(folders[0].join("gcc")).unwrap();
+        assert!(script.contains("exec '/opt/xml perf' link-shim \""), "{script}");
+        assert!(script.ends_with(" gcc -- \"$@\"\n"), "{script}");
+    }
+}
