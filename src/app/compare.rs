@@ -144,7 +144,7 @@ pub fn compare(
         }
     };
     let comparison = Comparison::of(&run)?;
-    let lost = result_files::write(&options.selection.out.join("report"), &run, &comparison);
+    let lost = result_files::keep(&options.selection.out, &run, &comparison, events);
     let confirmation = first.map(|first| first.judge(&run)).transpose()?;
     Ok(CompareOutcome { comparison, confirmation, lost })
 }

@@ -264,6 +264,11 @@ pub enum WarningKind<'a> {
         /// Its name.
         column: &'a str,
     },
+    /// The files of a run are written, and not kept in the archive of runs.
+    NotArchived {
+        /// Why.
+        error: &'a str,
+    },
     /// What stored runs made suspicious cannot be measured side by side.
     NotConfirmed {
         /// Why.

@@ -1,5 +1,6 @@
 //! Every way in which a use case comes to nothing, beyond what the libraries below it report.
 
+use std::io;
 use std::path::PathBuf;
 
 use miette::Diagnostic;
@@ -195,9 +196,19 @@ pub enum UseCaseError {
     #[error("there is nothing to verify")]
     #[diagnostic(help("is `--store` the right one?"))]
     EmptyStore,
+    /// The archive of runs cannot be read.
+    #[error("failed to read `{}`", folder.display())]
+    Archive {
+        /// The archive.
+        folder: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// There is no file of a run.
     #[error("there is no `{}`", path.display())]
-    #[diagnostic(help("`xmlperf compare` or `run` writes it"))]
+    #[diagnostic(help(
+        "`xmlperf compare` or `run` writes it, and `xmlperf runs` lists those that are kept"
+    ))]
     NoRunFile {
         /// Where it was looked for.
         path: PathBuf,

@@ -35,6 +35,7 @@ pub mod publish;
 pub mod report;
 mod result_files;
 pub mod run;
+pub mod runs;
 pub mod selection;
 pub mod selftest;
 pub mod serve;

@@ -6,21 +6,42 @@ use compare::Comparison;
 use record::{RecordError, Run};
 use report::{html, json, markdown};
 
+use crate::app::event::{Event, EventSink, WarningKind};
 use crate::app::failure::UseCaseError;
+use crate::app::runs::{self, FILES};
+
+/// Writes the run and its reports into the folder `report` of the results, and keeps them in the archive of
+/// runs. Returns what was lost where the disk is full or refuses: the verdict stands without it.
+pub(super) fn keep(
+    out: &Path,
+    run: &Run,
+    comparison: &Comparison,
+    events: &mut dyn EventSink,
+) -> Option<UseCaseError> {
+    let report = out.join("report");
+    let lost = write(&report, run, comparison);
+    if lost.is_none()
+        && let Err(error) = runs::keep(out, &report, run, comparison)
+    {
+        events.emit(Event::Warning(WarningKind::NotArchived { error: &error.to_string() }));
+    }
+    lost
+}
 
 /// Writes the run and its reports into `folder`: `run.json`, `report.md`, `report.html`,
-/// `report.json`. Returns what was lost where the disk is full or refuses: the verdict stands without it.
+/// `report.json`. Returns what was lost.
 pub(super) fn write(folder: &Path, run: &Run, comparison: &Comparison) -> Option<UseCaseError> {
     let lost = |source| UseCaseError::ResultsLost { folder: folder.to_path_buf(), source };
     write_each(folder, run, comparison).err().map(lost)
 }
 
 fn write_each(folder: &Path, run: &Run, comparison: &Comparison) -> Result<(), RecordError> {
-    run.save(&folder.join("run.json"))?;
+    let [record, markdown, html, json] = FILES;
+    run.save(&folder.join(record))?;
     let reports = [
-        ("report.md", markdown::render(comparison)),
-        ("report.html", html::render(comparison)),
-        ("report.json", json::render(comparison)),
+        (markdown, markdown::render(comparison)),
+        (html, html::render(comparison)),
+        (json, json::render(comparison)),
     ];
     for (name, text) in reports {
         record::write_atomically(&folder.join(name), text.as_bytes())?;

@@ -47,6 +47,6 @@ pub fn run(
     let head = finder.head(options.start.as_deref(), events)?;
     let run = measure::alone(&finder, head, events)?;
     let comparison = Comparison::of(&run)?;
-    let lost = result_files::write(&selection.out.join("report"), &run, &comparison);
+    let lost = result_files::keep(&selection.out, &run, &comparison, events);
     Ok(RunOutcome { comparison, lost })
 }

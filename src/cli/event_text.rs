@@ -144,6 +144,9 @@ fn warning(warning: &WarningKind<'_>) -> String {
         WarningKind::TextColumn { column } => {
             format!("column `{column}` has text and no number, and is left out")
         }
+        WarningKind::NotArchived { error } => {
+            format!("the run is not kept for `xmlperf runs`: {error}")
+        }
         WarningKind::NotConfirmed { error, run } => format!(
             "it cannot be confirmed here: {error}\n\
              a second job may: `xmlperf compare --confirm {run}`"

@@ -26,6 +26,7 @@ mod report;
 mod report_github;
 mod reporter;
 mod run;
+mod runs;
 mod selection;
 mod selftest;
 mod serve;
@@ -67,6 +68,7 @@ enum CliCommand {
     Profile(profile::ProfileArgs),
     Report(report::ReportArgs),
     Run(run::RunArgs),
+    Runs(runs::RunsArgs),
     Selftest(selftest::SelftestArgs),
     Serve(serve::ServeArgs),
 }
@@ -90,6 +92,7 @@ impl Cli {
             | CliCommand::LinkShim(_)
             | CliCommand::Payload(_)
             | CliCommand::Report(_)
+            | CliCommand::Runs(_)
             | CliCommand::Serve(_) => false,
         }
     }
@@ -135,6 +138,7 @@ pub fn run(cli: &Cli, out: &mut impl Write) -> anyhow::Result<Exit> {
         CliCommand::Profile(args) => profile::run(args, out),
         CliCommand::Report(args) => report::run(args, out),
         CliCommand::Run(args) => run::run(args, out),
+        CliCommand::Runs(args) => runs::run(args, out),
         CliCommand::Selftest(args) => selftest::run(args, out),
         CliCommand::Serve(args) => serve::run(args, out),
     }
