@@ -1,4 +1,4 @@
-//! Starts the target and sends one request of each scenario, to see whether the configuration is right.
+//! Starts the target and sends one request of each operation, to see whether the configuration is right.
 
 use anyhow::Result;
 use runner::CheckOutcome;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use record::OperationName;
 use record::history::HistoryNote;
 use record::metric::Metric;
 use record::{IdenticalProgram, Revision};
@@ -367,6 +368,9 @@ pub struct LaunchCost {
 pub struct ScenarioMetric {
     /// Name of the scenario.
     pub scenario: String,
+    /// The operation's, if it is of one among several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<OperationName>,
     /// The metric.
     #[serde(serialize_with = "metric_key")]
     pub metric: Metric,
@@ -378,12 +382,21 @@ pub struct ScenarioMetric {
 impl ScenarioMetric {
     /// Returns the words that reports use for the metric.
     pub fn label(&self) -> String {
-        self.metric.label(&self.unit)
+        let label = self.metric.label(&self.unit);
+        match &self.operation {
+            Some(operation) => format!("{operation} {label}"),
+            None => label,
+        }
     }
 
     /// Returns the metric of a row.
     pub fn of(row: &MetricResult) -> Self {
-        Self { scenario: row.scenario.clone(), metric: row.metric, unit: row.unit.clone() }
+        Self {
+            scenario: row.scenario.clone(),
+            operation: row.operation.clone(),
+            metric: row.metric,
+            unit: row.unit.clone(),
+        }
     }
 }
 
@@ -452,6 +465,7 @@ mod tests {
     #[test]
     fn other_programs_read_values_and_no_sentence() {
         let of = ScenarioMetric {
+            operation: None,
             scenario: "smoke".to_owned(),
             metric: Metric::Cpu,
             unit: WorkUnit::pair(),

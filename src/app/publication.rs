@@ -159,9 +159,12 @@ fn sanitize_history(history: &mut RunHistory) {
     }
 }
 
-/// A path is the one text in what is sent that is not a digest or a word of the format.
+/// Paths are the texts in what is sent that are no digest, name or word of the format.
 fn sanitize_workload(workload: &mut Workload) {
     workload.path.iter_mut().for_each(sanitize_text);
+    for operation in workload.operations.iter_mut().flat_map(|plan| &mut plan.operations) {
+        sanitize_text(&mut operation.path);
+    }
 }
 
 fn sanitize_limits(limits: &mut LimitsRecord) {
@@ -178,7 +181,9 @@ fn sanitize_limits(limits: &mut LimitsRecord) {
 
 /// Failures carry what a target said.
 fn sanitize_failures(trial: &mut LaunchResult) {
-    for first in trial.failures.iter_mut().filter_map(|failures| failures.first.as_mut()) {
+    let of_operations = trial.operations.iter_mut().flat_map(|operation| &mut operation.failures);
+    let failures = trial.failures.iter_mut().chain(of_operations);
+    for first in failures.filter_map(|failures| failures.first.as_mut()) {
         *first = sanitize_example(first);
     }
 }

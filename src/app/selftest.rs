@@ -220,7 +220,9 @@ impl<'a> SelftestBench<'a> {
                 let mut suite = self.suite.clone();
                 // Documents that another notion of equality finds equal, or does not.
                 for scenario in &mut suite.scenarios {
-                    scenario.payload = PayloadSpec::preset(PayloadPreset::UblInvoice, 42, 100);
+                    for operation in &mut scenario.operations {
+                        operation.payload = PayloadSpec::preset(PayloadPreset::UblInvoice, 42, 100);
+                    }
                 }
                 let start = format!("{} serve --workers 1 --semantics c14n", self.program()?);
                 self.head_fails(&suite, &start, events)

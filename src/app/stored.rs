@@ -134,7 +134,12 @@ fn announce(
         return;
     }
     let change = |(scenario, metric, change_ln): (&str, _, _)| MetricChange {
-        of: ScenarioMetric { scenario: scenario.to_owned(), metric, unit: unit(suite, scenario) },
+        of: ScenarioMetric {
+            scenario: scenario.to_owned(),
+            operation: None,
+            metric,
+            unit: unit(suite, scenario),
+        },
         change_ln,
     };
     let detectable = detectable.into_iter().map(change).collect();

@@ -1,4 +1,4 @@
-//! Shows one request and answer of each scenario, as they went over the wire.
+//! Shows one request and answer of each operation, as they went over the wire.
 
 use std::io::{self, Write};
 
@@ -18,7 +18,7 @@ const BODY_BYTES_SHOWN: usize = 1_000;
 const SECRET_HEADERS: [&str; 6] =
     ["Authorization", "Cookie", "Proxy-Authorization", "Set-Cookie", "X-Api-Key", "X-Auth-Token"];
 
-/// Start the target and send one request of each scenario: is the configuration right?
+/// Start the target and send one request of each operation: is the configuration right?
 ///
 /// Shows request and answer as they went over the wire, what was expected, the time, and where the log of the
 /// target is; nothing is measured. Exit codes: 0 all answers are right; 2 wrong usage or configuration; 3 the
@@ -96,7 +96,9 @@ fn show_exchange(
 ) -> io::Result<()> {
     let sign = if exchange.fault.is_none() { "ok" } else { "WRONG" };
     let time = exchange.time.map_or_else(|| "not sent".to_owned(), units::duration);
-    writeln!(out, "── {} · {sign} · {time}", exchange.scenario)?;
+    let operation = exchange.operation.as_ref().map(|name| format!(" · {name}"));
+    let name = format!("{}{}", exchange.scenario, operation.unwrap_or_default());
+    writeln!(out, "── {name} · {sign} · {time}")?;
     if let Some(RequestPreview { head, body, body_bytes }) = &exchange.request {
         show_head(out, "> ", head, bytes_max)?;
         show_body(out, "> ", body, *body_bytes, bytes_max)?;
@@ -164,6 +166,7 @@ fn json(outcome: &CheckOutcome, bytes_max: usize) -> Value {
     let exchange = |it: &ScenarioExchange| {
         json!({
             "scenario": it.scenario,
+            "operation": it.operation,
             "right": it.fault.is_none(),
             "request": it.request.as_ref().map(|request| json!({
                 "head": head(&request.head),
@@ -206,6 +209,7 @@ mod tests {
         let head = "POST /orders HTTP/1.1\r\nHost: h:1\r\nAuthorization: Bearer abc\r\n\r\n";
         let exchange = ScenarioExchange {
             scenario: "orders".to_owned(),
+            operation: None,
             request: Some(RequestPreview {
                 head: head.to_owned(),
                 body: b"<order/>".to_vec(),

@@ -182,7 +182,9 @@ pub(super) fn time_left(done: usize, of: usize, elapsed: Duration) -> String {
 /// `· smoke cpu +1.2 %, smoke latency −0.3 %`.
 pub(super) fn estimate(changes: &[MetricChange]) -> String {
     let words = changes.iter().map(|change| {
-        format!("{} {} {}", change.of.scenario, change.of.metric, units::change(change.change_ln))
+        let MetricChange { of, change_ln } = change;
+        let operation = of.operation.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
+        format!("{}{operation} {} {}", of.scenario, of.metric, units::change(*change_ln))
     });
     format!("· {}", words.collect::<Vec<_>>().join(", "))
 }
@@ -242,6 +244,7 @@ mod tests {
     #[test]
     fn an_event_is_one_line_or_none() {
         let of = ScenarioMetric {
+            operation: None,
             scenario: "smoke".to_owned(),
             metric: Metric::Cpu,
             unit: WorkUnit::pair(),

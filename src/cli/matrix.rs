@@ -53,7 +53,7 @@ pub(super) fn show(out: &mut impl Write, outcome: &MatrixOutcome) -> anyhow::Res
 
 /// The changes of a metric over all steps so far, added up on the logarithmic scale.
 fn since_first(steps: &[ReleaseStep], row: &MetricResult) -> f64 {
-    let same = |other: &&MetricResult| other.scenario == row.scenario && other.metric == row.metric;
+    let same = |other: &&MetricResult| other.is_same(row);
     let change = |step: &ReleaseStep| step.comparison.rows.iter().find(same)?.change();
     steps.iter().filter_map(change).map(|change| change.estimate_ln).sum()
 }

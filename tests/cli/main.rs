@@ -14,6 +14,8 @@ mod identity;
 mod import;
 mod instruction_counts;
 mod measurement;
+mod operations;
+mod order_service;
 mod readme;
 mod reference;
 mod requests;

@@ -15,7 +15,8 @@ use h2::{Reason, RecvStream};
 use load::pacing::{ArrivalSchedule, OpenWorkload, PacingModel, StopCondition};
 use load::{
     BodyFraming, BodyPieces, BodySource, ClientSettings, DriveOutcome, Exchange, FailureKind,
-    HttpVersion, LoadClient, LoadRequest, ResponseCheck, SuccessCheck, Timeouts, WrongResponse,
+    HttpVersion, LoadClient, LoadRequest, RequestContent, RequestHead, RequestMethod,
+    ResponseCheck, SuccessCheck, Timeouts, WrongResponse,
 };
 use tokio::net::{TcpListener, TcpStream};
 use units::cancel::Cancel;
@@ -211,7 +212,15 @@ fn a_body_that_is_made_while_it_is_sent_arrives_whole() {
     let check = Arc::new(StreamEcho(vec![b'x'; 5_000_000].into()));
     for framing in [BodyFraming::Length(5_000_000), BodyFraming::Chunked] {
         let (source, check) = (Arc::new(PieceBody(50)), Arc::<StreamEcho>::clone(&check));
-        let request = LoadRequest::stream("/", "test", "text/xml", &[], source, framing, check);
+        let head = RequestHead {
+            method: RequestMethod::Post,
+            path: "/",
+            host: "test",
+            content_type: Some("text/xml"),
+            headers: &[],
+        };
+        let content = RequestContent::Streamed(source, framing);
+        let request = LoadRequest::new(head, content, check);
         let mut client = client(address, &[request.unwrap()], settings(1, 2));
         let (drive, exchanges) = drive(&mut client, StopCondition::after_requests(4));
         assert_eq!((drive.exchanges, drive.failures), (4, 0), "{exchanges:?}");

@@ -315,11 +315,11 @@ fn an_open_load_is_answered_in_whatever_way_arrivals_are_notified() {
     let (address, pem) = serve_tls();
     let tls = TlsClient::new("localhost", &TlsTrust::Pem(pem)).unwrap();
     let (settings, cancel) = (settings(20), Cancel::default());
-    check_open(LoadClient::secured(address, tls, &small(), settings, cancel.clone()).unwrap());
+    check_open(LoadClient::secured(address, tls, small(), settings, cancel.clone()).unwrap());
 
     let folder = tempfile::tempdir().unwrap();
     let address = serve_unix(folder.path().join("target.sock"));
-    check_open(LoadClient::new(address, &small(), settings, cancel).unwrap());
+    check_open(LoadClient::new(address, small(), settings, cancel).unwrap());
 }
 
 /// Serves TLS with a certificate for `localhost`, which is returned in PEM form.

@@ -133,7 +133,7 @@ fn answers_of_37_kb_and_10_mb_pass_over_every_kind_of_connection() {
     let nginx = Nginx::start("", "");
     let settings = ClientSettings { connections: number(8), ..ClientSettings::default() };
     let cancel = Cancel::default();
-    let client = LoadClient::new(nginx.address, &gets("localhost"), settings, cancel.clone());
+    let client = LoadClient::new(nginx.address, gets("localhost"), settings, cancel.clone());
     check_closed(client.unwrap(), 8);
 
     let two = ClientSettings {
@@ -142,7 +142,7 @@ fn answers_of_37_kb_and_10_mb_pass_over_every_kind_of_connection() {
         ..settings
     };
     let nginx = Nginx::start("http2", "");
-    let client = LoadClient::new(nginx.address, &gets("localhost"), two, cancel.clone());
+    let client = LoadClient::new(nginx.address, gets("localhost"), two, cancel.clone());
     check_closed(client.unwrap(), 8);
 
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();

@@ -144,7 +144,7 @@ fn paired(trials: &LaunchResults) -> &[LaunchPair] {
 fn pair_at(run: &Run, place: usize) -> Result<EvidencePair, ContentError> {
     let mut first = None;
     let mut differences = BTreeMap::new();
-    for scenario in &run.scenarios {
+    for scenario in run.scenarios_and_operations() {
         let pair = &paired(&scenario.trials)[place];
         first = Some(pair.first);
         let values = PairValues::new(pair, scenario.times)?;
@@ -171,7 +171,8 @@ pub(super) fn earlier(state: &EvidenceState, scenario: &str, metric: Metric) -> 
 /// the family, as their evidence had its chance to alarm.
 pub(super) fn absent(run: &Run, gate: &GateRules) -> Vec<(String, Metric)> {
     let Some(state) = &run.evidence else { return Vec::new() };
-    let is_here = |name: &String| run.scenarios.iter().any(|it| it.name == *name);
+    let here: BTreeSet<String> = run.scenarios_and_operations().map(|it| it.name.clone()).collect();
+    let is_here = |name: &String| here.contains(name);
     let decides =
         |metric: &Metric| gate.rules.get(metric).is_some_and(|it| it.policy == MetricPolicy::Gate);
     let pairs = state.earlier.iter().flat_map(|it| &it.launch_pairs);

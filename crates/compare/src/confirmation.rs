@@ -143,7 +143,7 @@ fn other_payload(first: &Run, second: &Run) -> Option<String> {
 }
 
 fn cell(first: &MetricResult, second: &Comparison) -> ConfirmationCell {
-    let same = |row: &&MetricResult| row.scenario == first.scenario && row.metric == first.metric;
+    let same = |row: &&MetricResult| row.is_same(first);
     let second = second.rows.iter().find(same).cloned();
     let standing = match &second {
         Some(row) if row.verdict() == Some(Verdict::Regressed) => FlagStanding::Confirmed,
@@ -159,7 +159,9 @@ fn cell(first: &MetricResult, second: &Comparison) -> ConfirmationCell {
 
 fn kept(broken: &LimitCheck, second: &Comparison) -> FlagStanding {
     let same = |promise: &&LimitCheck| {
-        promise.scenario == broken.scenario && promise.limit.quantity == broken.limit.quantity
+        promise.scenario == broken.scenario
+            && promise.operation == broken.operation
+            && promise.limit.quantity == broken.limit.quantity
     };
     match second.promises.iter().find(same) {
         Some(promise) if promise.measured.is_none() => FlagStanding::Unrepeated,

@@ -37,7 +37,7 @@ use record::metric::{BetterDirection, Metric};
 use record::work_unit::WorkUnit;
 use record::{
     ContentError, EarlyEnd, FailureContrast, FailureReport, IdenticalProgram, LaunchResult,
-    LaunchResults, Machine, PlacementRecord, Revision, Run, ScenarioRun,
+    LaunchResults, Machine, OperationName, PlacementRecord, Revision, Run, ScenarioRun,
 };
 use units::Ratio;
 
@@ -128,6 +128,8 @@ pub enum ComparisonMode {
 pub struct MetricResult {
     /// The scenario's name.
     pub scenario: String,
+    /// The operation's, if it is of one among several.
+    pub operation: Option<OperationName>,
     /// The metric.
     pub metric: Metric,
     /// What the scenario's rates and costs are counted in.
@@ -227,9 +229,15 @@ impl Comparison {
         let mut promises = Vec::new();
         let mut details = Vec::new();
         for scenario in &run.scenarios {
-            let context = RowContext { run, earlier, scenario, gate: &gate };
+            let context = RowContext::of(run, earlier, scenario, &gate);
             rows_of(&context, &mut rows, &mut evidence)?;
             promises.extend(limits::of(scenario)?);
+            for (name, operation) in scenario.by_operation() {
+                let context =
+                    RowContext { measured: &operation, operation: Some(&name), ..context };
+                rows_of(&context, &mut rows, &mut evidence)?;
+                promises.extend(limits::of_operation(scenario, &name, &operation)?);
+            }
             details.push(ScenarioDetails::of(run, scenario)?);
         }
         let launches = run.scenarios.iter().map(ScenarioRun::launches).min().unwrap_or(0);
@@ -400,7 +408,18 @@ fn failure_of_head(run: &Run) -> Option<FailureContrast> {
 impl MetricResult {
     /// Returns the words that reports use for the metric.
     pub fn label(&self) -> String {
-        self.metric.label(&self.unit)
+        let label = self.metric.label(&self.unit);
+        match &self.operation {
+            Some(operation) => format!("{operation} {label}"),
+            None => label,
+        }
+    }
+
+    /// Returns whether both are of the same metric of the same scenario and operation.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.scenario == other.scenario
+            && self.operation == other.operation
+            && self.metric == other.metric
     }
 
     /// Returns a value of the metric as a person would write it.
@@ -480,7 +499,11 @@ impl MetricResult {
 
 /// Whether a scenario has a row for the metric. Some need a lane of their own; growth needs a load
 /// that is long enough to say something, which a limit on it shows.
-fn is_measured(metric: Metric, run: &Run, scenario: &ScenarioRun) -> bool {
+fn is_measured(metric: Metric, context: &RowContext<'_>) -> bool {
+    let &RowContext { run, scenario, .. } = context;
+    if context.operation.is_some() {
+        return OPERATION_METRICS.contains(&metric);
+    }
     match metric {
         Metric::Leak => scenario.limits.iter().any(|limit| limit.quantity == LimitQuantity::Growth),
         // A launch is ready once, whatever it then receives.
@@ -577,12 +600,32 @@ fn trust(run: &Run, metric: Metric) -> PlacementTrust {
     }
 }
 
-/// A scenario, and what else is known when its rows are made.
+/// What one operation among several has of its own: the other metrics are of the target, or of all requests
+/// together. Its slowest tenth is left to its percentiles, so that a mix does not double the family.
+const OPERATION_METRICS: [Metric; 4] = [Metric::Latency, Metric::P50, Metric::P95, Metric::P99];
+
+/// A scenario or one of its operations, and what else is known when its rows are made.
+#[derive(Clone, Copy)]
 struct RowContext<'a> {
     run: &'a Run,
     earlier: Option<&'a Run>,
     scenario: &'a ScenarioRun,
+    /// What was measured: the scenario, or the operation as one.
+    measured: &'a ScenarioRun,
+    /// The operation's name.
+    operation: Option<&'a OperationName>,
     gate: &'a GateRules,
+}
+
+impl<'a> RowContext<'a> {
+    fn of(
+        run: &'a Run,
+        earlier: Option<&'a Run>,
+        scenario: &'a ScenarioRun,
+        gate: &'a GateRules,
+    ) -> Self {
+        Self { run, earlier, scenario, measured: scenario, operation: None, gate }
+    }
 }
 
 /// Adds the scenario's rows, and beside each what it rests on.
@@ -591,12 +634,12 @@ fn rows_of(
     rows: &mut Vec<MetricResult>,
     evidence: &mut Vec<RowEvidence>,
 ) -> Result<(), ContentError> {
-    let &RowContext { run, earlier, scenario, gate } = context;
+    let &RowContext { run, earlier, scenario, measured, operation, gate } = context;
     work::rows(context, rows, evidence)?;
-    let launches = ScenarioLaunches::of(scenario)?;
+    let launches = ScenarioLaunches::of(measured)?;
     for metric in Metric::ALL {
         let Some(rule) = rule_of(&scenario.name, metric, run, gate) else { continue };
-        if !is_measured(metric, run, scenario) || scenario.launches() == 0 {
+        if !is_measured(metric, context) || measured.launches() == 0 {
             continue;
         }
         let (finding, rests_on, base, head) = match (&launches.launches, &run.history) {
@@ -606,7 +649,7 @@ fn rows_of(
                 let (finding, rests_on) = match found {
                     Ok(numbers) => {
                         let mut all = run.evidence.as_ref().map_or_else(Vec::new, |state| {
-                            attempts::earlier(state, &scenario.name, metric)
+                            attempts::earlier(state, &measured.name, metric)
                         });
                         all.push(numbers);
                         (MetricFinding::Alone, RowEvidence::LaunchPairs(all))
@@ -625,8 +668,8 @@ fn rows_of(
                 (MetricFinding::Alone, RowEvidence::None, None, Some(head))
             }
             (SideLaunches::Single(_), Some(history)) => {
-                let head = values::level(scenario, metric);
-                match stored::levels(run, earlier, history, scenario, metric) {
+                let head = values::level(measured, metric);
+                match stored::levels(run, earlier, history, measured, metric) {
                     Ok(levels) => {
                         let evidence = RowEvidence::History(levels.kept);
                         (MetricFinding::Alone, evidence, Some(levels.base), head)
@@ -644,8 +687,9 @@ fn rows_of(
         let rule = at_level(rule, metric, &launches, (base, head));
         rows.push(MetricResult {
             scenario: scenario.name.clone(),
+            operation: operation.cloned(),
             metric,
-            unit: scenario.unit(),
+            unit: measured.unit(),
             rule,
             base,
             head,
@@ -670,8 +714,7 @@ fn mode(run: &Run) -> ComparisonMode {
 fn confirmed(rows: &mut [MetricResult], paired: &Comparison) -> Vec<ComparisonNote> {
     let mut suspicions = Vec::new();
     for row in rows.iter_mut().filter(|row| row.is_flagged() && !row.metric.is_counted()) {
-        let same =
-            |other: &&MetricResult| other.scenario == row.scenario && other.metric == row.metric;
+        let same = |other: &&MetricResult| other.is_same(row);
         let (Some(again), Some(before)) = (paired.rows.iter().find(same), row.judgement()) else {
             continue;
         };
@@ -757,6 +800,7 @@ fn absent_rows(run: &Run, gate: &GateRules) -> Vec<(MetricResult, Vec<Vec<f64>>)
         let unit = WorkUnit::request();
         let row = MetricResult {
             scenario,
+            operation: None,
             metric,
             unit,
             rule,

@@ -5,7 +5,7 @@ use record::instruction_counts::{BuildCounts, CountOutcome};
 use record::metric::Metric;
 use record::metric::limit::{Limit, LimitQuantity};
 use record::work_unit::WorkUnit;
-use record::{ContentError, LaunchResult, ScenarioRun};
+use record::{ContentError, LaunchResult, OperationName, ScenarioRun};
 use stats::quantile;
 
 /// One limit, and the value that keeps or breaks it.
@@ -13,6 +13,8 @@ use stats::quantile;
 pub struct LimitCheck {
     /// The scenario's name.
     pub scenario: String,
+    /// The operation's, if it is about one among several.
+    pub operation: Option<OperationName>,
     /// What the scenario's rates and costs are counted in.
     pub unit: WorkUnit,
     /// What was promised.
@@ -22,6 +24,15 @@ pub struct LimitCheck {
 }
 
 impl LimitCheck {
+    /// Returns what the limit is on, for a person: the operation, if it is about one, and the quantity.
+    pub fn label(&self) -> String {
+        let key = self.limit.quantity.key();
+        match &self.operation {
+            Some(operation) => format!("{operation} {key}"),
+            None => key.to_owned(),
+        }
+    }
+
     /// Returns the limit as it is written.
     pub fn promised(&self) -> String {
         self.limit.text(&self.unit)
@@ -38,6 +49,20 @@ impl LimitCheck {
     }
 }
 
+/// Returns the promises about an operation, which was `measured` as a scenario.
+pub(super) fn of_operation(
+    scenario: &ScenarioRun,
+    operation: &OperationName,
+    measured: &ScenarioRun,
+) -> Result<Vec<LimitCheck>, ContentError> {
+    let mut promises = of(measured)?;
+    for promise in &mut promises {
+        promise.scenario.clone_from(&scenario.name);
+        promise.operation = Some(operation.clone());
+    }
+    Ok(promises)
+}
+
 /// Returns the promises of a scenario, with what was measured.
 pub(super) fn of(scenario: &ScenarioRun) -> Result<Vec<LimitCheck>, ContentError> {
     let head = scenario.head();
@@ -50,6 +75,7 @@ pub(super) fn of(scenario: &ScenarioRun) -> Result<Vec<LimitCheck>, ContentError
     }
     let promise = |limit: Limit| LimitCheck {
         scenario: scenario.name.clone(),
+        operation: None,
         unit: scenario.unit(),
         limit,
         measured: match limit.quantity {

@@ -69,7 +69,9 @@ pub(super) fn suspicions(
         }
         let found = regression(row)?;
         let same = |metric: Metric| {
-            let other = rows.iter().find(|it| it.scenario == row.scenario && it.metric == metric);
+            let other = rows.iter().find(|it| {
+                it.scenario == row.scenario && it.operation.is_none() && it.metric == metric
+            });
             other.and_then(MetricResult::judgement)
         };
         let cpu = same(Metric::Cpu);

@@ -126,6 +126,8 @@ pub(super) enum MissingReason {
     NotOurs,
     /// Fewer requests than the percentile needs in every launch.
     TooFew { requests: u64, needed: u64 },
+    /// No request of the operation was sent in a launch.
+    NotSent,
     /// Memory was seen too few times to have a slope.
     TooShort,
     /// No lane of this run measures it.
@@ -144,6 +146,7 @@ impl MissingReason {
             Self::TooFew { requests, needed } => {
                 format!("{requests} requests in a launch, it needs {needed}")
             }
+            Self::NotSent => "a launch was over before its first request".to_owned(),
             Self::TooShort => "too short a load, or not our process, to see memory grow".to_owned(),
             Self::NotMeasured => "not measured in this run".to_owned(),
             Self::NotRecorded => "not kept by the version that measured".to_owned(),
@@ -294,7 +297,11 @@ impl<'a> PairValues<'a> {
     }
 
     fn latency_level(&self) -> Result<f64, MissingReason> {
-        let [base, head] = [&self.base, &self.head].map(|side| &side.trial.body_levels_ns);
+        let sides = [&self.base, &self.head];
+        if sides.iter().any(|side| side.trial.requests == 0) {
+            return Err(MissingReason::NotSent);
+        }
+        let [base, head] = sides.map(|side| &side.trial.body_levels_ns);
         if base.is_empty() || head.is_empty() {
             return Err(MissingReason::NotRecorded);
         }

@@ -101,6 +101,7 @@ pub(super) fn rows(
             }
         };
         rows.push(MetricResult {
+            operation: None,
             scenario: scenario.name.clone(),
             metric,
             unit: scenario.unit(),

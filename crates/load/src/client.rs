@@ -8,7 +8,7 @@ use super::exchange::Exchange;
 use super::http2::Http2Engine;
 use super::network::{Address, PreciseWaits, SystemNetwork};
 use super::pacing::{ClosedWorkload, PacingModel, StopCondition};
-use super::request::LoadRequest;
+use super::request_plan::RequestPlan;
 use super::settings::{ClientSettings, DriveOutcome, HttpVersion, LoadError};
 use super::tls::{TlsClient, TlsNetwork};
 use units::cancel::Cancel;
@@ -25,47 +25,48 @@ enum ClientEngine {
 }
 
 impl LoadClient {
-    /// Makes a client of `address` that sends `requests` in turn. Nothing is connected yet.
+    /// Makes a client of `address` that sends `requests`, a list of them in turn. Nothing is connected
+    /// yet.
     pub fn new(
         address: impl Into<Address>,
-        requests: &[LoadRequest],
+        requests: impl Into<RequestPlan>,
         settings: ClientSettings,
         cancel: Cancel,
     ) -> Result<Self, LoadError> {
-        Self::build(address.into(), None, requests, settings, cancel)
+        Self::build(address.into(), None, &requests.into(), settings, cancel)
     }
 
     /// Makes a client whose connections are secured; otherwise as [`LoadClient::new`].
     pub fn secured(
         address: impl Into<Address>,
         tls: TlsClient,
-        requests: &[LoadRequest],
+        requests: impl Into<RequestPlan>,
         settings: ClientSettings,
         cancel: Cancel,
     ) -> Result<Self, LoadError> {
-        Self::build(address.into(), Some(tls), requests, settings, cancel)
+        Self::build(address.into(), Some(tls), &requests.into(), settings, cancel)
     }
 
     fn build(
         address: Address,
         tls: Option<TlsClient>,
-        requests: &[LoadRequest],
+        plan: &RequestPlan,
         settings: ClientSettings,
         cancel: Cancel,
     ) -> Result<Self, LoadError> {
         if let HttpVersion::Two { streams } = settings.http {
             let streams = streams.get();
-            let multiplexed = Http2Engine::new(address, tls, requests, settings, streams, cancel)?;
+            let multiplexed = Http2Engine::new(address, tls, plan, settings, streams, cancel)?;
             return Ok(Self { channel: ClientEngine::Multiplexed(Box::new(multiplexed)) });
         }
         let connections = settings.connections.get();
         let system = SystemNetwork::new(address.clone(), connections)?;
         let channel = if let Some(tls) = tls {
             let network = TlsNetwork::new(system, tls, connections);
-            let engine = LoadEngine::new(network, address, requests, settings, cancel)?;
+            let engine = LoadEngine::new(network, address, plan, settings, cancel)?;
             ClientEngine::Secured(Box::new(engine))
         } else {
-            let engine = LoadEngine::new(system, address, requests, settings, cancel)?;
+            let engine = LoadEngine::new(system, address, plan, settings, cancel)?;
             ClientEngine::Plain(Box::new(engine))
         };
         Ok(Self { channel })
@@ -74,7 +75,7 @@ impl LoadClient {
     /// Sends requests, each connection its next when the last is answered, until `stop` is reached;
     /// those in flight are then awaited. `sink` gets every exchange as it ends.
     ///
-    /// Requests are taken in turn, going on where the last drive ended; connections are kept.
+    /// Requests are taken in their order, going on where the last drive ended; connections are kept.
     pub fn drive(
         &mut self,
         stop: StopCondition,

@@ -17,7 +17,7 @@ use super::network;
 use super::network::{Address, NetworkDriver, SocketReadiness};
 use super::pacing::{DriveEnd, Pacer, PacerStep, PacingModel};
 use super::pieces::RequestProgress;
-use super::request::LoadRequest;
+use super::request_plan::{PlanCursor, RequestPlan};
 use super::response::{ResponseBuffer, ResponseFault, ResponseProgress};
 use super::settings::{ClientSettings, ConnectionReuse, DriveOutcome, LoadError};
 use units::cancel::Cancel;
@@ -92,8 +92,7 @@ pub(super) struct LoadEngine<N> {
     network: N,
     address: Address,
     requests: Arc<[Http1Request]>,
-    /// Index of the request that is next.
-    turn: usize,
+    cursor: PlanCursor,
     settings: ClientSettings,
     cancel: Cancel,
     slots: Vec<ConnectionSlot>,
@@ -142,18 +141,17 @@ impl<N: NetworkDriver> LoadEngine<N> {
     pub(super) fn new(
         network: N,
         address: Address,
-        requests: &[LoadRequest],
+        plan: &RequestPlan,
         settings: ClientSettings,
         cancel: Cancel,
     ) -> Result<Self, LoadError> {
-        if requests.is_empty() {
-            return Err(LoadError::NoRequest);
-        }
+        plan.check()?;
         let end = match settings.reuse {
             ConnectionReuse::Kept => ConnectionEnd::Kept,
             ConnectionReuse::PerRequest => ConnectionEnd::Close,
         };
-        let requests = requests.iter().map(|request| Http1Request::new(request, end)).collect();
+        let requests =
+            plan.requests.iter().map(|request| Http1Request::new(request, end)).collect();
         let slot = || ConnectionSlot {
             state: SlotState::Closed,
             request: 0,
@@ -172,7 +170,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
             network,
             address,
             requests,
-            turn: 0,
+            cursor: PlanCursor::new(plan),
             settings,
             cancel,
             slots: (0..settings.connections.get()).map(|_| slot()).collect(),
@@ -463,8 +461,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
         self.busy += 1;
         let it = &mut self.slots[slot];
         driving.drive.late += u64::from(due_ns < it.free_ns);
-        it.request = self.turn;
-        self.turn = (self.turn + 1) % self.requests.len();
+        it.request = self.cursor.next(slot);
         it.due_ns = due_ns;
         it.sent_ns = now_ns;
         it.lag_ns = now_ns.saturating_sub(due_ns.max(it.free_ns));

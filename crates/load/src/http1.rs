@@ -73,7 +73,12 @@ impl Http1Request {
         }
         let answer = match request.method {
             RequestMethod::Head => ResponseBodyRule::Never,
-            RequestMethod::Get | RequestMethod::Post => ResponseBodyRule::Possible,
+            RequestMethod::Get
+            | RequestMethod::Post
+            | RequestMethod::Put
+            | RequestMethod::Patch
+            | RequestMethod::Delete
+            | RequestMethod::Options => ResponseBodyRule::Possible,
         };
         Self { first: first.into(), rest, streamed, answer, check: Arc::clone(&request.check) }
     }

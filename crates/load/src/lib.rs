@@ -68,6 +68,7 @@ mod network;
 pub mod pacing;
 mod pieces;
 mod request;
+mod request_plan;
 mod response;
 mod settings;
 #[cfg(test)]
@@ -81,7 +82,11 @@ pub use exchange::{Exchange, ExchangeFailure, FailureKind};
 pub use http1::RequestPreview;
 pub use network::Address;
 pub use pacing::DriveEnd;
-pub use request::{LoadRequest, RequestError, ResponseCheck, SuccessCheck, WrongResponse};
+pub use request::{
+    LoadRequest, RequestContent, RequestError, RequestHead, RequestMethod, ResponseCheck,
+    SuccessCheck, WrongResponse,
+};
+pub use request_plan::{RequestCycle, RequestOrder, RequestPlan};
 pub use settings::{
     ClientSettings, ConnectionReuse, DriveOutcome, HttpVersion, LoadError, Timeouts,
 };

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use crate::body::BodySource;
     use crate::http1::ConnectionEnd;
-    use crate::{LoadRequest, SuccessCheck};
+    use crate::{LoadRequest, RequestContent, RequestHead, RequestMethod, SuccessCheck};
 
     /// The parts of a body, in this order.
     struct FixedPieces(Vec<Vec<u8>>);
@@ -127,8 +127,15 @@ mod tests {
     fn sent(parts: &[Vec<u8>], framing: BodyFraming, step: usize) -> [Vec<u8>; 2] {
         let source = Arc::new(FixedPieces(parts.to_vec()));
         let check = Arc::new(SuccessCheck);
-        let request =
-            LoadRequest::stream("/a", "h", "text/xml", &[], source, framing, check).unwrap();
+        let head = RequestHead {
+            method: RequestMethod::Post,
+            path: "/a",
+            host: "h",
+            content_type: Some("text/xml"),
+            headers: &[],
+        };
+        let content = RequestContent::Streamed(source, framing);
+        let request = LoadRequest::new(head, content, check).unwrap();
         let request = Http1Request::new(&request, ConnectionEnd::Kept);
         let mut outgoing = RequestProgress::default();
         [(), ()].map(|()| {

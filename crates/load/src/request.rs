@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use miette::Diagnostic;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::body::{BodyFraming, BodySource, RequestBody};
@@ -62,29 +63,81 @@ pub enum RequestError {
 }
 
 /// What a request does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RequestMethod {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum RequestMethod {
+    /// Reads.
     Get,
+    /// Reads, and wants the head of the answer alone.
     Head,
+    /// Hands something over.
+    #[default]
     Post,
+    /// Puts something in the place of what is there.
+    Put,
+    /// Changes a part of what is there.
+    Patch,
+    /// Takes away what is there.
+    Delete,
+    /// Finds out what may be done.
+    Options,
 }
 
 impl RequestMethod {
-    pub(super) fn name(self) -> &'static str {
+    /// Every method, in the order in which they are offered.
+    pub const ALL: [Self; 7] =
+        [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete, Self::Options];
+
+    /// Returns the name that stands in a request.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Get => "GET",
             Self::Head => "HEAD",
             Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
+        }
+    }
+
+    /// Returns the method of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.name() == name)
+    }
+
+    /// Returns whether a request of this method carries a body.
+    pub fn has_body(self) -> bool {
+        match self {
+            Self::Post | Self::Put | Self::Patch => true,
+            Self::Get | Self::Head | Self::Delete | Self::Options => false,
         }
     }
 }
 
+/// What stands before the body of a request, without what says how long the body is.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestHead<'a> {
+    /// What the request does.
+    pub method: RequestMethod,
+    /// The path, in origin form.
+    pub path: &'a str,
+    /// The value of the header `Host`.
+    pub host: &'a str,
+    /// The media type of the body, if there is one.
+    pub content_type: Option<&'a str>,
+    /// The other headers, as name and value.
+    pub headers: &'a [(&'a str, &'a str)],
+}
+
 /// What follows the head of a request.
 #[derive(Clone)]
-pub(super) enum RequestContent {
+pub enum RequestContent {
+    /// No body.
     Nothing,
+    /// A body that is there.
     Kept(RequestBody),
-    /// Made while it is sent.
+    /// A body that is made while it is sent.
     Streamed(Arc<dyn BodySource>, BodyFraming),
 }
 
@@ -120,23 +173,9 @@ impl LoadRequest {
         body: impl Into<RequestBody>,
         check: Arc<dyn ResponseCheck>,
     ) -> Result<Self, RequestError> {
-        let content = RequestContent::Kept(body.into());
-        Self::new(RequestMethod::Post, path, host, headers, check)?.with(content_type, content)
-    }
-
-    /// Returns a POST to `path` of a body that is made while it is sent; otherwise as
-    /// [`LoadRequest::post`].
-    pub fn stream(
-        path: &str,
-        host: &str,
-        content_type: &str,
-        headers: &[(&str, &str)],
-        source: Arc<dyn BodySource>,
-        framing: BodyFraming,
-        check: Arc<dyn ResponseCheck>,
-    ) -> Result<Self, RequestError> {
-        let content = RequestContent::Streamed(source, framing);
-        Self::new(RequestMethod::Post, path, host, headers, check)?.with(content_type, content)
+        let (method, content_type) = (RequestMethod::Post, Some(content_type));
+        let head = RequestHead { method, path, host, content_type, headers };
+        Self::new(head, RequestContent::Kept(body.into()), check)
     }
 
     /// Returns a GET of `path`; `host` goes into the header of this name.
@@ -146,42 +185,36 @@ impl LoadRequest {
         headers: &[(&str, &str)],
         check: Arc<dyn ResponseCheck>,
     ) -> Result<Self, RequestError> {
-        Self::new(RequestMethod::Get, path, host, headers, check)
+        let (method, content_type) = (RequestMethod::Get, None);
+        let head = RequestHead { method, path, host, content_type, headers };
+        Self::new(head, RequestContent::Nothing, check)
     }
 
-    /// Returns a HEAD of `path`, whose answer has no body; `host` goes into the header of this name.
-    pub fn head(
-        path: &str,
-        host: &str,
-        headers: &[(&str, &str)],
+    /// Returns the request of this head and content.
+    pub fn new(
+        head: RequestHead<'_>,
+        content: RequestContent,
         check: Arc<dyn ResponseCheck>,
     ) -> Result<Self, RequestError> {
-        Self::new(RequestMethod::Head, path, host, headers, check)
-    }
-
-    fn new(
-        method: RequestMethod,
-        path: &str,
-        host: &str,
-        headers: &[(&str, &str)],
-        check: Arc<dyn ResponseCheck>,
-    ) -> Result<Self, RequestError> {
+        let RequestHead { method, path, host, content_type, headers } = head;
         if !path.starts_with('/') || !path.chars().all(|c| c.is_ascii_graphic()) {
             return Err(RequestError::Path { path: path.to_owned() });
         }
-        for (name, value) in [("Host", host)].iter().chain(headers) {
+        let media_type = content_type.map(|media_type| ("Content-Type", media_type));
+        for (name, value) in [("Host", host)].into_iter().chain(media_type).chain(headers.to_vec())
+        {
             check_header(name, value)?;
         }
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let headers = headers.iter().map(owned).collect();
-        let (path, host) = (path.to_owned(), host.to_owned());
-        let content = RequestContent::Nothing;
-        Ok(Self { method, path, host, content_type: None, headers, content, check })
-    }
-
-    fn with(self, content_type: &str, content: RequestContent) -> Result<Self, RequestError> {
-        check_header("Content-Type", content_type)?;
-        Ok(Self { content_type: Some(content_type.to_owned()), content, ..self })
+        Ok(Self {
+            method,
+            path: path.to_owned(),
+            host: host.to_owned(),
+            content_type: content_type.map(str::to_owned),
+            headers: headers.iter().map(owned).collect(),
+            content,
+            check,
+        })
     }
 
     /// Returns what its answer is held against.

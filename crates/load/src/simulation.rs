@@ -14,6 +14,7 @@ use super::pacing::{
     ArrivalSchedule, ClosedWorkload, DriveEnd, OpenWorkload, PacingModel, StopCondition,
 };
 use super::request::{LoadRequest, SuccessCheck};
+use super::request_plan::RequestPlan;
 use super::settings::{ClientSettings, ConnectionReuse, DriveOutcome};
 use units::cancel::Cancel;
 
@@ -218,7 +219,8 @@ fn drive<F: FnMut(u64) -> SimulatedReply>(
     let request = LoadRequest::get("/", "test", &[], Arc::new(SuccessCheck)).unwrap();
     let address = Address::Unix("scripted".into());
     let cancel = network.raises.as_ref().map(|(_, cancel)| cancel.clone()).unwrap_or_default();
-    let mut engine = LoadEngine::new(network, address, &[request], settings, cancel).unwrap();
+    let plan = RequestPlan::from(&[request]);
+    let mut engine = LoadEngine::new(network, address, &plan, settings, cancel).unwrap();
     let mut exchanges = Vec::new();
     let drive = engine.drive(model, &mut |exchange| exchanges.push(exchange.clone())).unwrap();
     (drive, exchanges)
@@ -307,9 +309,9 @@ fn a_connection_that_takes_no_part_gets_no_request_when_it_is_closed() {
     network.ends = vec![(1, 5 * MS), (2, 15 * MS)];
     let request = LoadRequest::get("/", "test", &[], Arc::new(SuccessCheck)).unwrap();
     let address = Address::Unix("scripted".into());
-    let requests = [request];
+    let plan = RequestPlan::from(&[request]);
     let mut engine =
-        LoadEngine::new(&mut network, address, &requests, settings(3), Cancel::default()).unwrap();
+        LoadEngine::new(&mut network, address, &plan, settings(3), Cancel::default()).unwrap();
     engine.renew().unwrap();
     let one = ClosedWorkload {
         connections: NonZeroUsize::new(1),

@@ -13,7 +13,10 @@ use super::depth_mix;
 use super::documents::DocumentSource;
 use super::mix::{DocumentMix, PairRecipe};
 use super::pairs::{PairSource, PairStream};
-use super::template::{RenderedRequest, Template, TemplateContext, TemplateError, TemplatePair};
+use super::template::{
+    ExpectedValue, RenderedRequest, Template, TemplateContext, TemplateError, TemplateExpectation,
+    TemplatePair,
+};
 use super::truth::{PairTruth, Semantics};
 use super::{GENERATOR_VERSION, PayloadKind};
 
@@ -191,6 +194,8 @@ pub struct PayloadSpec {
     origin: DocumentOrigin,
     recipe: PairRecipe,
     template: Option<Arc<Template>>,
+    /// What must come back instead of what the kind promises, of requests without a template.
+    expectations: Arc<[TemplateExpectation]>,
     source: PairSource,
 }
 
@@ -224,6 +229,7 @@ impl PayloadSpec {
             origin,
             recipe,
             template: None,
+            expectations: Arc::default(),
             source,
         }
     }
@@ -258,9 +264,17 @@ impl PayloadSpec {
             }
             origin => {
                 let Self { seed, pairs, semantics, encoding, framing, .. } = self;
-                let Self { headers, media_type, template, .. } = self;
-                let spec = Self::new(origin, recipe, seed, pairs);
-                Ok(Self { semantics, encoding, framing, headers, media_type, template, ..spec })
+                let Self { headers, media_type, template, expectations, .. } = self;
+                Ok(Self {
+                    semantics,
+                    encoding,
+                    framing,
+                    headers,
+                    media_type,
+                    template,
+                    expectations,
+                    ..Self::new(origin, recipe, seed, pairs)
+                })
             }
         }
     }
@@ -270,6 +284,17 @@ impl PayloadSpec {
     pub fn with_template(self, template: Template) -> Result<Self, TemplateError> {
         let spec = Self { template: Some(Arc::new(template)), ..self };
         spec.render(0).transpose()?;
+        Ok(spec)
+    }
+
+    /// Returns the spec with expectations that take the place of what a kind without a template promises.
+    /// They have been filled in once to see that they can be.
+    pub fn with_expectations(
+        self,
+        expectations: Vec<TemplateExpectation>,
+    ) -> Result<Self, TemplateError> {
+        let spec = Self { expectations: expectations.into(), ..self };
+        spec.expected(PayloadKind::RawXml, 0).transpose()?;
         Ok(spec)
     }
 
@@ -325,17 +350,35 @@ impl PayloadSpec {
     /// Returns the template filled in for request number `index`, and what its answer must hold.
     pub(super) fn render(&self, index: u64) -> Option<Result<RenderedRequest, TemplateError>> {
         let template = self.template.as_ref()?;
-        let first = index.wrapping_mul(self.pairs);
+        Some(template.render(&self.template_context(index, self.pairs)))
+    }
+
+    /// Returns what the answer to request number `index` must hold, where that is not left to its kind.
+    pub(super) fn expected(
+        &self,
+        kind: PayloadKind,
+        index: u64,
+    ) -> Option<Result<Vec<ExpectedValue>, TemplateError>> {
+        if self.expectations.is_empty() {
+            return None;
+        }
+        let context = self.template_context(index, kind.pairs(self.pairs));
+        Some(Template::expected(&self.expectations, &context))
+    }
+
+    /// Returns what templates of request number `index` are filled in with.
+    fn template_context(&self, index: u64, count: u64) -> TemplateContext {
+        let first = index.wrapping_mul(count);
         let mut pairs = Vec::new();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let made: Result<(), Infallible> = self.for_each(first, self.pairs, |xml1, xml2, truth| {
+        let made: Result<(), Infallible> = self.for_each(first, count, |xml1, xml2, truth| {
             let number = first.wrapping_add(u64::try_from(pairs.len()).unwrap_or(u64::MAX));
             let matched = truth.matched(self.semantics);
             pairs.push(TemplatePair { number, xml1: text(xml1), xml2: text(xml2), matched });
             Ok(())
         });
         let Ok(()) = made;
-        Some(template.render(&TemplateContext { index, seed: self.seed, pairs }))
+        TemplateContext { index, seed: self.seed, pairs }
     }
 
     /// Returns the name of the preset, or `mix` or `corpus`.
@@ -383,6 +426,7 @@ impl PayloadSpec {
             origin,
             recipe,
             template,
+            expectations,
             source,
         } = self;
         let mut hash = Sha256::new();
@@ -425,6 +469,9 @@ impl PayloadSpec {
             if held != *pairs {
                 hash.update(format!("held={held}\n"));
             }
+        }
+        for part in expectations.iter().flat_map(TemplateExpectation::parts) {
+            hash.update(Sha256::digest(part));
         }
         let mut json = Vec::new();
         let mut pairs = PairStream::new(&self.source, self.seed, 0);

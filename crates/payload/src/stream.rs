@@ -11,7 +11,7 @@ use super::escape;
 use super::expectation::{ResponseExpectation, VerdictBits};
 use super::pairs::PairStream;
 use super::spec::{PayloadSpec, RequestEncoding};
-use super::template::{RenderedRequest, TemplateError};
+use super::template::{ExpectedValue, RenderedRequest, TemplateError};
 use super::truth::Semantics;
 use super::xml::Document;
 
@@ -110,6 +110,8 @@ pub struct BodyStream {
     verdicts: VerdictBits,
     semantics: Semantics,
     is_hostile: bool,
+    /// What the answer must hold, where that is not left to the kind.
+    expected: Option<Result<Vec<ExpectedValue>, TemplateError>>,
     /// A request that is made as a whole, or why it cannot be.
     whole: Option<Result<RenderedRequest, TemplateError>>,
     ended: bool,
@@ -154,6 +156,7 @@ impl BodyStream {
             verdicts: VerdictBits::default(),
             semantics: spec.semantics,
             is_hostile: spec.is_hostile(),
+            expected: spec.expected(kind, index),
             whole: None,
             ended: false,
             gzip: None,
@@ -225,6 +228,8 @@ impl BodyStream {
         }
         if let Some(whole) = self.whole {
             ResponseExpectation::wanted(whole.map(|rendered| rendered.expected), self.verdicts)
+        } else if let Some(expected) = self.expected {
+            ResponseExpectation::wanted(expected, self.verdicts)
         } else if self.is_hostile {
             ResponseExpectation::survival(self.verdicts)
         } else {

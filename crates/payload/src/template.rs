@@ -107,6 +107,11 @@ impl TemplateExpectation {
         Ok(Self { place: ResponseLocation::Xml(place), equals: equals.to_owned() })
     }
 
+    /// Returns everything that decides what is expected.
+    pub(super) fn parts(&self) -> [&str; 2] {
+        [self.place.text(), &self.equals]
+    }
+
     fn is_for_each(&self) -> bool {
         match &self.place {
             ResponseLocation::Status => false,
@@ -210,8 +215,18 @@ impl Template {
     /// Returns everything that decides the bytes of a request and what is expected of its answer.
     pub(super) fn parts(&self) -> Vec<&str> {
         let Self { content_type, body, expectations } = self;
-        let expectations = expectations.iter().flat_map(|e| [e.place.text(), &e.equals]);
+        let expectations = expectations.iter().flat_map(TemplateExpectation::parts);
         [content_type.as_str(), body].into_iter().chain(expectations).collect()
+    }
+
+    /// Returns what an answer must hold by expectations that stand without a template.
+    pub(super) fn expected(
+        expectations: &[TemplateExpectation],
+        context: &TemplateContext,
+    ) -> Result<Vec<ExpectedValue>, TemplateError> {
+        let (content_type, body) = (String::new(), String::new());
+        let bare = Self { content_type, body, expectations: expectations.to_vec() };
+        bare.render(context).map(|rendered| rendered.expected)
     }
 
     /// Returns one request.

@@ -78,6 +78,7 @@ pub fn trial(level: SampleLaunch, wobble: i64) -> LaunchResult {
         steps: Vec::new(),
         capacity: None,
         network: None,
+        operations: Vec::new(),
     }
 }
 
@@ -135,6 +136,7 @@ pub fn workload() -> Workload {
         payload: "d1ge57".to_owned(),
         load: LoadRecord::Summary(LoadSettings::closed(1, LoadAmount::Time).summary()),
         network: None,
+        operations: None,
     }
 }
 
@@ -191,6 +193,7 @@ pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Ru
         trials: LaunchResults::Paired((0..launch_pairs).map(pair).collect()),
         work: None,
         absent_in_base: None,
+        operation_limits: BTreeMap::new(),
     };
     let revision = |label: &str, commit: &str| Revision {
         label: label.to_owned(),

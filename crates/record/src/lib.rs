@@ -15,10 +15,13 @@ pub mod history;
 pub mod instruction_counts;
 pub mod metric;
 mod migration;
+mod operation;
+mod operation_name;
 pub mod placement;
 pub mod work_unit;
 pub mod workload;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -44,6 +47,8 @@ pub use crate::migration::SentenceError;
 pub use load::FailureKind;
 pub use sut::{CgroupVersion, LimitBackend, ProcessCounters};
 
+pub use operation::OperationResult;
+pub use operation_name::{OperationName, OperationNameError};
 pub use placement::{
     FunctionsInPlace, LayoutObstacle, LayoutState, MappingState, PlacementMethod, PlacementRecord,
 };
@@ -340,6 +345,9 @@ pub struct ScenarioRun {
     pub unit: Option<WorkUnit>,
     /// What must hold.
     pub limits: Vec<Limit>,
+    /// What must hold of operations, by their name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub operation_limits: BTreeMap<OperationName, Vec<Limit>>,
     /// Which time of a request is shown and judged.
     pub times: LatencyBasis,
     /// What the launches yielded.
@@ -470,6 +478,9 @@ pub struct LaunchResult {
     /// What passed through the network between load and target, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkUse>,
+    /// What each operation yielded, in the order of the workload; empty where there is one only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operations: Vec<OperationResult>,
 }
 
 /// What passed through the network between load and target in a launch, warm-up included.
@@ -792,8 +803,8 @@ impl Run {
     /// other connections are the same instructions.
     pub fn is_counted_elsewhere(&self, scenario: &ScenarioRun) -> bool {
         let requests = |it: &ScenarioRun| {
-            let Workload { kind, path, payload, .. } = &it.workload;
-            (*kind, path.clone(), payload.clone())
+            let Workload { kind, path, payload, operations, .. } = &it.workload;
+            (*kind, path.clone(), payload.clone(), operations.clone())
         };
         let has_same = |other: &ScenarioRun| {
             other.name != scenario.name

@@ -147,6 +147,7 @@ fn put_workload(scenario: &mut Map<String, Value>) -> Result<(), SentenceError> 
         payload: payload.clone(),
         load: LoadRecord::Summary(said.load),
         network: said.network,
+        operations: None,
     };
     scenario.retain(|key, _| key != "load" && key != "payload");
     scenario.insert("workload".to_owned(), value(&workload));

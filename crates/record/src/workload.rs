@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use load::capacity::CapacityPlan;
 use load::pacing::ArrivalSchedule;
-use load::{HttpVersion, Timeouts};
+use load::{HttpVersion, RequestMethod, Timeouts};
 use payload::PayloadKind;
 use serde::{Deserialize, Serialize};
 use sut::network::NetworkConditions;
 
 use crate::LatencyBasis;
+use crate::operation_name::OperationName;
 
 /// What is sent in a scenario.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +32,58 @@ pub struct Workload {
     /// What is between load and target, if not nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkConditions>,
+    /// The operations, where there are several; kind is then that of the first, and payload a digest of
+    /// them all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operations: Option<OperationPlan>,
+}
+
+/// Several operations, and how they follow each other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperationPlan {
+    /// The operations.
+    pub operations: Vec<OperationRecord>,
+    /// Which of them is next.
+    pub order: OperationOrder,
+}
+
+/// One kind of request among several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperationRecord {
+    /// Its name.
+    pub name: OperationName,
+    /// What a request does.
+    pub method: RequestMethod,
+    /// Where it is sent.
+    pub path: String,
+    /// Kind of its payload.
+    pub kind: PayloadKind,
+    /// Digest of its payload.
+    pub payload: String,
+}
+
+/// How operations follow each other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum OperationOrder {
+    /// Of each operation so many among as many requests as these numbers together, in an order that is
+    /// drawn from the seed of the payloads.
+    Mix(Vec<u64>),
+    /// Operations by their number, from 0: one after the other by each virtual user, again and again.
+    Flow(Vec<usize>),
+}
+
+impl OperationOrder {
+    /// Returns how many requests belong together: those of a flow, or those in which each operation has
+    /// exactly its share.
+    pub fn round(&self) -> u64 {
+        match self {
+            Self::Mix(shares) => shares.iter().fold(0, |sum: u64, it| sum.saturating_add(*it)),
+            Self::Flow(flow) => u64::try_from(flow.len()).unwrap_or(u64::MAX),
+        }
+    }
 }
 
 /// A load, as far as a record knows it.
@@ -219,7 +272,11 @@ impl Workload {
                     && self.network.map(rounding::network) == other.network.map(rounding::network)
             }
         };
-        same_path && same_load && self.kind == other.kind && self.payload == other.payload
+        same_path
+            && same_load
+            && self.kind == other.kind
+            && self.payload == other.payload
+            && self.operations == other.operations
     }
 }
 
@@ -516,7 +573,7 @@ pub(crate) mod tests {
         (kind, path, "[0-9a-f]{8}", load(), network()).prop_map(
             |(kind, path, payload, load, network)| {
                 let load = LoadRecord::Settings(load);
-                Workload { kind, path, payload, load, network }
+                Workload { kind, path, payload, load, network, operations: None }
             },
         )
     }

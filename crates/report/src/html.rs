@@ -177,7 +177,6 @@ fn promises(page: &mut String, comparison: &Comparison) {
         "<th>Limit<th class=\"n\">Promised<th class=\"n\">Measured<th>Holds</thead>\n<tbody>\n",
     );
     for promise in &comparison.promises {
-        let quantity = promise.limit.quantity;
         let measured = promise.measured_text();
         let (tone, holds) = if promise.holds() { ("good", "yes") } else { ("bad", "no") };
         writeln!(
@@ -185,7 +184,7 @@ fn promises(page: &mut String, comparison: &Comparison) {
             "<tr class=\"{tone}\"><td>{}<td>{}<td class=\"n\">{}<td class=\"n\">{}\
              <td><span class=\"verdict\">{holds}</span>",
             escaped(&promise.scenario),
-            quantity.key(),
+            promise.label(),
             escaped(&promise.promised()),
             measured.as_deref().unwrap_or("not measured"),
         )

@@ -13,7 +13,7 @@ use compare::{
     InstructionBreakdown, LimitCheck, MetricFinding, MetricResult, Suspicion,
 };
 use record::workload::Workload;
-use record::{GeneratorQuality, LimitsRecord};
+use record::{GeneratorQuality, LimitsRecord, OperationName};
 
 const SCHEMA: u32 = 1;
 
@@ -106,6 +106,9 @@ struct AttemptsRow<'a> {
 #[derive(Serialize)]
 struct MetricRow<'a> {
     scenario: &'a str,
+    /// Of one operation among several; left out of a row that is of the whole scenario.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<&'a str>,
     metric: &'static str,
     policy: &'static str,
     tolerance: f64,
@@ -137,6 +140,8 @@ struct MetricRow<'a> {
 #[derive(Serialize)]
 struct LimitRow<'a> {
     scenario: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<&'a str>,
     limit: &'static str,
     promised: String,
     measured: Option<f64>,
@@ -323,6 +328,7 @@ fn metric(row: &MetricResult) -> MetricRow<'_> {
     let judgement = row.judgement();
     MetricRow {
         scenario: &row.scenario,
+        operation: row.operation.as_ref().map(OperationName::as_str),
         metric: row.metric.key(),
         policy: row.rule.policy.key(),
         tolerance: row.rule.tolerance.0,
@@ -399,6 +405,7 @@ fn baseline(it: &BaselineOrigin) -> BaselineRow<'_> {
 fn limit(promise: &LimitCheck) -> LimitRow<'_> {
     LimitRow {
         scenario: &promise.scenario,
+        operation: promise.operation.as_ref().map(OperationName::as_str),
         limit: promise.limit.quantity.key(),
         promised: promise.promised(),
         measured: promise.measured,

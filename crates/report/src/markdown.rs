@@ -120,14 +120,13 @@ fn table(text: &mut String, comparison: &Comparison, rows: &[&MetricResult]) {
 fn promises(text: &mut String, comparison: &Comparison) {
     text.push_str("|  | Scenario | Limit | Promised | Measured |\n|:-:|:--|:--|--:|--:|\n");
     for promise in &comparison.promises {
-        let quantity = promise.limit.quantity;
         let sign = if promise.holds() { "✅" } else { "🔴" };
         let measured = promise.measured_text();
         writeln!(
             text,
             "| {sign} | {} | {} | {} | {} |",
             code(&promise.scenario),
-            quantity.key(),
+            promise.label(),
             promise.promised().replace('<', "&lt;").replace('>', "&gt;"),
             measured.as_deref().unwrap_or("not measured"),
         )

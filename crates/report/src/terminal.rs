@@ -229,7 +229,6 @@ fn promises(comparison: &Comparison, screen: TerminalScreen) -> Table {
         Cell::new("holds"),
     ]);
     for promise in &comparison.promises {
-        let quantity = promise.limit.quantity;
         let measured = promise.measured_text();
         let holds = Cell::new(if promise.holds() { "yes" } else { "NO" });
         let holds = match (promise.holds(), screen.paint) {
@@ -238,7 +237,7 @@ fn promises(comparison: &Comparison, screen: TerminalScreen) -> Table {
         };
         table.add_row(vec![
             Cell::new(&promise.scenario),
-            Cell::new(quantity.key()),
+            Cell::new(promise.label()),
             right(&promise.promised()),
             right(measured.as_deref().unwrap_or("not measured")),
             holds,

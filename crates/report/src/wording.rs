@@ -13,7 +13,8 @@ use record::evidence::EvidenceGap;
 use record::metric::Metric;
 use record::metric::gate::MetricPolicy;
 use record::workload::{
-    ArrivalShape, LoadAmount, LoadSummary, ModelSummary, ReusePolicy, Workload,
+    ArrivalShape, LoadAmount, LoadSummary, ModelSummary, OperationOrder, OperationPlan,
+    ReusePolicy, Workload,
 };
 use record::{
     FailureContrast, FailureExample, IdenticalProgram, LayoutState, MappingState, PlacementRecord,
@@ -212,11 +213,30 @@ pub(super) fn revisions(comparison: &Comparison) -> String {
 
 /// Returns what a scenario sends, how, and over what: rounded, as everything is that people read.
 pub(super) fn workload(workload: &Workload) -> String {
-    let mut words = format!("{}, {}", workload.kind.name(), load(&workload.load.summary()));
+    let sent = match &workload.operations {
+        Some(plan) => operations(plan),
+        None => workload.kind.name().to_owned(),
+    };
+    let mut words = format!("{sent}, {}", load(&workload.load.summary()));
     if let Some(network) = &workload.network {
         words = format!("{words}, over a network of {network}");
     }
     words
+}
+
+/// Several operations and their order: a mix by its shares, a flow by its steps.
+fn operations(plan: &OperationPlan) -> String {
+    let name = |number: usize| plan.operations.get(number).map_or("", |it| it.name.as_str());
+    match &plan.order {
+        OperationOrder::Mix(shares) => {
+            let share = |(number, share): (usize, &u64)| format!("{share} {}", name(number));
+            format!("mix {}", shares.iter().enumerate().map(share).collect::<Vec<_>>().join(" : "))
+        }
+        OperationOrder::Flow(flow) => {
+            let steps = flow.iter().map(|number| name(*number));
+            format!("flow {}", steps.collect::<Vec<_>>().join(" → "))
+        }
+    }
 }
 
 fn load(load: &LoadSummary) -> String {
@@ -517,9 +537,8 @@ fn layout(placement: &PlacementRecord) -> Option<String> {
 
 /// The measured value of a promise beside it.
 pub(super) fn promise_words(promise: &LimitCheck) -> String {
-    let quantity = promise.limit.quantity;
     let measured = promise.measured_text().unwrap_or_else(|| "not measured".to_owned());
-    format!("{} {measured} ({})", quantity.key(), promise.promised())
+    format!("{} {measured} ({})", promise.label(), promise.promised())
 }
 
 /// Returns a revision as people name it: a branch with the beginning of its commit.

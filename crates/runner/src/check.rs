@@ -1,4 +1,4 @@
-//! Starts a build as a launch would, sends one request of each scenario, and measures nothing.
+//! Starts a build as a launch would, sends one request of each operation, and measures nothing.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use load::{
     ResponseCheck, WrongResponse,
 };
 use record::{FailureReport, Side};
-use suite::{SamplingPlan, Scenario, Suite};
+use suite::{Operation, SamplingPlan, Scenario, Suite};
 use units::cancel::Cancel;
 use units::text::error_chain;
 
@@ -29,17 +29,19 @@ pub struct CheckOutcome {
     pub ready_after: Option<Duration>,
     /// Where its output is.
     pub log: PathBuf,
-    /// One exchange of each scenario, in the order of the configuration.
+    /// One exchange of each operation of each scenario, in the order of the configuration.
     pub exchanges: Vec<ScenarioExchange>,
     /// Why the target did not start, or did not stop.
     pub failure: Option<FailureReport>,
 }
 
-/// One request of a scenario, and what came of it.
+/// One request of an operation, and what came of it.
 #[derive(Debug)]
 pub struct ScenarioExchange {
     /// The scenario's name.
     pub scenario: String,
+    /// The operation's, if it has one.
+    pub operation: Option<String>,
     /// What was sent; none of a request that cannot be made.
     pub request: Option<RequestPreview>,
     /// XML pairs of the scenario that the request leaves out.
@@ -72,7 +74,7 @@ impl CheckOutcome {
     }
 }
 
-/// Starts `build`, sends one request of each scenario, and stops it. Its output goes into `logs`.
+/// Starts `build`, sends one request of each operation, and stops it. Its output goes into `logs`.
 ///
 /// Of a body as it was sent, at most `body_bytes_max` bytes are kept.
 pub fn check(
@@ -98,87 +100,95 @@ pub fn check(
     outcome.ready_after = Some(launched.target.ready_after());
     let sampling = SamplingPlan { bodies: 1, ..suite.sampling.clone() };
     for scenario in &suite.scenarios {
-        let sent = FirstRequest::new(scenario, &sampling);
-        outcome.exchanges.push(sent.exchange(&launched, body_bytes_max, cancel));
+        let sent = FirstRequests::new(scenario, &sampling);
+        outcome.exchanges.extend(sent.exchanges(&launched, body_bytes_max, cancel));
     }
     outcome.failure = stop(launched).err().map(|failure| failure.reason);
     Ok(outcome)
 }
 
-/// The first request of a scenario, cut to a small number of pairs.
-struct FirstRequest<'a> {
+/// The first request of each operation of a scenario, cut to a small number of pairs.
+struct FirstRequests<'a> {
     scenario: &'a Scenario,
     requests: ScenarioRequests,
-    pairs_left_out: u64,
 }
 
-impl<'a> FirstRequest<'a> {
+impl<'a> FirstRequests<'a> {
     fn new(scenario: &'a Scenario, sampling: &SamplingPlan) -> Self {
-        let mut small = scenario.clone();
-        small.payload.pairs = small.payload.pairs.min(PAIRS_MAX);
-        let pairs_left_out = scenario.payload.pairs - small.payload.pairs;
-        Self { scenario, requests: ScenarioRequests::new(&small, sampling), pairs_left_out }
+        let small = scenario.clone().with_pairs_max(PAIRS_MAX);
+        Self { scenario, requests: ScenarioRequests::new(&small, sampling) }
     }
 
-    /// Sends it.
-    fn exchange(
+    /// Sends them one after the other.
+    fn exchanges(
         &self,
         launched: &LaunchHandle,
         body_bytes_max: usize,
         cancel: &Cancel,
-    ) -> ScenarioExchange {
-        let mut exchange = ScenarioExchange {
+    ) -> Vec<ScenarioExchange> {
+        let plan = self.requests.plan(&launched.reached.host(&launched.target));
+        let exchange = |(number, operation)| {
+            let mut exchange = self.unsent(number, operation);
+            match &plan {
+                Ok(plan) => {
+                    let first = &plan.requests[self.requests.first_of(number)];
+                    exchange.request = Some(first.preview(body_bytes_max));
+                    self.send(first, &mut exchange, launched, cancel);
+                }
+                Err(error) => {
+                    exchange.fault = Some(ExchangeFault::unsent(report(error).summary));
+                }
+            }
+            exchange
+        };
+        self.scenario.operations.iter().enumerate().map(exchange).collect()
+    }
+
+    /// The exchange before anything is sent.
+    fn unsent(&self, number: usize, operation: &Operation) -> ScenarioExchange {
+        ScenarioExchange {
             scenario: self.scenario.name.clone(),
+            operation: operation.name.as_ref().map(ToString::to_string),
             request: None,
-            pairs_left_out: self.pairs_left_out,
-            expected: self.requests.expected(),
+            pairs_left_out: operation.payload.pairs.saturating_sub(PAIRS_MAX),
+            expected: self.requests.expected(number),
             answer_head: String::new(),
             answer_body: Vec::new(),
             time: None,
             fault: None,
-        };
-        let requests = match self.requests.requests(&launched.reached.host(&launched.target)) {
-            Ok(requests) => requests,
-            Err(error) => {
-                exchange.fault = Some(ExchangeFault::unsent(report(&error).summary));
-                return exchange;
-            }
-        };
-        let first = requests.first().expect("a scenario has a request");
-        exchange.request = Some(first.preview(body_bytes_max));
-        let seen = Arc::new(AnswerObserver::new(first));
-        let observed: Arc<dyn ResponseCheck> = Arc::<AnswerObserver>::clone(&seen);
-        let (time, fault) = self.send(launched, &[first.with_check(observed)], cancel);
-        (exchange.time, exchange.fault) = (time, fault);
-        let answer = seen.answer.lock().unwrap_or_else(PoisonError::into_inner);
-        exchange.answer_head.clone_from(&answer.head);
-        exchange.answer_body.clone_from(&answer.body);
-        exchange
+        }
     }
 
+    /// Sends a request, and notes what came back.
     fn send(
         &self,
+        request: &LoadRequest,
+        exchange: &mut ScenarioExchange,
         launched: &LaunchHandle,
-        requests: &[LoadRequest],
         cancel: &Cancel,
-    ) -> (Option<Duration>, Option<ExchangeFault>) {
+    ) {
+        let seen = Arc::new(AnswerObserver::new(request));
+        let observed: Arc<dyn ResponseCheck> = Arc::<AnswerObserver>::clone(&seen);
+        let request = request.with_check(observed);
         let (http, timeouts) = (self.scenario.load.http, self.scenario.load.timeouts);
         let settings = ClientSettings { http, timeouts, ..ClientSettings::default() };
-        let place = launched.target.place();
         let mut exchanged = None;
         let sink = &mut |exchange: &Exchange| exchanged = Some(exchange.clone());
         let sent = launched
             .reached
-            .client(place, None, requests, settings, cancel.clone())
+            .client(launched.target.place(), None, &[request], settings, cancel.clone())
             .and_then(|mut client| client.drive(StopCondition::after_requests(1), sink));
-        match (sent, exchanged) {
+        (exchange.time, exchange.fault) = match (sent, exchanged) {
             (Err(error), _) => (None, Some(ExchangeFault::unsent(error_chain(&error)))),
             (Ok(_), None) => (None, Some(ExchangeFault::unsent("interrupted".to_owned()))),
             (Ok(_), Some(exchange)) => {
                 let time = Duration::from_nanos(exchange.service_ns());
                 (Some(time), exchange.outcome.err().map(|failure| ExchangeFault::of(&failure)))
             }
-        }
+        };
+        let answer = seen.answer.lock().unwrap_or_else(PoisonError::into_inner);
+        exchange.answer_head.clone_from(&answer.head);
+        exchange.answer_body.clone_from(&answer.body);
     }
 }
 
@@ -202,7 +212,9 @@ fn setting(kind: FailureKind) -> Option<&'static str> {
             "`headers` in `[request]`: the target wants credentials that were not sent, or refuses them"
         }
         FailureKind::Status(404 | 410) => "`path`: the target has nothing at it",
-        FailureKind::Status(405 | 501) => "`path`: what is at it takes no POST",
+        FailureKind::Status(405 | 501) => {
+            "`path` or `method`: what is at the path takes no such method"
+        }
         FailureKind::Status(406) => "`headers` in `[request]`: `Accept` names no form that it has",
         FailureKind::Status(413) => "`pairs`: the body is larger than the target takes",
         FailureKind::Status(415) => "`content-type` in `[request]`: the target takes another",

@@ -10,7 +10,7 @@ use crate::BuildSource;
 use load::pacing::StopCondition;
 use load::{
     Address, ClientSettings, Exchange, FailureKind, LoadClient, LoadError, LoadRequest,
-    ResponseCheck, Timeouts, TlsClient, TlsError, WrongResponse,
+    RequestPlan, ResponseCheck, Timeouts, TlsClient, TlsError, WrongResponse,
 };
 use suite::UrlScheme;
 use sut::{ProbeError, ProbeQuery, ReadinessProbe, Target, TargetAddress, Url};
@@ -68,7 +68,7 @@ impl ConnectionSetup {
         &self,
         place: &TargetAddress,
         by_way_of: Option<SocketAddr>,
-        requests: &[LoadRequest],
+        requests: impl Into<RequestPlan>,
         settings: ClientSettings,
         cancel: Cancel,
     ) -> Result<LoadClient, LoadError> {

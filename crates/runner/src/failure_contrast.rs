@@ -66,10 +66,10 @@ fn prove(side: &mut SideDriver<'_>, requests: u64) -> Result<(), LaunchFailure> 
 /// What a side answers to one request of the scenario, if it answers.
 fn answer(side: &SideDriver<'_>, request: usize) -> Option<FailureExample> {
     let launched = side.launched;
-    let requests = side.prepared.requests(&launched.reached.host(&launched.target)).ok()?;
+    let plan = side.prepared.plan(&launched.reached.host(&launched.target)).ok()?;
     let capture = Arc::new(AnswerCapture::default());
     let check = Arc::<AnswerCapture>::clone(&capture);
-    let request = [requests.get(request)?.with_check(check)];
+    let request = [plan.requests.get(request)?.with_check(check)];
     let settings = ClientSettings { http: side.scenario.load.http, ..ClientSettings::default() };
     let place = launched.target.place();
     let client = launched.reached.client(place, None, &request, settings, Cancel::default());

@@ -12,7 +12,7 @@ use crate::{BuildSource, RequestSender, RunObserver, RunPlan, RunProgress, Runne
 use profile::{ProfileError, ProfileSession};
 use record::FailureReport;
 use record::instruction_counts::{CountOutcome, InstructionCounts};
-use suite::{CountSettings, LaneMode, LoadAmount, LoadSettings, Scenario, UrlScheme};
+use suite::{CountSettings, LaneMode, LoadAmount, LoadSettings, Operation, Scenario, UrlScheme};
 use sut::TargetCommand;
 use units::cancel::Cancel;
 
@@ -68,7 +68,10 @@ pub(super) fn count(
 
 /// Whether two scenarios send the same requests.
 fn is_same_work(one: &Scenario, other: &Scenario) -> bool {
-    let requests = |it: &Scenario| (it.payload.digest(), it.kind, it.path.clone());
+    let requests = |it: &Scenario| {
+        let of = |it: &Operation| (it.payload.digest(), it.kind, it.method, it.path.clone());
+        (it.operations.iter().map(of).collect::<Vec<_>>(), it.order.clone())
+    };
     requests(one) == requests(other)
 }
 
@@ -134,8 +137,8 @@ fn both(
 
 /// The scenario as it is counted.
 fn small(scenario: &Scenario, counting: &CountSettings) -> Scenario {
-    let mut small = scenario.clone();
-    small.payload.pairs = small.payload.pairs.min(PAIRS_PER_REQUEST_MAX).min(counting.pairs);
+    let pairs_max = PAIRS_PER_REQUEST_MAX.min(counting.pairs);
+    let mut small = scenario.clone().with_pairs_max(pairs_max);
     // As many different bodies as there are to be sent in turn.
     small.load = LoadSettings::closed(1, LoadAmount::Time);
     small

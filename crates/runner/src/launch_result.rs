@@ -7,11 +7,11 @@ use hdrhistogram::Histogram;
 use crate::launch_failure::{self, LaunchFailure};
 use crate::side_driver::{SideDriver, TargetObserver};
 use crate::{BuildSource, SutBuild};
-use load::measure::{FailureCounts, Measurement};
+use load::measure::{BODIES_MAX, FailureCounts, Measurement};
 use load::{DriveOutcome, FailureKind};
 use record::{
-    CpuLimit, FailureRecord, GeneratorQuality, LaunchResult, MemoryLimit, ResourcePoint,
-    ResourceProbes, histogram,
+    CpuLimit, FailureRecord, GeneratorQuality, LaunchResult, MemoryLimit, OperationResult,
+    ResourcePoint, ResourceProbes, histogram,
 };
 use sut::{HostInterference, LimitEnforcement, ResourceLimits, ResourceUsage, Target};
 
@@ -42,6 +42,13 @@ impl SideDriver<'_> {
         let measurement = &self.measurement;
         let failures = measurement.failures();
         let slices = measurement.slices().iter();
+        let operations = operations(measurement, &self.prepared.different_by_operation());
+        let of_operations = operations.iter().flat_map(|it| it.body_levels_ns.clone());
+        let body_levels_ns = if operations.is_empty() {
+            measurement.bodies().levels_ns()
+        } else {
+            of_operations.collect()
+        };
         Ok(LaunchResult {
             ready_ns: units::nanos(self.launched.target.ready_after()),
             wall_ns: units::nanos(measurement.wall()),
@@ -51,7 +58,7 @@ impl SideDriver<'_> {
             rss_bytes_max: after.map(|(_, after)| after.rss_peak_bytes),
             memory_bytes_max: after.map(|(_, after)| after.memory_peak_bytes),
             memory_bytes_proportional: proportional,
-            body_levels_ns: measurement.bodies().levels_ns(),
+            body_levels_ns,
             first_answer_ns: self.first_answers.mean_ns(),
             bytes_sent: measurement.request_bytes(),
             bytes_received: measurement.response_bytes(),
@@ -69,6 +76,7 @@ impl SideDriver<'_> {
             steps: self.steps,
             capacity: self.capacity,
             network,
+            operations,
         })
     }
 }
@@ -77,6 +85,29 @@ impl SideDriver<'_> {
     /// How many of the requests that were answered count.
     fn counted(&self, answered: u64) -> u64 {
         self.uncounted_every.map_or(answered, |every| answered - answered / every)
+    }
+}
+
+/// What each of several operations yielded, which have so many different requests.
+fn operations(measurement: &Measurement, different: &[usize]) -> Vec<OperationResult> {
+    let unsent = Measurement::default();
+    let of = |(number, different): (usize, &usize)| {
+        operation(measurement.operations().get(number).unwrap_or(&unsent), *different)
+    };
+    different.iter().enumerate().map(of).collect()
+}
+
+fn operation(measurement: &Measurement, different: usize) -> OperationResult {
+    let failures = measurement.failures().iter();
+    let mut body_levels_ns = measurement.bodies().levels_ns();
+    // Of one length in every launch: bodies are told apart by their place.
+    body_levels_ns.resize(different.min(BODIES_MAX), None);
+    OperationResult {
+        requests: measurement.answered() + measurement.failed(),
+        body_levels_ns,
+        histogram: histogram::encode(measurement.service()),
+        response: histogram::encode(measurement.response()),
+        failures: failures.map(|(kind, it)| failure(*kind, it)).collect(),
     }
 }
 

@@ -16,6 +16,7 @@ mod limits;
 mod live;
 pub mod machine;
 mod placement;
+mod request_order;
 mod requests;
 mod run_record;
 mod sender;

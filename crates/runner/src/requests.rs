@@ -5,9 +5,16 @@
 
 use std::sync::Arc;
 
-use load::{BodyPieces, BodySource, LoadRequest, RequestError, ResponseCheck, WrongResponse};
+use load::measure::OperationPlace;
+use load::{
+    BodyPieces, BodySource, LoadRequest, RequestContent, RequestError, RequestHead, RequestOrder,
+    RequestPlan, ResponseCheck, WrongResponse,
+};
 use payload::{BodyStream, PayloadKind, PayloadSpec, RequestFraming, ResponseExpectation};
-use suite::{SamplingPlan, Scenario};
+use record::OperationName;
+use suite::{Operation, SamplingPlan, Scenario};
+
+use crate::request_order;
 
 /// Memory that the different bodies of a scenario may take together, in bytes.
 const BODY_BYTES_MAX: usize = 64 << 20;
@@ -15,9 +22,11 @@ const BODY_BYTES_MAX: usize = 64 << 20;
 /// A scenario with its payloads in memory.
 pub(super) struct ScenarioRequests {
     pub(super) scenario: Scenario,
-    /// XML pairs in one request.
+    /// Units of work in one request.
     pub(super) pairs: u64,
-    messages: Vec<ScenarioRequest>,
+    /// The requests of each operation.
+    operations: Vec<Vec<ScenarioRequest>>,
+    order: RequestOrder,
 }
 
 /// One request, without its head.
@@ -67,8 +76,8 @@ impl ResponseCheck for ExpectationCheck {
 
 impl ScenarioRequest {
     /// Makes request number `index` (from 0), and keeps its body unless it is too large.
-    fn new(scenario: &Scenario, index: u64) -> Self {
-        let (spec, kind) = (&scenario.payload, scenario.kind);
+    fn new(operation: &Operation, index: u64) -> Self {
+        let (spec, kind) = (&operation.payload, operation.kind);
         let mut stream = BodyStream::new(spec, kind, index);
         let (mut kept, mut piece, mut bytes) = (Vec::new(), Vec::new(), 0);
         while stream.next_into(&mut piece) {
@@ -86,67 +95,128 @@ impl ScenarioRequest {
         };
         Self { body, bytes, truth: Arc::new(ExpectationCheck(stream.into_expected())) }
     }
+
+    /// Returns what follows the head of the request.
+    fn content(&self, operation: &Operation) -> RequestContent {
+        if !operation.method.has_body() {
+            return RequestContent::Nothing;
+        }
+        let framing = operation.payload.framing;
+        let source: Arc<dyn BodySource> = match (&self.body, framing) {
+            (MessageBody::Kept(body), RequestFraming::Length) => {
+                return RequestContent::Kept(body.clone());
+            }
+            (MessageBody::Kept(body), RequestFraming::Chunked) => Arc::new(body.bytes().clone()),
+            (MessageBody::Made(recipe), _) => Arc::<BodyRecipe>::clone(recipe),
+        };
+        RequestContent::Streamed(
+            source,
+            match framing {
+                RequestFraming::Length => load::BodyFraming::Length(self.bytes as u64),
+                RequestFraming::Chunked => load::BodyFraming::Chunked,
+            },
+        )
+    }
+}
+
+/// Makes the requests of an operation: as many different ones as are wanted, but no more than fit in
+/// memory.
+fn prepare(operation: &Operation, wanted: u64, bytes_max: usize) -> Vec<ScenarioRequest> {
+    // All requests without a body are one.
+    let wanted = if operation.method.has_body() { wanted } else { wanted.min(1) };
+    let mut messages: Vec<ScenarioRequest> = Vec::new();
+    let mut bytes = 0;
+    for index in 0..wanted {
+        let message = ScenarioRequest::new(operation, index);
+        bytes += message.bytes;
+        messages.push(message);
+        if bytes + bytes / messages.len() > bytes_max {
+            break;
+        }
+    }
+    messages
 }
 
 impl ScenarioRequests {
     /// Makes the requests: as many different ones as are configured, but no more than are sent or fit
     /// in memory.
     pub(super) fn new(scenario: &Scenario, sampling: &SamplingPlan) -> Self {
-        let mut messages: Vec<ScenarioRequest> = Vec::new();
-        let mut bytes = 0;
-        for index in 0..scenario.bodies(sampling) {
-            let message = ScenarioRequest::new(scenario, index);
-            bytes += message.bytes;
-            messages.push(message);
-            if bytes + bytes / messages.len() > BODY_BYTES_MAX {
-                break;
-            }
-        }
-        let pairs = scenario.payload.pairs_held(scenario.kind);
-        Self { scenario: scenario.clone(), pairs, messages }
+        let bodies = scenario.bodies(sampling);
+        let bytes_max = BODY_BYTES_MAX / scenario.operations.len().max(1);
+        let prepare = |operation: &Operation| prepare(operation, bodies, bytes_max);
+        let operations: Vec<_> = scenario.operations.iter().map(prepare).collect();
+        let different: Vec<usize> = operations.iter().map(Vec::len).collect();
+        let order = match &scenario.order {
+            None => RequestOrder::InTurn,
+            Some(order) => request_order::of(order, &different, scenario.first().payload.seed),
+        };
+        Self { scenario: scenario.clone(), pairs: scenario.pairs_held(), operations, order }
     }
 
-    /// Returns what the answer to the first request must be, for a person.
-    pub(super) fn expected(&self) -> String {
-        self.messages.first().map_or_else(String::new, |message| message.truth.0.describe())
+    /// Returns what the answer to the first request of an operation must be, for a person.
+    pub(super) fn expected(&self, operation: usize) -> String {
+        let first = self.operations.get(operation).and_then(|messages| messages.first());
+        first.map_or_else(String::new, |message| message.truth.0.describe())
     }
 
     /// Returns how many different requests there are.
     pub(super) fn different(&self) -> u64 {
-        u64::try_from(self.messages.len()).unwrap_or(u64::MAX)
+        u64::try_from(self.operations.iter().map(Vec::len).sum::<usize>()).unwrap_or(u64::MAX)
     }
 
     /// Returns the mean size of the bodies.
     pub(super) fn body_bytes(&self) -> u64 {
-        let sizes = self.messages.iter().map(|message| message.bytes);
-        let mean = sizes.sum::<usize>() / self.messages.len().max(1);
+        let sizes = self.operations.iter().flatten().map(|message| message.bytes);
+        let different = usize::try_from(self.different()).unwrap_or(usize::MAX);
+        let mean = sizes.sum::<usize>() / different.max(1);
         u64::try_from(mean).unwrap_or(u64::MAX)
     }
 
-    /// Returns the requests as they are sent to `host`. The bodies are shared, not copied.
-    pub(super) fn requests(&self, host: &str) -> Result<Vec<LoadRequest>, RequestError> {
-        let Scenario { payload: spec, kind, path, .. } = &self.scenario;
-        let (content_type, headers) = (spec.content_type(*kind), spec.headers(*kind));
-        let headers: Vec<_> =
-            headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let request = |message: &ScenarioRequest| {
-            let check: Arc<dyn ResponseCheck> = Arc::<ExpectationCheck>::clone(&message.truth);
-            let source: Arc<dyn BodySource> = match (&message.body, spec.framing) {
-                (MessageBody::Kept(body), RequestFraming::Length) => {
-                    let body = body.clone();
-                    return LoadRequest::post(path, host, content_type, &headers, body, check);
-                }
-                (MessageBody::Kept(body), RequestFraming::Chunked) => {
-                    Arc::new(body.bytes().clone())
-                }
-                (MessageBody::Made(recipe), _) => Arc::<BodyRecipe>::clone(recipe),
-            };
-            let framing = match spec.framing {
-                RequestFraming::Length => load::BodyFraming::Length(message.bytes as u64),
-                RequestFraming::Chunked => load::BodyFraming::Chunked,
-            };
-            LoadRequest::stream(path, host, content_type, &headers, source, framing, check)
-        };
-        self.messages.iter().map(request).collect()
+    /// Returns which operation the request at a place of the plan is of, where there are several.
+    pub(super) fn operation_place(&self, request: usize) -> Option<OperationPlace> {
+        self.scenario.order.as_ref()?;
+        let mut body = request;
+        for (operation, messages) in self.operations.iter().enumerate() {
+            match body.checked_sub(messages.len()) {
+                Some(beyond) => body = beyond,
+                None => return Some(OperationPlace { operation, body }),
+            }
+        }
+        None
+    }
+
+    /// Returns how many different requests each of several operations has; nothing where there is one.
+    pub(super) fn different_by_operation(&self) -> Vec<usize> {
+        let several = self.scenario.order.as_ref().map_or(0, |_| self.operations.len());
+        self.operations.iter().take(several).map(Vec::len).collect()
+    }
+
+    /// Returns the name of the operation that the request at a place of the plan is of, if it has one.
+    pub(super) fn operation_name(&self, request: usize) -> Option<&OperationName> {
+        let place = self.operation_place(request)?;
+        self.scenario.operations.get(place.operation)?.name.as_ref()
+    }
+
+    /// Returns the place of the first request of an operation.
+    pub(super) fn first_of(&self, operation: usize) -> usize {
+        self.operations[..operation].iter().map(Vec::len).sum()
+    }
+
+    /// Returns the requests as they are sent to `host`, and their order. The bodies are shared, not copied.
+    pub(super) fn plan(&self, host: &str) -> Result<RequestPlan, RequestError> {
+        let mut requests = Vec::new();
+        for (operation, messages) in self.scenario.operations.iter().zip(&self.operations) {
+            let Operation { method, path, payload: spec, kind, .. } = operation;
+            let headers = spec.headers(*kind);
+            let headers: Vec<_> =
+                headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let content_type = method.has_body().then(|| spec.content_type(*kind));
+            let head = RequestHead { method: *method, path, host, content_type, headers: &headers };
+            for message in messages {
+                let check: Arc<dyn ResponseCheck> = Arc::<ExpectationCheck>::clone(&message.truth);
+                requests.push(LoadRequest::new(head, message.content(operation), check)?);
+            }
+        }
+        Ok(RequestPlan { requests, order: self.order.clone() })
     }
 }

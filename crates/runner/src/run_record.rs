@@ -1,6 +1,9 @@
 //! The record of a run before anything is measured, and of one in which nothing has to be.
 
-use record::{IdenticalProgram, LaunchResults, Machine, Run, ScenarioRun};
+use std::collections::BTreeMap;
+
+use record::metric::limit::Limit;
+use record::{IdenticalProgram, LaunchResults, Machine, OperationName, Run, ScenarioRun};
 use suite::{LaneMode, Scenario};
 
 use crate::{RunPlan, machine};
@@ -17,7 +20,7 @@ pub(super) fn blank(plan: &RunPlan<'_>, machine: Machine) -> Run {
     let scenario = |scenario: &Scenario| ScenarioRun {
         name: scenario.name.clone(),
         workload: scenario.workload(sampling),
-        pairs_per_request: scenario.payload.pairs_held(scenario.kind),
+        pairs_per_request: scenario.pairs_held(),
         unit: Some(scenario.unit.clone()),
         limits: scenario.limits.clone(),
         times: scenario.load.times(),
@@ -28,6 +31,7 @@ pub(super) fn blank(plan: &RunPlan<'_>, machine: Machine) -> Run {
         },
         work: None,
         absent_in_base: None,
+        operation_limits: operation_limits(scenario),
     };
     let launches_planned = match plan.suite.lanes.time {
         LaneMode::Off => 0,
@@ -63,4 +67,10 @@ pub(super) fn blank(plan: &RunPlan<'_>, machine: Machine) -> Run {
         confirms: plan.confirms.clone(),
         confirming: None,
     }
+}
+
+/// What must hold of operations; nothing of those without a limit.
+fn operation_limits(scenario: &Scenario) -> BTreeMap<OperationName, Vec<Limit>> {
+    let limited = scenario.operations.iter().filter(|it| !it.limits.is_empty());
+    limited.filter_map(|it| Some((it.name.clone()?, it.limits.clone()))).collect()
 }

@@ -61,13 +61,13 @@ impl RequestSender {
     /// One connection, whatever the scenario says: in which order several are served is chance, and
     /// that is what a count has to be free of.
     pub fn drive(&self, address: SocketAddr) -> Result<ProfileDriver<'_>, DriveError> {
-        let bodies = self.prepared.requests(&address.to_string())?;
+        let plan = self.prepared.plan(&address.to_string())?;
         let http = match self.prepared.scenario.load.http {
             HttpVersion::One => HttpVersion::One,
             HttpVersion::Two { .. } => HttpVersion::Two { streams: NonZeroUsize::MIN },
         };
         let settings = ClientSettings { http, ..ClientSettings::default() };
-        let mut client = LoadClient::new(address, &bodies, settings, self.cancel.clone())?;
+        let mut client = LoadClient::new(address, plan, settings, self.cancel.clone())?;
         Ok(Box::new(move |requests| {
             let stop =
                 StopCondition { failures_max: Some(1), ..StopCondition::after_requests(requests) };

@@ -139,8 +139,7 @@ impl<'a> SideDriver<'a> {
             settings.answer_bytes_max = usize::try_from(bytes).unwrap_or(usize::MAX);
         }
         let LaunchHandle { target, reached, .. } = launched;
-        let requests =
-            prepared.requests(&reached.host(target)).map_err(|error| failed(report(&error)))?;
+        let plan = prepared.plan(&reached.host(target)).map_err(|error| failed(report(&error)))?;
         let relay = match (scenario.network, target.address()) {
             (Some(network), Some(address)) => {
                 let relay = Relay::start(address, &network, seed, connections.get());
@@ -154,7 +153,7 @@ impl<'a> SideDriver<'a> {
             (None, _) => None,
         };
         let by_way_of = relay.as_ref().map(Relay::address);
-        let client = reached.client(target.place(), by_way_of, &requests, settings, cancel.clone());
+        let client = reached.client(target.place(), by_way_of, plan, settings, cancel.clone());
         let mut client = client.map_err(|error| failed(report(&error)))?;
         if scenario.load.reuse == ReusePolicy::Kept {
             client.renew().map_err(|error| failed(report(&error)))?;
@@ -282,9 +281,13 @@ impl<'a> SideDriver<'a> {
         let (measurement, live, pairs) = (&mut self.measurement, self.live, self.pairs);
         let first_answers = &mut self.first_answers;
         let (total, failed_request) = (&mut self.requests_total, &mut self.failed_request);
-        let different = self.prepared.different();
+        let prepared = self.prepared;
+        let different = prepared.different();
         let driven = self.client.follow(model, &mut |exchange| {
-            measurement.record(exchange);
+            match prepared.operation_place(exchange.request) {
+                None => measurement.record(exchange),
+                Some(place) => measurement.record_of(place, exchange),
+            }
             first_answers.record(exchange);
             *total += 1;
             if exchange.outcome.is_err() {
@@ -480,8 +483,10 @@ impl<'a> SideDriver<'a> {
         let (failed, answered) = (self.measurement.failed(), self.measurement.answered());
         let requests = failed + answered;
         let detail = &first.first.detail;
+        let operation = self.failed_request.and_then(|it| self.prepared.operation_name(it.place));
+        let of = operation.map(|name| format!(" of `{name}`")).unwrap_or_default();
         let mut report = FailureReport::from(format!(
-            "{failed} of {requests} requests failed; first, {kind}: {detail}"
+            "{failed} of {requests} requests failed; first{of}, {kind}: {detail}"
         ));
         if matches!(kind, FailureKind::Status(_) | FailureKind::WrongAnswer)
             && self.failed_request.is_some_and(|failed| failed.is_repeated)

@@ -8,16 +8,20 @@ mod identity;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use load::TlsTrust;
+use load::{RequestMethod, TlsTrust};
+use record::OperationName;
+use record::canonical;
 use record::metric::gate::GateRules;
 use record::metric::limit::Limit;
 use record::work_unit::WorkUnit;
-use record::workload::{LoadRecord, Workload};
+use record::workload::{LoadRecord, OperationPlan, OperationRecord, Workload};
 use sut::network::NetworkConditions;
 use sut::{ContainerSpec, ReadyCondition, ResourceLimits};
 use units::environment::VariablePattern;
 
-pub use record::workload::{ArrivalShape, LoadAmount, LoadSettings, ReusePolicy, WorkloadModel};
+pub use record::workload::{
+    ArrivalShape, LoadAmount, LoadSettings, OperationOrder, ReusePolicy, WorkloadModel,
+};
 
 /// Everything one invocation does.
 #[derive(Debug, Clone)]
@@ -164,12 +168,10 @@ pub enum CpuSelection {
 pub struct Scenario {
     /// Its name.
     pub name: String,
-    /// What is in a request.
-    pub payload: payload::PayloadSpec,
-    /// How it is wrapped.
-    pub kind: payload::PayloadKind,
-    /// Where it is sent.
-    pub path: String,
+    /// What is sent, at least one operation.
+    pub operations: Vec<Operation>,
+    /// How several operations follow each other; none where there is one.
+    pub order: Option<OperationOrder>,
     /// How it is sent.
     pub load: LoadSettings,
     /// What is between load and target, if not nothing.
@@ -178,6 +180,23 @@ pub struct Scenario {
     pub limits: Vec<Limit>,
     /// What rates and costs are counted in.
     pub unit: WorkUnit,
+}
+
+/// One kind of request, and the promises about it.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// Its name; none of the only one of a scenario that does not put several in order.
+    pub name: Option<OperationName>,
+    /// What a request does.
+    pub method: RequestMethod,
+    /// Where it is sent.
+    pub path: String,
+    /// What is in it, and what must come back.
+    pub payload: payload::PayloadSpec,
+    /// How that is wrapped.
+    pub kind: payload::PayloadKind,
+    /// What must hold of these requests alone.
+    pub limits: Vec<Limit>,
 }
 
 /// How much is measured.
@@ -249,13 +268,58 @@ impl Scenario {
 
     /// Returns what it sends, as a record has it.
     pub fn workload(&self, sampling: &SamplingPlan) -> Workload {
+        let first = self.first();
+        let operations = self.plan();
+        let (path, payload) = match &operations {
+            None => (Some(first.path.clone()), first.payload.digest()),
+            Some(plan) => (None, canonical::digest(plan)),
+        };
         Workload {
-            kind: self.kind,
-            path: Some(self.path.clone()),
-            payload: self.payload.digest(),
+            kind: first.kind,
+            path,
+            payload,
             load: LoadRecord::Settings(self.load.clone().sampled(sampling.load)),
             network: self.network,
+            operations,
         }
+    }
+
+    /// Returns the first operation, which is the only one of most scenarios.
+    pub fn first(&self) -> &Operation {
+        self.operations.first().expect("a scenario has an operation")
+    }
+
+    /// Returns the units of work in one request. Requests of several operations are one each.
+    pub fn pairs_held(&self) -> u64 {
+        match self.order {
+            None => self.first().payload.pairs_held(self.first().kind),
+            Some(_) => 1,
+        }
+    }
+
+    /// Returns the scenario with at most so many XML pairs in a request.
+    #[must_use]
+    pub fn with_pairs_max(mut self, pairs_max: u64) -> Self {
+        for operation in &mut self.operations {
+            operation.payload.pairs = operation.payload.pairs.min(pairs_max);
+        }
+        self
+    }
+
+    /// Returns several operations as a record has them.
+    fn plan(&self) -> Option<OperationPlan> {
+        let order = self.order.clone()?;
+        let record = |operation: &Operation| {
+            Some(OperationRecord {
+                name: operation.name.clone()?,
+                method: operation.method,
+                path: operation.path.clone(),
+                kind: operation.kind,
+                payload: operation.payload.digest(),
+            })
+        };
+        let operations = self.operations.iter().map(record).collect::<Option<_>>()?;
+        Some(OperationPlan { operations, order })
     }
 
     /// Returns how long it is driven before anything is measured. A scenario of a given number of

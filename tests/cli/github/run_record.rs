@@ -1,5 +1,6 @@
 //! A recorded run, as `compare` writes it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use hdrhistogram::Histogram;
@@ -21,13 +22,7 @@ pub(crate) fn slower_by(percent: u64) -> Run {
     };
     let scenario = ScenarioRun {
         name: "nominal".to_owned(),
-        workload: Workload {
-            kind: payload::PayloadKind::XmlCompareBatch,
-            path: Some("/compare".to_owned()),
-            payload: "0123".to_owned(),
-            load: LoadRecord::Settings(LoadSettings::closed(1, LoadAmount::Requests(1_000))),
-            network: None,
-        },
+        workload: workload(),
         pairs_per_request: 100,
         unit: None,
         limits: vec![Limit::parse("throughput", ">= 333 pairs/s").unwrap()],
@@ -35,6 +30,7 @@ pub(crate) fn slower_by(percent: u64) -> Run {
         trials: LaunchResults::Paired((0..14).map(pair).collect()),
         work: None,
         absent_in_base: None,
+        operation_limits: BTreeMap::new(),
     };
     let revision = |label: &str| Revision {
         label: label.to_owned(),
@@ -112,6 +108,18 @@ fn trial(service_ns: u64) -> LaunchResult {
         steps: Vec::new(),
         capacity: None,
         network: None,
+        operations: Vec::new(),
+    }
+}
+
+fn workload() -> Workload {
+    Workload {
+        kind: payload::PayloadKind::XmlCompareBatch,
+        path: Some("/compare".to_owned()),
+        payload: "0123".to_owned(),
+        load: LoadRecord::Settings(LoadSettings::closed(1, LoadAmount::Requests(1_000))),
+        network: None,
+        operations: None,
     }
 }
 

@@ -104,8 +104,8 @@ pub(super) fn levels<'a>(
     }
     let mut jobs = Vec::new();
     for job in earlier.into_iter().chain([run]) {
-        let same = job.scenarios.iter().find(|other| other.name == scenario.name);
-        let level = same.and_then(|same| values::level(same, metric)).filter(|level| *level > 0.0);
+        let same = job.scenario_or_operation(&scenario.name);
+        let level = same.and_then(|same| values::level(&same, metric)).filter(|level| *level > 0.0);
         let level =
             level.ok_or_else(|| HistoryGap::Missing("this run does not have it".to_owned()))?;
         jobs.push((level, job.yardstick.as_ref()));
@@ -244,7 +244,7 @@ pub fn past(digest: &str, run: &Run) -> PastRun {
         revision: run.head.clone(),
         machine: run.machine.clone(),
         yardstick: run.yardstick.clone(),
-        scenarios: run.scenarios.iter().map(scenario).collect(),
+        scenarios: run.scenarios_and_operations().map(|it| scenario(&it)).collect(),
     }
 }
 
@@ -292,7 +292,7 @@ pub(super) fn notes(run: &Run, history: &RunHistory) -> Vec<ComparisonNote> {
 
 /// What the base has and this run does not.
 fn left_out(run: &Run, history: &RunHistory) -> Vec<ComparisonNote> {
-    let is_here = |past: &&PastScenario| run.scenarios.iter().any(|other| other.name == past.name);
+    let is_here = |past: &&PastScenario| run.scenario_or_operation(&past.name).is_some();
     let base = history.runs.last().into_iter().flat_map(|past| &past.scenarios);
     let gone = base.filter(|past| !is_here(past));
     gone.map(|past| ComparisonNote::ScenarioMissing { scenario: past.name.clone() }).collect()

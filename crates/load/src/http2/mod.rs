@@ -26,7 +26,7 @@ use super::exchange::Exchange;
 use super::in_flight::InFlightGauge;
 use super::network::{Address, Clock};
 use super::pacing::{DriveEnd, Pacer, PacerStep, PacingModel};
-use super::request::LoadRequest;
+use super::request_plan::{PlanCursor, RequestPlan};
 use super::settings::{ClientSettings, DriveOutcome, LoadError};
 use super::tls::TlsClient;
 use units::cancel::Cancel;
@@ -41,8 +41,7 @@ const NEVER_NS: u64 = u64::MAX;
 pub(super) struct Http2Engine {
     runtime: Runtime,
     shared: Arc<StreamContext>,
-    /// Index of the request that is next.
-    turn: usize,
+    cursor: PlanCursor,
     cancel: Cancel,
 }
 
@@ -66,23 +65,21 @@ impl Http2Engine {
     pub(super) fn new(
         address: Address,
         tls: Option<TlsClient>,
-        requests: &[LoadRequest],
+        plan: &RequestPlan,
         settings: ClientSettings,
         streams: usize,
         cancel: Cancel,
     ) -> Result<Self, LoadError> {
-        if requests.is_empty() {
-            return Err(LoadError::NoRequest);
-        }
+        plan.check()?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let prepare = |request| Http2Request::new(request, scheme);
-        let requests = requests.iter().map(prepare).collect::<Result<_, _>>()?;
+        let requests = plan.requests.iter().map(prepare).collect::<Result<_, _>>()?;
         let lines = Http2Connections::new(address, tls, &settings, streams);
         let clock = Clock::new();
         let flying = Mutex::new(InFlightGauge::begin(clock.now_ns()));
         let shared = Arc::new(StreamContext { clock, lines, requests, settings, flying });
-        Ok(Self { runtime, shared, turn: 0, cancel })
+        Ok(Self { runtime, shared, cursor: PlanCursor::new(plan), cancel })
     }
 
     pub(super) fn drive(
@@ -90,11 +87,11 @@ impl Http2Engine {
         model: &PacingModel,
         sink: &mut dyn FnMut(&Exchange),
     ) -> Result<DriveOutcome, LoadError> {
-        let Self { runtime, shared, turn, cancel } = self;
+        let Self { runtime, shared, cursor, cancel } = self;
         runtime.block_on(async {
             // Connections learn what has happened to them since the last drive.
             time::sleep(Duration::from_millis(1)).await;
-            let mut driving = Http2Drive::new(shared, turn, model, sink);
+            let mut driving = Http2Drive::new(shared, cursor, model, sink);
             let mut drive = driving.run(cancel).await?;
             drive.dropped = driving.pacer.dropped();
             let began_ns = shared.clock.now_ns();
@@ -124,7 +121,7 @@ async fn raised(cancel: &Cancel) {
 /// What a drive has in hand while it runs.
 struct Http2Drive<'a> {
     shared: &'a Arc<StreamContext>,
-    turn: &'a mut usize,
+    cursor: &'a mut PlanCursor,
     pacer: Pacer,
     drive: DriveOutcome,
     /// Places for a request that hold none, the one that is free for longest first.
@@ -142,7 +139,7 @@ struct Http2Drive<'a> {
 impl<'a> Http2Drive<'a> {
     fn new(
         shared: &'a Arc<StreamContext>,
-        turn: &'a mut usize,
+        cursor: &'a mut PlanCursor,
         model: &PacingModel,
         sink: &'a mut dyn FnMut(&Exchange),
     ) -> Self {
@@ -158,7 +155,7 @@ impl<'a> Http2Drive<'a> {
         shared.flying(|flying| *flying = InFlightGauge::begin(began_ns));
         Self {
             shared,
-            turn,
+            cursor,
             pacer: Pacer::new(model, began_ns),
             drive: DriveOutcome::begin(began_ns),
             free: (0..places).collect(),
@@ -210,8 +207,7 @@ impl<'a> Http2Drive<'a> {
                     self.free.pop_front();
                     self.drive.late += u64::from(due_ns < free_ns);
                     let lag_ns = now_ns.saturating_sub(due_ns.max(free_ns));
-                    let (request, line) = (*self.turn, place % self.lines);
-                    *self.turn = (request + 1) % self.shared.requests.len();
+                    let (request, line) = (self.cursor.next(place), place % self.lines);
                     let job = StreamJob { place, line, request, due_ns, lag_ns };
                     self.tasks.spawn(stream::exchange(Arc::clone(self.shared), job));
                 }

@@ -12,7 +12,7 @@ use crate::Exchange;
 
 /// Bodies that are kept apart at most: each has a histogram of some hundred kilobytes. Later ones
 /// share those of the first, the same ones in every launch.
-const BODIES_MAX: usize = 64;
+pub const BODIES_MAX: usize = 64;
 
 /// Longest time that is kept apart from a longer one: one hour.
 const TIME_NS_MAX: u64 = 3_600_000_000_000;
@@ -27,12 +27,12 @@ pub struct BodyTimes {
 }
 
 impl BodyTimes {
-    /// Takes an exchange in.
-    pub fn record(&mut self, exchange: &Exchange) {
+    /// Takes in an exchange of the body of this number.
+    pub fn record(&mut self, body: usize, exchange: &Exchange) {
         if exchange.outcome.is_err() {
             return;
         }
-        let body = exchange.request % BODIES_MAX;
+        let body = body % BODIES_MAX;
         if self.bodies.len() <= body {
             self.bodies.resize_with(body + 1, histogram);
         }
@@ -120,7 +120,7 @@ mod tests {
     fn times(exchanges: &[Exchange]) -> BodyTimes {
         let mut times = BodyTimes::default();
         for exchange in exchanges {
-            times.record(exchange);
+            times.record(exchange.request, exchange);
         }
         times
     }

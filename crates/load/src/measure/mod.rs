@@ -14,7 +14,7 @@ use hdrhistogram::Histogram;
 
 use crate::{Exchange, ExchangeFailure, FailureKind};
 
-pub use bodies::{BodyTimes, FirstAnswers};
+pub use bodies::{BODIES_MAX, BodyTimes, FirstAnswers};
 
 /// Longest time that a histogram tells from a longer one: one hour.
 const TIME_NS_MAX: u64 = 3_600_000_000_000;
@@ -46,6 +46,15 @@ pub struct FailureCounts {
     pub first: ExchangeFailure,
 }
 
+/// Which of several operations a request is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OperationPlace {
+    /// Number of the operation, from 0.
+    pub operation: usize,
+    /// Number of the request among those of the operation, from 0.
+    pub body: usize,
+}
+
 /// What the exchanges of one trial came to. Times are of those that were answered rightly.
 #[derive(Debug, Clone)]
 pub struct Measurement {
@@ -60,6 +69,8 @@ pub struct Measurement {
     response_bytes: u64,
     failures: BTreeMap<FailureKind, FailureCounts>,
     wall: Duration,
+    /// What those of each operation came to; empty where they are not told apart.
+    operations: Vec<Self>,
 }
 
 impl Default for Measurement {
@@ -76,6 +87,7 @@ impl Default for Measurement {
             response_bytes: 0,
             failures: BTreeMap::new(),
             wall: Duration::ZERO,
+            operations: Vec::new(),
         }
     }
 }
@@ -89,11 +101,24 @@ pub fn histogram() -> Histogram<u64> {
 impl Measurement {
     /// Takes one exchange in.
     pub fn record(&mut self, exchange: &Exchange) {
+        self.record_body(exchange.request, exchange);
+    }
+
+    /// Takes one exchange in, as one of all and as one of its operation.
+    pub fn record_of(&mut self, place: OperationPlace, exchange: &Exchange) {
+        self.record(exchange);
+        if self.operations.len() <= place.operation {
+            self.operations.resize_with(place.operation + 1, Self::default);
+        }
+        self.operations[place.operation].record_body(place.body, exchange);
+    }
+
+    fn record_body(&mut self, body: usize, exchange: &Exchange) {
         self.request_bytes += exchange.request_bytes;
         self.response_bytes += exchange.response_bytes;
         self.lag.saturating_record(exchange.lag_ns);
         self.held_ns += exchange.service_ns();
-        self.bodies.record(exchange);
+        self.bodies.record(body, exchange);
         match &exchange.outcome {
             Ok(()) => {
                 let service_ns = exchange.service_ns();
@@ -132,6 +157,18 @@ impl Measurement {
             let first = || FailureCounts { count: 0, first: failures.first.clone() };
             self.failures.entry(*kind).or_insert_with(first).count += failures.count;
         }
+        if self.operations.len() < other.operations.len() {
+            self.operations.resize_with(other.operations.len(), Self::default);
+        }
+        for (operation, more) in self.operations.iter_mut().zip(&other.operations) {
+            operation.merge(more);
+        }
+    }
+
+    /// Returns what the exchanges of each operation came to. Slices and their time are of all
+    /// operations together.
+    pub fn operations(&self) -> &[Self] {
+        &self.operations
     }
 
     /// Returns the times from *sent* to *done*, in nanoseconds.
@@ -238,6 +275,23 @@ mod tests {
             response_bytes,
             outcome,
         }
+    }
+
+    #[test]
+    fn operations_are_measured_in_whole_and_apart() {
+        let place = |operation, body| OperationPlace { operation, body };
+        let mut measurement = Measurement::default();
+        measurement.record_of(place(0, 0), &exchange(0, 0, 1_000));
+        let mut more = Measurement::default();
+        more.record_of(place(2, 1), &exchange(0, 0, 3_000));
+        more.record_of(place(2, 1), &failed(FailureKind::Timeout, "slow"));
+        measurement.merge(&more);
+        assert_eq!((measurement.answered(), measurement.failed()), (2, 1));
+        let apart = measurement.operations().iter();
+        let apart: Vec<_> = apart.map(|it| (it.answered(), it.failed())).collect();
+        assert_eq!(apart, [(1, 0), (0, 0), (1, 1)]);
+        let levels = measurement.operations()[2].bodies().levels_ns();
+        assert_eq!((levels.len(), levels[0]), (2, None));
     }
 
     fn failed(kind: FailureKind, detail: &str) -> Exchange {

@@ -281,6 +281,7 @@ mod tests {
                 payload: workload.payload.clone(),
                 load: LoadRecord::Summary(said.load),
                 network: said.network,
+                operations: None,
             };
             prop_assert!(old.measures_as(&workload) && workload.measures_as(&old), "{}", written);
             let other = Workload { payload: "other".to_owned(), ..old.clone() };

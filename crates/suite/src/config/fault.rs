@@ -51,6 +51,9 @@ pub enum ConfigFault {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Payload(#[from] PayloadFault),
+    /// The operations, or their order, make no sense.
+    #[error(transparent)]
+    Operation(#[from] OperationFault),
     /// The load makes no sense.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -90,6 +93,7 @@ impl ConfigFault {
             Self::Ready(_) => "in `ready`",
             Self::Placeholder(_) => "this text",
             Self::Payload(_) => "in `[payload]` or `[request]`",
+            Self::Operation(_) => "in `[[operation]]`, or in a scenario of operations",
             Self::Load(_) => "in a load",
             Self::Network(_) => "in a network",
             Self::Limit(_) => "this limit",
@@ -247,6 +251,9 @@ pub enum PayloadFault {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Spec(#[from] SpecError),
+    /// A template is given twice.
+    #[error("`template` names a file and `text` is the template itself: keep one")]
+    TwoTemplates,
     /// A request kind needs a template.
     #[error("the kind `template` needs `template`, a file, in `[request]`")]
     NoTemplate,
@@ -279,6 +286,73 @@ pub enum PayloadFault {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Expectation(TemplateError),
+}
+
+/// Why operations, or their order, make no sense.
+#[derive(Debug, thiserror::Error)]
+pub enum OperationFault {
+    /// Two operations have one name.
+    #[error("a second operation has the name `{0}`")]
+    Twice(String),
+    /// No operation has the name.
+    #[error("there is no operation `{name}`; there are {known}")]
+    Unknown {
+        /// The name.
+        name: String,
+        /// Those that there are.
+        known: String,
+    },
+    /// Something is said of a body that there is not.
+    #[error("a {method} carries no body: leave out `{key}`, or write `method = \"POST\"`")]
+    NoBody {
+        /// The key.
+        key: &'static str,
+        /// The method.
+        method: &'static str,
+    },
+    /// A limit is on what an operation has not by itself.
+    #[error(
+        "an operation has no `{key}` of its own: its limits are on latency, p50, p95, p99 and errors, \
+         all others on the scenario"
+    )]
+    Limit {
+        /// The key.
+        key: &'static str,
+    },
+    /// The shares of a mix are none.
+    #[error("the shares of a mix are numbers whose sum is from 1 to {most}, not {sum}")]
+    Shares {
+        /// Their sum.
+        sum: u64,
+        /// What it may be at most.
+        most: u64,
+    },
+    /// A flow has no operation, or too many.
+    #[error("a flow of {length} operations; it has from 1 to {most}")]
+    FlowLength {
+        /// How many it has.
+        length: usize,
+        /// How many it may have.
+        most: usize,
+    },
+    /// A scenario has two orders.
+    #[error("`mix` and `flow` both say which operation is next: keep one")]
+    TwoOrders,
+    /// A key of a scenario belongs to its operations.
+    #[error("`{key}` is an operation's: write it in `[[operation]]`")]
+    OwnOfOperation {
+        /// The key.
+        key: &'static str,
+    },
+    /// No scenario sends the operations.
+    #[error(
+        "no scenario sends the operations: write `mix = {{ {example} = 100 }}` or \
+         `flow = [\"{example}\"]` in a `[[scenario]]`"
+    )]
+    Unused {
+        /// The first of them.
+        example: String,
+    },
 }
 
 /// Why the files of a folder are no payload.

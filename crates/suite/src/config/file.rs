@@ -4,16 +4,21 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
+use load::RequestMethod;
 use record::metric::Metric;
 use record::metric::gate::{GateRules, MetricPolicy, MetricRule, RuleOverride};
 use record::work_unit::WorkUnit;
+use sut::network::NetworkConditions;
 use toml::Spanned;
 use units::{Ratio, UnitError};
 
-use crate::config::fault::{ConfigFault, SpannedFault};
+use crate::config::fault::{ConfigFault, OperationFault, SpannedFault};
 use crate::config::load::LoadTable;
 use crate::config::network::NetworkTable;
-use crate::config::payload::{PayloadContext, PayloadTable, RequestTable};
+use crate::config::operation::{
+    self, FlowList, MixTable, OperationDefaults, OperationSet, OperationTable,
+};
+use crate::config::payload::{ExpectationUse, PayloadContext, PayloadTable, RequestTable};
 use crate::config::presets;
 use crate::config::target::TargetTable;
 use crate::config::values::{
@@ -21,8 +26,8 @@ use crate::config::values::{
     LimitTable, MetricKey, PairCount, PolicyWord, Positive, PresetWord, Share, Time, UnitName,
 };
 use crate::{
-    CountSettings, EvidenceLanes, LaneMode, LoadAmount, LoadSettings, SamplingPlan, Scenario,
-    TargetSpec,
+    CountSettings, EvidenceLanes, LaneMode, LoadAmount, LoadSettings, Operation, OperationOrder,
+    SamplingPlan, Scenario, TargetSpec,
 };
 
 const BATCH_PATH: &str = "/xml-compare-api/api/compare/xml/batch";
@@ -39,6 +44,7 @@ pub(super) struct ConfigFile {
     work: WorkTable,
     gate: GateTable,
     baseline: BaselineTable,
+    operation: Vec<Spanned<OperationTable>>,
     scenario: Vec<Spanned<ScenarioTable>>,
 }
 
@@ -103,6 +109,8 @@ pub(super) struct ScenarioTable {
     preset: Option<PresetWord>,
     kind: Option<Spanned<KindWord>>,
     path: Option<HttpPath>,
+    mix: Option<Spanned<MixTable>>,
+    flow: Option<Spanned<FlowList>>,
     network: Option<Spanned<NetworkTable>>,
     #[serde(default)]
     gate: ScenarioGateTable,
@@ -205,6 +213,7 @@ impl ConfigFile {
         folder: &Path,
         seed: Option<u64>,
     ) -> Result<Vec<Scenario>, SpannedFault> {
+        self.check_operations(folder, seed)?;
         let mut scenarios: Vec<Scenario> = Vec::new();
         for table in &self.scenario {
             let scenario = self.scenario(table.get_ref(), folder, seed)?;
@@ -248,9 +257,12 @@ impl ConfigFile {
         let mut context = self.payload_context(table.kind.as_ref(), table.name.span(), pairs, seed);
         context.preset =
             table.preset.map(|word| word.0).or(preset.and_then(|preset| preset.documents));
-        let mut scenario = self.blank(table.name.get_ref(), folder, &context)?;
+        let mut scenario = match self.ordered(table, folder, seed)? {
+            Some((operations, order)) => self.sending(table.name.get_ref(), operations, order)?,
+            None => self.blank(table.name.get_ref(), folder, &context)?,
+        };
         if let Some(path) = &table.path {
-            scenario.path.clone_from(&path.0);
+            scenario.operations[0].path.clone_from(&path.0);
         }
         if let Some(network) = &table.network {
             scenario.network = network.get_ref().resolve(network.span())?;
@@ -270,6 +282,61 @@ impl ConfigFile {
         Ok(scenario)
     }
 
+    /// Returns the operations of a scenario that puts several in order, and that order.
+    fn ordered(
+        &self,
+        table: &ScenarioTable,
+        folder: &Path,
+        seed: Option<u64>,
+    ) -> Result<Option<(Vec<Operation>, OperationOrder)>, SpannedFault> {
+        let operations = self.operations(folder, seed);
+        let ordered = match (&table.mix, &table.flow) {
+            (None, None) => return Ok(None),
+            (Some(_), Some(flow)) => {
+                return Err(SpannedFault::new(flow.span(), OperationFault::TwoOrders));
+            }
+            (Some(mix), None) => operations.mix(mix)?,
+            (None, Some(flow)) => operations.flow(flow)?,
+        };
+        let written = [
+            ("kind", table.kind.is_some()),
+            ("path", table.path.is_some()),
+            ("preset", table.preset.is_some()),
+            ("pairs", table.pairs.is_some()),
+        ];
+        match written.into_iter().find(|(_, is_set)| *is_set) {
+            Some((key, _)) => {
+                let fault = OperationFault::OwnOfOperation { key };
+                Err(SpannedFault::new(table.name.span(), fault))
+            }
+            None => Ok(Some(ordered)),
+        }
+    }
+
+    fn operations<'a>(&'a self, folder: &'a Path, seed: Option<u64>) -> OperationSet<'a> {
+        let defaults = OperationDefaults {
+            request: &self.request,
+            payload: &self.payload,
+            semantics: self.target.semantics(),
+            folder,
+            seed: operation::seed(seed, &self.payload),
+        };
+        OperationSet { tables: &self.operation, defaults }
+    }
+
+    /// Refuses operations that are none, and such as nothing sends.
+    fn check_operations(&self, folder: &Path, seed: Option<u64>) -> Result<(), SpannedFault> {
+        self.operations(folder, seed).check()?;
+        let mut tables = self.scenario.iter().map(Spanned::get_ref);
+        match self.operation.first() {
+            Some(first) if !tables.any(|table| table.mix.is_some() || table.flow.is_some()) => {
+                let example = first.get_ref().name().to_owned();
+                Err(SpannedFault::new(first.span(), OperationFault::Unused { example }))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     fn payload_context(
         &self,
         kind: Option<&Spanned<KindWord>>,
@@ -284,9 +351,10 @@ impl ConfigFile {
             kind,
             kind_span,
             preset: None,
-            seed: seed.or(self.payload.seed).unwrap_or(presets::SEED),
+            seed: operation::seed(seed, &self.payload),
             // A request without a batch holds one XML pair, whatever the scenario asks of a batch.
             pairs: kind.pairs(pairs),
+            expectations: ExpectationUse::Template,
         }
     }
 
@@ -308,18 +376,47 @@ impl ConfigFile {
         let mut payload = self.payload.spec(&self.request, folder, context)?;
         payload.semantics = self.target.semantics();
         let unit = WorkUnit::of(context.kind, payload.pairs_held(context.kind));
-        let network = self.network.as_ref();
-        let network = network.map(|network| network.get_ref().resolve(network.span()));
-        Ok(Scenario {
-            name: name.to_owned(),
+        let operation = Operation {
+            name: None,
+            method: RequestMethod::Post,
+            path,
             payload,
             kind: context.kind,
-            path,
+            limits: Vec::new(),
+        };
+        Ok(Scenario {
+            name: name.to_owned(),
+            operations: vec![operation],
+            order: None,
             load: LoadSettings::closed(1, LoadAmount::Time),
-            network: network.transpose()?.flatten(),
+            network: self.network()?,
             limits: Vec::new(),
             unit,
         })
+    }
+
+    /// Returns a scenario of several operations, before what its table says of load and limits.
+    fn sending(
+        &self,
+        name: &str,
+        operations: Vec<Operation>,
+        order: OperationOrder,
+    ) -> Result<Scenario, SpannedFault> {
+        Ok(Scenario {
+            name: name.to_owned(),
+            operations,
+            order: Some(order),
+            load: LoadSettings::closed(1, LoadAmount::Time),
+            network: self.network()?,
+            limits: Vec::new(),
+            unit: WorkUnit::request(),
+        })
+    }
+
+    fn network(&self) -> Result<Option<NetworkConditions>, SpannedFault> {
+        let network = self.network.as_ref();
+        let network = network.map(|network| network.get_ref().resolve(network.span()));
+        Ok(network.transpose()?.flatten())
     }
 }
 

@@ -8,6 +8,7 @@ mod file;
 mod init_file;
 mod load;
 mod network;
+mod operation;
 mod payload;
 mod placeholder;
 mod presets;
@@ -29,8 +30,8 @@ use record::file::read_text_bounded;
 use sut::network::NetworkConditions;
 
 pub use crate::config::fault::{
-    ConfigFault, ConfigFileError, CorpusReadError, LoadFault, PayloadFault, PlaceholderFault,
-    ReadyFault, TargetFault,
+    ConfigFault, ConfigFileError, CorpusReadError, LoadFault, OperationFault, PayloadFault,
+    PlaceholderFault, ReadyFault, TargetFault,
 };
 pub use crate::config::init_file::TEMPLATE;
 pub use crate::config::payload::read_corpus;

@@ -15,33 +15,34 @@ use crate::config::fault::{CorpusReadError, PayloadFault, SpannedFault};
 use crate::config::values::{HeaderValue, Headers, HttpPath, KindWord, PresetWord};
 use payload::{
     Corpus, DocumentMix, MixError, PairRecipe, PayloadKind, PayloadPreset, PayloadSpec,
-    RequestEncoding, RequestFraming, Template, TemplateExpectation,
+    RequestEncoding, RequestFraming, Template, TemplateError, TemplateExpectation,
 };
 
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, Clone, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub(super) struct RequestTable {
-    kind: Option<Spanned<KindWord>>,
+    pub(super) kind: Option<Spanned<KindWord>>,
     pub(super) path: Option<HttpPath>,
-    template: Option<Spanned<String>>,
-    content_type: Option<Spanned<HeaderValue>>,
-    headers: Headers,
-    expect: Vec<Spanned<ExpectTable>>,
-    gzip: bool,
-    chunked: bool,
+    pub(super) template: Option<Spanned<String>>,
+    pub(super) text: Option<Spanned<String>>,
+    pub(super) content_type: Option<Spanned<HeaderValue>>,
+    pub(super) headers: Headers,
+    pub(super) expect: Vec<Spanned<ExpectTable>>,
+    pub(super) gzip: bool,
+    pub(super) chunked: bool,
 }
 
 /// What must stand where in an answer: a status, or a place and what it equals.
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, Clone, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct ExpectTable {
+pub(super) struct ExpectTable {
     status: Option<u16>,
     json: Option<String>,
     xml: Option<String>,
     equals: Option<String>,
 }
 
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, Clone, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct PayloadTable {
     pub(super) seed: Option<u64>,
@@ -60,9 +61,29 @@ pub(super) struct PayloadContext {
     pub(super) preset: Option<PayloadPreset>,
     pub(super) seed: u64,
     pub(super) pairs: u64,
+    pub(super) expectations: ExpectationUse,
+}
+
+/// Which kinds of requests `expect` is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ExpectationUse {
+    /// Those of a template: a scenario of one operation may be of a preset whose answers are known.
+    Template,
+    /// Those of an operation, whatever it sends.
+    AnyKind,
 }
 
 impl PayloadTable {
+    /// Returns the table with a corpus in the place of all that it says of documents, if there is one.
+    pub(super) fn with_corpus(&self, corpus: Option<&Spanned<String>>) -> Self {
+        match corpus {
+            Some(corpus) => {
+                Self { seed: self.seed, corpus: Some(corpus.clone()), ..Self::default() }
+            }
+            None => self.clone(),
+        }
+    }
+
     /// Returns whether nothing is written of the documents.
     pub(super) fn is_default(&self) -> bool {
         self.preset.is_none()
@@ -87,24 +108,25 @@ impl PayloadTable {
             if request.chunked { RequestFraming::Chunked } else { RequestFraming::Length };
         spec.headers.clone_from(&request.headers.0);
         // With a template, `content-type` is that of its requests, and not of a scenario of another kind.
-        if request.template.is_none() {
+        if !request.has_template() {
             let own = request.content_type.as_ref();
             spec.media_type = own.map(|value| value.get_ref().0.clone());
         }
-        request.consistent()?;
-        match (&request.template, context.kind) {
-            (Some(path), PayloadKind::Template) => {
-                let template = request.template(folder, path)?;
-                let spec = spec.with_template(template);
-                spec.map_err(|source| {
-                    let fault = PayloadFault::Template { path: path.get_ref().clone(), source };
-                    SpannedFault::new(path.span(), fault)
-                })
+        request.consistent(context)?;
+        match (context.kind, context.expectations) {
+            (PayloadKind::Template, _) => {
+                let Some((template, source)) = request.read_template(folder)? else {
+                    let span = context.kind_span.clone();
+                    return Err(SpannedFault::new(span, PayloadFault::NoTemplate));
+                };
+                spec.with_template(template).map_err(|error| source.fault(error))
             }
-            (None, PayloadKind::Template) => {
-                Err(SpannedFault::new(context.kind_span.clone(), PayloadFault::NoTemplate))
+            (_, ExpectationUse::Template) => Ok(spec),
+            (_, ExpectationUse::AnyKind) => {
+                let span = request.expect.first().map_or(context.kind_span.clone(), Spanned::span);
+                let spec = spec.with_expectations(request.expectations()?);
+                spec.map_err(|error| SpannedFault::new(span, PayloadFault::Expectation(error)))
             }
-            (Some(_) | None, _) => Ok(spec),
         }
     }
 
@@ -160,32 +182,79 @@ impl RequestTable {
     /// Returns the kind of requests, and where it is written. A template needs no further word.
     pub(super) fn kind(&self) -> Option<(PayloadKind, Range<usize>)> {
         let written = self.kind.as_ref().map(|word| (word.get_ref().0, word.span()));
-        written.or(self.template.as_ref().map(|path| (PayloadKind::Template, path.span())))
+        let template = self.template.as_ref().or(self.text.as_ref());
+        written.or(template.map(|source| (PayloadKind::Template, source.span())))
+    }
+
+    /// Returns the request of a method that carries no body: nothing, as a template.
+    pub(super) fn without_body(self) -> Self {
+        let nothing = Some(Spanned::new(0..0, String::new()));
+        Self { kind: None, template: None, text: nothing, gzip: false, chunked: false, ..self }
+    }
+
+    fn has_template(&self) -> bool {
+        self.template.is_some() || self.text.is_some()
     }
 
     /// Refuses what would have no effect.
-    fn consistent(&self) -> Result<(), SpannedFault> {
-        let (span, key) = match (&self.template, self.kind(), &self.expect[..]) {
+    fn consistent(&self, context: &PayloadContext) -> Result<(), SpannedFault> {
+        if let (Some(_), Some(text)) = (&self.template, &self.text) {
+            return Err(SpannedFault::new(text.span(), PayloadFault::TwoTemplates));
+        }
+        let source = self.template.as_ref().map(|it| (it.span(), "template"));
+        let source = source.or(self.text.as_ref().map(|it| (it.span(), "text")));
+        let takes_any = context.expectations == ExpectationUse::AnyKind;
+        let (span, key) = match (source, self.kind(), &self.expect[..]) {
             (Some(_), Some((PayloadKind::Template, _)), _) | (None, _, []) => return Ok(()),
-            (Some(path), _, _) => (path.span(), "template"),
+            (Some(source), _, _) => source,
+            (None, _, [_, ..]) if takes_any => return Ok(()),
             (None, _, [first, ..]) => (first.span(), "expect"),
         };
         Err(SpannedFault::new(span, PayloadFault::StrayKey { key }))
     }
 
-    fn template(&self, folder: &Path, path: &Spanned<String>) -> Result<Template, SpannedFault> {
-        let read = read_text_bounded(&folder.join(path.get_ref()), TEMPLATE_BYTES_MAX);
-        let body = read.map_err(|source| {
-            let fault = PayloadFault::TemplateUnreadable { path: path.get_ref().clone(), source };
-            SpannedFault::new(path.span(), fault)
-        })?;
+    /// Reads the template, if there is one, and tells where it is from.
+    fn read_template(
+        &self,
+        folder: &Path,
+    ) -> Result<Option<(Template, TemplateSource)>, SpannedFault> {
+        let (source, body) = match (&self.template, &self.text) {
+            (Some(path), _) => {
+                let (span, name) = (path.span(), path.get_ref().clone());
+                let read = read_text_bounded(&folder.join(path.get_ref()), TEMPLATE_BYTES_MAX);
+                let body = read.map_err(|source| {
+                    let fault = PayloadFault::TemplateUnreadable { path: name.clone(), source };
+                    SpannedFault::new(span.clone(), fault)
+                })?;
+                (TemplateSource { span, name }, body)
+            }
+            (None, Some(text)) => {
+                let source = TemplateSource { span: text.span(), name: "text".to_owned() };
+                (source, text.get_ref().clone())
+            }
+            (None, None) => return Ok(None),
+        };
         let content_type = self.content_type.as_ref().map(|value| value.get_ref().0.as_str());
-        let expectations: Result<_, _> = self.expect.iter().map(expectation).collect();
-        Ok(Template {
-            content_type: content_type.unwrap_or("application/octet-stream").to_owned(),
-            body,
-            expectations: expectations?,
-        })
+        let content_type = content_type.unwrap_or("application/octet-stream").to_owned();
+        let template = Template { content_type, body, expectations: self.expectations()? };
+        Ok(Some((template, source)))
+    }
+
+    fn expectations(&self) -> Result<Vec<TemplateExpectation>, SpannedFault> {
+        self.expect.iter().map(expectation).collect()
+    }
+}
+
+/// Where a template is from.
+struct TemplateSource {
+    span: Range<usize>,
+    /// The file, or the key that holds it.
+    name: String,
+}
+
+impl TemplateSource {
+    fn fault(self, source: TemplateError) -> SpannedFault {
+        SpannedFault::new(self.span, PayloadFault::Template { path: self.name, source })
     }
 }
 

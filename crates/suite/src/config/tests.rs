@@ -153,7 +153,10 @@ fn the_scenarios_of_a_first_configuration_differ_in_what_they_can_show() {
     assert_eq!(names, ["smoke", "concurrent", "large"]);
     let shipped =
         read("[[scenario]]\nname = \"large\"\n[[scenario]]\nname = \"concurrent\"\n").unwrap();
-    assert_eq!(shipped.scenarios[0].payload.digest(), suite.scenarios[2].payload.digest());
+    assert_eq!(
+        shipped.scenarios[0].first().payload.digest(),
+        suite.scenarios[2].first().payload.digest()
+    );
     assert_eq!(shipped.scenarios[1].load, suite.scenarios[1].load);
 }
 
@@ -390,7 +393,7 @@ fn a_payload_comes_from_a_preset_a_mix_a_corpus_or_a_template() {
     let payload = |text: &str| {
         let suite =
             parse(text, "xmlperf.toml", folder.path(), &ConfigOverrides::default()).unwrap();
-        suite.scenarios[0].payload.clone()
+        suite.scenarios[0].first().payload.clone()
     };
     let digests = [
         payload(""),
@@ -511,9 +514,9 @@ fn a_start_command_for_a_shell_is_refused_or_given_to_one() {
 fn a_media_type_and_a_soap_action_of_ones_own_take_the_place_of_the_kinds() {
     let sent = |kind: &str, rest: &str| {
         let suite = read(&format!("[request]\nkind = \"{kind}\"\n{rest}\n")).unwrap();
-        let scenario = &suite.scenarios[0];
-        let headers = scenario.payload.headers(scenario.kind);
-        format!("{} {headers:?}", scenario.payload.content_type(scenario.kind))
+        let operation = suite.scenarios[0].first();
+        let headers = operation.payload.headers(operation.kind);
+        format!("{} {headers:?}", operation.payload.content_type(operation.kind))
     };
     let sent = [
         sent("raw-xml", "content-type = \"text/xml\""),
@@ -611,7 +614,7 @@ fn every_shipped_scenario_is_found_by_its_name() {
         let choice = ConfigOverrides { scenarios: vec![preset.name.to_owned()], ..<_>::default() };
         let suite = parse("", "xmlperf.toml", Path::new("."), &choice).unwrap();
         assert_eq!(suite.scenarios[0].name, preset.name);
-        assert_eq!(suite.scenarios[0].payload.pairs, preset.pairs);
+        assert_eq!(suite.scenarios[0].first().payload.pairs, preset.pairs);
         assert!(!suite.scenarios[0].limits.is_empty());
     }
 }
@@ -643,4 +646,97 @@ fn rates_and_costs_are_counted_in_the_unit_of_the_scenario() {
         limits = { throughput = ">= 5 requests/s" }
     "#);
     assert!(refusal("[[scenario]]\nname = \"a\"\nunit = \"A/B\"\n").contains("not a unit of work"));
+}
+
+/// Two operations, and whatever is put behind them.
+fn operations(rest: &str) -> String {
+    let shared = "[request]\nheaders = { X-Tenant = \"7\", Accept = \"text/xml\" }\n";
+    let create = "[[operation]]\nname = \"create\"\npath = \"/orders\"\npreset = \"ubl-invoice\"\n\
+                  headers = { accept = \"*/*\" }\nexpect = [{ status = 201 }]\n";
+    let read = "[[operation]]\nname = \"read\"\nmethod = \"GET\"\npath = \"/orders/1\"\n\
+                limits = { p95 = \"<= 20 ms\" }\n";
+    format!("{shared}{create}{read}{rest}")
+}
+
+#[test]
+fn operations_stand_in_a_scenario_in_the_order_of_the_file() {
+    let rest = "[[scenario]]\nname = \"traffic\"\nmix = { read = 70, create = 30 }\n\
+                [[scenario]]\nname = \"again\"\nflow = [\"read\", \"create\", \"read\"]\nunit = \"order\"\n";
+    let suite = read(&operations(rest)).unwrap();
+    let shown: Vec<_> = suite
+        .scenarios
+        .iter()
+        .map(|scenario| {
+            let operation = |it: &crate::Operation| {
+                let (name, method) = (it.name.as_ref().unwrap(), it.method.name());
+                let headers = it.payload.headers(it.kind);
+                let kind = it.kind.name();
+                format!("{name}: {method} {} {kind} {headers:?} {}", it.path, it.limits.len())
+            };
+            let operations: Vec<_> = scenario.operations.iter().map(operation).collect();
+            format!(
+                "{} in {}\n{}",
+                canonical::json(&scenario.order),
+                scenario.unit,
+                operations.join("\n")
+            )
+        })
+        .collect();
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    {"mix":[30,70]} in request
+    create: POST /orders raw-xml [("X-Tenant", "7"), ("accept", "*/*")] 0
+    read: GET /orders/1 template [("Accept", "text/xml"), ("X-Tenant", "7")] 1
+    {"flow":[1,0,1]} in order
+    create: POST /orders raw-xml [("X-Tenant", "7"), ("accept", "*/*")] 0
+    read: GET /orders/1 template [("Accept", "text/xml"), ("X-Tenant", "7")] 1
+    "#);
+    let other = rest.replace("70", "71");
+    assert_ne!(suite.digest, read(&operations(&other)).unwrap().digest);
+}
+
+#[test]
+fn operations_that_make_no_sense_are_refused_with_their_line() {
+    let first = |text: &str| refusal(text).lines().next().unwrap().to_owned();
+    let scenario =
+        |rest: &str| first(&operations(&format!("[[scenario]]\nname = \"a\"\n{rest}\n")));
+    let operation = |rest: &str| {
+        let used = "[[scenario]]\nname = \"a\"\nflow = [\"x\"]\n";
+        first(&format!("{used}[[operation]]\nname = \"x\"\n{rest}\n"))
+    };
+    let all = [
+        scenario("mix = { delete = 5 }"),
+        scenario("mix = { read = 0 }"),
+        scenario("mix = { read = 10_001 }"),
+        scenario("flow = []"),
+        scenario("flow = [\"read\", \"pay\"]"),
+        scenario("flow = [\"read\"]\nmix = { read = 1 }"),
+        scenario("flow = [\"read\"]\npath = \"/a\""),
+        scenario("pairs = 1"),
+        operation("method = \"FETCH\""),
+        operation("method = \"GET\"\ntext = \"<a/>\""),
+        operation("method = \"GET\"\npreset = \"svg\""),
+        operation("text = \"<a/>\"\ntemplate = \"a.xml\""),
+        operation("text = \"{{ nothing }}\""),
+        operation("limits = { rss = \"<= 1 GiB\" }"),
+        operation("[[operation]]\nname = \"x\""),
+        operation("[[operation]]\nname = \"x y\""),
+    ];
+    insta::assert_snapshot!(all.join("\n"), @r#"
+    xmlperf.toml:16:7: there is no operation `delete`; there are create, read
+    xmlperf.toml:16:16: 0 is not a whole number from 1 on
+    xmlperf.toml:16:7: the shares of a mix are numbers whose sum is from 1 to 10000, not 10001
+    xmlperf.toml:16:8: a flow of 0 operations; it has from 1 to 1000
+    xmlperf.toml:16:17: there is no operation `pay`; there are create, read
+    xmlperf.toml:16:8: `mix` and `flow` both say which operation is next: keep one
+    xmlperf.toml:15:8: `path` is an operation's: write it in `[[operation]]`
+    xmlperf.toml:3:1: no scenario sends the operations: write `mix = { create = 100 }` or `flow = ["create"]` in a `[[scenario]]`
+    xmlperf.toml:6:10: unknown method `FETCH`; there are GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS
+    xmlperf.toml:7:8: a GET carries no body: leave out `text`, or write `method = "POST"`
+    xmlperf.toml:5:8: a GET carries no body: leave out `preset`, or write `method = "POST"`
+    xmlperf.toml:6:8: `template` names a file and `text` is the template itself: keep one
+    xmlperf.toml:6:8: `text`: line 1 of the template: undefined value: `nothing` is undefined
+    xmlperf.toml:6:18: an operation has no `rss` of its own: its limits are on latency, p50, p95, p99 and errors, all others on the scenario
+    xmlperf.toml:7:8: a second operation has the name `x`
+    xmlperf.toml:7:8: `x y` is not an operation's name: it is letters, digits, `-`, `_` and `.`, at most 60
+    "#);
 }

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use load::RequestMethod;
 use payload::{PayloadKind, PayloadPreset, Semantics};
 use record::metric::Metric;
 use record::metric::gate::{self, MetricPolicy};
 use record::metric::limit::{Limit, WrittenLimit};
 use record::work_unit::{WorkUnit, WorkUnitError};
+use record::{OperationName, OperationNameError};
 use regex::Regex;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use thiserror::Error;
@@ -43,6 +45,9 @@ pub(super) enum ValueError {
     /// A unit of work is none.
     #[error(transparent)]
     WorkUnit(#[from] WorkUnitError),
+    /// The name of an operation is none.
+    #[error(transparent)]
+    OperationName(#[from] OperationNameError),
     #[error("{0} is not a number of processors such as 1.5")]
     Cores(f64),
     #[error("answers may take from 1 MiB to 64 GiB, not {0}")]
@@ -287,6 +292,17 @@ checked!(
     }
 );
 checked!(
+    /// The name of an operation.
+    OperationWord(OperationName) from String, |name| Ok(OperationName::try_from(name)?)
+);
+checked!(
+    /// A method of HTTP.
+    MethodWord(RequestMethod) from String, |word| {
+        let known = || RequestMethod::ALL.map(RequestMethod::name).to_vec();
+        RequestMethod::from_name(&word).ok_or_else(|| ValueError::word("method", &word, known()))
+    }
+);
+checked!(
     /// A payload preset.
     PresetWord(PayloadPreset) from String, |word| {
         let known = || PayloadPreset::ALL.map(PayloadPreset::name).to_vec();
@@ -374,6 +390,7 @@ impl Copy for LaunchCount {}
 impl Copy for Share {}
 impl Copy for ErrorRate {}
 impl Copy for KindWord {}
+impl Copy for MethodWord {}
 impl Copy for PresetWord {}
 impl Copy for SemanticsWord {}
 impl Copy for CpusWord {}
@@ -388,6 +405,15 @@ pub(super) struct MetricKey(pub(super) Metric);
 impl<'de> Deserialize<'de> for MetricKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         MetricWord::deserialize(deserializer).map(|word| Self(word.0))
+    }
+}
+
+impl Headers {
+    /// Returns these headers and those of `shared` that have no value here.
+    pub(super) fn over(&self, shared: &Self) -> Self {
+        let is_own = |name: &str| self.0.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
+        let inherited = shared.0.iter().filter(|(name, _)| !is_own(name));
+        Self(inherited.chain(&self.0).cloned().collect())
     }
 }
 

@@ -1,0 +1,129 @@
+//! What one of several operations yielded, and the operation as a scenario of its own: it is judged as one,
+//! by whatever a request tells. CPU time, memory and rates are of all operations together.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::operation_name::OperationName;
+use crate::work_unit::WorkUnit;
+use crate::workload::OperationRecord;
+use crate::{FailureRecord, LaunchPair, LaunchResult, LaunchResults, Run, ScenarioRun, histogram};
+
+/// What stands between the names of a scenario and of its operation.
+const SEPARATOR: &str = "/";
+
+/// What one operation yielded in a launch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperationResult {
+    /// Requests answered, rightly or not.
+    pub requests: u64,
+    /// 25th percentile of the response time of each request body, null of one that was not answered.
+    pub body_levels_ns: Vec<Option<u64>>,
+    /// Service times, as HdrHistogram V2 with deflate, in base64.
+    pub histogram: String,
+    /// Response times, in the same form.
+    pub response: String,
+    /// Failed requests by kind, each kind once, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<FailureRecord>,
+}
+
+impl OperationResult {
+    /// Returns what an operation yields that is not sent in a launch.
+    fn unsent() -> Self {
+        let none = histogram::encode(&load::measure::histogram());
+        let (histogram, response) = (none.clone(), none);
+        Self { requests: 0, body_levels_ns: Vec::new(), histogram, response, failures: Vec::new() }
+    }
+}
+
+impl Run {
+    /// Returns every scenario, each followed by its operations as scenarios of their own.
+    pub fn scenarios_and_operations(&self) -> impl Iterator<Item = Cow<'_, ScenarioRun>> {
+        self.scenarios.iter().flat_map(|scenario| {
+            let operations = scenario.by_operation().into_iter().map(|(_, it)| Cow::Owned(it));
+            std::iter::once(Cow::Borrowed(scenario)).chain(operations)
+        })
+    }
+
+    /// Returns the scenario of a name, or the operation of a scenario.
+    pub fn scenario_or_operation(&self, name: &str) -> Option<Cow<'_, ScenarioRun>> {
+        self.scenarios_and_operations().find(|scenario| scenario.name == name)
+    }
+}
+
+impl ScenarioRun {
+    /// Returns each of several operations by its name, as a scenario of its own that is called by both
+    /// names: `traffic/create`. Of what only all operations together have it has none.
+    pub fn by_operation(&self) -> Vec<(OperationName, Self)> {
+        let Some(plan) = &self.workload.operations else { return Vec::new() };
+        let operations = plan.operations.iter().enumerate();
+        let of = |(number, operation): (usize, &OperationRecord)| {
+            (operation.name.clone(), self.of_operation(number, operation))
+        };
+        operations.map(of).collect()
+    }
+
+    fn of_operation(&self, number: usize, operation: &OperationRecord) -> Self {
+        let launch = |launch: &LaunchResult| launch.of_operation(number);
+        let pair = |pair: &LaunchPair| LaunchPair {
+            first: pair.first,
+            base: launch(&pair.base),
+            head: launch(&pair.head),
+        };
+        let trials = match &self.trials {
+            LaunchResults::Paired(pairs) => LaunchResults::Paired(pairs.iter().map(pair).collect()),
+            LaunchResults::Single(launches) => {
+                LaunchResults::Single(launches.iter().map(launch).collect())
+            }
+        };
+        Self {
+            name: format!("{}{SEPARATOR}{}", self.name, operation.name),
+            workload: self.workload.clone(),
+            pairs_per_request: 1,
+            unit: Some(WorkUnit::request()),
+            limits: self.operation_limits.get(&operation.name).cloned().unwrap_or_default(),
+            operation_limits: BTreeMap::new(),
+            times: self.times,
+            trials,
+            work: None,
+            absent_in_base: self.absent_in_base,
+        }
+    }
+}
+
+impl LaunchResult {
+    /// Returns what an operation yielded, as if it had been alone.
+    fn of_operation(&self, number: usize) -> Self {
+        let operation =
+            self.operations.get(number).cloned().unwrap_or_else(OperationResult::unsent);
+        let failed: u64 = operation.failures.iter().map(|failures| failures.count).sum();
+        Self {
+            ready_ns: self.ready_ns,
+            wall_ns: self.wall_ns,
+            requests: operation.requests,
+            pairs: operation.requests.saturating_sub(failed),
+            cpu_ns: None,
+            rss_bytes_max: None,
+            memory_bytes_max: None,
+            memory_bytes_proportional: None,
+            body_levels_ns: operation.body_levels_ns,
+            first_answer_ns: None,
+            bytes_sent: 0,
+            bytes_received: 0,
+            slices: Vec::new(),
+            histogram: operation.histogram,
+            failures: operation.failures,
+            response: Some(operation.response),
+            generator: None,
+            probes: None,
+            steps: Vec::new(),
+            capacity: None,
+            network: None,
+            operations: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Scenarios of several operations, from the file to the report.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up must fail")]
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::sync::atomic::Ordering;
+
+use serde_json::Value;
+
+use crate::order_service::{self, OrderService};
+
+/// Creating, reading and searching orders.
+const OPERATIONS: &str = r#"
+[[operation]]
+name = "create"
+path = "/orders"
+text = "<Item>{{ index }}</Item>"
+content-type = "application/xml"
+expect = [{ status = 201 }]
+
+[[operation]]
+name = "read"
+method = "GET"
+path = "/orders/1"
+expect = [{ xml = "/Order/@id", equals = "1" }]
+
+[[operation]]
+name = "search"
+method = "GET"
+path = "/orders?state=open"
+expect = [{ xml = "/Found/State", equals = "open" }]
+"#;
+
+const SAMPLING: &str =
+    "[work]\nlane = \"off\"\n[sampling]\nwarm-up = \"20 ms\"\nload = \"60 ms\"\nbodies = 2\n";
+
+/// Runs `xmlperf` with these words on a configuration; the report is none for text.
+fn xmlperf(words: &[&str], config: &str) -> (Option<i32>, String, Value) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("xmlperf.toml"), config).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_xmlperf"))
+        .args(words)
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&said).into_owned(), report)
+}
+
+fn target(url: &str) -> String {
+    format!("[target]\nurl = \"{url}\"\nready = \"/health\"\n")
+}
+
+#[test]
+fn check_sends_one_request_of_each_operation() {
+    let (url, service) = OrderService::default().serve();
+    let mix = "[[scenario]]\nname = \"traffic\"\nmix = { search = 7, create = 2, read = 1 }\n";
+    let (code, said, _) = xmlperf(&["check"], &format!("{}{OPERATIONS}{mix}", target(&url)));
+    assert_eq!(code, Some(0), "{said}");
+    let counted = [&service.created, &service.read, &service.searched];
+    assert_eq!(counted.map(|count| count.load(Ordering::Relaxed)), [1, 1, 1]);
+    assert!(said.contains("── traffic · create · ok") && said.contains("3 of 3"), "{said}");
+    assert!(said.contains("> GET /orders?state=open HTTP/1.1"), "{said}");
+}
+
+#[test]
+fn a_mix_keeps_its_shares_and_each_operation_has_its_rows_and_limits() {
+    let (url, service) = OrderService::default().serve();
+    let limits = "limits = { errors = \"0 %\", p50 = \"<= 1 s\" }\n";
+    let operations =
+        OPERATIONS.replace("path = \"/orders\"\n", &format!("path = \"/orders\"\n{limits}"));
+    let mix = "[[scenario]]\nname = \"traffic\"\nload = { connections = 2, requests = 400 }\n\
+               mix = { search = 70, create = 20, read = 10 }\n";
+    let config = format!("{}launches = 2\n{operations}{mix}{}", SAMPLING, target(&url));
+    let (code, said, report) = xmlperf(&["run", "--plain", "--format", "json"], &config);
+    assert_eq!(code, Some(0), "{said}");
+    let counted = [&service.created, &service.read, &service.searched];
+    let counted = counted.map(|count| count.load(Ordering::Relaxed));
+    assert_eq!(counted, [160, 80, 560], "{said}");
+    let rows = report["metrics"].as_array().unwrap();
+    let of = |operation: &str, metric: &str| {
+        rows.iter().find(|row| row["operation"] == operation && row["metric"] == metric)
+    };
+    for operation in ["create", "read", "search"] {
+        assert!(of(operation, "latency").unwrap()["head"].as_f64().unwrap() > 0.0, "{said}");
+        assert!(of(operation, "throughput").is_none(), "{said}");
+    }
+    let limits = report["limits"].as_array().unwrap();
+    let kept: Vec<_> =
+        limits.iter().map(|it| (&it["operation"], &it["limit"], &it["holds"])).collect();
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    assert!(kept.iter().all(|(operation, _, holds)| *operation == "create" && **holds == true));
+}
+
+#[test]
+fn a_slower_operation_is_found_in_its_own_row() {
+    let flow = "[[scenario]]\nname = \"order\"\nflow = [\"create\", \"read\", \"search\"]\n";
+    // On a busy machine equal sides differ by some per cent; the planted change is a hundredfold.
+    let gate = "[gate]\nfloor = { latency = 0.5 }\ntolerance = { latency = 0.9 }\n";
+    let (base, head) = (order_service::command(false), order_service::command(true));
+    let target = format!(
+        "[target]\nstart = \"{head}\"\nport-env = \"{}\"\nready = \"/health\"\n",
+        order_service::PORT
+    );
+    let config = format!("{SAMPLING}launch-pairs = 40\n{gate}{OPERATIONS}{flow}{target}");
+    let words = ["compare", "--base-start", &base, "--plain", "--format", "json"];
+    let (code, said, report) = xmlperf(&words, &config);
+    assert_eq!(code, Some(1), "{said}");
+    let latency = |operation: &str| {
+        let rows = report["metrics"].as_array().unwrap();
+        let is_it = |row: &&Value| row["operation"] == operation && row["metric"] == "latency";
+        let row = rows.iter().find(is_it).unwrap();
+        (row["verdict"].as_str().unwrap().to_owned(), row["change"].as_f64().unwrap())
+    };
+    let (verdict, change) = latency("create");
+    assert_eq!(verdict, "regressed", "{said}");
+    // The others share processor and caches with it, on a machine that others use as well.
+    assert!(["read", "search"].iter().all(|it| latency(it).1 < change / 4.0), "{said}");
+}
+
+#[test]
+fn an_answer_that_is_wrong_is_told_with_its_operation() {
+    let (url, _) = OrderService::default().serve();
+    let flow = "[[scenario]]\nname = \"order\"\nflow = [\"create\", \"read\"]\n";
+    let operations = OPERATIONS.replace("equals = \"1\"", "equals = \"2\"");
+    let config = format!("{SAMPLING}{operations}{flow}{}", target(&url));
+    let (code, said, _) = xmlperf(&["run", "--plain"], &config);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(
+        said.contains("first of read, wrong answer: expected 2 at /Order/@id, got 1"),
+        "{said}"
+    );
+}
