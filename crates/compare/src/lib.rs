@@ -29,8 +29,9 @@ use crate::decision::{
 };
 use crate::details::ScenarioDetails;
 use crate::stored::HistoryGap;
-use crate::values::{MissingReason, ScenarioLaunches, SideLaunches};
+use crate::values::{MissingReason, PairValues, ScenarioLaunches, SideLaunches};
 use record::evidence::EvidenceState;
+use record::history::RunHistory;
 use record::metric::gate::{GateRules, MetricPolicy, MetricRule};
 use record::metric::limit::LimitQuantity;
 use record::metric::{BetterDirection, Metric};
@@ -628,13 +629,77 @@ impl<'a> RowContext<'a> {
     }
 }
 
+/// What a row says before it is judged.
+struct RowBasis {
+    finding: MetricFinding,
+    rests_on: RowEvidence,
+    base: Option<f64>,
+    head: Option<f64>,
+}
+
+impl RowContext<'_> {
+    /// Returns what there is of a metric; nothing where it has no row.
+    fn basis(&self, launches: &ScenarioLaunches<'_>, metric: Metric) -> Option<RowBasis> {
+        match (&launches.launches, &self.run.history) {
+            (SideLaunches::Paired(pairs), _) => self.paired(launches, pairs, metric),
+            (SideLaunches::Single(_), None) => {
+                let head = values::overall(&launches.head(), &launches.head_times, metric)?;
+                let (finding, rests_on) = (MetricFinding::Alone, RowEvidence::None);
+                Some(RowBasis { finding, rests_on, base: None, head: Some(head) })
+            }
+            (SideLaunches::Single(_), Some(history)) => self.stored(history, metric),
+        }
+    }
+
+    fn paired(
+        &self,
+        launches: &ScenarioLaunches<'_>,
+        pairs: &[PairValues<'_>],
+        metric: Metric,
+    ) -> Option<RowBasis> {
+        let found: Result<Vec<f64>, MissingReason> =
+            pairs.iter().map(|pair| pair.difference(metric)).collect();
+        let (finding, rests_on) = match found {
+            Ok(numbers) => {
+                let earlier = |state| attempts::earlier(state, &self.measured.name, metric);
+                let mut all = self.run.evidence.as_ref().map_or_else(Vec::new, earlier);
+                all.push(numbers);
+                (MetricFinding::Alone, RowEvidence::LaunchPairs(all))
+            }
+            Err(MissingReason::NotRecorded) => return None,
+            Err(missing) => (MetricFinding::Missing(missing.reason()), RowEvidence::None),
+        };
+        let base = values::overall(&launches.base(), &launches.base_times, metric);
+        let head = values::overall(&launches.head(), &launches.head_times, metric);
+        Some(RowBasis { finding, rests_on, base, head })
+    }
+
+    fn stored(&self, history: &RunHistory, metric: Metric) -> Option<RowBasis> {
+        let head = values::level(self.measured, metric);
+        let without = |finding| RowBasis { finding, rests_on: RowEvidence::None, base: None, head };
+        match stored::levels(self.run, self.earlier, history, self.measured, metric) {
+            Ok(levels) => Some(RowBasis {
+                finding: MetricFinding::Alone,
+                rests_on: RowEvidence::History(levels.kept),
+                base: Some(levels.base),
+                head,
+            }),
+            Err(HistoryGap::NotKept) => None,
+            Err(HistoryGap::Missing(reason)) => Some(without(MetricFinding::Missing(reason))),
+            Err(HistoryGap::Undecidable(reason)) => {
+                Some(without(MetricFinding::Undecidable(reason)))
+            }
+        }
+    }
+}
+
 /// Adds the scenario's rows, and beside each what it rests on.
 fn rows_of(
     context: &RowContext<'_>,
     rows: &mut Vec<MetricResult>,
     evidence: &mut Vec<RowEvidence>,
 ) -> Result<(), ContentError> {
-    let &RowContext { run, earlier, scenario, measured, operation, gate } = context;
+    let &RowContext { run, scenario, measured, operation, gate, .. } = context;
     work::rows(context, rows, evidence)?;
     let launches = ScenarioLaunches::of(measured)?;
     for metric in Metric::ALL {
@@ -642,47 +707,9 @@ fn rows_of(
         if !is_measured(metric, context) || measured.launches() == 0 {
             continue;
         }
-        let (finding, rests_on, base, head) = match (&launches.launches, &run.history) {
-            (SideLaunches::Paired(pairs), _) => {
-                let found: Result<Vec<f64>, MissingReason> =
-                    pairs.iter().map(|pair| pair.difference(metric)).collect();
-                let (finding, rests_on) = match found {
-                    Ok(numbers) => {
-                        let mut all = run.evidence.as_ref().map_or_else(Vec::new, |state| {
-                            attempts::earlier(state, &measured.name, metric)
-                        });
-                        all.push(numbers);
-                        (MetricFinding::Alone, RowEvidence::LaunchPairs(all))
-                    }
-                    Err(MissingReason::NotRecorded) => continue,
-                    Err(missing) => (MetricFinding::Missing(missing.reason()), RowEvidence::None),
-                };
-                let (base, head) = (launches.base(), launches.head());
-                let overall = |launches: &[&_], times: &_| values::overall(launches, times, metric);
-                let base = overall(&base, &launches.base_times);
-                (finding, rests_on, base, overall(&head, &launches.head_times))
-            }
-            (SideLaunches::Single(_), None) => {
-                let (head, times) = (launches.head(), &launches.head_times);
-                let Some(head) = values::overall(&head, times, metric) else { continue };
-                (MetricFinding::Alone, RowEvidence::None, None, Some(head))
-            }
-            (SideLaunches::Single(_), Some(history)) => {
-                let head = values::level(measured, metric);
-                match stored::levels(run, earlier, history, measured, metric) {
-                    Ok(levels) => {
-                        let evidence = RowEvidence::History(levels.kept);
-                        (MetricFinding::Alone, evidence, Some(levels.base), head)
-                    }
-                    Err(HistoryGap::NotKept) => continue,
-                    Err(HistoryGap::Missing(reason)) => {
-                        (MetricFinding::Missing(reason), RowEvidence::None, None, head)
-                    }
-                    Err(HistoryGap::Undecidable(reason)) => {
-                        (MetricFinding::Undecidable(reason), RowEvidence::None, None, head)
-                    }
-                }
-            }
+        let Some(RowBasis { finding, rests_on, base, head }) = context.basis(&launches, metric)
+        else {
+            continue;
         };
         let rule = at_level(rule, metric, &launches, (base, head));
         rows.push(MetricResult {
