@@ -6,8 +6,9 @@ use std::io::{IsTerminal as _, Write};
 
 use anyhow::Context as _;
 use compare::{Comparison, ComparisonOutcome};
+use record::metric::BetterDirection;
 use report::terminal::{ColorMode, TerminalScreen};
-use report::{html, json, markdown, terminal};
+use report::{html, json, junit, markdown, terminal, tracking};
 
 use crate::app::failure::UseCaseError;
 use crate::cli::{Exit, terminal_text};
@@ -23,6 +24,16 @@ pub(super) enum ReportFormat {
     Html,
     /// Everything, for other programs
     Json,
+    /// A document for the test views of CI servers
+    Junit,
+    /// The values in the Bencher Metric Format
+    Bencher,
+    /// The values of which less is better, for `customSmallerIsBetter` of github-action-benchmark
+    BenchmarkSmaller,
+    /// The values of which more is better, for its `customBiggerIsBetter`
+    BenchmarkBigger,
+    /// The values and verdicts as OpenMetrics text, for the metrics report of GitLab
+    OpenMetrics,
 }
 
 /// Which outcomes make the command fail.
@@ -50,8 +61,21 @@ pub(super) fn show(
         ReportFormat::Markdown => out.write_all(markdown::render(comparison).as_bytes()),
         ReportFormat::Html => out.write_all(html::render(comparison).as_bytes()),
         ReportFormat::Json => out.write_all(json::render(comparison).as_bytes()),
+        ReportFormat::Junit => out.write_all(junit::render(comparison).as_bytes()),
+        ReportFormat::Bencher => out.write_all(tracking::bencher(comparison).as_bytes()),
+        ReportFormat::BenchmarkSmaller => action_benchmark(out, comparison, BetterDirection::Lower),
+        ReportFormat::BenchmarkBigger => action_benchmark(out, comparison, BetterDirection::Higher),
+        ReportFormat::OpenMetrics => out.write_all(tracking::open_metrics(comparison).as_bytes()),
     }
     .context("failed to write the report")
+}
+
+fn action_benchmark(
+    out: &mut impl Write,
+    comparison: &Comparison,
+    better: BetterDirection,
+) -> io::Result<()> {
+    out.write_all(tracking::action_benchmark(comparison, better).as_bytes())
 }
 
 /// Fails, once the verdict is shown, if the files of a run could not be written.

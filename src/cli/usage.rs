@@ -17,7 +17,4 @@ pub(super) enum UsageError {
     #[error("a chart shows one metric")]
     #[diagnostic(help("choose it by `--metric` and `--scenario`"))]
     SeveralCharts,
-    /// There is no page for a decision.
-    #[error("`decide` has no page: choose terminal, markdown or json")]
-    NoPage,
 }

@@ -6,8 +6,10 @@ pub mod flame;
 pub mod functions;
 pub mod html;
 pub mod json;
+pub mod junit;
 pub mod markdown;
 pub mod terminal;
+pub mod tracking;
 pub mod trend;
 mod wording;
 

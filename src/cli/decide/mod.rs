@@ -12,8 +12,7 @@ use crate::app;
 use crate::app::decide::{DecideOptions, ShareSetting};
 use crate::cli::Exit;
 use crate::cli::input;
-use crate::cli::output::{self, FailOnFlag, ReportFormat};
-use crate::cli::usage::UsageError;
+use crate::cli::output::{self, FailOnFlag};
 
 /// Say what follows from paired numbers of any origin
 ///
@@ -37,11 +36,22 @@ pub(super) struct DecideArgs {
     #[arg(long, value_name = "METRIC")]
     higher_is_better: Vec<String>,
     /// Form of the result
-    #[arg(long, value_enum, default_value_t = ReportFormat::Terminal)]
-    format: ReportFormat,
+    #[arg(long, value_enum, default_value_t = DecisionFormat::Terminal)]
+    format: DecisionFormat,
     /// What makes the command fail
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = FailOnFlag::Regression)]
     fail_on: FailOnFlag,
+}
+
+/// How the verdicts are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum DecisionFormat {
+    /// A table as wide as the screen
+    Terminal,
+    /// GitHub-flavoured markdown
+    Markdown,
+    /// Everything, for other programs
+    Json,
 }
 
 const FORMS: &str = "\
@@ -72,10 +82,9 @@ pub(super) fn run(args: &DecideArgs, out: &mut impl Write) -> anyhow::Result<Exi
         higher_is_better: args.higher_is_better.clone(),
     })?;
     match args.format {
-        ReportFormat::Terminal => show::terminal(out, &decision, output::screen()),
-        ReportFormat::Markdown => show::markdown(out, &decision),
-        ReportFormat::Json => show::json(out, &decision),
-        ReportFormat::Html => return Err(UsageError::NoPage.into()),
+        DecisionFormat::Terminal => show::terminal(out, &decision, output::screen()),
+        DecisionFormat::Markdown => show::markdown(out, &decision),
+        DecisionFormat::Json => show::json(out, &decision),
     }
     .context("failed to write the verdicts")?;
     Ok(output::exit(&decision.outcome, args.fail_on))
