@@ -15,7 +15,7 @@ use payload::Semantics;
 use record::Revision;
 use runner::{BuildSource, SutBuild};
 use suite::{Suite, TargetSource, TargetSpec};
-use sut::{ReadinessProbe, TargetCommand};
+use sut::{ReadinessProbe, ServiceSet, TargetCommand};
 use thiserror::Error;
 use units::cancel::Cancel;
 use units::environment::ChildEnvironment;
@@ -298,6 +298,8 @@ impl BuildFinder<'_> {
             limits: target.limits,
             container: target.container.clone(),
             copies: None,
+            services: ServiceSet::new(target.services.clone()),
+            hooks: target.hooks.clone(),
         };
         SutBuild {
             revision: Revision { start: start.to_owned(), ..revision },
@@ -307,7 +309,8 @@ impl BuildFinder<'_> {
 
     /// What of this program's environment builds and targets do not get.
     fn environment(&self) -> ChildEnvironment {
-        self.selection.workplace.environment.child(&self.target().pass_env)
+        let (process, target) = (&self.selection.workplace.environment, self.target());
+        process.child(&target.pass_env).lending(process, target.inherited_variables())
     }
 
     fn configured_start(&self) -> anyhow::Result<String> {

@@ -30,6 +30,13 @@ pub enum UseCaseError {
         /// Where a target is missing.
         subject: MissingTarget,
     },
+    /// A variable whose value the target is to have is not there.
+    #[error("the environment has no variable `{name}`, which `from` in `env` names")]
+    #[diagnostic(help("set it for xmlperf; its value is neither shown nor recorded"))]
+    NoVariable {
+        /// Its name.
+        name: String,
+    },
     /// A commit has to be built, and there is no command for it.
     #[error("`{name}` cannot be built: `[target] build` is missing")]
     #[diagnostic(help(

@@ -9,7 +9,7 @@ use profile::{CostUnit, Profile, ProfileError, ProfilePlan, ProfileSession};
 use report::flame::{self, FlameCaption};
 use runner::{BuildSource, RequestSender, SutBuild};
 use suite::Scenario;
-use sut::TargetCommand;
+use sut::{SharedServices, TargetCommand};
 use units::cancel::Cancel;
 
 use crate::app::builds::{BuildChoice, BuildFinder};
@@ -102,23 +102,29 @@ pub fn profile(
     let sender = RequestSender::new(scenario, &suite.sampling, cancel);
     let task = ProfileTask { options, folder: &folder, sender: &sender, cancel };
     let finder = BuildFinder { selection, suite: &suite, cancel };
+    let shared = SharedServices::default();
     let (base, head) = if options.baseline.is_some() || options.builds.base.is_some() {
         let name = options.baseline.as_deref().unwrap_or("base");
         let builds = finder.pair(&options.builds, name, events)?;
-        let (base, head) = task.both(command(&builds.base)?, command(&builds.head)?, events)?;
+        let (base, head) =
+            task.both(&command(&builds.base, &shared)?, &command(&builds.head, &shared)?, events)?;
         (Some(base), head)
     } else {
         let build = finder.head(options.builds.head_start.as_deref(), events)?;
-        (None, task.one(command(&build)?, "head", events)?)
+        (None, task.one(&command(&build, &shared)?, "head", events)?)
     };
     let pictures = draw(&folder, scenario, options.tool, base.as_ref(), &head)?;
     let (scenario, unit) = (scenario.name.clone(), scenario.unit.clone());
     Ok(ProfileOutcome { scenario, unit, base, head, pictures, folder })
 }
 
-fn command(build: &SutBuild) -> Result<&TargetCommand, UseCaseError> {
+/// Returns how a build is started, with services of its own and those that both sides share.
+fn command(build: &SutBuild, shared: &SharedServices) -> Result<TargetCommand, UseCaseError> {
     match &build.source {
-        BuildSource::Start(command) => Ok(command),
+        BuildSource::Start(command) => {
+            let command = TargetCommand::clone(command);
+            Ok(TargetCommand { services: command.services.anew(shared), ..command })
+        }
         BuildSource::Attach(url) => Err(UseCaseError::ProfiledIsAttached { url: url.clone() }),
     }
 }

@@ -115,6 +115,7 @@ impl SuiteSelection {
         if target == TargetUse::Needed {
             self.ensure_target(&suite, path)?;
         }
+        self.ensure_variables(&suite)?;
         if suite.sampling.has_looks {
             // Looks of old could decide by fewer launch pairs than evidence can.
             let needed = evidence::values_needed(suite.gate.alpha, 1);
@@ -136,6 +137,13 @@ impl SuiteSelection {
             }
             TargetChoice::Reference => None,
         }
+    }
+
+    /// Fails if a variable that is handed on under another name is missing.
+    fn ensure_variables(&self, suite: &Suite) -> Result<(), UseCaseError> {
+        let mut names = suite.target.inherited_variables();
+        let missing = names.find(|name| !self.workplace.environment.has(name));
+        missing.map_or(Ok(()), |name| Err(UseCaseError::NoVariable { name: name.to_owned() }))
     }
 
     fn ensure_target(&self, suite: &Suite, path: Option<PathBuf>) -> Result<(), UseCaseError> {

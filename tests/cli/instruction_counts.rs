@@ -37,6 +37,8 @@ fn api(options: &str) -> TargetCommand {
         limits: <_>::default(),
         container: None,
         copies: None,
+        services: <_>::default(),
+        hooks: <_>::default(),
     }
 }
 

@@ -21,6 +21,7 @@ mod reference;
 mod requests;
 mod scenarios;
 mod service;
+mod services;
 mod stores;
 mod tls_and_sockets;
 mod trend;

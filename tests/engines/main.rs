@@ -8,5 +8,6 @@ mod load;
 mod network;
 mod nginx;
 mod payload;
+mod services;
 mod statistics;
 mod target;

@@ -54,7 +54,7 @@ impl TargetFixture {
             start: start.to_owned(),
             dir: self.path().to_owned(),
             environment: <_>::default(),
-            env: vec![("STAGE".to_owned(), self.token())],
+            env: vec![("STAGE".to_owned(), self.token().into())],
             port_env: None,
             ready: "/health".into(),
             ask: <_>::default(),
@@ -63,6 +63,8 @@ impl TargetFixture {
             limits: <_>::default(),
             container: None,
             copies: None,
+            services: <_>::default(),
+            hooks: <_>::default(),
         }
     }
 
@@ -386,7 +388,8 @@ fn a_share_of_the_processors_is_kept_or_refused_with_the_reason() {
 fn an_image_runs_in_a_container_that_is_removed_in_the_end() {
     let stage = TargetFixture::new();
     let limits = ResourceLimits { memory_bytes_max: Some(64 << 20), cpus_max: Some(1.5) };
-    let env = vec![("STAGE".to_owned(), stage.token()), ("AT".to_owned(), "{port}".to_owned())];
+    let env = [("STAGE", stage.token()), ("AT", "{port}".to_owned())];
+    let env = env.map(|(name, text)| (name.to_owned(), text.into())).to_vec();
     let port_env = Some("APP_PORT".to_owned());
     let command = TargetCommand { limits, env, port_env, ..stage.contained("") };
     let log = stage.path().join("target.log");

@@ -202,9 +202,8 @@ fn wrapped(command: &TargetCommand, dir: &Path) -> TargetCommand {
         format!("--vgdb-prefix={}", prefix(dir).display()),
     ];
     let mut command = valgrind::under(TOOL, &options, command);
-    let given = command.env.iter().position(|(name, _)| name == "GLIBC_TUNABLES");
-    let given = given.map(|at| command.env.remove(at).1 + ":").unwrap_or_default();
-    command.env.push(("GLIBC_TUNABLES".to_owned(), given + TUNABLES));
+    let given = command.take_env("GLIBC_TUNABLES").map(|given| given + ":").unwrap_or_default();
+    command.env.push(("GLIBC_TUNABLES".to_owned(), (given + TUNABLES).into()));
     command
 }
 
@@ -253,7 +252,7 @@ mod tests {
             start: "./api {port}".to_owned(),
             dir: PathBuf::from("."),
             environment: <_>::default(),
-            env: env.map(|(name, value)| (name.into(), value.into())).to_vec(),
+            env: env.map(|(name, value)| (name.into(), value.to_owned().into())).to_vec(),
             port_env: None,
             ready: "/".into(),
             ask: <_>::default(),
@@ -262,10 +261,18 @@ mod tests {
             limits: <_>::default(),
             container: None,
             copies: None,
+            services: <_>::default(),
+            hooks: <_>::default(),
         };
         let wrapped = wrapped(&command, Path::new("/tmp/50%"));
         insta::assert_snapshot!(wrapped.start, @"valgrind --quiet --tool=callgrind --trace-children=yes '--demangle=no' '--callgrind-out-file=/tmp/50%%/callgrind.%p.out' '--vgdb-prefix=/tmp/50%/vgdb' ./api {port}");
-        assert_eq!(wrapped.env[0], ("A".to_owned(), "b".to_owned()));
-        assert!(wrapped.env[1].1.starts_with("glibc.malloc.arena_max=1:glibc.cpu.hwcaps=-AVX,"));
+        assert_eq!(wrapped.env[0], ("A".to_owned(), "b".to_owned().into()));
+        assert!(
+            wrapped.env[1]
+                .1
+                .text()
+                .unwrap()
+                .starts_with("glibc.malloc.arena_max=1:glibc.cpu.hwcaps=-AVX,")
+        );
     }
 }

@@ -125,13 +125,13 @@ impl HeaptrackPaths {
     /// Returns the command with the library below it.
     fn below(&self, command: &TargetCommand, dir: &Path) -> TargetCommand {
         let mut command = command.clone();
-        let given = command.env.iter().position(|(name, _)| name == "LD_PRELOAD");
-        let given = given.map(|at| format!(":{}", command.env.remove(at).1)).unwrap_or_default();
+        let given = command.take_env("LD_PRELOAD");
+        let given = given.map(|given| format!(":{given}")).unwrap_or_default();
         let preload = format!("{}{given}", self.preload.display());
-        command.env.push(("LD_PRELOAD".to_owned(), preload));
+        command.env.push(("LD_PRELOAD".to_owned(), preload.into()));
         // `$$` becomes the number of the process.
         let out = format!("{}/heaptrack.$$.raw", dir.display());
-        command.env.push(("DUMP_HEAPTRACK_OUTPUT".to_owned(), out));
+        command.env.push(("DUMP_HEAPTRACK_OUTPUT".to_owned(), out.into()));
         command
     }
 }

@@ -91,7 +91,7 @@ fn find(command: &TargetCommand, program: &str) -> Option<PathBuf> {
     let output = shell
         .args(["-c", "command -v -- \"$1\"", "sh", program])
         .current_dir(&command.dir)
-        .envs(command.env.iter().map(|(name, value)| (name, value)))
+        .envs(command.env.iter().filter_map(|(name, value)| Some((name, value.text()?))))
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .output()
@@ -193,6 +193,8 @@ mod tests {
             limits: <_>::default(),
             container: None,
             copies: None,
+            services: <_>::default(),
+            hooks: <_>::default(),
         })
     }
 

@@ -93,6 +93,8 @@ mod tests {
             limits: ResourceLimits { memory_bytes_max: Some(1 << 30), ..<_>::default() },
             container: None,
             copies: None,
+            services: <_>::default(),
+            hooks: <_>::default(),
         };
         let under = under("dhat", &["--out=/a b/c".to_owned(), "--depth=60".to_owned()], &command);
         insta::assert_snapshot!(under.start, @"valgrind --quiet --tool=dhat --trace-children=yes '--out=/a b/c' '--depth=60' ./api --port {port}");

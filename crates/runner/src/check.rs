@@ -11,6 +11,7 @@ use load::{
 };
 use record::{FailureReport, Side};
 use suite::{Operation, SamplingPlan, Scenario, Suite};
+use sut::SharedServices;
 use units::cancel::Cancel;
 use units::text::error_chain;
 
@@ -87,8 +88,14 @@ pub fn check(
     std::fs::create_dir_all(logs)
         .map_err(|source| RunnerError::Logs { path: logs.to_path_buf(), source })?;
     let (placement, _pinned) = place(suite.target.cpus)?;
-    let launch =
-        TargetLaunch { target: &suite.target, logs, placement: &placement, copies: None, cancel };
+    let launch = TargetLaunch {
+        target: &suite.target,
+        logs,
+        placement: &placement,
+        copies: None,
+        services: build.services(&SharedServices::default()),
+        cancel,
+    };
     let log = logs.join("head.log");
     let mut outcome = CheckOutcome { ready_after: None, log, exchanges: Vec::new(), failure: None };
     let launched = match launch.start(Side::Head, build) {

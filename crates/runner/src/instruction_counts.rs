@@ -8,12 +8,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::launch_failure;
-use crate::{BuildSource, RequestSender, RunObserver, RunPlan, RunProgress, RunnerError};
+use crate::{BuildSource, RequestSender, RunObserver, RunPlan, RunProgress, RunnerError, SutBuild};
 use profile::{ProfileError, ProfileSession};
 use record::FailureReport;
 use record::instruction_counts::{CountOutcome, InstructionCounts};
 use suite::{CountSettings, LaneMode, LoadAmount, LoadSettings, Operation, Scenario, UrlScheme};
-use sut::TargetCommand;
+use sut::{SharedServices, TargetCommand};
 use units::cancel::Cancel;
 
 /// XML pairs in a counted request, at most.
@@ -88,8 +88,9 @@ fn counted(
             reason: "it speaks TLS, whose work would be counted with its own".to_owned(),
         });
     }
-    let head = command(&plan.head.source, counting)?;
-    let base = plan.base.as_ref().map(|base| command(&base.source, counting)).transpose()?;
+    let shared = SharedServices::default();
+    let head = command(&plan.head, counting, &shared)?;
+    let base = plan.base.as_ref().map(|base| command(base, counting, &shared)).transpose()?;
     let sender = RequestSender::new(&small(scenario, counting), &plan.suite.sampling, cancel);
     let (pairs, bytes) = (sender.pairs().max(1), sender.request_bytes().max(1));
     let requests = counting.pairs.div_ceil(pairs).min(BYTES_MAX / bytes).max(2);
@@ -144,11 +145,17 @@ fn small(scenario: &Scenario, counting: &CountSettings) -> Scenario {
     small
 }
 
-fn command(source: &BuildSource, counting: &CountSettings) -> Result<TargetCommand, ProfileError> {
-    match source {
+fn command(
+    build: &SutBuild,
+    counting: &CountSettings,
+    shared: &SharedServices,
+) -> Result<TargetCommand, ProfileError> {
+    match &build.source {
         BuildSource::Start(command) => {
             let mut command = TargetCommand::clone(command);
-            command.env.extend(counting.env.iter().cloned());
+            command.services = build.services(shared);
+            let variables = counting.env.iter();
+            command.env.extend(variables.map(|(name, text)| (name.clone(), text.clone().into())));
             Ok(command)
         }
         BuildSource::Attach(_) => Err(ProfileError::Unsuited {

@@ -42,7 +42,7 @@ use record::{ConfirmedRun, EarlyEnd, LaunchPair, LayoutState, PlacementRecord, R
 use suite::{CpuSelection, Suite, TargetSpec};
 use sut::network;
 use sut::network::RelayError;
-use sut::{AffinityGuard, CpuPlacement, CpuSet, Target, TargetError};
+use sut::{AffinityGuard, CpuPlacement, CpuSet, ServiceSet, SharedServices, Target, TargetError};
 use units::cancel::Cancel;
 
 pub use check::{CheckOutcome, ExchangeFault, ScenarioExchange, check};
@@ -66,6 +66,38 @@ pub enum BuildSource {
     Start(Box<sut::TargetCommand>),
     /// It runs already at this address; a launch is then only a stretch of time.
     Attach(String),
+}
+
+impl SutBuild {
+    /// Returns its services for launches that have none from before; those that both sides share are
+    /// `shared`.
+    fn services(&self, shared: &SharedServices) -> ServiceSet {
+        match &self.source {
+            BuildSource::Start(command) => command.services.anew(shared),
+            BuildSource::Attach(_) => ServiceSet::default(),
+        }
+    }
+}
+
+/// The services of both sides.
+struct SideServices {
+    base: ServiceSet,
+    head: ServiceSet,
+}
+
+impl SideServices {
+    fn of(plan: &RunPlan<'_>) -> Self {
+        let shared = SharedServices::default();
+        let base = plan.base.as_ref().map(|base| base.services(&shared)).unwrap_or_default();
+        Self { base, head: plan.head.services(&shared) }
+    }
+
+    fn side(&self, side: Side) -> &ServiceSet {
+        match side {
+            Side::Base => &self.base,
+            Side::Head => &self.head,
+        }
+    }
 }
 
 /// Everything a run needs.
@@ -241,6 +273,7 @@ fn system_time() -> SystemTime {
 struct RunSession<'a> {
     plan: &'a RunPlan<'a>,
     prepared: Vec<ScenarioRequests>,
+    services: SideServices,
     placement: CpuPlacement,
     /// Where copies of the programs go, if each launch executes its own.
     copies: Option<PathBuf>,
@@ -283,7 +316,19 @@ impl<'a> RunSession<'a> {
         }
         let coins = ChaCha8Rng::seed_from_u64(plan.coins);
         let built = system_time();
-        Ok(Self { plan, prepared, placement, copies, _pinned: pinned, coins, built, cancel, run })
+        let services = SideServices::of(plan);
+        Ok(Self {
+            plan,
+            prepared,
+            services,
+            placement,
+            copies,
+            _pinned: pinned,
+            coins,
+            built,
+            cancel,
+            run,
+        })
     }
 
     /// Reads the yardstick, if there is one.
@@ -391,6 +436,7 @@ impl<'a> RunSession<'a> {
             logs: &self.plan.logs,
             placement: &self.placement,
             copies: self.copies.clone(),
+            services: self.services.side(side).clone(),
             cancel: self.cancel,
         };
         let launched = launch.start(side, build)?;
@@ -425,12 +471,13 @@ struct TargetLaunch<'a> {
     placement: &'a CpuPlacement,
     /// Where a copy of the program goes, if the launch executes its own.
     copies: Option<PathBuf>,
+    services: ServiceSet,
     cancel: &'a Cancel,
 }
 
 impl TargetLaunch<'_> {
     fn start(self, side: Side, build: &SutBuild) -> Result<LaunchHandle, LaunchFailure> {
-        let Self { target: spec, logs, placement, copies, cancel } = self;
+        let Self { target: spec, logs, placement, copies, services, cancel } = self;
         let log = logs.join(format!("{}.log", side.name()));
         let reached = ConnectionSetup::new(&build.source, spec)
             .map_err(|error| LaunchFailure::new(side, None, launch_failure::report(&error)))?;
@@ -438,7 +485,7 @@ impl TargetLaunch<'_> {
         let target = match &build.source {
             BuildSource::Start(command) => {
                 let command = sut::TargetCommand::clone(command);
-                let command = sut::TargetCommand { ask, copies, ..command };
+                let command = sut::TargetCommand { ask, copies, services, ..command };
                 Target::start(&command, placement, &log, cancel)
             }
             BuildSource::Attach(url) => {
@@ -446,7 +493,7 @@ impl TargetLaunch<'_> {
             }
         };
         let target = target.map_err(|error| LaunchFailure::launch(side, &error))?;
-        Ok(LaunchHandle { side, target, log, reached })
+        Ok(LaunchHandle { side, target, reached })
     }
 }
 
@@ -455,7 +502,7 @@ fn flip(coins: &mut ChaCha8Rng) -> Side {
 }
 
 fn stop(launched: LaunchHandle) -> Result<(), LaunchFailure> {
-    let LaunchHandle { side, target, log: _, reached: _ } = launched;
+    let LaunchHandle { side, target, reached: _ } = launched;
     target.stop().map(|_| ()).map_err(|error| LaunchFailure::launch(side, &error))
 }
 

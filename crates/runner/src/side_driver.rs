@@ -5,7 +5,6 @@
 //! then follow each other in the order of the coin.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::time::Duration;
 use units::text::{error_chain, hints};
 
@@ -25,7 +24,7 @@ use record::{
 };
 use suite::{LoadAmount, ReusePolicy, SamplingPlan, Scenario, WorkloadModel};
 use sut::network::Relay;
-use sut::{HostInterference, LogTail, ResourceUsage, Sampler, Target};
+use sut::{HostInterference, ResourceUsage, Sampler, Target};
 use units::cancel::Cancel;
 
 /// A failing target is left alone after its first failures, instead of being sent more; later only, if
@@ -35,11 +34,10 @@ const FAILURES_MAX: u64 = 10;
 /// How often a rate is tried again when the generator, not the target, was too slow for it.
 const TRIES: u32 = 3;
 
-/// A started target and where its output goes.
+/// A started target and how it is reached.
 pub(super) struct LaunchHandle {
     pub(super) side: Side,
     pub(super) target: Target,
-    pub(super) log: PathBuf,
     pub(super) reached: ConnectionSetup,
 }
 
@@ -502,7 +500,7 @@ impl<'a> SideDriver<'a> {
             let beginning: String = answer.trim().chars().take(200).collect();
             report.excerpts.push(format!("answer: {beginning}"));
         }
-        report.excerpts.push(LogTail::of(&self.launched.log).to_string());
+        report.excerpts.extend(self.launched.target.log_tail().map(|tail| tail.to_string()));
         report
     }
 

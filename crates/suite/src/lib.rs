@@ -16,8 +16,8 @@ use record::metric::limit::Limit;
 use record::work_unit::WorkUnit;
 use record::workload::{LoadRecord, OperationPlan, OperationRecord, Workload};
 use sut::network::NetworkConditions;
-use sut::{ContainerSpec, ReadyCondition, ResourceLimits};
-use units::environment::VariablePattern;
+use sut::{ContainerSpec, LaunchHooks, ReadyCondition, ResourceLimits, ServiceSpec};
+use units::environment::{EnvValue, VariablePattern};
 
 pub use record::workload::{
     ArrivalShape, LoadAmount, LoadSettings, OperationOrder, ReusePolicy, WorkloadModel,
@@ -106,7 +106,11 @@ pub struct TargetSpec {
     /// How long it may take to end by itself.
     pub stop_timeout: Duration,
     /// Variables added to its environment.
-    pub env: Vec<(String, String)>,
+    pub env: Vec<(String, EnvValue)>,
+    /// What it needs beside it, in the order of the starts.
+    pub services: Vec<ServiceSpec>,
+    /// What is run around each launch.
+    pub hooks: LaunchHooks,
     /// Variables of xmlperf's own environment that builds and targets get besides those which
     /// toolchains need.
     pub pass_env: Vec<VariablePattern>,
@@ -123,6 +127,14 @@ pub struct TargetSpec {
     pub container: Option<ContainerSpec>,
     /// What it means by "equal".
     pub semantics: payload::Semantics,
+}
+
+impl TargetSpec {
+    /// Returns the variables of xmlperf's own whose values the target or a service gets under another name.
+    pub fn inherited_variables(&self) -> impl Iterator<Item = &str> {
+        let services = self.services.iter().flat_map(|service| &service.env);
+        self.env.iter().chain(services).filter_map(|(_, value)| value.variable())
+    }
 }
 
 /// What is spoken below HTTP.

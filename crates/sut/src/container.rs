@@ -130,6 +130,10 @@ impl ContainerHandle {
         for (name, value) in &launch.env {
             process.arg("--env").arg(format!("{name}={value}"));
         }
+        // Without its value, which would be in the list of processes: the engine takes it from its own.
+        for (name, value) in &launch.secrets {
+            process.arg("--env").arg(name).env(name, value.expose());
+        }
         process.args(&launch.words);
         process
     }

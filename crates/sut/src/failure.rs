@@ -11,7 +11,9 @@ use std::time::Duration;
 use miette::Diagnostic;
 use rustix::fs::{Mode, OFlags};
 use thiserror::Error;
-use units::environment::WithheldNames;
+use units::environment::{SecretValue, WithheldNames};
+
+use super::hook_spec::HookKind;
 
 /// What the shell calls itself that enters control groups.
 pub(super) const ENTERING: &str = "xmlperf-enter";
@@ -109,6 +111,65 @@ pub enum TargetError {
         path: PathBuf,
         /// The system's reason.
         source: io::Error,
+    },
+    /// A service cannot be started.
+    #[error("the service `{name}` cannot be started")]
+    Service {
+        /// Its name.
+        name: String,
+        /// Why.
+        source: Box<TargetError>,
+        /// What may help.
+        #[help]
+        advice: Option<String>,
+    },
+    /// A service has ended by itself, before or after it was ready.
+    #[error("the service `{name}` {ending}")]
+    ServiceEnded {
+        /// Its name.
+        name: String,
+        /// Status or signal.
+        ending: ProcessEnd,
+        /// What it wrote.
+        tail: LogTail,
+        /// What it did not get of the environment.
+        #[help]
+        withheld: Option<WithheldNames>,
+    },
+    /// A service runs, but did not show in time that it can work.
+    #[error("the service `{name}` was not ready after {}: {last}", units::duration(*after))]
+    ServiceNotReady {
+        /// Its name.
+        name: String,
+        /// The time-out.
+        after: Duration,
+        /// What the last poll said.
+        last: String,
+        /// What it wrote.
+        tail: LogTail,
+    },
+    /// A user's command around a launch has failed.
+    #[error("`{hook}` {ending}")]
+    HookFailed {
+        /// Which it is.
+        hook: HookKind,
+        /// Status or signal.
+        ending: ProcessEnd,
+        /// What it wrote.
+        tail: LogTail,
+    },
+    /// A user's command around a launch goes on for too long.
+    #[error("`{hook}` was not done after {}", units::duration(*after))]
+    #[diagnostic(help(
+        "`timeout` in `[hooks]` gives a hook more time, `ready-timeout` the `setup` of a service"
+    ))]
+    HookLate {
+        /// Which it is.
+        hook: HookKind,
+        /// How long it was waited for.
+        after: Duration,
+        /// What it wrote.
+        tail: LogTail,
     },
     /// The folder that `{dir}` stands for cannot be made.
     #[error("failed to make the empty folder `{}`", path.display())]
@@ -294,8 +355,40 @@ impl TargetError {
             | Self::EndedBeforeReady { tail, .. }
             | Self::NotReady { tail, .. }
             | Self::Died { tail, .. }
-            | Self::OutOfMemory { tail, .. } => Some(tail),
+            | Self::OutOfMemory { tail, .. }
+            | Self::ServiceEnded { tail, .. }
+            | Self::ServiceNotReady { tail, .. }
+            | Self::HookFailed { tail, .. }
+            | Self::HookLate { tail, .. } => Some(tail),
+            Self::Service { source, .. } => source.log_tail(),
             _ => None,
+        }
+    }
+}
+
+impl TargetError {
+    /// Returns what went wrong with a service that is started and watched as a target is.
+    pub(super) fn of_service(name: &str, error: Self) -> Self {
+        let name = name.to_owned();
+        match error {
+            Self::Cancelled => Self::Cancelled,
+            Self::ExitedAtOnce { ending, tail, withheld, .. } => {
+                Self::ServiceEnded { name, ending, tail, withheld }
+            }
+            Self::Died { ending, tail } => {
+                Self::ServiceEnded { name, ending, tail, withheld: None }
+            }
+            Self::EndedBeforeReady { tail, .. } | Self::DaemonDied { tail } => {
+                let ending = ProcessEnd::Status(0);
+                Self::ServiceEnded { name, ending, tail, withheld: None }
+            }
+            Self::NotReady { after, last, tail, .. } => {
+                Self::ServiceNotReady { name, after, last, tail }
+            }
+            other => {
+                let advice = other.help().map(|help| help.to_string());
+                Self::Service { name, source: Box::new(other), advice }
+            }
         }
     }
 }
@@ -370,6 +463,19 @@ impl LogTail {
         let mut bytes = Vec::new();
         file.take(Self::BYTES_MAX).read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Returns it with secrets blotted out.
+    pub(super) fn without(mut self, secrets: &[SecretValue]) -> Self {
+        // A shorter one is in many words that have nothing to do with it.
+        const SECRET_CHARS_MIN: usize = 4;
+        let secrets = secrets.iter().filter_map(|secret| secret.expose().to_str());
+        for secret in secrets.filter(|secret| secret.len() >= SECRET_CHARS_MIN) {
+            for line in &mut self.lines {
+                *line = line.replace(secret, "***");
+            }
+        }
+        self
     }
 
     /// Returns the lines, oldest first.

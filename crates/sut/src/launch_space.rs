@@ -1,12 +1,10 @@
-//! Gives a launch what it has of its own: free ports and an empty folder.
+//! Gives a launch an empty folder, and removes it after it.
 
 use std::collections::BTreeSet;
-use std::collections::btree_map::Entry;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::address;
 use super::failure::TargetError;
 use super::placeholder::{Placeholder, PlaceholderValues};
 
@@ -18,19 +16,14 @@ pub(super) struct LaunchSpace {
 }
 
 impl LaunchSpace {
-    /// Finds a free port for each further name in `texts`, and makes the folder if one is named. `folder` is
-    /// where it lies; what an earlier launch left there is removed.
+    /// Makes the folder if one of the texts names it. `folder` is where it lies; what an earlier launch left
+    /// there is removed.
     pub(super) fn prepare<'a>(
         mut values: PlaceholderValues,
         texts: impl Iterator<Item = &'a str>,
         folder: &Path,
     ) -> Result<Self, TargetError> {
         let uses = PlaceholderUse::of(texts);
-        for name in uses.ports {
-            if let Entry::Vacant(vacant) = values.ports.entry(name) {
-                vacant.insert(address::free_loopback().map_err(TargetError::NoFreePort)?.port());
-            }
-        }
         if !uses.has_dir {
             return Ok(Self { values, _folder: None });
         }
@@ -92,20 +85,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_launch_has_the_ports_it_names_and_a_new_folder() {
+    fn a_launch_that_names_a_folder_has_it_empty_and_removes_it() {
         let outer = tempfile::tempdir().unwrap();
         let folder = outer.path().join("head.dir");
         fs::create_dir(&folder).unwrap();
         fs::write(folder.join("left"), "of a run that was killed").unwrap();
-        let texts = ["-m {port:management} -d {dir}/data", "{port:management}|{port:debug}"];
-        let given = PlaceholderValues { port: 1, ..PlaceholderValues::default() };
-        let space = LaunchSpace::prepare(given, texts.into_iter(), &folder).unwrap();
-        let names: Vec<&str> = space.values.ports.keys().map(String::as_str).collect();
-        assert_eq!(names, ["debug", "management"]);
-        assert_ne!(space.values.ports["debug"], space.values.ports["management"]);
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+        let texts = ["./api {port:management}", "-d {dir}/data"];
+        let values = PlaceholderValues { port: 1, ..PlaceholderValues::default() };
+        let space = LaunchSpace::prepare(values, texts.into_iter(), &folder).unwrap();
+        assert_eq!(fs::read_dir(space.values.dir.as_ref().unwrap()).unwrap().count(), 0);
         drop(space);
         assert!(!folder.exists());
+        let names = PlaceholderUse::of(texts.into_iter()).ports;
+        assert_eq!(names.into_iter().collect::<Vec<_>>(), ["management"]);
     }
 
     #[test]

@@ -16,6 +16,8 @@ mod container;
 mod cpus;
 pub mod elf;
 mod failure;
+mod hook;
+mod hook_spec;
 pub mod host;
 mod launch_space;
 pub mod layout;
@@ -29,6 +31,7 @@ mod process;
 mod readiness;
 mod ready_condition;
 mod sampler;
+mod service;
 mod serving;
 mod shell;
 mod start_files;
@@ -55,7 +58,7 @@ use rustix::process::{
 
 use serde::{Deserialize, Serialize};
 use units::cancel::Cancel;
-use units::environment::ChildEnvironment;
+use units::environment::{ChildEnvironment, EnvValue, SecretValue};
 
 pub use address::{TargetAddress, Url};
 use cgroup::CgroupSet;
@@ -64,18 +67,22 @@ use container::ContainerHandle;
 pub use container::ContainerSpec;
 pub use cpus::{AffinityGuard, CpuSet, CpuSplit};
 pub use failure::{ListenerHint, LogTail, ProcessEnd, ReadyAdvice, TargetError};
+use hook::AfterLaunch;
+pub use hook_spec::{HookKind, HookSpec, LaunchHooks};
 use launch_space::LaunchSpace;
 use limit_backend::LimitScope;
 pub use limit_backend::{LimitBackend, LimitEnforcement};
 use orphan_guard::OrphanGuard;
 use placeholder::PlaceholderValues;
-pub use placeholder::{Placeholder, PlaceholderError, is_name};
+pub use placeholder::{Placeholder, PlaceholderError, is_name as is_placeholder_name};
 use placement::{MappedFile, PlacementMethod, ProgramPlacement};
 use process::ProcessStat;
 pub use readiness::{ProbeError, ProbeQuery, ReadinessProbe};
 use readiness::{Readiness, ReadinessDecision};
 pub use ready_condition::{LogPattern, ReadyCondition, ReadySign};
 pub use sampler::{HostInterference, ResourceSample, ResourceSeries, Sampler};
+use service::LaunchServices;
+pub use service::{ServiceScope, ServiceSet, ServiceSpec, SharedServices};
 pub use shell::shell_syntax;
 pub use start_files::{invoked_at, shared_start_file};
 
@@ -89,7 +96,7 @@ pub struct TargetCommand {
     /// What of the environment is not inherited.
     pub environment: ChildEnvironment,
     /// Variables on top of the inherited ones, with placeholders in their values.
-    pub env: Vec<(String, String)>,
+    pub env: Vec<(String, EnvValue)>,
     /// The variable that tells the port.
     pub port_env: Option<String>,
     /// What shows that the target can work.
@@ -108,12 +115,27 @@ pub struct TargetCommand {
     /// Makes each launch execute a copy of the program, so that its pages lie anew: the folder for
     /// copies that cannot be made beside it. Without, the program itself is executed.
     pub copies: Option<PathBuf>,
+    /// What it needs beside it.
+    pub services: ServiceSet,
+    /// What is run around it.
+    pub hooks: LaunchHooks,
 }
 
 impl TargetCommand {
     /// Returns the ELF file that is executed, if `start` names one by a path.
     pub fn elf_program(&self) -> Option<PathBuf> {
         self.container.is_none().then(|| placement::elf_program(&first_word(self), &self.dir))?
+    }
+
+    /// Takes a variable out and returns its value, for a tool that sets the variable too.
+    pub fn take_env(&mut self, name: &str) -> Option<String> {
+        let at = self.env.iter().position(|(set, _)| set == name)?;
+        match self.env.remove(at).1 {
+            EnvValue::Text(text) => Some(text),
+            EnvValue::Inherited(from) => {
+                self.environment.lent(&from)?.expose().to_str().map(str::to_owned)
+            }
+        }
     }
 
     /// Whether it learns the port on which it is to listen.
@@ -129,9 +151,21 @@ impl TargetCommand {
 
     /// The texts that may have placeholders.
     fn texts(&self) -> impl Iterator<Item = &str> {
-        let values = self.env.iter().map(|(_, value)| value.as_str());
-        std::iter::once(self.start.as_str()).chain(values)
+        let values = self.env.iter().filter_map(|(_, value)| value.text());
+        let hooks = self.hooks.before.iter().chain(&self.hooks.after);
+        let scripts = hooks.map(|hook| hook.script.as_str());
+        std::iter::once(self.start.as_str()).chain(values).chain(scripts)
     }
+}
+
+/// What the start of a target or a service takes.
+#[derive(Clone, Copy)]
+struct LaunchContext<'a> {
+    command: &'a TargetCommand,
+    placement: &'a CpuPlacement,
+    /// Where its output goes; that of what is beside it goes into the same folder.
+    log: &'a Path,
+    cancel: &'a Cancel,
 }
 
 /// Where a target runs.
@@ -223,8 +257,10 @@ pub struct Target {
     root: Option<Pid>,
     /// Only what was started here is ever ended here.
     own: Option<SutProcess>,
-    /// Dropped after the process that uses it.
+    /// In the order of their ends, after that of the process that uses them.
+    after: Option<AfterLaunch>,
     space: LaunchSpace,
+    services: LaunchServices,
 }
 
 /// What ending a target takes.
@@ -235,6 +271,8 @@ struct SutProcess {
     marker: String,
     stop_timeout: Duration,
     log: PathBuf,
+    /// What is kept out of messages.
+    secrets: Vec<SecretValue>,
     limits: ResourceLimits,
     /// The processes that listen, once it is ready: the command may end and leave them running.
     serving: Vec<ProcessStat>,
@@ -256,34 +294,53 @@ impl Target {
         if !command.gets_port() {
             return Err(TargetError::NoPort { start: command.start.clone() });
         }
-        match Self::start_once(command, placement, log, cancel) {
-            Err(TargetError::PortTaken { .. }) => Self::start_once(command, placement, log, cancel),
-            result => result,
-        }
+        let launch = LaunchContext { command, placement, log, cancel };
+        retry_port(|| {
+            let services = command.services.begin(&launch)?;
+            let values = services.values(command)?;
+            Self::start_once(&launch, values, services)
+        })
+    }
+
+    /// Starts a service beside others.
+    fn start_beside(
+        launch: &LaunchContext<'_>,
+        others: &LaunchServices,
+    ) -> Result<Self, TargetError> {
+        retry_port(|| {
+            let values = others.values(launch.command)?;
+            Self::start_once(launch, values, LaunchServices::default())
+        })
     }
 
     fn start_once(
-        command: &TargetCommand,
-        placement: &CpuPlacement,
-        log: &Path,
-        cancel: &Cancel,
+        launch: &LaunchContext<'_>,
+        values: PlaceholderValues,
+        services: LaunchServices,
     ) -> Result<Self, TargetError> {
+        let LaunchContext { command, placement, log, cancel } = *launch;
         // Copying is ours, and no part of the time until the target is ready.
         let program = placed(command);
         let address = address::free_loopback().map_err(TargetError::NoFreePort)?;
         let inside = command.container.as_ref().map_or(address.port(), |container| container.port);
-        let values = PlaceholderValues { port: inside, ..PlaceholderValues::default() };
+        let values = PlaceholderValues { port: inside, ..values };
         let space = LaunchSpace::prepare(values, command.texts(), &log.with_extension("dir"))?;
-        let launch = FilledCommand::new(command, &space.values, address.port())?;
+        let after = AfterLaunch::of(launch, &space.values);
+        if let Some(before) = &command.hooks.before {
+            before.run(launch, &space.values)?;
+        }
+        let filled = FilledCommand::new(command, &space.values, address.port())?;
         let started = now();
-        let own = SutProcess::spawn(command, &launch, program, placement, log)?;
+        let own = SutProcess::spawn(command, &filled, program, placement, log)?;
         let root = Pid::from_child(&own.child);
         let mut target = Self {
             place: TargetAddress::Port(address),
             ready_after: Duration::ZERO,
             root: Some(root),
             own: Some(own),
+            after,
             space,
+            services,
         };
         target.wait_until_ready(command, started, cancel)?;
         target.ready_after = started.elapsed();
@@ -331,7 +388,9 @@ impl Target {
             ready_after: started.elapsed(),
             root,
             own: None,
+            after: None,
             space: LaunchSpace::default(),
+            services: LaunchServices::default(),
         })
     }
 
@@ -463,12 +522,19 @@ impl Target {
         self.own.as_ref()?.cage.container.as_ref()
     }
 
-    /// Fails if the target has ended, with its status and the end of its log, or if memory ran out
+    /// Returns the last lines that it wrote; none of what runs already.
+    pub fn log_tail(&self) -> Option<LogTail> {
+        self.own.as_ref().map(SutProcess::tail)
+    }
+
+    /// Fails if the target or a service of it has ended, with its status and the end of its log, or if memory ran out
     /// for a process of it.
     pub fn alive(&self) -> Result<(), TargetError> {
         let Some(own) = &self.own else { return Ok(()) };
+        // A service that has ended is why the target fails.
+        self.services.alive()?;
         let ending = own.ending()?;
-        let tail = || LogTail::of(&own.log);
+        let tail = || own.tail();
         // A command that has put its server into the background ends with 0.
         let is_daemon = ending == Some(ProcessEnd::Status(0)) && !own.serving.is_empty();
         if is_daemon && own.serving.iter().any(ProcessStat::is_running) {
@@ -497,7 +563,8 @@ impl Target {
             None => StopOutcome::Gracefully,
             Some(own) => own.stop()?,
         };
-        dead.map(|()| stopped)
+        let after = self.after.take().map_or(Ok(()), AfterLaunch::run);
+        dead.and(after).map(|()| stopped)
     }
 
     fn family(&self) -> Result<Vec<ProcessStat>, TargetError> {
@@ -544,6 +611,7 @@ impl SutProcess {
             marker,
             stop_timeout: command.stop_timeout,
             log: log.to_owned(),
+            secrets: launch.secret_values(),
             limits: command.limits,
             serving: Vec::new(),
             cage,
@@ -627,7 +695,7 @@ impl SutProcess {
 
     /// Returns whether memory is why the target ended, or a process of it while it lives on.
     fn ran_out_of_memory(&self, ending: Option<ProcessEnd>) -> bool {
-        let said = || ending.is_some() && LogTail::of(&self.log).says_out_of_memory();
+        let said = || ending.is_some() && self.tail().says_out_of_memory();
         match (&self.cage.container, &self.cage.confinement.memory) {
             // The engine takes too long to list what runs.
             (Some(container), _) => ending.is_some() && container.ran_out_of_memory(),
@@ -635,6 +703,10 @@ impl SutProcess {
             (None, Some(LimitBackend::DataLimit)) => said(),
             (None, Some(LimitBackend::Engine(_)) | None) => false,
         }
+    }
+
+    fn tail(&self) -> LogTail {
+        LogTail::of(&self.log).without(&self.secrets)
     }
 
     fn left(&self, known: &[ProcessStat]) -> io::Result<Vec<ProcessStat>> {
@@ -690,11 +762,22 @@ fn marker() -> String {
     format!("XMLPERF_LAUNCH={:010}-{launch:010}", std::process::id())
 }
 
+/// Tries once more with another port, if the first was taken in the meantime.
+fn retry_port(
+    mut start: impl FnMut() -> Result<Target, TargetError>,
+) -> Result<Target, TargetError> {
+    match start() {
+        Err(TargetError::PortTaken { .. }) => start(),
+        result => result,
+    }
+}
+
 /// A command with the values of one launch in the place of its placeholders.
-#[derive(Debug)]
 struct FilledCommand {
     words: Vec<String>,
     env: Vec<(String, String)>,
+    /// Variables whose values are not shown.
+    secrets: Vec<(String, SecretValue)>,
     /// The port on 127.0.0.1.
     port: u16,
     /// Further ports, each with the same number in a container and outside.
@@ -707,15 +790,29 @@ impl FilledCommand {
         values: &PlaceholderValues,
         port: u16,
     ) -> Result<Self, TargetError> {
-        let words = words(&command.start)?;
-        let port_env = command.port_env.iter().map(|name| (name.clone(), values.port.to_string()));
-        let env = command.env.iter().map(|(name, value)| (name.clone(), values.fill(value)));
-        Ok(Self {
-            words: words.iter().map(|word| values.fill(word)).collect(),
-            env: env.chain(port_env).collect(),
-            port,
-            further_ports: values.ports.values().copied().collect(),
-        })
+        let words = words(&command.start)?.iter().map(|word| values.fill(word)).collect();
+        Ok(Self { port, ..Self::of_words(words, command, values) })
+    }
+
+    /// Returns other words with the variables of a command.
+    fn of_words(words: Vec<String>, command: &TargetCommand, values: &PlaceholderValues) -> Self {
+        let (mut env, mut secrets) = (Vec::new(), Vec::new());
+        for (name, value) in &command.env {
+            match value {
+                EnvValue::Text(text) => env.push((name.clone(), values.fill(text))),
+                EnvValue::Inherited(from) => {
+                    let lent = command.environment.lent(from).cloned();
+                    secrets.extend(lent.map(|value| (name.clone(), value)));
+                }
+            }
+        }
+        env.extend(command.port_env.iter().map(|name| (name.clone(), values.port.to_string())));
+        let further_ports = values.ports.values().copied().collect();
+        Self { words, env, secrets, port: values.port, further_ports }
+    }
+
+    fn secret_values(&self) -> Vec<SecretValue> {
+        self.secrets.iter().map(|(_, value)| value.clone()).collect()
     }
 }
 
@@ -777,6 +874,7 @@ fn direct(launch: &FilledCommand, copy: Option<&Path>, group: &CgroupSet) -> std
         process
     };
     process.args(words).envs(launch.env.iter().map(|(name, value)| (name, value)));
+    process.envs(launch.secrets.iter().map(|(name, value)| (name, value.expose())));
     process
 }
 

@@ -3,10 +3,10 @@
 //! A wrapper, a supervisor or a command that puts its server into the background is a process that
 //! sleeps. Its numbers would be steady, small and of nothing.
 
+use super::Target;
 use super::failure::TargetError;
 use super::listeners::{self, PortOwners};
 use super::process::{self, ProcessStat};
-use super::{LogTail, Target};
 
 impl Target {
     /// Takes note of the processes that listen on the port. Fails if they are not the target's: what
@@ -26,7 +26,7 @@ impl Target {
         // Sockets of a process of another user are not shown, so it may be the one that listens.
         if serving.is_empty() && !family.iter().any(listeners::is_hidden) {
             let pid = others.first().map(|process| process.pid.as_raw_pid());
-            return Err(TargetError::ServedElsewhere { port, pid, tail: LogTail::of(&own.log) });
+            return Err(TargetError::ServedElsewhere { port, pid, tail: own.tail() });
         }
         own.serving = serving;
         Ok(())

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use units::cancel::Cancel;
 
 use super::address::TargetAddress;
-use super::failure::{self, ListenerHint, LogTail, ProcessEnd, TargetError};
+use super::failure::{self, ListenerHint, ProcessEnd, TargetError};
 use super::readiness::{ProbeError, ProbeQuery, Readiness, ReadinessDecision, connect};
 use super::ready_condition::{LogWatch, ReadySign};
 use super::{PollBackoff, Target, TargetCommand, first_word, listeners, not_started};
@@ -128,7 +128,7 @@ impl Target {
         let others = others.iter().map(SocketAddr::port);
         let others = others.filter(|port| given.values().all(|given| given != port));
         let elsewhere = ListenerHint::of(address, others.collect());
-        let tail = self.own.as_ref().map_or_else(LogTail::default, |own| LogTail::of(&own.log));
+        let tail = self.log_tail().unwrap_or_default();
         let advice = failure::ReadyAdvice::of(elsewhere.clone(), command.environment.missing());
         TargetError::NotReady { after: command.ready_timeout, last, elsewhere, tail, advice }
     }

@@ -5,7 +5,7 @@
 //! that has another name; a list of what toolchains need lets through none. Reading the environment
 //! is for the program: here it is a list of names.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -47,17 +47,68 @@ fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// The variables of this program, of which children get a part. Values are not kept.
+/// A value that is handed on and never shown.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct SecretValue(OsString);
+
+impl SecretValue {
+    /// Returns the value, for the environment of a process.
+    pub fn expose(&self) -> &OsStr {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretValue(…)")
+    }
+}
+
+/// What a variable of a child is set to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EnvValue {
+    /// A text.
+    Text(String),
+    /// What this program's own variable of that name has.
+    Inherited(String),
+}
+
+impl EnvValue {
+    /// Returns the text, if it is one.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Inherited(_) => None,
+        }
+    }
+
+    /// Returns the name of the variable whose value it is, if it is one's.
+    pub fn variable(&self) -> Option<&str> {
+        match self {
+            Self::Text(_) => None,
+            Self::Inherited(name) => Some(name),
+        }
+    }
+}
+
+impl From<String> for EnvValue {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+/// The variables of this program, of which children get a part.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProcessEnvironment {
-    variables: Vec<VariableName>,
+    variables: Vec<ProcessVariable>,
     /// Names that were withheld from this program already.
     withheld: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct VariableName {
+struct ProcessVariable {
     name: OsString,
+    value: SecretValue,
     has_credentials: bool,
 }
 
@@ -66,19 +117,22 @@ struct VariableName {
 pub struct ChildEnvironment(Arc<ChildVariables>);
 
 /// Shared, as every error of a target carries it.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct ChildVariables {
     removed: Vec<OsString>,
     withheld: Vec<String>,
+    /// What may be handed on under another name.
+    lent: Vec<(String, SecretValue)>,
 }
 
 impl ProcessEnvironment {
     /// Takes the variables of this program, and the names of those that its starter took away for
     /// the same reason, separated by spaces.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>, withheld: &str) -> Self {
-        let variables = variables.into_iter().map(|(name, value)| VariableName {
+        let variables = variables.into_iter().map(|(name, value)| ProcessVariable {
             name,
             has_credentials: has_credentials(&value.to_string_lossy()),
+            value: SecretValue(value),
         });
         let withheld = withheld.split_ascii_whitespace().map(str::to_owned).collect();
         Self { variables: variables.collect(), withheld }
@@ -97,8 +151,9 @@ impl ProcessEnvironment {
     /// assert_eq!(own.child(&[pattern]).withheld(), ["NPM_KEY"]);
     /// ```
     pub fn child(&self, passed: &[VariablePattern]) -> ChildEnvironment {
-        let mut child = ChildVariables { removed: Vec::new(), withheld: self.withheld.clone() };
-        for VariableName { name, has_credentials } in &self.variables {
+        let (removed, lent) = (Vec::new(), Vec::new());
+        let mut child = ChildVariables { removed, withheld: self.withheld.clone(), lent };
+        for ProcessVariable { name, has_credentials, value: _ } in &self.variables {
             let shown = name.to_string_lossy();
             let is_passed = passed.iter().any(|pattern| matches(&pattern.0, &shown));
             if !is_passed && (*has_credentials || !is_allowed(&shown)) {
@@ -110,9 +165,37 @@ impl ProcessEnvironment {
         child.withheld.dedup();
         ChildEnvironment(Arc::new(child))
     }
+
+    /// Returns whether there is a variable of that name.
+    pub fn has(&self, name: &str) -> bool {
+        self.value(name).is_some()
+    }
+
+    fn value(&self, name: &str) -> Option<&SecretValue> {
+        let variable = self.variables.iter().find(|variable| variable.name == *name);
+        variable.map(|variable| &variable.value)
+    }
 }
 
 impl ChildEnvironment {
+    /// Adds values that may be handed on under another name: those of `names` that `process` has.
+    #[must_use]
+    pub fn lending<'a>(
+        self,
+        process: &ProcessEnvironment,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        let mut child = Arc::unwrap_or_clone(self.0);
+        let value = |name: &str| Some((name.to_owned(), process.value(name)?.clone()));
+        child.lent.extend(names.filter_map(value));
+        Self(Arc::new(child))
+    }
+
+    /// Returns a value that may be handed on.
+    pub fn lent(&self, name: &str) -> Option<&SecretValue> {
+        self.0.lent.iter().find(|(lent, _)| lent == name).map(|(_, value)| value)
+    }
+
     /// Returns the names to take out of the environment that a child would inherit. One by one, as
     /// an environment that is made anew costs `posix_spawn`, and `fork` copies the page tables of a
     /// process that may hold a large payload.
@@ -250,5 +333,17 @@ mod tests {
         assert!(hint.contains("A[0m, API_KEY, EARLIER;"), "{hint}");
         assert!(!hint.contains("hunter2") && !format!("{child:?}").contains("hunter2"));
         assert_eq!(ChildEnvironment::default().missing(), None);
+    }
+
+    #[test]
+    fn a_value_is_lent_by_name_and_never_shown() {
+        let variables = [("ORDERS_TOKEN", "hunter2"), ("OTHER", "hunter3")];
+        let variables = variables.map(|(name, value)| (name.into(), value.into()));
+        let process = ProcessEnvironment::new(variables, "");
+        let child = process.child(&[]).lending(&process, ["ORDERS_TOKEN", "MISSING"].into_iter());
+        assert_eq!(child.lent("ORDERS_TOKEN").unwrap().expose(), "hunter2");
+        assert_eq!((child.lent("OTHER"), child.lent("MISSING")), (None, None));
+        assert!(process.has("OTHER") && !process.has("MISSING"));
+        assert!(!format!("{process:?} {child:?}").contains("hunter"));
     }
 }

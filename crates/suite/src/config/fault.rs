@@ -44,6 +44,9 @@ pub enum ConfigFault {
     /// It is not said what makes the target ready.
     #[error(transparent)]
     Ready(#[from] ReadyFault),
+    /// A service cannot be had.
+    #[error(transparent)]
+    Service(#[from] ServiceFault),
     /// A command names what there is not.
     #[error(transparent)]
     Placeholder(#[from] PlaceholderFault),
@@ -91,6 +94,7 @@ impl ConfigFault {
             Self::Syntax(_) => "not understood",
             Self::Target(_) => "in `[target]`",
             Self::Ready(_) => "in `ready`",
+            Self::Service(_) => "this service",
             Self::Placeholder(_) => "this text",
             Self::Payload(_) => "in `[payload]` or `[request]`",
             Self::Operation(_) => "in `[[operation]]`, or in a scenario of operations",
@@ -115,8 +119,8 @@ pub enum TargetFault {
     NotCommand,
     /// The start command is written for a shell.
     #[error(
-        "`{word}` is for a shell, and the target is started without one: write `shell = true` beside \
-         `start`, or `sh -c '…'`"
+        "`{word}` is for a shell, and `start` is run without one: write `shell = true` beside it, or \
+         `sh -c '…'`"
     )]
     ShellSyntax {
         /// The word.
@@ -216,6 +220,50 @@ pub enum ReadyFault {
     },
 }
 
+/// Why a service of a configuration cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ServiceFault {
+    /// Placeholders and files could not have the name.
+    #[error("`{name}` is not the name of a service: letters, digits, `-` and `_`")]
+    Name {
+        /// As it is written.
+        name: String,
+    },
+    /// Two services have one name.
+    #[error("a second service has the name `{name}`")]
+    Twice {
+        /// The name.
+        name: String,
+    },
+    /// Nothing is started.
+    #[error("a service needs `start`, a command, or `image`, a container's")]
+    NoStart,
+    /// Two things are started.
+    #[error("`start` and `image` each say what the service is: keep one")]
+    TwoStarts,
+    /// A setting of an image stands alone.
+    #[error("only an `image` has a port inside and an engine")]
+    StrayImageSetting,
+    /// An image has no port.
+    #[error("an image needs `port`, on which the program inside listens")]
+    ImagePort,
+    /// The service would not know where to listen.
+    #[error(
+        "the service would not learn its port: write `{{port}}` in `start`, `env` or `setup`; or, if it \
+         does not listen, wait for a line of its log by `ready = {{ log = \"…\" }}`"
+    )]
+    NoPort,
+    /// Nothing is started that could need services or hooks.
+    #[error("services and hooks are for a target that `start` or `image` starts")]
+    NothingStarted,
+    /// A container is in a network of its own.
+    #[error(
+        "a target in a container does not reach services, which listen on 127.0.0.1: give its program by \
+         `start`"
+    )]
+    ContainerTarget,
+}
+
 /// Why a command cannot be completed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlaceholderFault {
@@ -223,8 +271,14 @@ pub enum PlaceholderFault {
     #[error(transparent)]
     Name(#[from] PlaceholderError),
     /// There is no such service.
-    #[error("there is no `[[service]]` named `{name}`")]
+    #[error("there is no `[[service]]` named `{name}` that is started before this")]
     NoService {
+        /// The name.
+        name: String,
+    },
+    /// A service ends before the one that names it.
+    #[error("the service `{name}` ends before this one: give both the same `scope`")]
+    ShortLivedService {
         /// The name.
         name: String,
     },

@@ -13,6 +13,7 @@ use toml::Spanned;
 use units::{Ratio, UnitError};
 
 use crate::config::fault::{ConfigFault, OperationFault, SpannedFault};
+use crate::config::hooks::HooksTable;
 use crate::config::load::LoadTable;
 use crate::config::network::NetworkTable;
 use crate::config::operation::{
@@ -20,7 +21,8 @@ use crate::config::operation::{
 };
 use crate::config::payload::{ExpectationUse, PayloadContext, PayloadTable, RequestTable};
 use crate::config::presets;
-use crate::config::target::TargetTable;
+use crate::config::service::ServiceTable;
+use crate::config::target::{BesideTables, TargetTable};
 use crate::config::values::{
     BodyCount, ErrorRate, HttpPath, KindWord, LAUNCHES_MAX, LaneWord, LaunchCount, Launches,
     LimitTable, MetricKey, PairCount, PolicyWord, Positive, PresetWord, Share, Time, UnitName,
@@ -37,6 +39,8 @@ const SINGLE_PATH: &str = "/xml-compare-api/api/compare/xml";
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ConfigFile {
     target: TargetTable,
+    service: Vec<ServiceTable>,
+    hooks: HooksTable,
     request: RequestTable,
     payload: PayloadTable,
     sampling: SamplingTable,
@@ -155,7 +159,8 @@ impl ConfigFile {
                 gate.scenarios.insert(name.get_ref().clone(), own);
             }
         }
-        Ok((self.target.resolve(folder)?, self.sampling.resolve(plan)?, gate))
+        let beside = BesideTables { services: &self.service, hooks: &self.hooks };
+        Ok((self.target.resolve(&beside, folder)?, self.sampling.resolve(plan)?, gate))
     }
 
     /// Returns whether the file leaves it to the program what is measured.

@@ -27,6 +27,17 @@ ready = "/xml-compare-api/health"             # polled until it answers 2xx
 # port = 3000                                 # on which the program inside listens
 # engine = "docker"                           # or "podman"; found without
 
+# [[service]]                                 # what the API needs beside it: docs/services.md
+# name = "db"                                 # `{service:db}` in `start` and `env` is its address
+# setup = "cp -r tests/data {dir}"            # by a shell; {dir} is empty and new
+# start = "redis-server --port {port} --dir {dir}"
+# ready = { tcp = true }
+# scope = "side"                              # or "launch", "run"
+
+# [hooks]                                     # by a shell, around each launch
+# before-launch = "./migrate.sh"
+# after-launch = "./clean.sh"
+
 [request]
 kind = "xml-compare-batch"
 path = "/xml-compare-api/api/compare/xml/batch"

@@ -3,8 +3,11 @@
 //! Values are checked while they are parsed, so that the parser knows the line of whatever is wrong:
 //! a wrong file never gets past this module, and every complaint names file, line and column.
 
+mod command;
+mod environment;
 mod fault;
 mod file;
+mod hooks;
 mod init_file;
 mod load;
 mod network;
@@ -13,6 +16,7 @@ mod payload;
 mod placeholder;
 mod presets;
 mod ready;
+mod service;
 mod target;
 mod values;
 
@@ -31,7 +35,7 @@ use sut::network::NetworkConditions;
 
 pub use crate::config::fault::{
     ConfigFault, ConfigFileError, CorpusReadError, LoadFault, OperationFault, PayloadFault,
-    PlaceholderFault, ReadyFault, TargetFault,
+    PlaceholderFault, ReadyFault, ServiceFault, TargetFault,
 };
 pub use crate::config::init_file::TEMPLATE;
 pub use crate::config::payload::read_corpus;

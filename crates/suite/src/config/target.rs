@@ -1,18 +1,21 @@
 //! The target as it is written: how it is started, where it answers, what it may take.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use load::{TlsClient, TlsTrust};
 use record::bounds::CONFIG_BYTES_MAX;
 use record::file::read_bounded;
-use sut::{ReadyCondition, ReadySign};
+use sut::{ReadyCondition, ReadySign, ServiceScope, ServiceSpec};
 use toml::Spanned;
 
-use crate::config::fault::{ReadyFault, SpannedFault, TargetFault};
+use crate::config::command;
+use crate::config::environment::EnvTable;
+use crate::config::fault::{ReadyFault, ServiceFault, SpannedFault, TargetFault};
+use crate::config::hooks::HooksTable;
 use crate::config::placeholder::PlaceholderScope;
 use crate::config::ready::ReadyWord;
+use crate::config::service::{self, ServiceTable};
 use crate::config::values::{
     Cores, CpusWord, InputPattern, PassedVariables, Port, Room, SchemeWord, SemanticsWord, Time,
     Variable,
@@ -35,7 +38,7 @@ pub(super) struct TargetTable {
     ready_timeout: Option<Time>,
     stop_timeout: Option<Time>,
     reference: Option<Spanned<bool>>,
-    env: BTreeMap<String, Spanned<String>>,
+    env: EnvTable,
     pass_env: Vec<PassedVariables>,
     inputs: Vec<InputPattern>,
     cpus: Option<CpusWord>,
@@ -45,6 +48,31 @@ pub(super) struct TargetTable {
     port: Option<Spanned<Port>>,
     engine: Option<Spanned<String>>,
     semantics: Option<SemanticsWord>,
+}
+
+/// What is written of what is beside a target.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BesideTables<'a> {
+    pub(super) services: &'a [ServiceTable],
+    pub(super) hooks: &'a HooksTable,
+}
+
+impl BesideTables<'_> {
+    fn services(
+        &self,
+        origin: &TargetSource,
+        is_container: bool,
+    ) -> Result<Vec<ServiceSpec>, SpannedFault> {
+        let service = self.services.first().map(ServiceTable::name);
+        let is_started = matches!(origin, TargetSource::Start(_));
+        if let (Some(stray), false) = (service.or(self.hooks.first()), is_started) {
+            return Err(SpannedFault::new(stray.span(), ServiceFault::NothingStarted));
+        }
+        if let (Some(stray), true) = (service, is_container) {
+            return Err(SpannedFault::new(stray.span(), ServiceFault::ContainerTarget));
+        }
+        service::resolve(self.services)
+    }
 }
 
 impl TargetTable {
@@ -57,7 +85,12 @@ impl TargetTable {
         self.semantics.map_or_else(payload::Semantics::default, |word| word.0)
     }
 
-    pub(super) fn resolve(&self, folder: &Path) -> Result<TargetSpec, SpannedFault> {
+    /// Returns the target with what is beside it.
+    pub(super) fn resolve(
+        &self,
+        beside: &BesideTables<'_>,
+        folder: &Path,
+    ) -> Result<TargetSpec, SpannedFault> {
         let container = self.container()?;
         let started = self.start.as_ref().or(self.image.as_ref());
         if let (Some(reference), true) =
@@ -70,17 +103,11 @@ impl TargetTable {
                 return Err(SpannedFault::new(url.span(), TargetFault::StartAndUrl));
             }
             (Some(start), None) => {
-                let words = shlex::split(start.get_ref()).unwrap_or_default();
-                if words.is_empty() {
-                    return Err(SpannedFault::new(start.span(), TargetFault::NotCommand));
-                }
-                let mut texts = std::iter::once(start).chain(self.env.values());
-                let gives_port =
-                    self.port_env.is_some() || texts.any(|text| text.get_ref().contains("{port}"));
-                if container.is_none() && !gives_port {
+                let command = self.command(start)?;
+                if container.is_none() && !self.gives_port(start, beside.hooks) {
                     return Err(SpannedFault::new(start.span(), TargetFault::NoPort));
                 }
-                TargetSource::Start(self.command(start)?)
+                TargetSource::Start(command)
             }
             (None, Some(url)) => {
                 let known = sut::Url::parse(url.get_ref());
@@ -93,6 +120,14 @@ impl TargetTable {
                 ReferenceChoice::Default
             }),
         };
+        let services = beside.services(&origin, container.is_some())?;
+        let mut names = PlaceholderScope::new(
+            container.is_some(),
+            service::scopes(&services),
+            ServiceScope::Launch,
+        );
+        let env = self.env.resolve(&mut names)?;
+        let hooks = beside.hooks.resolve(&mut names)?;
         let seconds =
             |time: &Option<Time>, default| time.map_or(Duration::from_secs(default), |time| time.0);
         Ok(TargetSpec {
@@ -100,14 +135,12 @@ impl TargetTable {
             build: self.build.clone(),
             scheme: self.scheme(&origin)?,
             trust: self.trust(folder, &origin)?,
-            ready: self.ready(&origin, container.is_some())?,
+            ready: self.ready(&origin, &mut names)?,
             ready_timeout: seconds(&self.ready_timeout, 30),
             stop_timeout: seconds(&self.stop_timeout, 5),
-            env: self
-                .env
-                .iter()
-                .map(|(name, value)| (name.clone(), value.get_ref().clone()))
-                .collect(),
+            env,
+            services,
+            hooks,
             pass_env: self.pass_env.iter().map(|it| it.0.clone()).collect(),
             inputs: self.inputs.iter().map(|pattern| pattern.0.clone()).collect(),
             port_env: self.port_env.as_ref().map(|name| name.0.clone()),
@@ -121,33 +154,31 @@ impl TargetTable {
 }
 
 impl TargetTable {
-    /// Returns the start command as words: those of a shell, if it is for one.
     fn command(&self, start: &Spanned<String>) -> Result<String, SpannedFault> {
-        let text = start.get_ref();
-        match (&self.shell, sut::shell_syntax(text)) {
-            (Some(shell), _) if *shell.get_ref() => {
-                if self.start.is_none() {
-                    return Err(SpannedFault::new(shell.span(), TargetFault::StrayShell));
-                }
-                let words = shlex::try_join(["sh", "-c", text.as_str()]);
-                words.map_err(|_| SpannedFault::new(start.span(), TargetFault::NotCommand))
+        match &self.shell {
+            Some(shell) if *shell.get_ref() && self.start.is_none() => {
+                Err(SpannedFault::new(shell.span(), TargetFault::StrayShell))
             }
-            (_, Some(word)) => {
-                Err(SpannedFault::new(start.span(), TargetFault::ShellSyntax { word }))
-            }
-            (_, None) => Ok(text.clone()),
+            shell => command::words(start, shell.as_ref()),
         }
     }
 
-    /// Returns what shows readiness, after a look at all that the target's commands name.
+    /// Whether something tells the target its port.
+    fn gives_port(&self, start: &Spanned<String>, hooks: &HooksTable) -> bool {
+        let mut texts = std::iter::once(start).chain(hooks.first());
+        self.port_env.is_some()
+            || self.env.names_port()
+            || texts.any(|text| text.get_ref().contains("{port}"))
+    }
+
+    /// Returns what shows readiness, after a look at what the start command names.
     fn ready(
         &self,
         origin: &TargetSource,
-        is_container: bool,
+        names: &mut PlaceholderScope,
     ) -> Result<ReadyCondition, SpannedFault> {
-        let mut scope = PlaceholderScope { is_container, ..PlaceholderScope::default() };
-        for text in self.start.iter().chain(&self.image).chain(self.env.values()) {
-            scope.note(text)?;
+        for text in self.start.iter().chain(&self.image) {
+            names.note(text.get_ref(), text.span())?;
         }
         let Some(word) = &self.ready else { return Ok(READY_PATH.into()) };
         let ready = ReadyWord::resolve(word)?;
@@ -156,7 +187,7 @@ impl TargetTable {
             return Err(SpannedFault::new(word.span(), ReadyFault::AttachedSign));
         }
         match word.get_ref().port() {
-            Some(port) if !scope.ports.contains(port.get_ref()) => {
+            Some(port) if !names.ports.contains(port.get_ref()) => {
                 let name = port.get_ref().clone();
                 Err(SpannedFault::new(port.span(), ReadyFault::UnusedPort { name }))
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sut::{LogPattern, ReadyCondition, ReadySign};
+use sut::{LogPattern, ReadyCondition, ReadySign, ServiceScope};
 
 use super::tests::{read, refusal};
 
@@ -80,4 +80,67 @@ fn a_placeholder_of_nothing_is_refused_at_its_line() {
         "`{dir}` is a folder of this machine",
     );
     read("[target]\nstart = \"./api\"\nenv = { PORT = \"{port}\" }\n").expect("env gives the port");
+}
+
+/// A target that names a service, after the services of a text.
+fn with_services(services: &str) -> String {
+    let target = "[target]\nstart = \"./api {port}\"\nenv = { DB = \"{service:db}\" }\n";
+    format!("{target}{services}\n")
+}
+
+#[test]
+fn services_and_hooks_are_read_with_their_defaults() {
+    let suite = read(&with_services(
+        "[hooks]\nbefore-launch = \"./migrate {service:db:port}\"\n\
+         [[service]]\nname = \"db\"\nstart = \"exec db {port}\"\nshell = true\nsetup = \"mk {dir}\"\n\
+         [[service]]\nname = \"mock\"\nstart = \"mock --db {service:db}\"\nscope = \"launch\"\n\
+         ready = { log = \"up\" }\nenv = { KEY = { from = \"MOCK_KEY\" } }\n",
+    ))
+    .unwrap();
+    let [db, mock] = suite.target.services.as_slice() else { panic!("two services") };
+    assert_eq!((db.scope, mock.scope), (ServiceScope::Side, ServiceScope::Launch));
+    assert_eq!(db.start, "sh -c 'exec db {port}'");
+    assert!(matches!(db.ready.sign, ReadySign::Listener));
+    assert_eq!(suite.target.inherited_variables().collect::<Vec<_>>(), ["MOCK_KEY"]);
+    let before = suite.target.hooks.before.unwrap();
+    assert_eq!(before.timeout, Duration::from_mins(1));
+    assert!(suite.target.hooks.after.is_none());
+}
+
+#[test]
+fn a_service_that_cannot_be_is_refused_at_its_line() {
+    let check = |services: &str, fault: &str| {
+        let refusal = refusal(&with_services(services));
+        assert!(refusal.contains(fault), "{services}: {refusal}");
+        assert!(refusal.starts_with("xmlperf.toml:"), "{refusal}");
+    };
+    let db = "[[service]]\nname = \"db\"\nstart = \"db {port}\"\n";
+    check("", "there is no `[[service]]` named `db` that is started before this");
+    check(
+        "[[service]]\nname = \"d b\"\nstart = \"db {port}\"\n",
+        "`d b` is not the name of a service",
+    );
+    check(&format!("{db}{db}"), "a second service has the name `db`");
+    check("[[service]]\nname = \"db\"\n", "a service needs `start`, a command, or `image`");
+    check(&format!("{db}image = \"a\"\nport = 1\n"), "`start` and `image` each say");
+    check(&format!("{db}port = 1\n"), "only an `image` has a port inside");
+    check("[[service]]\nname = \"db\"\nimage = \"a\"\n", "an image needs `port`");
+    check(
+        "[[service]]\nname = \"db\"\nstart = \"db\"\n",
+        "write `{port}` in `start`, `env` or `setup`",
+    );
+    check("[[service]]\nname = \"db\"\nstart = \"db {port} && x\"\n", "`&&` is for a shell");
+    check(&format!("{db}scope = \"pair\"\n"), "there are side, launch, run");
+    check(&format!("{db}env = {{ A = {{ form = \"B\" }} }}\n"), "unknown field `form`");
+    check(&format!("{db}env = {{ A = 1 }}\n"), "a text, or { from = \"ORDERS_TOKEN\" }");
+    let later = "[[service]]\nname = \"app\"\nstart = \"app {port} {service:db}\"\n";
+    check(&format!("{later}{db}"), "named `db` that is started before this");
+    check(&format!("{db}scope = \"launch\"\n{later}"), "the service `db` ends before this one");
+    check(&format!("{db}[hooks]\nafter-launch = \"x {{service:dbs}}\"\n"), "named `dbs`");
+    let attached = format!("[target]\nurl = \"http://127.0.0.1:1\"\n{db}");
+    assert!(refusal(&attached).contains("for a target that `start` or `image` starts"));
+    let contained = format!("[target]\nimage = \"api\"\nport = 80\n{db}");
+    assert!(refusal(&contained).contains("a target in a container does not reach services"));
+    let hooked = "[hooks]\nbefore-launch = \"true\"\n";
+    assert!(refusal(hooked).contains("services and hooks are for a target"));
 }

@@ -499,7 +499,7 @@ fn a_payload_that_cannot_be_made_is_refused_at_its_line() {
 fn a_start_command_for_a_shell_is_refused_or_given_to_one() {
     let start = |shell: &str| format!("[target]\nstart = \"cd app && ./api {{port}}\"\n{shell}");
     insta::assert_snapshot!(refusal(&start("")), @r#"
-    xmlperf.toml:2:9: `cd` is for a shell, and the target is started without one: write `shell = true` beside `start`, or `sh -c '…'`
+    xmlperf.toml:2:9: `cd` is for a shell, and `start` is run without one: write `shell = true` beside it, or `sh -c '…'`
 
         start = "cd app && ./api {port}"
     "#);

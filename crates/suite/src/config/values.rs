@@ -14,6 +14,7 @@ use record::work_unit::{WorkUnit, WorkUnitError};
 use record::{OperationName, OperationNameError};
 use regex::Regex;
 use serde::de::{Deserialize, Deserializer, Error as _};
+use sut::ServiceScope;
 use thiserror::Error;
 use toml::Spanned;
 use units::environment::{VariablePattern, VariablePatternError};
@@ -361,6 +362,15 @@ checked!(
     }
 );
 checked!(
+    /// How long a service lives.
+    ScopeWord(ServiceScope) from String, |word| match word.as_str() {
+        "launch" => Ok(ServiceScope::Launch),
+        "side" => Ok(ServiceScope::Side),
+        "run" => Ok(ServiceScope::Run),
+        _ => Err(ValueError::word("scope", &word, vec!["side", "launch", "run"])),
+    }
+);
+checked!(
     /// A status of HTTP.
     StatusCode(u16) from i64, |number| match u16::try_from(number) {
         Ok(status) if (100..600).contains(&status) => Ok(status),
@@ -397,6 +407,7 @@ impl Copy for CpusWord {}
 impl Copy for LaneWord {}
 impl Copy for Launches {}
 impl Copy for StatusCode {}
+impl Copy for ScopeWord {}
 
 /// A metric's key as the key of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,0 +1,124 @@
+//! Runs a user's commands around a launch: by a shell, to their end, within a time.
+//!
+//! What such a command leaves running is ended with it: what has to run beside a target is a service.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use units::cancel::Cancel;
+
+use super::failure::{LogTail, ProcessEnd, TargetError};
+use super::hook_spec::HookSpec;
+use super::placeholder::PlaceholderValues;
+use super::placement::ProgramPlacement;
+use super::{
+    CpuPlacement, FilledCommand, LaunchContext, PollBackoff, ResourceLimits, SutProcess,
+    TargetCommand, now,
+};
+
+/// How long a hook may go on after Ctrl-C: it may undo what was done outside.
+const CANCELLED_TIMEOUT: Duration = Duration::from_secs(1);
+
+impl HookSpec {
+    /// Runs it to its end. Its output is in a log of its own beside that of the target.
+    pub(super) fn run(
+        &self,
+        launch: &LaunchContext<'_>,
+        values: &PlaceholderValues,
+    ) -> Result<(), TargetError> {
+        let Self { kind, script, timeout } = self;
+        let command = TargetCommand {
+            limits: ResourceLimits::default(),
+            container: None,
+            ..launch.command.clone()
+        };
+        let words = ["/bin/sh", "-c", &values.fill(script)].map(str::to_owned);
+        let filled = FilledCommand::of_words(words.to_vec(), &command, values);
+        let log = launch.log.with_extension(format!("{kind}.log"));
+        let program = ProgramPlacement::original();
+        let mut shell = SutProcess::spawn(&command, &filled, program, launch.placement, &log)?;
+        let ending = wait(&shell, *timeout, launch.cancel);
+        shell.kill(&[])?;
+        let tail = || LogTail::of(&log).without(&filled.secret_values());
+        match ending? {
+            Some(ProcessEnd::Status(0)) => Ok(()),
+            Some(ending) => Err(TargetError::HookFailed { hook: *kind, ending, tail: tail() }),
+            None => Err(TargetError::HookLate { hook: *kind, after: *timeout, tail: tail() }),
+        }
+    }
+}
+
+/// Returns how the shell ended; none of one that goes on after the time.
+fn wait(
+    shell: &SutProcess,
+    timeout: Duration,
+    cancel: &Cancel,
+) -> Result<Option<ProcessEnd>, TargetError> {
+    let deadline = now() + timeout;
+    let mut pause = PollBackoff::default();
+    loop {
+        if let Some(ending) = shell.ending()? {
+            return Ok(Some(ending));
+        }
+        if cancel.is_raised() {
+            return Err(TargetError::Cancelled);
+        }
+        if now() >= deadline {
+            return Ok(None);
+        }
+        pause.take();
+    }
+}
+
+/// The hook that follows a launch. It runs when this is dropped, too: what was done before a launch that
+/// failed is to be undone as well.
+#[derive(Debug)]
+pub(super) struct AfterLaunch {
+    hook: HookSpec,
+    command: TargetCommand,
+    values: PlaceholderValues,
+    placement: CpuPlacement,
+    log: PathBuf,
+    cancel: Cancel,
+    is_done: bool,
+}
+
+impl AfterLaunch {
+    /// Returns the hook of a launch, if it has one.
+    pub(super) fn of(launch: &LaunchContext<'_>, values: &PlaceholderValues) -> Option<Self> {
+        Some(Self {
+            hook: launch.command.hooks.after.clone()?,
+            command: launch.command.clone(),
+            values: values.clone(),
+            placement: launch.placement.clone(),
+            log: launch.log.to_owned(),
+            cancel: launch.cancel.clone(),
+            is_done: false,
+        })
+    }
+
+    /// Runs it.
+    pub(super) fn run(mut self) -> Result<(), TargetError> {
+        self.is_done = true;
+        self.run_within(self.hook.timeout, &self.cancel)
+    }
+
+    fn run_within(&self, timeout: Duration, cancel: &Cancel) -> Result<(), TargetError> {
+        let log: &Path = &self.log;
+        let launch =
+            LaunchContext { command: &self.command, placement: &self.placement, log, cancel };
+        HookSpec { timeout, ..self.hook.clone() }.run(&launch, &self.values)
+    }
+}
+
+impl Drop for AfterLaunch {
+    fn drop(&mut self) {
+        if self.is_done {
+            return;
+        }
+        let is_cancelled = self.cancel.is_raised();
+        let timeout = if is_cancelled { CANCELLED_TIMEOUT } else { self.hook.timeout };
+        // The launch has failed already, and that is the failure to report.
+        let _ = self.run_within(timeout, &Cancel::default());
+    }
+}
