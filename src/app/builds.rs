@@ -13,8 +13,9 @@ use crate::app::selection::{CheckoutBuild, SuiteSelection, TargetUse};
 use checkout::{BaseBuild, BuildCommand, BuildProgress, WorkingTree};
 use payload::Semantics;
 use record::Revision;
+use relink::shim::LinkKeeper;
 use runner::{BuildSource, SutBuild};
-use suite::{Suite, TargetSource, TargetSpec};
+use suite::{LayoutMode, Suite, TargetSource, TargetSpec};
 use sut::{ReadinessProbe, ServiceSet, TargetCommand};
 use thiserror::Error;
 use units::cancel::Cancel;
@@ -111,6 +112,13 @@ impl BuildPair {
         !self.in_use.is_empty()
     }
 
+    /// Returns the folders that links of base and head are kept in, each where it was built away from the
+    /// checkout.
+    pub(super) fn links(&self) -> (Option<&Path>, Option<&Path>) {
+        let mut links = self.in_use.iter().map(|build| build.links.as_path());
+        (links.next(), links.next())
+    }
+
     /// Returns the roots of the files of base and head, each where it was built away from the checkout.
     pub(super) fn roots(&self) -> (Option<&Path>, Option<&Path>) {
         let mut roots = self.in_use.iter().map(|build| build.root.as_path());
@@ -197,7 +205,7 @@ impl BuildFinder<'_> {
     }
 
     /// Builds the checkout, if there is a command for it and it is not to be left as it is.
-    fn build_checkout(&self, events: &mut dyn EventSink) -> anyhow::Result<()> {
+    pub(super) fn build_checkout(&self, events: &mut dyn EventSink) -> anyhow::Result<()> {
         let target = self.target();
         let (Some(build), CheckoutBuild::Run) = (&target.build, self.selection.checkout_build)
         else {
@@ -208,8 +216,9 @@ impl BuildFinder<'_> {
         let log = logs.join("build-head.log");
         let progress = &mut |progress: BuildProgress<'_>| events.emit(progress.into());
         let environment = &self.environment();
-        let build = BuildCommand { command: build, environment };
-        Ok(checkout::build_head(&target.dir, build, &log, self.cancel, progress)?)
+        let build = BuildCommand { command: build, environment, keeper: self.keeper() };
+        let links = &self.head_links();
+        Ok(checkout::build_head(&target.dir, build, &log, links, self.cancel, progress)?)
     }
 
     fn given_base(&self, source: &BaseSource, revision: Revision) -> anyhow::Result<SutBuild> {
@@ -269,7 +278,7 @@ impl BuildFinder<'_> {
         let cache = cache.context("neither XDG_CACHE_HOME nor HOME is set")?;
         let progress = &mut |progress: BuildProgress<'_>| events.emit(progress.into());
         let environment = &self.environment();
-        let build = BuildCommand { command: build, environment };
+        let build = BuildCommand { command: build, environment, keeper: self.keeper() };
         let built = checkout::checkout(&target.dir, &commit, build, &cache, self.cancel, progress)?;
         if let Some(path) = built.removed.iter().find(|path| root.join(path).exists()) {
             events.emit(Event::Warning(WarningKind::LeftBehind { path }));
@@ -300,11 +309,25 @@ impl BuildFinder<'_> {
             copies: None,
             services: ServiceSet::new(target.services.clone()),
             hooks: target.hooks.clone(),
+            relinked: None,
         };
         SutBuild {
             revision: Revision { start: start.to_owned(), ..revision },
             source: BuildSource::Start(Box::new(command)),
         }
+    }
+
+    /// What keeps the links of builds, if both sides are to be linked again.
+    fn keeper(&self) -> Option<LinkKeeper<'_>> {
+        let workplace = &self.selection.workplace;
+        let keeper =
+            LinkKeeper { program: &workplace.program, search_path: &workplace.search_path };
+        (self.target().layout != LayoutMode::AsBuilt).then_some(keeper)
+    }
+
+    /// The folder that links of the checkout are kept in.
+    pub(super) fn head_links(&self) -> PathBuf {
+        self.selection.out.join("links")
     }
 
     /// What of this program's environment builds and targets do not get.

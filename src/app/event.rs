@@ -253,6 +253,16 @@ pub enum WarningKind<'a> {
         /// What it is.
         note: &'a HistoryNote,
     },
+    /// The functions of both builds cannot be put at the same addresses.
+    LayoutAsBuilt {
+        /// Why.
+        error: &'a str,
+    },
+    /// Head was linked before its links were kept, so that it is linked once more.
+    LinkedAgain {
+        /// Its program.
+        program: &'a Path,
+    },
     /// Too few stored runs are of this kind of machine to judge times by.
     TimesNotJudged,
     /// The configuration names looks, of which the last is the cap: there is one after every launch pair.

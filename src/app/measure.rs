@@ -8,12 +8,13 @@ use compare::stopping::{Continuation, EarlyStopping, StoppingRule};
 use compare::{Comparison, MetricResult};
 use record::metric::gate::MetricPolicy;
 use record::{ConfirmedRun, IdenticalProgram, Run};
-use runner::{RunDecision, RunObserver, RunPlan, RunProgress, SutBuild, machine};
+use runner::{LayoutPlan, RunDecision, RunObserver, RunPlan, RunProgress, SutBuild, machine};
 
 use crate::app::attempts::AttemptRecord;
 use crate::app::budget::ComparisonBudget;
 use crate::app::builds::{BuildFinder, BuildPair};
 use crate::app::event::{Event, EventSink, LaunchUnit, MetricChange, ScenarioMetric, WarningKind};
+use crate::app::layout;
 
 /// When the measuring of a comparison ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,9 +78,12 @@ pub(super) fn attempt(
         let launch_pairs = sampling.launch_pairs_max;
         events.emit(Event::Warning(WarningKind::LooksAreCap { launch_pairs }));
     }
+    // Before copies: linking head again may replace its program.
+    let layout = layout::plan(finder, builds, events)?;
     let (base, head) = (Some(builds.base.clone()), builds.head.clone());
     let plan = RunPlan {
         base,
+        layout,
         budget: ending.budget,
         evidence: context.record.as_ref().map(|record| record.state.clone()),
         confirms: context.confirmed.map(ConfirmedRun::of),
@@ -134,6 +138,7 @@ fn plan<'a>(finder: &BuildFinder<'a>, head: SutBuild, logs: PathBuf) -> Result<R
         confirms: None,
         uncounted_every: None,
         lifetime: selection.workplace.lifetime,
+        layout: LayoutPlan::AsBuilt,
         logs,
         live: selection.live.clone(),
     })

@@ -24,6 +24,7 @@ pub mod failure;
 pub mod identity;
 pub mod import;
 pub mod init;
+mod layout;
 pub mod matrix;
 pub mod measure;
 mod out_lock;

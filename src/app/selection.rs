@@ -16,7 +16,7 @@ use runner::LiveMetrics;
 use rustix::fs::statvfs;
 use stats::evidence;
 use suite::config::{self, ConfigOverrides};
-use suite::{EvidenceLanes, LaneMode, ReferenceChoice, Scenario, Suite, TargetSource};
+use suite::{EvidenceLanes, LaneMode, LayoutMode, ReferenceChoice, Scenario, Suite, TargetSource};
 use sut::network::NetworkConditions;
 
 /// What a run may need on the disk: its record and reports, and the logs of both sides.
@@ -39,6 +39,8 @@ pub struct SuiteSelection {
     pub payload_seed: Option<u64>,
     /// Network between load and target, instead of the configuration's.
     pub network: Option<NetworkConditions>,
+    /// Where functions of both builds lie, instead of the configuration's choice.
+    pub layout: Option<LayoutMode>,
     /// Seed of the order of launches and slices; drawn if it is not given.
     pub assignment_seed: Option<u64>,
     /// Folder for the run, the reports and the targets' output.
@@ -111,6 +113,9 @@ impl SuiteSelection {
         };
         if self.target == TargetChoice::Reference {
             suite.target.origin = TargetSource::Embedded(ReferenceChoice::Named);
+        }
+        if let Some(layout) = self.layout {
+            suite.target.layout = layout;
         }
         if target == TargetUse::Needed {
             self.ensure_target(&suite, path)?;

@@ -188,6 +188,7 @@ impl<'a> SelftestBench<'a> {
             lanes: Vec::new(),
             payload_seed: None,
             network: None,
+            layout: None,
             assignment_seed: None,
             out: folder.join("out"),
             checkout_build: CheckoutBuild::Skip,

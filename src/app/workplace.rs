@@ -1,5 +1,6 @@
 //! What a use case needs to know of the process that it runs in.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use runner::machine::MachineLifetime;
@@ -15,6 +16,8 @@ pub struct Workplace {
     pub program: PathBuf,
     /// The user's folder for caches, where there is one.
     pub cache: Option<PathBuf>,
+    /// Where programs are looked for.
+    pub search_path: OsString,
     /// The names of its variables, of which builds and targets get some.
     pub environment: ProcessEnvironment,
     /// How long this machine lasts.

@@ -49,7 +49,7 @@ enum CheckFormat {
 
 /// Sends the requests, and shows what came of them.
 pub(super) fn run(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
-    args.selection.refuse(&["--lane", "--network", "--coins", "--metrics-listen"])?;
+    args.selection.refuse(&["--lane", "--network", "--layout", "--coins", "--metrics-listen"])?;
     let bytes_max = if args.whole { usize::MAX } else { BODY_BYTES_SHOWN };
     let options = CheckOptions {
         selection: args.selection.selection()?,

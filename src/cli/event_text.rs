@@ -133,6 +133,13 @@ fn warning(warning: &WarningKind<'_>) -> String {
             format!("kept runs stand in for the base: {obstacle}")
         }
         WarningKind::HistoryNote { note } => format!("note: {note}"),
+        WarningKind::LayoutAsBuilt { error } => {
+            format!("functions of both builds are left where they lie: {error}")
+        }
+        WarningKind::LinkedAgain { program } => format!(
+            "`{}` was linked before its links were kept, and is linked once more",
+            program.display()
+        ),
         WarningKind::TimesNotJudged => {
             "too few of them are of this kind of machine to judge times; work and limits decide"
                 .to_owned()

@@ -22,6 +22,7 @@ pub(super) fn workplace() -> anyhow::Result<Workplace> {
         folder: current_folder()?,
         program: env::current_exe().context("failed to find this program")?,
         cache: cache_folder(),
+        search_path: env::var_os("PATH").unwrap_or_default(),
         environment: environment(),
         lifetime: lifetime(),
     })

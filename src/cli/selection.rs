@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use runner::LiveMetrics;
+use suite::LayoutMode;
 use sut::network::NetworkConditions;
 
 use crate::app::selection::{CheckoutBuild, EvidenceLane, SuiteSelection, TargetChoice};
@@ -33,6 +34,9 @@ pub(super) struct SelectionFlags {
     /// or latency=0s for none, instead of the configuration's
     #[arg(long, value_name = "NETWORK", value_parser = NetworkConditions::parse)]
     network: Option<NetworkConditions>,
+    /// Where functions of both builds lie in a comparison, instead of the configuration's choice
+    #[arg(long, value_enum, value_name = "LAYOUT")]
+    layout: Option<LayoutName>,
     /// Seed of the coins that order the launches [default: drawn afresh, and recorded]
     #[arg(long, value_name = "N")]
     coins: Option<u64>,
@@ -62,6 +66,17 @@ enum LaneName {
     Time,
 }
 
+/// Where functions lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum LayoutName {
+    /// Where each build has them
+    AsBuilt,
+    /// At the same addresses on both sides: both are linked again in one order
+    Matched,
+    /// Likewise, in an order that is drawn for each launch pair
+    Drawn,
+}
+
 impl SelectionFlags {
     /// Returns the choice that the flags make.
     pub(super) fn selection(&self) -> anyhow::Result<SuiteSelection> {
@@ -77,6 +92,11 @@ impl SelectionFlags {
             lanes: self.lanes.iter().map(lane).collect(),
             payload_seed: self.seed,
             network: self.network,
+            layout: self.layout.map(|name| match name {
+                LayoutName::AsBuilt => LayoutMode::AsBuilt,
+                LayoutName::Matched => LayoutMode::Matched,
+                LayoutName::Drawn => LayoutMode::Drawn,
+            }),
             assignment_seed: self.coins,
             out: self.out.clone(),
             checkout_build: if self.no_build { CheckoutBuild::Skip } else { CheckoutBuild::Run },
@@ -95,6 +115,7 @@ impl SelectionFlags {
         let given = [
             ("--lane", !self.lanes.is_empty()),
             ("--network", self.network.is_some()),
+            ("--layout", self.layout.is_some()),
             ("--coins", self.coins.is_some()),
             ("--metrics-listen", self.metrics_listen.is_some()),
             ("--no-build", self.no_build),

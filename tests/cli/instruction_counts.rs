@@ -39,6 +39,7 @@ fn api(options: &str) -> TargetCommand {
         copies: None,
         services: <_>::default(),
         hooks: <_>::default(),
+        relinked: None,
     }
 }
 

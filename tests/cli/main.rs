@@ -13,6 +13,7 @@ mod hostile;
 mod identity;
 mod import;
 mod instruction_counts;
+mod layout;
 mod measurement;
 mod operations;
 mod order_service;

@@ -22,7 +22,7 @@ const BUILD: &str = "cp src.txt out.txt && echo built >>../../builds";
 /// A build that gets the whole environment.
 fn plain(command: &str) -> BuildCommand<'_> {
     static WHOLE: LazyLock<ChildEnvironment> = LazyLock::new(ChildEnvironment::default);
-    BuildCommand { command, environment: &WHOLE }
+    BuildCommand { command, environment: &WHOLE, keeper: None }
 }
 
 /// A repository with two commits, the first tagged `v1`, and a cache beside it.

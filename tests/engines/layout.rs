@@ -1,12 +1,13 @@
 //! Real programs of two languages, built by real compilers behind ours and linked again.
 
 #![expect(clippy::unwrap_used, reason = "a compiler that does not run must fail the test")]
+#![expect(clippy::print_stdout, reason = "a test that is left out says why")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use relink::shim::LinkShims;
+use relink::shim::{LinkKeeper, LinkShims};
 use relink::{FunctionOrder, KeptLink, LayoutMatch, RelinkError};
 use sut::elf::ElfFile;
 use sut::layout::FunctionPlaces;
@@ -73,13 +74,21 @@ impl BuildStage {
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join(source), text).unwrap();
         let path = std::env::var_os("PATH").unwrap();
-        let shims = LinkShims::install(&self.links(side), Path::new(XMLPERF), &path).unwrap();
+        let keeper = LinkKeeper { program: Path::new(XMLPERF), search_path: &path };
+        let shims = LinkShims::install(&self.links(side), keeper).unwrap();
         Command::new("sh")
             .args(["-ec", commands])
             .env("PATH", shims.search_path())
             .current_dir(folder)
             .output()
             .unwrap()
+    }
+
+    /// A folder for programs that are linked again.
+    fn relinked(&self) -> PathBuf {
+        let folder = self.path("relinked");
+        fs::create_dir_all(&folder).unwrap();
+        folder
     }
 
     fn links(&self, side: &str) -> PathBuf {
@@ -99,7 +108,7 @@ impl BuildStage {
         }
         let links = ["base", "head"].map(|side| self.link(side).unwrap());
         let [base, head] = links;
-        LayoutMatch::find(base, head, self.folder.path()).unwrap()
+        LayoutMatch::find(base, head, &self.relinked()).unwrap()
     }
 
     fn places_as_built(&self) -> FunctionPlaces {
@@ -171,13 +180,14 @@ fn a_program_in_c_is_matched_where_there_is_a_linker_that_takes_an_order() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
     let [base, head] = ["base", "head"].map(|side| stage.link(side).unwrap());
-    match LayoutMatch::find(base, head, stage.folder.path()) {
+    match LayoutMatch::find(base, head, &stage.relinked()) {
         Ok(matched) => {
             assert!(stage.places_as_built().share() < 0.9, "{:?}", stage.places_as_built());
             ensure_drawn(&stage, &matched);
         }
         // GNU ld takes an order from 2.43 on only, in a form of its own.
         Err(RelinkError::LinkerWithoutOrder { linker }) => {
+            println!("not matched, as there is no ld.lld beside {linker}");
             assert!(!linker.contains("LLD"), "{linker}");
         }
         Err(error) => panic!("{error}"),

@@ -63,6 +63,7 @@ impl ServiceFixture {
             limits: <_>::default(),
             container: None,
             copies: None,
+            relinked: None,
             services: ServiceSet::new(services),
             hooks: <_>::default(),
         }

@@ -65,6 +65,7 @@ impl TargetFixture {
             copies: None,
             services: <_>::default(),
             hooks: <_>::default(),
+            relinked: None,
         }
     }
 

@@ -23,6 +23,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use relink::shim::{LinkKeeper, LinkShims};
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -97,6 +98,8 @@ pub struct BuildCommand<'a> {
     pub command: &'a str,
     /// What of the environment it does not get.
     pub environment: &'a ChildEnvironment,
+    /// What keeps the programs' links, if they are to be linked again.
+    pub keeper: Option<LinkKeeper<'a>>,
 }
 
 impl BuildCommand<'_> {
@@ -107,6 +110,16 @@ impl BuildCommand<'_> {
             program.env_remove(name);
         }
         program
+    }
+
+    /// Starts the build's shell, which finds compiler drivers that keep links in a folder.
+    fn shell(&self, links: &Path) -> Result<Command, BaseError> {
+        let mut shell = self.program("/bin/sh");
+        if let Some(keeper) = self.keeper {
+            let shims = LinkShims::install(links, keeper).map_err(unusable(links))?;
+            shell.env("PATH", shims.search_path());
+        }
+        Ok(shell)
     }
 }
 
@@ -123,6 +136,8 @@ pub struct BaseBuild {
     pub cached: bool,
     /// What earlier runs had left in the base's folder, from its root: it was removed.
     pub removed: Vec<PathBuf>,
+    /// The folder that its links are kept in, if they are.
+    pub links: PathBuf,
     _in_use: File,
 }
 
@@ -142,7 +157,7 @@ pub fn checkout(
     let prefix = repository::prefix(repo_dir)?;
     fs::create_dir_all(cache_dir).map_err(unusable(cache_dir))?;
     let cache_dir = cache_dir.canonicalize().map_err(unusable(cache_dir))?;
-    let key = key(&commit, &prefix, build_command.command, &tools(repo_dir, build_command));
+    let key = key(&commit, &prefix, build_command, &tools(repo_dir, build_command));
     let place = BuildFolder { cache_dir, key };
     let lock = place.lock(cancel, progress)?;
     let kept = place.reuse(&lock, progress)?;
@@ -168,19 +183,22 @@ pub fn checkout(
     place.prune()?;
     let (root, removed) = (place.tree(), kept.unwrap_or_default());
     let dir = root.join(prefix);
-    Ok(BaseBuild { dir, root, commit, cached, removed, _in_use: lock.file })
+    let links = place.links();
+    Ok(BaseBuild { dir, root, commit, cached, removed, links, _in_use: lock.file })
 }
 
 /// Builds the checkout itself with `build_command`, which is run in `dir`. All
-/// output goes to `log`, which is replaced; `progress` gets the latest line of it.
+/// output goes to `log`, which is replaced; `progress` gets the latest line of it. Links are kept in
+/// `links`, if they are.
 pub fn build_head(
     dir: &Path,
     build_command: BuildCommand<'_>,
     log: &Path,
+    links: &Path,
     cancel: &Cancel,
     progress: &mut dyn FnMut(BuildProgress<'_>),
 ) -> Result<(), BaseError> {
-    let mut shell = build_command.program("/bin/sh");
+    let mut shell = build_command.shell(links)?;
     run_build(shell.current_dir(dir), build_command, "head", log, cancel, progress)
 }
 
@@ -244,6 +262,11 @@ impl BuildFolder {
 
     fn file(&self, extension: &str) -> PathBuf {
         self.cache_dir.join(format!("{}.{extension}", self.key))
+    }
+
+    /// The links of the build, if they are kept.
+    fn links(&self) -> PathBuf {
+        self.file("links")
     }
 
     /// Its presence says that the build succeeded, its time when it was last used.
@@ -332,11 +355,15 @@ impl BuildFolder {
     }
 
     fn clear(&self) -> Result<(), BaseError> {
-        let tree = self.tree();
-        match fs::remove_dir_all(&tree) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(&tree)(error)),
-            Ok(()) | Err(_) => Ok(()),
+        for folder in [self.tree(), self.links()] {
+            match fs::remove_dir_all(&folder) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(unusable(&folder)(error));
+                }
+                Ok(()) | Err(_) => {}
+            }
         }
+        Ok(())
     }
 
     fn build(
@@ -347,7 +374,7 @@ impl BuildFolder {
         cancel: &Cancel,
         progress: &mut dyn FnMut(BuildProgress<'_>),
     ) -> Result<(), BaseError> {
-        let mut shell = build.program("/bin/sh");
+        let mut shell = build.shell(&self.links())?;
         crate::git::without_local_variables(&mut shell)
             .current_dir(self.tree().join(prefix))
             // Would put the base where head is, and then head would be compared with itself.
@@ -437,9 +464,12 @@ impl Drop for BuildProcess {
 }
 
 /// Names a build after all that decides what it yields, as far as it can be known.
-fn key(commit: &str, prefix: &Path, build: &str, tools: &str) -> String {
+fn key(commit: &str, prefix: &Path, build: BuildCommand<'_>, tools: &str) -> String {
     let mut hash = Sha256::new();
-    for part in [prefix.as_os_str().as_encoded_bytes(), build.as_bytes(), tools.as_bytes()] {
+    // A build whose links are kept compiles C with other options.
+    let links: &[&[u8]] = if build.keeper.is_some() { &[b"links"] } else { &[] };
+    let prefix = prefix.as_os_str().as_encoded_bytes();
+    for part in [prefix, build.command.as_bytes(), tools.as_bytes()].iter().chain(links) {
         hash.update(part);
         hash.update([0]);
     }

@@ -7,8 +7,8 @@
 
 use std::fmt;
 
+use record::PlacementRecord;
 use record::metric::Metric;
-use record::{LayoutState, PlacementRecord};
 
 use crate::decision::{Judgement, Verdict};
 use crate::{MetricFinding, MetricResult};
@@ -62,7 +62,7 @@ pub(super) fn suspicions(
     rows: &[MetricResult],
     placement: Option<&PlacementRecord>,
 ) -> Vec<Option<Suspicion>> {
-    let moved = placement.and_then(|it| it.layout) == Some(LayoutState::NotRedrawn);
+    let moved = placement.is_some_and(PlacementRecord::keeps_layout);
     let of = |row: &MetricResult| {
         if matches!(row.finding, MetricFinding::Judged(Judgement { is_one_machine: true, .. })) {
             return Some(Suspicion::OneMachine);
@@ -114,6 +114,8 @@ fn regression(row: &MetricResult) -> Option<&Judgement> {
 #[cfg(test)]
 mod tests {
     use record::fixtures::{LEVEL, SampleLaunch, counted, paired};
+
+    use record::LayoutState;
 
     use super::*;
     use crate::{Comparison, ComparisonOutcome};

@@ -263,6 +263,7 @@ mod tests {
             copies: None,
             services: <_>::default(),
             hooks: <_>::default(),
+            relinked: None,
         };
         let wrapped = wrapped(&command, Path::new("/tmp/50%"));
         insta::assert_snapshot!(wrapped.start, @"valgrind --quiet --tool=callgrind --trace-children=yes '--demangle=no' '--callgrind-out-file=/tmp/50%%/callgrind.%p.out' '--vgdb-prefix=/tmp/50%/vgdb' ./api {port}");

@@ -195,6 +195,7 @@ mod tests {
             copies: None,
             services: <_>::default(),
             hooks: <_>::default(),
+            relinked: None,
         })
     }
 

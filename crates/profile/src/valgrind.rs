@@ -95,6 +95,7 @@ mod tests {
             copies: None,
             services: <_>::default(),
             hooks: <_>::default(),
+            relinked: None,
         };
         let under = under("dhat", &["--out=/a b/c".to_owned(), "--depth=60".to_owned()], &command);
         insta::assert_snapshot!(under.start, @"valgrind --quiet --tool=dhat --trace-children=yes '--out=/a b/c' '--depth=60' ./api --port {port}");

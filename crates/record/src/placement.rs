@@ -64,6 +64,11 @@ impl PlacementRecord {
         }
     }
 
+    /// Returns whether functions of head lie at other addresses than base's, in every launch alike.
+    pub fn keeps_layout(&self) -> bool {
+        self.layout == Some(LayoutState::NotRedrawn)
+    }
+
     /// Returns whether nothing that both sides execute keeps its place from launch to launch. False
     /// where nothing was seen.
     pub fn is_redrawn(&self) -> bool {

@@ -41,7 +41,7 @@ pub struct ProgramPair {
 
 impl LayoutMatch {
     /// Finds an order in which the functions that both programs have lie at the same addresses. Links some
-    /// times, in `folder`, which is that of this match alone.
+    /// times, in `folder`, which belongs to this match and is removed with it.
     pub fn find(base: KeptLink, head: KeptLink, folder: &Path) -> Result<Self, RelinkError> {
         let linker = OrderingLinker::find([&base, &head])?;
         let links = [base, head];
@@ -78,6 +78,13 @@ impl LayoutMatch {
             Ok(output)
         };
         Ok(ProgramPair { base: program(0)?, head: program(1)? })
+    }
+}
+
+impl Drop for LayoutMatch {
+    fn drop(&mut self) {
+        // What stays is removed before the next match.
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 

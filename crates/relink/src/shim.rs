@@ -21,6 +21,15 @@ use crate::kept::KeptLink;
 /// The names that builds call a driver by.
 const DRIVERS: [&str; 6] = ["cc", "gcc", "clang", "c++", "g++", "clang++"];
 
+/// What drivers of ours are made from.
+#[derive(Debug, Clone, Copy)]
+pub struct LinkKeeper<'a> {
+    /// This program, which they call.
+    pub program: &'a Path,
+    /// The search path of the build without them.
+    pub search_path: &'a OsStr,
+}
+
 /// Drivers of ours that a build finds first.
 #[derive(Debug, Clone)]
 pub struct LinkShims {
@@ -31,7 +40,8 @@ pub struct LinkShims {
 impl LinkShims {
     /// Writes drivers below `links`, where they keep what they link, for those of the real ones that
     /// `search_path` has. Each calls `program link-shim LINKS NAME -- ARGUMENT…`.
-    pub fn install(links: &Path, program: &Path, search_path: &OsStr) -> io::Result<Self> {
+    pub fn install(links: &Path, keeper: LinkKeeper<'_>) -> io::Result<Self> {
+        let LinkKeeper { program, search_path } = keeper;
         let folder = links.join(DRIVER_FOLDER);
         fs::create_dir_all(&folder)?;
         let (links, folder) = (links.canonicalize()?, folder.canonicalize()?);
@@ -107,12 +117,9 @@ mod tests {
     fn drivers_of_ours_stand_before_the_real_ones_that_are_there() {
         let (real, links) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         driver(real.path(), "gcc");
-        let shims = LinkShims::install(
-            &links.path().join("it's ours"),
-            Path::new("/opt/xml perf"),
-            real.path().as_os_str(),
-        )
-        .unwrap();
+        let program = Path::new("/opt/xml perf");
+        let keeper = LinkKeeper { program, search_path: real.path().as_os_str() };
+        let shims = LinkShims::install(&links.path().join("it's ours"), keeper).unwrap();
         let folders: Vec<_> = env::split_paths(shims.search_path()).collect();
         assert_eq!(folders[1], real.path());
         let names: Vec<_> = fs::read_dir(&folders[0]).unwrap().collect();

@@ -94,6 +94,7 @@ pub fn check(
         placement: &placement,
         copies: None,
         services: build.services(&SharedServices::default()),
+        relinked: None,
         cancel,
     };
     let log = logs.join("head.log");

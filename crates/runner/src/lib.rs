@@ -11,6 +11,7 @@ mod failure_contrast;
 mod instruction_counts;
 mod launch;
 mod launch_failure;
+mod launch_layout;
 mod launch_result;
 mod limits;
 mod live;
@@ -33,12 +34,16 @@ use thiserror::Error;
 
 use crate::connection::ConnectionSetup;
 use crate::launch_failure::LaunchFailure;
+use crate::launch_layout::LaunchLayouts;
 use crate::machine::MachineLifetime;
 use crate::requests::ScenarioRequests;
 use crate::side_driver::{DriveConditions, LaunchHandle, SideDriver};
 use crate::yardstick::YardstickWorkload;
 use record::evidence::EvidenceState;
-use record::{ConfirmedRun, EarlyEnd, LaunchPair, LayoutState, PlacementRecord, Run, Side};
+use record::{
+    ConfirmedRun, EarlyEnd, LaunchPair, LayoutObstacle, PlacementMethod, PlacementRecord, Run, Side,
+};
+use relink::ProgramPair;
 use suite::{CpuSelection, Suite, TargetSpec};
 use sut::network;
 use sut::network::RelayError;
@@ -46,6 +51,7 @@ use sut::{AffinityGuard, CpuPlacement, CpuSet, ServiceSet, SharedServices, Targe
 use units::cancel::Cancel;
 
 pub use check::{CheckOutcome, ExchangeFault, ScenarioExchange, check};
+pub use launch_layout::LayoutPlan;
 pub use live::{LiveMetrics, LiveSnapshot};
 pub use run_record::identical;
 pub use sender::{RequestSender, SendError};
@@ -125,6 +131,8 @@ pub struct RunPlan<'a> {
     pub built_since: Option<SystemTime>,
     /// How long this machine lasts.
     pub lifetime: MachineLifetime,
+    /// Where functions of both builds lie.
+    pub layout: LayoutPlan,
     /// Where the targets' output goes.
     pub logs: PathBuf,
     /// Where a display reads the progress.
@@ -277,6 +285,7 @@ struct RunSession<'a> {
     placement: CpuPlacement,
     /// Where copies of the programs go, if each launch executes its own.
     copies: Option<PathBuf>,
+    layouts: LaunchLayouts,
     _pinned: Option<AffinityGuard>,
     coins: ChaCha8Rng,
     /// When the builds had ended, and no target was started yet.
@@ -303,12 +312,11 @@ impl<'a> RunSession<'a> {
             }
         }
         let mut run = run_record::blank(plan, machine);
-        let layout = placement::layout(plan);
-        run.placement =
-            plan.base.is_some().then(|| PlacementRecord { layout, ..PlacementRecord::default() });
-        if layout == Some(LayoutState::NotRedrawn) {
+        run.placement = plan.base.is_some().then(|| placement::layout(plan));
+        if run.placement.as_ref().is_some_and(PlacementRecord::keeps_layout) {
             run.gate = plan.suite.gate.clone().with_layout_margin();
         }
+        let layouts = LaunchLayouts::new(&plan.layout, plan.coins);
         let copies = placement::copies_folder(plan);
         if plan.suite.scenarios.iter().any(|scenario| scenario.network.is_some()) {
             watcher.progress(RunProgress::Networking);
@@ -323,6 +331,7 @@ impl<'a> RunSession<'a> {
             services,
             placement,
             copies,
+            layouts,
             _pinned: pinned,
             coins,
             built,
@@ -340,7 +349,7 @@ impl<'a> RunSession<'a> {
 
     /// One launch of the head alone.
     fn launch(&mut self, watcher: &mut dyn RunObserver) -> Result<(), LaunchFailure> {
-        let head = self.start(Side::Head, &self.plan.head)?;
+        let head = self.start(Side::Head, &self.plan.head, None)?;
         self.run.confinement = launch_result::confinement(&self.plan.head, &head.target);
         for (index, prepared) in self.prepared.iter().enumerate() {
             watcher.progress(RunProgress::Driving { scenario: &prepared.scenario.name });
@@ -358,14 +367,17 @@ impl<'a> RunSession<'a> {
         watcher: &mut dyn RunObserver,
     ) -> Result<(), LaunchFailure> {
         let first = self.coin();
+        let programs = self.relinked();
+        let of_base = programs.as_ref().map(|it| it.base.clone());
+        let of_head = programs.map(|it| it.head);
         let (base, head) = match first {
             Side::Base => {
-                let base = self.start(Side::Base, base)?;
-                (base, self.start(Side::Head, &self.plan.head)?)
+                let base = self.start(Side::Base, base, of_base)?;
+                (base, self.start(Side::Head, &self.plan.head, of_head)?)
             }
             Side::Head => {
-                let head = self.start(Side::Head, &self.plan.head)?;
-                (self.start(Side::Base, base)?, head)
+                let head = self.start(Side::Head, &self.plan.head, of_head)?;
+                (self.start(Side::Base, base, of_base)?, head)
             }
         };
         self.ensure_two_programs(&base, &head)?;
@@ -402,9 +414,7 @@ impl<'a> RunSession<'a> {
             }
             scenario.trials.push_single(launch::single(driven(&head, dosed)?, sampling)?);
         }
-        if let Some(placement) = &mut self.run.placement {
-            placement.merge(placement::observe(&base.target, &head.target));
-        }
+        self.see_placement(&base.target, &head.target);
         // In the order of launch and never by side: what is deleted first is given out last.
         let (first, second) = match first {
             Side::Base => (base, head),
@@ -412,6 +422,37 @@ impl<'a> RunSession<'a> {
         };
         stop(first)?;
         stop(second)
+    }
+
+    /// Returns the programs of the next launch pair, if both sides were linked again. If they could not
+    /// be, the rest is measured as built, by the rules for that.
+    fn relinked(&mut self) -> Option<ProgramPair> {
+        match self.layouts.next() {
+            Ok(programs) => programs,
+            Err(obstacle) => {
+                self.leave_layout(obstacle);
+                None
+            }
+        }
+    }
+
+    fn leave_layout(&mut self, obstacle: LayoutObstacle) {
+        self.layouts = LaunchLayouts::as_built();
+        if let Some(placement) = &mut self.run.placement {
+            placement.merge(placement::not_redrawn(obstacle));
+        }
+        self.run.gate = self.plan.suite.gate.clone().with_layout_margin();
+    }
+
+    /// Writes down where code lay, while both sides run.
+    fn see_placement(&mut self, base: &Target, head: &Target) {
+        if let Some(placement) = &mut self.run.placement {
+            placement.merge(placement::observe(base, head));
+        }
+        let is_copy = |target: &Target| target.placement().is_some_and(PlacementMethod::is_redrawn);
+        if self.layouts.are_relinked() && !(is_copy(base) && is_copy(head)) {
+            self.leave_layout(LayoutObstacle::NotPlaced);
+        }
     }
 
     /// Fails if both sides run a file that a build of this run wrote.
@@ -430,13 +471,19 @@ impl<'a> RunSession<'a> {
         }
     }
 
-    fn start(&self, side: Side, build: &SutBuild) -> Result<LaunchHandle, LaunchFailure> {
+    fn start(
+        &self,
+        side: Side,
+        build: &SutBuild,
+        relinked: Option<PathBuf>,
+    ) -> Result<LaunchHandle, LaunchFailure> {
         let launch = TargetLaunch {
             target: &self.plan.suite.target,
             logs: &self.plan.logs,
             placement: &self.placement,
             copies: self.copies.clone(),
             services: self.services.side(side).clone(),
+            relinked,
             cancel: self.cancel,
         };
         let launched = launch.start(side, build)?;
@@ -472,12 +519,14 @@ struct TargetLaunch<'a> {
     /// Where a copy of the program goes, if the launch executes its own.
     copies: Option<PathBuf>,
     services: ServiceSet,
+    /// What that is a copy of, if not of the program as built.
+    relinked: Option<PathBuf>,
     cancel: &'a Cancel,
 }
 
 impl TargetLaunch<'_> {
     fn start(self, side: Side, build: &SutBuild) -> Result<LaunchHandle, LaunchFailure> {
-        let Self { target: spec, logs, placement, copies, services, cancel } = self;
+        let Self { target: spec, logs, placement, copies, services, relinked, cancel } = self;
         let log = logs.join(format!("{}.log", side.name()));
         let reached = ConnectionSetup::new(&build.source, spec)
             .map_err(|error| LaunchFailure::new(side, None, launch_failure::report(&error)))?;
@@ -485,7 +534,7 @@ impl TargetLaunch<'_> {
         let target = match &build.source {
             BuildSource::Start(command) => {
                 let command = sut::TargetCommand::clone(command);
-                let command = sut::TargetCommand { ask, copies, services, ..command };
+                let command = sut::TargetCommand { ask, copies, services, relinked, ..command };
                 Target::start(&command, placement, &log, cancel)
             }
             BuildSource::Attach(url) => {

@@ -121,6 +121,8 @@ pub struct TargetSpec {
     pub port_env: Option<String>,
     /// Where it and the load may run.
     pub cpus: CpuSelection,
+    /// Where the functions of both builds lie, in a comparison.
+    pub layout: LayoutMode,
     /// What it may take.
     pub limits: ResourceLimits,
     /// Makes the start command an image and its arguments.
@@ -135,6 +137,17 @@ impl TargetSpec {
         let services = self.services.iter().flat_map(|service| &service.env);
         self.env.iter().chain(services).filter_map(|(_, value)| value.variable())
     }
+}
+
+/// Where the functions of both builds lie, in a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LayoutMode {
+    /// Where each build has them.
+    AsBuilt,
+    /// At the same addresses, in the order of base.
+    Matched,
+    /// At the same addresses, in an order that is drawn for each launch pair.
+    Drawn,
 }
 
 /// What is spoken below HTTP.

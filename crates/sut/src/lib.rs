@@ -119,6 +119,9 @@ pub struct TargetCommand {
     pub services: ServiceSet,
     /// What is run around it.
     pub hooks: LaunchHooks,
+    /// The program linked again, with its functions in another order: where each launch executes a copy,
+    /// it is one of this file.
+    pub relinked: Option<PathBuf>,
 }
 
 impl TargetCommand {
@@ -838,7 +841,9 @@ exec "$@"
 /// Draws where the pages of a command's program lie, if that is wanted and it is a program.
 fn placed(command: &TargetCommand) -> ProgramPlacement {
     match (command.elf_program(), &command.copies) {
-        (Some(program), Some(folder)) => ProgramPlacement::draw(&program, folder),
+        (Some(program), Some(folder)) => {
+            ProgramPlacement::draw(&program, command.relinked.as_deref(), folder)
+        }
         (None, _) | (_, None) => ProgramPlacement::original(),
     }
 }

@@ -83,6 +83,7 @@ impl ServiceSpec {
             limits: ResourceLimits::default(),
             container: self.container.clone(),
             copies: None,
+            relinked: None,
             services: ServiceSet::default(),
             hooks: LaunchHooks { before: setup, after: None },
         }

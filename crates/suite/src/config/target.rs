@@ -17,10 +17,10 @@ use crate::config::placeholder::PlaceholderScope;
 use crate::config::ready::ReadyWord;
 use crate::config::service::{self, ServiceTable};
 use crate::config::values::{
-    Cores, CpusWord, InputPattern, PassedVariables, Port, Room, SchemeWord, SemanticsWord, Time,
-    Variable,
+    Cores, CpusWord, InputPattern, LayoutWord, PassedVariables, Port, Room, SchemeWord,
+    SemanticsWord, Time, Variable,
 };
-use crate::{CpuSelection, ReferenceChoice, TargetSource, TargetSpec, UrlScheme};
+use crate::{CpuSelection, LayoutMode, ReferenceChoice, TargetSource, TargetSpec, UrlScheme};
 
 const READY_PATH: &str = "/xml-compare-api/health";
 
@@ -42,6 +42,7 @@ pub(super) struct TargetTable {
     pass_env: Vec<PassedVariables>,
     inputs: Vec<InputPattern>,
     cpus: Option<CpusWord>,
+    layout: Option<LayoutWord>,
     memory: Option<Spanned<Room>>,
     cpu_quota: Option<Spanned<Cores>>,
     image: Option<Spanned<String>>,
@@ -145,6 +146,7 @@ impl TargetTable {
             inputs: self.inputs.iter().map(|pattern| pattern.0.clone()).collect(),
             port_env: self.port_env.as_ref().map(|name| name.0.clone()),
             cpus: self.cpus.map_or(CpuSelection::Auto, |word| word.0),
+            layout: self.layout.map_or(LayoutMode::AsBuilt, |word| word.0),
             limits: self.limits()?,
             container,
             origin,

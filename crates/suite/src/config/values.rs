@@ -21,7 +21,7 @@ use units::environment::{VariablePattern, VariablePatternError};
 use units::{Ratio, UnitError};
 
 use crate::config::fault::{ConfigFault, SpannedFault};
-use crate::{CpuSelection, LaneMode, UrlScheme};
+use crate::{CpuSelection, LaneMode, LayoutMode, UrlScheme};
 
 /// Headers that say how a body is sent, which a user's would contradict.
 const OWN_HEADERS: [&str; 7] = [
@@ -346,6 +346,15 @@ checked!(
     }
 );
 checked!(
+    /// Where functions lie.
+    LayoutWord(LayoutMode) from String, |word| match word.as_str() {
+        "as-built" => Ok(LayoutMode::AsBuilt),
+        "matched" => Ok(LayoutMode::Matched),
+        "drawn" => Ok(LayoutMode::Drawn),
+        _ => Err(ValueError::word("layout", &word, vec!["as-built", "matched", "drawn"])),
+    }
+);
+checked!(
     /// Whether instructions are counted.
     LaneWord(LaneMode) from String, |word| match word.as_str() {
         "off" => Ok(LaneMode::Off),
@@ -405,6 +414,7 @@ impl Copy for PresetWord {}
 impl Copy for SemanticsWord {}
 impl Copy for CpusWord {}
 impl Copy for LaneWord {}
+impl Copy for LayoutWord {}
 impl Copy for Launches {}
 impl Copy for StatusCode {}
 impl Copy for ScopeWord {}

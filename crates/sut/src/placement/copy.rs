@@ -70,6 +70,15 @@ impl CopyLabel {
     }
 }
 
+/// What a copy is made of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CopySource<'a> {
+    /// Whose name, mode, times, owner and capabilities it gets.
+    pub(super) program: &'a ElfFile,
+    /// Whose bytes it gets: the program's, or those of the program linked again.
+    pub(super) content: &'a ElfFile,
+}
+
 /// A copy of a program for one launch; dropping it deletes the file.
 #[derive(Debug)]
 pub(super) struct ProgramCopy {
@@ -78,14 +87,19 @@ pub(super) struct ProgramCopy {
 
 impl ProgramCopy {
     /// Copies the program into a folder, with its mode, times, owner and capabilities.
-    pub(super) fn make(elf: &ElfFile, folder: &Path, label: CopyLabel) -> io::Result<Self> {
-        let name = elf.path().file_name().unwrap_or_default().to_string_lossy();
+    pub(super) fn make(
+        source: CopySource<'_>,
+        folder: &Path,
+        label: CopyLabel,
+    ) -> io::Result<Self> {
+        let CopySource { program, content } = source;
+        let name = program.path().file_name().unwrap_or_default().to_string_lossy();
         let path = folder.join(format!("{name}{}", label.suffix()));
         let file = OpenOptions::new().write(true).create_new(true).mode(0o700).open(&path)?;
         // From here on, whatever goes wrong removes the file.
         let copy = Self { path };
-        fill(elf, &file)?;
-        keep_attributes(elf.file(), &file)?;
+        fill(content, &file)?;
+        keep_attributes(program.file(), &file)?;
         // A file system that executes nothing says so.
         rustix::fs::access(&copy.path, Access::EXEC_OK)?;
         // The descriptor is closed here: a file that is open for writing cannot be executed.

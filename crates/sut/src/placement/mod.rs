@@ -27,7 +27,7 @@ use rustix::fs::{Advice, fadvise};
 
 use crate::elf::ElfFile;
 pub use copy::sweep;
-use copy::{CopyLabel, ProgramCopy};
+use copy::{CopyLabel, CopySource, ProgramCopy};
 pub use mapping::{MappedFile, MappingState, executable_mappings, mapping_states};
 
 /// How the pages of a program were placed for a launch, the strongest way first.
@@ -79,21 +79,25 @@ impl ProgramPlacement {
     }
 
     /// Places the pages of `program` anew: by a copy beside it, else by one in `run_folder`, else by
-    /// dropping its pages from the cache.
-    pub fn draw(program: &Path, run_folder: &Path) -> Self {
+    /// dropping its pages from the cache. A copy has the content of `relinked`, if that is given.
+    pub fn draw(program: &Path, relinked: Option<&Path>, run_folder: &Path) -> Self {
         let Ok(elf) = ElfFile::open(program) else { return Self::original() };
+        let Ok(relinked) = relinked.map(ElfFile::open).transpose() else {
+            return Self::original();
+        };
+        let source = CopySource { program: &elf, content: relinked.as_ref().unwrap_or(&elf) };
         for folder in elf.path().parent().into_iter().chain([run_folder]) {
             sweep(folder);
         }
         let label = CopyLabel::next();
         // Beside the file itself and not beside a link to it: the loader resolves `$ORIGIN` so.
         if let Some(folder) = elf.path().parent()
-            && let Ok(copy) = ProgramCopy::make(&elf, folder, label)
+            && let Ok(copy) = ProgramCopy::make(source, folder, label)
         {
             return Self { method: PlacementMethod::CopyBeside, copy: Some(copy) };
         }
         if !elf.names_origin()
-            && let Ok(copy) = ProgramCopy::make(&elf, run_folder, label)
+            && let Ok(copy) = ProgramCopy::make(source, run_folder, label)
         {
             return Self { method: PlacementMethod::CopyInRunFolder, copy: Some(copy) };
         }

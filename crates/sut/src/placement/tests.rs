@@ -15,6 +15,11 @@ fn program(folder: &Path) -> PathBuf {
     program
 }
 
+/// A copy of a program as it is.
+fn plain(program: &ElfFile) -> CopySource<'_> {
+    CopySource { program, content: program }
+}
+
 fn names(folder: &Path) -> Vec<OsString> {
     let mut names: Vec<_> =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -27,7 +32,7 @@ fn a_copy_is_the_program_under_another_name_until_it_is_dropped() {
     let folder = tempfile::tempdir().unwrap();
     let program = program(folder.path());
     fs::set_permissions(&program, fs::Permissions::from_mode(0o751)).unwrap();
-    let placed = ProgramPlacement::draw(&program, folder.path());
+    let placed = ProgramPlacement::draw(&program, None, folder.path());
     assert_eq!(placed.method(), PlacementMethod::CopyBeside);
     let copy = placed.executable().unwrap().to_owned();
     assert_eq!(copy.parent(), program.canonicalize().unwrap().parent());
@@ -40,11 +45,27 @@ fn a_copy_is_the_program_under_another_name_until_it_is_dropped() {
 }
 
 #[test]
+fn a_program_linked_again_is_executed_under_the_programs_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = program(folder.path());
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o751)).unwrap();
+    let relinked = folder.path().join("drawn-0-base");
+    fs::copy("/bin/ls", &relinked).unwrap();
+    let placed = ProgramPlacement::draw(&program, Some(&relinked), folder.path());
+    let copy = placed.executable().unwrap();
+    assert_eq!(copy::original_name(copy.file_name().unwrap()), Some(OsStr::new("sleeper")));
+    assert_eq!(fs::read(copy).unwrap(), fs::read(&relinked).unwrap());
+    assert_eq!(fs::metadata(copy).unwrap().mode(), fs::metadata(&program).unwrap().mode());
+    let gone = ProgramPlacement::draw(&program, Some(Path::new("/nowhere")), folder.path());
+    assert_eq!((gone.method(), gone.executable()), (PlacementMethod::Original, None));
+}
+
+#[test]
 fn a_running_copy_is_seen_as_redrawn() {
     let folder = tempfile::tempdir().unwrap();
     let program = program(folder.path());
     let launch = || {
-        let placed = ProgramPlacement::draw(&program, folder.path());
+        let placed = ProgramPlacement::draw(&program, None, folder.path());
         let child = Command::new(placed.executable().unwrap())
             .arg("60")
             .stdin(Stdio::null())
@@ -66,7 +87,7 @@ fn a_running_copy_is_seen_as_redrawn() {
 fn copies_whose_maker_is_gone_are_swept_and_others_stay() {
     let folder = tempfile::tempdir().unwrap();
     let program = program(folder.path());
-    let placed = ProgramPlacement::draw(&program, folder.path());
+    let placed = ProgramPlacement::draw(&program, None, folder.path());
     // A process of our number that was started at another time: this one's predecessor.
     let stale = format!("sleeper.xmlperf-{:010}-{:016}-000000", std::process::id(), 1);
     fs::write(folder.path().join(&stale), "").unwrap();
@@ -83,7 +104,7 @@ fn a_script_is_executed_where_it_is() {
     fs::write(&script, "#!/bin/sh\n").unwrap();
     assert_eq!(elf_program("./run.sh", folder.path()), None);
     assert_eq!(elf_program("sleep", folder.path()), None);
-    let placed = ProgramPlacement::draw(&script, folder.path());
+    let placed = ProgramPlacement::draw(&script, None, folder.path());
     assert_eq!((placed.method(), placed.executable()), (PlacementMethod::Original, None));
 }
 
@@ -93,10 +114,10 @@ fn a_program_whose_folder_takes_no_file_is_copied_to_the_runs_folder() {
     let program = elf_program("/proc/self/exe", Path::new("/")).unwrap();
     assert!(is_same_file(&program, Path::new("/proc/self/exe")));
     let elf = ElfFile::open(&program).unwrap();
-    let made = ProgramCopy::make(&elf, Path::new("/proc/self"), CopyLabel::next());
+    let made = ProgramCopy::make(plain(&elf), Path::new("/proc/self"), CopyLabel::next());
     assert!(made.is_err());
     let folder = tempfile::tempdir().unwrap();
-    let made = ProgramCopy::make(&elf, folder.path(), CopyLabel::next()).unwrap();
+    let made = ProgramCopy::make(plain(&elf), folder.path(), CopyLabel::next()).unwrap();
     assert_eq!(made.path().parent(), Some(folder.path()));
 }
 
@@ -133,7 +154,7 @@ fn a_large_program_is_copied_without_what_only_a_debugger_reads() {
     let unread = elf.unread_parts();
     assert_eq!(unread.len(), 1);
     assert_eq!(unread[0], DEBUG.start as u64..DEBUG.end as u64);
-    let copy = ProgramCopy::make(&elf, folder.path(), CopyLabel::next()).unwrap();
+    let copy = ProgramCopy::make(plain(&elf), folder.path(), CopyLabel::next()).unwrap();
     let copied = fs::read(copy.path()).unwrap();
     assert_eq!(copied.len(), bytes.len());
     assert!(copied[DEBUG].iter().all(|byte| *byte == 0));
@@ -208,7 +229,7 @@ fn no_page_keeps_the_frame_of_the_launches_before() {
     }
     let mut launches = Vec::new();
     for _ in 0..5 {
-        let placed = ProgramPlacement::draw(&program, folder.path());
+        let placed = ProgramPlacement::draw(&program, None, folder.path());
         launches.push(frames(placed.executable().unwrap()).unwrap());
     }
     for (launch, frames) in launches.iter().enumerate() {

@@ -1,0 +1,118 @@
+//! Where functions of both sides lie, launch pair by launch pair.
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use record::LayoutObstacle;
+use relink::{FunctionOrder, LayoutMatch, ProgramPair, RelinkError};
+
+/// The stream of the coins' seed that orders are drawn from: the coins themselves are the first one.
+const ORDER_STREAM: u64 = 1;
+
+/// Where functions of both builds lie.
+#[derive(Debug, Clone)]
+pub enum LayoutPlan {
+    /// Where each build has them.
+    AsBuilt,
+    /// Where each build has them, although they were to be matched.
+    Obstructed(LayoutObstacle),
+    /// At the same addresses, in the order of base.
+    Matched(Arc<LayoutMatch>),
+    /// At the same addresses, in an order that is drawn for each launch pair.
+    Drawn(Arc<LayoutMatch>),
+}
+
+/// The programs of launch pairs, in their order.
+pub(super) enum LaunchLayouts {
+    /// Those that were built.
+    AsBuilt,
+    /// The same for all, once they are linked.
+    Matched { matched: Arc<LayoutMatch>, programs: Option<ProgramPair> },
+    /// Others for each.
+    Drawn(Box<DrawnLayouts>),
+}
+
+/// Programs whose functions are in an order of their own for each launch pair.
+pub(super) struct DrawnLayouts {
+    matched: Arc<LayoutMatch>,
+    seeds: ChaCha8Rng,
+    launch_pair: usize,
+    /// What is being linked for the next launch pair.
+    next: Option<JoinHandle<Result<ProgramPair, RelinkError>>>,
+}
+
+impl LaunchLayouts {
+    pub(super) fn new(plan: &LayoutPlan, coins: u64) -> Self {
+        match plan {
+            LayoutPlan::AsBuilt | LayoutPlan::Obstructed(_) => Self::AsBuilt,
+            LayoutPlan::Matched(matched) => {
+                Self::Matched { matched: Arc::clone(matched), programs: None }
+            }
+            LayoutPlan::Drawn(matched) => {
+                let mut seeds = ChaCha8Rng::seed_from_u64(coins);
+                seeds.set_stream(ORDER_STREAM);
+                let matched = Arc::clone(matched);
+                let drawn = DrawnLayouts { matched, seeds, launch_pair: 0, next: None };
+                let mut drawn = Box::new(drawn);
+                drawn.begin();
+                Self::Drawn(drawn)
+            }
+        }
+    }
+
+    pub(super) fn as_built() -> Self {
+        Self::AsBuilt
+    }
+
+    pub(super) fn are_relinked(&self) -> bool {
+        !matches!(self, Self::AsBuilt)
+    }
+
+    /// Returns the programs of the next launch pair, if they are others than those that were built.
+    pub(super) fn next(&mut self) -> Result<Option<ProgramPair>, LayoutObstacle> {
+        let linked = match self {
+            Self::AsBuilt => return Ok(None),
+            Self::Matched { programs: Some(programs), .. } => return Ok(Some(programs.clone())),
+            Self::Matched { matched, programs } => {
+                let linked = matched.link(FunctionOrder::OfBase, "matched");
+                *programs = linked.as_ref().ok().cloned();
+                linked
+            }
+            Self::Drawn(drawn) => drawn.next(),
+        };
+        linked.map(Some).map_err(|error| error.obstacle())
+    }
+}
+
+impl DrawnLayouts {
+    /// Begins to link for the launch pair after this one, which runs meanwhile: on the processors of the
+    /// load, where this thread is pinned.
+    fn begin(&mut self) {
+        let (matched, seed) = (Arc::clone(&self.matched), self.seeds.next_u64());
+        // The programs of the launch pair that runs are not overwritten.
+        let name = format!("drawn-{}", self.launch_pair % 2);
+        self.launch_pair += 1;
+        self.next = Some(thread::spawn(move || matched.link(FunctionOrder::Drawn(seed), &name)));
+    }
+
+    fn next(&mut self) -> Result<ProgramPair, RelinkError> {
+        let linking = self.next.take().expect("one is always begun before");
+        let linked = linking.join().expect("linking does not panic");
+        if linked.is_ok() {
+            self.begin();
+        }
+        linked
+    }
+}
+
+impl Drop for DrawnLayouts {
+    /// Waits for what is being linked, as its folder is about to be removed.
+    fn drop(&mut self) {
+        if let Some(linking) = self.next.take() {
+            // Nothing waits for these programs any more.
+            let _ = linking.join();
+        }
+    }
+}
