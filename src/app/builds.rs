@@ -7,12 +7,13 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, bail};
 
+use crate::app::commit_target;
 use crate::app::event::{Event, EventSink, WarningKind};
 use crate::app::failure::UseCaseError;
 use crate::app::selection::{CheckoutBuild, SuiteSelection, TargetUse};
 use checkout::{BaseBuild, BuildCommand, BuildProgress, WorkingTree};
 use payload::Semantics;
-use record::Revision;
+use record::{Revision, Side};
 use relink::shim::LinkKeeper;
 use runner::{BuildSource, SutBuild};
 use suite::{LayoutMode, Suite, TargetSource, TargetSpec};
@@ -172,8 +173,8 @@ impl BuildFinder<'_> {
         range: &CommitRange,
         events: &mut dyn EventSink,
     ) -> anyhow::Result<BuildPair> {
-        let (base, base_built) = self.at_commit(&range.base, events)?;
-        let (head, head_built) = self.at_commit(&range.head, events)?;
+        let (base, base_built) = self.at_commit(&range.base, Side::Base, events)?;
+        let (head, head_built) = self.at_commit(&range.head, Side::Head, events)?;
         let (origin, in_use) = (BuildOrigin::Commits, vec![base_built, head_built]);
         Ok(BuildPair { base, head, origin, in_use })
     }
@@ -215,7 +216,7 @@ impl BuildFinder<'_> {
         fs::create_dir_all(&logs).context("failed to create the folder for logs")?;
         let log = logs.join("build-head.log");
         let progress = &mut |progress: BuildProgress<'_>| events.emit(progress.into());
-        let environment = &self.environment();
+        let environment = &self.environment(target);
         let build = BuildCommand { command: build, environment, keeper: self.keeper() };
         let links = &self.head_links();
         Ok(checkout::build_head(&target.dir, build, &log, links, self.cancel, progress)?)
@@ -257,39 +258,52 @@ impl BuildFinder<'_> {
             let start = self.configured_start()?;
             return Ok((self.started(&start, &target.dir, revision), None));
         }
-        self.at_commit(&revision.label, events).map(|(base, built)| (base, Some(built)))
+        self.at_commit(&revision.label, Side::Base, events).map(|(base, built)| (base, Some(built)))
     }
 
     /// Builds a commit away from the checkout.
     fn at_commit(
         &self,
         name: &str,
+        side: Side,
         events: &mut dyn EventSink,
     ) -> anyhow::Result<(SutBuild, BaseBuild)> {
         let target = self.target();
         let commit = checkout::commit(&target.dir, name)?;
+        let file = self.selection.config_path();
+        let target = &commit_target::of_commit(target, file.as_deref(), &commit, side)?;
+        self.selection.ensure_variables(target)?;
         let Some(build) = &target.build else {
             return Err(UseCaseError::NoBuildCommand { name: name.to_owned() }.into());
         };
-        let start = self.configured_start()?;
+        let start = self.start_of(target)?;
         ensure_relative(&start, &target.dir)?;
         let root = checkout::root(&target.dir)?;
         let cache = self.selection.workplace.build_cache(&root);
         let cache = cache.context("neither XDG_CACHE_HOME nor HOME is set")?;
         let progress = &mut |progress: BuildProgress<'_>| events.emit(progress.into());
-        let environment = &self.environment();
+        let environment = &self.environment(target);
         let build = BuildCommand { command: build, environment, keeper: self.keeper() };
         let built = checkout::checkout(&target.dir, &commit, build, &cache, self.cancel, progress)?;
         if let Some(path) = built.removed.iter().find(|path| root.join(path).exists()) {
             events.emit(Event::Warning(WarningKind::LeftBehind { path }));
         }
         let revision = unstarted(name.to_owned(), Some(commit), WorkingTree::Clean);
-        Ok((self.started(&start, &built.dir, revision), built))
+        Ok((self.started_as(target, &start, &built.dir, revision), built))
     }
 
     /// Returns a build that is started by `start` in `dir`.
     fn started(&self, start: &str, dir: &Path, revision: Revision) -> SutBuild {
-        let target = self.target();
+        self.started_as(self.target(), start, dir, revision)
+    }
+
+    fn started_as(
+        &self,
+        target: &TargetSpec,
+        start: &str,
+        dir: &Path,
+        revision: Revision,
+    ) -> SutBuild {
         let port_env = match &target.origin {
             TargetSource::Embedded(_) => Some("APP_PORT".to_owned()),
             TargetSource::Start(_) | TargetSource::Attach(_) => target.port_env.clone(),
@@ -297,7 +311,7 @@ impl BuildFinder<'_> {
         let command = TargetCommand {
             start: start.to_owned(),
             dir: dir.to_path_buf(),
-            environment: self.environment(),
+            environment: self.environment(target),
             env: target.env.clone(),
             port_env,
             ready: target.ready.clone(),
@@ -331,13 +345,17 @@ impl BuildFinder<'_> {
     }
 
     /// What of this program's environment builds and targets do not get.
-    fn environment(&self) -> ChildEnvironment {
-        let (process, target) = (&self.selection.workplace.environment, self.target());
+    fn environment(&self, target: &TargetSpec) -> ChildEnvironment {
+        let process = &self.selection.workplace.environment;
         process.child(&target.pass_env).lending(process, target.inherited_variables())
     }
 
     fn configured_start(&self) -> anyhow::Result<String> {
-        match &self.target().origin {
+        self.start_of(self.target())
+    }
+
+    fn start_of(&self, target: &TargetSpec) -> anyhow::Result<String> {
+        match &target.origin {
             TargetSource::Start(start) => Ok(start.clone()),
             TargetSource::Embedded(_) | TargetSource::Attach(_) => self.embedded_start(),
         }

@@ -6,6 +6,7 @@ use anyhow::Result;
 use checkout::{HeadState, InputScope, ProgramFiles, ProgramTree};
 use record::{IdenticalProgram, Run};
 use runner::{BuildSource, SutBuild};
+use units::environment::EnvValue;
 
 use crate::app::builds::{BuildFinder, BuildOrigin, BuildPair};
 use crate::app::event::{Event, EventSink};
@@ -47,7 +48,8 @@ fn identical_files(
 ) -> Option<ProgramFiles> {
     let (base, head) = (&builds.base, &builds.head);
     let commit = base.revision.commit.as_deref()?;
-    let is_started_alike = base.revision.start == head.revision.start;
+    let is_started_alike =
+        base.revision.start == head.revision.start && environment(base) == environment(head);
     if !is_started_alike || is_input_changed(finder, commit, head_state(builds)?, own)? {
         return None;
     }
@@ -55,6 +57,14 @@ fn identical_files(
     let (base_root, head_root) = builds.roots();
     let (base, head) = (files(base, base_root)?, files(head, head_root)?);
     (base == head).then_some(base)
+}
+
+/// The variables that the configuration gives a build: those of another commit's may be others.
+fn environment(build: &SutBuild) -> Option<&[(String, EnvValue)]> {
+    match &build.source {
+        BuildSource::Start(command) => Some(&command.env),
+        BuildSource::Attach(_) => None,
+    }
 }
 
 /// Reads what a build executes; none where that cannot be read in seconds.

@@ -10,6 +10,7 @@ pub mod bisect;
 pub mod budget;
 pub mod builds;
 pub mod check;
+mod commit_target;
 pub mod compare;
 mod confirm;
 mod csv_rows;

@@ -16,7 +16,9 @@ use runner::LiveMetrics;
 use rustix::fs::statvfs;
 use stats::evidence;
 use suite::config::{self, ConfigOverrides};
-use suite::{EvidenceLanes, LaneMode, LayoutMode, ReferenceChoice, Scenario, Suite, TargetSource};
+use suite::{
+    EvidenceLanes, LaneMode, LayoutMode, ReferenceChoice, Scenario, Suite, TargetSource, TargetSpec,
+};
 use sut::network::NetworkConditions;
 
 /// What a run may need on the disk: its record and reports, and the logs of both sides.
@@ -120,7 +122,7 @@ impl SuiteSelection {
         if target == TargetUse::Needed {
             self.ensure_target(&suite, path)?;
         }
-        self.ensure_variables(&suite)?;
+        self.ensure_variables(&suite.target)?;
         if suite.sampling.has_looks {
             // Looks of old could decide by fewer launch pairs than evidence can.
             let needed = evidence::values_needed(suite.gate.alpha, 1);
@@ -145,8 +147,8 @@ impl SuiteSelection {
     }
 
     /// Fails if a variable that is handed on under another name is missing.
-    fn ensure_variables(&self, suite: &Suite) -> Result<(), UseCaseError> {
-        let mut names = suite.target.inherited_variables();
+    pub(super) fn ensure_variables(&self, target: &TargetSpec) -> Result<(), UseCaseError> {
+        let mut names = target.inherited_variables();
         let missing = names.find(|name| !self.workplace.environment.has(name));
         missing.map_or(Ok(()), |name| Err(UseCaseError::NoVariable { name: name.to_owned() }))
     }

@@ -2,6 +2,7 @@
 
 mod action;
 mod attempts;
+mod base_commands;
 mod baseline_compare;
 mod command_line;
 mod conformance;

@@ -10,7 +10,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 
-use rustls::pki_types::PrivateKeyDer;
+use rustls::RootCertStore;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio_rustls::TlsAcceptor;
@@ -72,16 +74,28 @@ fn socket(path: &Path, api: SocketAddr) {
 
 /// Puts TLS before the API. Returns its port, and writes the certificate for `localhost` to `ca`.
 fn secured(ca: &Path, api: SocketAddr) -> u16 {
+    secured_for(ca, api, None)
+}
+
+/// The same for the holder of a certificate only, if one is given.
+fn secured_for(ca: &Path, api: SocketAddr, client: Option<CertificateDer<'_>>) -> u16 {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     fs::write(ca, made.cert.pem()).unwrap();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+    let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
         .unwrap();
+    let builder = match client {
+        None => builder.with_no_client_auth(),
+        Some(client) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(client.into_owned()).unwrap();
+            let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            builder.with_client_cert_verifier(clients.build().unwrap())
+        }
+    };
+    let mut config = builder.with_single_cert(vec![made.cert.der().clone()], key).unwrap();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -153,6 +167,36 @@ fn tls_is_spoken_to_whom_the_certificate_names() {
 }
 
 #[test]
+fn a_target_that_wants_to_know_its_client_is_shown_a_certificate() {
+    let (api, folder) = (ReferenceApi::start(), tempfile::tempdir().unwrap());
+    let folder = folder.path();
+    let client = rcgen::generate_simple_self_signed(["client".to_owned()]).unwrap();
+    fs::write(folder.join("client.pem"), client.cert.pem()).unwrap();
+    fs::write(folder.join("client.key"), client.signing_key.serialize_pem()).unwrap();
+    let shown = Some(client.cert.der().clone());
+    let port = secured_for(&folder.join("ca.pem"), api.address, shown);
+    let target = format!("url = \"https://localhost:{port}\"\nca = \"ca.pem\"");
+    let identity = "client-cert = \"client.pem\"\nclient-key = \"client.key\"";
+    for load in ["", ", http = \"2\", streams = 3"] {
+        let (code, said) = run(folder, &format!("{target}\n{identity}"), load);
+        assert_eq!(code, Some(0), "{said}");
+    }
+    let (code, said) = run(folder, &target, "");
+    assert_eq!(code, Some(3), "{said}");
+    for (identity, why) in [
+        ("client-key = \"client.key\"", "`client-key` belongs to a `client-cert`"),
+        (
+            "client-cert = \"client.pem\"",
+            "the certificate and key of the client cannot be used: no key",
+        ),
+    ] {
+        let (code, said) = run(folder, &format!("{target}\n{identity}"), "");
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains("xmlperf.toml:4:") && said.contains(why), "{said}");
+    }
+}
+
+#[test]
 fn what_is_started_may_speak_tls() {
     let (api, folder) = (ReferenceApi::start(), tempfile::tempdir().unwrap());
     let folder = folder.path();
@@ -180,6 +224,7 @@ fn what_is_wrong_with_a_target_is_said_with_its_key() {
         ("url = \"http://a:1\"\nca = \"empty.pem\"", "`ca` is for TLS"),
         ("url = \"https://a:1\"\nca = \"none.pem\"", "none.pem`: No such file"),
         ("url = \"https://a:1\"\nca = \"empty.pem\"", "the certificates to trust cannot be read"),
+        ("url = \"http://a:1\"\nclient-cert = \"empty.pem\"", "`client-cert` is for TLS"),
         ("url = \"https://a:1\"\nscheme = \"https\"", "`scheme` is for what `start`"),
     ] {
         let (code, said) = run(folder.path(), target, "");

@@ -31,6 +31,17 @@ pub enum BaseError {
         #[help]
         hint: Option<String>,
     },
+    /// The commit is from before the folder that is measured.
+    #[error("commit {commit} has no folder `{}`, so there is nothing to build in it", folder.display())]
+    #[diagnostic(help(
+        "compare with a commit that has it, or measure head alone by `xmlperf run`"
+    ))]
+    NoFolder {
+        /// The commit.
+        commit: String,
+        /// The folder, from the root of the repository.
+        folder: PathBuf,
+    },
     /// There is no way from one commit to the other along first parents.
     #[error("{good} is not behind {bad} along first parents")]
     NotAncestor {

@@ -38,8 +38,8 @@ pub use failure::BaseError;
 pub use identity::{ProgramFiles, ProgramTree};
 pub use locks::lock_digests;
 pub use repository::{
-    CommitSummary, WorkingTree, between, checkout_hash, commit, is_behind, merge_base, root, tree,
-    tree_hash,
+    CommitSummary, WorkingTree, between, checkout_hash, commit, file, is_behind, merge_base, root,
+    tree, tree_hash,
 };
 use snapshot::{TreeSnapshot, TreeState};
 
@@ -167,6 +167,7 @@ pub fn checkout(
         // Whatever an xmlperf that was killed has left.
         place.clear()?;
         let built = files::write(repo_dir, &commit, &place.tree())
+            .and_then(|()| place.ensure_folder(&prefix, &commit))
             .and_then(|()| place.build(&prefix, &commit, build_command, cancel, progress));
         if built.is_err() {
             place.clear()?;
@@ -364,6 +365,15 @@ impl BuildFolder {
             }
         }
         Ok(())
+    }
+
+    /// Fails if the commit is from before the folder that is measured.
+    fn ensure_folder(&self, prefix: &Path, commit: &str) -> Result<(), BaseError> {
+        if self.tree().join(prefix).is_dir() {
+            return Ok(());
+        }
+        let folder = prefix.components().collect();
+        Err(BaseError::NoFolder { commit: short(commit).to_owned(), folder })
     }
 
     fn build(

@@ -40,6 +40,15 @@ pub fn commit(dir: &Path, git_ref: &str) -> Result<String, BaseError> {
     Err(BaseError::UnknownRef { git_ref: git_ref.to_owned(), hint: shallow_hint(dir)? })
 }
 
+/// Returns the text of a file that a commit has at a path from `dir`; none if it has no such file.
+pub fn file(dir: &Path, commit: &str, path: &Path) -> Result<Option<String>, BaseError> {
+    let object = format!("{commit}:./{}", path.display());
+    match ask(dir, &["cat-file", "blob", &object])? {
+        TrimmedOutput::Yes(text) => Ok(Some(text)),
+        TrimmedOutput::No(_) => Ok(None),
+    }
+}
+
 /// Returns the newest commit that both refs have behind them.
 pub fn merge_base(dir: &Path, a: &str, b: &str) -> Result<String, BaseError> {
     let (a, b) = (commit(dir, a)?, commit(dir, b)?);

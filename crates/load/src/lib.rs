@@ -90,4 +90,4 @@ pub use request_plan::{RequestCycle, RequestOrder, RequestPlan};
 pub use settings::{
     ClientSettings, ConnectionReuse, DriveOutcome, HttpVersion, LoadError, Timeouts,
 };
-pub use tls::{TlsClient, TlsError, TlsTrust};
+pub use tls::{TlsClient, TlsError, TlsIdentity, TlsTrust};

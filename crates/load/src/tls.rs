@@ -11,7 +11,7 @@ use miette::Diagnostic;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{self, CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
@@ -33,6 +33,21 @@ pub enum TlsTrust {
     Pem(Vec<u8>),
     /// Anybody: for targets on this machine that have made up a certificate.
     Anybody,
+}
+
+/// What shows a target who asks: a certificate, with those of its issuers, and its key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TlsIdentity {
+    /// In PEM form, the client's own first.
+    pub certificates: Vec<u8>,
+    /// In PEM form.
+    pub key: Vec<u8>,
+}
+
+impl fmt::Debug for TlsIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsIdentity").finish_non_exhaustive()
+    }
 }
 
 /// How connections are secured.
@@ -66,6 +81,13 @@ pub enum TlsError {
         /// What is wrong with them.
         reason: String,
     },
+    /// The client's own certificate or key cannot be read, or they do not belong together.
+    #[error("the certificate and key of the client cannot be used: {reason}")]
+    #[diagnostic(help("give both in PEM form; a key with a pass phrase cannot be read"))]
+    Identity {
+        /// What is wrong with them.
+        reason: String,
+    },
     /// The library refused what it was given.
     #[error("failed to set up TLS")]
     Setup(#[from] rustls::Error),
@@ -74,6 +96,15 @@ pub enum TlsError {
 impl TlsClient {
     /// Prepares connections to the server of this `name`, which its certificate has to bear.
     pub fn new(name: &str, trust: &TlsTrust) -> Result<Self, TlsError> {
+        Self::with_identity(name, trust, None)
+    }
+
+    /// Prepares them for a server that wants to know who connects.
+    pub fn with_identity(
+        name: &str,
+        trust: &TlsTrust,
+        identity: Option<&TlsIdentity>,
+    ) -> Result<Self, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?;
@@ -84,7 +115,14 @@ impl TlsClient {
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider))),
         };
-        let mut config = builder.with_no_client_auth();
+        let mut config = match identity {
+            None => builder.with_no_client_auth(),
+            Some(identity) => {
+                let (certificates, key) = identity.read()?;
+                let config = builder.with_client_auth_cert(certificates, key);
+                config.map_err(|error| TlsError::Identity { reason: error.to_string() })?
+            }
+        };
         config.alpn_protocols = vec![b"h2".to_vec()];
         let http2 = Arc::new(config.clone());
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -98,6 +136,20 @@ impl TlsClient {
     /// Returns what connections for HTTP/2 are made by.
     pub(super) fn for_http2(&self) -> (Arc<ClientConfig>, ServerName<'static>) {
         (Arc::clone(&self.http2), self.name.clone())
+    }
+}
+
+impl TlsIdentity {
+    fn read(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
+        let wrong = |reason: String| TlsError::Identity { reason };
+        let certificates = CertificateDer::pem_slice_iter(&self.certificates)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| wrong(error.to_string()))?;
+        if certificates.is_empty() {
+            return Err(wrong("there is no certificate".to_owned()));
+        }
+        let key = PrivateKeyDer::from_pem_slice(&self.key);
+        Ok((certificates, key.map_err(|error| wrong(format!("no key: {error}")))?))
     }
 }
 

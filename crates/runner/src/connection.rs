@@ -33,7 +33,7 @@ pub(super) struct ConnectionSetup {
 impl ConnectionSetup {
     pub(super) fn new(source: &BuildSource, target: &suite::TargetSpec) -> Result<Self, TlsError> {
         let secured = |host: &str, name| {
-            let tls = TlsClient::new(host, &target.trust)?;
+            let tls = TlsClient::with_identity(host, &target.trust, target.identity.as_ref())?;
             Ok(Self { tls: Some(tls), name })
         };
         match source {

@@ -8,7 +8,7 @@ mod identity;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use load::{RequestMethod, TlsTrust};
+use load::{RequestMethod, TlsIdentity, TlsTrust};
 use record::OperationName;
 use record::canonical;
 use record::metric::gate::GateRules;
@@ -93,12 +93,16 @@ pub struct TargetSpec {
     pub dir: PathBuf,
     /// Command that builds it, in a shell; needed to build a base from a git ref.
     pub build: Option<String>,
+    /// How base is built and started, where that differs.
+    pub base: Option<BaseCommands>,
     /// How it is reached.
     pub origin: TargetSource,
     /// Whether what is started speaks TLS; what is attached to says so by its URL.
     pub scheme: UrlScheme,
     /// Whom to believe to be the target, over TLS.
     pub trust: TlsTrust,
+    /// What shows the target who connects, over TLS.
+    pub identity: Option<TlsIdentity>,
     /// What shows that it is ready.
     pub ready: ReadyCondition,
     /// How long it may take until then.
@@ -129,6 +133,15 @@ pub struct TargetSpec {
     pub container: Option<ContainerSpec>,
     /// What it means by "equal".
     pub semantics: payload::Semantics,
+}
+
+/// How a base is built and started; what is none is as for head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseCommands {
+    /// Command that builds it, in a shell.
+    pub build: Option<String>,
+    /// Command that starts it.
+    pub start: Option<String>,
 }
 
 impl TargetSpec {

@@ -129,6 +129,11 @@ pub enum TargetFault {
     /// There is no start command for a shell.
     #[error("`shell` is for `start`")]
     StrayShell,
+    /// There is no base to build or start in another way.
+    #[error(
+        "`base` has the `build` or the `start` by which base differs from a head that `start` starts"
+    )]
+    StrayBase,
     /// The start command leaves the port open.
     #[error(
         "the target would not learn its port: write `{{port}}` in `start`, or name a variable by \
@@ -145,6 +150,12 @@ pub enum TargetFault {
     /// Certificates are given where none is looked at.
     #[error("`ca` is for TLS: `url = \"https://…\"`, or `scheme = \"https\"`")]
     StrayCertificates,
+    /// A certificate of the client is given where none is shown.
+    #[error("`client-cert` is for TLS: `url = \"https://…\"`, or `scheme = \"https\"`")]
+    StrayClientCertificate,
+    /// A key stands alone.
+    #[error("`client-key` belongs to a `client-cert`: give that too")]
+    StrayClientKey,
     /// The certificates cannot be read.
     #[error("cannot read `{}`", path.display())]
     CertificatesUnreadable {

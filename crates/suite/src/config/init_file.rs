@@ -11,6 +11,7 @@ port-env = "APP_PORT"                         # or a variable that carries the p
 # shell = false                               # true: `start` is for `sh -c`, with `&&`, pipes, VAR=x
 ready = "/xml-compare-api/health"             # polled until it answers 2xx
 #                                             # or { tcp = true }, { log = "Started" }: docs/target.md
+# base = { start = "./old-server {port}" }    # where base is built or started in another way than its own file says
 # ready-timeout = "30 s"
 # stop-timeout = "5 s"                        # from SIGTERM to SIGKILL
 # env = { RUST_LOG = "warn" }
@@ -23,6 +24,7 @@ ready = "/xml-compare-api/health"             # polled until it answers 2xx
 # url = "http://127.0.0.1:3000"               # instead of `start`: attach to what runs already; or
 #                                             # "https://HOST:PORT", "unix:/PATH"
 # ca = "ca.pem"                               # certificates to trust, where the system's do not do
+# client-cert = "client.pem"                  # what shows the target who connects; and `client-key`
 # image = "registry/api:1.2"                  # or a container; without `build`
 # port = 3000                                 # on which the program inside listens
 # engine = "docker"                           # or "podman"; found without

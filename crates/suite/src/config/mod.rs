@@ -24,11 +24,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
+use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::config::fault::SpannedFault;
 use crate::config::file::ConfigFile;
-use crate::{SamplingPlan, Suite, identity};
+use crate::config::target::TargetTables;
+use crate::{SamplingPlan, Suite, TargetSpec, identity};
 use record::bounds::CONFIG_BYTES_MAX;
 use record::file::read_text_bounded;
 use sut::network::NetworkConditions;
@@ -127,8 +129,15 @@ fn read(path: &Path) -> Result<ConfigFile, ConfigError> {
     written(&text, &path.display().to_string())
 }
 
+/// Returns the target of a configuration, whose other tables are not looked at: another commit's may be of
+/// another version. Commands run in `folder`.
+pub fn target(text: &str, name: &str, folder: &Path) -> Result<TargetSpec, ConfigError> {
+    let tables: TargetTables = written(text, name)?;
+    tables.resolve(folder).map_err(|fault| faulty(text, name, fault))
+}
+
 /// The file as it is written.
-fn written(text: &str, name: &str) -> Result<ConfigFile, ConfigError> {
+fn written<T: DeserializeOwned>(text: &str, name: &str) -> Result<T, ConfigError> {
     toml::from_str(text).map_err(|error: toml::de::Error| {
         let fault = ConfigFault::Syntax(error.message().replace('\n', " "));
         faulty(text, name, SpannedFault::new(error.span().unwrap_or(0..0), fault))
@@ -145,7 +154,7 @@ fn parse(
     folder: &Path,
     choice: &ConfigOverrides,
 ) -> Result<Suite, ConfigError> {
-    let file = written(text, name)?;
+    let file: ConfigFile = written(text, name)?;
     let faulty = |fault| faulty(text, name, fault);
     let (chosen, plan) = match choice.scenarios.as_slice() {
         [] if file.has_no_scenario() => (file.default_names(), SamplingPlan::of_defaults()),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use load::{TlsClient, TlsTrust};
+use load::{TlsClient, TlsError, TlsIdentity, TlsTrust};
 use record::bounds::CONFIG_BYTES_MAX;
 use record::file::read_bounded;
 use sut::{ReadyCondition, ReadySign, ServiceScope, ServiceSpec};
@@ -20,7 +20,9 @@ use crate::config::values::{
     Cores, CpusWord, InputPattern, LayoutWord, PassedVariables, Port, Room, SchemeWord,
     SemanticsWord, Time, Variable,
 };
-use crate::{CpuSelection, LayoutMode, ReferenceChoice, TargetSource, TargetSpec, UrlScheme};
+use crate::{
+    BaseCommands, CpuSelection, LayoutMode, ReferenceChoice, TargetSource, TargetSpec, UrlScheme,
+};
 
 const READY_PATH: &str = "/xml-compare-api/health";
 
@@ -33,7 +35,10 @@ pub(super) struct TargetTable {
     url: Option<Spanned<String>>,
     scheme: Option<Spanned<SchemeWord>>,
     ca: Option<Spanned<PathBuf>>,
+    client_cert: Option<Spanned<PathBuf>>,
+    client_key: Option<Spanned<PathBuf>>,
     port_env: Option<Variable>,
+    base: Option<Spanned<BaseTable>>,
     ready: Option<Spanned<ReadyWord>>,
     ready_timeout: Option<Time>,
     stop_timeout: Option<Time>,
@@ -49,6 +54,44 @@ pub(super) struct TargetTable {
     port: Option<Spanned<Port>>,
     engine: Option<Spanned<String>>,
     semantics: Option<SemanticsWord>,
+}
+
+/// Reads a file in PEM form.
+fn certificates(folder: &Path, file: &Spanned<PathBuf>) -> Result<Vec<u8>, SpannedFault> {
+    let path = folder.join(file.get_ref());
+    read_bounded(&path, CONFIG_BYTES_MAX).map_err(|source| {
+        SpannedFault::new(file.span(), TargetFault::CertificatesUnreadable { path, source })
+    })
+}
+
+fn unusable(folder: &Path, file: &Spanned<PathBuf>, source: TlsError) -> SpannedFault {
+    let path = folder.join(file.get_ref());
+    SpannedFault::new(file.span(), TargetFault::Certificates { path, source })
+}
+
+/// How base is built and started, where that differs.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct BaseTable {
+    build: Option<String>,
+    start: Option<Spanned<String>>,
+}
+
+/// The tables of a file that say how a target is built and started.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub(super) struct TargetTables {
+    target: TargetTable,
+    service: Vec<ServiceTable>,
+    hooks: HooksTable,
+}
+
+impl TargetTables {
+    /// Returns the target with what is beside it.
+    pub(super) fn resolve(&self, folder: &Path) -> Result<TargetSpec, SpannedFault> {
+        let beside = BesideTables { services: &self.service, hooks: &self.hooks };
+        self.target.resolve(&beside, folder)
+    }
 }
 
 /// What is written of what is beside a target.
@@ -133,9 +176,11 @@ impl TargetTable {
             |time: &Option<Time>, default| time.map_or(Duration::from_secs(default), |time| time.0);
         Ok(TargetSpec {
             dir: folder.to_path_buf(),
+            base: self.base(&origin, container.is_some(), &mut names)?,
             build: self.build.clone(),
             scheme: self.scheme(&origin)?,
             trust: self.trust(folder, &origin)?,
+            identity: self.identity(folder, &origin)?,
             ready: self.ready(&origin, &mut names)?,
             ready_timeout: seconds(&self.ready_timeout, 30),
             stop_timeout: seconds(&self.stop_timeout, 5),
@@ -163,6 +208,33 @@ impl TargetTable {
             }
             shell => command::words(start, shell.as_ref()),
         }
+    }
+
+    /// Returns how base is built and started, where that differs.
+    fn base(
+        &self,
+        origin: &TargetSource,
+        is_container: bool,
+        names: &mut PlaceholderScope,
+    ) -> Result<Option<BaseCommands>, SpannedFault> {
+        let Some(table) = &self.base else { return Ok(None) };
+        let BaseTable { build, start } = table.get_ref();
+        let is_started = matches!(origin, TargetSource::Start(_)) && !is_container;
+        if !is_started || (build.is_none() && start.is_none()) {
+            return Err(SpannedFault::new(table.span(), TargetFault::StrayBase));
+        }
+        let start = match start {
+            None => None,
+            Some(start) => {
+                names.note(start.get_ref(), start.span())?;
+                let is_told = self.port_env.is_some() || self.env.names_port();
+                if !is_told && !start.get_ref().contains("{port}") {
+                    return Err(SpannedFault::new(start.span(), TargetFault::NoPort));
+                }
+                Some(self.command(start)?)
+            }
+        };
+        Ok(Some(BaseCommands { build: build.clone(), start }))
     }
 
     /// Whether something tells the target its port.
@@ -207,31 +279,54 @@ impl TargetTable {
         }
     }
 
-    /// Reads the certificates to trust.
-    fn trust(&self, folder: &Path, origin: &TargetSource) -> Result<TlsTrust, SpannedFault> {
-        let Some(ca) = &self.ca else { return Ok(TlsTrust::System) };
-        let wrong = |fault: TargetFault| SpannedFault::new(ca.span(), fault);
-        let is_tls = match origin {
-            TargetSource::Attach(url) => {
-                matches!(sut::Url::parse(url), Ok(sut::Url::Https(_)))
-            }
+    /// Whether the target is reached over TLS.
+    fn is_tls(&self, origin: &TargetSource) -> bool {
+        match origin {
+            TargetSource::Attach(url) => matches!(sut::Url::parse(url), Ok(sut::Url::Https(_))),
             TargetSource::Start(_) => {
                 self.scheme.as_ref().is_some_and(|it| it.get_ref().0 == UrlScheme::Https)
             }
             TargetSource::Embedded(_) => false,
-        };
-        if !is_tls {
-            return Err(wrong(TargetFault::StrayCertificates));
         }
-        let path = folder.join(ca.get_ref());
-        let pem = match read_bounded(&path, CONFIG_BYTES_MAX) {
-            Ok(pem) => pem,
-            Err(source) => return Err(wrong(TargetFault::CertificatesUnreadable { path, source })),
-        };
-        let trust = TlsTrust::Pem(pem);
+    }
+
+    /// Reads the certificates to trust.
+    fn trust(&self, folder: &Path, origin: &TargetSource) -> Result<TlsTrust, SpannedFault> {
+        let Some(ca) = &self.ca else { return Ok(TlsTrust::System) };
+        if !self.is_tls(origin) {
+            return Err(SpannedFault::new(ca.span(), TargetFault::StrayCertificates));
+        }
+        let trust = TlsTrust::Pem(certificates(folder, ca)?);
         match TlsClient::new("localhost", &trust) {
             Ok(_) => Ok(trust),
-            Err(source) => Err(wrong(TargetFault::Certificates { path, source })),
+            Err(source) => Err(unusable(folder, ca, source)),
+        }
+    }
+
+    /// Reads what shows the target who connects. A file may hold certificate and key.
+    fn identity(
+        &self,
+        folder: &Path,
+        origin: &TargetSource,
+    ) -> Result<Option<TlsIdentity>, SpannedFault> {
+        let cert = match (&self.client_cert, &self.client_key) {
+            (Some(cert), _) => cert,
+            (None, Some(key)) => {
+                return Err(SpannedFault::new(key.span(), TargetFault::StrayClientKey));
+            }
+            (None, None) => return Ok(None),
+        };
+        if !self.is_tls(origin) {
+            return Err(SpannedFault::new(cert.span(), TargetFault::StrayClientCertificate));
+        }
+        let key = self.client_key.as_ref().unwrap_or(cert);
+        let identity = TlsIdentity {
+            certificates: certificates(folder, cert)?,
+            key: certificates(folder, key)?,
+        };
+        match TlsClient::with_identity("localhost", &TlsTrust::Anybody, Some(&identity)) {
+            Ok(_) => Ok(Some(identity)),
+            Err(source) => Err(unusable(folder, cert, source)),
         }
     }
 

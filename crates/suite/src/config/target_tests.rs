@@ -144,3 +144,31 @@ fn a_service_that_cannot_be_is_refused_at_its_line() {
     let hooked = "[hooks]\nbefore-launch = \"true\"\n";
     assert!(refusal(hooked).contains("services and hooks are for a target"));
 }
+
+#[test]
+fn another_commits_target_is_read_without_its_other_tables() {
+    let text =
+        "[target]\nstart = \"./old {port}\"\nbuild = \"make\"\n[gate]\nfuture = 1\n[new]\na = 1\n";
+    let target = super::target(text, "xmlperf.toml", std::path::Path::new("/base")).unwrap();
+    assert_eq!(target.build.as_deref(), Some("make"));
+    let wrong = super::target("[target]\nstat = 1\n", "base", std::path::Path::new("/base"));
+    assert!(wrong.unwrap_err().to_string().starts_with("base:2:1: unknown field `stat`"));
+}
+
+#[test]
+fn a_base_of_its_own_is_what_differs_from_head() {
+    let base =
+        |table: &str| read(&target(&format!("base = {table}"))).unwrap().target.base.unwrap();
+    let commands = base("{ build = \"make\", start = \"./old {port}\" }");
+    assert_eq!(commands.build.as_deref(), Some("make"));
+    assert_eq!(commands.start.as_deref(), Some("./old {port}"));
+    assert_eq!(base("{ build = \"make\" }").start, None);
+    let check = |table: &str, fault: &str| {
+        let refusal = refusal(&target(&format!("base = {table}")));
+        assert!(refusal.starts_with("xmlperf.toml:3:") && refusal.contains(fault), "{refusal}");
+    };
+    check("{}", "`base` has the `build` or the `start`");
+    check("{ start = \"./old\" }", "the target would not learn its port");
+    check("{ start = \"./old {service:db} {port}\" }", "no `[[service]]` named `db`");
+    check("{ begin = \"make\" }", "unknown field `begin`");
+}

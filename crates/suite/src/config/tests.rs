@@ -70,8 +70,9 @@ fn the_template_is_understood_and_its_comments_show_the_defaults() {
             Some(_) | None => line,
         })
         .filter(|line| {
-            const NO_DEFAULT: [&str; 20] = [
+            const NO_DEFAULT: [&str; 21] = [
                 "gate",
+                "client-cert",
                 "ca",
                 "cpu-quota",
                 "image",
