@@ -440,12 +440,12 @@ fn a_layout_is_named_with_what_was_matched_or_why_not() {
         assert_eq!(said, format!("layout of functions: {expected}"));
     };
     check(LayoutState::Same, None, None, "same layout");
-    check(LayoutState::Matched, counts, None, "matched, 97.4 % of functions in place");
+    check(LayoutState::Matched, counts, None, "matched, 97 % of functions in place");
     check(
         LayoutState::Drawn,
         counts,
         None,
-        "drawn for each launch pair, 97.4 % of functions in place",
+        "drawn for each launch pair, 97 % of functions in place",
     );
     let obstacle = Some(LayoutObstacle::NoLink);
     check(LayoutState::NotRedrawn, None, obstacle, "not redrawn (no link of one side was kept)");

@@ -519,9 +519,10 @@ pub(super) fn placement(comparison: &Comparison, safe: fn(&str) -> String) -> Op
 
 /// Where functions lay on both sides, and why they were left there if they were not to be.
 fn layout(placement: &PlacementRecord) -> Option<String> {
-    let functions = placement
-        .functions
-        .map(|functions| format!(", {} of functions in place", Ratio(functions.share())));
+    let functions = placement.functions.map(|functions| {
+        let percent = (functions.share() * 100.0).floor();
+        format!(", {percent} % of functions in place")
+    });
     let words = match placement.layout? {
         LayoutState::Shared => "one file",
         LayoutState::Same => "same layout",

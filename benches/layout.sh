@@ -1,0 +1,19 @@
+#!/bin/sh
+# Makes changes that do nothing but move functions, of a small HTTP service in Rust and one in C, and
+# prints how much CPU time xmlperf finds that they cost: as built, with the functions of both sides at
+# the same addresses, and with their order drawn for each launch pair.
+#
+#   benches/layout.sh                 20 changes in each language (hours)
+#   benches/layout.sh rust 5          some, in one of them
+#   LAUNCH_PAIRS=20 LOAD='500 ms' benches/layout.sh c 5
+#   XMLPERF=PATH benches/layout.sh …  this build of xmlperf
+#
+# Needs cc, rustc, ld.lld, git and python3. Load goes to 127.0.0.1 only.
+set -eu
+cd "$(dirname "$0")/.."
+if [ -z "${XMLPERF:-}" ]; then
+    cargo build --release --locked --quiet
+    XMLPERF=${CARGO_TARGET_DIR:-$PWD/target}/release/xmlperf
+fi
+export XMLPERF
+exec python3 benches/truth/layout.py "$@"
