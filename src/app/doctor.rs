@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use compare::{Comparison, ComparisonOutcome, stopping};
+use compare::{Comparison, ComparisonNote, ComparisonOutcome, stopping};
 
 use record::{FailureReport, Run};
 use rustix::fs::statvfs;
@@ -21,6 +21,7 @@ use crate::app::builds::{BuildFinder, BuildPair};
 use crate::app::event::{EventSink, MetricChange, ScenarioMetric};
 use crate::app::measure::{self, ComparisonEnding};
 use crate::app::selection::{SuiteSelection, TargetUse};
+use crate::app::twins;
 
 /// How long the comparisons may take of which it is said what they find.
 const BUDGETS: [Duration; 3] =
@@ -50,6 +51,10 @@ pub struct DoctorOutcome {
     pub findings: Vec<MachineFinding>,
     /// What the build of the checkout looked like against itself.
     pub noise: NoiseFinding,
+    /// How many comparisons of a build with itself are kept of this machine.
+    pub twins: usize,
+    /// What they say of its own offset, if they are enough.
+    pub offsets: Option<ComparisonNote>,
 }
 
 /// One thing about the machine.
@@ -188,13 +193,16 @@ pub fn doctor(
     let builds = BuildPair::given(head.clone(), head);
     let (before, logs) = (HostInterference::now(), selection.out.join("logs"));
     let ending = ComparisonEnding::default();
-    let run = measure::paired(&finder, &builds, logs, &ending, events)?;
+    let mut run = measure::paired(&finder, &builds, logs, &ending, events)?;
+    let twins = twins::keep(&finder, &mut run)?;
     let taken = HostInterference::now().since(before);
     let mut findings = settings_findings(&settings);
     findings.extend(taken_findings(taken, &run, settings.cpus));
     let room = statvfs(&selection.out)?;
     findings.push(MachineFinding::Disk { left_bytes: room.f_bavail.saturating_mul(room.f_frsize) });
-    Ok(DoctorOutcome { findings, noise: noise(&run, launch_pairs_max)? })
+    let noise = noise(&run, launch_pairs_max)?;
+    let offsets = Comparison::of(&run)?.machine_offsets().cloned();
+    Ok(DoctorOutcome { findings, noise, twins, offsets })
 }
 
 fn settings_findings(settings: &HostSettings) -> Vec<MachineFinding> {

@@ -17,6 +17,7 @@ use crate::app::builds::{BuildFinder, BuildPair};
 use crate::app::event::EventSink;
 use crate::app::measure::{self, AttemptContext, ComparisonEnding};
 use crate::app::selection::{SuiteSelection, TargetUse};
+use crate::app::twins;
 
 /// The doses that can be sent: one request in two is not counted at most.
 const DOSES: std::ops::RangeInclusive<f64> = 0.001..=1.0;
@@ -41,6 +42,8 @@ pub struct DoseOutcome {
     pub uncounted_every: Option<u64>,
     /// The comparison of the build with itself.
     pub comparison: Comparison,
+    /// How many comparisons of a build with itself are kept of this machine; 0 where a dose was sent.
+    pub twins: usize,
 }
 
 /// Sends the dose, and returns what was seen.
@@ -61,9 +64,11 @@ pub fn send(
     let builds = BuildPair::given(base, head);
     let logs = options.selection.out.join("logs");
     let context = AttemptContext { uncounted_every, ..AttemptContext::default() };
-    let run = measure::attempt(&finder, &builds, logs, &options.ending, context, events)?;
+    let mut run = measure::attempt(&finder, &builds, logs, &options.ending, context, events)?;
+    let twins = if uncounted_every.is_none() { twins::keep(&finder, &mut run)? } else { 0 };
     let sent = uncounted_every.map_or(0.0, |every| 1.0 / (units::exact(every) - 1.0));
-    Ok(DoseOutcome { sent: Ratio(sent), uncounted_every, comparison: Comparison::of(&run)? })
+    let comparison = Comparison::of(&run)?;
+    Ok(DoseOutcome { sent: Ratio(sent), uncounted_every, comparison, twins })
 }
 
 /// Of how many requests one is not counted, so that the others cost so much more.

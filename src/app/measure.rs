@@ -15,6 +15,7 @@ use crate::app::budget::ComparisonBudget;
 use crate::app::builds::{BuildFinder, BuildPair};
 use crate::app::event::{Event, EventSink, LaunchUnit, MetricChange, ScenarioMetric, WarningKind};
 use crate::app::layout;
+use crate::app::twins;
 
 /// When the measuring of a comparison ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +92,9 @@ pub(super) fn attempt(
         built_since: if builds.is_built() { sut::invoked_at() } else { None },
         ..plan(finder, head, logs)?
     };
-    run(finder, &plan, LaunchUnit::LaunchPair, ending, context.record, events)
+    let mut run = run(finder, &plan, LaunchUnit::LaunchPair, ending, context.record, events)?;
+    run.offsets = twins::offsets(finder);
+    Ok(run)
 }
 
 /// Returns the record of two builds that are one program.

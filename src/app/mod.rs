@@ -44,4 +44,5 @@ pub mod serve;
 pub mod store;
 mod stored;
 pub mod trend;
+pub mod twins;
 pub mod workplace;

@@ -51,6 +51,7 @@ pub(super) fn sanitize_run(run: &mut Run) {
     sanitize_machine(&mut run.machine);
     run.history.iter_mut().for_each(sanitize_history);
     run.evidence.iter_mut().for_each(sanitize_evidence);
+    run.offsets.iter_mut().for_each(|offset| sanitize_text(&mut offset.scenario));
     run.confinement.iter_mut().for_each(sanitize_limits);
     run.confirming.iter_mut().for_each(|run| sanitize_run(run));
     let own = std::mem::take(&mut run.gate.scenarios);

@@ -10,6 +10,7 @@ mod compare;
 mod dashboard;
 mod decide;
 mod doctor;
+mod dose_text;
 mod event_text;
 mod failure;
 mod identity;

@@ -153,6 +153,31 @@ fn a_dose_is_sent_and_seen() {
     assert!(checkout.leftovers().is_empty());
 }
 
+/// Both sides are one build, then one of them costs half as much again; five such comparisons tell the
+/// machine's own offset, and later reports have it.
+#[test]
+fn the_selftest_tries_a_target_that_is_not_ours() {
+    let checkout = MeasurementFixture::new("launch-pairs = 16");
+    let cache = checkout.path().join("cache");
+    let run = |words: &[&str]| {
+        text(&checkout.command(words).env("XDG_CACHE_HOME", &cache).output().unwrap().stdout)
+    };
+    let said = run(&["selftest", "--target", "--dose", "50%", "--plain"]);
+    let (same, dosed) = said.split_once("sent +50 %: one request in 3 was not counted").unwrap();
+    assert!(same.starts_with("sent nothing: both sides are one build"), "{said}");
+    assert!(same.contains("tiny CPU per XML pair: seen ") && !same.contains("regressed"), "{said}");
+    assert!(same.contains("after 5 comparisons with itself; 1 kept"), "{said}");
+    assert!(dosed.contains("regressed"), "{said}");
+    // Five such comparisons, without the time that they take.
+    let mut kept = fs::read_dir(cache.join("xmlperf/twins")).unwrap();
+    let kept = kept.next().unwrap().unwrap().path();
+    let line = fs::read_to_string(&kept).unwrap();
+    fs::write(&kept, line.repeat(5)).unwrap();
+    let start = checkout.start("");
+    let said = run(&["compare", "--base-start", &start, "--budget", "1s", "--plain"]);
+    assert!(said.contains("own offset of one build, by 5"), "{said}");
+}
+
 #[test]
 fn the_machine_is_looked_at_and_what_it_can_find_is_foreseen() {
     let checkout = MeasurementFixture::new("launch-pairs = 20");

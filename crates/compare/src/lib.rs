@@ -11,6 +11,7 @@ pub mod function_changes;
 mod identical;
 mod limits;
 mod note;
+mod offsets;
 pub mod stopping;
 mod stored;
 mod suspicion;
@@ -43,7 +44,7 @@ use record::{
 use units::Ratio;
 
 pub use crate::limits::LimitCheck;
-pub use crate::note::ComparisonNote;
+pub use crate::note::{ComparisonNote, OffsetRow};
 pub use crate::stored::{BaselineOrigin, foreseeable, past};
 pub use crate::suspicion::Suspicion;
 pub use crate::values::level;
@@ -263,7 +264,7 @@ impl Comparison {
             baseline: BaselineOrigin::of(run)?,
             machine: run.machine.clone(),
             promises,
-            notes: notes(run, confirmed.unwrap_or_default()),
+            notes: notes(run, &rows, confirmed.unwrap_or_default()),
             details,
             breakdowns: work::breakdowns(run),
             placement: run.placement.clone(),
@@ -364,8 +365,9 @@ fn new_names(run: &Run) -> Vec<String> {
 }
 
 /// What a reader has to know, in the order of the run: scenarios, counts, confirmation, history.
-fn notes(run: &Run, confirmed: Vec<ComparisonNote>) -> Vec<ComparisonNote> {
+fn notes(run: &Run, rows: &[MetricResult], confirmed: Vec<ComparisonNote>) -> Vec<ComparisonNote> {
     let mut notes = new_scenarios(run);
+    notes.extend(offsets::note(run, rows));
     notes.extend(work::notes(run));
     notes.extend(confirmed);
     if let Some(history) = &run.history {

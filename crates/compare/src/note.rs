@@ -7,6 +7,7 @@ use serde::Serialize;
 use record::history::HistoryNote;
 use record::metric::Metric;
 use record::{FailureReport, Machine};
+use units::Ratio;
 
 /// What a reader has to know beside the verdicts. Its text is a sentence without its full stop, with names
 /// between backquotes.
@@ -53,11 +54,65 @@ pub enum ComparisonNote {
         /// That of the newest stored run.
         there: Machine,
     },
+    /// What is known of the machine's own offset of one build.
+    MachineOffsets {
+        /// How many comparisons of a build with itself tell it.
+        comparisons: usize,
+        /// One for each metric that decides and of which it is known.
+        offsets: Vec<OffsetRow>,
+    },
     /// About the choice of the stored runs.
     History {
         /// What.
         note: HistoryNote,
     },
+}
+
+/// The machine's own offset of one metric.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OffsetRow {
+    /// Name of the scenario.
+    pub scenario: String,
+    /// The metric.
+    pub metric: Metric,
+    /// What a report calls it, with the unit of work.
+    #[serde(skip)]
+    pub label: String,
+    /// Its standard deviation.
+    pub offset: Ratio,
+    /// The floor that hides it.
+    pub floor_needed: Ratio,
+    /// The floor that the metric has.
+    pub floor: Ratio,
+}
+
+/// Smaller offsets are not listed.
+const OFFSET_SHOWN_MIN: f64 = 0.000_5;
+
+impl OffsetRow {
+    fn name(&self) -> String {
+        format!("`{}` {}", self.scenario, self.label)
+    }
+}
+
+fn offset_sentence(comparisons: usize, offsets: &[OffsetRow]) -> String {
+    let shown: Vec<&OffsetRow> =
+        offsets.iter().filter(|it| it.offset.0 >= OFFSET_SHOWN_MIN).collect();
+    let sizes: Vec<String> =
+        shown.iter().map(|it| format!("{} {}", it.name(), it.offset)).collect();
+    let sizes = if sizes.is_empty() {
+        format!("below {} in each metric that decides", Ratio(OFFSET_SHOWN_MIN))
+    } else {
+        sizes.join(", ")
+    };
+    let wanting = shown.iter().filter(|it| it.floor_needed > it.floor);
+    let wanting = wanting.map(|it| {
+        format!("; {} asks for a floor of {}, and has {}", it.name(), it.floor_needed, it.floor)
+    });
+    let wanting: String = wanting.collect();
+    format!(
+        "the machine's own offset of one build, by {comparisons} comparisons with itself: {sizes}{wanting}"
+    )
 }
 
 impl fmt::Display for ComparisonNote {
@@ -89,6 +144,9 @@ impl fmt::Display for ComparisonNote {
                 machine(here),
                 machine(there)
             ),
+            Self::MachineOffsets { comparisons, offsets } => {
+                f.write_str(&offset_sentence(*comparisons, offsets))
+            }
             Self::History { note } => note.fmt(f),
         }
     }

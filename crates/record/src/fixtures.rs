@@ -228,6 +228,7 @@ pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Ru
         yardstick: None,
         history: None,
         evidence: None,
+        offsets: Vec::new(),
         confirms: None,
         confirming: None,
     }

@@ -127,12 +127,29 @@ pub struct Run {
     /// What the attempts before showed, if a record of them is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceState>,
+    /// What comparisons of a build with itself told of this machine before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub offsets: Vec<MachineOffset>,
     /// The run of another machine that this one confirms, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirms: Option<ConfirmedRun>,
     /// What base and head yielded side by side, of whatever the history made suspicious.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirming: Option<Box<Run>>,
+}
+
+/// The offset that a machine gives to one of two equal builds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MachineOffset {
+    /// Name of the scenario.
+    pub scenario: String,
+    /// The metric.
+    pub metric: Metric,
+    /// Its standard deviation, of ln(head / base).
+    pub deviation_ln: f64,
+    /// How many comparisons of a build with itself tell it.
+    pub comparisons: usize,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]

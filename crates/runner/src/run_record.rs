@@ -64,6 +64,7 @@ pub(super) fn blank(plan: &RunPlan<'_>, machine: Machine) -> Run {
         yardstick: None,
         history: None,
         evidence: plan.evidence.clone(),
+        offsets: Vec::new(),
         confirms: plan.confirms.clone(),
         confirming: None,
     }

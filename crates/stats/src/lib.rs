@@ -28,6 +28,7 @@ pub mod hodges_lehmann;
 pub mod levels;
 pub mod means;
 pub mod multiple;
+pub mod offset;
 pub mod proportion;
 pub mod quantile;
 pub mod rank_sum;

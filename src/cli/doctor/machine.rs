@@ -9,7 +9,7 @@ use units::Ratio;
 
 use crate::app::doctor::{DoctorOutcome, MachineFinding, NoiseFinding, SensitivityForecast};
 use crate::app::event::MetricChange;
-use crate::cli::{Exit, output};
+use crate::cli::{Exit, dose_text, output};
 
 /// Beyond this a number says no more than that the metric is of no use here.
 const PERCENT_MAX: f64 = 100.0;
@@ -32,7 +32,8 @@ pub(super) fn show(out: &mut impl Write, outcome: &DoctorOutcome) -> anyhow::Res
         table.add_row(row);
     }
     writeln!(out, "{}\n", table.trim_fmt())?;
-    show_noise(out, &outcome.noise)
+    show_noise(out, &outcome.noise)?;
+    Ok(dose_text::show_offset(out, outcome.twins, outcome.offsets.as_ref())?)
 }
 
 fn show_noise(out: &mut impl Write, noise: &NoiseFinding) -> anyhow::Result<()> {
@@ -176,6 +177,8 @@ pub(super) fn show_json(out: &mut impl Write, outcome: &DoctorOutcome) -> anyhow
         "schema": 1,
         "findings": findings.collect::<Vec<_>>(),
         "noise": noise_json(&outcome.noise),
+        "twins": outcome.twins,
+        "offsets": &outcome.offsets,
     });
     serde_json::to_writer_pretty(&mut *out, &all)?;
     writeln!(out)?;

@@ -1,6 +1,5 @@
 //! Says what on this machine makes measurements worse, and tries what is found here.
 
-mod dose;
 mod machine;
 
 use std::io::Write;
@@ -14,7 +13,7 @@ use crate::app::doctor::DoctorOptions;
 use crate::app::dose::DoseOptions;
 use crate::app::measure::ComparisonEnding;
 use crate::cli::selection::SelectionFlags;
-use crate::cli::{Exit, process};
+use crate::cli::{Exit, dose_text, process};
 
 /// Look for what makes measurements worse here, and say how small a change can be found
 ///
@@ -60,8 +59,8 @@ pub(super) fn run(args: &DoctorArgs, out: &mut impl Write) -> anyhow::Result<Exi
         let ending = ComparisonEnding { budget: args.budget, early: EarlyStopping::Decided };
         let options = DoseOptions { selection, dose: args.dose, ending };
         let outcome = app::dose::send(&options, &mut events, &cancel)?;
-        dose::show(out, &outcome)?;
-        return Ok(dose::exit(&outcome));
+        dose_text::show(out, &outcome)?;
+        return Ok(dose_text::exit(&outcome));
     }
     let outcome = app::doctor::doctor(&DoctorOptions { selection }, &mut events, &cancel)?;
     match args.format {

@@ -26,14 +26,20 @@ pub(super) struct ChecksArgs {
     plain: bool,
 }
 
+impl ChecksArgs {
+    /// Returns what prints the events.
+    pub(super) fn reporter(&self) -> Reporter {
+        Reporter::new(if self.plain { ProgressForm::Plain } else { ProgressForm::Auto })
+    }
+}
+
 /// Runs all checks, shows them, and fails if one did not find what it must.
 pub(super) fn run(args: &ChecksArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
     let folder = tempfile::tempdir().context("failed to create a folder")?;
     let options =
         SelftestOptions { workplace: process::workplace()?, folder: folder.path().to_path_buf() };
-    let form = if args.plain { ProgressForm::Plain } else { ProgressForm::Auto };
     let cancel = process::cancel_on_signals()?;
-    let results = selftest::selftest(&options, &mut Reporter::new(form), &cancel)?;
+    let results = selftest::selftest(&options, &mut args.reporter(), &cancel)?;
     match args.format {
         SelftestFormat::Table => show(out, &results)?,
         SelftestFormat::Json => {

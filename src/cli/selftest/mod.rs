@@ -4,6 +4,7 @@ mod checks;
 mod json;
 mod stored;
 mod tables;
+mod target;
 
 use std::io::Write;
 
@@ -17,13 +18,16 @@ use crate::cli::reporter::Reporter;
 /// Check that xmlperf keeps what it promises
 ///
 /// Without a subcommand, tries every part on this machine against the reference API: payloads, load,
-/// verdicts on equal builds and on a change of a known size, a crash, wrong answers, and the store. Exit
-/// codes: 0 all is as it must be; 1 not so.
+/// verdicts on equal builds and on a change of a known size, a crash, wrong answers, and the store. With
+/// `--target`, equal builds and a change of a known size are tried on your own API. Exit codes: 0 all is as it
+/// must be; 1 not so; with `--target` also 2 wrong configuration, 3 could not measure.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(super) struct SelftestArgs {
     #[command(flatten)]
     checks: checks::ChecksArgs,
+    #[command(flatten)]
+    target: target::TargetArgs,
     #[command(subcommand)]
     command: Option<SelftestCommand>,
 }
@@ -74,6 +78,9 @@ fn regime(name: &str) -> anyhow::Result<Regime> {
 /// Simulates, shows the counts, and fails if they contradict a promise.
 pub(super) fn run(args: &SelftestArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
     let args = match &args.command {
+        None if args.target.is_wanted() => {
+            return target::run(&args.target, &mut args.checks.reporter(), out);
+        }
         None => return checks::run(&args.checks, out),
         Some(SelftestCommand::Stored(args)) => return stored::run(args, out),
         Some(SelftestCommand::Calibration(args)) => args,

@@ -54,14 +54,7 @@ pub(crate) fn slower_by(percent: u64) -> Run {
         seed: 7,
         generator: 1,
         config: "4567".to_owned(),
-        machine: Machine {
-            arch: "x86_64".to_owned(),
-            cpu: "AMD EPYC".to_owned(),
-            cores: 2,
-            memory_bytes: 16 << 30,
-            kernel: "Linux 6.1".to_owned(),
-            image: "Ubuntu 24.04".to_owned(),
-        },
+        machine: machine(),
         machine_id: None,
         base: Some(revision(super::job_environment::BASE)),
         head: revision("2ffea6db2ffea6db2ffea6db2ffea6db2ffea6db"),
@@ -77,9 +70,21 @@ pub(crate) fn slower_by(percent: u64) -> Run {
         yardstick: None,
         history: None,
         evidence: None,
+        offsets: Vec::new(),
         confirms: None,
         confirming: None,
         scenarios: vec![scenario],
+    }
+}
+
+fn machine() -> Machine {
+    Machine {
+        arch: "x86_64".to_owned(),
+        cpu: "AMD EPYC".to_owned(),
+        cores: 2,
+        memory_bytes: 16 << 30,
+        kernel: "Linux 6.1".to_owned(),
+        image: "Ubuntu 24.04".to_owned(),
     }
 }
 
