@@ -3,6 +3,7 @@
 
     benches/changes.py                     build, install otava into target/otava, compare
     benches/changes.py --series 50         series of each kind (default 20)
+    benches/changes.py --correlation 0.4   each run like the one before, its noise by so much (default 0)
     XMLPERF=PATH benches/changes.py        this build of xmlperf
     OTAVA=PATH benches/changes.py          this otava
 
@@ -45,11 +46,16 @@ CHANGES = {
 }
 
 
-def series(noise, steps, slope, rng):
+def series(noise, steps, slope, correlation, rng):
     def level(run):
         return sum(math.log1p(size) for at, size in steps if run >= at) + slope * run
 
-    return [1000 * math.exp(level(run) + noise(rng)) for run in range(RUNS)]
+    # Without a correlation nothing is carried, nor drawn.
+    carried, fresh, values = noise(rng) if correlation else 0, math.sqrt(1 - correlation**2), []
+    for run in range(RUNS):
+        carried = correlation * carried + fresh * noise(rng)
+        values.append(1000 * math.exp(level(run) + carried))
+    return values
 
 
 def write(path, columns):
@@ -126,7 +132,9 @@ def tools(root):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--series", type=int, default=20, help="series of each kind, a multiple of ten")
-    count = parser.parse_args().series
+    parser.add_argument("--correlation", type=float, default=0, help="of the noise of a run with that of the one before")
+    arguments = parser.parse_args()
+    count, correlation = arguments.series, arguments.correlation
     root = Path(__file__).resolve().parent.parent
     both = tools(root)
     totals = {name: [0, 0, 0, 0.0] for name, _ in both}
@@ -138,7 +146,7 @@ def main():
                 row = {name: [0, 0, 0] for name, _ in both}
                 for batch in range(max(1, count // METRICS)):
                     path = Path(folder) / f"{batch}.csv"
-                    write(path, [series(noise, steps, slope, rng) for _ in range(METRICS)])
+                    write(path, [series(noise, steps, slope, correlation, rng) for _ in range(METRICS)])
                     for name, tool in both:
                         found, creeps, seconds = tool(path, METRICS)
                         for i, part in enumerate(score(found, creeps, steps, slope)):

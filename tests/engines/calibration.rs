@@ -96,14 +96,15 @@ fn the_counts_depend_on_the_seed_alone() {
 #[test]
 #[ignore = "slow: run by .ci/run full"]
 fn every_promise_holds_in_all_regimes() {
-    let plan = plan(5_000);
+    // As many of each as the promise is stated for.
+    let (plan, anytime, attempts) = (plan(5_000), plan(20_000), plan(2_000));
     let all = || Regime::ALL.into_iter();
     let counts = CalibrationCounts {
         cells: all().flat_map(|regime| plan.single_metrics(regime)).collect(),
         families: all().map(|regime| plan.family(regime)).collect(),
-        anytime: all().map(|regime| plan.anytime(regime, [50, 400])).collect(),
+        anytime: all().map(|regime| anytime.anytime(regime, [50, 400])).collect(),
         noise: NoiseCase::ALL.map(|case| plan.known_noise(case)).to_vec(),
-        attempts: Vec::new(),
+        attempts: AttemptsCase::ALL.map(|case| attempts.attempts(case)).to_vec(),
     };
-    all_hold(&counts, 20);
+    all_hold(&counts, 25);
 }

@@ -23,6 +23,8 @@ pub struct DayRegime {
     pub meaning: &'static str,
     /// Standard deviation from run to run.
     pub between: f64,
+    /// Correlation of a run's scatter with that of the run before.
+    pub correlation: f64,
     /// Standard deviation of the step by which the level wanders from run to run.
     pub wander: f64,
     /// Days that went wrong.
@@ -41,6 +43,7 @@ const STEADY: DayRegime = DayRegime {
     name: "steady",
     meaning: "a machine of one's own",
     between: 0.01,
+    correlation: 0.0,
     wander: 0.0,
     outlier: NO_OUTLIER,
     modes: 0.0,
@@ -52,7 +55,7 @@ const STEP_RUNS: usize = 8;
 
 impl DayRegime {
     /// Every kind of days, from the mildest on.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         STEADY,
         Self { name: "usual", meaning: "shared runners of one type", between: 0.03, ..STEADY },
         Self {
@@ -91,18 +94,34 @@ impl DayRegime {
             wander: 0.005,
             ..STEADY
         },
+        Self {
+            name: "alike",
+            meaning: "usual, each run like the one before, correlation 0.4",
+            between: 0.03,
+            correlation: 0.4,
+            ..STEADY
+        },
+        Self {
+            name: "much-alike",
+            meaning: "usual, each run like the one before, correlation 0.6",
+            between: 0.03,
+            correlation: 0.6,
+            ..STEADY
+        },
     ];
 
     /// A history of so many runs and two jobs that measure a change, as logarithms.
     fn series(&self, runs: usize, change_ln: f64, rng: &mut ChaCha8Rng) -> MetricHistory {
-        let mut level = 0.0;
+        let (mut level, mut carried) = (0.0, self.between * draw::normal(rng));
+        let fresh = (1.0 - self.correlation.powi(2)).sqrt() * self.between;
         let mut value = |run: usize| {
             level += self.wander * draw::normal(rng);
+            carried = self.correlation * carried + fresh * draw::normal(rng);
             let stepped = if run + STEP_RUNS < runs { -self.step.ln_1p() } else { 0.0 };
             let mode = if draw::uniform(rng) < 0.5 { self.modes.ln_1p() } else { 0.0 };
             let wild = draw::uniform(rng) < self.outlier.share;
             let wild = if wild { self.outlier.slowdown.ln_1p() } else { 0.0 };
-            level + stepped + mode + wild + self.between * draw::normal(rng)
+            level + stepped + mode + wild + carried
         };
         let history = (0..runs).map(&mut value).collect();
         let jobs = (runs..runs + 2).map(|run| value(run) + change_ln).collect();

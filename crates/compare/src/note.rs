@@ -89,6 +89,11 @@ pub struct OffsetRow {
 /// Smaller offsets are not listed.
 const OFFSET_SHOWN_MIN: f64 = 0.000_5;
 
+/// With two decimals of a percent: the estimate knows no more.
+fn rounded(ratio: Ratio) -> Ratio {
+    Ratio((ratio.0 * 1e4).round() / 1e4)
+}
+
 impl OffsetRow {
     fn name(&self) -> String {
         format!("`{}` {}", self.scenario, self.label)
@@ -99,7 +104,7 @@ fn offset_sentence(comparisons: usize, offsets: &[OffsetRow]) -> String {
     let shown: Vec<&OffsetRow> =
         offsets.iter().filter(|it| it.offset.0 >= OFFSET_SHOWN_MIN).collect();
     let sizes: Vec<String> =
-        shown.iter().map(|it| format!("{} {}", it.name(), it.offset)).collect();
+        shown.iter().map(|it| format!("{} {}", it.name(), rounded(it.offset))).collect();
     let sizes = if sizes.is_empty() {
         format!("below {} in each metric that decides", Ratio(OFFSET_SHOWN_MIN))
     } else {
@@ -107,7 +112,12 @@ fn offset_sentence(comparisons: usize, offsets: &[OffsetRow]) -> String {
     };
     let wanting = shown.iter().filter(|it| it.floor_needed > it.floor);
     let wanting = wanting.map(|it| {
-        format!("; {} asks for a floor of {}, and has {}", it.name(), it.floor_needed, it.floor)
+        format!(
+            "; {} asks for a floor of {}, and has {}",
+            it.name(),
+            rounded(it.floor_needed),
+            it.floor
+        )
     });
     let wanting: String = wanting.collect();
     format!(

@@ -63,7 +63,7 @@ mod tests {
         assert_eq!(
             said,
             "the machine's own offset of one build, by 6 comparisons with itself: `smoke` CPU per XML \
-             pair 0.5 %, `smoke` latency 0.1 %; `smoke` CPU per XML pair asks for a floor of 1.5 %, and \
+             pair 0.5 %, `smoke` latency 0.1 %; `smoke` CPU per XML pair asks for a floor of 1.51 %, and \
              has 1 %"
         );
         run.offsets = vec![offset(Metric::Cpu, 0.0001)];
