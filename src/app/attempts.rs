@@ -57,8 +57,6 @@ pub(super) struct AttemptSubject<'a> {
     pub(super) gate: &'a GateRules,
     /// The run of another machine that is confirmed, if one is.
     pub(super) confirmed: Option<&'a Run>,
-    /// What tells this machine from another one of its kind.
-    pub(super) machine_id: Option<String>,
 }
 
 /// The record of this attempt, and what the attempts before showed.
@@ -96,12 +94,12 @@ impl AttemptSubject<'_> {
 }
 
 impl AttemptRecord {
-    /// Begins an attempt whose record stays in `place`. Copies of a store's records are in `copies`.
+    /// Begins an attempt on a machine, whose record stays in `place`.
     pub(super) fn begin(
         options: &AttemptOptions,
         place: AttemptPlace,
-        copies: &Path,
         subject: &AttemptSubject<'_>,
+        machine_id: Option<String>,
     ) -> Result<Self> {
         let builds = subject.builds_digest()?;
         let own = format!("{builds}-{}", short(subject.config));
@@ -111,9 +109,9 @@ impl AttemptRecord {
         };
         let (folder, copy, place) = match place {
             AttemptPlace::Folder(folder) => (folder, None, EvidencePlace::Folder),
-            AttemptPlace::Store(store) => {
-                let (copy, place) = EvidenceCopy::fetch(store, &key, copies)?;
-                (copies.to_path_buf(), Some(copy), place)
+            AttemptPlace::Store { store, copies } => {
+                let (copy, place) = EvidenceCopy::fetch(store, &key, &copies)?;
+                (copies, Some(copy), place)
             }
         };
         let start = AttemptStart {
@@ -121,7 +119,7 @@ impl AttemptRecord {
             run: options.run.clone(),
             number: options.number,
             machine: machine::read(),
-            machine_id: subject.machine_id.clone(),
+            machine_id,
             place,
             now: options.now.clone(),
             known,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use compare::Comparison;
 use compare::confirmation::Confirmation;
+use record::metric::gate::GateRules;
 use record::{Revision, Run};
 use runner::machine;
 use suite::Suite;
@@ -98,14 +99,7 @@ pub fn compare(
     let place =
         AttemptPlace::find(options.attempts.location.as_deref(), &options.selection, events)?;
     let first = options.confirm.as_deref().map(FirstRun::load).transpose()?;
-    let gate = suite.gate.clone();
-    if let Some(first) = &first {
-        first.narrow(&mut suite)?;
-        // Evidence that adds up is that of the whole family.
-        if place.is_some() && first.run().evidence.is_some() {
-            suite.gate = gate.clone();
-        }
-    }
+    let gate = narrow(&mut suite, first.as_ref(), place.is_some())?;
     selection::ensure_decidable(&suite)?;
     options.selection.prepare(events)?;
     let finder = BuildFinder { selection: &options.selection, suite: &suite, cancel };
@@ -114,39 +108,35 @@ pub fn compare(
         Some(_) => attempts::checkout_hash(&suite.target.dir, &own)?,
         None => None,
     };
+    let confirmed = first.as_ref().map(FirstRun::run);
     let run = match options.source(&finder, events)? {
         BaselineSource::Beside(builds) => {
-            let confirmed = first.as_ref().map(FirstRun::run);
+            let (builds, choice, gate) = (&builds, &options.builds, &gate);
             let (config, target) = (suite.digest.as_str(), &suite.target);
-            let (builds, choice) = (&builds, &options.builds);
             let checkout = checkout.as_deref();
-            let machine_id = machine::identity(options.selection.workplace.lifetime);
-            let subject = AttemptSubject {
-                builds,
-                choice,
-                target,
-                checkout,
-                config,
-                gate: &gate,
-                confirmed,
-                machine_id,
-            };
+            let subject =
+                AttemptSubject { builds, choice, target, checkout, config, gate, confirmed };
             options.side_by_side(&finder, &subject, place, events)?
         }
-        BaselineSource::Stored(history) => {
-            let mut run =
-                stored::measure(&finder, options.builds.head_start.as_deref(), history, events)?;
-            if first.is_none() {
-                let side_by_side = SideBySide { builds: &options.builds, ending: &options.ending };
-                stored::follow_up(&finder, side_by_side, &mut run, events)?;
-            }
-            run
-        }
+        BaselineSource::Stored(history) => options.stored(&finder, history, confirmed, events)?,
     };
     let comparison = Comparison::of(&run)?;
     let lost = result_files::keep(&options.selection.out, &run, &comparison, events);
     let confirmation = first.map(|first| first.judge(&run)).transpose()?;
     Ok(CompareOutcome { comparison, confirmation, lost })
+}
+
+/// Leaves of the suite what another machine flagged, and returns the rules of the whole family.
+fn narrow(suite: &mut Suite, first: Option<&FirstRun>, keeps_attempts: bool) -> Result<GateRules> {
+    let gate = suite.gate.clone();
+    if let Some(first) = first {
+        first.narrow(suite)?;
+        // Evidence that adds up is that of the whole family.
+        if keeps_attempts && first.run().evidence.is_some() {
+            suite.gate = gate.clone();
+        }
+    }
+    Ok(gate)
 }
 
 impl CompareOptions {
@@ -186,8 +176,8 @@ impl CompareOptions {
         }
         measure::announce(finder, &self.ending, events);
         let logs = self.selection.out.join("logs");
-        let copies = self.selection.out.join("attempts");
-        let begin = |place| AttemptRecord::begin(&self.attempts, place, &copies, subject);
+        let machine_id = machine::identity(self.selection.workplace.lifetime);
+        let begin = |place| AttemptRecord::begin(&self.attempts, place, subject, machine_id);
         let mut record = place.map(begin).transpose()?;
         let context = AttemptContext {
             record: record.as_mut(),
@@ -199,6 +189,23 @@ impl CompareOptions {
         let kept = record.map_or(Ok(()), AttemptRecord::finish);
         let run = run?;
         kept?;
+        Ok(run)
+    }
+
+    /// Measures head alone against a history, and side by side what that makes suspicious unless another
+    /// machine's run is confirmed.
+    fn stored(
+        &self,
+        finder: &BuildFinder<'_>,
+        history: BaselineHistory,
+        confirmed: Option<&Run>,
+        events: &mut dyn EventSink,
+    ) -> Result<Run> {
+        let mut run = stored::measure(finder, self.builds.head_start.as_deref(), history, events)?;
+        if confirmed.is_none() {
+            let side_by_side = SideBySide { builds: &self.builds, ending: &self.ending };
+            stored::follow_up(finder, side_by_side, &mut run, events)?;
+        }
         Ok(run)
     }
 

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, ensure};
 use baseline::BaselineStore;
 use compare::attempts;
 use github::context::{CodeOrigin, GithubContext, WorkflowEvent};
@@ -15,8 +15,9 @@ use record::{Run, evidence_file};
 use suite::config;
 
 use crate::app::event::EventSink;
-use crate::app::evidence_store::{self, AttemptPlace};
+use crate::app::evidence_store;
 use crate::app::failure::UseCaseError;
+use crate::app::store;
 
 /// Which store has the records.
 #[derive(Debug, Clone)]
@@ -41,15 +42,14 @@ pub enum KeepOutcome {
 impl EvidenceStoreChoice {
     /// Opens the store.
     pub fn open(&self, events: &dyn EventSink) -> Result<BaselineStore> {
-        let file = config::find(&self.folder);
-        match AttemptPlace::of_choice(self.location.as_deref(), file, &self.folder, events)? {
-            Some(AttemptPlace::Store(store)) => Ok(store),
-            Some(AttemptPlace::Folder(folder)) => bail!(
-                "attempts are kept in the folder `{}`, which needs no copy: a store has a URL",
-                folder.display()
-            ),
-            None => Err(UseCaseError::NoAttemptStore.into()),
-        }
+        let (given, config) = (self.location.as_deref(), config::find(&self.folder));
+        let found = evidence_store::location(given, config, &self.folder)?;
+        let (location, root) = found.ok_or(UseCaseError::NoAttemptStore)?;
+        ensure!(
+            evidence_store::is_store(&location),
+            "attempts are kept in the folder `{location}`, which needs no copy: a store has a URL"
+        );
+        store::open(&location, &root, events)
     }
 }
 

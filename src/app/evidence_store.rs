@@ -17,8 +17,13 @@ use crate::app::store;
 pub(super) enum AttemptPlace {
     /// In a folder.
     Folder(PathBuf),
-    /// In a store.
-    Store(BaselineStore),
+    /// In a store, of whose records copies are written here.
+    Store {
+        /// The store.
+        store: BaselineStore,
+        /// The folder for the copies.
+        copies: PathBuf,
+    },
 }
 
 impl AttemptPlace {
@@ -28,39 +33,43 @@ impl AttemptPlace {
         selection: &SuiteSelection,
         events: &dyn EventSink,
     ) -> Result<Option<Self>> {
-        Self::of_choice(given, selection.config_path(), &selection.workplace.folder, events)
-    }
-
-    /// Returns where `given` is, from the current folder, else where a configuration file says, from its own.
-    pub(super) fn of_choice(
-        given: Option<&str>,
-        config: Option<PathBuf>,
-        here: &Path,
-        events: &dyn EventSink,
-    ) -> Result<Option<Self>> {
-        if let Some(location) = given {
-            return Self::open(location, here, events).map(Some);
+        let here = &selection.workplace.folder;
+        let Some((location, root)) = location(given, selection.config_path(), here)? else {
+            return Ok(None);
+        };
+        if !is_store(&location) {
+            return Ok(Some(Self::Folder(root.join(location))));
         }
-        let Some(file) = config.map(|path| here.join(path)) else { return Ok(None) };
-        let root = file.parent().unwrap_or(here);
-        config::attempts(&file)?.map(|location| Self::open(&location, root, events)).transpose()
-    }
-
-    fn open(location: &str, root: &Path, events: &dyn EventSink) -> Result<Self> {
-        if location.contains("://") {
-            store::open(location, root, events).map(Self::Store)
-        } else {
-            Ok(Self::Folder(root.join(location)))
-        }
+        let store = store::open(&location, &root, events)?;
+        Ok(Some(Self::Store { store, copies: selection.out.join("attempts") }))
     }
 
     /// The folder, where it is one.
     pub(super) fn folder(&self) -> Option<&Path> {
         match self {
             Self::Folder(folder) => Some(folder),
-            Self::Store(_) => None,
+            Self::Store { .. } => None,
         }
     }
+}
+
+/// Returns what is given, with the current folder, else what a configuration file says, with its own.
+pub(super) fn location(
+    given: Option<&str>,
+    config: Option<PathBuf>,
+    here: &Path,
+) -> Result<Option<(String, PathBuf)>> {
+    if let Some(location) = given {
+        return Ok(Some((location.to_owned(), here.to_path_buf())));
+    }
+    let Some(file) = config.map(|path| here.join(path)) else { return Ok(None) };
+    let root = file.parent().unwrap_or(here).to_path_buf();
+    Ok(config::attempts(&file)?.map(|location| (location, root)))
+}
+
+/// Whether a location is that of a store, and not a folder of records.
+pub(super) fn is_store(location: &str) -> bool {
+    location.contains("://")
 }
 
 /// A record that stays in a store, and the file here that is written in its place.

@@ -53,6 +53,7 @@ impl TargetArgs {
             target: TargetChoice::Configured,
             scenarios: self.scenarios.clone(),
             lanes: Vec::new(),
+            layout: None,
             payload_seed: None,
             network: None,
             assignment_seed: None,
