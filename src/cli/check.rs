@@ -228,6 +228,8 @@ mod tests {
         let outcome = CheckOutcome {
             ready_after: Some(Duration::from_millis(20)),
             log: "logs/head.log".into(),
+            log_tail: <_>::default(),
+            programs: Vec::new(),
             exchanges: vec![exchange],
             failure: None,
         };

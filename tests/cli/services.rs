@@ -123,3 +123,17 @@ fn a_missing_variable_is_named_before_anything_is_started() {
     assert!(said(&output).contains("the environment has no variable `NO_SUCH_TOKEN`"));
     assert!(!folder.path().join("launches").exists());
 }
+
+#[test]
+fn a_wrong_answer_is_found_before_anything_is_counted_or_measured() {
+    let counted = CONFIG.replace("lane = \"off\"", "lane = \"auto\"");
+    let folder = fixture(&counted.replace("echo '<stock/>' > {dir}", "echo '<other/>' > {dir}"));
+    let output = xmlperf(folder.path(), &["run", "--plain"]);
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("the first request failed: status 500"), "{said}");
+    assert!(said.contains("setting: none of xmlperf: the target failed"), "{said}");
+    assert!(!said.contains("counting"), "{said}");
+    let launches = fs::read_to_string(folder.path().join("launches")).unwrap();
+    assert_eq!(launches.lines().count(), 1, "{launches}");
+}

@@ -24,6 +24,7 @@ pub use callgrind::CallgrindCounts;
 pub use failure::{DriveError, ProfileError};
 pub use graph::{CallGraph, CallgrindSyntaxError};
 pub use perf::version as perf_version;
+pub use program::obstacle_of as program_obstacle;
 pub use session::{ProfileDriver, ProfilePlan, ProfileSession};
 pub use stacks::{CallStacks, StackCost};
 pub use valgrind::version as valgrind_version;

@@ -33,11 +33,15 @@ pub(super) fn obstacle(command: &TargetCommand) -> Option<String> {
         return Some("it runs in a container".to_owned());
     }
     let words = shlex::split(&command.start)?;
-    let path = find(command, words.first()?)?;
-    obstacle_of(&path, 0)
+    obstacle_of(&find(command, words.first()?)?)
 }
 
-fn obstacle_of(path: &Path, depth: usize) -> Option<String> {
+/// Returns why instructions of a program cannot be counted, if that is certain beforehand.
+pub fn obstacle_of(program: &Path) -> Option<String> {
+    obstacle_behind(program, 0)
+}
+
+fn obstacle_behind(path: &Path, depth: usize) -> Option<String> {
     const INTERPRETERS_MAX: usize = 4;
     let name = path.file_name()?.to_str()?;
     if let Some((_, what)) = COMPILING.iter().find(|(program, _)| *program == name) {
@@ -54,7 +58,7 @@ fn obstacle_of(path: &Path, depth: usize) -> Option<String> {
     if let Some(interpreter) = interpreter(&start)
         && depth < INTERPRETERS_MAX
     {
-        return obstacle_of(&interpreter, depth + 1);
+        return obstacle_behind(&interpreter, depth + 1);
     }
     let go = section(&mut file, &start, b".go.buildinfo").is_ok_and(|found| found.is_some());
     go.then(|| "it is written in Go, whose stacks valgrind does not follow".to_owned())

@@ -11,7 +11,7 @@ use load::{
 };
 use record::{FailureReport, Side};
 use suite::{Operation, SamplingPlan, Scenario, Suite};
-use sut::SharedServices;
+use sut::{LogTail, SharedServices};
 use units::cancel::Cancel;
 use units::text::error_chain;
 
@@ -30,6 +30,10 @@ pub struct CheckOutcome {
     pub ready_after: Option<Duration>,
     /// Where its output is.
     pub log: PathBuf,
+    /// The end of that.
+    pub log_tail: LogTail,
+    /// The files that its processes execute which listen.
+    pub programs: Vec<PathBuf>,
     /// One exchange of each operation of each scenario, in the order of the configuration.
     pub exchanges: Vec<ScenarioExchange>,
     /// Why the target did not start, or did not stop.
@@ -85,6 +89,26 @@ pub fn check(
     body_bytes_max: usize,
     cancel: &Cancel,
 ) -> Result<CheckOutcome, RunnerError> {
+    let subject = CheckSubject { suite, build, side: Side::Head };
+    check_side(subject, logs, body_bytes_max, cancel)
+}
+
+/// What is checked.
+#[derive(Clone, Copy)]
+pub(super) struct CheckSubject<'a> {
+    pub(super) suite: &'a Suite,
+    pub(super) build: &'a SutBuild,
+    pub(super) side: Side,
+}
+
+/// Checks the build of either side.
+pub(super) fn check_side(
+    subject: CheckSubject<'_>,
+    logs: &Path,
+    body_bytes_max: usize,
+    cancel: &Cancel,
+) -> Result<CheckOutcome, RunnerError> {
+    let CheckSubject { suite, build, side } = subject;
     std::fs::create_dir_all(logs)
         .map_err(|source| RunnerError::Logs { path: logs.to_path_buf(), source })?;
     let (placement, _pinned) = place(suite.target.cpus)?;
@@ -97,9 +121,16 @@ pub fn check(
         relinked: None,
         cancel,
     };
-    let log = logs.join("head.log");
-    let mut outcome = CheckOutcome { ready_after: None, log, exchanges: Vec::new(), failure: None };
-    let launched = match launch.start(Side::Head, build) {
+    let log = logs.join(format!("{}.log", side.name()));
+    let mut outcome = CheckOutcome {
+        ready_after: None,
+        log,
+        log_tail: LogTail::default(),
+        programs: Vec::new(),
+        exchanges: Vec::new(),
+        failure: None,
+    };
+    let launched = match launch.start(side, build) {
         Ok(launched) => launched,
         Err(LaunchFailure { reason, .. }) => {
             return Ok(CheckOutcome { failure: Some(reason), ..outcome });
@@ -111,6 +142,8 @@ pub fn check(
         let sent = FirstRequests::new(scenario, &sampling);
         outcome.exchanges.extend(sent.exchanges(&launched, body_bytes_max, cancel));
     }
+    outcome.programs = launched.target.serving_programs();
+    outcome.log_tail = launched.target.log_tail().unwrap_or_default();
     outcome.failure = stop(launched).err().map(|failure| failure.reason);
     Ok(outcome)
 }

@@ -4,7 +4,7 @@
 //! runs fifty times slower under callgrind, and an instruction per pair is what it is after some
 //! thousand of them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::launch_failure;
@@ -22,9 +22,10 @@ const PAIRS_PER_REQUEST_MAX: u64 = 1_000;
 /// Bytes of the requests that are counted in a launch, at most.
 const BYTES_MAX: u64 = 1 << 20;
 
-/// Counts every scenario, in order; nothing for each if the lane is off.
+/// Counts every scenario, in order; nothing for each if the lane is off. `programs` are what serves head.
 pub(super) fn count(
     plan: &RunPlan<'_>,
+    programs: &[PathBuf],
     watcher: &mut dyn RunObserver,
     cancel: &Cancel,
 ) -> Result<Vec<Option<CountOutcome>>, RunnerError> {
@@ -46,7 +47,7 @@ pub(super) fn count(
         }
         let counted = match &obstacle {
             Some(reason) => Err(FailureReport::clone(reason)),
-            None => match counted(plan, scenario, cancel) {
+            None => match counted(plan, scenario, programs, cancel) {
                 Ok(counted) => Ok(counted),
                 Err(ProfileError::Cancelled) => return Err(RunnerError::Interrupted),
                 Err(error) => {
@@ -78,10 +79,15 @@ fn is_same_work(one: &Scenario, other: &Scenario) -> bool {
 fn counted(
     plan: &RunPlan<'_>,
     scenario: &Scenario,
+    programs: &[PathBuf],
     cancel: &Cancel,
 ) -> Result<InstructionCounts, ProfileError> {
     let counting = &plan.suite.counting;
     let counter = profile::valgrind_version()?;
+    // Behind `npm start` or `gradle run`, the program that serves is another than the command names.
+    if let Some(reason) = programs.iter().find_map(|program| profile::program_obstacle(program)) {
+        return Err(ProfileError::Unsuited { tool: "callgrind", reason });
+    }
     if plan.suite.target.scheme == UrlScheme::Https {
         return Err(ProfileError::Unsuited {
             tool: "callgrind",

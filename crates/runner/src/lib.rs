@@ -22,6 +22,7 @@ mod requests;
 mod run_record;
 mod sender;
 mod side_driver;
+mod trial;
 mod yardstick;
 
 use std::io;
@@ -225,9 +226,13 @@ pub fn run(
 ) -> Result<Run, RunnerError> {
     std::fs::create_dir_all(&plan.logs)
         .map_err(|source| RunnerError::Logs { path: plan.logs.clone(), source })?;
+    let trial = trial::run(plan, cancel)?;
+    if trial.ended.is_some() {
+        return Ok(Run { ended: trial.ended, ..run_record::blank(plan, machine::read()) });
+    }
     let before = now();
     // Before anything is pinned: counting may take every processor.
-    let counted = instruction_counts::count(plan, watcher, cancel)?;
+    let counted = instruction_counts::count(plan, &trial.programs, watcher, cancel)?;
     let counting = before.elapsed();
     let mut session = RunSession::new(plan, watcher, cancel)?;
     for (scenario, work) in session.run.scenarios.iter_mut().zip(counted) {

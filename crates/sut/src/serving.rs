@@ -4,6 +4,9 @@
 //! sleeps. Its numbers would be steady, small and of nothing.
 
 use super::Target;
+use std::fs;
+use std::path::PathBuf;
+
 use super::failure::TargetError;
 use super::listeners::{self, PortOwners};
 use super::process::{self, ProcessStat};
@@ -30,6 +33,17 @@ impl Target {
         }
         own.serving = serving;
         Ok(())
+    }
+
+    /// Returns the files that the processes execute which listen on the port: behind `npm start`, that is
+    /// Node.js.
+    pub fn serving_programs(&self) -> Vec<PathBuf> {
+        let serving = self.own.iter().flat_map(|own| &own.serving);
+        let program = |process: &ProcessStat| {
+            // One of another user is not shown.
+            fs::read_link(format!("/proc/{}/exe", process.pid.as_raw_pid())).ok()
+        };
+        serving.filter_map(program).collect()
     }
 
     /// Whether the start command has left processes that still run.

@@ -1,0 +1,84 @@
+//! Tries one request of each scenario before anything is counted or measured, as `check` does: a wrong header
+//! then costs seconds.
+//!
+//! What head alone gets wrong is a change for the worse, which the launches find and prove. Only where base
+//! answers wrongly too, or where there is none, is it the configuration that is wrong.
+
+use std::path::PathBuf;
+
+use record::{EarlyEnd, FailureReport, Side};
+use units::cancel::Cancel;
+
+use crate::check::{self, CheckOutcome, CheckSubject, ExchangeFault, ScenarioExchange};
+use crate::launch_failure::beginning;
+use crate::{RunPlan, RunnerError, SutBuild, limits};
+
+/// Bytes of a request's body that are kept: it is shown by `check`, and not here.
+const BODY_BYTES_MAX: usize = 0;
+
+/// What a trial has shown.
+pub(super) struct TrialOutcome {
+    /// Why nothing can be measured, if no side answers as it must.
+    pub(super) ended: Option<EarlyEnd>,
+    /// The files that the processes of head execute which listen.
+    pub(super) programs: Vec<PathBuf>,
+}
+
+/// Tries head, and base where head fails.
+pub(super) fn run(plan: &RunPlan<'_>, cancel: &Cancel) -> Result<TrialOutcome, RunnerError> {
+    let mut outcome = of_side(plan, Side::Head, &plan.head, cancel)?;
+    if let (Some(EarlyEnd::Failed { .. }), Some(base)) = (&outcome.ended, &plan.base) {
+        let of_base = of_side(plan, Side::Base, base, cancel)?;
+        if !matches!(of_base.ended, Some(EarlyEnd::Failed { .. })) {
+            outcome.ended = of_base.ended;
+        }
+    }
+    Ok(outcome)
+}
+
+/// Starts one side, sends a request of each scenario, and finds what is wrong with the first that fails.
+fn of_side(
+    plan: &RunPlan<'_>,
+    side: Side,
+    build: &SutBuild,
+    cancel: &Cancel,
+) -> Result<TrialOutcome, RunnerError> {
+    let subject = CheckSubject { suite: plan.suite, build, side };
+    let outcome = check::check_side(subject, &plan.logs, BODY_BYTES_MAX, cancel)?;
+    if cancel.is_raised() {
+        return Ok(TrialOutcome { ended: Some(EarlyEnd::Interrupted), programs: Vec::new() });
+    }
+    let mut exchanges = outcome.exchanges.iter();
+    let wrong = exchanges.find_map(|exchange| Some((exchange, fault(plan, exchange)?)));
+    let failed = match (&outcome.failure, wrong) {
+        (_, Some((exchange, fault))) => {
+            Some((Some(exchange.scenario.clone()), report(exchange, fault, &outcome)))
+        }
+        (failure, None) => failure.clone().map(|reason| (None, reason)),
+    };
+    let ended = failed.map(|(scenario, reason)| EarlyEnd::Failed { side, scenario, reason });
+    Ok(TrialOutcome { ended, programs: outcome.programs })
+}
+
+/// Returns what is wrong with an exchange, unless a limit of its scenario allows failures.
+fn fault<'a>(plan: &RunPlan<'_>, exchange: &'a ScenarioExchange) -> Option<&'a ExchangeFault> {
+    let scenario = plan.suite.scenarios.iter().find(|it| it.name == exchange.scenario);
+    let allowed = scenario.map_or(0.0, |scenario| limits::allowed_errors(&scenario.limits));
+    exchange.fault.as_ref().filter(|_| allowed <= 0.0)
+}
+
+fn report(
+    exchange: &ScenarioExchange,
+    fault: &ExchangeFault,
+    outcome: &CheckOutcome,
+) -> FailureReport {
+    let mut report = FailureReport::from(format!("the first request failed: {}", fault.summary));
+    let answer = beginning(&exchange.answer_body);
+    if !answer.trim().is_empty() {
+        report.excerpts.push(format!("answer: {}", answer.trim()));
+    }
+    report.excerpts.push(outcome.log_tail.to_string());
+    report.hints.extend(fault.setting.map(|setting| format!("setting: {setting}")));
+    report.hints.push("`xmlperf check` shows the request and the answer in whole".to_owned());
+    report
+}
