@@ -1,7 +1,7 @@
 //! Every reason why programs are measured as they were built.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sut::layout::LayoutObstacle;
 use thiserror::Error;
@@ -79,7 +79,7 @@ impl RelinkError {
     }
 }
 
-pub(crate) fn unusable(path: &std::path::Path) -> impl FnOnce(io::Error) -> RelinkError {
+pub(crate) fn unusable(path: &Path) -> impl FnOnce(io::Error) -> RelinkError {
     let path = path.to_owned();
     |source| RelinkError::Files { path, source }
 }

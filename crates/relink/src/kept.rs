@@ -170,40 +170,54 @@ enum LinkProduct {
 }
 
 /// Returns the link among those kept in `links` that made `program`, checked by linking again in the
-/// folder `scratch`. The others are removed: their inputs take room.
+/// folder `scratch`. Those that made other programs are removed: their inputs take room.
 pub fn find(links: &Path, program: &Path, scratch: &Path) -> Result<KeptLink, RelinkError> {
     let content = fs::read(program).map_err(unusable(program))?;
-    let (mut found, mut moved) = (Err(RelinkError::NoLink { program: program.to_owned() }), 0);
+    let mut search = LinkSearch { program, content, scratch, moved: 0 };
+    let mut found = Err(RelinkError::NoLink { program: program.to_owned() });
     for folder in newest_first(links) {
-        let link = read(&folder).filter(|_| found.is_err());
-        let is_found = link.is_some_and(|link| {
-            let tried = match link.made(&content) {
-                LinkProduct::Program => true,
-                LinkProduct::MovedFile => {
-                    moved += 1;
-                    moved <= MOVED_MAX
-                }
-                LinkProduct::AnotherProgram => false,
-            };
-            if !tried {
-                return false;
-            }
-            match link.reproduces(&content, scratch) {
-                Ok(true) => found = Ok(link),
-                Ok(false) | Err(_) if moved > 0 => {}
-                Ok(false) => {
-                    found = Err(RelinkError::NotReproduced { program: program.to_owned() });
-                }
-                Err(error) => found = Err(error),
-            }
-            found.is_ok()
-        });
-        if !is_found {
-            // What stays is removed with the folder.
-            let _ = fs::remove_dir_all(folder);
+        // Once it is found, older links are of earlier builds.
+        let tried =
+            if found.is_err() { read(&folder).and_then(|it| search.check(it)) } else { None };
+        match tried {
+            Some(checked) => found = checked,
+            // What stays is removed with the folder of all.
+            None => drop(fs::remove_dir_all(folder)),
         }
     }
     found
+}
+
+/// The search for the link that made a program.
+struct LinkSearch<'a> {
+    program: &'a Path,
+    content: Vec<u8>,
+    /// Where programs are linked again.
+    scratch: &'a Path,
+    /// Links tried so far whose program is not where it was linked.
+    moved: usize,
+}
+
+impl LinkSearch<'_> {
+    /// Returns the link if it gives the program byte for byte, or why it does not; nothing if it made
+    /// another program.
+    fn check(&mut self, link: KeptLink) -> Option<Result<KeptLink, RelinkError>> {
+        let reproduced = match link.made(&self.content) {
+            LinkProduct::Program => link.reproduces(&self.content, self.scratch),
+            LinkProduct::MovedFile if self.moved < MOVED_MAX => {
+                self.moved += 1;
+                // It need not be of this program, so that nothing is wrong if it gives another one.
+                let same = link.reproduces(&self.content, self.scratch).unwrap_or(false);
+                return same.then_some(Ok(link));
+            }
+            LinkProduct::MovedFile | LinkProduct::AnotherProgram => return None,
+        };
+        Some(match reproduced {
+            Ok(true) => Ok(link),
+            Ok(false) => Err(RelinkError::NotReproduced { program: self.program.to_owned() }),
+            Err(error) => Err(error),
+        })
+    }
 }
 
 fn read(folder: &Path) -> Option<KeptLink> {
