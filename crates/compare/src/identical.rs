@@ -27,6 +27,7 @@ pub(super) fn comparison(run: &Run, gate: &GateRules, program: &IdenticalProgram
         promises: Vec::new(),
         notes: Vec::new(),
         details: Vec::new(),
+        anatomies: Vec::new(),
         breakdowns: Vec::new(),
         placement: None,
         identical: Some(program.clone()),

@@ -3,6 +3,7 @@
 //! A [`Comparison`] is everything a report may show, computed once: no format derives a number of its
 //! own. What decides, and how the error rate is shared among all that decides, is in [`decision`].
 
+pub mod anatomy;
 pub mod attempts;
 pub mod confirmation;
 pub mod decision;
@@ -20,6 +21,7 @@ mod work;
 
 use thiserror::Error;
 
+use crate::anatomy::RequestAnatomy;
 use crate::attempts::AttemptSummary;
 use crate::decision::counts::{self, CountSamples};
 use crate::decision::family::PlacementTrust;
@@ -69,6 +71,8 @@ pub struct Comparison {
     pub notes: Vec<ComparisonNote>,
     /// What else there is to say of each scenario.
     pub details: Vec<ScenarioDetails>,
+    /// What the time of a request went into in each scenario that was measured side by side.
+    pub anatomies: Vec<RequestAnatomy>,
     /// Which functions the instructions of each scenario are in, where they were counted.
     pub breakdowns: Vec<InstructionBreakdown>,
     /// Where the code of both sides lay.
@@ -266,6 +270,7 @@ impl Comparison {
             promises,
             notes: notes(run, &rows, confirmed.unwrap_or_default()),
             details,
+            anatomies: anatomy::of(run, &rows),
             breakdowns: work::breakdowns(run),
             placement: run.placement.clone(),
             identical: None,

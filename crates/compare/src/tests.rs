@@ -267,6 +267,7 @@ fn soaked(trial: &mut record::LaunchResult, bytes_per_s: u64) {
         record::ResourcePoint { at_ns: tenth * 100_000_000, rss_bytes, cpu_ns: tenth }
     };
     trial.probes = Some(record::ResourceProbes {
+        queued_ns: None,
         user_ns: 0,
         system_ns: 0,
         counters: record::ProcessCounters::default(),

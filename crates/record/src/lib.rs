@@ -577,6 +577,9 @@ pub struct ResourceProbes {
     pub user_ns: u64,
     /// CPU time in the system, to 10 ms a process.
     pub system_ns: u64,
+    /// Time for which threads were ready to run and had no processor; none in records of old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued_ns: Option<u64>,
     /// What the kernel counted of its threads.
     pub counters: ProcessCounters,
     /// Threads at the end.

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::flame::{self, FlameCaption};
 use crate::functions::{self, FunctionCells};
-use crate::{details, wording};
+use crate::{anatomy, details, wording};
 use compare::decision::Verdict;
 use compare::{ChangeEstimate, Comparison, ComparisonOutcome, InstructionBreakdown, MetricResult};
 use record::instruction_counts;
@@ -50,6 +50,7 @@ pub fn render(comparison: &Comparison) -> String {
     }
     metrics(&mut page, comparison);
     promises(&mut page, comparison);
+    add(&mut page, &anatomy::section(comparison));
     for breakdown in &comparison.breakdowns {
         functions_of(&mut page, comparison, breakdown);
     }

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use crate::wording;
+use compare::anatomy::{RequestAnatomy, RequestTime};
 use compare::attempts::AttemptSummary;
 use compare::decision::history::{HistoryClaim, HistoryJudgement};
 use compare::details::{CapacityEstimate, NetworkDetails, ProbeTotals, ScenarioDetails};
@@ -38,6 +39,9 @@ struct JsonReport<'a> {
     metrics: Vec<MetricRow<'a>>,
     limits: Vec<LimitRow<'a>>,
     scenarios: Vec<ScenarioRow<'a>>,
+    /// What the time of a request went into, where base and head were watched side by side.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    anatomy: Vec<AnatomyRow<'a>>,
     /// Which functions the instructions are in, where they were counted.
     work: Vec<WorkBreakdown<'a>>,
     /// The requests that head failed and base did not, which ended the run.
@@ -50,6 +54,27 @@ struct JsonReport<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     placement: Option<&'a record::PlacementRecord>,
     machine: &'a record::Machine,
+}
+
+/// Times of a request in nanoseconds, by part.
+#[derive(Serialize)]
+struct AnatomyRow<'a> {
+    scenario: &'a str,
+    base: RequestTimeRow,
+    head: RequestTimeRow,
+    /// Medians of the differences within launch pairs.
+    change: RequestTimeRow,
+    /// The part that the change is in, if a metric of time changed and one part is most of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed_part: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct RequestTimeRow {
+    user_ns: f64,
+    system_ns: f64,
+    queued_ns: f64,
+    blocked_ns: f64,
 }
 
 #[derive(Serialize)]
@@ -300,6 +325,7 @@ pub fn render(comparison: &Comparison) -> String {
         metrics: comparison.rows.iter().map(metric).collect(),
         limits: comparison.promises.iter().map(limit).collect(),
         scenarios: comparison.details.iter().map(scenario).collect(),
+        anatomy: comparison.anatomies.iter().map(anatomy).collect(),
         work: comparison.breakdowns.iter().map(work).collect(),
         failure: comparison.failure.as_ref(),
         identical: comparison.identical.as_ref(),
@@ -319,6 +345,20 @@ pub fn outcome(outcome: &ComparisonOutcome) -> &'static str {
         ComparisonOutcome::Inconclusive => "inconclusive",
         ComparisonOutcome::Improved => "improved",
         ComparisonOutcome::Pass => "pass",
+    }
+}
+
+fn anatomy(anatomy: &RequestAnatomy) -> AnatomyRow<'_> {
+    let times = |time: RequestTime| {
+        let RequestTime { user_ns, system_ns, queued_ns, blocked_ns } = time;
+        RequestTimeRow { user_ns, system_ns, queued_ns, blocked_ns }
+    };
+    AnatomyRow {
+        scenario: &anatomy.scenario,
+        base: times(anatomy.base),
+        head: times(anatomy.head),
+        change: times(anatomy.change),
+        changed_part: anatomy.changed.map(|changed| changed.part.key()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Renders a comparison. Computes nothing: what two formats show was computed once, in `compare`.
 
+mod anatomy;
 pub mod confirmation;
 mod details;
 pub mod flame;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::anatomy;
 use crate::details;
 use crate::functions::{self, FunctionCells};
 use crate::wording;
@@ -35,6 +36,9 @@ pub fn render(comparison: &Comparison) -> String {
     if !open.is_empty() {
         table(&mut text, comparison, &sorted(open));
         text.push('\n');
+    }
+    for sentence in anatomy::sentences(comparison) {
+        write!(text, "{}.\n\n", inert_but_code(&sentence)).expect(STRING);
     }
     if comparison.broken().next().is_some() {
         promises(&mut text, comparison);

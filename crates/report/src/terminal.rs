@@ -7,6 +7,7 @@ use comfy_table::{
     Cell, CellAlignment, Color, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle,
 };
 
+use crate::anatomy;
 use crate::details;
 use crate::functions;
 use crate::wording;
@@ -54,6 +55,10 @@ pub fn write(
     }
     if !comparison.promises.is_empty() {
         writeln!(out, "{}\n", promises(comparison, screen).trim_fmt())?;
+    }
+    for sentence in anatomy::sentences(comparison) {
+        let sentence = sentence.replace('`', "");
+        writeln!(out, "{}\n", wrapped(&sentence, screen.width.into(), 0))?;
     }
     for scenario in &comparison.details {
         for line in details::lines(scenario) {

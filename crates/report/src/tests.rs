@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::terminal::{ColorMode, TerminalScreen};
-use super::{json, markdown, terminal, wording};
+use super::{html, json, markdown, terminal, wording};
 use compare::{Comparison, attempts};
 use record::evidence::{EvidenceGap, EvidenceState};
 use record::fixtures::{LEVEL, SampleLaunch, counted, paired, remembered};
@@ -532,4 +532,43 @@ fn same(now: &serde_json::Value, then: &serde_json::Value) {
         }
         then => assert_eq!(now, then),
     }
+}
+
+/// A run of which both targets were watched, with a millisecond of waiting more in head.
+fn waiting() -> Run {
+    let mut run = paired(12, LEVEL, SampleLaunch { latency_us: LEVEL.latency_us + 1_000, ..LEVEL });
+    let LaunchResults::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
+    for launch in pairs.iter_mut().flat_map(|pair| [&mut pair.base, &mut pair.head]) {
+        launch.probes = Some(record::ResourceProbes {
+            user_ns: 300_000_000,
+            system_ns: 100_000_000,
+            queued_ns: Some(20_000_000),
+            counters: record::ProcessCounters::default(),
+            threads: 1,
+            files: 1,
+            series: Vec::new(),
+            cost_ns: 0,
+            steal_ns: 0,
+            throttled_ns: 0,
+        });
+    }
+    run
+}
+
+#[test]
+fn a_change_in_one_part_of_the_time_is_a_sentence_in_every_format() {
+    const SENTENCE: &str =
+        "smoke: +999 µs a request, of which 999 µs blocked: it waits, and does not compute";
+    let comparison = comparison(&waiting());
+    let terminal = on_terminal(&waiting(), 120);
+    assert!(terminal.contains(SENTENCE), "{terminal}");
+    let markdown = markdown::render(&comparison).replace('`', "").replace("&#58;", ":");
+    assert!(markdown.contains(SENTENCE), "{markdown}");
+    let page = html::render(&comparison);
+    assert!(page.contains(&format!("<b>{SENTENCE}</b>")), "{page}");
+    assert_eq!(page.matches("<rect class=\"blocked\"").count(), 2, "a bar for each side");
+    let json: serde_json::Value = serde_json::from_str(&json::render(&comparison)).unwrap();
+    assert_eq!(json["anatomy"][0]["changed_part"], "blocked");
+    let unchanged = html::render(&super::tests::comparison(&mixed()));
+    assert!(!unchanged.contains("What the time"), "nothing was watched");
 }

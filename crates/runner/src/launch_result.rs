@@ -153,6 +153,7 @@ fn probes(watched: TargetObserver, after: ResourceUsage, throttled: Duration) ->
     ResourceProbes {
         user_ns: units::nanos(after.user.saturating_sub(before.user)),
         system_ns: units::nanos(after.system.saturating_sub(before.system)),
+        queued_ns: Some(units::nanos(after.queued.saturating_sub(before.queued))),
         counters: after.counters.since(before.counters),
         threads: after.threads,
         files: after.files,

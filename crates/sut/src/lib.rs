@@ -190,6 +190,12 @@ pub struct ProcessCounters {
     pub faults_minor: u64,
     /// Page faults that did.
     pub faults_major: u64,
+    /// Bytes read from storage; none in records of old.
+    #[serde(default)]
+    pub storage_read_bytes: u64,
+    /// Bytes written to storage; none in records of old.
+    #[serde(default)]
+    pub storage_written_bytes: u64,
 }
 
 impl ProcessCounters {
@@ -205,6 +211,8 @@ impl ProcessCounters {
             switches_involuntary: of(self.switches_involuntary, other.switches_involuntary),
             faults_minor: of(self.faults_minor, other.faults_minor),
             faults_major: of(self.faults_major, other.faults_major),
+            storage_read_bytes: of(self.storage_read_bytes, other.storage_read_bytes),
+            storage_written_bytes: of(self.storage_written_bytes, other.storage_written_bytes),
         }
     }
 }
@@ -232,6 +240,8 @@ pub struct ResourceUsage {
     pub user: Duration,
     /// System time of all threads, to 10 ms a process.
     pub system: Duration,
+    /// Time for which threads were ready to run and had no processor.
+    pub queued: Duration,
     /// What the kernel counted.
     pub counters: ProcessCounters,
     /// Open files and sockets.
@@ -447,7 +457,11 @@ impl Target {
             usage.counters.switches_involuntary += involuntary;
             usage.counters.faults_minor += process.faults_minor;
             usage.counters.faults_major += process.faults_major;
+            usage.queued += process.queued().unwrap_or_default();
             // Those of another user are not shown.
+            let (read, written) = process.storage().unwrap_or_default();
+            usage.counters.storage_read_bytes += read;
+            usage.counters.storage_written_bytes += written;
             usage.files += process.files().unwrap_or_default();
             usage.rss_bytes += memory.now_bytes;
             usage.rss_peak_bytes += memory.peak_bytes;

@@ -1,0 +1,285 @@
+//! What the time of a request went into, and which part of it a change is in.
+//!
+//! Instructions cannot see waiting, and most regressions of latency are that. From the kernel's accounts of
+//! all threads of the target: time in user space, in the system, and ready without a processor; the rest of
+//! the service time is blocked, in the target, on the network or in the generator. All of it is per request.
+
+use record::metric::Metric;
+use record::{LaunchPair, LaunchResult, LaunchResults, Run, ScenarioRun};
+use stats::quantile;
+
+use crate::MetricResult;
+use crate::decision::Verdict;
+
+/// The share of a change that its largest part has to be, to be named as what the change is in.
+const SHARE_MIN: f64 = 0.6;
+
+/// The smallest change of the time of a request that is taken apart, in nanoseconds.
+const CHANGE_NS_MIN: f64 = 1_000.0;
+
+/// What a thread of the target does while a request is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimePart {
+    /// It computes in user space.
+    User,
+    /// It computes in the system.
+    System,
+    /// It is ready to run and has no processor.
+    Queued,
+    /// It waits for something else, or the request is not with it.
+    Blocked,
+}
+
+/// A time, taken apart. In nanoseconds a request; of a change, parts may be below 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RequestTime {
+    /// In user space.
+    pub user_ns: f64,
+    /// In the system.
+    pub system_ns: f64,
+    /// Ready, without a processor.
+    pub queued_ns: f64,
+    /// The rest.
+    pub blocked_ns: f64,
+}
+
+/// The part that a change is in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ChangedPart {
+    /// The part.
+    pub part: TimePart,
+    /// Its change, in nanoseconds a request.
+    pub part_ns: f64,
+    /// The change of the whole.
+    pub total_ns: f64,
+}
+
+/// What the time of a request went into in a scenario, on both sides.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RequestAnatomy {
+    /// The scenario's name.
+    pub scenario: String,
+    /// Medians of base over the launch pairs.
+    pub base: RequestTime,
+    /// Those of head.
+    pub head: RequestTime,
+    /// Medians of the differences within launch pairs.
+    pub change: RequestTime,
+    /// The part that the change is in, if a metric of time changed and one part is most of it.
+    pub changed: Option<ChangedPart>,
+}
+
+impl TimePart {
+    /// Every part, in the order in which reports show them.
+    pub const ALL: [Self; 4] = [Self::User, Self::System, Self::Queued, Self::Blocked];
+
+    /// Returns the word used in JSON.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::System => "system",
+            Self::Queued => "queued",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
+impl RequestTime {
+    /// Returns one part.
+    pub fn part(&self, part: TimePart) -> f64 {
+        match part {
+            TimePart::User => self.user_ns,
+            TimePart::System => self.system_ns,
+            TimePart::Queued => self.queued_ns,
+            TimePart::Blocked => self.blocked_ns,
+        }
+    }
+
+    /// Returns all parts together.
+    pub fn total_ns(&self) -> f64 {
+        TimePart::ALL.into_iter().map(|part| self.part(part)).sum()
+    }
+
+    fn from_parts(mut of: impl FnMut(TimePart) -> f64) -> Self {
+        Self {
+            user_ns: of(TimePart::User),
+            system_ns: of(TimePart::System),
+            queued_ns: of(TimePart::Queued),
+            blocked_ns: of(TimePart::Blocked),
+        }
+    }
+
+    /// The time of a launch's requests; none where the target was not watched.
+    fn of(launch: &LaunchResult) -> Option<Self> {
+        let probes = launch.probes.as_ref()?;
+        let cpu_ns = units::exact(launch.cpu_ns?);
+        let served: u64 = launch.slices.iter().map(|slice| slice.requests).sum();
+        let service_ns: u64 = launch.slices.iter().map(|slice| slice.service_ns).sum();
+        let requests = units::exact(launch.requests);
+        if served == 0 || launch.requests == 0 {
+            return None;
+        }
+        let service_ns = units::exact(service_ns) / units::exact(served);
+        // The kernel tells user from system time by ticks, and their sum to the nanosecond.
+        let (user, system) = (units::exact(probes.user_ns), units::exact(probes.system_ns));
+        let user_share = if user + system > 0.0 { user / (user + system) } else { 1.0 };
+        let cpu_ns = cpu_ns / requests;
+        let queued_ns = units::exact(probes.queued_ns?) / requests;
+        Some(Self {
+            user_ns: cpu_ns * user_share,
+            system_ns: cpu_ns * (1.0 - user_share),
+            queued_ns,
+            // Several threads may serve a request at once.
+            blocked_ns: (service_ns - cpu_ns - queued_ns).max(0.0),
+        })
+    }
+
+    fn median(times: &[Self]) -> Self {
+        Self::from_parts(|part| {
+            let values: Vec<f64> = times.iter().map(|time| time.part(part)).collect();
+            quantile::median(&values)
+        })
+    }
+}
+
+/// Returns the anatomy of each scenario that was measured side by side on watched targets.
+pub(super) fn of(run: &Run, rows: &[MetricResult]) -> Vec<RequestAnatomy> {
+    run.scenarios.iter().filter_map(|scenario| RequestAnatomy::of(scenario, rows)).collect()
+}
+
+impl RequestAnatomy {
+    fn of(scenario: &ScenarioRun, rows: &[MetricResult]) -> Option<Self> {
+        let LaunchResults::Paired(pairs) = &scenario.trials else { return None };
+        let both =
+            |pair: &LaunchPair| Some((RequestTime::of(&pair.base)?, RequestTime::of(&pair.head)?));
+        let (base, head): (Vec<_>, Vec<_>) = pairs.iter().filter_map(both).unzip();
+        if base.is_empty() {
+            return None;
+        }
+        let differences: Vec<RequestTime> = base
+            .iter()
+            .zip(&head)
+            .map(|(base, head)| RequestTime::from_parts(|part| head.part(part) - base.part(part)))
+            .collect();
+        let change = RequestTime::median(&differences);
+        let totals: Vec<f64> = differences.iter().map(RequestTime::total_ns).collect();
+        let is_changed = rows.iter().any(|row| row.scenario == scenario.name && is_of_request(row));
+        Some(Self {
+            scenario: scenario.name.clone(),
+            base: RequestTime::median(&base),
+            head: RequestTime::median(&head),
+            changed: if is_changed { change.largest(quantile::median(&totals)) } else { None },
+            change,
+        })
+    }
+}
+
+impl RequestTime {
+    /// The part that most of a change is in, if there is one.
+    fn largest(&self, total_ns: f64) -> Option<ChangedPart> {
+        let share = |part: TimePart| self.part(part) / total_ns;
+        let part = TimePart::ALL.into_iter().max_by(|a, b| share(*a).total_cmp(&share(*b)))?;
+        let is_most = total_ns.abs() >= CHANGE_NS_MIN && share(part) >= SHARE_MIN;
+        is_most.then(|| ChangedPart { part, part_ns: self.part(part), total_ns })
+    }
+}
+
+/// Whether a row says that requests take longer or shorter than they did, or is suspected to.
+fn is_of_request(row: &MetricResult) -> bool {
+    let changed = matches!(row.verdict(), Some(Verdict::Regressed | Verdict::Improved));
+    let of_request = matches!(
+        row.metric,
+        Metric::Cpu
+            | Metric::Latency
+            | Metric::Tail
+            | Metric::P50
+            | Metric::P95
+            | Metric::P99
+            | Metric::Throughput
+    );
+    of_request && (changed || row.suspicion.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use record::fixtures::{LEVEL, SampleLaunch, paired};
+
+    use super::*;
+    use crate::Comparison;
+
+    /// A run whose head has so much more CPU time a pair in each part, in microseconds.
+    fn run(slower: SampleLaunch, queued_us: u64) -> Run {
+        let mut run = paired(12, LEVEL, slower);
+        let LaunchResults::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
+        for pair in pairs {
+            watch(&mut pair.base, 0);
+            watch(&mut pair.head, queued_us);
+        }
+        run
+    }
+
+    fn watch(launch: &mut LaunchResult, queued_us: u64) {
+        let cpu_ns = launch.cpu_ns.unwrap();
+        launch.probes = Some(record::ResourceProbes {
+            user_ns: cpu_ns / 4 * 3,
+            system_ns: cpu_ns / 4,
+            queued_ns: Some(queued_us * 1_000 * launch.requests),
+            counters: record::ProcessCounters::default(),
+            threads: 1,
+            files: 1,
+            series: Vec::new(),
+            cost_ns: 0,
+            steal_ns: 0,
+            throttled_ns: 0,
+        });
+    }
+
+    fn anatomy(run: &Run) -> RequestAnatomy {
+        Comparison::of(run).unwrap().anatomies.remove(0)
+    }
+
+    #[test]
+    fn parts_add_up_to_the_time_of_a_request() {
+        let run = run(LEVEL, 0);
+        let anatomy = anatomy(&run);
+        let launch = run.scenarios[0].head()[0];
+        let slices = &launch.slices;
+        let (requests, service_ns) = slices
+            .iter()
+            .fold((0, 0), |sum, slice| (sum.0 + slice.requests, sum.1 + slice.service_ns));
+        let mean_ns = service_ns as f64 / requests as f64;
+        assert!((anatomy.base.total_ns() / mean_ns - 1.0).abs() < 0.05, "{anatomy:?}");
+        assert!((anatomy.base.user_ns / anatomy.base.system_ns - 3.0).abs() < 0.01);
+        assert_eq!(anatomy.changed, None, "nothing changed");
+    }
+
+    #[test]
+    fn waiting_is_named_and_not_computing() {
+        let slower = SampleLaunch { latency_us: LEVEL.latency_us + 1_000, ..LEVEL };
+        let changed = anatomy(&run(slower, 0)).changed.unwrap();
+        assert_eq!(changed.part, TimePart::Blocked);
+        assert!((changed.part_ns / 1e6 - 1.0).abs() < 0.05, "{changed:?}");
+        let queued = anatomy(&run(slower, 900)).changed.unwrap();
+        assert_eq!(queued.part, TimePart::Queued);
+    }
+
+    #[test]
+    fn a_target_that_was_not_watched_has_none() {
+        assert_eq!(Comparison::of(&paired(12, LEVEL, LEVEL)).unwrap().anatomies, []);
+    }
+
+    proptest! {
+        #[test]
+        fn the_named_part_is_most_of_the_change(
+            parts in proptest::array::uniform4(-1e6_f64..1e6), total_ns in -2e6_f64..2e6,
+        ) {
+            let [user_ns, system_ns, queued_ns, blocked_ns] = parts;
+            let change = RequestTime { user_ns, system_ns, queued_ns, blocked_ns };
+            if let Some(changed) = change.largest(total_ns) {
+                prop_assert!(changed.part_ns / total_ns >= SHARE_MIN);
+                prop_assert!(TimePart::ALL.iter().all(|part| change.part(*part) / total_ns <= changed.part_ns / total_ns));
+            }
+        }
+    }
+}
