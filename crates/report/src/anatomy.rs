@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use compare::Comparison;
 use compare::anatomy::{ChangedPart, RequestAnatomy, RequestTime, TimePart};
 
-use crate::html::escaped;
+use crate::markup::escaped;
 use crate::wording;
 
 /// Width of the figure's bars, and height of each, in its own units.

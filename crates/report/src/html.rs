@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::flame::{self, FlameCaption};
 use crate::functions::{self, FunctionCells};
+use crate::markup::escaped;
 use crate::{anatomy, details, wording};
 use compare::decision::Verdict;
 use compare::{ChangeEstimate, Comparison, ComparisonOutcome, InstructionBreakdown, MetricResult};
@@ -65,22 +66,6 @@ const PLOT: (f64, f64) = (120.0, 22.0);
 
 fn add(page: &mut String, text: &str) {
     page.push_str(text);
-}
-
-/// Text that cannot be anything but text, in an element or a quoted attribute.
-pub(super) fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            c => safe.push(c),
-        }
-    }
-    safe
 }
 
 fn tone(outcome: &ComparisonOutcome) -> &'static str {

@@ -70,6 +70,7 @@ struct AnatomyRow<'a> {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "names in JSON carry their unit")]
 struct RequestTimeRow {
     user_ns: f64,
     system_ns: f64,

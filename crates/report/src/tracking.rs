@@ -60,7 +60,7 @@ pub fn action_benchmark(comparison: &Comparison, better: BetterDirection) -> Str
     json(&rows)
 }
 
-/// Returns the values and the verdicts as `OpenMetrics` text 1.0, for the metrics report of GitLab. It
+/// Returns the values and the verdicts as OpenMetrics text 1.0, for the metrics report of GitLab. It
 /// compares them as text, so they have three digits.
 pub fn open_metrics(comparison: &Comparison) -> String {
     let mut text = String::new();

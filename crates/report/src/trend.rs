@@ -7,7 +7,7 @@ use std::io::Write;
 use serde_json::{Value, json};
 use units::text::plural;
 
-use crate::html::escaped;
+use crate::markup::escaped;
 use history::trend::{ChangePoint, LevelDrift, MetricSeries, Trend, TrendPoint};
 
 /// Heights of a sparkline's bars.
