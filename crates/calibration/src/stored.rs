@@ -33,8 +33,8 @@ pub struct DayRegime {
     pub modes: f64,
     /// Ratio by which the level rose eight runs before the change.
     pub step: f64,
-    /// Whether two jobs keep the promise here. Where days scatter more than the rule expects, or some
-    /// are wild, only launch pairs do.
+    /// Whether two jobs keep the promise here. Where days scatter more than the rule expects, some are
+    /// wild, or each is like the one before, only launch pairs do.
     pub is_promised: bool,
 }
 
@@ -99,6 +99,7 @@ impl DayRegime {
             meaning: "usual, each run like the one before, correlation 0.4",
             between: 0.03,
             correlation: 0.4,
+            is_promised: false,
             ..STEADY
         },
         Self {
@@ -106,6 +107,7 @@ impl DayRegime {
             meaning: "usual, each run like the one before, correlation 0.6",
             between: 0.03,
             correlation: 0.6,
+            is_promised: false,
             ..STEADY
         },
     ];
