@@ -98,7 +98,7 @@ fn a_mix_keeps_its_shares_and_each_operation_has_its_rows_and_limits() {
 fn a_slower_operation_is_found_in_its_own_row() {
     let flow = "[[scenario]]\nname = \"order\"\nflow = [\"create\", \"read\", \"search\"]\n";
     // On a busy machine equal sides differ by some per cent; the planted change is a hundredfold.
-    let gate = "[gate]\nfloor = { latency = 0.5 }\ntolerance = { latency = 0.9 }\n";
+    let gate = "[gate]\nalpha = 0.2\nfloor = { latency = 0.5 }\ntolerance = { latency = 0.9 }\n";
     let (base, head) = (order_service::command(false), order_service::command(true));
     let target = format!(
         "[target]\nstart = \"{head}\"\nport-env = \"{}\"\nready = \"/health\"\n",
@@ -114,6 +114,8 @@ fn a_slower_operation_is_found_in_its_own_row() {
         let row = rows.iter().find(is_it).unwrap();
         (row["verdict"].as_str().unwrap().to_owned(), row["change"].as_f64().unwrap())
     };
+    let flow = report["metrics"].as_array().unwrap().iter().find(|row| row["metric"] == "flow");
+    assert_eq!(flow.unwrap()["verdict"], "regressed", "{said}");
     let (verdict, change) = latency("create");
     assert_eq!(verdict, "regressed", "{said}");
     // The others share processor and caches with it, on a machine that others use as well.
@@ -132,4 +134,67 @@ fn an_answer_that_is_wrong_is_told_with_its_operation() {
         said.contains("first of read, wrong answer: expected 2 at /Order/@id, got 1"),
         "{said}"
     );
+}
+
+/// The configuration of the worked example, for the service at a URL.
+fn worked_example(url: &str) -> String {
+    let page = include_str!("../../docs/scenarios.md");
+    let example = page.split("## A worked example").nth(1).unwrap();
+    let config = example.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let (_, rest) = config.split_once("\n\n").unwrap();
+    format!("{SAMPLING}launches = 2\n{}{rest}", target(url))
+}
+
+fn guarded() -> OrderService {
+    OrderService { is_guarded: true, ..OrderService::default() }
+}
+
+#[test]
+fn the_worked_example_is_checked_step_by_step_as_one_user() {
+    let (url, service) = guarded().serve();
+    let (code, said, _) = xmlperf(&["check"], &worked_example(&url));
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("── order · read · ok") && said.contains("> GET /orders/2 HTTP/1.1"),
+        "{said}"
+    );
+    assert!(said.contains("── traffic · login · ok"), "{said}");
+    assert_eq!(service.logged_in.load(Ordering::Relaxed), 2, "once a scenario");
+}
+
+#[test]
+fn the_worked_example_logs_in_once_a_connection_and_never_repeats_an_order() {
+    let (url, service) = guarded().serve();
+    let words = ["run", "--plain", "--format", "json"];
+    let (code, said, report) = xmlperf(&words, &worked_example(&url));
+    assert_eq!(code, Some(0), "{said}");
+    // Two launches of two scenarios with four connections and one.
+    assert_eq!(service.logged_in.load(Ordering::Relaxed), 2 * (4 + 1), "{said}");
+    let rows = report["metrics"].as_array().unwrap();
+    let has = |scenario: &str, operation: &str| {
+        rows.iter().any(|row| {
+            row["scenario"] == scenario
+                && row["operation"] == operation
+                && row["metric"] == "latency"
+        })
+    };
+    for (scenario, operation) in [("order", "create"), ("order", "read"), ("traffic", "search")] {
+        assert!(has(scenario, operation), "{scenario} {operation}\n{said}");
+    }
+    assert!(!has("order", "login"), "what is sent before all load is not measured");
+    assert!(report["scenarios"][0]["generator"]["rendering_ns"].as_u64().unwrap() > 0, "{said}");
+}
+
+#[test]
+fn what_a_capture_does_not_find_is_the_failure_of_its_request() {
+    let (url, _) = guarded().serve();
+    let example = worked_example(&url);
+    let wrong = example.replace("header = \"Location\"", "header = \"Place\"");
+    let (code, said, _) = xmlperf(&["run", "--plain", "--scenario", "order"], &wrong);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("nothing to capture as id in the header Place"), "{said}");
+    let refused = example.replace("json = \"/access_token\"", "json = \"/token\"");
+    let (code, said, _) = xmlperf(&["run", "--plain", "--scenario", "order"], &refused);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("setup failed at login, wrong answer"), "{said}");
 }

@@ -12,6 +12,9 @@ pub(crate) struct OrderService {
     pub(crate) orders: Mutex<Vec<String>>,
     /// The operation that takes a while longer: its method.
     pub(crate) slow: Option<&'static str>,
+    /// Whether it wants a token and a cookie of an earlier login, and no order twice.
+    pub(crate) is_guarded: bool,
+    pub(crate) logged_in: AtomicUsize,
     pub(crate) created: AtomicUsize,
     pub(crate) read: AtomicUsize,
     pub(crate) searched: AtomicUsize,
@@ -23,6 +26,8 @@ impl Default for OrderService {
         Self {
             orders: Mutex::new(vec!["<Item>0</Item>".to_owned()]),
             slow: None,
+            is_guarded: false,
+            logged_in: AtomicUsize::default(),
             created: AtomicUsize::default(),
             read: AtomicUsize::default(),
             searched: AtomicUsize::default(),
@@ -68,6 +73,7 @@ fn work() {
 struct Heard {
     method: String,
     path: String,
+    head: String,
     body: String,
 }
 
@@ -119,12 +125,36 @@ impl OrderService {
         stream.write_all(answer.as_bytes()).ok()
     }
 
+    fn log_in(&self) -> Answer {
+        let number = self.logged_in.fetch_add(1, Ordering::Relaxed);
+        let headers = format!("Set-Cookie: sid=s{number}; Path=/; HttpOnly\r\n");
+        let body = format!("{{\"access_token\": \"t{number}\"}}");
+        Answer { status: "200 OK", headers, body }
+    }
+
+    /// Whether a request has the token and the cookie of one login.
+    fn is_known(&self, heard: &Heard) -> bool {
+        (0..self.logged_in.load(Ordering::Relaxed)).any(|number| {
+            let has = |line: String| heard.head.lines().any(|other| other == line);
+            has(format!("Authorization: Bearer t{number}")) && has(format!("Cookie: sid=s{number}"))
+        })
+    }
+
     fn answer(&self, heard: &Heard) -> Answer {
         let number = heard.path.strip_prefix("/orders/").and_then(|it| it.parse::<usize>().ok());
+        if heard.path == "/login" {
+            return self.log_in();
+        }
+        if self.is_guarded && heard.path != "/health" && !self.is_known(heard) {
+            return Answer::refusal("401 Unauthorized");
+        }
         match (heard.method.as_str(), number) {
             ("POST", None) if heard.path == "/orders" => {
                 self.created.fetch_add(1, Ordering::Relaxed);
                 let mut orders = self.orders.lock().unwrap();
+                if self.is_guarded && orders.contains(&heard.body) {
+                    return Answer::refusal("409 Conflict");
+                }
                 orders.push(heard.body.clone());
                 let headers = format!("Location: /orders/{}\r\n", orders.len());
                 Answer { status: "201 Created", headers, body: String::new() }
@@ -160,5 +190,5 @@ fn hear(stream: &TcpStream) -> Option<Heard> {
     reader.read_exact(&mut body).ok()?;
     let mut words = head.split(' ');
     let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
-    Some(Heard { method, path, body: String::from_utf8(body).unwrap() })
+    Some(Heard { method, path, head, body: String::from_utf8(body).unwrap() })
 }

@@ -247,6 +247,7 @@ fn generator(head: &[&LaunchResult]) -> Option<GeneratorQuality> {
             dropped: a.dropped + b.dropped,
             in_flight: a.in_flight,
             in_flight_max: a.in_flight_max.max(b.in_flight_max),
+            rendering_ns: a.rendering_ns + b.rendering_ns,
             resent: a.resent + b.resent,
         },
     )

@@ -423,6 +423,14 @@ impl MetricResult {
         }
     }
 
+    /// Returns what it is of in one name: the scenario, or `scenario/operation`.
+    pub fn subject(&self) -> String {
+        match &self.operation {
+            Some(operation) => format!("{}/{operation}", self.scenario),
+            None => self.scenario.clone(),
+        }
+    }
+
     /// Returns whether both are of the same metric of the same scenario and operation.
     pub fn is_same(&self, other: &Self) -> bool {
         self.scenario == other.scenario
@@ -514,6 +522,7 @@ fn is_measured(metric: Metric, context: &RowContext<'_>) -> bool {
     }
     match metric {
         Metric::Leak => scenario.limits.iter().any(|limit| limit.quantity == LimitQuantity::Growth),
+        Metric::Flow => scenario.has_flow(),
         // A launch is ready once, whatever it then receives.
         Metric::Ready => {
             let is_first = run.scenarios.first().is_some_and(|first| first.name == scenario.name);

@@ -81,7 +81,7 @@ pub(super) fn suspicions(
                 let small = found.estimate_ln <= WORK_PROVEN.ln_1p();
                 (small && !confirmed).then_some(Suspicion::CodeGeneration)
             }
-            Metric::Cpu | Metric::Latency => {
+            Metric::Cpu | Metric::Latency | Metric::Flow => {
                 let small = found.estimate_ln <= TIME_PROVEN.ln_1p();
                 let work = same(Metric::Work)?;
                 let same_work = work.estimate_ln.abs() <= WORK_SAME.ln_1p();

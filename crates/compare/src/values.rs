@@ -126,6 +126,8 @@ pub(super) enum MissingReason {
     NotOurs,
     /// Fewer requests than the percentile needs in every launch.
     TooFew { requests: u64, needed: u64 },
+    /// No flow was whole in a launch.
+    NoFlow,
     /// No request of the operation was sent in a launch.
     NotSent,
     /// Memory was seen too few times to have a slope.
@@ -146,6 +148,7 @@ impl MissingReason {
             Self::TooFew { requests, needed } => {
                 format!("{requests} requests in a launch, it needs {needed}")
             }
+            Self::NoFlow => "a launch was over before its first flow was".to_owned(),
             Self::NotSent => "a launch was over before its first request".to_owned(),
             Self::TooShort => "too short a load, or not our process, to see memory grow".to_owned(),
             Self::NotMeasured => "not measured in this run".to_owned(),
@@ -216,6 +219,7 @@ impl<'a> LaunchValues<'a> {
                 Ok(units::exact(cpu_ns) / units::exact(trial.pairs))
             }
             Metric::Latency => self.body_level_ns(),
+            Metric::Flow => trial.flow_level_ns.map(units::exact).ok_or(MissingReason::NoFlow),
             Metric::Tail => self.tail_ns(),
             Metric::P50 => self.percentile(0.50),
             Metric::P95 => self.percentile(0.95),
@@ -359,6 +363,7 @@ fn quantile_of(metric: Metric) -> Option<f64> {
         Metric::Work
         | Metric::Cpu
         | Metric::Latency
+        | Metric::Flow
         | Metric::Tail
         | Metric::Throughput
         | Metric::Memory

@@ -101,6 +101,16 @@ impl LoadClient {
         }
     }
 
+    /// Has every virtual user send the requests of the plan's setup, outside all load; nothing more after
+    /// one that failed.
+    pub fn set_up(&mut self, sink: &mut impl FnMut(&Exchange)) -> Result<DriveOutcome, LoadError> {
+        match &mut self.channel {
+            ClientEngine::Plain(engine) => engine.set_up(sink),
+            ClientEngine::Secured(engine) => engine.set_up(sink),
+            ClientEngine::Multiplexed(streams) => streams.set_up(sink),
+        }
+    }
+
     /// Closes every connection and makes new ones, so that none sticks to one worker of the target.
     ///
     /// Returns when they are there, or refused: the next drive tries those again and reports them.

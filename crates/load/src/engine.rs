@@ -10,16 +10,17 @@ use std::mem;
 use std::sync::Arc;
 
 use super::exchange::{Exchange, ExchangeFailure, FailureKind};
-use super::http1::{ConnectionEnd, Http1Request};
+use super::http1::{ConnectionEnd, Http1Request, ResponseBodyRule};
 use super::in_flight::InFlightGauge;
-use super::judge::CompleteResponse;
+use super::judge::{CompleteResponse, ResponseHeaders};
 use super::network;
 use super::network::{Address, NetworkDriver, SocketReadiness};
-use super::pacing::{DriveEnd, Pacer, PacerStep, PacingModel};
+use super::pacing::{ClosedWorkload, DriveEnd, Pacer, PacerStep, PacingModel, StopCondition};
 use super::pieces::RequestProgress;
-use super::request_plan::{PlanCursor, RequestPlan};
+use super::request_plan::{PlannedRequest, RequestPlan, UnsendableRequest};
 use super::response::{ResponseBuffer, ResponseFault, ResponseProgress};
 use super::settings::{ClientSettings, ConnectionReuse, DriveOutcome, LoadError};
+use super::virtual_user::{AnswerTaker, TakenValues, VirtualUsers};
 use units::cancel::Cancel;
 
 /// How often a wait looks at time-outs and at [`Cancel`].
@@ -61,8 +62,10 @@ enum EndNotice {
 
 struct ConnectionSlot {
     state: SlotState,
-    /// Index of the request.
+    /// Place of the request in the plan.
     request: usize,
+    /// The request, if it is not the prepared one of its place.
+    live: Option<Http1Request>,
     due_ns: u64,
     /// When connecting began, then when the request was sent.
     sent_ns: u64,
@@ -91,8 +94,11 @@ enum PassageState {
 pub(super) struct LoadEngine<N> {
     network: N,
     address: Address,
-    requests: Arc<[Http1Request]>,
-    cursor: PlanCursor,
+    plan: Arc<RequestPlan>,
+    /// Those of the plan that are the same each time, by their place.
+    requests: Vec<Option<Http1Request>>,
+    end: ConnectionEnd,
+    users: VirtualUsers,
     settings: ClientSettings,
     cancel: Cancel,
     slots: Vec<ConnectionSlot>,
@@ -150,11 +156,13 @@ impl<N: NetworkDriver> LoadEngine<N> {
             ConnectionReuse::Kept => ConnectionEnd::Kept,
             ConnectionReuse::PerRequest => ConnectionEnd::Close,
         };
-        let requests =
-            plan.requests.iter().map(|request| Http1Request::new(request, end)).collect();
+        let prepared = plan.requests.iter().map(PlannedRequest::prepared);
+        let requests = prepared.map(|it| Some(Http1Request::new(it?, end))).collect();
+        let plan = Arc::new(plan.clone());
         let slot = || ConnectionSlot {
             state: SlotState::Closed,
             request: 0,
+            live: None,
             due_ns: 0,
             sent_ns: 0,
             lag_ns: 0,
@@ -169,8 +177,10 @@ impl<N: NetworkDriver> LoadEngine<N> {
         Ok(Self {
             network,
             address,
+            users: VirtualUsers::new(Arc::clone(&plan)),
+            plan,
             requests,
-            cursor: PlanCursor::new(plan),
+            end,
             settings,
             cancel,
             slots: (0..settings.connections.get()).map(|_| slot()).collect(),
@@ -196,6 +206,19 @@ impl<N: NetworkDriver> LoadEngine<N> {
         if drive.is_err() {
             self.abandon();
         }
+        drive
+    }
+
+    /// Has every virtual user send the requests of the plan's setup; nothing after one that failed.
+    pub(super) fn set_up(
+        &mut self,
+        sink: &mut dyn FnMut(&Exchange),
+    ) -> Result<DriveOutcome, LoadError> {
+        self.users.begin_setup();
+        let stop =
+            StopCondition { failures_max: Some(1), ..StopCondition::after_requests(u64::MAX) };
+        let drive = self.drive(&PacingModel::Closed(ClosedWorkload::from(stop)), sink);
+        self.users.begin_load();
         drive
     }
 
@@ -434,6 +457,10 @@ impl<N: NetworkDriver> LoadEngine<N> {
                 let Some(slot) = free.front().copied() else {
                     break;
                 };
+                if self.users.is_done(slot) {
+                    free.pop_front();
+                    continue;
+                }
                 let now_ns = self.network.now_ns();
                 match driving.pacer.next(now_ns, self.slots[slot].free_ns) {
                     PacerStep::Send { due_ns } => {
@@ -459,16 +486,25 @@ impl<N: NetworkDriver> LoadEngine<N> {
         driving: &mut EngineDrive<'_>,
     ) -> Result<(), LoadError> {
         self.busy += 1;
+        let request = self.users.next(slot);
+        let rendered = self.users.render(slot, request);
         let it = &mut self.slots[slot];
         driving.drive.late += u64::from(due_ns < it.free_ns);
-        it.request = self.cursor.next(slot);
-        it.due_ns = due_ns;
+        (it.request, it.due_ns, it.is_resent) = (request, due_ns, false);
+        it.live = match rendered {
+            Ok(rendered) => rendered.map(|request| Http1Request::new(&request, self.end)),
+            Err(error) => {
+                self.unsendable(slot, &error, driving);
+                return Ok(());
+            }
+        };
+        // Rendering is the generator's time: it is lag, and no part of the service.
+        let began_ns = now_ns;
+        let now_ns = if it.live.is_some() { self.network.now_ns() } else { began_ns };
+        driving.drive.rendering_ns += now_ns - began_ns;
         it.sent_ns = now_ns;
         it.lag_ns = now_ns.saturating_sub(due_ns.max(it.free_ns));
-        it.outgoing.restart(&self.requests[it.request]);
-        it.end = EndNotice::Ahead;
-        it.answer.restart(self.requests[it.request].answer);
-        it.is_resent = false;
+        it.begin(&self.requests);
         if it.state == SlotState::Idle {
             self.send(slot, now_ns, driving);
             return Ok(());
@@ -479,6 +515,29 @@ impl<N: NetworkDriver> LoadEngine<N> {
             self.refused(slot, &error, driving);
         }
         Ok(())
+    }
+
+    /// A request that cannot be made fails without being sent, and leaves its connection as it is.
+    fn unsendable(
+        &mut self,
+        slot: usize,
+        error: &UnsendableRequest,
+        driving: &mut EngineDrive<'_>,
+    ) {
+        let done_ns = self.network.now_ns();
+        let it = &mut self.slots[slot];
+        it.lag_ns = 0;
+        it.sent_ns = done_ns;
+        it.free_ns = done_ns + driving.pacer.rest_ns();
+        it.outgoing = RequestProgress::default();
+        it.answer.restart(ResponseBodyRule::Never);
+        if it.state == SlotState::Idle {
+            self.idle.push_back(slot);
+        } else {
+            self.closed.push_back(slot);
+        }
+        let failure = ExchangeFailure::new(FailureKind::WrongAnswer, error.to_string(), &[]);
+        self.end(slot, done_ns, Err(failure), driving);
     }
 
     /// Begins to connect. The outer error is ours, the inner one the target's.
@@ -549,19 +608,19 @@ impl<N: NetworkDriver> LoadEngine<N> {
     /// have answered all the same.
     fn write(&mut self, slot: usize, driving: &mut EngineDrive<'_>) {
         for _ in 0..WRITES_MAX {
-            let it = &mut self.slots[slot];
-            let request = &self.requests[it.request];
-            let Some(unsent) = it.outgoing.unsent(request) else {
+            let ConnectionSlot { outgoing, live, request, .. } = &mut self.slots[slot];
+            let request = current(live.as_ref(), &self.requests, *request);
+            let Some(unsent) = outgoing.unsent(request) else {
                 return self.pass(slot, PassageState::Clear);
             };
             match self.network.send(slot, &unsent) {
-                Ok(written) => it.outgoing.advance(request, written),
+                Ok(written) => outgoing.advance(request, written),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return self.pass(slot, PassageState::Blocked);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    it.end = EndNotice::Seen;
+                    self.slots[slot].end = EndNotice::Seen;
                     self.read(slot, driving);
                     if self.slots[slot].state == SlotState::Busy {
                         self.broken(slot, FailureKind::Reset, format!("sending: {error}"), driving);
@@ -635,9 +694,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
         it.is_resent = true;
         it.state = SlotState::Assigned;
         it.sent_ns = now_ns;
-        it.outgoing.restart(&self.requests[it.request]);
-        it.end = EndNotice::Ahead;
-        it.answer.restart(self.requests[it.request].answer);
+        it.begin(&self.requests);
         self.pass(slot, PassageState::Blocked);
         match self.open(slot) {
             Ok(Ok(())) => {}
@@ -650,19 +707,23 @@ impl<N: NetworkDriver> LoadEngine<N> {
     fn answered(&mut self, slot: usize, driving: &mut EngineDrive<'_>) {
         let done_ns = self.done_ns(slot, driving);
         let it = &mut self.slots[slot];
-        let (request, answer) = (&self.requests[it.request], &it.answer);
+        let ConnectionSlot { live, request: place, answer, .. } = &*it;
+        let request = current(live.as_ref(), &self.requests, *place);
         let whole_answer = CompleteResponse {
             status: answer.status(),
             encoding: answer.encoding(),
             body: answer.body(),
             bytes: answer.bytes(),
+            headers: ResponseHeaders::InBytes,
         };
         let bytes_max = self.settings.answer_bytes_max;
-        let outcome = whole_answer.judge(&*request.check, &mut self.inflated, bytes_max);
+        let taker = AnswerTaker::of(&self.plan, *place);
+        let outcome = whole_answer.judge(&*request.check, taker, &mut self.inflated, bytes_max);
         let whole = it.outgoing.is_whole(request) && it.end == EndNotice::Ahead;
+        let is_kept = whole && answer.keeps_alive() && self.settings.reuse == ConnectionReuse::Kept;
         it.free_ns = done_ns;
         it.answers += 1;
-        if whole && answer.keeps_alive() && self.settings.reuse == ConnectionReuse::Kept {
+        if is_kept {
             it.state = SlotState::Idle;
             self.idle.push_back(slot);
         } else {
@@ -709,20 +770,21 @@ impl<N: NetworkDriver> LoadEngine<N> {
         }
         self.close(slot);
         self.closed.push_back(slot);
-        let outcome = Err(ExchangeFailure::new(kind, detail, self.slots[slot].answer.bytes()));
-        self.end(slot, done_ns, outcome, driving);
+        let failure = ExchangeFailure::new(kind, detail, self.slots[slot].answer.bytes());
+        self.end(slot, done_ns, Err(failure), driving);
     }
 
     fn end(
         &mut self,
         slot: usize,
         done_ns: u64,
-        outcome: Result<(), ExchangeFailure>,
+        outcome: Result<TakenValues, ExchangeFailure>,
         driving: &mut EngineDrive<'_>,
     ) {
         self.busy -= 1;
         self.pass(slot, PassageState::Clear);
         let it = &self.slots[slot];
+        let flow_ns = self.users.ended(slot, done_ns - it.due_ns, outcome.as_ref().ok());
         driving.drive.exchanges += 1;
         driving.drive.ended_ns = driving.drive.ended_ns.max(done_ns);
         if outcome.is_err() {
@@ -738,7 +800,28 @@ impl<N: NetworkDriver> LoadEngine<N> {
             lag_ns: it.lag_ns,
             request_bytes: it.outgoing.written() as u64,
             response_bytes: it.answer.received(),
-            outcome,
+            flow_ns,
+            outcome: outcome.map(|_| ()),
         });
     }
+}
+
+impl ConnectionSlot {
+    /// Makes ready to send the request, and to hear its answer.
+    fn begin(&mut self, requests: &[Option<Http1Request>]) {
+        let request = current(self.live.as_ref(), requests, self.request);
+        self.outgoing.restart(request);
+        self.end = EndNotice::Ahead;
+        self.answer.restart(request.answer);
+    }
+}
+
+/// The request of a slot: the one that was rendered for it, else the prepared one of its place.
+fn current<'a>(
+    live: Option<&'a Http1Request>,
+    prepared: &'a [Option<Http1Request>],
+    place: usize,
+) -> &'a Http1Request {
+    let request = live.or(prepared[place].as_ref());
+    request.expect("what is not prepared is rendered before it is handed out")
 }

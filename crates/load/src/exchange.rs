@@ -26,6 +26,8 @@ pub struct Exchange {
     pub request_bytes: u64,
     /// Bytes read, head, framing and body; with HTTP/2 those of the body.
     pub response_bytes: u64,
+    /// Response times of all requests of a flow, if this was the last of one that was answered rightly.
+    pub flow_ns: Option<u64>,
     /// Whether it was answered, and rightly.
     pub outcome: Result<(), ExchangeFailure>,
 }

@@ -55,6 +55,7 @@ mod arrival;
 mod body;
 pub mod capacity;
 mod client;
+mod cookies;
 mod engine;
 mod exchange;
 #[cfg(fuzzing)]
@@ -75,6 +76,7 @@ mod settings;
 mod simulation;
 mod timers;
 mod tls;
+mod virtual_user;
 
 pub use body::{BodyFraming, BodyPieces, BodySource, RequestBody};
 pub use client::LoadClient;
@@ -86,7 +88,10 @@ pub use request::{
     LoadRequest, RequestContent, RequestError, RequestHead, RequestMethod, ResponseCheck,
     SuccessCheck, WrongResponse,
 };
-pub use request_plan::{RequestCycle, RequestOrder, RequestPlan};
+pub use request_plan::{
+    AnswerCapture, AnswerParts, CapturedValues, CookiePolicy, LiveRequest, PlannedRequest,
+    RequestCycle, RequestForm, RequestOrder, RequestPlan, UnsendableRequest,
+};
 pub use settings::{
     ClientSettings, ConnectionReuse, DriveOutcome, HttpVersion, LoadError, Timeouts,
 };

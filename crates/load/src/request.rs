@@ -161,6 +161,13 @@ impl LoadRequest {
         Self { check, ..self.clone() }
     }
 
+    /// Returns the same request with a further header.
+    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, RequestError> {
+        check_header(name, value)?;
+        self.headers.push((name.to_owned(), value.to_owned()));
+        Ok(self)
+    }
+
     /// Returns a POST of `body` to `path`; `host` goes into the header of this name.
     ///
     /// The framing headers are written when it is encoded; `headers` adds others, such as

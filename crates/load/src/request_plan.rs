@@ -1,18 +1,110 @@
 //! What a client sends, and in which order: requests by their place in a list, so that handing one out
 //! costs an index.
 
+use std::collections::BTreeMap;
+use std::error::Error as StdError;
+use std::fmt;
 use std::sync::Arc;
 
-use super::request::LoadRequest;
+use thiserror::Error;
+
+use super::request::{LoadRequest, WrongResponse};
 use super::settings::LoadError;
 
 /// The requests of a client.
 #[derive(Debug, Clone)]
 pub struct RequestPlan {
     /// All different ones.
-    pub requests: Vec<LoadRequest>,
+    pub requests: Vec<PlannedRequest>,
     /// Which of them is next.
     pub order: RequestOrder,
+    /// Places of those that each virtual user sends once, before all others:
+    /// [`LoadClient::set_up`](super::LoadClient::set_up).
+    pub setup: Vec<usize>,
+    /// Whether virtual users keep what they are given.
+    pub cookies: CookiePolicy,
+}
+
+/// A request, and what is taken from its answer.
+#[derive(Clone)]
+pub struct PlannedRequest {
+    /// The request, or what makes it.
+    pub form: RequestForm,
+    /// What is taken from a right answer, if anything is.
+    pub capture: Option<Arc<dyn AnswerCapture>>,
+}
+
+/// Where a request comes from.
+#[derive(Clone)]
+pub enum RequestForm {
+    /// It is the same each time.
+    Prepared(LoadRequest),
+    /// It is made each time it is sent.
+    Live(Arc<dyn LiveRequest>),
+}
+
+/// What virtual users do with cookies.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CookiePolicy {
+    /// They ignore them.
+    #[default]
+    Ignored,
+    /// Each keeps its own, and sends them.
+    Kept,
+}
+
+/// What a virtual user has captured, by name.
+pub type CapturedValues = BTreeMap<String, String>;
+
+/// Makes a request anew each time it is sent.
+pub trait LiveRequest: Send + Sync {
+    /// Returns the request of a virtual user who has captured these values.
+    fn render(&self, captured: &Arc<CapturedValues>) -> Result<LoadRequest, UnsendableRequest>;
+}
+
+/// Takes values from a right answer.
+pub trait AnswerCapture: Send + Sync {
+    /// Returns the values by name, or what is missing in the answer.
+    fn capture(&self, answer: &AnswerParts<'_>) -> Result<CapturedValues, WrongResponse>;
+}
+
+/// An answer, as a capture sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct AnswerParts<'a> {
+    /// Its headers, as name and value, without those that are no text.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// Its body, decompressed.
+    pub body: &'a [u8],
+}
+
+/// Why a request cannot be made when it is to be sent.
+#[derive(Debug, Error)]
+#[error("the request cannot be made: {0}")]
+pub struct UnsendableRequest(#[from] pub Box<dyn StdError + Send + Sync>);
+
+impl From<LoadRequest> for PlannedRequest {
+    fn from(request: LoadRequest) -> Self {
+        Self { form: RequestForm::Prepared(request), capture: None }
+    }
+}
+
+impl fmt::Debug for PlannedRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.form {
+            RequestForm::Prepared(request) => request.fmt(f),
+            RequestForm::Live(_) => f.debug_struct("LiveRequest").finish_non_exhaustive(),
+        }
+    }
+}
+
+impl PlannedRequest {
+    /// Returns the request, if it is the same each time.
+    pub fn prepared(&self) -> Option<&LoadRequest> {
+        match &self.form {
+            RequestForm::Prepared(request) => Some(request),
+            RequestForm::Live(_) => None,
+        }
+    }
 }
 
 /// The order in which the requests of a list are sent, without end.
@@ -39,7 +131,8 @@ pub struct RequestCycle {
 
 impl From<Vec<LoadRequest>> for RequestPlan {
     fn from(requests: Vec<LoadRequest>) -> Self {
-        Self { requests, order: RequestOrder::InTurn }
+        let requests = requests.into_iter().map(PlannedRequest::from).collect();
+        Self { requests, order: RequestOrder::InTurn, setup: Vec::new(), cookies: <_>::default() }
     }
 }
 
@@ -70,72 +163,5 @@ impl RequestPlan {
             RequestOrder::PerUser(cycle) => cycle.places.is_empty(),
         };
         if is_empty { Err(LoadError::NoRequest) } else { Ok(()) }
-    }
-}
-
-/// How far a client has come in its plan.
-#[derive(Debug)]
-pub(super) struct PlanCursor {
-    order: RequestOrder,
-    /// Different requests.
-    requests: usize,
-    /// How far all connections have come together.
-    turn: usize,
-    /// How far each virtual user has come, where they go by themselves.
-    users: Vec<usize>,
-}
-
-impl PlanCursor {
-    /// Stands at the beginning of a plan of which [`RequestPlan::check`] holds.
-    pub(super) fn new(plan: &RequestPlan) -> Self {
-        let (order, requests) = (plan.order.clone(), plan.requests.len());
-        Self { order, requests, turn: 0, users: Vec::new() }
-    }
-
-    /// Returns the place of the request that a virtual user sends next.
-    pub(super) fn next(&mut self, user: usize) -> usize {
-        match &self.order {
-            RequestOrder::InTurn => advance(&mut self.turn, self.requests),
-            RequestOrder::Shared(places) => places[advance(&mut self.turn, places.len())],
-            RequestOrder::PerUser(RequestCycle { places, flow }) => {
-                for new in self.users.len()..=user {
-                    self.users.push(new * flow % places.len());
-                }
-                places[advance(&mut self.users[user], places.len())]
-            }
-        }
-    }
-}
-
-/// Returns where a turn is, and moves it on.
-fn advance(turn: &mut usize, length: usize) -> usize {
-    let at = *turn;
-    *turn = (at + 1) % length;
-    at
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sent(order: RequestOrder, users: &[usize]) -> Vec<usize> {
-        let mut cursor = PlanCursor { order, requests: 3, turn: 0, users: Vec::new() };
-        users.iter().map(|user| cursor.next(*user)).collect()
-    }
-
-    #[test]
-    fn requests_in_turn_and_a_shared_order_do_not_depend_on_the_user() {
-        assert_eq!(sent(RequestOrder::InTurn, &[0, 7, 0, 3]), [0, 1, 2, 0]);
-        let shared = || RequestOrder::Shared([2, 2, 0].into());
-        assert_eq!(sent(shared(), &[0, 0, 0, 0, 0]), sent(shared(), &[4, 1, 0, 9, 4]));
-        assert_eq!(sent(shared(), &[0, 0, 0, 0]), [2, 2, 0, 2]);
-    }
-
-    #[test]
-    fn each_virtual_user_goes_through_its_flows_by_itself() {
-        let cycle = RequestCycle { places: [0, 10, 1, 11, 2, 12].into(), flow: 2 };
-        let sent = sent(RequestOrder::PerUser(cycle), &[0, 1, 0, 1, 1, 0, 3, 1, 1]);
-        // User 1 begins with the second flow and ends with the first; user 3 begins as user 0 does.
-        assert_eq!(sent, [0, 1, 10, 11, 2, 1, 0, 12, 0]);
     }
 }

@@ -142,6 +142,8 @@ pub struct DriveOutcome {
     /// Requests that were sent once more, as the target had closed their kept connection before any
     /// byte of an answer.
     pub resent: u64,
+    /// Time that went into making requests which are not the same each time, before they were sent.
+    pub rendering_ns: u64,
     /// Requests in flight, integrated over the time as they came and went.
     pub in_flight_ns: u64,
     /// Most requests that were in flight at once.
@@ -166,6 +168,7 @@ impl DriveOutcome {
             late: 0,
             dropped: 0,
             resent: 0,
+            rendering_ns: 0,
             in_flight_ns: 0,
             in_flight_max: 0,
             ended: DriveEnd::Reached,
@@ -180,6 +183,7 @@ impl DriveOutcome {
         self.late += other.late;
         self.dropped += other.dropped;
         self.resent += other.resent;
+        self.rendering_ns += other.rendering_ns;
         self.in_flight_ns += other.in_flight_ns;
         self.in_flight_max = self.in_flight_max.max(other.in_flight_max);
     }

@@ -24,6 +24,7 @@
 //! ```
 
 mod answer;
+mod capture;
 mod change;
 mod corpus;
 mod depth_mix;
@@ -33,6 +34,7 @@ mod element_path;
 mod escape;
 mod expectation;
 mod hostile;
+mod live;
 mod mix;
 #[cfg(test)]
 mod oracle;
@@ -48,8 +50,10 @@ mod truth;
 mod vocabulary;
 mod xml;
 
+pub use capture::{Capture, CaptureError, CaptureMissError, CapturePlace};
 pub use corpus::{Corpus, CorpusError};
 pub use expectation::{Mismatch, ResponseExpectation};
+pub use live::{LiveValues, RenderedTexts, RequestContext, RequestRenderer, RequestTexts};
 pub use mix::{Distribution, DocumentMix, MixError, PairRecipe};
 pub use spec::{PayloadPreset, PayloadSpec, RequestEncoding, RequestFraming, SpecError};
 pub use statistics::PayloadStatistics;

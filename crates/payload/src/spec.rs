@@ -1,9 +1,13 @@
 //! What to generate, with which seed, and how much of it goes into one request.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::io::Write as _;
 use std::iter;
 use std::sync::Arc;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use miette::Diagnostic;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -11,6 +15,7 @@ use thiserror::Error;
 use super::corpus::Corpus;
 use super::depth_mix;
 use super::documents::DocumentSource;
+use super::live::{RequestContext, RequestTexts};
 use super::mix::{DocumentMix, PairRecipe};
 use super::pairs::{PairSource, PairStream};
 use super::template::{
@@ -196,6 +201,8 @@ pub struct PayloadSpec {
     template: Option<Arc<Template>>,
     /// What must come back instead of what the kind promises, of requests without a template.
     expectations: Arc<[TemplateExpectation]>,
+    /// Names of what templates may use of earlier answers.
+    captures: Arc<BTreeSet<String>>,
     source: PairSource,
 }
 
@@ -230,6 +237,7 @@ impl PayloadSpec {
             recipe,
             template: None,
             expectations: Arc::default(),
+            captures: Arc::default(),
             source,
         }
     }
@@ -264,7 +272,7 @@ impl PayloadSpec {
             }
             origin => {
                 let Self { seed, pairs, semantics, encoding, framing, .. } = self;
-                let Self { headers, media_type, template, expectations, .. } = self;
+                let Self { headers, media_type, template, expectations, captures, .. } = self;
                 Ok(Self {
                     semantics,
                     encoding,
@@ -273,6 +281,7 @@ impl PayloadSpec {
                     media_type,
                     template,
                     expectations,
+                    captures,
                     ..Self::new(origin, recipe, seed, pairs)
                 })
             }
@@ -287,6 +296,30 @@ impl PayloadSpec {
         Ok(spec)
     }
 
+    /// Returns the spec of requests whose templates may use captures of these names.
+    #[must_use]
+    pub fn with_captures(self, captures: BTreeSet<String>) -> Self {
+        Self { captures: captures.into(), ..self }
+    }
+
+    /// Returns the templates of the requests of a kind that are sent to a path, itself one, with headers
+    /// that are templates too.
+    pub fn texts(&self, kind: PayloadKind, path: &str) -> RequestTexts {
+        let (body, expectations) = match (&self.template, kind) {
+            (Some(template), PayloadKind::Template) => {
+                (Some(template.body.clone()), template.expectations.clone())
+            }
+            (Some(_) | None, _) => (None, self.expectations.to_vec()),
+        };
+        RequestTexts { path: path.to_owned(), headers: self.headers(kind), body, expectations }
+    }
+
+    /// Returns what the templates of request number `index` are filled in with, whatever is known only
+    /// when it is sent.
+    pub fn request_context(&self, kind: PayloadKind, index: u64) -> RequestContext {
+        RequestContext::new(self.template_context(index, kind.pairs(self.pairs)))
+    }
+
     /// Returns the spec with expectations that take the place of what a kind without a template promises.
     /// They have been filled in once to see that they can be.
     pub fn with_expectations(
@@ -296,6 +329,18 @@ impl PayloadSpec {
         let spec = Self { expectations: expectations.into(), ..self };
         spec.expected(PayloadKind::RawXml, 0).transpose()?;
         Ok(spec)
+    }
+
+    /// Returns a body as it goes over the wire.
+    pub fn encode(&self, body: Vec<u8>) -> Vec<u8> {
+        match self.encoding {
+            RequestEncoding::Plain => body,
+            RequestEncoding::Gzip => {
+                let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+                encoder.write_all(&body).expect("writing to memory cannot fail");
+                encoder.finish().expect("writing to memory cannot fail")
+            }
+        }
     }
 
     /// Returns the media type of a request.
@@ -378,7 +423,7 @@ impl PayloadSpec {
             Ok(())
         });
         let Ok(()) = made;
-        TemplateContext { index, seed: self.seed, pairs }
+        TemplateContext { index, seed: self.seed, pairs, captures: Arc::clone(&self.captures) }
     }
 
     /// Returns the name of the preset, or `mix` or `corpus`.
@@ -427,6 +472,7 @@ impl PayloadSpec {
             recipe,
             template,
             expectations,
+            captures: _,
             source,
         } = self;
         let mut hash = Sha256::new();

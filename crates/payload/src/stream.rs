@@ -13,7 +13,7 @@ use super::pairs::PairStream;
 use super::spec::{PayloadSpec, RequestEncoding};
 use super::template::{ExpectedValue, RenderedRequest, TemplateError};
 use super::truth::Semantics;
-use super::xml::Document;
+use super::xml::root;
 
 /// About how many bytes one piece has: large enough that handing it on costs nothing beside writing
 /// it, small enough to stay in a core's own cache.
@@ -279,11 +279,4 @@ impl Iterator for BodyStream {
         let mut chunk = Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8);
         self.next_into(&mut chunk).then(|| chunk.into())
     }
-}
-
-/// Returns the root element of a document, without what an envelope cannot hold; a document that
-/// cannot be read is left as it is.
-fn root(document: &[u8]) -> &[u8] {
-    let parsed = std::str::from_utf8(document).ok().and_then(|text| Document::parse(text).ok());
-    parsed.map_or(document, |parsed| &document[parsed.elements[0].whole()])
 }

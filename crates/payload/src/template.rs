@@ -7,25 +7,35 @@
 //! | `pair` | the first of them; in an expectation with `*`, each in turn |
 //! | `random(1, 6)` | a whole number, the same for the same seed and request |
 //! | `… \| tojson`, `… \| xml` | the text as a JSON string, as the content of an XML element |
+//! | `… \| element` | the root element of a document, to stand inside another one |
+//! | `… \| sha1`, `… \| base64` | the digest of a text, in hexadecimal digits unless encoded; its Base64 |
 //!
 //! A request holds the pairs that its template uses, and that is what rates and costs count.
 //!
 //! A name that is not there is an error and not an empty text, so that a slip in a template does
 //! not become a fast run.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use miette::Diagnostic;
 use minijinja::value::{Enumerator, Object, Value, ValueKind};
 use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, escape_formatter,
 };
+use sha1::{Digest as _, Sha1};
 use thiserror::Error;
 
 use super::draws::PairRng;
 use super::element_path;
 use super::escape;
+use super::xml::root;
+
+/// Names that stand for something only when a request is sent.
+pub(super) const LIVE_NAMES: [&str; 4] = ["unique", "uuid", "now", "nonce"];
 
 /// Steps of one template, a second or two: a batch of a million XML pairs takes some twenty a pair.
 const STEPS_MAX: u64 = 50_000_000;
@@ -112,7 +122,18 @@ impl TemplateExpectation {
         [self.place.text(), &self.equals]
     }
 
-    fn is_for_each(&self) -> bool {
+    /// Returns the place, as it is written.
+    pub(super) fn place_text(&self) -> &str {
+        self.place.text()
+    }
+
+    /// Returns the template of what stands there.
+    pub(super) fn equals(&self) -> &str {
+        &self.equals
+    }
+
+    /// Returns whether one value is expected for each XML pair.
+    pub(super) fn is_for_each(&self) -> bool {
         match &self.place {
             ResponseLocation::Status => false,
             ResponseLocation::Json(place) => place.split('/').any(|part| part == "*"),
@@ -138,6 +159,8 @@ pub(super) struct TemplateContext {
     pub(super) index: u64,
     pub(super) seed: u64,
     pub(super) pairs: Vec<TemplatePair>,
+    /// Names of what is captured from earlier answers.
+    pub(super) captures: Arc<BTreeSet<String>>,
 }
 
 /// One XML pair.
@@ -152,7 +175,7 @@ pub(super) struct TemplatePair {
 /// An XML pair as a template has it: it notes whether anything of it is used, as a template may leave
 /// pairs out that the scenario offers.
 #[derive(Debug)]
-struct PairValue {
+pub(super) struct PairValue {
     number: u64,
     xml1: Value,
     xml2: Value,
@@ -161,7 +184,7 @@ struct PairValue {
 }
 
 impl PairValue {
-    fn new(pair: &TemplatePair) -> Arc<Self> {
+    pub(super) fn new(pair: &TemplatePair) -> Arc<Self> {
         Arc::new(Self {
             number: pair.number,
             xml1: pair.xml1.clone().into(),
@@ -235,19 +258,12 @@ impl Template {
         context: &TemplateContext,
     ) -> Result<RenderedRequest, TemplateError> {
         let draws = PairRng::new(context.seed, u64::MAX - context.index);
-        let mut environment = Environment::new();
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_auto_escape_callback(|_| AutoEscape::None);
-        environment.set_formatter(write_value);
-        // A loop that never ends would be no fault of the target's.
-        environment.set_fuel(Some(STEPS_MAX));
-        environment.add_function("random", random);
-        environment.add_filter("xml", |text: String| {
-            let mut out = Vec::new();
-            escape::xml(&mut out, text.as_bytes());
-            String::from_utf8(out).expect("what is put in is ASCII")
-        });
-        environment.add_global("draws", Value::from_object(TemplateRng(Mutex::new(draws))));
+        let mut environment = environment();
+        // What is known only when a request is sent has a place in it, so that it can be tried before.
+        for name in LIVE_NAMES.into_iter().chain(context.captures.iter().map(String::as_str)) {
+            environment.add_global(name.to_owned(), PLACEHOLDER);
+        }
+        environment.add_global("draws", Value::from_object(TemplateRng::new(draws)));
         environment.add_global("index", context.index);
         environment.add_global("seed", context.seed);
         let offered: Vec<_> = context.pairs.iter().map(PairValue::new).collect();
@@ -279,7 +295,39 @@ impl Template {
     }
 }
 
-fn invalid(what: &str, error: &Error) -> TemplateError {
+/// What stands in a template that is tried before its values are known.
+pub(super) const PLACEHOLDER: &str = "0";
+
+/// Returns an environment with what every template may use.
+pub(super) fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment.set_formatter(write_value);
+    // A loop that never ends would be no fault of the target's.
+    environment.set_fuel(Some(STEPS_MAX));
+    environment.add_function("random", random);
+    environment.add_filter("xml", |text: String| {
+        let mut out = Vec::new();
+        escape::xml(&mut out, text.as_bytes());
+        String::from_utf8(out).expect("what is put in is ASCII")
+    });
+    environment.add_filter("element", |text: String| {
+        String::from_utf8_lossy(root(text.as_bytes())).into_owned()
+    });
+    environment.add_filter("sha1", |value: Value| {
+        Value::from_bytes(Sha1::digest(bytes_of(&value)).to_vec())
+    });
+    environment.add_filter("base64", |value: Value| BASE64_STANDARD.encode(bytes_of(&value)));
+    environment
+}
+
+/// The bytes of a value: of a digest its own, else those of its text.
+fn bytes_of(value: &Value) -> Vec<u8> {
+    value.as_bytes().map_or_else(|| value.to_string().into_bytes(), <[u8]>::to_vec)
+}
+
+pub(super) fn invalid(what: &str, error: &Error) -> TemplateError {
     let (what, line) = (what.to_owned(), error.line().unwrap_or(1));
     let reason = match error.detail() {
         Some(detail) => format!("{}: {detail}", error.kind()),
@@ -296,6 +344,7 @@ fn write_value(
 ) -> Result<(), Error> {
     match value.kind() {
         ValueKind::Bool => out.write_str(if value.is_true() { "true" } else { "false" })?,
+        ValueKind::Bytes => out.write_str(&units::hex(&bytes_of(value)))?,
         _ => escape_formatter(out, state, value)?,
     }
     Ok(())
@@ -303,7 +352,13 @@ fn write_value(
 
 /// The draws of one request; templates take from them in turn.
 #[derive(Debug)]
-struct TemplateRng(Mutex<PairRng>);
+pub(super) struct TemplateRng(Mutex<PairRng>);
+
+impl TemplateRng {
+    pub(super) fn new(draws: PairRng) -> Self {
+        Self(Mutex::new(draws))
+    }
+}
 
 impl Object for TemplateRng {}
 
@@ -321,6 +376,11 @@ fn random(state: &State, low: u32, high: u32) -> Result<u32, Error> {
 }
 
 impl ExpectedValue {
+    /// Returns what an expectation comes to, with its template filled in.
+    pub(super) fn of(expectation: &TemplateExpectation, values: Vec<String>) -> Self {
+        Self { place: expectation.place.clone(), values }
+    }
+
     /// Returns where the value of an answer is looked up, for a person.
     pub(super) fn place(&self) -> &str {
         self.place.text()
@@ -357,7 +417,7 @@ mod tests {
             xml2: "<a/>".to_owned(),
             matched: number % 2 == 1,
         };
-        TemplateContext { index: 3, seed: 42, pairs: vec![pair(6), pair(7)] }
+        TemplateContext { index: 3, seed: 42, pairs: vec![pair(6), pair(7)], ..<_>::default() }
     }
 
     fn template(body: &str, expectations: Vec<TemplateExpectation>) -> Template {

@@ -610,3 +610,10 @@ fn is_name(c: char) -> bool {
         || matches!(c,
             ':' | '-' | '.' | '0'..='9' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}')
 }
+
+/// Returns the root element of a document, without what an envelope cannot hold; a document that
+/// cannot be read is left as it is.
+pub(super) fn root(document: &[u8]) -> &[u8] {
+    let parsed = str::from_utf8(document).ok().and_then(|text| Document::parse(text).ok());
+    parsed.map_or(document, |parsed| &document[parsed.elements[0].whole()])
+}

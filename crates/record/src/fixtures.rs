@@ -66,6 +66,7 @@ pub fn trial(level: SampleLaunch, wobble: i64) -> LaunchResult {
         memory_bytes_max: None,
         memory_bytes_proportional: None,
         body_levels_ns: vec![Some(service_ns)],
+        flow_level_ns: None,
         first_answer_ns: None,
         bytes_sent: 26_000_000,
         bytes_received: 9_000_000,

@@ -463,6 +463,10 @@ pub struct LaunchResult {
     /// 25th percentile of the response time of each request body, null of one that was not answered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub body_levels_ns: Vec<Option<u64>>,
+    /// 25th percentile of the time of a flow: the response times of its requests together. None without
+    /// flows of several requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow_level_ns: Option<u64>,
     /// Mean response time of the first request of each connection, before the warm-up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_answer_ns: Option<u64>,
@@ -567,6 +571,9 @@ pub struct GeneratorQuality {
     /// Requests that were sent once more over a new connection, as the target had closed the kept one.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub resent: u64,
+    /// Time that went into rendering requests which are not the same each time, before they were sent.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rendering_ns: u64,
 }
 
 /// What was seen of the target and of the machine during the load.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::operation_name::OperationName;
 use crate::work_unit::WorkUnit;
-use crate::workload::OperationRecord;
+use crate::workload::{OperationOrder, OperationRecord};
 use crate::{FailureRecord, LaunchPair, LaunchResult, LaunchResults, Run, ScenarioRun, histogram};
 
 /// What stands between the names of a scenario and of its operation.
@@ -56,11 +56,18 @@ impl Run {
 }
 
 impl ScenarioRun {
-    /// Returns each of several operations by its name, as a scenario of its own that is called by both
+    /// Returns whether virtual users send several requests one after the other, which together take a time.
+    pub fn has_flow(&self) -> bool {
+        let order = self.workload.operations.as_ref().map(|plan| &plan.order);
+        matches!(order, Some(OperationOrder::Flow(flow)) if flow.len() > 1)
+    }
+
+    /// Returns each of several operations that load has, by its name, as a scenario of its own that is called by both
     /// names: `traffic/create`. Of what only all operations together have it has none.
     pub fn by_operation(&self) -> Vec<(OperationName, Self)> {
         let Some(plan) = &self.workload.operations else { return Vec::new() };
         let operations = plan.operations.iter().enumerate();
+        let operations = operations.filter(|(number, _)| plan.order.sends(*number));
         let of = |(number, operation): (usize, &OperationRecord)| {
             (operation.name.clone(), self.of_operation(number, operation))
         };
@@ -111,6 +118,7 @@ impl LaunchResult {
             memory_bytes_max: None,
             memory_bytes_proportional: None,
             body_levels_ns: operation.body_levels_ns,
+            flow_level_ns: None,
             first_answer_ns: None,
             bytes_sent: 0,
             bytes_received: 0,

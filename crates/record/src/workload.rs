@@ -46,6 +46,17 @@ pub struct OperationPlan {
     pub operations: Vec<OperationRecord>,
     /// Which of them is next.
     pub order: OperationOrder,
+    /// Those that each virtual user sends once in a launch, before all load.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub setup: Vec<usize>,
+    /// Whether virtual users keep cookies.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub cookies: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// One kind of request among several.
@@ -62,6 +73,9 @@ pub struct OperationRecord {
     pub kind: PayloadKind,
     /// Digest of its payload.
     pub payload: String,
+    /// Names of what is captured from its answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub captures: Vec<String>,
 }
 
 /// How operations follow each other.
@@ -76,6 +90,14 @@ pub enum OperationOrder {
 }
 
 impl OperationOrder {
+    /// Returns whether load has requests of the operation of this number.
+    pub fn sends(&self, operation: usize) -> bool {
+        match self {
+            Self::Mix(shares) => shares.get(operation).is_some_and(|share| *share > 0),
+            Self::Flow(flow) => flow.contains(&operation),
+        }
+    }
+
     /// Returns how many requests belong together: those of a flow, or those in which each operation has
     /// exactly its share.
     pub fn round(&self) -> u64 {

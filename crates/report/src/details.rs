@@ -124,11 +124,15 @@ fn generator(generator: &GeneratorQuality) -> String {
             plural(resent, "request")
         ),
     };
+    let rendered = match generator.rendering_ns {
+        0 => String::new(),
+        rendering_ns => format!("; {} of rendering before requests were sent", time(rendering_ns)),
+    };
     if generator.late == 0 && generator.dropped == 0 {
-        return format!("{lag}{resent}");
+        return format!("{lag}{resent}{rendered}");
     }
     let (late, dropped) = (generator.late, generator.dropped);
-    format!("{lag}; {late} waited for a connection, {dropped} were never sent{resent}")
+    format!("{lag}; {late} waited for a connection, {dropped} were never sent{resent}{rendered}")
 }
 
 fn confinement(confinement: &LimitsRecord) -> String {

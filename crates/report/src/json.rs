@@ -236,6 +236,8 @@ struct GeneratorRow {
     in_flight_max: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     resent: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rendering_ns: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -525,6 +527,7 @@ fn generator(it: GeneratorQuality) -> GeneratorRow {
         in_flight: it.in_flight,
         in_flight_max: it.in_flight_max,
         resent: Some(it.resent).filter(|resent| *resent > 0),
+        rendering_ns: Some(it.rendering_ns).filter(|rendering_ns| *rendering_ns > 0),
     }
 }
 

@@ -90,12 +90,15 @@ fn promise(limit: &LimitCheck) -> TestCase {
     } else {
         CaseOutcome::Failed("limit", wording::promise_words(limit))
     };
-    let name = format!("limit {} {}", limit.limit.quantity.key(), limit.promised());
+    let name = format!("limit {} {}", limit.label(), limit.promised());
     TestCase { name, outcome }
 }
 
 fn properties(row: &MetricResult) -> impl Iterator<Item = (String, String)> {
-    let key = row.metric.key();
+    let key = match &row.operation {
+        Some(operation) => format!("{operation}.{}", row.metric.key()),
+        None => row.metric.key().to_owned(),
+    };
     let value = |side: &str, value: Option<f64>| {
         value.map(|value| (format!("{key}.{side}"), row.format(value)))
     };

@@ -38,7 +38,7 @@ pub fn bencher(comparison: &Comparison) -> String {
     for row in &comparison.rows {
         let Some(value) = finite(row.head) else { continue };
         let [lower_value, upper_value] = limits(row).map_or([None; 2], |limits| limits.map(Some));
-        let name = row.scenario.chars().take(BENCHMARK_CHARS_MAX).collect();
+        let name = row.subject().chars().take(BENCHMARK_CHARS_MAX).collect();
         let value = BencherValue { value, lower_value, upper_value };
         benchmarks.entry(name).or_default().insert(measure(row), value);
     }
@@ -77,14 +77,14 @@ pub fn open_metrics(comparison: &Comparison) -> String {
             if at == 0 {
                 line(format_args!("# TYPE {family} gauge"));
             }
-            let scenario = label(&row.scenario);
+            let scenario = label(&row.subject());
             line(format_args!("{family}{{scenario=\"{scenario}\"}} {}", rounded(value * scale)));
         }
     }
     line(format_args!("# TYPE xmlperf_verdict gauge"));
     for row in &comparison.rows {
         let Some(verdict) = row.verdict() else { continue };
-        let (scenario, metric) = (label(&row.scenario), row.metric.key());
+        let (scenario, metric) = (label(&row.subject()), row.metric.key());
         let labels =
             format!("scenario=\"{scenario}\",metric=\"{metric}\",verdict=\"{}\"", verdict.key());
         line(format_args!("xmlperf_verdict{{{labels}}} 1"));
@@ -121,6 +121,7 @@ fn unit(row: &MetricResult) -> String {
         Metric::Work => format!("instructions/{}", row.unit.short()),
         Metric::Cpu => format!("ns/{}", row.unit.short()),
         Metric::Latency
+        | Metric::Flow
         | Metric::Tail
         | Metric::P50
         | Metric::P95
@@ -141,6 +142,7 @@ fn base_unit(metric: Metric) -> (&'static str, f64) {
     match metric {
         Metric::Cpu
         | Metric::Latency
+        | Metric::Flow
         | Metric::Tail
         | Metric::P50
         | Metric::P95

@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use load::pacing::StopCondition;
 use load::{
-    ClientSettings, Exchange, ExchangeFailure, FailureKind, LoadRequest, RequestPreview,
-    ResponseCheck, WrongResponse,
+    CapturedValues, ClientSettings, Exchange, ExchangeFailure, FailureKind, LiveRequest,
+    LoadClient, LoadRequest, PlannedRequest, RequestForm, RequestOrder, RequestPlan,
+    RequestPreview, ResponseCheck, UnsendableRequest, WrongResponse,
 };
 use record::{FailureReport, Side};
-use suite::{Operation, SamplingPlan, Scenario, Suite};
+use suite::{OperationOrder, SamplingPlan, Scenario, Suite};
 use sut::{LogTail, SharedServices};
 use units::cancel::Cancel;
 use units::text::error_chain;
 
-use crate::launch_failure::{LaunchFailure, report};
+use crate::launch_failure::LaunchFailure;
 use crate::requests::ScenarioRequests;
 use crate::side_driver::LaunchHandle;
 use crate::{RunnerError, SutBuild, TargetLaunch, place, stop};
@@ -160,33 +161,75 @@ impl<'a> FirstRequests<'a> {
         Self { scenario, requests: ScenarioRequests::new(&small, sampling) }
     }
 
-    /// Sends them one after the other.
+    /// Sends them one after the other, as one virtual user: the setup, then the load's in their order.
     fn exchanges(
         &self,
         launched: &LaunchHandle,
         body_bytes_max: usize,
         cancel: &Cancel,
     ) -> Vec<ScenarioExchange> {
-        let plan = self.requests.plan(&launched.reached.host(&launched.target));
-        let exchange = |(number, operation)| {
-            let mut exchange = self.unsent(number, operation);
-            match &plan {
-                Ok(plan) => {
-                    let first = &plan.requests[self.requests.first_of(number)];
-                    exchange.request = Some(first.preview(body_bytes_max));
-                    self.send(first, &mut exchange, launched, cancel);
+        let steps = self.steps();
+        let mut exchanges: Vec<_> = steps.iter().map(|number| self.unsent(*number)).collect();
+        let host = launched.reached.host(&launched.target);
+        let seen = Arc::new(AnswerObserver::default());
+        let client = self.requests.plan(&host).map_err(|error| error_chain(&error));
+        let client = client.and_then(|plan| {
+            let places: Vec<_> = steps.iter().map(|it| self.requests.first_of(*it)).collect();
+            let plan = RequestPlan {
+                requests: plan.requests.into_iter().map(|it| observed(it, &seen)).collect(),
+                order: RequestOrder::Shared(places.into()),
+                setup: Vec::new(),
+                ..plan
+            };
+            let (http, timeouts) = (self.scenario.load.http, self.scenario.load.timeouts);
+            let settings = ClientSettings { http, timeouts, ..ClientSettings::default() };
+            let client = launched.reached.client(
+                launched.target.place(),
+                None,
+                plan,
+                settings,
+                cancel.clone(),
+            );
+            client.map_err(|error| error_chain(&error))
+        });
+        let mut client = match client {
+            Ok(client) => client,
+            Err(reason) => {
+                for exchange in &mut exchanges {
+                    exchange.fault = Some(ExchangeFault::unsent(reason.clone()));
                 }
-                Err(error) => {
-                    exchange.fault = Some(ExchangeFault::unsent(report(error).summary));
-                }
+                return exchanges;
             }
-            exchange
         };
-        self.scenario.operations.iter().enumerate().map(exchange).collect()
+        for exchange in &mut exchanges {
+            send(&mut client, exchange);
+            let mut answer = seen.answer.lock().unwrap_or_else(PoisonError::into_inner);
+            let ObservedAnswer { request, head, body } = std::mem::take(&mut *answer);
+            exchange.request = request.map(|request| request.preview(body_bytes_max));
+            (exchange.answer_head, exchange.answer_body) = (head, body);
+        }
+        exchanges
+    }
+
+    /// Numbers of the operations in the order in which a virtual user sends them, each once.
+    fn steps(&self) -> Vec<usize> {
+        let Scenario { operations, order, setup, .. } = self.scenario;
+        let flow = match order {
+            Some(OperationOrder::Flow(flow)) => flow.clone(),
+            Some(OperationOrder::Mix(_)) | None => (0..operations.len()).collect(),
+        };
+        let mut steps = Vec::new();
+        for number in setup.iter().copied().chain(flow) {
+            if !steps.contains(&number) {
+                steps.push(number);
+            }
+        }
+        steps
     }
 
     /// The exchange before anything is sent.
-    fn unsent(&self, number: usize, operation: &Operation) -> ScenarioExchange {
+    fn unsent(&self, number: usize) -> ScenarioExchange {
+        let operation = &self.scenario.operations[number];
         ScenarioExchange {
             scenario: self.scenario.name.clone(),
             operation: operation.name.as_ref().map(ToString::to_string),
@@ -199,37 +242,45 @@ impl<'a> FirstRequests<'a> {
             fault: None,
         }
     }
+}
 
-    /// Sends a request, and notes what came back.
-    fn send(
-        &self,
-        request: &LoadRequest,
-        exchange: &mut ScenarioExchange,
-        launched: &LaunchHandle,
-        cancel: &Cancel,
-    ) {
-        let seen = Arc::new(AnswerObserver::new(request));
-        let observed: Arc<dyn ResponseCheck> = Arc::<AnswerObserver>::clone(&seen);
-        let request = request.with_check(observed);
-        let (http, timeouts) = (self.scenario.load.http, self.scenario.load.timeouts);
-        let settings = ClientSettings { http, timeouts, ..ClientSettings::default() };
-        let mut exchanged = None;
-        let sink = &mut |exchange: &Exchange| exchanged = Some(exchange.clone());
-        let sent = launched
-            .reached
-            .client(launched.target.place(), None, &[request], settings, cancel.clone())
-            .and_then(|mut client| client.drive(StopCondition::after_requests(1), sink));
-        (exchange.time, exchange.fault) = match (sent, exchanged) {
-            (Err(error), _) => (None, Some(ExchangeFault::unsent(error_chain(&error)))),
-            (Ok(_), None) => (None, Some(ExchangeFault::unsent("interrupted".to_owned()))),
-            (Ok(_), Some(exchange)) => {
-                let time = Duration::from_nanos(exchange.service_ns());
-                (Some(time), exchange.outcome.err().map(|failure| ExchangeFault::of(&failure)))
-            }
+/// Sends the next request, and notes what came of it.
+fn send(client: &mut LoadClient, exchange: &mut ScenarioExchange) {
+    let mut exchanged = None;
+    let sink = &mut |exchange: &Exchange| exchanged = Some(exchange.clone());
+    let sent = client.drive(StopCondition::after_requests(1), sink);
+    (exchange.time, exchange.fault) = match (sent, exchanged) {
+        (Err(error), _) => (None, Some(ExchangeFault::unsent(error_chain(&error)))),
+        (Ok(_), None) => (None, Some(ExchangeFault::unsent("interrupted".to_owned()))),
+        (Ok(_), Some(exchange)) => {
+            let time = Duration::from_nanos(exchange.service_ns());
+            (Some(time), exchange.outcome.err().map(|failure| ExchangeFault::of(&failure)))
+        }
+    };
+}
+
+/// Returns a request of which is kept what was sent and what came back.
+fn observed(planned: PlannedRequest, seen: &Arc<AnswerObserver>) -> PlannedRequest {
+    let form = ObservedRequest { form: planned.form, seen: Arc::clone(seen) };
+    PlannedRequest { form: RequestForm::Live(Arc::new(form)), capture: planned.capture }
+}
+
+/// A request whose answer is observed.
+struct ObservedRequest {
+    form: RequestForm,
+    seen: Arc<AnswerObserver>,
+}
+
+impl LiveRequest for ObservedRequest {
+    fn render(&self, captured: &Arc<CapturedValues>) -> Result<LoadRequest, UnsendableRequest> {
+        let request = match &self.form {
+            RequestForm::Prepared(request) => request.clone(),
+            RequestForm::Live(live) => live.render(captured)?,
         };
-        let answer = seen.answer.lock().unwrap_or_else(PoisonError::into_inner);
-        exchange.answer_head.clone_from(&answer.head);
-        exchange.answer_body.clone_from(&answer.body);
+        *self.seen.answer.lock().unwrap_or_else(PoisonError::into_inner) =
+            ObservedAnswer { request: Some(request.clone()), ..ObservedAnswer::default() };
+        let observed: Arc<dyn ResponseCheck> = Arc::<AnswerObserver>::clone(&self.seen);
+        Ok(request.with_check(observed))
     }
 }
 
@@ -278,28 +329,27 @@ fn setting(kind: FailureKind) -> Option<&'static str> {
     })
 }
 
-/// Checks an answer as the scenario does, and keeps it.
+/// Checks an answer as the scenario does, and keeps it with its request.
+#[derive(Default)]
 struct AnswerObserver {
-    check: Arc<dyn ResponseCheck>,
     answer: Mutex<ObservedAnswer>,
 }
 
 #[derive(Default)]
 struct ObservedAnswer {
+    request: Option<LoadRequest>,
     head: String,
     body: Vec<u8>,
 }
 
-impl AnswerObserver {
-    fn new(request: &LoadRequest) -> Self {
-        Self { check: request.check(), answer: Mutex::default() }
-    }
-}
-
 impl ResponseCheck for AnswerObserver {
     fn check(&self, status: u16, body: &[u8]) -> Result<(), WrongResponse> {
-        self.answer.lock().unwrap_or_else(PoisonError::into_inner).body = body.to_vec();
-        self.check.check(status, body)
+        let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
+        answer.body = body.to_vec();
+        match &answer.request {
+            Some(request) => request.check().check(status, body),
+            None => Ok(()),
+        }
     }
 
     fn observe(&self, bytes: &[u8]) {

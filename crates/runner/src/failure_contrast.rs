@@ -69,7 +69,7 @@ fn answer(side: &SideDriver<'_>, request: usize) -> Option<FailureExample> {
     let plan = side.prepared.plan(&launched.reached.host(&launched.target)).ok()?;
     let capture = Arc::new(AnswerCapture::default());
     let check = Arc::<AnswerCapture>::clone(&capture);
-    let request = [plan.requests.get(request)?.with_check(check)];
+    let request = [plan.requests.get(request)?.prepared()?.with_check(check)];
     let settings = ClientSettings { http: side.scenario.load.http, ..ClientSettings::default() };
     let place = launched.target.place();
     let client = launched.reached.client(place, None, &request, settings, Cancel::default());

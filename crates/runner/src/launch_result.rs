@@ -59,6 +59,7 @@ impl SideDriver<'_> {
             memory_bytes_max: after.map(|(_, after)| after.memory_peak_bytes),
             memory_bytes_proportional: proportional,
             body_levels_ns,
+            flow_level_ns: measurement.flow_level_ns(),
             first_answer_ns: self.first_answers.mean_ns(),
             bytes_sent: measurement.request_bytes(),
             bytes_received: measurement.response_bytes(),
@@ -137,6 +138,7 @@ fn generator(measurement: &Measurement, driven: &DriveOutcome) -> GeneratorQuali
         in_flight: driven.in_flight_mean(),
         in_flight_max: driven.in_flight_max,
         resent: driven.resent,
+        rendering_ns: driven.rendering_ns,
     }
 }
 

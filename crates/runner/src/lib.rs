@@ -7,6 +7,7 @@
 
 mod check;
 mod connection;
+mod expectation_check;
 mod failure_contrast;
 mod instruction_counts;
 mod launch;
@@ -15,6 +16,7 @@ mod launch_layout;
 mod launch_result;
 mod limits;
 mod live;
+mod live_request;
 pub mod machine;
 mod placement;
 mod request_order;

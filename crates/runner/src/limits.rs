@@ -42,6 +42,7 @@ pub(super) fn value(quantity: LimitQuantity, measurement: &Measurement) -> Optio
         LimitQuantity::Metric(
             Metric::Work
             | Metric::Cpu
+            | Metric::Flow
             | Metric::Tail
             | Metric::Throughput
             | Metric::Memory

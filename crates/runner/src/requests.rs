@@ -3,17 +3,20 @@
 //! A body that is too large to be kept is made again each time it is sent. That takes no memory, and
 //! less time than sending it does.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use load::measure::OperationPlace;
 use load::{
-    BodyPieces, BodySource, LoadRequest, RequestContent, RequestError, RequestHead, RequestOrder,
-    RequestPlan, ResponseCheck, WrongResponse,
+    AnswerCapture, BodyPieces, BodySource, LoadRequest, PlannedRequest, RequestContent,
+    RequestForm, RequestHead, RequestOrder, RequestPlan, ResponseCheck, UnsendableRequest,
 };
-use payload::{BodyStream, PayloadKind, PayloadSpec, RequestFraming, ResponseExpectation};
+use payload::{BodyStream, LiveValues, PayloadKind, PayloadSpec, RequestFraming};
 use record::OperationName;
 use suite::{Operation, SamplingPlan, Scenario};
 
+use crate::expectation_check::ExpectationCheck;
+use crate::live_request::{OperationCapture, OperationRequest};
 use crate::request_order;
 
 /// Memory that the different bodies of a scenario may take together, in bytes.
@@ -65,15 +68,6 @@ impl BodyPieces for GeneratedPieces {
     }
 }
 
-/// The truth about one request, as the load engine sees it.
-struct ExpectationCheck(ResponseExpectation);
-
-impl ResponseCheck for ExpectationCheck {
-    fn check(&self, status: u16, body: &[u8]) -> Result<(), WrongResponse> {
-        self.0.check(status, body).map_err(|mismatch| WrongResponse::Content(mismatch.into()))
-    }
-}
-
 impl ScenarioRequest {
     /// Makes request number `index` (from 0), and keeps its body unless it is too large.
     fn new(operation: &Operation, index: u64) -> Self {
@@ -94,6 +88,19 @@ impl ScenarioRequest {
             MessageBody::Kept(kept.into())
         };
         Self { body, bytes, truth: Arc::new(ExpectationCheck(stream.into_expected())) }
+    }
+
+    /// Returns a request without templates.
+    fn request(&self, operation: &Operation, host: &str) -> Result<LoadRequest, UnsendableRequest> {
+        let Operation { method, path, payload: spec, kind, .. } = operation;
+        let headers = spec.headers(*kind);
+        let headers: Vec<_> =
+            headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let content_type = method.has_body().then(|| spec.content_type(*kind));
+        let head = RequestHead { method: *method, path, host, content_type, headers: &headers };
+        let check: Arc<dyn ResponseCheck> = Arc::<ExpectationCheck>::clone(&self.truth);
+        let request = LoadRequest::new(head, self.content(operation), check);
+        request.map_err(|error| UnsendableRequest(error.into()))
     }
 
     /// Returns what follows the head of the request.
@@ -122,8 +129,10 @@ impl ScenarioRequest {
 /// Makes the requests of an operation: as many different ones as are wanted, but no more than fit in
 /// memory.
 fn prepare(operation: &Operation, wanted: u64, bytes_max: usize) -> Vec<ScenarioRequest> {
-    // All requests without a body are one.
-    let wanted = if operation.method.has_body() { wanted } else { wanted.min(1) };
+    let heads_differ = operation.renderer.as_ref().is_some_and(|it| it.has_different_heads());
+    // All requests without a body are one, unless their paths tell them apart.
+    let differ = operation.method.has_body() || heads_differ;
+    let wanted = if differ { wanted } else { wanted.min(1) };
     let mut messages: Vec<ScenarioRequest> = Vec::new();
     let mut bytes = 0;
     for index in 0..wanted {
@@ -203,20 +212,40 @@ impl ScenarioRequests {
     }
 
     /// Returns the requests as they are sent to `host`, and their order. The bodies are shared, not copied.
-    pub(super) fn plan(&self, host: &str) -> Result<RequestPlan, RequestError> {
+    pub(super) fn plan(&self, host: &str) -> Result<RequestPlan, UnsendableRequest> {
         let mut requests = Vec::new();
         for (operation, messages) in self.scenario.operations.iter().zip(&self.operations) {
-            let Operation { method, path, payload: spec, kind, .. } = operation;
-            let headers = spec.headers(*kind);
-            let headers: Vec<_> =
-                headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            let content_type = method.has_body().then(|| spec.content_type(*kind));
-            let head = RequestHead { method: *method, path, host, content_type, headers: &headers };
-            for message in messages {
-                let check: Arc<dyn ResponseCheck> = Arc::<ExpectationCheck>::clone(&message.truth);
-                requests.push(LoadRequest::new(head, message.content(operation), check)?);
+            let shared = Arc::new(operation.clone());
+            let captures = &operation.captures;
+            let taken = || OperationCapture(captures.clone());
+            let capture: Option<Arc<dyn AnswerCapture>> =
+                (!captures.is_empty()).then(|| Arc::new(taken()) as Arc<dyn AnswerCapture>);
+            for (index, message) in (0..).zip(messages) {
+                let form = match &operation.renderer {
+                    None => RequestForm::Prepared(message.request(operation, host)?),
+                    Some(renderer) => templated(OperationRequest {
+                        operation: Arc::clone(&shared),
+                        renderer: Arc::clone(renderer),
+                        context: Arc::new(operation.payload.request_context(operation.kind, index)),
+                        host: host.to_owned(),
+                        content: message.content(operation),
+                        check: Arc::<ExpectationCheck>::clone(&message.truth),
+                    })?,
+                };
+                requests.push(PlannedRequest { form, capture: capture.clone() });
             }
         }
-        Ok(RequestPlan { requests, order: self.order.clone() })
+        let Scenario { setup, cookies, .. } = &self.scenario;
+        let setup = setup.iter().map(|operation| self.first_of(*operation)).collect();
+        Ok(RequestPlan { requests, order: self.order.clone(), setup, cookies: *cookies })
     }
+}
+
+/// Renders a request once, unless it has to be rendered each time.
+fn templated(request: OperationRequest) -> Result<RequestForm, UnsendableRequest> {
+    if request.operation.is_live {
+        return Ok(RequestForm::Live(Arc::new(request)));
+    }
+    let values = LiveValues::placeholders(&BTreeSet::new());
+    request.with(values).map(RequestForm::Prepared)
 }

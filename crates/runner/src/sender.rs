@@ -67,7 +67,13 @@ impl RequestSender {
             HttpVersion::Two { .. } => HttpVersion::Two { streams: NonZeroUsize::MIN },
         };
         let settings = ClientSettings { http, ..ClientSettings::default() };
+        let has_setup = !plan.setup.is_empty();
         let mut client = LoadClient::new(address, plan, settings, self.cancel.clone())?;
+        if has_setup {
+            let mut setup = Measurement::default();
+            client.set_up(&mut |exchange: &Exchange| setup.record(exchange))?;
+            all_right(&setup)?;
+        }
         Ok(Box::new(move |requests| {
             let stop =
                 StopCondition { failures_max: Some(1), ..StopCondition::after_requests(requests) };
@@ -75,14 +81,23 @@ impl RequestSender {
             let sink = &mut |exchange: &Exchange| measurement.record(exchange);
             client.drive(stop, sink)?;
             let answered = measurement.answered();
-            match measurement.failures().iter().next() {
-                Some((kind, failures)) => {
-                    let detail = failures.first.detail.clone();
-                    Err(SendError::Failed { kind: *kind, detail }.into())
-                }
-                None if answered == requests => Ok(()),
-                None => Err(SendError::Unanswered { answered, requests }.into()),
+            all_right(&measurement)?;
+            if answered == requests {
+                Ok(())
+            } else {
+                Err(SendError::Unanswered { answered, requests }.into())
             }
         }))
+    }
+}
+
+/// Fails if a request did.
+fn all_right(measurement: &Measurement) -> Result<(), SendError> {
+    match measurement.failures().iter().next() {
+        Some((kind, failures)) => {
+            let detail = failures.first.detail.clone();
+            Err(SendError::Failed { kind: *kind, detail })
+        }
+        None => Ok(()),
     }
 }

@@ -18,7 +18,7 @@ use load::measure::validity;
 use load::measure::{FailureCounts, FirstAnswers, Measurement};
 use load::pacing;
 use load::pacing::{ArrivalSchedule, OpenWorkload, StopCondition};
-use load::{ClientSettings, DriveOutcome, FailureKind, LoadClient};
+use load::{ClientSettings, DriveOutcome, Exchange, ExchangeFailure, FailureKind, LoadClient};
 use record::{
     Capacity, FailureReport, LatencyBasis, LoadLevel, LoadStep, NetworkUse, Side, histogram,
 };
@@ -137,7 +137,9 @@ impl<'a> SideDriver<'a> {
             settings.answer_bytes_max = usize::try_from(bytes).unwrap_or(usize::MAX);
         }
         let LaunchHandle { target, reached, .. } = launched;
-        let plan = prepared.plan(&reached.host(target)).map_err(|error| failed(report(&error)))?;
+        let plan = prepared
+            .plan(&reached.host(target))
+            .map_err(|error| failed(error_chain(&error).into()))?;
         let relay = match (scenario.network, target.address()) {
             (Some(network), Some(address)) => {
                 let relay = Relay::start(address, &network, seed, connections.get());
@@ -180,8 +182,33 @@ impl<'a> SideDriver<'a> {
         })
     }
 
+    /// Has every virtual user send the requests of the setup.
+    fn set_up(&mut self) -> Result<(), LaunchFailure> {
+        if self.scenario.setup.is_empty() {
+            return Ok(());
+        }
+        let mut failed: Option<Exchange> = None;
+        let driven = self.client.set_up(&mut |exchange| {
+            if exchange.outcome.is_err() {
+                failed.get_or_insert_with(|| exchange.clone());
+            }
+        });
+        let drive = driven.map_err(|error| self.failure(report(&error)))?;
+        if drive.ended == load::DriveEnd::Cancelled {
+            return Err(self.failure("interrupted"));
+        }
+        let Some(Exchange { request, outcome: Err(failure), .. }) = failed else { return Ok(()) };
+        let operation = self.prepared.operation_name(request);
+        let operation = operation.map(ToString::to_string).unwrap_or_default();
+        let ExchangeFailure { kind, detail, .. } = failure;
+        let report = FailureReport::from(format!("setup failed at {operation}, {kind}: {detail}"));
+        let log = self.launched.target.log_tail().map(|tail| tail.to_string());
+        Err(self.failure(FailureReport { excerpts: log.into_iter().collect(), ..report }))
+    }
+
     /// Sends load that is not measured, but checked all the same.
     pub(super) fn warm_up(&mut self, sampling: &SamplingPlan) -> Result<(), LaunchFailure> {
+        self.set_up()?;
         let lasts = self.scenario.warm_up(sampling);
         if lasts.is_zero() {
             return Ok(());

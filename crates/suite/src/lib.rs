@@ -6,9 +6,10 @@ pub mod config;
 mod identity;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use load::{RequestMethod, TlsIdentity, TlsTrust};
+use load::{CookiePolicy, RequestMethod, TlsIdentity, TlsTrust};
 use record::OperationName;
 use record::canonical;
 use record::metric::gate::GateRules;
@@ -210,6 +211,10 @@ pub struct Scenario {
     pub operations: Vec<Operation>,
     /// How several operations follow each other; none where there is one.
     pub order: Option<OperationOrder>,
+    /// Operations by their number, which each virtual user sends once in a launch, before all load.
+    pub setup: Vec<usize>,
+    /// Whether virtual users keep cookies.
+    pub cookies: CookiePolicy,
     /// How it is sent.
     pub load: LoadSettings,
     /// What is between load and target, if not nothing.
@@ -233,6 +238,13 @@ pub struct Operation {
     pub payload: payload::PayloadSpec,
     /// How that is wrapped.
     pub kind: payload::PayloadKind,
+    /// The templates of path, headers, body and expected answer; none of an operation without a name
+    /// whose requests are the same each time.
+    pub renderer: Option<Arc<payload::RequestRenderer>>,
+    /// Whether requests are rendered each time they are sent.
+    pub is_live: bool,
+    /// What is taken from its answers.
+    pub captures: Vec<payload::Capture>,
     /// What must hold of these requests alone.
     pub limits: Vec<Limit>,
 }
@@ -354,10 +366,12 @@ impl Scenario {
                 path: operation.path.clone(),
                 kind: operation.kind,
                 payload: operation.payload.digest(),
+                captures: operation.captures.iter().map(|capture| capture.name.clone()).collect(),
             })
         };
         let operations = self.operations.iter().map(record).collect::<Option<_>>()?;
-        Some(OperationPlan { operations, order })
+        let cookies = self.cookies == CookiePolicy::Kept;
+        Some(OperationPlan { operations, order, setup: self.setup.clone(), cookies })
     }
 
     /// Returns how long it is driven before anything is measured. A scenario of a given number of

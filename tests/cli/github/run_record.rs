@@ -101,6 +101,7 @@ fn trial(service_ns: u64) -> LaunchResult {
         memory_bytes_max: None,
         memory_bytes_proportional: None,
         body_levels_ns: vec![Some(service_ns)],
+        flow_level_ns: None,
         first_answer_ns: None,
         bytes_sent: 26_000_000,
         bytes_received: 9_000_000,

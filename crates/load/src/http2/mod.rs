@@ -22,13 +22,14 @@ use tokio::time;
 use self::connections::Http2Connections;
 use self::stream::{Http2Request, StreamJob, StreamOutcome};
 use self::timer::AsyncTimer;
-use super::exchange::Exchange;
+use super::exchange::{Exchange, ExchangeFailure, FailureKind};
 use super::in_flight::InFlightGauge;
 use super::network::{Address, Clock};
-use super::pacing::{DriveEnd, Pacer, PacerStep, PacingModel};
-use super::request_plan::{PlanCursor, RequestPlan};
+use super::pacing::{ClosedWorkload, DriveEnd, Pacer, PacerStep, PacingModel, StopCondition};
+use super::request_plan::{PlannedRequest, RequestPlan};
 use super::settings::{ClientSettings, DriveOutcome, LoadError};
 use super::tls::TlsClient;
+use super::virtual_user::VirtualUsers;
 use units::cancel::Cancel;
 
 /// How often a wait looks at [`Cancel`].
@@ -41,7 +42,7 @@ const NEVER_NS: u64 = u64::MAX;
 pub(super) struct Http2Engine {
     runtime: Runtime,
     shared: Arc<StreamContext>,
-    cursor: PlanCursor,
+    users: VirtualUsers,
     cancel: Cancel,
 }
 
@@ -49,7 +50,10 @@ pub(super) struct Http2Engine {
 struct StreamContext {
     clock: Clock,
     lines: Http2Connections,
-    requests: Vec<Http2Request>,
+    scheme: &'static str,
+    plan: Arc<RequestPlan>,
+    /// Those of the plan that are the same each time, by their place.
+    requests: Vec<Option<Http2Request>>,
     settings: ClientSettings,
     flying: Mutex<InFlightGauge>,
 }
@@ -73,13 +77,17 @@ impl Http2Engine {
         plan.check()?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let prepare = |request| Http2Request::new(request, scheme);
-        let requests = plan.requests.iter().map(prepare).collect::<Result<_, _>>()?;
+        let prepared = plan.requests.iter().map(PlannedRequest::prepared);
+        let prepare = |request: Option<_>| request.map(|it| Http2Request::new(it, scheme));
+        let requests = prepared.map(|it| prepare(it).transpose()).collect::<Result<_, _>>()?;
+        let plan = Arc::new(plan.clone());
+        let users = VirtualUsers::new(Arc::clone(&plan));
         let lines = Http2Connections::new(address, tls, &settings, streams);
         let clock = Clock::new();
         let flying = Mutex::new(InFlightGauge::begin(clock.now_ns()));
-        let shared = Arc::new(StreamContext { clock, lines, requests, settings, flying });
-        Ok(Self { runtime, shared, cursor: PlanCursor::new(plan), cancel })
+        let shared =
+            Arc::new(StreamContext { clock, lines, scheme, plan, requests, settings, flying });
+        Ok(Self { runtime, shared, users, cancel })
     }
 
     pub(super) fn drive(
@@ -87,17 +95,30 @@ impl Http2Engine {
         model: &PacingModel,
         sink: &mut dyn FnMut(&Exchange),
     ) -> Result<DriveOutcome, LoadError> {
-        let Self { runtime, shared, cursor, cancel } = self;
+        let Self { runtime, shared, users, cancel } = self;
         runtime.block_on(async {
             // Connections learn what has happened to them since the last drive.
             time::sleep(Duration::from_millis(1)).await;
-            let mut driving = Http2Drive::new(shared, cursor, model, sink);
+            let mut driving = Http2Drive::new(shared, users, model, sink);
             let mut drive = driving.run(cancel).await?;
             drive.dropped = driving.pacer.dropped();
             let began_ns = shared.clock.now_ns();
             let flying = shared.flying(|it| std::mem::replace(it, InFlightGauge::begin(began_ns)));
             Ok(flying.into_drive(drive))
         })
+    }
+
+    /// Has every virtual user send the requests of the plan's setup; nothing after one that failed.
+    pub(super) fn set_up(
+        &mut self,
+        sink: &mut dyn FnMut(&Exchange),
+    ) -> Result<DriveOutcome, LoadError> {
+        self.users.begin_setup();
+        let stop =
+            StopCondition { failures_max: Some(1), ..StopCondition::after_requests(u64::MAX) };
+        let drive = self.drive(&PacingModel::Closed(ClosedWorkload::from(stop)), sink);
+        self.users.begin_load();
+        drive
     }
 
     pub(super) fn renew(&mut self) -> Result<(), LoadError> {
@@ -121,7 +142,7 @@ async fn raised(cancel: &Cancel) {
 /// What a drive has in hand while it runs.
 struct Http2Drive<'a> {
     shared: &'a Arc<StreamContext>,
-    cursor: &'a mut PlanCursor,
+    users: &'a mut VirtualUsers,
     pacer: Pacer,
     drive: DriveOutcome,
     /// Places for a request that hold none, the one that is free for longest first.
@@ -139,7 +160,7 @@ struct Http2Drive<'a> {
 impl<'a> Http2Drive<'a> {
     fn new(
         shared: &'a Arc<StreamContext>,
-        cursor: &'a mut PlanCursor,
+        users: &'a mut VirtualUsers,
         model: &PacingModel,
         sink: &'a mut dyn FnMut(&Exchange),
     ) -> Self {
@@ -155,7 +176,7 @@ impl<'a> Http2Drive<'a> {
         shared.flying(|flying| *flying = InFlightGauge::begin(began_ns));
         Self {
             shared,
-            cursor,
+            users,
             pacer: Pacer::new(model, began_ns),
             drive: DriveOutcome::begin(began_ns),
             free: (0..places).collect(),
@@ -200,22 +221,53 @@ impl<'a> Http2Drive<'a> {
     fn hand_out(&mut self) {
         self.wake_ns = NEVER_NS;
         while let Some(place) = self.free.front().copied() {
+            if self.users.is_done(place) {
+                self.free.pop_front();
+                continue;
+            }
             let now_ns = self.shared.clock.now_ns();
             let free_ns = self.free_ns[place];
             match self.pacer.next(now_ns, free_ns) {
                 PacerStep::Send { due_ns } => {
                     self.free.pop_front();
                     self.drive.late += u64::from(due_ns < free_ns);
-                    let lag_ns = now_ns.saturating_sub(due_ns.max(free_ns));
-                    let (request, line) = (self.cursor.next(place), place % self.lines);
-                    let job = StreamJob { place, line, request, due_ns, lag_ns };
-                    self.tasks.spawn(stream::exchange(Arc::clone(self.shared), job));
+                    self.give(place, due_ns, now_ns);
                 }
                 PacerStep::Later { at_ns } => {
                     self.wake_ns = at_ns;
                     return;
                 }
                 PacerStep::Nothing => return,
+            }
+        }
+    }
+
+    /// Begins the exchange of a virtual user. A request that cannot be made fails without being sent.
+    fn give(&mut self, place: usize, due_ns: u64, began_ns: u64) {
+        let request = self.users.next(place);
+        let rendered = self.users.render(place, request).map_err(|error| error.to_string());
+        let live = rendered.and_then(|rendered| {
+            let encode = |it| Http2Request::new(&it, self.shared.scheme).map(Arc::new);
+            rendered.map(encode).transpose().map_err(|error| error.to_string())
+        });
+        // Rendering is the generator's time: it is lag, and no part of the service.
+        let now_ns = match live {
+            Ok(None) => began_ns,
+            Ok(Some(_)) | Err(_) => self.shared.clock.now_ns(),
+        };
+        self.drive.rendering_ns += now_ns - began_ns;
+        let lag_ns = now_ns.saturating_sub(due_ns.max(self.free_ns[place]));
+        let line = place % self.lines;
+        let job = StreamJob { place, line, request, live: None, due_ns, lag_ns };
+        match live {
+            Ok(live) => {
+                let exchange = stream::exchange(Arc::clone(self.shared), StreamJob { live, ..job });
+                self.tasks.spawn(exchange);
+            }
+            Err(detail) => {
+                let failure = ExchangeFailure::new(FailureKind::WrongAnswer, detail, &[]);
+                let exchange = job.unsent(now_ns, Err(failure));
+                self.note(StreamOutcome { job, refused: true, exchange, taken: None });
             }
         }
     }
@@ -229,7 +281,13 @@ impl<'a> Http2Drive<'a> {
             Ok(panic) => panic::resume_unwind(panic),
             Err(error) => Err(LoadError::Wait(io::Error::other(error))),
         })?;
-        let StreamOutcome { job, refused, exchange } = landed;
+        self.note(landed);
+        Ok(())
+    }
+
+    fn note(&mut self, outcome: StreamOutcome) {
+        let StreamOutcome { job, refused, mut exchange, taken } = outcome;
+        exchange.flow_ns = self.users.ended(job.place, exchange.response_ns(), taken.as_ref());
         let rest_ns = if refused { self.pacer.rest_ns() } else { 0 };
         self.free_ns[job.place] = exchange.done_ns + rest_ns;
         self.free.push_back(job.place);
@@ -240,6 +298,5 @@ impl<'a> Http2Drive<'a> {
             self.pacer.failed();
         }
         (self.sink)(&exchange);
-        Ok(())
     }
 }

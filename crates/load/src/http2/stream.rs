@@ -8,7 +8,8 @@ use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};
 use hyper::header::{
-    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING,
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue,
+    TRANSFER_ENCODING,
 };
 use hyper::http::request::Parts;
 use tokio::time;
@@ -17,10 +18,11 @@ use super::StreamContext;
 use crate::answer_memory::AnswerMemory;
 use crate::body::BodySource;
 use crate::exchange::{Exchange, ExchangeFailure, FailureKind};
-use crate::judge::CompleteResponse;
+use crate::judge::{CompleteResponse, ResponseHeaders};
 use crate::request::{LoadRequest, RequestContent, ResponseCheck};
 use crate::response::{ContentEncoding, ResponseFault};
 use crate::settings::{ClientSettings, LoadError};
+use crate::virtual_user::{AnswerTaker, TakenValues};
 
 /// A request as HTTP/2 has it.
 pub(super) struct Http2Request {
@@ -74,13 +76,32 @@ impl Http2Request {
 }
 
 /// A request that was handed out.
-#[derive(Debug, Clone, Copy)]
 pub(super) struct StreamJob {
     pub(super) place: usize,
     pub(super) line: usize,
     pub(super) request: usize,
+    /// The request, if it is not the prepared one of its place.
+    pub(super) live: Option<Arc<Http2Request>>,
     pub(super) due_ns: u64,
     pub(super) lag_ns: u64,
+}
+
+impl StreamJob {
+    /// Returns the exchange of a request of which nothing was sent.
+    pub(super) fn unsent(&self, done_ns: u64, outcome: Result<(), ExchangeFailure>) -> Exchange {
+        Exchange {
+            request: self.request,
+            connection: self.line,
+            due_ns: self.due_ns,
+            sent_ns: done_ns,
+            done_ns,
+            lag_ns: self.lag_ns,
+            request_bytes: 0,
+            response_bytes: 0,
+            flow_ns: None,
+            outcome,
+        }
+    }
 }
 
 /// What became of it.
@@ -89,6 +110,8 @@ pub(super) struct StreamOutcome {
     /// Whether there was no connection to send it on.
     pub(super) refused: bool,
     pub(super) exchange: Exchange,
+    /// What a right answer leaves with the virtual user.
+    pub(super) taken: Option<TakenValues>,
 }
 
 /// What was heard of an answer.
@@ -97,6 +120,9 @@ pub(crate) struct PartialResponse {
     status: u16,
     gzip: Option<ContentEncoding>,
     length: Option<usize>,
+    keeps_headers: bool,
+    /// Those that are text, if they are wanted.
+    headers: Vec<(String, String)>,
     body: Vec<u8>,
     memory: AnswerMemory,
 }
@@ -106,30 +132,22 @@ pub(super) async fn exchange(
     shared: Arc<StreamContext>,
     job: StreamJob,
 ) -> Result<StreamOutcome, LoadError> {
-    let mut exchange = Exchange {
-        request: job.request,
-        connection: job.line,
-        due_ns: job.due_ns,
-        sent_ns: 0,
-        done_ns: 0,
-        lag_ns: job.lag_ns,
-        request_bytes: 0,
-        response_bytes: 0,
-        outcome: Ok(()),
-    };
+    let mut exchange = job.unsent(job.due_ns, Ok(()));
     let opener = match shared.lines.opener(job.line).await? {
         Ok(opener) => opener,
         Err(error) => {
             exchange.done_ns = shared.clock.now_ns();
             exchange.sent_ns = exchange.done_ns;
             exchange.outcome = Err(refused(&shared, &error));
-            return Ok(StreamOutcome { job, refused: true, exchange });
+            return Ok(StreamOutcome { job, refused: true, exchange, taken: None });
         }
     };
-    let request = &shared.requests[job.request];
+    let request = job.live.as_deref().or(shared.requests[job.request].as_ref());
+    let request = request.expect("what is not prepared is rendered before it is handed out");
+    let taker = AnswerTaker::of(&shared.plan, job.request);
     exchange.sent_ns = shared.clock.now_ns();
     shared.flying(|flying| flying.sent(exchange.sent_ns));
-    let mut heard = PartialResponse::default();
+    let mut heard = PartialResponse { keeps_headers: taker.is_needed(), ..<_>::default() };
     let (total, sent) = (shared.settings.timeouts.total, &mut exchange.request_bytes);
     let ended = Arc::clone(&opener.ended);
     let talk = converse(opener.sender, request, &shared, &mut heard, sent);
@@ -140,15 +158,16 @@ pub(super) async fn exchange(
     shared.flying(|flying| flying.done(exchange.done_ns));
     shared.lines.freed(job.line);
     exchange.response_bytes = heard.body.len() as u64;
-    exchange.outcome = match talked {
-        Ok(()) => heard.judge(&*request.check, shared.settings.answer_bytes_max),
+    let outcome = match talked {
+        Ok(()) => heard.judge(&*request.check, taker, shared.settings.answer_bytes_max),
         Err(cut) => {
             let ResponseFault { kind, detail } =
                 ended.get().map_or(cut, |error| broken(error, &heard));
             Err(ExchangeFailure::new(kind, detail, &heard.body))
         }
     };
-    Ok(StreamOutcome { job, refused: false, exchange })
+    let taken = outcome.map_err(|failure| exchange.outcome = Err(failure)).ok();
+    Ok(StreamOutcome { job, refused: false, exchange, taken })
 }
 
 fn refused(shared: &StreamContext, error: &io::Error) -> ExchangeFailure {
@@ -236,6 +255,12 @@ impl PartialResponse {
             .map_err(|_| timed_out(&format!("first byte within {}", units::duration(limit))))?;
         let response = response.map_err(|error| broken(&error, self))?;
         self.status = response.status().as_u16();
+        if self.keeps_headers {
+            let text = |(name, value): (&HeaderName, &HeaderValue)| {
+                Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+            };
+            self.headers = response.headers().iter().filter_map(text).collect();
+        }
         let header = |name| response.headers().get(name).map(hyper::header::HeaderValue::as_bytes);
         self.gzip = header(CONTENT_ENCODING).map(ContentEncoding::named);
         self.length = header(CONTENT_LENGTH)
@@ -265,11 +290,17 @@ impl PartialResponse {
         Ok(())
     }
 
-    fn judge(&self, check: &dyn ResponseCheck, bytes_max: usize) -> Result<(), ExchangeFailure> {
+    fn judge(
+        &self,
+        check: &dyn ResponseCheck,
+        taker: AnswerTaker<'_>,
+        bytes_max: usize,
+    ) -> Result<TakenValues, ExchangeFailure> {
         let encoding = self.gzip.unwrap_or(ContentEncoding::Plain);
         let (status, body) = (self.status, self.body.as_slice());
-        let answer = CompleteResponse { status, encoding, body, bytes: body };
-        answer.judge(check, &mut Vec::new(), bytes_max)
+        let headers = ResponseHeaders::Apart(&self.headers);
+        let answer = CompleteResponse { status, encoding, body, bytes: body, headers };
+        answer.judge(check, taker, &mut Vec::new(), bytes_max)
     }
 }
 

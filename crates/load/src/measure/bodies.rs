@@ -29,14 +29,18 @@ pub struct BodyTimes {
 impl BodyTimes {
     /// Takes in an exchange of the body of this number.
     pub fn record(&mut self, body: usize, exchange: &Exchange) {
-        if exchange.outcome.is_err() {
-            return;
+        if exchange.outcome.is_ok() {
+            self.record_ns(body, exchange.response_ns());
         }
+    }
+
+    /// Takes in a time of the body of this number.
+    pub(super) fn record_ns(&mut self, body: usize, response_ns: u64) {
         let body = body % BODIES_MAX;
         if self.bodies.len() <= body {
             self.bodies.resize_with(body + 1, histogram);
         }
-        let response_ns = exchange.response_ns().clamp(1, TIME_NS_MAX);
+        let response_ns = response_ns.clamp(1, TIME_NS_MAX);
         // Saturating would not let the histogram grow.
         self.bodies[body].record(response_ns).expect("a histogram grows up to an hour");
     }
@@ -104,6 +108,7 @@ mod tests {
             lag_ns: 0,
             request_bytes: 10,
             response_bytes: 20,
+            flow_ns: None,
             outcome: Ok(()),
         }
     }

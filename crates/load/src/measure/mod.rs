@@ -61,6 +61,7 @@ pub struct Measurement {
     service: Histogram<u64>,
     response: Histogram<u64>,
     bodies: BodyTimes,
+    flows: BodyTimes,
     lag: Histogram<u64>,
     held_ns: u64,
     slices: Vec<SliceCounts>,
@@ -79,6 +80,7 @@ impl Default for Measurement {
             service: histogram(),
             response: histogram(),
             bodies: BodyTimes::default(),
+            flows: BodyTimes::default(),
             lag: histogram(),
             held_ns: 0,
             slices: Vec::new(),
@@ -107,6 +109,9 @@ impl Measurement {
     /// Takes one exchange in, as one of all and as one of its operation.
     pub fn record_of(&mut self, place: OperationPlace, exchange: &Exchange) {
         self.record(exchange);
+        if let Some(flow_ns) = exchange.flow_ns {
+            self.flows.record_ns(0, flow_ns);
+        }
         if self.operations.len() <= place.operation {
             self.operations.resize_with(place.operation + 1, Self::default);
         }
@@ -147,6 +152,7 @@ impl Measurement {
         self.service.add(&other.service).expect(same);
         self.response.add(&other.response).expect(same);
         self.bodies.merge(&other.bodies);
+        self.flows.merge(&other.flows);
         self.lag.add(&other.lag).expect(same);
         self.held_ns += other.held_ns;
         self.slices.extend_from_slice(&other.slices);
@@ -184,6 +190,11 @@ impl Measurement {
     /// Returns the response times of each request body.
     pub fn bodies(&self) -> &BodyTimes {
         &self.bodies
+    }
+
+    /// Returns the level of the time of a flow in nanoseconds, if one was whole.
+    pub fn flow_level_ns(&self) -> Option<u64> {
+        self.flows.levels_ns().first().copied().flatten()
     }
 
     /// Returns how much later than possible requests were handed out, in nanoseconds; of all.
@@ -273,6 +284,7 @@ mod tests {
             lag_ns: 0,
             request_bytes,
             response_bytes,
+            flow_ns: None,
             outcome,
         }
     }
@@ -283,10 +295,11 @@ mod tests {
         let mut measurement = Measurement::default();
         measurement.record_of(place(0, 0), &exchange(0, 0, 1_000));
         let mut more = Measurement::default();
-        more.record_of(place(2, 1), &exchange(0, 0, 3_000));
+        more.record_of(place(2, 1), &Exchange { flow_ns: Some(4_000), ..exchange(0, 0, 3_000) });
         more.record_of(place(2, 1), &failed(FailureKind::Timeout, "slow"));
         measurement.merge(&more);
         assert_eq!((measurement.answered(), measurement.failed()), (2, 1));
+        assert!(measurement.flow_level_ns().unwrap().abs_diff(4_000) < 8);
         let apart = measurement.operations().iter();
         let apart: Vec<_> = apart.map(|it| (it.answered(), it.failed())).collect();
         assert_eq!(apart, [(1, 0), (0, 0), (1, 1)]);
@@ -342,6 +355,7 @@ mod tests {
             late: 0,
             dropped: 0,
             resent: 0,
+            rendering_ns: 0,
             in_flight_ns,
             in_flight_max: 1,
             ended: DriveEnd::Reached,

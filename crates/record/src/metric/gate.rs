@@ -171,7 +171,7 @@ impl GateRules {
     /// and latency by up to 2 % whatever the change is. What is configured stays.
     #[must_use]
     pub fn with_layout_margin(mut self) -> Self {
-        for metric in [Metric::Cpu, Metric::Latency] {
+        for metric in [Metric::Cpu, Metric::Latency, Metric::Flow] {
             let rule = self.rule(metric);
             if rule == default_rule(metric) {
                 let margin = MetricRule { floor: Ratio(0.02), tolerance: Ratio(0.05), ..rule };
@@ -201,7 +201,7 @@ fn default_rule(metric: Metric) -> MetricRule {
     match metric {
         Metric::Work => gate(0.005, 0.03, None),
         Metric::Cpu => gate(0.01, 0.03, None),
-        Metric::Latency => gate(0.01, 0.03, Some(5.0 * US)),
+        Metric::Latency | Metric::Flow => gate(0.01, 0.03, Some(5.0 * US)),
         Metric::Tail => gate(0.05, 0.20, Some(20.0 * US)),
         Metric::Memory => gate(0.02, 0.05, Some(MIB)),
         Metric::Leak => gate(0.01, 0.05, Some(MIB)),

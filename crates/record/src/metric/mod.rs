@@ -21,6 +21,8 @@ pub enum Metric {
     /// 25th percentile of the response time of a request body, as the geometric mean over the bodies,
     /// in nanoseconds.
     Latency,
+    /// 25th percentile of the time of a flow: the response times of its requests together, in nanoseconds.
+    Flow,
     /// Mean response time of the slowest tenth of the requests, in nanoseconds.
     Tail,
     /// Median service time of a request, in nanoseconds.
@@ -59,10 +61,11 @@ pub enum BetterDirection {
 
 impl Metric {
     /// Every metric, in the order in which reports list them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Work,
         Self::Cpu,
         Self::Latency,
+        Self::Flow,
         Self::Tail,
         Self::P50,
         Self::P95,
@@ -83,6 +86,7 @@ impl Metric {
             Self::Work => "work",
             Self::Cpu => "cpu",
             Self::Latency => "latency",
+            Self::Flow => "flow",
             Self::Tail => "tail",
             Self::P50 => "p50",
             Self::P95 => "p95",
@@ -109,6 +113,7 @@ impl Metric {
             Self::Work => return format!("work per {unit}"),
             Self::Cpu => return format!("CPU per {unit}"),
             Self::Latency => "latency",
+            Self::Flow => "flow time",
             Self::Tail => "slowest tenth",
             Self::P50 => "p50",
             Self::P95 => "p95",
@@ -131,6 +136,7 @@ impl Metric {
             Self::Work | Self::Allocations => true,
             Self::Cpu
             | Self::Latency
+            | Self::Flow
             | Self::Tail
             | Self::P50
             | Self::P95
@@ -150,6 +156,7 @@ impl Metric {
         match self {
             Self::Cpu
             | Self::Latency
+            | Self::Flow
             | Self::Tail
             | Self::P50
             | Self::P95
@@ -173,6 +180,7 @@ impl Metric {
             Self::Work
             | Self::Cpu
             | Self::Latency
+            | Self::Flow
             | Self::Tail
             | Self::P50
             | Self::P95
@@ -193,6 +201,7 @@ impl Metric {
             Self::Work => format!("{} instr", units::count(value)),
             Self::Cpu
             | Self::Latency
+            | Self::Flow
             | Self::Tail
             | Self::P50
             | Self::P95

@@ -11,7 +11,7 @@ use load::TlsError;
 use load::capacity::CapacityPlanError;
 use load::pacing::ScheduleError;
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
-use payload::{CorpusError, MixError, SpecError, TemplateError};
+use payload::{CaptureError, CorpusError, MixError, SpecError, TemplateError};
 use record::metric::Metric;
 use record::metric::limit::LimitError;
 use sut::network::NetworkError;
@@ -399,6 +399,37 @@ pub enum OperationFault {
         length: usize,
         /// How many it may have.
         most: usize,
+    },
+    /// A template cannot be filled in.
+    #[error(transparent)]
+    Template(TemplateError),
+    /// A template does not come to a path.
+    #[error("{0}")]
+    Path(String),
+    /// A capture is none.
+    #[error(transparent)]
+    Capture(CaptureError),
+    /// A capture is in two places.
+    #[error(
+        "a capture has one place: `json`, `xml`, `header` or `cookie`, or the body with `regex` alone"
+    )]
+    TwoPlaces,
+    /// An operation uses what is not there yet.
+    #[error(
+        "nothing has captured `{name}` when `{operation}` is sent: put an operation that captures it \
+         before it in the flow, or in `setup`"
+    )]
+    Uncaptured {
+        /// The name.
+        name: String,
+        /// The operation.
+        operation: String,
+    },
+    /// A key is for virtual users, which only scenarios of operations have.
+    #[error("`{key}` is for a scenario with `mix` or `flow`")]
+    StrayUser {
+        /// The key.
+        key: &'static str,
     },
     /// A scenario has two orders.
     #[error("`mix` and `flow` both say which operation is next: keep one")]

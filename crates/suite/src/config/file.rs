@@ -1,10 +1,12 @@
 //! The file as it is written: every key, its type, its range, its default.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
-use load::RequestMethod;
+use load::{CookiePolicy, RequestMethod};
+use payload::RequestRenderer;
 use record::metric::Metric;
 use record::metric::gate::{GateRules, MetricPolicy, MetricRule, RuleOverride};
 use record::work_unit::WorkUnit;
@@ -17,7 +19,8 @@ use crate::config::hooks::HooksTable;
 use crate::config::load::LoadTable;
 use crate::config::network::NetworkTable;
 use crate::config::operation::{
-    self, FlowList, MixTable, OperationDefaults, OperationSet, OperationTable,
+    self, FlowList, MixTable, OperationDefaults, OperationSet, OperationTable, OrderedOperations,
+    WrittenOrder,
 };
 use crate::config::payload::{ExpectationUse, PayloadContext, PayloadTable, RequestTable};
 use crate::config::presets;
@@ -28,8 +31,8 @@ use crate::config::values::{
     LimitTable, MetricKey, PairCount, PolicyWord, Positive, PresetWord, Share, Time, UnitName,
 };
 use crate::{
-    CountSettings, EvidenceLanes, LaneMode, LoadAmount, LoadSettings, Operation, OperationOrder,
-    SamplingPlan, Scenario, TargetSpec,
+    CountSettings, EvidenceLanes, LaneMode, LoadAmount, LoadSettings, Operation, SamplingPlan,
+    Scenario, TargetSpec,
 };
 
 const BATCH_PATH: &str = "/xml-compare-api/api/compare/xml/batch";
@@ -115,6 +118,8 @@ pub(super) struct ScenarioTable {
     path: Option<HttpPath>,
     mix: Option<Spanned<MixTable>>,
     flow: Option<Spanned<FlowList>>,
+    setup: Option<Spanned<FlowList>>,
+    cookies: Option<Spanned<bool>>,
     network: Option<Spanned<NetworkTable>>,
     #[serde(default)]
     gate: ScenarioGateTable,
@@ -247,6 +252,7 @@ impl ConfigFile {
         let mut scenario = self.blank(preset.name, folder, &context)?;
         scenario.load = (preset.load)();
         scenario.limits = preset.limits();
+        live_if_needed(&mut scenario.operations, 0..0)?;
         Ok(scenario)
     }
 
@@ -263,7 +269,7 @@ impl ConfigFile {
         context.preset =
             table.preset.map(|word| word.0).or(preset.and_then(|preset| preset.documents));
         let mut scenario = match self.ordered(table, folder, seed)? {
-            Some((operations, order)) => self.sending(table.name.get_ref(), operations, order)?,
+            Some(ordered) => self.sending(table, ordered)?,
             None => self.blank(table.name.get_ref(), folder, &context)?,
         };
         if let Some(path) = &table.path {
@@ -280,6 +286,7 @@ impl ConfigFile {
             (None, Some(preset)) => (preset.load)(),
             (None, None) => LoadSettings::closed(1, LoadAmount::Time),
         };
+        live_if_needed(&mut scenario.operations, table.name.span())?;
         scenario.limits = match preset {
             Some(preset) if table.limits.0.is_empty() => preset.limits(),
             Some(_) | None => table.limits.of(table.unit.as_ref(), &scenario.unit)?,
@@ -293,15 +300,18 @@ impl ConfigFile {
         table: &ScenarioTable,
         folder: &Path,
         seed: Option<u64>,
-    ) -> Result<Option<(Vec<Operation>, OperationOrder)>, SpannedFault> {
-        let operations = self.operations(folder, seed);
-        let ordered = match (&table.mix, &table.flow) {
-            (None, None) => return Ok(None),
-            (Some(_), Some(flow)) => {
-                return Err(SpannedFault::new(flow.span(), OperationFault::TwoOrders));
-            }
-            (Some(mix), None) => operations.mix(mix)?,
-            (None, Some(flow)) => operations.flow(flow)?,
+    ) -> Result<Option<OrderedOperations>, SpannedFault> {
+        let (mix, flow) = (table.mix.as_ref(), table.flow.as_ref());
+        let written = WrittenOrder { mix, flow, setup: table.setup.as_ref() };
+        let Some(ordered) = self.operations(folder, seed).resolve(&written)? else {
+            let setup = table.setup.as_ref().map(|setup| (setup.span(), "setup"));
+            let cookies = table.cookies.as_ref().map(|cookies| (cookies.span(), "cookies"));
+            return match setup.or(cookies) {
+                Some((span, key)) => {
+                    Err(SpannedFault::new(span, OperationFault::StrayUser { key }))
+                }
+                None => Ok(None),
+            };
         };
         let written = [
             ("kind", table.kind.is_some()),
@@ -325,6 +335,7 @@ impl ConfigFile {
             semantics: self.target.semantics(),
             folder,
             seed: operation::seed(seed, &self.payload),
+            captures: operation::captures(&self.operation),
         };
         OperationSet { tables: &self.operation, defaults }
     }
@@ -360,6 +371,7 @@ impl ConfigFile {
             // A request without a batch holds one XML pair, whatever the scenario asks of a batch.
             pairs: kind.pairs(pairs),
             expectations: ExpectationUse::Template,
+            captures: BTreeSet::new(),
         }
     }
 
@@ -387,12 +399,17 @@ impl ConfigFile {
             path,
             payload,
             kind: context.kind,
+            renderer: None,
+            is_live: false,
+            captures: Vec::new(),
             limits: Vec::new(),
         };
         Ok(Scenario {
             name: name.to_owned(),
             operations: vec![operation],
             order: None,
+            setup: Vec::new(),
+            cookies: CookiePolicy::Ignored,
             load: LoadSettings::closed(1, LoadAmount::Time),
             network: self.network()?,
             limits: Vec::new(),
@@ -403,14 +420,17 @@ impl ConfigFile {
     /// Returns a scenario of several operations, before what its table says of load and limits.
     fn sending(
         &self,
-        name: &str,
-        operations: Vec<Operation>,
-        order: OperationOrder,
+        table: &ScenarioTable,
+        ordered: OrderedOperations,
     ) -> Result<Scenario, SpannedFault> {
+        let OrderedOperations { operations, order, setup } = ordered;
+        let keeps_cookies = table.cookies.as_ref().is_some_and(|cookies| *cookies.get_ref());
         Ok(Scenario {
-            name: name.to_owned(),
+            name: table.name.get_ref().clone(),
             operations,
             order: Some(order),
+            setup,
+            cookies: if keeps_cookies { CookiePolicy::Kept } else { CookiePolicy::Ignored },
             load: LoadSettings::closed(1, LoadAmount::Time),
             network: self.network()?,
             limits: Vec::new(),
@@ -423,6 +443,23 @@ impl ConfigFile {
         let network = network.map(|network| network.get_ref().resolve(network.span()));
         Ok(network.transpose()?.flatten())
     }
+}
+
+/// Has the requests of an operation without a name rendered as they are sent, if their template uses what is
+/// known only then.
+fn live_if_needed(operations: &mut [Operation], span: Range<usize>) -> Result<(), SpannedFault> {
+    for operation in operations.iter_mut().filter(|it| it.name.is_none()) {
+        let texts = operation.payload.texts(operation.kind, &operation.path);
+        if texts.body.is_none() {
+            continue;
+        }
+        let renderer = RequestRenderer::new(texts);
+        let renderer = renderer
+            .map_err(|error| SpannedFault::new(span.clone(), OperationFault::Template(error)))?;
+        operation.is_live = renderer.is_live(&BTreeSet::new());
+        operation.renderer = operation.is_live.then(|| Arc::new(renderer));
+    }
+    Ok(())
 }
 
 impl SamplingTable {
@@ -458,6 +495,7 @@ fn minimum(metric: Metric, text: &Spanned<String>) -> Result<f64, SpannedFault> 
         }
         Metric::Cpu
         | Metric::Latency
+        | Metric::Flow
         | Metric::Tail
         | Metric::P50
         | Metric::P95

@@ -1,12 +1,15 @@
 //! `[[operation]]`: one kind of request, of which `[request]` and `[payload]` are the defaults; and how a
 //! scenario puts several of them in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use load::RequestMethod;
-use payload::{PayloadKind, PayloadPreset};
+use payload::{
+    Capture, CapturePlace, LiveValues, PayloadKind, PayloadPreset, PayloadSpec, RequestRenderer,
+};
 use record::metric::Metric;
 use record::metric::limit::{Limit, LimitQuantity};
 use record::work_unit::WorkUnit;
@@ -19,7 +22,7 @@ use crate::config::payload::{
 use crate::config::presets;
 use crate::config::values::{
     HeaderValue, Headers, HttpPath, KindWord, LimitTable, MethodWord, OperationWord, PairCount,
-    Positive, PresetWord,
+    PathText, Positive, PresetWord,
 };
 use crate::{Operation, OperationOrder};
 
@@ -37,7 +40,7 @@ const DEFAULT_PATH: &str = "/";
 pub(super) struct OperationTable {
     name: Spanned<OperationWord>,
     method: Option<Spanned<MethodWord>>,
-    path: Option<HttpPath>,
+    path: Option<Spanned<PathText>>,
     kind: Option<Spanned<KindWord>>,
     template: Option<Spanned<String>>,
     text: Option<Spanned<String>>,
@@ -49,6 +52,8 @@ pub(super) struct OperationTable {
     headers: Headers,
     #[serde(default)]
     expect: Vec<Spanned<ExpectTable>>,
+    #[serde(default)]
+    capture: BTreeMap<String, Spanned<CaptureTable>>,
     gzip: Option<bool>,
     chunked: Option<bool>,
     #[serde(default)]
@@ -62,6 +67,37 @@ pub(super) struct OperationDefaults<'a> {
     pub(super) semantics: payload::Semantics,
     pub(super) folder: &'a Path,
     pub(super) seed: u64,
+    /// Names of all captures of the file.
+    pub(super) captures: BTreeSet<String>,
+}
+
+/// Where a value stands in an answer, and what of the text there it is.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaptureTable {
+    json: Option<String>,
+    xml: Option<String>,
+    header: Option<String>,
+    cookie: Option<String>,
+    regex: Option<String>,
+}
+
+impl CaptureTable {
+    fn resolve(&self, name: &str, span: Range<usize>) -> Result<Capture, SpannedFault> {
+        let places = [
+            self.json.clone().map(CapturePlace::Json),
+            self.xml.clone().map(CapturePlace::Xml),
+            self.header.clone().map(CapturePlace::Header),
+            self.cookie.clone().map(CapturePlace::Cookie),
+        ];
+        let mut places = places.into_iter().flatten();
+        let place = places.next().unwrap_or(CapturePlace::Body);
+        if places.next().is_some() {
+            return Err(SpannedFault::new(span, OperationFault::TwoPlaces));
+        }
+        let capture = Capture::new(name, place, self.regex.as_deref());
+        capture.map_err(|error| SpannedFault::new(span, OperationFault::Capture(error)))
+    }
 }
 
 /// The shares of a mix by operation, as they are written.
@@ -90,20 +126,51 @@ impl OperationTable {
             preset: self.own_preset(),
             seed: defaults.seed,
             pairs: kind.pairs(self.pairs.map_or(1, |pairs| pairs.0)),
+            captures: defaults.captures.clone(),
             expectations: ExpectationUse::AnyKind,
         };
         let request = if method.has_body() { request } else { request.without_body() };
         let documents = defaults.payload.with_corpus(self.corpus.as_ref());
         let mut payload = documents.spec(&request, defaults.folder, &context)?;
         payload.semantics = defaults.semantics;
+        let shared_path = || defaults.request.path.as_ref().map(|path| path.0.clone());
+        let path = self.path.as_ref().map(|path| path.get_ref().0.clone()).or_else(shared_path);
+        let path = path.unwrap_or_else(|| DEFAULT_PATH.to_owned());
+        let renderer = self.renderer(&payload, kind, &path, defaults)?;
+        let capture = |(name, table): (&String, &Spanned<CaptureTable>)| {
+            table.get_ref().resolve(name, table.span())
+        };
         Ok(Operation {
             name: Some(self.name.get_ref().0.clone()),
             method,
-            path: request.path.map_or_else(|| DEFAULT_PATH.to_owned(), |path| path.0),
+            path,
             payload,
             kind,
+            is_live: renderer.is_live(&defaults.captures),
+            renderer: Some(Arc::new(renderer)),
+            captures: self.capture.iter().map(capture).collect::<Result<_, _>>()?,
             limits: self.limits()?,
         })
+    }
+
+    /// Reads all templates of the operation, and tries them.
+    fn renderer(
+        &self,
+        payload: &PayloadSpec,
+        kind: PayloadKind,
+        path: &str,
+        defaults: &OperationDefaults<'_>,
+    ) -> Result<RequestRenderer, SpannedFault> {
+        let span = self.path.as_ref().map_or_else(|| self.name.span(), Spanned::span);
+        let wrong = |error| SpannedFault::new(span.clone(), OperationFault::Template(error));
+        let renderer = RequestRenderer::new(payload.texts(kind, path)).map_err(wrong)?;
+        let values = LiveValues::placeholders(&defaults.captures);
+        let context = Arc::new(payload.request_context(kind, 0));
+        let rendered = renderer.render(&context, values).map_err(wrong)?;
+        match HttpPath::try_from(rendered.path) {
+            Ok(_) => Ok(renderer),
+            Err(error) => Err(SpannedFault::new(span, OperationFault::Path(error.to_string()))),
+        }
     }
 
     fn own_preset(&self) -> Option<PayloadPreset> {
@@ -123,7 +190,7 @@ impl OperationTable {
             kind,
             template,
             text,
-            path: self.path.clone().or_else(|| shared.path.clone()),
+            path: None,
             content_type: self.content_type.clone().or_else(|| shared.content_type.clone()),
             headers: self.headers.over(&shared.headers),
             expect: if self.expect.is_empty() { &shared.expect } else { &self.expect }.clone(),
@@ -171,6 +238,58 @@ impl OperationTable {
     }
 }
 
+/// What a scenario says of its operations.
+pub(super) struct WrittenOrder<'a> {
+    pub(super) mix: Option<&'a Spanned<MixTable>>,
+    pub(super) flow: Option<&'a Spanned<FlowList>>,
+    pub(super) setup: Option<&'a Spanned<FlowList>>,
+}
+
+impl WrittenOrder<'_> {
+    /// Where it is written.
+    fn span(&self) -> Range<usize> {
+        let mix = self.mix.map(Spanned::span);
+        mix.or(self.flow.map(Spanned::span)).unwrap_or_default()
+    }
+}
+
+/// The operations of a scenario, and how they follow each other.
+pub(super) struct OrderedOperations {
+    pub(super) operations: Vec<Operation>,
+    pub(super) order: OperationOrder,
+    pub(super) setup: Vec<usize>,
+}
+
+impl OrderedOperations {
+    /// Returns what is wrong if an operation uses what nothing has captured before it is sent.
+    fn uncaptured(&self, captures: &BTreeSet<String>) -> Option<OperationFault> {
+        let in_order: Vec<usize> = match &self.order {
+            OperationOrder::Flow(flow) => flow.clone(),
+            // In a mix any operation can be the first.
+            OperationOrder::Mix(shares) => (0..shares.len()).filter(|it| shares[*it] > 0).collect(),
+        };
+        let mut known = BTreeSet::new();
+        let steps = self.setup.iter().map(|it| (*it, true));
+        for (number, counts) in steps.chain(in_order.into_iter().map(|it| (it, self.is_flow()))) {
+            let operation = &self.operations[number];
+            let renderer = operation.renderer.as_ref()?;
+            if let Some(name) = renderer.uses(captures).find(|name| !known.contains(*name)) {
+                let operation = operation.name.as_ref().map(ToString::to_string);
+                let (name, operation) = (name.clone(), operation.unwrap_or_default());
+                return Some(OperationFault::Uncaptured { name, operation });
+            }
+            if counts {
+                known.extend(operation.captures.iter().map(|capture| capture.name.clone()));
+            }
+        }
+        None
+    }
+
+    fn is_flow(&self) -> bool {
+        matches!(self.order, OperationOrder::Flow(_))
+    }
+}
+
 /// All operations of a file.
 pub(super) struct OperationSet<'a> {
     pub(super) tables: &'a [Spanned<OperationTable>],
@@ -190,51 +309,65 @@ impl OperationSet<'_> {
         Ok(())
     }
 
-    /// Returns the operations of a mix, in the order of the file, and their shares.
-    pub(super) fn mix(
+    /// Returns the operations that a scenario names, in the order of the file, and how they follow each
+    /// other; none of a scenario that names none.
+    pub(super) fn resolve(
         &self,
-        mix: &Spanned<MixTable>,
-    ) -> Result<(Vec<Operation>, OperationOrder), SpannedFault> {
-        for name in mix.get_ref().keys() {
-            self.number(name, mix.span())?;
+        written: &WrittenOrder<'_>,
+    ) -> Result<Option<OrderedOperations>, SpannedFault> {
+        let mut names = match (written.mix, written.flow) {
+            (None, None) => return Ok(None),
+            (Some(_), Some(flow)) => {
+                return Err(SpannedFault::new(flow.span(), OperationFault::TwoOrders));
+            }
+            (Some(mix), None) => self.shares(mix)?.into_keys().collect::<BTreeSet<_>>(),
+            (None, Some(flow)) => self.numbers(flow)?.into_iter().collect(),
+        };
+        let setup = written.setup.map_or(Ok(Vec::new()), |setup| self.numbers(setup))?;
+        names.extend(&setup);
+        let used: Vec<usize> = names.into_iter().collect();
+        let among_used = |number: &usize| used.partition_point(|other| other < number);
+        let order = match (written.mix, written.flow) {
+            (Some(mix), _) => {
+                let shares = self.shares(mix)?;
+                let share = |number| shares.get(number).copied().unwrap_or(0);
+                OperationOrder::Mix(used.iter().map(share).collect())
+            }
+            (None, flow) => {
+                let flow = flow.map_or(Ok(Vec::new()), |flow| self.numbers(flow))?;
+                OperationOrder::Flow(flow.iter().map(among_used).collect())
+            }
+        };
+        let operations = used.iter().map(|it| self.tables[*it].get_ref().resolve(&self.defaults));
+        let operations: Vec<Operation> = operations.collect::<Result<_, _>>()?;
+        let setup = setup.iter().map(among_used).collect();
+        let ordered = OrderedOperations { operations, order, setup };
+        match ordered.uncaptured(&self.defaults.captures) {
+            Some(fault) => Err(SpannedFault::new(written.span(), fault)),
+            None => Ok(Some(ordered)),
         }
+    }
+
+    /// Returns the share of each operation of a mix, by its number.
+    fn shares(&self, mix: &Spanned<MixTable>) -> Result<BTreeMap<usize, u64>, SpannedFault> {
         let sum = mix.get_ref().values().fold(0_u64, |sum, share| sum.saturating_add(share.0));
         if sum == 0 || sum > MIX_REQUESTS_MAX {
             let fault = OperationFault::Shares { sum, most: MIX_REQUESTS_MAX };
             return Err(SpannedFault::new(mix.span(), fault));
         }
-        let (mut operations, mut shares) = (Vec::new(), Vec::new());
-        for table in self.tables {
-            if let Some(share) = mix.get_ref().get(table.get_ref().name()) {
-                operations.push(table.get_ref().resolve(&self.defaults)?);
-                shares.push(share.0);
-            }
-        }
-        Ok((operations, OperationOrder::Mix(shares)))
+        let share =
+            |(name, share): (&String, &Positive)| Ok((self.number(name, mix.span())?, share.0));
+        mix.get_ref().iter().map(share).collect()
     }
 
-    /// Returns the operations of a flow, in the order of the file, and the order in which they are sent.
-    pub(super) fn flow(
-        &self,
-        flow: &Spanned<FlowList>,
-    ) -> Result<(Vec<Operation>, OperationOrder), SpannedFault> {
+    /// Returns the numbers of the operations of a flow or a setup.
+    fn numbers(&self, flow: &Spanned<FlowList>) -> Result<Vec<usize>, SpannedFault> {
         let names = flow.get_ref();
         if names.is_empty() || names.len() > FLOW_LENGTH_MAX {
             let fault = OperationFault::FlowLength { length: names.len(), most: FLOW_LENGTH_MAX };
             return Err(SpannedFault::new(flow.span(), fault));
         }
-        let written: Result<Vec<usize>, _> =
-            names.iter().map(|name| self.number(name.get_ref(), name.span())).collect();
-        let written = written?;
-        let used: Vec<usize> =
-            (0..self.tables.len()).filter(|number| written.contains(number)).collect();
-        let operations = used.iter().map(|number| {
-            let table = &self.tables[*number];
-            table.get_ref().resolve(&self.defaults)
-        });
-        let operations = operations.collect::<Result<_, _>>()?;
-        let among_used = |number: &usize| used.partition_point(|other| other < number);
-        Ok((operations, OperationOrder::Flow(written.iter().map(among_used).collect())))
+        names.iter().map(|name| self.number(name.get_ref(), name.span())).collect()
     }
 
     fn number(&self, name: &str, span: Range<usize>) -> Result<usize, SpannedFault> {
@@ -248,6 +381,11 @@ impl OperationSet<'_> {
     fn find(&self, name: &str) -> Option<usize> {
         self.tables.iter().position(|table| table.get_ref().name() == name)
     }
+}
+
+/// The names of all captures of a file.
+pub(super) fn captures(tables: &[Spanned<OperationTable>]) -> BTreeSet<String> {
+    tables.iter().flat_map(|table| table.get_ref().capture.keys().cloned()).collect()
 }
 
 /// The seed of the payloads, where nothing else is written.

@@ -62,6 +62,8 @@ pub(super) struct PayloadContext {
     pub(super) seed: u64,
     pub(super) pairs: u64,
     pub(super) expectations: ExpectationUse,
+    /// Names that templates may use of earlier answers.
+    pub(super) captures: BTreeSet<String>,
 }
 
 /// Which kinds of requests `expect` is for.
@@ -107,6 +109,7 @@ impl PayloadTable {
         spec.framing =
             if request.chunked { RequestFraming::Chunked } else { RequestFraming::Length };
         spec.headers.clone_from(&request.headers.0);
+        let mut spec = spec.with_captures(context.captures.clone());
         // With a template, `content-type` is that of its requests, and not of a scenario of another kind.
         if !request.has_template() {
             let own = request.content_type.as_ref();

@@ -741,3 +741,64 @@ fn operations_that_make_no_sense_are_refused_with_their_line() {
     xmlperf.toml:7:8: `x y` is not an operation's name: it is letters, digits, `-`, `_` and `.`, at most 60
     "#);
 }
+
+#[test]
+fn a_value_is_used_only_where_something_has_captured_it() {
+    let login = "[[operation]]\nname = \"login\"\ncapture = { token = { json = \"/t\" } }\n";
+    let read_one = "[[operation]]\nname = \"read\"\nmethod = \"GET\"\npath = \"/a/{{ token }}\"\n";
+    let text =
+        |scenario: &str| format!("{login}{read_one}[[scenario]]\nname = \"a\"\n{scenario}\n");
+    for right in [
+        "flow = [\"login\", \"read\"]",
+        "setup = [\"login\"]\nflow = [\"read\"]",
+        "setup = [\"login\"]\nmix = { read = 1 }\ncookies = true",
+    ] {
+        let suite = read(&text(right)).unwrap();
+        let live: Vec<_> = suite.scenarios[0].operations.iter().map(|it| it.is_live).collect();
+        assert_eq!(live, [false, true], "{right}");
+    }
+    let first = |text: &str| refusal(text).lines().next().unwrap().to_owned();
+    let capture = |table: &str| {
+        first(&format!(
+            "[[operation]]\nname = \"x\"\ncapture = {{ {table} }}\n[[scenario]]\nname = \"a\"\nflow = [\"x\"]\n"
+        ))
+    };
+    let all = [
+        first(&text("flow = [\"read\", \"login\"]")),
+        first(&text("mix = { login = 1, read = 1 }")),
+        first(&text("setup = [\"login\"]")),
+        first(&text("cookies = true")),
+        first(
+            &text("flow = [\"login\"]")
+                .replace("/a/{{ token }}", "/a/{{ tokn }}")
+                .replace("[\"login\"]", "[\"read\"]"),
+        ),
+        capture("id = { json = \"/a\", header = \"B\" }"),
+        capture("id = {}"),
+        capture("id = { regex = \"(\" }"),
+        capture("now = { json = \"/a\" }"),
+        capture("id = { xml = \"a\" }"),
+    ];
+    insta::assert_snapshot!(all.join("\n"), @r#"
+    xmlperf.toml:10:8: nothing has captured `token` when `read` is sent: put an operation that captures it before it in the flow, or in `setup`
+    xmlperf.toml:10:7: nothing has captured `token` when `read` is sent: put an operation that captures it before it in the flow, or in `setup`
+    xmlperf.toml:1:1: no scenario sends the operations: write `mix = { login = 100 }` or `flow = ["login"]` in a `[[scenario]]`
+    xmlperf.toml:1:1: no scenario sends the operations: write `mix = { login = 100 }` or `flow = ["login"]` in a `[[scenario]]`
+    xmlperf.toml:7:8: line 1 of the path: undefined value: `tokn` is undefined
+    xmlperf.toml:3:18: a capture has one place: `json`, `xml`, `header` or `cookie`, or the body with `regex` alone
+    xmlperf.toml:3:18: the body needs a `regex` that says what of it is taken
+    xmlperf.toml:3:18: `(` is not a regular expression: unclosed group
+    xmlperf.toml:3:19: `now` is not a name for a captured value
+    xmlperf.toml:3:18: `a` is no place in an answer
+    "#);
+}
+
+#[test]
+fn a_template_that_uses_what_is_known_when_it_is_sent_is_rendered_then() {
+    let is_live = |text: &str| {
+        let suite = read(&format!("[request]\ntext = \"{text}\"\n[[scenario]]\nname = \"a\"\n"));
+        suite.unwrap().scenarios[0].first().is_live
+    };
+    assert!(is_live("<a>{{ unique }}</a>") && is_live("{{ nonce | base64 }}"));
+    assert!(!is_live("<a>{{ index }}</a>"));
+}

@@ -240,13 +240,16 @@ checked!(
 );
 checked!(
     /// The path of a URL.
-    HttpPath(String) from String, |path| {
-        let legal = path.bytes().all(|byte| byte.is_ascii_graphic());
-        if path.starts_with('/') && legal {
-            Ok(path)
-        } else {
-            Err(ValueError::Path(path))
+    HttpPath(String) from String, |path| HttpPath::try_from(path).map(|path| path.0)
+);
+checked!(
+    /// The path of a URL, as a template.
+    PathText(String) from String, |path| {
+        let is_template = path.contains("{{") || path.contains("{%");
+        if is_template && path.starts_with(['/', '{']) && !path.chars().any(char::is_control) {
+            return Ok(path);
         }
+        HttpPath::try_from(path).map(|path| path.0)
     }
 );
 checked!(
@@ -426,6 +429,15 @@ pub(super) struct MetricKey(pub(super) Metric);
 impl<'de> Deserialize<'de> for MetricKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         MetricWord::deserialize(deserializer).map(|word| Self(word.0))
+    }
+}
+
+impl TryFrom<String> for HttpPath {
+    type Error = ValueError;
+
+    fn try_from(path: String) -> Result<Self, ValueError> {
+        let legal = path.bytes().all(|byte| byte.is_ascii_graphic());
+        if path.starts_with('/') && legal { Ok(Self(path)) } else { Err(ValueError::Path(path)) }
     }
 }
 
