@@ -2,7 +2,7 @@
 //!
 //! A change of the build, the start command or a variable comes with the change that needs it, so that head's
 //! configuration cannot build an older commit. What is sent, measured and decided stays head's: both sides
-//! must be asked the same.
+//! must be sent the same requests.
 
 use std::path::Path;
 

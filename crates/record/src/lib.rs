@@ -127,7 +127,7 @@ pub struct Run {
     /// What the attempts before showed, if a record of them is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceState>,
-    /// What comparisons of a build with itself told of this machine before.
+    /// What comparisons of a build with itself showed of this machine before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offsets: Vec<MachineOffset>,
     /// The run of another machine that this one confirms, if it does.

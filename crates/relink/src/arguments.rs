@@ -12,7 +12,7 @@ const STOPS: [&str; 7] = ["-c", "-S", "-E", "-M", "-MM", "-fsyntax-only", "-###"
 /// What makes a driver link no program: a part of one, or a library.
 const NO_PROGRAM: [&str; 3] = ["-r", "-shared", "--shared"];
 
-/// What is asked of a driver and not done: `--version`, `-print-search-dirs`, `-dumpmachine`.
+/// What a driver answers without a link: `--version`, `-print-search-dirs`, `-dumpmachine`.
 const QUESTIONS: [&str; 5] = ["--version", "--help", "--target-help", "-print-", "-dump"];
 
 /// Options of a driver whose value is the next argument, and no input of the link.
@@ -231,7 +231,7 @@ impl LinkJob {
     }
 }
 
-/// The value of an option, which is the next argument, whoever it is written for.
+/// The value of an option, which is the next argument, whichever program it is for.
 fn value(rest: &mut VecDeque<ToolArgument>) -> Option<String> {
     rest.pop_front().map(|it| match it {
         ToolArgument::Driver(text) | ToolArgument::Linker(text) => text,

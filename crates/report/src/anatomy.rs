@@ -9,7 +9,10 @@ use crate::markup::escaped;
 use crate::wording;
 
 /// Width of the figure's bars, and height of each, in its own units.
-const BAR: (f64, f64) = (560.0, 18.0);
+const BAR: (f64, f64) = (520.0, 18.0);
+
+/// Room for the name of a side, before its bar.
+const LABEL: f64 = 40.0;
 
 /// Returns a sentence for each scenario whose change is in one part of the time.
 pub(super) fn sentences(comparison: &Comparison) -> Vec<String> {
@@ -81,19 +84,21 @@ fn figure(html: &mut String, anatomy: &RequestAnatomy) {
         format_args!(
             "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{title}: time of a request by part, \
              base above head\">\n",
-            BAR.0,
+            LABEL + BAR.0,
             2.0 * BAR.1 + 6.0
         ),
     );
-    bar(html, &anatomy.base, scale, 0.0);
-    bar(html, &anatomy.head, scale, BAR.1 + 6.0);
+    for (side, time, top) in [("base", &anatomy.base, 0.0), ("head", &anatomy.head, BAR.1 + 6.0)] {
+        add(html, format_args!("<text x=\"0\" y=\"{}\">{side}</text>\n", top + 0.75 * BAR.1));
+        bar(html, time, scale, top);
+    }
     add(html, format_args!("</svg>\n"));
     table(html, anatomy);
     add(html, format_args!("</figure>\n"));
 }
 
 fn bar(html: &mut String, time: &RequestTime, scale: f64, top: f64) {
-    let mut left = 0.0;
+    let mut left = LABEL;
     for part in TimePart::ALL {
         let width = time.part(part) * scale;
         let (key, height) = (part.key(), BAR.1);
