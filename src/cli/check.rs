@@ -228,7 +228,7 @@ mod tests {
         let outcome = CheckOutcome {
             ready_after: Some(Duration::from_millis(20)),
             log: "logs/head.log".into(),
-            log_tail: <_>::default(),
+            log_tail: None,
             programs: Vec::new(),
             exchanges: vec![exchange],
             failure: None,

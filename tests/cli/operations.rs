@@ -78,7 +78,8 @@ fn a_mix_keeps_its_shares_and_each_operation_has_its_rows_and_limits() {
     assert_eq!(code, Some(0), "{said}");
     let counted = [&service.created, &service.read, &service.searched];
     let counted = counted.map(|count| count.load(Ordering::Relaxed));
-    assert_eq!(counted, [160, 80, 560], "{said}");
+    // One more of each, to see whether the configuration is right.
+    assert_eq!(counted, [161, 81, 561], "{said}");
     let rows = report["metrics"].as_array().unwrap();
     let of = |operation: &str, metric: &str| {
         rows.iter().find(|row| row["operation"] == operation && row["metric"] == metric)
@@ -131,7 +132,9 @@ fn an_answer_that_is_wrong_is_told_with_its_operation() {
     let (code, said, _) = xmlperf(&["run", "--plain"], &config);
     assert_eq!(code, Some(3), "{said}");
     assert!(
-        said.contains("first of read, wrong answer: expected 2 at /Order/@id, got 1"),
+        said.contains(
+            "first request of read failed: wrong answer: expected 2 at /Order/@id, got 1"
+        ),
         "{said}"
     );
 }
@@ -168,8 +171,8 @@ fn the_worked_example_logs_in_once_a_connection_and_never_repeats_an_order() {
     let words = ["run", "--plain", "--format", "json"];
     let (code, said, report) = xmlperf(&words, &worked_example(&url));
     assert_eq!(code, Some(0), "{said}");
-    // Two launches of two scenarios with four connections and one.
-    assert_eq!(service.logged_in.load(Ordering::Relaxed), 2 * (4 + 1), "{said}");
+    // Two launches of two scenarios with four connections and one, and one user of each before them.
+    assert_eq!(service.logged_in.load(Ordering::Relaxed), 2 * (4 + 1) + 2, "{said}");
     let rows = report["metrics"].as_array().unwrap();
     let has = |scenario: &str, operation: &str| {
         rows.iter().any(|row| {
@@ -196,5 +199,5 @@ fn what_a_capture_does_not_find_is_the_failure_of_its_request() {
     let refused = example.replace("json = \"/access_token\"", "json = \"/token\"");
     let (code, said, _) = xmlperf(&["run", "--plain", "--scenario", "order"], &refused);
     assert_eq!(code, Some(3), "{said}");
-    assert!(said.contains("setup failed at login, wrong answer"), "{said}");
+    assert!(said.contains("first request of login failed: wrong answer"), "{said}");
 }

@@ -31,8 +31,8 @@ pub struct CheckOutcome {
     pub ready_after: Option<Duration>,
     /// Where its output is.
     pub log: PathBuf,
-    /// The end of that.
-    pub log_tail: LogTail,
+    /// The end of that; none of a target that was not started here.
+    pub log_tail: Option<LogTail>,
     /// The files that its processes execute which listen.
     pub programs: Vec<PathBuf>,
     /// One exchange of each operation of each scenario, in the order of the configuration.
@@ -126,7 +126,7 @@ pub(super) fn check_side(
     let mut outcome = CheckOutcome {
         ready_after: None,
         log,
-        log_tail: LogTail::default(),
+        log_tail: None,
         programs: Vec::new(),
         exchanges: Vec::new(),
         failure: None,
@@ -144,7 +144,7 @@ pub(super) fn check_side(
         outcome.exchanges.extend(sent.exchanges(&launched, body_bytes_max, cancel));
     }
     outcome.programs = launched.target.serving_programs();
-    outcome.log_tail = launched.target.log_tail().unwrap_or_default();
+    outcome.log_tail = launched.target.log_tail();
     outcome.failure = stop(launched).err().map(|failure| failure.reason);
     Ok(outcome)
 }

@@ -72,12 +72,16 @@ fn report(
     fault: &ExchangeFault,
     outcome: &CheckOutcome,
 ) -> FailureReport {
-    let mut report = FailureReport::from(format!("the first request failed: {}", fault.summary));
+    let request = match &exchange.operation {
+        Some(operation) => format!("the first request of {operation}"),
+        None => "the first request".to_owned(),
+    };
+    let mut report = FailureReport::from(format!("{request} failed: {}", fault.summary));
     let answer = beginning(&exchange.answer_body);
     if !answer.trim().is_empty() {
         report.excerpts.push(format!("answer: {}", answer.trim()));
     }
-    report.excerpts.push(outcome.log_tail.to_string());
+    report.excerpts.extend(outcome.log_tail.as_ref().map(ToString::to_string));
     report.hints.extend(fault.setting.map(|setting| format!("setting: {setting}")));
     report.hints.push("`xmlperf check` shows the request and the answer in whole".to_owned());
     report
