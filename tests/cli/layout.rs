@@ -56,11 +56,11 @@ const COLD: &str = r"
 pub extern fn cold(words: usize) -> usize { std::env::args().skip(words).map(|it| it.len()).sum() }
 ";
 
-struct ProgramRepository {
+struct CompiledRepository {
     folder: TempDir,
 }
 
-impl ProgramRepository {
+impl CompiledRepository {
     /// A program whose first version is committed, and whose checkout has a function more.
     fn new(build: &str) -> Self {
         let repository = Self { folder: tempfile::tempdir().unwrap() };
@@ -111,7 +111,7 @@ fn cpu_floor(run: &Value) -> f64 {
 
 #[test]
 fn a_comparison_says_where_functions_lay_and_judges_by_it() {
-    let repository = ProgramRepository::new("rustc -O -o api api.rs");
+    let repository = CompiledRepository::new("rustc -O -o api api.rs");
     let (text, run) = repository.compare(&["--baseline", "main"]);
     let placement = &run["placement"];
     assert_eq!(placement["layout"], "drawn", "{text}");
@@ -137,7 +137,7 @@ fn a_comparison_says_where_functions_lay_and_judges_by_it() {
 
 #[test]
 fn a_head_that_was_linked_before_is_linked_once_more() {
-    let repository = ProgramRepository::new("test -e api || rustc -O -o api api.rs");
+    let repository = CompiledRepository::new("test -e api || rustc -O -o api api.rs");
     let mut build = Command::new("rustc");
     let build = build.args(["-O", "-o", "api", "api.rs"]).current_dir(repository.path());
     assert!(build.status().unwrap().success());

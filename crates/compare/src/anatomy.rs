@@ -6,6 +6,7 @@
 
 use record::metric::Metric;
 use record::{LaunchPair, LaunchResult, LaunchResults, Run, ScenarioRun};
+use serde::Serialize;
 use stats::quantile;
 
 use crate::MetricResult;
@@ -31,7 +32,7 @@ pub enum TimePart {
 }
 
 /// A time, taken apart. In nanoseconds a request; of a change, parts may be below 0.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct RequestTime {
     /// In user space.
     pub user_ns: f64,

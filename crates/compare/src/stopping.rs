@@ -88,9 +88,7 @@ pub fn launch_pairs_max(run: &Run) -> usize {
 fn launch_pairs_until(run: &Run, done: usize, budget_ns: u64) -> usize {
     let launching_ns = exact(run.wall_ns.saturating_sub(run.counting_ns));
     let left_ns = exact(budget_ns.saturating_sub(run.wall_ns));
-    let fit = (left_ns * done as f64 / launching_ns.max(1.0)).floor();
-    let fit = units::whole(fit).and_then(|fit| usize::try_from(fit).ok()).unwrap_or(usize::MAX);
-    done.saturating_add(fit)
+    done.saturating_add(whole(left_ns * done as f64 / launching_ns.max(1.0)))
 }
 
 /// Returns the fewest launch pairs with which every metric that may decide can be called regressed.
@@ -103,9 +101,13 @@ fn launch_pairs_needed(run: &Run) -> usize {
 /// Returns the most launch pairs that fit into a budget, at so much time each and after so much counting.
 pub fn launch_pairs_within(budget: Duration, launch_pair: Duration, counting: Duration) -> usize {
     let left = budget.saturating_sub(counting).as_secs_f64();
-    let fit = (left / launch_pair.as_secs_f64().max(1e-3)).floor();
-    let fit = units::whole(fit).and_then(|fit| usize::try_from(fit).ok()).unwrap_or(usize::MAX);
-    fit.clamp(1, LAUNCH_PAIRS_MAX)
+    whole(left / launch_pair.as_secs_f64().max(1e-3)).clamp(1, LAUNCH_PAIRS_MAX)
+}
+
+/// How many whole launch pairs a number of them is, however large.
+fn whole(launch_pairs: f64) -> usize {
+    let whole = units::whole(launch_pairs.floor());
+    whole.and_then(|whole| usize::try_from(whole).ok()).unwrap_or(usize::MAX)
 }
 
 fn launch_pairs(run: &Run) -> usize {

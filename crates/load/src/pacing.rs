@@ -60,6 +60,11 @@ impl StopCondition {
         Self { at_least: Duration::ZERO, requests, at_most: None, failures_max: None }
     }
 
+    /// Returns the end of a drive that has none by itself, and no request after one that failed.
+    pub fn after_failure() -> Self {
+        Self { failures_max: Some(1), ..Self::after_requests(u64::MAX) }
+    }
+
     /// Returns the end of a drive of so much time.
     pub fn after(at_least: Duration) -> Self {
         Self { at_least, requests: 0, at_most: None, failures_max: None }

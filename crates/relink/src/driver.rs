@@ -96,10 +96,11 @@ pub(crate) fn find_program(name: &str, search_path: &OsStr) -> Option<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn driver(folder: &Path, name: &str) {
+    /// Writes a program of a driver's name that does nothing.
+    pub(crate) fn driver(folder: &Path, name: &str) {
         let path = folder.join(name);
         fs::write(&path, "#!/bin/sh\n").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();

@@ -106,12 +106,7 @@ fn quoted(path: &Path) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn driver(folder: &Path, name: &str) {
-        let path = folder.join(name);
-        fs::write(&path, "#!/bin/sh\n").unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    }
+    use crate::driver::tests::driver;
 
     #[test]
     fn drivers_of_ours_stand_before_the_real_ones_that_are_there() {

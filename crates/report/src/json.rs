@@ -60,22 +60,13 @@ struct JsonReport<'a> {
 #[derive(Serialize)]
 struct AnatomyRow<'a> {
     scenario: &'a str,
-    base: RequestTimeRow,
-    head: RequestTimeRow,
+    base: RequestTime,
+    head: RequestTime,
     /// Medians of the differences within launch pairs.
-    change: RequestTimeRow,
+    change: RequestTime,
     /// The part that the change is in, if a metric of time changed and one part is most of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     changed_part: Option<&'static str>,
-}
-
-#[derive(Serialize)]
-#[expect(clippy::struct_field_names, reason = "names in JSON carry their unit")]
-struct RequestTimeRow {
-    user_ns: f64,
-    system_ns: f64,
-    queued_ns: f64,
-    blocked_ns: f64,
 }
 
 #[derive(Serialize)]
@@ -352,15 +343,11 @@ pub fn outcome(outcome: &ComparisonOutcome) -> &'static str {
 }
 
 fn anatomy(anatomy: &RequestAnatomy) -> AnatomyRow<'_> {
-    let times = |time: RequestTime| {
-        let RequestTime { user_ns, system_ns, queued_ns, blocked_ns } = time;
-        RequestTimeRow { user_ns, system_ns, queued_ns, blocked_ns }
-    };
     AnatomyRow {
         scenario: &anatomy.scenario,
-        base: times(anatomy.base),
-        head: times(anatomy.head),
-        change: times(anatomy.change),
+        base: anatomy.base,
+        head: anatomy.head,
+        change: anatomy.change,
         changed_part: anatomy.changed.map(|changed| changed.part.key()),
     }
 }

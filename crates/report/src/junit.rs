@@ -1,7 +1,7 @@
 //! Renders a comparison as JUnit XML, for the test views of CI servers.
 //!
 //! A scenario is a test suite; each metric that decides and each limit is a test case. A regression and a
-//! broken limit are failures, what could not be told is skipped, and a run without numbers is an error. The
+//! broken limit are failures, what was not decided is skipped, and a run without numbers is an error. The
 //! document is valid by the schema of Jenkins' xUnit plugin, `junit-10.xsd`.
 
 use std::io;

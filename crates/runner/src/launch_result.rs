@@ -101,7 +101,7 @@ fn operations(measurement: &Measurement, different: &[usize]) -> Vec<OperationRe
 fn operation(measurement: &Measurement, different: usize) -> OperationResult {
     let failures = measurement.failures().iter();
     let mut body_levels_ns = measurement.bodies().levels_ns();
-    // Of one length in every launch: bodies are told apart by their place.
+    // Of one length in every launch: bodies are distinguished by their place.
     body_levels_ns.resize(different.min(BODIES_MAX), None);
     OperationResult {
         requests: measurement.answered() + measurement.failed(),

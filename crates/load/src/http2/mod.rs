@@ -114,8 +114,7 @@ impl Http2Engine {
         sink: &mut dyn FnMut(&Exchange),
     ) -> Result<DriveOutcome, LoadError> {
         self.users.begin_setup();
-        let stop =
-            StopCondition { failures_max: Some(1), ..StopCondition::after_requests(u64::MAX) };
+        let stop = StopCondition::after_failure();
         let drive = self.drive(&PacingModel::Closed(ClosedWorkload::from(stop)), sink);
         self.users.begin_load();
         drive

@@ -70,7 +70,7 @@ pub struct Measurement {
     response_bytes: u64,
     failures: BTreeMap<FailureKind, FailureCounts>,
     wall: Duration,
-    /// What those of each operation came to; empty where they are not told apart.
+    /// What those of each operation came to; empty where they are not distinguished.
     operations: Vec<Self>,
 }
 
