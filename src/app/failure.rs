@@ -167,6 +167,20 @@ pub enum UseCaseError {
         /// The folder.
         path: PathBuf,
     },
+    /// No other tool sends requests to a Unix socket.
+    #[error("the target listens at `{url}`, where no other tool sends requests to")]
+    #[diagnostic(help("give where it listens as well by `--url`"))]
+    ExportToSocket {
+        /// Where it listens.
+        url: String,
+    },
+    /// The folder for an export holds what was not exported, or was changed since.
+    #[error("`{}` is not as an export left it", path.display())]
+    #[diagnostic(help("name another folder by `--output`, or move it away"))]
+    ExportFolderInUse {
+        /// The file, or the folder.
+        path: PathBuf,
+    },
     /// A run was measured and judged, and its files could not be written.
     #[error("the results are not in `{}`, and are lost with this output", folder.display())]
     #[diagnostic(help("make room, or name another folder by `--out`"))]

@@ -21,6 +21,7 @@ pub mod error_rate;
 pub mod event;
 pub mod evidence_exchange;
 mod evidence_store;
+pub mod export;
 pub mod failure;
 pub mod identity;
 pub mod import;

@@ -13,6 +13,7 @@ use github::base::BaseCommitError;
 use github::context::ContextError;
 use github::publish::PublishError;
 use github::transport::TransportError;
+use interop::export::ExportError;
 use interop::import::ImportError;
 use load::capacity::CapacityPlanError;
 use load::pacing::ScheduleError;
@@ -88,6 +89,7 @@ fn hint(cause: &(dyn Error + 'static)) -> Option<String> {
     let help: Option<Box<dyn std::fmt::Display>> = help_of!(
         UseCaseError,
         UsageError,
+        ExportError,
         ImportError,
         TargetError,
         LoadError,

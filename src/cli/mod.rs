@@ -12,6 +12,7 @@ mod decide;
 mod doctor;
 mod dose_text;
 mod event_text;
+mod export;
 mod failure;
 mod identity;
 mod import;
@@ -61,6 +62,7 @@ enum CliCommand {
     Trend(trend::TrendArgs),
     Decide(decide::DecideArgs),
     Doctor(doctor::DoctorArgs),
+    Export(export::ExportArgs),
     Import(import::ImportArgs),
     Init(init::InitArgs),
     #[command(hide = true)]
@@ -88,6 +90,7 @@ impl Cli {
             CliCommand::Baseline(_)
             | CliCommand::Trend(_)
             | CliCommand::Decide(_)
+            | CliCommand::Export(_)
             | CliCommand::Import(_)
             | CliCommand::Init(_)
             | CliCommand::LinkShim(_)
@@ -132,6 +135,7 @@ pub fn run(cli: &Cli, out: &mut impl Write) -> anyhow::Result<Exit> {
         CliCommand::Trend(args) => trend::run(args, out),
         CliCommand::Decide(args) => decide::run(args, out),
         CliCommand::Doctor(args) => doctor::run(args, out),
+        CliCommand::Export(args) => export::run(args, out),
         CliCommand::Import(args) => import::run(args, out),
         CliCommand::Init(args) => init::run(args, out),
         CliCommand::LinkShim(args) => Err(link_shim::run(args)),

@@ -8,6 +8,7 @@ mod command_line;
 mod conformance;
 mod decide;
 mod exchange;
+mod export;
 mod faults;
 mod github;
 mod hostile;

@@ -1,4 +1,4 @@
-//! Results of other load and benchmark tools, read as what they are.
+//! Results of other load and benchmark tools, read as what they are; scenarios, written for those tools.
 //!
 //! Two tools that print "p95" rarely mean the same: the clock may start at another moment, a failure's
 //! time may be in it or not, and the number may be rounded to a millisecond. So whatever is read comes with a
@@ -14,4 +14,5 @@
 //! # Ok::<(), import::ImportError>(())
 //! ```
 
+pub mod export;
 pub mod import;

@@ -191,6 +191,16 @@ impl ArrivalSchedule {
         Self { stages, arrivals: self.arrivals }
     }
 
+    /// Returns its stages, one after the other.
+    pub fn stages(&self) -> &[RateStage] {
+        &self.stages
+    }
+
+    /// Returns how requests lie between their expected numbers.
+    pub fn arrivals(&self) -> ArrivalProcess {
+        self.arrivals
+    }
+
     /// Returns how long it lasts.
     pub fn lasts(&self) -> Duration {
         self.stages.iter().map(|stage| stage.lasts).sum()

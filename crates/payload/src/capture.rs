@@ -100,6 +100,17 @@ impl Capture {
         Ok(Self { name: name.to_owned(), place, pattern })
     }
 
+    /// Returns where in an answer it stands.
+    pub fn place(&self) -> &CapturePlace {
+        &self.place
+    }
+
+    /// Returns the pattern that says what of the text there is taken, if one does: its first group, else
+    /// its match.
+    pub fn pattern(&self) -> Option<&str> {
+        self.pattern.as_ref().map(Regex::as_str)
+    }
+
     /// Returns the value in an answer with these headers and this body.
     pub fn find(&self, headers: &[(&str, &str)], body: &[u8]) -> Result<String, CaptureMissError> {
         let texts = match &self.place {

@@ -32,6 +32,26 @@ enum ExpectationRule {
     Unsendable(String),
 }
 
+/// What makes an answer right, for whatever else checks answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AnswerRule<'a> {
+    /// Status 200, and a JSON object whose `matched` is this.
+    Verdict(bool),
+    /// Status 200, and a JSON object with `results`, each with a `matched`, in this order; and the counts
+    /// `total_comparisons`, which is their number, and `failed_comparisons`, which is 0.
+    Verdicts(Vec<bool>),
+    /// A status from 200 to 299.
+    Success,
+    /// Such a status, and a SOAP envelope without a fault.
+    Soap,
+    /// A status below 500.
+    Survival,
+    /// These values, and a status from 200 to 299 unless one is among them.
+    Values(&'a [ExpectedValue]),
+    /// No answer is right, as the request cannot be made, for this reason.
+    Unsendable(&'a str),
+}
+
 /// One bit an XML pair.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct VerdictBits {
@@ -193,6 +213,22 @@ impl ResponseExpectation {
                 status.into_iter().chain(values.iter().map(value)).collect::<Vec<_>>().join(", ")
             }
             ExpectationRule::Unsendable(reason) => format!("nothing: {reason}"),
+        }
+    }
+
+    /// Returns what makes an answer right.
+    pub fn rule(&self) -> AnswerRule<'_> {
+        let verdicts = (0..self.pairs()).filter_map(|index| self.verdicts.get(index));
+        match &self.rule {
+            ExpectationRule::Single => {
+                AnswerRule::Verdict(self.verdicts.get(0).unwrap_or_default())
+            }
+            ExpectationRule::Batch => AnswerRule::Verdicts(verdicts.collect()),
+            ExpectationRule::Accepted => AnswerRule::Success,
+            ExpectationRule::Soap => AnswerRule::Soap,
+            ExpectationRule::Survival => AnswerRule::Survival,
+            ExpectationRule::Wanted(values) => AnswerRule::Values(values),
+            ExpectationRule::Unsendable(reason) => AnswerRule::Unsendable(reason),
         }
     }
 

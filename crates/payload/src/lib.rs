@@ -35,6 +35,7 @@ mod escape;
 mod expectation;
 mod hostile;
 mod live;
+mod live_text;
 mod mix;
 #[cfg(test)]
 mod oracle;
@@ -52,13 +53,14 @@ mod xml;
 
 pub use capture::{Capture, CaptureError, CaptureMissError, CapturePlace};
 pub use corpus::{Corpus, CorpusError};
-pub use expectation::{Mismatch, ResponseExpectation};
+pub use expectation::{AnswerRule, Mismatch, ResponseExpectation};
 pub use live::{LiveValues, RenderedTexts, RequestContext, RequestRenderer, RequestTexts};
+pub use live_text::{LivePart, LiveText, LiveTextError, LiveTexts};
 pub use mix::{Distribution, DocumentMix, MixError, PairRecipe};
 pub use spec::{PayloadPreset, PayloadSpec, RequestEncoding, RequestFraming, SpecError};
 pub use statistics::PayloadStatistics;
 pub use stream::{BodyStream, CHUNK_BYTES, PairFormat};
-pub use template::{Template, TemplateError, TemplateExpectation};
+pub use template::{ExpectedValue, ResponseLocation, Template, TemplateError, TemplateExpectation};
 pub use truth::{DocumentChange, PairClass, PairTruth, Semantics};
 
 use bytes::Bytes;

@@ -106,6 +106,15 @@ impl LiveValues {
     }
 }
 
+impl RequestTexts {
+    /// Returns every template.
+    pub(super) fn all(&self) -> impl Iterator<Item = &str> {
+        let headers = self.headers.iter().map(|(_, value)| value.as_str());
+        let expected = self.expectations.iter().map(TemplateExpectation::equals);
+        [self.path.as_str()].into_iter().chain(headers).chain(self.body.as_deref()).chain(expected)
+    }
+}
+
 impl RequestContext {
     pub(super) fn new(context: TemplateContext) -> Self {
         let TemplateContext { index, seed, pairs, captures: _ } = context;
@@ -141,8 +150,15 @@ impl fmt::Debug for RequestRenderer {
 impl RequestRenderer {
     /// Reads the templates.
     pub fn new(texts: RequestTexts) -> Result<Self, TemplateError> {
-        let mut renderer =
-            Self { environment: template::environment(), texts, names: BTreeSet::new() };
+        Self::with_environment(texts, template::environment())
+    }
+
+    /// Reads them with what they may use.
+    pub(super) fn with_environment(
+        texts: RequestTexts,
+        environment: Environment<'static>,
+    ) -> Result<Self, TemplateError> {
+        let mut renderer = Self { environment, texts, names: BTreeSet::new() };
         let RequestTexts { path, headers, body, expectations } = renderer.texts.clone();
         renderer.add(PATH, path)?;
         for (name, value) in headers {
@@ -164,6 +180,11 @@ impl RequestRenderer {
         let added = self.environment.get_template(place).map_err(invalid)?;
         self.names.extend(added.undeclared_variables(false));
         Ok(())
+    }
+
+    /// Returns the templates, as they are written.
+    pub(super) fn texts(&self) -> &RequestTexts {
+        &self.texts
     }
 
     /// Returns those of some captures that the templates use.

@@ -73,10 +73,14 @@ pub struct TemplateExpectation {
     equals: String,
 }
 
+/// Where a value stands in an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum ResponseLocation {
+pub enum ResponseLocation {
+    /// It is the status.
     Status,
+    /// At a JSON pointer in the body, in which a part `*` stands for every item.
     Json(String),
+    /// At a path of elements in the body, in which `Item[*]` stands for every one of that name.
     Xml(String),
 }
 
@@ -229,9 +233,11 @@ pub(super) struct RenderedRequest {
 
 /// What must stand in the answer to one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ExpectedValue {
-    place: ResponseLocation,
-    values: Vec<String>,
+pub struct ExpectedValue {
+    /// Where it must stand.
+    pub place: ResponseLocation,
+    /// One value, which the first there must be; or as many as must stand there.
+    pub values: Vec<String>,
 }
 
 impl Template {
@@ -307,19 +313,33 @@ pub(super) fn environment() -> Environment<'static> {
     // A loop that never ends would be no fault of the target's.
     environment.set_fuel(Some(STEPS_MAX));
     environment.add_function("random", random);
-    environment.add_filter("xml", |text: String| {
-        let mut out = Vec::new();
-        escape::xml(&mut out, text.as_bytes());
-        String::from_utf8(out).expect("what is put in is ASCII")
-    });
-    environment.add_filter("element", |text: String| {
-        String::from_utf8_lossy(root(text.as_bytes())).into_owned()
-    });
-    environment.add_filter("sha1", |value: Value| {
-        Value::from_bytes(Sha1::digest(bytes_of(&value)).to_vec())
-    });
-    environment.add_filter("base64", |value: Value| BASE64_STANDARD.encode(bytes_of(&value)));
+    environment.add_filter("xml", |text: String| element_content(&text));
+    environment.add_filter("element", |text: String| root_element(&text));
+    environment.add_filter("sha1", |value: Value| sha1(&value));
+    environment.add_filter("base64", |value: Value| base64(&value));
     environment
+}
+
+/// Returns a text as the content of an XML element.
+pub(super) fn element_content(text: &str) -> String {
+    let mut out = Vec::new();
+    escape::xml(&mut out, text.as_bytes());
+    String::from_utf8(out).expect("what is put in is ASCII")
+}
+
+/// Returns the root element of a document, without what stands before and after it.
+pub(super) fn root_element(text: &str) -> String {
+    String::from_utf8_lossy(root(text.as_bytes())).into_owned()
+}
+
+/// Returns the digest of a value, as bytes.
+pub(super) fn sha1(value: &Value) -> Value {
+    Value::from_bytes(Sha1::digest(bytes_of(value)).to_vec())
+}
+
+/// Returns the Base64 of a value.
+pub(super) fn base64(value: &Value) -> String {
+    BASE64_STANDARD.encode(bytes_of(value))
 }
 
 /// The bytes of a value: of a digest its own, else those of its text.

@@ -19,6 +19,7 @@ mod live;
 mod live_request;
 pub mod machine;
 mod placement;
+mod request_listing;
 mod request_order;
 mod requests;
 mod run_record;
@@ -56,6 +57,7 @@ use units::cancel::Cancel;
 pub use check::{CheckOutcome, ExchangeFault, ScenarioExchange, check};
 pub use launch_layout::LayoutPlan;
 pub use live::{LiveMetrics, LiveSnapshot};
+pub use request_listing::{ListedAnswer, ListedBody, ListedRequest, ListingError, RequestListing};
 pub use run_record::identical;
 pub use sender::{RequestSender, SendError};
 

@@ -11,7 +11,9 @@ use load::{
     AnswerCapture, BodyPieces, BodySource, LoadRequest, PlannedRequest, RequestContent,
     RequestForm, RequestHead, RequestOrder, RequestPlan, ResponseCheck, UnsendableRequest,
 };
-use payload::{BodyStream, LiveValues, PayloadKind, PayloadSpec, RequestFraming};
+use payload::{
+    BodyStream, LiveValues, PayloadKind, PayloadSpec, RequestFraming, ResponseExpectation,
+};
 use record::OperationName;
 use suite::{Operation, SamplingPlan, Scenario};
 
@@ -209,6 +211,27 @@ impl ScenarioRequests {
     /// Returns the place of the first request of an operation.
     pub(super) fn first_of(&self, operation: usize) -> usize {
         self.operations[..operation].iter().map(Vec::len).sum()
+    }
+
+    /// Returns how many different requests an operation has.
+    pub(super) fn different_of(&self, operation: usize) -> usize {
+        self.operations[operation].len()
+    }
+
+    /// Returns what follows the head of a request of an operation.
+    pub(super) fn content_of(&self, operation: usize, number: usize) -> RequestContent {
+        self.operations[operation][number].content(&self.scenario.operations[operation])
+    }
+
+    /// Returns what the answer to a request of an operation must be, unless a template says so anew each
+    /// time.
+    pub(super) fn expectation_of(&self, operation: usize, number: usize) -> &ResponseExpectation {
+        &self.operations[operation][number].truth.0
+    }
+
+    /// Returns the order of the requests.
+    pub(super) fn order(&self) -> RequestOrder {
+        self.order.clone()
     }
 
     /// Returns the requests as they are sent to `host`, and their order. The bodies are shared, not copied.

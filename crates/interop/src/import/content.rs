@@ -6,8 +6,8 @@ use crate::import::failure::ImportError;
 use crate::import::format::ImportFormat;
 use crate::import::series::ImportedRun;
 use crate::import::{
-    ab, autocannon, bombardier, criterion, gatling, h2load, hey, hyperfine, jmeter, k6, k6_points,
-    locust, oha, vegeta, wrk,
+    ab, autocannon, bombardier, criterion, gatling, h2load, hey, hyperfine, jmeter, k6,
+    k6_operator, k6_points, locust, oha, vegeta, wrk,
 };
 
 /// A text, parsed as far as its kind is known.
@@ -69,6 +69,7 @@ impl<'a> Content<'a> {
             (ImportFormat::JmeterCsv, Self::Text(text)) => jmeter::parse_csv(text),
             (ImportFormat::JmeterXml, Self::Text(text)) => jmeter::parse_xml(text),
             (ImportFormat::K6Csv, Self::Text(text)) => k6_points::parse_csv(text),
+            (ImportFormat::K6Operator, Self::Text(text)) => k6_operator::parse(text),
             (ImportFormat::Locust, Self::Text(text)) => locust::parse(text),
             (ImportFormat::Wrk, Self::Text(text)) => wrk::parse(text),
             (ImportFormat::Wrk2, Self::Text(text)) => wrk::parse_corrected(text),
@@ -147,6 +148,7 @@ fn fits_text(format: ImportFormat, text: &str) -> bool {
         ImportFormat::JmeterCsv => has_columns(&["elapsed", "label"]),
         ImportFormat::JmeterXml => text.starts_with('<') && text.contains("<testResults"),
         ImportFormat::K6Csv => has_columns(&["metric_name", "metric_value"]),
+        ImportFormat::K6Operator => text.contains(k6_operator::MARK),
         ImportFormat::Locust => has_columns(&["Name", "Request Count", "Failure Count"]),
         ImportFormat::Wrk => is_wrk(text) && !is_corrected(text),
         ImportFormat::Wrk2 => is_wrk(text) && is_corrected(text),

@@ -76,6 +76,32 @@ pub enum ImportError {
         /// Why.
         reason: String,
     },
+    /// Two lines of instances are of different scripts.
+    #[error(
+        "instances of two scripts: `{first}` and `{other}`, or other requests of the same name"
+    )]
+    #[diagnostic(help("import the logs of one run at a time"))]
+    OtherScript {
+        /// The scenario of the first.
+        first: String,
+        /// That of another one.
+        other: String,
+    },
+    /// Instances are missing, or are there twice.
+    #[error(
+        "expected {expected} instances, got {found}, of which {different} have a number of their own"
+    )]
+    #[diagnostic(help(
+        "`kubectl logs -l k6_cr=NAME,runner=true --tail=-1` has all; outside of a cluster each needs `--tag instance_id=N`"
+    ))]
+    Instances {
+        /// How many there are to be.
+        expected: u64,
+        /// How many lines there are.
+        found: u64,
+        /// Different numbers among them.
+        different: u64,
+    },
     /// Nothing was measured.
     #[error("the result of `{format}` has no request in it")]
     #[diagnostic(help("look at what the tool printed: nothing may have answered"))]

@@ -40,6 +40,8 @@ pub enum ImportFormat {
     K6Json,
     /// k6's points as CSV.
     K6Csv,
+    /// What the instances of an exported k6 script print.
+    K6Operator,
     /// Locust's `_stats.csv`.
     Locust,
     /// oha's JSON.
@@ -56,7 +58,7 @@ pub enum ImportFormat {
 
 impl ImportFormat {
     /// Every form, in the order in which they are offered.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Ab,
         Self::Autocannon,
         Self::Bombardier,
@@ -73,6 +75,7 @@ impl ImportFormat {
         Self::K6Machine,
         Self::K6Json,
         Self::K6Csv,
+        Self::K6Operator,
         Self::Locust,
         Self::Oha,
         Self::Vegeta,
@@ -100,6 +103,7 @@ impl ImportFormat {
             Self::K6Machine => "k6-machine",
             Self::K6Json => "k6-json",
             Self::K6Csv => "k6-csv",
+            Self::K6Operator => "k6-operator",
             Self::Locust => "locust",
             Self::Oha => "oha",
             Self::Vegeta => "vegeta",
@@ -133,6 +137,7 @@ impl ImportFormat {
             Self::K6Machine => "`k6 run --new-machine-readable-summary --summary-export FILE`",
             Self::K6Json => "`k6 run --out json=FILE`",
             Self::K6Csv => "`k6 run --out csv=FILE`",
+            Self::K6Operator => "`kubectl logs` of a script of `xmlperf export k6`",
             Self::Locust => "`locust --headless --csv PREFIX`, in `PREFIX_stats.csv`",
             Self::Oha => "`oha --output-format json URL`",
             Self::Vegeta => "`vegeta report -type json`",

@@ -18,6 +18,7 @@ mod hey;
 mod hyperfine;
 mod jmeter;
 mod k6;
+mod k6_operator;
 mod k6_points;
 mod locust;
 mod oha;

@@ -96,6 +96,12 @@ pub enum MissingFact {
     Failures,
     /// Some of the failures are answers of another length than the first, which a dynamic answer may have.
     LengthFailures,
+    /// Times are those of buckets.
+    BucketTimes,
+    /// Some requests were not sent, as they would have been too late.
+    DroppedRequests,
+    /// Of the different requests, some were sent by no instance.
+    UnsentRequests,
 }
 
 impl MissingFact {
@@ -112,6 +118,11 @@ impl MissingFact {
                 "`Length` failures are answers of another length than the first: of a dynamic answer they \
                  are none, and `ab -l` accepts them"
             }
+            Self::BucketTimes => "percentiles are the upper ends of buckets that are 9 % wide",
+            Self::DroppedRequests => {
+                "some requests were not sent, as every virtual user was taken: the load was not the scenario's"
+            }
+            Self::UnsentRequests => "some of the different requests were sent by no instance",
         }
     }
 }
