@@ -5,7 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use baseline::work;
-use baseline::{BaselineStore, Integrity, Retention, RetentionDecision, SaveOutcome, StoreEntry};
+use baseline::{
+    BaselineStore, EvidenceEntry, Integrity, Retention, RetentionDecision, SaveOutcome, StoreEntry,
+};
 use compare::Comparison;
 use github::api::ApiClient;
 use github::context::{CommitId, GithubContext};
@@ -67,9 +69,12 @@ pub struct PruneOutcome {
     pub plan: Vec<RetentionDecision>,
     /// The runs that are removed, or would be.
     pub removed: Vec<StoreEntry>,
+    /// The records of attempts that are removed, or would be.
+    pub evidence: Vec<EvidenceEntry>,
 }
 
-/// Removes the runs that a rule lets go, of one history or of all.
+/// Removes the runs that a rule lets go, of one history or of all; of all, and if the rule is about age, the records of
+/// attempts too of which the last attempt is as old.
 pub fn prune(
     store: &BaselineStore,
     name: Option<&str>,
@@ -77,14 +82,18 @@ pub fn prune(
     mode: RemovalMode,
 ) -> anyhow::Result<PruneOutcome> {
     let plan = store.plan(name, rule)?;
-    let removed = match mode {
-        RemovalMode::Remove => store.prune(&plan)?,
+    let evidence = match (name, &rule.since) {
+        (None, Some(since)) => store.old_evidence(since)?,
+        (Some(_), _) | (_, None) => Vec::new(),
+    };
+    let (removed, evidence) = match mode {
+        RemovalMode::Remove => (store.prune(&plan)?, store.remove_evidence(evidence)?),
         RemovalMode::Plan => {
             let goes = plan.iter().filter(|decision| decision.reasons.is_empty());
-            goes.map(|decision| decision.entry.clone()).collect()
+            (goes.map(|decision| decision.entry.clone()).collect(), evidence)
         }
     };
-    Ok(PruneOutcome { plan, removed })
+    Ok(PruneOutcome { plan, removed, evidence })
 }
 
 /// Reads everything under a name, or everything, and returns what is not as it was written.

@@ -13,6 +13,7 @@ use crate::app::failure::UseCaseError;
 use crate::app::selection::{CheckoutBuild, SuiteSelection, TargetUse};
 use checkout::{BaseBuild, BuildCommand, BuildProgress, WorkingTree};
 use payload::Semantics;
+use record::stage::RunStage;
 use record::{Revision, Side};
 use relink::shim::LinkKeeper;
 use runner::{BuildSource, SutBuild};
@@ -219,7 +220,8 @@ impl BuildFinder<'_> {
         let environment = &self.environment(target);
         let build = BuildCommand { command: build, environment, keeper: self.keeper() };
         let links = &self.head_links();
-        Ok(checkout::build_head(&target.dir, build, &log, links, self.cancel, progress)?)
+        let build = || checkout::build_head(&target.dir, build, &log, links, self.cancel, progress);
+        Ok(self.selection.clock.time(RunStage::Build, build)?)
     }
 
     fn given_base(&self, source: &BaseSource, revision: Revision) -> anyhow::Result<SutBuild> {
@@ -284,7 +286,9 @@ impl BuildFinder<'_> {
         let progress = &mut |progress: BuildProgress<'_>| events.emit(progress.into());
         let environment = &self.environment(target);
         let build = BuildCommand { command: build, environment, keeper: self.keeper() };
-        let built = checkout::checkout(&target.dir, &commit, build, &cache, self.cancel, progress)?;
+        let build =
+            || checkout::checkout(&target.dir, &commit, build, &cache, self.cancel, progress);
+        let built = self.selection.clock.time(RunStage::Build, build)?;
         if let Some(path) = built.removed.iter().find(|path| root.join(path).exists()) {
             events.emit(Event::Warning(WarningKind::LeftBehind { path }));
         }

@@ -6,6 +6,7 @@ use anyhow::Result;
 use compare::Comparison;
 use compare::confirmation::Confirmation;
 use record::metric::gate::GateRules;
+use record::stage::StageTimes;
 use record::{Revision, Run};
 use runner::machine;
 use suite::Suite;
@@ -77,6 +78,8 @@ pub struct CompareOutcome {
     pub comparison: Comparison,
     /// What it says together with the run of another machine, if it confirms one.
     pub confirmation: Option<Confirmation>,
+    /// Where the time went, writing its files included.
+    pub stages: StageTimes,
     /// Why its files could not be written, if so.
     pub lost: Option<UseCaseError>,
 }
@@ -121,9 +124,10 @@ pub fn compare(
         BaselineSource::Stored(history) => options.stored(&finder, history, confirmed, events)?,
     };
     let comparison = Comparison::of(&run)?;
-    let lost = result_files::keep(&options.selection.out, &run, &comparison, events);
+    let lost = result_files::keep(&options.selection, &run, &comparison, events);
+    let stages = result_files::stages(&options.selection, &run);
     let confirmation = first.map(|first| first.judge(&run)).transpose()?;
-    Ok(CompareOutcome { comparison, confirmation, lost })
+    Ok(CompareOutcome { comparison, confirmation, stages, lost })
 }
 
 /// Leaves of the suite what another machine flagged, and returns the rules of the whole family.

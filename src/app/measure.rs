@@ -106,7 +106,7 @@ pub(super) fn identical(
     let logs = finder.selection.out.join("logs");
     let base = Some(builds.base.clone());
     let plan = RunPlan { base, ..plan(finder, builds.head.clone(), logs)? };
-    Ok(runner::identical(&plan, program))
+    Ok(Run { stages: finder.selection.clock.take(), ..runner::identical(&plan, program) })
 }
 
 /// Says what will be detectable, if the last run of the same configuration lets that be known.
@@ -144,6 +144,8 @@ fn plan<'a>(finder: &BuildFinder<'a>, head: SutBuild, logs: PathBuf) -> Result<R
         layout: LayoutPlan::AsBuilt,
         logs,
         live: selection.live.clone(),
+        clock: selection.clock.clone(),
+        invocation: selection.invocation.clone(),
     })
 }
 

@@ -3,29 +3,43 @@
 use std::path::Path;
 
 use compare::Comparison;
+use record::stage::{RunStage, StageTimes};
 use record::{RecordError, Run};
 use report::{html, json, markdown};
 
 use crate::app::event::{Event, EventSink, WarningKind};
 use crate::app::failure::UseCaseError;
 use crate::app::runs::{self, FILES};
+use crate::app::selection::SuiteSelection;
 
 /// Writes the run and its reports into the folder `report` of the results, and keeps them in the archive of
 /// runs. Returns what was lost where the disk is full or refuses: the verdict stands without it.
 pub(super) fn keep(
-    out: &Path,
+    selection: &SuiteSelection,
     run: &Run,
     comparison: &Comparison,
     events: &mut dyn EventSink,
 ) -> Option<UseCaseError> {
+    let out = &selection.out;
     let report = out.join("report");
-    let lost = write(&report, run, comparison);
-    if lost.is_none()
-        && let Err(error) = runs::keep(out, &report, run, comparison)
-    {
-        events.emit(Event::Warning(WarningKind::NotArchived { error: &error.to_string() }));
+    selection.clock.time(RunStage::Write, || {
+        let lost = write(&report, run, comparison);
+        if lost.is_none()
+            && let Err(error) = runs::keep(out, &report, run, comparison)
+        {
+            events.emit(Event::Warning(WarningKind::NotArchived { error: &error.to_string() }));
+        }
+        lost
+    })
+}
+
+/// Returns where the time of a run went, together with what went by since it was recorded.
+pub(super) fn stages(selection: &SuiteSelection, run: &Run) -> StageTimes {
+    let mut stages = run.stages.clone();
+    for (stage, ns) in selection.clock.take() {
+        *stages.entry(stage).or_default() += ns;
     }
-    lost
+    stages
 }
 
 /// Writes the run and its reports into `folder`: `run.json`, `report.md`, `report.html`,

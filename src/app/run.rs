@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use compare::Comparison;
+use record::stage::StageTimes;
 use units::cancel::Cancel;
 
 use crate::app::builds::BuildFinder;
@@ -27,6 +28,8 @@ pub struct RunOptions {
 pub struct RunOutcome {
     /// What it says.
     pub comparison: Comparison,
+    /// Where the time went, writing its files included.
+    pub stages: StageTimes,
     /// Why its files could not be written, if so.
     pub lost: Option<UseCaseError>,
 }
@@ -47,6 +50,7 @@ pub fn run(
     let head = finder.head(options.start.as_deref(), events)?;
     let run = measure::alone(&finder, head, events)?;
     let comparison = Comparison::of(&run)?;
-    let lost = result_files::keep(&selection.out, &run, &comparison, events);
-    Ok(RunOutcome { comparison, lost })
+    let lost = result_files::keep(selection, &run, &comparison, events);
+    let stages = result_files::stages(selection, &run);
+    Ok(RunOutcome { comparison, stages, lost })
 }

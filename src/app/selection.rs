@@ -12,7 +12,7 @@ use crate::app::out_lock;
 use crate::app::prometheus;
 use crate::app::workplace::Workplace;
 use compare::decision::DecisionRule;
-use runner::LiveMetrics;
+use runner::{LiveMetrics, StageClock};
 use rustix::fs::statvfs;
 use stats::evidence;
 use suite::config::{self, ConfigOverrides};
@@ -53,6 +53,10 @@ pub struct SuiteSelection {
     pub metrics_address: Option<SocketAddr>,
     /// The numbers of the run while it goes on.
     pub live: LiveMetrics,
+    /// What adds up the time of the stages of a run.
+    pub clock: StageClock,
+    /// The options of the command line that shape the measurement, if it was called by one.
+    pub invocation: Option<Vec<String>>,
 }
 
 /// What is measured.

@@ -15,7 +15,7 @@ use payload::{PayloadPreset, PayloadSpec};
 use record::metric::Metric;
 use record::metric::gate::MetricPolicy;
 use record::{Revision, Run, histogram};
-use runner::{BuildSource, LiveMetrics, SutBuild};
+use runner::{BuildSource, LiveMetrics, StageClock, SutBuild};
 use suite::{LaneMode, Suite};
 use sut::{CpuPlacement, Target};
 use units::cancel::Cancel;
@@ -194,6 +194,8 @@ impl<'a> SelftestBench<'a> {
             checkout_build: CheckoutBuild::Skip,
             metrics_address: None,
             live: LiveMetrics::default(),
+            clock: StageClock::default(),
+            invocation: None,
         };
         let mut suite = selection.suite(TargetUse::Replaced)?;
         suite.lanes.work = LaneMode::Off;

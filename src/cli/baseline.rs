@@ -106,7 +106,8 @@ enum BaselineAction {
     /// Remove old runs
     ///
     /// A run goes only if each rule that is given lets it go. The newest run of a history stays, and so
-    /// does a run that a name is pinned to.
+    /// does a run that a name is pinned to. Without NAME, `--keep-days` also removes the records of attempts whose
+    /// last attempt is older; a re-run of such a comparison begins its evidence anew.
     #[command(group(clap::ArgGroup::new("rule").required(true).multiple(true)))]
     Prune {
         /// Name of the history [default: all]
@@ -212,7 +213,7 @@ fn attempt_store(store: &StoreFlag, out: &mut impl Write) -> anyhow::Result<Opti
 fn fetch_attempts(store: &StoreFlag, into: &Path, out: &mut impl Write) -> anyhow::Result<()> {
     let Some(store) = attempt_store(store, out)? else { return Ok(()) };
     let records = evidence_exchange::fetch(&store, into)?;
-    writeln!(out, "{} in `{}`", plural(records, "record of attempts"), into.display())?;
+    writeln!(out, "{} in `{}`", plural(records, "attempt record"), into.display())?;
     Ok(())
 }
 
@@ -253,13 +254,19 @@ fn show_prune(
     rule: &Retention,
     mode: RemovalMode,
 ) -> anyhow::Result<()> {
-    let PruneOutcome { plan, removed } = outcome;
+    let PruneOutcome { plan, removed, evidence } = outcome;
     let verb = match mode {
         RemovalMode::Remove => "removed",
         RemovalMode::Plan => "would remove",
     };
     for entry in removed {
         writeln!(out, "{verb} {}", entry.place)?;
+    }
+    for entry in evidence {
+        writeln!(out, "{verb} {}", entry.place)?;
+    }
+    if !evidence.is_empty() {
+        writeln!(out, "{verb} {}", plural(evidence.len(), "attempt record"))?;
     }
     let by = |wanted: fn(&RetentionReason) -> bool| {
         plan.iter().filter(|decision| decision.reasons.iter().any(wanted)).count()

@@ -10,10 +10,12 @@ use crate::app::compare::{BaselineMode, CompareOptions, CompareOutcome, Comparis
 use crate::app::matrix::MatrixOptions;
 use crate::app::measure::ComparisonEnding;
 use crate::cli::identity::IdentityFlag;
+use crate::cli::invocation::InvocationWords;
 use crate::cli::output::{self, FailOnFlag, ReportFormat};
 use crate::cli::selection::SelectionFlags;
 use crate::cli::sides::SideFlags;
 use crate::cli::store::StoreFlag;
+use crate::cli::timings::TimingsFlag;
 use crate::cli::{Exit, matrix, process};
 use compare::stopping::EarlyStopping;
 
@@ -30,6 +32,8 @@ use compare::stopping::EarlyStopping;
 /// measure, 4 inconclusive (only with `--fail-on inconclusive`).
 #[derive(Debug, clap::Args)]
 pub(super) struct CompareArgs {
+    #[command(flatten)]
+    invocation: InvocationWords,
     /// Two commits to compare, such as `v1.2..main`; both are built away from the checkout
     #[arg(value_name = "REF1..REF2", conflicts_with_all = ["baseline", "base_bin", "base_start", "base_url", "head_start", "no_build"])]
     range: Option<CommitRange>,
@@ -56,6 +60,8 @@ pub(super) struct CompareArgs {
     fail_on: FailOnFlag,
     #[command(flatten)]
     identity: IdentityFlag,
+    #[command(flatten)]
+    timings: TimingsFlag,
     /// Time for measuring, such as `3m`; what is not decided by then stays inconclusive
     #[arg(long, value_name = "TIME", value_parser = units::parse_duration)]
     budget: Option<Duration>,
@@ -103,8 +109,9 @@ pub(super) fn run(args: &CompareArgs, out: &mut impl Write) -> anyhow::Result<Ex
         return Ok(output::exit(&outcome.outcome, args.fail_on));
     }
     let outcome = app::compare::compare(&args.options()?, &mut reporter, &cancel)?;
-    let CompareOutcome { comparison, confirmation, lost } = outcome;
+    let CompareOutcome { comparison, confirmation, stages, lost } = outcome;
     output::show(out, &comparison, args.format)?;
+    args.timings.show(&stages, comparison.method.launches, &mut reporter);
     output::ensure_kept(out, lost)?;
     let outcome = match &confirmation {
         Some(both) => {
@@ -124,7 +131,7 @@ impl CompareArgs {
             None => ComparisonBase::Named { name: self.baseline.clone(), mode: self.mode.into() },
         };
         Ok(CompareOptions {
-            selection: self.selection.selection()?,
+            selection: self.invocation.of(self.selection.selection()?),
             base,
             builds: self.sides.choice(),
             store: self.store.choice()?,
@@ -133,6 +140,18 @@ impl CompareArgs {
             attempts: process::attempt(self.attempts.clone()),
             identical: self.identity.choice(),
         })
+    }
+
+    /// Returns what is measured and how it is judged, and the words that say so.
+    #[cfg(test)]
+    pub(super) fn measured(&self) -> (String, Vec<String>) {
+        let mut options = self.options().expect("the current folder is known");
+        let selection = &mut options.selection;
+        let words = selection.invocation.take().unwrap_or_default();
+        // Where results go, the order of the coins, the time of day.
+        (selection.out, selection.assignment_seed) = (PathBuf::new(), None);
+        options.attempts.now.clear();
+        (format!("{options:?}"), words)
     }
 
     fn matrix_options(&self) -> anyhow::Result<MatrixOptions> {

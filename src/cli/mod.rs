@@ -18,6 +18,7 @@ mod identity;
 mod import;
 mod init;
 mod input;
+mod invocation;
 mod link_shim;
 mod matrix;
 mod output;
@@ -35,6 +36,7 @@ mod serve;
 mod sides;
 mod store;
 mod terminal_text;
+mod timings;
 mod trend;
 mod usage;
 

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use compare::{Comparison, ComparisonOutcome};
 use record::metric::BetterDirection;
 use report::terminal::{ColorMode, TerminalScreen};
-use report::{html, json, junit, markdown, terminal, tracking};
+use report::{agent, html, json, junit, markdown, terminal, tracking};
 
 use crate::app::failure::UseCaseError;
 use crate::cli::{Exit, terminal_text};
@@ -24,6 +24,8 @@ pub(super) enum ReportFormat {
     Html,
     /// Everything, for other programs
     Json,
+    /// Text of 8 KiB at most for a program that acts on it: verdict, causes, next commands
+    Agent,
     /// A document for the test views of CI servers
     Junit,
     /// The values in the Bencher Metric Format
@@ -61,6 +63,7 @@ pub(super) fn show(
         ReportFormat::Markdown => out.write_all(markdown::render(comparison).as_bytes()),
         ReportFormat::Html => out.write_all(html::render(comparison).as_bytes()),
         ReportFormat::Json => out.write_all(json::render(comparison).as_bytes()),
+        ReportFormat::Agent => out.write_all(agent::render(comparison).as_bytes()),
         ReportFormat::Junit => out.write_all(junit::render(comparison).as_bytes()),
         ReportFormat::Bencher => out.write_all(tracking::bencher(comparison).as_bytes()),
         ReportFormat::BenchmarkSmaller => action_benchmark(out, comparison, BetterDirection::Lower),

@@ -5,13 +5,17 @@ use std::io::Write;
 use crate::app;
 use crate::app::run::{RunOptions, RunOutcome};
 use crate::cli::Exit;
+use crate::cli::invocation::InvocationWords;
 use crate::cli::output::{self, FailOnFlag, ReportFormat};
 use crate::cli::process;
 use crate::cli::selection::SelectionFlags;
+use crate::cli::timings::TimingsFlag;
 
 /// Run scenarios against one build and check its limits
 #[derive(Debug, clap::Args)]
 pub(super) struct RunArgs {
+    #[command(flatten)]
+    invocation: InvocationWords,
     /// Command that starts the target, instead of the configuration's
     #[arg(long, value_name = "CMD")]
     start: Option<String>,
@@ -23,19 +27,23 @@ pub(super) struct RunArgs {
     /// Form of the report on standard output
     #[arg(long, value_enum, default_value_t = ReportFormat::Terminal)]
     format: ReportFormat,
+    #[command(flatten)]
+    timings: TimingsFlag,
 }
 
 /// Runs the scenarios and prints the report; a broken limit decides the exit code.
 pub(super) fn run(args: &RunArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
     let options = RunOptions {
-        selection: args.selection.selection()?,
+        selection: args.invocation.of(args.selection.selection()?),
         start: args.start.clone(),
         launches: args.launches,
     };
     let cancel = process::cancel_on_signals()?;
-    let outcome = app::run::run(&options, &mut args.selection.reporter(), &cancel)?;
-    let RunOutcome { comparison, lost } = outcome;
+    let mut reporter = args.selection.reporter();
+    let outcome = app::run::run(&options, &mut reporter, &cancel)?;
+    let RunOutcome { comparison, stages, lost } = outcome;
     output::show(out, &comparison, args.format)?;
+    args.timings.show(&stages, comparison.method.launches, &mut reporter);
     output::ensure_kept(out, lost)?;
     Ok(output::exit(&comparison.outcome, FailOnFlag::Regression))
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use runner::LiveMetrics;
+use runner::{LiveMetrics, StageClock};
 use suite::LayoutMode;
 use sut::network::NetworkConditions;
 
@@ -102,6 +102,8 @@ impl SelectionFlags {
             checkout_build: if self.no_build { CheckoutBuild::Skip } else { CheckoutBuild::Run },
             metrics_address: self.metrics_listen,
             live: LiveMetrics::default(),
+            clock: StageClock::default(),
+            invocation: None,
         })
     }
 

@@ -29,6 +29,7 @@ use record::instruction_counts::CountOutcome;
 use record::{self, LaunchResults, Run, ScenarioRun};
 
 pub use crate::backend::StorageProgress;
+pub use crate::evidence::EvidenceEntry;
 pub use crate::failure::BaselineError;
 pub use crate::integrity::{FileFault, Integrity};
 pub use crate::pin::BaselinePin;

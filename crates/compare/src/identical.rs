@@ -42,6 +42,8 @@ pub(super) fn comparison(run: &Run, gate: &GateRules, program: &IdenticalProgram
             alpha: gate.alpha,
             family: 0,
             wall_ns: run.wall_ns,
+            stages: run.stages.clone(),
+            invocation: run.invocation.clone(),
             seed: run.seed,
             scenarios: run.scenarios.iter().map(|scenario| scenario.name.clone()).collect(),
             tool: run.tool.clone(),

@@ -38,6 +38,7 @@ use record::history::RunHistory;
 use record::metric::gate::{GateRules, MetricPolicy, MetricRule};
 use record::metric::limit::LimitQuantity;
 use record::metric::{BetterDirection, Metric};
+use record::stage::StageTimes;
 use record::work_unit::WorkUnit;
 use record::{
     ContentError, EarlyEnd, FailureContrast, FailureReport, IdenticalProgram, LaunchResult,
@@ -108,6 +109,10 @@ pub struct ComparisonMethod {
     pub family: usize,
     /// How long it took, in nanoseconds.
     pub wall_ns: u64,
+    /// Where the time went, builds and trial requests included; empty where it is not known.
+    pub stages: StageTimes,
+    /// The options of the command line that shaped it, a word each; none if that is not known.
+    pub invocation: Option<Vec<String>>,
     /// Seed of the coins.
     pub seed: u64,
     /// Names of the scenarios, in order.
@@ -230,25 +235,10 @@ impl Comparison {
         mut gate: GateRules,
     ) -> Result<Self, CompareError> {
         gate.alpha *= run.evidence.as_ref().map_or(1.0, EvidenceState::error_share);
-        let mut rows = Vec::new();
-        let mut evidence = Vec::new();
-        let mut promises = Vec::new();
-        let mut details = Vec::new();
-        for scenario in &run.scenarios {
-            let context = RowContext::of(run, earlier, scenario, &gate);
-            rows_of(&context, &mut rows, &mut evidence)?;
-            promises.extend(limits::of(scenario)?);
-            for (name, operation) in scenario.by_operation() {
-                let context =
-                    RowContext { measured: &operation, operation: Some(&name), ..context };
-                rows_of(&context, &mut rows, &mut evidence)?;
-                promises.extend(limits::of_operation(scenario, &name, &operation)?);
-            }
-            details.push(ScenarioDetails::of(run, scenario)?);
-        }
+        let MeasuredRows { mut rows, evidence, promises, details } =
+            MeasuredRows::of(run, earlier, &gate)?;
         let launches = run.scenarios.iter().map(ScenarioRun::launches).min().unwrap_or(0);
-        let mode = mode(run);
-        let family = match mode {
+        let family = match mode(run) {
             ComparisonMode::Alone => 0,
             ComparisonMode::Paired | ComparisonMode::Stored => {
                 judge(run, &gate, &mut rows, evidence)?
@@ -276,20 +266,7 @@ impl Comparison {
             identical: None,
             attempts: AttemptSummary::of(run, launches, &rows),
             failure: failure_of_head(run),
-            method: ComparisonMethod {
-                launches,
-                launches_planned: run.launches_planned,
-                mode,
-                confirming: confirming.map(|paired| paired.method.launches),
-                alpha: gate.alpha,
-                family,
-                wall_ns: run.wall_ns + run.confirming.as_ref().map_or(0, |paired| paired.wall_ns),
-                seed: run.seed,
-                scenarios: run.scenarios.iter().map(|scenario| scenario.name.clone()).collect(),
-                new_scenarios: new_names(run),
-                tool: run.tool.clone(),
-                counted: work::counted(run),
-            },
+            method: method(run, confirming.as_ref(), gate.alpha, family),
             rows,
             outcome,
         })
@@ -781,6 +758,60 @@ fn hypothesis(rule: MetricRule) -> Hypothesis {
     Hypothesis { floor: rule.floor.0, tolerance: rule.tolerance.0 }
 }
 
+/// What the scenarios of a run say, before it is judged.
+#[derive(Default)]
+struct MeasuredRows {
+    rows: Vec<MetricResult>,
+    /// What each row rests on.
+    evidence: Vec<RowEvidence>,
+    promises: Vec<LimitCheck>,
+    details: Vec<ScenarioDetails>,
+}
+
+impl MeasuredRows {
+    fn of(run: &Run, earlier: Option<&Run>, gate: &GateRules) -> Result<Self, CompareError> {
+        let mut found = Self::default();
+        for scenario in &run.scenarios {
+            let context = RowContext::of(run, earlier, scenario, gate);
+            rows_of(&context, &mut found.rows, &mut found.evidence)?;
+            found.promises.extend(limits::of(scenario)?);
+            for (name, operation) in scenario.by_operation() {
+                let context =
+                    RowContext { measured: &operation, operation: Some(&name), ..context };
+                rows_of(&context, &mut found.rows, &mut found.evidence)?;
+                found.promises.extend(limits::of_operation(scenario, &name, &operation)?);
+            }
+            found.details.push(ScenarioDetails::of(run, scenario)?);
+        }
+        Ok(found)
+    }
+}
+
+/// How the run was judged, by an error rate and for so many hypotheses.
+fn method(
+    run: &Run,
+    confirming: Option<&Comparison>,
+    alpha: f64,
+    family: usize,
+) -> ComparisonMethod {
+    ComparisonMethod {
+        launches: run.scenarios.iter().map(ScenarioRun::launches).min().unwrap_or(0),
+        launches_planned: run.launches_planned,
+        mode: mode(run),
+        confirming: confirming.map(|paired| paired.method.launches),
+        alpha,
+        family,
+        wall_ns: run.wall_ns + run.confirming.as_ref().map_or(0, |paired| paired.wall_ns),
+        stages: run.stages.clone(),
+        invocation: run.invocation.clone(),
+        seed: run.seed,
+        scenarios: run.scenarios.iter().map(|scenario| scenario.name.clone()).collect(),
+        new_scenarios: new_names(run),
+        tool: run.tool.clone(),
+        counted: work::counted(run),
+    }
+}
+
 /// Fills in the findings, and returns how many hypotheses share the error rate.
 fn judge(
     run: &Run,
@@ -805,12 +836,8 @@ fn judge(
         let (attempts, trust) = (std::mem::take(evidence), trust(run, row.metric));
         timed.push((row, TimedEvidence { attempts, trust }));
     }
-    // A lane that decides nothing leaves its share to the other.
-    let lanes = (decides(&timed) || decides(&kept), decides(&counted));
-    let counted_alpha = if lanes.0 { gate.alpha * counts::SHARE } else { gate.alpha };
-    let counted_alpha =
-        counted_alpha * run.evidence.as_ref().map_or(1.0, EvidenceState::count_share);
-    let timed_alpha = if lanes.1 { gate.alpha * (1.0 - counts::SHARE) } else { gate.alpha };
+    let (timed_alpha, counted_alpha) =
+        lane_alphas(run, gate.alpha, decides(&timed) || decides(&kept), decides(&counted));
     let plain =
         |judgements: Vec<Judgement>| judgements.into_iter().map(MetricFinding::Judged).collect();
     let mut family = judge_each(counted, |hypotheses, counted| {
@@ -829,6 +856,14 @@ fn judge(
         });
     }
     Ok(family)
+}
+
+/// Returns the error rates of what was timed and of what was counted. A lane that decides nothing leaves its share to
+/// the other.
+fn lane_alphas(run: &Run, alpha: f64, timed: bool, counted: bool) -> (f64, f64) {
+    let of_counts = if timed { alpha * counts::SHARE } else { alpha };
+    let of_times = if counted { alpha * (1.0 - counts::SHARE) } else { alpha };
+    (of_times, of_counts * run.evidence.as_ref().map_or(1.0, EvidenceState::count_share))
 }
 
 /// Rows of scenarios that this run leaves out and an earlier attempt did not, each with what it rests on.
@@ -933,6 +968,42 @@ fn is_silent(scenario: &ScenarioRun) -> bool {
     }
 }
 
+/// Why a run that ended early has no outcome.
+fn early_end(run: &Run, launches: usize, is_regressed: bool) -> Option<FailureReport> {
+    match &run.ended {
+        Some(EarlyEnd::Failed { side, scenario, reason }) => {
+            let during = scenario.as_ref().map(|name| format!(" in `{name}`")).unwrap_or_default();
+            Some(reason.clone().within(format!("{}{during}", side.name())))
+        }
+        // A verdict stands wherever the evidence ends; what has none was not measured to its end.
+        Some(EarlyEnd::Interrupted) if !is_regressed => {
+            let planned = run.launches_planned;
+            Some(format!("interrupted after {launches} of {planned} launches").into())
+        }
+        Some(EarlyEnd::HeadFailed(_) | EarlyEnd::Interrupted) | None => None,
+    }
+}
+
+/// What a run lacks, without which it has no outcome.
+fn gap(run: &Run, launches: usize, rows: &[MetricResult]) -> Option<FailureReport> {
+    if let Some(reason) = work::missing(run) {
+        return Some(reason);
+    }
+    if rows.is_empty() || (launches == 0 && run.launches_planned > 0) {
+        return Some("nothing was measured".into());
+    }
+    if let Some(scenario) = run.scenarios.iter().find(|scenario| is_idle(scenario)) {
+        let name = &scenario.name;
+        let reason = format!(
+            "in scenario {name} a launch answered requests without any CPU time: the process that was measured is not \
+             the one that answers"
+        );
+        return Some(reason.into());
+    }
+    let silent = run.scenarios.iter().find(|scenario| is_silent(scenario))?;
+    Some(format!("in scenario {} a launch answered no requests", silent.name).into())
+}
+
 fn outcome(
     run: &Run,
     launches: usize,
@@ -940,42 +1011,13 @@ fn outcome(
     promises: &[LimitCheck],
 ) -> ComparisonOutcome {
     let any = |verdict| rows.iter().any(|row| row.verdict() == Some(verdict));
-    match &run.ended {
-        Some(EarlyEnd::HeadFailed(_)) => return ComparisonOutcome::Regressed,
-        Some(EarlyEnd::Failed { side, scenario, reason }) => {
-            let during = scenario.as_ref().map(|name| format!(" in `{name}`")).unwrap_or_default();
-            let place = format!("{}{during}", side.name());
-            return ComparisonOutcome::NotMeasured(reason.clone().within(place));
-        }
-        // A verdict stands wherever the evidence ends; what has none was not measured to its end.
-        Some(EarlyEnd::Interrupted) if !any(Verdict::Regressed) => {
-            let planned = run.launches_planned;
-            return ComparisonOutcome::NotMeasured(
-                format!("interrupted after {launches} of {planned} launches").into(),
-            );
-        }
-        Some(EarlyEnd::Interrupted) | None => {}
+    if matches!(run.ended, Some(EarlyEnd::HeadFailed(_))) {
+        return ComparisonOutcome::Regressed;
     }
-    if let Some(reason) = work::missing(run) {
+    let missing =
+        early_end(run, launches, any(Verdict::Regressed)).or_else(|| gap(run, launches, rows));
+    if let Some(reason) = missing {
         return ComparisonOutcome::NotMeasured(reason);
-    }
-    if rows.is_empty() || (launches == 0 && run.launches_planned > 0) {
-        return ComparisonOutcome::NotMeasured("nothing was measured".into());
-    }
-    if let Some(scenario) = run.scenarios.iter().find(|scenario| is_idle(scenario)) {
-        let name = &scenario.name;
-        return ComparisonOutcome::NotMeasured(
-            format!(
-            "in scenario {name} a launch answered requests without any CPU time: the process that \
-             was measured is not the one that answers"
-            ).into(),
-        );
-    }
-    if let Some(scenario) = run.scenarios.iter().find(|scenario| is_silent(scenario)) {
-        let name = &scenario.name;
-        return ComparisonOutcome::NotMeasured(
-            format!("in scenario {name} a launch answered no requests").into(),
-        );
     }
     if any(Verdict::Regressed) || promises.iter().any(|promise| !promise.holds()) {
         ComparisonOutcome::Regressed

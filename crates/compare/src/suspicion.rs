@@ -67,43 +67,50 @@ pub(super) fn suspicions(
         if matches!(row.finding, MetricFinding::Judged(Judgement { is_one_machine: true, .. })) {
             return Some(Suspicion::OneMachine);
         }
-        let found = regression(row)?;
-        let same = |metric: Metric| {
+        chance(row.metric, regression(row)?, moved, |metric| {
             let other = rows.iter().find(|it| {
                 it.scenario == row.scenario && it.operation.is_none() && it.metric == metric
             });
             other.and_then(MetricResult::judgement)
-        };
-        let cpu = same(Metric::Cpu);
-        match row.metric {
-            Metric::Work => {
-                let confirmed = !moved && cpu.is_some_and(|cpu| cpu.p_slower <= CONFIRMATION_P);
-                let small = found.estimate_ln <= WORK_PROVEN.ln_1p();
-                (small && !confirmed).then_some(Suspicion::CodeGeneration)
-            }
-            Metric::Cpu | Metric::Latency | Metric::Flow => {
-                let small = found.estimate_ln <= TIME_PROVEN.ln_1p();
-                let work = same(Metric::Work)?;
-                let same_work = work.estimate_ln.abs() <= WORK_SAME.ln_1p();
-                // Time that its processors did not spend was waited for, which no layout makes longer.
-                let waits = cpu.is_none_or(|cpu| cpu.estimate_ln < found.estimate_ln / 2.0);
-                (moved && small && same_work && !waits).then_some(Suspicion::Layout)
-            }
-            Metric::Tail
-            | Metric::P50
-            | Metric::P95
-            | Metric::P99
-            | Metric::Throughput
-            | Metric::Memory
-            | Metric::Rss
-            | Metric::Leak
-            | Metric::Ready
-            | Metric::FirstAnswers
-            | Metric::AnswerBytes
-            | Metric::Allocations => None,
-        }
+        })
     };
     rows.iter().map(of).collect()
+}
+
+/// Returns which chance of a build explains what was found of a metric; `same` finds another metric of the scenario.
+fn chance<'a>(
+    metric: Metric,
+    found: &Judgement,
+    moved: bool,
+    same: impl Fn(Metric) -> Option<&'a Judgement>,
+) -> Option<Suspicion> {
+    let cpu = same(Metric::Cpu);
+    match metric {
+        Metric::Work => {
+            let confirmed = !moved && cpu.is_some_and(|cpu| cpu.p_slower <= CONFIRMATION_P);
+            let small = found.estimate_ln <= WORK_PROVEN.ln_1p();
+            (small && !confirmed).then_some(Suspicion::CodeGeneration)
+        }
+        Metric::Cpu | Metric::Latency | Metric::Flow => {
+            let small = found.estimate_ln <= TIME_PROVEN.ln_1p();
+            let same_work = same(Metric::Work)?.estimate_ln.abs() <= WORK_SAME.ln_1p();
+            // Time that its processors did not spend was waited for, which no layout makes longer.
+            let waits = cpu.is_none_or(|cpu| cpu.estimate_ln < found.estimate_ln / 2.0);
+            (moved && small && same_work && !waits).then_some(Suspicion::Layout)
+        }
+        Metric::Tail
+        | Metric::P50
+        | Metric::P95
+        | Metric::P99
+        | Metric::Throughput
+        | Metric::Memory
+        | Metric::Rss
+        | Metric::Leak
+        | Metric::Ready
+        | Metric::FirstAnswers
+        | Metric::AnswerBytes
+        | Metric::Allocations => None,
+    }
 }
 
 /// The judgement of a row that decides and is worse, by launches or counts of both sides.

@@ -77,7 +77,6 @@ pub(super) fn rows(
 ) -> Result<(), ContentError> {
     let &RowContext { run, scenario, gate, .. } = context;
     let Some(CountOutcome::Counted(counted)) = &scenario.work else { return Ok(()) };
-    let remembers = run.history.is_some();
     for metric in METRICS {
         let rule = gate.rule_in(&scenario.name, metric).unwrap_or_else(|| gate.rule(metric));
         if rule.policy == MetricPolicy::Off {
@@ -85,21 +84,7 @@ pub(super) fn rows(
         }
         let head = values(&counted.head, metric)?;
         let base = counted.base.as_ref().map(|base| values(base, metric)).transpose()?;
-        let (finding, rests_on) = match base {
-            None if remembers => {
-                let reason = "no stored run was counted alike".to_owned();
-                (MetricFinding::Undecidable(reason), RowEvidence::None)
-            }
-            None => (MetricFinding::Alone, RowEvidence::None),
-            Some(base) if base.iter().chain(head).all(|&value| value > 0.0) => {
-                let counts = CountSamples { base: base.to_vec(), head: head.to_vec() };
-                (MetricFinding::Alone, RowEvidence::Counts(counts))
-            }
-            Some(_) => {
-                let reason = "a launch counted none, so there is no ratio".to_owned();
-                (MetricFinding::Missing(reason), RowEvidence::None)
-            }
-        };
+        let (finding, rests_on) = finding(base, head, run.history.is_some());
         rows.push(MetricResult {
             operation: None,
             scenario: scenario.name.clone(),
@@ -114,6 +99,25 @@ pub(super) fn rows(
         evidence.push(rests_on);
     }
     Ok(())
+}
+
+/// What counts say before they are judged, and what they rest on. `remembers` tells whether kept runs stand for base.
+fn finding(base: Option<&[f64]>, head: &[f64], remembers: bool) -> (MetricFinding, RowEvidence) {
+    match base {
+        None if remembers => {
+            let reason = "no stored run was counted alike".to_owned();
+            (MetricFinding::Undecidable(reason), RowEvidence::None)
+        }
+        None => (MetricFinding::Alone, RowEvidence::None),
+        Some(base) if base.iter().chain(head).all(|&value| value > 0.0) => {
+            let counts = CountSamples { base: base.to_vec(), head: head.to_vec() };
+            (MetricFinding::Alone, RowEvidence::Counts(counts))
+        }
+        Some(_) => {
+            let reason = "a launch counted none, so there is no ratio".to_owned();
+            (MetricFinding::Missing(reason), RowEvidence::None)
+        }
+    }
 }
 
 /// The values of a count, of which there is at least one.

@@ -209,6 +209,8 @@ pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Ru
         started: "2026-11-23T10:00:00Z".to_owned(),
         wall_ns: 52_000_000_000,
         counting_ns: 0,
+        stages: BTreeMap::new(),
+        invocation: None,
         seed: 7,
         generator: 1,
         config: "c0nf1g".to_owned(),

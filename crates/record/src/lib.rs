@@ -18,6 +18,7 @@ mod migration;
 mod operation;
 mod operation_name;
 pub mod placement;
+pub mod stage;
 pub mod work_unit;
 pub mod workload;
 
@@ -40,6 +41,7 @@ use crate::instruction_counts::CountOutcome;
 use crate::metric::Metric;
 use crate::metric::gate::{GateError, GateRules};
 use crate::metric::limit::Limit;
+use crate::stage::StageTimes;
 use crate::work_unit::WorkUnit;
 use crate::workload::Workload;
 
@@ -75,12 +77,19 @@ pub struct Run {
     /// How much of that went into counting, before the first launch.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub counting_ns: u64,
+    /// Where the time went, builds and trial requests included; empty in records of old.
+    #[serde(default, skip_serializing_if = "StageTimes::is_empty")]
+    pub stages: StageTimes,
     /// Seed of the coins and of the payloads' order.
     pub seed: u64,
     /// Version of the payload generator.
     pub generator: u32,
     /// Digest of the configuration that shapes the numbers; equal digests are comparable.
     pub config: String,
+    /// The options of the command line that shaped the run, a word each, without the base's name. None in records of
+    /// old, and where there was no command line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invocation: Option<Vec<String>>,
     /// Where it ran.
     pub machine: Machine,
     /// What tells that machine from another one of its kind, a digest. None in records of old, and where

@@ -13,6 +13,7 @@ use compare::{
     BaselineOrigin, Comparison, ComparisonMode, ComparisonNote, ComparisonOutcome,
     InstructionBreakdown, LimitCheck, MetricFinding, MetricResult, Suspicion,
 };
+use record::stage::StageTimes;
 use record::workload::Workload;
 use record::{GeneratorQuality, LimitsRecord, OperationName};
 
@@ -99,6 +100,8 @@ struct MethodRow<'a> {
     alpha: f64,
     comparisons: usize,
     wall_ns: u64,
+    #[serde(skip_serializing_if = "StageTimes::is_empty")]
+    stages_ns: &'a StageTimes,
     coins: u64,
     scenarios: &'a [String],
 }
@@ -307,6 +310,7 @@ pub fn render(comparison: &Comparison) -> String {
             alpha: method.alpha,
             comparisons: method.family,
             wall_ns: method.wall_ns,
+            stages_ns: &method.stages,
             coins: method.seed,
             scenarios: &method.scenarios,
         },

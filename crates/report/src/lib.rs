@@ -1,5 +1,6 @@
 //! Renders a comparison. Computes nothing: what two formats show was computed once, in `compare`.
 
+pub mod agent;
 mod anatomy;
 pub mod confirmation;
 mod details;
@@ -10,7 +11,9 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 mod markup;
+pub mod reproduction;
 pub mod terminal;
+pub mod timings;
 pub mod tracking;
 pub mod trend;
 mod wording;

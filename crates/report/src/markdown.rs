@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::anatomy;
 use crate::details;
 use crate::functions::{self, FunctionCells};
+use crate::reproduction;
 use crate::wording;
 use compare::decision::Verdict;
 use compare::{Comparison, ComparisonMode, ComparisonOutcome, MetricResult};
@@ -140,31 +141,10 @@ fn promises(text: &mut String, comparison: &Comparison) {
 
 /// The command that measures the same again.
 pub(super) fn reproduce(text: &mut String, comparison: &Comparison) {
-    let Some(base) = &comparison.base else { return };
-    let baseline: String = match (&comparison.baseline, &base.commit) {
-        (None, Some(commit)) => commit.chars().take(12).collect(),
-        (Some(_), _) | (None, None) => base.label.clone(),
-    };
-    let scenarios = &comparison.method.scenarios;
-    // A command to paste into a shell: names that would need quotes are left out.
-    if !is_plain(&baseline) || !scenarios.iter().all(|name| is_plain(name)) {
-        return;
-    }
-    let mode = if comparison.baseline.is_some() { " --mode stored" } else { "" };
-    let mut command = format!("xmlperf compare --baseline {baseline}{mode}");
-    for name in scenarios {
-        write!(command, " --scenario {name}").expect(STRING);
-    }
-    if comparison.method.launches_planned == 0 {
-        command.push_str(" --lane work");
-    }
-    write!(text, "> [!TIP]\n> Reproduce: {}\n\n", code(&command)).expect(STRING);
-}
-
-/// Whether a shell and an argument parser take the text for one ordinary word.
-fn is_plain(text: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
-    text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain)
+    let Some(command) = reproduction::command(comparison) else { return };
+    let caveat = reproduction::caveat(comparison).map(|it| format!(", {it}"));
+    let caveat = caveat.unwrap_or_default();
+    write!(text, "> [!TIP]\n> Reproduce: {}{caveat}\n\n", code(&command)).expect(STRING);
 }
 
 /// Which functions the work changed in, folded: most readers want the verdict only.

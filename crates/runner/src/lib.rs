@@ -25,6 +25,7 @@ mod requests;
 mod run_record;
 mod sender;
 mod side_driver;
+mod stage_clock;
 mod trial;
 mod yardstick;
 
@@ -44,6 +45,7 @@ use crate::requests::ScenarioRequests;
 use crate::side_driver::{DriveConditions, LaunchHandle, SideDriver};
 use crate::yardstick::YardstickWorkload;
 use record::evidence::EvidenceState;
+use record::stage::RunStage;
 use record::{
     ConfirmedRun, EarlyEnd, LaunchPair, LayoutObstacle, PlacementMethod, PlacementRecord, Run, Side,
 };
@@ -60,6 +62,7 @@ pub use live::{LiveMetrics, LiveSnapshot};
 pub use request_listing::{ListedAnswer, ListedBody, ListedRequest, ListingError, RequestListing};
 pub use run_record::identical;
 pub use sender::{RequestSender, SendError};
+pub use stage_clock::StageClock;
 
 /// One build, and how it comes to life.
 #[derive(Debug, Clone)]
@@ -142,6 +145,10 @@ pub struct RunPlan<'a> {
     pub logs: PathBuf,
     /// Where a display reads the progress.
     pub live: LiveMetrics,
+    /// What adds up the time of its stages. What it holds already is of the same run, such as its builds.
+    pub clock: StageClock,
+    /// The options of the command line that shape the run, if it was called by one.
+    pub invocation: Option<Vec<String>>,
 }
 
 /// Whether a run goes on.
@@ -230,50 +237,27 @@ pub fn run(
 ) -> Result<Run, RunnerError> {
     std::fs::create_dir_all(&plan.logs)
         .map_err(|source| RunnerError::Logs { path: plan.logs.clone(), source })?;
-    let trial = trial::run(plan, cancel)?;
+    let (began, earlier) = (now(), plan.clock.sum());
+    let trial = plan.clock.time(RunStage::Trial, || trial::run(plan, cancel))?;
     if trial.ended.is_some() {
         return Ok(Run { ended: trial.ended, ..run_record::blank(plan, machine::read()) });
     }
     let before = now();
     // Before anything is pinned: counting may take every processor.
-    let counted = instruction_counts::count(plan, &trial.programs, watcher, cancel)?;
+    let counted = plan.clock.time(RunStage::Count, || {
+        instruction_counts::count(plan, &trial.programs, watcher, cancel)
+    })?;
     let counting = before.elapsed();
-    let mut session = RunSession::new(plan, watcher, cancel)?;
+    let mut session =
+        plan.clock.time(RunStage::Prepare, || RunSession::new(plan, watcher, cancel))?;
     for (scenario, work) in session.run.scenarios.iter_mut().zip(counted) {
         scenario.work = work;
     }
     session.run.wall_ns = units::nanos(counting);
     session.run.counting_ns = units::nanos(counting);
-    let began = now();
-    // Side by side, base is the yardstick.
-    let mut yardstick = plan.base.is_none().then(YardstickWorkload::new);
-    let mut launch = 0;
-    while launch < session.run.launches_planned {
-        let of = session.run.launches_planned;
-        if cancel.is_raised() {
-            session.run.ended = Some(EarlyEnd::Interrupted);
-            break;
-        }
-        watcher.progress(RunProgress::Launching { launch, of });
-        session.read(yardstick.as_mut());
-        let outcome = match &plan.base {
-            Some(base) => session.launch_pair(base, watcher),
-            None => session.launch(watcher),
-        };
-        session.run.wall_ns = units::nanos(counting + began.elapsed());
-        if let Err(failure) = outcome {
-            session.run.ended = Some(failure.ended(cancel));
-            break;
-        }
-        launch += 1;
-        let of = session.run.launches_planned;
-        watcher.progress(RunProgress::Launched { done: launch, of, elapsed: began.elapsed() });
-        let is_paired = plan.base.is_some();
-        if is_paired && watcher.launch_pair_ended(&session.run) == RunDecision::Stop {
-            break;
-        }
-    }
-    session.read(yardstick.as_mut());
+    session.launch_all(counting, watcher);
+    plan.clock.add_rest(began.elapsed(), earlier);
+    session.run.stages = plan.clock.take();
     Ok(session.run)
 }
 
@@ -349,6 +333,42 @@ impl<'a> RunSession<'a> {
         })
     }
 
+    /// Makes one launch or launch pair after the other, until there are enough or something ends them.
+    fn launch_all(&mut self, counting: Duration, watcher: &mut dyn RunObserver) {
+        let (plan, began) = (self.plan, now());
+        // Side by side, base is the yardstick.
+        let mut yardstick = plan.base.is_none().then(YardstickWorkload::new);
+        let of = self.run.launches_planned;
+        for launch in 0..of {
+            if self.cancel.is_raised() {
+                self.run.ended = Some(EarlyEnd::Interrupted);
+                break;
+            }
+            watcher.progress(RunProgress::Launching { launch, of });
+            self.read(yardstick.as_mut());
+            let outcome = match &plan.base {
+                Some(base) => self.launch_pair(base, watcher),
+                None => self.launch(watcher),
+            };
+            self.run.wall_ns = units::nanos(counting + began.elapsed());
+            if let Err(failure) = outcome {
+                self.run.ended = Some(failure.ended(self.cancel));
+                break;
+            }
+            watcher.progress(RunProgress::Launched {
+                done: launch + 1,
+                of,
+                elapsed: began.elapsed(),
+            });
+            let mut decide = || watcher.launch_pair_ended(&self.run);
+            let is_paired = plan.base.is_some();
+            if is_paired && plan.clock.time(RunStage::Decide, &mut decide) == RunDecision::Stop {
+                break;
+            }
+        }
+        self.read(yardstick.as_mut());
+    }
+
     /// Reads the yardstick, if there is one.
     fn read(&mut self, yardstick: Option<&mut YardstickWorkload>) {
         let Some(yardstick) = yardstick else { return };
@@ -366,7 +386,7 @@ impl<'a> RunSession<'a> {
             let trial = launch::single(driven, &self.plan.suite.sampling)?;
             self.run.scenarios[index].trials.push_single(trial);
         }
-        stop(head)
+        self.plan.clock.time(RunStage::Stop, || stop(head))
     }
 
     /// One launch of each build, alive together.
@@ -429,8 +449,8 @@ impl<'a> RunSession<'a> {
             Side::Base => (base, head),
             Side::Head => (head, base),
         };
-        stop(first)?;
-        stop(second)
+        let stop_both = || stop(first).and_then(|()| stop(second));
+        self.plan.clock.time(RunStage::Stop, stop_both)
     }
 
     /// Returns the programs of the next launch pair, if both sides were linked again. If they could not
@@ -495,7 +515,7 @@ impl<'a> RunSession<'a> {
             relinked,
             cancel: self.cancel,
         };
-        let launched = launch.start(side, build)?;
+        let launched = self.plan.clock.time(RunStage::Launch, || launch.start(side, build))?;
         self.plan.live.launched();
         Ok(launched)
     }
@@ -511,6 +531,7 @@ impl<'a> RunSession<'a> {
             cancel: self.cancel,
             seed,
             uncounted_every: None,
+            clock: &plan.clock,
         }
     }
 

@@ -13,12 +13,14 @@ use crate::launch_failure::{self, LaunchFailure, RequestFault, report, target_re
 use crate::limits;
 use crate::live::LiveMetrics;
 use crate::requests::ScenarioRequests;
+use crate::stage_clock::StageClock;
 use load::capacity::{CapacityOutcome, CapacityPlan, CapacitySearch, TrialVerdict};
 use load::measure::validity;
 use load::measure::{FailureCounts, FirstAnswers, Measurement};
 use load::pacing;
 use load::pacing::{ArrivalSchedule, OpenWorkload, StopCondition};
 use load::{ClientSettings, DriveOutcome, Exchange, ExchangeFailure, FailureKind, LoadClient};
+use record::stage::RunStage;
 use record::{
     Capacity, FailureReport, LatencyBasis, LoadLevel, LoadStep, NetworkUse, Side, histogram,
 };
@@ -51,6 +53,8 @@ pub(super) struct DriveConditions<'a> {
     pub(super) seed: u64,
     /// Of so many requests one is sent and not counted, if a known change is to be measured.
     pub(super) uncounted_every: Option<u64>,
+    /// What adds up the time of warm-up and load.
+    pub(super) clock: &'a StageClock,
 }
 
 /// One side under load: a running target, the connections to it, and what was seen.
@@ -60,6 +64,7 @@ pub(super) struct SideDriver<'a> {
     pub(super) scenario: &'a Scenario,
     /// Of so many requests one is sent and not counted.
     pub(super) uncounted_every: Option<u64>,
+    clock: &'a StageClock,
     client: LoadClient,
     /// Between client and target, if there is a network.
     relay: Option<Relay>,
@@ -119,7 +124,7 @@ impl<'a> SideDriver<'a> {
         prepared: &'a ScenarioRequests,
         conditions: DriveConditions<'a>,
     ) -> Result<Self, LaunchFailure> {
-        let DriveConditions { sampling, live, cancel, seed, uncounted_every } = conditions;
+        let DriveConditions { sampling, live, cancel, seed, uncounted_every, clock } = conditions;
         let scenario = &prepared.scenario;
         let failed = |reason: FailureReport| {
             LaunchFailure::new(launched.side, Some(scenario.name.clone()), reason)
@@ -160,6 +165,7 @@ impl<'a> SideDriver<'a> {
         }
         Ok(Self {
             uncounted_every,
+            clock,
             launched,
             prepared,
             scenario,
@@ -208,6 +214,11 @@ impl<'a> SideDriver<'a> {
 
     /// Sends load that is not measured, but checked all the same.
     pub(super) fn warm_up(&mut self, sampling: &SamplingPlan) -> Result<(), LaunchFailure> {
+        let clock = self.clock;
+        clock.time(RunStage::WarmUp, || self.send_warm_up(sampling))
+    }
+
+    fn send_warm_up(&mut self, sampling: &SamplingPlan) -> Result<(), LaunchFailure> {
         self.set_up()?;
         let lasts = self.scenario.warm_up(sampling);
         if lasts.is_zero() {
@@ -269,6 +280,11 @@ impl<'a> SideDriver<'a> {
 
     /// Drives a stretch, and fails if the target or the generator did.
     pub(super) fn drive(&mut self, stretch: DriveExtent) -> Result<(), LaunchFailure> {
+        let clock = self.clock;
+        clock.time(RunStage::Load, || self.send_load(stretch))
+    }
+
+    fn send_load(&mut self, stretch: DriveExtent) -> Result<(), LaunchFailure> {
         self.whole = true;
         let scenario = self.scenario;
         match (&scenario.load.model, stretch) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use compare::stopping::EarlyStopping;
-use runner::LiveMetrics;
+use runner::{LiveMetrics, StageClock};
 use units::Ratio;
 
 use crate::app::dose::{self, DoseOptions};
@@ -61,6 +61,8 @@ impl TargetArgs {
             checkout_build: CheckoutBuild::Run,
             metrics_address: None,
             live: LiveMetrics::default(),
+            clock: StageClock::default(),
+            invocation: None,
         })
     }
 }

@@ -1,9 +1,12 @@
 //! `xmlperf report github` as the action calls it.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::process::Output;
 
 use hdrhistogram::Histogram;
+use record::evidence::EvidenceState;
+use record::fixtures::{LEVEL, paired};
 use record::history::{HistoryNote, PastRun, PastScenario, RunHistory};
 use record::instruction_counts::{
     self, BuildCounts, CountOutcome, FunctionCost, InstructionCounts,
@@ -508,4 +511,32 @@ fn a_branch_with_a_strange_name_is_a_name() {
     let (_, comment, _) = dry(&stage, &[]);
     harmless(&comment, "$(id)`id`|@octocat");
     assert!(comment.contains("＄(id)ˋidˋ｜＠octocat"), "{comment}");
+}
+
+/// What keeping an attempt says in a job, and whether the repository's store has it then.
+fn keep_attempt(stage: &JobEnvironment) -> (String, bool) {
+    let (key, run) = ("k1-c1".to_owned(), "100".to_owned());
+    let state = EvidenceState { key, number: 1, run, since: 1, gap: None, earlier: Vec::new() };
+    let measured = Run { evidence: Some(state), ..paired(3, LEVEL, LEVEL) };
+    fs::write(stage.path("run.json"), measured.to_json()).unwrap();
+    let store = format!("--store=file://{}", stage.path("store").display());
+    let mut command = stage.command();
+    command.env("GITHUB_ACTIONS", "true");
+    let output =
+        command.args(["baseline", "keep-attempts", &store, "--from=run.json"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8(output.stdout).unwrap();
+    (said, stage.path("store/evidence/k1-c1.jsonl").exists())
+}
+
+#[test]
+fn an_attempt_of_a_fork_never_reaches_the_record_of_the_repository() {
+    let kept = ("kept: run.json\n".to_owned(), true);
+    assert_eq!(keep_attempt(&JobEnvironment::pull_request()), kept);
+    let refused = ("a pull request from a fork has its own record of attempts\n".to_owned(), false);
+    let fork = JobEnvironment::new("pull_request", &pull_request("mona/octo-repo"));
+    assert_eq!(keep_attempt(&fork), refused);
+    // The workflow that publishes has the keys to the store, and is the repository's own.
+    let publisher = ForkPublisher::new(Vec::new());
+    assert_eq!(keep_attempt(&publisher.stage), refused);
 }

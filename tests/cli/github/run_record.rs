@@ -51,6 +51,8 @@ pub(crate) fn slower_by(percent: u64) -> Run {
         started: "2026-11-23T10:00:00Z".to_owned(),
         wall_ns: 52_000_000_000,
         counting_ns: 0,
+        stages: BTreeMap::new(),
+        invocation: None,
         seed: 7,
         generator: 1,
         config: "4567".to_owned(),

@@ -102,14 +102,14 @@ pub(super) fn levels<'a>(
             format!("no stored run has {} of this scenario", metric.label(&scenario.unit()));
         return Err(HistoryGap::Missing(reason));
     }
-    let mut jobs = Vec::new();
-    for job in earlier.into_iter().chain([run]) {
+    let jobs = earlier.into_iter().chain([run]).map(|job| {
         let same = job.scenario_or_operation(&scenario.name);
         let level = same.and_then(|same| values::level(&same, metric)).filter(|level| *level > 0.0);
         let level =
             level.ok_or_else(|| HistoryGap::Missing("this run does not have it".to_owned()))?;
-        jobs.push((level, job.yardstick.as_ref()));
-    }
+        Ok((level, job.yardstick.as_ref()))
+    });
+    let jobs: Vec<_> = jobs.collect::<Result<_, HistoryGap>>()?;
     let levels = joined(metric, &past, &jobs);
     let runs = levels.kept.history.len();
     if runs < RUNS_MIN {
