@@ -92,12 +92,12 @@ impl EvidenceChain {
 
 /// Returns when the last attempt that these lines begin was begun, RFC 3339 in UTC; none where no line begins one.
 pub fn last_started(lines: &[u8]) -> Option<String> {
-    let lines = lines.rsplit(|byte| *byte == b'\n');
+    let mut lines = lines.rsplit(|byte| *byte == b'\n');
     let attempt = |line: &[u8]| match serde_json::from_slice(line) {
         Ok(EvidenceLine::Attempt { attempt, .. }) => Some(attempt.started),
         Ok(EvidenceLine::LaunchPair { .. } | EvidenceLine::End { .. }) | Err(_) => None,
     };
-    lines.filter_map(attempt).next()
+    lines.find_map(attempt)
 }
 
 /// Returns the lines of a record of these attempts, each with its end.

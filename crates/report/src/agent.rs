@@ -159,7 +159,7 @@ impl BoundedText {
         for (written, line) in lines.into_iter().enumerate() {
             let line = line.replace(['\n', '\r'], " ") + "\n";
             if !self.has_room(&line) {
-                self.written += &format!("… {} more lines\n", count - written);
+                self.written.push_str(&rest(count - written));
                 return;
             }
             self.written += &line;
@@ -169,6 +169,10 @@ impl BoundedText {
     fn has_room(&self, line: &str) -> bool {
         self.written.len() + line.len() + Self::REST <= self.most
     }
+}
+
+fn rest(lines: usize) -> String {
+    format!("… {lines} more lines\n")
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ mod tests {
         clock.add(RunStage::Load, Duration::from_secs(2));
         clock.add(RunStage::Load, Duration::from_secs(1));
         assert_eq!(clock.clone().time(RunStage::Stop, || 7), 7);
-        let whole = clock.sum() - before + Duration::from_millis(250);
+        let whole = clock.sum().saturating_sub(before) + Duration::from_millis(250);
         clock.add_rest(whole, before);
         let times = clock.take();
         assert_eq!(times[&RunStage::Load], 3_000_000_000);

@@ -281,8 +281,8 @@ impl SamplingPlan {
     /// every launch and are to be decided in a minute and a half.
     pub fn of_defaults() -> Self {
         Self {
-            warm_up: Duration::from_millis(150),
-            load: Duration::from_millis(300),
+            warm_up: Duration::from_millis(100),
+            load: Duration::from_millis(150),
             soft_budget: Some(Duration::from_secs(75)),
             slice_requests: 8,
             // As many as are in the shortest slice: all of them are then sent equally often.

@@ -57,8 +57,8 @@ preset = "depth-mix"                          # 60 % depth 2, 30 % depth 3, 10 %
 # mix = { classes = "70:10:20" }              # shares of a preset or corpus, or all of a mix
 
 [sampling]
-load = "300 ms"                               # measured load of each scenario on each side of a launch pair
-warm-up = "150 ms"                            # a JVM needs more
+load = "150 ms"                               # measured load of each scenario on each side of a launch pair
+warm-up = "100 ms"                            # a JVM needs more
 soft-budget = "75 s"                          # then a comparison ends with the launch pairs that a verdict needs
 slice-requests = 8                            # at least, before the other side is driven
 bodies = 8                                    # different requests that are sent in turn
@@ -91,10 +91,10 @@ load = { model = "closed", connections = 4 }  # or twice the cores
 limits = { errors = "0 %" }
 
 [[scenario]]
-name = "large"                                # what grows with a document or a batch
-pairs = 200
+name = "large"                                # what grows with a document
+pairs = 20
 preset = "ubl-invoice"                        # documents of 9 KiB
-load = { model = "closed", connections = 1, duration = "800 ms" }
+load = { model = "closed", connections = 1 }
 limits = { errors = "0 %" }
 # gate = { floor = { cpu = 0.02 }, minimum = { tail = "1 ms" } }  # of this scenario, before those of all
 

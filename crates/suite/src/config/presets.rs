@@ -51,11 +51,11 @@ pub const PRESETS: &[ScenarioPreset] = &[
     },
     ScenarioPreset {
         name: "large",
-        purpose: "200 XML pairs of invoices a request: what grows with a document or a batch",
-        pairs: 200,
+        purpose: "20 XML pairs of invoices a request: what grows with a document",
+        pairs: 20,
         documents: Some(PayloadPreset::UblInvoice),
-        // A request takes some ten milliseconds, and it takes several dozen to tell them from chance.
-        load: || LoadSettings::closed(1, LoadAmount::For(Duration::from_millis(800))),
+        // Some milliseconds a request, so that the usual load holds enough of them to tell a change from chance.
+        load: || LoadSettings::closed(1, LoadAmount::Time),
         limits: &[("errors", "0 %")],
     },
     ScenarioPreset {

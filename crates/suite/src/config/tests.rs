@@ -49,11 +49,11 @@ fn nothing_written_means_the_reference_api_under_the_default_scenarios() {
     let check = |text: &str, scenarios: &str, load_ms: u128| {
         assert_eq!(names(text), (scenarios.to_owned(), load_ms), "{text}");
     };
-    check("", "smoke concurrent large", 300);
+    check("", "smoke concurrent large", 150);
     check("[sampling]\nload = \"2 s\"\n", "smoke concurrent large", 2_000);
     // Invoices are not for a target with documents of its own.
-    check("[payload]\npreset = \"depth-mix\"\n", "smoke concurrent", 300);
-    check("[request]\nkind = \"soap12\"\n", "smoke concurrent", 300);
+    check("[payload]\npreset = \"depth-mix\"\n", "smoke concurrent", 150);
+    check("[request]\nkind = \"soap12\"\n", "smoke concurrent", 150);
     check("[[scenario]]\nname = \"smoke\"\n", "smoke", 1_000);
     let one = ConfigOverrides { scenarios: vec!["large".to_owned()], ..Default::default() };
     let one = parse("", "xmlperf.toml", Path::new("/checkout"), &one).unwrap();
