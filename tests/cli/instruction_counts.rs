@@ -121,6 +121,17 @@ fn added_work_is_found_in_the_count_and_in_the_functions_that_do_it() {
     assert!((sum - (head.instructions[0] - base.instructions[0])).abs() < 1e-6 * counted);
 }
 
+/// A container sets such names for all that runs in it, and valgrind meets its helper by them.
+#[test]
+fn a_target_with_names_of_its_own_is_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let named = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned().into());
+    let names = [("HOSTNAME", "a-container"), ("LOGNAME", "its-user")];
+    let target = TargetCommand { env: names.map(named).to_vec(), ..api("") };
+    let counts = session(1).count(&target, dir.path()).unwrap();
+    assert!(counts.instructions[0] > 0.0);
+}
+
 #[test]
 fn wrong_answers_and_a_missing_program_are_failures_of_their_own() {
     let dir = tempfile::tempdir().unwrap();

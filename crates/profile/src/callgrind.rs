@@ -11,7 +11,9 @@
 //! processor has. Code that queries the processor itself sees what valgrind emulates, which
 //! is the same wherever the processor has AVX2.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -176,6 +178,7 @@ impl ProfileSession<'_> {
     fn tell(&self, dir: &Path, pids: &[u32], command: &str) -> Result<(), ProfileError> {
         for pid in pids {
             let mut vgdb = Command::new("vgdb");
+            join_by_name(&mut vgdb, *pid)?;
             vgdb.arg(format!("--vgdb-prefix={}", prefix(dir).display()))
                 .arg(format!("--pid={pid}"))
                 // Do not wait for the target to be busy: it is idle.
@@ -185,6 +188,28 @@ impl ProfileSession<'_> {
         }
         Ok(())
     }
+}
+
+/// Variables whose values are parts of the names of the files by which valgrind and vgdb meet.
+const MEETING_NAMES: [&str; 4] = ["LOGNAME", "USER", "HOST", "HOSTNAME"];
+
+/// Gives vgdb the names that the target has: a container sets `HOSTNAME`, of which a target gets nothing.
+fn join_by_name(vgdb: &mut Command, pid: u32) -> Result<(), ProfileError> {
+    let path = PathBuf::from(format!("/proc/{pid}/environ"));
+    let environment = fs::read(&path).map_err(files(&path))?;
+    for name in MEETING_NAMES {
+        match value_of(&environment, name) {
+            Some(value) => vgdb.env(name, OsStr::from_bytes(value)),
+            None => vgdb.env_remove(name),
+        };
+    }
+    Ok(())
+}
+
+/// The value of a variable in an environment as the kernel shows it.
+fn value_of<'a>(environment: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let mut pairs = environment.split(|&byte| byte == 0);
+    pairs.find_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
 /// Returns a number without the digits that mean nothing, so that it is short as text and the same
