@@ -12,17 +12,19 @@ use crate::config::fault::SpannedFault;
 use crate::config::placeholder::PlaceholderScope;
 use crate::config::values::Variable;
 
-/// `env = { NAME = "text", TOKEN = { from = "ORDERS_TOKEN" } }`.
+/// Texts by name, as `{ NAME = "text", TOKEN = { from = "ORDERS_TOKEN" } }`.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(transparent)]
 pub(super) struct EnvTable(BTreeMap<String, Spanned<EnvWord>>);
 
+/// A text, or the name of a variable.
 #[derive(Debug)]
 struct EnvWord(EnvValue);
 
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct InheritedTable {
+    /// The variable of xmlperf's own whose value is handed on.
     from: Variable,
 }
 

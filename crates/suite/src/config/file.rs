@@ -41,61 +41,108 @@ const SINGLE_PATH: &str = "/xml-compare-api/api/compare/xml";
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ConfigFile {
+    /// The program that is measured: how it is built, started and reached, and what it may take.
     target: TargetTable,
+    /// What is started beside the target, in this order, such as a database.
     service: Vec<ServiceTable>,
+    /// What is run around each launch of a side.
     hooks: HooksTable,
+    /// What is sent, and what must come back: the defaults of all scenarios and operations.
     request: RequestTable,
+    /// The documents in the requests.
     payload: PayloadTable,
+    /// How much is measured. Where no scenario is written and none is named by a flag, the three that are
+    /// measured by default have less of each: `load = "300 ms"`, `warm-up = "150 ms"`, `soft-budget = "75 s"`,
+    /// `slice-requests = 8`, `bodies = 8`.
     sampling: SamplingTable,
+    /// The network between load and target, for all scenarios.
     network: Option<Spanned<NetworkTable>>,
+    /// How instructions are counted.
     work: WorkTable,
+    /// What makes a change a regression.
     gate: GateTable,
+    /// Where runs are kept.
     baseline: BaselineTable,
+    /// One kind of request, for scenarios that send several.
     operation: Vec<Spanned<OperationTable>>,
+    /// What is sent, how much of it, under which load. Without one, `smoke`, `concurrent` and `large` are
+    /// measured.
     scenario: Vec<Spanned<ScenarioTable>>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 struct SamplingTable {
+    /// Launches of each scenario in `xmlperf run`. Default: `5`.
     launches: Option<LaunchCount>,
+    /// Launch pairs after which a comparison ends, decided or not. Default: `50`.
     launch_pairs: Option<LaunchCount>,
+    /// For configurations of old: ascending launch pairs from 5 on, of which the last stands for
+    /// `launch-pairs`.
     looks: Option<Spanned<Vec<usize>>>,
+    /// Time after which a comparison ends as soon as it has the launch pairs that a verdict needs. Default:
+    /// none.
     soft_budget: Option<Time>,
+    /// Load on each side of a launch before anything is measured. Default: `"500 ms"`.
     warm_up: Option<Time>,
+    /// Measured load of each scenario on each side of a launch. Default: `"1 s"`.
     load: Option<Time>,
+    /// Shortest time for which one side is driven before the other one is. Default: `"10 ms"`.
     slice: Option<Time>,
+    /// Fewest requests in that time. Default: `10`.
     slice_requests: Option<Positive>,
+    /// How late an open load may hand out requests by its own fault: if one in a hundred is later, the trial is
+    /// invalid. Default: `"1 ms"`.
     lag_max: Option<Time>,
+    /// Different requests that are prepared and sent in turn. Default: `16`.
     bodies: Option<BodyCount>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct WorkTable {
+    /// Whether instructions are counted: `"auto"` where valgrind can count this target, `"on"` as a duty, or
+    /// `"off"`. Default: `"auto"`.
     lane: Option<LaneWord>,
+    /// Variables of the target while it is counted, such as those that make it serve in one order. Default:
+    /// `{}`.
     env: BTreeMap<String, String>,
+    /// Launches of each side that are counted, each of which gives a value. Default: `5`.
     launches: Option<Launches>,
+    /// Document pairs in a launch that is counted. Default: `2000`.
     pairs: Option<PairCount>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct GateTable {
+    /// Chance that a comparison of equal builds calls anything slower, over all metrics, scenarios and
+    /// attempts. Default: `0.01`.
     alpha: Option<ErrorRate>,
+    /// Smallest change that is called a regression, for all metrics or by metric. Default: by metric, see
+    /// [metrics](metrics.md).
     floor: Option<FloorWord>,
+    /// By metric: a change that is shown to lie within it is *unchanged*. Default: by metric, see
+    /// [metrics](metrics.md).
     tolerance: BTreeMap<MetricKey, Share>,
+    /// By metric, in its unit: a smaller change is none, whatever share it is. Default: by metric, see
+    /// [metrics](metrics.md).
     minimum: BTreeMap<MetricKey, Spanned<String>>,
+    /// By metric: `"gate"` decides, `"report"` is shown, `"off"` is left out. Default: by metric, see
+    /// [metrics](metrics.md).
     policy: BTreeMap<MetricKey, PolicyWord>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct BaselineTable {
+    /// A folder from that of this file, or the URL of a store. Default: `"baselines"`.
     store: Option<String>,
+    /// The folder or URL where the evidence of all attempts at a comparison is kept. Default: none.
     attempts: Option<String>,
 }
 
+/// A share between 0 and 1, both excluded, or a table of shares by metric.
 #[derive(Debug, serde::Deserialize)]
 #[serde(untagged, expecting = "expected a share such as 0.01, or a table such as { cpu = 0.02 }")]
 enum FloorWord {
@@ -106,21 +153,38 @@ enum FloorWord {
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ScenarioTable {
+    /// What reports call it, once in a file. The name of a scenario that ships brings its load and limits.
     pub(super) name: Spanned<String>,
+    /// Document pairs in one request. Default: `100`.
     pairs: Option<PairCount>,
+    /// How requests follow each other. Default: closed, over one connection, for the time of `[sampling] load`.
     #[serde(default)]
     load: Option<Spanned<LoadTable>>,
+    /// Absolute promises, such as `{ p95 = "<= 300 s", errors = "0 %" }`: of a metric, of `errors` or of
+    /// `growth`. Default: those of the scenario that ships under this name, else none.
     #[serde(default)]
     limits: LimitTable,
+    /// What rates and costs are counted in, such as `"order"`. Default: `pair` where document pairs are
+    /// compared, else `request`.
     unit: Option<UnitName>,
+    /// The documents, instead of what `[payload]` says. Default: that of `[payload]`.
     preset: Option<PresetWord>,
+    /// The kind of request. Default: that of `[request]`.
     kind: Option<Spanned<KindWord>>,
+    /// Where it is sent. Default: that of `[request]`.
     path: Option<HttpPath>,
+    /// Shares of operations among the requests, by name, such as `{ search = 70, create = 30 }`.
     mix: Option<Spanned<MixTable>>,
+    /// Names of the operations that a virtual user does one after the other.
     flow: Option<Spanned<FlowList>>,
+    /// Names of the operations that each virtual user does once in each launch, unmeasured, before its flow or
+    /// mix.
     setup: Option<Spanned<FlowList>>,
+    /// Whether each virtual user keeps the cookies that it is given. Default: `false`.
     cookies: Option<Spanned<bool>>,
+    /// The network of this scenario; `{}` is none. Default: that of the file.
     network: Option<Spanned<NetworkTable>>,
+    /// Rules of this scenario, before those of `[gate]`.
     #[serde(default)]
     gate: ScenarioGateTable,
 }
@@ -129,8 +193,11 @@ pub(super) struct ScenarioTable {
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct ScenarioGateTable {
+    /// By metric. Default: that of `[gate]`.
     floor: BTreeMap<MetricKey, Share>,
+    /// By metric. Default: that of `[gate]`.
     tolerance: BTreeMap<MetricKey, Share>,
+    /// By metric, in its unit. Default: that of `[gate]`.
     minimum: BTreeMap<MetricKey, Spanned<String>>,
 }
 

@@ -15,8 +15,11 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub(super) struct HooksTable {
+    /// Run by a shell before each launch of a side, with its services there.
     before_launch: Option<Spanned<String>>,
+    /// Run by a shell after the target has ended.
     after_launch: Option<Spanned<String>>,
+    /// How long each may take. Default: `"60 s"`.
     timeout: Option<Time>,
 }
 

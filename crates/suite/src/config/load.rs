@@ -35,30 +35,58 @@ const CEILING_PER_S: f64 = 50_000.0;
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub(super) struct LoadTable {
+    /// `"closed"`, `"steps"`, `"constant"`, `"poisson"`, `"ramp"`, `"stages"`, `"spikes"` or `"capacity"`.
+    /// Default: `"closed"`.
     model: ModelWord,
+    /// How many; with `"steps"` a list; of an open load, the requests in flight at most. Default: 1 of a closed
+    /// load, 64 of an open one, 1 over HTTP/2.
     connections: Option<ConnectionsWord>,
+    /// How many are sent on each side of a launch; with `"steps"` over each number of connections. Default: as
+    /// many as fit into the time, 10 with `"steps"`.
     requests: Option<Positive>,
+    /// How long a load lasts, or one rate of a search. Default: `[sampling] load`; 10 s of an open load, 1 s
+    /// with `"capacity"`.
     duration: Option<Time>,
+    /// How long a connection waits after an answer. Default: `"0 s"`.
     think: Option<Time>,
+    /// Requests per second; with `"ramp"` at its begin, with `"capacity"` the first one that is tried. Default:
+    /// 100 with `"capacity"`.
     rate: Option<f64>,
+    /// Requests per second at the end of a ramp.
     to: Option<f64>,
+    /// The stages, one after the other.
     stages: Option<Vec<StageTable>>,
+    /// Requests per second in a spike.
     spike_rate: Option<f64>,
+    /// How long a spike lasts. Default: `"500 ms"`.
     spike: Option<Time>,
+    /// From one spike to the next. Default: `"5 s"`.
     every: Option<Time>,
+    /// Requests per second that a search does not go beyond. Default: `50000.0`.
     ceiling: Option<f64>,
+    /// How near the highest rate that held and the lowest that did not must come, as a share. Default: `0.05`.
     precision: Option<f64>,
+    /// From which the gaps of `"poisson"` are drawn. Default: `42`.
     seed: Option<u64>,
+    /// How long a request of an open load may wait for a connection. Default: `"10 s"`.
     late_max: Option<Time>,
+    /// `"1.1"` or `"2"`. Default: `"1.1"`.
     http: Option<HttpWord>,
+    /// Streams at once on each connection of HTTP/2. Default: 1, of an open load 64.
     streams: Option<Connections>,
+    /// How long a connection lives: `"slice"`, `"kept"` or `"request"`. Default: `"slice"`.
     reuse: Option<ReuseWord>,
+    /// Until a connection is made. Default: `"10 s"`.
     connect_timeout: Option<Time>,
+    /// Until the first byte of an answer. Default: `"10 min"`.
     first_byte_timeout: Option<Time>,
+    /// Until the last byte of an answer. Default: `"10 min"`.
     timeout: Option<Time>,
+    /// Memory that one answer, and all at once, may take. Default: 256 MiB.
     answer_memory: Option<AnswerSize>,
 }
 
+/// A whole number from 1 on, or a list of such.
 #[derive(Debug, serde::Deserialize)]
 #[serde(untagged, expecting = "expected a number of connections, or with model = \"steps\" a list")]
 enum ConnectionsWord {
@@ -70,11 +98,15 @@ enum ConnectionsWord {
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StageTable {
+    /// Requests per second, at its begin.
     rate: f64,
+    /// Requests per second at its end. Default: `rate`.
     to: Option<f64>,
+    /// How long.
     lasts: Time,
 }
 
+/// The name of a model.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum ModelWord {
     #[default]
@@ -132,6 +164,7 @@ impl<'de> Deserialize<'de> for ModelWord {
     }
 }
 
+/// A version of HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum HttpWord {
     One,
@@ -151,6 +184,7 @@ impl<'de> Deserialize<'de> for HttpWord {
     }
 }
 
+/// The life of a connection.
 #[derive(Debug, Clone, Copy)]
 struct ReuseWord(ReusePolicy);
 

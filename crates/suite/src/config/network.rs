@@ -9,9 +9,13 @@ use sut::network::NetworkConditions;
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct NetworkTable {
+    /// Added each way. Default: `"0 s"`.
     latency: Option<Time>,
+    /// Spread evenly around the latency, at most as large as it. Default: `"0 s"`.
     jitter: Option<Time>,
+    /// Each way, for all connections together. Default: no limit.
     bandwidth: Option<BitRate>,
+    /// Share of the exchanges whose connection is reset. Default: `"0 %"`.
     resets: Option<Percentage>,
 }
 

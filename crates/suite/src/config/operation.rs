@@ -38,24 +38,40 @@ const DEFAULT_PATH: &str = "/";
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct OperationTable {
+    /// Letters, digits, `-`, `_` and `.`; once in a file.
     name: Spanned<OperationWord>,
+    /// `"GET"`, `"HEAD"`, `"POST"`, `"PUT"`, `"PATCH"`, `"DELETE"` or `"OPTIONS"`. Default: `"POST"`.
     method: Option<Spanned<MethodWord>>,
+    /// Where it is sent; a template. Default: that of `[request]`, else `/`.
     path: Option<Spanned<PathText>>,
+    /// The kind of request. Default: that of `[request]`, else `raw-xml`.
     kind: Option<Spanned<KindWord>>,
+    /// A file with the template of the body. Default: that of `[request]`.
     template: Option<Spanned<String>>,
+    /// The template of the body as it stands here. Default: that of `[request]`.
     text: Option<Spanned<String>>,
+    /// The documents. Default: that of `[payload]`.
     preset: Option<PresetWord>,
+    /// A folder of XML documents. Default: that of `[payload]`.
     corpus: Option<Spanned<String>>,
+    /// Document pairs in one request. Default: `1`.
     pairs: Option<PairCount>,
+    /// The media type. Default: that of `[request]`, else that of the kind.
     content_type: Option<Spanned<HeaderValue>>,
+    /// Added to those of `[request]`; one of the same name takes its place. Default: `{}`.
     #[serde(default)]
     headers: Headers,
+    /// What every answer must hold. Default: that of `[request]`, else what the kind promises.
     #[serde(default)]
     expect: Vec<Spanned<ExpectTable>>,
+    /// Values that are taken from a right answer, by name. Default: `{}`.
     #[serde(default)]
     capture: BTreeMap<String, Spanned<CaptureTable>>,
+    /// Whether bodies are compressed. Default: that of `[request]`.
     gzip: Option<bool>,
+    /// Whether bodies are sent in chunks. Default: that of `[request]`.
     chunked: Option<bool>,
+    /// `latency`, `p50`, `p95`, `p99` and `errors` of this operation. Default: `{}`.
     #[serde(default)]
     limits: LimitTable,
 }
@@ -75,10 +91,15 @@ pub(super) struct OperationDefaults<'a> {
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CaptureTable {
+    /// A pointer into a JSON answer.
     json: Option<String>,
+    /// A path of elements in an XML answer.
     xml: Option<String>,
+    /// The name of a header.
     header: Option<String>,
+    /// The name of a cookie.
     cookie: Option<String>,
+    /// Takes a part of the text there, or of the whole body: its first group, else its match.
     regex: Option<String>,
 }
 

@@ -21,14 +21,24 @@ use payload::{
 #[derive(Debug, Clone, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub(super) struct RequestTable {
+    /// `"xml-compare-batch"`, `"xml-compare"`, `"soap11"`, `"soap12"`, `"raw-xml"` or `"template"`. Default:
+    /// `"xml-compare-batch"`; `"template"` with `template` or `text`.
     pub(super) kind: Option<Spanned<KindWord>>,
+    /// Where it is sent. Default: that of the kind, else `/`.
     pub(super) path: Option<HttpPath>,
+    /// A file with the template of the body.
     pub(super) template: Option<Spanned<String>>,
+    /// The template of the body as it stands here.
     pub(super) text: Option<Spanned<String>>,
+    /// The media type. Default: that of the kind.
     pub(super) content_type: Option<Spanned<HeaderValue>>,
+    /// Headers of every request, such as `{ X-Tenant = "7" }`. Default: `{}`.
     pub(super) headers: Headers,
+    /// What every answer must hold. Default: what the kind promises.
     pub(super) expect: Vec<Spanned<ExpectTable>>,
+    /// Whether bodies are compressed. Default: `false`.
     pub(super) gzip: bool,
+    /// Whether bodies are sent in chunks, without their size ahead. Default: `false`.
     pub(super) chunked: bool,
 }
 
@@ -36,19 +46,29 @@ pub(super) struct RequestTable {
 #[derive(Debug, Clone, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ExpectTable {
+    /// The status of the answer.
     status: Option<u16>,
+    /// A pointer into a JSON answer; `*` in it stands for each document pair in turn.
     json: Option<String>,
+    /// A path of elements in an XML answer, with `@name` at its end for an attribute.
     xml: Option<String>,
+    /// What must stand there; a template.
     equals: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct PayloadTable {
+    /// From which all documents are drawn. Default: `42`.
     pub(super) seed: Option<u64>,
+    /// Generated documents, by name. Default: `"depth-mix"`.
     pub(super) preset: Option<PresetWord>,
+    /// A folder of XML documents, from that of this file, instead of `preset`.
     corpus: Option<Spanned<String>>,
+    /// Shares and sizes of the document pairs: all of them of a mix of one's own, or those that a preset or
+    /// corpus leaves open. Default: `{}`.
     mix: BTreeMap<String, Spanned<String>>,
+    /// Whether documents are of the preset `hostile`, which must be refused. Default: `false`.
     hostile: Option<Spanned<bool>>,
 }
 

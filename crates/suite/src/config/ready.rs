@@ -10,7 +10,7 @@ use toml::Spanned;
 use crate::config::fault::{ReadyFault, SpannedFault};
 use crate::config::values::{HttpPath, LogRegex, StatusCode, Time};
 
-/// `"/health"`, or a table.
+/// A path such as `"/health"`, or a table.
 #[derive(Debug)]
 pub(super) enum ReadyWord {
     Path(HttpPath),
@@ -20,21 +20,29 @@ pub(super) enum ReadyWord {
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ReadyTable {
+    /// A path that answers.
     path: Option<HttpPath>,
+    /// The statuses that count. Default: 200 to 299.
     status: Option<Spanned<Vec<StatusCode>>>,
+    /// Whether it is enough that it listens.
     tcp: Option<Spanned<bool>>,
+    /// A text that a line of its output has in it, or `{ regex = "…" }`.
     log: Option<Spanned<LogWord>>,
+    /// The name of a further port, `{port:NAME}` in `start`, on which to look. Default: the port of the
+    /// program.
     port: Option<Spanned<String>>,
+    /// How long one probe may take. Default: what is left of `ready-timeout`.
     timeout: Option<Spanned<Time>>,
 }
 
-/// `"Started"`, or `{ regex = "…" }`.
+/// A text such as `"Started"`, or `{ regex = "…" }`.
 #[derive(Debug)]
 struct LogWord(LogPattern);
 
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LogRegexTable {
+    /// What a line of the output matches.
     regex: LogRegex,
 }
 

@@ -18,18 +18,31 @@ use crate::config::values::{Port, ScopeWord, Time};
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct ServiceTable {
+    /// What `{service:NAME}` and its log are called.
     name: Spanned<String>,
+    /// Starts it, as `start` of the target does.
     start: Option<Spanned<String>>,
+    /// Whether `start` is for `sh -c`. Default: `false`.
     shell: Option<Spanned<bool>>,
+    /// A container image, with the arguments of its program, instead of `start`.
     image: Option<Spanned<String>>,
+    /// The port on which the program in the container listens.
     port: Option<Spanned<Port>>,
+    /// `docker`, `podman`, or a path to either. Default: docker, else podman.
     engine: Option<Spanned<String>>,
+    /// Run by a shell before the start; `{dir}` is an empty new folder.
     setup: Option<Spanned<String>>,
+    /// Variables, as for the target. Default: `{}`.
     #[serde(default)]
     env: EnvTable,
+    /// What shows that it can serve. Default: `{ tcp = true }`.
     ready: Option<Spanned<ReadyWord>>,
+    /// How long `setup` and readiness may take, each. Default: `"30 s"`.
     ready_timeout: Option<Time>,
+    /// From SIGTERM to SIGKILL. Default: `"5 s"`.
     stop_timeout: Option<Time>,
+    /// How long it lives: `"side"`, one for each side; `"launch"`, a new one for each launch; `"run"`, one that
+    /// both share. Default: `"side"`.
     scope: Option<ScopeWord>,
 }
 

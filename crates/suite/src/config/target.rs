@@ -29,30 +29,63 @@ const READY_PATH: &str = "/xml-compare-api/health";
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub(super) struct TargetTable {
+    /// Builds the program, by a shell, in the folder of this file. A base that is a commit is built by it in a
+    /// checkout of its own.
     build: Option<String>,
+    /// Starts the program, in the folder of this file; `{port}` is a free port. Words are split as by a shell,
+    /// without its other syntax.
     start: Option<Spanned<String>>,
+    /// Whether `start` is for `sh -c`, with `cd`, `&&`, pipes and `VAR=x`. Default: `false`.
     shell: Option<Spanned<bool>>,
+    /// Attaches to what runs already, instead of `start`: `http://HOST:PORT`, `https://HOST:PORT` or
+    /// `unix:/PATH`.
     url: Option<Spanned<String>>,
+    /// What a started program speaks: `"http"`, or `"https"` with a certificate for `localhost`. Default:
+    /// `"http"`.
     scheme: Option<Spanned<SchemeWord>>,
+    /// Certificates to trust, in PEM form. Default: those of the system.
     ca: Option<Spanned<PathBuf>>,
+    /// The certificate that shows the target who connects, in PEM form.
     client_cert: Option<Spanned<PathBuf>>,
+    /// Its key, in PEM form. Default: in the file of `client-cert`.
     client_key: Option<Spanned<PathBuf>>,
+    /// A variable that carries the port to the program.
     port_env: Option<Variable>,
+    /// How a base is built and started, where its own file does not do.
     base: Option<Spanned<BaseTable>>,
+    /// What shows that it can serve: a path that answers 2xx, or a table. Default: `"/xml-compare-api/health"`.
     ready: Option<Spanned<ReadyWord>>,
+    /// How long that may take. Default: `"30 s"`.
     ready_timeout: Option<Time>,
+    /// From SIGTERM to SIGKILL. Default: `"5 s"`.
     stop_timeout: Option<Time>,
+    /// Whether the reference API inside xmlperf is the target. Default: `false`.
     reference: Option<Spanned<bool>>,
+    /// Variables of the program: a text, or `{ from = "NAME" }` for the value of a variable of xmlperf's own,
+    /// which is not recorded. Default: `{}`.
     env: EnvTable,
+    /// Variables that build and program get of xmlperf's own environment, beside those that toolchains need.
+    /// Default: `[]`.
     pass_env: Vec<PassedVariables>,
+    /// Files that count as part of the program, whatever they are called. Default: `[]`.
     inputs: Vec<InputPattern>,
+    /// `"auto"` keeps target and load on different processors, `"shared"` does not. Default: `"auto"`.
     cpus: Option<CpusWord>,
+    /// Where functions lie in the programs that are compared: `"as-built"`, `"matched"` or `"drawn"`. Default:
+    /// `"as-built"`.
     layout: Option<LayoutWord>,
+    /// Memory that all its processes may take. Default: no limit.
     memory: Option<Spanned<Room>>,
+    /// Processors' worth of time that it may take. Default: no limit.
     cpu_quota: Option<Spanned<Cores>>,
+    /// A container image, with the arguments of its program, instead of `start`.
     image: Option<Spanned<String>>,
+    /// The port on which the program in the container listens.
     port: Option<Spanned<Port>>,
+    /// `docker`, `podman`, or a path to either. Default: docker, else podman.
     engine: Option<Spanned<String>>,
+    /// What the target calls equal: `"xml-compare-api"`, `"c14n"` or `"xmlunit-similar"`. Default:
+    /// `"xml-compare-api"`.
     semantics: Option<SemanticsWord>,
 }
 
@@ -73,7 +106,9 @@ fn unusable(folder: &Path, file: &Spanned<PathBuf>, source: TlsError) -> Spanned
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct BaseTable {
+    /// Instead of `build`. Default: as for head.
     build: Option<String>,
+    /// Instead of `start`. Default: as for head.
     start: Option<Spanned<String>>,
 }
 

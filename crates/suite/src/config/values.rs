@@ -450,7 +450,7 @@ impl Headers {
     }
 }
 
-/// The limits of a scenario, each with where it is written.
+/// Limits by name, such as `{ p95 = "<= 300 s" }`, each with where it is written.
 #[derive(Debug, Default)]
 pub(super) struct LimitTable(pub(super) Vec<Spanned<WrittenLimit>>);
 
