@@ -7,6 +7,7 @@ mod baseline;
 mod bisect;
 mod check;
 mod compare;
+mod completions;
 mod dashboard;
 mod decide;
 mod doctor;
@@ -14,12 +15,14 @@ mod dose_text;
 mod event_text;
 mod export;
 mod failure;
+mod help;
 mod identity;
 mod import;
 mod init;
 mod input;
 mod invocation;
 mod link_shim;
+mod man;
 mod matrix;
 mod output;
 mod payload;
@@ -43,13 +46,20 @@ mod usage;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub use crate::cli::failure::explain;
 
 /// The command line.
 #[derive(Debug, Parser)]
-#[command(name = "xmlperf", version, about, max_term_width = 100)]
+#[command(
+    name = "xmlperf",
+    version,
+    about,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    after_help = "Results: `xmlperf help exit-codes`, `xmlperf help verdicts`, `xmlperf help metrics`."
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: CliCommand,
@@ -60,15 +70,18 @@ enum CliCommand {
     Baseline(baseline::BaselineArgs),
     Check(check::CheckArgs),
     Compare(compare::CompareArgs),
+    Completions(completions::CompletionsArgs),
     Bisect(bisect::BisectArgs),
     Trend(trend::TrendArgs),
     Decide(decide::DecideArgs),
     Doctor(doctor::DoctorArgs),
     Export(export::ExportArgs),
+    Help(help::HelpArgs),
     Import(import::ImportArgs),
     Init(init::InitArgs),
     #[command(hide = true)]
     LinkShim(link_shim::LinkShimArgs),
+    Man(man::ManArgs),
     Payload(payload::PayloadArgs),
     Profile(profile::ProfileArgs),
     Report(report::ReportArgs),
@@ -90,6 +103,9 @@ impl Cli {
             | CliCommand::Run(_)
             | CliCommand::Selftest(_) => true,
             CliCommand::Baseline(_)
+            | CliCommand::Completions(_)
+            | CliCommand::Help(_)
+            | CliCommand::Man(_)
             | CliCommand::Trend(_)
             | CliCommand::Decide(_)
             | CliCommand::Export(_)
@@ -133,14 +149,17 @@ pub fn run(cli: &Cli, out: &mut impl Write) -> anyhow::Result<Exit> {
         CliCommand::Baseline(args) => baseline::run(args, out),
         CliCommand::Check(args) => check::run(args, out),
         CliCommand::Compare(args) => compare::run(args, out),
+        CliCommand::Completions(args) => completions::run(args, Cli::command(), out),
         CliCommand::Bisect(args) => bisect::run(args, out),
         CliCommand::Trend(args) => trend::run(args, out),
         CliCommand::Decide(args) => decide::run(args, out),
         CliCommand::Doctor(args) => doctor::run(args, out),
         CliCommand::Export(args) => export::run(args, out),
+        CliCommand::Help(args) => help::run(args, Cli::command(), out),
         CliCommand::Import(args) => import::run(args, out),
         CliCommand::Init(args) => init::run(args, out),
         CliCommand::LinkShim(args) => Err(link_shim::run(args)),
+        CliCommand::Man(args) => man::run(args, Cli::command(), out),
         CliCommand::Payload(args) => payload::run(args, out),
         CliCommand::Profile(args) => profile::run(args, out),
         CliCommand::Report(args) => report::run(args, out),

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use compare::{Comparison, ComparisonOutcome};
 use record::metric::BetterDirection;
 use report::terminal::{ColorMode, TerminalScreen};
-use report::{agent, html, json, junit, markdown, terminal, tracking};
+use report::{agent, code_quality, html, json, junit, markdown, terminal, tracking};
 
 use crate::app::failure::UseCaseError;
 use crate::cli::{Exit, terminal_text};
@@ -36,6 +36,8 @@ pub(super) enum ReportFormat {
     BenchmarkBigger,
     /// The values and verdicts as OpenMetrics text, for the metrics report of GitLab
     OpenMetrics,
+    /// What is worse as a Code Quality report, for merge requests of GitLab
+    CodeQuality,
 }
 
 /// Which outcomes make the command fail.
@@ -68,6 +70,7 @@ pub(super) fn show(
         ReportFormat::Bencher => out.write_all(tracking::bencher(comparison).as_bytes()),
         ReportFormat::BenchmarkSmaller => action_benchmark(out, comparison, BetterDirection::Lower),
         ReportFormat::BenchmarkBigger => action_benchmark(out, comparison, BetterDirection::Higher),
+        ReportFormat::CodeQuality => out.write_all(code_quality::render(comparison).as_bytes()),
         ReportFormat::OpenMetrics => out.write_all(tracking::open_metrics(comparison).as_bytes()),
     }
     .context("failed to write the report")

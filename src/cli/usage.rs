@@ -17,4 +17,14 @@ pub(super) enum UsageError {
     #[error("a chart shows one metric")]
     #[diagnostic(help("choose it by `--metric` and `--scenario`"))]
     SeveralCharts,
+    /// There is neither a command nor a concept of that name.
+    #[error("there is no help on `{word}`")]
+    #[diagnostic(help(
+        "`xmlperf help` lists the commands; concepts are configuration, exit-codes, metrics, \
+         troubleshooting and verdicts"
+    ))]
+    NoHelp {
+        /// The name.
+        word: String,
+    },
 }

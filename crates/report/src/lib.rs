@@ -2,6 +2,7 @@
 
 pub mod agent;
 mod anatomy;
+pub mod code_quality;
 pub mod confirmation;
 mod details;
 pub mod flame;

@@ -1,0 +1,55 @@
+//! Shows the help of a command, or a page about what its results mean.
+
+use std::io::Write;
+
+use clap::Command;
+
+use crate::cli::Exit;
+use crate::cli::usage::UsageError;
+
+/// Show the help of a command, or the page about a concept
+///
+/// Concepts: configuration, exit-codes, metrics, troubleshooting, verdicts.
+#[derive(Debug, clap::Args)]
+pub(super) struct HelpArgs {
+    /// A command, with its subcommand if it has one; or a concept
+    #[arg(value_name = "COMMAND | CONCEPT")]
+    words: Vec<String>,
+}
+
+/// A page of the documentation that the program has with it.
+struct ConceptPage {
+    name: &'static str,
+    text: &'static str,
+}
+
+const CONCEPTS: [ConceptPage; 5] = [
+    ConceptPage { name: "configuration", text: include_str!("../../docs/configuration.md") },
+    ConceptPage { name: "exit-codes", text: include_str!("../../docs/exit-codes.md") },
+    ConceptPage { name: "metrics", text: include_str!("../../docs/metrics.md") },
+    ConceptPage { name: "troubleshooting", text: include_str!("../../docs/troubleshooting.md") },
+    ConceptPage { name: "verdicts", text: include_str!("../../docs/verdicts.md") },
+];
+
+/// Prints the page or the help of `program`.
+pub(super) fn run(
+    args: &HelpArgs,
+    mut program: Command,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    if let [word] = args.words.as_slice()
+        && let Some(page) = CONCEPTS.iter().find(|page| page.name == word)
+    {
+        out.write_all(page.text.as_bytes())?;
+        return Ok(Exit::Success);
+    }
+    // Gives each subcommand its full name.
+    program.build();
+    let mut command = &mut program;
+    for word in &args.words {
+        let found = command.find_subcommand_mut(word);
+        command = found.ok_or_else(|| UsageError::NoHelp { word: word.clone() })?;
+    }
+    write!(out, "{}", command.render_long_help())?;
+    Ok(Exit::Success)
+}
