@@ -8,7 +8,7 @@ default:
 all:
     .ci/run
 
-# The given checks: packages, fmt, workflows, clippy, test, cases, doc, deny
+# The given checks: packages, fmt, workflows, book, clippy, test, cases, doc, deny
 check +names:
     .ci/run {{ names }}
 

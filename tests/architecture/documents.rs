@@ -1,14 +1,20 @@
-//! Documents lead to what is there, and are found from their index.
+//! Documents lead to what is there, are found from their index, and quote messages that exist.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::ratchet::listed;
+use crate::source_tree::SourceTree;
+
+/// Where readers of the book find the files of the repository.
+const REPOSITORY: &str = "https://github.com/org/xmlperf-action/";
+const FOLDERS: [&str; 5] = ["", "docs", "docs/decisions", "docs/how-to", "baselines"];
+const INDEX: &str = "docs/SUMMARY.md";
 
 /// The documents of the root and of the folders that have some, as paths from the root.
 fn documents() -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for folder in ["", "docs", "docs/decisions", "baselines"] {
+    for folder in FOLDERS {
         let Ok(entries) = fs::read_dir(root().join(folder)) else { continue };
         let names = entries.map(|entry| entry.expect("a folder lists its entries").file_name());
         let paths = names.map(|name| Path::new(folder).join(name));
@@ -28,36 +34,114 @@ fn text(path: &Path) -> String {
     fs::read_to_string(root().join(path)).expect("a document that is listed can be read")
 }
 
-/// The targets of the links of a document, without those into the web and to its own headings.
-fn links(text: &str) -> Vec<String> {
+/// The targets of the links of a document, each with the heading that it names, if any.
+fn links(text: &str) -> Vec<(String, Option<String>)> {
     let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-    let files = targets.filter(|target| !target.contains("://") && !target.starts_with('#'));
-    files.filter_map(|target| target.split('#').next()).map(str::to_owned).collect()
+    let split = |target: &str| match target.split_once('#') {
+        Some((path, heading)) => (path.to_owned(), Some(heading.to_owned())),
+        None => (target.to_owned(), None),
+    };
+    targets.map(split).collect()
+}
+
+/// The names by which links reach the headings of a document.
+fn headings(text: &str) -> Vec<String> {
+    let mut is_code = false;
+    let mut found = Vec::new();
+    for line in text.lines() {
+        is_code ^= line.trim_start().starts_with("```");
+        if !is_code && line.starts_with('#') {
+            let title = line.trim_start_matches('#').trim().to_lowercase();
+            let kept = title.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+            found.push(kept.map(|c| if c == ' ' { '-' } else { c }).collect());
+        }
+    }
+    found
+}
+
+/// What is wrong with a link of a document, if something is.
+fn fault(document: &Path, (target, heading): &(String, Option<String>)) -> Option<String> {
+    let folder = document.parent().expect("a file lies in a folder");
+    let says = |what: &str| Some(format!("{}: {target} {what}", document.display()));
+    let path = if let Some(rest) = target.strip_prefix(REPOSITORY) {
+        let path = rest.strip_prefix("blob/main/").or(rest.strip_prefix("tree/main/"));
+        let Some(path) = path else { return None };
+        PathBuf::from(path)
+    } else if target.contains("://") {
+        return None;
+    } else if target.is_empty() {
+        document.to_owned()
+    } else {
+        folder.join(target)
+    };
+    if !root().join(&path).exists() {
+        return says("is not there");
+    }
+    let is_book = document.starts_with("docs") && !target.contains("://");
+    let absolute = root().join(&path).canonicalize().expect("it is there");
+    if is_book && !absolute.starts_with(root().join("docs").canonicalize().expect("it is there")) {
+        return says("leads out of the book: write its address in the repository");
+    }
+    let heading = heading.as_ref().filter(|_| path.extension().is_some_and(|it| it == "md"))?;
+    let is_there = headings(&text(&path)).iter().any(|known| known == heading);
+    if is_there { None } else { says(&format!("has no heading `{heading}`")) }
 }
 
 #[test]
 fn links_between_documents_lead_somewhere() {
     let mut broken = Vec::new();
     for document in documents() {
-        let folder = root().join(document.parent().expect("a file lies in a folder"));
-        let targets = links(&text(&document));
-        let gone = targets.into_iter().filter(|target| !folder.join(target).exists());
-        broken.extend(gone.map(|target| format!("{}: {target}", document.display())));
+        broken.extend(links(&text(&document)).iter().filter_map(|link| fault(&document, link)));
     }
     assert!(broken.is_empty(), "links to nothing:{}", listed(broken));
 }
 
 #[test]
-fn every_document_is_in_the_index_of_its_folder() {
-    let mut missing = Vec::new();
-    for folder in ["docs", "docs/decisions"] {
-        let index = links(&text(&Path::new(folder).join("README.md")));
-        for document in documents().iter().filter(|path| path.parent() == Some(Path::new(folder))) {
-            let name = document.file_name().expect("a document has a name").to_string_lossy();
-            if name != "README.md" && !index.iter().any(|target| *target == name) {
-                missing.push(document.display().to_string());
-            }
+fn every_page_of_the_book_is_in_its_index_once() {
+    let index = links(&text(Path::new(INDEX)));
+    let mut wrong = Vec::new();
+    for document in documents().iter().filter(|path| path.starts_with("docs")) {
+        let name = document.strip_prefix("docs").expect("it begins so").display().to_string();
+        let count = index.iter().filter(|(target, _)| *target == name).count();
+        if count != usize::from(document != Path::new(INDEX)) {
+            wrong.push(format!("{name}: {count} times"));
         }
     }
-    assert!(missing.is_empty(), "in no index:{}", listed(missing));
+    assert!(wrong.is_empty(), "in the index:{}", listed(wrong));
+}
+
+/// The string literals of the program, each on one line as it is printed, and in one text.
+fn literals(tokens: proc_macro2::TokenStream, found: &mut String) {
+    for token in tokens {
+        match token {
+            proc_macro2::TokenTree::Group(group) => literals(group.stream(), found),
+            proc_macro2::TokenTree::Literal(literal) => {
+                if let Ok(text) = syn::parse_str::<syn::LitStr>(&literal.to_string()) {
+                    found.push_str(&text.value());
+                    found.push('\n');
+                }
+            }
+            proc_macro2::TokenTree::Ident(_) | proc_macro2::TokenTree::Punct(_) => {}
+        }
+    }
+}
+
+/// A message that troubleshooting quotes has `…` where the program puts what differs.
+#[test]
+fn every_message_of_troubleshooting_is_in_the_program() {
+    let mut said = String::new();
+    for file in &SourceTree::here().files {
+        literals(quote::ToTokens::to_token_stream(&file.syntax), &mut said);
+    }
+    let page = text(Path::new("docs/troubleshooting.md"));
+    let messages: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    assert!(messages.len() >= 40, "only {} messages found", messages.len());
+    let is_unknown = |message: &&str| {
+        let parts = message.split(['…', '`']).map(str::trim).filter(|part| part.len() > 3);
+        let mut parts = parts.peekable();
+        parts.peek().is_none() || parts.any(|part| !said.contains(part))
+    };
+    let unknown = messages.into_iter().filter(is_unknown);
+    let unknown: Vec<_> = unknown.collect();
+    assert!(unknown.is_empty(), "no message of the program has:{}", listed(unknown));
 }

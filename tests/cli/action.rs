@@ -640,19 +640,19 @@ fn tables() -> String {
     text
 }
 
-/// `UPDATE_README=1 cargo test --test cli action` writes the tables anew.
+/// `UPDATE_DOCS=1 cargo test --test cli action` writes the tables anew.
 #[test]
-fn the_tables_in_the_readme_are_those_of_the_action() {
+fn the_tables_of_inputs_and_outputs_are_those_of_the_action() {
     let (begin, end) = ("<!-- inputs and outputs of action.yml -->\n", "<!-- end -->");
-    let path = root().join("README.md");
-    let readme = fs::read_to_string(&path).unwrap();
-    let (before, rest) = readme.split_once(begin).unwrap();
+    let path = root().join("docs/action.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once(begin).unwrap();
     let (shown, after) = rest.split_once(end).unwrap();
     let tables = format!("\n{}\n", tables());
-    if std::env::var_os("UPDATE_README").is_some() {
+    if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&path, format!("{before}{begin}{tables}{end}{after}")).unwrap();
     } else {
-        assert_eq!(shown, tables, "run: UPDATE_README=1 cargo test --test cli action");
+        assert_eq!(shown, tables, "run: UPDATE_DOCS=1 cargo test --test cli action");
     }
 }
 
