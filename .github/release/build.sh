@@ -12,11 +12,7 @@ program=target/$TARGET/release/xmlperf
 version=$("$program" --version | cut -d ' ' -f 2)
 "$program" payload --pairs 10 --seed 42 > /dev/null
 
-mkdir -p dist
-# The same input gives the same archive.
-tar --create --gzip --file "dist/xmlperf-v$version-$TARGET.tar.gz" \
-    --sort=name --owner=0 --group=0 --numeric-owner --mtime='1970-01-01' \
-    --directory "$(dirname "$program")" xmlperf
+.github/release/pack.sh "$program" "$TARGET"
 
 # What the program is made of, to see whether an advisory concerns it.
 cargo install --locked --quiet cargo-cyclonedx@0.5.9

@@ -31,7 +31,7 @@ git tag "$version"
 gh auth setup-git
 git push --quiet origin "refs/tags/$version"
 gh release create "$version" --draft --verify-tag --title "$version" --generate-notes \
-    dist/*.tar.gz dist/*.cdx.json dist/SHA256SUMS
+    dist/*.tar.gz dist/*.cdx.json dist/SHA256SUMS install.sh
 gh release edit "$version" --draft=false
 git tag --force "$major"
 git push --quiet --force origin "refs/tags/$major"
