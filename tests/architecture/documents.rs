@@ -65,8 +65,7 @@ fn fault(document: &Path, (target, heading): &(String, Option<String>)) -> Optio
     let says = |what: &str| Some(format!("{}: {target} {what}", document.display()));
     let path = if let Some(rest) = target.strip_prefix(REPOSITORY) {
         let path = rest.strip_prefix("blob/main/").or(rest.strip_prefix("tree/main/"));
-        let Some(path) = path else { return None };
-        PathBuf::from(path)
+        PathBuf::from(path?)
     } else if target.contains("://") {
         return None;
     } else if target.is_empty() {
