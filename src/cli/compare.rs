@@ -111,6 +111,7 @@ pub(super) fn run(args: &CompareArgs, out: &mut impl Write) -> anyhow::Result<Ex
     let outcome = app::compare::compare(&args.options()?, &mut reporter, &cancel)?;
     let CompareOutcome { comparison, confirmation, stages, lost } = outcome;
     output::show(out, &comparison, args.format)?;
+    output::show_page(out, args.selection.out(), args.format)?;
     args.timings.show(&stages, comparison.method.launches, &mut reporter);
     output::ensure_kept(out, lost)?;
     let outcome = match &confirmation {

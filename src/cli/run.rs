@@ -43,6 +43,7 @@ pub(super) fn run(args: &RunArgs, out: &mut impl Write) -> anyhow::Result<Exit> 
     let outcome = app::run::run(&options, &mut reporter, &cancel)?;
     let RunOutcome { comparison, stages, lost } = outcome;
     output::show(out, &comparison, args.format)?;
+    output::show_page(out, args.selection.out(), args.format)?;
     args.timings.show(&stages, comparison.method.launches, &mut reporter);
     output::ensure_kept(out, lost)?;
     Ok(output::exit(&comparison.outcome, FailOnFlag::Regression))

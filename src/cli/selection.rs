@@ -1,7 +1,7 @@
 //! The flags that the commands which measure have in common.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use runner::{LiveMetrics, StageClock};
 use suite::LayoutMode;
@@ -105,6 +105,11 @@ impl SelectionFlags {
             clock: StageClock::default(),
             invocation: None,
         })
+    }
+
+    /// Returns the folder that results go to.
+    pub(super) fn out(&self) -> &Path {
+        &self.out
     }
 
     /// Returns what prints the events.

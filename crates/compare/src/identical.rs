@@ -3,6 +3,7 @@
 use record::metric::gate::GateRules;
 use record::{IdenticalProgram, Run, ScenarioRun};
 
+use crate::evidence_path::EvidenceBasis;
 use crate::{Comparison, ComparisonMethod, ComparisonMode, ComparisonOutcome};
 
 /// Returns the program that both sides of a run are. None where anything was measured: numbers decide then.
@@ -29,6 +30,10 @@ pub(super) fn comparison(run: &Run, gate: &GateRules, program: &IdenticalProgram
         details: Vec::new(),
         anatomies: Vec::new(),
         breakdowns: Vec::new(),
+        shifts: Vec::new(),
+        timelines: Vec::new(),
+        histories: Vec::new(),
+        evidence: EvidenceBasis::default(),
         placement: None,
         identical: Some(program.clone()),
         failure: None,

@@ -8,14 +8,19 @@ pub mod attempts;
 pub mod confirmation;
 pub mod decision;
 pub mod details;
+pub mod evidence_path;
 pub mod function_changes;
 mod identical;
+pub mod latency_shift;
+pub mod level_history;
 mod limits;
 mod note;
 mod offsets;
+pub mod sensitivity;
 pub mod stopping;
 mod stored;
 mod suspicion;
+pub mod timeline;
 mod values;
 mod work;
 
@@ -31,7 +36,11 @@ use crate::decision::{
     Verdict,
 };
 use crate::details::ScenarioDetails;
+use crate::evidence_path::EvidenceBasis;
+use crate::latency_shift::LatencyShift;
+use crate::level_history::LevelHistory;
 use crate::stored::HistoryGap;
+use crate::timeline::LaunchTimeline;
 use crate::values::{MissingReason, PairValues, ScenarioLaunches, SideLaunches};
 use record::evidence::EvidenceState;
 use record::history::RunHistory;
@@ -76,6 +85,14 @@ pub struct Comparison {
     pub anatomies: Vec<RequestAnatomy>,
     /// Which functions the instructions of each scenario are in, where they were counted.
     pub breakdowns: Vec<InstructionBreakdown>,
+    /// How far the percentiles of each scenario that was measured side by side moved.
+    pub shifts: Vec<LatencyShift>,
+    /// What both sides and the machine did in each scenario, in the order of time.
+    pub timelines: Vec<LaunchTimeline>,
+    /// What the metrics were in the stored runs, where head was held against those.
+    pub histories: Vec<LevelHistory>,
+    /// What the verdicts of the time lane rest on, launch pair by launch pair.
+    pub evidence: EvidenceBasis,
     /// Where the code of both sides lay.
     pub placement: Option<PlacementRecord>,
     /// What both sides are, if they are one program, of which nothing was measured.
@@ -235,11 +252,11 @@ impl Comparison {
         mut gate: GateRules,
     ) -> Result<Self, CompareError> {
         gate.alpha *= run.evidence.as_ref().map_or(1.0, EvidenceState::error_share);
-        let MeasuredRows { mut rows, evidence, promises, details } =
+        let MeasuredRows { mut rows, evidence, promises, details, shifts } =
             MeasuredRows::of(run, earlier, &gate)?;
         let launches = run.scenarios.iter().map(ScenarioRun::launches).min().unwrap_or(0);
-        let family = match mode(run) {
-            ComparisonMode::Alone => 0,
+        let FamilyJudgement { family, basis } = match mode(run) {
+            ComparisonMode::Alone => FamilyJudgement::default(),
             ComparisonMode::Paired | ComparisonMode::Stored => {
                 judge(run, &gate, &mut rows, evidence)?
             }
@@ -262,6 +279,11 @@ impl Comparison {
             details,
             anatomies: anatomy::of(run, &rows),
             breakdowns: work::breakdowns(run),
+            shifts,
+            timelines: LaunchTimeline::of(run),
+            histories: level_history::of(run, &rows),
+            // What a history made suspicious was judged anew by launch pairs: those are the evidence then.
+            evidence: confirming.as_ref().map_or(basis, |paired| paired.evidence.clone()),
             placement: run.placement.clone(),
             identical: None,
             attempts: AttemptSummary::of(run, launches, &rows),
@@ -686,12 +708,12 @@ impl RowContext<'_> {
     }
 }
 
-/// Adds the scenario's rows, and beside each what it rests on.
+/// Adds the scenario's rows, and beside each what it rests on; returns how far its percentiles moved.
 fn rows_of(
     context: &RowContext<'_>,
     rows: &mut Vec<MetricResult>,
     evidence: &mut Vec<RowEvidence>,
-) -> Result<(), ContentError> {
+) -> Result<Option<LatencyShift>, ContentError> {
     let &RowContext { run, scenario, measured, operation, gate, .. } = context;
     work::rows(context, rows, evidence)?;
     let launches = ScenarioLaunches::of(measured)?;
@@ -718,7 +740,8 @@ fn rows_of(
         });
         evidence.push(rests_on);
     }
-    Ok(())
+    let is_whole = operation.is_none();
+    Ok(LatencyShift::of(&scenario.name, scenario.times, &launches).filter(|_| is_whole))
 }
 
 fn mode(run: &Run) -> ComparisonMode {
@@ -766,6 +789,7 @@ struct MeasuredRows {
     evidence: Vec<RowEvidence>,
     promises: Vec<LimitCheck>,
     details: Vec<ScenarioDetails>,
+    shifts: Vec<LatencyShift>,
 }
 
 impl MeasuredRows {
@@ -773,7 +797,7 @@ impl MeasuredRows {
         let mut found = Self::default();
         for scenario in &run.scenarios {
             let context = RowContext::of(run, earlier, scenario, gate);
-            rows_of(&context, &mut found.rows, &mut found.evidence)?;
+            found.shifts.extend(rows_of(&context, &mut found.rows, &mut found.evidence)?);
             found.promises.extend(limits::of(scenario)?);
             for (name, operation) in scenario.by_operation() {
                 let context =
@@ -812,13 +836,22 @@ fn method(
     }
 }
 
-/// Fills in the findings, and returns how many hypotheses share the error rate.
+/// What came of judging all rows.
+#[derive(Default)]
+struct FamilyJudgement {
+    /// How many hypotheses share the error rate.
+    family: usize,
+    /// What those of the time lane rest on.
+    basis: EvidenceBasis,
+}
+
+/// Fills in the findings.
 fn judge(
     run: &Run,
     gate: &GateRules,
     rows: &mut [MetricResult],
     evidence: Vec<RowEvidence>,
-) -> Result<usize, CompareError> {
+) -> Result<FamilyJudgement, CompareError> {
     let (mut timed, mut counted, mut kept) = (Vec::new(), Vec::new(), Vec::new());
     for (row, evidence) in rows.iter_mut().zip(evidence) {
         match evidence {
@@ -847,6 +880,7 @@ fn judge(
         let recalled = history::judge(timed_alpha, hypotheses, kept);
         recalled.into_iter().map(MetricFinding::Recalled).collect()
     });
+    let basis = basis(run, timed_alpha, &timed);
     if !timed.is_empty() {
         let rule = decision_rule(run, timed_alpha)?;
         family += judge_each(timed, |hypotheses, rows: &[TimedEvidence]| {
@@ -855,7 +889,18 @@ fn judge(
             plain(rule.judge_on_machines(hypotheses, &by_attempt(rows), on))
         });
     }
-    Ok(family)
+    Ok(FamilyJudgement { family, basis })
+}
+
+/// What the rows of the time lane rest on, without the launch pair that a run was interrupted in.
+fn basis(run: &Run, alpha: f64, timed: &[(&mut MetricResult, TimedEvidence)]) -> EvidenceBasis {
+    let measured = timed.iter().filter_map(|(_, evidence)| evidence.attempts.last());
+    let whole = measured.map(Vec::len).filter(|length| *length > 0).min().unwrap_or(0);
+    let mut basis = EvidenceBasis::begin(run, alpha, whole);
+    for (row, TimedEvidence { attempts, trust }) in timed {
+        basis.add(row, *trust, attempts);
+    }
+    basis
 }
 
 /// Returns the error rates of what was timed and of what was counted. A lane that decides nothing leaves its share to

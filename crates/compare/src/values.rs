@@ -11,8 +11,8 @@ use record::{
 use stats::quantile;
 use stats::trend;
 
-/// The quantiles that metrics are made of.
-const QUANTILES: [f64; 3] = [0.50, 0.95, 0.99];
+/// The quantiles that metrics are made of, and those between and beyond them that show where a shift is.
+pub(super) const QUANTILES: [f64; 6] = [0.50, 0.75, 0.90, 0.95, 0.99, 0.999];
 
 /// One launch with what several metrics take from its histogram. The histogram itself is a quarter of a
 /// megabyte, and a run may have thousands.
@@ -43,6 +43,11 @@ impl MergedTimes {
         }
     }
 
+    /// Returns a quantile of all of them, in nanoseconds, if there are enough times for it.
+    pub(super) fn quantile(&self, quantile: f64) -> Option<f64> {
+        percentile(self.whole()?, quantile)
+    }
+
     fn whole(&self) -> Option<&Histogram<u64>> {
         self.histogram.as_ref().filter(|merged| !self.is_partial && !merged.is_empty())
     }
@@ -52,7 +57,7 @@ impl MergedTimes {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct MemoryGrowth {
     /// In bytes per second.
-    slope: f64,
+    pub(super) slope: f64,
     /// Logarithm of the end over the beginning of the second half of the load.
     pub(super) ln: f64,
     /// How much there was more at the end of that half than at its beginning.
@@ -184,6 +189,11 @@ impl<'a> LaunchValues<'a> {
             percentiles_ns: QUANTILES.map(|quantile| percentile(&histogram, quantile)),
         };
         Ok((launch, histogram))
+    }
+
+    /// Returns the percentiles of the times, of [`QUANTILES`], as far as there are enough of them.
+    pub(super) fn percentiles_ns(&self) -> &[Option<f64>; QUANTILES.len()] {
+        &self.percentiles_ns
     }
 
     fn mean_ns(&self) -> f64 {
@@ -335,7 +345,7 @@ pub(super) fn overall(
         let values: Vec<f64> = values.collect::<Result<_, _>>().ok()?;
         return (!values.is_empty()).then(|| quantile::median(&values));
     };
-    percentile(times.whole()?, quantile)
+    times.quantile(quantile)
 }
 
 /// The value that a promise about a metric is held to. Where requests are too few for the percentile,

@@ -1,18 +1,22 @@
 //! What the time of a request went into: a sentence for every format, and a figure for the page.
 
-use std::fmt::Write as _;
-
 use compare::Comparison;
 use compare::anatomy::{ChangedPart, RequestAnatomy, RequestTime, TimePart};
 
-use crate::markup::escaped;
+use crate::figure::drawing::{DrawingBox, DrawingPoint, SvgDrawing, TextAnchor};
+use crate::figure::paint::PaintRole;
+use crate::page::view::{FigureView, TableColumn, TableView};
 use crate::wording;
 
 /// Width of the figure's bars, and height of each, in its own units.
-const BAR: (f64, f64) = (520.0, 18.0);
+const BAR: (f64, f64) = (640.0, 24.0);
 
 /// Room for the name of a side, before its bar.
-const LABEL: f64 = 40.0;
+const LABEL: f64 = 64.0;
+
+/// Between both bars, and the height of the whole with its key.
+const GAP: f64 = 8.0;
+const HEIGHT: f64 = 2.0 * (BAR.1 + GAP) + 18.0;
 
 /// Returns a sentence for each scenario whose change is in one part of the time.
 pub(super) fn sentences(comparison: &Comparison) -> Vec<String> {
@@ -50,98 +54,82 @@ fn name(part: TimePart) -> &'static str {
     }
 }
 
-/// Returns the section of the page; nothing if nothing was watched.
-pub(super) fn section(comparison: &Comparison) -> String {
-    if comparison.anatomies.is_empty() {
-        return String::new();
-    }
-    let mut html = "<section>\n<h2>What the time of a request went into</h2>\n".to_owned();
-    for sentence in sentences(comparison) {
-        add(&mut html, format_args!("<p><b>{}</b></p>\n", escaped(&sentence.replace('`', ""))));
-    }
-    for anatomy in &comparison.anatomies {
-        figure(&mut html, anatomy);
-    }
-    add(
-        &mut html,
-        format_args!(
-            "<p class=\"small\">Means over the requests of a launch, medians over launch pairs. Computing \
-             and queueing are the kernel's accounts of all threads of the target; the rest of the service \
-             time is <i>blocked</i>: in the target, on the network or in the load generator.</p>\n\
-             </section>\n"
-        ),
+/// Returns the figure of a scenario; nothing if its target was not watched.
+pub(super) fn figure(comparison: &Comparison, scenario: &str) -> Option<FigureView> {
+    let anatomy = comparison.anatomies.iter().find(|it| it.scenario == scenario)?;
+    let name = format!("`{scenario}`: what the time of a request went into");
+    let description = format!(
+        "Base {}, head {}.",
+        units::time_ns(anatomy.base.total_ns()),
+        units::time_ns(anatomy.head.total_ns())
     );
-    html
+    let mut drawing =
+        SvgDrawing::new((LABEL + BAR.0, HEIGHT), &name.replace('`', ""), &description);
+    draw(&mut drawing, anatomy);
+    Some(FigureView {
+        title: name,
+        how: HOW.to_owned(),
+        svg: drawing.render(),
+        table: table(anatomy),
+    })
 }
 
-/// One scenario: a bar for each side on one scale, and the same as a table.
-fn figure(html: &mut String, anatomy: &RequestAnatomy) {
-    let title = escaped(&anatomy.scenario);
+const HOW: &str = "Means over the requests of a launch, medians over launch pairs. Computing and queueing are the \
+    kernel’s accounts of all threads of the target; the rest of the service time is blocked: in the target, on the \
+    network or in the load generator.";
+
+/// A bar for each side on one scale, and a key.
+fn draw(drawing: &mut SvgDrawing, anatomy: &RequestAnatomy) {
     let scale = BAR.0 / anatomy.base.total_ns().max(anatomy.head.total_ns()).max(1.0);
-    add(html, format_args!("<figure class=\"anatomy\">\n<figcaption>{title}</figcaption>\n"));
-    add(
-        html,
-        format_args!(
-            "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{title}: time of a request by part, \
-             base above head\">\n",
-            LABEL + BAR.0,
-            2.0 * BAR.1 + 6.0
-        ),
-    );
-    for (side, time, top) in [("base", &anatomy.base, 0.0), ("head", &anatomy.head, BAR.1 + 6.0)] {
-        add(html, format_args!("<text x=\"0\" y=\"{}\">{side}</text>\n", top + 0.75 * BAR.1));
-        bar(html, time, scale, top);
+    for (side, time, top) in
+        [("base ○", &anatomy.base, 0.0), ("head ●", &anatomy.head, BAR.1 + GAP)]
+    {
+        let at = DrawingPoint { x: 0.0, y: top + 0.7 * BAR.1 };
+        drawing.text(at, TextAnchor::Start, PaintRole::Text, side);
+        bar(drawing, time, scale, top);
     }
-    add(html, format_args!("</svg>\n"));
-    table(html, anatomy);
-    add(html, format_args!("</figure>\n"));
+    let top = 2.0 * (BAR.1 + GAP) + 4.0;
+    for (place, part) in TimePart::ALL.into_iter().enumerate() {
+        let left = LABEL + place as f64 * BAR.0 / 4.0;
+        let key = DrawingBox { x: left, y: top, width: 10.0, height: 10.0 };
+        drawing.fill_box(key, role(part));
+        let at = DrawingPoint { x: left + 15.0, y: top + 10.0 };
+        drawing.text(at, TextAnchor::Start, PaintRole::Text, name(part));
+    }
 }
 
-fn bar(html: &mut String, time: &RequestTime, scale: f64, top: f64) {
+fn bar(drawing: &mut SvgDrawing, time: &RequestTime, scale: f64, top: f64) {
     let mut left = LABEL;
     for part in TimePart::ALL {
         let width = time.part(part) * scale;
-        let (key, height) = (part.key(), BAR.1);
-        add(
-            html,
-            format_args!(
-                "<rect class=\"{key}\" x=\"{left:.1}\" y=\"{top}\" width=\"{width:.1}\" \
-                 height=\"{height}\"><title>{}: {}</title></rect>\n",
-                name(part),
-                units::time_ns(time.part(part))
-            ),
-        );
+        drawing.fill_box(DrawingBox { x: left, y: top, width, height: BAR.1 }, role(part));
         left += width;
     }
 }
 
-fn table(html: &mut String, anatomy: &RequestAnatomy) {
-    add(
-        html,
-        format_args!(
-            "<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">part</th>\
-             <th scope=\"col\" class=\"n\">base</th><th scope=\"col\" class=\"n\">head</th>\
-             <th scope=\"col\" class=\"n\">change</th></tr></thead>\n<tbody>\n"
-        ),
-    );
-    for part in TimePart::ALL {
-        let time = |side: &RequestTime| units::time_ns(side.part(part));
-        add(
-            html,
-            format_args!(
-                "<tr><th scope=\"row\"><span class=\"key {}\"></span>{}</th><td class=\"n\">{}</td>\
-                 <td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
-                part.key(),
-                name(part),
-                time(&anatomy.base),
-                time(&anatomy.head),
-                signed(anatomy.change.part(part))
-            ),
-        );
+fn role(part: TimePart) -> PaintRole {
+    match part {
+        TimePart::User => PaintRole::User,
+        TimePart::System => PaintRole::System,
+        TimePart::Queued => PaintRole::Queued,
+        TimePart::Blocked => PaintRole::Blocked,
     }
-    add(html, format_args!("</tbody>\n</table></div>\n"));
 }
 
-fn add(html: &mut String, text: std::fmt::Arguments<'_>) {
-    html.write_fmt(text).expect("memory takes all that is written");
+fn table(anatomy: &RequestAnatomy) -> TableView {
+    let line = |part: TimePart| {
+        let time = |side: &RequestTime| units::time_ns(side.part(part));
+        let change = signed(anatomy.change.part(part));
+        vec![name(part).to_owned(), time(&anatomy.base), time(&anatomy.head), change]
+    };
+    TableView {
+        caption: "Time of a request by part".to_owned(),
+        columns: vec![
+            TableColumn::Words("Part"),
+            TableColumn::Numbers("Base"),
+            TableColumn::Numbers("Head"),
+            TableColumn::Numbers("Change"),
+        ],
+        rows: TimePart::ALL.into_iter().map(line).collect(),
+    }
 }

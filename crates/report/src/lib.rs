@@ -4,22 +4,30 @@ pub mod agent;
 mod anatomy;
 pub mod code_quality;
 pub mod confirmation;
+pub mod decision_page;
 mod details;
+mod figure;
 pub mod flame;
 pub mod functions;
 pub mod html;
+pub mod index_page;
+mod interval_bar;
 pub mod json;
 pub mod junit;
 pub mod markdown;
 mod markup;
+mod page;
 pub mod reproduction;
 pub mod terminal;
 pub mod timings;
 pub mod tracking;
 pub mod trend;
+mod unbroken;
 mod wording;
 
 pub use crate::wording::{judged, revision, sentence, title};
 
+#[cfg(test)]
+mod page_tests;
 #[cfg(test)]
 mod tests;

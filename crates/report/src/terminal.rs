@@ -10,6 +10,9 @@ use comfy_table::{
 use crate::anatomy;
 use crate::details;
 use crate::functions;
+use crate::interval_bar;
+use crate::page::forest;
+use crate::unbroken::{breakable, unbroken};
 use crate::wording;
 use compare::decision::Verdict;
 use compare::{Comparison, ComparisonOutcome, MetricFinding, MetricResult};
@@ -51,10 +54,10 @@ pub fn write(
         writeln!(out, "{}", wrapped(&baseline, screen.width.into(), 0))?;
     }
     if !comparison.rows.is_empty() {
-        writeln!(out, "\n{}\n", metrics(comparison, screen).trim_fmt())?;
+        writeln!(out, "\n{}\n", breakable(&metrics(comparison, screen).trim_fmt()))?;
     }
     if !comparison.promises.is_empty() {
-        writeln!(out, "{}\n", promises(comparison, screen).trim_fmt())?;
+        writeln!(out, "{}\n", breakable(&promises(comparison, screen).trim_fmt()))?;
     }
     for sentence in anatomy::sentences(comparison) {
         let sentence = sentence.replace('`', "");
@@ -108,9 +111,13 @@ fn breakdowns(
     Ok(())
 }
 
-/// Text broken between words, so that no line is wider than the screen unless a word is. What follows
-/// the first line is indented by so many columns more than it.
+/// Text broken between words and never inside a quantity, so that no line is wider than the screen unless a
+/// word is. What follows the first line is indented by so many columns more than it.
 pub fn wrapped(text: &str, width: usize, hang: usize) -> String {
+    breakable(&broken(&unbroken(text), width, hang))
+}
+
+fn broken(text: &str, width: usize, hang: usize) -> String {
     let indent = text.chars().take_while(|c| *c == ' ').count();
     let mut wrapped = " ".repeat(indent);
     let mut column = indent;
@@ -139,6 +146,14 @@ const STYLE: TableStyle = TableStyle::new()
 /// Widths in columns below which the values, and then the intervals, make room for the verdicts.
 const VALUES_WIDTH_MIN: u16 = 90;
 const INTERVALS_WIDTH_MIN: u16 = 66;
+
+/// Widths in columns from which on intervals are drawn as well, and from which on they have more room. On a
+/// narrower screen each row would take two lines.
+const BARS_WIDTH_MIN: u16 = 120;
+const WIDE_BARS_WIDTH_MIN: u16 = 140;
+
+/// Columns of a drawn interval, by the room there is.
+const BAR_COLUMNS: (usize, usize) = (15, 27);
 
 /// Returns an empty table in the style of every report, as wide as the screen.
 pub fn table(screen: TerminalScreen) -> Table {
@@ -173,10 +188,16 @@ fn metrics(comparison: &Comparison, screen: TerminalScreen) -> Table {
     if intervals {
         header.push(right("interval, %"));
     }
+    let bars = paired && screen.width >= BARS_WIDTH_MIN;
+    if bars {
+        header.push(Cell::new("better ┊ worse".replace(' ', "\u{a0}")));
+    }
     if paired {
         header.push(Cell::new("verdict"));
     }
     table.set_header(header);
+    let limit_ln = forest::axis(comparison).limit_ln();
+    let columns = if screen.width >= WIDE_BARS_WIDTH_MIN { BAR_COLUMNS.1 } else { BAR_COLUMNS.0 };
     for row in &comparison.rows {
         let mut cells = vec![Cell::new(&row.scenario), Cell::new(row.label())];
         if paired && values {
@@ -191,8 +212,12 @@ fn metrics(comparison: &Comparison, screen: TerminalScreen) -> Table {
         if intervals {
             cells.push(right(&wording::interval(row)));
         }
+        if bars {
+            let row = forest::on_axis(comparison, row);
+            cells.push(Cell::new(interval_bar::bar(&row, limit_ln, columns)));
+        }
         if paired {
-            cells.push(painted(row, wording::verdict(row), screen.paint));
+            cells.push(painted(row, unbroken(&wording::verdict(row)), screen.paint));
         }
         table.add_row(cells);
     }

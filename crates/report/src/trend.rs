@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use units::text::plural;
 
 use crate::markup::escaped;
+use crate::page::document::document;
 use history::trend::{ChangePoint, LevelDrift, MetricSeries, Trend, TrendPoint};
 
 /// Heights of a sparkline's bars.
@@ -17,7 +18,6 @@ const CHART: (f64, f64) = (720.0, 160.0);
 /// Room around the line of a chart.
 const MARGIN: f64 = 12.0;
 
-const STYLE: &str = include_str!("report.css");
 const STRING: &str = "writing to a string does not fail";
 
 /// Writes each series as a line of bars, and below it what changed and between which commits.
@@ -47,21 +47,17 @@ pub fn json(trends: &[Trend]) -> String {
 
 /// Returns a page with a chart of each series; it needs nothing beside itself.
 pub fn html(trends: &[Trend]) -> String {
-    let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>xmlperf trend</title>\n<style>{STYLE}</style>\n<main>\n<h1>Trend</h1>\n"
-    );
+    let mut page = "<h1>Trend</h1>\n".to_owned();
     for trend in trends {
         let (name, range) = (escaped(&trend.series.name), escaped(&range(&trend.series)));
-        write!(page, "<h2>{name}</h2>\n<p>{range}</p>\n{}<ul>\n", svg(trend)).expect(STRING);
+        write!(page, "<section>\n<h2>{name}</h2>\n<p>{range}</p>\n{}<ul>\n", svg(trend))
+            .expect(STRING);
         for line in findings(trend) {
             writeln!(page, "<li>{}</li>", escaped(&line)).expect(STRING);
         }
-        page.push_str("</ul>\n");
+        page.push_str("</ul>\n</section>\n");
     }
-    page.push_str("</main>\n</html>\n");
-    page
+    document("trend", &page)
 }
 
 /// Returns the chart of a series: every run, the levels, and a mark where a new one begins.

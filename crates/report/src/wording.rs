@@ -145,6 +145,7 @@ fn undecided(comparison: &Comparison) -> String {
 fn doubt(row: &MetricResult) -> String {
     match &row.finding {
         MetricFinding::Undecidable(reason) => reason.clone(),
+        MetricFinding::Judged(judgement) if is_outvoted(row, judgement) => outvoted(judgement),
         MetricFinding::Judged(judgement) | MetricFinding::Reported(judgement) => needs(judgement),
         MetricFinding::Recalled(recalled) => needs(&recalled.judgement),
         MetricFinding::Alone | MetricFinding::Missing(_) => String::new(),
@@ -324,6 +325,9 @@ pub(super) fn verdict(row: &MetricResult) -> String {
         }
         MetricFinding::Missing(reason) => format!("not shown: {reason}"),
         MetricFinding::Reported(_) => "reported only".to_owned(),
+        MetricFinding::Judged(judgement) if is_outvoted(row, judgement) => {
+            format!("can't tell: {}", outvoted(judgement))
+        }
         MetricFinding::Judged(judgement) => judged(judgement, tolerance),
         MetricFinding::Recalled(recalled) => remembered(recalled, tolerance),
         MetricFinding::Undecidable(reason) => format!("can't tell: {reason}"),
@@ -360,12 +364,17 @@ fn not_found(row: &MetricResult) -> Option<&Judgement> {
     }
 }
 
+/// How many rows that decide by stored runs show nothing, which does not show that nothing is there.
+pub(super) fn without_finding(comparison: &Comparison) -> usize {
+    comparison.rows.iter().filter(|row| not_found(row).is_some()).count()
+}
+
 fn percent(ln: f64) -> String {
     format!("{:.1} %", Ratio::from_ln(ln).0 * 100.0)
 }
 
 /// The largest change that counts as none: a share, or an amount where the share is below that.
-fn tolerance(row: &MetricResult) -> String {
+pub(super) fn tolerance(row: &MetricResult) -> String {
     let rule = row.rule;
     match rule.minimum {
         Some(minimum) if rule.floor.0 >= rule.tolerance.0 => match row.metric {
@@ -390,6 +399,16 @@ pub fn judged(judgement: &Judgement, tolerance: impl Display) -> String {
 pub fn sentence(row: &MetricResult) -> String {
     let (base, head) = (value(row, row.base), value(row, row.head));
     format!("{base} → {head}: {} {}, {}", change(row), interval(row), verdict(row))
+}
+
+/// Whether a row is worse than its floor by itself, and not as one of all that share the error rate.
+fn is_outvoted(row: &MetricResult, judgement: &Judgement) -> bool {
+    judgement.verdict == Verdict::Inconclusive && judgement.low_ln > row.rule.floor.ln()
+}
+
+fn outvoted(judgement: &Judgement) -> String {
+    let p = units::probability(judgement.p_slower);
+    format!("worse by itself, not sure among all comparisons ({p})")
 }
 
 /// How large a change would have to be, to be seen.
@@ -493,6 +512,11 @@ pub(super) fn provenance(comparison: &Comparison, safe: fn(&str) -> String) -> S
         method.seed,
         safe(&method.tool),
     )
+}
+
+/// Which coins were drawn.
+pub(super) fn seed(comparison: &Comparison) -> String {
+    format!("all of them follow from the seed {}", comparison.method.seed)
 }
 
 /// Where code lay, as far as that could differ between the sides, each name made harmless by `safe`.

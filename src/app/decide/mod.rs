@@ -64,6 +64,8 @@ pub struct MetricVerdict {
     pub hypothesis: Hypothesis,
     /// What came of it.
     pub judgement: Judgement,
+    /// ln(head / base) of each pair, above 0 where head is worse.
+    pub differences: Vec<f64>,
 }
 
 /// How the verdicts came about.
@@ -112,16 +114,17 @@ pub fn decide(options: &DecideOptions) -> anyhow::Result<Decision> {
     let differences: Vec<Vec<f64>> =
         table.metrics.iter().zip(&directions).map(|(m, better)| m.differences(*better)).collect();
 
-    let judgements = judge(options, pairs, &hypotheses, differences)?;
+    let judgements = judge(options, pairs, &hypotheses, differences.clone())?;
     let metrics: Vec<MetricVerdict> = metrics
         .into_iter()
         .zip(directions)
-        .zip(hypotheses.into_iter().zip(judgements))
-        .map(|((metric, better), (hypothesis, judgement))| MetricVerdict {
+        .zip(hypotheses.into_iter().zip(judgements).zip(differences))
+        .map(|((metric, better), ((hypothesis, judgement), differences))| MetricVerdict {
             metric: metric.to_owned(),
             better,
             hypothesis,
             judgement,
+            differences,
         })
         .collect();
     let method = DecisionMethod { alpha: options.alpha.0, pairs };

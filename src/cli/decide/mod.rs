@@ -50,6 +50,8 @@ enum DecisionFormat {
     Terminal,
     /// GitHub-flavoured markdown
     Markdown,
+    /// A page for a browser
+    Html,
     /// Everything, for other programs
     Json,
 }
@@ -84,6 +86,7 @@ pub(super) fn run(args: &DecideArgs, out: &mut impl Write) -> anyhow::Result<Exi
     match args.format {
         DecisionFormat::Terminal => show::terminal(out, &decision, output::screen()),
         DecisionFormat::Markdown => show::markdown(out, &decision),
+        DecisionFormat::Html => show::html(out, &decision),
         DecisionFormat::Json => show::json(out, &decision),
     }
     .context("failed to write the verdicts")?;

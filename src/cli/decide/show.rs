@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use comfy_table::{Cell, Color};
 use compare::decision::Verdict;
 use record::metric::BetterDirection;
+use report::decision_page::{self, PairedVerdict};
 use report::terminal::{self, ColorMode, TerminalScreen};
 use report::{json, markdown};
 use serde::Serialize;
@@ -57,6 +58,20 @@ pub(super) fn markdown(out: &mut impl Write, decision: &Decision) -> io::Result<
     }
     writeln!(out, "\n{}", method(decision))?;
     Ok(())
+}
+
+/// Writes a page with all metrics on one axis.
+pub(super) fn html(out: &mut impl Write, decision: &Decision) -> io::Result<()> {
+    let verdicts = decision.metrics.iter().map(|it| PairedVerdict {
+        name: &it.metric,
+        better: it.better,
+        hypothesis: it.hypothesis,
+        judgement: &it.judgement,
+        differences_ln: &it.differences,
+    });
+    let verdicts: Vec<_> = verdicts.collect();
+    let page = decision_page::render(&verdicts, &method(decision), &decision.outcome);
+    out.write_all(page.as_bytes())
 }
 
 /// Everything, as other programs read it. Shares are ratios; what is unbounded is null.

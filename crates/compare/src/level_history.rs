@@ -1,0 +1,79 @@
+//! What a metric was in the runs that head was held against, for a reader who wants to see them.
+
+use record::history::{PastRun, RunHistory};
+use record::metric::Metric;
+use record::{OperationName, Run};
+
+use crate::{MetricResult, values};
+
+/// A metric over the stored runs of a scenario and in this one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LevelHistory {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The operation's, if it is of one among several.
+    pub operation: Option<OperationName>,
+    /// The metric.
+    pub metric: Metric,
+    /// The stored runs of machines like this one that have it, oldest first.
+    pub runs: Vec<StoredLevel>,
+    /// What it is in this run, in the metric's unit.
+    pub head: f64,
+}
+
+/// A metric in one stored run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredLevel {
+    /// The commit that was measured, or what else its revision is called.
+    pub build: String,
+    /// When, RFC 3339.
+    pub started: String,
+    /// The level, in the metric's unit.
+    pub level: f64,
+}
+
+/// Returns the history of each row that was held against stored runs, where there are two of them or more.
+pub(super) fn of(run: &Run, rows: &[MetricResult]) -> Vec<LevelHistory> {
+    let Some(history) = &run.history else { return Vec::new() };
+    rows.iter().filter_map(|row| of_row(run, history, row)).collect()
+}
+
+fn of_row(run: &Run, history: &RunHistory, row: &MetricResult) -> Option<LevelHistory> {
+    row.judgement()?;
+    let subject = row.subject();
+    let measured = run.scenario_or_operation(&subject)?;
+    let head = values::level(&measured, row.metric)?;
+    let like = history.runs.iter().filter(|past| past.machine.is_like(&run.machine));
+    let runs: Vec<StoredLevel> =
+        like.filter_map(|past| stored(past, &measured.name, row.metric)).collect();
+    let (scenario, operation) = (row.scenario.clone(), row.operation.clone());
+    (runs.len() > 1).then(|| LevelHistory { scenario, operation, metric: row.metric, runs, head })
+}
+
+fn stored(past: &PastRun, name: &str, metric: Metric) -> Option<StoredLevel> {
+    let scenario = past.scenarios.iter().find(|it| it.name == name)?;
+    let revision = &past.revision;
+    Some(StoredLevel {
+        build: revision.commit.as_ref().unwrap_or(&revision.label).clone(),
+        started: past.started.clone(),
+        level: *scenario.levels.get(&metric)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use record::fixtures::{LEVEL, paired, remembered};
+    use record::metric::Metric;
+
+    use crate::Comparison;
+
+    #[test]
+    fn stored_runs_stand_in_their_order_before_this_one() {
+        let comparison = Comparison::of(&remembered(&[0, 10, -20, 5], LEVEL)).unwrap();
+        let cpu = comparison.histories.iter().find(|it| it.metric == Metric::Cpu).unwrap();
+        let levels: Vec<f64> = cpu.runs.iter().map(|run| run.level.round()).collect();
+        assert_eq!(levels, [5_200.0, 5_252.0, 5_096.0, 5_226.0]);
+        assert!((cpu.head / 5_200.0 - 1.0).abs() < 0.01, "{cpu:?}");
+        assert_eq!(Comparison::of(&paired(8, LEVEL, LEVEL)).unwrap().histories, []);
+    }
+}

@@ -1,0 +1,233 @@
+//! *Is it slower?* All rows of all scenarios on one axis.
+//!
+//! A row of the table is a row of the plot, so that a filter or a narrow screen moves both at once, and a page
+//! without its style sheet is still a table. Worse is to the right, also where more is better.
+
+use std::fmt::Write as _;
+
+use compare::decision::Verdict;
+use compare::{Comparison, ComparisonMode, LimitCheck, MetricResult};
+use record::metric::BetterDirection;
+use record::metric::gate::MetricPolicy;
+use units::text::plural;
+
+use super::focus;
+use super::forest_axis::{self, AxisRow, ForestAxis};
+use super::rule;
+use super::view::{TableColumn, TableView, prose};
+use crate::markup::escaped;
+use crate::wording;
+
+/// Rows from which on those without news are folded at first.
+const FOLDED_FROM: usize = 20;
+/// Scenarios that a reader can choose one of, at most.
+const CHIPS_MAX: usize = 24;
+
+const STRING: &str = "writing to a string does not fail";
+
+/// Returns the table of all metrics, with the plot in it and filters above it; nothing without rows.
+pub(crate) fn section(comparison: &Comparison) -> String {
+    if comparison.rows.is_empty() {
+        return String::new();
+    }
+    let scenarios = focus::scenarios(comparison);
+    let mut html = filters(comparison, &scenarios);
+    if comparison.method.mode == ComparisonMode::Alone {
+        html += &values(comparison).to_string();
+        return html;
+    }
+    let axis = axis(comparison);
+    write!(
+        html,
+        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"All metrics\">\
+         <table class=\"forest\"><caption>{}</caption>\n<thead><tr><th scope=\"col\">Metric</th>\
+         <th scope=\"col\" class=\"n\">Base → head</th><th scope=\"col\" class=\"n\">Change, %</th>\
+         <th scope=\"col\" class=\"plot\"><span class=\"sr\">Interval on one axis</span>{}</th>\
+         <th scope=\"col\">Verdict</th></tr></thead>\n",
+        prose(CAPTION),
+        axis.head(),
+    )
+    .expect(STRING);
+    for (number, scenario) in scenarios.iter().enumerate() {
+        group(&mut html, comparison, &axis, (number, scenario));
+    }
+    html += "</table></div>\n";
+    html += &forest_axis::key();
+    html
+}
+
+/// The axis that all rows of a comparison fit on.
+pub(crate) fn axis(comparison: &Comparison) -> ForestAxis {
+    let rows: Vec<AxisRow> = comparison.rows.iter().map(|row| on_axis(comparison, row)).collect();
+    ForestAxis::of(&rows)
+}
+
+/// What of a row is drawn.
+pub(crate) fn on_axis(comparison: &Comparison, row: &MetricResult) -> AxisRow {
+    let pairs = comparison.evidence.row(row);
+    let differences = pairs.iter().flat_map(|it| it.differences_ln.iter().flatten());
+    AxisRow {
+        tolerance_ln: row.rule.tolerance.ln(),
+        floor_ln: row.rule.floor.ln(),
+        is_deciding: row.rule.policy == MetricPolicy::Gate,
+        verdict: row.verdict(),
+        judgement: row.judgement().copied(),
+        differences_ln: differences.copied().collect(),
+    }
+}
+
+const CAPTION: &str = "Base and head are typical launches: medians over launches, and of percentiles all requests \
+    together. The change is estimated within launch pairs, so it need not be their quotient.";
+
+/// Filters that the style sheet alone applies.
+fn filters(comparison: &Comparison, scenarios: &[&str]) -> String {
+    let rows = &comparison.rows;
+    let reported = rows.iter().filter(|row| focus::gravity(row) > 4).count();
+    let calm = rows.iter().filter(|row| focus::gravity(row) == 4).count();
+    let news = rows.iter().any(focus::is_news);
+    let mut html = String::new();
+    if reported > 0 && reported < rows.len() {
+        html += &format!(
+            "<label><input type=\"checkbox\" id=\"f-all\"> with {} that {} not decide</label>\n",
+            plural(reported, "metric"),
+            if reported == 1 { "does" } else { "do" }
+        );
+    }
+    if news && calm > 0 {
+        let checked = if rows.len() - reported > FOLDED_FROM { " checked" } else { "" };
+        html += &format!(
+            "<label><input type=\"checkbox\" id=\"f-news\"{checked}> without {calm} unchanged</label>\n"
+        );
+    }
+    if (2..=CHIPS_MAX).contains(&scenarios.len()) {
+        html += "<label><input type=\"radio\" name=\"scenario\" id=\"f-s\" checked> all scenarios</label>\n";
+        for (number, scenario) in scenarios.iter().enumerate() {
+            html += &format!(
+                "<label><input type=\"radio\" name=\"scenario\" id=\"f-s{number}\"> {}</label>\n",
+                escaped(scenario)
+            );
+        }
+    }
+    if html.is_empty() {
+        return html;
+    }
+    format!("<fieldset class=\"filters\"><legend>Show</legend>\n{html}</fieldset>\n")
+}
+
+/// Returns the rules by which the style sheet shows one scenario, for as many as there can be to choose from.
+pub(crate) fn filter_styles() -> String {
+    let rule = |n| format!("main:has(#f-s{n}:checked) .forest tbody:not(.s{n}){{display:none}}\n");
+    (0..CHIPS_MAX).map(rule).collect()
+}
+
+/// The rows of one scenario, the gravest first.
+fn group(html: &mut String, comparison: &Comparison, axis: &ForestAxis, scenario: (usize, &str)) {
+    let (number, name) = scenario;
+    let mut rows: Vec<&MetricResult> =
+        comparison.rows.iter().filter(|row| row.scenario == name).collect();
+    rows.sort_by_key(|row| focus::gravity(row));
+    write!(
+        html,
+        "<tbody class=\"s{number}\"><tr><th colspan=\"5\" scope=\"rowgroup\">{} <small>{}</small></th></tr>\n",
+        escaped(name),
+        counted(&rows)
+    )
+    .expect(STRING);
+    for row in rows {
+        line(html, comparison, axis, row);
+    }
+    html.push_str("</tbody>\n");
+}
+
+/// How many rows of a group are what.
+fn counted(rows: &[&MetricResult]) -> String {
+    let count = |verdict| rows.iter().filter(|row| row.verdict() == Some(verdict)).count();
+    let counts = [
+        (count(Verdict::Regressed), "slower"),
+        (count(Verdict::Inconclusive), "can’t tell"),
+        (count(Verdict::Improved), "faster"),
+        (count(Verdict::Unchanged), "unchanged"),
+    ];
+    let words = counts.into_iter().filter(|(count, _)| *count > 0);
+    words.map(|(count, word)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
+}
+
+fn line(html: &mut String, comparison: &Comparison, axis: &ForestAxis, row: &MetricResult) {
+    let class = match focus::gravity(row) {
+        0 => "bad",
+        1 | 2 => "open",
+        3 => "good",
+        4 => "calm",
+        _ => "quiet",
+    };
+    let more = match row.metric.better() {
+        BetterDirection::Higher => " <small>more is better</small>",
+        BetterDirection::Lower => "",
+    };
+    let (base, head) = (wording::value(row, row.base), wording::value(row, row.head));
+    let values = if base == "–" { head } else { format!("{base} → {head}") };
+    let explained: Vec<String> =
+        rule::distance(comparison, row).into_iter().chain([rule::rule(row)]).collect();
+    writeln!(
+        html,
+        "<tr class=\"{class}\"><th scope=\"row\">{}{more}</th><td class=\"n\">{}</td>\
+         <td class=\"n\">{} <small>{}</small></td><td class=\"plot\">{}</td>\
+         <td><b>{}</b> <small>{}</small></td></tr>",
+        escaped(&row.label()),
+        prose(&values),
+        prose(&wording::change(row)),
+        escaped(&wording::interval(row)),
+        axis.row(&on_axis(comparison, row)),
+        prose(&wording::verdict(row)),
+        prose(&explained.join(" · ")),
+    )
+    .expect(STRING);
+}
+
+/// The values of a build alone.
+fn values(comparison: &Comparison) -> TableView {
+    let row = |row: &MetricResult| {
+        let value = wording::value(row, row.head);
+        vec![row.label(), row.scenario.clone(), value, wording::verdict(row)]
+    };
+    TableView {
+        caption: "What was measured".to_owned(),
+        columns: vec![
+            TableColumn::Words("Metric"),
+            TableColumn::Words("Scenario"),
+            TableColumn::Numbers("Value"),
+            TableColumn::Words("Note"),
+        ],
+        rows: comparison.rows.iter().map(row).collect(),
+    }
+}
+
+/// Returns the table of all limits; nothing without any.
+pub(crate) fn limits(comparison: &Comparison) -> String {
+    if comparison.promises.is_empty() {
+        return String::new();
+    }
+    let row = |promise: &LimitCheck| {
+        let holds = if promise.holds() { "holds" } else { "broken" };
+        let measured = promise.measured_text();
+        vec![
+            format!("{} {}", promise.scenario, promise.label()),
+            promise.promised(),
+            measured.unwrap_or_else(|| "not measured".to_owned()),
+            holds.to_owned(),
+        ]
+    };
+    let mut promises: Vec<&LimitCheck> = comparison.promises.iter().collect();
+    promises.sort_by_key(|promise| promise.holds());
+    let table = TableView {
+        caption: "Limits, which hold for head whatever base does".to_owned(),
+        columns: vec![
+            TableColumn::Words("Limit"),
+            TableColumn::Numbers("Promised"),
+            TableColumn::Numbers("Measured"),
+            TableColumn::Words("Kept"),
+        ],
+        rows: promises.into_iter().map(row).collect(),
+    };
+    format!("<h3>Limits</h3>\n{table}")
+}

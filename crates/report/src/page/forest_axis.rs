@@ -1,0 +1,259 @@
+//! The axis of the forest plot, and a row on it.
+
+use compare::decision::{Judgement, Verdict};
+
+use crate::figure::drawing::{Coordinate, DrawingBox, DrawingPoint, SvgDrawing, TextAnchor};
+use crate::figure::marks::{self, MarkShape};
+use crate::figure::paint::PaintRole;
+use crate::figure::scale::{self, LinearScale};
+
+/// Size of a row's picture.
+const ROW: (f64, f64) = (340.0, 26.0);
+/// Height of the axis at the head of the table.
+const AXIS_HEIGHT: f64 = 34.0;
+/// Room at both ends of the axis.
+const MARGIN: f64 = 14.0;
+
+/// What of a row is drawn. Logarithms are of head over base, above 0 worse.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct AxisRow {
+    pub(crate) tolerance_ln: f64,
+    pub(crate) floor_ln: f64,
+    /// Whether it decides.
+    pub(crate) is_deciding: bool,
+    pub(crate) verdict: Option<Verdict>,
+    pub(crate) judgement: Option<Judgement>,
+    /// The differences of the launch pairs.
+    pub(crate) differences_ln: Vec<f64>,
+}
+
+/// The axis that all rows share: logarithms of head over base, worse to the right.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct ForestAxis {
+    scale: LinearScale,
+    limit_ln: f64,
+}
+
+impl ForestAxis {
+    /// Returns the axis that rows fit on.
+    pub(crate) fn of(rows: &[AxisRow]) -> Self {
+        let limit_ln = limit(rows);
+        let scale = LinearScale::new((-limit_ln, limit_ln), (MARGIN, ROW.0 - MARGIN));
+        Self { scale, limit_ln }
+    }
+
+    /// Returns the names of the axis, for the head of the table.
+    pub(crate) fn head(&self) -> String {
+        let mut drawing = SvgDrawing::new((ROW.0, AXIS_HEIGHT), "", "");
+        let shares = scale::change_ticks(self.limit_ln, 2);
+        let bottom = AXIS_HEIGHT - 5.0;
+        let mut path = format!("M{} {bottom}v5", Coordinate(self.scale.at(0.0)));
+        let mut name = |ln: f64, text: &str| {
+            let at = DrawingPoint { x: self.scale.at(ln), y: bottom - 4.0 };
+            drawing.text(at, TextAnchor::Middle, PaintRole::Text, text);
+        };
+        name(0.0, "0");
+        for share in shares {
+            let percent = share * 100.0;
+            name(share.ln_1p(), &format!("+{percent}\u{a0}%"));
+            path += &format!("M{} {bottom}v5", Coordinate(self.scale.at(share.ln_1p())));
+            // Half as much is as far as twice as much; a share of 1 or more has no mirror image.
+            if share < 1.0 && -(-share).ln_1p() <= self.limit_ln {
+                name((-share).ln_1p(), &format!("−{percent}\u{a0}%"));
+                path += &format!("M{} {bottom}v5", Coordinate(self.scale.at((-share).ln_1p())));
+            }
+        }
+        drawing.path(&path, PaintRole::Grid, 1.0);
+        let edge = |x| DrawingPoint { x, y: 11.0 };
+        drawing.text(edge(2.0), TextAnchor::Start, PaintRole::Text, "← better");
+        drawing.text(edge(ROW.0 - 2.0), TextAnchor::End, PaintRole::Text, "worse →");
+        drawing.render_hidden()
+    }
+
+    /// Returns where the axis ends on both sides.
+    pub(crate) fn limit_ln(&self) -> f64 {
+        self.limit_ln
+    }
+
+    /// Returns one row; only the grid where there is no change to draw.
+    pub(crate) fn row(&self, row: &AxisRow) -> String {
+        let mut drawing = SvgDrawing::new(ROW, "", "");
+        let middle = ROW.1 / 2.0;
+        self.frame(&mut drawing, row);
+        let Some(judgement) = &row.judgement else { return drawing.render_hidden() };
+        let (shape, role) = look(row.verdict);
+        if shape == MarkShape::Broken && judgement.mde_ln.is_finite() {
+            let to = self.scale.at(judgement.mde_ln);
+            marks::hatched(&mut drawing, self.scale.at(0.0), to, middle, PaintRole::Open);
+        }
+        let inside = row.differences_ln.iter().filter(|d| self.scale.holds(**d));
+        let dots = inside.enumerate().map(|(i, d)| {
+            // Spread over four heights, so that equal launch pairs do not hide each other.
+            let y = middle + [-4.5, 3.0, -1.5, 6.0][i % 4];
+            DrawingPoint { x: self.scale.at(*d), y }
+        });
+        drawing.dots(dots, PaintRole::Quiet, 2.6);
+        self.change(&mut drawing, judgement, shape, role);
+        drawing.render_hidden()
+    }
+
+    /// The tolerance, the floor and zero.
+    fn frame(&self, drawing: &mut SvgDrawing, row: &AxisRow) {
+        let (tolerance, floor) = (row.tolerance_ln, row.floor_ln);
+        let zero = Coordinate(self.scale.at(0.0));
+        let mut path = format!("M{zero} 0v{}", ROW.1);
+        if row.is_deciding {
+            let (left, right) = (self.scale.at(-tolerance), self.scale.at(tolerance));
+            let band = DrawingBox { x: left, y: 0.0, width: right - left, height: ROW.1 };
+            drawing.fill_box(band, PaintRole::Band);
+            for floor in [-floor, floor].into_iter().filter(|floor| self.scale.holds(*floor)) {
+                path += &format!("M{} 8v{}", Coordinate(self.scale.at(floor)), ROW.1 - 16.0);
+            }
+        }
+        drawing.path(&path, PaintRole::Grid, 1.0);
+        let ticks = scale::change_ticks(self.limit_ln, 2).into_iter();
+        let ticks = ticks.flat_map(|share| [share.ln_1p(), (-share).ln_1p()]);
+        let lines = ticks.filter(|ln| self.scale.holds(*ln));
+        let lines: String =
+            lines.map(|ln| format!("M{} 0v{}", Coordinate(self.scale.at(ln)), ROW.1)).collect();
+        drawing.dashed(&lines, PaintRole::Grid, 0.6);
+    }
+
+    fn change(
+        &self,
+        drawing: &mut SvgDrawing,
+        judgement: &Judgement,
+        shape: MarkShape,
+        role: PaintRole,
+    ) {
+        let middle = ROW.1 / 2.0;
+        let Judgement { estimate_ln, low_ln, high_ln, .. } = *judgement;
+        marks::interval(drawing, &self.scale, (low_ln, high_ln), middle, role);
+        let x = self.scale.at(estimate_ln);
+        marks::shape(drawing, shape, DrawingPoint { x, y: middle }, role);
+        if !self.scale.holds(estimate_ln) {
+            // Beyond the edge: an arrow, and the number inside.
+            let (left, right) = self.scale.places();
+            let change = units::change(estimate_ln);
+            let (x, anchor, text) = if estimate_ln > 0.0 {
+                (right - 10.0, TextAnchor::End, format!("{change} →"))
+            } else {
+                (left + 10.0, TextAnchor::Start, format!("← {change}"))
+            };
+            drawing.text(DrawingPoint { x, y: middle - 3.0 }, anchor, role, &text);
+        }
+    }
+}
+
+/// The shape and the colour of a verdict.
+fn look(verdict: Option<Verdict>) -> (MarkShape, PaintRole) {
+    match verdict {
+        Some(Verdict::Regressed) => (MarkShape::Up, PaintRole::Slower),
+        Some(Verdict::Improved) => (MarkShape::Down, PaintRole::Faster),
+        Some(Verdict::Unchanged) => (MarkShape::Full, PaintRole::Same),
+        Some(Verdict::Inconclusive) => (MarkShape::Broken, PaintRole::Open),
+        None => (MarkShape::Hollow, PaintRole::Quiet),
+    }
+}
+
+/// Where the axis ends: all that changed is inside if it can be, and the tolerances of most rows are wide
+/// enough to be seen. What is left out has an arrow with its number.
+fn limit(rows: &[AxisRow]) -> f64 {
+    const LIMIT_LN_MAX: f64 = 0.7;
+    const TOLERANCE_USUAL: f64 = 0.03;
+    let deciding: Vec<&AxisRow> = rows.iter().filter(|row| row.verdict.is_some()).collect();
+    let mut tolerances: Vec<f64> = deciding.iter().map(|row| row.tolerance_ln).collect();
+    tolerances.sort_by(f64::total_cmp);
+    let usual = tolerances.get(tolerances.len() / 2).copied().unwrap_or(TOLERANCE_USUAL);
+    let reach = |row: &&AxisRow| {
+        let judgement = row.judgement?;
+        let limits = [judgement.low_ln.abs(), judgement.high_ln.abs()];
+        limits.into_iter().filter(|limit| limit.is_finite()).reduce(f64::max)
+    };
+    // By its interval alone: one that the family does not let decide is no less far away.
+    let is_changed = |row: &&&AxisRow| {
+        let beyond = |it: Judgement| it.low_ln > row.floor_ln || it.high_ln < -row.floor_ln;
+        row.judgement.is_some_and(beyond)
+    };
+    let changed = deciding.iter().filter(is_changed).filter_map(reach).fold(0.0, f64::max);
+    let mut all: Vec<f64> = deciding.iter().filter_map(reach).collect();
+    all.sort_by(f64::total_cmp);
+    let most = all.get(all.len() * 3 / 4).copied().unwrap_or(0.0);
+    (usual * 2.0).max(most.min(usual * 6.0)).max(changed).min(LIMIT_LN_MAX) * 1.1
+}
+
+/// Returns how to read the plot.
+pub(crate) fn key() -> String {
+    let mark = |shape, role| {
+        let mut drawing = SvgDrawing::new((16.0, 14.0), "", "");
+        marks::shape(&mut drawing, shape, DrawingPoint { x: 8.0, y: 7.0 }, role);
+        drawing.render_hidden()
+    };
+    format!(
+        "<p class=\"how\">Further right is worse. {} slower {} faster {} unchanged {} can’t tell {} does not decide · small dots: \
+         launch pairs · bar: interval · shaded: tolerance · ticks: floor · hatched: what could have hidden</p>\n",
+        mark(MarkShape::Up, PaintRole::Slower),
+        mark(MarkShape::Down, PaintRole::Faster),
+        mark(MarkShape::Full, PaintRole::Same),
+        mark(MarkShape::Broken, PaintRole::Open),
+        mark(MarkShape::Hollow, PaintRole::Quiet),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(verdict: Verdict, low_ln: f64, high_ln: f64) -> AxisRow {
+        let estimate_ln = f64::midpoint(low_ln, high_ln);
+        let judgement = Judgement {
+            verdict,
+            before: Verdict::Inconclusive,
+            estimate_ln,
+            is_one_machine: false,
+            low_ln,
+            high_ln,
+            p_slower: 1.0,
+            p_faster: 1.0,
+            p_unchanged: 1.0,
+            mde_ln: 0.04,
+            visible_ln: 0.05,
+            spread_ln: 0.01,
+            sample: 10,
+        };
+        AxisRow {
+            tolerance_ln: 0.03,
+            floor_ln: 0.01,
+            is_deciding: true,
+            verdict: Some(verdict),
+            judgement: Some(judgement),
+            differences_ln: vec![estimate_ln; 10],
+        }
+    }
+
+    #[test]
+    fn what_changed_is_inside_and_what_is_wide_does_not_squash_it() {
+        let unchanged = row(Verdict::Unchanged, -0.004, 0.003);
+        let alone = ForestAxis::of(&[unchanged.clone()]);
+        assert!((alone.limit_ln() - 0.066).abs() < 1e-9, "{alone:?}");
+        let slower = row(Verdict::Regressed, 0.09, 0.11);
+        assert!(ForestAxis::of(&[unchanged.clone(), slower]).scale.holds(0.11));
+        let wide = row(Verdict::Inconclusive, -0.5, 0.9);
+        let calm = vec![unchanged; 5];
+        let few = ForestAxis::of(&[calm, vec![wide.clone()]].concat());
+        assert!(few.limit_ln() < 0.1, "{few:?}");
+        assert!(few.row(&wide).contains("→</text>"), "it has an arrow and its number");
+    }
+
+    #[test]
+    fn limits_that_are_infinite_are_drawn_to_the_edge() {
+        let open = row(Verdict::Inconclusive, f64::NEG_INFINITY, f64::INFINITY);
+        let axis = ForestAxis::of(&[open.clone()]);
+        assert!(axis.limit_ln().is_finite());
+        let svg = axis.row(&AxisRow {
+            judgement: open.judgement.map(|it| Judgement { estimate_ln: 0.0, ..it }),
+            ..open
+        });
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+    }
+}

@@ -1,0 +1,147 @@
+//! The rule of a row, and how far the row is from it: what a reader needs to see that a verdict follows.
+
+use compare::decision::history::HistoryClaim;
+use compare::decision::{Judgement, Verdict};
+use compare::sensitivity::SensitivityPoint;
+use compare::{Comparison, MetricFinding, MetricResult};
+use record::metric::gate::MetricPolicy;
+use units::Ratio;
+use units::text::plural;
+
+use crate::wording;
+
+/// Returns what makes the row red, and what makes it unchanged.
+pub(crate) fn rule(row: &MetricResult) -> String {
+    match row.rule.policy {
+        MetricPolicy::Gate => {
+            format!("floor {}, tolerance ±{}", row.rule.floor, wording::tolerance(row))
+        }
+        MetricPolicy::Report | MetricPolicy::Off => "shown, does not decide".to_owned(),
+    }
+}
+
+/// Returns how the row lies to its rule, and where it is undecided what would decide it; nothing where
+/// there is no more to say than the verdict does.
+pub(crate) fn distance(comparison: &Comparison, row: &MetricResult) -> Option<String> {
+    if row.suspicion.is_some() {
+        return None;
+    }
+    match &row.finding {
+        MetricFinding::Judged(judgement) => Some(judged(comparison, row, judgement)),
+        MetricFinding::Recalled(recalled) => Some(match recalled.claim {
+            HistoryClaim::NotFound => {
+                "nothing was found, which does not show that nothing is there".to_owned()
+            }
+            HistoryClaim::Suspected => {
+                "measuring side by side, or a second job, decides it".to_owned()
+            }
+            HistoryClaim::Shown => shown(row, &recalled.judgement)?,
+        }),
+        MetricFinding::Reported(_)
+        | MetricFinding::Alone
+        | MetricFinding::Undecidable(_)
+        | MetricFinding::Missing(_) => None,
+    }
+}
+
+fn judged(comparison: &Comparison, row: &MetricResult, judgement: &Judgement) -> String {
+    if let Some(said) = shown(row, judgement) {
+        return said;
+    }
+    let (floor, tolerance) = (row.rule.floor.ln(), row.rule.tolerance.ln());
+    let Judgement { low_ln, high_ln, p_slower, sample, .. } = *judgement;
+    if sample == 0 {
+        return "no launch pair has been looked at yet".to_owned();
+    }
+    let family = comparison.method.family;
+    let (alpha, p) = (Ratio(comparison.evidence.alpha), units::probability(p_slower));
+    if !low_ln.is_finite() && !high_ln.is_finite() {
+        let needed =
+            comparison.launch_pairs_to_see(row, tolerance).filter(|it| it.launch_pairs > sample);
+        return needed.map_or_else(
+            || "too few launch pairs for an interval".to_owned(),
+            |needed| format!("too few launch pairs for an interval: {}", would_show(&needed, row)),
+        );
+    }
+    if low_ln > floor {
+        return format!(
+            "by itself above the floor; as one of {} it needs p ≤ {alpha}, and has {p}",
+            plural(family, "comparison")
+        );
+    }
+    if -tolerance < low_ln && high_ln < tolerance {
+        let p = units::probability(judgement.p_unchanged);
+        return format!(
+            "by itself within the tolerance; the evidence for that needs p ≤ {alpha}, and has {p}"
+        );
+    }
+    let needed = comparison.launch_pairs_to_see(row, tolerance);
+    match needed.filter(|it| it.launch_pairs > sample) {
+        Some(needed) => format!("too noisy here: {}", would_show(&needed, row)),
+        None if needed.is_some() => "further launch pairs would decide it".to_owned(),
+        None => "too noisy here: no number of launch pairs would decide it".to_owned(),
+    }
+}
+
+fn would_show(needed: &SensitivityPoint, row: &MetricResult) -> String {
+    format!(
+        "about {} in all ({}) would show a change of {}",
+        needed.launch_pairs,
+        units::time_ns(needed.time_ns),
+        row.rule.tolerance,
+    )
+}
+
+/// What a verdict other than *can't tell* rests on.
+fn shown(row: &MetricResult, judgement: &Judgement) -> Option<String> {
+    let floor = row.rule.floor.ln();
+    match judgement.verdict {
+        Verdict::Regressed if judgement.low_ln >= floor => {
+            Some("the whole interval is worse than the floor".to_owned())
+        }
+        Verdict::Improved if judgement.high_ln <= -floor => {
+            Some("the whole interval is better than the floor".to_owned())
+        }
+        Verdict::Regressed | Verdict::Improved => {
+            Some("the evidence of all launch pairs is beyond the floor".to_owned())
+        }
+        Verdict::Unchanged => Some("the whole interval is within the tolerance".to_owned()),
+        Verdict::Inconclusive => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use record::Run;
+    use record::fixtures::{LEVEL, SampleLaunch, paired};
+    use record::metric::Metric;
+
+    use super::*;
+
+    fn cpu(run: &Run) -> (String, String) {
+        let comparison = Comparison::of(run).unwrap();
+        let row = comparison.rows.iter().find(|row| row.metric == Metric::Cpu).unwrap();
+        (rule(row), distance(&comparison, row).unwrap())
+    }
+
+    #[test]
+    fn a_row_says_its_rule_and_why_it_is_what_it_is() {
+        let slower = SampleLaunch { cpu_us: 572, ..LEVEL };
+        let check = |run: &Run, expected: &str| {
+            let (rule, distance) = cpu(run);
+            assert_eq!(rule, "floor 1 %, tolerance ±3 %");
+            assert!(distance.starts_with(expected), "{distance}");
+        };
+        check(&paired(14, LEVEL, slower), "the whole interval is worse than the floor");
+        check(&paired(14, LEVEL, LEVEL), "the whole interval is within the tolerance");
+        check(&paired(5, LEVEL, slower), "too few launch pairs for an interval: about 10 in all (");
+    }
+
+    #[test]
+    fn a_row_that_is_above_the_floor_by_itself_says_what_the_family_asks_for() {
+        let slower = SampleLaunch { cpu_us: 572, ..LEVEL };
+        let undecided = (6..14).map(|n| cpu(&paired(n, LEVEL, slower)).1);
+        let said = undecided.filter(|it| it.starts_with("by itself above the floor")).count();
+        assert!(said > 0, "between the interval and the verdict lies what the family costs");
+    }
+}

@@ -1,0 +1,315 @@
+//! What the page says, to a reader with a style sheet and to one without.
+
+use std::collections::BTreeMap;
+
+use crate::html::{self, StylePlacement};
+use crate::unbroken::breakable;
+use crate::wording;
+use compare::Comparison;
+use record::fixtures::{LEVEL, SampleLaunch, alone, counted, paired, remembered};
+use record::metric::gate::MetricPolicy;
+use record::{
+    EarlyEnd, FailureReport, IdenticalProgram, LaunchResults, ResourcePoint, ResourceProbes, Run,
+    ScenarioRun, Side,
+};
+
+/// Most bytes and elements of a page of twelve scenarios, and most bytes of one of a single scenario.
+const BYTES_MAX: usize = 600_000;
+const ELEMENTS_MAX: usize = 6_000;
+const BYTES_OF_ONE_MAX: usize = 150_000;
+
+fn page(run: &Run) -> String {
+    html::render(&Comparison::of(run).unwrap())
+}
+
+/// What is left of a page where it has neither style nor script nor tags, with single spaces.
+fn text(page: &str) -> String {
+    let mut text = String::new();
+    let mut rest = page;
+    while let Some(open) = rest.find('<') {
+        text.push_str(&rest[..open]);
+        let end = match rest.get(open..open + 7) {
+            Some("<style>") => rest[open..].find("</style>").unwrap() + 8,
+            Some(_) | None => rest[open..].find('>').unwrap() + 1,
+        };
+        text.push(' ');
+        rest = &rest[open + end..];
+    }
+    text.push_str(rest);
+    let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");
+    let text = breakable(&text.replace("&#39;", "'").replace("&amp;", "&"));
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn slower() -> Run {
+    paired(10, LEVEL, SampleLaunch { cpu_us: 572, ..LEVEL })
+}
+
+/// Names that break what is careless: pipes, markup, other scripts, one without an end.
+const UGLY_NAMES: [&str; 6] = [
+    "a|b `c` <script>alert(1)</script> &amp;",
+    "比較・大きな文書",
+    "مقارنة المستندات",
+    "\u{202e}desrever",
+    "a-name-without-a-space-that-is-much-longer-than-any-column-of-any-table-of-any-page-would-be",
+    "x",
+];
+
+/// So many scenarios, some slower; watched, counted, with failures.
+fn many(scenarios: usize) -> Run {
+    let mut run = slower();
+    let calm = paired(10, LEVEL, LEVEL).scenarios.remove(0);
+    let slow = run.scenarios.remove(0);
+    let scenario = |number: usize| {
+        let of = if number.is_multiple_of(3) { &slow } else { &calm };
+        let ugly = UGLY_NAMES[number % UGLY_NAMES.len()];
+        let mut scenario = ScenarioRun { name: format!("{ugly} {number}"), ..of.clone() };
+        scenario.work =
+            Some(counted(64_800.0, if number.is_multiple_of(3) { 66_420.0 } else { 64_800.0 }));
+        watch(&mut scenario);
+        scenario
+    };
+    run.scenarios = (0..scenarios).map(scenario).collect();
+    run
+}
+
+fn watch(scenario: &mut ScenarioRun) {
+    let LaunchResults::Paired(pairs) = &mut scenario.trials else { return };
+    for (place, pair) in pairs.iter_mut().enumerate() {
+        for launch in [&mut pair.base, &mut pair.head] {
+            let point = |i: u64| ResourcePoint {
+                at_ns: i * 100_000_000,
+                rss_bytes: (24 << 20) + i * 4_096,
+                cpu_ns: i * 50_000_000,
+            };
+            launch.probes = Some(ResourceProbes {
+                user_ns: 300_000_000,
+                system_ns: 100_000_000,
+                queued_ns: Some(20_000_000),
+                counters: record::ProcessCounters::default(),
+                threads: 4,
+                files: 9,
+                series: (0..20).map(point).collect(),
+                cost_ns: 1_000,
+                steal_ns: if place == 3 { 90_000_000 } else { 0 },
+                throttled_ns: 0,
+            });
+        }
+    }
+}
+
+/// Every state that a page can be in, by name.
+fn states() -> BTreeMap<&'static str, Run> {
+    let failed = EarlyEnd::Failed {
+        side: Side::Head,
+        scenario: Some("smoke".to_owned()),
+        reason: FailureReport::from("exited with status 7 <b>"),
+    };
+    let program = IdenticalProgram { sha256: "0123456789abcdef".repeat(4), executable: None };
+    BTreeMap::from([
+        ("slower", slower()),
+        ("unchanged", paired(10, LEVEL, LEVEL)),
+        ("undecided", paired(4, LEVEL, LEVEL)),
+        ("one launch pair", paired(1, LEVEL, LEVEL)),
+        ("nothing yet", Run { ended: Some(EarlyEnd::Interrupted), ..paired(0, LEVEL, LEVEL) }),
+        ("failed", Run { ended: Some(failed), ..paired(3, LEVEL, LEVEL) }),
+        ("identical", Run { identical: Some(program), ..paired(0, LEVEL, LEVEL) }),
+        ("alone", alone(LEVEL)),
+        ("stored", remembered(&[0, 14, -22, 31, -9, 18, -27, 5, -16, 8], LEVEL)),
+        ("twelve", many(12)),
+        ("a row a line", many(25)),
+    ])
+}
+
+#[test]
+fn every_state_has_a_page_that_loads_nothing_and_runs_nothing() {
+    for (state, run) in states() {
+        let page = page(&run);
+        for place in
+            ["<script", "src=", "href=\"h", "url(", "@import", "style=", "NaN", "onload", "\"inf"]
+        {
+            assert!(!page.contains(place), "{state}: {place} is in the page");
+        }
+        assert_eq!(page.matches("<h1>").count(), 1, "{state}");
+        let balanced = |tag: &str| {
+            page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count()
+                == page.matches(&format!("</{tag}>")).count()
+        };
+        for tag in [
+            "svg", "table", "tbody", "tr", "figure", "details", "section", "p", "pre", "div",
+            "span", "b",
+        ] {
+            assert!(balanced(tag), "{state}: {tag} is not closed");
+        }
+    }
+}
+
+#[test]
+fn the_page_without_its_style_says_every_number_in_the_order_of_its_columns() {
+    for (state, run) in states() {
+        let comparison = Comparison::of(&run).unwrap();
+        let text = text(&html::render(&comparison));
+        let mut expected: Vec<Vec<String>> = Vec::new();
+        for row in &comparison.rows {
+            let (base, head) = (wording::value(row, row.base), wording::value(row, row.head));
+            let mut cells = vec![row.label()];
+            cells.extend(Some(base).filter(|base| base != "–"));
+            cells.extend([
+                head,
+                wording::change(row),
+                wording::interval(row),
+                wording::verdict(row),
+            ]);
+            expected.push(cells);
+        }
+        for promise in &comparison.promises {
+            let measured = promise.measured_text().unwrap_or_else(|| "not measured".to_owned());
+            let holds = if promise.holds() { "holds" } else { "broken" };
+            let label = format!("{} {}", promise.scenario, promise.label());
+            expected.push(vec![label, promise.promised(), measured, holds.to_owned()]);
+        }
+        for cells in expected {
+            assert!(in_order(&text, &cells), "{state}: {cells:?} is not in {text}");
+        }
+        let headline = wording::headline(&comparison).text.replace('`', "");
+        assert!(in_order(&text, &[headline]), "{state}");
+    }
+}
+
+/// Whether the cells stand somewhere one after the other with little between them.
+fn in_order(text: &str, cells: &[String]) -> bool {
+    const BETWEEN_MAX: usize = 120;
+    let cells: Vec<String> = cells
+        .iter()
+        .map(|cell| cell.replace('\u{202e}', "").split_whitespace().collect::<Vec<_>>().join(" "))
+        .filter(|cell| !cell.is_empty())
+        .collect();
+    let begins = text.match_indices(&cells[0]).map(|(place, found)| place + found.len());
+    let mut begins = begins.filter(|&begin| {
+        let mut place = begin;
+        cells[1..].iter().all(|cell| {
+            let found = text[place..].find(cell.as_str()).filter(|skipped| *skipped <= BETWEEN_MAX);
+            found.inspect(|skipped| place += skipped + cell.len()).is_some()
+        })
+    });
+    begins.next().is_some()
+}
+
+#[test]
+fn questions_stand_in_the_order_in_which_they_are_asked_of_a_page() {
+    let mut run = many(1);
+    run.scenarios[0].name = "smoke".to_owned();
+    let page = page(&run);
+    let places: Vec<usize> = [
+        "<h1>",
+        ">Is it slower?<",
+        ">Why?</h2>",
+        "what the time of a request went into</figcaption>",
+        "Where the work grew",
+        "shift by percentile</figcaption>",
+        "over time</figcaption>",
+        ">Can I trust it?</h2>",
+        "evidence over launch pairs</figcaption>",
+        ": what so many launch pairs show</figcaption>",
+        "Was the load made as it should be?",
+        "What this does not show",
+        ">Reproduce<",
+        ">Glossary<",
+    ]
+    .into_iter()
+    .map(|part| page.rfind(part).unwrap_or_else(|| panic!("{part} is not in {page}")))
+    .collect();
+    assert!(places.is_sorted(), "{places:?}");
+    assert!(text(&page).contains("xmlperf compare --baseline 1d20e770aa --scenario smoke"));
+}
+
+#[test]
+fn every_figure_has_a_name_a_caption_and_its_numbers() {
+    let mut run = many(2);
+    run.history = None;
+    for page in [page(&run), page(&remembered(&[0, 14, -22, 31, -9, 18], LEVEL))] {
+        let figures: Vec<&str> = page.split("<figure>").skip(1).collect();
+        assert!(figures.len() >= 3, "{}", figures.len());
+        for figure in figures {
+            let figure = figure.split("</figure>").next().unwrap();
+            for part in [
+                "<figcaption>",
+                "role=\"img\"",
+                "<title>",
+                "<desc>",
+                "<caption>",
+                "<th scope=\"row\"",
+            ] {
+                assert!(figure.contains(part), "{part} is not in {figure}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_changed_stands_above_what_did_not() {
+    let page = page(&many(12));
+    let (first, last) =
+        (page.find("tr class=\"bad\"").unwrap(), page.find("tr class=\"calm\"").unwrap());
+    assert!(first < last);
+    let groups: Vec<usize> =
+        page.match_indices("scope=\"rowgroup\"").map(|(place, _)| place).collect();
+    assert_eq!(groups.len(), 12);
+    assert!(page[groups[3]..groups[4]].contains("slower"), "the four slower ones stand first");
+    assert!(!page[groups[4]..].split("</table>").next().unwrap().contains("class=\"bad\""));
+}
+
+#[test]
+fn pages_stay_small() {
+    let twelve = page(&many(12));
+    let elements = twelve.matches('<').count() - twelve.matches("</").count();
+    assert!(twelve.len() <= BYTES_MAX, "{} bytes", twelve.len());
+    assert!(elements <= ELEMENTS_MAX, "{elements} elements");
+    let one = page(&many(1));
+    assert!(one.len() <= BYTES_OF_ONE_MAX, "{} bytes", one.len());
+}
+
+#[test]
+fn a_style_sheet_beside_the_page_leaves_the_same_words() {
+    let comparison = Comparison::of(&slower()).unwrap();
+    let beside = html::render_styled(&comparison, StylePlacement::Beside("assets/xmlperf.css"));
+    assert!(!beside.contains("<style"));
+    assert!(beside.contains("<link rel=\"stylesheet\" href=\"assets&#x2f;xmlperf.css\">"));
+    assert_eq!(text(&beside), text(&html::render(&comparison)));
+}
+
+#[test]
+fn quantities_are_held_together() {
+    let page = page(&slower());
+    assert!(page.contains("5.20\u{a0}µs → 5.72\u{a0}µs"), "{page}");
+    assert!(page.contains("(tolerance 3\u{a0}%)"));
+}
+
+#[test]
+fn rows_that_do_not_decide_are_there_and_can_be_hidden() {
+    let run = slower();
+    let comparison = Comparison::of(&run).unwrap();
+    let is_reported = |row: &&compare::MetricResult| row.rule.policy == MetricPolicy::Report;
+    let reported = comparison.rows.iter().filter(is_reported).count();
+    let page = html::render(&comparison);
+    assert_eq!(page.matches("<tr class=\"quiet\">").count(), reported);
+    assert!(page.contains("id=\"f-all\""));
+}
+
+/// Writes the page of every state into the folder that `PAGES` names, to be looked at.
+#[test]
+#[ignore = "writes files, and asserts nothing"]
+fn write_pages() {
+    let folder = std::path::PathBuf::from(std::env::var_os("PAGES").expect("PAGES names a folder"));
+    for (state, run) in states() {
+        let name = format!("{}.html", state.replace(' ', "-"));
+        std::fs::write(folder.join(name), page(&run)).unwrap();
+    }
+    // Records beside them are rendered as well.
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            std::fs::write(path.with_extension("html"), page(&Run::load(&path).unwrap())).unwrap();
+        }
+    }
+}
