@@ -9,6 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use record::fixtures::{LEVEL, SampleLaunch, paired};
 use tempfile::TempDir;
 
 fn command(folder: &Path, args: &[&str]) -> Command {
@@ -162,6 +163,31 @@ fn a_report_on_the_reference_api_says_so_and_shows_no_commit() {
     let record: serde_json::Value = serde_json::from_str(&record).unwrap();
     assert_eq!(record["head"]["label"], "reference API");
     assert_eq!(record["head"]["commit"], serde_json::Value::Null);
+}
+
+#[test]
+fn several_runs_have_an_index_and_a_page_may_have_its_style_sheet_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let slower = SampleLaunch { cpu_us: 572, ..LEVEL };
+    for (name, head) in [("a.json", LEVEL), ("b.json", slower)] {
+        paired(10, LEVEL, head).save(&folder.path().join(name)).unwrap();
+    }
+    let index = xmlperf(folder.path(), &["report", "a.json", "b.json"]);
+    assert_eq!(index.status.code(), Some(1), "the gravest run decides");
+    assert_eq!(text(&index.stdout).lines().count(), 2);
+    let page = xmlperf(folder.path(), &["report", "a.json", "b.json", "--format", "html"]);
+    let page = text(&page.stdout);
+    assert!(page.contains("b.json <small>2026-11-23 10:00:00 · head (9f3c2ab)"), "{page}");
+    let styled = ["report", "b.json", "--format", "html", "--assets", "css"];
+    let page = text(&xmlperf(folder.path(), &styled).stdout);
+    assert!(page.contains("href=\"css/xmlperf.css\"") && !page.contains("<style"));
+    assert!(folder.path().join("css/xmlperf.css").exists());
+    for wrong in [
+        &["report", "a.json", "--assets", "css"][..],
+        &["report", "a.json", "b.json", "--format", "json"],
+    ] {
+        assert_eq!(xmlperf(folder.path(), wrong).status.code(), Some(2), "{wrong:?}");
+    }
 }
 
 #[test]

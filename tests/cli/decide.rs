@@ -72,6 +72,14 @@ fn people_get_a_table() {
 }
 
 #[test]
+fn browsers_get_a_page_with_all_metrics_on_one_axis() {
+    let (code, page) = decide(&three_metrics(), &["--format", "html"]);
+    assert_eq!(code, 1);
+    assert_eq!(page.matches("<td class=\"plot\"><svg").count(), 3, "{page}");
+    assert!(page.contains("regressed (tolerance 3\u{a0}%)") && !page.contains("<script"));
+}
+
+#[test]
 fn doubt_fails_only_if_requested() {
     let text = csv("latency", &[0.0; 5]);
     insta::assert_snapshot!(decide(&text, &[]).1, @"

@@ -103,6 +103,7 @@ mod tests {
     use record::fixtures::{LEVEL, SampleLaunch, paired};
     use record::metric::Metric;
 
+    use super::ShiftPoint;
     use crate::Comparison;
 
     #[test]
@@ -110,13 +111,16 @@ mod tests {
         let slower = SampleLaunch { latency_us: 2_090, ..LEVEL };
         let comparison = Comparison::of(&paired(12, LEVEL, slower)).unwrap();
         let points = comparison.shifts[0].points(comparison.evidence.alpha);
-        let quantiles: Vec<f64> = points.iter().map(|it| it.quantile).collect();
-        assert_eq!(quantiles, [0.5, 0.75, 0.9, 0.95, 0.99], "1 000 requests have no p99.9");
+        let percents = points.iter().map(|it| units::whole((it.quantile * 100.0).round()).unwrap());
+        let percents: Vec<u64> = percents.collect();
+        assert_eq!(percents, [50, 75, 90, 95, 99], "1 000 requests have no p99.9");
         for (metric, quantile) in [(Metric::P50, 0.5), (Metric::P95, 0.95), (Metric::P99, 0.99)] {
             let row = comparison.rows.iter().find(|row| row.metric == metric).unwrap();
-            let point = points.iter().find(|it| it.quantile == quantile).unwrap();
+            let is_it = |it: &&ShiftPoint| (it.quantile - quantile).abs() < 1e-9;
+            let point = points.iter().find(is_it).unwrap();
             assert_eq!(Some(point.head_ns), row.head, "{}", row.label());
-            assert_eq!(point.estimate_ln, row.judgement().unwrap().estimate_ln);
+            let apart = point.estimate_ln - row.judgement().unwrap().estimate_ln;
+            assert!(apart.abs() < 1e-12, "{apart}");
         }
     }
 }

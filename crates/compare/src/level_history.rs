@@ -47,7 +47,7 @@ fn of_row(run: &Run, history: &RunHistory, row: &MetricResult) -> Option<LevelHi
     let runs: Vec<StoredLevel> =
         like.filter_map(|past| stored(past, &measured.name, row.metric)).collect();
     let (scenario, operation) = (row.scenario.clone(), row.operation.clone());
-    (runs.len() > 1).then(|| LevelHistory { scenario, operation, metric: row.metric, runs, head })
+    (runs.len() > 1).then_some(LevelHistory { scenario, operation, metric: row.metric, runs, head })
 }
 
 fn stored(past: &PastRun, name: &str, metric: Metric) -> Option<StoredLevel> {
@@ -71,8 +71,8 @@ mod tests {
     fn stored_runs_stand_in_their_order_before_this_one() {
         let comparison = Comparison::of(&remembered(&[0, 10, -20, 5], LEVEL)).unwrap();
         let cpu = comparison.histories.iter().find(|it| it.metric == Metric::Cpu).unwrap();
-        let levels: Vec<f64> = cpu.runs.iter().map(|run| run.level.round()).collect();
-        assert_eq!(levels, [5_200.0, 5_252.0, 5_096.0, 5_226.0]);
+        let levels = cpu.runs.iter().map(|run| units::whole(run.level.round()).unwrap());
+        assert_eq!(levels.collect::<Vec<_>>(), [5_200, 5_252, 5_096, 5_226]);
         assert!((cpu.head / 5_200.0 - 1.0).abs() < 0.01, "{cpu:?}");
         assert_eq!(Comparison::of(&paired(8, LEVEL, LEVEL)).unwrap().histories, []);
     }

@@ -57,7 +57,7 @@ fn name(part: TimePart) -> &'static str {
 /// Returns the figure of a scenario; nothing if its target was not watched.
 pub(super) fn figure(comparison: &Comparison, scenario: &str) -> Option<FigureView> {
     let anatomy = comparison.anatomies.iter().find(|it| it.scenario == scenario)?;
-    let name = format!("`{scenario}`: what the time of a request went into");
+    let name = format!("{}: what the time of a request went into", wording::quoted(scenario));
     let description = format!(
         "Base {}, head {}.",
         units::time_ns(anatomy.base.total_ns()),

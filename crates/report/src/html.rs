@@ -4,9 +4,12 @@
 //! It needs nothing beside itself: no network and no script, light or dark as the reader's system is. Without
 //! its style sheet, which a content security policy may forbid, it is a readable document in the same order.
 
+use std::fmt::Write as _;
+
 use minijinja::value::Value;
 use minijinja::{Environment, context};
 
+use crate::markup::escaped;
 use crate::page::view::{self, joined, paragraph, prose};
 use crate::page::{
     document, environment, evidence, focus, forest, glossary, levels, load, percentiles,
@@ -37,7 +40,7 @@ pub fn render_styled(comparison: &Comparison, style: StylePlacement<'_>) -> Stri
     let safe = |html: String| Value::from_safe_string(html);
     let (style, stylesheet) = match style {
         StylePlacement::Inside => (safe(stylesheet()), Value::from(())),
-        StylePlacement::Beside(reference) => (Value::from(()), Value::from(reference)),
+        StylePlacement::Beside(reference) => (Value::from(()), safe(escaped(reference))),
     };
     let (question, answer) = answer(comparison);
     let page = context! {
@@ -72,6 +75,9 @@ pub fn render_styled(comparison: &Comparison, style: StylePlacement<'_>) -> Stri
     let template = templates.get_template("page.html").expect("it was added");
     template.render(page).expect("every name in the template is in its context")
 }
+
+/// Memory takes all that is written.
+const STRING: &str = "writing to a string does not fail";
 
 const PAGE: &str = include_str!("page.html");
 
@@ -142,8 +148,7 @@ fn notes(comparison: &Comparison) -> String {
     if let Some(identity) = wording::identity(comparison, str::to_owned) {
         html += &paragraph("note", &identity);
     }
-    let block =
-        |text: &str| format!("<pre class=\"note\">{}</pre>\n", crate::markup::escaped(text));
+    let block = |text: &str| format!("<pre class=\"note\">{}</pre>\n", escaped(text));
     if let ComparisonOutcome::NotMeasured(reason) = &comparison.outcome {
         html += &block(&reason.to_string());
     }
@@ -260,7 +265,7 @@ fn commands(comparison: &Comparison) -> String {
     let mut html = String::new();
     let mut command = |why: &str, command: &str| {
         html += &paragraph("", why);
-        html += &format!("<pre>{}</pre>\n", crate::markup::escaped(command));
+        writeln!(html, "<pre>{}</pre>", escaped(command)).expect(STRING);
     };
     if let Some(again) = reproduction::command(comparison) {
         let caveat = reproduction::caveat(comparison).map(|it| format!(", {it}"));

@@ -11,8 +11,9 @@ pub(crate) struct AxisTick {
     pub(crate) name: String,
 }
 
-/// Names values.
+/// Names values; zero has no unit.
 pub(crate) fn named(values: &[f64], name: impl Fn(f64) -> String) -> Vec<AxisTick> {
+    let name = |value: f64| if value == 0.0 { "0".to_owned() } else { name(value) };
     values.iter().map(|&value| AxisTick { value, name: name(value) }).collect()
 }
 

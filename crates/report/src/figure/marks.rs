@@ -1,8 +1,13 @@
 //! Marks with a meaning of their own: shapes that tell verdicts apart without colour, and intervals.
 
+use std::fmt::Write as _;
+
 use super::drawing::{Coordinate, DrawingPoint, SvgDrawing};
 use super::paint::PaintRole;
 use super::scale::LinearScale;
+
+/// Memory takes all that is written.
+const STRING: &str = "writing to a string does not fail";
 
 /// Shapes, each for one thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +66,7 @@ pub(crate) fn interval(
     let mut path = format!("M{left} {}H{right}", Coordinate(y));
     for (limit, x) in [(low, left), (high, right)] {
         if scale.holds(limit) {
-            path += &format!("M{x} {}v7", Coordinate(y - 3.5));
+            write!(path, "M{x} {}v7", Coordinate(y - 3.5)).expect(STRING);
         }
     }
     drawing.path(&path, role, 2.0);
@@ -80,7 +85,7 @@ pub(crate) fn upright_interval(
     let mut path = format!("M{} {bottom}V{top}", Coordinate(x));
     for (limit, y) in [(low, bottom), (high, top)] {
         if scale.holds(limit) {
-            path += &format!("M{} {y}h6", Coordinate(x - 3.0));
+            write!(path, "M{} {y}h6", Coordinate(x - 3.0)).expect(STRING);
         }
     }
     drawing.path(&path, role, 1.6);

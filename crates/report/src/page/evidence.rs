@@ -8,14 +8,14 @@ use super::focus;
 use super::view::{FigureView, TableColumn, TableView};
 use crate::figure::axis;
 use crate::figure::drawing::{Coordinate, DrawingBox, DrawingPoint, SvgDrawing, TextAnchor};
-use crate::figure::marks;
+use crate::figure::marks::{self, MarkShape};
 use crate::figure::paint::PaintRole;
 use crate::figure::scale::LinearScale;
-use crate::wording;
+use crate::wording::{self, quoted};
 
 const SIZE: (f64, f64) = (720.0, 310.0);
 /// Left edge of the plots, with room for names of ticks.
-const LEFT: f64 = 64.0;
+const LEFT: f64 = 68.0;
 /// The interval's plot, the wealth's, and the height of the coins: upper and lower edges.
 const CHANGE: (f64, f64) = (18.0, 132.0);
 const WEALTH: (f64, f64) = (166.0, 246.0);
@@ -35,7 +35,7 @@ pub(crate) fn figures(comparison: &Comparison) -> Vec<FigureView> {
 }
 
 fn figure(row: &MetricResult, path: &EvidencePath) -> FigureView {
-    let name = format!("`{}` {}: evidence over launch pairs", row.subject(), row.label());
+    let name = format!("{} {}: evidence over launch pairs", quoted(&row.subject()), row.label());
     let last = path.points.last().expect("a path has points");
     let description = format!(
         "After {} launch pairs the change is {}, interval {}.",
@@ -119,25 +119,27 @@ fn wealths(drawing: &mut SvgDrawing, across: &LinearScale, path: &EvidencePath) 
     axis::left(drawing, &scale, &ticks, (left, right));
     let y = Coordinate(scale.at(needed));
     drawing.dashed(&format!("M{left} {y}H{right}"), PaintRole::Same, 1.4);
-    let label = DrawingPoint { x: left + 4.0, y: scale.at(needed) - 5.0 };
-    let text = format!("a verdict needs {}", odds(needed));
-    drawing.text(label, TextAnchor::Start, PaintRole::Text, &text);
-    let lines: [(fn(&EvidencePoint) -> f64, PaintRole, marks::MarkShape); 3] = [
-        (|it| it.unchanged_ln, PaintRole::Same, marks::MarkShape::Full),
-        (|it| it.faster_ln, PaintRole::Faster, marks::MarkShape::Down),
-        (|it| it.slower_ln, PaintRole::Slower, marks::MarkShape::Up),
-    ];
-    for (wealth, role, shape) in lines {
+    let of = |it: &EvidencePoint, role| match role {
+        PaintRole::Slower => it.slower_ln,
+        PaintRole::Faster => it.faster_ln,
+        _ => it.unchanged_ln,
+    };
+    for (role, shape) in [
+        (PaintRole::Same, MarkShape::Full),
+        (PaintRole::Faster, MarkShape::Down),
+        (PaintRole::Slower, MarkShape::Up),
+    ] {
         let at = |it: &EvidencePoint| DrawingPoint {
             x: across.at(it.number as f64),
-            y: scale.at(digits(wealth(it))),
+            y: scale.at(digits(of(it, role))),
         };
         drawing.line(path.points.iter().map(|it| Some(at(it))), role, 1.8);
         let last = path.points.last().expect("a path has points");
         marks::shape(drawing, shape, at(last), role);
     }
     let title = DrawingPoint { x: left, y: WEALTH.0 - 6.0 };
-    drawing.text(title, TextAnchor::Start, PaintRole::Text, "evidence");
+    let text = format!("evidence; a verdict needs {}, dashed", odds(needed));
+    drawing.text(title, TextAnchor::Start, PaintRole::Text, &text);
 }
 
 /// Decimal digits of odds as a reader writes them.
@@ -194,8 +196,8 @@ fn table(row: &MetricResult, path: &EvidencePath) -> TableView {
     };
     TableView {
         caption: format!(
-            "`{}` {} after each launch pair; above 0 is worse",
-            row.subject(),
+            "{} {} after each launch pair; above 0 is worse",
+            quoted(&row.subject()),
             row.label()
         ),
         columns: vec![

@@ -87,25 +87,27 @@ fn filters(comparison: &Comparison, scenarios: &[&str]) -> String {
     let news = rows.iter().any(focus::is_news);
     let mut html = String::new();
     if reported > 0 && reported < rows.len() {
-        html += &format!(
-            "<label><input type=\"checkbox\" id=\"f-all\"> with {} that {} not decide</label>\n",
+        writeln!(
+            html,
+            "<label><input type=\"checkbox\" id=\"f-all\"> with {} that {} not decide</label>",
             plural(reported, "metric"),
             if reported == 1 { "does" } else { "do" }
-        );
+        )
+        .expect(STRING);
     }
     if news && calm > 0 {
         let checked = if rows.len() - reported > FOLDED_FROM { " checked" } else { "" };
-        html += &format!(
-            "<label><input type=\"checkbox\" id=\"f-news\"{checked}> without {calm} unchanged</label>\n"
-        );
+        writeln!(html, "<label><input type=\"checkbox\" id=\"f-news\"{checked}> without {calm} unchanged</label>").expect(STRING);
     }
     if (2..=CHIPS_MAX).contains(&scenarios.len()) {
         html += "<label><input type=\"radio\" name=\"scenario\" id=\"f-s\" checked> all scenarios</label>\n";
         for (number, scenario) in scenarios.iter().enumerate() {
-            html += &format!(
-                "<label><input type=\"radio\" name=\"scenario\" id=\"f-s{number}\"> {}</label>\n",
+            writeln!(
+                html,
+                "<label><input type=\"radio\" name=\"scenario\" id=\"f-s{number}\"> {}</label>",
                 escaped(scenario)
-            );
+            )
+            .expect(STRING);
         }
     }
     if html.is_empty() {
@@ -126,9 +128,9 @@ fn group(html: &mut String, comparison: &Comparison, axis: &ForestAxis, scenario
     let mut rows: Vec<&MetricResult> =
         comparison.rows.iter().filter(|row| row.scenario == name).collect();
     rows.sort_by_key(|row| focus::gravity(row));
-    write!(
+    writeln!(
         html,
-        "<tbody class=\"s{number}\"><tr><th colspan=\"5\" scope=\"rowgroup\">{} <small>{}</small></th></tr>\n",
+        "<tbody class=\"s{number}\"><tr><th colspan=\"5\" scope=\"rowgroup\">{} <small>{}</small></th></tr>",
         escaped(name),
         counted(&rows)
     )
@@ -166,8 +168,9 @@ fn line(html: &mut String, comparison: &Comparison, axis: &ForestAxis, row: &Met
     };
     let (base, head) = (wording::value(row, row.base), wording::value(row, row.head));
     let values = if base == "–" { head } else { format!("{base} → {head}") };
+    let distance = rule::distance(comparison, row);
     let explained: Vec<String> =
-        rule::distance(comparison, row).into_iter().chain([rule::rule(row)]).collect();
+        distance.into_iter().chain([rule::rule(row)]).chain(rule::remark(row)).collect();
     writeln!(
         html,
         "<tr class=\"{class}\"><th scope=\"row\">{}{more}</th><td class=\"n\">{}</td>\

@@ -1,11 +1,16 @@
 //! The axis of the forest plot, and a row on it.
 
+use std::fmt::Write as _;
+
 use compare::decision::{Judgement, Verdict};
 
 use crate::figure::drawing::{Coordinate, DrawingBox, DrawingPoint, SvgDrawing, TextAnchor};
 use crate::figure::marks::{self, MarkShape};
 use crate::figure::paint::PaintRole;
 use crate::figure::scale::{self, LinearScale};
+
+/// Memory takes all that is written.
+const STRING: &str = "writing to a string does not fail";
 
 /// Size of a row's picture.
 const ROW: (f64, f64) = (340.0, 26.0);
@@ -56,11 +61,12 @@ impl ForestAxis {
         for share in shares {
             let percent = share * 100.0;
             name(share.ln_1p(), &format!("+{percent}\u{a0}%"));
-            path += &format!("M{} {bottom}v5", Coordinate(self.scale.at(share.ln_1p())));
+            write!(path, "M{} {bottom}v5", Coordinate(self.scale.at(share.ln_1p()))).expect(STRING);
             // Half as much is as far as twice as much; a share of 1 or more has no mirror image.
             if share < 1.0 && -(-share).ln_1p() <= self.limit_ln {
                 name((-share).ln_1p(), &format!("−{percent}\u{a0}%"));
-                path += &format!("M{} {bottom}v5", Coordinate(self.scale.at((-share).ln_1p())));
+                write!(path, "M{} {bottom}v5", Coordinate(self.scale.at((-share).ln_1p())))
+                    .expect(STRING);
             }
         }
         drawing.path(&path, PaintRole::Grid, 1.0);
@@ -107,16 +113,19 @@ impl ForestAxis {
             let band = DrawingBox { x: left, y: 0.0, width: right - left, height: ROW.1 };
             drawing.fill_box(band, PaintRole::Band);
             for floor in [-floor, floor].into_iter().filter(|floor| self.scale.holds(*floor)) {
-                path += &format!("M{} 8v{}", Coordinate(self.scale.at(floor)), ROW.1 - 16.0);
+                write!(path, "M{} 8v{}", Coordinate(self.scale.at(floor)), ROW.1 - 16.0)
+                    .expect(STRING);
             }
         }
         drawing.path(&path, PaintRole::Grid, 1.0);
         let ticks = scale::change_ticks(self.limit_ln, 2).into_iter();
         let ticks = ticks.flat_map(|share| [share.ln_1p(), (-share).ln_1p()]);
         let lines = ticks.filter(|ln| self.scale.holds(*ln));
-        let lines: String =
-            lines.map(|ln| format!("M{} 0v{}", Coordinate(self.scale.at(ln)), ROW.1)).collect();
-        drawing.dashed(&lines, PaintRole::Grid, 0.6);
+        let mut path = String::new();
+        for ln in lines {
+            write!(path, "M{} 0v{}", Coordinate(self.scale.at(ln)), ROW.1).expect(STRING);
+        }
+        drawing.dashed(&path, PaintRole::Grid, 0.6);
     }
 
     fn change(
@@ -234,7 +243,7 @@ mod tests {
     #[test]
     fn what_changed_is_inside_and_what_is_wide_does_not_squash_it() {
         let unchanged = row(Verdict::Unchanged, -0.004, 0.003);
-        let alone = ForestAxis::of(&[unchanged.clone()]);
+        let alone = ForestAxis::of(std::slice::from_ref(&unchanged));
         assert!((alone.limit_ln() - 0.066).abs() < 1e-9, "{alone:?}");
         let slower = row(Verdict::Regressed, 0.09, 0.11);
         assert!(ForestAxis::of(&[unchanged.clone(), slower]).scale.holds(0.11));
@@ -248,7 +257,7 @@ mod tests {
     #[test]
     fn limits_that_are_infinite_are_drawn_to_the_edge() {
         let open = row(Verdict::Inconclusive, f64::NEG_INFINITY, f64::INFINITY);
-        let axis = ForestAxis::of(&[open.clone()]);
+        let axis = ForestAxis::of(std::slice::from_ref(&open));
         assert!(axis.limit_ln().is_finite());
         let svg = axis.row(&AxisRow {
             judgement: open.judgement.map(|it| Judgement { estimate_ln: 0.0, ..it }),

@@ -13,6 +13,7 @@ use crate::figure::drawing::{Coordinate, DrawingBox, DrawingPoint, SvgDrawing, T
 use crate::figure::paint::PaintRole;
 use crate::functions;
 use crate::markup::escaped;
+use crate::wording::quoted;
 
 const WIDTH: f64 = 1000.0;
 /// Height of a frame.
@@ -76,7 +77,7 @@ pub(crate) fn figure(breakdown: &InstructionBreakdown, frames_max: usize) -> Opt
         return None;
     }
     let frames = frames(&root, WIDTH / units::exact(room), frames_max);
-    let name = format!("`{}`: where the instructions are", breakdown.scenario);
+    let name = format!("{}: where the instructions are", quoted(&breakdown.scenario));
     let description = match breakdown.base {
         Some(base) => format!(
             "{} instructions per {} in base, {} in head.",
@@ -96,7 +97,7 @@ pub(crate) fn figure(breakdown: &InstructionBreakdown, frames_max: usize) -> Opt
 }
 
 const HOW_PAIR: &str = "Callers at the axis, what they call away from it: base above, head below, one place for both. \
-    Width is instructions. ▲ more than in base, ▼ less, ＋ appeared, × gone; grey is what the counter scatters by.";
+    Width is instructions. ▲ more than in base, ▼ less, + appeared, × gone; grey is what the counter scatters by.";
 const HOW_ALONE: &str = "Callers above, what they call below. Width is instructions.";
 
 fn tree(base: Option<&FoldedStacks>, head: &FoldedStacks) -> StackNode {
@@ -209,7 +210,7 @@ impl IciclePicture<'_> {
         let change = units::exact(frame.head) - units::exact(frame.base);
         match (frame.base, frame.head) {
             _ if change.abs() < least => ("", PaintRole::Quiet),
-            (0, _) => ("＋", PaintRole::Slower),
+            (0, _) => ("+", PaintRole::Slower),
             (_, 0) => ("×", PaintRole::Faster),
             _ if change > 0.0 => ("▲", PaintRole::Slower),
             _ => ("▼", PaintRole::Faster),

@@ -9,6 +9,7 @@ use crate::figure::drawing::{DrawingPoint, SvgDrawing, TextAnchor};
 use crate::figure::marks::{self, MarkShape};
 use crate::figure::paint::PaintRole;
 use crate::figure::scale::LinearScale;
+use crate::wording::quoted;
 
 const SIZE: (f64, f64) = (360.0, 130.0);
 const LEFT: f64 = 62.0;
@@ -33,7 +34,7 @@ pub(crate) fn figures(comparison: &Comparison) -> Vec<FigureView> {
 }
 
 fn figure(row: &MetricResult, history: &LevelHistory) -> FigureView {
-    let name = format!("`{}` {}", row.subject(), row.label());
+    let name = format!("{} {}", quoted(&row.subject()), row.label());
     let last = history.runs.last().map_or(history.head, |run| run.level);
     let description = format!(
         "{}, the last {}; now {}.",
@@ -88,7 +89,7 @@ fn table(row: &MetricResult, history: &LevelHistory) -> TableView {
     });
     let now = line(("this run".to_owned(), "", history.head));
     TableView {
-        caption: format!("`{}` {} by run", row.subject(), row.label()),
+        caption: format!("{} {} by run", quoted(&row.subject()), row.label()),
         columns: vec![
             TableColumn::Code("Run"),
             TableColumn::Words("Day"),

@@ -14,6 +14,7 @@ use crate::figure::drawing::{Coordinate, DrawingPoint, SvgDrawing, TextAnchor};
 use crate::figure::paint::PaintRole;
 use crate::figure::scale::LinearScale;
 use crate::markup::escaped;
+use crate::wording::quoted;
 
 const SIZE: (f64, f64) = (720.0, 230.0);
 const PLOT: (f64, f64) = (14.0, 180.0);
@@ -28,7 +29,7 @@ pub(crate) fn lines(comparison: &Comparison) -> String {
     for scenario in &comparison.details {
         let lines = details::lines(scenario).join("\n");
         let text = format!("<pre>{}</pre>\n", escaped(&crate::unbroken::unbroken(&lines)));
-        let summary = format!("`{}`: load, target, failures", scenario.scenario);
+        let summary = format!("{}: load, target, failures", quoted(&scenario.scenario));
         html += &if open { text } else { view::folded(&summary, &text) };
     }
     html
@@ -46,7 +47,7 @@ fn figure(comparison: &Comparison, details: &ScenarioDetails) -> Option<FigureVi
     if timed.len() < 2 {
         return None;
     }
-    let name = format!("`{}`: level of the load against its p95", details.scenario);
+    let name = format!("{}: level of the load against its p95", quoted(&details.scenario));
     let last = timed[timed.len() - 1];
     let description = format!(
         "{} levels; at {} the p95 is {}.",

@@ -10,6 +10,7 @@ use crate::figure::drawing::{Coordinate, DrawingPoint, SvgDrawing, TextAnchor};
 use crate::figure::marks;
 use crate::figure::paint::PaintRole;
 use crate::figure::scale::LinearScale;
+use crate::wording::quoted;
 
 const SIZE: (f64, f64) = (720.0, 310.0);
 const LEFT: f64 = 64.0;
@@ -24,7 +25,7 @@ pub(crate) fn figure(comparison: &Comparison, scenario: &str) -> Option<FigureVi
     if points.len() < 2 {
         return None;
     }
-    let name = format!("`{scenario}`: shift by percentile");
+    let name = format!("{}: shift by percentile", quoted(scenario));
     let last = points[points.len() - 1];
     let description = format!(
         "At {} base is {}, head {}, change {}.",

@@ -4,6 +4,7 @@ use compare::decision::history::HistoryClaim;
 use compare::decision::{Judgement, Verdict};
 use compare::sensitivity::SensitivityPoint;
 use compare::{Comparison, MetricFinding, MetricResult};
+use record::metric::Metric;
 use record::metric::gate::MetricPolicy;
 use units::Ratio;
 use units::text::plural;
@@ -14,7 +15,13 @@ use crate::wording;
 pub(crate) fn rule(row: &MetricResult) -> String {
     match row.rule.policy {
         MetricPolicy::Gate => {
-            format!("floor {}, tolerance ±{}", row.rule.floor, wording::tolerance(row))
+            let (floor, tolerance) = (row.rule.floor, wording::tolerance(row));
+            if floor.0 >= row.rule.tolerance.0 {
+                return format!("nothing below {tolerance} counts");
+            }
+            // With a decimal: a floor by a smallest amount is any share.
+            let floor = Ratio((floor.0 * 1e3).round() / 1e3);
+            format!("floor {floor}, tolerance ±{tolerance}")
         }
         MetricPolicy::Report | MetricPolicy::Off => "shown, does not decide".to_owned(),
     }
@@ -92,6 +99,21 @@ fn would_show(needed: &SensitivityPoint, row: &MetricResult) -> String {
     )
 }
 
+/// Returns what else of a row may look like a contradiction, and is none.
+pub(crate) fn remark(row: &MetricResult) -> Option<String> {
+    let changed = matches!(row.verdict(), Some(Verdict::Regressed | Verdict::Improved));
+    match row.quotient_outside_ln() {
+        Some(quotient_ln) => Some(format!(
+            "the typical launches differ by {}: launches scatter more than the two of a pair do",
+            units::change(quotient_ln)
+        )),
+        None if row.metric == Metric::Work && changed => Some(
+            "instructions of the kernel and waiting are not counted; CPU time has them".to_owned(),
+        ),
+        None => None,
+    }
+}
+
 /// What a verdict other than *can't tell* rests on.
 fn shown(row: &MetricResult, judgement: &Judgement) -> Option<String> {
     let floor = row.rule.floor.ln();
@@ -114,7 +136,6 @@ fn shown(row: &MetricResult, judgement: &Judgement) -> Option<String> {
 mod tests {
     use record::Run;
     use record::fixtures::{LEVEL, SampleLaunch, paired};
-    use record::metric::Metric;
 
     use super::*;
 

@@ -9,6 +9,7 @@ use crate::figure::axis;
 use crate::figure::drawing::{Coordinate, DrawingPoint, SvgDrawing, TextAnchor};
 use crate::figure::paint::PaintRole;
 use crate::figure::scale::LinearScale;
+use crate::wording::quoted;
 
 const SIZE: (f64, f64) = (720.0, 190.0);
 const LEFT: f64 = 64.0;
@@ -21,7 +22,8 @@ pub(crate) fn figure(comparison: &Comparison) -> Option<FigureView> {
     if points.len() < 2 {
         return None;
     }
-    let name = format!("`{}` {}: what so many launch pairs show", row.subject(), row.label());
+    let name =
+        format!("{} {}: what so many launch pairs show", quoted(&row.subject()), row.label());
     let done = row.judgement().map_or(0, |judgement| judgement.sample);
     let description = format!("{}; this run had {done} launch pairs.", sentence(comparison, row)?);
     let mut drawing = SvgDrawing::new(SIZE, &name.replace('`', ""), &description);
@@ -40,20 +42,18 @@ pub(crate) fn figure(comparison: &Comparison) -> Option<FigureView> {
 pub(crate) fn sentence(comparison: &Comparison, row: &MetricResult) -> Option<String> {
     let twice = units::Ratio(row.rule.floor.0 * 2.0);
     let needed = comparison.launch_pairs_to_see(row, twice.ln());
-    let (subject, label) = (row.subject(), row.label());
-    Some(match needed {
-        Some(needed) => format!(
-            "To see a change of {twice} in `{subject}` {label} four times in five takes about {}, {}",
-            units::text::plural(needed.launch_pairs, "launch pair"),
-            units::time_ns(needed.time_ns)
-        ),
-        None => {
-            comparison.evidence.row(row)?;
-            format!(
-                "A change of {twice} in `{subject}` {label} is too small for this machine's scatter"
-            )
-        }
-    })
+    let (subject, label) = (quoted(&row.subject()), row.label());
+    let Some(needed) = needed else {
+        comparison.evidence.row(row)?;
+        return Some(format!(
+            "A change of {twice} in {subject} {label} is too small for this machine's scatter"
+        ));
+    };
+    Some(format!(
+        "To see a change of {twice} in {subject} {label} four times in five takes about {}, {}",
+        units::text::plural(needed.launch_pairs, "launch pair"),
+        units::time_ns(needed.time_ns)
+    ))
 }
 
 fn draw(drawing: &mut SvgDrawing, points: &[SensitivityPoint], done: usize, row: &MetricResult) {

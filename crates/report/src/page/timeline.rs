@@ -1,5 +1,7 @@
 //! What both sides did over the run, with the machine's noise below on the same axis.
 
+use std::fmt::Write as _;
+
 use compare::Comparison;
 use compare::timeline::{LaunchReading, LaunchTimeline, MemoryTrace, TimelinePair};
 use record::Side;
@@ -10,6 +12,10 @@ use crate::figure::axis;
 use crate::figure::drawing::{Coordinate, DrawingBox, DrawingPoint, SvgDrawing, TextAnchor};
 use crate::figure::paint::PaintRole;
 use crate::figure::scale::LinearScale;
+use crate::wording::quoted;
+
+/// Memory takes all that is written.
+const STRING: &str = "writing to a string does not fail";
 
 const SIZE: (f64, f64) = (720.0, 330.0);
 const LEFT: f64 = 64.0;
@@ -28,7 +34,7 @@ pub(crate) fn figure(comparison: &Comparison, scenario: &str) -> Option<FigureVi
     if timeline.launches.len() < 2 {
         return None;
     }
-    let name = format!("`{scenario}`: over time");
+    let name = format!("{}: over time", quoted(scenario));
     let worst = timeline.launches.iter().map(noise).fold(0.0, f64::max);
     let description = format!(
         "{} in order; at most {} of a launch's time was stolen or throttled.",
@@ -110,7 +116,7 @@ fn times(drawing: &mut SvgDrawing, timeline: &LaunchTimeline, across: &LinearSca
         for (place, reading) in readings(timeline, side) {
             let (from, to) = (across.at(place + 0.06), across.at(place + 0.94));
             let y = Coordinate(scale.at(reading.mean_ns));
-            means += &format!("M{} {y}H{}", Coordinate(from), Coordinate(to));
+            write!(means, "M{} {y}H{}", Coordinate(from), Coordinate(to)).expect(STRING);
         }
         drawing.path(&means, role, 2.2);
     }
@@ -207,7 +213,7 @@ pub(crate) fn memory(comparison: &Comparison, scenario: &str) -> Option<FigureVi
     if traces.iter().all(|it| it.points.len() < 2) {
         return None;
     }
-    let name = format!("`{scenario}`: memory over the last launch");
+    let name = format!("{}: memory over the last launch", quoted(scenario));
     let said: Vec<String> = traces.iter().map(growth).collect();
     let mut drawing =
         SvgDrawing::new((SIZE.0, 190.0), &name.replace('`', ""), &format!("{}.", said.join("; ")));

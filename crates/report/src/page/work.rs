@@ -5,6 +5,7 @@ use compare::{Comparison, InstructionBreakdown};
 use super::icicle;
 use super::view::{self, TableColumn, TableView, paragraph};
 use crate::functions::{self, FunctionCells};
+use crate::wording::quoted;
 
 /// Functions in the table.
 const FUNCTIONS_MAX: usize = 15;
@@ -24,14 +25,14 @@ pub(crate) fn parts(comparison: &Comparison) -> String {
         html += &part(breakdown, frames_max);
     }
     for breakdown in calm {
-        let summary = format!("`{}`: {}", breakdown.scenario, total(breakdown));
+        let summary = format!("{}: {}", quoted(&breakdown.scenario), total(breakdown));
         html += &view::folded(&summary, &functions_of(breakdown));
     }
     html
 }
 
 fn part(breakdown: &InstructionBreakdown, frames_max: usize) -> String {
-    let heading = format!("{} in `{}`", functions::heading(breakdown), breakdown.scenario);
+    let heading = format!("{} in {}", functions::heading(breakdown), quoted(&breakdown.scenario));
     let mut html = format!("<h3>{}</h3>\n", view::prose(&heading));
     html += &paragraph("answer", &total(breakdown));
     html += &functions_of(breakdown);
@@ -88,8 +89,9 @@ fn table(breakdown: &InstructionBreakdown) -> TableView {
     });
     TableView {
         caption: format!(
-            "Functions of `{}`, in instructions per {}",
-            breakdown.scenario, breakdown.unit
+            "Functions of {}, in instructions per {}",
+            quoted(&breakdown.scenario),
+            breakdown.unit
         ),
         columns,
         rows,
