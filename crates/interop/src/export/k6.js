@@ -113,6 +113,7 @@ function send(request, isMeasured, lateMs, place) {
   const headers = {};
   for (const name of Object.keys(request.headers)) headers[name] = text(request.headers[name]);
   const operation = operations[request.operation];
+  /** @type {import('k6/http').RefinedParams<'text'>} */
   const params = {
     headers,
     redirects: 0,

@@ -32,11 +32,16 @@ pub fn export(plan: &ExportPlan<'_>, format: ExportFormat) -> Result<Vec<ExportF
         ExportFormat::Curl => curl::gaps(plan),
     });
     gaps.extend(kubernetes::gaps(plan, format));
-    gaps.retain(|gap| gap.key().is_none_or(|key| !plan.accepted.contains(&key)));
+    let is_accepted = |gap: &ExportGap| gap.key().is_some_and(|key| plan.accepted.contains(&key));
+    let (accepted, mut gaps): (Vec<_>, Vec<_>) = gaps.into_iter().partition(is_accepted);
     gaps.dedup();
     if !gaps.is_empty() {
         return Err(ExportError::Gaps { format, gaps });
     }
+    // What the tool expresses is not left out, whatever is accepted.
+    let mut accepted: Vec<GapKey> = accepted.iter().filter_map(ExportGap::key).collect();
+    accepted.dedup();
+    let plan = &ExportPlan { accepted: &accepted, ..plan.clone() };
     let mut files = match format {
         ExportFormat::K6 => k6::files(plan),
         ExportFormat::Wrk => wrk::files(plan)?,
