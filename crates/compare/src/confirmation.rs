@@ -125,7 +125,7 @@ fn mismatch(first: &Run, second: &Run) -> Option<String> {
     if second.confirms.is_some() && second.started < first.started {
         return Some("the second run began before the first".to_owned());
     }
-    if first.machine_id.is_some() && first.machine_id == second.machine_id {
+    if first.machine_ids().any(|it| Some(it) == second.machine_id.as_deref()) {
         return Some("the second run was measured on the machine of the first".to_owned());
     }
     other_payload(first, second).map(|scenario| {

@@ -24,6 +24,8 @@ pub mod timeline;
 mod values;
 mod work;
 
+use std::collections::BTreeSet;
+
 use thiserror::Error;
 
 use crate::anatomy::RequestAnatomy;
@@ -47,6 +49,7 @@ use record::history::RunHistory;
 use record::metric::gate::{GateRules, MetricPolicy, MetricRule};
 use record::metric::limit::LimitQuantity;
 use record::metric::{BetterDirection, Metric};
+use record::shard::ShardSource;
 use record::stage::StageTimes;
 use record::work_unit::WorkUnit;
 use record::{
@@ -371,6 +374,7 @@ fn new_names(run: &Run) -> Vec<String> {
 /// What a reader has to know, in the order of the run: scenarios, counts, confirmation, history.
 fn notes(run: &Run, rows: &[MetricResult], confirmed: Vec<ComparisonNote>) -> Vec<ComparisonNote> {
     let mut notes = new_scenarios(run);
+    notes.extend(shard_note(run));
     notes.extend(offsets::note(run, rows));
     notes.extend(work::notes(run));
     notes.extend(confirmed);
@@ -380,6 +384,22 @@ fn notes(run: &Run, rows: &[MetricResult], confirmed: Vec<ComparisonNote>) -> Ve
         notes.extend(chosen.map(|note| ComparisonNote::History { note }));
     }
     notes
+}
+
+/// What is said of a part of a suite, and of a run that was joined from parts.
+fn shard_note(run: &Run) -> Option<ComparisonNote> {
+    if let Some(shard) = &run.shard {
+        let elsewhere = run.scenarios_elsewhere().count();
+        return Some(ComparisonNote::Part { part: shard.part, elsewhere });
+    }
+    let mut machines: Vec<Machine> = Vec::new();
+    for shard in &run.shards {
+        if !machines.contains(&shard.machine) {
+            machines.push(shard.machine.clone());
+        }
+    }
+    let shards = run.shards.len();
+    (shards > 0).then_some(ComparisonNote::Joined { shards, machines })
 }
 
 /// What is said of scenarios that base does not have.
@@ -533,8 +553,8 @@ fn is_measured(metric: Metric, context: &RowContext<'_>) -> bool {
         Metric::Flow => scenario.has_flow(),
         // A launch is ready once, whatever it then receives.
         Metric::Ready => {
-            let is_first = run.scenarios.first().is_some_and(|first| first.name == scenario.name);
-            is_first && !run.base.iter().chain([&run.head]).any(is_attached)
+            run.first_scenario() == Some(scenario.name.as_str())
+                && !run.base.iter().chain([&run.head]).any(is_attached)
         }
         Metric::Work
         | Metric::Cpu
@@ -611,6 +631,16 @@ struct TimedEvidence {
     /// The differences of its launch pairs, attempt by attempt.
     attempts: Vec<Vec<f64>>,
     trust: PlacementTrust,
+    /// Which of the runs that were joined measured it, from 0.
+    shard: usize,
+}
+
+impl TimedEvidence {
+    fn of(run: &Run, row: &MetricResult, attempts: Vec<Vec<f64>>) -> Self {
+        let has_it = |it: &ShardSource| it.scenarios.contains(&row.scenario);
+        let shard = run.shards.iter().position(has_it).unwrap_or(0);
+        Self { attempts, trust: trust(run, row.metric), shard }
+    }
 }
 
 /// Whether a machine may hold an offset of a metric that its launches do not draw anew: of times, where
@@ -861,22 +891,22 @@ fn judge(
     rows: &mut [MetricResult],
     evidence: Vec<RowEvidence>,
 ) -> Result<FamilyJudgement, CompareError> {
+    let mut absent = absent_rows(run, gate, rows);
     let (mut timed, mut counted, mut kept) = (Vec::new(), Vec::new(), Vec::new());
     for (row, evidence) in rows.iter_mut().zip(evidence) {
         match evidence {
             RowEvidence::LaunchPairs(attempts) => {
-                let trust = trust(run, row.metric);
-                timed.push((row, TimedEvidence { attempts, trust }));
+                let evidence = TimedEvidence::of(run, row, attempts);
+                timed.push((row, evidence));
             }
             RowEvidence::Counts(counts) => counted.push((row, counts)),
             RowEvidence::History(history) => kept.push((row, history)),
             RowEvidence::None => {}
         }
     }
-    let mut absent = absent_rows(run, gate);
-    for (row, evidence) in &mut absent {
-        let (attempts, trust) = (std::mem::take(evidence), trust(run, row.metric));
-        timed.push((row, TimedEvidence { attempts, trust }));
+    for (row, attempts) in &mut absent {
+        let evidence = TimedEvidence::of(run, row, std::mem::take(attempts));
+        timed.push((row, evidence));
     }
     let (timed_alpha, counted_alpha) =
         lane_alphas(run, gate.alpha, decides(&timed) || decides(&kept), decides(&counted));
@@ -920,13 +950,22 @@ fn lane_alphas(run: &Run, alpha: f64, timed: bool, counted: bool) -> (f64, f64) 
     (of_times, of_counts * run.evidence.as_ref().map_or(1.0, EvidenceState::count_share))
 }
 
-/// Rows of scenarios that this run leaves out and an earlier attempt did not, each with what it rests on.
-fn absent_rows(run: &Run, gate: &GateRules) -> Vec<(MetricResult, Vec<Vec<f64>>)> {
-    let Some(state) = &run.evidence else { return Vec::new() };
+/// Rows of scenarios that this run leaves out, each with what it rests on: those of earlier attempts, and
+/// those that other shards measure. They stay in the family.
+fn absent_rows(
+    run: &Run,
+    gate: &GateRules,
+    rows: &[MetricResult],
+) -> Vec<(MetricResult, Vec<Vec<f64>>)> {
+    let earlier = |scenario: &str, metric| {
+        let attempts = |state| attempts::earlier(state, scenario, metric);
+        let mut evidence = run.evidence.as_ref().map_or_else(Vec::new, attempts);
+        evidence.push(Vec::new());
+        evidence
+    };
     let row = |(scenario, metric): (String, Metric)| {
         let rule = rule_of(&scenario, metric, run, gate)?;
-        let mut evidence = attempts::earlier(state, &scenario, metric);
-        evidence.push(Vec::new());
+        let evidence = earlier(&scenario, metric);
         let (finding, suspicion) = (MetricFinding::Alone, None);
         // Evidence has no unit, and a row without a value shows none.
         let unit = WorkUnit::request();
@@ -943,7 +982,22 @@ fn absent_rows(run: &Run, gate: &GateRules) -> Vec<(MetricResult, Vec<Vec<f64>>)
         };
         Some((row, evidence))
     };
-    attempts::absent(run, gate).into_iter().filter_map(row).collect()
+    let mut absent: BTreeSet<_> = attempts::absent(run, gate).into_iter().collect();
+    absent.extend(elsewhere(run, rows));
+    absent.into_iter().filter_map(row).collect()
+}
+
+/// The metrics that decide here, of each scenario that another shard measures: what it will turn out to
+/// have is not known here, and this is the best guess. The joined run is judged by what there is.
+fn elsewhere(run: &Run, rows: &[MetricResult]) -> Vec<(String, Metric)> {
+    let is_common = |row: &&MetricResult| {
+        let is_own = matches!(row.metric, Metric::Ready | Metric::Leak | Metric::Flow);
+        row.operation.is_none() && !row.metric.is_counted() && !is_own
+    };
+    let deciding = rows.iter().filter(|row| row.rule.policy == MetricPolicy::Gate);
+    let metrics: BTreeSet<Metric> = deciding.filter(is_common).map(|row| row.metric).collect();
+    let of = |name: &str| metrics.iter().map(|it| (name.to_owned(), *it)).collect::<Vec<_>>();
+    run.scenarios_elsewhere().flat_map(of).collect()
 }
 
 /// The rule of a run: what it may still take counts, as that is what it could have shown.
@@ -958,14 +1012,18 @@ fn decision_rule(run: &Run, alpha: f64) -> Result<DecisionRule, RuleError> {
 }
 
 /// The differences of each attempt from those of each row, without the launch pair that a run was
-/// interrupted in: some scenarios have had it, others have not.
+/// interrupted in: some scenarios have had it, others have not. Each shard has launch pairs of its own.
 fn by_attempt(rows: &[TimedEvidence]) -> Vec<Differences> {
-    let rows: Vec<&Vec<Vec<f64>>> = rows.iter().map(|row| &row.attempts).collect();
-    let attempts = rows.iter().map(|row| row.len()).max().unwrap_or(0);
+    let attempts = rows.iter().map(|row| row.attempts.len()).max().unwrap_or(0);
     let of_attempt = |attempt: usize| -> Differences {
-        let measured = rows.iter().map(|row| row[attempt].len()).filter(|length| *length > 0);
-        let whole = measured.min().unwrap_or(0);
-        let cut = |row: &&Vec<Vec<f64>>| row[attempt].iter().copied().take(whole).collect();
+        let whole = |shard: usize| {
+            let own = rows.iter().filter(|row| row.shard == shard);
+            let measured = own.map(|row| row.attempts[attempt].len()).filter(|length| *length > 0);
+            measured.min().unwrap_or(0)
+        };
+        let cut = |row: &TimedEvidence| {
+            row.attempts[attempt].iter().copied().take(whole(row.shard)).collect()
+        };
         rows.iter().map(cut).collect()
     };
     (0..attempts).map(of_attempt).collect()

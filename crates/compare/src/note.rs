@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use record::history::HistoryNote;
 use record::metric::Metric;
+use record::shard::ShardNumber;
 use record::{FailureReport, Machine};
 use units::Ratio;
 
@@ -60,6 +61,20 @@ pub enum ComparisonNote {
         comparisons: usize,
         /// One for each metric that decides and of which it is known.
         offsets: Vec<OffsetRow>,
+    },
+    /// The run measured a part of its suite.
+    Part {
+        /// Which part.
+        part: ShardNumber,
+        /// Scenarios that other parts measure.
+        elsewhere: usize,
+    },
+    /// The run was joined from those of several machines.
+    Joined {
+        /// How many.
+        shards: usize,
+        /// The machines, each kind once.
+        machines: Vec<Machine>,
     },
     /// About the choice of the stored runs.
     History {
@@ -156,6 +171,17 @@ impl fmt::Display for ComparisonNote {
             ),
             Self::MachineOffsets { comparisons, offsets } => {
                 f.write_str(&offset_sentence(*comparisons, offsets))
+            }
+            Self::Part { part, elsewhere } => write!(
+                f,
+                "this is shard {part}, judged as a part: {} measured elsewhere, and `xmlperf merge` \
+                 judges all",
+                units::text::plural(*elsewhere, "scenario")
+            ),
+            Self::Joined { shards, machines } => {
+                let machines: Vec<String> = machines.iter().map(machine).collect();
+                let shards = units::text::plural(*shards, "shard");
+                write!(f, "joined from {shards}, measured on {}", machines.join("; "))
             }
             Self::History { note } => note.fmt(f),
         }

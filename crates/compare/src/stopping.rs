@@ -95,7 +95,8 @@ fn launch_pairs_until(run: &Run, done: usize, budget_ns: u64) -> usize {
 fn launch_pairs_needed(run: &Run) -> usize {
     let deciding = Metric::ALL.into_iter().map(|metric| run.gate.rule(metric).policy);
     let deciding = deciding.filter(|policy| *policy == MetricPolicy::Gate).count();
-    evidence::values_needed(run.gate.alpha, deciding * run.scenarios.len())
+    let scenarios = run.scenarios.len() + run.scenarios_elsewhere().count();
+    evidence::values_needed(run.gate.alpha, deciding * scenarios)
 }
 
 /// Returns the most launch pairs that fit into a budget, at so much time each and after so much counting.

@@ -1,7 +1,8 @@
 use super::*;
 use record::Side;
-use record::fixtures::{LEVEL, SampleLaunch, counted, limits, paired};
+use record::fixtures::{LEVEL, SampleLaunch, counted, limits, paired, shards};
 use record::instruction_counts::CountOutcome;
+use record::merge::{RunFile, merge};
 use record::metric::gate::RuleOverride;
 
 fn comparison(run: &Run) -> Comparison {
@@ -454,4 +455,70 @@ fn requests_that_head_alone_fails_are_a_regression() {
     let comparison = comparison(&run);
     assert_eq!(comparison.outcome, ComparisonOutcome::Regressed);
     assert_eq!(comparison.failure.unwrap().failed, 1);
+}
+
+/// The run that shards are joined to.
+fn joined(parts: Vec<Run>) -> Run {
+    let file = |(at, run): (usize, Run)| RunFile { path: format!("{at}.json").into(), run };
+    merge(parts.into_iter().enumerate().map(file).collect()).unwrap()
+}
+
+#[test]
+fn three_shards_joined_are_judged_as_one_run_of_all() {
+    for head in [LEVEL, SLOWER_CPU, SampleLaunch { latency_us: 1_840, ..LEVEL }] {
+        for launch_pairs in [7, 10, 14] {
+            let (whole, parts) = shards(launch_pairs, LEVEL, head);
+            let families: Vec<usize> =
+                parts.iter().map(|part| comparison(part).method.family).collect();
+            let (one, all) = (comparison(&whole), comparison(&joined(parts)));
+            assert_eq!(format!("{:?}", one.rows), format!("{:?}", all.rows));
+            assert_eq!((one.method.family, &one.outcome), (all.method.family, &all.outcome));
+            // Four scenarios of three metrics; a shard counts those that it does not have.
+            assert_eq!((one.method.family, families), (12, vec![12; 3]));
+        }
+    }
+}
+
+#[test]
+fn the_launch_pairs_of_a_shard_are_not_cut_by_those_of_another() {
+    let (_, mut parts) = shards(10, LEVEL, SLOWER_CPU);
+    let (_, longer) = shards(16, LEVEL, SLOWER_CPU);
+    parts[1] = longer[1].clone();
+    let all = comparison(&joined(parts));
+    let sample = |scenario: &str| {
+        let mut rows = all.rows.iter().filter(|row| row.scenario == scenario);
+        let row = rows.find(|row| row.metric == Metric::Cpu).unwrap();
+        row.judgement().unwrap().sample
+    };
+    assert_eq!(["a", "b", "c", "d"].map(sample), [10, 16, 10, 10]);
+    let notes: Vec<String> = all.notes.iter().map(ToString::to_string).collect();
+    assert_eq!(notes, ["joined from 3 shards, measured on AMD EPYC, 2 cores, Debian GNU/Linux 12"]);
+}
+
+/// Ten percent of one scenario are found beside nothing of the others in the joined run, and a shard alone
+/// needs as much evidence.
+#[test]
+fn a_shard_needs_the_evidence_of_the_whole_family() {
+    let (_, parts) = shards(9, LEVEL, SLOWER_CPU);
+    let alone = Run { shard: None, ..parts[1].clone() };
+    assert_eq!(verdict(&comparison(&alone), Metric::Cpu), Some(Verdict::Regressed));
+    assert_eq!(verdict(&comparison(&parts[1]), Metric::Cpu), Some(Verdict::Inconclusive));
+}
+
+#[test]
+fn readiness_is_a_metric_of_the_first_scenario_of_the_suite() {
+    let (whole, parts) = shards(10, LEVEL, LEVEL);
+    let with_ready = |mut run: Run| {
+        let rule = run.gate.rules[&Metric::Cpu];
+        run.gate.rules.insert(Metric::Ready, rule);
+        run
+    };
+    let ready = |run: &Run| -> Vec<String> {
+        let rows = comparison(run).rows;
+        let ready = rows.iter().filter(|row| row.metric == Metric::Ready);
+        ready.map(|row| row.scenario.clone()).collect()
+    };
+    let parts: Vec<Run> = parts.into_iter().map(with_ready).collect();
+    assert_eq!(parts.iter().map(ready).collect::<Vec<_>>(), [vec!["a"], vec![], vec![]]);
+    assert_eq!(ready(&with_ready(whole)), ready(&joined(parts)));
 }

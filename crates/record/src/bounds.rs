@@ -7,6 +7,7 @@
 
 use thiserror::Error;
 
+use crate::shard::ShardSource;
 use crate::{IdenticalProgram, LaunchResult, LaunchResults, Revision, Run, ScenarioRun};
 
 /// The largest record that is read, in bytes.
@@ -59,6 +60,9 @@ fn ensure(what: &'static str, found: usize, most: usize) -> Result<(), BoundErro
 /// Fails if a record that was read has more of anything than a run may have.
 pub(super) fn check(run: &Run) -> Result<(), BoundError> {
     ensure("scenarios", run.scenarios.len(), SCENARIOS_MAX)?;
+    let suite = run.shard.as_ref().map_or(0, |shard| shard.suite.len());
+    ensure("scenarios", suite, SCENARIOS_MAX)?;
+    ensure("shards", run.shards.len(), SCENARIOS_MAX)?;
     let launches = || run.scenarios.iter().flat_map(launches);
     ensure("launches", launches().count(), LAUNCHES_MAX)?;
     ensure("levels of load", launches().map(|it| it.steps.len()).sum(), STEPS_MAX)?;
@@ -101,12 +105,20 @@ fn names(run: &Run) -> impl Iterator<Item = &str> {
         .chain(revision(&run.head))
         .chain(run.base.iter().flat_map(revision))
         .chain(run.identical.iter().flat_map(identical))
+        .chain(run.shard.iter().flat_map(|it| &it.suite).map(String::as_str))
+        .chain(run.shards.iter().flat_map(shard_names))
         .chain(history.flat_map(|it| [it.name.as_str(), it.store.as_str()]))
         .chain(past)
 }
 
 fn revision(revision: &Revision) -> [&str; 2] {
     [&revision.label, revision.commit.as_deref().unwrap_or_default()]
+}
+
+fn shard_names(shard: &ShardSource) -> impl Iterator<Item = &str> {
+    let machine = &shard.machine;
+    let own = [&shard.started, &machine.cpu, &machine.kernel, &machine.image];
+    own.into_iter().chain(&shard.scenarios).map(String::as_str)
 }
 
 fn identical(program: &IdenticalProgram) -> [&str; 2] {

@@ -10,6 +10,7 @@ use crate::instruction_counts::{self, BuildCounts, CountOutcome, FunctionCost, I
 use crate::metric::Metric;
 use crate::metric::gate::{GateRules, MetricPolicy, MetricRule};
 use crate::metric::limit::Limit;
+use crate::shard::{ShardNumber, ShardRecord};
 use crate::workload::{LoadAmount, LoadRecord, LoadSettings, Workload};
 use crate::{
     LatencyBasis, LaunchPair, LaunchResult, LaunchResults, Machine, Revision, Run, SCHEMA,
@@ -234,7 +235,30 @@ pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Ru
         offsets: Vec::new(),
         confirms: None,
         confirming: None,
+        shard: None,
+        shards: Vec::new(),
     }
+}
+
+/// A paired run of `a` to `d`, and the three shards of that suite: `a` and `c`, `b`, `d`.
+pub fn shards(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> (Run, Vec<Run>) {
+    let mut whole = paired(launch_pairs, base, head);
+    let smoke = whole.scenarios[0].clone();
+    let names = ["a", "b", "c", "d"];
+    whole.scenarios =
+        names.map(|name| ScenarioRun { name: name.to_owned(), ..smoke.clone() }).to_vec();
+    let shard = |(at, own): (usize, &[&str])| {
+        let part = ShardNumber::parse(&format!("{}/3", at + 1)).expect("a number up to three");
+        let is_own = |it: &&ScenarioRun| own.contains(&it.name.as_str());
+        Run {
+            scenarios: whole.scenarios.iter().filter(is_own).cloned().collect(),
+            shard: Some(ShardRecord { part, suite: names.map(str::to_owned).to_vec() }),
+            ..whole.clone()
+        }
+    };
+    let parts: [&[&str]; 3] = [&["a", "c"], &["b"], &["d"]];
+    let parts = parts.into_iter().enumerate().map(shard).collect();
+    (whole, parts)
 }
 
 /// A run of `smoke` alone, with five launches.

@@ -13,11 +13,13 @@ pub mod file;
 pub mod histogram;
 pub mod history;
 pub mod instruction_counts;
+pub mod merge;
 pub mod metric;
 mod migration;
 mod operation;
 mod operation_name;
 pub mod placement;
+pub mod shard;
 pub mod stage;
 pub mod work_unit;
 pub mod workload;
@@ -41,6 +43,7 @@ use crate::instruction_counts::CountOutcome;
 use crate::metric::Metric;
 use crate::metric::gate::{GateError, GateRules};
 use crate::metric::limit::Limit;
+use crate::shard::{ShardRecord, ShardSource};
 use crate::stage::StageTimes;
 use crate::work_unit::WorkUnit;
 use crate::workload::Workload;
@@ -145,6 +148,12 @@ pub struct Run {
     /// What base and head yielded side by side, of whatever the history made suspicious.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirming: Option<Box<Run>>,
+    /// The part of a suite that was measured, where other machines measured the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<ShardRecord>,
+    /// The runs that it was joined from, in order, if it was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shards: Vec<ShardSource>,
 }
 
 /// The offset that a machine gives to one of two equal builds.
@@ -720,6 +729,15 @@ impl ScenarioRun {
         }
     }
 
+    /// Returns whether both send the same requests, whatever the load.
+    pub fn sends_same(&self, other: &Self) -> bool {
+        let requests = |it: &Self| {
+            let Workload { kind, path, payload, operations, .. } = &it.workload;
+            (*kind, path.clone(), payload.clone(), operations.clone())
+        };
+        requests(self) == requests(other)
+    }
+
     /// Returns how many launches, or launch pairs, there are.
     pub fn launches(&self) -> usize {
         match &self.trials {
@@ -828,6 +846,27 @@ struct RecordHeader {
 }
 
 impl Run {
+    /// Returns what tells the machines that it was measured on from others, as far as that is known.
+    pub fn machine_ids(&self) -> impl Iterator<Item = &str> {
+        let shards = self.shards.iter().filter_map(|shard| shard.machine_id.as_deref());
+        self.machine_id.as_deref().into_iter().chain(shards)
+    }
+
+    /// Returns the name of the first scenario of the suite, whichever part of it was measured.
+    pub fn first_scenario(&self) -> Option<&str> {
+        match &self.shard {
+            Some(shard) => shard.suite.first().map(String::as_str),
+            None => self.scenarios.first().map(|it| it.name.as_str()),
+        }
+    }
+
+    /// Returns the names of the scenarios that are left to other parts of the suite.
+    pub fn scenarios_elsewhere(&self) -> impl Iterator<Item = &str> {
+        let is_here = |name: &&str| self.scenarios.iter().any(|it| it.name == *name);
+        let suite = self.shard.iter().flat_map(|shard| &shard.suite).map(String::as_str);
+        suite.filter(move |name| !is_here(name))
+    }
+
     /// Reads a run from a file.
     pub fn load(path: &Path) -> Result<Self, RecordError> {
         let text = file::read_bounded(path, bounds::RUN_BYTES_MAX);
@@ -838,14 +877,8 @@ impl Run {
     /// Returns whether the work of a scenario was counted with that of another one: the same requests over
     /// other connections are the same instructions.
     pub fn is_counted_elsewhere(&self, scenario: &ScenarioRun) -> bool {
-        let requests = |it: &ScenarioRun| {
-            let Workload { kind, path, payload, operations, .. } = &it.workload;
-            (*kind, path.clone(), payload.clone(), operations.clone())
-        };
         let has_same = |other: &ScenarioRun| {
-            other.name != scenario.name
-                && other.work.is_some()
-                && requests(other) == requests(scenario)
+            other.name != scenario.name && other.work.is_some() && other.sends_same(scenario)
         };
         scenario.work.is_none() && self.scenarios.iter().any(has_same)
     }

@@ -69,6 +69,8 @@ pub(super) fn blank(plan: &RunPlan<'_>, machine: Machine) -> Run {
         offsets: Vec::new(),
         confirms: plan.confirms.clone(),
         confirming: None,
+        shard: plan.suite.shard.clone(),
+        shards: Vec::new(),
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub mod config;
 mod identity;
+mod shard;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,12 +15,14 @@ use record::OperationName;
 use record::canonical;
 use record::metric::gate::GateRules;
 use record::metric::limit::Limit;
+use record::shard::ShardRecord;
 use record::work_unit::WorkUnit;
 use record::workload::{LoadRecord, OperationPlan, OperationRecord, Workload};
 use sut::network::NetworkConditions;
 use sut::{ContainerSpec, LaunchHooks, ReadyCondition, ResourceLimits, ServiceSpec};
 use units::environment::{EnvValue, VariablePattern};
 
+pub use crate::shard::ShardError;
 pub use record::workload::{
     ArrivalShape, LoadAmount, LoadSettings, OperationOrder, ReusePolicy, WorkloadModel,
 };
@@ -41,6 +44,8 @@ pub struct Suite {
     pub counting: CountSettings,
     /// Digest of everything that shapes the numbers.
     pub digest: String,
+    /// Which part of the configured scenarios these are, where other machines measure the rest.
+    pub shard: Option<ShardRecord>,
 }
 
 /// Which evidence is gathered.

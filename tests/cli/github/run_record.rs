@@ -75,6 +75,8 @@ pub(crate) fn slower_by(percent: u64) -> Run {
         offsets: Vec::new(),
         confirms: None,
         confirming: None,
+        shard: None,
+        shards: Vec::new(),
         scenarios: vec![scenario],
     }
 }

@@ -174,7 +174,7 @@ fn parse(
     }
     let digest = identity::digest(&target, &scenarios, &sampling);
     let (lanes, counting) = file.counting(&gate);
-    Ok(Suite { target, scenarios, gate, sampling, lanes, counting, digest })
+    Ok(Suite { target, scenarios, gate, sampling, lanes, counting, digest, shard: None })
 }
 
 #[cfg(test)]
