@@ -936,7 +936,7 @@ fn basis(run: &Run, alpha: f64, timed: &[(&mut MetricResult, TimedEvidence)]) ->
     let measured = timed.iter().filter_map(|(_, evidence)| evidence.attempts.last());
     let whole = measured.map(Vec::len).filter(|length| *length > 0).min().unwrap_or(0);
     let mut basis = EvidenceBasis::begin(run, alpha, whole);
-    for (row, TimedEvidence { attempts, trust }) in timed {
+    for (row, TimedEvidence { attempts, trust, .. }) in timed {
         basis.add(row, *trust, attempts);
     }
     basis

@@ -1,4 +1,5 @@
-//! Results of other load and benchmark tools, read as what they are; scenarios, written for those tools.
+//! Results of other load and benchmark tools, read as what they are; scenarios, written for those tools; and
+//! metrics of ours, as monitoring takes them.
 //!
 //! Two tools that print "p95" rarely mean the same: the clock may start at another moment, a failure's
 //! time may be in it or not, and the number may be rounded to a millisecond. So whatever is read comes with a
@@ -16,3 +17,5 @@
 
 pub mod export;
 pub mod import;
+pub mod otlp;
+pub mod remote_write;

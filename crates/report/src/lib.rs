@@ -6,6 +6,8 @@ pub mod code_quality;
 pub mod confirmation;
 pub mod decision_page;
 mod details;
+pub mod exposition;
+pub mod families;
 mod figure;
 pub mod flame;
 pub mod functions;

@@ -8,6 +8,9 @@ use compare::{Comparison, MetricResult};
 use record::metric::{BetterDirection, Metric};
 use serde::Serialize;
 
+use crate::exposition;
+use crate::families;
+
 /// Characters of a name that Bencher takes.
 const BENCHMARK_CHARS_MAX: usize = 1_024;
 
@@ -71,20 +74,20 @@ pub fn open_metrics(comparison: &Comparison) -> String {
     for metric in Metric::ALL {
         let rows: Vec<_> = comparison.rows.iter().filter(|row| row.metric == metric).collect();
         let values = rows.iter().filter_map(|row| Some((row, finite(row.head)?)));
-        let (suffix, scale) = base_unit(metric);
-        let family = format!("xmlperf_{}{suffix}", metric.key().replace('-', "_"));
+        let (unit, scale) = families::base_unit(metric);
+        let family = format!("xmlperf_{}{}", metric.key().replace('-', "_"), unit.suffix());
         for (at, (row, value)) in values.enumerate() {
             if at == 0 {
                 line(format_args!("# TYPE {family} gauge"));
             }
-            let scenario = label(&row.subject());
+            let scenario = exposition::escape(&row.subject());
             line(format_args!("{family}{{scenario=\"{scenario}\"}} {}", rounded(value * scale)));
         }
     }
     line(format_args!("# TYPE xmlperf_verdict gauge"));
     for row in &comparison.rows {
         let Some(verdict) = row.verdict() else { continue };
-        let (scenario, metric) = (label(&row.subject()), row.metric.key());
+        let (scenario, metric) = (exposition::escape(&row.subject()), row.metric.key());
         let labels =
             format!("scenario=\"{scenario}\",metric=\"{metric}\",verdict=\"{}\"", verdict.key());
         line(format_args!("xmlperf_verdict{{{labels}}} 1"));
@@ -136,34 +139,10 @@ fn unit(row: &MetricResult) -> String {
     }
 }
 
-/// The base unit of a metric as the end of its name in the manner of Prometheus, and what makes a value one
-/// of that unit.
-fn base_unit(metric: Metric) -> (&'static str, f64) {
-    match metric {
-        Metric::Cpu
-        | Metric::Latency
-        | Metric::Flow
-        | Metric::Tail
-        | Metric::P50
-        | Metric::P95
-        | Metric::P99
-        | Metric::Ready
-        | Metric::FirstAnswers => ("_seconds", 1e-9),
-        Metric::Memory | Metric::Rss => ("_bytes", 1.0),
-        Metric::Leak => ("_bytes_per_second", 1.0),
-        Metric::Throughput => ("_per_second", 1.0),
-        Metric::Work | Metric::AnswerBytes | Metric::Allocations => ("", 1.0),
-    }
-}
-
 /// A number to three digits, so that a repetition without a change is the same text.
 fn rounded(value: f64) -> String {
     let rounded: f64 = format!("{value:.2e}").parse().expect("a number in exponential form is one");
     rounded.to_string()
-}
-
-fn label(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 fn json(value: &impl Serialize) -> String {

@@ -58,7 +58,7 @@ use units::cancel::Cancel;
 
 pub use check::{CheckOutcome, ExchangeFault, ScenarioExchange, check};
 pub use launch_layout::LayoutPlan;
-pub use live::{LiveMetrics, LiveSnapshot};
+pub use live::{LiveMetrics, LiveSnapshot, StreamSnapshot, TIME_BOUNDS_NS};
 pub use request_listing::{ListedAnswer, ListedBody, ListedRequest, ListingError, RequestListing};
 pub use run_record::identical;
 pub use sender::{RequestSender, SendError};

@@ -5,13 +5,14 @@
 //! then follow each other in the order of the coin.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 use units::text::{error_chain, hints};
 
 use crate::connection::ConnectionSetup;
 use crate::launch_failure::{self, LaunchFailure, RequestFault, report, target_report};
 use crate::limits;
-use crate::live::LiveMetrics;
+use crate::live::{LiveMetrics, LiveStream};
 use crate::requests::ScenarioRequests;
 use crate::stage_clock::StageClock;
 use load::capacity::{CapacityOutcome, CapacityPlan, CapacitySearch, TrialVerdict};
@@ -71,6 +72,8 @@ pub(super) struct SideDriver<'a> {
     in_flight_max: usize,
     lag_max: Duration,
     live: &'a LiveMetrics,
+    /// Where monitoring sees the requests of this scenario to this side.
+    stream: Arc<LiveStream>,
     pairs: u64,
     pub(super) measurement: Measurement,
     /// Of this scenario in this launch, warm-up included.
@@ -174,6 +177,7 @@ impl<'a> SideDriver<'a> {
             in_flight_max: settings.in_flight_max(),
             lag_max: sampling.lag_max,
             live,
+            stream: live.stream(scenario, launched.side),
             pairs: prepared.pairs,
             measurement: Measurement::default(),
             first_answers: FirstAnswers::default(),
@@ -319,7 +323,7 @@ impl<'a> SideDriver<'a> {
         if self.scenario.load.reuse == ReusePolicy::Slice {
             self.client.renew().map_err(|error| self.failure(report(&error)))?;
         }
-        let (measurement, live, pairs) = (&mut self.measurement, self.live, self.pairs);
+        let (measurement, stream, pairs) = (&mut self.measurement, &self.stream, self.pairs);
         let first_answers = &mut self.first_answers;
         let (total, failed_request) = (&mut self.requests_total, &mut self.failed_request);
         let prepared = self.prepared;
@@ -336,9 +340,9 @@ impl<'a> SideDriver<'a> {
                 let failed = FailedRequest { place: exchange.request, is_repeated };
                 failed_request.get_or_insert(failed);
             }
-            match exchange.outcome {
-                Ok(()) => live.answered(exchange.response_ns(), pairs),
-                Err(_) => live.failed(),
+            match &exchange.outcome {
+                Ok(()) => stream.answered(exchange.response_ns(), pairs),
+                Err(failure) => stream.failed(failure.kind),
             }
         });
         let drive = driven.map_err(|error| self.failure(report(&error)))?;
