@@ -499,7 +499,7 @@ fn the_launch_pairs_of_a_shard_are_not_cut_by_those_of_another() {
 /// needs as much evidence.
 #[test]
 fn a_shard_needs_the_evidence_of_the_whole_family() {
-    let (_, parts) = shards(9, LEVEL, SLOWER_CPU);
+    let (_, parts) = shards(10, LEVEL, SLOWER_CPU);
     let alone = Run { shard: None, ..parts[1].clone() };
     assert_eq!(verdict(&comparison(&alone), Metric::Cpu), Some(Verdict::Regressed));
     assert_eq!(verdict(&comparison(&parts[1]), Metric::Cpu), Some(Verdict::Inconclusive));

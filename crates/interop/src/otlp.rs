@@ -54,8 +54,10 @@ fn attribute(name: &str, value: &str) -> Value {
 }
 
 fn metric(family: &MetricFamily, context: &OtlpContext) -> Value {
+    let is_sum = family.kind != FamilyKind::Gauge || family.otel == PROCESS_MEMORY;
+    let start_ns = is_sum.then_some(context.start_ns);
     let points: Vec<Value> =
-        family.samples.iter().map(|sample| point(sample, family.kind, context)).collect();
+        family.samples.iter().map(|sample| point(sample, start_ns, context.now_ns)).collect();
     let (name, data) = match family.kind {
         FamilyKind::Counter => (
             "sum",
@@ -97,23 +99,23 @@ fn unit(family: &MetricFamily) -> &'static str {
     }
 }
 
-fn point(sample: &FamilySample, kind: FamilyKind, context: &OtlpContext) -> Value {
+/// A number at a time; of a sum, with the time since when it counts.
+fn point(sample: &FamilySample, start_ns: Option<u64>, now_ns: u64) -> Value {
     let attributes: Vec<Value> =
         sample.labels.iter().map(|(name, value)| attribute(name.otel(), value)).collect();
     let mut point = json!({
         "attributes": attributes,
-        "timeUnixNano": context.now_ns.to_string(),
+        "timeUnixNano": now_ns.to_string(),
     });
     let fields = match &sample.value {
         SampleValue::Number(value) => json!({ "asDouble": double(*value) }),
         SampleValue::Buckets(buckets) => histogram(buckets),
     };
     let fields = fields.as_object().into_iter().flatten();
-    let start = ("startTimeUnixNano".to_owned(), json!(context.start_ns.to_string()));
     let object = point.as_object_mut().expect("it was made as one");
     object.extend(fields.map(|(name, value)| (name.clone(), value.clone())));
-    if kind != FamilyKind::Gauge {
-        object.extend([start]);
+    if let Some(start_ns) = start_ns {
+        object.insert("startTimeUnixNano".to_owned(), json!(start_ns.to_string()));
     }
     point
 }
@@ -171,7 +173,37 @@ mod tests {
             start_ns: 1,
             now_ns: u64::MAX,
         };
-        let body = body(&[times, failures], &context);
-        insta::assert_snapshot!(serde_json::to_string_pretty(&body).unwrap());
+        let said = body(&[times, failures], &context);
+        let text =
+            |name: &str, value: &str| json!([{ "key": name, "value": { "stringValue": value } }]);
+        let now = u64::MAX.to_string();
+        let metrics = &said["resourceMetrics"][0]["scopeMetrics"][0]["metrics"];
+        let histogram = json!([{
+            "attributes": text("xmlperf.scenario", "smoke"),
+            "startTimeUnixNano": "1", "timeUnixNano": now,
+            "count": "4", "sum": 1.25, "bucketCounts": ["3", "1", "0"], "explicitBounds": [0.5, 1.0],
+        }]);
+        assert_eq!(
+            metrics[0],
+            json!({
+                "name": "http.client.request.duration", "description": "Times.", "unit": "s",
+                "histogram": { "dataPoints": histogram, "aggregationTemporality": 2 },
+            })
+        );
+        let sum = json!([{
+            "attributes": text("error.type", "timeout"),
+            "startTimeUnixNano": "1", "timeUnixNano": now, "asDouble": "Infinity",
+        }]);
+        assert_eq!(
+            metrics[1],
+            json!({
+                "name": "xmlperf.request.failures", "description": "Failures.", "unit": "{request}",
+                "sum": { "dataPoints": sum, "aggregationTemporality": 2, "isMonotonic": true },
+            })
+        );
+        let resource = &said["resourceMetrics"][0]["resource"]["attributes"];
+        let names: Vec<&str> =
+            resource.as_array().unwrap().iter().map(|it| it["key"].as_str().unwrap()).collect();
+        assert_eq!(names, ["service.name", "service.version", "vcs.ref.head.revision"]);
     }
 }

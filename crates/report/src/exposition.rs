@@ -280,6 +280,24 @@ mod tests {
             .lines()
             .filter(|it| !it.starts_with('#') && kept.iter().any(|kept| it.contains(kept)))
             .collect();
-        insta::assert_snapshot!(shown.join("\n"));
+        insta::assert_snapshot!(shown.join("\n"), @r#"
+        xmlperf_run_outcome{outcome="pass"} 0
+        xmlperf_run_outcome{outcome="regressed"} 1
+        xmlperf_run_outcome{outcome="improved"} 0
+        xmlperf_run_outcome{outcome="inconclusive"} 0
+        xmlperf_run_outcome{outcome="error"} 0
+        xmlperf_run_start_timestamp_seconds 1763892000
+        xmlperf_cpu_seconds{scenario="smoke",side="base"} 0.0000051999
+        xmlperf_cpu_seconds{scenario="smoke",side="head"} 0.00000571745
+        xmlperf_change_ratio{metric="cpu",scenario="smoke"} 0.09957280075057873
+        xmlperf_change_low_ratio{metric="cpu",scenario="smoke"} 0.09630184385073673
+        xmlperf_change_high_ratio{metric="cpu",scenario="smoke"} 0.1027595316483368
+        xmlperf_verdict{metric="cpu",scenario="smoke",verdict="regressed"} 1
+        xmlperf_verdict{metric="cpu",scenario="smoke",verdict="improved"} 0
+        xmlperf_verdict{metric="cpu",scenario="smoke",verdict="unchanged"} 0
+        xmlperf_verdict{metric="cpu",scenario="smoke",verdict="inconclusive"} 0
+        xmlperf_limit_broken{limit="errors",scenario="smoke"} 0
+        xmlperf_limit_broken{limit="throughput",scenario="smoke"} 0
+        "#);
     }
 }

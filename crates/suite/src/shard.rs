@@ -101,7 +101,7 @@ mod tests {
         let text: String = text.map(|(name, load)| scenario(name, load)).concat();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("xmlperf.toml");
-        std::fs::write(&path, format!("[target]\nstart = \"api\"\n{text}")).unwrap();
+        std::fs::write(&path, format!("[target]\nstart = \"api {{port}}\"\n{text}")).unwrap();
         config::load(&path, &ConfigOverrides::default()).unwrap()
     }
 
