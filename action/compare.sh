@@ -54,10 +54,10 @@ if ! cd "${XMLPERF_WORKING_DIRECTORY:-.}"; then
 fi
 echo "report-dir=${XMLPERF_WORKING_DIRECTORY:-.}/$report" >> "$output"
 case $command in
-    compare | run) ;;
+    compare | merge | run) ;;
     report | save) exit 0 ;;
     *)
-        echo '::error title=xmlperf::the input command is one of compare, run, report and save'
+        echo '::error title=xmlperf::the input command is one of compare, run, merge, report and save'
         ended 2
         ;;
 esac
@@ -79,14 +79,18 @@ fi
 common=(--plain --out "$out")
 [ -z "${XMLPERF_CONFIG:-}" ] || common+=(--config "$XMLPERF_CONFIG")
 mapfile -t -O "${#common[@]}" common < <(scenario_arguments)
+[ -z "${XMLPERF_SHARD:-}" ] || common+=("--shard=$XMLPERF_SHARD")
+[ -z "${XMLPERF_SHARD_TIMES:-}" ] || common+=("--shard-times=$XMLPERF_SHARD_TIMES")
+shards=()
+[ -z "${XMLPERF_SHARDS:-}" ] || shards=("$XMLPERF_SHARDS"/*/)
 paired=()
 [ -z "${XMLPERF_BUDGET:-}" ] || paired+=("--budget=$XMLPERF_BUDGET")
 [ -z "${XMLPERF_CONFIRM:-}" ] || paired+=("--confirm=$XMLPERF_CONFIRM")
 [ "$mode" = auto ] || paired+=("--mode=$mode")
 [ -z "${XMLPERF_STORE:-}" ] || paired+=("--store=$XMLPERF_STORE")
 # The record of the attempts goes with the report, so that a workflow that is started again finds it in
-# its artifact. A fork's stays in the fork's run.
-[ "$mode" = stored ] || paired+=("--attempts=$report/attempts")
+# its artifact. A fork's stays in the fork's run. A shard keeps none: its evidence is that of the whole.
+[ "$mode" = stored ] || [ -n "${XMLPERF_SHARD:-}" ] || paired+=("--attempts=$report/attempts")
 # Stored runs are called after the branch that they are of.
 if [ "$mode" = stored ] && [ "$baseline" = auto ]; then
     baseline=${GITHUB_BASE_REF:-${GITHUB_REF_NAME:?is set by the runner}}
@@ -102,7 +106,9 @@ if [ "$command" = compare ] && [ "$baseline" = auto ]; then
     fi
     [ -n "$baseline" ] || echo 'there is no commit before this one: measuring without a base'
 fi
-if [ "$command" = compare ] && [ -n "$baseline" ]; then
+if [ "$command" = merge ]; then
+    arguments=(merge "--out=$out" -- "${shards[@]}")
+elif [ "$command" = compare ] && [ -n "$baseline" ]; then
     arguments=(compare "${common[@]}" "${paired[@]}" "--baseline=$baseline")
 else
     arguments=(run "${common[@]}")

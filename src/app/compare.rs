@@ -21,7 +21,7 @@ use crate::app::failure::UseCaseError;
 use crate::app::identity::{self, IdenticalPrograms};
 use crate::app::measure::{self, AttemptContext, ComparisonEnding};
 use crate::app::result_files;
-use crate::app::selection::{self, SuiteSelection, TargetUse};
+use crate::app::selection::{self, ShardChoice, SuiteSelection, TargetUse};
 use crate::app::store::StoreChoice;
 use crate::app::stored::{self, BaselineHistory, SideBySide};
 
@@ -101,6 +101,7 @@ pub fn compare(
     let mut suite = options.selection.suite(options.target_use())?;
     let place =
         AttemptPlace::find(options.attempts.location.as_deref(), &options.selection, events)?;
+    options.ensure_joinable(place.is_some())?;
     let first = options.confirm.as_deref().map(FirstRun::load).transpose()?;
     let gate = narrow(&mut suite, first.as_ref(), place.is_some())?;
     selection::ensure_decidable(&suite)?;
@@ -126,6 +127,7 @@ pub fn compare(
     let comparison = Comparison::of(&run)?;
     let lost = result_files::keep(&options.selection, &run, &comparison, events);
     let stages = result_files::stages(&options.selection, &run);
+    options.selection.telemetry.finish(&run, &comparison, events);
     let confirmation = first.map(|first| first.judge(&run)).transpose()?;
     Ok(CompareOutcome { comparison, confirmation, stages, lost })
 }
@@ -154,6 +156,14 @@ impl CompareOptions {
             ComparisonBase::Named { mode: BaselineMode::Auto | BaselineMode::Paired, .. } => {
                 self.builds.target_use(true)
             }
+        }
+    }
+
+    /// Fails if a part of the suite would rest on what only this machine knows.
+    fn ensure_joinable(&self, keeps_attempts: bool) -> Result<(), UseCaseError> {
+        match &self.selection.shard {
+            Some(shard) if keeps_attempts => Err(UseCaseError::ShardAttempts { part: shard.part }),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -205,6 +215,9 @@ impl CompareOptions {
         confirmed: Option<&Run>,
         events: &mut dyn EventSink,
     ) -> Result<Run> {
+        if let Some(ShardChoice { part, .. }) = self.selection.shard {
+            return Err(UseCaseError::ShardStored { part }.into());
+        }
         let mut run = stored::measure(finder, self.builds.head_start.as_deref(), history, events)?;
         if confirmed.is_none() {
             let side_by_side = SideBySide { builds: &self.builds, ending: &self.ending };

@@ -270,6 +270,18 @@ pub enum WarningKind<'a> {
         /// Launch pairs at most.
         launch_pairs: usize,
     },
+    /// There is no run that says what each scenario takes, so the parts are those of the configuration.
+    NoShardTimes {
+        /// Where it would be.
+        path: &'a Path,
+    },
+    /// The last metrics of a run were not delivered.
+    TelemetryLost {
+        /// What did not take them.
+        protocol: TelemetryProtocol,
+        /// Why.
+        error: &'a str,
+    },
     /// A column of a table has text, and is left out.
     TextColumn {
         /// Its name.
@@ -287,6 +299,18 @@ pub enum WarningKind<'a> {
         /// The run that another machine can confirm.
         run: &'a str,
     },
+}
+
+/// What takes the metrics of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TelemetryProtocol {
+    /// A Pushgateway.
+    Pushgateway,
+    /// Remote write.
+    RemoteWrite,
+    /// OTLP/HTTP in JSON.
+    Otlp,
 }
 
 /// A check of this program on itself.

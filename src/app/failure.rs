@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use miette::Diagnostic;
 use record::RecordError;
 use record::history::HistoryNote;
+use record::shard::ShardNumber;
 use suite::config::FILE_NAME;
 use thiserror::Error;
 
@@ -119,6 +120,22 @@ pub enum UseCaseError {
         steps: usize,
         /// What they share.
         alpha: Ratio,
+    },
+    /// A part of a suite would keep attempts of its own.
+    #[error(
+        "shard {part} keeps no record of attempts, and `[baseline] attempts` names a place for one"
+    )]
+    #[diagnostic(help("take it out of xmlperf.toml, or measure all scenarios on one machine"))]
+    ShardAttempts {
+        /// The part.
+        part: ShardNumber,
+    },
+    /// A part of a suite would be held against stored runs.
+    #[error("shard {part} has no base to run beside head, and is not held against stored runs")]
+    #[diagnostic(help("give a base that can be built, or measure all scenarios on one machine"))]
+    ShardStored {
+        /// The part.
+        part: ShardNumber,
     },
     /// A list of releases has no step.
     #[error("`--matrix` needs two releases or more")]

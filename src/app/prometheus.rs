@@ -1,4 +1,4 @@
-//! Serves the live numbers of a run as text for Prometheus.
+//! Serves the live numbers of a run for Prometheus, in the text format that a server prefers.
 
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{ACCEPT, CONTENT_TYPE, VARY};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -15,7 +15,10 @@ use tokio::net::TcpListener as AsyncListener;
 use tokio::runtime::Builder;
 use tokio::time;
 
-use runner::{LiveMetrics, LiveSnapshot};
+use report::exposition::{self, TextFormat};
+use runner::LiveMetrics;
+
+use crate::app::live_families;
 
 /// Longest time for one reader.
 const READER_MAX: Duration = Duration::from_secs(1);
@@ -41,9 +44,13 @@ async fn answer_all(listener: TcpListener, live: &LiveMetrics) -> std::io::Resul
     let listener = AsyncListener::from_std(listener)?;
     loop {
         let (stream, _) = listener.accept().await?;
-        let answer = service_fn(|_: Request<hyper::body::Incoming>| {
-            let text = exposition(&live.snapshot());
-            let response = Response::builder().header(CONTENT_TYPE, "text/plain; version=0.0.4");
+        let answer = service_fn(|request: Request<hyper::body::Incoming>| {
+            let accepted = request.headers().get(ACCEPT).and_then(|it| it.to_str().ok());
+            let format = TextFormat::accepted(accepted.unwrap_or_default());
+            let text = exposition::render(&live_families::of_snapshot(&live.snapshot()), format);
+            let response = Response::builder()
+                .header(CONTENT_TYPE, format.content_type())
+                .header(VARY, ACCEPT.as_str());
             std::future::ready(response.body(text))
         });
         let answered =
@@ -53,46 +60,6 @@ async fn answer_all(listener: TcpListener, live: &LiveMetrics) -> std::io::Resul
     }
 }
 
-/// The numbers in the text format of Prometheus.
-fn exposition(now: &LiveSnapshot) -> String {
-    let mut text = String::new();
-    let counters = [
-        ("xmlperf_requests_total", "Requests that ended", now.requests),
-        ("xmlperf_failures_total", "Requests that failed", now.failed),
-        ("xmlperf_xml_pairs_total", "XML pairs answered rightly", now.pairs),
-        ("xmlperf_launches_total", "Launches that have begun", now.launches),
-    ];
-    let mut add = |line: String| {
-        text.push_str(&line);
-        text.push('\n');
-    };
-    for (name, help, value) in counters {
-        add(format!("# HELP {name} {help}.\n# TYPE {name} counter\n{name} {value}"));
-    }
-    add("# HELP xmlperf_time_seconds Time of a request, to a sixteenth.".to_owned());
-    add("# TYPE xmlperf_time_seconds summary".to_owned());
-    for quantile in [0.5, 0.95, 0.99] {
-        let seconds = now.quantile_ns(quantile).map_or(f64::NAN, |ns| ns / 1e9);
-        add(format!("xmlperf_time_seconds{{quantile=\"{quantile}\"}} {seconds}"));
-    }
-    let answered = now.requests - now.failed.min(now.requests);
-    add(format!("xmlperf_time_seconds_count {answered}"));
-    add("# HELP xmlperf_target_rss_bytes Resident memory.".to_owned());
-    add("# TYPE xmlperf_target_rss_bytes gauge".to_owned());
-    let sides = ["base", "head"].into_iter();
-    for (side, bytes) in sides.clone().zip(now.rss_bytes).filter(|(_, bytes)| *bytes > 0) {
-        add(format!("xmlperf_target_rss_bytes{{side=\"{side}\"}} {bytes}"));
-    }
-    // It begins anew with each launch, which a counter may do.
-    add("# HELP xmlperf_target_cpu_seconds_total CPU time of this launch.".to_owned());
-    add("# TYPE xmlperf_target_cpu_seconds_total counter".to_owned());
-    for (side, ns) in sides.zip(now.cpu_ns).filter(|(_, ns)| *ns > 0) {
-        let seconds = units::exact(ns) / 1e9;
-        add(format!("xmlperf_target_cpu_seconds_total{{side=\"{side}\"}} {seconds}"));
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::{Read as _, Write as _};
@@ -100,15 +67,31 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_reader_gets_the_numbers_of_prometheus() {
+    fn answer(headers: &str) -> String {
         let bound = serve(([127, 0, 0, 1], 0).into(), &LiveMetrics::default()).unwrap();
         let mut stream = TcpStream::connect(bound).unwrap();
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: x\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
         let mut said = String::new();
         stream.read_to_string(&mut said).unwrap();
+        said
+    }
+
+    #[test]
+    fn a_reader_gets_the_numbers_of_prometheus() {
+        let said = answer("");
         assert!(said.starts_with("HTTP/1.1 200 OK\r\n"), "{said}");
-        assert!(said.contains("\nxmlperf_requests_total 0\n"), "{said}");
+        assert!(said.contains("content-type: text/plain; version=0.0.4"), "{said}");
+        assert!(said.contains("\nxmlperf_launches_total 0\n"), "{said}");
         assert!(!said.contains("side="), "nothing is known of a target that was not seen: {said}");
+    }
+
+    #[test]
+    fn a_reader_that_prefers_open_metrics_gets_them() {
+        let said =
+            answer("Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n");
+        assert!(said.contains("application/openmetrics-text; version=1.0.0"), "{said}");
+        assert!(said.contains("\n# TYPE xmlperf_launches counter\n"), "{said}");
+        assert!(said.ends_with("# EOF\n"), "{said}");
     }
 }

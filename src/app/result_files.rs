@@ -20,17 +20,24 @@ pub(super) fn keep(
     comparison: &Comparison,
     events: &mut dyn EventSink,
 ) -> Option<UseCaseError> {
-    let out = &selection.out;
+    selection.clock.time(RunStage::Write, || keep_in(&selection.out, run, comparison, events))
+}
+
+/// Likewise, of a run that was not measured here, in a folder of results.
+pub(super) fn keep_in(
+    out: &Path,
+    run: &Run,
+    comparison: &Comparison,
+    events: &mut dyn EventSink,
+) -> Option<UseCaseError> {
     let report = out.join("report");
-    selection.clock.time(RunStage::Write, || {
-        let lost = write(&report, run, comparison);
-        if lost.is_none()
-            && let Err(error) = runs::keep(out, &report, run, comparison)
-        {
-            events.emit(Event::Warning(WarningKind::NotArchived { error: &error.to_string() }));
-        }
-        lost
-    })
+    let lost = write(&report, run, comparison);
+    if lost.is_none()
+        && let Err(error) = runs::keep(out, &report, run, comparison)
+    {
+        events.emit(Event::Warning(WarningKind::NotArchived { error: &error.to_string() }));
+    }
+    lost
 }
 
 /// Returns where the time of a run went, together with what went by since it was recorded.

@@ -52,5 +52,6 @@ pub fn run(
     let comparison = Comparison::of(&run)?;
     let lost = result_files::keep(selection, &run, &comparison, events);
     let stages = result_files::stages(selection, &run);
+    selection.telemetry.finish(&run, &comparison, events);
     Ok(RunOutcome { comparison, stages, lost })
 }

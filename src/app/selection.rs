@@ -10,8 +10,11 @@ use crate::app::event::{Event, EventSink, ScenarioPurpose, WarningKind};
 use crate::app::failure::{MissingTarget, UseCaseError};
 use crate::app::out_lock;
 use crate::app::prometheus;
+use crate::app::telemetry::Telemetry;
 use crate::app::workplace::Workplace;
 use compare::decision::DecisionRule;
+use record::shard::ShardNumber;
+use record::{RecordError, Run};
 use runner::{LiveMetrics, StageClock};
 use rustix::fs::statvfs;
 use stats::evidence;
@@ -37,6 +40,8 @@ pub struct SuiteSelection {
     pub scenarios: Vec<String>,
     /// Kinds of evidence to gather and nothing else; empty for those that can be.
     pub lanes: Vec<EvidenceLane>,
+    /// The part of the scenarios to measure; all of them without one.
+    pub shard: Option<ShardChoice>,
     /// Seed of the payloads, instead of the configuration's.
     pub payload_seed: Option<u64>,
     /// Network between load and target, instead of the configuration's.
@@ -51,12 +56,31 @@ pub struct SuiteSelection {
     pub checkout_build: CheckoutBuild,
     /// Where to serve live metrics, if anywhere.
     pub metrics_address: Option<SocketAddr>,
+    /// What sends metrics, if anything does.
+    pub telemetry: Telemetry,
     /// The numbers of the run while it goes on.
     pub live: LiveMetrics,
     /// What adds up the time of the stages of a run.
     pub clock: StageClock,
     /// The options of the command line that shape the measurement, if it was called by one.
     pub invocation: Option<Vec<String>>,
+}
+
+/// The part of the scenarios that this machine measures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardChoice {
+    /// Which part.
+    pub part: ShardNumber,
+    /// The earlier run that says what each scenario takes; without one, the configuration does.
+    pub times: Option<PathBuf>,
+}
+
+impl ShardChoice {
+    /// Returns the earlier run. The first run of a project has none: no file is no failure.
+    fn earlier(&self) -> Result<Option<Run>, RecordError> {
+        let file = self.times.as_deref().filter(|path| path.exists());
+        file.map(Run::load).transpose()
+    }
 }
 
 /// What is measured.
@@ -137,6 +161,9 @@ impl SuiteSelection {
             suite.lanes =
                 EvidenceLanes { work: lane(EvidenceLane::Work), time: lane(EvidenceLane::Time) };
         }
+        if let Some(shard) = &self.shard {
+            suite.keep_part(shard.part, shard.earlier()?.as_ref())?;
+        }
         Ok(suite)
     }
 
@@ -174,29 +201,17 @@ impl SuiteSelection {
     /// Makes ready what every measurement needs: the folder for results, and the server of live
     /// metrics. Before any build, so that a wrong address costs no time.
     pub fn prepare(&self, events: &mut dyn EventSink) -> anyhow::Result<()> {
-        self.prepare_out()?;
+        prepare_out(&self.out)?;
         out_lock::take(&self.out)?;
+        let times = self.shard.as_ref().and_then(|shard| shard.times.as_deref());
+        if let Some(path) = times.filter(|path| !path.exists()) {
+            events.emit(Event::Warning(WarningKind::NoShardTimes { path }));
+        }
         if let Some(address) = self.metrics_address {
             let address = prometheus::serve(address, &self.live)?;
             events.emit(Event::MetricsServed { address });
         }
-        Ok(())
-    }
-
-    /// Makes the folder for results, and keeps it out of the user's repository.
-    fn prepare_out(&self) -> anyhow::Result<()> {
-        let failed = || format!("failed to create `{}`", self.out.display());
-        fs::create_dir_all(&self.out).with_context(failed)?;
-        let ignore = self.out.join(".gitignore");
-        if !ignore.exists() {
-            fs::write(ignore, "*\n").with_context(failed)?;
-        }
-        let room = statvfs(&self.out).with_context(failed)?;
-        let left = room.f_bavail.saturating_mul(room.f_frsize);
-        if left < ROOM_BYTES_MIN {
-            let folder = self.out.clone();
-            return Err(UseCaseError::NoRoom { folder, left, needed: ROOM_BYTES_MIN }.into());
-        }
+        self.telemetry.start()?;
         Ok(())
     }
 
@@ -217,6 +232,23 @@ impl SuiteSelection {
             .context("failed to draw the seed of the coins")?;
         Ok(u32::from_ne_bytes(bytes).into())
     }
+}
+
+/// Makes the folder for results, and keeps it out of the user's repository.
+pub(super) fn prepare_out(out: &Path) -> anyhow::Result<()> {
+    let failed = || format!("failed to create `{}`", out.display());
+    fs::create_dir_all(out).with_context(failed)?;
+    let ignore = out.join(".gitignore");
+    if !ignore.exists() {
+        fs::write(ignore, "*\n").with_context(failed)?;
+    }
+    let room = statvfs(out).with_context(failed)?;
+    let left = room.f_bavail.saturating_mul(room.f_frsize);
+    if left < ROOM_BYTES_MIN {
+        let folder = out.to_path_buf();
+        return Err(UseCaseError::NoRoom { folder, left, needed: ROOM_BYTES_MIN }.into());
+    }
+    Ok(())
 }
 
 /// Leaves the first scenario, and warns if there are more.

@@ -24,6 +24,7 @@ use crate::app::builds::{BuildFinder, BuildPair};
 use crate::app::event::{Event, EventSink, SelfCheck};
 use crate::app::measure::{self, AttemptContext, ComparisonEnding};
 use crate::app::selection::{CheckoutBuild, SuiteSelection, TargetChoice, TargetUse};
+use crate::app::telemetry::Telemetry;
 use crate::app::workplace::Workplace;
 
 /// Hash of the digests of every shipped kind of payload, 100 pairs of seed 42: one on every machine.
@@ -186,6 +187,7 @@ impl<'a> SelftestBench<'a> {
             target: TargetChoice::Reference,
             scenarios: vec!["smoke".to_owned()],
             lanes: Vec::new(),
+            shard: None,
             payload_seed: None,
             network: None,
             layout: None,
@@ -193,6 +195,7 @@ impl<'a> SelftestBench<'a> {
             out: folder.join("out"),
             checkout_build: CheckoutBuild::Skip,
             metrics_address: None,
+            telemetry: Telemetry::default(),
             live: LiveMetrics::default(),
             clock: StageClock::default(),
             invocation: None,

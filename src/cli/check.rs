@@ -49,7 +49,16 @@ enum CheckFormat {
 
 /// Sends the requests, and shows what came of them.
 pub(super) fn run(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
-    args.selection.refuse(&["--lane", "--network", "--layout", "--coins", "--metrics-listen"])?;
+    args.selection.refuse(&[
+        "--lane",
+        "--network",
+        "--layout",
+        "--coins",
+        "--metrics-listen",
+        "--metrics-push",
+        "--metrics-remote-write",
+        "--otlp",
+    ])?;
     let bytes_max = if args.whole { usize::MAX } else { BODY_BYTES_SHOWN };
     let options = CheckOptions {
         selection: args.selection.selection()?,

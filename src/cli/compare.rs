@@ -9,10 +9,12 @@ use crate::app::builds::CommitRange;
 use crate::app::compare::{BaselineMode, CompareOptions, CompareOutcome, ComparisonBase};
 use crate::app::matrix::MatrixOptions;
 use crate::app::measure::ComparisonEnding;
+use crate::app::selection::SuiteSelection;
 use crate::cli::identity::IdentityFlag;
 use crate::cli::invocation::InvocationWords;
 use crate::cli::output::{self, FailOnFlag, ReportFormat};
 use crate::cli::selection::SelectionFlags;
+use crate::cli::shard::ShardFlags;
 use crate::cli::sides::SideFlags;
 use crate::cli::store::StoreFlag;
 use crate::cli::timings::TimingsFlag;
@@ -38,7 +40,7 @@ pub(super) struct CompareArgs {
     #[arg(value_name = "REF1..REF2", conflicts_with_all = ["baseline", "base_bin", "base_start", "base_url", "head_start", "no_build"])]
     range: Option<CommitRange>,
     /// Releases to compare, each with the one before it, the oldest first
-    #[arg(long, value_name = "REF", num_args = 2.., conflicts_with_all = ["range", "baseline", "confirm", "base_bin", "base_start", "base_url", "head_start", "no_build", "format"])]
+    #[arg(long, value_name = "REF", num_args = 2.., conflicts_with_all = ["range", "baseline", "confirm", "base_bin", "base_start", "base_url", "head_start", "no_build", "format", "shard"])]
     matrix: Vec<String>,
     /// What to compare with: a branch, a tag, a commit; a stored baseline; the file of a run
     #[arg(long, value_name = "NAME", default_value = "main")]
@@ -50,6 +52,8 @@ pub(super) struct CompareArgs {
     store: StoreFlag,
     #[command(flatten)]
     sides: SideFlags,
+    #[command(flatten)]
+    shard: ShardFlags,
     #[command(flatten)]
     selection: SelectionFlags,
     /// Form of the report on standard output
@@ -69,11 +73,11 @@ pub(super) struct CompareArgs {
     #[arg(long)]
     fail_fast: bool,
     /// Repeat only what this run of another machine flagged, and judge both
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "shard")]
     confirm: Option<PathBuf>,
     /// Add to the evidence of the earlier attempts at this comparison, which is kept in this folder, or in
     /// the store at this URL [default: `[baseline] attempts` of xmlperf.toml]
-    #[arg(long, value_name = "PLACE", conflicts_with = "matrix")]
+    #[arg(long, value_name = "PLACE", conflicts_with_all = ["matrix", "shard"])]
     attempts: Option<String>,
 }
 
@@ -131,8 +135,9 @@ impl CompareArgs {
             Some(range) => ComparisonBase::Range(range.clone()),
             None => ComparisonBase::Named { name: self.baseline.clone(), mode: self.mode.into() },
         };
+        let selection = self.invocation.of(self.selection.selection()?);
         Ok(CompareOptions {
-            selection: self.invocation.of(self.selection.selection()?),
+            selection: SuiteSelection { shard: self.shard.choice(), ..selection },
             base,
             builds: self.sides.choice(),
             store: self.store.choice()?,

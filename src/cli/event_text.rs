@@ -8,7 +8,7 @@ use units::text::plural;
 
 use crate::app::event::{
     CommitChange, CommitStanding, Event, LaunchCost, LaunchUnit, MetricChange, ScenarioMetric,
-    ScenarioPurpose, SelfCheck, WarningKind,
+    ScenarioPurpose, SelfCheck, TelemetryProtocol, WarningKind,
 };
 
 /// Returns what a person reads of an event; nothing for those that only move a bar.
@@ -148,6 +148,18 @@ fn warning(warning: &WarningKind<'_>) -> String {
             "`[sampling] looks` is outdated: launch pairs are judged one by one, {launch_pairs} at most; \
              write `launch-pairs = {launch_pairs}`"
         ),
+        WarningKind::NoShardTimes { path } => format!(
+            "there is no `{}`: the shards are divided by the configured durations",
+            path.display()
+        ),
+        WarningKind::TelemetryLost { protocol, error } => {
+            let name = match protocol {
+                TelemetryProtocol::Pushgateway => "the Pushgateway",
+                TelemetryProtocol::RemoteWrite => "the receiver of remote write",
+                TelemetryProtocol::Otlp => "the collector of OTLP",
+            };
+            format!("the metrics of this run did not reach {name}: {error}")
+        }
         WarningKind::TextColumn { column } => {
             format!("column `{column}` has text and no number, and is left out")
         }

@@ -23,8 +23,11 @@ use payload::{CorpusError, MixError, SpecError, TemplateError};
 use profile::ProfileError;
 use record::RecordError;
 use record::evidence_file::EvidenceError;
+use record::merge::MergeError;
+use record::shard::ShardNumberError;
 use reference::ServeError;
 use runner::RunnerError;
+use suite::ShardError;
 use suite::config::ConfigError;
 use sut::TargetError;
 use units::text::with_hints;
@@ -102,6 +105,9 @@ fn hint(cause: &(dyn Error + 'static)) -> Option<String> {
         SpecError,
         TemplateError,
         RecordError,
+        MergeError,
+        ShardError,
+        ShardNumberError,
         EvidenceError,
         RuleError,
         PairsError,

@@ -6,10 +6,12 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use crate::app::selection::SuiteSelection;
 
 /// Options with values that shape a measurement, by the name of the argument and as they are written.
-const VALUES: [(&str, &str); 15] = [
+const VALUES: [(&str, &str); 17] = [
     ("config", "--config"),
     ("scenarios", "--scenario"),
     ("lanes", "--lane"),
+    ("shard", "--shard"),
+    ("shard_times", "--shard-times"),
     ("seed", "--seed"),
     ("network", "--network"),
     ("layout", "--layout"),
@@ -34,12 +36,15 @@ const FLAGS: [(&str, &str); 4] = [
 
 /// Options that change where results go, how they are shown, or which evidence they add to, but not what is measured.
 #[cfg(test)]
-const OTHERS: [&str; 13] = [
+const OTHERS: [&str; 16] = [
     "baseline",
     "out",
     "plain",
     "progress",
     "metrics_listen",
+    "metrics_push",
+    "metrics_remote_write",
+    "otlp",
     "format",
     "fail_on",
     "timings",

@@ -24,6 +24,7 @@ mod invocation;
 mod link_shim;
 mod man;
 mod matrix;
+mod merge;
 mod output;
 mod payload;
 mod process;
@@ -36,6 +37,7 @@ mod runs;
 mod selection;
 mod selftest;
 mod serve;
+mod shard;
 mod sides;
 mod store;
 mod terminal_text;
@@ -82,6 +84,7 @@ enum CliCommand {
     #[command(hide = true)]
     LinkShim(link_shim::LinkShimArgs),
     Man(man::ManArgs),
+    Merge(merge::MergeArgs),
     Payload(payload::PayloadArgs),
     Profile(profile::ProfileArgs),
     Report(report::ReportArgs),
@@ -112,6 +115,7 @@ impl Cli {
             | CliCommand::Import(_)
             | CliCommand::Init(_)
             | CliCommand::LinkShim(_)
+            | CliCommand::Merge(_)
             | CliCommand::Payload(_)
             | CliCommand::Report(_)
             | CliCommand::Runs(_)
@@ -160,6 +164,7 @@ pub fn run(cli: &Cli, out: &mut impl Write) -> anyhow::Result<Exit> {
         CliCommand::Init(args) => init::run(args, out),
         CliCommand::LinkShim(args) => Err(link_shim::run(args)),
         CliCommand::Man(args) => man::run(args, Cli::command(), out),
+        CliCommand::Merge(args) => merge::run(args, out),
         CliCommand::Payload(args) => payload::run(args, out),
         CliCommand::Profile(args) => profile::run(args, out),
         CliCommand::Report(args) => report::run(args, out),

@@ -65,7 +65,16 @@ impl From<ToolName> for ProfileTool {
 
 /// Profiles one side or both, and prints the summary.
 pub(super) fn run(args: &ProfileArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
-    args.selection.refuse(&["--lane", "--network", "--layout", "--coins", "--metrics-listen"])?;
+    args.selection.refuse(&[
+        "--lane",
+        "--network",
+        "--layout",
+        "--coins",
+        "--metrics-listen",
+        "--metrics-push",
+        "--metrics-remote-write",
+        "--otlp",
+    ])?;
     let options = ProfileOptions {
         selection: args.selection.selection()?,
         tool: args.tool.into(),

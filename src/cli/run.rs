@@ -4,11 +4,13 @@ use std::io::Write;
 
 use crate::app;
 use crate::app::run::{RunOptions, RunOutcome};
+use crate::app::selection::SuiteSelection;
 use crate::cli::Exit;
 use crate::cli::invocation::InvocationWords;
 use crate::cli::output::{self, FailOnFlag, ReportFormat};
 use crate::cli::process;
 use crate::cli::selection::SelectionFlags;
+use crate::cli::shard::ShardFlags;
 use crate::cli::timings::TimingsFlag;
 
 /// Run scenarios against one build and check its limits
@@ -23,6 +25,8 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     launches: Option<u16>,
     #[command(flatten)]
+    shard: ShardFlags,
+    #[command(flatten)]
     selection: SelectionFlags,
     /// Form of the report on standard output
     #[arg(long, value_enum, default_value_t = ReportFormat::Terminal)]
@@ -33,8 +37,9 @@ pub(super) struct RunArgs {
 
 /// Runs the scenarios and prints the report; a broken limit decides the exit code.
 pub(super) fn run(args: &RunArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let selection = args.invocation.of(args.selection.selection()?);
     let options = RunOptions {
-        selection: args.invocation.of(args.selection.selection()?),
+        selection: SuiteSelection { shard: args.shard.choice(), ..selection },
         start: args.start.clone(),
         launches: args.launches,
     };

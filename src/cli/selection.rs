@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use reqwest::Url;
 use runner::{LiveMetrics, StageClock};
 use suite::LayoutMode;
 use sut::network::NetworkConditions;
 
 use crate::app::selection::{CheckoutBuild, EvidenceLane, SuiteSelection, TargetChoice};
+use crate::app::telemetry::{Telemetry, TelemetryOptions};
 use crate::cli::process;
 use crate::cli::reporter::{ProgressForm, Reporter};
 use crate::cli::usage::UsageError;
@@ -52,6 +54,16 @@ pub(super) struct SelectionFlags {
     /// Serve the numbers of the run for Prometheus here while it goes on, such as 127.0.0.1:9100
     #[arg(long, value_name = "ADDR")]
     metrics_listen: Option<SocketAddr>,
+    /// Send the numbers of the run, and at its end its verdicts, to this Pushgateway, such as
+    /// `http://127.0.0.1:9091`
+    #[arg(long, value_name = "URL", value_parser = Url::parse)]
+    metrics_push: Option<Url>,
+    /// Likewise to a receiver of Prometheus' remote write, such as `http://127.0.0.1:9090/api/v1/write`
+    #[arg(long, value_name = "URL", value_parser = Url::parse)]
+    metrics_remote_write: Option<Url>,
+    /// Likewise to a collector of OpenTelemetry, by OTLP/HTTP in JSON, such as `http://127.0.0.1:4318`
+    #[arg(long, value_name = "URL", value_parser = Url::parse)]
+    otlp: Option<Url>,
     /// Measure what is built already, without running `[target] build` in the checkout
     #[arg(long)]
     no_build: bool,
@@ -84,12 +96,14 @@ impl SelectionFlags {
             LaneName::Work => EvidenceLane::Work,
             LaneName::Time => EvidenceLane::Time,
         };
+        let live = LiveMetrics::default();
         Ok(SuiteSelection {
             workplace: process::workplace()?,
             config: self.config.clone(),
             target: if self.reference { TargetChoice::Reference } else { TargetChoice::Configured },
             scenarios: self.scenarios.clone(),
             lanes: self.lanes.iter().map(lane).collect(),
+            shard: None,
             payload_seed: self.seed,
             network: self.network,
             layout: self.layout.map(|name| match name {
@@ -101,7 +115,8 @@ impl SelectionFlags {
             out: self.out.clone(),
             checkout_build: if self.no_build { CheckoutBuild::Skip } else { CheckoutBuild::Run },
             metrics_address: self.metrics_listen,
-            live: LiveMetrics::default(),
+            telemetry: Telemetry::new(self.telemetry(), live.clone()),
+            live,
             clock: StageClock::default(),
             invocation: None,
         })
@@ -110,6 +125,14 @@ impl SelectionFlags {
     /// Returns the folder that results go to.
     pub(super) fn out(&self) -> &Path {
         &self.out
+    }
+
+    fn telemetry(&self) -> TelemetryOptions {
+        TelemetryOptions {
+            pushgateway: self.metrics_push.clone(),
+            remote_write: self.metrics_remote_write.clone(),
+            otlp: self.otlp.clone(),
+        }
     }
 
     /// Returns what prints the events.
@@ -125,6 +148,9 @@ impl SelectionFlags {
             ("--layout", self.layout.is_some()),
             ("--coins", self.coins.is_some()),
             ("--metrics-listen", self.metrics_listen.is_some()),
+            ("--metrics-push", self.metrics_push.is_some()),
+            ("--metrics-remote-write", self.metrics_remote_write.is_some()),
+            ("--otlp", self.otlp.is_some()),
             ("--no-build", self.no_build),
         ];
         match given.iter().find(|(flag, given)| *given && flags.contains(flag)) {

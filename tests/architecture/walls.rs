@@ -63,8 +63,16 @@ pub(crate) const CALL_RULES: &[CallRule] = &[
             "clock_gettime_dynamic",
             "UtcDateTime::now",
         ],
-        // `selftest` shows how long each of its checks takes.
-        places: &["load", "sut", "runner", "reference", "xmlperf::app::selftest", "xmlperf::cli"],
+        // `selftest` shows how long each of its checks takes, `telemetry` says when a number was so.
+        places: &[
+            "load",
+            "sut",
+            "runner",
+            "reference",
+            "xmlperf::app::selftest",
+            "xmlperf::app::telemetry",
+            "xmlperf::cli",
+        ],
     },
     CallRule {
         what: "reads the environment",

@@ -316,6 +316,25 @@ fn variables_pass_that_the_input_names() {
 }
 
 #[test]
+fn a_shard_keeps_no_attempts_and_all_of_them_are_merged() {
+    let arguments = |changes: &[(&str, &str)]| {
+        let runner = ActionRunner::new().program("xmlperf", WITNESS);
+        for shard in ["work/all/shard-1", "work/all/shard-2"] {
+            fs::create_dir_all(runner.path(shard)).unwrap();
+        }
+        let runner = changes.iter().fold(runner, |it, (name, value)| it.with(name, value));
+        let step = runner.step("compare.sh");
+        assert_eq!(step.outputs["exit"], "0", "{}", step.printed);
+        fs::read_to_string(runner.path("temp/arguments")).unwrap()
+    };
+    let shard = arguments(&[("XMLPERF_SHARD", "1/2"), ("XMLPERF_SHARD_TIMES", "old.json")]);
+    assert!(shard.contains("[--shard=1/2][--shard-times=old.json]"), "{shard}");
+    assert!(!shard.contains("--attempts"), "{shard}");
+    let merge = arguments(&[("XMLPERF_COMMAND", "merge"), ("XMLPERF_SHARDS", "all")]);
+    assert_eq!(merge.trim(), "[merge][--out=.xmlperf][--][all/shard-1/][all/shard-2/]");
+}
+
+#[test]
 fn the_exit_code_of_the_measurement_is_an_output_and_not_the_end_of_the_job() {
     let check = |code: &str| {
         let runner = ActionRunner::new().program("xmlperf", &format!("exit {code}"));

@@ -27,6 +27,8 @@ mod requests;
 mod scenarios;
 mod service;
 mod services;
+mod shards;
 mod stores;
+mod telemetry;
 mod tls_and_sockets;
 mod trend;

@@ -10,6 +10,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::shard::{ShardNumber, ShardRecord, ShardSource};
+use crate::stage::StageTimes;
 use crate::{EarlyEnd, PlacementRecord, Run, ScenarioRun};
 
 /// A run, and the file that it came from.
@@ -241,10 +242,28 @@ fn joined(parts: Vec<Part>, scenarios: Vec<ScenarioRun>) -> Run {
         offsets,
         network_cost,
         confinement,
+        // The parts had stages of their own, at the same time.
+        stages: StageTimes::default(),
+        invocation: first.invocation.map(of_all_parts),
         // One number for the speed of several machines would be that of none.
         yardstick: None,
         ..first
     }
+}
+
+/// The options that measure all parts at once: those of a part without what makes it one.
+fn of_all_parts(words: Vec<String>) -> Vec<String> {
+    let mut words = words.into_iter();
+    let mut kept = Vec::new();
+    while let Some(word) = words.next() {
+        if matches!(word.as_str(), "--shard" | "--shard-times") {
+            // Its value goes with it.
+            words.next();
+        } else {
+            kept.push(word);
+        }
+    }
+    kept
 }
 
 /// The least trusted placement of all parts, as the least trusted launch stands for a run.
@@ -334,6 +353,15 @@ mod tests {
             runs[1].history = crate::fixtures::remembered(&[1], LEVEL).history;
         });
         assert_eq!(history, "`1.json` rests on stored runs, which is not joined");
+    }
+
+    #[test]
+    fn the_line_that_makes_the_joined_run_again_measures_all_of_it() {
+        let (_, mut runs) = shards(5, LEVEL, LEVEL);
+        let words = ["--shard", "1/3", "--seed", "7", "--shard-times", "old.json", "--no-build"];
+        runs[0].invocation = Some(words.map(str::to_owned).to_vec());
+        let joined = merge(files(runs)).unwrap();
+        assert_eq!(joined.invocation.unwrap(), ["--seed", "7", "--no-build"]);
     }
 
     #[test]

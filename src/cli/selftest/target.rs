@@ -11,6 +11,7 @@ use units::Ratio;
 use crate::app::dose::{self, DoseOptions};
 use crate::app::measure::ComparisonEnding;
 use crate::app::selection::{CheckoutBuild, SuiteSelection, TargetChoice};
+use crate::app::telemetry::Telemetry;
 use crate::cli::reporter::Reporter;
 use crate::cli::{Exit, dose_text, process};
 
@@ -54,12 +55,14 @@ impl TargetArgs {
             scenarios: self.scenarios.clone(),
             lanes: Vec::new(),
             layout: None,
+            shard: None,
             payload_seed: None,
             network: None,
             assignment_seed: None,
             out: self.out.clone(),
             checkout_build: CheckoutBuild::Run,
             metrics_address: None,
+            telemetry: Telemetry::default(),
             live: LiveMetrics::default(),
             clock: StageClock::default(),
             invocation: None,
