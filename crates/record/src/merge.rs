@@ -280,7 +280,7 @@ fn own_offsets(run: &Run) -> impl Iterator<Item = crate::MachineOffset> {
     run.offsets.iter().filter(move |it| is_own(&it.scenario)).cloned()
 }
 
-/// What is told of several early ends: first what leaves a suite without numbers.
+/// Which of several early ends is that of the whole: first what leaves a suite without numbers.
 fn gravity(ended: &EarlyEnd) -> u8 {
     match ended {
         EarlyEnd::Failed { .. } => 0,

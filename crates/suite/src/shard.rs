@@ -136,7 +136,9 @@ mod tests {
                 ..smoke.clone()
             };
             let record::LaunchResults::Single(launches) = &mut it.trials else { panic!() };
-            launches.iter_mut().for_each(|launch| launch.wall_ns = seconds * 1_000_000_000);
+            for launch in launches {
+                launch.wall_ns = seconds * 1_000_000_000;
+            }
             it
         };
         run.scenarios = vec![recorded(&suite.scenarios[0], 1), recorded(&suite.scenarios[3], 9)];
