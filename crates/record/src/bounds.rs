@@ -7,7 +7,6 @@
 
 use thiserror::Error;
 
-use crate::shard::ShardSource;
 use crate::{IdenticalProgram, LaunchResult, LaunchResults, Revision, Run, ScenarioRun};
 
 /// The largest record that is read, in bytes.
@@ -93,6 +92,10 @@ fn launches(scenario: &ScenarioRun) -> Box<dyn Iterator<Item = &LaunchResult> + 
 fn names(run: &Run) -> impl Iterator<Item = &str> {
     let machine = &run.machine;
     let history = run.history.iter();
+    let shards = run.shards.iter().flat_map(|it| {
+        let own = [&it.started, &it.machine.cpu, &it.machine.kernel, &it.machine.image];
+        own.into_iter().chain(&it.scenarios).map(String::as_str)
+    });
     let past = history.clone().flat_map(|it| &it.runs);
     let past = past.flat_map(|it| {
         it.scenarios.iter().map(|it| it.name.as_str()).chain(revision(&it.revision))
@@ -106,19 +109,13 @@ fn names(run: &Run) -> impl Iterator<Item = &str> {
         .chain(run.base.iter().flat_map(revision))
         .chain(run.identical.iter().flat_map(identical))
         .chain(run.shard.iter().flat_map(|it| &it.suite).map(String::as_str))
-        .chain(run.shards.iter().flat_map(shard_names))
+        .chain(shards)
         .chain(history.flat_map(|it| [it.name.as_str(), it.store.as_str()]))
         .chain(past)
 }
 
 fn revision(revision: &Revision) -> [&str; 2] {
     [&revision.label, revision.commit.as_deref().unwrap_or_default()]
-}
-
-fn shard_names(shard: &ShardSource) -> impl Iterator<Item = &str> {
-    let machine = &shard.machine;
-    let own = [&shard.started, &machine.cpu, &machine.kernel, &machine.image];
-    own.into_iter().chain(&shard.scenarios).map(String::as_str)
 }
 
 fn identical(program: &IdenticalProgram) -> [&str; 2] {
