@@ -71,7 +71,8 @@ pub struct Cli {
 enum CliCommand {
     Baseline(baseline::BaselineArgs),
     Check(check::CheckArgs),
-    Compare(compare::CompareArgs),
+    // Boxed: its flags would make every other command as large.
+    Compare(Box<compare::CompareArgs>),
     Completions(completions::CompletionsArgs),
     Bisect(bisect::BisectArgs),
     Trend(trend::TrendArgs),
