@@ -84,7 +84,7 @@ fn every_shipped_scenario_is_exported_or_refused_by_name() {
     concurrent: vegeta cannot express what answers say beside their status
     concurrent curl: run.sh
     large k6: script.js
-    large: wrk cannot express a load of 800 ms, which is no whole second
+    large wrk: script.lua
     large: vegeta cannot express what answers say beside their status
     large curl: run.sh
     nominal: k6 cannot express a limit on `rss`
