@@ -1,8 +1,10 @@
 //! Shows the help of a command, or a page about what its results mean.
 
 use std::io::Write;
+use std::iter;
 
 use clap::Command;
+use clap::error::ErrorKind;
 
 use crate::cli::Exit;
 use crate::cli::usage::UsageError;
@@ -32,24 +34,18 @@ const CONCEPTS: [ConceptPage; 5] = [
 ];
 
 /// Prints the page or the help of `program`.
-pub(super) fn run(
-    args: &HelpArgs,
-    mut program: Command,
-    out: &mut impl Write,
-) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &HelpArgs, program: Command, out: &mut impl Write) -> anyhow::Result<Exit> {
     if let [word] = args.words.as_slice()
         && let Some(page) = CONCEPTS.iter().find(|page| page.name == word)
     {
         out.write_all(page.text.as_bytes())?;
         return Ok(Exit::Success);
     }
-    // Gives each subcommand its full name.
-    program.build();
-    let mut command = &mut program;
-    for word in &args.words {
-        let found = command.find_subcommand_mut(word);
-        command = found.ok_or_else(|| UsageError::NoHelp { word: word.clone() })?;
+    let words = args.words.iter().map(String::as_str);
+    let command_line = iter::once("xmlperf").chain(words).chain(iter::once("--help"));
+    match program.try_get_matches_from(command_line) {
+        Err(help) if help.kind() == ErrorKind::DisplayHelp => write!(out, "{}", help.render())?,
+        Ok(_) | Err(_) => return Err(UsageError::NoHelp { word: args.words.join(" ") }.into()),
     }
-    write!(out, "{}", command.render_long_help())?;
     Ok(Exit::Success)
 }

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use clap::{Arg, CommandFactory as _, Parser as _};
+use compare::decision::Verdict;
 use record::metric::gate::GateRules;
 use record::metric::{BetterDirection, Metric};
 use record::work_unit::WorkUnit;
 use suite::config::{self, ConfigOverrides};
 use units::Ratio;
-use xmlperf::cli::Cli;
+use xmlperf::cli::{Cli, Exit};
 
 const END: &str = "<!-- end -->";
 
@@ -154,6 +155,27 @@ fn the_page_of_the_metrics_has_their_rules() {
             page.contains(&format!("**`{metric}`")) || page.contains(&format!(", `{metric}`")),
             "{metric}"
         );
+    }
+}
+
+#[test]
+fn the_pages_of_exit_codes_and_verdicts_have_all_of_them() {
+    let page = fs::read_to_string(root().join("docs/exit-codes.md")).unwrap();
+    for exit in [
+        Exit::Success,
+        Exit::Regressed,
+        Exit::Usage,
+        Exit::NotMeasured,
+        Exit::Inconclusive,
+        Exit::ClosedPipe,
+    ] {
+        assert!(page.contains(&format!("\n| {} | ", exit as u8)), "{exit:?}");
+    }
+    let page = fs::read_to_string(root().join("docs/verdicts.md")).unwrap();
+    for verdict in
+        [Verdict::Regressed, Verdict::Improved, Verdict::Unchanged, Verdict::Inconclusive]
+    {
+        assert!(page.contains(&format!("\n| {}", verdict.key())), "{verdict:?}");
     }
 }
 

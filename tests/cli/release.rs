@@ -182,6 +182,17 @@ async fn gitlab(pages: &[serde_json::Value]) -> MockServer {
 
 /// Runs the script against it with a program that prints `report`, and returns what it sent last.
 fn note(pages: &[serde_json::Value], report: &str) -> Request {
+    let (output, requests) = run_note(pages, report);
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(output.status.success() && !said.contains("glpat"), "{said}");
+    for request in &requests {
+        assert_eq!(request.headers["private-token"], "glpat-secret");
+    }
+    requests.last().unwrap().clone()
+}
+
+fn run_note(pages: &[serde_json::Value], report: &str) -> (Output, Vec<Request>) {
     let runtime = Runtime::new().unwrap();
     let server = runtime.block_on(gitlab(pages));
     let folder = tempfile::tempdir().unwrap();
@@ -192,17 +203,8 @@ fn note(pages: &[serde_json::Value], report: &str) -> Request {
     script.env("CI_API_V4_URL", format!("{}/api/v4", server.uri()));
     script.env("CI_PROJECT_ID", "7").env("CI_MERGE_REQUEST_IID", "3");
     let output = script.env("XMLPERF_GITLAB_TOKEN", "glpat-secret").output().unwrap();
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert!(output.status.success() && !said.contains("glpat"), "{said}");
     let requests = runtime.block_on(server.received_requests()).unwrap();
-    for request in &requests {
-        assert_eq!(request.headers["private-token"], "glpat-secret");
-    }
-    requests.last().unwrap().clone()
+    (output, requests)
 }
 
 /// The text of the note that a request sends, as a form.
@@ -245,4 +247,11 @@ fn our_own_note_is_brought_up_to_date_on_whichever_page_it_is() {
     let sent = note(&[json!(first), second], "new");
     assert_eq!((sent.method.as_str(), sent.url.path()), ("PUT", format!("{NOTES}/42").as_str()));
     assert_eq!(body(&sent), "<!-- xmlperf:default -->\nnew\n");
+}
+
+#[test]
+fn no_note_is_written_where_those_that_are_there_cannot_be_read() {
+    let (output, requests) = run_note(&[], "new");
+    assert!(!output.status.success());
+    assert!(requests.iter().all(|request| request.method.as_str() == "GET"), "{requests:?}");
 }

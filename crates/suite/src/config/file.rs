@@ -51,9 +51,8 @@ pub(super) struct ConfigFile {
     request: RequestTable,
     /// The documents in the requests.
     payload: PayloadTable,
-    /// How much is measured. Where no scenario is written and none is named by a flag, the three that are
-    /// measured by default have less of each: `load = "300 ms"`, `warm-up = "150 ms"`, `soft-budget = "75 s"`,
-    /// `slice-requests = 8`, `bodies = 8`.
+    /// How much is measured. Where no scenario is written and none is named by a flag, [there is less of
+    /// each](load.md#scenarios-that-ship) by default.
     sampling: SamplingTable,
     /// The network between load and target, for all scenarios.
     network: Option<Spanned<NetworkTable>>,
