@@ -69,13 +69,12 @@ fn cell(text: &str) -> String {
 
 /// How an argument is written on the command line.
 fn written(argument: &Arg) -> String {
-    let values: Vec<_> = argument.get_value_names().unwrap_or_default().to_vec();
-    let values = values.iter().map(|name| format!(" {name}")).collect::<String>();
-    let takes = argument.get_action().takes_values();
-    match (argument.get_long(), takes) {
-        (Some(long), true) => format!("--{long}{values}"),
-        (Some(long), false) => format!("--{long}"),
-        (None, _) => values.trim_start().to_owned(),
+    let values = argument.get_value_names().unwrap_or_default();
+    let values = values.iter().map(clap::builder::Str::as_str).collect::<Vec<_>>().join(" ");
+    match argument.get_long() {
+        Some(long) if argument.get_action().takes_values() => format!("--{long} {values}"),
+        Some(long) => format!("--{long}"),
+        None => values,
     }
 }
 
