@@ -526,12 +526,13 @@ impl MetricResult {
         })
     }
 
-    /// Returns ln(head / base) of the two values that reports show beside the change, where it lies outside
-    /// of the change's interval: they are of all launches, the change is of launch pairs.
+    /// Returns ln(head / base) of the two values that reports show beside the change, where it lies outside of the
+    /// change's interval and of the tolerance: they are of all launches, the change is of launch pairs.
     pub fn quotient_outside_ln(&self) -> Option<f64> {
         let ChangeEstimate { low_ln, high_ln, .. } = self.change()?;
         let quotient_ln = (self.head? / self.base?).ln();
-        let is_outside = quotient_ln < low_ln || quotient_ln > high_ln;
+        let is_outside = (quotient_ln < low_ln || quotient_ln > high_ln)
+            && quotient_ln.abs() > self.rule.tolerance.ln();
         (quotient_ln.is_finite() && is_outside).then_some(quotient_ln)
     }
 

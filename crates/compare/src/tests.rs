@@ -522,3 +522,14 @@ fn readiness_is_a_metric_of_the_first_scenario_of_the_suite() {
     assert_eq!(parts.iter().map(ready).collect::<Vec<_>>(), [vec!["a"], vec![], vec![]]);
     assert_eq!(ready(&with_ready(whole)), ready(&joined(parts)));
 }
+
+#[test]
+fn typical_launches_that_differ_otherwise_than_launch_pairs_are_named() {
+    let rows = comparison(&paired(10, LEVEL, LEVEL)).rows;
+    let mut row = rows.into_iter().find(|row| row.metric == Metric::Cpu).unwrap();
+    assert_eq!(row.quotient_outside_ln(), None);
+    row.head = row.base.map(|base| base * 1.2);
+    assert!((row.quotient_outside_ln().unwrap() - 1.2_f64.ln()).abs() < 1e-9);
+    row.head = None;
+    assert_eq!(row.quotient_outside_ln(), None);
+}

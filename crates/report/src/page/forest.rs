@@ -170,7 +170,7 @@ fn line(html: &mut String, comparison: &Comparison, axis: &ForestAxis, row: &Met
     let values = if base == "–" { head } else { format!("{base} → {head}") };
     let distance = rule::distance(comparison, row);
     let explained: Vec<String> =
-        distance.into_iter().chain([rule::rule(row)]).chain(rule::remark(row)).collect();
+        distance.into_iter().chain(rule::rule(row)).chain(rule::remark(row)).collect();
     writeln!(
         html,
         "<tr class=\"{class}\"><th scope=\"row\">{}{more}</th><td class=\"n\">{}</td>\

@@ -11,20 +11,19 @@ use units::text::plural;
 
 use crate::wording;
 
-/// Returns what makes the row red, and what makes it unchanged.
-pub(crate) fn rule(row: &MetricResult) -> String {
-    match row.rule.policy {
-        MetricPolicy::Gate => {
-            let (floor, tolerance) = (row.rule.floor, wording::tolerance(row));
-            if floor.0 >= row.rule.tolerance.0 {
-                return format!("nothing below {tolerance} counts");
-            }
-            // With a decimal: a floor by a smallest amount is any share.
-            let floor = Ratio((floor.0 * 1e3).round() / 1e3);
-            format!("floor {floor}, tolerance ±{tolerance}")
-        }
-        MetricPolicy::Report | MetricPolicy::Off => "shown, does not decide".to_owned(),
+/// Returns what makes the row red, and what makes it unchanged; nothing of a row that does not decide, whose
+/// verdict says that.
+pub(crate) fn rule(row: &MetricResult) -> Option<String> {
+    if row.rule.policy != MetricPolicy::Gate {
+        return None;
     }
+    let (floor, tolerance) = (row.rule.floor, wording::tolerance(row));
+    if floor.0 >= row.rule.tolerance.0 {
+        return Some(format!("nothing below {tolerance} counts"));
+    }
+    // With a decimal: a floor by a smallest amount is any share.
+    let floor = Ratio((floor.0 * 1e3).round() / 1e3);
+    Some(format!("floor {floor}, tolerance ±{tolerance}"))
 }
 
 /// Returns how the row lies to its rule, and where it is undecided what would decide it; nothing where
@@ -142,7 +141,7 @@ mod tests {
     fn cpu(run: &Run) -> (String, String) {
         let comparison = Comparison::of(run).unwrap();
         let row = comparison.rows.iter().find(|row| row.metric == Metric::Cpu).unwrap();
-        (rule(row), distance(&comparison, row).unwrap())
+        (rule(row).unwrap(), distance(&comparison, row).unwrap())
     }
 
     #[test]
