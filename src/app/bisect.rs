@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use checkout::{BaseError, CommitSummary, HeadState};
 use compare::decision::Verdict;
-use compare::{Comparison, ComparisonOutcome, MetricResult};
+use compare::{CauseSummary, Comparison, ComparisonOutcome, MetricResult};
 use history::bisect::{BisectionStep, CommitSearch, CommitState};
 use record::metric::Metric;
 use record::metric::gate::{MetricPolicy, MetricRule};
@@ -23,6 +23,7 @@ use units::Ratio;
 use units::cancel::Cancel;
 
 use crate::app::builds::{BuildFinder, BuildPair, CommitRange};
+use crate::app::causes;
 use crate::app::event::{
     CommitChange, CommitStanding, Event, EventSink, ScenarioMetric, ScenarioPurpose,
 };
@@ -72,6 +73,8 @@ pub enum BisectOutcome {
         before: CommitSummary,
         /// The change from there to the last suspect.
         change: CommitChange,
+        /// Which lines and hunks it is in, if that was looked into.
+        causes: Option<Box<CauseSummary>>,
     },
 }
 
@@ -97,6 +100,16 @@ struct BisectionState {
     /// Digests of the programs that commits were built to, as far as they were, by the commit's place.
     #[serde(default)]
     programs: BTreeMap<usize, String>,
+    /// Comparisons that were measured.
+    #[serde(default)]
+    comparisons: u32,
+}
+
+/// How many comparisons a search over so many commits takes at most: the whole range, each question, half as
+/// many again for commits that are like neither end, and the commit that is found.
+fn comparisons_max(commits: usize) -> u32 {
+    let questions = CommitSearch::questions_max(commits);
+    questions + questions.div_ceil(2) + 2
 }
 
 /// One search.
@@ -112,13 +125,28 @@ struct BisectionSession<'a> {
 
 /// What a comparison of two commits says.
 enum CommitVerdict {
-    Judged(Box<MetricResult>),
+    Judged(Box<JudgedCommit>),
     Broken(String),
     /// The later one is the program of a commit that is known, at this place.
     Identical {
         place: usize,
         program: IdenticalProgram,
     },
+}
+
+/// A change between two commits.
+struct JudgedCommit {
+    row: MetricResult,
+    causes: Option<CauseSummary>,
+}
+
+/// What a comparison is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ComparisonPurpose {
+    /// To find out where a commit stands.
+    Question,
+    /// To show the change of the commit that was found, and what it is in.
+    Conclusion,
 }
 
 /// Searches for the commit. What was measured is kept, so that a search that was interrupted goes on
@@ -132,8 +160,12 @@ pub fn bisect(
     let Some(effect_ln) = session.effect_ln()? else { return Ok(BisectOutcome::NoChange) };
     loop {
         match session.state.search.next() {
-            BisectionStep::Ask(commit) => session.classify(commit, effect_ln)?,
-            BisectionStep::Found(suspects) => {
+            // The last comparison is for what is found.
+            BisectionStep::Ask(commit) if session.may_ask() => {
+                session.classify(commit, effect_ln)?;
+            }
+            BisectionStep::Ask(_) | BisectionStep::Found(_) => {
+                let suspects = session.state.search.suspects();
                 return session.conclude(*suspects.start(), *suspects.end());
             }
         }
@@ -168,8 +200,9 @@ impl<'a> BisectionSession<'a> {
             effect_ln: None,
             search: CommitSearch::new(commits.len()),
             programs: BTreeMap::new(),
+            comparisons: 0,
         };
-        let comparisons_max = CommitSearch::questions_max(commits.len()) + 1;
+        let comparisons_max = comparisons_max(commits.len());
         let alpha = options.alpha;
         suite.gate.alpha = alpha.0 / f64::from(comparisons_max);
         selection::ensure_decidable(&suite).with_context(|| {
@@ -185,6 +218,11 @@ impl<'a> BisectionSession<'a> {
         let mut session = Self { options, suite, commits, path, state, events, cancel };
         session.resume()?;
         Ok(session)
+    }
+
+    /// Whether a comparison is left beside that of what is found.
+    fn may_ask(&self) -> bool {
+        self.state.comparisons + 1 < comparisons_max(self.commits.len())
     }
 
     /// Takes up an earlier search, if it was the same one.
@@ -228,7 +266,7 @@ impl<'a> BisectionSession<'a> {
         }
         let last = self.commits.len() - 1;
         let row = match self.compare(0, last, CHANGE, self.options.identical)? {
-            CommitVerdict::Judged(row) => row,
+            CommitVerdict::Judged(judged) => judged.row,
             CommitVerdict::Broken(reason) => return Err(unmeasured(&self.options.bad, &reason)),
             CommitVerdict::Identical { program, .. } => {
                 self.events.emit(Event::ProgramsIdentical { program: &program });
@@ -254,7 +292,7 @@ impl<'a> BisectionSession<'a> {
             CommitVerdict::Broken(reason) => {
                 (CommitState::Broken, CommitStanding::Skipped { reason })
             }
-            CommitVerdict::Judged(row) => standing(&row, effect_ln),
+            CommitVerdict::Judged(judged) => standing(&judged.row, effect_ln),
             CommitVerdict::Identical { place, program } => {
                 let commit = self.commits[place].commit.clone();
                 let state = self.state.search.standings()[place];
@@ -277,10 +315,20 @@ impl<'a> BisectionSession<'a> {
     ) -> Result<CommitVerdict> {
         let mut suite = self.suite.clone();
         suite.gate.rules.insert(self.options.metric, rule);
+        self.compare_by(&suite, [base, head], identical, ComparisonPurpose::Question)
+    }
+
+    fn compare_by(
+        &mut self,
+        suite: &Suite,
+        [base, head]: [usize; 2],
+        identical: IdenticalPrograms,
+        purpose: ComparisonPurpose,
+    ) -> Result<CommitVerdict> {
         let commit = |at: usize| self.commits[at].commit.clone();
         let range = CommitRange { base: commit(base), head: commit(head) };
         let selection = &self.options.selection;
-        let finder = BuildFinder { selection, suite: &suite, cancel: self.cancel };
+        let finder = BuildFinder { selection, suite, cancel: self.cancel };
         let builds = match finder.range(&range, self.events) {
             Ok(builds) => builds,
             Err(error) => return broken(error),
@@ -292,8 +340,9 @@ impl<'a> BisectionSession<'a> {
             return Ok(CommitVerdict::Identical { place, program });
         }
         let logs = selection.out.join("bisect/logs");
-        let run =
-            measure::paired(&finder, &builds, logs, &ComparisonEnding::default(), self.events)?;
+        self.state.comparisons += 1;
+        let ending = ComparisonEnding::default();
+        let mut run = measure::paired(&finder, &builds, logs.clone(), &ending, self.events)?;
         match &run.ended {
             Some(EarlyEnd::Failed { side: Side::Head, reason, .. }) => {
                 return Ok(CommitVerdict::Broken(reason.summary.clone()));
@@ -308,18 +357,31 @@ impl<'a> BisectionSession<'a> {
             Some(EarlyEnd::Interrupted) => return Err(UseCaseError::BisectionInterrupted.into()),
             None => {}
         }
+        if purpose == ComparisonPurpose::Conclusion {
+            let own = selection.own_folders(&[]);
+            causes::explain(&finder, &builds, &mut run, &logs, &own, self.events);
+        }
         let (metric, comparison) = (self.options.metric, Comparison::of(&run)?);
+        let causes = comparison.breakdowns.first().and_then(|breakdown| breakdown.causes.clone());
         let row = comparison.rows.into_iter().find(|row| row.metric == metric);
         let row = row.with_context(|| not_measured(metric, &comparison.outcome))?;
         ensure!(row.judgement().is_some(), "`{metric}` has no number here");
-        Ok(CommitVerdict::Judged(Box::new(row)))
+        Ok(CommitVerdict::Judged(Box::new(JudgedCommit { row, causes })))
     }
 
     /// Measures the commit that was found against the last good one.
     fn conclude(&mut self, first: usize, last: usize) -> Result<BisectOutcome> {
         let before = self.state.search.last_before();
-        let measured = self.compare(before, last, CHANGE, IdenticalPrograms::Measure)?;
-        let CommitVerdict::Judged(row) = measured else {
+        let mut suite = self.suite.clone();
+        suite.gate.rules.insert(self.options.metric, CHANGE);
+        if suite.lanes.work == LaneMode::Off {
+            // Times say which commit it is, and counts which hunk of it.
+            suite.lanes.work = LaneMode::IfPossible;
+            suite.gate.rules.insert(Metric::Work, CHANGE);
+        }
+        let (sides, purpose) = ([before, last], ComparisonPurpose::Conclusion);
+        let measured = self.compare_by(&suite, sides, IdenticalPrograms::Measure, purpose)?;
+        let CommitVerdict::Judged(judged) = measured else {
             let CommitSummary { commit, subject } = &self.commits[last];
             let commit = format!("{commit} {subject}");
             return Err(UseCaseError::FoundNotMeasured { commit }.into());
@@ -327,7 +389,8 @@ impl<'a> BisectionSession<'a> {
         Ok(BisectOutcome::Found {
             suspects: self.commits[first..=last].to_vec(),
             before: self.commits[before].clone(),
-            change: change(&row),
+            change: change(&judged.row),
+            causes: judged.causes.map(Box::new),
         })
     }
 }

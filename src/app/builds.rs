@@ -11,13 +11,13 @@ use crate::app::commit_target;
 use crate::app::event::{Event, EventSink, WarningKind};
 use crate::app::failure::UseCaseError;
 use crate::app::selection::{CheckoutBuild, SuiteSelection, TargetUse};
-use checkout::{BaseBuild, BuildCommand, BuildProgress, WorkingTree};
+use checkout::{BaseBuild, BuildCommand, BuildProgress, LineTables, WorkingTree};
 use payload::Semantics;
 use record::stage::RunStage;
 use record::{Revision, Side};
 use relink::shim::LinkKeeper;
 use runner::{BuildSource, SutBuild};
-use suite::{LayoutMode, Suite, TargetSource, TargetSpec};
+use suite::{LaneMode, LayoutMode, Suite, TargetSource, TargetSpec};
 use sut::{ReadinessProbe, ServiceSet, TargetCommand};
 use thiserror::Error;
 use units::cancel::Cancel;
@@ -218,7 +218,7 @@ impl BuildFinder<'_> {
         let log = logs.join("build-head.log");
         let progress = &mut |progress: BuildProgress<'_>| events.emit(progress.into());
         let environment = &self.environment(target);
-        let build = BuildCommand { command: build, environment, keeper: self.keeper() };
+        let build = self.build_command(build, environment);
         let links = &self.head_links();
         let build = || checkout::build_head(&target.dir, build, &log, links, self.cancel, progress);
         Ok(self.selection.clock.time(RunStage::Build, build)?)
@@ -285,7 +285,7 @@ impl BuildFinder<'_> {
         let cache = cache.context("neither XDG_CACHE_HOME nor HOME is set")?;
         let progress = &mut |progress: BuildProgress<'_>| events.emit(progress.into());
         let environment = &self.environment(target);
-        let build = BuildCommand { command: build, environment, keeper: self.keeper() };
+        let build = self.build_command(build, environment);
         let build =
             || checkout::checkout(&target.dir, &commit, build, &cache, self.cancel, progress);
         let built = self.selection.clock.time(RunStage::Build, build)?;
@@ -335,6 +335,23 @@ impl BuildFinder<'_> {
         }
     }
 
+    /// How both sides are built.
+    pub(super) fn build_command<'b>(
+        &'b self,
+        command: &'b str,
+        environment: &'b ChildEnvironment,
+    ) -> BuildCommand<'b> {
+        let is_counted = self.suite.lanes.work != LaneMode::Off;
+        let is_set = self.selection.workplace.environment.has(checkout::LINE_TABLE_VARIABLE);
+        let search_path = self.selection.workplace.search_path.as_os_str();
+        let lines = if is_counted && !is_set {
+            LineTables::Added { search_path }
+        } else {
+            LineTables::AsBuilt
+        };
+        BuildCommand { command, environment, keeper: self.keeper(), lines }
+    }
+
     /// What keeps the links of builds, if both sides are to be linked again.
     fn keeper(&self) -> Option<LinkKeeper<'_>> {
         let workplace = &self.selection.workplace;
@@ -349,7 +366,7 @@ impl BuildFinder<'_> {
     }
 
     /// What of this program's environment builds and targets do not get.
-    fn environment(&self, target: &TargetSpec) -> ChildEnvironment {
+    pub(super) fn environment(&self, target: &TargetSpec) -> ChildEnvironment {
         let process = &self.selection.workplace.environment;
         process.child(&target.pass_env).lending(process, target.inherited_variables())
     }
@@ -437,7 +454,7 @@ fn attached(url: &str, label: &str) -> SutBuild {
 
 /// Fails if the command names a file of the checkout by its full path: the base would then be the
 /// head, and nothing would ever change.
-fn ensure_relative(start: &str, checkout: &Path) -> anyhow::Result<()> {
+pub(super) fn ensure_relative(start: &str, checkout: &Path) -> anyhow::Result<()> {
     let checkout = checkout.canonicalize().context("failed to find the checkout")?;
     let inside = shlex::split(start).unwrap_or_default().into_iter().find(|word| {
         checkout.to_str().is_some_and(|checkout| word.contains(&format!("{checkout}/")))

@@ -14,6 +14,7 @@ use units::cancel::Cancel;
 
 use crate::app::attempts::{self, AttemptOptions, AttemptRecord, AttemptSubject};
 use crate::app::builds::{BuildChoice, BuildFinder, BuildPair, CommitRange, base_obstacle};
+use crate::app::causes;
 use crate::app::confirm::FirstRun;
 use crate::app::event::{Event, EventSink, WarningKind};
 use crate::app::evidence_store::AttemptPlace;
@@ -181,12 +182,13 @@ impl CompareOptions {
         place: Option<AttemptPlace>,
         events: &mut dyn EventSink,
     ) -> Result<Run> {
+        let own = self.own_folders(place.as_ref());
         // What another machine flagged is measured again, whatever it was.
-        if self.identical == IdenticalPrograms::Skip && subject.confirmed.is_none() {
-            let own = self.own_folders(place.as_ref());
-            if let Some(run) = identity::identical_run(finder, subject.builds, &own, events)? {
-                return Ok(run);
-            }
+        if self.identical == IdenticalPrograms::Skip
+            && subject.confirmed.is_none()
+            && let Some(run) = identity::identical_run(finder, subject.builds, &own, events)?
+        {
+            return Ok(run);
         }
         measure::announce(finder, &self.ending, events);
         let logs = self.selection.out.join("logs");
@@ -198,11 +200,13 @@ impl CompareOptions {
             confirmed: subject.confirmed,
             ..Default::default()
         };
-        let run = measure::attempt(finder, subject.builds, logs, &self.ending, context, events);
+        let run =
+            measure::attempt(finder, subject.builds, logs.clone(), &self.ending, context, events);
         // Whatever ended it: what was measured counts.
         let kept = record.map_or(Ok(()), AttemptRecord::finish);
-        let run = run?;
+        let mut run = run?;
         kept?;
+        causes::explain(finder, subject.builds, &mut run, &logs, &own, events);
         Ok(run)
     }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use record::OperationName;
+use record::causes::{HunkPlace, RevertCounts};
 use record::history::HistoryNote;
 use record::metric::Metric;
 use record::{IdenticalProgram, Revision};
@@ -179,6 +180,8 @@ pub enum Event<'a> {
         #[serde(serialize_with = "share")]
         alpha: Ratio,
     },
+    /// The hunks that more work is in are looked for.
+    Cause(CauseEvent<'a>),
     /// A bisection goes on where an earlier invocation ended.
     BisectionResumed,
     /// The ends of a bisection's range were compared.
@@ -214,6 +217,41 @@ pub enum Event<'a> {
     CellSimulated,
     /// A simulation has ended.
     SimulationEnded,
+}
+
+/// A step in finding out which hunks more work is in.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "cause", rename_all = "snake_case")]
+pub enum CauseEvent<'a> {
+    /// What more work is in is looked for, by lines and hunks.
+    Sought {
+        /// Name of the scenario.
+        scenario: &'a str,
+        /// Hunks that may matter.
+        hunks: usize,
+    },
+    /// Hunks of head are reverted, to count again.
+    RevertStarted {
+        /// The hunks.
+        hunks: &'a [HunkPlace],
+        /// The time after which nothing more is reverted.
+        #[serde(rename = "time_max_ns", serialize_with = "nanos")]
+        time_max: Duration,
+    },
+    /// The builds with and without hunks are counted, in turns.
+    RevertCounting {
+        /// Turns that are done.
+        done: usize,
+        /// How many there are.
+        of: usize,
+    },
+    /// Hunks were reverted.
+    RevertEnded {
+        /// What came of it.
+        revert: &'a RevertCounts,
+        /// What went away, as a share of the growth; none if it was not counted.
+        share: Option<f64>,
+    },
 }
 
 /// What a reader should know before the result is believed or waited for.

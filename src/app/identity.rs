@@ -56,7 +56,7 @@ fn identical_files(
     let files = |build: &SutBuild, root: Option<&Path>| program_files(build, root, own);
     let (base_root, head_root) = builds.roots();
     let (base, head) = (files(base, base_root)?, files(head, head_root)?);
-    (base == head).then_some(base)
+    base.is_same_program(&head).then_some(base)
 }
 
 /// The variables that the configuration gives a build: those of another commit's may be others.
@@ -86,7 +86,7 @@ pub(super) fn program_files(
 }
 
 /// What head is, against base's commit; none where the sides are not known to be of commits.
-fn head_state(builds: &BuildPair) -> Option<HeadState<'_>> {
+pub(super) fn head_state(builds: &BuildPair) -> Option<HeadState<'_>> {
     Some(match builds.origin {
         BuildOrigin::Given => return None,
         BuildOrigin::Commits => HeadState::Commit(builds.head.revision.commit.as_deref()?),

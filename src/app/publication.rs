@@ -5,12 +5,15 @@ use std::path::Path;
 
 use compare::confirmation::{self, Confirmation, FlagStanding};
 use compare::decision::Verdict;
-use compare::{Comparison, ComparisonOutcome, MetricResult};
+use compare::proof::RevertFinding;
+use compare::{Comparison, ComparisonOutcome, InstructionBreakdown, MetricResult};
 use github::context::GithubContext;
 use github::{Annotation, AnnotationLevel, Conclusion, Publication, sanitize};
+use record::causes::WorkCauses;
 use record::evidence::EvidenceState;
 use record::history::{HistoryNote, RunHistory};
 use record::instruction_counts::CountOutcome;
+use record::metric::Metric;
 use record::workload::Workload;
 use record::{
     EarlyEnd, FailureExample, FailureReport, LaunchResult, LaunchResults, LimitBackend,
@@ -208,8 +211,19 @@ fn sanitize_work(work: &mut CountOutcome) {
                     function.file = sanitize::text(&function.file);
                 }
             }
+            counted.causes.iter_mut().for_each(|causes| sanitize_causes(causes));
         }
     }
+}
+
+fn sanitize_causes(causes: &mut WorkCauses) {
+    for line in &mut causes.lines {
+        line.file = sanitize::code(&line.file);
+        line.function = sanitize::code(&line.function);
+    }
+    let ranked = causes.hunks.iter_mut().map(|hunk| &mut hunk.hunk);
+    let reverted = causes.reverts.iter_mut().flat_map(|revert| &mut revert.hunks);
+    ranked.chain(reverted).for_each(|hunk| hunk.path = sanitize::code(&hunk.path));
 }
 
 /// Calls the revisions what people on GitHub call them: the head of the pull request, which is not
@@ -242,7 +256,7 @@ pub(super) fn of_comparison(
         title,
         body: report::markdown::render(comparison),
         conclusion: conclusion(&comparison.outcome),
-        annotations: slower.iter().map(|row| annotation(subject, row)).collect(),
+        annotations: annotations(subject, comparison, &slower),
         outputs: outputs(subject, comparison, slower.len() + comparison.broken().count()),
     };
     let measured = !matches!(comparison.outcome, ComparisonOutcome::NotMeasured(_));
@@ -326,6 +340,36 @@ fn outputs(
         ("report-dir", subject.dir.display().to_string()),
     ];
     outputs.map(|(name, value)| (name.to_owned(), value)).to_vec()
+}
+
+/// Remarks at what is slower in the configuration, and at the hunks that more work is proven to be in.
+fn annotations(
+    subject: PublicationSubject<'_>,
+    comparison: &Comparison,
+    slower: &[&MetricResult],
+) -> Vec<Annotation> {
+    let is_red = |breakdown: &&InstructionBreakdown| {
+        slower.iter().any(|row| row.metric == Metric::Work && row.scenario == breakdown.scenario)
+    };
+    let red = comparison.breakdowns.iter().filter(is_red);
+    let proven = red.flat_map(|breakdown| {
+        let findings = breakdown.causes.iter().flat_map(|summary| &summary.proven);
+        findings.filter_map(|finding| proof_annotation(&breakdown.scenario, finding))
+    });
+    let slower = slower.iter().map(|row| annotation(subject, row));
+    slower.chain(proven).collect()
+}
+
+/// Points at the first line of a hunk, in the diff.
+fn proof_annotation(scenario: &str, finding: &RevertFinding) -> Option<Annotation> {
+    let hunk = finding.hunks.first()?;
+    Some(Annotation {
+        path: hunk.path.clone(),
+        line: hunk.head.start.max(1),
+        level: AnnotationLevel::Warning,
+        title: format!("{scenario} takes more work"),
+        message: report::causes::proof(finding),
+    })
 }
 
 /// Points at the scenario in the configuration, or at the configuration.

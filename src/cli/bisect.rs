@@ -72,9 +72,12 @@ pub(super) fn run(args: &BisectArgs, out: &mut impl Write) -> anyhow::Result<Exi
             reporter.note("there is no change to search for, or none that can be seen");
             Ok(Exit::Inconclusive)
         }
-        BisectOutcome::Found { suspects, before, change } => {
+        BisectOutcome::Found { suspects, before, change, causes } => {
             show(out, &suspects)?;
             writeln!(out, "{}, against {}", commit_change(&change), title(&before))?;
+            for hunk in causes.iter().flat_map(|causes| report::causes::hunks(causes)) {
+                writeln!(out, "{}", sanitize(&hunk))?;
+            }
             writeln!(out, "chance that this is wrong ≤ {}", args.alpha)?;
             Ok(Exit::Success)
         }

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use record::IdenticalProgram;
+use record::causes::{HunkPlace, RevertCounts, RevertOutcome};
 use units::Ratio;
 use units::text::plural;
 
 use crate::app::event::{
-    CommitChange, CommitStanding, Event, LaunchCost, LaunchUnit, MetricChange, ScenarioMetric,
-    ScenarioPurpose, SelfCheck, TelemetryProtocol, WarningKind,
+    CauseEvent, CommitChange, CommitStanding, Event, LaunchCost, LaunchUnit, MetricChange,
+    ScenarioMetric, ScenarioPurpose, SelfCheck, TelemetryProtocol, WarningKind,
 };
 
 /// Returns what a person reads of an event; nothing for those that only move a bar.
@@ -56,6 +57,7 @@ pub(super) fn line(event: &Event<'_>) -> Option<String> {
             plural(*commits, "commit"),
             plural(*comparisons_max, "comparison")
         ),
+        Event::Cause(step) => cause(step),
         Event::BisectionResumed => {
             "going on where the last search was interrupted; `--restart` forgets it".to_owned()
         }
@@ -73,6 +75,50 @@ pub(super) fn line(event: &Event<'_>) -> Option<String> {
         | Event::CellSimulated
         | Event::SimulationEnded => return None,
     })
+}
+
+/// A step in finding out which hunks more work is in.
+fn cause(step: &CauseEvent<'_>) -> String {
+    match step {
+        CauseEvent::Sought { scenario, hunks } => format!(
+            "`{scenario}` takes more work: looking for the hunk among {}",
+            plural(*hunks, "hunk")
+        ),
+        CauseEvent::RevertStarted { hunks, time_max } => format!(
+            "building head without {}, to count again (nothing more is begun after {})",
+            hunk_names(hunks),
+            units::duration(*time_max)
+        ),
+        CauseEvent::RevertCounting { done, of } => {
+            format!("counting base, head and head without it: {done} of {of} turns done")
+        }
+        CauseEvent::RevertEnded { revert, share } => reverted(revert, *share),
+    }
+}
+
+/// `src/xml.rs:118`, with how many more.
+fn hunk_names(hunks: &[HunkPlace]) -> String {
+    let Some(first) = hunks.first() else { return String::new() };
+    let name = format!("`{}:{}`", first.path, first.head.start.max(1));
+    match hunks.len() - 1 {
+        0 => name,
+        more => format!("{name} and {}", plural(more, "other hunk")),
+    }
+}
+
+/// What came of reverting hunks.
+fn reverted(revert: &RevertCounts, share: Option<f64>) -> String {
+    let name = hunk_names(&revert.hunks);
+    match (&revert.outcome, share) {
+        (RevertOutcome::Broken, _) => format!("without {name} head does not run"),
+        (RevertOutcome::SameCode, _) => format!("without {name} head is the same machine code"),
+        (RevertOutcome::Counted { .. }, Some(share)) => {
+            format!("without {name} {:.0} % of the growth goes away", share * 100.0)
+        }
+        (RevertOutcome::Counted { .. }, None) => {
+            format!("beside head without {name}, head does not take more than base")
+        }
+    }
 }
 
 /// What a check of this program on itself is about.

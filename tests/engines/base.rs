@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::thread;
 
-use checkout::{self, BaseBuild, BaseError, BuildCommand, BuildProgress, WorkingTree};
+use checkout::{self, BaseBuild, BaseError, BuildCommand, BuildProgress, LineTables, WorkingTree};
 use miette::Diagnostic as _;
 use tempfile::TempDir;
 use units::cancel::Cancel;
@@ -22,7 +22,7 @@ const BUILD: &str = "cp src.txt out.txt && echo built >>../../builds";
 /// A build that gets the whole environment.
 fn plain(command: &str) -> BuildCommand<'_> {
     static WHOLE: LazyLock<ChildEnvironment> = LazyLock::new(ChildEnvironment::default);
-    BuildCommand { command, environment: &WHOLE, keeper: None }
+    BuildCommand { command, environment: &WHOLE, keeper: None, lines: LineTables::AsBuilt }
 }
 
 /// A repository with two commits, the first tagged `v1`, and a cache beside it.

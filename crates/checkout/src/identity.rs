@@ -1,8 +1,8 @@
 //! Reads what a side of a comparison executes, to tell whether two builds are one program.
 //!
-//! Builds of one commit in two folders are byte-identical for most toolchains. Where they are, and
-//! where nothing that the program may read has changed, any difference that a measurement finds is an
-//! error of the measurement.
+//! Builds of one commit in two folders are byte-identical for most toolchains, but for what they have for
+//! debuggers. Where what is loaded is, and where nothing that the program may read has changed, any
+//! difference that a measurement finds is an error of the measurement.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -10,6 +10,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
+use sut::elf::ElfFile;
 
 use crate::changes;
 use crate::snapshot;
@@ -46,9 +47,17 @@ pub struct ProgramTree<'a> {
 /// The files that a side executes from its own tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProgramFiles {
-    /// SHA-256 of each file in hexadecimal digits, by its path from the root; of a link, where it leads.
+    /// SHA-256 of each file in hexadecimal digits, by its path from the root; of a link, where it leads; of an
+    /// ELF file, that of what is loaded.
     digests: BTreeMap<PathBuf, String>,
-    executable: Option<PathBuf>,
+    executable: Option<ExecutableFile>,
+}
+
+/// An executable as it lies there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ExecutableFile {
+    path: PathBuf,
+    sha256: String,
 }
 
 impl ProgramFiles {
@@ -60,11 +69,13 @@ impl ProgramFiles {
         let mut digests = BTreeMap::new();
         let executables = executables(tree, &root);
         for path in &executables {
-            digests.insert(inside(path, &root), snapshot::digest(path)?);
+            digests.insert(inside(path, &root), loaded_digest(path)?);
             libraries(path, &root, &mut digests)?;
         }
         if let Some(first) = executables.first() {
-            return Ok(Some(Self { digests, executable: Some(inside(first, &root)) }));
+            let sha256 = snapshot::digest(first)?;
+            let executable = Some(ExecutableFile { path: inside(first, &root), sha256 });
+            return Ok(Some(Self { digests, executable }));
         }
         let digests = tree_digests(tree, &root)?;
         Ok(digests.map(|digests| Self { digests, executable: None }))
@@ -73,13 +84,18 @@ impl ProgramFiles {
     /// Returns the path from the root of the executable that the start command names first; none where
     /// the tree is the program.
     pub fn executable(&self) -> Option<&Path> {
-        self.executable.as_deref()
+        self.executable.as_ref().map(|executable| executable.path.as_path())
+    }
+
+    /// Returns whether both sides execute the same, whatever they have for debuggers.
+    pub fn is_same_program(&self, other: &Self) -> bool {
+        self.digests == other.digests
     }
 
     /// Returns the SHA-256 of the executable, or of the list of all files, in hexadecimal digits.
     pub fn sha256(&self) -> String {
-        match self.executable.as_ref().and_then(|path| self.digests.get(path)) {
-            Some(digest) => digest.clone(),
+        match &self.executable {
+            Some(executable) => executable.sha256.clone(),
             None => self.digest(),
         }
     }
@@ -139,10 +155,23 @@ fn add_libraries(
         if kind.is_dir() && depth > 0 && INTERMEDIATE_FOLDERS.iter().all(|it| name != *it) {
             add_libraries(&path, root, depth - 1, digests)?;
         } else if is_library(&name.to_string_lossy()) && is_elf(&path) {
-            digests.insert(inside(&path, root), snapshot::digest(&path)?);
+            digests.insert(inside(&path, root), loaded_digest(&path)?);
         }
     }
     Ok(())
+}
+
+/// The digest of what is loaded of an ELF file; of one that is not understood, that of all of it.
+fn loaded_digest(path: &Path) -> io::Result<String> {
+    let Some(sections) = ElfFile::open(path)?.loaded_sections() else {
+        return snapshot::digest(path);
+    };
+    let mut hash = Sha256::new();
+    for (address, content) in sections {
+        hash.update(address.to_le_bytes());
+        hash.update(content);
+    }
+    Ok(units::hex(&hash.finalize()))
 }
 
 /// `libapi.so` and `libapi.so.1.2`.

@@ -13,8 +13,10 @@ pub mod git;
 mod identity;
 mod locks;
 mod repository;
+mod scratch;
 mod snapshot;
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::process::CommandExt;
@@ -23,6 +25,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use relink::line_tables;
 use relink::shim::{LinkKeeper, LinkShims};
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
@@ -41,6 +44,7 @@ pub use repository::{
     CommitSummary, WorkingTree, between, checkout_hash, commit, file, is_behind, merge_base, root,
     tree, tree_hash,
 };
+pub use scratch::{HeadFiles, ScratchTree, changed_files, prefix, unified_diff};
 use snapshot::{TreeSnapshot, TreeState};
 
 /// Builds that are kept in a cache folder, beside those in use.
@@ -100,7 +104,25 @@ pub struct BuildCommand<'a> {
     pub environment: &'a ChildEnvironment,
     /// What keeps the programs' links, if they are to be linked again.
     pub keeper: Option<LinkKeeper<'a>>,
+    /// Whether programs get tables of their lines.
+    pub lines: LineTables<'a>,
 }
+
+/// Whether programs are built with tables of their lines, by which counts are known by line. The machine
+/// code is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineTables<'a> {
+    /// As the build has it.
+    AsBuilt,
+    /// By a variable that cargo reads, and by compiler drivers of ours where a build calls them by name.
+    Added {
+        /// The search path of the build without them.
+        search_path: &'a OsStr,
+    },
+}
+
+/// The variable by which cargo adds tables of lines to what it builds for release.
+pub const LINE_TABLE_VARIABLE: &str = "CARGO_PROFILE_RELEASE_DEBUG";
 
 impl BuildCommand<'_> {
     /// Starts a program as the build would.
@@ -115,6 +137,15 @@ impl BuildCommand<'_> {
     /// Starts the build's shell, which finds compiler drivers that keep links in a folder.
     fn shell(&self, links: &Path) -> Result<Command, BaseError> {
         let mut shell = self.program("/bin/sh");
+        if let LineTables::Added { search_path } = self.lines {
+            shell.env(LINE_TABLE_VARIABLE, "line-tables-only");
+            // Drivers that keep links add tables of lines themselves.
+            if self.keeper.is_none() && line_tables::calls_drivers(self.command) {
+                let drivers = links.join("line-tables");
+                let path = line_tables::install(&drivers, search_path);
+                shell.env("PATH", path.map_err(unusable(&drivers))?);
+            }
+        }
         if let Some(keeper) = self.keeper {
             let shims = LinkShims::install(links, keeper).map_err(unusable(links))?;
             shell.env("PATH", shims.search_path());
@@ -478,8 +509,13 @@ fn key(commit: &str, prefix: &Path, build: BuildCommand<'_>, tools: &str) -> Str
     let mut hash = Sha256::new();
     // A build whose links are kept compiles C with other options.
     let links: &[&[u8]] = if build.keeper.is_some() { &[b"links"] } else { &[] };
+    let lines: &[&[u8]] = match build.lines {
+        LineTables::Added { .. } => &[b"lines"],
+        LineTables::AsBuilt => &[],
+    };
     let prefix = prefix.as_os_str().as_encoded_bytes();
-    for part in [prefix, build.command.as_bytes(), tools.as_bytes()].iter().chain(links) {
+    let parts = [prefix, build.command.as_bytes(), tools.as_bytes()];
+    for part in parts.iter().chain(links).chain(lines) {
         hash.update(part);
         hash.update([0]);
     }

@@ -16,6 +16,7 @@ pub mod level_history;
 mod limits;
 mod note;
 mod offsets;
+pub mod proof;
 pub mod sensitivity;
 pub mod stopping;
 mod stored;
@@ -23,6 +24,7 @@ mod suspicion;
 pub mod timeline;
 mod values;
 mod work;
+mod work_change;
 
 use std::collections::BTreeSet;
 
@@ -63,7 +65,8 @@ pub use crate::note::{ComparisonNote, OffsetRow};
 pub use crate::stored::{BaselineOrigin, foreseeable, past};
 pub use crate::suspicion::Suspicion;
 pub use crate::values::level;
-pub use crate::work::InstructionBreakdown;
+pub use crate::work::{CauseSummary, InstructionBreakdown, RankedHunk};
+pub use crate::work_change::WorkChange;
 
 /// What a run says: about each metric, each promise, and as a whole.
 #[derive(Debug, Clone)]
@@ -264,7 +267,7 @@ impl Comparison {
                 judge(run, &gate, &mut rows, evidence)?
             }
         };
-        let suspicions = suspicion::suspicions(&rows, run.placement.as_ref());
+        let suspicions = suspicion::suspicions(&rows, run);
         for (row, suspicion) in rows.iter_mut().zip(suspicions) {
             row.suspicion = suspicion;
         }

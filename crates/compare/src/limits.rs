@@ -172,8 +172,14 @@ mod tests {
             stacks: String::new(),
         };
         let counter = String::new();
-        let counted =
-            InstructionCounts { counter, pairs_per_request: 1, requests: 1, base: None, head };
+        let counted = InstructionCounts {
+            counter,
+            pairs_per_request: 1,
+            requests: 1,
+            base: None,
+            head,
+            causes: None,
+        };
         scenario.work = Some(CountOutcome::Counted(Box::new(counted)));
         let promises = of(scenario).unwrap();
         assert_eq!((promises[0].measured, promises[0].holds()), (Some(99.5), true));

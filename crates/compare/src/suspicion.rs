@@ -7,11 +7,11 @@
 
 use std::fmt;
 
-use record::PlacementRecord;
 use record::metric::Metric;
+use record::{PlacementRecord, Run};
 
 use crate::decision::{Judgement, Verdict};
-use crate::{MetricFinding, MetricResult};
+use crate::{MetricFinding, MetricResult, proof};
 
 /// From here on, more instructions are a regression by themselves.
 const WORK_PROVEN: f64 = 0.02;
@@ -58,16 +58,21 @@ impl fmt::Display for Suspicion {
 }
 
 /// Returns, for each row, what else explains that it regressed.
-pub(super) fn suspicions(
-    rows: &[MetricResult],
-    placement: Option<&PlacementRecord>,
-) -> Vec<Option<Suspicion>> {
-    let moved = placement.is_some_and(PlacementRecord::keeps_layout);
+pub(super) fn suspicions(rows: &[MetricResult], run: &Run) -> Vec<Option<Suspicion>> {
+    let moved = run.placement.as_ref().is_some_and(PlacementRecord::keeps_layout);
+    let is_proven = |name: &str| {
+        run.scenarios.iter().any(|scenario| scenario.name == name && proof::is_proven(scenario))
+    };
     let of = |row: &MetricResult| {
         if matches!(row.finding, MetricFinding::Judged(Judgement { is_one_machine: true, .. })) {
             return Some(Suspicion::OneMachine);
         }
-        chance(row.metric, regression(row)?, moved, |metric| {
+        let found = regression(row)?;
+        // What goes away with a hunk is no chance of the compiler.
+        if row.metric == Metric::Work && is_proven(&row.scenario) {
+            return None;
+        }
+        chance(row.metric, found, moved, |metric| {
             let other = rows.iter().find(|it| {
                 it.scenario == row.scenario && it.operation.is_none() && it.metric == metric
             });
@@ -164,6 +169,20 @@ mod tests {
         check(1_040, 1.014, LayoutState::Same, None);
         check(1_040, 1.014, LayoutState::NotRedrawn, Some(Suspicion::CodeGeneration));
         check(1_000, 1.03, LayoutState::Same, None);
+    }
+
+    #[test]
+    fn few_instructions_more_are_a_regression_if_they_go_with_a_hunk() {
+        let check = |variant: f64, expected| {
+            let mut run = paired(14, LEVEL, LEVEL);
+            let head = 64_000.0 * 1.014;
+            run.scenarios[0].work =
+                Some(record::fixtures::explained(64_000.0, head, 64_000.0 * variant));
+            let comparison = Comparison::of(&run).unwrap();
+            assert_eq!(comparison.outcome, expected, "{variant}");
+        };
+        check(1.001, ComparisonOutcome::Regressed);
+        check(1.010, ComparisonOutcome::Inconclusive);
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use crate::decision::counts::CountSamples;
 use crate::function_changes::{self, FunctionChange};
+use crate::proof::{self, RevertFinding};
 use crate::{ComparisonNote, MetricFinding, MetricResult, RowContext, RowEvidence};
+use record::causes::{HunkEvidence, HunkGrowth, WorkCauses};
 use record::instruction_counts::{BuildCounts, CountOutcome, InstructionCounts};
 use record::metric::Metric;
 use record::metric::gate::MetricPolicy;
@@ -36,6 +38,53 @@ pub struct InstructionBreakdown {
     pub base_stacks: Option<String>,
     /// Packed stacks of head.
     pub head_stacks: String,
+    /// Which lines and hunks the difference is in, where it was looked into.
+    pub causes: Option<CauseSummary>,
+}
+
+/// Which lines and hunks the difference of two builds is in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CauseSummary {
+    /// What was found out.
+    pub causes: WorkCauses,
+    /// The hunks that explain most by the costs of their lines, the first first.
+    pub ranked: Vec<RankedHunk>,
+    /// The hunks whose reverts prove at least half of a growth.
+    pub proven: Vec<RevertFinding>,
+    /// All that reverts showed, in their order.
+    pub reverted: Vec<RevertFinding>,
+}
+
+/// A hunk with what it explains by the costs of lines.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RankedHunk {
+    /// The hunk, and instructions per unit of work.
+    pub hunk: HunkGrowth,
+    /// The share of the growth.
+    pub share: f64,
+}
+
+/// Hunks that are shown by rank, at most.
+const HUNKS_MAX: usize = 5;
+
+/// Hunks that explain less than this share of the first are not shown.
+const HUNK_SHARE_MIN: f64 = 0.01;
+
+impl CauseSummary {
+    fn of(causes: &WorkCauses, growth: f64) -> Self {
+        let least = causes.hunks.first().map_or(0.0, |first| first.growth * HUNK_SHARE_MIN);
+        let explains =
+            |hunk: &&HunkGrowth| hunk.evidence != HunkEvidence::None && hunk.growth > least;
+        let ranked =
+            |hunk: &HunkGrowth| RankedHunk { hunk: hunk.clone(), share: hunk.growth / growth };
+        let shown = causes.hunks.iter().filter(explains).take(HUNKS_MAX);
+        Self {
+            causes: causes.clone(),
+            ranked: if growth > 0.0 { shown.map(ranked).collect() } else { Vec::new() },
+            proven: proof::proven(causes),
+            reverted: causes.reverts.iter().filter_map(RevertFinding::of).collect(),
+        }
+    }
 }
 
 /// Takes the counts of a run apart.
@@ -57,9 +106,16 @@ pub(super) fn breakdowns(run: &Run) -> Vec<InstructionBreakdown> {
             functions,
             base_stacks: base.map(|base| base.stacks.clone()),
             head_stacks: head.stacks.clone(),
+            causes: causes(counted),
         }
     };
     counted.map(breakdown).collect()
+}
+
+fn causes(counted: &InstructionCounts) -> Option<CauseSummary> {
+    let base = mean(&counted.base.as_ref()?.instructions);
+    let growth = mean(&counted.head.instructions) - base;
+    Some(CauseSummary::of(counted.causes.as_deref()?, growth))
 }
 
 fn changed(base: &BuildCounts, head: &BuildCounts) -> Vec<FunctionChange> {

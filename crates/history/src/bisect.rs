@@ -61,7 +61,7 @@ impl CommitSearch {
         let open = (before + 1..after).filter(|&i| self.standings[i] == CommitState::Unknown);
         match open.min_by_key(|i| i.abs_diff(middle)) {
             Some(commit) => BisectionStep::Ask(commit),
-            None => BisectionStep::Found(before + 1..=after),
+            None => BisectionStep::Found(self.suspects()),
         }
     }
 
@@ -73,6 +73,12 @@ impl CommitSearch {
     /// Returns the newest commit that is known to be before the change.
     pub fn last_before(&self) -> usize {
         self.brackets().0
+    }
+
+    /// Returns the commits that the change may be in, as far as is known.
+    pub fn suspects(&self) -> RangeInclusive<usize> {
+        let (before, after) = self.brackets();
+        before + 1..=after
     }
 
     /// Returns how many measurements a search over so many commits takes at most, if every commit

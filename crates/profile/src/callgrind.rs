@@ -23,7 +23,7 @@ use sut::TargetCommand;
 
 use super::failure::ProfileError;
 use super::graph::{CallGraph, CallgrindSyntaxError};
-use super::session::{self, ProfileSession, files};
+use super::session::{self, ProfilePlan, ProfileSession, files};
 use super::{CostUnit, Profile, ProfileTotal, program, valgrind};
 
 const TOOL: &str = "callgrind";
@@ -129,6 +129,27 @@ impl ProfileSession<'_> {
         })
     }
 
+    /// Counts one launch of each target, side by side, and returns its instructions per unit of work.
+    /// Leaves the files of each in its folder.
+    pub fn count_each(
+        &self,
+        targets: &[(TargetCommand, PathBuf)],
+    ) -> Result<Vec<f64>, ProfileError> {
+        let plan = ProfilePlan { launches: 1, ..self.plan };
+        let single = ProfileSession { plan, ..*self };
+        thread::scope(|scope| {
+            let count = |(command, dir)| scope.spawn(move || single.count(command, dir));
+            let running: Vec<_> =
+                targets.iter().map(|(command, dir)| count((command, dir))).collect();
+            let counted = running.into_iter().map(|counting| {
+                let counted =
+                    counting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+                Ok(counted.instructions.iter().sum())
+            });
+            counted.collect()
+        })
+    }
+
     /// Counts one target. Leaves its files in `dir`.
     pub fn count(
         &self,
@@ -148,7 +169,7 @@ impl ProfileSession<'_> {
             toolchain,
         };
         for launch in 1..=self.plan.launches {
-            let dir = session::empty_folder(&dir.join(format!("launch-{launch}")))?;
+            let dir = session::empty_folder(&launch_folder(dir, launch))?;
             let graph = self.count_once(command, &dir).map_err(valgrind::explained)?;
             work.instructions.push(per_pair(graph.total()));
             work.allocations.push(per_pair(graph.calls_into(|name| ALLOCATORS.contains(&name))));
@@ -212,6 +233,19 @@ fn value_of<'a>(environment: &'a [u8], name: &str) -> Option<&'a [u8]> {
     pairs.find_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
+/// Returns what a build that was counted in `dir` cost, over all its launches.
+pub fn read_counts(dir: &Path, launches: usize) -> Result<CallGraph, ProfileError> {
+    let mut sum = CallGraph::default();
+    for launch in 1..=launches {
+        sum.add(&read(&launch_folder(dir, launch))?);
+    }
+    Ok(sum)
+}
+
+fn launch_folder(dir: &Path, launch: usize) -> PathBuf {
+    dir.join(format!("launch-{launch}"))
+}
+
 /// Returns a number without the digits that mean nothing, so that it is short as text and the same
 /// when it is read again.
 fn thousandths(value: f64) -> f64 {
@@ -223,6 +257,8 @@ fn wrapped(command: &TargetCommand, dir: &Path) -> TargetCommand {
     let out = dir.display().to_string().replace('%', "%%");
     let options = [
         "--demangle=no".to_owned(),
+        // Costs of addresses are costs of lines, by the line tables of the program.
+        "--dump-instr=yes".to_owned(),
         format!("--callgrind-out-file={out}/callgrind.%p.out"),
         format!("--vgdb-prefix={}", prefix(dir).display()),
     ];
@@ -291,7 +327,7 @@ mod tests {
             relinked: None,
         };
         let wrapped = wrapped(&command, Path::new("/tmp/50%"));
-        insta::assert_snapshot!(wrapped.start, @"valgrind --quiet --tool=callgrind --trace-children=yes '--demangle=no' '--callgrind-out-file=/tmp/50%%/callgrind.%p.out' '--vgdb-prefix=/tmp/50%/vgdb' ./api {port}");
+        insta::assert_snapshot!(wrapped.start, @"valgrind --quiet --tool=callgrind --trace-children=yes '--demangle=no' '--dump-instr=yes' '--callgrind-out-file=/tmp/50%%/callgrind.%p.out' '--vgdb-prefix=/tmp/50%/vgdb' ./api {port}");
         assert_eq!(wrapped.env[0], ("A".to_owned(), "b".to_owned().into()));
         assert!(
             wrapped.env[1]

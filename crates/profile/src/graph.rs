@@ -21,6 +21,10 @@ pub struct CallGraph {
     functions: Vec<FunctionNode>,
     /// By caller and callee.
     calls: BTreeMap<(usize, usize), CallEdge>,
+    /// By function and address, where the file has addresses.
+    costs_at: BTreeMap<(usize, u64), u64>,
+    /// By caller, address of the call, and callee, where the file has addresses.
+    calls_at: BTreeMap<(usize, u64, usize), CallEdge>,
     index: HashMap<Symbol, usize>,
 }
 
@@ -33,10 +37,31 @@ struct FunctionNode {
     cost: u64,
 }
 
+/// How often a function was called from somewhere, and what that cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct CallEdge {
-    count: u64,
-    cost: u64,
+pub struct CallEdge {
+    /// How often.
+    pub count: u64,
+    /// With all that it called.
+    pub cost: u64,
+}
+
+impl CallEdge {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.cost += other.cost;
+    }
+}
+
+/// A place in the machine code of an object file that something was spent at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodePlace<'a> {
+    /// The object file.
+    pub object: &'a str,
+    /// The readable name of the function.
+    pub function: &'a Arc<str>,
+    /// The address, as it is linked.
+    pub address: u64,
 }
 
 /// Object file and linker symbol: two libraries may have functions of one name.
@@ -86,6 +111,32 @@ impl CallGraph {
         for (&(caller, callee), call) in &other.calls {
             self.call(numbers[caller], numbers[callee], *call);
         }
+        for (&(function, address), cost) in &other.costs_at {
+            *self.costs_at.entry((numbers[function], address)).or_default() += cost;
+        }
+        for (&(caller, address, callee), call) in &other.calls_at {
+            let key = (numbers[caller], address, numbers[callee]);
+            self.calls_at.entry(key).or_default().add(*call);
+        }
+    }
+
+    /// Returns what was spent at each address, calls left out; nothing of a file without addresses.
+    pub fn costs_at(&self) -> impl Iterator<Item = (CodePlace<'_>, u64)> {
+        self.costs_at
+            .iter()
+            .map(|(&(function, address), &cost)| (self.place(function, address), cost))
+    }
+
+    /// Returns the calls at each address with the readable name of what is called.
+    pub fn calls_at(&self) -> impl Iterator<Item = (CodePlace<'_>, &Arc<str>, CallEdge)> {
+        self.calls_at.iter().map(|(&(caller, address, callee), &call)| {
+            (self.place(caller, address), &self.functions[callee].name, call)
+        })
+    }
+
+    fn place(&self, function: usize, address: u64) -> CodePlace<'_> {
+        let FunctionNode { symbol, name, .. } = &self.functions[function];
+        CodePlace { object: &symbol.object, function: name, address }
     }
 
     /// Returns what all functions cost.
@@ -134,9 +185,7 @@ impl CallGraph {
     }
 
     fn call(&mut self, caller: usize, callee: usize, call: CallEdge) {
-        let sum = self.calls.entry((caller, callee)).or_default();
-        sum.count += call.count;
-        sum.cost += call.cost;
+        self.calls.entry((caller, callee)).or_default().add(call);
     }
 }
 
@@ -233,6 +282,9 @@ struct CallgrindReader {
     /// The next line is the cost of this many calls, not of the function itself.
     count: Option<u64>,
     positions: usize,
+    /// Whether the first position is an address, and the last one that was read.
+    has_addresses: bool,
+    address: u64,
     /// The next line belongs to a jump, and carries no cost.
     jump: bool,
 }
@@ -253,6 +305,7 @@ impl CallgrindReader {
         }
         if let Some(positions) = line.strip_prefix("positions: ") {
             self.positions = positions.split_whitespace().count();
+            self.has_addresses = positions.starts_with("instr");
         }
         match line.split_once(':') {
             Some(_) => Ok(()),
@@ -293,8 +346,12 @@ impl CallgrindReader {
             Some(cost) => cost.parse().map_err(|_| "a whole number as cost")?,
             None => 0,
         };
+        let address = self.next_address(line)?;
         let Some(count) = self.count.take() else {
             self.graph.functions[function].cost += cost;
+            if let Some(address) = address {
+                *self.graph.costs_at.entry((function, address)).or_default() += cost;
+            }
             return Ok(());
         };
         let symbol = Symbol {
@@ -303,8 +360,32 @@ impl CallgrindReader {
         };
         let file = self.called_file.take().unwrap_or_else(|| self.file.clone());
         let callee = self.graph.intern(symbol, || file);
-        self.graph.call(function, callee, CallEdge { count, cost });
+        let call = CallEdge { count, cost };
+        self.graph.call(function, callee, call);
+        if let Some(address) = address {
+            self.graph.calls_at.entry((function, address, callee)).or_default().add(call);
+        }
         Ok(())
+    }
+
+    /// The address of a line, which may be relative to that of the line before.
+    fn next_address(&mut self, line: &str) -> Result<Option<u64>, &'static str> {
+        const EXPECTED: &str = "an address";
+        if !self.has_addresses {
+            return Ok(None);
+        }
+        let word = line.split(' ').next().unwrap_or_default();
+        let number = |digits: &str| digits.parse::<u64>().map_err(|_| EXPECTED);
+        self.address = match (word, word.strip_prefix("0x")) {
+            ("*", _) => self.address,
+            (_, Some(digits)) => u64::from_str_radix(digits, 16).map_err(|_| EXPECTED)?,
+            (word, None) => match (word.strip_prefix('+'), word.strip_prefix('-')) {
+                (Some(more), _) => self.address.checked_add(number(more)?).ok_or(EXPECTED)?,
+                (None, Some(less)) => self.address.checked_sub(number(less)?).ok_or(EXPECTED)?,
+                (None, None) => number(word)?,
+            },
+        };
+        Ok(Some(self.address))
     }
 }
 
@@ -393,6 +474,26 @@ totals: 190
         );
         assert_eq!(graph.calls_into(|name| name == "malloc"), 3);
         assert_eq!(graph.calls_into(|name| name == "a::copy"), 2);
+    }
+
+    #[test]
+    fn costs_and_calls_are_known_by_address() {
+        let file = "positions: instr line\nevents: Ir\nob=/bin/api\nfl=a.c\nfn=main\n\
+            0x1000 16 10\n+4 +1 5\n* * 2\ncfn=leaf\ncalls=3 0x2000 40\n-2 16 30\n\
+            fn=leaf\n0x2000 40 30\n";
+        let graph = CallGraph::parse(file).unwrap();
+        assert_eq!(graph.total(), 47);
+        let costs = graph
+            .costs_at()
+            .map(|(place, cost)| format!("{} {:x} {cost}", place.function, place.address));
+        assert_eq!(costs.collect::<Vec<_>>(), ["main 1000 10", "main 1004 7", "leaf 2000 30"]);
+        let calls = graph.calls_at().map(|(place, callee, call)| {
+            format!("{} {:x} {callee} {} {}", place.object, place.address, call.count, call.cost)
+        });
+        assert_eq!(calls.collect::<Vec<_>>(), ["/bin/api 1002 leaf 3 30"]);
+        let mut twice = graph.clone();
+        twice.add(&graph);
+        assert_eq!(twice.costs_at().map(|(_, cost)| cost).sum::<u64>(), twice.total());
     }
 
     #[test]

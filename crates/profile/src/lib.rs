@@ -8,6 +8,7 @@ mod callgrind;
 mod failure;
 mod graph;
 mod heaptrack;
+pub mod hunks;
 mod names;
 mod perf;
 mod program;
@@ -20,9 +21,9 @@ use std::sync::Arc;
 
 use record::instruction_counts::{FoldedStacks, FunctionCost};
 
-pub use callgrind::CallgrindCounts;
+pub use callgrind::{CallgrindCounts, read_counts};
 pub use failure::{DriveError, ProfileError};
-pub use graph::{CallGraph, CallgrindSyntaxError};
+pub use graph::{CallEdge, CallGraph, CallgrindSyntaxError, CodePlace};
 pub use perf::version as perf_version;
 pub use program::obstacle_of as program_obstacle;
 pub use session::{ProfileDriver, ProfilePlan, ProfileSession};

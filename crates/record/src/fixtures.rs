@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use payload::PayloadKind;
 
+use crate::causes::{
+    HunkEvidence, HunkGrowth, HunkPlace, LineGrowth, LineSpan, RevertCounts, RevertOutcome,
+    WorkCauses,
+};
 use crate::history::{PastRun, PastScenario, RunHistory};
 use crate::instruction_counts::{self, BuildCounts, CountOutcome, FunctionCost, InstructionCounts};
 use crate::metric::Metric;
@@ -115,6 +119,7 @@ pub fn counted(base: f64, head: f64) -> CountOutcome {
         requests: 20,
         base: Some(count(base, 31.0)),
         head: count(head, 27.0),
+        causes: None,
     }))
 }
 
@@ -308,4 +313,42 @@ pub fn remembered(days: &[i32], head: SampleLaunch) -> Run {
         runs: days.iter().enumerate().map(past).collect(),
     });
     run
+}
+
+/// Returns counts as [`counted`] does, with a hunk of `src/xml.rs` whose revert takes instructions to `variant`.
+pub fn explained(base: f64, head: f64, variant: f64) -> CountOutcome {
+    let mut work = counted(base, head);
+    let CountOutcome::Counted(counted) = &mut work else { unreachable!("it was counted") };
+    let hunk = HunkPlace {
+        path: "src/xml.rs".to_owned(),
+        base: LineSpan { start: 118, count: 2 },
+        head: LineSpan { start: 118, count: 14 },
+    };
+    let growth = head - base;
+    let other = HunkPlace { path: "src/a_b.rs".to_owned(), ..hunk.clone() };
+    let values = |value: f64| vec![value; 5];
+    counted.causes = Some(Box::new(WorkCauses {
+        lines: vec![LineGrowth {
+            file: "src/xml.rs".to_owned(),
+            line: 120,
+            touched: true,
+            function: "api::parse".to_owned(),
+            base: 0.0,
+            head: growth,
+        }],
+        hunks: vec![
+            HunkGrowth { hunk: hunk.clone(), growth, evidence: HunkEvidence::Line },
+            HunkGrowth { hunk: other.clone(), growth: 0.0, evidence: HunkEvidence::None },
+        ],
+        reverts: vec![RevertCounts {
+            hunks: vec![hunk, other],
+            outcome: RevertOutcome::Counted {
+                base: values(base),
+                head: values(head),
+                variant: values(variant),
+            },
+        }],
+        ..WorkCauses::default()
+    }));
+    work
 }

@@ -9,6 +9,7 @@ use std::io;
 use std::io::{Read as _, Write as _};
 
 use crate::FailureReport;
+use crate::causes::WorkCauses;
 use base64::engine::general_purpose::STANDARD;
 use base64::{DecodeError, Engine as _};
 use flate2::Compression;
@@ -46,6 +47,9 @@ pub struct InstructionCounts {
     pub base: Option<BuildCounts>,
     /// What is judged.
     pub head: BuildCounts,
+    /// Which lines and hunks the difference is in, where it was looked into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub causes: Option<Box<WorkCauses>>,
 }
 
 /// What was counted of one build.

@@ -5,6 +5,7 @@
 
 pub mod bounds;
 pub mod canonical;
+pub mod causes;
 pub mod evidence;
 pub mod evidence_file;
 pub mod evidence_lines;

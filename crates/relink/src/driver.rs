@@ -13,6 +13,9 @@ use crate::arguments::{DriverJob, expand};
 /// The folder of drivers of ours below that of the links.
 pub(crate) const DRIVER_FOLDER: &str = "bin";
 
+/// Asks GCC and Clang for tables of lines, with what was inlined where.
+pub(crate) const LINE_TABLE_ARGUMENT: &str = "-g1";
+
 /// Variables that decide what a driver links. Others are not kept: a credential may stand in them.
 const VARIABLES: [&str; 12] = [
     "COMPILER_PATH",

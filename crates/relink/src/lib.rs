@@ -12,6 +12,7 @@ mod arguments;
 mod driver;
 mod failure;
 mod kept;
+pub mod line_tables;
 mod linker;
 mod matching;
 mod order;

@@ -15,11 +15,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::arguments::DriverJob;
-use crate::driver::{DRIVER_FOLDER, DriverCall, find_program};
+use crate::driver::{DRIVER_FOLDER, DriverCall, LINE_TABLE_ARGUMENT, find_program};
 use crate::kept::KeptLink;
 
 /// The names that builds call a driver by.
-const DRIVERS: [&str; 6] = ["cc", "gcc", "clang", "c++", "g++", "clang++"];
+pub(crate) const DRIVERS: [&str; 6] = ["cc", "gcc", "clang", "c++", "g++", "clang++"];
 
 /// What drivers of ours are made from.
 #[derive(Debug, Clone, Copy)]
@@ -90,14 +90,14 @@ pub fn run(call: &DriverCall, links: &Path) -> io::Error {
         // Only functions in sections of their own can be put in an order. Arguments that follow may
         // still say otherwise.
         Some(DriverJob::CompileC) => {
-            command.arg("-ffunction-sections");
+            command.args(["-ffunction-sections", LINE_TABLE_ARGUMENT]);
         }
         Some(DriverJob::Other) | None => {}
     }
     command.args(&call.arguments).exec()
 }
 
-fn quoted(path: &Path) -> io::Result<String> {
+pub(crate) fn quoted(path: &Path) -> io::Result<String> {
     let text = path.to_str().ok_or(io::ErrorKind::InvalidFilename)?;
     let quoted = shlex::try_quote(text).map_err(io::Error::other)?;
     Ok(quoted.into_owned())

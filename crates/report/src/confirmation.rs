@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use units::text::plural;
 
-use crate::markdown::{self, code, inert};
+use crate::markdown::{self, inert};
+use crate::markup::code;
 use crate::wording;
 use compare::confirmation::{Confirmation, FlagStanding};
 use compare::{Comparison, ComparisonMode, ComparisonOutcome, MetricResult};

@@ -77,7 +77,7 @@ pub(super) fn heading(breakdown: &InstructionBreakdown) -> String {
 pub(super) const ABOUT_FATES: &str = "A function that appeared or is gone may have been renamed, or \
     be inlined in one build and not in the other: then its caller changed the other way.";
 
-fn signed(value: f64) -> String {
+pub(super) fn signed(value: f64) -> String {
     let digits = units::count(value.abs());
     match value {
         value if value > 0.0 => format!("+{digits}"),

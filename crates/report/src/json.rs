@@ -9,10 +9,12 @@ use compare::attempts::AttemptSummary;
 use compare::decision::history::{HistoryClaim, HistoryJudgement};
 use compare::details::{CapacityEstimate, NetworkDetails, ProbeTotals, ScenarioDetails};
 use compare::function_changes::{FunctionChange, FunctionUsage};
+use compare::proof::RevertFinding;
 use compare::{
     BaselineOrigin, Comparison, ComparisonMode, ComparisonNote, ComparisonOutcome,
     InstructionBreakdown, LimitCheck, MetricFinding, MetricResult, Suspicion,
 };
+use record::causes::{HunkPlace, WorkCauses};
 use record::stage::StageTimes;
 use record::workload::Workload;
 use record::{GeneratorQuality, LimitsRecord, OperationName};
@@ -267,6 +269,27 @@ struct WorkBreakdown<'a> {
     base: Option<f64>,
     head: f64,
     functions: Vec<FunctionRow<'a>>,
+    /// Which lines and hunks the difference is in, where it was looked into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    causes: Option<&'a WorkCauses>,
+    /// The hunks whose reverts prove at least half of the growth.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    proven: Vec<ProofRow<'a>>,
+}
+
+/// What went away when hunks were reverted, as shares.
+#[derive(Serialize)]
+struct ProofRow<'a> {
+    hunks: &'a [HunkPlace],
+    /// Of the growth from base to head.
+    share: f64,
+    /// Of the work of base.
+    removed: f64,
+    /// The growth, of the work of base.
+    growth: f64,
+    /// The standard deviation of a launch, of the work of base.
+    scatter: f64,
+    launches: usize,
 }
 
 /// Instructions per XML pair, in the function itself and with all that it calls.
@@ -543,6 +566,19 @@ fn work(breakdown: &InstructionBreakdown) -> WorkBreakdown<'_> {
         base: breakdown.base,
         head: breakdown.head,
         functions: breakdown.functions.iter().map(function).collect(),
+        causes: breakdown.causes.as_ref().map(|summary| &summary.causes),
+        proven: breakdown.causes.iter().flat_map(|it| it.proven.iter().map(proof)).collect(),
+    }
+}
+
+fn proof(finding: &RevertFinding) -> ProofRow<'_> {
+    ProofRow {
+        hunks: &finding.hunks,
+        share: finding.share,
+        removed: finding.removed,
+        growth: finding.growth,
+        scatter: finding.scatter,
+        launches: finding.launches,
     }
 }
 

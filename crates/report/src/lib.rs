@@ -2,6 +2,7 @@
 
 pub mod agent;
 mod anatomy;
+pub mod causes;
 pub mod code_quality;
 pub mod confirmation;
 pub mod decision_page;

@@ -3,8 +3,10 @@
 use std::fmt::Write as _;
 
 use crate::anatomy;
+use crate::causes;
 use crate::details;
 use crate::functions::{self, FunctionCells};
+use crate::markup::code;
 use crate::reproduction;
 use crate::wording;
 use compare::decision::Verdict;
@@ -39,6 +41,9 @@ pub fn render(comparison: &Comparison) -> String {
         text.push('\n');
     }
     for sentence in anatomy::sentences(comparison) {
+        write!(text, "{}.\n\n", inert_but_code(&sentence)).expect(STRING);
+    }
+    for sentence in comparison.breakdowns.iter().flat_map(causes::proven) {
         write!(text, "{}.\n\n", inert_but_code(&sentence)).expect(STRING);
     }
     if comparison.broken().next().is_some() {
@@ -176,8 +181,12 @@ fn breakdowns(text: &mut String, comparison: &Comparison) {
         } else {
             ""
         };
-        write!(text, "\nInstructions per {}. {about}\n\n</details>\n", breakdown.unit)
-            .expect(STRING);
+        write!(text, "\nInstructions per {}. {about}\n\n", breakdown.unit).expect(STRING);
+        if let Some(remark) = causes::remark(breakdown) {
+            write!(text, "{}\n\n", inert_but_code(&remark)).expect(STRING);
+        }
+        causes::markdown(text, breakdown);
+        text.push_str("</details>\n");
     }
 }
 
@@ -264,20 +273,6 @@ pub fn inert(text: &str) -> String {
         }
     }
     safe
-}
-
-/// Text as code. Inside a code span only the backtick and the cell's bar mean anything.
-pub(super) fn code(text: &str) -> String {
-    let safe: String = text
-        .chars()
-        .map(|c| match c {
-            '`' => '\'',
-            '|' => '¦',
-            c if c.is_control() => ' ',
-            c => c,
-        })
-        .collect();
-    format!("`{safe}`")
 }
 
 /// Makes everything between the code spans of a headline inert, and the spans themselves safe.

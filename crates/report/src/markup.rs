@@ -1,4 +1,4 @@
-//! Text inside HTML and SVG.
+//! Text inside HTML and SVG, and inside a code span of markdown.
 
 /// Text that cannot be anything but text, in an element or a quoted attribute. Characters that turn the
 /// direction of what follows are left out: they would turn what is not of this text as well.
@@ -16,4 +16,18 @@ pub(super) fn escaped(text: &str) -> String {
         }
     }
     safe
+}
+
+/// Text as code. Inside a code span only the backtick and the cell's bar mean anything.
+pub(super) fn code(text: &str) -> String {
+    let safe: String = text
+        .chars()
+        .map(|c| match c {
+            '`' => '\'',
+            '|' => '¦',
+            c if c.is_control() => ' ',
+            c => c,
+        })
+        .collect();
+    format!("`{safe}`")
 }

@@ -8,6 +8,7 @@ use comfy_table::{
 };
 
 use crate::anatomy;
+use crate::causes;
 use crate::details;
 use crate::functions;
 use crate::interval_bar;
@@ -107,6 +108,14 @@ fn breakdowns(
         let shown = &breakdown.functions[..breakdown.functions.len().min(FUNCTIONS_MAX)];
         functions::differences(out, shown, screen.width.into())?;
         writeln!(out)?;
+        if breakdown.causes.is_some() {
+            for sentence in causes::sentences(breakdown) {
+                let sentence = sentence.replace('`', "");
+                writeln!(out, "{}", wrapped(&sentence, screen.width.into(), 4))?;
+            }
+            causes::text(out, breakdown)?;
+            writeln!(out)?;
+        }
     }
     Ok(())
 }

@@ -341,6 +341,69 @@ fn markdown_folds_where_the_work_grew() {
     assert!(!calm.contains("Where the work"), "{calm}");
 }
 
+/// More work, of which a revert of a hunk of `src/xml.rs` takes so much away.
+fn explained(variant: f64) -> Run {
+    let mut run = more_work();
+    run.scenarios[0].work = Some(record::fixtures::explained(64_800.0, 66_420.0, variant));
+    run
+}
+
+#[test]
+fn a_proven_hunk_is_said_first_and_a_ranked_one_is_called_ranked() {
+    let text = on_terminal(&explained(64_850.0), 100);
+    let (_, why) = text.split_once("src/xml.rs\n").unwrap();
+    insta::assert_snapshot!(why, @"
+
+    src/xml.rs:118–131: 2.4 of +2.5 % of the work goes when this is reverted (measured, 5 launches),
+        together with src/a_b.rs:118–131, without which it does not build
+        +1620   100 %  src/xml.rs:118–131, by its lines
+
+         base      head    change           line
+            0      1620     +1620  changed  src/xml.rs:120  api::parse
+
+    1 regression — smoke work per XML pair +2.5 %
+    ");
+    let text = on_terminal(&explained(66_000.0), 100);
+    assert!(text.contains("Not explained by one hunk: 1 hunk reverted alone, and halves of all."));
+    assert!(text.contains("100 %  src/xml.rs:118–131, by its lines"), "{text}");
+}
+
+#[test]
+fn a_comment_has_the_hunk_above_the_fold_and_lines_below() {
+    let text = markdown::render(&comparison(&explained(64_850.0)));
+    let (above, below) = text.split_once("<details>").unwrap();
+    let line = above.lines().find(|line| line.contains("src/xml.rs:118–131")).unwrap();
+    insta::assert_snapshot!(line, @"`src/xml.rs:118–131`&#58; 2.4 of +2.5 % of the work goes when this is reverted (measured, 5 launches), together with `src/a_b.rs:118–131`, without which it does not build.");
+    let (why, _) = below.split_once("</details>").unwrap();
+    let (_, tables) = why.split_once("Instructions per XML pair. \n").unwrap();
+    insta::assert_snapshot!(tables, @"
+
+    | Hunk, ranked by costs of lines | Δ | of the growth | by |
+    |:--|--:|--:|:--|
+    | `src/xml.rs:118–131` | **+1620** | 100 % | its lines |
+
+    | Line |  | Function | base | PR | Δ |
+    |:--|:--|:--|--:|--:|--:|
+    | `src/xml.rs:120` | changed | `api::parse` | 0 | 1620 | **+1620** |
+    ");
+}
+
+#[test]
+fn other_formats_have_the_proof_too() {
+    let comparison = comparison(&explained(64_850.0));
+    let page = html::render(&comparison);
+    assert!(
+        page.contains("src/xml.rs:118–131") && page.contains("of the work goes when"),
+        "{page}"
+    );
+    assert!(page.contains("by line and function"));
+    let report: serde_json::Value = serde_json::from_str(&json::render(&comparison)).unwrap();
+    let work = &report["work"][0];
+    assert_eq!(work["proven"][0]["hunks"][0]["path"], "src/xml.rs");
+    assert!((work["proven"][0]["share"].as_f64().unwrap() - 0.969).abs() < 0.001);
+    assert_eq!(work["causes"]["lines"][0]["line"], 120);
+}
+
 /// A suspicion: latency and CPU 7 % above ten days that scatter by 2 %.
 fn suspicious() -> Run {
     let slower = SampleLaunch { latency_us: 2_033, cpu_us: 556, ..LEVEL };

@@ -9,10 +9,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::launch_failure;
 use crate::{BuildSource, RequestSender, RunObserver, RunPlan, RunProgress, RunnerError, SutBuild};
-use profile::{ProfileError, ProfileSession};
+use profile::{CallGraph, ProfileError, ProfilePlan, ProfileSession};
 use record::FailureReport;
 use record::instruction_counts::{CountOutcome, InstructionCounts};
-use suite::{CountSettings, LaneMode, LoadAmount, LoadSettings, Operation, Scenario, UrlScheme};
+use suite::{
+    CountSettings, LaneMode, LoadAmount, LoadSettings, Operation, Scenario, Suite, UrlScheme,
+};
 use sut::{SharedServices, TargetCommand};
 use units::cancel::Cancel;
 
@@ -98,17 +100,12 @@ fn counted(
     let head = command(&plan.head, counting, &shared)?;
     let base = plan.base.as_ref().map(|base| command(base, counting, &shared)).transpose()?;
     let sender = RequestSender::new(&small(scenario, counting), &plan.suite.sampling, cancel);
-    let (pairs, bytes) = (sender.pairs().max(1), sender.request_bytes().max(1));
-    let requests = counting.pairs.div_ceil(pairs).min(BYTES_MAX / bytes).max(2);
+    let counted = profile_plan(&sender, counting);
+    let (pairs, requests) = (counted.pairs_per_request, counted.requests);
     let sides = if base.is_some() { 2 } else { 1 };
     let (done, of) = (AtomicUsize::new(0), sides * counting.launches);
     let session = ProfileSession {
-        plan: profile::ProfilePlan {
-            warmup_requests: requests.div_ceil(4),
-            requests,
-            pairs_per_request: pairs,
-            launches: counting.launches,
-        },
+        plan: counted,
         drive: &|address| sender.drive(address),
         progress: &|| {
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
@@ -117,14 +114,88 @@ fn counted(
         cancel,
     };
     plan.live.does(Some(counting_words(scenario, 0, of)));
-    let folder = plan.logs.join("work").join(scenario.folder());
-    let (base_dir, head_dir) = (folder.join("base"), folder.join("head"));
+    let [base_dir, head_dir] = side_folders(&plan.logs, scenario);
     let (base, head) = match &base {
         None => (None, session.count(&head, &head_dir)?),
         Some(base) => both(&session, (base, &base_dir), (&head, &head_dir))?,
     };
     let (base, head) = (base.map(|base| base.count()), head.count());
-    Ok(InstructionCounts { counter, pairs_per_request: pairs, requests, base, head })
+    Ok(InstructionCounts { counter, pairs_per_request: pairs, requests, base, head, causes: None })
+}
+
+/// Where what was counted of base and of head lies.
+fn side_folders(logs: &Path, scenario: &Scenario) -> [PathBuf; 2] {
+    let folder = logs.join("work").join(scenario.folder());
+    [folder.join("base"), folder.join("head")]
+}
+
+/// Returns what base and head of a scenario cost by address, over all launches of a run whose logs are in
+/// `logs`.
+pub fn counted_graphs(
+    logs: &Path,
+    scenario: &Scenario,
+    launches: usize,
+) -> Result<[CallGraph; 2], ProfileError> {
+    let [base, head] = side_folders(logs, scenario);
+    Ok([profile::read_counts(&base, launches)?, profile::read_counts(&head, launches)?])
+}
+
+/// Builds that are counted in turns, as often as the suite counts.
+#[derive(Debug, Clone, Copy)]
+pub struct CountingTurns<'a> {
+    /// How it is counted.
+    pub suite: &'a Suite,
+    /// What is sent.
+    pub scenario: &'a Scenario,
+    /// The builds.
+    pub builds: &'a [&'a SutBuild],
+    /// Where their output and counts go.
+    pub dir: &'a Path,
+}
+
+/// Counts one launch of each build, then the next of each. Returns instructions per unit of work, one value a
+/// launch, for each build. `turn_ended` gets how many turns are done, and of how many.
+pub fn count_in_turns(
+    turns: CountingTurns<'_>,
+    cancel: &Cancel,
+    turn_ended: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<Vec<f64>>, ProfileError> {
+    let counting = &turns.suite.counting;
+    let shared = SharedServices::default();
+    let command = |(number, build): (usize, &&SutBuild)| {
+        let dir = turns.dir.join(format!("build-{number}"));
+        Ok((command(build, counting, &shared)?, dir))
+    };
+    let targets = turns.builds.iter().enumerate().map(command);
+    let targets = targets.collect::<Result<Vec<_>, ProfileError>>()?;
+    let small = small(turns.scenario, counting);
+    let sender = RequestSender::new(&small, &turns.suite.sampling, cancel);
+    let session = ProfileSession {
+        plan: profile_plan(&sender, counting),
+        drive: &|address| sender.drive(address),
+        progress: &|| {},
+        cancel,
+    };
+    let mut counts = vec![Vec::new(); targets.len()];
+    for turn in 1..=counting.launches {
+        for (values, value) in counts.iter_mut().zip(session.count_each(&targets)?) {
+            values.push(value);
+        }
+        turn_ended(turn, counting.launches);
+    }
+    Ok(counts)
+}
+
+/// How many requests are counted: about as many XML pairs as the suite says, in not too many bytes.
+fn profile_plan(sender: &RequestSender, counting: &CountSettings) -> ProfilePlan {
+    let (pairs, bytes) = (sender.pairs().max(1), sender.request_bytes().max(1));
+    let requests = counting.pairs.div_ceil(pairs).min(BYTES_MAX / bytes).max(2);
+    ProfilePlan {
+        warmup_requests: requests.div_ceil(4),
+        requests,
+        pairs_per_request: pairs,
+        launches: counting.launches,
+    }
 }
 
 fn counting_words(scenario: &Scenario, done: usize, of: usize) -> String {

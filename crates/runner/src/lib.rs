@@ -7,6 +7,7 @@
 
 mod check;
 mod connection;
+mod deadline;
 mod expectation_check;
 mod failure_contrast;
 mod instruction_counts;
@@ -57,6 +58,8 @@ use sut::{AffinityGuard, CpuPlacement, CpuSet, ServiceSet, SharedServices, Targe
 use units::cancel::Cancel;
 
 pub use check::{CheckOutcome, ExchangeFault, ScenarioExchange, check};
+pub use deadline::Deadline;
+pub use instruction_counts::{CountingTurns, count_in_turns, counted_graphs};
 pub use launch_layout::LayoutPlan;
 pub use live::{LiveMetrics, LiveSnapshot, StreamSnapshot, TIME_BOUNDS_NS};
 pub use request_listing::{ListedAnswer, ListedBody, ListedRequest, ListingError, RequestListing};

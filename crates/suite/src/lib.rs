@@ -78,6 +78,17 @@ pub struct CountSettings {
     pub launches: usize,
     /// XML pairs in a launch, about.
     pub pairs: u64,
+    /// Whether hunks that are ranked first are reverted where the work grew, to count again.
+    pub proof: HunkProofMode,
+}
+
+/// Whether hunks are reverted and counted again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HunkProofMode {
+    /// They are ranked only.
+    Off,
+    /// They are, where more work is red or suspected.
+    On,
 }
 
 impl Default for EvidenceLanes {
@@ -88,7 +99,7 @@ impl Default for EvidenceLanes {
 
 impl Default for CountSettings {
     fn default() -> Self {
-        Self { env: Vec::new(), launches: 5, pairs: 2_000 }
+        Self { env: Vec::new(), launches: 5, pairs: 2_000, proof: HunkProofMode::On }
     }
 }
 

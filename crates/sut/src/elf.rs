@@ -16,6 +16,10 @@ const SECTION_IS_LOADED: u64 = 2;
 const PROGRAM_BITS: u32 = 1;
 const SYMBOL_TABLE: u32 = 2;
 const STRING_TABLE: u32 = 3;
+const NO_BITS: u32 = 8;
+
+/// The beginning of the name of the section that a linker hashes the whole file into.
+const BUILD_ID: &[u8] = b".note.gnu.bu";
 
 /// Section headers that are read at most: a linker writes some dozens.
 const SECTIONS_MAX: usize = 4096;
@@ -115,6 +119,22 @@ impl ElfFile {
         let mut parts: Vec<_> = unread.filter(|part| part.end <= self.bytes).collect();
         parts.sort_by_key(|part| part.start);
         parts
+    }
+
+    /// Returns what is loaded to run the program, each section with its address: equal for equal programs,
+    /// whatever there is for debuggers, which may name the folder that a program was built in. None of
+    /// another class or byte order.
+    pub fn loaded_sections(&self) -> Option<Vec<(u64, Vec<u8>)>> {
+        let (sections, names) = self.sections()?;
+        let is_loaded = |section: &&SectionHeader| {
+            section.flags & SECTION_IS_LOADED != 0
+                && section.kind != NO_BITS
+                && self.name(names, **section).is_none_or(|name| !name.starts_with(BUILD_ID))
+        };
+        let loaded = sections.iter().filter(is_loaded);
+        let contents = loaded.map(|section| Some((section.address, self.content(*section)?)));
+        // Some tools remove all headers of sections.
+        contents.collect::<Option<Vec<_>>>().filter(|sections| !sections.is_empty())
     }
 
     /// Returns the machine code, with the address that it is linked to.

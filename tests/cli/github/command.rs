@@ -5,6 +5,7 @@ use std::fs;
 use std::process::Output;
 
 use hdrhistogram::Histogram;
+use record::causes::{HunkPlace, LineSpan, RevertCounts, RevertOutcome, WorkCauses};
 use record::evidence::EvidenceState;
 use record::fixtures::{LEVEL, paired};
 use record::history::{HistoryNote, PastRun, PastScenario, RunHistory};
@@ -100,6 +101,25 @@ fn annotations_point_into_the_repository_and_not_into_the_working_directory() {
         (&annotation["path"], &annotation["start_line"]),
         (&json!("api/xmlperf.toml"), &json!(3))
     );
+}
+
+#[test]
+fn a_hunk_that_was_proven_is_annotated_in_the_diff_and_no_other() {
+    let annotations = |variant: f64| {
+        let mut run = slower_by(0);
+        run.scenarios[0].work = Some(explained(variant));
+        let (_, _, check) = dry(&recorded(&run), &[]);
+        let annotations = check["output"]["annotations"].as_array().cloned().unwrap_or_default();
+        annotations.into_iter().filter(|it| it["annotation_level"] == "warning").collect::<Vec<_>>()
+    };
+    let [hunk] = &annotations(10_020.0)[..] else { panic!("there is one warning") };
+    assert_eq!((&hunk["path"], &hunk["start_line"]), (&json!("src/xml.rs"), &json!(118)));
+    assert_eq!(
+        hunk["message"],
+        "6.6 of +6.8 % of the work goes when this is reverted (measured, 5 launches), together with \
+         `src/a_b.rs:118–131`, without which it does not build"
+    );
+    assert_eq!(annotations(10_500.0), Vec::<serde_json::Value>::new());
 }
 
 #[test]
@@ -242,7 +262,30 @@ fn counted(name: &str) -> CountOutcome {
         requests: 10,
         base: Some(count(10_000.0)),
         head: count(12_000.0),
+        causes: None,
     }))
+}
+
+/// 6.8 % more work, of which a revert of two hunks takes so much away.
+fn explained(variant: f64) -> CountOutcome {
+    let mut work = counted("w");
+    let CountOutcome::Counted(counts) = &mut work else { unreachable!("it was counted") };
+    let values = |value: f64| vec![value; 5];
+    counts.head.instructions = values(10_680.0);
+    let hunk = |path: &str| HunkPlace {
+        path: path.to_owned(),
+        base: LineSpan { start: 118, count: 2 },
+        head: LineSpan { start: 118, count: 14 },
+    };
+    let outcome = RevertOutcome::Counted {
+        base: values(10_000.0),
+        head: values(10_680.0),
+        variant: values(variant),
+    };
+    let hunks = vec![hunk("src/xml.rs"), hunk("src/a_b.rs")];
+    let reverts = vec![RevertCounts { hunks, outcome }];
+    counts.causes = Some(Box::new(WorkCauses { reverts, ..WorkCauses::default() }));
+    work
 }
 
 /// A history in which every name is one.

@@ -4,6 +4,7 @@ use compare::{Comparison, InstructionBreakdown};
 
 use super::icicle;
 use super::view::{self, TableColumn, TableView, paragraph};
+use crate::causes;
 use crate::functions::{self, FunctionCells};
 use crate::wording::quoted;
 
@@ -35,9 +36,49 @@ fn part(breakdown: &InstructionBreakdown, frames_max: usize) -> String {
     let heading = format!("{} in {}", functions::heading(breakdown), quoted(&breakdown.scenario));
     let mut html = format!("<h3>{}</h3>\n", view::prose(&heading));
     html += &paragraph("answer", &total(breakdown));
+    html += &causes_of(breakdown);
     html += &functions_of(breakdown);
     if let Some(figure) = icicle::figure(breakdown, frames_max) {
         html += &figure.to_string();
+    }
+    html
+}
+
+/// Which hunks and lines the difference is in, where it was looked into.
+fn causes_of(breakdown: &InstructionBreakdown) -> String {
+    let mut html = String::new();
+    for sentence in causes::sentences(breakdown) {
+        html += &paragraph("answer", &sentence);
+    }
+    let name = quoted(&breakdown.scenario);
+    let (hunks, lines) = (causes::hunk_rows(breakdown), causes::line_rows(breakdown));
+    if !hunks.is_empty() {
+        let table = TableView {
+            caption: format!("Hunks of {name}, ranked by the costs of their lines"),
+            columns: vec![
+                TableColumn::Code("Hunk"),
+                TableColumn::Numbers("Δ"),
+                TableColumn::Numbers("Of the growth"),
+                TableColumn::Words("By"),
+            ],
+            rows: hunks,
+        };
+        html += &table.to_string();
+    }
+    if !lines.is_empty() {
+        let table = TableView {
+            caption: format!("Growth of {name} by line and function"),
+            columns: vec![
+                TableColumn::Code("Line"),
+                TableColumn::Code("Function"),
+                TableColumn::Numbers("Base"),
+                TableColumn::Numbers("Head"),
+                TableColumn::Numbers("Δ"),
+                TableColumn::Words("Changed"),
+            ],
+            rows: lines,
+        };
+        html += &table.to_string();
     }
     html
 }

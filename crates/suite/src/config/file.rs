@@ -31,8 +31,8 @@ use crate::config::values::{
     LimitTable, MetricKey, PairCount, PolicyWord, Positive, PresetWord, Share, Time, UnitName,
 };
 use crate::{
-    CountSettings, EvidenceLanes, LaneMode, LoadAmount, LoadSettings, Operation, SamplingPlan,
-    Scenario, TargetSpec,
+    CountSettings, EvidenceLanes, HunkProofMode, LaneMode, LoadAmount, LoadSettings, Operation,
+    SamplingPlan, Scenario, TargetSpec,
 };
 
 const BATCH_PATH: &str = "/xml-compare-api/api/compare/xml/batch";
@@ -110,6 +110,8 @@ struct WorkTable {
     launches: Option<Launches>,
     /// Document pairs in a launch that is counted. Default: `2000`.
     pairs: Option<PairCount>,
+    /// Whether the hunks that explain more work are reverted, to count again. Default: `true`.
+    prove: Option<bool>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -279,6 +281,11 @@ impl ConfigFile {
             env: self.work.env.clone().into_iter().collect(),
             launches: self.work.launches.map_or(default.1.launches, |launches| launches.0),
             pairs: self.work.pairs.map_or(default.1.pairs, |pairs| pairs.0),
+            proof: match self.work.prove {
+                Some(false) => HunkProofMode::Off,
+                Some(true) => HunkProofMode::On,
+                None => default.1.proof,
+            },
         };
         (EvidenceLanes { work, ..default.0 }, counting)
     }
