@@ -374,11 +374,6 @@ impl<'a> BisectionSession<'a> {
         let before = self.state.search.last_before();
         let mut suite = self.suite.clone();
         suite.gate.rules.insert(self.options.metric, CHANGE);
-        if suite.lanes.work == LaneMode::Off {
-            // Times say which commit it is, and counts which hunk of it.
-            suite.lanes.work = LaneMode::IfPossible;
-            suite.gate.rules.insert(Metric::Work, CHANGE);
-        }
         let (sides, purpose) = ([before, last], ComparisonPurpose::Conclusion);
         let measured = self.compare_by(&suite, sides, IdenticalPrograms::Measure, purpose)?;
         let CommitVerdict::Judged(judged) = measured else {
