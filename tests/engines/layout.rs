@@ -201,7 +201,7 @@ fn a_program_in_c_is_matched_where_there_is_a_linker_that_takes_an_order() {
 fn a_link_that_fails_says_what_it_would_without_ours() {
     let stage = BuildStage::new();
     let source = "int missing(void); int main(void) { return missing(); }";
-    let commands = "cc -ffunction-sections -c api.c; set +e; cc -o api api.o; echo $?; cc -no-such-flag; echo $?";
+    let commands = "cc -ffunction-sections -g1 -c api.c; set +e; cc -o api api.o; echo $?; cc -no-such-flag; echo $?";
     let with = stage.build("with", "api.c", source, commands);
     let folder = stage.path("with");
     let without = Command::new("sh").args(["-ec", commands]).current_dir(&folder).output().unwrap();
