@@ -41,7 +41,8 @@ pub enum UseCaseError {
     /// A commit has to be built, and there is no command for it.
     #[error("`{name}` cannot be built: `[target] build` is missing")]
     #[diagnostic(help(
-        "add it to xmlperf.toml, or give the base by `--base-start` or `--base-bin`"
+        "add it to xmlperf.toml (`build = \"true\"` where there is nothing to build), or give the base by \
+         `--base-start` or `--base-bin`"
     ))]
     NoBuildCommand {
         /// The commit, as it was named.

@@ -178,11 +178,14 @@ impl ProfileTask<'_> {
     ) -> Result<T, ProfileError> {
         let options = self.options;
         let pairs = self.sender.pairs().max(1);
+        let flow = self.sender.requests_per_unit();
         let requests = options.requests.unwrap_or(options.tool.pairs().div_ceil(pairs));
+        let requests = requests.next_multiple_of(flow);
         let plan = ProfilePlan {
-            warmup_requests: requests.div_ceil(4).min(100),
+            warmup_requests: requests.div_ceil(4).min(100).next_multiple_of(flow),
             requests,
             pairs_per_request: pairs,
+            requests_per_unit: flow,
             launches: options.launches.into(),
         };
         events.emit(Event::ProfileStarted { side, tool: options.tool.name(), requests, pairs });

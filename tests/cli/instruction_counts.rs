@@ -72,7 +72,13 @@ fn drive(address: SocketAddr) -> Result<ProfileDriver<'static>, DriveError> {
 
 fn session(launches: usize) -> ProfileSession<'static> {
     ProfileSession {
-        plan: ProfilePlan { warmup_requests: 3, requests: 10, pairs_per_request: PAIRS, launches },
+        plan: ProfilePlan {
+            warmup_requests: 3,
+            requests: 10,
+            pairs_per_request: PAIRS,
+            requests_per_unit: 1,
+            launches,
+        },
         drive: &drive,
         progress: &|| {},
         cancel: Box::leak(Box::default()),

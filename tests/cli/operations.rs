@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up must fail")]
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering;
 
@@ -37,10 +38,14 @@ const SAMPLING: &str =
 /// Runs `xmlperf` with these words on a configuration; the report is none for text.
 fn xmlperf(words: &[&str], config: &str) -> (Option<i32>, String, Value) {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("xmlperf.toml"), config).unwrap();
+    xmlperf_in(folder.path(), words, config)
+}
+
+fn xmlperf_in(folder: &Path, words: &[&str], config: &str) -> (Option<i32>, String, Value) {
+    fs::write(folder.join("xmlperf.toml"), config).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_xmlperf"))
         .args(words)
-        .current_dir(folder.path())
+        .current_dir(folder)
         .stdin(Stdio::null())
         .output()
         .unwrap();
@@ -93,6 +98,24 @@ fn a_mix_keeps_its_shares_and_each_operation_has_its_rows_and_limits() {
         limits.iter().map(|it| (&it["operation"], &it["limit"], &it["holds"])).collect();
     assert_eq!(kept.len(), 2, "{kept:?}");
     assert!(kept.iter().all(|(operation, _, holds)| *operation == "create" && **holds == true));
+}
+
+#[test]
+fn a_flow_with_a_unit_of_its_own_counts_one_a_flow() {
+    let (url, _) = OrderService::default().serve();
+    let flow = "[[scenario]]\nname = \"order\"\nflow = [\"create\", \"read\", \"search\"]\n\
+                unit = \"order\"\nload = { connections = 2, requests = 300 }\n";
+    let config = format!("{SAMPLING}launches = 1\n{OPERATIONS}{flow}{}", target(&url));
+    let folder = tempfile::tempdir().unwrap();
+    let (code, said, _) = xmlperf_in(folder.path(), &["run", "--plain"], &config);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("orders/s"), "{said}");
+    let record = fs::read(folder.path().join(".xmlperf/report/run.json")).unwrap();
+    let record: Value = serde_json::from_slice(&record).unwrap();
+    let scenario = &record["scenarios"][0];
+    let launch = &scenario["trials"]["single"][0];
+    let counted = [&scenario["requests_per_unit"], &launch["requests"], &launch["pairs"]];
+    assert_eq!(counted, [3, 300, 100], "{said}");
 }
 
 #[test]

@@ -80,8 +80,8 @@ pub enum CapacityEstimate {
         coverage: Ratio,
         /// Launches.
         launches: usize,
-        /// Units of work in a request.
-        pairs_per_request: u64,
+        /// Units of work in a request; below 1 where a unit is a flow of several.
+        pairs_per_request: f64,
         /// What they are.
         unit: WorkUnit,
     },
@@ -231,7 +231,8 @@ fn capacity(head: &[&LaunchResult], scenario: &ScenarioRun) -> Option<CapacityEs
         // The true median is outside only if all launches fall on one side of it.
         coverage: Ratio(1.0 - 2.0_f64.powf(1.0 - launches as f64)),
         launches,
-        pairs_per_request: scenario.pairs_per_request,
+        pairs_per_request: units::exact(scenario.pairs_per_request)
+            / units::exact(scenario.requests_per_unit),
         unit: scenario.unit(),
     })
 }

@@ -12,6 +12,7 @@ pub mod evidence_path;
 pub mod function_changes;
 mod identical;
 pub mod latency_shift;
+mod launch_course;
 pub mod level_history;
 mod limits;
 mod note;
@@ -56,12 +57,13 @@ use record::stage::StageTimes;
 use record::work_unit::WorkUnit;
 use record::{
     ContentError, EarlyEnd, FailureContrast, FailureReport, IdenticalProgram, LaunchResult,
-    LaunchResults, Machine, OperationName, PlacementRecord, Revision, Run, ScenarioRun,
+    LaunchResults, Machine, OperationName, OracleRecord, PlacementRecord, Revision, Run,
+    ScenarioRun,
 };
 use units::Ratio;
 
 pub use crate::limits::LimitCheck;
-pub use crate::note::{ComparisonNote, OffsetRow};
+pub use crate::note::{ComparisonNote, LaunchCourse, OffsetRow};
 pub use crate::stored::{BaselineOrigin, foreseeable, past};
 pub use crate::suspicion::Suspicion;
 pub use crate::values::level;
@@ -378,6 +380,8 @@ fn new_names(run: &Run) -> Vec<String> {
 fn notes(run: &Run, rows: &[MetricResult], confirmed: Vec<ComparisonNote>) -> Vec<ComparisonNote> {
     let mut notes = new_scenarios(run);
     notes.extend(shard_note(run));
+    notes.extend(oracles(run));
+    notes.extend(launch_course::notes(run));
     notes.extend(offsets::note(run, rows));
     notes.extend(work::notes(run));
     notes.extend(confirmed);
@@ -412,6 +416,19 @@ fn new_scenarios(run: &Run) -> Vec<ComparisonNote> {
         Some(ComparisonNote::NewScenario { scenario: scenario.name.clone(), status })
     });
     new.collect()
+}
+
+/// What is said of base's answers where these are the right ones.
+fn oracles(run: &Run) -> Vec<ComparisonNote> {
+    let of_scenario = |scenario: &ScenarioRun| {
+        let name = scenario.name.clone();
+        let note = move |oracle: OracleRecord| {
+            let OracleRecord { operation, requests: _, answers, left_out } = oracle;
+            ComparisonNote::BaseOracle { scenario: name.clone(), operation, answers, left_out }
+        };
+        scenario.oracle.iter().cloned().map(note).collect::<Vec<_>>()
+    };
+    run.scenarios.iter().flat_map(of_scenario).collect()
 }
 
 /// A comparison with stored runs that could not be confirmed side by side is not measured either.
@@ -581,10 +598,9 @@ fn is_attached(revision: &Revision) -> bool {
     ["http://", "https://", "unix:"].iter().any(|scheme| revision.start.starts_with(scheme))
 }
 
-/// The rule of a metric, if there is one: a record of an older version has none of later metrics. What
-/// differs from day to day for reasons of its own is not held against a history.
-fn rule_of(scenario: &str, metric: Metric, run: &Run, gate: &GateRules) -> Option<MetricRule> {
-    let rule = gate.rule_in(scenario, metric)?;
+/// The rule of a metric as it is in force, if it is not off. What differs from day to day for reasons of its
+/// own is not held against a history.
+fn in_force(rule: MetricRule, metric: Metric, run: &Run) -> Option<MetricRule> {
     let volatile = matches!(metric, Metric::Tail | Metric::Ready | Metric::FirstAnswers);
     let decides = rule.policy == MetricPolicy::Gate && !(volatile && run.history.is_some());
     let policy = if rule.policy == MetricPolicy::Gate && !decides {
@@ -761,7 +777,11 @@ fn rows_of(
     work::rows(context, rows, evidence)?;
     let launches = ScenarioLaunches::of(measured)?;
     for metric in Metric::ALL {
-        let Some(rule) = rule_of(&scenario.name, metric, run, gate) else { continue };
+        let rule = match operation {
+            Some(operation) => gate.rule_of_operation(&scenario.name, operation, metric),
+            None => gate.rule_in(&scenario.name, metric),
+        };
+        let Some(rule) = rule.and_then(|rule| in_force(rule, metric, run)) else { continue };
         if !is_measured(metric, context) || measured.launches() == 0 {
             continue;
         }
@@ -968,7 +988,7 @@ fn absent_rows(
         evidence
     };
     let row = |(scenario, metric): (String, Metric)| {
-        let rule = rule_of(&scenario, metric, run, gate)?;
+        let rule = in_force(gate.rule_in(&scenario, metric)?, metric, run)?;
         let evidence = earlier(&scenario, metric);
         let (finding, suspicion) = (MetricFinding::Alone, None);
         // Evidence has no unit, and a row without a value shows none.

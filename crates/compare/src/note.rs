@@ -7,7 +7,7 @@ use serde::Serialize;
 use record::history::HistoryNote;
 use record::metric::Metric;
 use record::shard::ShardNumber;
-use record::{FailureReport, Machine};
+use record::{FailureReport, Machine, OperationName, Side};
 use units::Ratio;
 
 /// What a reader has to know beside the verdicts. Its text is a sentence without its full stop, with names
@@ -21,6 +21,48 @@ pub enum ComparisonNote {
         scenario: String,
         /// The status that base answers.
         status: u16,
+    },
+    /// Base's answers are the right ones, apart from what it answers differently from time to time.
+    BaseOracle {
+        /// Name of the scenario.
+        scenario: String,
+        /// The operation, if there are several.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        operation: Option<OperationName>,
+        /// Answers that this was learnt from.
+        answers: usize,
+        /// Places that are left out.
+        left_out: Vec<String>,
+    },
+    /// The cost of a request changes during the launches.
+    CostCourse {
+        /// Name of the scenario.
+        scenario: String,
+        /// Whose launches.
+        side: Side,
+        /// How it goes.
+        course: LaunchCourse,
+        /// CPU time of a request at the end over that at the beginning, minus 1; of one that does both, the
+        /// highest over the lowest.
+        change: Ratio,
+    },
+    /// A warm-up that was to go on until the target is steady ended before that.
+    NeverSteady {
+        /// Name of the scenario.
+        scenario: String,
+        /// Whose launches.
+        side: Side,
+        /// In how many launches.
+        unsteady: usize,
+        /// Of how many.
+        launches: usize,
+    },
+    /// A warm-up held few requests, and it is not known that the cost of one was steady after it.
+    ShortWarmUp {
+        /// Name of the scenario.
+        scenario: String,
+        /// Requests of a connection, in the launch with the fewest.
+        requests: u64,
     },
     /// Instructions could not be counted, and did not have to be.
     WorkUnavailable {
@@ -81,6 +123,18 @@ pub enum ComparisonNote {
         /// What.
         note: HistoryNote,
     },
+}
+
+/// How the cost of a request goes during a launch, if it does not stay as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LaunchCourse {
+    /// It falls.
+    WarmingUp,
+    /// It rises.
+    SlowingDown,
+    /// It does both.
+    Unsteady,
 }
 
 /// The machine's own offset of one metric.
@@ -148,6 +202,27 @@ impl fmt::Display for ComparisonNote {
                 "`{scenario}` is new: base answers it by {status}, so it is measured on head alone, \
                  against its limits"
             ),
+            Self::BaseOracle { scenario, operation, answers, left_out } => {
+                let operation = operation.as_ref().map(|name| format!(" {name}"));
+                let operation = operation.unwrap_or_default();
+                let left_out = left_out_words(left_out);
+                write!(
+                    f,
+                    "`{scenario}`{operation} must be answered as base answers it, by {answers} answers; {left_out}"
+                )
+            }
+            Self::CostCourse { scenario, side, course, change } => {
+                write!(f, "`{scenario}`: {}", course_sentence(*side, *course, *change))
+            }
+            Self::NeverSteady { scenario, side, unsteady, launches } => write!(
+                f,
+                "`{scenario}`: {} was not steady when its warm-up reached its bounds, in {unsteady} of \
+                 {launches} launches",
+                side.name()
+            ),
+            Self::ShortWarmUp { scenario, requests } => {
+                f.write_str(&short_warm_up_sentence(scenario, *requests))
+            }
             Self::WorkUnavailable { reason } => {
                 f.write_str(&reason.sentence("work lane not available"))
             }
@@ -185,6 +260,39 @@ impl fmt::Display for ComparisonNote {
             }
             Self::History { note } => note.fmt(f),
         }
+    }
+}
+
+fn left_out_words(places: &[String]) -> String {
+    if places.is_empty() {
+        return "they never differed, so nothing is left out".to_owned();
+    }
+    let places: Vec<_> = places.iter().map(|place| format!("`{place}`")).collect();
+    format!("left out is what differed between them: {}", places.join(", "))
+}
+
+fn short_warm_up_sentence(scenario: &str, requests: u64) -> String {
+    format!(
+        "`{scenario}`: the warm-up held {} of a connection; a runtime that compiles as it runs needs 100 or \
+         more, so raise `warm-up` in `[sampling]` if the target is one",
+        units::text::plural(requests, "request")
+    )
+}
+
+fn course_sentence(side: Side, course: LaunchCourse, change: Ratio) -> String {
+    let (side, change) = (side.name(), units::change(change.0.ln_1p()));
+    match course {
+        LaunchCourse::WarmingUp => format!(
+            "{side} is still warming up: CPU time of a request changes by {change} from the beginning of \
+             a launch to its end; raise `warm-up` in `[sampling]`, or set it to \"steady\""
+        ),
+        LaunchCourse::SlowingDown => format!(
+            "{side} is slowing down: CPU time of a request changes by {change} from the beginning of a \
+             launch to its end, as where state grows; a shorter `load` in `[sampling]` shows less of it"
+        ),
+        LaunchCourse::Unsteady => format!(
+            "{side} is not steady: CPU time of a request moves by {change} during a launch, up and down"
+        ),
     }
 }
 

@@ -226,6 +226,9 @@ impl<'a> LaunchValues<'a> {
         match metric {
             Metric::Cpu => {
                 let cpu_ns = trial.cpu_ns.ok_or(MissingReason::NotOurs)?;
+                if trial.pairs == 0 && trial.requests > 0 && trial.failed() < trial.requests {
+                    return Err(MissingReason::NoFlow);
+                }
                 Ok(units::exact(cpu_ns) / units::exact(trial.pairs))
             }
             Metric::Latency => self.body_level_ns(),

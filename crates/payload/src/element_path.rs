@@ -141,7 +141,7 @@ pub(super) fn find<const N: usize>(
 }
 
 /// What a piece of text stands for.
-fn characters<'a>(event: &'a Event<'_>) -> Option<Cow<'a, str>> {
+pub(super) fn characters<'a>(event: &'a Event<'_>) -> Option<Cow<'a, str>> {
     match event {
         Event::Text(text) => str::from_utf8(text).ok().map(Cow::Borrowed),
         Event::CData(text) => str::from_utf8(text).ok().map(Cow::Borrowed),
@@ -228,7 +228,7 @@ fn is_called(written: QName<'_>, name: &str) -> bool {
 
 /// Returns a document as text: by its byte order mark, else by the encoding that it declares, else as
 /// UTF-8. Nothing, if it is not in that encoding.
-fn decode(bytes: &[u8]) -> Option<Cow<'_, str>> {
+pub(super) fn decode(bytes: &[u8]) -> Option<Cow<'_, str>> {
     let detected = encoding::detect_encoding(bytes);
     let declared = match detected {
         Some(DetectedEncoding::AsciiCompatible) => {

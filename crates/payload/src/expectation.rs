@@ -410,7 +410,7 @@ struct ResponseContent {
 }
 
 /// Returns the beginning of a body, for a person to recognise it by.
-fn beginning(body: &[u8]) -> String {
+pub(super) fn beginning(body: &[u8]) -> String {
     const BYTES_MAX: usize = 120;
     let text = String::from_utf8_lossy(&body[..body.len().min(BYTES_MAX)]);
     let rest = if body.len() > BYTES_MAX { "…" } else { "" };

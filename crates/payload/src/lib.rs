@@ -24,6 +24,7 @@
 //! ```
 
 mod answer;
+mod answer_facts;
 mod capture;
 mod change;
 mod corpus;
@@ -51,6 +52,7 @@ mod truth;
 mod vocabulary;
 mod xml;
 
+pub use answer_facts::{AnswerFacts, FactDifference, VaryingPlaces};
 pub use capture::{Capture, CaptureError, CaptureMissError, CapturePlace};
 pub use corpus::{Corpus, CorpusError};
 pub use expectation::{AnswerRule, Mismatch, ResponseExpectation};

@@ -12,16 +12,28 @@ use std::process::{Command, Stdio};
 use sut::TargetCommand;
 
 /// Programs that compile while they run, and how people call what they run.
-const COMPILING: [(&str, &str); 9] = [
+const COMPILING: [(&str, &str); 10] = [
     ("java", "the JVM"),
     ("node", "Node.js"),
     ("nodejs", "Node.js"),
     ("deno", "Deno"),
     ("bun", "Bun"),
     ("dotnet", ".NET"),
-    ("pypy3", "PyPy"),
+    ("pypy", "PyPy"),
     ("luajit", "LuaJIT"),
+    ("mono-sgen", "Mono"),
     ("beam.smp", "Erlang"),
+];
+
+/// How the libraries of such programs begin, which others may have loaded: .NET has a program of its own for
+/// each service.
+const COMPILING_LIBRARIES: [(&str, &str); 6] = [
+    ("libjvm.so", "the JVM"),
+    ("libnode.so", "Node.js"),
+    ("libcoreclr.so", ".NET"),
+    ("libpypy", "PyPy"),
+    ("libluajit", "LuaJIT"),
+    ("libmonosgen", "Mono"),
 ];
 
 /// Programs that start the target where it cannot be traced.
@@ -44,7 +56,7 @@ pub fn obstacle_of(program: &Path) -> Option<String> {
 fn obstacle_behind(path: &Path, depth: usize) -> Option<String> {
     const INTERPRETERS_MAX: usize = 4;
     let name = path.file_name()?.to_str()?;
-    if let Some((_, what)) = COMPILING.iter().find(|(program, _)| *program == name) {
+    if let Some(what) = compiling(name) {
         return Some(format!(
             "{what} compiles while it runs, so instructions differ from run to run"
         ));
@@ -62,6 +74,16 @@ fn obstacle_behind(path: &Path, depth: usize) -> Option<String> {
     }
     let go = section(&mut file, &start, b".go.buildinfo").is_ok_and(|found| found.is_some());
     go.then(|| "it is written in Go, whose stacks valgrind does not follow".to_owned())
+}
+
+/// What a program or library of this name is called, if it compiles while it runs. `pypy3.10` and `node20`
+/// are programs with their versions.
+fn compiling(name: &str) -> Option<&'static str> {
+    let unversioned = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let mut programs = COMPILING.iter();
+    let program = programs.find(|(program, _)| *program == name || *program == unversioned);
+    let library = || COMPILING_LIBRARIES.iter().find(|(library, _)| name.starts_with(library));
+    program.or_else(library).map(|(_, what)| *what)
 }
 
 /// Returns what the program says it was compiled with, and the C library that it will run on. Empty
@@ -233,6 +255,10 @@ mod tests {
     fn programs_that_cannot_be_counted_are_reported_by_name_by_script_and_by_section() {
         for (name, content, reason) in [
             ("java", b"".to_vec(), Some("the JVM compiles while it runs")),
+            ("pypy3.10", b"".to_vec(), Some("PyPy compiles while it runs")),
+            ("python3.11", b"".to_vec(), None),
+            ("libcoreclr.so", b"".to_vec(), Some(".NET compiles while it runs")),
+            ("libnode.so.115", b"".to_vec(), Some("Node.js compiles while it runs")),
             (
                 "api",
                 b"#!/usr/bin/env -S node --jitless\nlisten(); // and much more of this, a line"

@@ -21,8 +21,11 @@ pub struct ProfilePlan {
     pub warmup_requests: u64,
     /// Requests that count, at least one.
     pub requests: u64,
-    /// XML pairs in each request, at least one.
+    /// Units of work in each request, at least one.
     pub pairs_per_request: u64,
+    /// Requests in one unit of work, at least one: more than one where a whole flow is a unit. Both numbers
+    /// of requests are multiples of it.
+    pub requests_per_unit: u64,
     /// Launches, each of which gives one value; tools that need no more take one.
     pub launches: usize,
 }
@@ -60,10 +63,10 @@ pub(super) struct HelperProcess {
 }
 
 impl ProfileSession<'_> {
-    /// Returns the XML pairs that count in one launch.
+    /// Returns the units of work that count in one launch.
     pub(super) fn pairs(&self) -> u64 {
-        let pairs = self.plan.requests * self.plan.pairs_per_request;
-        assert!(pairs > 0, "the plan has no XML pairs to count");
+        let pairs = self.plan.requests * self.plan.pairs_per_request / self.plan.requests_per_unit;
+        assert!(pairs > 0, "the plan has no units of work to count");
         pairs
     }
 

@@ -76,6 +76,8 @@ pub fn trial(level: SampleLaunch, wobble: i64) -> LaunchResult {
         bytes_sent: 26_000_000,
         bytes_received: 9_000_000,
         slices: vec![SliceTotals { requests: 100, service_ns: service_ns * 100 }; 10],
+        slice_cpu_ns: Vec::new(),
+        warm_up: None,
         histogram: histogram::encode(&times),
         failures: Vec::new(),
         response: None,
@@ -194,12 +196,14 @@ pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Ru
         name: "smoke".to_owned(),
         workload: workload(),
         pairs_per_request: 100,
+        requests_per_unit: 1,
         unit: None,
         limits: limits(&[("errors", "<= 0 %"), ("throughput", ">= 333 pairs/s")]),
         times: LatencyBasis::Service,
         trials: LaunchResults::Paired((0..launch_pairs).map(pair).collect()),
         work: None,
         absent_in_base: None,
+        oracle: Vec::new(),
         operation_limits: BTreeMap::new(),
     };
     let revision = |label: &str, commit: &str| Revision {

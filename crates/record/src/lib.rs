@@ -171,6 +171,15 @@ pub struct MachineOffset {
     pub comparisons: usize,
 }
 
+fn one() -> u64 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_one(value: &u64) -> bool {
+    *value == 1
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
 fn is_zero(value: &u64) -> bool {
     *value == 0
@@ -376,6 +385,9 @@ pub struct ScenarioRun {
     pub workload: Workload,
     /// Units of work in one request.
     pub pairs_per_request: u64,
+    /// Requests in one unit of work, where a whole flow is one; else 1, as in records of old.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub requests_per_unit: u64,
     /// What rates and costs are counted in; none in records of old, of which the workload tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<WorkUnit>,
@@ -395,6 +407,25 @@ pub struct ScenarioRun {
     /// is new, and head was measured alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub absent_in_base: Option<u16>,
+    /// What was learnt of base's answers, where these are the right ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub oracle: Vec<OracleRecord>,
+}
+
+/// What was learnt of base's answers to one operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OracleRecord {
+    /// Which operation; none of the only one of a scenario.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<OperationName>,
+    /// Different requests whose answers are known.
+    pub requests: usize,
+    /// Answers that it was learnt from.
+    pub answers: usize,
+    /// Places at which base answered differently from time to time, rising. They are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 /// The launches of a scenario, in the order in which they were made.
@@ -495,6 +526,13 @@ pub struct LaunchResult {
     pub bytes_received: u64,
     /// Requests and summed service time of every slice, in order.
     pub slices: Vec<SliceTotals>,
+    /// CPU time of the target in every slice, and since the slice before: what it does when it is not driven
+    /// is its cost as well. Nothing where its process is not ours, and in records of old.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slice_cpu_ns: Vec<u64>,
+    /// What was sent before anything was measured; none without a warm-up, and in records of old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm_up: Option<WarmUpRecord>,
     /// Service times, as HdrHistogram V2 with deflate, in base64.
     pub histogram: String,
     /// Failed requests by kind, each kind once, in order.
@@ -690,6 +728,21 @@ pub enum Capacity {
     AboveCeiling(f64),
     /// It did not hold a thousandth of the rate that was tried first.
     BelowFloor,
+}
+
+/// The load of a launch before anything was measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WarmUpRecord {
+    /// Requests that were answered.
+    pub requests: u64,
+    /// Over so many connections.
+    pub connections: u32,
+    /// How long it took.
+    pub wall_ns: u64,
+    /// Whether the target had become steady, if the warm-up was to go on until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_steady: Option<bool>,
 }
 
 /// The stretch in which one side was driven.

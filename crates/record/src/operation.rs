@@ -11,9 +11,6 @@ use crate::work_unit::WorkUnit;
 use crate::workload::{OperationOrder, OperationRecord};
 use crate::{FailureRecord, LaunchPair, LaunchResult, LaunchResults, Run, ScenarioRun, histogram};
 
-/// What stands between the names of a scenario and of its operation.
-const SEPARATOR: &str = "/";
-
 /// What one operation yielded in a launch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -88,9 +85,10 @@ impl ScenarioRun {
             }
         };
         Self {
-            name: format!("{}{SEPARATOR}{}", self.name, operation.name),
+            name: operation.name.within(&self.name),
             workload: self.workload.clone(),
             pairs_per_request: 1,
+            requests_per_unit: 1,
             unit: Some(WorkUnit::request()),
             limits: self.operation_limits.get(&operation.name).cloned().unwrap_or_default(),
             operation_limits: BTreeMap::new(),
@@ -98,6 +96,7 @@ impl ScenarioRun {
             trials,
             work: None,
             absent_in_base: self.absent_in_base,
+            oracle: Vec::new(),
         }
     }
 }
@@ -123,6 +122,8 @@ impl LaunchResult {
             bytes_sent: 0,
             bytes_received: 0,
             slices: Vec::new(),
+            slice_cpu_ns: Vec::new(),
+            warm_up: None,
             histogram: operation.histogram,
             failures: operation.failures,
             response: Some(operation.response),

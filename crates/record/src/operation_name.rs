@@ -22,6 +22,11 @@ pub struct OperationName(String);
 pub struct OperationNameError(String);
 
 impl OperationName {
+    /// Returns what the operation of a scenario is called as a scenario of its own: `traffic/create`.
+    pub fn within(&self, scenario: &str) -> String {
+        format!("{scenario}/{self}")
+    }
+
     /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -52,7 +52,7 @@ fn capacity_words(capacity: &CapacityEstimate) -> String {
             pairs_per_request,
             unit,
         } => {
-            let pairs_per_s = median_per_s * units::exact(*pairs_per_request);
+            let pairs_per_s = median_per_s * pairs_per_request;
             format!(
                 "{} requests/s [{}, {}] with {coverage} confidence from {launches} launches, \
                  or {} {}/s",

@@ -1,14 +1,13 @@
 //! Starts a build as a launch would, sends one request of each operation, and measures nothing.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use load::pacing::StopCondition;
 use load::{
-    CapturedValues, ClientSettings, Exchange, ExchangeFailure, FailureKind, LiveRequest,
-    LoadClient, LoadRequest, PlannedRequest, RequestForm, RequestOrder, RequestPlan,
-    RequestPreview, ResponseCheck, UnsendableRequest, WrongResponse,
+    ClientSettings, Exchange, ExchangeFailure, FailureKind, LoadClient, RequestOrder, RequestPlan,
+    RequestPreview,
 };
 use record::{FailureReport, Side};
 use suite::{OperationOrder, SamplingPlan, Scenario, Suite};
@@ -16,6 +15,7 @@ use sut::{LogTail, SharedServices};
 use units::cancel::Cancel;
 use units::text::error_chain;
 
+use crate::answer_observer::{AnswerObserver, ObservedAnswer, observed};
 use crate::launch_failure::LaunchFailure;
 use crate::requests::ScenarioRequests;
 use crate::side_driver::LaunchHandle;
@@ -203,8 +203,7 @@ impl<'a> FirstRequests<'a> {
         };
         for exchange in &mut exchanges {
             send(&mut client, exchange);
-            let mut answer = seen.answer.lock().unwrap_or_else(PoisonError::into_inner);
-            let ObservedAnswer { request, head, body } = std::mem::take(&mut *answer);
+            let ObservedAnswer { request, status: _, head, body } = seen.take();
             exchange.request = request.map(|request| request.preview(body_bytes_max));
             (exchange.answer_head, exchange.answer_body) = (head, body);
         }
@@ -259,31 +258,6 @@ fn send(client: &mut LoadClient, exchange: &mut ScenarioExchange) {
     };
 }
 
-/// Returns a request of which is kept what was sent and what came back.
-fn observed(planned: PlannedRequest, seen: &Arc<AnswerObserver>) -> PlannedRequest {
-    let form = ObservedRequest { form: planned.form, seen: Arc::clone(seen) };
-    PlannedRequest { form: RequestForm::Live(Arc::new(form)), capture: planned.capture }
-}
-
-/// A request whose answer is observed.
-struct ObservedRequest {
-    form: RequestForm,
-    seen: Arc<AnswerObserver>,
-}
-
-impl LiveRequest for ObservedRequest {
-    fn render(&self, captured: &Arc<CapturedValues>) -> Result<LoadRequest, UnsendableRequest> {
-        let request = match &self.form {
-            RequestForm::Prepared(request) => request.clone(),
-            RequestForm::Live(live) => live.render(captured)?,
-        };
-        *self.seen.answer.lock().unwrap_or_else(PoisonError::into_inner) =
-            ObservedAnswer { request: Some(request.clone()), ..ObservedAnswer::default() };
-        let observed: Arc<dyn ResponseCheck> = Arc::<AnswerObserver>::clone(&self.seen);
-        Ok(request.with_check(observed))
-    }
-}
-
 impl ExchangeFault {
     fn unsent(summary: String) -> Self {
         Self { summary, setting: None }
@@ -327,39 +301,6 @@ fn setting(kind: FailureKind) -> Option<&'static str> {
         | FailureKind::Reset
         | FailureKind::ShortBody => return None,
     })
-}
-
-/// Checks an answer as the scenario does, and keeps it with its request.
-#[derive(Default)]
-struct AnswerObserver {
-    answer: Mutex<ObservedAnswer>,
-}
-
-#[derive(Default)]
-struct ObservedAnswer {
-    request: Option<LoadRequest>,
-    head: String,
-    body: Vec<u8>,
-}
-
-impl ResponseCheck for AnswerObserver {
-    fn check(&self, status: u16, body: &[u8]) -> Result<(), WrongResponse> {
-        let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
-        answer.body = body.to_vec();
-        match &answer.request {
-            Some(request) => request.check().check(status, body),
-            None => Ok(()),
-        }
-    }
-
-    fn observe(&self, bytes: &[u8]) {
-        const END: &[u8] = b"\r\n\r\n";
-        let end = bytes.windows(END.len()).position(|window| window == END);
-        let is_http1 = bytes.starts_with(b"HTTP/");
-        let head = end.filter(|_| is_http1).map_or(&[][..], |end| &bytes[..end + END.len()]);
-        let head = String::from_utf8_lossy(head).into_owned();
-        self.answer.lock().unwrap_or_else(PoisonError::into_inner).head = head;
-    }
 }
 
 #[cfg(test)]

@@ -189,11 +189,14 @@ pub fn count_in_turns(
 /// How many requests are counted: about as many XML pairs as the suite says, in not too many bytes.
 fn profile_plan(sender: &RequestSender, counting: &CountSettings) -> ProfilePlan {
     let (pairs, bytes) = (sender.pairs().max(1), sender.request_bytes().max(1));
+    let flow = sender.requests_per_unit();
     let requests = counting.pairs.div_ceil(pairs).min(BYTES_MAX / bytes).max(2);
+    let requests = requests.next_multiple_of(flow);
     ProfilePlan {
-        warmup_requests: requests.div_ceil(4),
+        warmup_requests: requests.div_ceil(4).next_multiple_of(flow),
         requests,
         pairs_per_request: pairs,
+        requests_per_unit: flow,
         launches: counting.launches,
     }
 }

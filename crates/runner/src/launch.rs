@@ -3,6 +3,8 @@
 use crate::failure_contrast;
 use crate::launch_failure::LaunchFailure;
 use crate::side_driver::SideDriver;
+use crate::warm_up;
+use record::stage::RunStage;
 use record::{LaunchResult, Side};
 use suite::SamplingPlan;
 
@@ -11,7 +13,9 @@ pub(super) fn single(
     mut side: SideDriver<'_>,
     sampling: &SamplingPlan,
 ) -> Result<LaunchResult, LaunchFailure> {
-    side.warm_up(sampling)?;
+    let plan = side.scenario.warm_up(sampling);
+    let clock = side.clock;
+    clock.time(RunStage::WarmUp, || warm_up::warm_up(&mut [&mut side], plan))?;
     side.begin()?;
     while let Some(stretch) = side.next_stretch(sampling) {
         side.drive(stretch)?;
@@ -40,9 +44,9 @@ fn drive_in_turn(
     coin: &mut dyn FnMut() -> Side,
 ) -> Result<(), LaunchFailure> {
     // What is done first pays for what this program does for the first time.
-    for side in in_order(sides, first) {
-        side.warm_up(sampling)?;
-    }
+    let plan = sides[0].scenario.warm_up(sampling);
+    let clock = sides[0].clock;
+    clock.time(RunStage::WarmUp, || warm_up::warm_up(&mut in_order(sides, first), plan))?;
     for side in in_order(sides, first) {
         side.begin()?;
     }

@@ -53,7 +53,9 @@ impl SideDriver<'_> {
             ready_ns: units::nanos(self.launched.target.ready_after()),
             wall_ns: units::nanos(measurement.wall()),
             requests: measurement.answered() + measurement.failed(),
-            pairs: self.counted(measurement.answered()) * self.prepared.pairs,
+            // Of flows that are under way at either end, each request is its part of one.
+            pairs: self.counted(measurement.answered()) * self.prepared.pairs
+                / self.scenario.requests_per_unit(),
             cpu_ns: self.cpu_of_best.or(cpu).map(units::nanos),
             rss_bytes_max: after.map(|(_, after)| after.rss_peak_bytes),
             memory_bytes_max: after.map(|(_, after)| after.memory_peak_bytes),
@@ -69,6 +71,13 @@ impl SideDriver<'_> {
                     service_ns: slice.sum_ns,
                 })
                 .collect(),
+            // Of a load that is searched or climbed, other slices are kept than were driven.
+            slice_cpu_ns: if self.costs.slice_cpu_ns.len() == measurement.slices().len() {
+                self.costs.slice_cpu_ns
+            } else {
+                Vec::new()
+            },
+            warm_up: self.costs.warm_up,
             histogram: histogram::encode(measurement.service()),
             failures: failures.iter().map(|(kind, it)| failure(*kind, it)).collect(),
             response: Some(histogram::encode(measurement.response())),

@@ -5,6 +5,9 @@
 //! pair of slices; that coin, not any assumption about the machine, is what makes the test exact when
 //! nothing changed. The runner does not know when to stop: after each launch pair it asks its [`RunObserver`].
 
+mod answer_observer;
+mod base_answer;
+mod base_oracle;
 mod check;
 mod connection;
 mod deadline;
@@ -28,6 +31,7 @@ mod sender;
 mod side_driver;
 mod stage_clock;
 mod trial;
+mod warm_up;
 mod yardstick;
 
 use std::io;
@@ -38,6 +42,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use thiserror::Error;
 
+use crate::base_oracle::ScenarioOracle;
 use crate::connection::ConnectionSetup;
 use crate::launch_failure::LaunchFailure;
 use crate::launch_layout::LaunchLayouts;
@@ -245,6 +250,12 @@ pub fn run(
     if trial.ended.is_some() {
         return Ok(Run { ended: trial.ended, ..run_record::blank(plan, machine::read()) });
     }
+    let oracles = match plan.clock.time(RunStage::Trial, || base_oracle::learn(plan, cancel))? {
+        Ok(oracles) => oracles,
+        Err(ended) => {
+            return Ok(Run { ended: Some(ended), ..run_record::blank(plan, machine::read()) });
+        }
+    };
     let before = now();
     // Before anything is pinned: counting may take every processor.
     let counted = plan.clock.time(RunStage::Count, || {
@@ -253,6 +264,7 @@ pub fn run(
     let counting = before.elapsed();
     let mut session =
         plan.clock.time(RunStage::Prepare, || RunSession::new(plan, watcher, cancel))?;
+    session.judge_by_base(oracles);
     for (scenario, work) in session.run.scenarios.iter_mut().zip(counted) {
         scenario.work = work;
     }
@@ -370,6 +382,15 @@ impl<'a> RunSession<'a> {
             }
         }
         self.read(yardstick.as_mut());
+    }
+
+    /// Has answers held against what base answers, where that is known.
+    fn judge_by_base(&mut self, oracles: Vec<ScenarioOracle>) {
+        let scenarios = self.prepared.iter_mut().zip(&mut self.run.scenarios);
+        for ((prepared, scenario), oracle) in scenarios.zip(oracles) {
+            prepared.judge_by_base(oracle.answers);
+            scenario.oracle = oracle.records;
+        }
     }
 
     /// Reads the yardstick, if there is one.

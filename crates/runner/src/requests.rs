@@ -17,6 +17,7 @@ use payload::{
 use record::OperationName;
 use suite::{Operation, SamplingPlan, Scenario};
 
+use crate::base_answer::{self, BaseAnswer};
 use crate::expectation_check::ExpectationCheck;
 use crate::live_request::{OperationCapture, OperationRequest};
 use crate::request_order;
@@ -32,6 +33,8 @@ pub(super) struct ScenarioRequests {
     /// The requests of each operation.
     operations: Vec<Vec<ScenarioRequest>>,
     order: RequestOrder,
+    /// What base answers, by the place of the request; nothing where the right ones are written.
+    answers_of_base: Vec<Option<Arc<BaseAnswer>>>,
 }
 
 /// One request, without its head.
@@ -161,7 +164,34 @@ impl ScenarioRequests {
             None => RequestOrder::InTurn,
             Some(order) => request_order::of(order, &different, scenario.first().payload.seed),
         };
-        Self { scenario: scenario.clone(), pairs: scenario.pairs_held(), operations, order }
+        Self {
+            scenario: scenario.clone(),
+            pairs: scenario.pairs_held(),
+            operations,
+            order,
+            answers_of_base: Vec::new(),
+        }
+    }
+
+    /// Has answers held against what base answers to the same requests.
+    pub(super) fn judge_by_base(&mut self, answers: Vec<Option<Arc<BaseAnswer>>>) {
+        self.answers_of_base = answers;
+    }
+
+    /// Returns the places of the requests that the load sends, each once, or as often as it is in a cycle.
+    pub(super) fn places(&self) -> Vec<usize> {
+        match &self.order {
+            RequestOrder::InTurn => (0..self.operations.iter().map(Vec::len).sum()).collect(),
+            RequestOrder::Shared(places) => {
+                places.iter().copied().collect::<BTreeSet<_>>().into_iter().collect()
+            }
+            RequestOrder::PerUser(cycle) => cycle.places.to_vec(),
+        }
+    }
+
+    /// Returns the places of the requests that each virtual user sends before the load.
+    pub(super) fn setup_places(&self) -> Vec<usize> {
+        self.scenario.setup.iter().map(|operation| self.first_of(*operation)).collect()
     }
 
     /// Returns what the answer to the first request of an operation must be, for a person.
@@ -255,12 +285,16 @@ impl ScenarioRequests {
                         check: Arc::<ExpectationCheck>::clone(&message.truth),
                     })?,
                 };
-                requests.push(PlannedRequest { form, capture: capture.clone() });
+                let planned = PlannedRequest { form, capture: capture.clone() };
+                let of_base = self.answers_of_base.get(requests.len()).and_then(Option::as_ref);
+                requests.push(match of_base {
+                    Some(answer) => base_answer::judged_by(answer, planned),
+                    None => planned,
+                });
             }
         }
-        let Scenario { setup, cookies, .. } = &self.scenario;
-        let setup = setup.iter().map(|operation| self.first_of(*operation)).collect();
-        Ok(RequestPlan { requests, order: self.order.clone(), setup, cookies: *cookies })
+        let (order, cookies) = (self.order.clone(), self.scenario.cookies);
+        Ok(RequestPlan { requests, order, setup: self.setup_places(), cookies })
     }
 }
 

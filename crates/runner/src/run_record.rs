@@ -21,6 +21,7 @@ pub(super) fn blank(plan: &RunPlan<'_>, machine: Machine) -> Run {
         name: scenario.name.clone(),
         workload: scenario.workload(sampling),
         pairs_per_request: scenario.pairs_held(),
+        requests_per_unit: scenario.requests_per_unit(),
         unit: Some(scenario.unit.clone()),
         limits: scenario.limits.clone(),
         times: scenario.load.times(),
@@ -31,6 +32,7 @@ pub(super) fn blank(plan: &RunPlan<'_>, machine: Machine) -> Run {
         },
         work: None,
         absent_in_base: None,
+        oracle: Vec::new(),
         operation_limits: operation_limits(scenario),
     };
     let launches_planned = match plan.suite.lanes.time {

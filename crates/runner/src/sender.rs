@@ -50,6 +50,11 @@ impl RequestSender {
         self.prepared.pairs
     }
 
+    /// Returns the requests in one unit of work.
+    pub fn requests_per_unit(&self) -> u64 {
+        self.prepared.scenario.requests_per_unit()
+    }
+
     /// Returns the bytes of a request's body, on average over the different ones.
     pub fn request_bytes(&self) -> u64 {
         self.prepared.body_bytes()

@@ -23,11 +23,12 @@ use load::pacing::{ArrivalSchedule, OpenWorkload, StopCondition};
 use load::{ClientSettings, DriveOutcome, Exchange, ExchangeFailure, FailureKind, LoadClient};
 use record::stage::RunStage;
 use record::{
-    Capacity, FailureReport, LatencyBasis, LoadLevel, LoadStep, NetworkUse, Side, histogram,
+    Capacity, FailureReport, LatencyBasis, LoadLevel, LoadStep, NetworkUse, Side, WarmUpRecord,
+    histogram,
 };
 use suite::{LoadAmount, ReusePolicy, SamplingPlan, Scenario, WorkloadModel};
 use sut::network::Relay;
-use sut::{HostInterference, ResourceUsage, Sampler, Target};
+use sut::{CpuClock, HostInterference, ResourceUsage, Sampler, Target};
 use units::cancel::Cancel;
 
 /// A failing target is left alone after its first failures, instead of being sent more; later only, if
@@ -65,7 +66,7 @@ pub(super) struct SideDriver<'a> {
     pub(super) scenario: &'a Scenario,
     /// Of so many requests one is sent and not counted.
     pub(super) uncounted_every: Option<u64>,
-    clock: &'a StageClock,
+    pub(super) clock: &'a StageClock,
     client: LoadClient,
     /// Between client and target, if there is a network.
     relay: Option<Relay>,
@@ -89,6 +90,7 @@ pub(super) struct SideDriver<'a> {
     /// CPU time of the target in the one trial that is kept of a search.
     pub(super) cpu_of_best: Option<Duration>,
     pub(super) watched: Option<TargetObserver>,
+    pub(super) costs: LaunchCosts,
     /// Whether a load that is not cut has been made.
     whole: bool,
 }
@@ -109,6 +111,21 @@ pub(super) struct TargetObserver {
     pub(super) throttled: Duration,
     pub(super) machine: HostInterference,
     pub(super) sampler: Sampler,
+}
+
+/// What the launch costs, beside what is measured of requests.
+#[derive(Default)]
+pub(super) struct LaunchCosts {
+    clock: Option<SliceClock>,
+    /// CPU time of the target by slice, as far as it is known.
+    pub(super) slice_cpu_ns: Vec<u64>,
+    pub(super) warm_up: Option<WarmUpRecord>,
+}
+
+/// The CPU time of the target, and what it was after the slice before.
+struct SliceClock {
+    clock: CpuClock,
+    read: Duration,
 }
 
 /// What is driven before the other side gets its turn.
@@ -188,12 +205,13 @@ impl<'a> SideDriver<'a> {
             capacity: None,
             cpu_of_best: None,
             watched: None,
+            costs: LaunchCosts::default(),
             whole: false,
         })
     }
 
     /// Has every virtual user send the requests of the setup.
-    fn set_up(&mut self) -> Result<(), LaunchFailure> {
+    pub(super) fn set_up(&mut self) -> Result<(), LaunchFailure> {
         if self.scenario.setup.is_empty() {
             return Ok(());
         }
@@ -216,18 +234,12 @@ impl<'a> SideDriver<'a> {
         Err(self.failure(FailureReport { excerpts: log.into_iter().collect(), ..report }))
     }
 
-    /// Sends load that is not measured, but checked all the same.
-    pub(super) fn warm_up(&mut self, sampling: &SamplingPlan) -> Result<(), LaunchFailure> {
-        let clock = self.clock;
-        clock.time(RunStage::WarmUp, || self.send_warm_up(sampling))
-    }
-
-    fn send_warm_up(&mut self, sampling: &SamplingPlan) -> Result<(), LaunchFailure> {
-        self.set_up()?;
-        let lasts = self.scenario.warm_up(sampling);
-        if lasts.is_zero() {
-            return Ok(());
-        }
+    /// Sends load that is not measured, but checked all the same. Returns the logarithm of what a request
+    /// cost: CPU time, or the time of its answer where the process is not ours; none if it is not known.
+    pub(super) fn warm_up_slice(&mut self, lasts: Duration) -> Result<Option<f64>, LaunchFailure> {
+        let clock = self.launched.target.cpu_clock().ok().filter(|_| self.is_ours());
+        let cpu = clock.as_ref().and_then(CpuClock::read);
+        let (answered, served_ns) = (self.measurement.answered(), self.served_ns());
         let connections = match self.scenario.load.model {
             WorkloadModel::Closed { .. } | WorkloadModel::Steps { .. } => None,
             WorkloadModel::Open { .. } | WorkloadModel::Capacity { .. } => Some(NonZeroUsize::MIN),
@@ -235,9 +247,39 @@ impl<'a> SideDriver<'a> {
         let closed = pacing::ClosedWorkload { connections, ..self.stop(lasts, 1).into() };
         self.follow(&pacing::PacingModel::Closed(closed))?;
         self.check()?;
-        self.measurement = Measurement::default();
+        let answered = self.measurement.answered() - answered;
+        let used = clock.and_then(|clock| clock.read()?.checked_sub(cpu?)).map(units::nanos);
+        let cost_ns = used.unwrap_or(self.served_ns() - served_ns);
+        let is_known = answered > 0 && cost_ns > 0;
+        Ok(is_known.then(|| (units::exact(cost_ns) / units::exact(answered)).ln()))
+    }
+
+    /// Forgets what the warm-up measured, but for how long it was.
+    pub(super) fn end_warm_up(&mut self, is_steady: Option<bool>) {
+        let connections = match self.scenario.load.model {
+            WorkloadModel::Closed { .. } | WorkloadModel::Steps { .. } => {
+                self.scenario.load.connections
+            }
+            WorkloadModel::Open { .. } | WorkloadModel::Capacity { .. } => 1,
+        };
+        let measurement = std::mem::take(&mut self.measurement);
+        self.costs.warm_up = Some(WarmUpRecord {
+            requests: measurement.answered(),
+            connections,
+            wall_ns: units::nanos(measurement.wall()),
+            is_steady,
+        });
         self.total = DriveOutcome::default();
-        Ok(())
+    }
+
+    /// Sum of the times from *sent* to *done* of all that was answered.
+    fn served_ns(&self) -> u64 {
+        self.measurement.slices().iter().map(|slice| slice.sum_ns).sum()
+    }
+
+    /// Whether the target is a process that was started here.
+    fn is_ours(&self) -> bool {
+        self.launched.target.pid().is_some()
     }
 
     /// From here on, CPU time and memory count.
@@ -253,6 +295,8 @@ impl<'a> SideDriver<'a> {
             live.sampled(side, point.rss_bytes, units::nanos(point.cpu));
         });
         let sampler = sampler.map_err(|error| self.failure(report(&error)))?;
+        let clock = target.cpu_clock().map_err(|error| self.failure(report(&error)))?;
+        self.costs.clock = clock.read().map(|read| SliceClock { clock, read });
         self.watched = Some(TargetObserver {
             before,
             throttled: target.throttled(),
@@ -324,6 +368,7 @@ impl<'a> SideDriver<'a> {
             self.client.renew().map_err(|error| self.failure(report(&error)))?;
         }
         let (measurement, stream, pairs) = (&mut self.measurement, &self.stream, self.pairs);
+        let counts_flows = self.scenario.requests_per_unit() > 1;
         let first_answers = &mut self.first_answers;
         let (total, failed_request) = (&mut self.requests_total, &mut self.failed_request);
         let prepared = self.prepared;
@@ -341,7 +386,10 @@ impl<'a> SideDriver<'a> {
                 failed_request.get_or_insert(failed);
             }
             match &exchange.outcome {
-                Ok(()) => stream.answered(exchange.response_ns(), pairs),
+                Ok(()) => {
+                    let is_unit = !counts_flows || exchange.flow_ns.is_some();
+                    stream.answered(exchange.response_ns(), if is_unit { pairs } else { 0 });
+                }
                 Err(failure) => stream.failed(failure.kind),
             }
         });
@@ -350,8 +398,22 @@ impl<'a> SideDriver<'a> {
             return Err(self.failure("interrupted"));
         }
         self.measurement.end_slice(drive.wall());
+        self.read_slice_clock();
         self.total.merge(&drive);
         Ok(drive)
+    }
+
+    /// Takes note of the CPU time of a slice, and of what the target did since the slice before.
+    fn read_slice_clock(&mut self) {
+        let Some(SliceClock { clock, read }) = &mut self.costs.clock else { return };
+        let now = clock.read();
+        if let Some((now, used)) = now.and_then(|now| Some((now, now.checked_sub(*read)?))) {
+            *read = now;
+            self.costs.slice_cpu_ns.push(units::nanos(used));
+        } else {
+            // A process has ended and taken its time with it: then no slice is known.
+            (self.costs.clock, self.costs.slice_cpu_ns) = (None, Vec::new());
+        }
     }
 
     /// A given number of requests over each number of connections.

@@ -22,6 +22,7 @@
 //! ```
 
 mod autoregression;
+pub mod course;
 pub mod draw;
 pub mod evidence;
 pub mod hodges_lehmann;

@@ -10,7 +10,9 @@ use record::workload::{LoadRecord, Workload, WorkloadModel};
 use serde::Serialize;
 use sut::Url;
 
-use crate::{CpuSelection, SamplingPlan, Scenario, TargetSource, TargetSpec, UrlScheme};
+use crate::{
+    CpuSelection, SamplingPlan, Scenario, TargetSource, TargetSpec, UrlScheme, WarmUpPlan,
+};
 
 /// Raised with every change of what is in a digest. One of another version never equals it.
 const VERSION: u32 = 2;
@@ -49,6 +51,9 @@ struct ScenarioIdentity<'a> {
     name: &'a str,
     workload: Workload,
     warm_up_ns: u64,
+    /// Left out where the warm-up is of a given time, as it was in digests of old.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    warm_up_steady: bool,
     bodies: u64,
     /// How a closed load is cut.
     slice: Option<SliceIdentity>,
@@ -102,12 +107,17 @@ impl<'a> ScenarioIdentity<'a> {
         if let LoadRecord::Settings(load) = &mut workload.load {
             *load = load.essence();
         }
+        let warm_up = scenario.warm_up(sampling);
         let is_closed = matches!(scenario.load.model, WorkloadModel::Closed { .. });
         let searches = matches!(scenario.load.model, WorkloadModel::Capacity { .. });
         Self {
             name: &scenario.name,
             workload,
-            warm_up_ns: units::nanos(scenario.warm_up(sampling)),
+            warm_up_ns: match warm_up {
+                WarmUpPlan::For(lasts) => units::nanos(lasts),
+                WarmUpPlan::Steady => 0,
+            },
+            warm_up_steady: warm_up == WarmUpPlan::Steady,
             bodies: scenario.bodies(sampling),
             slice: is_closed.then(|| SliceIdentity {
                 lasts_ns: units::nanos(sampling.slice),

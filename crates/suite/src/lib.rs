@@ -261,8 +261,41 @@ pub struct Operation {
     pub is_live: bool,
     /// What is taken from its answers.
     pub captures: Vec<payload::Capture>,
+    /// What knows the right answers.
+    pub truth: AnswerTruth,
     /// What must hold of these requests alone.
     pub limits: Vec<Limit>,
+}
+
+/// How long a launch is warmed up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WarmUpPlan {
+    /// So long.
+    For(Duration),
+    /// Until the cost of a request is flat on both sides, within bounds of time and requests.
+    Steady,
+}
+
+impl WarmUpPlan {
+    /// Returns how long it takes at least.
+    pub fn least(self) -> Duration {
+        match self {
+            Self::For(lasts) => lasts,
+            Self::Steady => STEADY_LEAST,
+        }
+    }
+}
+
+/// Shortest warm-up until a target is steady: twenty slices of 100 ms.
+const STEADY_LEAST: Duration = Duration::from_secs(2);
+
+/// What knows the right answers to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerTruth {
+    /// What is written of them, or what the kind of request promises.
+    Written,
+    /// Base, beside what the kind promises: of a comparison side by side.
+    Base,
 }
 
 /// How much is measured.
@@ -278,7 +311,7 @@ pub struct SamplingPlan {
     /// Whether that is the last of the looks that configurations of old named.
     pub has_looks: bool,
     /// Load on each side of a launch before anything is measured.
-    pub warm_up: Duration,
+    pub warm_up: WarmUpPlan,
     /// Measured load on each side of a launch.
     pub load: Duration,
     /// Shortest stretch in which one side is driven.
@@ -297,7 +330,7 @@ impl SamplingPlan {
     /// every launch and are to be decided in a minute and a half.
     pub fn of_defaults() -> Self {
         Self {
-            warm_up: Duration::from_millis(100),
+            warm_up: WarmUpPlan::For(Duration::from_millis(100)),
             load: Duration::from_millis(150),
             soft_budget: Some(Duration::from_secs(75)),
             slice_requests: 8,
@@ -315,7 +348,7 @@ impl Default for SamplingPlan {
             launch_pairs_max: 50,
             soft_budget: None,
             has_looks: false,
-            warm_up: Duration::from_millis(500),
+            warm_up: WarmUpPlan::For(Duration::from_millis(500)),
             load: Duration::from_secs(1),
             slice: Duration::from_millis(10),
             slice_requests: 10,
@@ -363,6 +396,16 @@ impl Scenario {
         }
     }
 
+    /// Returns the requests in one unit of work: those of a flow, if a unit is written for it.
+    pub fn requests_per_unit(&self) -> u64 {
+        match &self.order {
+            Some(OperationOrder::Flow(flow)) if self.unit != WorkUnit::request() => {
+                u64::try_from(flow.len()).unwrap_or(u64::MAX).max(1)
+            }
+            Some(OperationOrder::Flow(_) | OperationOrder::Mix(_)) | None => 1,
+        }
+    }
+
     /// Returns the scenario with at most so many XML pairs in a request.
     #[must_use]
     pub fn with_pairs_max(mut self, pairs_max: u64) -> Self {
@@ -392,10 +435,10 @@ impl Scenario {
 
     /// Returns how long it is driven before anything is measured. A scenario of a given number of
     /// requests promises something about its first one too, so it has no warm-up.
-    pub fn warm_up(&self, sampling: &SamplingPlan) -> Duration {
+    pub fn warm_up(&self, sampling: &SamplingPlan) -> WarmUpPlan {
         match self.load.model {
             WorkloadModel::Closed { amount: LoadAmount::Requests(_), .. }
-            | WorkloadModel::Steps { .. } => Duration::ZERO,
+            | WorkloadModel::Steps { .. } => WarmUpPlan::For(Duration::ZERO),
             WorkloadModel::Closed { amount: LoadAmount::Time | LoadAmount::For(_), .. }
             | WorkloadModel::Open { .. }
             | WorkloadModel::Capacity { .. } => sampling.warm_up,

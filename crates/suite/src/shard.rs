@@ -43,7 +43,7 @@ impl Suite {
         let time = |scenario: &Scenario| {
             let recorded = earlier.and_then(|run| recorded_time(run, scenario, &self.sampling));
             let load = recorded.unwrap_or_else(|| scenario.planned_time(&self.sampling));
-            units::nanos(load + scenario.warm_up(&self.sampling))
+            units::nanos(load + scenario.warm_up(&self.sampling).least())
         };
         let times: Vec<u64> = self.scenarios.iter().map(time).collect();
         let chosen = balance(&times, part.of());

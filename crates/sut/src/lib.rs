@@ -80,7 +80,7 @@ use process::ProcessStat;
 pub use readiness::{ProbeError, ProbeQuery, ReadinessProbe};
 use readiness::{Readiness, ReadinessDecision};
 pub use ready_condition::{LogPattern, ReadyCondition, ReadySign};
-pub use sampler::{HostInterference, ResourceSample, ResourceSeries, Sampler};
+pub use sampler::{CpuClock, HostInterference, ResourceSample, ResourceSeries, Sampler};
 use service::LaunchServices;
 pub use service::{ServiceScope, ServiceSet, ServiceSpec, SharedServices};
 pub use shell::shell_syntax;
@@ -495,6 +495,11 @@ impl Target {
         seen: impl FnMut(&ResourceSample) + Send + 'static,
     ) -> Result<Sampler, TargetError> {
         Ok(Sampler::start(self.family()?.iter().map(|process| process.pid).collect(), seen))
+    }
+
+    /// Returns what reads the CPU time of the processes that there are now.
+    pub fn cpu_clock(&self) -> Result<CpuClock, TargetError> {
+        Ok(CpuClock::new(self.family()?.iter().map(|process| process.pid).collect()))
     }
 
     /// Lets [`ResourceUsage::rss_peak_bytes`] start again from what is resident now.

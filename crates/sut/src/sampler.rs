@@ -42,6 +42,22 @@ pub struct ResourceSeries {
     pub cost: Duration,
 }
 
+/// The CPU time of a target's processes, which takes microseconds to read.
+#[derive(Debug)]
+pub struct CpuClock(Vec<Pid>);
+
+impl CpuClock {
+    pub(super) fn new(processes: Vec<Pid>) -> Self {
+        Self(processes)
+    }
+
+    /// Returns the time that the processes have used since their start; none if one of them has ended, and
+    /// has taken its time with it.
+    pub fn read(&self) -> Option<Duration> {
+        self.0.iter().map(|pid| cpu_clock(*pid).ok()).sum()
+    }
+}
+
 /// Watches until it is stopped or dropped.
 #[derive(Debug)]
 pub struct Sampler {

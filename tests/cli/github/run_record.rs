@@ -24,12 +24,14 @@ pub(crate) fn slower_by(percent: u64) -> Run {
         name: "nominal".to_owned(),
         workload: workload(),
         pairs_per_request: 100,
+        requests_per_unit: 1,
         unit: None,
         limits: vec![Limit::parse("throughput", ">= 333 pairs/s").unwrap()],
         times: LatencyBasis::Service,
         trials: LaunchResults::Paired((0..14).map(pair).collect()),
         work: None,
         absent_in_base: None,
+        oracle: Vec::new(),
         operation_limits: BTreeMap::new(),
     };
     let revision = |label: &str| Revision {
@@ -110,6 +112,8 @@ fn trial(service_ns: u64) -> LaunchResult {
         bytes_sent: 26_000_000,
         bytes_received: 9_000_000,
         slices: vec![SliceTotals { requests: 100, service_ns: service_ns * 100 }; 10],
+        slice_cpu_ns: Vec::new(),
+        warm_up: None,
         histogram: histogram::encode(&times),
         failures: Vec::new(),
         response: None,

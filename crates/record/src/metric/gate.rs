@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::metric::Metric;
+use crate::operation_name::OperationName;
 use units::Ratio;
 
 /// What a metric may do in a comparison.
@@ -150,6 +151,20 @@ impl GateRules {
     pub fn rule_in(&self, scenario: &str, metric: Metric) -> Option<MetricRule> {
         let rule = *self.rules.get(&metric)?;
         let own = self.scenarios.get(scenario).and_then(|own| own.get(&metric));
+        Some(own.map_or(rule, |own| own.apply(rule)))
+    }
+
+    /// Returns the rule of a metric for an operation of a scenario: that of the scenario, with what the
+    /// operation has of its own.
+    pub fn rule_of_operation(
+        &self,
+        scenario: &str,
+        operation: &OperationName,
+        metric: Metric,
+    ) -> Option<MetricRule> {
+        let rule = self.rule_in(scenario, metric)?;
+        let own = self.scenarios.get(&operation.within(scenario));
+        let own = own.and_then(|own| own.get(&metric));
         Some(own.map_or(rule, |own| own.apply(rule)))
     }
 

@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use load::{CookiePolicy, RequestMethod};
 use payload::RequestRenderer;
+use record::OperationName;
 use record::metric::Metric;
-use record::metric::gate::{GateRules, MetricPolicy, MetricRule, RuleOverride};
+use record::metric::gate::{GateRules, MetricPolicy, MetricRule};
 use record::work_unit::WorkUnit;
 use sut::network::NetworkConditions;
 use toml::Spanned;
-use units::{Ratio, UnitError};
+use units::Ratio;
 
 use crate::config::fault::{ConfigFault, OperationFault, SpannedFault};
 use crate::config::hooks::HooksTable;
@@ -22,6 +23,7 @@ use crate::config::operation::{
     self, FlowList, MixTable, OperationDefaults, OperationSet, OperationTable, OrderedOperations,
     WrittenOrder,
 };
+use crate::config::own_gate::{OwnGateTable, OwnRules, minimum};
 use crate::config::payload::{ExpectationUse, PayloadContext, PayloadTable, RequestTable};
 use crate::config::presets;
 use crate::config::service::ServiceTable;
@@ -29,6 +31,7 @@ use crate::config::target::{BesideTables, TargetTable};
 use crate::config::values::{
     BodyCount, ErrorRate, HttpPath, KindWord, LAUNCHES_MAX, LaneWord, LaunchCount, Launches,
     LimitTable, MetricKey, PairCount, PolicyWord, Positive, PresetWord, Share, Time, UnitName,
+    WarmUpWord,
 };
 use crate::{
     CountSettings, EvidenceLanes, HunkProofMode, LaneMode, LoadAmount, LoadSettings, Operation,
@@ -82,8 +85,9 @@ struct SamplingTable {
     /// Time after which a comparison ends as soon as it has the launch pairs that a verdict needs. Default:
     /// none.
     soft_budget: Option<Time>,
-    /// Load on each side of a launch before anything is measured. Default: `"500 ms"`.
-    warm_up: Option<Time>,
+    /// Load on each side of a launch before anything is measured. `"steady"`: until the CPU time of a request is
+    /// flat. Default: `"500 ms"`.
+    warm_up: Option<WarmUpWord>,
     /// Measured load of each scenario on each side of a launch. Default: `"1 s"`.
     load: Option<Time>,
     /// Shortest time for which one side is driven before the other one is. Default: `"10 ms"`.
@@ -187,35 +191,7 @@ pub(super) struct ScenarioTable {
     network: Option<Spanned<NetworkTable>>,
     /// Rules of this scenario, before those of `[gate]`.
     #[serde(default)]
-    gate: ScenarioGateTable,
-}
-
-/// What a scenario has of its own in the rules of metrics.
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct ScenarioGateTable {
-    /// By metric. Default: that of `[gate]`.
-    floor: BTreeMap<MetricKey, Share>,
-    /// By metric. Default: that of `[gate]`.
-    tolerance: BTreeMap<MetricKey, Share>,
-    /// By metric, in its unit. Default: that of `[gate]`.
-    minimum: BTreeMap<MetricKey, Spanned<String>>,
-}
-
-impl ScenarioGateTable {
-    fn resolve(&self) -> Result<BTreeMap<Metric, RuleOverride>, SpannedFault> {
-        let mut own = BTreeMap::<Metric, RuleOverride>::new();
-        for (key, share) in &self.floor {
-            own.entry(key.0).or_default().floor = Some(Ratio(share.0));
-        }
-        for (key, share) in &self.tolerance {
-            own.entry(key.0).or_default().tolerance = Some(Ratio(share.0));
-        }
-        for (key, text) in &self.minimum {
-            own.entry(key.0).or_default().minimum = Some(minimum(key.0, text)?);
-        }
-        Ok(own)
-    }
+    gate: OwnGateTable,
 }
 
 impl ConfigFile {
@@ -231,9 +207,28 @@ impl ConfigFile {
             if !own.is_empty() {
                 gate.scenarios.insert(name.get_ref().clone(), own);
             }
+            for (operation, own) in self.operation_rules(table.get_ref())? {
+                gate.scenarios.insert(operation.within(name.get_ref()), own);
+            }
         }
         let beside = BesideTables { services: &self.service, hooks: &self.hooks };
         Ok((self.target.resolve(&beside, folder)?, self.sampling.resolve(plan)?, gate))
+    }
+
+    /// Returns the rules that the operations of a scenario have of their own.
+    fn operation_rules(
+        &self,
+        scenario: &ScenarioTable,
+    ) -> Result<Vec<(OperationName, OwnRules)>, SpannedFault> {
+        let in_mix = |name: &str| scenario.mix.iter().any(|mix| mix.get_ref().contains_key(name));
+        let in_flow = |name: &str| {
+            scenario.flow.iter().flat_map(Spanned::get_ref).any(|it| it.get_ref() == name)
+        };
+        let sent = self.operation.iter().map(Spanned::get_ref);
+        let sent = sent.filter(|it| in_mix(it.name()) || in_flow(it.name()));
+        let rules = sent.map(|operation| Ok((operation.operation_name(), operation.rules()?)));
+        let rules: Vec<_> = rules.collect::<Result<_, SpannedFault>>()?;
+        Ok(rules.into_iter().filter(|(_, own)| !own.is_empty()).collect())
     }
 
     /// Returns whether the file leaves it to the program what is measured.
@@ -475,6 +470,7 @@ impl ConfigFile {
             renderer: None,
             is_live: false,
             captures: Vec::new(),
+            truth: self.request.truth(),
             limits: Vec::new(),
         };
         Ok(Scenario {
@@ -548,40 +544,13 @@ impl SamplingTable {
             launch_pairs_max,
             soft_budget: self.soft_budget.map(|time| time.0).or(default.soft_budget),
             has_looks: self.looks.is_some(),
-            warm_up: self.warm_up.map_or(default.warm_up, |time| time.0),
+            warm_up: self.warm_up.as_ref().map_or(default.warm_up, |word| word.0),
             load: self.load.map_or(default.load, |time| time.0),
             slice: self.slice.map_or(default.slice, |time| time.0),
             slice_requests: count(self.slice_requests, default.slice_requests),
             lag_max: self.lag_max.map_or(default.lag_max, |time| time.0),
             bodies: self.bodies.map_or(default.bodies, |count| count.0),
         })
-    }
-}
-
-/// Reads the smallest change of a metric that may decide, in the metric's unit.
-fn minimum(metric: Metric, text: &Spanned<String>) -> Result<f64, SpannedFault> {
-    let unit = |error: UnitError| SpannedFault::new(text.span(), error);
-    match metric {
-        Metric::Memory | Metric::Rss | Metric::Leak | Metric::AnswerBytes => {
-            let bytes = units::parse_bytes(text.get_ref());
-            bytes.map(units::exact).map_err(unit)
-        }
-        Metric::Cpu
-        | Metric::Latency
-        | Metric::Flow
-        | Metric::Tail
-        | Metric::P50
-        | Metric::P95
-        | Metric::P99
-        | Metric::Ready
-        | Metric::FirstAnswers => {
-            let time = units::parse_duration(text.get_ref());
-            let nanos = time.map(|time| units::exact(units::nanos(time)));
-            nanos.map_err(unit)
-        }
-        Metric::Work | Metric::Throughput | Metric::Allocations => {
-            Err(SpannedFault::new(text.span(), ConfigFault::NoMinimum(metric)))
-        }
     }
 }
 

@@ -58,7 +58,7 @@ preset = "depth-mix"                          # 60 % depth 2, 30 % depth 3, 10 %
 
 [sampling]
 load = "150 ms"                               # measured load of each scenario on each side of a launch pair
-warm-up = "100 ms"                            # a JVM needs more
+warm-up = "100 ms"                            # a JVM needs more, or "steady"
 soft-budget = "75 s"                          # then a comparison ends with the launch pairs that a verdict needs
 slice-requests = 8                            # at least, before the other side is driven
 bodies = 8                                    # different requests that are sent in turn

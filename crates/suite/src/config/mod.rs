@@ -5,6 +5,7 @@
 
 mod command;
 mod environment;
+mod expect;
 mod fault;
 mod file;
 mod hooks;
@@ -12,6 +13,7 @@ mod init_file;
 mod load;
 mod network;
 mod operation;
+mod own_gate;
 mod payload;
 mod placeholder;
 mod presets;

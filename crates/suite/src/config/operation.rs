@@ -10,15 +10,16 @@ use load::RequestMethod;
 use payload::{
     Capture, CapturePlace, LiveValues, PayloadKind, PayloadPreset, PayloadSpec, RequestRenderer,
 };
+use record::OperationName;
 use record::metric::Metric;
 use record::metric::limit::{Limit, LimitQuantity};
 use record::work_unit::WorkUnit;
 use toml::Spanned;
 
+use crate::config::expect::ExpectList;
 use crate::config::fault::{OperationFault, SpannedFault};
-use crate::config::payload::{
-    ExpectTable, ExpectationUse, PayloadContext, PayloadTable, RequestTable,
-};
+use crate::config::own_gate::{OwnGateTable, OwnRules};
+use crate::config::payload::{ExpectationUse, PayloadContext, PayloadTable, RequestTable};
 use crate::config::presets;
 use crate::config::values::{
     HeaderValue, Headers, HttpPath, KindWord, LimitTable, MethodWord, OperationWord, PairCount,
@@ -63,7 +64,7 @@ pub(super) struct OperationTable {
     headers: Headers,
     /// What every answer must hold. Default: that of `[request]`, else what the kind promises.
     #[serde(default)]
-    expect: Vec<Spanned<ExpectTable>>,
+    expect: ExpectList,
     /// Values that are taken from a right answer, by name. Default: `{}`.
     #[serde(default)]
     capture: BTreeMap<String, Spanned<CaptureTable>>,
@@ -74,6 +75,8 @@ pub(super) struct OperationTable {
     /// `latency`, `p50`, `p95`, `p99` and `errors` of this operation. Default: `{}`.
     #[serde(default)]
     limits: LimitTable,
+    /// Rules of its latency and percentiles, before those of the scenario. Default: none.
+    gate: Option<Spanned<OwnGateTable>>,
 }
 
 /// What all operations of a file have in common.
@@ -132,6 +135,25 @@ impl OperationTable {
         self.name.get_ref().0.as_str()
     }
 
+    pub(super) fn operation_name(&self) -> OperationName {
+        self.name.get_ref().0.clone()
+    }
+
+    /// Returns the rules of its own, each of something that one operation among several has.
+    pub(super) fn rules(&self) -> Result<OwnRules, SpannedFault> {
+        let Some(gate) = &self.gate else { return Ok(OwnRules::new()) };
+        let rules = gate.get_ref().resolve()?;
+        let is_own =
+            |metric| matches!(metric, Metric::Latency | Metric::P50 | Metric::P95 | Metric::P99);
+        match rules.keys().find(|metric| !is_own(**metric)) {
+            Some(metric) => {
+                let key = metric.key();
+                Err(SpannedFault::new(gate.span(), OperationFault::Limit { key }))
+            }
+            None => Ok(rules),
+        }
+    }
+
     fn resolve(&self, defaults: &OperationDefaults<'_>) -> Result<Operation, SpannedFault> {
         let method = self.method.as_ref().map_or_else(<_>::default, |word| word.get_ref().0);
         let request = self.request(defaults.request);
@@ -170,6 +192,7 @@ impl OperationTable {
             is_live: renderer.is_live(&defaults.captures),
             renderer: Some(Arc::new(renderer)),
             captures: self.capture.iter().map(capture).collect::<Result<_, _>>()?,
+            truth: request.truth(),
             limits: self.limits()?,
         })
     }
@@ -214,7 +237,7 @@ impl OperationTable {
             path: None,
             content_type: self.content_type.clone().or_else(|| shared.content_type.clone()),
             headers: self.headers.over(&shared.headers),
-            expect: if self.expect.is_empty() { &shared.expect } else { &self.expect }.clone(),
+            expect: self.expect.or(&shared.expect),
             gzip: self.gzip.unwrap_or(shared.gzip),
             chunked: self.chunked.unwrap_or(shared.chunked),
         }

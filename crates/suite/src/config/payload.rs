@@ -11,6 +11,8 @@ use record::bounds::{CORPUS_BYTES_MAX, TEMPLATE_BYTES_MAX};
 use record::file::{read_bounded, read_text_bounded};
 use toml::Spanned;
 
+use crate::AnswerTruth;
+use crate::config::expect::{ExpectList, ExpectTable};
 use crate::config::fault::{CorpusReadError, PayloadFault, SpannedFault};
 use crate::config::values::{HeaderValue, Headers, HttpPath, KindWord, PresetWord};
 use payload::{
@@ -34,26 +36,12 @@ pub(super) struct RequestTable {
     pub(super) content_type: Option<Spanned<HeaderValue>>,
     /// Headers of every request, such as `{ X-Tenant = "7" }`. Default: `{}`.
     pub(super) headers: Headers,
-    /// What every answer must hold. Default: what the kind promises.
-    pub(super) expect: Vec<Spanned<ExpectTable>>,
+    /// What every answer must hold, or `"base"`: what base answers. Default: what the kind promises.
+    pub(super) expect: ExpectList,
     /// Whether bodies are compressed. Default: `false`.
     pub(super) gzip: bool,
     /// Whether bodies are sent in chunks, without their size ahead. Default: `false`.
     pub(super) chunked: bool,
-}
-
-/// What must stand where in an answer: a status, or a place and what it equals.
-#[derive(Debug, Clone, Default, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct ExpectTable {
-    /// The status of the answer.
-    status: Option<u16>,
-    /// A pointer into a JSON answer; `*` in it stands for each document pair in turn.
-    json: Option<String>,
-    /// A path of elements in an XML answer, with `@name` at its end for an attribute.
-    xml: Option<String>,
-    /// What must stand there; a template.
-    equals: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, serde::Deserialize)]
@@ -146,7 +134,8 @@ impl PayloadTable {
             }
             (_, ExpectationUse::Template) => Ok(spec),
             (_, ExpectationUse::AnyKind) => {
-                let span = request.expect.first().map_or(context.kind_span.clone(), Spanned::span);
+                let span = request.expect.values().first();
+                let span = span.map_or(context.kind_span.clone(), Spanned::span);
                 let spec = spec.with_expectations(request.expectations()?);
                 spec.map_err(|error| SpannedFault::new(span, PayloadFault::Expectation(error)))
             }
@@ -209,6 +198,14 @@ impl RequestTable {
         written.or(template.map(|source| (PayloadKind::Template, source.span())))
     }
 
+    /// Returns what knows the right answers.
+    pub(super) fn truth(&self) -> AnswerTruth {
+        match self.expect {
+            ExpectList::Base => AnswerTruth::Base,
+            ExpectList::Values(_) => AnswerTruth::Written,
+        }
+    }
+
     /// Returns the request of a method that carries no body: nothing, as a template.
     pub(super) fn without_body(self) -> Self {
         let nothing = Some(Spanned::new(0..0, String::new()));
@@ -227,7 +224,7 @@ impl RequestTable {
         let source = self.template.as_ref().map(|it| (it.span(), "template"));
         let source = source.or(self.text.as_ref().map(|it| (it.span(), "text")));
         let takes_any = context.expectations == ExpectationUse::AnyKind;
-        let (span, key) = match (source, self.kind(), &self.expect[..]) {
+        let (span, key) = match (source, self.kind(), self.expect.values()) {
             (Some(_), Some((PayloadKind::Template, _)), _) | (None, _, []) => return Ok(()),
             (Some(source), _, _) => source,
             (None, _, [_, ..]) if takes_any => return Ok(()),
@@ -264,7 +261,7 @@ impl RequestTable {
     }
 
     fn expectations(&self) -> Result<Vec<TemplateExpectation>, SpannedFault> {
-        self.expect.iter().map(expectation).collect()
+        self.expect.values().iter().map(expectation).collect()
     }
 }
 

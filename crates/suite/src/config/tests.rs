@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::{LoadAmount, LoadSettings, ReferenceChoice, TargetSource};
+use crate::{AnswerTruth, LoadAmount, LoadSettings, ReferenceChoice, TargetSource, WarmUpPlan};
 use proptest::prelude::*;
 use record::canonical;
 use record::metric::Metric;
@@ -136,6 +136,41 @@ fn a_scenario_may_have_floors_tolerances_and_minima_of_its_own() {
 }
 
 #[test]
+fn an_operation_may_have_rules_of_its_own_over_those_of_its_scenario() {
+    let operation = "[[operation]]\nname = \"read\"\nmethod = \"GET\"\n";
+    let own = "gate = { tolerance = { latency = 0.2 } }\n";
+    let search = "[[operation]]\nname = \"search\"\nmethod = \"GET\"\n";
+    let scenario = "[[scenario]]\nname = \"traffic\"\nmix = { read = 1, search = 1 }\n\
+                    gate = { floor = { latency = 0.04 } }\n";
+    let gate = read(&format!("{operation}{own}{search}{scenario}")).unwrap().gate;
+    let rule = |name: &str| {
+        let name = record::OperationName::try_from(name.to_owned()).unwrap();
+        let rule = gate.rule_of_operation("traffic", &name, Metric::Latency).unwrap();
+        (rule.floor.0, rule.tolerance.0)
+    };
+    assert_eq!((rule("read"), rule("search")), ((0.04, 0.2), (0.04, 0.03)));
+    let whole = gate.rule_in("traffic", Metric::Latency).unwrap();
+    assert!((whole.tolerance.0 - 0.03).abs() < 1e-12);
+    let wrong = format!("{operation}gate = {{ tolerance = {{ cpu = 0.2 }} }}\n{scenario}");
+    assert!(refusal(&wrong).starts_with("xmlperf.toml:4:"), "{}", refusal(&wrong));
+}
+
+#[test]
+fn base_knows_what_is_right_where_a_configuration_says_so() {
+    let operations = "[request]\nexpect = \"base\"\n[[operation]]\nname = \"read\"\n\
+                      [[operation]]\nname = \"create\"\nexpect = [{ status = 201 }]\n\
+                      [[scenario]]\nname = \"traffic\"\nmix = { read = 1, create = 1 }\n";
+    let suite = read(operations).unwrap();
+    let truths = suite.scenarios[0].operations.iter().map(|operation| operation.truth);
+    assert_eq!(truths.collect::<Vec<_>>(), [AnswerTruth::Base, AnswerTruth::Written]);
+    insta::assert_snapshot!(refusal("[request]\nexpect = \"head\"\n"), @r#"
+    xmlperf.toml:2:10: invalid value: string "head", expected "base", or a list such as [{ status = 201 }]
+
+        expect = "head"
+    "#);
+}
+
+#[test]
 fn a_minimum_is_read_in_the_unit_of_its_metric() {
     let gate = read("[gate]\nminimum = { latency = \"5 us\", memory = \"2 MiB\" }\n").unwrap().gate;
     assert_eq!(gate.rule(Metric::Latency).minimum, Some(5_000.0));
@@ -164,7 +199,10 @@ fn the_scenarios_of_a_first_configuration_differ_in_what_they_can_show() {
 #[test]
 fn times_are_read_with_their_unit() {
     let suite = read("[sampling]\nwarm-up = \"2 s\"\n").unwrap();
-    assert_eq!(suite.sampling.warm_up, Duration::from_secs(2));
+    assert_eq!(suite.sampling.warm_up, WarmUpPlan::For(Duration::from_secs(2)));
+    let suite = read("[sampling]\nwarm-up = \"steady\"\n").unwrap();
+    assert_eq!(suite.sampling.warm_up, WarmUpPlan::Steady);
+    assert!(refusal("[sampling]\nwarm-up = \"cold\"\n").contains("neither is it \"steady\""));
 }
 
 #[test]

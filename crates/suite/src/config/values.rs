@@ -21,7 +21,7 @@ use units::environment::{VariablePattern, VariablePatternError};
 use units::{Ratio, UnitError};
 
 use crate::config::fault::{ConfigFault, SpannedFault};
-use crate::{CpuSelection, LaneMode, LayoutMode, UrlScheme};
+use crate::{CpuSelection, LaneMode, LayoutMode, UrlScheme, WarmUpPlan};
 
 /// Headers that say how a body is sent, which a user's would contradict.
 const OWN_HEADERS: [&str; 7] = [
@@ -65,6 +65,8 @@ pub(super) enum ValueError {
     ErrorRate(f64),
     #[error("`{0}` is not the name of a variable, such as `APP_PORT`")]
     Variable(String),
+    #[error("`{0}` is no time such as `2 s`, and neither is it \"steady\"")]
+    WarmUp(String),
     #[error(transparent)]
     Passed(#[from] VariablePatternError),
     #[error("nothing fits into `{0}`; write a size such as `2 GiB`")]
@@ -136,6 +138,16 @@ macro_rules! checked {
 checked!(
     /// A duration such as `30 s`.
     Time(Duration) from String, |text| Ok(units::parse_duration(&text)?)
+);
+checked!(
+    /// A time, or that it goes on until the target is steady.
+    WarmUpWord(WarmUpPlan) from String, |text| match text.as_str() {
+        "steady" => Ok(WarmUpPlan::Steady),
+        time => match units::parse_duration(time) {
+            Ok(time) => Ok(WarmUpPlan::For(time)),
+            Err(_) => Err(ValueError::WarmUp(text)),
+        },
+    }
 );
 checked!(
     /// A bandwidth such as `10 Mbit/s`, in bits per second.
