@@ -106,7 +106,7 @@ fn what_is_no_result_says_what_would_be() {
     insta::assert_snapshot!(text, @"
     error: cannot import `../Cargo.toml`: no known tool writes this: it is text that begins with `[package]`
 
-    hint: known are ab, autocannon, bombardier, criterion, gatling-log, gatling-stats, h2load, hey, hey-csv, hyperfine, jmeter-csv, jmeter-xml, k6, k6-machine, k6-json, k6-csv, locust, oha, vegeta, vegeta-json, wrk, wrk2
+    hint: known are ab, autocannon, bombardier, criterion, gatling-log, gatling-stats, h2load, hey, hey-csv, hyperfine, jmeter-csv, jmeter-xml, k6, k6-machine, k6-json, k6-csv, k6-operator, locust, oha, vegeta, vegeta-json, wrk, wrk2
     ");
     let (exit, text) = import(&["wrk.txt", "--from", "k7"]);
     assert!(exit == 2 && text.contains("expected one of ab, autocannon"), "{text}");

@@ -311,7 +311,9 @@ mod tests {
     fn difference(of_base: &[&str], answer: &str) -> String {
         let base: Vec<AnswerFacts> = of_base.iter().map(|body| read(body)).collect();
         let mut varying = VaryingPlaces::default();
-        base.iter().for_each(|other| varying.learn(&base[0], other));
+        for other in &base {
+            varying.learn(&base[0], other);
+        }
         let found = base[0].difference(&read(answer), &varying);
         let found = found.map_or_else(|| "none".to_owned(), |it| it.to_string());
         format!("{found}; left out: {}", varying.shown().join(", "))
