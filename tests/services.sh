@@ -8,7 +8,7 @@
 set -eu
 case ${1:?the program} in /*) XMLPERF=$1 ;; *) XMLPERF=$PWD/$1 ;; esac
 count=${2:-10}
-[ $# -gt 1 ] && shift 2 || shift
+if [ $# -gt 1 ]; then shift 2; else shift; fi
 [ $# -gt 0 ] || set -- flask express jdk tiny_http
 repository=$(cd "$(dirname "$0")/.." && pwd)
 services=$repository/tests/services
@@ -53,7 +53,7 @@ git_quietly() {
 
 # A repository of two commits: the service, and what is called head: planted, or the same program.
 commit_twice() {
-    rm -rf "$work/$1"
+    rm -rf "${work:?}/$1"
     cp -r "$services/$1" "$work/$1"
     cd "$work/$1"
     rm slower.patch
@@ -87,7 +87,7 @@ packages
 for name in "$@"; do
     frameworks "$name"
     case $name in
-        flask | tiny_http) planted=read ;;
+        flask | tiny_http) planted='read' ;;
         express) planted=create ;;
         jdk) planted=search ;;
     esac
