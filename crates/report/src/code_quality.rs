@@ -82,7 +82,34 @@ mod tests {
             Limit::parse("throughput", ">= 99999 pairs/s").unwrap(),
             Limit::parse("errors", "0 %").unwrap(),
         ];
-        insta::assert_snapshot!(render(&Comparison::of(&run).unwrap()), @"");
+        insta::assert_snapshot!(render(&Comparison::of(&run).unwrap()), @r#"
+        [
+          {
+            "description": "smoke CPU per XML pair: 5.20 µs → 5.72 µs: +10.0 % [+9.6, +10.3], regressed (tolerance 3 %)",
+            "check_name": "xmlperf-regression",
+            "fingerprint": "xmlperf-regression/smoke/cpu",
+            "severity": "major",
+            "location": {
+              "path": "xmlperf.toml",
+              "lines": {
+                "begin": 1
+              }
+            }
+          },
+          {
+            "description": "smoke throughput 52 653 pairs/s (>= 99999 pairs/s)",
+            "check_name": "xmlperf-limit",
+            "fingerprint": "xmlperf-limit/smoke/throughput >= 99999 pairs/s",
+            "severity": "major",
+            "location": {
+              "path": "xmlperf.toml",
+              "lines": {
+                "begin": 1
+              }
+            }
+          }
+        ]
+        "#);
         let same = paired(10, LEVEL, LEVEL);
         assert_eq!(render(&Comparison::of(&same).unwrap()), "[]\n");
     }
