@@ -156,6 +156,19 @@ fn wait_for_lines(folder: &Path, count: usize) {
     panic!("no {count} lines, but {}", lines());
 }
 
+/// Kills a run, and waits until what its supervisor had started has let go of the record in a folder.
+fn kill(mut run: Child, folder: &Path) {
+    run.kill().unwrap();
+    run.wait().unwrap();
+    for _ in 0..1_000 {
+        if fs::File::open(record(folder)).unwrap().try_lock().is_ok() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("the record in {} stays in use", folder.display());
+}
+
 /// Removes a folder, as another machine has nothing of it. What a killed run had started may write to it until the
 /// supervisor has ended that too.
 fn remove_at_last(folder: &Path) {
@@ -184,12 +197,11 @@ fn a_store_that_the_configuration_names_outlives_the_machine() {
 
     let lines = || fs::read_to_string(record(&store.join("evidence"))).unwrap().lines().count();
     let (before, copies) = (lines(), comparison.path(".xmlperf/attempts"));
-    let mut third = comparison.begin();
+    let third = comparison.begin();
     // The beginning in the store, and a launch pair in the copy.
     wait_for_lines(&store.join("evidence"), before + 1);
     wait_for_lines(&copies, before + 2);
-    third.kill().unwrap();
-    third.wait().unwrap();
+    kill(third, &copies);
     let copy = fs::read(record(&copies)).unwrap();
     let (fourth, _) = comparison.attempt("100ms");
     assert_eq!(
@@ -200,10 +212,9 @@ fn a_store_that_the_configuration_names_outlives_the_machine() {
     assert!(fs::read(record(&store.join("evidence"))).unwrap().starts_with(&copy));
 
     let before = lines();
-    let mut fifth = comparison.begin();
+    let fifth = comparison.begin();
     wait_for_lines(&store.join("evidence"), before + 1);
-    fifth.kill().unwrap();
-    fifth.wait().unwrap();
+    kill(fifth, &copies);
     leave();
     let (sixth, own) = comparison.attempt("100ms");
     assert_eq!(sixth["gap"], json!({ "unfinished": { "number": 5 } }));
