@@ -85,7 +85,7 @@ pub fn export(options: &ExportOptions) -> anyhow::Result<ExportReport> {
         listing: &listing,
         url: &url,
         has_certificates: has_certificates(&suite.target),
-        is_insecure: suite.target.trust == TlsTrust::Anybody && url.starts_with("https:"),
+        is_insecure: suite.target.trust == TlsTrust::Any && url.starts_with("https:"),
         duration: options.duration,
         accepted: &options.accepted,
         fleet: options.fleet,

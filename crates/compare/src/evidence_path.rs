@@ -23,14 +23,14 @@ pub struct EvidenceBasis {
     /// How long a launch pair of this run took, in nanoseconds.
     pub pair_ns: f64,
     /// The launch pairs in their order.
-    pub launch_pairs: Vec<PairOrigin>,
+    pub launch_pairs: Vec<EvidenceOrigin>,
     /// What each of them says about each metric.
     pub rows: Vec<EvidenceRow>,
 }
 
 /// Where a launch pair comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PairOrigin {
+pub struct EvidenceOrigin {
     /// The attempt, from 1.
     pub attempt: u32,
     /// The machine, from 1 in the order in which they were used.
@@ -73,7 +73,7 @@ pub struct EvidencePoint {
     /// The number of the launch pair, from 1, over all attempts.
     pub number: usize,
     /// Where it comes from.
-    pub origin: PairOrigin,
+    pub origin: EvidenceOrigin,
     /// Its own difference.
     pub difference_ln: f64,
     /// The estimate after it.
@@ -104,17 +104,17 @@ impl EvidenceBasis {
     pub(super) fn begin(run: &Run, alpha: f64, launch_pairs: usize) -> Self {
         let machines = attempts::machines(run);
         let earlier = run.evidence.iter().flat_map(|state| &state.earlier);
-        let mut origins: Vec<PairOrigin> = Vec::new();
+        let mut origins: Vec<EvidenceOrigin> = Vec::new();
         for (attempt, machine) in earlier.zip(&machines) {
             let firsts = attempt.launch_pairs.iter().map(|pair| pair.first);
             let origin =
-                |first| PairOrigin { attempt: attempt.number, machine: machine + 1, first };
+                |first| EvidenceOrigin { attempt: attempt.number, machine: machine + 1, first };
             origins.extend(firsts.map(origin));
         }
         let attempt = run.evidence.as_ref().map_or(1, |state| state.number);
         let machine = machines.last().copied().unwrap_or(0) + 1;
         let firsts = coins(run).into_iter().take(launch_pairs);
-        origins.extend(firsts.map(|first| PairOrigin { attempt, machine, first }));
+        origins.extend(firsts.map(|first| EvidenceOrigin { attempt, machine, first }));
         let launching_ns = units::exact(run.wall_ns.saturating_sub(run.counting_ns));
         let pair_ns = launching_ns / launch_pairs.max(1) as f64;
         Self { alpha, pair_ns, launch_pairs: origins, rows: Vec::new() }

@@ -10,7 +10,7 @@ use record::{
 
 use crate::values::LaunchValues;
 
-/// Most slices of a launch that are told apart; neighbours are joined beyond that.
+/// Most slices of a launch that are kept apart; neighbours are joined beyond that.
 const SLICES_MAX: usize = 24;
 
 /// Most points of a trace.

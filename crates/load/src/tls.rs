@@ -31,8 +31,8 @@ pub enum TlsTrust {
     System,
     /// Issuers or holders of these certificates, in PEM form; or the certificate itself.
     Pem(Vec<u8>),
-    /// Anybody: for targets on this machine that have made up a certificate.
-    Anybody,
+    /// Any certificate: for targets on this machine that have made one up.
+    Any,
 }
 
 /// What shows a target who asks: a certificate, with those of its issuers, and its key.
@@ -111,7 +111,7 @@ impl TlsClient {
         let builder = match trust {
             TlsTrust::System => builder.with_platform_verifier()?,
             TlsTrust::Pem(pem) => builder.with_root_certificates(roots(pem)?),
-            TlsTrust::Anybody => builder
+            TlsTrust::Any => builder
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider))),
         };

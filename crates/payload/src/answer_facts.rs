@@ -200,13 +200,13 @@ struct DocumentReader {
     facts: PlaceValues,
     /// The path of the innermost open element.
     path: String,
-    open: Vec<OpenElement>,
+    open: Vec<AnswerElement>,
     roots: usize,
 }
 
 /// An element that has not ended yet.
 #[derive(Default)]
-struct OpenElement {
+struct AnswerElement {
     /// Bytes of the path that are the parent's.
     parent_bytes: usize,
     text: String,
@@ -237,12 +237,12 @@ impl DocumentReader {
             let value = escape::unescape(str::from_utf8(&attribute.value).ok()?).ok()?.into_owned();
             self.facts.entry(format!("{}/@{name}", self.path)).or_default().push(value);
         }
-        self.open.push(OpenElement { parent_bytes, ..OpenElement::default() });
+        self.open.push(AnswerElement { parent_bytes, ..AnswerElement::default() });
         Some(())
     }
 
     fn close(&mut self) -> Option<()> {
-        let OpenElement { parent_bytes, text, children } = self.open.pop()?;
+        let AnswerElement { parent_bytes, text, children } = self.open.pop()?;
         if !children.is_empty() {
             self.facts.entry(format!("{}/", self.path)).or_default().push(children);
         }

@@ -82,11 +82,11 @@ fn rows(comparison: &Comparison) -> Vec<String> {
         };
         format!("{name} {}: {}", row.label(), wording::sentence(row))
     };
-    let told = rows.iter().filter(|row| rank(row) < 3).map(line);
+    let shown = rows.iter().filter(|row| rank(row) < 3).map(line);
     let unchanged = comparison.count(Verdict::Unchanged);
     let unchanged =
         (unchanged > 0).then(|| format!("{} unchanged", units::text::plural(unchanged, "row")));
-    told.chain(unchanged).collect()
+    shown.chain(unchanged).collect()
 }
 
 fn limits(comparison: &Comparison) -> Vec<String> {

@@ -132,7 +132,7 @@ fn answer(comparison: &Comparison) -> (&'static str, String) {
     let said = match &comparison.outcome {
         ComparisonOutcome::NotMeasured(_) => "That was not measured".to_owned(),
         ComparisonOutcome::Regressed => format!("Yes: {counts}"),
-        ComparisonOutcome::Inconclusive => format!("That can’t be told yet: {counts}"),
+        ComparisonOutcome::Inconclusive => format!("That is not decided yet: {counts}"),
         ComparisonOutcome::Improved => format!("No, it is faster: {counts}"),
         ComparisonOutcome::Pass if comparison.identical.is_some() => {
             "No: both sides are one program".to_owned()

@@ -39,7 +39,7 @@ impl StageClock {
     }
 
     fn times(&self) -> MutexGuard<'_, StageTimes> {
-        // A sum is right whoever stopped in between.
+        // Each sum is right, even where a thread stopped between two of them.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -22,7 +22,7 @@ const FRAME: f64 = 18.0;
 const AXIS: f64 = 22.0;
 /// Narrower frames are left out.
 const WIDTH_MIN: f64 = 2.0;
-/// Callers that are told apart; what is deeper counts for the deepest of them.
+/// Callers that are kept apart; what is deeper counts for the deepest of them.
 const DEPTH_MAX: usize = 48;
 /// Columns that a letter takes.
 const LETTER: f64 = 6.6;

@@ -359,7 +359,7 @@ impl TargetTable {
             certificates: certificates(folder, cert)?,
             key: certificates(folder, key)?,
         };
-        match TlsClient::with_identity("localhost", &TlsTrust::Anybody, Some(&identity)) {
+        match TlsClient::with_identity("localhost", &TlsTrust::Any, Some(&identity)) {
             Ok(_) => Ok(Some(identity)),
             Err(source) => Err(unusable(folder, cert, source)),
         }

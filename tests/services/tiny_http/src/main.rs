@@ -12,13 +12,13 @@ use tiny_http::{Header, Method, Request, Response, Server};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-struct Answer {
+struct ServiceAnswer {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: String,
 }
 
-impl Answer {
+impl ServiceAnswer {
     fn xml(status: u16, body: String) -> Self {
         Self { status, headers: vec![("Content-Type", "application/xml".to_owned())], body }
     }
@@ -52,7 +52,7 @@ impl Orders {
         for mut request in self.server.incoming_requests() {
             let answer = self.answer(&mut request, &mut database).unwrap_or_else(|error| {
                 eprintln!("{} {}: {error}", request.method(), request.url());
-                Answer::refusal(500)
+                ServiceAnswer::refusal(500)
             });
             let mut response = Response::from_string(answer.body).with_status_code(answer.status);
             for (name, value) in answer.headers {
@@ -63,12 +63,12 @@ impl Orders {
         }
     }
 
-    fn answer(&self, request: &mut Request, database: &mut Connection) -> Result<Answer, Failure> {
+    fn answer(&self, request: &mut Request, database: &mut Connection) -> Result<ServiceAnswer, Failure> {
         let url = request.url().to_owned();
         match (request.method(), url.as_str()) {
-            (Method::Get, "/health") => Ok(Answer::refusal(204)),
+            (Method::Get, "/health") => Ok(ServiceAnswer::refusal(204)),
             (Method::Post, "/login") => self.log_in(database),
-            _ if !self.is_known(request) => Ok(Answer::refusal(401)),
+            _ if !self.is_known(request) => Ok(ServiceAnswer::refusal(401)),
             (Method::Post, "/orders") => {
                 let mut text = String::new();
                 request.as_reader().read_to_string(&mut text)?;
@@ -77,17 +77,17 @@ impl Orders {
             (Method::Get, "/orders?state=open") => search(database),
             (Method::Get, url) => match url.strip_prefix("/orders/") {
                 Some(id) => read(id, database),
-                None => Ok(Answer::refusal(404)),
+                None => Ok(ServiceAnswer::refusal(404)),
             },
-            _ => Ok(Answer::refusal(405)),
+            _ => Ok(ServiceAnswer::refusal(405)),
         }
     }
 
-    fn log_in(&self, database: &mut Connection) -> Result<Answer, Failure> {
+    fn log_in(&self, database: &mut Connection) -> Result<ServiceAnswer, Failure> {
         let number: u64 = database.incr("tokens", 1)?;
         let token = format!("token-{number}");
         self.tokens.lock().expect("no thread panics").insert(token.clone());
-        Ok(Answer::xml(200, format!("<Session><Token>{token}</Token></Session>")))
+        Ok(ServiceAnswer::xml(200, format!("<Session><Token>{token}</Token></Session>")))
     }
 
     fn is_known(&self, request: &Request) -> bool {
@@ -97,18 +97,18 @@ impl Orders {
     }
 }
 
-fn create(text: &str, database: &mut Connection) -> Result<Answer, Failure> {
+fn create(text: &str, database: &mut Connection) -> Result<ServiceAnswer, Failure> {
     let order = Document::parse(text)?;
     let number = order.root_element().attribute("number").ok_or("an order has a number")?;
     let item = order.root_element().text().unwrap_or_default();
     let is_new: bool = database.sadd("numbers", number)?;
     if !is_new {
-        return Ok(Answer::refusal(409));
+        return Ok(ServiceAnswer::refusal(409));
     }
     let id: u64 = database.incr("orders", 1)?;
     let body = order_xml(&id.to_string(), number, item);
     let _: () = redis::pipe().set(format!("order:{id}"), &body).lpush("open", &body).query(database)?;
-    let mut answer = Answer::xml(201, body);
+    let mut answer = ServiceAnswer::xml(201, body);
     answer.headers.push(("Location", format!("/orders/{id}")));
     Ok(answer)
 }
@@ -117,12 +117,12 @@ fn order_xml(id: &str, number: &str, item: &str) -> String {
     format!("<Order id=\"{id}\" number=\"{number}\"><Item>{item}</Item></Order>")
 }
 
-fn read(id: &str, database: &mut Connection) -> Result<Answer, Failure> {
+fn read(id: &str, database: &mut Connection) -> Result<ServiceAnswer, Failure> {
     let order: Option<String> = database.get(format!("order:{id}"))?;
-    Ok(order.map_or_else(|| Answer::refusal(404), |order| Answer::xml(200, order)))
+    Ok(order.map_or_else(|| ServiceAnswer::refusal(404), |order| ServiceAnswer::xml(200, order)))
 }
 
-fn search(database: &mut Connection) -> Result<Answer, Failure> {
+fn search(database: &mut Connection) -> Result<ServiceAnswer, Failure> {
     let orders: Vec<String> = database.lrange("open", 0, 9)?;
     let mut body = "<Orders state=\"open\">".to_owned();
     for order in &orders {
@@ -132,5 +132,5 @@ fn search(database: &mut Connection) -> Result<Answer, Failure> {
         write!(body, "<Order id=\"{}\" number=\"{}\"/>", of("id"), of("number"))?;
     }
     body.push_str("</Orders>");
-    Ok(Answer::xml(200, body))
+    Ok(ServiceAnswer::xml(200, body))
 }
