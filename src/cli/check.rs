@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::app;
 use crate::app::check::CheckOptions;
-use crate::cli::selection::SelectionFlags;
+use crate::cli::selection::{OF_LAUNCHES, SelectionFlags};
 use crate::cli::{Exit, output, process, terminal_text};
 
 /// Bytes of a body that are shown, unless all are.
@@ -49,16 +49,7 @@ enum CheckFormat {
 
 /// Sends the requests, and shows what came of them.
 pub(super) fn run(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
-    args.selection.refuse(&[
-        "--lane",
-        "--network",
-        "--layout",
-        "--coins",
-        "--metrics-listen",
-        "--metrics-push",
-        "--metrics-remote-write",
-        "--otlp",
-    ])?;
+    args.selection.refuse(&OF_LAUNCHES)?;
     let bytes_max = if args.whole { usize::MAX } else { BODY_BYTES_SHOWN };
     let options = CheckOptions {
         selection: args.selection.selection()?,

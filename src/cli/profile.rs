@@ -11,7 +11,7 @@ use crate::app;
 use crate::app::profile::{ProfileOptions, ProfileOutcome, ProfileTool};
 use crate::cli::output;
 use crate::cli::process;
-use crate::cli::selection::SelectionFlags;
+use crate::cli::selection::{OF_LAUNCHES, SelectionFlags};
 use crate::cli::sides::SideFlags;
 use crate::cli::{Exit, terminal_text};
 
@@ -65,16 +65,7 @@ impl From<ToolName> for ProfileTool {
 
 /// Profiles one side or both, and prints the summary.
 pub(super) fn run(args: &ProfileArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
-    args.selection.refuse(&[
-        "--lane",
-        "--network",
-        "--layout",
-        "--coins",
-        "--metrics-listen",
-        "--metrics-push",
-        "--metrics-remote-write",
-        "--otlp",
-    ])?;
+    args.selection.refuse(&OF_LAUNCHES)?;
     let options = ProfileOptions {
         selection: args.selection.selection()?,
         tool: args.tool.into(),

@@ -14,6 +14,18 @@ use crate::cli::process;
 use crate::cli::reporter::{ProgressForm, Reporter};
 use crate::cli::usage::UsageError;
 
+/// Flags without effect where no launches are timed.
+pub(super) const OF_LAUNCHES: [&str; 8] = [
+    "--lane",
+    "--network",
+    "--layout",
+    "--coins",
+    "--metrics-listen",
+    "--metrics-push",
+    "--metrics-remote-write",
+    "--otlp",
+];
+
 /// Flags that choose what is measured.
 #[derive(Debug, clap::Args)]
 pub(super) struct SelectionFlags {

@@ -2,9 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up must fail")]
 
 use std::fs;
-use std::process::{Command, Stdio};
 
 use serde_json::Value;
+
+use crate::operations::xmlperf_in;
 
 /// Answers each request with the time, a number that rises, the orders so far, and a price.
 const SERVER: &str = r#"
@@ -56,17 +57,9 @@ memory = 0.5
 fn compare(price: &str) -> (Option<i32>, String, Value) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("server.py"), SERVER).unwrap();
-    fs::write(folder.path().join("xmlperf.toml"), CONFIG.replace("PRICE", price)).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_xmlperf"))
-        .args(["compare", "--base-start", "python3 -u server.py {port} 7"])
-        .args(["--lane", "time", "--plain", "--format", "json"])
-        .current_dir(folder.path())
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.code(), String::from_utf8_lossy(&said).into_owned(), report)
+    let words = ["compare", "--base-start", "python3 -u server.py {port} 7", "--lane", "time"];
+    let words = [&words[..], &["--plain", "--format", "json"]].concat();
+    xmlperf_in(folder.path(), &words, &CONFIG.replace("PRICE", price))
 }
 
 #[test]

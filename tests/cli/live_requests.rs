@@ -2,10 +2,9 @@
 //! emulated network, under callgrind.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up must fail")]
 
-use std::fs;
-use std::process::{Command, Stdio};
-
 use serde_json::Value;
+
+use crate::operations::xmlperf_in;
 
 /// A comparison whose documents have a number of their own, and one that uses what the first has answered.
 const OPERATIONS: &str = r#"
@@ -28,16 +27,7 @@ fn xmlperf(words: &[&str], config: &str) -> (Option<i32>, String, Value) {
     let folder = tempfile::tempdir().unwrap();
     let program = env!("CARGO_BIN_EXE_xmlperf");
     let target = format!("[target]\nstart = \"{program} serve --workers 1 --port {{port}}\"\n");
-    fs::write(folder.path().join("xmlperf.toml"), format!("{target}{OPERATIONS}{config}")).unwrap();
-    let output = Command::new(program)
-        .args(words)
-        .current_dir(folder.path())
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.code(), String::from_utf8_lossy(&said).into_owned(), report)
+    xmlperf_in(folder.path(), words, &format!("{target}{OPERATIONS}{config}"))
 }
 
 #[test]

@@ -41,7 +41,12 @@ fn xmlperf(words: &[&str], config: &str) -> (Option<i32>, String, Value) {
     xmlperf_in(folder.path(), words, config)
 }
 
-fn xmlperf_in(folder: &Path, words: &[&str], config: &str) -> (Option<i32>, String, Value) {
+/// Runs `xmlperf` with these words in a folder on a configuration; the report is none for text.
+pub(crate) fn xmlperf_in(
+    folder: &Path,
+    words: &[&str],
+    config: &str,
+) -> (Option<i32>, String, Value) {
     fs::write(folder.join("xmlperf.toml"), config).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_xmlperf"))
         .args(words)

@@ -262,7 +262,7 @@ impl Comparison {
         gate.alpha *= run.evidence.as_ref().map_or(1.0, EvidenceState::error_share);
         let MeasuredRows { mut rows, evidence, promises, details, shifts } =
             MeasuredRows::of(run, earlier, &gate)?;
-        let launches = run.scenarios.iter().map(ScenarioRun::launches).min().unwrap_or(0);
+        let launches = stopping::launches(run);
         let FamilyJudgement { family, basis } = match mode(run) {
             ComparisonMode::Alone => FamilyJudgement::default(),
             ComparisonMode::Paired | ComparisonMode::Stored => {
@@ -882,7 +882,7 @@ fn method(
     family: usize,
 ) -> ComparisonMethod {
     ComparisonMethod {
-        launches: run.scenarios.iter().map(ScenarioRun::launches).min().unwrap_or(0),
+        launches: stopping::launches(run),
         launches_planned: run.launches_planned,
         mode: mode(run),
         confirming: confirming.map(|paired| paired.method.launches),

@@ -60,9 +60,9 @@ impl StoppingRule {
             Continuation::Stop(StopReason::Decided)
         } else if fails && comparison.count(Verdict::Regressed) > 0 {
             Continuation::Stop(StopReason::Regressed)
-        } else if launch_pairs(run) >= run.launches_planned {
+        } else if launches(run) >= run.launches_planned {
             Continuation::Stop(StopReason::LaunchPairs)
-        } else if launch_pairs(run) >= launch_pairs_max(run) {
+        } else if launches(run) >= launch_pairs_max(run) {
             Continuation::Stop(StopReason::Budget)
         } else {
             Continuation::Continue
@@ -73,7 +73,7 @@ impl StoppingRule {
 /// Returns the most launch pairs that a run comes to: as many as were requested, or fit into its budget at
 /// the pace so far, and at least one. A soft budget leaves those that a verdict needs.
 pub fn launch_pairs_max(run: &Run) -> usize {
-    let done = launch_pairs(run);
+    let done = launches(run);
     let most = run.launches_planned.clamp(1, LAUNCH_PAIRS_MAX).max(done);
     if done == 0 {
         return most;
@@ -111,7 +111,8 @@ fn whole(launch_pairs: f64) -> usize {
     whole.and_then(|whole| usize::try_from(whole).ok()).unwrap_or(usize::MAX)
 }
 
-fn launch_pairs(run: &Run) -> usize {
+/// The launches, or launch pairs, that every scenario has had.
+pub(super) fn launches(run: &Run) -> usize {
     run.scenarios.iter().map(ScenarioRun::launches).min().unwrap_or(0)
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use compare::decision::Verdict;
 use compare::{Comparison, MetricResult};
 use record::Side;
-use record::metric::Metric;
+use record::metric::{Metric, MetricDimension};
 use units::Ratio;
 
 use crate::json;
@@ -339,19 +339,13 @@ fn limits(comparison: &Comparison) -> MetricFamily {
 
 /// The base unit of a metric, and what makes a value one of that unit.
 pub(super) fn base_unit(metric: Metric) -> (BaseUnit, f64) {
-    match metric {
-        Metric::Cpu
-        | Metric::Latency
-        | Metric::Flow
-        | Metric::Tail
-        | Metric::P50
-        | Metric::P95
-        | Metric::P99
-        | Metric::Ready
-        | Metric::FirstAnswers => (BaseUnit::Seconds, 1e-9),
-        Metric::Memory | Metric::Rss => (BaseUnit::Bytes, 1.0),
-        Metric::Leak => (BaseUnit::BytesPerSecond, 1.0),
-        Metric::Throughput => (BaseUnit::PerSecond, 1.0),
-        Metric::Work | Metric::AnswerBytes | Metric::Allocations => (BaseUnit::Count, 1.0),
+    match metric.dimension() {
+        MetricDimension::Time => (BaseUnit::Seconds, 1e-9),
+        // Of an answer, so a ratio.
+        MetricDimension::Size if metric == Metric::AnswerBytes => (BaseUnit::Count, 1.0),
+        MetricDimension::Size => (BaseUnit::Bytes, 1.0),
+        MetricDimension::Growth => (BaseUnit::BytesPerSecond, 1.0),
+        MetricDimension::Rate => (BaseUnit::PerSecond, 1.0),
+        MetricDimension::Count => (BaseUnit::Count, 1.0),
     }
 }

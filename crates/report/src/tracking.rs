@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use compare::{Comparison, MetricResult};
-use record::metric::{BetterDirection, Metric};
+use record::metric::{BetterDirection, Metric, MetricDimension};
 use serde::Serialize;
 
 use crate::exposition;
@@ -120,22 +120,17 @@ fn measure(row: &MetricResult) -> String {
 
 /// The unit in which a metric's value is.
 fn unit(row: &MetricResult) -> String {
-    match row.metric {
-        Metric::Work => format!("instructions/{}", row.unit.short()),
-        Metric::Cpu => format!("ns/{}", row.unit.short()),
-        Metric::Latency
-        | Metric::Flow
-        | Metric::Tail
-        | Metric::P50
-        | Metric::P95
-        | Metric::P99
-        | Metric::Ready
-        | Metric::FirstAnswers => "ns".to_owned(),
-        Metric::Throughput => format!("{}/s", row.unit.plural()),
-        Metric::Memory | Metric::Rss => "bytes".to_owned(),
-        Metric::AnswerBytes => "bytes/answer".to_owned(),
-        Metric::Leak => "bytes/s".to_owned(),
-        Metric::Allocations => format!("allocations/{}", row.unit.short()),
+    match row.metric.dimension() {
+        MetricDimension::Time if row.metric == Metric::Cpu => format!("ns/{}", row.unit.short()),
+        MetricDimension::Time => "ns".to_owned(),
+        MetricDimension::Size if row.metric == Metric::AnswerBytes => "bytes/answer".to_owned(),
+        MetricDimension::Size => "bytes".to_owned(),
+        MetricDimension::Growth => "bytes/s".to_owned(),
+        MetricDimension::Rate => format!("{}/s", row.unit.plural()),
+        MetricDimension::Count if row.metric == Metric::Work => {
+            format!("instructions/{}", row.unit.short())
+        }
+        MetricDimension::Count => format!("{}/{}", row.metric.key(), row.unit.short()),
     }
 }
 

@@ -195,10 +195,9 @@ impl Metric {
         }
     }
 
-    /// Returns `value`, in the metric's own unit, as a person would write it; rates are in `unit`.
-    pub fn format(self, value: f64, unit: &WorkUnit) -> String {
+    /// Returns what its values are amounts of, a work unit aside.
+    pub fn dimension(self) -> MetricDimension {
         match self {
-            Self::Work => format!("{} instr", units::count(value)),
             Self::Cpu
             | Self::Latency
             | Self::Flow
@@ -207,13 +206,42 @@ impl Metric {
             | Self::P95
             | Self::P99
             | Self::Ready
-            | Self::FirstAnswers => units::time_ns(value),
-            Self::Throughput => format!("{} {}/s", units::count(value), unit.plural()),
-            Self::Memory | Self::Rss | Self::AnswerBytes => units::bytes(value),
-            Self::Leak => format!("{}/s", units::bytes(value)),
-            Self::Allocations => units::count(value),
+            | Self::FirstAnswers => MetricDimension::Time,
+            Self::Memory | Self::Rss | Self::AnswerBytes => MetricDimension::Size,
+            Self::Leak => MetricDimension::Growth,
+            Self::Throughput => MetricDimension::Rate,
+            Self::Work | Self::Allocations => MetricDimension::Count,
         }
     }
+
+    /// Returns `value`, in the metric's own unit, as a person would write it; rates are in `unit`.
+    pub fn format(self, value: f64, unit: &WorkUnit) -> String {
+        match self.dimension() {
+            MetricDimension::Time => units::time_ns(value),
+            MetricDimension::Size => units::bytes(value),
+            MetricDimension::Growth => format!("{}/s", units::bytes(value)),
+            MetricDimension::Rate => format!("{} {}/s", units::count(value), unit.plural()),
+            MetricDimension::Count if self == Self::Work => {
+                format!("{} instr", units::count(value))
+            }
+            MetricDimension::Count => units::count(value),
+        }
+    }
+}
+
+/// What the values of a metric are amounts of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricDimension {
+    /// Nanoseconds.
+    Time,
+    /// Bytes.
+    Size,
+    /// Bytes a second.
+    Growth,
+    /// Work units a second.
+    Rate,
+    /// A number.
+    Count,
 }
 
 impl fmt::Display for Metric {

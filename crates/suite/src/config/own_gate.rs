@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use record::metric::Metric;
 use record::metric::gate::RuleOverride;
+use record::metric::{Metric, MetricDimension};
 use toml::Spanned;
 use units::{Ratio, UnitError};
 
@@ -45,25 +45,17 @@ impl OwnGateTable {
 /// Reads the smallest change of a metric that may decide, in the metric's unit.
 pub(super) fn minimum(metric: Metric, text: &Spanned<String>) -> Result<f64, SpannedFault> {
     let unit = |error: UnitError| SpannedFault::new(text.span(), error);
-    match metric {
-        Metric::Memory | Metric::Rss | Metric::Leak | Metric::AnswerBytes => {
+    match metric.dimension() {
+        MetricDimension::Size | MetricDimension::Growth => {
             let bytes = units::parse_bytes(text.get_ref());
             bytes.map(units::exact).map_err(unit)
         }
-        Metric::Cpu
-        | Metric::Latency
-        | Metric::Flow
-        | Metric::Tail
-        | Metric::P50
-        | Metric::P95
-        | Metric::P99
-        | Metric::Ready
-        | Metric::FirstAnswers => {
+        MetricDimension::Time => {
             let time = units::parse_duration(text.get_ref());
             let nanos = time.map(|time| units::exact(units::nanos(time)));
             nanos.map_err(unit)
         }
-        Metric::Work | Metric::Throughput | Metric::Allocations => {
+        MetricDimension::Count | MetricDimension::Rate => {
             Err(SpannedFault::new(text.span(), ConfigFault::NoMinimum(metric)))
         }
     }
