@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::measurement::{MeasurementFixture, text};
+use crate::published_schema;
 
 /// A comparison of a program with itself, which may be attempted again.
 struct RepeatedComparison {
@@ -36,7 +37,7 @@ impl RepeatedComparison {
     fn attempt(&self, budget: &str) -> (Value, u64) {
         let output = self.checkout.run(&self.words(budget));
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let report = published_schema::report(&output.stdout);
         (report["attempts"].clone(), report["method"]["launches"].as_u64().unwrap())
     }
 

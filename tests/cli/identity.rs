@@ -10,6 +10,8 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
+use crate::published_schema;
+
 const XMLPERF: &str = env!("CARGO_BIN_EXE_xmlperf");
 
 /// What a build leaves git sees here: there is no list of ignored files.
@@ -73,7 +75,7 @@ impl ProgramRepository {
         let common = ["compare", "--plain", "--format", "json", "--budget", "1ms"];
         let output = self.run(&[&common[..], words].concat());
         assert_eq!(output.status.code(), Some(0), "{}", text(&output));
-        serde_json::from_slice(&output.stdout).unwrap()
+        published_schema::report(&output.stdout)
     }
 }
 

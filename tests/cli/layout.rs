@@ -10,6 +10,8 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::published_schema;
+
 const CONFIG: &str = r#"
 [target]
 build = "BUILD"
@@ -101,7 +103,7 @@ impl CompiledRepository {
             .unwrap();
         let text = String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned();
         let run = fs::read(self.path().join(".xmlperf/report/run.json"));
-        (text.clone(), serde_json::from_slice(&run.expect(&text)).unwrap())
+        (text.clone(), published_schema::record(&run.expect(&text)))
     }
 }
 

@@ -22,6 +22,7 @@ mod live_requests;
 mod measurement;
 mod operations;
 mod order_service;
+mod published_schema;
 mod readme;
 mod reference;
 mod release;

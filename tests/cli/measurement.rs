@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::published_schema;
+
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/compare_api.py");
 
 /// A folder with a configuration and a target whose path no other test shares.
@@ -81,7 +83,7 @@ fn a_network_is_between_load_and_target_and_its_cost_is_shown() {
     let lossy = "latency=3ms,resets=40%";
     let output = checkout.run(&["run", "--network", lossy, "--format", "json"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let report = published_schema::report(&output.stdout);
     let metrics = report["metrics"].as_array().unwrap();
     let latency = metrics.iter().find(|row| row["metric"] == "latency").unwrap();
     assert!(latency["head"].as_f64().unwrap() >= 6e6, "{latency}");
@@ -111,7 +113,7 @@ fn a_target_that_is_not_ours_is_measured_and_its_answers_are_checked() {
     let checkout = MeasurementFixture::new("launches = 2");
     let output = checkout.run(&["run", "--format", "json"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let report = published_schema::report(&output.stdout);
     assert_eq!(report["outcome"], "pass");
     let value = |key: &str| {
         let metrics = report["metrics"].as_array().unwrap();
@@ -130,7 +132,7 @@ fn base_and_head_of_one_program_are_not_called_different() {
     let start = checkout.start("");
     let output = checkout.run(&["compare", "--base-start", &start, "--format", "json"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let report = published_schema::report(&output.stdout);
     assert_eq!(report["method"]["launches"], 10);
     assert_eq!(report["method"]["mode"], "paired");
     assert_ne!(report["outcome"], "regressed");

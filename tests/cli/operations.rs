@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use serde_json::Value;
 
 use crate::order_service::{self, OrderService};
+use crate::published_schema;
 
 /// Creating, reading and searching orders.
 const OPERATIONS: &str = r#"
@@ -116,7 +117,7 @@ fn a_flow_with_a_unit_of_its_own_counts_one_a_flow() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("orders/s"), "{said}");
     let record = fs::read(folder.path().join(".xmlperf/report/run.json")).unwrap();
-    let record: Value = serde_json::from_slice(&record).unwrap();
+    let record = published_schema::record(&record);
     let scenario = &record["scenarios"][0];
     let launch = &scenario["trials"]["single"][0];
     let counted = [&scenario["requests_per_unit"], &launch["requests"], &launch["pairs"]];

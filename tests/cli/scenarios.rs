@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::published_schema;
+
 /// Runs a configuration and returns the exit code and the report. `flags` go to `xmlperf serve`.
 fn run(config: &str, flags: &str) -> (Option<i32>, Value) {
     let folder = tempfile::tempdir().unwrap();
@@ -19,9 +21,7 @@ fn run(config: &str, flags: &str) -> (Option<i32>, Value) {
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let report = serde_json::from_slice(&output.stdout).expect(&said);
-    (output.status.code(), report)
+    (output.status.code(), published_schema::report(&output.stdout))
 }
 
 #[test]

@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::published_schema;
+
 /// Works less for each request after the first so many.
 const SERVER: &str = r#"
 import http.server, itertools, sys
@@ -41,7 +43,7 @@ fn run(cold: u32, load: &str, sampling: &str) -> (String, Value) {
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).split_whitespace().collect::<Vec<_>>().join(" ");
     let record = fs::read(folder.path().join(".xmlperf/report/run.json")).expect(&said);
-    (said, serde_json::from_slice(&record).unwrap())
+    (said, published_schema::record(&record))
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 use record::metric::Metric;
 use record::{LaunchPair, LaunchResult, LaunchResults, Run, ScenarioRun};
+use schemars::JsonSchema;
 use serde::Serialize;
 use stats::quantile;
 
@@ -32,7 +33,7 @@ pub enum TimePart {
 }
 
 /// A time, taken apart. In nanoseconds a request; of a change, parts may be below 0.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct RequestTime {
     /// In user space.
     pub user_ns: f64,

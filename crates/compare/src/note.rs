@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use record::history::HistoryNote;
@@ -12,7 +13,7 @@ use units::Ratio;
 
 /// What a reader has to know beside the verdicts. Its text is a sentence without its full stop, with names
 /// between backquotes.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ComparisonNote {
     /// Base does not serve what a scenario asks for, so head alone is held to its limits.
@@ -126,7 +127,7 @@ pub enum ComparisonNote {
 }
 
 /// How the cost of a request goes during a launch, if it does not stay as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LaunchCourse {
     /// It falls.
@@ -138,7 +139,7 @@ pub enum LaunchCourse {
 }
 
 /// The machine's own offset of one metric.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct OffsetRow {
     /// Name of the scenario.
     pub scenario: String,

@@ -5,13 +5,14 @@
 //! one number of one launch, and an interval comes from several launches.
 
 use miette::Diagnostic;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use units::Ratio;
 
 /// How capacity is searched for.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CapacityPlan {
     /// The rate to begin with, in requests per second.

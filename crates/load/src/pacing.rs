@@ -12,6 +12,7 @@ use std::time::Duration;
 use miette::Diagnostic;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -86,7 +87,7 @@ pub struct OpenWorkload {
 }
 
 /// The arrivals of an open load.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "ScheduleParts")]
 pub struct ArrivalSchedule {
     stages: Vec<RateStage>,
@@ -94,7 +95,7 @@ pub struct ArrivalSchedule {
 }
 
 /// The fields of a schedule before they are checked.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ScheduleParts {
     stages: Vec<RateStage>,
@@ -110,7 +111,7 @@ impl TryFrom<ScheduleParts> for ArrivalSchedule {
 }
 
 /// A stretch in which the rate is constant or changes evenly.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RateStage {
     /// Requests per second at its beginning.
@@ -119,6 +120,7 @@ pub struct RateStage {
     pub to_per_s: f64,
     /// How long it lasts.
     #[serde(rename = "lasts_ns", with = "units::duration_ns")]
+    #[schemars(with = "u64")]
     pub lasts: Duration,
 }
 
@@ -130,7 +132,7 @@ impl RateStage {
 }
 
 /// How requests lie between their expected numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ArrivalProcess {
     /// At equal distances where the rate is constant.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use miette::Diagnostic;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -63,7 +64,7 @@ pub enum RequestError {
 }
 
 /// What a request does.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum RequestMethod {
     /// Reads.

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use miette::Diagnostic;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -49,7 +50,7 @@ impl ClientSettings {
 }
 
 /// The version of HTTP, and with it how requests share a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub enum HttpVersion {
     /// HTTP/1.1: one after the other.
@@ -74,17 +75,20 @@ pub enum ConnectionReuse {
 }
 
 /// How long each part of an exchange may take; they are looked at every 50 ms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Timeouts {
     /// From the first packet until the connection is there.
     #[serde(rename = "connect_ns", with = "units::duration_ns")]
+    #[schemars(with = "u64")]
     pub connect: Duration,
     /// From *sent* until the first byte of the answer.
     #[serde(rename = "first_byte_ns", with = "units::duration_ns")]
+    #[schemars(with = "u64")]
     pub first_byte: Duration,
     /// From *sent* until the last byte of the answer.
     #[serde(rename = "total_ns", with = "units::duration_ns")]
+    #[schemars(with = "u64")]
     pub total: Duration,
 }
 

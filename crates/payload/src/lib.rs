@@ -66,6 +66,7 @@ pub use template::{ExpectedValue, ResponseLocation, Template, TemplateError, Tem
 pub use truth::{DocumentChange, PairClass, PairTruth, Semantics};
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The version of every byte this module writes. Two runs are comparable only if they agree in it.
@@ -75,7 +76,7 @@ use serde::{Deserialize, Serialize};
 pub const GENERATOR_VERSION: u32 = 1;
 
 /// What a request looks like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PayloadKind {
     /// One XML pair as JSON: `{"xml1": …, "xml2": …}`.

@@ -3,10 +3,11 @@
 //! Kept are numbers: what lines took, what hunks are ranked by, and what three builds counted when a hunk was
 //! reverted. Whether that proves anything is drawn from them whenever they are read.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What was found out about the difference of work in a scenario.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WorkCauses {
     /// Why lines are not known, if they are not.
@@ -27,7 +28,7 @@ pub struct WorkCauses {
 }
 
 /// Why the difference is known by functions only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CauseObstacle {
     /// The programs have no line tables.
@@ -39,7 +40,7 @@ pub enum CauseObstacle {
 }
 
 /// Why hunks are not reverted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProofObstacle {
     /// It is switched off.
@@ -55,7 +56,9 @@ pub enum ProofObstacle {
 }
 
 /// A stretch of lines of a file, of base or of head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(from = "(u32, u32)", into = "(u32, u32)")]
 pub struct LineSpan {
     /// The first line, from 1; of an empty stretch, the line before it.
@@ -84,7 +87,9 @@ impl From<LineSpan> for (u32, u32) {
 }
 
 /// Where a hunk is, as `git diff` shows it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(deny_unknown_fields)]
 pub struct HunkPlace {
     /// The file in head, from the root of the repository; of a deleted file, that of base.
@@ -96,7 +101,7 @@ pub struct HunkPlace {
 }
 
 /// What the work of a line differs by.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LineGrowth {
     /// The file, from the root of the repository; of a library, as its name has it.
@@ -114,7 +119,9 @@ pub struct LineGrowth {
 }
 
 /// What connects a hunk with the difference, the strongest kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum HunkEvidence {
     /// Its lines take more, or call more.
@@ -130,7 +137,7 @@ pub enum HunkEvidence {
 }
 
 /// What a hunk explains by the costs of lines.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HunkGrowth {
     /// The hunk.
@@ -142,7 +149,7 @@ pub struct HunkGrowth {
 }
 
 /// What three builds counted, in turns: base, head, and head without some hunks.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RevertCounts {
     /// The hunks that were reverted together: the first was to be, the others had to be for it to build.
@@ -152,7 +159,7 @@ pub struct RevertCounts {
 }
 
 /// What came of reverting hunks.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RevertOutcome {
     /// Without them head does not build, or does not run.

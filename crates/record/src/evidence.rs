@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::metric::Metric;
 use crate::{Machine, Side};
 
 /// One attempt at a comparison.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvidenceAttempt {
     /// Its number, from 1 on.
@@ -31,7 +32,7 @@ pub struct EvidenceAttempt {
 }
 
 /// What one launch pair says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvidencePair {
     /// Which side the coin put first.
@@ -41,7 +42,7 @@ pub struct EvidencePair {
 }
 
 /// What is known of a comparison when an attempt begins.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvidenceState {
     /// What is compared: a digest of both builds, the configuration and the rule.
@@ -86,7 +87,7 @@ fn share(since: u32) -> f64 {
 }
 
 /// Why evidence is not that of all attempts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum EvidenceGap {
     /// There is no record, and this is not the first attempt.

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::metric::Metric;
@@ -15,7 +16,7 @@ use crate::{ContentError, FailureReport, Machine, Revision};
 use units::text::plural;
 
 /// A named history, up to the change that is judged.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunHistory {
     /// The name that it is kept under.
@@ -29,7 +30,7 @@ pub struct RunHistory {
 }
 
 /// What a reader has to know about the choice of stored runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum HistoryNote {
     /// Runs were passed over.
@@ -62,7 +63,7 @@ pub enum HistoryNote {
 }
 
 /// Why a stored run is not compared with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PassReason {
     /// Its tree had changes that no commit holds.
@@ -76,7 +77,7 @@ pub enum PassReason {
 }
 
 /// A run that was kept.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PastRun {
     /// Digest of its record.
@@ -95,7 +96,7 @@ pub struct PastRun {
 }
 
 /// What a kept run says about a scenario.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PastScenario {
     /// Its name.
@@ -109,7 +110,7 @@ pub struct PastScenario {
 }
 
 /// How fast a machine was while a run went on: the times of a workload that never changes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Yardstick {
     /// Which workload. Times of two versions have nothing to do with each other.
@@ -119,7 +120,7 @@ pub struct Yardstick {
 }
 
 /// One pass through the parts of the workload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct YardstickReading {
     /// Integer arithmetic and branches.

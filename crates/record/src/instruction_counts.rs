@@ -15,11 +15,12 @@ use base64::{DecodeError, Engine as _};
 use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// What became of the work lane in a scenario.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum CountOutcome {
     /// It was counted.
@@ -34,7 +35,7 @@ pub enum CountOutcome {
 }
 
 /// The counts of a scenario.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InstructionCounts {
     /// Name and version of what counted.
@@ -53,7 +54,7 @@ pub struct InstructionCounts {
 }
 
 /// What was counted of one build.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BuildCounts {
     /// What the program was compiled with and which C library it runs on; empty if it does not say.
@@ -69,7 +70,7 @@ pub struct BuildCounts {
 }
 
 /// What a function took, in the unit of its profile.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FunctionCost {
     /// Its name, as a person would write it.

@@ -20,6 +20,7 @@ mod migration;
 mod operation;
 mod operation_name;
 pub mod placement;
+pub mod schema;
 pub mod shard;
 pub mod stage;
 pub mod work_unit;
@@ -30,6 +31,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -67,7 +69,7 @@ pub const SCHEMA: u32 = 3;
 const REFERENCE_LABEL: &str = "reference API";
 
 /// One invocation: what was measured, of what, on which machine.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
     /// The format, [`SCHEMA`] when written.
@@ -158,7 +160,7 @@ pub struct Run {
 }
 
 /// The offset that a machine gives to one of two equal builds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MachineOffset {
     /// Name of the scenario.
@@ -191,7 +193,7 @@ fn is_false(value: &bool) -> bool {
 }
 
 /// A program that base and head both are, byte for byte, and of which nothing that it may read has changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IdenticalProgram {
     /// SHA-256 in hexadecimal digits: of the executable, else of the list of all files of the tree.
@@ -202,7 +204,7 @@ pub struct IdenticalProgram {
 }
 
 /// What tells a run from all others.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmedRun {
     /// When it began.
@@ -221,7 +223,7 @@ impl ConfirmedRun {
 }
 
 /// Why a run ended early.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum EarlyEnd {
     /// It was interrupted.
@@ -240,7 +242,7 @@ pub enum EarlyEnd {
 }
 
 /// Requests that head failed and base did not, in one launch pair.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FailureContrast {
     /// The scenario.
@@ -263,7 +265,7 @@ pub struct FailureContrast {
 }
 
 /// What the target may take, and what keeps it to that.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LimitsRecord {
     /// The limit on memory.
@@ -278,7 +280,7 @@ pub struct LimitsRecord {
 }
 
 /// How much memory the target may take.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MemoryLimit {
     /// At most so much.
@@ -288,7 +290,7 @@ pub struct MemoryLimit {
 }
 
 /// How much of the processors the target may take.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CpuLimit {
     /// At most so many processors' worth of time.
@@ -299,7 +301,7 @@ pub struct CpuLimit {
 
 /// What a network between load and target costs that shapes nothing, measured before the first
 /// launch. Both sides pay it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkCost {
     /// What it adds to an exchange of 1 KiB.
@@ -313,7 +315,7 @@ pub struct NetworkCost {
 }
 
 /// One of the two builds of a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
     /// What is compared against.
@@ -333,7 +335,7 @@ impl Side {
 }
 
 /// What was built and started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Revision {
     /// What a person called it: a branch, a tag, a file, an address.
@@ -358,7 +360,7 @@ impl Revision {
 }
 
 /// The machine, as far as it decides whether two runs can be compared.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Machine {
     /// Processor architecture, as Rust names it.
@@ -376,7 +378,7 @@ pub struct Machine {
 }
 
 /// One scenario of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScenarioRun {
     /// Its name.
@@ -413,7 +415,7 @@ pub struct ScenarioRun {
 }
 
 /// What was learnt of base's answers to one operation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OracleRecord {
     /// Which operation; none of the only one of a scenario.
@@ -429,7 +431,7 @@ pub struct OracleRecord {
 }
 
 /// The launches of a scenario, in the order in which they were made.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum LaunchResults {
     /// Base and head side by side.
@@ -476,7 +478,7 @@ impl ScenarioRun {
 }
 
 /// A launch of base and a launch of head, alive together.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LaunchPair {
     /// Which side the coin put first: launched first, on the lower port.
@@ -488,7 +490,7 @@ pub struct LaunchPair {
 }
 
 /// What one launch yielded in one scenario.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LaunchResult {
     /// From the start of the process to its first good answer.
@@ -562,7 +564,7 @@ pub struct LaunchResult {
 }
 
 /// What passed through the network between load and target in a launch, warm-up included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkUse {
     /// Connections that were made.
@@ -576,7 +578,7 @@ pub struct NetworkUse {
 }
 
 /// Which time of a request is shown and judged.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LatencyBasis {
     /// From when it was sent: what the target takes.
@@ -587,7 +589,7 @@ pub enum LatencyBasis {
 }
 
 /// The failed requests of one kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FailureRecord {
     /// The kind.
@@ -600,7 +602,7 @@ pub struct FailureRecord {
 }
 
 /// A failure that stands for all of its kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FailureExample {
     /// What happened.
@@ -610,7 +612,7 @@ pub struct FailureExample {
 }
 
 /// How well the load was made.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GeneratorQuality {
     /// How late the 99th percentile of the requests was handed out, by the generator's own fault.
@@ -634,7 +636,7 @@ pub struct GeneratorQuality {
 }
 
 /// What was seen of the target and of the machine during the load.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResourceProbes {
     /// CPU time in user space, to 10 ms a process.
@@ -661,7 +663,7 @@ pub struct ResourceProbes {
 }
 
 /// A target at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "(u64, u64, u64)", into = "(u64, u64, u64)")]
 pub struct ResourcePoint {
     /// Since the load began.
@@ -685,7 +687,7 @@ impl From<ResourcePoint> for (u64, u64, u64) {
 }
 
 /// One level of a load that has several.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoadStep {
     /// The level: connections, or requests per second.
@@ -704,7 +706,7 @@ pub struct LoadStep {
 }
 
 /// How much load there was.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum LoadLevel {
     /// So many connections, each with the next request when the last is answered.
@@ -714,7 +716,7 @@ pub enum LoadLevel {
 }
 
 /// The highest rate that a launch held.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Capacity {
     /// Requests per second; the true edge is higher by less than the precision.
@@ -731,7 +733,7 @@ pub enum Capacity {
 }
 
 /// The load of a launch before anything was measured.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WarmUpRecord {
     /// Requests that were answered.
@@ -746,7 +748,7 @@ pub struct WarmUpRecord {
 }
 
 /// The stretch in which one side was driven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "(u64, u64)", into = "(u64, u64)")]
 pub struct SliceTotals {
     /// Requests that were answered.

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::operation_name::OperationName;
@@ -12,7 +13,7 @@ use crate::workload::{OperationOrder, OperationRecord};
 use crate::{FailureRecord, LaunchPair, LaunchResult, LaunchResults, Run, ScenarioRun, histogram};
 
 /// What one operation yielded in a launch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OperationResult {
     /// Requests answered, rightly or not.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use sut::layout::{LayoutObstacle, LayoutState};
@@ -9,7 +10,7 @@ pub use sut::placement::{MappingState, PlacementMethod};
 
 /// What was drawn anew for both sides at each launch pair, and what was not. What was not belongs to
 /// a build's files on this machine, and no number of launches tells it from the build.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlacementRecord {
     /// How the pages of base's program were placed, the weakest of all launches; none of a program
@@ -34,7 +35,7 @@ pub struct PlacementRecord {
 }
 
 /// Functions that lie at the same addresses in both programs, or all as many pages further.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FunctionsInPlace {
     /// Functions that both programs have.

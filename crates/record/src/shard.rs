@@ -3,6 +3,7 @@
 use std::fmt;
 
 use miette::Diagnostic;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -10,7 +11,7 @@ use crate::bounds::SCENARIOS_MAX;
 use crate::{Machine, Run};
 
 /// One of several parts of a suite, such as 2 of 3.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShardNumber {
     /// Which one, from 1.
@@ -67,7 +68,7 @@ impl fmt::Display for ShardNumber {
 }
 
 /// The part of a suite that a run measured.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShardRecord {
     /// Which part.
@@ -77,7 +78,7 @@ pub struct ShardRecord {
 }
 
 /// One of the runs that a record was joined from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShardSource {
     /// Which part of the suite it was.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use payload::PayloadKind;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use units::text::plural_noun;
@@ -14,7 +15,7 @@ const NAME_CHARS_MAX: usize = 24;
 ///
 /// It is lowercase letters, digits, `-` and single spaces, begins with a letter, and has at most 24
 /// characters. `XML pair` is the one name with capitals.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct WorkUnit(String);
 

@@ -10,6 +10,7 @@ use load::capacity::CapacityPlan;
 use load::pacing::ArrivalSchedule;
 use load::{HttpVersion, RequestMethod, Timeouts};
 use payload::PayloadKind;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sut::network::NetworkConditions;
 
@@ -17,7 +18,7 @@ use crate::LatencyBasis;
 use crate::operation_name::OperationName;
 
 /// What is sent in a scenario.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Workload {
     /// Kind of the requests.
@@ -39,7 +40,7 @@ pub struct Workload {
 }
 
 /// Several operations, and how they follow each other.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OperationPlan {
     /// The operations.
@@ -60,7 +61,7 @@ fn is_false(value: &bool) -> bool {
 }
 
 /// One kind of request among several.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OperationRecord {
     /// Its name.
@@ -79,7 +80,7 @@ pub struct OperationRecord {
 }
 
 /// How operations follow each other.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum OperationOrder {
     /// Of each operation so many among as many requests as these numbers together, in an order that is
@@ -109,7 +110,7 @@ impl OperationOrder {
 }
 
 /// A load, as far as a record knows it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum LoadRecord {
     /// As it was configured.
@@ -119,7 +120,7 @@ pub enum LoadRecord {
 }
 
 /// How requests follow each other.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoadSettings {
     /// Connections at most.
@@ -139,7 +140,7 @@ pub struct LoadSettings {
 }
 
 /// When requests are sent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum WorkloadModel {
     /// By each connection, when its last request was answered.
@@ -148,6 +149,7 @@ pub enum WorkloadModel {
         amount: LoadAmount,
         /// Pause of a connection between an answer and its next request.
         #[serde(rename = "think_ns", with = "units::duration_ns")]
+        #[schemars(with = "u64")]
         think: Duration,
     },
     /// Closed, with ever more connections: each number for so many requests.
@@ -165,6 +167,7 @@ pub enum WorkloadModel {
         schedule: ArrivalSchedule,
         /// A request that could not be sent for so long is dropped, and the trial is invalid.
         #[serde(rename = "late_max_ns", with = "units::duration_ns")]
+        #[schemars(with = "u64")]
         late_max: Duration,
     },
     /// Open at ever other rates, to find the highest that keeps the limits.
@@ -173,12 +176,13 @@ pub enum WorkloadModel {
         search: CapacityPlan,
         /// How long each rate is tried.
         #[serde(rename = "trial_ns", with = "units::duration_ns")]
+        #[schemars(with = "u64")]
         trial: Duration,
     },
 }
 
 /// What a schedule of arrivals is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ArrivalShape {
     /// One rate, at equal distances.
@@ -194,7 +198,7 @@ pub enum ArrivalShape {
 }
 
 /// How long a connection lives, as far as that is up to the load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReusePolicy {
     /// For the whole launch.
@@ -207,20 +211,21 @@ pub enum ReusePolicy {
 }
 
 /// How much of a closed load a launch has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum LoadAmount {
     /// The time of the suite's sampling. Never in a record, which has the time itself.
     Time,
     /// So much time.
     #[serde(rename = "for_ns", with = "units::duration_ns")]
+    #[schemars(with = "u64")]
     For(Duration),
     /// So many requests.
     Requests(u64),
 }
 
 /// What a sentence says of a load.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoadSummary {
     /// Connections at most.
@@ -235,7 +240,7 @@ pub struct LoadSummary {
 }
 
 /// What a sentence says of when requests are sent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ModelSummary {
     /// By each connection, when its last request was answered.
@@ -244,6 +249,7 @@ pub enum ModelSummary {
         amount: Option<LoadAmount>,
         /// Pause of a connection between an answer and its next request.
         #[serde(rename = "think_ns", with = "units::duration_ns")]
+        #[schemars(with = "u64")]
         think: Duration,
     },
     /// Closed, with ever more connections.
@@ -261,6 +267,7 @@ pub enum ModelSummary {
         per_s: f64,
         /// How long it lasts.
         #[serde(rename = "lasts_ns", with = "units::duration_ns")]
+        #[schemars(with = "u64")]
         lasts: Duration,
     },
     /// Open at ever other rates.
@@ -271,6 +278,7 @@ pub enum ModelSummary {
         ceiling_per_s: f64,
         /// How long each rate is tried.
         #[serde(rename = "trial_ns", with = "units::duration_ns")]
+        #[schemars(with = "u64")]
         trial: Duration,
     },
 }

@@ -1,6 +1,7 @@
 //! Renders a comparison as JSON for other programs. The schema number rises when a field changes its
 //! meaning or goes.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::wording;
@@ -21,10 +22,15 @@ use record::{GeneratorQuality, LimitsRecord, OperationName};
 
 const SCHEMA: u32 = 1;
 
-#[derive(Serialize)]
+/// A comparison with its verdicts. Shares are ratios, times nanoseconds, sizes bytes; what is unbounded or
+/// unknown is null.
+#[derive(Serialize, JsonSchema)]
 struct JsonReport<'a> {
+    /// Rises when a field changes its meaning or goes; fields may be added without that.
     schema: u32,
+    /// Version of the program that judged.
     tool: &'a str,
+    /// `pass`, `improved`, `inconclusive`, `regressed` or `error`.
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -60,7 +66,7 @@ struct JsonReport<'a> {
 }
 
 /// Times of a request in nanoseconds, by part.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct AnatomyRow<'a> {
     scenario: &'a str,
     base: RequestTime,
@@ -72,7 +78,7 @@ struct AnatomyRow<'a> {
     changed_part: Option<&'static str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct BaselineRow<'a> {
     name: &'a str,
     store: &'a str,
@@ -84,31 +90,37 @@ struct BaselineRow<'a> {
 }
 
 /// A note: its data, and the sentence that other reports show.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct NoteRow<'a> {
     #[serde(flatten)]
     note: &'a ComparisonNote,
     text: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct MethodRow<'a> {
+    /// `paired`: base and head side by side; `stored`: head beside stored runs; `single`: head alone.
     mode: &'static str,
     /// Launch pairs in which a suspicion was measured side by side.
     #[serde(skip_serializing_if = "Option::is_none")]
     confirming: Option<usize>,
+    /// Launches, or launch pairs, that the verdicts rest on.
     launches: usize,
+    /// How many there could have been.
     launches_planned: usize,
+    /// Chance of a false alarm among all comparisons.
     alpha: f64,
+    /// Comparisons that share it.
     comparisons: usize,
     wall_ns: u64,
     #[serde(skip_serializing_if = "StageTimes::is_empty")]
     stages_ns: &'a StageTimes,
+    /// The seed of the coins and of the payloads' order.
     coins: u64,
     scenarios: &'a [String],
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct AttemptsRow<'a> {
     number: u32,
     since: u32,
@@ -125,27 +137,40 @@ struct AttemptsRow<'a> {
     evidence: Option<f64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct MetricRow<'a> {
     scenario: &'a str,
     /// Of one operation among several; left out of a row that is of the whole scenario.
     #[serde(skip_serializing_if = "Option::is_none")]
     operation: Option<&'a str>,
+    /// `cpu`, `latency`, `p95` and so on, as in the configuration.
     metric: &'static str,
+    /// `gate` of one that decides, `report` of one that is shown only.
     policy: &'static str,
+    /// The largest change that counts as none, as a share.
     tolerance: f64,
+    /// The smallest change for the worse that counts, as a share.
     floor: f64,
+    /// A typical launch of base: nanoseconds, bytes, units of work per second, or a count.
     base: Option<f64>,
+    /// A typical launch of head.
     head: Option<f64>,
+    /// `regressed`, `improved`, `unchanged`, `inconclusive`; by stored runs also `suspected` and `not-found`;
+    /// `reported`, `measured` and `missing` of what is not judged.
     verdict: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     /// Head over base minus 1, in the metric's own direction.
     change: Option<f64>,
+    /// The lower limit of the change; null where it has none.
     low: Option<f64>,
+    /// The upper limit of the change.
     high: Option<f64>,
+    /// How surprising the evidence would be if head were not slower than the floor, among all comparisons.
     p_slower: Option<f64>,
+    /// The same of faster.
     p_faster: Option<f64>,
+    /// The same of a change beyond the tolerance.
     p_unchanged: Option<f64>,
     /// Smallest change that would have been seen in 80 of 100 runs.
     detectable: Option<f64>,
@@ -159,19 +184,23 @@ struct MetricRow<'a> {
     suspicion: Option<&'static str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct LimitRow<'a> {
     scenario: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     operation: Option<&'a str>,
+    /// What it is on: a metric, `errors` or `growth`.
     limit: &'static str,
+    /// The limit as it was written, such as `<= 5 ms`.
     promised: String,
+    /// In the unit of the metric; null where nothing was measured.
     measured: Option<f64>,
+    /// Whether it holds for head.
     holds: bool,
 }
 
 /// What there is to say of a scenario beside its metrics, of head over all launches.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ScenarioRow<'a> {
     scenario: &'a str,
     /// The workload in a sentence, and its values.
@@ -194,14 +223,14 @@ struct ScenarioRow<'a> {
     confinement: Option<&'a LimitsRecord>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct FailureRow<'a> {
     kind: String,
     count: u64,
     first: Option<&'a record::FailureExample>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct LoadStepRow {
     level: record::LoadLevel,
     requests: u64,
@@ -214,7 +243,7 @@ struct LoadStepRow {
 }
 
 /// In requests per second; without an upper limit, the ceiling of the search was held.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct CapacityRow {
     median: Option<f64>,
     low: f64,
@@ -222,7 +251,7 @@ struct CapacityRow {
     coverage: Option<f64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct GeneratorRow {
     lag_p99_ns: u64,
     lag_max_ns: u64,
@@ -236,7 +265,7 @@ struct GeneratorRow {
     rendering_ns: Option<u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct TargetRow {
     user_ns: f64,
     system_ns: f64,
@@ -252,7 +281,7 @@ struct TargetRow {
 }
 
 /// What the network between load and target costs by itself, and what it did.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct NetworkRow {
     adds_ns: f64,
     direct_ns: f64,
@@ -263,7 +292,7 @@ struct NetworkRow {
     cpu_ns: f64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct WorkBreakdown<'a> {
     scenario: &'a str,
     base: Option<f64>,
@@ -278,7 +307,7 @@ struct WorkBreakdown<'a> {
 }
 
 /// What went away when hunks were reverted, as shares.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ProofRow<'a> {
     hunks: &'a [HunkPlace],
     /// Of the growth from base to head.
@@ -293,7 +322,7 @@ struct ProofRow<'a> {
 }
 
 /// Instructions per XML pair, in the function itself and with all that it calls.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct FunctionRow<'a> {
     name: &'a str,
     file: &'a str,
@@ -356,6 +385,11 @@ pub fn render(comparison: &Comparison) -> String {
     let mut text = serde_json::to_string_pretty(&report).expect("a report has only string keys");
     text.push('\n');
     text
+}
+
+/// Returns the JSON Schema of what [`render`] returns, as JSON with a final newline.
+pub fn schema() -> String {
+    record::schema::document::<JsonReport<'_>>(&format!("report.json of xmlperf, schema {SCHEMA}"))
 }
 
 /// Returns the word for an outcome, as the action's output `verdict` has it.

@@ -14,6 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::Pid;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::sampler;
@@ -46,7 +47,7 @@ impl Controller {
 }
 
 /// The two interfaces, which one machine may have side by side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CgroupVersion {
     /// A hierarchy for each controller.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::elf::{ElfFile, FunctionSymbol};
@@ -17,7 +18,9 @@ use crate::placement::is_same_file;
 const PAGE_BYTES: i128 = 4096;
 
 /// Where the code of head lies, against base, the best state first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum LayoutState {
     /// Both sides execute one file, such as an interpreter: what differs is not machine code of a
@@ -46,7 +49,7 @@ impl fmt::Display for LayoutState {
 }
 
 /// Why both sides could not be linked again with their functions at the same addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LayoutObstacle {
     /// Of one side no link was kept: it was given as it is, or linked by other means.

@@ -56,6 +56,7 @@ use rustix::process::{
     prlimit, waitid,
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use units::cancel::Cancel;
 use units::environment::{ChildEnvironment, EnvValue, SecretValue};
@@ -179,7 +180,7 @@ pub struct CpuPlacement {
 }
 
 /// What the kernel counted of living threads.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProcessCounters {
     /// Times that a thread gave up the processor.

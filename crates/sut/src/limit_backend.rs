@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cgroup::{CgroupHierarchies, CgroupSet, CgroupVersion, Controller};
@@ -21,7 +22,7 @@ pub struct LimitEnforcement {
 }
 
 /// What keeps a limit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LimitBackend {
     /// The kernel, for all processes together.

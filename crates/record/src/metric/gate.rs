@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -11,7 +12,7 @@ use crate::operation_name::OperationName;
 use units::Ratio;
 
 /// What a metric may do in a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum MetricPolicy {
     /// It is tested, and counts in the family that shares the error rate.
@@ -46,7 +47,7 @@ impl MetricPolicy {
 pub const ERROR_RATES: RangeInclusive<f64> = 1e-6..=0.2;
 
 /// The rule of one metric.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MetricRule {
     /// Whether it decides.
@@ -75,7 +76,7 @@ impl MetricRule {
 }
 
 /// The rules of a comparison.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GateRules {
     /// Chance that a comparison in which nothing changed calls any metric slower.
@@ -88,7 +89,7 @@ pub struct GateRules {
 }
 
 /// What a scenario has of its own in the rule of a metric.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuleOverride {
     /// Instead of [`MetricRule::tolerance`].

@@ -1,5 +1,6 @@
 //! Absolute promises, such as `throughput >= 333 pairs/s`: they hold on any machine or they do not.
 
+use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
@@ -20,7 +21,7 @@ pub enum LimitQuantity {
 }
 
 /// On which side of the value the promise holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LimitBound {
     /// The measured value may not be above.
@@ -30,10 +31,11 @@ pub enum LimitBound {
 }
 
 /// One promise.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limit {
     /// On what.
+    #[schemars(with = "String")]
     pub quantity: LimitQuantity,
     /// On which side.
     pub bound: LimitBound,

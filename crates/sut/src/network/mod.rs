@@ -12,6 +12,7 @@ mod shaping;
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -21,14 +22,16 @@ pub use cost::{RelayCost, measure};
 pub use relay::{Relay, RelayError, Traffic};
 
 /// What a network does to what passes, the same in both directions.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkConditions {
     /// What each piece is late by, each way: an answer comes two latencies after its request.
     #[serde(rename = "latency_ns", with = "units::duration_ns")]
+    #[schemars(with = "u64")]
     pub latency: Duration,
     /// How much more or less than that, evenly spread; at most the latency. Order is kept.
     #[serde(rename = "jitter_ns", with = "units::duration_ns")]
+    #[schemars(with = "u64")]
     pub jitter: Duration,
     /// What all connections together may send, each way; without it, as much as they can.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -21,6 +21,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use rustix::fs::{Advice, fadvise};
@@ -31,7 +32,9 @@ use copy::{CopyLabel, CopySource, ProgramCopy};
 pub use mapping::{MappedFile, MappingState, executable_mappings, mapping_states};
 
 /// How the pages of a program were placed for a launch, the strongest way first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum PlacementMethod {
     /// A shuffled copy beside the program is executed.
