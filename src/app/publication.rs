@@ -46,6 +46,9 @@ const LOG_LINES_MAX: usize = 40;
 const LOG_CHARS_MAX: usize = 300;
 const REASON_CHARS_MAX: usize = 200;
 
+/// Remarks in the files of a pull request, at most: what GitHub takes in one request, and more is read by no one.
+const ANNOTATIONS_MAX: usize = 50;
+
 /// Takes the meaning out of every name in a record that a report shows.
 pub(super) fn sanitize_run(run: &mut Run) {
     sanitize_text(&mut run.tool);
@@ -298,7 +301,10 @@ pub(super) fn of_confirmation(
         title,
         body: report::confirmation::render(confirmation),
         conclusion: conclusion(&confirmation.outcome),
-        annotations: confirmed.map(|cell| annotation(subject, &cell.first)).collect(),
+        annotations: confirmed
+            .map(|cell| annotation(subject, &cell.first))
+            .take(ANNOTATIONS_MAX)
+            .collect(),
         outputs: outputs(subject, &confirmation.first, confirmation.count(FlagStanding::Confirmed)),
     }
 }
@@ -357,7 +363,8 @@ fn annotations(
         findings.filter_map(|finding| proof_annotation(&breakdown.scenario, finding))
     });
     let slower = slower.iter().map(|row| annotation(subject, row));
-    slower.chain(proven).collect()
+    // Hunks first: they stand in the change itself, where a reader is.
+    proven.chain(slower).take(ANNOTATIONS_MAX).collect()
 }
 
 /// Points at the first line of a hunk, in the diff.

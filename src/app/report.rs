@@ -11,8 +11,9 @@ use report::index_page::IndexEntry;
 
 use crate::app::failure::UseCaseError;
 
-/// The style sheet of pages, in the folder of their assets.
+/// The style sheet and the script of pages, in the folder of their assets.
 const STYLESHEET: &str = "xmlperf.css";
+const SCRIPT: &str = "xmlperf.js";
 
 /// The page that stands beside a record.
 const PAGE: &str = "report.html";
@@ -49,11 +50,14 @@ pub fn index(files: &[PathBuf]) -> anyhow::Result<Vec<IndexEntry>> {
 }
 
 /// Writes what pages need beside themselves into a folder, and returns how a page beside that folder refers
-/// to its style sheet.
-pub fn write_assets(folder: &Path) -> anyhow::Result<String> {
-    let sheet = folder.join(STYLESHEET);
-    let failed = || format!("failed to write `{}`", sheet.display());
-    fs::create_dir_all(folder).with_context(failed)?;
-    record::write_atomically(&sheet, html::stylesheet().as_bytes()).with_context(failed)?;
-    Ok(sheet.display().to_string())
+/// to its style sheet and its script.
+pub fn write_assets(folder: &Path) -> anyhow::Result<[String; 2]> {
+    let failed = |path: &Path| format!("failed to write `{}`", path.display());
+    fs::create_dir_all(folder).with_context(|| failed(folder))?;
+    let write = |name, content: &str| {
+        let path = folder.join(name);
+        record::write_atomically(&path, content.as_bytes()).with_context(|| failed(&path))?;
+        anyhow::Ok(path.display().to_string())
+    };
+    Ok([write(STYLESHEET, &html::stylesheet())?, write(SCRIPT, html::SCRIPT)?])
 }

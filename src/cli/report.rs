@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
-use report::html::{self, StylePlacement};
+use report::html::{self, AssetPlacement};
 use report::index_page;
 
 use crate::app;
@@ -76,8 +76,9 @@ pub(super) fn run(args: &ReportArgs, out: &mut impl Write) -> anyhow::Result<Exi
         let comparison = app::report::report(file)?;
         match &args.assets {
             Some(folder) => {
-                let sheet = app::report::write_assets(folder)?;
-                let page = html::render_styled(&comparison, StylePlacement::Beside(&sheet));
+                let [stylesheet, script] = app::report::write_assets(folder)?;
+                let placement = AssetPlacement::Beside { stylesheet: &stylesheet, script: &script };
+                let page = html::render_with(&comparison, placement);
                 out.write_all(page.as_bytes()).context("failed to write the report")?;
             }
             None => output::show(out, &comparison, args.format)?,

@@ -46,6 +46,8 @@ struct MeasuringDisplay {
     unit: LaunchUnit,
     bar: Option<ProgressBar>,
     estimate: String,
+    /// How much time is left at most; empty before the first launch has ended.
+    left: String,
     _ticker: Option<ProgressTicker>,
 }
 
@@ -115,12 +117,18 @@ impl MeasuringDisplay {
     fn new(unit: LaunchUnit, form: ReporterForm, live: &LiveMetrics) -> Self {
         let bar = (form == ReporterForm::Bar).then(|| bar(live));
         let ticker = bar.is_none().then(|| ProgressTicker::start(live));
-        Self { unit, bar, estimate: String::new(), _ticker: ticker }
+        Self { unit, bar, estimate: String::new(), left: String::new(), _ticker: ticker }
     }
 
     fn show(&mut self, event: &Event<'_>) {
-        if let Event::EstimateUpdated { changes, .. } = event {
-            self.estimate = event_text::estimate(changes);
+        match event {
+            Event::EstimateUpdated { changes, .. } => {
+                self.estimate = event_text::estimate(changes);
+            }
+            Event::LaunchEnded { done, of, elapsed } => {
+                self.left = event_text::time_left(*done, *of, *elapsed);
+            }
+            _ => {}
         }
         match &self.bar {
             Some(bar) => self.draw(bar, event),
@@ -129,23 +137,16 @@ impl MeasuringDisplay {
     }
 
     fn draw(&self, bar: &ProgressBar, event: &Event<'_>) {
-        let nouns = unit_noun(self.unit, UnitCount::Several);
         match event {
-            Event::LaunchStarted { done, of } => {
+            Event::LaunchStarted { done, of } | Event::LaunchEnded { done, of, .. } => {
                 bar.set_length(*of as u64);
                 bar.set_position(*done as u64);
+                bar.set_message(self.message(None));
             }
             Event::ScenarioStarted { scenario } => {
-                let scenario = terminal_text::sanitize(scenario);
-                bar.set_message(format!("{nouns} · `{scenario}` {}", self.estimate));
+                bar.set_message(self.message(Some(&terminal_text::sanitize(scenario))));
             }
-            Event::LaunchEnded { done, of, elapsed } => {
-                bar.set_length(*of as u64);
-                bar.set_position(*done as u64);
-                let left = event_text::time_left(*done, *of, *elapsed);
-                bar.set_message(format!("{nouns} · {left} {}", self.estimate));
-            }
-            Event::EstimateUpdated { .. } => {}
+            Event::EstimateUpdated { .. } => bar.set_message(self.message(None)),
             _ => {
                 if let Some(line) = event_text::line(event) {
                     bar.set_message(terminal_text::sanitize(&line).into_owned());
@@ -154,13 +155,24 @@ impl MeasuringDisplay {
         }
     }
 
+    /// What stands beside the counts: what they count, what is driven, what is left, what is known so far.
+    fn message(&self, scenario: Option<&str>) -> String {
+        let nouns = unit_noun(self.unit, UnitCount::Several).to_owned();
+        let scenario = scenario.map(|name| format!(" · `{name}`")).unwrap_or_default();
+        let left = if self.left.is_empty() { String::new() } else { format!(" · {}", self.left) };
+        format!("{nouns}{scenario}{left} {}", self.estimate).trim_end().to_owned()
+    }
+
     fn print(&self, event: &Event<'_>) {
         match event {
-            Event::LaunchEnded { done: 1, of, elapsed } => {
+            Event::LaunchEnded { done: 1, elapsed, .. } => {
                 let noun = unit_noun(self.unit, UnitCount::One);
-                let (took, left) =
-                    (units::duration(*elapsed), event_text::time_left(1, *of, *elapsed));
-                write_line(&format!("first {noun} took {took}, {left}"));
+                let took = units::duration(*elapsed);
+                write_line(&format!("first {noun} took {took}, {}", self.left));
+            }
+            Event::EstimateUpdated { .. } if !self.left.is_empty() => {
+                let line = event_text::line(event).unwrap_or_default();
+                write_line(&format!("{line} · {}", self.left));
             }
             _ => event_text::line(event).iter().for_each(|line| write_line(line)),
         }
@@ -176,16 +188,31 @@ impl Drop for MeasuringDisplay {
 /// A bar with two lines of live numbers below it.
 fn bar(live: &LiveMetrics) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(4));
-    let style = ProgressStyle::with_template("{bar:20} {pos}/{len} {msg}\n{load}\n{targets}");
+    let style = ProgressStyle::with_template("{counts}{msg}\n{load}\n{targets}");
     let style = style.expect("the template is well written");
     let dashboard = Arc::new(Mutex::new(Dashboard::new(live)));
     bar.set_style(
         style
+            .with_key("counts", |state: &ProgressState, out: &mut dyn fmt::Write| {
+                // The bar has no way to say that it cannot be drawn.
+                let _ = out.write_str(&counts(state.pos(), state.len()));
+            })
             .with_key("load", dashboard_line(&dashboard, 0))
             .with_key("targets", dashboard_line(&dashboard, 1)),
     );
     bar.enable_steady_tick(Duration::from_millis(250));
     bar
+}
+
+/// Columns of the bar itself.
+const BAR_COLUMNS: u64 = 20;
+
+/// A bar, and how many are done of how many; nothing before that is known, and where nothing is counted.
+fn counts(done: u64, of: Option<u64>) -> String {
+    let Some(of) = of.filter(|of| *of > 0) else { return String::new() };
+    let full = (0..BAR_COLUMNS).map(|column| column * of < done * BAR_COLUMNS);
+    let bar: String = full.map(|is_full| if is_full { '█' } else { '░' }).collect();
+    format!("{bar} {done}/{of} ")
 }
 
 /// One line of the dashboard, made anew whenever the bar is drawn.
@@ -208,4 +235,29 @@ fn write_line(text: &str) {
 fn write_json(event: &Event<'_>) {
     let line = serde_json::to_string(event).expect("an event has no key that is not text");
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_counted_before_it_is_known_how_many_there_are() {
+        assert_eq!(counts(0, None), "");
+        assert_eq!(counts(0, Some(0)), "", "a run that only counts instructions has no launches");
+        assert_eq!(counts(0, Some(40)), format!("{} 0/40 ", "░".repeat(20)));
+        assert_eq!(counts(10, Some(40)), format!("{}{} 10/40 ", "█".repeat(5), "░".repeat(15)));
+        assert_eq!(counts(40, Some(40)), format!("{} 40/40 ", "█".repeat(20)));
+    }
+
+    #[test]
+    fn what_is_left_in_time_stands_beside_the_scenario_that_is_driven() {
+        let live = LiveMetrics::default();
+        let mut display = MeasuringDisplay::new(LaunchUnit::LaunchPair, ReporterForm::Json, &live);
+        assert_eq!(display.message(Some("smoke")), "launch pairs · `smoke`");
+        display.left = event_text::time_left(10, 40, Duration::from_secs(10));
+        assert_eq!(display.message(Some("smoke")), "launch pairs · `smoke` · at most 30.0 s left");
+        display.estimate = "· smoke cpu +1.2 %".to_owned();
+        assert_eq!(display.message(None), "launch pairs · at most 30.0 s left · smoke cpu +1.2 %");
+    }
 }

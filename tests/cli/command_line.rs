@@ -182,6 +182,7 @@ fn several_runs_have_an_index_and_a_page_may_have_its_style_sheet_beside_it() {
     let page = text(&xmlperf(folder.path(), &styled).stdout);
     assert!(page.contains("href=\"css/xmlperf.css\"") && !page.contains("<style"));
     assert!(folder.path().join("css/xmlperf.css").exists());
+    assert!(folder.path().join("css/xmlperf.js").exists());
     for wrong in [
         &["report", "a.json", "--assets", "css"][..],
         &["report", "a.json", "b.json", "--format", "json"],

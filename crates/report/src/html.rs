@@ -6,13 +6,15 @@
 
 use std::fmt::Write as _;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use minijinja::value::Value;
 use minijinja::{Environment, context};
+use sha2::{Digest as _, Sha256};
 
 use crate::markup::escaped;
 use crate::page::view::{self, joined, paragraph, prose};
 use crate::page::{
-    document, environment, evidence, focus, forest, glossary, levels, load, percentiles,
+    document, environment, evidence, focus, forest, glossary, icicle, levels, load, percentiles,
     sensitivity, timeline, work,
 };
 use crate::{anatomy, reproduction, wording};
@@ -20,27 +22,42 @@ use compare::decision::Verdict;
 use compare::{Comparison, ComparisonMode, ComparisonOutcome};
 use units::text::plural;
 
-/// Where the style sheet of a page is.
+/// Where the style sheet of a page is, and the script of those that have one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StylePlacement<'a> {
+pub enum AssetPlacement<'a> {
     /// In the page.
     Inside,
-    /// Beside it, under this reference: for servers whose policy forbids style sheets inside pages.
-    Beside(&'a str),
+    /// Beside it: for servers whose policy forbids them inside pages.
+    Beside {
+        /// How the page refers to its style sheet.
+        stylesheet: &'a str,
+        /// How it refers to its script.
+        script: &'a str,
+    },
 }
 
-/// Returns the page, with its style sheet inside.
+/// Returns the page, with all that it needs inside.
 pub fn render(comparison: &Comparison) -> String {
-    render_styled(comparison, StylePlacement::Inside)
+    render_with(comparison, AssetPlacement::Inside)
 }
 
-/// Returns the page, with its style sheet where it is said to be.
-pub fn render_styled(comparison: &Comparison, style: StylePlacement<'_>) -> String {
+/// Returns the page, with style sheet and script where they are said to be.
+pub fn render_with(comparison: &Comparison, placement: AssetPlacement<'_>) -> String {
     let headline = wording::headline(comparison);
     let safe = |html: String| Value::from_safe_string(html);
-    let (style, stylesheet) = match style {
-        StylePlacement::Inside => (safe(stylesheet()), Value::from(())),
-        StylePlacement::Beside(reference) => (Value::from(()), safe(escaped(reference))),
+    let none = || Value::from(());
+    let why = why(comparison);
+    // Call stacks alone have something to zoom into.
+    let script = why.contains(icicle::FRAME_MARK);
+    let (style, assets, policy) = match placement {
+        AssetPlacement::Inside => (safe(stylesheet()), none(), safe(policy(script))),
+        AssetPlacement::Beside { stylesheet, script } => {
+            let assets = context! {
+                stylesheet => safe(escaped(stylesheet)),
+                script => safe(escaped(script)),
+            };
+            (none(), assets, none())
+        }
     };
     let (question, answer) = answer(comparison);
     let page = context! {
@@ -48,7 +65,9 @@ pub fn render_styled(comparison: &Comparison, style: StylePlacement<'_>) -> Stri
         headline => safe(prose(&headline.text)),
         sign => headline.sign,
         style,
-        stylesheet,
+        assets,
+        policy,
+        script => if script { safe(SCRIPT.to_owned()) } else { none() },
         tone => tone(&comparison.outcome),
         word => word(comparison),
         revisions => safe(prose(&wording::revisions(comparison))),
@@ -58,7 +77,7 @@ pub fn render_styled(comparison: &Comparison, style: StylePlacement<'_>) -> Stri
         answer => safe(paragraph("answer", &answer)),
         forest => safe(forest::section(comparison)),
         limits => safe(forest::limits(comparison)),
-        why => safe(why(comparison)),
+        why => safe(why),
         trust => safe(trust(comparison)),
         evidence => safe(joined(evidence::figures(comparison))),
         sensitivity => safe(seen(comparison)),
@@ -81,9 +100,26 @@ const STRING: &str = "writing to a string does not fail";
 
 const PAGE: &str = include_str!("page.html");
 
+/// The script of pages with call stacks, to be put beside pages that name it.
+pub const SCRIPT: &str = include_str!("report.js");
+
 /// Returns the style sheet of every page, to be put beside pages that name it.
 pub fn stylesheet() -> String {
     document::stylesheet()
+}
+
+/// What a browser lets the page do: use its own style sheet, and run its own script by digest. Whatever a name
+/// might become, it cannot run or load anything.
+fn policy(script: bool) -> String {
+    let script = if script {
+        let digest = BASE64_STANDARD.encode(Sha256::digest(SCRIPT));
+        format!("script-src 'sha256-{digest}'; ")
+    } else {
+        String::new()
+    };
+    format!(
+        "default-src 'none'; {script}style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+    )
 }
 
 fn tone(outcome: &ComparisonOutcome) -> &'static str {
@@ -314,6 +350,7 @@ mod tests {
     #[test]
     fn the_page_loads_nothing_and_names_cannot_become_markup() {
         let page = page();
+        let page = page.replacen(&format!("<script>{SCRIPT}</script>"), "", 1);
         assert!(!page.contains("<script"), "{page}");
         for place in ["src=", "href=\"h", "url(", "@import"] {
             assert!(!page.contains(place), "{place}");

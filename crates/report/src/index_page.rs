@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
+use compare::decision::Verdict;
 use compare::{Comparison, ComparisonOutcome, MetricResult};
+use record::metric::gate::MetricPolicy;
 
 use crate::markup::escaped;
 use crate::page::document::document;
@@ -14,6 +16,10 @@ use crate::wording;
 
 /// Memory takes all that is written.
 const STRING: &str = "writing to a string does not fail";
+
+/// Runs that the matrix has a column for, and metrics that it has a row for, at most.
+const COLUMNS_MAX: usize = 12;
+const ROWS_MAX: usize = 60;
 
 /// A run among several.
 #[derive(Debug)]
@@ -57,7 +63,83 @@ pub fn html(entries: &[IndexEntry]) -> String {
     body += "</tbody></table></div>\n";
     body += &forest_axis::key();
     body += "</section>\n";
+    body += &matrix(&entries);
     document(&title, &body)
+}
+
+/// The metrics that decide in any of the runs, each named once, in the order of the runs.
+fn metrics(entries: &[&IndexEntry]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    let rows = entries.iter().flat_map(|entry| &entry.comparison.rows);
+    for row in rows.filter(|row| row.rule.policy == MetricPolicy::Gate) {
+        let name = metric_name(row);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn metric_name(row: &MetricResult) -> String {
+    format!("{} {}", row.subject(), row.label())
+}
+
+/// All metrics by run, the oldest left: how each of them went from release to release. Nothing of one run, which has
+/// no course.
+fn matrix(newest_first: &[&IndexEntry]) -> String {
+    let names = metrics(newest_first);
+    if newest_first.len() < 2 || names.is_empty() {
+        return String::new();
+    }
+    let mut columns: Vec<&IndexEntry> = newest_first.iter().take(COLUMNS_MAX).copied().collect();
+    columns.reverse();
+    let left_out = names.len().saturating_sub(ROWS_MAX);
+    let mut html = "<section>\n<h2>By metric</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" \
+                    aria-label=\"Metrics by run\"><table class=\"matrix\">\n<caption>Runs from left to right, \
+                    the newest last: the change of each metric that decides.</caption>\n<thead><tr>\
+                    <th scope=\"col\">Metric</th>"
+        .to_owned();
+    for entry in &columns {
+        let revision = wording::revision(&entry.comparison.head);
+        let day = entry.started.split('T').next().unwrap_or_default();
+        let (revision, day) = (escaped(&revision), escaped(day));
+        write!(html, "<th scope=\"col\" class=\"n\">{revision} <small>{day}</small></th>")
+            .expect(STRING);
+    }
+    html += "</tr></thead>\n<tbody>";
+    for name in names.iter().take(ROWS_MAX) {
+        write!(html, "<tr><th scope=\"row\">{}</th>", escaped(name)).expect(STRING);
+        for entry in &columns {
+            let row = entry.comparison.rows.iter().find(|row| metric_name(row) == *name);
+            html += &matrix_cell(row);
+        }
+        html += "</tr>\n";
+    }
+    html += "</tbody></table></div>\n";
+    if left_out > 0 {
+        let more = units::text::plural(left_out, "metric");
+        writeln!(html, "<p class=\"how\">{more} more are on the pages of the runs.</p>")
+            .expect(STRING);
+    }
+    html += "<p class=\"how\">▲ slower ▼ faster ● unchanged ◌ can’t tell – not judged</p>\n</section>\n";
+    html
+}
+
+/// The change of a metric with the shape of its verdict.
+fn matrix_cell(row: Option<&MetricResult>) -> String {
+    let Some((row, verdict)) = row.and_then(|row| Some((row, row.verdict()?))) else {
+        return "<td class=\"n\">–</td>".to_owned();
+    };
+    let (class, mark, word) = match verdict {
+        Verdict::Regressed => ("bad", '▲', "slower"),
+        Verdict::Improved => ("good", '▼', "faster"),
+        Verdict::Inconclusive => ("open", '◌', "can’t tell"),
+        Verdict::Unchanged => ("calm", '●', "unchanged"),
+    };
+    let change = prose(&wording::change(row));
+    format!(
+        "<td class=\"n {class}\"><b aria-hidden=\"true\">{mark}</b> {change} <span class=\"sr\">{word}</span></td>"
+    )
 }
 
 /// Returns a line for each run, the newest first.
@@ -142,6 +224,15 @@ mod tests {
         let (new, old) = (page.find("&lt;new&gt;").unwrap(), page.find(">old<").unwrap());
         assert!(new < old, "{page}");
         assert!(page.contains("smoke CPU per XML pair") && page.contains("href=\"a/report.html\""));
+        let matrix = page.split("<table class=\"matrix\">").nth(1).unwrap();
+        let of = |metric: &str| {
+            let row = matrix.split(&format!(">{metric}</th>")).nth(1).unwrap();
+            crate::unbroken::breakable(row.split("</tr>").next().unwrap())
+        };
+        let cpu = of("smoke CPU per XML pair");
+        let (old, new) = cpu.split_at(cpu.find("▲").unwrap());
+        assert!(old.contains("unchanged") && new.contains("+10.0 %"), "{cpu}");
+        assert!(!matrix.contains(">smoke p50<"), "it does not decide");
         insta::assert_snapshot!(text(&entries), @"
         2026-11-21T10:00:00Z  <new>  1 regression — smoke CPU per XML pair +10.0 %
         2026-11-20T10:00:00Z  old  no regression ≥ 5 % in 1 scenario (52.0 s)

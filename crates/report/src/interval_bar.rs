@@ -5,6 +5,13 @@ use compare::decision::Verdict;
 use crate::page::forest_axis::AxisRow;
 use crate::unbroken::NO_BREAK;
 
+/// Returns what stands above the bars, with `┊` where theirs is.
+pub(crate) fn title(columns: usize) -> String {
+    let side = columns / 2;
+    let (better, worse) = ("better", "worse");
+    format!("{better:>side$}┊{worse:<side$}").replace(' ', &NO_BREAK.to_string())
+}
+
 /// Draws a row on the axis that ends at `limit_ln` on both sides, in an odd number of columns: `┊` is no change,
 /// worse is to the right, and the mark's shape is the verdict. Nothing of a row without a change.
 pub(crate) fn bar(row: &AxisRow, limit_ln: f64, columns: usize) -> String {
@@ -44,6 +51,14 @@ mod tests {
     use compare::Comparison;
     use record::fixtures::{LEVEL, SampleLaunch, paired};
     use record::metric::Metric;
+
+    #[test]
+    fn the_title_and_the_bars_have_one_axis() {
+        for columns in [13, 15, 27] {
+            let title: Vec<char> = title(columns).chars().collect();
+            assert_eq!((title.len(), title[columns / 2]), (columns, '┊'));
+        }
+    }
 
     #[test]
     fn a_bar_lies_where_its_interval_does() {

@@ -259,6 +259,115 @@ mod tests {
         assert!(failed.contains("errors=\"1\""), "{failed}");
     }
 
+    /// An element of Jenkins' `junit-10.xsd`: its required attributes, its optional ones, what may stand in it,
+    /// and whether words may.
+    struct ElementRule {
+        required: &'static [&'static str],
+        optional: &'static [&'static str],
+        children: &'static [&'static str],
+        has_words: bool,
+    }
+
+    fn rule(name: &str) -> ElementRule {
+        let outcome = ElementRule {
+            required: &[],
+            optional: &["type", "message"],
+            children: &[],
+            has_words: true,
+        };
+        match name {
+            "testsuites" => ElementRule {
+                required: &[],
+                optional: &["name", "time", "tests", "failures", "errors"],
+                children: &["testsuite"],
+                has_words: false,
+            },
+            "testsuite" => ElementRule {
+                required: &["name", "tests", "failures", "errors"],
+                optional: &[
+                    "group",
+                    "time",
+                    "skipped",
+                    "timestamp",
+                    "hostname",
+                    "id",
+                    "package",
+                    "file",
+                    "log",
+                    "url",
+                ],
+                children: &["testsuite", "properties", "testcase", "system-out", "system-err"],
+                has_words: false,
+            },
+            "properties" => ElementRule {
+                required: &[],
+                optional: &[],
+                children: &["property"],
+                has_words: false,
+            },
+            "property" => ElementRule {
+                required: &["name", "value"],
+                optional: &[],
+                children: &[],
+                has_words: false,
+            },
+            "testcase" => ElementRule {
+                required: &["name"],
+                optional: &["time", "classname", "group"],
+                children: &["skipped", "error", "failure", "system-out", "system-err"],
+                has_words: false,
+            },
+            "failure" | "error" | "skipped" => outcome,
+            other => panic!("there is no element {other}"),
+        }
+    }
+
+    fn check_element(state: &str, element: roxmltree::Node<'_, '_>) {
+        let name = element.tag_name().name();
+        let ElementRule { required, optional, children, has_words } = rule(name);
+        for attribute in required {
+            assert!(element.has_attribute(*attribute), "{state}: {name} has no {attribute}");
+        }
+        for attribute in element.attributes() {
+            let is_known = required.iter().chain(optional).any(|it| *it == attribute.name());
+            assert!(is_known, "{state}: {name} has {}", attribute.name());
+            if attribute.name() == "time" {
+                let digits = attribute.value().chars().filter(|c| *c != '.');
+                assert!(digits.into_iter().all(|c| c.is_ascii_digit()), "{state}: {attribute:?}");
+            }
+        }
+        for child in element.children() {
+            if child.is_element() {
+                assert!(
+                    children.contains(&child.tag_name().name()),
+                    "{state}: {child:?} in {name}"
+                );
+                check_element(state, child);
+            } else if let Some(words) = child.text() {
+                assert!(has_words || words.trim().is_empty(), "{state}: {words:?} in {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_state_is_valid_by_the_schema_of_jenkins_and_counts_what_it_has() {
+        for (state, run) in crate::page_tests::states() {
+            let text = rendered(&run);
+            let document = roxmltree::Document::parse(&text).unwrap();
+            let root = document.root_element();
+            assert_eq!(root.tag_name().name(), "testsuites", "{state}");
+            check_element(state, root);
+            for suite in root.children().filter(roxmltree::Node::is_element).chain([root]) {
+                for (attribute, element) in
+                    [("tests", "testcase"), ("failures", "failure"), ("errors", "error")]
+                {
+                    let found = suite.descendants().filter(|it| it.has_tag_name(element)).count();
+                    assert_eq!(suite.attribute(attribute), Some(&*found.to_string()), "{state}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn names_of_any_kind_are_attributes_of_a_document_that_can_be_read() {
         let mut run = paired(8, LEVEL, LEVEL);

@@ -7,6 +7,7 @@ pub mod code_quality;
 pub mod confirmation;
 pub mod decision_page;
 mod details;
+mod explanation;
 pub mod exposition;
 pub mod families;
 mod figure;
@@ -32,5 +33,7 @@ pub use crate::wording::{judged, revision, sentence, title};
 
 #[cfg(test)]
 mod page_tests;
+#[cfg(test)]
+mod schema_tests;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::anatomy;
 use crate::causes;
 use crate::details;
+use crate::explanation;
 use crate::functions::{self, FunctionCells};
 use crate::markup::code;
 use crate::reproduction;
@@ -39,6 +40,9 @@ pub fn render(comparison: &Comparison) -> String {
     if !open.is_empty() {
         table(&mut text, comparison, &sorted(open));
         text.push('\n');
+    }
+    if let Some(sentence) = explanation::noise(comparison).filter(|_| measured) {
+        write!(text, "{}.\n\n", inert_but_code(&sentence)).expect(STRING);
     }
     for sentence in anatomy::sentences(comparison) {
         write!(text, "{}.\n\n", inert_but_code(&sentence)).expect(STRING);

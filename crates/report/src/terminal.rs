@@ -6,10 +6,12 @@ use std::io::Write;
 use comfy_table::{
     Cell, CellAlignment, Color, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle,
 };
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::anatomy;
 use crate::causes;
 use crate::details;
+use crate::explanation;
 use crate::functions;
 use crate::interval_bar;
 use crate::page::forest;
@@ -42,8 +44,9 @@ pub fn write(
     comparison: &Comparison,
     screen: TerminalScreen,
 ) -> io::Result<()> {
-    let revisions = wording::revisions(comparison);
-    writeln!(out, "{revisions} · {}", wording::method(comparison))?;
+    let (revisions, method) = (wording::revisions(comparison), wording::method(comparison));
+    let measured = format!("{revisions} · {method}");
+    writeln!(out, "{}", wrapped(&measured, screen.width.into(), 4))?;
     if let Some(attempts) = wording::attempts(comparison) {
         let plain = attempts.replace('*', "");
         writeln!(out, "{}", wrapped(&plain, screen.width.into(), 0))?;
@@ -59,6 +62,13 @@ pub fn write(
     }
     if !comparison.promises.is_empty() {
         writeln!(out, "{}\n", breakable(&promises(comparison, screen).trim_fmt()))?;
+    }
+    let explanations = explanation::lines(comparison);
+    for line in &explanations {
+        writeln!(out, "{}", wrapped(&line.replace('`', ""), screen.width.into(), 4))?;
+    }
+    if !explanations.is_empty() {
+        writeln!(out)?;
     }
     for sentence in anatomy::sentences(comparison) {
         let sentence = sentence.replace('`', "");
@@ -82,7 +92,8 @@ pub fn write(
     for note in &comparison.notes {
         writeln!(out, "{}\n", wrapped(&format!("note: {note}"), screen.width.into(), 0))?;
     }
-    writeln!(out, "{}", wording::headline(comparison).text.replace('`', ""))?;
+    let headline = wording::headline(comparison).text.replace('`', "");
+    writeln!(out, "{}", wrapped(&headline, screen.width.into(), 4))?;
     for line in wording::failure_lines(comparison) {
         writeln!(out, "{}", wrapped(&format!("  {line}"), screen.width.into(), 4))?;
     }
@@ -131,7 +142,7 @@ fn broken(text: &str, width: usize, hang: usize) -> String {
     let mut wrapped = " ".repeat(indent);
     let mut column = indent;
     for (place, word) in text.trim_start().split(' ').enumerate() {
-        let length = word.chars().count();
+        let length = word.width();
         if place > 0 && column + 1 + length > width {
             column = indent + hang;
             wrapped.push('\n');
@@ -156,13 +167,64 @@ const STYLE: TableStyle = TableStyle::new()
 const VALUES_WIDTH_MIN: u16 = 90;
 const INTERVALS_WIDTH_MIN: u16 = 66;
 
-/// Widths in columns from which on intervals are drawn as well, and from which on they have more room. On a
-/// narrower screen each row would take two lines.
-const BARS_WIDTH_MIN: u16 = 120;
+/// Widths in columns from which on intervals are drawn as well, from which on base stands beside them again, and
+/// from which on they have more room. On a narrower screen each row would take two lines.
+const BARS_WIDTH_MIN: u16 = 100;
+const BASE_AND_BARS_WIDTH_MIN: u16 = 120;
 const WIDE_BARS_WIDTH_MIN: u16 = 140;
 
-/// Columns of a drawn interval, by the room there is.
-const BAR_COLUMNS: (usize, usize) = (15, 27);
+/// What the table of metrics shows beside their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MetricColumn {
+    Base,
+    Head,
+    /// The value of a build alone.
+    Value,
+    Change,
+    Interval,
+    /// The interval as a picture of so many columns.
+    Bar(usize),
+    Verdict,
+}
+
+impl MetricColumn {
+    /// The columns that a screen has room for.
+    fn shown(comparison: &Comparison, width: u16) -> Vec<Self> {
+        if comparison.base.is_none() {
+            return vec![Self::Value];
+        }
+        // Odd numbers, so that no change lies in the middle.
+        let bar = match width {
+            0..BARS_WIDTH_MIN => None,
+            BARS_WIDTH_MIN..BASE_AND_BARS_WIDTH_MIN => Some(Self::Bar(13)),
+            BASE_AND_BARS_WIDTH_MIN..WIDE_BARS_WIDTH_MIN => Some(Self::Bar(15)),
+            WIDE_BARS_WIDTH_MIN.. => Some(Self::Bar(27)),
+        };
+        // Head and the change say what base was; the picture of the interval says more.
+        let has_base = bar.is_none() || width >= BASE_AND_BARS_WIDTH_MIN;
+        let columns = [
+            (width >= VALUES_WIDTH_MIN && has_base).then_some(Self::Base),
+            (width >= VALUES_WIDTH_MIN).then_some(Self::Head),
+            Some(Self::Change),
+            (width >= INTERVALS_WIDTH_MIN).then_some(Self::Interval),
+            bar,
+            Some(Self::Verdict),
+        ];
+        columns.into_iter().flatten().collect()
+    }
+
+    fn header(self) -> Cell {
+        match self {
+            Self::Base => right("base"),
+            Self::Head => right("head"),
+            Self::Value => right("value"),
+            Self::Change => right("change"),
+            Self::Interval => right("interval, %"),
+            Self::Bar(columns) => Cell::new(interval_bar::title(columns)),
+            Self::Verdict => Cell::new("verdict"),
+        }
+    }
+}
 
 /// Returns an empty table in the style of every report, as wide as the screen.
 pub fn table(screen: TerminalScreen) -> Table {
@@ -181,54 +243,24 @@ pub fn table(screen: TerminalScreen) -> Table {
 
 fn metrics(comparison: &Comparison, screen: TerminalScreen) -> Table {
     let mut table = table(screen);
-    let paired = comparison.base.is_some();
-    let values = !paired || screen.width >= VALUES_WIDTH_MIN;
-    let intervals = paired && screen.width >= INTERVALS_WIDTH_MIN;
-    let mut header = vec![Cell::new("scenario"), Cell::new("metric")];
-    if paired && values {
-        header.push(right("base"));
-    }
-    if values {
-        header.push(right(if paired { "head" } else { "value" }));
-    }
-    if paired {
-        header.push(right("change"));
-    }
-    if intervals {
-        header.push(right("interval, %"));
-    }
-    let bars = paired && screen.width >= BARS_WIDTH_MIN;
-    if bars {
-        header.push(Cell::new("better ┊ worse".replace(' ', "\u{a0}")));
-    }
-    if paired {
-        header.push(Cell::new("verdict"));
-    }
-    table.set_header(header);
+    let columns = MetricColumn::shown(comparison, screen.width);
+    let names = [Cell::new("scenario"), Cell::new("metric")];
+    table.set_header(names.into_iter().chain(columns.iter().map(|column| column.header())));
     let limit_ln = forest::axis(comparison).limit_ln();
-    let columns = if screen.width >= WIDE_BARS_WIDTH_MIN { BAR_COLUMNS.1 } else { BAR_COLUMNS.0 };
-    for row in &comparison.rows {
-        let mut cells = vec![Cell::new(&row.scenario), Cell::new(row.label())];
-        if paired && values {
-            cells.push(right(&wording::value(row, row.base)));
-        }
-        if values {
-            cells.push(right(&wording::value(row, row.head)));
-        }
-        if paired {
-            cells.push(right(&wording::change(row)));
-        }
-        if intervals {
-            cells.push(right(&wording::interval(row)));
-        }
-        if bars {
+    let cell = |row: &MetricResult, column: MetricColumn| match column {
+        MetricColumn::Base => right(&wording::value(row, row.base)),
+        MetricColumn::Head | MetricColumn::Value => right(&wording::value(row, row.head)),
+        MetricColumn::Change => right(&wording::change(row)),
+        MetricColumn::Interval => right(&wording::interval(row)),
+        MetricColumn::Bar(columns) => {
             let row = forest::on_axis(comparison, row);
-            cells.push(Cell::new(interval_bar::bar(&row, limit_ln, columns)));
+            Cell::new(interval_bar::bar(&row, limit_ln, columns))
         }
-        if paired {
-            cells.push(painted(row, unbroken(&wording::verdict(row)), screen.paint));
-        }
-        table.add_row(cells);
+        MetricColumn::Verdict => painted(row, unbroken(&wording::verdict(row)), screen.paint),
+    };
+    for row in &comparison.rows {
+        let names = [Cell::new(&row.scenario), Cell::new(row.label())];
+        table.add_row(names.into_iter().chain(columns.iter().map(|column| cell(row, *column))));
     }
     table
 }

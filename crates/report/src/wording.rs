@@ -402,7 +402,7 @@ pub fn sentence(row: &MetricResult) -> String {
 }
 
 /// Whether a row is worse than its floor by itself, and not as one of all that share the error rate.
-fn is_outvoted(row: &MetricResult, judgement: &Judgement) -> bool {
+pub(super) fn is_outvoted(row: &MetricResult, judgement: &Judgement) -> bool {
     judgement.verdict == Verdict::Inconclusive && judgement.low_ln > row.rule.floor.ln()
 }
 
@@ -412,8 +412,10 @@ fn outvoted(judgement: &Judgement) -> String {
 }
 
 /// How large a change would have to be, to be seen.
-fn needs(judgement: &Judgement) -> String {
-    if judgement.mde_ln.is_finite() {
+pub(super) fn needs(judgement: &Judgement) -> String {
+    if judgement.sample == 0 {
+        "not looked at yet".to_owned()
+    } else if judgement.mde_ln.is_finite() {
         format!("needs ≥ {}", percent(judgement.mde_ln))
     } else {
         "too few launch pairs".to_owned()

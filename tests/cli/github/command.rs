@@ -123,6 +123,26 @@ fn a_hunk_that_was_proven_is_annotated_in_the_diff_and_no_other() {
 }
 
 #[test]
+fn at_most_fifty_remarks_stand_in_the_files_of_a_pull_request_and_hunks_come_first() {
+    let mut run = slower_by(20);
+    let scenario = run.scenarios[0].clone();
+    let named = |n: usize| record::ScenarioRun { name: format!("s{n}"), ..scenario.clone() };
+    run.scenarios = (0..30).map(named).collect();
+    run.scenarios[7].work = Some(explained(10_020.0));
+    let (_, comment, check) = dry(&recorded(&run), &[]);
+    let annotations = check["output"]["annotations"].as_array().unwrap();
+    assert_eq!(annotations.len(), 50, "{comment}");
+    let first = &annotations[0];
+    assert_eq!((&first["path"], &first["start_line"]), (&json!("src/xml.rs"), &json!(118)));
+    assert_eq!(first["annotation_level"], "warning");
+    for annotation in annotations {
+        assert!(annotation["path"].as_str().is_some_and(|path| !path.starts_with('/')));
+        assert!(annotation["start_line"].as_u64() >= Some(1), "{annotation}");
+        assert!(annotation["end_line"].as_u64() >= annotation["start_line"].as_u64());
+    }
+}
+
+#[test]
 fn the_outputs_say_what_a_workflow_can_act_on() {
     let stage = recorded(&slower_by(20));
     dry(&stage, &[]);

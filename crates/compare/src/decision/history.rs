@@ -137,6 +137,11 @@ fn claim(alpha: f64, jobs: usize, judgement: Judgement) -> HistoryJudgement {
 
 /// Returns the runs since the level last changed.
 pub fn last_level(history: &[f64]) -> &[f64] {
+    &history[change_points(history).last().copied().unwrap_or(0)..]
+}
+
+/// Returns where new levels begin, rising; the first one, at 0, is not listed.
+pub fn change_points(history: &[f64]) -> Vec<usize> {
     // What chance shows takes simulations, and depends on nothing but the length of a series.
     static SEARCH: Mutex<Option<LevelSearch<ChaCha8Rng>>> = Mutex::new(None);
     let mut search = SEARCH.lock().unwrap_or_else(PoisonError::into_inner);
@@ -145,6 +150,5 @@ pub fn last_level(history: &[f64]) -> &[f64] {
         let neighbours = NeighbourModel::Independent;
         LevelSearch::new(LEVEL_RUNS_MIN, SPLIT_LEVEL, neighbours, ChaCha8Rng::seed_from_u64(SEED))
     });
-    let changes = search.change_points(history);
-    &history[changes.last().copied().unwrap_or(0)..]
+    search.change_points(history)
 }

@@ -7,6 +7,9 @@ pub(crate) struct LinearScale {
     places: (f64, f64),
 }
 
+/// What the name of a tick takes of an upright axis, with some room.
+const NAME_HEIGHT: f64 = 17.0;
+
 /// The least length of a scale around values above 0, as a share of the highest.
 const SPAN_MIN: f64 = 0.05;
 
@@ -62,11 +65,23 @@ impl LinearScale {
         self.places
     }
 
-    /// Returns about so many changes inside that are round in percent, as logarithms, rising.
+    /// Returns about so many changes inside that are round in percent, as logarithms, rising. Of those whose names
+    /// would touch, as +50 and +100 % do on a logarithmic axis, the smaller one is kept.
     pub(crate) fn round_changes(&self, count: usize) -> Vec<f64> {
         let (low, high) = self.values;
         let percents = Self::new((low.exp_m1() * 100.0, high.exp_m1() * 100.0), self.places);
-        percents.ticks(count).into_iter().map(|percent| (percent / 100.0).ln_1p()).collect()
+        let changes = percents.ticks(count).into_iter().map(|percent| (percent / 100.0).ln_1p());
+        let mut changes: Vec<f64> = changes.collect();
+        changes.sort_by(|a, b| a.abs().total_cmp(&b.abs()));
+        let mut kept: Vec<f64> = Vec::new();
+        for change in changes {
+            let is_apart = |other: &f64| (self.at(*other) - self.at(change)).abs() >= NAME_HEIGHT;
+            if kept.iter().all(is_apart) {
+                kept.push(change);
+            }
+        }
+        kept.sort_by(f64::total_cmp);
+        kept
     }
 
     /// Returns about so many round values inside, rising.
@@ -131,13 +146,22 @@ mod tests {
 
     #[test]
     fn changes_are_round_in_percent() {
-        let scale = LinearScale::new((-0.03, 0.11), (0.0, 1.0));
+        let scale = LinearScale::new((-0.03, 0.11), (0.0, 100.0));
         let percents: Vec<f64> = scale
             .round_changes(4)
             .into_iter()
             .map(|ln| (ln.exp_m1() * 1e4).round() / 100.0)
             .collect();
         same(&percents, &[0.0, 5.0, 10.0]);
+    }
+
+    #[test]
+    fn changes_whose_names_would_touch_are_not_both_named() {
+        let scale = LinearScale::new((-0.2, 0.75), (60.0, 0.0));
+        let names = scale.round_changes(4);
+        let places: Vec<f64> = names.iter().map(|change| scale.at(*change)).collect();
+        assert!(places.windows(2).all(|it| it[0] - it[1] >= 17.0), "{places:?}");
+        assert!(names.len() >= 2 && names.contains(&0.0), "{names:?}");
     }
 
     #[test]

@@ -19,6 +19,9 @@ const AXIS_HEIGHT: f64 = 34.0;
 /// Room at both ends of the axis.
 const MARGIN: f64 = 14.0;
 
+/// What the name of a tick takes, with some room.
+const NAME_WIDTH: f64 = 46.0;
+
 /// What of a row is drawn. Logarithms are of head over base, above 0 worse.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct AxisRow {
@@ -50,7 +53,7 @@ impl ForestAxis {
     /// Returns the names of the axis, for the head of the table.
     pub(crate) fn head(&self) -> String {
         let mut drawing = SvgDrawing::new((ROW.0, AXIS_HEIGHT), "", "");
-        let shares = scale::change_ticks(self.limit_ln, 2);
+        let shares = self.ticks();
         let bottom = AXIS_HEIGHT - 5.0;
         let mut path = format!("M{} {bottom}v5", Coordinate(self.scale.at(0.0)));
         let mut name = |ln: f64, text: &str| {
@@ -74,6 +77,22 @@ impl ForestAxis {
         drawing.text(edge(2.0), TextAnchor::Start, PaintRole::Text, "← better");
         drawing.text(edge(ROW.0 - 2.0), TextAnchor::End, PaintRole::Text, "worse →");
         drawing.render_hidden()
+    }
+
+    /// The shares that are named: the largest inside, and a smaller one where both names have room.
+    fn ticks(&self) -> Vec<f64> {
+        let place = |share: f64| self.scale.at(share.ln_1p());
+        let mut right = f64::INFINITY;
+        let mut ticks = scale::change_ticks(self.limit_ln, 4);
+        ticks.reverse();
+        ticks.retain(|share| {
+            let has_room = place(*share) - self.scale.at(0.0) >= NAME_WIDTH
+                && right - place(*share) >= NAME_WIDTH;
+            right = if has_room { place(*share) } else { right };
+            has_room
+        });
+        ticks.truncate(2);
+        ticks
     }
 
     /// Returns where the axis ends on both sides.
@@ -118,7 +137,7 @@ impl ForestAxis {
             }
         }
         drawing.path(&path, PaintRole::Grid, 1.0);
-        let ticks = scale::change_ticks(self.limit_ln, 2).into_iter();
+        let ticks = self.ticks().into_iter();
         let ticks = ticks.flat_map(|share| [share.ln_1p(), (-share).ln_1p()]);
         let lines = ticks.filter(|ln| self.scale.holds(*ln));
         let mut path = String::new();
@@ -252,6 +271,24 @@ mod tests {
         let few = ForestAxis::of(&[calm, vec![wide.clone()]].concat());
         assert!(few.limit_ln() < 0.1, "{few:?}");
         assert!(few.row(&wide).contains("→</text>"), "it has an arrow and its number");
+    }
+
+    #[test]
+    fn names_of_the_axis_do_not_touch_on_an_axis_of_any_length() {
+        for thousandths in 20..800 {
+            let limit_ln = f64::from(thousandths) / 1e3;
+            let scale = LinearScale::new((-limit_ln, limit_ln), (MARGIN, ROW.0 - MARGIN));
+            let axis = ForestAxis { scale, limit_ln };
+            let mut places: Vec<f64> =
+                axis.ticks().iter().map(|share| axis.scale.at(share.ln_1p())).collect();
+            places.push(axis.scale.at(0.0));
+            places.sort_by(f64::total_cmp);
+            assert!(places.len() > 1, "{limit_ln} has no name but 0");
+            assert!(
+                places.windows(2).all(|it| it[1] - it[0] >= NAME_WIDTH),
+                "{limit_ln}: {places:?}"
+            );
+        }
     }
 
     #[test]

@@ -24,6 +24,8 @@ const AXIS: f64 = 22.0;
 const WIDTH_MIN: f64 = 2.0;
 /// Callers that are kept apart; what is deeper counts for the deepest of them.
 const DEPTH_MAX: usize = 48;
+/// How the element of a frame begins, by which the script finds it.
+pub(crate) const FRAME_MARK: &str = "<g data-w=";
 /// Columns that a letter takes.
 const LETTER: f64 = 6.6;
 /// Changes of a frame below this share of the whole are the counter's own scatter.
@@ -62,6 +64,8 @@ struct StackFrame {
     name: String,
     depth: usize,
     left: f64,
+    /// The width of its place, which is that of the wider side or of all that it calls.
+    room: f64,
     base: u64,
     head: u64,
 }
@@ -131,7 +135,7 @@ fn place(node: &StackNode, depth: usize, left: f64, scale: f64, frames: &mut Vec
         let width = units::exact(call.room()) * scale;
         if width >= WIDTH_MIN {
             let (base, head) = (call.base, call.head);
-            frames.push(StackFrame { name: name.clone(), depth, left, base, head });
+            frames.push(StackFrame { name: name.clone(), depth, left, room: width, base, head });
             place(call, depth + 1, left, scale, frames);
         }
         left += width;
@@ -187,8 +191,9 @@ impl IciclePicture<'_> {
         let inner =
             DrawingBox { x: frame.left + 0.5, y: y + 0.5, width: width - 1.0, height: FRAME - 1.0 };
         let [x, top, wide, high] = [inner.x, inner.y, inner.width, inner.height].map(Coordinate);
+        let room = Coordinate(frame.room);
         drawing.add(format_args!(
-            "<rect x=\"{x}\" y=\"{top}\" width=\"{wide}\" height=\"{high}\" rx=\"2\" {}><title>{title}</title></rect>",
+            "{FRAME_MARK}\"{room}\"><rect x=\"{x}\" y=\"{top}\" width=\"{wide}\" height=\"{high}\" rx=\"2\" {}><title>{title}</title></rect>",
             TintAttributes(role)
         ));
         if let Some(letters) =
@@ -199,6 +204,7 @@ impl IciclePicture<'_> {
             let at = DrawingPoint { x: frame.left + 4.0, y: y + 13.0 };
             drawing.text(at, TextAnchor::Start, PaintRole::Label, &text);
         }
+        drawing.add(format_args!("</g>"));
     }
 
     /// The sign of a frame's change, and its tint.
@@ -291,6 +297,10 @@ mod tests {
         let frames = frames(&root, 10.0, 100);
         let placed: Vec<(&str, f64, u64, u64)> =
             frames.iter().map(|it| (it.name.as_str(), it.left, it.base, it.head)).collect();
+        assert_eq!(
+            frames.iter().map(|it| it.room).collect::<Vec<_>>(),
+            [1300.0, 400.0, 200.0, 100.0, 600.0]
+        );
         assert_eq!(
             placed,
             [

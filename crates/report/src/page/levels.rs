@@ -1,11 +1,11 @@
 //! What the metrics were in the stored runs, with this run as the last point.
 
-use compare::level_history::LevelHistory;
+use compare::level_history::{HistoryLevel, LevelHistory};
 use compare::{Comparison, MetricResult};
 
 use super::view::{FigureView, TableColumn, TableView};
 use crate::figure::axis;
-use crate::figure::drawing::{DrawingPoint, SvgDrawing, TextAnchor};
+use crate::figure::drawing::{Coordinate, DrawingPoint, SvgDrawing, TextAnchor};
 use crate::figure::marks::{self, MarkShape};
 use crate::figure::paint::PaintRole;
 use crate::figure::scale::LinearScale;
@@ -46,9 +46,19 @@ fn figure(row: &MetricResult, history: &LevelHistory) -> FigureView {
     draw(&mut drawing, row, history);
     FigureView {
         title: name,
-        how: "Stored runs ○, oldest left, and this one ●.".to_owned(),
+        how: how(history).to_owned(),
         svg: drawing.render(),
         table: table(row, history),
+    }
+}
+
+fn how(history: &LevelHistory) -> &'static str {
+    match history.levels.len() {
+        0 | 1 => "Stored runs ○, oldest left, and this one ●. No change of their level was found.",
+        _ => {
+            "Stored runs ○, oldest left, and this one ●. A dashed line is where their level changed; this run \
+             is held against those since the last one."
+        }
     }
 }
 
@@ -61,6 +71,7 @@ fn draw(drawing: &mut SvgDrawing, row: &MetricResult, history: &LevelHistory) {
     axis::left(drawing, &scale, &ticks, across.places());
     let at =
         |place: usize, level: f64| DrawingPoint { x: across.at(place as f64), y: scale.at(level) };
+    changes(drawing, history, &across, &scale);
     let stored = || history.runs.iter().enumerate().map(|(place, run)| at(place, run.level));
     drawing.line(stored().map(Some), PaintRole::Base, 1.2);
     drawing.rings(stored(), PaintRole::Base, 3.0);
@@ -74,26 +85,57 @@ fn draw(drawing: &mut SvgDrawing, row: &MetricResult, history: &LevelHistory) {
     name(count, TextAnchor::End, "this run", drawing);
 }
 
+/// A line at each level, and an upright one with the size of the change where it became another.
+fn changes(
+    drawing: &mut SvgDrawing,
+    history: &LevelHistory,
+    across: &LinearScale,
+    scale: &LinearScale,
+) {
+    let ends = history.levels.iter().skip(1).map(|it| it.first).chain([history.runs.len()]);
+    for (HistoryLevel { first, level, change_ln }, end) in history.levels.iter().zip(ends) {
+        let (from, to) = (across.at(*first as f64 - 0.5), across.at(end as f64 - 0.5));
+        let y = Coordinate(scale.at(*level));
+        let path = format!("M{} {y}H{}", Coordinate(from), Coordinate(to));
+        drawing.path(&path, PaintRole::Same, 2.0);
+        if let Some(change_ln) = change_ln {
+            let path = format!("M{} 8V{}", Coordinate(from), Coordinate(SIZE.1 - 24.0));
+            drawing.dashed(&path, PaintRole::Open, 1.2);
+            // On the side that has more room.
+            let (x, anchor) = if from > SIZE.0 / 2.0 {
+                (from - 4.0, TextAnchor::End)
+            } else {
+                (from + 4.0, TextAnchor::Start)
+            };
+            let at = DrawingPoint { x, y: 18.0 };
+            drawing.text(at, anchor, PaintRole::Text, &units::change(*change_ln));
+        }
+    }
+}
+
 /// The day of a time in RFC 3339.
 fn day(started: &str) -> &str {
     started.split('T').next().unwrap_or_default()
 }
 
 fn table(row: &MetricResult, history: &LevelHistory) -> TableView {
-    let line = |(build, started, level): (String, &str, f64)| {
-        vec![build, day(started).to_owned(), row.format(level)]
+    let line = |build: String, started: &str, level: f64, change: Option<f64>| {
+        let change = change.map(units::change).unwrap_or_default();
+        vec![build, day(started).to_owned(), row.format(level), change]
     };
-    let stored = history.runs.iter().map(|run| {
+    let stored = history.runs.iter().enumerate().map(|(place, run)| {
         let build = run.build.chars().take(COMMIT_CHARS).collect();
-        line((build, &run.started, run.level))
+        let begun = history.levels.iter().find(|level| level.first == place);
+        line(build, &run.started, run.level, begun.and_then(|level| level.change_ln))
     });
-    let now = line(("this run".to_owned(), "", history.head));
+    let now = line("this run".to_owned(), "", history.head, None);
     TableView {
         caption: format!("{} {} by run", quoted(&row.subject()), row.label()),
         columns: vec![
             TableColumn::Code("Run"),
             TableColumn::Words("Day"),
             TableColumn::Numbers("Level"),
+            TableColumn::Numbers("Change of level"),
         ],
         rows: stored.chain([now]).collect(),
     }

@@ -82,11 +82,11 @@ pub(crate) fn folded(summary: &str, content: &str) -> String {
     format!("<details><summary>{}</summary>\n{content}</details>\n", prose(summary))
 }
 
-impl fmt::Display for TableView {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">", {
-            escaped(&self.caption)
-        })?;
+impl TableView {
+    /// Writes the table in a region of a name that no other of the page has.
+    fn write(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+        let name = escaped(&name.replace('`', ""));
+        write!(f, "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{name}\">")?;
         write!(f, "<table><caption>{}</caption><thead><tr>", prose(&self.caption))?;
         for column in &self.columns {
             write!(f, "<th scope=\"col\"{}>{}</th>", column.class(), prose(column.name()))?;
@@ -108,6 +108,12 @@ impl fmt::Display for TableView {
     }
 }
 
+impl fmt::Display for TableView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, &self.caption)
+    }
+}
+
 impl fmt::Display for FigureView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (title, how) = (prose(&self.title), prose(&self.how));
@@ -115,11 +121,12 @@ impl fmt::Display for FigureView {
             f,
             "<figure><figcaption>{title}</figcaption>\n\
              <div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">{}</div>\n\
-             <p class=\"how\">{how}</p>\n<details><summary>Numbers</summary>\n{}</details></figure>\n",
+             <p class=\"how\">{how}</p>\n<details><summary>Numbers</summary>\n",
             escaped(&self.title.replace('`', "")),
             self.svg,
-            self.table
-        )
+        )?;
+        self.table.write(f, &format!("{}, numbers", self.title))?;
+        f.write_str("</details></figure>\n")
     }
 }
 
