@@ -1,7 +1,7 @@
 //! Starts the target and sends one request of each operation, to see whether the configuration is right.
 
 use anyhow::Result;
-use runner::CheckOutcome;
+use runner::{CheckOutcome, ScenarioExchange};
 use units::cancel::Cancel;
 
 use crate::app::builds::BuildFinder;
@@ -31,5 +31,36 @@ pub fn check(
     let finder = BuildFinder { selection, suite: &suite, cancel };
     let head = finder.head(options.start.as_deref(), events)?;
     let logs = selection.out.join("logs");
-    Ok(runner::check(&suite, &head, &logs, options.body_bytes_max, cancel)?)
+    let mut outcome = runner::check(&suite, &head, &logs, options.body_bytes_max, cancel)?;
+    let names = suite.request_variables();
+    let lent = selection.workplace.environment.lend(names.iter().map(String::as_str));
+    let secrets: Vec<String> = lent
+        .values()
+        .map(|value| value.expose().to_string_lossy().into_owned())
+        .filter(|text| !text.is_empty())
+        .collect();
+    outcome.exchanges.iter_mut().for_each(|exchange| mask(exchange, &secrets));
+    Ok(outcome)
+}
+
+/// Takes the values of the environment out of what is shown: the output of a job is often public.
+fn mask(exchange: &mut ScenarioExchange, secrets: &[String]) {
+    let masked =
+        |text: &str| secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "…"));
+    let bytes = |bytes: &[u8]| match std::str::from_utf8(bytes) {
+        Ok(text) => masked(text).into_bytes(),
+        Err(_) => masked(&String::from_utf8_lossy(bytes)).into_bytes(),
+    };
+    if secrets.is_empty() {
+        return;
+    }
+    if let Some(request) = &mut exchange.request {
+        request.head = masked(&request.head);
+        request.body = bytes(&request.body);
+    }
+    exchange.answer_head = masked(&exchange.answer_head);
+    exchange.answer_body = bytes(&exchange.answer_body);
+    if let Some(fault) = &mut exchange.fault {
+        fault.summary = masked(&fault.summary);
+    }
 }

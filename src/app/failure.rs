@@ -31,8 +31,8 @@ pub enum UseCaseError {
         /// Where a target is missing.
         subject: MissingTarget,
     },
-    /// A variable whose value the target is to have is not there.
-    #[error("the environment has no variable `{name}`, which `from` in `env` names")]
+    /// A variable whose value the target or a request is to have is not there.
+    #[error("the environment has no variable `{name}`, which the configuration names")]
     #[diagnostic(help("set it for xmlperf; its value is neither shown nor recorded"))]
     NoVariable {
         /// Its name.

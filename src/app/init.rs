@@ -1,9 +1,15 @@
 //! Writes a configuration to begin with, and a workflow that makes it a gate.
+//!
+//! What the configuration says of the program is what the files beside it show; what it says of the requests is
+//! from a description of the API or a recording, if one is given.
 
 use std::path::{Path, PathBuf};
 
-use crate::app::failure::UseCaseError;
 use suite::config;
+use suite::project::{self, ProjectGuess};
+
+use crate::app::description::{self, DescribedRequests};
+use crate::app::failure::UseCaseError;
 
 /// What a repository needs to judge its pull requests. `docs/` shows the same file.
 const WORKFLOW: &str = include_str!("../../docs/workflows/xmlperf.yml");
@@ -21,6 +27,8 @@ pub struct InitOptions {
     pub existing: ExistingFiles,
     /// Whether a workflow is written as well.
     pub workflow: WorkflowFile,
+    /// What describes the requests, if something does.
+    pub description: Option<PathBuf>,
 }
 
 /// What becomes of a file that is there.
@@ -42,12 +50,21 @@ pub enum WorkflowFile {
 }
 
 /// A file that was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum InitialFile {
     /// The workflow.
     Workflow,
-    /// The configuration.
-    Configuration,
+    /// The configuration, and what it is from.
+    Configuration(Box<ConfigurationOrigin>),
+}
+
+/// What a configuration was made from.
+#[derive(Debug)]
+pub struct ConfigurationOrigin {
+    /// What the folder shows of its program.
+    pub guess: ProjectGuess,
+    /// The requests, if they were described.
+    pub requests: Option<DescribedRequests>,
 }
 
 /// Writes the files and returns which, in order. A configuration that is there will do for a
@@ -58,13 +75,36 @@ pub fn init(options: &InitOptions) -> anyhow::Result<Vec<InitialFile>> {
         ensure_at_root(&options.folder)?;
         write(Path::new(WORKFLOW_PATH), WORKFLOW, options.existing)?;
         written.push(InitialFile::Workflow);
-        if options.path.exists() && options.existing == ExistingFiles::Keep {
+        let is_there = options.path.exists() && options.existing == ExistingFiles::Keep;
+        if is_there && options.description.is_none() {
             return Ok(written);
         }
     }
-    write(&options.path, config::TEMPLATE, options.existing)?;
-    written.push(InitialFile::Configuration);
+    let origin = write_configuration(options)?;
+    written.push(InitialFile::Configuration(Box::new(origin)));
     Ok(written)
+}
+
+/// Writes the configuration and the bodies that it names.
+fn write_configuration(options: &InitOptions) -> anyhow::Result<ConfigurationOrigin> {
+    let folder = options.folder.join(&options.path);
+    let folder = folder.parent().unwrap_or(&options.folder);
+    let guess = project::look(folder);
+    let requests = options.description.as_deref().map(description::read).transpose()?;
+    let bodies = requests.as_ref().map_or(&[][..], |it| it.tables.files.as_slice());
+    let bodies = || bodies.iter().map(|body| (folder.join(&body.path), body.text.as_str()));
+    // All of them before any is written: half a configuration is none.
+    for path in bodies().map(|(path, _)| path).chain([options.path.clone()]) {
+        if path.exists() && options.existing == ExistingFiles::Keep {
+            return Err(UseCaseError::FileExists { path }.into());
+        }
+    }
+    for (path, text) in bodies() {
+        write(&path, text, options.existing)?;
+    }
+    let tables = requests.as_ref().map(|it| it.tables.text.as_str());
+    write(&options.path, &config::initial(&guess, tables), options.existing)?;
+    Ok(ConfigurationOrigin { guess, requests })
 }
 
 /// GitHub reads workflows at the root of a repository only.

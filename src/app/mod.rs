@@ -16,6 +16,7 @@ pub mod compare;
 mod confirm;
 mod csv_rows;
 pub mod decide;
+pub mod description;
 pub mod doctor;
 pub mod dose;
 pub mod error_rate;

@@ -13,6 +13,7 @@ use crate::app::prometheus;
 use crate::app::telemetry::Telemetry;
 use crate::app::workplace::Workplace;
 use compare::decision::DecisionRule;
+use payload::LentValues;
 use record::shard::ShardNumber;
 use record::{RecordError, Run};
 use runner::{LiveMetrics, StageClock};
@@ -151,6 +152,7 @@ impl SuiteSelection {
             self.ensure_target(&suite, path)?;
         }
         self.ensure_variables(&suite.target)?;
+        self.lend_variables(&mut suite)?;
         if suite.sampling.has_looks {
             // Looks of old could decide by fewer launch pairs than evidence can.
             let needed = evidence::values_needed(suite.gate.alpha, 1);
@@ -182,6 +184,16 @@ impl SuiteSelection {
         let mut names = target.inherited_variables();
         let missing = names.find(|name| !self.workplace.environment.has(name));
         missing.map_or(Ok(()), |name| Err(UseCaseError::NoVariable { name: name.to_owned() }))
+    }
+
+    /// Hands the variables that requests name to them.
+    fn lend_variables(&self, suite: &mut Suite) -> Result<(), UseCaseError> {
+        let (names, environment) = (suite.request_variables(), &self.workplace.environment);
+        if let Some(name) = names.iter().find(|name| !environment.has(name)) {
+            return Err(UseCaseError::NoVariable { name: name.clone() });
+        }
+        suite.lend(&LentValues::new(environment.lend(names.iter().map(String::as_str))));
+        Ok(())
     }
 
     fn ensure_target(&self, suite: &Suite, path: Option<PathBuf>) -> Result<(), UseCaseError> {

@@ -13,6 +13,7 @@ use github::base::BaseCommitError;
 use github::context::ContextError;
 use github::publish::PublishError;
 use github::transport::TransportError;
+use interop::description::DescriptionError;
 use interop::export::ExportError;
 use interop::import::ImportError;
 use load::capacity::CapacityPlanError;
@@ -92,6 +93,7 @@ fn hint(cause: &(dyn Error + 'static)) -> Option<String> {
     let help: Option<Box<dyn std::fmt::Display>> = help_of!(
         UseCaseError,
         UsageError,
+        DescriptionError,
         ExportError,
         ImportError,
         TargetError,

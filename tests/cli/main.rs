@@ -16,6 +16,7 @@ mod github;
 mod hostile;
 mod identity;
 mod import;
+mod init;
 mod instruction_counts;
 mod layout;
 mod live_requests;

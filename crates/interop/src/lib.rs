@@ -1,5 +1,6 @@
-//! Results of other load and benchmark tools, read as what they are; scenarios, written for those tools; and
-//! metrics of ours, as monitoring takes them.
+//! Results of other load and benchmark tools, read as what they are; descriptions of APIs and recordings of
+//! traffic, read as operations; scenarios, written for those tools; and metrics of ours, as monitoring takes
+//! them.
 //!
 //! Two tools that print "p95" rarely mean the same: the clock may start at another moment, a failure's
 //! time may be in it or not, and the number may be rounded to a millisecond. So whatever is read comes with a
@@ -15,6 +16,7 @@
 //! # Ok::<(), import::ImportError>(())
 //! ```
 
+pub mod description;
 pub mod export;
 pub mod import;
 pub mod otlp;

@@ -75,8 +75,8 @@ impl Capture {
         place: CapturePlace,
         pattern: Option<&str>,
     ) -> Result<Self, CaptureError> {
-        const TAKEN: [&str; 9] =
-            ["index", "seed", "pairs", "pair", "draws", "random", "unique", "uuid", "now"];
+        const TAKEN: [&str; 10] =
+            ["index", "seed", "pairs", "pair", "draws", "random", "unique", "uuid", "now", "env"];
         let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
         if !begins || !name.chars().all(is_word) || TAKEN.contains(&name) || name == "nonce" {

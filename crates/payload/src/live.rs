@@ -21,8 +21,9 @@ use minijinja::value::{Object, Value};
 
 use super::draws::PairRng;
 use super::expectation::{ResponseExpectation, VerdictBits};
+use super::lent::{LentValues, PLACEHOLDER};
 use super::template::{
-    self, ExpectedValue, LIVE_NAMES, PLACEHOLDER, PairValue, TemplateContext, TemplateError,
+    self, ENVIRONMENT, ExpectedValue, LIVE_NAMES, PairValue, TemplateContext, TemplateError,
     TemplateExpectation, TemplateRng,
 };
 
@@ -76,6 +77,7 @@ pub struct RequestContext {
     index: u64,
     seed: u64,
     pairs: Vec<Value>,
+    lent: LentValues,
 }
 
 /// The templates of one kind of request, read once.
@@ -84,6 +86,8 @@ pub struct RequestRenderer {
     texts: RequestTexts,
     /// The names that the templates use.
     names: BTreeSet<String>,
+    /// The variables of the environment among them.
+    variables: BTreeSet<String>,
 }
 
 /// All that a template may name.
@@ -117,9 +121,9 @@ impl RequestTexts {
 
 impl RequestContext {
     pub(super) fn new(context: TemplateContext) -> Self {
-        let TemplateContext { index, seed, pairs, captures: _ } = context;
+        let TemplateContext { index, seed, pairs, captures: _, lent } = context;
         let pairs = pairs.iter().map(|pair| Value::from_dyn_object(PairValue::new(pair)));
-        Self { index, seed, pairs: pairs.collect() }
+        Self { index, seed, pairs: pairs.collect(), lent }
     }
 }
 
@@ -136,6 +140,7 @@ impl Object for LiveContext {
             "pairs" => request.pairs.clone().into(),
             "pair" => request.pairs.get(*pair)?.clone(),
             "draws" => draws.clone(),
+            ENVIRONMENT => request.lent.as_value(),
             name => values.captured.get(name)?.clone().into(),
         })
     }
@@ -158,7 +163,8 @@ impl RequestRenderer {
         texts: RequestTexts,
         environment: Environment<'static>,
     ) -> Result<Self, TemplateError> {
-        let mut renderer = Self { environment, texts, names: BTreeSet::new() };
+        let (names, variables) = (BTreeSet::new(), BTreeSet::new());
+        let mut renderer = Self { environment, texts, names, variables };
         let RequestTexts { path, headers, body, expectations } = renderer.texts.clone();
         renderer.add(PATH, path)?;
         for (name, value) in headers {
@@ -179,6 +185,12 @@ impl RequestRenderer {
         self.environment.add_template_owned(place.to_owned(), text).map_err(invalid)?;
         let added = self.environment.get_template(place).map_err(invalid)?;
         self.names.extend(added.undeclared_variables(false));
+        let nested = added.undeclared_variables(true);
+        let variables = nested.iter().filter_map(|name| {
+            let name = name.strip_prefix(ENVIRONMENT)?.strip_prefix('.')?;
+            Some(name.split('.').next()?.to_owned())
+        });
+        self.variables.extend(variables);
         Ok(())
     }
 
@@ -190,6 +202,11 @@ impl RequestRenderer {
     /// Returns those of some captures that the templates use.
     pub fn uses<'a>(&'a self, captures: &'a BTreeSet<String>) -> impl Iterator<Item = &'a String> {
         self.names.intersection(captures)
+    }
+
+    /// Returns the variables of the environment that the templates name.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.variables.iter().map(String::as_str)
     }
 
     /// Returns whether a request has to be rendered each time it is sent, where captures have these names.
@@ -258,6 +275,8 @@ fn expectation_place(number: usize, expectation: &TemplateExpectation) -> String
 
 #[cfg(test)]
 mod tests {
+    use units::environment::ProcessEnvironment;
+
     use super::*;
     use crate::template::TemplatePair;
 
@@ -303,6 +322,22 @@ mod tests {
         let expected = rendered.expected.unwrap();
         assert_eq!(expected.check(200, b"<Order id=\"77\"/>"), Ok(()));
         assert!(expected.check(200, b"<Order id=\"78\"/>").is_err());
+    }
+
+    #[test]
+    fn a_variable_of_the_environment_is_named_in_a_template_and_lent_later() {
+        let own = texts("/{{ env.KEY }}", "{{ env.TOKEN }}");
+        let own = RequestTexts { headers: Vec::new(), expectations: Vec::new(), ..own };
+        let renderer = RequestRenderer::new(own).unwrap();
+        assert_eq!(renderer.variables().collect::<Vec<_>>(), ["KEY", "TOKEN"]);
+        assert!(!renderer.is_live(&BTreeSet::new()));
+        let lent = BTreeMap::from([("KEY", "k"), ("TOKEN", "{{ t }}")]);
+        let process = ProcessEnvironment::new(lent.iter().map(|(n, v)| (n.into(), v.into())), "");
+        let lent = LentValues::new(process.lend(renderer.variables()));
+        let context = TemplateContext { lent: lent.clone(), ..TemplateContext::default() };
+        let rendered = renderer.render(&Arc::new(RequestContext::new(context)), values()).unwrap();
+        assert_eq!((rendered.path.as_str(), rendered.body.as_deref()), ("/k", Some("{{ t }}")));
+        assert!(!format!("{lent:?}").contains("{{ t }}"));
     }
 
     #[test]

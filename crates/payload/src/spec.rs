@@ -15,6 +15,7 @@ use thiserror::Error;
 use super::corpus::Corpus;
 use super::depth_mix;
 use super::documents::DocumentSource;
+use super::lent::LentValues;
 use super::live::{RequestContext, RequestTexts};
 use super::mix::{DocumentMix, PairRecipe};
 use super::pairs::{PairSource, PairStream};
@@ -203,6 +204,9 @@ pub struct PayloadSpec {
     expectations: Arc<[TemplateExpectation]>,
     /// Names of what templates may use of earlier answers.
     captures: Arc<BTreeSet<String>>,
+    /// What templates may use of the environment. Decides bytes that are sent, and is in no digest: a token that
+    /// is renewed does not make runs incomparable.
+    lent: LentValues,
     source: PairSource,
 }
 
@@ -238,6 +242,7 @@ impl PayloadSpec {
             template: None,
             expectations: Arc::default(),
             captures: Arc::default(),
+            lent: LentValues::default(),
             source,
         }
     }
@@ -272,7 +277,7 @@ impl PayloadSpec {
             }
             origin => {
                 let Self { seed, pairs, semantics, encoding, framing, .. } = self;
-                let Self { headers, media_type, template, expectations, captures, .. } = self;
+                let Self { headers, media_type, template, expectations, captures, lent, .. } = self;
                 Ok(Self {
                     semantics,
                     encoding,
@@ -282,6 +287,7 @@ impl PayloadSpec {
                     template,
                     expectations,
                     captures,
+                    lent,
                     ..Self::new(origin, recipe, seed, pairs)
                 })
             }
@@ -300,6 +306,11 @@ impl PayloadSpec {
     #[must_use]
     pub fn with_captures(self, captures: BTreeSet<String>) -> Self {
         Self { captures: captures.into(), ..self }
+    }
+
+    /// Has templates use these values of the environment.
+    pub fn lend(&mut self, lent: LentValues) {
+        self.lent = lent;
     }
 
     /// Returns the templates of the requests of a kind that are sent to a path, itself one, with headers
@@ -423,7 +434,8 @@ impl PayloadSpec {
             Ok(())
         });
         let Ok(()) = made;
-        TemplateContext { index, seed: self.seed, pairs, captures: Arc::clone(&self.captures) }
+        let (seed, captures, lent) = (self.seed, Arc::clone(&self.captures), self.lent.clone());
+        TemplateContext { index, seed, pairs, captures, lent }
     }
 
     /// Returns the name of the preset, or `mix` or `corpus`.
@@ -473,6 +485,7 @@ impl PayloadSpec {
             template,
             expectations,
             captures: _,
+            lent: _,
             source,
         } = self;
         let mut hash = Sha256::new();

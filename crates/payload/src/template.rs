@@ -32,10 +32,14 @@ use thiserror::Error;
 use super::draws::PairRng;
 use super::element_path;
 use super::escape;
+use super::lent::{LentValues, PLACEHOLDER};
 use super::xml::root;
 
 /// Names that stand for something only when a request is sent.
 pub(super) const LIVE_NAMES: [&str; 4] = ["unique", "uuid", "now", "nonce"];
+
+/// Has the variables of the environment that are lent: `env.ORDERS_TOKEN`.
+pub(super) const ENVIRONMENT: &str = "env";
 
 /// Steps of one template, a second or two: a batch of a million XML pairs takes some twenty a pair.
 const STEPS_MAX: u64 = 50_000_000;
@@ -165,6 +169,8 @@ pub(super) struct TemplateContext {
     pub(super) pairs: Vec<TemplatePair>,
     /// Names of what is captured from earlier answers.
     pub(super) captures: Arc<BTreeSet<String>>,
+    /// What is lent of the environment.
+    pub(super) lent: LentValues,
 }
 
 /// One XML pair.
@@ -270,6 +276,7 @@ impl Template {
             environment.add_global(name.to_owned(), PLACEHOLDER);
         }
         environment.add_global("draws", Value::from_object(TemplateRng::new(draws)));
+        environment.add_global(ENVIRONMENT, context.lent.as_value());
         environment.add_global("index", context.index);
         environment.add_global("seed", context.seed);
         let offered: Vec<_> = context.pairs.iter().map(PairValue::new).collect();
@@ -300,9 +307,6 @@ impl Template {
         Ok(RenderedRequest { body, expected, pairs: held })
     }
 }
-
-/// What stands in a template that is tried before its values are known.
-pub(super) const PLACEHOLDER: &str = "0";
 
 /// Returns an environment with what every template may use.
 pub(super) fn environment() -> Environment<'static> {

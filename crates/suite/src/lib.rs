@@ -4,13 +4,16 @@
 
 pub mod config;
 mod identity;
+pub mod project;
 mod shard;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use load::{CookiePolicy, RequestMethod, TlsIdentity, TlsTrust};
+use payload::LentValues;
 use record::OperationName;
 use record::canonical;
 use record::metric::gate::GateRules;
@@ -354,6 +357,23 @@ impl Default for SamplingPlan {
             slice_requests: 10,
             lag_max: Duration::from_millis(1),
             bodies: 16,
+        }
+    }
+}
+
+impl Suite {
+    /// Returns the variables of the environment that requests name, each once.
+    pub fn request_variables(&self) -> BTreeSet<String> {
+        let operations = self.scenarios.iter().flat_map(|scenario| &scenario.operations);
+        let renderers = operations.filter_map(|operation| operation.renderer.as_ref());
+        renderers.flat_map(|renderer| renderer.variables().map(str::to_owned)).collect()
+    }
+
+    /// Has requests use these values of the environment.
+    pub fn lend(&mut self, lent: &LentValues) {
+        let scenarios = self.scenarios.iter_mut();
+        for operation in scenarios.flat_map(|scenario| &mut scenario.operations) {
+            operation.payload.lend(lent.clone());
         }
     }
 }

@@ -5,6 +5,7 @@
 //! that has another name; a list of what toolchains need lets through none. Reading the environment
 //! is for the program: here it is a list of names.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::str::FromStr;
@@ -169,6 +170,11 @@ impl ProcessEnvironment {
     /// Returns whether there is a variable of that name.
     pub fn has(&self, name: &str) -> bool {
         self.value(name).is_some()
+    }
+
+    /// Returns the values of variables, by name; those that there are not are left out.
+    pub fn lend<'a>(&self, names: impl Iterator<Item = &'a str>) -> BTreeMap<String, SecretValue> {
+        names.filter_map(|name| Some((name.to_owned(), self.value(name)?.clone()))).collect()
     }
 
     fn value(&self, name: &str) -> Option<&SecretValue> {

@@ -69,6 +69,11 @@ pub enum ExportGap {
         /// Where it stands.
         place: String,
     },
+    /// A variable of the environment.
+    Variable {
+        /// Its name.
+        name: String,
+    },
     /// Whatever answers say beside their status.
     Answers,
     /// A limit on something that the tool does not measure.
@@ -169,6 +174,7 @@ impl fmt::Display for ExportGap {
             Self::Flow => f.write_str("operations that a virtual user does in order (`flow`)"),
             Self::Setup => f.write_str("operations that each virtual user does once (`setup`)"),
             Self::Cookies => f.write_str("cookies that virtual users keep (`cookies`)"),
+            Self::Variable { name } => write!(f, "the variable `{name}` of the environment"),
             Self::Capture { name } => write!(f, "the captured value `{name}`"),
             Self::Pattern { name } => {
                 write!(f, "the pattern of `{name}`, which JavaScript reads in another way")

@@ -164,6 +164,9 @@ impl ExportPlan<'_> {
             gaps.push(ExportGap::Timeouts);
         }
         gaps.extend(self.listing.requests.iter().filter_map(twice_named));
+        let renderers = self.scenario.operations.iter().filter_map(|it| it.renderer.as_ref());
+        let variables = renderers.flat_map(|renderer| renderer.variables());
+        gaps.extend(variables.map(|name| ExportGap::Variable { name: name.to_owned() }));
         if format != ExportFormat::K6 {
             gaps.extend(self.stateful_gaps());
         }

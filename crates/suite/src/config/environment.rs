@@ -18,8 +18,8 @@ use crate::config::values::Variable;
 pub(super) struct EnvTable(BTreeMap<String, Spanned<EnvWord>>);
 
 /// A text, or the name of a variable.
-#[derive(Debug)]
-struct EnvWord(EnvValue);
+#[derive(Debug, Clone)]
+pub(super) struct EnvWord(pub(super) EnvValue);
 
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]

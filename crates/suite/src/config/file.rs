@@ -320,7 +320,7 @@ impl ConfigFile {
         let mut scenario = self.blank(preset.name, folder, &context)?;
         scenario.load = (preset.load)();
         scenario.limits = preset.limits();
-        live_if_needed(&mut scenario.operations, 0..0)?;
+        live_if_needed(&mut scenario.operations, &(0..0))?;
         Ok(scenario)
     }
 
@@ -354,7 +354,7 @@ impl ConfigFile {
             (None, Some(preset)) => (preset.load)(),
             (None, None) => LoadSettings::closed(1, LoadAmount::Time),
         };
-        live_if_needed(&mut scenario.operations, table.name.span())?;
+        live_if_needed(&mut scenario.operations, &table.name.span())?;
         scenario.limits = match preset {
             Some(preset) if table.limits.0.is_empty() => preset.limits(),
             Some(_) | None => table.limits.of(table.unit.as_ref(), &scenario.unit)?,
@@ -515,18 +515,24 @@ impl ConfigFile {
 }
 
 /// Has the requests of an operation without a name rendered as they are sent, if their template uses what is
-/// known only then.
-fn live_if_needed(operations: &mut [Operation], span: Range<usize>) -> Result<(), SpannedFault> {
+/// known only then; and once before, if they name a variable of the environment.
+fn live_if_needed(operations: &mut [Operation], span: &Range<usize>) -> Result<(), SpannedFault> {
     for operation in operations.iter_mut().filter(|it| it.name.is_none()) {
         let texts = operation.payload.texts(operation.kind, &operation.path);
-        if texts.body.is_none() {
-            continue;
-        }
+        let is_template = texts.body.is_some();
         let renderer = RequestRenderer::new(texts);
-        let renderer = renderer
-            .map_err(|error| SpannedFault::new(span.clone(), OperationFault::Template(error)))?;
-        operation.is_live = renderer.is_live(&BTreeSet::new());
-        operation.renderer = operation.is_live.then(|| Arc::new(renderer));
+        let renderer = match renderer {
+            Ok(renderer) => renderer,
+            // Texts that are sent as they are need not be templates.
+            Err(_) if !is_template => continue,
+            Err(error) => {
+                return Err(SpannedFault::new(span.clone(), OperationFault::Template(error)));
+            }
+        };
+        operation.is_live = is_template && renderer.is_live(&BTreeSet::new());
+        let has_variables = renderer.variables().next().is_some();
+        let is_rendered = operation.is_live || has_variables;
+        operation.renderer = is_rendered.then(|| Arc::new(renderer));
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ mod environment;
 mod expect;
 mod fault;
 mod file;
+mod headers;
 mod hooks;
 mod init_file;
 mod load;
@@ -41,7 +42,7 @@ pub use crate::config::fault::{
     ConfigFault, ConfigFileError, CorpusReadError, LoadFault, OperationFault, PayloadFault,
     PlaceholderFault, ReadyFault, ServiceFault, TargetFault,
 };
-pub use crate::config::init_file::TEMPLATE;
+pub use crate::config::init_file::{initial, quoted};
 pub use crate::config::payload::read_corpus;
 pub use crate::config::presets::PRESETS;
 

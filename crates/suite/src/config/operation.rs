@@ -18,12 +18,13 @@ use toml::Spanned;
 
 use crate::config::expect::ExpectList;
 use crate::config::fault::{OperationFault, SpannedFault};
+use crate::config::headers::Headers;
 use crate::config::own_gate::{OwnGateTable, OwnRules};
 use crate::config::payload::{ExpectationUse, PayloadContext, PayloadTable, RequestTable};
 use crate::config::presets;
 use crate::config::values::{
-    HeaderValue, Headers, HttpPath, KindWord, LimitTable, MethodWord, OperationWord, PairCount,
-    PathText, Positive, PresetWord,
+    HeaderValue, HttpPath, KindWord, LimitTable, MethodWord, OperationWord, PairCount, PathText,
+    Positive, PresetWord,
 };
 use crate::{Operation, OperationOrder};
 

@@ -14,7 +14,8 @@ use toml::Spanned;
 use crate::AnswerTruth;
 use crate::config::expect::{ExpectList, ExpectTable};
 use crate::config::fault::{CorpusReadError, PayloadFault, SpannedFault};
-use crate::config::values::{HeaderValue, Headers, HttpPath, KindWord, PresetWord};
+use crate::config::headers::Headers;
+use crate::config::values::{HeaderValue, HttpPath, KindWord, PresetWord};
 use payload::{
     Corpus, DocumentMix, MixError, PairRecipe, PayloadKind, PayloadPreset, PayloadSpec,
     RequestEncoding, RequestFraming, Template, TemplateError, TemplateExpectation,
@@ -34,7 +35,7 @@ pub(super) struct RequestTable {
     pub(super) text: Option<Spanned<String>>,
     /// The media type. Default: that of the kind.
     pub(super) content_type: Option<Spanned<HeaderValue>>,
-    /// Headers of every request, such as `{ X-Tenant = "7" }`. Default: `{}`.
+    /// Headers of every request, such as `{ X-Tenant = "7", Authorization = { from = "ORDERS_TOKEN" } }`. Default: `{}`.
     pub(super) headers: Headers,
     /// What every answer must hold, or `"base"`: what base answers. Default: what the kind promises.
     pub(super) expect: ExpectList,

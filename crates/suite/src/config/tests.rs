@@ -14,6 +14,11 @@ pub(super) fn read(text: &str) -> Result<Suite, ConfigError> {
     parse(text, "xmlperf.toml", Path::new("/checkout"), &ConfigOverrides::default())
 }
 
+/// What `init` writes for an XML-Compare-API.
+fn template() -> String {
+    initial(&init_file::tests::compare_api(), None)
+}
+
 /// What is wrong with a text, as the program shows it.
 pub(super) fn refusal(text: &str) -> String {
     shown(&read(text).expect_err(text))
@@ -62,8 +67,9 @@ fn nothing_written_means_the_reference_api_under_the_default_scenarios() {
 
 #[test]
 fn the_template_is_understood_and_its_comments_show_the_defaults() {
-    let written = read(TEMPLATE).unwrap();
-    let uncommented = TEMPLATE
+    let template = template();
+    let written = read(&template).unwrap();
+    let uncommented = template
         .lines()
         .map(|line| match line.strip_prefix("# ") {
             Some(rest) if rest.contains(" = ") || rest.starts_with('[') => rest,
@@ -184,7 +190,7 @@ fn a_minimum_is_read_in_the_unit_of_its_metric() {
 
 #[test]
 fn the_scenarios_of_a_first_configuration_differ_in_what_they_can_show() {
-    let suite = read(TEMPLATE).unwrap();
+    let suite = read(&template()).unwrap();
     let names: Vec<_> = suite.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
     assert_eq!(names, ["smoke", "concurrent", "large"]);
     let shipped =

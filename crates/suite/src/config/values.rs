@@ -1,7 +1,6 @@
 //! The values that a configuration is made of, each checked while it is parsed: the parser then knows
 //! the line of a wrong one.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -287,20 +286,6 @@ checked!(
     }
 );
 checked!(
-    /// Headers of one's own, each once whatever its case.
-    #[derive(Default)]
-    Headers(Vec<(String, String)>) from BTreeMap<HeaderName, HeaderValue>, |written| {
-        let mut headers: Vec<(String, String)> = Vec::new();
-        for (HeaderName(name), HeaderValue(value)) in written {
-            if let Some((first, _)) = headers.iter().find(|it| it.0.eq_ignore_ascii_case(&name)) {
-                return Err(ValueError::HeaderTwice { first: name, second: first.clone() });
-            }
-            headers.push((name, value));
-        }
-        Ok(headers)
-    }
-);
-checked!(
     /// A request kind.
     KindWord(PayloadKind) from String, |word| {
         let known = || PayloadKind::ALL.map(PayloadKind::name).to_vec();
@@ -450,15 +435,6 @@ impl TryFrom<String> for HttpPath {
     fn try_from(path: String) -> Result<Self, ValueError> {
         let legal = path.bytes().all(|byte| byte.is_ascii_graphic());
         if path.starts_with('/') && legal { Ok(Self(path)) } else { Err(ValueError::Path(path)) }
-    }
-}
-
-impl Headers {
-    /// Returns these headers and those of `shared` that have no value here.
-    pub(super) fn over(&self, shared: &Self) -> Self {
-        let is_own = |name: &str| self.0.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
-        let inherited = shared.0.iter().filter(|(name, _)| !is_own(name));
-        Self(inherited.chain(&self.0).cloned().collect())
     }
 }
 
