@@ -43,7 +43,11 @@ static void pause_us(long us) {
 }
 
 static uint64_t pass(const char *body, size_t bytes, uint64_t x) {
-    for (size_t i = 0; i < bytes; i++) x = (x ^ (unsigned char)body[i]) * 1099511628211ull;
+    uint64_t word;
+    for (size_t i = 0; i + sizeof word <= bytes; i += sizeof word) {
+        memcpy(&word, body + i, sizeof word);
+        x = (x ^ word) * 1099511628211ull;
+    }
     return x;
 }
 
@@ -54,15 +58,14 @@ static void work(const char *body, size_t bytes, unsigned long items, unsigned l
     if (number % 10 == 0) rounds *= 2;
 #endif
 #ifdef PLANT_LARGE_TWICE
-    if (bytes > 16384) rounds *= 2;
+    if (bytes > 100000) rounds *= 2;
 #endif
     for (int i = 0; i < rounds; i++) x = pass(body, bytes, x);
 #ifdef PLANT_QUADRATIC
-    for (unsigned long i = 0; i < items; i++)
-        for (unsigned long j = 0; j < items; j++) x = (x ^ (i * j)) * 31 % 1000003;
-#else
-    x += items;
+    for (size_t i = 0; i < bytes; i += 512)
+        for (size_t j = 0; j < bytes; j += 512) x = (x ^ (i * j)) * 1099511628211ull;
 #endif
+    x += items;
     sink = x;
 #ifdef PLANT_MEMORY
     size_t room = bytes * 64;

@@ -18,21 +18,21 @@ PLANTS = [
     "bytes", "close", "cpu-3", "fails", "first-answer", "improvement", "large-twice", "leak-16k", "lock", "memory",
     "one-in-ten-twice", "quadratic", "sleep-1ms", "stall", "start", "wrong",
 ]
-ROUNDS = {"cpu-3": 412, "improvement": 370}
+ROUNDS = {"cpu-3": 103, "improvement": 92}
 LOST = []
 NUMBERS = itertools.count(1)
 STORE = threading.Lock()
 
 
 def work(plant, body, items, number):
-    rounds = ROUNDS.get(plant, 400)
-    if (plant == "one-in-ten-twice" and number % 10 == 0) or (plant == "large-twice" and len(body) > 16384):
+    rounds = ROUNDS.get(plant, 100)
+    if (plant == "one-in-ten-twice" and number % 10 == 0) or (plant == "large-twice" and len(body) > 100000):
         rounds *= 2
     checksum = number
     for _ in range(rounds):
         checksum = zlib.adler32(body, checksum)
     if plant == "quadratic":
-        checksum += sum(i * j for i in range(items) for j in range(items))
+        checksum += sum(i ^ j for i in range(0, len(body), 4096) for j in range(0, len(body), 4096))
     if plant == "memory":
         checksum += (body * 64)[checksum % len(body)]
     if plant == "leak-16k":

@@ -39,18 +39,23 @@ expect = [{ json = "/items", equals = "{{ pairs | length }}" }]
 [work]
 lane = "off"
 
+[sampling]
+load = "150 ms"
+warm-up = "100 ms"
+soft-budget = "75 s"
+
 [[scenario]]
 name = "smoke"
-pairs = 4
+pairs = 20
 
 [[scenario]]
 name = "concurrent"
-pairs = 4
+pairs = 20
 load = { model = "closed", connections = 4 }
 
 [[scenario]]
 name = "large"
-pairs = 200
+pairs = 20
 """
 REQUEST = "items={{ pairs | length }}\n{% for pair in pairs %}{{ pair.xml1 }}\n{{ pair.xml2 }}\n{% endfor %}"
 
