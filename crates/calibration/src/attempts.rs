@@ -1,9 +1,9 @@
 //! Pressing re-run: ten attempts at one comparison, with the evidence of all of them.
 
+use crate::draw;
 use compare::decision::Verdict;
 use compare::decision::family::FamilyEvidence;
 use rand_chacha::ChaCha8Rng;
-use stats::draw;
 use stats::proportion::Proportion;
 
 use crate::known_noise::NoiseCase;

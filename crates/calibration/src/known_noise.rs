@@ -1,9 +1,9 @@
 //! Launch pairs that scatter by a known amount: how soon a comparison ends, and how it does.
 
+use crate::draw;
 use compare::decision::Verdict;
 use compare::decision::family::FamilyEvidence;
 use rand_chacha::ChaCha8Rng;
-use stats::draw;
 
 use crate::{SimulationPlan, Tally, USUAL};
 

@@ -6,6 +6,7 @@
 
 pub mod anytime;
 pub mod attempts;
+mod draw;
 pub mod known_noise;
 pub mod peers;
 pub mod promise;

@@ -8,8 +8,8 @@
 
 use rand_chacha::ChaCha8Rng;
 
+use crate::draw;
 use crate::regime::{NoisyNeighbour, Regime, RegimeFeature};
-use stats::draw;
 use stats::quantile;
 
 /// How long the two launches take until they are loaded, warming up included.

@@ -6,12 +6,12 @@
 
 use rand_chacha::ChaCha8Rng;
 
+use crate::draw;
 use crate::regime::{LaunchOutlier, Regime};
 use crate::session::SimulatedSession;
 use crate::{CellSum, MetricComparison, SimulationPlan, USUAL};
 use compare::decision::Verdict;
 use compare::decision::history::{self, HistoryClaim, HistoryJudgement, MetricHistory};
-use stats::draw;
 use stats::proportion::Proportion;
 
 /// How days differ. All scatter is on the logarithmic scale.
