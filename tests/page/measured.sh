@@ -10,7 +10,8 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 
 for kind in soak capacity; do
-    "$program" run --plain --lane time --scenario $kind --budget 40s --fail-on never >/dev/null 2>log ||
+    # A limit that a busy machine breaks is a report as well.
+    "$program" run --plain --lane time --scenario $kind >/dev/null 2>log || [ -f .xmlperf/report/run.json ] ||
         { cat log >&2; exit 1; }
-    cp .xmlperf/report/run.json "$folder/$kind.json"
+    mv .xmlperf/report/run.json "$folder/$kind.json"
 done
