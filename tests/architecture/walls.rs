@@ -11,10 +11,11 @@ use crate::ratchet::listed;
 use crate::source_tree::{SourceFile, SourceTree};
 
 /// The crates from the ground up. Each may use those before it.
-const FLOORS: [&str; 19] = [
+const FLOORS: [&str; 20] = [
     "units",
     "stats",
     "github",
+    "calls",
     "payload",
     "load",
     "sut",
@@ -37,6 +38,7 @@ const FLOORS: [&str; 19] = [
 const APART: &[(&str, &[&str], &str)] = &[
     ("stats", &["units"], "it takes and returns plain numbers, and can be published by itself"),
     ("load", &["payload", "stats"], "it sends bytes that are ready, on a schedule it was given"),
+    ("calls", &["units"], "it takes bytes and returns counts"),
     ("github", &["units"], "it gets finished markdown and a conclusion"),
     ("report", &["stats"], "it computes nothing: a number that two formats show is computed once"),
 ];
