@@ -325,7 +325,8 @@ impl BuildFinder<'_> {
             limits: target.limits,
             container: target.container.clone(),
             copies: None,
-            services: ServiceSet::new(target.services.clone()),
+            services: ServiceSet::new(target.services.clone())
+                .with_dependencies(target.dependencies.clone()),
             hooks: target.hooks.clone(),
             relinked: None,
         };

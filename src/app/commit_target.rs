@@ -9,7 +9,7 @@ use std::path::Path;
 use record::Side;
 use suite::config;
 use suite::{TargetSource, TargetSpec};
-use sut::ServiceScope;
+use sut::{ServiceScope, ServiceSpec};
 
 /// Returns the target as a commit has it. `file` is the configuration in force, in the target's folder.
 pub(super) fn of_commit(
@@ -45,6 +45,11 @@ fn merged(head: &TargetSpec, own: TargetSpec) -> TargetSpec {
     let is_shared = |scope: ServiceScope| scope == ServiceScope::Run;
     let shared = head.services.iter().filter(|service| is_shared(service.scope)).cloned();
     let alone = own.services.into_iter().filter(|service| !is_shared(service.scope));
+    // Both sides are measured by one rule, which is head's.
+    let calls = |service: ServiceSpec| {
+        let same = head.services.iter().find(|it| it.name == service.name);
+        ServiceSpec { calls: same.map_or(service.calls, |it| it.calls), ..service }
+    };
     TargetSpec {
         build: own.build,
         origin: own.origin,
@@ -53,7 +58,8 @@ fn merged(head: &TargetSpec, own: TargetSpec) -> TargetSpec {
         pass_env: own.pass_env,
         ready: own.ready,
         ready_timeout: own.ready_timeout,
-        services: shared.chain(alone).collect(),
+        services: shared.chain(alone.map(calls)).collect(),
+        dependencies: own.dependencies,
         hooks: own.hooks,
         ..head.clone()
     }

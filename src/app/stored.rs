@@ -169,7 +169,7 @@ pub(super) fn follow_up(
     events: &mut dyn EventSink,
 ) -> Result<()> {
     let comparison = Comparison::of(run)?;
-    let timed = comparison.rows.iter().filter(|row| row.is_flagged() && !row.metric.is_counted());
+    let timed = comparison.rows.iter().filter(|row| row.is_flagged() && row.metric.is_timed());
     let suspected: Vec<ScenarioMetric> = timed.map(ScenarioMetric::of).collect();
     if suspected.is_empty() || run.ended.is_some() || finder.cancel.is_raised() {
         return Ok(());

@@ -84,7 +84,7 @@ fn of_run(run: &Run) -> Result<Option<TwinComparison>> {
         return Ok(None);
     }
     let mut scenarios = BTreeMap::<String, BTreeMap<Metric, TwinEstimate>>::new();
-    for row in comparison.rows.iter().filter(|row| !row.metric.is_counted()) {
+    for row in comparison.rows.iter().filter(|row| row.metric.is_timed()) {
         if let Some(estimate) = estimate(row) {
             scenarios.entry(row.scenario.clone()).or_default().insert(row.metric, estimate);
         }

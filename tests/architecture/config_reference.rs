@@ -283,6 +283,9 @@ fn configuration(table: &str, key: &str) -> &'static str {
         ("ServiceTable", _) => {
             "[target]\nstart = 'api {port}'\n[[service]]\nname = 'db'\nstart = 'db {port}'\nLINE\n"
         }
+        ("DependencyTable", _) => {
+            "[target]\nstart = 'api {port}'\n[[dependency]]\nname = 'db'\naddress = 'db:5432'\nLINE\n"
+        }
         ("HooksTable", _) => {
             "[target]\nstart = 'api {port}'\n[hooks]\nbefore-launch = 'true'\nLINE\n"
         }

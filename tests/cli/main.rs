@@ -6,6 +6,7 @@ mod base_commands;
 mod base_oracle;
 mod baseline_compare;
 mod book;
+mod calls;
 mod command_line;
 mod conformance;
 mod decide;

@@ -3,13 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up must fail")]
 
 use std::fs;
-use std::net::TcpStream;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use sut::{
-    CpuPlacement, HookKind, HookSpec, LogPattern, ReadyCondition, ReadySign, ServiceScope,
-    ServiceSet, ServiceSpec, SharedServices, Target, TargetCommand, TargetError,
+    CallCounting, CpuPlacement, DependencySpec, HookKind, HookSpec, LogPattern, ReadyCondition,
+    ReadySign, ServiceScope, ServiceSet, ServiceSpec, SharedServices, Target, TargetCommand,
+    TargetError,
 };
 use tempfile::TempDir;
 use units::cancel::Cancel;
@@ -94,6 +97,7 @@ fn service(name: &str, scope: ServiceScope, arguments: &str) -> ServiceSpec {
         ready: listening(),
         ready_timeout: Duration::from_secs(30),
         stop_timeout: Duration::from_secs(10),
+        calls: CallCounting::Off,
     }
 }
 
@@ -246,4 +250,69 @@ fn a_secret_reaches_the_target_and_no_message() {
     assert!(!format!("{command:?} {target:?}").contains("hunter"));
     target.stop().unwrap();
     assert!(fixture.read("head-db.log").contains("secret None\n"));
+}
+
+/// Calls what listens at the address in `DB` before it listens itself: a pipeline of two commands, and one more.
+const CALLER: &str = r#"
+import os, socket, sys
+host, port = os.environ["DB"].split("@")[1].split("/")[0].split(":")
+database = socket.create_connection((host, int(port)))
+for commands in (b"*2\r\n$3\r\nGET\r\n$3\r\nann\r\n*1\r\n$4\r\nPING\r\n", b"*1\r\n$4\r\nPING\r\n"):
+    database.sendall(commands)
+    database.recv(64)
+print(os.environ["DB"], sys.argv[2], flush=True)
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True: listener.accept()[0].close()
+"#;
+
+/// Answers everything by one line, on a thread that ends with the connections.
+fn database() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let mut bytes = [0; 64];
+            while matches!(connection.read(&mut bytes), Ok(1..)) {
+                connection.write_all(b"+OK\r\n").unwrap();
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn what_runs_already_is_called_through_a_relay_that_counts() {
+    let fixture = ServiceFixture::new();
+    fs::write(fixture.path().join("program.py"), CALLER).unwrap();
+    let address = database().to_string();
+    let dependency = |calls| {
+        let (name, address) = ("db".to_owned(), address.clone());
+        ServiceSet::default().with_dependencies(vec![DependencySpec { name, address, calls }])
+    };
+    let command = TargetCommand {
+        start: "python3 program.py {port} {service:db}".to_owned(),
+        env: vec![("DB".to_owned(), format!("redis://app@{address}/0").into())],
+        services: dependency(CallCounting::Detected),
+        ..fixture.target(Vec::new())
+    };
+    let target = fixture.start(&command).unwrap();
+    let [calls] = <[_; 1]>::try_from(target.calls()).unwrap();
+    assert_eq!((calls.totals.queries, calls.totals.round_trips), (3, 2));
+    assert_eq!(calls.totals.connections, 1);
+    let executed = calls.statements.iter().map(|it| (it.statement.as_str(), it.count));
+    assert_eq!(executed.collect::<Vec<_>>(), [("GET", 1), ("PING", 2)]);
+    let log = fixture.read("head.log");
+    let (url, named) = log.trim().split_once(' ').unwrap();
+    assert_eq!(url, format!("redis://app@{named}/0"));
+    assert_ne!(named, address);
+    target.stop().unwrap();
+    // One whose address stands nowhere would never be called through the relay.
+    let command = TargetCommand {
+        start: "python3 program.py {port} x".to_owned(),
+        env: vec![("DB".to_owned(), "redis://app@127.0.0.1:1/0".to_owned().into())],
+        ..command
+    };
+    let error = fixture.start(&command).unwrap_err();
+    assert!(matches!(error, TargetError::UnusedDependency { .. }), "{error}");
 }

@@ -1,7 +1,6 @@
 //! Finds out from the first bytes of a connection what is spoken on it.
 
-use crate::protocol::CallProtocol;
-use crate::stream::CallDirection;
+use crate::protocol::{CallDirection, CallProtocol};
 
 /// Bytes that tell every protocol from the others.
 const BYTES_MAX: usize = 16;

@@ -2,7 +2,7 @@
 
 use crate::StreamFault;
 use crate::message::{MessageReader, split_front};
-use crate::stream::{CallDirection, StreamProgress};
+use crate::protocol::{CallDirection, StreamProgress};
 use crate::tally::CallTally;
 
 /// Bytes and fields of a head that are read.

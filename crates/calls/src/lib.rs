@@ -15,8 +15,8 @@ mod statement;
 mod stream;
 mod tally;
 
-pub use protocol::{CallCounting, CallObstacle, CallProtocol};
-pub use stream::{CallDirection, CallStream};
+pub use protocol::{CallCounting, CallDirection, CallObstacle, CallProtocol};
+pub use stream::CallStream;
 pub use tally::{CallTally, CallTotals, StatementCount};
 
 /// Why the rest of a stream is not read: it is not what its protocol allows.

@@ -8,9 +8,8 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::StreamFault;
 use crate::message::MessageReader;
-use crate::protocol::CallObstacle;
+use crate::protocol::{CallDirection, CallObstacle, StreamProgress};
 use crate::statement::SqlDialect;
-use crate::stream::{CallDirection, StreamProgress};
 use crate::tally::{CallTally, StatementId};
 
 const PACKET_BYTES_MAX: usize = 16 << 10;

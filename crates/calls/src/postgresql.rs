@@ -7,9 +7,8 @@ use std::collections::HashMap;
 
 use crate::StreamFault;
 use crate::message::MessageReader;
-use crate::protocol::CallObstacle;
+use crate::protocol::{CallDirection, CallObstacle, StreamProgress};
 use crate::statement::SqlDialect;
-use crate::stream::{CallDirection, StreamProgress};
 use crate::tally::{CallTally, StatementId};
 
 /// Bytes of a message that are read: of a longer statement, the beginning.

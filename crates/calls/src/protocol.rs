@@ -1,9 +1,12 @@
 //! Names what a service speaks, and what keeps its calls from being counted.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a service speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum CallProtocol {
     /// PostgreSQL's, version 3. A call is a statement.
@@ -53,7 +56,7 @@ pub enum CallCounting {
 }
 
 /// What keeps the calls of a service from being counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CallObstacle {
     /// The connection is encrypted.
@@ -62,4 +65,24 @@ pub enum CallObstacle {
     Compressed,
     /// The stream is not what its protocol allows.
     Unreadable,
+}
+
+/// Which way bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallDirection {
+    /// From the program to the service.
+    Request,
+    /// From the service to the program.
+    Reply,
+}
+
+/// What a reader has found out about the rest of its stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StreamProgress {
+    /// It can be read.
+    Readable,
+    /// It cannot be read, for a reason.
+    Hidden(CallObstacle),
+    /// It is another protocol from here on, of which nothing is known.
+    Foreign,
 }

@@ -2,7 +2,7 @@
 
 use crate::StreamFault;
 use crate::message::split_front;
-use crate::stream::{CallDirection, StreamProgress};
+use crate::protocol::{CallDirection, StreamProgress};
 use crate::tally::CallTally;
 
 /// The server's own limits: of a line, of the words of a command and of the bytes of a word.

@@ -5,18 +5,9 @@ use crate::detection::{Detection, DetectionResult};
 use crate::http::HttpStream;
 use crate::mysql::MySqlStream;
 use crate::postgresql::PostgreSqlStream;
-use crate::protocol::{CallCounting, CallObstacle, CallProtocol};
+use crate::protocol::{CallCounting, CallDirection, CallObstacle, CallProtocol, StreamProgress};
 use crate::redis::RedisStream;
 use crate::tally::CallTally;
-
-/// Which way bytes go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CallDirection {
-    /// From the program to the service.
-    Request,
-    /// From the service to the program.
-    Reply,
-}
 
 /// One connection to a service.
 #[derive(Debug)]
@@ -35,17 +26,6 @@ enum StreamReader {
     Http(HttpStream),
     /// Only bytes and round trips are known.
     Bytes,
-}
-
-/// What a reader has found out about the rest of its stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StreamProgress {
-    /// It can be read.
-    Readable,
-    /// It cannot be read, for a reason.
-    Hidden(CallObstacle),
-    /// It is another protocol from here on, of which nothing is known.
-    Foreign,
 }
 
 impl CallStream {

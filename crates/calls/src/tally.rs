@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{CallObstacle, CallProtocol};
@@ -57,7 +58,7 @@ impl CallTotals {
 }
 
 /// How often a statement was executed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StatementCount {
     /// The statement without values: `SELECT name FROM item WHERE id = ?`, `GET`, `GET /orders/{}`.

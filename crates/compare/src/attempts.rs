@@ -63,7 +63,7 @@ impl AttemptSummary {
 }
 
 fn strongest(rows: &[MetricResult]) -> Option<StrongestEvidence> {
-    let timed = rows.iter().filter(|row| !row.metric.is_counted());
+    let timed = rows.iter().filter(|row| row.metric.is_timed());
     let judged: Vec<_> = timed.filter_map(MetricResult::side_by_side).collect();
     let least = |of: fn(&Judgement) -> f64| judged.iter().map(|it| of(it)).fold(1.0, f64::min);
     let (slower, faster) = (least(|it| it.p_slower), least(|it| it.p_faster));
@@ -149,7 +149,7 @@ fn pair_at(run: &Run, place: usize) -> Result<EvidencePair, ContentError> {
         first = Some(pair.first);
         let values = PairValues::new(pair, scenario.times)?;
         let of = |metric: Metric| Some((metric, values.difference(metric).ok()?));
-        let timed = Metric::ALL.into_iter().filter(|metric| !metric.is_counted());
+        let timed = Metric::ALL.into_iter().filter(|metric| metric.is_timed());
         differences.insert(scenario.name.clone(), timed.filter_map(of).collect());
     }
     let first = first.expect("a run with launch pairs has a scenario");

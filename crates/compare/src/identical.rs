@@ -29,6 +29,7 @@ pub(super) fn comparison(run: &Run, gate: &GateRules, program: &IdenticalProgram
         notes: Vec::new(),
         details: Vec::new(),
         anatomies: Vec::new(),
+        calls: Vec::new(),
         breakdowns: Vec::new(),
         shifts: Vec::new(),
         timelines: Vec::new(),

@@ -5,6 +5,7 @@
 
 pub mod anatomy;
 pub mod attempts;
+pub mod calls;
 pub mod confirmation;
 pub mod decision;
 pub mod details;
@@ -33,6 +34,8 @@ use thiserror::Error;
 
 use crate::anatomy::RequestAnatomy;
 use crate::attempts::AttemptSummary;
+use crate::calls::{CallEvidence, ServiceCalls};
+use crate::decision::calls::{self as call_rule, CallJudgement, CallSamples};
 use crate::decision::counts::{self, CountSamples};
 use crate::decision::family::PlacementTrust;
 use crate::decision::history::{self, HistoryClaim, HistoryJudgement, MetricHistory};
@@ -91,6 +94,8 @@ pub struct Comparison {
     pub details: Vec<ScenarioDetails>,
     /// What the time of a request went into in each scenario that was measured side by side.
     pub anatomies: Vec<RequestAnatomy>,
+    /// What each scenario called of the services behind the target.
+    pub calls: Vec<ServiceCalls>,
     /// Which functions the instructions of each scenario are in, where they were counted.
     pub breakdowns: Vec<InstructionBreakdown>,
     /// How far the percentiles of each scenario that was measured side by side moved.
@@ -286,6 +291,7 @@ impl Comparison {
             notes: notes(run, &rows, confirmed.unwrap_or_default()),
             details,
             anatomies: anatomy::of(run, &rows),
+            calls: calls::of(run, &rows),
             breakdowns: work::breakdowns(run),
             shifts,
             timelines: LaunchTimeline::of(run),
@@ -312,7 +318,7 @@ impl Comparison {
             }
             _ => row.verdict() == Some(Verdict::Inconclusive),
         };
-        let mut timed = self.rows.iter().filter(|row| !row.metric.is_counted());
+        let mut timed = self.rows.iter().filter(|row| row.metric.is_timed());
         // No further launch takes a suspicion away: it is about the builds.
         !timed.any(|row| row.suspicion.is_none() && is_open(row))
     }
@@ -589,7 +595,9 @@ fn is_measured(metric: Metric, context: &RowContext<'_>) -> bool {
         | Metric::Rss
         | Metric::FirstAnswers
         | Metric::AnswerBytes
-        | Metric::Allocations => !metric.is_counted(),
+        | Metric::Allocations
+        | Metric::Queries
+        | Metric::RoundTrips => !metric.is_counted(),
     }
 }
 
@@ -642,6 +650,8 @@ enum RowEvidence {
     LaunchPairs(Vec<Vec<f64>>),
     /// What was counted on both sides.
     Counts(CountSamples),
+    /// What both sides called of services.
+    Calls(CallSamples),
     /// Runs of other days.
     History(MetricHistory),
 }
@@ -677,7 +687,8 @@ fn trust(run: &Run, metric: Metric) -> PlacementTrust {
 
 /// What one operation among several has of its own: the other metrics are of the target, or of all requests
 /// together. Its slowest tenth is left to its percentiles, so that a mix does not double the family.
-const OPERATION_METRICS: [Metric; 4] = [Metric::Latency, Metric::P50, Metric::P95, Metric::P99];
+const OPERATION_METRICS: [Metric; 6] =
+    [Metric::Latency, Metric::P50, Metric::P95, Metric::P99, Metric::Queries, Metric::RoundTrips];
 
 /// A scenario or one of its operations, and what else is known when its rows are made.
 #[derive(Clone, Copy)]
@@ -714,6 +725,9 @@ struct RowBasis {
 impl RowContext<'_> {
     /// Returns what there is of a metric; nothing where it has no row.
     fn basis(&self, launches: &ScenarioLaunches<'_>, metric: Metric) -> Option<RowBasis> {
+        if metric.is_of_calls() {
+            return self.called(metric);
+        }
         match (&launches.launches, &self.run.history) {
             (SideLaunches::Paired(pairs), _) => self.paired(launches, pairs, metric),
             (SideLaunches::Single(_), None) => {
@@ -746,6 +760,33 @@ impl RowContext<'_> {
         let base = values::overall(&launches.base(), &launches.base_times, metric);
         let head = values::overall(&launches.head(), &launches.head_times, metric);
         Some(RowBasis { finding, rests_on, base, head })
+    }
+
+    /// Calls are held against base beside head only: runs of other days may have had other services.
+    fn called(&self, metric: Metric) -> Option<RowBasis> {
+        match calls::evidence(self.measured, metric) {
+            CallEvidence::None => None,
+            // An operation may be too slow to have been counted alone; the scenario says what is hidden.
+            CallEvidence::OneSide if self.operation.is_some() => None,
+            CallEvidence::OneSide => {
+                let finding = MetricFinding::Missing(MissingReason::HiddenCalls.reason());
+                let rests_on = RowEvidence::None;
+                Some(RowBasis { finding, rests_on, base: None, head: None })
+            }
+            CallEvidence::Counted(samples) => {
+                let base = call_rule::level(&samples.base);
+                let head = call_rule::level(&samples.head);
+                let is_paired = !samples.base.is_empty();
+                let rests_on =
+                    if is_paired { RowEvidence::Calls(samples) } else { RowEvidence::None };
+                head.map(|head| RowBasis {
+                    finding: MetricFinding::Alone,
+                    rests_on,
+                    base,
+                    head: Some(head),
+                })
+            }
+        }
     }
 
     fn stored(&self, history: &RunHistory, metric: Metric) -> Option<RowBasis> {
@@ -819,7 +860,7 @@ fn mode(run: &Run) -> ComparisonMode {
 /// the suspicions were.
 fn confirmed(rows: &mut [MetricResult], paired: &Comparison) -> Vec<ComparisonNote> {
     let mut suspicions = Vec::new();
-    for row in rows.iter_mut().filter(|row| row.is_flagged() && !row.metric.is_counted()) {
+    for row in rows.iter_mut().filter(|row| row.is_flagged() && row.metric.is_timed()) {
         let same = |other: &&MetricResult| other.is_same(row);
         let (Some(again), Some(before)) = (paired.rows.iter().find(same), row.judgement()) else {
             continue;
@@ -917,6 +958,7 @@ fn judge(
 ) -> Result<FamilyJudgement, CompareError> {
     let mut absent = absent_rows(run, gate, rows);
     let (mut timed, mut counted, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+    let mut called = Vec::new();
     for (row, evidence) in rows.iter_mut().zip(evidence) {
         match evidence {
             RowEvidence::LaunchPairs(attempts) => {
@@ -924,6 +966,7 @@ fn judge(
                 timed.push((row, evidence));
             }
             RowEvidence::Counts(counts) => counted.push((row, counts)),
+            RowEvidence::Calls(calls) => called.push((row, calls)),
             RowEvidence::History(history) => kept.push((row, history)),
             RowEvidence::None => {}
         }
@@ -932,12 +975,25 @@ fn judge(
         let evidence = TimedEvidence::of(run, row, std::mem::take(attempts));
         timed.push((row, evidence));
     }
-    let (timed_alpha, counted_alpha) =
-        lane_alphas(run, gate.alpha, decides(&timed) || decides(&kept), decides(&counted));
+    let exact_lanes = usize::from(decides(&counted)) + usize::from(decides(&called));
+    let is_timed = decides(&timed) || decides(&kept);
+    let (timed_alpha, counted_alpha) = lane_alphas(run, gate.alpha, is_timed, exact_lanes > 0);
+    let counted_alpha = counted_alpha / exact_lanes.max(1) as f64;
     let plain =
         |judgements: Vec<Judgement>| judgements.into_iter().map(MetricFinding::Judged).collect();
     let mut family = judge_each(counted, |hypotheses, counted| {
         plain(counts::judge(counted_alpha, hypotheses, counted))
+    });
+    family += judge_each(called, |hypotheses, called| {
+        let judged = call_rule::judge(counted_alpha, hypotheses, called).into_iter();
+        let finding = |CallJudgement { judgement, is_decided }| {
+            if is_decided {
+                MetricFinding::Judged(judgement)
+            } else {
+                MetricFinding::Reported(judgement)
+            }
+        };
+        judged.map(finding).collect()
     });
     family += judge_each(kept, |hypotheses, kept| {
         let recalled = history::judge(timed_alpha, hypotheses, kept);
@@ -1016,7 +1072,7 @@ fn absent_rows(
 fn elsewhere(run: &Run, rows: &[MetricResult]) -> Vec<(String, Metric)> {
     let is_common = |row: &&MetricResult| {
         let is_own = matches!(row.metric, Metric::Ready | Metric::Leak | Metric::Flow);
-        row.operation.is_none() && !row.metric.is_counted() && !is_own
+        row.operation.is_none() && row.metric.is_timed() && !is_own
     };
     let deciding = rows.iter().filter(|row| row.rule.policy == MetricPolicy::Gate);
     let metrics: BTreeSet<Metric> = deciding.filter(is_common).map(|row| row.metric).collect();

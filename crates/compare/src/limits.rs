@@ -1,5 +1,6 @@
 //! Sets what was measured against what was promised.
 
+use crate::calls;
 use crate::values::{self, LaunchValues, MergedTimes};
 use record::instruction_counts::{BuildCounts, CountOutcome};
 use record::metric::Metric;
@@ -140,6 +141,7 @@ fn measured(
         LimitQuantity::Metric(Metric::Rss) => {
             units::exact(trials.iter().map(|trial| trial.rss_bytes_max).max()??)
         }
+        LimitQuantity::Metric(metric) if metric.is_of_calls() => calls::level(trials, metric)?,
         LimitQuantity::Metric(metric) => {
             values::promised(&launches.iter().collect::<Vec<_>>(), times, metric)?
         }

@@ -93,7 +93,8 @@ fn launch_pairs_until(run: &Run, done: usize, budget_ns: u64) -> usize {
 
 /// Returns the fewest launch pairs with which every metric that may decide can be called regressed.
 fn launch_pairs_needed(run: &Run) -> usize {
-    let deciding = Metric::ALL.into_iter().map(|metric| run.gate.rule(metric).policy);
+    let by_pairs = Metric::ALL.into_iter().filter(|metric| !metric.is_of_calls());
+    let deciding = by_pairs.map(|metric| run.gate.rule(metric).policy);
     let deciding = deciding.filter(|policy| *policy == MetricPolicy::Gate).count();
     let scenarios = run.scenarios.len() + run.scenarios_elsewhere().count();
     evidence::values_needed(run.gate.alpha, deciding * scenarios)

@@ -114,7 +114,9 @@ fn chance<'a>(
         | Metric::Ready
         | Metric::FirstAnswers
         | Metric::AnswerBytes
-        | Metric::Allocations => None,
+        | Metric::Allocations
+        | Metric::Queries
+        | Metric::RoundTrips => None,
     }
 }
 

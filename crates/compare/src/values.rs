@@ -2,7 +2,7 @@
 
 use hdrhistogram::Histogram;
 
-use crate::work;
+use crate::{calls, work};
 use record::metric::{BetterDirection, Metric};
 use record::{
     ContentError, LatencyBasis, LaunchPair, LaunchResult, LaunchResults, ScenarioRun, SliceTotals,
@@ -141,6 +141,8 @@ pub(super) enum MissingReason {
     NotMeasured,
     /// The record is of a version that did not keep it.
     NotRecorded,
+    /// Calls could be counted on one side only.
+    HiddenCalls,
     /// The value is zero, so there is no ratio.
     Zero,
 }
@@ -158,6 +160,11 @@ impl MissingReason {
             Self::TooShort => "too short a load, or not our process, to see memory grow".to_owned(),
             Self::NotMeasured => "not measured in this run".to_owned(),
             Self::NotRecorded => "not kept by the version that measured".to_owned(),
+            Self::HiddenCalls => {
+                "the calls of one side could be counted, those of the other could not: they are \
+                                  encrypted, or of a protocol that is not known"
+                    .to_owned()
+            }
             Self::Zero => "a launch measured zero, so there is no ratio".to_owned(),
         }
     }
@@ -254,6 +261,9 @@ impl<'a> LaunchValues<'a> {
             }
             Metric::Leak => self.growth().map(|growth| growth.slope).ok_or(MissingReason::TooShort),
             Metric::Work | Metric::Allocations => Err(MissingReason::NotMeasured),
+            Metric::Queries | Metric::RoundTrips => {
+                calls::level(&[trial], metric).ok_or(MissingReason::NotRecorded)
+            }
         }
     }
 
@@ -385,7 +395,9 @@ fn quantile_of(metric: Metric) -> Option<f64> {
         | Metric::Ready
         | Metric::FirstAnswers
         | Metric::AnswerBytes
-        | Metric::Allocations => None,
+        | Metric::Allocations
+        | Metric::Queries
+        | Metric::RoundTrips => None,
     }
 }
 
@@ -398,6 +410,9 @@ pub(super) fn percentile(times: &Histogram<u64>, quantile: f64) -> Option<f64> {
 /// half of its launches' values, since what disturbs a launch only ever makes it worse. Counts are not
 /// disturbed: theirs is the mean.
 pub fn level(scenario: &ScenarioRun, metric: Metric) -> Option<f64> {
+    if metric.is_of_calls() {
+        return calls::level(&scenario.head(), metric);
+    }
     if metric.is_counted() {
         return work::level(scenario, metric);
     }

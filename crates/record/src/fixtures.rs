@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use payload::PayloadKind;
 
+use crate::calls::{CallSlice, DependencyRecord, LaunchCalls, SideCalls};
 use crate::causes::{
     HunkEvidence, HunkGrowth, HunkPlace, LineGrowth, LineSpan, RevertCounts, RevertOutcome,
     WorkCauses,
@@ -17,8 +18,8 @@ use crate::metric::limit::Limit;
 use crate::shard::{ShardNumber, ShardRecord};
 use crate::workload::{LoadAmount, LoadRecord, LoadSettings, Workload};
 use crate::{
-    LatencyBasis, LaunchPair, LaunchResult, LaunchResults, Machine, Revision, Run, SCHEMA,
-    ScenarioRun, Side, SliceTotals, histogram,
+    CallProtocol, LatencyBasis, LaunchPair, LaunchResult, LaunchResults, Machine, Revision, Run,
+    SCHEMA, ScenarioRun, Side, SliceTotals, StatementCount, histogram,
 };
 
 use units::Ratio;
@@ -86,8 +87,67 @@ pub fn trial(level: SampleLaunch, wobble: i64) -> LaunchResult {
         steps: Vec::new(),
         capacity: None,
         network: None,
+        calls: None,
         operations: Vec::new(),
     }
+}
+
+/// Has every launch call `db`: each statement so many times a request, by base and by head.
+pub fn call(run: &mut Run, statements: &[(&str, u64, u64)]) {
+    const REQUESTS: u64 = 100;
+    const SLICES: usize = 10;
+    for metric in [Metric::Queries, Metric::RoundTrips] {
+        run.gate.rules.insert(metric, GateRules::default().rule(metric));
+    }
+    let scenario = &mut run.scenarios[0];
+    let launch = |calls: u64| LaunchCalls {
+        slices: vec![
+            CallSlice {
+                requests: REQUESTS,
+                queries: calls * REQUESTS,
+                round_trips: REQUESTS
+            };
+            SLICES
+        ],
+        has_queries: true,
+    };
+    let side = |of: fn(&(&str, u64, u64)) -> u64| {
+        let requests = REQUESTS * SLICES as u64;
+        let executed = statements.iter().filter(|it| of(it) > 0);
+        let count = executed
+            .map(|it| StatementCount { statement: it.0.to_owned(), count: of(it) * requests });
+        let calls = statements.iter().map(of).sum::<u64>();
+        let side = SideCalls {
+            requests,
+            queries: calls * requests,
+            round_trips: requests,
+            connections: 1,
+            bytes: 1_000 * requests,
+            statements: count.collect(),
+        };
+        (calls, side)
+    };
+    let ((in_base, base), (in_head, head)) = (side(|it| it.1), side(|it| it.2));
+    match &mut scenario.trials {
+        LaunchResults::Paired(pairs) => {
+            for pair in pairs {
+                pair.base.calls = Some(launch(in_base));
+                pair.head.calls = Some(launch(in_head));
+            }
+        }
+        LaunchResults::Single(launches) => {
+            for alone in launches {
+                alone.calls = Some(launch(in_head));
+            }
+        }
+    }
+    scenario.dependencies = vec![DependencyRecord {
+        name: "db".to_owned(),
+        protocol: Some(CallProtocol::PostgreSql),
+        obstacle: None,
+        base: Some(base),
+        head: Some(head),
+    }];
 }
 
 /// What was counted of `smoke`: so many instructions per XML pair in base and head, each launch a
@@ -204,6 +264,7 @@ pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Ru
         work: None,
         absent_in_base: None,
         oracle: Vec::new(),
+        dependencies: Vec::new(),
         operation_limits: BTreeMap::new(),
     };
     let revision = |label: &str, commit: &str| Revision {

@@ -4,6 +4,7 @@
 //! who wrote it, needs only the numbers. Times are nanoseconds, sizes bytes.
 
 pub mod bounds;
+pub mod calls;
 pub mod canonical;
 pub mod causes;
 pub mod evidence;
@@ -37,6 +38,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::bounds::BoundError;
+use crate::calls::{DependencyRecord, LaunchCalls};
 use crate::evidence::EvidenceState;
 pub use crate::failure_report::FailureReport;
 pub use crate::file::write_atomically;
@@ -52,6 +54,7 @@ use crate::work_unit::WorkUnit;
 use crate::workload::Workload;
 
 pub use crate::migration::SentenceError;
+pub use ::calls::{CallObstacle, CallProtocol, StatementCount};
 pub use load::FailureKind;
 pub use sut::{CgroupVersion, LimitBackend, ProcessCounters};
 
@@ -412,6 +415,9 @@ pub struct ScenarioRun {
     /// What was learnt of base's answers, where these are the right ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub oracle: Vec<OracleRecord>,
+    /// What was called of each service whose calls are counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dependencies: Vec<DependencyRecord>,
 }
 
 /// What was learnt of base's answers to one operation.
@@ -558,6 +564,9 @@ pub struct LaunchResult {
     /// What passed through the network between load and target, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkUse>,
+    /// What was called of services, if calls are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<LaunchCalls>,
     /// What each operation yielded, in the order of the workload; empty where there is one only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<OperationResult>,

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::calls::LaunchCalls;
 use crate::operation_name::OperationName;
 use crate::work_unit::WorkUnit;
 use crate::workload::{OperationOrder, OperationRecord};
@@ -27,6 +28,9 @@ pub struct OperationResult {
     /// Failed requests by kind, each kind once, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<FailureRecord>,
+    /// What was called of services while only this operation was under way, if that was counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<LaunchCalls>,
 }
 
 impl OperationResult {
@@ -34,7 +38,14 @@ impl OperationResult {
     fn unsent() -> Self {
         let none = histogram::encode(&load::measure::histogram());
         let (histogram, response) = (none.clone(), none);
-        Self { requests: 0, body_levels_ns: Vec::new(), histogram, response, failures: Vec::new() }
+        Self {
+            requests: 0,
+            body_levels_ns: Vec::new(),
+            histogram,
+            response,
+            failures: Vec::new(),
+            calls: None,
+        }
     }
 }
 
@@ -98,6 +109,7 @@ impl ScenarioRun {
             work: None,
             absent_in_base: self.absent_in_base,
             oracle: Vec::new(),
+            dependencies: Vec::new(),
         }
     }
 }
@@ -133,6 +145,7 @@ impl LaunchResult {
             steps: Vec::new(),
             capacity: None,
             network: None,
+            calls: operation.calls,
             operations: Vec::new(),
         }
     }

@@ -5,6 +5,7 @@ use compare::decision::Verdict;
 use compare::{Comparison, InstructionBreakdown, MetricResult};
 
 use crate::anatomy;
+use crate::calls;
 use crate::json;
 use crate::reproduction;
 use crate::wording;
@@ -42,7 +43,8 @@ fn verdict(comparison: &Comparison) -> Vec<String> {
 }
 
 fn why(comparison: &Comparison) -> Vec<String> {
-    let mut lines = anatomy::sentences(comparison);
+    let mut lines = calls::sentences(comparison);
+    lines.extend(anatomy::sentences(comparison));
     for breakdown in comparison.changed_breakdowns() {
         lines.extend(functions(breakdown));
     }

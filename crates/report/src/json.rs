@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::wording;
 use compare::anatomy::{RequestAnatomy, RequestTime};
 use compare::attempts::AttemptSummary;
+use compare::calls::{CallRates, ServiceCalls, StatementChange};
 use compare::decision::history::{HistoryClaim, HistoryJudgement};
 use compare::details::{CapacityEstimate, NetworkDetails, ProbeTotals, ScenarioDetails};
 use compare::function_changes::{FunctionChange, FunctionUsage};
@@ -18,7 +19,7 @@ use compare::{
 use record::causes::{HunkPlace, WorkCauses};
 use record::stage::StageTimes;
 use record::workload::Workload;
-use record::{GeneratorQuality, LimitsRecord, OperationName};
+use record::{CallObstacle, CallProtocol, GeneratorQuality, LimitsRecord, OperationName};
 
 const SCHEMA: u32 = 1;
 
@@ -51,6 +52,9 @@ struct JsonReport<'a> {
     /// What the time of a request went into, where base and head were watched side by side.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     anatomy: Vec<AnatomyRow<'a>>,
+    /// What was called of services, for each request of the scenario.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    calls: Vec<CallsRow<'a>>,
     /// Which functions the instructions are in, where they were counted.
     work: Vec<WorkBreakdown<'a>>,
     /// The requests that head failed and base did not, which ended the run.
@@ -76,6 +80,31 @@ struct AnatomyRow<'a> {
     /// The part that the change is in, if a metric of time changed and one part is most of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     changed_part: Option<&'static str>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct CallsRow<'a> {
+    scenario: &'a str,
+    service: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protocol: Option<&'static str>,
+    /// Why calls are not counted, if they are not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    obstacle: Option<CallObstacle>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base: Option<CallRates>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head: Option<CallRates>,
+    statements: Vec<StatementRow<'a>>,
+}
+
+/// A statement without values, and how often it is executed for each request.
+#[derive(Serialize, JsonSchema)]
+struct StatementRow<'a> {
+    statement: &'a str,
+    base: f64,
+    head: f64,
+    change: &'static str,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -376,6 +405,7 @@ pub fn render(comparison: &Comparison) -> String {
         limits: comparison.promises.iter().map(limit).collect(),
         scenarios: comparison.details.iter().map(scenario).collect(),
         anatomy: comparison.anatomies.iter().map(anatomy).collect(),
+        calls: comparison.calls.iter().map(calls).collect(),
         work: comparison.breakdowns.iter().map(work).collect(),
         failure: comparison.failure.as_ref(),
         identical: comparison.identical.as_ref(),
@@ -411,6 +441,23 @@ fn anatomy(anatomy: &RequestAnatomy) -> AnatomyRow<'_> {
         change: anatomy.change,
         changed_part: anatomy.changed.map(|changed| changed.part.key()),
     }
+}
+
+fn calls(calls: &ServiceCalls) -> CallsRow<'_> {
+    CallsRow {
+        scenario: &calls.scenario,
+        service: &calls.service,
+        protocol: calls.protocol.map(CallProtocol::key),
+        obstacle: calls.obstacle,
+        base: calls.base,
+        head: calls.head,
+        statements: calls.statements.iter().map(statement).collect(),
+    }
+}
+
+fn statement(it: &StatementChange) -> StatementRow<'_> {
+    let StatementChange { statement, base, head, fate } = it;
+    StatementRow { statement, base: *base, head: *head, change: fate.key() }
 }
 
 fn metric(row: &MetricResult) -> MetricRow<'_> {

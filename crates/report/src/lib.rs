@@ -2,6 +2,7 @@
 
 pub mod agent;
 mod anatomy;
+mod calls;
 pub mod causes;
 pub mod code_quality;
 pub mod confirmation;

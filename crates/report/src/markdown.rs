@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::anatomy;
+use crate::calls;
 use crate::causes;
 use crate::details;
 use crate::explanation;
@@ -44,9 +45,11 @@ pub fn render(comparison: &Comparison) -> String {
     if let Some(sentence) = explanation::noise(comparison).filter(|_| measured) {
         write!(text, "{}.\n\n", inert_but_code(&sentence)).expect(STRING);
     }
-    for sentence in anatomy::sentences(comparison) {
+    for sentence in calls::sentences(comparison).into_iter().chain(anatomy::sentences(comparison)) {
         write!(text, "{}.\n\n", inert_but_code(&sentence)).expect(STRING);
     }
+    let base = comparison.base.as_ref().map_or("", |base| base.label.as_str());
+    calls::markdown(&mut text, comparison, &inert(base));
     for sentence in comparison.breakdowns.iter().flat_map(causes::proven) {
         write!(text, "{}.\n\n", inert_but_code(&sentence)).expect(STRING);
     }

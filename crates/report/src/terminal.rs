@@ -9,6 +9,7 @@ use comfy_table::{
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::anatomy;
+use crate::calls;
 use crate::causes;
 use crate::details;
 use crate::explanation;
@@ -70,10 +71,11 @@ pub fn write(
     if !explanations.is_empty() {
         writeln!(out)?;
     }
-    for sentence in anatomy::sentences(comparison) {
+    for sentence in calls::sentences(comparison).into_iter().chain(anatomy::sentences(comparison)) {
         let sentence = sentence.replace('`', "");
         writeln!(out, "{}\n", wrapped(&sentence, screen.width.into(), 0))?;
     }
+    called(out, comparison, screen)?;
     for scenario in &comparison.details {
         for line in details::lines(scenario) {
             writeln!(out, "{}", wrapped(&line, screen.width.into(), 4))?;
@@ -102,6 +104,21 @@ pub fn write(
         if !details.is_empty() {
             writeln!(out, "\n{details}")?;
         }
+    }
+    Ok(())
+}
+
+/// Which statements changed, service by service.
+fn called(out: &mut impl Write, comparison: &Comparison, screen: TerminalScreen) -> io::Result<()> {
+    for service in calls::changed_services(comparison) {
+        writeln!(out, "{}:\n", calls::heading(service, str::to_owned))?;
+        let mut table = table(screen);
+        let (base, head) = (right("base"), right("head"));
+        table.set_header(vec![Cell::new("statement"), base, head, Cell::new("")]);
+        for [statement, base, head, fate] in calls::rows(service) {
+            table.add_row(vec![Cell::new(statement), right(&base), right(&head), Cell::new(fate)]);
+        }
+        writeln!(out, "{}\n", breakable(&table.trim_fmt()))?;
     }
     Ok(())
 }

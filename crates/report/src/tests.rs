@@ -869,3 +869,34 @@ fn a_change_in_one_part_of_the_time_is_a_sentence_in_every_format() {
     let unchanged = html::render(&super::tests::comparison(&mixed()));
     assert!(!unchanged.contains("what the time"), "nothing was watched");
 }
+
+#[test]
+fn statements_that_were_added_are_named_in_every_format() {
+    const STATEMENT: &str = "SELECT name FROM line WHERE id = ?";
+    let mut run = paired(12, LEVEL, LEVEL);
+    record::fixtures::call(&mut run, &[("SELECT 1", 1, 1), (STATEMENT, 1, 11), ("COMMIT", 0, 1)]);
+    let comparison = comparison(&run);
+    let sentence = format!("smoke to db: 2 → 13 calls a request, {STATEMENT} 1 → 11, new COMMIT 1");
+    let terminal = on_terminal(&run, 120);
+    assert!(terminal.contains(&sentence), "{terminal}");
+    assert!(terminal.contains("queries per request"), "{terminal}");
+    assert!(terminal.contains("+11") && terminal.contains("exact"), "{terminal}");
+    assert!(
+        terminal.contains("more often") && terminal.contains("Calls of smoke to db"),
+        "{terminal}"
+    );
+    let markdown = markdown::render(&comparison);
+    assert!(
+        markdown.contains(&format!("| more often | `{STATEMENT}` | 1 | 11 | **+10** |")),
+        "{markdown}"
+    );
+    assert!(markdown.contains("1 regression — `smoke` queries per request +11"), "{markdown}");
+    let page = html::render(&comparison);
+    assert!(page.contains("<td class=\"c\">COMMIT</td>") || page.contains(">COMMIT<"), "{page}");
+    assert!(page.contains("unchanged</summary>"), "the statement that stayed is folded");
+    let json: serde_json::Value = serde_json::from_str(&json::render(&comparison)).unwrap();
+    assert_eq!(json["calls"][0]["statements"][0]["change"], "more-often");
+    assert_eq!(json["calls"][0]["head"]["queries"], 13.0);
+    let agent = super::agent::render(&comparison);
+    assert!(agent.contains("new `COMMIT` 1"), "{agent}");
+}

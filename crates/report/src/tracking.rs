@@ -130,6 +130,9 @@ fn unit(row: &MetricResult) -> String {
         MetricDimension::Count if row.metric == Metric::Work => {
             format!("instructions/{}", row.unit.short())
         }
+        MetricDimension::Count if row.metric.is_of_calls() => {
+            format!("{}/request", row.metric.key())
+        }
         MetricDimension::Count => format!("{}/{}", row.metric.key(), row.unit.short()),
     }
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 use compare::decision::history::{HistoryClaim, HistoryJudgement, SECOND_JOB_ALARMS};
 use compare::decision::{Judgement, Verdict};
 use compare::{
-    BaselineOrigin, Comparison, ComparisonMethod, ComparisonMode, ComparisonOutcome, LimitCheck,
-    MetricFinding, MetricResult,
+    BaselineOrigin, ChangeEstimate, Comparison, ComparisonMethod, ComparisonMode,
+    ComparisonOutcome, LimitCheck, MetricFinding, MetricResult,
 };
 use record::evidence::EvidenceGap;
 use record::metric::Metric;
 use record::metric::gate::MetricPolicy;
+use record::work_unit::WorkUnit;
 use record::workload::{
     ArrivalShape, LoadAmount, LoadSummary, ModelSummary, OperationOrder, OperationPlan,
     ReusePolicy, Workload,
@@ -299,11 +300,32 @@ fn arrival_shape(shape: ArrivalShape) -> &'static str {
 
 /// The change, in the metric's own direction.
 pub(super) fn change(row: &MetricResult) -> String {
+    // Of calls, the number says more than the share, which from none is infinite.
+    if row.metric.is_of_calls()
+        && let (Some(_), Some(base), Some(head)) = (row.change(), row.base, row.head)
+    {
+        return call_difference(head - base);
+    }
     row.change().map_or_else(String::new, |change| units::change(change.estimate_ln))
+}
+
+/// A number of calls: whole where it is, as counts mostly are.
+pub(super) fn call_number(calls: f64) -> String {
+    Metric::Queries.format(calls, &WorkUnit::request())
+}
+
+/// A difference of two numbers of calls, with its sign.
+pub(super) fn call_difference(calls: f64) -> String {
+    let sign = if calls < 0.0 { "−" } else { "+" };
+    format!("{sign}{}", call_number(calls.abs()))
 }
 
 /// The interval of the change, in the metric's own direction.
 pub(super) fn interval(row: &MetricResult) -> String {
+    let is_exact = |change: &ChangeEstimate| change.low_ln.total_cmp(&change.high_ln).is_eq();
+    if row.metric.is_of_calls() && row.change().is_some_and(|change| is_exact(&change)) {
+        return "exact".to_owned();
+    }
     row.change().map_or_else(String::new, |change| units::interval(change.low_ln, change.high_ln))
 }
 

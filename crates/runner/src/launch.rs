@@ -1,18 +1,19 @@
 //! Drives one launch, or the two of a launch pair, through one scenario.
 
+use crate::call_watch::DrivenLaunch;
 use crate::failure_contrast;
 use crate::launch_failure::LaunchFailure;
 use crate::side_driver::SideDriver;
 use crate::warm_up;
+use record::Side;
 use record::stage::RunStage;
-use record::{LaunchResult, Side};
 use suite::SamplingPlan;
 
 /// Drives a launch alone. Stretches follow each other without a break.
 pub(super) fn single(
     mut side: SideDriver<'_>,
     sampling: &SamplingPlan,
-) -> Result<LaunchResult, LaunchFailure> {
+) -> Result<DrivenLaunch, LaunchFailure> {
     let plan = side.scenario.warm_up(sampling);
     let clock = side.clock;
     clock.time(RunStage::WarmUp, || warm_up::warm_up(&mut [&mut side], plan))?;
@@ -30,7 +31,7 @@ pub(super) fn paired(
     first: Side,
     sampling: &SamplingPlan,
     coin: &mut dyn FnMut() -> Side,
-) -> Result<(LaunchResult, LaunchResult), LaunchFailure> {
+) -> Result<(DrivenLaunch, DrivenLaunch), LaunchFailure> {
     drive_in_turn(&mut sides, first, sampling, coin)
         .map_err(|failure| failure_contrast::contrast(&mut sides, failure))?;
     let [base, head] = sides;

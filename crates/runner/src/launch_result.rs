@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::call_watch::DrivenLaunch;
 use crate::launch_failure::{self, LaunchFailure};
 use crate::side_driver::{SideDriver, TargetObserver};
 use crate::{BuildSource, SutBuild};
 use load::measure::{BODIES_MAX, FailureCounts, Measurement};
 use load::{DriveOutcome, FailureKind};
+use record::calls::LaunchCalls;
 use record::{
     CpuLimit, FailureRecord, GeneratorQuality, LaunchResult, MemoryLimit, OperationResult,
     ResourcePoint, ResourceProbes, histogram,
@@ -17,7 +19,19 @@ use sut::{HostInterference, LimitEnforcement, ResourceLimits, ResourceUsage, Tar
 
 impl SideDriver<'_> {
     /// Returns what the launch yielded, if target and generator are beyond doubt.
-    pub(super) fn trial(mut self) -> Result<LaunchResult, LaunchFailure> {
+    pub(super) fn trial(mut self) -> Result<DrivenLaunch, LaunchFailure> {
+        let target = &self.launched.target;
+        let watch = self.costs.calls.take();
+        let (calls, of_operations, dependencies) =
+            watch.map(|watch| watch.finish(target)).unwrap_or_default();
+        let mut result = self.result(calls)?;
+        for (operation, calls) in result.operations.iter_mut().zip(of_operations) {
+            operation.calls = calls.filter(|calls| calls.slices.iter().any(|it| it.requests > 0));
+        }
+        Ok(DrivenLaunch { result, dependencies })
+    }
+
+    fn result(mut self, calls: Option<LaunchCalls>) -> Result<LaunchResult, LaunchFailure> {
         self.launched
             .target
             .alive()
@@ -86,6 +100,7 @@ impl SideDriver<'_> {
             steps: self.steps,
             capacity: self.capacity,
             network,
+            calls,
             operations,
         })
     }
@@ -118,6 +133,7 @@ fn operation(measurement: &Measurement, different: usize) -> OperationResult {
         histogram: histogram::encode(measurement.service()),
         response: histogram::encode(measurement.response()),
         failures: failures.map(|(kind, it)| failure(*kind, it)).collect(),
+        calls: None,
     }
 }
 

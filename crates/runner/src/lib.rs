@@ -8,6 +8,7 @@
 mod answer_observer;
 mod base_answer;
 mod base_oracle;
+mod call_watch;
 mod check;
 mod connection;
 mod deadline;
@@ -408,7 +409,8 @@ impl<'a> RunSession<'a> {
             watcher.progress(RunProgress::Driving { scenario: &prepared.scenario.name });
             let driven = SideDriver::new(&head, prepared, self.conditions(index))?;
             let trial = launch::single(driven, &self.plan.suite.sampling)?;
-            self.run.scenarios[index].trials.push_single(trial);
+            self.run.scenarios[index].trials.push_single(trial.result);
+            self.run.scenarios[index].add_calls(Side::Head, trial.dependencies);
         }
         self.plan.clock.time(RunStage::Stop, || stop(head))
     }
@@ -456,6 +458,9 @@ impl<'a> RunSession<'a> {
                 let coins = &mut self.coins;
                 match launch::paired(sides, first, sampling, &mut || flip(coins)) {
                     Ok((base, head)) => {
+                        scenario.add_calls(Side::Base, base.dependencies);
+                        scenario.add_calls(Side::Head, head.dependencies);
+                        let (base, head) = (base.result, head.result);
                         scenario.trials.push_pair(LaunchPair { first, base, head });
                         continue;
                     }
@@ -465,7 +470,9 @@ impl<'a> RunSession<'a> {
                     },
                 }
             }
-            scenario.trials.push_single(launch::single(driven(&head, dosed)?, sampling)?);
+            let alone = launch::single(driven(&head, dosed)?, sampling)?;
+            scenario.trials.push_single(alone.result);
+            scenario.add_calls(Side::Head, alone.dependencies);
         }
         self.see_placement(&base.target, &head.target);
         // In the order of launch and never by side: what is deleted first is given out last.

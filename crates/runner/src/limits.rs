@@ -51,7 +51,9 @@ pub(super) fn value(quantity: LimitQuantity, measurement: &Measurement) -> Optio
             | Metric::Ready
             | Metric::FirstAnswers
             | Metric::AnswerBytes
-            | Metric::Allocations,
+            | Metric::Allocations
+            | Metric::Queries
+            | Metric::RoundTrips,
         )
         | LimitQuantity::Growth => None,
     }

@@ -33,6 +33,7 @@ pub(super) fn blank(plan: &RunPlan<'_>, machine: Machine) -> Run {
         work: None,
         absent_in_base: None,
         oracle: Vec::new(),
+        dependencies: Vec::new(),
         operation_limits: operation_limits(scenario),
     };
     let launches_planned = match plan.suite.lanes.time {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use units::text::{error_chain, hints};
 
+use crate::call_watch::{CallCounts, CallWatch};
 use crate::connection::ConnectionSetup;
 use crate::launch_failure::{self, LaunchFailure, RequestFault, report, target_report};
 use crate::limits;
@@ -120,6 +121,8 @@ pub(super) struct LaunchCosts {
     /// CPU time of the target by slice, as far as it is known.
     pub(super) slice_cpu_ns: Vec<u64>,
     pub(super) warm_up: Option<WarmUpRecord>,
+    /// What counts the target's calls, once the load has begun.
+    pub(super) calls: Option<CallWatch>,
 }
 
 /// The CPU time of the target, and what it was after the slice before.
@@ -282,9 +285,11 @@ impl<'a> SideDriver<'a> {
         self.launched.target.pid().is_some()
     }
 
-    /// From here on, CPU time and memory count.
+    /// From here on, calls, CPU time and memory count.
     pub(super) fn begin(&mut self) -> Result<(), LaunchFailure> {
         let target = &self.launched.target;
+        let operations = self.calls_by_operation()?;
+        self.costs.calls = CallWatch::begin(target, operations);
         if target.pid().is_none() {
             return Ok(());
         }
@@ -304,6 +309,34 @@ impl<'a> SideDriver<'a> {
             sampler,
         });
         Ok(())
+    }
+
+    /// Sends requests one at a time, and counts what the target calls meanwhile: with several under way it would not
+    /// be known for which of them. Nothing where there is one operation, to which all calls belong.
+    fn calls_by_operation(&mut self) -> Result<Vec<CallCounts>, LaunchFailure> {
+        /// In a mix of so many, every operation has its share.
+        const REQUESTS: u64 = 100;
+        const AT_MOST: Duration = Duration::from_secs(5);
+        let target = &self.launched.target;
+        let mut before = target.call_totals();
+        if self.scenario.order.is_none() || before.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut counts = vec![CallCounts::default(); self.scenario.operations.len()];
+        let stop = StopCondition { at_most: Some(AT_MOST), ..self.stop(Duration::ZERO, REQUESTS) };
+        let connections = Some(NonZeroUsize::MIN);
+        let closed = pacing::ClosedWorkload { connections, ..stop.into() };
+        let prepared = self.prepared;
+        let driven = self.client.follow(&pacing::PacingModel::Closed(closed), &mut |exchange| {
+            let now = target.call_totals();
+            let place = prepared.operation_place(exchange.request);
+            if let Some(counts) = place.and_then(|place| counts.get_mut(place.operation)) {
+                counts.add(&before, &now);
+            }
+            before = now;
+        });
+        driven.map_err(|error| self.failure(report(&error)))?;
+        Ok(counts)
     }
 
     /// The stretch to drive next, if there is one left.
@@ -373,6 +406,7 @@ impl<'a> SideDriver<'a> {
         let (total, failed_request) = (&mut self.requests_total, &mut self.failed_request);
         let prepared = self.prepared;
         let different = prepared.different();
+        let sent = *total;
         let driven = self.client.follow(model, &mut |exchange| {
             match prepared.operation_place(exchange.request) {
                 None => measurement.record(exchange),
@@ -399,6 +433,10 @@ impl<'a> SideDriver<'a> {
         }
         self.measurement.end_slice(drive.wall());
         self.read_slice_clock();
+        let requests = self.requests_total - sent;
+        if let Some(watch) = &mut self.costs.calls {
+            watch.end_slice(&self.launched.target, requests);
+        }
         self.total.merge(&drive);
         Ok(drive)
     }

@@ -22,7 +22,9 @@ use record::shard::ShardRecord;
 use record::work_unit::WorkUnit;
 use record::workload::{LoadRecord, OperationPlan, OperationRecord, Workload};
 use sut::network::NetworkConditions;
-use sut::{ContainerSpec, LaunchHooks, ReadyCondition, ResourceLimits, ServiceSpec};
+use sut::{
+    ContainerSpec, DependencySpec, LaunchHooks, ReadyCondition, ResourceLimits, ServiceSpec,
+};
 use units::environment::{EnvValue, VariablePattern};
 
 pub use crate::shard::ShardError;
@@ -133,6 +135,8 @@ pub struct TargetSpec {
     pub env: Vec<(String, EnvValue)>,
     /// What it needs beside it, in the order of the starts.
     pub services: Vec<ServiceSpec>,
+    /// What it calls and what runs already.
+    pub dependencies: Vec<DependencySpec>,
     /// What is run around each launch.
     pub hooks: LaunchHooks,
     /// Variables of xmlperf's own environment that builds and targets get besides those which

@@ -14,6 +14,7 @@ use thiserror::Error;
 use units::environment::{SecretValue, WithheldNames};
 
 use super::hook_spec::HookKind;
+use super::network::RelayError;
 
 /// What the shell calls itself that enters control groups.
 pub(super) const ENTERING: &str = "xmlperf-enter";
@@ -335,6 +336,37 @@ pub enum TargetError {
     /// An attached target is on another machine, or belongs to another user.
     #[error("the process behind the target cannot be seen from here, so its use is unknown")]
     NoProcess,
+    /// There is no relay before something that the target calls.
+    #[error("failed to put a relay before `{name}`, whose calls are to be counted")]
+    #[diagnostic(help("`calls = \"off\"` leaves it out"))]
+    NoCallRelay {
+        /// The service or dependency.
+        name: String,
+        /// The system's reason.
+        source: RelayError,
+    },
+    /// Nothing would reach a dependency by way of its relay.
+    #[error("no variable of the target has the address `{address}` of the dependency `{name}`")]
+    #[diagnostic(help(
+        "write the address in `[target] env` as it is in `address`, take a variable of xmlperf's own that has it by \
+         `{{ from = \"NAME\" }}`, or write `{{service:{name}}}` in its place"
+    ))]
+    UnusedDependency {
+        /// The dependency.
+        name: String,
+        /// Its address.
+        address: String,
+    },
+    /// The host of a dependency has no address.
+    #[error("failed to look up `{address}` of the dependency `{name}`")]
+    UnknownDependency {
+        /// The dependency.
+        name: String,
+        /// Its address.
+        address: String,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// The kernel does not say what it should.
     #[error("failed to read the state of the target from the kernel")]
     Unreadable(#[source] io::Error),

@@ -38,6 +38,7 @@ impl LaunchSpace {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct PlaceholderUse {
     pub(super) ports: BTreeSet<String>,
+    pub(super) services: BTreeSet<String>,
     pub(super) has_dir: bool,
 }
 
@@ -50,7 +51,10 @@ impl PlaceholderUse {
                     uses.ports.insert(name.to_owned());
                 }
                 Placeholder::Dir => uses.has_dir = true,
-                Placeholder::Port | Placeholder::Service(_) | Placeholder::ServicePort(_) => {}
+                Placeholder::Service(name) | Placeholder::ServicePort(name) => {
+                    uses.services.insert(name.to_owned());
+                }
+                Placeholder::Port => {}
             }
         }
         uses

@@ -11,6 +11,7 @@
 //! does; a target that says so and exits is started once more on another port.
 
 mod address;
+mod call_relay;
 mod cgroup;
 mod container;
 mod cpus;
@@ -62,6 +63,8 @@ use units::cancel::Cancel;
 use units::environment::{ChildEnvironment, EnvValue, SecretValue};
 
 pub use address::{TargetAddress, Url};
+pub use call_relay::{DependencyCalls, DependencySpec};
+pub use calls::{CallCounting, CallTotals};
 use cgroup::CgroupSet;
 pub use cgroup::{CgroupVersion, ResourceLimits};
 use container::ContainerHandle;
@@ -343,7 +346,8 @@ impl Target {
         if let Some(before) = &command.hooks.before {
             before.run(launch, &space.values)?;
         }
-        let filled = FilledCommand::new(command, &space.values, address.port())?;
+        let relayed = services.relayed(&space.values);
+        let filled = FilledCommand::new(command, &relayed, address.port())?;
         let started = now();
         let own = SutProcess::spawn(command, &filled, program, placement, log)?;
         let root = Pid::from_child(&own.child);
@@ -515,6 +519,16 @@ impl Target {
             }
         }
         Ok(())
+    }
+
+    /// Returns how much it has called up to now of each thing whose calls are counted, in a fixed order.
+    pub fn call_totals(&self) -> Vec<CallTotals> {
+        self.services.relays.totals()
+    }
+
+    /// Returns what it has called up to now, in the same order.
+    pub fn calls(&self) -> Vec<DependencyCalls> {
+        self.services.relays.calls()
     }
 
     /// Returns how the pages of its program were placed; none of what was not started here as a
@@ -822,9 +836,13 @@ impl FilledCommand {
         let (mut env, mut secrets) = (Vec::new(), Vec::new());
         for (name, value) in &command.env {
             match value {
-                EnvValue::Text(text) => env.push((name.clone(), values.fill(text))),
+                EnvValue::Text(text) => {
+                    let filled = call_relay::with_addresses(&values.fill(text), &values.swaps);
+                    env.push((name.clone(), filled));
+                }
                 EnvValue::Inherited(from) => {
-                    let lent = command.environment.lent(from).cloned();
+                    let swapped = |text: &str| call_relay::with_addresses(text, &values.swaps);
+                    let lent = command.environment.lent(from).map(|value| value.map_text(swapped));
                     secrets.extend(lent.map(|value| (name.clone(), value)));
                 }
             }

@@ -89,6 +89,8 @@ pub(super) struct PlaceholderValues {
     pub(super) dir: Option<PathBuf>,
     /// The ports of services, all of 127.0.0.1.
     pub(super) services: BTreeMap<String, u16>,
+    /// The ports of 127.0.0.1 that stand for addresses in variables.
+    pub(super) swaps: BTreeMap<String, u16>,
 }
 
 impl PlaceholderValues {
@@ -133,6 +135,7 @@ mod tests {
             ports: [("management".to_owned(), 4001)].into(),
             dir: Some(PathBuf::from("/run/head db")),
             services: [("db".to_owned(), 5432)].into(),
+            swaps: BTreeMap::new(),
         }
     }
 

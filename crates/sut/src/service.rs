@@ -6,14 +6,17 @@
 //! its scope; the launches that it outlives share it through a pool, and the last of them ends it.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use calls::CallCounting;
 use units::cancel::Cancel;
 use units::environment::EnvValue;
 
 use super::address;
+use super::call_relay::{CallRelays, DependencySpec};
 use super::container::ContainerSpec;
 use super::failure::TargetError;
 use super::hook_spec::{HookKind, HookSpec, LaunchHooks};
@@ -44,6 +47,8 @@ pub struct ServiceSpec {
     pub ready_timeout: Duration,
     /// From SIGTERM to SIGKILL.
     pub stop_timeout: Duration,
+    /// Whether the calls of the target are counted, and as what.
+    pub calls: CallCounting,
 }
 
 /// How long a service lives. A longer scope is the greater one.
@@ -104,6 +109,8 @@ impl ServiceSpec {
 #[derive(Debug, Clone, Default)]
 pub struct ServiceSet {
     specs: Arc<[ServiceSpec]>,
+    /// What is not started here.
+    dependencies: Arc<[DependencySpec]>,
     side: Arc<ServicePool>,
     shared: SharedServices,
 }
@@ -118,20 +125,36 @@ impl ServiceSet {
         Self { specs: specs.into(), ..Self::default() }
     }
 
+    /// Returns the services with what the target calls beside them.
+    #[must_use]
+    pub fn with_dependencies(self, dependencies: Vec<DependencySpec>) -> Self {
+        Self { dependencies: dependencies.into(), ..self }
+    }
+
     /// Returns the same services for launches that have none from before, so that they find them empty.
     #[must_use]
     pub fn anew(&self, shared: &SharedServices) -> Self {
-        let specs = Arc::clone(&self.specs);
-        Self { specs, side: Arc::default(), shared: shared.clone() }
+        Self { side: Arc::default(), shared: shared.clone(), ..self.clone() }
     }
 
-    /// Starts what does not run yet, in order.
+    /// Starts what does not run yet, in order, and puts relays before what the target calls.
     pub(super) fn begin(&self, launch: &LaunchContext<'_>) -> Result<LaunchServices, TargetError> {
-        let (set, own) = (self.clone(), Arc::default());
-        let mut services = LaunchServices { set, own, ports: BTreeMap::new() };
+        let mut services = LaunchServices { set: self.clone(), ..LaunchServices::default() };
+        let mut places = Vec::new();
         for spec in self.specs.iter() {
-            let port = services.ensure(spec, launch)?;
-            services.ports.insert(spec.name.clone(), port);
+            let place = services.ensure(spec, launch)?;
+            services.ports.insert(spec.name.clone(), place.port());
+            places.push(place);
+        }
+        // After all of them: one service reaches another directly.
+        for (spec, place) in self.specs.iter().zip(places) {
+            services.relays.add_service(&spec.name, place, spec.calls, launch.command)?;
+        }
+        for dependency in self.dependencies.iter() {
+            services.relays.add_dependency(dependency, launch.command)?;
+        }
+        for (name, port) in services.relays.ports() {
+            services.ports.entry(name).or_insert(port);
         }
         Ok(services)
     }
@@ -155,6 +178,8 @@ pub(super) struct LaunchServices {
     own: Arc<ServicePool>,
     /// Where each listens.
     pub(super) ports: BTreeMap<String, u16>,
+    /// What counts the target's calls.
+    pub(super) relays: CallRelays,
 }
 
 impl LaunchServices {
@@ -181,6 +206,14 @@ impl LaunchServices {
         })
     }
 
+    /// Returns the values of a launch as the target gets them: with what it calls behind relays.
+    pub(super) fn relayed(&self, values: &PlaceholderValues) -> PlaceholderValues {
+        let mut values = values.clone();
+        values.services.extend(self.relays.ports());
+        values.swaps = self.relays.swaps();
+        values
+    }
+
     fn pool(&self, scope: ServiceScope) -> &ServicePool {
         match scope {
             ServiceScope::Launch => &self.own,
@@ -189,23 +222,32 @@ impl LaunchServices {
         }
     }
 
-    /// Returns the port of a service, which is started if it does not run.
-    fn ensure(&self, spec: &ServiceSpec, launch: &LaunchContext<'_>) -> Result<u16, TargetError> {
+    /// Returns where a service listens, which is started if it does not run.
+    fn ensure(
+        &self,
+        spec: &ServiceSpec,
+        launch: &LaunchContext<'_>,
+    ) -> Result<SocketAddr, TargetError> {
         let failed = |error| TargetError::of_service(&spec.name, error);
         // Held while the service starts: the other side may need it at the same moment.
         let mut running = locked(&self.pool(spec.scope).services);
         if let Some(service) = running.0.iter().find(|service| service.name == spec.name) {
             service.target.alive().map_err(failed)?;
-            return Ok(service.target.port());
+            return Ok(place(&service.target));
         }
         let (command, log) = (spec.command(launch.command), spec.log(launch.log));
         let context = LaunchContext { command: &command, log: &log, ..*launch };
         let target = Target::start_beside(&context, self).map_err(failed)?;
-        let port = target.port();
+        let place = place(&target);
         let (name, cancel) = (spec.name.clone(), launch.cancel.clone());
         running.0.push(RunningService { name, target, cancel });
-        Ok(port)
+        Ok(place)
     }
+}
+
+/// Where a service that was started listens.
+fn place(service: &Target) -> SocketAddr {
+    service.address().unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 0).into())
 }
 
 /// Services that live equally long, and the further ports that do.

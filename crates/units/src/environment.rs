@@ -59,6 +59,14 @@ impl SecretValue {
     }
 }
 
+impl SecretValue {
+    /// Returns the value with its text changed; as it is where it is no text.
+    #[must_use]
+    pub fn map_text(&self, change: impl FnOnce(&str) -> String) -> Self {
+        Self(self.0.to_str().map_or_else(|| self.0.clone(), |text| change(text).into()))
+    }
+}
+
 impl fmt::Debug for SecretValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretValue(…)")

@@ -32,6 +32,7 @@ pub(crate) fn slower_by(percent: u64) -> Run {
         work: None,
         absent_in_base: None,
         oracle: Vec::new(),
+        dependencies: Vec::new(),
         operation_limits: BTreeMap::new(),
     };
     let revision = |label: &str| Revision {
@@ -122,6 +123,7 @@ fn trial(service_ns: u64) -> LaunchResult {
         steps: Vec::new(),
         capacity: None,
         network: None,
+        calls: None,
         operations: Vec::new(),
     }
 }

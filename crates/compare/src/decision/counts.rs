@@ -54,7 +54,7 @@ fn alone(alpha: f64, hypothesis: Hypothesis, counts: &CountSamples) -> Judgement
     let logs = |values: &[f64]| values.iter().map(|value| value.ln()).collect::<Vec<_>>();
     let (base, head) = (logs(&counts.base), logs(&counts.head));
     assert!(base.iter().chain(&head).all(|ln| ln.is_finite()), "counts are positive");
-    let estimate = estimate(&base, &head);
+    let estimate = estimate(&base, &head, SCATTER);
     let (low, high) = estimate.limits(alpha);
     let verdict = within_limits(&Estimate { value: estimate.value, low, high }, hypothesis);
     let (floor, tolerance) = (hypothesis.floor.ln_1p(), hypothesis.tolerance.ln_1p());
@@ -75,8 +75,9 @@ fn alone(alpha: f64, hypothesis: Hypothesis, counts: &CountSamples) -> Judgement
     }
 }
 
-fn estimate(base: &[f64], head: &[f64]) -> TEstimate {
-    let shrunken = means::pooled(base, head, SCATTER);
+/// Returns the difference of two means by the expected scatter, or by that of the values where it is larger.
+pub(super) fn estimate(base: &[f64], head: &[f64], expected: VariancePrior) -> TEstimate {
+    let shrunken = means::pooled(base, head, expected);
     if base.len() + head.len() <= 2 {
         return shrunken;
     }

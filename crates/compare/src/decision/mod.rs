@@ -10,6 +10,7 @@
 //! aside because it was quiet had its own chance to alarm, and taking it out would hand that chance to
 //! the others a second time.
 
+pub mod calls;
 pub mod counts;
 pub mod family;
 pub mod history;

@@ -258,7 +258,7 @@ pub fn foreseeable<'a>(
 ) -> Vec<(&'a str, Metric, f64)> {
     let decides = |metric: &Metric| {
         gate.rule(*metric).policy == MetricPolicy::Gate
-            && !metric.is_counted()
+            && metric.is_timed()
             && *metric != Metric::Leak
     };
     let mut known = Vec::new();

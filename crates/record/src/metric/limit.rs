@@ -45,7 +45,7 @@ pub struct Limit {
 
 impl LimitQuantity {
     /// Every quantity that a limit can be set on.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Metric(Metric::Throughput),
         Self::Metric(Metric::Latency),
         Self::Metric(Metric::P50),
@@ -55,6 +55,8 @@ impl LimitQuantity {
         Self::Metric(Metric::Work),
         Self::Metric(Metric::Allocations),
         Self::Metric(Metric::Rss),
+        Self::Metric(Metric::Queries),
+        Self::Metric(Metric::RoundTrips),
         Self::Errors,
         Self::Growth,
     ];
@@ -96,6 +98,7 @@ impl LimitQuantity {
             Self::Metric(Metric::Allocations) => {
                 return format!("{value} allocations/{}", unit.short());
             }
+            Self::Metric(Metric::Queries | Metric::RoundTrips) => return value.to_string(),
             Self::Metric(Metric::Rss) => &SIZES,
             Self::Metric(_) => &TIMES,
             Self::Errors | Self::Growth => &SHARES,
@@ -125,6 +128,9 @@ impl LimitQuantity {
             }
             Self::Metric(Metric::Allocations) => {
                 cost(text, "allocations/").ok_or_else(|| wrong(LimitError::Allocations))?
+            }
+            Self::Metric(Metric::Queries | Metric::RoundTrips) => {
+                calls(text).ok_or_else(|| wrong(LimitError::Calls))?.into()
             }
             Self::Metric(_) => units::exact(units::nanos(units::parse_duration(text)?)).into(),
         })
@@ -174,6 +180,9 @@ pub enum LimitError {
     /// The value is not an instruction count.
     #[error("`{0}` is not a count such as `70_000 instructions/pair`")]
     Instructions(String),
+    /// The value is not a number of calls.
+    #[error("`{0}` is not a number of calls per request such as `3`")]
+    Calls(String),
     /// The value is not an allocation count.
     #[error("`{0}` is not a count such as `3.5 allocations/pair`")]
     Allocations(String),
@@ -221,6 +230,12 @@ fn cost(text: &str, counted: &str) -> Option<LimitValue> {
     let (number, rest) = split_number(text)?;
     let unit = rest.strip_prefix(counted).filter(|unit| !unit.is_empty())?;
     Some(LimitValue { value: number, unit: Some(UnitWord::Singular(unit.to_owned())) })
+}
+
+/// A number without a unit, 0 or more.
+fn calls(text: &str) -> Option<f64> {
+    let number: f64 = text.replace('_', "").parse().ok()?;
+    (number.is_finite() && number >= 0.0).then_some(number)
 }
 
 /// The finite number at the beginning of a text, and the words behind it.
@@ -314,6 +329,8 @@ mod tests {
         check("work", "<= 70_123 instructions/pair", "<= 70123 instructions/pair", 7e4, 70_124.0);
         check("allocations", "<= 0.9312 allocations/pair", "<= 0.9312 allocations/pair", 0.9, 1.0);
         check("errors", "0 %", "<= 0 %", 0.0, 1e-6);
+        check("queries", "<= 3", "<= 3", 3.0, 3.1);
+        check("round-trips", "<= 2.5", "<= 2.5", 2.0, 2.6);
     }
 
     #[test]
@@ -396,5 +413,7 @@ mod tests {
         check("rss", "<= lots", "8 GiB");
         check("work", "<= 70000", "instructions/pair");
         check("allocations", "<= nan allocations/pair", "3.5");
+        check("queries", "<= 3 queries", "such as `3`");
+        check("queries", "<= -1", "such as `3`");
     }
 }

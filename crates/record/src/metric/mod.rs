@@ -51,6 +51,10 @@ pub enum Metric {
     AnswerBytes,
     /// Heap allocations per unit of work.
     Allocations,
+    /// Statements, commands and requests that the target sends to services, per request.
+    Queries,
+    /// Times that the target waits for a service, per request.
+    RoundTrips,
 }
 
 /// Which direction of change a user would welcome.
@@ -64,7 +68,7 @@ pub enum BetterDirection {
 
 impl Metric {
     /// Every metric, in the order in which reports list them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Work,
         Self::Cpu,
         Self::Latency,
@@ -81,6 +85,8 @@ impl Metric {
         Self::FirstAnswers,
         Self::AnswerBytes,
         Self::Allocations,
+        Self::Queries,
+        Self::RoundTrips,
     ];
 
     /// Returns the key used in configuration, records and JSON.
@@ -102,6 +108,8 @@ impl Metric {
             Self::FirstAnswers => "first-answers",
             Self::AnswerBytes => "answer-bytes",
             Self::Allocations => "allocations",
+            Self::Queries => "queries",
+            Self::RoundTrips => "round-trips",
         }
     }
 
@@ -129,6 +137,8 @@ impl Metric {
             Self::FirstAnswers => "first answers",
             Self::AnswerBytes => "bytes an answer",
             Self::Allocations => return format!("allocations per {unit}"),
+            Self::Queries => "queries per request",
+            Self::RoundTrips => "round trips per request",
         };
         words.to_owned()
     }
@@ -150,8 +160,21 @@ impl Metric {
             | Self::Leak
             | Self::Ready
             | Self::FirstAnswers
-            | Self::AnswerBytes => false,
+            | Self::AnswerBytes
+            | Self::Queries
+            | Self::RoundTrips => false,
         }
+    }
+
+    /// Returns whether it counts what the target calls of services.
+    pub fn is_of_calls(self) -> bool {
+        matches!(self, Self::Queries | Self::RoundTrips)
+    }
+
+    /// Returns whether launch pairs decide it: neither what is counted apart from them, nor calls, of which one
+    /// launch pair says all.
+    pub fn is_timed(self) -> bool {
+        !self.is_counted() && !self.is_of_calls()
     }
 
     /// Returns whether it tells of time, and so is worse on a slower machine.
@@ -172,7 +195,9 @@ impl Metric {
             | Self::Memory
             | Self::Rss
             | Self::Leak
-            | Self::AnswerBytes => false,
+            | Self::AnswerBytes
+            | Self::Queries
+            | Self::RoundTrips => false,
         }
     }
 
@@ -194,7 +219,9 @@ impl Metric {
             | Self::Ready
             | Self::FirstAnswers
             | Self::AnswerBytes
-            | Self::Allocations => BetterDirection::Lower,
+            | Self::Allocations
+            | Self::Queries
+            | Self::RoundTrips => BetterDirection::Lower,
         }
     }
 
@@ -213,7 +240,9 @@ impl Metric {
             Self::Memory | Self::Rss | Self::AnswerBytes => MetricDimension::Size,
             Self::Leak => MetricDimension::Growth,
             Self::Throughput => MetricDimension::Rate,
-            Self::Work | Self::Allocations => MetricDimension::Count,
+            Self::Work | Self::Allocations | Self::Queries | Self::RoundTrips => {
+                MetricDimension::Count
+            }
         }
     }
 
@@ -226,6 +255,9 @@ impl Metric {
             MetricDimension::Rate => format!("{} {}/s", units::count(value), unit.plural()),
             MetricDimension::Count if self == Self::Work => {
                 format!("{} instr", units::count(value))
+            }
+            MetricDimension::Count if self.is_of_calls() && value.fract().abs() < 1e-9 => {
+                format!("{value:.0}")
             }
             MetricDimension::Count => units::count(value),
         }

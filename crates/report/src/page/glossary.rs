@@ -1,7 +1,7 @@
 //! The words of the page, for a reader who sees them first.
 
 /// A word and what it means.
-const WORDS: [(&str, &str); 14] = [
+const WORDS: [(&str, &str); 15] = [
     ("base, head", "what is compared against, and what is judged; always in this order, ○ and ●"),
     ("launch", "one fresh start of the system under test"),
     (
@@ -26,6 +26,11 @@ const WORDS: [(&str, &str); 14] = [
     (
         "attempt",
         "one run at a comparison; the evidence of attempts adds up where a record of them is kept",
+    ),
+    (
+        "queries, round trips",
+        "statements, commands and requests to the services behind the target, and how often it waited for one of \
+         them, for each request",
     ),
     (
         "stolen, throttled",

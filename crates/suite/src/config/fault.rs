@@ -377,7 +377,7 @@ pub enum OperationFault {
     },
     /// A limit is on what an operation has not by itself.
     #[error(
-        "an operation has no `{key}` of its own: its limits are on latency, p50, p95, p99 and errors, \
+        "an operation has no `{key}` of its own: its limits are on latency, p50, p95, p99, queries, round-trips and errors, \
          all others on the scenario"
     )]
     Limit {

@@ -26,7 +26,7 @@ use crate::config::operation::{
 use crate::config::own_gate::{OwnGateTable, OwnRules, minimum};
 use crate::config::payload::{ExpectationUse, PayloadContext, PayloadTable, RequestTable};
 use crate::config::presets;
-use crate::config::service::ServiceTable;
+use crate::config::service::{DependencyTable, ServiceTable};
 use crate::config::target::{BesideTables, TargetTable};
 use crate::config::values::{
     BodyCount, ErrorRate, HttpPath, KindWord, LAUNCHES_MAX, LaneWord, LaunchCount, Launches,
@@ -48,6 +48,8 @@ pub(super) struct ConfigFile {
     target: TargetTable,
     /// What is started beside the target, in this order, such as a database.
     service: Vec<ServiceTable>,
+    /// What the target calls and what runs already, such as a database of the team.
+    dependency: Vec<DependencyTable>,
     /// What is run around each launch of a side.
     hooks: HooksTable,
     /// What is sent, and what must come back: the defaults of all scenarios and operations.
@@ -211,7 +213,11 @@ impl ConfigFile {
                 gate.scenarios.insert(operation.within(name.get_ref()), own);
             }
         }
-        let beside = BesideTables { services: &self.service, hooks: &self.hooks };
+        let beside = BesideTables {
+            services: &self.service,
+            dependencies: &self.dependency,
+            hooks: &self.hooks,
+        };
         Ok((self.target.resolve(&beside, folder)?, self.sampling.resolve(plan)?, gate))
     }
 

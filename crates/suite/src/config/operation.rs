@@ -73,7 +73,7 @@ pub(super) struct OperationTable {
     gzip: Option<bool>,
     /// Whether bodies are sent in chunks. Default: that of `[request]`.
     chunked: Option<bool>,
-    /// `latency`, `p50`, `p95`, `p99` and `errors` of this operation. Default: `{}`.
+    /// `latency`, `p50`, `p95`, `p99`, `queries`, `round-trips` and `errors` of this operation. Default: `{}`.
     #[serde(default)]
     limits: LimitTable,
     /// Rules of its latency and percentiles, before those of the scenario. Default: none.
@@ -144,8 +144,10 @@ impl OperationTable {
     pub(super) fn rules(&self) -> Result<OwnRules, SpannedFault> {
         let Some(gate) = &self.gate else { return Ok(OwnRules::new()) };
         let rules = gate.get_ref().resolve()?;
-        let is_own =
-            |metric| matches!(metric, Metric::Latency | Metric::P50 | Metric::P95 | Metric::P99);
+        let is_own = |metric: Metric| {
+            matches!(metric, Metric::Latency | Metric::P50 | Metric::P95 | Metric::P99)
+                || metric.is_of_calls()
+        };
         match rules.keys().find(|metric| !is_own(**metric)) {
             Some(metric) => {
                 let key = metric.key();
@@ -271,7 +273,12 @@ impl OperationTable {
             match limit.quantity {
                 LimitQuantity::Errors
                 | LimitQuantity::Metric(
-                    Metric::Latency | Metric::P50 | Metric::P95 | Metric::P99,
+                    Metric::Latency
+                    | Metric::P50
+                    | Metric::P95
+                    | Metric::P99
+                    | Metric::Queries
+                    | Metric::RoundTrips,
                 ) => {}
                 LimitQuantity::Growth | LimitQuantity::Metric(_) => {
                     let key = limit.quantity.key();

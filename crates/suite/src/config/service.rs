@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use calls::CallCounting;
 use sut::{
-    ContainerSpec, ReadyCondition, ReadySign, ServiceScope, ServiceSpec, is_placeholder_name,
+    ContainerSpec, DependencySpec, ReadyCondition, ReadySign, ServiceScope, ServiceSpec,
+    is_placeholder_name,
 };
 use toml::Spanned;
 
@@ -13,7 +15,7 @@ use crate::config::environment::EnvTable;
 use crate::config::fault::{ReadyFault, ServiceFault, SpannedFault};
 use crate::config::placeholder::PlaceholderScope;
 use crate::config::ready::ReadyWord;
-use crate::config::values::{Port, ScopeWord, Time};
+use crate::config::values::{CallsWord, DependencyAddress, Port, ScopeWord, Time};
 
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -44,6 +46,53 @@ pub(super) struct ServiceTable {
     /// How long it lives: `"side"`, one for each side; `"launch"`, a new one for each launch; `"run"`, one that
     /// both share. Default: `"side"`.
     scope: Option<ScopeWord>,
+    /// Whether the target's calls are counted, and as what: `"auto"`, `"postgresql"`, `"mysql"`, `"redis"`, `"http"`,
+    /// `"bytes"` or `"off"`. Default: `"auto"`.
+    calls: Option<CallsWord>,
+}
+
+/// Something that runs already.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DependencyTable {
+    /// What `{service:NAME}` and reports call it.
+    name: Spanned<String>,
+    /// Host and port as they stand in the variables of the target, where a relay takes their place.
+    address: DependencyAddress,
+    /// Whether the target's calls are counted, and as what, as for a service. Default: `"auto"`.
+    calls: Option<CallsWord>,
+}
+
+impl DependencyTable {
+    /// Returns where its name is written.
+    pub(super) fn name(&self) -> &Spanned<String> {
+        &self.name
+    }
+}
+
+/// Returns the dependencies of a configuration that has these services.
+pub(super) fn resolve_dependencies(
+    tables: &[DependencyTable],
+    services: &[ServiceSpec],
+) -> Result<Vec<DependencySpec>, SpannedFault> {
+    let mut dependencies: Vec<DependencySpec> = Vec::new();
+    for table in tables {
+        let name = table.name.get_ref();
+        let wrong = |fault: ServiceFault| Err(SpannedFault::new(table.name.span(), fault));
+        if !is_placeholder_name(name) {
+            return wrong(ServiceFault::Name { name: name.clone() });
+        }
+        let mut names = services.iter().map(|it| &it.name);
+        if names.any(|other| other == name) || dependencies.iter().any(|it| it.name == *name) {
+            return wrong(ServiceFault::Twice { name: name.clone() });
+        }
+        dependencies.push(DependencySpec {
+            name: name.clone(),
+            address: table.address.0.clone(),
+            calls: table.calls.map_or_else(CallCounting::default, |word| word.0),
+        });
+    }
+    Ok(dependencies)
 }
 
 /// Returns the services of a configuration, each of which may name those before it.
@@ -98,6 +147,7 @@ impl ServiceTable {
             env,
             ready_timeout: time(self.ready_timeout, 30),
             stop_timeout: time(self.stop_timeout, 5),
+            calls: self.calls.map_or_else(CallCounting::default, |word| word.0),
         })
     }
 

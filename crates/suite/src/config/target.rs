@@ -15,7 +15,7 @@ use crate::config::fault::{ReadyFault, ServiceFault, SpannedFault, TargetFault};
 use crate::config::hooks::HooksTable;
 use crate::config::placeholder::PlaceholderScope;
 use crate::config::ready::ReadyWord;
-use crate::config::service::{self, ServiceTable};
+use crate::config::service::{self, DependencyTable, ServiceTable};
 use crate::config::values::{
     Cores, CpusWord, InputPattern, LayoutWord, PassedVariables, Port, Room, SchemeWord,
     SemanticsWord, Time, Variable,
@@ -118,13 +118,18 @@ struct BaseTable {
 pub(super) struct TargetTables {
     target: TargetTable,
     service: Vec<ServiceTable>,
+    dependency: Vec<DependencyTable>,
     hooks: HooksTable,
 }
 
 impl TargetTables {
     /// Returns the target with what is beside it.
     pub(super) fn resolve(&self, folder: &Path) -> Result<TargetSpec, SpannedFault> {
-        let beside = BesideTables { services: &self.service, hooks: &self.hooks };
+        let beside = BesideTables {
+            services: &self.service,
+            dependencies: &self.dependency,
+            hooks: &self.hooks,
+        };
         self.target.resolve(&beside, folder)
     }
 }
@@ -133,6 +138,7 @@ impl TargetTables {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BesideTables<'a> {
     pub(super) services: &'a [ServiceTable],
+    pub(super) dependencies: &'a [DependencyTable],
     pub(super) hooks: &'a HooksTable,
 }
 
@@ -142,7 +148,8 @@ impl BesideTables<'_> {
         origin: &TargetSource,
         is_container: bool,
     ) -> Result<Vec<ServiceSpec>, SpannedFault> {
-        let service = self.services.first().map(ServiceTable::name);
+        let dependency = self.dependencies.first().map(DependencyTable::name);
+        let service = self.services.first().map(ServiceTable::name).or(dependency);
         let is_started = matches!(origin, TargetSource::Start(_));
         if let (Some(stray), false) = (service.or(self.hooks.first()), is_started) {
             return Err(SpannedFault::new(stray.span(), ServiceFault::NothingStarted));
@@ -200,11 +207,10 @@ impl TargetTable {
             }),
         };
         let services = beside.services(&origin, container.is_some())?;
-        let mut names = PlaceholderScope::new(
-            container.is_some(),
-            service::scopes(&services),
-            ServiceScope::Launch,
-        );
+        let dependencies = service::resolve_dependencies(beside.dependencies, &services)?;
+        let mut scopes = service::scopes(&services);
+        scopes.extend(dependencies.iter().map(|it| (it.name.clone(), ServiceScope::Run)));
+        let mut names = PlaceholderScope::new(container.is_some(), scopes, ServiceScope::Launch);
         let env = self.env.resolve(&mut names)?;
         let hooks = beside.hooks.resolve(&mut names)?;
         let seconds =
@@ -221,6 +227,7 @@ impl TargetTable {
             stop_timeout: seconds(&self.stop_timeout, 5),
             env,
             services,
+            dependencies,
             hooks,
             pass_env: self.pass_env.iter().map(|it| it.0.clone()).collect(),
             inputs: self.inputs.iter().map(|pattern| pattern.0.clone()).collect(),

@@ -780,7 +780,7 @@ fn operations_that_make_no_sense_are_refused_with_their_line() {
     xmlperf.toml:5:8: a GET carries no body: leave out `preset`, or write `method = "POST"`
     xmlperf.toml:6:8: `template` names a file and `text` is the template itself: keep one
     xmlperf.toml:6:8: `text`: line 1 of the template: undefined value: `nothing` is undefined
-    xmlperf.toml:6:18: an operation has no `rss` of its own: its limits are on latency, p50, p95, p99 and errors, all others on the scenario
+    xmlperf.toml:6:18: an operation has no `rss` of its own: its limits are on latency, p50, p95, p99, queries, round-trips and errors, all others on the scenario
     xmlperf.toml:7:8: a second operation has the name `x`
     xmlperf.toml:7:8: `x y` is not an operation's name: it is letters, digits, `-`, `_` and `.`, at most 60
     "#);

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use calls::{CallCounting, CallProtocol};
 use load::RequestMethod;
 use payload::{PayloadKind, PayloadPreset, Semantics};
 use record::metric::Metric;
@@ -54,6 +55,8 @@ pub(super) enum ValueError {
     AnswerSize(String),
     #[error("{0} is not a port from 1 to 65535")]
     Port(i64),
+    #[error("`{0}` is not host and port such as `db.internal:5432`")]
+    Address(String),
     #[error("{0} is not a whole number from 1 on")]
     Positive(i64),
     #[error("{found} {what} are not from 1 to {most}")]
@@ -380,6 +383,27 @@ checked!(
     }
 );
 checked!(
+    /// Whether calls are counted, and as what.
+    CallsWord(CallCounting) from String, |word| match word.as_str() {
+        "auto" => Ok(CallCounting::Detected),
+        "off" => Ok(CallCounting::Off),
+        word => CallProtocol::from_key(word).map(CallCounting::As).ok_or_else(|| {
+            let protocols = CallProtocol::ALL.map(CallProtocol::key);
+            let known = ["auto"].into_iter().chain(protocols).chain(["off"]);
+            ValueError::word("calls", word, known.collect())
+        }),
+    }
+);
+checked!(
+    /// Host and port of something that runs already.
+    DependencyAddress(String) from String, |address| match address.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0) => {
+            Ok(address)
+        }
+        Some(_) | None => Err(ValueError::Address(address)),
+    }
+);
+checked!(
     /// A status of HTTP.
     StatusCode(u16) from i64, |number| match u16::try_from(number) {
         Ok(status) if (100..600).contains(&status) => Ok(status),
@@ -418,6 +442,7 @@ impl Copy for LayoutWord {}
 impl Copy for Launches {}
 impl Copy for StatusCode {}
 impl Copy for ScopeWord {}
+impl Copy for CallsWord {}
 
 /// A metric's key as the key of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

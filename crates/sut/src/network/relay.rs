@@ -1,4 +1,5 @@
-//! Moves bytes between load and target as the network says: one thread, one readiness queue.
+//! Moves bytes between load and target as the network says: one thread, one readiness queue. Between a target and a
+//! service it shapes nothing, and counts the calls that pass.
 //!
 //! It knows no HTTP, so that encrypted connections pass as they are. What a receiver does not take
 //! stays with its sender: a connection holds a window of bytes each way and is not read beyond it.
@@ -9,14 +10,15 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, Bytes};
+use calls::{CallCounting, CallDirection, CallStream, CallTally};
 use rustix::buffer;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use rustix::fd::OwnedFd;
@@ -67,6 +69,19 @@ pub struct Traffic {
     pub cpu: Duration,
 }
 
+/// What a relay adds up of the calls that pass through it, and how it reads them.
+#[derive(Debug, Clone)]
+struct CallWatch {
+    counting: CallCounting,
+    tally: Arc<Mutex<CallTally>>,
+}
+
+impl CallWatch {
+    fn tally(&self) -> MutexGuard<'_, CallTally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A network to one target, until it is dropped.
 #[derive(Debug)]
 pub struct Relay {
@@ -75,6 +90,7 @@ pub struct Relay {
     wake: Arc<OwnedFd>,
     reports: mpsc::Receiver<Traffic>,
     thread: Option<JoinHandle<io::Result<()>>>,
+    calls: Option<CallWatch>,
 }
 
 impl Relay {
@@ -87,26 +103,46 @@ impl Relay {
         seed: u64,
         connections: usize,
     ) -> Result<Self, RelayError> {
-        let made = || -> io::Result<Self> {
-            let listener = listen()?;
-            let address = net::getsockname(&listener)?.try_into()?;
-            let wake = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
-            let ended = Arc::new(AtomicBool::new(false));
-            let (reporter, reports) = mpsc::channel();
-            let shared = (Arc::clone(&ended), Arc::clone(&wake), reporter);
-            let window_bytes = shaping::window_bytes(connections);
-            let mut relaying =
-                RelayLoop::new(target, listener, *network, seed, window_bytes, shared)?;
-            let thread =
-                thread::Builder::new().name("network".to_owned()).spawn(move || relaying.run())?;
-            Ok(Self { address, ended, wake, reports, thread: Some(thread) })
+        let window_bytes = shaping::window_bytes(connections);
+        Self::begin(target, RelaySettings { network: *network, seed, window_bytes, calls: None })
+            .map_err(RelayError::NotMade)
+    }
+
+    /// Listens on a free port of 127.0.0.1, passes on to `service` as it is, and counts the calls that pass.
+    pub fn count_calls(service: SocketAddr, counting: CallCounting) -> Result<Self, RelayError> {
+        // As many connections as the pools of a program may have, with a window each.
+        const CONNECTIONS: usize = 64;
+        let settings = RelaySettings {
+            network: NetworkConditions::default(),
+            seed: 0,
+            window_bytes: shaping::window_bytes(CONNECTIONS),
+            calls: Some(CallWatch { counting, tally: Arc::default() }),
         };
-        made().map_err(RelayError::NotMade)
+        Self::begin(service, settings).map_err(RelayError::NotMade)
+    }
+
+    fn begin(target: SocketAddr, settings: RelaySettings) -> io::Result<Self> {
+        let listener = listen()?;
+        let address = net::getsockname(&listener)?.try_into()?;
+        let wake = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
+        let ended = Arc::new(AtomicBool::new(false));
+        let (reporter, reports) = mpsc::channel();
+        let shared = (Arc::clone(&ended), Arc::clone(&wake), reporter);
+        let calls = settings.calls.clone();
+        let mut relaying = RelayLoop::new(target, listener, settings, shared)?;
+        let thread =
+            thread::Builder::new().name("network".to_owned()).spawn(move || relaying.run())?;
+        Ok(Self { address, ended, wake, reports, thread: Some(thread), calls })
     }
 
     /// Returns where the load connects.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Shows what is known of the calls up to now; nothing of a network that counts none.
+    pub fn with_calls<T>(&self, show: impl FnOnce(&CallTally) -> T) -> Option<T> {
+        self.calls.as_ref().map(|watch| show(&watch.tally()))
     }
 
     /// Returns what has passed up to now.
@@ -137,6 +173,15 @@ impl Drop for Relay {
             let _ = thread.join();
         }
     }
+}
+
+/// What a relay does to what passes.
+#[derive(Debug)]
+struct RelaySettings {
+    network: NetworkConditions,
+    seed: u64,
+    window_bytes: usize,
+    calls: Option<CallWatch>,
 }
 
 fn listen() -> io::Result<OwnedFd> {
@@ -258,6 +303,8 @@ struct RelayConnection {
     ends: [RelaySocket; 2],
     ways: [RelayDirection; 2],
     coin: ResetDraw,
+    /// What is spoken on it, where calls are counted.
+    calls: Option<CallStream>,
     connecting: bool,
     /// Whether it is to be reset: nothing passes any more.
     fallen: bool,
@@ -268,6 +315,7 @@ struct RelayContext<'a> {
     wire: &'a mut BandwidthLink,
     scratch: &'a mut [u8],
     traffic: &'a mut Traffic,
+    calls: Option<&'a CallWatch>,
     window_bytes: usize,
     round_trip_ns: u64,
 }
@@ -336,6 +384,11 @@ impl RelayConnection {
             Ok(Some(0)) => self.end(way, now_ns, StreamEnd::Finished),
             Ok(Some(received)) => {
                 shared.traffic.bytes += units::whole(received as f64).unwrap_or(0);
+                // Before it passes on: an answer never comes before its call is counted.
+                if let (Some(stream), Some(watch)) = (&mut self.calls, shared.calls) {
+                    let to = if way == UP { CallDirection::Request } else { CallDirection::Reply };
+                    stream.see(to, &shared.scratch[..received], &mut watch.tally());
+                }
                 match way {
                     UP if self.coin.falls() => self.fall(now_ns, shared),
                     UP => self.pass(way, now_ns, received, shared),
@@ -415,17 +468,17 @@ struct RelayLoop {
     timers: BinaryHeap<Reverse<(u64, u64, usize)>>,
     scratch: Vec<u8>,
     traffic: Traffic,
+    calls: Option<CallWatch>,
 }
 
 impl RelayLoop {
     fn new(
         target: SocketAddr,
         listener: OwnedFd,
-        network: NetworkConditions,
-        seed: u64,
-        window_bytes: usize,
+        settings: RelaySettings,
         (ended, wake, reporter): (Arc<AtomicBool>, Arc<OwnedFd>, mpsc::Sender<Traffic>),
     ) -> io::Result<Self> {
+        let RelaySettings { network, seed, window_bytes, calls } = settings;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let level = epoll::EventFlags::IN;
         epoll::add(&epoll, &listener, epoll::EventData::new_u64(LISTENER), level)?;
@@ -449,6 +502,7 @@ impl RelayLoop {
             timers: BinaryHeap::new(),
             scratch,
             traffic: Traffic::default(),
+            calls,
         })
     }
 
@@ -524,6 +578,10 @@ impl RelayLoop {
                 ends: [load, target],
                 ways: [way(0), way(1)],
                 coin: ResetDraw::new(&self.network, self.seed, 3 * number + 2),
+                calls: self
+                    .calls
+                    .as_ref()
+                    .map(|watch| CallStream::begin(watch.counting, &mut watch.tally())),
                 connecting: true,
                 fallen: false,
             };
@@ -580,6 +638,7 @@ impl RelayLoop {
             wire: &mut self.wires[way],
             scratch: &mut self.scratch,
             traffic: &mut self.traffic,
+            calls: self.calls.as_ref(),
             window_bytes: self.window_bytes,
             round_trip_ns: shaping::round_trip_ns(&self.network),
         };
