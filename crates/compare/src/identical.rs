@@ -31,6 +31,7 @@ pub(super) fn comparison(run: &Run, gate: &GateRules, program: &IdenticalProgram
         anatomies: Vec::new(),
         calls: Vec::new(),
         breakdowns: Vec::new(),
+        prices: Vec::new(),
         shifts: Vec::new(),
         timelines: Vec::new(),
         histories: Vec::new(),

@@ -7,6 +7,7 @@ pub mod anatomy;
 pub mod attempts;
 pub mod calls;
 pub mod confirmation;
+pub mod cost;
 pub mod decision;
 pub mod details;
 pub mod evidence_path;
@@ -36,6 +37,7 @@ use crate::anatomy::RequestAnatomy;
 use crate::attempts::AttemptSummary;
 use crate::calls::{CallEvidence, ServiceCalls};
 use crate::decision::calls::{self as call_rule, CallJudgement, CallSamples};
+use crate::cost::ChangePrice;
 use crate::decision::counts::{self, CountSamples};
 use crate::decision::family::PlacementTrust;
 use crate::decision::history::{self, HistoryClaim, HistoryJudgement, MetricHistory};
@@ -98,6 +100,8 @@ pub struct Comparison {
     pub calls: Vec<ServiceCalls>,
     /// Which functions the instructions of each scenario are in, where they were counted.
     pub breakdowns: Vec<InstructionBreakdown>,
+    /// What the change of each scenario costs in a month, if the configuration says what requests and processors do.
+    pub prices: Vec<ChangePrice>,
     /// How far the percentiles of each scenario that was measured side by side moved.
     pub shifts: Vec<LatencyShift>,
     /// What both sides and the machine did in each scenario, in the order of time.
@@ -293,6 +297,7 @@ impl Comparison {
             anatomies: anatomy::of(run, &rows),
             calls: calls::of(run, &rows),
             breakdowns: work::breakdowns(run),
+            prices: cost::of(run, &rows),
             shifts,
             timelines: LaunchTimeline::of(run),
             histories: level_history::of(run, &rows),

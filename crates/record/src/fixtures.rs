@@ -307,6 +307,7 @@ pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Ru
         confirming: None,
         shard: None,
         shards: Vec::new(),
+        cost: None,
     }
 }
 

@@ -7,6 +7,7 @@ pub mod bounds;
 pub mod calls;
 pub mod canonical;
 pub mod causes;
+pub mod cost;
 pub mod evidence;
 pub mod evidence_file;
 pub mod evidence_lines;
@@ -39,6 +40,7 @@ use thiserror::Error;
 
 use crate::bounds::BoundError;
 use crate::calls::{DependencyRecord, LaunchCalls};
+use crate::cost::CostRates;
 use crate::evidence::EvidenceState;
 pub use crate::failure_report::FailureReport;
 pub use crate::file::write_atomically;
@@ -160,6 +162,9 @@ pub struct Run {
     /// The runs that it was joined from, in order, if it was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shards: Vec<ShardSource>,
+    /// What requests and processors cost, if that was configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<CostRates>,
 }
 
 /// The offset that a machine gives to one of two equal builds.

@@ -6,6 +6,7 @@ use compare::{Comparison, InstructionBreakdown, MetricResult};
 
 use crate::anatomy;
 use crate::calls;
+use crate::cost;
 use crate::json;
 use crate::reproduction;
 use crate::wording;
@@ -45,6 +46,7 @@ fn verdict(comparison: &Comparison) -> Vec<String> {
 fn why(comparison: &Comparison) -> Vec<String> {
     let mut lines = calls::sentences(comparison);
     lines.extend(anatomy::sentences(comparison));
+    lines.extend(cost::sentences(comparison));
     for breakdown in comparison.changed_breakdowns() {
         lines.extend(functions(breakdown));
     }

@@ -17,7 +17,7 @@ use crate::page::{
     document, environment, evidence, focus, forest, glossary, icicle, levels, load, percentiles,
     sensitivity, timeline, work,
 };
-use crate::{anatomy, calls, reproduction, wording};
+use crate::{anatomy, calls, cost, reproduction, wording};
 use compare::decision::Verdict;
 use compare::{Comparison, ComparisonMode, ComparisonOutcome};
 use units::text::plural;
@@ -203,6 +203,9 @@ fn why(comparison: &Comparison) -> String {
     let mut html = String::new();
     for sentence in calls::sentences(comparison).into_iter().chain(anatomy::sentences(comparison)) {
         html += &paragraph("answer", &sentence);
+    }
+    for sentence in cost::sentences(comparison) {
+        html += &paragraph("how", &sentence);
     }
     html += &calls::parts(comparison);
     let scenarios = focus::drawn(comparison);

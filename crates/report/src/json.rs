@@ -8,6 +8,7 @@ use crate::wording;
 use compare::anatomy::{RequestAnatomy, RequestTime};
 use compare::attempts::AttemptSummary;
 use compare::calls::{CallRates, ServiceCalls, StatementChange};
+use compare::cost::{ChangePrice, MonthlyAmount};
 use compare::decision::history::{HistoryClaim, HistoryJudgement};
 use compare::details::{CapacityEstimate, NetworkDetails, ProbeTotals, ScenarioDetails};
 use compare::function_changes::{FunctionChange, FunctionUsage};
@@ -57,6 +58,9 @@ struct JsonReport<'a> {
     calls: Vec<CallsRow<'a>>,
     /// Which functions the instructions are in, where they were counted.
     work: Vec<WorkBreakdown<'a>>,
+    /// What the change costs in a month, where `[cost]` is configured.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cost: Vec<PriceRow<'a>>,
     /// The requests that head failed and base did not, which ended the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<&'a record::FailureContrast>,
@@ -80,6 +84,27 @@ struct AnatomyRow<'a> {
     /// The part that the change is in, if a metric of time changed and one part is most of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     changed_part: Option<&'static str>,
+}
+
+/// How much more head takes in a month than base, if every request is one of this scenario.
+#[derive(Serialize, JsonSchema)]
+struct PriceRow<'a> {
+    scenario: &'a str,
+    requests_per_month: f64,
+    usd_per_vcpu_hour: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    watts_per_vcpu: Option<f64>,
+    cpu_hours: AmountRow,
+    usd: AmountRow,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kwh: Option<AmountRow>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct AmountRow {
+    estimate: f64,
+    low: f64,
+    high: f64,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -407,6 +432,7 @@ pub fn render(comparison: &Comparison) -> String {
         anatomy: comparison.anatomies.iter().map(anatomy).collect(),
         calls: comparison.calls.iter().map(calls).collect(),
         work: comparison.breakdowns.iter().map(work).collect(),
+        cost: comparison.prices.iter().map(price).collect(),
         failure: comparison.failure.as_ref(),
         identical: comparison.identical.as_ref(),
         placement: comparison.placement.as_ref(),
@@ -458,6 +484,24 @@ fn calls(calls: &ServiceCalls) -> CallsRow<'_> {
 fn statement(it: &StatementChange) -> StatementRow<'_> {
     let StatementChange { statement, base, head, fate } = it;
     StatementRow { statement, base: *base, head: *head, change: fate.key() }
+}
+
+fn price(price: &ChangePrice) -> PriceRow<'_> {
+    PriceRow {
+        scenario: &price.scenario,
+        requests_per_month: price.rates.requests_per_month,
+        usd_per_vcpu_hour: price.rates.usd_per_vcpu_hour,
+        watts_per_vcpu: price.rates.watts_per_vcpu,
+        cpu_hours: AmountRow::of(price.cpu_hours),
+        usd: AmountRow::of(price.usd),
+        kwh: price.kwh.map(AmountRow::of),
+    }
+}
+
+impl AmountRow {
+    fn of(amount: MonthlyAmount) -> Self {
+        Self { estimate: amount.estimate, low: amount.low, high: amount.high }
+    }
 }
 
 fn metric(row: &MetricResult) -> MetricRow<'_> {

@@ -6,6 +6,7 @@ mod calls;
 pub mod causes;
 pub mod code_quality;
 pub mod confirmation;
+mod cost;
 pub mod decision_page;
 mod details;
 mod explanation;

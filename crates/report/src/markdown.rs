@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::anatomy;
 use crate::calls;
 use crate::causes;
+use crate::cost;
 use crate::details;
 use crate::explanation;
 use crate::functions::{self, FunctionCells};
@@ -45,7 +46,8 @@ pub fn render(comparison: &Comparison) -> String {
     if let Some(sentence) = explanation::noise(comparison).filter(|_| measured) {
         write!(text, "{}.\n\n", inert_but_code(&sentence)).expect(STRING);
     }
-    for sentence in calls::sentences(comparison).into_iter().chain(anatomy::sentences(comparison)) {
+    let sentences = calls::sentences(comparison).into_iter().chain(anatomy::sentences(comparison));
+    for sentence in sentences.chain(cost::sentences(comparison)) {
         write!(text, "{}.\n\n", inert_but_code(&sentence)).expect(STRING);
     }
     let base = comparison.base.as_ref().map_or("", |base| base.label.as_str());

@@ -1,5 +1,7 @@
 //! The command that measures the same again.
 
+use std::iter;
+
 use compare::{Comparison, ComparisonMode};
 use record::Revision;
 
@@ -12,9 +14,18 @@ const COMMIT_DIGITS: usize = 12;
 /// Returns the command that measures the same again, to be pasted into a shell at the head's commit; none where no
 /// command would, such as beside a base that no name leads to.
 pub fn command(comparison: &Comparison) -> Option<String> {
+    let words = words(comparison)?;
+    let program = iter::once("xmlperf").chain(words.iter().map(String::as_str));
+    let text: Vec<String> = program.map(quoted).collect::<Option<_>>()?;
+    let text = text.join(" ");
+    (text.chars().count() <= COMMAND_CHARS_MAX).then_some(text)
+}
+
+/// Returns the words of that command after the name of the program, as no shell has seen them.
+pub fn words(comparison: &Comparison) -> Option<Vec<String>> {
     let method = &comparison.method;
     let base = comparison.base.as_ref()?;
-    let mut words = vec!["xmlperf".to_owned(), "compare".to_owned()];
+    let mut words = vec!["compare".to_owned()];
     let given = method.invocation.as_deref();
     let gives_base =
         given.is_some_and(|words| words.iter().any(|word| word.starts_with("--base-")));
@@ -38,9 +49,7 @@ pub fn command(comparison: &Comparison) -> Option<String> {
         // Records of old do not say how they were made; scenarios are what is chosen most.
         None => words.extend(guess(comparison)),
     }
-    let text: Vec<String> = words.iter().map(|word| quoted(word)).collect::<Option<_>>()?;
-    let text = text.join(" ");
-    (text.chars().count() <= COMMAND_CHARS_MAX).then_some(text)
+    Some(words)
 }
 
 /// Returns what the command leaves out: changes that no commit holds.
@@ -84,8 +93,9 @@ fn quoted(word: &str) -> Option<String> {
     Some(format!("'{}'", word.replace('\'', r"'\''")))
 }
 
-/// Whether a character has no width or turns the direction of text, so that a command would not be what it seems.
-fn is_invisible(c: char) -> bool {
+/// Returns whether a character has no width or turns the direction of text, so that a command would not be what it
+/// seems.
+pub fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 

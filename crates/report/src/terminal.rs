@@ -11,6 +11,7 @@ use unicode_width::UnicodeWidthStr as _;
 use crate::anatomy;
 use crate::calls;
 use crate::causes;
+use crate::cost;
 use crate::details;
 use crate::explanation;
 use crate::functions;
@@ -71,7 +72,8 @@ pub fn write(
     if !explanations.is_empty() {
         writeln!(out)?;
     }
-    for sentence in calls::sentences(comparison).into_iter().chain(anatomy::sentences(comparison)) {
+    let sentences = calls::sentences(comparison).into_iter().chain(anatomy::sentences(comparison));
+    for sentence in sentences.chain(cost::sentences(comparison)) {
         let sentence = sentence.replace('`', "");
         writeln!(out, "{}\n", wrapped(&sentence, screen.width.into(), 0))?;
     }

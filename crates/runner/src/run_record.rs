@@ -74,6 +74,7 @@ pub(super) fn blank(plan: &RunPlan<'_>, machine: Machine) -> Run {
         confirming: None,
         shard: plan.suite.shard.clone(),
         shards: Vec::new(),
+        cost: plan.suite.cost,
     }
 }
 

@@ -16,6 +16,7 @@ use load::{CookiePolicy, RequestMethod, TlsIdentity, TlsTrust};
 use payload::LentValues;
 use record::OperationName;
 use record::canonical;
+use record::cost::CostRates;
 use record::metric::gate::GateRules;
 use record::metric::limit::Limit;
 use record::shard::ShardRecord;
@@ -51,6 +52,8 @@ pub struct Suite {
     pub digest: String,
     /// Which part of the configured scenarios these are, where other machines measure the rest.
     pub shard: Option<ShardRecord>,
+    /// What requests and processors cost, if that is configured.
+    pub cost: Option<CostRates>,
 }
 
 /// Which evidence is gathered.

@@ -80,6 +80,7 @@ pub(crate) fn slower_by(percent: u64) -> Run {
         confirming: None,
         shard: None,
         shards: Vec::new(),
+        cost: None,
         scenarios: vec![scenario],
     }
 }

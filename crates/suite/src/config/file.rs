@@ -8,6 +8,7 @@ use std::sync::Arc;
 use load::{CookiePolicy, RequestMethod};
 use payload::RequestRenderer;
 use record::OperationName;
+use record::cost::CostRates;
 use record::metric::Metric;
 use record::metric::gate::{GateRules, MetricPolicy, MetricRule};
 use record::work_unit::WorkUnit;
@@ -15,6 +16,7 @@ use sut::network::NetworkConditions;
 use toml::Spanned;
 use units::Ratio;
 
+use crate::config::cost::CostTable;
 use crate::config::fault::{ConfigFault, OperationFault, SpannedFault};
 use crate::config::hooks::HooksTable;
 use crate::config::load::LoadTable;
@@ -67,6 +69,8 @@ pub(super) struct ConfigFile {
     gate: GateTable,
     /// Where runs are kept.
     baseline: BaselineTable,
+    /// What a month of requests costs, so that reports say what a change would. It decides nothing.
+    cost: Option<CostTable>,
     /// One kind of request, for scenarios that send several.
     operation: Vec<Spanned<OperationTable>>,
     /// What is sent, how much of it, under which load. Without one, `smoke`, `concurrent` and `large` are
@@ -197,6 +201,11 @@ pub(super) struct ScenarioTable {
 }
 
 impl ConfigFile {
+    /// Returns what a month of requests costs, if that is written.
+    pub(super) fn cost(&self) -> Option<CostRates> {
+        self.cost.as_ref().map(CostTable::resolve)
+    }
+
     /// Returns what all scenarios share; `plan` is how much is measured where nothing else is written.
     pub(super) fn common(
         &self,

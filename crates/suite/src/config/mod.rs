@@ -4,6 +4,7 @@
 //! a wrong file never gets past this module, and every complaint names file, line and column.
 
 mod command;
+mod cost;
 mod environment;
 mod expect;
 mod fault;
@@ -177,7 +178,8 @@ fn parse(
     }
     let digest = identity::digest(&target, &scenarios, &sampling);
     let (lanes, counting) = file.counting(&gate);
-    Ok(Suite { target, scenarios, gate, sampling, lanes, counting, digest, shard: None })
+    let (shard, cost) = (None, file.cost());
+    Ok(Suite { target, scenarios, gate, sampling, lanes, counting, digest, shard, cost })
 }
 
 #[cfg(test)]

@@ -51,6 +51,8 @@ pub(super) enum ValueError {
     OperationName(#[from] OperationNameError),
     #[error("{0} is not a number of processors such as 1.5")]
     Cores(f64),
+    #[error("{0} is not a number above 0")]
+    NotAbove0(f64),
     #[error("answers may take from 1 MiB to 64 GiB, not {0}")]
     AnswerSize(String),
     #[error("{0} is not a port from 1 to 65535")]
@@ -161,6 +163,14 @@ checked!(
         Ok(cores)
     } else {
         Err(ValueError::Cores(cores))
+    }
+);
+checked!(
+    /// A number above 0.
+    PositiveNumber(f64) from f64, |number| if number > 0.0 && number.is_finite() {
+        Ok(number)
+    } else {
+        Err(ValueError::NotAbove0(number))
     }
 );
 checked!(
