@@ -7,6 +7,9 @@ sudo apt-get install --yes --no-install-recommends musl-tools
 rustup target add "$TARGET"
 # A quarter of the size; the program is not debugged on a runner.
 export CARGO_PROFILE_RELEASE_STRIP=debuginfo "CC_${TARGET//-/_}=musl-gcc"
+# What `init --github` writes into workflows: the tag that this release gets.
+version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
+export XMLPERF_ACTION="${GITHUB_REPOSITORY:?is set by the runner}@v$version"
 cargo build --release --locked --target "$TARGET"
 program=target/$TARGET/release/xmlperf
 version=$("$program" --version | cut -d ' ' -f 2)

@@ -267,6 +267,12 @@ pub enum UseCaseError {
         /// Name of the configuration.
         file: &'static str,
     },
+    /// A workflow names the Action, and this build is none of a release.
+    #[error("nothing says where the Action is")]
+    #[diagnostic(help(
+        "give `--action owner/repository@commit`: the repository that publishes it, and the commit of a release"
+    ))]
+    NoAction,
     /// A file that would be written is there.
     #[error("`{}` exists", path.display())]
     #[diagnostic(help("`--force` overwrites it"))]

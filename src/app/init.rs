@@ -10,11 +10,7 @@ use suite::project::{self, ProjectGuess};
 
 use crate::app::description::{self, DescribedRequests};
 use crate::app::failure::UseCaseError;
-
-/// What a repository needs to judge its pull requests. `docs/` shows the same file.
-const WORKFLOW: &str = include_str!("../../docs/workflows/xmlperf.yml");
-/// Where GitHub reads it.
-pub const WORKFLOW_PATH: &str = ".github/workflows/xmlperf.yml";
+use crate::app::github_workflow::{WorkflowOptions, WorkflowText};
 
 /// What is written.
 #[derive(Debug, Clone)]
@@ -25,8 +21,8 @@ pub struct InitOptions {
     pub path: PathBuf,
     /// What becomes of files that are there.
     pub existing: ExistingFiles,
-    /// Whether a workflow is written as well.
-    pub workflow: WorkflowFile,
+    /// The workflows for GitHub, if they are written as well.
+    pub workflows: Option<WorkflowOptions>,
     /// What describes the requests, if something does.
     pub description: Option<PathBuf>,
 }
@@ -40,20 +36,14 @@ pub enum ExistingFiles {
     Overwrite,
 }
 
-/// Whether a workflow for GitHub is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WorkflowFile {
-    /// It is.
-    Write,
-    /// The configuration alone is written.
-    Omit,
-}
-
 /// A file that was written.
 #[derive(Debug)]
 pub enum InitialFile {
-    /// The workflow.
-    Workflow,
+    /// A file of the workflows.
+    Workflow {
+        /// Its path from the root.
+        path: &'static str,
+    },
     /// The configuration, and what it is from.
     Configuration(Box<ConfigurationOrigin>),
 }
@@ -71,10 +61,15 @@ pub struct ConfigurationOrigin {
 /// workflow.
 pub fn init(options: &InitOptions) -> anyhow::Result<Vec<InitialFile>> {
     let mut written = Vec::new();
-    if options.workflow == WorkflowFile::Write {
+    if let Some(workflows) = &options.workflows {
         ensure_at_root(&options.folder)?;
-        write(Path::new(WORKFLOW_PATH), WORKFLOW, options.existing)?;
-        written.push(InitialFile::Workflow);
+        let files = workflows.files()?;
+        // All or none: half of a gate would look like one.
+        files.iter().try_for_each(|file| ensure_free(Path::new(file.path), options.existing))?;
+        for WorkflowText { path, text } in files {
+            write(Path::new(path), &text, options.existing)?;
+            written.push(InitialFile::Workflow { path });
+        }
         let is_there = options.path.exists() && options.existing == ExistingFiles::Keep;
         if is_there && options.description.is_none() {
             return Ok(written);
@@ -120,8 +115,13 @@ fn ensure_at_root(here: &Path) -> Result<(), UseCaseError> {
 }
 
 fn write(path: &Path, text: &str, existing: ExistingFiles) -> anyhow::Result<()> {
-    if path.exists() && existing == ExistingFiles::Keep {
-        return Err(UseCaseError::FileExists { path: path.to_path_buf() }.into());
-    }
+    ensure_free(path, existing)?;
     Ok(record::write_atomically(path, text.as_bytes())?)
+}
+
+fn ensure_free(path: &Path, existing: ExistingFiles) -> Result<(), UseCaseError> {
+    if path.exists() && existing == ExistingFiles::Keep {
+        return Err(UseCaseError::FileExists { path: path.to_path_buf() });
+    }
+    Ok(())
 }

@@ -25,6 +25,7 @@ pub mod evidence_exchange;
 mod evidence_store;
 pub mod export;
 pub mod failure;
+pub mod github_workflow;
 pub mod identity;
 pub mod import;
 pub mod init;

@@ -9,12 +9,11 @@ use suite::project::{PortGuess, ProjectGuess};
 
 use crate::app;
 use crate::app::description::DescribedRequests;
-use crate::app::init::{
-    ConfigurationOrigin, ExistingFiles, InitOptions, InitialFile, WORKFLOW_PATH, WorkflowFile,
-};
+use crate::app::init::{ConfigurationOrigin, ExistingFiles, InitOptions, InitialFile};
 use crate::cli::Exit;
 use crate::cli::process;
 use crate::cli::terminal_text::sanitize;
+use crate::cli::workflow_flags::WorkflowFlags;
 
 /// Write a commented `xmlperf.toml`
 ///
@@ -32,9 +31,8 @@ pub(super) struct InitArgs {
     /// Overwrite a file that is there
     #[arg(long)]
     force: bool,
-    /// Write a workflow for GitHub as well, which measures every pull request
-    #[arg(long)]
-    github: bool,
+    #[command(flatten)]
+    workflows: WorkflowFlags,
     /// Take what is sent from a description of the API or a recording: OpenAPI 3, WSDL 1.1, HAR, an archive or a
     /// summary of k6, a Postman collection, an access log
     #[arg(long, value_name = "FILE")]
@@ -47,17 +45,16 @@ pub(super) fn run(args: &InitArgs, out: &mut impl Write) -> anyhow::Result<Exit>
         folder: process::current_folder()?,
         path: args.path.clone(),
         existing: if args.force { ExistingFiles::Overwrite } else { ExistingFiles::Keep },
-        workflow: if args.github { WorkflowFile::Write } else { WorkflowFile::Omit },
+        workflows: args.workflows.options(),
         description: args.from.clone(),
     })?;
     for file in written {
         match file {
-            InitialFile::Workflow => {
-                writeln!(out, "wrote {WORKFLOW_PATH}: commit it, and open a pull request")?;
-            }
+            InitialFile::Workflow { path } => writeln!(out, "wrote {path}")?,
             InitialFile::Configuration(origin) => show(out, &args.path, &origin)?,
         }
     }
+    args.workflows.advise(out)?;
     Ok(Exit::Success)
 }
 

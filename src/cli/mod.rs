@@ -44,6 +44,7 @@ mod terminal_text;
 mod timings;
 mod trend;
 mod usage;
+mod workflow_flags;
 
 use std::io::Write;
 use std::process::ExitCode;

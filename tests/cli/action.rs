@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -534,27 +534,68 @@ fn the_report_knows_what_was_requested_and_what_became_of_it() {
     check(artifact, "[--artifact][xmlperf-report][--artifact-run-id][77]");
 }
 
+/// An address of the Action, as a user gives it.
+const ADDRESS: &str = "acme/xmlperf-action@0123456789abcdef0123456789abcdef01234567";
+
+fn init(folder: &Path, words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xmlperf"));
+    command.arg("init").args(words).current_dir(folder).output().unwrap()
+}
+
 #[test]
 fn one_command_writes_all_that_a_gate_needs() {
     let folder = tempfile::tempdir().unwrap();
-    let init = || {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xmlperf"));
-        command.args(["init", "--github"]).current_dir(folder.path()).output().unwrap()
-    };
+    let words = ["--github", "--action", ADDRESS];
     let (workflow, configuration) =
         (folder.path().join(".github/workflows/xmlperf.yml"), folder.path().join("xmlperf.toml"));
-    assert!(init().status.success());
-    let shown = fs::read(root().join("docs/workflows/xmlperf.yml")).unwrap();
-    assert_eq!(fs::read(&workflow).unwrap(), shown);
-    assert!(configuration.exists());
+    assert!(init(folder.path(), &words).status.success());
+    assert!(workflow.exists() && configuration.exists());
     // What a user has written is not written over, and is enough.
-    let again = init();
+    let again = init(folder.path(), &words);
     assert_eq!(again.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&again.stderr).contains("`--force` overwrites it"));
     fs::remove_file(&workflow).unwrap();
+    let half = init(folder.path(), &words);
+    assert!(half.status.code() == Some(2) && !workflow.exists(), "one of several files is there");
+    fs::remove_dir_all(folder.path().join(".github")).unwrap();
     fs::write(&configuration, "# mine\n").unwrap();
-    assert!(init().status.success() && workflow.exists());
+    assert!(init(folder.path(), &words).status.success() && workflow.exists());
     assert_eq!(fs::read_to_string(&configuration).unwrap(), "# mine\n");
+}
+
+#[test]
+fn no_workflow_is_written_with_an_address_that_is_none() {
+    for words in [&["--github"][..], &["--github", "--action", "org/xmlperf-action@v1"]] {
+        let folder = tempfile::tempdir().unwrap();
+        let output = init(folder.path(), words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("owner/repository@commit"), "{said}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{words:?}");
+    }
+}
+
+/// `.ci/run workflows` validates what is written by what GitHub takes; here it is held to be what is written.
+#[test]
+fn the_workflows_that_are_validated_are_those_that_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["--github", "--action", ADDRESS, "--budget", "5m", "--only-paths", "api/**"];
+    let output = init(folder.path(), &[&words[..], &["--only-paths", "lib's/**"]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let held = root().join("tests/github/written");
+    let files =
+        ["workflows/xmlperf.yml", "workflows/xmlperf-forks.yml", "workflows/xmlperf-twin.yml"];
+    for name in files.into_iter().chain(["xmlperf-setup/action.yml"]) {
+        let written = fs::read_to_string(folder.path().join(".github").join(name)).unwrap();
+        let path = held.join(name);
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, &written).unwrap();
+        }
+        let shown = fs::read_to_string(&path).unwrap();
+        let message = "run: UPDATE_DOCS=1 cargo test --locked --test cli -- action";
+        assert!(written == shown, "tests/github/written/{name} is not what is written; {message}");
+    }
 }
 
 /// Runs git under a made-up name, and returns what it prints.

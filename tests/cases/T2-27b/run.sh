@@ -4,7 +4,7 @@
 # shellcheck source=tests/cases/lib.sh
 . "$(dirname "$0")/../lib.sh"
 git init -q
-out=$("$x" init --github 2>&1)
+out=$("$x" init --github --action acme/xmlperf-action@v1 2>&1)
 uploads=$(grep -c upload-artifact .github/workflows/xmlperf.yml)
 [ "$uploads" -gt 0 ] && [ "$(grep -c 'overwrite: true' .github/workflows/xmlperf.yml)" -eq "$uploads" ] && pass
 fail 'a second attempt cannot upload its record'

@@ -22,7 +22,7 @@ use crate::exchange::exchange;
 /// A token that may read and nothing else, as a fork's pull request gets it.
 const READ_ONLY: &str = "token-of-a-fork";
 const UPLOAD: &str = "actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02";
-const ACTION: &str = "org/xmlperf-action@v1";
+const ACTION: &str = "octo-org/xmlperf-action@v1";
 
 const DOWNLOAD: &str = "actions/download-artifact@d3f86a106a0bac45b974a628896c90dbdf5c8093";
 
@@ -103,13 +103,11 @@ impl WorkflowFixture {
         git(&clone, &["init", "--quiet", "--initial-branch", "main"]);
         git(&clone, &["remote", "add", "origin", "https://github.com/octo-org/octo-repo"]);
         let init = Command::new(env!("CARGO_BIN_EXE_xmlperf"))
-            .args(["init", "--github"])
+            .args(["init", "--github", "--action", ACTION])
             .current_dir(&clone)
             .output()
             .unwrap();
         assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
-        let second = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/workflows/xmlperf-forks.yml");
-        fs::copy(second, clone.join(".github/workflows/xmlperf-forks.yml")).unwrap();
         fs::write(clone.join("xmlperf.toml"), CONFIGURATION).unwrap();
         let commit = |script: &str, message: &str| {
             fs::write(clone.join("serve.sh"), script.trim_end().to_owned() + "\n").unwrap();
