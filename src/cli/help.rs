@@ -6,6 +6,7 @@ use std::iter;
 use clap::Command;
 use clap::error::ErrorKind;
 
+use crate::app::concepts;
 use crate::cli::Exit;
 use crate::cli::usage::UsageError;
 
@@ -19,24 +20,10 @@ pub(super) struct HelpArgs {
     words: Vec<String>,
 }
 
-/// A page of the documentation that the program has with it.
-struct ConceptPage {
-    name: &'static str,
-    text: &'static str,
-}
-
-const CONCEPTS: [ConceptPage; 5] = [
-    ConceptPage { name: "configuration", text: include_str!("../../docs/configuration.md") },
-    ConceptPage { name: "exit-codes", text: include_str!("../../docs/exit-codes.md") },
-    ConceptPage { name: "metrics", text: include_str!("../../docs/metrics.md") },
-    ConceptPage { name: "troubleshooting", text: include_str!("../../docs/troubleshooting.md") },
-    ConceptPage { name: "verdicts", text: include_str!("../../docs/verdicts.md") },
-];
-
 /// Prints the page or the help of `program`.
 pub(super) fn run(args: &HelpArgs, program: Command, out: &mut impl Write) -> anyhow::Result<Exit> {
     if let [word] = args.words.as_slice()
-        && let Some(page) = CONCEPTS.iter().find(|page| page.name == word)
+        && let Some(page) = concepts::find(word)
     {
         out.write_all(page.text.as_bytes())?;
         return Ok(Exit::Success);

@@ -24,6 +24,7 @@ mod invocation;
 mod link_shim;
 mod man;
 mod matrix;
+mod mcp;
 mod merge;
 mod output;
 mod payload;
@@ -86,6 +87,7 @@ enum CliCommand {
     #[command(hide = true)]
     LinkShim(link_shim::LinkShimArgs),
     Man(man::ManArgs),
+    Mcp(mcp::McpArgs),
     Merge(merge::MergeArgs),
     Payload(payload::PayloadArgs),
     Profile(profile::ProfileArgs),
@@ -104,6 +106,7 @@ impl Cli {
             | CliCommand::Compare(_)
             | CliCommand::Bisect(_)
             | CliCommand::Doctor(_)
+            | CliCommand::Mcp(_)
             | CliCommand::Profile(_)
             | CliCommand::Run(_)
             | CliCommand::Selftest(_) => true,
@@ -166,6 +169,7 @@ pub fn run(cli: &Cli, out: &mut impl Write) -> anyhow::Result<Exit> {
         CliCommand::Init(args) => init::run(args, out),
         CliCommand::LinkShim(args) => Err(link_shim::run(args)),
         CliCommand::Man(args) => man::run(args, Cli::command(), out),
+        CliCommand::Mcp(args) => mcp::run(args, out),
         CliCommand::Merge(args) => merge::run(args, out),
         CliCommand::Payload(args) => payload::run(args, out),
         CliCommand::Profile(args) => profile::run(args, out),

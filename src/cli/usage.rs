@@ -17,6 +17,14 @@ pub(super) enum UsageError {
     #[error("a chart shows one metric")]
     #[diagnostic(help("choose it by `--metric` and `--scenario`"))]
     SeveralCharts,
+    /// A protocol for programs is spoken to a person.
+    #[error(
+        "standard input is a terminal, and a client of the Model Context Protocol has to be there"
+    )]
+    #[diagnostic(help(
+        "`docs/how-to/agents.md` shows how an editor or agent starts `xmlperf mcp`"
+    ))]
+    NoClient,
     /// There is neither a command nor a concept of that name.
     #[error("there is no help on `{word}`")]
     #[diagnostic(help(

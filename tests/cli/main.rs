@@ -21,6 +21,7 @@ mod init;
 mod instruction_counts;
 mod layout;
 mod live_requests;
+mod mcp;
 mod measurement;
 mod operations;
 mod order_service;

@@ -1,9 +1,10 @@
 //! What a month of requests and an hour of a processor are, by which a change has a price.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The rates of `[cost]`. They decide nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CostRates {
     /// Requests that production answers in a month.
