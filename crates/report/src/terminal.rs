@@ -97,7 +97,8 @@ pub fn write(
         writeln!(out, "{}\n", wrapped(&format!("note: {note}"), screen.width.into(), 0))?;
     }
     let headline = wording::headline(comparison).text.replace('`', "");
-    writeln!(out, "{}", wrapped(&headline, screen.width.into(), 4))?;
+    // In one line, by which programs find it: a terminal breaks it as it likes.
+    writeln!(out, "{headline}")?;
     for line in wording::failure_lines(comparison) {
         writeln!(out, "{}", wrapped(&format!("  {line}"), screen.width.into(), 4))?;
     }
