@@ -99,7 +99,7 @@ impl ActionAddress {
         }
     }
 
-    /// Returns where the release of this build is, if it was told.
+    /// Returns where the release of this build is, if the build was given it.
     fn of_release() -> Option<Self> {
         option_env!("XMLPERF_ACTION").and_then(|address| Self::parse(address).ok())
     }

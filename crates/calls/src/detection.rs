@@ -5,7 +5,7 @@ use crate::protocol::{CallDirection, CallProtocol};
 /// Bytes that tell every protocol from the others.
 const BYTES_MAX: usize = 16;
 
-/// The longest method of HTTP that is told from other words, with the space behind it.
+/// The longest method of HTTP that is recognised, with the space behind it.
 const METHODS: [&str; 10] =
     ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PRI"];
 

@@ -231,7 +231,7 @@ fn path_template(target: &str) -> String {
         Some((path, _)) => (path, true),
         None => (target, false),
     };
-    // Of an absolute address, only the path says what is asked for.
+    // Of an absolute address, only the path counts.
     let path = path
         .split_once("://")
         .map_or(path, |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..]));

@@ -22,7 +22,7 @@ const OTHERS: &str = "(others)";
 pub struct LaunchCalls {
     /// What was called in each slice and since the slice before.
     pub slices: Vec<CallSlice>,
-    /// Whether statements were told apart; not where each service is encrypted or speaks an unknown protocol.
+    /// Whether statements were distinguished; not where each service is encrypted or speaks an unknown protocol.
     pub has_queries: bool,
 }
 

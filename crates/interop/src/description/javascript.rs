@@ -1,6 +1,6 @@
 //! Finds the calls of k6's `http` in a script, as far as their arguments are written as texts.
 //!
-//! This is no parser of the language: comments and texts are told from code, and what an argument computes
+//! This is no parser of the language: comments and texts are separated from code, and what an argument computes
 //! stays open. A call that is not understood is reported, never guessed.
 
 use std::collections::BTreeMap;

@@ -37,7 +37,7 @@ pub(super) struct DocumentWriter<'p> {
 
 /// The parts of an element's type, with those of its bases.
 #[derive(Default)]
-struct ElementContent<'p> {
+struct ContentBuilder<'p> {
     /// In the order of the document.
     particles: Vec<&'p SchemaParticle>,
     attributes: Vec<&'p AttributeUse>,
@@ -188,7 +188,7 @@ impl<'p> DocumentWriter<'p> {
         if complex.is_abstract {
             return None;
         }
-        let mut content = ElementContent::default();
+        let mut content = ContentBuilder::default();
         self.collect(complex, &mut content, 0)?;
         for attribute in &content.attributes {
             self.write_attribute(attribute)?;
@@ -219,7 +219,7 @@ impl<'p> DocumentWriter<'p> {
     fn collect(
         &self,
         complex: &'p ComplexType,
-        content: &mut ElementContent<'p>,
+        content: &mut ContentBuilder<'p>,
         depth: usize,
     ) -> Option<()> {
         if depth > DEPTH_MAX {
@@ -253,7 +253,7 @@ impl<'p> DocumentWriter<'p> {
     fn collect_attributes(
         &self,
         list: &'p AttributeList,
-        content: &mut ElementContent<'p>,
+        content: &mut ContentBuilder<'p>,
         depth: usize,
     ) -> Option<()> {
         if depth > DEPTH_MAX {

@@ -71,12 +71,12 @@ pub struct Traffic {
 
 /// What a relay adds up of the calls that pass through it, and how it reads them.
 #[derive(Debug, Clone)]
-struct CallWatch {
+struct RelayCalls {
     counting: CallCounting,
     tally: Arc<Mutex<CallTally>>,
 }
 
-impl CallWatch {
+impl RelayCalls {
     fn tally(&self) -> MutexGuard<'_, CallTally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -90,7 +90,7 @@ pub struct Relay {
     wake: Arc<OwnedFd>,
     reports: mpsc::Receiver<Traffic>,
     thread: Option<JoinHandle<io::Result<()>>>,
-    calls: Option<CallWatch>,
+    calls: Option<RelayCalls>,
 }
 
 impl Relay {
@@ -116,7 +116,7 @@ impl Relay {
             network: NetworkConditions::default(),
             seed: 0,
             window_bytes: shaping::window_bytes(CONNECTIONS),
-            calls: Some(CallWatch { counting, tally: Arc::default() }),
+            calls: Some(RelayCalls { counting, tally: Arc::default() }),
         };
         Self::begin(service, settings).map_err(RelayError::NotMade)
     }
@@ -181,7 +181,7 @@ struct RelaySettings {
     network: NetworkConditions,
     seed: u64,
     window_bytes: usize,
-    calls: Option<CallWatch>,
+    calls: Option<RelayCalls>,
 }
 
 fn listen() -> io::Result<OwnedFd> {
@@ -315,7 +315,7 @@ struct RelayContext<'a> {
     wire: &'a mut BandwidthLink,
     scratch: &'a mut [u8],
     traffic: &'a mut Traffic,
-    calls: Option<&'a CallWatch>,
+    calls: Option<&'a RelayCalls>,
     window_bytes: usize,
     round_trip_ns: u64,
 }
@@ -468,7 +468,7 @@ struct RelayLoop {
     timers: BinaryHeap<Reverse<(u64, u64, usize)>>,
     scratch: Vec<u8>,
     traffic: Traffic,
-    calls: Option<CallWatch>,
+    calls: Option<RelayCalls>,
 }
 
 impl RelayLoop {
