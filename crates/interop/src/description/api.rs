@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use load::RequestMethod;
+use suite::config::OWN_HEADERS;
 
 use crate::description::credentials::NeededVariable;
 use crate::description::format::DescriptionFormat;
@@ -10,17 +11,6 @@ use crate::description::gap::{CarryGap, GapReason};
 
 /// Longest name of an operation, as configurations take it.
 const NAME_CHARS_MAX: usize = 60;
-
-/// Headers that follow from the body and the target.
-const OWN_HEADERS: [&str; 7] = [
-    "Connection",
-    "Content-Encoding",
-    "Content-Length",
-    "Content-Type",
-    "Expect",
-    "Host",
-    "Transfer-Encoding",
-];
 
 /// An API as a description or a recording has it.
 #[derive(Debug, Clone, PartialEq)]

@@ -46,6 +46,7 @@ pub use crate::config::fault::{
 pub use crate::config::init_file::{initial, quoted};
 pub use crate::config::payload::read_corpus;
 pub use crate::config::presets::PRESETS;
+pub use crate::config::values::OWN_HEADERS;
 
 /// The file's name, looked for from the current folder upwards.
 pub const FILE_NAME: &str = "xmlperf.toml";

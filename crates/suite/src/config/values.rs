@@ -24,7 +24,7 @@ use crate::config::fault::{ConfigFault, SpannedFault};
 use crate::{CpuSelection, LaneMode, LayoutMode, UrlScheme, WarmUpPlan};
 
 /// Headers that say how a body is sent, which a user's would contradict.
-const OWN_HEADERS: [&str; 7] = [
+pub const OWN_HEADERS: [&str; 7] = [
     "Connection",
     "Content-Encoding",
     "Content-Length",
