@@ -54,6 +54,10 @@ SERVICE = {
         ("allocation", [("server.rs", "    let items = body.strip_prefix",
                          "    for word in body.split(' ') {\n        std::hint::black_box(word.to_owned());\n    }\n    let items = body.strip_prefix")]),
         ("deletion", [("server.rs", ".filter(|word| !word.is_empty())", "")]),
+        ("clone", [("server.rs", "for (word, count) in &words {", "for (word, count) in words.clone() {")]),
+        ("copy", [("server.rs", "text.split(['<', '>', ' ', '\"'])", "text.chars().collect::<String>().split(['<', '>', ' ', '\"'])")]),
+        ("conversion", [("server.rs", "numbers.iter().sum::<f64>()", "numbers.iter().filter_map(|it| it.to_string().parse::<f64>().ok()).sum::<f64>()")]),
+        ("predicate", [("server.rs", "|c: char| !c.is_alphanumeric()", "|c: char| !c.to_uppercase().all(char::is_alphanumeric)")]),
     ],
     "innocent": [
         ("server.rs", "let value = lower.lines()", "let field = lower.lines()", "value.and_then(|value|", "field.and_then(|value|"),
@@ -66,12 +70,17 @@ SERVICE = {
 C = {
     "plants": [
         ("constant", [("server.c", "enum { ROUNDS = 100 };\n#endif", "enum { ROUNDS = 104 };\n#endif")]),
-        ("line", [("server.c", "x = (x ^ (unsigned char)body[i]) * 1099511628211ull;", "x = (x ^ (unsigned char)body[i] ^ (x >> 29)) * 1099511628211ull;")]),
+        ("line", [("server.c", "x = (x ^ word) * 1099511628211ull;", "x = (x ^ word ^ (x >> 29)) * 1099511628211ull;")]),
         ("calls", [("server.c", "    work(body, bytes, items, number);\n", "    work(body, bytes / 8, items, number);\n    work(body, bytes, items, number);\n")]),
         ("loop", [("server.c", "for (int i = 0; i < 100; i++) at += snprintf", "for (int i = 0; i < 150; i++) at += snprintf")]),
         ("new function", [("server.c", "    int closes = 0, status = 200;\n", "    int closes = 0, status = 200;\n    sink = letters(body, bytes);\n"),
                           ("server.c", "static void *serve(void *argument) {\n", "static uint64_t letters(const char *body, size_t bytes);\nstatic void *serve(void *argument) {\n"),
                           ("server.c", "static void pause_us(long us) {\n", "static uint64_t letters(const char *body, size_t bytes) {\n    volatile uint64_t found = 0;\n    for (size_t i = 0; i < bytes; i++) found += body[i] >= 'a';\n    return found;\n}\n\nstatic void pause_us(long us) {\n")]),
+        ("branch", [("server.c", "i < rounds; i++) x = pass(body, bytes, x);\n#ifdef PLANT_QUAD", "i < rounds; i++) {\n        x = pass(body, bytes, x);\n        if (i % 16 == 0) x = pass(body, bytes / 2, x);\n    }\n#ifdef PLANT_QUAD")]),
+        ("copy", [("server.c", "        int stays = 1;\n", "        for (size_t i = 0; i < length; i++) sink += (uint64_t)body[i];\n        int stays = 1;\n")]),
+        ("step", [("server.c", "i + sizeof word <= bytes; i += sizeof word)", "i + sizeof word <= bytes; i += sizeof word - 1)")]),
+        ("type", [("server.c", "    uint64_t word;\n", "    volatile uint64_t word;\n"),
+                  ("server.c", "memcpy(&word, body", "memcpy((void *)&word, body")]),
     ],
     "innocent": [
         ("server.c", "    if (send(socket, text, (size_t)bytes, MSG_NOSIGNAL) < 0) return;\n", "    ssize_t sent = send(socket, text, (size_t)bytes, MSG_NOSIGNAL);\n    (void)sent;\n"),
@@ -90,6 +99,12 @@ ROXMLTREE = {
         ("attribute", [(TOKENIZER, "    #[inline]\n    pub fn curr_byte(&self)", "    #[inline(never)]\n    pub fn curr_byte(&self)")]),
         ("small function", [(TOKENIZER, "        self.span.text.as_bytes()[self.pos..self.end].starts_with(text)", "        core::hint::black_box(&self.span.text.as_bytes()[self.pos..self.end]).to_vec().starts_with(text)")]),
         ("deletion", [(TOKENIZER, "        // Check for ASCII first.\n        if *self as u32 <= 128 {\n            return (*self as u8).is_xml_name();\n        }\n\n", "")]),
+        ("capacity", [(PARSE, "        nodes: Vec::with_capacity(nodes_capacity),\n", "        nodes: Vec::new(),\n"),
+                      (PARSE, "    let nodes_capacity =", "    let _nodes_capacity =")]),
+        ("call", [(PARSE, "let nodes_capacity = memchr_iter(b'<', text.as_bytes()).count();", "let nodes_capacity = text.chars().filter(|it| *it == '<').count();")]),
+        ("eager", [(PARSE, "        let appending_element = matches!(kind, NodeKind::Element { .. });\n",
+                    "        core::hint::black_box(self.doc.nodes.iter().take(8).filter(|it| it.parent.is_some()).count());\n        let appending_element = matches!(kind, NodeKind::Element { .. });\n")]),
+        ("closure", [("src/main.rs", "roxmltree::Document::parse(line).ok());", "roxmltree::Document::parse(line).ok().filter(|it| it.descendants().all(|node| node.range().start <= line.len())));")]),
     ],
     "innocent": [
         (TOKENIZER, "    // Search for `>` first, since it's a bit faster than looking for `]]>`.\n", "    // `>` first: it is faster.\n"),
@@ -112,6 +127,9 @@ REFERENCE = {
         ("small function", [(XML, "    CLASS[usize::from(byte)] & class != 0\n", "    std::hint::black_box(CLASS[usize::from(byte)]) & class != 0\n")]),
         ("slow path", [(FLAT, "        a.len() == b.len() && iter::zip(a, b).all(equal)\n            || self.sorted", "        a.len() > b.len() && iter::zip(a, b).all(equal)\n            || self.sorted")]),
         ("manifest", [("Cargo.toml", "[profile.release]\n", "[profile.release]\nopt-level = 2\n")]),
+        ("eager", [(FLAT, "        let (left, right) = match self.paths.nodes[index].last {\n", "        self.paths.write(index, documents, &mut self.path);\n        let (left, right) = match self.paths.nodes[index].last {\n")]),
+        ("validation", [(FLAT, "        pieces.clear();\n", "        pieces.clear();\n        std::hint::black_box(String::from_utf8_lossy(documents[side]).chars().count());\n")]),
+        ("collection", [(FLAT, "        self.children(parent).find(|child|", "        self.children(parent).collect::<Vec<_>>().into_iter().find(|child|")]),
     ],
     "innocent": [
         (XML, "#[error(\"a malformed comment\")]", "#[error(\"a comment that is malformed\")]"),
@@ -304,7 +322,7 @@ def plant(repository, number, kind, changes, rng):
     if not all(repository.replace(*change) for change in changes):
         repository.restore()
         return print(f"{repository.name} {number} {kind}: its text is not there, left out", flush=True)
-    planted = place(repository, *changes[0])
+    planted = [place(repository, *change) for change in changes]
     work, row, seconds = repository.compare()
     repository.restore()
     base, head = work["base"], work["head"]
@@ -312,15 +330,17 @@ def plant(repository, number, kind, changes, rng):
     share = (head - alone["head"] * base / alone["base"]) / growth if growth else 0
     causes = work.get("causes", {})
     hunks, proven = causes.get("hunks", []), work.get("proven", [])
-    first = bool(hunks) and is_at(hunks[0]["hunk"], planted)
-    named = any(is_at(hunk, planted) for hunk in proven[0]["hunks"][:1]) if proven else False
+    first = bool(hunks) and is_at(hunks[0]["hunk"], planted[0])
+    named = any(is_at(hunk, planted[0]) for hunk in proven[0]["hunks"][:1]) if proven else False
+    # Further hunks of the plant belong into the set.
+    strange = [hunk for hunk in proven[0]["hunks"] if not any(is_at(hunk, it) for it in planted)] if proven else []
     found = {"plant": kind, "size": size, "verdict": row["verdict"], "first": first, "proven": named,
-             "wrong": bool(proven) and not named, "joined": len(proven[0]["hunks"]) - 1 if proven else 0,
+             "wrong": bool(proven) and not named, "strange": len(strange), "joined": len(proven[0]["hunks"]) - 1 if proven else 0,
              "share": share, "said": proven[0]["share"] if proven else None, "seconds": seconds, "innocents": len(taken)}
     said = "-" if found["said"] is None else f"{100 * found['said']:.0f} %"
-    rank = next((at + 1 for at, hunk in enumerate(hunks) if is_at(hunk["hunk"], planted)), None)
+    rank = next((at + 1 for at, hunk in enumerate(hunks) if is_at(hunk["hunk"], planted[0])), None)
     print(f"{repository.name} {number} {kind}: {100 * size:+.2f} %, {row['verdict']}; rank {rank} of {len(hunks)}; "
-          f"proven {named} with {found['joined']} more; {said} of {100 * share:.0f} %; {seconds:.0f} s"
+          f"proven {named} with {found['joined']} more, {len(strange)} innocent; {said} of {100 * share:.0f} %; {seconds:.0f} s"
           + (f"; {causes.get('unproven') or causes.get('obstacle')}" if not proven else ""), flush=True)
     return found
 
@@ -344,9 +364,10 @@ def table(found):
     count = lambda key: sum(bool(it[key]) for it in found)
     print(f"\n| plants of 1 % and more | {len(found)} |\n|:--|--:|")
     print(f"| first by rank | {count('first')} |\n| proven | {count('proven')} |\n| another hunk proven | {count('wrong')} |")
-    print(f"| proven share within 10 points | {near} |\n| without an innocent hunk beside it | {sum(it['proven'] and it['joined'] == 0 for it in found)} |")
+    print(f"| proven share within 10 points | {near} |\n| without an innocent hunk beside it | {sum(it['proven'] and it['strange'] == 0 for it in found)} |")
     if found:
-        print(f"| seconds for a comparison, mean | {sum(it['seconds'] for it in found) / len(found):.0f} |")
+        seconds = [it["seconds"] for it in found]
+        print(f"| seconds for a comparison, mean and longest | {sum(seconds) / len(seconds):.0f}, {max(seconds):.0f} |")
 
 
 def main():

@@ -2,8 +2,11 @@
 //
 // A body begins with `items=N`; the work is so many passes over the body. The answer has the number
 // of items, so that a wrong one shows. APP_PORT is the port to listen on.
+//
+// With -DPLANT_TRUTH what the plant itself takes is added to the file that PLANT_TRUTH names, launch by launch.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
@@ -13,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,6 +46,32 @@ static void pause_us(long us) {
     nanosleep(&time, NULL);
 }
 
+#ifdef PLANT_TRUTH
+static struct { atomic_ullong wall_ns, cpu_ns, requests; } *truth;
+
+static uint64_t clock_ns(clockid_t clock) {
+    struct timespec time;
+    clock_gettime(clock, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+// Shared with the file, so that it is there however the process ends.
+static void map_truth(void) {
+    int file = open(getenv("PLANT_TRUTH"), O_RDWR);
+    truth = mmap(NULL, sizeof *truth, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (truth == MAP_FAILED) perror("PLANT_TRUTH"), _exit(1);
+}
+
+#define PLANTED(...) do { \
+    uint64_t wall_ns = clock_ns(CLOCK_MONOTONIC), cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID); \
+    __VA_ARGS__; \
+    atomic_fetch_add(&truth->cpu_ns, clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns); \
+    atomic_fetch_add(&truth->wall_ns, clock_ns(CLOCK_MONOTONIC) - wall_ns); \
+} while (0)
+#else
+#define PLANTED(...) __VA_ARGS__
+#endif
+
 static uint64_t pass(const char *body, size_t bytes, uint64_t x) {
     uint64_t word;
     for (size_t i = 0; i + sizeof word <= bytes; i += sizeof word) {
@@ -50,6 +80,24 @@ static uint64_t pass(const char *body, size_t bytes, uint64_t x) {
     }
     return x;
 }
+
+#ifdef PLANT_CHURN
+// Pages that are mapped, touched and given back: the system's work, not the program's.
+static void churn(void) {
+    size_t room = 1 << 20;
+    char *pages = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (size_t i = 0; i < room; i += 4096) pages[i] = 1;
+    munmap(pages, room);
+}
+#endif
+
+#ifdef PLANT_SYNC
+static void sync_file(void) {
+    static atomic_int file = -1;
+    if (file < 0) file = open("synced", O_WRONLY | O_CREAT, 0600);
+    if (pwrite(file, &served, sizeof served, 0) < 0 || fsync(file)) perror("synced");
+}
+#endif
 
 static void work(const char *body, size_t bytes, unsigned long items, unsigned long number) {
     uint64_t x = number;
@@ -65,8 +113,14 @@ static void work(const char *body, size_t bytes, unsigned long items, unsigned l
     for (size_t i = 0; i < bytes; i += 512)
         for (size_t j = 0; j < bytes; j += 512) x = (x ^ (i * j)) * 1099511628211ull;
 #endif
+#ifdef PLANT_SPIN_10
+    PLANTED(for (int i = 0; i < rounds / 10; i++) x = pass(body, bytes, x));
+#endif
     x += items;
     sink = x;
+#ifdef PLANT_CHURN
+    PLANTED(churn());
+#endif
 #ifdef PLANT_MEMORY
     size_t room = bytes * 64;
     char *copy = malloc(room);
@@ -88,7 +142,7 @@ static pthread_mutex_t store = PTHREAD_MUTEX_INITIALIZER;
 // Stands for a store that takes 300 us to answer, any number of requests at once.
 static void ask_store(void) {
 #ifdef PLANT_LOCK
-    pthread_mutex_lock(&store);
+    PLANTED(pthread_mutex_lock(&store));
 #endif
     pause_us(300);
 #ifdef PLANT_LOCK
@@ -117,7 +171,13 @@ static int serve_one(int socket, const char *body, size_t bytes) {
     if (number % 100 == 0) pause_us(30000);
 #endif
 #ifdef PLANT_SLEEP_1MS
-    pause_us(1000);
+    PLANTED(pause_us(1000));
+#endif
+#ifdef PLANT_SYNC
+    PLANTED(sync_file());
+#endif
+#ifdef PLANT_TRUTH
+    atomic_fetch_add(&truth->requests, 1);
 #endif
 #ifdef PLANT_WRONG
     if (number % 1000 == 0) items++;
@@ -189,6 +249,9 @@ static void end(int number) {
 
 int main(void) {
     signal(SIGTERM, end);
+#ifdef PLANT_TRUTH
+    map_truth();
+#endif
 #ifdef PLANT_START
     pause_us(2000000);
 #endif
