@@ -15,7 +15,7 @@ from pathlib import Path
 from truth import HERE, REQUEST, XMLPERF, compile_to
 
 # The part that a kind is in, what of server.c plants it, and the scenario that shows it.
-ALONE = "pairs = 20"
+ALONE = "pairs = 100"
 # Little work, so that the lock and not the processor is what four connections wait for.
 FOUR = 'pairs = 2\nload = { model = "closed", connections = 4 }'
 KINDS = {
@@ -114,16 +114,16 @@ class Kind:
 
     def planted_ns(self, throttled_ns):
         """What the plant took a request, by its own clocks or the kernel's count."""
-        wall_ns, cpu_ns, requests = struct.unpack("QQQ", self.truth.read_bytes())
+        wall_ns, cpu_ns, queued_ns, requests = struct.unpack("QQQQ", self.truth.read_bytes())
         if self.name == "same" or requests == 0:
             return 0
-        whole = {"blocked": wall_ns - cpu_ns, "queued": throttled_ns}.get(self.part, cpu_ns)
+        whole = {"blocked": wall_ns - cpu_ns - queued_ns, "queued": throttled_ns}.get(self.part, cpu_ns)
         return whole / requests
 
     def compare(self, number):
         out = self.folder / "out"
         shutil.rmtree(out, ignore_errors=True)
-        self.truth.write_bytes(bytes(24))
+        self.truth.write_bytes(bytes(32))
         words = [XMLPERF, "compare", "--plain", "--out", out, "--seed", random.randrange(1 << 31), "--config", self.folder / "xmlperf.toml",
                  "--base-start", self.commands[0], "--head-start", self.commands[1]]
         throttled_ns = self.group.throttled_ns() if self.group else 0

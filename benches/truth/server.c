@@ -47,7 +47,7 @@ static void pause_us(long us) {
 }
 
 #ifdef PLANT_TRUTH
-static struct { atomic_ullong wall_ns, cpu_ns, requests; } *truth;
+static struct { atomic_ullong wall_ns, cpu_ns, queued_ns, requests; } *truth;
 
 static uint64_t clock_ns(clockid_t clock) {
     struct timespec time;
@@ -62,11 +62,22 @@ static void map_truth(void) {
     if (truth == MAP_FAILED) perror("PLANT_TRUTH"), _exit(1);
 }
 
+// How long this thread was ready to run and had no processor.
+static uint64_t queued_ns(void) {
+    static _Thread_local int file = -1;
+    char text[96] = "";
+    unsigned long long queued = 0;
+    if (file < 0) file = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+    if (pread(file, text, sizeof text - 1, 0) > 0) sscanf(text, "%*u %llu", &queued);
+    return queued;
+}
+
 #define PLANTED(...) do { \
-    uint64_t wall_ns = clock_ns(CLOCK_MONOTONIC), cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID); \
+    uint64_t queued = queued_ns(), wall_ns = clock_ns(CLOCK_MONOTONIC), cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID); \
     __VA_ARGS__; \
     atomic_fetch_add(&truth->cpu_ns, clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns); \
     atomic_fetch_add(&truth->wall_ns, clock_ns(CLOCK_MONOTONIC) - wall_ns); \
+    atomic_fetch_add(&truth->queued_ns, queued_ns() - queued); \
 } while (0)
 #else
 #define PLANTED(...) __VA_ARGS__

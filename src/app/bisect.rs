@@ -7,16 +7,17 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use checkout::{BaseError, CommitSummary, HeadState};
 use compare::decision::Verdict;
-use compare::{CauseSummary, Comparison, ComparisonOutcome, MetricResult};
+use compare::{Comparison, ComparisonOutcome, MetricResult};
 use history::bisect::{BisectionStep, CommitSearch, CommitState};
+use record::causes::HunkPlace;
 use record::metric::Metric;
 use record::metric::gate::{MetricPolicy, MetricRule};
-use record::{EarlyEnd, IdenticalProgram, Side};
+use record::{EarlyEnd, IdenticalProgram, Run, Side};
 use serde::{Deserialize, Serialize};
 use suite::{EvidenceLanes, LaneMode, Suite};
 use units::Ratio;
@@ -31,6 +32,7 @@ use crate::app::failure::UseCaseError;
 use crate::app::identity::{self, IdenticalPrograms};
 use crate::app::measure::{self, ComparisonEnding};
 use crate::app::selection::{self, SuiteSelection, TargetUse};
+use crate::app::source_change::SourceChange;
 
 /// What is searched for, and where.
 #[derive(Debug, Clone)]
@@ -73,9 +75,19 @@ pub enum BisectOutcome {
         before: CommitSummary,
         /// The change from there to the last suspect.
         change: CommitChange,
-        /// Which lines and hunks it is in, if that was looked into.
-        causes: Option<Box<CauseSummary>>,
+        /// What it is in.
+        evidence: Box<ChangeEvidence>,
     },
+}
+
+/// What the comparison of the commit that was found shows beside the size of its change.
+#[derive(Debug)]
+pub struct ChangeEvidence {
+    /// The comparison. Of a change in time it has the work too, where that can be counted, as only counts prove
+    /// which hunk it is.
+    pub comparison: Comparison,
+    /// All hunks of the change, in the order of the diff.
+    pub hunks: Vec<HunkPlace>,
 }
 
 /// The smallest change between good and bad that is worth a search.
@@ -116,6 +128,8 @@ fn comparisons_max(commits: usize) -> u32 {
 struct BisectionSession<'a> {
     options: &'a BisectOptions,
     suite: Suite,
+    /// What is gathered of the commit that is found.
+    conclusion_lanes: EvidenceLanes,
     commits: Vec<CommitSummary>,
     path: PathBuf,
     state: BisectionState,
@@ -137,7 +151,7 @@ enum CommitVerdict {
 /// A change between two commits.
 struct JudgedCommit {
     row: MetricResult,
-    causes: Option<CauseSummary>,
+    evidence: ChangeEvidence,
 }
 
 /// What a comparison is for.
@@ -181,11 +195,8 @@ impl<'a> BisectionSession<'a> {
         let mut suite = options.selection.suite(TargetUse::Needed)?;
         let purpose = ScenarioPurpose::Bisection;
         let scenario = selection::keep_first_scenario(&mut suite, purpose, events)?.name;
-        suite.lanes = if options.metric.is_counted() {
-            EvidenceLanes { work: LaneMode::On, time: LaneMode::Off }
-        } else {
-            EvidenceLanes { work: LaneMode::Off, time: LaneMode::On }
-        };
+        let (question_lanes, conclusion_lanes) = lanes(options.metric, suite.lanes.work);
+        suite.lanes = question_lanes;
         let commits = checkout::between(&suite.target.dir, &options.good, &options.bad)?;
         if commits.len() < 2 {
             return Err(UseCaseError::EmptyRange.into());
@@ -215,7 +226,8 @@ impl<'a> BisectionSession<'a> {
         suite.gate.scenarios.clear();
         let commits_max = commits.len();
         events.emit(Event::BisectionStarted { commits: commits_max, comparisons_max, alpha });
-        let mut session = Self { options, suite, commits, path, state, events, cancel };
+        let mut session =
+            Self { options, suite, conclusion_lanes, commits, path, state, events, cancel };
         session.resume()?;
         Ok(session)
     }
@@ -357,23 +369,42 @@ impl<'a> BisectionSession<'a> {
             Some(EarlyEnd::Interrupted) => return Err(UseCaseError::BisectionInterrupted.into()),
             None => {}
         }
-        if purpose == ComparisonPurpose::Conclusion {
-            let own = selection.own_folders(&[]);
-            causes::explain(&finder, &builds, &mut run, &logs, &own, self.events);
-        }
+        let hunks = match purpose {
+            ComparisonPurpose::Question => Vec::new(),
+            ComparisonPurpose::Conclusion => self.explain(&finder, &builds, &mut run, &logs),
+        };
         let (metric, comparison) = (self.options.metric, Comparison::of(&run)?);
-        let causes = comparison.breakdowns.first().and_then(|breakdown| breakdown.causes.clone());
-        let row = comparison.rows.into_iter().find(|row| row.metric == metric);
-        let row = row.with_context(|| not_measured(metric, &comparison.outcome))?;
+        let row = comparison.rows.iter().find(|row| row.metric == metric);
+        let row = row.with_context(|| not_measured(metric, &comparison.outcome))?.clone();
         ensure!(row.judgement().is_some(), "`{metric}` has no number here");
-        Ok(CommitVerdict::Judged(Box::new(JudgedCommit { row, causes })))
+        let evidence = ChangeEvidence { comparison, hunks };
+        Ok(CommitVerdict::Judged(Box::new(JudgedCommit { row, evidence })))
+    }
+
+    /// Adds to a run which hunks its work is in, and returns all hunks between both builds.
+    fn explain(
+        &mut self,
+        finder: &BuildFinder<'_>,
+        builds: &BuildPair,
+        run: &mut Run,
+        logs: &Path,
+    ) -> Vec<HunkPlace> {
+        let own = self.options.selection.own_folders(&[]);
+        causes::explain(finder, builds, run, logs, &own, self.events);
+        // The commit is found with or without git's word on its lines.
+        let sources = SourceChange::read(finder, builds, &own).ok().flatten();
+        let hunks = sources.map(|sources| sources.hunks).unwrap_or_default();
+        hunks.into_iter().map(|hunk| hunk.place).collect()
     }
 
     /// Measures the commit that was found against the last good one.
     fn conclude(&mut self, first: usize, last: usize) -> Result<BisectOutcome> {
         let before = self.state.search.last_before();
-        let mut suite = self.suite.clone();
-        suite.gate.rules.insert(self.options.metric, CHANGE);
+        let mut suite = Suite { lanes: self.conclusion_lanes, ..self.suite.clone() };
+        // Work that grew is what hunks are looked for in, whatever the metric.
+        for metric in [Metric::Work, self.options.metric] {
+            suite.gate.rules.insert(metric, CHANGE);
+        }
         let (sides, purpose) = ([before, last], ComparisonPurpose::Conclusion);
         let measured = self.compare_by(&suite, sides, IdenticalPrograms::Measure, purpose)?;
         let CommitVerdict::Judged(judged) = measured else {
@@ -385,9 +416,25 @@ impl<'a> BisectionSession<'a> {
             suspects: self.commits[first..=last].to_vec(),
             before: self.commits[before].clone(),
             change: change(&judged.row),
-            causes: judged.causes.map(Box::new),
+            evidence: Box::new(judged.evidence),
         })
     }
+}
+
+/// Returns the lanes that questions are decided by, and those of the commit that is found. `configured` is whether
+/// work is counted otherwise.
+fn lanes(metric: Metric, configured: LaneMode) -> (EvidenceLanes, EvidenceLanes) {
+    if metric.is_counted() {
+        let counted = EvidenceLanes { work: LaneMode::On, time: LaneMode::Off };
+        return (counted, counted);
+    }
+    let timed = EvidenceLanes { work: LaneMode::Off, time: LaneMode::On };
+    let work = match configured {
+        LaneMode::Off => LaneMode::Off,
+        // What cannot be counted leaves the commit found all the same.
+        LaneMode::IfPossible | LaneMode::On => LaneMode::IfPossible,
+    };
+    (timed, EvidenceLanes { work, ..timed })
 }
 
 /// Notes the programs of two commits, and returns the place of the commit nearest to head of which something

@@ -8,7 +8,7 @@ use record::metric::Metric;
 use units::Ratio;
 
 use crate::app;
-use crate::app::bisect::{BisectOptions, BisectOutcome, EarlierSearch};
+use crate::app::bisect::{BisectOptions, BisectOutcome, ChangeEvidence, EarlierSearch};
 use crate::cli::event_text::{commit_change, commit_title};
 use crate::cli::identity::IdentityFlag;
 use crate::cli::selection::SelectionFlags;
@@ -20,7 +20,8 @@ use crate::cli::{Exit, process};
 /// `--metric work` counts instructions, which decides in seconds; other metrics are timed. Builds
 /// commits away from the checkout and compares each with the good one, until one is left. A commit that is
 /// the program of one that was classified stands where that one does, and is not measured.
-/// Commits that do not build are stepped around. What was measured is kept: the same command goes on
+/// Commits that do not build are stepped around. Of the commit that is found the work is counted too, where it can
+/// be, and what the change is in is printed: calls, a part of the time, the hunk. What was measured is kept: the same command goes on
 /// where it was interrupted.
 ///
 /// Exit codes: 0 found, 2 wrong usage or configuration, 3 could not measure, 4 no change between good
@@ -72,16 +73,31 @@ pub(super) fn run(args: &BisectArgs, out: &mut impl Write) -> anyhow::Result<Exi
             reporter.note("there is no change to search for, or none that can be seen");
             Ok(Exit::Inconclusive)
         }
-        BisectOutcome::Found { suspects, before, change, causes } => {
+        BisectOutcome::Found { suspects, before, change, evidence } => {
             show(out, &suspects)?;
             writeln!(out, "{}, against {}", commit_change(&change), title(&before))?;
-            for hunk in causes.iter().flat_map(|causes| report::causes::hunks(causes)) {
-                writeln!(out, "{}", sanitize(&hunk))?;
+            for line in reasons(&evidence) {
+                writeln!(out, "{}", sanitize(&line))?;
             }
             writeln!(out, "chance that this is wrong ≤ {}", args.alpha)?;
             Ok(Exit::Success)
         }
     }
+}
+
+/// What the change is in: calls, a part of the time, hunks as far as they are proven or ranked, else all of them.
+fn reasons(evidence: &ChangeEvidence) -> Vec<String> {
+    let ChangeEvidence { comparison, hunks } = evidence;
+    let sentences = report::reasons::sentences(comparison);
+    let mut lines: Vec<String> = sentences.iter().map(|line| line.replace('`', "")).collect();
+    let causes = comparison.breakdowns.first().and_then(|breakdown| breakdown.causes.as_ref());
+    let ranked = causes.map(report::causes::hunks).unwrap_or_default();
+    if ranked.is_empty() {
+        lines.extend(report::causes::unranked(hunks));
+    } else {
+        lines.extend(ranked);
+    }
+    lines
 }
 
 fn show(out: &mut impl Write, suspects: &[CommitSummary]) -> anyhow::Result<()> {

@@ -148,5 +148,6 @@ fn the_tree_is_the_program_of_an_interpreter_in_every_command_that_compares() {
     assert_eq!(inherited.len(), 2, "{said}");
     assert!(inherited.iter().any(|line| line.contains(" v3: as ")), "{said}");
     assert!(inherited.iter().any(|line| line.contains(" v4: as ")), "{said}");
-    assert!(String::from_utf8_lossy(&output.stdout).contains(" v4\n"), "{said}");
+    let found = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(found.contains(" v4\n") && found.contains("in its one hunk, api.sh:1\n"), "{said}");
 }

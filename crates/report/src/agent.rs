@@ -4,10 +4,9 @@
 use compare::decision::Verdict;
 use compare::{Comparison, InstructionBreakdown, MetricResult};
 
-use crate::anatomy;
-use crate::calls;
 use crate::cost;
 use crate::json;
+use crate::reasons;
 use crate::reproduction;
 use crate::wording;
 
@@ -44,8 +43,7 @@ fn verdict(comparison: &Comparison) -> Vec<String> {
 }
 
 fn why(comparison: &Comparison) -> Vec<String> {
-    let mut lines = calls::sentences(comparison);
-    lines.extend(anatomy::sentences(comparison));
+    let mut lines = reasons::sentences(comparison);
     lines.extend(cost::sentences(comparison));
     for breakdown in comparison.changed_breakdowns() {
         lines.extend(functions(breakdown));

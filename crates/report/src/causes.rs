@@ -19,6 +19,9 @@ use crate::markup::code;
 /// Lines of a table, at most.
 const LINES_MAX: usize = 12;
 
+/// Hunks without an order that a sentence names, at most.
+const UNRANKED_MAX: usize = 5;
+
 /// The most of a function's name that a cell has room for.
 const NAME_CHARS_MAX: usize = 60;
 
@@ -73,6 +76,20 @@ pub fn hunks(summary: &CauseSummary) -> Vec<String> {
             )]
         }
         (true, None) | (false, _) => proven,
+    }
+}
+
+/// Returns where a change is whose hunks could not be ranked; nothing of a change without any.
+pub fn unranked(hunks: &[HunkPlace]) -> Option<String> {
+    match hunks {
+        [] => None,
+        [only] => Some(format!("in its one hunk, {}", place(only))),
+        [..] => {
+            let named: Vec<String> = hunks.iter().take(UNRANKED_MAX).map(place).collect();
+            let more = hunks.len().saturating_sub(UNRANKED_MAX);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            Some(format!("in one of its {} hunks, {}{more}", hunks.len(), named.join(", ")))
+        }
     }
 }
 
@@ -252,4 +269,28 @@ pub(super) fn line_rows(breakdown: &InstructionBreakdown) -> Vec<Vec<String>> {
         vec![place, function, base, head, growth, touched.to_owned()]
     };
     lines(breakdown).iter().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use record::causes::LineSpan;
+
+    use super::*;
+
+    #[test]
+    fn hunks_without_an_order_are_named_up_to_five() {
+        let hunk = |line: u32| {
+            let head = LineSpan { start: line, count: line % 3 };
+            HunkPlace { path: "a.rs".to_owned(), base: LineSpan { start: 1, count: 1 }, head }
+        };
+        let named = |count: u32| unranked(&(1..=count).map(hunk).collect::<Vec<_>>());
+        assert_eq!(named(0), None);
+        let lines = [1, 2, 5, 7].map(|count| named(count).unwrap());
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        in its one hunk, a.rs:1
+        in one of its 2 hunks, a.rs:1, a.rs:2–3
+        in one of its 5 hunks, a.rs:1, a.rs:2–3, a.rs:3 (deletion), a.rs:4, a.rs:5–6
+        in one of its 7 hunks, a.rs:1, a.rs:2–3, a.rs:3 (deletion), a.rs:4, a.rs:5–6 and 2 more
+        ");
+    }
 }

@@ -17,7 +17,7 @@ use crate::page::{
     document, environment, evidence, focus, forest, glossary, icicle, levels, load, percentiles,
     sensitivity, timeline, work,
 };
-use crate::{anatomy, calls, cost, reproduction, wording};
+use crate::{anatomy, calls, cost, reasons, reproduction, wording};
 use compare::decision::Verdict;
 use compare::{Comparison, ComparisonMode, ComparisonOutcome};
 use units::text::plural;
@@ -201,7 +201,7 @@ fn notes(comparison: &Comparison) -> String {
 /// What the change is in, as far as it was counted or watched; nothing where it was neither.
 fn why(comparison: &Comparison) -> String {
     let mut html = String::new();
-    for sentence in calls::sentences(comparison).into_iter().chain(anatomy::sentences(comparison)) {
+    for sentence in reasons::sentences(comparison) {
         html += &paragraph("answer", &sentence);
     }
     for sentence in cost::sentences(comparison) {

@@ -23,6 +23,7 @@ pub mod junit;
 pub mod markdown;
 mod markup;
 mod page;
+pub mod reasons;
 pub mod reproduction;
 pub mod terminal;
 pub mod timings;

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use crate::anatomy;
 use crate::calls;
 use crate::causes;
 use crate::cost;
@@ -10,6 +9,7 @@ use crate::details;
 use crate::explanation;
 use crate::functions::{self, FunctionCells};
 use crate::markup::code;
+use crate::reasons;
 use crate::reproduction;
 use crate::wording;
 use compare::decision::Verdict;
@@ -46,7 +46,7 @@ pub fn render(comparison: &Comparison) -> String {
     if let Some(sentence) = explanation::noise(comparison).filter(|_| measured) {
         write!(text, "{}.\n\n", inert_but_code(&sentence)).expect(STRING);
     }
-    let sentences = calls::sentences(comparison).into_iter().chain(anatomy::sentences(comparison));
+    let sentences = reasons::sentences(comparison).into_iter();
     for sentence in sentences.chain(cost::sentences(comparison)) {
         write!(text, "{}.\n\n", inert_but_code(&sentence)).expect(STRING);
     }

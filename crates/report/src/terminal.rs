@@ -8,7 +8,6 @@ use comfy_table::{
 };
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::anatomy;
 use crate::calls;
 use crate::causes;
 use crate::cost;
@@ -17,6 +16,7 @@ use crate::explanation;
 use crate::functions;
 use crate::interval_bar;
 use crate::page::forest;
+use crate::reasons;
 use crate::unbroken::{breakable, unbroken};
 use crate::wording;
 use compare::decision::Verdict;
@@ -72,7 +72,7 @@ pub fn write(
     if !explanations.is_empty() {
         writeln!(out)?;
     }
-    let sentences = calls::sentences(comparison).into_iter().chain(anatomy::sentences(comparison));
+    let sentences = reasons::sentences(comparison).into_iter();
     for sentence in sentences.chain(cost::sentences(comparison)) {
         let sentence = sentence.replace('`', "");
         writeln!(out, "{}\n", wrapped(&sentence, screen.width.into(), 0))?;

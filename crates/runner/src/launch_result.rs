@@ -168,7 +168,8 @@ fn generator(measurement: &Measurement, driven: &DriveOutcome) -> GeneratorQuali
 }
 
 fn probes(watched: TargetObserver, after: ResourceUsage, throttled: Duration) -> ResourceProbes {
-    let TargetObserver { before, throttled: throttled_before, machine, sampler } = watched;
+    let TargetObserver { before, throttled: throttled_before, machine, sampler, mut run_queue } =
+        watched;
     let series = sampler.stop();
     let taken = HostInterference::now().since(machine);
     let point = |point: &sut::ResourceSample| ResourcePoint {
@@ -180,7 +181,7 @@ fn probes(watched: TargetObserver, after: ResourceUsage, throttled: Duration) ->
     ResourceProbes {
         user_ns: units::nanos(after.user.saturating_sub(before.user)),
         system_ns: units::nanos(after.system.saturating_sub(before.system)),
-        queued_ns: Some(units::nanos(after.queued.saturating_sub(before.queued))),
+        queued_ns: Some(units::nanos(run_queue.read())),
         counters: after.counters.since(before.counters),
         threads: after.threads,
         files: after.files,

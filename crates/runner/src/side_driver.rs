@@ -29,7 +29,7 @@ use record::{
 };
 use suite::{LoadAmount, ReusePolicy, SamplingPlan, Scenario, WorkloadModel};
 use sut::network::Relay;
-use sut::{CpuClock, HostInterference, ResourceUsage, Sampler, Target};
+use sut::{CpuClock, HostInterference, ResourceUsage, RunQueueClock, Sampler, Target};
 use units::cancel::Cancel;
 
 /// A failing target is left alone after its first failures, instead of being sent more; later only, if
@@ -112,6 +112,7 @@ pub(super) struct TargetObserver {
     pub(super) throttled: Duration,
     pub(super) machine: HostInterference,
     pub(super) sampler: Sampler,
+    pub(super) run_queue: RunQueueClock,
 }
 
 /// What the launch costs, beside what is measured of requests.
@@ -302,11 +303,13 @@ impl<'a> SideDriver<'a> {
         let sampler = sampler.map_err(|error| self.failure(report(&error)))?;
         let clock = target.cpu_clock().map_err(|error| self.failure(report(&error)))?;
         self.costs.clock = clock.read().map(|read| SliceClock { clock, read });
+        let run_queue = target.run_queue_clock().map_err(|error| self.failure(report(&error)))?;
         self.watched = Some(TargetObserver {
             before,
             throttled: target.throttled(),
             machine: HostInterference::now(),
             sampler,
+            run_queue,
         });
         Ok(())
     }
@@ -433,6 +436,10 @@ impl<'a> SideDriver<'a> {
         }
         self.measurement.end_slice(drive.wall());
         self.read_slice_clock();
+        if let Some(watched) = &mut self.watched {
+            // Before connections are renewed, with which threads of the target may end.
+            watched.run_queue.read();
+        }
         let requests = self.requests_total - sent;
         if let Some(watch) = &mut self.costs.calls {
             watch.end_slice(&self.launched.target, requests);

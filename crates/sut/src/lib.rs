@@ -31,6 +31,7 @@ pub mod placement;
 mod process;
 mod readiness;
 mod ready_condition;
+mod run_queue;
 mod sampler;
 mod service;
 mod serving;
@@ -84,6 +85,7 @@ use process::ProcessStat;
 pub use readiness::{ProbeError, ProbeQuery, ReadinessProbe};
 use readiness::{Readiness, ReadinessDecision};
 pub use ready_condition::{LogPattern, ReadyCondition, ReadySign};
+pub use run_queue::RunQueueClock;
 pub use sampler::{CpuClock, HostInterference, ResourceSample, ResourceSeries, Sampler};
 use service::LaunchServices;
 pub use service::{ServiceScope, ServiceSet, ServiceSpec, SharedServices};
@@ -244,8 +246,6 @@ pub struct ResourceUsage {
     pub user: Duration,
     /// System time of all threads, to 10 ms a process.
     pub system: Duration,
-    /// Time for which threads were ready to run and had no processor.
-    pub queued: Duration,
     /// What the kernel counted.
     pub counters: ProcessCounters,
     /// Open files and sockets.
@@ -462,7 +462,6 @@ impl Target {
             usage.counters.switches_involuntary += involuntary;
             usage.counters.faults_minor += process.faults_minor;
             usage.counters.faults_major += process.faults_major;
-            usage.queued += process.queued().unwrap_or_default();
             // Those of another user are not shown.
             let (read, written) = process.storage().unwrap_or_default();
             usage.counters.storage_read_bytes += read;
@@ -505,6 +504,11 @@ impl Target {
     /// Returns what reads the CPU time of the processes that there are now.
     pub fn cpu_clock(&self) -> Result<CpuClock, TargetError> {
         Ok(CpuClock::new(self.family()?.iter().map(|process| process.pid).collect()))
+    }
+
+    /// Returns what reads how long threads of the processes that there are now wait for a processor.
+    pub fn run_queue_clock(&self) -> Result<RunQueueClock, TargetError> {
+        Ok(RunQueueClock::new(self.family()?.iter().map(|process| process.pid).collect()))
     }
 
     /// Lets [`ResourceUsage::rss_peak_bytes`] start again from what is resident now.

@@ -173,20 +173,6 @@ impl ProcessStat {
         Ok(switches)
     }
 
-    /// Returns how long the living threads were ready to run and had no processor.
-    pub(super) fn queued(&self) -> io::Result<Duration> {
-        let mut queued_ns = 0_u64;
-        for task in fs::read_dir(format!("/proc/{}/task", self.pid.as_raw_pid()))? {
-            // A thread may end between the listing and the reading.
-            let Ok(statistics) = fs::read_to_string(task?.path().join("schedstat")) else {
-                continue;
-            };
-            let waited = statistics.split_ascii_whitespace().nth(1);
-            queued_ns += waited.and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
-        }
-        Ok(Duration::from_nanos(queued_ns))
-    }
-
     /// Returns the bytes that were read from and written to storage, in this order.
     pub(super) fn storage(&self) -> io::Result<(u64, u64)> {
         let io = fs::read_to_string(format!("/proc/{}/io", self.pid.as_raw_pid()))?;
