@@ -47,7 +47,7 @@ fn table(names: &[&str]) -> String {
 #[test]
 fn a_printed_summary_is_read_as_the_tool_means_it() {
     insta::assert_snapshot!(table(&[
-        "wrk.txt", "wrk_404.txt", "wrk2.txt", "wrk2_U.txt", "wrk_time.txt", "hey.txt", "hey_404.txt",
+        "wrk.txt", "wrk_404.txt", "wrk2.txt", "wrk2_U.txt", "wrk_time.txt", "hey.txt", "hey_404.txt", "hey_rate.txt",
         "ab.txt", "ab_404.txt", "ab_length.txt", "h2load.txt", "h2load_404.txt", "locust_stats.csv",
     ]), @"
     wrk.txt: wrk all 0/111825 101 669 mean 28.3 µs p50 13.0 µs p95 - p99 216 µs max 3.08 ms
@@ -57,6 +57,7 @@ fn a_printed_summary_is_read_as_the_tool_means_it() {
     wrk_time.txt: wrk all 0/7353 6933 mean 5.92 ms p50 27.0 µs p95 - p99 68.5 ms max 104 ms
     hey.txt: hey all 0/40 9463 mean 300 µs p50 100 µs p95 2.30 ms p99 - max 2.60 ms
     hey_404.txt: hey all 8/8 8112 mean 200 µs p50 100 µs p95 - p99 - max 700 µs
+    hey_rate.txt: hey all 0/60 150 mean 1.50 ms p50 400 µs p95 8.00 ms p99 - max 8.10 ms
     ab.txt: ab all 0/200 1632 mean 2.45 ms p50 0 ns p95 12.0 ms p99 16.0 ms max 58.0 ms
     ab_404.txt: ab all 40/40 927 mean 2.16 ms p50 0 ns p95 17.0 ms p99 17.0 ms max 17.0 ms
     ab_length.txt: ab all 182/200 6024 mean 332 µs p50 0 ns p95 3.00 ms p99 4.00 ms max 11.0 ms
@@ -73,6 +74,7 @@ fn a_json_summary_is_read_as_the_tool_means_it() {
     insta::assert_snapshot!(table(&[
         "oha.json", "oha_404.json", "oha_refused.json", "oha_q_lc.json", "vegeta.json",
         "vegeta_refused.json", "bombardier.json", "bombardier_refused.json", "autocannon.json",
+        "autocannon_404.json", "autocannon_rate.json",
         "k6_summary_export.json", "k6_summary_export_404.json", "k6_summary_new.json",
         "k6_summary_new_full.json", "k6_handleSummary_thresholds.json", "hyperfine.json", "hyperfine_failing.json",
     ]), @"
@@ -85,6 +87,8 @@ fn a_json_summary_is_read_as_the_tool_means_it() {
     bombardier.json: bombardier all 0/40 10 884 mean 200 µs p50 7.00 µs p95 1.54 ms p99 3.06 ms max 3.06 ms
     bombardier_refused.json: bombardier all 8/8 11 720 mean 121 µs p50 43.0 µs p95 397 µs p99 397 µs max 397 µs
     autocannon.json: autocannon all 0/40 39.6 mean 1.73 ms p50 0 ns p95 - p99 9.00 ms max 9.00 ms
+    autocannon_404.json: autocannon all 40/40 37.0 mean 2.33 ms p50 0 ns p95 - p99 36.0 ms max 36.0 ms
+    autocannon_rate.json: autocannon all 0/200 192 mean 9.16 ms p50 4.00 ms p95 - p99 49.0 ms max 51.0 ms
     k6_summary_export.json: k6 all 0/41 20.5 mean 235 µs p50 201 µs p95 367 µs p99 702 µs max 913 µs
     k6_summary_export_404.json: k6 all 41/41 20.5 mean 413 µs p50 344 µs p95 721 µs p99 1.20 ms max 1.49 ms
     k6_summary_new.json: k6-machine all 0/41 20.5 mean 253 µs p50 218 µs p95 385 µs p99 - max 501 µs
@@ -99,9 +103,10 @@ fn a_json_summary_is_read_as_the_tool_means_it() {
 #[test]
 fn single_values_are_summed_up_here() {
     insta::assert_snapshot!(table(&[
-        "hey.csv", "k6_out_head.csv", "k6_out_head.ndjson", "vegeta_encode.ndjson",
+        "hey.csv", "hey_rate.csv", "k6_out_head.csv", "k6_out_head.ndjson", "vegeta_encode.ndjson",
     ]), @"
     hey.csv: hey-csv all 0/40 - mean 230 µs p50 200 µs p95 520 µs p99 900 µs max 900 µs
+    hey_rate.csv: hey-csv all 0/60 - mean 2.66 ms p50 600 µs p95 11.5 ms p99 20.6 ms max 20.8 ms
     k6_out_head.csv: k6-csv all 0/1 - mean 367 µs p50 367 µs p95 367 µs p99 367 µs max 367 µs
     k6_out_head.ndjson: k6-json all 0/2 - mean 345 µs p50 345 µs p95 365 µs p99 366 µs max 367 µs
     vegeta_encode.ndjson: vegeta-json all 0/5 - mean 922 µs p50 539 µs p95 2.30 ms p99 2.61 ms max 2.69 ms
