@@ -1,10 +1,12 @@
 #!/bin/sh
 # Makes changes that do nothing but move functions, of a small HTTP service in Rust and one in C, and
 # prints how much CPU time xmlperf finds that they cost: as built, with the functions of both sides at
-# the same addresses, and with their order drawn for each launch pair.
+# the same addresses, and with their order drawn for each launch pair. Behind each, what xmlperf said.
 #
 #   benches/layout.sh                 20 changes in each language (hours)
 #   benches/layout.sh rust 5          some, in one of them
+#   benches/layout.sh drawn 20        by one way only: as-built, matched or drawn
+#   benches/layout.sh slower drawn 10 the same changes with some percent more work a request
 #   LAUNCH_PAIRS=20 LOAD='500 ms' benches/layout.sh c 5
 #   XMLPERF=PATH benches/layout.sh …  this build of xmlperf
 #

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from truth import HERE, REQUEST, XMLPERF, cold_functions, run
@@ -58,7 +59,19 @@ def cold_in_rust(seed):
     return "\n".join(lines) + "\n"
 
 
-def changed(language, source, seed):
+def slower(language, source):
+    """The source with 3 % more CPU time a request."""
+    if language == "rust":
+        line = "    let items = body.strip_prefix"
+        more = "    std::hint::black_box(summary(&body.chars().take(body.chars().count() / 14).collect::<String>()));\n"
+        return source.replace(line, more + line)
+    # Of a small request a third of the CPU time is spent in these.
+    return source.replace("ROUNDS = 100 ", "ROUNDS = 110 ")
+
+
+def changed(language, source, seed, plant):
+    if plant:
+        source = slower(language, source)
     if language == "rust":
         return source + cold_in_rust(seed)
     # Behind the last header: what stands before the first one chooses what they declare.
@@ -82,9 +95,9 @@ class Repository:
         run("git", "add", "--all", cwd=self.folder)
         run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "--message", "base", cwd=self.folder)
 
-    def compare(self, seed, layout):
-        """The change of CPU time in percent, and how many functions lay in place in percent."""
-        (self.folder / SOURCES[self.language]).write_text(changed(self.language, self.source, seed))
+    def compare(self, seed, layout, plant):
+        """The change of CPU time in percent, how many functions lay in place in percent, and what was said."""
+        (self.folder / SOURCES[self.language]).write_text(changed(self.language, self.source, seed, plant))
         words = [XMLPERF, "compare", "--plain", "--baseline", "main", "--layout", layout, "--out", "out"]
         environment = {**os.environ, "XDG_CACHE_HOME": str(self.folder.parent / "cache")}
         done = subprocess.run([str(word) for word in words], cwd=self.folder, capture_output=True, text=True, env=environment)
@@ -97,7 +110,8 @@ class Repository:
         placement = report.get("placement", {})
         functions = placement.get("functions")
         share = 100 * functions["in_place"] / functions["common"] if functions else None
-        return 100 * (row.get("change") or 0), placement.get("layout"), share, row.get("verdict")
+        pairs = report.get("method", {}).get("launches")
+        return 100 * (row.get("change") or 0), placement.get("layout"), share, row.get("verdict"), report["outcome"], pairs
 
 
 def rms(values):
@@ -105,21 +119,28 @@ def rms(values):
 
 
 def main():
-    languages = [word for word in sys.argv[1:] if word in BUILDS] or list(BUILDS)
-    count = next((int(word) for word in sys.argv[1:] if word.isdigit()), 20)
+    words = sys.argv[1:]
+    plant = "slower" in words
+    languages = [word for word in words if word in BUILDS] or list(BUILDS)
+    layouts = [word for word in words if word in LAYOUTS] or LAYOUTS
+    count = next((int(word) for word in words if word.isdigit()), 20)
     with tempfile.TemporaryDirectory() as work:
         for language in languages:
             repository = Repository(Path(work), language)
-            offsets = {layout: [] for layout in LAYOUTS}
+            offsets, said = {layout: [] for layout in layouts}, {layout: Counter() for layout in layouts}
             for seed in range(count):
                 shown = []
-                for layout in LAYOUTS:
-                    change, state, share, verdict = repository.compare(seed, layout)
+                for layout in layouts:
+                    change, state, share, verdict, outcome, pairs = repository.compare(seed, layout, plant)
                     offsets[layout].append(change)
+                    said[layout][outcome] += 1
                     place = "" if share is None else f", {share:.0f} % in place"
-                    shown.append(f"{layout} {change:+.2f} % ({state}{place}; {verdict})")
+                    shown.append(f"{layout} {change:+.2f} % ({state}{place}; {verdict}, {outcome} in {pairs})")
                 print(f"{language} {seed}: " + " · ".join(shown), flush=True)
-            summary = " · ".join(f"{layout} {rms(values):.2f} %" for layout, values in offsets.items())
+            summary = " · ".join(
+                f"{layout} {rms(values):.2f} %, " + ", ".join(f"{number} {outcome}" for outcome, number in said[layout].items())
+                for layout, values in offsets.items()
+            )
             print(f"{language}: CPU rms over {count} changes: {summary}", flush=True)
 
 

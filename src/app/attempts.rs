@@ -17,7 +17,7 @@ use record::evidence_file::{AttemptStart, EvidenceError, EvidenceFile, EvidenceP
 use record::metric::gate::GateRules;
 use runner::{BuildSource, SutBuild, machine};
 use serde::Serialize;
-use suite::{TargetSource, TargetSpec};
+use suite::{LayoutMode, TargetSource, TargetSpec};
 
 use crate::app::builds::{BuildChoice, BuildPair};
 use crate::app::evidence_store::{AttemptPlace, EvidenceCopy};
@@ -89,6 +89,7 @@ impl AttemptSubject<'_> {
             base: identity(&self.builds.base, self.choice.base.is_some())?,
             head: identity(&self.builds.head, self.choice.head_start.is_some())?,
             gate: self.gate,
+            layout: self.target.layout,
         })))
     }
 }
@@ -177,6 +178,8 @@ struct ComparedBuilds<'a> {
     base: BuildIdentity,
     head: BuildIdentity,
     gate: &'a GateRules,
+    /// Where functions lie decides the floors, and whether the order is redrawn.
+    layout: LayoutMode,
 }
 
 /// What tells a build from another one, on whatever machine it was made.

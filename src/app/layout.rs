@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use relink::{KeptLink, LayoutMatch, RelinkError};
@@ -14,6 +15,10 @@ use sut::layout::{LayoutState, layout_state};
 use crate::app::builds::{BuildFinder, BuildOrigin, BuildPair};
 use crate::app::event::{Event, EventSink, WarningKind};
 use crate::app::selection::CheckoutBuild;
+
+/// What a link may take where it was not wished for. A drawn order takes two for each launch pair, beside the
+/// load of the one before.
+const AUTO_LINK_MAX: Duration = Duration::from_secs(1);
 
 /// The folder of a cargo target folder in which a program lies under a second name, from which it is
 /// made anew without being linked.
@@ -42,8 +47,11 @@ pub(super) fn plan(
         Ok(matched) if mode == LayoutMode::Matched => Ok(LayoutPlan::Matched(Arc::new(matched))),
         Ok(matched) => Ok(LayoutPlan::Drawn(Arc::new(matched))),
         Err(error) => {
-            let text = units::text::error_chain(&error);
-            events.emit(Event::Warning(WarningKind::LayoutAsBuilt { error: &text }));
+            // The report names the obstacle. A warning is for those who wished for more.
+            if mode != LayoutMode::Auto {
+                let text = units::text::error_chain(&error);
+                events.emit(Event::Warning(WarningKind::LayoutAsBuilt { error: &text }));
+            }
             Ok(LayoutPlan::Obstructed(error.obstacle()))
         }
     }
@@ -88,7 +96,9 @@ impl LayoutMatching<'_> {
             Some(links) => self.link(Some(links), head),
             None => self.link_of_checkout(head, events)?,
         };
-        Ok(head.and_then(|head| LayoutMatch::find(base, head, self.folder)))
+        let is_wished_for = self.finder.suite.target.layout != LayoutMode::Auto;
+        let link_max = if is_wished_for { Duration::MAX } else { AUTO_LINK_MAX };
+        Ok(head.and_then(|head| LayoutMatch::find(base, head, self.folder, link_max)))
     }
 
     fn link(&self, links: Option<&Path>, program: &Path) -> Result<KeptLink, RelinkError> {

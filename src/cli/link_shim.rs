@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -31,7 +32,7 @@ pub(super) fn run(args: &LinkShimArgs) -> anyhow::Error {
     match call {
         Ok(call) => {
             let failed = format!("failed to start `{}`", args.name);
-            anyhow::Error::new(shim::run(&call, &args.links)).context(failed)
+            anyhow::Error::new(shim::run(&call, &args.links, &mut io::stderr())).context(failed)
         }
         Err(error) => error,
     }

@@ -93,6 +93,8 @@ enum LaneName {
 /// Where functions lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum LayoutName {
+    /// Drawn where both sides can be linked again in a moment, else as built
+    Auto,
     /// Where each build has them
     AsBuilt,
     /// At the same addresses on both sides: both are linked again in one order
@@ -119,6 +121,7 @@ impl SelectionFlags {
             payload_seed: self.seed,
             network: self.network,
             layout: self.layout.map(|name| match name {
+                LayoutName::Auto => LayoutMode::Auto,
                 LayoutName::AsBuilt => LayoutMode::AsBuilt,
                 LayoutName::Matched => LayoutMode::Matched,
                 LayoutName::Drawn => LayoutMode::Drawn,

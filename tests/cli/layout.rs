@@ -1,5 +1,5 @@
 //! Comparisons whose sides are linked again: a Rust program in a real repository, by the compiler's own
-//! linker.
+//! linker, and one in C, by lld.
 
 #![expect(clippy::unwrap_used, reason = "a program that does not run must fail the test")]
 
@@ -58,6 +58,38 @@ const COLD: &str = r"
 pub extern fn cold(words: usize) -> usize { std::env::args().skip(words).map(|it| it.len()).sum() }
 ";
 
+/// Answers whatever it is sent, and warns when it is compiled.
+const SERVER_IN_C: &str = r#"
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#warning it is compiled
+__attribute__((noinline)) int answer(int socket) {
+    static const char text[] = "HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n{\"done\":true}";
+    return write(socket, text, sizeof text - 1) > 0;
+}
+int main(void) {
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(atoi(getenv("APP_PORT"))) };
+    int listener = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    if (bind(listener, (struct sockaddr *)&at, sizeof at) || listen(listener, 64)) return 1;
+    for (;;) {
+        int socket = accept(listener, NULL, NULL);
+        if (fork() == 0) {
+            char bytes[65536];
+            while (read(socket, bytes, sizeof bytes) > 0 && answer(socket)) {}
+            _exit(0);
+        }
+        close(socket);
+    }
+}
+"#;
+
+/// Moves all functions behind it.
+const COLD_IN_C: &str =
+    "__attribute__((used, noinline)) int cold(int x) { return x * x % 7 + x / 3; }\n";
+
 struct CompiledRepository {
     folder: TempDir,
 }
@@ -65,15 +97,19 @@ struct CompiledRepository {
 impl CompiledRepository {
     /// A program whose first version is committed, and whose checkout has a function more.
     fn new(build: &str) -> Self {
+        Self::of(build, "api.rs", SERVER, &format!("{COLD}{SERVER}"))
+    }
+
+    fn of(build: &str, source: &str, base: &str, head: &str) -> Self {
         let repository = Self { folder: tempfile::tempdir().unwrap() };
         repository.write("xmlperf.toml", &CONFIG.replace("BUILD", build));
         repository.write("request.j2", "{{ pairs | length }}");
-        repository.write("api.rs", SERVER);
-        repository.write(".gitignore", "api\n.xmlperf\n");
+        repository.write(source, base);
+        repository.write(".gitignore", "api\nwarnings\n.xmlperf\n");
         repository.git(&["init", "--quiet", "--initial-branch=main"]);
         repository.git(&["add", "--all"]);
         repository.git(&["commit", "--quiet", "--message", "v1"]);
-        repository.write("api.rs", &format!("{COLD}{SERVER}"));
+        repository.write(source, head);
         repository
     }
 
@@ -149,4 +185,19 @@ fn a_head_that_was_linked_before_is_linked_once_more() {
     let (text, run) = repository.compare(&["--baseline", "main", "--layout", "matched"]);
     assert!(!text.contains("was linked before its links were kept"), "{text}");
     assert_eq!(run["placement"]["layout"], "matched");
+}
+
+/// Most small programs in C are built so. The objects have to be kept from within the one call.
+#[test]
+fn a_command_that_compiles_and_links_at_once_is_linked_again() {
+    let build = "cc -O2 -o api api.c 2> warnings";
+    let head = format!("{COLD_IN_C}{SERVER_IN_C}");
+    let repository = CompiledRepository::of(build, "api.c", SERVER_IN_C, &head);
+    let (text, run) = repository.compare(&["--baseline", "main"]);
+    assert_eq!(run["placement"]["layout"], "drawn", "{text}");
+    let counts = ["in_place", "common"].map(|name| run["placement"]["functions"][name].as_u64());
+    assert_eq!(counts[0], counts[1]);
+    // What the compiler says stays, and is said once.
+    let warnings = fs::read_to_string(repository.path().join("warnings")).unwrap();
+    assert_eq!(warnings.matches("warning:").count(), 1, "{warnings}");
 }

@@ -40,6 +40,9 @@ const DRIVER_VALUES: [&str; 21] = [
     "-z",
 ];
 
+/// Options of a driver that are for the linker alone, each with its value behind it.
+const LINK_VALUES: [&str; 6] = ["-L", "-Xlinker", "-e", "-l", "-u", "-z"];
+
 /// Options of a driver by which it writes a second file, named by the next argument.
 const DRIVER_OUTPUTS: [&str; 3] = ["-MF", "-MQ", "-MT"];
 
@@ -77,6 +80,18 @@ const LINKER_INPUTS: [&str; 7] = [
     "--symbol-ordering-file",
 ];
 
+/// How options begin by which a compilation writes more files, named after its output.
+const WRITTEN_BESIDE: [&str; 8] = [
+    "-M",
+    "-save-temps",
+    "--save-temps",
+    "-gsplit-dwarf",
+    "-fprofile",
+    "-ftest-coverage",
+    "--coverage",
+    "-fdump",
+];
+
 /// Ends of the names of C and C++ files, of which functions can be compiled into sections of their own.
 const C_SOURCES: [&str; 7] = ["c", "cc", "cpp", "cxx", "c++", "C", "m"];
 
@@ -90,7 +105,9 @@ pub(crate) enum DriverJob {
     Link(LinkJob),
     /// It compiles C or C++, and does not link.
     CompileC,
-    /// Anything else: a library, several steps at once, a question.
+    /// It compiles C or C++ and links a program in one call; sources are among the inputs.
+    CompileAndLink(LinkJob),
+    /// Anything else: a library, a question, a language that is not known here.
     Other,
 }
 
@@ -133,24 +150,57 @@ impl DriverJob {
         if has(&["-c"]) && !names_language && arguments.iter().any(|it| ends_in(it, &C_SOURCES)) {
             return Self::CompileC;
         }
-        let compiles = |it: &String| {
-            !it.starts_with('-') && (ends_in(it, &C_SOURCES) || ends_in(it, &OTHER_SOURCES))
-        };
+        let is_source = |it: &String, extensions| !it.starts_with('-') && ends_in(it, extensions);
         if stops
             || has(&NO_PROGRAM)
             || names_language
             || has(&["-"])
-            || arguments.iter().any(|it| asks(it) || compiles(it))
+            || arguments.iter().any(|it| asks(it) || is_source(it, &OTHER_SOURCES[..]))
         {
             return Self::Other;
         }
+        let compiles = arguments.iter().any(|it| is_source(it, &C_SOURCES[..]));
+        let writes_beside =
+            arguments.iter().any(|it| WRITTEN_BESIDE.iter().any(|option| it.starts_with(option)));
         let job = LinkJob::read(by_tool(arguments), is_file);
         let has_input = job.arguments.iter().any(|it| matches!(it, LinkArgument::Input { .. }));
-        if has_input { Self::Link(job) } else { Self::Other }
+        match (has_input, compiles) {
+            (true, false) => Self::Link(job),
+            (true, true) if !writes_beside => Self::CompileAndLink(job),
+            (true | false, _) => Self::Other,
+        }
+    }
+}
+
+impl LinkArgument {
+    /// The path, if this is a C or C++ file.
+    pub(crate) fn source(&self) -> Option<&str> {
+        match self {
+            Self::Input { option, path } if option.is_empty() && ends_in(path, &C_SOURCES) => {
+                Some(path)
+            }
+            Self::Input { .. } | Self::Text(_) => None,
+        }
     }
 }
 
 impl LinkJob {
+    /// The arguments that a compilation of one of the sources has: all but inputs and what is for the
+    /// linker alone.
+    pub(crate) fn compile_arguments(&self) -> Vec<&str> {
+        let mut rest = self.arguments.iter();
+        let mut kept = Vec::new();
+        while let Some(argument) = rest.next() {
+            let LinkArgument::Text(text) = argument else { continue };
+            if LINK_VALUES.contains(&text.as_str()) {
+                rest.next();
+            } else if !text.starts_with("-L") && !text.starts_with("-l") {
+                kept.push(text.as_str());
+            }
+        }
+        kept
+    }
+
     fn read(arguments: VecDeque<ToolArgument>, is_file: impl Fn(&str) -> bool) -> Self {
         let mut rest = arguments;
         let mut job = Self { output: "a.out".to_owned(), arguments: Vec::new() };
@@ -335,9 +385,9 @@ mod tests {
         text.split(' ').map(str::to_owned).collect()
     }
 
-    /// Reads a call in a folder where all that ends in `.o`, `.a`, `.map` or `.script` is a file.
+    /// Reads a call in a folder where all that ends in `.c`, `.o`, `.a`, `.map` or `.script` is a file.
     fn job(call: &str) -> DriverJob {
-        DriverJob::read(words(call), |path| ends_in(path, &["o", "a", "map", "script"]))
+        DriverJob::read(words(call), |path| ends_in(path, &["c", "o", "a", "map", "script"]))
     }
 
     /// The link as text, inputs in brackets.
@@ -394,8 +444,10 @@ mod tests {
         for call in [
             "-shared -o lib.so main.o",
             "-r -o part.o main.o",
-            "-o api main.c lib.o",
             "-x c -o api lib.o",
+            "-o api main.c start.S lib.o",
+            "-o api -MMD main.c lib.o",
+            "-o api --coverage main.c",
             "--version",
             "-print-file-name=libc.a",
             "-E main.o",
@@ -403,6 +455,16 @@ mod tests {
         ] {
             assert_eq!(job(call), DriverJob::Other, "{call}");
         }
+    }
+
+    #[test]
+    fn a_call_that_compiles_and_links_is_both() {
+        let call =
+            "-O2 -DA -I include -L lib -o api main.c lib.o other.c -lm -Wl,-z,now,-T,t.script";
+        let DriverJob::CompileAndLink(job) = job(call) else { panic!("{:?}", job(call)) };
+        let sources: Vec<_> = job.arguments.iter().filter_map(LinkArgument::source).collect();
+        assert_eq!(sources, ["main.c", "other.c"]);
+        assert_eq!(job.compile_arguments(), ["-O2", "-DA", "-I", "include"]);
     }
 
     #[test]

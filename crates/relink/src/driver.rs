@@ -6,15 +6,23 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use crate::arguments::{DriverJob, expand};
+use crate::arguments::{DriverJob, LinkArgument, LinkJob, expand};
 
 /// The folder of drivers of ours below that of the links.
 pub(crate) const DRIVER_FOLDER: &str = "bin";
 
 /// Asks GCC and Clang for tables of lines, with what was inlined where.
 pub(crate) const LINE_TABLE_ARGUMENT: &str = "-g1";
+
+/// What is kept at the most of one build. Test programs are linked by the dozen.
+const LINKS_MAX: usize = 1000;
+
+/// What lets functions be put in an order, and makes line tables.
+pub(crate) const SECTION_ARGUMENTS: [&str; 2] = ["-ffunction-sections", LINE_TABLE_ARGUMENT];
 
 /// Variables that decide what a driver links. Others are not kept: a credential may stand in them.
 const VARIABLES: [&str; 12] = [
@@ -79,10 +87,72 @@ impl DriverCall {
         let arguments = expand(arguments, |path| fs::read_to_string(self.folder.join(path)).ok());
         let job = DriverJob::read(arguments, |path| self.folder.join(path).is_file());
         match &job {
-            DriverJob::Link(link) if is_build_script(&link.output) => None,
-            DriverJob::Link(_) | DriverJob::CompileC | DriverJob::Other => Some(job),
+            DriverJob::Link(link) | DriverJob::CompileAndLink(link)
+                if is_build_script(&link.output) =>
+            {
+                None
+            }
+            DriverJob::Link(_)
+            | DriverJob::CompileC
+            | DriverJob::CompileAndLink(_)
+            | DriverJob::Other => Some(job),
         }
     }
+}
+
+/// A call with the sources compiled, so that what is left of it is a link.
+#[derive(Debug)]
+pub(crate) struct CompiledCall {
+    /// The call with objects in place of sources.
+    pub(crate) call: DriverCall,
+    /// What the compilations wrote on standard error.
+    pub(crate) said: Vec<u8>,
+}
+
+impl DriverCall {
+    /// Compiles the sources of a call that would compile and link, in a new folder below `links`. Nothing
+    /// is returned if a compilation fails, so that the call itself can say so, or if a source cannot be
+    /// told from the value of an option.
+    pub(crate) fn compile(&self, job: &LinkJob, links: &Path) -> io::Result<Option<CompiledCall>> {
+        let folder = own_folder(links, "compiled")?;
+        let mut compiled = CompiledCall { call: self.clone(), said: Vec::new() };
+        for (number, source) in job.arguments.iter().filter_map(LinkArgument::source).enumerate() {
+            let object = folder.join(format!("{number:03}.o"));
+            let mut command = self.command();
+            // Arguments that follow may still say otherwise.
+            command.args(SECTION_ARGUMENTS).args(job.compile_arguments());
+            let output = command.arg("-c").arg(source).arg("-o").arg(&object).output()?;
+            compiled.said.extend(output.stderr);
+            let mut places = compiled.call.arguments.iter_mut().filter(|it| *it == source);
+            match (output.status.success(), places.next(), places.next()) {
+                (true, Some(place), None) => *place = object.into_os_string(),
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(compiled))
+    }
+
+    /// The real driver, without arguments.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(&self.driver);
+        command.arg0(&self.name).current_dir(&self.folder);
+        // A wrapper such as ccache looks for the compiler on the path again, and must not find ours.
+        command.envs(self.variables.get("PATH").map(|path| ("PATH", path)));
+        command
+    }
+}
+
+/// Makes a folder for one link. Others of the same name may be kept at the same time.
+pub(crate) fn own_folder(links: &Path, output: &str) -> io::Result<PathBuf> {
+    let name = Path::new(output).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    for number in 0..LINKS_MAX {
+        let folder = links.join(format!("{name}-{number}"));
+        match fs::create_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made.map(|()| folder),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 /// Whether cargo executes this program while it builds.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sut::layout::LayoutObstacle;
 use thiserror::Error;
@@ -55,6 +56,12 @@ pub enum RelinkError {
         /// The share that are, 0 to 1.
         share: f64,
     },
+    /// Linking takes too long to be done for each launch pair.
+    #[error("a link takes {:.1} s", took.as_secs_f64())]
+    SlowLink {
+        /// How long one took.
+        took: Duration,
+    },
     /// Files cannot be read or written.
     #[error("failed to use `{}`", path.display())]
     Files {
@@ -73,6 +80,7 @@ impl RelinkError {
             Self::NotReproduced { .. } => LayoutObstacle::NotReproduced,
             Self::LinkerWithoutOrder { .. } => LayoutObstacle::LinkerWithoutOrder,
             Self::OwnOrder { .. } => LayoutObstacle::OwnOrder,
+            Self::SlowLink { .. } => LayoutObstacle::SlowLink,
             Self::FewInPlace { .. } | Self::NoSymbols { .. } => LayoutObstacle::FewInPlace,
             Self::LinkFailed { .. } | Self::Files { .. } => LayoutObstacle::LinkFailed,
         }

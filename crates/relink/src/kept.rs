@@ -12,14 +12,11 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::{LinkArgument, LinkJob, response_file};
-use crate::driver::{DRIVER_FOLDER, DriverCall};
+use crate::driver::{DRIVER_FOLDER, DriverCall, own_folder};
 use crate::failure::{RelinkError, unusable};
 
 /// The description of a kept link in its folder, written last.
 const DESCRIPTION: &str = "link.json";
-
-/// What is kept at the most of one build. Test programs are linked by the dozen.
-const LINKS_MAX: usize = 1000;
 
 /// Links that are tried whose program was moved away, so that it cannot be compared.
 const MOVED_MAX: usize = 8;
@@ -235,19 +232,6 @@ fn newest_first(links: &Path) -> Vec<PathBuf> {
         .collect();
     folders.sort_by(|a, b| b.cmp(a));
     folders.into_iter().map(|(_, path)| path).collect()
-}
-
-/// Makes a folder for one link. Others of the same name may be kept at the same time.
-fn own_folder(links: &Path, output: &str) -> io::Result<PathBuf> {
-    let name = Path::new(output).file_name().unwrap_or_default().to_string_lossy().into_owned();
-    for number in 0..LINKS_MAX {
-        let folder = links.join(format!("{name}-{number}"));
-        match fs::create_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => return made.map(|()| folder),
-        }
-    }
-    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 /// Keeps a file under a name of its own: by a second name for it, which costs nothing, or by a copy where

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sut::elf::{ElfFile, FunctionSymbol};
 use sut::layout::FunctionPlaces;
@@ -41,12 +42,23 @@ pub struct ProgramPair {
 
 impl LayoutMatch {
     /// Finds an order in which the functions that both programs have lie at the same addresses. Links some
-    /// times, in `folder`, which belongs to this match and is removed with it.
-    pub fn find(base: KeptLink, head: KeptLink, folder: &Path) -> Result<Self, RelinkError> {
+    /// times, in `folder`, which belongs to this match and is removed with it. An error if a link takes longer
+    /// than `link_max`.
+    pub fn find(
+        base: KeptLink,
+        head: KeptLink,
+        folder: &Path,
+        link_max: Duration,
+    ) -> Result<Self, RelinkError> {
         let linker = OrderingLinker::find([&base, &head])?;
         let links = [base, head];
         let trial = TrialLinks { links: &links, folder };
+        let began = sut::now();
         let [base, head] = trial.functions(|_| Ok(linker.plain()))?;
+        let took = began.elapsed() / 2;
+        if took > link_max {
+            return Err(RelinkError::SlowLink { took });
+        }
         let mut order = MatchedOrder::new(&base, &head);
         let mut places = FunctionPlaces::compare(&base, &head);
         for _ in 0..ROUNDS_MAX {

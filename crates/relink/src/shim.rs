@@ -8,14 +8,13 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::arguments::DriverJob;
-use crate::driver::{DRIVER_FOLDER, DriverCall, LINE_TABLE_ARGUMENT, find_program};
+use crate::driver::{CompiledCall, DRIVER_FOLDER, DriverCall, SECTION_ARGUMENTS, find_program};
 use crate::kept::KeptLink;
 
 /// The names that builds call a driver by.
@@ -75,26 +74,37 @@ impl LinkShims {
     }
 }
 
-/// Keeps what is linked in `links`, if a program is, and becomes the real driver. Returns only if that
-/// fails.
-pub fn run(call: &DriverCall, links: &Path) -> io::Error {
-    let mut command = Command::new(&call.driver);
-    command.arg0(&call.name);
-    // A wrapper such as ccache looks for the compiler on the path again, and must not find this.
-    command.envs(call.variables.get("PATH").map(|path| ("PATH", path)));
+/// Keeps what is linked in `links`, if a program is, and becomes the real driver; what compilations before
+/// that say goes to `messages`. Returns only if that fails.
+pub fn run(call: &DriverCall, links: &Path, messages: &mut dyn Write) -> io::Error {
+    let mut command = call.command();
     match call.job() {
+        // Without a kept link the program is measured as built; the build goes on in any case.
         Some(DriverJob::Link(job)) => {
-            // Without a kept link the program is measured as built; the build goes on in any case.
             let _ = KeptLink::keep(call, job, links);
         }
-        // Only functions in sections of their own can be put in an order. Arguments that follow may
-        // still say otherwise.
+        // Only functions in sections of their own can be put in an order.
         Some(DriverJob::CompileC) => {
-            command.args(["-ffunction-sections", LINE_TABLE_ARGUMENT]);
+            command.args(SECTION_ARGUMENTS);
+        }
+        Some(DriverJob::CompileAndLink(job)) => {
+            if let Ok(Some(compiled)) = call.compile(&job, links) {
+                return link(&compiled, links, messages);
+            }
         }
         Some(DriverJob::Other) | None => {}
     }
     command.args(&call.arguments).exec()
+}
+
+/// Keeps the link that is left of a call whose sources were compiled, and becomes the real driver for it.
+fn link(compiled: &CompiledCall, links: &Path, messages: &mut dyn Write) -> io::Error {
+    // A build whose standard error is closed goes on as well.
+    let _ = messages.write_all(&compiled.said);
+    if let Some(DriverJob::Link(job)) = compiled.call.job() {
+        let _ = KeptLink::keep(&compiled.call, job, links);
+    }
+    compiled.call.command().args(&compiled.call.arguments).exec()
 }
 
 pub(crate) fn quoted(path: &Path) -> io::Result<String> {

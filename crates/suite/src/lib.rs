@@ -22,6 +22,7 @@ use record::metric::limit::Limit;
 use record::shard::ShardRecord;
 use record::work_unit::WorkUnit;
 use record::workload::{LoadRecord, OperationPlan, OperationRecord, Workload};
+use serde::Serialize;
 use sut::network::NetworkConditions;
 use sut::{
     ContainerSpec, DependencySpec, LaunchHooks, ReadyCondition, ResourceLimits, ServiceSpec,
@@ -180,8 +181,12 @@ impl TargetSpec {
 }
 
 /// Where the functions of both builds lie, in a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum LayoutMode {
+    /// Drawn for each launch pair where both sides can be linked again in a moment, else where each build
+    /// has them.
+    Auto,
     /// Where each build has them.
     AsBuilt,
     /// At the same addresses, in the order of base.

@@ -62,6 +62,8 @@ pub enum LayoutObstacle {
     OwnOrder,
     /// Linking in another order failed.
     LinkFailed,
+    /// Linking takes too long to be done for each launch pair unless that is configured.
+    SlowLink,
     /// Too few functions would lie at the same addresses.
     FewInPlace,
     /// The program's folder takes no file, so that the one that was linked again cannot stand in its
@@ -77,6 +79,7 @@ impl fmt::Display for LayoutObstacle {
             Self::LinkerWithoutOrder => "the linker takes no order of functions",
             Self::OwnOrder => "the build has an order of functions of its own",
             Self::LinkFailed => "linking in another order failed",
+            Self::SlowLink => "a link takes more than a second",
             Self::FewInPlace => "too few functions could be matched",
             Self::NotPlaced => "the program's folder takes no file",
         })

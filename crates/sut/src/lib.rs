@@ -790,8 +790,9 @@ impl PollBackoff {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "starting and stopping are bounded in time")]
-fn now() -> Instant {
+/// The clock by which what is done to a target's files and processes is bounded.
+#[expect(clippy::disallowed_methods, reason = "starting, stopping and linking are bounded in time")]
+pub fn now() -> Instant {
     Instant::now()
 }
 

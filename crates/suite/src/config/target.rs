@@ -71,8 +71,8 @@ pub(super) struct TargetTable {
     inputs: Vec<InputPattern>,
     /// `"auto"` keeps target and load on different processors, `"shared"` does not. Default: `"auto"`.
     cpus: Option<CpusWord>,
-    /// Where functions lie in the programs that are compared: `"as-built"`, `"matched"` or `"drawn"`. Default:
-    /// `"as-built"`.
+    /// Where functions lie in the programs that are compared: `"as-built"`, `"matched"`, `"drawn"`, or `"auto"`,
+    /// which is drawn where it can be. Default: `"auto"`.
     layout: Option<LayoutWord>,
     /// Memory that all its processes may take. Default: no limit.
     memory: Option<Spanned<Room>>,
@@ -233,7 +233,7 @@ impl TargetTable {
             inputs: self.inputs.iter().map(|pattern| pattern.0.clone()).collect(),
             port_env: self.port_env.as_ref().map(|name| name.0.clone()),
             cpus: self.cpus.map_or(CpuSelection::Auto, |word| word.0),
-            layout: self.layout.map_or(LayoutMode::AsBuilt, |word| word.0),
+            layout: self.layout.map_or(LayoutMode::Auto, |word| word.0),
             limits: self.limits()?,
             container,
             origin,

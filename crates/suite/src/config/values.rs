@@ -361,10 +361,11 @@ checked!(
 checked!(
     /// Where functions lie.
     LayoutWord(LayoutMode) from String, |word| match word.as_str() {
+        "auto" => Ok(LayoutMode::Auto),
         "as-built" => Ok(LayoutMode::AsBuilt),
         "matched" => Ok(LayoutMode::Matched),
         "drawn" => Ok(LayoutMode::Drawn),
-        _ => Err(ValueError::word("layout", &word, vec!["as-built", "matched", "drawn"])),
+        _ => Err(ValueError::word("layout", &word, vec!["auto", "as-built", "matched", "drawn"])),
     }
 );
 checked!(
