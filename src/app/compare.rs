@@ -107,6 +107,7 @@ pub fn compare(
     let gate = narrow(&mut suite, first.as_ref(), place.is_some())?;
     selection::ensure_decidable(&suite)?;
     options.selection.prepare(events)?;
+    let room = options.selection.reserve_room(&suite)?;
     let finder = BuildFinder { selection: &options.selection, suite: &suite, cancel };
     let own = options.own_folders(place.as_ref());
     let checkout = match &place {
@@ -126,7 +127,7 @@ pub fn compare(
         BaselineSource::Stored(history) => options.stored(&finder, history, confirmed, events)?,
     };
     let comparison = Comparison::of(&run)?;
-    let lost = result_files::keep(&options.selection, &run, &comparison, events);
+    let lost = result_files::keep(&options.selection, room, &run, &comparison, events);
     let stages = result_files::stages(&options.selection, &run);
     options.selection.telemetry.finish(&run, &comparison, events);
     let confirmation = first.map(|first| first.judge(&run)).transpose()?;

@@ -231,6 +231,20 @@ pub enum UseCaseError {
         /// Bytes that are needed.
         needed: u64,
     },
+    /// The system refuses to reserve room for the results, as a quota makes it do.
+    #[error(
+        "no room can be reserved in `{}`, and a run may need {}",
+        folder.display(), units::bytes(units::exact(*needed))
+    )]
+    #[diagnostic(help("make room, or name another folder by `--out`"))]
+    RoomRefused {
+        /// The folder for results.
+        folder: PathBuf,
+        /// Bytes that are needed.
+        needed: u64,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// A store has nothing to verify.
     #[error("there is nothing to verify")]
     #[diagnostic(help("is `--store` the right one?"))]
@@ -318,6 +332,7 @@ impl UseCaseError {
                 | Self::ResultsLost { .. }
                 | Self::FolderInUse { .. }
                 | Self::NoRoom { .. }
+                | Self::RoomRefused { .. }
         )
     }
 }

@@ -75,6 +75,7 @@ pub fn matrix(
     }
     let finder = BuildFinder { selection: &options.selection, suite: &suite, cancel };
     let (mut measured, mut lost) = (Vec::new(), None);
+    let mut room = options.selection.reserve_room(&suite)?;
     for (range, number) in ranges.into_iter().zip(1..) {
         let (base, head) = (range.base.as_str(), range.head.as_str());
         events.emit(Event::StepStarted { base, head, number, of: steps });
@@ -83,13 +84,21 @@ pub fn matrix(
         let folder = options.selection.out.join(format!("matrix/{number}"));
         let run = step(options, &finder, &builds, &folder, events)?;
         let comparison = Comparison::of(&run)?;
+        drop(room);
         let files = result_files::write(&folder.join("report"), &run, &comparison);
         lost = lost.or(files);
         measured.push(ReleaseStep { range, comparison });
         // What ended one step early would end the next as well: a build, a signal.
-        if run.ended.is_some() {
+        if run.ended.is_some() || number == steps {
             break;
         }
+        room = match options.selection.reserve_room(&suite) {
+            Ok(room) => room,
+            Err(full) => {
+                lost = lost.or(Some(full));
+                break;
+            }
+        };
     }
     let outcomes = measured.iter().map(|step| step.comparison.outcome.clone());
     let outcome = outcomes.min().expect("a matrix has a step");

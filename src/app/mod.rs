@@ -45,6 +45,7 @@ pub mod publication;
 pub mod publish;
 pub mod report;
 mod result_files;
+mod result_room;
 pub mod run;
 pub mod runs;
 pub mod selection;

@@ -9,17 +9,21 @@ use report::{html, json, markdown};
 
 use crate::app::event::{Event, EventSink, WarningKind};
 use crate::app::failure::UseCaseError;
+use crate::app::result_room::ResultRoom;
 use crate::app::runs::{self, FILES};
 use crate::app::selection::SuiteSelection;
 
-/// Writes the run and its reports into the folder `report` of the results, and keeps them in the archive of
-/// runs. Returns what was lost where the disk is full or refuses: the verdict stands without it.
+/// Writes the run and its reports into the folder `report` of the results, in the place of the room that was
+/// reserved for them, and keeps them in the archive of runs. Returns what was lost where the disk is full or
+/// refuses: the verdict stands without it.
 pub(super) fn keep(
     selection: &SuiteSelection,
+    room: ResultRoom,
     run: &Run,
     comparison: &Comparison,
     events: &mut dyn EventSink,
 ) -> Option<UseCaseError> {
+    drop(room);
     selection.clock.time(RunStage::Write, || keep_in(&selection.out, run, comparison, events))
 }
 

@@ -46,11 +46,12 @@ pub fn run(
         suite.sampling.launches = launches.into();
     }
     selection.prepare(events)?;
+    let room = selection.reserve_room(&suite)?;
     let finder = BuildFinder { selection, suite: &suite, cancel };
     let head = finder.head(options.start.as_deref(), events)?;
     let run = measure::alone(&finder, head, events)?;
     let comparison = Comparison::of(&run)?;
-    let lost = result_files::keep(selection, &run, &comparison, events);
+    let lost = result_files::keep(selection, room, &run, &comparison, events);
     let stages = result_files::stages(selection, &run);
     selection.telemetry.finish(&run, &comparison, events);
     Ok(RunOutcome { comparison, stages, lost })

@@ -10,6 +10,7 @@ use crate::app::event::{Event, EventSink, ScenarioPurpose, WarningKind};
 use crate::app::failure::{MissingTarget, UseCaseError};
 use crate::app::out_lock;
 use crate::app::prometheus;
+use crate::app::result_room::{self, ResultRoom};
 use crate::app::telemetry::Telemetry;
 use crate::app::workplace::Workplace;
 use compare::decision::DecisionRule;
@@ -17,16 +18,12 @@ use payload::LentValues;
 use record::shard::ShardNumber;
 use record::{RecordError, Run};
 use runner::{LiveMetrics, StageClock};
-use rustix::fs::statvfs;
 use stats::evidence;
 use suite::config::{self, ConfigOverrides};
 use suite::{
     EvidenceLanes, LaneMode, LayoutMode, ReferenceChoice, Scenario, Suite, TargetSource, TargetSpec,
 };
 use sut::network::NetworkConditions;
-
-/// What a run may need on the disk: its record and reports, and the logs of both sides.
-const ROOM_BYTES_MIN: u64 = 16 << 20;
 
 /// The choice of what is measured.
 #[derive(Debug, Clone)]
@@ -227,6 +224,12 @@ impl SuiteSelection {
         Ok(())
     }
 
+    /// Reserves the room that the results of a suite may take. Before any build, and given back where they
+    /// are written.
+    pub(super) fn reserve_room(&self, suite: &Suite) -> Result<ResultRoom, UseCaseError> {
+        ResultRoom::reserve(&self.out, result_room::forecast(suite))
+    }
+
     /// Returns the full paths of the folders that this program writes to: the one for results and `others`.
     pub fn own_folders(&self, others: &[&Path]) -> Vec<PathBuf> {
         let here = &self.workplace.folder;
@@ -254,13 +257,7 @@ pub(super) fn prepare_out(out: &Path) -> anyhow::Result<()> {
     if !ignore.exists() {
         fs::write(ignore, "*\n").with_context(failed)?;
     }
-    let room = statvfs(out).with_context(failed)?;
-    let left = room.f_bavail.saturating_mul(room.f_frsize);
-    if left < ROOM_BYTES_MIN {
-        let folder = out.to_path_buf();
-        return Err(UseCaseError::NoRoom { folder, left, needed: ROOM_BYTES_MIN }.into());
-    }
-    Ok(())
+    Ok(result_room::ensure(out, result_room::ROOM_BYTES_MIN)?)
 }
 
 /// Leaves the first scenario, and warns if there are more.

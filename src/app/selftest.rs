@@ -12,6 +12,7 @@ use baseline::BaselineStore;
 use compare::decision::{ALPHA, DecisionRule, Hypothesis, LAUNCH_PAIRS, Verdict};
 use compare::{Comparison, ComparisonOutcome};
 use payload::{PayloadPreset, PayloadSpec};
+use record::histogram::RecordedTimes;
 use record::metric::Metric;
 use record::metric::gate::MetricPolicy;
 use record::{Revision, Run, histogram};
@@ -411,7 +412,8 @@ fn is_histogram_kept() -> bool {
     for time in 1..1_000 {
         times.saturating_record(time * 1_000);
     }
-    histogram::decode(&histogram::encode(&times)).is_ok_and(|again| again == times)
+    histogram::decode(&histogram::encode(&times))
+        .is_ok_and(|again| again == RecordedTimes::of(&times))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail, ensure};
 use csv::StringRecord;
 use history::trend::{self, MetricSeries, Trend, TrendPoint};
 use record::Run;
-use record::bounds::{TABLE_BYTES_MAX, TREND_ROWS_MAX};
+use record::bounds::{TABLE_BYTES_MAX, TREND_PAIRS_MAX, TREND_ROWS_MAX};
 use record::file;
 use record::metric::{BetterDirection, Metric};
 
@@ -119,6 +119,12 @@ fn of_table(
     }
     series.retain(|series| !series.points.is_empty());
     ensure!(!series.is_empty(), "{}", table.emptiness());
+    let pairs: usize = series.iter().map(|it| it.points.len() * it.points.len() / 2).sum();
+    ensure!(
+        pairs <= TREND_PAIRS_MAX,
+        "`{}` has {pairs} pairs of rows over all metrics, at most {TREND_PAIRS_MAX}: name some by `--metric`",
+        table.name
+    );
     Ok(series)
 }
 

@@ -19,6 +19,8 @@ mod identity;
 mod import;
 mod init;
 mod instruction_counts;
+mod kills;
+mod largest_records;
 mod layout;
 mod live_requests;
 mod mcp;

@@ -6,9 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use hdrhistogram::Histogram;
-
-use crate::values;
+use crate::values::MergedTimes;
 use record::work_unit::WorkUnit;
 use record::workload::Workload;
 use record::{
@@ -188,15 +186,12 @@ fn steps(head: &[&LaunchResult]) -> Result<Vec<StepRow>, ContentError> {
 fn row(level: LoadLevel, steps: &[&LoadStep]) -> Result<StepRow, ContentError> {
     let sum = |of: fn(&LoadStep) -> u64| steps.iter().map(|step| of(step)).sum::<u64>();
     let (requests, failed) = (sum(|step| step.requests), sum(|step| step.failed));
-    let mut times: Option<Histogram<u64>> = None;
+    let mut times = MergedTimes::default();
     for step in steps {
-        let more = histogram::decode(&step.histogram)?;
-        match &mut times {
-            Some(times) => times.add(&more).map_err(|_| ContentError::HistogramMismatch)?,
-            None => times = Some(more),
-        }
+        times.add(&histogram::decode(&step.histogram)?);
     }
-    let quantile = |quantile| values::percentile(times.as_ref()?, quantile);
+    let times = times.whole().ok_or(ContentError::HistogramMismatch)?;
+    let quantile = |quantile| times.percentile_ns(quantile).map(units::exact);
     let judged = steps.iter().filter_map(|step| step.held).count();
     let held = steps.iter().filter(|step| step.held == Some(true)).count();
     Ok(StepRow {

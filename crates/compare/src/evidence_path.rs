@@ -15,6 +15,10 @@ use crate::decision::Hypothesis;
 use crate::decision::family::{FamilyEvidence, PlacementTrust};
 use crate::{MetricFinding, MetricResult};
 
+/// Launch pairs after each of which a path has a point, and the points of a longer one.
+const EACH_MAX: usize = 200;
+const POINTS: usize = 50;
+
 /// What the verdicts of the time lane rest on: every launch pair of every attempt.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EvidenceBasis {
@@ -63,8 +67,10 @@ pub struct EvidenceRow {
 pub struct EvidencePath {
     /// ln of the wealth that a verdict needs.
     pub needed_ln: f64,
-    /// What was known after each launch pair in which it was measured.
+    /// What was known after each launch pair in which it was measured; of very many, after every so many.
     pub points: Vec<EvidencePoint>,
+    /// How many launch pairs measured it.
+    pub launch_pairs: usize,
 }
 
 /// What was known after a launch pair. Logarithms are of head over base, above 0 where head is worse.
@@ -214,6 +220,10 @@ impl EvidenceBasis {
         let mut seen: Vec<Vec<f64>> = Vec::new();
         let mut attempt = None;
         let mut points = Vec::new();
+        let launch_pairs = known.differences_ln.iter().flatten().count();
+        // Each point takes time of the square of the launch pairs before it.
+        let every = if launch_pairs > EACH_MAX { launch_pairs.div_ceil(POINTS) } else { 1 };
+        let mut seen_pairs = 0;
         let measured = self.launch_pairs.iter().zip(&known.differences_ln).zip(wealths);
         for (place, ((origin, difference), wealth)) in measured.enumerate() {
             let Some(difference_ln) = *difference else { continue };
@@ -222,6 +232,10 @@ impl EvidenceBasis {
                 attempt = Some(origin.attempt);
             }
             seen.last_mut().expect("an attempt has begun").push(difference_ln);
+            seen_pairs += 1;
+            if seen_pairs % every != 0 && seen_pairs != launch_pairs {
+                continue;
+            }
             let attempts: Vec<&[f64]> = seen.iter().map(Vec::as_slice).collect();
             let limits = evidence::limits(&attempts, self.alpha);
             points.push(EvidencePoint {
@@ -240,7 +254,8 @@ impl EvidenceBasis {
         if let (Some(last), MetricFinding::Judged(judgement)) = (points.last_mut(), &row.finding) {
             (last.low_ln, last.high_ln) = (judgement.low_ln, judgement.high_ln);
         }
-        (!points.is_empty()).then(|| EvidencePath { needed_ln: -self.alpha.ln(), points })
+        let needed_ln = -self.alpha.ln();
+        (!points.is_empty()).then_some(EvidencePath { needed_ln, points, launch_pairs })
     }
 }
 

@@ -66,12 +66,15 @@ pub(super) fn of_operation(
 
 /// Returns the promises of a scenario, with what was measured.
 pub(super) fn of(scenario: &ScenarioRun) -> Result<Vec<LimitCheck>, ContentError> {
+    if scenario.limits.is_empty() {
+        return Ok(Vec::new());
+    }
     let head = scenario.head();
     let mut times = MergedTimes::default();
     let mut launches = Vec::new();
     for trial in &head {
         let (launch, histogram) = LaunchValues::unpack(trial, scenario.times)?;
-        times.add(histogram);
+        times.add(&histogram);
         launches.push(launch);
     }
     let promise = |limit: Limit| LimitCheck {

@@ -1,8 +1,9 @@
 //! Takes one number per launch and metric out of a record.
 
-use hdrhistogram::Histogram;
+use std::cell::OnceCell;
 
 use crate::{calls, work};
+use record::histogram::{RecordedTimes, TimesSum};
 use record::metric::{BetterDirection, Metric};
 use record::{
     ContentError, LatencyBasis, LaunchPair, LaunchResult, LaunchResults, ScenarioRun, SliceTotals,
@@ -14,8 +15,7 @@ use stats::trend;
 /// The quantiles that metrics are made of, and those between and beyond them that show where a shift is.
 pub(super) const QUANTILES: [f64; 6] = [0.50, 0.75, 0.90, 0.95, 0.99, 0.999];
 
-/// One launch with what several metrics take from its histogram. The histogram itself is a quarter of a
-/// megabyte, and a run may have thousands.
+/// One launch with what several metrics take from its histogram.
 pub(super) struct LaunchValues<'a> {
     trial: &'a LaunchResult,
     times: LatencyBasis,
@@ -25,31 +25,34 @@ pub(super) struct LaunchValues<'a> {
     histogram_mean_ns: Option<f64>,
     /// Their percentiles, of [`QUANTILES`], as far as there are enough of them.
     percentiles_ns: [Option<f64>; QUANTILES.len()],
+    /// How its memory grew, and the mean of its slowest requests: of each several rows and limits may be, and
+    /// most runs have neither.
+    growth: OnceCell<Option<MemoryGrowth>>,
+    tail_ns: OnceCell<Result<f64, MissingReason>>,
 }
 
 /// The histograms of several launches together. Histograms are merged, percentiles never.
 #[derive(Default)]
 pub(super) struct MergedTimes {
-    histogram: Option<Histogram<u64>>,
-    /// Whether one of them did not fit.
-    is_partial: bool,
+    sum: Option<TimesSum>,
 }
 
 impl MergedTimes {
-    pub(super) fn add(&mut self, launch: Histogram<u64>) {
-        match &mut self.histogram {
-            Some(merged) => self.is_partial |= merged.add(&launch).is_err(),
-            None => self.histogram = Some(launch),
+    pub(super) fn add(&mut self, launch: &RecordedTimes) {
+        match &mut self.sum {
+            Some(sum) => sum.add(launch),
+            None => self.sum = Some(TimesSum::of(launch)),
         }
+    }
+
+    /// Returns all of their times; none without a histogram, or where one did not fit.
+    pub(super) fn whole(&self) -> Option<RecordedTimes> {
+        self.sum.as_ref()?.whole()
     }
 
     /// Returns a quantile of all of them, in nanoseconds, if there are enough times for it.
     pub(super) fn quantile(&self, quantile: f64) -> Option<f64> {
-        percentile(self.whole()?, quantile)
-    }
-
-    fn whole(&self) -> Option<&Histogram<u64>> {
-        self.histogram.as_ref().filter(|merged| !self.is_partial && !merged.is_empty())
+        self.whole()?.percentile_ns(quantile).map(units::exact)
     }
 }
 
@@ -88,7 +91,7 @@ impl<'a> ScenarioLaunches<'a> {
         let (mut base_times, mut head_times) = (MergedTimes::default(), MergedTimes::default());
         let unpack = |trial, merged: &mut MergedTimes| {
             let (launch, histogram) = LaunchValues::unpack(trial, scenario.times)?;
-            merged.add(histogram);
+            merged.add(&histogram);
             Ok(launch)
         };
         let launches = match &scenario.trials {
@@ -179,7 +182,7 @@ impl<'a> LaunchValues<'a> {
     pub(super) fn unpack(
         trial: &'a LaunchResult,
         times: LatencyBasis,
-    ) -> Result<(Self, Histogram<u64>), ContentError> {
+    ) -> Result<(Self, RecordedTimes), ContentError> {
         let text = match (times, &trial.response) {
             (LatencyBasis::Response, Some(response)) => response,
             (LatencyBasis::Response, None) => {
@@ -192,8 +195,11 @@ impl<'a> LaunchValues<'a> {
             trial,
             times,
             requests: histogram.len(),
-            histogram_mean_ns: (!histogram.is_empty()).then(|| histogram.mean()),
-            percentiles_ns: QUANTILES.map(|quantile| percentile(&histogram, quantile)),
+            histogram_mean_ns: histogram.mean_ns(),
+            percentiles_ns: QUANTILES
+                .map(|quantile| histogram.percentile_ns(quantile).map(units::exact)),
+            growth: OnceCell::new(),
+            tail_ns: OnceCell::new(),
         };
         Ok((launch, histogram))
     }
@@ -213,6 +219,10 @@ impl<'a> LaunchValues<'a> {
     /// How memory grew over the second half of the load: before that, a target fills its pools. The
     /// line is one number of the launch, however many points it has.
     pub(super) fn growth(&self) -> Option<MemoryGrowth> {
+        *self.growth.get_or_init(|| self.memory_line())
+    }
+
+    fn memory_line(&self) -> Option<MemoryGrowth> {
         const POINTS_MIN: usize = 5;
         let series = &self.trial.probes.as_ref()?.series;
         let settled = &series[series.len() / 2..];
@@ -240,7 +250,7 @@ impl<'a> LaunchValues<'a> {
             }
             Metric::Latency => self.body_level_ns(),
             Metric::Flow => trial.flow_level_ns.map(units::exact).ok_or(MissingReason::NoFlow),
-            Metric::Tail => self.tail_ns(),
+            Metric::Tail => self.tail_ns.get_or_init(|| self.slowest_ns()).clone(),
             Metric::P50 => self.percentile(0.50),
             Metric::P95 => self.percentile(0.95),
             Metric::P99 => self.percentile(0.99),
@@ -278,11 +288,11 @@ impl<'a> LaunchValues<'a> {
         Ok((logs.iter().sum::<f64>() / logs.len() as f64).exp())
     }
 
-    fn tail_ns(&self) -> Result<f64, MissingReason> {
+    fn slowest_ns(&self) -> Result<f64, MissingReason> {
         const SHARE: f64 = 0.1;
         let text = self.trial.response.as_ref().ok_or(MissingReason::NotRecorded)?;
         let times = histogram::decode(text).map_err(|_| MissingReason::NotRecorded)?;
-        histogram::slowest_mean(&times, SHARE).ok_or(MissingReason::Zero)
+        times.slowest_mean_ns(SHARE).ok_or(MissingReason::Zero)
     }
 
     fn percentile(&self, quantile: f64) -> Result<f64, MissingReason> {
@@ -374,7 +384,7 @@ pub(super) fn promised(
     }
     overall(launches, times, metric).or_else(|| {
         quantile_of(metric)?;
-        Some(units::exact(times.whole()?.max()))
+        times.whole()?.max_ns().map(units::exact)
     })
 }
 
@@ -399,11 +409,6 @@ fn quantile_of(metric: Metric) -> Option<f64> {
         | Metric::Queries
         | Metric::RoundTrips => None,
     }
-}
-
-/// The percentile in nanoseconds, if there are enough requests for it.
-pub(super) fn percentile(times: &Histogram<u64>, quantile: f64) -> Option<f64> {
-    histogram::percentile(times, quantile).map(units::exact)
 }
 
 /// Returns what a run says about a metric of a scenario, in the metric's unit: the mean of the better
@@ -439,19 +444,20 @@ mod tests {
 
     #[test]
     fn few_requests_have_no_percentile_and_the_slowest_of_them_is_held_to_a_promise() {
-        let mut times = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
+        let mut times =
+            hdrhistogram::Histogram::<u64>::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
         times.record_n(1_000, 66).unwrap();
         times.record(2_000).unwrap();
         let histogram = histogram::encode(&times);
         let trial = LaunchResult { histogram, ..fixtures::trial(fixtures::LEVEL, 0) };
         let (launch, times) = LaunchValues::unpack(&trial, LatencyBasis::Service).unwrap();
         let mut merged = MergedTimes::default();
-        merged.add(times.clone());
-        merged.add(times.clone());
+        merged.add(&times);
+        merged.add(&times);
         assert_eq!(overall(&[&launch; 2], &merged, Metric::P95), None);
         assert_eq!(promised(&[&launch; 2], &merged, Metric::P95), Some(2_000.0));
         // 201 requests in three launches are enough, in none of them alone.
-        merged.add(times);
+        merged.add(&times);
         assert_eq!(overall(&[&launch; 3], &merged, Metric::P95), Some(1_000.0));
         assert_eq!(
             launch.value(Metric::P95),

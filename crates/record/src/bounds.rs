@@ -7,6 +7,7 @@
 
 use thiserror::Error;
 
+use crate::histogram;
 use crate::{IdenticalProgram, LaunchResult, LaunchResults, Revision, Run, ScenarioRun};
 
 /// The largest record that is read, in bytes.
@@ -19,6 +20,8 @@ pub const TABLE_BYTES_MAX: u64 = 16 << 20;
 pub const TABLE_ROWS_MAX: usize = 100_000;
 /// Rows of a table of `trend`, whose slopes are of every row to every other.
 pub const TREND_ROWS_MAX: usize = 5_000;
+/// Pairs of rows over all metrics of such a table: 4 metrics of 5 000 rows, 400 of 500.
+pub const TREND_PAIRS_MAX: usize = 50_000_000;
 /// The record of the attempts at a comparison, in bytes.
 pub const EVIDENCE_BYTES_MAX: u64 = 32 << 20;
 /// All records of a history together, in bytes.
@@ -35,8 +38,24 @@ pub const SCENARIOS_MAX: usize = 200;
 pub const LAUNCHES_MAX: usize = 20_000;
 /// Levels of load over all launches, each with a histogram.
 pub const STEPS_MAX: usize = 10_000;
+/// Operations of all scenarios.
+pub const OPERATIONS_MAX: usize = 500;
+/// Operations times launches of their scenario, over all scenarios: each is judged as a scenario.
+pub const OPERATION_LAUNCHES_MAX: usize = 100_000;
+/// Earlier attempts at a comparison.
+pub const ATTEMPTS_MAX: usize = 1_000;
+/// Launch pairs of all earlier attempts, more than which no rule judges.
+pub const EARLIER_PAIRS_MAX: usize = 2_000;
+/// Stored runs that a run is held against.
+pub const STORED_RUNS_MAX: usize = 100;
+/// Limits of a scenario, or of one of its operations.
+pub const LIMITS_MAX: usize = 100;
+/// Moments at which the memory of one launch was seen: a slope is of each to all others.
+pub const LAUNCH_POINTS_MAX: usize = 512;
 /// Moments at which a launch's memory was seen, over all launches.
 pub const SERIES_POINTS_MAX: usize = 1_000_000;
+/// Counts of all histograms together, in bytes.
+pub const COUNTS_BYTES_MAX: usize = 128 << 20;
 /// Bytes of a name: of a scenario, a branch, a store.
 pub const NAME_BYTES_MAX: usize = 4_096;
 
@@ -65,8 +84,25 @@ pub(super) fn check(run: &Run) -> Result<(), BoundError> {
     let launches = || run.scenarios.iter().flat_map(launches);
     ensure("launches", launches().count(), LAUNCHES_MAX)?;
     ensure("levels of load", launches().map(|it| it.steps.len()).sum(), STEPS_MAX)?;
+    let operations = run.scenarios.iter().map(operations).sum();
+    ensure("operations", operations, OPERATIONS_MAX)?;
+    let operations = run.scenarios.iter().map(operation_launches).sum();
+    ensure("launches of operations", operations, OPERATION_LAUNCHES_MAX)?;
+    let earlier = run.evidence.as_ref().map_or(&[][..], |state| &state.earlier);
+    ensure("earlier attempts", earlier.len(), ATTEMPTS_MAX)?;
+    let pairs = earlier.iter().map(|attempt| attempt.launch_pairs.len()).sum();
+    ensure("launch pairs of earlier attempts", pairs, EARLIER_PAIRS_MAX)?;
+    let stored = run.history.as_ref().map_or(0, |history| history.runs.len());
+    ensure("stored runs", stored, STORED_RUNS_MAX)?;
+    let limits = run.scenarios.iter().flat_map(limit_counts).max().unwrap_or(0);
+    ensure("limits of a scenario", limits, LIMITS_MAX)?;
     let points = |launch: &LaunchResult| launch.probes.as_ref().map_or(0, |it| it.series.len());
+    let most = launches().map(points).max().unwrap_or(0);
+    ensure("moments of memory in a launch", most, LAUNCH_POINTS_MAX)?;
     ensure("moments of memory", launches().map(points).sum(), SERIES_POINTS_MAX)?;
+    let counts: u64 = launches().flat_map(histograms).map(histogram::counts_bytes).sum();
+    let counts = usize::try_from(counts).unwrap_or(usize::MAX);
+    ensure("bytes of counts in histograms", counts, COUNTS_BYTES_MAX)?;
     let longest = names(run).map(str::len).max().unwrap_or(0);
     ensure("bytes in a name", longest, NAME_BYTES_MAX)?;
     // One level only: a run that confirms another is not confirmed itself.
@@ -86,6 +122,29 @@ fn launches(scenario: &ScenarioRun) -> Box<dyn Iterator<Item = &LaunchResult> + 
         }
         LaunchResults::Single(launches) => Box::new(launches.iter()),
     }
+}
+
+fn operations(scenario: &ScenarioRun) -> usize {
+    scenario.workload.operations.as_ref().map_or(0, |it| it.operations.len())
+}
+
+/// How many results of operations are made of a scenario, whatever its launches hold.
+fn operation_launches(scenario: &ScenarioRun) -> usize {
+    let operations = operations(scenario);
+    let results = launches(scenario).map(|it| it.operations.len()).sum::<usize>();
+    operations.saturating_mul(launches(scenario).count()).max(results)
+}
+
+fn limit_counts(scenario: &ScenarioRun) -> impl Iterator<Item = usize> {
+    let operations = scenario.operation_limits.values().map(Vec::len);
+    operations.chain([scenario.limits.len()])
+}
+
+fn histograms(launch: &LaunchResult) -> impl Iterator<Item = &str> {
+    let operations = launch.operations.iter().flat_map(|it| [&it.histogram, &it.response]);
+    let steps = launch.steps.iter().map(|it| &it.histogram);
+    let own = [&launch.histogram].into_iter().chain(&launch.response);
+    own.chain(steps).chain(operations).map(String::as_str)
 }
 
 /// What is shown in tables and headings, where every byte is looked at several times.
@@ -126,6 +185,7 @@ fn identical(program: &IdenticalProgram) -> [&str; 2] {
 mod tests {
     use super::*;
     use crate::fixtures::{LEVEL, paired};
+    use crate::metric::limit::Limit;
 
     #[test]
     fn a_run_that_was_measured_is_within_the_bounds_and_more_of_anything_is_refused_by_name() {
@@ -145,6 +205,11 @@ mod tests {
         assert_eq!(long, "4097 bytes in a name are more than a run may have, at most 4096");
         let wide = refused(|run| run.scenarios = vec![run.scenarios[0].clone(); 201]);
         assert_eq!(wide, "201 scenarios are more than a run may have, at most 200");
+        let limited = refused(|run| {
+            let limit = Limit::parse("p95", "<= 1 s").unwrap();
+            run.scenarios[0].limits = vec![limit; LIMITS_MAX + 1];
+        });
+        assert_eq!(limited, "101 limits of a scenario are more than a run may have, at most 100");
         let nested = refused(|run| {
             let inner = Run { confirming: Some(Box::new(run.clone())), ..run.clone() };
             run.confirming = Some(Box::new(inner));

@@ -2,10 +2,11 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read as _, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use tempfile::Builder;
 
 use crate::RecordError;
@@ -44,16 +45,39 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
     let write = || -> io::Result<()> {
         fs::create_dir_all(folder)?;
         // Readable as any other new file: a temporary one would be its owner's alone.
-        let mut file = Builder::new()
-            .prefix(&format!(".{name}."))
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
+        let mut part = Builder::new();
+        let prefix = format!(".{name}.");
+        part.prefix(&prefix).permissions(Permissions::from_mode(0o666));
+        let whole = if let Ok(file) = unnamed(folder) {
+            fill(&file, bytes)?;
+            part.make_in(folder, |path| link(&file, path))?.into_temp_path()
+        } else {
+            // NFS, and overlays of old kernels, have no files without a name.
+            let file = part.tempfile_in(folder)?;
+            fill(file.as_file(), bytes)?;
+            file.into_temp_path()
+        };
+        whole.persist(path)?;
         Ok(())
     };
     write().map_err(|source| RecordError::Unwritable { path: path.to_path_buf(), source })
+}
+
+/// Opens a file that has no name yet: whatever ends the process, no part of it is left.
+fn unnamed(folder: &Path) -> io::Result<File> {
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    Ok(File::from(rustix::fs::open(folder, flags, Mode::from_raw_mode(0o666))?))
+}
+
+fn fill(mut file: &File, bytes: &[u8]) -> io::Result<()> {
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Gives a file its name, which must be free.
+fn link(file: &File, path: &Path) -> io::Result<()> {
+    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(rustix::fs::linkat(CWD, open, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
 }
 
 #[cfg(test)]
@@ -72,7 +96,24 @@ mod tests {
         assert_eq!(refused(folder.path(), 4), "it is not a plain file");
         let fifo = folder.path().join("fifo");
         let kind = rustix::fs::FileType::Fifo;
-        rustix::fs::mknodat(rustix::fs::CWD, &fifo, kind, Mode::RUSR, 0).unwrap();
+        rustix::fs::mknodat(CWD, &fifo, kind, Mode::RUSR, 0).unwrap();
         assert_eq!(refused(&fifo, 4), "it is not a plain file");
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_is_left_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/run.json");
+        for text in ["first", "a second one", ""] {
+            write_atomically(&path, text.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o600, 0o600, "{mode:o}");
+        assert_eq!(path.parent().unwrap().read_dir().unwrap().count(), 1);
+        // A folder in its place is left as it is.
+        let error = write_atomically(folder.path().join("new").as_path(), b"x").unwrap_err();
+        assert!(error.to_string().contains("new"), "{error}");
+        assert_eq!(folder.path().read_dir().unwrap().count(), 1);
     }
 }

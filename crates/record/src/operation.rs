@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,8 +37,10 @@ pub struct OperationResult {
 impl OperationResult {
     /// Returns what an operation yields that is not sent in a launch.
     fn unsent() -> Self {
-        let none = histogram::encode(&load::measure::histogram());
-        let (histogram, response) = (none.clone(), none);
+        // Packed once: a run of many operations has it for each of them in each launch.
+        static NONE: LazyLock<String> =
+            LazyLock::new(|| histogram::encode(&load::measure::histogram()));
+        let (histogram, response) = (NONE.clone(), NONE.clone());
         Self {
             requests: 0,
             body_levels_ns: Vec::new(),
@@ -53,7 +56,7 @@ impl Run {
     /// Returns every scenario, each followed by its operations as scenarios of their own.
     pub fn scenarios_and_operations(&self) -> impl Iterator<Item = Cow<'_, ScenarioRun>> {
         self.scenarios.iter().flat_map(|scenario| {
-            let operations = scenario.by_operation().into_iter().map(|(_, it)| Cow::Owned(it));
+            let operations = scenario.by_operation().map(|(_, it)| Cow::Owned(it));
             std::iter::once(Cow::Borrowed(scenario)).chain(operations)
         })
     }
@@ -73,14 +76,14 @@ impl ScenarioRun {
 
     /// Returns each of several operations that load has, by its name, as a scenario of its own that is called by both
     /// names: `traffic/create`. Of what only all operations together have it has none.
-    pub fn by_operation(&self) -> Vec<(OperationName, Self)> {
-        let Some(plan) = &self.workload.operations else { return Vec::new() };
-        let operations = plan.operations.iter().enumerate();
-        let operations = operations.filter(|(number, _)| plan.order.sends(*number));
-        let of = |(number, operation): (usize, &OperationRecord)| {
-            (operation.name.clone(), self.of_operation(number, operation))
-        };
-        operations.map(of).collect()
+    pub fn by_operation(&self) -> impl Iterator<Item = (OperationName, Self)> {
+        self.workload.operations.iter().flat_map(|plan| {
+            let operations = plan.operations.iter().enumerate();
+            let operations = operations.filter(|(number, _)| plan.order.sends(*number));
+            operations.map(|(number, operation): (usize, &OperationRecord)| {
+                (operation.name.clone(), self.of_operation(number, operation))
+            })
+        })
     }
 
     fn of_operation(&self, number: usize, operation: &OperationRecord) -> Self {

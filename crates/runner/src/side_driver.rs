@@ -36,6 +36,9 @@ use units::cancel::Cancel;
 /// the limits allow more of the requests that are to be expected.
 const FAILURES_MAX: u64 = 10;
 
+/// Slices of a launch at most: each is kept in the record, and a load may go on for days.
+const SLICES_MAX: u16 = 2_048;
+
 /// How often a rate is tried again when the generator, not the target, was too slow for it.
 const TRIES: u32 = 3;
 
@@ -347,13 +350,14 @@ impl<'a> SideDriver<'a> {
         let done = self.measurement.answered() + self.measurement.failed();
         let slice = |lasts| {
             let open = self.measurement.wall() < lasts;
-            open.then(|| DriveExtent::Slice(self.stop(sampling.slice, sampling.slice_requests)))
+            let shortest = slice_time(sampling, lasts);
+            open.then(|| DriveExtent::Slice(self.stop(shortest, sampling.slice_requests)))
         };
         match &self.scenario.load.model {
             WorkloadModel::Closed { amount: LoadAmount::Time, .. } => slice(sampling.load),
             WorkloadModel::Closed { amount: LoadAmount::For(lasts), .. } => slice(*lasts),
             WorkloadModel::Closed { amount: LoadAmount::Requests(requests), .. } => {
-                let left = requests.saturating_sub(done).min(sampling.slice_requests);
+                let left = requests.saturating_sub(done).min(slice_requests(sampling, *requests));
                 (left > 0).then(|| DriveExtent::Slice(self.stop(Duration::ZERO, left)))
             }
             WorkloadModel::Steps { .. }
@@ -703,6 +707,16 @@ fn failures_max(allowed: f64, requests: f64) -> u64 {
     FAILURES_MAX.max(more)
 }
 
+/// How long a slice of a load of some length lasts at least.
+fn slice_time(sampling: &SamplingPlan, load: Duration) -> Duration {
+    sampling.slice.max(load / u32::from(SLICES_MAX))
+}
+
+/// How many requests are in a slice of a load of so many.
+fn slice_requests(sampling: &SamplingPlan, load: u64) -> u64 {
+    sampling.slice_requests.max(load.div_ceil(u64::from(SLICES_MAX)))
+}
+
 /// The lowest rate above one that certainly broke a limit.
 fn broken_above(steps: &[LoadStep], per_s: f64) -> Option<f64> {
     let broken = steps.iter().filter(|step| step.held == Some(false));
@@ -746,6 +760,19 @@ mod tests {
             let sent = f64::from(sent.min(expected));
             prop_assert!(units::exact(failures) > allowed * sent);
             prop_assert!(failures >= FAILURES_MAX);
+        }
+
+        #[test]
+        fn a_launch_has_a_bounded_number_of_slices_of_the_configured_size_or_more(
+            seconds in 0.001..10_000_000.0_f64,
+            requests in 1_u64..10_000_000_000_000,
+        ) {
+            let sampling = SamplingPlan::default();
+            let load = Duration::from_secs_f64(seconds);
+            let slice = slice_time(&sampling, load);
+            prop_assert!(slice >= sampling.slice && load.div_duration_f64(slice) < 2_049.0);
+            let slice = slice_requests(&sampling, requests);
+            prop_assert!(slice >= sampling.slice_requests && requests.div_ceil(slice) <= 2_048);
         }
     }
 }

@@ -23,6 +23,8 @@ use crate::{autoregression, trend};
 
 /// Shuffled series that a critical value is found from.
 const SHUFFLES: usize = 5_000;
+/// Values that a search shuffles in all: 5 000 series of 2 000, or of 40 for each of 50 lengths.
+const SHUFFLED_MAX: usize = 10_000_000;
 /// By how much the parts shrink from one length to the next: the inverse of the root of two.
 const SHRINK: f64 = std::f64::consts::FRAC_1_SQRT_2;
 
@@ -34,6 +36,8 @@ pub struct LevelSearch<R> {
     rng: R,
     /// By the length of a series, the largest splits that chance shows, rising.
     chance: BTreeMap<usize, Vec<f64>>,
+    /// Values that were shuffled for those.
+    shuffled: usize,
     neighbours: NeighbourModel,
 }
 
@@ -59,7 +63,15 @@ impl<R: Rng + Clone> LevelSearch<R> {
     /// a series of one level with probability `level`. What chance does is drawn from copies of `rng`.
     pub fn new(shortest: usize, level: f64, neighbours: NeighbourModel, rng: R) -> Self {
         assert!(shortest >= 2, "a level holds for two values or more");
-        Self { shortest, level, rng, chance: BTreeMap::new(), neighbours }
+        Self { shortest, level, rng, chance: BTreeMap::new(), shuffled: 0, neighbours }
+    }
+
+    /// Finds what chance shows in series of a length, before any are searched that are not longer: of their
+    /// lengths, those that take too long are judged as if they were of this one.
+    pub fn prepare(&mut self, length: usize) {
+        if length >= 2 * self.shortest {
+            self.chance(length);
+        }
     }
 
     /// Returns where new levels begin, rising; the first one, at 0, is not listed.
@@ -131,13 +143,19 @@ impl<R: Rng + Clone> LevelSearch<R> {
         narrowest.map(|split| split.place)
     }
 
-    /// The largest splits that chance shows in series of this length, rising.
+    /// The largest splits that chance shows in series of this length, rising. Where all that may be shuffled was,
+    /// those of a longer one stand for them, which are larger.
     fn chance(&mut self, n: usize) -> &[f64] {
-        let Self { shortest, rng, chance, .. } = self;
+        let Self { shortest, rng, chance, shuffled, .. } = self;
+        let shuffles = SHUFFLES.min(SHUFFLED_MAX / n.max(1)).max(1);
+        let is_affordable = *shuffled + shuffles * n <= SHUFFLED_MAX;
+        let longer = chance.range(n..).next().map(|(length, _)| *length);
+        let n = if is_affordable { n } else { longer.unwrap_or(n) };
         chance.entry(n).or_insert_with(|| {
+            *shuffled += shuffles * n;
             let mut rng = rng.clone();
             let mut shuffled: Vec<f64> = (1..=n).map(|rank| rank as f64).collect();
-            let mut largest: Vec<f64> = (0..SHUFFLES)
+            let mut largest: Vec<f64> = (0..shuffles)
                 .map(|_| {
                     shuffled.shuffle(&mut rng);
                     let splits = splits(&centred(&shuffled), *shortest);
@@ -244,6 +262,18 @@ mod tests {
         let level = |&(length, level): &(usize, f64)| vec![level; length];
         let levels: Vec<f64> = levels.iter().flat_map(level).collect();
         levels.into_iter().map(|level| level + draw::normal(&mut rng)).collect()
+    }
+
+    #[test]
+    fn lengths_beyond_what_may_be_shuffled_are_judged_as_longer_ones() {
+        let mut search = search();
+        search.prepare(60);
+        let of_longest = search.chance(60).to_vec();
+        search.shuffled = SHUFFLED_MAX;
+        assert_eq!(search.chance(40), of_longest);
+        let values = series(&[(20, 0.0), (20, 9.0)], 1);
+        assert_eq!(search.change_points(&values), [20]);
+        assert_eq!(search.chance.len(), 1);
     }
 
     #[test]

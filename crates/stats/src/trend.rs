@@ -31,12 +31,15 @@ pub fn theil_sen(x: &[f64], y: &[f64], level: f64) -> TheilSen {
         let steps = later.map(|(x_j, y_j)| (x_j - x_i, y_j - y_i));
         slopes.extend(steps.filter(|(run, _)| *run != 0.0).map(|(run, rise)| rise / run));
     }
-    slopes.sort_by(f64::total_cmp);
     let slope = if slopes.is_empty() { 0.0 } else { quantile::median(&slopes) };
     let intercept = quantile::median(y) - slope * quantile::median(x);
     let reach = student::normal_quantile(1.0 - level) * s_variance(y).sqrt();
-    let place = |offset: f64| f64::midpoint(slopes.len() as f64, offset).round();
-    let at = |place: f64| slopes.get(index(place)).or(slopes.last()).copied();
+    let count = slopes.len();
+    let place = |offset: f64| f64::midpoint(count as f64, offset).round();
+    let mut at = |place: f64| {
+        let last = count.checked_sub(1)?;
+        Some(*slopes.select_nth_unstable_by(index(place).min(last), f64::total_cmp).1)
+    };
     TheilSen {
         slope,
         intercept,

@@ -142,6 +142,7 @@ fn search() -> LevelSearch<ChaCha8Rng> {
 }
 
 fn analyse_with(search: &mut LevelSearch<ChaCha8Rng>, series: Vec<MetricSeries>) -> Vec<Trend> {
+    search.prepare(series.iter().map(|series| series.points.len()).max().unwrap_or(0));
     let (mut trends, p): (Vec<Trend>, Vec<f64>) = series
         .into_iter()
         .map(|series| {

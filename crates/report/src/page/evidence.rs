@@ -39,7 +39,7 @@ fn figure(row: &MetricResult, path: &EvidencePath) -> FigureView {
     let last = path.points.last().expect("a path has points");
     let description = format!(
         "After {} launch pairs the change is {}, interval {}.",
-        path.points.len(),
+        path.launch_pairs,
         units::change(last.estimate_ln),
         units::interval(last.low_ln, last.high_ln)
     );

@@ -22,6 +22,10 @@ const DOUBLE_RATES: [i32; 4] = [2, 6, 15, 50];
 const STEP: f64 = 0.2;
 /// The wealth that each rate begins with; 1 in all.
 const STAKES: [f64; 4] = [0.10, 0.25, 0.20, 0.45];
+/// By how much a step of the search for a limit is longer than the one before, and how many of them there are
+/// before it grows faster.
+const STRIDE: f64 = 1.25;
+const STRIDES: u32 = 64;
 /// From a median of sizes to a standard deviation, of a normal law.
 const DEVIATION_OF_MEDIAN: f64 = 1.4826;
 
@@ -157,11 +161,10 @@ fn least_mean(value: f64, others: &[f64]) -> f64 {
 /// where the values contradict themselves, as two machines may, every centre has been refuted
 /// at some time; then the limits are those that are not refuted now.
 ///
-/// `attempts` holds at least one value, and finite ones only. Takes memory of the square of their
-/// number.
+/// `attempts` holds at least one value, and finite ones only.
 pub fn limits(attempts: &[&[f64]], level: f64) -> Estimate {
     let values = attempts.concat();
-    let centre = hodges_lehmann::one_sample(&values, 0.5).value;
+    let centre = hodges_lehmann::centre(&values);
     let mirrored: Vec<Vec<f64>> =
         attempts.iter().map(|attempt| attempt.iter().map(|value| -value).collect()).collect();
     let mirrored: Vec<&[f64]> = mirrored.iter().map(Vec::as_slice).collect();
@@ -187,10 +190,17 @@ fn lower_limit(attempts: &[&[f64]], start: f64, level: f64, step: f64) -> f64 {
     let smallest = attempts.iter().flat_map(|it| it.iter()).copied().fold(start, f64::min);
     let mut distance = step.max(f64::EPSILON * start.abs()).max(f64::MIN_POSITIVE);
     let farthest = 64.0 * (start - smallest).max(distance);
-    let mut kept = start;
-    while !is_refuted(start - distance) {
+    let (mut kept, mut stride) = (start, STRIDE);
+    for step in 1.. {
+        if is_refuted(start - distance) {
+            break;
+        }
         kept = start - distance;
-        distance *= 1.25;
+        // Values that differ by hundreds of orders of magnitude have no scale that a step could be of.
+        if step > STRIDES {
+            stride *= 2.0;
+        }
+        distance *= stride;
         if distance > farthest {
             return f64::NEG_INFINITY;
         }

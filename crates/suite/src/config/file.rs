@@ -96,7 +96,7 @@ struct SamplingTable {
     warm_up: Option<WarmUpWord>,
     /// Measured load of each scenario on each side of a launch. Default: `"1 s"`.
     load: Option<Time>,
-    /// Shortest time for which one side is driven before the other one is. Default: `"10 ms"`.
+    /// Shortest time for which one side is driven before the other one is; longer where a launch would have more than 2048 slices. Default: `"10 ms"`.
     slice: Option<Time>,
     /// Fewest requests in that time. Default: `10`.
     slice_requests: Option<Positive>,
