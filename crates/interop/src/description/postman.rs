@@ -53,6 +53,23 @@ struct PostmanReader {
     description: ApiDescription,
 }
 
+/// The URL of a collection that has it in parts only, as converters write them.
+fn joined_url(url: &DocumentNode<'_>) -> Option<String> {
+    let texts = |key: &'static str| url.items_of(key).into_iter().filter_map(|part| part.text());
+    let path: Vec<&str> = texts("path").collect();
+    let host: Vec<&str> = texts("host").collect();
+    if host.is_empty() && path.is_empty() {
+        return None;
+    }
+    let pair = |pair: DocumentNode<'_>| {
+        let key = pair.text_of("key").filter(|_| !pair.flag_of("disabled"))?;
+        Some(format!("{key}={}", pair.text_of("value").unwrap_or_default()))
+    };
+    let query: Vec<String> = url.items_of("query").into_iter().filter_map(pair).collect();
+    let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
+    Some(format!("{}/{}{query}", host.join("."), path.join("/")))
+}
+
 /// The values of a list of variables; those that are switched off are left out.
 fn variables(node: &DocumentNode<'_>) -> BTreeMap<String, String> {
     let pair = |variable: &DocumentNode<'_>| {
@@ -149,10 +166,11 @@ impl PostmanReader {
     /// The path with its query, as a template; none where it is not known.
     fn address(&mut self, name: &str, request: &DocumentNode<'_>) -> Option<String> {
         let url = request.get("url")?;
-        let raw = url.text().or(url.text_of("raw"))?;
+        let whole = url.text().or(url.text_of("raw")).map(str::to_owned);
+        let raw = whole.or_else(|| joined_url(&url))?;
         let values = variables(&url);
         // What stands before the path is the target's own address here.
-        let rest = raw.split_once("://").map_or(raw, |(_, rest)| rest);
+        let rest = raw.split_once("://").map_or(raw.as_str(), |(_, rest)| rest);
         let rest = rest.split('#').next().unwrap_or_default();
         let start = rest.find(['/', '?']).unwrap_or(rest.len());
         let (path, query) = match rest[start..].split_once('?') {

@@ -275,6 +275,20 @@ fn a_har_file_gives_the_shares_that_were_seen_and_no_secret() {
 }
 
 #[test]
+fn a_url_in_parts_is_that_of_a_postman_request() {
+    let collection = r#"{
+        "info": {"schema": "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"},
+        "item": [{"name": "Find", "request": {"method": "GET", "url": {
+            "host": ["{{baseUrl}}"], "path": ["orders", ":id"],
+            "variable": [{"key": "id", "value": "7"}],
+            "query": [{"key": "full", "value": "1"}, {"key": "page", "value": "2", "disabled": true}]
+        }}}]
+    }"#;
+    let written = written(&describe(collection.as_bytes()));
+    assert!(written.contains("path = \"/orders/7?full=1\""), "{written}");
+}
+
+#[test]
 fn a_postman_collection_gives_its_requests() {
     let description = describe(include_bytes!("fixtures/orders.postman.json"));
     insta::assert_snapshot!(written(&description), @r#"
