@@ -47,6 +47,13 @@ pub enum DocumentChoice {
     Preset(PayloadPreset),
     /// The files of a folder.
     Corpus(PathBuf),
+    /// Documents that a schema allows.
+    Schema {
+        /// The schema's file.
+        file: PathBuf,
+        /// The root element; the only one that can be, if it is not given.
+        root: Option<String>,
+    },
 }
 
 /// How pairs are written.
@@ -101,6 +108,9 @@ fn spec(options: &PayloadOptions) -> anyhow::Result<PayloadSpec> {
         DocumentChoice::Preset(preset) => PayloadSpec::preset(*preset, seed, pairs),
         DocumentChoice::Corpus(folder) => {
             PayloadSpec::corpus(config::read_corpus(folder)?, seed, pairs)
+        }
+        DocumentChoice::Schema { file, root } => {
+            PayloadSpec::schema(config::read_schema(file, root.as_deref())?, seed, pairs)
         }
     };
     if options.mix.is_empty() {

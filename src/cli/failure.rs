@@ -20,6 +20,7 @@ use load::capacity::CapacityPlanError;
 use load::pacing::ScheduleError;
 use load::{LoadError, RequestError, TlsError};
 use miette::Diagnostic;
+use payload::schema::SchemaError;
 use payload::{CorpusError, MixError, SpecError, TemplateError};
 use profile::ProfileError;
 use record::RecordError;
@@ -103,6 +104,7 @@ fn hint(cause: &(dyn Error + 'static)) -> Option<String> {
         ScheduleError,
         CapacityPlanError,
         CorpusError,
+        SchemaError,
         MixError,
         SpecError,
         TemplateError,

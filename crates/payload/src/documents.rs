@@ -9,6 +9,7 @@ use super::hostile;
 use super::mix::{DocumentMix, PairRecipe};
 use super::pattern::Pattern;
 use super::quota::{CyclePair, QuotaCycle};
+use super::schema::SchemaDocuments;
 use super::truth::{DocumentChange, PairTruth};
 use super::xml::Document;
 
@@ -20,6 +21,7 @@ enum DocumentShape {
     Tree(Arc<DocumentMix>, u32),
     /// The index of a document in a corpus.
     File(Arc<Corpus>, usize),
+    Schema(Arc<SchemaDocuments>),
     Hostile,
 }
 
@@ -61,6 +63,12 @@ impl DocumentSource {
         Self::new(shapes.collect(), QuotaCycle::new(&vec![1; count]), recipe)
     }
 
+    /// Documents that a schema allows.
+    pub(super) fn schema(documents: &Arc<SchemaDocuments>, recipe: &PairRecipe) -> Self {
+        let shapes = vec![DocumentShape::Schema(Arc::clone(documents))];
+        Self::new(shapes, QuotaCycle::new(&[1]), recipe)
+    }
+
     /// Documents that do harm.
     pub(super) fn hostile() -> Self {
         Self::new(vec![DocumentShape::Hostile], QuotaCycle::new(&[1]), &PairRecipe::identical())
@@ -84,6 +92,7 @@ impl DocumentSource {
             DocumentShape::File(corpus, index) => {
                 first.extend_from_slice(corpus.documents()[*index].as_bytes());
             }
+            DocumentShape::Schema(documents) => documents.write(first, &mut draws),
             DocumentShape::Hostile => hostile::write(first, number, &mut draws),
         }
         match self.plan[plan] {

@@ -59,7 +59,7 @@ pub use answer_facts::{AnswerFacts, FactDifference, VaryingPlaces};
 pub use capture::{Capture, CaptureError, CaptureMissError, CapturePlace};
 pub use corpus::{Corpus, CorpusError};
 pub use expectation::{AnswerRule, Mismatch, ResponseExpectation};
-pub use lent::LentValues;
+pub use lent::{LentValues, TextForm};
 pub use live::{LiveValues, RenderedTexts, RequestContext, RequestRenderer, RequestTexts};
 pub use live_text::{LivePart, LiveText, LiveTextError, LiveTexts};
 pub use matching::pattern_text;

@@ -21,7 +21,7 @@ use minijinja::value::{Object, Value};
 
 use super::draws::PairRng;
 use super::expectation::{ResponseExpectation, VerdictBits};
-use super::lent::{LentValues, PLACEHOLDER};
+use super::lent::{LentValues, PLACEHOLDER, TextForm};
 use super::template::{
     self, ENVIRONMENT, ExpectedValue, LIVE_NAMES, PairValue, TemplateContext, TemplateError,
     TemplateExpectation, TemplateRng,
@@ -54,6 +54,8 @@ pub struct RequestTexts {
     pub headers: Vec<(String, String)>,
     /// The body; none where the kind of request makes it.
     pub body: Option<String>,
+    /// What the body is: values of the environment are escaped for it.
+    pub form: TextForm,
     /// What an answer must hold; nothing where the kind of request decides.
     pub expectations: Vec<TemplateExpectation>,
 }
@@ -98,6 +100,8 @@ struct LiveContext {
     draws: Value,
     /// Number of the pair that `pair` is.
     pair: usize,
+    /// What values of the environment are escaped for.
+    form: TextForm,
 }
 
 impl LiveValues {
@@ -129,7 +133,7 @@ impl RequestContext {
 
 impl Object for LiveContext {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let LiveContext { values, request, draws, pair } = &**self;
+        let LiveContext { values, request, draws, pair, form } = &**self;
         Some(match key.as_str()? {
             "unique" => values.unique.clone().into(),
             "uuid" => values.uuid.clone().into(),
@@ -140,7 +144,7 @@ impl Object for LiveContext {
             "pairs" => request.pairs.clone().into(),
             "pair" => request.pairs.get(*pair)?.clone(),
             "draws" => draws.clone(),
-            ENVIRONMENT => request.lent.as_value(),
+            ENVIRONMENT => request.lent.as_value(*form),
             name => values.captured.get(name)?.clone().into(),
         })
     }
@@ -165,7 +169,7 @@ impl RequestRenderer {
     ) -> Result<Self, TemplateError> {
         let (names, variables) = (BTreeSet::new(), BTreeSet::new());
         let mut renderer = Self { environment, texts, names, variables };
-        let RequestTexts { path, headers, body, expectations } = renderer.texts.clone();
+        let RequestTexts { path, headers, body, form: _, expectations } = renderer.texts.clone();
         renderer.add(PATH, path)?;
         for (name, value) in headers {
             renderer.add(&header_place(&name), value)?;
@@ -231,23 +235,26 @@ impl RequestRenderer {
         let draws = PairRng::new(request.seed, u64::MAX - request.index);
         let draws = Value::from_object(TemplateRng::new(draws));
         let values = Arc::new(values);
-        let context = |pair| LiveContext {
+        let context = |pair, form| LiveContext {
             values: Arc::clone(&values),
             request: Arc::clone(request),
             draws: draws.clone(),
             pair,
+            form,
         };
-        let first = Value::from_object(context(0));
+        let first = Value::from_object(context(0, TextForm::Plain));
         let header = |(name, _): &(String, String)| {
             Ok((name.clone(), self.fill(&header_place(name), &first)?))
         };
         let path = self.fill(PATH, &first)?;
         let headers = self.texts.headers.iter().map(header).collect::<Result<_, _>>()?;
-        let body = self.texts.body.as_ref().map(|_| self.fill(BODY, &first)).transpose()?;
+        let inside = || Value::from_object(context(0, self.texts.form));
+        let body = self.texts.body.as_ref().map(|_| self.fill(BODY, &inside())).transpose()?;
         let expected = |(number, expectation): (usize, &TemplateExpectation)| {
             let place = expectation_place(number, expectation);
             let pairs = if expectation.is_for_each() { request.pairs.len() } else { 1 };
-            let value = |pair| self.fill(&place, &Value::from_object(context(pair)));
+            let value =
+                |pair| self.fill(&place, &Value::from_object(context(pair, TextForm::Plain)));
             let values = (0..pairs).map(value).collect::<Result<_, _>>()?;
             Ok(ExpectedValue::of(expectation, values))
         };
@@ -285,6 +292,7 @@ mod tests {
             path: path.to_owned(),
             headers: vec![("Authorization".to_owned(), "Bearer {{ token }}".to_owned())],
             body: Some(body.to_owned()),
+            form: TextForm::Plain,
             expectations: vec![TemplateExpectation::xml("/Order/@id", "{{ unique }}").unwrap()],
         }
     }
@@ -322,6 +330,39 @@ mod tests {
         let expected = rendered.expected.unwrap();
         assert_eq!(expected.check(200, b"<Order id=\"77\"/>"), Ok(()));
         assert!(expected.check(200, b"<Order id=\"78\"/>").is_err());
+    }
+
+    #[test]
+    fn a_variable_of_the_environment_is_escaped_for_the_body_that_it_stands_in() {
+        let secret = "a\"<&'\n";
+        let process = ProcessEnvironment::new([("KEY".into(), secret.into())], "");
+        let rendered = |form, body: &str| {
+            let own = RequestTexts { headers: Vec::new(), form, ..texts("/{{ env.KEY }}", body) };
+            let own = RequestTexts { expectations: Vec::new(), ..own };
+            let renderer = RequestRenderer::new(own).unwrap();
+            let lent = LentValues::new(process.lend(renderer.variables()));
+            let context = TemplateContext { lent, ..TemplateContext::default() };
+            let context = Arc::new(RequestContext::new(context));
+            let rendered = renderer.render(&context, values()).unwrap();
+            assert_eq!(rendered.path, format!("/{secret}"), "no body");
+            rendered.body.unwrap()
+        };
+        let json = rendered(TextForm::Json, "[\"{{ env.KEY }}\", {{ env.KEY | tojson }}]");
+        let json: Vec<String> = serde_json::from_str(&json).unwrap();
+        assert_eq!(json, [secret, secret]);
+        let xml = "<a b=\"{{ env.KEY }}\">{{ env.KEY }}{{ env.KEY | xml }}</a>";
+        let xml = rendered(TextForm::Xml, xml);
+        let xml = roxmltree::Document::parse(&xml).unwrap();
+        let root = xml.root_element();
+        assert_eq!(root.text(), Some(secret.repeat(2).as_str()));
+        // White space of an attribute is read as spaces.
+        assert_eq!(root.attribute("b"), Some(secret.replace('\n', " ").as_str()));
+        assert_eq!(rendered(TextForm::Plain, "{{ env.KEY }}"), secret);
+        assert_eq!(
+            rendered(TextForm::Xml, "{{ env.KEY | safe }}{{ env.KEY ~ '' }}"),
+            secret.repeat(2)
+        );
+        assert_eq!(rendered(TextForm::Json, "{{ env.KEY | base64 }}"), "YSI8JicK");
     }
 
     #[test]

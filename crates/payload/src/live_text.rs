@@ -274,6 +274,7 @@ mod tests {
             path: "/orders/{{ id }}".to_owned(),
             headers: vec![("X".to_owned(), "{{ index }}".to_owned())],
             body: Some(body.to_owned()),
+            form: crate::TextForm::Plain,
             expectations: vec![TemplateExpectation::xml("/a", "{{ id }}").unwrap()],
         };
         let spec = PayloadSpec::depth_mix(42, 2);

@@ -15,10 +15,11 @@ use thiserror::Error;
 use super::corpus::Corpus;
 use super::depth_mix;
 use super::documents::DocumentSource;
-use super::lent::LentValues;
+use super::lent::{LentValues, TextForm};
 use super::live::{RequestContext, RequestTexts};
 use super::mix::{DocumentMix, PairRecipe};
 use super::pairs::{PairSource, PairStream};
+use super::schema::SchemaDocuments;
 use super::template::{
     ExpectedValue, RenderedRequest, Template, TemplateContext, TemplateError, TemplateExpectation,
     TemplatePair,
@@ -216,6 +217,7 @@ enum DocumentOrigin {
     Preset(PayloadPreset),
     Mix(Arc<DocumentMix>),
     Corpus(Arc<Corpus>),
+    Schema(Arc<SchemaDocuments>),
 }
 
 impl PayloadSpec {
@@ -227,6 +229,9 @@ impl PayloadSpec {
             }
             DocumentOrigin::Corpus(corpus) => {
                 PairSource::Documents(Arc::new(DocumentSource::corpus(corpus, &recipe)))
+            }
+            DocumentOrigin::Schema(documents) => {
+                PairSource::Documents(Arc::new(DocumentSource::schema(documents, &recipe)))
             }
         };
         Self {
@@ -267,6 +272,12 @@ impl PayloadSpec {
     /// Returns a user's documents, in turn, and changed copies of them.
     pub fn corpus(corpus: Corpus, seed: u64, pairs: u64) -> Self {
         Self::new(DocumentOrigin::Corpus(Arc::new(corpus)), PairRecipe::default(), seed, pairs)
+    }
+
+    /// Returns documents that a schema allows, and changed copies of them, which it may not.
+    pub fn schema(documents: SchemaDocuments, seed: u64, pairs: u64) -> Self {
+        let origin = DocumentOrigin::Schema(Arc::new(documents));
+        Self::new(origin, PairRecipe::default(), seed, pairs)
     }
 
     /// Returns the spec with other shares of identical, equal and different pairs.
@@ -322,7 +333,14 @@ impl PayloadSpec {
             }
             (Some(_) | None, _) => (None, self.expectations.to_vec()),
         };
-        RequestTexts { path: path.to_owned(), headers: self.headers(kind), body, expectations }
+        let form = TextForm::of(self.content_type(kind));
+        RequestTexts {
+            path: path.to_owned(),
+            headers: self.headers(kind),
+            body,
+            form,
+            expectations,
+        }
     }
 
     /// Returns what the templates of request number `index` are filled in with, whatever is known only
@@ -438,12 +456,13 @@ impl PayloadSpec {
         TemplateContext { index, seed, pairs, captures, lent }
     }
 
-    /// Returns the name of the preset, or `mix` or `corpus`.
+    /// Returns the name of the preset, or `mix`, `corpus` or `schema`.
     pub fn name(&self) -> &'static str {
         match &self.origin {
             DocumentOrigin::Preset(preset) => preset.name(),
             DocumentOrigin::Mix(_) => "mix",
             DocumentOrigin::Corpus(_) => "corpus",
+            DocumentOrigin::Schema(_) => "schema",
         }
     }
 
@@ -503,6 +522,7 @@ impl PayloadSpec {
                     hash.update(Sha256::digest(document));
                 }
             }
+            DocumentOrigin::Schema(documents) => hash.update(documents.digest()),
         }
         match encoding {
             RequestEncoding::Plain => {}
@@ -558,9 +578,13 @@ impl PayloadSpec {
                 DocumentOrigin::Preset(PayloadPreset::Soap11 | PayloadPreset::Soap12),
                 PayloadKind::Soap12,
             ) => SOAP12,
-            (DocumentOrigin::Preset(_) | DocumentOrigin::Mix(_) | DocumentOrigin::Corpus(_), _) => {
-                return None;
-            }
+            (
+                DocumentOrigin::Preset(_)
+                | DocumentOrigin::Mix(_)
+                | DocumentOrigin::Corpus(_)
+                | DocumentOrigin::Schema(_),
+                _,
+            ) => return None,
         };
         let documents = DocumentSource::patterns(&[(text, 1)], &PairRecipe::identical());
         Some(Self { source: PairSource::Documents(Arc::new(documents)), ..self.clone() })

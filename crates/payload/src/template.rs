@@ -6,6 +6,7 @@
 //! | `pairs` | XML pairs for the request: each has `number`, `xml1`, `xml2`, `matched` |
 //! | `pair` | the first of them; in an expectation with `*`, each in turn |
 //! | `random(1, 6)` | a whole number, the same for the same seed and request |
+//! | `env.NAME` | a variable of the environment; as it is in the body, escaped by the media type of that |
 //! | `… \| tojson`, `… \| xml` | the text as a JSON string, as the content of an XML element |
 //! | `… \| element` | the root element of a document, to stand inside another one |
 //! | `… \| sha1`, `… \| base64` | the digest of a text, in hexadecimal digits unless encoded; its Base64 |
@@ -32,7 +33,7 @@ use thiserror::Error;
 use super::draws::PairRng;
 use super::element_path;
 use super::escape;
-use super::lent::{LentValues, PLACEHOLDER};
+use super::lent::{LentText, LentValues, PLACEHOLDER, TextForm};
 use super::xml::root;
 
 /// Names that stand for something only when a request is sent.
@@ -276,17 +277,18 @@ impl Template {
             environment.add_global(name.to_owned(), PLACEHOLDER);
         }
         environment.add_global("draws", Value::from_object(TemplateRng::new(draws)));
-        environment.add_global(ENVIRONMENT, context.lent.as_value());
         environment.add_global("index", context.index);
         environment.add_global("seed", context.seed);
         let offered: Vec<_> = context.pairs.iter().map(PairValue::new).collect();
         let pairs: Vec<Value> = offered.iter().cloned().map(Value::from_dyn_object).collect();
         environment.add_global("pairs", Value::from(pairs.clone()));
-        let fill = |what: &str, text: &str, pair: Option<&Value>| {
-            let pair = minijinja::context! { pair => pair.cloned() };
-            environment.render_str(text, pair).map_err(|error| invalid(what, &error))
+        let fill = |what: &str, text: &str, pair: Option<&Value>, form: TextForm| {
+            let lent = context.lent.as_value(form);
+            let names = minijinja::context! { pair => pair.cloned(), env => lent };
+            environment.render_str(text, names).map_err(|error| invalid(what, &error))
         };
-        let body = fill("the template", &self.body, pairs.first())?;
+        let form = TextForm::of(&self.content_type);
+        let body = fill("the template", &self.body, pairs.first(), form)?;
         // Before expectations are filled in: what they name need not be in the body.
         let used = offered.iter().map(|pair| pair.is_used());
         let used: Vec<_> = pairs.iter().zip(used).filter(|(_, used)| *used).collect();
@@ -297,7 +299,8 @@ impl Template {
             let what = format!("what is expected at {}", expectation.place.text());
             let count = if expectation.is_for_each() { usize::MAX } else { 1 };
             let each = wanted_of.iter().copied().take(count);
-            let values = each.map(|pair| fill(&what, &expectation.equals, Some(pair)));
+            let values =
+                each.map(|pair| fill(&what, &expectation.equals, Some(pair), TextForm::Plain));
             Ok(ExpectedValue {
                 place: expectation.place.clone(),
                 values: values.collect::<Result<_, _>>()?,
@@ -366,6 +369,9 @@ fn write_value(
     state: &mut State<'_, '_>,
     value: &Value,
 ) -> Result<(), Error> {
+    if let Some(lent) = value.downcast_object_ref::<LentText>() {
+        return Ok(out.write_str(&lent.escaped())?);
+    }
     match value.kind() {
         ValueKind::Bool => out.write_str(if value.is_true() { "true" } else { "false" })?,
         ValueKind::Bytes => out.write_str(&units::hex(&bytes_of(value)))?,

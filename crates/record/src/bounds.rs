@@ -30,6 +30,8 @@ pub const HISTORY_BYTES_MAX: u64 = 128 << 20;
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
 /// The template of a request.
 pub const TEMPLATE_BYTES_MAX: u64 = 16 << 20;
+/// A document of a schema.
+pub const SCHEMA_BYTES_MAX: u64 = 16 << 20;
 /// The documents of a corpus together.
 pub const CORPUS_BYTES_MAX: u64 = 256 << 20;
 /// Scenarios of a run.

@@ -32,11 +32,17 @@ pub(super) struct PayloadArgs {
     /// Documents of your own: the folder's files that end in `.xml`
     #[arg(long, value_name = "DIR", conflicts_with = "preset")]
     corpus: Option<PathBuf>,
-    /// A setting of a mix of your own; `classes` and `differences` also fit a preset or a corpus
+    /// Documents that a schema (XSD) allows
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["preset", "corpus"])]
+    schema: Option<PathBuf>,
+    /// The root element of a schema's documents: `name` or `{namespace}name` [default: the only one that can be]
+    #[arg(long, value_name = "NAME", requires = "schema")]
+    root: Option<String>,
+    /// A setting of a mix of your own; `classes` and `differences` also fit a preset, a corpus or a schema
     #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
     mix: Vec<(String, String)>,
     /// Documents that do harm: entity bombs, huge names, 20 000 levels
-    #[arg(long, conflicts_with_all = ["preset", "corpus", "mix"])]
+    #[arg(long, conflicts_with_all = ["preset", "corpus", "schema", "mix"])]
     hostile: bool,
     /// How the pairs are written
     #[arg(long, value_enum, default_value_t = PairOutput::Json)]
@@ -99,11 +105,14 @@ pub(super) fn run(args: &PayloadArgs, out: &mut impl Write) -> anyhow::Result<Ex
 
 impl PayloadArgs {
     fn options(&self) -> PayloadOptions {
-        let documents = match (self.preset, &self.corpus) {
+        let documents = match (self.preset, &self.corpus, &self.schema) {
             _ if self.hostile => DocumentChoice::Preset(PayloadPreset::Hostile),
-            (Some(preset), _) => DocumentChoice::Preset(preset),
-            (None, Some(folder)) => DocumentChoice::Corpus(folder.clone()),
-            (None, None) => DocumentChoice::Mixed,
+            (Some(preset), ..) => DocumentChoice::Preset(preset),
+            (None, Some(folder), _) => DocumentChoice::Corpus(folder.clone()),
+            (None, None, Some(file)) => {
+                DocumentChoice::Schema { file: file.clone(), root: self.root.clone() }
+            }
+            (None, None, None) => DocumentChoice::Mixed,
         };
         let form = match (&self.template, self.format) {
             (Some(path), _) => PayloadForm::Template(path.clone()),

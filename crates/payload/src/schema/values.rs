@@ -1,30 +1,133 @@
-//! Makes values of simple types.
+//! Makes values of simple types: of each type a pool of values that are checked once, from which documents take
+//! one after the other.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use quick_xml::escape::escape;
 
+use super::construct::SchemaConstruct;
+use super::expression::{TextSampler, rust_expression};
+use super::lexical::{LengthUnit, ValueChecker};
 use super::model::{
     QualifiedName, SCHEMA_NAMESPACE, SchemaParts, SchemaType, SimpleType, TypeReference,
-    ValueBound, ValueFacets,
+    ValueFacets,
 };
+use super::namespaces::NamespaceTable;
+use super::numbers::whole_bounds;
+use super::samples::samples;
+use crate::draws::PairRng;
 use crate::matching::pattern_text;
 
 /// Types that restrict types.
 const STEPS_MAX: usize = 64;
 /// Lists and unions within each other.
 const NESTING_MAX: usize = 16;
-/// Values of one document, those of lists and tries of unions among them.
-const VALUES_MAX: usize = 200_000;
-/// Characters or items of a value, at most.
-const LENGTH_MAX: u32 = 10_000;
+/// Values of one type, those of lists and tries of unions among them.
+const TRIES_MAX: usize = 2_000;
+/// Items of a list.
+const ITEMS_MAX: u32 = 10_000;
+/// Values that are drawn for a pool, at least: the first ones may not be allowed.
+const DRAWN_MIN: usize = 8;
+/// Values of a pool, at most, but for an enumeration, which has all of its own.
+pub(super) const POOL_MAX: usize = 64;
+
+/// The types of XML Schema itself. Its own schema declares some of them again, and others beside them.
+const BUILT_IN: [&str; 50] = [
+    "ENTITIES",
+    "ENTITY",
+    "ID",
+    "IDREF",
+    "IDREFS",
+    "NCName",
+    "NMTOKEN",
+    "NMTOKENS",
+    "NOTATION",
+    "Name",
+    "QName",
+    "anyAtomicType",
+    "anySimpleType",
+    "anyType",
+    "anyURI",
+    "base64Binary",
+    "boolean",
+    "byte",
+    "date",
+    "dateTime",
+    "dateTimeStamp",
+    "dayTimeDuration",
+    "decimal",
+    "double",
+    "duration",
+    "float",
+    "gDay",
+    "gMonth",
+    "gMonthDay",
+    "gYear",
+    "gYearMonth",
+    "hexBinary",
+    "int",
+    "integer",
+    "language",
+    "long",
+    "negativeInteger",
+    "nonNegativeInteger",
+    "nonPositiveInteger",
+    "normalizedString",
+    "positiveInteger",
+    "short",
+    "string",
+    "time",
+    "token",
+    "unsignedByte",
+    "unsignedInt",
+    "unsignedLong",
+    "unsignedShort",
+    "yearMonthDuration",
+];
 
 /// A type of the schema, or one of XML Schema itself.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum TypePlace<'p> {
     BuiltIn(&'p str),
     Own(&'p Arc<SchemaType>),
+}
+
+/// Values of a simple type, as they are written in a document.
+#[derive(Debug, Clone)]
+pub(super) struct ValuePool {
+    /// At least one, the plainest first, escaped.
+    pub(super) values: Vec<String>,
+    pub(super) role: ValueRole,
+    pub(super) numbered: NumberedForm,
+    /// Namespaces whose prefixes the values have.
+    pub(super) namespaces: Vec<usize>,
+}
+
+/// What a value is to others in its document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ValueRole {
+    Plain,
+    /// An `xs:ID`.
+    Identity,
+    /// An `xs:IDREF`.
+    Reference,
+}
+
+/// How values of a type are made from a number, to be there once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NumberedForm {
+    /// There are only those of the pool.
+    Pooled,
+    /// Of so many characters.
+    Text {
+        least: usize,
+        most: usize,
+    },
+    Whole {
+        least: i128,
+        most: i128,
+    },
 }
 
 /// A simple type with all that its bases require.
@@ -39,71 +142,115 @@ enum ValueKind<'p> {
     Union(&'p [TypeReference]),
 }
 
-/// Makes values, and counts those that must be there once.
+/// Makes pools.
 #[derive(Debug)]
 pub(super) struct ValueMaker<'p> {
-    pub(super) parts: &'p SchemaParts,
-    /// Values of `xs:ID` so far.
-    ids: u32,
-    steps: usize,
+    parts: &'p SchemaParts,
+    /// Values of a pool.
+    size: usize,
+    checker: ValueChecker,
+    draws: PairRng,
+    tries: usize,
+    pub(super) namespaces: NamespaceTable,
 }
 
 impl<'p> ValueMaker<'p> {
-    pub(super) fn new(parts: &'p SchemaParts) -> Self {
-        Self { parts, ids: 0, steps: 0 }
+    pub(super) fn new(parts: &'p SchemaParts, size: usize, namespaces: NamespaceTable) -> Self {
+        // A pool is of its schema: what is taken from it is of the seed.
+        let draws = PairRng::new(0, 0);
+        let checker = ValueChecker::default();
+        Self { parts, size: size.min(POOL_MAX), checker, draws, tries: 0, namespaces }
     }
 
-    /// Returns a value of a type with these facets on it; none where no value is known.
-    pub(super) fn value(&mut self, of: TypePlace<'p>, facets: &ValueFacets) -> Option<String> {
-        self.made(of, facets, 0)
+    /// Returns values of a type with these facets on it.
+    pub(super) fn pool(
+        &mut self,
+        of: TypePlace<'p>,
+        facets: &ValueFacets,
+    ) -> Result<ValuePool, SchemaConstruct> {
+        self.tries = 0;
+        let mut pool = self.made(of, facets, 0)?;
+        if self.size == 1 {
+            pool.values.truncate(1);
+        }
+        for value in &mut pool.values {
+            *value = escape(value.as_str()).into_owned();
+        }
+        Ok(pool)
     }
 
     /// Returns the type that a reference leads to.
-    pub(super) fn place(&self, of: &'p TypeReference) -> Option<TypePlace<'p>> {
+    pub(super) fn place(&self, of: &'p TypeReference) -> Result<TypePlace<'p>, SchemaConstruct> {
         match of {
-            TypeReference::Named(QualifiedName { namespace, local })
-                if namespace == SCHEMA_NAMESPACE =>
-            {
-                Some(TypePlace::BuiltIn(local))
-            }
-            TypeReference::Named(name) => self.parts.types.get(name).map(TypePlace::Own),
-            TypeReference::Inline(inline) => Some(TypePlace::Own(inline)),
+            TypeReference::Named(name) => self.named(name),
+            TypeReference::Inline(inline) => Ok(TypePlace::Own(inline)),
         }
     }
 
-    fn made(&mut self, of: TypePlace<'p>, facets: &ValueFacets, depth: usize) -> Option<String> {
+    /// Returns the type of a name.
+    pub(super) fn named(&self, name: &'p QualifiedName) -> Result<TypePlace<'p>, SchemaConstruct> {
+        if name.namespace == SCHEMA_NAMESPACE && BUILT_IN.contains(&name.local.as_str()) {
+            return Ok(TypePlace::BuiltIn(&name.local));
+        }
+        let own = self.parts.types.get(name).map(TypePlace::Own);
+        own.ok_or_else(|| SchemaConstruct::MissingType(name.local.clone()))
+    }
+
+    fn made(
+        &mut self,
+        of: TypePlace<'p>,
+        facets: &ValueFacets,
+        depth: usize,
+    ) -> Result<ValuePool, SchemaConstruct> {
         // A union of unions may double with each level.
-        self.steps += 1;
-        if depth > NESTING_MAX || self.steps > VALUES_MAX {
-            return None;
+        self.tries += 1;
+        if depth > NESTING_MAX || self.tries > TRIES_MAX {
+            return Err(SchemaConstruct::Nesting);
         }
         let ResolvedType { kind, facets } = self.resolve(of, facets)?;
-        if let Some(first) = facets.enumeration.first() {
-            return Some(first.clone());
+        if let Some(refused) = facets.refused {
+            return Err(SchemaConstruct::Feature(refused));
         }
-        let none = ValueFacets::default();
-        match kind {
-            ValueKind::List(item) => {
-                let count = facets.length_min.unwrap_or(1).clamp(1, LENGTH_MAX);
-                let item = self.place(item)?;
-                let items = (0..count).map(|_| self.made(item, &none, depth + 1));
-                Some(items.collect::<Option<Vec<_>>>()?.join(" "))
+        let (built_in, unit) = match &kind {
+            ValueKind::BuiltIn(name) => (*name, LengthUnit::of(name)),
+            ValueKind::List(_) => ("anySimpleType", LengthUnit::Items),
+            ValueKind::Union(_) => ("anySimpleType", LengthUnit::Characters),
+        };
+        let mut pool = if facets.enumeration.is_empty() {
+            match kind {
+                ValueKind::List(item) => self.list(item, &facets, depth)?,
+                ValueKind::Union(members) => self.union(members, depth)?,
+                ValueKind::BuiltIn(name) => self.built_in(name, &facets)?,
             }
-            ValueKind::Union(members) => members.iter().find_map(|member| {
-                let member = self.place(member)?;
-                self.made(member, &none, depth + 1)
-            }),
-            ValueKind::BuiltIn(name) => self.built_in(name, &facets),
+        } else {
+            self.enumerated(&kind, &facets)
+        };
+        let mut seen = HashSet::new();
+        let checker = &mut self.checker;
+        pool.values.retain(|value| {
+            checker.fits(built_in, unit, &facets, value) && seen.insert(value.clone())
+        });
+        if facets.enumeration.is_empty() {
+            pool.values.truncate(self.size.max(DRAWN_MIN));
+        }
+        match facets.patterns.first().and_then(|group| group.first()) {
+            _ if !pool.values.is_empty() => Ok(pool),
+            Some(pattern) => Err(SchemaConstruct::Pattern(pattern.clone())),
+            None => Err(SchemaConstruct::Facets(built_in.to_owned())),
         }
     }
 
-    fn resolve(&self, of: TypePlace<'p>, facets: &ValueFacets) -> Option<ResolvedType<'p>> {
+    fn resolve(
+        &self,
+        of: TypePlace<'p>,
+        facets: &ValueFacets,
+    ) -> Result<ResolvedType<'p>, SchemaConstruct> {
         let mut facets = facets.clone();
         let mut of = of;
         for _ in 0..STEPS_MAX {
             let base = match of {
                 TypePlace::BuiltIn(local) => {
-                    return Some(ResolvedType { kind: ValueKind::BuiltIn(local), facets });
+                    return Ok(ResolvedType { kind: ValueKind::BuiltIn(local), facets });
                 }
                 TypePlace::Own(own) => match &**own {
                     SchemaType::Simple(SimpleType::Restriction(base, own)) => {
@@ -111,206 +258,142 @@ impl<'p> ValueMaker<'p> {
                         base
                     }
                     SchemaType::Simple(SimpleType::List(item)) => {
-                        return Some(ResolvedType { kind: ValueKind::List(item), facets });
+                        return Ok(ResolvedType { kind: ValueKind::List(item), facets });
                     }
                     SchemaType::Simple(SimpleType::Union(members)) => {
-                        return Some(ResolvedType { kind: ValueKind::Union(members), facets });
+                        return Ok(ResolvedType { kind: ValueKind::Union(members), facets });
                     }
                     SchemaType::Complex(complex) => {
                         facets = facets.over(&complex.facets);
-                        &complex.base.as_ref().filter(|_| complex.is_simple)?.1
+                        let base = complex.base.as_ref().filter(|_| complex.is_simple);
+                        let base = complex.text.as_ref().or(base.map(|(_, base)| base));
+                        base.ok_or(SchemaConstruct::Nesting)?
                     }
                 },
             };
             of = self.place(base)?;
         }
-        None
+        Err(SchemaConstruct::Nesting)
     }
 
-    fn built_in(&mut self, name: &str, facets: &ValueFacets) -> Option<String> {
-        if let Some(text) = patterned(facets) {
-            return Some(text);
-        }
-        let sample = match name {
-            "boolean" => "true",
-            "dateTime" => "2026-01-31T12:00:00Z",
-            "date" => "2026-01-31",
-            "time" => "12:00:00",
-            "gYear" => "2026",
-            "gYearMonth" => "2026-01",
-            "gMonth" => "--01",
-            "gMonthDay" => "--01-31",
-            "gDay" => "---31",
-            "duration" => "P1D",
-            "ID" => {
-                self.ids += 1;
-                return Some(format!("id{}", self.ids));
+    fn enumerated(&mut self, kind: &ValueKind<'p>, facets: &ValueFacets) -> ValuePool {
+        let is_name = matches!(kind, ValueKind::BuiltIn("QName" | "NOTATION"));
+        let is_text = matches!(kind, ValueKind::BuiltIn("string" | "normalizedString"));
+        let mut pool = ValuePool::of(Vec::new());
+        for value in &facets.enumeration {
+            if is_name {
+                let written = self.namespaces.written(&value.name);
+                pool.namespaces.extend(written.namespace);
+                pool.values.push(written.text);
+            } else if is_text {
+                pool.values.push(value.text.clone());
+            } else {
+                let words: Vec<&str> = value.text.split_whitespace().collect();
+                pool.values.push(words.join(" "));
             }
-            // What it leads to has to be there.
-            "IDREF" | "IDREFS" if self.ids == 0 => return None,
-            "IDREF" | "IDREFS" => "id1",
-            "ENTITY" | "ENTITIES" | "NOTATION" => return None,
-            "hexBinary" => return Some("00".repeat(octets(facets))),
-            "base64Binary" => return Some(BASE64_STANDARD.encode(vec![0; octets(facets)])),
-            _ => match whole_range(name) {
-                Some(range) => return number(facets, Some(range)),
-                None if ["decimal", "float", "double"].contains(&name) => {
-                    return number(facets, None);
-                }
-                None => return Some(plain_text(name, facets)),
-            },
-        };
-        // A moment has an order of its own: the bound itself is a value that is known to fit.
-        let bound = [&facets.least, &facets.most].into_iter().flatten().find(|it| it.is_included);
-        Some(bound.map_or_else(|| sample.to_owned(), |bound| bound.value.clone()))
-    }
-}
-
-impl ValueFacets {
-    /// Returns these facets, and those of a base where these say nothing.
-    fn over(self, base: &Self) -> Self {
-        let list = |own: Vec<String>, base: &Vec<String>| {
-            if own.is_empty() { base.clone() } else { own }
-        };
-        Self {
-            enumeration: list(self.enumeration, &base.enumeration),
-            patterns: list(self.patterns, &base.patterns),
-            length_min: self.length_min.or(base.length_min),
-            length_max: self.length_max.or(base.length_max),
-            least: self.least.or_else(|| base.least.clone()),
-            most: self.most.or_else(|| base.most.clone()),
-            fraction_digits: self.fraction_digits.or(base.fraction_digits),
-            total_digits: self.total_digits.or(base.total_digits),
         }
+        pool
     }
 
-    fn fits_length(&self, text: &str) -> bool {
-        let length = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
-        self.length_min.is_none_or(|least| length >= least)
-            && self.length_max.is_none_or(|most| length <= most)
-    }
-}
-
-/// A text by the first pattern that has one of the right length.
-fn patterned(facets: &ValueFacets) -> Option<String> {
-    let mut made = facets.patterns.iter().filter_map(|it| pattern_text(&rust_expression(it)));
-    made.find(|text| facets.fits_length(text))
-}
-
-/// An expression of XML Schema as Rust's crate reads it: there `^` and `$` are characters, `\i` and `\c` are
-/// those of names, and one class is taken from another by `-[`.
-fn rust_expression(pattern: &str) -> String {
-    let mut out = String::new();
-    let (mut chars, mut depth) = (pattern.chars().peekable(), 0_usize);
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => match chars.next() {
-                Some('i') => out.push_str(if depth > 0 { "_:A-Za-z" } else { "[_:A-Za-z]" }),
-                Some('c') => {
-                    out.push_str(if depth > 0 { "\\-._:A-Za-z0-9" } else { "[\\-._:A-Za-z0-9]" });
-                }
-                Some(escaped) => out.extend(['\\', escaped]),
-                None => out.push_str("\\\\"),
-            },
-            '^' if depth > 0 && out.ends_with('[') => out.push('^'),
-            '^' | '$' => out.extend(['\\', c]),
-            '-' if depth > 0 && chars.peek() == Some(&'[') => out.push_str("--"),
-            '[' => {
-                depth += 1;
-                out.push('[');
-            }
-            ']' => {
-                depth = depth.saturating_sub(1);
-                out.push(']');
-            }
-            '&' | '~' if depth > 0 => out.extend(['\\', c]),
-            other => out.push(other),
+    fn list(
+        &mut self,
+        item: &'p TypeReference,
+        facets: &ValueFacets,
+        depth: usize,
+    ) -> Result<ValuePool, SchemaConstruct> {
+        let item = self.place(item)?;
+        let mut items = self.made(item, &ValueFacets::default(), depth + 1)?;
+        // What is empty or has spaces is no item, or several.
+        items.values.retain(|it| !it.is_empty() && !it.contains(' '));
+        if items.role != ValueRole::Plain || items.values.is_empty() {
+            return Ok(items);
         }
+        let least = facets.length_min.unwrap_or(1).clamp(1, ITEMS_MAX);
+        let most = facets.length_max.unwrap_or(least + 3).clamp(least, least + 3);
+        let plain = vec![items.values[0].clone(); usize::try_from(least).unwrap_or(1)];
+        let mut lists = vec![plain.join(" ")];
+        for _ in 1..self.size.max(DRAWN_MIN) {
+            let count = self.draws.between(least, most);
+            let drawn = (0..count).map(|_| self.draws.pick(&items.values).as_str());
+            lists.push(drawn.collect::<Vec<_>>().join(" "));
+        }
+        Ok(ValuePool { namespaces: items.namespaces, ..ValuePool::of(lists) })
     }
-    out
-}
 
-fn octets(facets: &ValueFacets) -> usize {
-    let most = facets.length_max.unwrap_or(LENGTH_MAX);
-    let count = facets.length_min.unwrap_or(1).min(most).min(LENGTH_MAX);
-    usize::try_from(count).unwrap_or(1)
-}
+    /// Values of all members of which some are known. One that others refer to is taken only where there are none
+    /// else.
+    fn union(
+        &mut self,
+        members: &'p [TypeReference],
+        depth: usize,
+    ) -> Result<ValuePool, SchemaConstruct> {
+        let (mut all, mut special, mut refused) = (None::<ValuePool>, None, None);
+        for member in members {
+            let made = self.place(member);
+            let made = made.and_then(|it| self.made(it, &ValueFacets::default(), depth + 1));
+            match made {
+                Ok(pool) if pool.role != ValueRole::Plain => special = special.or(Some(pool)),
+                Ok(pool) => match &mut all {
+                    Some(all) => {
+                        all.values.extend(pool.values);
+                        all.namespaces.extend(pool.namespaces);
+                        all.numbered = NumberedForm::Pooled;
+                    }
+                    None => all = Some(pool),
+                },
+                Err(construct) => refused = refused.or(Some(construct)),
+            }
+        }
+        all.or(special).ok_or(refused.unwrap_or(SchemaConstruct::Nesting))
+    }
 
-/// The least and the greatest value of a type of whole numbers.
-fn whole_range(name: &str) -> Option<(f64, f64)> {
-    Some(match name {
-        "integer" | "long" => (-1e15, 1e15),
-        "int" => (-2_147_483_648.0, 2_147_483_647.0),
-        "short" => (-32_768.0, 32_767.0),
-        "byte" => (-128.0, 127.0),
-        "nonNegativeInteger" | "unsignedLong" => (0.0, 1e15),
-        "positiveInteger" => (1.0, 1e15),
-        "unsignedInt" => (0.0, 4_294_967_295.0),
-        "unsignedShort" => (0.0, 65_535.0),
-        "unsignedByte" => (0.0, 255.0),
-        "nonPositiveInteger" => (-1e15, 0.0),
-        "negativeInteger" => (-1e15, -1.0),
-        _ => return None,
-    })
-}
-
-/// The first of several numbers that fits.
-fn number(facets: &ValueFacets, whole: Option<(f64, f64)>) -> Option<String> {
-    let parsed =
-        |bound: &Option<ValueBound>| bound.as_ref().and_then(|it| it.value.parse::<f64>().ok());
-    let (least, most) = (parsed(&facets.least), parsed(&facets.most));
-    let (from, to) = (least.unwrap_or(1.0), most.unwrap_or(f64::INFINITY));
-    let candidates = [
-        from.ceil(),
-        from,
-        from.floor() + 1.0,
-        f64::midpoint(from, to.min(from + 1e6)),
-        0.0,
-        to,
-        to - 1.0,
-        -1.0,
-        whole.map_or(0.0, |range| range.0),
-    ];
-    let fits = |value: &f64| {
-        let above = match (&facets.least, least) {
-            (Some(bound), Some(least)) => *value > least || (bound.is_included && *value >= least),
-            _ => true,
+    fn built_in(&mut self, name: &str, facets: &ValueFacets) -> Result<ValuePool, SchemaConstruct> {
+        let count = self.size.max(DRAWN_MIN);
+        let Some(mut values) = samples(name, facets, count, &mut self.draws) else {
+            return Err(SchemaConstruct::BuiltIn(name.to_owned()));
         };
-        let below = match (&facets.most, most) {
-            (Some(bound), Some(most)) => *value < most || (bound.is_included && *value <= most),
-            _ => true,
+        // A text of one restriction may be none of another: all of them are checked later.
+        for pattern in facets.patterns.iter().flatten() {
+            values.extend(pattern_text(&rust_expression(pattern)));
+            let Some(sampler) = TextSampler::new(pattern) else { continue };
+            let reach = facets.length_min.unwrap_or(0).min(ITEMS_MAX);
+            values.extend((0..2 * count).filter_map(|_| sampler.text(reach, &mut self.draws)));
+        }
+        let role = match name {
+            "ID" => ValueRole::Identity,
+            "IDREF" | "IDREFS" => ValueRole::Reference,
+            _ => ValueRole::Plain,
         };
-        let in_range = whole
-            .is_none_or(|(least, most)| value.fract() == 0.0 && (least..=most).contains(value));
-        let text = format!("{value}");
-        let (digits, fraction) = digits(&text);
-        value.is_finite()
-            && above
-            && below
-            && in_range
-            && facets.total_digits.is_none_or(|most| digits <= most)
-            && facets.fraction_digits.is_none_or(|most| fraction <= most)
-    };
-    candidates.into_iter().find(fits).map(|value| format!("{value}"))
+        let numbered = numbered_form(name, facets);
+        Ok(ValuePool { role, numbered, ..ValuePool::of(values) })
+    }
 }
 
-/// All digits of a number, and those after its point.
-fn digits(text: &str) -> (u32, u32) {
-    let count = |text: &str| {
-        u32::try_from(text.bytes().filter(u8::is_ascii_digit).count()).unwrap_or(u32::MAX)
-    };
-    (count(text), text.split_once('.').map_or(0, |(_, fraction)| count(fraction)))
+impl ValuePool {
+    fn of(values: Vec<String>) -> Self {
+        let namespaces = Vec::new();
+        Self { values, role: ValueRole::Plain, numbered: NumberedForm::Pooled, namespaces }
+    }
 }
 
-fn plain_text(name: &str, facets: &ValueFacets) -> String {
-    let sample = match name {
-        "language" => "en",
-        "anyURI" => "urn:text",
-        _ => "text",
+fn numbered_form(name: &str, facets: &ValueFacets) -> NumberedForm {
+    if !facets.patterns.is_empty() {
+        return NumberedForm::Pooled;
+    }
+    if let Some((least, most)) = whole_bounds(name, facets) {
+        let digits = facets.total_digits.unwrap_or(18).min(18);
+        let most = most.min(10_i128.pow(digits) - 1);
+        return NumberedForm::Whole { least: least.max(0).min(most), most };
+    }
+    let size = |length: Option<u32>, other: usize| {
+        length.map_or(other, |length| usize::try_from(length).unwrap_or(other))
     };
-    let least = usize::try_from(facets.length_min.unwrap_or(0).min(LENGTH_MAX)).unwrap_or(0);
-    let most =
-        facets.length_max.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
-    let length = sample.len().max(least).min(most);
-    sample.chars().chain(std::iter::repeat('x')).take(length).collect()
+    match name {
+        "string" | "normalizedString" | "token" | "NMTOKEN" | "Name" | "NCName" | "ID"
+        | "IDREF" | "IDREFS" | "anyURI" | "QName" | "anySimpleType" => NumberedForm::Text {
+            least: size(facets.length_min, 0),
+            most: size(facets.length_max, usize::MAX),
+        },
+        _ => NumberedForm::Pooled,
+    }
 }

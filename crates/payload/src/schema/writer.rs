@@ -1,357 +1,446 @@
-//! Writes a document of a schema.
+//! Writes documents of a grammar.
 
-use std::sync::Arc;
-
-use quick_xml::escape::escape;
-
-use super::model::{
-    AttributeList, AttributeNeed, AttributeUse, ComplexType, ElementDeclaration, ParticleTerm,
-    QualifiedName, SCHEMA_NAMESPACE, SchemaParticle, SchemaParts, SchemaType, TypeDerivation,
-    TypeReference, ValueFacets,
+use super::construct::SchemaConstruct;
+use super::grammar::{
+    AttributePlan, ContentPlan, DocumentGrammar, ElementId, KeyUse, ParticleId, PoolId, TermPlan,
+    TypeId,
 };
-use super::values::{TypePlace, ValueMaker};
+use super::identity::ID_CONSTRAINT;
+use super::key_values::KeyValues;
+use super::values::ValueRole;
+use crate::draws::PairRng;
+use crate::vocabulary;
 
 /// Elements within elements.
-const DEPTH_MAX: usize = 40;
-/// Elements within elements as long as optional ones are written.
+const DEPTH_MAX: usize = 120;
+/// Elements within elements as long as those are written that may be left out.
 const OPTIONAL_DEPTH_MAX: usize = 12;
 /// Bytes of a document, at most.
 const BYTES_MAX: usize = 1 << 20;
-/// Bytes as long as optional elements are written.
-const OPTIONAL_BYTES_MAX: usize = 32 << 10;
-/// Steps of one document: choices that end nowhere cost them without a byte.
+/// Bytes as long as elements are written that may be left out, of a plain document.
+const PLAIN_BYTES_MAX: usize = 32 << 10;
+/// Steps of one document: what ends nowhere costs them without a byte.
 const STEPS_MAX: usize = 200_000;
+/// Repetitions beyond those that must be, of one that knows no end.
+const REPEATS_MAX: u32 = 6;
+
+/// How documents are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DocumentStyle {
+    /// The plainest one: the first branch of each choice, each optional element once.
+    Plain,
+    /// Drawn, with what may be left out as long as it has fewer bytes.
+    Drawn { bytes: usize },
+}
+
+/// What cannot be written as it was begun. What may be left out then is.
+pub(super) type WriteOutcome = Result<(), SchemaConstruct>;
 
 /// Writes one document.
-pub(super) struct DocumentWriter<'p> {
-    values: ValueMaker<'p>,
-    parts: &'p SchemaParts,
-    out: String,
-    /// Namespaces by the number of their prefix.
-    namespaces: Vec<String>,
+pub(super) struct DocumentWriter<'g> {
+    grammar: &'g DocumentGrammar,
+    style: DocumentStyle,
+    draws: PairRng,
+    out: Vec<u8>,
+    /// Whether each namespace has to be declared.
+    used: Vec<bool>,
     depth: usize,
-    /// Types that the current element stands in, by their address.
-    open: Vec<*const SchemaType>,
+    /// Types that the current element stands in.
+    open: Vec<TypeId>,
+    /// Whether text may stand before the next element.
+    is_mixed: bool,
+    keys: KeyValues,
     steps: usize,
 }
 
-/// The parts of an element's type, with those of its bases.
-#[derive(Default)]
-struct ContentBuilder<'p> {
-    /// In the order of the document.
-    particles: Vec<&'p SchemaParticle>,
-    attributes: Vec<&'p AttributeUse>,
-    /// Groups of attributes that were gathered.
-    groups: Vec<&'p QualifiedName>,
-    /// The type of the text, if it has one.
-    text: Option<(&'p TypeReference, ValueFacets)>,
+/// What a writer goes back to.
+struct WriterMark {
+    length: usize,
+    opened: usize,
+    depth: usize,
+    is_mixed: bool,
+    keys: (usize, bool),
 }
 
-impl<'p> DocumentWriter<'p> {
-    pub(super) fn new(parts: &'p SchemaParts) -> Self {
+impl<'g> DocumentWriter<'g> {
+    pub(super) fn new(grammar: &'g DocumentGrammar, style: DocumentStyle, draws: PairRng) -> Self {
         Self {
-            values: ValueMaker::new(parts),
-            parts,
-            out: String::new(),
-            namespaces: Vec::new(),
+            grammar,
+            style,
+            draws,
+            out: Vec::new(),
+            used: vec![false; grammar.namespaces.len()],
             depth: 0,
             open: Vec::new(),
+            is_mixed: false,
+            keys: KeyValues::new(&grammar.constraints),
             steps: 0,
         }
     }
 
-    pub(super) fn document(mut self, root: &QualifiedName) -> Option<String> {
-        let root = self.parts.elements.get(root)?;
+    /// Has no value refer to another one, where it can be left out.
+    pub(super) fn without_references(mut self) -> Self {
+        self.keys.forbid_references();
+        self
+    }
+
+    /// Appends a document whose root is an element.
+    pub(super) fn document(mut self, root: ElementId, out: &mut Vec<u8>) -> WriteOutcome {
         self.write_element(root)?;
-        Some(self.finish())
+        self.keys.check()?;
+        // The prefixes are declared on the first element, once all are known.
+        let name_end = 1 + self.grammar.elements[root.0].tag.len();
+        out.extend_from_slice(&self.out[..name_end]);
+        for index in (0..self.used.len()).filter(|index| self.used[*index]) {
+            let (prefix, uri) = self.grammar.namespaces.at(index);
+            out.extend_from_slice(b" xmlns:");
+            out.extend_from_slice(prefix.as_bytes());
+            out.extend_from_slice(b"=\"");
+            out.extend_from_slice(quick_xml::escape::escape(uri).as_bytes());
+            out.push(b'"');
+        }
+        out.extend_from_slice(&self.out[name_end..]);
+        Ok(())
     }
 
-    pub(super) fn element(mut self, name: &QualifiedName, of: &'p QualifiedName) -> Option<String> {
-        let of = if of.namespace == SCHEMA_NAMESPACE {
-            TypePlace::BuiltIn(&of.local)
-        } else {
-            TypePlace::Own(self.parts.types.get(of)?)
+    fn is_drawn(&self) -> bool {
+        match self.style {
+            DocumentStyle::Plain => false,
+            DocumentStyle::Drawn { .. } => true,
+        }
+    }
+
+    /// Whether there is room for what may be left out.
+    fn has_room(&self) -> bool {
+        let bytes = match self.style {
+            DocumentStyle::Plain => PLAIN_BYTES_MAX,
+            DocumentStyle::Drawn { bytes } => bytes,
         };
-        self.write_typed(name, None, of)?;
-        Some(self.finish())
+        self.depth < OPTIONAL_DEPTH_MAX && self.out.len() < bytes
     }
 
-    /// The text, with the prefixes declared on its first element.
-    fn finish(self) -> String {
-        let end = self.out.find([' ', '>', '/', '\n']).unwrap_or(self.out.len());
-        let (name, rest) = self.out.split_at(end);
-        let mut out = name.to_owned();
-        for (number, namespace) in self.namespaces.iter().enumerate() {
-            out.extend([format!(" xmlns:n{number}=\"{}\"", escape(namespace))]);
+    fn mark(&self) -> WriterMark {
+        WriterMark {
+            length: self.out.len(),
+            opened: self.open.len(),
+            depth: self.depth,
+            is_mixed: self.is_mixed,
+            keys: self.keys.mark(),
         }
-        out + rest
     }
 
-    /// A name as it is written, with a prefix for its namespace.
-    fn tag(&mut self, name: &QualifiedName) -> String {
-        if name.namespace.is_empty() {
-            return name.local.clone();
-        }
-        if name.namespace == "http://www.w3.org/XML/1998/namespace" {
-            return format!("xml:{}", name.local);
-        }
-        let known = self.namespaces.iter().position(|it| *it == name.namespace);
-        let number = known.unwrap_or_else(|| {
-            self.namespaces.push(name.namespace.clone());
-            self.namespaces.len() - 1
-        });
-        format!("n{number}:{}", name.local)
+    fn go_back(&mut self, mark: &WriterMark) {
+        self.out.truncate(mark.length);
+        self.open.truncate(mark.opened);
+        self.depth = mark.depth;
+        self.is_mixed = mark.is_mixed;
+        self.keys.go_back(mark.keys);
     }
 
-    fn write_element(&mut self, element: &'p Arc<ElementDeclaration>) -> Option<()> {
-        if element.is_abstract {
-            let substitute = self.parts.substitutes.get(&element.name)?.first()?;
-            let substitute = self.parts.elements.get(substitute)?;
-            return self.deeper(|writer| writer.write_element(substitute));
-        }
-        let of = self.values.place(&element.of)?;
-        self.write_typed(&element.name, element.value.as_deref(), of)
-    }
-
-    /// Counts a level, and a step. Whatever was written is taken back if it cannot be ended.
-    fn deeper(&mut self, write: impl FnOnce(&mut Self) -> Option<()>) -> Option<()> {
+    /// Counts a step of a document that must end.
+    fn step(&mut self) -> WriteOutcome {
         self.steps += 1;
-        if self.depth >= DEPTH_MAX || self.steps > STEPS_MAX || self.out.len() > BYTES_MAX {
-            return None;
+        if self.depth > DEPTH_MAX {
+            return Err(SchemaConstruct::Size("120 levels"));
         }
-        let (length, opened) = (self.out.len(), self.open.len());
+        if self.steps > STEPS_MAX || self.out.len() > BYTES_MAX {
+            return Err(SchemaConstruct::Size("1 MiB"));
+        }
+        Ok(())
+    }
+
+    fn use_namespace(&mut self, namespace: Option<usize>) {
+        if let Some(index) = namespace {
+            self.used[index] = true;
+        }
+    }
+
+    fn push(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+    }
+
+    fn write_element(&mut self, id: ElementId) -> WriteOutcome {
+        self.step()?;
+        let grammar = self.grammar;
+        let element = &grammar.elements[id.0];
+        if let Some(refused) = &element.refused {
+            return Err(refused.clone());
+        }
+        self.write_words();
+        self.out.push(b'<');
+        self.push(&element.tag);
+        self.use_namespace(element.namespace);
+        let of = self.write_type_name(id)?;
+        let (scope, first_key) = (self.keys.enter(&element.holds), self.keys.len());
+        let (depth, is_mixed) = (self.depth, self.is_mixed);
         self.depth += 1;
-        let written = write(self);
-        self.depth -= 1;
-        if written.is_none() {
-            self.out.truncate(length);
-            self.open.truncate(opened);
+        self.open.push(of);
+        let written = self.write_content(id, of);
+        // On the way out only: after a failure the writer goes back to its mark.
+        if written.is_ok() {
+            self.open.pop();
+            self.depth = depth;
+            self.is_mixed = is_mixed;
+            self.keys.close(first_key, depth);
         }
+        self.keys.leave(&element.holds, scope);
         written
     }
 
-    /// Writes an element of a type, with a text of its own if that is fixed.
-    fn write_typed(
-        &mut self,
-        name: &QualifiedName,
-        value: Option<&str>,
-        of: TypePlace<'p>,
-    ) -> Option<()> {
-        self.deeper(|writer| {
-            let tag = writer.tag(name);
-            writer.out.extend([format!("<{tag}")]);
-            match of {
-                // Anything may stand in it, so that nothing must.
-                TypePlace::BuiltIn("anyType") => {
-                    writer.close_tag(&tag, value.unwrap_or_default());
-                    return Some(());
-                }
-                TypePlace::BuiltIn(_) => {}
-                TypePlace::Own(own) => {
-                    if let SchemaType::Complex(complex) = &**own {
-                        writer.open.push(Arc::as_ptr(own));
-                        writer.write_complex(&tag, value, complex)?;
-                        writer.open.pop();
-                        return Some(());
-                    }
-                }
+    /// Writes `xsi:type` where an element needs it. Returns the type.
+    fn write_type_name(&mut self, id: ElementId) -> Result<TypeId, SchemaConstruct> {
+        let grammar = self.grammar;
+        let element = &grammar.elements[id.0];
+        let can_be = |of: &TypeId| grammar.types[of.0].cost < u64::MAX;
+        if can_be(&element.of) {
+            return Ok(element.of);
+        }
+        let makeable: Vec<_> = element.variants.iter().filter(|it| can_be(&it.of)).collect();
+        let variant = match makeable.as_slice() {
+            [] => {
+                let refused = grammar.types[element.of.0].refused.clone();
+                return Err(refused.unwrap_or(SchemaConstruct::Endless));
             }
-            let text = match value {
-                Some(value) => value.to_owned(),
-                None => writer.values.value(of, &ValueFacets::default())?,
-            };
-            writer.close_tag(&tag, &text);
-            Some(())
-        })
+            some if self.is_drawn() && self.has_room() => self.draws.pick(some),
+            some => some.iter().min_by_key(|it| grammar.types[it.of.0].cost).unwrap_or(&some[0]),
+        };
+        self.push(&variant.attribute);
+        for namespace in variant.namespaces {
+            self.use_namespace(namespace);
+        }
+        Ok(variant.of)
     }
 
-    fn text(&mut self, of: &'p TypeReference, facets: &ValueFacets) -> Option<String> {
-        let of = self.values.place(of)?;
-        self.values.value(of, facets)
-    }
-
-    /// Ends an element whose start has been begun.
-    fn close_tag(&mut self, tag: &str, text: &str) {
-        if text.is_empty() {
-            self.out.push_str("/>");
-        } else {
-            self.out.extend([format!(">{}</{tag}>", escape(text))]);
+    /// Writes the rest of an element, from its attributes on.
+    fn write_content(&mut self, id: ElementId, of: TypeId) -> WriteOutcome {
+        let grammar = self.grammar;
+        let (element, plan) = (&grammar.elements[id.0], &grammar.types[of.0]);
+        let none = KeyUse::default();
+        for (index, attribute) in plan.attributes.iter().enumerate() {
+            let keys = element.attribute_keys.iter().find(|it| it.of == of && it.index == index);
+            self.write_attribute(attribute, keys.map_or(&none, |it| &it.keys))?;
         }
-    }
-
-    fn write_complex(
-        &mut self,
-        tag: &str,
-        value: Option<&str>,
-        complex: &'p ComplexType,
-    ) -> Option<()> {
-        if complex.is_abstract {
-            return None;
+        let may_be_nil = element.is_nillable && element.value.is_none() && self.is_drawn();
+        if may_be_nil && element.keys.keys.is_empty() && self.draws.once_in(8) {
+            self.use_namespace(grammar.instance);
+            self.push(" xsi:nil=\"true\"/>");
+            return Ok(());
         }
-        let mut content = ContentBuilder::default();
-        self.collect(complex, &mut content, 0)?;
-        for attribute in &content.attributes {
-            self.write_attribute(attribute)?;
-        }
-        if let Some((of, facets)) = &content.text {
-            let text = match value {
-                Some(value) => value.to_owned(),
-                None => self.text(of, facets)?,
-            };
-            self.close_tag(tag, &text);
-            return Some(());
-        }
-        self.out.push('>');
+        self.out.push(b'>');
         let start = self.out.len();
-        for particle in &content.particles {
-            self.write_particle(particle)?;
+        let fixed = element.value.as_ref().filter(|it| it.is_fixed || !self.is_drawn());
+        self.is_mixed = false;
+        match (plan.content, fixed) {
+            (ContentPlan::Empty, _) | (ContentPlan::Anything, None) => {}
+            (ContentPlan::Text(_) | ContentPlan::Anything, Some(value)) => self.push(&value.text),
+            // A fixed text between elements allows none of them.
+            (ContentPlan::Elements { particle, .. }, Some(value))
+                if grammar.particles[particle.0].cost == 0 =>
+            {
+                self.push(&value.text);
+            }
+            (ContentPlan::Text(pool), None) => self.write_value(pool, &element.keys)?,
+            (ContentPlan::Elements { particle, is_mixed }, _) => {
+                self.is_mixed = is_mixed && self.is_drawn();
+                self.write_particle(particle)?;
+                self.write_words();
+            }
         }
         if self.out.len() == start {
             self.out.pop();
-            self.out.push_str("/>");
+            self.push("/>");
         } else {
-            self.out.extend([format!("</{tag}>")]);
+            self.push("</");
+            self.push(&element.tag);
+            self.out.push(b'>');
         }
-        Some(())
+        Ok(())
     }
 
-    /// Gathers what a type has, that of its bases first.
-    fn collect(
-        &self,
-        complex: &'p ComplexType,
-        content: &mut ContentBuilder<'p>,
-        depth: usize,
-    ) -> Option<()> {
-        if depth > DEPTH_MAX {
-            return None;
+    /// Writes text between elements, where it may stand.
+    fn write_words(&mut self) {
+        if self.is_mixed && self.has_room() && self.draws.once_in(2) {
+            let count = self.draws.between(1, 6);
+            vocabulary::words(&mut self.out, count, &mut self.draws);
         }
-        if let Some((derivation, base)) = &complex.base {
-            let base_type = match base {
-                TypeReference::Named(name) => self.parts.types.get(name),
-                TypeReference::Inline(inline) => Some(inline),
-            };
-            match base_type.map(|it| &**it) {
-                Some(SchemaType::Complex(inner)) => {
-                    self.collect(inner, content, depth + 1)?;
-                    if *derivation == TypeDerivation::Restriction && !complex.is_simple {
-                        content.particles.clear();
-                    }
-                    if let (true, Some((_, facets))) = (complex.is_simple, &mut content.text) {
-                        *facets = complex.facets.clone();
-                    }
-                }
-                Some(SchemaType::Simple(_)) | None if complex.is_simple => {
-                    content.text = Some((base, complex.facets.clone()));
-                }
-                Some(SchemaType::Simple(_)) | None => {}
-            }
-        }
-        content.particles.extend(&complex.content);
-        self.collect_attributes(&complex.attributes, content, depth)
     }
 
-    fn collect_attributes(
-        &self,
-        list: &'p AttributeList,
-        content: &mut ContentBuilder<'p>,
-        depth: usize,
-    ) -> Option<()> {
-        if depth > DEPTH_MAX {
-            return None;
-        }
-        for attribute in &list.own {
-            content.attributes.retain(|other| other.name != attribute.name);
-            content.attributes.push(attribute);
-        }
-        for name in &list.groups {
-            if content.groups.contains(&name) {
-                continue;
-            }
-            content.groups.push(name);
-            if let Some(group) = self.parts.attribute_groups.get(name) {
-                self.collect_attributes(group, content, depth + 1)?;
+    fn write_attribute(&mut self, attribute: &'g AttributePlan, keys: &KeyUse) -> WriteOutcome {
+        if !attribute.is_required {
+            let is_first_id = attribute.pool.is_some_and(|pool| {
+                let role = self.grammar.pools[pool.0].role;
+                role == ValueRole::Identity && self.keys.is_without(ID_CONSTRAINT)
+            });
+            // The first identity is always there, for others to refer to.
+            let is_wanted = is_first_id || self.has_room() && self.draws.once_in(2);
+            if !self.is_drawn() || !is_wanted {
+                return Ok(());
             }
         }
-        Some(())
-    }
-
-    fn write_attribute(&mut self, attribute: &'p AttributeUse) -> Option<()> {
-        if attribute.need != AttributeNeed::Required {
-            return Some(());
-        }
-        let declared = self.parts.attributes.get(&attribute.name);
-        let of = attribute.of.as_ref().or(declared.and_then(|it| it.of.as_ref()));
-        let value = attribute.value.as_ref().or(declared.and_then(|it| it.value.as_ref()));
-        let text = match (value, of) {
-            (Some(value), _) => value.clone(),
-            (None, Some(of)) => self.text(of, &ValueFacets::default())?,
-            (None, None) => "text".to_owned(),
+        let mark = self.mark();
+        self.push(&attribute.start);
+        self.use_namespace(attribute.namespace);
+        let written = match (&attribute.value, attribute.pool) {
+            (Some(value), _) if value.is_fixed || !self.is_drawn() => {
+                self.push(&value.text);
+                Ok(())
+            }
+            (_, Some(pool)) => self.write_value(pool, keys),
+            (_, None) => Ok(()),
         };
-        let name = self.tag(&attribute.name);
-        self.out.extend([format!(" {name}=\"{}\"", escape(&text))]);
-        Some(())
+        match written {
+            Ok(()) => {
+                self.out.push(b'"');
+                Ok(())
+            }
+            Err(_) if !attribute.is_required => {
+                self.go_back(&mark);
+                Ok(())
+            }
+            Err(construct) => Err(construct),
+        }
     }
 
-    fn write_particle(&mut self, particle: &'p SchemaParticle) -> Option<()> {
+    fn write_value(&mut self, pool: PoolId, keys: &KeyUse) -> WriteOutcome {
+        let grammar = self.grammar;
+        let pool = &grammar.pools[pool.0];
+        for namespace in &pool.namespaces {
+            self.used[*namespace] = true;
+        }
+        if let Some(constraint) = keys.references.first() {
+            let value = self.keys.known(*constraint, &mut self.draws)?;
+            self.out.extend_from_slice(value.as_bytes());
+            return Ok(());
+        }
+        match pool.role {
+            ValueRole::Reference => {
+                let value = self.keys.identity(&mut self.draws)?;
+                self.out.extend_from_slice(value.as_bytes());
+            }
+            ValueRole::Identity => {
+                let all = [&[ID_CONSTRAINT][..], &keys.keys[..]].concat();
+                let value = self.keys.new_value(pool, &all, self.depth)?;
+                self.out.extend_from_slice(value.as_bytes());
+            }
+            ValueRole::Plain if !keys.keys.is_empty() => {
+                let value = self.keys.new_value(pool, &keys.keys, self.depth)?;
+                self.out.extend_from_slice(value.as_bytes());
+            }
+            ValueRole::Plain => {
+                let value = match self.style {
+                    DocumentStyle::Plain => &pool.values[0],
+                    DocumentStyle::Drawn { .. } => self.draws.pick(&pool.values),
+                };
+                self.out.extend_from_slice(value.as_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    fn write_particle(&mut self, id: ParticleId) -> WriteOutcome {
+        let grammar = self.grammar;
+        let particle = &grammar.particles[id.0];
         if particle.max == Some(0) {
-            return Some(());
+            return Ok(());
         }
         for _ in 0..particle.min {
-            self.steps += 1;
-            if self.steps > STEPS_MAX {
-                return None;
-            }
+            self.step()?;
             self.write_term(&particle.term)?;
         }
-        let is_small = self.depth < OPTIONAL_DEPTH_MAX && self.out.len() < OPTIONAL_BYTES_MAX;
-        if particle.min == 0 && is_small && !self.leads_back(&particle.term) {
+        for _ in 0..self.extra(id) {
+            if !self.has_room() {
+                break;
+            }
             // It may be left out, and is where it cannot be ended.
-            let length = self.out.len();
-            if self.write_term(&particle.term).is_none() {
-                self.out.truncate(length);
+            let mark = self.mark();
+            if self.write_term(&particle.term).is_err() {
+                self.go_back(&mark);
+                break;
             }
         }
-        Some(())
+        Ok(())
+    }
+
+    /// How often something stands beyond what must be.
+    fn extra(&mut self, id: ParticleId) -> u32 {
+        let particle = &self.grammar.particles[id.0];
+        if !self.has_room() {
+            return 0;
+        }
+        let most = particle.max.map_or(REPEATS_MAX, |max| max.saturating_sub(particle.min));
+        match self.style {
+            DocumentStyle::Plain => {
+                u32::from(particle.min == 0 && !self.leads_back(&particle.term))
+            }
+            DocumentStyle::Drawn { .. } => {
+                let mut count = 0;
+                while count < most.min(REPEATS_MAX) && self.draws.once_in(2) {
+                    count += 1;
+                }
+                count
+            }
+        }
     }
 
     /// Whether a term is an element of a type that the document is within.
-    fn leads_back(&self, term: &ParticleTerm) -> bool {
-        let element = match term {
-            ParticleTerm::Element(element) => Some(element),
-            ParticleTerm::Reference(name) => self.parts.elements.get(name),
-            _ => None,
-        };
-        let of = element.and_then(|element| match &element.of {
-            TypeReference::Named(name) => self.parts.types.get(name),
-            TypeReference::Inline(inline) => Some(inline),
-        });
-        of.is_some_and(|of| self.open.contains(&Arc::as_ptr(of)))
+    fn leads_back(&self, term: &TermPlan) -> bool {
+        match term {
+            TermPlan::Element(element) => self.open.contains(&self.grammar.elements[element.0].of),
+            TermPlan::Sequence(_)
+            | TermPlan::Choice(..)
+            | TermPlan::All(_)
+            | TermPlan::Foreign(_)
+            | TermPlan::Refused(_) => false,
+        }
     }
 
-    fn write_term(&mut self, term: &'p ParticleTerm) -> Option<()> {
+    fn write_term(&mut self, term: &'g TermPlan) -> WriteOutcome {
         match term {
-            ParticleTerm::Element(element) => self.write_element(element),
-            ParticleTerm::Reference(name) => {
-                let element = self.parts.elements.get(name)?;
-                self.write_element(element)
+            TermPlan::Element(element) => self.write_element(*element),
+            TermPlan::Sequence(inner) => inner.iter().try_for_each(|it| self.write_particle(*it)),
+            TermPlan::All(inner) if self.is_drawn() => {
+                let mut order = inner.clone();
+                for last in (1..order.len()).rev() {
+                    let other = self.draws.index(last + 1);
+                    order.swap(last, other);
+                }
+                order.into_iter().try_for_each(|it| self.write_particle(it))
             }
-            ParticleTerm::Group(name) => {
-                let group = self.parts.groups.get(name)?;
-                self.deeper(|writer| writer.write_particle(group))
+            TermPlan::All(inner) => inner.iter().try_for_each(|it| self.write_particle(*it)),
+            TermPlan::Choice(choices, least) => self.write_choice(choices, *least),
+            TermPlan::Foreign(text) => {
+                self.step()?;
+                self.push(text);
+                Ok(())
             }
-            ParticleTerm::Sequence(particles) | ParticleTerm::All(particles) => {
-                particles.iter().try_for_each(|particle| self.write_particle(particle))
-            }
-            ParticleTerm::Choice(choices) => {
-                let (back, on): (Vec<_>, Vec<_>) =
-                    choices.iter().partition(|choice| self.leads_back(&choice.term));
-                let mut ordered = on.into_iter().chain(back);
-                let found =
-                    ordered.find_map(|choice| self.deeper(|writer| writer.write_particle(choice)));
-                if choices.is_empty() { Some(()) } else { found }
-            }
-            // Nothing is known of what may stand here.
-            ParticleTerm::Any => Some(()),
+            TermPlan::Refused(construct) => Err(construct.clone()),
         }
+    }
+
+    /// Writes a branch that can be: one that is drawn, the first one that does not lead back, or the smallest.
+    fn write_choice(&mut self, choices: &'g [ParticleId], least: usize) -> WriteOutcome {
+        let grammar = self.grammar;
+        let first = if !self.has_room() {
+            least
+        } else if self.is_drawn() {
+            self.draws.index(choices.len())
+        } else {
+            let on = |it: &ParticleId| !self.leads_back(&grammar.particles[it.0].term);
+            choices.iter().position(on).unwrap_or(least)
+        };
+        let mut refused = SchemaConstruct::Endless;
+        let others = (first + 1..choices.len()).chain(0..first);
+        for at in std::iter::once(first).chain(others) {
+            let mark = self.mark();
+            self.step()?;
+            match self.write_particle(choices[at]) {
+                Ok(()) => return Ok(()),
+                Err(construct) => {
+                    self.go_back(&mark);
+                    refused = construct;
+                }
+            }
+        }
+        Err(refused)
     }
 }

@@ -11,6 +11,7 @@ use load::TlsError;
 use load::capacity::CapacityPlanError;
 use load::pacing::ScheduleError;
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+use payload::schema::SchemaError;
 use payload::{CaptureError, CorpusError, MixError, SpecError, TemplateError};
 use record::metric::Metric;
 use record::metric::limit::LimitError;
@@ -302,12 +303,19 @@ pub enum PlaceholderFault {
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum PayloadFault {
     /// Documents come from two places.
-    #[error("keep one of `preset`, `corpus` and `hostile`")]
+    #[error("keep one of `preset`, `corpus`, `schema` and `hostile`")]
     TwoSources,
     /// The folder of documents cannot be used.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Corpus(#[from] CorpusReadError),
+    /// The schema of documents cannot be used.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Schema(#[from] SchemaReadError),
+    /// A root without a schema.
+    #[error("`root` is the element of a `schema`: name that, or leave it out")]
+    StrayRoot,
     /// A setting of a mix is none.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -469,6 +477,27 @@ pub enum CorpusReadError {
         folder: PathBuf,
         /// Why.
         source: CorpusError,
+    },
+}
+
+/// Why the file of a schema gives no documents.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum SchemaReadError {
+    /// It cannot be read.
+    #[error("failed to read the schema `{}`", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// No documents are made of it.
+    #[error("unusable schema `{}`", file.display())]
+    Unusable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: SchemaError,
     },
 }
 

@@ -41,10 +41,10 @@ use sut::network::NetworkConditions;
 
 pub use crate::config::fault::{
     ConfigFault, ConfigFileError, CorpusReadError, LoadFault, OperationFault, PayloadFault,
-    PlaceholderFault, ReadyFault, ServiceFault, TargetFault,
+    PlaceholderFault, ReadyFault, SchemaReadError, ServiceFault, TargetFault,
 };
 pub use crate::config::init_file::{initial, quoted};
-pub use crate::config::payload::read_corpus;
+pub use crate::config::payload::{read_corpus, read_schema};
 pub use crate::config::presets::PRESETS;
 pub use crate::config::values::OWN_HEADERS;
 

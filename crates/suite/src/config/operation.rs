@@ -20,7 +20,9 @@ use crate::config::expect::ExpectList;
 use crate::config::fault::{OperationFault, SpannedFault};
 use crate::config::headers::Headers;
 use crate::config::own_gate::{OwnGateTable, OwnRules};
-use crate::config::payload::{ExpectationUse, PayloadContext, PayloadTable, RequestTable};
+use crate::config::payload::{
+    ExpectationUse, OwnDocuments, PayloadContext, PayloadTable, RequestTable,
+};
 use crate::config::presets;
 use crate::config::values::{
     HeaderValue, HttpPath, KindWord, LimitTable, MethodWord, OperationWord, PairCount, PathText,
@@ -56,6 +58,10 @@ pub(super) struct OperationTable {
     preset: Option<PresetWord>,
     /// A folder of XML documents. Default: that of `[payload]`.
     corpus: Option<Spanned<String>>,
+    /// The file of a schema (XSD) that the documents are valid by. Default: that of `[payload]`.
+    schema: Option<Spanned<String>>,
+    /// The root element of a schema's documents. Default: that of `[payload]`.
+    root: Option<Spanned<String>>,
     /// Document pairs in one request. Default: `1`.
     pairs: Option<PairCount>,
     /// The media type. Default: that of `[request]`, else that of the kind.
@@ -176,7 +182,11 @@ impl OperationTable {
             expectations: ExpectationUse::AnyKind,
         };
         let request = if method.has_body() { request } else { request.without_body() };
-        let documents = defaults.payload.with_corpus(self.corpus.as_ref());
+        let documents = defaults.payload.with_own(&OwnDocuments {
+            corpus: self.corpus.as_ref(),
+            schema: self.schema.as_ref(),
+            root: self.root.as_ref(),
+        });
         let mut payload = documents.spec(&request, defaults.folder, &context)?;
         payload.semantics = defaults.semantics;
         let shared_path = || defaults.request.path.as_ref().map(|path| path.0.clone());
@@ -253,6 +263,8 @@ impl OperationTable {
             ("template", self.template.as_ref().map(Spanned::span)),
             ("text", self.text.as_ref().map(Spanned::span)),
             ("corpus", self.corpus.as_ref().map(Spanned::span)),
+            ("schema", self.schema.as_ref().map(Spanned::span)),
+            ("root", self.root.as_ref().map(Spanned::span)),
             ("content-type", self.content_type.as_ref().map(Spanned::span)),
             ("preset", self.preset.as_ref().map(|_| self.name.span())),
             ("pairs", self.pairs.as_ref().map(|_| self.name.span())),

@@ -7,15 +7,16 @@ use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use record::bounds::{CORPUS_BYTES_MAX, TEMPLATE_BYTES_MAX};
+use record::bounds::{CORPUS_BYTES_MAX, SCHEMA_BYTES_MAX, TEMPLATE_BYTES_MAX};
 use record::file::{read_bounded, read_text_bounded};
 use toml::Spanned;
 
 use crate::AnswerTruth;
 use crate::config::expect::{ExpectList, ExpectTable};
-use crate::config::fault::{CorpusReadError, PayloadFault, SpannedFault};
+use crate::config::fault::{CorpusReadError, PayloadFault, SchemaReadError, SpannedFault};
 use crate::config::headers::Headers;
 use crate::config::values::{HeaderValue, HttpPath, KindWord, PresetWord};
+use payload::schema::{SchemaDocuments, XmlSchema};
 use payload::{
     Corpus, DocumentMix, MixError, PairRecipe, PayloadKind, PayloadPreset, PayloadSpec,
     RequestEncoding, RequestFraming, Template, TemplateError, TemplateExpectation,
@@ -54,11 +55,23 @@ pub(super) struct PayloadTable {
     pub(super) preset: Option<PresetWord>,
     /// A folder of XML documents, from that of this file, instead of `preset`.
     corpus: Option<Spanned<String>>,
-    /// Shares and sizes of the document pairs: all of them of a mix of one's own, or those that a preset or
-    /// corpus leaves open. Default: `{}`.
+    /// The file of a schema (XSD), from the folder of this file, that all documents are valid by, instead of
+    /// `preset`.
+    schema: Option<Spanned<String>>,
+    /// The root element of a schema's documents: `name` or `{namespace}name`. Default: the only one that can be.
+    root: Option<Spanned<String>>,
+    /// Shares and sizes of the document pairs: all of them of a mix of one's own, or those that a preset, a
+    /// corpus or a schema leaves open. Default: `{}`.
     mix: BTreeMap<String, Spanned<String>>,
     /// Whether documents are of the preset `hostile`, which must be refused. Default: `false`.
     hostile: Option<Spanned<bool>>,
+}
+
+/// What an operation says of its documents.
+pub(super) struct OwnDocuments<'t> {
+    pub(super) corpus: Option<&'t Spanned<String>>,
+    pub(super) schema: Option<&'t Spanned<String>>,
+    pub(super) root: Option<&'t Spanned<String>>,
 }
 
 /// What is required of a scenario's payload, beside what the tables say.
@@ -85,20 +98,24 @@ pub(super) enum ExpectationUse {
 }
 
 impl PayloadTable {
-    /// Returns the table with a corpus in the place of all that it says of documents, if there is one.
-    pub(super) fn with_corpus(&self, corpus: Option<&Spanned<String>>) -> Self {
-        match corpus {
-            Some(corpus) => {
-                Self { seed: self.seed, corpus: Some(corpus.clone()), ..Self::default() }
-            }
-            None => self.clone(),
+    /// Returns the table with documents of an operation's own in the place of all that it says of them, if there
+    /// are any.
+    pub(super) fn with_own(&self, own: &OwnDocuments<'_>) -> Self {
+        let (corpus, schema, root) = (own.corpus.cloned(), own.schema.cloned(), own.root.cloned());
+        if corpus.is_none() && schema.is_none() && root.is_none() {
+            return self.clone();
         }
+        // The root alone is that of another document by the same schema.
+        let schema = schema.or_else(|| self.schema.clone().filter(|_| corpus.is_none()));
+        Self { seed: self.seed, corpus, schema, root, ..Self::default() }
     }
 
     /// Returns whether nothing is written of the documents.
     pub(super) fn is_default(&self) -> bool {
         self.preset.is_none()
             && self.corpus.is_none()
+            && self.schema.is_none()
+            && self.root.is_none()
             && self.mix.is_empty()
             && self.hostile.is_none()
     }
@@ -151,7 +168,9 @@ impl PayloadTable {
         let (seed, pairs) = (context.seed, context.pairs);
         let preset = self.preset.map(|word| word.0);
         let hostile = self.hostile.as_ref().filter(|hostile| *hostile.get_ref());
+        self.check_schema(preset.is_some() || hostile.is_some())?;
         let spec = match (preset, &self.corpus, hostile) {
+            (None, None, None) if self.schema.is_some() => self.schema_spec(folder, seed, pairs)?,
             (None, None, Some(_)) => PayloadSpec::preset(PayloadPreset::Hostile, seed, pairs),
             (Some(_), Some(corpus), _) | (None, Some(corpus), Some(_)) => {
                 return Err(SpannedFault::new(corpus.span(), PayloadFault::TwoSources));
@@ -178,6 +197,30 @@ impl PayloadTable {
         self.settings(|key, value| recipe.set(key, value))?;
         spec.with_recipe(recipe)
             .map_err(|error| SpannedFault::new(first.span(), PayloadFault::Spec(error)))
+    }
+
+    /// Refuses documents of a schema beside others, and a root without a schema.
+    fn check_schema(&self, has_other: bool) -> Result<(), SpannedFault> {
+        match (&self.schema, &self.root) {
+            (Some(schema), _) if has_other || self.corpus.is_some() => {
+                Err(SpannedFault::new(schema.span(), PayloadFault::TwoSources))
+            }
+            (None, Some(root)) => Err(SpannedFault::new(root.span(), PayloadFault::StrayRoot)),
+            (Some(_) | None, _) => Ok(()),
+        }
+    }
+
+    fn schema_spec(
+        &self,
+        folder: &Path,
+        seed: u64,
+        pairs: u64,
+    ) -> Result<PayloadSpec, SpannedFault> {
+        let file = self.schema.as_ref().expect("there is a schema where one is made documents of");
+        let root = self.root.as_ref().map(|root| root.get_ref().as_str());
+        let read = read_schema(&folder.join(file.get_ref()), root);
+        let fault = |error| SpannedFault::new(file.span(), PayloadFault::Schema(error));
+        Ok(PayloadSpec::schema(read.map_err(fault)?, seed, pairs))
     }
 
     fn settings(
@@ -309,6 +352,18 @@ pub fn read_corpus(folder: &Path) -> Result<Corpus, CorpusReadError> {
     reader.files.sort_unstable();
     Corpus::new(reader.files)
         .map_err(|source| CorpusReadError::Unusable { folder: folder_buf(), source })
+}
+
+/// Reads a schema with what it includes and imports from the files around it.
+pub fn read_schema(file: &Path, root: Option<&str>) -> Result<SchemaDocuments, SchemaReadError> {
+    let file_buf = || file.to_path_buf();
+    let text = read_text_bounded(file, SCHEMA_BYTES_MAX)
+        .map_err(|source| SchemaReadError::Unreadable { file: file_buf(), source })?;
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let beside = |path: &str| read_text_bounded(&folder.join(path), SCHEMA_BYTES_MAX).ok();
+    XmlSchema::read(&text, &beside)
+        .and_then(|schema| schema.documents(root))
+        .map_err(|source| SchemaReadError::Unusable { file: file_buf(), source })
 }
 
 /// The documents of a folder, as far as they are found.

@@ -502,7 +502,7 @@ fn a_payload_that_cannot_be_made_is_refused_at_its_line() {
 
         mix = { classes = "1:0:0" }
     ────
-    xmlperf.toml:3:10: keep one of `preset`, `corpus` and `hostile`
+    xmlperf.toml:3:10: keep one of `preset`, `corpus`, `schema` and `hostile`
 
         corpus = "documents"
     ────
