@@ -41,7 +41,6 @@ SCHEMAS = [
     ("XBRL instance", "pip:arelle-release", "2003/xbrl-instance-2003-12-31.xsd", "xbrl"),
     ("DocBook 5", "deb:docbook5-xml", "xsd/5.0/docbook.xsd", "article"),
     ("XCCDF 1.2", "deb:openscap-common", "xccdf/1.2/xccdf_1.2.xsd", "Benchmark"),
-    ("OVAL 5.8", "deb:openscap-common", "oval/5.8/oval-definitions-schema.xsd", "oval_definitions"),
     ("CPE 2.3", "deb:openscap-common", "cpe/2.3/cpe-dictionary_2.3.xsd", "cpe-list"),
     ("NVD CVE feed", "deb:openscap-common", "cve/nvd-cve-feed_2.0.xsd", "nvd"),
     ("Spring beans 4.3", "deb:libspring-beans-java", "spring-beans-4.3.xsd", "beans"),
