@@ -17,7 +17,7 @@ use record::metric::Metric;
 use record::metric::gate::MetricPolicy;
 use record::{Revision, Run, histogram};
 use runner::{BuildSource, LiveMetrics, StageClock, SutBuild};
-use suite::{LaneMode, Suite, WarmUpPlan};
+use suite::{LaneMode, LoadTime, Suite, WarmUpPlan};
 use sut::{CpuPlacement, Target};
 use units::cancel::Cancel;
 
@@ -204,7 +204,7 @@ impl<'a> SelftestBench<'a> {
         let mut suite = selection.suite(TargetUse::Replaced)?;
         suite.lanes.work = LaneMode::Off;
         suite.sampling.warm_up = WarmUpPlan::For(WARM_UP);
-        suite.sampling.load = LOAD;
+        suite.sampling.load = LoadTime::Given(LOAD);
         suite.sampling.launches = 2;
         suite.sampling.launch_pairs_max = LAUNCH_PAIRS_MAX;
         Ok(Self { selection, suite, cancel })

@@ -10,7 +10,7 @@ use crate::values::MergedTimes;
 use record::work_unit::WorkUnit;
 use record::workload::Workload;
 use record::{
-    Capacity, ContentError, FailureKind, FailureRecord, GeneratorQuality, LatencyBasis,
+    Capacity, ContentError, FailureKind, FailureRecord, FittedLoad, GeneratorQuality, LatencyBasis,
     LaunchResult, LimitsRecord, LoadLevel, LoadStep, NetworkCost, ProcessCounters, Run,
     ScenarioRun, histogram,
 };
@@ -24,6 +24,8 @@ pub struct ScenarioDetails {
     pub scenario: String,
     /// What was sent.
     pub workload: Workload,
+    /// How long each side of a launch pair was driven, where that was fitted to the target.
+    pub fitted_load: Option<FittedLoad>,
     /// Which time of a request its metrics show.
     pub times: LatencyBasis,
     /// Failures by kind.
@@ -138,6 +140,7 @@ impl ScenarioDetails {
         Ok(Self {
             scenario: scenario.name.clone(),
             workload: scenario.workload.clone(),
+            fitted_load: scenario.fitted_load,
             times: scenario.times,
             failures: failures(&head),
             steps: steps(&head)?,

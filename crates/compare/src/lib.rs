@@ -393,6 +393,7 @@ fn notes(run: &Run, rows: &[MetricResult], confirmed: Vec<ComparisonNote>) -> Ve
     notes.extend(shard_note(run));
     notes.extend(oracles(run));
     notes.extend(launch_course::notes(run));
+    notes.extend(run.scenarios.iter().filter_map(few_requests));
     notes.extend(offsets::note(run, rows));
     notes.extend(work::notes(run));
     notes.extend(confirmed);
@@ -427,6 +428,12 @@ fn new_scenarios(run: &Run) -> Vec<ComparisonNote> {
         Some(ComparisonNote::NewScenario { scenario: scenario.name.clone(), status })
     });
     new.collect()
+}
+
+/// What is said of a scenario whose launches are cut short.
+fn few_requests(scenario: &ScenarioRun) -> Option<ComparisonNote> {
+    let load = scenario.fitted_load.filter(|it| it.is_cut())?;
+    Some(ComparisonNote::FewRequests { scenario: scenario.name.clone(), load })
 }
 
 /// What is said of base's answers where these are the right ones.

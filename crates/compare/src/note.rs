@@ -8,7 +8,7 @@ use serde::Serialize;
 use record::history::HistoryNote;
 use record::metric::Metric;
 use record::shard::ShardNumber;
-use record::{FailureReport, Machine, OperationName, Side};
+use record::{FailureReport, FittedLoad, Machine, OperationName, REQUESTS_WANTED, Side};
 use units::Ratio;
 
 /// What a reader has to know beside the verdicts. Its text is a sentence without its full stop, with names
@@ -64,6 +64,13 @@ pub enum ComparisonNote {
         scenario: String,
         /// Requests of a connection, in the launch with the fewest.
         requests: u64,
+    },
+    /// A target is so slow that the time of a launch, at its bound, holds few requests.
+    FewRequests {
+        /// Name of the scenario.
+        scenario: String,
+        /// How long each side of a launch is driven, and how fast the target answers.
+        load: FittedLoad,
     },
     /// Instructions could not be counted, and did not have to be.
     WorkUnavailable {
@@ -224,6 +231,9 @@ impl fmt::Display for ComparisonNote {
             Self::ShortWarmUp { scenario, requests } => {
                 f.write_str(&short_warm_up_sentence(scenario, *requests))
             }
+            Self::FewRequests { scenario, load } => {
+                f.write_str(&few_requests_sentence(scenario, *load))
+            }
             Self::WorkUnavailable { reason } => {
                 f.write_str(&reason.sentence("work lane not available"))
             }
@@ -277,6 +287,16 @@ fn short_warm_up_sentence(scenario: &str, requests: u64) -> String {
         "`{scenario}`: the warm-up held {} of a connection; a runtime that compiles as it runs needs 100 or \
          more, so raise `warm-up` in `[sampling]` if the target is one",
         units::text::plural(requests, "request")
+    )
+}
+
+fn few_requests_sentence(scenario: &str, load: FittedLoad) -> String {
+    format!(
+        "`{scenario}`: the target answers every {}, so that {} hold about {} on each side of a launch, of \
+         {REQUESTS_WANTED} that a level wants; with a longer `load` in `[sampling]` fewer launch pairs are needed",
+        units::duration(load.interval),
+        units::duration(load.lasts),
+        units::text::plural(load.requests(), "request"),
     )
 }
 

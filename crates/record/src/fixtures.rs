@@ -266,6 +266,7 @@ pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Ru
         oracle: Vec::new(),
         dependencies: Vec::new(),
         operation_limits: BTreeMap::new(),
+        fitted_load: None,
     };
     let revision = |label: &str, commit: &str| Revision {
         label: label.to_owned(),

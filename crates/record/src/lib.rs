@@ -13,6 +13,7 @@ pub mod evidence_file;
 pub mod evidence_lines;
 mod failure_report;
 pub mod file;
+mod fitted_load;
 pub mod histogram;
 pub mod history;
 pub mod instruction_counts;
@@ -44,6 +45,7 @@ use crate::cost::CostRates;
 use crate::evidence::EvidenceState;
 pub use crate::failure_report::FailureReport;
 pub use crate::file::write_atomically;
+pub use crate::fitted_load::{FittedLoad, REQUESTS_WANTED};
 use crate::histogram::HistogramError;
 use crate::history::{RunHistory, Yardstick};
 use crate::instruction_counts::CountOutcome;
@@ -423,6 +425,10 @@ pub struct ScenarioRun {
     /// What was called of each service whose calls are counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dependencies: Vec<DependencyRecord>,
+    /// How long each side of a launch pair is driven, where that was fitted to the target instead of being
+    /// the time of the workload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fitted_load: Option<FittedLoad>,
 }
 
 /// What was learnt of base's answers to one operation.

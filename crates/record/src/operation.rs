@@ -107,6 +107,7 @@ impl ScenarioRun {
             unit: Some(WorkUnit::request()),
             limits: self.operation_limits.get(&operation.name).cloned().unwrap_or_default(),
             operation_limits: BTreeMap::new(),
+            fitted_load: None,
             times: self.times,
             trials,
             work: None,

@@ -25,6 +25,8 @@ pub enum RunStage {
     WarmUp,
     /// Load that is measured.
     Load,
+    /// The accounts of the targets are read, before and after the load.
+    Observe,
     /// Targets are stopped.
     Stop,
     /// What was measured is judged, and written to the record of attempts.
@@ -46,6 +48,7 @@ impl RunStage {
             Self::Launch => "launch until ready",
             Self::WarmUp => "warm up",
             Self::Load => "load",
+            Self::Observe => "read accounts",
             Self::Stop => "stop",
             Self::Decide => "decide",
             Self::Other => "other",
@@ -56,7 +59,12 @@ impl RunStage {
     /// Whether it recurs with each launch.
     pub fn is_of_launch(self) -> bool {
         match self {
-            Self::Launch | Self::WarmUp | Self::Load | Self::Stop | Self::Decide => true,
+            Self::Launch
+            | Self::WarmUp
+            | Self::Load
+            | Self::Observe
+            | Self::Stop
+            | Self::Decide => true,
             Self::Build | Self::Trial | Self::Count | Self::Prepare | Self::Other | Self::Write => {
                 false
             }

@@ -16,7 +16,7 @@ pub(super) fn lines(details: &ScenarioDetails) -> Vec<String> {
         LatencyBasis::Response => "times count from when a request was due (response time)",
     };
     let mut lines =
-        vec![format!("{}: {}; {times}", details.scenario, wording::workload(&details.workload))];
+        vec![format!("{}: {}; {times}", details.scenario, wording::scenario_load(details))];
     if let Some(capacity) = &details.capacity {
         lines.push(format!("  capacity: {}", capacity_words(capacity)));
     }

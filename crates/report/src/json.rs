@@ -613,7 +613,7 @@ fn scenario(details: &ScenarioDetails) -> ScenarioRow<'_> {
     });
     ScenarioRow {
         scenario: &details.scenario,
-        load: wording::workload(&details.workload),
+        load: wording::scenario_load(details),
         workload: &details.workload,
         times: details.times,
         failures: failures.collect(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use compare::decision::history::{HistoryClaim, HistoryJudgement, SECOND_JOB_ALARMS};
 use compare::decision::{Judgement, Verdict};
+use compare::details::ScenarioDetails;
 use compare::{
     BaselineOrigin, ChangeEstimate, Comparison, ComparisonMethod, ComparisonMode,
     ComparisonOutcome, LimitCheck, MetricFinding, MetricResult,
@@ -14,8 +15,8 @@ use record::metric::Metric;
 use record::metric::gate::MetricPolicy;
 use record::work_unit::WorkUnit;
 use record::workload::{
-    ArrivalShape, LoadAmount, LoadSummary, ModelSummary, OperationOrder, OperationPlan,
-    ReusePolicy, Workload,
+    ArrivalShape, LoadAmount, LoadRecord, LoadSummary, ModelSummary, OperationOrder, OperationPlan,
+    ReusePolicy, Workload, WorkloadModel,
 };
 use record::{
     FailureContrast, FailureExample, IdenticalProgram, LayoutState, MappingState, PlacementRecord,
@@ -211,6 +212,21 @@ pub(super) fn revisions(comparison: &Comparison) -> String {
         return format!("{head} vs itself");
     }
     base.map_or_else(|| head.clone(), |base| format!("{head} vs {}", revision(base)))
+}
+
+/// Returns what a scenario sends, how, for how long, and over what.
+pub(super) fn scenario_load(details: &ScenarioDetails) -> String {
+    let Some(fitted) = details.fitted_load else { return workload(&details.workload) };
+    let LoadRecord::Settings(load) = &details.workload.load else {
+        return workload(&details.workload);
+    };
+    let mut load = load.clone();
+    if let WorkloadModel::Closed { amount, .. } = &mut load.model {
+        *amount = LoadAmount::For(fitted.lasts);
+    }
+    let driven = Workload { load: LoadRecord::Settings(load), ..details.workload.clone() };
+    let interval = units::duration(fitted.interval);
+    format!("{}, fitted to an answer every {interval}", workload(&driven))
 }
 
 /// Returns what a scenario sends, how, and over what: rounded, as everything is that people read.

@@ -71,6 +71,7 @@ fn query_base(
         copies: None,
         services: base.services(&SharedServices::default()),
         relinked: None,
+        program: None,
         cancel,
     };
     let outcome = launch.start(Side::Base, base).and_then(|launched| {

@@ -91,7 +91,7 @@ pub fn check(
     cancel: &Cancel,
 ) -> Result<CheckOutcome, RunnerError> {
     let subject = CheckSubject { suite, build, side: Side::Head };
-    check_side(subject, logs, body_bytes_max, cancel)
+    check_side(subject, logs, body_bytes_max, cancel, &mut |_, _| {})
 }
 
 /// What is checked.
@@ -102,12 +102,13 @@ pub(super) struct CheckSubject<'a> {
     pub(super) side: Side,
 }
 
-/// Checks the build of either side.
+/// Checks the build of either side. `answered` gets the target while it still runs, and what it answered.
 pub(super) fn check_side(
     subject: CheckSubject<'_>,
     logs: &Path,
     body_bytes_max: usize,
     cancel: &Cancel,
+    answered: &mut dyn FnMut(&LaunchHandle, &[ScenarioExchange]),
 ) -> Result<CheckOutcome, RunnerError> {
     let CheckSubject { suite, build, side } = subject;
     std::fs::create_dir_all(logs)
@@ -120,6 +121,7 @@ pub(super) fn check_side(
         copies: None,
         services: build.services(&SharedServices::default()),
         relinked: None,
+        program: None,
         cancel,
     };
     let log = logs.join(format!("{}.log", side.name()));
@@ -143,6 +145,7 @@ pub(super) fn check_side(
         let sent = FirstRequests::new(scenario, &sampling);
         outcome.exchanges.extend(sent.exchanges(&launched, body_bytes_max, cancel));
     }
+    answered(&launched, &outcome.exchanges);
     outcome.programs = launched.target.serving_programs();
     outcome.log_tail = launched.target.log_tail();
     outcome.failure = stop(launched).err().map(|failure| failure.reason);

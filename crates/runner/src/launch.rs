@@ -17,11 +17,11 @@ pub(super) fn single(
     let plan = side.scenario.warm_up(sampling);
     let clock = side.clock;
     clock.time(RunStage::WarmUp, || warm_up::warm_up(&mut [&mut side], plan))?;
-    side.begin()?;
+    clock.time(RunStage::Observe, || side.begin())?;
     while let Some(stretch) = side.next_stretch(sampling) {
         side.drive(stretch)?;
     }
-    side.trial()
+    clock.time(RunStage::Observe, || side.trial())
 }
 
 /// Drives base and head in turn. The one that was launched `first` is warmed up first; the first of every
@@ -35,7 +35,8 @@ pub(super) fn paired(
     drive_in_turn(&mut sides, first, sampling, coin)
         .map_err(|failure| failure_contrast::contrast(&mut sides, failure))?;
     let [base, head] = sides;
-    Ok((base.trial()?, head.trial()?))
+    let clock = base.clock;
+    clock.time(RunStage::Observe, || Ok((base.trial()?, head.trial()?)))
 }
 
 fn drive_in_turn(
@@ -49,7 +50,7 @@ fn drive_in_turn(
     let clock = sides[0].clock;
     clock.time(RunStage::WarmUp, || warm_up::warm_up(&mut in_order(sides, first), plan))?;
     for side in in_order(sides, first) {
-        side.begin()?;
+        clock.time(RunStage::Observe, || side.begin())?;
     }
     while let Some(stretch) = sides.iter().find_map(|side| side.next_stretch(sampling)) {
         for side in in_order(sides, coin()) {

@@ -91,8 +91,8 @@ impl DrawnLayouts {
     /// load, where this thread is pinned.
     fn begin(&mut self) {
         let (matched, seed) = (Arc::clone(&self.matched), self.seeds.next_u64());
-        // The programs of the launch pair that runs are not overwritten.
-        let name = format!("drawn-{}", self.launch_pair % 2);
+        // Neither the programs of the launch pair that runs are overwritten, nor those that the next one copies.
+        let name = format!("drawn-{}", self.launch_pair % 3);
         self.launch_pair += 1;
         self.next = Some(thread::spawn(move || matched.link(FunctionOrder::Drawn(seed), &name)));
     }

@@ -37,18 +37,7 @@ impl SideDriver<'_> {
             .alive()
             .map_err(|error| self.failure(launch_failure::target_report(&error)))?;
         self.valid()?;
-        let proportional = self.launched.target.memory_proportional_bytes().ok().flatten();
-        let (after, probes) = match self.watched.take() {
-            Some(watched) => {
-                let usage = self.launched.target.usage();
-                let after =
-                    usage.map_err(|error| self.failure(launch_failure::target_report(&error)))?;
-                let before = watched.before;
-                let throttled = self.launched.target.throttled();
-                (Some((before, after)), Some(probes(watched, after, throttled)))
-            }
-            None => (None, None),
-        };
+        let LaunchAccounts { usage: after, probes, proportional } = self.accounts()?;
         let network = self.traffic()?;
         // Less than before: a process of the family has ended and taken what it used with it, as those of
         // a target do that was not started here. That is not known, and not nothing.
@@ -106,7 +95,35 @@ impl SideDriver<'_> {
     }
 }
 
+/// What a launch has used, as far as its processes are known.
+struct LaunchAccounts {
+    /// Before the load, and after it.
+    usage: Option<(ResourceUsage, ResourceUsage)>,
+    probes: Option<ResourceProbes>,
+    /// Memory after the load, where several processes share some.
+    proportional: Option<u64>,
+}
+
 impl SideDriver<'_> {
+    /// Reads what the target has used, by one look for its processes.
+    fn accounts(&mut self) -> Result<LaunchAccounts, LaunchFailure> {
+        let target = &self.launched.target;
+        let processes = target.processes();
+        let Some(watched) = self.watched.take() else {
+            let proportional = processes.ok().and_then(|it| it.memory_proportional_bytes());
+            return Ok(LaunchAccounts { usage: None, probes: None, proportional });
+        };
+        let failed = |error| self.failure(launch_failure::target_report(&error));
+        let processes = processes.map_err(failed)?;
+        let after = target.usage_of(&processes).map_err(failed)?;
+        let (before, throttled) = (watched.before, target.throttled());
+        Ok(LaunchAccounts {
+            usage: Some((before, after)),
+            probes: Some(probes(watched, after, throttled)),
+            proportional: processes.memory_proportional_bytes(),
+        })
+    }
+
     /// How many of the requests that were answered count.
     fn counted(&self, answered: u64) -> u64 {
         self.uncounted_every.map_or(answered, |every| answered - answered / every)

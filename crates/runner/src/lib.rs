@@ -22,7 +22,9 @@ mod launch_result;
 mod limits;
 mod live;
 mod live_request;
+mod load_probe;
 pub mod machine;
+mod next_pair;
 mod placement;
 mod request_listing;
 mod request_order;
@@ -48,6 +50,7 @@ use crate::connection::ConnectionSetup;
 use crate::launch_failure::LaunchFailure;
 use crate::launch_layout::LaunchLayouts;
 use crate::machine::MachineLifetime;
+use crate::next_pair::NextPair;
 use crate::requests::ScenarioRequests;
 use crate::side_driver::{DriveConditions, LaunchHandle, SideDriver};
 use crate::yardstick::YardstickWorkload;
@@ -60,7 +63,11 @@ use relink::ProgramPair;
 use suite::{CpuSelection, Suite, TargetSpec};
 use sut::network;
 use sut::network::RelayError;
-use sut::{AffinityGuard, CpuPlacement, CpuSet, ServiceSet, SharedServices, Target, TargetError};
+use sut::placement::ProgramPlacement;
+use sut::{
+    AffinityGuard, CpuPlacement, CpuSet, ServiceSet, SharedServices, Target, TargetCommand,
+    TargetError,
+};
 use units::cancel::Cancel;
 
 pub use check::{CheckOutcome, ExchangeFault, ScenarioExchange, check};
@@ -269,6 +276,9 @@ pub fn run(
     for (scenario, work) in session.run.scenarios.iter_mut().zip(counted) {
         scenario.work = work;
     }
+    for (scenario, load) in session.run.scenarios.iter_mut().zip(trial.loads) {
+        scenario.fitted_load = load;
+    }
     session.run.wall_ns = units::nanos(counting);
     session.run.counting_ns = units::nanos(counting);
     session.launch_all(counting, watcher);
@@ -295,6 +305,8 @@ struct RunSession<'a> {
     /// Where copies of the programs go, if each launch executes its own.
     copies: Option<PathBuf>,
     layouts: LaunchLayouts,
+    /// The launch pair after the one that runs, once that ends.
+    next: Option<NextPair>,
     _pinned: Option<AffinityGuard>,
     coins: ChaCha8Rng,
     /// When the builds had ended, and no target was started yet.
@@ -341,6 +353,7 @@ impl<'a> RunSession<'a> {
             placement,
             copies,
             layouts,
+            next: None,
             _pinned: pinned,
             coins,
             built,
@@ -403,7 +416,8 @@ impl<'a> RunSession<'a> {
 
     /// One launch of the head alone.
     fn launch(&mut self, watcher: &mut dyn RunObserver) -> Result<(), LaunchFailure> {
-        let head = self.start(Side::Head, &self.plan.head, None)?;
+        let alone = NextPair::begin(Side::Head, None, None);
+        let head = self.start(&self.plan.head, &alone, Side::Head, None)?;
         self.run.confinement = launch_result::confinement(&self.plan.head, &head.target);
         for (index, prepared) in self.prepared.iter().enumerate() {
             watcher.progress(RunProgress::Driving { scenario: &prepared.scenario.name });
@@ -421,18 +435,20 @@ impl<'a> RunSession<'a> {
         base: &SutBuild,
         watcher: &mut dyn RunObserver,
     ) -> Result<(), LaunchFailure> {
-        let first = self.coin();
-        let programs = self.relinked();
-        let of_base = programs.as_ref().map(|it| it.base.clone());
-        let of_head = programs.map(|it| it.head);
+        let mut pair = match self.next.take() {
+            Some(next) => next,
+            None => self.draw_pair(),
+        };
+        let first = pair.first;
+        let [of_first, of_second] = self.plan.clock.time(RunStage::Launch, || pair.placed());
         let (base, head) = match first {
             Side::Base => {
-                let base = self.start(Side::Base, base, of_base)?;
-                (base, self.start(Side::Head, &self.plan.head, of_head)?)
+                let base = self.start(base, &pair, Side::Base, of_first)?;
+                (base, self.start(&self.plan.head, &pair, Side::Head, of_second)?)
             }
             Side::Head => {
-                let head = self.start(Side::Head, &self.plan.head, of_head)?;
-                (self.start(Side::Base, base, of_base)?, head)
+                let head = self.start(&self.plan.head, &pair, Side::Head, of_first)?;
+                (self.start(base, &pair, Side::Base, of_second)?, head)
             }
         };
         self.ensure_two_programs(&base, &head)?;
@@ -475,6 +491,7 @@ impl<'a> RunSession<'a> {
             scenario.add_calls(Side::Head, alone.dependencies);
         }
         self.see_placement(&base.target, &head.target);
+        self.next = self.next_pair();
         // In the order of launch and never by side: what is deleted first is given out last.
         let (first, second) = match first {
             Side::Base => (base, head),
@@ -482,6 +499,34 @@ impl<'a> RunSession<'a> {
         };
         let stop_both = || stop(first).and_then(|()| stop(second));
         self.plan.clock.time(RunStage::Stop, stop_both)
+    }
+
+    /// Draws which side of a launch pair is launched first, and where its functions lie.
+    fn draw_pair(&mut self) -> NextPair {
+        let first = self.coin();
+        NextPair::begin(first, self.relinked(), None)
+    }
+
+    /// Begins the launch pair after one that has been driven; none if that is the last.
+    fn next_pair(&mut self) -> Option<NextPair> {
+        let planned = self.run.launches_planned;
+        let is_last = self.run.scenarios.iter().all(|scenario| scenario.launches() >= planned);
+        if is_last || self.copies.is_none() {
+            return None;
+        }
+        let (first, programs) = (self.coin(), self.relinked());
+        let base = self.plan.base.as_ref()?;
+        let command = |build: &SutBuild, relinked: Option<PathBuf>| {
+            let command = next_pair::command(build)?.clone();
+            Some(TargetCommand { copies: self.copies.clone(), relinked, ..command })
+        };
+        let of_base = command(base, programs.as_ref().map(|it| it.base.clone()));
+        let of_head = command(&self.plan.head, programs.as_ref().map(|it| it.head.clone()));
+        let in_order = match first {
+            Side::Base => [of_base, of_head],
+            Side::Head => [of_head, of_base],
+        };
+        Some(NextPair::begin(first, programs, Some(in_order)))
     }
 
     /// Returns the programs of the next launch pair, if both sides were linked again. If they could not
@@ -531,11 +576,13 @@ impl<'a> RunSession<'a> {
         }
     }
 
+    /// Starts a side of a launch pair, of which the program may have been placed before.
     fn start(
         &self,
-        side: Side,
         build: &SutBuild,
-        relinked: Option<PathBuf>,
+        pair: &NextPair,
+        side: Side,
+        program: Option<ProgramPlacement>,
     ) -> Result<LaunchHandle, LaunchFailure> {
         let launch = TargetLaunch {
             target: &self.plan.suite.target,
@@ -543,7 +590,8 @@ impl<'a> RunSession<'a> {
             placement: &self.placement,
             copies: self.copies.clone(),
             services: self.services.side(side).clone(),
-            relinked,
+            relinked: pair.relinked(side),
+            program,
             cancel: self.cancel,
         };
         let launched = self.plan.clock.time(RunStage::Launch, || launch.start(side, build))?;
@@ -554,10 +602,12 @@ impl<'a> RunSession<'a> {
     /// What holds for the next launch of a scenario.
     fn conditions(&self, scenario: usize) -> DriveConditions<'a> {
         let plan = self.plan;
-        let launches = self.run.scenarios[scenario].launches() as u64;
-        let seed = plan.coins.wrapping_add(launches);
+        let scenario = &self.run.scenarios[scenario];
+        let seed = plan.coins.wrapping_add(scenario.launches() as u64);
+        let usual = plan.suite.sampling.load.usual();
         DriveConditions {
             sampling: &plan.suite.sampling,
+            load: scenario.fitted_load.map_or(usual, |it| it.lasts),
             live: &plan.live,
             cancel: self.cancel,
             seed,
@@ -582,12 +632,15 @@ struct TargetLaunch<'a> {
     services: ServiceSet,
     /// What that is a copy of, if not of the program as built.
     relinked: Option<PathBuf>,
+    /// Where its pages lie, if that was drawn before.
+    program: Option<ProgramPlacement>,
     cancel: &'a Cancel,
 }
 
 impl TargetLaunch<'_> {
     fn start(self, side: Side, build: &SutBuild) -> Result<LaunchHandle, LaunchFailure> {
-        let Self { target: spec, logs, placement, copies, services, relinked, cancel } = self;
+        let Self { target: spec, logs, placement, copies, services, relinked, program, cancel } =
+            self;
         let log = logs.join(format!("{}.log", side.name()));
         let reached = ConnectionSetup::new(&build.source, spec)
             .map_err(|error| LaunchFailure::new(side, None, launch_failure::report(&error)))?;
@@ -596,7 +649,7 @@ impl TargetLaunch<'_> {
             BuildSource::Start(command) => {
                 let command = sut::TargetCommand::clone(command);
                 let command = sut::TargetCommand { ask, copies, services, relinked, ..command };
-                Target::start(&command, placement, &log, cancel)
+                Target::start_placed(&command, program, placement, &log, cancel)
             }
             BuildSource::Attach(url) => {
                 Target::attach(url, &spec.ready, spec.ready_timeout, &ask, cancel)

@@ -35,6 +35,7 @@ pub(super) fn blank(plan: &RunPlan<'_>, machine: Machine) -> Run {
         oracle: Vec::new(),
         dependencies: Vec::new(),
         operation_limits: operation_limits(scenario),
+        fitted_load: None,
     };
     let launches_planned = match plan.suite.lanes.time {
         LaneMode::Off => 0,

@@ -53,6 +53,8 @@ pub(super) struct LaunchHandle {
 #[derive(Clone, Copy)]
 pub(super) struct DriveConditions<'a> {
     pub(super) sampling: &'a SamplingPlan,
+    /// How long a closed load goes on that has no end of its own.
+    pub(super) load: Duration,
     pub(super) live: &'a LiveMetrics,
     pub(super) cancel: &'a Cancel,
     /// Seed of the network's jitter and resets: the same for both sides of a launch pair.
@@ -71,6 +73,7 @@ pub(super) struct SideDriver<'a> {
     /// Of so many requests one is sent and not counted.
     pub(super) uncounted_every: Option<u64>,
     pub(super) clock: &'a StageClock,
+    load: Duration,
     client: LoadClient,
     /// Between client and target, if there is a network.
     relay: Option<Relay>,
@@ -151,7 +154,8 @@ impl<'a> SideDriver<'a> {
         prepared: &'a ScenarioRequests,
         conditions: DriveConditions<'a>,
     ) -> Result<Self, LaunchFailure> {
-        let DriveConditions { sampling, live, cancel, seed, uncounted_every, clock } = conditions;
+        let DriveConditions { sampling, load, live, cancel, seed, uncounted_every, clock } =
+            conditions;
         let scenario = &prepared.scenario;
         let failed = |reason: FailureReport| {
             LaunchFailure::new(launched.side, Some(scenario.name.clone()), reason)
@@ -193,6 +197,7 @@ impl<'a> SideDriver<'a> {
         Ok(Self {
             uncounted_every,
             clock,
+            load,
             launched,
             prepared,
             scenario,
@@ -247,18 +252,23 @@ impl<'a> SideDriver<'a> {
         let clock = self.launched.target.cpu_clock().ok().filter(|_| self.is_ours());
         let cpu = clock.as_ref().and_then(CpuClock::read);
         let (answered, served_ns) = (self.measurement.answered(), self.served_ns());
+        self.warm_up_load(lasts)?;
+        let answered = self.measurement.answered() - answered;
+        let used = clock.and_then(|clock| clock.read()?.checked_sub(cpu?)).map(units::nanos);
+        let cost_ns = used.unwrap_or(self.served_ns() - served_ns);
+        let is_known = answered > 0 && cost_ns > 0;
+        Ok(is_known.then(|| (units::exact(cost_ns) / units::exact(answered)).ln()))
+    }
+
+    /// Sends load that is not measured, but checked all the same.
+    pub(super) fn warm_up_load(&mut self, lasts: Duration) -> Result<(), LaunchFailure> {
         let connections = match self.scenario.load.model {
             WorkloadModel::Closed { .. } | WorkloadModel::Steps { .. } => None,
             WorkloadModel::Open { .. } | WorkloadModel::Capacity { .. } => Some(NonZeroUsize::MIN),
         };
         let closed = pacing::ClosedWorkload { connections, ..self.stop(lasts, 1).into() };
         self.follow(&pacing::PacingModel::Closed(closed))?;
-        self.check()?;
-        let answered = self.measurement.answered() - answered;
-        let used = clock.and_then(|clock| clock.read()?.checked_sub(cpu?)).map(units::nanos);
-        let cost_ns = used.unwrap_or(self.served_ns() - served_ns);
-        let is_known = answered > 0 && cost_ns > 0;
-        Ok(is_known.then(|| (units::exact(cost_ns) / units::exact(answered)).ln()))
+        self.check()
     }
 
     /// Forgets what the warm-up measured, but for how long it was.
@@ -297,16 +307,17 @@ impl<'a> SideDriver<'a> {
         if target.pid().is_none() {
             return Ok(());
         }
-        target.reset_peak().map_err(|error| self.failure(report(&error)))?;
-        let before = target.usage().map_err(|error| self.failure(report(&error)))?;
+        let processes = target.processes().map_err(|error| self.failure(report(&error)))?;
+        processes.reset_peak().map_err(|error| self.failure(report(&error)))?;
+        let before = target.usage_of(&processes);
+        let before = before.map_err(|error| self.failure(report(&error)))?;
         let (side, live) = (self.launched.side, self.live.clone());
-        let sampler = target.sample(move |point| {
+        let sampler = processes.sample(move |point| {
             live.sampled(side, point.rss_bytes, units::nanos(point.cpu));
         });
-        let sampler = sampler.map_err(|error| self.failure(report(&error)))?;
-        let clock = target.cpu_clock().map_err(|error| self.failure(report(&error)))?;
+        let clock = processes.cpu_clock();
         self.costs.clock = clock.read().map(|read| SliceClock { clock, read });
-        let run_queue = target.run_queue_clock().map_err(|error| self.failure(report(&error)))?;
+        let run_queue = processes.run_queue_clock();
         self.watched = Some(TargetObserver {
             before,
             throttled: target.throttled(),
@@ -354,7 +365,7 @@ impl<'a> SideDriver<'a> {
             open.then(|| DriveExtent::Slice(self.stop(shortest, sampling.slice_requests)))
         };
         match &self.scenario.load.model {
-            WorkloadModel::Closed { amount: LoadAmount::Time, .. } => slice(sampling.load),
+            WorkloadModel::Closed { amount: LoadAmount::Time, .. } => slice(self.load),
             WorkloadModel::Closed { amount: LoadAmount::For(lasts), .. } => slice(*lasts),
             WorkloadModel::Closed { amount: LoadAmount::Requests(requests), .. } => {
                 let left = requests.saturating_sub(done).min(slice_requests(sampling, *requests));

@@ -6,12 +6,14 @@
 
 use std::path::PathBuf;
 
-use record::{EarlyEnd, FailureReport, Side};
+use record::{EarlyEnd, FailureReport, FittedLoad, Side};
+use suite::Scenario;
 use units::cancel::Cancel;
 
 use crate::check::{self, CheckOutcome, CheckSubject, ExchangeFault, ScenarioExchange};
 use crate::launch_failure::beginning;
-use crate::{RunPlan, RunnerError, SutBuild, limits};
+use crate::side_driver::LaunchHandle;
+use crate::{RunPlan, RunnerError, SutBuild, limits, load_probe};
 
 /// Bytes of a request's body that are kept: it is shown by `check`, and not here.
 const BODY_BYTES_MAX: usize = 0;
@@ -22,6 +24,8 @@ pub(super) struct TrialOutcome {
     pub(super) ended: Option<EarlyEnd>,
     /// The files that the processes of head execute which listen.
     pub(super) programs: Vec<PathBuf>,
+    /// By scenario, how long each side is driven, where that is fitted to head.
+    pub(super) loads: Vec<Option<FittedLoad>>,
 }
 
 /// Tries head, and base where head fails.
@@ -44,9 +48,24 @@ fn of_side(
     cancel: &Cancel,
 ) -> Result<TrialOutcome, RunnerError> {
     let subject = CheckSubject { suite: plan.suite, build, side };
-    let outcome = check::check_side(subject, &plan.logs, BODY_BYTES_MAX, cancel)?;
+    let mut loads = Vec::new();
+    let mut answered = |launched: &LaunchHandle, exchanges: &[ScenarioExchange]| {
+        // Base is tried only where head fails, and then there is nothing to fit.
+        if side == Side::Head {
+            let scenarios = plan.suite.scenarios.iter();
+            let fitted = |it| load_probe::fit(plan, it, launched, cancel);
+            let is_right = |it: &&Scenario| {
+                exchanges
+                    .iter()
+                    .all(|exchange| exchange.scenario != it.name || exchange.fault.is_none())
+            };
+            loads = scenarios.map(|it| Some(it).filter(is_right).and_then(fitted)).collect();
+        }
+    };
+    let outcome = check::check_side(subject, &plan.logs, BODY_BYTES_MAX, cancel, &mut answered)?;
     if cancel.is_raised() {
-        return Ok(TrialOutcome { ended: Some(EarlyEnd::Interrupted), programs: Vec::new() });
+        let ended = Some(EarlyEnd::Interrupted);
+        return Ok(TrialOutcome { ended, programs: Vec::new(), loads });
     }
     let mut exchanges = outcome.exchanges.iter();
     let wrong = exchanges.find_map(|exchange| Some((exchange, fault(plan, exchange)?)));
@@ -57,7 +76,7 @@ fn of_side(
         (failure, None) => failure.clone().map(|reason| (None, reason)),
     };
     let ended = failed.map(|(scenario, reason)| EarlyEnd::Failed { side, scenario, reason });
-    Ok(TrialOutcome { ended, programs: outcome.programs })
+    Ok(TrialOutcome { ended, programs: outcome.programs, loads })
 }
 
 /// Returns what is wrong with an exchange, unless a limit of its scenario allows failures.

@@ -47,7 +47,7 @@ pub(super) fn warm_up(
             if lasts.is_zero() {
                 return Ok(());
             }
-            side.warm_up_slice(lasts)?;
+            side.warm_up_load(lasts)?;
             side.end_warm_up(None);
             Ok(())
         }),

@@ -313,6 +313,28 @@ pub enum AnswerTruth {
     Base,
 }
 
+/// How long each side of a launch is driven, where a scenario takes the time of the sampling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoadTime {
+    /// As long as the configuration says.
+    Given(Duration),
+    /// In launch pairs as long as the target needs, within bounds around the usual time; else that.
+    Fitted {
+        /// The usual time.
+        usual: Duration,
+    },
+}
+
+impl LoadTime {
+    /// Returns the time, before it is fitted to a target. It stands for the load wherever loads are held
+    /// against each other: what is fitted differs from machine to machine.
+    pub fn usual(self) -> Duration {
+        match self {
+            Self::Given(time) | Self::Fitted { usual: time } => time,
+        }
+    }
+}
+
 /// How much is measured.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SamplingPlan {
@@ -328,7 +350,7 @@ pub struct SamplingPlan {
     /// Load on each side of a launch before anything is measured.
     pub warm_up: WarmUpPlan,
     /// Measured load on each side of a launch.
-    pub load: Duration,
+    pub load: LoadTime,
     /// Shortest stretch in which one side is driven.
     pub slice: Duration,
     /// Fewest requests in such a stretch.
@@ -346,7 +368,7 @@ impl SamplingPlan {
     pub fn of_defaults() -> Self {
         Self {
             warm_up: WarmUpPlan::For(Duration::from_millis(100)),
-            load: Duration::from_millis(150),
+            load: LoadTime::Fitted { usual: Duration::from_millis(150) },
             soft_budget: Some(Duration::from_secs(75)),
             slice_requests: 8,
             // As many as are in the shortest slice: all of them are then sent equally often.
@@ -364,7 +386,7 @@ impl Default for SamplingPlan {
             soft_budget: None,
             has_looks: false,
             warm_up: WarmUpPlan::For(Duration::from_millis(500)),
-            load: Duration::from_secs(1),
+            load: LoadTime::Fitted { usual: Duration::from_secs(1) },
             slice: Duration::from_millis(10),
             slice_requests: 10,
             lag_max: Duration::from_millis(1),
@@ -409,7 +431,7 @@ impl Scenario {
             kind: first.kind,
             path,
             payload,
-            load: LoadRecord::Settings(self.load.clone().sampled(sampling.load)),
+            load: LoadRecord::Settings(self.load.clone().sampled(sampling.load.usual())),
             network: self.network,
             operations,
         }

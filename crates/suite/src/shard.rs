@@ -64,9 +64,9 @@ impl Scenario {
             WorkloadModel::Closed { amount: LoadAmount::For(time), .. } => *time,
             WorkloadModel::Closed {
                 amount: LoadAmount::Time | LoadAmount::Requests(_), ..
-            } => sampling.load,
+            } => sampling.load.usual(),
             WorkloadModel::Steps { connections, .. } => {
-                sampling.load * u32::try_from(connections.len()).unwrap_or(u32::MAX)
+                sampling.load.usual() * u32::try_from(connections.len()).unwrap_or(u32::MAX)
             }
             WorkloadModel::Open { schedule, .. } => schedule.lasts(),
             WorkloadModel::Capacity { trial, .. } => *trial * CAPACITY_TRIALS,

@@ -16,6 +16,7 @@ mod cgroup;
 mod container;
 mod cpus;
 pub mod elf;
+mod end_watch;
 mod failure;
 mod hook;
 mod hook_spec;
@@ -39,6 +40,7 @@ mod shell;
 mod start_files;
 mod starting;
 pub mod supervisor;
+mod target_processes;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -71,6 +73,7 @@ pub use cgroup::{CgroupVersion, ResourceLimits};
 use container::ContainerHandle;
 pub use container::ContainerSpec;
 pub use cpus::{AffinityGuard, CpuSet, CpuSplit};
+pub use end_watch::ProcessEndWatch;
 pub use failure::{ListenerHint, LogTail, ProcessEnd, ReadyAdvice, TargetError};
 use hook::AfterLaunch;
 pub use hook_spec::{HookKind, HookSpec, LaunchHooks};
@@ -91,6 +94,7 @@ use service::LaunchServices;
 pub use service::{ServiceScope, ServiceSet, ServiceSpec, SharedServices};
 pub use shell::shell_syntax;
 pub use start_files::{invoked_at, shared_start_file};
+pub use target_processes::TargetProcesses;
 
 /// How a target is started, where it answers, and how long it may take.
 #[derive(Debug, Clone)]
@@ -134,6 +138,16 @@ impl TargetCommand {
     /// Returns the ELF file that is executed, if `start` names one by a path.
     pub fn elf_program(&self) -> Option<PathBuf> {
         self.container.is_none().then(|| placement::elf_program(&first_word(self), &self.dir))?
+    }
+
+    /// Draws where the pages of its program lie for one launch, if that is wanted and it is a program.
+    pub fn place_program(&self) -> ProgramPlacement {
+        match (self.elf_program(), &self.copies) {
+            (Some(program), Some(folder)) => {
+                ProgramPlacement::draw(&program, self.relinked.as_deref(), folder)
+            }
+            (None, _) | (_, None) => ProgramPlacement::original(),
+        }
     }
 
     /// Takes a variable out and returns its value, for a tool that sets the variable too.
@@ -308,14 +322,28 @@ impl Target {
         log: &Path,
         cancel: &Cancel,
     ) -> Result<Self, TargetError> {
+        Self::start_placed(command, None, placement, log, cancel)
+    }
+
+    /// Starts the command with a program whose pages were placed before, by [`TargetCommand::place_program`].
+    pub fn start_placed(
+        command: &TargetCommand,
+        program: Option<ProgramPlacement>,
+        placement: &CpuPlacement,
+        log: &Path,
+        cancel: &Cancel,
+    ) -> Result<Self, TargetError> {
         if !command.gets_port() {
             return Err(TargetError::NoPort { start: command.start.clone() });
         }
         let launch = LaunchContext { command, placement, log, cancel };
+        let mut placed = program;
         retry_port(|| {
             let services = command.services.begin(&launch)?;
             let values = services.values(command)?;
-            Self::start_once(&launch, values, services)
+            // Copying is ours, and no part of the time until the target is ready.
+            let program = placed.take().unwrap_or_else(|| command.place_program());
+            Self::start_once(&launch, values, services, program)
         })
     }
 
@@ -326,7 +354,8 @@ impl Target {
     ) -> Result<Self, TargetError> {
         retry_port(|| {
             let values = others.values(launch.command)?;
-            Self::start_once(launch, values, LaunchServices::default())
+            let program = launch.command.place_program();
+            Self::start_once(launch, values, LaunchServices::default(), program)
         })
     }
 
@@ -334,10 +363,9 @@ impl Target {
         launch: &LaunchContext<'_>,
         values: PlaceholderValues,
         services: LaunchServices,
+        program: ProgramPlacement,
     ) -> Result<Self, TargetError> {
         let LaunchContext { command, placement, log, cancel } = *launch;
-        // Copying is ours, and no part of the time until the target is ready.
-        let program = placed(command);
         let address = address::free_loopback().map_err(TargetError::NoFreePort)?;
         let inside = command.container.as_ref().map_or(address.port(), |container| container.port);
         let values = PlaceholderValues { port: inside, ..values };
@@ -360,8 +388,7 @@ impl Target {
             space,
             services,
         };
-        target.wait_until_ready(command, started, cancel)?;
-        target.ready_after = started.elapsed();
+        target.ready_after = target.wait_until_ready(command, started, cancel)?;
         if let Some(container) = target.container() {
             target.root = container.pid();
         }
@@ -444,85 +471,6 @@ impl Target {
     pub fn pids(&self) -> Result<Vec<u32>, TargetError> {
         let pid = |process: &ProcessStat| u32::try_from(process.pid.as_raw_pid()).ok();
         Ok(self.family()?.iter().filter_map(pid).collect())
-    }
-
-    /// Returns what the target has used up to now. Takes a look at every process of the machine, a
-    /// few milliseconds: not for the middle of a measurement.
-    pub fn usage(&self) -> Result<ResourceUsage, TargetError> {
-        let mut usage = ResourceUsage::default();
-        for process in self.family()? {
-            // One that ends under the eyes is counted by its parent from now on.
-            let (Ok(cpu), Ok(memory)) = (process.cpu(), process.memory()) else { continue };
-            usage.cpu += cpu;
-            let (user, system) = process.user_and_system();
-            usage.user += user;
-            usage.system += system;
-            let (voluntary, involuntary) = process.switches().unwrap_or_default();
-            usage.counters.switches_voluntary += voluntary;
-            usage.counters.switches_involuntary += involuntary;
-            usage.counters.faults_minor += process.faults_minor;
-            usage.counters.faults_major += process.faults_major;
-            // Those of another user are not shown.
-            let (read, written) = process.storage().unwrap_or_default();
-            usage.counters.storage_read_bytes += read;
-            usage.counters.storage_written_bytes += written;
-            usage.files += process.files().unwrap_or_default();
-            usage.rss_bytes += memory.now_bytes;
-            usage.rss_peak_bytes += memory.peak_bytes;
-            usage.memory_peak_bytes += memory.peak_bytes.saturating_sub(memory.file_bytes);
-            usage.threads += process.threads;
-            usage.processes += 1;
-        }
-        if usage.processes == 0 {
-            self.alive()?;
-            return Err(TargetError::NoProcess);
-        }
-        Ok(usage)
-    }
-
-    /// Returns the memory of its processes without pages of files, where several processes can share
-    /// some: each shared page counts once. None of a single process.
-    pub fn memory_proportional_bytes(&self) -> Result<Option<u64>, TargetError> {
-        let family = self.family()?;
-        if family.len() < 2 {
-            return Ok(None);
-        }
-        // Those of another user, and those that end meanwhile, are not shown.
-        let bytes = family.iter().filter_map(|process| process.proportional_bytes().ok());
-        Ok(Some(bytes.sum()))
-    }
-
-    /// Watches the processes that there are now, until the result is stopped or dropped. `seen` hears
-    /// of every point, on a thread of its own.
-    pub fn sample(
-        &self,
-        seen: impl FnMut(&ResourceSample) + Send + 'static,
-    ) -> Result<Sampler, TargetError> {
-        Ok(Sampler::start(self.family()?.iter().map(|process| process.pid).collect(), seen))
-    }
-
-    /// Returns what reads the CPU time of the processes that there are now.
-    pub fn cpu_clock(&self) -> Result<CpuClock, TargetError> {
-        Ok(CpuClock::new(self.family()?.iter().map(|process| process.pid).collect()))
-    }
-
-    /// Returns what reads how long threads of the processes that there are now wait for a processor.
-    pub fn run_queue_clock(&self) -> Result<RunQueueClock, TargetError> {
-        Ok(RunQueueClock::new(self.family()?.iter().map(|process| process.pid).collect()))
-    }
-
-    /// Lets [`ResourceUsage::rss_peak_bytes`] start again from what is resident now.
-    pub fn reset_peak(&self) -> Result<(), TargetError> {
-        for process in self.family()? {
-            match process.reset_peak() {
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    return Err(TargetError::Unreadable(error));
-                }
-                // It has ended in the meantime.
-                Ok(()) | Err(_) => {}
-            }
-        }
-        Ok(())
     }
 
     /// Returns how much it has called up to now of each thing whose calls are counted, in a fixed order.
@@ -683,8 +631,15 @@ impl SutProcess {
         let deadline = now() + self.stop_timeout;
         let mut pause = PollBackoff::default();
         let serves = || self.serving.iter().any(ProcessStat::is_running);
-        while now() < deadline && (ending(root)?.is_none() || serves()) {
-            pause.take();
+        let end = ProcessEndWatch::of(root);
+        while now() < deadline {
+            let has_ended = ending(root)?.is_some();
+            match (has_ended, has_ended && serves()) {
+                (false, _) => end.wait(pause.longer()),
+                // What it has left in the background is no child of ours.
+                (true, true) => pause.take(),
+                (true, false) => break,
+            }
         }
         self.kill(&before)
     }
@@ -785,8 +740,14 @@ impl PollBackoff {
     const LONGEST: Duration = Duration::from_millis(50);
 
     fn take(&mut self) {
-        thread::sleep(self.0);
+        thread::sleep(self.longer());
+    }
+
+    /// Returns the time to wait now, and makes the next one longer.
+    fn longer(&mut self) -> Duration {
+        let now = self.0;
         self.0 = (self.0 * 3 / 2).min(Self::LONGEST);
+        now
     }
 }
 
@@ -880,16 +841,6 @@ while [ "$n" -gt 0 ]; do
 done
 exec "$@"
 "#;
-
-/// Draws where the pages of a command's program lie, if that is wanted and it is a program.
-fn placed(command: &TargetCommand) -> ProgramPlacement {
-    match (command.elf_program(), &command.copies) {
-        (Some(program), Some(folder)) => {
-            ProgramPlacement::draw(&program, command.relinked.as_deref(), folder)
-        }
-        (None, _) | (_, None) => ProgramPlacement::original(),
-    }
-}
 
 /// Starts a process. A file that was just written cannot be executed while a process that another
 /// thread was forking still holds it open, which lasts until that one executes its own program.

@@ -1,6 +1,7 @@
 //! Waits until a target that was started is ready, and says why it is not.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use units::cancel::Cancel;
@@ -9,17 +10,21 @@ use super::address::TargetAddress;
 use super::failure::{self, ListenerHint, ProcessEnd, TargetError};
 use super::readiness::{ProbeError, ProbeQuery, Readiness, ReadinessDecision, connect};
 use super::ready_condition::{LogWatch, ReadySign};
-use super::{PollBackoff, Target, TargetCommand, first_word, listeners, not_started};
+use super::{Target, TargetCommand, first_word, listeners, not_started};
+
+/// From one look at a target to the next.
+const PAUSE_MIN: Duration = Duration::from_millis(2);
+const PAUSE_MAX: Duration = Duration::from_millis(50);
 
 impl Target {
-    /// Waits until the command's condition holds and its port is served by the target.
+    /// Waits until the command's condition holds and its port is served by the target. Returns how long the
+    /// condition took: that the port is the target's is a question of ours.
     pub(super) fn wait_until_ready(
         &mut self,
         command: &TargetCommand,
         started: Instant,
         cancel: &Cancel,
-    ) -> Result<(), TargetError> {
-        let mut pause = PollBackoff::default();
+    ) -> Result<Duration, TargetError> {
         let mut watch = LogWatch::default();
         let probe_timeout = command.ready.probe_timeout;
         let mut decision = ReadinessDecision::new(probe_timeout, command.ready_timeout, started);
@@ -27,10 +32,11 @@ impl Target {
             let patience = decision.patience();
             let readiness = decision.after(self.probe(command, &mut watch, patience, cancel));
             if readiness == Readiness::Ready {
+                let ready_after = started.elapsed();
                 if command.is_listener() {
                     self.find_serving()?;
                 }
-                return self.alive();
+                return self.alive().map(|()| ready_after);
             }
             self.still_starting(command, started.elapsed())?;
             if cancel.is_raised() {
@@ -39,7 +45,8 @@ impl Target {
             if let Readiness::TooLate(last) = readiness {
                 return Err(self.not_ready(command, last));
             }
-            pause.take();
+            // In steps of a tenth, as the time until it is ready is measured by them.
+            thread::sleep((started.elapsed() / 10).clamp(PAUSE_MIN, PAUSE_MAX));
         }
     }
 

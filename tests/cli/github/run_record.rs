@@ -34,6 +34,7 @@ pub(crate) fn slower_by(percent: u64) -> Run {
         oracle: Vec::new(),
         dependencies: Vec::new(),
         operation_limits: BTreeMap::new(),
+        fitted_load: None,
     };
     let revision = |label: &str| Revision {
         label: label.to_owned(),

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::{AnswerTruth, LoadAmount, LoadSettings, ReferenceChoice, TargetSource, WarmUpPlan};
+use crate::{
+    AnswerTruth, LoadAmount, LoadSettings, LoadTime, ReferenceChoice, TargetSource, WarmUpPlan,
+};
 use proptest::prelude::*;
 use record::canonical;
 use record::metric::Metric;
@@ -46,23 +48,25 @@ fn nothing_written_means_the_reference_api_under_the_default_scenarios() {
     let names = |text: &str| {
         let suite = read(text).unwrap();
         let names = suite.scenarios.into_iter().map(|scenario| scenario.name);
-        (names.collect::<Vec<_>>().join(" "), suite.sampling.load.as_millis())
+        (names.collect::<Vec<_>>().join(" "), suite.sampling.load)
     };
     let suite = read("").unwrap();
     assert_eq!(suite.target.origin, TargetSource::Embedded(ReferenceChoice::Default));
     assert_eq!(suite.scenarios[0].load, LoadSettings::closed(1, LoadAmount::Time));
-    let check = |text: &str, scenarios: &str, load_ms: u128| {
-        assert_eq!(names(text), (scenarios.to_owned(), load_ms), "{text}");
+    let check = |text: &str, scenarios: &str, load: LoadTime| {
+        assert_eq!(names(text), (scenarios.to_owned(), load), "{text}");
     };
-    check("", "smoke concurrent large", 150);
-    check("[sampling]\nload = \"2 s\"\n", "smoke concurrent large", 2_000);
+    let fitted = |ms| LoadTime::Fitted { usual: Duration::from_millis(ms) };
+    let given = LoadTime::Given(Duration::from_secs(2));
+    check("", "smoke concurrent large", fitted(150));
+    check("[sampling]\nload = \"2 s\"\n", "smoke concurrent large", given);
     // Invoices are not for a target with documents of its own.
-    check("[payload]\npreset = \"depth-mix\"\n", "smoke concurrent", 150);
-    check("[request]\nkind = \"soap12\"\n", "smoke concurrent", 150);
-    check("[[scenario]]\nname = \"smoke\"\n", "smoke", 1_000);
+    check("[payload]\npreset = \"depth-mix\"\n", "smoke concurrent", fitted(150));
+    check("[request]\nkind = \"soap12\"\n", "smoke concurrent", fitted(150));
+    check("[[scenario]]\nname = \"smoke\"\n", "smoke", fitted(1_000));
     let one = ConfigOverrides { scenarios: vec!["large".to_owned()], ..Default::default() };
     let one = parse("", "xmlperf.toml", Path::new("/checkout"), &one).unwrap();
-    assert_eq!((one.scenarios.len(), one.sampling.load), (1, Duration::from_secs(1)));
+    assert_eq!((one.scenarios.len(), one.sampling.load), (1, fitted(1_000)));
 }
 
 #[test]
