@@ -407,6 +407,7 @@ impl<'a> From<BuildProgress<'a>> for Event<'a> {
         match progress {
             BuildProgress::Awaited => Self::BuildAwaited,
             BuildProgress::Outdated { path } => Self::BuildOutdated { path },
+            BuildProgress::LockCarried { path } => Self::Warning(WarningKind::LockCarried { path }),
             BuildProgress::CheckedOut { reference, commit } => {
                 Self::CheckoutStarted { reference, commit }
             }

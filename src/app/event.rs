@@ -258,6 +258,11 @@ pub enum CauseEvent<'a> {
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "warning", rename_all = "snake_case")]
 pub enum WarningKind<'a> {
+    /// A lock file of the checkout was put into the tree of a commit, which has none.
+    LockCarried {
+        /// The file, from the root of the repository.
+        path: &'a Path,
+    },
     /// A file that an earlier run left in the base's folder was removed, and head has one too.
     LeftBehind {
         /// The file, from the root of the repository.

@@ -154,6 +154,10 @@ fn suspicion(suspected: &[ScenarioMetric]) -> String {
 
 fn warning(warning: &WarningKind<'_>) -> String {
     match warning {
+        WarningKind::LockCarried { path } => format!(
+            "base has no lock file, so that it is built with the checkout's `{}`: both sides get the same versions",
+            path.display()
+        ),
         WarningKind::LeftBehind { path } => format!(
             "`{0}`, left behind by an earlier run, was removed from the base, which starts as it was \
              built; head starts with its own `{0}`",

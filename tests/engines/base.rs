@@ -423,6 +423,37 @@ fn old_builds_go_unless_they_are_in_use() {
     assert!(left.filter(|entry| entry.as_ref().unwrap().path().is_dir()).count() <= 5);
 }
 
+/// A lock file that git ignores decides which versions a build gets, and is in no commit.
+#[test]
+fn a_lock_file_that_no_commit_has_is_carried_over_and_names_the_build() {
+    let stage = BaseFixture::new();
+    let lock = stage.repo().join("Cargo.lock");
+    let build = |git_ref: &str| {
+        let (cache, mut carried) = (stage.path("cache"), Vec::new());
+        let mut progress = |progress: BuildProgress<'_>| {
+            if let BuildProgress::LockCarried { path } = progress {
+                carried.push(path.to_owned());
+            }
+        };
+        let build = plain("cat Cargo.lock >out.txt || echo none >out.txt");
+        let (repo, cancel) = (stage.repo(), Cancel::default());
+        let built = checkout::checkout(&repo, git_ref, build, &cache, &cancel, &mut progress);
+        let built = built.unwrap();
+        (output(&built), built.cached, carried.len())
+    };
+    assert_eq!(build("v1"), ("none\n".to_owned(), false, 0));
+    fs::write(&lock, "first").unwrap();
+    assert_eq!(build("v1"), ("first".to_owned(), false, 1));
+    assert_eq!(build("v1"), ("first".to_owned(), true, 0));
+    fs::write(&lock, "second").unwrap();
+    assert_eq!(build("v1"), ("second".to_owned(), false, 1));
+    // A commit with a lock file of its own, of whatever tool, resolves by that.
+    fs::write(stage.repo().join("yarn.lock"), "").unwrap();
+    stage.git(&["add", "yarn.lock"]);
+    stage.git(&["commit", "--quiet", "--message", "locked"]);
+    assert_eq!(build("main"), ("none\n".to_owned(), false, 0));
+}
+
 /// Git tells its hooks where the repository and the index are, by variables.
 #[test]
 fn run_from_a_hook_the_users_index_is_safe() {

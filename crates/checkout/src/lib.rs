@@ -1,11 +1,12 @@
 //! Builds the version to compare with, away from the user's files.
 //!
-//! Each commit is built in a folder of its own in a cache, and never again with the same command
-//! and tools. Folders share no build directory: a base that picked up an artefact of head would
-//! compare equal to it. That costs a full build per base commit; what a CI cache should keep is
-//! therefore the cache folder. A build counts only once its marker is there, which is put beside the
+//! Each commit is built in a folder of its own in a cache, and never again with the same command,
+//! tools, environment and lock files. Folders share no build directory: a base that picked up an artefact of head
+//! would compare equal to it. What they share is dependencies: those that a package manager keeps in the user's
+//! folder anyway, and what cargo compiled of crates of a registry. A build counts only once its marker is there, which is put beside the
 //! folder by rename after the command succeeded; without one, the folder is built afresh.
 
+mod cargo_units;
 mod changes;
 mod failure;
 mod files;
@@ -31,14 +32,17 @@ use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 use sha2::{Digest, Sha256};
+use sut::ProcessEndWatch;
 use tempfile::NamedTempFile;
 
 use units::cancel::Cancel;
 use units::environment::ChildEnvironment;
 
+use cargo_units::CargoBuild;
 pub use changes::{HeadState, InputScope, changed_inputs};
 pub use failure::BaseError;
 pub use identity::{ProgramFiles, ProgramTree};
+use locks::MissingLock;
 pub use locks::lock_digests;
 pub use repository::{
     CommitSummary, WorkingTree, between, checkout_hash, commit, file, is_behind, merge_base, root,
@@ -77,6 +81,11 @@ pub enum BuildProgress<'a> {
     /// An earlier run changed what the build had made, so it is built again.
     Outdated {
         /// The file, from the folder of the base.
+        path: &'a Path,
+    },
+    /// A lock file that git does not know lies in the checkout, and is put into the tree of a commit without one.
+    LockCarried {
+        /// The file, from the root of the repository.
         path: &'a Path,
     },
     /// The files of a commit are written out.
@@ -188,7 +197,15 @@ pub fn checkout(
     let prefix = repository::prefix(repo_dir)?;
     fs::create_dir_all(cache_dir).map_err(unusable(cache_dir))?;
     let cache_dir = cache_dir.canonicalize().map_err(unusable(cache_dir))?;
-    let key = key(&commit, &prefix, build_command, &tools(repo_dir, build_command));
+    let locks = locks::missing(repo_dir, &commit)?;
+    let inputs = BuildInputs {
+        commit: &commit,
+        prefix: &prefix,
+        build: build_command,
+        tools: &tools(repo_dir, build_command),
+        locks: &locks,
+    };
+    let key = inputs.key();
     let place = BuildFolder { cache_dir, key };
     let lock = place.lock(cancel, progress)?;
     let kept = place.reuse(&lock, progress)?;
@@ -199,7 +216,11 @@ pub fn checkout(
         place.clear()?;
         let built = files::write(repo_dir, &commit, &place.tree())
             .and_then(|()| place.ensure_folder(&prefix, &commit))
-            .and_then(|()| place.build(&prefix, &commit, build_command, cancel, progress));
+            .and_then(|()| place.carry(&locks, progress))
+            .and_then(|()| {
+                place.take_over(repo_dir, &prefix, build_command)?;
+                place.build(&prefix, &commit, build_command, cancel, progress)
+            });
         if built.is_err() {
             place.clear()?;
         }
@@ -387,15 +408,7 @@ impl BuildFolder {
     }
 
     fn clear(&self) -> Result<(), BaseError> {
-        for folder in [self.tree(), self.links()] {
-            match fs::remove_dir_all(&folder) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(unusable(&folder)(error));
-                }
-                Ok(()) | Err(_) => {}
-            }
-        }
-        Ok(())
+        [self.tree(), self.links()].iter().try_for_each(|folder| remove_folder(folder))
     }
 
     /// Fails if the commit is from before the folder that is measured.
@@ -405,6 +418,40 @@ impl BuildFolder {
         }
         let folder = prefix.components().collect();
         Err(BaseError::NoFolder { commit: short(commit).to_owned(), folder })
+    }
+
+    /// Puts lock files into the tree, so that both sides resolve to the same versions.
+    fn carry(
+        &self,
+        locks: &[MissingLock],
+        progress: &mut dyn FnMut(BuildProgress<'_>),
+    ) -> Result<(), BaseError> {
+        for lock in locks {
+            let to = self.tree().join(&lock.path);
+            fs::copy(&lock.file, &to).map_err(unusable(&to))?;
+            progress(BuildProgress::LockCarried { path: &lock.path });
+        }
+        Ok(())
+    }
+
+    /// Takes over what was compiled of dependencies: by the checkout, which was built before, else by the builds
+    /// of this cache, the last one first.
+    fn take_over(
+        &self,
+        repo_dir: &Path,
+        prefix: &Path,
+        build: BuildCommand<'_>,
+    ) -> Result<(), BaseError> {
+        let kept = self.others()?.into_iter().rev();
+        let kept = kept.map(|(_, key)| self.cache_dir.join(key));
+        let trees: Vec<PathBuf> = [repository::root(repo_dir)?].into_iter().chain(kept).collect();
+        let root = &self.tree();
+        let cargo = CargoBuild { command: build.command, root, prefix };
+        if cargo.take_over(&trees).is_err() {
+            // Another xmlperf may have removed a build meanwhile. What was not copied is compiled.
+            cargo.target().map_or(Ok(()), |target| remove_folder(&target))?;
+        }
+        Ok(())
     }
 
     fn build(
@@ -436,8 +483,8 @@ impl BuildFolder {
         write().map_err(unusable(&marker))
     }
 
-    /// Removes the builds that were not used for longest, unless they are in use.
-    fn prune(&self) -> Result<(), BaseError> {
+    /// The keys of the other builds of the cache with the times when they were last used, in that order.
+    fn others(&self) -> Result<Vec<(SystemTime, String)>, BaseError> {
         let mut builds = Vec::<(SystemTime, String)>::new();
         for entry in fs::read_dir(&self.cache_dir).map_err(unusable(&self.cache_dir))? {
             let path = entry.map_err(unusable(&self.cache_dir))?.path();
@@ -451,6 +498,12 @@ impl BuildFolder {
             }
         }
         builds.sort();
+        Ok(builds)
+    }
+
+    /// Removes the builds that were not used for longest, unless they are in use.
+    fn prune(&self) -> Result<(), BaseError> {
+        let builds = self.others()?;
         let surplus = (builds.len() + 1).saturating_sub(BUILDS_MAX);
         for (_, key) in builds.into_iter().take(surplus) {
             Self { cache_dir: self.cache_dir.clone(), key }.remove_unless_in_use()?;
@@ -479,19 +532,17 @@ struct BuildProcess(Child);
 
 impl BuildProcess {
     fn wait(mut self, cancel: &Cancel, mut each: impl FnMut()) -> Result<ExitStatus, BaseError> {
+        let failed = |source| BaseError::NotStarted { program: "/bin/sh".to_owned(), source };
+        let end = ProcessEndWatch::of(Pid::from_child(&self.0));
         loop {
-            let status = self.0.try_wait().map_err(|source| BaseError::NotStarted {
-                program: "/bin/sh".to_owned(),
-                source,
-            })?;
-            if let Some(status) = status {
+            if let Some(status) = self.0.try_wait().map_err(failed)? {
                 return Ok(status);
             }
             if cancel.is_raised() {
                 return Err(BaseError::Cancelled);
             }
             each();
-            thread::sleep(POLL);
+            end.wait(POLL);
         }
     }
 }
@@ -504,22 +555,46 @@ impl Drop for BuildProcess {
     }
 }
 
-/// Names a build after all that decides what it yields, as far as it can be known.
-fn key(commit: &str, prefix: &Path, build: BuildCommand<'_>, tools: &str) -> String {
-    let mut hash = Sha256::new();
-    // A build whose links are kept compiles C with other options.
-    let links: &[&[u8]] = if build.keeper.is_some() { &[b"links"] } else { &[] };
-    let lines: &[&[u8]] = match build.lines {
-        LineTables::Added { .. } => &[b"lines"],
-        LineTables::AsBuilt => &[],
-    };
-    let prefix = prefix.as_os_str().as_encoded_bytes();
-    let parts = [prefix, build.command.as_bytes(), tools.as_bytes()];
-    for part in parts.iter().chain(links).chain(lines) {
-        hash.update(part);
-        hash.update([0]);
+/// All that decides what a build yields, as far as it can be known.
+struct BuildInputs<'a> {
+    commit: &'a str,
+    prefix: &'a Path,
+    build: BuildCommand<'a>,
+    /// What the tools say of their versions.
+    tools: &'a str,
+    /// What is put into the tree.
+    locks: &'a [MissingLock],
+}
+
+impl BuildInputs<'_> {
+    /// Names the build after them.
+    fn key(&self) -> String {
+        let mut hash = Sha256::new();
+        let mut add = |part: &[u8]| {
+            hash.update(part);
+            hash.update([0]);
+        };
+        let prefix = self.prefix.as_os_str().as_encoded_bytes();
+        [prefix, self.build.command.as_bytes(), self.tools.as_bytes()]
+            .into_iter()
+            .for_each(&mut add);
+        // A build whose links are kept compiles C with other options.
+        if self.build.keeper.is_some() {
+            add(b"links");
+        }
+        if let LineTables::Added { .. } = self.build.lines {
+            add(b"lines");
+        }
+        for lock in self.locks {
+            add(lock.path.as_os_str().as_encoded_bytes());
+            add(lock.digest.as_bytes());
+        }
+        for (name, value) in self.build.environment.build_options() {
+            add(name.as_bytes());
+            add(value.expose().as_encoded_bytes());
+        }
+        format!("{}-{}", short(self.commit), units::hex(&hash.finalize()[..6]))
     }
-    format!("{}-{}", short(commit), units::hex(&hash.finalize()[..6]))
 }
 
 /// Returns the versions of the tools that the build command names: a base of last week's compiler
@@ -565,6 +640,13 @@ fn end_of(log: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+fn remove_folder(folder: &Path) -> Result<(), BaseError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(folder)(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn unusable(path: &Path) -> impl FnOnce(io::Error) -> BaseError {

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::snapshot;
+use crate::BaseError;
+use crate::git::{self, GitOutput};
+use crate::{repository, snapshot};
 
 /// Files in which package managers write what they resolved.
 const LOCK_FILES: [&str; 18] = [
@@ -44,6 +46,51 @@ pub fn lock_digests(dir: &Path) -> io::Result<BTreeMap<String, String>> {
         }
     }
     Ok(digests)
+}
+
+/// A lock file of the checkout for a tree that has none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct MissingLock {
+    /// Where it goes, from the root of the repository.
+    pub(super) path: PathBuf,
+    /// Where it is.
+    pub(super) file: PathBuf,
+    /// SHA-256 of what is in it.
+    pub(super) digest: String,
+}
+
+/// Returns the lock files from a target's folder up to the root of its checkout, where the commit has none in the
+/// same folder: those that git ignores. Without them, the commit would be built with what its dependencies are
+/// today.
+pub(super) fn missing(dir: &Path, commit: &str) -> Result<Vec<MissingLock>, BaseError> {
+    let (root, prefix) = (repository::root(dir)?, repository::prefix(dir)?);
+    let mut missing = Vec::new();
+    for folder in prefix.ancestors() {
+        let here = |name: &&str| root.join(folder).join(name).is_file();
+        let found: Vec<&str> = LOCK_FILES.into_iter().filter(here).collect();
+        if found.is_empty() || has_lock(&root, commit, folder)? {
+            continue;
+        }
+        for name in found {
+            let path = folder.join(name);
+            let file = root.join(&path);
+            let digest = snapshot::digest(&file)
+                .map_err(|source| BaseError::Files { path: file.clone(), source })?;
+            missing.push(MissingLock { path, file, digest });
+        }
+    }
+    Ok(missing)
+}
+
+/// Whether a commit has a lock file in a folder, from the root.
+fn has_lock(root: &Path, commit: &str, folder: &Path) -> Result<bool, BaseError> {
+    let tree = format!("{commit}:{}", folder.display());
+    let listed =
+        repository::run(git::command(root).args(["ls-tree", "--name-only", "-z", &tree]), &[])?;
+    // A commit from before the folder.
+    let GitOutput::Yes(names) = listed else { return Ok(true) };
+    let names = String::from_utf8_lossy(&names).into_owned();
+    Ok(names.split('\0').any(|name| LOCK_FILES.contains(&name)))
 }
 
 #[cfg(test)]

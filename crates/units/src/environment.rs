@@ -16,6 +16,41 @@ use thiserror::Error;
 /// The names that pass without a setting. `action/compare.sh` reads the same file.
 const ALLOWED: &str = include_str!("environment.txt");
 
+/// Those of the names above by which compilers and package managers make something else of the same files.
+const BUILD_OPTIONS: [&str; 31] = [
+    "CC",
+    "CXX",
+    "AR",
+    "LD",
+    "CFLAGS",
+    "CXXFLAGS",
+    "CPPFLAGS",
+    "LDFLAGS",
+    "CPATH",
+    "C_INCLUDE_PATH",
+    "LIBRARY_PATH",
+    "MAKEFLAGS",
+    "CARGO_BUILD_*",
+    "CARGO_PROFILE_*",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "RUSTUP_TOOLCHAIN",
+    "RUSTC",
+    "RUSTC_WRAPPER",
+    "RUSTFLAGS",
+    "JAVA_HOME",
+    "NODE_ENV",
+    "NODE_OPTIONS",
+    "GOFLAGS",
+    "GOTOOLCHAIN",
+    "GOOS",
+    "GOARCH",
+    "CGO_ENABLED",
+    "CGO_CFLAGS",
+    "CGO_LDFLAGS",
+    "VIRTUAL_ENV",
+    "DOTNET_ROOT",
+];
+
 /// The name of a variable, or with `*` at its end or beginning all names that begin or end so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VariablePattern(String);
@@ -132,6 +167,8 @@ struct ChildVariables {
     withheld: Vec<String>,
     /// What may be handed on under another name.
     lent: Vec<(String, SecretValue)>,
+    /// What of that which is not taken away decides what a build yields.
+    build_options: Vec<(String, SecretValue)>,
 }
 
 impl ProcessEnvironment {
@@ -160,16 +197,19 @@ impl ProcessEnvironment {
     /// assert_eq!(own.child(&[pattern]).withheld(), ["NPM_KEY"]);
     /// ```
     pub fn child(&self, passed: &[VariablePattern]) -> ChildEnvironment {
-        let (removed, lent) = (Vec::new(), Vec::new());
-        let mut child = ChildVariables { removed, withheld: self.withheld.clone(), lent };
-        for ProcessVariable { name, has_credentials, value: _ } in &self.variables {
+        let withheld = self.withheld.clone();
+        let mut child = ChildVariables { withheld, ..ChildVariables::default() };
+        for ProcessVariable { name, has_credentials, value } in &self.variables {
             let shown = name.to_string_lossy();
             let is_passed = passed.iter().any(|pattern| matches(&pattern.0, &shown));
             if !is_passed && (*has_credentials || !is_allowed(&shown)) {
                 child.removed.push(name.clone());
                 child.withheld.push(shown.into_owned());
+            } else if BUILD_OPTIONS.iter().any(|pattern| matches(pattern, &shown)) {
+                child.build_options.push((shown.into_owned(), value.clone()));
             }
         }
+        child.build_options.sort_unstable_by(|one, other| one.0.cmp(&other.0));
         child.withheld.sort_unstable();
         child.withheld.dedup();
         ChildEnvironment(Arc::new(child))
@@ -208,6 +248,11 @@ impl ChildEnvironment {
     /// Returns a value that may be handed on.
     pub fn lent(&self, name: &str) -> Option<&SecretValue> {
         self.0.lent.iter().find(|(lent, _)| lent == name).map(|(_, value)| value)
+    }
+
+    /// Returns the variables by which compilers and package managers make something else of the same files, by name.
+    pub fn build_options(&self) -> &[(String, SecretValue)] {
+        &self.0.build_options
     }
 
     /// Returns the names to take out of the environment that a child would inherit. One by one, as
@@ -275,6 +320,16 @@ mod tests {
             variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
         let passed: Vec<_> = passed.iter().map(|pattern| pattern.parse().unwrap()).collect();
         ProcessEnvironment::new(variables, "EARLIER").child(&passed)
+    }
+
+    #[test]
+    fn what_variables_say_to_compilers_is_known_by_name() {
+        let variables = [("RUSTFLAGS", "-C target-cpu=native"), ("PATH", "/bin"), ("CC", "clang")];
+        let options = child(&variables, &[]);
+        let names: Vec<_> = options.build_options().iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["CC", "RUSTFLAGS"]);
+        // Each of them passes, or it would decide nothing.
+        assert!(BUILD_OPTIONS.iter().all(|name| is_allowed(name.trim_end_matches('*'))));
     }
 
     #[test]
