@@ -154,8 +154,7 @@ impl<'a> SideDriver<'a> {
         prepared: &'a ScenarioRequests,
         conditions: DriveConditions<'a>,
     ) -> Result<Self, LaunchFailure> {
-        let DriveConditions { sampling, load, live, cancel, seed, uncounted_every, clock } =
-            conditions;
+        let DriveConditions { sampling, load, live, cancel, seed, clock, .. } = conditions;
         let scenario = &prepared.scenario;
         let failed = |reason: FailureReport| {
             LaunchFailure::new(launched.side, Some(scenario.name.clone()), reason)
@@ -165,8 +164,7 @@ impl<'a> SideDriver<'a> {
             ReusePolicy::Request => load::ConnectionReuse::PerRequest,
         };
         let connections = number(scenario.load.connections);
-        let timeouts = scenario.load.timeouts;
-        let http = scenario.load.http;
+        let (http, timeouts) = (scenario.load.http, scenario.load.timeouts);
         let mut settings =
             ClientSettings { connections, http, reuse, timeouts, ..ClientSettings::default() };
         if let Some(bytes) = scenario.load.answer_bytes_max {
@@ -195,7 +193,7 @@ impl<'a> SideDriver<'a> {
             client.renew().map_err(|error| failed(report(&error)))?;
         }
         Ok(Self {
-            uncounted_every,
+            uncounted_every: conditions.uncounted_every,
             clock,
             load,
             launched,
