@@ -5,6 +5,7 @@
 #   benches/plants.sh                   every plant of each program once
 #   benches/plants.sh 5                 the first five of each program
 #   benches/plants.sh 5 c roxmltree     of some programs: c, service, roxmltree, reference
+#   benches/plants.sh service copy      of some kinds
 #   benches/plants.sh null 5            so many changes of comments, shape, names and unused code, of each program
 #   XMLPERF=PATH benches/plants.sh …    this build of xmlperf
 #

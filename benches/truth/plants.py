@@ -6,6 +6,7 @@ import os
 import random
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,10 @@ pairs = 20
 
 [work]
 pairs = {pairs}
+
+# What is within the tolerance is unchanged, and nothing is looked for: plants of 1 % are to be red.
+[gate]
+tolerance = {{ work = 0.005 }}
 """
 # Document pairs that are counted where not xmlperf's default: this program does more for each.
 COUNTED = {"service": 200}
@@ -288,7 +293,7 @@ class Repository:
         report = json.loads(report.read_text()) if report.exists() else {}
         work = next(iter(report.get("work", [])), None)
         if work is None:
-            sys.exit(done.stdout[-2000:] + done.stderr[-4000:])
+            raise RuntimeError(done.stdout[-2000:] + done.stderr[-1000:])
         row = next(row for row in report["metrics"] if row["metric"] == "work")
         return work, row, time.monotonic() - began
 
@@ -320,10 +325,22 @@ def is_at(hunk, planted):
     return hunk["path"] == path and start <= last + 1 and end + 1 >= first
 
 
+def outcome(revert):
+    """What came of a revert: the share of the growth that went away, or a word."""
+    counted = revert["outcome"]
+    if isinstance(counted, str):
+        return counted
+    base, head, variant = (statistics.median(counted["counted"][side]) for side in ("base", "head", "variant"))
+    return f"{(head - variant) / (head - base):.2f} without {len(revert['hunks'])}"
+
+
 def plant(repository, number, kind, changes, rng):
     program = PROGRAMS[repository.name]
-    innocent = rng.sample(program["innocent"], min(3, len(program["innocent"])))
-    taken = [change for change in innocent if repository.replace(*change)]
+    innocent = rng.sample(program["innocent"], len(program["innocent"]))
+    # Innocent changes are elsewhere: those that would take the plant's place are left out.
+    planted = "".join(old for _, old, _ in changes)
+    taken = [change for change in innocent if not any(old in planted for old in change[1::2])][:3]
+    taken = [change for change in taken if repository.replace(*change)]
     # What innocent changes come to by themselves, once for each choice of them.
     choice = tuple(sorted(program["innocent"].index(change) for change in taken))
     if choice not in repository.innocents:
@@ -351,7 +368,8 @@ def plant(repository, number, kind, changes, rng):
     rank = next((at + 1 for at, hunk in enumerate(hunks) if is_at(hunk["hunk"], planted[0])), None)
     print(f"{repository.name} {number} {kind}: {100 * size:+.2f} %, {row['verdict']}; rank {rank} of {len(hunks)}; "
           f"proven {named} with {found['joined']} more, {len(strange)} innocent; {said} of {100 * share:.0f} %; {seconds:.0f} s"
-          + (f"; {causes.get('unproven') or causes.get('obstacle')}" if not proven else ""), flush=True)
+          + ("" if proven else f"; {causes.get('unproven') or causes.get('obstacle') or [outcome(it) for it in causes.get('reverts', [])]}"),
+          flush=True)
     return found
 
 
@@ -384,6 +402,7 @@ def main():
     words = sys.argv[1:]
     names = [word for word in words if word in PROGRAMS] or list(PROGRAMS)
     count = next((int(word) for word in words if word.isdigit()), None)
+    kinds = [word for word in words if not word.isdigit() and word not in PROGRAMS and word != "null"]
     found = []
     with tempfile.TemporaryDirectory() as work:
         for name in names:
@@ -392,7 +411,13 @@ def main():
                 found += [null(repository, number, rng) for number in range(count or 5)]
                 continue
             for number, (kind, changes) in enumerate(PROGRAMS[name]["plants"][:count]):
-                found.append(plant(repository, number, kind, changes, rng))
+                if kinds and kind not in kinds:
+                    continue
+                try:
+                    found.append(plant(repository, number, kind, changes, rng))
+                except RuntimeError as error:
+                    repository.restore()
+                    print(f"{name} {number} {kind}: not measured, {error}", flush=True)
     if "null" in words:
         print(f"\n{len(found)} null changes: {sum(it['annotations'] for it in found)} annotations, "
               f"{sum(it['verdict'] == 'regressed' for it in found)} red")

@@ -19,6 +19,12 @@ const SHARE_MIN: f64 = 0.6;
 /// The smallest change of the time of a request that is taken apart, in nanoseconds.
 const CHANGE_NS_MIN: f64 = 1_000.0;
 
+/// A part is seen to change from so many standard errors of its median on.
+const ERRORS_MIN: f64 = 2.0;
+
+/// With fewer launch pairs their scatter is not known.
+const SCATTER_PAIRS_MIN: usize = 4;
+
 /// What a thread of the target does while a request is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimePart {
@@ -65,9 +71,11 @@ pub struct RequestAnatomy {
     pub base: RequestTime,
     /// Those of head.
     pub head: RequestTime,
-    /// Medians of the differences within launch pairs.
+    /// Medians of the differences within launch pairs. Where only one of user and system time is seen to change,
+    /// it has all of the difference of both: the kernel tells them apart by ticks.
     pub change: RequestTime,
-    /// The part that the change is in, if a metric of time changed and one part is most of it.
+    /// The part that the change is in, if a metric of time changed, the whole in the same direction, and one part is
+    /// seen to and is most of it.
     pub changed: Option<ChangedPart>,
 }
 
@@ -137,11 +145,40 @@ impl RequestTime {
     }
 
     fn median(times: &[Self]) -> Self {
-        Self::from_parts(|part| {
-            let values: Vec<f64> = times.iter().map(|time| time.part(part)).collect();
-            quantile::median(&values)
-        })
+        Self::from_parts(|part| quantile::median(&values(times, part)))
     }
+
+    /// The medians of differences, with computing put where it is seen.
+    fn change(differences: &[Self]) -> Self {
+        let change = Self::median(differences);
+        let computing: Vec<f64> = differences.iter().map(|it| it.user_ns + it.system_ns).collect();
+        let is_seen = |part| is_seen(&values(differences, part));
+        match (is_seen(TimePart::User), is_seen(TimePart::System)) {
+            (true, false) => {
+                Self { user_ns: quantile::median(&computing), system_ns: 0.0, ..change }
+            }
+            (false, true) => {
+                Self { user_ns: 0.0, system_ns: quantile::median(&computing), ..change }
+            }
+            (true, true) | (false, false) => change,
+        }
+    }
+}
+
+fn values(times: &[RequestTime], part: TimePart) -> Vec<f64> {
+    times.iter().map(|time| time.part(part)).collect()
+}
+
+/// Whether differences are beside 0 by more than their scatter explains.
+fn is_seen(differences: &[f64]) -> bool {
+    if differences.len() < SCATTER_PAIRS_MIN {
+        return true;
+    }
+    let median = quantile::median(differences);
+    let distances: Vec<f64> = differences.iter().map(|it| (it - median).abs()).collect();
+    // Of normal values the SD is 1.4826 MAD, and the error of a median 1.2533 SD / sqrt(n).
+    let error = 1.2533 * 1.4826 * quantile::median(&distances) / (differences.len() as f64).sqrt();
+    median.abs() > ERRORS_MIN * error
 }
 
 /// Returns the anatomy of each scenario that was measured side by side on watched targets.
@@ -163,14 +200,19 @@ impl RequestAnatomy {
             .zip(&head)
             .map(|(base, head)| RequestTime::from_parts(|part| head.part(part) - base.part(part)))
             .collect();
-        let change = RequestTime::median(&differences);
+        let change = RequestTime::change(&differences);
         let totals: Vec<f64> = differences.iter().map(RequestTime::total_ns).collect();
-        let is_changed = rows.iter().any(|row| row.scenario == scenario.name && is_of_request(row));
+        let total_ns = quantile::median(&totals);
+        let of_scenario = |row: &&MetricResult| row.scenario == scenario.name;
+        let mut directions = rows.iter().filter(of_scenario).filter_map(direction);
+        // CPU time may grow where requests have become faster, which is no account of why.
+        let is_changed = directions.any(|slower| slower == (total_ns > 0.0));
+        let largest = change.largest(total_ns).filter(|_| is_changed);
         Some(Self {
             scenario: scenario.name.clone(),
             base: RequestTime::median(&base),
             head: RequestTime::median(&head),
-            changed: if is_changed { change.largest(quantile::median(&totals)) } else { None },
+            changed: largest.filter(|largest| is_seen(&values(&differences, largest.part))),
             change,
         })
     }
@@ -186,9 +228,8 @@ impl RequestTime {
     }
 }
 
-/// Whether a row says that requests take longer or shorter than they did, or is suspected to.
-fn is_of_request(row: &MetricResult) -> bool {
-    let changed = matches!(row.verdict(), Some(Verdict::Regressed | Verdict::Improved));
+/// Whether requests have become slower by a row or are suspected to, or faster; none if it says neither.
+fn direction(row: &MetricResult) -> Option<bool> {
     let of_request = matches!(
         row.metric,
         Metric::Cpu
@@ -199,7 +240,14 @@ fn is_of_request(row: &MetricResult) -> bool {
             | Metric::P99
             | Metric::Throughput
     );
-    of_request && (changed || row.suspicion.is_some())
+    if !of_request {
+        return None;
+    }
+    match row.verdict() {
+        Some(Verdict::Regressed) => Some(true),
+        Some(Verdict::Improved) => Some(false),
+        Some(Verdict::Unchanged | Verdict::Inconclusive) | None => row.suspicion.map(|_| true),
+    }
 }
 
 #[cfg(test)]
@@ -264,6 +312,36 @@ mod tests {
         assert!((changed.part_ns / 1e6 - 1.0).abs() < 0.05, "{changed:?}");
         let queued = anatomy(&run(slower, 900)).changed.unwrap();
         assert_eq!(queued.part, TimePart::Queued);
+    }
+
+    /// Differences around these parts, in which the kernel's ticks put some of user time into the system's.
+    fn differences(user_ns: f64, ticks_ns: [f64; 5]) -> Vec<RequestTime> {
+        let of = |moved: f64| RequestTime {
+            user_ns: user_ns - moved,
+            system_ns: moved,
+            queued_ns: 0.0,
+            blocked_ns: 0.0,
+        };
+        ticks_ns.map(of).to_vec()
+    }
+
+    #[test]
+    fn computing_is_put_where_it_is_seen() {
+        let noise = differences(50_000.0, [9_000.0, -12_000.0, 4_000.0, 15_000.0, -8_000.0]);
+        let change = RequestTime::change(&noise);
+        assert!((change.user_ns - 50_000.0).abs() < 1e-6 && change.system_ns == 0.0, "{change:?}");
+        let both = differences(50_000.0, [29_000.0, 31_000.0, 30_000.0, 30_500.0, 28_500.0]);
+        let change = RequestTime::change(&both);
+        assert!((change.system_ns - 30_000.0).abs() < 1e-6, "{change:?}");
+        assert!((change.user_ns - 20_000.0).abs() < 1e-6, "{change:?}");
+    }
+
+    #[test]
+    fn what_scatters_more_than_it_differs_is_not_seen() {
+        assert!(is_seen(&[9.0, 10.0, 11.0, 10.0, 9.5]));
+        assert!(!is_seen(&[900.0, -700.0, 10.0, 400.0, -550.0]));
+        assert!(is_seen(&[10.0, -700.0, 900.0]), "of three the scatter is not known");
+        assert!(!is_seen(&[0.0; 8]));
     }
 
     #[test]
