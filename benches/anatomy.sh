@@ -10,9 +10,5 @@
 # Needs cc and python3; quota also a control group for processors, so root. Load goes to 127.0.0.1 only.
 set -eu
 cd "$(dirname "$0")/.."
-if [ -z "${XMLPERF:-}" ]; then
-    cargo build --release --locked --quiet
-    XMLPERF=${CARGO_TARGET_DIR:-$PWD/target}/release/xmlperf
-fi
-export XMLPERF
+. benches/program.sh
 exec python3 benches/truth/anatomy.py "$@"

@@ -13,9 +13,5 @@
 # Needs cc, rustc, ld.lld, git and python3. Load goes to 127.0.0.1 only.
 set -eu
 cd "$(dirname "$0")/.."
-if [ -z "${XMLPERF:-}" ]; then
-    cargo build --release --locked --quiet
-    XMLPERF=${CARGO_TARGET_DIR:-$PWD/target}/release/xmlperf
-fi
-export XMLPERF
+. benches/program.sh
 exec python3 benches/truth/layout.py "$@"

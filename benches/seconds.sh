@@ -10,9 +10,6 @@
 # Needs git and python3, and valgrind for `work`. Load goes to 127.0.0.1 only.
 set -eu
 cd "$(dirname "$0")/.."
-if [ -z "${XMLPERF:-}" ]; then
-    cargo build --release --locked --quiet
-    XMLPERF=${CARGO_TARGET_DIR:-$PWD/target}/release/xmlperf
-fi
-export PYTHONDONTWRITEBYTECODE=1 XMLPERF
+. benches/program.sh
+export PYTHONDONTWRITEBYTECODE=1
 exec python3 benches/seconds/seconds.py "$@"

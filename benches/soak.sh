@@ -10,9 +10,5 @@
 # Needs python3. Load goes to 127.0.0.1 only.
 set -eu
 cd "$(dirname "$0")/.."
-if [ -z "${XMLPERF:-}" ]; then
-    cargo build --release --locked --quiet
-    XMLPERF=${CARGO_TARGET_DIR:-$PWD/target}/release/xmlperf
-fi
-export XMLPERF
+. benches/program.sh
 exec python3 benches/soak/soak.py "${1:-1800}"

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from truth import HERE, REQUEST, XMLPERF, compile_to
+from truth import HERE, REQUEST, REQUEST_TABLE, XMLPERF, compile_to
 
 # The part that a kind is in, what of server.c plants it, and the scenario that shows it.
 ALONE = "pairs = 100"
@@ -34,12 +34,7 @@ port-env = "APP_PORT"
 ready = "/"
 env = {{ PLANT_TRUTH = "{truth}" }}
 
-[request]
-path = "/"
-template = "request.j2"
-content-type = "text/plain"
-expect = [{{ json = "/items", equals = "{{{{ pairs | length }}}}" }}]
-
+{request}
 [work]
 lane = "off"
 
@@ -94,7 +89,7 @@ class Kind:
         self.folder.mkdir()
         self.truth = self.folder / "truth"
         pairs = 10 if name == "same" else 14
-        (self.folder / "xmlperf.toml").write_text(CONFIG.format(truth=self.truth, pairs=pairs, scenario=scenario))
+        (self.folder / "xmlperf.toml").write_text(CONFIG.format(request=REQUEST_TABLE, truth=self.truth, pairs=pairs, scenario=scenario))
         (self.folder / "request.j2").write_text(REQUEST)
         base, head = self.folder / "base", self.folder / "head"
         compile_to(base, HERE / "server.c")

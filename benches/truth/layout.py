@@ -11,7 +11,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from truth import HERE, REQUEST, XMLPERF, cold_functions, run
+from truth import HERE, REQUEST, REQUEST_TABLE, XMLPERF, cold_functions, run
 
 LAYOUTS = ("as-built", "matched", "drawn")
 CONFIG = """
@@ -21,12 +21,7 @@ build = "{build}"
 port-env = "APP_PORT"
 ready = "/"
 
-[request]
-path = "/"
-template = "request.j2"
-content-type = "text/plain"
-expect = [{{ json = "/items", equals = "{{{{ pairs | length }}}}" }}]
-
+{request}
 [work]
 lane = "off"
 
@@ -86,7 +81,7 @@ class Repository:
         self.folder, self.language = work / language, language
         self.folder.mkdir()
         self.source = (HERE / SOURCES[language]).read_text()
-        config = CONFIG.format(build=BUILDS[language], launch_pairs=os.environ.get("LAUNCH_PAIRS", "14"),
+        config = CONFIG.format(request=REQUEST_TABLE, build=BUILDS[language], launch_pairs=os.environ.get("LAUNCH_PAIRS", "14"),
                                load=os.environ.get("LOAD", "500 ms"))
         for name, text in [("xmlperf.toml", config), ("request.j2", REQUEST), (SOURCES[language], self.source),
                            (".gitignore", "api\n*.o\nout\n")]:

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from truth import HERE, REQUEST, XMLPERF, run
+from truth import HERE, REQUEST, REQUEST_TABLE, XMLPERF, run
 
 ROOT = HERE.parent.parent
 CONFIG = """
@@ -36,13 +36,7 @@ tolerance = {{ work = 0.005 }}
 """
 # Document pairs that are counted where not xmlperf's default: this program does more for each.
 COUNTED = {"service": 200}
-PLAIN = """
-[request]
-path = "/"
-template = "request.j2"
-content-type = "text/plain"
-expect = [{ json = "/items", equals = "{{ pairs | length }}" }]
-"""
+PLAIN = f"\n{REQUEST_TABLE}"
 
 # A program has sources, plants and innocent changes. A plant is its kind and its replacements; the first one is
 # the hunk that has to be named.

@@ -23,19 +23,21 @@ PLANTS = {
 FLAGS = {"cpu-3": "--extra-work 3%", "one-in-ten-twice": "--extra-work 10%", "leak-16k": "--leak 16KiB",
          "sleep-1ms": "--delay 1ms"}
 
-CONFIG = """
+# How each server of these scripts is asked.
+REQUEST_TABLE = """[request]
+path = "/"
+template = "request.j2"
+content-type = "text/plain"
+expect = [{ json = "/items", equals = "{{ pairs | length }}" }]
+"""
+CONFIG = f"""
 [target]
 start = "./api"
 build = "cc -O2 -pthread -o api *.c"
 port-env = "APP_PORT"
 ready = "/"
 
-[request]
-path = "/"
-template = "request.j2"
-content-type = "text/plain"
-expect = [{ json = "/items", equals = "{{ pairs | length }}" }]
-
+{REQUEST_TABLE}
 [work]
 lane = "off"
 
@@ -51,7 +53,7 @@ pairs = 20
 [[scenario]]
 name = "concurrent"
 pairs = 20
-load = { model = "closed", connections = 4 }
+load = {{ model = "closed", connections = 4 }}
 
 [[scenario]]
 name = "large"

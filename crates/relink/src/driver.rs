@@ -112,7 +112,7 @@ pub(crate) struct CompiledCall {
 impl DriverCall {
     /// Compiles the sources of a call that would compile and link, in a new folder below `links`. Nothing
     /// is returned if a compilation fails, so that the call itself can say so, or if a source cannot be
-    /// told from the value of an option.
+    /// distinguished from the value of an option.
     pub(crate) fn compile(&self, job: &LinkJob, links: &Path) -> io::Result<Option<CompiledCall>> {
         let folder = own_folder(links, "compiled")?;
         let mut compiled = CompiledCall { call: self.clone(), said: Vec::new() };

@@ -28,7 +28,7 @@ impl ProcessEndWatch {
             return;
         };
         let mut events = [PollFd::new(end, PollFlags::IN)];
-        // A time that is too long to be told is none; and a signal only makes the wait shorter.
+        // A time that is too long for the system is none; and a signal only makes the wait shorter.
         let _ = poll(&mut events, Timespec::try_from(longest).ok().as_ref());
     }
 }
