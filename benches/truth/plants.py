@@ -29,10 +29,6 @@ pairs = 20
 
 [work]
 pairs = {pairs}
-
-# What is within the tolerance is unchanged, and nothing is looked for: plants of 1 % are to be red.
-[gate]
-tolerance = {{ work = 0.005 }}
 """
 # Document pairs that are counted where not xmlperf's default: this program does more for each.
 COUNTED = {"service": 200}

@@ -203,8 +203,7 @@ fn with_work(work: CountOutcome) -> Run {
 
 #[test]
 fn three_percent_more_instructions_is_a_regression_of_work_alone() {
-    let mut run = with_work(counted(64_800.0, 66_750.0));
-    run.gate.rules.get_mut(&Metric::Work).unwrap().tolerance.0 = 0.005;
+    let run = with_work(counted(64_800.0, 66_750.0));
     let comparison = comparison(&run);
     assert_eq!(comparison.outcome, ComparisonOutcome::Regressed);
     assert_eq!(verdict(&comparison, Metric::Work), Some(Verdict::Regressed));

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use h2::Ping;
 use h2::client::{Builder, SendRequest};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -136,6 +137,8 @@ impl Http2Connections {
         self.all[line].freed.notify_one();
     }
 
+    /// Makes a connection, and where streams share it waits for what the target says of how many it takes at once:
+    /// until then it would refuse those beyond.
     async fn connect(&self) -> io::Result<Http2Connection> {
         let stream: Box<dyn DuplexStream> = match &self.address {
             Address::Tcp(address) => {
@@ -149,7 +152,7 @@ impl Http2Connections {
             Some(tls) => secure(stream, tls).await?,
             None => stream,
         };
-        let (sender, connection) = Builder::new()
+        let (sender, mut connection) = Builder::new()
             .initial_window_size(WINDOW_BYTES)
             .initial_connection_window_size(WINDOW_BYTES)
             .initial_max_send_streams(self.streams)
@@ -157,6 +160,7 @@ impl Http2Connections {
             .handshake(stream)
             .await
             .map_err(io::Error::other)?;
+        let pings = connection.ping_pong();
         let ended = Arc::new(OnceLock::new());
         let opener = StreamOpener { sender, ended: Arc::clone(&ended) };
         let mover = tokio::spawn(async move {
@@ -164,7 +168,15 @@ impl Http2Connections {
                 ended.get_or_init(|| error);
             }
         });
-        Ok(Http2Connection { opener, mover: mover.abort_handle() })
+        let mover = mover.abort_handle();
+        if self.reuse != ConnectionReuse::PerRequest
+            && let Some(mut pings) = pings
+        {
+            // Its settings are the first that it sends (RFC 9113, 3.4), so they are here when it answers.
+            let answered = pings.ping(Ping::opaque()).await;
+            answered.inspect_err(|_| mover.abort()).map_err(io::Error::other)?;
+        }
+        Ok(Http2Connection { opener, mover })
     }
 
     pub(super) async fn renew(&self) -> Result<(), LoadError> {

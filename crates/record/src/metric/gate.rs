@@ -104,6 +104,14 @@ pub struct RuleOverride {
 }
 
 impl RuleOverride {
+    /// Returns what is different in the rule of a metric. What is counted is *regressed* from the floor on, so
+    /// a tolerance without a floor moves the floor as well.
+    #[must_use]
+    pub fn of(self, metric: Metric) -> Self {
+        let floor = self.floor.or(self.tolerance.filter(|_| metric.is_counted()));
+        Self { floor, ..self }
+    }
+
     /// Returns a rule with what is different in it.
     pub fn apply(self, rule: MetricRule) -> MetricRule {
         MetricRule {

@@ -10,7 +10,7 @@ use payload::RequestRenderer;
 use record::OperationName;
 use record::cost::CostRates;
 use record::metric::Metric;
-use record::metric::gate::{GateRules, MetricPolicy, MetricRule};
+use record::metric::gate::{GateRules, MetricPolicy, MetricRule, RuleOverride};
 use record::work_unit::WorkUnit;
 use sut::network::NetworkConditions;
 use toml::Spanned;
@@ -602,15 +602,12 @@ impl GateTable {
                 Some(FloorWord::Some(floors)) => floors.get(&key),
                 None => None,
             };
-            *rule = MetricRule {
-                policy: self.policy.get(&key).map_or(rule.policy, |word| word.0),
-                tolerance: self.tolerance.get(&key).map_or(rule.tolerance, |share| Ratio(share.0)),
-                floor: floor.map_or(rule.floor, |share| Ratio(share.0)),
-                minimum: match self.minimum.get(&key) {
-                    Some(text) => Some(minimum(*metric, text)?),
-                    None => rule.minimum,
-                },
-            };
+            let minimum = self.minimum.get(&key).map(|text| minimum(*metric, text)).transpose()?;
+            let tolerance = self.tolerance.get(&key).map(|share| Ratio(share.0));
+            let floor = floor.map(|share| Ratio(share.0));
+            let policy = self.policy.get(&key).map_or(rule.policy, |word| word.0);
+            let own = RuleOverride { tolerance, floor, minimum }.of(*metric);
+            *rule = own.apply(MetricRule { policy, ..*rule });
         }
         Ok(gate)
     }

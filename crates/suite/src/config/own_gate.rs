@@ -38,7 +38,7 @@ impl OwnGateTable {
         for (key, text) in &self.minimum {
             own.entry(key.0).or_default().minimum = Some(minimum(key.0, text)?);
         }
-        Ok(own)
+        Ok(own.into_iter().map(|(metric, rule)| (metric, rule.of(metric))).collect())
     }
 }
 

@@ -130,6 +130,25 @@ fn gate_rules_are_merged_over_the_defaults() {
 }
 
 #[test]
+fn a_tolerance_of_what_is_counted_is_its_floor_unless_there_is_one() {
+    let gate = |table: &str| {
+        let text = format!(
+            "[gate]\n{table}\n[[scenario]]\nname = \"large\"\n\
+                            gate = {{ tolerance = {{ work = 0.06, cpu = 0.06 }} }}\n"
+        );
+        read(&text).unwrap().gate
+    };
+    let floor = |gate: &GateRules, metric| gate.rule(metric).floor.0;
+    let wide = gate("tolerance = { work = 0.04, cpu = 0.04 }");
+    assert_eq!((floor(&wide, Metric::Work), floor(&wide, Metric::Cpu)), (0.04, 0.01));
+    let own = |metric| wide.rule_in("large", metric).unwrap().floor.0;
+    assert_eq!((own(Metric::Work), own(Metric::Cpu)), (0.06, 0.01));
+    let both = gate("tolerance = { work = 0.04 }\nfloor = { work = 0.01 }");
+    assert_eq!(floor(&both, Metric::Work), 0.01);
+    assert_eq!(floor(&gate(""), Metric::Work), 0.005);
+}
+
+#[test]
 fn a_scenario_may_have_floors_tolerances_and_minima_of_its_own() {
     let text = "[gate]\ntolerance = { cpu = 0.04 }\n[[scenario]]\nname = \"noisy\"\n\
                 gate = { floor = { cpu = 0.02 }, minimum = { tail = \"1 ms\" } }\n\
