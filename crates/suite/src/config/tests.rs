@@ -138,7 +138,7 @@ fn a_tolerance_of_what_is_counted_is_its_floor_unless_there_is_one() {
         );
         read(&text).unwrap().gate
     };
-    let floor = |gate: &GateRules, metric| gate.rule(metric).floor.0;
+    let floor = |gate: &record::metric::gate::GateRules, metric| gate.rule(metric).floor.0;
     let wide = gate("tolerance = { work = 0.04, cpu = 0.04 }");
     assert_eq!((floor(&wide, Metric::Work), floor(&wide, Metric::Cpu)), (0.04, 0.01));
     let own = |metric| wide.rule_in("large", metric).unwrap().floor.0;
