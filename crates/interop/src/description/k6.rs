@@ -24,6 +24,8 @@ use crate::description::recording::{
 const FILE_BYTES_MAX: u64 = 16 << 20;
 /// Files of an archive that are looked at.
 const FILES_MAX: usize = 10_000;
+/// The media type of a form.
+const FORM: &str = "application/x-www-form-urlencoded";
 /// All texts of an archive together.
 const BYTES_MAX: u64 = 64 << 20;
 
@@ -107,11 +109,19 @@ fn request(call: &HttpCall, recorder: &mut TrafficRecorder) -> Option<RecordedRe
             let media_type = media_type.unwrap_or_else(|| media_type_of(text).to_owned());
             Some(RecordedBody { media_type, text: text.clone() })
         }
+        CallArgument::Form(text) if method.has_body() => {
+            let media_type = header("content-type");
+            let media_type = media_type.unwrap_or_else(|| FORM.to_owned());
+            Some(RecordedBody { media_type, text: text.clone() })
+        }
         CallArgument::Computed if method.has_body() => {
             recorder.gap(place, GapReason::Script("the body"));
             return None;
         }
-        CallArgument::Text(_) | CallArgument::Computed | CallArgument::Nothing => None,
+        CallArgument::Text(_)
+        | CallArgument::Form(_)
+        | CallArgument::Computed
+        | CallArgument::Nothing => None,
     };
     // A value that is computed is not known; a proof of identity is not written anyway.
     let is_known = |(name, value): &(String, String)| !value.is_empty() || is_credential(name);
@@ -123,7 +133,7 @@ fn media_type_of(text: &str) -> &'static str {
     match text.trim_start().chars().next() {
         Some('<') => "application/xml",
         Some('{' | '[') => "application/json",
-        _ => "application/x-www-form-urlencoded",
+        _ => FORM,
     }
 }
 

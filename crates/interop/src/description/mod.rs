@@ -28,6 +28,7 @@ mod k6;
 mod openapi;
 mod postman;
 mod recording;
+mod script_token;
 mod tables;
 mod template_text;
 mod wsdl;

@@ -179,7 +179,9 @@ impl TrafficRecorder {
         operation.share = recorded.count;
         operation.path = self.path(&recorded.requests);
         operation.headers = self.headers(&name, &recorded.requests);
-        operation.status = first.status.filter(|status| (200..300).contains(status));
+        // A part of a document is answered in full where no `Range` is sent.
+        let is_whole = |status: &u16| (200..300).contains(status) && *status != 206;
+        operation.status = first.status.filter(is_whole);
         let same = recorded.requests.iter().all(|it| it.status == first.status);
         operation.status = operation.status.filter(|_| same);
         operation.content_type = first.body.as_ref().map(|body| body.media_type.clone());
