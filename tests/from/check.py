@@ -12,6 +12,10 @@ import sys
 import tarfile
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import access_logs
+import k6_runs
 
 # Of the operations of a kind, at least.
 SHARE_MIN = 0.8
@@ -25,9 +29,13 @@ OPENAPI = [
     f"{OAS}/3.0/yaml/petstore-simple.yaml",
 ]
 WSDL = "bingads-13.0.30.1/bingads/v13/proxies/production"
+# The most frequent operations of a log that are taken, so that each is sent often enough to be judged.
+LOGGED_MAX = 50
+# A line of a log: method, target, status.
+LOG_LINE = re.compile(r'\] "(\S+) (\S+) HTTP/[\d.]+" (2\d\d|304) ')
 SERVICES = ["adinsight", "bulk", "customerbilling", "customermanagement", "reporting", "campaignmanagement"]
 # Values as they are, where the converter would write the names of their types.
-OPTIONS = "requestParametersResolution=Example,exampleParametersResolution=Example"
+OPTIONS = "parametersResolution=Example"
 
 
 def postman(folder: Path) -> list[tuple[Path, Path]]:
@@ -67,6 +75,12 @@ def hars(folder: Path) -> list[tuple[Path, Path]]:
     return [(file, file) for file in sorted(place.glob("*.har"))]
 
 
+def k6(folder: Path) -> list[tuple[Path, Path]]:
+    """Scripts of k6's own templates and of recordings, as k6 packs and runs them."""
+    recordings = [recording for recording, _ in hars(folder)]
+    return k6_runs.described(folder, str((folder / "tools/bin/k6").resolve()), recordings)
+
+
 def check(program: str, kind: str, source: Path, file: Path) -> dict:
     """Returns how many operations there were, how many were answered rightly, and what was wrong."""
     with tempfile.TemporaryDirectory() as folder:
@@ -92,7 +106,17 @@ def described(kind: str, source: Path) -> int:
     import yaml
     from lxml import etree
 
-    text = source.read_text(encoding="utf-8-sig")
+    text = source.read_text(encoding="utf-8-sig", errors="replace")
+    if kind == "k6":
+        return len({(method, urlsplit(target).path) for method, target, _, _ in json.loads(text)})
+    if kind == "log":
+        lines = LOG_LINE.findall(text)
+        operations = {(method, kind_of(urlsplit(target).path)) for method, target, _ in lines}
+        # A log has no bodies, so that it does not describe what carries one.
+        whole = sum(method in ("GET", "HEAD", "OPTIONS") for method, _ in operations)
+        left = len(operations) - whole, max(whole - LOGGED_MAX, 0)
+        print(f"  {source}: {left[0]} operations with bodies and {left[1]} rare ones are not asked for", file=sys.stderr)
+        return min(whole, LOGGED_MAX)
     if kind == "har":
         entries = json.loads(text)["log"]["entries"]
         return len({(it["request"]["method"], it["request"]["url"].split("?")[0]) for it in entries})
@@ -103,9 +127,15 @@ def described(kind: str, source: Path) -> int:
     return sum(method in item for item in yaml.safe_load(text)["paths"].values() for method in methods)
 
 
+def kind_of(path: str) -> str:
+    """A path without the numbers in it: `/orders/17` and `/orders/18` are of one operation."""
+    number = r"\d+|(?=.*\d)[\da-fA-F-]{12,}"
+    return "/".join("*" if re.fullmatch(number, part) else part for part in path.split("/"))
+
+
 def main() -> int:
     program, folder = sys.argv[1], Path(sys.argv[2])
-    kinds = sys.argv[3:] or ["openapi", "postman", "har", "wsdl"]
+    kinds = sys.argv[3:] or ["openapi", "postman", "har", "wsdl", "k6", "log"]
     failures = 0
     print("| kind | description | operations | sent | answered rightly |")
     print("|:--|:--|--:|--:|--:|")
@@ -115,6 +145,8 @@ def main() -> int:
             "postman": lambda: postman(folder),
             "har": lambda: hars(folder),
             "wsdl": lambda: wsdls(folder),
+            "k6": lambda: k6(folder),
+            "log": lambda: access_logs.described(program, folder, folder / OAS),
         }[kind]()
         total = right = 0
         for file, source in files:

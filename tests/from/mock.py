@@ -1,6 +1,6 @@
 """Answers as a description of an API says, and refuses what it does not allow.
 
-mock.py KIND FILE PORT    KIND: openapi, har, wsdl
+mock.py KIND FILE PORT    KIND: openapi, har, wsdl, k6, log
 """
 
 import json
@@ -147,6 +147,39 @@ class Recording:
         return known or (404, "text/plain", "not recorded")
 
 
+class SentRequests:
+    """Answers requests that k6 sent as well: the same method, address, media type and body."""
+
+    def __init__(self, text: str):
+        self.sent = [tuple(request) for request in json.loads(text)]
+
+    def answer(self, method, target, headers, body):
+        same = [request for request in self.sent if request[:2] == (method, target)]
+        kind = headers.get("Content-Type") or ""
+        # k6 names no media type where the script names none.
+        known = any(sent_body == body.decode("latin-1") and sent_kind in (kind, "") for _, _, sent_kind, sent_body in same)
+        if same and not known:
+            return 400, "text/plain", f"sent as {same}"
+        return (200, "text/plain", "known") if same else (404, "text/plain", "not sent")
+
+
+class AccessLog:
+    """Answers requests of a log by the statuses that they had. What was in a client's cache is answered in full."""
+
+    LINE = re.compile(r'\] "(\S+) (\S+) HTTP/[\d.]+" (\d+) ')
+
+    def __init__(self, text: str):
+        self.statuses = {}
+        for method, target, status in self.LINE.findall(text):
+            code = 200 if status in ("206", "304") else int(status)
+            # One that was answered by success at some time has not failed for good.
+            self.statuses[(method, target)] = min(code, self.statuses.get((method, target), code))
+
+    def answer(self, method, target, headers, body):
+        status = self.statuses.get((method, target))
+        return (status, "text/plain", "known") if status else (404, "text/plain", "not in the log")
+
+
 class Wsdl:
     """Answers envelopes whose content is an element of an operation, valid by the description's schemas."""
 
@@ -217,6 +250,6 @@ class Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    kinds = {"openapi": OpenApi, "har": Recording, "wsdl": Wsdl}
-    Handler.api = kinds[sys.argv[1]](Path(sys.argv[2]).read_text(encoding="utf-8-sig"))
+    kinds = {"openapi": OpenApi, "har": Recording, "wsdl": Wsdl, "k6": SentRequests, "log": AccessLog}
+    Handler.api = kinds[sys.argv[1]](Path(sys.argv[2]).read_text(encoding="utf-8-sig", errors="replace"))
     ThreadingHTTPServer(("127.0.0.1", int(sys.argv[3])), Handler).serve_forever()
