@@ -14,8 +14,10 @@ import time
 import zipfile
 from pathlib import Path
 
-# Megabytes of documents in a second.
-RATE_MIN = 100
+# Megabytes of documents in a second, over all schemas: a third of what is usual, so that a busy machine passes.
+RATE_MIN = 40
+# Documents that are timed, at least: of fewer it is the start of the program and the schema that take the time.
+TIMED_MIN = 10_000
 
 # Name, package ("deb:", "pip:", "sdist:" or "npm:"), the schema's file within it, and the root element.
 SCHEMAS = [
@@ -115,8 +117,9 @@ def check(program: str, schema: Path, root: str, count: int) -> dict:
     """Makes documents, and counts those that are valid."""
     from lxml import etree
 
-    command = payload(program, schema, root, count)
+    timed = max(count, TIMED_MIN)
     begun = time.monotonic()
+    command = payload(program, schema, root, timed)
     made = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     took = time.monotonic() - begun
     if made.returncode != 0:
@@ -125,7 +128,7 @@ def check(program: str, schema: Path, root: str, count: int) -> dict:
     size = valid = 0
     different = set()
     first_error = None
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(payload(program, schema, root, count), stdout=subprocess.PIPE) as process:
         for line in process.stdout:
             text = json.loads(line)["xml1"].encode()
             size += len(text)
@@ -135,7 +138,8 @@ def check(program: str, schema: Path, root: str, count: int) -> dict:
             elif first_error is None:
                 first_error = f"{rules.error_log.last_error}: {text[:2000].decode()}"
     # Both documents of a pair are written; they are the same one here, and counted once.
-    return {"size": size, "valid": valid, "different": len(different), "took": took, "error": first_error}
+    written = size / count * timed
+    return {"size": size, "written": written, "valid": valid, "different": len(different), "took": took, "error": first_error}
 
 
 def main() -> int:
@@ -169,9 +173,9 @@ def main() -> int:
             print(f"{label} {made['refused']} | | | | |", flush=True)
             failures += 1
             continue
-        total_size += made["size"]
+        total_size += made["written"]
         total_took += made["took"]
-        rate = made["size"] / made["took"] / 1e6
+        rate = made["written"] / made["took"] / 1e6
         print(
             f"{label} {count} | {made['valid']} | {made['different']} | {made['size'] // count} | {rate:.0f} |",
             flush=True,
@@ -180,8 +184,8 @@ def main() -> int:
             failures += 1
             print(f"  {made['error']}", file=sys.stderr)
     rate = total_size / max(total_took, 1e-9) / 1e6
-    print(f"\n{total_size / 1e6:.0f} MB in {total_took:.1f} s: {rate:.0f} MB/s; {failures} failed")
-    return 1 if failures else 0
+    print(f"\n{total_size / 1e6:.0f} MB in {total_took:.1f} s: {rate:.0f} MB/s, at least {RATE_MIN}; {failures} failed")
+    return 1 if failures or rate < RATE_MIN else 0
 
 
 if __name__ == "__main__":
