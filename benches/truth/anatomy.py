@@ -14,18 +14,19 @@ from pathlib import Path
 
 from truth import HERE, REQUEST, REQUEST_TABLE, XMLPERF, compile_to
 
-# The part that a kind is in, what of server.c plants it, and the scenario that shows it.
-ALONE = "pairs = 100"
-# Little work, so that the lock and not the processor is what four connections wait for.
+# The part that a kind is in, what of server.c plants it, the scenario that shows it, and what its store takes in
+# microseconds: so much that the plant is 10 to 30 % of a request.
+LITTLE, MUCH = "pairs = 2", "pairs = 400"
 FOUR = 'pairs = 2\nload = { model = "closed", connections = 4 }'
 KINDS = {
-    "sleep": ("blocked", "SLEEP_1MS", ALONE),
-    "spin": ("user", "SPIN_10", ALONE),
-    "lock": ("blocked", "LOCK", FOUR),
-    "quota": ("queued", None, ALONE),
-    "sync": ("blocked", "SYNC", ALONE),
-    "churn": ("system", "CHURN", ALONE),
-    "same": (None, None, ALONE),
+    "sleep": ("blocked", "SLEEP_1MS", LITTLE, 4_000),
+    "spin": ("user", "SPIN_10", MUCH, 300),
+    # Four times what the lock is held for is more than a request takes without it, so that there is a convoy.
+    "lock": ("blocked", "LOCK", FOUR, 900),
+    "quota": ("queued", "QUOTA", MUCH, 300),
+    "sync": ("blocked", "SYNC", LITTLE, 4_000),
+    "churn": ("system", "CHURN", LITTLE, 600),
+    "same": (None, "NOTHING", MUCH, 300),
 }
 CONFIG = """
 [target]
@@ -47,8 +48,12 @@ launch-pairs = {pairs}
 name = "planted"
 {scenario}
 """
-# Of a control group: so much of each period, in microseconds.
-QUOTA_US, PERIOD_US = 2_000, 10_000
+# Of a control group: a period in microseconds, and how much of what base uses of a processor head may use.
+PERIOD_US, QUOTA_SHARE = 10_000, 0.8
+# A folder where records and what was planted are kept.
+KEPT = os.environ.get("KEPT")
+# Wall time, CPU time, time on the run queue, requests: of base and of head.
+TRUTH = struct.Struct("8Q")
 
 
 class QuotaGroup:
@@ -61,15 +66,16 @@ class QuotaGroup:
             raise OSError("no control group for processors is mounted")
         self.folder = root / f"anatomy-{os.getpid()}"
         self.folder.mkdir()
+        # Without a limit until it is known what base uses on this machine, as busy as it is.
+        self.limit(1)
+
+    def limit(self, processors):
+        quota_us = int(processors * PERIOD_US)
         if (self.folder / "cpu.max").exists():
-            (self.folder / "cpu.max").write_text(f"{QUOTA_US} {PERIOD_US}")
+            (self.folder / "cpu.max").write_text(f"{quota_us} {PERIOD_US}")
         else:
             (self.folder / "cpu.cfs_period_us").write_text(str(PERIOD_US))
-            (self.folder / "cpu.cfs_quota_us").write_text(str(QUOTA_US))
-
-    def throttled_ns(self):
-        counts = dict(line.split() for line in (self.folder / "cpu.stat").read_text().splitlines())
-        return int(counts["throttled_time"]) if "throttled_time" in counts else 1000 * int(counts["throttled_usec"])
+            (self.folder / "cpu.cfs_quota_us").write_text(str(quota_us))
 
     def remove(self):
         # The last process may take a moment to go.
@@ -81,82 +87,100 @@ class QuotaGroup:
 
 
 class Kind:
-    """One kind of plant, both builds, and the configuration that shows it."""
+    """One kind of plant: a program that plants on one side only, and the configuration that shows it."""
 
     def __init__(self, work, name):
         self.name, self.folder = name, work / name
-        self.part, plant, scenario = KINDS[name]
+        self.part, plant, scenario, store_us = KINDS[name]
+        self.computing = "user" if self.part == "user" else "system"
         self.folder.mkdir()
         self.truth = self.folder / "truth"
         pairs = 10 if name == "same" else 14
         (self.folder / "xmlperf.toml").write_text(CONFIG.format(request=REQUEST_TABLE, truth=self.truth, pairs=pairs, scenario=scenario))
         (self.folder / "request.j2").write_text(REQUEST)
-        base, head = self.folder / "base", self.folder / "head"
-        compile_to(base, HERE / "server.c")
-        if name == "same":
-            shutil.copy(base, head)
-        else:
-            compile_to(head, HERE / "server.c", flags=["-DPLANT_TRUTH", *([f"-DPLANT_{plant}"] if plant else [])])
+        # Two files of one content: code lies alike, and measuring costs both sides the same.
+        for side in ("base", "head"):
+            compile_to(self.folder / side, HERE / "server.c", flags=["-DPLANT_TRUTH", f"-DPLANT_{plant}"])
         self.group = QuotaGroup() if name == "quota" else None
-        self.commands = [str(base), str(head)] if self.group is None else [self.script(base), self.script(head, self.group)]
+        self.commands = [self.command("base", f"0 {store_us}"), self.command("head", f"1 {store_us}")]
 
-    def script(self, program, group=None):
-        """Starts a program by a shell, on both sides alike, of which one enters the group."""
-        path = self.folder / f"{program.name}.sh"
-        enters = f"echo $$ >{group.folder}/cgroup.procs\n" if group else ""
-        path.write_text(f"{enters}exec {program}\n")
+    def command(self, side, words):
+        command = f"{self.folder / side} {words}"
+        if self.group is None:
+            return command
+        # By a shell on both sides alike, of which one enters the group.
+        path = self.folder / f"{side}.sh"
+        enters = f"echo $$ >{self.group.folder}/cgroup.procs\n" if side == "head" else ""
+        path.write_text(f"{enters}exec {command}\n")
         return f"sh {path}"
 
-    def planted_ns(self, throttled_ns):
-        """What the plant took a request, by its own clocks or the kernel's count."""
-        wall_ns, cpu_ns, queued_ns, requests = struct.unpack("QQQQ", self.truth.read_bytes())
-        if self.name == "same" or requests == 0:
-            return 0
-        whole = {"blocked": wall_ns - cpu_ns - queued_ns, "queued": throttled_ns}.get(self.part, cpu_ns)
-        return whole / requests
+    def planted(self):
+        """What the plant took a request by parts, by the server's own clocks, without what reading them takes."""
+        counts = TRUTH.unpack(self.truth.read_bytes())
+
+        def parts(wall_ns, cpu_ns, queued_ns, requests):
+            parts = {self.computing: cpu_ns, "queued": queued_ns, "blocked": wall_ns - cpu_ns - queued_ns if wall_ns else 0}
+            return {part: ns / max(requests, 1) for part, ns in parts.items()}
+
+        base, head = parts(*counts[:4]), parts(*counts[4:])
+        return {part: head[part] - base[part] for part in head}
 
     def compare(self, number):
         out = self.folder / "out"
         shutil.rmtree(out, ignore_errors=True)
-        self.truth.write_bytes(bytes(32))
+        self.truth.write_bytes(bytes(TRUTH.size))
         words = [XMLPERF, "compare", "--plain", "--out", out, "--seed", random.randrange(1 << 31), "--config", self.folder / "xmlperf.toml",
                  "--base-start", self.commands[0], "--head-start", self.commands[1]]
-        throttled_ns = self.group.throttled_ns() if self.group else 0
         began = time.monotonic()
         done = subprocess.run([str(word) for word in words], cwd=self.folder, capture_output=True, text=True)
         seconds = time.monotonic() - began
-        throttled_ns = self.group.throttled_ns() - throttled_ns if self.group else 0
         report = out / "report/report.json"
         report = json.loads(report.read_text()) if report.exists() else {}
         if not report.get("anatomy"):
             sys.exit(done.stdout[-2000:] + done.stderr[-4000:])
-        return self.judge(number, report, self.planted_ns(throttled_ns), seconds)
+        if self.group:
+            used = report["anatomy"][0]["base"]
+            self.group.limit(QUOTA_SHARE * (used["user_ns"] + used["system_ns"]) / sum(used.values()))
+        if KEPT:
+            shutil.copy(out / "report/run.json", Path(KEPT) / f"{self.name}-{number}.json")
+            (Path(KEPT) / f"{self.name}-{number}.truth").write_text(json.dumps(self.planted()))
+        return self.judge(number, report, seconds)
 
-    def judge(self, number, report, planted_ns, seconds):
-        row = report["anatomy"][0]
+    def judge(self, number, report, seconds):
+        row, planted = report["anatomy"][0], self.planted()
         named = row.get("changed_part")
-        found_ns = row["change"][f"{self.part or 'blocked'}_ns"]
+        # Where a plant wakes threads on a busy machine, most of it may be spent on the run queue.
+        right = max(planted, key=planted.get) if self.part else None
+        planted_ns = planted[right] if right else 0
+        found_ns = row["change"][f"{right}_ns"] if right else 0
         error = found_ns / planted_ns - 1 if planted_ns else None
-        parts = ", ".join(f"{part} {row['change'][f'{part}_ns'] / 1000:+.0f}" for part in ("user", "system", "queued", "blocked"))
-        said = "" if error is None else f"; {found_ns / 1000:.0f} of {planted_ns / 1000:.0f} µs ({100 * error:+.0f} %)"
-        pairs = report.get("method", {}).get("launches")
-        print(f"{self.name} {number}: {named or 'nothing'} named{said}; {parts} µs; {report['outcome']}, {pairs} pairs, {seconds:.0f} s", flush=True)
-        return {"right": named == self.part, "near": error is not None and abs(error) <= 0.1, "planted_ns": planted_ns,
-                "error": error, "seconds": seconds}
+        base_ns = sum(row["base"].values())
+        parts = ", ".join(f"{part} {row['base'][f'{part}_ns'] / 1000:.0f} {row['change'][f'{part}_ns'] / 1000:+.0f}"
+                          + (f" of {planted[part] / 1000:.0f}" if part in planted else "") for part in ("user", "system", "queued", "blocked"))
+        said = "" if error is None else f" ({100 * error:+.0f} %), {100 * planted_ns / base_ns:.0f} % of a request"
+        pairs, load = report.get("method", {}).get("launches"), os.getloadavg()[0]
+        print(f"{self.name} {number}: {named or 'nothing'} named, {right or 'nothing'} planted{said}; {parts} µs; "
+              f"{report['outcome']}, {pairs} pairs, {seconds:.0f} s, load {load:.1f}", flush=True)
+        return {"right": named == right, "meant": right == self.part, "near": error is not None and abs(error) <= 0.1,
+                "planted_ns": planted_ns, "share": planted_ns / base_ns, "error": error, "seconds": seconds, "load": load}
 
 
 def table(results):
-    print("\n| kind | part | named | size within 10 % | planted, µs | error, median | seconds, mean |\n|:--|:--|--:|--:|--:|--:|--:|")
+    print("\n| kind | part | planted, µs | of a request | named | size within 10 % | error, median | seconds, mean |\n|:--|:--|--:|--:|--:|--:|--:|--:|")
     for name, found in results.items():
         count = len(found)
         median = lambda key: statistics.median([it[key] for it in found if it[key] is not None] or [0])
         seconds = sum(it["seconds"] for it in found) / count
         right = sum(it["right"] for it in found)
         if name == "same":
-            print(f"| same program | none | {right} of {count} say nothing |  |  |  | {seconds:.0f} |")
+            print(f"| same program | none |  |  | {right} of {count} say nothing |  |  | {seconds:.0f} |")
             continue
-        near = sum(it["right"] and it["near"] for it in found)
-        print(f"| {name} | {KINDS[name][0]} | {right} of {count} | {near} | {median('planted_ns') / 1000:.0f} | {100 * median('error'):+.0f} % | {seconds:.0f} |")
+        near, other = sum(it["right"] and it["near"] for it in found), sum(not it["meant"] for it in found)
+        part = KINDS[name][0] + (f", {other} times another" if other else "")
+        print(f"| {name} | {part} | {median('planted_ns') / 1000:.0f} | {100 * median('share'):.0f} % | {right} of {count} | {near} | "
+              f"{100 * median('error'):+.0f} % | {seconds:.0f} |")
+    loads = [it["load"] for found in results.values() for it in found]
+    print(f"\nA load of {min(loads):.1f} to {max(loads):.1f}.")
 
 
 def main():
@@ -175,6 +199,8 @@ def main():
                 print(f"{name}: left out, {error}", flush=True)
                 continue
             try:
+                if kind.group:
+                    kind.compare("for the quota")
                 results[name] = [kind.compare(number) for number in range(count or (100 if name == "same" else 25))]
             finally:
                 if kind.group:

@@ -3,7 +3,9 @@
 // A body begins with `items=N`; the work is so many passes over the body. The answer has the number
 // of items, so that a wrong one shows. APP_PORT is the port to listen on.
 //
-// With -DPLANT_TRUTH what the plant itself takes is added to the file that PLANT_TRUTH names, launch by launch.
+// With -DPLANT_TRUTH one program is both sides: its first argument says whether it plants, its second how long its
+// store takes, in microseconds. What the plant takes is added to the file that PLANT_TRUTH names, launch by launch, of
+// each side: the side that plants nothing tells what measuring costs.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -41,13 +43,18 @@ __attribute__((used, noinline)) uint64_t cold(uint64_t x, uint64_t k) {
 }
 #endif
 
+static long store_us = 300;
+
 static void pause_us(long us) {
     struct timespec time = { us / 1000000, us % 1000000 * 1000 };
     nanosleep(&time, NULL);
 }
 
 #ifdef PLANT_TRUTH
-static struct { atomic_ullong wall_ns, cpu_ns, queued_ns, requests; } *truth;
+static struct side_truth { atomic_ullong wall_ns, cpu_ns, queued_ns, requests; } *truth;
+static int planted;
+// Of this thread: its account of the run queue.
+static _Thread_local int queue_file = -1;
 
 static uint64_t clock_ns(clockid_t clock) {
     struct timespec time;
@@ -58,28 +65,30 @@ static uint64_t clock_ns(clockid_t clock) {
 // Shared with the file, so that it is there however the process ends.
 static void map_truth(void) {
     int file = open(getenv("PLANT_TRUTH"), O_RDWR);
-    truth = mmap(NULL, sizeof *truth, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    truth = mmap(NULL, 2 * sizeof *truth, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (truth == MAP_FAILED) perror("PLANT_TRUTH"), _exit(1);
+    truth += planted;
 }
 
 // How long this thread was ready to run and had no processor.
 static uint64_t queued_ns(void) {
-    static _Thread_local int file = -1;
     char text[96] = "";
     unsigned long long queued = 0;
-    if (file < 0) file = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
-    if (pread(file, text, sizeof text - 1, 0) > 0) sscanf(text, "%*u %llu", &queued);
+    if (queue_file < 0) queue_file = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+    if (pread(queue_file, text, sizeof text - 1, 0) > 0) sscanf(text, "%*u %llu", &queued);
     return queued;
 }
 
-#define PLANTED(...) do { \
+#define MEASURED(...) do { \
     uint64_t queued = queued_ns(), wall_ns = clock_ns(CLOCK_MONOTONIC), cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID); \
     __VA_ARGS__; \
     atomic_fetch_add(&truth->cpu_ns, clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns); \
     atomic_fetch_add(&truth->wall_ns, clock_ns(CLOCK_MONOTONIC) - wall_ns); \
     atomic_fetch_add(&truth->queued_ns, queued_ns() - queued); \
 } while (0)
+#define PLANTED(...) MEASURED(if (planted) { __VA_ARGS__; })
 #else
+enum { planted = 1 };
 #define PLANTED(...) __VA_ARGS__
 #endif
 
@@ -95,7 +104,7 @@ static uint64_t pass(const char *body, size_t bytes, uint64_t x) {
 #ifdef PLANT_CHURN
 // Pages that are mapped, touched and given back: the system's work, not the program's.
 static void churn(void) {
-    size_t room = 1 << 20;
+    size_t room = 1 << 19;
     char *pages = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     for (size_t i = 0; i < room; i += 4096) pages[i] = 1;
     munmap(pages, room);
@@ -157,8 +166,9 @@ static void ask_store(void) {
 #endif
     pause_us(300);
 #ifdef PLANT_LOCK
-    pthread_mutex_unlock(&store);
+    if (planted) pthread_mutex_unlock(&store);
 #endif
+    if (store_us > 300) pause_us(store_us - 300);
 }
 
 static void respond(int socket, int status, const char *answer, int closes) {
@@ -216,6 +226,9 @@ static void *serve(void *argument) {
     setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     size_t room = 1 << 16, have = 0;
     char *text = malloc(room + 1);
+#ifdef PLANT_QUOTA
+    uint64_t queued = queued_ns();
+#endif
     for (;;) {
         char *end = NULL;
         size_t whole = 0, length = 0;
@@ -243,11 +256,19 @@ static void *serve(void *argument) {
         int stays = 1;
         if (!strncmp(text, "GET", 3)) respond(socket, 200, "{}", 0);
         else stays = serve_one(socket, body, length);
+#ifdef PLANT_QUOTA
+        // Planted from without: all that this thread waits for a processor, between requests as well.
+        atomic_fetch_add(&truth->queued_ns, queued_ns() - queued);
+        queued = queued_ns();
+#endif
         text[whole] = after;
         memmove(text, text + whole, have -= whole);
         if (!stays) break;
     }
 done:
+#ifdef PLANT_TRUTH
+    if (queue_file >= 0) close(queue_file);
+#endif
     free(text);
     close(socket);
     return NULL;
@@ -258,9 +279,11 @@ static void end(int number) {
     _exit(0);
 }
 
-int main(void) {
+int main(int words, char **word) {
     signal(SIGTERM, end);
+    if (words > 2) store_us = atol(word[2]);
 #ifdef PLANT_TRUTH
+    planted = words > 1 && word[1][0] == '1';
     map_truth();
 #endif
 #ifdef PLANT_START

@@ -8,6 +8,7 @@ use record::metric::Metric;
 use record::{LaunchPair, LaunchResult, LaunchResults, Run, ScenarioRun};
 use schemars::JsonSchema;
 use serde::Serialize;
+use stats::hodges_lehmann::{self, Estimate, centre};
 use stats::quantile;
 
 use crate::MetricResult;
@@ -19,11 +20,13 @@ const SHARE_MIN: f64 = 0.6;
 /// The smallest change of the time of a request that is taken apart, in nanoseconds.
 const CHANGE_NS_MIN: f64 = 1_000.0;
 
-/// A part is seen to change from so many standard errors of its median on.
-const ERRORS_MIN: f64 = 2.0;
+/// A part is seen to change where limits leave out 0 that are each wrong with this probability: six launch pairs at
+/// least, as fewer do not show their scatter.
+const CHANGE_LEVEL: f64 = 0.025;
 
-/// With fewer launch pairs their scatter is not known.
-const SCATTER_PAIRS_MIN: usize = 4;
+/// As [`CHANGE_LEVEL`], for user or system time beside the other one, which scatter by the kernel's ticks: at that
+/// level a part that did not change would be split off one time in twenty.
+const SPLIT_LEVEL: f64 = 0.005;
 
 /// What a thread of the target does while a request is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +74,8 @@ pub struct RequestAnatomy {
     pub base: RequestTime,
     /// Those of head.
     pub head: RequestTime,
-    /// Medians of the differences within launch pairs. Where only one of user and system time is seen to change,
-    /// it has all of the difference of both: the kernel tells them apart by ticks.
+    /// Centres (Hodges-Lehmann) of the differences within launch pairs. Where only one of user and system time is seen
+    /// to change, it has all of the difference of both: the kernel distinguishes them by ticks.
     pub change: RequestTime,
     /// The part that the change is in, if a metric of time changed, the whole in the same direction, and one part is
     /// seen to and is most of it.
@@ -148,20 +151,25 @@ impl RequestTime {
         Self::from_parts(|part| quantile::median(&values(times, part)))
     }
 
-    /// The medians of differences, with computing put where it is seen.
+    /// The centres of differences, with computing put where it is seen.
     fn change(differences: &[Self]) -> Self {
-        let change = Self::median(differences);
+        let change = Self::from_parts(|part| centre(&values(differences, part)));
         let computing: Vec<f64> = differences.iter().map(|it| it.user_ns + it.system_ns).collect();
-        let is_seen = |part| is_seen(&values(differences, part));
-        match (is_seen(TimePart::User), is_seen(TimePart::System)) {
-            (true, false) => {
-                Self { user_ns: quantile::median(&computing), system_ns: 0.0, ..change }
-            }
-            (false, true) => {
-                Self { user_ns: 0.0, system_ns: quantile::median(&computing), ..change }
-            }
-            (true, true) | (false, false) => change,
+        let is_user_larger = change.user_ns.abs() > change.system_ns.abs();
+        let (larger, smaller) = if is_user_larger {
+            (TimePart::User, TimePart::System)
+        } else {
+            (TimePart::System, TimePart::User)
+        };
+        let is_one = is_seen(&values(differences, larger), CHANGE_LEVEL)
+            && !is_seen(&values(differences, smaller), SPLIT_LEVEL);
+        if !is_one {
+            return change;
         }
+        let computing_ns = centre(&computing);
+        let (user_ns, system_ns) =
+            if is_user_larger { (computing_ns, 0.0) } else { (0.0, computing_ns) };
+        Self { user_ns, system_ns, ..change }
     }
 }
 
@@ -170,15 +178,9 @@ fn values(times: &[RequestTime], part: TimePart) -> Vec<f64> {
 }
 
 /// Whether differences are beside 0 by more than their scatter explains.
-fn is_seen(differences: &[f64]) -> bool {
-    if differences.len() < SCATTER_PAIRS_MIN {
-        return true;
-    }
-    let median = quantile::median(differences);
-    let distances: Vec<f64> = differences.iter().map(|it| (it - median).abs()).collect();
-    // Of normal values the SD is 1.4826 MAD, and the error of a median 1.2533 SD / sqrt(n).
-    let error = 1.2533 * 1.4826 * quantile::median(&distances) / (differences.len() as f64).sqrt();
-    median.abs() > ERRORS_MIN * error
+fn is_seen(differences: &[f64], level: f64) -> bool {
+    let Estimate { low, high, .. } = hodges_lehmann::one_sample(differences, level);
+    low > 0.0 || high < 0.0
 }
 
 /// Returns the anatomy of each scenario that was measured side by side on watched targets.
@@ -202,7 +204,7 @@ impl RequestAnatomy {
             .collect();
         let change = RequestTime::change(&differences);
         let totals: Vec<f64> = differences.iter().map(RequestTime::total_ns).collect();
-        let total_ns = quantile::median(&totals);
+        let total_ns = centre(&totals);
         let of_scenario = |row: &&MetricResult| row.scenario == scenario.name;
         let mut directions = rows.iter().filter(of_scenario).filter_map(direction);
         // CPU time may grow where requests have become faster, which is no account of why.
@@ -212,7 +214,7 @@ impl RequestAnatomy {
             scenario: scenario.name.clone(),
             base: RequestTime::median(&base),
             head: RequestTime::median(&head),
-            changed: largest.filter(|largest| is_seen(&values(&differences, largest.part))),
+            changed: largest.filter(|largest| is_seen(&values(&differences, largest.part), CHANGE_LEVEL)),
             change,
         })
     }
@@ -315,7 +317,7 @@ mod tests {
     }
 
     /// Differences around these parts, in which the kernel's ticks put some of user time into the system's.
-    fn differences(user_ns: f64, ticks_ns: [f64; 5]) -> Vec<RequestTime> {
+    fn differences(user_ns: f64, ticks_ns: [f64; 8]) -> Vec<RequestTime> {
         let of = |moved: f64| RequestTime {
             user_ns: user_ns - moved,
             system_ns: moved,
@@ -327,10 +329,10 @@ mod tests {
 
     #[test]
     fn computing_is_put_where_it_is_seen() {
-        let noise = differences(50_000.0, [9_000.0, -12_000.0, 4_000.0, 15_000.0, -8_000.0]);
+        let noise = differences(50_000.0, [9e3, -12e3, 4e3, 15e3, -8e3, 6e3, -5e3, -9e3]);
         let change = RequestTime::change(&noise);
         assert!((change.user_ns - 50_000.0).abs() < 1e-6 && change.system_ns == 0.0, "{change:?}");
-        let both = differences(50_000.0, [29_000.0, 31_000.0, 30_000.0, 30_500.0, 28_500.0]);
+        let both = differences(50_000.0, [29e3, 31e3, 30e3, 30e3, 28e3, 30e3, 32e3, 30e3]);
         let change = RequestTime::change(&both);
         assert!((change.system_ns - 30_000.0).abs() < 1e-6, "{change:?}");
         assert!((change.user_ns - 20_000.0).abs() < 1e-6, "{change:?}");
@@ -338,10 +340,10 @@ mod tests {
 
     #[test]
     fn what_scatters_more_than_it_differs_is_not_seen() {
-        assert!(is_seen(&[9.0, 10.0, 11.0, 10.0, 9.5]));
-        assert!(!is_seen(&[900.0, -700.0, 10.0, 400.0, -550.0]));
-        assert!(is_seen(&[10.0, -700.0, 900.0]), "of three the scatter is not known");
-        assert!(!is_seen(&[0.0; 8]));
+        assert!(is_seen(&[9.0, 10.0, 11.0, 10.5, 9.5, 9.2], CHANGE_LEVEL));
+        assert!(!is_seen(&[900.0, -700.0, 10.0, 400.0, -550.0, 90.0], CHANGE_LEVEL));
+        assert!(!is_seen(&[10.0, 11.0, 9.0], CHANGE_LEVEL), "of three the scatter is not known");
+        assert!(!is_seen(&[0.0; 8], CHANGE_LEVEL));
     }
 
     #[test]
