@@ -4,8 +4,8 @@
 // of items, so that a wrong one shows. APP_PORT is the port to listen on.
 //
 // With -DPLANT_TRUTH one program is both sides: its first argument says whether it plants, its second how long its
-// store takes, in microseconds. What the plant takes is added to the file that PLANT_TRUTH names, launch by launch, of
-// each side: the side that plants nothing tells what measuring costs.
+// store takes, in microseconds. What the plant takes is kept in a file of each launch, in the folder that PLANT_TRUTH
+// names: the side that plants nothing tells what measuring costs.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -51,7 +51,7 @@ static void pause_us(long us) {
 }
 
 #ifdef PLANT_TRUTH
-static struct side_truth { atomic_ullong wall_ns, cpu_ns, queued_ns, requests; } *truth;
+static struct { atomic_ullong wall_ns, cpu_ns, queued_ns, requests; } *truth;
 static int planted;
 // Of this thread: its account of the run queue.
 static _Thread_local int queue_file = -1;
@@ -62,12 +62,15 @@ static uint64_t clock_ns(clockid_t clock) {
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
-// Shared with the file, so that it is there however the process ends.
+// Shared with a file, so that it is there however the process ends.
 static void map_truth(void) {
-    int file = open(getenv("PLANT_TRUTH"), O_RDWR);
-    truth = mmap(NULL, 2 * sizeof *truth, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s-%020llu", getenv("PLANT_TRUTH"), planted ? "head" : "base",
+        (unsigned long long)clock_ns(CLOCK_MONOTONIC));
+    int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    truth = ftruncate(file, sizeof *truth) ? MAP_FAILED
+        : mmap(NULL, sizeof *truth, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (truth == MAP_FAILED) perror("PLANT_TRUTH"), _exit(1);
-    truth += planted;
 }
 
 // How long this thread was ready to run and had no processor.
@@ -112,10 +115,12 @@ static void churn(void) {
 #endif
 
 #ifdef PLANT_SYNC
+// So much, past the page cache, that the device takes longer than the system's own work.
 static void sync_file(void) {
+    static _Alignas(4096) char bytes[1 << 18];
     static atomic_int file = -1;
-    if (file < 0) file = open("synced", O_WRONLY | O_CREAT, 0600);
-    if (pwrite(file, &served, sizeof served, 0) < 0 || fsync(file)) perror("synced");
+    if (file < 0) file = open("synced", O_WRONLY | O_CREAT | O_DIRECT, 0600);
+    if (pwrite(file, bytes, sizeof bytes, 0) < 0 || fsync(file)) perror("synced");
 }
 #endif
 

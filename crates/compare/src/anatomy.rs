@@ -61,7 +61,7 @@ pub struct ChangedPart {
     pub part: TimePart,
     /// Its change, in nanoseconds a request.
     pub part_ns: f64,
-    /// The change of the whole.
+    /// The change of all parts together that are seen to change.
     pub total_ns: f64,
 }
 
@@ -77,8 +77,8 @@ pub struct RequestAnatomy {
     /// Centres (Hodges-Lehmann) of the differences within launch pairs. Where only one of user and system time is seen
     /// to change, it has all of the difference of both: the kernel distinguishes them by ticks.
     pub change: RequestTime,
-    /// The part that the change is in, if a metric of time changed, the whole in the same direction, and one part is
-    /// seen to and is most of it.
+    /// The part that the change is in, if a metric of time changed, the parts that are seen to change do so in the same
+    /// direction together, and one is most of them.
     pub changed: Option<ChangedPart>,
 }
 
@@ -150,26 +150,53 @@ impl RequestTime {
     fn median(times: &[Self]) -> Self {
         Self::from_parts(|part| quantile::median(&values(times, part)))
     }
+}
 
+/// How the time of a request differs, part by part.
+#[derive(Debug, Clone, Copy)]
+struct TimeChange {
+    time: RequestTime,
+    /// Which parts are seen to change, in the order of [`TimePart::ALL`].
+    is_seen: [bool; 4],
+}
+
+impl TimeChange {
     /// The centres of differences, with computing put where it is seen.
-    fn change(differences: &[Self]) -> Self {
-        let change = Self::from_parts(|part| centre(&values(differences, part)));
+    fn of(differences: &[RequestTime]) -> Self {
+        let time = RequestTime::from_parts(|part| centre(&values(differences, part)));
+        let is_seen_at = |part, level| is_seen(&values(differences, part), level);
+        let is_seen = TimePart::ALL.map(|part| is_seen_at(part, CHANGE_LEVEL));
         let computing: Vec<f64> = differences.iter().map(|it| it.user_ns + it.system_ns).collect();
-        let is_user_larger = change.user_ns.abs() > change.system_ns.abs();
+        let is_user_larger = time.user_ns.abs() > time.system_ns.abs();
         let (larger, smaller) = if is_user_larger {
             (TimePart::User, TimePart::System)
         } else {
             (TimePart::System, TimePart::User)
         };
-        let is_one = is_seen(&values(differences, larger), CHANGE_LEVEL)
-            && !is_seen(&values(differences, smaller), SPLIT_LEVEL);
-        if !is_one {
-            return change;
+        if !is_seen_at(larger, CHANGE_LEVEL) || is_seen_at(smaller, SPLIT_LEVEL) {
+            return Self { time, is_seen };
         }
         let computing_ns = centre(&computing);
         let (user_ns, system_ns) =
             if is_user_larger { (computing_ns, 0.0) } else { (0.0, computing_ns) };
-        Self { user_ns, system_ns, ..change }
+        let [_, _, queued, blocked] = is_seen;
+        Self {
+            time: RequestTime { user_ns, system_ns, ..time },
+            is_seen: [is_user_larger, !is_user_larger, queued, blocked],
+        }
+    }
+
+    /// The part that most of what is seen to change is in, if there is one. What is not seen counts as nothing: on a
+    /// busy machine it scatters by more than a change of another part.
+    fn largest(&self) -> Option<ChangedPart> {
+        let of_part =
+            |(part, is_seen): (TimePart, bool)| is_seen.then(|| (part, self.time.part(part)));
+        let seen = TimePart::ALL.into_iter().zip(self.is_seen).filter_map(of_part);
+        let total_ns: f64 = seen.clone().map(|(_, part_ns)| part_ns).sum();
+        let (part, part_ns) =
+            seen.max_by(|(_, a), (_, b)| (a / total_ns).total_cmp(&(b / total_ns)))?;
+        let is_most = total_ns.abs() >= CHANGE_NS_MIN && part_ns / total_ns >= SHARE_MIN;
+        is_most.then_some(ChangedPart { part, part_ns, total_ns })
     }
 }
 
@@ -202,31 +229,20 @@ impl RequestAnatomy {
             .zip(&head)
             .map(|(base, head)| RequestTime::from_parts(|part| head.part(part) - base.part(part)))
             .collect();
-        let change = RequestTime::change(&differences);
-        let totals: Vec<f64> = differences.iter().map(RequestTime::total_ns).collect();
-        let total_ns = centre(&totals);
+        let change = TimeChange::of(&differences);
         let of_scenario = |row: &&MetricResult| row.scenario == scenario.name;
         let mut directions = rows.iter().filter(of_scenario).filter_map(direction);
         // CPU time may grow where requests have become faster, which is no account of why.
-        let is_changed = directions.any(|slower| slower == (total_ns > 0.0));
-        let largest = change.largest(total_ns).filter(|_| is_changed);
+        let changed = change
+            .largest()
+            .filter(|largest| directions.any(|slower| slower == (largest.total_ns > 0.0)));
         Some(Self {
             scenario: scenario.name.clone(),
             base: RequestTime::median(&base),
             head: RequestTime::median(&head),
-            changed: largest.filter(|largest| is_seen(&values(&differences, largest.part), CHANGE_LEVEL)),
-            change,
+            change: change.time,
+            changed,
         })
-    }
-}
-
-impl RequestTime {
-    /// The part that most of a change is in, if there is one.
-    fn largest(&self, total_ns: f64) -> Option<ChangedPart> {
-        let share = |part: TimePart| self.part(part) / total_ns;
-        let part = TimePart::ALL.into_iter().max_by(|a, b| share(*a).total_cmp(&share(*b)))?;
-        let is_most = total_ns.abs() >= CHANGE_NS_MIN && share(part) >= SHARE_MIN;
-        is_most.then(|| ChangedPart { part, part_ns: self.part(part), total_ns })
     }
 }
 
@@ -330,10 +346,10 @@ mod tests {
     #[test]
     fn computing_is_put_where_it_is_seen() {
         let noise = differences(50_000.0, [9e3, -12e3, 4e3, 15e3, -8e3, 6e3, -5e3, -9e3]);
-        let change = RequestTime::change(&noise);
+        let change = TimeChange::of(&noise).time;
         assert!((change.user_ns - 50_000.0).abs() < 1e-6 && change.system_ns == 0.0, "{change:?}");
         let both = differences(50_000.0, [29e3, 31e3, 30e3, 30e3, 28e3, 30e3, 32e3, 30e3]);
-        let change = RequestTime::change(&both);
+        let change = TimeChange::of(&both).time;
         assert!((change.system_ns - 30_000.0).abs() < 1e-6, "{change:?}");
         assert!((change.user_ns - 20_000.0).abs() < 1e-6, "{change:?}");
     }
@@ -351,16 +367,40 @@ mod tests {
         assert_eq!(Comparison::of(&paired(12, LEVEL, LEVEL)).unwrap().anatomies, []);
     }
 
+    /// 100 us more in user space, and so much more time without a processor.
+    fn with_queueing(queued_us: [f64; 8]) -> Option<ChangedPart> {
+        let of = |queued_us: f64| RequestTime {
+            user_ns: 100e3 + queued_us,
+            system_ns: 0.0,
+            queued_ns: 1e3 * queued_us,
+            blocked_ns: 0.0,
+        };
+        TimeChange::of(&queued_us.map(of)).largest()
+    }
+
+    #[test]
+    fn what_is_not_seen_hides_no_part_and_is_no_part() {
+        let busy = [900.0, -400.0, 700.0, -800.0, 1_200.0, 300.0, -600.0, 500.0];
+        let changed = with_queueing(busy).unwrap();
+        assert_eq!((changed.part, changed.part_ns), (TimePart::User, changed.total_ns));
+        let more = with_queueing([300.0, 400.0, 350.0, 310.0, 320.0, 390.0, 380.0, 340.0]).unwrap();
+        assert_eq!(more.part, TimePart::Queued);
+        assert_eq!(with_queueing([100.0; 8]), None, "neither is most of it");
+    }
+
     proptest! {
         #[test]
-        fn the_named_part_is_most_of_the_change(
-            parts in proptest::array::uniform4(-1e6_f64..1e6), total_ns in -2e6_f64..2e6,
+        fn the_named_part_is_most_of_what_is_seen(
+            parts in proptest::array::uniform4(-1e6_f64..1e6), is_seen in proptest::array::uniform4(proptest::bool::ANY),
         ) {
             let [user_ns, system_ns, queued_ns, blocked_ns] = parts;
-            let change = RequestTime { user_ns, system_ns, queued_ns, blocked_ns };
-            if let Some(changed) = change.largest(total_ns) {
-                prop_assert!(changed.part_ns / total_ns >= SHARE_MIN);
-                prop_assert!(TimePart::ALL.iter().all(|part| change.part(*part) / total_ns <= changed.part_ns / total_ns));
+            let time = RequestTime { user_ns, system_ns, queued_ns, blocked_ns };
+            if let Some(changed) = (TimeChange { time, is_seen }).largest() {
+                prop_assert!(changed.part_ns / changed.total_ns >= SHARE_MIN);
+                for (part, is_seen) in TimePart::ALL.into_iter().zip(is_seen) {
+                    prop_assert!(!is_seen || time.part(part) / changed.total_ns <= changed.part_ns / changed.total_ns);
+                    prop_assert!(is_seen || part != changed.part);
+                }
             }
         }
     }

@@ -25,9 +25,14 @@ pub(super) fn sentences(comparison: &Comparison) -> Vec<String> {
 
 fn sentence(anatomy: &RequestAnatomy) -> Option<String> {
     let ChangedPart { part, part_ns, total_ns } = anatomy.changed?;
-    let (total, of_part) = (signed(total_ns), units::time_ns(part_ns.abs()));
-    let scenario = wording::quoted(&anatomy.scenario);
-    Some(format!("{scenario}: {total} a request, of which {of_part} {}", meaning(part)))
+    let share = match part_ns / total_ns {
+        1.0 => String::new(),
+        // Another part has changed the other way.
+        1.0.. => format!("with {} ", signed(part_ns)),
+        _ => format!("of which {} ", units::time_ns(part_ns.abs())),
+    };
+    let (scenario, total) = (wording::quoted(&anatomy.scenario), signed(total_ns));
+    Some(format!("{scenario}: {total} a request, {share}{}", meaning(part)))
 }
 
 /// A difference of times with its sign.
@@ -132,5 +137,39 @@ fn table(anatomy: &RequestAnatomy) -> TableView {
             TableColumn::Numbers("Change"),
         ],
         rows: TimePart::ALL.into_iter().map(line).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_and_its_largest_part_are_said() {
+        let none = RequestTime { user_ns: 0.0, system_ns: 0.0, queued_ns: 0.0, blocked_ns: 0.0 };
+        let said = |part, part_ns, total_ns| {
+            let changed = Some(ChangedPart { part, part_ns, total_ns });
+            let scenario = "smoke".to_owned();
+            let sentence = sentence(&RequestAnatomy {
+                scenario,
+                base: none,
+                head: none,
+                change: none,
+                changed,
+            });
+            sentence.unwrap().replace('`', "")
+        };
+        assert_eq!(
+            said(TimePart::User, 1.1e6, 1.2e6),
+            "smoke: +1.20 ms a request, of which 1.10 ms in user space: it computes"
+        );
+        assert_eq!(
+            said(TimePart::User, -5e4, -5e4),
+            "smoke: −50.0 µs a request, in user space: it computes"
+        );
+        assert_eq!(
+            said(TimePart::User, 5e4, 2e4),
+            "smoke: +20.0 µs a request, with +50.0 µs in user space: it computes"
+        );
     }
 }

@@ -82,8 +82,8 @@ struct AnatomyRow<'a> {
     /// Centres (Hodges-Lehmann) of the differences within launch pairs. Where only one of user and system time is seen
     /// to change, it has all of the difference of both.
     change: RequestTime,
-    /// The part that the change is in, if a metric of time changed, the whole in the same direction, and one part is
-    /// seen to and is most of it.
+    /// The part that the change is in, if a metric of time changed, the parts that are seen to change do so in the same
+    /// direction together, and one is most of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     changed_part: Option<&'static str>,
 }

@@ -880,8 +880,7 @@ fn waiting() -> Run {
 
 #[test]
 fn a_change_in_one_part_of_the_time_is_a_sentence_in_every_format() {
-    const SENTENCE: &str =
-        "smoke: +999 µs a request, of which 999 µs blocked: it waits, and does not compute";
+    const SENTENCE: &str = "smoke: +999 µs a request, blocked: it waits, and does not compute";
     let comparison = comparison(&waiting());
     let terminal = on_terminal(&waiting(), 120);
     assert!(terminal.contains(SENTENCE), "{terminal}");
