@@ -16,6 +16,16 @@ pub struct FittedLoad {
     #[serde(rename = "lasts_ns", with = "units::duration_ns")]
     #[schemars(with = "u64")]
     pub lasts: Duration,
+    /// How long each side of every launch pair is warmed up, where the configuration does not say it and head was
+    /// not seen to compile as it runs.
+    #[serde(
+        rename = "warm_up_ns",
+        with = "units::duration_ns::option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Option<u64>")]
+    pub warm_up: Option<Duration>,
     /// From one answer to the next in the trial, over all connections.
     #[serde(rename = "interval_ns", with = "units::duration_ns")]
     #[schemars(with = "u64")]
@@ -26,6 +36,9 @@ impl FittedLoad {
     /// The precision of a level does not suffer down to a quarter of a second: more of a launch says less than more
     /// launches. With a third, a launch has the slices in which the course of its cost is seen.
     const LEAST: Duration = Duration::from_millis(350);
+
+    /// A program that is compiled beforehand has loaded its pages and filled its caches by then.
+    const WARM_UP_LEAST: Duration = Duration::from_millis(100);
 
     /// How many times the usual time a slow target gets at most.
     const USUAL_TIMES_MAX: u32 = 5;
@@ -39,7 +52,15 @@ impl FittedLoad {
         let steps = (interval * REQUESTS_WANTED).as_nanos().div_ceil(Self::STEP.as_nanos());
         let wanted = Self::STEP * u32::try_from(steps).unwrap_or(u32::MAX);
         let lasts = wanted.min(usual * Self::USUAL_TIMES_MAX).max(usual.min(Self::LEAST));
-        Self { lasts, interval }
+        Self { lasts, warm_up: None, interval }
+    }
+
+    /// Returns it with a warm-up in which each connection sends [`REQUESTS_WANTED`], neither shorter than 100 ms
+    /// nor longer than the usual one.
+    #[must_use]
+    pub fn with_warm_up(self, connections: u32, usual: Duration) -> Self {
+        let wanted = self.interval * REQUESTS_WANTED * connections;
+        Self { warm_up: Some(wanted.max(Self::WARM_UP_LEAST).min(usual)), ..self }
     }
 
     /// Returns about how many requests fit into the time.
@@ -74,6 +95,18 @@ mod tests {
         // Where less is usual there is no more of a fast target.
         assert_eq!(lasts(Duration::from_micros(300), ms(150)), ms(150));
         assert_eq!(lasts(ms(30), ms(150)), ms(750));
+    }
+
+    #[test]
+    fn a_warm_up_holds_a_hundred_requests_of_a_connection_within_the_usual_time() {
+        let warm_up = |interval_us, connections| {
+            let fitted = FittedLoad::at(Duration::from_micros(interval_us), ms(1_000));
+            fitted.with_warm_up(connections, ms(500)).warm_up.unwrap()
+        };
+        assert_eq!(warm_up(300, 1), ms(100));
+        assert_eq!(warm_up(300, 8), ms(240));
+        assert_eq!(warm_up(3_000, 1), ms(300));
+        assert_eq!(warm_up(30_000, 1), ms(500));
     }
 
     proptest! {

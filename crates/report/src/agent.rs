@@ -108,7 +108,7 @@ fn remedy(comparison: &Comparison) -> Vec<String> {
             Verdict::Regressed => Some(format!(
                 "{name}: green needs a build within {} of base; another attempt adds to the same evidence and does \
                  not erase it",
-                rule.tolerance
+                if row.metric.is_counted() { rule.floor } else { rule.tolerance }
             )),
             Verdict::Inconclusive if judgement.mde_ln.is_finite() => Some(format!(
                 "{name}: more launch pairs, or a change of at least {}",

@@ -366,6 +366,12 @@ pub(super) fn verdict(row: &MetricResult) -> String {
         MetricFinding::Judged(judgement) if is_outvoted(row, judgement) => {
             format!("can't tell: {}", outvoted(judgement))
         }
+        // What is counted is worse from its floor on, also within the tolerance.
+        MetricFinding::Judged(Judgement { verdict: Verdict::Regressed, .. })
+            if row.metric.is_counted() =>
+        {
+            format!("regressed (floor {})", row.rule.floor)
+        }
         MetricFinding::Judged(judgement) => judged(judgement, tolerance),
         MetricFinding::Recalled(recalled) => remembered(recalled, tolerance),
         MetricFinding::Undecidable(reason) => format!("can't tell: {reason}"),

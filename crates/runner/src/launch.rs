@@ -14,7 +14,7 @@ pub(super) fn single(
     mut side: SideDriver<'_>,
     sampling: &SamplingPlan,
 ) -> Result<DrivenLaunch, LaunchFailure> {
-    let plan = side.scenario.warm_up(sampling);
+    let plan = side.warm_up;
     let clock = side.clock;
     clock.time(RunStage::WarmUp, || warm_up::warm_up(&mut [&mut side], plan))?;
     clock.time(RunStage::Observe, || side.begin())?;
@@ -46,7 +46,7 @@ fn drive_in_turn(
     coin: &mut dyn FnMut() -> Side,
 ) -> Result<(), LaunchFailure> {
     // What is done first pays for what this program does for the first time.
-    let plan = sides[0].scenario.warm_up(sampling);
+    let plan = sides[0].warm_up;
     let clock = sides[0].clock;
     clock.time(RunStage::WarmUp, || warm_up::warm_up(&mut in_order(sides, first), plan))?;
     for side in in_order(sides, first) {

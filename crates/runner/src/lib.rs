@@ -608,6 +608,7 @@ impl<'a> RunSession<'a> {
         DriveConditions {
             sampling: &plan.suite.sampling,
             load: scenario.fitted_load.map_or(usual, |it| it.lasts),
+            warm_up: scenario.fitted_load.and_then(|it| it.warm_up),
             live: &plan.live,
             cancel: self.cancel,
             seed,

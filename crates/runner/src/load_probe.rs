@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use record::FittedLoad;
-use suite::{LoadAmount, LoadTime, Scenario, WorkloadModel};
+use suite::{LoadAmount, LoadTime, Scenario, WarmUpPlan, WorkloadModel};
 use units::cancel::Cancel;
 
 use crate::RunPlan;
@@ -15,7 +15,7 @@ use crate::side_driver::{DriveConditions, LaunchHandle, SideDriver};
 const SETTLING: Duration = Duration::from_millis(50);
 const PROBE: Duration = Duration::from_millis(50);
 
-/// Returns how long each side of a scenario's launch pairs is driven, by what one launch shows; none where the
+/// Returns how long each side of a scenario's launch pairs is warmed up and driven, by what one launch shows; none where the
 /// configuration says it, and where the target does not answer: then the launches tell why.
 pub(super) fn fit(
     plan: &RunPlan<'_>,
@@ -34,6 +34,7 @@ pub(super) fn fit(
     let conditions = DriveConditions {
         sampling: &plan.suite.sampling,
         load: usual,
+        warm_up: None,
         // Monitoring shows launches.
         live: &LiveMetrics::default(),
         cancel,
@@ -48,5 +49,10 @@ pub(super) fn fit(
     side.warm_up_load(PROBE).ok()?;
     let answered = u32::try_from(side.measurement.answered()).unwrap_or(u32::MAX);
     let interval = side.measurement.wall().checked_div(answered)?;
-    Some(FittedLoad::at(interval, usual))
+    let load = FittedLoad::at(interval, usual);
+    let connections = u32::try_from(scenario.load.connections).unwrap_or(u32::MAX);
+    Some(match plan.suite.sampling.warm_up {
+        WarmUpPlan::Fitted { usual } => load.with_warm_up(connections, usual),
+        WarmUpPlan::For(_) | WarmUpPlan::Steady => load,
+    })
 }

@@ -27,7 +27,7 @@ use record::{
     Capacity, FailureReport, LatencyBasis, LoadLevel, LoadStep, NetworkUse, Side, WarmUpRecord,
     histogram,
 };
-use suite::{LoadAmount, ReusePolicy, SamplingPlan, Scenario, WorkloadModel};
+use suite::{LoadAmount, ReusePolicy, SamplingPlan, Scenario, WarmUpPlan, WorkloadModel};
 use sut::network::Relay;
 use sut::{CpuClock, HostInterference, ResourceUsage, RunQueueClock, Sampler, Target};
 use units::cancel::Cancel;
@@ -55,6 +55,8 @@ pub(super) struct DriveConditions<'a> {
     pub(super) sampling: &'a SamplingPlan,
     /// How long a closed load goes on that has no end of its own.
     pub(super) load: Duration,
+    /// How long it is warmed up, where that follows from how fast the target is.
+    pub(super) warm_up: Option<Duration>,
     pub(super) live: &'a LiveMetrics,
     pub(super) cancel: &'a Cancel,
     /// Seed of the network's jitter and resets: the same for both sides of a launch pair.
@@ -74,6 +76,7 @@ pub(super) struct SideDriver<'a> {
     pub(super) uncounted_every: Option<u64>,
     pub(super) clock: &'a StageClock,
     load: Duration,
+    pub(super) warm_up: WarmUpPlan,
     client: LoadClient,
     /// Between client and target, if there is a network.
     relay: Option<Relay>,
@@ -154,7 +157,7 @@ impl<'a> SideDriver<'a> {
         prepared: &'a ScenarioRequests,
         conditions: DriveConditions<'a>,
     ) -> Result<Self, LaunchFailure> {
-        let DriveConditions { sampling, load, live, cancel, seed, clock, .. } = conditions;
+        let DriveConditions { sampling, load, warm_up, live, cancel, seed, clock, .. } = conditions;
         let scenario = &prepared.scenario;
         let failed = |reason: FailureReport| {
             LaunchFailure::new(launched.side, Some(scenario.name.clone()), reason)
@@ -196,6 +199,10 @@ impl<'a> SideDriver<'a> {
             uncounted_every: conditions.uncounted_every,
             clock,
             load,
+            warm_up: match (scenario.warm_up(sampling), warm_up) {
+                (WarmUpPlan::Fitted { .. }, Some(fitted)) => WarmUpPlan::For(fitted),
+                (plan, _) => plan,
+            },
             launched,
             prepared,
             scenario,

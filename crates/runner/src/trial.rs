@@ -24,7 +24,7 @@ pub(super) struct TrialOutcome {
     pub(super) ended: Option<EarlyEnd>,
     /// The files that the processes of head execute which listen.
     pub(super) programs: Vec<PathBuf>,
-    /// By scenario, how long each side is driven, where that is fitted to head.
+    /// By scenario, how long each side is warmed up and driven, where that is fitted to head.
     pub(super) loads: Vec<Option<FittedLoad>>,
 }
 
@@ -67,6 +67,11 @@ fn of_side(
         let ended = Some(EarlyEnd::Interrupted);
         return Ok(TrialOutcome { ended, programs: Vec::new(), loads });
     }
+    if !is_compiled_beforehand(&outcome.programs) {
+        for load in loads.iter_mut().flatten() {
+            load.warm_up = None;
+        }
+    }
     let mut exchanges = outcome.exchanges.iter();
     let wrong = exchanges.find_map(|exchange| Some((exchange, fault(plan, exchange)?)));
     let failed = match (&outcome.failure, wrong) {
@@ -77,6 +82,11 @@ fn of_side(
     };
     let ended = failed.map(|(scenario, reason)| EarlyEnd::Failed { side, scenario, reason });
     Ok(TrialOutcome { ended, programs: outcome.programs, loads })
+}
+
+/// Returns whether the programs are known not to compile as they run, which takes a warm-up longer than their pace tells.
+fn is_compiled_beforehand(programs: &[PathBuf]) -> bool {
+    !programs.is_empty() && programs.iter().all(|it| profile::program_obstacle(it).is_none())
 }
 
 /// Returns what is wrong with an exchange, unless a limit of its scenario allows failures.

@@ -42,15 +42,17 @@ pub(super) fn warm_up(
     plan: WarmUpPlan,
 ) -> Result<(), LaunchFailure> {
     match plan {
-        WarmUpPlan::For(lasts) => sides.iter_mut().try_for_each(|side| {
-            side.set_up()?;
-            if lasts.is_zero() {
-                return Ok(());
-            }
-            side.warm_up_load(lasts)?;
-            side.end_warm_up(None);
-            Ok(())
-        }),
+        WarmUpPlan::For(lasts) | WarmUpPlan::Fitted { usual: lasts } => {
+            sides.iter_mut().try_for_each(|side| {
+                side.set_up()?;
+                if lasts.is_zero() {
+                    return Ok(());
+                }
+                side.warm_up_load(lasts)?;
+                side.end_warm_up(None);
+                Ok(())
+            })
+        }
         WarmUpPlan::Steady => {
             sides.iter_mut().try_for_each(|side| side.set_up())?;
             until_steady(sides)

@@ -114,7 +114,7 @@ impl<'a> ScenarioIdentity<'a> {
             name: &scenario.name,
             workload,
             warm_up_ns: match warm_up {
-                WarmUpPlan::For(lasts) => units::nanos(lasts),
+                WarmUpPlan::For(lasts) | WarmUpPlan::Fitted { usual: lasts } => units::nanos(lasts),
                 WarmUpPlan::Steady => 0,
             },
             warm_up_steady: warm_up == WarmUpPlan::Steady,

@@ -287,6 +287,12 @@ pub struct Operation {
 pub enum WarmUpPlan {
     /// So long.
     For(Duration),
+    /// In launch pairs of a program that does not compile as it runs as long as the target needs, at most the
+    /// usual time; else that.
+    Fitted {
+        /// The usual time.
+        usual: Duration,
+    },
     /// Until the cost of a request is flat on both sides, within bounds of time and requests.
     Steady,
 }
@@ -295,7 +301,7 @@ impl WarmUpPlan {
     /// Returns how long it takes at least.
     pub fn least(self) -> Duration {
         match self {
-            Self::For(lasts) => lasts,
+            Self::For(lasts) | Self::Fitted { usual: lasts } => lasts,
             Self::Steady => STEADY_LEAST,
         }
     }
@@ -385,7 +391,7 @@ impl Default for SamplingPlan {
             launch_pairs_max: 50,
             soft_budget: None,
             has_looks: false,
-            warm_up: WarmUpPlan::For(Duration::from_millis(500)),
+            warm_up: WarmUpPlan::Fitted { usual: Duration::from_millis(500) },
             load: LoadTime::Fitted { usual: Duration::from_secs(1) },
             slice: Duration::from_millis(10),
             slice_requests: 10,
