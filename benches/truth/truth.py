@@ -4,6 +4,7 @@ import json
 import os
 import random
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -112,7 +113,7 @@ class Bench:
         decided.sort(key=lambda row: -abs(row.get("change") or 0))
         rows = [f"{row['scenario']}/{row['metric']} {100 * row.get('change', 0):+.1f} %" for row in decided[:3]]
         pairs = report.get("method", {}).get("launches")
-        self.results.append((label, said, done.returncode))
+        self.results.append((label, said, pairs, seconds, [row.split(" ")[0] for row in rows]))
         print(f"{label:34} {said:13} exit {done.returncode}  {pairs} pairs {seconds:6.1f} s  {', '.join(rows)}", flush=True)
         if done.returncode not in (0, 1):
             print("    " + (done.stderr.strip().splitlines() or [""])[-1], flush=True)
@@ -178,13 +179,19 @@ class Bench:
 
     def summary(self):
         kinds = {}
-        for label, said, _ in self.results:
-            kinds.setdefault(label.rsplit(" ", 1)[0], Counter())[said] += 1
+        for label, *found in self.results:
+            kinds.setdefault(label.rsplit(" ", 1)[0], []).append(found)
         print()
-        for kind, counts in kinds.items():
+        for kind, found in kinds.items():
+            outcomes, pairs, seconds, rows = zip(*found)
+            said = ", ".join(f"{count} {said}" for said, count in Counter(outcomes).most_common())
+            pairs = [count for count in pairs if count is not None]
+            taken = f"{statistics.mean(pairs):.1f} pairs, " if pairs else ""
+            largest = Counter(row for of_one in rows for row in of_one[:1]).most_common(3)
+            first = ", ".join(f"{row} {count}" for row, count in largest)
             expected = PLANTS.get(kind.split(" ")[0])
             note = f"   expected: {expected}" if expected else ""
-            print(f"{kind:34} " + ", ".join(f"{count} {said}" for said, count in counts.most_common()) + note)
+            print(f"{kind:34} {said:28} {taken}{statistics.mean(seconds):.1f} s (at most {max(seconds):.1f})   {first}{note}")
 
 
 SIZES = {"copies": 40, "builds": 20, "documents": 20, "innocent": 20, "slower": 20, "planted": 5}
@@ -192,6 +199,7 @@ SIZES = {"copies": 40, "builds": 20, "documents": 20, "innocent": 20, "slower": 
 
 def main():
     what, *rest = sys.argv[1:] or ["all"]
+    random.seed(1)
     if what != "all" and what not in SIZES:
         sys.exit(f"`{what}` is none of all, {', '.join(SIZES)}")
     with tempfile.TemporaryDirectory(prefix="truth-") as folder:

@@ -150,6 +150,22 @@ pub(super) enum DriveExtent {
     Whole,
 }
 
+/// How a scenario's requests are sent.
+fn client_settings(scenario: &Scenario) -> ClientSettings {
+    let reuse = match scenario.load.reuse {
+        ReusePolicy::Kept | ReusePolicy::Slice => load::ConnectionReuse::Kept,
+        ReusePolicy::Request => load::ConnectionReuse::PerRequest,
+    };
+    let connections = number(scenario.load.connections);
+    let (http, timeouts) = (scenario.load.http, scenario.load.timeouts);
+    let mut settings =
+        ClientSettings { connections, http, reuse, timeouts, ..ClientSettings::default() };
+    if let Some(bytes) = scenario.load.answer_bytes_max {
+        settings.answer_bytes_max = usize::try_from(bytes).unwrap_or(usize::MAX);
+    }
+    settings
+}
+
 impl<'a> SideDriver<'a> {
     /// Makes ready to send a scenario's requests to a running target.
     pub(super) fn new(
@@ -162,17 +178,8 @@ impl<'a> SideDriver<'a> {
         let failed = |reason: FailureReport| {
             LaunchFailure::new(launched.side, Some(scenario.name.clone()), reason)
         };
-        let reuse = match scenario.load.reuse {
-            ReusePolicy::Kept | ReusePolicy::Slice => load::ConnectionReuse::Kept,
-            ReusePolicy::Request => load::ConnectionReuse::PerRequest,
-        };
-        let connections = number(scenario.load.connections);
-        let (http, timeouts) = (scenario.load.http, scenario.load.timeouts);
-        let mut settings =
-            ClientSettings { connections, http, reuse, timeouts, ..ClientSettings::default() };
-        if let Some(bytes) = scenario.load.answer_bytes_max {
-            settings.answer_bytes_max = usize::try_from(bytes).unwrap_or(usize::MAX);
-        }
+        let settings = client_settings(scenario);
+        let connections = settings.connections;
         let LaunchHandle { target, reached, .. } = launched;
         let plan = prepared
             .plan(&reached.host(target))
