@@ -191,6 +191,7 @@ fn the_worked_example_is_checked_step_by_step_as_one_user() {
         "{said}"
     );
     assert!(said.contains("── traffic · login · ok"), "{said}");
+    assert!(said.contains("`{{ id }}` at /Order/@id"), "{said}");
     assert_eq!(service.logged_in.load(Ordering::Relaxed), 2, "once a scenario");
 }
 

@@ -112,6 +112,25 @@ impl LiveValues {
         let (unique, uuid, now, nonce) = (place(), place(), place(), place());
         Self { unique, uuid, now, nonce, captured: Arc::new(captured) }
     }
+
+    /// Returns values that say which they are, for a person: `{{ unique }}`.
+    pub fn as_names(captures: &BTreeSet<String>) -> Self {
+        let named = |name: &str| format!("{{{{ {name} }}}}");
+        let captured = captures.iter().map(|name| (name.clone(), named(name))).collect();
+        let [unique, uuid, now, nonce] = LIVE_NAMES.map(named);
+        Self { unique, uuid, now, nonce, captured: Arc::new(captured) }
+    }
+
+    /// Returns the value of a name, unless it is that of a capture that was not made.
+    pub(super) fn of(&self, name: &str) -> Option<&str> {
+        match name {
+            "unique" => Some(&self.unique),
+            "uuid" => Some(&self.uuid),
+            "now" => Some(&self.now),
+            "nonce" => Some(&self.nonce),
+            name => self.captured.get(name).map(String::as_str),
+        }
+    }
 }
 
 impl RequestTexts {
@@ -211,6 +230,11 @@ impl RequestRenderer {
     /// Returns the variables of the environment that the templates name.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.variables.iter().map(String::as_str)
+    }
+
+    /// Returns whether the templates use a value of this name.
+    pub fn names(&self, name: &str) -> bool {
+        self.names.contains(name)
     }
 
     /// Returns whether a request has to be rendered each time it is sent, where captures have these names.

@@ -14,8 +14,8 @@ use minijinja::value::{Kwargs, Value};
 use minijinja::{Environment, Error, ErrorKind, filters};
 use thiserror::Error;
 
-use super::expectation::AnswerRule;
-use super::live::{LiveValues, RequestContext, RequestRenderer};
+use super::expectation::{AnswerRule, ResponseExpectation, VerdictBits};
+use super::live::{LiveValues, RenderedTexts, RequestContext, RequestRenderer};
 use super::template::{self, ExpectedValue, LIVE_NAMES, ResponseLocation, TemplateError};
 
 // Of a private plane of Unicode, which no document has.
@@ -96,10 +96,50 @@ impl LiveText {
         self.0.iter().map(text).collect::<Option<Vec<_>>>().map(|parts| parts.concat())
     }
 
+    /// Returns the text with these values; none where one is missing or filtered.
+    fn fill(&self, values: &LiveValues) -> Option<String> {
+        let mut filled = String::new();
+        for part in &self.0 {
+            filled.push_str(match part {
+                LivePart::Text(text) => text,
+                LivePart::Value(name) => values.of(name)?,
+                LivePart::Sha1(_) | LivePart::Base64(_) | LivePart::Json(_) | LivePart::Xml(_) => {
+                    return None;
+                }
+            });
+        }
+        Some(filled)
+    }
+
     /// Reads a text with marks, in which each name must be one of `names`.
     fn parse(text: &str, names: &BTreeSet<String>) -> Option<Self> {
         let (parts, rest) = parse_parts(text, names)?;
         rest.is_empty().then_some(parts)
+    }
+}
+
+impl LiveTexts {
+    /// Returns the request with these values, which is what the templates make of them; none where a value is
+    /// missing or filtered, which is left to the templates.
+    pub fn fill(&self, values: &LiveValues) -> Option<RenderedTexts> {
+        let header = |(name, value): &(String, LiveText)| Some((name.clone(), value.fill(values)?));
+        let expected = |(place, wanted): &(ResponseLocation, Vec<LiveText>)| {
+            let wanted = wanted.iter().map(|value| value.fill(values));
+            Some(ExpectedValue { place: place.clone(), values: wanted.collect::<Option<_>>()? })
+        };
+        let body = match &self.body {
+            Some(body) => Some(body.fill(values)?),
+            None => None,
+        };
+        let expected = match &self.expected {
+            Some(all) => {
+                let all = all.iter().map(expected).collect::<Option<_>>()?;
+                Some(ResponseExpectation::wanted(Ok(all), VerdictBits::default()))
+            }
+            None => None,
+        };
+        let headers = self.headers.iter().map(header).collect::<Option<_>>()?;
+        Some(RenderedTexts { path: self.path.fill(values)?, headers, body, expected })
     }
 }
 
@@ -303,6 +343,55 @@ mod tests {
         let (place, values) = texts.expected.unwrap().remove(0);
         assert_eq!(place, ResponseLocation::Xml("/a".to_owned()));
         assert_eq!(values, [LiveText(vec![value("id")])]);
+    }
+
+    #[test]
+    fn what_is_filled_in_is_what_the_templates_make_of_it() {
+        let filled = |path: &str, body: Option<&str>, captured: &[(&str, &str)]| {
+            let texts = RequestTexts {
+                path: path.to_owned(),
+                headers: vec![("X".to_owned(), "{{ nonce }}/{{ index }}".to_owned())],
+                body: body.map(str::to_owned),
+                form: crate::TextForm::Plain,
+                expectations: vec![TemplateExpectation::xml("/a", "{{ id }}-{{ uuid }}").unwrap()],
+            };
+            let renderer = RequestRenderer::new(texts).unwrap();
+            let spec = PayloadSpec::depth_mix(42, 2);
+            let context = Arc::new(spec.request_context(PayloadKind::Template, 3));
+            let open = renderer.open(&context, &BTreeSet::from(["id".to_owned()])).unwrap();
+            let captured = captured.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+            let values = LiveValues {
+                unique: "<77>".to_owned(),
+                uuid: "u".to_owned(),
+                now: "now".to_owned(),
+                nonce: "n".to_owned(),
+                captured: Arc::new(captured.collect()),
+            };
+            let filled = open.fill(&values);
+            let texts = |texts: RenderedTexts| {
+                let expected = format!("{:?}", texts.expected);
+                (texts.path, texts.headers, texts.body, expected)
+            };
+            let rendered = renderer.render(&context, values).map(texts).ok();
+            (filled.map(texts), rendered)
+        };
+        let id = [("id", "a & b\n")];
+        for body in [
+            None,
+            Some("<a>{{ unique }}</a>{{ id }}\n"),
+            Some(
+                "{{ random(1, 999) }}{% for p in pairs %}{{ p.xml1 }}{% endfor %}\r\n{{ now }}\n\n",
+            ),
+            Some("no value"),
+        ] {
+            let (filled, rendered) = filled("/orders/{{ id }}", body, &id);
+            assert_eq!(filled, rendered);
+            assert!(filled.is_some());
+        }
+        // What was not captured is for the templates to refuse, and what is filtered for them to filter.
+        assert_eq!(filled("/orders/{{ id }}", None, &[]), (None, None));
+        let (filled, rendered) = filled("/{{ id | sha1 }}", None, &id);
+        assert!(filled.is_none() && rendered.is_some());
     }
 
     #[test]

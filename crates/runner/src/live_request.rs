@@ -10,7 +10,7 @@ use load::{
     RequestHead, ResponseCheck, UnsendableRequest, WrongResponse,
 };
 use payload::{
-    Capture, LiveValues, PayloadSpec, RequestContext, RequestFraming, RequestRenderer,
+    Capture, LiveTexts, LiveValues, PayloadSpec, RequestContext, RequestFraming, RequestRenderer,
     ResponseExpectation,
 };
 use rand_chacha::ChaCha8Rng;
@@ -34,6 +34,8 @@ pub(super) struct OperationRequest {
     pub(super) operation: Arc<Operation>,
     pub(super) renderer: Arc<RequestRenderer>,
     pub(super) context: Arc<RequestContext>,
+    /// The request as far as it is known before; none where the templates compute with what is not.
+    pub(super) open: Option<LiveTexts>,
     /// The value of the header `Host`.
     pub(super) host: String,
     /// What follows the head, unless a template makes it anew each time.
@@ -44,8 +46,9 @@ pub(super) struct OperationRequest {
 
 impl LiveRequest for OperationRequest {
     fn render(&self, captured: &Arc<CapturedValues>) -> Result<LoadRequest, UnsendableRequest> {
-        let values = moment(NEXT.fetch_add(1, Ordering::Relaxed), Arc::clone(captured));
-        self.with(values)
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let is_used = |name: &str| self.renderer.names(name);
+        self.with(moment(number, &is_used, Arc::clone(captured)))
     }
 }
 
@@ -53,8 +56,13 @@ impl OperationRequest {
     /// Returns the request with these values.
     pub(super) fn with(&self, values: LiveValues) -> Result<LoadRequest, UnsendableRequest> {
         let wrong = |error: Box<dyn std::error::Error + Send + Sync>| UnsendableRequest(error);
-        let texts = self.renderer.render(&self.context, values);
-        let texts = texts.map_err(|error| wrong(error.into()))?;
+        let texts = match self.open.as_ref().and_then(|open| open.fill(&values)) {
+            Some(texts) => texts,
+            None => {
+                let rendered = self.renderer.render(&self.context, values);
+                rendered.map_err(|error| wrong(error.into()))?
+            }
+        };
         let headers: Vec<_> =
             texts.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let Operation { method, payload, kind, .. } = &*self.operation;
@@ -93,26 +101,31 @@ fn checked(expected: ResponseExpectation) -> Arc<dyn ResponseCheck> {
     Arc::new(ExpectationCheck(expected))
 }
 
-/// What a request that is sent now has of its own. All that is random follows from its number, which
-/// no other request has.
-fn moment(unique: u64, captured: Arc<CapturedValues>) -> LiveValues {
+/// What a request that is sent now has of its own, as far as it is used: it costs as much as sending the
+/// request. All that is random follows from its number, which no other request has.
+fn moment(
+    unique: u64,
+    is_used: &dyn Fn(&str) -> bool,
+    captured: Arc<CapturedValues>,
+) -> LiveValues {
     const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let mut draws = ChaCha8Rng::seed_from_u64(unique);
-    let mut bytes = [0; 16];
-    draws.fill_bytes(&mut bytes);
-    // Version 4 and the variant of RFC 9562.
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex = units::hex(&bytes);
-    let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
-    let letter = |_| char::from(LETTERS[usize::from(draws.next_u32().to_le_bytes()[0]) % 62]);
-    LiveValues {
-        unique: unique.to_string(),
-        uuid: parts.join("-"),
-        now: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string(),
-        nonce: (0..NONCE_CHARS).map(letter).collect(),
-        captured,
+    let (mut uuid, mut nonce, mut now) = (String::new(), String::new(), String::new());
+    if is_used("uuid") || is_used("nonce") {
+        let mut draws = ChaCha8Rng::seed_from_u64(unique);
+        let mut bytes = [0; 16];
+        draws.fill_bytes(&mut bytes);
+        // Version 4 and the variant of RFC 9562.
+        bytes[6] = bytes[6] & 0x0f | 0x40;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        let hex = units::hex(&bytes);
+        uuid = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-");
+        let letter = |_| char::from(LETTERS[usize::from(draws.next_u32().to_le_bytes()[0]) % 62]);
+        nonce = (0..NONCE_CHARS).map(letter).collect();
     }
+    if is_used("now") {
+        now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
+    }
+    LiveValues { unique: unique.to_string(), uuid, now, nonce, captured }
 }
 
 /// What an operation takes from its answers.
@@ -137,7 +150,7 @@ mod tests {
 
     #[test]
     fn every_request_has_a_number_a_uuid_and_a_nonce_of_its_own() {
-        let moments = (0..500).map(|number| moment(number, Arc::default()));
+        let moments = (0..500).map(|number| moment(number, &|_| true, Arc::default()));
         let mut seen = BTreeSet::new();
         for LiveValues { uuid, nonce, unique, now, .. } in moments {
             let shape: Vec<usize> = uuid.split('-').map(str::len).collect();

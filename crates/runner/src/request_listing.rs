@@ -176,8 +176,7 @@ impl RequestListing {
 
 impl ScenarioRequests {
     fn listing(&self) -> Result<RequestListing, ListingError> {
-        let captures = self.scenario.operations.iter().flat_map(|operation| &operation.captures);
-        let captures: BTreeSet<String> = captures.map(|capture| capture.name.clone()).collect();
+        let captures = self.capture_names();
         let mut requests = Vec::new();
         for operation in 0..self.scenario.operations.len() {
             for number in 0..self.different_of(operation) {

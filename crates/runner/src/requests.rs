@@ -196,8 +196,22 @@ impl ScenarioRequests {
 
     /// Returns what the answer to the first request of an operation must be, for a person.
     pub(super) fn expected(&self, operation: usize) -> String {
+        let by_name = self.scenario.operations.get(operation).and_then(|it| self.by_name(it));
+        if let Some(expected) = by_name {
+            return expected.describe();
+        }
         let first = self.operations.get(operation).and_then(|messages| messages.first());
         first.map_or_else(String::new, |message| message.truth.0.describe())
+    }
+
+    /// What the answer must hold, with the names of values that are not known yet; none where all are, or where
+    /// the templates compute with them.
+    fn by_name(&self, operation: &Operation) -> Option<ResponseExpectation> {
+        let renderer = operation.renderer.as_ref().filter(|_| operation.is_live)?;
+        let names = self.capture_names();
+        let context = Arc::new(operation.payload.request_context(operation.kind, 0));
+        let open = renderer.open(&context, &names).ok()?;
+        open.fill(&LiveValues::as_names(&names))?.expected
     }
 
     /// Returns how many different requests there are.
@@ -264,9 +278,16 @@ impl ScenarioRequests {
         self.order.clone()
     }
 
+    /// Returns the names of all captures.
+    pub(super) fn capture_names(&self) -> BTreeSet<String> {
+        let captures = self.scenario.operations.iter().flat_map(|operation| &operation.captures);
+        captures.map(|capture| capture.name.clone()).collect()
+    }
+
     /// Returns the requests as they are sent to `host`, and their order. The bodies are shared, not copied.
     pub(super) fn plan(&self, host: &str) -> Result<RequestPlan, UnsendableRequest> {
         let mut requests = Vec::new();
+        let names = self.capture_names();
         for (operation, messages) in self.scenario.operations.iter().zip(&self.operations) {
             let shared = Arc::new(operation.clone());
             let captures = &operation.captures;
@@ -276,14 +297,20 @@ impl ScenarioRequests {
             for (index, message) in (0..).zip(messages) {
                 let form = match &operation.renderer {
                     None => RequestForm::Prepared(message.request(operation, host)?),
-                    Some(renderer) => templated(OperationRequest {
-                        operation: Arc::clone(&shared),
-                        renderer: Arc::clone(renderer),
-                        context: Arc::new(operation.payload.request_context(operation.kind, index)),
-                        host: host.to_owned(),
-                        content: message.content(operation),
-                        check: Arc::<ExpectationCheck>::clone(&message.truth),
-                    })?,
+                    Some(renderer) => {
+                        let context = operation.payload.request_context(operation.kind, index);
+                        let context = Arc::new(context);
+                        let open = || renderer.open(&context, &names).ok();
+                        templated(OperationRequest {
+                            operation: Arc::clone(&shared),
+                            renderer: Arc::clone(renderer),
+                            open: operation.is_live.then(open).flatten(),
+                            context,
+                            host: host.to_owned(),
+                            content: message.content(operation),
+                            check: Arc::<ExpectationCheck>::clone(&message.truth),
+                        })?
+                    }
                 };
                 let planned = PlannedRequest { form, capture: capture.clone() };
                 let of_base = self.answers_of_base.get(requests.len()).and_then(Option::as_ref);
