@@ -3,8 +3,12 @@
 # has to be found in the row of that operation and of no other, and nothing where nothing is.
 #
 #   tests/services.sh PROGRAM [COUNT [NAME ...]]    COUNT comparisons of each kind and service, 10 if none is given
+#   KINDS=slower tests/services.sh …                of one kind: same, slower
+#   BUDGET=2m tests/services.sh …                   the time for measuring in each comparison
+#   LANES= tests/services.sh …                      with the work lane, where it can be
 #
-# Frameworks are installed by their names below target/services. Load goes to this machine only.
+# Prints a line for each comparison, and a table. What is planted has to be decided within the budget; that nothing
+# changed is right as long as nothing is found, and the table says how often it was shown. Frameworks are installed by their names below target/services. Load goes to this machine only.
 set -eu
 case ${1:?the program} in /*) XMLPERF=$1 ;; *) XMLPERF=$PWD/$1 ;; esac
 count=${2:-10}
@@ -13,7 +17,9 @@ if [ $# -gt 1 ]; then shift 2; else shift; fi
 repository=$(cd "$(dirname "$0")/.." && pwd)
 services=$repository/tests/services
 work=$repository/target/services
+ledger=$work/ledger.tsv
 mkdir -p "$work"
+: >"$ledger"
 failures=0
 
 packages() {
@@ -69,29 +75,43 @@ commit_twice() {
     git_quietly commit -m head
 }
 
-# compare NAME KIND OPERATION: COUNT comparisons, each of which has to find OPERATION, or nothing.
+# compare NAME KIND BUDGET OPERATION: COUNT comparisons, each of which has to find OPERATION, or nothing.
 compare() {
     commit_twice "$1" "$2"
     right=0
     for number in $(seq "$count"); do
         began=$(date +%s)
-        "$XMLPERF" compare HEAD~1..HEAD --always-measure --plain --format json >report.json 2>log || :
-        verdict=$(python3 "$services/judge.py" report.json ${3:+"$3"}) && right=$((right + 1))
-        echo "$1 $2 $number: $(($(date +%s) - began)) s, $verdict"
+        # shellcheck disable=SC2086 # options
+        "$XMLPERF" compare HEAD~1..HEAD --always-measure --plain --format json --budget "${BUDGET:-$3}" \
+            ${LANES---lane time} >report.json 2>log || :
+        took=$(($(date +%s) - began))
+        if verdict=$(python3 "$services/judge.py" report.json "$ledger" "$1" "$2" "$took" ${4:+"$4"}); then
+            right=$((right + 1))
+        else
+            cp report.json "report-$2-$number.json"
+            tail -n 3 log
+        fi
+        echo "$1 $2 $number: $took s, $verdict"
     done
-    echo "$1 $2: $right of $count"
     [ "$right" = "$count" ] || failures=$((failures + 1))
 }
 
 packages
 for name in "$@"; do
     frameworks "$name"
+    # Some twenty launch pairs, by what a start, a stop and the warm-up of a service take.
     case $name in
-        flask | tiny_http) planted='read' ;;
-        express) planted=create ;;
-        jdk) planted=search ;;
+        flask) planted=read budget=100s ;;
+        tiny_http) planted=read budget=60s ;;
+        express) planted=create budget=150s ;;
+        jdk) planted=search budget=200s ;;
     esac
-    compare "$name" same ''
-    compare "$name" slower "$planted"
+    for kind in ${KINDS:-same slower}; do
+        case $kind in
+            same) compare "$name" same "$budget" '' ;;
+            slower) compare "$name" slower "$budget" "$planted" ;;
+        esac
+    done
 done
+python3 "$services/table.py" "$ledger"
 [ "$failures" = 0 ]

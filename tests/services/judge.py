@@ -1,6 +1,7 @@
 """Says whether a report finds a slow-down in the row of one operation, and in that of no other.
 
-judge.py REPORT [OPERATION]: without an operation, nothing may be found at all.
+judge.py REPORT LEDGER SERVICE KIND SECONDS [OPERATION]: without an operation, nothing may be found at all. A line
+about it is added to the ledger.
 """
 
 import json
@@ -8,12 +9,11 @@ import sys
 
 
 def main():
-    with open(sys.argv[1], encoding="utf-8") as file:
+    path, ledger, service, kind, seconds, *planted = sys.argv[1:]
+    planted = planted[0] if planted else None
+    with open(path, encoding="utf-8") as file:
         text = file.read()
-    if not text:
-        sys.exit("no report")
-    report = json.loads(text)
-    planted = sys.argv[2] if len(sys.argv) > 2 else None
+    report = json.loads(text) if text else {"outcome": "error", "reason": "no report", "metrics": [], "method": {}}
     found, others = False, []
     for row in report["metrics"]:
         operation, verdict = row.get("operation"), row.get("verdict")
@@ -26,10 +26,15 @@ def main():
             others.append(f"{operation or 'the whole'} {row['metric']} {verdict}")
     rows = [row for row in report["metrics"] if row.get("operation") and row["metric"] == "latency"]
     changes = (f"{row['operation']} {100 * (row['change'] or 0):+.1f} % {row['verdict']}" for row in rows)
-    print(f"{report['outcome']}: {', '.join(changes) or report.get('reason')}", *others, sep="; ")
+    launches = report["method"].get("launches", 0)
+    print(f"{launches} launch pairs, {report['outcome']}: {', '.join(changes) or report.get('reason')}", *others, sep="; ")
     expected = "regressed" if planted else None
     right = not others and report["outcome"] != "error" and (found if planted else bool(rows))
-    sys.exit(0 if right and (expected is None or report["outcome"] == expected) else 1)
+    right = right and (expected is None or report["outcome"] == expected)
+    change = next((row["change"] for row in rows if row["operation"] == planted), None)
+    with open(ledger, "a", encoding="utf-8") as file:
+        print(service, kind, seconds, launches, report["outcome"], int(right), change, sep="\t", file=file)
+    sys.exit(0 if right else 1)
 
 
 main()
