@@ -13,5 +13,5 @@ tools=target/junit-tools
 }
 records=$(mktemp -d)
 trap 'rm -rf "$records"' EXIT
-PAGES=$records cargo test --locked --quiet --lib -- --ignored --exact page_tests::write_pages >/dev/null
+PAGES=$records cargo test --locked --quiet --lib -- --ignored --exact page_tests::write_records >/dev/null
 $tools/bin/python tests/page/junit_consumer.py "$program" "$records"

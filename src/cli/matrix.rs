@@ -31,9 +31,7 @@ pub(super) fn show(out: &mut impl Write, outcome: &MatrixOutcome) -> anyhow::Res
                 terminal::right(&units::change(change.estimate_ln)),
                 terminal::right(&units::interval(change.low_ln, change.high_ln)),
                 terminal::right(&units::change(since_first(&steps[..=index], row))),
-                Cell::new(row.judgement().map_or_else(String::new, |judgement| {
-                    report::judged(judgement, row.rule.tolerance)
-                })),
+                Cell::new(report::verdict(row)),
             ]);
         }
         if step.comparison.identical.is_some() {

@@ -84,8 +84,8 @@ fn doubt_fails_only_if_requested() {
     let text = csv("latency", &[0.0; 5]);
     insta::assert_snapshot!(decide(&text, &[]).1, @"
      metric   pairs  change  interval, %  verdict
-    ───────────────────────────────────────────────────────────────────────
-     latency      5   0.0 %    unbounded  can't tell: too few launch pairs
+    ────────────────────────────────────────────────────────────────
+     latency      5   0.0 %    unbounded  can't tell: too few pairs
 
     5 pairs, a look after each · chance of a false alarm ≤ 1 % over 1 metric
     ");

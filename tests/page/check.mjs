@@ -1,8 +1,8 @@
 // Opens every page of a folder in Chromium, takes screenshots beside them, and fails where one is not as it should be.
 //
 //   node check.mjs NODE_MODULES FOLDER PROGRAM [NAME…]
-import { execFileSync } from "node:child_process";
-import { readFileSync, readdirSync, statSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import path from "node:path";
@@ -71,6 +71,14 @@ async function narrow(file, name) {
   }
 }
 
+/** What the program prints of a record; 3 is the code of one without numbers. */
+function printed(name, form) {
+  const words = ["report", path.join(folder, `${name}.json`), "--format", form, "--fail-on", "never"];
+  const { status, stdout, stderr } = spawnSync(program, words, { maxBuffer: 1 << 26 });
+  if (status !== 0 && status !== 3) throw new Error(`${name}: ${stderr}`);
+  return stdout.toString();
+}
+
 /** Bytes and elements; of twenty-five scenarios there may be more. */
 async function small(file, name) {
   const bytes = statSync(file).size;
@@ -116,6 +124,105 @@ async function naked(file, name) {
   expect(said === without, `${name}: a page without script says something else`);
   await full.page.close();
   await bare.page.close();
+}
+
+const UNITS = {
+  ns: 1, "µs": 1e3, ms: 1e6, s: 1e9, min: 6e10, h: 3.6e12,
+  B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40, "%": 0.01,
+};
+
+/** Whether words such as `5.20 µs` say a value, by the digits that they have. */
+function saysValue(said, value) {
+  const [, sign, digits, unit] = /^([−+]?)([\d. ]*\d)\s*(\S*)/.exec(said.replace(/[\u00a0\u202f]/g, " ")) ?? [];
+  if (digits === undefined) return false;
+  const scale = UNITS[unit] ?? 1;
+  const number = Number(digits.replaceAll(" ", "")) * (sign === "−" ? -1 : 1);
+  const decimals = digits.split(".")[1]?.length ?? 0;
+  // Numbers of many digits are rounded to three of them.
+  const step = Math.max(10 ** -decimals, decimals > 0 ? 0 : Math.abs(number) * 1e-3);
+  return Math.abs(number * scale - value) <= 0.51 * step * scale;
+}
+
+/** The place of a row among the news, from its verdict. */
+function gravity({ verdict, policy }) {
+  const place = { regressed: 0, suspected: 1, inconclusive: 2, improved: 3, unchanged: 4 }[verdict];
+  return place ?? (policy === "gate" ? (verdict === "missing" ? 1 : 4) : 5);
+}
+
+const VERDICTS = {
+  regressed: /^regressed/, improved: /^improved/, unchanged: /^unchanged/, inconclusive: /^(can't tell|suspected)/,
+  suspected: /^suspected/, "not-found": /^none found/, reported: /^reported only/, missing: /^(missing|not shown)/,
+  measured: /^/,
+};
+const OUTCOMES = {
+  regressed: ["Slower", "Limit broken", "Fails"], improved: ["Faster"], inconclusive: ["Can’t tell"],
+  pass: ["Not slower", "Identical", "Measured"], error: ["Not measured"],
+};
+
+/** The rows of a page without style and script, in reading order: the scenario, numbers, and words of each. */
+const rowsOf = (page) => page.$$eval(".forest tbody", (groups) => groups.flatMap((group) => {
+  const scenario = group.querySelector("[scope=rowgroup]").firstChild.textContent.trim();
+  return [...group.querySelectorAll("tr:has(th[scope=row])")].map((row) => ({
+    scenario,
+    quantities: [...row.querySelectorAll("data")].map((it) => [it.textContent, Number(it.value)]),
+    interval: row.querySelector("td:nth-child(3) small").textContent,
+    verdict: row.querySelector("td:last-child b").textContent,
+  }));
+}));
+
+/** A report's rows in the order in which the page has them: the gravest scenario and row first. */
+function expectedRows({ metrics }) {
+  const rank = (row) => row.suspicion ? 1 : gravity(row);
+  const scenarios = [...new Set(metrics.map((it) => it.scenario))];
+  const of = (name) => metrics.filter((it) => it.scenario === name).sort((a, b) => rank(a) - rank(b));
+  const worst = (name) => Math.min(...of(name).map(rank));
+  return scenarios.sort((a, b) => worst(a) - worst(b)).flatMap(of);
+}
+
+/** Holds the text of a page without style and script to what `report.json` says, in reading order. */
+async function saysTheReport(file, name) {
+  const report = JSON.parse(printed(name, "json"));
+  const { page } = await open(file, { script: false });
+  await page.evaluate(() => document.querySelectorAll("style").forEach((it) => it.remove()));
+  const [rows, word, text] = [await rowsOf(page), await page.$eval("nav b", (it) => it.textContent), await words(page)];
+  await page.close();
+  expect(OUTCOMES[report.outcome].includes(word), `${name}: ${word} of ${report.outcome}`);
+  const spaced = (said) => said.replaceAll("`", "").replace(/\s+/g, " ");
+  for (const note of report.notes) expect(text.includes(spaced(note.text)), `${name}: no note ${note.text}`);
+  const limits = await countLimits(file);
+  expect(limits.length === report.limits.length, `${name}: ${limits.length} of ${report.limits.length} limits`);
+  const holds = (list) => list.filter(Boolean).length;
+  expect(holds(limits) === holds(report.limits.map((it) => it.holds)), `${name}: limits that hold`);
+  // A build alone has a table of values, without verdicts.
+  if (report.base === null) return;
+  const expected = expectedRows(report);
+  expect(rows.length === expected.length, `${name}: ${rows.length} rows of ${expected.length}`);
+  rows.forEach((row, place) => saysRow(`${name}: row ${place + 1}`, row, expected[place]));
+}
+
+const countLimits = async (file) => {
+  const { page } = await open(file);
+  const held = await page.$$eval("h3", (all) => {
+    const table = all.find((it) => it.textContent === "Limits")?.nextElementSibling;
+    return [...table?.querySelectorAll("tbody td:last-child") ?? []].map((it) => it.textContent === "holds");
+  });
+  await page.close();
+  return held;
+};
+
+function saysRow(name, row, { scenario, metric, base, head, change, low, high, verdict }) {
+  const bare = (it) => it.replace(/[\u202a-\u202e\u2066-\u2069]/g, "").replace(/\s+/g, " ").trim();
+  expect(row.scenario === bare(scenario), `${name} is of ${row.scenario}, not ${scenario}`);
+  const isOfCalls = ["queries", "round-trips"].includes(metric);
+  const values = [base, head, isOfCalls ? null : change].filter((it) => it !== null);
+  const found = row.quantities.map(([, value]) => value);
+  expect(JSON.stringify(found) === JSON.stringify(values), `${name} has ${found}, not ${values}`);
+  for (const [said, value] of row.quantities) expect(saysValue(said, value), `${name} says ${said} of ${value}`);
+  expect(VERDICTS[verdict].test(row.verdict), `${name} says ${row.verdict} of ${verdict}`);
+  const limits = /^\[(.*), (.*)\]$/.exec(row.interval);
+  if (!limits || low === null || high === null) return;
+  expect(saysValue(`${limits[1]} %`, low) && saysValue(`${limits[2]} %`, high),
+    `${name} says ${row.interval} of ${low}, ${high}`);
 }
 
 async function zooms(file, name) {
@@ -181,7 +288,7 @@ function written(name) {
   const took = (form) => {
     const times = Array.from({ length: 7 }, () => {
       const begun = performance.now();
-      execFileSync(program, ["report", path.join(folder, `${name}.json`), "--format", form, "--fail-on", "never"], { maxBuffer: 1 << 26 });
+      printed(name, form);
       return performance.now() - begun;
     });
     return Math.min(...times);
@@ -201,12 +308,13 @@ for (const name of names) {
   await accessible(file, name);
   await narrow(file, name);
   await naked(file, name);
+  if (existsSync(path.join(folder, `${name}.json`))) await saysTheReport(file, name);
   zoomed += await zooms(file, name) ? 1 : 0;
   await photographed(file);
   console.log(`${name}: ${(bytes / 1000).toFixed(0)} kB, ${nodes} elements, first paint ${paint.toFixed(0)} ms`);
 }
 expect(only.length > 0 || zoomed > 0, "no page has call stacks");
-await scores(["slower", "twelve", "stored", "index"].filter((it) => names.includes(it)));
+await scores(["slower", "twelve", "stored", "capacity", "index", "decision"].filter((it) => names.includes(it)));
 const [page, judged] = names.includes("twelve") ? written("twelve") : [0, 0];
 if (page > 0) console.log(`twelve scenarios: ${page.toFixed(0)} ms to read, judge and write the page, ${judged.toFixed(0)} ms for JSON`);
 await browser.close();

@@ -6,6 +6,7 @@ use compare::{Comparison, InstructionBreakdown, MetricResult};
 
 use crate::cost;
 use crate::json;
+use crate::page::rule;
 use crate::reasons;
 use crate::reproduction;
 use crate::wording;
@@ -101,24 +102,27 @@ fn limits(comparison: &Comparison) -> Vec<String> {
 /// What a change or another run would have to show.
 fn remedy(comparison: &Comparison) -> Vec<String> {
     let line = |row: &MetricResult| {
-        let judgement = row.judgement()?;
-        let rule = row.rule;
         let name = format!("{} {}", row.scenario, row.label());
         match row.verdict()? {
             Verdict::Regressed => Some(format!(
                 "{name}: green needs a build within {} of base; another attempt adds to the same evidence and does \
                  not erase it",
-                if row.metric.is_counted() { rule.floor } else { rule.tolerance }
+                green_within(row)
             )),
-            Verdict::Inconclusive if judgement.mde_ln.is_finite() => Some(format!(
-                "{name}: more launch pairs, or a change of at least {}",
-                units::Ratio::from_ln(judgement.mde_ln)
-            )),
-            Verdict::Inconclusive => Some(format!("{name}: more launch pairs")),
+            Verdict::Inconclusive => {
+                let decides = rule::distance(comparison, row);
+                Some(format!("{name}: {}", decides.unwrap_or_else(|| wording::verdict(row))))
+            }
             Verdict::Improved | Verdict::Unchanged => None,
         }
     };
     comparison.rows.iter().filter_map(line).collect()
+}
+
+/// The largest change for the worse that would not be red: of counts that is the floor, of times the tolerance.
+fn green_within(row: &MetricResult) -> units::Ratio {
+    let bound = if row.metric.is_counted() { row.rule.floor } else { row.rule.tolerance };
+    wording::floor(bound)
 }
 
 fn commands(comparison: &Comparison) -> Vec<String> {

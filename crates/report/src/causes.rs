@@ -11,6 +11,7 @@ use compare::{CauseSummary, InstructionBreakdown, RankedHunk};
 use record::causes::{
     CauseObstacle, HunkEvidence, HunkPlace, LineGrowth, ProofObstacle, WorkCauses,
 };
+use unicode_width::UnicodeWidthStr as _;
 use units::text::plural;
 
 use crate::functions;
@@ -203,20 +204,44 @@ pub(super) fn sentences(breakdown: &InstructionBreakdown) -> Vec<String> {
 }
 
 /// Writes the tables for a terminal.
-pub(super) fn text(out: &mut impl Write, breakdown: &InstructionBreakdown) -> io::Result<()> {
-    for RankedHunk { hunk, share } in ranked(breakdown) {
+pub(super) fn text(
+    out: &mut impl Write,
+    breakdown: &InstructionBreakdown,
+    width: usize,
+) -> io::Result<()> {
+    let hunks = ranked(breakdown);
+    if !hunks.is_empty() {
+        writeln!(out, "\n{:>9} {:>9}  hunk, by the costs of", "change", "share")?;
+    }
+    for RankedHunk { hunk, share } in hunks {
         let growth = functions::signed(hunk.growth);
         let (place, by) = (place(&hunk.hunk), evidence(hunk.evidence));
-        writeln!(out, "{growth:>9} {:>5} %  {place}, by {by}", percent(*share))?;
+        let share = format!("{} %", percent(*share));
+        writeln!(out, "{growth:>9} {share:>9}  {}", within(&[&place, by], width, 21))?;
     }
     if !lines(breakdown).is_empty() {
-        writeln!(out, "\n{:>9} {:>9} {:>9}  {:8} line", "base", "head", "change", "")?;
+        writeln!(out, "\n{:>9} {:>9} {:>9}  line", "base", "head", "change")?;
     }
     for line in lines(breakdown) {
         let LineCells { place, touched, function, base, head, growth } = LineCells::of(line);
-        writeln!(out, "{base:>9} {head:>9} {growth:>9}  {touched:8} {place}  {function}")?;
+        let place = within(&[&place, touched, &function], width, 31);
+        writeln!(out, "{base:>9} {head:>9} {growth:>9}  {place}")?;
     }
     Ok(())
+}
+
+/// As many of the parts as a line has room for after `before` columns; the first one in any case.
+fn within(parts: &[&str], width: usize, before: usize) -> String {
+    let mut line = String::new();
+    for part in parts.iter().filter(|part| !part.is_empty()) {
+        let has_room = before + line.width() + 2 + part.width() <= width;
+        if line.is_empty() {
+            (*part).clone_into(&mut line);
+        } else if has_room {
+            line = format!("{line}  {part}");
+        }
+    }
+    line
 }
 
 fn percent(share: f64) -> String {

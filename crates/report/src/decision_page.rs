@@ -10,6 +10,7 @@ use units::Ratio;
 use crate::markup::escaped;
 use crate::page::document::document;
 use crate::page::forest_axis::{self, AxisRow, ForestAxis};
+use crate::page::outcome_mark;
 use crate::page::view::{paragraph, prose};
 use crate::wording;
 
@@ -43,7 +44,8 @@ pub fn render(verdicts: &[PairedVerdict<'_>], method: &str, outcome: &Comparison
         ComparisonOutcome::Inconclusive => "open",
         ComparisonOutcome::Improved | ComparisonOutcome::Pass => "good",
     };
-    let mut body = format!("<header class=\"{tone}\">\n<h1>{title}</h1>\n");
+    let sign = outcome_mark::of_outcome(outcome);
+    let mut body = format!("<header class=\"{tone}\">\n<h1>{sign} {title}</h1>\n");
     body += &paragraph("", method);
     body += "</header>\n<section>\n<h2>Is it slower?</h2>\n";
     table(&mut body, verdicts);
@@ -86,7 +88,7 @@ fn table(html: &mut String, verdicts: &[PairedVerdict<'_>]) {
             prose(&units::change(estimate)),
             escaped(&units::interval(low, high)),
             axis.row(row),
-            prose(&wording::judged(verdict.judgement, tolerance)),
+            prose(&wording::judged(verdict.judgement, verdict.hypothesis)),
             prose(&rule),
         )
         .expect(STRING);

@@ -7,7 +7,7 @@ use record::metric::gate::MetricPolicy;
 use units::text::plural;
 
 use crate::page::{focus, rule};
-use crate::wording::{self, quoted};
+use crate::wording::{self, DecisionNeed, quoted};
 
 /// Rows that are explained, at most: the page explains all.
 const ROWS_MAX: usize = 6;
@@ -46,6 +46,11 @@ fn explanation(comparison: &Comparison, row: &MetricResult) -> Option<String> {
 pub(super) fn noise(comparison: &Comparison) -> Option<String> {
     let noisy = comparison.rows.iter().filter_map(|row| Some((row, too_noisy(row)?)));
     let (row, judgement) = noisy.max_by(|(_, a), (_, b)| a.mde_ln.total_cmp(&b.mde_ln))?;
+    let needs = wording::needs(row, judgement);
+    let lacks = match DecisionNeed::of(judgement) {
+        DecisionNeed::Change(_) => format!("{needs}: this machine was too noisy to show less"),
+        DecisionNeed::FirstLook | DecisionNeed::Interval | DecisionNeed::Evidence => needs,
+    };
     let enough = comparison.launch_pairs_to_see(row, row.rule.tolerance.ln());
     let enough = match enough.filter(|it| it.launch_pairs > judgement.sample) {
         Some(enough) => format!(
@@ -61,11 +66,7 @@ pub(super) fn noise(comparison: &Comparison) -> Option<String> {
     } else {
         "give it more time by `--budget`, or a quieter machine"
     };
-    Some(format!(
-        "⚪ {}: this machine was too noisy to show less in {}; {enough}: {remedy}",
-        wording::needs(judgement),
-        name(row)
-    ))
+    Some(format!("⚪ {lacks} in {}; {enough}: {remedy}", name(row)))
 }
 
 /// The judgement of a row that scatter alone kept from being decided.

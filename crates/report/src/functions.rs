@@ -13,19 +13,30 @@ pub fn differences(
     changes: &[FunctionChange],
     width: usize,
 ) -> io::Result<()> {
-    let head = ["base", "head", "change", "with calls"];
-    writeln!(
-        out,
-        "{:>9} {:>9} {:>9} {:>10}  {:8} function",
-        head[0], head[1], head[2], head[3], ""
-    )?;
-    for change in changes {
-        let FunctionCells { base, head, own, inclusive, fate } = FunctionCells::of(change);
-        let place = place(&change.name, &change.file, width, 51);
-        writeln!(out, "{base:>9} {head:>9} {own:>9} {inclusive:>10}  {fate:8} {place}")?;
+    let cells: Vec<FunctionCells> = changes.iter().map(FunctionCells::of).collect();
+    // What no function has, and on a narrow screen what can do without, leaves its columns to the names.
+    let fates = cells.iter().map(|it| it.fate.len() + 1).filter(|it| *it > 1).max().unwrap_or(0);
+    let is_wide = width >= WIDE_MIN;
+    let line = |[base, head, own, inclusive]: [&str; 4], fate: &str, place: &str| {
+        let numbers = if is_wide {
+            format!("{base:>9} {head:>9} {own:>9} {inclusive:>10}")
+        } else {
+            format!("{own:>9} {inclusive:>10}")
+        };
+        format!("{numbers}  {fate:fates$}{place}")
+    };
+    let before = if is_wide { 42 } else { 22 } + fates;
+    writeln!(out, "{}", line(["base", "head", "change", "with calls"], "", "function"))?;
+    for (change, cells) in changes.iter().zip(&cells) {
+        let FunctionCells { base, head, own, inclusive, fate } = cells;
+        let place = place(&change.name, &change.file, width, before);
+        writeln!(out, "{}", line([base, head, own, inclusive], fate, &place))?;
     }
     Ok(())
 }
+
+/// Columns from which on there is room for the numbers of both sides.
+const WIDE_MIN: usize = 72;
 
 /// Writes functions of one build with what each took, itself and with all that it calls.
 pub fn totals(out: &mut impl Write, functions: &[FunctionChange], width: usize) -> io::Result<()> {
@@ -90,8 +101,12 @@ pub(super) fn signed(value: f64) -> String {
 fn place(name: &str, file: &str, width: usize, before: usize) -> String {
     const NAME_MIN: usize = 20;
     let file = if file.is_empty() { String::new() } else { format!("  {file}") };
-    let room = width.saturating_sub(before + file.chars().count()).max(NAME_MIN);
-    format!("{}{file}", shortened(name, room))
+    let (all, file_length) = (width.saturating_sub(before), file.chars().count());
+    // A file that leaves the name no room is left out: the name tells more.
+    if all < file_length + NAME_MIN.min(name.chars().count()) {
+        return shortened(name, all.max(NAME_MIN));
+    }
+    format!("{}{file}", shortened(name, all - file_length))
 }
 
 /// The end of a name that is longer than there is room.

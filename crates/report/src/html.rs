@@ -14,10 +14,10 @@ use sha2::{Digest as _, Sha256};
 use crate::markup::escaped;
 use crate::page::view::{self, joined, paragraph, prose};
 use crate::page::{
-    document, environment, evidence, focus, forest, glossary, icicle, levels, load, percentiles,
-    sensitivity, timeline, work,
+    document, environment, evidence, focus, forest, glossary, icicle, levels, load, outcome_mark,
+    percentiles, sensitivity, timeline, work,
 };
-use crate::{anatomy, calls, cost, reasons, reproduction, wording};
+use crate::{anatomy, calls, causes, cost, reasons, reproduction, wording};
 use compare::decision::Verdict;
 use compare::{Comparison, ComparisonMode, ComparisonOutcome};
 use units::text::plural;
@@ -62,8 +62,10 @@ pub fn render_with(comparison: &Comparison, placement: AssetPlacement<'_>) -> St
     let (question, answer) = answer(comparison);
     let page = context! {
         title => headline.text.replace('`', ""),
-        headline => safe(prose(&headline.text)),
-        sign => headline.sign,
+        headline => safe(prose(&view::capitalised(&headline.text))),
+        beside => safe(prose(&beside(comparison, &headline.text))),
+        detail => detail(comparison),
+        sign => safe(outcome_mark::of(comparison)),
         style,
         assets,
         policy,
@@ -72,6 +74,7 @@ pub fn render_with(comparison: &Comparison, placement: AssetPlacement<'_>) -> St
         word => word(comparison),
         revisions => safe(prose(&wording::revisions(comparison))),
         method => safe(prose(&wording::method(comparison))),
+        cause => cause(comparison).map_or_else(none, |it| safe(prose(&it))),
         notes => safe(notes(comparison)),
         question,
         answer => safe(paragraph("answer", &answer)),
@@ -145,6 +148,28 @@ fn word(comparison: &Comparison) -> &'static str {
     }
 }
 
+/// What stands beside that word: the headline, unless it begins with the same words.
+fn beside(comparison: &Comparison, headline: &str) -> String {
+    match &comparison.outcome {
+        ComparisonOutcome::NotMeasured(_) | ComparisonOutcome::Inconclusive => {
+            wording::revisions(comparison)
+        }
+        ComparisonOutcome::Regressed | ComparisonOutcome::Improved | ComparisonOutcome::Pass => {
+            headline.to_owned()
+        }
+    }
+}
+
+/// What the figures of the change are headed by: of none there is no reason to ask for.
+fn detail(comparison: &Comparison) -> &'static str {
+    match &comparison.outcome {
+        ComparisonOutcome::Regressed | ComparisonOutcome::Improved => "Why?",
+        ComparisonOutcome::NotMeasured(_)
+        | ComparisonOutcome::Inconclusive
+        | ComparisonOutcome::Pass => "In detail",
+    }
+}
+
 /// The first question, and its answer in a sentence.
 fn answer(comparison: &Comparison) -> (&'static str, String) {
     let count = |verdict| comparison.count(verdict);
@@ -176,6 +201,18 @@ fn answer(comparison: &Comparison) -> (&'static str, String) {
         ComparisonOutcome::Pass => format!("No: {counts}"),
     };
     (question, said)
+}
+
+/// What the change is in, as far as that is known, for the first screen: what was proven goes before what is likely.
+fn cause(comparison: &Comparison) -> Option<String> {
+    match comparison.outcome {
+        ComparisonOutcome::Regressed | ComparisonOutcome::Improved => {}
+        ComparisonOutcome::NotMeasured(_)
+        | ComparisonOutcome::Inconclusive
+        | ComparisonOutcome::Pass => return None,
+    }
+    let proven = comparison.breakdowns.iter().flat_map(causes::proven).next();
+    proven.or_else(|| reasons::sentences(comparison).into_iter().next())
 }
 
 /// What a reader has to know before the numbers.
@@ -341,7 +378,7 @@ mod tests {
     fn the_page_shows_verdicts_functions_and_their_stacks() {
         let page = breakable(&page());
         for expected in [
-            "<h1><span aria-hidden=\"true\">🔴</span> 2 regressions",
+            "</svg> 2 regressions",
             "<th scope=\"row\" class=\"c\">api::parse</th>",
             "<td class=\"n\">+1620</td>",
             "▲ api::parse: ",

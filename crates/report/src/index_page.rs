@@ -50,7 +50,7 @@ pub fn html(entries: &[IndexEntry]) -> String {
         format!("<header>\n<h1>{title}</h1>\n</header>\n<section>\n<h2>Newest first</h2>\n");
     write!(
         body,
-        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Runs\"><table class=\"forest\">\n\
+        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Runs\"><table class=\"forest runs\">\n\
          <caption>Of each run the gravest row that decides.</caption>\n<thead><tr><th scope=\"col\">Run</th>\
          <th scope=\"col\">Metric</th><th scope=\"col\" class=\"n\">Change, %</th><th scope=\"col\" class=\"plot\">\
          <span class=\"sr\">Interval on one axis</span>{}</th><th scope=\"col\">Outcome</th></tr></thead>\n<tbody>",

@@ -32,7 +32,7 @@ pub mod trend;
 mod unbroken;
 mod wording;
 
-pub use crate::wording::{judged, revision, sentence, title};
+pub use crate::wording::{judged, revision, sentence, title, verdict};
 
 #[cfg(test)]
 mod page_tests;

@@ -8,7 +8,7 @@ use crate::cost;
 use crate::details;
 use crate::explanation;
 use crate::functions::{self, FunctionCells};
-use crate::markup::code;
+use crate::markup::{code, turns_direction};
 use crate::reasons;
 use crate::reproduction;
 use crate::wording;
@@ -39,9 +39,16 @@ pub fn render(comparison: &Comparison) -> String {
     let measured = !matches!(comparison.outcome, ComparisonOutcome::NotMeasured(_));
     let (open, folded): (Vec<&MetricResult>, Vec<&MetricResult>) =
         comparison.rows.iter().partition(|row| measured && is_news(row));
+    let mut open = sorted(open);
+    let rest = open.split_off(open.len().min(OPEN_MAX));
     if !open.is_empty() {
-        table(&mut text, comparison, &sorted(open));
+        table(&mut text, comparison, &open);
         text.push('\n');
+    }
+    if !rest.is_empty() {
+        let more = units::text::plural(rest.len(), "more row");
+        write!(text, "{more} changed or could not be decided, under *All metrics*.\n\n")
+            .expect(STRING);
     }
     if let Some(sentence) = explanation::noise(comparison).filter(|_| measured) {
         write!(text, "{}.\n\n", inert_but_code(&sentence)).expect(STRING);
@@ -63,9 +70,13 @@ pub fn render(comparison: &Comparison) -> String {
     {
         reproduce(&mut text, comparison);
     }
+    let folded: Vec<&MetricResult> = rest.into_iter().chain(folded).collect();
     fold(&mut text, comparison, &folded);
     text
 }
+
+/// Rows that are open at once: with more of them a comment fills the screen.
+const OPEN_MAX: usize = 5;
 
 const STRING: &str = "writing to a string does not fail";
 
@@ -243,7 +254,8 @@ fn fold(text: &mut String, comparison: &Comparison, folded: &[&MetricResult]) {
         writeln!(
             text,
             "Base and head ran side by side in fresh launches; which came first was drawn by coin for \
-             every launch pair and every slice. {rule}\n",
+             every launch pair and every slice. {typical} {rule}\n",
+            typical = wording::TYPICAL,
         )
         .expect(STRING);
         if let Some(visible) = wording::visible(comparison) {
@@ -261,7 +273,7 @@ fn fold(text: &mut String, comparison: &Comparison, folded: &[&MetricResult]) {
 /// tag, no link, no emphasis.
 pub fn inert(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in text.chars().filter(|c| !turns_direction(*c)) {
         match c {
             '&' => safe.push_str("&amp;"),
             '<' => safe.push_str("&lt;"),

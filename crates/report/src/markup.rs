@@ -11,17 +11,23 @@ pub(super) fn escaped(text: &str) -> String {
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
             '\'' => safe.push_str("&#39;"),
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
+            c if turns_direction(c) => {}
             c => safe.push(c),
         }
     }
     safe
 }
 
+/// Whether a character turns the direction of what follows, beyond the text that it is in.
+pub(super) fn turns_direction(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Text as code. Inside a code span only the backtick and the cell's bar mean anything.
 pub(super) fn code(text: &str) -> String {
     let safe: String = text
         .chars()
+        .filter(|c| !turns_direction(*c))
         .map(|c| match c {
             '`' => '\'',
             '|' => '¦',

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::html::{self, AssetPlacement};
+use crate::page::rule;
 use crate::unbroken::breakable;
 use crate::wording;
 use compare::Comparison;
+use compare::decision::Verdict;
 use record::fixtures::{LEVEL, SampleLaunch, alone, counted, explained, paired, remembered};
 use record::metric::gate::MetricPolicy;
 use record::{
@@ -279,6 +281,52 @@ fn what_changed_stands_above_what_did_not() {
     assert!(!page[groups[4]..].split("</table>").next().unwrap().contains("class=\"bad\""));
 }
 
+/// Runs of many lengths and changes, so that intervals lie everywhere about floor and tolerance.
+fn swept() -> Vec<Run> {
+    let mut runs: Vec<Run> = states().into_values().collect();
+    for launch_pairs in 4..=16 {
+        for cpu_us in [470, 500, 511, 520, 526, 531, 545, 572] {
+            let mut run = paired(launch_pairs, LEVEL, SampleLaunch { cpu_us, ..LEVEL });
+            run.scenarios[0].work = Some(counted(64_800.0, 124.6 * cpu_us as f64));
+            runs.push(run);
+        }
+    }
+    runs
+}
+
+#[test]
+fn no_row_looks_like_a_contradiction() {
+    let (mut outvoted, mut floors, mut intervals) = (0, 0, 0);
+    for run in swept() {
+        let comparison = Comparison::of(&run).unwrap();
+        for row in &comparison.rows {
+            let said = wording::verdict(row);
+            let (Some(judgement), Some(verdict)) = (row.judgement(), row.verdict()) else {
+                continue;
+            };
+            let (floor, tolerance) = (row.rule.floor.ln(), row.rule.tolerance.ln());
+            let compare::decision::Judgement { estimate_ln, low_ln, high_ln, mde_ln, .. } =
+                *judgement;
+            let is_open = verdict == Verdict::Inconclusive;
+            let is_seen = estimate_ln.abs() >= mde_ln || !low_ln.is_finite();
+            assert!(!(said.contains("needs ≥") && is_seen), "{said} beside {judgement:?}");
+            if is_open && row.suspicion.is_none() && (low_ln > floor || high_ln < -floor) {
+                assert!(said.contains("by itself"), "{said} beside {judgement:?}");
+                outvoted += 1;
+            }
+            if verdict == Verdict::Regressed && floor < tolerance && estimate_ln < tolerance {
+                assert!(!said.contains("tolerance"), "{said} beside {judgement:?}");
+                floors += 1;
+            }
+            intervals += usize::from(is_open && said.contains("too few"));
+            let decides = rule::distance(&comparison, row);
+            let is_gate = row.rule.policy == MetricPolicy::Gate;
+            assert!(!is_gate || decides.is_some(), "nothing decides {}: {said}", row.label());
+        }
+    }
+    assert!(outvoted > 0 && floors > 0 && intervals > 0, "{outvoted} {floors} {intervals}");
+}
+
 #[test]
 fn pages_stay_small() {
     let twelve = page(&many(12));
@@ -303,7 +351,7 @@ fn a_style_sheet_beside_the_page_leaves_the_same_words() {
 #[test]
 fn quantities_are_held_together() {
     let page = page(&slower());
-    assert!(page.contains("5.20\u{a0}µs → 5.72\u{a0}µs"), "{page}");
+    assert!(page.contains("5.20\u{a0}µs</data> → <data"), "{page}");
     assert!(page.contains("(tolerance 3\u{a0}%)"));
 }
 
@@ -318,19 +366,25 @@ fn rows_that_do_not_decide_are_there_and_can_be_hidden() {
     assert!(page.contains("id=\"f-all\""));
 }
 
-/// Writes record and page of every state into the folder that `PAGES` names, to be looked at (`tests/page.sh`).
+/// Writes the record of every state into the folder that `PAGES` names, for `tests/page.sh` and `tests/junit.sh`, and
+/// into one that is deleted again without it.
 #[test]
-#[ignore = "writes files, and asserts nothing"]
-fn write_pages() {
-    let folder = std::path::PathBuf::from(std::env::var_os("PAGES").expect("PAGES names a folder"));
+#[ignore = "writes what programs beside the tests read"]
+fn write_records() {
+    let named = std::env::var_os("PAGES").map(std::path::PathBuf::from);
+    let own = std::env::temp_dir().join(format!("xmlperf-states-{}", std::process::id()));
+    let folder = named.clone().unwrap_or_else(|| own.clone());
+    std::fs::create_dir_all(&folder).unwrap();
     for (state, run) in states() {
-        run.save(&folder.join(format!("{}.json", state.replace(' ', "-")))).unwrap();
+        let file = folder.join(format!("{}.json", state.replace(' ', "-")));
+        run.save(&file).unwrap();
+        assert_eq!(
+            page(&Run::load(&file).unwrap()),
+            page(&run),
+            "{state} is another page once stored"
+        );
     }
-    // Records beside them are rendered as well.
-    for entry in std::fs::read_dir(&folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "json") {
-            std::fs::write(path.with_extension("html"), page(&Run::load(&path).unwrap())).unwrap();
-        }
+    if named.is_none() {
+        std::fs::remove_dir_all(own).unwrap();
     }
 }

@@ -144,7 +144,7 @@ fn breakdowns(
                 let sentence = sentence.replace('`', "");
                 writeln!(out, "{}", wrapped(&sentence, screen.width.into(), 4))?;
             }
-            causes::text(out, breakdown)?;
+            causes::text(out, breakdown, screen.width.into())?;
             writeln!(out)?;
         }
     }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use compare::decision::history::{HistoryClaim, HistoryJudgement, SECOND_JOB_ALARMS};
-use compare::decision::{Judgement, Verdict};
+use compare::decision::{Hypothesis, Judgement, Verdict};
 use compare::details::ScenarioDetails;
 use compare::{
     BaselineOrigin, ChangeEstimate, Comparison, ComparisonMethod, ComparisonMode,
@@ -148,8 +148,10 @@ fn doubt(row: &MetricResult) -> String {
     match &row.finding {
         MetricFinding::Undecidable(reason) => reason.clone(),
         MetricFinding::Judged(judgement) if is_outvoted(row, judgement) => outvoted(judgement),
-        MetricFinding::Judged(judgement) | MetricFinding::Reported(judgement) => needs(judgement),
-        MetricFinding::Recalled(recalled) => needs(&recalled.judgement),
+        MetricFinding::Judged(judgement) | MetricFinding::Reported(judgement) => {
+            needs(row, judgement)
+        }
+        MetricFinding::Recalled(recalled) => needs(row, &recalled.judgement),
         MetricFinding::Alone | MetricFinding::Missing(_) => String::new(),
     }
 }
@@ -314,6 +316,10 @@ fn arrival_shape(shape: ArrivalShape) -> &'static str {
     }
 }
 
+/// What the two values beside a change are, and why it need not be their quotient.
+pub(super) const TYPICAL: &str = "Base and head are typical launches: medians over launches, and of percentiles all \
+    requests together. The change is estimated within launch pairs, so it need not be their quotient.";
+
 /// The change, in the metric's own direction.
 pub(super) fn change(row: &MetricResult) -> String {
     // Of calls, the number says more than the share, which from none is infinite.
@@ -350,9 +356,8 @@ pub(super) fn value(row: &MetricResult, value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| row.format(value))
 }
 
-/// The verdict, with what a reader needs to believe it.
-pub(super) fn verdict(row: &MetricResult) -> String {
-    let tolerance = tolerance(row);
+/// Returns the verdict, with what a reader needs to believe it.
+pub fn verdict(row: &MetricResult) -> String {
     if let Some(suspicion) = row.suspicion {
         return format!("suspected: {suspicion}");
     }
@@ -370,25 +375,27 @@ pub(super) fn verdict(row: &MetricResult) -> String {
         MetricFinding::Judged(Judgement { verdict: Verdict::Regressed, .. })
             if row.metric.is_counted() =>
         {
-            format!("regressed (floor {})", row.rule.floor)
+            format!("regressed (floor {})", floor(row.rule.floor))
         }
-        MetricFinding::Judged(judgement) => judged(judgement, tolerance),
-        MetricFinding::Recalled(recalled) => remembered(recalled, tolerance),
+        MetricFinding::Judged(judgement) => found(row, judgement),
+        MetricFinding::Recalled(recalled) => remembered(row, recalled),
         MetricFinding::Undecidable(reason) => format!("can't tell: {reason}"),
     }
 }
 
 /// A verdict by runs of other days, with how many they are.
-fn remembered(recalled: &HistoryJudgement, tolerance: impl Display) -> String {
+fn remembered(row: &MetricResult, recalled: &HistoryJudgement) -> String {
     let HistoryJudgement { judgement, claim } = recalled;
     let p = units::probability(judgement.p_slower);
     let evidence = format!("{p}, {} runs", judgement.sample);
     match (claim, judgement.verdict) {
-        (HistoryClaim::NotFound, _) => format!("none found ({})", needs(judgement)),
+        (HistoryClaim::NotFound, _) => {
+            format!("none found ({})", DecisionNeed::of(judgement).words(SampleUnit::Run))
+        }
         (HistoryClaim::Suspected, _) => format!("suspected, not confirmed ({evidence})"),
         (HistoryClaim::Shown, Verdict::Regressed) => format!("regressed ({evidence})"),
         (HistoryClaim::Shown, Verdict::Improved | Verdict::Unchanged | Verdict::Inconclusive) => {
-            judged(judgement, tolerance)
+            found(row, judgement)
         }
     }
 }
@@ -429,13 +436,42 @@ pub(super) fn tolerance(row: &MetricResult) -> String {
     }
 }
 
-/// Returns a verdict with what a reader needs to believe it.
-pub fn judged(judgement: &Judgement, tolerance: impl Display) -> String {
+/// The smallest change for the worse that counts, with a decimal: one by a smallest amount is any share.
+pub(super) fn floor(floor: Ratio) -> Ratio {
+    Ratio((floor.0 * 1e3).round() / 1e3)
+}
+
+/// Returns a verdict on pairs of any origin with what a reader needs to believe it.
+pub fn judged(judgement: &Judgement, hypothesis: Hypothesis) -> String {
+    let tolerance = Ratio(hypothesis.tolerance);
+    said(judgement, hypothesis, (&tolerance, SampleUnit::Pair))
+}
+
+/// The verdict of a row that is judged.
+fn found(row: &MetricResult, judgement: &Judgement) -> String {
+    let hypothesis = Hypothesis { floor: row.rule.floor.0, tolerance: row.rule.tolerance.0 };
+    said(judgement, hypothesis, (&tolerance(row), SampleUnit::of(row)))
+}
+
+fn said(
+    judgement: &Judgement,
+    hypothesis: Hypothesis,
+    (tolerance, unit): (&dyn Display, SampleUnit),
+) -> String {
     match judgement.verdict {
+        // Red within the tolerance: the floor is what it is held to.
+        Verdict::Regressed
+            if hypothesis.floor < hypothesis.tolerance
+                && judgement.estimate_ln <= hypothesis.tolerance.ln_1p() =>
+        {
+            format!("regressed (floor {})", floor(Ratio(hypothesis.floor)))
+        }
         Verdict::Regressed => format!("regressed (tolerance {tolerance})"),
         Verdict::Improved => "improved".to_owned(),
         Verdict::Unchanged => format!("unchanged (±{tolerance})"),
-        Verdict::Inconclusive => format!("can't tell: {}", needs(judgement)),
+        Verdict::Inconclusive => {
+            format!("can't tell: {}", DecisionNeed::of(judgement).words(unit))
+        }
     }
 }
 
@@ -445,25 +481,96 @@ pub fn sentence(row: &MetricResult) -> String {
     format!("{base} → {head}: {} {}, {}", change(row), interval(row), verdict(row))
 }
 
-/// Whether a row is worse than its floor by itself, and not as one of all that share the error rate.
+/// Whether a row is beyond its floor by itself, and not as one of all that share the error rate.
 pub(super) fn is_outvoted(row: &MetricResult, judgement: &Judgement) -> bool {
-    judgement.verdict == Verdict::Inconclusive && judgement.low_ln > row.rule.floor.ln()
+    let floor = row.rule.floor.ln();
+    let is_beyond = judgement.low_ln > floor || judgement.high_ln < -floor;
+    judgement.verdict == Verdict::Inconclusive && is_beyond
 }
 
 fn outvoted(judgement: &Judgement) -> String {
-    let p = units::probability(judgement.p_slower);
-    format!("worse by itself, not sure among all comparisons ({p})")
+    let (direction, p) = if judgement.low_ln > 0.0 {
+        ("worse", judgement.p_slower)
+    } else {
+        ("better", judgement.p_faster)
+    };
+    let p = units::probability(p);
+    format!("{direction} by itself, not sure among all comparisons ({p})")
 }
 
-/// How large a change would have to be, to be seen.
-pub(super) fn needs(judgement: &Judgement) -> String {
-    if judgement.sample == 0 {
-        "not looked at yet".to_owned()
-    } else if judgement.mde_ln.is_finite() {
-        format!("needs ≥ {}", percent(judgement.mde_ln))
-    } else {
-        "too few launch pairs".to_owned()
+/// What a judgement rests on so many of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SampleUnit {
+    LaunchPair,
+    /// A launch of either side.
+    Launch,
+    Run,
+    /// A pair of any origin.
+    Pair,
+}
+
+impl SampleUnit {
+    pub(super) fn of(row: &MetricResult) -> Self {
+        match &row.finding {
+            MetricFinding::Recalled(_) => Self::Run,
+            _ if row.metric.is_counted() => Self::Launch,
+            MetricFinding::Alone
+            | MetricFinding::Judged(_)
+            | MetricFinding::Reported(_)
+            | MetricFinding::Undecidable(_)
+            | MetricFinding::Missing(_) => Self::LaunchPair,
+        }
     }
+
+    fn plural(self) -> &'static str {
+        match self {
+            Self::LaunchPair => "launch pairs",
+            Self::Launch => "launches",
+            Self::Run => "runs",
+            Self::Pair => "pairs",
+        }
+    }
+}
+
+/// What an undecided judgement lacks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum DecisionNeed {
+    /// Any look at it.
+    FirstLook,
+    /// As many as an interval takes.
+    Interval,
+    /// More evidence for a change that is as large as one that is mostly seen.
+    Evidence,
+    /// A change of this size, ln(head / base).
+    Change(f64),
+}
+
+impl DecisionNeed {
+    pub(super) fn of(judgement: &Judgement) -> Self {
+        let &Judgement { sample, estimate_ln, low_ln, high_ln, mde_ln, .. } = judgement;
+        let has_interval = low_ln.is_finite() || high_ln.is_finite();
+        match sample {
+            0 => Self::FirstLook,
+            _ if !has_interval || !mde_ln.is_finite() => Self::Interval,
+            _ if estimate_ln.abs() >= mde_ln => Self::Evidence,
+            _ => Self::Change(mde_ln),
+        }
+    }
+
+    pub(super) fn words(self, unit: SampleUnit) -> String {
+        let many = unit.plural();
+        match self {
+            Self::FirstLook => "not looked at yet".to_owned(),
+            Self::Interval => format!("too few {many}"),
+            Self::Evidence => format!("needs more {many}"),
+            Self::Change(ln) => format!("needs ≥ {}", percent(ln)),
+        }
+    }
+}
+
+/// What a row would need to be decided.
+pub(super) fn needs(row: &MetricResult, judgement: &Judgement) -> String {
+    DecisionNeed::of(judgement).words(SampleUnit::of(row))
 }
 
 /// The changes that a comparison could have shown, if it decided anything.
@@ -475,17 +582,49 @@ pub(super) fn visible(comparison: &Comparison) -> Option<String> {
         let of = |row: &MetricResult| {
             let from = from(&judgement(row)?);
             let name = format!("{} {}", quoted(&row.scenario), row.label());
-            from.is_finite().then(|| format!("{name} {sign}{}", percent(from)))
+            from.is_finite().then(|| (name, from))
         };
-        comparison.rows.iter().filter_map(of).collect::<Vec<_>>().join(", ")
+        changes(comparison.rows.iter().filter_map(of).collect(), sign)
     };
     let detectable = list(|it| it.mde_ln, "");
-    let seen = list(|it| it.visible_ln, "+");
-    let sentences =
-        [("Visible four times in five, from", detectable), ("Would have been seen here", seen)];
+    let sentences = [
+        (visible_in(comparison), detectable),
+        ("Would have been seen here".to_owned(), list(seen_ln, "+")),
+    ];
     let said = sentences.into_iter().filter(|(_, changes)| !changes.is_empty());
     let said: Vec<String> = said.map(|(what, changes)| format!("{what}: {changes}")).collect();
     (!said.is_empty()).then(|| said.join(". "))
+}
+
+/// The change that would have been seen here; without an interval nothing has been, however large.
+fn seen_ln(judgement: &Judgement) -> f64 {
+    let has_limit = judgement.low_ln.is_finite() || judgement.high_ln.is_finite();
+    if has_limit { judgement.visible_ln } else { f64::INFINITY }
+}
+
+/// Names and changes as a list; of many the smallest and the largest.
+fn changes(mut rows: Vec<(String, f64)>, sign: &str) -> String {
+    const LISTED_MAX: usize = 12;
+    let said = |(name, ln): &(String, f64)| format!("{name} {sign}{}", percent(*ln));
+    if rows.len() <= LISTED_MAX {
+        return rows.iter().map(said).collect::<Vec<_>>().join(", ");
+    }
+    rows.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let (first, last) = (&rows[0], &rows[rows.len() - 1]);
+    format!("{} to {} of {}", said(first), said(last), plural(rows.len(), "metric"))
+}
+
+/// In how much such changes are visible: in all launch pairs that there may be, which a run that ended undecided has
+/// not made.
+fn visible_in(comparison: &Comparison) -> String {
+    let method = &comparison.method;
+    let is_short =
+        method.mode == ComparisonMode::Paired && method.launches < method.launches_planned;
+    if is_short && comparison.count(Verdict::Inconclusive) > 0 {
+        let all = plural(method.launches_planned, "launch pair");
+        return format!("Visible four times in five in {all}, from");
+    }
+    "Visible four times in five, from".to_owned()
 }
 
 /// The attempts whose evidence the verdicts rest on, and what of it is lost.

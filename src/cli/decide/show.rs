@@ -142,7 +142,7 @@ fn row(metric: &MetricVerdict) -> DecisionRow<'_> {
 }
 
 fn verdict(metric: &MetricVerdict) -> String {
-    report::judged(&metric.judgement, Ratio(metric.hypothesis.tolerance))
+    report::judged(&metric.judgement, metric.hypothesis)
 }
 
 /// The change and its interval in words.

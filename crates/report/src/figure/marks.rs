@@ -22,6 +22,8 @@ pub(crate) enum MarkShape {
     Broken,
     /// A hollow diamond: does not decide.
     Hollow,
+    /// A cross: there is nothing to decide by.
+    Cross,
 }
 
 /// Draws a shape around a place.
@@ -47,6 +49,13 @@ pub(crate) fn shape(drawing: &mut SvgDrawing, shape: MarkShape, at: DrawingPoint
             let left = Coordinate(at.x - 4.5);
             drawing.add(format_args!(
                 "<path d=\"M{left} {y}l4.5-4.5 4.5 4.5-4.5 4.5z\" {} stroke-width=\"1.4\"/>",
+                role.stroke()
+            ));
+        }
+        MarkShape::Cross => {
+            let (left, top) = (Coordinate(at.x - 4.5), Coordinate(at.y - 4.5));
+            drawing.add(format_args!(
+                "<path d=\"M{left} {top}l9 9m0-9l-9 9\" {} stroke-width=\"2.6\"/>",
                 role.stroke()
             ));
         }
@@ -117,8 +126,14 @@ mod tests {
 
     #[test]
     fn every_shape_differs_from_the_others() {
-        let shapes =
-            [MarkShape::Up, MarkShape::Down, MarkShape::Full, MarkShape::Broken, MarkShape::Hollow];
+        let shapes = [
+            MarkShape::Up,
+            MarkShape::Down,
+            MarkShape::Full,
+            MarkShape::Broken,
+            MarkShape::Hollow,
+            MarkShape::Cross,
+        ];
         let drawn: std::collections::BTreeSet<String> = shapes
             .map(|it| {
                 let mut drawing = SvgDrawing::new((9.0, 9.0), "", "");

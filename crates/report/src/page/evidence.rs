@@ -6,7 +6,7 @@ use record::Side;
 
 use super::focus;
 use super::view::{FigureView, TableColumn, TableView};
-use crate::figure::axis;
+use crate::figure::axis::{self, AxisTick};
 use crate::figure::drawing::{Coordinate, DrawingBox, DrawingPoint, SvgDrawing, TextAnchor};
 use crate::figure::marks::{self, MarkShape};
 use crate::figure::paint::PaintRole;
@@ -115,7 +115,8 @@ fn wealths(drawing: &mut SvgDrawing, across: &LinearScale, path: &EvidencePath) 
     let highest = all.map(digits).fold(needed, f64::max);
     let scale = LinearScale::new((-1.0, highest + 0.4), (WEALTH.1, WEALTH.0));
     let ticks: Vec<f64> = scale.ticks(3).into_iter().filter(|it| it.fract() == 0.0).collect();
-    let ticks = axis::named(&ticks, odds);
+    let named = ticks.into_iter().map(|value| AxisTick { value, name: odds(value) });
+    let ticks: Vec<AxisTick> = named.collect();
     axis::left(drawing, &scale, &ticks, (left, right));
     let y = Coordinate(scale.at(needed));
     drawing.dashed(&format!("M{left} {y}H{right}"), PaintRole::Same, 1.4);
@@ -145,7 +146,8 @@ fn wealths(drawing: &mut SvgDrawing, across: &LinearScale, path: &EvidencePath) 
 /// Decimal digits of odds as a reader writes them.
 fn odds(digits: f64) -> String {
     let odds = 10.0_f64.powf(digits.abs());
-    let odds = if odds < 9.5 { format!("{odds:.0}") } else { units::count(odds.round()) };
+    // Without decimals: `11.0 : 1` would claim what no evidence has.
+    let odds = if odds < 9_999.5 { format!("{odds:.0}") } else { units::count(odds) };
     if digits < 0.0 { format!("1 : {odds}") } else { format!("{odds} : 1") }
 }
 
@@ -185,7 +187,7 @@ fn table(row: &MetricResult, path: &EvidencePath) -> TableView {
     let line = |(_, it): (usize, &EvidencePoint)| {
         vec![
             it.number.to_string(),
-            format!("{} on machine {}", it.origin.attempt, it.origin.machine),
+            format!("{}, machine {}", it.origin.attempt, it.origin.machine),
             it.origin.first.name().to_owned(),
             units::change(it.difference_ln),
             units::change(it.estimate_ln),

@@ -14,7 +14,7 @@ use units::text::plural;
 use super::focus;
 use super::forest_axis::{self, AxisRow, ForestAxis};
 use super::rule;
-use super::view::{TableColumn, TableView, prose};
+use super::view::{self, TableColumn, TableView, prose};
 use crate::markup::escaped;
 use crate::wording;
 
@@ -22,6 +22,8 @@ use crate::wording;
 const FOLDED_FROM: usize = 20;
 /// Scenarios that a reader can choose one of, at most.
 const CHIPS_MAX: usize = 24;
+/// Scenarios up to which that choice stands open.
+const CHIPS_OPEN_MAX: usize = 4;
 
 const STRING: &str = "writing to a string does not fail";
 
@@ -44,7 +46,7 @@ pub(crate) fn section(comparison: &Comparison) -> String {
          <th scope=\"col\" class=\"n\">Base → head</th><th scope=\"col\" class=\"n\">Change, %</th>\
          <th scope=\"col\" class=\"plot\"><span class=\"sr\">Interval on one axis</span>{}</th>\
          <th scope=\"col\">Verdict</th></tr></thead>\n",
-        prose(CAPTION),
+        prose(wording::TYPICAL),
         axis.head(),
     )
     .expect(STRING);
@@ -76,9 +78,6 @@ pub(crate) fn on_axis(comparison: &Comparison, row: &MetricResult) -> AxisRow {
     }
 }
 
-const CAPTION: &str = "Base and head are typical launches: medians over launches, and of percentiles all requests \
-    together. The change is estimated within launch pairs, so it need not be their quotient.";
-
 /// Filters that the style sheet alone applies.
 fn filters(comparison: &Comparison, scenarios: &[&str]) -> String {
     let rows = &comparison.rows;
@@ -100,6 +99,8 @@ fn filters(comparison: &Comparison, scenarios: &[&str]) -> String {
         writeln!(html, "<label><input type=\"checkbox\" id=\"f-news\"{checked}> without {calm} unchanged</label>").expect(STRING);
     }
     if (2..=CHIPS_MAX).contains(&scenarios.len()) {
+        let is_folded = scenarios.len() > CHIPS_OPEN_MAX;
+        html += if is_folded { "<details><summary>One scenario</summary><div>" } else { "" };
         html += "<label><input type=\"radio\" name=\"scenario\" id=\"f-s\" checked> all scenarios</label>\n";
         for (number, scenario) in scenarios.iter().enumerate() {
             writeln!(
@@ -109,6 +110,7 @@ fn filters(comparison: &Comparison, scenarios: &[&str]) -> String {
             )
             .expect(STRING);
         }
+        html += if is_folded { "</div></details>\n" } else { "" };
     }
     if html.is_empty() {
         return html;
@@ -166,8 +168,14 @@ fn line(html: &mut String, comparison: &Comparison, axis: &ForestAxis, row: &Met
         BetterDirection::Higher => " <small>more is better</small>",
         BetterDirection::Lower => "",
     };
-    let (base, head) = (wording::value(row, row.base), wording::value(row, row.head));
-    let values = if base == "–" { head } else { format!("{base} → {head}") };
+    let value = |value| view::quantity(value, &wording::value(row, value));
+    let values = match row.base {
+        Some(_) => format!("{} → {}", value(row.base), value(row.head)),
+        None => value(row.head),
+    };
+    // Of calls the words say a number, not the share that programs read.
+    let change = row.change().filter(|_| !row.metric.is_of_calls());
+    let change = change.map(|change| change.estimate_ln.exp_m1());
     let distance = rule::distance(comparison, row);
     let explained: Vec<String> =
         distance.into_iter().chain(rule::rule(row)).chain(rule::remark(row)).collect();
@@ -177,8 +185,8 @@ fn line(html: &mut String, comparison: &Comparison, axis: &ForestAxis, row: &Met
          <td class=\"n\">{} <small>{}</small></td><td class=\"plot\">{}</td>\
          <td><b>{}</b> <small>{}</small></td></tr>",
         escaped(&row.label()),
-        prose(&values),
-        prose(&wording::change(row)),
+        values,
+        view::quantity(change, &wording::change(row)),
         escaped(&wording::interval(row)),
         axis.row(&on_axis(comparison, row)),
         prose(&wording::verdict(row)),

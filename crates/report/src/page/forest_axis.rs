@@ -13,11 +13,14 @@ use crate::figure::scale::{self, LinearScale};
 const STRING: &str = "writing to a string does not fail";
 
 /// Size of a row's picture.
-const ROW: (f64, f64) = (340.0, 26.0);
+const ROW: (f64, f64) = (340.0, 30.0);
+/// Height of the interval and its mark in it, and of the launch pairs below, which they would hide.
+const INTERVAL: f64 = 10.0;
+const DOTS: f64 = 23.0;
 /// Height of the axis at the head of the table.
 const AXIS_HEIGHT: f64 = 34.0;
 /// Room at both ends of the axis.
-const MARGIN: f64 = 14.0;
+const MARGIN: f64 = 24.0;
 
 /// What the name of a tick takes, with some room.
 const NAME_WIDTH: f64 = 46.0;
@@ -103,18 +106,17 @@ impl ForestAxis {
     /// Returns one row; only the grid where there is no change to draw.
     pub(crate) fn row(&self, row: &AxisRow) -> String {
         let mut drawing = SvgDrawing::new(ROW, "", "");
-        let middle = ROW.1 / 2.0;
         self.frame(&mut drawing, row);
         let Some(judgement) = &row.judgement else { return drawing.render_hidden() };
         let (shape, role) = look(row.verdict);
         if shape == MarkShape::Broken && judgement.mde_ln.is_finite() {
             let to = self.scale.at(judgement.mde_ln);
-            marks::hatched(&mut drawing, self.scale.at(0.0), to, middle, PaintRole::Open);
+            marks::hatched(&mut drawing, self.scale.at(0.0), to, INTERVAL, PaintRole::Open);
         }
         let inside = row.differences_ln.iter().filter(|d| self.scale.holds(**d));
         let dots = inside.enumerate().map(|(i, d)| {
             // Spread over four heights, so that equal launch pairs do not hide each other.
-            let y = middle + [-4.5, 3.0, -1.5, 6.0][i % 4];
+            let y = DOTS + [-3.0, 1.0, -1.0, 3.0][i % 4];
             DrawingPoint { x: self.scale.at(*d), y }
         });
         drawing.dots(dots, PaintRole::Quiet, 2.6);
@@ -132,7 +134,7 @@ impl ForestAxis {
             let band = DrawingBox { x: left, y: 0.0, width: right - left, height: ROW.1 };
             drawing.fill_box(band, PaintRole::Band);
             for floor in [-floor, floor].into_iter().filter(|floor| self.scale.holds(*floor)) {
-                write!(path, "M{} 8v{}", Coordinate(self.scale.at(floor)), ROW.1 - 16.0)
+                write!(path, "M{} {}v8", Coordinate(self.scale.at(floor)), INTERVAL - 4.0)
                     .expect(STRING);
             }
         }
@@ -154,11 +156,10 @@ impl ForestAxis {
         shape: MarkShape,
         role: PaintRole,
     ) {
-        let middle = ROW.1 / 2.0;
         let Judgement { estimate_ln, low_ln, high_ln, .. } = *judgement;
-        marks::interval(drawing, &self.scale, (low_ln, high_ln), middle, role);
+        marks::interval(drawing, &self.scale, (low_ln, high_ln), INTERVAL, role);
         let x = self.scale.at(estimate_ln);
-        marks::shape(drawing, shape, DrawingPoint { x, y: middle }, role);
+        marks::shape(drawing, shape, DrawingPoint { x, y: INTERVAL }, role);
         if !self.scale.holds(estimate_ln) {
             // Beyond the edge: an arrow, and the number inside.
             let (left, right) = self.scale.places();
@@ -168,7 +169,7 @@ impl ForestAxis {
             } else {
                 (left + 10.0, TextAnchor::Start, format!("← {change}"))
             };
-            drawing.text(DrawingPoint { x, y: middle - 3.0 }, anchor, role, &text);
+            drawing.text(DrawingPoint { x, y: INTERVAL + 17.0 }, anchor, role, &text);
         }
     }
 }

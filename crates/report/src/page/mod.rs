@@ -10,6 +10,7 @@ pub(crate) mod glossary;
 pub(crate) mod icicle;
 pub(crate) mod levels;
 pub(crate) mod load;
+pub(crate) mod outcome_mark;
 pub(crate) mod percentiles;
 pub(crate) mod rule;
 pub(crate) mod sensitivity;

@@ -3,13 +3,13 @@
 use compare::decision::history::HistoryClaim;
 use compare::decision::{Judgement, Verdict};
 use compare::sensitivity::SensitivityPoint;
-use compare::{Comparison, MetricFinding, MetricResult};
+use compare::{Comparison, MetricFinding, MetricResult, Suspicion};
 use record::metric::Metric;
 use record::metric::gate::MetricPolicy;
 use units::Ratio;
 use units::text::plural;
 
-use crate::wording;
+use crate::wording::{self, SampleUnit};
 
 /// Returns what makes the row red, and what makes it unchanged; nothing of a row that does not decide, whose
 /// verdict says that.
@@ -21,16 +21,15 @@ pub(crate) fn rule(row: &MetricResult) -> Option<String> {
     if floor.0 >= row.rule.tolerance.0 {
         return Some(format!("nothing below {tolerance} counts"));
     }
-    // With a decimal: a floor by a smallest amount is any share.
-    let floor = Ratio((floor.0 * 1e3).round() / 1e3);
+    let floor = wording::floor(floor);
     Some(format!("floor {floor}, tolerance ±{tolerance}"))
 }
 
 /// Returns how the row lies to its rule, and where it is undecided what would decide it; nothing where
 /// there is no more to say than the verdict does.
 pub(crate) fn distance(comparison: &Comparison, row: &MetricResult) -> Option<String> {
-    if row.suspicion.is_some() {
-        return None;
+    if let Some(suspicion) = row.suspicion {
+        return Some(remedy(suspicion).to_owned());
     }
     match &row.finding {
         MetricFinding::Judged(judgement) => Some(judged(comparison, row, judgement)),
@@ -50,17 +49,33 @@ pub(crate) fn distance(comparison: &Comparison, row: &MetricResult) -> Option<St
     }
 }
 
+/// What decides a row that something beside the program explains as well.
+fn remedy(suspicion: Suspicion) -> &'static str {
+    match suspicion {
+        Suspicion::OneMachine => {
+            "the builds lie where one machine put them: a second machine decides it (`compare --confirm`)"
+        }
+        Suspicion::Layout => {
+            "functions lie elsewhere, and neither instructions nor waiting explain it: `[target] layout` decides it"
+        }
+        Suspicion::CodeGeneration => {
+            "a compiler makes so many more of the same source: slower CPU time, or a hunk without which they go, \
+             decides it"
+        }
+    }
+}
+
 fn judged(comparison: &Comparison, row: &MetricResult, judgement: &Judgement) -> String {
     if let Some(said) = shown(row, judgement) {
         return said;
     }
     let (floor, tolerance) = (row.rule.floor.ln(), row.rule.tolerance.ln());
-    let Judgement { low_ln, high_ln, p_slower, sample, .. } = *judgement;
+    let Judgement { low_ln, high_ln, p_slower, p_faster, sample, .. } = *judgement;
     if sample == 0 {
         return "no launch pair has been looked at yet".to_owned();
     }
     let family = comparison.method.family;
-    let (alpha, p) = (Ratio(comparison.evidence.alpha), units::probability(p_slower));
+    let alpha = Ratio(comparison.evidence.alpha);
     if !low_ln.is_finite() && !high_ln.is_finite() {
         let needed =
             comparison.launch_pairs_to_see(row, tolerance).filter(|it| it.launch_pairs > sample);
@@ -69,10 +84,16 @@ fn judged(comparison: &Comparison, row: &MetricResult, judgement: &Judgement) ->
             |needed| format!("too few launch pairs for an interval: {}", would_show(&needed, row)),
         );
     }
-    if low_ln > floor {
+    if wording::is_outvoted(row, judgement) {
+        let (side, p) = if low_ln > floor {
+            ("above the floor", p_slower)
+        } else {
+            ("beyond the floor, for the better", p_faster)
+        };
         return format!(
-            "by itself above the floor; as one of {} it needs p ≤ {alpha}, and has {p}",
-            plural(family, "comparison")
+            "by itself {side}; as one of {} it needs p ≤ {alpha}, and has {}",
+            plural(family, "comparison"),
+            units::probability(p)
         );
     }
     if -tolerance < low_ln && high_ln < tolerance {
@@ -80,6 +101,12 @@ fn judged(comparison: &Comparison, row: &MetricResult, judgement: &Judgement) ->
         return format!(
             "by itself within the tolerance; the evidence for that needs p ≤ {alpha}, and has {p}"
         );
+    }
+    match SampleUnit::of(row) {
+        SampleUnit::Launch => {
+            return "more counted launches narrow the interval (`[work] launches`)".to_owned();
+        }
+        SampleUnit::LaunchPair | SampleUnit::Run | SampleUnit::Pair => {}
     }
     let needed = comparison.launch_pairs_to_see(row, tolerance);
     match needed.filter(|it| it.launch_pairs > sample) {

@@ -64,6 +64,15 @@ pub(crate) fn prose(text: &str) -> String {
     parts.map(part).collect()
 }
 
+/// A quantity in words with its value as programs read it, in the unit that `report.json` has; words alone where
+/// there is none.
+pub(crate) fn quantity(value: Option<f64>, words: &str) -> String {
+    match value.filter(|value| value.is_finite() && !words.is_empty()) {
+        Some(value) => format!("<data value=\"{value}\">{}</data>", prose(words)),
+        None => prose(words),
+    }
+}
+
 /// A sentence as a paragraph: with a capital and a full stop, as the words of all formats have neither.
 pub(crate) fn paragraph(class: &str, sentence: &str) -> String {
     let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
@@ -71,10 +80,15 @@ pub(crate) fn paragraph(class: &str, sentence: &str) -> String {
 }
 
 fn finished(sentence: &str) -> String {
-    let mut characters = sentence.chars();
-    let first = characters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     let end = if sentence.ends_with(['.', '!', '?', ':']) { "" } else { "." };
-    format!("{first}{}{end}", characters.as_str())
+    format!("{}{end}", capitalised(sentence))
+}
+
+/// Text with a capital.
+pub(crate) fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}", characters.as_str())
 }
 
 /// Content that is shown on request, and in print.
