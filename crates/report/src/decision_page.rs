@@ -80,7 +80,7 @@ fn table(html: &mut String, verdicts: &[PairedVerdict<'_>]) {
         let rule = format!("slower above {floor}, unchanged within ±{tolerance}");
         writeln!(
             html,
-            "<tr class=\"{class}\"><th scope=\"row\">{}</th><td class=\"n\">{}</td>\
+            "<tr class=\"{class}\"><th scope=\"row\">{}</th><td class=\"n\">{}<span class=\"narrow\"> pairs</span></td>\
              <td class=\"n\">{} <small>{}</small></td><td class=\"plot\">{}</td>\
              <td><b>{}</b> <small>{}</small></td></tr>",
             escaped(verdict.name),

@@ -86,7 +86,7 @@ pub fn render_with(comparison: &Comparison, placement: AssetPlacement<'_>) -> St
         sensitivity => safe(seen(comparison)),
         load => safe(driven(comparison)),
         environment => safe(surroundings(comparison)),
-        paired => comparison.base.is_some(),
+        compared => comparison.base.is_some() && comparison.method.family > 0,
         history => safe(history(comparison)),
         reproduce => safe(commands(comparison)),
         glossary => safe(glossary::list()),
@@ -223,7 +223,11 @@ fn notes(comparison: &Comparison) -> String {
     }
     let block = |text: &str| format!("<pre class=\"note\">{}</pre>\n", escaped(text));
     if let ComparisonOutcome::NotMeasured(reason) = &comparison.outcome {
-        html += &block(&reason.to_string());
+        let whole = reason.to_string();
+        // The headline has it all where there is no more than a summary.
+        if whole != reason.summary {
+            html += &block(&whole);
+        }
     }
     let failures = wording::failure_lines(comparison).join("\n");
     if !failures.is_empty() {

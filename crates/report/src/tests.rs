@@ -139,98 +139,112 @@ fn table(run: &Run, width: u16) -> String {
 #[test]
 fn a_table_of_60_columns_has_changes_and_verdicts() {
     insta::assert_snapshot!(table(&ugly(), 60), @"
-     scenario               metric        change  verdict
+     scenario           metric        change  verdict
     ────────────────────────────────────────────────────────────
-     比較・大きな文書       CPU per XML  +10.0 %  can't tell:
-                            pair                  needs ≥ 1.2 %
-     比較・大きな文書       latency      +0.02 %  can't tell:
-                                                  needs ≥ 1.2 %
-     比較・大きな文書       p50          −0.05 %  reported only
-     比較・大きな文書       p95          −0.05 %  reported only
-     比較・大きな文書       p99          −0.05 %  reported only
-     比較・大きな文書       throughput   +0.04 %  reported only
-     比較・大きな文書       peak RSS     −33.3 %  can't tell:
-                                                  needs ≥ 1.0 %
-     a|b `c` <b>            CPU per XML  +0.02 %  can't tell:
-                            pair                  needs ≥ 1.2 %
-     a|b `c` <b>            latency      +0.02 %  can't tell:
-                                                  needs ≥ 1.2 %
-     a|b `c` <b>            p50          +0.01 %  reported only
-     a|b `c` <b>            p95          +0.01 %  reported only
-     a|b `c` <b>            p99          +0.02 %  reported only
-     a|b `c` <b>            throughput   −0.02 %  reported only
-     a|b `c` <b>            peak RSS       0.0 %  can't tell:
-                                                  needs ≥ 1.0 %
-     a-name-without-a-spac  CPU per XML  +0.02 %  can't tell:
-     e-that-is-longer-than  pair                  needs ≥ 1.2 %
-     -its-column
-     a-name-without-a-spac  latency      +0.02 %  can't tell:
-     e-that-is-longer-than                        needs ≥ 1.2 %
-     -its-column
-     a-name-without-a-spac  p50          +0.01 %  reported only
-     e-that-is-longer-than
-     -its-column
-     a-name-without-a-spac  p95          +0.01 %  reported only
-     e-that-is-longer-than
-     -its-column
-     a-name-without-a-spac  p99          +0.02 %  reported only
-     e-that-is-longer-than
-     -its-column
-     a-name-without-a-spac  throughput   −0.02 %  reported only
-     e-that-is-longer-than
-     -its-column
-     a-name-without-a-spac  peak RSS       0.0 %  can't tell:
-     e-that-is-longer-than                        needs ≥ 1.0 %
-     -its-column
+     比較・大きな文書   CPU per XML  +10.0 %  can't tell: too
+                        pair                  few launch pairs
+     比較・大きな文書   latency      +0.02 %  can't tell: too
+                                              few launch pairs
+     比較・大きな文書   p50          −0.05 %  reported only
+     比較・大きな文書   p95          −0.05 %  reported only
+     比較・大きな文書   p99          −0.05 %  reported only
+     比較・大きな文書   throughput   +0.04 %  reported only
+     比較・大きな文書   peak RSS     −33.3 %  can't tell: too
+                                              few launch pairs
+     a|b `c` <b>        CPU per XML  +0.02 %  can't tell: too
+                        pair                  few launch pairs
+     a|b `c` <b>        latency      +0.02 %  can't tell: too
+                                              few launch pairs
+     a|b `c` <b>        p50          +0.01 %  reported only
+     a|b `c` <b>        p95          +0.01 %  reported only
+     a|b `c` <b>        p99          +0.02 %  reported only
+     a|b `c` <b>        throughput   −0.02 %  reported only
+     a|b `c` <b>        peak RSS       0.0 %  can't tell: too
+                                              few launch pairs
+     a-name-without-a-  CPU per XML  +0.02 %  can't tell: too
+     space-that-is-lon  pair                  few launch pairs
+     ger-than-its-colu
+     mn
+     a-name-without-a-  latency      +0.02 %  can't tell: too
+     space-that-is-lon                        few launch pairs
+     ger-than-its-colu
+     mn
+     a-name-without-a-  p50          +0.01 %  reported only
+     space-that-is-lon
+     ger-than-its-colu
+     mn
+     a-name-without-a-  p95          +0.01 %  reported only
+     space-that-is-lon
+     ger-than-its-colu
+     mn
+     a-name-without-a-  p99          +0.02 %  reported only
+     space-that-is-lon
+     ger-than-its-colu
+     mn
+     a-name-without-a-  throughput   −0.02 %  reported only
+     space-that-is-lon
+     ger-than-its-colu
+     mn
+     a-name-without-a-  peak RSS       0.0 %  can't tell: too
+     space-that-is-lon                        few launch pairs
+     ger-than-its-colu
+     mn
     ");
 }
 
 #[test]
 fn a_table_of_80_columns_has_intervals_too() {
     insta::assert_snapshot!(table(&ugly(), 80), @"
-     scenario              metric             change     interval, %  verdict
+     scenario           metric             change     interval, %  verdict
     ────────────────────────────────────────────────────────────────────────────────
-     比較・大きな文書      CPU per XML pair  +10.0 %       unbounded  can't tell:
-                                                                      needs ≥ 1.2 %
-     比較・大きな文書      latency           +0.02 %       unbounded  can't tell:
-                                                                      needs ≥ 1.2 %
-     比較・大きな文書      p50               −0.05 %  [−0.34, +0.27]  reported only
-     比較・大きな文書      p95               −0.05 %  [−0.35, +0.25]  reported only
-     比較・大きな文書      p99               −0.05 %  [−0.35, +0.25]  reported only
-     比較・大きな文書      throughput        +0.04 %  [−0.25, +0.34]  reported only
-     比較・大きな文書      peak RSS          −33.3 %       unbounded  can't tell:
-                                                                      needs ≥ 1.0 %
-     a|b `c` <b>           CPU per XML pair  +0.02 %       unbounded  can't tell:
-                                                                      needs ≥ 1.2 %
-     a|b `c` <b>           latency           +0.02 %       unbounded  can't tell:
-                                                                      needs ≥ 1.2 %
-     a|b `c` <b>           p50               +0.01 %       unbounded  reported only
-     a|b `c` <b>           p95               +0.01 %       unbounded  reported only
-     a|b `c` <b>           p99               +0.02 %       unbounded  reported only
-     a|b `c` <b>           throughput        −0.02 %       unbounded  reported only
-     a|b `c` <b>           peak RSS            0.0 %       unbounded  can't tell:
-                                                                      needs ≥ 1.0 %
-     a-name-without-a-spa  CPU per XML pair  +0.02 %       unbounded  can't tell:
-     ce-that-is-longer-th                                             needs ≥ 1.2 %
-     an-its-column
-     a-name-without-a-spa  latency           +0.02 %       unbounded  can't tell:
-     ce-that-is-longer-th                                             needs ≥ 1.2 %
-     an-its-column
-     a-name-without-a-spa  p50               +0.01 %       unbounded  reported only
-     ce-that-is-longer-th
-     an-its-column
-     a-name-without-a-spa  p95               +0.01 %       unbounded  reported only
-     ce-that-is-longer-th
-     an-its-column
-     a-name-without-a-spa  p99               +0.02 %       unbounded  reported only
-     ce-that-is-longer-th
-     an-its-column
-     a-name-without-a-spa  throughput        −0.02 %       unbounded  reported only
-     ce-that-is-longer-th
-     an-its-column
-     a-name-without-a-spa  peak RSS            0.0 %       unbounded  can't tell:
-     ce-that-is-longer-th                                             needs ≥ 1.0 %
-     an-its-column
+     比較・大きな文書   CPU per XML pair  +10.0 %       unbounded  can't tell: too
+                                                                   few launch pairs
+     比較・大きな文書   latency           +0.02 %       unbounded  can't tell: too
+                                                                   few launch pairs
+     比較・大きな文書   p50               −0.05 %  [−0.34, +0.27]  reported only
+     比較・大きな文書   p95               −0.05 %  [−0.35, +0.25]  reported only
+     比較・大きな文書   p99               −0.05 %  [−0.35, +0.25]  reported only
+     比較・大きな文書   throughput        +0.04 %  [−0.25, +0.34]  reported only
+     比較・大きな文書   peak RSS          −33.3 %       unbounded  can't tell: too
+                                                                   few launch pairs
+     a|b `c` <b>        CPU per XML pair  +0.02 %       unbounded  can't tell: too
+                                                                   few launch pairs
+     a|b `c` <b>        latency           +0.02 %       unbounded  can't tell: too
+                                                                   few launch pairs
+     a|b `c` <b>        p50               +0.01 %       unbounded  reported only
+     a|b `c` <b>        p95               +0.01 %       unbounded  reported only
+     a|b `c` <b>        p99               +0.02 %       unbounded  reported only
+     a|b `c` <b>        throughput        −0.02 %       unbounded  reported only
+     a|b `c` <b>        peak RSS            0.0 %       unbounded  can't tell: too
+                                                                   few launch pairs
+     a-name-without-a-  CPU per XML pair  +0.02 %       unbounded  can't tell: too
+     space-that-is-lon                                             few launch pairs
+     ger-than-its-colu
+     mn
+     a-name-without-a-  latency           +0.02 %       unbounded  can't tell: too
+     space-that-is-lon                                             few launch pairs
+     ger-than-its-colu
+     mn
+     a-name-without-a-  p50               +0.01 %       unbounded  reported only
+     space-that-is-lon
+     ger-than-its-colu
+     mn
+     a-name-without-a-  p95               +0.01 %       unbounded  reported only
+     space-that-is-lon
+     ger-than-its-colu
+     mn
+     a-name-without-a-  p99               +0.02 %       unbounded  reported only
+     space-that-is-lon
+     ger-than-its-colu
+     mn
+     a-name-without-a-  throughput        −0.02 %       unbounded  reported only
+     space-that-is-lon
+     ger-than-its-colu
+     mn
+     a-name-without-a-  peak RSS            0.0 %       unbounded  can't tell: too
+     space-that-is-lon                                             few launch pairs
+     ger-than-its-colu
+     mn
     ");
 }
 
@@ -239,35 +253,41 @@ fn a_table_of_100_columns_draws_the_intervals() {
     insta::assert_snapshot!(table(&ugly(), 100), @"
      scenario          metric           head   change       interval, %  better┊worse   verdict
     ────────────────────────────────────────────────────────────────────────────────────────────────────
-     比較・大きな文書  CPU per XML   5.72 µs  +10.0 %         unbounded  ←───────────→  can't tell:
-                       pair                                                             needs ≥ 1.2 %
-     比較・大きな文書  latency       1.90 ms  +0.02 %         unbounded  ←─────◌─────→  can't tell:
-                                                                                        needs ≥ 1.2 %
+     比較・大きな文書  CPU per XML   5.72 µs  +10.0 %         unbounded  ←───────────→  can't tell: too
+                       pair                                                             few launch
+                                                                                        pairs
+     比較・大きな文書  latency       1.90 ms  +0.02 %         unbounded  ←─────◌─────→  can't tell: too
+                                                                                        few launch
+                                                                                        pairs
      比較・大きな文書  p50           1.90 ms  −0.05 %    [−0.34, +0.27]        ◇        reported only
      比較・大きな文書  p95           2.07 ms  −0.05 %    [−0.35, +0.25]        ◇        reported only
      比較・大きな文書  p99           2.08 ms  −0.05 %    [−0.35, +0.25]        ◇        reported only
      比較・大きな文書  throughput     52 655  +0.04 %    [−0.25, +0.34]        ◇        reported only
                                      pairs/s
-     比較・大きな文書  peak RSS     16.0 MiB  −33.3 %         unbounded  ←───────────→  can't tell:
-                                                                                        needs ≥ 1.0 %
-     a|b `c` <b>       CPU per XML   5.20 µs  +0.02 %         unbounded  ←─────◌─────→  can't tell:
-                       pair                                                             needs ≥ 1.2 %
-     a|b `c` <b>       latency       1.90 ms  +0.02 %         unbounded  ←─────◌─────→  can't tell:
-                                                                                        needs ≥ 1.2 %
+     比較・大きな文書  peak RSS     16.0 MiB  −33.3 %         unbounded  ←───────────→  can't tell: too
+                                                                                        few launch
+                                                                                        pairs
+     a|b `c` <b>       CPU per XML   5.20 µs  +0.02 %         unbounded  ←─────◌─────→  can't tell: too
+                       pair                                                             few launch
+                                                                                        pairs
+     a|b `c` <b>       latency       1.90 ms  +0.02 %         unbounded  ←─────◌─────→  can't tell: too
+                                                                                        few launch
+                                                                                        pairs
      a|b `c` <b>       p50           1.90 ms  +0.01 %         unbounded  ←─────◇─────→  reported only
      a|b `c` <b>       p95           2.07 ms  +0.01 %         unbounded  ←─────◇─────→  reported only
      a|b `c` <b>       p99           2.08 ms  +0.02 %         unbounded  ←─────◇─────→  reported only
      a|b `c` <b>       throughput     52 660  −0.02 %         unbounded  ←─────◇─────→  reported only
                                      pairs/s
-     a|b `c` <b>       peak RSS     24.0 MiB    0.0 %         unbounded  ←─────◌─────→  can't tell:
-                                                                                        needs ≥ 1.0 %
-     a-name-without-a  CPU per XML   5.20 µs  +0.02 %         unbounded  ←─────◌─────→  can't tell:
-     -space-that-is-l  pair                                                             needs ≥ 1.2 %
-     onger-than-its-c
+     a|b `c` <b>       peak RSS     24.0 MiB    0.0 %         unbounded  ←─────◌─────→  can't tell: too
+                                                                                        few launch
+                                                                                        pairs
+     a-name-without-a  CPU per XML   5.20 µs  +0.02 %         unbounded  ←─────◌─────→  can't tell: too
+     -space-that-is-l  pair                                                             few launch
+     onger-than-its-c                                                                   pairs
      olumn
-     a-name-without-a  latency       1.90 ms  +0.02 %         unbounded  ←─────◌─────→  can't tell:
-     -space-that-is-l                                                                   needs ≥ 1.2 %
-     onger-than-its-c
+     a-name-without-a  latency       1.90 ms  +0.02 %         unbounded  ←─────◌─────→  can't tell: too
+     -space-that-is-l                                                                   few launch
+     onger-than-its-c                                                                   pairs
      olumn
      a-name-without-a  p50           1.90 ms  +0.01 %         unbounded  ←─────◇─────→  reported only
      -space-that-is-l
@@ -285,9 +305,9 @@ fn a_table_of_100_columns_draws_the_intervals() {
      -space-that-is-l                pairs/s
      onger-than-its-c
      olumn
-     a-name-without-a  peak RSS     24.0 MiB    0.0 %         unbounded  ←─────◌─────→  can't tell:
-     -space-that-is-l                                                                   needs ≥ 1.0 %
-     onger-than-its-c
+     a-name-without-a  peak RSS     24.0 MiB    0.0 %         unbounded  ←─────◌─────→  can't tell: too
+     -space-that-is-l                                                                   few launch
+     onger-than-its-c                                                                   pairs
      olumn
     ");
 }
@@ -399,7 +419,7 @@ fn markdown_puts_what_changed_first_and_folds_the_rest() {
     </details>
     <details><summary>Method and machine</summary>
 
-    Base and head ran side by side in fresh launches; which came first was drawn by coin for every launch pair and every slice. Evidence from one number per launch pair, which may be looked at after each of them and adds up over attempts (test martingales); the family is closed by means; limits that hold at any time, Hodges-Lehmann estimates.
+    Base and head ran side by side in fresh launches; which came first was drawn by coin for every launch pair and every slice. Base and head are typical launches: medians over launches, and of percentiles all requests together. The change is estimated within launch pairs, so it need not be their quotient. Evidence from one number per launch pair, which may be looked at after each of them and adds up over attempts (test martingales); the family is closed by means; limits that hold at any time, Hodges-Lehmann estimates.
 
     Visible four times in five, from&#58; `smoke` CPU per XML pair 1.2 %, `smoke` latency 1.2 %, `smoke` peak RSS 1.0 %. Would have been seen here&#58; `smoke` CPU per XML pair +1.4 %, `smoke` latency +1.4 %, `smoke` peak RSS +1.0 %.
 
@@ -407,6 +427,22 @@ fn markdown_puts_what_changed_first_and_folds_the_rest() {
 
     </details>
     ");
+}
+
+#[test]
+fn a_comment_has_five_rows_open_and_says_how_many_more_there_are() {
+    let mut run = mixed();
+    let scenario = run.scenarios.remove(0);
+    let named = |i| record::ScenarioRun { name: format!("\u{202e}s{i}"), ..scenario.clone() };
+    run.scenarios = (0..6).map(named).collect();
+    let text = markdown::render(&comparison(&run));
+    let (open, folded) = text.split_once("<details>").unwrap();
+    let rows = open.lines().filter(|line| line.starts_with("| ") && line.contains("`s"));
+    assert_eq!(rows.count(), 5, "{open}");
+    assert!(open.contains("7 more rows changed or could not be decided"), "{open}");
+    assert!(open.lines().filter(|line| !line.is_empty()).count() <= 12, "{open}");
+    assert!(folded.contains("| `s5` | CPU per XML pair |"), "{folded}");
+    assert!(!text.contains('\u{202e}'), "a name turns the direction of what follows");
 }
 
 #[test]
@@ -548,8 +584,8 @@ fn a_terminal_says_where_the_work_grew() {
     insta::assert_snapshot!(why, @"
      grew in smoke, in instructions per XML pair:
 
-         base      head    change with calls           function
-       44 800    46 420     +1620      +1620           api::parse  src/xml.rs
+         base      head    change with calls  function
+       44 800    46 420     +1620      +1620  api::parse  src/xml.rs
 
     1 regression — smoke work per XML pair +2.5 %
     ");
@@ -585,19 +621,20 @@ fn a_proven_hunk_is_said_first_and_a_ranked_one_is_called_ranked() {
     let text = on_terminal(&explained(64_850.0), 100);
     let (_, why) = text.split_once("src/xml.rs\n").unwrap();
     insta::assert_snapshot!(why, @"
-
     src/xml.rs:118–131: 2.4 of +2.5 % of the work goes when this is reverted (measured, 5 launches),
         together with src/a_b.rs:118–131, without which it does not build
-        +1620   100 %  src/xml.rs:118–131, by its lines
 
-         base      head    change           line
-            0      1620     +1620  changed  src/xml.rs:120  api::parse
+       change     share  hunk, by the costs of
+        +1620     100 %  src/xml.rs:118–131  its lines
+
+         base      head    change  line
+            0      1620     +1620  src/xml.rs:120  changed  api::parse
 
     1 regression — smoke work per XML pair +2.5 %
     ");
     let text = on_terminal(&explained(66_000.0), 100);
     assert!(text.contains("Not explained by one hunk: 1 hunk reverted alone, and halves of all."));
-    assert!(text.contains("100 %  src/xml.rs:118–131, by its lines"), "{text}");
+    assert!(text.contains("100 %  src/xml.rs:118–131  its lines"), "{text}");
 }
 
 #[test]

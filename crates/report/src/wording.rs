@@ -777,7 +777,8 @@ pub(super) fn method(comparison: &Comparison) -> String {
     });
     let timed = (method.launches_planned > 0).then(|| timed(method, comparison.baseline.as_ref()));
     let done = timed.into_iter().chain(counted).chain([time]).collect::<Vec<_>>().join(", ");
-    if method.mode == ComparisonMode::Alone {
+    // Without comparisons nothing can be called slower.
+    if method.mode == ComparisonMode::Alone || method.family == 0 {
         return done;
     }
     let comparisons = plural(method.family, "comparison");

@@ -62,6 +62,9 @@ pub(crate) fn shape(drawing: &mut SvgDrawing, shape: MarkShape, at: DrawingPoint
     }
 }
 
+/// The length of an interval from which on its ends are drawn.
+const ENDS_FROM: f64 = 15.0;
+
 /// Draws an interval on a level scale, with an end where it has one and none where it leaves the picture.
 pub(crate) fn interval(
     drawing: &mut SvgDrawing,
@@ -71,10 +74,12 @@ pub(crate) fn interval(
     role: PaintRole,
 ) {
     let (low, high) = limits;
+    // Of a short one the mark would hide the ends, and be hidden by them.
+    let has_ends = scale.at(high) - scale.at(low) >= ENDS_FROM;
     let (left, right) = (Coordinate(scale.at(low)), Coordinate(scale.at(high)));
     let mut path = format!("M{left} {}H{right}", Coordinate(y));
     for (limit, x) in [(low, left), (high, right)] {
-        if scale.holds(limit) {
+        if has_ends && scale.holds(limit) {
             write!(path, "M{x} {}v7", Coordinate(y - 3.5)).expect(STRING);
         }
     }

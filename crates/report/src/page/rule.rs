@@ -9,6 +9,7 @@ use record::metric::gate::MetricPolicy;
 use units::Ratio;
 use units::text::plural;
 
+use crate::unbroken::NO_BREAK;
 use crate::wording::{self, SampleUnit};
 
 /// Returns what makes the row red, and what makes it unchanged; nothing of a row that does not decide, whose
@@ -22,7 +23,7 @@ pub(crate) fn rule(row: &MetricResult) -> Option<String> {
         return Some(format!("nothing below {tolerance} counts"));
     }
     let floor = wording::floor(floor);
-    Some(format!("floor {floor}, tolerance ±{tolerance}"))
+    Some(format!("floor{NO_BREAK}{floor}, tolerance{NO_BREAK}±{tolerance}"))
 }
 
 /// Returns how the row lies to its rule, and where it is undecided what would decide it; nothing where
@@ -164,6 +165,7 @@ mod tests {
     use record::fixtures::{LEVEL, SampleLaunch, paired};
 
     use super::*;
+    use crate::unbroken::breakable;
 
     fn cpu(run: &Run) -> (String, String) {
         let comparison = Comparison::of(run).unwrap();
@@ -176,12 +178,23 @@ mod tests {
         let slower = SampleLaunch { cpu_us: 572, ..LEVEL };
         let check = |run: &Run, expected: &str| {
             let (rule, distance) = cpu(run);
-            assert_eq!(rule, "floor 1 %, tolerance ±3 %");
+            assert_eq!(breakable(&rule), "floor 1 %, tolerance ±3 %");
             assert!(distance.starts_with(expected), "{distance}");
         };
         check(&paired(14, LEVEL, slower), "the whole interval is worse than the floor");
         check(&paired(14, LEVEL, LEVEL), "the whole interval is within the tolerance");
         check(&paired(5, LEVEL, slower), "too few launch pairs for an interval: about 10 in all (");
+    }
+
+    #[test]
+    fn a_row_that_is_suspected_says_what_decides_it() {
+        let remedies = [Suspicion::OneMachine, Suspicion::Layout, Suspicion::CodeGeneration];
+        assert!(remedies.into_iter().all(|it| remedy(it).contains("decides it")));
+        let mut run = paired(14, LEVEL, LEVEL);
+        run.scenarios[0].work = Some(record::fixtures::counted(64_800.0, 65_500.0));
+        let comparison = Comparison::of(&run).unwrap();
+        let row = comparison.rows.iter().find(|row| row.suspicion.is_some()).unwrap();
+        assert_eq!(distance(&comparison, row), Some(remedy(Suspicion::CodeGeneration).to_owned()));
     }
 
     #[test]
