@@ -41,6 +41,12 @@ pub(super) fn lines(details: &ScenarioDetails) -> Vec<String> {
     lines
 }
 
+/// Returns the capacity of a scenario in a sentence; nothing where none was searched for.
+pub(super) fn capacity(details: &ScenarioDetails) -> Option<String> {
+    let capacity = details.capacity.as_ref()?;
+    Some(format!("{}: {}", wording::quoted(&details.scenario), capacity_words(capacity)))
+}
+
 fn capacity_words(capacity: &CapacityEstimate) -> String {
     match capacity {
         CapacityEstimate::Interval {

@@ -84,6 +84,13 @@ pub(super) fn heading(breakdown: &InstructionBreakdown) -> String {
     format!("Where the work {verb}")
 }
 
+/// Returns the function that changed most, in a sentence.
+pub(super) fn largest(breakdown: &InstructionBreakdown) -> Option<String> {
+    let change = breakdown.functions.first()?;
+    let (name, unit) = (change.name.replace('`', "'"), &breakdown.unit);
+    Some(format!("`{name}` takes {} instructions per {unit} itself", signed(change.own())))
+}
+
 /// What a reader has to know about functions that are in one build only.
 pub(super) const ABOUT_FATES: &str = "A function that appeared or is gone may have been renamed, or \
     be inlined in one build and not in the other: then its caller changed the other way.";

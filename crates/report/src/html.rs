@@ -5,6 +5,7 @@
 //! its style sheet, which a content security policy may forbid, it is a readable document in the same order.
 
 use std::fmt::Write as _;
+use std::iter;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use minijinja::value::Value;
@@ -17,7 +18,7 @@ use crate::page::{
     document, environment, evidence, focus, forest, glossary, icicle, levels, load, outcome_mark,
     percentiles, sensitivity, timeline, work,
 };
-use crate::{anatomy, calls, causes, cost, reasons, reproduction, wording};
+use crate::{anatomy, calls, causes, cost, details, functions, reasons, reproduction, wording};
 use compare::decision::Verdict;
 use compare::{Comparison, ComparisonMode, ComparisonOutcome};
 use units::text::plural;
@@ -84,7 +85,7 @@ pub fn render_with(comparison: &Comparison, placement: AssetPlacement<'_>) -> St
         trust => safe(trust(comparison)),
         evidence => safe(joined(evidence::figures(comparison))),
         sensitivity => safe(seen(comparison)),
-        load => safe(driven(comparison)),
+        load => safe(load::lines(comparison)),
         environment => safe(surroundings(comparison)),
         compared => comparison.base.is_some() && comparison.method.family > 0,
         history => safe(history(comparison)),
@@ -185,9 +186,7 @@ fn answer(comparison: &Comparison) -> (&'static str, String) {
     let of = plural(comparison.method.family, "metric");
     let counts = format!("{} of {of} that decide", counts.join(", "));
     if comparison.base.is_none() {
-        let limits = plural(comparison.promises.len(), "limit");
-        let broken = comparison.broken().count();
-        return ("What was measured?", format!("{limits}, of which {broken} are broken"));
+        return ("What was measured?", measured(comparison));
     }
     let question = "Is it slower?";
     let said = match &comparison.outcome {
@@ -203,6 +202,19 @@ fn answer(comparison: &Comparison) -> (&'static str, String) {
     (question, said)
 }
 
+/// What came of a build alone: its limits, and the capacity where one was searched for.
+fn measured(comparison: &Comparison) -> String {
+    let (limits, broken) = (comparison.promises.len(), comparison.broken().count());
+    let kept = match (limits, broken) {
+        (0, _) => "no limit was promised".to_owned(),
+        (1, 0) => "the one limit holds".to_owned(),
+        (_, 0) => format!("all {limits} limits hold"),
+        (_, _) => format!("{broken} of {} broken", plural(limits, "limit")),
+    };
+    let capacities = comparison.details.iter().filter_map(details::capacity);
+    iter::once(kept).chain(capacities).collect::<Vec<_>>().join("; ")
+}
+
 /// What the change is in, as far as that is known, for the first screen: what was proven goes before what is likely.
 fn cause(comparison: &Comparison) -> Option<String> {
     match comparison.outcome {
@@ -211,8 +223,25 @@ fn cause(comparison: &Comparison) -> Option<String> {
         | ComparisonOutcome::Inconclusive
         | ComparisonOutcome::Pass => return None,
     }
+    let breakdowns = || comparison.changed_breakdowns();
+    let ranked = || breakdowns().filter_map(|it| it.causes.as_ref()).flat_map(causes::hunks).next();
     let proven = comparison.breakdowns.iter().flat_map(causes::proven).next();
-    proven.or_else(|| reasons::sentences(comparison).into_iter().next())
+    let known = proven
+        .or_else(|| reasons::sentences(comparison).into_iter().next())
+        .or_else(ranked)
+        .or_else(|| breakdowns().find_map(functions::largest));
+    let is_speed = comparison.failure.is_none()
+        && comparison.count(Verdict::Regressed) + comparison.count(Verdict::Improved) > 0;
+    known.or_else(|| is_speed.then(|| unknown(comparison).to_owned()))
+}
+
+/// That nothing says what the change is in, and what would.
+fn unknown(comparison: &Comparison) -> &'static str {
+    if comparison.breakdowns.is_empty() {
+        "not known from times alone; `--lane work` counts in which functions and lines it is"
+    } else {
+        "not known: no function takes more instructions, and no part of the time stands out"
+    }
 }
 
 /// What a reader has to know before the numbers.
@@ -253,6 +282,7 @@ fn why(comparison: &Comparison) -> String {
     html += &joined(scenarios.iter().filter_map(|name| anatomy::figure(comparison, name)));
     html += &work::parts(comparison);
     for name in &scenarios {
+        html += &joined(load::figure(comparison, name));
         html += &joined(percentiles::figure(comparison, name));
         html += &joined(timeline::figure(comparison, name));
         html += &joined(timeline::memory(comparison, name));
@@ -322,10 +352,6 @@ fn seen(comparison: &Comparison) -> String {
     html += &joined(sentence.map(|it| paragraph("answer", &it)));
     html += &joined(sensitivity::figure(comparison));
     html
-}
-
-fn driven(comparison: &Comparison) -> String {
-    format!("{}{}", joined(load::figures(comparison)), load::lines(comparison))
 }
 
 fn surroundings(comparison: &Comparison) -> String {

@@ -32,12 +32,11 @@ pub(crate) fn section(comparison: &Comparison) -> String {
     if comparison.rows.is_empty() {
         return String::new();
     }
+    if comparison.method.mode == ComparisonMode::Alone {
+        return values(comparison).to_string();
+    }
     let scenarios = focus::scenarios(comparison);
     let mut html = filters(comparison, &scenarios);
-    if comparison.method.mode == ComparisonMode::Alone {
-        html += &values(comparison).to_string();
-        return html;
-    }
     let axis = axis(comparison);
     write!(
         html,
@@ -197,18 +196,23 @@ fn line(html: &mut String, comparison: &Comparison, axis: &ForestAxis, row: &Met
 
 /// The values of a build alone.
 fn values(comparison: &Comparison) -> TableView {
+    let has_notes = comparison.rows.iter().any(|row| !wording::verdict(row).is_empty());
     let row = |row: &MetricResult| {
         let value = wording::value(row, row.head);
-        vec![row.label(), row.scenario.clone(), value, wording::verdict(row)]
+        let note = has_notes.then(|| wording::verdict(row));
+        [row.label(), row.scenario.clone(), value].into_iter().chain(note).collect()
     };
+    let columns = [
+        TableColumn::Words("Metric"),
+        TableColumn::Words("Scenario"),
+        TableColumn::Numbers("Value"),
+    ];
     TableView {
-        caption: "What was measured".to_owned(),
-        columns: vec![
-            TableColumn::Words("Metric"),
-            TableColumn::Words("Scenario"),
-            TableColumn::Numbers("Value"),
-            TableColumn::Words("Note"),
-        ],
+        caption: "Medians over launches, and of percentiles all requests together".to_owned(),
+        columns: columns
+            .into_iter()
+            .chain(has_notes.then_some(TableColumn::Words("Note")))
+            .collect(),
         rows: comparison.rows.iter().map(row).collect(),
     }
 }

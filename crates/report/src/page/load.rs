@@ -1,12 +1,11 @@
 //! How the load was made, and what came of each of its levels.
 
 use compare::Comparison;
-use compare::details::{ScenarioDetails, StepRow};
+use compare::details::StepRow;
 use record::LoadLevel;
 use record::metric::Metric;
 use record::metric::limit::LimitQuantity;
 
-use super::focus;
 use super::view::{self, FigureView, TableColumn, TableView};
 use crate::details;
 use crate::figure::axis;
@@ -35,14 +34,9 @@ pub(crate) fn lines(comparison: &Comparison) -> String {
     html
 }
 
-/// Returns a figure for each scenario whose load has several levels.
-pub(crate) fn figures(comparison: &Comparison) -> Vec<FigureView> {
-    let drawn = focus::drawn(comparison);
-    let details = comparison.details.iter().filter(|it| drawn.contains(&it.scenario.as_str()));
-    details.filter_map(|scenario| figure(comparison, scenario)).collect()
-}
-
-fn figure(comparison: &Comparison, details: &ScenarioDetails) -> Option<FigureView> {
+/// Returns the figure of a scenario whose load has several levels.
+pub(crate) fn figure(comparison: &Comparison, scenario: &str) -> Option<FigureView> {
+    let details = comparison.details.iter().find(|it| it.scenario == scenario)?;
     let timed: Vec<&StepRow> = details.steps.iter().filter(|it| it.p95_ns.is_some()).collect();
     if timed.len() < 2 {
         return None;
@@ -59,8 +53,8 @@ fn figure(comparison: &Comparison, details: &ScenarioDetails) -> Option<FigureVi
     draw(&mut drawing, &timed, limit(comparison, &details.scenario));
     Some(FigureView {
         title: name,
-        how: "Each level that was tried: ● held its limits, ○ did not or was not held to any. The dashed line is \
-              the limit."
+        how: "Each level that was tried, over all launches that tried it: ● most of them held the limits, ○ most did \
+              not or there are none. The dashed line is the limit on the p95."
             .to_owned(),
         svg: drawing.render(),
         table: table(&details.steps),
@@ -88,21 +82,66 @@ fn limit(comparison: &Comparison, scenario: &str) -> Option<f64> {
     of_p95.next().map(|it| it.limit.value)
 }
 
+/// The axis of levels: of rates a logarithmic one, as a search doubles them.
+struct LevelAxis {
+    scale: LinearScale,
+    is_logarithmic: bool,
+}
+
+impl LevelAxis {
+    fn of(steps: &[&StepRow]) -> Self {
+        let is_logarithmic =
+            steps.iter().all(|it| matches!(it.level, LoadLevel::PerSecond(per_s) if per_s > 0.0));
+        let values: Vec<f64> = steps.iter().map(|it| place(it.level, is_logarithmic)).collect();
+        let ends = (LEFT + 16.0, SIZE.0 - 20.0);
+        let (low, high) =
+            values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), it| {
+                (low.min(*it), high.max(*it))
+            });
+        let scale = if is_logarithmic {
+            LinearScale::new((low, high), ends)
+        } else {
+            LinearScale::around(values, ends)
+        };
+        Self { scale, is_logarithmic }
+    }
+
+    fn at(&self, level: LoadLevel) -> f64 {
+        self.scale.at(place(level, self.is_logarithmic))
+    }
+
+    fn ticks(&self) -> Vec<axis::AxisTick> {
+        if !self.is_logarithmic {
+            return axis::named(&self.scale.ticks(6), units::count);
+        }
+        let decades = (0..9).map(|power| 10.0_f64.powi(power));
+        let rates = decades.flat_map(|ten| [ten, 2.0 * ten, 5.0 * ten]);
+        let inside = rates.filter(|rate| self.scale.holds(rate.ln()));
+        inside.map(|rate| axis::AxisTick { value: rate.ln(), name: units::count(rate) }).collect()
+    }
+}
+
+fn place(level: LoadLevel, is_logarithmic: bool) -> f64 {
+    if is_logarithmic { height(level).ln() } else { height(level) }
+}
+
 fn draw(drawing: &mut SvgDrawing, steps: &[&StepRow], limit_ns: Option<f64>) {
-    let across =
-        LinearScale::around(steps.iter().map(|it| height(it.level)), (LEFT + 10.0, SIZE.0 - 14.0));
+    let across = LevelAxis::of(steps);
     let times = steps.iter().filter_map(|it| it.p95_ns).chain(limit_ns).chain([0.0]);
     let scale = LinearScale::around(times, (PLOT.1, PLOT.0));
-    axis::left(drawing, &scale, &axis::named(&scale.ticks(4), units::time_ns), across.places());
-    axis::bottom(drawing, &across, &axis::named(&across.ticks(6), units::count), PLOT);
+    axis::left(
+        drawing,
+        &scale,
+        &axis::named(&scale.ticks(4), units::time_ns),
+        across.scale.places(),
+    );
+    axis::bottom(drawing, &across.scale, &across.ticks(), PLOT);
     if let Some(limit_ns) = limit_ns {
-        let (left, right) = across.places();
+        let (left, right) = across.scale.places();
         let y = Coordinate(scale.at(limit_ns));
         drawing.dashed(&format!("M{left} {y}H{right}"), PaintRole::Slower, 1.6);
     }
-    let at = |it: &StepRow| {
-        Some(DrawingPoint { x: across.at(height(it.level)), y: scale.at(it.p95_ns?) })
-    };
+    let at = |it: &StepRow| Some(DrawingPoint { x: across.at(it.level), y: scale.at(it.p95_ns?) });
     drawing.line(steps.iter().map(|it| at(it)), PaintRole::Head, 1.4);
     let (held, not): (Vec<&StepRow>, Vec<&StepRow>) =
         steps.iter().partition(|it| it.held.is_some_and(|(held, of)| held * 2 > of));

@@ -45,7 +45,8 @@ pub(crate) fn figure(comparison: &Comparison, scenario: &str) -> Option<FigureVi
     draw(&mut drawing, timeline);
     Some(FigureView {
         title: name,
-        how: HOW.to_owned(),
+        how: if timeline.launches.iter().any(|it| it.base.is_some()) { HOW } else { HOW_ALONE }
+            .to_owned(),
         svg: drawing.render(),
         table: table(timeline),
     })
@@ -53,6 +54,9 @@ pub(crate) fn figure(comparison: &Comparison, scenario: &str) -> Option<FigureVi
 
 const HOW: &str = "One clock: launch pair by launch pair, and within each slice by slice. Base ○ and head ●. A spike \
     that both sides have, above a bar of time that the host stole or a quota took away, is the machine’s.";
+
+const HOW_ALONE: &str = "One clock: launch by launch, and within each slice by slice. A spike above a bar of time that \
+    the host stole or a quota took away is the machine’s.";
 
 /// The share of a launch pair's time that others took.
 fn noise(pair: &TimelinePair) -> f64 {
