@@ -29,12 +29,11 @@ pub fn render(comparison: &Comparison) -> String {
         writeln!(text, "{identity}.\n").expect(STRING);
     }
     if let ComparisonOutcome::NotMeasured(reason) = &comparison.outcome {
-        write!(text, "```text\n{}\n```\n\n", reason.to_string().replace("```", "'''"))
-            .expect(STRING);
+        block(&mut text, &reason.to_string());
     }
     let failures = wording::failure_lines(comparison).join("\n");
     if !failures.is_empty() {
-        write!(text, "```text\n{}\n```\n\n", failures.replace("```", "'''")).expect(STRING);
+        block(&mut text, &failures);
     }
     let measured = !matches!(comparison.outcome, ComparisonOutcome::NotMeasured(_));
     let (open, folded): (Vec<&MetricResult>, Vec<&MetricResult>) =
@@ -79,6 +78,12 @@ pub fn render(comparison: &Comparison) -> String {
 const OPEN_MAX: usize = 5;
 
 const STRING: &str = "writing to a string does not fail";
+
+/// Adds lines as they are, which cannot end the block that they are in.
+fn block(text: &mut String, lines: &str) {
+    let safe: String = lines.chars().filter(|c| !turns_direction(*c)).collect();
+    write!(text, "```text\n{}\n```\n\n", safe.replace("```", "'''")).expect(STRING);
+}
 
 /// Rows that a reader came for: what changed, what could not be decided.
 fn is_news(row: &MetricResult) -> bool {
@@ -224,9 +229,9 @@ fn fold(text: &mut String, comparison: &Comparison, folded: &[&MetricResult]) {
     }
     let lines: Vec<String> = comparison.details.iter().flat_map(details::lines).collect();
     if !lines.is_empty() && comparison.method.launches > 0 {
-        let lines = lines.join("\n").replace('`', "'");
         text.push_str("<details><summary>Load, target, failures</summary>\n\n");
-        write!(text, "```text\n{lines}\n```\n\n</details>\n").expect(STRING);
+        block(text, &lines.join("\n").replace('`', "'"));
+        text.push_str("</details>\n");
     }
     let method = &comparison.method;
     text.push_str("<details><summary>Method and machine</summary>\n\n");
