@@ -14,6 +14,9 @@ const BAR: (f64, f64) = (640.0, 24.0);
 /// Room for the name of a side, before its bar.
 const LABEL: f64 = 64.0;
 
+/// Where the key of each part begins, with room for its name and its change.
+const KEYS: [f64; 4] = [0.0, 165.0, 305.0, 505.0];
+
 /// Between both bars, and the height of the whole with its key.
 const GAP: f64 = 8.0;
 const HEIGHT: f64 = 2.0 * (BAR.1 + GAP) + 18.0;
@@ -95,12 +98,13 @@ fn draw(drawing: &mut SvgDrawing, anatomy: &RequestAnatomy) {
         bar(drawing, time, scale, top);
     }
     let top = 2.0 * (BAR.1 + GAP) + 4.0;
-    for (place, part) in TimePart::ALL.into_iter().enumerate() {
-        let left = LABEL + place as f64 * BAR.0 / 4.0;
+    for (part, offset) in TimePart::ALL.into_iter().zip(KEYS) {
+        let left = LABEL + offset;
         let key = DrawingBox { x: left, y: top, width: 10.0, height: 10.0 };
         drawing.fill_box(key, role(part));
         let at = DrawingPoint { x: left + 15.0, y: top + 10.0 };
-        drawing.text(at, TextAnchor::Start, PaintRole::Text, name(part));
+        let key = format!("{} {}", name(part), signed(anatomy.change.part(part)));
+        drawing.text(at, TextAnchor::Start, PaintRole::Text, &key);
     }
 }
 

@@ -20,6 +20,8 @@ use crate::wording;
 
 /// Rows from which on those without news are folded at first.
 const FOLDED_FROM: usize = 20;
+/// Limits that stand open though all of them hold.
+const LIMITS_OPEN_MAX: usize = 6;
 /// Scenarios that a reader can choose one of, at most.
 const CHIPS_MAX: usize = 24;
 /// Scenarios up to which that choice stands open.
@@ -243,6 +245,13 @@ pub(crate) fn limits(comparison: &Comparison) -> String {
             TableColumn::Words("Kept"),
         ],
         rows: promises.into_iter().map(row).collect(),
+    };
+    let all = comparison.promises.len();
+    let is_calm = all > LIMITS_OPEN_MAX && comparison.broken().next().is_none();
+    let table = if is_calm {
+        view::folded(&format!("All {all} limits hold"), &table.to_string())
+    } else {
+        table.to_string()
     };
     format!("<h3>Limits</h3>\n{table}")
 }
