@@ -237,7 +237,9 @@ pub(crate) fn limits(comparison: &Comparison) -> String {
     let mut promises: Vec<&LimitCheck> = comparison.promises.iter().collect();
     promises.sort_by_key(|promise| promise.holds());
     let table = TableView {
-        caption: "Limits, which hold for head whatever base does".to_owned(),
+        caption: "Limits hold for head whatever base does. They are measured over all launches together: all requests \
+                  over all their time, the most memory of any; the rows above are typical launches."
+            .to_owned(),
         columns: vec![
             TableColumn::Words("Limit"),
             TableColumn::Numbers("Promised"),
