@@ -211,7 +211,7 @@ pub(super) fn text(
 ) -> io::Result<()> {
     let hunks = ranked(breakdown);
     if !hunks.is_empty() {
-        writeln!(out, "\n{:>9} {:>9}  hunk, by the costs of", "change", "share")?;
+        writeln!(out, "\n{:>9} {:>9}  hunk, ranked by", "change", "share")?;
     }
     for RankedHunk { hunk, share } in hunks {
         let growth = functions::signed(hunk.growth);

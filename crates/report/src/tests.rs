@@ -624,7 +624,7 @@ fn a_proven_hunk_is_said_first_and_a_ranked_one_is_called_ranked() {
     src/xml.rs:118–131: 2.4 of +2.5 % of the work goes when this is reverted (measured, 5 launches),
         together with src/a_b.rs:118–131, without which it does not build
 
-       change     share  hunk, by the costs of
+       change     share  hunk, ranked by
         +1620     100 %  src/xml.rs:118–131  its lines
 
          base      head    change  line
