@@ -50,9 +50,8 @@ pub(super) fn fit(
     let answered = u32::try_from(side.measurement.answered()).unwrap_or(u32::MAX);
     let interval = side.measurement.wall().checked_div(answered)?;
     let load = FittedLoad::at(interval, usual);
-    let connections = u32::try_from(scenario.load.connections).unwrap_or(u32::MAX);
     Some(match plan.suite.sampling.warm_up {
-        WarmUpPlan::Fitted { usual } => load.with_warm_up(connections, usual),
+        WarmUpPlan::Fitted { usual } => load.with_warm_up(scenario.load.connections, usual),
         WarmUpPlan::For(_) | WarmUpPlan::Steady => load,
     })
 }

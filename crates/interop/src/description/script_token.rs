@@ -129,9 +129,7 @@ fn template(chars: &[char], start: usize) -> (ScriptToken, usize) {
             text.push(c);
         }
     }
-    let token = match rest.is_empty() {
-        true => ScriptToken::Text(first),
-        false => ScriptToken::Template(first, rest),
-    };
+    let token =
+        if rest.is_empty() { ScriptToken::Text(first) } else { ScriptToken::Template(first, rest) };
     (token, at + 1)
 }

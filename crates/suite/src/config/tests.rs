@@ -144,8 +144,7 @@ fn a_tolerance_of_what_is_counted_is_its_floor_unless_there_is_one() {
     let own = |metric| wide.rule_in("large", metric).unwrap().floor.0;
     assert_eq!((own(Metric::Work), own(Metric::Cpu)), (0.06, 0.01));
     let both = gate("tolerance = { work = 0.04 }\nfloor = { work = 0.01 }");
-    assert_eq!(floor(&both, Metric::Work), 0.01);
-    assert_eq!(floor(&gate(""), Metric::Work), 0.005);
+    assert_eq!((floor(&both, Metric::Work), floor(&gate(""), Metric::Work)), (0.01, 0.005));
 }
 
 #[test]
