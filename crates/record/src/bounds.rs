@@ -8,7 +8,9 @@
 use thiserror::Error;
 
 use crate::histogram;
-use crate::{IdenticalProgram, LaunchResult, LaunchResults, Revision, Run, ScenarioRun};
+use crate::{
+    IdenticalProgram, LaunchResult, LaunchResults, Revision, Run, ScenarioRun, StatementCount,
+};
 
 /// The largest record that is read, in bytes.
 pub const RUN_BYTES_MAX: u64 = 32 << 20;
@@ -58,7 +60,18 @@ pub const LAUNCH_POINTS_MAX: usize = 512;
 pub const SERIES_POINTS_MAX: usize = 1_000_000;
 /// Counts of all histograms together, in bytes.
 pub const COUNTS_BYTES_MAX: usize = 128 << 20;
-/// Bytes of a name: of a scenario, a branch, a store.
+/// Call stacks of one build in a scenario, unpacked, in bytes.
+pub const STACKS_BYTES_MAX: u64 = 8 << 20;
+/// All call stacks that a page draws, unpacked, in bytes: those of 45 programs like the reference API on
+/// both sides.
+pub const PAGE_STACKS_BYTES_MAX: u64 = 32 << 20;
+/// Frames of all call stacks that a page draws, whether they are wide enough to be seen or not.
+pub const PAGE_FRAMES_MAX: usize = 200_000;
+/// Statements that a side executes at one service, each of which is looked for on the other side.
+pub const STATEMENTS_MAX: usize = 1_000;
+/// Statements of all services, scenarios and sides.
+pub const ALL_STATEMENTS_MAX: usize = 100_000;
+/// Bytes of a name: of a scenario, a branch, a store, a statement.
 pub const NAME_BYTES_MAX: usize = 4_096;
 
 /// Which bound a record exceeds.
@@ -105,6 +118,12 @@ pub(super) fn check(run: &Run) -> Result<(), BoundError> {
     let counts: u64 = launches().flat_map(histograms).map(histogram::counts_bytes).sum();
     let counts = usize::try_from(counts).unwrap_or(usize::MAX);
     ensure("bytes of counts in histograms", counts, COUNTS_BYTES_MAX)?;
+    ensure(
+        "statements at a service",
+        services(run).map(<[_]>::len).max().unwrap_or(0),
+        STATEMENTS_MAX,
+    )?;
+    ensure("statements", services(run).map(<[_]>::len).sum(), ALL_STATEMENTS_MAX)?;
     let longest = names(run).map(str::len).max().unwrap_or(0);
     ensure("bytes in a name", longest, NAME_BYTES_MAX)?;
     // One level only: a run that confirms another is not confirmed itself.
@@ -149,6 +168,13 @@ fn histograms(launch: &LaunchResult) -> impl Iterator<Item = &str> {
     own.chain(steps).chain(operations).map(String::as_str)
 }
 
+/// The statements of each side at each service.
+fn services(run: &Run) -> impl Iterator<Item = &[StatementCount]> {
+    let services = run.scenarios.iter().flat_map(|it| &it.dependencies);
+    let sides = services.flat_map(|it| it.base.iter().chain(&it.head));
+    sides.map(|side| side.statements.as_slice())
+}
+
 /// What is shown in tables and headings, where every byte is looked at several times.
 fn names(run: &Run) -> impl Iterator<Item = &str> {
     let machine = &run.machine;
@@ -171,6 +197,7 @@ fn names(run: &Run) -> impl Iterator<Item = &str> {
         .chain(run.identical.iter().flat_map(identical))
         .chain(run.shard.iter().flat_map(|it| &it.suite).map(String::as_str))
         .chain(shards)
+        .chain(services(run).flatten().map(|it| it.statement.as_str()))
         .chain(history.flat_map(|it| [it.name.as_str(), it.store.as_str()]))
         .chain(past)
 }
@@ -186,7 +213,7 @@ fn identical(program: &IdenticalProgram) -> [&str; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{LEVEL, paired};
+    use crate::fixtures::{LEVEL, call, paired};
     use crate::metric::limit::Limit;
 
     #[test]
@@ -212,6 +239,13 @@ mod tests {
             run.scenarios[0].limits = vec![limit; LIMITS_MAX + 1];
         });
         assert_eq!(limited, "101 limits of a scenario are more than a run may have, at most 100");
+        let chatty = refused(|run| {
+            let names: Vec<String> = (0..=STATEMENTS_MAX).map(|i| format!("SELECT {i}")).collect();
+            let statements: Vec<_> = names.iter().map(|it| (it.as_str(), 1, 1)).collect();
+            call(run, &statements);
+        });
+        let expected = "1001 statements at a service are more than a run may have, at most 1000";
+        assert_eq!(chatty, expected);
         let nested = refused(|run| {
             let inner = Run { confirming: Some(Box::new(run.clone())), ..run.clone() };
             run.confirming = Some(Box::new(inner));

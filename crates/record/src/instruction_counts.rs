@@ -86,9 +86,6 @@ pub struct FunctionCost {
 /// Call stacks, outermost function first, joined by semicolons, with what each cost.
 pub type FoldedStacks = BTreeMap<String, u64>;
 
-/// The largest text of stacks that is unpacked, in bytes.
-const UNPACKED_BYTES_MAX: u64 = 8 << 20;
-
 /// Returns stacks as one line of text: a line `STACK COST` each, deflated, in base64.
 pub fn pack(stacks: &FoldedStacks) -> String {
     let mut deflated = DeflateEncoder::new(Vec::new(), Compression::default());
@@ -107,6 +104,12 @@ pub enum StacksError {
     /// It does not hold text.
     #[error("stacks are not deflated text: {0}")]
     Deflate(#[from] io::Error),
+    /// There is more of it than there is room for.
+    #[error("stacks have more than {bytes_max} bytes")]
+    TooLarge {
+        /// The room.
+        bytes_max: u64,
+    },
     /// A line of the text is none.
     #[error("`{line}` is not a stack with its cost")]
     Line {
@@ -115,17 +118,40 @@ pub enum StacksError {
     },
 }
 
-/// Reads packed stacks.
-pub fn unpack(text: &str) -> Result<FoldedStacks, StacksError> {
-    let bytes = STANDARD.decode(text)?;
-    let mut lines = String::new();
-    DeflateDecoder::new(bytes.as_slice()).take(UNPACKED_BYTES_MAX).read_to_string(&mut lines)?;
-    let line = |line: &str| {
-        let (stack, cost) = line.rsplit_once(' ')?;
-        Some((stack.to_owned(), cost.parse().ok()?))
-    };
-    let wrong = |text: &str| StacksError::Line { line: text.to_owned() };
-    lines.lines().map(|text| line(text).ok_or_else(|| wrong(text))).collect()
+/// Call stacks as text, one a line: a map of them would take ten times the memory of short ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StackLines(String);
+
+impl StackLines {
+    /// Returns each stack with what it cost.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.lines().filter_map(stack_of)
+    }
+
+    /// Returns how long the text is, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.0.len() as u64
+    }
+}
+
+/// Reads packed stacks whose text has at most `bytes_max` bytes.
+pub fn unpack(text: &str, bytes_max: u64) -> Result<StackLines, StacksError> {
+    let packed = STANDARD.decode(text)?;
+    let mut bytes = Vec::new();
+    DeflateDecoder::new(packed.as_slice()).take(bytes_max + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(StacksError::TooLarge { bytes_max });
+    }
+    let lines = String::from_utf8(bytes).map_err(io::Error::other)?;
+    match lines.lines().find(|line| stack_of(line).is_none()) {
+        Some(line) => Err(StacksError::Line { line: line.to_owned() }),
+        None => Ok(StackLines(lines)),
+    }
+}
+
+fn stack_of(line: &str) -> Option<(&str, u64)> {
+    let (stack, cost) = line.rsplit_once(' ')?;
+    Some((stack, cost.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -139,14 +165,25 @@ mod tests {
         fn stacks_survive_the_record(
             stacks in prop::collection::btree_map("[a-z:<>, ]{1,9}(;[a-z]{1,9}){0,4}", any::<u64>(), 0..40)
         ) {
-            prop_assert_eq!(unpack(&pack(&stacks)).unwrap(), stacks);
+            let lines = unpack(&pack(&stacks), 1 << 20).unwrap();
+            let read: FoldedStacks = lines.iter().map(|(stack, cost)| (stack.to_owned(), cost)).collect();
+            prop_assert_eq!(read, stacks);
         }
     }
 
     #[test]
     fn what_is_no_packed_text_is_said_to_be_none() {
         for (text, expected) in [("*", "base64"), ("AAAA", "deflated")] {
-            assert!(unpack(text).unwrap_err().to_string().contains(expected));
+            assert!(unpack(text, 1 << 20).unwrap_err().to_string().contains(expected));
         }
+    }
+
+    #[test]
+    fn no_more_is_unpacked_than_there_is_room_for() {
+        let packed = pack(&FoldedStacks::from([("main".to_owned(), 1), ("x".repeat(1 << 20), 2)]));
+        let bytes = unpack(&packed, 2 << 20).unwrap().bytes();
+        assert_eq!(unpack(&packed, bytes).unwrap().iter().count(), 2);
+        let error = unpack(&packed, bytes - 1).unwrap_err().to_string();
+        assert_eq!(error, format!("stacks have more than {} bytes", bytes - 1));
     }
 }

@@ -4,9 +4,11 @@
 //! that is gone has its width above, one that appeared below, and what did not change is symmetric.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use compare::InstructionBreakdown;
-use record::instruction_counts::{self, FoldedStacks};
+use record::bounds::{PAGE_FRAMES_MAX, PAGE_STACKS_BYTES_MAX, STACKS_BYTES_MAX};
+use record::instruction_counts::{self, StackLines, StacksError};
 
 use super::view::{FigureView, TableColumn, TableView};
 use crate::figure::drawing::{Coordinate, DrawingBox, DrawingPoint, SvgDrawing, TextAnchor};
@@ -32,6 +34,61 @@ const LETTER: f64 = 6.6;
 const CHANGE_MIN: f64 = 0.001;
 /// Frames in the table.
 const LISTED_MAX: usize = 25;
+/// Letters of a function's name beside its frame.
+const NAME_CHARS_MAX: usize = 400;
+
+/// What the call stacks of a page may still take. It is one for all scenarios: a record that is within
+/// its bounds could hold 3 GB of stacks, packed.
+#[derive(Debug)]
+pub(crate) struct StackRoom {
+    bytes: u64,
+    frames: usize,
+}
+
+impl StackRoom {
+    /// The room of a page.
+    pub(crate) const PAGE: Self = Self { bytes: PAGE_STACKS_BYTES_MAX, frames: PAGE_FRAMES_MAX };
+
+    /// Unpacks stacks; nothing if there is no room for them, nor for any that follow.
+    fn unpack(&mut self, packed: &str) -> Result<StackLines, StackObstacle> {
+        let bytes_max = self.bytes.min(STACKS_BYTES_MAX);
+        match instruction_counts::unpack(packed, bytes_max) {
+            Ok(lines) => {
+                self.bytes -= lines.bytes();
+                Ok(lines)
+            }
+            // As much was unpacked to see that.
+            Err(StacksError::TooLarge { .. }) => {
+                self.bytes -= bytes_max;
+                Err(StackObstacle::NoRoom)
+            }
+            Err(_) => Err(StackObstacle::NoStacks),
+        }
+    }
+}
+
+/// Why there is no picture of a scenario's stacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StackObstacle {
+    /// There are none, or they cannot be read.
+    NoStacks,
+    /// They are more than a page may have.
+    NoRoom,
+}
+
+impl StackObstacle {
+    /// What a reader is told.
+    pub(crate) fn sentence(self) -> Option<String> {
+        let bytes = units::bytes(units::exact(PAGE_STACKS_BYTES_MAX));
+        match self {
+            Self::NoStacks => None,
+            Self::NoRoom => Some(format!(
+                "its call stacks are not drawn: those of a page have at most {bytes} and {} frames together",
+                units::count(PAGE_FRAMES_MAX as f64)
+            )),
+        }
+    }
+}
 
 /// A function below its caller, on both sides.
 #[derive(Debug, Default, PartialEq)]
@@ -42,18 +99,32 @@ struct StackNode {
 }
 
 impl StackNode {
-    fn add(&mut self, stack: &str, count: impl Fn(&mut Self)) {
+    /// Adds a stack, with what it counts for at each of its functions; fails where that takes more frames
+    /// than there is room for.
+    fn add(
+        &mut self,
+        stack: &str,
+        frames_left: &mut usize,
+        count: impl Fn(&mut Self),
+    ) -> Result<(), StackObstacle> {
         count(self);
         let mut node = self;
         for name in stack.split(';').take(DEPTH_MAX) {
-            node = node.calls.entry(name.to_owned()).or_default();
+            node = match node.calls.entry(name.to_owned()) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(fresh) => {
+                    *frames_left = frames_left.checked_sub(1).ok_or(StackObstacle::NoRoom)?;
+                    fresh.insert(Self::default())
+                }
+            };
             count(node);
         }
+        Ok(())
     }
 
     /// The width that it needs, in counts: of the larger side, or of all that it calls.
     fn room(&self) -> u64 {
-        let calls = self.calls.values().map(Self::room).sum();
+        let calls = self.calls.values().map(Self::room).fold(0, u64::saturating_add);
         self.base.max(self.head).max(calls)
     }
 }
@@ -70,15 +141,24 @@ struct StackFrame {
     head: u64,
 }
 
-/// Returns the figure of a scenario whose stacks are known, of at most so many frames; nothing without any.
-pub(crate) fn figure(breakdown: &InstructionBreakdown, frames_max: usize) -> Option<FigureView> {
-    let head = instruction_counts::unpack(&breakdown.head_stacks).ok()?;
-    let base = breakdown.base_stacks.as_ref();
-    let base = base.and_then(|stacks| instruction_counts::unpack(stacks).ok());
-    let root = tree(base.as_ref(), &head);
+/// Returns the figure of a scenario whose stacks are known, of at most so many frames, as long as there is room
+/// on the page.
+pub(crate) fn figure(
+    breakdown: &InstructionBreakdown,
+    frames_max: usize,
+    stack_room: &mut StackRoom,
+) -> Result<FigureView, StackObstacle> {
+    let head = stack_room.unpack(&breakdown.head_stacks)?;
+    let base = breakdown.base_stacks.as_ref().map(|stacks| stack_room.unpack(stacks));
+    let base = match base {
+        Some(Err(StackObstacle::NoRoom)) => return Err(StackObstacle::NoRoom),
+        Some(Err(StackObstacle::NoStacks)) | None => None,
+        Some(Ok(lines)) => Some(lines),
+    };
+    let root = tree(base.as_ref(), &head, &mut stack_room.frames)?;
     let room = root.room();
     if room == 0 {
-        return None;
+        return Err(StackObstacle::NoStacks);
     }
     let frames = frames(&root, WIDTH / units::exact(room), frames_max);
     let name = format!("{}: where the instructions are", quoted(&breakdown.scenario));
@@ -92,7 +172,7 @@ pub(crate) fn figure(breakdown: &InstructionBreakdown, frames_max: usize) -> Opt
         None => format!("{} instructions per {}.", units::count(breakdown.head), breakdown.unit),
     };
     let picture = IciclePicture { frames: &frames, root: &root, room, is_pair: base.is_some() };
-    Some(FigureView {
+    Ok(FigureView {
         title: name.clone(),
         how: if base.is_some() { HOW_PAIR } else { HOW_ALONE }.to_owned(),
         svg: picture.draw(&name.replace('`', ""), &description),
@@ -104,15 +184,19 @@ const HOW_PAIR: &str = "Callers at the axis, what they call away from it: base a
     Width is instructions. ▲ more than in base, ▼ less, + appeared, × gone; grey is what the counter scatters by.";
 const HOW_ALONE: &str = "Callers above, what they call below. Width is instructions.";
 
-fn tree(base: Option<&FoldedStacks>, head: &FoldedStacks) -> StackNode {
+fn tree(
+    base: Option<&StackLines>,
+    head: &StackLines,
+    frames_left: &mut usize,
+) -> Result<StackNode, StackObstacle> {
     let mut root = StackNode::default();
-    for (stack, count) in base.into_iter().flatten() {
-        root.add(stack, |node| node.base += count);
+    for (stack, count) in base.into_iter().flat_map(StackLines::iter) {
+        root.add(stack, frames_left, |node| node.base = node.base.saturating_add(count))?;
     }
-    for (stack, count) in head {
-        root.add(stack, |node| node.head += count);
+    for (stack, count) in head.iter() {
+        root.add(stack, frames_left, |node| node.head = node.head.saturating_add(count))?;
     }
-    root
+    Ok(root)
 }
 
 /// The widest frames with their places, each after its caller.
@@ -185,8 +269,8 @@ impl IciclePicture<'_> {
             return;
         }
         let (sign, role) = self.change(frame);
-        let name =
-            if sign.is_empty() { frame.name.clone() } else { format!("{sign} {}", frame.name) };
+        let name = functions::shortened(&frame.name, NAME_CHARS_MAX);
+        let name = if sign.is_empty() { name } else { format!("{sign} {name}") };
         let title = escaped(&format!("{name}: {}", self.numbers(frame)));
         let inner =
             DrawingBox { x: frame.left + 0.5, y: y + 0.5, width: width - 1.0, height: FRAME - 1.0 };
@@ -246,7 +330,8 @@ impl IciclePicture<'_> {
         // Stacks count instructions of a thousand units.
         let count = |count: u64| units::count(units::exact(count) / 1_000.0);
         let line = |it: &StackFrame| {
-            let mut cells = vec![it.name.clone(), (it.depth + 1).to_string()];
+            let name = functions::shortened(&it.name, NAME_CHARS_MAX);
+            let mut cells = vec![name, (it.depth + 1).to_string()];
             if self.is_pair {
                 cells.push(count(it.base));
             }
@@ -284,15 +369,16 @@ impl std::fmt::Display for TintAttributes {
 mod tests {
     use super::*;
 
-    fn stacks(lines: &[(&str, u64)]) -> FoldedStacks {
-        lines.iter().map(|(stack, cost)| ((*stack).to_owned(), *cost)).collect()
+    fn stacks(lines: &[(&str, u64)]) -> StackLines {
+        let folded = lines.iter().map(|(stack, cost)| ((*stack).to_owned(), *cost)).collect();
+        instruction_counts::unpack(&instruction_counts::pack(&folded), STACKS_BYTES_MAX).unwrap()
     }
 
     #[test]
     fn a_frame_that_is_gone_has_its_width_and_moves_nothing_over_another() {
         let base = stacks(&[("main;a", 40), ("main;gone", 20), ("main;z", 40)]);
         let head = stacks(&[("main;a", 40), ("main;new", 10), ("main;z", 60)]);
-        let root = tree(Some(&base), &head);
+        let root = tree(Some(&base), &head, &mut 100).unwrap();
         assert_eq!((root.base, root.head, root.room()), (100, 110, 130));
         let frames = frames(&root, 10.0, 100);
         let placed: Vec<(&str, f64, u64, u64)> =
@@ -316,10 +402,47 @@ mod tests {
     #[test]
     fn of_many_frames_the_widest_are_drawn() {
         let lines: Vec<(String, u64)> = (1..=50).map(|i| (format!("main;f{i}"), i)).collect();
-        let head: FoldedStacks = lines.into_iter().collect();
-        let root = tree(None, &head);
+        let lines: Vec<(&str, u64)> = lines.iter().map(|(line, i)| (line.as_str(), *i)).collect();
+        let head = stacks(&lines);
+        let root = tree(None, &head, &mut 100).unwrap();
         let drawn = frames(&root, 1.0, 10);
         assert!(drawn.len() <= 10 && drawn.iter().any(|it| it.name == "f50"), "{drawn:?}");
         assert!(drawn.iter().all(|it| it.name != "f1"));
+    }
+
+    fn breakdown(stacks: &[(&str, u64)]) -> InstructionBreakdown {
+        let folded = stacks.iter().map(|(stack, cost)| ((*stack).to_owned(), *cost)).collect();
+        InstructionBreakdown {
+            scenario: "smoke".to_owned(),
+            unit: record::work_unit::WorkUnit::request(),
+            base: None,
+            head: 1.0,
+            functions: Vec::new(),
+            base_stacks: None,
+            head_stacks: instruction_counts::pack(&folded),
+            causes: None,
+        }
+    }
+
+    #[test]
+    fn stacks_are_drawn_as_long_as_there_is_room_for_them_on_the_page() {
+        let drawn = |stacks: &[(&str, u64)], room: &mut StackRoom| {
+            figure(&breakdown(stacks), 100, room).map(|figure| figure.title)
+        };
+        let twice = [("main;a", u64::MAX), ("main;b", u64::MAX)];
+        let mut frames = StackRoom { bytes: 1_000, frames: 7 };
+        assert!(drawn(&twice, &mut frames).is_ok() && drawn(&twice, &mut frames).is_ok());
+        assert_eq!(drawn(&twice, &mut frames), Err(StackObstacle::NoRoom));
+        let mut bytes = StackRoom { bytes: 15, frames: 100 };
+        assert_eq!(drawn(&[("main", 1), ("other", 2)], &mut bytes).map(drop), Ok(()));
+        assert_eq!(drawn(&[("main", 1)], &mut bytes), Err(StackObstacle::NoRoom));
+        // What had no room has used up what was left: unpacking takes time.
+        assert_eq!(bytes.bytes, 0);
+        assert_eq!(drawn(&[], &mut bytes), Err(StackObstacle::NoStacks));
+        let sentence = StackObstacle::NoRoom.sentence().unwrap();
+        assert!(
+            sentence.ends_with("at most 32.0 MiB and 200\u{202f}000 frames together"),
+            "{sentence}"
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use compare::{Comparison, InstructionBreakdown};
 
-use super::icicle;
+use super::icicle::{self, StackRoom};
 use super::view::{self, TableColumn, TableView, paragraph};
 use crate::causes;
 use crate::functions::{self, FunctionCells};
@@ -21,9 +21,10 @@ pub(crate) fn parts(comparison: &Comparison) -> String {
     let (open, calm): (Vec<_>, Vec<_>) =
         comparison.breakdowns.iter().partition(|breakdown| is_open(breakdown));
     let frames_max = FRAMES_MAX / open.len().max(1);
+    let mut stack_room = StackRoom::PAGE;
     let mut html = String::new();
     for breakdown in open {
-        html += &part(breakdown, frames_max);
+        html += &part(breakdown, frames_max, &mut stack_room);
     }
     for breakdown in calm {
         let summary = format!("{}: {}", quoted(&breakdown.scenario), total(breakdown));
@@ -32,14 +33,17 @@ pub(crate) fn parts(comparison: &Comparison) -> String {
     html
 }
 
-fn part(breakdown: &InstructionBreakdown, frames_max: usize) -> String {
+fn part(breakdown: &InstructionBreakdown, frames_max: usize, stack_room: &mut StackRoom) -> String {
     let heading = format!("{} in {}", functions::heading(breakdown), quoted(&breakdown.scenario));
     let mut html = format!("<h3>{}</h3>\n", view::prose(&heading));
     html += &paragraph("answer", &total(breakdown));
     html += &causes_of(breakdown);
     html += &functions_of(breakdown);
-    if let Some(figure) = icicle::figure(breakdown, frames_max) {
-        html += &figure.to_string();
+    match icicle::figure(breakdown, frames_max, stack_room) {
+        Ok(figure) => html += &figure.to_string(),
+        Err(obstacle) => {
+            html += &obstacle.sentence().map(|it| paragraph("", &it)).unwrap_or_default();
+        }
     }
     html
 }
