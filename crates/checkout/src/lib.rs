@@ -32,7 +32,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 use sha2::{Digest, Sha256};
-use sut::ProcessEndWatch;
+use sut::{LogEnds, ProcessEndWatch};
 use tempfile::NamedTempFile;
 
 use units::cancel::Cancel;
@@ -263,8 +263,9 @@ fn run_build(
     cancel: &Cancel,
     progress: &mut dyn FnMut(BuildProgress<'_>),
 ) -> Result<(), BaseError> {
-    let out = File::create(log).map_err(unusable(log))?;
+    let out = sut::create_log(log).map_err(unusable(log))?;
     let err = out.try_clone().map_err(unusable(log))?;
+    let mut ends = LogEnds::of(&out).map_err(unusable(log))?;
     let child = shell
         .args(["-c", build.command])
         .process_group(0)
@@ -281,7 +282,10 @@ fn run_build(
             progress(BuildProgress::Printed { build: what, line });
         }
         last = line;
+        ends.free_middle();
     })?;
+    // Where a disk is full, the hole stays in it.
+    let _ = ends.join();
     if status.success() {
         return Ok(());
     }

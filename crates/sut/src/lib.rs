@@ -25,6 +25,7 @@ mod launch_space;
 pub mod layout;
 mod limit_backend;
 mod listeners;
+mod log_ends;
 pub mod network;
 mod orphan_guard;
 mod placeholder;
@@ -44,7 +45,6 @@ mod target_processes;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::File;
 use std::io;
 use std::iter::Sum;
 use std::net::SocketAddr;
@@ -80,6 +80,8 @@ pub use hook_spec::{HookKind, HookSpec, LaunchHooks};
 use launch_space::LaunchSpace;
 use limit_backend::LimitScope;
 pub use limit_backend::{LimitBackend, LimitEnforcement};
+use log_ends::LogKeeper;
+pub use log_ends::{LogEnds, create_log};
 use orphan_guard::OrphanGuard;
 use placeholder::PlaceholderValues;
 pub use placeholder::{Placeholder, PlaceholderError, is_name as is_placeholder_name};
@@ -302,6 +304,8 @@ struct SutProcess {
     marker: String,
     stop_timeout: Duration,
     log: PathBuf,
+    /// Ends the keeping when nothing writes any more.
+    _log_keeper: LogKeeper,
     /// What is kept out of messages.
     secrets: Vec<SecretValue>,
     limits: ResourceLimits,
@@ -582,7 +586,7 @@ impl SutProcess {
             Some(running) => running.command(command, launch, placement),
             None => direct(launch, program.executable(), &cage.group),
         };
-        prepare(&mut process, command, &marker, log)?;
+        let log_keeper = prepare(&mut process, command, &marker, log)?;
         let mut guard =
             OrphanGuard::post(&marker, &command.environment, program.executable(), &cage.removal())
                 .map_err(TargetError::NoGuard)?;
@@ -600,6 +604,7 @@ impl SutProcess {
             marker,
             stop_timeout: command.stop_timeout,
             log: log.to_owned(),
+            _log_keeper: log_keeper,
             secrets: launch.secret_values(),
             limits: command.limits,
             serving: Vec::new(),
@@ -883,10 +888,12 @@ fn prepare(
     command: &TargetCommand,
     marker: &str,
     log: &Path,
-) -> Result<(), TargetError> {
+) -> Result<LogKeeper, TargetError> {
     let not_logged = |source| TargetError::NoLog { path: log.to_owned(), source };
     let out = create_log(log).map_err(not_logged)?;
     let err = out.try_clone().map_err(not_logged)?;
+    let is_watched = matches!(command.ready.sign, ReadySign::LogLine(_));
+    let keeper = LogKeeper::start(&out, is_watched).map_err(not_logged)?;
     // A variable of `env` that has the name of a withheld one keeps its own value.
     let given = process.get_envs().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
     for name in command.environment.removed().iter().filter(|name| !given.contains(name)) {
@@ -899,16 +906,7 @@ fn prepare(
         .stdout(out)
         .stderr(err)
         .process_group(0);
-    Ok(())
-}
-
-/// Creates the log, in the place of whatever else a target of old has put there: opening a FIFO waits
-/// for its reader.
-fn create_log(log: &Path) -> io::Result<File> {
-    if std::fs::symlink_metadata(log).is_ok_and(|found| !found.is_file()) {
-        std::fs::remove_file(log)?;
-    }
-    File::create(log)
+    Ok(keeper)
 }
 
 fn first_word(command: &TargetCommand) -> String {
