@@ -33,10 +33,11 @@ pub(super) fn serve(address: SocketAddr, live: &LiveMetrics) -> anyhow::Result<S
     let runtime = Builder::new_current_thread().enable_io().enable_time().build();
     let runtime = runtime.context("failed to serve metrics")?;
     let live = live.clone();
-    thread::spawn(move || {
+    let answer = move || {
         // A socket that cannot be watched has no readers.
         let _ = runtime.block_on(answer_all(listener, &live));
-    });
+    };
+    thread::Builder::new().spawn(answer).context("failed to serve metrics")?;
     Ok(bound)
 }
 

@@ -98,7 +98,7 @@ impl Telemetry {
         let sender = TelemetrySender::new(&self.destinations)?;
         let (stop, stopped) = mpsc::channel();
         let (live, start_ns) = (self.live.clone(), now_ns());
-        let thread = thread::spawn(move || {
+        let send = move || {
             while stopped.recv_timeout(SEND_EVERY) == Err(RecvTimeoutError::Timeout) {
                 let families = live_families::of_snapshot(&live.snapshot());
                 let (resource, now_ns) = (Vec::new(), now_ns());
@@ -106,7 +106,8 @@ impl Telemetry {
                 // What is lost now is reported if the last request is lost too.
                 drop(sender.send(&batch));
             }
-        });
+        };
+        let thread = thread::Builder::new().spawn(send).context("failed to send metrics")?;
         *self.lock() = Some(BackgroundSender { stop, thread, start_ns });
         Ok(())
     }

@@ -111,7 +111,7 @@ impl ProgressTicker {
     pub(super) fn start(live: &LiveMetrics) -> Self {
         let ended = Arc::new(AtomicBool::new(false));
         let (flag, live) = (Arc::clone(&ended), live.clone());
-        let thread = thread::spawn(move || {
+        let tell = move || {
             let mut before = live.snapshot();
             thread::park_timeout(LINE_EVERY);
             while !flag.load(Ordering::Relaxed) {
@@ -123,8 +123,8 @@ impl ProgressTicker {
                 before = now;
                 thread::park_timeout(LINE_EVERY);
             }
-        });
-        Self { ended, thread: Some(thread) }
+        };
+        Self { ended, thread: thread::Builder::new().spawn(tell).ok() }
     }
 }
 

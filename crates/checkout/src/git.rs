@@ -64,7 +64,8 @@ pub fn ask(command: &mut Command, input: &[u8]) -> io::Result<GitOutput> {
     let output = thread::scope(|scope| {
         if let Some(mut stdin) = stdin {
             // Git may refuse before it has read all; its answer says why.
-            scope.spawn(move || drop(stdin.write_all(input)));
+            let write = move || drop(stdin.write_all(input));
+            thread::Builder::new().spawn_scoped(scope, write)?;
         }
         child.wait_with_output()
     })?;

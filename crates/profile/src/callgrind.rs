@@ -122,9 +122,16 @@ impl ProfileSession<'_> {
         head: (&TargetCommand, &Path),
     ) -> Result<(CallgrindCounts, CallgrindCounts), ProfileError> {
         thread::scope(|scope| {
-            let base = scope.spawn(|| self.count(base.0, base.1));
+            let count_base = || self.count(base.0, base.1);
+            let counting = thread::Builder::new().spawn_scoped(scope, count_base);
             let head = self.count(head.0, head.1);
-            let base = base.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let base = match counting {
+                Ok(counting) => {
+                    counting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                }
+                // The system refuses a thread: one after the other.
+                Err(_) => count_base(),
+            };
             Ok((base?, head?))
         })
     }
@@ -138,12 +145,17 @@ impl ProfileSession<'_> {
         let plan = ProfilePlan { launches: 1, ..self.plan };
         let single = ProfileSession { plan, ..*self };
         thread::scope(|scope| {
-            let count = |(command, dir)| scope.spawn(move || single.count(command, dir));
-            let running: Vec<_> =
-                targets.iter().map(|(command, dir)| count((command, dir))).collect();
-            let counted = running.into_iter().map(|counting| {
-                let counted =
-                    counting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            let count = |(command, dir): &(TargetCommand, PathBuf)| single.count(command, dir);
+            let begin = |target| thread::Builder::new().spawn_scoped(scope, move || count(target));
+            let running: Vec<_> = targets.iter().map(begin).collect();
+            let counted = running.into_iter().zip(targets).map(|(counting, target)| {
+                let counted = match counting {
+                    Ok(counting) => {
+                        counting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?
+                    }
+                    // The system refuses a thread: one after the other.
+                    Err(_) => count(target)?,
+                };
                 Ok(counted.instructions.iter().sum())
             });
             counted.collect()

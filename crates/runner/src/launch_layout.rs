@@ -90,16 +90,27 @@ impl DrawnLayouts {
     /// Begins to link for the launch pair after this one, which runs meanwhile: on the processors of the
     /// load, where this thread is pinned.
     fn begin(&mut self) {
+        let link = self.draw();
+        // Where the system refuses a thread, it is linked when it is needed.
+        self.next = thread::Builder::new().spawn(link).ok();
+    }
+
+    /// Draws the next order, and returns what links by it.
+    fn draw(
+        &mut self,
+    ) -> impl FnOnce() -> Result<ProgramPair, RelinkError> + Send + use<> + 'static {
         let (matched, seed) = (Arc::clone(&self.matched), self.seeds.next_u64());
         // Neither the programs of the launch pair that runs are overwritten, nor those that the next one copies.
         let name = format!("drawn-{}", self.launch_pair % 3);
         self.launch_pair += 1;
-        self.next = Some(thread::spawn(move || matched.link(FunctionOrder::Drawn(seed), &name)));
+        move || matched.link(FunctionOrder::Drawn(seed), &name)
     }
 
     fn next(&mut self) -> Result<ProgramPair, RelinkError> {
-        let linking = self.next.take().expect("one is always begun before");
-        let linked = linking.join().expect("linking does not panic");
+        let linked = match self.next.take() {
+            Some(linking) => linking.join().expect("linking does not panic"),
+            None => self.draw()(),
+        };
         if linked.is_ok() {
             self.begin();
         }

@@ -28,8 +28,11 @@ impl NextPair {
         commands: Option<[Option<TargetCommand>; 2]>,
     ) -> Self {
         let place = |command: Option<TargetCommand>| Some(command?.place_program());
-        let placing = commands
-            .map(|commands| thread::spawn(move || commands.into_iter().map(place).collect()));
+        // Where the system refuses a thread, it is left to the launches too.
+        let placing = commands.and_then(|commands| {
+            let place_all = move || commands.into_iter().map(place).collect();
+            thread::Builder::new().spawn(place_all).ok()
+        });
         Self { first, programs, placing }
     }
 

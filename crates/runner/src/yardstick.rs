@@ -46,10 +46,11 @@ impl YardstickWorkload {
     pub(super) fn read(&mut self, cpus: Option<&CpuSet>) {
         let cycle = &self.cycle;
         let reading = thread::scope(|scope| {
-            let reader = scope.spawn(move || {
+            let read = move || {
                 let _pinned = cpus.map(CpuSet::pin_thread).transpose()?;
                 reading(cycle)
-            });
+            };
+            let reader = thread::Builder::new().spawn_scoped(scope, read)?;
             reader.join().expect("the yardstick does not panic")
         });
         self.readings.extend(reading.ok());
@@ -130,14 +131,15 @@ fn messages() -> io::Result<u64> {
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     thread::scope(|scope| {
-        let echo = scope.spawn(move || {
+        let answer = move || {
             let mut message = [0; MESSAGE_BYTES];
             for _ in 0..PIECES * MESSAGES {
                 server.read_exact(&mut message)?;
                 server.write_all(&message)?;
             }
             io::Result::Ok(())
-        });
+        };
+        let echo = thread::Builder::new().spawn_scoped(scope, answer)?;
         let mut message = [7; MESSAGE_BYTES];
         let time = fastest(&mut || {
             for _ in 0..MESSAGES {

@@ -72,8 +72,9 @@ impl Sampler {
     ) -> Self {
         let ended = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&ended);
-        let thread = thread::spawn(move || sample(&processes, &flag, &mut seen));
-        Self { ended, thread: Some(thread) }
+        // Where the system refuses a thread, memory is not known.
+        let watch = move || sample(&processes, &flag, &mut seen);
+        Self { ended, thread: thread::Builder::new().spawn(watch).ok() }
     }
 
     /// Ends the sampling and returns what was seen.

@@ -191,13 +191,15 @@ fn reaper_loop(worker: Pid) -> io::Result<u8> {
 /// Kills a worker that does not end by its signal.
 fn kill_later(worker: Pid, ended: &Arc<AtomicBool>) {
     let ended = Arc::clone(ended);
-    thread::spawn(move || {
+    let kill = move || {
         thread::sleep(WORKER_PATIENCE);
         // It is a child of this process, so its number is not another's while it was not waited for.
         if !ended.load(Ordering::Relaxed) {
             let _ = kill_process(worker, Signal::KILL);
         }
-    });
+    };
+    // Where the system refuses a thread, a second signal ends a worker that does not end.
+    let _ = thread::Builder::new().spawn(kill);
 }
 
 /// Waits for all children that have ended, and returns the exit code of the worker if it is among them.
@@ -205,10 +207,19 @@ fn reap_children(worker: Pid) -> Option<u8> {
     let mut code = None;
     while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
         if pid == worker {
-            code = exit_code(status).or(code);
+            code = worker_code(status).or(code);
         }
     }
     code
+}
+
+/// The exit code of the worker. One that the system refuses memory aborts, after it has said so: nothing is
+/// measured then.
+fn worker_code(status: WaitStatus) -> Option<u8> {
+    match status.terminating_signal() {
+        Some(libc::SIGABRT) => Some(NOT_MEASURED),
+        _ => exit_code(status),
+    }
 }
 
 /// Kills what is left below the reaper. Guards go on until they have removed what has no process.

@@ -101,8 +101,18 @@ pub(super) fn run(
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let mut output = ProgramOutput::default();
     thread::scope(|scope| {
-        scope.spawn(move || err.map_or(Ok(()), |err| send_lines(err, &lines)));
-        let report = scope.spawn(move || out.map_or(Ok(Vec::new()), read_report));
+        let send = move || err.map_or(Ok(()), |err| send_lines(err, &lines));
+        let read = move || out.map_or(Ok(Vec::new()), read_report);
+        let sending = thread::Builder::new().spawn_scoped(scope, send).map(drop);
+        let reading = thread::Builder::new().spawn_scoped(scope, read);
+        let report = match sending.and(reading) {
+            Ok(report) => report,
+            Err(error) => {
+                // Nobody would read what it says.
+                let _ = child.kill();
+                return Err(error);
+            }
+        };
         output.said = follow(&child, &received, flags, progress);
         output.report = match report.join() {
             Ok(bytes) => String::from_utf8_lossy(&bytes?).into_owned(),

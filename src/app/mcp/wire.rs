@@ -57,11 +57,12 @@ pub(super) fn connect(
     let handle = runtime.handle().clone();
     // Not joined: it waits for a line, for as long as the client likes.
     let closing = flags.closing.clone();
-    thread::spawn(move || {
+    let receive = move || {
         forward(input, messages, &handle, &refusals);
         // The protocol waits for calls that go on, and the client does not.
         closing.raise();
-    });
+    };
+    thread::Builder::new().spawn(receive).context("failed to listen to the client")?;
     start(theirs);
     let answers = tokio::io::BufReader::new(answers).lines();
     carry(runtime, answers, refused, out, flags.cancel)
