@@ -1,5 +1,6 @@
 //! Documents lead to what is there, are found from their index, and quote messages that exist.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -143,4 +144,53 @@ fn every_message_of_troubleshooting_is_in_the_program() {
     let unknown = messages.into_iter().filter(is_unknown);
     let unknown: Vec<_> = unknown.collect();
     assert!(unknown.is_empty(), "no message of the program has:{}", listed(unknown));
+}
+
+/// The names of functions in the files below a folder.
+fn function_names(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).expect("a folder of sources lists its entries") {
+        let path = entry.expect("an entry is read").path();
+        if path.is_dir() {
+            function_names(&path, found);
+        } else if path.extension().is_some_and(|it| it == "rs") {
+            let text = fs::read_to_string(&path).expect("a source is text");
+            let names = text.split("fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next());
+            found.extend(names.map(str::to_owned));
+        }
+    }
+}
+
+/// The rows of the tables of a section, as their cells.
+fn table_rows<'a>(text: &'a str, section: &str) -> Vec<Vec<&'a str>> {
+    let (_, rest) = text.split_once(section).expect("the document has the section");
+    let rows = rest.lines().skip(1).take_while(|line| !line.starts_with("## "));
+    let rows = rows.filter(|line| line.starts_with("| ") && !line.starts_with("| kind"));
+    rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect()
+}
+
+/// Each kind of fault has tests, which are there, and as many faults as are tried add up to what is said.
+#[test]
+fn every_kind_of_fault_is_held_by_tests_that_exist() {
+    let mut known = BTreeSet::new();
+    for folder in ["src", "crates", "tests"] {
+        function_names(&root().join(folder), &mut known);
+    }
+    let page = text(Path::new("docs/reliability.md"));
+    let rows = table_rows(&page, "## What breaks\n");
+    assert!(rows.len() >= 30, "only {} kinds found", rows.len());
+    let (mut wrong, mut total) = (Vec::new(), 0);
+    for row in &rows {
+        let [kind, _, _, _, tried, held_by] = row[..] else { panic!("{row:?}") };
+        total += tried.parse::<u32>().unwrap_or_else(|_| panic!("{kind}: {tried}"));
+        let names: Vec<&str> = held_by.split('`').skip(1).step_by(2).collect();
+        let gone = names.iter().filter(|name| {
+            !known.contains(name.rsplit("::").next().expect("a name has a last part"))
+        });
+        wrong.extend(gone.map(|name| format!("{kind}: no `{name}`")));
+        if names.is_empty() {
+            wrong.push(format!("{kind}: no test"));
+        }
+    }
+    assert!(wrong.is_empty(), "held by nothing:{}", listed(wrong));
+    assert!(page.contains(&format!("Tried here: {total} faults")), "{total} are tried");
 }

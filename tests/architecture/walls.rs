@@ -118,6 +118,8 @@ pub(crate) const CALL_RULES: &[CallRule] = &[
         ],
         places: &[],
     },
+    // A thread that the system refuses is an error of `thread::Builder`.
+    CallRule { what: "panics where there is no thread", calls: &["thread::spawn"], places: &[] },
     CallRule {
         what: "knows the command line",
         calls: &["clap", "xmlperf::cli"],

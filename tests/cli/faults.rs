@@ -43,7 +43,7 @@ impl FaultFixture {
     }
 
     pub(super) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xmlperf"));
+        let mut command = Command::new(crate::program());
         command.args(args).current_dir(self.path()).env("COLUMNS", "100").stdin(Stdio::null());
         command
     }
@@ -53,7 +53,7 @@ impl FaultFixture {
     }
 }
 
-fn said(output: &Output) -> String {
+pub(super) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
 }
 
@@ -276,11 +276,12 @@ fn room_for_the_record_is_reserved_while_a_run_measures_and_given_back_with_it()
     wait_until("all is given back", || reserved(&out) == 0);
 }
 
-/// Fills the disk by its output before it answers.
+/// Fills the disk of the results before it answers.
 const FILLING: &str = r#"
 import os
+filler = os.open(".xmlperf/filler", os.O_CREAT | os.O_WRONLY)
 try:
-    while True: os.write(1, b"x" * 4096)
+    while True: os.write(filler, b"x" * 4096)
 except OSError: open("full", "w").close()
 exec(open("hiding.py").read())
 "#;
@@ -293,7 +294,7 @@ fn run_on_disk(fixture: &FaultFixture, size: &str) -> Output {
                   cp .xmlperf/report/run.json kept.json 2>/dev/null; exit $code; }";
     let mut command = Command::new("unshare");
     command.args(["--map-root-user", "--mount", "sh", "-c", script, size]);
-    command.args([env!("CARGO_BIN_EXE_xmlperf"), "run", "--plain"]);
+    command.arg(crate::program()).args(["run", "--plain"]);
     command.current_dir(fixture.path()).env("COLUMNS", "100").stdin(Stdio::null());
     command.output().unwrap()
 }

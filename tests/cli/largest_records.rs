@@ -1,7 +1,8 @@
 //! Records and tables at the bounds of what is read, and what commands take for them.
 //!
 //! Prints the table of `docs/reliability.md`:
-//! `cargo test --release --test cli largest_records -- --ignored --nocapture --test-threads 1`.
+//! `XMLPERF_PROGRAM=target/release/xmlperf cargo test --test cli largest_records -- --ignored --nocapture
+//! --test-threads 1`.
 
 #![expect(clippy::unwrap_used, reason = "a program that does not run must fail the test")]
 #![expect(clippy::print_stdout, reason = "the table is for people")]
@@ -12,7 +13,14 @@ use std::path::Path;
 use std::process::Command;
 
 use hdrhistogram::Histogram;
+use record::causes::{
+    HunkEvidence, HunkGrowth, HunkPlace, LineGrowth, LineSpan, RevertCounts, RevertOutcome,
+    WorkCauses,
+};
 use record::fixtures::{LEVEL, SampleLaunch, paired};
+use record::instruction_counts::{
+    self, BuildCounts, CountOutcome, FoldedStacks, FunctionCost, InstructionCounts,
+};
 use record::metric::limit::Limit;
 use record::{
     LaunchPair, LaunchResult, LaunchResults, LoadLevel, LoadStep, ProcessCounters, ResourcePoint,
@@ -25,7 +33,7 @@ const CPU_S_MAX: f64 = 5.0;
 const MEMORY_MIB_MAX: f64 = 512.0;
 
 /// Runs a command, and prints its exit code, the seconds and the KiB that it took.
-const MEASURING: &str = "
+pub(super) const MEASURING: &str = "
 import resource, subprocess, sys
 code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
 used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -35,7 +43,7 @@ print(code, used.ru_utime + used.ru_stime, used.ru_maxrss)
 /// Runs a command in a folder, and asserts that it ends within both bounds.
 fn check(name: &str, folder: &Path, arguments: &[&str]) {
     let mut command = Command::new("python3");
-    command.args(["-c", MEASURING, env!("CARGO_BIN_EXE_xmlperf")]).args(arguments);
+    command.args(["-c", MEASURING]).arg(crate::program()).args(arguments);
     let environment = [
         ("GITHUB_EVENT_NAME", "workflow_dispatch"),
         ("GITHUB_EVENT_PATH", "event.json"),
@@ -72,7 +80,7 @@ fn pairs(run: &mut Run) -> impl Iterator<Item = &mut LaunchPair> {
     })
 }
 
-fn each_launch(run: &mut Run, change: impl Fn(&mut LaunchResult)) {
+pub(super) fn each_launch(run: &mut Run, change: impl Fn(&mut LaunchResult)) {
     for pair in pairs(run) {
         change(&mut pair.base);
         change(&mut pair.head);
@@ -108,7 +116,7 @@ fn series(points: u64) -> ResourceProbes {
 }
 
 /// A folder that holds a record where the commands look for it.
-fn saved(run: &Run) -> TempDir {
+pub(super) fn saved(run: &Run) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("event.json"), "{}").unwrap();
     run.save(&folder.path().join(".xmlperf/report/run.json")).unwrap();
@@ -172,6 +180,137 @@ fn a_record_at_its_bounds_is_judged_in_seconds_or_refused_by_name() {
         launch.slice_cpu_ns = vec![1; 60_000];
     });
     check_record("1.2 million slices", &slices);
+}
+
+/// The counts of a build whose functions and stacks are these.
+fn build_counts(instructions: f64, functions: Vec<FunctionCost>, stacks: &str) -> BuildCounts {
+    BuildCounts {
+        toolchain: "rustc 1.95.0".to_owned(),
+        instructions: vec![instructions; 5],
+        allocations: vec![4.0; 5],
+        functions,
+        stacks: stacks.to_owned(),
+    }
+}
+
+/// So many scenarios in which head does more work than base.
+fn worked(
+    scenarios: usize,
+    functions: &[Vec<FunctionCost>; 2],
+    stacks: &str,
+    causes: Option<&WorkCauses>,
+) -> Run {
+    let mut run = run(scenarios, 10);
+    for scenario in &mut run.scenarios {
+        let [base, head] = functions.clone();
+        scenario.work = Some(CountOutcome::Counted(Box::new(InstructionCounts {
+            counter: "valgrind-3.19.0".to_owned(),
+            pairs_per_request: 100,
+            requests: 20,
+            base: Some(build_counts(60_000.0, base, stacks)),
+            head: build_counts(66_000.0, head, stacks),
+            causes: causes.cloned().map(Box::new),
+        })));
+    }
+    run
+}
+
+/// So many functions whose names begin and end alike.
+fn functions(count: usize, name: impl Fn(usize) -> String) -> Vec<FunctionCost> {
+    let function = |i: usize| FunctionCost {
+        name: name(i),
+        file: String::new(),
+        own: 100.0 * (1.0 + i as f64),
+        inclusive: 200.0 * (1.0 + i as f64),
+    };
+    (0..count).map(function).collect()
+}
+
+#[test]
+#[ignore = "judges records of 32 MiB, which takes an optimised build"]
+fn counts_at_their_bounds_are_judged_in_seconds_or_refused_by_name() {
+    // Every line begins with a function of its own, so that each of its frames is one more.
+    let deep = |lines: usize| -> FoldedStacks {
+        (0..lines).map(|i| (format!("f{i}{}", ";x".repeat(47)), 1)).collect()
+    };
+    let few = [functions(1, |i| format!("f{i}")), functions(2, |i| format!("f{i}"))];
+    let packed = instruction_counts::pack(&deep(4_000));
+    check_record("two call stacks of 192 000 frames", &worked(1, &few, &packed, None));
+    let packed = instruction_counts::pack(&deep(75_000));
+    check_record("call stacks of 3.6 million frames", &worked(1, &few, &packed, None));
+    let repeated: FoldedStacks =
+        (0..200_000_u64).map(|i| (format!("main;f{};{i}", i % 7), i)).collect();
+    let packed = instruction_counts::pack(&repeated);
+    check_record("call stacks of 200 000 lines", &worked(1, &few, &packed, None));
+    let inflating = FoldedStacks::from([("a".repeat(7 << 20), 1), ("b".to_owned(), 2)]);
+    let packed = instruction_counts::pack(&inflating);
+    check_record("400 call stacks that inflate to 7 MiB each", &worked(200, &few, &packed, None));
+
+    let packed = instruction_counts::pack(&deep(1));
+    let apart = [functions(100_000, |i| format!("a{i}")), functions(100_000, |i| format!("b{i}"))];
+    check_record("200 000 functions of other names", &worked(1, &apart, &packed, None));
+    let generic = |side: char| functions(100_000, move |i| format!("parse<T{i}{side}>"));
+    let generic = [generic('a'), generic('b')];
+    check_record("200 000 copies of a function", &worked(1, &generic, &packed, None));
+    let long = [functions(1, |_| "x".repeat(8 << 20)), functions(1, |_| "<a".repeat(6 << 20))];
+    check_record("functions with names of 8 and 12 MiB", &worked(1, &long, &packed, None));
+
+    let hunk = |i: u32| HunkPlace {
+        path: format!("src/f{i}.rs"),
+        base: LineSpan { start: i, count: 1 },
+        head: LineSpan { start: i, count: 1 },
+    };
+    let line = |i: u32| LineGrowth {
+        file: format!("src/f{i}.rs"),
+        line: i,
+        touched: true,
+        function: "parse".to_owned(),
+        base: 1.0,
+        head: 2.0 + f64::from(i),
+    };
+    let revert = |i: u32| RevertCounts {
+        hunks: vec![hunk(i)],
+        outcome: RevertOutcome::Counted {
+            base: vec![60_000.0; 5],
+            head: vec![66_000.0; 5],
+            variant: vec![65_000.0; 5],
+        },
+    };
+    let growth = |i: u32| HunkGrowth {
+        hunk: hunk(i),
+        growth: 6_000.0 - f64::from(i % 7),
+        evidence: HunkEvidence::Line,
+    };
+    let causes = WorkCauses {
+        lines: (0..60_000).map(line).collect(),
+        hunks: (0..60_000).map(growth).collect(),
+        reverts: (0..60_000).map(revert).collect(),
+        ..WorkCauses::default()
+    };
+    check_record("60 000 lines, hunks and reverts", &worked(1, &few, &packed, Some(&causes)));
+}
+
+#[test]
+#[ignore = "judges records of 32 MiB, which takes an optimised build"]
+fn calls_at_their_bounds_are_judged_in_seconds_or_refused_by_name() {
+    let name = |i: u32| format!("SELECT a{i:06} FROM t WHERE b = ?");
+    let names: Vec<String> = (0..150_000).map(name).collect();
+    let statements: Vec<(&str, u64, u64)> = names.iter().map(|it| (it.as_str(), 1, 2)).collect();
+    let mut many = run(1, 10);
+    record::fixtures::call(&mut many, &statements);
+    check_record("150 000 statements", &many);
+    // As many as a run may have.
+    let mut spread = run(50, 10);
+    record::fixtures::call(&mut spread, &statements[..1_000]);
+    let services = spread.scenarios[0].dependencies.clone();
+    for scenario in &mut spread.scenarios {
+        scenario.dependencies.clone_from(&services);
+    }
+    check_record("100 000 statements at 50 services", &spread);
+    let long = "x".repeat(6 << 20);
+    let mut wide = run(1, 10);
+    record::fixtures::call(&mut wide, &[(&long, 1, 2)]);
+    check_record("a statement of 6 MiB", &wide);
 }
 
 /// A table of so many metrics that are measured in so many pairs.
