@@ -117,7 +117,8 @@ impl LevelAxis {
         let decades = (0..9).map(|power| 10.0_f64.powi(power));
         let rates = decades.flat_map(|ten| [ten, 2.0 * ten, 5.0 * ten]);
         let inside = rates.filter(|rate| self.scale.holds(rate.ln()));
-        inside.map(|rate| axis::AxisTick { value: rate.ln(), name: units::count(rate) }).collect()
+        let name = |rate: f64| if rate < 1e4 { format!("{rate:.0}") } else { units::count(rate) };
+        inside.map(|rate| axis::AxisTick { value: rate.ln(), name: name(rate) }).collect()
     }
 }
 
@@ -133,7 +134,8 @@ fn draw(drawing: &mut SvgDrawing, steps: &[&StepRow], limit_ns: Option<f64>) {
         drawing,
         &scale,
         &axis::named(&scale.ticks(4), units::time_ns),
-        across.scale.places(),
+        // The names of both axes do not meet where the first level is at the edge.
+        (LEFT - 4.0, across.scale.places().1),
     );
     axis::bottom(drawing, &across.scale, &across.ticks(), PLOT);
     if let Some(limit_ns) = limit_ns {
