@@ -127,7 +127,11 @@ impl Http2Connections {
                     Err(_) => {}
                 }
             }
-            *connection = Some(self.connect().await?);
+            let Http2Connection { opener, .. } = connection.insert(self.connect().await?);
+            if opener.ended.get().is_some() {
+                // Its first stream says what it ended with.
+                return Ok(opener.clone());
+            }
         }
     }
 
@@ -163,18 +167,19 @@ impl Http2Connections {
         let pings = connection.ping_pong();
         let ended = Arc::new(OnceLock::new());
         let opener = StreamOpener { sender, ended: Arc::clone(&ended) };
-        let mover = tokio::spawn(async move {
+        let moving = tokio::spawn(async move {
             if let Err(error) = connection.await {
                 ended.get_or_init(|| error);
             }
         });
-        let mover = mover.abort_handle();
+        let mover = moving.abort_handle();
         if self.reuse != ConnectionReuse::PerRequest
             && let Some(mut pings) = pings
-        {
             // Its settings are the first that it sends (RFC 9113, 3.4), so they are here when it answers.
-            let answered = pings.ping(Ping::opaque()).await;
-            answered.inspect_err(|_| mover.abort()).map_err(io::Error::other)?;
+            && pings.ping(Ping::opaque()).await.is_err()
+        {
+            // Without an answer it has ended, and says with what.
+            moving.await.map_err(io::Error::other)?;
         }
         Ok(Http2Connection { opener, mover })
     }
