@@ -65,8 +65,8 @@ use sut::network;
 use sut::network::RelayError;
 use sut::placement::ProgramPlacement;
 use sut::{
-    AffinityGuard, CpuPlacement, CpuSet, ServiceSet, SharedServices, Target, TargetCommand,
-    TargetError,
+    AffinityGuard, CpuPlacement, CpuSet, EndingTarget, ServiceSet, SharedServices, Target,
+    TargetCommand, TargetError,
 };
 use units::cancel::Cancel;
 
@@ -497,7 +497,10 @@ impl<'a> RunSession<'a> {
             Side::Base => (base, head),
             Side::Head => (head, base),
         };
-        let stop_both = || stop(first).and_then(|()| stop(second));
+        let stop_both = || {
+            let [first, second] = [first, second].map(|it| (it.side, it.target.begin_stop()));
+            stopped(first).and_then(|()| stopped(second))
+        };
         self.plan.clock.time(RunStage::Stop, stop_both)
     }
 
@@ -667,7 +670,12 @@ fn flip(coins: &mut ChaCha8Rng) -> Side {
 
 fn stop(launched: LaunchHandle) -> Result<(), LaunchFailure> {
     let LaunchHandle { side, target, reached: _ } = launched;
-    target.stop().map(|_| ()).map_err(|error| LaunchFailure::launch(side, &error))
+    stopped((side, target.begin_stop()))
+}
+
+/// Waits for the end of a target that was sent SIGTERM.
+fn stopped((side, target): (Side, EndingTarget)) -> Result<(), LaunchFailure> {
+    target.finish().map(|_| ()).map_err(|error| LaunchFailure::launch(side, &error))
 }
 
 /// Keeps target and load apart, where the machine has room: both builds share the target's

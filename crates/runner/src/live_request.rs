@@ -56,12 +56,12 @@ impl OperationRequest {
     /// Returns the request with these values.
     pub(super) fn with(&self, values: LiveValues) -> Result<LoadRequest, UnsendableRequest> {
         let wrong = |error: Box<dyn std::error::Error + Send + Sync>| UnsendableRequest(error);
-        let texts = match self.open.as_ref().and_then(|open| open.fill(&values)) {
-            Some(texts) => texts,
-            None => {
-                let rendered = self.renderer.render(&self.context, values);
-                rendered.map_err(|error| wrong(error.into()))?
-            }
+        let filled = self.open.as_ref().and_then(|open| open.fill(&values));
+        let texts = if let Some(texts) = filled {
+            texts
+        } else {
+            let rendered = self.renderer.render(&self.context, values);
+            rendered.map_err(|error| wrong(error.into()))?
         };
         let headers: Vec<_> =
             texts.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

@@ -550,14 +550,15 @@ impl Target {
     /// time-out. An attached target is left alone.
     ///
     /// Fails if the target had ended before, as what was measured on it then means little.
-    pub fn stop(mut self) -> Result<StopOutcome, TargetError> {
-        let dead = self.alive();
-        let stopped = match &mut self.own {
-            None => StopOutcome::Gracefully,
-            Some(own) => own.stop()?,
-        };
-        let after = self.after.take().map_or(Ok(()), AfterLaunch::run);
-        dead.and(after).map(|()| stopped)
+    pub fn stop(self) -> Result<StopOutcome, TargetError> {
+        self.begin_stop().finish()
+    }
+
+    /// Sends SIGTERM and waits for nothing, so that several targets take the time to end together.
+    pub fn begin_stop(self) -> EndingTarget {
+        let found = self.alive();
+        let known = self.own.as_ref().map(SutProcess::terminate);
+        EndingTarget { target: self, found, known }
     }
 
     fn family(&self) -> Result<Vec<ProcessStat>, TargetError> {
@@ -569,6 +570,28 @@ impl Target {
             }
             Some(_) | None => process::descendants(root, &running),
         })
+    }
+}
+
+/// A target that has been sent SIGTERM.
+#[derive(Debug)]
+pub struct EndingTarget {
+    target: Target,
+    /// Whether it was there until then.
+    found: Result<(), TargetError>,
+    /// What belonged to it, where it was started here.
+    known: Option<Result<Vec<ProcessStat>, TargetError>>,
+}
+
+impl EndingTarget {
+    /// Waits for its end, as [`Target::stop`] does.
+    pub fn finish(mut self) -> Result<StopOutcome, TargetError> {
+        let stopped = match (&mut self.target.own, self.known) {
+            (Some(own), Some(known)) => own.stop(&known?)?,
+            _ => StopOutcome::Gracefully,
+        };
+        let after = self.target.after.take().map_or(Ok(()), AfterLaunch::run);
+        self.found.and(after).map(|()| stopped)
     }
 }
 
@@ -622,7 +645,8 @@ impl SutProcess {
         Ok(own)
     }
 
-    fn stop(&mut self) -> Result<StopOutcome, TargetError> {
+    /// Sends SIGTERM to all that belongs to it, and returns what that was.
+    fn terminate(&self) -> Result<Vec<ProcessStat>, TargetError> {
         let root = Pid::from_child(&self.child);
         // Those who leave the group are recognised by their parents, so before these are gone.
         let running = process::running().map_err(TargetError::Unreadable)?;
@@ -633,6 +657,12 @@ impl SutProcess {
         for process in self.serving.iter().filter(is_outside).filter(|it| it.is_running()) {
             let _ = kill_process(process.pid, Signal::TERM);
         }
+        Ok(before)
+    }
+
+    /// Waits until what was sent SIGTERM has ended, and kills what has not after the time-out.
+    fn stop(&mut self, known: &[ProcessStat]) -> Result<StopOutcome, TargetError> {
+        let root = Pid::from_child(&self.child);
         let deadline = now() + self.stop_timeout;
         let mut pause = PollBackoff::default();
         let serves = || self.serving.iter().any(ProcessStat::is_running);
@@ -646,7 +676,7 @@ impl SutProcess {
                 (true, false) => break,
             }
         }
-        self.kill(&before)
+        self.kill(known)
     }
 
     /// Kills whatever is left, until nothing is.
