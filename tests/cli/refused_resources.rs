@@ -146,6 +146,7 @@ fn commit(folder: &Path) {
 #[test]
 fn hooks_of_the_users_git_have_no_part_in_a_comparison() {
     let fixture = serving(2);
+    fixture.configure("launches = 1", "launches = 1\nlaunch-pairs = 8");
     commit(fixture.path());
     let home = tempfile::tempdir().unwrap();
     let hooks = home.path().join("hooks");
@@ -198,6 +199,7 @@ fn a_branch_that_git_would_misread_is_refused() {
 fn folders_of_odd_names_are_compared_or_said_to_be_odd() {
     for name in [&b"a\nb"[..], b"\xff\xfe", b"-x", b"a b'\"$(c)"] {
         let fixture = serving(2);
+        fixture.configure("launches = 1", "launches = 1\nlaunch-pairs = 8");
         let folder: PathBuf = fixture.path().join(OsStr::from_bytes(name));
         fs::create_dir(&folder).unwrap();
         for file in ["xmlperf.toml", "server.py"] {
