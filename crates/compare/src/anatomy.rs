@@ -5,7 +5,7 @@
 //! the service time is blocked, in the target, on the network or in the generator. All of it is per request.
 
 use record::metric::Metric;
-use record::{LaunchPair, LaunchResult, LaunchResults, Run, ScenarioRun};
+use record::{LatencyBasis, LaunchPair, LaunchResult, LaunchResults, Run, ScenarioRun};
 use schemars::JsonSchema;
 use serde::Serialize;
 use stats::hodges_lehmann::{self, Estimate, centre};
@@ -14,8 +14,8 @@ use stats::quantile;
 use crate::MetricResult;
 use crate::decision::Verdict;
 
-/// The share of a change that its largest part has to be, to be named as what the change is in.
-const SHARE_MIN: f64 = 0.6;
+/// The share of a change that its largest part has to exceed, to be named as what the change is in.
+const SHARE_MIN: f64 = 0.5;
 
 /// The smallest change of the time of a request that is taken apart, in nanoseconds.
 const CHANGE_NS_MIN: f64 = 1_000.0;
@@ -195,7 +195,7 @@ impl TimeChange {
         let total_ns: f64 = seen.clone().map(|(_, part_ns)| part_ns).sum();
         let (part, part_ns) =
             seen.max_by(|(_, a), (_, b)| (a / total_ns).total_cmp(&(b / total_ns)))?;
-        let is_most = total_ns.abs() >= CHANGE_NS_MIN && part_ns / total_ns >= SHARE_MIN;
+        let is_most = total_ns.abs() >= CHANGE_NS_MIN && part_ns / total_ns > SHARE_MIN;
         is_most.then_some(ChangedPart { part, part_ns, total_ns })
     }
 }
@@ -233,9 +233,12 @@ impl RequestAnatomy {
         let of_scenario = |row: &&MetricResult| row.scenario == scenario.name;
         let mut directions = rows.iter().filter(of_scenario).filter_map(direction);
         // CPU time may grow where requests have become faster, which is no account of why.
-        let changed = change
-            .largest()
-            .filter(|largest| directions.any(|slower| slower == (largest.total_ns > 0.0)));
+        let is_changed =
+            |largest: &ChangedPart| directions.any(|slower| slower == (largest.total_ns > 0.0));
+        let latency_ns = (scenario.times == LatencyBasis::Service)
+            .then(|| rows.iter().filter(of_scenario).find_map(latency_change_ns))
+            .flatten();
+        let changed = change.largest().filter(is_changed).filter(|it| it.accounts_for(latency_ns));
         Some(Self {
             scenario: scenario.name.clone(),
             base: RequestTime::median(&base),
@@ -244,6 +247,22 @@ impl RequestAnatomy {
             changed,
         })
     }
+}
+
+impl ChangedPart {
+    /// Whether the part is most of a change of latency as well, if there is one: on a busy machine the part that latency
+    /// changed by may not be seen, and one that is much smaller may.
+    fn accounts_for(&self, latency_ns: Option<f64>) -> bool {
+        latency_ns.is_none_or(|latency_ns| self.part_ns / latency_ns > SHARE_MIN)
+    }
+}
+
+/// The change of latency, in nanoseconds, if its row says that there is one.
+fn latency_change_ns(row: &MetricResult) -> Option<f64> {
+    let is_whole = row.metric == Metric::Latency && row.operation.is_none();
+    let is_changed = matches!(row.verdict(), Some(Verdict::Regressed | Verdict::Improved));
+    (is_whole && is_changed).then_some(())?;
+    Some(row.base? * row.change()?.estimate_ln.exp_m1())
 }
 
 /// Whether requests have become slower by a row or are suspected to, or faster; none if it says neither.
@@ -370,7 +389,7 @@ mod tests {
     /// 100 us more in user space, and so much more time without a processor.
     fn with_queueing(queued_us: [f64; 8]) -> Option<ChangedPart> {
         let of = |queued_us: f64| RequestTime {
-            user_ns: 100e3 + queued_us,
+            user_ns: 100e3,
             system_ns: 0.0,
             queued_ns: 1e3 * queued_us,
             blocked_ns: 0.0,
@@ -388,6 +407,26 @@ mod tests {
         assert_eq!(with_queueing([100.0; 8]), None, "neither is most of it");
     }
 
+    #[test]
+    fn a_part_that_is_small_beside_the_change_of_latency_is_not_named() {
+        let changed = |part_ns| ChangedPart { part: TimePart::User, part_ns, total_ns: part_ns };
+        assert!(changed(27e3).accounts_for(None));
+        assert!(changed(600e3).accounts_for(Some(900e3)));
+        assert!(!changed(27e3).accounts_for(Some(500e3)));
+        assert!(!changed(-600e3).accounts_for(Some(900e3)));
+        let latency = Comparison::of(&paired(
+            12,
+            LEVEL,
+            SampleLaunch { latency_us: 2 * LEVEL.latency_us, ..LEVEL },
+        ));
+        let changes: Vec<f64> =
+            latency.unwrap().rows.iter().filter_map(latency_change_ns).collect();
+        assert!(
+            matches!(changes[..], [ns] if (ns / 1e3 / LEVEL.latency_us as f64 - 1.0).abs() < 0.1),
+            "{changes:?}"
+        );
+    }
+
     proptest! {
         #[test]
         fn the_named_part_is_most_of_what_is_seen(
@@ -396,7 +435,7 @@ mod tests {
             let [user_ns, system_ns, queued_ns, blocked_ns] = parts;
             let time = RequestTime { user_ns, system_ns, queued_ns, blocked_ns };
             if let Some(changed) = (TimeChange { time, is_seen }).largest() {
-                prop_assert!(changed.part_ns / changed.total_ns >= SHARE_MIN);
+                prop_assert!(changed.part_ns / changed.total_ns > SHARE_MIN);
                 for (part, is_seen) in TimePart::ALL.into_iter().zip(is_seen) {
                     prop_assert!(!is_seen || time.part(part) / changed.total_ns <= changed.part_ns / changed.total_ns);
                     prop_assert!(is_seen || part != changed.part);
