@@ -582,7 +582,7 @@ pub(super) fn visible(comparison: &Comparison) -> Option<String> {
         let of = |row: &MetricResult| {
             let from = from(&judgement(row)?);
             let name = format!("{} {}", quoted(&row.scenario), row.label());
-            from.is_finite().then(|| (name, from))
+            from.is_finite().then_some((name, from))
         };
         changes(comparison.rows.iter().filter_map(of).collect(), sign)
     };
