@@ -114,9 +114,8 @@ fn records_of_too_many_launches_or_too_long_names_are_refused() {
 fn tables_of_too_many_rows_or_too_long_names_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let write = |content: &str| fs::write(folder.path().join("t.csv"), content).unwrap();
-    let rows: String =
-        (0..100_001).map(|row| format!("{},m{},1,1\n", row / 50, row % 50)).collect();
-    write(&format!("pair,metric,base,head\n{rows}"));
+    let rows: Vec<_> = (0..100_001).map(|row| format!("{},m{},1,1", row / 50, row % 50)).collect();
+    write(&format!("pair,metric,base,head\n{}\n", rows.join("\n")));
     refused(folder.path(), &["decide", "t.csv"], "100000");
     write(&format!("pair,metric,base,head\n{}", "1,m,1,1\n".repeat(10_000_000)));
     refused(folder.path(), &["decide", "t.csv"], "16");
@@ -124,7 +123,7 @@ fn tables_of_too_many_rows_or_too_long_names_are_refused() {
     refused(folder.path(), &["decide", "t.csv"], "16");
     write(&format!("pair,metric,base,head\n1,{},1,2\n", "l".repeat(5_000_000)));
     refused(folder.path(), &["decide", "t.csv"], "the name of a metric has 5000000 bytes");
-    let rows: String = (0..5_001).map(|row| format!("c{row},1\n")).collect();
-    write(&format!("commit,m\n{rows}"));
+    let rows: Vec<_> = (0..5_001).map(|row| format!("c{row},1")).collect();
+    write(&format!("commit,m\n{}\n", rows.join("\n")));
     refused(folder.path(), &["trend", "--csv", "t.csv"], "5000");
 }
