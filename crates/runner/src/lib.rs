@@ -492,16 +492,10 @@ impl<'a> RunSession<'a> {
         }
         self.see_placement(&base.target, &head.target);
         self.next = self.next_pair();
-        // In the order of launch and never by side: what is deleted first is given out last.
-        let (first, second) = match first {
-            Side::Base => (base, head),
-            Side::Head => (head, base),
-        };
-        let stop_both = || {
-            let [first, second] = [first, second].map(|it| (it.side, it.target.begin_stop()));
-            stopped(first).and_then(|()| stopped(second))
-        };
-        self.plan.clock.time(RunStage::Stop, stop_both)
+        self.plan.clock.time(RunStage::Stop, || match first {
+            Side::Base => stop_in_order([base, head]),
+            Side::Head => stop_in_order([head, base]),
+        })
     }
 
     /// Draws which side of a launch pair is launched first, and where its functions lie.
@@ -671,6 +665,13 @@ fn flip(coins: &mut ChaCha8Rng) -> Side {
 fn stop(launched: LaunchHandle) -> Result<(), LaunchFailure> {
     let LaunchHandle { side, target, reached: _ } = launched;
     stopped((side, target.begin_stop()))
+}
+
+/// Stops both launches of a pair, which end together, and deletes what they leave in the order of launch, never by
+/// side: what is deleted first is given out last.
+fn stop_in_order(launched: [LaunchHandle; 2]) -> Result<(), LaunchFailure> {
+    let [first, second] = launched.map(|it| (it.side, it.target.begin_stop()));
+    stopped(first).and_then(|()| stopped(second))
 }
 
 /// Waits for the end of a target that was sent SIGTERM.
