@@ -155,7 +155,7 @@ const VERDICTS = {
   measured: /^/,
 };
 const OUTCOMES = {
-  regressed: ["Slower", "Limit broken", "Fails"], improved: ["Faster"], inconclusive: ["Can’t tell"],
+  regressed: ["Slower", "Limit broken", "Fails"], improved: ["Faster"], inconclusive: ["Can't tell"],
   pass: ["Not slower", "Identical", "Measured"], error: ["Not measured"],
 };
 

@@ -84,7 +84,7 @@ pub(super) fn figure(comparison: &Comparison, scenario: &str) -> Option<FigureVi
 
 const HOW: &str = "Means over the requests of a launch, medians over launch pairs; the change is the centre of the \
     differences within them. Computing and queueing are the \
-    kernel’s accounts of all threads of the target; the rest of the service time is blocked: in the target, on the \
+    kernel's accounts of all threads of the target; the rest of the service time is blocked: in the target, on the \
     network or in the load generator.";
 
 /// A bar for each side on one scale, and a key.

@@ -33,7 +33,7 @@ pub struct PairedVerdict<'a> {
 pub fn render(verdicts: &[PairedVerdict<'_>], method: &str, outcome: &ComparisonOutcome) -> String {
     let count = |verdict| verdicts.iter().filter(|it| it.judgement.verdict == verdict).count();
     let title = format!(
-        "{} slower, {} faster, {} can’t tell, {} unchanged",
+        "{} slower, {} faster, {} can't tell, {} unchanged",
         count(Verdict::Regressed),
         count(Verdict::Improved),
         count(Verdict::Inconclusive),

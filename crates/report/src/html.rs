@@ -141,7 +141,7 @@ fn word(comparison: &Comparison) -> &'static str {
         ComparisonOutcome::Regressed if comparison.failure.is_some() => "Fails",
         ComparisonOutcome::Regressed if comparison.broken().next().is_some() => "Limit broken",
         ComparisonOutcome::Regressed => "Slower",
-        ComparisonOutcome::Inconclusive => "Can’t tell",
+        ComparisonOutcome::Inconclusive => "Can't tell",
         ComparisonOutcome::Improved => "Faster",
         ComparisonOutcome::Pass if comparison.identical.is_some() => "Identical",
         ComparisonOutcome::Pass if comparison.base.is_none() => "Measured",
@@ -177,7 +177,7 @@ fn answer(comparison: &Comparison) -> (&'static str, String) {
     let counts = [
         (count(Verdict::Regressed), "slower"),
         (count(Verdict::Improved), "faster"),
-        (count(Verdict::Inconclusive), "can’t tell"),
+        (count(Verdict::Inconclusive), "can't tell"),
         (count(Verdict::Unchanged), "unchanged"),
         (wording::without_finding(comparison), "without a finding"),
     ];

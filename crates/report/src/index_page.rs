@@ -121,7 +121,7 @@ fn matrix(newest_first: &[&IndexEntry]) -> String {
         writeln!(html, "<p class=\"how\">{more} more are on the pages of the runs.</p>")
             .expect(STRING);
     }
-    html += "<p class=\"how\">▲ slower ▼ faster ● unchanged ◌ can’t tell – not judged</p>\n</section>\n";
+    html += "<p class=\"how\">▲ slower ▼ faster ● unchanged ◌ can't tell – not judged</p>\n</section>\n";
     html
 }
 
@@ -133,7 +133,7 @@ fn matrix_cell(row: Option<&MetricResult>) -> String {
     let (class, mark, word) = match verdict {
         Verdict::Regressed => ("bad", '▲', "slower"),
         Verdict::Improved => ("good", '▼', "faster"),
-        Verdict::Inconclusive => ("open", '◌', "can’t tell"),
+        Verdict::Inconclusive => ("open", '◌', "can't tell"),
         Verdict::Unchanged => ("calm", '●', "unchanged"),
     };
     let change = prose(&wording::change(row));

@@ -149,7 +149,7 @@ fn counted(rows: &[&MetricResult]) -> String {
     let count = |verdict| rows.iter().filter(|row| row.verdict() == Some(verdict)).count();
     let counts = [
         (count(Verdict::Regressed), "slower"),
-        (count(Verdict::Inconclusive), "can’t tell"),
+        (count(Verdict::Inconclusive), "can't tell"),
         (count(Verdict::Improved), "faster"),
         (count(Verdict::Unchanged), "unchanged"),
     ];

@@ -219,7 +219,7 @@ pub(crate) fn key() -> String {
         drawing.render_hidden()
     };
     format!(
-        "<p class=\"how\">Further right is worse. {} slower {} faster {} unchanged {} can’t tell {} does not decide · small dots: \
+        "<p class=\"how\">Further right is worse. {} slower {} faster {} unchanged {} can't tell {} does not decide · small dots: \
          launch pairs · bar: interval · shaded: tolerance · ticks: floor · hatched: what could have hidden</p>\n",
         mark(MarkShape::Up, PaintRole::Slower),
         mark(MarkShape::Down, PaintRole::Faster),

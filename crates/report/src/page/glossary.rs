@@ -21,7 +21,7 @@ const WORDS: [(&str, &str); 15] = [
         "the wealth of a bet against chance: at 100 : 1 chance explains it in 1 of 100 comparisons at most",
     ),
     ("unchanged", "shown to be within the tolerance, not merely not shown to differ"),
-    ("can’t tell", "none of slower, faster and unchanged could be shown"),
+    ("can't tell", "none of slower, faster and unchanged could be shown"),
     ("suspected", "worse, and something beside the program explains it as well"),
     (
         "attempt",
@@ -34,7 +34,7 @@ const WORDS: [(&str, &str); 15] = [
     ),
     (
         "stolen, throttled",
-        "time that the machine’s host gave to others, and time for which a quota was used up",
+        "time that the machine's host gave to others, and time for which a quota was used up",
     ),
 ];
 

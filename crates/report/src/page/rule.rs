@@ -3,7 +3,7 @@
 use compare::decision::history::HistoryClaim;
 use compare::decision::{Judgement, Verdict};
 use compare::sensitivity::SensitivityPoint;
-use compare::{Comparison, MetricFinding, MetricResult, Suspicion};
+use compare::{Comparison, ComparisonOutcome, MetricFinding, MetricResult, Suspicion};
 use record::metric::Metric;
 use record::metric::gate::MetricPolicy;
 use units::Ratio;
@@ -33,6 +33,12 @@ pub(crate) fn distance(comparison: &Comparison, row: &MetricResult) -> Option<St
         return Some(remedy(suspicion).to_owned());
     }
     match &row.finding {
+        // More launch pairs mend no run that could not be measured.
+        MetricFinding::Judged(Judgement { verdict: Verdict::Inconclusive, .. })
+            if matches!(comparison.outcome, ComparisonOutcome::NotMeasured(_)) =>
+        {
+            Some("the run ended before it was decided".to_owned())
+        }
         MetricFinding::Judged(judgement) => Some(judged(comparison, row, judgement)),
         MetricFinding::Recalled(recalled) => Some(match recalled.claim {
             HistoryClaim::NotFound => {
@@ -135,7 +141,8 @@ pub(crate) fn remark(row: &MetricResult) -> Option<String> {
             units::change(quotient_ln)
         )),
         None if row.metric == Metric::Work && changed => Some(
-            "instructions of the kernel and waiting are not counted; CPU time has them".to_owned(),
+            "the kernel's instructions and waiting are not counted here; CPU time and latency show them"
+                .to_owned(),
         ),
         None => None,
     }

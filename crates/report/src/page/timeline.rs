@@ -53,10 +53,10 @@ pub(crate) fn figure(comparison: &Comparison, scenario: &str) -> Option<FigureVi
 }
 
 const HOW: &str = "One clock: launch pair by launch pair, and within each slice by slice. Base ○ and head ●. A spike \
-    that both sides have, above a bar of time that the host stole or a quota took away, is the machine’s.";
+    that both sides have, above a bar of time that the host stole or a quota took away, is the machine's.";
 
 const HOW_ALONE: &str = "One clock: launch by launch, and within each slice by slice. A spike above a bar of time that \
-    the host stole or a quota took away is the machine’s.";
+    the host stole or a quota took away is the machine's.";
 
 /// The share of a launch pair's time that others took.
 fn noise(pair: &TimelinePair) -> f64 {
