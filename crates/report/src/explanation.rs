@@ -115,7 +115,7 @@ mod tests {
         let mut run = paired(14, LEVEL, SampleLaunch { cpu_us: 567, ..LEVEL });
         run.scenarios[0].work = Some(counted(64_800.0, 84_240.0));
         let said = lines(&comparison(&run));
-        let work = said.iter().find(|line| line.contains("instructions of the kernel"));
+        let work = said.iter().find(|line| line.contains("the kernel's instructions"));
         assert!(work.is_some_and(|line| line.starts_with("`smoke` work")), "{said:?}");
     }
 }
