@@ -26,7 +26,9 @@ const ACTION: &str = "octo-org/xmlperf-action@v1";
 
 const DOWNLOAD: &str = "actions/download-artifact@d3f86a106a0bac45b974a628896c90dbdf5c8093";
 
-/// Stand in for the actions that upload and download, which run on nothing but GitHub.
+const CACHE: &str = "actions/cache@0057852bfaa89a56745cba8c7296529d2fc39830";
+
+/// Stand in for the actions that upload and download, and for the cache, which run on nothing but GitHub.
 const UPLOADER: &str = r#"name: upload
 inputs: { name: { default: '' }, path: { default: '' }, include-hidden-files: { default: '' } }
 runs:
@@ -45,6 +47,36 @@ runs:
     - shell: bash
       run: mkdir -p "$FOLDER" && cp -r "$ARTIFACTS/$NAME/." "$FOLDER"
       env: { NAME: "${{ inputs.name }}", FOLDER: "${{ inputs.path }}" }
+"#;
+
+const RESTORER: &str = r#"name: restore
+inputs: { path: { default: '' }, key: { default: '' } }
+outputs:
+  cache-hit: { value: "${{ steps.find.outputs.hit }}" }
+  cache-primary-key: { value: "${{ inputs.key }}" }
+runs:
+  using: composite
+  steps:
+    - id: find
+      shell: bash
+      run: |
+        folder=${FOLDER/#\~/$HOME}
+        [ ! -d "$ARTIFACTS/../cache/$KEY" ] || {
+            rm -rf "$folder"
+            cp -a "$ARTIFACTS/../cache/$KEY" "$folder"
+            echo hit=true >> "$GITHUB_OUTPUT"
+        }
+      env: { KEY: "${{ inputs.key }}", FOLDER: "${{ inputs.path }}" }
+"#;
+
+const SAVER: &str = r#"name: save
+inputs: { path: { default: '' }, key: { default: '' } }
+runs:
+  using: composite
+  steps:
+    - shell: bash
+      run: mkdir -p "$ARTIFACTS/../cache" && cp -a "${FOLDER/#\~/$HOME}" "$ARTIFACTS/../cache/$KEY"
+      env: { KEY: "${{ inputs.key }}", FOLDER: "${{ inputs.path }}" }
 "#;
 
 /// A job that confirms runs on another machine: under another identity than the jobs beside it, by a mount that
@@ -192,8 +224,14 @@ impl WorkflowFixture {
         fs::write(action.join("action/SHA256SUMS"), format!("{digest}  {archive}\n")).unwrap();
         fs::write(action.join("action/RELEASE"), format!("file://{}\n", release.display()))
             .unwrap();
-        for (name, action) in [("upload", UPLOADER), ("download", DOWNLOADER)] {
-            fs::create_dir(self.path(name)).unwrap();
+        let stubs = [
+            ("upload", UPLOADER),
+            ("download", DOWNLOADER),
+            ("cache-action/restore", RESTORER),
+            ("cache-action/save", SAVER),
+        ];
+        for (name, action) in stubs {
+            fs::create_dir_all(self.path(name)).unwrap();
             fs::write(self.path(name).join("action.yml"), action).unwrap();
         }
     }
@@ -225,9 +263,10 @@ impl WorkflowFixture {
             .args(["--local-repository", &local(ACTION, "action")])
             .args(["--local-repository", &local(UPLOAD, "upload")])
             .args(["--local-repository", &local(DOWNLOAD, "download")])
+            .args(["--local-repository", &local(CACHE, "cache-action")])
             .current_dir(self.path("work"))
             .env("HOME", &home)
-            .env("XDG_CACHE_HOME", home.join("cache"))
+            .env("XDG_CACHE_HOME", home.join(".cache"))
             .env("XDG_CONFIG_HOME", home.join("config"))
             .output()
             .unwrap();
@@ -385,6 +424,8 @@ fn pressing_re_run_adds_evidence_and_a_lost_artifact_is_said() {
         assert!(said.contains("on 2 machines; evidence for *slower*"), "{said}");
         assert!(!said.contains("begins anew"), "{said}");
     }
+    let bases = fs::read_dir(hosted.path("cache")).unwrap().count();
+    assert_eq!(bases, 1, "all attempts have one base, which one entry of the cache is of");
     for name in ["xmlperf-report", "xmlperf-report-confirmation"] {
         fs::remove_dir_all(hosted.path("artifacts").join(name)).unwrap();
     }
