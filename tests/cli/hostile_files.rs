@@ -5,7 +5,6 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,25 +14,11 @@ use record::fixtures::{LEVEL, paired};
 use record::{LaunchResults, Run};
 use tempfile::TempDir;
 
-use crate::largest_records::{MEASURING, each_launch, saved};
+use crate::largest_records::{MeasuredCommand, each_launch, measured, saved};
 
 /// Runs a command on what is refused, and asserts that it says so, in seconds and little memory.
 fn refused(folder: &Path, arguments: &[&str], expected: &str) {
-    let mut command = Command::new("python3");
-    command.args(["-c", MEASURING]).arg(crate::program()).args(arguments);
-    let environment = [
-        ("GITHUB_EVENT_NAME", "workflow_dispatch"),
-        ("GITHUB_EVENT_PATH", "event.json"),
-        ("GITHUB_REPOSITORY", "owner/name"),
-        ("GITHUB_RUN_ID", "1"),
-        ("GITHUB_SHA", "0123456789012345678901234567890123456789"),
-    ];
-    command.envs(environment).current_dir(folder).stdin(Stdio::null());
-    let output = command.output().unwrap();
-    let printed = String::from_utf8(output.stdout).unwrap();
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    let numbers: Vec<f64> = printed.split_whitespace().map(|it| it.parse().unwrap()).collect();
-    let [code, cpu_s, memory_kib] = numbers[..] else { panic!("{printed}{error}") };
+    let MeasuredCommand { code, cpu_s, memory_kib, error } = measured(folder, arguments);
     assert!(error.contains(expected), "{arguments:?}: {error:.300}");
     assert!((2.0..=3.0).contains(&code), "{arguments:?}: {code}, {error:.300}");
     // Five seconds of an optimised program; this one may not be.

@@ -10,7 +10,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use hdrhistogram::Histogram;
 use record::causes::{
@@ -40,8 +40,16 @@ used = resource.getrusage(resource.RUSAGE_CHILDREN)
 print(code, used.ru_utime + used.ru_stime, used.ru_maxrss)
 ";
 
-/// Runs a command in a folder, and asserts that it ends within both bounds.
-fn check(name: &str, folder: &Path, arguments: &[&str]) {
+/// What a command came to, and what it took.
+pub(super) struct MeasuredCommand {
+    pub(super) code: f64,
+    pub(super) cpu_s: f64,
+    pub(super) memory_kib: f64,
+    pub(super) error: String,
+}
+
+/// Runs a command in a folder, with an event of GitHub for those that want one.
+pub(super) fn measured(folder: &Path, arguments: &[&str]) -> MeasuredCommand {
     let mut command = Command::new("python3");
     command.args(["-c", MEASURING]).arg(crate::program()).args(arguments);
     let environment = [
@@ -51,11 +59,18 @@ fn check(name: &str, folder: &Path, arguments: &[&str]) {
         ("GITHUB_RUN_ID", "1"),
         ("GITHUB_SHA", "0123456789012345678901234567890123456789"),
     ];
-    let output = command.envs(environment).current_dir(folder).output().unwrap();
+    command.envs(environment).current_dir(folder).stdin(Stdio::null());
+    let output = command.output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     let numbers: Vec<f64> = printed.split_whitespace().map(|it| it.parse().unwrap()).collect();
     let [code, cpu_s, memory_kib] = numbers[..] else { panic!("{printed}{error}") };
+    MeasuredCommand { code, cpu_s, memory_kib, error }
+}
+
+/// Runs a command in a folder, and asserts that it ends within both bounds.
+fn check(name: &str, folder: &Path, arguments: &[&str]) {
+    let MeasuredCommand { code, cpu_s, memory_kib, error } = measured(folder, arguments);
     let (memory_mib, said) = (memory_kib / 1024.0, error.lines().next().unwrap_or_default());
     let command = arguments.join(" ");
     println!("| {name} | `{command}` | {code} | {cpu_s:.1} s | {memory_mib:.0} MiB | {said:.90} |");

@@ -108,7 +108,7 @@ pub(super) fn run(
         let report = match sending.and(reading) {
             Ok(report) => report,
             Err(error) => {
-                // Nobody would read what it says.
+                // Its output has no reader.
                 let _ = child.kill();
                 return Err(error);
             }

@@ -77,7 +77,7 @@ pub(crate) enum StackObstacle {
 }
 
 impl StackObstacle {
-    /// What a reader is told.
+    /// What is shown in their place.
     pub(crate) fn sentence(self) -> Option<String> {
         let bytes = units::bytes(units::exact(PAGE_STACKS_BYTES_MAX));
         match self {
