@@ -2,22 +2,23 @@
 //!
 //! What such a command leaves running is ended with it: what has to run beside a target is a service.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use units::cancel::Cancel;
 
+use super::deadline::CancelDeadline;
 use super::failure::{LogTail, ProcessEnd, TargetError};
-use super::hook_spec::HookSpec;
+use super::hook_spec::{HookKind, HookSpec};
 use super::placeholder::PlaceholderValues;
 use super::placement::ProgramPlacement;
 use super::{
     CpuPlacement, FilledCommand, LaunchContext, PollBackoff, ResourceLimits, SutProcess,
-    TargetCommand, now,
+    TargetCommand,
 };
 
-/// How long a hook may go on after Ctrl-C: it may undo what was done outside.
-const CANCELLED_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a hook that follows a launch may go on after Ctrl-C: it may undo what was done outside.
+const AFTER_CANCEL: Duration = Duration::from_secs(1);
 
 impl HookSpec {
     /// Runs it to its end. Its output is in a log of its own beside that of the target.
@@ -36,8 +37,10 @@ impl HookSpec {
         let filled = FilledCommand::of_words(words.to_vec(), &command, values);
         let log = launch.log.with_extension(format!("{kind}.log"));
         let program = ProgramPlacement::original();
-        let mut shell = SutProcess::spawn(&command, &filled, program, launch.placement, &log)?;
-        let ending = wait(&shell, *timeout, launch.cancel);
+        let context = LaunchContext { command: &command, log: &log, ..*launch };
+        let mut shell = SutProcess::spawn(&context, &filled, program)?;
+        let grace = if *kind == HookKind::AfterLaunch { AFTER_CANCEL } else { Duration::ZERO };
+        let ending = wait(&shell, CancelDeadline::new(*timeout, launch.cancel, grace));
         shell.kill(&[])?;
         let tail = || LogTail::of(&log).without(&filled.secret_values());
         match ending? {
@@ -51,20 +54,15 @@ impl HookSpec {
 /// Returns how the shell ended; none of one that goes on after the time.
 fn wait(
     shell: &SutProcess,
-    timeout: Duration,
-    cancel: &Cancel,
+    mut deadline: CancelDeadline<'_>,
 ) -> Result<Option<ProcessEnd>, TargetError> {
-    let deadline = now() + timeout;
     let mut pause = PollBackoff::default();
     loop {
         if let Some(ending) = shell.ending()? {
             return Ok(Some(ending));
         }
-        if cancel.is_raised() {
-            return Err(TargetError::Cancelled);
-        }
-        if now() >= deadline {
-            return Ok(None);
+        if deadline.has_passed() {
+            return if shell.cancel.is_raised() { Err(TargetError::Cancelled) } else { Ok(None) };
         }
         pause.take();
     }
@@ -99,26 +97,21 @@ impl AfterLaunch {
 
     /// Runs it.
     pub(super) fn run(mut self) -> Result<(), TargetError> {
-        self.is_done = true;
-        self.run_within(self.hook.timeout, &self.cancel)
+        self.run_once()
     }
 
-    fn run_within(&self, timeout: Duration, cancel: &Cancel) -> Result<(), TargetError> {
-        let log: &Path = &self.log;
-        let launch =
-            LaunchContext { command: &self.command, placement: &self.placement, log, cancel };
-        HookSpec { timeout, ..self.hook.clone() }.run(&launch, &self.values)
+    fn run_once(&mut self) -> Result<(), TargetError> {
+        self.is_done = true;
+        let Self { hook, command, values, placement, log, cancel, .. } = &*self;
+        hook.run(&LaunchContext { command, placement, log, cancel }, values)
     }
 }
 
 impl Drop for AfterLaunch {
     fn drop(&mut self) {
-        if self.is_done {
-            return;
+        if !self.is_done {
+            // The launch has failed already, and that is the failure to report.
+            let _ = self.run_once();
         }
-        let is_cancelled = self.cancel.is_raised();
-        let timeout = if is_cancelled { CANCELLED_TIMEOUT } else { self.hook.timeout };
-        // The launch has failed already, and that is the failure to report.
-        let _ = self.run_within(timeout, &Cancel::default());
     }
 }

@@ -15,6 +15,7 @@ mod call_relay;
 mod cgroup;
 mod container;
 mod cpus;
+mod deadline;
 pub mod elf;
 mod end_watch;
 mod failure;
@@ -73,6 +74,7 @@ pub use cgroup::{CgroupVersion, ResourceLimits};
 use container::ContainerHandle;
 pub use container::ContainerSpec;
 pub use cpus::{AffinityGuard, CpuSet, CpuSplit};
+use deadline::CancelDeadline;
 pub use end_watch::ProcessEndWatch;
 pub use failure::{ListenerHint, LogTail, ProcessEnd, ReadyAdvice, TargetError};
 use hook::AfterLaunch;
@@ -303,6 +305,8 @@ struct SutProcess {
     guard: Option<OrphanGuard>,
     marker: String,
     stop_timeout: Duration,
+    /// A target's own end is not waited for much longer when this is raised.
+    cancel: Cancel,
     log: PathBuf,
     /// Ends the keeping when nothing writes any more.
     _log_keeper: LogKeeper,
@@ -369,7 +373,7 @@ impl Target {
         services: LaunchServices,
         program: ProgramPlacement,
     ) -> Result<Self, TargetError> {
-        let LaunchContext { command, placement, log, cancel } = *launch;
+        let LaunchContext { command, log, cancel, .. } = *launch;
         let address = address::free_loopback().map_err(TargetError::NoFreePort)?;
         let inside = command.container.as_ref().map_or(address.port(), |container| container.port);
         let values = PlaceholderValues { port: inside, ..values };
@@ -381,7 +385,7 @@ impl Target {
         let relayed = services.relayed(&space.values);
         let filled = FilledCommand::new(command, &relayed, address.port())?;
         let started = now();
-        let own = SutProcess::spawn(command, &filled, program, placement, log)?;
+        let own = SutProcess::spawn(launch, &filled, program)?;
         let root = Pid::from_child(&own.child);
         let mut target = Self {
             place: TargetAddress::Port(address),
@@ -547,7 +551,7 @@ impl Target {
     }
 
     /// Ends the target: SIGTERM to its process group, SIGKILL to whatever is left after the
-    /// time-out. An attached target is left alone.
+    /// time-out, or a moment after Ctrl-C. An attached target is left alone.
     ///
     /// Fails if the target had ended before, as what was measured on it then means little.
     pub fn stop(self) -> Result<StopOutcome, TargetError> {
@@ -597,17 +601,16 @@ impl EndingTarget {
 
 impl SutProcess {
     fn spawn(
-        command: &TargetCommand,
-        launch: &FilledCommand,
+        launch: &LaunchContext<'_>,
+        filled: &FilledCommand,
         program: ProgramPlacement,
-        placement: &CpuPlacement,
-        log: &Path,
     ) -> Result<Self, TargetError> {
+        let LaunchContext { command, placement, log, cancel } = *launch;
         let marker = marker();
         let cage = LimitScope::new(command, &marker.replace("XMLPERF_LAUNCH=", "xmlperf-"))?;
         let mut process = match &cage.container {
-            Some(running) => running.command(command, launch, placement),
-            None => direct(launch, program.executable(), &cage.group),
+            Some(running) => running.command(command, filled, placement),
+            None => direct(filled, program.executable(), &cage.group),
         };
         let log_keeper = prepare(&mut process, command, &marker, log)?;
         let mut guard =
@@ -626,9 +629,10 @@ impl SutProcess {
             guard: Some(guard),
             marker,
             stop_timeout: command.stop_timeout,
+            cancel: cancel.clone(),
             log: log.to_owned(),
             _log_keeper: log_keeper,
-            secrets: launch.secret_values(),
+            secrets: filled.secret_values(),
             limits: command.limits,
             serving: Vec::new(),
             cage,
@@ -660,14 +664,16 @@ impl SutProcess {
         Ok(before)
     }
 
-    /// Waits until what was sent SIGTERM has ended, and kills what has not after the time-out.
+    /// Waits until what was sent SIGTERM has ended, and kills what has not after the time-out, or a
+    /// moment after Ctrl-C.
     fn stop(&mut self, known: &[ProcessStat]) -> Result<StopOutcome, TargetError> {
         let root = Pid::from_child(&self.child);
-        let deadline = now() + self.stop_timeout;
+        let cancel = self.cancel.clone();
+        let mut deadline = CancelDeadline::new(self.stop_timeout, &cancel, STOP_AFTER_CANCEL);
         let mut pause = PollBackoff::default();
         let serves = || self.serving.iter().any(ProcessStat::is_running);
         let end = ProcessEndWatch::of(root);
-        while now() < deadline {
+        while !deadline.has_passed() {
             let has_ended = ending(root)?.is_some();
             match (has_ended, has_ended && serves()) {
                 (false, _) => end.wait(pause.longer()),
@@ -866,6 +872,9 @@ fn words(start: &str) -> Result<Vec<String>, TargetError> {
     let words = shlex::split(start).filter(|words| !words.is_empty());
     words.ok_or_else(|| TargetError::NotWords { start: start.to_owned() })
 }
+
+/// How long a target may take to end after Ctrl-C, where its time-out is longer.
+const STOP_AFTER_CANCEL: Duration = Duration::from_millis(500);
 
 /// Enters control groups before the program is there, so that all it does is counted.
 const ENTER: &str = r#"
