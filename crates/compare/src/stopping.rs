@@ -44,7 +44,7 @@ pub enum Continuation {
 pub enum StopReason {
     /// Every metric that decides is decided.
     Decided,
-    /// A metric regressed, and the first one is enough.
+    /// A metric regressed, and the first one is enough, or the others have had their share.
     Regressed,
     /// Another launch pair would overrun the budget, hard or soft.
     Budget,
@@ -55,10 +55,11 @@ pub enum StopReason {
 impl StoppingRule {
     /// Returns whether a run goes on, given what it says so far.
     pub fn next(&self, run: &Run, comparison: &Comparison) -> Continuation {
+        let is_red = || comparison.count(Verdict::Regressed) > 0;
         let fails = self.early == EarlyStopping::FirstRegression;
         if comparison.is_decided() {
             Continuation::Stop(StopReason::Decided)
-        } else if fails && comparison.count(Verdict::Regressed) > 0 {
+        } else if (fails || has_had_its_share(run)) && is_red() {
             Continuation::Stop(StopReason::Regressed)
         } else if launches(run) >= run.launches_planned {
             Continuation::Stop(StopReason::LaunchPairs)
@@ -68,6 +69,12 @@ impl StoppingRule {
             Continuation::Continue
         }
     }
+}
+
+/// Whether nothing but the default's soft budget asks for more launch pairs than those with which every metric
+/// could have been called regressed. No further one changes what a red comparison ends with.
+fn has_had_its_share(run: &Run) -> bool {
+    run.soft_budget_ns.is_some() && launches(run) >= launch_pairs_needed(run)
 }
 
 /// Returns the most launch pairs that a run comes to: as many as were requested, or fit into its budget at
@@ -150,6 +157,21 @@ mod tests {
         assert_eq!(next(EarlyStopping::Decided, &noisy(12)), Continuation::Continue);
         let failed = next(EarlyStopping::FirstRegression, &noisy(12));
         assert_eq!(failed, Continuation::Stop(StopReason::Regressed));
+    }
+
+    #[test]
+    fn a_red_comparison_leaves_its_soft_budget_once_every_metric_could_be_red() {
+        let noisy = |n, soft_budget_ns| {
+            let mut run = paired(n, LEVEL, SLOWER);
+            run.gate.rules.get_mut(&Metric::Latency).unwrap().tolerance.0 = 1e-9;
+            Run { soft_budget_ns, ..run }
+        };
+        let soft = Some(1_000_000_000_000);
+        let ended = Continuation::Stop(StopReason::Regressed);
+        let needed = launch_pairs_needed(&noisy(1, soft));
+        assert_eq!(next(EarlyStopping::Decided, &noisy(needed, soft)), ended);
+        assert_eq!(next(EarlyStopping::Decided, &noisy(needed - 1, soft)), Continuation::Continue);
+        assert_eq!(next(EarlyStopping::Decided, &noisy(needed, None)), Continuation::Continue);
     }
 
     #[test]
