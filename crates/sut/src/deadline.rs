@@ -39,7 +39,7 @@ mod tests {
     #[test]
     fn a_cancelled_wait_ends_after_its_grace_and_a_time_out_is_never_longer_for_it() {
         let cancel = Cancel::default();
-        let hour = Duration::from_secs(3600);
+        let hour = Duration::from_hours(1);
         let mut long = CancelDeadline::new(hour, &cancel, Duration::ZERO);
         let mut graceful = CancelDeadline::new(hour, &cancel, hour / 2);
         let mut short = CancelDeadline::new(Duration::ZERO, &cancel, hour);
