@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
-use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -37,7 +36,7 @@ pub(super) fn serve(address: SocketAddr, live: &LiveMetrics) -> anyhow::Result<S
         // A socket that cannot be watched has no readers.
         let _ = runtime.block_on(answer_all(listener, &live));
     };
-    thread::Builder::new().spawn(answer).context("failed to serve metrics")?;
+    threads::spawn(answer).context("failed to serve metrics")?;
     Ok(bound)
 }
 

@@ -6,7 +6,7 @@
 use std::fs;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
@@ -16,6 +16,7 @@ use interop::remote_write;
 use record::{Revision, Run};
 use report::exposition::{self, TextFormat};
 use report::families::{self, MetricFamily};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, Method, RequestBuilder, Url};
 use runner::LiveMetrics;
 use rustls::ClientConfig;
@@ -107,7 +108,7 @@ impl Telemetry {
                 drop(sender.send(&batch));
             }
         };
-        let thread = thread::Builder::new().spawn(send).context("failed to send metrics")?;
+        let thread = threads::spawn(send).context("failed to send metrics")?;
         *self.lock() = Some(BackgroundSender { stop, thread, start_ns });
         Ok(())
     }
@@ -153,6 +154,19 @@ fn resource(comparison: &Comparison) -> Vec<(&'static str, String)> {
     head.into_iter().chain(base.into_iter().flatten()).flatten().collect()
 }
 
+/// Looks hosts up without a thread of the runtime, which panics where the system refuses one.
+struct HostResolver;
+
+impl Resolve for HostResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            // The port is the client's business.
+            let found = threads::look_up(name.as_str(), 0).await?;
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
+
 /// Sends over connections of its own.
 struct TelemetrySender {
     client: Client,
@@ -172,6 +186,7 @@ impl TelemetrySender {
             .with_no_client_auth();
         let client = Client::builder()
             .tls_backend_preconfigured(tls)
+            .dns_resolver(Arc::new(HostResolver))
             .timeout(REQUEST_MAX)
             .user_agent(concat!("xmlperf/", env!("CARGO_PKG_VERSION")))
             .build()

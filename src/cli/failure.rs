@@ -132,16 +132,18 @@ fn hint(cause: &(dyn Error + 'static)) -> Option<String> {
 
 /// Whether the request was sound, and the measurement failed all the same.
 fn is_measurement(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.is::<RunnerError>()
-            || cause.is::<ProfileError>()
-            || cause.is::<EvidenceError>()
-            || cause.downcast_ref::<UseCaseError>().is_some_and(UseCaseError::is_measurement)
-            || matches!(
-                cause.downcast_ref::<BaseError>(),
-                Some(BaseError::BuildFailed { .. } | BaseError::Cancelled)
-            )
-    })
+    threads::refusal(error.as_ref()).is_some()
+        || error.chain().any(|cause| {
+            cause.is::<RunnerError>()
+                || cause.is::<ProfileError>()
+                || cause.is::<EvidenceError>()
+                || cause.downcast_ref::<UseCaseError>().is_some_and(UseCaseError::is_measurement)
+                || matches!(cause.downcast_ref::<ServeError>(), Some(ServeError::Runtime(_)))
+                || matches!(
+                    cause.downcast_ref::<BaseError>(),
+                    Some(BaseError::BuildFailed { .. } | BaseError::Cancelled)
+                )
+        })
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {

@@ -5,16 +5,20 @@
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use baseline::StorageProgress;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, WeakProgressBar};
 use runner::LiveMetrics;
 
 use crate::app::event::{Event, EventSink, LaunchUnit};
 use crate::cli::dashboard::{Dashboard, ProgressTicker};
 use crate::cli::event_text::{self, UnitCount, unit_noun};
 use crate::cli::terminal_text;
+
+/// How often a bar is drawn though nothing has happened, for its clock.
+const REDRAW_EVERY: Duration = Duration::from_millis(250);
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -200,8 +204,21 @@ fn bar(live: &LiveMetrics) -> ProgressBar {
             .with_key("load", dashboard_line(&dashboard, 0))
             .with_key("targets", dashboard_line(&dashboard, 1)),
     );
-    bar.enable_steady_tick(Duration::from_millis(250));
+    redraw(bar.downgrade());
     bar
+}
+
+/// Draws a bar anew as long as there is one. Its own steady tick panics where the system refuses a thread;
+/// without one it is drawn when something happens.
+fn redraw(bar: WeakProgressBar) {
+    let draw = move || {
+        while let Some(bar) = bar.upgrade().filter(|bar| !bar.is_finished()) {
+            bar.tick();
+            drop(bar);
+            thread::sleep(REDRAW_EVERY);
+        }
+    };
+    drop(threads::spawn(draw));
 }
 
 /// Columns of the bar itself.

@@ -11,9 +11,10 @@ use crate::ratchet::listed;
 use crate::source_tree::{SourceFile, SourceTree};
 
 /// The crates from the ground up. Each may use those before it.
-const FLOORS: [&str; 20] = [
+const FLOORS: [&str; 21] = [
     "units",
     "stats",
+    "threads",
     "github",
     "calls",
     "payload",
@@ -121,6 +122,11 @@ pub(crate) const CALL_RULES: &[CallRule] = &[
     // A thread that the system refuses is an error of `thread::Builder`.
     CallRule { what: "panics where there is no thread", calls: &["thread::spawn"], places: &[] },
     CallRule {
+        what: "panics where tokio gets no thread",
+        calls: &["Builder::new_multi_thread", "Runtime::new", "spawn_blocking"],
+        places: &["threads"],
+    },
+    CallRule {
         what: "knows the command line",
         calls: &["clap", "xmlperf::cli"],
         places: &["xmlperf::cli", "xmlperf::main"],
@@ -141,6 +147,7 @@ pub(crate) const CALL_RULES: &[CallRule] = &[
             "runner",
             "suite",
             "sut",
+            "threads",
             "xmlperf",
         ],
     },

@@ -4,10 +4,13 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+
+use serde_json::json;
 
 use crate::faults::{FaultFixture, SHORT, said, wait_until};
 use crate::misbehaving_targets::{SERVER, misbehaving};
@@ -73,32 +76,133 @@ fn memory_that_the_system_refuses_is_said() {
     assert!(said_so, "memory was never refused");
 }
 
+/// The program's command for another user, of whose threads and processes the system gives so many.
+struct LimitedUser {
+    folder: PathBuf,
+}
+
+impl LimitedUser {
+    fn new(folder: &Path) -> Self {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
+        fs::copy(crate::program(), folder.join("xmlperf")).unwrap();
+        Self { folder: folder.to_owned() }
+    }
+
+    fn command(&self, most: u32, words: &[&str]) -> Command {
+        let mut command = Command::new("setpriv");
+        // A number that no account has, so that no process of it is counted but these.
+        command.args(["--reuid", "48151", "--regid", "48151", "--clear-groups"]);
+        // Not `ulimit -u`, which the shell of Debian does not know.
+        command.args(["prlimit", &format!("--nproc={most}"), "./xmlperf"]).args(words);
+        command.current_dir(&self.folder).env("COLUMNS", "100").env("HOME", &self.folder);
+        command.stdin(Stdio::null());
+        command
+    }
+}
+
+fn assert_is_refused(output: &Output, what: &str) {
+    let text = said(output);
+    assert_eq!(output.status.code(), Some(3), "{what}: {text}");
+    assert!(text.contains("the system refuses a thread"), "{what}: {text}");
+    assert!(!text.contains("panicked"), "{what}: {text}");
+}
+
 #[test]
 #[ignore = "becomes another user, which takes root: nothing limits the processes of root itself"]
 fn threads_that_the_system_refuses_are_said() {
     let fixture = serving(2);
-    let everybody = fs::Permissions::from_mode(0o777);
-    fs::set_permissions(fixture.path(), everybody).unwrap();
-    let program = fixture.path().join("xmlperf");
-    fs::copy(crate::program(), &program).unwrap();
+    let user = LimitedUser::new(fixture.path());
+    let mut refused = 0;
     for most in [1, 2, 3, 4, 5, 6, 8, 10, 12, 16] {
-        let script = format!("ulimit -u {most}; exec ./xmlperf run --plain --out out-{most}");
-        let mut command = Command::new("setpriv");
-        // A number that no account has, so that no process of it is counted but these.
-        command.args([
-            "--reuid",
-            "48151",
-            "--regid",
-            "48151",
-            "--clear-groups",
-            "sh",
-            "-c",
-            &script,
-        ]);
-        command.current_dir(fixture.path()).env("COLUMNS", "100").env("HOME", fixture.path());
-        let output = command.stdin(Stdio::null()).output().unwrap();
+        let out = format!("out-{most}");
+        let output = user.command(most, &["run", "--plain", "--out", &out]).output().unwrap();
         assert_ends_with_a_message(&output, &format!("{most} threads"));
+        refused += u32::from(said(&output).contains("Resource temporarily unavailable"));
     }
+    assert!(refused > 1, "threads were refused {refused} times");
+}
+
+#[test]
+#[ignore = "becomes another user, which takes root: nothing limits the processes of root itself"]
+fn a_server_without_threads_does_not_begin() {
+    let fixture = serving(2);
+    let user = LimitedUser::new(fixture.path());
+    for most in [1, 2, 3] {
+        let words = ["serve", "--port", "0", "--workers", "4"];
+        let output = user.command(most, &words).output().unwrap();
+        assert_is_refused(&output, &format!("serve with {most} threads"));
+    }
+}
+
+#[test]
+#[ignore = "becomes another user, which takes root: nothing limits the processes of root itself"]
+fn stores_and_github_without_threads_are_not_asked() {
+    let fixture = serving(2);
+    let run = fixture.run(&["run", "--plain"]);
+    assert_eq!(run.status.code(), Some(0), "{}", said(&run));
+    let user = LimitedUser::new(fixture.path());
+    // With three there is a runtime, and no thread to look the host up in.
+    for most in [1, 2, 3] {
+        let words = ["baseline", "list", "--store", "https://localhost:1/kept"];
+        let output = user.command(most, &words).output().unwrap();
+        assert_is_refused(&output, &format!("a store with {most} threads"));
+    }
+    let event = fixture.path().join("event.json");
+    let repository = json!({"full_name": "a/b", "default_branch": "main"});
+    let side =
+        json!({"sha": "9f3c2ab19f3c2ab19f3c2ab19f3c2ab19f3c2ab1", "ref": "c", "repo": repository});
+    let pull = json!({"number": 7, "head": side, "base": side});
+    let payload =
+        json!({"action": "opened", "number": 7, "pull_request": pull, "repository": repository});
+    fs::write(&event, payload.to_string()).unwrap();
+    let mut report = user.command(1, &["report", "github", "--comment", "always"]);
+    report.env("GITHUB_EVENT_NAME", "pull_request").env("GITHUB_EVENT_PATH", &event);
+    report.env("GITHUB_REPOSITORY", "a/b").env("GITHUB_RUN_ID", "1").env("GITHUB_RUN_ATTEMPT", "1");
+    report.env("GITHUB_SHA", "2ffea6db2ffea6db2ffea6db2ffea6db2ffea6db");
+    report.env("GITHUB_TOKEN", "none").env("GITHUB_API_URL", "http://localhost:1");
+    let output = report.output().unwrap();
+    assert!(!said(&output).contains("panicked"), "{}", said(&output));
+    assert!(said(&output).contains("the system refuses a thread"), "{}", said(&output));
+}
+
+#[test]
+#[ignore = "becomes another user, which takes root: nothing limits the processes of root itself"]
+fn a_call_without_a_thread_is_answered() {
+    let fixture = serving(2);
+    let user = LimitedUser::new(fixture.path());
+    let call = [
+        json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+            "protocolVersion": "2025-06-18", "capabilities": {},
+            "clientInfo": {"name": "a", "version": "1"}}}),
+        json!({"jsonrpc": "2.0", "method": "notifications/initialized"}),
+        json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call",
+            "params": {"name": "compare", "arguments": {}}}),
+    ];
+    let (mut unread, mut unanswered) = (0, 0);
+    // The supervisor has two of them where it can.
+    for most in 1..=6 {
+        let mut server = user.command(most, &["mcp", "--allow-run"]);
+        server.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut server = server.spawn().unwrap();
+        let mut input = server.stdin.take().unwrap();
+        for message in &call {
+            // One that has ended already reads nothing.
+            let _ = writeln!(input, "{message}");
+        }
+        let mut answers = BufReader::new(server.stdout.take().unwrap()).lines();
+        let answer = answers.find(|line| line.as_ref().is_ok_and(|line| line.contains("\"id\":2")));
+        drop(input);
+        let output = server.wait_with_output().unwrap();
+        assert!(!said(&output).contains("panicked"), "{most}: {}", said(&output));
+        match answer {
+            None => {
+                assert_is_refused(&output, &format!("{most} threads"));
+                unread += 1;
+            }
+            Some(answer) => unanswered += u32::from(answer.unwrap().contains("refuses a thread")),
+        }
+    }
+    assert!(unread > 0 && unanswered > 0, "{unread} {unanswered}");
 }
 
 #[test]

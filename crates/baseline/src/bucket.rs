@@ -16,6 +16,7 @@ use backon::Retryable as _;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
+use object_store::client::{DnsFuture, DnsResolver, HttpClient, HttpConnector, ReqwestConnector};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::http::HttpBuilder;
 use object_store::path::Path;
@@ -23,7 +24,7 @@ use object_store::{
     BackoffConfig, ClientOptions, CopyMode, CopyOptions, Error, ObjectMeta, ObjectStore,
     ObjectStoreExt as _, ObjectStoreScheme, PutMode, PutOptions, RetryConfig, UpdateVersion,
 };
-use tokio::runtime::{self, Runtime};
+use tokio::runtime::Runtime;
 use units::text::error_chain;
 use url::{Position, Url};
 
@@ -121,14 +122,8 @@ impl BucketBackend {
         let store = service
             .store(&url)
             .map_err(|error| wrong(in_short(&error.to_string()), service.credentials()))?;
-        let runtime =
-            runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(
-                |source| BaselineError::Files {
-                    what: "start threads for",
-                    place: location.to_owned(),
-                    source,
-                },
-            )?;
+        let runtime = threads::start_runtime(2)
+            .map_err(|source| BaselineError::Threads { place: location.to_owned(), source })?;
         let location = location.trim_end_matches('/').to_owned();
         Ok(Self { location, service, store, prefix, runtime, progress: Arc::new(|_| {}) })
     }
@@ -142,6 +137,9 @@ impl BucketBackend {
     }
 
     fn failed(&self, what: &'static str, path: &str, error: &Error) -> BaselineError {
+        if let Some(source) = threads::refusal(error) {
+            return BaselineError::Threads { place: self.place(path), source };
+        }
         let said = error_chain(error);
         let hint = match error {
             Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
@@ -402,17 +400,26 @@ impl BucketService {
         };
         let address = url.as_str();
         Ok(match self {
-            Self::S3 => {
-                Arc::new(AmazonS3Builder::from_env().with_url(address).with_retry(retry).build()?)
-            }
+            Self::S3 => Arc::new(
+                AmazonS3Builder::from_env()
+                    .with_url(address)
+                    .with_retry(retry)
+                    .with_http_connector(BucketConnector)
+                    .build()?,
+            ),
             Self::Google => Arc::new(
                 GoogleCloudStorageBuilder::from_env()
                     .with_url(address)
                     .with_retry(retry)
+                    .with_http_connector(BucketConnector)
                     .build()?,
             ),
             Self::Azure => Arc::new(
-                MicrosoftAzureBuilder::from_env().with_url(address).with_retry(retry).build()?,
+                MicrosoftAzureBuilder::from_env()
+                    .with_url(address)
+                    .with_retry(retry)
+                    .with_http_connector(BucketConnector)
+                    .build()?,
             ),
             Self::WebDav => {
                 let options = ClientOptions::new().with_allow_http(url.scheme() == "http");
@@ -422,9 +429,33 @@ impl BucketService {
                         .with_url(origin)
                         .with_client_options(options)
                         .with_retry(retry)
+                        .with_http_connector(BucketConnector)
                         .build()?,
                 )
             }
+        })
+    }
+}
+
+/// Connects as usual, to addresses that are looked up without a thread of the runtime: it panics where
+/// the system refuses one.
+#[derive(Debug)]
+struct BucketConnector;
+
+impl HttpConnector for BucketConnector {
+    fn connect(&self, options: &ClientOptions) -> Result<HttpClient, Error> {
+        let options = options.clone().with_dns_resolver(Arc::new(Self));
+        ReqwestConnector::default().connect(&options)
+    }
+}
+
+impl DnsResolver for BucketConnector {
+    fn resolve(&self, host: &str) -> DnsFuture {
+        let host = host.to_owned();
+        Box::pin(async move {
+            // The port is the client's business.
+            let found = threads::look_up(&host, 0).await?;
+            Ok(found.into_iter().map(|address| address.ip()).collect())
         })
     }
 }

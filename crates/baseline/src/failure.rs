@@ -4,6 +4,7 @@ use std::io;
 
 use miette::Diagnostic;
 use thiserror::Error;
+use threads::ThreadError;
 
 use record::RecordError;
 
@@ -123,6 +124,14 @@ pub enum BaselineError {
         place: String,
         /// The system's reason.
         source: io::Error,
+    },
+    /// The system gives no threads for a bucket.
+    #[error("failed to start threads for `{place}`")]
+    Threads {
+        /// The store.
+        place: String,
+        /// The system's reason.
+        source: ThreadError,
     },
     /// A remote does not answer, or not to us.
     #[error("`{location}` cannot be reached: {reason}")]

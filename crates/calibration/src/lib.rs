@@ -215,8 +215,10 @@ impl SimulationPlan {
         };
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         thread::scope(|scope| {
-            let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
-            let mut total = zero;
+            // This thread works as well, by itself where the system refuses others.
+            let start = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
+            let workers: Vec<_> = (1..cores).map_while(start).collect();
+            let mut total = work();
             for worker in workers {
                 let sums = worker.join().expect("a simulation does not panic");
                 for (total, sum) in total.iter_mut().zip(sums) {

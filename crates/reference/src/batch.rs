@@ -416,7 +416,6 @@ mod tests {
     use hyper::StatusCode;
     use proptest::prelude::*;
     use serde::Deserialize;
-    use tokio::runtime::Builder;
 
     use super::*;
     use crate::budget::Budget;
@@ -445,7 +444,7 @@ mod tests {
         let pool = Arc::new(EnginePool::new(workers, EqualitySemantics::XmlCompareApi, Ratio(0.0)));
         let lease = Lease::new(Arc::new(Budget::new(u64::MAX)));
         let mut batch = BatchReader::new(pool, lease, 1 << 30);
-        let runtime = Builder::new_multi_thread().worker_threads(2).build().unwrap();
+        let runtime = threads::start_runtime(2).unwrap();
         let verdicts = runtime.block_on(async move {
             for part in body.chunks(step) {
                 batch.push(part).await?;

@@ -215,9 +215,11 @@ async fn send(
 ) -> Result<Response<Bytes>, Box<dyn std::error::Error + Send + Sync>> {
     let path = target.uri.path_and_query().map_or("/", |path| path.as_str());
     *request.uri_mut() = Uri::try_from(path)?;
-    let host = format!("{}:{}", target.host.name, target.host.port);
-    request.headers_mut().insert(header::HOST, HeaderValue::from_str(&host)?);
-    let stream = TcpStream::connect(&host).await?;
+    let AllowedHost { name, port } = &target.host;
+    let host = HeaderValue::from_str(&format!("{name}:{port}"))?;
+    request.headers_mut().insert(header::HOST, host);
+    let addresses = threads::look_up(name.trim_matches(['[', ']']), *port).await?;
+    let stream = TcpStream::connect(&addresses[..]).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let exchange = async {
         let (head, body) = sender.send_request(request).await?.into_parts();

@@ -19,6 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use miette::Diagnostic;
 use rustix::net::sockopt;
 use thiserror::Error;
+use threads::ThreadError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
@@ -115,8 +116,11 @@ pub enum ServeError {
         /// The system's reason.
         source: io::Error,
     },
-    /// The system gave no thread, signal handler or timer.
+    /// The system gave no thread.
     #[error("failed to start the server's threads")]
+    Threads(#[from] ThreadError),
+    /// The system gave no signal handler or timer.
+    #[error("failed to make ready to serve")]
     Runtime(#[source] io::Error),
 }
 
@@ -138,13 +142,11 @@ impl ReferenceServer {
         let listener = TcpListener::bind(address).map_err(listen)?;
         listener.set_nonblocking(true).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let mut builder = if settings.workers == 1 {
-            Builder::new_current_thread()
+        let runtime = if settings.workers == 1 {
+            Builder::new_current_thread().enable_all().build().map_err(ServeError::Runtime)?
         } else {
-            Builder::new_multi_thread()
+            threads::start_runtime(settings.workers)?
         };
-        builder.worker_threads(settings.workers).enable_all();
-        let runtime = builder.build().map_err(ServeError::Runtime)?;
         let shared = Arc::new(ServiceState {
             pool: Arc::new(EnginePool::new(
                 settings.workers,

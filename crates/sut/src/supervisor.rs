@@ -143,9 +143,15 @@ fn reap(front: Pid) -> io::Result<SupervisedRole> {
     let _ = setpgid(None, None);
     rustix::process::set_child_subreaper(Some(own))?;
     // Before the handlers, which the worker would take over with what they are registered in.
-    let Some(worker) = fork()? else {
+    let forked = fork();
+    // Where there is no room for a third one, this one works as it would alone, and says what is refused.
+    if forked.is_err() {
+        rustix::process::set_child_subreaper(None)?;
+    }
+    let parent = if forked.is_err() { front } else { own };
+    let Ok(Some(worker)) = forked else {
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-        let is_orphan = rustix::process::getppid() != Some(own);
+        let is_orphan = rustix::process::getppid() != Some(parent);
         return Ok(if is_orphan { SupervisedRole::Ended(KILLED) } else { SupervisedRole::Worker });
     };
     rustix::process::set_parent_process_death_signal(Some(Signal::USR1))?;

@@ -13,9 +13,10 @@ mod tools;
 mod wire;
 
 use std::io::{Read, Write};
+use std::sync::mpsc;
 
 use anyhow::Context as _;
-use tokio::runtime;
+use tokio::runtime::Builder;
 use units::cancel::Cancel;
 
 use crate::app::mcp::server::ToolServer;
@@ -23,9 +24,6 @@ use crate::app::mcp::tools::ToolBox;
 use crate::app::mcp::wire::WireFlags;
 
 pub use crate::app::mcp::options::{McpOptions, RunPermission};
-
-/// Threads of the protocol, which does little but wait; measurements are processes.
-const THREADS: usize = 2;
 
 /// Serves until the input ends, the output has no reader, or the flag is raised. What a call has started then is
 /// interrupted, and waited for.
@@ -35,17 +33,19 @@ pub fn serve(
     out: &mut impl Write,
     cancel: &Cancel,
 ) -> anyhow::Result<()> {
-    let mut builder = runtime::Builder::new_multi_thread();
-    let runtime = builder.worker_threads(THREADS).enable_all().build();
-    let runtime = runtime.context("failed to start the threads of the server")?;
+    // The protocol does little but wait; measurements are processes.
+    let runtime = Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.context("failed to make the server ready")?;
     let closing = Cancel::default();
-    let server = ToolServer::new(ToolBox::new(options), closing.clone());
+    let (calls, calling) = mpsc::channel();
+    let server = ToolServer::new(ToolBox::new(options), closing.clone(), calls);
     let flags = WireFlags { cancel, closing: &closing };
     let ended = wire::connect(&runtime, input, out, flags, |stream| {
         runtime.spawn(server.serve(stream));
     });
     closing.raise();
-    // Waits for the calls that are still measuring.
     drop(runtime);
+    // Until no call measures any more: each holds the other end.
+    let _ = calling.recv();
     ended
 }

@@ -1,6 +1,8 @@
 //! The protocol's side of the tools: their names and schemas, the calls, progress and cancellation.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
 use rmcp::handler::server::common::schema_for_input;
 use rmcp::model::{
@@ -13,9 +15,9 @@ use rmcp::service::{RequestContext, RoleServer};
 use rmcp::{ErrorData, ServerHandler, serve_server};
 use serde::de::DeserializeOwned;
 use tokio::io::DuplexStream;
-use tokio::sync::mpsc;
-use tokio::task;
+use tokio::sync::{mpsc, oneshot};
 use units::cancel::Cancel;
+use units::text::error_chain;
 
 use crate::app::mcp::answer::{AnswerKind, ToolAnswer};
 use crate::app::mcp::calls::{CompareCall, ExplainCall, RunCall};
@@ -33,6 +35,8 @@ pub(super) struct ToolServer {
     tools: Arc<ToolBox>,
     /// Raised when the client has gone.
     closing: Cancel,
+    /// Held by every call that measures.
+    calls: Sender<Infallible>,
 }
 
 /// A tool, and what a client should know before calling it.
@@ -98,8 +102,8 @@ fn schema<T: JsonSchema + 'static>() -> Arc<JsonObject> {
 }
 
 impl ToolServer {
-    pub(super) fn new(tools: ToolBox, closing: Cancel) -> Self {
-        Self { tools: Arc::new(tools), closing }
+    pub(super) fn new(tools: ToolBox, closing: Cancel, calls: Sender<Infallible>) -> Self {
+        Self { tools: Arc::new(tools), closing, calls }
     }
 
     /// Speaks the protocol until the stream ends.
@@ -119,14 +123,22 @@ impl ToolServer {
         let (tools, cancelled) = (Arc::clone(&self.tools), Cancel::default());
         let flags = [self.closing.clone(), cancelled.clone()];
         let (messages, mut sent) = mpsc::unbounded_channel::<String>();
-        let mut running = task::spawn_blocking(move || {
-            // A message without a receiver is one too late.
-            work(&tools, &flags, &mut |message| drop(messages.send(message.to_owned())))
-        });
+        let (answered, mut answer) = oneshot::channel();
+        let calls = self.calls.clone();
+        let work = move || {
+            // A message or an answer without a receiver is one too late.
+            let mut tell = |message: &str| drop(messages.send(message.to_owned()));
+            drop(answered.send(work(&tools, &flags, &mut tell)));
+            drop(calls);
+        };
+        // Not one of the runtime, which panics where the system refuses it.
+        if let Err(refused) = threads::spawn(work) {
+            return Ok(ToolAnswer::failure(&error_chain(&refused)));
+        }
         let mut progress = 0.0;
         loop {
             tokio::select! {
-                answer = &mut running => {
+                answer = &mut answer => {
                     return answer.map_err(|error| ErrorData::internal_error(error.to_string(), None));
                 }
                 () = context.ct.cancelled(), if !cancelled.is_raised() => cancelled.raise(),

@@ -4,7 +4,6 @@
 //! and go no further.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -62,7 +61,7 @@ pub(super) fn connect(
         // The protocol waits for calls that go on, and the client does not.
         closing.raise();
     };
-    thread::Builder::new().spawn(receive).context("failed to listen to the client")?;
+    threads::spawn(receive).context("failed to listen to the client")?;
     start(theirs);
     let answers = tokio::io::BufReader::new(answers).lines();
     carry(runtime, answers, refused, out, flags.cancel)
@@ -172,6 +171,8 @@ fn refusal(code: i32, message: &str) -> String {
 mod tests {
     use std::io::Cursor;
 
+    use tokio::runtime::Builder;
+
     use super::*;
 
     fn lines(input: &[u8]) -> Vec<Result<Vec<u8>, String>> {
@@ -210,7 +211,7 @@ mod tests {
 
     #[test]
     fn lines_are_carried_both_ways_and_refusals_beside_them() {
-        let runtime = Runtime::new().unwrap();
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
         let input = Cursor::new(b"1\nnonsense\n2\n".to_vec());
         let mut out = Vec::new();
         // An echo in place of the protocol.
