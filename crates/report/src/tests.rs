@@ -763,6 +763,15 @@ fn what_was_not_redrawn_stands_first() {
 }
 
 #[test]
+fn of_many_shared_files_some_are_named_and_all_are_counted() {
+    let mut run = paired(10, LEVEL, LEVEL);
+    let mappings = (0..40).map(|i| (format!("lib{i:02}.so"), MappingState::Shared)).collect();
+    run.placement = Some(PlacementRecord { mappings, ..PlacementRecord::default() });
+    let said = wording::placement(&Comparison::of(&run).unwrap(), str::to_owned).unwrap();
+    assert_eq!(said, "Pages of code shared: lib00.so, lib01.so, lib02.so, lib03.so and 36 more");
+}
+
+#[test]
 fn a_layout_is_named_with_what_was_matched_or_why_not() {
     let counts = Some(FunctionsInPlace { common: 1_000, in_place: 974 });
     let check = |layout, functions, layout_obstacle, expected: &str| {
@@ -954,6 +963,7 @@ fn statements_that_were_added_are_named_in_every_format() {
         "{markdown}"
     );
     assert!(markdown.contains("1 regression — `smoke` queries per request +11"), "{markdown}");
+    assert!(markdown.contains("regressed (any increase)"), "{markdown}");
     let page = html::render(&comparison);
     assert!(page.contains("<td class=\"c\">COMMIT</td>") || page.contains(">COMMIT<"), "{page}");
     assert!(page.contains("unchanged</summary>"), "the statement that stayed is folded");

@@ -447,8 +447,22 @@ pub fn judged(judgement: &Judgement, hypothesis: Hypothesis) -> String {
     said(judgement, hypothesis, (&tolerance, SampleUnit::Pair))
 }
 
+/// Whether every increase of a metric counts, as of calls, which are counted exactly.
+pub(super) fn counts_any_increase(row: &MetricResult) -> bool {
+    /// What stands for no tolerance at all.
+    const NONE: f64 = 1e-4;
+    row.rule.minimum.is_none() && row.rule.floor.0 <= 0.0 && row.rule.tolerance.0 <= NONE
+}
+
 /// The verdict of a row that is judged.
 fn found(row: &MetricResult, judgement: &Judgement) -> String {
+    match judgement.verdict {
+        Verdict::Regressed if counts_any_increase(row) => {
+            return "regressed (any increase)".to_owned();
+        }
+        Verdict::Unchanged if counts_any_increase(row) => return "unchanged".to_owned(),
+        _ => {}
+    }
     let hypothesis = Hypothesis { floor: row.rule.floor.0, tolerance: row.rule.tolerance.0 };
     said(judgement, hypothesis, (&tolerance(row), SampleUnit::of(row)))
 }
@@ -704,14 +718,22 @@ pub(super) fn seed(comparison: &Comparison) -> String {
     format!("all of them follow from the seed {}", comparison.method.seed)
 }
 
+/// Files that both sides share which are named, at most.
+const SHARED_MAX: usize = 4;
+
 /// Where code lay, as far as that could differ between the sides, each name made harmless by `safe`.
 /// What was not redrawn stands first: it belongs to a build's files for as long as they are cached.
 pub(super) fn placement(comparison: &Comparison, safe: fn(&str) -> String) -> Option<String> {
     let placement = comparison.placement.as_ref()?;
     let named = |state: MappingState| {
         let files = placement.mappings.iter().filter(|(_, it)| **it == state);
-        let files: Vec<_> = files.map(|(name, _)| safe(name)).collect();
-        (!files.is_empty()).then(|| files.join(", "))
+        let mut names: Vec<_> = files.map(|(name, _)| safe(name)).collect();
+        // An interpreter maps dozens of libraries, which are the same on both sides.
+        let more =
+            if state == MappingState::Shared { names.len().saturating_sub(SHARED_MAX) } else { 0 };
+        names.truncate(names.len() - more);
+        let more = (more > 0).then(|| format!(" and {more} more")).unwrap_or_default();
+        (!names.is_empty()).then(|| names.join(", ") + &more)
     };
     let parts = [
         named(MappingState::NotRedrawn).map(|files| format!("not redrawn: {files}")),

@@ -18,6 +18,9 @@ pub(crate) fn rule(row: &MetricResult) -> Option<String> {
     if row.rule.policy != MetricPolicy::Gate {
         return None;
     }
+    if wording::counts_any_increase(row) {
+        return Some("any increase counts".to_owned());
+    }
     let (floor, tolerance) = (row.rule.floor, wording::tolerance(row));
     if floor.0 >= row.rule.tolerance.0 {
         return Some(format!("nothing below {tolerance} counts"));
