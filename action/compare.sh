@@ -55,9 +55,9 @@ fi
 echo "report-dir=${XMLPERF_WORKING_DIRECTORY:-.}/$report" >> "$output"
 case $command in
     compare | merge | run) ;;
-    report | save) exit 0 ;;
+    page | report | save) exit 0 ;;
     *)
-        echo '::error title=xmlperf::the input command is one of compare, run, merge, report and save'
+        echo '::error title=xmlperf::the input command is one of compare, run, merge, page, report and save'
         ended 2
         ;;
 esac

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use compare::confirmation::{self, Confirmation, FlagStanding};
+use compare::confirmation::{self, Confirmation};
 use compare::decision::Verdict;
 use compare::proof::RevertFinding;
 use compare::{Comparison, ComparisonOutcome, InstructionBreakdown, MetricResult};
@@ -19,6 +19,7 @@ use record::{
     EarlyEnd, FailureExample, FailureReport, LaunchResult, LaunchResults, LimitBackend,
     LimitsRecord, Machine, Revision, Run,
 };
+use report::markdown::ReportLink;
 
 /// What the numbers are about, as far as the record does not say.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +32,8 @@ pub(super) struct PublicationSubject<'a> {
     pub(super) dir: &'a Path,
     /// Whether a comparison was meant.
     pub(super) purpose: RunPurpose,
+    /// Where more is to be seen.
+    pub(super) link: Option<&'a ReportLink>,
 }
 
 /// What a run was made for.
@@ -257,7 +260,7 @@ pub(super) fn of_comparison(
     let publication = Publication {
         summary: title.clone(),
         title,
-        body: report::markdown::render(comparison),
+        body: report::markdown::render_linked(comparison, subject.link),
         conclusion: conclusion(&comparison.outcome),
         annotations: annotations(subject, comparison, &slower),
         outputs: outputs(subject, comparison, slower.len() + comparison.broken().count()),
@@ -294,18 +297,17 @@ pub(super) fn of_confirmation(
     confirmation: &Confirmation,
 ) -> Publication {
     let title = report::confirmation::title(confirmation);
-    let confirmed =
-        confirmation.cells.iter().filter(|cell| cell.standing == FlagStanding::Confirmed);
+    let standing = confirmation.cells.iter().filter(|cell| cell.standing.stands());
     Publication {
         summary: title.clone(),
         title,
-        body: report::confirmation::render(confirmation),
+        body: report::confirmation::render_linked(confirmation, subject.link),
         conclusion: conclusion(&confirmation.outcome),
-        annotations: confirmed
+        annotations: standing
             .map(|cell| annotation(subject, &cell.first))
             .take(ANNOTATIONS_MAX)
             .collect(),
-        outputs: outputs(subject, &confirmation.first, confirmation.count(FlagStanding::Confirmed)),
+        outputs: outputs(subject, &confirmation.first, confirmation.standing()),
     }
 }
 

@@ -24,6 +24,8 @@ use github::retry::RetryPolicy;
 use github::transport::Transport;
 use github::{Conclusion, FailOn, Publication, sanitize};
 use record::Run;
+use report::html;
+use report::markdown::ReportLink;
 use suite::config::{self, FILE_NAME};
 
 use crate::app::publication::{self, PublicationSubject, RunPurpose};
@@ -47,6 +49,8 @@ pub struct PublishOptions {
     pub scenarios: Vec<String>,
     /// What the run was for.
     pub purpose: RunPurpose,
+    /// Address of the page, as the step that uploaded it says.
+    pub page_url: Option<String>,
     /// Configuration that annotations point at.
     pub config: Option<PathBuf>,
     /// What makes the check fail.
@@ -94,8 +98,47 @@ pub fn publish(
         comment_id: options.comment_id.clone(),
         check: options.check,
     };
-    let published = publish::publish(&publication, &settings, context, client.as_ref());
+    let mut published = publish::publish(&publication, &settings, context, client.as_ref());
+    if options.page_url.as_ref().is_some_and(|url| !context.is_artifact_url(url)) {
+        let remark =
+            "the address of the page is no artifact of this repository: there is no link to it";
+        published.remarks.push(remark.to_owned());
+    }
     Ok((publication.conclusion, published))
+}
+
+/// Renders the page of what is to be published, and writes it into `folder`; returns where it is.
+///
+/// An artifact of one file has the name of that file, which a second attempt cannot upload again: so the name has the
+/// attempt in it, and what the comment is called where that is not the usual one.
+pub fn write_page(
+    options: &PublishOptions,
+    context: &GithubContext,
+    transport: Option<&dyn Transport>,
+    folder: &Path,
+) -> Result<PathBuf> {
+    let patience = RetryPolicy::new(PATIENCE);
+    let (repository, token) = (&context.repository, context.token.as_ref());
+    let client = transport
+        .map(|transport| ApiClient::new(transport, repository, token, patience, &thread::sleep));
+    let source = RecordSource { options, context, client: client.as_ref() };
+    let page = match source.measured()? {
+        Measured::Once(comparison) => html::render(&comparison),
+        Measured::Twice(both) => html::render_confirmation(&both),
+    };
+    let name = format!("{}-{}.html", options.comment_id.file_stem(), context.here.attempt);
+    let path = options.folder.join(folder).join(name);
+    record::write_atomically(&path, page.as_bytes())
+        .with_context(|| format!("failed to write `{}`", path.display()))?;
+    Ok(path)
+}
+
+/// What a verdict is drawn from.
+enum Measured {
+    /// One machine.
+    Once(Box<Comparison>),
+    /// Two, the second of which repeats what the first flagged.
+    Twice(Box<Confirmation>),
 }
 
 /// What went wrong, if the line says so: this program's way to do it.
@@ -124,26 +167,43 @@ impl RecordSource<'_> {
     fn publication(&self) -> Result<Publication> {
         let options = self.options;
         let (config, name) = self.config();
+        let link = self.link();
         let subject = PublicationSubject {
             config: &config,
             config_name: &name,
             dir: &options.dir,
             purpose: options.purpose,
+            link: link.as_ref(),
         };
+        Ok(match self.measured()? {
+            Measured::Once(comparison) => publication::of_comparison(subject, &comparison),
+            Measured::Twice(both) => publication::of_confirmation(subject, &both),
+        })
+    }
+
+    /// The record of one machine or of two, judged.
+    fn measured(&self) -> Result<Measured> {
+        let options = self.options;
         let first = self.load(&options.artifact, &options.dir)?;
         let comparison = Comparison::of(&first)?;
         ensure_consistent(options, &comparison)?;
         if confirmation::flagged(&comparison).is_empty() {
-            return Ok(publication::of_comparison(subject, &comparison));
+            return Ok(Measured::Once(Box::new(comparison)));
         }
         match self.second() {
-            None => Ok(publication::of_comparison(subject, &comparison)),
+            None => Ok(Measured::Once(Box::new(comparison))),
             Some(second) => {
                 let second = second.context("on the second machine")?;
-                let both = Confirmation::of(&first, &second)?;
-                Ok(publication::of_confirmation(subject, &both))
+                Ok(Measured::Twice(Box::new(Confirmation::of(&first, &second)?)))
             }
         }
+    }
+
+    /// The page where it was uploaded; else the artifact that the record came from.
+    fn link(&self) -> Option<ReportLink> {
+        let page = self.options.page_url.as_ref().filter(|url| self.context.is_artifact_url(url));
+        let artifacts = self.options.artifact_run_id.map(|_| self.context.artifacts_url());
+        page.cloned().map(ReportLink::Page).or(artifacts.map(ReportLink::Artifacts))
     }
 
     /// The configuration, and its name in the repository.

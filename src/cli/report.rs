@@ -10,6 +10,7 @@ use report::index_page;
 use crate::app;
 use crate::cli::Exit;
 use crate::cli::output::{self, FailOnFlag, ReportFormat};
+use crate::cli::process;
 use crate::cli::report_github::{self, ReportGithubArgs};
 use crate::cli::terminal_text::sanitize;
 
@@ -91,7 +92,7 @@ pub(super) fn run(args: &ReportArgs, out: &mut impl Write) -> anyhow::Result<Exi
 /// Prints a line or a row for each of several runs; the gravest of them decides the exit code.
 fn index(args: &ReportArgs, files: &[PathBuf], out: &mut impl Write) -> anyhow::Result<Exit> {
     ensure!(args.assets.is_none(), "`--assets` is for the page of one run");
-    let entries = app::report::index(files)?;
+    let entries = app::report::index(files, &process::current_folder()?)?;
     let text = match args.format {
         ReportFormat::Terminal => sanitize(&index_page::text(&entries)).into_owned(),
         ReportFormat::Html => index_page::html(&entries),

@@ -1,14 +1,14 @@
 //! Publishes on GitHub what a run recorded, and says on the page of the job what the checks do not.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use github::check::CheckPolicy;
 use github::comment::{CommentId, CommentPolicy};
 use github::context::GithubContext;
 use github::publish::PublicationResult;
-use github::transport::{DryRun, HttpTransport};
+use github::transport::{DryRun, HttpTransport, Transport};
 use github::{AnnotationLevel, CheckGate, Conclusion, job};
 
 use crate::app;
@@ -57,6 +57,12 @@ pub(super) struct ReportGithubArgs {
     /// What to write on the commit
     #[arg(long, value_enum, value_name = "KIND", default_value_t = CheckFlag::Auto)]
     check: CheckFlag,
+    /// Address of the page, as the step that uploaded it says; the comment links to it
+    #[arg(long, value_name = "URL")]
+    page_url: Option<String>,
+    /// Write the page into this folder for a step that uploads it, and publish nothing
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["page_url", "dry_run", "compare_exit"])]
+    page_dir: Option<PathBuf>,
     /// Show what would be sent, and send nothing
     #[arg(long)]
     dry_run: bool,
@@ -115,6 +121,12 @@ pub(super) fn run(args: &ReportGithubArgs, out: &mut impl Write) -> anyhow::Resu
     let context = GithubContext::from_environment()?;
     let options = args.options()?;
     let network = |token| HttpTransport::new(&context.api_url, token);
+    if let Some(folder) = &args.page_dir {
+        let sent = context.token.as_ref().map(|token| network(Some(token))).transpose()?;
+        let sent = sent.as_ref().map(|it| it as &dyn Transport);
+        let page = app::publish::write_page(&options, &context, sent, folder)?;
+        return written(out, &context, &page);
+    }
     let (conclusion, published) = match (context.token.as_ref(), args.dry_run) {
         (None, false) => app::publish::publish(&options, &context, None)?,
         (token, false) => app::publish::publish(&options, &context, Some(&network(token)?))?,
@@ -125,6 +137,16 @@ pub(super) fn run(args: &ReportGithubArgs, out: &mut impl Write) -> anyhow::Resu
     };
     show(out, conclusion, &published)?;
     Ok(exit(conclusion, &published))
+}
+
+/// Says where the page is, to a person and to the next step.
+fn written(out: &mut impl Write, context: &GithubContext, page: &Path) -> anyhow::Result<Exit> {
+    let page = page.display().to_string();
+    if let Some(path) = &context.output_file {
+        job::write_outputs(path, &[("page".to_owned(), page.clone())])?;
+    }
+    writeln!(out, "page: {page}").context("failed to write the result")?;
+    Ok(Exit::Success)
 }
 
 impl ReportGithubArgs {
@@ -139,6 +161,7 @@ impl ReportGithubArgs {
             scenarios: self.scenarios.clone(),
             purpose: if self.alone { RunPurpose::Numbers } else { RunPurpose::Comparison },
             config: self.config.clone(),
+            page_url: self.page_url.clone().filter(|url| !url.is_empty()),
             fail_on: match self.fail_on {
                 FailOnFlag::Regression => github::FailOn::Regression,
                 FailOnFlag::Inconclusive => github::FailOn::Inconclusive,

@@ -532,6 +532,25 @@ fn the_report_knows_what_was_requested_and_what_became_of_it() {
         it.with("XMLPERF_COMMAND", "report").with("XMLPERF_ARTIFACT_RUN_ID", "77")
     };
     check(artifact, "[--artifact][xmlperf-report][--artifact-run-id][77]");
+    check(|it| it.with("XMLPERF_PAGE_URL", "https://x/1"), "[--page-url][https://x/1]");
+}
+
+#[test]
+fn a_page_that_cannot_be_written_keeps_nothing_from_being_published() {
+    let of = |code: i32| {
+        let program = format!("{WITNESS}\nexit {code}");
+        let runner = ActionRunner::new().program("xmlperf", &program);
+        let runner = runner.with("XMLPERF_COMMAND", "page").with("XMLPERF_ARTIFACT_RUN_ID", "77");
+        let step = runner.step("report.sh");
+        assert_eq!(step.code, Some(0));
+        let arguments = fs::read_to_string(runner.path("temp/arguments")).unwrap();
+        assert!(arguments.contains("[--artifact-run-id][77][--page-dir]["), "{arguments}");
+        // What publishes has no meaning here.
+        assert!(!arguments.contains("--comment]") && !arguments.contains("--fail-on"));
+        step.printed.contains("::notice title=xmlperf::there is no page")
+    };
+    assert!(!of(0));
+    assert!(of(3));
 }
 
 /// An address of the Action, as a user gives it.

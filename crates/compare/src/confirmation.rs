@@ -7,7 +7,9 @@
 //! the others to alarm is not the question.
 //!
 //! Where a record of attempts is kept, the second run is one more of them: the evidence adds up, so all
-//! metrics stay in the family, and a flag stands until it is refuted.
+//! metrics stay in the family, and a flag stands until it is refuted. That is not always a confirmation: few launch
+//! pairs without a change do not outweigh many with one. So what the second machine shows by itself is kept apart,
+//! and *confirmed* is said of what it shows as well.
 
 use crate::attempts;
 use crate::decision::Verdict;
@@ -36,7 +38,7 @@ pub struct Confirmation {
 pub struct ConfirmationCell {
     /// As the first run has it.
     pub first: MetricResult,
-    /// As the second has it, if it measured it.
+    /// As the second has it by itself, if it measured it.
     pub second: Option<MetricResult>,
     /// What follows.
     pub standing: FlagStanding,
@@ -47,10 +49,23 @@ pub struct ConfirmationCell {
 pub enum FlagStanding {
     /// It is flagged again.
     Confirmed,
+    /// The second machine by itself shows no change beyond the floor, which does not outweigh what the first showed:
+    /// the evidence of both still says slower.
+    Unrefuted,
     /// It was measured, and is not.
     Unconfirmed,
     /// It was not measured again.
     Unrepeated,
+}
+
+impl FlagStanding {
+    /// Returns whether the flag makes a regression.
+    pub fn stands(self) -> bool {
+        match self {
+            Self::Confirmed | Self::Unrefuted => true,
+            Self::Unconfirmed | Self::Unrepeated => false,
+        }
+    }
 }
 
 impl Confirmation {
@@ -61,13 +76,15 @@ impl Confirmation {
         let job = (first.history.is_some() && second.history.is_some()).then_some(first);
         let is_attempt = attempts::continues(second, first);
         let first = Comparison::of(first)?;
-        let second = if is_attempt {
-            Comparison::of(second)?
+        let (second, alone) = if is_attempt {
+            let alone = Run { evidence: None, ..second.clone() };
+            (Comparison::of(second)?, Some(Comparison::of(&alone)?))
         } else {
-            Comparison::of_jobs(&narrowed(second, &first), job)?
+            (Comparison::of_jobs(&narrowed(second, &first), job)?, None)
         };
         let flagged = first.rows.iter().filter(|row| row.is_flagged());
-        let cells: Vec<ConfirmationCell> = flagged.map(|row| cell(row, &second)).collect();
+        let cells: Vec<ConfirmationCell> =
+            flagged.map(|row| cell(row, &second, alone.as_ref())).collect();
         let promises: Vec<(LimitCheck, FlagStanding)> =
             first.broken().map(|promise| (promise.clone(), kept(promise, &second))).collect();
         let outcome = match mismatch {
@@ -79,9 +96,17 @@ impl Confirmation {
 
     /// Returns how many flags and broken limits have this standing.
     pub fn count(&self, standing: FlagStanding) -> usize {
-        let standings = self.cells.iter().map(|cell| cell.standing);
-        let standings = standings.chain(self.promises.iter().map(|(_, standing)| *standing));
-        standings.filter(|other| *other == standing).count()
+        self.standings().filter(|other| *other == standing).count()
+    }
+
+    /// Returns how many flags and broken limits are regressions.
+    pub fn standing(&self) -> usize {
+        self.standings().filter(|standing| standing.stands()).count()
+    }
+
+    fn standings(&self) -> impl Iterator<Item = FlagStanding> {
+        let cells = self.cells.iter().map(|cell| cell.standing);
+        cells.chain(self.promises.iter().map(|(_, standing)| *standing))
     }
 }
 
@@ -142,10 +167,17 @@ fn other_payload(first: &Run, second: &Run) -> Option<String> {
     second.scenarios.iter().find(differs).map(|scenario| scenario.name.clone())
 }
 
-fn cell(first: &MetricResult, second: &Comparison) -> ConfirmationCell {
-    let same = |row: &&MetricResult| row.is_same(first);
-    let second = second.rows.iter().find(same).cloned();
-    let standing = match &second {
+/// `second` is judged with all evidence there is; `alone` is the same run without that of the first machine, where
+/// the two differ.
+fn cell(first: &MetricResult, second: &Comparison, alone: Option<&Comparison>) -> ConfirmationCell {
+    let of =
+        |comparison: &Comparison| comparison.rows.iter().find(|row| row.is_same(first)).cloned();
+    let judged = of(second);
+    let own = alone.map_or_else(|| judged.clone(), of);
+    let standing = match &judged {
+        Some(row) if row.verdict() == Some(Verdict::Regressed) && is_below_floor(own.as_ref()) => {
+            FlagStanding::Unrefuted
+        }
         Some(row) if row.verdict() == Some(Verdict::Regressed) => FlagStanding::Confirmed,
         // Suspected on one machine, and then on another one: that is two.
         Some(row) if row.suspicion == Some(Suspicion::OneMachine) => FlagStanding::Confirmed,
@@ -154,7 +186,14 @@ fn cell(first: &MetricResult, second: &Comparison) -> ConfirmationCell {
         }
         Some(_) | None => FlagStanding::Unrepeated,
     };
-    ConfirmationCell { first: first.clone(), second, standing }
+    ConfirmationCell { first: first.clone(), second: own, standing }
+}
+
+/// Whether the second machine by itself shows no change that would count.
+fn is_below_floor(own: Option<&MetricResult>) -> bool {
+    own.is_some_and(|row| {
+        row.change().is_some_and(|change| change.estimate_ln <= row.rule.floor.ln())
+    })
 }
 
 fn kept(broken: &LimitCheck, second: &Comparison) -> FlagStanding {
@@ -188,7 +227,7 @@ fn outcome(
     }
     let standings = cells.iter().map(|cell| cell.standing);
     let standings: Vec<_> = standings.chain(promises.iter().map(|(_, it)| *it)).collect();
-    if standings.contains(&FlagStanding::Confirmed) {
+    if standings.iter().any(|standing| standing.stands()) {
         ComparisonOutcome::Regressed
     } else if standings.contains(&FlagStanding::Unrepeated) {
         let reason = "a flag of the first machine was not measured again on the second";
@@ -253,6 +292,12 @@ mod tests {
         // Three launch pairs do not refute what fourteen show, and fifty do.
         let few = Confirmation::of(&first, &next_attempt(&first, 3, LEVEL)).unwrap();
         assert_eq!(few.outcome, ComparisonOutcome::Regressed);
+        // Which is no confirmation, and what the second machine has by itself is shown.
+        assert!(standings(&few).iter().all(|it| *it == FlagStanding::Unrefuted), "{few:?}");
+        assert_eq!(few.standing(), few.cells.len());
+        let own = few.cells.iter().filter_map(|cell| cell.second.as_ref()?.change());
+        let own: Vec<f64> = own.map(|change| change.estimate_ln).collect();
+        assert!(own.len() == few.cells.len() && own.iter().all(|ln| ln.abs() < 0.01), "{own:?}");
         let many = Confirmation::of(&first, &next_attempt(&first, 50, LEVEL)).unwrap();
         assert_eq!(many.outcome, ComparisonOutcome::Inconclusive);
     }

@@ -39,6 +39,14 @@ impl CommentId {
         Ok(Self(text.to_owned()))
     }
 
+    /// Returns the beginning of the names of files that belong to the comment.
+    pub fn file_stem(&self) -> String {
+        match self.0.as_str() {
+            "default" => "xmlperf".to_owned(),
+            id => format!("xmlperf-{id}"),
+        }
+    }
+
     /// Returns the name of the check that belongs to the comment.
     pub fn check_name(&self) -> String {
         match self.0.as_str() {

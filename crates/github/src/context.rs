@@ -199,6 +199,8 @@ pub struct GithubContext {
     pub head: CommitId,
     /// The run whose numbers these are.
     pub run: RunId,
+    /// The run that this process is part of.
+    pub here: RunId,
     /// What the token may be expected to do.
     pub origin: CodeOrigin,
     /// What authenticates, if anything.
@@ -252,6 +254,7 @@ impl GithubContext {
                 | WorkflowEvent::MergeGroup { .. }
                 | WorkflowEvent::Other => here,
             },
+            here,
             repository,
             event,
             head,
@@ -272,6 +275,21 @@ impl GithubContext {
     pub fn run_url(&self) -> String {
         let server = self.server_url.trim_end_matches('/');
         format!("{server}/{}/actions/runs/{}", self.repository, self.run.id)
+    }
+
+    /// Returns the address of the artifacts of the run that measured.
+    pub fn artifacts_url(&self) -> String {
+        format!("{}#artifacts", self.run_url())
+    }
+
+    /// Returns whether an address is that of an artifact of this repository, as the step that uploads one puts it out:
+    /// nothing else becomes a link.
+    pub fn is_artifact_url(&self, url: &str) -> bool {
+        let server = self.server_url.trim_end_matches('/');
+        let runs = format!("{server}/{}/actions/runs/", self.repository);
+        let number = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+        let ids = url.strip_prefix(&runs).and_then(|rest| rest.split_once("/artifacts/"));
+        ids.is_some_and(|(run, artifact)| number(run) && number(artifact))
     }
 }
 

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use units::text::plural;
 
-use crate::markdown::{self, inert};
+use crate::markdown::{self, ReportLink, inert};
 use crate::markup::code;
+use crate::page::view::{TableColumn, TableView};
 use crate::wording;
 use compare::confirmation::{Confirmation, FlagStanding};
 use compare::{Comparison, ComparisonMode, ComparisonOutcome, MetricResult};
@@ -16,12 +17,7 @@ pub fn title(confirmation: &Confirmation) -> String {
     match &confirmation.outcome {
         ComparisonOutcome::NotMeasured(reason) => format!("could not measure — {}", reason.summary),
         ComparisonOutcome::Regressed => {
-            let confirmed = plural(count(FlagStanding::Confirmed), "regression");
-            let not = match count(FlagStanding::Unconfirmed) {
-                0 => String::new(),
-                n => format!(", {n} not"),
-            };
-            format!("{confirmed} confirmed on a second machine{not}{}", largest(confirmation))
+            format!("{}{}", standing_flags(confirmation), largest(confirmation))
         }
         ComparisonOutcome::Inconclusive | ComparisonOutcome::Improved | ComparisonOutcome::Pass
             if count(FlagStanding::Unconfirmed) > 0 =>
@@ -35,16 +31,44 @@ pub fn title(confirmation: &Confirmation) -> String {
     }
 }
 
-/// What was confirmed and weighs most, as the second machine has it: the first one's number was the
-/// reason to look again, and such numbers are too large on average.
+/// How many flags are regressions, and how many are none.
+fn standing_flags(confirmation: &Confirmation) -> String {
+    let count = |standing| confirmation.count(standing);
+    let refuted = match count(FlagStanding::Unconfirmed) {
+        0 => String::new(),
+        n => format!(", {n} not"),
+    };
+    match (count(FlagStanding::Confirmed), count(FlagStanding::Unrefuted)) {
+        (0, flags) => {
+            let not = if refuted.is_empty() { "" } else { ", and others refuted" };
+            format!("{} of one machine, not refuted by a second{not}", plural(flags, "regression"))
+        }
+        (confirmed, 0) => {
+            format!("{} confirmed on a second machine{refuted}", plural(confirmed, "regression"))
+        }
+        (confirmed, flags) => {
+            let confirmed = plural(confirmed, "regression");
+            format!("{confirmed} confirmed on a second machine, {flags} not refuted{refuted}")
+        }
+    }
+}
+
+/// What stands and weighs most, as the second machine has it: the first one's number was the reason to look again,
+/// and such numbers are too large on average. Of what the second machine does not show, both numbers.
 fn largest(confirmation: &Confirmation) -> String {
-    let confirmed = confirmation.cells.iter().filter(|it| it.standing == FlagStanding::Confirmed);
-    let mut rows: Vec<&MetricResult> = confirmed.filter_map(|cell| cell.second.as_ref()).collect();
-    let size = |row: &MetricResult| row.change().map_or(0.0, |change| change.estimate_ln.abs());
-    rows.sort_by(|a, b| size(b).total_cmp(&size(a)));
-    if let Some(row) = rows.first() {
-        let name = wording::quoted(&row.scenario);
-        return format!(" — {name} {} {}", row.label(), wording::change(row));
+    let of = |standing| {
+        let cells = confirmation.cells.iter().filter(move |cell| cell.standing == standing);
+        let size = |row: &MetricResult| row.change().map_or(0.0, |it| it.estimate_ln.abs());
+        let pairs = cells.filter_map(|cell| Some((&cell.first, cell.second.as_ref()?)));
+        pairs.max_by(|a, b| size(a.1).total_cmp(&size(b.1)))
+    };
+    let name = |row: &MetricResult| format!("{} {}", wording::quoted(&row.scenario), row.label());
+    if let Some((_, row)) = of(FlagStanding::Confirmed) {
+        return format!(" — {} {}", name(row), wording::change(row));
+    }
+    if let Some((first, row)) = of(FlagStanding::Unrefuted) {
+        let (there, here) = (wording::change(first), wording::change(row));
+        return format!(" — {} {there}, on the second {here}", name(row));
     }
     let mut broken = confirmation.promises.iter().filter(|it| it.1 == FlagStanding::Confirmed);
     broken.next().map_or_else(String::new, |(promise, _)| {
@@ -53,7 +77,8 @@ fn largest(confirmation: &Confirmation) -> String {
 }
 
 /// How both runs are judged together.
-fn method(first: &Comparison, second: &Comparison) -> String {
+pub(crate) fn method(confirmation: &Confirmation) -> String {
+    let Confirmation { first, second, .. } = confirmation;
     if second.method.mode == ComparisonMode::Stored {
         let method = wording::method(second);
         return format!("two jobs, each a run against the same history, judged together: {method}");
@@ -70,8 +95,19 @@ fn method(first: &Comparison, second: &Comparison) -> String {
     )
 }
 
+/// What the report of the second run is about: with the evidence of the first, or without.
+pub(crate) fn folded_name(second: &Comparison) -> &'static str {
+    let is_both = second.attempts.as_ref().is_some_and(|it| it.machines > 1);
+    if is_both { "Both machines together" } else { "Second machine" }
+}
+
 /// Returns both runs as markdown, the verdict on both first.
 pub fn render(confirmation: &Confirmation) -> String {
+    render_linked(confirmation, None)
+}
+
+/// Returns both runs as markdown, with where more of them is to be seen.
+pub fn render_linked(confirmation: &Confirmation, link: Option<&ReportLink>) -> String {
     let sign = match confirmation.outcome {
         ComparisonOutcome::NotMeasured(_) => "❌",
         ComparisonOutcome::Regressed => "🔴",
@@ -83,15 +119,29 @@ pub fn render(confirmation: &Confirmation) -> String {
     let mut text = format!("### {sign} xmlperf: {headline}\n");
     let Confirmation { first, second, .. } = confirmation;
     let revisions = inert(&wording::revisions(first));
-    writeln!(text, "<sub>{revisions} · {}</sub>\n", method(first, second)).expect(STRING);
+    let link = markdown::link(link);
+    writeln!(text, "<sub>{link}{revisions} · {}</sub>\n", method(confirmation)).expect(STRING);
     cells(&mut text, confirmation);
+    if let Some(sentence) = unrefuted(confirmation) {
+        write!(text, "{sentence}.\n\n").expect(STRING);
+    }
     markdown::reproduce(&mut text, first);
-    for (name, comparison) in [("First machine", first), ("Second machine", second)] {
+    let with_first = folded_name(second);
+    for (name, comparison) in [("First machine", first), (with_first, second)] {
         let report = markdown::render(comparison);
         let report = report.replacen("### ", "#### ", 1);
         write!(text, "<details><summary>{name}</summary>\n\n{report}\n</details>\n").expect(STRING);
     }
     text
+}
+
+/// What *not refuted* means, where it is said.
+pub(crate) fn unrefuted(confirmation: &Confirmation) -> Option<&'static str> {
+    (confirmation.count(FlagStanding::Unrefuted) > 0).then_some(
+        "*Not refuted*: by itself the second machine shows no change beyond the floor, but its launch pairs do not \
+         outweigh those of the first. A flag stands until the evidence of both refutes it; starting the workflow \
+         again adds to that evidence",
+    )
 }
 
 const STRING: &str = "writing to a string does not fail";
@@ -100,7 +150,6 @@ fn cells(text: &mut String, confirmation: &Confirmation) {
     text.push_str("|  | Scenario | Metric | First machine | Second machine | Verdict |\n");
     text.push_str("|:-:|:--|:--|--:|--:|:--|\n");
     for cell in &confirmation.cells {
-        let change = |row| format!("{} {}", wording::change(row), wording::interval(row));
         let second = cell.second.as_ref().map_or_else(|| "–".to_owned(), change);
         let (sign, verdict) = standing(cell.standing);
         let (name, metric) = (code(&cell.first.scenario), cell.first.label());
@@ -116,9 +165,38 @@ fn cells(text: &mut String, confirmation: &Confirmation) {
     text.push('\n');
 }
 
+/// The same table for the page.
+pub(crate) fn table(confirmation: &Confirmation) -> TableView {
+    let cells = confirmation.cells.iter().map(|cell| {
+        let subject = format!("{} {}", cell.first.scenario, cell.first.label());
+        let second = cell.second.as_ref().map_or_else(|| "–".to_owned(), change);
+        vec![subject, change(&cell.first), second, standing(cell.standing).1.to_owned()]
+    });
+    let promises = confirmation.promises.iter().map(|(promise, held)| {
+        let subject = format!("{} limit", promise.scenario);
+        let words = wording::promise_words(promise);
+        vec![subject, words, String::new(), standing(*held).1.to_owned()]
+    });
+    TableView {
+        caption: "What the first machine flagged, and what the second shows by itself".to_owned(),
+        columns: vec![
+            TableColumn::Words("Metric"),
+            TableColumn::Numbers("First machine"),
+            TableColumn::Numbers("Second machine"),
+            TableColumn::Words("Verdict"),
+        ],
+        rows: cells.chain(promises).collect(),
+    }
+}
+
+fn change(row: &MetricResult) -> String {
+    format!("{} {}", wording::change(row), wording::interval(row))
+}
+
 fn standing(standing: FlagStanding) -> (&'static str, &'static str) {
     match standing {
         FlagStanding::Confirmed => ("🔴", "confirmed"),
+        FlagStanding::Unrefuted => ("🔴", "not refuted"),
         FlagStanding::Unconfirmed => ("⚪", "not confirmed"),
         FlagStanding::Unrepeated => ("❌", "not measured again"),
     }

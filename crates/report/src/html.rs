@@ -18,7 +18,10 @@ use crate::page::{
     document, environment, evidence, focus, forest, glossary, icicle, levels, load, outcome_mark,
     percentiles, sensitivity, timeline, work,
 };
-use crate::{anatomy, calls, causes, cost, details, functions, reasons, reproduction, wording};
+use crate::{
+    anatomy, calls, causes, confirmation, cost, details, functions, reasons, reproduction, wording,
+};
+use compare::confirmation::Confirmation;
 use compare::decision::Verdict;
 use compare::{Comparison, ComparisonMode, ComparisonOutcome};
 use units::text::plural;
@@ -44,7 +47,60 @@ pub fn render(comparison: &Comparison) -> String {
 
 /// Returns the page, with style sheet and script where they are said to be.
 pub fn render_with(comparison: &Comparison, placement: AssetPlacement<'_>) -> String {
-    let headline = wording::headline(comparison);
+    page(PageSubject { comparison, second: None }, placement)
+}
+
+/// Returns the page of what two machines say: the first one's, below what became of its flags on the second.
+pub fn render_confirmation(both: &Confirmation) -> String {
+    let subject = PageSubject { comparison: &both.first, second: Some(both) };
+    page(subject, AssetPlacement::Inside)
+}
+
+/// What a page is about.
+#[derive(Clone, Copy)]
+struct PageSubject<'a> {
+    comparison: &'a Comparison,
+    /// What a second machine says of the same change.
+    second: Option<&'a Confirmation>,
+}
+
+impl PageSubject<'_> {
+    fn headline(&self) -> String {
+        let alone = || wording::headline(self.comparison).text;
+        self.second.map_or_else(alone, confirmation::title)
+    }
+
+    fn outcome(&self) -> &ComparisonOutcome {
+        self.second.map_or(&self.comparison.outcome, |both| &both.outcome)
+    }
+
+    fn sign(&self) -> String {
+        let alone = || outcome_mark::of(self.comparison);
+        self.second.map_or_else(alone, |both| outcome_mark::of_outcome(&both.outcome))
+    }
+
+    /// The first question, and its answer in a sentence.
+    fn answer(&self) -> (&'static str, String) {
+        match self.second {
+            Some(both) => ("Is it slower?", confirmation::title(both)),
+            None => answer(self.comparison),
+        }
+    }
+
+    /// What became of the flags on the second machine.
+    fn second_machine(&self) -> String {
+        let Some(both) = self.second else { return String::new() };
+        let mut html = confirmation::table(both).to_string();
+        html += &paragraph("how", &confirmation::method(both).replace('*', ""));
+        let unrefuted = confirmation::unrefuted(both).map(|it| it.replace('*', ""));
+        html += &joined(unrefuted.map(|it| paragraph("how", &it)));
+        html + "<h3>On the first machine</h3>\n"
+    }
+}
+
+fn page(subject: PageSubject<'_>, placement: AssetPlacement<'_>) -> String {
+    let comparison = subject.comparison;
+    let headline = subject.headline();
     let safe = |html: String| Value::from_safe_string(html);
     let none = || Value::from(());
     let why = why(comparison);
@@ -60,25 +116,30 @@ pub fn render_with(comparison: &Comparison, placement: AssetPlacement<'_>) -> St
             (none(), assets, none())
         }
     };
-    let (question, answer) = answer(comparison);
+    let (question, answer) = subject.answer();
+    let outcome = subject.outcome();
     let page = context! {
-        title => headline.text.replace('`', ""),
-        headline => safe(prose(&view::capitalised(&headline.text))),
-        beside => safe(prose(&beside(comparison, &headline.text))),
-        detail => detail(comparison),
-        sign => safe(outcome_mark::of(comparison)),
+        title => headline.replace('`', ""),
+        headline => safe(prose(&view::capitalised(&headline))),
+        beside => safe(prose(&beside(comparison, outcome, &headline))),
+        detail => detail(outcome),
+        sign => safe(subject.sign()),
         style,
         assets,
         policy,
         script => if script { safe(SCRIPT.to_owned()) } else { none() },
-        tone => tone(&comparison.outcome),
-        word => word(comparison),
+        tone => tone(outcome),
+        word => word(comparison, outcome),
         revisions => safe(prose(&wording::revisions(comparison))),
         method => safe(prose(&wording::method(comparison))),
-        cause => cause(comparison).map_or_else(none, |it| safe(prose(&it))),
+        cause => cause(comparison, outcome).map_or_else(none, |it| safe(prose(&it))),
+        command => safe(first_command(comparison)),
         notes => safe(notes(comparison)),
         question,
         answer => safe(paragraph("answer", &answer)),
+        rule => safe(joined(forest::rule_in_words(comparison).map(|it| paragraph("how key", it)))),
+        alone => comparison.base.is_none(),
+        second => safe(subject.second_machine()),
         forest => safe(forest::section(comparison)),
         limits => safe(forest::limits(comparison)),
         why => safe(why),
@@ -135,8 +196,8 @@ fn tone(outcome: &ComparisonOutcome) -> &'static str {
 }
 
 /// The verdict in a word or two.
-fn word(comparison: &Comparison) -> &'static str {
-    match &comparison.outcome {
+fn word(comparison: &Comparison, outcome: &ComparisonOutcome) -> &'static str {
+    match outcome {
         ComparisonOutcome::NotMeasured(_) => "Not measured",
         ComparisonOutcome::Regressed if comparison.failure.is_some() => "Fails",
         ComparisonOutcome::Regressed if comparison.broken().next().is_some() => "Limit broken",
@@ -150,8 +211,8 @@ fn word(comparison: &Comparison) -> &'static str {
 }
 
 /// What stands beside that word: the headline, unless it begins with the same words.
-fn beside(comparison: &Comparison, headline: &str) -> String {
-    match &comparison.outcome {
+fn beside(comparison: &Comparison, outcome: &ComparisonOutcome, headline: &str) -> String {
+    match outcome {
         ComparisonOutcome::NotMeasured(_) | ComparisonOutcome::Inconclusive => {
             wording::revisions(comparison)
         }
@@ -162,8 +223,8 @@ fn beside(comparison: &Comparison, headline: &str) -> String {
 }
 
 /// What the figures of the change are headed by: of none there is no reason to ask for.
-fn detail(comparison: &Comparison) -> &'static str {
-    match &comparison.outcome {
+fn detail(outcome: &ComparisonOutcome) -> &'static str {
+    match outcome {
         ComparisonOutcome::Regressed | ComparisonOutcome::Improved => "Why?",
         ComparisonOutcome::NotMeasured(_)
         | ComparisonOutcome::Inconclusive
@@ -171,7 +232,7 @@ fn detail(comparison: &Comparison) -> &'static str {
     }
 }
 
-/// The first question, and its answer in a sentence.
+/// The question of a comparison by itself, and its answer.
 fn answer(comparison: &Comparison) -> (&'static str, String) {
     let count = |verdict| comparison.count(verdict);
     let counts = [
@@ -197,7 +258,13 @@ fn answer(comparison: &Comparison) -> (&'static str, String) {
         ComparisonOutcome::Pass if comparison.identical.is_some() => {
             "No: both sides are one program".to_owned()
         }
-        ComparisonOutcome::Pass => format!("No: {counts}"),
+        ComparisonOutcome::Pass => match comparison.tolerance() {
+            // The headline has a number that need not be one of a row that a reader looks at.
+            Some(widest) => {
+                format!("No: {counts}, each within its own tolerance, at most {widest}")
+            }
+            None => format!("No: {counts}"),
+        },
     };
     (question, said)
 }
@@ -216,8 +283,8 @@ fn measured(comparison: &Comparison) -> String {
 }
 
 /// What the change is in, as far as that is known, for the first screen: what was proven goes before what is likely.
-fn cause(comparison: &Comparison) -> Option<String> {
-    match comparison.outcome {
+fn cause(comparison: &Comparison, outcome: &ComparisonOutcome) -> Option<String> {
+    match outcome {
         ComparisonOutcome::Regressed | ComparisonOutcome::Improved => {}
         ComparisonOutcome::NotMeasured(_)
         | ComparisonOutcome::Inconclusive
@@ -368,6 +435,25 @@ fn history(comparison: &Comparison) -> String {
     format!("<div class=\"small-multiples\">{}</div>\n", joined(figures))
 }
 
+/// What a reader can paste, on the first screen: the command that measures the same again, or the one that shows this
+/// record.
+fn first_command(comparison: &Comparison) -> String {
+    let (what, command) = match reproduction::command(comparison) {
+        Some(again) => ("Measure again", again),
+        None => ("Show again", SHOW_AGAIN.to_owned()),
+    };
+    // A line may end between words, and not behind the dashes of an option.
+    let word = |word: &str| match word.starts_with('-') {
+        true => format!("<span class=\"nb\">{}</span>", escaped(word)),
+        false => escaped(word),
+    };
+    let words: Vec<String> = command.split(' ').map(word).collect();
+    format!("{what}: <code>{}</code>", words.join(" "))
+}
+
+/// The command that renders a record.
+const SHOW_AGAIN: &str = "xmlperf report run.json --format html";
+
 fn commands(comparison: &Comparison) -> String {
     let mut html = String::new();
     let mut command = |why: &str, command: &str| {
@@ -379,10 +465,7 @@ fn commands(comparison: &Comparison) -> String {
         let why = format!("measure the same again{}:", caveat.unwrap_or_default());
         command(&why, &again);
     }
-    command(
-        "Show the record of this run again, in any format:",
-        "xmlperf report run.json --format html",
-    );
+    command("Show the record of this run again, in any format:", SHOW_AGAIN);
     html += &view::paragraph(
         "how",
         "the record holds every number that a verdict rests on; verdicts are drawn anew whenever \

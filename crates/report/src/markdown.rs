@@ -15,13 +15,27 @@ use crate::wording;
 use compare::decision::Verdict;
 use compare::{Comparison, ComparisonMode, ComparisonOutcome, MetricResult};
 
+/// Where more is to be seen than markdown shows. The addresses are made by this program, and become links as they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReportLink {
+    /// The page, which a browser opens.
+    Page(String),
+    /// A place that has the record to download.
+    Artifacts(String),
+}
+
 /// Returns the comparison as markdown, without a marker or anything else that knows where it goes.
 pub fn render(comparison: &Comparison) -> String {
+    render_linked(comparison, None)
+}
+
+/// Returns the comparison as markdown, with where more of it is to be seen.
+pub fn render_linked(comparison: &Comparison, link: Option<&ReportLink>) -> String {
     let headline = wording::headline(comparison);
     let mut text = format!("### {} xmlperf: {}\n", headline.sign, inert_but_code(&headline.text));
     let revisions = inert(&wording::revisions(comparison));
     let line = format!("{revisions} · {}{}", wording::method(comparison), counts(comparison));
-    writeln!(text, "<sub>{line}</sub>\n").expect(STRING);
+    writeln!(text, "<sub>{}{line}</sub>\n", self::link(link)).expect(STRING);
     if let Some(attempts) = wording::attempts(comparison) {
         writeln!(text, "{attempts}.\n").expect(STRING);
     }
@@ -72,6 +86,15 @@ pub fn render(comparison: &Comparison) -> String {
     let folded: Vec<&MetricResult> = rest.into_iter().chain(folded).collect();
     fold(&mut text, comparison, &folded);
     text
+}
+
+/// The link at the beginning of the second line: where it takes no line of its own, and is seen.
+pub(crate) fn link(link: Option<&ReportLink>) -> String {
+    match link {
+        Some(ReportLink::Page(url)) => format!("**[Open the report]({url})** · "),
+        Some(ReportLink::Artifacts(url)) => format!("[Artifacts with the report]({url}) · "),
+        None => String::new(),
+    }
 }
 
 /// Rows that are open at once: with more of them a comment fills the screen.

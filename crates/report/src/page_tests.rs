@@ -28,7 +28,9 @@ fn page(run: &Run) -> String {
 /// What is left of a page where it has neither style nor script nor tags, with single spaces.
 fn text(page: &str) -> String {
     let mut text = String::new();
-    let mut rest = page;
+    // What holds the lines of a file together begins inside a word.
+    let page = page.replace("<span class=\"nb\">", "");
+    let mut rest = page.as_str();
     while let Some(open) = rest.find('<') {
         text.push_str(&rest[..open]);
         let end = match rest.get(open..open + 7) {

@@ -22,6 +22,7 @@ use crate::exchange::exchange;
 /// A token that may read and nothing else, as a fork's pull request gets it.
 const READ_ONLY: &str = "token-of-a-fork";
 const UPLOAD: &str = "actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02";
+const UPLOAD_PAGE: &str = "actions/upload-artifact@043fb46d1a93c77aae656e7c1c64a875d1fc6a0a";
 const ACTION: &str = "octo-org/xmlperf-action@v1";
 
 const DOWNLOAD: &str = "actions/download-artifact@d3f86a106a0bac45b974a628896c90dbdf5c8093";
@@ -37,6 +38,24 @@ runs:
     - shell: bash
       run: mkdir -p "$ARTIFACTS/$NAME" && cp -r "$FOLDER/." "$ARTIFACTS/$NAME"
       env: { NAME: "${{ inputs.name }}", FOLDER: "${{ inputs.path }}" }
+"#;
+
+/// As version 7 is with `archive: false`: one file, whose name is the artifact's, and a name that is taken is refused.
+const PAGE_UPLOADER: &str = r#"name: upload
+inputs: { path: { default: '' }, archive: { default: 'true' }, retention-days: { default: '' } }
+outputs:
+  artifact-url: { value: "${{ steps.upload.outputs.url }}" }
+runs:
+  using: composite
+  steps:
+    - id: upload
+      shell: bash
+      run: |
+        folder=$ARTIFACTS/$(basename "$FILE")
+        [ "$ARCHIVE" = false ] && [ -f "$FILE" ] && [ ! -e "$folder" ] && [ ! -e "$ARTIFACTS/../refuse-pages" ]
+        mkdir -p "$folder" && cp "$FILE" "$folder"
+        echo "url=https://github.com/octo-org/octo-repo/actions/runs/$GITHUB_RUN_ID/artifacts/77" >> "$GITHUB_OUTPUT"
+      env: { FILE: "${{ inputs.path }}", ARCHIVE: "${{ inputs.archive }}" }
 "#;
 
 const DOWNLOADER: &str = r#"name: download
@@ -228,6 +247,7 @@ impl WorkflowFixture {
             .unwrap();
         let stubs = [
             ("upload", UPLOADER),
+            ("upload-page", PAGE_UPLOADER),
             ("download", DOWNLOADER),
             ("cache-action/restore", RESTORER),
             ("cache-action/save", SAVER),
@@ -264,6 +284,7 @@ impl WorkflowFixture {
             .args(["-s", &format!("GITHUB_TOKEN={token}")])
             .args(["--local-repository", &local(ACTION, "action")])
             .args(["--local-repository", &local(UPLOAD, "upload")])
+            .args(["--local-repository", &local(UPLOAD_PAGE, "upload-page")])
             .args(["--local-repository", &local(DOWNLOAD, "download")])
             .args(["--local-repository", &local(CACHE, "cache-action")])
             .current_dir(self.path("work"))
@@ -397,6 +418,9 @@ fn a_regression_is_confirmed_on_a_second_runner_and_turns_red() {
         "{comment}"
     );
     assert!(comment.contains("First machine") && comment.contains("Second machine"), "{comment}");
+    assert!(comment.contains("**[Open the report](https://github.com/octo-org/octo-repo/actions/runs/100/artifacts/77)**"), "{comment}");
+    let page = fs::read_to_string(hosted.path("artifacts/xmlperf-1.html/xmlperf-1.html")).unwrap();
+    assert!(page.contains("confirmed on a second machine"), "{page}");
     assert_eq!(conclusion, "failure");
     let seen = fs::read_to_string(hosted.path("environment")).unwrap();
     assert!(seen.contains("APP_PORT="), "{seen}");
@@ -428,6 +452,12 @@ fn pressing_re_run_adds_evidence_and_a_lost_artifact_is_said() {
     }
     let bases = fs::read_dir(hosted.path("cache")).unwrap().count();
     assert_eq!(bases, 1, "all attempts have one base, which one entry of the cache is of");
+    for attempt in 1..=3 {
+        let page = format!("artifacts/xmlperf-{attempt}.html/xmlperf-{attempt}.html");
+        assert!(hosted.path(&page).exists(), "each attempt has its page");
+    }
+    // What is published does not depend on the page.
+    fs::write(hosted.path("refuse-pages"), "").unwrap();
     for name in ["xmlperf-report", "xmlperf-report-confirmation"] {
         fs::remove_dir_all(hosted.path("artifacts").join(name)).unwrap();
     }
@@ -437,6 +467,8 @@ fn pressing_re_run_adds_evidence_and_a_lost_artifact_is_said() {
         comment.contains(gap) && comment.contains("Evidence begins with attempt 4"),
         "{comment}"
     );
+    let artifacts = "[Artifacts with the report](https://github.com/octo-org/octo-repo/actions/runs/100#artifacts)";
+    assert!(comment.contains(artifacts), "{comment}");
 }
 
 #[test]
@@ -552,6 +584,16 @@ fn what_a_fork_left_behind_is_numbers_and_nothing_else() {
     assert!(headline(&comment).starts_with("### 🔴 xmlperf: 2 regressions"), "{comment}");
     assert!(comment.contains(&format!("<sub>{} vs", &hosted.github.head[..7])), "{comment}");
     assert_eq!(comment.matches("<!--").count(), 1, "{comment}");
+    let page = fs::read_to_string(hosted.path("artifacts/xmlperf-1.html/xmlperf-1.html")).unwrap();
+    for word in ["<img", "href=\"http", "all is well", "<!-- xmlperf"] {
+        assert!(!page.contains(word), "{word} in {page}");
+    }
+    // The one link is ours.
+    let comment = comment.replacen(
+        "](https://github.com/octo-org/octo-repo/actions/runs/900/artifacts/77)",
+        "",
+        1,
+    );
     for word in ["@octocat", "<img", "](http", "all is well"] {
         assert!(!comment.contains(word), "{word} in {comment}");
     }

@@ -59,6 +59,15 @@ pub(crate) fn section(comparison: &Comparison) -> String {
     html
 }
 
+/// Returns what makes a row slower or unchanged, in a sentence, for a reader who meets floor and tolerance first;
+/// nothing where no row decides.
+pub(crate) fn rule_in_words(comparison: &Comparison) -> Option<&'static str> {
+    (comparison.method.family > 0 && comparison.base.is_some()).then_some(
+        "slower: the evidence puts the change beyond the row's floor, the smallest that counts. Unchanged: the whole interval \
+         lies within the row's tolerance, the largest that is none. Can't tell: neither is shown yet",
+    )
+}
+
 /// The axis that all rows of a comparison fit on.
 pub(crate) fn axis(comparison: &Comparison) -> ForestAxis {
     let rows: Vec<AxisRow> = comparison.rows.iter().map(|row| on_axis(comparison, row)).collect();
@@ -238,7 +247,7 @@ pub(crate) fn limits(comparison: &Comparison) -> String {
     promises.sort_by_key(|promise| promise.holds());
     let table = TableView {
         caption: "Limits hold for head whatever base does. They are measured over all launches together: all requests \
-                  over all their time, the most memory of any; the rows above are typical launches."
+                  over all their time, the most memory of any; the rows of metrics are typical launches."
             .to_owned(),
         columns: vec![
             TableColumn::Words("Limit"),

@@ -65,14 +65,13 @@ impl ForestAxis {
         };
         name(0.0, "0");
         for share in shares {
-            let percent = share * 100.0;
-            name(share.ln_1p(), &format!("+{percent}\u{a0}%"));
-            write!(path, "M{} {bottom}v5", Coordinate(self.scale.at(share.ln_1p()))).expect(STRING);
-            // Half as much is as far as twice as much; a share of 1 or more has no mirror image.
-            if share < 1.0 && -(-share).ln_1p() <= self.limit_ln {
-                name((-share).ln_1p(), &format!("−{percent}\u{a0}%"));
-                write!(path, "M{} {bottom}v5", Coordinate(self.scale.at((-share).ln_1p())))
-                    .expect(STRING);
+            let ln = share.ln_1p();
+            name(ln, &format!("+{}\u{a0}%", share * 100.0));
+            // Half as much is as far as twice as much, and has the name that it has: so the tolerance, which is as
+            // wide on both sides, ends at the names of both.
+            name(-ln, &format!("−{}\u{a0}%", two_digits(-(-ln).exp_m1() * 100.0)));
+            for ln in [ln, -ln] {
+                write!(path, "M{} {bottom}v5", Coordinate(self.scale.at(ln))).expect(STRING);
             }
         }
         drawing.path(&path, PaintRole::Grid, 1.0);
@@ -140,7 +139,7 @@ impl ForestAxis {
         }
         drawing.path(&path, PaintRole::Grid, 1.0);
         let ticks = self.ticks().into_iter();
-        let ticks = ticks.flat_map(|share| [share.ln_1p(), (-share).ln_1p()]);
+        let ticks = ticks.flat_map(|share| [share.ln_1p(), -share.ln_1p()]);
         let lines = ticks.filter(|ln| self.scale.holds(*ln));
         let mut path = String::new();
         for ln in lines {
@@ -172,6 +171,12 @@ impl ForestAxis {
             drawing.text(DrawingPoint { x, y: INTERVAL + 17.0 }, anchor, role, &text);
         }
     }
+}
+
+/// A percentage with two digits, and without those that are zero.
+fn two_digits(percent: f64) -> f64 {
+    let scale = 10_f64.powf(1.0 - percent.log10().floor());
+    (percent * scale).round() / scale
 }
 
 /// The shape and the colour of a verdict.
@@ -219,8 +224,9 @@ pub(crate) fn key() -> String {
         drawing.render_hidden()
     };
     format!(
-        "<p class=\"how\">Further right is worse. {} slower {} faster {} unchanged {} can't tell {} does not decide · small dots: \
-         launch pairs · bar: interval · shaded: tolerance · ticks: floor · hatched: what could have hidden</p>\n",
+        "<p class=\"how key\">Further right is worse. {} slower {} faster {} unchanged {} can't tell {} does not decide · small dots: \
+         launch pairs · bar: interval · shaded: tolerance · short ticks: floor · hatched: changes too small to be \
+         seen in this noise</p>\n",
         mark(MarkShape::Up, PaintRole::Slower),
         mark(MarkShape::Down, PaintRole::Faster),
         mark(MarkShape::Full, PaintRole::Same),
@@ -289,6 +295,20 @@ mod tests {
                 places.windows(2).all(|it| it[1] - it[0] >= NAME_WIDTH),
                 "{limit_ln}: {places:?}"
             );
+        }
+    }
+
+    #[test]
+    fn the_tolerance_ends_where_the_axis_names_it_on_both_sides() {
+        let wide =
+            AxisRow { tolerance_ln: 0.05_f64.ln_1p(), ..row(Verdict::Unchanged, -0.01, 0.01) };
+        let axis = ForestAxis::of(std::slice::from_ref(&wide));
+        let band = |ln: f64| format!("{}", Coordinate(axis.scale.at(ln)));
+        let (head, svg) = (axis.head(), axis.row(&wide));
+        assert!(head.contains("+5\u{a0}%") && head.contains("−4.8\u{a0}%"), "{head}");
+        for ln in [wide.tolerance_ln, -wide.tolerance_ln] {
+            assert!(head.contains(&format!("M{} ", band(ln))), "{head}");
+            assert!(svg.contains(&format!("M{} 0v", band(ln))), "{svg}");
         }
     }
 

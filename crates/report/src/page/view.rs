@@ -59,9 +59,20 @@ pub(crate) fn prose(text: &str) -> String {
     let parts = text.split('`').enumerate();
     let part = |(i, part): (usize, &str)| match i % 2 {
         0 => escaped(&unbroken(part)),
-        _ => format!("<code>{}</code>", escaped(part)),
+        _ => format!("<code>{}</code>", ranges_held(&escaped(part))),
     };
     parts.map(part).collect()
+}
+
+/// Code in which no line breaks inside the lines of a file, such as `xml.rs:118–131`: what stands before and behind
+/// the dash is read as one.
+fn ranges_held(code: &str) -> String {
+    let Some(dash) = code.find('–') else { return code.to_owned() };
+    let is_range = |c: char| c.is_ascii_digit() || c == ':';
+    let begin = code[..dash].trim_end_matches(is_range).len();
+    let rest = &code[dash + '–'.len_utf8()..];
+    let end = code.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    format!("{}<span class=\"nb\">{}</span>{}", &code[..begin], &code[begin..end], &code[end..])
 }
 
 /// A quantity in words with its value as programs read it, in the unit that `report.json` has; words alone where
@@ -109,7 +120,11 @@ impl TableView {
         for row in &self.rows {
             f.write_str("<tr>")?;
             for (place, (cell, column)) in row.iter().zip(&self.columns).enumerate() {
-                let (class, cell) = (column.class(), escaped(&unbroken(cell)));
+                let cell = escaped(&unbroken(cell));
+                let (class, cell) = match column {
+                    TableColumn::Code(_) => (column.class(), ranges_held(&cell)),
+                    TableColumn::Words(_) | TableColumn::Numbers(_) => (column.class(), cell),
+                };
                 if place == 0 {
                     write!(f, "<th scope=\"row\"{class}>{cell}</th>")?;
                 } else {
@@ -175,5 +190,9 @@ mod tests {
     fn prose_has_names_as_code_and_no_other_markup() {
         assert_eq!(prose("`a<b` is <b> 5 %"), "<code>a&lt;b</code> is &lt;b&gt; 5\u{a0}%");
         assert_eq!(paragraph("", "nothing changed"), "<p>Nothing changed.</p>\n");
+        assert_eq!(
+            prose("in `src/a.rs:118–131`"),
+            "in <code>src/a.rs<span class=\"nb\">:118–131</span></code>"
+        );
     }
 }
