@@ -60,7 +60,14 @@ fn largest(confirmation: &Confirmation) -> String {
         let cells = confirmation.cells.iter().filter(move |cell| cell.standing == standing);
         let size = |row: &MetricResult| row.change().map_or(0.0, |it| it.estimate_ln.abs());
         let pairs = cells.filter_map(|cell| Some((&cell.first, cell.second.as_ref()?)));
-        pairs.max_by(|a, b| size(a.1).total_cmp(&size(b.1)))
+        // By the machine that shows it.
+        let shown = move |pair: &(&MetricResult, &MetricResult)| match standing {
+            FlagStanding::Unrefuted => size(pair.0),
+            FlagStanding::Confirmed | FlagStanding::Unconfirmed | FlagStanding::Unrepeated => {
+                size(pair.1)
+            }
+        };
+        pairs.max_by(|a, b| shown(a).total_cmp(&shown(b)))
     };
     let name = |row: &MetricResult| format!("{} {}", wording::quoted(&row.scenario), row.label());
     if let Some((_, row)) = of(FlagStanding::Confirmed) {
@@ -205,6 +212,9 @@ fn standing(standing: FlagStanding) -> (&'static str, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use compare::attempts;
+    use record::Run;
+    use record::evidence::EvidenceState;
     use record::fixtures::{LEVEL, SampleLaunch, paired};
 
     #[test]
@@ -227,5 +237,44 @@ mod tests {
         ");
         assert!(text.contains("#### 🔴 xmlperf: 1 regression"), "{text}");
         assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());
+    }
+
+    /// Few launch pairs without a change do not outweigh many with one, and are no confirmation.
+    #[test]
+    fn what_a_second_machine_does_not_show_is_not_called_confirmed() {
+        let state = EvidenceState {
+            key: "k1".to_owned(),
+            number: 1,
+            run: "77".to_owned(),
+            since: 1,
+            gap: None,
+            earlier: Vec::new(),
+        };
+        let slow = SampleLaunch { cpu_us: 600, ..LEVEL };
+        let first = Run {
+            machine_id: Some("machine-1".to_owned()),
+            evidence: Some(state.clone()),
+            ..paired(14, LEVEL, slow)
+        };
+        let earlier = vec![attempts::attempt(&first).unwrap().unwrap()];
+        let second = |launch_pairs, head| Run {
+            machine_id: Some("machine-2".to_owned()),
+            evidence: Some(EvidenceState { number: 2, earlier: earlier.clone(), ..state.clone() }),
+            ..paired(launch_pairs, LEVEL, head)
+        };
+        let few = Confirmation::of(&first, &second(3, LEVEL)).unwrap();
+        assert_eq!(few.outcome, ComparisonOutcome::Regressed);
+        insta::assert_snapshot!(title(&few), @"1 regression of one machine, not refuted by a second — `smoke` CPU per XML pair +15.4 %, on the second −0.05 %");
+        let text = render(&few);
+        assert!(
+            text.contains("| not refuted |") && text.contains("*Not refuted*: by itself"),
+            "{text}"
+        );
+        assert!(text.contains("<summary>Both machines together</summary>"), "{text}");
+        assert!(!text.contains("confirmed"), "{text}");
+        let page = crate::html::render_confirmation(&few);
+        assert!(page.contains("the second by itself does not show it"), "{page}");
+        let again = Confirmation::of(&first, &second(3, slow)).unwrap();
+        assert!(title(&again).starts_with("1 regression confirmed on a second machine — "));
     }
 }

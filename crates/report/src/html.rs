@@ -21,7 +21,7 @@ use crate::page::{
 use crate::{
     anatomy, calls, causes, confirmation, cost, details, functions, reasons, reproduction, wording,
 };
-use compare::confirmation::Confirmation;
+use compare::confirmation::{Confirmation, FlagStanding};
 use compare::decision::Verdict;
 use compare::{Comparison, ComparisonMode, ComparisonOutcome};
 use units::text::plural;
@@ -82,7 +82,7 @@ impl PageSubject<'_> {
     /// The first question, and its answer in a sentence.
     fn answer(&self) -> (&'static str, String) {
         match self.second {
-            Some(both) => ("Is it slower?", confirmation::title(both)),
+            Some(both) => ("Is it slower?", answer_of_both(both).to_owned()),
             None => answer(self.comparison),
         }
     }
@@ -269,6 +269,22 @@ fn answer(comparison: &Comparison) -> (&'static str, String) {
     (question, said)
 }
 
+/// The answer that two machines give.
+fn answer_of_both(both: &Confirmation) -> &'static str {
+    match &both.outcome {
+        ComparisonOutcome::NotMeasured(_) => "That was not measured on both machines",
+        ComparisonOutcome::Regressed if both.count(FlagStanding::Confirmed) > 0 => {
+            "Yes: both machines show it"
+        }
+        ComparisonOutcome::Regressed => {
+            "By the evidence of both machines together, yes; the second by itself does not show it"
+        }
+        ComparisonOutcome::Inconclusive | ComparisonOutcome::Improved | ComparisonOutcome::Pass => {
+            "That is not shown: what the first machine flagged, the second does not confirm"
+        }
+    }
+}
+
 /// What came of a build alone: its limits, and the capacity where one was searched for.
 fn measured(comparison: &Comparison) -> String {
     let (limits, broken) = (comparison.promises.len(), comparison.broken().count());
@@ -443,9 +459,9 @@ fn first_command(comparison: &Comparison) -> String {
         None => ("Show again", SHOW_AGAIN.to_owned()),
     };
     // A line may end between words, and not behind the dashes of an option.
-    let word = |word: &str| match word.starts_with('-') {
-        true => format!("<span class=\"nb\">{}</span>", escaped(word)),
-        false => escaped(word),
+    let word = |word: &str| {
+        let safe = escaped(word);
+        if word.starts_with('-') { format!("<span class=\"nb\">{safe}</span>") } else { safe }
     };
     let words: Vec<String> = command.split(' ').map(word).collect();
     format!("{what}: <code>{}</code>", words.join(" "))

@@ -240,8 +240,8 @@ fn a_second_machine_confirms_or_refutes() {
 }
 
 /// The page that `--page-dir` writes, and its name.
-fn written_page(stage: JobEnvironment, arguments: &[&str]) -> (String, String) {
-    let (code, printed) = report(&stage, &[&["--page-dir", "pages"], arguments].concat());
+fn written_page(stage: &JobEnvironment, arguments: &[&str]) -> (String, String) {
+    let (code, printed) = report(stage, &[&["--page-dir", "pages"], arguments].concat());
     assert_eq!(code, Some(0), "{printed}");
     let page = stage.outputs()["page"].clone();
     let name = page.rsplit('/').next().unwrap().to_owned();
@@ -250,17 +250,17 @@ fn written_page(stage: JobEnvironment, arguments: &[&str]) -> (String, String) {
 
 #[test]
 fn the_page_is_written_from_the_numbers_under_a_name_that_no_other_attempt_has() {
-    let (name, page) = written_page(recorded(&slower_by(20)), &[]);
+    let (name, page) = written_page(&recorded(&slower_by(20)), &[]);
     assert_eq!(name, "xmlperf-1.html");
     // The revisions have the names of the pull request, as in the comment.
     assert!(page.contains("2 regressions") && page.contains("9f3c2ab vs main (1d20e77)"), "{page}");
     let again = recorded(&slower_by(0)).with("GITHUB_RUN_ATTEMPT", "3");
-    let (name, _) = written_page(again, &["--comment-id", "orders"]);
+    let (name, _) = written_page(&again, &["--comment-id", "orders"]);
     assert_eq!(name, "xmlperf-orders-3.html");
     let stage = recorded(&slower_by(20));
     save(&slower_by(0), &stage.path("second"));
     let second = stage.path("second").display().to_string();
-    let (_, page) = written_page(stage, &["--confirmation", &second]);
+    let (_, page) = written_page(&stage, &["--confirmation", &second]);
     assert!(page.contains("2 flags of one machine, not confirmed on a second"), "{page}");
     assert!(page.contains("On the first machine") && page.contains("Can&#x27;t tell"), "{page}");
     let (code, printed) = report(&offline(), &["--page-dir", "pages"]);

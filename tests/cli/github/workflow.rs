@@ -582,7 +582,8 @@ fn what_a_fork_left_behind_is_numbers_and_nothing_else() {
     assert!(!published.succeeded, "{}", published.log);
     assert_eq!(conclusion, "failure");
     assert!(headline(&comment).starts_with("### 🔴 xmlperf: 2 regressions"), "{comment}");
-    assert!(comment.contains(&format!("<sub>{} vs", &hosted.github.head[..7])), "{comment}");
+    let head = &hosted.github.head[..7];
+    assert!(comment.contains(&format!("/artifacts/77)** · {head} vs")), "{comment}");
     assert_eq!(comment.matches("<!--").count(), 1, "{comment}");
     let page = fs::read_to_string(hosted.path("artifacts/xmlperf-1.html/xmlperf-1.html")).unwrap();
     for word in ["<img", "href=\"http", "all is well", "<!-- xmlperf"] {
