@@ -123,8 +123,8 @@ pub fn write_page(
         .map(|transport| ApiClient::new(transport, repository, token, patience, &thread::sleep));
     let source = RecordSource { options, context, client: client.as_ref() };
     let page = match source.measured()? {
-        Measured::Once(comparison) => html::render(&comparison),
-        Measured::Twice(both) => html::render_confirmation(&both),
+        MachineResult::One(comparison) => html::render(&comparison),
+        MachineResult::Two(both) => html::render_confirmation(&both),
     };
     let name = format!("{}-{}.html", options.comment_id.file_stem(), context.here.attempt);
     let path = options.folder.join(folder).join(name);
@@ -134,11 +134,11 @@ pub fn write_page(
 }
 
 /// What a verdict is drawn from.
-enum Measured {
+enum MachineResult {
     /// One machine.
-    Once(Box<Comparison>),
+    One(Box<Comparison>),
     /// Two, the second of which repeats what the first flagged.
-    Twice(Box<Confirmation>),
+    Two(Box<Confirmation>),
 }
 
 /// What went wrong, if the line says so: this program's way to do it.
@@ -176,25 +176,25 @@ impl RecordSource<'_> {
             link: link.as_ref(),
         };
         Ok(match self.measured()? {
-            Measured::Once(comparison) => publication::of_comparison(subject, &comparison),
-            Measured::Twice(both) => publication::of_confirmation(subject, &both),
+            MachineResult::One(comparison) => publication::of_comparison(subject, &comparison),
+            MachineResult::Two(both) => publication::of_confirmation(subject, &both),
         })
     }
 
     /// The record of one machine or of two, judged.
-    fn measured(&self) -> Result<Measured> {
+    fn measured(&self) -> Result<MachineResult> {
         let options = self.options;
         let first = self.load(&options.artifact, &options.dir)?;
         let comparison = Comparison::of(&first)?;
         ensure_consistent(options, &comparison)?;
         if confirmation::flagged(&comparison).is_empty() {
-            return Ok(Measured::Once(Box::new(comparison)));
+            return Ok(MachineResult::One(Box::new(comparison)));
         }
         match self.second() {
-            None => Ok(Measured::Once(Box::new(comparison))),
+            None => Ok(MachineResult::One(Box::new(comparison))),
             Some(second) => {
                 let second = second.context("on the second machine")?;
-                Ok(Measured::Twice(Box::new(Confirmation::of(&first, &second)?)))
+                Ok(MachineResult::Two(Box::new(Confirmation::of(&first, &second)?)))
             }
         }
     }
