@@ -43,7 +43,7 @@ fn table(caption: &str, lines: impl IntoIterator<Item = EnvironmentLine>, both: 
     let columns = if both {
         vec![TableColumn::Words("What"), TableColumn::Code("Base"), TableColumn::Code("Head")]
     } else {
-        vec![TableColumn::Words("What"), TableColumn::Code("Both")]
+        vec![TableColumn::Words("What"), TableColumn::Code("Value")]
     };
     TableView { caption: caption.to_owned(), columns, rows: lines.into_iter().map(line).collect() }
 }

@@ -230,11 +230,12 @@ pub(crate) fn memory(comparison: &Comparison, scenario: &str) -> Option<FigureVi
         let name = trace.side.name().to_owned();
         vec![name, bytes(trace.points.first()), bytes(trace.points.last()), slope]
     };
+    let sides = if traces.len() > 1 { " of base (thin) and head (bold)" } else { "" };
     Some(FigureView {
         title: name,
-        how: "Resident memory of base (thin) and head (bold). The growth is that of the second half, once pools \
-              are filled; its line is dashed."
-            .to_owned(),
+        how: format!(
+            "Resident memory{sides}. The growth is that of the second half, once pools are filled; its line is dashed."
+        ),
         svg: drawing.render(),
         table: TableView {
             caption: "Resident memory".to_owned(),
