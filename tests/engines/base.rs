@@ -178,6 +178,28 @@ fn the_hash_of_a_checkout_is_that_of_what_can_be_built() {
     assert!(![&clean, &added].contains(&&hash()));
 }
 
+/// Many repositories ignore the folder of results, and some have a file in it all the same.
+#[test]
+fn folders_of_ours_that_git_ignores_are_no_part_of_the_hash_either() {
+    let stage = BaseFixture::new();
+    let repo = stage.repo().canonicalize().unwrap();
+    let out = repo.join(".xmlperf");
+    fs::create_dir_all(out.join("report/attempts")).unwrap();
+    fs::write(out.join("kept.txt"), "tracked").unwrap();
+    fs::write(repo.join(".gitignore"), "/.xmlperf\n").unwrap();
+    stage.git(&["add", "--force", ".gitignore", ".xmlperf/kept.txt"]);
+    stage.git(&["commit", "--quiet", "--message", "ignored"]);
+    let commit = checkout::commit(&repo, "HEAD").unwrap();
+    let own = [out.join("report/attempts"), out.clone()];
+    let hash = || checkout::checkout_hash(&repo, &commit, &own).unwrap();
+    let clean = checkout::tree_hash(&repo, "HEAD").unwrap();
+    fs::write(out.join("report/run.json"), "{}").unwrap();
+    fs::write(out.join("kept.txt"), "changed").unwrap();
+    assert_eq!(hash(), clean);
+    fs::write(repo.join("src.txt"), "changed").unwrap();
+    assert_ne!(hash(), clean);
+}
+
 #[test]
 fn a_build_sees_a_repository_with_tags_and_its_own_folder() {
     let stage = BaseFixture::new();

@@ -136,9 +136,19 @@ pub fn checkout_hash(dir: &Path, commit: &str, excluded: &[PathBuf]) -> Result<S
     };
     git(&["read-tree", commit])?;
     let inside = excluded.iter().filter_map(|path| path.strip_prefix(&root).ok()?.to_str());
-    let excluded: Vec<String> = inside.map(|path| format!(":(exclude,literal){path}")).collect();
-    let paths: Vec<&str> = excluded.iter().map(String::as_str).collect();
-    git(&[&["add", "--all", "--", "."][..], &paths].concat())?;
+    // `git add` ends with an error where a path that it is to leave out is one that it ignores.
+    let (ignored, known): (Vec<&str>, Vec<&str>) = inside.partition(|path| {
+        let words = ["check-ignore", "--quiet", "--no-index", "--", path];
+        run(git::command(&root).args(words), &[]).is_ok_and(|it| matches!(it, GitOutput::Yes(_)))
+    });
+    let left_out: Vec<String> =
+        known.into_iter().map(|path| format!(":(exclude,literal){path}")).collect();
+    let left_out: Vec<&str> = left_out.iter().map(String::as_str).collect();
+    git(&[&["add", "--all", "--", "."][..], &left_out].concat())?;
+    for path in ignored {
+        // Of files that are tracked in spite of that, as the commit has them.
+        git(&["reset", "--quiet", commit, "--", &format!(":(literal){path}")])?;
+    }
     git(&["write-tree"])
 }
 
