@@ -1,7 +1,10 @@
 //! The server of tools as an editor or agent meets it: by the client of the protocol's own library, over pipes.
 
 #![expect(clippy::unwrap_used, reason = "a server that does not answer must fail the test")]
+#![expect(clippy::print_stdout, reason = "the figures of a session are for people")]
+#![expect(clippy::disallowed_methods, reason = "how long a session takes is one of them")]
 
+use std::cell::Cell;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::fd::OwnedFd;
@@ -9,7 +12,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Parser as _;
 use rmcp::model::{
@@ -31,6 +34,38 @@ const XMLPERF: &str = env!("CARGO_BIN_EXE_xmlperf");
 /// Bytes that an answer may have, as it is sent.
 const ANSWER_BYTES_MAX: usize = 8 * 1024;
 
+const SOURCE: &str = include_str!("../../benches/truth/server.c");
+
+/// The border between verdicts is far from a plant, and from what a busy machine does to times.
+const SOURCE_CONFIG: &str = r#"[target]
+build = "cc -O2 -pthread -o api server.c"
+start = "./api"
+port-env = "APP_PORT"
+ready = "/"
+
+[request]
+path = "/"
+template = "request.j2"
+content-type = "text/plain"
+expect = [{ json = "/items", equals = "{{ pairs | length }}" }]
+
+[work]
+pairs = 400
+
+[sampling]
+warm-up = "50 ms"
+load = "200 ms"
+
+[gate]
+floor = { latency = 0.3, cpu = 0.3 }
+tolerance = { latency = 0.5, cpu = 0.5 }
+policy = { tail = "report", memory = "report", ready = "report", first-answers = "report" }
+
+[[scenario]]
+name = "smoke"
+pairs = 20
+"#;
+
 /// A repository with a small service, of which each commit may do more work.
 struct ServiceRepository {
     folder: TempDir,
@@ -38,7 +73,7 @@ struct ServiceRepository {
 
 impl ServiceRepository {
     fn new() -> Self {
-        let repository = Self { folder: tempfile::tempdir().unwrap() };
+        let repository = Self::empty();
         repository.write(
             "xmlperf.toml",
             "[target]\nbuild = \"true\"\nstart = \"sh serve.sh {port}\"\nready = \"/xml-compare-api/health\"\n\
@@ -46,8 +81,25 @@ impl ServiceRepository {
              [[scenario]]\nname = \"tiny\"\npairs = 20\n",
         );
         repository.serve("");
-        repository.git(&["init", "--quiet", "--initial-branch=main"]);
         repository.commit("base");
+        repository
+    }
+
+    /// The small service of `benches/truth`, built by each side: its source is what a repair changes.
+    fn of_source() -> Self {
+        let repository = Self::empty();
+        repository.write("xmlperf.toml", SOURCE_CONFIG);
+        repository.write("server.c", SOURCE);
+        let template = "items={{ pairs | length }}\n{% for pair in pairs %}{{ pair.xml1 }}\n{{ pair.xml2 }}\n{% endfor %}";
+        repository.write("request.j2", template);
+        repository.write(".gitignore", "/api\n/.xmlperf\n");
+        repository.commit("base");
+        repository
+    }
+
+    fn empty() -> Self {
+        let repository = Self { folder: tempfile::tempdir().unwrap() };
+        repository.git(&["init", "--quiet", "--initial-branch=main"]);
         repository
     }
 
@@ -61,8 +113,7 @@ impl ServiceRepository {
 
     /// Has the service do what these options say.
     fn serve(&self, options: &str) {
-        let script = format!("exec {XMLPERF} serve --workers 1 --port \"$1\" {options}\n");
-        self.write("serve.sh", &script);
+        self.write("serve.sh", &serve_script(options));
     }
 
     fn git(&self, words: &[&str]) {
@@ -73,7 +124,7 @@ impl ServiceRepository {
     }
 
     fn commit(&self, message: &str) {
-        self.git(&["add", "xmlperf.toml", "serve.sh"]);
+        self.git(&["add", "--all", "--", ".", ":!.xmlperf"]);
         self.git(&["commit", "--quiet", "--message", message]);
     }
 
@@ -102,6 +153,11 @@ impl ServiceRepository {
     }
 }
 
+/// The script of a service that does what these options say.
+fn serve_script(options: &str) -> String {
+    format!("exec {XMLPERF} serve --workers 1 --port \"$1\" {options}\n")
+}
+
 /// What a client heard of progress.
 #[derive(Clone, Default)]
 struct ProgressListener {
@@ -124,6 +180,8 @@ struct ToolSession {
     client: Option<RunningService<RoleClient, ProgressListener>>,
     listener: ProgressListener,
     server: Child,
+    /// Bytes of the largest answer so far.
+    bytes_max: Cell<usize>,
 }
 
 impl ToolSession {
@@ -137,7 +195,7 @@ impl ToolSession {
             let output = pipe::Receiver::from_owned_fd(OwnedFd::from(stdout)).unwrap();
             listener.clone().serve((output, input)).await.unwrap()
         });
-        Self { runtime, client: Some(client), listener, server }
+        Self { runtime, client: Some(client), listener, server, bytes_max: Cell::new(0) }
     }
 
     fn client(&self) -> &RunningService<RoleClient, ProgressListener> {
@@ -154,6 +212,7 @@ impl ToolSession {
             self.runtime.block_on(self.client().call_tool(params(name, arguments))).unwrap();
         let sent = serde_json::to_string(&result).unwrap();
         assert!(sent.len() + 100 <= ANSWER_BYTES_MAX, "{} bytes: {sent}", sent.len());
+        self.bytes_max.set(self.bytes_max.get().max(sent.len()));
         (text(&result), result.is_error == Some(true))
     }
 
@@ -201,54 +260,113 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     panic!("not within a minute: {what}");
 }
 
-/// From a verdict to its cause, to a reproduction, to a verdict on the repaired tree.
-fn session(fault: &str, lanes: &Value, cause: &str, launches: usize, repaired: &[&str]) {
-    let repository = ServiceRepository::new();
-    let config = fs::read_to_string(repository.path().join("xmlperf.toml")).unwrap();
-    let counted = format!("[work]\nlaunches = {launches}\n");
-    repository.write("xmlperf.toml", &config.replace("[work]\nlaunches = 2\n", &counted));
-    let server = ToolSession::start(&repository, &["--allow-run"]);
-    repository.serve(fault);
+/// A change that is planted, how it is found, and how it is repaired.
+struct Regression<'a> {
+    /// The file that it is in, relative to the repository.
+    file: &'a str,
+    /// The file with the regression, which is committed.
+    planted: &'a str,
+    /// The file without, of which the checkout alone has a change.
+    repaired: &'a str,
+    lane: &'a str,
+    /// What the report says that the verdict is, and what it says of the cause.
+    causes: &'a [&'a str],
+    /// The outcomes that show a repair.
+    outcomes: &'a [&'a str],
+}
+
+/// Goes from a verdict to its cause, to a reproduction, to a verdict on the repaired tree. Prints how long that took,
+/// and how large the largest answer was.
+fn session(repository: &ServiceRepository, regression: &Regression<'_>) {
+    let began = Instant::now();
+    let server = ToolSession::start(repository, &["--allow-run"]);
+    repository.write(regression.file, regression.planted);
     repository.commit("change");
-    let call = json!({"baseline": "HEAD~1", "lanes": lanes});
+    let call = json!({"baseline": "HEAD~1", "lanes": [regression.lane], "budget": "90s"});
     let verdict = server.answer("compare", call.clone());
     assert!(verdict.starts_with("# verdict\nregressed: "), "{verdict}");
     let why = server.answer("report", json!({}));
     assert_eq!(why.lines().nth(1), verdict.lines().nth(1));
-    assert!(why.contains(cause), "`{cause}` is missing in {why}");
+    for cause in regression.causes {
+        assert!(why.contains(cause), "`{cause}` is missing in {why}");
+    }
     let meaning = server.answer("explain", json!({"concept": "verdicts"}));
     assert!(meaning.contains("regressed"), "{meaning}");
     let again = server.answer("reproduce", json!({}));
     assert!(again.contains("\n# verdict\nregressed: "), "{again}");
-    repository.serve("");
+    repository.write(regression.file, regression.repaired);
     let verdict = server.answer("compare", call);
     let outcome = verdict.strip_prefix("# verdict\n").and_then(|rest| rest.split(':').next());
-    assert!(outcome.is_some_and(|outcome| repaired.contains(&outcome)), "{verdict}");
-    let heard = server.listener.heard.lock().unwrap().clone();
+    assert!(outcome.is_some_and(|outcome| regression.outcomes.contains(&outcome)), "{verdict}");
+    assert_progress(&server.listener.heard.lock().unwrap());
+    let (cause, bytes) = (regression.causes[0], server.bytes_max.get());
+    server.end();
+    assert_eq!(repository.leftovers(), [""; 0]);
+    println!("`{cause}`: {:.1} s, largest answer {bytes} bytes", began.elapsed().as_secs_f64());
+}
+
+/// Of each call, progress grows and says which step is done.
+fn assert_progress(heard: &[ProgressNotificationParam]) {
     assert!(heard.windows(2).all(|pair| pair[0].progress < pair[1].progress
         || pair[0].progress_token != pair[1].progress_token));
     let said = |it: &ProgressNotificationParam| it.message.clone().unwrap_or_default();
     let is_step = |text: String| text.starts_with("counting ") || text.starts_with("launch ");
     assert!(heard.iter().map(said).any(is_step), "{heard:?}");
-    server.end();
-    assert_eq!(repository.leftovers(), [""; 0]);
+}
+
+/// A session about the service of `benches/truth`, in whose source one place is made worse. The repaired program is another
+/// one than base's, which has to be measured to be found as fast.
+fn source_session(lane: &str, causes: &[&str], (sound, faulty): (&str, &str)) {
+    let repository = ServiceRepository::of_source();
+    assert_eq!(SOURCE.matches(sound).count(), 1, "{sound}");
+    let planted = SOURCE.replace(sound, faulty);
+    let repaired = SOURCE.replace("listen(listener, 512)", "listen(listener, 511)");
+    assert_ne!(repaired, SOURCE);
+    let (planted, repaired) = (planted.as_str(), repaired.as_str());
+    let regression =
+        Regression { file: "server.c", planted, repaired, lane, causes, outcomes: &["pass"] };
+    session(&repository, &regression);
 }
 
 #[test]
-fn a_session_goes_from_a_verdict_to_its_cause_and_to_the_repaired_tree() {
-    // Two launches a side are quick, and too few to show that two builds are equal.
-    let repaired = ["pass", "inconclusive"];
-    session("--extra-work 30%", &json!(["work"]), "tiny: +", 2, &repaired);
+fn a_session_goes_from_a_verdict_to_a_line_of_the_source_and_to_its_repair() {
+    let loop_of = |rounds: &str| {
+        format!("i < {rounds}; i++) x = pass(body, bytes, x);\n#ifdef PLANT_QUADRATIC")
+    };
+    let causes = ["smoke: server.c:", " of the work goes when this is reverted"];
+    source_session("work", &causes, (&loop_of("rounds"), &loop_of("rounds + 6")));
 }
 
 #[test]
 #[ignore = "slow: run by .ci/run full"]
-fn sessions_find_work_waiting_and_memory() {
-    session("--extra-work 10%", &json!(["work"]), "tiny: +", 5, &["pass"]);
-    // A machine that others use too may leave times undecided.
-    let repaired = ["pass", "inconclusive", "improved"];
-    session("--delay 2ms", &json!(["time"]), "blocked", 5, &repaired);
-    session("--leak 4MiB", &json!(["time"]), "peak memory", 5, &repaired);
+fn a_session_finds_a_wait_and_judges_its_repair() {
+    let causes = ["blocked: it waits, and does not compute", "`smoke` latency"];
+    source_session("time", &causes, ("    pause_us(300);\n", "    pause_us(1800);\n"));
+}
+
+#[test]
+#[ignore = "slow: run by .ci/run full"]
+fn a_session_finds_bytes_and_judges_its_repair() {
+    let loop_of = |checks: &str| format!("for (int i = 0; i < {checks}; i++) at += snprintf");
+    source_session("time", &["smoke bytes an answer: "], (&loop_of("100"), &loop_of("160")));
+}
+
+/// Of the reference API, which an option makes worse.
+#[test]
+#[ignore = "slow: run by .ci/run full"]
+fn a_session_finds_memory_and_judges_its_repair() {
+    let repository = ServiceRepository::new();
+    let (planted, repaired) = (serve_script("--leak 4MiB"), serve_script(""));
+    let regression = Regression {
+        file: "serve.sh",
+        planted: &planted,
+        repaired: &repaired,
+        lane: "time",
+        causes: &["peak memory"],
+        // A machine that others use too may leave times undecided.
+        outcomes: &["pass", "inconclusive", "improved"],
+    };
+    session(&repository, &regression);
 }
 
 #[test]

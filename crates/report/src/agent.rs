@@ -4,6 +4,7 @@
 use compare::decision::Verdict;
 use compare::{Comparison, InstructionBreakdown, MetricResult};
 
+use crate::causes;
 use crate::cost;
 use crate::json;
 use crate::page::rule;
@@ -47,9 +48,16 @@ fn why(comparison: &Comparison) -> Vec<String> {
     let mut lines = reasons::sentences(comparison);
     lines.extend(cost::sentences(comparison));
     for breakdown in comparison.changed_breakdowns() {
+        lines.extend(hunks(breakdown));
         lines.extend(functions(breakdown));
     }
     lines
+}
+
+/// The hunks that a scenario's change is in: what a repair begins with.
+fn hunks(breakdown: &InstructionBreakdown) -> Vec<String> {
+    let hunks = breakdown.causes.as_ref().map(causes::hunks).unwrap_or_default();
+    hunks.iter().map(|hunk| format!("{}: {hunk}", breakdown.scenario)).collect()
 }
 
 /// The functions of a scenario that took more or less, by their own instructions.
@@ -184,7 +192,7 @@ fn rest(lines: usize) -> String {
 #[cfg(test)]
 mod tests {
     use record::Run;
-    use record::fixtures::{LEVEL, SampleLaunch, paired};
+    use record::fixtures::{LEVEL, SampleLaunch, explained, paired};
 
     use super::*;
 
@@ -212,6 +220,22 @@ mod tests {
         xmlperf report
         xmlperf profile --scenario smoke
         ");
+    }
+
+    /// Of a model that repairs: the place comes before the functions.
+    #[test]
+    fn a_proven_hunk_is_the_first_cause_and_a_ranked_one_is_called_that() {
+        let causes = |variant: f64| {
+            let mut run = paired(10, LEVEL, LEVEL);
+            run.scenarios[0].work = Some(explained(10_000.0, 10_680.0, variant));
+            let text = render(&Comparison::of(&run).unwrap());
+            let (_, rest) = text.split_once("# why\n").unwrap();
+            rest.lines().next().unwrap().to_owned()
+        };
+        let proven = causes(10_020.0);
+        assert!(proven.starts_with("smoke: src/xml.rs:118–131: 6.6 of +6.8 % of"), "{proven}");
+        let ranked = causes(10_680.0);
+        assert!(ranked.starts_with("smoke: src/xml.rs:118–131: ranked first, 100 %"), "{ranked}");
     }
 
     #[test]
