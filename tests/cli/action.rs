@@ -679,6 +679,45 @@ struct InterfaceEntry {
     default: Option<String>,
 }
 
+/// The inputs that a text gives the Action, as `with` has them below a step that uses it.
+fn inputs_given(text: &str) -> Vec<String> {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let mut given = Vec::new();
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        if !line.contains("uses: ") || !line.contains("/xmlperf-action@") {
+            continue;
+        }
+        let of_step = line.find("uses: ").unwrap();
+        let is_of_step = |line: &&str| line.is_empty() || indent(line) >= of_step;
+        let mut is_input = false;
+        while let Some(line) = lines.next_if(is_of_step) {
+            match line.trim_start().split_once(':') {
+                Some((key, _)) if indent(line) == of_step => is_input = key == "with",
+                Some((key, _)) if is_input && !key.starts_with('#') => given.push(key.to_owned()),
+                _ => {}
+            }
+        }
+    }
+    given
+}
+
+#[test]
+fn the_inputs_that_the_book_and_its_workflows_give_are_those_of_the_action() {
+    let known: Vec<_> = entries("inputs").into_iter().map(|entry| entry.name).collect();
+    let folders = ["", "docs", "docs/how-to", "docs/workflows"].map(|folder| root().join(folder));
+    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut seen = 0;
+    for path in paths.filter(|it| it.extension().is_some_and(|it| it == "md" || it == "yml")) {
+        for input in inputs_given(&fs::read_to_string(&path).unwrap()) {
+            assert!(known.contains(&input), "{}: no input `{input}`", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 20, "only {seen} inputs found");
+}
+
 /// The entries of `section`, in the one form that `action.yml` uses.
 fn entries(section: &str) -> Vec<InterfaceEntry> {
     let text = fs::read_to_string(root().join("action.yml")).unwrap();

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use clap::error::ErrorKind;
 use clap::{Arg, CommandFactory as _, Parser as _};
 use compare::decision::Verdict;
 use record::metric::gate::GateRules;
@@ -259,6 +260,84 @@ fn every_command_in_the_book_is_one_that_the_program_takes() {
         }
     }
     assert!(seen >= 40, "only {seen} commands found");
+}
+
+/// The code within the sentences of a page.
+fn code_spans(page: &str) -> Vec<String> {
+    let prose: String = page.split("```").step_by(2).collect();
+    let spans = prose.split('`').skip(1).step_by(2);
+    spans.map(|span| span.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+/// What a sentence calls may leave out what a command needs, and has no option that there is not.
+#[test]
+fn every_command_in_a_sentence_of_the_book_is_one_that_there_is() {
+    let mut seen = 0;
+    for (path, page) in pages() {
+        for span in code_spans(&page).iter().filter(|span| span.starts_with("xmlperf ")) {
+            let words = shlex::split(first_command(span)).unwrap();
+            let is_value = |word: &String| word.chars().all(|c| c.is_uppercase() || c == '.');
+            if is_placeholder(&words) || words.iter().any(is_value) {
+                continue;
+            }
+            seen += 1;
+            let Err(error) = Cli::try_parse_from(&words) else { continue };
+            let is_name = matches!(
+                error.kind(),
+                ErrorKind::MissingRequiredArgument
+                    | ErrorKind::MissingSubcommand
+                    | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+                    | ErrorKind::DisplayHelp
+            );
+            assert!(is_name, "{}: `{span}`\n{error}", path.display());
+        }
+    }
+    assert!(seen >= 100, "only {seen} commands found");
+}
+
+/// Names that a page of a task gives a value to, which are another program's: of an environment, and cargo's.
+fn is_foreign(key: &str) -> bool {
+    key == "debug"
+        || key.chars().all(|c| c.is_uppercase() || c == '_')
+        || key.starts_with("DOTNET_")
+}
+
+#[test]
+fn every_setting_in_a_sentence_of_a_task_is_one_of_the_configuration() {
+    let reference = fs::read_to_string(root().join("docs/configuration.md")).unwrap();
+    let mut seen = 0;
+    for (path, page) in
+        pages().iter().filter(|(path, _)| path.parent().unwrap().ends_with("how-to"))
+    {
+        for span in code_spans(page) {
+            let setting = match span.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+                Some((_, setting)) => setting,
+                None => &span,
+            };
+            let Some((key, _)) = setting.split_once(" = ") else { continue };
+            if !key.chars().all(|c| c.is_alphanumeric() || "-_".contains(c)) {
+                continue;
+            }
+            let place = format!("{}: `{span}`", path.display());
+            assert!(setting.parse::<toml::Table>().is_ok(), "{place} is no TOML");
+            let is_known = reference.contains(&format!("| `{key}` |"));
+            assert!(is_known || is_foreign(key), "{place} is in no table of the reference");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 20, "only {seen} settings found");
+}
+
+/// A page for each language says how its service is built and started.
+#[test]
+fn every_language_has_a_page_with_a_build_and_a_start() {
+    for language in ["dotnet", "go", "jvm", "node", "python", "rust"] {
+        let page = fs::read_to_string(root().join(format!("docs/how-to/{language}.md"))).unwrap();
+        let block = blocks(&page, "toml")[0].parse::<toml::Table>().unwrap();
+        let target = block["target"].as_table().unwrap();
+        let has = |key: &str| target.get(key).is_some_and(toml::Value::is_str);
+        assert!(has("build") && has("start") && target.contains_key("ready"), "{language}");
+    }
 }
 
 #[test]
