@@ -6,7 +6,7 @@ use anyhow::Result;
 use compare::Comparison;
 use compare::confirmation::Confirmation;
 use record::metric::gate::GateRules;
-use record::stage::StageTimes;
+use record::stage::{RunStage, StageTimes};
 use record::{Revision, Run};
 use runner::machine;
 use suite::Suite;
@@ -207,7 +207,11 @@ impl CompareOptions {
         let kept = record.map_or(Ok(()), AttemptRecord::finish);
         let mut run = run?;
         kept?;
-        causes::explain(finder, subject.builds, &mut run, &logs, &own, events);
+        let clock = self.selection.clock.clone();
+        clock.time(RunStage::Prove, || {
+            causes::explain(finder, subject.builds, &mut run, &logs, &own, events);
+        });
+        run.stages = result_files::stages(&self.selection, &run);
         Ok(run)
     }
 

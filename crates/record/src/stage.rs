@@ -33,6 +33,8 @@ pub enum RunStage {
     Decide,
     /// Connections, samplers, links, and everything else between the other stages.
     Other,
+    /// Hunks are ranked, and reverted to count again.
+    Prove,
     /// The run and its reports are written.
     Write,
 }
@@ -52,6 +54,7 @@ impl RunStage {
             Self::Stop => "stop",
             Self::Decide => "decide",
             Self::Other => "other",
+            Self::Prove => "prove hunks",
             Self::Write => "write reports",
         }
     }
@@ -65,9 +68,13 @@ impl RunStage {
             | Self::Observe
             | Self::Stop
             | Self::Decide => true,
-            Self::Build | Self::Trial | Self::Count | Self::Prepare | Self::Other | Self::Write => {
-                false
-            }
+            Self::Build
+            | Self::Trial
+            | Self::Count
+            | Self::Prepare
+            | Self::Other
+            | Self::Prove
+            | Self::Write => false,
         }
     }
 }

@@ -10,4 +10,5 @@ mod faults;
 mod job_environment;
 mod publication;
 mod run_record;
+mod wall_time;
 mod workflow;

@@ -2,10 +2,12 @@
 //! GitHub that keeps state.
 
 use std::fs;
-use std::io::{Cursor, Write as _};
+use std::io::{BufRead as _, BufReader, Cursor, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -133,8 +135,8 @@ tolerance = { cpu = 0.4 }
 policy = { latency = "report", tail = "report", memory = "report", ready = "report", first-answers = "report", answer-bytes = "report" }
 "#;
 
-/// A repository with an API, a pull request that changes how the API is served, and a GitHub.
-struct WorkflowFixture {
+/// A repository with an API, a pull request that changes it, and a GitHub.
+pub(crate) struct WorkflowFixture {
     folder: TempDir,
     github: Github,
     runtime: Runtime,
@@ -143,41 +145,46 @@ struct WorkflowFixture {
 }
 
 /// What became of a workflow.
-struct WorkflowOutcome {
-    succeeded: bool,
-    log: String,
+pub(crate) struct WorkflowOutcome {
+    pub(crate) succeeded: bool,
+    pub(crate) log: String,
+    /// The lines of the log about jobs, each with the time since the begin.
+    pub(crate) lines: Vec<(Duration, String)>,
+    /// Wall time of the whole.
+    pub(crate) took: Duration,
 }
 
 impl WorkflowFixture {
     fn new(base: &str, head: &str, origin: BranchOrigin) -> Self {
+        Self::with_commits(origin, |folder, clone| {
+            init(clone);
+            fs::write(clone.join("xmlperf.toml"), CONFIGURATION).unwrap();
+            let commit = |script: &str, message: &str| {
+                fs::write(clone.join("serve.sh"), script.trim_end().to_owned() + "\n").unwrap();
+                commit_all(clone, message);
+            };
+            let script = |body: &str| {
+                let program = env!("CARGO_BIN_EXE_xmlperf");
+                let seen = folder.join("environment").display().to_string();
+                let artifacts = folder.join("artifacts").display().to_string();
+                body.replace("SERVE", &format!("exec {program} serve --workers 1"))
+                    .replace("SEEN", &seen)
+                    .replace("ARTIFACTS", &artifacts)
+            };
+            commit(&script(base), "base");
+            git(clone, &["checkout", "--quiet", "-b", "topic"]);
+            commit(&script(head), "change");
+        })
+    }
+
+    /// A repository to which `commit` adds the branches `main` and `topic`; it gets the folder of all and the clone.
+    pub(crate) fn with_commits(origin: BranchOrigin, commit: impl FnOnce(&Path, &Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (clone, work) = (folder.path().join("clone"), folder.path().join("work"));
-        fs::create_dir_all(clone.join(".github/workflows")).unwrap();
+        fs::create_dir(&clone).unwrap();
         git(&clone, &["init", "--quiet", "--initial-branch", "main"]);
         git(&clone, &["remote", "add", "origin", "https://github.com/octo-org/octo-repo"]);
-        let init = Command::new(env!("CARGO_BIN_EXE_xmlperf"))
-            .args(["init", "--github", "--action", ACTION])
-            .current_dir(&clone)
-            .output()
-            .unwrap();
-        assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
-        fs::write(clone.join("xmlperf.toml"), CONFIGURATION).unwrap();
-        let commit = |script: &str, message: &str| {
-            fs::write(clone.join("serve.sh"), script.trim_end().to_owned() + "\n").unwrap();
-            git(&clone, &["add", "--all"]);
-            git(&clone, &["commit", "--quiet", "--message", message]);
-        };
-        let script = |body: &str| {
-            let program = env!("CARGO_BIN_EXE_xmlperf");
-            let seen = folder.path().join("environment").display().to_string();
-            let artifacts = folder.path().join("artifacts").display().to_string();
-            body.replace("SERVE", &format!("exec {program} serve --workers 1"))
-                .replace("SEEN", &seen)
-                .replace("ARTIFACTS", &artifacts)
-        };
-        commit(&script(base), "base");
-        git(&clone, &["checkout", "--quiet", "-b", "topic"]);
-        commit(&script(head), "change");
+        commit(folder.path(), &clone);
         git(&clone, &["clone", "--quiet", ".", work.to_str().unwrap()]);
         git(&work, &["checkout", "--quiet", "--detach", "origin/main"]);
         git(&work, &["merge", "--quiet", "--no-ff", "--message", "merge", "origin/topic"]);
@@ -192,7 +199,7 @@ impl WorkflowFixture {
         this
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -231,7 +238,7 @@ impl WorkflowFixture {
         }
         let other = self.path("machine-id");
         fs::write(&other, "00000000000000000000000000000002\n").unwrap();
-        let program = MACHINES.replace("PROGRAM", env!("CARGO_BIN_EXE_xmlperf"));
+        let program = MACHINES.replace("PROGRAM", crate::program().to_str().unwrap());
         let program = program.replace("OTHER", other.to_str().unwrap());
         fs::write(release.join("xmlperf"), program).unwrap();
         let executable = fs::Permissions::from_mode(0o755);
@@ -273,8 +280,8 @@ impl WorkflowFixture {
         fs::create_dir_all(&home).unwrap();
         let (id, attempt) = run.split_once('.').unwrap_or((run, "1"));
         let artifacts = format!("ARTIFACTS={}", self.path("artifacts").display());
-        let output = Command::new(tools().join("venv/bin/act"))
-            .arg(event)
+        let mut act = Command::new(tools().join("venv/bin/act"));
+        act.arg(event)
             .args(["-W", file])
             .args(["-P", "ubuntu-24.04=-self-hosted", "--no-cache-server", "--pull=false"])
             .args(["-e", self.path("event.json").to_str().unwrap()])
@@ -290,16 +297,14 @@ impl WorkflowFixture {
             .current_dir(self.path("work"))
             .env("HOME", &home)
             .env("XDG_CACHE_HOME", home.join(".cache"))
-            .env("XDG_CONFIG_HOME", home.join("config"))
-            .output()
-            .unwrap();
-        let log = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-        assert!(!log.contains(token), "the token is in the log");
-        WorkflowOutcome { succeeded: output.status.success(), log: log.into_owned() }
+            .env("XDG_CONFIG_HOME", home.join("config"));
+        let outcome = timed(act);
+        assert!(!outcome.log.contains(token), "the token is in the log");
+        outcome
     }
 
     /// Runs the workflow that `init --github` wrote, on the pull request.
-    fn pull_request(&self, run: &str) -> WorkflowOutcome {
+    pub(crate) fn pull_request(&self, run: &str) -> WorkflowOutcome {
         let token = match self.origin {
             BranchOrigin::Repository => BOT,
             BranchOrigin::Fork => READ_ONLY,
@@ -333,7 +338,7 @@ impl WorkflowFixture {
     }
 
     /// The one comment of ours.
-    fn comment(&self, name: &str) -> String {
+    pub(crate) fn comment(&self, name: &str) -> String {
         let comments = self.github.ours();
         assert_eq!(comments.len(), 1, "{comments:?}");
         let folder = tools().join("shown");
@@ -341,6 +346,40 @@ impl WorkflowFixture {
         fs::write(folder.join(format!("{name}.md")), &comments[0]).unwrap();
         comments[0].clone()
     }
+}
+
+/// Writes what `init --github` does into a clone.
+pub(crate) fn init(clone: &Path) {
+    let mut init = Command::new(env!("CARGO_BIN_EXE_xmlperf"));
+    let init = init.args(["init", "--github", "--action", ACTION]).current_dir(clone);
+    let init = init.output().unwrap();
+    assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
+}
+
+pub(crate) fn commit_all(clone: &Path, message: &str) {
+    git(clone, &["add", "--all"]);
+    git(clone, &["commit", "--quiet", "--message", message]);
+}
+
+/// Runs a command, and notes when each of its lines came.
+fn timed(mut command: Command) -> WorkflowOutcome {
+    let began = Instant::now();
+    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (out, mut err) = (process.stdout.take().unwrap(), process.stderr.take().unwrap());
+    let (lines, said) = thread::scope(|scope| {
+        let said = scope.spawn(move || {
+            let mut said = Vec::new();
+            err.read_to_end(&mut said).unwrap();
+            String::from_utf8_lossy(&said).into_owned()
+        });
+        let line = |line: Vec<u8>| (began.elapsed(), String::from_utf8_lossy(&line).into_owned());
+        let lines: Vec<_> =
+            BufReader::new(out).split(b'\n').map(|bytes| line(bytes.unwrap())).collect();
+        (lines, said.join().unwrap())
+    });
+    let succeeded = process.wait().unwrap().success();
+    let log: String = lines.iter().map(|(_, line)| format!("{line}\n")).collect();
+    WorkflowOutcome { succeeded, log: log + &said, lines, took: began.elapsed() }
 }
 
 fn names(artifacts: &Path) -> Vec<PathBuf> {
@@ -402,7 +441,7 @@ if [ -d ARTIFACTS/xmlperf-report ]; then SERVE; else SERVE --extra-work 200%; fi
 const SAME: &str = "#!/bin/sh\nSERVE\n";
 const SLOWER: &str = "#!/bin/sh\nenv > SEEN\nSERVE --extra-work 200%\n";
 
-fn headline(comment: &str) -> &str {
+pub(crate) fn headline(comment: &str) -> &str {
     comment.lines().nth(1).unwrap()
 }
 
