@@ -24,7 +24,7 @@ const SOURCE: &str = include_str!("../../../benches/truth/server.c");
 
 /// Stands in for a compiler: a fresh folder takes so much processor time on each of some cores, as dependencies do; after
 /// that the service's own source is compiled, and nothing else.
-const BUILD: &str = r#"#!/bin/sh
+const BUILD: &str = r"#!/bin/sh
 set -eu
 if [ ! -e compiled ]; then
     for core in $(seq CORES); do
@@ -33,7 +33,7 @@ if [ ! -e compiled ]; then
     wait
     touch compiled
 fi
-"#;
+";
 
 /// What is not said is as it is by default: three scenarios of the presets, both lanes.
 const CONFIG: &str = r#"[target]
