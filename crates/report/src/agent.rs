@@ -227,14 +227,14 @@ mod tests {
     fn a_proven_hunk_is_the_first_cause_and_a_ranked_one_is_called_that() {
         let causes = |variant: f64| {
             let mut run = paired(10, LEVEL, LEVEL);
-            run.scenarios[0].work = Some(explained(10_000.0, 10_680.0, variant));
+            run.scenarios[0].work = Some(explained(64_800.0, 69_206.0, variant));
             let text = render(&Comparison::of(&run).unwrap());
             let (_, rest) = text.split_once("# why\n").unwrap();
             rest.lines().next().unwrap().to_owned()
         };
-        let proven = causes(10_020.0);
+        let proven = causes(64_930.0);
         assert!(proven.starts_with("smoke: src/xml.rs:118–131: 6.6 of +6.8 % of"), "{proven}");
-        let ranked = causes(10_680.0);
+        let ranked = causes(69_206.0);
         assert!(ranked.starts_with("smoke: src/xml.rs:118–131: ranked first, 100 %"), "{ranked}");
     }
 
