@@ -15,7 +15,8 @@ set -eu
 cd "$(dirname "$0")/.."
 . benches/program.sh
 tests/github/install.sh
-export XMLPERF_PROGRAM="$XMLPERF" PULL_REQUEST_BUILD_S="${BUILD_S:-90}" PULL_REQUEST_CORES="${CORES:-1}"
+XMLPERF_PROGRAM=$(realpath "$XMLPERF")
+export XMLPERF_PROGRAM PULL_REQUEST_BUILD_S="${BUILD_S:-90}" PULL_REQUEST_CORES="${CORES:-1}"
 echo "$(nproc) cores, load $(cut -d ' ' -f 1 /proc/loadavg); a build takes $PULL_REQUEST_BUILD_S s on $PULL_REQUEST_CORES of them"
 [ $# -gt 0 ] || set -- documentation adoption regression
 for kind; do
