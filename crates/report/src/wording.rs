@@ -732,7 +732,7 @@ pub(super) fn placement(comparison: &Comparison, safe: fn(&str) -> String) -> Op
         let more =
             if state == MappingState::Shared { names.len().saturating_sub(SHARED_MAX) } else { 0 };
         names.truncate(names.len() - more);
-        let more = (more > 0).then(|| format!(" and {more} more")).unwrap_or_default();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         (!names.is_empty()).then(|| names.join(", ") + &more)
     };
     let parts = [
