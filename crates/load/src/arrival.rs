@@ -43,18 +43,22 @@ pub(super) fn receive(socket: &OwnedFd, buffer: &mut Vec<u8>) -> io::Result<Rece
 
 /// Receives into memory that is initialised already.
 pub(super) fn receive_slice(socket: &OwnedFd, into: &mut [u8]) -> io::Result<ReceiveResult> {
+    fill(socket, as_room(into))
+}
+
+fn as_room(bytes: &mut [u8]) -> &mut [MaybeUninit<u8>] {
     #[expect(unsafe_code, reason = "the standard library has no such conversion yet")]
     // SAFETY: both have one layout, and the system writes bytes into it and nothing undefined.
-    let room = unsafe { &mut *(ptr::from_mut(into) as *mut [MaybeUninit<u8>]) };
-    fill(socket, room)
+    unsafe {
+        &mut *(ptr::from_mut(bytes) as *mut [MaybeUninit<u8>])
+    }
 }
 
 fn fill(socket: &OwnedFd, room: &mut [MaybeUninit<u8>]) -> io::Result<ReceiveResult> {
     let mut control = [0_u64; CONTROL_WORDS];
     let mut piece = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() };
     #[expect(unsafe_code, reason = "rustix does not know the control data of this option")]
-    // SAFETY: all zeros are a valid header, whose two buffers live here and have the sizes given. A
-    // control message is read only if it is of the type that holds a time.
+    // SAFETY: all zeros are a valid header, whose two buffers live here and have the sizes given.
     unsafe {
         let mut header: libc::msghdr = mem::zeroed();
         header.msg_iov = &raw mut piece;
@@ -63,15 +67,70 @@ fn fill(socket: &OwnedFd, room: &mut [MaybeUninit<u8>]) -> io::Result<ReceiveRes
         header.msg_controllen = size_of_val(&control);
         let received = libc::recvmsg(socket.as_raw_fd(), &raw mut header, 0);
         let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
-        let message = libc::CMSG_FIRSTHDR(&raw const header);
-        let noted = !message.is_null()
+        Ok((received, noted(&header)))
+    }
+}
+
+/// The time that the control data of a header begins with, if it does.
+///
+/// # Safety
+///
+/// The header's control data are as long as it says, and begin with a message that is whole, if any.
+#[expect(unsafe_code, reason = "control data are read by their place")]
+unsafe fn noted(header: &libc::msghdr) -> Option<Duration> {
+    // SAFETY: a message that is there is whole, and one of this type holds a time.
+    let at = unsafe {
+        let message = libc::CMSG_FIRSTHDR(ptr::from_ref(header));
+        let is_time = !message.is_null()
             && (*message).cmsg_level == libc::SOL_SOCKET
             && (*message).cmsg_type == libc::SO_TIMESTAMPNS;
-        let at = noted.then(|| libc::CMSG_DATA(message).cast::<libc::timespec>().read_unaligned());
-        Ok((received, at.and_then(duration)))
-    }
+        is_time.then(|| libc::CMSG_DATA(message).cast::<libc::timespec>().read_unaligned())
+    };
+    duration(at?)
 }
 
 fn duration(at: libc::timespec) -> Option<Duration> {
     Some(Duration::new(u64::try_from(at.tv_sec).ok()?, u32::try_from(at.tv_nsec).ok()?))
+}
+
+/// Runs under Miri as well, by `fuzz/miri.sh`: what the system would write is written here.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is read of control data with one message of so many words.
+    fn noted_of(kind: libc::c_int, words: &[u64]) -> Option<Duration> {
+        let mut control = [0_u64; CONTROL_WORDS];
+        let head_bytes = size_of::<libc::cmsghdr>();
+        let length = head_bytes + size_of_val(words);
+        control[head_bytes / 8..][..words.len()].copy_from_slice(words);
+        #[expect(unsafe_code, reason = "the header is one of the system's")]
+        // SAFETY: all zeros are a valid header; its control data live here and have that size.
+        unsafe {
+            let message = control.as_mut_ptr().cast::<libc::cmsghdr>();
+            (*message).cmsg_len = length;
+            (*message).cmsg_level = libc::SOL_SOCKET;
+            (*message).cmsg_type = kind;
+            let mut header: libc::msghdr = mem::zeroed();
+            header.msg_control = control.as_mut_ptr().cast();
+            header.msg_controllen = if words.is_empty() { 0 } else { length };
+            noted(&header)
+        }
+    }
+
+    #[test]
+    fn only_a_time_is_read_as_one() {
+        assert_eq!(noted_of(libc::SO_TIMESTAMPNS, &[5, 7]), Some(Duration::new(5, 7)));
+        assert_eq!(noted_of(libc::SO_TIMESTAMPNS, &[]), None);
+        assert_eq!(noted_of(libc::SCM_RIGHTS, &[5]), None);
+        // Before 1970.
+        assert_eq!(noted_of(libc::SO_TIMESTAMPNS, &[u64::MAX, 0]), None);
+    }
+
+    #[test]
+    fn what_is_written_to_the_room_stands_in_the_bytes() {
+        let mut bytes = [1, 2, 3];
+        as_room(&mut bytes)[1].write(9);
+        assert_eq!(bytes, [1, 9, 3]);
+    }
 }
