@@ -16,7 +16,6 @@ use interop::remote_write;
 use record::{Revision, Run};
 use report::exposition::{self, TextFormat};
 use report::families::{self, MetricFamily};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, Method, RequestBuilder, Url};
 use runner::LiveMetrics;
 use rustls::ClientConfig;
@@ -154,19 +153,6 @@ fn resource(comparison: &Comparison) -> Vec<(&'static str, String)> {
     head.into_iter().chain(base.into_iter().flatten()).flatten().collect()
 }
 
-/// Looks hosts up without a thread of the runtime, which panics where the system refuses one.
-struct HostResolver;
-
-impl Resolve for HostResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            // The port is the client's business.
-            let found = threads::look_up(name.as_str(), 0).await?;
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
-    }
-}
-
 /// Sends over connections of its own.
 struct TelemetrySender {
     client: Client,
@@ -186,7 +172,7 @@ impl TelemetrySender {
             .with_no_client_auth();
         let client = Client::builder()
             .tls_backend_preconfigured(tls)
-            .dns_resolver(Arc::new(HostResolver))
+            .dns_resolver(Arc::new(threads::HostResolver))
             .timeout(REQUEST_MAX)
             .user_agent(concat!("xmlperf/", env!("CARGO_PKG_VERSION")))
             .build()

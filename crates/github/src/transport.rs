@@ -20,7 +20,6 @@ use octocrab::service::middleware::base_uri::BaseUriLayer;
 use octocrab::service::middleware::extra_headers::ExtraHeadersLayer;
 use octocrab::service::middleware::reqwest_connector::ReqwestConnector;
 use octocrab::{AuthState, Octocrab, OctocrabBuilder};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::redirect;
 use rustls::crypto::ring;
@@ -228,24 +227,11 @@ impl HttpTransport {
     }
 }
 
-/// Looks hosts up without a thread of the runtime, which panics where the system refuses one.
-struct HostResolver;
-
-impl Resolve for HostResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            // The port is the client's business.
-            let found = threads::look_up(name.as_str(), 0).await?;
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
-    }
-}
-
 /// A client whose requests begin at the root of the server of `url`.
 fn octocrab(url: &Url, token: Option<&Token>) -> Result<Octocrab, BoxError> {
     let client = reqwest::Client::builder()
         .tls_backend_preconfigured(tls(url)?)
-        .dns_resolver(Arc::new(HostResolver))
+        .dns_resolver(Arc::new(threads::HostResolver))
         .redirect(redirect::Policy::limited(3))
         .timeout(retry::REQUEST_MAX)
         .connect_timeout(Duration::from_secs(5))

@@ -668,8 +668,7 @@ impl SutProcess {
     /// moment after Ctrl-C.
     fn stop(&mut self, known: &[ProcessStat]) -> Result<StopOutcome, TargetError> {
         let root = Pid::from_child(&self.child);
-        let cancel = self.cancel.clone();
-        let mut deadline = CancelDeadline::new(self.stop_timeout, &cancel, STOP_AFTER_CANCEL);
+        let mut deadline = CancelDeadline::new(self.stop_timeout, &self.cancel, STOP_AFTER_CANCEL);
         let mut pause = PollBackoff::default();
         let serves = || self.serving.iter().any(ProcessStat::is_running);
         let end = ProcessEndWatch::of(root);

@@ -1,7 +1,7 @@
 //! Threads that the system may refuse.
 //!
 //! tokio panics where it gets none: when a runtime of several threads starts, and when a blocking call
-//! needs its first. So the threads of a runtime are asked for before it takes them, and what blocks has
+//! needs its first. So the threads of a runtime are started once before it takes them, and what blocks has
 //! a thread from here, where a refusal is an error.
 
 use std::error::Error;
@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
@@ -62,6 +63,20 @@ pub async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok(answer.await.map_err(io::Error::other)??.collect())
 }
 
+/// Looks up the hosts of a client without a thread of the runtime.
+#[derive(Debug)]
+pub struct HostResolver;
+
+impl Resolve for HostResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            // The port is the client's business.
+            let found = look_up(name.as_str(), 0).await?;
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
+
 /// Fails if the system does not give so many threads at the same time. Afterwards it has them again.
 fn ask_for(count: usize) -> io::Result<()> {
     let before = running();
@@ -69,10 +84,10 @@ fn ask_for(count: usize) -> io::Result<()> {
     thread::scope(|scope| {
         let closed = gate.lock().unwrap_or_else(PoisonError::into_inner);
         let wait = || drop(gate.lock());
-        let asked =
+        let started =
             (0..count).try_for_each(|_| thread::Builder::new().spawn_scoped(scope, wait).map(drop));
         drop(closed);
-        asked
+        started
     })?;
     // A thread that has been joined counts for a moment longer.
     for _ in 0..ENDING_MS_MAX {
