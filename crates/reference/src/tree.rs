@@ -27,9 +27,9 @@ pub(super) enum CommentMode {
 /// A stretch of [`DocumentTree::values`].
 pub(super) type ValueSpan = Span;
 
-/// A name with its namespace.
+/// Where a name and its namespace stand.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct QualifiedName {
+pub(super) struct NameSpan {
     /// As written, with the prefix.
     qualified: Span,
     /// Where the local name begins in it.
@@ -40,7 +40,7 @@ pub(super) struct QualifiedName {
 /// An attribute, or with a qualified name that begins with `xmlns`, a namespace declaration.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Property {
-    pub(super) name: QualifiedName,
+    pub(super) name: NameSpan,
     pub(super) value: ValueSpan,
     /// What the prefix in the value of `xsi:type` stands for, if that is declared.
     value_namespace: ValueSpan,
@@ -51,7 +51,7 @@ pub(super) enum NodeKind {
     /// The first node, around all others.
     Document,
     Element {
-        name: QualifiedName,
+        name: NameSpan,
         /// Declarations that change what is in scope, by prefix.
         declarations: PropertyRange,
         /// By namespace and local name.
@@ -189,20 +189,20 @@ impl<'a> TreeView<'a> {
         span.of(self.document)
     }
 
-    pub(super) fn qualified(self, name: QualifiedName) -> &'a [u8] {
+    pub(super) fn qualified(self, name: NameSpan) -> &'a [u8] {
         name.qualified.of(self.document)
     }
 
-    pub(super) fn local(self, name: QualifiedName) -> &'a [u8] {
+    pub(super) fn local(self, name: NameSpan) -> &'a [u8] {
         &self.qualified(name)[wide(name.local_start)..]
     }
 
-    pub(super) fn namespace(self, name: QualifiedName) -> &'a [u8] {
+    pub(super) fn namespace(self, name: NameSpan) -> &'a [u8] {
         self.value(name.namespace)
     }
 
     /// Whether a name is that of an instance's type.
-    pub(super) fn is_schema_type(self, name: QualifiedName) -> bool {
+    pub(super) fn is_schema_type(self, name: NameSpan) -> bool {
         self.local(name) == b"type" && self.namespace(name) == XSI_NAMESPACE
     }
 
@@ -282,11 +282,8 @@ impl TreeBuilder<'_> {
             let before =
                 self.lookup(prefix, outer).map_or(&b""[..], |uri| uri.of(&self.tree.values));
             if before != namespace && prefix.of(self.document) != b"xml" {
-                let name = QualifiedName {
-                    qualified: attribute.name,
-                    local_start: 0,
-                    namespace: Span::EMPTY,
-                };
+                let name =
+                    NameSpan { qualified: attribute.name, local_start: 0, namespace: Span::EMPTY };
                 let value_namespace = Span::EMPTY;
                 self.tree.properties.push(Property { name, value, value_namespace });
             }
@@ -326,11 +323,7 @@ impl TreeBuilder<'_> {
         }
     }
 
-    fn resolve(
-        &self,
-        qualified: Span,
-        unprefixed: DefaultNamespace,
-    ) -> Result<QualifiedName, XmlFlaw> {
+    fn resolve(&self, qualified: Span, unprefixed: DefaultNamespace) -> Result<NameSpan, XmlFlaw> {
         let parts = if self.has_colons { split(qualified, self.document)? } else { None };
         let Some((prefix, local)) = parts else {
             let namespace = match unprefixed {
@@ -338,10 +331,10 @@ impl TreeBuilder<'_> {
                 DefaultNamespace::None => None,
             };
             let namespace = namespace.unwrap_or(Span::EMPTY);
-            return Ok(QualifiedName { qualified, local_start: 0, namespace });
+            return Ok(NameSpan { qualified, local_start: 0, namespace });
         };
         let namespace = self.lookup(prefix, self.tree.scope.len()).ok_or(XmlFlaw::Prefix)?;
-        Ok(QualifiedName { qualified, local_start: local, namespace })
+        Ok(NameSpan { qualified, local_start: local, namespace })
     }
 
     /// Enters the attributes that are no declarations, by namespace and local name.
@@ -374,7 +367,7 @@ impl TreeBuilder<'_> {
 
     /// Returns what the prefix in a value stands for, where the value is a qualified name: that of
     /// `xsi:type`. One without a prefix belongs to the default namespace, as an element would.
-    fn value_namespace(&self, name: QualifiedName, value: ValueSpan) -> ValueSpan {
+    fn value_namespace(&self, name: NameSpan, value: ValueSpan) -> ValueSpan {
         let view = TreeView { tree: self.tree, document: self.document };
         if !view.is_schema_type(name) {
             return Span::EMPTY;

@@ -11,7 +11,7 @@ use crate::canonical;
 use crate::ignore::IgnoreRules;
 use crate::merge;
 use crate::tree::{
-    CommentMode, DocumentTree, NodeKind, PropertyRange, QualifiedName, TreeView, XSI_NAMESPACE,
+    CommentMode, DocumentTree, NameSpan, NodeKind, PropertyRange, TreeView, XSI_NAMESPACE,
 };
 use crate::verdict::{DiffType, Diffs, Score};
 use crate::xml::{DocumentError, PairMember};
@@ -285,7 +285,7 @@ type ChildCounts<'a> = BTreeMap<&'a [u8], u32>;
 #[derive(Debug, Clone, Copy)]
 struct ChildElement {
     place: u32,
-    name: QualifiedName,
+    name: NameSpan,
 }
 
 fn element_children(view: TreeView<'_>, parent: u32) -> Vec<ChildElement> {
@@ -337,7 +337,7 @@ fn text(view: TreeView<'_>, parent: u32) -> Vec<u8> {
 }
 
 /// Where a schema is to be found does not change what a document says.
-fn is_schema_location(view: TreeView<'_>, name: QualifiedName) -> bool {
+fn is_schema_location(view: TreeView<'_>, name: NameSpan) -> bool {
     view.namespace(name) == XSI_NAMESPACE
         && matches!(view.local(name), b"schemaLocation" | b"noNamespaceSchemaLocation")
 }

@@ -14,7 +14,9 @@ use rustix::process::Pid;
 use thiserror::Error;
 use units::environment::ChildEnvironment;
 
-use super::{CpuPlacement, FilledCommand, TargetCommand, TargetError, now};
+use super::failure::TargetError;
+use super::filled_command::FilledCommand;
+use super::{CpuPlacement, TargetCommand, now};
 
 /// How an image is run.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use units::cancel::Cancel;
 
+use super::cgroup::ResourceLimits;
 use super::deadline::CancelDeadline;
 use super::failure::{LogTail, ProcessEnd, TargetError};
+use super::filled_command::FilledCommand;
 use super::hook_spec::{HookKind, HookSpec};
 use super::placeholder::PlaceholderValues;
 use super::placement::ProgramPlacement;
-use super::{
-    CpuPlacement, FilledCommand, LaunchContext, PollBackoff, ResourceLimits, SutProcess,
-    TargetCommand,
-};
+use super::poll_backoff::PollBackoff;
+use super::sut_process::SutProcess;
+use super::{CpuPlacement, LaunchContext, TargetCommand};
 
 /// How long a hook that follows a launch may go on after Ctrl-C: it may undo what was done outside.
 const AFTER_CANCEL: Duration = Duration::from_secs(1);

@@ -75,10 +75,10 @@ impl LimitScope {
     }
 
     fn of_container(command: &TargetCommand, running: ContainerHandle) -> Self {
-        let keeper = || LimitBackend::Engine(running.engine().to_owned());
+        let engine = || LimitBackend::Engine(running.engine().to_owned());
         let confinement = LimitEnforcement {
-            memory: command.limits.memory_bytes_max.map(|_| keeper()),
-            cpu: command.limits.cpus_max.map(|_| keeper()),
+            memory: command.limits.memory_bytes_max.map(|_| engine()),
+            cpu: command.limits.cpus_max.map(|_| engine()),
             note: None,
         };
         Self { group: CgroupSet::default(), container: Some(running), confinement }

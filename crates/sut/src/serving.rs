@@ -16,7 +16,7 @@ impl Target {
     /// is measured would not be what answers.
     pub(super) fn find_serving(&mut self) -> Result<(), TargetError> {
         let (family, port) = (self.family()?, self.port());
-        let Some(own) = self.own.as_mut().filter(|own| own.cage.container.is_none()) else {
+        let Some(own) = self.own.as_mut().filter(|own| own.scope.container.is_none()) else {
             return Ok(());
         };
         let running = process::running().map_err(TargetError::Unreadable)?;
@@ -61,7 +61,7 @@ impl Target {
     pub(super) fn is_in_background(&self) -> Result<bool, TargetError> {
         let Some(own) = &self.own else { return Ok(false) };
         let left = own.left(&[]).map_err(TargetError::Unreadable)?;
-        Ok(own.cage.container.is_none() && !left.is_empty())
+        Ok(own.scope.container.is_none() && !left.is_empty())
     }
 }
 

@@ -10,7 +10,8 @@ use super::address::TargetAddress;
 use super::failure::{self, ListenerHint, ProcessEnd, TargetError};
 use super::readiness::{ProbeError, ProbeQuery, Readiness, ReadinessDecision, connect};
 use super::ready_condition::{LogWatch, ReadySign};
-use super::{Target, TargetCommand, first_word, listeners, not_started};
+use super::sut_process::not_started;
+use super::{Target, TargetCommand, first_word, listeners};
 
 /// From one look at a target to the next.
 const PAUSE_MIN: Duration = Duration::from_millis(2);

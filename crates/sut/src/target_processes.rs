@@ -2,11 +2,12 @@
 
 use std::io;
 
+use super::Target;
 use super::failure::TargetError;
 use super::process::ProcessStat;
+use super::resource_usage::ResourceUsage;
 use super::run_queue::RunQueueClock;
 use super::sampler::{CpuClock, ResourceSample, Sampler};
-use super::{ResourceUsage, Target};
 
 /// The processes that a target had when they were looked for.
 #[derive(Debug)]
