@@ -11,6 +11,7 @@ use super::pacing::{ClosedWorkload, PacingModel, StopCondition};
 use super::request_plan::RequestPlan;
 use super::settings::{ClientSettings, DriveOutcome, HttpVersion, LoadError};
 use super::tls::{TlsClient, TlsNetwork};
+use super::virtual_user::VirtualUsers;
 use units::cancel::Cancel;
 
 /// Connections to one target, and the requests to send over them.
@@ -104,10 +105,17 @@ impl LoadClient {
     /// Has every virtual user send the requests of the plan's setup, outside all load; nothing more after
     /// one that failed.
     pub fn set_up(&mut self, sink: &mut impl FnMut(&Exchange)) -> Result<DriveOutcome, LoadError> {
+        self.users().begin_setup();
+        let drive = self.drive(StopCondition::after_failure(), sink);
+        self.users().begin_load();
+        drive
+    }
+
+    fn users(&mut self) -> &mut VirtualUsers {
         match &mut self.channel {
-            ClientEngine::Plain(engine) => engine.set_up(sink),
-            ClientEngine::Secured(engine) => engine.set_up(sink),
-            ClientEngine::Multiplexed(streams) => streams.set_up(sink),
+            ClientEngine::Plain(engine) => engine.users(),
+            ClientEngine::Secured(engine) => engine.users(),
+            ClientEngine::Multiplexed(streams) => streams.users(),
         }
     }
 

@@ -15,7 +15,7 @@ use super::in_flight::InFlightGauge;
 use super::judge::{CompleteResponse, ResponseHeaders};
 use super::network;
 use super::network::{Address, NetworkDriver, SocketReadiness};
-use super::pacing::{ClosedWorkload, DriveEnd, Pacer, PacerStep, PacingModel, StopCondition};
+use super::pacing::{DriveEnd, Pacer, PacerStep, PacingModel};
 use super::pieces::RequestProgress;
 use super::request_plan::{PlannedRequest, RequestPlan, UnsendableRequest};
 use super::response::{ResponseBuffer, ResponseFault, ResponseProgress};
@@ -209,16 +209,9 @@ impl<N: NetworkDriver> LoadEngine<N> {
         drive
     }
 
-    /// Has every virtual user send the requests of the plan's setup; nothing after one that failed.
-    pub(super) fn set_up(
-        &mut self,
-        sink: &mut dyn FnMut(&Exchange),
-    ) -> Result<DriveOutcome, LoadError> {
-        self.users.begin_setup();
-        let stop = StopCondition::after_failure();
-        let drive = self.drive(&PacingModel::Closed(ClosedWorkload::from(stop)), sink);
-        self.users.begin_load();
-        drive
+    /// Returns the virtual users whose requests it sends.
+    pub(super) fn users(&mut self) -> &mut VirtualUsers {
+        &mut self.users
     }
 
     fn run(

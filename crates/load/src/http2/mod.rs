@@ -25,7 +25,7 @@ use self::timer::AsyncTimer;
 use super::exchange::{Exchange, ExchangeFailure, FailureKind};
 use super::in_flight::InFlightGauge;
 use super::network::{Address, Clock};
-use super::pacing::{ClosedWorkload, DriveEnd, Pacer, PacerStep, PacingModel, StopCondition};
+use super::pacing::{DriveEnd, Pacer, PacerStep, PacingModel};
 use super::request_plan::{PlannedRequest, RequestPlan};
 use super::settings::{ClientSettings, DriveOutcome, LoadError};
 use super::tls::TlsClient;
@@ -108,16 +108,9 @@ impl Http2Engine {
         })
     }
 
-    /// Has every virtual user send the requests of the plan's setup; nothing after one that failed.
-    pub(super) fn set_up(
-        &mut self,
-        sink: &mut dyn FnMut(&Exchange),
-    ) -> Result<DriveOutcome, LoadError> {
-        self.users.begin_setup();
-        let stop = StopCondition::after_failure();
-        let drive = self.drive(&PacingModel::Closed(ClosedWorkload::from(stop)), sink);
-        self.users.begin_load();
-        drive
+    /// Returns the virtual users whose requests it sends.
+    pub(super) fn users(&mut self) -> &mut VirtualUsers {
+        &mut self.users
     }
 
     pub(super) fn renew(&mut self) -> Result<(), LoadError> {
