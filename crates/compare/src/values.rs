@@ -363,7 +363,7 @@ pub(super) fn overall(
     times: &MergedTimes,
     metric: Metric,
 ) -> Option<f64> {
-    let Some(quantile) = quantile_of(metric) else {
+    let Some(quantile) = metric.quantile() else {
         let values = launches.iter().map(|launch| launch.value(metric));
         let values: Vec<f64> = values.collect::<Result<_, _>>().ok()?;
         return (!values.is_empty()).then(|| quantile::median(&values));
@@ -383,32 +383,9 @@ pub(super) fn promised(
         return (!means.is_empty()).then(|| quantile::median(&means));
     }
     overall(launches, times, metric).or_else(|| {
-        quantile_of(metric)?;
+        metric.quantile()?;
         times.whole()?.max_ns().map(units::exact)
     })
-}
-
-fn quantile_of(metric: Metric) -> Option<f64> {
-    match metric {
-        Metric::P50 => Some(0.50),
-        Metric::P95 => Some(0.95),
-        Metric::P99 => Some(0.99),
-        Metric::Work
-        | Metric::Cpu
-        | Metric::Latency
-        | Metric::Flow
-        | Metric::Tail
-        | Metric::Throughput
-        | Metric::Memory
-        | Metric::Rss
-        | Metric::Leak
-        | Metric::Ready
-        | Metric::FirstAnswers
-        | Metric::AnswerBytes
-        | Metric::Allocations
-        | Metric::Queries
-        | Metric::RoundTrips => None,
-    }
 }
 
 /// Returns what a run says about a metric of a scenario, in the metric's unit: the mean of the better

@@ -34,27 +34,9 @@ pub(super) fn value(quantity: LimitQuantity, measurement: &Measurement) -> Optio
             let failed = units::exact(measurement.failed());
             Some(failed / (failed + units::exact(measurement.answered())).max(1.0))
         }
-        LimitQuantity::Metric(Metric::P50) => quantile(0.50),
-        LimitQuantity::Metric(Metric::P95) => quantile(0.95),
-        LimitQuantity::Metric(Metric::P99) => quantile(0.99),
         LimitQuantity::Metric(Metric::Latency) => Some(measurement.response().mean()),
-        // The rate is what is being searched for; the others are not about one moment.
-        LimitQuantity::Metric(
-            Metric::Work
-            | Metric::Cpu
-            | Metric::Flow
-            | Metric::Tail
-            | Metric::Throughput
-            | Metric::Memory
-            | Metric::Rss
-            | Metric::Leak
-            | Metric::Ready
-            | Metric::FirstAnswers
-            | Metric::AnswerBytes
-            | Metric::Allocations
-            | Metric::Queries
-            | Metric::RoundTrips,
-        )
-        | LimitQuantity::Growth => None,
+        // The rate is what is being searched for; metrics that are no quantiles are not about one moment.
+        LimitQuantity::Metric(metric) => metric.quantile().and_then(quantile),
+        LimitQuantity::Growth => None,
     }
 }

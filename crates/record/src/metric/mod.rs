@@ -201,6 +201,30 @@ impl Metric {
         }
     }
 
+    /// Returns which quantile of the times of requests it is, in (0, 1); none of all other metrics.
+    pub fn quantile(self) -> Option<f64> {
+        match self {
+            Self::P50 => Some(0.50),
+            Self::P95 => Some(0.95),
+            Self::P99 => Some(0.99),
+            Self::Work
+            | Self::Cpu
+            | Self::Latency
+            | Self::Flow
+            | Self::Tail
+            | Self::Throughput
+            | Self::Memory
+            | Self::Rss
+            | Self::Leak
+            | Self::Ready
+            | Self::FirstAnswers
+            | Self::AnswerBytes
+            | Self::Allocations
+            | Self::Queries
+            | Self::RoundTrips => None,
+        }
+    }
+
     /// Returns which direction is better.
     pub fn better(self) -> BetterDirection {
         match self {
