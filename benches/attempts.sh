@@ -14,9 +14,6 @@
 # Needs python3. Load goes to 127.0.0.1 only.
 set -eu
 cd "$(dirname "$0")/.."
-if [ -z "${XMLPERF:-}" ]; then
-    cargo build --release --locked --quiet
-    XMLPERF=${CARGO_TARGET_DIR:-$PWD/target}/release/xmlperf
-fi
-export PYTHONDONTWRITEBYTECODE=1 XMLPERF PAIRS="${PAIRS:-12}"
+. benches/program.sh
+export PYTHONDONTWRITEBYTECODE=1 PAIRS="${PAIRS:-12}"
 exec python3 benches/attempts/attempts.py "${1:-30}" "${2:-target/attempts}"

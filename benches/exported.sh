@@ -11,12 +11,8 @@ scenario=${1:-concurrent}
 rounds=${ROUNDS:-5}
 work=$(mktemp -d)
 command -v wrk >/dev/null || apt-get install -y -qq --no-install-recommends wrk
-xmlperf=${XMLPERF:-}
-[ -n "$xmlperf" ] || {
-    cargo build --release --locked --quiet
-    xmlperf=${CARGO_TARGET_DIR:-target}/release/xmlperf
-}
-xmlperf=$(realpath "$xmlperf")
+. benches/program.sh
+xmlperf=$(realpath "$XMLPERF")
 
 "$xmlperf" serve --port 0 --workers 1 >"$work/address" &
 server=$!
