@@ -184,6 +184,4 @@ fn parse(
 }
 
 #[cfg(test)]
-mod target_tests;
-#[cfg(test)]
 mod tests;

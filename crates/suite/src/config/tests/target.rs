@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use sut::{LogPattern, ReadyCondition, ReadySign, ServiceScope};
 
-use super::tests::{read, refusal};
+use super::{read, refusal};
+use crate::TargetSource;
 
 /// A target that is started, with more of its table.
 fn target(more: &str) -> String {
@@ -171,4 +172,41 @@ fn a_base_of_its_own_is_what_differs_from_head() {
     check("{ start = \"./old\" }", "the target would not learn its port");
     check("{ start = \"./old {service:db} {port}\" }", "no `[[service]]` named `db`");
     check("{ begin = \"make\" }", "unknown field `begin`");
+}
+
+#[test]
+fn an_image_and_limits_are_understood_or_refused_with_their_line() {
+    let text =
+        "[target]\nimage = \"api:1.2 --quiet\"\nport = 3000\nmemory = \"1 GiB\"\ncpu-quota = 1.5\n";
+    let suite = read(text).unwrap();
+    assert_eq!(suite.target.origin, TargetSource::Start("api:1.2 --quiet".to_owned()));
+    assert_eq!(suite.target.container.as_ref().map(|it| it.port), Some(3000));
+    assert_eq!(suite.target.limits.memory_bytes_max, Some(1 << 30));
+    assert_ne!(suite.digest, read(&text.replace("1.5", "1")).unwrap().digest);
+    let check = |text: &str, message: &str| {
+        let refusal = refusal(&format!("[target]\n{text}\n"));
+        assert!(refusal.contains(message), "{refusal}");
+    };
+    check("image = \"api\"", "an image needs `port`");
+    check("image = \"api\"\nport = 80\nstart = \"./api {port}\"", "keep one");
+    check("image = \"api\"\nport = 80\nbuild = \"docker build .\"", "--base-start IMAGE");
+    check("port = 80", "only an `image` has a port inside");
+    check("image = \"api\"\nport = 70000", "from 1 to 65535");
+    check("cpu-quota = 0", "such as 1.5");
+    check("url = \"http://127.0.0.1:1\"\nmemory = \"1 GiB\"", "cannot be limited");
+}
+
+#[test]
+fn a_start_command_for_a_shell_is_refused_or_given_to_one() {
+    let start = |shell: &str| format!("[target]\nstart = \"cd app && ./api {{port}}\"\n{shell}");
+    insta::assert_snapshot!(refusal(&start("")), @r#"
+    xmlperf.toml:2:9: `cd` is for a shell, and `start` is run without one: write `shell = true` beside it, or `sh -c '…'`
+
+        start = "cd app && ./api {port}"
+    "#);
+    let suite = read(&start("shell = true")).unwrap();
+    let TargetSource::Start(command) = suite.target.origin else { panic!("not started") };
+    assert_eq!(shlex::split(&command).unwrap(), ["sh", "-c", "cd app && ./api {port}"]);
+    let image = "[target]\nimage = \"a:1\"\nport = 80\nshell = true\n";
+    assert!(refusal(image).contains("`shell` is for `start`"));
 }
