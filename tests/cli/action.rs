@@ -13,6 +13,8 @@ use std::process::{Command, Output};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
+use crate::git::{commit_all, git};
+
 const SECRETS: [(&str, &str); 9] = [
     ("GITHUB_TOKEN", "ghs_secret1"),
     ("ACTIONS_RUNTIME_TOKEN", "secret2"),
@@ -617,15 +619,6 @@ fn the_workflows_that_are_validated_are_those_that_are_written() {
     }
 }
 
-/// Runs git under a made-up name, and returns what it prints.
-fn git(folder: &Path, words: &[&str]) -> String {
-    let mut command = Command::new("git");
-    command.args(["-c", "user.name=a", "-c", "user.email=a@b"]).arg("-C").arg(folder).args(words);
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
 #[test]
 fn a_release_is_a_draft_until_it_is_whole_and_its_tag_knows_the_checksums() {
     let runner = ActionRunner::new().program("gh", "echo \"$*\" >> \"$HOME/gh\"");
@@ -640,8 +633,7 @@ fn a_release_is_a_draft_until_it_is_whole_and_its_tag_knows_the_checksums() {
     fs::copy(root().join(script), work.join(script)).unwrap();
     fs::write(work.join("Cargo.toml"), "[workspace.package]\nversion = \"1.4.0\"\n\n[package]\n")
         .unwrap();
-    git(&work, &["add", "--all"]);
-    git(&work, &["commit", "--quiet", "--message", "first"]);
+    commit_all(&work, "first");
     fs::write(work.join("dist/xmlperf-v1.4.0-x86_64-unknown-linux-musl.tar.gz"), "x").unwrap();
     fs::write(work.join("dist/xmlperf-v1.4.0-x86_64-unknown-linux-musl.cdx.json"), "{}").unwrap();
     let publish = || {
@@ -653,10 +645,10 @@ fn a_release_is_a_draft_until_it_is_whole_and_its_tag_knows_the_checksums() {
     };
     assert!(publish().0);
     let at = |path: &str| git(&origin, &["show", &format!("v1.4.0:{path}")]);
-    assert_eq!(at("action/RELEASE"), "https://github.com/o/r/releases/download/v1.4.0\n");
+    assert_eq!(at("action/RELEASE"), "https://github.com/o/r/releases/download/v1.4.0");
     let sum = units::hex(&Sha256::digest("x"));
     let archive = "xmlperf-v1.4.0-x86_64-unknown-linux-musl.tar.gz";
-    assert_eq!(at("action/SHA256SUMS"), format!("{sum}  {archive}\n"));
+    assert_eq!(at("action/SHA256SUMS"), format!("{sum}  {archive}"));
     assert_eq!(git(&origin, &["rev-parse", "v1"]), git(&origin, &["rev-parse", "v1.4.0"]));
     let said = fs::read_to_string(runner.path("temp/gh")).unwrap();
     let lines: Vec<&str> = said.lines().skip(1).collect();

@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::git::{commit_all, git};
+
 const SERVER: &str = r#"
 import http.server, sys
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -31,13 +33,6 @@ fn config(target: &str) -> String {
     )
 }
 
-fn git(folder: &Path, words: &[&str]) {
-    let identity = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main"];
-    let mut git = Command::new("git");
-    let status = git.args(identity).args(words).current_dir(folder).stdout(Stdio::null()).status();
-    assert!(status.unwrap().success(), "git {words:?}");
-}
-
 /// A repository whose first commit has `files`.
 fn repository(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -45,8 +40,7 @@ fn repository(files: &[(&str, &str)]) -> TempDir {
     for (name, text) in files {
         fs::write(folder.path().join(name), text).unwrap();
     }
-    git(folder.path(), &["add", "."]);
-    git(folder.path(), &["commit", "--quiet", "-m", "first"]);
+    commit_all(folder.path(), "first");
     folder
 }
 

@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::git::{commit_all, git};
 use crate::published_schema;
 
 /// A repository whose API is the reference API, measured for moments only.
@@ -44,16 +45,12 @@ impl RepositoryFixture {
     }
 
     fn git(&self, words: &[&str]) {
-        let identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"];
-        let status =
-            Command::new("git").args(identity).args(words).current_dir(self.path()).status();
-        assert!(status.unwrap().success(), "git {words:?}");
+        git(self.path(), words);
     }
 
     fn commit(&self, name: &str) {
         fs::write(self.path().join("README"), name).unwrap();
-        self.git(&["add", "--all"]);
-        self.git(&["commit", "--quiet", "--message", name]);
+        commit_all(self.path(), name);
     }
 
     fn run(&self, words: &[&str]) -> Output {

@@ -10,6 +10,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
+use crate::git::git;
 use crate::published_schema;
 
 const XMLPERF: &str = env!("CARGO_BIN_EXE_xmlperf");
@@ -44,10 +45,7 @@ impl ProgramRepository {
     }
 
     fn git(&self, words: &[&str]) {
-        let identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"];
-        let status =
-            Command::new("git").args(identity).args(words).current_dir(self.path()).status();
-        assert!(status.unwrap().success(), "git {words:?}");
+        git(self.path(), words);
     }
 
     /// Commits these files, and nothing that a build has left.

@@ -29,26 +29,16 @@ use tokio::net::unix::pipe;
 use tokio::runtime::Runtime;
 use xmlperf::cli::Cli;
 
+use crate::git::git;
+use crate::plant_service::{self, COMPILE, SOURCE, TEMPLATE};
+
 const XMLPERF: &str = env!("CARGO_BIN_EXE_xmlperf");
 
 /// Bytes that an answer may have, as it is sent.
 const ANSWER_BYTES_MAX: usize = 8 * 1024;
 
-const SOURCE: &str = include_str!("../../benches/truth/server.c");
-
 /// The border between verdicts is far from a plant, and from what a busy machine does to times.
-const SOURCE_CONFIG: &str = r#"[target]
-build = "cc -O2 -pthread -o api server.c"
-start = "./api"
-port-env = "APP_PORT"
-ready = "/"
-
-[request]
-path = "/"
-template = "request.j2"
-content-type = "text/plain"
-expect = [{ json = "/items", equals = "{{ pairs | length }}" }]
-
+const SOURCE_RULES: &str = r#"
 [work]
 pairs = 400
 
@@ -88,10 +78,10 @@ impl ServiceRepository {
     /// The small service of `benches/truth`, built by each side: its source is what a repair changes.
     fn of_source() -> Self {
         let repository = Self::empty();
-        repository.write("xmlperf.toml", SOURCE_CONFIG);
+        let config = plant_service::config(COMPILE) + SOURCE_RULES;
+        repository.write("xmlperf.toml", &config);
         repository.write("server.c", SOURCE);
-        let template = "items={{ pairs | length }}\n{% for pair in pairs %}{{ pair.xml1 }}\n{{ pair.xml2 }}\n{% endfor %}";
-        repository.write("request.j2", template);
+        repository.write("request.j2", TEMPLATE);
         repository.write(".gitignore", "/api\n/.xmlperf\n");
         repository.commit("base");
         repository
@@ -117,10 +107,7 @@ impl ServiceRepository {
     }
 
     fn git(&self, words: &[&str]) {
-        let identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"];
-        let status =
-            Command::new("git").args(identity).args(words).current_dir(self.path()).status();
-        assert!(status.unwrap().success(), "git {words:?}");
+        git(self.path(), words);
     }
 
     fn commit(&self, message: &str) {

@@ -13,6 +13,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::json;
 
 use crate::faults::{FaultFixture, SHORT, said, wait_until};
+use crate::git::{commit_all, git};
 use crate::misbehaving_targets::{SERVER, misbehaving};
 
 /// A project whose target serves, with so many connections.
@@ -231,20 +232,11 @@ fn a_reader_that_has_gone_ends_the_program_in_silence() {
     assert_eq!((output.status.code(), said(&output).as_str()), (Some(141), ""));
 }
 
-fn git(folder: &Path, words: &[&str]) -> Output {
-    let mut command = Command::new("git");
-    command.args(["-c", "user.name=a", "-c", "user.email=a@b"]).args(words);
-    let output = command.current_dir(folder).output().unwrap();
-    assert!(output.status.success(), "{words:?}: {}", said(&output));
-    output
-}
-
 /// Makes a repository of a project, with one commit.
 fn commit(folder: &Path) {
     fs::write(folder.join(".gitignore"), ".xmlperf/\nready\n").unwrap();
     git(folder, &["init", "--quiet", "-b", "main"]);
-    git(folder, &["add", "-A"]);
-    git(folder, &["commit", "--quiet", "-m", "one"]);
+    commit_all(folder, "one");
 }
 
 #[test]
@@ -290,13 +282,13 @@ fn a_branch_that_git_would_misread_is_refused() {
     commit(fixture.path());
     let run = fixture.run(&["run", "--plain"]);
     assert_eq!(run.status.code(), Some(0), "{}", said(&run));
-    let before = git(fixture.path(), &["show-ref"]).stdout;
+    let before = git(fixture.path(), &["show-ref"]);
     for branch in ["HEAD", "FETCH_HEAD", "--x", "-d", "a..b"] {
         let store = format!("git+branch:///{branch}");
         let output = fixture.run(&["baseline", "save", "--store", &store, "main"]);
         assert_eq!(output.status.code(), Some(2), "{branch}: {}", said(&output));
     }
-    assert_eq!(git(fixture.path(), &["show-ref"]).stdout, before);
+    assert_eq!(git(fixture.path(), &["show-ref"]), before);
 }
 
 #[test]

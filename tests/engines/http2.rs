@@ -15,11 +15,13 @@ use h2::{Reason, RecvStream};
 use load::pacing::{ArrivalSchedule, OpenWorkload, PacingModel, StopCondition};
 use load::{
     BodyFraming, BodyPieces, BodySource, ClientSettings, DriveOutcome, Exchange, FailureKind,
-    HttpVersion, LoadClient, LoadRequest, RequestContent, RequestHead, RequestMethod,
-    ResponseCheck, SuccessCheck, Timeouts, WrongResponse,
+    HttpVersion, LoadClient, LoadRequest, RequestContent, RequestHead, RequestMethod, SuccessCheck,
+    Timeouts,
 };
 use tokio::net::{TcpListener, TcpStream};
 use units::cancel::Cancel;
+
+use crate::load::EchoCheck;
 
 /// What a server does with a request.
 #[derive(Debug, Clone, Copy)]
@@ -119,20 +121,9 @@ async fn answer(
     Some(())
 }
 
-/// The answer is what was sent.
-struct StreamEcho(Bytes);
-
-impl ResponseCheck for StreamEcho {
-    fn check(&self, status: u16, body: &[u8]) -> Result<(), WrongResponse> {
-        let right = status == 200 && body == self.0;
-        let fault = || WrongResponse::Content(format!("{} bytes", body.len()).into());
-        right.then_some(()).ok_or_else(fault)
-    }
-}
-
 fn post(body: impl Into<Bytes>) -> LoadRequest {
     let body = body.into();
-    LoadRequest::post("/a?b=c", "test", "text/xml", &[], body.clone(), Arc::new(StreamEcho(body)))
+    LoadRequest::post("/a?b=c", "test", "text/xml", &[], body.clone(), Arc::new(EchoCheck(body)))
         .unwrap()
 }
 
@@ -209,9 +200,9 @@ impl BodyPieces for PieceIterator {
 #[test]
 fn a_body_that_is_made_while_it_is_sent_arrives_whole() {
     let (address, _) = serve(ServerBehavior::Echo);
-    let check = Arc::new(StreamEcho(vec![b'x'; 5_000_000].into()));
+    let check = Arc::new(EchoCheck(vec![b'x'; 5_000_000].into()));
     for framing in [BodyFraming::Length(5_000_000), BodyFraming::Chunked] {
-        let (source, check) = (Arc::new(PieceBody(50)), Arc::<StreamEcho>::clone(&check));
+        let (source, check) = (Arc::new(PieceBody(50)), Arc::<EchoCheck>::clone(&check));
         let head = RequestHead {
             method: RequestMethod::Post,
             path: "/",

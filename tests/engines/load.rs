@@ -71,7 +71,7 @@ fn respond(stream: &mut dyn Write, body: &[u8]) -> bool {
 }
 
 /// The answer is what was sent.
-struct EchoCheck(Bytes);
+pub(crate) struct EchoCheck(pub(crate) Bytes);
 
 impl ResponseCheck for EchoCheck {
     fn check(&self, status: u16, body: &[u8]) -> Result<(), WrongResponse> {

@@ -1,7 +1,5 @@
 //! Which commit a change is compared with, in clones as `actions/checkout` makes them.
 
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use github::api::ApiClient;
@@ -15,26 +13,7 @@ use wiremock::matchers::{method, path_regex};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::job_environment::{JobEnvironment, pull_request};
-
-/// Runs git as a made-up author, at a fixed time, and returns what it prints.
-pub(crate) fn git(dir: &Path, words: &[&str]) -> String {
-    let mut command = Command::new("git");
-    for (name, value) in [
-        ("GIT_AUTHOR_NAME", "a"),
-        ("GIT_AUTHOR_EMAIL", "a@b"),
-        ("GIT_AUTHOR_DATE", "2026-11-23T10:00:00Z"),
-        ("GIT_COMMITTER_NAME", "a"),
-        ("GIT_COMMITTER_EMAIL", "a@b"),
-        ("GIT_COMMITTER_DATE", "2026-11-23T10:00:00Z"),
-        ("GIT_CONFIG_GLOBAL", "/dev/null"),
-        ("GIT_CONFIG_SYSTEM", "/dev/null"),
-    ] {
-        command.env(name, value);
-    }
-    let output = command.arg("-C").arg(dir).args(words).output().unwrap();
-    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
+use crate::git::git;
 
 /// `main` with three commits, `topic` from the second one, and the merge of both.
 struct OriginFixture {

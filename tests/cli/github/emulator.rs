@@ -10,9 +10,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::bases::git;
 use super::job_environment::{JobEnvironment, pull_request};
 use crate::exchange::exchange;
+use crate::git::git;
 
 /// Where the branch of a pull request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,5 +10,6 @@ mod faults;
 mod job_environment;
 mod publication;
 mod run_record;
+mod stand_ins;
 mod wall_time;
 mod workflow;

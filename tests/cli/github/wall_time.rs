@@ -16,11 +16,10 @@ use std::time::Duration;
 use record::Run;
 use record::stage::RunStage;
 
-use super::bases::git;
 use super::emulator::{BranchOrigin, tools};
-use super::workflow::{WorkflowFixture, WorkflowOutcome, commit_all, headline, init};
-
-const SOURCE: &str = include_str!("../../../benches/truth/server.c");
+use super::workflow::{WorkflowFixture, WorkflowOutcome, headline, init};
+use crate::git::{commit_all, git};
+use crate::plant_service::{self, COMPILE, SOURCE, TEMPLATE};
 
 /// Stands in for a compiler: a fresh folder takes so much processor time on each of some cores, as dependencies do; after
 /// that the service's own source is compiled, and nothing else.
@@ -34,22 +33,6 @@ if [ ! -e compiled ]; then
     touch compiled
 fi
 ";
-
-/// What is not said is as it is by default: three scenarios of the presets, both lanes.
-const CONFIG: &str = r#"[target]
-build = "sh build.sh && cc -O2 -pthread -o api server.c"
-start = "./api"
-port-env = "APP_PORT"
-ready = "/"
-
-[request]
-path = "/"
-template = "request.j2"
-content-type = "text/plain"
-expect = [{ json = "/items", equals = "{{ pairs | length }}" }]
-"#;
-
-const TEMPLATE: &str = "items={{ pairs | length }}\n{% for pair in pairs %}{{ pair.xml1 }}\n{{ pair.xml2 }}\n{% endfor %}\n";
 
 /// A pull request whose time is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +59,9 @@ impl ChangeKind {
         let write = |name: &str, text: &str| fs::write(clone.join(name), text).unwrap();
         let adopt = || {
             init(clone);
-            write("xmlperf.toml", CONFIG);
+            // Three scenarios of the presets, both lanes.
+            let build = format!("sh build.sh && {COMPILE}");
+            write("xmlperf.toml", &plant_service::config(&build));
             write("request.j2", TEMPLATE);
         };
         let build = BUILD.replace("SECONDS", &number("PULL_REQUEST_BUILD_S", 3).to_string());

@@ -18,10 +18,11 @@ use tokio::runtime::Runtime;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::bases::git;
 use super::emulator::{BOT, BranchOrigin, Github, tools};
 use super::run_record::{save, slower_by};
+use super::stand_ins;
 use crate::exchange::exchange;
+use crate::git::{commit_all, git};
 
 /// A token that may read and nothing else, as a fork's pull request gets it.
 const READ_ONLY: &str = "token-of-a-fork";
@@ -32,75 +33,6 @@ const ACTION: &str = "octo-org/xmlperf-action@v1";
 const DOWNLOAD: &str = "actions/download-artifact@d3f86a106a0bac45b974a628896c90dbdf5c8093";
 
 const CACHE: &str = "actions/cache@0057852bfaa89a56745cba8c7296529d2fc39830";
-
-/// Stand in for the actions that upload and download, and for the cache, which run on nothing but GitHub.
-const UPLOADER: &str = r#"name: upload
-inputs: { name: { default: '' }, path: { default: '' }, include-hidden-files: { default: '' } }
-runs:
-  using: composite
-  steps:
-    - shell: bash
-      run: mkdir -p "$ARTIFACTS/$NAME" && cp -r "$FOLDER/." "$ARTIFACTS/$NAME"
-      env: { NAME: "${{ inputs.name }}", FOLDER: "${{ inputs.path }}" }
-"#;
-
-/// As version 7 is with `archive: false`: one file, whose name is the artifact's, and a name that is taken is refused.
-const PAGE_UPLOADER: &str = r#"name: upload
-inputs: { path: { default: '' }, archive: { default: 'true' }, retention-days: { default: '' } }
-outputs:
-  artifact-url: { value: "${{ steps.upload.outputs.url }}" }
-runs:
-  using: composite
-  steps:
-    - id: upload
-      shell: bash
-      run: |
-        folder=$ARTIFACTS/$(basename "$FILE")
-        [ "$ARCHIVE" = false ] && [ -f "$FILE" ] && [ ! -e "$folder" ] && [ ! -e "$ARTIFACTS/../refuse-pages" ]
-        mkdir -p "$folder" && cp "$FILE" "$folder"
-        echo "url=https://github.com/octo-org/octo-repo/actions/runs/$GITHUB_RUN_ID/artifacts/77" >> "$GITHUB_OUTPUT"
-      env: { FILE: "${{ inputs.path }}", ARCHIVE: "${{ inputs.archive }}" }
-"#;
-
-const DOWNLOADER: &str = r#"name: download
-inputs: { name: { default: '' }, path: { default: '' } }
-runs:
-  using: composite
-  steps:
-    - shell: bash
-      run: mkdir -p "$FOLDER" && cp -r "$ARTIFACTS/$NAME/." "$FOLDER"
-      env: { NAME: "${{ inputs.name }}", FOLDER: "${{ inputs.path }}" }
-"#;
-
-const RESTORER: &str = r#"name: restore
-inputs: { path: { default: '' }, key: { default: '' } }
-outputs:
-  cache-hit: { value: "${{ steps.find.outputs.hit }}" }
-  cache-primary-key: { value: "${{ inputs.key }}" }
-runs:
-  using: composite
-  steps:
-    - id: find
-      shell: bash
-      run: |
-        folder=${FOLDER/#\~/$HOME}
-        [ ! -d "$ARTIFACTS/../cache/$KEY" ] || {
-            rm -rf "$folder"
-            cp -a "$ARTIFACTS/../cache/$KEY" "$folder"
-            echo hit=true >> "$GITHUB_OUTPUT"
-        }
-      env: { KEY: "${{ inputs.key }}", FOLDER: "${{ inputs.path }}" }
-"#;
-
-const SAVER: &str = r#"name: save
-inputs: { path: { default: '' }, key: { default: '' } }
-runs:
-  using: composite
-  steps:
-    - shell: bash
-      run: mkdir -p "$ARTIFACTS/../cache" && cp -a "${FOLDER/#\~/$HOME}" "$ARTIFACTS/../cache/$KEY"
-      env: { KEY: "${{ inputs.key }}", FOLDER: "${{ inputs.path }}" }
-"#;
 
 /// A job that confirms runs on another machine: under another identity than the jobs beside it, by a mount that
 /// ends with it.
@@ -254,17 +186,7 @@ impl WorkflowFixture {
         fs::write(action.join("action/SHA256SUMS"), format!("{digest}  {archive}\n")).unwrap();
         fs::write(action.join("action/RELEASE"), format!("file://{}\n", release.display()))
             .unwrap();
-        let stubs = [
-            ("upload", UPLOADER),
-            ("upload-page", PAGE_UPLOADER),
-            ("download", DOWNLOADER),
-            ("cache-action/restore", RESTORER),
-            ("cache-action/save", SAVER),
-        ];
-        for (name, action) in stubs {
-            fs::create_dir_all(self.path(name)).unwrap();
-            fs::write(self.path(name).join("action.yml"), action).unwrap();
-        }
+        stand_ins::install(self.folder.path());
     }
 
     /// Runs `file` on `event` as `run`, which may be followed by `.` and the number of an attempt.
@@ -356,11 +278,6 @@ pub(crate) fn init(clone: &Path) {
     let init = init.args(["init", "--github", "--action", ACTION]).current_dir(clone);
     let init = init.output().unwrap();
     assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
-}
-
-pub(crate) fn commit_all(clone: &Path, message: &str) {
-    git(clone, &["add", "--all"]);
-    git(clone, &["commit", "--quiet", "--message", message]);
 }
 
 /// Runs a command, and notes when each of its lines came.

@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use tempfile::TempDir;
 
-use super::{baseline, git, refusal, runs, save, succeed};
+use super::{baseline, refusal, runs, save, succeed};
+use crate::git::{commit_all, git};
 
 pub(super) const BRANCH: &str = "git+branch://origin/xmlperf-baselines";
 
@@ -95,10 +96,10 @@ fn check_writers(writers: usize, saves: usize) {
     assert_eq!(kept, wanted, "{runs:?}");
     succeed(baseline(&remote.path("seed"), BRANCH, &["verify"]));
     let commits = git(&remote.path("remote.git"), &["rev-list", "--count", "xmlperf-baselines"]);
-    assert_eq!(commits.trim(), wanted.to_string());
+    assert_eq!(commits, wanted.to_string());
     assert_eq!(BareRemote::state(&remote.path("seed")), before);
-    assert_eq!(git(&remote.path("clone-2"), &["rev-parse", "--is-shallow-repository"]), "true\n");
-    assert_eq!(git(&remote.path("clone-1"), &["rev-parse", "--is-shallow-repository"]), "false\n");
+    assert_eq!(git(&remote.path("clone-2"), &["rev-parse", "--is-shallow-repository"]), "true");
+    assert_eq!(git(&remote.path("clone-1"), &["rev-parse", "--is-shallow-repository"]), "false");
     assert_eq!(git(&remote.path("clone-1"), &["for-each-ref", "refs/xmlperf/fetching"]), "");
 }
 
@@ -194,8 +195,7 @@ fn foreign_files_of_a_branch_are_kept_and_never_read() {
     symlink("/etc/passwd", seed.join("main/2026-11-23T000000Z-0123456789ab.json")).unwrap();
     fs::write(seed.join("README.md"), "ours").unwrap();
     fs::write(seed.join("odd \"name\"\n.txt"), "theirs").unwrap();
-    git(&seed, &["add", "--all"]);
-    git(&seed, &["commit", "--quiet", "--message", "by hand"]);
+    commit_all(&seed, "by hand");
     git(&seed, &["push", "--quiet", "origin", "HEAD"]);
     git(&seed, &["checkout", "--quiet", "main"]);
 

@@ -12,7 +12,8 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::branch::{BRANCH, BareRemote};
 use super::bucket::{self, S3};
-use super::{SeedSequence, baseline, git, save, succeed};
+use super::{SeedSequence, baseline, save, succeed};
+use crate::git::git;
 
 /// Kills so many saves, and pins among them, at moments between their start and twice the usual time, and says what became of them.
 pub(super) fn kill(folder: &Path, store: &str, env: &[(&str, String)], kills: u64) {

@@ -45,16 +45,6 @@ fn succeed(mut command: Command) -> Output {
     output
 }
 
-fn git(dir: &Path, words: &[&str]) -> String {
-    let mut command = Command::new("git");
-    command.args(["-c", "init.defaultBranch=main", "-C"]).arg(dir).args(words);
-    for (name, value) in [("NAME", "a"), ("EMAIL", "a@b")] {
-        command.env(format!("GIT_AUTHOR_{name}"), value);
-        command.env(format!("GIT_COMMITTER_{name}"), value);
-    }
-    String::from_utf8(succeed(command).stdout).unwrap()
-}
-
 /// The runs of `main`, as a fresh process reads all of them.
 fn runs(folder: &Path, store: &str) -> Vec<String> {
     let listing = succeed(baseline(folder, store, &["list", "main"]));
