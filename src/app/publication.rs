@@ -402,10 +402,10 @@ fn annotation(subject: PublicationSubject<'_>, row: &MetricResult) -> Annotation
 pub(super) fn block(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let from = lines.len().saturating_sub(LOG_LINES_MAX);
-    let tame = |line: &&str| {
+    let plain = |line: &&str| {
         let line = line.replace("```", "'''");
         let shown = line.chars().filter(|c| !c.is_control() || *c == '\t');
         shown.take(LOG_CHARS_MAX).collect::<String>()
     };
-    lines[from..].iter().map(tame).collect::<Vec<_>>().join("\n")
+    lines[from..].iter().map(plain).collect::<Vec<_>>().join("\n")
 }

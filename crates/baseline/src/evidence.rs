@@ -44,7 +44,7 @@ impl BaselineStore {
         };
         let old = self.all_evidence()?.into_iter().filter(|(_, lines)| is_old(lines));
         let entry = |(key, lines): (String, Vec<u8>)| {
-            let place = self.shelf.place(&file(&key));
+            let place = self.backend.place(&file(&key));
             EvidenceEntry { key, place, lines }
         };
         Ok(old.map(entry).collect())
@@ -57,7 +57,7 @@ impl BaselineStore {
     ) -> Result<Vec<EvidenceEntry>, BaselineError> {
         let mut removed = Vec::new();
         for entry in seen {
-            match self.shelf.swap(&file(&entry.key), Some(&entry.lines), None)? {
+            match self.backend.swap(&file(&entry.key), Some(&entry.lines), None)? {
                 SwapOutcome::Done => removed.push(entry),
                 SwapOutcome::Stale => {}
             }
@@ -67,11 +67,11 @@ impl BaselineStore {
 
     /// Returns all records of attempts by their keys, in order.
     pub fn all_evidence(&self) -> Result<Vec<(String, Vec<u8>)>, BaselineError> {
-        let files = self.shelf.folder(FOLDER)?;
+        let files = self.backend.folder(FOLDER)?;
         let plain = files.iter().filter(|file| matches!(file.kind, FileKind::Plain(_)));
         let keyed = plain.filter_map(|file| Some((key_of(&file.path)?, file.path.as_str())));
         let (keys, paths): (Vec<&str>, Vec<&str>) = keyed.unzip();
-        let contents = self.shelf.read(&paths, EVIDENCE_BYTES_MAX)?;
+        let contents = self.backend.read(&paths, EVIDENCE_BYTES_MAX)?;
         let found = keys.into_iter().zip(contents);
         // One that was removed since it was listed is none.
         let record = |(key, content): (&str, FileContent)| {
@@ -83,7 +83,7 @@ impl BaselineStore {
     /// Returns the lines of the record of a comparison; none if there is none.
     pub fn evidence(&self, key: &str) -> Result<Option<Vec<u8>>, BaselineError> {
         name::check(key)?;
-        self.shelf.read(&[&file(key)], EVIDENCE_BYTES_MAX)?.pop().unwrap_or(Ok(None))
+        self.backend.read(&[&file(key)], EVIDENCE_BYTES_MAX)?.pop().unwrap_or(Ok(None))
     }
 
     /// Puts lines in the place of those that were `seen`. Fails if there are others by now.
@@ -95,10 +95,10 @@ impl BaselineStore {
     ) -> Result<(), BaselineError> {
         name::check(key)?;
         let path = file(key);
-        match self.shelf.swap(&path, seen, Some(lines))? {
+        match self.backend.swap(&path, seen, Some(lines))? {
             SwapOutcome::Done => Ok(()),
             SwapOutcome::Stale => {
-                Err(BaselineError::EvidenceChanged { place: self.shelf.place(&path) })
+                Err(BaselineError::EvidenceChanged { place: self.backend.place(&path) })
             }
         }
     }

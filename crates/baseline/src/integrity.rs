@@ -35,7 +35,7 @@ impl BaselineStore {
     /// Reads everything: all of a store, or one history with the pin of its name.
     pub fn verify(&self, name: Option<&str>) -> Result<Integrity, BaselineError> {
         name.map_or(Ok(()), name::check)?;
-        let all = self.shelf.all()?;
+        let all = self.backend.all()?;
         let below = |file: &&FileEntry| {
             name.is_none_or(|name| file.path.rsplit_once('/').is_some_and(|(it, _)| it == name))
         };
@@ -54,7 +54,7 @@ impl BaselineStore {
                 entries.push(self.entry_of(name, stamp, digest));
             } else if evidence::key_of(&file.path).is_none() {
                 // What is in a record of attempts is checked where it is used.
-                let (place, reason) = (self.shelf.place(&file.path), unknown(file));
+                let (place, reason) = (self.backend.place(&file.path), unknown(file));
                 found.unknown.push(FileFault { place, reason });
             }
         }
@@ -71,7 +71,7 @@ impl BaselineStore {
         {
             Ok(()) => found.pins += 1,
             Err(error) => {
-                let place = self.shelf.place(&pin::file(name));
+                let place = self.backend.place(&pin::file(name));
                 found.damaged.push(FileFault { place, reason: in_words(&error) });
             }
         }

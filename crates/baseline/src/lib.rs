@@ -44,7 +44,7 @@ const BATCH: usize = 8;
 /// Named histories of runs, wherever they are kept.
 #[derive(Debug)]
 pub struct BaselineStore {
-    shelf: Box<dyn StorageBackend>,
+    backend: Box<dyn StorageBackend>,
 }
 
 /// One kept run.
@@ -93,19 +93,19 @@ impl BaselineStore {
     /// Returns the store at an address, which need not hold anything yet. Relative folders, and the
     /// clone whose remotes are meant, are taken from `root`.
     pub fn open(location: &str, root: &Path) -> Result<Self, BaselineError> {
-        Ok(Self { shelf: location::open(location, root)? })
+        Ok(Self { backend: location::open(location, root)? })
     }
 
     /// Lets `progress` hear what is being done, where it may take a while.
     #[must_use]
     pub fn telling(mut self, progress: StorageProgress) -> Self {
-        self.shelf.tell(progress);
+        self.backend.tell(progress);
         self
     }
 
     /// Returns what people call the place.
     pub fn location(&self) -> &str {
-        self.shelf.location()
+        self.backend.location()
     }
 
     /// Keeps the judged build of a run under a name. A paired run keeps its head.
@@ -113,7 +113,7 @@ impl BaselineStore {
         name::check(name)?;
         let run = alone(run)?;
         let entry = self.entry_of(name, &name::stamp(&run.started)?, &run.digest());
-        Ok(match self.shelf.create(&entry.file(), &run.to_json())? {
+        Ok(match self.backend.create(&entry.file(), &run.to_json())? {
             CreateOutcome::New => SaveOutcome::New(entry),
             CreateOutcome::AlreadyThere => SaveOutcome::AlreadyThere(entry),
         })
@@ -121,7 +121,7 @@ impl BaselineStore {
 
     /// Returns all histories and pinned names, in order.
     pub fn histories(&self) -> Result<Vec<StoreHistory>, BaselineError> {
-        let files = self.shelf.all()?;
+        let files = self.backend.all()?;
         let mut histories: BTreeMap<String, StoreHistory> = BTreeMap::new();
         let blank = |name: &str| StoreHistory { name: name.to_owned(), runs: 0, pinned: None };
         for entry in self.entries_of(&files) {
@@ -150,7 +150,7 @@ impl BaselineStore {
             None => (name, None),
         };
         name::check(name)?;
-        let files = self.shelf.folder(name)?;
+        let files = self.backend.folder(name)?;
         if let (None, Some(pinned)) = (digest, self.pinned_by(name, &files)?) {
             return self.until_pin(name, &pinned).map(Some);
         }
@@ -164,7 +164,7 @@ impl BaselineStore {
     /// Returns all runs of a history, oldest first, whether or not its name is pinned.
     pub fn runs(&self, name: &str) -> Result<Vec<StoreEntry>, BaselineError> {
         name::check(name)?;
-        Ok(self.entries_of(&self.shelf.folder(name)?))
+        Ok(self.entries_of(&self.backend.folder(name)?))
     }
 
     /// Returns the runs that a name stands for, as [`BaselineStore::entries`] does, or the error that says how to
@@ -195,7 +195,7 @@ impl BaselineStore {
         for batch in entries.chunks(BATCH) {
             let files: Vec<String> = batch.iter().map(StoreEntry::file).collect();
             let files: Vec<&str> = files.iter().map(String::as_str).collect();
-            let texts = self.shelf.read(&files, RUN_BYTES_MAX)?;
+            let texts = self.backend.read(&files, RUN_BYTES_MAX)?;
             let read = texts.iter().filter_map(|text| text.as_ref().ok()?.as_ref());
             bytes += read.map(|text| text.len() as u64).sum::<u64>();
             if bytes > HISTORY_BYTES_MAX {
@@ -220,7 +220,7 @@ impl BaselineStore {
             history: name.to_owned(),
             started: stamp.to_owned(),
             digest: digest.to_owned(),
-            place: self.shelf.place(&name::file(name, stamp, digest)),
+            place: self.backend.place(&name::file(name, stamp, digest)),
         }
     }
 

@@ -59,7 +59,7 @@ impl BaselineStore {
         text.push(b'\n');
         let before = self.swap_pin(name, Some(&text))?;
         // Another process may have removed the run while it was being pinned.
-        let files = self.shelf.folder(&pinned.run.history)?;
+        let files = self.backend.folder(&pinned.run.history)?;
         if !self.entries_of(&files).contains(&pinned.run) {
             return Err(pinned.run.gone());
         }
@@ -77,7 +77,7 @@ impl BaselineStore {
 
     /// Returns all pins, in order of their names. One that cannot be understood is an error.
     pub fn pins(&self) -> Result<Vec<BaselinePin>, BaselineError> {
-        self.pins_of(&self.shelf.all()?)
+        self.pins_of(&self.backend.all()?)
     }
 
     pub(super) fn pins_of(&self, files: &[FileEntry]) -> Result<Vec<BaselinePin>, BaselineError> {
@@ -105,7 +105,7 @@ impl BaselineStore {
         name: &str,
         pinned: &BaselinePin,
     ) -> Result<Vec<StoreEntry>, BaselineError> {
-        let mut entries = self.entries_of(&self.shelf.folder(&pinned.run.history)?);
+        let mut entries = self.entries_of(&self.backend.folder(&pinned.run.history)?);
         let Some(position) = entries.iter().position(|entry| *entry == pinned.run) else {
             let (name, run) = (name.to_owned(), pinned.run.place.clone());
             return Err(BaselineError::Dangling { name, run });
@@ -121,7 +121,7 @@ impl BaselineStore {
             None => (name, Some(run)),
         };
         name::check(history)?;
-        let mut entries = self.entries_of(&self.shelf.folder(history)?);
+        let mut entries = self.entries_of(&self.backend.folder(history)?);
         if entries.is_empty() {
             return Err(self.not_found(history));
         }
@@ -133,16 +133,18 @@ impl BaselineStore {
     }
 
     fn is_history(&self, name: &str) -> Result<bool, BaselineError> {
-        Ok(name::check(name).is_ok() && !self.entries_of(&self.shelf.folder(name)?).is_empty())
+        Ok(name::check(name).is_ok() && !self.entries_of(&self.backend.folder(name)?).is_empty())
     }
 
     fn read_pin(&self, name: &str) -> Result<Option<Vec<u8>>, BaselineError> {
-        self.shelf.read(&[&file(name)], BYTES_MAX)?.pop().unwrap_or(Ok(None))
+        self.backend.read(&[&file(name)], BYTES_MAX)?.pop().unwrap_or(Ok(None))
     }
 
     fn parse_pin(&self, name: &str, text: &[u8]) -> Result<BaselinePin, BaselineError> {
-        let malformed =
-            |reason: String| BaselineError::BadPin { place: self.shelf.place(&file(name)), reason };
+        let malformed = |reason: String| BaselineError::BadPin {
+            place: self.backend.place(&file(name)),
+            reason,
+        };
         let record: PinRecord =
             serde_json::from_slice(text).map_err(|error| malformed(error.to_string()))?;
         if record.schema > SCHEMA {
@@ -167,7 +169,7 @@ impl BaselineStore {
             if old.is_none() && new.is_none() {
                 return Ok(None);
             }
-            match self.shelf.swap(&file(name), old.as_deref(), new)? {
+            match self.backend.swap(&file(name), old.as_deref(), new)? {
                 // A pin that cannot be understood is put right by pinning anew.
                 SwapOutcome::Done => {
                     return Ok(old.and_then(|old| self.parse_pin(name, &old).ok()));
@@ -175,6 +177,6 @@ impl BaselineStore {
                 SwapOutcome::Stale => {}
             }
         }
-        Err(BaselineError::Contended { place: self.shelf.place(&file(name)) })
+        Err(BaselineError::Contended { place: self.backend.place(&file(name)) })
     }
 }

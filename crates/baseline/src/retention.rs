@@ -46,7 +46,7 @@ impl BaselineStore {
     ) -> Result<Vec<RetentionDecision>, BaselineError> {
         name.map_or(Ok(()), name::check)?;
         let since = retention.since.as_deref().map(name::stamp).transpose()?;
-        let files = self.shelf.all()?;
+        let files = self.backend.all()?;
         // A pin that cannot be understood may mean any run: then nothing is removed.
         let pins = self.pins_of(&files)?;
         let entries = self.entries_of(&files);
@@ -73,7 +73,7 @@ impl BaselineStore {
         let removed: Vec<StoreEntry> =
             plan.iter().filter(goes).map(|fate| fate.entry.clone()).collect();
         let files: Vec<String> = removed.iter().map(StoreEntry::file).collect();
-        self.shelf.remove(&files.iter().map(String::as_str).collect::<Vec<_>>())?;
+        self.backend.remove(&files.iter().map(String::as_str).collect::<Vec<_>>())?;
         Ok(removed)
     }
 }

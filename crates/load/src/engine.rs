@@ -132,7 +132,7 @@ enum ArrivalNotice {
 struct EngineDrive<'a> {
     pacer: Pacer,
     drive: DriveOutcome,
-    flying: InFlightGauge,
+    in_flight: InFlightGauge,
     /// When the next request is due, if there is a connection for it.
     wake_ns: u64,
     arrivals: ArrivalNotice,
@@ -229,7 +229,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
         let mut driving = EngineDrive {
             pacer: Pacer::new(model, began_ns),
             drive: DriveOutcome::begin(began_ns),
-            flying: InFlightGauge::begin(began_ns),
+            in_flight: InFlightGauge::begin(began_ns),
             wake_ns: NEVER_NS,
             arrivals: ArrivalNotice::Absent,
             looked_ns: [began_ns; 2],
@@ -241,7 +241,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
             if self.cancel.is_raised() {
                 self.abandon();
                 driving.drive.ended = DriveEnd::Cancelled;
-                return Ok(driving.flying.into_drive(driving.drive));
+                return Ok(driving.in_flight.into_drive(driving.drive));
             }
             if self.may_sleep(&driving) {
                 self.network.sleep(driving.wake_ns, driving.pacer.then_ns())?;
@@ -272,7 +272,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
         let now_ns = self.network.now_ns();
         driving.drive.ended = driving.pacer.ended(now_ns).unwrap_or(DriveEnd::Reached);
         driving.drive.dropped = driving.pacer.dropped();
-        Ok(driving.flying.into_drive(driving.drive))
+        Ok(driving.in_flight.into_drive(driving.drive))
     }
 
     /// Waits for what becomes ready, and notes when it looked.
@@ -590,7 +590,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
     }
 
     fn send(&mut self, slot: usize, now_ns: u64, driving: &mut EngineDrive<'_>) {
-        driving.flying.sent(now_ns);
+        driving.in_flight.sent(now_ns);
         self.slots[slot].state = SlotState::Busy;
         self.slots[slot].sent_ns = now_ns;
         self.write(slot, driving);
@@ -679,7 +679,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
     fn resend(&mut self, slot: usize, driving: &mut EngineDrive<'_>) {
         let now_ns = self.network.now_ns();
         // Service time counts from the second sending, so what is in flight does too (Little's law).
-        driving.flying.done(self.slots[slot].sent_ns);
+        driving.in_flight.done(self.slots[slot].sent_ns);
         driving.drive.resent += 1;
         self.close(slot);
         let it = &mut self.slots[slot];
@@ -722,7 +722,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
             self.close(slot);
             self.closed.push_back(slot);
         }
-        driving.flying.done(done_ns);
+        driving.in_flight.done(done_ns);
         self.end(slot, done_ns, outcome, driving);
     }
 
@@ -757,7 +757,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
             it.sent_ns = done_ns;
             it.free_ns = done_ns + driving.pacer.rest_ns();
         } else {
-            driving.flying.done(done_ns);
+            driving.in_flight.done(done_ns);
             it.free_ns = done_ns;
         }
         self.close(slot);

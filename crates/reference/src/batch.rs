@@ -63,8 +63,8 @@ struct BlockResult {
 
 #[derive(Debug)]
 enum BlockTask {
-    Landed(BlockResult),
-    Flying(JoinHandle<BlockResult>),
+    Finished(BlockResult),
+    Running(JoinHandle<BlockResult>),
 }
 
 /// Where the end of what has arrived stands to the list.
@@ -87,7 +87,7 @@ pub(super) struct BatchReader {
     look_at: usize,
     /// How the next block begins, if all blocks in flight end at their commas.
     next: ListPosition,
-    flights: VecDeque<BlockTask>,
+    in_flight: VecDeque<BlockTask>,
     /// Bytes before the first block in flight, or before the pending ones.
     settled: u64,
     spare: Vec<Vec<u8>>,
@@ -105,7 +105,7 @@ impl BatchReader {
             pending: Vec::new(),
             look_at: 0,
             next: ListPosition::First,
-            flights: VecDeque::new(),
+            in_flight: VecDeque::new(),
             settled: 0,
             spare: Vec::new(),
             verdicts: BatchVerdicts { logs: VecDeque::new(), counts, bytes: 0, lease },
@@ -133,10 +133,10 @@ impl BatchReader {
         if self.state == ListState::Within {
             let block = mem::take(&mut self.pending);
             self.launch(block);
-            while !self.flights.is_empty() {
-                let was_last = self.flights.len() == 1;
+            while !self.in_flight.is_empty() {
+                let was_last = self.in_flight.len() == 1;
                 self.settle().await?;
-                if !was_last && self.flights.is_empty() && self.state == ListState::Within {
+                if !was_last && self.in_flight.is_empty() && self.state == ListState::Within {
                     // All that was left has been joined, and is read at last.
                     let block = mem::take(&mut self.pending);
                     self.launch(block);
@@ -164,7 +164,7 @@ impl BatchReader {
                     let block = mem::replace(&mut self.pending, rest);
                     self.launch(block);
                     self.look_at = BLOCK_BYTES;
-                    while self.flights.len() > self.pool.blocks_ahead() {
+                    while self.in_flight.len() > self.pool.blocks_ahead() {
                         self.settle().await?;
                     }
                 }
@@ -213,20 +213,20 @@ impl BatchReader {
     /// Begins to read a block, on another worker if there is one.
     fn launch(&mut self, block: Vec<u8>) {
         let place = mem::replace(&mut self.next, ListPosition::Item);
-        let alone = self.flights.is_empty() && block.len() < BLOCK_BYTES;
-        let flight = if self.pool.has_one_worker() || alone {
-            BlockTask::Landed(read(&self.pool, block, place))
+        let alone = self.in_flight.is_empty() && block.len() < BLOCK_BYTES;
+        let task = if self.pool.has_one_worker() || alone {
+            BlockTask::Finished(read(&self.pool, block, place))
         } else {
             let pool = Arc::clone(&self.pool);
-            BlockTask::Flying(task::spawn(async move { read(&pool, block, place) }))
+            BlockTask::Running(task::spawn(async move { read(&pool, block, place) }))
         };
-        self.flights.push_back(flight);
+        self.in_flight.push_back(task);
     }
 
     /// Waits for the oldest block and believes it, or joins it with what comes after it.
     async fn settle(&mut self) -> Result<(), RequestRefusal> {
-        let Some(flight) = self.flights.pop_front() else { return Ok(()) };
-        let BlockResult { mut bytes, log, end } = flight.land().await;
+        let Some(task) = self.in_flight.pop_front() else { return Ok(()) };
+        let BlockResult { mut bytes, log, end } = task.finish().await;
         let end = end.map_err(|stop| RequestRefusal::from_stop(stop, self.settled))?;
         self.verdicts.push(log);
         match end {
@@ -244,8 +244,8 @@ impl BatchReader {
             BlockEnd::Closed { at } => {
                 self.settled += u64::try_from(at).unwrap_or(u64::MAX);
                 bytes.drain(..at);
-                while let Some(flight) = self.flights.pop_front() {
-                    bytes.extend_from_slice(&flight.land().await.bytes);
+                while let Some(task) = self.in_flight.pop_front() {
+                    bytes.extend_from_slice(&task.finish().await.bytes);
                 }
                 bytes.extend_from_slice(&self.pending);
                 self.pending = bytes;
@@ -262,14 +262,14 @@ impl BatchReader {
     /// looks like ends of items would otherwise be read once for each of them.
     async fn rejoin(&mut self, mut rest: Vec<u8>, place: ListPosition) {
         if rest.len() < 2 * BLOCK_BYTES
-            && let Some(next) = self.flights.pop_front()
+            && let Some(next) = self.in_flight.pop_front()
         {
-            rest.extend_from_slice(&next.land().await.bytes);
-            self.flights.push_front(BlockTask::Landed(read(&self.pool, rest, place)));
+            rest.extend_from_slice(&next.finish().await.bytes);
+            self.in_flight.push_front(BlockTask::Finished(read(&self.pool, rest, place)));
             return;
         }
-        while let Some(next) = self.flights.pop_front() {
-            rest.extend_from_slice(&next.land().await.bytes);
+        while let Some(next) = self.in_flight.pop_front() {
+            rest.extend_from_slice(&next.finish().await.bytes);
         }
         rest.extend_from_slice(&self.pending);
         self.pending = rest;
@@ -279,14 +279,14 @@ impl BatchReader {
 }
 
 impl BlockTask {
-    async fn land(self) -> BlockResult {
+    async fn finish(self) -> BlockResult {
         match self {
-            Self::Landed(read) => {
+            Self::Finished(read) => {
                 // Others, such as a health check, may have waited for this thread.
                 task::yield_now().await;
                 read
             }
-            Self::Flying(handle) => handle.await.expect("reading a block does not panic"),
+            Self::Running(handle) => handle.await.expect("reading a block does not panic"),
         }
     }
 }

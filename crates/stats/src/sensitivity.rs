@@ -49,10 +49,11 @@ pub fn deviation(values: &[f64]) -> f64 {
     let centre = quantile::median(values);
     let sizes: Vec<f64> = values.iter().map(|value| (value - centre).abs()).collect();
     let reach = WINSORIZED_AT * DEVIATION_OF_MEDIAN * quantile::median(&sizes);
-    let tame: Vec<f64> = values.iter().map(|value| (value - centre).clamp(-reach, reach)).collect();
+    let winsorized: Vec<f64> =
+        values.iter().map(|value| (value - centre).clamp(-reach, reach)).collect();
     let n = values.len() as f64;
-    let mean = tame.iter().sum::<f64>() / n;
-    (tame.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt()
+    let mean = winsorized.iter().sum::<f64>() / n;
+    (winsorized.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt()
 }
 
 /// Returns the shift that would have been called one in 95 % of the comparisons planned like this,

@@ -55,13 +55,13 @@ struct StreamContext {
     /// Those of the plan that are the same each time, by their place.
     requests: Vec<Option<Http2Request>>,
     settings: ClientSettings,
-    flying: Mutex<InFlightGauge>,
+    in_flight: Mutex<InFlightGauge>,
 }
 
 impl StreamContext {
-    fn flying<T>(&self, count: impl FnOnce(&mut InFlightGauge) -> T) -> T {
+    fn in_flight<T>(&self, count: impl FnOnce(&mut InFlightGauge) -> T) -> T {
         // Counting does not panic; and if it did, the count is no worse for being looked at.
-        count(&mut self.flying.lock().unwrap_or_else(PoisonError::into_inner))
+        count(&mut self.in_flight.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -84,9 +84,9 @@ impl Http2Engine {
         let users = VirtualUsers::new(Arc::clone(&plan));
         let lines = Http2Connections::new(address, tls, &settings, streams);
         let clock = Clock::new();
-        let flying = Mutex::new(InFlightGauge::begin(clock.now_ns()));
+        let in_flight = Mutex::new(InFlightGauge::begin(clock.now_ns()));
         let shared =
-            Arc::new(StreamContext { clock, lines, scheme, plan, requests, settings, flying });
+            Arc::new(StreamContext { clock, lines, scheme, plan, requests, settings, in_flight });
         Ok(Self { runtime, shared, users, cancel })
     }
 
@@ -103,8 +103,9 @@ impl Http2Engine {
             let mut drive = driving.run(cancel).await?;
             drive.dropped = driving.pacer.dropped();
             let began_ns = shared.clock.now_ns();
-            let flying = shared.flying(|it| std::mem::replace(it, InFlightGauge::begin(began_ns)));
-            Ok(flying.into_drive(drive))
+            let in_flight =
+                shared.in_flight(|it| std::mem::replace(it, InFlightGauge::begin(began_ns)));
+            Ok(in_flight.into_drive(drive))
         })
     }
 
@@ -165,7 +166,7 @@ impl<'a> Http2Drive<'a> {
         };
         let places = lines * shared.lines.streams();
         let began_ns = shared.clock.now_ns();
-        shared.flying(|flying| *flying = InFlightGauge::begin(began_ns));
+        shared.in_flight(|in_flight| *in_flight = InFlightGauge::begin(began_ns));
         Self {
             shared,
             users,
@@ -182,7 +183,7 @@ impl<'a> Http2Drive<'a> {
 
     async fn run(&mut self, cancel: &Cancel) -> Result<DriveOutcome, LoadError> {
         let clock = self.shared.clock;
-        let mut alarm = AsyncTimer::new(clock)?;
+        let mut timer = AsyncTimer::new(clock)?;
         let mut tick_ns = clock.now_ns() + TICK_NS;
         self.hand_out();
         while !self.tasks.is_empty() || self.wake_ns != NEVER_NS {
@@ -195,7 +196,7 @@ impl<'a> Http2Drive<'a> {
             tokio::select! {
                 biased;
                 Some(landed) = self.tasks.join_next() => self.land(landed)?,
-                rung = alarm.at(self.wake_ns.min(tick_ns)) => rung?,
+                due = timer.at(self.wake_ns.min(tick_ns)) => due?,
             }
             while let Some(landed) = self.tasks.try_join_next() {
                 self.land(landed)?;

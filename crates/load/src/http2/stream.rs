@@ -146,7 +146,7 @@ pub(super) async fn exchange(
     let request = request.expect("what is not prepared is rendered before it is handed out");
     let taker = AnswerTaker::of(&shared.plan, job.request);
     exchange.sent_ns = shared.clock.now_ns();
-    shared.flying(|flying| flying.sent(exchange.sent_ns));
+    shared.in_flight(|in_flight| in_flight.sent(exchange.sent_ns));
     let mut heard = PartialResponse { keeps_headers: taker.is_needed(), ..<_>::default() };
     let (total, sent) = (shared.settings.timeouts.total, &mut exchange.request_bytes);
     let ended = Arc::clone(&opener.ended);
@@ -155,7 +155,7 @@ pub(super) async fn exchange(
         Err(timed_out(&format!("whole answer within {}", units::duration(total))))
     });
     exchange.done_ns = shared.clock.now_ns();
-    shared.flying(|flying| flying.done(exchange.done_ns));
+    shared.in_flight(|in_flight| in_flight.done(exchange.done_ns));
     shared.lines.freed(job.line);
     exchange.response_bytes = heard.body.len() as u64;
     let outcome = match talked {

@@ -263,7 +263,7 @@ enum DirectionState {
     /// Its end is under way.
     Ending,
     /// Its receiver takes nothing more, and what still comes is thrown away.
-    Deaf,
+    HalfClosed,
     /// Nothing is left to do.
     Done,
 }
@@ -274,7 +274,7 @@ struct RelayDirection {
     stage: DirectionState,
     /// Whether a timer is set for its next piece.
     armed: bool,
-    /// Whether it waits for the wire, or for its turn.
+    /// Whether it waits for the link, or for its turn.
     waits: bool,
 }
 
@@ -293,7 +293,7 @@ enum RelayOutcome {
 enum WaitReason {
     /// An event of a socket, or the arrival of a piece.
     Event,
-    /// The wire, or its turn.
+    /// The link, or its turn.
     Turn,
 }
 
@@ -312,7 +312,7 @@ struct RelayConnection {
 
 /// What directions of all connections share.
 struct RelayContext<'a> {
-    wire: &'a mut BandwidthLink,
+    link: &'a mut BandwidthLink,
     scratch: &'a mut [u8],
     traffic: &'a mut Traffic,
     calls: Option<&'a RelayCalls>,
@@ -325,16 +325,16 @@ impl RelayConnection {
     fn deliver(&mut self, way: usize, now_ns: u64) -> RelayOutcome {
         let (receiver, way) = (&mut self.ends[1 - way], &mut self.ways[way]);
         while receiver.writable && way.stage != DirectionState::Done {
-            let Some(parcel) = way.line.arrived(now_ns) else { break };
-            match parcel {
+            let Some(segment) = way.line.arrived(now_ns) else { break };
+            match segment {
                 Segment::End(StreamEnd::Reset) => return RelayOutcome::Broke,
                 Segment::End(StreamEnd::Finished) => {
                     // A receiver that is gone needs no telling.
                     let _ = net::shutdown(&receiver.fd, Shutdown::Write);
                     way.stage = DirectionState::Done;
                 }
-                // Thrown away, if the receiver is deaf.
-                Segment::Bytes(_) if way.stage == DirectionState::Deaf => {}
+                // Thrown away: the receiver takes nothing more.
+                Segment::Bytes(_) if way.stage == DirectionState::HalfClosed => {}
                 Segment::Bytes(mut bytes) => match receiver.send(&bytes) {
                     Ok(sent) => {
                         bytes.advance(sent.unwrap_or(0));
@@ -342,7 +342,7 @@ impl RelayConnection {
                             way.line.put_back(bytes);
                         }
                     }
-                    Err(_) => way.stage = DirectionState::Deaf,
+                    Err(_) => way.stage = DirectionState::HalfClosed,
                 },
             }
         }
@@ -350,7 +350,7 @@ impl RelayConnection {
     }
 
     fn fate(&self) -> RelayOutcome {
-        if self.ways[DOWN].stage == DirectionState::Deaf {
+        if self.ways[DOWN].stage == DirectionState::HalfClosed {
             // The load is gone: there is no side left to answer.
             RelayOutcome::Broke
         } else if self.ways.iter().all(|way| way.stage == DirectionState::Done) {
@@ -360,16 +360,17 @@ impl RelayConnection {
         }
     }
 
-    /// Takes what there is, as far as wire and window let it.
+    /// Takes what there is, as far as link and window let it.
     fn take(&mut self, way: usize, now_ns: u64, shared: &mut RelayContext<'_>) -> WaitReason {
         for _ in 0..PIECES_MAX {
             let stage = self.ways[way].stage;
             let full = self.ways[way].line.bytes() >= shared.window_bytes;
-            let open = matches!(stage, DirectionState::Open | DirectionState::Deaf) && !self.fallen;
+            let open =
+                matches!(stage, DirectionState::Open | DirectionState::HalfClosed) && !self.fallen;
             if !open || !self.ends[way].readable || full {
                 return WaitReason::Event;
             }
-            if shared.wire.takes_ns() > now_ns {
+            if shared.link.takes_ns() > now_ns {
                 return WaitReason::Turn;
             }
             self.take_piece(way, now_ns, shared);
@@ -378,7 +379,7 @@ impl RelayConnection {
     }
 
     fn take_piece(&mut self, way: usize, now_ns: u64, shared: &mut RelayContext<'_>) {
-        let piece_bytes_max = shared.wire.piece_bytes_max();
+        let piece_bytes_max = shared.link.piece_bytes_max();
         match self.ends[way].receive(&mut shared.scratch[..piece_bytes_max]) {
             Ok(None) => {}
             Ok(Some(0)) => self.end(way, now_ns, StreamEnd::Finished),
@@ -405,14 +406,14 @@ impl RelayConnection {
     /// Sends on what was received, at once if there is nothing to wait for.
     fn pass(&mut self, way: usize, now_ns: u64, received: usize, shared: &mut RelayContext<'_>) {
         let (receiver, way) = (&mut self.ends[1 - way], &mut self.ways[way]);
-        if way.stage == DirectionState::Deaf {
+        if way.stage == DirectionState::HalfClosed {
             return;
         }
-        let due_ns = way.line.due(shared.wire.pass(now_ns, received));
+        let due_ns = way.line.due(shared.link.pass(now_ns, received));
         let mut piece = &shared.scratch[..received];
         if due_ns <= now_ns && way.line.is_empty() && receiver.writable {
             let Ok(sent) = receiver.send(piece) else {
-                way.stage = DirectionState::Deaf;
+                way.stage = DirectionState::HalfClosed;
                 return;
             };
             piece = &piece[sent.unwrap_or(0)..];
@@ -425,7 +426,7 @@ impl RelayConnection {
     /// Sends the end of a direction on its way.
     fn end(&mut self, way: usize, now_ns: u64, end: StreamEnd) {
         let way = &mut self.ways[way];
-        if way.stage == DirectionState::Deaf {
+        if way.stage == DirectionState::HalfClosed {
             way.stage = DirectionState::Done;
             return;
         }
@@ -460,8 +461,8 @@ struct RelayLoop {
     reporter: mpsc::Sender<Traffic>,
     epoll: OwnedFd,
     origin: Instant,
-    wires: [BandwidthLink; 2],
-    /// Who waits for which wire, in order.
+    links: [BandwidthLink; 2],
+    /// Who waits for which link, in order.
     waiting: [VecDeque<u64>; 2],
     connections: HashMap<u64, RelayConnection>,
     /// When the next piece of a direction arrives: time, connection, direction.
@@ -483,8 +484,8 @@ impl RelayLoop {
         let level = epoll::EventFlags::IN;
         epoll::add(&epoll, &listener, epoll::EventData::new_u64(LISTENER), level)?;
         epoll::add(&epoll, &wake, epoll::EventData::new_u64(WAKE), level)?;
-        let wires = [BandwidthLink::new(&network), BandwidthLink::new(&network)];
-        let scratch = vec![0; wires[UP].piece_bytes_max()];
+        let links = [BandwidthLink::new(&network), BandwidthLink::new(&network)];
+        let scratch = vec![0; links[UP].piece_bytes_max()];
         Ok(Self {
             target,
             listener,
@@ -496,7 +497,7 @@ impl RelayLoop {
             reporter,
             epoll,
             origin: super::super::now(),
-            wires,
+            links,
             waiting: [VecDeque::new(), VecDeque::new()],
             connections: HashMap::new(),
             timers: BinaryHeap::new(),
@@ -533,7 +534,7 @@ impl RelayLoop {
         events.clear();
         let arrival_ns = self.timers.peek().map(|Reverse((due_ns, _, _))| *due_ns);
         let turns_ns = [UP, DOWN].into_iter().filter(|way| !self.waiting[*way].is_empty());
-        let turn_ns = turns_ns.map(|way| self.wires[way].takes_ns()).min();
+        let turn_ns = turns_ns.map(|way| self.links[way].takes_ns()).min();
         let until_ns = arrival_ns.into_iter().chain(turn_ns).min();
         let timeout = until_ns.map(|until_ns| until_ns.saturating_sub(self.now_ns()));
         let timeout = timeout.and_then(|ns| Timespec::try_from(Duration::from_nanos(ns)).ok());
@@ -635,7 +636,7 @@ impl RelayLoop {
         let now_ns = self.now_ns();
         let Some(connection) = self.connections.get_mut(&number) else { return };
         let mut shared = RelayContext {
-            wire: &mut self.wires[way],
+            link: &mut self.links[way],
             scratch: &mut self.scratch,
             traffic: &mut self.traffic,
             calls: self.calls.as_ref(),
@@ -688,7 +689,7 @@ impl RelayLoop {
     fn turns(&mut self) {
         for way in [UP, DOWN] {
             for _ in 0..self.waiting[way].len() {
-                if self.wires[way].takes_ns() > self.now_ns() {
+                if self.links[way].takes_ns() > self.now_ns() {
                     break;
                 }
                 let Some(number) = self.waiting[way].pop_front() else { break };

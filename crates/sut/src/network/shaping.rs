@@ -1,7 +1,7 @@
 //! When a piece arrives: arithmetic on times that are passed in, so that a test needs no clock.
 //!
 //! A direction has one [`BandwidthLink`] that all connections share, and each connection a [`DelayLine`] behind
-//! it. A wire is a token bucket without a bucket: bytes pass one after the other at the rate, and
+//! it. A link is a token bucket without a bucket: bytes pass one after the other at the rate, and
 //! what is not used is gone. Times are computed for every piece and never rounded to a tick, so the
 //! only quantum is the piece: a packet, or what passes in a tenth of a millisecond.
 
@@ -14,17 +14,17 @@ use rand_chacha::ChaCha8Rng;
 
 use super::NetworkConditions;
 
-/// Payload of an Ethernet packet, in bytes: what a slow wire takes at a time.
+/// Payload of an Ethernet packet, in bytes: what a slow link takes at a time.
 const PACKET_BYTES: usize = 1448;
 
-/// What a fast wire takes at a time, in seconds.
+/// What a fast link takes at a time, in seconds.
 const PIECE_S: f64 = 1e-4;
 
-/// How far ahead of the wire bytes are taken from their sockets. When they arrive does not depend
-/// on it; it keeps the wire busy while the relay is not on a processor.
+/// How far ahead of the link bytes are taken from their sockets. When they arrive does not depend
+/// on it; it keeps the link busy while the relay is not on a processor.
 const AHEAD_NS: u64 = 1_000_000;
 
-/// Largest piece where there is no wire to wait for, in bytes.
+/// Largest piece where there is no link to wait for, in bytes.
 const PIECE_BYTES_MAX: usize = 256 << 10;
 
 /// Bytes on their way in one direction, of all connections: they pass one after the other.
@@ -49,7 +49,7 @@ impl BandwidthLink {
         }
     }
 
-    /// Returns when the next piece may be taken; it never has to wait for no wire.
+    /// Returns when the next piece may be taken; it never has to wait for no link.
     pub(super) fn takes_ns(&self) -> u64 {
         self.free_ns.saturating_sub(AHEAD_NS)
     }
@@ -91,7 +91,7 @@ pub(super) struct DelayLine {
     draws: ChaCha8Rng,
     /// When the last piece arrives: none overtakes it.
     last_due_ns: u64,
-    parcels: VecDeque<(u64, Segment)>,
+    segments: VecDeque<(u64, Segment)>,
     bytes: usize,
 }
 
@@ -103,12 +103,12 @@ impl DelayLine {
             jitter_ns: units::nanos(network.jitter),
             draws: draws(seed, number),
             last_due_ns: 0,
-            parcels: VecDeque::new(),
+            segments: VecDeque::new(),
             bytes: 0,
         }
     }
 
-    /// Returns when a piece arrives that left the wire at `passed_ns`.
+    /// Returns when a piece arrives that left the link at `passed_ns`.
     pub(super) fn due(&mut self, passed_ns: u64) -> u64 {
         let spread_ns = 2 * self.jitter_ns;
         let late_ns = self.draws.random_range(0..=spread_ns);
@@ -118,32 +118,32 @@ impl DelayLine {
     }
 
     /// Sends a piece on its way, to arrive then.
-    pub(super) fn push(&mut self, due_ns: u64, parcel: Segment) {
-        if let Segment::Bytes(bytes) = &parcel {
+    pub(super) fn push(&mut self, due_ns: u64, segment: Segment) {
+        if let Segment::Bytes(bytes) = &segment {
             self.bytes += bytes.len();
         }
-        self.parcels.push_back((due_ns, parcel));
+        self.segments.push_back((due_ns, segment));
     }
 
     /// Returns when the next piece arrives, if one is under way.
     pub(super) fn next_due_ns(&self) -> Option<u64> {
-        self.parcels.front().map(|(due_ns, _)| *due_ns)
+        self.segments.front().map(|(due_ns, _)| *due_ns)
     }
 
     /// Takes the next piece, if it has arrived.
     pub(super) fn arrived(&mut self, now_ns: u64) -> Option<Segment> {
-        self.parcels.front().filter(|(due_ns, _)| *due_ns <= now_ns)?;
-        let (_, parcel) = self.parcels.pop_front()?;
-        if let Segment::Bytes(bytes) = &parcel {
+        self.segments.front().filter(|(due_ns, _)| *due_ns <= now_ns)?;
+        let (_, segment) = self.segments.pop_front()?;
+        if let Segment::Bytes(bytes) = &segment {
             self.bytes -= bytes.len();
         }
-        Some(parcel)
+        Some(segment)
     }
 
     /// Puts back what the receiver did not take.
     pub(super) fn put_back(&mut self, rest: Bytes) {
         self.bytes += rest.len();
-        self.parcels.push_front((0, Segment::Bytes(rest)));
+        self.segments.push_front((0, Segment::Bytes(rest)));
     }
 
     /// Returns the bytes under way.
@@ -152,7 +152,7 @@ impl DelayLine {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.parcels.is_empty()
+        self.segments.is_empty()
     }
 }
 
@@ -220,18 +220,18 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is sent whenever: the bytes of a wire pass at its rate, and no faster over any
+        /// Whatever is sent whenever: the bytes of a link pass at its rate, and no faster over any
         /// stretch, to a nanosecond a piece.
         #[test]
         fn a_wire_passes_bytes_at_its_rate(
             rate in 1e4..1e10_f64,
             pieces in prop::collection::vec((0_u64..5_000_000, 1_usize..100_000), 1..100),
         ) {
-            let mut wire = BandwidthLink::new(&network(0, 0, Some(rate)));
+            let mut link = BandwidthLink::new(&network(0, 0, Some(rate)));
             let (mut now_ns, mut free_ns) = (0, 0_u64);
             for (pause_ns, bytes) in pieces {
                 now_ns += pause_ns;
-                let passed_ns = wire.pass(now_ns, bytes);
+                let passed_ns = link.pass(now_ns, bytes);
                 let takes_ns = bytes as f64 * 8e9 / rate;
                 let expected_ns = units::exact(free_ns.max(now_ns)) + takes_ns;
                 prop_assert!((units::exact(passed_ns) - expected_ns).abs() <= 1.0);
@@ -274,36 +274,37 @@ mod tests {
     }
 
     /// A link under a simulated clock: 1 MB at 10 Mbit/s with 20 ms takes 0.8 s and 20 ms, and at
-    /// no time is more under way than the wire holds.
+    /// no time is more under way than the link holds.
     #[test]
     fn a_large_body_arrives_after_its_size_over_the_rate_and_the_latency() {
-        let link = network(20_000, 0, Some(10e6));
-        let (mut wire, mut line) = (BandwidthLink::new(&link), DelayLine::new(&link, 1, 0));
+        let conditions = network(20_000, 0, Some(10e6));
+        let (mut link, mut line) =
+            (BandwidthLink::new(&conditions), DelayLine::new(&conditions, 1, 0));
         let (mut now_ns, mut left, mut most, mut last_ns) = (0, 1_000_000_usize, 0, 0);
         while left > 0 || !line.is_empty() {
-            while left > 0 && wire.takes_ns() <= now_ns {
-                let piece = left.min(wire.piece_bytes_max());
+            while left > 0 && link.takes_ns() <= now_ns {
+                let piece = left.min(link.piece_bytes_max());
                 left -= piece;
-                let due_ns = line.due(wire.pass(now_ns, piece));
+                let due_ns = line.due(link.pass(now_ns, piece));
                 line.push(due_ns, Segment::Bytes(vec![0; piece].into()));
             }
             most = most.max(line.bytes());
-            let wire_ns = if left > 0 { wire.takes_ns() } else { u64::MAX };
-            now_ns = line.next_due_ns().unwrap_or(u64::MAX).min(wire_ns).max(now_ns);
+            let link_ns = if left > 0 { link.takes_ns() } else { u64::MAX };
+            now_ns = line.next_due_ns().unwrap_or(u64::MAX).min(link_ns).max(now_ns);
             while line.arrived(now_ns).is_some() {
                 last_ns = now_ns;
             }
         }
         assert!(last_ns.abs_diff(820_000_000) < 1_000, "{last_ns}");
-        // 20 ms of the wire, what is taken ahead, and a packet.
+        // 20 ms of the link, what is taken ahead, and a packet.
         assert!(most <= 25_000 + 1_250 + 2 * PACKET_BYTES, "{most}");
     }
 
     #[test]
     fn a_fast_wire_has_no_quantum_above_a_tenth_of_a_millisecond() {
         let quantum_ns = |bits_per_s| {
-            let mut wire = BandwidthLink::new(&network(0, 0, Some(bits_per_s)));
-            wire.pass(0, wire.piece_bytes_max())
+            let mut link = BandwidthLink::new(&network(0, 0, Some(bits_per_s)));
+            link.pass(0, link.piece_bytes_max())
         };
         assert_eq!(quantum_ns(1e9), 100_000);
         assert_eq!(quantum_ns(1e8), 115_840, "a packet is not split");
@@ -312,9 +313,9 @@ mod tests {
 
     #[test]
     fn jitter_repeats_for_a_seed_and_differs_between_lines() {
-        let link = network(1_000, 1_000, None);
+        let conditions = network(1_000, 1_000, None);
         let dues = |seed, number| {
-            let mut line = DelayLine::new(&link, seed, number);
+            let mut line = DelayLine::new(&conditions, seed, number);
             (0..50).map(|i| line.due(i * 10_000_000)).collect::<Vec<_>>()
         };
         assert_eq!(dues(1, 0), dues(1, 0));
