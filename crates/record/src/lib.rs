@@ -17,12 +17,16 @@ mod fitted_load;
 pub mod histogram;
 pub mod history;
 pub mod instruction_counts;
+mod launch_load;
 pub mod merge;
 pub mod metric;
 mod migration;
 mod operation;
 mod operation_name;
 pub mod placement;
+mod record_error;
+mod resource_probes;
+mod run_file;
 pub mod schema;
 pub mod shard;
 pub mod stage;
@@ -30,16 +34,11 @@ pub mod work_unit;
 pub mod workload;
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
 
-use miette::Diagnostic;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::bounds::BoundError;
 use crate::calls::{DependencyRecord, LaunchCalls};
 use crate::cost::CostRates;
 use crate::evidence::EvidenceState;
@@ -57,7 +56,14 @@ use crate::stage::StageTimes;
 use crate::work_unit::WorkUnit;
 use crate::workload::Workload;
 
+pub use crate::launch_load::{
+    Capacity, GeneratorQuality, LatencyBasis, LoadLevel, LoadStep, NetworkUse, SliceTotals,
+    WarmUpRecord,
+};
 pub use crate::migration::SentenceError;
+pub use crate::record_error::RecordError;
+pub use crate::resource_probes::{ResourcePoint, ResourceProbes};
+pub use crate::run_file::digest;
 pub use ::calls::{CallObstacle, CallProtocol, StatementCount};
 pub use load::FailureKind;
 pub use sut::{CgroupVersion, LimitBackend, ProcessCounters};
@@ -583,31 +589,6 @@ pub struct LaunchResult {
     pub operations: Vec<OperationResult>,
 }
 
-/// What passed through the network between load and target in a launch, warm-up included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NetworkUse {
-    /// Connections that were made.
-    pub connections: u64,
-    /// Connections that it reset.
-    pub resets: u64,
-    /// Bytes in both directions.
-    pub bytes: u64,
-    /// CPU time that it took.
-    pub cpu_ns: u64,
-}
-
-/// Which time of a request is shown and judged.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum LatencyBasis {
-    /// From when it was sent: what the target takes.
-    #[default]
-    Service,
-    /// From when it was due: what a user waits.
-    Response,
-}
-
 /// The failed requests of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -629,164 +610,6 @@ pub struct FailureExample {
     pub detail: String,
     /// The beginning of what was answered; what is no text in it is replaced.
     pub answer: String,
-}
-
-/// How well the load was made.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct GeneratorQuality {
-    /// How late the 99th percentile of the requests was handed out, by the generator's own fault.
-    pub lag_p99_ns: u64,
-    /// The latest one.
-    pub lag_max_ns: u64,
-    /// Requests that were due while every connection was taken.
-    pub late: u64,
-    /// Requests that were due and never sent.
-    pub dropped: u64,
-    /// Requests in flight, on average over the time.
-    pub in_flight: f64,
-    /// Most requests in flight.
-    pub in_flight_max: usize,
-    /// Requests that were sent once more over a new connection, as the target had closed the kept one.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub resent: u64,
-    /// Time that went into rendering requests which are not the same each time, before they were sent.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub rendering_ns: u64,
-}
-
-/// What was seen of the target and of the machine during the load.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ResourceProbes {
-    /// CPU time in user space, to 10 ms a process.
-    pub user_ns: u64,
-    /// CPU time in the system, to 10 ms a process.
-    pub system_ns: u64,
-    /// Time for which threads were ready to run and had no processor; none in records of old.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub queued_ns: Option<u64>,
-    /// What the kernel counted of its threads.
-    pub counters: ProcessCounters,
-    /// Threads at the end.
-    pub threads: u64,
-    /// Open files and sockets at the end.
-    pub files: u64,
-    /// Time, resident memory and CPU time since the start of the target.
-    pub series: Vec<ResourcePoint>,
-    /// CPU time that watching took.
-    pub cost_ns: u64,
-    /// CPU time that the host of this machine gave to others.
-    pub steal_ns: u64,
-    /// Time for which the quota of the control group was used up, that of xmlperf or the target.
-    pub throttled_ns: u64,
-}
-
-/// A target at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(from = "(u64, u64, u64)", into = "(u64, u64, u64)")]
-pub struct ResourcePoint {
-    /// Since the load began.
-    pub at_ns: u64,
-    /// Resident memory.
-    pub rss_bytes: u64,
-    /// CPU time since the start of the target.
-    pub cpu_ns: u64,
-}
-
-impl From<(u64, u64, u64)> for ResourcePoint {
-    fn from((at_ns, rss_bytes, cpu_ns): (u64, u64, u64)) -> Self {
-        Self { at_ns, rss_bytes, cpu_ns }
-    }
-}
-
-impl From<ResourcePoint> for (u64, u64, u64) {
-    fn from(point: ResourcePoint) -> Self {
-        (point.at_ns, point.rss_bytes, point.cpu_ns)
-    }
-}
-
-/// One level of a load that has several.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LoadStep {
-    /// The level: connections, or requests per second.
-    pub level: LoadLevel,
-    /// Requests answered, rightly or not.
-    pub requests: u64,
-    /// Those that failed.
-    pub failed: u64,
-    /// How long it took.
-    pub wall_ns: u64,
-    /// Whether the limits were kept at this level; none where that was not checked, or where the load was
-    /// made too late to tell.
-    pub held: Option<bool>,
-    /// The times that [`ScenarioRun::times`] names.
-    pub histogram: String,
-}
-
-/// How much load there was.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum LoadLevel {
-    /// So many connections, each with the next request when the last is answered.
-    Connections(u32),
-    /// So many requests per second.
-    PerSecond(f64),
-}
-
-/// The highest rate that a launch held.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Capacity {
-    /// Requests per second; the true edge is higher by less than the precision.
-    Held {
-        /// The rate.
-        per_s: f64,
-        /// How close the next rate that broke a limit is, as a share.
-        precision: f64,
-    },
-    /// It held the highest rate that was tried, in requests per second.
-    AboveCeiling(f64),
-    /// It did not hold a thousandth of the rate that was tried first.
-    BelowFloor,
-}
-
-/// The load of a launch before anything was measured.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct WarmUpRecord {
-    /// Requests that were answered.
-    pub requests: u64,
-    /// Over so many connections.
-    pub connections: u32,
-    /// How long it took.
-    pub wall_ns: u64,
-    /// Whether the target had become steady, if the warm-up was to go on until then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub is_steady: Option<bool>,
-}
-
-/// The stretch in which one side was driven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(from = "(u64, u64)", into = "(u64, u64)")]
-pub struct SliceTotals {
-    /// Requests that were answered.
-    pub requests: u64,
-    /// Sum of their service times.
-    pub service_ns: u64,
-}
-
-impl From<(u64, u64)> for SliceTotals {
-    fn from((requests, service_ns): (u64, u64)) -> Self {
-        Self { requests, service_ns }
-    }
-}
-
-impl From<SliceTotals> for (u64, u64) {
-    fn from(slice: SliceTotals) -> Self {
-        (slice.requests, slice.service_ns)
-    }
 }
 
 impl LaunchResult {
@@ -849,78 +672,6 @@ pub enum ContentError {
     },
 }
 
-/// Why a record cannot be read or written.
-#[derive(Debug, Error, Diagnostic)]
-pub enum RecordError {
-    /// The file cannot be read.
-    #[error("failed to read run `{path}`")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// The file is too large to be a run.
-    #[error("`{path}` is {bytes} bytes long; a run of its schema has at most {most}")]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Its size.
-        bytes: u64,
-        /// How long it may be.
-        most: u64,
-    },
-    /// The record has more of something than a run may have.
-    #[error("unusable run `{path}`")]
-    OutOfBounds {
-        /// The file.
-        path: PathBuf,
-        /// Which bound.
-        source: BoundError,
-    },
-    /// The file is not a run of this version.
-    #[error("failed to parse run `{path}`")]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// Where and why, from the parser.
-        source: serde_json::Error,
-    },
-    /// A sentence of an older schema is none that was written.
-    #[error("failed to read run `{path}`")]
-    Sentence {
-        /// The file.
-        path: PathBuf,
-        /// Which one.
-        source: SentenceError,
-    },
-    /// A later version wrote the file.
-    #[error("run `{path}` has schema {found}, this version reads up to {SCHEMA}")]
-    #[diagnostic(help("update xmlperf to the version that wrote it, {tool}, or a later one"))]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its schema number.
-        found: u32,
-        /// The version that wrote it, as far as the file says.
-        tool: String,
-    },
-    /// The file cannot be written.
-    #[error("failed to write `{path}`")]
-    Unwritable {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-}
-
-#[derive(Deserialize)]
-struct RecordHeader {
-    schema: u32,
-    tool: Option<String>,
-}
-
 impl Run {
     /// Returns what tells the machines that it was measured on from others, as far as that is known.
     pub fn machine_ids(&self) -> impl Iterator<Item = &str> {
@@ -943,13 +694,6 @@ impl Run {
         suite.filter(move |name| !is_here(name))
     }
 
-    /// Reads a run from a file.
-    pub fn load(path: &Path) -> Result<Self, RecordError> {
-        let text = file::read_bounded(path, bounds::RUN_BYTES_MAX);
-        let unreadable = |source| RecordError::Unreadable { path: path.to_path_buf(), source };
-        Self::parse(&text.map_err(unreadable)?, path)
-    }
-
     /// Returns whether the work of a scenario was counted with that of another one: the same requests over
     /// other connections are the same instructions.
     pub fn is_counted_elsewhere(&self, scenario: &ScenarioRun) -> bool {
@@ -958,68 +702,6 @@ impl Run {
         };
         scenario.work.is_none() && self.scenarios.iter().any(has_same)
     }
-
-    /// Returns the run in a text, which came from `path`.
-    pub fn parse(text: &[u8], path: &Path) -> Result<Self, RecordError> {
-        let run = Self::parse_unchecked(text, path)?;
-        let path = || path.to_path_buf();
-        bounds::check(&run).map_err(|source| RecordError::OutOfBounds { path: path(), source })?;
-        Ok(run)
-    }
-
-    fn parse_unchecked(text: &[u8], path: &Path) -> Result<Self, RecordError> {
-        let within = |most: u64| match text.len() as u64 {
-            bytes if bytes > most => {
-                Err(RecordError::TooLarge { path: path.to_path_buf(), bytes, most })
-            }
-            _ => Ok(()),
-        };
-        within(bounds::RUN_BYTES_MAX)?;
-        let malformed = |source| RecordError::Malformed { path: path.to_path_buf(), source };
-        let header: RecordHeader = serde_json::from_slice(text).map_err(malformed)?;
-        match header.schema {
-            SCHEMA => serde_json::from_slice(text).map_err(malformed),
-            1.. if header.schema < SCHEMA => {
-                within(bounds::OLD_RUN_BYTES_MAX)?;
-                let old = serde_json::from_slice(text).map_err(malformed)?;
-                let new = migration::migrate(old, header.schema).map_err(|source| {
-                    let path = path.to_path_buf();
-                    RecordError::Sentence { path, source }
-                })?;
-                serde_json::from_value(new).map_err(malformed)
-            }
-            0 => Err(malformed(serde::de::Error::custom("schemas begin with 1"))),
-            found => {
-                let tool = header.tool.unwrap_or_else(|| "which it does not name".to_owned());
-                Err(RecordError::Newer { path: path.to_path_buf(), found, tool })
-            }
-        }
-    }
-
-    /// Writes the run beside `path`, then puts it in its place: a reader sees the old or the new one.
-    pub fn save(&self, path: &Path) -> Result<(), RecordError> {
-        write_atomically(path, &self.to_json())
-    }
-
-    /// Returns the run as the text that [`Run::save`] writes.
-    pub fn to_json(&self) -> Vec<u8> {
-        let mut text =
-            serde_json::to_vec(self).expect("a run has only string keys and finite numbers");
-        text.push(b'\n');
-        text
-    }
-
-    /// Returns the digest of the run's text: twelve hexadecimal digits.
-    pub fn digest(&self) -> String {
-        digest(&self.to_json())
-    }
-}
-
-/// Returns the digest of a record's text: twelve hexadecimal digits.
-pub fn digest(text: &[u8]) -> String {
-    let mut digest = units::hex(&Sha256::digest(text));
-    digest.truncate(12);
-    digest
 }
 
 #[cfg(any(test, feature = "fixtures"))]
