@@ -23,7 +23,7 @@ pub(crate) fn slower_by(percent: u64) -> Run {
     run.base = Some(base);
     run.head = head;
     run.launches_planned = 14;
-    run.scenarios[0].name = "nominal".to_owned();
+    "nominal".clone_into(&mut run.scenarios[0].name);
     // What a report says of other metrics is not what these tests are about.
     run.gate = GateRules::default();
     run.gate.rules.retain(|metric, _| {
