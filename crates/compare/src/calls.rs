@@ -299,8 +299,8 @@ mod tests {
         let mut run = paired(1, LEVEL, LEVEL);
         run.scenarios[0].limits = limits(&[("queries", "<= 3"), ("round-trips", "<= 1")]);
         let holds = |run: &Run| {
-            let promises = Comparison::of(run).unwrap().promises;
-            promises.iter().map(|it| (it.measured, it.holds())).collect::<Vec<_>>()
+            let limits = Comparison::of(run).unwrap().limits;
+            limits.iter().map(|it| (it.measured, it.holds())).collect::<Vec<_>>()
         };
         // What was not counted is not kept.
         assert_eq!(holds(&run), [(None, false), (None, false)]);

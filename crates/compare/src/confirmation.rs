@@ -28,7 +28,7 @@ pub struct Confirmation {
     /// Every metric that the first run calls slower.
     pub cells: Vec<ConfirmationCell>,
     /// Every limit that the first run finds broken, and whether the second does too.
-    pub promises: Vec<(LimitCheck, FlagStanding)>,
+    pub limits: Vec<(LimitCheck, FlagStanding)>,
     /// What follows from both.
     pub outcome: ComparisonOutcome,
 }
@@ -85,13 +85,13 @@ impl Confirmation {
         let flagged = first.rows.iter().filter(|row| row.is_flagged());
         let cells: Vec<ConfirmationCell> =
             flagged.map(|row| cell(row, &second, alone.as_ref())).collect();
-        let promises: Vec<(LimitCheck, FlagStanding)> =
-            first.broken().map(|promise| (promise.clone(), kept(promise, &second))).collect();
+        let limits: Vec<(LimitCheck, FlagStanding)> =
+            first.broken().map(|check| (check.clone(), kept(check, &second))).collect();
         let outcome = match mismatch {
             Some(reason) => ComparisonOutcome::NotMeasured(reason.into()),
-            None => outcome(&first, &second, &cells, &promises),
+            None => outcome(&first, &second, &cells, &limits),
         };
-        Ok(Self { first, second, cells, promises, outcome })
+        Ok(Self { first, second, cells, limits, outcome })
     }
 
     /// Returns how many flags and broken limits have this standing.
@@ -106,7 +106,7 @@ impl Confirmation {
 
     fn standings(&self) -> impl Iterator<Item = FlagStanding> {
         let cells = self.cells.iter().map(|cell| cell.standing);
-        cells.chain(self.promises.iter().map(|(_, standing)| *standing))
+        cells.chain(self.limits.iter().map(|(_, standing)| *standing))
     }
 }
 
@@ -115,7 +115,7 @@ pub fn flagged(comparison: &Comparison) -> Vec<String> {
     let slower = comparison.rows.iter().filter(|row| row.is_flagged());
     let named = |name: &String| {
         slower.clone().any(|row| row.scenario == *name)
-            || comparison.broken().any(|promise| promise.scenario == *name)
+            || comparison.broken().any(|check| check.scenario == *name)
     };
     comparison.method.scenarios.iter().filter(|name| named(name)).cloned().collect()
 }
@@ -197,14 +197,14 @@ fn is_below_floor(own: Option<&MetricResult>) -> bool {
 }
 
 fn kept(broken: &LimitCheck, second: &Comparison) -> FlagStanding {
-    let same = |promise: &&LimitCheck| {
-        promise.scenario == broken.scenario
-            && promise.operation == broken.operation
-            && promise.limit.quantity == broken.limit.quantity
+    let same = |check: &&LimitCheck| {
+        check.scenario == broken.scenario
+            && check.operation == broken.operation
+            && check.limit.quantity == broken.limit.quantity
     };
-    match second.promises.iter().find(same) {
-        Some(promise) if promise.measured.is_none() => FlagStanding::Unrepeated,
-        Some(promise) if promise.holds() => FlagStanding::Unconfirmed,
+    match second.limits.iter().find(same) {
+        Some(check) if check.measured.is_none() => FlagStanding::Unrepeated,
+        Some(check) if check.holds() => FlagStanding::Unconfirmed,
         Some(_) => FlagStanding::Confirmed,
         None => FlagStanding::Unrepeated,
     }
@@ -216,9 +216,9 @@ fn outcome(
     first: &Comparison,
     second: &Comparison,
     cells: &[ConfirmationCell],
-    promises: &[(LimitCheck, FlagStanding)],
+    limits: &[(LimitCheck, FlagStanding)],
 ) -> ComparisonOutcome {
-    let flags = cells.len() + promises.len();
+    let flags = cells.len() + limits.len();
     if flags == 0 {
         return first.outcome.clone();
     }
@@ -226,7 +226,7 @@ fn outcome(
         return ComparisonOutcome::NotMeasured(reason.clone().within("on the second machine"));
     }
     let standings = cells.iter().map(|cell| cell.standing);
-    let standings: Vec<_> = standings.chain(promises.iter().map(|(_, it)| *it)).collect();
+    let standings: Vec<_> = standings.chain(limits.iter().map(|(_, it)| *it)).collect();
     if standings.iter().any(|standing| standing.stands()) {
         ComparisonOutcome::Regressed
     } else if standings.contains(&FlagStanding::Unrepeated) {

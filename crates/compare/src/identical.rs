@@ -25,7 +25,7 @@ pub(super) fn comparison(run: &Run, gate: &GateRules, program: &IdenticalProgram
         baseline: None,
         machine: run.machine.clone(),
         rows: Vec::new(),
-        promises: Vec::new(),
+        limits: Vec::new(),
         notes: Vec::new(),
         details: Vec::new(),
         anatomies: Vec::new(),

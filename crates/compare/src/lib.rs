@@ -13,13 +13,18 @@ pub mod details;
 pub mod evidence_path;
 pub mod function_changes;
 mod identical;
+mod judged_rows;
 pub mod latency_shift;
 mod launch_course;
 pub mod level_history;
 mod limits;
 mod note;
 mod offsets;
+mod outcome;
 pub mod proof;
+mod row_context;
+mod rows;
+mod run_notes;
 pub mod sensitivity;
 pub mod stopping;
 mod stored;
@@ -29,41 +34,29 @@ mod values;
 mod work;
 mod work_change;
 
-use std::collections::BTreeSet;
-
 use thiserror::Error;
 
 use crate::anatomy::RequestAnatomy;
 use crate::attempts::AttemptSummary;
-use crate::calls::{CallEvidence, ServiceCalls};
+use crate::calls::ServiceCalls;
 use crate::cost::ChangePrice;
-use crate::decision::calls::{self as call_rule, CallJudgement, CallSamples};
-use crate::decision::counts::{self, CountSamples};
-use crate::decision::family::PlacementTrust;
-use crate::decision::history::{self, HistoryClaim, HistoryJudgement, MetricHistory};
-use crate::decision::{
-    DecisionRule, Differences, Hypothesis, Judgement, LAUNCH_PAIRS_MAX, MachineEvidence, RuleError,
-    Verdict,
-};
+use crate::decision::history::{HistoryClaim, HistoryJudgement};
+use crate::decision::{DecisionRule, Hypothesis, Judgement, RuleError, Verdict};
 use crate::details::ScenarioDetails;
 use crate::evidence_path::EvidenceBasis;
+use crate::judged_rows::FamilyJudgement;
 use crate::latency_shift::LatencyShift;
 use crate::level_history::LevelHistory;
-use crate::stored::HistoryGap;
+use crate::rows::MeasuredRows;
 use crate::timeline::LaunchTimeline;
-use crate::values::{MissingReason, PairValues, ScenarioLaunches, SideLaunches};
 use record::evidence::EvidenceState;
-use record::history::RunHistory;
 use record::metric::gate::{GateRules, MetricPolicy, MetricRule};
-use record::metric::limit::LimitQuantity;
 use record::metric::{BetterDirection, Metric};
-use record::shard::ShardSource;
 use record::stage::StageTimes;
 use record::work_unit::WorkUnit;
 use record::{
-    ContentError, EarlyEnd, FailureContrast, FailureReport, IdenticalProgram, LaunchResult,
-    LaunchResults, Machine, OperationName, OracleRecord, PlacementRecord, Revision, Run,
-    ScenarioRun,
+    ContentError, EarlyEnd, FailureContrast, FailureReport, IdenticalProgram, Machine,
+    OperationName, PlacementRecord, Revision, Run,
 };
 use units::Ratio;
 
@@ -75,7 +68,7 @@ pub use crate::values::level;
 pub use crate::work::{CauseSummary, InstructionBreakdown, RankedHunk};
 pub use crate::work_change::WorkChange;
 
-/// What a run says: about each metric, each promise, and as a whole.
+/// What a run says: about each metric, each limit, and as a whole.
 #[derive(Debug, Clone)]
 pub struct Comparison {
     /// What was compared against, if anything.
@@ -89,7 +82,7 @@ pub struct Comparison {
     /// Every metric of every scenario that is not switched off.
     pub rows: Vec<MetricResult>,
     /// Every limit of every scenario.
-    pub promises: Vec<LimitCheck>,
+    pub limits: Vec<LimitCheck>,
     /// What a reader has to know beside the verdicts, and what is not held against the change.
     pub notes: Vec<ComparisonNote>,
     /// What else there is to say of each scenario.
@@ -269,13 +262,13 @@ impl Comparison {
         mut gate: GateRules,
     ) -> Result<Self, CompareError> {
         gate.alpha *= run.evidence.as_ref().map_or(1.0, EvidenceState::error_share);
-        let MeasuredRows { mut rows, evidence, promises, details, shifts } =
+        let MeasuredRows { mut rows, evidence, limits, details, shifts } =
             MeasuredRows::of(run, earlier, &gate)?;
         let launches = stopping::launches(run);
         let FamilyJudgement { family, basis } = match mode(run) {
             ComparisonMode::Alone => FamilyJudgement::default(),
             ComparisonMode::Paired | ComparisonMode::Stored => {
-                judge(run, &gate, &mut rows, evidence)?
+                judged_rows::judge(run, &gate, &mut rows, evidence)?
             }
         };
         let suspicions = suspicion::suspicions(&rows, run);
@@ -284,15 +277,15 @@ impl Comparison {
         }
         let confirming = run.confirming.as_deref().map(Self::of).transpose()?;
         let confirmed = confirming.as_ref().map(|paired| confirmed(&mut rows, paired));
-        let outcome = outcome(run, launches, &rows, &promises);
-        let outcome = with_confirmation(outcome, confirming.as_ref());
+        let outcome = outcome::outcome(run, launches, &rows, &limits);
+        let outcome = outcome::with_confirmation(outcome, confirming.as_ref());
         Ok(Self {
             base: stored::base(run)?,
             head: run.head.clone(),
             baseline: BaselineOrigin::of(run)?,
             machine: run.machine.clone(),
-            promises,
-            notes: notes(run, &rows, confirmed.unwrap_or_default()),
+            limits,
+            notes: run_notes::notes(run, &rows, confirmed.unwrap_or_default()),
             details,
             anatomies: anatomy::of(run, &rows),
             calls: calls::of(run, &rows),
@@ -378,88 +371,13 @@ impl Comparison {
 
     /// Returns the limits that do not hold.
     pub fn broken(&self) -> impl Iterator<Item = &LimitCheck> {
-        self.promises.iter().filter(|promise| !promise.holds())
+        self.limits.iter().filter(|check| !check.holds())
     }
 }
 
 fn new_names(run: &Run) -> Vec<String> {
     let new = run.scenarios.iter().filter(|scenario| scenario.absent_in_base.is_some());
     new.map(|scenario| scenario.name.clone()).collect()
-}
-
-/// What a reader has to know, in the order of the run: scenarios, counts, confirmation, history.
-fn notes(run: &Run, rows: &[MetricResult], confirmed: Vec<ComparisonNote>) -> Vec<ComparisonNote> {
-    let mut notes = new_scenarios(run);
-    notes.extend(shard_note(run));
-    notes.extend(oracles(run));
-    notes.extend(launch_course::notes(run));
-    notes.extend(run.scenarios.iter().filter_map(few_requests));
-    notes.extend(offsets::note(run, rows));
-    notes.extend(work::notes(run));
-    notes.extend(confirmed);
-    if let Some(history) = &run.history {
-        notes.extend(stored::notes(run, history));
-        let chosen = history.notes.iter().cloned();
-        notes.extend(chosen.map(|note| ComparisonNote::History { note }));
-    }
-    notes
-}
-
-/// What is said of a part of a suite, and of a run that was joined from parts.
-fn shard_note(run: &Run) -> Option<ComparisonNote> {
-    if let Some(shard) = &run.shard {
-        let elsewhere = run.scenarios_elsewhere().count();
-        return Some(ComparisonNote::Part { part: shard.part, elsewhere });
-    }
-    let mut machines: Vec<Machine> = Vec::new();
-    for shard in &run.shards {
-        if !machines.contains(&shard.machine) {
-            machines.push(shard.machine.clone());
-        }
-    }
-    let shards = run.shards.len();
-    (shards > 0).then_some(ComparisonNote::Joined { shards, machines })
-}
-
-/// What is said of scenarios that base does not have.
-fn new_scenarios(run: &Run) -> Vec<ComparisonNote> {
-    let new = run.scenarios.iter().filter_map(|scenario| {
-        let status = scenario.absent_in_base?;
-        Some(ComparisonNote::NewScenario { scenario: scenario.name.clone(), status })
-    });
-    new.collect()
-}
-
-/// What is said of a scenario whose launches are cut short.
-fn few_requests(scenario: &ScenarioRun) -> Option<ComparisonNote> {
-    let load = scenario.fitted_load.filter(|it| it.is_cut())?;
-    Some(ComparisonNote::FewRequests { scenario: scenario.name.clone(), load })
-}
-
-/// What is said of base's answers where these are the right ones.
-fn oracles(run: &Run) -> Vec<ComparisonNote> {
-    let of_scenario = |scenario: &ScenarioRun| {
-        let name = scenario.name.clone();
-        let note = move |oracle: OracleRecord| {
-            let OracleRecord { operation, requests: _, answers, left_out } = oracle;
-            ComparisonNote::BaseOracle { scenario: name.clone(), operation, answers, left_out }
-        };
-        scenario.oracle.iter().cloned().map(note).collect::<Vec<_>>()
-    };
-    run.scenarios.iter().flat_map(of_scenario).collect()
-}
-
-/// A comparison with stored runs that could not be confirmed side by side is not measured either.
-fn with_confirmation(
-    outcome: ComparisonOutcome,
-    confirming: Option<&Comparison>,
-) -> ComparisonOutcome {
-    match confirming.map(|paired| &paired.outcome) {
-        Some(ComparisonOutcome::NotMeasured(reason)) => {
-            ComparisonOutcome::NotMeasured(reason.clone().within("side by side")).min(outcome)
-        }
-        Some(_) | None => outcome,
-    }
 }
 
 /// What head failed that base answered, if that ended the run.
@@ -580,286 +498,6 @@ impl MetricResult {
     }
 }
 
-/// Whether a scenario has a row for the metric. Some need a lane of their own; growth needs a load
-/// that is long enough to say something, which a limit on it shows.
-fn is_measured(metric: Metric, context: &RowContext<'_>) -> bool {
-    let &RowContext { run, scenario, .. } = context;
-    if context.operation.is_some() {
-        return OPERATION_METRICS.contains(&metric);
-    }
-    match metric {
-        Metric::Leak => scenario.limits.iter().any(|limit| limit.quantity == LimitQuantity::Growth),
-        Metric::Flow => scenario.has_flow(),
-        // A launch is ready once, whatever it then receives.
-        Metric::Ready => {
-            run.first_scenario() == Some(scenario.name.as_str())
-                && !run.base.iter().chain([&run.head]).any(is_attached)
-        }
-        Metric::Work
-        | Metric::Cpu
-        | Metric::Latency
-        | Metric::Tail
-        | Metric::P50
-        | Metric::P95
-        | Metric::P99
-        | Metric::Throughput
-        | Metric::Memory
-        | Metric::Rss
-        | Metric::FirstAnswers
-        | Metric::AnswerBytes
-        | Metric::Allocations
-        | Metric::Queries
-        | Metric::RoundTrips => !metric.is_counted(),
-    }
-}
-
-/// Whether a build was running already, at an address.
-fn is_attached(revision: &Revision) -> bool {
-    ["http://", "https://", "unix:"].iter().any(|scheme| revision.start.starts_with(scheme))
-}
-
-/// The rule of a metric as it is in force, if it is not off. What differs from day to day for reasons of its
-/// own is not held against a history.
-fn in_force(rule: MetricRule, metric: Metric, run: &Run) -> Option<MetricRule> {
-    let volatile = matches!(metric, Metric::Tail | Metric::Ready | Metric::FirstAnswers);
-    let decides = rule.policy == MetricPolicy::Gate && !(volatile && run.history.is_some());
-    let policy = if rule.policy == MetricPolicy::Gate && !decides {
-        MetricPolicy::Report
-    } else {
-        rule.policy
-    };
-    (policy != MetricPolicy::Off).then_some(MetricRule { policy, ..rule })
-}
-
-/// The rule for values of this size. Both sides count alike, so that the coin says nothing about it.
-fn at_level(
-    rule: MetricRule,
-    metric: Metric,
-    launches: &ScenarioLaunches<'_>,
-    levels: (Option<f64>, Option<f64>),
-) -> MetricRule {
-    // Of the smaller side, a change by the minimum is just the floor.
-    let both = |base: Option<f64>, head: Option<f64>| Some(base?.min(head?));
-    let level = if metric == Metric::Leak {
-        let ScenarioLaunches { base_times, head_times, .. } = launches;
-        let resident = |launches: &[&_], times: &_| values::overall(launches, times, Metric::Rss);
-        both(resident(&launches.base(), base_times), resident(&launches.head(), head_times))
-    } else {
-        both(levels.0, levels.1)
-    };
-    match level.or(levels.1) {
-        Some(level) if level > 0.0 => rule.at_level(level),
-        Some(_) | None => rule,
-    }
-}
-
-/// What a row's judgement rests on.
-#[derive(Debug, Clone)]
-enum RowEvidence {
-    /// Nothing, or nothing to compare with.
-    None,
-    /// The differences of its launch pairs, attempt by attempt.
-    LaunchPairs(Vec<Vec<f64>>),
-    /// What was counted on both sides.
-    Counts(CountSamples),
-    /// What both sides called of services.
-    Calls(CallSamples),
-    /// Runs of other days.
-    History(MetricHistory),
-}
-
-/// What a row of the time lane rests on.
-struct TimedEvidence {
-    /// The differences of its launch pairs, attempt by attempt.
-    attempts: Vec<Vec<f64>>,
-    trust: PlacementTrust,
-    /// Which of the runs that were joined measured it, from 0.
-    shard: usize,
-}
-
-impl TimedEvidence {
-    fn of(run: &Run, row: &MetricResult, attempts: Vec<Vec<f64>>) -> Self {
-        let has_it = |it: &ShardSource| it.scenarios.contains(&row.scenario);
-        let shard = run.shards.iter().position(has_it).unwrap_or(0);
-        Self { attempts, trust: trust(run, row.metric), shard }
-    }
-}
-
-/// Whether a machine may hold an offset of a metric that its launches do not draw anew: of times, where
-/// a build keeps its place in memory, or is not started here at all.
-fn trust(run: &Run, metric: Metric) -> PlacementTrust {
-    let is_suspect = run.placement.as_ref().is_some_and(PlacementRecord::keeps_place)
-        || run.base.iter().chain([&run.head]).any(is_attached);
-    if is_suspect && metric.is_of_time() {
-        PlacementTrust::Suspect
-    } else {
-        PlacementTrust::Redrawn
-    }
-}
-
-/// What one operation among several has of its own: the other metrics are of the target, or of all requests
-/// together. Its slowest tenth is left to its percentiles, so that a mix does not double the family.
-const OPERATION_METRICS: [Metric; 6] =
-    [Metric::Latency, Metric::P50, Metric::P95, Metric::P99, Metric::Queries, Metric::RoundTrips];
-
-/// A scenario or one of its operations, and what else is known when its rows are made.
-#[derive(Clone, Copy)]
-struct RowContext<'a> {
-    run: &'a Run,
-    earlier: Option<&'a Run>,
-    scenario: &'a ScenarioRun,
-    /// What was measured: the scenario, or the operation as one.
-    measured: &'a ScenarioRun,
-    /// The operation's name.
-    operation: Option<&'a OperationName>,
-    gate: &'a GateRules,
-}
-
-impl<'a> RowContext<'a> {
-    fn of(
-        run: &'a Run,
-        earlier: Option<&'a Run>,
-        scenario: &'a ScenarioRun,
-        gate: &'a GateRules,
-    ) -> Self {
-        Self { run, earlier, scenario, measured: scenario, operation: None, gate }
-    }
-}
-
-/// What a row says before it is judged.
-struct RowBasis {
-    finding: MetricFinding,
-    rests_on: RowEvidence,
-    base: Option<f64>,
-    head: Option<f64>,
-}
-
-impl RowContext<'_> {
-    /// Returns what there is of a metric; nothing where it has no row.
-    fn basis(&self, launches: &ScenarioLaunches<'_>, metric: Metric) -> Option<RowBasis> {
-        if metric.is_of_calls() {
-            return self.called(metric);
-        }
-        match (&launches.launches, &self.run.history) {
-            (SideLaunches::Paired(pairs), _) => self.paired(launches, pairs, metric),
-            (SideLaunches::Single(_), None) => {
-                let head = values::overall(&launches.head(), &launches.head_times, metric)?;
-                let (finding, rests_on) = (MetricFinding::Alone, RowEvidence::None);
-                Some(RowBasis { finding, rests_on, base: None, head: Some(head) })
-            }
-            (SideLaunches::Single(_), Some(history)) => self.stored(history, metric),
-        }
-    }
-
-    fn paired(
-        &self,
-        launches: &ScenarioLaunches<'_>,
-        pairs: &[PairValues<'_>],
-        metric: Metric,
-    ) -> Option<RowBasis> {
-        let found: Result<Vec<f64>, MissingReason> =
-            pairs.iter().map(|pair| pair.difference(metric)).collect();
-        let (finding, rests_on) = match found {
-            Ok(numbers) => {
-                let earlier = |state| attempts::earlier(state, &self.measured.name, metric);
-                let mut all = self.run.evidence.as_ref().map_or_else(Vec::new, earlier);
-                all.push(numbers);
-                (MetricFinding::Alone, RowEvidence::LaunchPairs(all))
-            }
-            Err(MissingReason::NotRecorded) => return None,
-            Err(missing) => (MetricFinding::Missing(missing.reason()), RowEvidence::None),
-        };
-        let base = values::overall(&launches.base(), &launches.base_times, metric);
-        let head = values::overall(&launches.head(), &launches.head_times, metric);
-        Some(RowBasis { finding, rests_on, base, head })
-    }
-
-    /// Calls are held against base beside head only: runs of other days may have had other services.
-    fn called(&self, metric: Metric) -> Option<RowBasis> {
-        match calls::evidence(self.measured, metric) {
-            CallEvidence::None => None,
-            // An operation may be too slow to have been counted alone; the scenario says what is hidden.
-            CallEvidence::OneSide if self.operation.is_some() => None,
-            CallEvidence::OneSide => {
-                let finding = MetricFinding::Missing(MissingReason::HiddenCalls.reason());
-                let rests_on = RowEvidence::None;
-                Some(RowBasis { finding, rests_on, base: None, head: None })
-            }
-            CallEvidence::Counted(samples) => {
-                let base = call_rule::level(&samples.base);
-                let head = call_rule::level(&samples.head);
-                let is_paired = !samples.base.is_empty();
-                let rests_on =
-                    if is_paired { RowEvidence::Calls(samples) } else { RowEvidence::None };
-                head.map(|head| RowBasis {
-                    finding: MetricFinding::Alone,
-                    rests_on,
-                    base,
-                    head: Some(head),
-                })
-            }
-        }
-    }
-
-    fn stored(&self, history: &RunHistory, metric: Metric) -> Option<RowBasis> {
-        let head = values::level(self.measured, metric);
-        let without = |finding| RowBasis { finding, rests_on: RowEvidence::None, base: None, head };
-        match stored::levels(self.run, self.earlier, history, self.measured, metric) {
-            Ok(levels) => Some(RowBasis {
-                finding: MetricFinding::Alone,
-                rests_on: RowEvidence::History(levels.kept),
-                base: Some(levels.base),
-                head,
-            }),
-            Err(HistoryGap::NotKept) => None,
-            Err(HistoryGap::Missing(reason)) => Some(without(MetricFinding::Missing(reason))),
-            Err(HistoryGap::Undecidable(reason)) => {
-                Some(without(MetricFinding::Undecidable(reason)))
-            }
-        }
-    }
-}
-
-/// Adds the scenario's rows, and beside each what it rests on; returns how far its percentiles moved.
-fn rows_of(
-    context: &RowContext<'_>,
-    rows: &mut Vec<MetricResult>,
-    evidence: &mut Vec<RowEvidence>,
-) -> Result<Option<LatencyShift>, ContentError> {
-    let &RowContext { run, scenario, measured, operation, gate, .. } = context;
-    work::rows(context, rows, evidence)?;
-    let launches = ScenarioLaunches::of(measured)?;
-    for metric in Metric::ALL {
-        let rule = match operation {
-            Some(operation) => gate.rule_of_operation(&scenario.name, operation, metric),
-            None => gate.rule_in(&scenario.name, metric),
-        };
-        let Some(rule) = rule.and_then(|rule| in_force(rule, metric, run)) else { continue };
-        if !is_measured(metric, context) || measured.launches() == 0 {
-            continue;
-        }
-        let Some(RowBasis { finding, rests_on, base, head }) = context.basis(&launches, metric)
-        else {
-            continue;
-        };
-        let rule = at_level(rule, metric, &launches, (base, head));
-        rows.push(MetricResult {
-            scenario: scenario.name.clone(),
-            operation: operation.cloned(),
-            metric,
-            unit: measured.unit(),
-            rule,
-            base,
-            head,
-            finding,
-            suspicion: None,
-        });
-        evidence.push(rests_on);
-    }
-    let is_whole = operation.is_none();
-    Ok(LatencyShift::of(&scenario.name, scenario.times, &launches).filter(|_| is_whole))
-}
-
 fn mode(run: &Run) -> ComparisonMode {
     match (&run.base, &run.history) {
         (_, Some(_)) => ComparisonMode::Stored,
@@ -897,36 +535,6 @@ fn hypothesis(rule: MetricRule) -> Hypothesis {
     Hypothesis { floor: rule.floor.0, tolerance: rule.tolerance.0 }
 }
 
-/// What the scenarios of a run say, before it is judged.
-#[derive(Default)]
-struct MeasuredRows {
-    rows: Vec<MetricResult>,
-    /// What each row rests on.
-    evidence: Vec<RowEvidence>,
-    promises: Vec<LimitCheck>,
-    details: Vec<ScenarioDetails>,
-    shifts: Vec<LatencyShift>,
-}
-
-impl MeasuredRows {
-    fn of(run: &Run, earlier: Option<&Run>, gate: &GateRules) -> Result<Self, CompareError> {
-        let mut found = Self::default();
-        for scenario in &run.scenarios {
-            let context = RowContext::of(run, earlier, scenario, gate);
-            found.shifts.extend(rows_of(&context, &mut found.rows, &mut found.evidence)?);
-            found.promises.extend(limits::of(scenario)?);
-            for (name, operation) in scenario.by_operation() {
-                let context =
-                    RowContext { measured: &operation, operation: Some(&name), ..context };
-                rows_of(&context, &mut found.rows, &mut found.evidence)?;
-                found.promises.extend(limits::of_operation(scenario, &name, &operation)?);
-            }
-            found.details.push(ScenarioDetails::of(run, scenario)?);
-        }
-        Ok(found)
-    }
-}
-
 /// How the run was judged, by an error rate and for so many hypotheses.
 fn method(
     run: &Run,
@@ -949,288 +557,6 @@ fn method(
         new_scenarios: new_names(run),
         tool: run.tool.clone(),
         counted: work::counted(run),
-    }
-}
-
-/// What came of judging all rows.
-#[derive(Default)]
-struct FamilyJudgement {
-    /// How many hypotheses share the error rate.
-    family: usize,
-    /// What those of the time lane rest on.
-    basis: EvidenceBasis,
-}
-
-/// Fills in the findings.
-fn judge(
-    run: &Run,
-    gate: &GateRules,
-    rows: &mut [MetricResult],
-    evidence: Vec<RowEvidence>,
-) -> Result<FamilyJudgement, CompareError> {
-    let mut absent = absent_rows(run, gate, rows);
-    let (mut timed, mut counted, mut kept) = (Vec::new(), Vec::new(), Vec::new());
-    let mut called = Vec::new();
-    for (row, evidence) in rows.iter_mut().zip(evidence) {
-        match evidence {
-            RowEvidence::LaunchPairs(attempts) => {
-                let evidence = TimedEvidence::of(run, row, attempts);
-                timed.push((row, evidence));
-            }
-            RowEvidence::Counts(counts) => counted.push((row, counts)),
-            RowEvidence::Calls(calls) => called.push((row, calls)),
-            RowEvidence::History(history) => kept.push((row, history)),
-            RowEvidence::None => {}
-        }
-    }
-    for (row, attempts) in &mut absent {
-        let evidence = TimedEvidence::of(run, row, std::mem::take(attempts));
-        timed.push((row, evidence));
-    }
-    let exact_lanes = usize::from(decides(&counted)) + usize::from(decides(&called));
-    let is_timed = decides(&timed) || decides(&kept);
-    let (timed_alpha, counted_alpha) = lane_alphas(run, gate.alpha, is_timed, exact_lanes > 0);
-    let counted_alpha = counted_alpha / exact_lanes.max(1) as f64;
-    let plain =
-        |judgements: Vec<Judgement>| judgements.into_iter().map(MetricFinding::Judged).collect();
-    let mut family = judge_each(counted, |hypotheses, counted| {
-        plain(counts::judge(counted_alpha, hypotheses, counted))
-    });
-    family += judge_each(called, |hypotheses, called| {
-        let judged = call_rule::judge(counted_alpha, hypotheses, called).into_iter();
-        let finding = |CallJudgement { judgement, is_decided }| {
-            if is_decided {
-                MetricFinding::Judged(judgement)
-            } else {
-                MetricFinding::Reported(judgement)
-            }
-        };
-        judged.map(finding).collect()
-    });
-    family += judge_each(kept, |hypotheses, kept| {
-        let recalled = history::judge(timed_alpha, hypotheses, kept);
-        recalled.into_iter().map(MetricFinding::Recalled).collect()
-    });
-    let basis = basis(run, timed_alpha, &timed);
-    if !timed.is_empty() {
-        let rule = decision_rule(run, timed_alpha)?;
-        family += judge_each(timed, |hypotheses, rows: &[TimedEvidence]| {
-            let trust = rows.iter().map(|row| row.trust).collect();
-            let on = MachineEvidence { trust, machines: attempts::machines(run) };
-            plain(rule.judge_on_machines(hypotheses, &by_attempt(rows), on))
-        });
-    }
-    Ok(FamilyJudgement { family, basis })
-}
-
-/// What the rows of the time lane rest on, without the launch pair that a run was interrupted in.
-fn basis(run: &Run, alpha: f64, timed: &[(&mut MetricResult, TimedEvidence)]) -> EvidenceBasis {
-    let measured = timed.iter().filter_map(|(_, evidence)| evidence.attempts.last());
-    let whole = measured.map(Vec::len).filter(|length| *length > 0).min().unwrap_or(0);
-    let mut basis = EvidenceBasis::begin(run, alpha, whole);
-    for (row, TimedEvidence { attempts, trust, .. }) in timed {
-        basis.add(row, *trust, attempts);
-    }
-    basis
-}
-
-/// Returns the error rates of what was timed and of what was counted. A lane that decides nothing leaves its share to
-/// the other.
-fn lane_alphas(run: &Run, alpha: f64, timed: bool, counted: bool) -> (f64, f64) {
-    let of_counts = if timed { alpha * counts::SHARE } else { alpha };
-    let of_times = if counted { alpha * (1.0 - counts::SHARE) } else { alpha };
-    (of_times, of_counts * run.evidence.as_ref().map_or(1.0, EvidenceState::count_share))
-}
-
-/// Rows of scenarios that this run leaves out, each with what it rests on: those of earlier attempts, and
-/// those that other shards measure. They stay in the family.
-fn absent_rows(
-    run: &Run,
-    gate: &GateRules,
-    rows: &[MetricResult],
-) -> Vec<(MetricResult, Vec<Vec<f64>>)> {
-    let earlier = |scenario: &str, metric| {
-        let attempts = |state| attempts::earlier(state, scenario, metric);
-        let mut evidence = run.evidence.as_ref().map_or_else(Vec::new, attempts);
-        evidence.push(Vec::new());
-        evidence
-    };
-    let row = |(scenario, metric): (String, Metric)| {
-        let rule = in_force(gate.rule_in(&scenario, metric)?, metric, run)?;
-        let evidence = earlier(&scenario, metric);
-        let (finding, suspicion) = (MetricFinding::Alone, None);
-        // Evidence has no unit, and a row without a value shows none.
-        let unit = WorkUnit::request();
-        let row = MetricResult {
-            scenario,
-            operation: None,
-            metric,
-            unit,
-            rule,
-            base: None,
-            head: None,
-            finding,
-            suspicion,
-        };
-        Some((row, evidence))
-    };
-    let mut absent: BTreeSet<_> = attempts::absent(run, gate).into_iter().collect();
-    absent.extend(elsewhere(run, rows));
-    absent.into_iter().filter_map(row).collect()
-}
-
-/// The metrics that decide here, of each scenario that another shard measures: what it will turn out to
-/// have is not known here, and this is the best guess. The joined run is judged by what there is.
-fn elsewhere(run: &Run, rows: &[MetricResult]) -> Vec<(String, Metric)> {
-    let is_common = |row: &&MetricResult| {
-        let is_own = matches!(row.metric, Metric::Ready | Metric::Leak | Metric::Flow);
-        row.operation.is_none() && row.metric.is_timed() && !is_own
-    };
-    let deciding = rows.iter().filter(|row| row.rule.policy == MetricPolicy::Gate);
-    let metrics: BTreeSet<Metric> = deciding.filter(is_common).map(|row| row.metric).collect();
-    let of = |name: &str| metrics.iter().map(|it| (name.to_owned(), *it)).collect::<Vec<_>>();
-    run.scenarios_elsewhere().flat_map(of).collect()
-}
-
-/// The rule of a run: what it may still take counts, as that is what it could have shown.
-fn decision_rule(run: &Run, alpha: f64) -> Result<DecisionRule, RuleError> {
-    let launches = run.scenarios.iter().map(ScenarioRun::launches).max().unwrap_or(0);
-    let earlier = run.evidence.iter().flat_map(|state| &state.earlier);
-    let launches = launches + earlier.map(|it| it.launch_pairs.len()).sum::<usize>();
-    if launches > LAUNCH_PAIRS_MAX {
-        return Err(RuleError::LaunchPairs { launch_pairs: launches });
-    }
-    Ok(DecisionRule { alpha, launch_pairs_max: stopping::launch_pairs_max(run) })
-}
-
-/// The differences of each attempt from those of each row, without the launch pair that a run was
-/// interrupted in: some scenarios have had it, others have not. Each shard has launch pairs of its own.
-fn by_attempt(rows: &[TimedEvidence]) -> Vec<Differences> {
-    let attempts = rows.iter().map(|row| row.attempts.len()).max().unwrap_or(0);
-    let of_attempt = |attempt: usize| -> Differences {
-        let whole = |shard: usize| {
-            let own = rows.iter().filter(|row| row.shard == shard);
-            let measured = own.map(|row| row.attempts[attempt].len()).filter(|length| *length > 0);
-            measured.min().unwrap_or(0)
-        };
-        let cut = |row: &TimedEvidence| {
-            row.attempts[attempt].iter().copied().take(whole(row.shard)).collect()
-        };
-        rows.iter().map(cut).collect()
-    };
-    (0..attempts).map(of_attempt).collect()
-}
-
-fn decides<T>(rows: &[(&mut MetricResult, T)]) -> bool {
-    rows.iter().any(|(row, _)| row.rule.policy == MetricPolicy::Gate)
-}
-
-/// Judges the rows of a lane, and returns how many decide.
-fn judge_each<T>(
-    rows: Vec<(&mut MetricResult, T)>,
-    judge: impl Fn(&[Hypothesis], &[T]) -> Vec<MetricFinding>,
-) -> usize {
-    let (gating, reported): (Vec<_>, Vec<_>) =
-        rows.into_iter().partition(|(row, _)| row.rule.policy == MetricPolicy::Gate);
-    let family = gating.len();
-    if family > 0 {
-        let (gating, evidence): (Vec<_>, Vec<_>) = gating.into_iter().unzip();
-        let hypotheses: Vec<_> = gating.iter().map(|row| hypothesis(row.rule)).collect();
-        for (row, finding) in gating.into_iter().zip(judge(&hypotheses, &evidence)) {
-            row.finding = finding;
-        }
-    }
-    // Outside the family: what never decides needs no share of the error rate.
-    for (row, evidence) in reported {
-        let finding = judge(&[hypothesis(row.rule)], &[evidence]).into_iter().next();
-        row.finding = finding.expect("one hypothesis, one finding");
-        if let Some(judgement) = row.judgement().copied() {
-            row.finding = MetricFinding::Reported(judgement);
-        }
-    }
-    family
-}
-
-/// Whether a launch answered requests in no time of its processors.
-fn is_idle(scenario: &ScenarioRun) -> bool {
-    let idle = |trial: &LaunchResult| trial.requests > 0 && trial.cpu_ns == Some(0);
-    match &scenario.trials {
-        LaunchResults::Paired(pairs) => {
-            pairs.iter().any(|pair| idle(&pair.base) || idle(&pair.head))
-        }
-        LaunchResults::Single(trials) => trials.iter().any(idle),
-    }
-}
-
-/// Whether a launch was measured that did nothing: no rate of errors, no limit would notice.
-fn is_silent(scenario: &ScenarioRun) -> bool {
-    match &scenario.trials {
-        LaunchResults::Paired(pairs) => {
-            pairs.iter().any(|pair| pair.base.requests == 0 || pair.head.requests == 0)
-        }
-        LaunchResults::Single(trials) => trials.iter().any(|trial| trial.requests == 0),
-    }
-}
-
-/// Why a run that ended early has no outcome.
-fn early_end(run: &Run, launches: usize, is_regressed: bool) -> Option<FailureReport> {
-    match &run.ended {
-        Some(EarlyEnd::Failed { side, scenario, reason }) => {
-            let during = scenario.as_ref().map(|name| format!(" in `{name}`")).unwrap_or_default();
-            Some(reason.clone().within(format!("{}{during}", side.name())))
-        }
-        // A verdict stands wherever the evidence ends; what has none was not measured to its end.
-        Some(EarlyEnd::Interrupted) if !is_regressed => {
-            let planned = run.launches_planned;
-            Some(format!("interrupted after {launches} of {planned} launches").into())
-        }
-        Some(EarlyEnd::HeadFailed(_) | EarlyEnd::Interrupted) | None => None,
-    }
-}
-
-/// What a run lacks, without which it has no outcome.
-fn gap(run: &Run, launches: usize, rows: &[MetricResult]) -> Option<FailureReport> {
-    if let Some(reason) = work::missing(run) {
-        return Some(reason);
-    }
-    if rows.is_empty() || (launches == 0 && run.launches_planned > 0) {
-        return Some("nothing was measured".into());
-    }
-    if let Some(scenario) = run.scenarios.iter().find(|scenario| is_idle(scenario)) {
-        let name = &scenario.name;
-        let reason = format!(
-            "in scenario {name} a launch answered requests without any CPU time: the process that was measured is not \
-             the one that answers"
-        );
-        return Some(reason.into());
-    }
-    let silent = run.scenarios.iter().find(|scenario| is_silent(scenario))?;
-    Some(format!("in scenario {} a launch answered no requests", silent.name).into())
-}
-
-fn outcome(
-    run: &Run,
-    launches: usize,
-    rows: &[MetricResult],
-    promises: &[LimitCheck],
-) -> ComparisonOutcome {
-    let any = |verdict| rows.iter().any(|row| row.verdict() == Some(verdict));
-    if matches!(run.ended, Some(EarlyEnd::HeadFailed(_))) {
-        return ComparisonOutcome::Regressed;
-    }
-    let missing =
-        early_end(run, launches, any(Verdict::Regressed)).or_else(|| gap(run, launches, rows));
-    if let Some(reason) = missing {
-        return ComparisonOutcome::NotMeasured(reason);
-    }
-    if any(Verdict::Regressed) || promises.iter().any(|promise| !promise.holds()) {
-        ComparisonOutcome::Regressed
-    } else if any(Verdict::Inconclusive) || rows.iter().any(MetricResult::is_lost) {
-        ComparisonOutcome::Inconclusive
-    } else if any(Verdict::Improved) {
-        ComparisonOutcome::Improved
-    } else {
-        ComparisonOutcome::Pass
     }
 }
 

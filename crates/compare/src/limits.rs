@@ -1,4 +1,4 @@
-//! Sets what was measured against what was promised.
+//! Sets what was measured against the limits.
 
 use crate::calls;
 use crate::values::{self, LaunchValues, MergedTimes};
@@ -18,7 +18,7 @@ pub struct LimitCheck {
     pub operation: Option<OperationName>,
     /// What the scenario's rates and costs are counted in.
     pub unit: WorkUnit,
-    /// What was promised.
+    /// What must hold.
     pub limit: Limit,
     /// What was measured, over all launches of head; none if it could not be.
     pub measured: Option<f64>,
@@ -35,7 +35,7 @@ impl LimitCheck {
     }
 
     /// Returns the limit as it is written.
-    pub fn promised(&self) -> String {
+    pub fn bound(&self) -> String {
         self.limit.text(&self.unit)
     }
 
@@ -44,27 +44,27 @@ impl LimitCheck {
         self.measured.map(|measured| self.limit.quantity.format(measured, &self.unit))
     }
 
-    /// Returns whether the promise is kept. One that could not be checked is not.
+    /// Returns whether the limit is kept. One that could not be checked is not.
     pub fn holds(&self) -> bool {
         self.measured.is_some_and(|measured| self.limit.holds(measured))
     }
 }
 
-/// Returns the promises about an operation, which was `measured` as a scenario.
+/// Returns the limits on an operation, which was `measured` as a scenario.
 pub(super) fn of_operation(
     scenario: &ScenarioRun,
     operation: &OperationName,
     measured: &ScenarioRun,
 ) -> Result<Vec<LimitCheck>, ContentError> {
-    let mut promises = of(measured)?;
-    for promise in &mut promises {
-        promise.scenario.clone_from(&scenario.name);
-        promise.operation = Some(operation.clone());
+    let mut limits = of(measured)?;
+    for check in &mut limits {
+        check.scenario.clone_from(&scenario.name);
+        check.operation = Some(operation.clone());
     }
-    Ok(promises)
+    Ok(limits)
 }
 
-/// Returns the promises of a scenario, with what was measured.
+/// Returns the limits of a scenario, with what was measured.
 pub(super) fn of(scenario: &ScenarioRun) -> Result<Vec<LimitCheck>, ContentError> {
     if scenario.limits.is_empty() {
         return Ok(Vec::new());
@@ -77,7 +77,7 @@ pub(super) fn of(scenario: &ScenarioRun) -> Result<Vec<LimitCheck>, ContentError
         times.add(&histogram);
         launches.push(launch);
     }
-    let promise = |limit: Limit| LimitCheck {
+    let check = |limit: Limit| LimitCheck {
         scenario: scenario.name.clone(),
         operation: None,
         unit: scenario.unit(),
@@ -90,10 +90,10 @@ pub(super) fn of(scenario: &ScenarioRun) -> Result<Vec<LimitCheck>, ContentError
         },
     };
     let limits = scenario.limits.iter().copied();
-    Ok(limits.filter(|limit| is_checked(limit.quantity, scenario)).map(promise).collect())
+    Ok(limits.filter(|limit| is_checked(limit.quantity, scenario)).map(check).collect())
 }
 
-/// Whether the lane that decides it was run, or was to be. A promise without a lane is
+/// Whether the lane that decides it was run, or was to be. A limit without a lane is
 /// not broken by that.
 fn is_checked(quantity: LimitQuantity, scenario: &ScenarioRun) -> bool {
     match quantity {
@@ -140,13 +140,13 @@ fn measured(
             let growth = launches.iter().map(share);
             quantile::median(&growth.collect::<Option<Vec<_>>>()?)
         }
-        // The largest of all launches: a promise about memory is about the worst moment.
+        // The largest of all launches: a limit on memory is about the worst moment.
         LimitQuantity::Metric(Metric::Rss) => {
             units::exact(trials.iter().map(|trial| trial.rss_bytes_max).max()??)
         }
         LimitQuantity::Metric(metric) if metric.is_of_calls() => calls::level(trials, metric)?,
         LimitQuantity::Metric(metric) => {
-            values::promised(&launches.iter().collect::<Vec<_>>(), times, metric)?
+            values::held_to_limit(&launches.iter().collect::<Vec<_>>(), times, metric)?
         }
     };
     value.is_finite().then_some(value)
@@ -186,15 +186,15 @@ mod tests {
             causes: None,
         };
         scenario.work = Some(CountOutcome::Counted(Box::new(counted)));
-        let promises = of(scenario).unwrap();
-        assert_eq!((promises[0].measured, promises[0].holds()), (Some(99.5), true));
+        let checks = of(scenario).unwrap();
+        assert_eq!((checks[0].measured, checks[0].holds()), (Some(99.5), true));
         // Of the lane alone, nothing else is required.
         scenario
             .limits
             .extend(limits(&[("allocations", "<= 1 allocations/pair"), ("p95", "<= 1 s")]));
         scenario.trials = LaunchResults::Single(Vec::new());
-        let promises = of(scenario).unwrap();
-        let kept = promises.iter().map(|promise| (promise.limit.quantity.key(), promise.holds()));
+        let checks = of(scenario).unwrap();
+        let kept = checks.iter().map(|check| (check.limit.quantity.key(), check.holds()));
         assert_eq!(kept.collect::<Vec<_>>(), [("work", true), ("allocations", false)]);
     }
 }

@@ -1,9 +1,9 @@
 use super::*;
-use record::Side;
 use record::fixtures::{LEVEL, SampleLaunch, counted, limits, paired, shards};
 use record::instruction_counts::CountOutcome;
 use record::merge::{RunFile, merge};
 use record::metric::gate::RuleOverride;
+use record::{LaunchResults, Side};
 
 fn comparison(run: &Run) -> Comparison {
     Comparison::of(run).unwrap()
@@ -97,7 +97,7 @@ fn one_program_on_both_sides_passes_without_numbers_and_shares_no_error_rate() {
     let run = Run { identical: Some(one_program()), ..paired(0, LEVEL, LEVEL) };
     let comparison = comparison(&run);
     assert_eq!(comparison.outcome, ComparisonOutcome::Pass);
-    assert_eq!((comparison.rows.len(), comparison.promises.len()), (0, 0));
+    assert_eq!((comparison.rows.len(), comparison.limits.len()), (0, 0));
     assert_eq!((comparison.method.family, comparison.identical), (0, Some(one_program())));
 }
 
@@ -296,7 +296,7 @@ fn a_leak_of_the_head_alone_is_a_regression_and_a_broken_limit() {
     let leaking = soak(0, 1 << 20);
     assert_eq!(verdict(&leaking, Metric::Leak), Some(Verdict::Regressed));
     assert_eq!(leaking.broken().count(), 1);
-    let growth = leaking.promises[0].measured.unwrap();
+    let growth = leaking.limits[0].measured.unwrap();
     assert!((growth - 0.09).abs() < 0.01, "9.9 s of 1 MiB on 110 MiB, not {growth}");
 }
 
@@ -307,7 +307,7 @@ fn memory_that_settles_is_no_leak_and_one_that_base_has_too_is_no_regression() {
     assert_eq!(settled.broken().count(), 0);
     let both = soak(1 << 20, 1 << 20);
     assert_eq!(verdict(&both, Metric::Leak), Some(Verdict::Unchanged));
-    assert_eq!(both.broken().count(), 1, "the promise is broken all the same");
+    assert_eq!(both.broken().count(), 1, "the limit is broken all the same");
 }
 
 #[test]

@@ -122,7 +122,7 @@ fn joined(slices: &[SliceTotals]) -> Vec<f64> {
     slices.chunks(size).filter_map(mean).collect()
 }
 
-/// Memory of the last launch of each side, where the scenario promises something about its growth.
+/// Memory of the last launch of each side, where the scenario has a limit on its growth.
 fn memory(scenario: &ScenarioRun) -> Vec<MemoryTrace> {
     if !scenario.limits.iter().any(|limit| limit.quantity == LimitQuantity::Growth) {
         return Vec::new();

@@ -371,9 +371,9 @@ pub(super) fn overall(
     times.quantile(quantile)
 }
 
-/// The value that a promise about a metric is held to. Where requests are too few for the percentile,
-/// the slowest of them stands for it. A promise about latency is about the mean of all requests.
-pub(super) fn promised(
+/// The value that is held to a limit on a metric. Where requests are too few for the percentile,
+/// the slowest of them stands for it. A limit on latency is about the mean of all requests.
+pub(super) fn held_to_limit(
     launches: &[&LaunchValues<'_>],
     times: &MergedTimes,
     metric: Metric,
@@ -432,7 +432,7 @@ mod tests {
         merged.add(&times);
         merged.add(&times);
         assert_eq!(overall(&[&launch; 2], &merged, Metric::P95), None);
-        assert_eq!(promised(&[&launch; 2], &merged, Metric::P95), Some(2_000.0));
+        assert_eq!(held_to_limit(&[&launch; 2], &merged, Metric::P95), Some(2_000.0));
         // 201 requests in three launches are enough, in none of them alone.
         merged.add(&times);
         assert_eq!(overall(&[&launch; 3], &merged, Metric::P95), Some(1_000.0));

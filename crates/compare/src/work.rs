@@ -3,7 +3,8 @@
 use crate::decision::counts::CountSamples;
 use crate::function_changes::{self, FunctionChange};
 use crate::proof::{self, RevertFinding};
-use crate::{ComparisonNote, MetricFinding, MetricResult, RowContext, RowEvidence};
+use crate::row_context::{RowContext, RowEvidence};
+use crate::{ComparisonNote, MetricFinding, MetricResult};
 use record::causes::{HunkEvidence, HunkGrowth, WorkCauses};
 use record::instruction_counts::{BuildCounts, CountOutcome, InstructionCounts};
 use record::metric::Metric;

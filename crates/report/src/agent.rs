@@ -103,7 +103,7 @@ fn rows(comparison: &Comparison) -> Vec<String> {
 fn limits(comparison: &Comparison) -> Vec<String> {
     comparison
         .broken()
-        .map(|limit| format!("broken: {} {}", limit.scenario, wording::promise_words(limit)))
+        .map(|limit| format!("broken: {} {}", limit.scenario, wording::limit_words(limit)))
         .collect()
 }
 

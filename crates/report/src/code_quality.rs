@@ -41,7 +41,7 @@ pub fn render(comparison: &Comparison) -> String {
         row.rule.policy == MetricPolicy::Gate && row.verdict() == Some(Verdict::Regressed)
     };
     let rows = comparison.rows.iter().filter(is_worse).map(regression);
-    let limits = comparison.promises.iter().filter(|limit| !limit.holds()).map(broken_limit);
+    let limits = comparison.limits.iter().filter(|limit| !limit.holds()).map(broken_limit);
     let issues: Vec<_> = rows.chain(limits).collect();
     let mut text = serde_json::to_string_pretty(&issues).expect("it has texts and numbers only");
     text.push('\n');
@@ -54,8 +54,8 @@ fn regression(row: &MetricResult) -> QualityIssue {
 }
 
 fn broken_limit(limit: &LimitCheck) -> QualityIssue {
-    let words = format!("{} {}", limit.scenario, wording::promise_words(limit));
-    let subject = format!("{}/{} {}", limit.scenario, limit.label(), limit.promised());
+    let words = format!("{} {}", limit.scenario, wording::limit_words(limit));
+    let subject = format!("{}/{} {}", limit.scenario, limit.label(), limit.bound());
     issue("xmlperf-limit", words, &subject)
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use units::text::plural;
 
-use crate::markdown::{self, ReportLink, inert};
+use crate::markdown::{self, ReportLink, escape};
 use crate::markup::code;
 use crate::page::view::{TableColumn, TableView};
 use crate::wording;
@@ -77,9 +77,9 @@ fn largest(confirmation: &Confirmation) -> String {
         let (there, here) = (wording::change(first), wording::change(row));
         return format!(" — {} {there}, on the second {here}", name(row));
     }
-    let mut broken = confirmation.promises.iter().filter(|it| it.1 == FlagStanding::Confirmed);
-    broken.next().map_or_else(String::new, |(promise, _)| {
-        format!(" — {} {}", wording::quoted(&promise.scenario), wording::promise_words(promise))
+    let mut broken = confirmation.limits.iter().filter(|it| it.1 == FlagStanding::Confirmed);
+    broken.next().map_or_else(String::new, |(check, _)| {
+        format!(" — {} {}", wording::quoted(&check.scenario), wording::limit_words(check))
     })
 }
 
@@ -122,10 +122,10 @@ pub fn render_linked(confirmation: &Confirmation, link: Option<&ReportLink>) -> 
         ComparisonOutcome::Improved => "🟢",
         ComparisonOutcome::Pass => "✅",
     };
-    let headline = markdown::inert_but_code(&title(confirmation));
+    let headline = markdown::escape_but_code(&title(confirmation));
     let mut text = format!("### {sign} xmlperf: {headline}\n");
     let Confirmation { first, second, .. } = confirmation;
-    let revisions = inert(&wording::revisions(first));
+    let revisions = escape(&wording::revisions(first));
     let link = markdown::link(link);
     writeln!(text, "<sub>{link}{revisions} · {}</sub>\n", method(confirmation)).expect(STRING);
     cells(&mut text, confirmation);
@@ -164,9 +164,9 @@ fn cells(text: &mut String, confirmation: &Confirmation) {
         writeln!(text, "| {sign} | {name} | {metric} | {first} | {second} | {verdict} |")
             .expect(STRING);
     }
-    for (promise, held) in &confirmation.promises {
+    for (check, held) in &confirmation.limits {
         let (sign, verdict) = standing(*held);
-        let (name, words) = (code(&promise.scenario), inert(&wording::promise_words(promise)));
+        let (name, words) = (code(&check.scenario), escape(&wording::limit_words(check)));
         writeln!(text, "| {sign} | {name} | limit | {words} |  | {verdict} |").expect(STRING);
     }
     text.push('\n');
@@ -179,9 +179,9 @@ pub(crate) fn table(confirmation: &Confirmation) -> TableView {
         let second = cell.second.as_ref().map_or_else(|| "–".to_owned(), change);
         vec![subject, change(&cell.first), second, standing(cell.standing).1.to_owned()]
     });
-    let promises = confirmation.promises.iter().map(|(promise, held)| {
-        let subject = format!("{} limit", promise.scenario);
-        let words = wording::promise_words(promise);
+    let limits = confirmation.limits.iter().map(|(check, held)| {
+        let subject = format!("{} limit", check.scenario);
+        let words = wording::limit_words(check);
         vec![subject, words, String::new(), standing(*held).1.to_owned()]
     });
     TableView {
@@ -192,7 +192,7 @@ pub(crate) fn table(confirmation: &Confirmation) -> TableView {
             TableColumn::Numbers("Second machine"),
             TableColumn::Words("Verdict"),
         ],
-        rows: cells.chain(promises).collect(),
+        rows: cells.chain(limits).collect(),
     }
 }
 

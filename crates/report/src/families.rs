@@ -323,7 +323,7 @@ fn limits(comparison: &Comparison) -> MetricFamily {
     let family = gauge("xmlperf_limit_broken", help, BaseUnit::Count);
     let mut family = family.called("xmlperf.limit.broken");
     let mut broken = BTreeMap::<(String, &str), bool>::new();
-    for check in &comparison.promises {
+    for check in &comparison.limits {
         let scenario = match &check.operation {
             Some(operation) => format!("{}/{operation}", check.scenario),
             None => check.scenario.clone(),

@@ -287,7 +287,7 @@ fn answer_of_both(both: &Confirmation) -> &'static str {
 
 /// What came of a build alone: its limits, and the capacity where one was searched for.
 fn measured(comparison: &Comparison) -> String {
-    let (limits, broken) = (comparison.promises.len(), comparison.broken().count());
+    let (limits, broken) = (comparison.limits.len(), comparison.broken().count());
     let kept = match (limits, broken) {
         (0, _) => "no limit was promised".to_owned(),
         (1, 0) => "the one limit holds".to_owned(),
@@ -386,7 +386,7 @@ fn trust(comparison: &Comparison) -> String {
     let method = &comparison.method;
     let mut html = String::new();
     if method.mode == ComparisonMode::Paired && method.launches > 0 {
-        html += &paragraph("answer", &promise(comparison));
+        html += &paragraph("answer", &error_rate(comparison));
         html += &paragraph(
             "",
             "Base and head ran side by side in fresh launches; which came first was drawn by coin for \
@@ -415,7 +415,7 @@ fn trust(comparison: &Comparison) -> String {
 }
 
 /// What may be relied on, in a sentence with its numbers.
-fn promise(comparison: &Comparison) -> String {
+fn error_rate(comparison: &Comparison) -> String {
     let method = &comparison.method;
     let alarms = 1.0 / method.alpha;
     format!(

@@ -429,7 +429,7 @@ pub fn render(comparison: &Comparison) -> String {
             .map(|note| NoteRow { note, text: note.to_string() })
             .collect(),
         metrics: comparison.rows.iter().map(metric).collect(),
-        limits: comparison.promises.iter().map(limit).collect(),
+        limits: comparison.limits.iter().map(limit).collect(),
         scenarios: comparison.details.iter().map(scenario).collect(),
         anatomy: comparison.anatomies.iter().map(anatomy).collect(),
         calls: comparison.calls.iter().map(calls).collect(),
@@ -586,14 +586,14 @@ fn baseline(it: &BaselineOrigin) -> BaselineRow<'_> {
     }
 }
 
-fn limit(promise: &LimitCheck) -> LimitRow<'_> {
+fn limit(check: &LimitCheck) -> LimitRow<'_> {
     LimitRow {
-        scenario: &promise.scenario,
-        operation: promise.operation.as_ref().map(OperationName::as_str),
-        limit: promise.limit.quantity.key(),
-        promised: promise.promised(),
-        measured: promise.measured,
-        holds: promise.holds(),
+        scenario: &check.scenario,
+        operation: check.operation.as_ref().map(OperationName::as_str),
+        limit: check.limit.quantity.key(),
+        promised: check.bound(),
+        measured: check.measured,
+        holds: check.holds(),
     }
 }
 

@@ -65,11 +65,11 @@ fn suites(comparison: &Comparison) -> Vec<TestSuite> {
 
 fn suite(comparison: &Comparison, scenario: &str) -> TestSuite {
     let rows = || comparison.rows.iter().filter(|row| row.scenario == scenario);
-    let limits = comparison.promises.iter().filter(|limit| limit.scenario == scenario);
+    let limits = comparison.limits.iter().filter(|limit| limit.scenario == scenario);
     let deciding = rows().filter(|row| row.rule.policy == MetricPolicy::Gate);
     TestSuite {
         name: plain(scenario),
-        cases: deciding.map(metric).chain(limits.map(promise)).collect(),
+        cases: deciding.map(metric).chain(limits.map(limit)).collect(),
         properties: rows().flat_map(properties).collect(),
     }
 }
@@ -84,13 +84,13 @@ fn metric(row: &MetricResult) -> TestCase {
     TestCase { name: row.label(), outcome }
 }
 
-fn promise(limit: &LimitCheck) -> TestCase {
-    let outcome = if limit.holds() {
+fn limit(check: &LimitCheck) -> TestCase {
+    let outcome = if check.holds() {
         CaseOutcome::Passed
     } else {
-        CaseOutcome::Failed("limit", wording::promise_words(limit))
+        CaseOutcome::Failed("limit", wording::limit_words(check))
     };
-    let name = format!("limit {} {}", limit.label(), limit.promised());
+    let name = format!("limit {} {}", check.label(), check.bound());
     TestCase { name, outcome }
 }
 

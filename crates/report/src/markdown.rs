@@ -32,14 +32,14 @@ pub fn render(comparison: &Comparison) -> String {
 /// Returns the comparison as markdown, with where more of it is to be seen.
 pub fn render_linked(comparison: &Comparison, link: Option<&ReportLink>) -> String {
     let headline = wording::headline(comparison);
-    let mut text = format!("### {} xmlperf: {}\n", headline.sign, inert_but_code(&headline.text));
-    let revisions = inert(&wording::revisions(comparison));
+    let mut text = format!("### {} xmlperf: {}\n", headline.sign, escape_but_code(&headline.text));
+    let revisions = escape(&wording::revisions(comparison));
     let line = format!("{revisions} · {}{}", wording::method(comparison), counts(comparison));
     writeln!(text, "<sub>{}{line}</sub>\n", self::link(link)).expect(STRING);
     if let Some(attempts) = wording::attempts(comparison) {
         writeln!(text, "{attempts}.\n").expect(STRING);
     }
-    if let Some(identity) = wording::identity(comparison, inert) {
+    if let Some(identity) = wording::identity(comparison, escape) {
         writeln!(text, "{identity}.\n").expect(STRING);
     }
     if let ComparisonOutcome::NotMeasured(reason) = &comparison.outcome {
@@ -64,19 +64,19 @@ pub fn render_linked(comparison: &Comparison, link: Option<&ReportLink>) -> Stri
             .expect(STRING);
     }
     if let Some(sentence) = explanation::noise(comparison).filter(|_| measured) {
-        write!(text, "{}.\n\n", inert_but_code(&sentence)).expect(STRING);
+        write!(text, "{}.\n\n", escape_but_code(&sentence)).expect(STRING);
     }
     let sentences = reasons::sentences(comparison).into_iter();
     for sentence in sentences.chain(cost::sentences(comparison)) {
-        write!(text, "{}.\n\n", inert_but_code(&sentence)).expect(STRING);
+        write!(text, "{}.\n\n", escape_but_code(&sentence)).expect(STRING);
     }
     let base = comparison.base.as_ref().map_or("", |base| base.label.as_str());
-    calls::markdown(&mut text, comparison, &inert(base));
+    calls::markdown(&mut text, comparison, &escape(base));
     for sentence in comparison.breakdowns.iter().flat_map(causes::proven) {
-        write!(text, "{}.\n\n", inert_but_code(&sentence)).expect(STRING);
+        write!(text, "{}.\n\n", escape_but_code(&sentence)).expect(STRING);
     }
     if comparison.broken().next().is_some() {
-        promises(&mut text, comparison);
+        limits(&mut text, comparison);
         text.push('\n');
     }
     if matches!(comparison.outcome, ComparisonOutcome::Regressed | ComparisonOutcome::Inconclusive)
@@ -147,7 +147,7 @@ fn table(text: &mut String, comparison: &Comparison, rows: &[&MetricResult]) {
         }
         return;
     };
-    let label = inert(&base.label);
+    let label = escape(&base.label);
     writeln!(text, "|  | Scenario | Metric | {label} | PR | Change | Interval | Verdict |")
         .expect(STRING);
     text.push_str("|:-:|:--|:--|--:|--:|--:|:-:|:--|\n");
@@ -169,23 +169,23 @@ fn table(text: &mut String, comparison: &Comparison, rows: &[&MetricResult]) {
             wording::value(row, row.base),
             wording::value(row, row.head),
             wording::interval(row),
-            inert(&wording::verdict(row)),
+            escape(&wording::verdict(row)),
         )
         .expect(STRING);
     }
 }
 
-fn promises(text: &mut String, comparison: &Comparison) {
+fn limits(text: &mut String, comparison: &Comparison) {
     text.push_str("|  | Scenario | Limit | Promised | Measured |\n|:-:|:--|:--|--:|--:|\n");
-    for promise in &comparison.promises {
-        let sign = if promise.holds() { "✅" } else { "🔴" };
-        let measured = promise.measured_text();
+    for check in &comparison.limits {
+        let sign = if check.holds() { "✅" } else { "🔴" };
+        let measured = check.measured_text();
         writeln!(
             text,
             "| {sign} | {} | {} | {} | {} |",
-            code(&promise.scenario),
-            promise.label(),
-            promise.promised().replace('<', "&lt;").replace('>', "&gt;"),
+            code(&check.scenario),
+            check.label(),
+            check.bound().replace('<', "&lt;").replace('>', "&gt;"),
             measured.as_deref().unwrap_or("not measured"),
         )
         .expect(STRING);
@@ -213,14 +213,14 @@ fn breakdowns(text: &mut String, comparison: &Comparison) {
             text,
             "<details><summary>{heading}{of} (callgrind)</summary>\n\n\
              | Function | File | {} | PR | Δ | Δ with calls |\n|:--|:--|--:|--:|--:|--:|\n",
-            inert(base)
+            escape(base)
         )
         .expect(STRING);
         for change in breakdown.functions.iter().take(FUNCTIONS_MAX) {
             let FunctionCells { base, head, own, inclusive, fate } = FunctionCells::of(change);
             let name = code(&functions::shortened(&change.name, NAME_CHARS_MAX));
             let fate = if fate.is_empty() { String::new() } else { format!(" *{fate}*") };
-            let file = inert(&change.file);
+            let file = escape(&change.file);
             writeln!(text, "| {name}{fate} | {file} | {base} | {head} | **{own}** | {inclusive} |")
                 .expect(STRING);
         }
@@ -231,7 +231,7 @@ fn breakdowns(text: &mut String, comparison: &Comparison) {
         };
         write!(text, "\nInstructions per {}. {about}\n\n", breakdown.unit).expect(STRING);
         if let Some(remark) = causes::remark(breakdown) {
-            write!(text, "{}\n\n", inert_but_code(&remark)).expect(STRING);
+            write!(text, "{}\n\n", escape_but_code(&remark)).expect(STRING);
         }
         causes::markdown(text, breakdown);
         text.push_str("</details>\n");
@@ -245,9 +245,9 @@ fn fold(text: &mut String, comparison: &Comparison, folded: &[&MetricResult]) {
         table(text, comparison, folded);
         text.push_str("\n</details>\n");
     }
-    if !comparison.promises.is_empty() && comparison.broken().next().is_none() {
+    if !comparison.limits.is_empty() && comparison.broken().next().is_none() {
         text.push_str("<details><summary>Limits: all hold</summary>\n\n");
-        promises(text, comparison);
+        limits(text, comparison);
         text.push_str("\n</details>\n");
     }
     let lines: Vec<String> = comparison.details.iter().flat_map(details::lines).collect();
@@ -259,7 +259,7 @@ fn fold(text: &mut String, comparison: &Comparison, folded: &[&MetricResult]) {
     let method = &comparison.method;
     text.push_str("<details><summary>Method and machine</summary>\n\n");
     for note in &comparison.notes {
-        writeln!(text, "{}.\n", inert_but_code(&note.to_string())).expect(STRING);
+        writeln!(text, "{}.\n", escape_but_code(&note.to_string())).expect(STRING);
     }
     if method.counted.is_some() {
         text.push_str(
@@ -267,7 +267,7 @@ fn fold(text: &mut String, comparison: &Comparison, folded: &[&MetricResult]) {
              timed; a t on logarithms decides, its scatter shrunk towards 0.1 %.\n\n",
         );
     }
-    if let Some(baseline) = wording::baseline(comparison, inert) {
+    if let Some(baseline) = wording::baseline(comparison, escape) {
         writeln!(text, "{baseline}.\n").expect(STRING);
         text.push_str(
             "A run is one number a metric, the mean of the better half of its launches. It is held \
@@ -287,19 +287,19 @@ fn fold(text: &mut String, comparison: &Comparison, folded: &[&MetricResult]) {
         )
         .expect(STRING);
         if let Some(visible) = wording::visible(comparison) {
-            writeln!(text, "{}.\n", inert_but_code(&visible)).expect(STRING);
+            writeln!(text, "{}.\n", escape_but_code(&visible)).expect(STRING);
         }
     }
-    if let Some(placement) = wording::placement(comparison, inert) {
+    if let Some(placement) = wording::placement(comparison, escape) {
         writeln!(text, "{placement}\n").expect(STRING);
     }
-    writeln!(text, "{}\n", wording::provenance(comparison, inert)).expect(STRING);
+    writeln!(text, "{}\n", wording::provenance(comparison, escape)).expect(STRING);
     text.push_str("</details>\n");
 }
 
 /// Text that cannot be anything but text in GitHub-flavoured markdown: no mention, no table cell, no
 /// tag, no link, no emphasis.
-pub fn inert(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars().filter(|c| !turns_direction(*c)) {
         match c {
@@ -324,8 +324,8 @@ pub fn inert(text: &str) -> String {
     safe
 }
 
-/// Makes everything between the code spans of a headline inert, and the spans themselves safe.
-pub(super) fn inert_but_code(text: &str) -> String {
+/// Makes everything between the code spans of a headline plain text, and escapes the spans.
+pub(super) fn escape_but_code(text: &str) -> String {
     let parts = text.split('`').enumerate();
-    parts.map(|(i, part)| if i % 2 == 0 { inert(part) } else { code(part) }).collect()
+    parts.map(|(i, part)| if i % 2 == 0 { escape(part) } else { code(part) }).collect()
 }

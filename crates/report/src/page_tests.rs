@@ -187,11 +187,11 @@ fn the_page_without_its_style_says_every_number_in_the_order_of_its_columns() {
             ]);
             expected.push(cells);
         }
-        for promise in &comparison.promises {
-            let measured = promise.measured_text().unwrap_or_else(|| "not measured".to_owned());
-            let holds = if promise.holds() { "holds" } else { "broken" };
-            let label = format!("{} {}", promise.scenario, promise.label());
-            expected.push(vec![label, promise.promised(), measured, holds.to_owned()]);
+        for check in &comparison.limits {
+            let measured = check.measured_text().unwrap_or_else(|| "not measured".to_owned());
+            let holds = if check.holds() { "holds" } else { "broken" };
+            let label = format!("{} {}", check.scenario, check.label());
+            expected.push(vec![label, check.bound(), measured, holds.to_owned()]);
         }
         for cells in expected {
             assert!(in_order(&text, &cells), "{state}: {cells:?} is not in {text}");

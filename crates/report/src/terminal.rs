@@ -62,8 +62,8 @@ pub fn write(
     if !comparison.rows.is_empty() {
         writeln!(out, "\n{}\n", breakable(&metrics(comparison, screen).trim_fmt()))?;
     }
-    if !comparison.promises.is_empty() {
-        writeln!(out, "{}\n", breakable(&promises(comparison, screen).trim_fmt()))?;
+    if !comparison.limits.is_empty() {
+        writeln!(out, "{}\n", breakable(&limits(comparison, screen).trim_fmt()))?;
     }
     let explanations = explanation::lines(comparison);
     for line in &explanations {
@@ -310,7 +310,7 @@ fn painted(row: &MetricResult, text: String, paint: ColorMode) -> Cell {
     if paint == ColorMode::Colours { cell.fg(colour) } else { cell }
 }
 
-fn promises(comparison: &Comparison, screen: TerminalScreen) -> Table {
+fn limits(comparison: &Comparison, screen: TerminalScreen) -> Table {
     let mut table = table(screen);
     table.set_header(vec![
         Cell::new("scenario"),
@@ -319,17 +319,17 @@ fn promises(comparison: &Comparison, screen: TerminalScreen) -> Table {
         right("measured"),
         Cell::new("holds"),
     ]);
-    for promise in &comparison.promises {
-        let measured = promise.measured_text();
-        let holds = Cell::new(if promise.holds() { "yes" } else { "NO" });
-        let holds = match (promise.holds(), screen.paint) {
+    for check in &comparison.limits {
+        let measured = check.measured_text();
+        let holds = Cell::new(if check.holds() { "yes" } else { "NO" });
+        let holds = match (check.holds(), screen.paint) {
             (false, ColorMode::Colours) => holds.fg(Color::Red),
             (true, _) | (false, ColorMode::Plain) => holds,
         };
         table.add_row(vec![
-            Cell::new(&promise.scenario),
-            Cell::new(promise.label()),
-            right(&promise.promised()),
+            Cell::new(&check.scenario),
+            Cell::new(check.label()),
+            right(&check.bound()),
             right(measured.as_deref().unwrap_or("not measured")),
             holds,
         ]);

@@ -78,9 +78,9 @@ fn regressed(comparison: &Comparison) -> String {
     }
     let broken: Vec<&LimitCheck> = comparison.broken().collect();
     match (comparison.count(Verdict::Regressed), broken.first()) {
-        (0, Some(promise)) => {
+        (0, Some(check)) => {
             let count = plural(broken.len(), "broken limit");
-            format!("{count} — {} {}", quoted(&promise.scenario), promise_words(promise))
+            format!("{count} — {} {}", quoted(&check.scenario), limit_words(check))
         }
         (_, None) => changed(comparison, Verdict::Regressed, "regression"),
         (_, Some(_)) => {
@@ -196,7 +196,7 @@ fn passed(comparison: &Comparison) -> String {
     }
     match comparison.tolerance() {
         Some(tolerance) => format!("no regression ≥ {tolerance} in {scenarios} ({time})"),
-        None if comparison.promises.is_empty() => format!("measured {scenarios} ({time})"),
+        None if comparison.limits.is_empty() => format!("measured {scenarios} ({time})"),
         None => format!("all limits hold in {scenarios} ({time})"),
     }
 }
@@ -767,10 +767,10 @@ fn layout(placement: &PlacementRecord) -> Option<String> {
     Some(format!("{words}{}", functions.unwrap_or_default()))
 }
 
-/// The measured value of a promise beside it.
-pub(super) fn promise_words(promise: &LimitCheck) -> String {
-    let measured = promise.measured_text().unwrap_or_else(|| "not measured".to_owned());
-    format!("{} {measured} ({})", promise.label(), promise.promised())
+/// The measured value of a limit beside it.
+pub(super) fn limit_words(check: &LimitCheck) -> String {
+    let measured = check.measured_text().unwrap_or_else(|| "not measured".to_owned());
+    format!("{} {measured} ({})", check.label(), check.bound())
 }
 
 /// Returns a revision as people name it: a branch with the beginning of its commit.

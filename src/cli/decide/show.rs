@@ -52,7 +52,7 @@ pub(super) fn markdown(out: &mut impl Write, decision: &Decision) -> io::Result<
             Verdict::Regressed => format!("**{}**", verdict(metric)),
             Verdict::Improved | Verdict::Unchanged | Verdict::Inconclusive => verdict(metric),
         };
-        let name = markdown::inert(&metric.metric);
+        let name = markdown::escape(&metric.metric);
         let pairs = metric.judgement.sample;
         writeln!(out, "| {name} | {pairs} | {change} | {interval} | {verdict} |")?;
     }

@@ -230,21 +230,21 @@ fn values(comparison: &Comparison) -> TableView {
 
 /// Returns the table of all limits; nothing without any.
 pub(crate) fn limits(comparison: &Comparison) -> String {
-    if comparison.promises.is_empty() {
+    if comparison.limits.is_empty() {
         return String::new();
     }
-    let row = |promise: &LimitCheck| {
-        let holds = if promise.holds() { "holds" } else { "broken" };
-        let measured = promise.measured_text();
+    let row = |check: &LimitCheck| {
+        let holds = if check.holds() { "holds" } else { "broken" };
+        let measured = check.measured_text();
         vec![
-            format!("{} {}", promise.scenario, promise.label()),
-            promise.promised(),
+            format!("{} {}", check.scenario, check.label()),
+            check.bound(),
             measured.unwrap_or_else(|| "not measured".to_owned()),
             holds.to_owned(),
         ]
     };
-    let mut promises: Vec<&LimitCheck> = comparison.promises.iter().collect();
-    promises.sort_by_key(|promise| promise.holds());
+    let mut limits: Vec<&LimitCheck> = comparison.limits.iter().collect();
+    limits.sort_by_key(|check| check.holds());
     let table = TableView {
         caption: "Limits hold for head whatever base does. They are measured over all launches together: all requests \
                   over all their time, the most memory of any; the rows of metrics are typical launches."
@@ -255,9 +255,9 @@ pub(crate) fn limits(comparison: &Comparison) -> String {
             TableColumn::Numbers("Measured"),
             TableColumn::Words("Kept"),
         ],
-        rows: promises.into_iter().map(row).collect(),
+        rows: limits.into_iter().map(row).collect(),
     };
-    let all = comparison.promises.len();
+    let all = comparison.limits.len();
     let is_calm = all > LIMITS_OPEN_MAX && comparison.broken().next().is_none();
     let table = if is_calm {
         view::folded(&format!("All {all} limits hold"), &table.to_string())

@@ -77,8 +77,8 @@ fn height(level: LoadLevel) -> f64 {
 
 /// The limit on the 95th percentile of a scenario, in nanoseconds.
 fn limit(comparison: &Comparison, scenario: &str) -> Option<f64> {
-    let promises = comparison.promises.iter().filter(|it| it.scenario == scenario);
-    let mut of_p95 = promises.filter(|it| it.limit.quantity == LimitQuantity::Metric(Metric::P95));
+    let limits = comparison.limits.iter().filter(|it| it.scenario == scenario);
+    let mut of_p95 = limits.filter(|it| it.limit.quantity == LimitQuantity::Metric(Metric::P95));
     of_p95.next().map(|it| it.limit.value)
 }
 
