@@ -90,7 +90,7 @@ pub struct LoadStep {
     /// Whether the limits were kept at this level; none where that was not checked, or where the load was
     /// made too late to tell.
     pub held: Option<bool>,
-    /// The times that [`ScenarioRun::times`](crate::ScenarioRun::times) names.
+    /// The times that `ScenarioRun::times` names.
     pub histogram: String,
 }
 
