@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use relink::{KeptLink, LayoutMatch, RelinkError};
+use relink::{IndependentDraws, KeptLink, LayoutMatch, RelinkError};
 use runner::{BuildSource, LayoutPlan, SutBuild};
 use suite::LayoutMode;
 use sut::layout::{LayoutState, layout_state};
@@ -44,8 +44,7 @@ pub(super) fn plan(
     let folder = scratch(finder)?;
     let matching = LayoutMatching { finder, builds, folder: &folder };
     match matching.find(&programs.0, &programs.1, events)? {
-        Ok(matched) if mode == LayoutMode::Matched => Ok(LayoutPlan::Matched(Arc::new(matched))),
-        Ok(matched) => Ok(LayoutPlan::Drawn(Arc::new(matched))),
+        Ok(plan) => Ok(plan),
         Err(error) => {
             // The report names the obstacle. A warning is for those who wished for more.
             if mode != LayoutMode::Auto {
@@ -86,9 +85,14 @@ impl LayoutMatching<'_> {
         base: &Path,
         head: &Path,
         events: &mut dyn EventSink,
-    ) -> anyhow::Result<Result<LayoutMatch, RelinkError>> {
+    ) -> anyhow::Result<Result<LayoutPlan, RelinkError>> {
         let (base_links, head_links) = self.builds.links();
-        let base = match self.link(base_links, base) {
+        // Before head is linked once more for nothing.
+        let base = self.link(base_links, base).and_then(|link| {
+            self.ensure_wished_for(&link)?;
+            Ok(link)
+        });
+        let base = match base {
             Ok(link) => link,
             Err(error) => return Ok(Err(error)),
         };
@@ -96,9 +100,35 @@ impl LayoutMatching<'_> {
             Some(links) => self.link(Some(links), head),
             None => self.link_of_checkout(head, events)?,
         };
-        let is_wished_for = self.finder.suite.target.layout != LayoutMode::Auto;
-        let link_max = if is_wished_for { Duration::MAX } else { AUTO_LINK_MAX };
-        Ok(head.and_then(|head| LayoutMatch::find(base, head, self.folder, link_max)))
+        Ok(head.and_then(|head| self.plan(base, head)))
+    }
+
+    /// Decides by what linked both programs how their functions can be made to lie.
+    fn plan(&self, base: KeptLink, head: KeptLink) -> Result<LayoutPlan, RelinkError> {
+        let mode = self.finder.suite.target.layout;
+        let link_max = if mode == LayoutMode::Auto { AUTO_LINK_MAX } else { Duration::MAX };
+        self.ensure_wished_for(&head)?;
+        if base.is_of_go() || head.is_of_go() {
+            let draws = IndependentDraws::find(base, head, self.folder)?;
+            return Ok(LayoutPlan::DrawnIndependently(Arc::new(draws)));
+        }
+        let matched = Arc::new(LayoutMatch::find(base, head, self.folder, link_max)?);
+        Ok(match mode {
+            LayoutMode::Matched => LayoutPlan::Matched(matched),
+            LayoutMode::Auto | LayoutMode::AsBuilt | LayoutMode::Drawn => {
+                LayoutPlan::Drawn(matched)
+            }
+        })
+    }
+
+    /// Fails for a linker that only draws an order for each side by itself, unless that is configured: such orders
+    /// scatter more, and it was not shown yet that they are worth it.
+    fn ensure_wished_for(&self, link: &KeptLink) -> Result<(), RelinkError> {
+        if !link.is_of_go() || self.finder.suite.target.layout == LayoutMode::Drawn {
+            return Ok(());
+        }
+        IndependentDraws::ensure_possible(link)?;
+        Err(RelinkError::DrawnOnly)
     }
 
     fn link(&self, links: Option<&Path>, program: &Path) -> Result<KeptLink, RelinkError> {

@@ -1,10 +1,13 @@
 //! Comparisons whose sides are linked again: a Rust program in a real repository, by the compiler's own
-//! linker, and one in C, by lld.
+//! linker, one in C, by lld, and one in Go, by Go's linker.
 
 #![expect(clippy::unwrap_used, reason = "a program that does not run must fail the test")]
+#![expect(clippy::print_stdout, reason = "a test that is left out says why")]
 
+use std::env;
+use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -90,8 +93,57 @@ int main(void) {
 const COLD_IN_C: &str =
     "__attribute__((used, noinline)) int cold(int x) { return x * x % 7 + x / 3; }\n";
 
+/// Answers whatever it is sent, a connection at a time.
+const SERVER_IN_GO: &str = r#"
+package main
+
+import (
+	"net"
+	"os"
+)
+
+func answer(connection net.Conn) {
+	bytes := make([]byte, 65536)
+	for {
+		if read, _ := connection.Read(bytes); read == 0 {
+			return
+		}
+		connection.Write([]byte("HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n{\"done\":true}"))
+	}
+}
+
+func main() {
+	listener, err := net.Listen("tcp", "127.0.0.1:"+os.Getenv("APP_PORT"))
+	for err == nil {
+		var connection net.Conn
+		if connection, err = listener.Accept(); err == nil {
+			go answer(connection)
+		}
+	}
+}
+"#;
+
+/// Moves all functions of the package behind it.
+const COLD_IN_GO: &str = r"
+func cold(words []string) (count int) {
+	for _, word := range words {
+		count += len(word) * len(words)
+	}
+	return count
+}
+
+func init() { os.Args = os.Args[:len(os.Args) - cold(os.Args[1:])%1] }
+";
+
+/// What `.ci/run` installs where there is no Go whose linker draws orders.
+const GO_TOOLS: &str = "target/go-tools/lib";
+
+/// The first release whose linker does.
+const GO_DRAWS_SINCE: u32 = 22;
+
 struct CompiledRepository {
     folder: TempDir,
+    variables: Vec<(&'static str, OsString)>,
 }
 
 impl CompiledRepository {
@@ -101,7 +153,7 @@ impl CompiledRepository {
     }
 
     fn of(build: &str, source: &str, base: &str, head: &str) -> Self {
-        let repository = Self { folder: tempfile::tempdir().unwrap() };
+        let repository = Self { folder: tempfile::tempdir().unwrap(), variables: Vec::new() };
         repository.write("xmlperf.toml", &CONFIG.replace("BUILD", build));
         repository.write("request.j2", "{{ pairs | length }}");
         repository.write(source, base);
@@ -134,6 +186,7 @@ impl CompiledRepository {
             .args(["compare", "--plain", "--budget", "1ms"])
             .args(words)
             .env("XDG_CACHE_HOME", self.path().join(".xmlperf/cache"))
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .current_dir(self.path())
             .output()
             .unwrap();
@@ -200,4 +253,93 @@ fn a_command_that_compiles_and_links_at_once_is_linked_again() {
     // What the compiler says stays, and is said once.
     let warnings = fs::read_to_string(repository.path().join("warnings")).unwrap();
     assert_eq!(warnings.matches("warning:").count(), 1, "{warnings}");
+}
+
+/// The minor version of a go command, if it is one.
+fn go_version(go: &Path) -> Option<u32> {
+    let output = Command::new(go).arg("version").env("GOTOOLCHAIN", "local").output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    text.split("go1.").nth(1)?.split(|it: char| !it.is_ascii_digit()).next()?.parse().ok()
+}
+
+/// The folders of go commands, with their minor versions.
+fn go_commands() -> Vec<(PathBuf, u32)> {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join(GO_TOOLS);
+    let installed = fs::read_dir(tools).into_iter().flatten().flatten();
+    let installed = installed.map(|python| python.path().join("site-packages/go/bin"));
+    let path = env::var_os("PATH").unwrap();
+    let folders = env::split_paths(&path).chain(installed);
+    folders.filter_map(|it| go_version(&it.join("go")).map(|version| (it, version))).collect()
+}
+
+/// A program in Go whose checkout has a function more, built by the go command in a folder with flags of its own.
+fn go_repository(go: &Path) -> CompiledRepository {
+    let head = format!("{SERVER_IN_GO}{COLD_IN_GO}");
+    // What the go command executes is kept.
+    let build = "go build -x -o api api.go 2>> warnings";
+    let mut repository = CompiledRepository::of(build, "api.go", SERVER_IN_GO, &head);
+    let path = env::var_os("PATH").unwrap();
+    let path = env::join_paths([go.to_owned()].into_iter().chain(env::split_paths(&path)));
+    // The standard library is compiled once for all tests.
+    let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/go-cache");
+    repository.variables = vec![
+        ("PATH", path.unwrap()),
+        ("GOCACHE", cache.into()),
+        ("GOTOOLCHAIN", "local".into()),
+        ("GOFLAGS", "-ldflags=-s".into()),
+        ("CGO_ENABLED", "0".into()),
+    ];
+    repository
+}
+
+#[test]
+fn a_program_in_go_is_drawn_for_each_side_by_itself() {
+    let commands = go_commands();
+    let Some((go, _)) = commands.iter().find(|(_, version)| *version >= GO_DRAWS_SINCE) else {
+        println!("left out, as no Go draws an order: `.ci/run golang` installs one");
+        return;
+    };
+    let repository = go_repository(go);
+    let (text, run) = repository.compare(&["--baseline", "main"]);
+    assert_eq!(run["placement"]["layout"], "drawn-independently", "{text}");
+    assert!(run["placement"]["layout_obstacle"].is_null(), "{text}");
+    let page = fs::read_to_string(repository.path().join(".xmlperf/report/report.md")).unwrap();
+    assert!(page.contains("drawn for each launch, of both sides independently"), "{page}");
+    assert!((cpu_floor(&run) - 0.01).abs() < 1e-9);
+
+    // By default it is measured as built, which needs no warning.
+    for (layout, warns) in [("matched", true), ("auto", false)] {
+        let (text, run) = repository.compare(&["--baseline", "main", "--layout", layout]);
+        assert_eq!(run["placement"]["layout_obstacle"], "drawn-only", "{layout}: {text}");
+        assert!((cpu_floor(&run) - 0.02).abs() < 1e-9);
+        let text_warns = text.contains("Go's linker takes no order of functions");
+        assert_eq!(text_warns, warns, "{layout}: {text}");
+    }
+
+    // As if it had been built before: it is linked once more, and nothing is compiled for that.
+    fs::remove_dir_all(repository.path().join(".xmlperf/links")).unwrap();
+    fs::remove_file(repository.path().join("warnings")).unwrap();
+    let built = fs::read(repository.path().join("api")).unwrap();
+    let (text, run) = repository.compare(&["--baseline", "main"]);
+    assert!(text.contains("was linked before its links were kept"), "{text}");
+    assert_eq!(run["placement"]["layout"], "drawn-independently", "{text}");
+    assert_eq!(fs::read(repository.path().join("api")).unwrap(), built);
+    let executed = fs::read_to_string(repository.path().join("warnings")).unwrap();
+    assert!(executed.contains("/link -o ") && executed.contains(" -s "), "{executed}");
+    assert!(!executed.contains("/compile -o "), "{executed}");
+}
+
+#[test]
+fn a_go_linker_that_draws_nothing_is_named() {
+    let commands = go_commands();
+    let Some((go, version)) = commands.iter().find(|(_, version)| *version < GO_DRAWS_SINCE) else {
+        println!("left out, as every Go here draws an order");
+        return;
+    };
+    let repository = go_repository(go);
+    let (text, run) = repository.compare(&["--baseline", "main"]);
+    assert_eq!(run["placement"]["layout"], "not-redrawn", "{text}");
+    assert_eq!(run["placement"]["layout_obstacle"], "old-go-linker", "{text}");
+    assert!(text.contains(&format!("the linker of go1.{version}")), "{text}");
+    assert!((cpu_floor(&run) - 0.02).abs() < 1e-9);
 }

@@ -73,6 +73,9 @@ const TOOLS: &[(&[&str], &[&str])] = &[
     (&["dotnet"], &["dotnet", "--version"]),
 ];
 
+/// What the go command calls its version.
+const GO_VERSION: &str = "go version go";
+
 /// What takes a while, as it happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BuildProgress<'a> {
@@ -585,6 +588,10 @@ impl BuildInputs<'_> {
         // A build whose links are kept compiles C with other options.
         if self.build.keeper.is_some() {
             add(b"links");
+        }
+        // Builds of Go from before their links were kept are not used again.
+        if self.build.keeper.is_some() && self.tools.contains(GO_VERSION) {
+            add(b"links of go");
         }
         if let LineTables::Added { .. } = self.build.lines {
             add(b"lines");

@@ -10,10 +10,15 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde::{Deserialize, Serialize};
+
 use crate::arguments::{DriverJob, LinkArgument, LinkJob, expand};
 
 /// The folder of drivers of ours below that of the links.
 pub(crate) const DRIVER_FOLDER: &str = "bin";
+
+/// The name that Go's linker is called by, before its own path.
+pub(crate) const GO_LINKER: &str = "go-linker";
 
 /// Asks GCC and Clang for tables of lines, with what was inlined where.
 pub(crate) const LINE_TABLE_ARGUMENT: &str = "-g1";
@@ -24,10 +29,23 @@ const LINKS_MAX: usize = 1000;
 /// What lets functions be put in an order, and makes line tables.
 pub(crate) const SECTION_ARGUMENTS: [&str; 2] = ["-ffunction-sections", LINE_TABLE_ARGUMENT];
 
-/// Variables that decide what a driver links. Others are not kept: a credential may stand in them.
-const VARIABLES: [&str; 12] = [
+/// Variables that decide what a linker makes. Others are not kept: a credential may stand in them.
+const VARIABLES: [&str; 25] = [
+    "CGO_ENABLED",
     "COMPILER_PATH",
     "GCC_EXEC_PREFIX",
+    "GO386",
+    "GOAMD64",
+    "GOARCH",
+    "GOARM",
+    "GOARM64",
+    "GOEXPERIMENT",
+    "GOFIPS140",
+    "GOOS",
+    "GOPPC64",
+    "GORISCV64",
+    "GOROOT",
+    "GO_EXTLINK_ENABLED",
     "HOME",
     "LANG",
     "LC_ALL",
@@ -40,9 +58,21 @@ const VARIABLES: [&str; 12] = [
     "TMPDIR",
 ];
 
-/// A driver as a build called it.
+/// What a call is of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LinkTool {
+    /// A compiler driver, which calls a linker.
+    #[default]
+    CompilerDriver,
+    /// Go's own linker.
+    GoLinker,
+}
+
+/// A driver, or Go's linker, as a build called it.
 #[derive(Debug, Clone)]
 pub struct DriverCall {
+    pub(crate) tool: LinkTool,
     /// The name that it was called by.
     pub(crate) name: String,
     /// The real one.
@@ -55,11 +85,12 @@ pub struct DriverCall {
 }
 
 impl DriverCall {
-    /// Finds the real driver behind the one of ours in `links`, given all variables of the process.
+    /// Finds the real driver behind the one of ours in `links`, given all variables of the process. Of Go's
+    /// linker, which the go command names itself, that is the first argument.
     pub fn new(
         links: &Path,
         name: &str,
-        arguments: Vec<OsString>,
+        mut arguments: Vec<OsString>,
         folder: PathBuf,
         variables: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> io::Result<Self> {
@@ -73,10 +104,20 @@ impl DriverCall {
         let search_path = variables.remove("PATH").unwrap_or_default();
         let others = env::split_paths(&search_path).filter(|folder| *folder != own);
         let search_path = env::join_paths(others).map_err(io::Error::other)?;
-        let driver = find_program(name, &search_path)
+        let tool = if name == GO_LINKER { LinkTool::GoLinker } else { LinkTool::CompilerDriver };
+        let driver = match tool {
+            LinkTool::CompilerDriver => find_program(name, &search_path),
+            LinkTool::GoLinker if arguments.is_empty() => None,
+            LinkTool::GoLinker => Some(arguments.remove(0).into()),
+        };
+        let driver = driver
             .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("{name}: not found")))?;
         variables.insert("PATH".to_owned(), search_path.to_string_lossy().into_owned());
-        Ok(Self { name: name.to_owned(), driver, folder, variables, arguments })
+        let name = match tool {
+            LinkTool::CompilerDriver => name.to_owned(),
+            LinkTool::GoLinker => driver.to_string_lossy().into_owned(),
+        };
+        Ok(Self { tool, name, driver, folder, variables, arguments })
     }
 
     /// What the call is for; none where arguments are no text, or where it links what only the build
@@ -132,7 +173,7 @@ impl DriverCall {
         Ok(Some(compiled))
     }
 
-    /// The real driver, without arguments.
+    /// The real one, without arguments.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.driver);
         command.arg0(&self.name).current_dir(&self.folder);

@@ -28,6 +28,15 @@ pub enum RelinkError {
         /// What it calls itself.
         linker: String,
     },
+    /// Go's linker takes no order, so that functions of both sides cannot be matched.
+    #[error("Go's linker takes no order of functions, it only draws one for each side")]
+    DrawnOnly,
+    /// Go's linker draws no order yet.
+    #[error("the linker of {release} draws no order of functions: that takes Go 1.22 or later")]
+    OldGoLinker {
+        /// Its release of Go.
+        release: String,
+    },
     /// The build orders functions itself.
     #[error("the build orders its functions itself: `{argument}`")]
     OwnOrder {
@@ -79,6 +88,8 @@ impl RelinkError {
             Self::NoLink { .. } => LayoutObstacle::NoLink,
             Self::NotReproduced { .. } => LayoutObstacle::NotReproduced,
             Self::LinkerWithoutOrder { .. } => LayoutObstacle::LinkerWithoutOrder,
+            Self::DrawnOnly => LayoutObstacle::DrawnOnly,
+            Self::OldGoLinker { .. } => LayoutObstacle::OldGoLinker,
             Self::OwnOrder { .. } => LayoutObstacle::OwnOrder,
             Self::SlowLink { .. } => LayoutObstacle::SlowLink,
             Self::FewInPlace { .. } | Self::NoSymbols { .. } => LayoutObstacle::FewInPlace,

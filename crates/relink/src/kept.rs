@@ -12,8 +12,9 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::{LinkArgument, LinkJob, response_file};
-use crate::driver::{DRIVER_FOLDER, DriverCall, own_folder};
+use crate::driver::{DRIVER_FOLDER, DriverCall, LinkTool, own_folder};
 use crate::failure::{RelinkError, unusable};
+use crate::go_link::{GoBuildId, GoLinkJob};
 
 /// The description of a kept link in its folder, written last.
 const DESCRIPTION: &str = "link.json";
@@ -34,7 +35,9 @@ const STRIPPING: [&str; 6] = ["-s", "-S", "-x", "--strip-all", "--strip-debug", 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeptLink {
-    /// The compiler driver.
+    #[serde(default)]
+    tool: LinkTool,
+    /// The compiler driver, or Go's linker.
     driver: PathBuf,
     /// The name that it was called by.
     name: String,
@@ -46,6 +49,9 @@ pub struct KeptLink {
     folder: PathBuf,
     /// What of its environment decides what it does.
     variables: BTreeMap<String, String>,
+    /// What Go's linker wrote into the program, of which the go command replaces the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    build_id: Option<GoBuildId>,
 }
 
 /// Whether what is linked again has symbols.
@@ -79,15 +85,48 @@ impl KeptLink {
                 }
             });
         }
-        let link = Self {
+        Self::new(call, arguments, &job.output, None).write(&own)
+    }
+
+    /// Likewise of a call of Go's linker, if it links a program.
+    pub(crate) fn keep_go(call: &DriverCall, links: &Path) -> io::Result<()> {
+        let Some(job) = GoLinkJob::read(&call.arguments) else { return Ok(()) };
+        let own = own_folder(links, &job.output)?;
+        let mut number = 0;
+        let toolchain = call.variables.get("GOROOT").filter(|root| !root.is_empty());
+        let mut keep = |path: &str| {
+            let path = call.folder.join(path).canonicalize()?;
+            // The linker itself stays there, too.
+            if toolchain.is_some_and(|root| path.starts_with(root)) {
+                return Ok(path);
+            }
+            number += 1;
+            keep_input(&path, &own, number - 1)
+        };
+        let arguments = job.keep(&call.folder, &own, &mut keep)?;
+        Self::new(call, arguments, &job.output, job.build_id.clone()).write(&own)
+    }
+
+    fn new(
+        call: &DriverCall,
+        arguments: Vec<String>,
+        output: &str,
+        build_id: Option<GoBuildId>,
+    ) -> Self {
+        Self {
+            tool: call.tool,
             driver: call.driver.clone(),
             name: call.name.clone(),
             arguments,
-            output: call.folder.join(job.output),
+            output: call.folder.join(output),
             folder: call.folder.clone(),
             variables: call.variables.clone(),
-        };
-        fs::write(own.join(DESCRIPTION), serde_json::to_vec_pretty(&link)?)
+            build_id,
+        }
+    }
+
+    fn write(&self, folder: &Path) -> io::Result<()> {
+        fs::write(folder.join(DESCRIPTION), serde_json::to_vec_pretty(self)?)
     }
 
     /// Links into `output`, with more arguments at the end.
@@ -97,23 +136,15 @@ impl KeptLink {
         more: &[String],
         symbols: SymbolTable,
     ) -> Result<(), RelinkError> {
-        let mut arguments = match symbols {
-            SymbolTable::AsBuilt => self.arguments.clone(),
-            SymbolTable::Whole => without_stripping(&self.arguments),
-        };
-        arguments.extend_from_slice(more);
         let mut command = self.command();
-        let bytes: usize = arguments.iter().map(String::len).sum();
-        if bytes > ARGUMENT_BYTES_MAX {
-            let path = output.with_extension("arguments");
-            fs::write(&path, response_file(&arguments)).map_err(unusable(&path))?;
-            let mut file = OsStr::new("@").to_owned();
-            file.push(&path);
-            command.arg(file);
-        } else {
-            command.args(&arguments);
+        match self.tool {
+            LinkTool::CompilerDriver => self.add_arguments(&mut command, output, more, symbols)?,
+            // Options stand before the input, which is the last argument.
+            LinkTool::GoLinker => {
+                command.arg("-o").arg(output).args(more).args(&self.arguments);
+            }
         }
-        let ended = command.arg("-o").arg(output).output().map_err(unusable(&self.driver))?;
+        let ended = command.output().map_err(unusable(&self.driver))?;
         if ended.status.success() {
             return Ok(());
         }
@@ -126,11 +157,43 @@ impl KeptLink {
         })
     }
 
+    /// Adds the arguments of a link by a compiler driver.
+    fn add_arguments(
+        &self,
+        command: &mut Command,
+        output: &Path,
+        more: &[String],
+        symbols: SymbolTable,
+    ) -> Result<(), RelinkError> {
+        let mut arguments = match symbols {
+            SymbolTable::AsBuilt => self.arguments.clone(),
+            SymbolTable::Whole => without_stripping(&self.arguments),
+        };
+        arguments.extend_from_slice(more);
+        let bytes: usize = arguments.iter().map(String::len).sum();
+        if bytes > ARGUMENT_BYTES_MAX {
+            let path = output.with_extension("arguments");
+            fs::write(&path, response_file(&arguments)).map_err(unusable(&path))?;
+            let mut file = OsStr::new("@").to_owned();
+            file.push(&path);
+            command.arg(file);
+        } else {
+            command.args(&arguments);
+        }
+        command.arg("-o").arg(output);
+        Ok(())
+    }
+
     /// The driver as it was called, without its arguments.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.driver);
         command.arg0(&self.name).env_clear().envs(&self.variables).current_dir(&self.folder);
         command
+    }
+
+    /// Whether Go's linker made this.
+    pub fn is_of_go(&self) -> bool {
+        self.tool == LinkTool::GoLinker
     }
 
     pub(crate) fn arguments(&self) -> &[String] {
@@ -139,6 +202,10 @@ impl KeptLink {
 
     /// Whether this made the program, as far as can be seen without linking.
     fn made(&self, program: &[u8]) -> LinkProduct {
+        if let Some(id) = &self.build_id {
+            let is_of_this = id.is_in(program);
+            return if is_of_this { LinkProduct::Program } else { LinkProduct::AnotherProgram };
+        }
         match fs::read(&self.output) {
             Ok(output) if output == program => LinkProduct::Program,
             Ok(_) => LinkProduct::AnotherProgram,
@@ -146,11 +213,15 @@ impl KeptLink {
         }
     }
 
-    /// Whether linking again gives the program, byte for byte.
+    /// Whether linking again gives the program, byte for byte but for the end of Go's build ID, which the go
+    /// command makes from the linked file.
     fn reproduces(&self, program: &[u8], scratch: &Path) -> Result<bool, RelinkError> {
         let again = scratch.join("again");
         self.link(&again, &[], SymbolTable::AsBuilt)?;
-        let bytes = fs::read(&again).map_err(unusable(&again))?;
+        let mut bytes = fs::read(&again).map_err(unusable(&again))?;
+        if let Some(id) = &self.build_id {
+            id.stamp(&mut bytes, program);
+        }
         // A file that cannot be removed is replaced by the next link.
         let _ = fs::remove_file(&again);
         Ok(bytes == program)

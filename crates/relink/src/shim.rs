@@ -3,7 +3,8 @@
 //! A build finds them first on its search path, under the names of the real ones. Each keeps the inputs
 //! of a link and then *becomes* the real driver with the arguments as they were, so that the output, the
 //! exit code and the file are those of the real one. Nothing is rebuilt for that: a linker named by
-//! cargo's settings would rebuild everything.
+//! cargo's settings would rebuild everything. The go command calls its linker by a full path, and is
+//! given a program of ours to call it by.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -14,7 +15,10 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::arguments::DriverJob;
-use crate::driver::{CompiledCall, DRIVER_FOLDER, DriverCall, SECTION_ARGUMENTS, find_program};
+use crate::driver::{
+    CompiledCall, DRIVER_FOLDER, DriverCall, LinkTool, SECTION_ARGUMENTS, find_program,
+};
+use crate::go_command;
 use crate::kept::KeptLink;
 
 /// The names that builds call a driver by.
@@ -54,9 +58,14 @@ impl LinkShims {
                 quoted(program)?,
                 quoted(&links)?
             );
-            let path = folder.join(name);
-            fs::write(&path, script)?;
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+            write_script(&folder.join(name), &script)?;
+        }
+        if let Some(go) = find_program(go_command::NAME, search_path) {
+            let [go, program, links] = [quoted(&go)?, quoted(program)?, quoted(&links)?];
+            let scripts = go_command::scripts(&folder, &go, &program, &links)?;
+            for (name, script) in scripts.into_iter().flatten() {
+                write_script(&folder.join(name), &script)?;
+            }
         }
         let folders = [folder].into_iter().chain(env::split_paths(search_path));
         let search_path = env::join_paths(folders).map_err(io::Error::other)?;
@@ -78,6 +87,10 @@ impl LinkShims {
 /// that say goes to `messages`. Returns only if that fails.
 pub fn run(call: &DriverCall, links: &Path, messages: &mut dyn Write) -> io::Error {
     let mut command = call.command();
+    if call.tool == LinkTool::GoLinker {
+        let _ = KeptLink::keep_go(call, links);
+        return command.args(&call.arguments).exec();
+    }
     match call.job() {
         // Without a kept link the program is measured as built; the build goes on in any case.
         Some(DriverJob::Link(job)) => {
@@ -105,6 +118,11 @@ fn link(compiled: &CompiledCall, links: &Path, messages: &mut dyn Write) -> io::
         let _ = KeptLink::keep(&compiled.call, job, links);
     }
     compiled.call.command().args(&compiled.call.arguments).exec()
+}
+
+fn write_script(path: &Path, script: &str) -> io::Result<()> {
+    fs::write(path, script)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
 }
 
 pub(crate) fn quoted(path: &Path) -> io::Result<String> {

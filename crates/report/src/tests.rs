@@ -793,6 +793,8 @@ fn a_layout_is_named_with_what_was_matched_or_why_not() {
         None,
         "drawn for each launch pair, 97 % of functions in place",
     );
+    let independent = "drawn for each launch, of both sides independently";
+    check(LayoutState::DrawnIndependently, None, None, independent);
     let obstacle = Some(LayoutObstacle::NoLink);
     check(LayoutState::NotRedrawn, None, obstacle, "not redrawn (no link of one side was kept)");
 }

@@ -759,6 +759,7 @@ fn layout(placement: &PlacementRecord) -> Option<String> {
         LayoutState::Same => "same layout",
         LayoutState::Matched => "matched",
         LayoutState::Drawn => "drawn for each launch pair",
+        LayoutState::DrawnIndependently => "drawn for each launch, of both sides independently",
         LayoutState::NotRedrawn => {
             let obstacle = placement.layout_obstacle.map(|it| format!(" ({it})"));
             return Some(format!("not redrawn{}", obstacle.unwrap_or_default()));

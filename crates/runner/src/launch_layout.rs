@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use record::LayoutObstacle;
-use relink::{FunctionOrder, LayoutMatch, ProgramPair, RelinkError};
+use relink::{FunctionOrder, IndependentDraws, LayoutMatch, ProgramPair, RelinkError};
 
 /// The stream of the coins' seed that orders are drawn from: the coins themselves are the first one.
 const ORDER_STREAM: u64 = 1;
@@ -22,6 +22,17 @@ pub enum LayoutPlan {
     Matched(Arc<LayoutMatch>),
     /// At the same addresses, in an order that is drawn for each launch pair.
     Drawn(Arc<LayoutMatch>),
+    /// In an order that is drawn for each launch pair and each side.
+    DrawnIndependently(Arc<IndependentDraws>),
+}
+
+/// What draws the orders of a launch pair.
+#[derive(Debug, Clone)]
+enum OrderSource {
+    /// One order for both sides.
+    Matched(Arc<LayoutMatch>),
+    /// One for each.
+    Independent(Arc<IndependentDraws>),
 }
 
 /// The programs of launch pairs, in their order.
@@ -36,7 +47,7 @@ pub(super) enum LaunchLayouts {
 
 /// Programs whose functions are in an order of their own for each launch pair.
 pub(super) struct DrawnLayouts {
-    matched: Arc<LayoutMatch>,
+    source: OrderSource,
     seeds: ChaCha8Rng,
     launch_pair: usize,
     /// What is being linked for the next launch pair.
@@ -51,15 +62,20 @@ impl LaunchLayouts {
                 Self::Matched { matched: Arc::clone(matched), programs: None }
             }
             LayoutPlan::Drawn(matched) => {
-                let mut seeds = ChaCha8Rng::seed_from_u64(coins);
-                seeds.set_stream(ORDER_STREAM);
-                let matched = Arc::clone(matched);
-                let drawn = DrawnLayouts { matched, seeds, launch_pair: 0, next: None };
-                let mut drawn = Box::new(drawn);
-                drawn.begin();
-                Self::Drawn(drawn)
+                Self::drawn(OrderSource::Matched(Arc::clone(matched)), coins)
+            }
+            LayoutPlan::DrawnIndependently(draws) => {
+                Self::drawn(OrderSource::Independent(Arc::clone(draws)), coins)
             }
         }
+    }
+
+    fn drawn(source: OrderSource, coins: u64) -> Self {
+        let mut seeds = ChaCha8Rng::seed_from_u64(coins);
+        seeds.set_stream(ORDER_STREAM);
+        let mut drawn = Box::new(DrawnLayouts { source, seeds, launch_pair: 0, next: None });
+        drawn.begin();
+        Self::Drawn(drawn)
     }
 
     pub(super) fn as_built() -> Self {
@@ -99,11 +115,14 @@ impl DrawnLayouts {
     fn draw(
         &mut self,
     ) -> impl FnOnce() -> Result<ProgramPair, RelinkError> + Send + use<> + 'static {
-        let (matched, seed) = (Arc::clone(&self.matched), self.seeds.next_u64());
+        let (source, seed) = (self.source.clone(), self.seeds.next_u64());
         // Neither the programs of the launch pair that runs are overwritten, nor those that the next one copies.
         let name = format!("drawn-{}", self.launch_pair % 3);
         self.launch_pair += 1;
-        move || matched.link(FunctionOrder::Drawn(seed), &name)
+        move || match source {
+            OrderSource::Matched(matched) => matched.link(FunctionOrder::Drawn(seed), &name),
+            OrderSource::Independent(draws) => draws.link(seed, &name),
+        }
     }
 
     fn next(&mut self) -> Result<ProgramPair, RelinkError> {

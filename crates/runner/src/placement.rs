@@ -33,6 +33,10 @@ pub(super) fn layout(plan: &RunPlan<'_>) -> PlacementRecord {
     match (&plan.layout, as_built) {
         (LayoutPlan::Matched(matched), _) => of(LayoutState::Matched, matched),
         (LayoutPlan::Drawn(matched), _) => of(LayoutState::Drawn, matched),
+        (LayoutPlan::DrawnIndependently(_), _) => {
+            let layout = Some(LayoutState::DrawnIndependently);
+            PlacementRecord { layout, ..PlacementRecord::default() }
+        }
         (LayoutPlan::Obstructed(obstacle), Some(LayoutState::NotRedrawn)) => not_redrawn(*obstacle),
         (LayoutPlan::AsBuilt | LayoutPlan::Obstructed(_), layout) => {
             PlacementRecord { layout, ..PlacementRecord::default() }

@@ -191,7 +191,8 @@ pub enum LayoutMode {
     AsBuilt,
     /// At the same addresses, in the order of base.
     Matched,
-    /// At the same addresses, in an order that is drawn for each launch pair.
+    /// At the same addresses, in an order that is drawn for each launch pair; where a linker takes no order but
+    /// draws one, in one of each side's own.
     Drawn,
 }
 

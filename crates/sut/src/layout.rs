@@ -32,6 +32,9 @@ pub enum LayoutState {
     Matched,
     /// Both sides were linked again for each launch pair, functions in an order that was drawn for both.
     Drawn,
+    /// Both sides were linked again for each launch pair, functions in an order that was drawn for each side by
+    /// itself.
+    DrawnIndependently,
     /// Functions lie at other addresses, or it is not known.
     NotRedrawn,
 }
@@ -43,6 +46,7 @@ impl fmt::Display for LayoutState {
             Self::Same => "same layout",
             Self::Matched => "matched",
             Self::Drawn => "drawn",
+            Self::DrawnIndependently => "drawn independently",
             Self::NotRedrawn => "not redrawn",
         })
     }
@@ -58,6 +62,10 @@ pub enum LayoutObstacle {
     NotReproduced,
     /// The linker takes no order of functions.
     LinkerWithoutOrder,
+    /// The linker takes no order of functions and only draws one, for each side by itself.
+    DrawnOnly,
+    /// Go's linker is from before version 1.22, and draws no order.
+    OldGoLinker,
     /// The build has an order of its own, which is part of the product.
     OwnOrder,
     /// Linking in another order failed.
@@ -77,6 +85,8 @@ impl fmt::Display for LayoutObstacle {
             Self::NoLink => "no link of one side was kept",
             Self::NotReproduced => "linked again, a side gives another file",
             Self::LinkerWithoutOrder => "the linker takes no order of functions",
+            Self::DrawnOnly => "the linker can only draw an order for each side by itself",
+            Self::OldGoLinker => "Go's linker draws an order of functions from version 1.22 on",
             Self::OwnOrder => "the build has an order of functions of its own",
             Self::LinkFailed => "linking in another order failed",
             Self::SlowLink => "a link takes more than a second",
