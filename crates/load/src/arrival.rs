@@ -64,11 +64,17 @@ fn fill(socket: &OwnedFd, room: &mut [MaybeUninit<u8>]) -> io::Result<ReceiveRes
         header.msg_iov = &raw mut piece;
         header.msg_iovlen = 1;
         header.msg_control = control.as_mut_ptr().cast();
-        header.msg_controllen = size_of_val(&control);
+        header.msg_controllen = length(size_of_val(&control));
         let received = libc::recvmsg(socket.as_raw_fd(), &raw mut header, 0);
         let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
         Ok((received, noted(&header)))
     }
+}
+
+/// A length of some bytes of control data. C libraries differ in its type: `size_t` in glibc, `socklen_t` in musl.
+fn length<T: TryFrom<usize>>(bytes: usize) -> T {
+    let Ok(length) = T::try_from(bytes) else { unreachable!("control data take a few bytes") };
+    length
 }
 
 /// The time that the control data of a header begins with, if it does.
@@ -102,18 +108,18 @@ mod tests {
     fn noted_of(kind: libc::c_int, words: &[u64]) -> Option<Duration> {
         let mut control = [0_u64; CONTROL_WORDS];
         let head_bytes = size_of::<libc::cmsghdr>();
-        let length = head_bytes + size_of_val(words);
+        let bytes = if words.is_empty() { 0 } else { head_bytes + size_of_val(words) };
         control[head_bytes / 8..][..words.len()].copy_from_slice(words);
         #[expect(unsafe_code, reason = "the header is one of the system's")]
         // SAFETY: all zeros are a valid header; its control data live here and have that size.
         unsafe {
             let message = control.as_mut_ptr().cast::<libc::cmsghdr>();
-            (*message).cmsg_len = length;
+            (*message).cmsg_len = length(bytes);
             (*message).cmsg_level = libc::SOL_SOCKET;
             (*message).cmsg_type = kind;
             let mut header: libc::msghdr = mem::zeroed();
             header.msg_control = control.as_mut_ptr().cast();
-            header.msg_controllen = if words.is_empty() { 0 } else { length };
+            header.msg_controllen = length(bytes);
             noted(&header)
         }
     }
