@@ -126,8 +126,8 @@ impl RequestTime {
     fn of(launch: &LaunchResult) -> Option<Self> {
         let probes = launch.probes.as_ref()?;
         let cpu_ns = units::exact(launch.cpu_ns?);
-        let served: u64 = launch.slices.iter().map(|slice| slice.requests).sum();
-        let service_ns: u64 = launch.slices.iter().map(|slice| slice.service_ns).sum();
+        let served = units::total(launch.slices.iter().map(|slice| slice.requests));
+        let service_ns = units::total(launch.slices.iter().map(|slice| slice.service_ns));
         let requests = units::exact(launch.requests);
         if served == 0 || launch.requests == 0 {
             return None;

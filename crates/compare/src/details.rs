@@ -158,7 +158,7 @@ fn failures(head: &[&LaunchResult]) -> Vec<FailureRecord> {
     for failure in head.iter().flat_map(|trial| &trial.failures) {
         match kinds.get_mut(&failure.kind) {
             Some(known) => {
-                known.count += failure.count;
+                known.count = known.count.saturating_add(failure.count);
                 known.first = known.first.take().or_else(|| failure.first.clone());
             }
             None => {
@@ -187,7 +187,7 @@ fn steps(head: &[&LaunchResult]) -> Result<Vec<StepRow>, ContentError> {
 }
 
 fn row(level: LoadLevel, steps: &[&LoadStep]) -> Result<StepRow, ContentError> {
-    let sum = |of: fn(&LoadStep) -> u64| steps.iter().map(|step| of(step)).sum::<u64>();
+    let sum = |of: fn(&LoadStep) -> u64| units::total(steps.iter().map(|step| of(step)));
     let (requests, failed) = (sum(|step| step.requests), sum(|step| step.failed));
     let mut times = MergedTimes::default();
     for step in steps {
@@ -257,12 +257,12 @@ fn network(head: &[&LaunchResult], cost: NetworkCost) -> Option<NetworkDetails> 
     if all.is_empty() {
         return None;
     }
-    let wall_ns = units::exact(head.iter().map(|trial| trial.wall_ns).sum());
-    let cpu_ns = units::exact(all.iter().map(|it| it.cpu_ns).sum());
+    let wall_ns = units::exact(units::total(head.iter().map(|trial| trial.wall_ns)));
+    let cpu_ns = units::exact(units::total(all.iter().map(|it| it.cpu_ns)));
     Some(NetworkDetails {
         cost,
-        connections: all.iter().map(|it| it.connections).sum(),
-        resets: all.iter().map(|it| it.resets).sum(),
+        connections: units::total(all.iter().map(|it| it.connections)),
+        resets: units::total(all.iter().map(|it| it.resets)),
         cpu_ns,
         cpu: Ratio(cpu_ns / wall_ns.max(1.0)),
     })
@@ -273,7 +273,7 @@ fn probes(head: &[&LaunchResult]) -> Option<ProbeTotals> {
     if all.is_empty() {
         return None;
     }
-    let count = |of: fn(&record::ResourceProbes) -> u64| all.iter().map(|it| of(it)).sum::<u64>();
+    let count = |of: fn(&record::ResourceProbes) -> u64| units::total(all.iter().map(|it| of(it)));
     let sum = |of: fn(&record::ResourceProbes) -> u64| units::exact(count(of));
     let most =
         |of: fn(&record::ResourceProbes) -> u64| all.iter().map(|it| of(it)).max().unwrap_or(0);
@@ -282,7 +282,7 @@ fn probes(head: &[&LaunchResult]) -> Option<ProbeTotals> {
         let rss: Vec<f64> = rss.map(|point| units::exact(point.rss_bytes)).collect();
         if rss.is_empty() { 0.0 } else { quantile::median(&rss) }
     };
-    let wall_ns = units::exact(head.iter().map(|trial| trial.wall_ns).sum());
+    let wall_ns = units::exact(units::total(head.iter().map(|trial| trial.wall_ns)));
     let cost_ns = sum(|it| it.cost_ns);
     Some(ProbeTotals {
         user_ns: sum(|it| it.user_ns),

@@ -127,8 +127,8 @@ fn launch_curve(launch: &LaunchResult) -> Option<Vec<f64>> {
         return None;
     }
     let cost = |from: usize, to: usize| {
-        let requests: u64 = launch.slices[from..to].iter().map(|slice| slice.requests).sum();
-        let cpu_ns: u64 = launch.slice_cpu_ns[from..to].iter().sum();
+        let requests = units::total(launch.slices[from..to].iter().map(|slice| slice.requests));
+        let cpu_ns = units::total(launch.slice_cpu_ns[from..to].iter().copied());
         (requests > 0 && cpu_ns > 0).then(|| units::exact(cpu_ns) / units::exact(requests))
     };
     let whole = cost(0, slices)?;

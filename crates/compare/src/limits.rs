@@ -118,8 +118,9 @@ fn measured(
     launches: &[LaunchValues<'_>],
     times: &MergedTimes,
 ) -> Option<f64> {
-    let sum =
-        |of: fn(&LaunchResult) -> u64| units::exact(trials.iter().map(|trial| of(trial)).sum());
+    let sum = |of: fn(&LaunchResult) -> u64| {
+        units::exact(units::total(trials.iter().map(|trial| of(trial))))
+    };
     let value = match quantity {
         LimitQuantity::Errors => sum(LaunchResult::failed) / sum(|trial| trial.requests),
         LimitQuantity::Metric(Metric::Throughput) => {

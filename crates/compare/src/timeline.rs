@@ -111,8 +111,8 @@ impl LaunchReading {
 
 /// The mean over slices, by requests; none without any.
 fn mean(slices: &[SliceTotals]) -> Option<f64> {
-    let requests: u64 = slices.iter().map(|slice| slice.requests).sum();
-    let service_ns: u64 = slices.iter().map(|slice| slice.service_ns).sum();
+    let requests = units::total(slices.iter().map(|slice| slice.requests));
+    let service_ns = units::total(slices.iter().map(|slice| slice.service_ns));
     (requests > 0).then(|| units::exact(service_ns) / units::exact(requests))
 }
 

@@ -351,8 +351,8 @@ impl<'a> PairValues<'a> {
 
 /// Mean service time over slices, in nanoseconds; not a number without requests.
 fn mean_ns(slices: &[SliceTotals]) -> f64 {
-    let requests: u64 = slices.iter().map(|slice| slice.requests).sum();
-    let service_ns: u64 = slices.iter().map(|slice| slice.service_ns).sum();
+    let requests = units::total(slices.iter().map(|slice| slice.requests));
+    let service_ns = units::total(slices.iter().map(|slice| slice.service_ns));
     units::exact(service_ns) / units::exact(requests)
 }
 

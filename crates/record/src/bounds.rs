@@ -90,6 +90,12 @@ fn ensure(what: &'static str, found: usize, most: usize) -> Result<(), BoundErro
     if found <= most { Ok(()) } else { Err(BoundError { what, found, most }) }
 }
 
+/// The same of counts that are measured.
+fn ensure_no_more(what: &'static str, found: u64, most: u64) -> Result<(), BoundError> {
+    let number = |count| usize::try_from(count).unwrap_or(usize::MAX);
+    ensure(what, number(found), number(most))
+}
+
 /// Fails if a record that was read has more of anything than a run may have.
 pub(super) fn check(run: &Run) -> Result<(), BoundError> {
     ensure("scenarios", run.scenarios.len(), SCENARIOS_MAX)?;
@@ -98,6 +104,12 @@ pub(super) fn check(run: &Run) -> Result<(), BoundError> {
     ensure("shards", run.shards.len(), SCENARIOS_MAX)?;
     let launches = || run.scenarios.iter().flat_map(launches);
     ensure("launches", launches().count(), LAUNCHES_MAX)?;
+    for launch in launches() {
+        ensure_no_more("failed requests of a launch", launch.failed(), launch.requests)?;
+        for step in &launch.steps {
+            ensure_no_more("failed requests of a level", step.failed, step.requests)?;
+        }
+    }
     ensure("levels of load", launches().map(|it| it.steps.len()).sum(), STEPS_MAX)?;
     let operations = run.scenarios.iter().map(operations).sum();
     ensure("operations", operations, OPERATIONS_MAX)?;

@@ -110,11 +110,11 @@ impl SideCalls {
     }
 
     fn add(&mut self, more: Self) {
-        self.requests += more.requests;
-        self.queries += more.queries;
-        self.round_trips += more.round_trips;
-        self.connections += more.connections;
-        self.bytes += more.bytes;
+        self.requests = self.requests.saturating_add(more.requests);
+        self.queries = self.queries.saturating_add(more.queries);
+        self.round_trips = self.round_trips.saturating_add(more.round_trips);
+        self.connections = self.connections.saturating_add(more.connections);
+        self.bytes = self.bytes.saturating_add(more.bytes);
         for statement in more.statements {
             self.add_statement(statement);
         }
@@ -123,7 +123,10 @@ impl SideCalls {
     fn add_statement(&mut self, more: StatementCount) {
         let place = self.statements.iter().position(|it| it.statement == more.statement);
         match place {
-            Some(place) => self.statements[place].count += more.count,
+            Some(place) => {
+                let known = &mut self.statements[place].count;
+                *known = known.saturating_add(more.count);
+            }
             None if self.statements.len() < STATEMENTS_MAX || more.statement == OTHERS => {
                 self.statements.push(more);
             }

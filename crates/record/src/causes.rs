@@ -70,7 +70,7 @@ pub struct LineSpan {
 impl LineSpan {
     /// Returns the last line; of an empty stretch, the line before it.
     pub fn end(self) -> u32 {
-        self.start + self.count.saturating_sub(1)
+        self.start.saturating_add(self.count.saturating_sub(1))
     }
 }
 

@@ -615,7 +615,7 @@ pub struct FailureExample {
 impl LaunchResult {
     /// Returns how many requests failed.
     pub fn failed(&self) -> u64 {
-        self.failures.iter().map(|failures| failures.count).sum()
+        units::total(self.failures.iter().map(|failures| failures.count))
     }
 }
 

@@ -123,7 +123,7 @@ impl LaunchResult {
     fn of_operation(&self, number: usize) -> Self {
         let operation =
             self.operations.get(number).cloned().unwrap_or_else(OperationResult::unsent);
-        let failed: u64 = operation.failures.iter().map(|failures| failures.count).sum();
+        let failed = units::total(operation.failures.iter().map(|failures| failures.count));
         Self {
             ready_ns: self.ready_ns,
             wall_ns: self.wall_ns,

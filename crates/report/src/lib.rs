@@ -35,6 +35,8 @@ mod wording;
 pub use crate::wording::{judged, revision, sentence, title, verdict};
 
 #[cfg(test)]
+mod extreme_numbers_tests;
+#[cfg(test)]
 mod page_tests;
 #[cfg(test)]
 mod schema_tests;

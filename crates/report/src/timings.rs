@@ -9,7 +9,7 @@ use crate::terminal::{self, TerminalScreen};
 /// Returns the table of the stages of a run in order, with the share of each in the whole, and what each launch (or
 /// launch pair) costs of those that recur. Ends with a new line; empty where no time is known.
 pub fn table(stages: &StageTimes, launches: usize, screen: TerminalScreen) -> String {
-    let whole: u64 = stages.values().sum();
+    let whole = units::total(stages.values().copied());
     if whole == 0 {
         return String::new();
     }
@@ -25,7 +25,7 @@ pub fn table(stages: &StageTimes, launches: usize, screen: TerminalScreen) -> St
         table.add_row(row(stage.name(), *ns, whole, stage.is_of_launch().then_some(launches)));
     }
     let recurs = |(stage, _): &(&RunStage, &u64)| stage.is_of_launch();
-    let launched: u64 = stages.iter().filter(recurs).map(|(_, ns)| ns).sum();
+    let launched = units::total(stages.iter().filter(recurs).map(|(_, ns)| *ns));
     table.add_row(row("all", whole, whole, None));
     if launches > 0 {
         table.add_row(row("all of launches", launched, whole, Some(launches)));

@@ -47,7 +47,7 @@ impl ProcessCounters {
 
 impl Sum for ProcessCounters {
     fn sum<I: Iterator<Item = Self>>(counters: I) -> Self {
-        counters.fold(Self::default(), |sum, more| sum.with(more, |a, b| a + b))
+        counters.fold(Self::default(), |sum, more| sum.with(more, u64::saturating_add))
     }
 }
 

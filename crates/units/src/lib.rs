@@ -253,6 +253,11 @@ pub fn whole(value: f64) -> Option<u64> {
     (0.0..=EXACT_MAX).contains(&value).then(|| value.round() as u64)
 }
 
+/// Returns the sum of counts, or the largest number there is: what is read may hold any.
+pub fn total(counts: impl IntoIterator<Item = u64>) -> u64 {
+    counts.into_iter().fold(0, u64::saturating_add)
+}
+
 /// Returns a count as a float. Exact below 2^53: 104 days in nanoseconds, 8 PiB in bytes.
 pub fn exact(count: u64) -> f64 {
     count as f64

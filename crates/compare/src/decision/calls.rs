@@ -76,7 +76,7 @@ fn exact(launches: &[Vec<SliceCount>]) -> Option<f64> {
 /// Returns the calls a request of some launches: the number on which they agree, else the mean; none without requests.
 pub fn level(launches: &[Vec<SliceCount>]) -> Option<f64> {
     exact(launches).or_else(|| {
-        let sum = |of: fn(&SliceCount) -> u64| launches.iter().flatten().map(of).sum::<u64>();
+        let sum = |of: fn(&SliceCount) -> u64| units::total(launches.iter().flatten().map(of));
         let requests = sum(|it| it.requests);
         (requests > 0).then(|| units::exact(sum(|it| it.calls)) / units::exact(requests))
     })
