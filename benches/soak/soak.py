@@ -18,15 +18,15 @@ MIB = 1 << 20
 # What the record keeps of a launch pair, with its histograms, and the working copies of that.
 PAIR_KIB_MAX = 256
 
-# A launch keeps some numbers of each of its slices, at most 2048: of these long ones there are few, so that what grows
-# is no record.
+# One launch, as the results of those before it stay. It keeps some numbers of each of its slices, at most 2048: of
+# these long ones there are few, so that what grows is no record.
 LOAD = """
 [target]
 reference = true
 [work]
 lane = "off"
 [sampling]
-launches = 2
+launches = 1
 slice = "5 s"
 [[scenario]]
 name = "soak"
@@ -148,7 +148,7 @@ def requests(run):
 
 def main(seconds):
     half, sound = seconds / 2, True
-    samples, _, _, run = watch(LOAD.format(seconds=max(1, round(half / 2))), ["run"], half)
+    samples, _, _, run = watch(LOAD.format(seconds=max(1, round(half))), ["run"], half)
     points = [(it["at"], it["rss"]) for it in settled(samples)]
     lasted = points[-1][0] - points[0][0]
     growth = [lasted * each / MIB for each in slope(points)]
