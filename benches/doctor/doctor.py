@@ -45,7 +45,7 @@ def predicted(folder):
 
 def measured(folder):
     """The same by a comparison of a minute."""
-    words = ("compare", "--base-bin", XMLPERF, "--head-bin", XMLPERF, "--budget", "60s", "--format", "json")
+    words = ("compare", "--base-bin", XMLPERF, "--budget", "60s", "--format", "json")
     rows = xmlperf(folder, *words)["metrics"]
     return {it["metric"]: math.log1p(it["detectable"]) for it in rows if it["detectable"]}
 
