@@ -1,6 +1,6 @@
 //! A go command that has its tools called by a program of ours, which keeps what the linker is given.
 //!
-//! Each tool is asked for its version through that program and answers as without it, so that what is compiled
+//! A tool that is called for its version through that program prints the same as without it, so that what is compiled
 //! stays valid: nothing is built anew for it.
 
 use std::io;
@@ -24,8 +24,8 @@ pub(crate) fn scripts(
     links: &str,
 ) -> io::Result<Option<[(&'static str, String); 2]>> {
     let Some(flag) = flag(&folder.join(TOOL_CALLER)) else { return Ok(None) };
-    // The flags of a file of settings would be replaced by those of the environment, so that the go command is
-    // asked for both. A build that has its tools called itself, or a go command that fails, is left alone.
+    // The flags of a file of settings would be replaced by those of the environment, so that `go env` reads
+    // both. A build that has its tools called itself, or a go command that fails, is left alone.
     let command = format!(
         "#!/bin/sh\n\
          flags=$({go} env GOFLAGS 2>/dev/null) || exec {go} \"$@\"\n\
