@@ -82,7 +82,8 @@ fn a_network_is_between_load_and_target_and_its_cost_is_shown() {
     // A reset of a connection that has answered before is sent once more: many are needed to see some.
     let lossy = "latency=3ms,resets=40%";
     let output = checkout.run(&["run", "--network", lossy, "--format", "json"]);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let said = || text(&output.stderr) + &text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", said());
     let report = published_schema::report(&output.stdout);
     let metrics = report["metrics"].as_array().unwrap();
     let latency = metrics.iter().find(|row| row["metric"] == "latency").unwrap();

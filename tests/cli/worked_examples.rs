@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use suite::config::{self, ConfigOverrides};
 
-const NAMES: [&str; 4] = ["flask", "express", "jdk", "tiny_http"];
+const NAMES: [&str; 5] = ["flask", "express", "jdk", "tiny_http", "aspnet"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()

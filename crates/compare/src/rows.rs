@@ -125,7 +125,7 @@ fn is_measured(metric: Metric, context: &RowContext<'_>) -> bool {
 
 /// What one operation among several has of its own: the other metrics are of the target, or of all requests
 /// together. Its slowest tenth is left to its percentiles, so that a mix does not double the family.
-const OPERATION_METRICS: [Metric; 6] =
+pub(super) const OPERATION_METRICS: [Metric; 6] =
     [Metric::Latency, Metric::P50, Metric::P95, Metric::P99, Metric::Queries, Metric::RoundTrips];
 
 /// The rule for values of this size. Both sides count alike, so that the coin says nothing about it.

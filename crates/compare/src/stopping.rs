@@ -6,13 +6,14 @@
 use std::time::Duration;
 
 use record::metric::Metric;
-use record::metric::gate::MetricPolicy;
+use record::metric::gate::{MetricPolicy, MetricRule};
 use record::{Run, ScenarioRun};
 use stats::evidence;
 use units::exact;
 
 use crate::Comparison;
 use crate::decision::{LAUNCH_PAIRS_MAX, Verdict};
+use crate::rows::OPERATION_METRICS;
 
 /// What ends a comparison before its last launch pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,11 +101,18 @@ fn launch_pairs_until(run: &Run, done: usize, budget_ns: u64) -> usize {
 
 /// Returns the fewest launch pairs with which every metric that may decide can be called regressed.
 fn launch_pairs_needed(run: &Run) -> usize {
-    let by_pairs = Metric::ALL.into_iter().filter(|metric| !metric.is_of_calls());
-    let deciding = by_pairs.map(|metric| run.gate.rule(metric).policy);
-    let deciding = deciding.filter(|policy| *policy == MetricPolicy::Gate).count();
+    let decides = |rule: Option<MetricRule>| rule.is_some_and(|it| it.policy == MetricPolicy::Gate);
+    let by_pairs = || Metric::ALL.into_iter().filter(|metric| !metric.is_of_calls());
+    let deciding = by_pairs().filter(|metric| decides(Some(run.gate.rule(*metric)))).count();
     let scenarios = run.scenarios.len() + run.scenarios_elsewhere().count();
-    evidence::values_needed(run.gate.alpha, deciding * scenarios)
+    let of_operations = run.scenarios.iter().flat_map(|scenario| {
+        scenario.operations_sent().map(|(_, operation)| {
+            let rule = |metric| run.gate.rule_of_operation(&scenario.name, &operation.name, metric);
+            let own = by_pairs().filter(|metric| OPERATION_METRICS.contains(metric));
+            own.filter(|metric| decides(rule(*metric))).count()
+        })
+    });
+    evidence::values_needed(run.gate.alpha, deciding * scenarios + of_operations.sum::<usize>())
 }
 
 /// Returns the most launch pairs that fit into a budget, at so much time each and after so much counting.
@@ -128,6 +136,7 @@ pub(super) fn launches(run: &Run) -> usize {
 mod tests {
     use record::fixtures::{LEVEL, SampleLaunch, paired};
     use record::metric::Metric;
+    use serde_json::json;
 
     use super::*;
 
@@ -206,6 +215,24 @@ mod tests {
         assert_eq!(after(5, 60), 20);
         assert_eq!(after(20, 60), 20);
         assert_eq!(after(5, 1_000_000), 40, "never more than requested");
+    }
+
+    #[test]
+    fn the_latency_of_each_operation_is_one_more_that_may_be_red() {
+        let needed = |operations: usize| {
+            let mut run = paired(1, LEVEL, LEVEL);
+            let all = (0..operations).map(|number| {
+                json!({ "name": format!("o{number}"), "method": "GET", "path": "/", "kind": "raw-xml", "payload": "" })
+            });
+            let plan = json!({
+                "operations": all.collect::<Vec<_>>(),
+                "order": { "flow": (0..operations).collect::<Vec<_>>() },
+            });
+            run.scenarios[0].workload.operations = serde_json::from_value(plan).unwrap();
+            launch_pairs_needed(&run)
+        };
+        let (alone, many) = (needed(0), needed(40));
+        assert!(evidence::values_needed(0.01, 40) <= many && alone < many, "{alone}, {many}");
     }
 
     #[test]

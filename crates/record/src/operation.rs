@@ -77,12 +77,15 @@ impl ScenarioRun {
     /// Returns each of several operations that load has, by its name, as a scenario of its own that is called by both
     /// names: `traffic/create`. Of what only all operations together have it has none.
     pub fn by_operation(&self) -> impl Iterator<Item = (OperationName, Self)> {
+        let sent = self.operations_sent();
+        sent.map(|(number, it)| (it.name.clone(), self.of_operation(number, it)))
+    }
+
+    /// Returns each of several operations that load has, with its place among all.
+    pub fn operations_sent(&self) -> impl Iterator<Item = (usize, &OperationRecord)> {
         self.workload.operations.iter().flat_map(|plan| {
             let operations = plan.operations.iter().enumerate();
-            let operations = operations.filter(|(number, _)| plan.order.sends(*number));
-            operations.map(|(number, operation): (usize, &OperationRecord)| {
-                (operation.name.clone(), self.of_operation(number, operation))
-            })
+            operations.filter(|(number, _)| plan.order.sends(*number))
         })
     }
 

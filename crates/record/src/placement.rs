@@ -59,9 +59,22 @@ impl PlacementRecord {
         self.layout = self.layout.max(pair.layout);
         self.layout_obstacle = self.layout_obstacle.or(pair.layout_obstacle);
         self.functions = self.functions.or(pair.functions);
-        for (name, state) in pair.mappings {
-            let worst = self.mappings.entry(name).or_insert(state);
-            *worst = state.max(*worst);
+        self.merge_mappings(pair.mappings);
+    }
+
+    /// A file that one side alone executes, and not in every launch pair, is none that a build adds: the program
+    /// loads it when it needs it, from where both sides would.
+    fn merge_mappings(&mut self, pair: BTreeMap<String, MappingState>) {
+        if self.mappings.is_empty() || pair.is_empty() {
+            self.mappings.extend(pair);
+            return;
+        }
+        for (name, state) in &mut self.mappings {
+            let other = pair.get(name).copied().unwrap_or(MappingState::Shared);
+            *state = state.joined(other);
+        }
+        for (name, state) in pair {
+            self.mappings.entry(name).or_insert(state.joined(MappingState::Shared));
         }
     }
 
@@ -78,7 +91,10 @@ impl PlacementRecord {
 
     /// Returns whether something that one side executes was seen to keep its place from launch to launch.
     pub fn keeps_place(&self) -> bool {
-        self.mappings.values().any(|state| *state == MappingState::NotRedrawn)
+        let keeps = |state: &MappingState| {
+            matches!(state, MappingState::OneSide | MappingState::NotRedrawn)
+        };
+        self.mappings.values().any(keeps)
     }
 }
 
@@ -121,5 +137,22 @@ mod tests {
         assert!(!all.is_redrawn());
         assert_eq!((all.base, all.head), (Some(PlacementMethod::Original), None));
         assert_eq!(all.mappings["libc"], MappingState::Shared);
+    }
+
+    #[test]
+    fn what_one_side_executes_now_and_then_is_none_that_a_build_adds() {
+        let of = |states: &[(&str, MappingState)]| record(PlacementMethod::Original, states);
+        let own = ("own.so", MappingState::OneSide);
+        let late = ("late.so", MappingState::OneSide);
+        let mut all = PlacementRecord::default();
+        all.merge(of(&[own, late]));
+        assert!(all.keeps_place());
+        all.merge(of(&[own]));
+        assert_eq!(all.mappings["late.so"], MappingState::Shared);
+        all.merge(of(&[own, late, ("later.so", MappingState::OneSide)]));
+        assert_eq!(all.mappings["late.so"], MappingState::Shared);
+        assert_eq!(all.mappings["later.so"], MappingState::Shared);
+        assert_eq!(all.mappings["own.so"], MappingState::OneSide);
+        assert!(all.keeps_place());
     }
 }

@@ -737,6 +737,7 @@ pub(super) fn placement(comparison: &Comparison, safe: fn(&str) -> String) -> Op
     };
     let parts = [
         named(MappingState::NotRedrawn).map(|files| format!("not redrawn: {files}")),
+        named(MappingState::OneSide).map(|files| format!("not redrawn, of one side: {files}")),
         named(MappingState::Redrawn).map(|files| format!("redrawn at each launch: {files}")),
         named(MappingState::Shared).map(|files| format!("shared: {files}")),
     ];

@@ -29,8 +29,22 @@ pub enum MappingState {
     Shared,
     /// Each launch has its own.
     Redrawn,
+    /// One side executes it and the other nothing of its name, in every launch alike.
+    OneSide,
     /// Each side has its own, and keeps them from launch to launch.
     NotRedrawn,
+}
+
+impl MappingState {
+    /// Returns the state of a mapping that another launch pair showed too. What one side alone had loaded when
+    /// it was looked at, and both at another time, is shared.
+    #[must_use]
+    pub fn joined(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Shared, Self::OneSide) | (Self::OneSide, Self::Shared) => Self::Shared,
+            _ => self.max(other),
+        }
+    }
 }
 
 /// Returns the files that a process executes from.
@@ -66,19 +80,19 @@ pub fn mapping_states(
     base: &BTreeSet<MappedFile>,
     head: &BTreeSet<MappedFile>,
 ) -> BTreeMap<String, MappingState> {
-    let identities = |side: &BTreeSet<MappedFile>| {
-        side.iter().map(|file| file.identity.clone()).collect::<BTreeSet<_>>()
+    let of = |side: &BTreeSet<MappedFile>, file: &MappedFile| {
+        (
+            side.iter().any(|it| it.identity == file.identity),
+            side.iter().any(|it| plain_name(&it.path) == plain_name(&file.path)),
+        )
     };
-    let (of_base, of_head) = (identities(base), identities(head));
     let mut states = BTreeMap::new();
     for file in base.union(head) {
-        let shared = of_base.contains(&file.identity) && of_head.contains(&file.identity);
-        let state = if shared {
-            MappingState::Shared
-        } else if is_copy(&file.path) {
-            MappingState::Redrawn
-        } else {
-            MappingState::NotRedrawn
+        let state = match (of(base, file), of(head, file)) {
+            ((true, _), (true, _)) => MappingState::Shared,
+            _ if is_copy(&file.path) => MappingState::Redrawn,
+            ((_, true), (_, true)) => MappingState::NotRedrawn,
+            _ => MappingState::OneSide,
         };
         let name = plain_name(&file.path).unwrap_or_default().to_string_lossy().into_owned();
         let worst = states.entry(name).or_insert(state);
@@ -127,6 +141,18 @@ mod tests {
         let head = HEAD.replace(".xmlperf-0000000007-0000000000000009-000001 (deleted)", "");
         let states = mapping_states(&parse(BASE), &parse(&head));
         assert_eq!(states["api"], MappingState::NotRedrawn);
+    }
+
+    #[test]
+    fn what_one_side_alone_executes_is_shared_once_both_were_seen_to() {
+        let later = "7f0000050000-7f0000059000 r-xp 00001000 fe:00 13    /usr/lib/libz.so.1\n";
+        let one_side = mapping_states(&parse(BASE), &parse(&format!("{later}{HEAD}")));
+        assert_eq!(one_side["libz.so.1"], MappingState::OneSide);
+        let both = parse(later);
+        let shared = mapping_states(&both, &both)["libz.so.1"];
+        assert_eq!(one_side["libz.so.1"].joined(shared), MappingState::Shared);
+        assert_eq!(shared.joined(one_side["libz.so.1"]), MappingState::Shared);
+        assert_eq!(shared.joined(MappingState::NotRedrawn), MappingState::NotRedrawn);
     }
 
     #[test]
