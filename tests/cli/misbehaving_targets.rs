@@ -30,6 +30,11 @@ if mode == "flood":
     os.write(1, b"the first line\n")
     for _ in range(96): os.write(1, b"y" * (1 << 20) + b"\n")
     os.write(1, b"the last line\n")
+if mode == "outrun" and not os.path.exists("port"):
+    open("port.part", "w").write(str(port))
+    os.rename("port.part", "port")
+    while not os.path.exists("ready"): time.sleep(.01)
+    time.sleep(.3)
 if mode == "stays": signal.signal(signal.SIGTERM, signal.SIG_IGN)
 def drip(c, text):
     for byte in text:
@@ -228,4 +233,21 @@ fn measured_for_a_minute() -> (FaultFixture, PathBuf, Child) {
 fn signal(child: &Child, script: &str) {
     let sent = Command::new("sh").args(["-c", script, &child.id().to_string()]).status();
     assert!(sent.unwrap().success());
+}
+
+/// The readiness of the other is seen before the target says that its port is in use.
+#[test]
+fn a_port_that_another_program_has_taken_first_is_drawn_again() {
+    let fixture = misbehaving("outrun", 1);
+    let mut command = fixture.command(&["run", "--plain"]);
+    let run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let port = fixture.path().join("port");
+    wait_until("the target has its port", || port.exists());
+    let mut other = Command::new("python3");
+    other.args(["server.py", &fs::read_to_string(port).unwrap(), "other"]);
+    let mut other = other.current_dir(fixture.path()).spawn().unwrap();
+    let output = run.wait_with_output().unwrap();
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
 }

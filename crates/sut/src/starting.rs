@@ -11,11 +11,14 @@ use super::failure::{self, ListenerHint, ProcessEnd, TargetError};
 use super::readiness::{ProbeError, ProbeQuery, Readiness, ReadinessDecision, connect};
 use super::ready_condition::{LogWatch, ReadySign};
 use super::sut_process::not_started;
-use super::{Target, TargetCommand, first_word, listeners};
+use super::{Target, TargetCommand, first_word, listeners, now};
 
 /// From one look at a target to the next.
 const PAUSE_MIN: Duration = Duration::from_millis(2);
 const PAUSE_MAX: Duration = Duration::from_millis(50);
+
+/// How long a target is given to find its port taken. A runtime may take seconds to come so far.
+const OUTRUN_MAX: Duration = Duration::from_secs(5);
 
 impl Target {
     /// Waits until the command's condition holds and its port is served by the target. Returns how long the
@@ -34,8 +37,10 @@ impl Target {
             let readiness = decision.after(self.probe(command, &mut watch, patience, cancel));
             if readiness == Readiness::Ready {
                 let ready_after = started.elapsed();
-                if command.is_listener() {
-                    self.find_serving()?;
+                if command.is_listener()
+                    && let Err(error) = self.find_serving()
+                {
+                    return Err(self.outrun(error, command, started));
                 }
                 return self.alive().map(|()| ready_after);
             }
@@ -49,6 +54,19 @@ impl Target {
             // In steps of a tenth, as the time until it is ready is measured by them.
             thread::sleep((started.elapsed() / 10).clamp(PAUSE_MIN, PAUSE_MAX));
         }
+    }
+
+    /// Says why another program serves the port: it may have taken it just before the target could, which then ends
+    /// and says so.
+    fn outrun(&self, error: TargetError, command: &TargetCommand, started: Instant) -> TargetError {
+        let seen = now();
+        while matches!(error, TargetError::ServedElsewhere { .. }) && seen.elapsed() < OUTRUN_MAX {
+            if let Err(ended) = self.still_starting(command, started.elapsed()) {
+                return ended;
+            }
+            thread::sleep(PAUSE_MAX);
+        }
+        error
     }
 
     /// Looks once whether it is ready. A sign elsewhere than on its own port is not enough: what is
