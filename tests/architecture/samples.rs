@@ -37,6 +37,8 @@ impl Before {
     /// Documented.
     #[cfg(all(test, unix))]
     fn checked() {}
+    #[cfg(any(test, not(unix)))]
+    fn shipped() {}
 
     fn kept() -> &'static str {
         \"
@@ -48,8 +50,8 @@ impl Before {
     assert_eq!(
         kinds,
         [
-            Code, Test, Test, Test, Test, Comment, Code, Test, Test, Test, Blank, Code, Code, Code,
-            Code, Code
+            Code, Test, Test, Test, Test, Comment, Code, Test, Test, Test, Code, Code, Blank, Code,
+            Code, Code, Code, Code
         ]
     );
 }

@@ -276,12 +276,17 @@ fn is_test_attribute(attribute: &syn::Attribute) -> bool {
     if attribute.path().is_ident("test") {
         return true;
     }
-    // `any(test, feature = "fixtures")` is one: only tests of other crates switch that feature on.
+    let has = |list: &syn::MetaList, word: &str| {
+        let mut tokens = list.tokens.clone().into_iter();
+        tokens.any(|token| matches!(token, TokenTree::Ident(name) if name == word))
+    };
+    // `any(test, feature = "fixtures")` is one: only tests of other crates switch that feature on. One
+    // with `not` is none: `any(test, not(target_os = "linux"))` is production code of other systems.
     let condition = |meta: &syn::Meta| match meta {
         syn::Meta::Path(path) => path.is_ident("test"),
-        syn::Meta::List(list) if list.path.is_ident("all") || list.path.is_ident("any") => {
-            let mut tokens = list.tokens.clone().into_iter();
-            tokens.any(|token| matches!(token, TokenTree::Ident(name) if name == "test"))
+        syn::Meta::List(list) if list.path.is_ident("all") => has(list, "test"),
+        syn::Meta::List(list) if list.path.is_ident("any") => {
+            has(list, "test") && !has(list, "not")
         }
         _ => false,
     };

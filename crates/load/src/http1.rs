@@ -32,6 +32,7 @@ pub(super) struct Http1Request {
 pub(super) struct UnsentBytes<'a> {
     pub(super) parts: [&'a [u8]; 2],
     /// The file that holds the second part, and from which byte on.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "no other system has one"))]
     pub(super) file: Option<(&'a OwnedFd, u64)>,
 }
 

@@ -51,6 +51,7 @@
 //! ```
 
 mod answer_memory;
+#[cfg(target_os = "linux")]
 mod arrival;
 mod body;
 pub mod capacity;
@@ -65,6 +66,8 @@ mod http2;
 mod in_flight;
 mod judge;
 pub mod measure;
+#[cfg(target_os = "linux")]
+mod memory_file;
 mod network;
 pub mod pacing;
 mod pieces;
@@ -74,6 +77,7 @@ mod response;
 mod settings;
 #[cfg(test)]
 mod simulation;
+#[cfg(target_os = "linux")]
 mod timers;
 mod tls;
 mod virtual_user;

@@ -7,6 +7,9 @@
 
 mod connections;
 pub(super) mod stream;
+#[cfg(any(test, not(target_os = "linux")))]
+mod thread_timer;
+#[cfg(target_os = "linux")]
 mod timer;
 
 use std::collections::VecDeque;
@@ -21,6 +24,9 @@ use tokio::time;
 
 use self::connections::Http2Connections;
 use self::stream::{Http2Request, StreamJob, StreamOutcome};
+#[cfg(not(target_os = "linux"))]
+use self::thread_timer::ThreadTimer as AsyncTimer;
+#[cfg(target_os = "linux")]
 use self::timer::AsyncTimer;
 use super::exchange::{Exchange, ExchangeFailure, FailureKind};
 use super::in_flight::InFlightGauge;

@@ -1,104 +1,32 @@
-//! The clock and the sockets: everything of the system that the engine touches, behind one seam.
+//! The driver of Linux: epoll, two timers in turn, and the kernel's word on when bytes arrived.
 //!
 //! Every connection is registered once, edge-triggered, for both directions, so a request costs one
 //! send, one receive and its share of a wait. Waiting takes a time in nanoseconds: a timer that
 //! counts milliseconds would be the largest error of an open load.
 
-use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::num::NonZeroU64;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::buffer;
 use rustix::event::{Timespec, epoll};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::fs;
 use rustix::io::Errno;
 use rustix::net::{
     self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
 };
 use rustix::thread;
-use rustix::time;
 use rustix::time::ClockId;
 
-use super::arrival;
-use super::arrival::ReceiveResult;
-use super::http1::UnsentBytes;
-use super::timers::TimerPair;
+use super::{Address, Clock, EVENTS_MAX, NetworkDriver, SocketReadiness, read, tune};
+use crate::arrival;
+use crate::arrival::ReceiveResult;
+use crate::http1::UnsentBytes;
+use crate::timers::TimerPair;
 
-/// Where a target listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
-    /// An address and port.
-    Tcp(SocketAddr),
-    /// The path of a socket.
-    Unix(PathBuf),
-}
-
-impl From<SocketAddr> for Address {
-    fn from(address: SocketAddr) -> Self {
-        Self::Tcp(address)
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
-/// What can be done on a connection without waiting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct SocketReadiness {
-    pub(super) slot: usize,
-    /// There are bytes, or the peer is gone.
-    pub(super) readable: bool,
-    pub(super) writable: bool,
-    /// The peer will send nothing more than what is there, and that is not announced again.
-    pub(super) gone: bool,
-}
-
-/// Most connections that one wait tells of.
-pub(super) const EVENTS_MAX: usize = 256;
-
-/// What a connection within this machine may have under way, in bytes; the system doubles it.
-///
-/// Left to itself the system lets it grow to megabytes, for distances that are not there: a large
-/// body then leaves the caches between the two copies, and costs twice the CPU time.
-const LOCAL_BUFFER_BYTES: usize = 180_000;
-
-/// A clock and numbered connections, `slot` from 0. Nothing but [`NetworkDriver::wait`] and
-/// [`NetworkDriver::sleep`] waits.
-pub(super) trait NetworkDriver {
-    /// Returns nanoseconds since this was made.
-    fn now_ns(&self) -> u64;
-    /// From now on, the system notes when bytes arrive, as far as it can.
-    fn note_arrivals(&mut self);
-    /// Returns when what was last received on a connection had arrived, if that was noted.
-    fn arrived_ns(&self, slot: usize) -> Option<u64>;
-    /// Begins to connect; the slot becomes writable when that has succeeded or failed.
-    fn open(&mut self, slot: usize) -> io::Result<()>;
-    /// Returns how connecting has ended.
-    fn opened(&mut self, slot: usize) -> io::Result<()>;
-    fn close(&mut self, slot: usize);
-    /// Sends as much as there is room for.
-    fn send(&mut self, slot: usize, unsent: &UnsentBytes<'_>) -> io::Result<usize>;
-    /// Appends at most the spare capacity of `buffer`; 0 is the end of the stream.
-    fn receive(&mut self, slot: usize, buffer: &mut Vec<u8>) -> io::Result<usize>;
-    /// Waits until something is ready or the time has come, and replaces what `ready` holds.
-    fn wait(&mut self, until_ns: u64, ready: &mut Vec<SocketReadiness>) -> io::Result<()>;
-    /// Waits until the time has come, whatever becomes ready meanwhile. `then_ns`, if known, is when
-    /// the next sleep is to end.
-    fn sleep(&mut self, until_ns: u64, then_ns: Option<u64>) -> io::Result<()>;
-}
-
-/// The real one.
-pub(super) struct SystemNetwork {
+/// Connections of this system.
+pub(crate) struct LinuxNetwork {
     address: Address,
     clock: Clock,
     epoll: OwnedFd,
@@ -124,8 +52,8 @@ struct SystemSocket {
     arrived_ns: Option<u64>,
 }
 
-impl SystemNetwork {
-    pub(super) fn new(address: Address, connections: usize) -> io::Result<Self> {
+impl LinuxNetwork {
+    pub(crate) fn new(address: Address, connections: usize) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let mut sockets = Vec::new();
         sockets.resize_with(connections, SystemSocket::default);
@@ -166,7 +94,7 @@ impl SystemNetwork {
     }
 
     /// Receives into memory that is initialised already; 0 is the end of the stream.
-    pub(super) fn receive_slice(&mut self, slot: usize, into: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn receive_slice(&mut self, slot: usize, into: &mut [u8]) -> io::Result<usize> {
         if self.arrivals == ArrivalStamps::Noted {
             let received = arrival::receive_slice(self.fd(slot), into);
             return self.arrived(slot, received);
@@ -192,7 +120,7 @@ impl SystemNetwork {
     }
 }
 
-impl NetworkDriver for SystemNetwork {
+impl NetworkDriver for LinuxNetwork {
     fn now_ns(&self) -> u64 {
         self.clock.now_ns()
     }
@@ -303,13 +231,13 @@ impl NetworkDriver for SystemNetwork {
 /// While it lives, waits of this thread end at the requested nanosecond, not up to 50 µs later.
 ///
 /// It is no setting for good: a target that is started by this thread would inherit it.
-pub(super) struct PreciseWaits {
+pub(crate) struct PreciseWaits {
     before_ns: u64,
 }
 
 impl PreciseWaits {
     /// Returns none where the system has no such setting: the lag of the generator will say so.
-    pub(super) fn begin() -> Option<Self> {
+    pub(crate) fn begin() -> Option<Self> {
         let before_ns = thread::current_timer_slack().ok()?;
         thread::set_current_timer_slack(NonZeroU64::new(1)).ok()?;
         Some(Self { before_ns })
@@ -321,45 +249,4 @@ impl Drop for PreciseWaits {
         // It was accepted before; and a wait that is too precise does no harm.
         let _ = thread::set_current_timer_slack(NonZeroU64::new(self.before_ns));
     }
-}
-
-/// The clock that can be slept by. Times are nanoseconds since it was made.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Clock {
-    origin: Duration,
-}
-
-impl Clock {
-    pub(super) fn new() -> Self {
-        Self { origin: read(ClockId::Monotonic) }
-    }
-
-    pub(super) fn now_ns(self) -> u64 {
-        units::nanos(read(ClockId::Monotonic).saturating_sub(self.origin))
-    }
-
-    /// Translates one of its times into one of the system's monotonic clock.
-    pub(super) fn at(self, at_ns: u64) -> Duration {
-        self.origin + Duration::from_nanos(at_ns)
-    }
-}
-
-/// The one place where the load reads a clock.
-fn read(id: ClockId) -> Duration {
-    Duration::try_from(time::clock_gettime(id)).unwrap_or_default()
-}
-
-/// Sets up a socket to `address`.
-pub(super) fn tune(socket: impl AsFd, address: &SocketAddr) -> io::Result<()> {
-    net::sockopt::set_tcp_nodelay(&socket, true)?;
-    if address.ip().is_loopback() {
-        net::sockopt::set_socket_send_buffer_size(&socket, LOCAL_BUFFER_BYTES)?;
-    }
-    Ok(())
-}
-
-/// Whether a connection could not even be tried because this machine is out of something.
-pub(super) fn is_ours(error: &io::Error) -> bool {
-    let ours = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS, Errno::ADDRNOTAVAIL];
-    ours.iter().any(|it| error.raw_os_error() == Some(it.raw_os_error()))
 }
