@@ -18,7 +18,7 @@ use record::{Revision, Side};
 use relink::shim::LinkKeeper;
 use runner::{BuildSource, SutBuild};
 use suite::{LaneMode, LayoutMode, Suite, TargetSource, TargetSpec};
-use sut::{ReadinessProbe, ServiceSet, TargetCommand};
+use sut::{ReadinessProbe, ServiceSet, Target, TargetCommand};
 use thiserror::Error;
 use units::cancel::Cancel;
 use units::environment::ChildEnvironment;
@@ -188,6 +188,10 @@ impl BuildFinder<'_> {
         events: &mut dyn EventSink,
     ) -> anyhow::Result<SutBuild> {
         let target = self.target();
+        if start.is_some() || !matches!(target.origin, TargetSource::Attach(_)) {
+            // A build may take minutes, and would be for nothing.
+            Target::ensure_launches()?;
+        }
         // Before the build, which may touch what is checked in.
         let revision = checkout_revision(target)?;
         let start = match (start, &target.origin) {
@@ -270,6 +274,7 @@ impl BuildFinder<'_> {
         side: Side,
         events: &mut dyn EventSink,
     ) -> anyhow::Result<(SutBuild, BaseBuild)> {
+        Target::ensure_launches()?;
         let target = self.target();
         let commit = checkout::commit(&target.dir, name)?;
         let file = self.selection.config_path();

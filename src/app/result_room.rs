@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use record::bounds::RUN_BYTES_MAX;
-use rustix::fs::{FallocateFlags, fallocate, statvfs};
+use rustix::fs::statvfs;
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 use suite::Suite;
@@ -56,13 +56,25 @@ impl ResultRoom {
             return Ok(Self { _file: None });
         }
         let file = tempfile::tempfile_in(folder).map_err(|error| refused(folder, bytes, error))?;
-        match fallocate(&file, FallocateFlags::KEEP_SIZE, 0, bytes) {
+        match allocate(&file, bytes) {
             Ok(()) => Ok(Self { _file: Some(file) }),
             Err(errno @ (Errno::NOSPC | Errno::DQUOT)) => Err(refused(folder, bytes, errno.into())),
-            // NFS before 4.2 and ZFS reserve nothing: what is left was looked at, and that is all there is.
+            // NFS before 4.2, ZFS and other systems reserve nothing: what is left was looked at, and that is all there is.
             Err(_) => Ok(Self { _file: None }),
         }
     }
+}
+
+/// Takes room for a file that stays empty.
+#[cfg(target_os = "linux")]
+fn allocate(file: &File, bytes: u64) -> Result<(), Errno> {
+    rustix::fs::fallocate(file, rustix::fs::FallocateFlags::KEEP_SIZE, 0, bytes)
+}
+
+/// Elsewhere room is taken by what is written only.
+#[cfg(not(target_os = "linux"))]
+fn allocate(_file: &File, _bytes: u64) -> Result<(), Errno> {
+    Err(Errno::OPNOTSUPP)
 }
 
 fn refused(folder: &Path, needed: u64, source: io::Error) -> UseCaseError {

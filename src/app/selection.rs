@@ -243,8 +243,7 @@ impl SuiteSelection {
             return Ok(seed);
         }
         let mut bytes = [0; 4];
-        rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
-            .context("failed to draw the seed of the coins")?;
+        getrandom::fill(&mut bytes).context("failed to draw the seed of the coins")?;
         Ok(u32::from_ne_bytes(bytes).into())
     }
 }

@@ -138,6 +138,10 @@ fn is_measurement(error: &anyhow::Error) -> bool {
                 || cause.is::<ProfileError>()
                 || cause.is::<EvidenceError>()
                 || cause.downcast_ref::<UseCaseError>().is_some_and(UseCaseError::is_measurement)
+                || matches!(
+                    cause.downcast_ref::<TargetError>(),
+                    Some(TargetError::NoLaunches { .. })
+                )
                 || matches!(cause.downcast_ref::<ServeError>(), Some(ServeError::Runtime(_)))
                 || matches!(
                     cause.downcast_ref::<BaseError>(),

@@ -6,7 +6,6 @@
 //! fail. Hooks, filters, tags, maintenance and the user's refspecs stay out of it.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process;
 
@@ -389,8 +388,8 @@ impl BranchClone {
 /// Bytes that no other process draws.
 pub(super) fn random() -> [u8; 8] {
     let mut bytes = [0; 8];
-    let read = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
-    debug_assert_eq!(read.map_err(io::Error::from).ok(), Some(bytes.len()), "a short read");
+    let filled = getrandom::fill(&mut bytes);
+    debug_assert_eq!(filled, Ok(()), "no bytes");
     bytes
 }
 

@@ -17,7 +17,6 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use jiff::{SignedDuration, Timestamp};
-use rustix::rand::GetRandomFlags;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::net::TcpStream;
@@ -260,7 +259,6 @@ fn form_encoded(text: &str) -> String {
 /// Returns 128 bits that cannot be guessed.
 fn random_id() -> Result<String, RequestRefusal> {
     let mut bytes = [0_u8; 16];
-    rustix::rand::getrandom(&mut bytes, GetRandomFlags::empty())
-        .map_err(|_| RequestRefusal::Busy)?;
+    getrandom::fill(&mut bytes).map_err(|_| RequestRefusal::Busy)?;
     Ok(bytes.iter().fold(String::new(), |id, byte| format!("{id}{byte:02x}")))
 }

@@ -17,7 +17,6 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use miette::Diagnostic;
-use rustix::net::sockopt;
 use thiserror::Error;
 use threads::ThreadError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -42,6 +41,7 @@ const GRACE_MAX: Duration = Duration::from_secs(10);
 /// How long a connection may be open without a request, or take to send a request's head.
 const HEAD_MAX: Duration = Duration::from_mins(5);
 /// How long a client may leave an answer unread, in milliseconds.
+#[cfg(target_os = "linux")]
 const UNREAD_MS_MAX: u32 = 120_000;
 /// So much is read from a connection at once.
 const READ_BYTES_MAX: usize = 256 << 10;
@@ -235,7 +235,8 @@ async fn connection(
 ) {
     // Without it, the end of an answer could wait for the acknowledgement of its beginning.
     let _ = stream.set_nodelay(true);
-    let _ = sockopt::set_tcp_user_timeout(&stream, UNREAD_MS_MAX);
+    #[cfg(target_os = "linux")]
+    let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, UNREAD_MS_MAX);
     shared.metrics.connected();
     tokio::select! {
         version = version(&stream) => match version {

@@ -19,7 +19,11 @@ pub fn read() -> Machine {
         cpu: field(&cpuinfo, "model name", ':').unwrap_or_else(|| "unknown".to_owned()),
         cores: thread::available_parallelism().map_or(0, usize::from),
         memory_bytes: memory_bytes(&meminfo).unwrap_or(0),
-        kernel: format!("{} {}", kernel("ostype"), kernel("osrelease")),
+        kernel: match (kernel("ostype"), kernel("osrelease")) {
+            // As of every system but Linux.
+            (name, _) if name.is_empty() => std::env::consts::OS.to_owned(),
+            (name, release) => format!("{name} {release}"),
+        },
         image: field(&release, "PRETTY_NAME", '=').unwrap_or_else(|| "unknown".to_owned()),
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 
-use rustix::thread::{CpuSet as Mask, sched_getaffinity, sched_setaffinity};
+use super::kernel;
 
 /// A set of logical processors, never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +26,7 @@ impl CpuSet {
     /// Returns the processors that this thread may run on, which a container or `taskset` may have
     /// narrowed.
     pub fn available() -> io::Result<Self> {
-        let mask = sched_getaffinity(None)?;
-        Ok(Self((0..Mask::MAX_CPU).filter(|&cpu| mask.is_set(cpu)).collect()))
+        Ok(Self(kernel::thread_cpus()?))
     }
 
     /// Returns the numbers of the processors, in rising order.
@@ -36,9 +35,9 @@ impl CpuSet {
     }
 
     /// Returns a core for the load and the others for the target, or nothing if there is only one
-    /// processor.
+    /// processor, or the system keeps no thread to its own.
     pub fn split(&self) -> Option<CpuSplit> {
-        self.split_by(core_of)
+        kernel::LAUNCHES.then(|| self.split_by(core_of))?
     }
 
     fn split_by(&self, core_of: impl Fn(usize) -> String) -> Option<CpuSplit> {
@@ -55,12 +54,8 @@ impl CpuSet {
     /// Keeps the calling thread, and what it starts, on these processors until the result is
     /// dropped.
     pub fn pin_thread(&self) -> io::Result<AffinityGuard> {
-        let before = sched_getaffinity(None)?;
-        let mut mask = Mask::new();
-        for &cpu in &self.0 {
-            mask.set(cpu);
-        }
-        sched_setaffinity(None, &mask)?;
+        let before = kernel::thread_cpus()?;
+        kernel::place_thread(&self.0)?;
         Ok(AffinityGuard { before })
     }
 }
@@ -69,14 +64,14 @@ impl CpuSet {
 #[derive(Debug)]
 #[must_use = "the thread is released as soon as this is dropped"]
 pub struct AffinityGuard {
-    before: Mask,
+    before: Vec<usize>,
 }
 
 impl Drop for AffinityGuard {
     fn drop(&mut self) {
         // The set was in force a moment ago; if it has become impossible since, staying is all
         // that is left.
-        let _ = sched_setaffinity(None, &self.before);
+        let _ = kernel::place_thread(&self.before);
     }
 }
 

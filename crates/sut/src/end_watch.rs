@@ -5,7 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::Pid;
+
+use super::kernel;
 
 /// Sees a process end, whatever else it is waited for by.
 #[derive(Debug)]
@@ -18,7 +20,7 @@ pub struct ProcessEndWatch {
 impl ProcessEndWatch {
     /// Watches a process.
     pub fn of(pid: Pid) -> Self {
-        Self { end: pidfd_open(pid, PidfdFlags::empty()).ok() }
+        Self { end: kernel::end_of(pid) }
     }
 
     /// Waits until it ends, but not for longer than that. Without a descriptor it waits for all of the time.

@@ -38,6 +38,19 @@ pub enum TargetError {
         /// The word that only a shell understands.
         word: String,
     },
+    /// The system is another one than Linux.
+    #[error(
+        "a target cannot be launched on {system}: its processes, their CPU time and their processors are \
+         read and set through Linux (/proc, pidfd, control groups)"
+    )]
+    #[diagnostic(help(
+        "run xmlperf in its container image, or start the target yourself and attach to it by `url` in \
+         `[target]`: response times and throughput are measured then, CPU time and memory are not"
+    ))]
+    NoLaunches {
+        /// Its name.
+        system: &'static str,
+    },
     /// The command would not know on which port to listen.
     #[error("`{start}` does not get its port")]
     #[diagnostic(help(

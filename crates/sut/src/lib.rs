@@ -23,6 +23,7 @@ mod filled_command;
 mod hook;
 mod hook_spec;
 pub mod host;
+mod kernel;
 mod launch_space;
 pub mod layout;
 mod limit_backend;
@@ -209,6 +210,14 @@ pub struct Target {
 }
 
 impl Target {
+    /// Fails where no target can be launched, so that this is known before one is built.
+    pub fn ensure_launches() -> Result<(), TargetError> {
+        if kernel::LAUNCHES {
+            return Ok(());
+        }
+        Err(TargetError::NoLaunches { system: std::env::consts::OS })
+    }
+
     /// Starts the command on a free port of 127.0.0.1 and waits until it is ready.
     ///
     /// Both its output streams go to `log`, which is replaced.
@@ -229,6 +238,7 @@ impl Target {
         log: &Path,
         cancel: &Cancel,
     ) -> Result<Self, TargetError> {
+        Self::ensure_launches()?;
         if !command.gets_port() {
             return Err(TargetError::NoPort { start: command.start.clone() });
         }
@@ -316,14 +326,7 @@ impl Target {
                 Readiness::NotYet => pause.take(),
             }
         }
-        let processes = process::running().map_err(TargetError::Unreadable)?;
-        let root = match &place {
-            TargetAddress::Port(address) if address.ip().is_loopback() => {
-                listeners::owner(address.port(), &processes)
-            }
-            TargetAddress::Port(_) => None,
-            TargetAddress::Socket(path) => listeners::peer(path),
-        };
+        let root = process_behind(&place)?;
         Ok(Self {
             place,
             ready_after: started.elapsed(),
@@ -491,6 +494,21 @@ impl EndingTarget {
 #[expect(clippy::disallowed_methods, reason = "starting, stopping and linking are bounded in time")]
 pub fn now() -> Instant {
     Instant::now()
+}
+
+/// Returns the process that listens, if it is on this machine and may be seen.
+fn process_behind(place: &TargetAddress) -> Result<Option<Pid>, TargetError> {
+    if !kernel::LAUNCHES {
+        return Ok(None);
+    }
+    let processes = process::running().map_err(TargetError::Unreadable)?;
+    Ok(match place {
+        TargetAddress::Port(address) if address.ip().is_loopback() => {
+            listeners::owner(address.port(), &processes)
+        }
+        TargetAddress::Port(_) => None,
+        TargetAddress::Socket(path) => listeners::peer(path),
+    })
 }
 
 /// Tries once more with another port, if the first was taken in the meantime.

@@ -9,9 +9,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use rustix::net::sockopt;
 use rustix::process::Pid;
 
+use super::kernel;
 use super::process::ProcessStat;
 
 /// Returns the addresses and TCP ports on which one of the processes listens.
@@ -65,7 +65,7 @@ pub(super) fn is_hidden(process: &ProcessStat) -> bool {
 /// Returns the process that has made the Unix socket listen.
 pub(super) fn peer(path: &Path) -> Option<Pid> {
     let stream = UnixStream::connect(path).ok()?;
-    Some(sockopt::socket_peercred(&stream).ok()?.pid)
+    kernel::peer(&stream).ok()
 }
 
 /// The numbers of the sockets that a process has open; nothing, if it may not be looked into.

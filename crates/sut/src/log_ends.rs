@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rustix::fs::{FallocateFlags, fallocate};
+use super::kernel;
 
 /// The beginning of a log, which is kept: how a program was started, and what it said first.
 const BEGIN_BYTES: u64 = 64 << 10;
@@ -62,8 +62,7 @@ impl LogEnds {
         if hole_bytes < HOLE_BYTES_MIN {
             return;
         }
-        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        if fallocate(&self.file, flags, self.freed_to, hole_bytes).is_ok() {
+        if kernel::make_hole(&self.file, self.freed_to, hole_bytes).is_ok() {
             self.freed_to = end;
         }
     }

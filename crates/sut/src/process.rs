@@ -10,11 +10,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use rustix::param::clock_ticks_per_second;
 use rustix::process::Pid;
+
+use super::kernel::cpu_clock;
 
 /// A line of `/proc/PID/stat`, as far as it is needed here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,27 +213,6 @@ impl ProcessStat {
 fn number_of(status: &str, key: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix(key));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
-}
-
-/// Returns the CPU time of all threads of a process, including those that have ended.
-pub(super) fn cpu_clock(pid: Pid) -> io::Result<Duration> {
-    let mut clock = 0;
-    let mut time = MaybeUninit::<libc::timespec>::uninit();
-    #[expect(unsafe_code, reason = "rustix has no clock of another process")]
-    // SAFETY: both calls only write to the places they are given, which live long enough; `time`
-    // is read only if the second call says that it wrote it.
-    let time = unsafe {
-        let error = libc::clock_getcpuclockid(pid.as_raw_pid(), &raw mut clock);
-        if error != 0 {
-            return Err(io::Error::from_raw_os_error(error));
-        }
-        if libc::clock_gettime(clock, time.as_mut_ptr()) != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        time.assume_init()
-    };
-    let part = |value: i64| u64::try_from(value).map_err(io::Error::other);
-    Ok(Duration::from_secs(part(time.tv_sec)?) + Duration::from_nanos(part(time.tv_nsec)?))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use rustix::param;
 use rustix::process::Pid;
 use rustix::time::{ClockId, clock_gettime};
 
-use super::process::cpu_clock;
+use super::kernel::cpu_clock;
 
 const INTERVAL: Duration = Duration::from_millis(100);
 const POINTS_MAX: usize = 256;

@@ -16,19 +16,17 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::Target;
 use super::failure::TargetError;
+use super::kernel;
 use super::placement;
 use super::process::ProcessStat;
 
 /// Returns when this program was started, to the tick of 10 ms.
 pub fn invoked_at() -> Option<SystemTime> {
     let own = ProcessStat::read(rustix::process::getpid().as_raw_pid())?;
-    let time = |clock| {
-        let time = clock_gettime(clock);
-        Duration::try_from(time).ok()
-    };
     let since_boot = own.started_ticks.checked_mul(1_000)? / clock_ticks_per_second().max(1);
-    let age = time(ClockId::Boottime)?.checked_sub(Duration::from_millis(since_boot))?;
-    SystemTime::UNIX_EPOCH.checked_add(time(ClockId::Realtime)?.checked_sub(age)?)
+    let age = kernel::since_boot()?.checked_sub(Duration::from_millis(since_boot))?;
+    let time_of_day = Duration::try_from(clock_gettime(ClockId::Realtime)).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(time_of_day.checked_sub(age)?)
 }
 
 /// Returns a file that was changed within a stretch of time and that both targets are started from:

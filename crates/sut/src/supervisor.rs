@@ -24,6 +24,7 @@ use rustix::process::{
 use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1};
 use signal_hook::iterator::Signals;
 
+use super::kernel;
 use super::process;
 
 /// Signals on which a measurement ends and keeps what it has.
@@ -61,8 +62,12 @@ pub enum SupervisedRole {
 /// others when that has ended.
 ///
 /// The process must have one thread. Fails where the system has no room for another process; nothing
-/// has changed then, and a guard still ends the targets of a program that is killed.
+/// has changed then, and a guard still ends the targets of a program that is killed. Fails, too, where
+/// the system hands no orphans on; it launches no targets either.
 pub fn supervise() -> io::Result<SupervisedRole> {
+    if !kernel::LAUNCHES {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
     let front = getpid();
     let Some(reaper) = fork()? else {
         return Ok(reap(front).unwrap_or(SupervisedRole::Ended(NOT_MEASURED)));
@@ -141,20 +146,20 @@ fn exit_code(status: WaitStatus) -> Option<u8> {
 fn reap(front: Pid) -> io::Result<SupervisedRole> {
     let own = getpid();
     let _ = setpgid(None, None);
-    rustix::process::set_child_subreaper(Some(own))?;
+    kernel::adopt_orphans(Some(own))?;
     // Before the handlers, which the worker would take over with what they are registered in.
     let forked = fork();
     // Where there is no room for a third one, this one works as it would alone, and says what is refused.
     if forked.is_err() {
-        rustix::process::set_child_subreaper(None)?;
+        kernel::adopt_orphans(None)?;
     }
     let parent = if forked.is_err() { front } else { own };
     let Ok(Some(worker)) = forked else {
-        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        kernel::signal_at_end_of_parent(Signal::KILL)?;
         let is_orphan = rustix::process::getppid() != Some(parent);
         return Ok(if is_orphan { SupervisedRole::Ended(KILLED) } else { SupervisedRole::Worker });
     };
-    rustix::process::set_parent_process_death_signal(Some(Signal::USR1))?;
+    kernel::signal_at_end_of_parent(Signal::USR1)?;
     let has_front = rustix::process::getppid() == Some(front);
     let code = if has_front { reaper_loop(worker).unwrap_or(NOT_MEASURED) } else { KILLED };
     end_all(own);

@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::process::{
-    Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group,
-    prlimit, waitid,
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
 };
 use units::cancel::Cancel;
 use units::environment::SecretValue;
@@ -21,6 +20,7 @@ use super::deadline::CancelDeadline;
 use super::end_watch::ProcessEndWatch;
 use super::failure::{self, LogTail, ProcessEnd, TargetError};
 use super::filled_command::FilledCommand;
+use super::kernel;
 use super::limit_backend::{LimitBackend, LimitScope};
 use super::log_ends::{LogKeeper, create_log};
 use super::orphan_guard::OrphanGuard;
@@ -121,9 +121,7 @@ impl SutProcess {
         if let (Some(bytes), Some(LimitBackend::DataLimit)) =
             (own.limits.memory_bytes_max, &own.scope.confinement.memory)
         {
-            let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
-            prlimit(Some(group), Resource::Data, limit)
-                .map_err(|errno| TargetError::NotPlaced(errno.into()))?;
+            kernel::limit_data(group, bytes).map_err(TargetError::NotPlaced)?;
         }
         Ok(own)
     }

@@ -6,10 +6,15 @@
 //! measured beside a direct connection before anything else is (`cost`).
 
 mod cost;
+#[cfg(not(target_os = "linux"))]
+mod no_relay;
+#[cfg(target_os = "linux")]
 mod relay;
+#[cfg(target_os = "linux")]
 mod shaping;
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -19,7 +24,10 @@ use thiserror::Error;
 use units::{Ratio, UnitError};
 
 pub use cost::{RelayCost, measure};
-pub use relay::{Relay, RelayError, Traffic};
+#[cfg(not(target_os = "linux"))]
+pub use no_relay::Relay;
+#[cfg(target_os = "linux")]
+pub use relay::Relay;
 
 /// What a network does to what passes, the same in both directions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -77,6 +85,30 @@ pub enum NetworkError {
     /// Not a share, or all.
     #[error("resets are a share from 0 % to below 100 %")]
     Resets,
+}
+
+/// Why there is no network.
+#[derive(Debug, Error)]
+pub enum RelayError {
+    /// The system refuses a socket or a thread.
+    #[error("failed to put a network between load and target")]
+    NotMade(#[source] io::Error),
+    /// It ended while it was needed.
+    #[error("the network between load and target broke")]
+    Broken(#[source] io::Error),
+}
+
+/// What has passed up to now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Connections that were made.
+    pub connections: u64,
+    /// Connections that were reset on purpose.
+    pub resets: u64,
+    /// Bytes that were taken from both sides.
+    pub bytes: u64,
+    /// CPU time of the relay.
+    pub cpu: Duration,
 }
 
 impl NetworkConditions {

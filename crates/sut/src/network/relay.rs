@@ -28,11 +28,10 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, sockopt,
 };
 use rustix::time::{ClockId, clock_gettime};
-use thiserror::Error;
 
-use super::NetworkConditions;
 use super::shaping;
 use super::shaping::{BandwidthLink, DelayLine, ResetDraw, Segment, StreamEnd};
+use super::{NetworkConditions, RelayError, Traffic};
 
 /// Pieces that a connection may move before the others get their turn.
 const PIECES_MAX: usize = 8;
@@ -44,30 +43,6 @@ const WAKE: u64 = u64::MAX - 1;
 /// From load to target, and back: the place of a direction, and of the end that sends in it.
 const UP: usize = 0;
 const DOWN: usize = 1;
-
-/// Why there is no network.
-#[derive(Debug, Error)]
-pub enum RelayError {
-    /// The system refuses a socket or a thread.
-    #[error("failed to put a network between load and target")]
-    NotMade(#[source] io::Error),
-    /// It ended while it was needed.
-    #[error("the network between load and target broke")]
-    Broken(#[source] io::Error),
-}
-
-/// What has passed up to now.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Connections that were made.
-    pub connections: u64,
-    /// Connections that were reset on purpose.
-    pub resets: u64,
-    /// Bytes that were taken from both sides.
-    pub bytes: u64,
-    /// CPU time of the relay.
-    pub cpu: Duration,
-}
 
 /// What a relay adds up of the calls that pass through it, and how it reads them.
 #[derive(Debug, Clone)]

@@ -13,7 +13,6 @@ use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 use rustix::fs::{Access, Gid, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
-use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::elf::ElfFile;
 
@@ -151,7 +150,7 @@ fn blocks(elf: &ElfFile) -> Vec<u64> {
 
 fn shuffle(blocks: &mut [u64]) -> io::Result<()> {
     let mut seed = [0; 32];
-    getrandom(&mut seed, GetRandomFlags::empty())?;
+    getrandom::fill(&mut seed)?;
     let mut random = ChaCha8Rng::from_seed(seed);
     blocks.shuffle(&mut random);
     Ok(())

@@ -24,9 +24,8 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use rustix::fs::{Advice, fadvise};
-
 use crate::elf::ElfFile;
+use crate::kernel;
 pub use copy::sweep;
 use copy::{CopyLabel, CopySource, ProgramCopy};
 pub use mapping::{MappedFile, MappingState, executable_mappings, mapping_states};
@@ -141,8 +140,7 @@ pub fn is_same_file(base: &Path, head: &Path) -> bool {
 /// Writes a file's dirty pages out, without which they would stay, and drops its cached ones.
 fn drop_cache(file: &File) -> io::Result<()> {
     file.sync_all()?;
-    fadvise(file, 0, None, Advice::DontNeed)?;
-    Ok(())
+    kernel::drop_cached(file)
 }
 
 /// Returns the name of an executed file as a user knows it, whether or not it is a copy of ours.
