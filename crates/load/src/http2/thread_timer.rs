@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::network::Clock;
+use crate::network::{Clock, SPIN_NS};
 
 /// One timer, and the thread that waits for it until it is dropped.
 pub(super) struct ThreadTimer {
@@ -92,8 +92,14 @@ impl SharedTimer {
                     self.rung.notify_one();
                     setting
                 }
+                Some(left_ns) if left_ns <= SPIN_NS => {
+                    drop(setting);
+                    thread::yield_now();
+                    self.locked()
+                }
                 Some(left_ns) => {
-                    let waited = self.changed.wait_timeout(setting, Duration::from_nanos(left_ns));
+                    let early = Duration::from_nanos(left_ns - SPIN_NS);
+                    let waited = self.changed.wait_timeout(setting, early);
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }
             };

@@ -67,6 +67,11 @@ pub(super) struct SocketReadiness {
 /// Most connections that one wait tells of.
 pub(super) const EVENTS_MAX: usize = 256;
 
+/// For how long before its end a wait looks again and again, in nanoseconds: a system that saves energy
+/// ends waits late, macOS among them, and in an open load each would count as response time.
+#[cfg(any(test, not(target_os = "linux")))]
+pub(super) const SPIN_NS: u64 = 2_000_000;
+
 /// What a connection within this machine may have under way, in bytes; the system doubles it.
 ///
 /// Left to itself the system lets it grow to megabytes, for distances that are not there: a large

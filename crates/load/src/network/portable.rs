@@ -17,7 +17,7 @@ use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::io::{Errno, FdFlags};
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketType};
 
-use super::{Address, Clock, EVENTS_MAX, NetworkDriver, SocketReadiness, tune};
+use super::{Address, Clock, EVENTS_MAX, NetworkDriver, SPIN_NS, SocketReadiness, tune};
 use crate::http1::UnsentBytes;
 
 /// Sending makes no signal: a library does not know what the program does about SIGPIPE.
@@ -66,6 +66,31 @@ impl PortableNetwork {
 
     fn fd(&self, slot: usize) -> &OwnedFd {
         self.sockets[slot].fd.as_ref().expect("the engine uses open connections only")
+    }
+
+    /// Adds what the last wait of the system has found.
+    fn tell(&mut self, ready: &mut Vec<SocketReadiness>) {
+        for event in &self.events {
+            let Token(token) = event.token();
+            let slot = token % self.sockets.len();
+            let socket = &mut self.sockets[slot];
+            if socket.token != token {
+                continue;
+            }
+            let gone = event.is_read_closed() || event.is_write_closed() || event.is_error();
+            // One answer a slot: the second of two could be taken for one of a successor, which the
+            // engine may connect in between.
+            let place = *socket.place.get_or_insert_with(|| {
+                ready.push(SocketReadiness { slot, readable: false, writable: false, gone: false });
+                ready.len() - 1
+            });
+            ready[place].readable |= event.is_readable() || gone;
+            ready[place].writable |= event.is_writable() || gone;
+            ready[place].gone |= gone;
+        }
+        for it in ready.iter() {
+            self.sockets[it.slot].place = None;
+        }
     }
 }
 
@@ -159,40 +184,24 @@ impl NetworkDriver for PortableNetwork {
 
     fn wait(&mut self, until_ns: u64, ready: &mut Vec<SocketReadiness>) -> io::Result<()> {
         ready.clear();
-        let timeout = Duration::from_nanos(until_ns.saturating_sub(self.now_ns()));
-        match self.poll.poll(&mut self.events, Some(timeout)) {
-            Ok(()) => {}
-            // A signal: its handler raises the flag that the engine looks at.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            Err(error) => return Err(error),
-        }
-        for event in &self.events {
-            let Token(token) = event.token();
-            let slot = token % self.sockets.len();
-            let socket = &mut self.sockets[slot];
-            if socket.token != token {
-                continue;
+        loop {
+            let left_ns = until_ns.saturating_sub(self.now_ns());
+            let timeout = Duration::from_nanos(left_ns.saturating_sub(SPIN_NS));
+            match self.poll.poll(&mut self.events, Some(timeout)) {
+                Ok(()) => {}
+                // A signal: its handler raises the flag that the engine looks at.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+                Err(error) => return Err(error),
             }
-            let gone = event.is_read_closed() || event.is_write_closed() || event.is_error();
-            // One answer a slot: the second of two could be taken for one of a successor, which the
-            // engine may connect in between.
-            let place = *socket.place.get_or_insert_with(|| {
-                ready.push(SocketReadiness { slot, readable: false, writable: false, gone: false });
-                ready.len() - 1
-            });
-            ready[place].readable |= event.is_readable() || gone;
-            ready[place].writable |= event.is_writable() || gone;
-            ready[place].gone |= gone;
+            self.tell(ready);
+            if !ready.is_empty() || self.now_ns() >= until_ns {
+                return Ok(());
+            }
         }
-        for it in ready.iter() {
-            self.sockets[it.slot].place = None;
-        }
-        Ok(())
     }
 }
 
-/// What no system but Linux has: waits that end at the requested nanosecond. How late they end is the
-/// lag of the generator.
+/// What no system but Linux has: a setting by which waits end at the requested nanosecond.
 #[cfg(not(target_os = "linux"))]
 pub(crate) enum PreciseWaits {}
 
