@@ -19,6 +19,8 @@ fail() {
 case "$(uname -s) $(uname -m)" in
     'Linux x86_64') platform=x86_64-unknown-linux-musl ;;
     'Linux aarch64' | 'Linux arm64') platform=aarch64-unknown-linux-musl ;;
+    'Darwin x86_64') platform=x86_64-apple-darwin ;;
+    'Darwin arm64') platform=aarch64-apple-darwin ;;
     *) fail "there is no program for $(uname -s) on $(uname -m): use the container image, or build it by cargo" ;;
 esac
 
@@ -43,6 +45,14 @@ fetch() {
         fail "failed to fetch $from/$1"
 }
 
+# Whether the file FILE has the checksum SUM. A Mac has another program for it.
+has_sum() {
+    case $platform in
+        *-apple-darwin) echo "$2  $1" | shasum -a 256 --check --status ;;
+        *) echo "$2  $1" | sha256sum --check --status ;;
+    esac
+}
+
 fetch SHA256SUMS
 line=$(grep -- "-$platform.tar.gz\$" "$scratch/SHA256SUMS") || fail "the release has no archive for $platform"
 archive=${line##* }
@@ -52,7 +62,7 @@ case $archive in
 esac
 sum=${XMLPERF_SHA256:-${line%% *}}
 fetch "$archive"
-echo "$sum  $scratch/$archive" | sha256sum --check --status ||
+has_sum "$scratch/$archive" "$sum" ||
     fail "the checksum of $archive is not $sum: nothing of it was installed"
 
 mkdir "$scratch/new"
@@ -75,6 +85,9 @@ done
 
 version=$("$prefix/bin/xmlperf" --version)
 echo "$version is in $prefix/bin"
+case $platform in
+    *-apple-darwin) echo 'on a Mac it attaches to what runs already; to launch what it measures, use the container image' ;;
+esac
 case :$PATH: in
     *:"$prefix/bin":*) ;;
     *) echo "add it to PATH: export PATH=\"$prefix/bin:\$PATH\"" ;;

@@ -1,12 +1,17 @@
 #!/usr/bin/env bash
-# Builds the static program for TARGET and packs it into dist/.
+# Builds the program for TARGET, static where that is Linux, and packs it into dist/.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-sudo apt-get install --yes --no-install-recommends musl-tools
+case $TARGET in
+    *-linux-musl)
+        sudo apt-get install --yes --no-install-recommends musl-tools
+        export "CC_${TARGET//-/_}=musl-gcc"
+        ;;
+esac
 rustup target add "$TARGET"
 # A quarter of the size; the program is not debugged on a runner.
-export CARGO_PROFILE_RELEASE_STRIP=debuginfo "CC_${TARGET//-/_}=musl-gcc"
+export CARGO_PROFILE_RELEASE_STRIP=debuginfo
 # What `init --github` writes into workflows: the tag that this release gets.
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
 export XMLPERF_ACTION="${GITHUB_REPOSITORY:?is set by the runner}@v$version"

@@ -18,6 +18,9 @@ cp LICENSE-APACHE LICENSE-MIT "$package"
 "$program" man "$package/man" > /dev/null
 
 # The same input gives the same archive. Names without a folder before them: the action unpacks `xmlperf` alone.
-tar --create --gzip --file "dist/xmlperf-v$version-$target.tar.gz" \
+# The `tar` of a Mac knows none of these options; its runners have that of GNU beside it.
+tar=tar
+[ "$(uname -s)" != Darwin ] || tar=gtar
+"$tar" --create --gzip --file "dist/xmlperf-v$version-$target.tar.gz" \
     --sort=name --owner=0 --group=0 --numeric-owner --mtime='1970-01-01' \
     --directory "$package" LICENSE-APACHE LICENSE-MIT completions gitlab-note.sh man xmlperf

@@ -58,23 +58,21 @@ impl PackedRelease {
         Self { folder, archive }
     }
 
-    fn archive_name(&self) -> &str {
-        self.archive.file_name().unwrap().to_str().unwrap()
-    }
-
     /// Serves the archive and its checksum below both addresses of a release.
     async fn serve(&self, sum: &str) -> MockServer {
+        self.serve_as(TARGET, sum).await
+    }
+
+    /// Serves the archive as that of a platform.
+    async fn serve_as(&self, platform: &str, sum: &str) -> MockServer {
         let server = MockServer::start().await;
-        let sums = format!(
-            "{}  xmlperf-v9-other.tar.gz\n{sum}  {}\n",
-            "0".repeat(64),
-            self.archive_name()
-        );
+        let name = format!("xmlperf-v{}-{platform}.tar.gz", env!("CARGO_PKG_VERSION"));
+        let sums = format!("{}  xmlperf-v9-other.tar.gz\n{sum}  {name}\n", "0".repeat(64));
         let version = format!("/download/v{}", env!("CARGO_PKG_VERSION"));
         for from in ["/latest/download", version.as_str()] {
             for (name, content) in [
                 ("SHA256SUMS", sums.clone().into_bytes()),
-                (self.archive_name(), fs::read(&self.archive).unwrap()),
+                (name.as_str(), fs::read(&self.archive).unwrap()),
             ] {
                 let address = format!("{from}/{name}");
                 let answer = ResponseTemplate::new(200).set_body_bytes(content);
@@ -122,6 +120,31 @@ fn a_release_is_installed_with_its_completions_and_manual() {
             assert!(prefix.join(file).is_file(), "{file}");
         }
         fs::remove_dir_all(prefix).unwrap();
+    }
+}
+
+/// On a Mac of either kind the script takes its archive, and checks it by the program that is there.
+#[test]
+fn a_mac_gets_the_archive_of_its_processor() {
+    let (runtime, release) = (Runtime::new().unwrap(), PackedRelease::new());
+    for (machine, platform) in
+        [("arm64", "aarch64-apple-darwin"), ("x86_64", "x86_64-apple-darwin")]
+    {
+        let programs = release.folder.path().join(machine);
+        fs::create_dir(&programs).unwrap();
+        let uname = format!("case $1 in -s) echo Darwin ;; -m) echo {machine} ;; esac");
+        write_program(&programs.join("uname"), &format!("#!/bin/sh\n{uname}\n"));
+        write_program(&programs.join("sha256sum"), "#!/bin/sh\nexit 127\n");
+        let path = format!("{}:/usr/bin:/bin", programs.display());
+        let sums = [("1".repeat(64), "the checksum of"), (release.sum(), "is in")];
+        for (sum, said) in sums {
+            let server = runtime.block_on(release.serve_as(platform, &sum));
+            let (_, output) = release.install(&server, &[("PATH", &path)]);
+            let (out, error) = (output.stdout, output.stderr);
+            let text = String::from_utf8([out, error].concat()).unwrap();
+            assert!(text.contains(said), "{text}");
+            assert_eq!(output.status.success(), text.contains("use the container image"), "{text}");
+        }
     }
 }
 
