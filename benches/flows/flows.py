@@ -1,6 +1,6 @@
 """Measures what prepared and templated requests cost their generators; called by benches/flows.sh.
 
-flows.py K6 ROUNDS
+flows.py K6 LOCUST ROUNDS
 """
 
 import json
@@ -104,6 +104,27 @@ export function templated() {{
   check(http.get(`{url}/orders/${{id}}`), {{ read: (r) => r.body.includes(`id='${{id}}'`) }});
 }}
 """
+LOCUST = """
+import itertools
+import re
+
+from locust import FastHttpUser, constant, task
+
+XML = {{"Content-Type": "application/xml"}}
+NUMBERS = itertools.count(1)
+
+
+class Client(FastHttpUser):
+    wait_time = constant(0)
+
+    @task
+    def templated(self):
+        made = self.client.post("/orders", data=f"<Order number='{{next(NUMBERS)}}'>{item}</Order>", headers=XML)
+        number = re.search("([0-9]+)$", made.headers["Location"])[1]
+        with self.client.get(f"/orders/{{number}}", name="/orders/ID", catch_response=True) as read:
+            if f"id='{{number}}'" not in read.text:
+                read.failure("another order")
+"""
 
 
 def cpu(*words, cwd):
@@ -185,13 +206,30 @@ def k6(folder, program, function):
     return send
 
 
-def measure(folder, program, rounds):
+def locust(folder, program):
+    script = folder / "locustfile.py"
+    script.write_text(LOCUST.format(item=ITEM))
+
+    def send(seconds):
+        words = ["--headless", "--only-summary", "--loglevel", "ERROR", "--json-file", "locust", "--host", URL, "-f", script]
+        _, used = cpu(program, *words, "-u", CONNECTIONS, "-r", CONNECTIONS, "-t", f"{seconds}s", cwd=folder)
+        rows = json.loads((folder / "locust.json").read_text())
+        if any(row["num_failures"] for row in rows):
+            sys.exit("Locust got wrong answers")
+        return sum(row["num_requests"] for row in rows), used
+
+    return send
+
+
+def measure(folder, programs, rounds):
+    k6_program, locust_program = programs
     tools = [
         Tool("xmlperf, prepared", ours(folder, "prepared")),
         Tool("xmlperf, templated and captured", ours(folder, "templated")),
         Tool("wrk, prepared", wrk(folder)),
-        Tool("k6, prepared", k6(folder, program, "prepared")),
-        Tool("k6, templated and captured", k6(folder, program, "templated")),
+        Tool("k6, prepared", k6(folder, k6_program, "prepared")),
+        Tool("k6, templated and captured", k6(folder, k6_program, "templated")),
+        Tool("locust, templated and captured", locust(folder, locust_program)),
     ]
     if shutil.which("oha"):
         tools.append(Tool("oha, prepared", oha(folder)))
@@ -208,14 +246,14 @@ def measure(folder, program, rounds):
 
 
 def main():
-    program, rounds = os.path.abspath(sys.argv[1]), int(sys.argv[2])
+    programs, rounds = [os.path.abspath(program) for program in sys.argv[1:3]], int(sys.argv[3])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=PORT))
         server = subprocess.Popen(["taskset", "-c", "1", "nginx", "-p", name, "-c", folder / "nginx.conf"])
         try:
             wait()
-            measure(folder, program, rounds)
+            measure(folder, programs, rounds)
         finally:
             server.terminate()
             server.wait()

@@ -3,6 +3,7 @@
 use calibration::SimulationPlan;
 use calibration::attempts::AttemptsCase;
 use calibration::known_noise::NoiseCase;
+use calibration::layout::LayoutCase;
 use calibration::peers::PeerRule;
 use calibration::promise::{self, CalibrationCounts, CalibrationPromise};
 use calibration::regime::Regime;
@@ -65,7 +66,8 @@ pub fn calibrate(options: &CalibrationOptions, events: &mut dyn EventSink) -> Ca
     let plan = SimulationPlan { rule, sessions: options.sessions, seed: options.seed };
     let launch_pairs = if options.long { LAUNCH_PAIRS_LONG } else { LAUNCH_PAIRS };
     let (mut counts, mut peers) = (CalibrationCounts::default(), Vec::new());
-    let cells = 4 * regimes.len() + NoiseCase::ALL.len() + AttemptsCase::ALL.len();
+    let cases = NoiseCase::ALL.len() + LayoutCase::all().count() + AttemptsCase::ALL.len();
+    let cells = 4 * regimes.len() + cases;
     events.emit(Event::SimulationStarted { cells });
     for regime in regimes {
         counts.cells.extend(plan.single_metrics(*regime));
@@ -79,6 +81,10 @@ pub fn calibrate(options: &CalibrationOptions, events: &mut dyn EventSink) -> Ca
     }
     for case in NoiseCase::ALL {
         counts.noise.push(plan.known_noise(case));
+        events.emit(Event::CellSimulated);
+    }
+    for case in LayoutCase::all() {
+        counts.layouts.push(plan.layout(case));
         events.emit(Event::CellSimulated);
     }
     let repeated = SimulationPlan { sessions: plan.sessions.min(REPEATED_MAX), ..plan.clone() };

@@ -4,11 +4,12 @@
 
 use calibration::attempts::AttemptsCase;
 use calibration::known_noise::NoiseCase;
+use calibration::layout::{AS_BUILT, LayoutCase};
 use calibration::promise::{self, CalibrationCounts, CalibrationPromise};
 use calibration::regime::Regime;
 use calibration::stored::DayRegime;
-use calibration::{CalibrationCell, SimulationPlan};
-use compare::decision::DecisionRule;
+use calibration::{CalibrationCell, SimulationPlan, USUAL};
+use compare::decision::{DecisionRule, Verdict};
 use stats::proportion::Proportion;
 
 fn plan(sessions: u64) -> SimulationPlan {
@@ -55,6 +56,21 @@ fn a_family_of_24_keeps_the_error_rate() {
 fn comparisons_end_as_soon_as_stated() {
     let noise = NoiseCase::ALL.map(|case| plan(400).known_noise(case)).to_vec();
     all_hold(&CalibrationCounts { noise, ..CalibrationCounts::default() }, 9);
+}
+
+/// Why floor and tolerance are twice as wide where the layout of functions is not redrawn.
+#[test]
+fn an_offset_of_the_layout_is_red_for_nothing_more_often_than_one_that_is_redrawn() {
+    let cell =
+        |question, offset, change| plan(1_500).layout(LayoutCase { question, offset, change });
+    let red = |question, offset| cell(question, offset, 0.0).tally.proportion(Verdict::Regressed);
+    assert_eq!(red(USUAL, 0.0).count, 0);
+    let (narrow, wide) = (red(USUAL, 0.01), red(AS_BUILT, 0.01));
+    assert!(narrow.limits(0.001).0 > wide.limits(0.001).1, "{narrow:?}, {wide:?}");
+    // Of a normal offset 2.3 % lie above two standard deviations.
+    assert!(wide.limits(0.001).0 <= 0.023, "{wide:?}");
+    let found = cell(AS_BUILT, 0.005, 0.05).tally.proportion(Verdict::Regressed);
+    assert!(found.limits(0.001).1 >= 0.84, "{found:?}");
 }
 
 #[test]
@@ -104,6 +120,7 @@ fn every_promise_holds_in_all_regimes() {
         families: all().map(|regime| plan.family(regime)).collect(),
         anytime: all().map(|regime| anytime.anytime(regime, [50, 400])).collect(),
         noise: NoiseCase::ALL.map(|case| plan.known_noise(case)).to_vec(),
+        layouts: LayoutCase::all().map(|case| plan.layout(case)).collect(),
         attempts: AttemptsCase::ALL.map(|case| attempts.attempts(case)).to_vec(),
     };
     all_hold(&counts, 25);

@@ -8,6 +8,7 @@ pub mod anytime;
 pub mod attempts;
 mod draw;
 pub mod known_noise;
+pub mod layout;
 pub mod peers;
 pub mod promise;
 pub mod regime;

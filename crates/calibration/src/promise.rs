@@ -7,6 +7,7 @@ use stats::proportion::Proportion;
 use crate::anytime::AnytimeCell;
 use crate::attempts::AttemptsCell;
 use crate::known_noise::NoiseCell;
+use crate::layout::LayoutCell;
 use crate::session::LAUNCH_PAIR_S;
 use crate::{CalibrationCell, FamilyCell};
 
@@ -26,6 +27,8 @@ pub struct CalibrationCounts {
     pub anytime: Vec<AnytimeCell>,
     /// Launch pairs of a known scatter.
     pub noise: Vec<NoiseCell>,
+    /// Equal builds of different layout. Of them nothing is promised: they tell what floor a layout needs.
+    pub layouts: Vec<LayoutCell>,
     /// Ten attempts each.
     pub attempts: Vec<AttemptsCell>,
 }

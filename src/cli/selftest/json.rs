@@ -5,6 +5,7 @@ use std::io::Write;
 use calibration::FAMILY;
 use calibration::attempts::AttemptsCell;
 use calibration::known_noise::NoiseCell;
+use calibration::layout::LayoutCell;
 use calibration::peers::PeerRule;
 use calibration::promise::PromiseObservation;
 use compare::decision::Verdict;
@@ -59,6 +60,7 @@ fn as_json(outcome: &CalibrationOutcome) -> Value {
         })
     });
     let noise = counts.noise.iter().map(noise_json);
+    let layouts = counts.layouts.iter().map(layout_json);
     let attempts = counts.attempts.iter().map(attempts_json);
     let promises = promises.iter().map(|promise| {
         let seen = match promise.seen {
@@ -76,6 +78,7 @@ fn as_json(outcome: &CalibrationOutcome) -> Value {
         "families": families.collect::<Vec<_>>(),
         "anytime": anytime.collect::<Vec<_>>(),
         "noise": noise.collect::<Vec<_>>(),
+        "layouts": layouts.collect::<Vec<_>>(),
         "attempts": attempts.collect::<Vec<_>>(),
         "peers": peers.collect::<Vec<_>>(),
         "promises": promises.collect::<Vec<_>>(),
@@ -86,6 +89,18 @@ fn noise_json(cell: &NoiseCell) -> Value {
     json!({
         "metrics": cell.case.family,
         "deviation": cell.case.deviation,
+        "change": cell.case.change,
+        "regressed": share_json(cell.tally.proportion(Verdict::Regressed)),
+        "unchanged": share_json(cell.tally.proportion(Verdict::Unchanged)),
+        "launch_pairs": cell.tally.launch_pairs_mean(),
+    })
+}
+
+fn layout_json(cell: &LayoutCell) -> Value {
+    json!({
+        "floor": cell.case.question.floor,
+        "tolerance": cell.case.question.tolerance,
+        "offset": cell.case.offset,
         "change": cell.case.change,
         "regressed": share_json(cell.tally.proportion(Verdict::Regressed)),
         "unchanged": share_json(cell.tally.proportion(Verdict::Unchanged)),

@@ -6,6 +6,7 @@ use calibration::CalibrationCell;
 use calibration::anytime::AnytimeCell;
 use calibration::attempts::AttemptsCell;
 use calibration::known_noise::NoiseCell;
+use calibration::layout::LayoutCell;
 use calibration::peers::PeerRule;
 use calibration::promise::PromiseObservation;
 use calibration::regime::Regime;
@@ -51,6 +52,7 @@ pub(super) fn show(out: &mut impl Write, outcome: &CalibrationOutcome) -> anyhow
     add(out, &header, rows)?;
     show_anytime(out, &counts.anytime)?;
     show_noise(out, &counts.noise)?;
+    show_layouts(out, &counts.layouts)?;
     show_attempts(out, &counts.attempts)?;
     let labels = PeerRule::ALL.map(PeerRule::label);
     let header: Vec<&str> = ["other tools: slower"].into_iter().chain(labels).collect();
@@ -115,6 +117,28 @@ fn show_noise(out: &mut impl Write, cells: &[NoiseCell]) -> anyhow::Result<()> {
         ]
     });
     let header = ["metrics", "SD", "change of one", "regressed", "unchanged", "launch pairs"];
+    add(out, &header, rows)
+}
+
+fn show_layouts(out: &mut impl Write, cells: &[LayoutCell]) -> anyhow::Result<()> {
+    let rows = cells.iter().map(|cell| {
+        let question = cell.case.question;
+        let case = [question.floor, question.tolerance, cell.case.offset, cell.case.change];
+        let shares = [Verdict::Regressed, Verdict::Unchanged].map(|it| cell.tally.proportion(it));
+        let case = case.map(|share| Ratio(share).to_string()).into_iter();
+        case.chain(shares.map(percent))
+            .chain([format!("{:.1}", cell.tally.launch_pairs_mean())])
+            .collect()
+    });
+    let header = [
+        "layout: floor",
+        "tolerance",
+        "SD of the offset",
+        "change of one of six",
+        "regressed",
+        "unchanged",
+        "launch pairs",
+    ];
     add(out, &header, rows)
 }
 
