@@ -101,15 +101,16 @@ fn launch_pairs_until(run: &Run, done: usize, budget_ns: u64) -> usize {
 
 /// Returns the fewest launch pairs with which every metric that may decide can be called regressed.
 fn launch_pairs_needed(run: &Run) -> usize {
-    let decides = |rule: Option<MetricRule>| rule.is_some_and(|it| it.policy == MetricPolicy::Gate);
-    let by_pairs = || Metric::ALL.into_iter().filter(|metric| !metric.is_of_calls());
-    let deciding = by_pairs().filter(|metric| decides(Some(run.gate.rule(*metric)))).count();
+    let decides = |metric: Metric, rule: Option<MetricRule>| {
+        !metric.is_of_calls() && rule.is_some_and(|it| it.policy == MetricPolicy::Gate)
+    };
+    let deciding = Metric::ALL.into_iter().filter(|it| decides(*it, Some(run.gate.rule(*it))));
+    let deciding = deciding.count();
     let scenarios = run.scenarios.len() + run.scenarios_elsewhere().count();
     let of_operations = run.scenarios.iter().flat_map(|scenario| {
         scenario.operations_sent().map(|(_, operation)| {
             let rule = |metric| run.gate.rule_of_operation(&scenario.name, &operation.name, metric);
-            let own = by_pairs().filter(|metric| OPERATION_METRICS.contains(metric));
-            own.filter(|metric| decides(rule(*metric))).count()
+            OPERATION_METRICS.into_iter().filter(|it| decides(*it, rule(*it))).count()
         })
     });
     evidence::values_needed(run.gate.alpha, deciding * scenarios + of_operations.sum::<usize>())

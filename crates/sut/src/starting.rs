@@ -40,7 +40,7 @@ impl Target {
                 if command.is_listener()
                     && let Err(error) = self.find_serving()
                 {
-                    return Err(self.outrun(error, command, started));
+                    return Err(self.outrun(error, command, started, cancel));
                 }
                 return self.alive().map(|()| ready_after);
             }
@@ -58,11 +58,20 @@ impl Target {
 
     /// Says why another program serves the port: it may have taken it just before the target could, which then ends
     /// and says so.
-    fn outrun(&self, error: TargetError, command: &TargetCommand, started: Instant) -> TargetError {
+    fn outrun(
+        &self,
+        error: TargetError,
+        command: &TargetCommand,
+        started: Instant,
+        cancel: &Cancel,
+    ) -> TargetError {
         let seen = now();
         while matches!(error, TargetError::ServedElsewhere { .. }) && seen.elapsed() < OUTRUN_MAX {
             if let Err(ended) = self.still_starting(command, started.elapsed()) {
                 return ended;
+            }
+            if cancel.is_raised() {
+                return TargetError::Cancelled;
             }
             thread::sleep(PAUSE_MAX);
         }

@@ -80,21 +80,24 @@ pub fn mapping_states(
     base: &BTreeSet<MappedFile>,
     head: &BTreeSet<MappedFile>,
 ) -> BTreeMap<String, MappingState> {
-    let of = |side: &BTreeSet<MappedFile>, file: &MappedFile| {
-        (
-            side.iter().any(|it| it.identity == file.identity),
-            side.iter().any(|it| plain_name(&it.path) == plain_name(&file.path)),
-        )
-    };
+    let sides = [base, head];
+    let identities =
+        sides.map(|side| side.iter().map(|file| &file.identity).collect::<BTreeSet<_>>());
+    let names =
+        sides.map(|side| side.iter().map(|file| plain_name(&file.path)).collect::<BTreeSet<_>>());
     let mut states = BTreeMap::new();
     for file in base.union(head) {
-        let state = match (of(base, file), of(head, file)) {
-            ((true, _), (true, _)) => MappingState::Shared,
-            _ if is_copy(&file.path) => MappingState::Redrawn,
-            ((_, true), (_, true)) => MappingState::NotRedrawn,
-            _ => MappingState::OneSide,
+        let name = plain_name(&file.path);
+        let state = if identities.iter().all(|side| side.contains(&file.identity)) {
+            MappingState::Shared
+        } else if is_copy(&file.path) {
+            MappingState::Redrawn
+        } else if names.iter().all(|side| side.contains(&name)) {
+            MappingState::NotRedrawn
+        } else {
+            MappingState::OneSide
         };
-        let name = plain_name(&file.path).unwrap_or_default().to_string_lossy().into_owned();
+        let name = name.unwrap_or_default().to_string_lossy().into_owned();
         let worst = states.entry(name).or_insert(state);
         *worst = state.max(*worst);
     }
