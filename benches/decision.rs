@@ -11,7 +11,7 @@ use std::hint::black_box;
 
 use calibration::SimulationPlan;
 use calibration::regime::Regime;
-use compare::decision::{DecisionRule, Hypothesis};
+use compare::decision::{DecisionRule, Hypothesis, measured};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rustix::time::{ClockId, clock_gettime};
@@ -54,7 +54,7 @@ fn main() {
         .map(|_| (0..LAUNCH_PAIRS).map(|_| 0.02 + 0.03 * draw::normal(&mut rng)).collect())
         .collect();
     let usual = [Hypothesis { floor: 0.01, tolerance: 0.03 }; METRICS];
-    let attempts = [differences];
+    let attempts = [measured(&differences)];
     let rule = DecisionRule::default();
 
     println!("| | time | promised | ratio |\n|:--|--:|--:|--:|");

@@ -4,6 +4,7 @@
 #
 #   benches/truth.sh                       everything, at the sizes of docs/how-it-decides.md (hours)
 #   benches/truth.sh copies 40             two copies of one program
+#   benches/truth.sh placement 10          pairs of files whose pages lie badly: as they lie, and drawn anew
 #   benches/truth.sh builds 20             two builds of one commit, in two folders
 #   benches/truth.sh documents 20          commits that change documentation only, by their names
 #   benches/truth.sh innocent 20           changes that move functions and do nothing

@@ -124,9 +124,8 @@ packages
 for name in "$@"; do
     frameworks "$name"
     case $name in
-        flask | tiny_http) planted="read" ;;
+        flask | tiny_http | jdk) planted="read" ;;
         express | aspnet) planted=create ;;
-        jdk) planted=search ;;
     esac
     for kind in ${KINDS:-same slower}; do
         case $kind in

@@ -3,6 +3,8 @@
 // A body begins with `items=N`; the work is so many passes over the body. The answer has the number
 // of items, so that a wrong one shows. APP_PORT is the port to listen on.
 //
+// With -DTABLE most of a request is spent in a table of the file, whose pages lie well or badly.
+//
 // With -DPLANT_TRUTH one program is both sides: its first argument says whether it plants, its second how long its
 // store takes, in microseconds. What the plant takes is kept in a file of each launch, in the folder that PLANT_TRUTH
 // names: the side that plants nothing tells what measuring costs.
@@ -104,6 +106,22 @@ static uint64_t pass(const char *body, size_t bytes, uint64_t x) {
     return x;
 }
 
+#ifdef TABLE
+// A table within the program's file, of most of a second-level cache of 1 MiB: how many of its lines stay there depends
+// on where the pages of the file lie. Each line says nothing, but has to be read to know the next.
+enum { LINES = 768 * 16, STEPS = 200000 };
+static const struct { uint32_t next, rest[15]; } table[LINES] = { { .next = 1 }, [LINES - 1] = { .next = 1 } };
+
+static uint64_t walk(uint32_t at) {
+    uint64_t sum = 0;
+    for (int i = 0; i < STEPS; i++) {
+        at = at * 1664525u + 1013904223u + (table[((uint64_t)at * LINES) >> 32].next & 2);
+        sum += at;
+    }
+    return sum;
+}
+#endif
+
 #ifdef PLANT_CHURN
 // Pages that are mapped, touched and given back: the system's work, not the program's.
 static void churn(void) {
@@ -140,6 +158,9 @@ static void work(const char *body, size_t bytes, unsigned long items, unsigned l
 #endif
 #ifdef PLANT_SPIN_10
     PLANTED(for (int i = 0; i < rounds / 10; i++) x = pass(body, bytes, x));
+#endif
+#ifdef TABLE
+    x += walk((uint32_t)number);
 #endif
     x += items;
     sink = x;
@@ -286,6 +307,13 @@ static void end(int number) {
 
 int main(int words, char **word) {
     signal(SIGTERM, end);
+#ifdef TABLE
+    // So that a file can be timed alone.
+    if (words > 1 && !strcmp(word[1], "walk")) {
+        for (int i = 0; i < 20; i++) sink += walk((uint32_t)i);
+        return 0;
+    }
+#endif
     if (words > 2) store_us = atol(word[2]);
 #ifdef PLANT_TRUTH
     planted = words > 1 && word[1][0] == '1';

@@ -71,12 +71,22 @@ def compile_to(program, *sources, flags=()):
     run("cc", "-O2", "-pthread", *flags, "-o", program, *sources)
 
 
-def service(folder, plant=None):
-    flags = [f"-DPLANT_{plant.upper().replace('-', '_')}"] if plant else []
+def service(folder, plant=None, flags=()):
+    flags = [*flags, f"-DPLANT_{plant.upper().replace('-', '_')}"] if plant else flags
     program = folder / "api"
     folder.mkdir(parents=True, exist_ok=True)
     compile_to(program, HERE / "server.c", flags=flags)
     return program
+
+
+def cpu_seconds(words):
+    """CPU time of a program that ends."""
+    child = subprocess.Popen(words)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        sys.exit(f"{words[0]} ended with {child.returncode}")
+    return usage.ru_utime + usage.ru_stime
 
 
 def cold_functions(seed):
@@ -107,7 +117,7 @@ class Bench:
         done = subprocess.run([str(word) for word in words], cwd=cwd, capture_output=True, text=True)
         seconds = time.monotonic() - began
         report = out / "report/report.json"
-        report = json.loads(report.read_text()) if report.exists() else {}
+        self.report = report = json.loads(report.read_text()) if report.exists() else {}
         said = report.get("outcome", "nothing")
         decided = [row for row in report.get("metrics", []) if row.get("verdict") in ("regressed", "improved")]
         decided.sort(key=lambda row: -abs(row.get("change") or 0))
@@ -127,6 +137,38 @@ class Bench:
                 (folder / "api").unlink(missing_ok=True)
                 shutil.copy(original, folder / "api")
             self.compare(f"copies {i}", pair[0] / "api", pair[1] / "api")
+
+    def placement(self, count):
+        original = service(self.work / "table", flags=["-DTABLE"])
+        config = self.work / "placement.toml"
+        config.write_text(CONFIG.split("[[scenario]]")[0].replace("soft-budget", "launch-pairs = 14\nsoft-budget") +
+                          '[[scenario]]\nname = "smoke"\npairs = 20\n')
+        found = {"as they lie": [], "redrawn": []}
+        for i in range(count):
+            files = [self.work / f"files-{i}" / str(number) for number in range(12)]
+            for folder in files:
+                folder.mkdir(parents=True)
+                shutil.copy(original, folder / "api")
+                # Behind a script a launch executes the file itself.
+                (folder / "start.sh").write_text(f'#!/bin/sh\nexec "{folder}/api" "$@"\n')
+                (folder / "start.sh").chmod(0o755)
+            seconds = {folder: [] for folder in files}
+            for folder in files * 9:
+                seconds[folder].append(cpu_seconds([folder / "api", "walk"]))
+            files.sort(key=lambda folder: statistics.median(seconds[folder]))
+            pair = [files[0], files[-1]]
+            best, worst = (statistics.median(seconds[folder]) for folder in pair)
+            print(f"of {len(files)} files the slowest takes {100 * worst / best - 100:.1f} % longer than the fastest", flush=True)
+            for way, program in [("as they lie", "start.sh"), ("redrawn", "api")]:
+                base, head = (folder / program for folder in pair)
+                self.compare(f"two files, {way} {i}", base, head, config, ["--lane", "time"])
+                cpu = next(row for row in self.report["metrics"] if row["metric"] == "cpu")
+                mapping = self.report["placement"]["mappings"]["api"]
+                print(f"    CPU {100 * cpu['change']:+.2f} %, the program's file is {mapping}", flush=True)
+                found[way].append(100 * cpu["change"])
+        for way, changes in found.items():
+            rms = statistics.mean(change * change for change in changes) ** 0.5
+            print(f"{way}: CPU differs by {rms:.2f} % rms, {max(map(abs, changes)):.2f} % at most")
 
     def builds(self, count):
         for i in range(count):
@@ -194,7 +236,7 @@ class Bench:
             print(f"{kind:34} {said:28} {taken}{statistics.mean(seconds):.1f} s (at most {max(seconds):.1f})   {first}{note}")
 
 
-SIZES = {"copies": 40, "builds": 20, "documents": 20, "innocent": 20, "slower": 20, "planted": 5}
+SIZES = {"copies": 40, "placement": 10, "builds": 20, "documents": 20, "innocent": 20, "slower": 20, "planted": 5}
 
 
 def main():

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use baseline::BaselineStore;
-use compare::decision::{ALPHA, DecisionRule, Hypothesis, LAUNCH_PAIRS, Verdict};
+use compare::decision::{ALPHA, DecisionRule, Hypothesis, LAUNCH_PAIRS, Verdict, measured};
 use compare::{Comparison, ComparisonOutcome};
 use payload::{PayloadPreset, PayloadSpec};
 use record::histogram::RecordedTimes;
@@ -402,7 +402,7 @@ fn is_decision_right() -> Result<bool> {
     let verdict = |change_ln: f64| {
         let wobble = |number: i32| change_ln + 0.002 * f64::from(number % 5 - 2);
         let values: Vec<f64> = (0..12).map(wobble).collect();
-        rule.judge(&[hypothesis], &[vec![values]])[0].verdict
+        rule.judge(&[hypothesis], &[measured(&[values])])[0].verdict
     };
     Ok(verdict(0.05) == Verdict::Regressed && verdict(0.0) == Verdict::Unchanged)
 }

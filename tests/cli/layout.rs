@@ -13,6 +13,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::git::{commit_all, git};
 use crate::published_schema;
 
 const CONFIG: &str = r#"
@@ -158,9 +159,8 @@ impl CompiledRepository {
         repository.write("request.j2", "{{ pairs | length }}");
         repository.write(source, base);
         repository.write(".gitignore", "api\nwarnings\n.xmlperf\n");
-        repository.git(&["init", "--quiet", "--initial-branch=main"]);
-        repository.git(&["add", "--all"]);
-        repository.git(&["commit", "--quiet", "--message", "v1"]);
+        git(repository.path(), &["init", "--quiet"]);
+        commit_all(repository.path(), "v1");
         repository.write(source, head);
         repository
     }
@@ -171,13 +171,6 @@ impl CompiledRepository {
 
     fn write(&self, name: &str, text: &str) {
         fs::write(self.path().join(name), text).unwrap();
-    }
-
-    fn git(&self, words: &[&str]) {
-        let identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"];
-        let status =
-            Command::new("git").args(identity).args(words).current_dir(self.path()).status();
-        assert!(status.unwrap().success(), "git {words:?}");
     }
 
     /// One launch pair; what was printed, and the record.

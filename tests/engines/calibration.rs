@@ -4,7 +4,7 @@
 
 use calibration::attempts::AttemptsCase;
 use calibration::known_noise::NoiseCase;
-use calibration::layout::{AS_BUILT, LayoutCase};
+use calibration::layout::{LayoutCase, as_built};
 use calibration::promise::{self, CalibrationCounts, CalibrationPromise};
 use calibration::regime::Regime;
 use calibration::stored::DayRegime;
@@ -65,11 +65,11 @@ fn an_offset_of_the_layout_is_red_for_nothing_more_often_than_one_that_is_redraw
         |question, offset, change| plan(1_500).layout(LayoutCase { question, offset, change });
     let red = |question, offset| cell(question, offset, 0.0).tally.proportion(Verdict::Regressed);
     assert_eq!(red(USUAL, 0.0).count, 0);
-    let (narrow, wide) = (red(USUAL, 0.01), red(AS_BUILT, 0.01));
+    let (narrow, wide) = (red(USUAL, 0.01), red(as_built(), 0.01));
     assert!(narrow.limits(0.001).0 > wide.limits(0.001).1, "{narrow:?}, {wide:?}");
     // Of a normal offset 2.3 % lie above two standard deviations.
     assert!(wide.limits(0.001).0 <= 0.023, "{wide:?}");
-    let found = cell(AS_BUILT, 0.005, 0.05).tally.proportion(Verdict::Regressed);
+    let found = cell(as_built(), 0.005, 0.05).tally.proportion(Verdict::Regressed);
     assert!(found.limits(0.001).1 >= 0.84, "{found:?}");
 }
 

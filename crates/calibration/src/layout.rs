@@ -2,14 +2,19 @@
 
 use compare::decision::family::FamilyEvidence;
 use compare::decision::{Hypothesis, Verdict};
+use record::metric::Metric;
+use record::metric::gate::GateRules;
 
 use crate::{SimulationPlan, Tally, USUAL, draw};
 
-/// The question about CPU time and latency where functions lie as they were built.
-pub const AS_BUILT: Hypothesis = Hypothesis { floor: 0.02, tolerance: 0.05 };
-
 /// CPU time and latency of three scenarios: layout moves all of them by the same ratio.
 const FAMILY: usize = 6;
+
+/// Returns the question about CPU time and latency where functions lie as they were built.
+pub fn as_built() -> Hypothesis {
+    let rule = GateRules::default().with_layout_margin().rule(Metric::Cpu);
+    Hypothesis { floor: rule.floor.0, tolerance: rule.tolerance.0 }
+}
 
 /// A family of metrics of two builds that are equal but for where their functions lie, or of which one has changed
 /// besides.
@@ -42,7 +47,7 @@ impl LayoutCase {
             let offsets = [0.0, 0.003, 0.005, 0.01];
             offsets.into_iter().map(move |offset| Self { question, offset, change })
         };
-        let questions = [USUAL, AS_BUILT].into_iter();
+        let questions = [USUAL, as_built()].into_iter();
         questions.flat_map(move |it| of(it, 0.0).chain(of(it, it.tolerance)))
     }
 }

@@ -11,7 +11,7 @@ use record::metric::gate::{GateRules, MetricPolicy};
 use record::{ContentError, LaunchPair, LaunchResults, Machine, Run};
 
 use crate::MetricResult;
-use crate::decision::{Judgement, Verdict};
+use crate::decision::{Judgement, RowDifferences, Verdict};
 use crate::values::PairValues;
 
 /// All attempts at a comparison.
@@ -156,13 +156,16 @@ fn pair_at(run: &Run, place: usize) -> Result<EvidencePair, ContentError> {
     Ok(EvidencePair { first, differences })
 }
 
-/// The differences of a metric in each earlier attempt; empty where it was not measured in every
-/// launch pair.
-pub(super) fn earlier(state: &EvidenceState, scenario: &str, metric: Metric) -> Vec<Vec<f64>> {
+/// The differences of a metric in each earlier attempt; empty where no launch pair measured it.
+pub(super) fn earlier(
+    state: &EvidenceState,
+    scenario: &str,
+    metric: Metric,
+) -> Vec<RowDifferences> {
     let of_pair = |pair: &EvidencePair| pair.differences.get(scenario)?.get(&metric).copied();
     let of_attempt = |attempt: &EvidenceAttempt| {
-        let found: Option<Vec<f64>> = attempt.launch_pairs.iter().map(of_pair).collect();
-        found.unwrap_or_default()
+        let found: RowDifferences = attempt.launch_pairs.iter().map(of_pair).collect();
+        if found.iter().all(Option::is_none) { Vec::new() } else { found }
     };
     state.earlier.iter().map(of_attempt).collect()
 }

@@ -11,8 +11,8 @@ use record::{LaunchResults, OperationName, Run, Side};
 use stats::evidence;
 
 use crate::attempts;
-use crate::decision::Hypothesis;
 use crate::decision::family::{FamilyEvidence, PlacementTrust};
+use crate::decision::{Hypothesis, RowDifferences};
 use crate::{MetricFinding, MetricResult};
 
 /// Launch pairs after each of which a path has a point, and the points of a longer one.
@@ -133,12 +133,17 @@ impl EvidenceBasis {
 
     /// Adds what the launch pairs say about a metric, attempt by attempt; an attempt in which it was not
     /// measured is empty.
-    pub(super) fn add(&mut self, row: &MetricResult, trust: PlacementTrust, attempts: &[Vec<f64>]) {
+    pub(super) fn add(
+        &mut self,
+        row: &MetricResult,
+        trust: PlacementTrust,
+        attempts: &[RowDifferences],
+    ) {
         let mut differences_ln = Vec::with_capacity(self.launch_pairs.len());
         let numbers = self.attempt_numbers();
         for (number, attempt) in numbers.iter().zip(attempts) {
             let length = self.launch_pairs.iter().filter(|it| it.attempt == *number).count();
-            differences_ln.extend((0..length).map(|place| attempt.get(place).copied()));
+            differences_ln.extend((0..length).map(|place| attempt.get(place).copied().flatten()));
         }
         differences_ln.resize(self.launch_pairs.len(), None);
         self.rows.push(EvidenceRow {

@@ -14,7 +14,8 @@ use crate::decision::counts;
 use crate::decision::family::PlacementTrust;
 use crate::decision::history;
 use crate::decision::{
-    DecisionRule, Differences, Hypothesis, Judgement, LAUNCH_PAIRS_MAX, MachineEvidence, RuleError,
+    DecisionRule, Differences, Hypothesis, Judgement, LAUNCH_PAIRS_MAX, MachineEvidence,
+    RowDifferences, RuleError,
 };
 use crate::evidence_path::EvidenceBasis;
 use crate::row_context::{RowEvidence, in_force, is_attached};
@@ -94,14 +95,14 @@ pub(super) fn judge(
 /// What a row of the time lane rests on.
 struct TimedEvidence {
     /// The differences of its launch pairs, attempt by attempt.
-    attempts: Vec<Vec<f64>>,
+    attempts: Vec<RowDifferences>,
     trust: PlacementTrust,
     /// Which of the runs that were joined measured it, from 0.
     shard: usize,
 }
 
 impl TimedEvidence {
-    fn of(run: &Run, row: &MetricResult, attempts: Vec<Vec<f64>>) -> Self {
+    fn of(run: &Run, row: &MetricResult, attempts: Vec<RowDifferences>) -> Self {
         let has_it = |it: &ShardSource| it.scenarios.contains(&row.scenario);
         let shard = run.shards.iter().position(has_it).unwrap_or(0);
         Self { attempts, trust: trust(run, row.metric), shard }
@@ -145,7 +146,7 @@ fn absent_rows(
     run: &Run,
     gate: &GateRules,
     rows: &[MetricResult],
-) -> Vec<(MetricResult, Vec<Vec<f64>>)> {
+) -> Vec<(MetricResult, Vec<RowDifferences>)> {
     let earlier = |scenario: &str, metric| {
         let attempts = |state| attempts::earlier(state, scenario, metric);
         let mut evidence = run.evidence.as_ref().map_or_else(Vec::new, attempts);

@@ -4,6 +4,7 @@ use record::metric::Metric;
 use record::metric::gate::{GateRules, MetricPolicy, MetricRule};
 use record::{OperationName, Revision, Run, ScenarioRun};
 
+use crate::decision::RowDifferences;
 use crate::decision::calls::CallSamples;
 use crate::decision::counts::CountSamples;
 use crate::decision::history::MetricHistory;
@@ -38,7 +39,7 @@ pub(super) enum RowEvidence {
     /// Nothing, or nothing to compare with.
     None,
     /// The differences of its launch pairs, attempt by attempt.
-    LaunchPairs(Vec<Vec<f64>>),
+    LaunchPairs(Vec<RowDifferences>),
     /// What was counted on both sides.
     Counts(CountSamples),
     /// What both sides called of services.

@@ -181,9 +181,7 @@ impl RowContext<'_> {
         pairs: &[PairValues<'_>],
         metric: Metric,
     ) -> Option<RowBasis> {
-        let found: Result<Vec<f64>, MissingReason> =
-            pairs.iter().map(|pair| pair.difference(metric)).collect();
-        let (finding, rests_on) = match found {
+        let (finding, rests_on) = match values::differences(pairs, metric) {
             Ok(numbers) => {
                 let earlier = |state| attempts::earlier(state, &self.measured.name, metric);
                 let mut all = self.run.evidence.as_ref().map_or_else(Vec::new, earlier);

@@ -1,9 +1,11 @@
 use super::*;
+use record::evidence::EvidenceState;
 use record::fixtures::{LEVEL, SampleLaunch, counted, limits, paired, shards};
 use record::instruction_counts::CountOutcome;
 use record::merge::{RunFile, merge};
 use record::metric::gate::RuleOverride;
-use record::{LaunchResults, Side};
+use record::{LaunchResults, OperationResult, Side};
+use serde_json::json;
 
 fn comparison(run: &Run) -> Comparison {
     Comparison::of(run).unwrap()
@@ -531,4 +533,78 @@ fn typical_launches_that_differ_otherwise_than_launch_pairs_are_named() {
     assert!((row.quotient_outside_ln().unwrap() - 1.2_f64.ln()).abs() < 1e-9);
     row.head = None;
     assert_eq!(row.quotient_outside_ln(), None);
+}
+
+/// Two operations of a mix, the first of them not sent at all in some launches of head.
+fn with_operations(launch_pairs: usize, unsent: impl Fn(usize) -> bool) -> Run {
+    let mut run = paired(launch_pairs, LEVEL, LEVEL);
+    let operation = |name: &str| json!({ "name": name, "method": "GET", "path": "/", "kind": "raw-xml", "payload": "" });
+    let plan = json!({ "operations": [operation("read"), operation("search")], "order": { "flow": [0, 1] } });
+    run.scenarios[0].workload.operations = serde_json::from_value(plan).unwrap();
+    let LaunchResults::Paired(pairs) = &mut run.scenarios[0].trials else { unreachable!() };
+    for (place, pair) in pairs.iter_mut().enumerate() {
+        for (launch, is_head) in [(&mut pair.base, false), (&mut pair.head, true)] {
+            let sent = OperationResult {
+                requests: 10,
+                body_levels_ns: launch.body_levels_ns.clone(),
+                histogram: launch.histogram.clone(),
+                response: launch.response.clone().unwrap(),
+                failures: Vec::new(),
+                calls: None,
+            };
+            let none = OperationResult { requests: 0, body_levels_ns: vec![None], ..sent.clone() };
+            let first = if is_head && unsent(place) { none } else { sent.clone() };
+            launch.operations = vec![first, sent];
+        }
+    }
+    run
+}
+
+fn latency_of<'a>(comparison: &'a Comparison, name: &str) -> &'a MetricResult {
+    let is_it = |row: &&MetricResult| {
+        row.operation.as_ref().is_some_and(|it| it.as_str() == name)
+            && row.metric == Metric::Latency
+    };
+    comparison.rows.iter().find(is_it).unwrap()
+}
+
+#[test]
+fn a_launch_without_a_request_of_an_operation_costs_its_launch_pair_and_not_the_row() {
+    let comparison = comparison(&with_operations(13, |place| place == 3));
+    let sample = |name| latency_of(&comparison, name).judgement().unwrap().sample;
+    assert_eq!((sample("read"), sample("search")), (12, 13));
+    for name in ["read", "search"] {
+        let row = latency_of(&comparison, name);
+        assert_eq!(row.verdict(), Some(Verdict::Unchanged), "{name}");
+        assert!(row.base.is_some() && row.head.is_some(), "{row:?}");
+    }
+    let path = comparison.evidence.paths(&[latency_of(&comparison, "read")]).remove(0).unwrap();
+    let numbers: Vec<usize> = path.points.iter().map(|point| point.number).collect();
+    assert_eq!(numbers, [1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
+}
+
+#[test]
+fn an_operation_that_head_never_sends_is_missing() {
+    let comparison = comparison(&with_operations(13, |_| true));
+    let row = latency_of(&comparison, "read");
+    assert!(matches!(row.finding, MetricFinding::Missing(_)), "{row:?}");
+    assert_eq!(latency_of(&comparison, "search").verdict(), Some(Verdict::Unchanged));
+}
+
+#[test]
+fn a_later_attempt_builds_on_the_launch_pairs_that_had_the_operation() {
+    let state = EvidenceState {
+        key: "k".to_owned(),
+        number: 1,
+        run: "7".to_owned(),
+        since: 1,
+        gap: None,
+        earlier: Vec::new(),
+    };
+    let first = Run { evidence: Some(state.clone()), ..with_operations(7, |place| place == 0) };
+    let earlier = attempts::attempt(&first).unwrap().into_iter().collect();
+    let second = EvidenceState { number: 2, earlier, ..state };
+    let run = Run { evidence: Some(second), ..with_operations(6, |_| false) };
+    let comparison = comparison(&run);
+    assert_eq!(latency_of(&comparison, "read").judgement().unwrap().sample, 6 + 6);
 }

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use crate::decision::RowDifferences;
 use crate::{calls, work};
 use record::histogram::{RecordedTimes, TimesSum};
 use record::metric::{BetterDirection, Metric};
@@ -136,7 +137,7 @@ pub(super) enum MissingReason {
     TooFew { requests: u64, needed: u64 },
     /// No flow was whole in a launch.
     NoFlow,
-    /// No request of the operation was sent in a launch.
+    /// In each launch pair, one side sent no request of the operation.
     NotSent,
     /// Memory was seen too few times to have a slope.
     TooShort,
@@ -159,7 +160,9 @@ impl MissingReason {
                 format!("{requests} requests in a launch, it needs {needed}")
             }
             Self::NoFlow => "a launch was over before its first flow was".to_owned(),
-            Self::NotSent => "a launch was over before its first request".to_owned(),
+            Self::NotSent => {
+                "in each launch pair a launch was over before its first request".to_owned()
+            }
             Self::TooShort => "too short a load, or not our process, to see memory grow".to_owned(),
             Self::NotMeasured => "not measured in this run".to_owned(),
             Self::NotRecorded => "not kept by the version that measured".to_owned(),
@@ -280,6 +283,9 @@ impl<'a> LaunchValues<'a> {
     /// The geometric mean of the levels of the request bodies, so that the ratio of two launches is the
     /// mean ratio of a body.
     fn body_level_ns(&self) -> Result<f64, MissingReason> {
+        if self.trial.requests == 0 {
+            return Err(MissingReason::NotSent);
+        }
         if self.trial.body_levels_ns.is_empty() {
             return Err(MissingReason::NotRecorded);
         }
@@ -349,6 +355,22 @@ impl<'a> PairValues<'a> {
     }
 }
 
+/// The differences of a metric: none of a launch pair in which a side sent no request of what is measured,
+/// which says nothing about a change. Without a number in any of them, or for any other reason in one, the
+/// metric is missing.
+pub(super) fn differences(
+    pairs: &[PairValues<'_>],
+    metric: Metric,
+) -> Result<RowDifferences, MissingReason> {
+    let of = |pair: &PairValues<'_>| match pair.difference(metric) {
+        Ok(difference) => Ok(Some(difference)),
+        Err(MissingReason::NotSent) => Ok(None),
+        Err(missing) => Err(missing),
+    };
+    let found: RowDifferences = pairs.iter().map(of).collect::<Result<_, _>>()?;
+    if found.iter().all(Option::is_none) { Err(MissingReason::NotSent) } else { Ok(found) }
+}
+
 /// Mean service time over slices, in nanoseconds; not a number without requests.
 fn mean_ns(slices: &[SliceTotals]) -> f64 {
     let requests = units::total(slices.iter().map(|slice| slice.requests));
@@ -364,8 +386,9 @@ pub(super) fn overall(
     metric: Metric,
 ) -> Option<f64> {
     let Some(quantile) = metric.quantile() else {
-        let values = launches.iter().map(|launch| launch.value(metric));
-        let values: Vec<f64> = values.collect::<Result<_, _>>().ok()?;
+        let sent = launches.iter().map(|launch| launch.value(metric));
+        let sent = sent.filter(|value| *value != Err(MissingReason::NotSent));
+        let values: Vec<f64> = sent.collect::<Result<_, _>>().ok()?;
         return (!values.is_empty()).then(|| quantile::median(&values));
     };
     times.quantile(quantile)

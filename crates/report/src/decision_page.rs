@@ -119,13 +119,14 @@ fn on_axis(verdict: &PairedVerdict<'_>) -> AxisRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use compare::decision::DecisionRule;
+    use compare::decision::{DecisionRule, measured};
 
     #[test]
     fn names_are_text_and_every_verdict_is_there() {
         let hypothesis = Hypothesis { floor: 0.01, tolerance: 0.03 };
         let slower = vec![0.1; 10];
-        let judgements = DecisionRule::default().judge(&[hypothesis], &[vec![slower.clone()]]);
+        let judgements = DecisionRule::default()
+            .judge(&[hypothesis], &[measured(std::slice::from_ref(&slower))]);
         let verdict = PairedVerdict {
             name: "<b>latency",
             better: BetterDirection::Lower,

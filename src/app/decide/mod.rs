@@ -7,7 +7,7 @@ pub use pairs::PairsError;
 use anyhow::{Context as _, bail, ensure};
 use compare::ComparisonOutcome;
 use compare::decision::{
-    DecisionRule, Hypothesis, Judgement, LAUNCH_PAIRS, LAUNCH_PAIRS_MAX, Verdict,
+    DecisionRule, Hypothesis, Judgement, LAUNCH_PAIRS, LAUNCH_PAIRS_MAX, Verdict, measured,
 };
 use record::metric::{BetterDirection, Metric};
 use units::Ratio;
@@ -114,7 +114,7 @@ pub fn decide(options: &DecideOptions) -> anyhow::Result<Decision> {
     let differences: Vec<Vec<f64>> =
         table.metrics.iter().zip(&directions).map(|(m, better)| m.differences(*better)).collect();
 
-    let judgements = judge(options, pairs, &hypotheses, differences.clone())?;
+    let judgements = judge(options, pairs, &hypotheses, &differences)?;
     let metrics: Vec<MetricVerdict> = metrics
         .into_iter()
         .zip(directions)
@@ -170,11 +170,11 @@ fn judge(
     options: &DecideOptions,
     pairs: usize,
     hypotheses: &[Hypothesis],
-    differences: Vec<Vec<f64>>,
+    differences: &[Vec<f64>],
 ) -> anyhow::Result<Vec<Judgement>> {
     let usual = DecisionRule::new(options.alpha.0, LAUNCH_PAIRS).context("cannot decide")?;
     let rule = DecisionRule { launch_pairs_max: pairs, ..usual };
-    Ok(rule.judge(hypotheses, &[differences]))
+    Ok(rule.judge(hypotheses, &[measured(differences)]))
 }
 
 fn outcome(metrics: &[MetricVerdict]) -> ComparisonOutcome {

@@ -139,9 +139,19 @@ pub struct Judgement {
     pub sample: usize,
 }
 
-/// The differences of one attempt: a row for each hypothesis, empty where it was not measured, and in
-/// it ln(head / base) of each launch pair, above 0 where head is worse.
-pub type Differences = Vec<Vec<f64>>;
+/// What one hypothesis has of one attempt: ln(head / base) of each launch pair, above 0 where head is worse;
+/// none of a launch pair that one side has no value of, and empty where nothing was measured.
+///
+/// Why a value is absent must not depend on which side it is, or what is left is not drawn by the coin.
+pub type RowDifferences = Vec<Option<f64>>;
+
+/// The differences of one attempt, for each hypothesis.
+pub type Differences = Vec<RowDifferences>;
+
+/// Returns differences that every launch pair has.
+pub fn measured(rows: &[Vec<f64>]) -> Differences {
+    rows.iter().map(|row| row.iter().copied().map(Some).collect()).collect()
+}
 
 /// Where evidence comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,7 +180,7 @@ impl DecisionRule {
 
     /// Judges all hypotheses as one family, by all attempts in their order.
     ///
-    /// All rows hold finite numbers. One that is shorter than others belongs to launch pairs that ended
+    /// All numbers are finite. A row that is shorter than others belongs to launch pairs that ended
     /// earlier, by a rule that saw no later ones: its evidence then stays as it is.
     pub fn judge(&self, hypotheses: &[Hypothesis], attempts: &[Differences]) -> Vec<Judgement> {
         let trust = vec![PlacementTrust::Redrawn; hypotheses.len()];
@@ -203,11 +213,12 @@ impl DecisionRule {
             p_unchanged: p(unchanged),
             is_one_machine: suspected[m],
         });
-        let rows = |m: usize| attempts.iter().map(move |it| it[m].as_slice()).collect::<Vec<_>>();
         let numbered = hypotheses.iter().zip(shown).enumerate();
         numbered
             .map(|(m, (hypothesis, shown))| {
-                self.judgement(*hypothesis, shown, &rows(m), hypotheses.len())
+                let values = |it: &Differences| it[m].iter().flatten().copied().collect();
+                let row: Vec<Vec<f64>> = attempts.iter().map(values).collect();
+                self.judgement(*hypothesis, shown, &row, hypotheses.len())
             })
             .collect()
     }
@@ -227,14 +238,15 @@ impl DecisionRule {
         &self,
         hypothesis: Hypothesis,
         shown: ShownVerdict,
-        attempts: &[&[f64]],
+        attempts: &[Vec<f64>],
         family: usize,
     ) -> Judgement {
+        let attempts: Vec<&[f64]> = attempts.iter().map(Vec::as_slice).collect();
         let sample = attempts.iter().map(|it| it.len()).sum();
         let Estimate { value, low, high } = if sample == 0 {
             Estimate { value: 0.0, low: f64::NEG_INFINITY, high: f64::INFINITY }
         } else {
-            hypothesis.tightened(evidence::limits(attempts, self.alpha), shown.verdict)
+            hypothesis.tightened(evidence::limits(&attempts, self.alpha), shown.verdict)
         };
         let last = attempts.iter().rfind(|it| !it.is_empty()).copied().unwrap_or_default();
         let spread_ln = sensitivity::deviation(last);
@@ -277,10 +289,10 @@ fn see_all(family: &mut FamilyEvidence, hypotheses: usize, attempt: &Differences
     assert_eq!(hypotheses, attempt.len(), "one row of differences a hypothesis");
     let launch_pairs = attempt.iter().map(Vec::len).max().unwrap_or(0);
     for row in attempt {
-        assert!(row.iter().all(|d| d.is_finite()), "differences are finite");
+        assert!(row.iter().flatten().all(|d| d.is_finite()), "differences are finite");
     }
     for i in 0..launch_pairs {
-        family.see(&attempt.iter().map(|row| row.get(i).copied()).collect::<Vec<_>>());
+        family.see(&attempt.iter().map(|row| row.get(i).copied().flatten()).collect::<Vec<_>>());
     }
 }
 

@@ -12,15 +12,17 @@ use stats::draw;
 use stats::evidence::Wealth;
 
 use super::family::{FamilyEvidence, PlacementTrust};
-use super::{
-    DecisionRule, Differences, Hypothesis, Judgement, MachineEvidence, RuleError, Verdict,
-};
+use super::{DecisionRule, Hypothesis, Judgement, MachineEvidence, RuleError, Verdict, measured};
+
+/// Rows of an attempt in which every launch pair has all.
+type Rows = Vec<Vec<f64>>;
 
 const USUAL: Hypothesis = Hypothesis { floor: 0.01, tolerance: 0.03 };
 
-fn judge_attempts(attempts: &[Differences]) -> Vec<Judgement> {
+fn judge_attempts(attempts: &[Rows]) -> Vec<Judgement> {
     let hypotheses = vec![USUAL; attempts.first().map_or(0, Vec::len)];
-    DecisionRule::default().judge(&hypotheses, attempts)
+    let attempts: Vec<_> = attempts.iter().map(|rows| measured(rows)).collect();
+    DecisionRule::default().judge(&hypotheses, &attempts)
 }
 
 fn judge(differences: &[Vec<f64>]) -> Vec<Judgement> {
@@ -28,7 +30,7 @@ fn judge(differences: &[Vec<f64>]) -> Vec<Judgement> {
 }
 
 /// One to three metrics over the same 1 to 20 launch pairs, of any size of effect and noise.
-fn differences() -> impl Strategy<Value = Differences> {
+fn differences() -> impl Strategy<Value = Rows> {
     (1..=3_usize, 1..=20_usize).prop_flat_map(|(metrics, launch_pairs)| {
         let metric = (-0.08..0.08, 0.001..0.05).prop_flat_map(move |(shift, noise): (f64, f64)| {
             vec((-1.0..1.0).prop_map(move |x: f64| shift + noise * x), launch_pairs)
@@ -46,11 +48,11 @@ fn mirrored(verdict: Verdict) -> Verdict {
     }
 }
 
-fn map(differences: &[Vec<f64>], f: impl Fn(f64) -> f64) -> Differences {
+fn map(differences: &[Vec<f64>], f: impl Fn(f64) -> f64) -> Rows {
     differences.iter().map(|row| row.iter().map(|d| f(*d)).collect()).collect()
 }
 
-fn seen(differences: &[Vec<f64>], launch_pairs: usize) -> Differences {
+fn seen(differences: &[Vec<f64>], launch_pairs: usize) -> Rows {
     differences.iter().map(|row| row[..launch_pairs].to_vec()).collect()
 }
 
@@ -118,7 +120,7 @@ proptest! {
     ) {
         // A verdict narrows the limits to its floor, so what moves is looked at where there is none.
         let none = Hypothesis { floor: 100.0, tolerance: 0.0 };
-        let judge = |d: Vec<f64>| DecisionRule::default().judge(&[none], &[vec![d]])[0];
+        let judge = |d: Vec<f64>| DecisionRule::default().judge(&[none], &[measured(&[d])])[0];
         let moved = judge(d.iter().map(|d| d + factor.ln()).collect());
         let plain = judge(d);
         prop_assert!(near(moved.estimate_ln, plain.estimate_ln + factor.ln()));
@@ -178,7 +180,7 @@ proptest! {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of 20")]
         let at = (at * d[0].len() as f64) as usize;
         let first = seen(&d, at);
-        let second: Differences = d.iter().map(|row| row[at..].to_vec()).collect();
+        let second: Rows = d.iter().map(|row| row[at..].to_vec()).collect();
         let both = judge_attempts(&[first.clone(), second]);
         for (before, after) in judge(&first).iter().zip(&both) {
             prop_assert_eq!(before.verdict, after.before);
@@ -238,11 +240,11 @@ fn a_change_of_the_detectable_size_is_found_four_times_in_five() {
     let hypothesis = Hypothesis { floor: 0.01, tolerance: 0.01 };
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let mut noise = |n: usize| (0..n).map(|_| 0.02 * draw::normal(&mut rng)).collect::<Vec<f64>>();
-    let calm = rule.judge(&[hypothesis], &[vec![noise(400)]])[0];
+    let calm = rule.judge(&[hypothesis], &[measured(&[noise(400)])])[0];
     assert!((calm.spread_ln - 0.02).abs() < 0.002, "{}", calm.spread_ln);
     let is_found = |noise: Vec<f64>| {
         let d = noise.into_iter().map(|noise| noise + calm.mde_ln).collect();
-        rule.judge(&[hypothesis], &[vec![d]])[0].verdict == Verdict::Regressed
+        rule.judge(&[hypothesis], &[measured(&[d])])[0].verdict == Verdict::Regressed
     };
     let found = (0..400).filter(|_| is_found(noise(20))).count();
     assert!((310..=370).contains(&found), "{found} of 400");
@@ -259,7 +261,7 @@ fn nothing_to_judge_is_no_reason_to_fail() {
 fn a_suspect_metric_takes_two_machines() {
     let hypothesis = Hypothesis { floor: 0.01, tolerance: 0.03 };
     let judge = |machines: &[usize], d: f64| {
-        let attempts = vec![vec![vec![d; 14]]; machines.len()];
+        let attempts = vec![measured(&[vec![d; 14]]); machines.len()];
         let trust = vec![PlacementTrust::Suspect];
         let on = MachineEvidence { trust, machines: machines.to_vec() };
         let judged = DecisionRule::default().judge_on_machines(&[hypothesis], &attempts, on)[0];
@@ -280,7 +282,7 @@ fn a_suspect_metric_takes_two_machines() {
 fn shards_that_end_when_it_suits_them_keep_the_error_rate_of_one_run() {
     let rule = DecisionRule { alpha: 0.05, launch_pairs_max: 30 };
     let mut random = ChaCha8Rng::seed_from_u64(11);
-    let mut shard = || -> Differences {
+    let mut shard = || -> Rows {
         let mut rows = vec![Vec::new(); 2];
         let mut wealths = [Wealth::default(), Wealth::default()];
         let floor = USUAL.floor.ln_1p();
@@ -297,7 +299,7 @@ fn shards_that_end_when_it_suits_them_keep_the_error_rate_of_one_run() {
     let alarms = (0..1_000).filter(|_| {
         let rows = [shard(), shard(), shard()].concat();
         lengths.extend(rows.iter().map(Vec::len));
-        let judged = rule.judge(&[USUAL; 6], &[rows]);
+        let judged = rule.judge(&[USUAL; 6], &[measured(&rows)]);
         judged.iter().any(|it| it.verdict == Verdict::Regressed)
     });
     let alarms = alarms.count();

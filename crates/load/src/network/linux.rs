@@ -13,13 +13,11 @@ use rustix::event::{Timespec, epoll};
 use rustix::fd::OwnedFd;
 use rustix::fs;
 use rustix::io::Errno;
-use rustix::net::{
-    self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
-};
+use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::thread;
 use rustix::time::ClockId;
 
-use super::{Address, Clock, EVENTS_MAX, NetworkDriver, SocketReadiness, read, tune};
+use super::{Address, Clock, EVENTS_MAX, NetworkDriver, SocketReadiness, connect, read};
 use crate::arrival;
 use crate::arrival::ReceiveResult;
 use crate::http1::UnsentBytes;
@@ -70,29 +68,6 @@ impl LinuxNetwork {
         })
     }
 
-    fn connect(&self) -> io::Result<OwnedFd> {
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let open = |family| net::socket_with(family, SocketType::STREAM, flags, None);
-        let (fd, connecting) = match &self.address {
-            Address::Tcp(address) => {
-                let v4 = address.is_ipv4();
-                let fd = open(if v4 { AddressFamily::INET } else { AddressFamily::INET6 })?;
-                tune(&fd, address)?;
-                let connecting = net::connect(&fd, address);
-                (fd, connecting)
-            }
-            Address::Unix(path) => {
-                let fd = open(AddressFamily::UNIX)?;
-                let connecting = net::connect(&fd, &SocketAddrUnix::new(path)?);
-                (fd, connecting)
-            }
-        };
-        match connecting {
-            Ok(()) | Err(Errno::INPROGRESS) => Ok(fd),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     /// Receives into memory that is initialised already; 0 is the end of the stream.
     pub(crate) fn receive_slice(&mut self, slot: usize, into: &mut [u8]) -> io::Result<usize> {
         if self.arrivals == ArrivalStamps::Noted {
@@ -120,6 +95,11 @@ impl LinuxNetwork {
     }
 }
 
+fn socket(family: AddressFamily) -> Result<OwnedFd, Errno> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    net::socket_with(family, SocketType::STREAM, flags, None)
+}
+
 impl NetworkDriver for LinuxNetwork {
     fn now_ns(&self) -> u64 {
         self.clock.now_ns()
@@ -138,7 +118,7 @@ impl NetworkDriver for LinuxNetwork {
     }
 
     fn open(&mut self, slot: usize) -> io::Result<()> {
-        let fd = self.connect()?;
+        let fd = connect(&self.address, socket)?;
         let generation = self.sockets[slot].generation;
         let key = u64::from(generation) << 32 | slot as u64;
         let interest = epoll::EventFlags::IN

@@ -17,9 +17,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::fd::AsFd;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::net;
+use rustix::net::{self, AddressFamily, SocketAddrUnix};
 use rustix::time;
 use rustix::time::ClockId;
 
@@ -128,6 +128,31 @@ impl Clock {
 /// The one place where the load reads a clock.
 fn read(id: ClockId) -> Duration {
     Duration::try_from(time::clock_gettime(id)).unwrap_or_default()
+}
+
+/// Begins to connect a socket that never waits; how such a one is made depends on the system.
+fn connect(
+    address: &Address,
+    socket: impl Fn(AddressFamily) -> Result<OwnedFd, Errno>,
+) -> io::Result<OwnedFd> {
+    let (fd, connecting) = match address {
+        Address::Tcp(address) => {
+            let v4 = address.is_ipv4();
+            let fd = socket(if v4 { AddressFamily::INET } else { AddressFamily::INET6 })?;
+            tune(&fd, address)?;
+            let connecting = net::connect(&fd, address);
+            (fd, connecting)
+        }
+        Address::Unix(path) => {
+            let fd = socket(AddressFamily::UNIX)?;
+            let connecting = net::connect(&fd, &SocketAddrUnix::new(path)?);
+            (fd, connecting)
+        }
+    };
+    match connecting {
+        Ok(()) | Err(Errno::INPROGRESS) => Ok(fd),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Sets up a socket to `address`.

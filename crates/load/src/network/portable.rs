@@ -15,9 +15,9 @@ use mio::{Events, Interest, Poll, Token};
 use rustix::buffer;
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::io::{Errno, FdFlags};
-use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketType};
+use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketType};
 
-use super::{Address, Clock, EVENTS_MAX, NetworkDriver, SPIN_NS, SocketReadiness, tune};
+use super::{Address, Clock, EVENTS_MAX, NetworkDriver, SPIN_NS, SocketReadiness, connect};
 use crate::http1::UnsentBytes;
 
 /// Sending makes no signal: a library does not know what the program does about SIGPIPE.
@@ -94,30 +94,8 @@ impl PortableNetwork {
     }
 }
 
-/// Begins to connect.
-fn connect(address: &Address) -> io::Result<OwnedFd> {
-    let (fd, connecting) = match address {
-        Address::Tcp(address) => {
-            let v4 = address.is_ipv4();
-            let fd = socket(if v4 { AddressFamily::INET } else { AddressFamily::INET6 })?;
-            tune(&fd, address)?;
-            let connecting = net::connect(&fd, address);
-            (fd, connecting)
-        }
-        Address::Unix(path) => {
-            let fd = socket(AddressFamily::UNIX)?;
-            let connecting = net::connect(&fd, &SocketAddrUnix::new(path)?);
-            (fd, connecting)
-        }
-    };
-    match connecting {
-        Ok(()) | Err(Errno::INPROGRESS) => Ok(fd),
-        Err(error) => Err(error.into()),
-    }
-}
-
 /// Makes a socket that never waits and that no child inherits. Not every system does both at once.
-fn socket(family: AddressFamily) -> io::Result<OwnedFd> {
+fn socket(family: AddressFamily) -> Result<OwnedFd, Errno> {
     let fd = net::socket(family, SocketType::STREAM, None)?;
     rustix::io::fcntl_setfd(&fd, FdFlags::CLOEXEC)?;
     rustix::io::ioctl_fionbio(&fd, true)?;
@@ -139,7 +117,7 @@ impl NetworkDriver for PortableNetwork {
     }
 
     fn open(&mut self, slot: usize) -> io::Result<()> {
-        let fd = connect(&self.address)?;
+        let fd = connect(&self.address, socket)?;
         let token = Token(self.sockets[slot].token);
         let both = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut SourceFd(&fd.as_raw_fd()), token, both)?;
