@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use record::metric::Metric;
 use record::metric::gate::{MetricPolicy, MetricRule};
-use record::{Run, ScenarioRun};
+use record::{LaunchResult, LaunchResults, Run, ScenarioRun};
 use stats::evidence;
 use units::exact;
 
@@ -99,21 +99,40 @@ fn launch_pairs_until(run: &Run, done: usize, budget_ns: u64) -> usize {
     done.saturating_add(whole(left_ns * done as f64 / launching_ns.max(1.0)))
 }
 
-/// Returns the fewest launch pairs with which every metric that may decide can be called regressed.
+/// Returns the fewest launch pairs with which every metric that may decide can be called regressed: as many as
+/// the evidence takes, and those so far that say nothing about an operation.
 fn launch_pairs_needed(run: &Run) -> usize {
     let decides = |metric: Metric, rule: Option<MetricRule>| {
         !metric.is_of_calls() && rule.is_some_and(|it| it.policy == MetricPolicy::Gate)
     };
     let deciding = Metric::ALL.into_iter().filter(|it| decides(*it, Some(run.gate.rule(*it))));
-    let deciding = deciding.count();
     let scenarios = run.scenarios.len() + run.scenarios_elsewhere().count();
-    let of_operations = run.scenarios.iter().flat_map(|scenario| {
-        scenario.operations_sent().map(|(_, operation)| {
+    let mut family = deciding.count() * scenarios;
+    let mut silent = 0;
+    for scenario in &run.scenarios {
+        for (number, operation) in scenario.operations_sent() {
             let rule = |metric| run.gate.rule_of_operation(&scenario.name, &operation.name, metric);
-            OPERATION_METRICS.into_iter().filter(|it| decides(*it, rule(*it))).count()
-        })
-    });
-    evidence::values_needed(run.gate.alpha, deciding * scenarios + of_operations.sum::<usize>())
+            let of_operation = OPERATION_METRICS.into_iter().filter(|it| decides(*it, rule(*it)));
+            let of_operation = of_operation.count();
+            family += of_operation;
+            if of_operation > 0 {
+                silent = silent.max(launch_pairs_without(scenario, number));
+            }
+        }
+    }
+    let needed = evidence::values_needed(run.gate.alpha, family);
+    // An operation that hardly ever comes must not keep a comparison for long.
+    needed + silent.min(needed)
+}
+
+/// Returns in how many launch pairs a side sent no request of an operation; none if that was so in all of them,
+/// as there will be no evidence about it.
+fn launch_pairs_without(scenario: &ScenarioRun, operation: usize) -> usize {
+    let LaunchResults::Paired(pairs) = &scenario.trials else { return 0 };
+    let is_sent =
+        |launch: &LaunchResult| launch.operations.get(operation).is_some_and(|it| it.requests > 0);
+    let sent = pairs.iter().filter(|pair| is_sent(&pair.base) && is_sent(&pair.head)).count();
+    if sent == 0 { 0 } else { pairs.len() - sent }
 }
 
 /// Returns the most launch pairs that fit into a budget, at so much time each and after so much counting.

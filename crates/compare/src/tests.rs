@@ -548,7 +548,7 @@ fn with_operations(launch_pairs: usize, unsent: impl Fn(usize) -> bool) -> Run {
                 requests: 10,
                 body_levels_ns: launch.body_levels_ns.clone(),
                 histogram: launch.histogram.clone(),
-                response: launch.response.clone().unwrap(),
+                response: launch.histogram.clone(),
                 failures: Vec::new(),
                 calls: None,
             };
@@ -607,4 +607,15 @@ fn a_later_attempt_builds_on_the_launch_pairs_that_had_the_operation() {
     let run = Run { evidence: Some(second), ..with_operations(6, |_| false) };
     let comparison = comparison(&run);
     assert_eq!(latency_of(&comparison, "read").judgement().unwrap().sample, 6 + 6);
+}
+
+#[test]
+fn a_soft_budget_leaves_an_operation_the_launch_pairs_that_it_needs() {
+    let most = |unsent: fn(usize) -> bool| {
+        let soft = Run { soft_budget_ns: Some(1), ..with_operations(5, unsent) };
+        stopping::launch_pairs_max(&soft)
+    };
+    let needed = most(|_| false);
+    assert_eq!(most(|place| place < 2), needed + 2);
+    assert_eq!(most(|_| true), needed, "there will never be evidence about it");
 }
