@@ -8,8 +8,9 @@
 #   ROUNDS=9 benches/peers.sh           more rounds; of each tool the best round counts
 #   LOADGEN=PATH benches/peers.sh       this build of examples/loadgen.rs, not a fresh one
 #   REALTIME=1 benches/peers.sh         ahead of everything else on a busy machine (root)
+#   FLAMES=FOLDER benches/peers.sh      instead: a flame graph of ours for each cell, by perf and inferno
 #
-# Installs what is missing: wrk, h2load and nginx by apt-get, oha by cargo. Takes five minutes after that.
+# Installs what is missing: wrk, h2load, nginx and perf by apt-get, oha and inferno by cargo. Takes five minutes after that.
 set -eu
 cd "$(dirname "$0")/.."
 rounds=${ROUNDS:-5}
@@ -24,6 +25,11 @@ for tool in wrk nginx python3; do
 done
 command -v oha >/dev/null || cargo install --locked --quiet oha
 command -v h2load >/dev/null || apt-get install -y -qq --no-install-recommends nghttp2-client
+[ -z "${FLAMES:-}" ] || {
+    mkdir -p "$FLAMES"
+    command -v perf >/dev/null || apt-get install -y -qq --no-install-recommends linux-perf
+    command -v inferno-flamegraph >/dev/null || cargo install --locked --quiet inferno
+}
 loadgen=${LOADGEN:-}
 [ -n "$loadgen" ] || {
     cargo build --release --locked --quiet --example loadgen
@@ -107,6 +113,27 @@ for tool, (cpu, user, rss) in best.items():
 PY
 }
 
+# Name, arguments: draws where the CPU time of one run goes, and prints the functions it ends in.
+flame() {
+    name=$1
+    shift
+    $ahead taskset -c 0 perf record --quiet --freq 1999 --call-graph dwarf,8192 --output "$work/perf.data" -- \
+        "$loadgen" "$@" >"$work/out" 2>&1
+    perf script --input "$work/perf.data" 2>/dev/null | inferno-collapse-perf >"$work/folded"
+    inferno-flamegraph --title "$name" --deterministic <"$work/folded" >"$FLAMES/$name.svg"
+    echo "$name: $FLAMES/$name.svg"
+    python3 - "$work/folded" <<'PY'
+import sys
+from collections import Counter
+ends = Counter()
+for line in open(sys.argv[1]):
+    stack, samples = line.rsplit(" ", 1)
+    ends[stack.rsplit(";", 1)[-1]] += int(samples)
+whole = sum(ends.values())
+print("    " + ", ".join(f"{name} {100 * samples / whole:.0f} %" for name, samples in ends.most_common(8)))
+PY
+}
+
 # Name, connections, requests a round, seconds of wrk a round, body bytes (0: GET), path.
 closed() {
     rm -f "$work/loadgen" "$work/wrk" "$work/oha"
@@ -115,6 +142,11 @@ closed() {
     post='' script='' data=''
     [ "$5" = 0 ] || {
         post="--post $5" script="-s $work/post.lua" data="-m POST -D $work/body.txt"
+    }
+    [ -z "${FLAMES:-}" ] || {
+        # shellcheck disable=SC2086
+        flame "$1" "$url/$6" --connections "$2" --requests "$3" $post
+        return
     }
     for _ in $(seq "$rounds"); do
         # shellcheck disable=SC2086
@@ -133,6 +165,10 @@ closed() {
 # Name, connections, streams on each.
 http2() {
     rm -f "$work/loadgen" "$work/h2load"
+    [ -z "${FLAMES:-}" ] || {
+        flame "$1" "127.0.0.1:$((port + 1))/" --connections "$2" --http2 "$3" --requests 100000
+        return
+    }
     for _ in $(seq "$rounds"); do
         used=$(cpu "$loadgen" "127.0.0.1:$((port + 1))/" --connections "$2" --http2 "$3" --requests 100000)
         echo "100000 $used" >>"$work/loadgen"
@@ -144,6 +180,10 @@ http2() {
 
 # 50 000 requests at 5 000/s; nginx sleeps from 4 s to 5 s on request.
 open() {
+    [ -z "${FLAMES:-}" ] || {
+        flame "$1" "$url/" --connections 256 --rate 5000 --time 10s
+        return
+    }
     for _ in $(seq "$(((rounds + 1) / 2))"); do
         for tool in loadgen oha h2load; do
             [ "$1" = open ] || (sleep 4; kill -STOP "$worker"; sleep 1; kill -CONT "$worker") &

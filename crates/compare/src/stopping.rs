@@ -72,10 +72,12 @@ impl StoppingRule {
     }
 }
 
-/// Whether nothing but the default's soft budget asks for more launch pairs than those with which every metric
-/// could have been called regressed. No further one changes what a red comparison ends with.
+/// Whether nothing but the default's soft budget, or the wish to settle every metric of another machine's, asks for
+/// more launch pairs than those with which every metric could have been called regressed. No further one changes
+/// what a red comparison ends with.
 fn has_had_its_share(run: &Run) -> bool {
-    run.soft_budget_ns.is_some() && launches(run) >= launch_pairs_needed(run)
+    (run.soft_budget_ns.is_some() || run.confirms.is_some())
+        && launches(run) >= launch_pairs_needed(run)
 }
 
 /// Returns the most launch pairs that a run comes to: as many as were requested, or fit into its budget at
@@ -154,6 +156,7 @@ pub(super) fn launches(run: &Run) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use record::ConfirmedRun;
     use record::fixtures::{LEVEL, SampleLaunch, paired};
     use record::metric::Metric;
     use serde_json::json;
@@ -201,6 +204,20 @@ mod tests {
         assert_eq!(next(EarlyStopping::Decided, &noisy(needed, soft)), ended);
         assert_eq!(next(EarlyStopping::Decided, &noisy(needed - 1, soft)), Continuation::Continue);
         assert_eq!(next(EarlyStopping::Decided, &noisy(needed, None)), Continuation::Continue);
+    }
+
+    #[test]
+    fn what_another_machine_flagged_is_confirmed_once_it_is_red_here() {
+        let flagged = paired(14, LEVEL, SLOWER);
+        let noisy = |n| {
+            let mut run = paired(n, LEVEL, SLOWER);
+            run.gate.rules.get_mut(&Metric::Latency).unwrap().tolerance.0 = 1e-9;
+            Run { confirms: Some(ConfirmedRun::of(&flagged)), ..run }
+        };
+        let needed = launch_pairs_needed(&noisy(1));
+        let ended = Continuation::Stop(StopReason::Regressed);
+        assert_eq!(next(EarlyStopping::Decided, &noisy(needed)), ended);
+        assert_eq!(next(EarlyStopping::Decided, &noisy(needed - 1)), Continuation::Continue);
     }
 
     #[test]
