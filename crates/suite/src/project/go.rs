@@ -26,8 +26,12 @@ pub(super) fn program(tree: &ProjectTree) -> Option<ProgramGuess> {
         None => (module.rsplit('/').next().unwrap_or("server"), ".".to_owned()),
     };
     let (_, evidence) = file.find(&MAIN)?;
+    // Neither the folder nor the commit goes into the program, so that equal sources yield equal ones.
     Some(ProgramGuess {
-        build: EvidentText::new(format!("go build -o bin/{name} {package}"), evidence.clone()),
+        build: EvidentText::new(
+            format!("go build -trimpath -buildvcs=false -o bin/{name} {package}"),
+            evidence.clone(),
+        ),
         start: Some(EvidentText::new(format!("./bin/{name}"), evidence)),
     })
 }

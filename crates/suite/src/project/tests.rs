@@ -132,7 +132,7 @@ fn maven_and_gradle_show_the_jar_that_spring_makes() {
 fn go_and_dotnet_show_theirs() {
     let main = "package main\n\nimport \"flag\"\n\nvar port = flag.Int(\"port\", 80, \"\")\n\nfunc main() {}\n";
     insta::assert_snapshot!(written(&[("go.mod", "module example.org/shop/orders\n"), ("cmd/api/main.go", main)]), @r#"
-    build = "go build -o bin/api ./cmd/api"       # cmd/api/main.go:1
+    build = "go build -trimpath -buildvcs=false -o bin/api ./cmd/api" # cmd/api/main.go:1
     start = "./bin/api -port {port}"              # cmd/api/main.go:5
     ready = { tcp = true }                        # no source names a health page
     "#);
