@@ -68,3 +68,30 @@ fn a_warm_up_until_steady_lasts_as_long_as_it_takes() {
     let warm_up = &record["scenarios"][0]["trials"]["single"][0]["warm_up"];
     assert!(warm_up["is_steady"].is_null() && warm_up["wall_ns"].as_u64().unwrap() > 0);
 }
+
+#[test]
+fn the_slower_side_is_warmed_up_by_as_many_requests_as_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[target]\nstart = \"unused {port}\"\nready = \"/xml-compare-api/health\"\n\
+                  [[scenario]]\nname = \"smoke\"\npairs = 1\n\
+                  [sampling]\nwarm-up = \"400 ms\"\nload = \"50 ms\"\n";
+    fs::write(folder.path().join("xmlperf.toml"), config).unwrap();
+    let program = env!("CARGO_BIN_EXE_xmlperf");
+    let start =
+        |delay: &str| format!("{program} serve --port {{port}} --workers 1 --delay {delay}");
+    let output = Command::new(program)
+        .args(["compare", "--plain", "--lane", "time", "--budget", "1ms"])
+        .args(["--base-start", &start("5ms"), "--head-start", &start("10ms")])
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let record = fs::read(folder.path().join(".xmlperf/report/run.json")).expect(&said);
+    let record = published_schema::record(&record);
+    let pair = &record["scenarios"][0]["trials"]["paired"][0];
+    let requests = |side: &str| pair[side]["warm_up"]["requests"].as_u64().unwrap();
+    let (base, head) = (requests("base"), requests("head"));
+    // In 400 ms each it would be about 65 and 36.
+    assert!(10 * head >= 9 * base && base >= 10, "{base} of base, {head} of head");
+}

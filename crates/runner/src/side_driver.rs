@@ -274,11 +274,25 @@ impl<'a> SideDriver<'a> {
 
     /// Sends load that is not measured, but checked all the same.
     pub(super) fn warm_up_load(&mut self, lasts: Duration) -> Result<(), LaunchFailure> {
+        self.warm_up_until(self.stop(lasts, 1))
+    }
+
+    /// Sends so many requests that are not measured, or as many as are answered in a time.
+    pub(super) fn warm_up_requests(
+        &mut self,
+        requests: u64,
+        at_most: Duration,
+    ) -> Result<(), LaunchFailure> {
+        let stop = self.stop(Duration::ZERO, requests);
+        self.warm_up_until(StopCondition { at_most: Some(at_most), ..stop })
+    }
+
+    fn warm_up_until(&mut self, stop: StopCondition) -> Result<(), LaunchFailure> {
         let connections = match self.scenario.load.model {
             WorkloadModel::Closed { .. } | WorkloadModel::Steps { .. } => None,
             WorkloadModel::Open { .. } | WorkloadModel::Capacity { .. } => Some(NonZeroUsize::MIN),
         };
-        let closed = pacing::ClosedWorkload { connections, ..self.stop(lasts, 1).into() };
+        let closed = pacing::ClosedWorkload { connections, ..stop.into() };
         self.follow(&pacing::PacingModel::Closed(closed))?;
         self.check()
     }

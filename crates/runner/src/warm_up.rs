@@ -2,7 +2,7 @@
 //!
 //! A runtime that compiles as it runs gets cheaper for seconds. How long that takes differs from machine to
 //! machine and from build to build, so with "steady" it is seen instead of guessed; and as what is compiled
-//! depends on how much was sent, all sides get as many slices.
+//! depends on how much was sent, the slower side then gets as many requests as the other.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -34,6 +34,9 @@ const CHANGE_MIN: f64 = 0.02;
 const TIME_MAX: Duration = Duration::from_secs(20);
 const REQUESTS_MAX: u64 = 500_000;
 
+/// One part in so many of the requests that a side may have fewer of.
+const BEHIND_MIN: u64 = 10;
+
 const SEED: u64 = 1;
 
 /// Has every virtual user of the sides send its setup, and warms the sides up in this order.
@@ -45,13 +48,16 @@ pub(super) fn warm_up(
         WarmUpPlan::For(lasts) | WarmUpPlan::Fitted { usual: lasts } => {
             sides.iter_mut().try_for_each(|side| {
                 side.set_up()?;
-                if lasts.is_zero() {
-                    return Ok(());
-                }
-                side.warm_up_load(lasts)?;
+                if lasts.is_zero() { Ok(()) } else { side.warm_up_load(lasts) }
+            })?;
+            if lasts.is_zero() {
+                return Ok(());
+            }
+            level(sides, lasts)?;
+            for side in sides {
                 side.end_warm_up(None);
-                Ok(())
-            })
+            }
+            Ok(())
         }
         WarmUpPlan::Steady => {
             sides.iter_mut().try_for_each(|side| side.set_up())?;
@@ -72,12 +78,24 @@ fn until_steady(sides: &mut [&mut SideDriver<'_>]) -> Result<(), LaunchFailure> 
             measured.wall() >= TIME_MAX || measured.answered() >= REQUESTS_MAX
         };
         if are_flat.iter().all(|is_flat| *is_flat) || sides.iter().any(is_over) {
+            level(sides, TIME_MAX)?;
             for (side, is_flat) in sides.iter_mut().zip(are_flat) {
                 side.end_warm_up(Some(is_flat));
             }
             return Ok(());
         }
     }
+}
+
+/// Sends to a side that was sent fewer requests in the same time as many more, within at most this time. What a
+/// change does not touch would else be compiled less for being beside what got slower, and seem slower itself.
+fn level(sides: &mut [&mut SideDriver<'_>], at_most: Duration) -> Result<(), LaunchFailure> {
+    let most = sides.iter().map(|side| side.measurement.answered()).max().unwrap_or(0);
+    sides.iter_mut().try_for_each(|side| {
+        let missing = most - side.measurement.answered();
+        let is_behind = missing * BEHIND_MIN > most;
+        if is_behind { side.warm_up_requests(missing, at_most) } else { Ok(()) }
+    })
 }
 
 /// Whether the last of these costs lie on one level. One length alone, as what chance shows takes simulations
