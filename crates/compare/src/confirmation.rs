@@ -242,7 +242,7 @@ fn outcome(
 mod tests {
     use super::*;
     use record::evidence::EvidenceState;
-    use record::fixtures::{LEVEL, SampleLaunch, limits, paired};
+    use record::fixtures::{LEVEL, SampleLaunch, evidence_state, limits, paired};
     use record::{EarlyEnd, Side};
 
     const SLOW: SampleLaunch = SampleLaunch { latency_us: 2_200, cpu_us: 600, ..LEVEL };
@@ -275,8 +275,7 @@ mod tests {
     }
 
     fn first_attempt() -> Run {
-        let (key, run) = ("k1".to_owned(), "77".to_owned());
-        let state = EvidenceState { key, number: 1, run, since: 1, gap: None, earlier: Vec::new() };
+        let state = evidence_state();
         let machine_id = Some("machine-1".to_owned());
         Run { machine_id, evidence: Some(state), ..paired(14, LEVEL, SLOW) }
     }

@@ -292,7 +292,7 @@ fn coins(run: &Run) -> Vec<Side> {
 #[cfg(test)]
 mod tests {
     use record::evidence::EvidenceState;
-    use record::fixtures::{LEVEL, SampleLaunch, paired};
+    use record::fixtures::{LEVEL, SampleLaunch, evidence_state, paired};
 
     use super::*;
     use crate::Comparison;
@@ -343,14 +343,7 @@ mod tests {
 
     #[test]
     fn attempts_follow_each_other_and_coins_are_counted() {
-        let state = EvidenceState {
-            key: "k".to_owned(),
-            number: 1,
-            run: "7".to_owned(),
-            since: 1,
-            gap: None,
-            earlier: Vec::new(),
-        };
+        let state = evidence_state();
         let first = Run { evidence: Some(state.clone()), ..paired(5, LEVEL, LEVEL) };
         let earlier = attempts::attempt(&first).unwrap().into_iter().collect();
         let second = EvidenceState { number: 2, earlier, ..state };

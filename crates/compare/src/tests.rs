@@ -1,6 +1,6 @@
 use super::*;
 use record::evidence::EvidenceState;
-use record::fixtures::{LEVEL, SampleLaunch, counted, limits, paired, shards};
+use record::fixtures::{LEVEL, SampleLaunch, counted, evidence_state, limits, paired, shards};
 use record::instruction_counts::CountOutcome;
 use record::merge::{RunFile, merge};
 use record::metric::gate::RuleOverride;
@@ -593,14 +593,7 @@ fn an_operation_that_head_never_sends_is_missing() {
 
 #[test]
 fn a_later_attempt_builds_on_the_launch_pairs_that_had_the_operation() {
-    let state = EvidenceState {
-        key: "k".to_owned(),
-        number: 1,
-        run: "7".to_owned(),
-        since: 1,
-        gap: None,
-        earlier: Vec::new(),
-    };
+    let state = evidence_state();
     let first = Run { evidence: Some(state.clone()), ..with_operations(7, |place| place == 0) };
     let earlier = attempts::attempt(&first).unwrap().into_iter().collect();
     let second = EvidenceState { number: 2, earlier, ..state };

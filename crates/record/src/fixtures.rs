@@ -10,6 +10,7 @@ use crate::causes::{
     HunkEvidence, HunkGrowth, HunkPlace, LineGrowth, LineSpan, RevertCounts, RevertOutcome,
     WorkCauses,
 };
+use crate::evidence::EvidenceState;
 use crate::history::{PastRun, PastScenario, RunHistory};
 use crate::instruction_counts::{self, BuildCounts, CountOutcome, FunctionCost, InstructionCounts};
 use crate::metric::Metric;
@@ -23,6 +24,12 @@ use crate::{
 };
 
 use units::Ratio;
+
+/// The evidence of a comparison at its first attempt.
+pub fn evidence_state() -> EvidenceState {
+    let (key, run) = ("k1".to_owned(), "77".to_owned());
+    EvidenceState { key, number: 1, run, since: 1, gap: None, earlier: Vec::new() }
+}
 
 /// A run as a release with each schema wrote it, but for names of the machine, and the part of that
 /// release's report that says what it concluded.

@@ -215,7 +215,7 @@ mod tests {
     use compare::attempts;
     use record::Run;
     use record::evidence::EvidenceState;
-    use record::fixtures::{LEVEL, SampleLaunch, paired};
+    use record::fixtures::{LEVEL, SampleLaunch, evidence_state, paired};
 
     #[test]
     fn the_verdict_on_both_comes_before_what_each_says() {
@@ -242,14 +242,7 @@ mod tests {
     /// Few launch pairs without a change do not outweigh many with one, and are no confirmation.
     #[test]
     fn what_a_second_machine_does_not_show_is_not_called_confirmed() {
-        let state = EvidenceState {
-            key: "k1".to_owned(),
-            number: 1,
-            run: "77".to_owned(),
-            since: 1,
-            gap: None,
-            earlier: Vec::new(),
-        };
+        let state = evidence_state();
         let slow = SampleLaunch { cpu_us: 600, ..LEVEL };
         let first = Run {
             machine_id: Some("machine-1".to_owned()),
