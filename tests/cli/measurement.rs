@@ -24,7 +24,7 @@ impl MeasurementFixture {
         fs::copy(FIXTURE, folder.path().join("api.py")).unwrap();
         let checkout = Self { folder };
         let config = format!(
-            "[target]\nstart = \"{}\"\nport-env = \"APP_PORT\"\nready-timeout = \"3 s\"\n\
+            "[target]\nstart = \"{}\"\nport-env = \"APP_PORT\"\nready-timeout = \"20 s\"\n\
              [work]\nlane = \"off\"\n\
              [sampling]\nwarm-up = \"20 ms\"\nload = \"60 ms\"\n{sampling}\n\
              [[scenario]]\nname = \"tiny\"\npairs = 10\n",
