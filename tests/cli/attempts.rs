@@ -36,7 +36,13 @@ impl RepeatedComparison {
     /// Makes an attempt; returns what its report says of all of them, and its own launch pairs.
     fn attempt(&self, budget: &str) -> (Value, u64) {
         let output = self.checkout.run(&self.words(budget));
-        assert_eq!(output.status.code(), Some(0), "{} {}", text(&output.stderr), text(&output.stdout));
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{} {}",
+            text(&output.stderr),
+            text(&output.stdout)
+        );
         let report = published_schema::report(&output.stdout);
         (report["attempts"].clone(), report["method"]["launches"].as_u64().unwrap())
     }
