@@ -228,11 +228,16 @@ roxmltree = { path = "roxmltree" }
 codegen-units = 16
 """})
         return build, "target/release/api", "/", PLAIN
-    for crate in ("units", "reference"):
-        shutil.copytree(ROOT / "crates" / crate, folder / "crates" / crate)
     manifest = (ROOT / "Cargo.toml").read_text()
     table = lambda name: re.search(rf"(?ms)^\[{re.escape(name)}\]\n.*?(?=^\[|\Z)", manifest).group(0)
-    dependencies = "\n".join(line for line in table("workspace.dependencies").splitlines() if "path =" not in line or '"crates/units"' in line or '"crates/reference"' in line)
+    # With the crates of the house that it is built from.
+    crates = ["reference"]
+    for crate in crates:
+        shutil.copytree(ROOT / "crates" / crate, folder / "crates" / crate)
+        used = re.findall(r"(?m)^(\w+)\.workspace = true", (folder / "crates" / crate / "Cargo.toml").read_text())
+        crates += [it for it in used if (ROOT / "crates" / it).is_dir() and it not in crates]
+    dependencies = "\n".join(line for line in table("workspace.dependencies").splitlines()
+                             if "path =" not in line or any(f'"crates/{it}"' in line for it in crates))
     write(folder, {"src/main.rs": SERVES, "Cargo.toml": "\n".join([
         '[workspace]\nmembers = ["crates/*"]\nresolver = "3"\n', table("workspace.package"), dependencies, "",
         "[workspace.lints]\n", '[package]\nname = "api"\nversion = "0.1.0"\nedition = "2024"\n',
