@@ -44,25 +44,18 @@ pub(super) fn warm_up(
     sides: &mut [&mut SideDriver<'_>],
     plan: WarmUpPlan,
 ) -> Result<(), LaunchFailure> {
+    sides.iter_mut().try_for_each(|side| side.set_up())?;
     match plan {
+        WarmUpPlan::For(Duration::ZERO) | WarmUpPlan::Fitted { usual: Duration::ZERO } => Ok(()),
         WarmUpPlan::For(lasts) | WarmUpPlan::Fitted { usual: lasts } => {
-            sides.iter_mut().try_for_each(|side| {
-                side.set_up()?;
-                if lasts.is_zero() { Ok(()) } else { side.warm_up_load(lasts) }
-            })?;
-            if lasts.is_zero() {
-                return Ok(());
-            }
+            sides.iter_mut().try_for_each(|side| side.warm_up_load(lasts))?;
             level(sides, lasts)?;
             for side in sides {
                 side.end_warm_up(None);
             }
             Ok(())
         }
-        WarmUpPlan::Steady => {
-            sides.iter_mut().try_for_each(|side| side.set_up())?;
-            until_steady(sides)
-        }
+        WarmUpPlan::Steady => until_steady(sides),
     }
 }
 
