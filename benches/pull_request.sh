@@ -8,9 +8,9 @@
 #   CORES=2 benches/pull_request.sh              each build busy on two cores, instead of one
 #   XMLPERF=PATH benches/pull_request.sh …       this build of xmlperf
 #
-# The API is benches/truth/server.c; its build stands in for a compiler that takes so long where the folder is fresh. Jobs that
-# GitHub starts on fresh machines run one after the other on this one. Needs cc, git, npm, python3 and valgrind. Load goes
-# to 127.0.0.1 only.
+# The API is benches/truth/server.c; its build stands in for a compiler that takes so long where the folder is fresh. Base
+# and head are built at the same time (`parallel-builds = true`). Jobs that GitHub starts on fresh machines run one after
+# the other on this one. Needs cc, git, npm, python3 and valgrind. Load goes to 127.0.0.1 only.
 set -eu
 cd "$(dirname "$0")/.."
 . benches/program.sh

@@ -11,13 +11,13 @@ use crate::app::commit_target;
 use crate::app::event::{Event, EventSink, WarningKind};
 use crate::app::failure::UseCaseError;
 use crate::app::selection::{CheckoutBuild, SuiteSelection, TargetUse};
-use checkout::{BaseBuild, BuildCommand, BuildProgress, LineTables, WorkingTree};
+use checkout::{BaseBuild, BuildCommand, BuildProgress, LineTables, PendingBase, WorkingTree};
 use payload::Semantics;
 use record::stage::RunStage;
 use record::{Revision, Side};
 use relink::shim::LinkKeeper;
 use runner::{BuildSource, SutBuild};
-use suite::{LaneMode, LayoutMode, Suite, TargetSource, TargetSpec};
+use suite::{BuildOrder, LaneMode, LayoutMode, Suite, TargetSource, TargetSpec};
 use sut::{ReadinessProbe, ServiceSet, Target, TargetCommand};
 use thiserror::Error;
 use units::cancel::Cancel;
@@ -128,6 +128,14 @@ impl BuildPair {
     }
 }
 
+/// A side from a commit, of which the build may still run.
+struct PendingSide {
+    target: TargetSpec,
+    start: String,
+    revision: Revision,
+    build: PendingBase,
+}
+
 /// What finding builds takes.
 pub(super) struct BuildFinder<'a> {
     pub(super) selection: &'a SuiteSelection,
@@ -149,6 +157,7 @@ impl BuildFinder<'_> {
         {
             return Err(UseCaseError::HeadIsAttached { url: url.clone() }.into());
         }
+        let pending = self.base_beside_head(choice, name, events)?;
         let head = self.head(choice.head_start.as_deref(), events)?;
         let label = name.to_owned();
         let revision = unstarted(label, None, WorkingTree::Clean);
@@ -160,12 +169,53 @@ impl BuildFinder<'_> {
             events.emit(Event::Warning(WarningKind::EmbeddedBase));
             return Ok(BuildPair::given(self.embedded()?, head));
         }
-        let (base, built) = self.base_of_ref(&head, choice, revision, events)?;
+        let (base, built) = match pending {
+            Some(pending) => self
+                .finish_beside_head(pending, name, events)
+                .map(|(base, built)| (base, Some(built)))?,
+            None => self.base_of_ref(&head, choice, revision, events)?,
+        };
         let origin = match choice.head_start {
             Some(_) => BuildOrigin::Given,
             None => BuildOrigin::Checkout,
         };
         Ok(BuildPair { base, head, origin, in_use: built.into_iter().collect() })
+    }
+
+    /// Begins to build base before head is built, if both are to be built at the same time.
+    fn base_beside_head(
+        &self,
+        choice: &BuildChoice,
+        name: &str,
+        events: &mut dyn EventSink,
+    ) -> anyhow::Result<Option<PendingSide>> {
+        let target = self.target();
+        let is_started = matches!(target.origin, TargetSource::Start(_));
+        let is_built = choice.base.is_none()
+            && choice.head_start.is_none()
+            && self.selection.checkout_build == CheckoutBuild::Run;
+        if target.build_order == BuildOrder::HeadFirst || !is_started || !is_built {
+            return Ok(None);
+        }
+        let head = checkout_revision(target)?;
+        if head.commit == Some(checkout::commit(&target.dir, name)?) && !head.dirty {
+            return Ok(None);
+        }
+        self.start_commit(name, Side::Base, events).map(Some)
+    }
+
+    /// Waits for a base whose build began before that of head, which may have written lock files.
+    fn finish_beside_head(
+        &self,
+        pending: PendingSide,
+        name: &str,
+        events: &mut dyn EventSink,
+    ) -> anyhow::Result<(SutBuild, BaseBuild)> {
+        if pending.build.is_of_these_locks()? {
+            return self.finish_commit(pending, events);
+        }
+        drop(pending);
+        self.at_commit(name, Side::Base, events)
     }
 
     /// Builds two commits, each in a folder of its own.
@@ -174,8 +224,19 @@ impl BuildFinder<'_> {
         range: &CommitRange,
         events: &mut dyn EventSink,
     ) -> anyhow::Result<BuildPair> {
-        let (base, base_built) = self.at_commit(&range.base, Side::Base, events)?;
-        let (head, head_built) = self.at_commit(&range.head, Side::Head, events)?;
+        let base = self.start_commit(&range.base, Side::Base, events)?;
+        let head = checkout::commit(&self.target().dir, &range.head)?;
+        // Both are one build where they are one commit.
+        let is_parallel = self.target().build_order == BuildOrder::Parallel
+            && base.revision.commit.as_ref() != Some(&head);
+        let (base, head) = if is_parallel {
+            let head = self.start_commit(&range.head, Side::Head, events)?;
+            (self.finish_commit(base, events)?, self.finish_commit(head, events)?)
+        } else {
+            let base = self.finish_commit(base, events)?;
+            (base, self.at_commit(&range.head, Side::Head, events)?)
+        };
+        let ((base, base_built), (head, head_built)) = (base, head);
         let (origin, in_use) = (BuildOrigin::Commits, vec![base_built, head_built]);
         Ok(BuildPair { base, head, origin, in_use })
     }
@@ -274,31 +335,55 @@ impl BuildFinder<'_> {
         side: Side,
         events: &mut dyn EventSink,
     ) -> anyhow::Result<(SutBuild, BaseBuild)> {
+        let pending = self.start_commit(name, side, events)?;
+        self.finish_commit(pending, events)
+    }
+
+    /// Begins to build a commit away from the checkout.
+    fn start_commit(
+        &self,
+        name: &str,
+        side: Side,
+        events: &mut dyn EventSink,
+    ) -> anyhow::Result<PendingSide> {
         Target::ensure_launches()?;
         let target = self.target();
         let commit = checkout::commit(&target.dir, name)?;
         let file = self.selection.config_path();
-        let target = &commit_target::of_commit(target, file.as_deref(), &commit, side)?;
-        self.selection.ensure_variables(target)?;
+        let target = commit_target::of_commit(target, file.as_deref(), &commit, side)?;
+        self.selection.ensure_variables(&target)?;
         let Some(build) = &target.build else {
             return Err(UseCaseError::NoBuildCommand { name: name.to_owned() }.into());
         };
-        let start = self.start_of(target)?;
+        let start = self.start_of(&target)?;
         ensure_relative(&start, &target.dir)?;
         let root = checkout::root(&target.dir)?;
         let cache = self.selection.workplace.build_cache(&root);
         let cache = cache.context("neither XDG_CACHE_HOME nor HOME is set")?;
         let progress = &mut |progress: BuildProgress<'_>| events.emit(progress.into());
-        let environment = &self.environment(target);
+        let environment = &self.environment(&target);
         let build = self.build_command(build, environment);
-        let build =
-            || checkout::checkout(&target.dir, &commit, build, &cache, self.cancel, progress);
-        let built = self.selection.clock.time(RunStage::Build, build)?;
+        let build = || checkout::start(&target.dir, &commit, build, &cache, self.cancel, progress);
+        let build = self.selection.clock.time(RunStage::Build, build)?;
+        let revision = unstarted(name.to_owned(), Some(commit), WorkingTree::Clean);
+        Ok(PendingSide { target, start, revision, build })
+    }
+
+    /// Waits until a commit is built.
+    fn finish_commit(
+        &self,
+        pending: PendingSide,
+        events: &mut dyn EventSink,
+    ) -> anyhow::Result<(SutBuild, BaseBuild)> {
+        let PendingSide { target, start, revision, build } = pending;
+        let progress = &mut |progress: BuildProgress<'_>| events.emit(progress.into());
+        let built =
+            self.selection.clock.time(RunStage::Build, || build.finish(self.cancel, progress))?;
+        let root = checkout::root(&target.dir)?;
         if let Some(path) = built.removed.iter().find(|path| root.join(path).exists()) {
             events.emit(Event::Warning(WarningKind::LeftBehind { path }));
         }
-        let revision = unstarted(name.to_owned(), Some(commit), WorkingTree::Clean);
-        Ok((self.started_as(target, &start, &built.dir, revision), built))
+        Ok((self.started_as(&target, &start, &built.dir, revision), built))
     }
 
     /// Returns a build that is started by `start` in `dir`.

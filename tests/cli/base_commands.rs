@@ -46,8 +46,12 @@ fn repository(files: &[(&str, &str)]) -> TempDir {
 
 /// Compares what is in `folder` with the first commit; returns the exit code and all that was said.
 fn compare(repository: &Path, folder: &Path) -> (Option<i32>, String) {
+    compare_by(&["--baseline", "HEAD"], repository, folder)
+}
+
+fn compare_by(words: &[&str], repository: &Path, folder: &Path) -> (Option<i32>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_xmlperf"))
-        .args(["compare", "--plain", "--baseline", "HEAD"])
+        .args([&["compare", "--plain"], words].concat())
         .current_dir(folder)
         .env("XDG_CACHE_HOME", repository.join(".cache"))
         .stdin(Stdio::null())
@@ -98,4 +102,62 @@ fn a_base_without_the_folder_or_with_a_wrong_configuration_is_said_so() {
         said.contains("has no folder orders") || said.contains("has no folder `orders`"),
         "{said}"
     );
+}
+
+/// A build that waits until another one runs, and fails after 20 s without one.
+fn meeting(place: &Path) -> String {
+    let place = place.display();
+    format!(
+        "build = \"mkdir -p {place}; touch {place}/$$; for i in $(seq 200); do \
+         test $(ls {place} | wc -l) -ge 2 && exit 0; sleep 0.1; done; exit 9\"\n\
+         parallel-builds = true\nstart = \"python3 server.py {{port}}\"\n"
+    )
+}
+
+#[test]
+fn both_builds_run_at_the_same_time_where_that_is_asked_for() {
+    let meetings = tempfile::tempdir().unwrap();
+    let config = |meeting: &str| config(meeting).replace("build = \"true\"\n", "");
+    let first = config(&meeting(&meetings.path().join("checkout")));
+    let server = ending("the base");
+    let ignored = ".cache\n.xmlperf\n";
+    let files = [("server.py", server.as_str()), ("xmlperf.toml", &first), (".gitignore", ignored)];
+    let repository = repository(&files);
+    let folder = repository.path();
+    fs::write(folder.join("change"), "").unwrap();
+    let (code, said) = compare(folder, folder);
+    assert!(code == Some(3) && said.contains("exited with status 7"), "{said}");
+
+    fs::write(folder.join("xmlperf.toml"), config(&meeting(&meetings.path().join("range"))))
+        .unwrap();
+    commit_all(folder, "second");
+    fs::write(folder.join("change"), "of the third").unwrap();
+    commit_all(folder, "third");
+    let (code, said) = compare_by(&["HEAD~1..HEAD"], folder, folder);
+    assert!(code == Some(3) && said.contains("exited with status 7"), "{said}");
+    // One commit is one build, which waits for no other.
+    let (code, said) = compare_by(&["HEAD..HEAD"], folder, folder);
+    assert!(code == Some(0) && said.contains("identical program"), "{said}");
+}
+
+/// Without that, base would have been built with what its dependencies are today.
+#[test]
+fn a_base_that_was_built_beside_head_has_the_lock_file_of_heads_build() {
+    let build = "test ! -e here || echo the lock of head >Cargo.lock; cat Cargo.lock >lock.txt || echo none >lock.txt";
+    let server = "print('built with', open('lock.txt').read())\nraise SystemExit(7)\n";
+    let config = config("parallel-builds = true\nstart = \"python3 server.py {port}\"\n");
+    let config = config.replace("build = \"true\"", &format!("build = \"{build}\""));
+    let files = [
+        ("server.py", server),
+        ("xmlperf.toml", &config),
+        (".gitignore", "*.lock\nlock.txt\nhere\n.cache\n.xmlperf\n"),
+    ];
+    let repository = repository(&files);
+    let folder = repository.path();
+    fs::write(folder.join("here"), "").unwrap();
+    fs::write(folder.join("server.py"), SERVER).unwrap();
+    let (code, said) = compare(folder, folder);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("built with the lock of head"), "{said}");
+    assert!(said.contains("base: the target exited with status 7"), "{said}");
 }

@@ -36,7 +36,7 @@ use sut::{LogEnds, ProcessEndWatch};
 use tempfile::NamedTempFile;
 
 use units::cancel::Cancel;
-use units::environment::ChildEnvironment;
+use units::environment::{ChildEnvironment, WithheldNames};
 
 use cargo_units::CargoBuild;
 pub use changes::{HeadState, InputScope, changed_inputs};
@@ -184,18 +184,76 @@ pub struct BaseBuild {
     _in_use: File,
 }
 
-/// Returns `git_ref` of the repository around `repo_dir`, built with `build_command`, which is run in the folder that corresponds to `repo_dir`.
+/// A base of which the build may still run. Where this is dropped before the end, the build is ended, and nothing is
+/// left of it.
+#[derive(Debug)]
+pub struct PendingBase {
+    repo_dir: PathBuf,
+    prefix: PathBuf,
+    commit: String,
+    locks: Vec<MissingLock>,
+    lock: BuildLock,
+    place: BuildFolder,
+    state: BaseState,
+}
+
+#[derive(Debug)]
+enum BaseState {
+    /// It was built before; these files that earlier runs had left were removed.
+    Kept(Vec<PathBuf>),
+    /// Ended before its folder is removed, where both are dropped.
+    Building(RunningBuild, UnfinishedFolder),
+}
+
+impl PendingBase {
+    /// Whether the checkout has the lock files still that this is built with: a build of the checkout may have
+    /// written others meanwhile.
+    pub fn is_of_these_locks(&self) -> Result<bool, BaseError> {
+        Ok(locks::missing(&self.repo_dir, &self.commit)? == self.locks)
+    }
+
+    /// Waits until it is built. `progress` gets the latest line of the build.
+    pub fn finish(
+        self,
+        cancel: &Cancel,
+        progress: &mut dyn FnMut(BuildProgress<'_>),
+    ) -> Result<BaseBuild, BaseError> {
+        let Self { prefix, commit, lock, place, state, .. } = self;
+        let cached = matches!(state, BaseState::Kept(_));
+        let removed = match state {
+            BaseState::Kept(removed) => removed,
+            BaseState::Building(running, folder) => {
+                running.wait(cancel, progress)?;
+                place.record_files()?;
+                folder.keep();
+                Vec::new()
+            }
+        };
+        place.mark(&commit)?;
+        // From here on others may use it too.
+        flock(&lock.file, FlockOperation::LockShared)
+            .map_err(|errno| unusable(&place.file("lock"))(errno.into()))?;
+        place.prune()?;
+        let root = place.tree();
+        let dir = root.join(prefix);
+        let links = place.links();
+        Ok(BaseBuild { dir, root, commit, cached, removed, links, _in_use: lock.file })
+    }
+}
+
+/// Begins to build `git_ref` of the repository around `repo_dir` with `build_command`, which is run in the folder that
+/// corresponds to `repo_dir`, unless that was built before.
 ///
 /// Builds are kept in `cache_dir`, which should differ for each repository. `progress` gets what
-/// is being done, and the latest line of the build.
-pub fn checkout(
+/// is being done.
+pub fn start(
     repo_dir: &Path,
     git_ref: &str,
     build_command: BuildCommand<'_>,
     cache_dir: &Path,
     cancel: &Cancel,
     progress: &mut dyn FnMut(BuildProgress<'_>),
-) -> Result<BaseBuild, BaseError> {
+) -> Result<PendingBase, BaseError> {
     let commit = repository::commit(repo_dir, git_ref)?;
     let prefix = repository::prefix(repo_dir)?;
     fs::create_dir_all(cache_dir).map_err(unusable(cache_dir))?;
@@ -211,36 +269,32 @@ pub fn checkout(
     let key = inputs.key();
     let place = BuildFolder { cache_dir, key };
     let lock = place.lock(cancel, progress)?;
-    let kept = place.reuse(&lock, progress)?;
-    let cached = kept.is_some();
-    if !cached {
+    let state = if let Some(removed) = place.reuse(&lock, progress)? {
+        BaseState::Kept(removed)
+    } else {
         progress(BuildProgress::CheckedOut { reference: git_ref, commit: &commit });
         // Whatever an xmlperf that was killed has left.
         place.clear()?;
-        let built = files::write(repo_dir, &commit, &place.tree())
-            .and_then(|()| place.ensure_folder(&prefix, &commit))
-            .and_then(|()| place.carry(&locks, progress))
-            .and_then(|()| {
-                place.take_over(repo_dir, &prefix, build_command)?;
-                place.build(&prefix, &commit, build_command, cancel, progress)
-            });
-        if built.is_err() {
-            place.clear()?;
-        }
-        built?;
-    }
-    if !cached {
-        place.record_files()?;
-    }
-    place.mark(&commit)?;
-    // From here on others may use it too.
-    flock(&lock.file, FlockOperation::LockShared)
-        .map_err(|errno| unusable(&place.file("lock"))(errno.into()))?;
-    place.prune()?;
-    let (root, removed) = (place.tree(), kept.unwrap_or_default());
-    let dir = root.join(prefix);
-    let links = place.links();
-    Ok(BaseBuild { dir, root, commit, cached, removed, links, _in_use: lock.file })
+        let folder = UnfinishedFolder { place: Some(place.clone()) };
+        files::write(repo_dir, &commit, &place.tree())?;
+        place.ensure_folder(&prefix, &commit)?;
+        place.carry(&locks, progress)?;
+        place.take_over(repo_dir, &prefix, build_command)?;
+        BaseState::Building(place.start(&prefix, &commit, build_command)?, folder)
+    };
+    Ok(PendingBase { repo_dir: repo_dir.to_owned(), prefix, commit, locks, lock, place, state })
+}
+
+/// Returns `git_ref`, built as [`start`] does.
+pub fn checkout(
+    repo_dir: &Path,
+    git_ref: &str,
+    build_command: BuildCommand<'_>,
+    cache_dir: &Path,
+    cancel: &Cancel,
+    progress: &mut dyn FnMut(BuildProgress<'_>),
+) -> Result<BaseBuild, BaseError> {
+    start(repo_dir, git_ref, build_command, cache_dir, cancel, progress)?.finish(cancel, progress)
 }
 
 /// Builds the checkout itself with `build_command`, which is run in `dir`. All
@@ -255,54 +309,11 @@ pub fn build_head(
     progress: &mut dyn FnMut(BuildProgress<'_>),
 ) -> Result<(), BaseError> {
     let mut shell = build_command.shell(links)?;
-    run_build(shell.current_dir(dir), build_command, "head", log, cancel, progress)
-}
-
-fn run_build(
-    shell: &mut Command,
-    build: BuildCommand<'_>,
-    what: &str,
-    log: &Path,
-    cancel: &Cancel,
-    progress: &mut dyn FnMut(BuildProgress<'_>),
-) -> Result<(), BaseError> {
-    let out = sut::create_log(log).map_err(unusable(log))?;
-    let err = out.try_clone().map_err(unusable(log))?;
-    let mut ends = LogEnds::of(&out).map_err(unusable(log))?;
-    let child = shell
-        .args(["-c", build.command])
-        .process_group(0)
-        .stdin(Stdio::null())
-        .stdout(out)
-        .stderr(err)
-        .spawn()
-        .map_err(|source| BaseError::NotStarted { program: "/bin/sh".to_owned(), source })?;
-    let mut last = None;
-    let status = BuildProcess(child).wait(cancel, || {
-        let line = last_lines(log, 1).pop();
-        if line != last {
-            let line = line.as_deref().unwrap_or_default();
-            progress(BuildProgress::Printed { build: what, line });
-        }
-        last = line;
-        ends.free_middle();
-    })?;
-    // Where a disk is full, the hole stays in it.
-    let _ = ends.join();
-    if status.success() {
-        return Ok(());
-    }
-    Err(BaseError::BuildFailed {
-        build: build.command.to_owned(),
-        what: what.to_owned(),
-        status: status.to_string(),
-        tail: last_lines(log, TAIL_LINES).into(),
-        log: log.to_owned(),
-        withheld: build.environment.missing(),
-    })
+    RunningBuild::start(shell.current_dir(dir), build_command, "head", log)?.wait(cancel, progress)
 }
 
 /// The right to use a build.
+#[derive(Debug)]
 struct BuildLock {
     file: File,
     /// Whether no other xmlperf uses it, so that its folder may be changed.
@@ -310,6 +321,7 @@ struct BuildLock {
 }
 
 /// The files of one build: a folder, and beside it marker, snapshot, log and lock.
+#[derive(Debug, Clone)]
 struct BuildFolder {
     cache_dir: PathBuf,
     key: String,
@@ -461,14 +473,12 @@ impl BuildFolder {
         Ok(())
     }
 
-    fn build(
+    fn start(
         &self,
         prefix: &Path,
         commit: &str,
         build: BuildCommand<'_>,
-        cancel: &Cancel,
-        progress: &mut dyn FnMut(BuildProgress<'_>),
-    ) -> Result<(), BaseError> {
+    ) -> Result<RunningBuild, BaseError> {
         let mut shell = build.shell(&self.links())?;
         crate::git::without_local_variables(&mut shell)
             .current_dir(self.tree().join(prefix))
@@ -476,7 +486,7 @@ impl BuildFolder {
             .env_remove("CARGO_TARGET_DIR")
             .env_remove("CARGO_BUILD_TARGET_DIR");
         let what = format!("base {}", short(commit));
-        run_build(&mut shell, build, &what, &self.file("log"), cancel, progress)
+        RunningBuild::start(&mut shell, build, &what, &self.file("log"))
     }
 
     fn mark(&self, commit: &str) -> Result<(), BaseError> {
@@ -534,7 +544,96 @@ impl BuildFolder {
     }
 }
 
-/// A running build, which is ended with all that it started when this is dropped.
+/// A folder that is removed where its build does not succeed.
+#[derive(Debug)]
+struct UnfinishedFolder {
+    place: Option<BuildFolder>,
+}
+
+impl UnfinishedFolder {
+    fn keep(mut self) {
+        self.place = None;
+    }
+}
+
+impl Drop for UnfinishedFolder {
+    fn drop(&mut self) {
+        // Without a marker, what cannot be removed is not taken for a build.
+        let _ = self.place.take().map(|place| place.clear());
+    }
+}
+
+/// A build that runs.
+#[derive(Debug)]
+struct RunningBuild {
+    process: BuildProcess,
+    ends: LogEnds,
+    log: PathBuf,
+    /// What is built, for messages.
+    what: String,
+    command: String,
+    /// What it does not get of the environment.
+    withheld: Option<WithheldNames>,
+}
+
+impl RunningBuild {
+    /// Gives the command of a build to its shell.
+    fn start(
+        shell: &mut Command,
+        build: BuildCommand<'_>,
+        what: &str,
+        log: &Path,
+    ) -> Result<Self, BaseError> {
+        let out = sut::create_log(log).map_err(unusable(log))?;
+        let err = out.try_clone().map_err(unusable(log))?;
+        let ends = LogEnds::of(&out).map_err(unusable(log))?;
+        let child = shell
+            .args(["-c", build.command])
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(out)
+            .stderr(err)
+            .spawn()
+            .map_err(|source| BaseError::NotStarted { program: "/bin/sh".to_owned(), source })?;
+        Ok(Self {
+            process: BuildProcess(child),
+            ends,
+            log: log.to_owned(),
+            what: what.to_owned(),
+            command: build.command.to_owned(),
+            withheld: build.environment.missing(),
+        })
+    }
+
+    /// Waits for its end; `progress` gets the latest line that it prints.
+    fn wait(
+        self,
+        cancel: &Cancel,
+        progress: &mut dyn FnMut(BuildProgress<'_>),
+    ) -> Result<(), BaseError> {
+        let Self { process, mut ends, log, what, command, withheld } = self;
+        let mut last = None;
+        let status = process.wait(cancel, || {
+            let line = last_lines(&log, 1).pop();
+            if line != last {
+                let line = line.as_deref().unwrap_or_default();
+                progress(BuildProgress::Printed { build: &what, line });
+            }
+            last = line;
+            ends.free_middle();
+        })?;
+        // Where a disk is full, the hole stays in it.
+        let _ = ends.join();
+        if status.success() {
+            return Ok(());
+        }
+        let (status, tail) = (status.to_string(), last_lines(&log, TAIL_LINES).into());
+        Err(BaseError::BuildFailed { build: command, what, status, tail, log, withheld })
+    }
+}
+
+/// The process of a build, which is ended with all that it started when this is dropped.
+#[derive(Debug)]
 struct BuildProcess(Child);
 
 impl BuildProcess {

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 use units::cancel::Cancel;
 
-use super::{BaseError, BuildCommand, BuildProgress, run_build, unusable};
+use super::{BaseError, BuildCommand, BuildProgress, RunningBuild, unusable};
 use crate::git::{self, GitOutput};
 use crate::repository::{self, run};
 use crate::{HeadState, InputScope, changed_inputs};
@@ -160,7 +160,7 @@ impl ScratchTree {
             // Would put the variant where head is.
             .env_remove("CARGO_TARGET_DIR")
             .env_remove("CARGO_BUILD_TARGET_DIR");
-        run_build(&mut shell, build, "variant", log, cancel, progress)
+        RunningBuild::start(&mut shell, build, "variant", log)?.wait(cancel, progress)
     }
 }
 

@@ -112,6 +112,15 @@ impl Default for CountSettings {
     }
 }
 
+/// Whether base and head are built at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuildOrder {
+    /// Base takes over what was compiled for head, and no build sees what the other one writes meanwhile.
+    HeadFirst,
+    /// At the same time.
+    Parallel,
+}
+
 /// How the API is built, started and recognised as ready.
 #[derive(Debug, Clone)]
 pub struct TargetSpec {
@@ -119,6 +128,8 @@ pub struct TargetSpec {
     pub dir: PathBuf,
     /// Command that builds it, in a shell; needed to build a base from a git ref.
     pub build: Option<String>,
+    /// Whether base and head are built at the same time.
+    pub build_order: BuildOrder,
     /// How base is built and started, where that differs.
     pub base: Option<BaseCommands>,
     /// How it is reached.

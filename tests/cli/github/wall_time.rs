@@ -61,7 +61,9 @@ impl ChangeKind {
             init(clone);
             // Three scenarios of the presets, both lanes.
             let build = format!("sh build.sh && {COMPILE}");
-            write("xmlperf.toml", &plant_service::config(&build));
+            let config = plant_service::config(&build);
+            let config = config.replace("start =", "parallel-builds = true\nstart =");
+            write("xmlperf.toml", &config);
             write("request.j2", TEMPLATE);
         };
         let build = BUILD.replace("SECONDS", &number("PULL_REQUEST_BUILD_S", 3).to_string());

@@ -130,6 +130,9 @@ pub enum TargetFault {
     /// There is no start command for a shell.
     #[error("`shell` is for `start`")]
     StrayShell,
+    /// There is no build for both sides.
+    #[error("`parallel-builds` is for `build`")]
+    StrayParallelBuilds,
     /// There is no base to build or start in another way.
     #[error(
         "`base` has the `build` or the `start` by which base differs from a head that `start` starts"

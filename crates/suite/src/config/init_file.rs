@@ -11,6 +11,7 @@ const OPENING: &str = "\
 
 /// What follows the guesses in `[target]`, and what may stand beside a target.
 const TARGET_KEYS: &str = r#"# shell = false                               # true: `start` is for `sh -c`, with `&&`, pipes, VAR=x
+# parallel-builds = false                     # true: for a build that uses one processor: docs/target.md
 # `ready` is polled until it answers 2xx, or is a table: docs/target.md
 # base = { start = "./old-server {port}" }    # where base is built or started in another way than its own file says
 # ready-timeout = "30 s"

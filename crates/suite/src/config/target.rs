@@ -21,7 +21,8 @@ use crate::config::values::{
     SemanticsWord, Time, Variable,
 };
 use crate::{
-    BaseCommands, CpuSelection, LayoutMode, ReferenceChoice, TargetSource, TargetSpec, UrlScheme,
+    BaseCommands, BuildOrder, CpuSelection, LayoutMode, ReferenceChoice, TargetSource, TargetSpec,
+    UrlScheme,
 };
 
 const READY_PATH: &str = "/xml-compare-api/health";
@@ -32,6 +33,9 @@ pub(super) struct TargetTable {
     /// Builds the program, by a shell, in the folder of this file. A base that is a commit is built by it in a
     /// checkout of its own.
     build: Option<String>,
+    /// Whether base and head are built at the same time, which is for builds that use one processor and read nothing
+    /// that they write outside of their folder. Default: `false`.
+    parallel_builds: Option<Spanned<bool>>,
     /// Starts the program, in the folder of this file; `{port}` is a free port. Words are split as by a shell,
     /// without its other syntax.
     start: Option<Spanned<String>>,
@@ -178,34 +182,7 @@ impl TargetTable {
         folder: &Path,
     ) -> Result<TargetSpec, SpannedFault> {
         let container = self.container()?;
-        let started = self.start.as_ref().or(self.image.as_ref());
-        if let (Some(reference), true) =
-            (&self.reference, started.is_some() || self.url.is_some() || self.build.is_some())
-        {
-            return Err(SpannedFault::new(reference.span(), TargetFault::StrayReference));
-        }
-        let origin = match (started, &self.url) {
-            (Some(_), Some(url)) => {
-                return Err(SpannedFault::new(url.span(), TargetFault::StartAndUrl));
-            }
-            (Some(start), None) => {
-                let command = self.command(start)?;
-                if container.is_none() && !self.gives_port(start, beside.hooks) {
-                    return Err(SpannedFault::new(start.span(), TargetFault::NoPort));
-                }
-                TargetSource::Start(command)
-            }
-            (None, Some(url)) => {
-                let known = sut::Url::parse(url.get_ref());
-                known.map_err(|error| SpannedFault::new(url.span(), TargetFault::Url(error)))?;
-                TargetSource::Attach(url.get_ref().clone())
-            }
-            (None, None) => TargetSource::Embedded(if self.is_reference() {
-                ReferenceChoice::Named
-            } else {
-                ReferenceChoice::Default
-            }),
-        };
+        let origin = self.origin(container.is_some(), beside)?;
         let services = beside.services(&origin, container.is_some())?;
         let dependencies = service::resolve_dependencies(beside.dependencies, &services)?;
         let mut scopes = service::scopes(&services);
@@ -219,6 +196,7 @@ impl TargetTable {
             dir: folder.to_path_buf(),
             base: self.base(&origin, container.is_some(), &mut names)?,
             build: self.build.clone(),
+            build_order: self.build_order()?,
             scheme: self.scheme(&origin)?,
             trust: self.trust(folder, &origin)?,
             identity: self.identity(folder, &origin)?,
@@ -249,6 +227,53 @@ impl TargetTable {
                 Err(SpannedFault::new(shell.span(), TargetFault::StrayShell))
             }
             shell => command::words(start, shell.as_ref()),
+        }
+    }
+
+    /// Returns where the target comes from.
+    fn origin(
+        &self,
+        is_container: bool,
+        beside: &BesideTables<'_>,
+    ) -> Result<TargetSource, SpannedFault> {
+        let started = self.start.as_ref().or(self.image.as_ref());
+        if let (Some(reference), true) =
+            (&self.reference, started.is_some() || self.url.is_some() || self.build.is_some())
+        {
+            return Err(SpannedFault::new(reference.span(), TargetFault::StrayReference));
+        }
+        Ok(match (started, &self.url) {
+            (Some(_), Some(url)) => {
+                return Err(SpannedFault::new(url.span(), TargetFault::StartAndUrl));
+            }
+            (Some(start), None) => {
+                let command = self.command(start)?;
+                if !is_container && !self.gives_port(start, beside.hooks) {
+                    return Err(SpannedFault::new(start.span(), TargetFault::NoPort));
+                }
+                TargetSource::Start(command)
+            }
+            (None, Some(url)) => {
+                let known = sut::Url::parse(url.get_ref());
+                known.map_err(|error| SpannedFault::new(url.span(), TargetFault::Url(error)))?;
+                TargetSource::Attach(url.get_ref().clone())
+            }
+            (None, None) => TargetSource::Embedded(if self.is_reference() {
+                ReferenceChoice::Named
+            } else {
+                ReferenceChoice::Default
+            }),
+        })
+    }
+
+    /// Returns whether both sides are built at the same time.
+    fn build_order(&self) -> Result<BuildOrder, SpannedFault> {
+        match &self.parallel_builds {
+            Some(parallel) if *parallel.get_ref() && self.build.is_none() => {
+                Err(SpannedFault::new(parallel.span(), TargetFault::StrayParallelBuilds))
+            }
+            Some(parallel) if *parallel.get_ref() => Ok(BuildOrder::Parallel),
+            _ => Ok(BuildOrder::HeadFirst),
         }
     }
 

@@ -209,4 +209,6 @@ fn a_start_command_for_a_shell_is_refused_or_given_to_one() {
     assert_eq!(shlex::split(&command).unwrap(), ["sh", "-c", "cd app && ./api {port}"]);
     let image = "[target]\nimage = \"a:1\"\nport = 80\nshell = true\n";
     assert!(refusal(image).contains("`shell` is for `start`"));
+    let unbuilt = "[target]\nstart = 'x {port}'\nparallel-builds = true\n";
+    assert!(refusal(unbuilt).contains("3:19") && refusal(unbuilt).contains("is for `build`"));
 }
