@@ -139,7 +139,7 @@ fn go_and_dotnet_show_theirs() {
     let project = "<Project Sdk=\"Microsoft.NET.Sdk.Web\">\n</Project>\n";
     let program = "app.MapHealthChecks(\"/healthz\");\n";
     insta::assert_snapshot!(written(&[("src/Orders/Orders.csproj", project), ("src/Orders/Program.cs", program)]), @r#"
-    build = "dotnet publish src/Orders/Orders.csproj --configuration Release --output out" # src/Orders/Orders.csproj:1
+    build = "dotnet publish src/Orders/Orders.csproj --configuration Release --output out -p:DebugType=none -p:IncludeSourceRevisionInInformationalVersion=false" # src/Orders/Orders.csproj:1
     start = "dotnet out/Orders.dll --urls http://127.0.0.1:{port}" # src/Orders/Orders.csproj:1
     ready = "/healthz"                            # src/Orders/Program.cs:1
     "#);
