@@ -241,6 +241,7 @@ fn outcome(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stopping::{Continuation, EarlyStopping, StopReason, StoppingRule};
     use record::evidence::EvidenceState;
     use record::fixtures::{LEVEL, SampleLaunch, evidence_state, limits, paired};
     use record::{EarlyEnd, Side};
@@ -299,6 +300,21 @@ mod tests {
         assert!(own.len() == few.cells.len() && own.iter().all(|ln| ln.abs() < 0.01), "{own:?}");
         let many = Confirmation::of(&first, &next_attempt(&first, 50, LEVEL)).unwrap();
         assert_eq!(many.outcome, ComparisonOutcome::Inconclusive);
+    }
+
+    #[test]
+    fn a_second_machine_goes_on_where_only_the_first_one_is_red() {
+        let first = first_attempt();
+        let rule = StoppingRule { early: EarlyStopping::Decided };
+        let next = |head| {
+            let mut second = next_attempt(&first, 20, head);
+            second.gate.rules.get_mut(&Metric::Latency).unwrap().tolerance.0 = 1e-9;
+            let comparison = Comparison::of(&second).unwrap();
+            assert!(comparison.count(Verdict::Regressed) > 0, "{comparison:?}");
+            rule.next(&second, &comparison)
+        };
+        assert_eq!(next(LEVEL), Continuation::Continue);
+        assert_eq!(next(SLOW), Continuation::Stop(StopReason::Regressed));
     }
 
     #[test]

@@ -56,11 +56,14 @@ pub enum StopReason {
 impl StoppingRule {
     /// Returns whether a run goes on, given what it says so far.
     pub fn next(&self, run: &Run, comparison: &Comparison) -> Continuation {
-        let is_red = || comparison.count(Verdict::Regressed) > 0;
-        let fails = self.early == EarlyStopping::FirstRegression;
+        let is_red = comparison.count(Verdict::Regressed) > 0;
+        let is_enough = || match self.early {
+            EarlyStopping::FirstRegression => true,
+            EarlyStopping::Decided => has_had_its_share(run) && is_red_alone(run),
+        };
         if comparison.is_decided() {
             Continuation::Stop(StopReason::Decided)
-        } else if (fails || has_had_its_share(run)) && is_red() {
+        } else if is_red && is_enough() {
             Continuation::Stop(StopReason::Regressed)
         } else if launches(run) >= run.launches_planned {
             Continuation::Stop(StopReason::LaunchPairs)
@@ -74,10 +77,19 @@ impl StoppingRule {
 
 /// Whether nothing but the default's soft budget, or the wish to settle every metric of another machine's, asks for
 /// more launch pairs than those with which every metric could have been called regressed. No further one changes
-/// what a red comparison ends with.
+/// what a comparison that is red by itself ends with.
 fn has_had_its_share(run: &Run) -> bool {
     (run.soft_budget_ns.is_some() || run.confirms.is_some())
         && launches(run) >= launch_pairs_needed(run)
+}
+
+/// Whether a red run is red without the attempts before it, which it is there to refute otherwise.
+fn is_red_alone(run: &Run) -> bool {
+    if run.evidence.as_ref().is_none_or(|state| state.earlier.is_empty()) {
+        return true;
+    }
+    let alone = Run { evidence: None, ..run.clone() };
+    Comparison::of(&alone).is_ok_and(|alone| alone.count(Verdict::Regressed) > 0)
 }
 
 /// Returns the most launch pairs that a run comes to: as many as were requested, or fit into its budget at
