@@ -156,7 +156,8 @@ fn pair_at(run: &Run, place: usize) -> Result<EvidencePair, ContentError> {
     Ok(EvidencePair { first, differences })
 }
 
-/// The differences of a metric in each earlier attempt; empty where no launch pair measured it.
+/// The differences of a metric in each earlier attempt; empty where it was missing in that attempt. Of latency, that
+/// is where no launch pair sent a request; of anything else, where one launch pair did not measure it.
 pub(super) fn earlier(
     state: &EvidenceState,
     scenario: &str,
@@ -165,7 +166,11 @@ pub(super) fn earlier(
     let of_pair = |pair: &EvidencePair| pair.differences.get(scenario)?.get(&metric).copied();
     let of_attempt = |attempt: &EvidenceAttempt| {
         let found: RowDifferences = attempt.launch_pairs.iter().map(of_pair).collect();
-        if found.iter().all(Option::is_none) { Vec::new() } else { found }
+        let is_missing = match metric {
+            Metric::Latency => found.iter().all(Option::is_none),
+            _ => found.iter().any(Option::is_none),
+        };
+        if is_missing { Vec::new() } else { found }
     };
     state.earlier.iter().map(of_attempt).collect()
 }

@@ -212,10 +212,12 @@ impl<'a> LaunchValues<'a> {
         &self.percentiles_ns
     }
 
-    fn mean_ns(&self) -> f64 {
+    /// The mean of all requests: by slices, which an operation of a mix has none of, else by the histogram. None
+    /// without requests.
+    fn mean_ns(&self) -> Option<f64> {
         match self.times {
-            LatencyBasis::Service => mean_ns(&self.trial.slices),
-            LatencyBasis::Response => self.histogram_mean_ns.unwrap_or(f64::NAN),
+            LatencyBasis::Service if !self.trial.slices.is_empty() => mean_ns(&self.trial.slices),
+            LatencyBasis::Service | LatencyBasis::Response => self.histogram_mean_ns,
         }
     }
 
@@ -371,11 +373,11 @@ pub(super) fn differences(
     if found.iter().all(Option::is_none) { Err(MissingReason::NotSent) } else { Ok(found) }
 }
 
-/// Mean service time over slices, in nanoseconds; not a number without requests.
-fn mean_ns(slices: &[SliceTotals]) -> f64 {
+/// Mean service time over slices, in nanoseconds; none without requests.
+fn mean_ns(slices: &[SliceTotals]) -> Option<f64> {
     let requests = units::total(slices.iter().map(|slice| slice.requests));
     let service_ns = units::total(slices.iter().map(|slice| slice.service_ns));
-    units::exact(service_ns) / units::exact(requests)
+    (requests > 0).then(|| units::exact(service_ns) / units::exact(requests))
 }
 
 /// The value of a metric over all launches: percentiles of the merged histogram, if it holds enough
@@ -402,7 +404,7 @@ pub(super) fn held_to_limit(
     metric: Metric,
 ) -> Option<f64> {
     if metric == Metric::Latency {
-        let means: Vec<f64> = launches.iter().map(|launch| launch.mean_ns()).collect();
+        let means: Vec<f64> = launches.iter().filter_map(|launch| launch.mean_ns()).collect();
         return (!means.is_empty()).then(|| quantile::median(&means));
     }
     overall(launches, times, metric).or_else(|| {
@@ -421,10 +423,17 @@ pub fn level(scenario: &ScenarioRun, metric: Metric) -> Option<f64> {
     if metric.is_counted() {
         return work::level(scenario, metric);
     }
-    let value =
-        |trial: &&LaunchResult| LaunchValues::new(trial, scenario.times).ok()?.value(metric).ok();
-    let values = scenario.head().iter().map(value).collect::<Option<Vec<f64>>>()?;
-    better_half(values, metric.better())
+    let value = |trial: &&LaunchResult| match LaunchValues::new(trial, scenario.times)
+        .ok()?
+        .value(metric)
+    {
+        Ok(value) => Some(Some(value)),
+        // A launch that sent no request of an operation says nothing about it.
+        Err(MissingReason::NotSent) => Some(None),
+        Err(_) => None,
+    };
+    let values = scenario.head().iter().map(value).collect::<Option<Vec<Option<f64>>>>()?;
+    better_half(values.into_iter().flatten().collect(), metric.better())
 }
 
 /// The mean of the better half of values; none without any.
@@ -441,6 +450,41 @@ pub(super) fn better_half(mut values: Vec<f64>, better: BetterDirection) -> Opti
 mod tests {
     use super::*;
     use record::fixtures;
+
+    #[test]
+    fn a_limit_on_latency_holds_for_an_operation_which_has_no_slices() {
+        let mut times =
+            hdrhistogram::Histogram::<u64>::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
+        times.record_n(1_000, 10).unwrap();
+        let of_operation = |times: &hdrhistogram::Histogram<u64>| LaunchResult {
+            histogram: histogram::encode(times),
+            slices: Vec::new(),
+            ..fixtures::trial(fixtures::LEVEL, 0)
+        };
+        let sent = of_operation(&times);
+        times.clear();
+        let unsent = of_operation(&times);
+        let launch = |trial| LaunchValues::new(trial, LatencyBasis::Service).unwrap();
+        let (sent, unsent) = (launch(&sent), launch(&unsent));
+        let held = |launches: &[&LaunchValues<'_>]| {
+            held_to_limit(launches, &MergedTimes::default(), Metric::Latency)
+        };
+        assert_eq!(held(&[&sent, &unsent]), Some(1_000.0));
+        assert_eq!(held(&[&unsent]), None);
+    }
+
+    #[test]
+    fn a_launch_without_a_request_leaves_the_level_to_the_others() {
+        let mut scenario =
+            fixtures::paired(3, fixtures::LEVEL, fixtures::LEVEL).scenarios.remove(0);
+        let LaunchResults::Paired(pairs) = &mut scenario.trials else { panic!("paired") };
+        pairs[1].head = LaunchResult { requests: 0, ..pairs[1].head.clone() };
+        let with_gap = level(&scenario, Metric::Latency);
+        let LaunchResults::Paired(pairs) = &mut scenario.trials else { panic!("paired") };
+        pairs.remove(1);
+        assert_eq!(with_gap, level(&scenario, Metric::Latency));
+        assert!(with_gap.is_some());
+    }
 
     #[test]
     fn few_requests_have_no_percentile_and_the_slowest_of_them_is_held_to_a_promise() {
