@@ -49,7 +49,7 @@ pub(super) fn warm_up(
         WarmUpPlan::For(Duration::ZERO) | WarmUpPlan::Fitted { usual: Duration::ZERO } => Ok(()),
         WarmUpPlan::For(lasts) | WarmUpPlan::Fitted { usual: lasts } => {
             sides.iter_mut().try_for_each(|side| side.warm_up_load(lasts))?;
-            level(sides, lasts)?;
+            level(sides, 2 * lasts)?;
             for side in sides {
                 side.end_warm_up(None);
             }
@@ -80,14 +80,17 @@ fn until_steady(sides: &mut [&mut SideDriver<'_>]) -> Result<(), LaunchFailure> 
     }
 }
 
-/// Sends to a side that was sent fewer requests in the same time as many more, within at most this time. What a
-/// change does not touch would else be compiled less for being beside what got slower, and seem slower itself.
-fn level(sides: &mut [&mut SideDriver<'_>], at_most: Duration) -> Result<(), LaunchFailure> {
-    let most = sides.iter().map(|side| side.measurement.answered()).max().unwrap_or(0);
+/// Sends to a side that was sent fewer requests in the same time as many more, until it was warmed up for this time at
+/// most. What a change does not touch would else be compiled less for being beside what got slower, and seem slower
+/// itself.
+fn level(sides: &mut [&mut SideDriver<'_>], time_max: Duration) -> Result<(), LaunchFailure> {
+    let sent = |side: &SideDriver<'_>| side.measurement.answered() + side.measurement.failed();
+    let most = sides.iter().map(|side| sent(side)).max().unwrap_or(0);
     sides.iter_mut().try_for_each(|side| {
-        let missing = most - side.measurement.answered();
-        let is_behind = missing * BEHIND_MIN > most;
-        if is_behind { side.warm_up_requests(missing, at_most) } else { Ok(()) }
+        let missing = most - sent(side);
+        let left = time_max.saturating_sub(side.measurement.wall());
+        let is_behind = missing * BEHIND_MIN > most && !left.is_zero();
+        if is_behind { side.warm_up_requests(missing, left) } else { Ok(()) }
     })
 }
 
