@@ -1,5 +1,6 @@
 //! Finds the two builds that are compared, and builds what is not built.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -129,7 +130,7 @@ impl BuildPair {
 }
 
 /// A side from a commit, of which the build may still run.
-struct PendingSide {
+pub(super) struct PendingSide {
     target: TargetSpec,
     start: String,
     revision: Revision,
@@ -157,8 +158,8 @@ impl BuildFinder<'_> {
         {
             return Err(UseCaseError::HeadIsAttached { url: url.clone() }.into());
         }
-        let pending = self.base_beside_head(choice, name, events)?;
-        let head = self.head(choice.head_start.as_deref(), events)?;
+        let mut pending = self.base_beside_head(choice, name, events)?;
+        let head = self.head_beside(choice.head_start.as_deref(), pending.as_mut(), events)?;
         let label = name.to_owned();
         let revision = unstarted(label, None, WorkingTree::Clean);
         if let Some(source) = &choice.base {
@@ -224,19 +225,32 @@ impl BuildFinder<'_> {
         range: &CommitRange,
         events: &mut dyn EventSink,
     ) -> anyhow::Result<BuildPair> {
-        let base = self.start_commit(&range.base, Side::Base, events)?;
-        let head = checkout::commit(&self.target().dir, &range.head)?;
-        // Both are one build where they are one commit.
-        let is_parallel = self.target().build_order == BuildOrder::Parallel
-            && base.revision.commit.as_ref() != Some(&head);
-        let (base, head) = if is_parallel {
-            let head = self.start_commit(&range.head, Side::Head, events)?;
-            (self.finish_commit(base, events)?, self.finish_commit(head, events)?)
-        } else {
-            let base = self.finish_commit(base, events)?;
-            (base, self.at_commit(&range.head, Side::Head, events)?)
+        let commit = |name: &str| checkout::commit(&self.target().dir, name);
+        let order = match self.target().build_order {
+            BuildOrder::HeadFirst => Ordering::Equal,
+            BuildOrder::Parallel => commit(&range.base)?.cmp(&commit(&range.head)?),
         };
-        let ((base, base_built), (head, head_built)) = (base, head);
+        let mut start = |side: Side| match side {
+            Side::Base => self.start_commit(&range.base, side, events),
+            Side::Head => self.start_commit(&range.head, side, events),
+        };
+        // In the order of the commits, so that two of these never wait for each other. One commit is one build.
+        let (base, head) = match order {
+            Ordering::Less => {
+                let base = start(Side::Base)?;
+                (base, Some(start(Side::Head)?))
+            }
+            Ordering::Greater => {
+                let head = start(Side::Head)?;
+                (start(Side::Base)?, Some(head))
+            }
+            Ordering::Equal => (start(Side::Base)?, None),
+        };
+        let (base, base_built) = self.finish_commit(base, events)?;
+        let (head, head_built) = match head {
+            Some(head) => self.finish_commit(head, events)?,
+            None => self.at_commit(&range.head, Side::Head, events)?,
+        };
         let (origin, in_use) = (BuildOrigin::Commits, vec![base_built, head_built]);
         Ok(BuildPair { base, head, origin, in_use })
     }
@@ -246,6 +260,16 @@ impl BuildFinder<'_> {
     pub(super) fn head(
         &self,
         start: Option<&str>,
+        events: &mut dyn EventSink,
+    ) -> anyhow::Result<SutBuild> {
+        self.head_beside(start, None, events)
+    }
+
+    /// Returns the build of the checkout, as [`Self::head`] does, while a base is built.
+    fn head_beside(
+        &self,
+        start: Option<&str>,
+        base: Option<&mut PendingSide>,
         events: &mut dyn EventSink,
     ) -> anyhow::Result<SutBuild> {
         let target = self.target();
@@ -260,7 +284,7 @@ impl BuildFinder<'_> {
             (None, TargetSource::Attach(url)) => return Ok(attached(url, "head")),
             (None, TargetSource::Embedded(_)) => return self.embedded(),
             (None, TargetSource::Start(start)) => {
-                self.build_checkout(events)?;
+                self.build_checkout(base, events)?;
                 start.clone()
             }
         };
@@ -272,7 +296,11 @@ impl BuildFinder<'_> {
     }
 
     /// Builds the checkout, if there is a command for it and it is not to be left as it is.
-    pub(super) fn build_checkout(&self, events: &mut dyn EventSink) -> anyhow::Result<()> {
+    pub(super) fn build_checkout(
+        &self,
+        base: Option<&mut PendingSide>,
+        events: &mut dyn EventSink,
+    ) -> anyhow::Result<()> {
         let target = self.target();
         let (Some(build), CheckoutBuild::Run) = (&target.build, self.selection.checkout_build)
         else {
@@ -284,8 +312,10 @@ impl BuildFinder<'_> {
         let progress = &mut |progress: BuildProgress<'_>| events.emit(progress.into());
         let environment = &self.environment(target);
         let build = self.build_command(build, environment);
-        let links = &self.head_links();
-        let build = || checkout::build_head(&target.dir, build, &log, links, self.cancel, progress);
+        let links = self.head_links();
+        let files = (log.as_path(), links.as_path());
+        let base = base.map(|side| &mut side.build);
+        let build = || checkout::build_head(&target.dir, build, files, base, self.cancel, progress);
         Ok(self.selection.clock.time(RunStage::Build, build)?)
     }
 

@@ -152,7 +152,7 @@ impl LayoutMatching<'_> {
         }
         events.emit(Event::Warning(WarningKind::LinkedAgain { program }));
         let aside = ProgramAside::put(program).context("failed to put the program aside")?;
-        let built = self.finder.build_checkout(events);
+        let built = self.finder.build_checkout(None, events);
         drop(aside);
         built?;
         Ok(self.link(Some(&links), program))

@@ -140,6 +140,23 @@ fn both_builds_run_at_the_same_time_where_that_is_asked_for() {
     assert!(code == Some(0) && said.contains("identical program"), "{said}");
 }
 
+#[test]
+fn a_base_that_fails_ends_the_build_of_head_beside_it() {
+    let config = config("parallel-builds = true\nstart = \"python3 server.py {port}\"\n");
+    let build = "test -e here || exit 5; sleep 20; touch built";
+    let config = config.replace("build = \"true\"", &format!("build = \"{build}\""));
+    let ignored = "here\nbuilt\n.cache\n.xmlperf\n";
+    let files = [("server.py", SERVER), ("xmlperf.toml", &config), (".gitignore", ignored)];
+    let repository = repository(&files);
+    let folder = repository.path();
+    for name in ["here", "change"] {
+        fs::write(folder.join(name), "").unwrap();
+    }
+    let (code, said) = compare(folder, folder);
+    assert!(code == Some(3) && said.contains("exit status: 5"), "{code:?} {said}");
+    assert!(!folder.join("built").exists(), "{said}");
+}
+
 /// Without that, base would have been built with what its dependencies are today.
 #[test]
 fn a_base_that_was_built_beside_head_has_the_lock_file_of_heads_build() {

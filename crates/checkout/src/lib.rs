@@ -188,18 +188,19 @@ pub struct BaseBuild {
 /// left of it.
 #[derive(Debug)]
 pub struct PendingBase {
+    /// The first that is dropped: no other xmlperf builds in the folder until nothing is left in it.
+    state: BaseState,
+    lock: BuildLock,
+    place: BuildFolder,
     repo_dir: PathBuf,
     prefix: PathBuf,
     commit: String,
     locks: Vec<MissingLock>,
-    lock: BuildLock,
-    place: BuildFolder,
-    state: BaseState,
 }
 
 #[derive(Debug)]
 enum BaseState {
-    /// It was built before; these files that earlier runs had left were removed.
+    /// It was built before, and others may use it too; these files that earlier runs had left were removed.
     Kept(Vec<PathBuf>),
     /// Ended before its folder is removed, where both are dropped.
     Building(RunningBuild, UnfinishedFolder),
@@ -223,16 +224,13 @@ impl PendingBase {
         let removed = match state {
             BaseState::Kept(removed) => removed,
             BaseState::Building(running, folder) => {
-                running.wait(cancel, progress)?;
+                running.wait(None, cancel, progress)?;
                 place.record_files()?;
                 folder.keep();
+                place.share(&commit, &lock)?;
                 Vec::new()
             }
         };
-        place.mark(&commit)?;
-        // From here on others may use it too.
-        flock(&lock.file, FlockOperation::LockShared)
-            .map_err(|errno| unusable(&place.file("lock"))(errno.into()))?;
         place.prune()?;
         let root = place.tree();
         let dir = root.join(prefix);
@@ -270,6 +268,7 @@ pub fn start(
     let place = BuildFolder { cache_dir, key };
     let lock = place.lock(cancel, progress)?;
     let state = if let Some(removed) = place.reuse(&lock, progress)? {
+        place.share(&commit, &lock)?;
         BaseState::Kept(removed)
     } else {
         progress(BuildProgress::CheckedOut { reference: git_ref, commit: &commit });
@@ -282,7 +281,8 @@ pub fn start(
         place.take_over(repo_dir, &prefix, build_command)?;
         BaseState::Building(place.start(&prefix, &commit, build_command)?, folder)
     };
-    Ok(PendingBase { repo_dir: repo_dir.to_owned(), prefix, commit, locks, lock, place, state })
+    let repo_dir = repo_dir.to_owned();
+    Ok(PendingBase { state, lock, place, repo_dir, prefix, commit, locks })
 }
 
 /// Returns `git_ref`, built as [`start`] does.
@@ -299,17 +299,22 @@ pub fn checkout(
 
 /// Builds the checkout itself with `build_command`, which is run in `dir`. All
 /// output goes to `log`, which is replaced; `progress` gets the latest line of it. Links are kept in
-/// `links`, if they are.
+/// `links`, if they are. Where the base that is built meanwhile fails, that ends it.
 pub fn build_head(
     dir: &Path,
     build_command: BuildCommand<'_>,
-    log: &Path,
-    links: &Path,
+    (log, links): (&Path, &Path),
+    meanwhile: Option<&mut PendingBase>,
     cancel: &Cancel,
     progress: &mut dyn FnMut(BuildProgress<'_>),
 ) -> Result<(), BaseError> {
     let mut shell = build_command.shell(links)?;
-    RunningBuild::start(shell.current_dir(dir), build_command, "head", log)?.wait(cancel, progress)
+    let running = RunningBuild::start(shell.current_dir(dir), build_command, "head", log)?;
+    let meanwhile = match meanwhile.map(|base| &mut base.state) {
+        Some(BaseState::Building(base, _)) => Some(base),
+        Some(BaseState::Kept(_)) | None => None,
+    };
+    running.wait(meanwhile, cancel, progress)
 }
 
 /// The right to use a build.
@@ -426,7 +431,15 @@ impl BuildFolder {
         }
     }
 
+    /// The marker goes first: without it, what is left of the folder is not taken for a build.
     fn clear(&self) -> Result<(), BaseError> {
+        let marker = self.marker();
+        match fs::remove_file(&marker) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(unusable(&marker)(error));
+            }
+            Ok(()) | Err(_) => {}
+        }
         [self.tree(), self.links()].iter().try_for_each(|folder| remove_folder(folder))
     }
 
@@ -453,8 +466,8 @@ impl BuildFolder {
         Ok(())
     }
 
-    /// Takes over what was compiled of dependencies: by the checkout, which was built before, else by the builds
-    /// of this cache, the last one first.
+    /// Takes over what was compiled of dependencies: by the checkout, if it was built, else by the builds of this
+    /// cache, the last one first.
     fn take_over(
         &self,
         repo_dir: &Path,
@@ -487,6 +500,13 @@ impl BuildFolder {
             .env_remove("CARGO_BUILD_TARGET_DIR");
         let what = format!("base {}", short(commit));
         RunningBuild::start(&mut shell, build, &what, &self.file("log"))
+    }
+
+    /// Says that it is built, and used now. From here on others may use it too.
+    fn share(&self, commit: &str, lock: &BuildLock) -> Result<(), BaseError> {
+        self.mark(commit)?;
+        flock(&lock.file, FlockOperation::LockShared)
+            .map_err(|errno| unusable(&self.file("lock"))(errno.into()))
     }
 
     fn mark(&self, commit: &str) -> Result<(), BaseError> {
@@ -534,13 +554,11 @@ impl BuildFolder {
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Ok(());
         }
-        // The marker goes first: without it, what is left of the folder is not taken for a build.
         // The lock file stays: a process that waits for it would else hold a lock on nothing.
-        let marker = self.marker();
-        fs::remove_file(&marker).map_err(unusable(&marker))?;
+        self.clear()?;
         let _ = fs::remove_file(self.file("log"));
         let _ = fs::remove_file(self.snapshot());
-        self.clear()
+        Ok(())
     }
 }
 
@@ -567,7 +585,8 @@ impl Drop for UnfinishedFolder {
 #[derive(Debug)]
 struct RunningBuild {
     process: BuildProcess,
-    ends: LogEnds,
+    /// Of its log, until it has ended.
+    ends: Option<LogEnds>,
     log: PathBuf,
     /// What is built, for messages.
     what: String,
@@ -597,7 +616,7 @@ impl RunningBuild {
             .map_err(|source| BaseError::NotStarted { program: "/bin/sh".to_owned(), source })?;
         Ok(Self {
             process: BuildProcess(child),
-            ends,
+            ends: Some(ends),
             log: log.to_owned(),
             what: what.to_owned(),
             command: build.command.to_owned(),
@@ -605,30 +624,54 @@ impl RunningBuild {
         })
     }
 
-    /// Waits for its end; `progress` gets the latest line that it prints.
+    /// Waits for its end, or for another one that fails meanwhile; `progress` gets the latest line that it prints.
     fn wait(
-        self,
+        mut self,
+        mut meanwhile: Option<&mut Self>,
         cancel: &Cancel,
         progress: &mut dyn FnMut(BuildProgress<'_>),
     ) -> Result<(), BaseError> {
-        let Self { process, mut ends, log, what, command, withheld } = self;
+        let end = self.process.end();
         let mut last = None;
-        let status = process.wait(cancel, || {
-            let line = last_lines(&log, 1).pop();
+        while !self.has_succeeded()? {
+            if cancel.is_raised() {
+                return Err(BaseError::Cancelled);
+            }
+            if let Some(other) = &mut meanwhile {
+                other.has_succeeded()?;
+            }
+            let line = last_lines(&self.log, 1).pop();
             if line != last {
                 let line = line.as_deref().unwrap_or_default();
-                progress(BuildProgress::Printed { build: &what, line });
+                progress(BuildProgress::Printed { build: &self.what, line });
             }
             last = line;
-            ends.free_middle();
-        })?;
-        // Where a disk is full, the hole stays in it.
-        let _ = ends.join();
-        if status.success() {
-            return Ok(());
+            end.wait(POLL);
         }
-        let (status, tail) = (status.to_string(), last_lines(&log, TAIL_LINES).into());
-        Err(BaseError::BuildFailed { build: command, what, status, tail, log, withheld })
+        Ok(())
+    }
+
+    /// Whether it has ended well; keeps its log small until it has ended. Fails if it did not end well.
+    fn has_succeeded(&mut self) -> Result<bool, BaseError> {
+        let Some(status) = self.process.ended()? else {
+            if let Some(ends) = &mut self.ends {
+                ends.free_middle();
+            }
+            return Ok(false);
+        };
+        // Where a disk is full, the hole stays in it.
+        let _ = self.ends.take().map(LogEnds::join);
+        if status.success() {
+            return Ok(true);
+        }
+        Err(BaseError::BuildFailed {
+            build: self.command.clone(),
+            what: self.what.clone(),
+            status: status.to_string(),
+            tail: last_lines(&self.log, TAIL_LINES).into(),
+            log: self.log.clone(),
+            withheld: self.withheld.clone(),
+        })
     }
 }
 
@@ -637,19 +680,13 @@ impl RunningBuild {
 struct BuildProcess(Child);
 
 impl BuildProcess {
-    fn wait(mut self, cancel: &Cancel, mut each: impl FnMut()) -> Result<ExitStatus, BaseError> {
+    fn end(&self) -> ProcessEndWatch {
+        ProcessEndWatch::of(Pid::from_child(&self.0))
+    }
+
+    fn ended(&mut self) -> Result<Option<ExitStatus>, BaseError> {
         let failed = |source| BaseError::NotStarted { program: "/bin/sh".to_owned(), source };
-        let end = ProcessEndWatch::of(Pid::from_child(&self.0));
-        loop {
-            if let Some(status) = self.0.try_wait().map_err(failed)? {
-                return Ok(status);
-            }
-            if cancel.is_raised() {
-                return Err(BaseError::Cancelled);
-            }
-            each();
-            end.wait(POLL);
-        }
+        self.0.try_wait().map_err(failed)
     }
 }
 

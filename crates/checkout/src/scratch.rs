@@ -160,7 +160,7 @@ impl ScratchTree {
             // Would put the variant where head is.
             .env_remove("CARGO_TARGET_DIR")
             .env_remove("CARGO_BUILD_TARGET_DIR");
-        RunningBuild::start(&mut shell, build, "variant", log)?.wait(cancel, progress)
+        RunningBuild::start(&mut shell, build, "variant", log)?.wait(None, cancel, progress)
     }
 }
 
