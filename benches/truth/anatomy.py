@@ -21,8 +21,9 @@ FOUR = 'pairs = 2\nload = { model = "closed", connections = 4 }'
 KINDS = {
     "sleep": ("blocked", "SLEEP_1MS", LITTLE, 4_000),
     "spin": ("user", "SPIN_10", MUCH, 300),
-    # Four times what the lock is held for is more than a request takes without it, so that there is a convoy.
-    "lock": ("blocked", "LOCK", FOUR, 900),
+    # Four times what the lock is held for is more than a request takes without it, so that there is a convoy; and so long
+    # that it matters little how much less those who wait for the lock wait for the processor.
+    "lock": ("blocked", "LOCK", FOUR, 3_000),
     "quota": ("queued", "QUOTA", MUCH, 300),
     "sync": ("blocked", "SYNC", LITTLE, 4_000),
     "churn": ("system", "CHURN", LITTLE, 600),
@@ -146,6 +147,7 @@ class Kind:
             used = report["anatomy"][0]["base"]
             self.group.limit(QUOTA_SHARE * (used["user_ns"] + used["system_ns"]) / sum(used.values()))
         if KEPT:
+            Path(KEPT).mkdir(parents=True, exist_ok=True)
             shutil.copy(out / "report/run.json", Path(KEPT) / f"{self.name}-{number}.json")
             (Path(KEPT) / f"{self.name}-{number}.truth").write_text(json.dumps(self.planted()))
         return self.judge(number, report, seconds)

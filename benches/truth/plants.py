@@ -86,7 +86,7 @@ C = {
         ("server.c", "    if (send(socket, text, (size_t)bytes, MSG_NOSIGNAL) < 0) return;\n", "    ssize_t sent = send(socket, text, (size_t)bytes, MSG_NOSIGNAL);\n    (void)sent;\n"),
         ("server.c", "listen(listener, 512)", "listen(listener, 256)"),
         ("server.c", "// Stands for a store that takes 300 us to answer, any number of requests at once.\n", "// A store.\n"),
-        ("server.c", "    pause_us(300);\n", "    pause_us(310);\n"),
+        ("server.c", "    pause_us(first);\n", "    pause_us(first + 10);\n"),
         ("server.c", "static void end(int number) {\n", "__attribute__((unused)) static int spare(int x) { return x * 3; }\n\nstatic void end(int number) {\n"),
     ],
 }
