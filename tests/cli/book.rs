@@ -137,7 +137,8 @@ fn the_page_of_the_metrics_has_their_rules() {
             BetterDirection::Lower => "less",
             BetterDirection::Higher => "more",
         };
-        let minimum = rule.minimum.map(|value| metric.format(value, &unit)).unwrap_or_default();
+        let minimum =
+            rule.minimum.map(|value| metric.format_minimum(value, &unit)).unwrap_or_default();
         let (floor, tolerance): (Ratio, Ratio) = (rule.floor, rule.tolerance);
         writeln!(
             made,

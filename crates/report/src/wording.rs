@@ -428,10 +428,9 @@ fn percent(ln: f64) -> String {
 pub(super) fn tolerance(row: &MetricResult) -> String {
     let rule = row.rule;
     match rule.minimum {
-        Some(minimum) if rule.floor.0 >= rule.tolerance.0 => match row.metric {
-            Metric::Leak => units::bytes(minimum),
-            metric => metric.format(minimum, &row.unit),
-        },
+        Some(minimum) if rule.floor.0 >= rule.tolerance.0 => {
+            row.metric.format_minimum(minimum, &row.unit)
+        }
         Some(_) | None => rule.tolerance.to_string(),
     }
 }

@@ -286,6 +286,15 @@ impl Metric {
             MetricDimension::Count => units::count(value),
         }
     }
+
+    /// Returns the smallest change that decides as a person would write it. Of a leak that is the bytes by which memory
+    /// grew, where its value is bytes a second.
+    pub fn format_minimum(self, minimum: f64, unit: &WorkUnit) -> String {
+        match self {
+            Self::Leak => units::bytes(minimum),
+            _ => self.format(minimum, unit),
+        }
+    }
 }
 
 /// What the values of a metric are amounts of.
