@@ -125,7 +125,7 @@ static uint64_t walk(uint32_t at) {
 #ifdef PLANT_CHURN
 // Pages that are mapped, touched and given back: the system's work, not the program's.
 static void churn(void) {
-    size_t room = 1 << 19;
+    size_t room = 1 << 20;
     char *pages = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     for (size_t i = 0; i < room; i += 4096) pages[i] = 1;
     munmap(pages, room);
