@@ -25,6 +25,18 @@ fn plain(command: &str) -> BuildCommand<'_> {
     BuildCommand { command, environment: &WHOLE, keeper: None, lines: LineTables::AsBuilt }
 }
 
+/// Builds a commit, and waits for it.
+fn checkout(
+    repo: &Path,
+    git_ref: &str,
+    build: BuildCommand<'_>,
+    cache: &Path,
+    cancel: &Cancel,
+    progress: &mut dyn FnMut(BuildProgress<'_>),
+) -> Result<BaseBuild, BaseError> {
+    checkout::start(repo, git_ref, build, cache, cancel, progress)?.finish(cancel, progress)
+}
+
 /// A repository with two commits, the first tagged `v1`, and a cache beside it.
 struct BaseFixture {
     dir: TempDir,
@@ -66,7 +78,7 @@ impl BaseFixture {
         build: &str,
     ) -> Result<BaseBuild, BaseError> {
         let cache = self.path("cache");
-        checkout::checkout(repo, git_ref, plain(build), &cache, &Cancel::default(), &mut |_| {})
+        checkout(repo, git_ref, plain(build), &cache, &Cancel::default(), &mut |_| {})
     }
 
     fn checkout(&self, git_ref: &str) -> Result<BaseBuild, BaseError> {
@@ -419,8 +431,7 @@ fn a_cancelled_build_leaves_no_process_and_is_not_taken_for_a_build() {
         }
     };
     let cache = stage.path("cache");
-    let error =
-        checkout::checkout(&stage.repo(), "v1", plain(build), &cache, &cancel, &mut progress);
+    let error = checkout(&stage.repo(), "v1", plain(build), &cache, &cancel, &mut progress);
     assert!(matches!(error.unwrap_err(), BaseError::Cancelled));
     assert!(!Path::new("/proc").join(shell).exists());
     fs::write(stage.path("go"), "").unwrap();
@@ -459,7 +470,7 @@ fn a_lock_file_that_no_commit_has_is_carried_over_and_names_the_build() {
         };
         let build = plain("cat Cargo.lock >out.txt || echo none >out.txt");
         let (repo, cancel) = (stage.repo(), Cancel::default());
-        let built = checkout::checkout(&repo, git_ref, build, &cache, &cancel, &mut progress);
+        let built = checkout(&repo, git_ref, build, &cache, &cancel, &mut progress);
         let built = built.unwrap();
         (output(&built), built.cached, carried.len())
     };
@@ -496,5 +507,5 @@ fn run_from_a_hook_the_users_index_is_safe() {
     let dir = PathBuf::from(std::env::var_os("HOOK_STAGE").unwrap());
     let (repo, cache) = (dir.join("repo"), dir.join("cache"));
     let build = "git rm --quiet src.txt";
-    checkout::checkout(&repo, "v1", plain(build), &cache, &Cancel::default(), &mut |_| {}).unwrap();
+    checkout(&repo, "v1", plain(build), &cache, &Cancel::default(), &mut |_| {}).unwrap();
 }

@@ -285,18 +285,6 @@ pub fn start(
     Ok(PendingBase { state, lock, place, repo_dir, prefix, commit, locks })
 }
 
-/// Returns `git_ref`, built as [`start`] does.
-pub fn checkout(
-    repo_dir: &Path,
-    git_ref: &str,
-    build_command: BuildCommand<'_>,
-    cache_dir: &Path,
-    cancel: &Cancel,
-    progress: &mut dyn FnMut(BuildProgress<'_>),
-) -> Result<BaseBuild, BaseError> {
-    start(repo_dir, git_ref, build_command, cache_dir, cancel, progress)?.finish(cancel, progress)
-}
-
 /// Builds the checkout itself with `build_command`, which is run in `dir`. All
 /// output goes to `log`, which is replaced; `progress` gets the latest line of it. Links are kept in
 /// `links`, if they are. Where the base that is built meanwhile fails, that ends it.
@@ -434,12 +422,7 @@ impl BuildFolder {
     /// The marker goes first: without it, what is left of the folder is not taken for a build.
     fn clear(&self) -> Result<(), BaseError> {
         let marker = self.marker();
-        match fs::remove_file(&marker) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(unusable(&marker)(error));
-            }
-            Ok(()) | Err(_) => {}
-        }
+        unless_gone(&marker, fs::remove_file(&marker))?;
         [self.tree(), self.links()].iter().try_for_each(|folder| remove_folder(folder))
     }
 
@@ -790,8 +773,13 @@ fn end_of(log: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn remove_folder(folder: &Path) -> Result<(), BaseError> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(folder)(error)),
+    unless_gone(folder, fs::remove_dir_all(folder))
+}
+
+/// What is not there needs no removal.
+fn unless_gone(path: &Path, removed: io::Result<()>) -> Result<(), BaseError> {
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(path)(error)),
         Ok(()) | Err(_) => Ok(()),
     }
 }

@@ -380,6 +380,17 @@ fn mean_ns(slices: &[SliceTotals]) -> Option<f64> {
     (requests > 0).then(|| units::exact(service_ns) / units::exact(requests))
 }
 
+/// The values of the launches that sent a request of what is measured: the others say nothing about it. None if one
+/// is missing for any other reason.
+fn sent_values<'a>(
+    launches: impl IntoIterator<Item = &'a LaunchValues<'a>>,
+    metric: Metric,
+) -> Option<Vec<f64>> {
+    let values = launches.into_iter().map(|launch| launch.value(metric));
+    let sent = values.filter(|value| *value != Err(MissingReason::NotSent));
+    sent.collect::<Result<_, _>>().ok()
+}
+
 /// The value of a metric over all launches: percentiles of the merged histogram, if it holds enough
 /// requests, else the median.
 pub(super) fn overall(
@@ -388,9 +399,7 @@ pub(super) fn overall(
     metric: Metric,
 ) -> Option<f64> {
     let Some(quantile) = metric.quantile() else {
-        let sent = launches.iter().map(|launch| launch.value(metric));
-        let sent = sent.filter(|value| *value != Err(MissingReason::NotSent));
-        let values: Vec<f64> = sent.collect::<Result<_, _>>().ok()?;
+        let values = sent_values(launches.iter().copied(), metric)?;
         return (!values.is_empty()).then(|| quantile::median(&values));
     };
     times.quantile(quantile)
@@ -423,17 +432,10 @@ pub fn level(scenario: &ScenarioRun, metric: Metric) -> Option<f64> {
     if metric.is_counted() {
         return work::level(scenario, metric);
     }
-    let value = |trial: &&LaunchResult| match LaunchValues::new(trial, scenario.times)
-        .ok()?
-        .value(metric)
-    {
-        Ok(value) => Some(Some(value)),
-        // A launch that sent no request of an operation says nothing about it.
-        Err(MissingReason::NotSent) => Some(None),
-        Err(_) => None,
-    };
-    let values = scenario.head().iter().map(value).collect::<Option<Vec<Option<f64>>>>()?;
-    better_half(values.into_iter().flatten().collect(), metric.better())
+    let launches = scenario.head();
+    let launches = launches.iter().map(|trial| LaunchValues::new(trial, scenario.times));
+    let launches: Vec<LaunchValues<'_>> = launches.collect::<Result<_, _>>().ok()?;
+    better_half(sent_values(&launches, metric)?, metric.better())
 }
 
 /// The mean of the better half of values; none without any.
