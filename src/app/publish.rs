@@ -5,6 +5,7 @@
 //! published as *could not measure*: this never ends green because there was nothing to see.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -186,7 +187,7 @@ impl RecordSource<'_> {
         let options = self.options;
         let first = self.load(&options.artifact, &options.dir)?;
         let comparison = Comparison::of(&first)?;
-        ensure_consistent(options, &comparison)?;
+        ensure_consistent(options, &comparison, first.confirms.is_some())?;
         if confirmation::flagged(&comparison).is_empty() {
             return Ok(MachineResult::One(Box::new(comparison)));
         }
@@ -247,8 +248,12 @@ fn read(dir: &Path, context: &GithubContext) -> Result<Run> {
     Ok(run)
 }
 
-/// Puts the record and the log of an artifact into `dir`, as far as it has them.
+/// Puts the record and the log of an artifact into `dir`, as far as it has them, in place of what is there: a runner
+/// that serves many pull requests may have those of another one, and a checkout what somebody committed.
 fn fetch(client: &ApiClient<'_>, id: u64, name: &str, dir: &Path) -> Result<()> {
+    for file in [RUN_FILE, LOG_FILE] {
+        remove(&dir.join(file))?;
+    }
     for file in [RUN_FILE, LOG_FILE] {
         match artifact::fetch(client, id, name, file) {
             Ok(content) => record::write_atomically(&dir.join(file), &content)?,
@@ -259,8 +264,21 @@ fn fetch(client: &ApiClient<'_>, id: u64, name: &str, dir: &Path) -> Result<()> 
     Ok(())
 }
 
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("failed to remove `{}`", path.display()))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Fails if the record cannot be what the run was about.
-fn ensure_consistent(options: &PublishOptions, comparison: &Comparison) -> Result<()> {
+fn ensure_consistent(
+    options: &PublishOptions,
+    comparison: &Comparison,
+    is_confirmation: bool,
+) -> Result<()> {
     let measured: BTreeSet<&str> = comparison.method.scenarios.iter().map(String::as_str).collect();
     let is_missing = |name: &&String| !measured.contains(sanitize::text(name).as_str());
     if let Some(name) = options.scenarios.iter().find(is_missing) {
@@ -268,6 +286,10 @@ fn ensure_consistent(options: &PublishOptions, comparison: &Comparison) -> Resul
     }
     let explained = match (options.compare_exit, &comparison.outcome) {
         (None | Some(0), _) | (Some(3), ComparisonOutcome::NotMeasured(_)) => true,
+        // What two machines say together is not what the second one says by itself.
+        (Some(1 | 4), outcome) if is_confirmation => {
+            !matches!(outcome, ComparisonOutcome::NotMeasured(_))
+        }
         (Some(1), outcome) => *outcome == ComparisonOutcome::Regressed,
         (Some(4), outcome) => *outcome == ComparisonOutcome::Inconclusive,
         (Some(_), _) => false,

@@ -81,7 +81,7 @@ pub fn find(
             Some(parent) => Ok(Some(parent)),
             None => parting(&git, base, &context.head, client).map(Some),
         },
-        WorkflowEvent::MergeGroup { base } => present(&git, base.clone()).map(Some),
+        WorkflowEvent::MergeGroup { base, .. } => present(&git, base.clone()).map(Some),
         WorkflowEvent::Push { before: Some(before) } => {
             parting(&git, before, &context.head, client).map(Some)
         }
@@ -153,9 +153,17 @@ fn branch_point(
     let head = git.commit(&["rev-parse", "--verify", "--quiet", "HEAD"])?;
     let head = head.unwrap_or_else(|| context.head.clone());
     let beyond = |commit: &CommitId| *commit != head;
-    if let Some(branch) = &context.default_branch {
-        let branch = format!("refs/remotes/origin/{branch}");
+    if let Some(default) = &context.default_branch {
+        let branch = format!("refs/remotes/origin/{default}");
         let parted = git.commit(&["merge-base", &branch, head.as_str()])?;
+        // A checkout of a branch that is not the default one, and not of all its history, has that one no further.
+        let parted = match parted {
+            None if context.head == head && git.is_shallow()? => {
+                let tip = tip(default, &head, client)?;
+                Some(parting(git, &tip, &head, client)?)
+            }
+            parted => parted,
+        };
         if let Some(commit) = parted.filter(beyond) {
             return Ok(Some(commit));
         }
@@ -168,11 +176,32 @@ fn branch_point(
     }
     let parent = format!("{}^1", head.as_str());
     let parent = git.commit(&["rev-parse", "--verify", "--quiet", &parent])?;
-    let shallow = git.run(&["rev-parse", "--is-shallow-repository"])?.stdout;
-    if parent.is_none() && shallow.starts_with(b"true") {
+    if parent.is_none() && git.is_shallow()? {
         return Err(BaseCommitError::Shallow { commit: format!("before {}", head.as_str()) });
     }
     Ok(parent)
+}
+
+/// The last commit of a branch, as GitHub has it.
+fn tip(
+    branch: &str,
+    head: &CommitId,
+    client: Option<&ApiClient<'_>>,
+) -> Result<CommitId, BaseCommitError> {
+    #[derive(Deserialize)]
+    struct ListedCommit {
+        sha: String,
+    }
+    let unknown = || BaseCommitError::Shallow { commit: format!("where it left `{branch}`") };
+    let client = client.ok_or_else(unknown)?;
+    let query = vec![("sha", branch.to_owned()), ("per_page", "1".to_owned())];
+    let listed: Vec<ListedCommit> =
+        client.get(client.below("commits"), query).map_err(|source| BaseCommitError::Unknown {
+            base: branch.to_owned(),
+            head: head.as_str().to_owned(),
+            source,
+        })?;
+    listed.first().and_then(|it| CommitId::parse(&it.sha)).ok_or_else(unknown)
 }
 
 /// What to do where git refuses to read the files of another user.
@@ -204,6 +233,11 @@ impl GitClone<'_> {
         let output = self.run(arguments)?;
         let text = String::from_utf8_lossy(&output.stdout);
         Ok(if output.status.success() { CommitId::parse(text.trim()) } else { None })
+    }
+
+    fn is_shallow(&self) -> Result<bool, BaseCommitError> {
+        let output = self.run(&["rev-parse", "--is-shallow-repository"])?;
+        Ok(output.stdout.starts_with(b"true"))
     }
 
     fn succeeds(&self, arguments: &[&str]) -> Result<bool, BaseCommitError> {

@@ -200,7 +200,11 @@ pub fn publish(
     let path = |comment: &IssueComment| client.below(&format!("issues/comments/{}", comment.id));
     let comment: IssueComment = client.patch(path(oldest), json!({ "body": body }))?;
     for (duplicate, _) in duplicates {
-        client.delete(path(duplicate))?;
+        match client.delete(path(duplicate)) {
+            // Another run was faster.
+            Ok(()) | Err(ApiError::Refused { status: 404, .. }) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(PublicationOutcome::Published { url: comment.html_url })
 }

@@ -151,6 +151,8 @@ pub enum WorkflowEvent {
     MergeGroup {
         /// What it wants to merge into.
         base: CommitId,
+        /// The pull request that it is for, as the name of the queue's branch says.
+        pull_request: Option<u64>,
     },
     /// Another workflow has finished, usually one that measured a fork without rights to publish.
     WorkflowRun(MeasurementRun),
@@ -328,6 +330,8 @@ struct RawMergeGroup {
     head_sha: String,
     base_sha: String,
     base_ref: Option<String>,
+    #[serde(default)]
+    head_ref: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -356,6 +360,13 @@ fn read_payload(event: &str, path: PathBuf) -> Result<EventPayload, ContextError
     })
 }
 
+/// The number in `refs/heads/gh-readonly-queue/BRANCH/pr-NUMBER-COMMIT`.
+fn queued(branch: &str) -> Option<u64> {
+    let name = branch.strip_prefix("refs/heads/gh-readonly-queue/")?.rsplit('/').next()?;
+    let (number, _) = name.strip_prefix("pr-")?.split_once('-')?;
+    number.parse().ok()
+}
+
 /// The event, and the commit that it is about. `checked_out` is what the workflow was started for:
 /// for a pull request that is a merge which is in no branch.
 fn happened(
@@ -372,7 +383,8 @@ fn happened(
         ("merge_group", Some(group), _) => {
             let head = commit("merge_group.head_sha", &group.head_sha)?;
             let base = commit("merge_group.base_sha", &group.base_sha)?;
-            Ok((WorkflowEvent::MergeGroup { base }, head))
+            let pull_request = queued(&group.head_ref);
+            Ok((WorkflowEvent::MergeGroup { base, pull_request }, head))
         }
         ("workflow_run", _, Some(run)) => {
             let head = commit("workflow_run.head_sha", &run.head_sha)?;

@@ -149,11 +149,18 @@ fn remote(
     body: &mut String,
     published: &mut PublicationResult,
 ) {
-    let conversation = conversation(publication, settings, context, client, published);
-    if let (Some(conversation), Conclusion::Regressed) = (&conversation, publication.conclusion) {
-        match acceptance::find(client, conversation) {
+    let mut conversation = conversation(publication, settings, context, client, published);
+    if let (Some(read), Conclusion::Regressed) = (&mut conversation, publication.conclusion) {
+        match acceptance::find(client, read) {
             Ok(acceptance) => published.acceptance = acceptance,
             Err(error) => published.note(context.origin, PublishError::Acceptance(error)),
+        }
+        if comments(settings, context) {
+            // That took a while, in which a later run may have commented.
+            match Conversation::read(client, read.number) {
+                Ok(latest) => *read = latest,
+                Err(error) => published.failures.push(PublishError::PullRequest(error)),
+            }
         }
     }
     let acceptance = published.acceptance.as_ref();
@@ -161,7 +168,7 @@ fn remote(
     if let Some(acceptance) = acceptance {
         *body = excused(acceptance, body);
     }
-    if let Some(conversation) = &conversation {
+    if let Some(conversation) = conversation.as_ref().filter(|_| comments(settings, context)) {
         comment(publication, settings, context, client, conversation, body, published);
     }
     check(publication, settings, context, client, body, published);
@@ -171,6 +178,12 @@ fn remote(
 fn excused(acceptance: &Acceptance, body: &str) -> String {
     let Acceptance { by, reason } = acceptance;
     format!("### 🟡 xmlperf: regression accepted by `{by}`\n> {reason}\n\n{body}")
+}
+
+/// Whether a comment is brought up to date or begun: of a pull request, and not of a queue's commits.
+fn comments(settings: &PublishSettings, context: &GithubContext) -> bool {
+    let is_of_queue = matches!(context.event, WorkflowEvent::MergeGroup { .. });
+    settings.comment != CommentPolicy::Never && !is_of_queue
 }
 
 fn conversation(
@@ -183,7 +196,8 @@ fn conversation(
     // An acceptance matters only where a regression would show.
     let shows = settings.check != CheckPolicy::None || settings.fail_on != FailOn::Never;
     let may_be_accepted = publication.conclusion == Conclusion::Regressed && shows;
-    if settings.comment == CommentPolicy::Never && !may_be_accepted {
+    // What was accepted on the pull request holds in a queue as well, which would throw it out.
+    if !comments(settings, context) && !may_be_accepted {
         return None;
     }
     let number = match pull_request(context, client) {
@@ -225,6 +239,9 @@ fn pull_request(
             MeasuredEvent::PullRequest => resolve(client, measured, &context.head),
             MeasuredEvent::Other => Ok(PullRequestLookup::None),
         },
+        WorkflowEvent::MergeGroup { pull_request: Some(number), .. } => {
+            Ok(PullRequestLookup::Found(*number))
+        }
         WorkflowEvent::Push { .. } | WorkflowEvent::MergeGroup { .. } | WorkflowEvent::Other => {
             Ok(PullRequestLookup::None)
         }

@@ -9,7 +9,7 @@ use github::transport::HttpTransport;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use wiremock::matchers::{method, path_regex};
+use wiremock::matchers::{method, path_regex, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::job_environment::{JobEnvironment, pull_request};
@@ -86,6 +86,10 @@ fn find(
             Mock::given(method("GET")).and(path_regex("/compare/[0-9a-f]+\\.\\.\\.[0-9a-f]+$"));
         let answer = ResponseTemplate::new(200).set_body_json(answer);
         runtime.block_on(mock.respond_with(answer).mount(&server));
+        let listed = Mock::given(method("GET")).and(path_regex("/commits$"));
+        let listed = listed.and(query_param("sha", "main")).and(query_param("per_page", "1"));
+        let answer = ResponseTemplate::new(200).set_body_json(json!([{ "sha": "a".repeat(40) }]));
+        runtime.block_on(listed.respond_with(answer).mount(&server));
     }
     let context = JobEnvironment::new(event, payload).with("GITHUB_SHA", sha).context().unwrap();
     let network = HttpTransport::new(&server.uri(), None).unwrap();
@@ -147,6 +151,23 @@ fn a_new_branch_is_compared_with_where_it_began() {
     let repository = json!({ "full_name": "octo-org/octo-repo", "default_branch": "main" });
     let payload = json!({ "before": "0".repeat(40), "repository": repository });
     assert_eq!(find("push", &payload, &origin.topic, &clone, None), Ok(Some(origin.fork)));
+}
+
+/// Its last commit alone would be judged by the commit before, which the clone has.
+#[test]
+fn a_new_branch_in_a_shallow_clone_is_compared_with_where_github_says_that_it_began() {
+    let origin = OriginFixture::new();
+    let dir = origin.folder.path();
+    git(dir, &["checkout", "--quiet", "topic"]);
+    git(dir, &["commit", "--quiet", "--allow-empty", "--message", "another change"]);
+    let tip = git(dir, &["rev-parse", "HEAD"]);
+    let repository = json!({ "full_name": "octo-org/octo-repo", "default_branch": "main" });
+    let payload = json!({ "before": "0".repeat(40), "repository": repository });
+    let clone = origin.clone(&tip, Some(2));
+    let found = find("push", &payload, &tip, &clone, Some(&origin.fork));
+    assert_eq!(found, Ok(Some(origin.fork.clone())));
+    let error = find("push", &payload, &tip, &origin.clone(&tip, Some(2)), None).unwrap_err();
+    assert!(error.contains("`fetch-depth: 0`"), "{error}");
 }
 
 #[test]

@@ -14,8 +14,9 @@ use record::instruction_counts::{
 };
 use record::workload::Workload;
 use record::{
-    EarlyEnd, FailureExample, FailureKind, FailureRecord, FailureReport, LaunchResult,
-    LaunchResults, LimitBackend, LimitsRecord, Machine, MemoryLimit, Run, Side, histogram,
+    ConfirmedRun, EarlyEnd, FailureExample, FailureKind, FailureRecord, FailureReport,
+    LaunchResult, LaunchResults, LimitBackend, LimitsRecord, Machine, MemoryLimit, Run, Side,
+    histogram,
 };
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -170,6 +171,7 @@ fn what_is_missing_is_said_first_and_is_never_green() {
     check(&recorded(&fine), &["--scenario", "soak"], 3, "scenario soak was not measured");
     let alone = Run { base: None, ..fine.clone() };
     check(&recorded(&alone), &[], 0, "no base to compare with");
+    check(&recorded(&fine), &["--compare-exit", "1"], 3, "measuring ended with exit code 1");
     let mut empty = fine.clone();
     empty.scenarios.clear();
     check(&recorded(&empty), &[], 3, "nothing was measured");
@@ -199,6 +201,18 @@ fn what_is_missing_is_said_first_and_is_never_green() {
     };
     let ended = Some(EarlyEnd::Failed { side: Side::Head, scenario: None, reason });
     check(&recorded(&Run { ended, ..fine }), &[], 3, "the process ended with code 101");
+}
+
+/// Two machines together may show what the second one by itself does not.
+#[test]
+fn a_confirmation_ends_with_the_exit_code_of_both_machines() {
+    let first = slower_by(20);
+    let second = Run { confirms: Some(ConfirmedRun::of(&first)), ..slower_by(0) };
+    let (code, comment, _) = dry(&recorded(&second), &["--compare-exit", "1"]);
+    assert_eq!(code, Some(0), "{comment}");
+    assert!(!comment.contains("could not measure"), "{comment}");
+    let (code, comment, _) = dry(&recorded(&second), &["--compare-exit", "3"]);
+    assert_eq!(code, Some(3), "{comment}");
 }
 
 #[test]
@@ -484,9 +498,20 @@ struct ForkPublisher {
 }
 
 impl ForkPublisher {
-    fn new(archive: Vec<u8>) -> Self {
+    fn of_event(event: &str, payload: &Value) -> Self {
         let runtime = Runtime::new().unwrap();
         let server = runtime.block_on(MockServer::start());
+        let stage = JobEnvironment::new(event, payload).with("GITHUB_API_URL", &server.uri());
+        let this = Self { runtime, server, stage };
+        let user = json!({ "login": "github-actions[bot]" });
+        let graphql = Mock::given(method("POST")).and(path("/graphql"));
+        let viewer = json!({ "data": { "viewer": user } });
+        let answer = ResponseTemplate::new(200).set_body_json(viewer);
+        this.runtime.block_on(graphql.respond_with(answer).mount(&this.server));
+        this
+    }
+
+    fn new(archive: Vec<u8>) -> Self {
         let payload = json!({
             "workflow_run": {
                 "id": 77, "run_attempt": 1, "event": "pull_request", "head_sha": HEAD,
@@ -495,19 +520,12 @@ impl ForkPublisher {
             },
             "repository": { "full_name": "octo-org/octo-repo", "default_branch": "main" },
         });
-        let stage =
-            JobEnvironment::new("workflow_run", &payload).with("GITHUB_API_URL", &server.uri());
-        let this = Self { runtime, server, stage };
+        let this = Self::of_event("workflow_run", &payload);
         let size = archive.len();
         let artifact = json!({ "id": 3, "name": "xmlperf-report", "size_in_bytes": size });
         this.answer("GET", "actions/runs/77/artifacts", json!({ "artifacts": [artifact] }));
         let zip = ResponseTemplate::new(200).set_body_bytes(archive);
         this.mount("GET", "actions/artifacts/3/zip", zip);
-        let user = json!({ "login": "github-actions[bot]" });
-        let graphql = Mock::given(method("POST")).and(path("/graphql"));
-        let viewer = json!({ "data": { "viewer": user } });
-        let answer = ResponseTemplate::new(200).set_body_json(viewer);
-        this.runtime.block_on(graphql.respond_with(answer).mount(&this.server));
         this
     }
 
@@ -534,8 +552,11 @@ impl ForkPublisher {
     }
 
     fn run(&self) -> (Option<i32>, String, Vec<String>) {
-        let arguments = ["--artifact-run-id", "77", "--check", "none"];
-        let (code, printed) = report(&self.stage, &arguments);
+        self.run_with(&["--artifact-run-id", "77", "--check", "none"])
+    }
+
+    fn run_with(&self, arguments: &[&str]) -> (Option<i32>, String, Vec<String>) {
+        let (code, printed) = report(&self.stage, arguments);
         let requests = self.runtime.block_on(self.server.received_requests()).unwrap();
         let writes =
             requests.iter().filter(|it| it.method.as_str() != "GET" && it.url.path() != "/graphql");
@@ -570,6 +591,31 @@ fn a_fork_is_commented_on_by_the_second_workflow() {
     assert_eq!(writes, ["POST /repos/octo-org/octo-repo/issues/9/comments"], "{printed}");
 }
 
+/// Else the queue would throw the pull request out for what its reviewers have accepted.
+#[test]
+fn what_was_accepted_on_the_pull_request_is_accepted_in_the_queue() {
+    let run = |branch: &str| {
+        let group = json!({
+            "head_sha": HEAD, "base_sha": "a".repeat(40), "base_ref": "refs/heads/main",
+            "head_ref": format!("refs/heads/gh-readonly-queue/main/{branch}"),
+        });
+        let queue = ForkPublisher::of_event("merge_group", &json!({ "merge_group": group }));
+        save(&slower_by(20), &queue.stage.path("report"));
+        let said =
+            json!([{ "id": 1, "body": "/xmlperf accept worth it", "user": { "login": "mona" } }]);
+        queue.answer("GET", "issues/104/comments", said);
+        let write = json!({ "permission": "write" });
+        queue.answer("GET", "collaborators/mona/permission", write);
+        let (code, _, writes) = queue.run_with(&["--check", "none"]);
+        assert_eq!(writes, Vec::<String>::new(), "nothing is commented in a queue");
+        (code, queue.stage.read("summary.md"))
+    };
+    let (code, summary) = run("pr-104-9f3c2ab0d5");
+    assert!(code == Some(0) && summary.contains("accepted by `mona`"), "{summary}");
+    let (code, summary) = run("of-another-kind");
+    assert!(code == Some(1) && !summary.contains("accepted by"), "{summary}");
+}
+
 #[test]
 fn a_fork_that_has_moved_on_is_not_commented_on() {
     let publisher = ForkPublisher::new(zip(&[("run.json", &slower_by(0).to_json())]));
@@ -593,6 +639,19 @@ fn an_artifact_that_is_no_record_is_not_green() {
     check(zip(&[("run.json", b"{\"schema\":1,\"verdict\":\"pass\"}")]), "failed to parse run");
     check(b"<html>".to_vec(), "not a sound archive");
     check(zip(&[("run.json", &vec![b' '; (32 << 20) + 1])]), "exceeds 33554432 bytes");
+}
+
+/// A runner that serves many pull requests has the record of another one in its folder; a checkout may have one too.
+#[test]
+fn an_artifact_without_a_record_is_not_what_lay_in_the_folder_before() {
+    let publisher = ForkPublisher::new(zip(&[("compare.log", b"error: head does not build\n")]));
+    publisher.pull_requests(&[]);
+    save(&slower_by(0), &publisher.stage.path("report"));
+    let (code, printed, _) = publisher.run();
+    assert_eq!(code, Some(3), "{printed}");
+    let summary = publisher.stage.read("summary.md");
+    assert!(summary.contains("head does not build"), "{summary}");
+    assert!(!publisher.stage.path("report/run.json").exists());
 }
 
 #[test]

@@ -52,10 +52,17 @@ fn a_push_knows_what_was_there_unless_the_branch_is_new() {
 
 #[test]
 fn a_merge_queue_names_both_sides() {
-    let payload = json!({ "merge_group": { "head_sha": HEAD, "base_sha": BASE } });
+    let branch = "refs/heads/gh-readonly-queue/release/2/pr-104-9f3c2ab0d5";
+    let payload =
+        json!({ "merge_group": { "head_sha": HEAD, "base_sha": BASE, "head_ref": branch } });
     let context = context("merge_group", &payload);
     assert_eq!(context.head.as_str(), HEAD);
-    assert!(matches!(&context.event, WorkflowEvent::MergeGroup { base } if base.as_str() == BASE));
+    match &context.event {
+        WorkflowEvent::MergeGroup { base, pull_request } => {
+            assert_eq!((base.as_str(), *pull_request), (BASE, Some(104)));
+        }
+        event => panic!("{event:?}"),
+    }
 }
 
 #[test]
