@@ -89,8 +89,11 @@ paired=()
 [ "$mode" = auto ] || paired+=("--mode=$mode")
 [ -z "${XMLPERF_STORE:-}" ] || paired+=("--store=$XMLPERF_STORE")
 # The record of the attempts goes with the report, so that a workflow that is started again finds it in
-# its artifact. A fork's stays in the fork's run. A shard keeps none: its evidence is that of the whole.
-[ "$mode" = stored ] || [ -n "${XMLPERF_SHARD:-}" ] || paired+=("--attempts=$report/attempts")
+# its artifact, unless a store has it. A fork's stays in the fork's run. A shard keeps none: its evidence is that of
+# the whole.
+attempts=$report/attempts
+[ -z "${XMLPERF_ATTEMPTS:-}" ] || attempts=$out/attempts
+[ "$mode" = stored ] || [ -n "${XMLPERF_SHARD:-}" ] || paired+=("--attempts=$attempts")
 # Stored runs are called after the branch that they are of.
 if [ "$mode" = stored ] && [ "$baseline" = auto ]; then
     baseline=${GITHUB_BASE_REF:-${GITHUB_REF_NAME:?is set by the runner}}

@@ -1,8 +1,9 @@
 //! Carries the records of attempts between a store and a job that has no keys to it.
 //!
 //! A job that runs the code of a change gets a copy of the records before, and its run is added by a job
-//! that runs none of it. A run says what it found in its copy, and that must be what the store holds: so
-//! nothing that a change does to its copy reaches the store.
+//! that runs none of it. A run says what it found in its copy, attempts or a gap, and that must be what the store
+//! holds when it is added: so nothing that a change does to its copy reaches the store, and no attempt that another
+//! run added meanwhile is lost.
 
 use std::path::{Path, PathBuf};
 
@@ -81,14 +82,18 @@ pub fn keep(store: &BaselineStore, file: &Path) -> Result<KeepOutcome> {
     let run = Run::load(file)?;
     let Some(state) = &run.evidence else { return Ok(KeepOutcome::NoAttempt) };
     let own = attempts::attempt(&run)?.context("a run with evidence is an attempt")?;
-    let all: Vec<_> = state.earlier.iter().cloned().chain([own]).collect();
+    let all: Vec<_> = state.earlier.iter().cloned().chain([own.clone()]).collect();
     let lines = evidence_lines::of_attempts(&state.key, &all);
     let stored = store.evidence(&state.key)?;
     let before = stored.as_deref().unwrap_or_default();
     if before.starts_with(&lines) {
         return Ok(KeepOutcome::AlreadyThere);
     }
-    if !lines.starts_with(before) && state.gap.is_none() {
+    let is_what_it_found = || match &state.gap {
+        None => Ok(false),
+        gap => evidence_file::gap(before, &state.key, &own).map(|found| found == *gap),
+    };
+    if !lines.starts_with(before) && !is_what_it_found()? {
         let (key, location) = (state.key.clone(), store.location().to_owned());
         return Err(UseCaseError::OtherAttempts { key, location }.into());
     }
@@ -141,12 +146,41 @@ mod tests {
         let (before, refused) = (stored(), keep(&forged).unwrap_err());
         assert!(refused.to_string().contains("other attempts"), "{refused}");
         assert_eq!(stored(), before);
-        // What could not be believed is not built upon, by the store neither.
-        let anew = attempt(&[&first, &second], Some(EvidenceGap::Altered { line: 2 }));
-        assert_eq!(keep(&anew).unwrap(), KeepOutcome::Kept);
+        for gap in [EvidenceGap::Altered { line: 2 }, EvidenceGap::Missing] {
+            let anew = attempt(&[&first, &second], Some(gap));
+            let refused = keep(&anew).unwrap_err();
+            assert!(refused.to_string().contains("other attempts"), "{refused}");
+            assert_eq!(stored(), before, "its copy was changed, or another run was faster");
+        }
 
         let copies = folder.path().join("copies");
         assert_eq!(fetch(&store, &copies).unwrap(), 1);
         assert_eq!(fs::read(copies.join("k1-c1.jsonl")).unwrap(), stored());
+    }
+
+    /// What the store itself cannot be believed in is not built upon, by the store neither.
+    #[test]
+    fn a_run_that_found_a_gap_in_the_store_begins_its_record_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = BaselineStore::open("store", folder.path()).unwrap();
+        let keep = |run: &Run| {
+            let path = folder.path().join("run.json");
+            fs::write(&path, run.to_json()).unwrap();
+            keep(&store, &path)
+        };
+        let lost = attempt(&[&paired(3, LEVEL, LEVEL)], Some(EvidenceGap::Missing));
+        assert_eq!(keep(&lost).unwrap(), KeepOutcome::Kept);
+
+        let intact = store.evidence("k1-c1").unwrap().unwrap();
+        let altered =
+            String::from_utf8(intact.clone()).unwrap().replacen("\"first\":", "\"first\": ", 1);
+        store.keep_evidence("k1-c1", Some(&intact), altered.as_bytes()).unwrap();
+        let mut third = attempt(&[&lost, &lost], Some(EvidenceGap::Missing));
+        let own = attempts::attempt(&third).unwrap().unwrap();
+        let gap = evidence_file::gap(altered.as_bytes(), "k1-c1", &own).unwrap();
+        assert!(matches!(gap, Some(EvidenceGap::Altered { .. })), "{gap:?}");
+        assert!(keep(&third).is_err(), "this is not what it found");
+        third.evidence.as_mut().unwrap().gap = gap;
+        assert_eq!(keep(&third).unwrap(), KeepOutcome::Kept);
     }
 }

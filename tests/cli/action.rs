@@ -469,12 +469,12 @@ fn attempts_are_fetched_before_the_change_runs_and_kept_after_it() {
     let read = |name: &str| fs::read_to_string(runner.path("temp").join(name)).unwrap();
     let store = "[--store=s3://kept]";
     assert_eq!(runner.step("attempts.sh fetch").code, Some(0));
-    let fetched = format!("[baseline][fetch-attempts]{store}[--into=.xmlperf/report/attempts]");
+    let fetched = format!("[baseline][fetch-attempts]{store}[--into=.xmlperf/attempts]");
     assert_eq!(read("arguments"), fetched);
     assert!(read("environment").contains("secret0"));
 
     runner.step("compare.sh");
-    assert!(read("arguments").contains("[--attempts=.xmlperf/report/attempts]"));
+    assert!(read("arguments").contains("[--attempts=.xmlperf/attempts]"));
     let environment = read("environment");
     assert!(environment.contains("RUNNER_ENVIRONMENT=github-hosted"), "{environment}");
     assert!(!environment.contains("secret0") && !environment.contains("s3://kept"));
@@ -490,6 +490,23 @@ fn attempts_are_fetched_before_the_change_runs_and_kept_after_it() {
     assert_eq!(runner.step("attempts.sh keep").code, Some(0));
     let runs = "[--from=.xmlperf/report/run.json][--from=.xmlperf/report/confirmation/run.json]";
     assert_eq!(read("arguments"), format!("[baseline][keep-attempts]{store}{runs}"));
+}
+
+/// Where another job publishes, that one has the keys to write, and the verdicts that it drew itself.
+#[test]
+fn a_job_that_only_measures_keeps_no_attempt() {
+    let runner = ActionRunner::new().program("xmlperf", WITNESS);
+    let runner = runner.with("XMLPERF_ATTEMPTS", "s3://kept").with("XMLPERF_FAIL_ON", "never");
+    let runner = runner.with("XMLPERF_COMMENT", "never").with("XMLPERF_CHECK", "none");
+    let report = runner.path("work/.xmlperf/report");
+    fs::create_dir_all(&report).unwrap();
+    fs::write(report.join("run.json"), "{}").unwrap();
+    let arguments = runner.path("temp/arguments");
+    assert_eq!(runner.step("attempts.sh keep").code, Some(0));
+    assert!(!arguments.exists(), "it is for the job that publishes");
+    let publishing = runner.with("XMLPERF_COMMAND", "report");
+    assert_eq!(publishing.step("attempts.sh keep").code, Some(0));
+    assert!(arguments.exists());
 }
 
 #[test]

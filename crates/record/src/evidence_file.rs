@@ -222,6 +222,26 @@ pub fn path(folder: &Path, key: &str) -> PathBuf {
     folder.join(format!("{key}.jsonl"))
 }
 
+/// Returns what an attempt that builds on these lines, of a record of that comparison, finds missing in them.
+pub fn gap(
+    lines: &[u8],
+    key: &str,
+    attempt: &EvidenceAttempt,
+) -> Result<Option<EvidenceGap>, EvidenceError> {
+    let start = AttemptStart {
+        key: key.to_owned(),
+        run: attempt.run.clone(),
+        number: Some(attempt.number),
+        machine: attempt.machine.clone(),
+        machine_id: attempt.machine_id.clone(),
+        place: EvidencePlace::Folder,
+        now: attempt.started.clone(),
+        known: Vec::new(),
+    };
+    let content = read(lines, &start, &path(Path::new(""), key))?;
+    Ok(state(content, &start).gap)
+}
+
 /// What an attempt may build on.
 fn state(content: EvidenceContent, start: &AttemptStart) -> EvidenceState {
     let EvidenceContent { attempts, claimed, gap, .. } = content;
