@@ -31,7 +31,7 @@ pub(super) fn parse_log(text: &str) -> Result<ImportedRun, ImportError> {
         let place = || format!("line {}", index + 1);
         let elapsed = parse_number(end, place)? - parse_number(start, place)?;
         let name = if groups.is_empty() { name.to_owned() } else { format!("{groups}/{name}") };
-        names.add(&name, elapsed.max(0.0) * MILLISECOND, status == "KO");
+        names.add(&name, elapsed.max(0.0) * MILLISECOND, Some(status == "KO"));
     }
     Ok(ImportedRun::new(
         ImportFormat::GatlingLog,

@@ -77,6 +77,8 @@ pub(super) fn parse_csv(text: &str) -> Result<ImportedRun, ImportError> {
     if times.is_empty() {
         return Err(ImportError::NoRequests { format: ImportFormat::HeyCsv });
     }
+    // Of requests without an answer there are no rows: that none failed is not known.
+    let failures = (failures > 0).then_some(failures);
     let series = ImportedSeries::of_values("all", times, failures);
     let contract = MeasureContract::REQUESTS.rounded_to(GRID_NS);
     Ok(run(ImportFormat::HeyCsv, contract, series, vec![MissingFact::Failures]))

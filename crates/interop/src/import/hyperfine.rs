@@ -56,5 +56,5 @@ fn command(result: &JsonPlace<'_>) -> Result<ImportedSeries, ImportError> {
             ..ImportedSeries::default()
         });
     }
-    Ok(ImportedSeries { failures, ..ImportedSeries::of_values(name, times, 0) })
+    Ok(ImportedSeries::of_values(name, times, failures))
 }

@@ -10,25 +10,17 @@ use crate::import::contract::MeasureContract;
 use crate::import::failure::ImportError;
 use crate::import::fields::{CsvTable, parse_number};
 use crate::import::format::ImportFormat;
-use crate::import::series::{ImportedRun, LabelledTimes, MissingFact};
+use crate::import::series::{ImportedRun, LabelledTimes};
 
 const MILLISECOND: f64 = 1e6;
 
 pub(super) fn parse_csv(text: &str) -> Result<ImportedRun, ImportError> {
     let mut labels = LabelledTimes::default();
-    let mut missing = Vec::new();
     for row in CsvTable::of(text)?.rows() {
-        let success = row.get("success");
-        if success.is_none() && missing.is_empty() {
-            missing.push(MissingFact::Failures);
-        }
-        labels.add(
-            row.need("label")?,
-            row.number("elapsed")? * MILLISECOND,
-            success == Some("false"),
-        );
+        let has_failed = row.get("success").map(|success| success == "false");
+        labels.add(row.need("label")?, row.number("elapsed")? * MILLISECOND, has_failed);
     }
-    Ok(run(ImportFormat::JmeterCsv, labels, missing))
+    Ok(run(ImportFormat::JmeterCsv, labels))
 }
 
 /// Reads `httpSample` and `sample` elements. Those within another one are parts of it and not counted.
@@ -58,7 +50,7 @@ pub(super) fn parse_xml(text: &str) -> Result<ImportedRun, ImportError> {
             _ => {}
         }
     }
-    Ok(run(ImportFormat::JmeterXml, labels, Vec::new()))
+    Ok(run(ImportFormat::JmeterXml, labels))
 }
 
 fn is_sample(element: &BytesStart<'_>) -> bool {
@@ -85,11 +77,13 @@ fn add_sample(
     let elapsed = attribute("t").ok_or_else(|| missing("t"))?;
     let elapsed = parse_number(&elapsed, || format!("attribute `t` at byte {byte}"))?;
     let label = attribute("lb").ok_or_else(|| missing("lb"))?;
-    labels.add(&label, elapsed * MILLISECOND, attribute("s").as_deref() == Some("false"));
+    let has_failed = attribute("s").map(|success| success == "false");
+    labels.add(&label, elapsed * MILLISECOND, has_failed);
     Ok(())
 }
 
-fn run(format: ImportFormat, labels: LabelledTimes, missing: Vec<MissingFact>) -> ImportedRun {
+fn run(format: ImportFormat, labels: LabelledTimes) -> ImportedRun {
+    let missing = labels.missing();
     let contract = MeasureContract::REQUESTS.rounded_to(MILLISECOND);
     ImportedRun { missing, ..ImportedRun::new(format, contract, labels.series()) }
 }

@@ -6,7 +6,7 @@ use crate::import::contract::MeasureContract;
 use crate::import::failure::ImportError;
 use crate::import::fields::{CsvTable, JsonPlace, json_lines};
 use crate::import::format::ImportFormat;
-use crate::import::series::{ImportedRun, ImportedSeries};
+use crate::import::series::{ImportedRun, ImportedSeries, MissingFact};
 
 const MILLISECOND: f64 = 1e6;
 
@@ -14,14 +14,17 @@ const MILLISECOND: f64 = 1e6;
 #[derive(Debug, Default)]
 struct PointTotals {
     times_ns: Vec<f64>,
-    failures: u64,
+    /// None as long as no point says of a request whether it failed.
+    failures: Option<u64>,
 }
 
 impl PointTotals {
     fn add(&mut self, metric: &str, value: f64) {
         match metric {
             "http_req_duration" => self.times_ns.push(value * MILLISECOND),
-            "http_req_failed" => self.failures += u64::from(value > 0.0),
+            "http_req_failed" => {
+                self.failures = Some(self.failures.unwrap_or(0) + u64::from(value > 0.0));
+            }
             _ => {}
         }
     }
@@ -30,9 +33,11 @@ impl PointTotals {
         if self.times_ns.is_empty() {
             return Err(ImportError::NoRequests { format });
         }
+        let missing =
+            if self.failures.is_none() { vec![MissingFact::Failures] } else { Vec::new() };
         let series = ImportedSeries::of_values("all", self.times_ns, self.failures);
         let contract = MeasureContract::REQUESTS;
-        Ok(ImportedRun::new(format, contract, vec![series]))
+        Ok(ImportedRun { missing, ..ImportedRun::new(format, contract, vec![series]) })
     }
 }
 

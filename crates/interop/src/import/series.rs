@@ -127,26 +127,34 @@ impl MissingFact {
     }
 }
 
-/// Times of requests by label, in order of their first request.
+/// Times of requests by label, in order of their first request, and failures where all of them say so.
 #[derive(Debug, Default)]
 pub(super) struct LabelledTimes {
-    labels: Vec<(String, Vec<f64>, u64)>,
+    labels: Vec<(String, Vec<f64>, Option<u64>)>,
 }
 
 impl LabelledTimes {
-    pub(super) fn add(&mut self, label: &str, elapsed_ns: f64, has_failed: bool) {
+    pub(super) fn add(&mut self, label: &str, elapsed_ns: f64, has_failed: Option<bool>) {
         let index = self.labels.iter().position(|(name, ..)| name == label).unwrap_or_else(|| {
-            self.labels.push((label.to_owned(), Vec::new(), 0));
+            self.labels.push((label.to_owned(), Vec::new(), Some(0)));
             self.labels.len() - 1
         });
         let (_, times, failures) = &mut self.labels[index];
         times.push(elapsed_ns);
-        *failures += u64::from(has_failed);
+        *failures = failures.zip(has_failed).map(|(before, failed)| before + u64::from(failed));
+    }
+
+    /// What is missing: failures, if those of a label are not known.
+    pub(super) fn missing(&self) -> Vec<MissingFact> {
+        let is_unknown = self.labels.iter().any(|(_, _, failures)| failures.is_none());
+        if is_unknown { vec![MissingFact::Failures] } else { Vec::new() }
     }
 
     /// A series a label.
     pub(super) fn series(self) -> Vec<ImportedSeries> {
-        let of = |(label, times, failures)| ImportedSeries::of_values(label, times, failures);
+        let of = |(label, times, failures): (String, _, _)| {
+            ImportedSeries::of_values(label, times, failures)
+        };
         self.labels.into_iter().map(of).collect()
     }
 }
@@ -167,11 +175,15 @@ impl ImportedRun {
 
 impl ImportedSeries {
     /// Returns the series of single values, each of which is a unit that took place.
-    pub(super) fn of_values(name: impl Into<String>, values_ns: Vec<f64>, failures: u64) -> Self {
+    pub(super) fn of_values(
+        name: impl Into<String>,
+        values_ns: Vec<f64>,
+        failures: Option<u64>,
+    ) -> Self {
         Self {
             name: name.into(),
             requests: Some(values_ns.len() as u64),
-            failures: Some(failures),
+            failures,
             times: TimeSummary::of_values(&values_ns),
             values_ns,
             ..Self::default()

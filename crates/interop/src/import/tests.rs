@@ -105,8 +105,8 @@ fn single_values_are_summed_up_here() {
     insta::assert_snapshot!(table(&[
         "hey.csv", "hey_rate.csv", "k6_out_head.csv", "k6_out_head.ndjson", "vegeta_encode.ndjson",
     ]), @"
-    hey.csv: hey-csv all 0/40 - mean 230 µs p50 200 µs p95 520 µs p99 900 µs max 900 µs
-    hey_rate.csv: hey-csv all 0/60 - mean 2.66 ms p50 600 µs p95 11.5 ms p99 20.6 ms max 20.8 ms
+    hey.csv: hey-csv all -/40 - mean 230 µs p50 200 µs p95 520 µs p99 900 µs max 900 µs
+    hey_rate.csv: hey-csv all -/60 - mean 2.66 ms p50 600 µs p95 11.5 ms p99 20.6 ms max 20.8 ms
     k6_out_head.csv: k6-csv all 0/1 - mean 367 µs p50 367 µs p95 367 µs p99 367 µs max 367 µs
     k6_out_head.ndjson: k6-json all 0/2 - mean 345 µs p50 345 µs p95 365 µs p99 366 µs max 367 µs
     vegeta_encode.ndjson: vegeta-json all 0/5 - mean 922 µs p50 539 µs p95 2.30 ms p99 2.61 ms max 2.69 ms
@@ -154,6 +154,7 @@ fn formats_without_a_sample_are_read_by_their_documented_shape() {
     assert_eq!(run.series[0].times.max, Some(30e6));
     let without = read("elapsed,label\n12,GET /\n", None).unwrap();
     assert_eq!(without.missing, [MissingFact::Failures]);
+    assert_eq!(without.series[0].failure_share(), None, "a limit on errors cannot be checked");
 
     let xml = r#"<?xml version="1.0"?><testResults version="1.2">
         <httpSample t="12" lb="a &amp; b" s="true"><httpSample t="7" lb="redirect" s="true"/></httpSample>

@@ -56,6 +56,6 @@ pub(super) fn parse_records(text: &str) -> Result<ImportedRun, ImportError> {
         let status = record.need("code")?.count()?;
         failures += u64::from(!(100..400).contains(&status));
     }
-    let series = ImportedSeries::of_values("all", times, failures);
+    let series = ImportedSeries::of_values("all", times, Some(failures));
     Ok(ImportedRun::new(ImportFormat::VegetaJson, MeasureContract::REQUESTS, vec![series]))
 }
