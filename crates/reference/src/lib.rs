@@ -5,6 +5,8 @@
 //! faster than the services it stands for, so that what a run against it shows is the tool's own
 //! limit; and it can be made slower by a known share, so that a run can be shown to notice.
 
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod allocator;
 mod answer;
 mod batch;
 mod budget;

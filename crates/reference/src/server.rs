@@ -177,6 +177,8 @@ impl ReferenceServer {
     /// Answers until the process is to stop, and then finishes what was begun.
     pub fn run(self) -> Result<(), ServeError> {
         let Self { listener, runtime, shared, connections_max, .. } = self;
+        #[cfg(all(target_os = "linux", target_env = "gnu"))]
+        crate::allocator::keep_freed_memory().map_err(ServeError::Runtime)?;
         runtime.block_on(async move {
             let start = || {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
