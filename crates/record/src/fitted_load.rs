@@ -33,12 +33,11 @@ pub struct FittedLoad {
 }
 
 impl FittedLoad {
-    /// The precision of a level does not suffer down to a quarter of a second: more of a launch says less than more
-    /// launches. With a third, a launch has the slices in which the course of its cost is seen.
-    const LEAST: Duration = Duration::from_millis(350);
-
     /// A program that is compiled beforehand has loaded its pages and filled its caches by then.
-    const WARM_UP_LEAST: Duration = Duration::from_millis(100);
+    const WARM_UP_LEAST: Duration = Duration::from_millis(50);
+
+    /// In so long there are the slices in which the course of the cost is seen.
+    const COURSE: Duration = Duration::from_millis(350);
 
     /// How many times the usual time a slow target gets at most.
     const USUAL_TIMES_MAX: u32 = 5;
@@ -46,21 +45,28 @@ impl FittedLoad {
     /// Times are whole slices.
     const STEP: Duration = Duration::from_millis(10);
 
-    /// Returns the time that [`REQUESTS_WANTED`] take at such intervals, neither shorter than the usual time or
-    /// 350 ms nor longer than five times the usual time.
-    pub fn at(interval: Duration, usual: Duration) -> Self {
+    /// Returns the time that [`REQUESTS_WANTED`] take at such intervals, neither shorter than the least time nor
+    /// longer than five times the usual one.
+    pub fn at(interval: Duration, least: Duration, usual: Duration) -> Self {
         let steps = (interval * REQUESTS_WANTED).as_nanos().div_ceil(Self::STEP.as_nanos());
         let wanted = Self::STEP * u32::try_from(steps).unwrap_or(u32::MAX);
-        let lasts = wanted.min(usual * Self::USUAL_TIMES_MAX).max(usual.min(Self::LEAST));
+        let lasts = wanted.min(usual * Self::USUAL_TIMES_MAX).max(least);
         Self { lasts, warm_up: None, interval }
     }
 
-    /// Returns it with a warm-up in which each connection sends [`REQUESTS_WANTED`], neither shorter than 100 ms
+    /// Returns it with a warm-up in which each connection sends [`REQUESTS_WANTED`], neither shorter than 50 ms
     /// nor longer than the usual one.
     #[must_use]
     pub fn with_warm_up(self, connections: u32, usual: Duration) -> Self {
         let wanted = self.interval * REQUESTS_WANTED * connections;
         Self { warm_up: Some(wanted.max(Self::WARM_UP_LEAST).min(usual)), ..self }
+    }
+
+    /// Returns it for a program that may compile as it runs: with the usual warm-up, and as long a time, up to the usual
+    /// one, as shows the course of its cost.
+    #[must_use]
+    pub fn of_runtime(self, usual: Duration) -> Self {
+        Self { lasts: self.lasts.max(usual.min(Self::COURSE)), warm_up: None, ..self }
     }
 
     /// Returns about how many requests fit into the time.
@@ -86,24 +92,36 @@ mod tests {
     }
 
     #[test]
-    fn a_fast_target_gets_a_third_of_a_second_and_a_slow_one_what_it_needs() {
-        let lasts = |interval, usual| FittedLoad::at(interval, usual).lasts;
+    fn a_fast_target_gets_the_least_time_and_a_slow_one_what_it_needs() {
+        let lasts = |interval| FittedLoad::at(interval, ms(200), ms(1_000)).lasts;
+        assert_eq!(lasts(Duration::from_micros(300)), ms(200));
+        assert_eq!(lasts(Duration::from_micros(4_321)), ms(440));
+        assert_eq!(lasts(ms(30)), ms(3_000));
+        assert_eq!(lasts(ms(200)), ms(5_000));
+    }
+
+    #[test]
+    fn what_may_compile_as_it_runs_is_driven_until_its_course_is_seen() {
+        let lasts = |interval, usual| {
+            let fitted = FittedLoad::at(interval, ms(100), usual).with_warm_up(1, usual);
+            let FittedLoad { lasts, warm_up, .. } = fitted.of_runtime(usual);
+            assert_eq!(warm_up, None);
+            lasts
+        };
         assert_eq!(lasts(Duration::from_micros(300), ms(1_000)), ms(350));
-        assert_eq!(lasts(Duration::from_micros(4_321), ms(1_000)), ms(440));
         assert_eq!(lasts(ms(30), ms(1_000)), ms(3_000));
-        assert_eq!(lasts(ms(200), ms(1_000)), ms(5_000));
-        // Where less is usual there is no more of a fast target.
         assert_eq!(lasts(Duration::from_micros(300), ms(150)), ms(150));
-        assert_eq!(lasts(ms(30), ms(150)), ms(750));
     }
 
     #[test]
     fn a_warm_up_holds_a_hundred_requests_of_a_connection_within_the_usual_time() {
         let warm_up = |interval_us, connections| {
-            let fitted = FittedLoad::at(Duration::from_micros(interval_us), ms(1_000));
+            let interval = Duration::from_micros(interval_us);
+            let fitted = FittedLoad::at(interval, ms(200), ms(1_000));
             fitted.with_warm_up(connections, ms(500)).warm_up.unwrap()
         };
-        assert_eq!(warm_up(300, 1), ms(100));
+        assert_eq!(warm_up(100, 1), ms(50));
+        assert_eq!(warm_up(700, 1), ms(70));
         assert_eq!(warm_up(300, 8), ms(240));
         assert_eq!(warm_up(3_000, 1), ms(300));
         assert_eq!(warm_up(30_000, 1), ms(500));
@@ -114,15 +132,17 @@ mod tests {
         fn there_is_time_for_a_hundred_requests_unless_it_is_cut(
             interval_us in 1_u64..10_000_000,
             usual_ms in 1_u64..60_000,
+            share in 0.1..1.0_f64,
         ) {
             let (interval, usual) = (Duration::from_micros(interval_us), ms(usual_ms));
-            let fitted = FittedLoad::at(interval, usual);
-            prop_assert!(fitted.lasts >= usual.min(ms(350)));
+            let least = usual.mul_f64(share);
+            let fitted = FittedLoad::at(interval, least, usual);
+            prop_assert!(fitted.lasts >= least);
             prop_assert!(fitted.lasts <= usual * 5);
             prop_assert_eq!(fitted.is_cut(), fitted.lasts < interval * REQUESTS_WANTED);
             prop_assert!(!fitted.is_cut() || fitted.lasts == usual * 5);
             // A slower target never gets less.
-            prop_assert!(FittedLoad::at(interval * 2, usual).lasts >= fitted.lasts);
+            prop_assert!(FittedLoad::at(interval * 2, least, usual).lasts >= fitted.lasts);
         }
     }
 }

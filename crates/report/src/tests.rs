@@ -855,7 +855,7 @@ fn a_load_that_was_fitted_is_said_with_what_it_was_fitted_to() {
         LoadRecord::Settings(LoadSettings::closed(1, LoadAmount::For(usual)));
     let mut said = |interval_ms| {
         let interval = Duration::from_millis(interval_ms);
-        run.scenarios[0].fitted_load = Some(FittedLoad::at(interval, usual));
+        run.scenarios[0].fitted_load = Some(FittedLoad::at(interval, usual / 5, usual));
         let comparison = Comparison::of(&run).unwrap();
         let notes: Vec<String> = comparison.notes.iter().map(ToString::to_string).collect();
         format!("{}\n{}", super::wording::scenario_load(&comparison.details[0]), notes.join("\n"))

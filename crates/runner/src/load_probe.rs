@@ -23,7 +23,7 @@ pub(super) fn fit(
     launched: &LaunchHandle,
     cancel: &Cancel,
 ) -> Option<FittedLoad> {
-    let LoadTime::Fitted { usual } = plan.suite.sampling.load else { return None };
+    let LoadTime::Fitted { least, usual } = plan.suite.sampling.load else { return None };
     let takes_time =
         matches!(scenario.load.model, WorkloadModel::Closed { amount: LoadAmount::Time, .. });
     // What was measured alone stands beside earlier runs, which were all driven for the usual time.
@@ -49,7 +49,7 @@ pub(super) fn fit(
     side.warm_up_load(PROBE).ok()?;
     let answered = u32::try_from(side.measurement.answered()).unwrap_or(u32::MAX);
     let interval = side.measurement.wall().checked_div(answered)?;
-    let load = FittedLoad::at(interval, usual);
+    let load = FittedLoad::at(interval, least, usual);
     Some(match plan.suite.sampling.warm_up {
         WarmUpPlan::Fitted { usual } => load.with_warm_up(scenario.load.connections, usual),
         WarmUpPlan::For(_) | WarmUpPlan::Steady => load,

@@ -69,7 +69,7 @@ fn of_side(
     }
     if !is_compiled_beforehand(&outcome.programs) {
         for load in loads.iter_mut().flatten() {
-            load.warm_up = None;
+            *load = load.of_runtime(plan.suite.sampling.load.usual());
         }
     }
     let mut exchanges = outcome.exchanges.iter();

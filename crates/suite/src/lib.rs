@@ -338,17 +338,29 @@ pub enum LoadTime {
     Given(Duration),
     /// In launch pairs as long as the target needs, within bounds around the usual time; else that.
     Fitted {
-        /// The usual time.
+        /// The time of a fast target.
+        least: Duration,
+        /// The usual time, of which a slow target gets five times as much at most.
         usual: Duration,
     },
 }
 
 impl LoadTime {
+    /// Where nothing is said of the load. A level is known as well from a fifth of a second as from all of it, as more
+    /// of a launch says less than another launch; with a tenth it takes twice as many of them.
+    const USUAL: Self =
+        Self::Fitted { least: Duration::from_millis(200), usual: Duration::from_secs(1) };
+
+    /// Of scenarios that share a launch: what a launch pair takes beside the load of one of them is then the load of
+    /// the others.
+    const SHARED: Self =
+        Self::Fitted { least: Duration::from_millis(100), usual: Duration::from_millis(150) };
+
     /// Returns the time, before it is fitted to a target. It stands for the load wherever loads are held
     /// against each other: what is fitted differs from machine to machine.
     pub fn usual(self) -> Duration {
         match self {
-            Self::Given(time) | Self::Fitted { usual: time } => time,
+            Self::Given(time) | Self::Fitted { usual: time, .. } => time,
         }
     }
 }
@@ -385,8 +397,8 @@ impl SamplingPlan {
     /// every launch and are to be decided in a minute and a half.
     pub fn of_defaults() -> Self {
         Self {
-            warm_up: WarmUpPlan::For(Duration::from_millis(100)),
-            load: LoadTime::Fitted { usual: Duration::from_millis(150) },
+            warm_up: WarmUpPlan::Fitted { usual: Duration::from_millis(100) },
+            load: LoadTime::SHARED,
             soft_budget: Some(Duration::from_secs(75)),
             slice_requests: 8,
             // As many as are in the shortest slice: all of them are then sent equally often.
@@ -404,7 +416,7 @@ impl Default for SamplingPlan {
             soft_budget: None,
             has_looks: false,
             warm_up: WarmUpPlan::Fitted { usual: Duration::from_millis(500) },
-            load: LoadTime::Fitted { usual: Duration::from_secs(1) },
+            load: LoadTime::USUAL,
             slice: Duration::from_millis(10),
             slice_requests: 10,
             lag_max: Duration::from_millis(1),

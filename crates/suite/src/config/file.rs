@@ -93,10 +93,10 @@ struct SamplingTable {
     soft_budget: Option<Time>,
     /// Load on each side of a launch before anything is measured. `"steady"`: until the CPU time of a request is
     /// flat. Default: `"500 ms"`; of a comparison without `load`, as long as a hundred requests of a connection take,
-    /// from `"100 ms"` to that, if head's program was compiled beforehand.
+    /// from `"50 ms"` to that, if head's program was compiled beforehand.
     warm_up: Option<WarmUpWord>,
     /// Measured load of each scenario on each side of a launch. Default: `"1 s"`; of a comparison, as long as a
-    /// hundred requests take, from `"350 ms"` to `"5 s"`.
+    /// hundred requests take, from `"200 ms"` to `"5 s"`.
     load: Option<Time>,
     /// Shortest time for which one side is driven before the other one is; longer where a launch would have more than 2048 slices. Default: `"10 ms"`.
     slice: Option<Time>,

@@ -5,7 +5,7 @@ use crate::project::{EvidentText, PortGuess, ProjectGuess, ServiceImage, TreeEvi
 
 const OPENING: &str = "\
 # xmlperf measures the API below on every pull request: `xmlperf compare --baseline main`.
-# Keys that are commented out are examples; of those in `[sampling]` and `[work]`, the defaults.
+# Keys that are commented out are examples; of those in `[work]`, the defaults.
 
 ";
 
@@ -64,8 +64,8 @@ preset = "depth-mix"                          # 60 % depth 2, 30 % depth 3, 10 %
 "#;
 
 const SAMPLING: &str = r#"[sampling]
-load = "150 ms"                               # measured load of each scenario on each side of a launch pair
-warm-up = "100 ms"                            # a JVM needs more, or "steady"
+# load = "2 s"                                # of each scenario in a launch, instead of what a hundred requests take
+# warm-up = "2 s"                             # what compiles as it runs needs more than "500 ms", or "steady"
 soft-budget = "75 s"                          # then a comparison ends with the launch pairs that a verdict needs
 slice-requests = 8                            # at least, before the other side is driven
 bodies = 8                                    # different requests that are sent in turn

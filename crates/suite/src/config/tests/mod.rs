@@ -58,17 +58,19 @@ fn nothing_written_means_the_reference_api_under_the_default_scenarios() {
     let check = |text: &str, scenarios: &str, load: LoadTime| {
         assert_eq!(names(text), (scenarios.to_owned(), load), "{text}");
     };
-    let fitted = |ms| LoadTime::Fitted { usual: Duration::from_millis(ms) };
+    let ms = Duration::from_millis;
+    let usual = LoadTime::Fitted { least: ms(200), usual: ms(1_000) };
+    let shared = LoadTime::Fitted { least: ms(100), usual: ms(150) };
     let given = LoadTime::Given(Duration::from_secs(2));
-    check("", "smoke concurrent large", fitted(150));
+    check("", "smoke concurrent large", shared);
     check("[sampling]\nload = \"2 s\"\n", "smoke concurrent large", given);
     // Invoices are not for a target with documents of its own.
-    check("[payload]\npreset = \"depth-mix\"\n", "smoke concurrent", fitted(150));
-    check("[request]\nkind = \"soap12\"\n", "smoke concurrent", fitted(150));
-    check("[[scenario]]\nname = \"smoke\"\n", "smoke", fitted(1_000));
+    check("[payload]\npreset = \"depth-mix\"\n", "smoke concurrent", shared);
+    check("[request]\nkind = \"soap12\"\n", "smoke concurrent", shared);
+    check("[[scenario]]\nname = \"smoke\"\n", "smoke", usual);
     let one = ConfigOverrides { scenarios: vec!["large".to_owned()], ..Default::default() };
     let one = parse("", "xmlperf.toml", Path::new("/checkout"), &one).unwrap();
-    assert_eq!((one.scenarios.len(), one.sampling.load), (1, fitted(1_000)));
+    assert_eq!((one.scenarios.len(), one.sampling.load), (1, usual));
 }
 
 #[test]
@@ -82,7 +84,9 @@ fn the_template_is_understood_and_its_comments_show_the_defaults() {
             Some(_) | None => line,
         })
         .filter(|line| {
-            const NO_DEFAULT: [&str; 21] = [
+            const NO_DEFAULT: [&str; 23] = [
+                "load",
+                "warm-up",
                 "gate",
                 "client-cert",
                 "ca",
