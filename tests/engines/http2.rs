@@ -12,13 +12,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream};
-use load::pacing::{ArrivalSchedule, OpenWorkload, PacingModel, StopCondition};
+use load::pacing::{ArrivalSchedule, ClosedWorkload, OpenWorkload, PacingModel, StopCondition};
 use load::{
-    BodyFraming, BodyPieces, BodySource, ClientSettings, DriveOutcome, Exchange, FailureKind,
-    HttpVersion, LoadClient, LoadRequest, RequestContent, RequestHead, RequestMethod, SuccessCheck,
-    Timeouts,
+    Address, BodyFraming, BodyPieces, BodySource, ClientSettings, DriveOutcome, Exchange,
+    FailureKind, HttpVersion, LoadClient, LoadRequest, RequestContent, RequestHead, RequestMethod,
+    SuccessCheck, Timeouts,
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use units::cancel::Cancel;
 
 use crate::load::EchoCheck;
@@ -31,7 +32,11 @@ enum ServerBehavior {
     Few(u32),
     /// Echoes so many requests of a connection, then says goodbye.
     Leave(usize),
+    /// Takes so many streams at once, and echoes each after so long.
+    Slow(u32, Duration),
     Reset,
+    /// Refuses every other stream of a connection, the first one too, and echoes the others.
+    RefuseOdd,
     /// Resets after the head of an answer.
     HalfAnswer,
     /// Ends an answer before the length it has announced.
@@ -63,14 +68,16 @@ fn serve(deed: ServerBehavior) -> (SocketAddr, Arc<AtomicUsize>) {
     (address, connections)
 }
 
-async fn converse(stream: TcpStream, deed: ServerBehavior) -> Option<()> {
+async fn converse(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    deed: ServerBehavior,
+) -> Option<()> {
     if matches!(deed, ServerBehavior::Garbage) {
-        stream.writable().await.ok()?;
-        stream.try_write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").ok()?;
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await.ok()?;
         return std::future::pending().await;
     }
     let mut builder = Builder::new();
-    if let ServerBehavior::Few(streams) = deed {
+    if let ServerBehavior::Few(streams) | ServerBehavior::Slow(streams, _) = deed {
         builder.max_concurrent_streams(streams);
     }
     let mut connection = builder.handshake::<_, Bytes>(stream).await.ok()?;
@@ -82,6 +89,11 @@ async fn converse(stream: TcpStream, deed: ServerBehavior) -> Option<()> {
             ServerBehavior::Leave(after) if seen == after => connection.graceful_shutdown(),
             _ => {}
         }
+        let deed = match deed {
+            ServerBehavior::RefuseOdd if seen % 2 == 1 => ServerBehavior::Reset,
+            ServerBehavior::RefuseOdd => ServerBehavior::Echo,
+            deed => deed,
+        };
         tokio::spawn(answer(request.into_body(), respond, deed));
     }
     Some(())
@@ -94,7 +106,13 @@ async fn answer(
 ) -> Option<()> {
     let head = || hyper::Response::builder().status(200);
     match deed {
-        ServerBehavior::Echo | ServerBehavior::Few(_) | ServerBehavior::Leave(_) => {
+        ServerBehavior::Echo
+        | ServerBehavior::Few(_)
+        | ServerBehavior::Slow(..)
+        | ServerBehavior::Leave(_) => {
+            if let ServerBehavior::Slow(_, lasts) = deed {
+                tokio::time::sleep(lasts).await;
+            }
             let mut whole = Vec::new();
             while let Some(Ok(part)) = body.data().await {
                 body.flow_control().release_capacity(part.len()).ok()?;
@@ -114,7 +132,10 @@ async fn answer(
             let mut stream = respond.send_response(head, false).ok()?;
             stream.send_data("half".into(), true).ok()?;
         }
-        ServerBehavior::GoAway | ServerBehavior::Stall | ServerBehavior::Garbage => {
+        ServerBehavior::GoAway
+        | ServerBehavior::Stall
+        | ServerBehavior::RefuseOdd
+        | ServerBehavior::Garbage => {
             std::future::pending::<()>().await;
         }
     }
@@ -230,6 +251,191 @@ fn no_more_streams_are_opened_than_the_target_takes() {
         assert_eq!(drive.in_flight_max, 2);
         client.renew().unwrap();
     }
+}
+
+#[test]
+fn one_at_a_time_is_one_whatever_streams_there_are() {
+    let (address, _) = serve(ServerBehavior::Echo);
+    let mut client = client(address, &[post("a")], settings(2, 9));
+    let one = ClosedWorkload::one_at_a_time(StopCondition::after_requests(40));
+    let mut last_ns = 0;
+    let drive = client.follow(&PacingModel::Closed(one), &mut |it| {
+        assert!(last_ns <= it.sent_ns, "{it:?}");
+        last_ns = it.done_ns;
+    });
+    let drive = drive.unwrap();
+    assert_eq!((drive.exchanges, drive.failures, drive.in_flight_max), (40, 0, 1));
+}
+
+/// An open load whose requests are all due within a millisecond.
+fn burst(requests: u32) -> PacingModel {
+    let per_s = f64::from(requests) * 1_000.0;
+    PacingModel::Open(OpenWorkload {
+        schedule: ArrivalSchedule::constant(per_s, Duration::from_millis(1)).unwrap(),
+        late_max: Duration::from_mins(1),
+        failures_max: None,
+    })
+}
+
+#[test]
+fn all_that_the_generator_adds_before_a_request_is_sent_is_lag() {
+    let (address, _) = serve(ServerBehavior::Echo);
+    // A place for each, so that none waits for another.
+    let mut client = client(address, &[post("a")], settings(1, 300));
+    client.renew().unwrap();
+    let mut seen = 0;
+    let drive = client.follow(&burst(300), &mut |it| {
+        seen += 1;
+        assert_eq!(it.lag_ns, it.sent_ns - it.due_ns, "{it:?}");
+    });
+    assert_eq!((drive.unwrap().failures, seen), (0, 300));
+}
+
+#[test]
+fn waiting_for_the_target_is_no_lag_and_lasts_as_long_as_other_streams_do() {
+    let (lasts, connect) = (Duration::from_millis(250), Duration::from_millis(400));
+    let (address, _) = serve(ServerBehavior::Slow(1, lasts));
+    let timeouts = Timeouts { connect, ..Timeouts::default() };
+    let mut client = client(address, &[post("a")], ClientSettings { timeouts, ..settings(1, 9) });
+    client.renew().unwrap();
+    let mut waits = Vec::new();
+    let drive = client.follow(&burst(4), &mut |it| {
+        assert_eq!(it.outcome, Ok(()));
+        waits.push(it.sent_ns - it.due_ns - it.lag_ns);
+    });
+    assert_eq!(drive.unwrap().exchanges, 4);
+    let (first, last) = (waits[0], *waits.last().unwrap());
+    assert!(first == 0 && last >= 3 * units::nanos(lasts), "{waits:?}");
+}
+
+#[test]
+fn a_target_that_takes_no_stream_at_all_is_none() {
+    let (address, _) = serve(ServerBehavior::Few(0));
+    let timeouts = Timeouts { connect: Duration::from_millis(300), ..Timeouts::default() };
+    let mut client = client(address, &[post("a")], ClientSettings { timeouts, ..settings(1, 3) });
+    let (_, exchanges) = drive(&mut client, StopCondition::after_failure());
+    for it in exchanges {
+        let failure = it.outcome.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Timeout, "{failure:?}");
+        assert!(failure.detail.contains("no connection with room"), "{failure:?}");
+    }
+}
+
+#[test]
+fn a_stream_that_was_refused_is_opened_once_more() {
+    let (address, connections) = serve(ServerBehavior::RefuseOdd);
+    let mut client = client(address, &[post("a")], settings(1, 1));
+    let (drive, exchanges) = drive(&mut client, StopCondition::after_requests(20));
+    assert_eq!((drive.exchanges, drive.failures, drive.resent), (20, 0, 20), "{exchanges:?}");
+    assert_eq!(connections.load(Ordering::Relaxed), 1);
+    let service_ns: u64 = exchanges.iter().map(Exchange::service_ns).sum();
+    assert_eq!(drive.in_flight_ns, service_ns, "from when they were sent for the second time");
+}
+
+/// The frames of HTTP/2 by hand, as the library says no goodbye that crosses requests: on its first connection the
+/// server waits for four requests, answers two of them, says that the others are not processed, and closes. On later
+/// ones it answers all.
+fn leave_behind(mut peer: std::net::TcpStream, is_first: bool) -> std::io::Result<()> {
+    use std::io::{Read as _, Write as _};
+    let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+    };
+    let answer = |stream: u32| frame(1, 5, stream, &[0x88]);
+    peer.read_exact(&mut [0; 24])?;
+    peer.write_all(&frame(4, 0, 0, &[]))?;
+    let mut waiting = Vec::new();
+    loop {
+        let mut head = [0; 9];
+        peer.read_exact(&mut head)?;
+        let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+        peer.read_exact(&mut payload)?;
+        match head[3] {
+            1 => waiting.push(u32::from_be_bytes([head[5], head[6], head[7], head[8]])),
+            4 if head[4] == 0 => peer.write_all(&frame(4, 1, 0, &[]))?,
+            6 if head[4] == 0 => peer.write_all(&frame(6, 1, 0, &payload))?,
+            _ => {}
+        }
+        if is_first && waiting.len() == 4 {
+            let last = waiting[1].to_be_bytes();
+            let goodbye = frame(7, 0, 0, &[last, [0; 4]].concat());
+            let all = [answer(waiting[0]), answer(waiting[1]), goodbye].concat();
+            return peer.write_all(&all);
+        }
+        if !is_first {
+            let answers: Vec<u8> = waiting.drain(..).flat_map(answer).collect();
+            peer.write_all(&answers)?;
+        }
+    }
+}
+
+#[test]
+fn what_a_goodbye_leaves_behind_is_sent_once_more() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for (number, peer) in listener.incoming().enumerate() {
+            // It ends when the client closes.
+            thread::spawn(move || leave_behind(peer.unwrap(), number == 0));
+        }
+    });
+    let request = LoadRequest::get("/", "test", &[], Arc::new(SuccessCheck)).unwrap();
+    let mut client = client(address, &[request], settings(1, 4));
+    let (drive, exchanges) = drive(&mut client, StopCondition::after_requests(12));
+    assert_eq!((drive.exchanges, drive.failures), (12, 0), "{exchanges:?}");
+    // What was handed out between the answers and the goodbye is left behind too.
+    assert!((2..=4).contains(&drive.resent), "{drive:?}");
+}
+
+#[test]
+fn a_header_of_http1_alone_is_named_before_anything_is_sent() {
+    let (address, _) = serve(ServerBehavior::Echo);
+    let new = |name: &str, value: &str| {
+        let request = LoadRequest::get("/", "test", &[(name, value)], Arc::new(SuccessCheck));
+        LoadClient::new(address, &[request.unwrap()], settings(1, 1), Cancel::default())
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    };
+    for (name, value) in
+        [("Keep-Alive", "5"), ("Proxy-Connection", "close"), ("upgrade", "h2c"), ("TE", "gzip")]
+    {
+        let error = new(name, value).unwrap_err();
+        assert!(error.contains(&format!("`{name}: {value}`")), "{error}");
+    }
+    for (name, value) in [("TE", "trailers"), ("Connection", "keep-alive"), ("X-Te", "gzip")] {
+        assert_eq!(new(name, value), Ok(()));
+    }
+}
+
+#[test]
+fn a_socket_whose_queue_is_full_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let family = rustix::net::AddressFamily::UNIX;
+    let socket = rustix::net::socket(family, rustix::net::SocketType::STREAM, None).unwrap();
+    rustix::net::bind(&socket, &rustix::net::SocketAddrUnix::new(&path).unwrap()).unwrap();
+    // Room for one connection, which this takes.
+    rustix::net::listen(&socket, 0).unwrap();
+    let taken = std::os::unix::net::UnixStream::connect(&path).unwrap();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            // By then the client has been turned away.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let listener = std::os::unix::net::UnixListener::from(socket);
+            listener.set_nonblocking(true).unwrap();
+            let listener = tokio::net::UnixListener::from_std(listener).unwrap();
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(converse(stream, ServerBehavior::Echo));
+            }
+        });
+    });
+    let (requests, address) = ([post("a")], Address::Unix(path));
+    let mut client =
+        LoadClient::new(address, &requests, settings(3, 1), Cancel::default()).unwrap();
+    let (drive, exchanges) = drive(&mut client, StopCondition::after_requests(9));
+    assert_eq!((drive.exchanges, drive.failures), (9, 0), "{exchanges:?}");
+    drop(taken);
 }
 
 #[test]

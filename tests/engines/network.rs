@@ -219,3 +219,34 @@ fn its_own_cost_is_measured_beside_a_direct_connection() {
     assert!(cost.cpu_per_exchange_ns > 1_000.0 && cost.cpu_per_exchange_ns < 10e6, "{cost:?}");
     assert!(cost.cpu_per_mib_ns > 1_000.0, "{cost:?}");
 }
+
+/// Runs itself once more, in a process of its own with few descriptors.
+#[test]
+fn a_relay_without_descriptors_waits_for_them() {
+    const FEW: &str = "XMLPERF_FEW_DESCRIPTORS";
+    if std::env::var_os(FEW).is_none() {
+        let itself = std::env::current_exe().unwrap();
+        let name = "network::a_relay_without_descriptors_waits_for_them";
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &format!("ulimit -n 48; exec \"$0\" --exact {name} --nocapture")]);
+        let output = shell.arg(itself).env(FEW, "1").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
+    let mut relay = relay(echo(), "latency=0s");
+    let mut taken = Vec::new();
+    while let Ok(file) = std::fs::File::open("/dev/null") {
+        taken.push(file);
+    }
+    // The relay has no descriptor for the connection that this one makes.
+    taken.pop();
+    let mut waiting = connect(relay.address());
+    let before = relay.traffic().unwrap().cpu;
+    thread::sleep(Duration::from_millis(400));
+    let used = relay.traffic().unwrap().cpu.saturating_sub(before);
+    assert!(used < Duration::from_millis(40), "it took {used:?} of CPU time");
+    taken.clear();
+    waiting.write_all(b"x").unwrap();
+    waiting.read_exact(&mut [0]).unwrap();
+}

@@ -115,6 +115,8 @@ pub(super) struct LoadEngine<N> {
     largest_bytes: u64,
     /// Slots with more to write than one turn may take.
     unfinished: Vec<usize>,
+    /// Slots whose connection waits for room with the listener.
+    unopened: Vec<usize>,
     tick_ns: u64,
     /// The last gzip body, decoded; kept for its memory.
     inflated: Vec<u8>,
@@ -191,6 +193,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
             blocked: 0,
             largest_bytes: 0,
             unfinished: Vec::new(),
+            unopened: Vec::new(),
             tick_ns: 0,
             inflated: Vec::new(),
         })
@@ -251,7 +254,10 @@ impl<N: NetworkDriver> LoadEngine<N> {
             } else {
                 let until_ns = self.tick_ns.min(driving.wake_ns);
                 let until_ns = if self.unfinished.is_empty() { until_ns } else { 0 };
-                self.look(until_ns, &mut driving)?;
+                self.look(self.opens_ns(until_ns), &mut driving)?;
+            }
+            for slot in mem::take(&mut self.unopened) {
+                self.connect(slot, &mut driving)?;
             }
             // All that has arrived is read before anything is sent: sending takes longer, and would
             // make the later answers look late.
@@ -273,6 +279,14 @@ impl<N: NetworkDriver> LoadEngine<N> {
         driving.drive.ended = driving.pacer.ended(now_ns).unwrap_or(DriveEnd::Reached);
         driving.drive.dropped = driving.pacer.dropped();
         Ok(driving.in_flight.into_drive(driving.drive))
+    }
+
+    /// Returns the end of a wait up to `until_ns`, or earlier if a connection is to be tried again.
+    fn opens_ns(&self, until_ns: u64) -> u64 {
+        if self.unopened.is_empty() {
+            return until_ns;
+        }
+        until_ns.min(self.network.now_ns() + units::nanos(network::FULL_PAUSE))
     }
 
     /// Waits for what becomes ready, and notes when it looked.
@@ -337,6 +351,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
 
     fn close(&mut self, slot: usize) {
         self.network.close(slot);
+        self.unopened.retain(|unopened| *unopened != slot);
         self.slots[slot].state = SlotState::Closed;
     }
 
@@ -344,9 +359,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
     fn enlist(&mut self, model: &PacingModel) {
         let all = self.slots.len();
         let part = match model {
-            PacingModel::Closed(closed) => {
-                closed.connections.map_or(all, |part| part.get().min(all))
-            }
+            PacingModel::Closed(closed) => closed.share(all, 1)[0],
             PacingModel::Open(_) => all,
         };
         let is_idle = |slot: &usize| self.slots[*slot].state == SlotState::Idle;
@@ -360,14 +373,25 @@ impl<N: NetworkDriver> LoadEngine<N> {
         self.abandon();
         let until_ns = self.network.now_ns() + units::nanos(self.settings.timeouts.connect);
         let mut opening = 0_usize;
-        for slot in 0..self.slots.len() {
-            if self.open(slot)?.is_ok() {
-                self.slots[slot].state = SlotState::Opening;
-                opening += 1;
+        self.unopened = (0..self.slots.len()).collect();
+        while !self.cancel.is_raised() {
+            for slot in mem::take(&mut self.unopened) {
+                match self.open(slot)? {
+                    Ok(()) => {
+                        self.slots[slot].state = SlotState::Opening;
+                        opening += 1;
+                    }
+                    Err(error) if network::is_full(&self.address, &error) => {
+                        self.unopened.push(slot);
+                    }
+                    // The next drive tries it again, and reports it.
+                    Err(_) => {}
+                }
             }
-        }
-        while opening > 0 && !self.cancel.is_raised() && self.network.now_ns() < until_ns {
-            let tick_ns = self.network.now_ns() + TICK_NS;
+            if opening + self.unopened.len() == 0 || self.network.now_ns() >= until_ns {
+                break;
+            }
+            let tick_ns = self.opens_ns(self.network.now_ns() + TICK_NS);
             self.network.wait(tick_ns, &mut self.ready)?;
             for at in 0..self.ready.len() {
                 let SocketReadiness { slot, readable, writable, .. } = self.ready[at];
@@ -385,6 +409,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
                 }
             }
         }
+        self.unopened.clear();
         for slot in 0..self.slots.len() {
             if self.slots[slot].state == SlotState::Opening {
                 self.close(slot);
@@ -403,6 +428,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
         }
         (self.busy, self.blocked) = (0, 0);
         self.unfinished.clear();
+        self.unopened.clear();
     }
 
     /// Looks at time-outs, once every tick.
@@ -503,10 +529,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
         }
         it.state = SlotState::Assigned;
         self.pass(slot, PassageState::Blocked);
-        if let Err(error) = self.open(slot)? {
-            self.refused(slot, &error, driving);
-        }
-        Ok(())
+        self.connect(slot, driving)
     }
 
     /// A request that cannot be made fails without being sent, and leaves its connection as it is.
@@ -530,6 +553,16 @@ impl<N: NetworkDriver> LoadEngine<N> {
         }
         let failure = ExchangeFailure::new(FailureKind::WrongAnswer, error.to_string(), &[]);
         self.end(slot, done_ns, Err(failure), driving);
+    }
+
+    /// Begins to connect for a request; tries it again up to the time-out, while the listener is full.
+    fn connect(&mut self, slot: usize, driving: &mut EngineDrive<'_>) -> Result<(), LoadError> {
+        match self.open(slot)? {
+            Ok(()) => {}
+            Err(error) if network::is_full(&self.address, &error) => self.unopened.push(slot),
+            Err(error) => self.refused(slot, &error, driving),
+        }
+        Ok(())
     }
 
     /// Begins to connect. The outer error is ours, the inner one the target's.
@@ -688,10 +721,8 @@ impl<N: NetworkDriver> LoadEngine<N> {
         it.sent_ns = now_ns;
         it.begin(&self.requests);
         self.pass(slot, PassageState::Blocked);
-        match self.open(slot) {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => self.refused(slot, &error, driving),
-            Err(fault) => driving.fault = Some(fault),
+        if let Err(fault) = self.connect(slot, driving) {
+            driving.fault = Some(fault);
         }
     }
 

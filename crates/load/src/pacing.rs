@@ -32,13 +32,32 @@ pub struct ClosedWorkload {
     pub stop: StopCondition,
     /// Connections that take part; without it, all that the client has.
     pub connections: Option<NonZeroUsize>,
+    /// Requests in flight at most, whatever streams the connections have; without it, all that they can carry.
+    pub in_flight: Option<NonZeroUsize>,
     /// Pause of a connection between an answer and its next request.
     pub think: Duration,
 }
 
+impl ClosedWorkload {
+    /// Returns a workload of which one request is under way at a time.
+    pub fn one_at_a_time(stop: StopCondition) -> Self {
+        let one = Some(NonZeroUsize::MIN);
+        Self { connections: one, in_flight: one, ..stop.into() }
+    }
+
+    /// Returns how many of `connections`, with so many `streams` each, take part, and how many requests they carry
+    /// at once.
+    pub(super) fn share(&self, connections: usize, streams: usize) -> [usize; 2] {
+        let at_most =
+            |all: usize, cap: Option<NonZeroUsize>| cap.map_or(all, |cap| cap.get().min(all));
+        let lines = at_most(at_most(connections, self.connections), self.in_flight);
+        [lines, at_most(lines.saturating_mul(streams), self.in_flight)]
+    }
+}
+
 impl From<StopCondition> for ClosedWorkload {
     fn from(stop: StopCondition) -> Self {
-        Self { stop, connections: None, think: Duration::ZERO }
+        Self { stop, connections: None, in_flight: None, think: Duration::ZERO }
     }
 }
 
@@ -557,6 +576,24 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_more_take_part_than_there_are_or_are_wanted(
+            has in (1_usize..99, 1_usize..99),
+            connections in proptest::option::of(1_usize..99),
+            in_flight in proptest::option::of(1_usize..999),
+        ) {
+            let (connections, in_flight) =
+                (connections.and_then(NonZeroUsize::new), in_flight.and_then(NonZeroUsize::new));
+            let stop = StopCondition::after_requests(1);
+            let closed = ClosedWorkload { connections, in_flight, ..stop.into() };
+            let [lines, places] = closed.share(has.0, has.1);
+            let wanted = connections.map_or(has.0, |it| it.get().min(has.0));
+            let most = in_flight.map_or(wanted * has.1, |it| it.get().min(wanted * has.1));
+            prop_assert_eq!(places, most);
+            prop_assert!((1..=wanted).contains(&lines) && lines <= places);
+            prop_assert_eq!(ClosedWorkload::one_at_a_time(stop).share(has.0, has.1), [1, 1]);
+        }
+
         #[test]
         fn arrivals_are_in_order_within_the_schedule_and_as_many_as_expected(stages in stages()) {
             let schedule = ArrivalSchedule::new(stages, ArrivalProcess::Even);

@@ -57,6 +57,8 @@ struct SimulatedNetwork<F> {
     script: BTreeMap<(u64, u64), (usize, u64, SimulatedEvent)>,
     order: u64,
     refuses: bool,
+    /// Until when the listener has no room for a connection.
+    full_until_ns: u64,
     opened: u64,
     /// Times at which this process is not run, with their lengths.
     frozen: Vec<(u64, u64)>,
@@ -86,6 +88,7 @@ impl<F: FnMut(u64) -> SimulatedReply> SimulatedNetwork<F> {
             script,
             order,
             refuses,
+            full_until_ns: 0,
             opened,
             frozen,
             tells,
@@ -113,6 +116,9 @@ impl<F: FnMut(u64) -> SimulatedReply> NetworkDriver for &mut SimulatedNetwork<F>
         self.peers[slot] =
             SimulatedPeer { life, open: true, refused: self.refuses, ..SimulatedPeer::default() };
         self.opened += 1;
+        if self.now_ns < self.full_until_ns {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         self.will(self.now_ns, slot, SimulatedEvent::Opened);
         let ends = self.ends.iter().find(|(which, _)| *which == slot && life == 1).copied();
         if let Some((_, at_ns)) = ends {
@@ -394,7 +400,7 @@ fn connections_think_between_requests_and_only_the_configured_ones_take_part() {
     let model = PacingModel::Closed(ClosedWorkload {
         connections: NonZeroUsize::new(3),
         think: Duration::from_millis(9),
-        stop,
+        ..stop.into()
     });
     let (drive, exchanges) = drive(&mut network, settings(5), &model);
     assert_eq!((drive.exchanges, drive.in_flight_max), (300, 3));
@@ -418,6 +424,37 @@ fn a_target_that_is_not_there_is_tried_twenty_times_a_second() {
     assert_eq!((drive.ended, drive.exchanges, drive.failures), (DriveEnd::OutOfTime, 200, 200));
     assert!(exchanges.iter().all(|exchange| exchange.service_ns() == 0));
     assert_eq!(exchanges[0].outcome.as_ref().unwrap_err().kind, FailureKind::Refused);
+}
+
+#[test]
+fn a_listener_that_is_full_is_tried_again_up_to_the_time_out() {
+    let answered = |now_ns| SimulatedReply::At(now_ns + MS, OK);
+    let after = StopCondition::after_requests(4);
+    let mut network = SimulatedNetwork::new(2, answered);
+    network.full_until_ns = 3 * SECOND;
+    let (tried, exchanges) = drive(&mut network, settings(2), &closed(after));
+    assert_eq!((tried.exchanges, tried.failures), (4, 0), "{exchanges:?}");
+    assert!(exchanges[0].response_ns().abs_diff(3 * SECOND) <= 2 * MS, "{exchanges:?}");
+    assert!(exchanges.iter().all(|it| it.service_ns() == MS), "{exchanges:?}");
+
+    let mut network = SimulatedNetwork::new(1, answered);
+    network.full_until_ns = u64::MAX;
+    let (failed, exchanges) = drive(&mut network, settings(1), &closed(after));
+    assert_eq!((failed.exchanges, failed.failures), (4, 4));
+    let failure = exchanges[0].outcome.as_ref().unwrap_err();
+    assert_eq!(failure.detail, "no connection within 10.0 s");
+    assert!(network.opened <= 40_010, "{} times", network.opened);
+
+    let mut network = SimulatedNetwork::new(2, answered);
+    network.full_until_ns = SECOND;
+    let request = LoadRequest::get("/", "test", &[], Arc::new(SuccessCheck)).unwrap();
+    let (address, plan) = (Address::Unix("scripted".into()), RequestPlan::from(&[request]));
+    let mut engine =
+        LoadEngine::new(&mut network, address, &plan, settings(2), Cancel::default()).unwrap();
+    engine.renew().unwrap();
+    let mut waited_ns = 0;
+    engine.drive(&closed(after), &mut |it| waited_ns += it.sent_ns - it.due_ns).unwrap();
+    assert_eq!(waited_ns, 0, "the connections were not there");
 }
 
 #[test]

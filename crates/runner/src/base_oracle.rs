@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use load::pacing::StopCondition;
-use load::{ClientSettings, Exchange, FailureKind, LoadClient, RequestOrder, RequestPlan};
+use load::{Exchange, FailureKind, LoadClient, RequestOrder, RequestPlan};
 use payload::{AnswerFacts, VaryingPlaces};
 use record::{EarlyEnd, FailureReport, OracleRecord, Side};
 use suite::{AnswerTruth, SamplingPlan, Scenario};
@@ -17,6 +17,7 @@ use units::text::error_chain;
 
 use crate::answer_observer::{AnswerObserver, observed};
 use crate::base_answer::BaseAnswer;
+use crate::client_settings;
 use crate::launch_failure::{LaunchFailure, beginning, report};
 use crate::requests::ScenarioRequests;
 use crate::side_driver::LaunchHandle;
@@ -167,9 +168,7 @@ impl AnswerLearner {
             setup: Vec::new(),
             ..plan
         };
-        let load = &self.requests.scenario.load;
-        let (http, timeouts) = (load.http, load.timeouts);
-        let settings = ClientSettings { http, timeouts, ..ClientSettings::default() };
+        let settings = client_settings::one_at_a_time(&self.requests.scenario);
         let place = launched.target.place();
         let client = launched.reached.client(place, None, plan, settings, cancel.clone());
         client.map_err(|error| self.failure(report(&error)))

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use load::pacing::StopCondition;
 use load::{
-    ClientSettings, Exchange, ExchangeFailure, FailureKind, LoadClient, RequestOrder, RequestPlan,
-    RequestPreview,
+    Exchange, ExchangeFailure, FailureKind, LoadClient, RequestOrder, RequestPlan, RequestPreview,
 };
 use record::{FailureReport, Side};
 use suite::{OperationOrder, SamplingPlan, Scenario, Suite};
@@ -16,6 +15,7 @@ use units::cancel::Cancel;
 use units::text::error_chain;
 
 use crate::answer_observer::{AnswerObserver, ObservedAnswer, observed};
+use crate::client_settings;
 use crate::launch_failure::LaunchFailure;
 use crate::requests::ScenarioRequests;
 use crate::side_driver::LaunchHandle;
@@ -184,8 +184,7 @@ impl<'a> FirstRequests<'a> {
                 setup: Vec::new(),
                 ..plan
             };
-            let (http, timeouts) = (self.scenario.load.http, self.scenario.load.timeouts);
-            let settings = ClientSettings { http, timeouts, ..ClientSettings::default() };
+            let settings = client_settings::one_at_a_time(self.scenario);
             let client = launched.reached.client(
                 launched.target.place(),
                 None,

@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use load::pacing::{ClosedWorkload, PacingModel, StopCondition};
-use load::{ClientSettings, Exchange, ResponseCheck, WrongResponse};
+use load::{Exchange, ResponseCheck, WrongResponse};
 use record::{FailureContrast, FailureExample, FailureReport, Side};
 use units::cancel::Cancel;
 
+use crate::client_settings;
 use crate::launch_failure::{self, LaunchFailure};
 use crate::side_driver::SideDriver;
 
@@ -70,7 +71,7 @@ fn answer(side: &SideDriver<'_>, request: usize) -> Option<FailureExample> {
     let capture = Arc::new(AnswerCapture::default());
     let check = Arc::<AnswerCapture>::clone(&capture);
     let request = [plan.requests.get(request)?.prepared()?.with_check(check)];
-    let settings = ClientSettings { http: side.scenario.load.http, ..ClientSettings::default() };
+    let settings = client_settings::one_at_a_time(side.scenario);
     let place = launched.target.place();
     let client = launched.reached.client(place, None, &request, settings, Cancel::default());
     // Without a connection there is nothing to show beside head's answer.

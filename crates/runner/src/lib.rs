@@ -10,6 +10,7 @@ mod base_answer;
 mod base_oracle;
 mod call_watch;
 mod check;
+mod client_settings;
 mod connection;
 mod deadline;
 mod expectation_check;

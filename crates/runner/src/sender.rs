@@ -1,12 +1,12 @@
 //! Sends a scenario's requests a number at a time, for tools that count instead of timing.
 
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 
+use crate::client_settings;
 use crate::requests::ScenarioRequests;
 use load::measure::Measurement;
 use load::pacing::StopCondition;
-use load::{ClientSettings, Exchange, FailureKind, HttpVersion, LoadClient};
+use load::{ClientSettings, ConnectionReuse, Exchange, FailureKind, LoadClient};
 use profile::{DriveError, ProfileDriver};
 use suite::{SamplingPlan, Scenario};
 use thiserror::Error;
@@ -67,11 +67,8 @@ impl RequestSender {
     /// that is what a count has to be free of.
     pub fn drive(&self, address: SocketAddr) -> Result<ProfileDriver<'_>, DriveError> {
         let plan = self.prepared.plan(&address.to_string())?;
-        let http = match self.prepared.scenario.load.http {
-            HttpVersion::One => HttpVersion::One,
-            HttpVersion::Two { .. } => HttpVersion::Two { streams: NonZeroUsize::MIN },
-        };
-        let settings = ClientSettings { http, ..ClientSettings::default() };
+        let settings = client_settings::one_at_a_time(&self.prepared.scenario);
+        let settings = ClientSettings { reuse: ConnectionReuse::Kept, ..settings };
         let has_setup = !plan.setup.is_empty();
         let mut client = LoadClient::new(address, plan, settings, self.cancel.clone())?;
         if has_setup {

@@ -4,12 +4,12 @@
 //! other load is a whole that would mean something else if it were cut; of a launch pair, the sides
 //! then follow each other in the order of the coin.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 use units::text::{error_chain, hints};
 
 use crate::call_watch::{CallCounts, CallWatch};
+use crate::client_settings;
 use crate::connection::ConnectionSetup;
 use crate::launch_failure::{self, LaunchFailure, RequestFault, report, target_report};
 use crate::limits;
@@ -21,7 +21,7 @@ use load::measure::validity;
 use load::measure::{FailureCounts, FirstAnswers, Measurement};
 use load::pacing;
 use load::pacing::{ArrivalSchedule, OpenWorkload, StopCondition};
-use load::{ClientSettings, DriveOutcome, Exchange, ExchangeFailure, FailureKind, LoadClient};
+use load::{DriveOutcome, Exchange, ExchangeFailure, FailureKind, LoadClient};
 use record::stage::RunStage;
 use record::{
     Capacity, FailureReport, LatencyBasis, LoadLevel, LoadStep, NetworkUse, Side, WarmUpRecord,
@@ -150,22 +150,6 @@ pub(super) enum DriveExtent {
     Whole,
 }
 
-/// How a scenario's requests are sent.
-fn client_settings(scenario: &Scenario) -> ClientSettings {
-    let reuse = match scenario.load.reuse {
-        ReusePolicy::Kept | ReusePolicy::Slice => load::ConnectionReuse::Kept,
-        ReusePolicy::Request => load::ConnectionReuse::PerRequest,
-    };
-    let connections = number(scenario.load.connections);
-    let (http, timeouts) = (scenario.load.http, scenario.load.timeouts);
-    let mut settings =
-        ClientSettings { connections, http, reuse, timeouts, ..ClientSettings::default() };
-    if let Some(bytes) = scenario.load.answer_bytes_max {
-        settings.answer_bytes_max = usize::try_from(bytes).unwrap_or(usize::MAX);
-    }
-    settings
-}
-
 impl<'a> SideDriver<'a> {
     /// Makes ready to send a scenario's requests to a running target.
     pub(super) fn new(
@@ -178,7 +162,7 @@ impl<'a> SideDriver<'a> {
         let failed = |reason: FailureReport| {
             LaunchFailure::new(launched.side, Some(scenario.name.clone()), reason)
         };
-        let settings = client_settings(scenario);
+        let settings = client_settings::of_load(scenario);
         let connections = settings.connections;
         let LaunchHandle { target, reached, .. } = launched;
         let plan = prepared
@@ -288,11 +272,12 @@ impl<'a> SideDriver<'a> {
     }
 
     fn warm_up_until(&mut self, stop: StopCondition) -> Result<(), LaunchFailure> {
-        let connections = match self.scenario.load.model {
-            WorkloadModel::Closed { .. } | WorkloadModel::Steps { .. } => None,
-            WorkloadModel::Open { .. } | WorkloadModel::Capacity { .. } => Some(NonZeroUsize::MIN),
+        let closed = match self.scenario.load.model {
+            WorkloadModel::Closed { .. } | WorkloadModel::Steps { .. } => stop.into(),
+            WorkloadModel::Open { .. } | WorkloadModel::Capacity { .. } => {
+                pacing::ClosedWorkload::one_at_a_time(stop)
+            }
         };
-        let closed = pacing::ClosedWorkload { connections, ..stop.into() };
         self.follow(&pacing::PacingModel::Closed(closed))?;
         self.check()
     }
@@ -367,8 +352,7 @@ impl<'a> SideDriver<'a> {
         }
         let mut counts = vec![CallCounts::default(); self.scenario.operations.len()];
         let stop = StopCondition { at_most: Some(AT_MOST), ..self.stop(Duration::ZERO, REQUESTS) };
-        let connections = Some(NonZeroUsize::MIN);
-        let closed = pacing::ClosedWorkload { connections, ..stop.into() };
+        let closed = pacing::ClosedWorkload::one_at_a_time(stop);
         let prepared = self.prepared;
         let driven = self.client.follow(&pacing::PacingModel::Closed(closed), &mut |exchange| {
             let now = target.call_totals();
@@ -507,8 +491,10 @@ impl<'a> SideDriver<'a> {
         for &connections in connections {
             let before = std::mem::take(&mut self.measurement);
             let stop = self.stop(Duration::ZERO, requests);
-            let closed =
-                pacing::ClosedWorkload { connections: Some(number(connections)), ..stop.into() };
+            let closed = pacing::ClosedWorkload {
+                connections: Some(client_settings::number(connections)),
+                ..stop.into()
+            };
             let driven = self.follow(&pacing::PacingModel::Closed(closed));
             let step = self.step(LoadLevel::Connections(connections), None);
             self.steps.push(step);
@@ -773,11 +759,6 @@ fn keeps_up(drive: &DriveOutcome, per_s: f64, lasts: Duration) -> bool {
     let own = drive.in_flight_mean().max(1.0) / per_s;
     let took = drive.wall().as_secs_f64() - own;
     units::exact(drive.exchanges) >= SUSTAINED * offered && took <= lasts.as_secs_f64() / SUSTAINED
-}
-
-fn number(connections: u32) -> NonZeroUsize {
-    let connections = usize::try_from(connections).unwrap_or(usize::MAX);
-    NonZeroUsize::new(connections).unwrap_or(NonZeroUsize::MIN)
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Keeps a connection for the streams that share it, and makes another when it has ended.
 
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -42,6 +44,34 @@ struct Http2Slot {
     open: AtomicUsize,
     /// One has ended.
     freed: Notify,
+    /// Those that wait for the end of another.
+    waiting: AtomicUsize,
+}
+
+impl Http2Slot {
+    fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    fn is_waited_for(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+}
+
+/// Counts a stream that waits for the end of another, until it is dropped.
+struct WaitingStream<'a>(&'a Http2Slot);
+
+impl<'a> WaitingStream<'a> {
+    fn begin(line: &'a Http2Slot) -> Self {
+        line.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(line)
+    }
+}
+
+impl Drop for WaitingStream<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 struct Http2Connection {
@@ -83,54 +113,96 @@ impl Http2Connections {
         &self.address
     }
 
-    /// Returns what opens a stream, for one that is given to [`Http2Connections::freed`] when it has ended. The
-    /// outer error is ours, the inner one the target's.
+    /// Returns what opens a stream at once, for one that is given to [`Http2Connections::freed`] when it has ended;
+    /// none if it has to wait for a connection, or for room on it.
+    pub(super) fn opener_at_once(&self, line: usize) -> Option<StreamOpener> {
+        let line = &self.all[line];
+        if self.reuse == ConnectionReuse::PerRequest || line.is_waited_for() {
+            return None;
+        }
+        let connection = line.connection.try_lock().ok()?;
+        let (mut opener, open) = (connection.as_ref()?.opener.clone(), line.open());
+        let mut context = Context::from_waker(Waker::noop());
+        let is_ready = matches!(opener.sender.poll_ready(&mut context), Poll::Ready(Ok(())));
+        // The library would take one too many, and let it wait unseen.
+        if !is_ready || open >= opener.sender.current_max_send_streams() {
+            return None;
+        }
+        line.open.fetch_add(1, Ordering::Relaxed);
+        Some(opener)
+    }
+
+    /// Returns what opens a stream, once there is a connection with room for it. The outer error is ours, the inner
+    /// one the target's.
     pub(super) async fn opener(&self, line: usize) -> Result<io::Result<StreamOpener>, LoadError> {
-        let opener = self.connected(line).await?;
+        let opener = self.found(self.find(line).await)?;
         self.all[line].open.fetch_add(usize::from(opener.is_ok()), Ordering::Relaxed);
         Ok(opener)
     }
 
-    /// Makes a connection that has room for a stream, if there is none.
-    async fn connected(&self, line: usize) -> Result<io::Result<StreamOpener>, LoadError> {
-        match time::timeout(self.connect_timeout, self.find(line)).await {
-            Ok(Err(source)) if network::is_ours(&source) => {
+    fn found<T>(&self, found: io::Result<T>) -> Result<io::Result<T>, LoadError> {
+        match found {
+            Err(source) if network::is_ours(&source) => {
                 Err(LoadError::Exhausted { address: self.address.clone(), source })
             }
-            Ok(found) => Ok(found),
-            Err(_) => Ok(Err(io::ErrorKind::TimedOut.into())),
+            found => Ok(found),
         }
     }
 
     async fn find(&self, line: usize) -> io::Result<StreamOpener> {
         if self.reuse == ConnectionReuse::PerRequest {
-            return Ok(self.connect().await?.opener);
+            return Ok(self.in_time(self.connect()).await?.opener);
         }
         let line = &self.all[line];
+        // What waits already comes first.
+        let mut is_turn = !line.is_waited_for();
         loop {
-            let mut connection = line.connection.lock().await;
-            let open = line.open.load(Ordering::Relaxed);
-            if let Some(Http2Connection { opener: StreamOpener { sender, ended }, .. }) =
-                &*connection
+            if is_turn && let Some(opener) = self.in_time(self.connected(line)).await? {
+                return Ok(opener);
+            }
+            // How long streams take is up to the target, and limited by their own time; that one without streams
+            // takes none is like a connection that does not come.
+            let _waiting = WaitingStream::begin(line);
+            let freed = line.freed.notified();
+            if line.open() > 0 {
+                freed.await;
+            } else {
+                self.in_time(async {
+                    freed.await;
+                    Ok(())
+                })
+                .await?;
+            }
+            is_turn = true;
+        }
+    }
+
+    /// Bounds the time that a connection may take to be made.
+    async fn in_time<T>(&self, made: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+        let made = time::timeout(self.connect_timeout, made);
+        made.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Makes a connection if there is none; returns nothing if it has no room for a stream.
+    async fn connected(&self, line: &Http2Slot) -> io::Result<Option<StreamOpener>> {
+        let mut connection = line.connection.lock().await;
+        loop {
+            if let Some(Http2Connection { opener, .. }) = &*connection
+                // An error: it was closed, or takes no new streams; those that are open may still end well.
+                && let Ok(sender) = opener.sender.clone().ready().await
             {
-                match sender.clone().ready().await {
-                    // The library would take one too many, and let it wait unseen.
-                    Ok(sender) if open < sender.current_max_send_streams() => {
-                        return Ok(StreamOpener { sender, ended: Arc::clone(ended) });
-                    }
-                    Ok(_) => {
-                        drop(connection);
-                        line.freed.notified().await;
-                        continue;
-                    }
-                    // It was closed, or takes no new streams; those that are open may still end well.
-                    Err(_) => {}
+                let (open, max) = (line.open(), sender.current_max_send_streams());
+                // A new connection may have room for more than one of those that wait.
+                if open + 1 < max && line.is_waited_for() {
+                    line.freed.notify_one();
                 }
+                let ended = Arc::clone(&opener.ended);
+                return Ok((open < max).then_some(StreamOpener { sender, ended }));
             }
             let Http2Connection { opener, .. } = connection.insert(self.connect().await?);
             if opener.ended.get().is_some() {
                 // Its first stream says what it ended with.
-                return Ok(opener.clone());
+                return Ok(Some(opener.clone()));
             }
         }
     }
@@ -150,7 +222,7 @@ impl Http2Connections {
                 network::tune(&stream, address)?;
                 Box::new(stream)
             }
-            Address::Unix(path) => Box::new(UnixStream::connect(path).await?),
+            Address::Unix(path) => Box::new(connect_unix(&self.address, path).await?),
         };
         let stream = match &self.tls {
             Some(tls) => secure(stream, tls).await?,
@@ -189,9 +261,9 @@ impl Http2Connections {
         if self.reuse == ConnectionReuse::PerRequest {
             return Ok(());
         }
-        for line in 0..self.all.len() {
+        for line in &self.all {
             // The next drive tries again what was refused, and reports it.
-            if self.connected(line).await?.is_err() {
+            if self.found(self.in_time(self.connected(line)).await)?.is_err() {
                 break;
             }
         }
@@ -204,6 +276,18 @@ impl Http2Connections {
                 mover.abort();
             }
             line.open.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Connects to a socket as soon as its listener has room for another connection.
+async fn connect_unix(address: &Address, path: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if network::is_full(address, &error) => {
+                time::sleep(network::FULL_PAUSE).await;
+            }
+            connected => return connected,
         }
     }
 }

@@ -164,13 +164,11 @@ impl<'a> Http2Drive<'a> {
         sink: &'a mut dyn FnMut(&Exchange),
     ) -> Self {
         let all = shared.settings.connections.get();
-        let lines = match model {
-            PacingModel::Closed(closed) => {
-                closed.connections.map_or(all, |part| part.get().min(all))
-            }
-            PacingModel::Open(_) => all,
+        let streams = shared.lines.streams();
+        let [lines, places] = match model {
+            PacingModel::Closed(closed) => closed.share(all, streams),
+            PacingModel::Open(_) => [all, all.saturating_mul(streams)],
         };
-        let places = lines * shared.lines.streams();
         let began_ns = shared.clock.now_ns();
         shared.in_flight(|in_flight| *in_flight = InFlightGauge::begin(began_ns));
         Self {
@@ -255,9 +253,9 @@ impl<'a> Http2Drive<'a> {
             Ok(Some(_)) | Err(_) => self.shared.clock.now_ns(),
         };
         self.drive.rendering_ns += now_ns - began_ns;
-        let lag_ns = now_ns.saturating_sub(due_ns.max(self.free_ns[place]));
+        let possible_ns = due_ns.max(self.free_ns[place]);
         let line = place % self.lines;
-        let job = StreamJob { place, line, request, live: None, due_ns, lag_ns };
+        let job = StreamJob { place, line, request, live: None, due_ns, possible_ns };
         match live {
             Ok(live) => {
                 let exchange = stream::exchange(Arc::clone(self.shared), StreamJob { live, ..job });
@@ -266,7 +264,8 @@ impl<'a> Http2Drive<'a> {
             Err(detail) => {
                 let failure = ExchangeFailure::new(FailureKind::WrongAnswer, detail, &[]);
                 let exchange = job.unsent(now_ns, Err(failure));
-                self.note(StreamOutcome { job, refused: true, exchange, taken: None });
+                let (refused, is_resent) = (true, false);
+                self.note(StreamOutcome { job, refused, is_resent, exchange, taken: None });
             }
         }
     }
@@ -285,11 +284,12 @@ impl<'a> Http2Drive<'a> {
     }
 
     fn note(&mut self, outcome: StreamOutcome) {
-        let StreamOutcome { job, refused, mut exchange, taken } = outcome;
+        let StreamOutcome { job, refused, is_resent, mut exchange, taken } = outcome;
         exchange.flow_ns = self.users.ended(job.place, exchange.response_ns(), taken.as_ref());
         let rest_ns = if refused { self.pacer.rest_ns() } else { 0 };
         self.free_ns[job.place] = exchange.done_ns + rest_ns;
         self.free.push_back(job.place);
+        self.drive.resent += u64::from(is_resent);
         self.drive.exchanges += 1;
         self.drive.ended_ns = self.drive.ended_ns.max(exchange.done_ns);
         if exchange.outcome.is_err() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
-use h2::{RecvStream, SendStream};
+use h2::{Reason, RecvStream, SendStream};
 use hyper::header::{
     CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue,
     TRANSFER_ENCODING,
@@ -15,6 +15,7 @@ use hyper::http::request::Parts;
 use tokio::time;
 
 use super::StreamContext;
+use super::connections::StreamOpener;
 use crate::answer_memory::AnswerMemory;
 use crate::body::BodySource;
 use crate::exchange::{Exchange, ExchangeFailure, FailureKind};
@@ -51,7 +52,11 @@ impl Http2Request {
             built = built.header(CONTENT_LENGTH, bytes);
         }
         for (name, value) in &request.headers {
-            // HTTP/2 has a pseudo-header for the one, and forbids the others.
+            if is_forbidden(name, value) {
+                let reason = format!("its header `{name}: {value}` is one of HTTP/1.1 alone");
+                return Err(LoadError::Http2 { reason });
+            }
+            // HTTP/2 has a pseudo-header for the one, and other frames for what the others say.
             if name.eq_ignore_ascii_case(HOST.as_str()) {
                 authority = value;
             } else if ![CONNECTION, TRANSFER_ENCODING]
@@ -75,6 +80,13 @@ impl Http2Request {
     }
 }
 
+/// Whether a header is about a connection of HTTP/1.1 (RFC 9113, 8.2.2): the library would refuse each request.
+fn is_forbidden(name: &str, value: &str) -> bool {
+    let is = |other: &str| name.eq_ignore_ascii_case(other);
+    ["keep-alive", "proxy-connection", "upgrade"].into_iter().any(is)
+        || is("te") && !value.trim().eq_ignore_ascii_case("trailers")
+}
+
 /// A request that was handed out.
 pub(super) struct StreamJob {
     pub(super) place: usize,
@@ -83,10 +95,16 @@ pub(super) struct StreamJob {
     /// The request, if it is not the prepared one of its place.
     pub(super) live: Option<Arc<Http2Request>>,
     pub(super) due_ns: u64,
-    pub(super) lag_ns: u64,
+    /// From when on it could have been sent: it was due, and its place was free.
+    pub(super) possible_ns: u64,
 }
 
 impl StreamJob {
+    /// Returns how much later than possible it is sent, if that is now.
+    fn lag_ns(&self, now_ns: u64) -> u64 {
+        now_ns.saturating_sub(self.possible_ns)
+    }
+
     /// Returns the exchange of a request of which nothing was sent.
     pub(super) fn unsent(&self, done_ns: u64, outcome: Result<(), ExchangeFailure>) -> Exchange {
         Exchange {
@@ -95,7 +113,7 @@ impl StreamJob {
             due_ns: self.due_ns,
             sent_ns: done_ns,
             done_ns,
-            lag_ns: self.lag_ns,
+            lag_ns: self.lag_ns(done_ns),
             request_bytes: 0,
             response_bytes: 0,
             flow_ns: None,
@@ -109,6 +127,8 @@ pub(super) struct StreamOutcome {
     pub(super) job: StreamJob,
     /// Whether there was no connection to send it on.
     pub(super) refused: bool,
+    /// Whether it was sent for the second time.
+    pub(super) is_resent: bool,
     pub(super) exchange: Exchange,
     /// What a right answer leaves with the virtual user.
     pub(super) taken: Option<TakenValues>,
@@ -120,6 +140,8 @@ pub(crate) struct PartialResponse {
     status: u16,
     gzip: Option<ContentEncoding>,
     length: Option<usize>,
+    /// Whether the target says that it has not processed the request.
+    is_unprocessed: bool,
     keeps_headers: bool,
     /// Those that are text, if they are wanted.
     headers: Vec<(String, String)>,
@@ -127,47 +149,104 @@ pub(crate) struct PartialResponse {
     memory: AnswerMemory,
 }
 
-/// Sends a request and hears its answer. Fails if this machine cannot.
+/// Sends a request and hears its answer; once more if the target says that it has not processed it. Fails if this
+/// machine cannot.
 pub(super) async fn exchange(
     shared: Arc<StreamContext>,
     job: StreamJob,
 ) -> Result<StreamOutcome, LoadError> {
     let mut exchange = job.unsent(job.due_ns, Ok(()));
-    let opener = match shared.lines.opener(job.line).await? {
-        Ok(opener) => opener,
-        Err(error) => {
-            exchange.done_ns = shared.clock.now_ns();
-            exchange.sent_ns = exchange.done_ns;
-            exchange.outcome = Err(refused(&shared, &error));
-            return Ok(StreamOutcome { job, refused: true, exchange, taken: None });
+    let mut is_resent = false;
+    loop {
+        let Some(opener) = open(&shared, &job, &mut exchange, is_resent).await? else {
+            return Ok(StreamOutcome { job, refused: true, is_resent, exchange, taken: None });
+        };
+        shared.in_flight(|in_flight| in_flight.sent(exchange.sent_ns));
+        let end = send_once(&shared, &job, opener, &mut exchange).await;
+        if matches!(end, StreamEnd::Unprocessed) && !is_resent {
+            // Service time counts from the second sending, so what is in flight does too (Little's law).
+            shared.in_flight(|in_flight| in_flight.done(exchange.sent_ns));
+            exchange.outcome = Ok(());
+            is_resent = true;
+            continue;
         }
-    };
+        shared.in_flight(|in_flight| in_flight.done(exchange.done_ns));
+        let taken = match end {
+            StreamEnd::Answered(taken) => Some(taken),
+            StreamEnd::Failed | StreamEnd::Unprocessed => None,
+        };
+        return Ok(StreamOutcome { job, refused: false, is_resent, exchange, taken });
+    }
+}
+
+/// Finds what opens the stream, and notes when. Returns nothing if there is no connection, as the exchange then says.
+async fn open(
+    shared: &StreamContext,
+    job: &StreamJob,
+    exchange: &mut Exchange,
+    is_resent: bool,
+) -> Result<Option<StreamOpener>, LoadError> {
+    let at_once = shared.lines.opener_at_once(job.line);
+    exchange.sent_ns = shared.clock.now_ns();
+    if !is_resent {
+        // Up to here the request waited for the generator, from here on for the target.
+        exchange.lag_ns = job.lag_ns(exchange.sent_ns);
+    }
+    if at_once.is_some() {
+        return Ok(at_once);
+    }
+    // Boxed: it holds all of a handshake, which a stream of a kept connection would carry along.
+    let opener = Box::pin(shared.lines.opener(job.line)).await?;
+    exchange.sent_ns = shared.clock.now_ns();
+    if let Err(error) = &opener {
+        exchange.done_ns = exchange.sent_ns;
+        exchange.outcome = Err(refused(shared, error));
+    }
+    Ok(opener.ok())
+}
+
+/// How one sending of a request ended. Of a failure, the exchange has the reason.
+enum StreamEnd {
+    Answered(TakenValues),
+    Failed,
+    /// The target has not processed it, and says so.
+    Unprocessed,
+}
+
+async fn send_once(
+    shared: &StreamContext,
+    job: &StreamJob,
+    opener: StreamOpener,
+    exchange: &mut Exchange,
+) -> StreamEnd {
     let request = job.live.as_deref().or(shared.requests[job.request].as_ref());
     let request = request.expect("what is not prepared is rendered before it is handed out");
     let taker = AnswerTaker::of(&shared.plan, job.request);
-    exchange.sent_ns = shared.clock.now_ns();
-    shared.in_flight(|in_flight| in_flight.sent(exchange.sent_ns));
     let mut heard = PartialResponse { keeps_headers: taker.is_needed(), ..<_>::default() };
+    exchange.request_bytes = 0;
     let (total, sent) = (shared.settings.timeouts.total, &mut exchange.request_bytes);
-    let ended = Arc::clone(&opener.ended);
-    let talk = converse(opener.sender, request, &shared, &mut heard, sent);
+    let talk = converse(opener.sender, request, shared, &mut heard, sent);
     let talked = time::timeout(total, talk).await.unwrap_or_else(|_| {
         Err(timed_out(&format!("whole answer within {}", units::duration(total))))
     });
     exchange.done_ns = shared.clock.now_ns();
-    shared.in_flight(|in_flight| in_flight.done(exchange.done_ns));
     shared.lines.freed(job.line);
     exchange.response_bytes = heard.body.len() as u64;
     let outcome = match talked {
         Ok(()) => heard.judge(&*request.check, taker, shared.settings.answer_bytes_max),
         Err(cut) => {
             let ResponseFault { kind, detail } =
-                ended.get().map_or(cut, |error| broken(error, &heard));
+                opener.ended.get().map_or(cut, |error| broken(error, &heard));
             Err(ExchangeFailure::new(kind, detail, &heard.body))
         }
     };
-    let taken = outcome.map_err(|failure| exchange.outcome = Err(failure)).ok();
-    Ok(StreamOutcome { job, refused: false, exchange, taken })
+    match outcome {
+        Ok(taken) => StreamEnd::Answered(taken),
+        Err(failure) => {
+            exchange.outcome = Err(failure);
+            if heard.is_unprocessed { StreamEnd::Unprocessed } else { StreamEnd::Failed }
+        }
+    }
 }
 
 fn refused(shared: &StreamContext, error: &io::Error) -> ExchangeFailure {
@@ -197,7 +276,7 @@ async fn converse(
     let head = hyper::Request::from_parts(request.head.clone(), ());
     let bodyless = matches!(request.body, Http2Payload::Nothing);
     let opened = sender.send_request(head, bodyless);
-    let (response, stream) = opened.map_err(|error| broken(&error, &PartialResponse::default()))?;
+    let (response, stream) = opened.map_err(|error| heard.cut(&error))?;
     let listening = heard.listen(response, &shared.settings);
     let sending = async {
         // If it fails, the answer says why.
@@ -244,6 +323,12 @@ async fn send(
 }
 
 impl PartialResponse {
+    /// Takes note of an error before the first byte of the answer.
+    fn cut(&mut self, error: &h2::Error) -> ResponseFault {
+        self.is_unprocessed = is_unprocessed(error);
+        broken(error, self)
+    }
+
     pub(crate) async fn listen(
         &mut self,
         response: ResponseFuture,
@@ -253,7 +338,7 @@ impl PartialResponse {
         let response = time::timeout(limit, response)
             .await
             .map_err(|_| timed_out(&format!("first byte within {}", units::duration(limit))))?;
-        let response = response.map_err(|error| broken(&error, self))?;
+        let response = response.map_err(|error| self.cut(&error))?;
         self.status = response.status().as_u16();
         if self.keeps_headers {
             let text = |(name, value): (&HeaderName, &HeaderValue)| {
@@ -302,6 +387,13 @@ impl PartialResponse {
         let answer = CompleteResponse { status, encoding, body, bytes: body, headers };
         answer.judge(check, taker, &mut Vec::new(), bytes_max)
     }
+}
+
+/// Whether the target says that it has not processed the request: its stream was refused, or is beyond the last one
+/// that a goodbye names, which are all that the library ends with it (RFC 9113, 6.8 and 8.7).
+fn is_unprocessed(error: &h2::Error) -> bool {
+    let is_refused = error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM);
+    error.is_remote() && (error.is_go_away() || is_refused)
 }
 
 /// Puts an error of the library into the words of the kinds.

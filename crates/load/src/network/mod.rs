@@ -164,6 +164,16 @@ pub(super) fn tune(socket: impl AsFd, address: &SocketAddr) -> io::Result<()> {
     Ok(())
 }
 
+/// How long to wait before it is tried again to connect to a listener that is full: as long as one that is served
+/// takes to accept another connection.
+pub(super) const FULL_PAUSE: Duration = Duration::from_millis(1);
+
+/// Whether a connection could not be begun because the listener, a socket with a path, has no room for another. A port
+/// lets it wait then.
+pub(super) fn is_full(address: &Address, error: &io::Error) -> bool {
+    matches!(address, Address::Unix(_)) && error.kind() == io::ErrorKind::WouldBlock
+}
+
 /// Whether a connection could not even be tried because this machine is out of something.
 pub(super) fn is_ours(error: &io::Error) -> bool {
     let ours = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS, Errno::ADDRNOTAVAIL];

@@ -36,6 +36,9 @@ use super::{NetworkConditions, RelayError, Traffic};
 /// Pieces that a connection may move before the others get their turn.
 const PIECES_MAX: usize = 8;
 
+/// How long no connection is accepted after the system had no descriptor for one, unless another ends first.
+const ACCEPT_PAUSE_NS: u64 = 10_000_000;
+
 /// Keys of what is no connection.
 const LISTENER: u64 = u64::MAX;
 const WAKE: u64 = u64::MAX - 1;
@@ -428,6 +431,8 @@ impl RelayConnection {
 struct RelayLoop {
     target: SocketAddr,
     listener: OwnedFd,
+    /// When connections are accepted again, if none are now.
+    accepts_ns: Option<u64>,
     network: NetworkConditions,
     seed: u64,
     window_bytes: usize,
@@ -464,6 +469,7 @@ impl RelayLoop {
         Ok(Self {
             target,
             listener,
+            accepts_ns: None,
             network,
             seed,
             window_bytes,
@@ -497,6 +503,7 @@ impl RelayLoop {
             }
             self.arrivals();
             self.turns();
+            self.resume();
         }
         Ok(())
     }
@@ -510,7 +517,7 @@ impl RelayLoop {
         let arrival_ns = self.timers.peek().map(|Reverse((due_ns, _, _))| *due_ns);
         let turns_ns = [UP, DOWN].into_iter().filter(|way| !self.waiting[*way].is_empty());
         let turn_ns = turns_ns.map(|way| self.links[way].takes_ns()).min();
-        let until_ns = arrival_ns.into_iter().chain(turn_ns).min();
+        let until_ns = arrival_ns.into_iter().chain(turn_ns).chain(self.accepts_ns).min();
         let timeout = until_ns.map(|until_ns| until_ns.saturating_sub(self.now_ns()));
         let timeout = timeout.and_then(|ns| Timespec::try_from(Duration::from_nanos(ns)).ok());
         match epoll::wait(&self.epoll, buffer::spare_capacity(events), timeout.as_ref()) {
@@ -531,9 +538,16 @@ impl RelayLoop {
 
     fn accept(&mut self) {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        // Out of sockets, it is tried again with the next event: the load waits, and times out.
-        while let Ok(load) = net::accept_with(&self.listener, flags) {
-            let load = RelaySocket::new(load);
+        loop {
+            let load = match net::accept_with(&self.listener, flags) {
+                Ok(load) => RelaySocket::new(load),
+                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                    self.pause();
+                    return;
+                }
+                // There is none, or it is gone already: what is left is announced again.
+                Err(_) => return,
+            };
             if self.open(&load).is_none() {
                 load.break_off();
                 continue;
@@ -562,6 +576,22 @@ impl RelayLoop {
                 fallen: false,
             };
             self.connections.insert(number, connection);
+        }
+    }
+
+    /// Accepts nothing for a while: what the system has no descriptor for stays in the queue of the listener, which
+    /// would be announced without end. The load waits, and times out.
+    fn pause(&mut self) {
+        if epoll::delete(&self.epoll, &self.listener).is_ok() {
+            self.accepts_ns = Some(self.now_ns() + ACCEPT_PAUSE_NS);
+        }
+    }
+
+    fn resume(&mut self) {
+        if self.accepts_ns.is_some_and(|accepts_ns| accepts_ns <= self.now_ns()) {
+            let key = epoll::EventData::new_u64(LISTENER);
+            let added = epoll::add(&self.epoll, &self.listener, key, epoll::EventFlags::IN);
+            self.accepts_ns = added.err().map(|_| self.now_ns() + ACCEPT_PAUSE_NS);
         }
     }
 
@@ -681,5 +711,7 @@ impl RelayLoop {
         if let (Some(connection), RelayOutcome::Broke) = (connection, fate) {
             connection.break_off();
         }
+        // Its descriptors are free.
+        self.accepts_ns = self.accepts_ns.map(|_| 0);
     }
 }
