@@ -221,7 +221,8 @@ fn small(scenario: &Scenario, counting: &CountSettings) -> Scenario {
     let pairs_max = PAIRS_PER_REQUEST_MAX.min(counting.pairs);
     let mut small = scenario.clone().with_pairs_max(pairs_max);
     // As many different bodies as there are to be sent in turn.
-    small.load = LoadSettings::closed(1, LoadAmount::Time);
+    let answer_bytes_max = small.load.answer_bytes_max;
+    small.load = LoadSettings { answer_bytes_max, ..LoadSettings::closed(1, LoadAmount::Time) };
     small
 }
 
@@ -242,5 +243,22 @@ fn command(
             tool: "callgrind",
             reason: "it runs already, and callgrind has to start it".to_owned(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use suite::config::{self, ConfigOverrides};
+
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_sent_alone_and_may_be_answered_as_largely_as_under_load() {
+        let suite = config::embedded(Path::new("."), &ConfigOverrides::default()).unwrap();
+        let answer_bytes_max = Some(1 << 30);
+        let load = LoadSettings { answer_bytes_max, ..LoadSettings::closed(9, LoadAmount::Time) };
+        let scenario = Scenario { load, ..suite.scenarios[0].clone() };
+        let small = small(&scenario, &suite.counting);
+        assert_eq!((small.load.connections, small.load.answer_bytes_max), (1, answer_bytes_max));
     }
 }

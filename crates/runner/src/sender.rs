@@ -6,7 +6,7 @@ use crate::client_settings;
 use crate::requests::ScenarioRequests;
 use load::measure::Measurement;
 use load::pacing::StopCondition;
-use load::{ClientSettings, ConnectionReuse, Exchange, FailureKind, LoadClient};
+use load::{ClientSettings, ConnectionReuse, Exchange, FailureKind, LoadClient, Timeouts};
 use profile::{DriveError, ProfileDriver};
 use suite::{SamplingPlan, Scenario};
 use thiserror::Error;
@@ -68,7 +68,9 @@ impl RequestSender {
     pub fn drive(&self, address: SocketAddr) -> Result<ProfileDriver<'_>, DriveError> {
         let plan = self.prepared.plan(&address.to_string())?;
         let settings = client_settings::one_at_a_time(&self.prepared.scenario);
-        let settings = ClientSettings { reuse: ConnectionReuse::Kept, ..settings };
+        // Under a profiler a target is up to fifty times slower than under load, for which the time-outs are.
+        let (reuse, timeouts) = (ConnectionReuse::Kept, Timeouts::default());
+        let settings = ClientSettings { reuse, timeouts, ..settings };
         let has_setup = !plan.setup.is_empty();
         let mut client = LoadClient::new(address, plan, settings, self.cancel.clone())?;
         if has_setup {
