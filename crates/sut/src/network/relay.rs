@@ -170,15 +170,13 @@ fn listen() -> io::Result<OwnedFd> {
     Ok(listener)
 }
 
-fn connect(target: &SocketAddr) -> io::Result<OwnedFd> {
+/// Makes a socket that is to be connected to the target.
+fn target_socket(target: &SocketAddr) -> Result<OwnedFd, Errno> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let family = if target.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let socket = net::socket_with(family, SocketType::STREAM, flags, None)?;
     sockopt::set_tcp_nodelay(&socket, true)?;
-    match net::connect(&socket, target) {
-        Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
-        Err(error) => Err(error.into()),
-    }
+    Ok(socket)
 }
 
 /// One end of a connection, and what is known to be possible on it without waiting.
@@ -537,10 +535,9 @@ impl RelayLoop {
     }
 
     fn accept(&mut self) {
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         loop {
-            let load = match net::accept_with(&self.listener, flags) {
-                Ok(load) => RelaySocket::new(load),
+            let [load, target] = match self.socket_pair() {
+                Ok(sockets) => sockets.map(RelaySocket::new),
                 Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
                     self.pause();
                     return;
@@ -553,10 +550,10 @@ impl RelayLoop {
                 continue;
             }
             let number = self.traffic.connections;
-            let Some(target) = self.open_target(number) else {
+            if self.open_target(&target, number).is_err() {
                 load.break_off();
                 continue;
-            };
+            }
             self.traffic.connections += 1;
             let way = |place: u64| RelayDirection {
                 line: DelayLine::new(&self.network, self.seed, 3 * number + place),
@@ -577,6 +574,14 @@ impl RelayLoop {
             };
             self.connections.insert(number, connection);
         }
+    }
+
+    /// Accepts a connection, and makes the socket of its other end first: what is accepted cannot be put back if there is
+    /// no descriptor for that.
+    fn socket_pair(&self) -> Result<[OwnedFd; 2], Errno> {
+        let target = target_socket(&self.target)?;
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        Ok([net::accept_with(&self.listener, flags)?, target])
     }
 
     /// Accepts nothing for a while: what the system has no descriptor for stays in the queue of the listener, which
@@ -601,10 +606,11 @@ impl RelayLoop {
         self.register(&load.fd, 2 * self.traffic.connections).ok()
     }
 
-    fn open_target(&self, number: u64) -> Option<RelaySocket> {
-        let target = connect(&self.target).ok()?;
-        self.register(&target, 2 * number + 1).ok()?;
-        Some(RelaySocket::new(target))
+    fn open_target(&self, target: &RelaySocket, number: u64) -> io::Result<()> {
+        match net::connect(&target.fd, &self.target) {
+            Ok(()) | Err(Errno::INPROGRESS) => self.register(&target.fd, 2 * number + 1),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn register(&self, fd: &OwnedFd, key: u64) -> io::Result<()> {
