@@ -4,12 +4,24 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use units::Ratio;
 
 /// Requests that a launch is to have on each side: a level of sixteen bodies, sent in turn, needs some of each.
 pub const REQUESTS_WANTED: u32 = 100;
 
+/// How fast a target answered in a trial, and how evenly.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ProbedPace {
+    /// From one answer to the next, over all connections.
+    pub interval: Duration,
+    /// Relative standard deviation of that from slice to slice; none where there were too few.
+    pub scatter: Option<Ratio>,
+    /// How long a slice was.
+    pub slice: Duration,
+}
+
 /// How long each side of every launch pair is driven, by what the trial of head showed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FittedLoad {
     /// How long.
@@ -30,6 +42,31 @@ pub struct FittedLoad {
     #[serde(rename = "interval_ns", with = "units::duration_ns")]
     #[schemars(with = "u64")]
     pub interval: Duration,
+    /// Relative standard deviation of that from slice to slice, where there were enough of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scatter: Option<Ratio>,
+}
+
+impl ProbedPace {
+    /// Standard deviation of what launch pairs of one program differ by, however long they are driven.
+    const LAUNCH_SCATTER: f64 = 0.01;
+
+    /// What a launch pair takes beside its load.
+    const BESIDE: Duration = Duration::from_millis(350);
+
+    /// Returns the load on each side with which the least time shows a change of a given size: where what is measured
+    /// scatters within a launch, more of the launch saves whole launches.
+    ///
+    /// The difference of a launch pair has the variance B² + 2 S² slice / load, S² that of a slice, and takes twice the
+    /// load and what stands beside it. Of so many launch pairs as a variance asks for, the time is least at the load S / B
+    /// times the root of the slice times what stands beside (Kalibera and Jones, *Rigorous benchmarking in reasonable
+    /// time*, ISMM 2013, section 6).
+    fn optimum(self) -> Duration {
+        let scatter = self.scatter.map_or(0.0, |scatter| scatter.0);
+        let beside = (self.slice.as_secs_f64() * Self::BESIDE.as_secs_f64()).sqrt();
+        let seconds = scatter / Self::LAUNCH_SCATTER * beside;
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+    }
 }
 
 impl FittedLoad {
@@ -45,13 +82,15 @@ impl FittedLoad {
     /// Times are whole slices.
     const STEP: Duration = Duration::from_millis(10);
 
-    /// Returns the time that [`REQUESTS_WANTED`] take at such intervals, neither shorter than the least time nor
-    /// longer than five times the usual one.
-    pub fn at(interval: Duration, least: Duration, usual: Duration) -> Self {
-        let steps = (interval * REQUESTS_WANTED).as_nanos().div_ceil(Self::STEP.as_nanos());
+    /// Returns the time that [`REQUESTS_WANTED`] take at such a pace, neither shorter than the least time nor
+    /// longer than five times the usual one; and where the pace is uneven longer, up to half of the usual time.
+    pub fn at(pace: ProbedPace, least: Duration, usual: Duration) -> Self {
+        let ProbedPace { interval, scatter, .. } = pace;
+        let wanted = (interval * REQUESTS_WANTED).max(pace.optimum().min(usual / 2));
+        let steps = wanted.as_nanos().div_ceil(Self::STEP.as_nanos());
         let wanted = Self::STEP * u32::try_from(steps).unwrap_or(u32::MAX);
         let lasts = wanted.min(usual * Self::USUAL_TIMES_MAX).max(least);
-        Self { lasts, warm_up: None, interval }
+        Self { lasts, warm_up: None, interval, scatter }
     }
 
     /// Returns it with a warm-up in which each connection sends [`REQUESTS_WANTED`], neither shorter than 50 ms
@@ -91,9 +130,13 @@ mod tests {
         Duration::from_millis(ms)
     }
 
+    const fn even(interval: Duration) -> ProbedPace {
+        ProbedPace { interval, scatter: None, slice: ms(10) }
+    }
+
     #[test]
     fn a_fast_target_gets_the_least_time_and_a_slow_one_what_it_needs() {
-        let lasts = |interval| FittedLoad::at(interval, ms(200), ms(1_000)).lasts;
+        let lasts = |interval| FittedLoad::at(even(interval), ms(200), ms(1_000)).lasts;
         assert_eq!(lasts(Duration::from_micros(300)), ms(200));
         assert_eq!(lasts(Duration::from_micros(4_321)), ms(440));
         assert_eq!(lasts(ms(30)), ms(3_000));
@@ -101,9 +144,22 @@ mod tests {
     }
 
     #[test]
+    fn a_fast_target_of_uneven_pace_is_driven_for_longer() {
+        let lasts = |scatter, usual: Duration| {
+            let pace = ProbedPace { scatter: Some(Ratio(scatter)), ..even(ms(1)) };
+            FittedLoad::at(pace, usual / 5, usual).lasts
+        };
+        assert_eq!(lasts(0.015, ms(1_000)), ms(200));
+        assert_eq!(lasts(0.06, ms(1_000)), ms(360));
+        assert_eq!(lasts(0.5, ms(1_000)), ms(500));
+        assert_eq!(lasts(f64::INFINITY, ms(1_000)), ms(500));
+        assert_eq!(lasts(0.06, ms(150)), ms(100), "a hundred requests");
+    }
+
+    #[test]
     fn what_may_compile_as_it_runs_is_driven_until_its_course_is_seen() {
         let lasts = |interval, usual| {
-            let fitted = FittedLoad::at(interval, ms(100), usual).with_warm_up(1, usual);
+            let fitted = FittedLoad::at(even(interval), ms(100), usual).with_warm_up(1, usual);
             let FittedLoad { lasts, warm_up, .. } = fitted.of_runtime(usual);
             assert_eq!(warm_up, None);
             lasts
@@ -117,7 +173,7 @@ mod tests {
     fn a_warm_up_holds_a_hundred_requests_of_a_connection_within_the_usual_time() {
         let warm_up = |interval_us, connections| {
             let interval = Duration::from_micros(interval_us);
-            let fitted = FittedLoad::at(interval, ms(200), ms(1_000));
+            let fitted = FittedLoad::at(even(interval), ms(200), ms(1_000));
             fitted.with_warm_up(connections, ms(500)).warm_up.unwrap()
         };
         assert_eq!(warm_up(100, 1), ms(50));
@@ -136,13 +192,13 @@ mod tests {
         ) {
             let (interval, usual) = (Duration::from_micros(interval_us), ms(usual_ms));
             let least = usual.mul_f64(share);
-            let fitted = FittedLoad::at(interval, least, usual);
+            let fitted = FittedLoad::at(even(interval), least, usual);
             prop_assert!(fitted.lasts >= least);
             prop_assert!(fitted.lasts <= usual * 5);
             prop_assert_eq!(fitted.is_cut(), fitted.lasts < interval * REQUESTS_WANTED);
             prop_assert!(!fitted.is_cut() || fitted.lasts == usual * 5);
             // A slower target never gets less.
-            prop_assert!(FittedLoad::at(interval * 2, least, usual).lasts >= fitted.lasts);
+            prop_assert!(FittedLoad::at(even(interval * 2), least, usual).lasts >= fitted.lasts);
         }
     }
 }

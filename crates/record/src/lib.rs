@@ -44,7 +44,7 @@ use crate::cost::CostRates;
 use crate::evidence::EvidenceState;
 pub use crate::failure_report::FailureReport;
 pub use crate::file::write_atomically;
-pub use crate::fitted_load::{FittedLoad, REQUESTS_WANTED};
+pub use crate::fitted_load::{FittedLoad, ProbedPace, REQUESTS_WANTED};
 use crate::histogram::HistogramError;
 use crate::history::{RunHistory, Yardstick};
 use crate::instruction_counts::CountOutcome;

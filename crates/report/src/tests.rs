@@ -845,8 +845,8 @@ fn a_workload_is_described_in_a_sentence() {
 
 #[test]
 fn a_load_that_was_fitted_is_said_with_what_it_was_fitted_to() {
-    use record::FittedLoad;
     use record::workload::{LoadAmount, LoadRecord, LoadSettings};
+    use record::{FittedLoad, ProbedPace};
     use std::time::Duration;
 
     let usual = Duration::from_secs(1);
@@ -855,12 +855,14 @@ fn a_load_that_was_fitted_is_said_with_what_it_was_fitted_to() {
         LoadRecord::Settings(LoadSettings::closed(1, LoadAmount::For(usual)));
     let mut said = |interval_ms| {
         let interval = Duration::from_millis(interval_ms);
-        run.scenarios[0].fitted_load = Some(FittedLoad::at(interval, usual / 5, usual));
+        let scatter = (interval_ms < 10).then_some(units::Ratio(0.032));
+        let pace = ProbedPace { interval, scatter, slice: Duration::from_millis(10) };
+        run.scenarios[0].fitted_load = Some(FittedLoad::at(pace, usual / 5, usual));
         let comparison = Comparison::of(&run).unwrap();
         let notes: Vec<String> = comparison.notes.iter().map(ToString::to_string).collect();
         format!("{}\n{}", super::wording::scenario_load(&comparison.details[0]), notes.join("\n"))
     };
-    insta::assert_snapshot!(said(4), @"xml-compare-batch, closed, 1 connection, 400 ms, fitted to an answer every 4.00 ms");
+    insta::assert_snapshot!(said(4), @"xml-compare-batch, closed, 1 connection, 400 ms, fitted to an answer every 4.00 ms, ± 3.2 % from slice to slice");
     insta::assert_snapshot!(said(200), @"
     xml-compare-batch, closed, 1 connection, 5.00 s, fitted to an answer every 200 ms
     `smoke`: the target answers every 200 ms, so that 5.00 s hold about 25 requests on each side of a launch, of 100 that a level wants; with a longer `load` in `[sampling]` fewer launch pairs are needed

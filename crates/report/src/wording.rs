@@ -228,7 +228,11 @@ pub(super) fn scenario_load(details: &ScenarioDetails) -> String {
     }
     let driven = Workload { load: LoadRecord::Settings(load), ..details.workload.clone() };
     let interval = units::duration(fitted.interval);
-    format!("{}, fitted to an answer every {interval}", workload(&driven))
+    let scatter = match fitted.scatter {
+        Some(Ratio(scatter)) => format!(", ± {:.1} % from slice to slice", scatter * 100.0),
+        None => String::new(),
+    };
+    format!("{}, fitted to an answer every {interval}{scatter}", workload(&driven))
 }
 
 /// Returns what a scenario sends, how, and over what: rounded, as everything is that people read.
