@@ -106,6 +106,9 @@ struct BisectionState {
     scenario: String,
     metric: String,
     commits: Vec<String>,
+    /// The chance of a wrong answer that it was begun with; searches of old did not keep it.
+    #[serde(default)]
+    alpha: Option<Ratio>,
     /// The change from the first to the last, as ln(head / base), above 0 worse.
     effect_ln: Option<f64>,
     search: CommitSearch,
@@ -208,6 +211,7 @@ impl<'a> BisectionSession<'a> {
             scenario,
             metric: options.metric.key().to_owned(),
             commits: commits.iter().map(|named| named.commit.clone()).collect(),
+            alpha: Some(options.alpha),
             effect_ln: None,
             search: CommitSearch::new(commits.len()),
             programs: BTreeMap::new(),
@@ -259,7 +263,9 @@ impl<'a> BisectionSession<'a> {
                 state.commits.clone(),
             )
         };
-        if key(&earlier) == key(&self.state) {
+        // What was decided at a larger chance is not known at a smaller one.
+        let is_as_sure = earlier.alpha.is_some_and(|alpha| alpha <= self.options.alpha);
+        if key(&earlier) == key(&self.state) && is_as_sure {
             self.events.emit(Event::BisectionResumed);
             self.state = earlier;
         }

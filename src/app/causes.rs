@@ -81,7 +81,8 @@ fn by_lines(
         return obstructed(CauseObstacle::NoCounts);
     };
     let launches = u64::try_from(launches).unwrap_or(u64::MAX);
-    let units = counted.pairs_per_request * counted.requests * launches;
+    let requests = counted.requests * launches;
+    let units = counted.pairs_per_request * requests / scenario.requests_per_unit();
     let base = LineProfile::resolve(&base, &sources.base_root, units);
     let head = LineProfile::resolve(&head, &sources.head_root, units);
     let SourceChange { map, hunks, texts, .. } = sources;

@@ -1,5 +1,6 @@
 //! What differs between the files of base and head: the hunks, the lines, the texts.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -86,10 +87,18 @@ fn texts(diff: &SourceDiff, base_root: &Path, head_root: &Path) -> SourceTexts {
         Some((path.clone(), text(&root.join(path))?))
     };
     let files = || diff.files.iter().filter(|file| !file.is_binary);
-    SourceTexts {
-        base: files().filter_map(|file| read(base_root, file.base.as_ref())).collect(),
-        head: files().filter_map(|file| read(head_root, file.head.as_ref())).collect(),
-    }
+    let base: BTreeMap<_, _> =
+        files().filter_map(|file| read(base_root, file.base.as_ref())).collect();
+    let head: BTreeMap<_, _> =
+        files().filter_map(|file| read(head_root, file.head.as_ref())).collect();
+    let without = |path: &Option<String>, texts: &BTreeMap<String, String>| {
+        path.clone().filter(|path| !texts.contains_key(path))
+    };
+    let unread = files()
+        .flat_map(|file| [without(&file.base, &base), without(&file.head, &head)])
+        .flatten()
+        .collect();
+    SourceTexts { base, head, unread }
 }
 
 fn text(path: &Path) -> Option<String> {

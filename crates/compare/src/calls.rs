@@ -195,7 +195,9 @@ pub(super) enum LaunchCounts {
 
 impl LaunchCounts {
     pub(super) fn of(launch: &LaunchResult, metric: Metric) -> Self {
-        let Some(LaunchCalls { slices, has_queries }) = &launch.calls else { return Self::None };
+        let Some(LaunchCalls { slices, has_queries, .. }) = &launch.calls else {
+            return Self::None;
+        };
         if metric == Metric::Queries && !has_queries {
             return Self::Hidden;
         }
@@ -238,6 +240,9 @@ pub(super) fn evidence(scenario: &ScenarioRun, metric: Metric) -> CallEvidence {
     let counted = |side: Vec<LaunchCounts>| {
         side.into_iter().map(LaunchCounts::slices).collect::<Option<Vec<_>>>()
     };
+    if !counts_the_same(scenario) {
+        return CallEvidence::OneSide;
+    }
     match (counted(base), counted(head)) {
         (Some(base), Some(head)) if !head.is_empty() => {
             CallEvidence::Counted(CallSamples { base, head })
@@ -247,8 +252,28 @@ pub(super) fn evidence(scenario: &ScenarioRun, metric: Metric) -> CallEvidence {
     }
 }
 
-/// Returns the calls a request of a launch, or of several; none where they are not known.
+/// Whether all launches add up the calls of the same services: one whose calls a change made unreadable is missing from
+/// one side's sum.
+fn counts_the_same(scenario: &ScenarioRun) -> bool {
+    let launches: Vec<&LaunchResult> = match &scenario.trials {
+        LaunchResults::Paired(pairs) => {
+            pairs.iter().flat_map(|pair| [&pair.base, &pair.head]).collect()
+        }
+        LaunchResults::Single(launches) => launches.iter().collect(),
+    };
+    let mut hidden = launches.iter().filter_map(|launch| Some(&launch.calls.as_ref()?.hidden));
+    let first = hidden.next();
+    hidden.all(|hidden| Some(hidden) == first)
+}
+
+/// Returns the calls a request of a launch, or of several; none where they are not known, or not of all services.
 pub(super) fn level(launches: &[&LaunchResult], metric: Metric) -> Option<f64> {
+    let is_partial = |launch: &&LaunchResult| {
+        launch.calls.as_ref().is_some_and(|calls| !calls.hidden.is_empty())
+    };
+    if launches.iter().any(is_partial) {
+        return None;
+    }
     let slices = launches.iter().map(|launch| LaunchCounts::of(launch, metric).slices());
     calls::level(&slices.collect::<Option<Vec<_>>>()?)
 }
@@ -292,6 +317,32 @@ mod tests {
         assert_eq!(fates, named(&[("B", StatementFate::New), ("A", StatementFate::Gone)]));
         assert_eq!(judged(&[("A", 3, 2)]).0, Some(Verdict::Improved));
         assert_eq!(judged(&[("A", 3, 3)]).0, Some(Verdict::Unchanged));
+    }
+
+    /// The sum of two services less one is not the sum of the other.
+    #[test]
+    fn a_service_that_one_side_hides_is_missing_from_no_sum() {
+        let mut run = paired(1, LEVEL, LEVEL);
+        run.scenarios[0].limits = limits(&[("queries", "<= 3")]);
+        call(&mut run, &[("A", 12, 2)]);
+        let hide = |launch: &mut LaunchResult| {
+            launch.calls.as_mut().unwrap().hidden = vec!["db".to_owned()];
+        };
+        let LaunchResults::Paired(pairs) = &mut run.scenarios[0].trials else { panic!("paired") };
+        hide(&mut pairs[0].head);
+        let finding = |run: &Run| {
+            let comparison = Comparison::of(run).unwrap();
+            let row = comparison.rows.iter().find(|row| row.metric == Metric::Queries).unwrap();
+            (row.verdict(), row.finding.clone(), comparison.limits[0].measured)
+        };
+        let (verdict, row, limit) = finding(&run);
+        assert_eq!((verdict, limit), (None, None), "{row:?}");
+        assert!(matches!(row, MetricFinding::Missing(_)), "{row:?}");
+        // Where both hide it, what both show is compared; a limit is about all of them.
+        let LaunchResults::Paired(pairs) = &mut run.scenarios[0].trials else { panic!("paired") };
+        hide(&mut pairs[0].base);
+        let (verdict, row, limit) = finding(&run);
+        assert_eq!((verdict, limit), (Some(Verdict::Improved), None), "{row:?}");
     }
 
     #[test]

@@ -255,9 +255,20 @@ fn allocations_can_decide() {
     work.head.allocations = vec![5.0; 5];
     let mut run = with_work(CountOutcome::Counted(work));
     run.gate.rules.get_mut(&Metric::Allocations).unwrap().policy = MetricPolicy::Gate;
-    let comparison = comparison(&run);
-    assert_eq!(verdict(&comparison, Metric::Allocations), Some(Verdict::Regressed));
-    assert_eq!(verdict(&comparison, Metric::Work), Some(Verdict::Unchanged));
+    let judged = comparison(&run);
+    assert_eq!(verdict(&judged, Metric::Allocations), Some(Verdict::Regressed));
+    assert_eq!(verdict(&judged, Metric::Work), Some(Verdict::Unchanged));
+
+    let mut of = |base: f64, head: f64| {
+        let Some(CountOutcome::Counted(work)) = &mut run.scenarios[0].work else { unreachable!() };
+        work.base.as_mut().unwrap().allocations = vec![base; 5];
+        work.head.allocations = vec![head; 5];
+        let judged = comparison(&run);
+        (verdict(&judged, Metric::Allocations), judged.outcome)
+    };
+    assert_eq!(of(0.0, 0.0), (Some(Verdict::Unchanged), ComparisonOutcome::Pass));
+    assert_eq!(of(0.0, 2.0).0, Some(Verdict::Regressed));
+    assert_eq!(of(2.0, 0.0).0, Some(Verdict::Improved));
 }
 
 /// A launch whose memory settles at 100 MiB, then grows by so many bytes a second, for 20 s.

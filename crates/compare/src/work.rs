@@ -119,6 +119,9 @@ fn causes(counted: &InstructionCounts) -> Option<CauseSummary> {
     Some(CauseSummary::of(counted.causes.as_deref()?, growth))
 }
 
+/// Allocations are kept to a thousandth of one for each unit of work.
+const ALLOCATIONS_LEAST: f64 = 0.001;
+
 fn changed(base: &BuildCounts, head: &BuildCounts) -> Vec<FunctionChange> {
     let least = CHANGE_MIN * mean(&base.instructions);
     let mut changes = function_changes::changes(&base.functions, &head.functions);
@@ -141,7 +144,7 @@ pub(super) fn rows(
         }
         let head = values(&counted.head, metric)?;
         let base = counted.base.as_ref().map(|base| values(base, metric)).transpose()?;
-        let (finding, rests_on) = finding(base, head, run.history.is_some());
+        let (finding, rests_on) = finding(metric, base, head, run.history.is_some());
         rows.push(MetricResult {
             operation: None,
             scenario: scenario.name.clone(),
@@ -159,15 +162,23 @@ pub(super) fn rows(
 }
 
 /// What counts say before they are judged, and what they rest on. `remembers` tells whether kept runs stand for base.
-fn finding(base: Option<&[f64]>, head: &[f64], remembers: bool) -> (MetricFinding, RowEvidence) {
-    match base {
+fn finding(
+    metric: Metric,
+    base: Option<&[f64]>,
+    head: &[f64],
+    remembers: bool,
+) -> (MetricFinding, RowEvidence) {
+    // What allocates nothing has a change all the same: none, or from as little as is counted.
+    let least = if metric == Metric::Allocations { ALLOCATIONS_LEAST } else { 0.0 };
+    let at_least = |values: &[f64]| values.iter().map(|value| value.max(least)).collect::<Vec<_>>();
+    match base.map(at_least) {
         None if remembers => {
             let reason = "no stored run was counted alike".to_owned();
             (MetricFinding::Undecidable(reason), RowEvidence::None)
         }
         None => (MetricFinding::Alone, RowEvidence::None),
-        Some(base) if base.iter().chain(head).all(|&value| value > 0.0) => {
-            let counts = CountSamples { base: base.to_vec(), head: head.to_vec() };
+        Some(base) if base.iter().chain(&at_least(head)).all(|&value| value > 0.0) => {
+            let counts = CountSamples { base, head: at_least(head) };
             (MetricFinding::Alone, RowEvidence::Counts(counts))
         }
         Some(_) => {

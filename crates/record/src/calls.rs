@@ -24,6 +24,9 @@ pub struct LaunchCalls {
     pub slices: Vec<CallSlice>,
     /// Whether statements were distinguished; not where each service is encrypted or speaks an unknown protocol.
     pub has_queries: bool,
+    /// Services whose calls are in no slice, as they could not be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<String>,
 }
 
 /// What was called in a slice.

@@ -117,6 +117,7 @@ pub fn call(run: &mut Run, statements: &[(&str, u64, u64)]) {
             SLICES
         ],
         has_queries: true,
+        hidden: Vec::new(),
     };
     let side = |of: fn(&(&str, u64, u64)) -> u64| {
         let requests = REQUESTS * SLICES as u64;

@@ -116,6 +116,11 @@ fn launch_calls(counts: &[CallCounts], services: &[DependencyCalls]) -> Option<L
     Some(LaunchCalls {
         slices: counts.iter().map(slice).collect(),
         has_queries: readable.iter().any(is_known),
+        hidden: services
+            .iter()
+            .filter(|it| it.obstacle.is_some())
+            .map(|it| it.name.clone())
+            .collect(),
     })
 }
 

@@ -160,7 +160,7 @@ fn has_address(value: &EnvValue, address: &str, command: &TargetCommand) -> bool
 /// Returns a text with `127.0.0.1` and a port in the place of each address. A part of a longer name or number is
 /// none.
 pub(super) fn with_addresses(text: &str, swaps: &BTreeMap<String, u16>) -> String {
-    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.');
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
     let mut text = text.to_owned();
     for (address, port) in swaps {
         let mut swapped = String::with_capacity(text.len());
@@ -197,6 +197,7 @@ mod tests {
         );
         check("cache:6379,db.internal:5432", "127.0.0.1:4002,127.0.0.1:4001");
         check("mydb.internal:5432 db.internal:54321", "mydb.internal:5432 db.internal:54321");
+        check("orders_db.internal:5432", "orders_db.internal:5432");
         check("", "");
     }
 }

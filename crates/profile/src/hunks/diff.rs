@@ -4,7 +4,7 @@
 //! reader. A hunk whose code is the same on both sides, but for comments and shape, is none. A manifest or a
 //! lock file is one hunk, as its parts have no meaning by themselves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use record::causes::{HunkPlace, LineSpan};
 
@@ -91,6 +91,8 @@ pub struct SourceTexts {
     pub base: BTreeMap<String, String>,
     /// Of head.
     pub head: BTreeMap<String, String>,
+    /// The files that differ and whose text is not known, as they are in another encoding than UTF-8 or too large.
+    pub unread: BTreeSet<String>,
 }
 
 impl SourceDiff {
@@ -179,6 +181,10 @@ impl FileDiff {
         }
         if MANIFESTS.contains(&name) && !self.edits.is_empty() {
             return vec![hunk(&self.edits, HunkKind::Manifest)];
+        }
+        if [&self.base, &self.head].into_iter().flatten().any(|path| texts.unread.contains(path)) {
+            // It can be taken back as a whole only.
+            return vec![hunk(&self.edits, HunkKind::Lines)];
         }
         let lines = |path: &Option<String>, texts: &BTreeMap<String, String>| {
             let text = path.as_ref().and_then(|path| Some((path, texts.get(path)?)));
@@ -300,6 +306,17 @@ deleted file mode 100644
         logo.png -0,0 +0,0 Binary 0
         gone.c -1,2 +0,0 Lines 1
         ");
+    }
+
+    /// To take one of its hunks back would take back all of them.
+    #[test]
+    fn a_file_that_cannot_be_read_is_one_hunk() {
+        let unread = ["src/new.rs".to_owned()].into();
+        let texts = SourceTexts { unread, ..SourceTexts::default() };
+        let hunks = SourceDiff::parse(DIFF).hunks(&texts);
+        let of_file: Vec<_> = hunks.iter().filter(|it| it.place.path == "src/new.rs").collect();
+        assert_eq!((of_file.len(), of_file[0].edits.len()), (1, 3));
+        assert_eq!(of_file[0].place.head, LineSpan { start: 2, count: 31 });
     }
 
     #[test]

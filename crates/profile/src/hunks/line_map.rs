@@ -175,6 +175,7 @@ pub(super) mod tests {
             let texts = SourceTexts {
                 base: [("src/a.rs".to_owned(), base.join("\n"))].into(),
                 head: [("src/a.rs".to_owned(), head.join("\n"))].into(),
+                ..SourceTexts::default()
             };
             let hunks = diff.hunks(&texts);
             let map = LineMap::new(&diff, &hunks);

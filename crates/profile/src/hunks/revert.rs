@@ -179,6 +179,7 @@ mod tests {
         let texts = SourceTexts {
             base: [("src/a.rs".to_owned(), base.clone())].into(),
             head: [("src/a.rs".to_owned(), head.clone())].into(),
+            ..SourceTexts::default()
         };
         let hunks = diff.hunks(&texts);
         let map = LineMap::new(&diff, &hunks);
