@@ -179,6 +179,10 @@ impl<'a> HunkProver<'a> {
         Ok(finding.is_some_and(|finding| finding.share >= proof::SHARE_MIN))
     }
 
+    fn is_over(&self) -> bool {
+        self.deadline.is_some_and(Deadline::is_over)
+    }
+
     /// Reverts hunks, with those that have to go with them, and counts.
     fn revert(
         &mut self,
@@ -186,7 +190,7 @@ impl<'a> HunkProver<'a> {
         hunks: &[usize],
         events: &mut dyn EventSink,
     ) -> Result<RevertCounts, RevertObstacle> {
-        if self.deadline.is_some_and(Deadline::is_over) {
+        if self.is_over() {
             return Err(RevertObstacle(ProofObstacle::TimeOver));
         }
         let sources = proof.sources;
@@ -249,8 +253,13 @@ impl<'a> HunkProver<'a> {
             let build = self.finder.build_command(&tree.build, &environment);
             let progress =
                 &mut |progress: checkout::BuildProgress<'_>| events.emit(progress.into());
-            match tree.tree.build(&tree.prefix, build, &tree.log, self.finder.cancel, progress) {
+            let is_cancelled = || self.finder.cancel.is_raised() || self.is_over();
+            match tree.tree.build(&tree.prefix, build, &tree.log, &is_cancelled, progress) {
+                Ok(()) if self.is_over() => return Err(RevertObstacle(ProofObstacle::TimeOver)),
                 Ok(()) => return Ok(true),
+                Err(BaseError::Cancelled) if !self.finder.cancel.is_raised() => {
+                    return Err(RevertObstacle(ProofObstacle::TimeOver));
+                }
                 Err(BaseError::BuildFailed { .. }) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -224,7 +224,7 @@ impl PendingBase {
         let removed = match state {
             BaseState::Kept(removed) => removed,
             BaseState::Building(running, folder) => {
-                running.wait(None, cancel, progress)?;
+                running.wait(None, &|| cancel.is_raised(), progress)?;
                 place.record_files()?;
                 folder.keep();
                 place.share(&commit, &lock)?;
@@ -302,7 +302,7 @@ pub fn build_head(
         Some(BaseState::Building(base, _)) => Some(base),
         Some(BaseState::Kept(_)) | None => None,
     };
-    running.wait(meanwhile, cancel, progress)
+    running.wait(meanwhile, &|| cancel.is_raised(), progress)
 }
 
 /// The right to use a build.
@@ -611,13 +611,13 @@ impl RunningBuild {
     fn wait(
         mut self,
         mut meanwhile: Option<&mut Self>,
-        cancel: &Cancel,
+        is_cancelled: &dyn Fn() -> bool,
         progress: &mut dyn FnMut(BuildProgress<'_>),
     ) -> Result<(), BaseError> {
         let end = self.process.end();
         let mut last = None;
         while !self.has_succeeded()? {
-            if cancel.is_raised() {
+            if is_cancelled() {
                 return Err(BaseError::Cancelled);
             }
             if let Some(other) = &mut meanwhile {

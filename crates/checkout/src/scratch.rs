@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
-use units::cancel::Cancel;
 
 use super::{BaseError, BuildCommand, BuildProgress, RunningBuild, unusable};
 use crate::git::{self, GitOutput};
@@ -145,13 +144,13 @@ impl ScratchTree {
     }
 
     /// Builds what is in it now, in the folder at `prefix` from the root. All output goes to `log`, which is
-    /// replaced.
+    /// replaced. It is ended as soon as it is cancelled.
     pub fn build(
         &self,
         prefix: &Path,
         build: BuildCommand<'_>,
         log: &Path,
-        cancel: &Cancel,
+        is_cancelled: &dyn Fn() -> bool,
         progress: &mut dyn FnMut(BuildProgress<'_>),
     ) -> Result<(), BaseError> {
         let mut shell = build.shell(&self.folder.path().join("links"))?;
@@ -160,7 +159,7 @@ impl ScratchTree {
             // Would put the variant where head is.
             .env_remove("CARGO_TARGET_DIR")
             .env_remove("CARGO_BUILD_TARGET_DIR");
-        RunningBuild::start(&mut shell, build, "variant", log)?.wait(None, cancel, progress)
+        RunningBuild::start(&mut shell, build, "variant", log)?.wait(None, is_cancelled, progress)
     }
 }
 
@@ -201,7 +200,10 @@ fn is_used(folder: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use units::environment::ChildEnvironment;
+
     use super::*;
+    use crate::LineTables;
 
     #[test]
     fn a_tree_is_base_as_built_with_the_files_of_head() {
@@ -235,6 +237,24 @@ mod tests {
         let root = tree.root();
         drop(tree);
         assert!(!root.exists());
+    }
+
+    #[test]
+    fn a_build_ends_when_it_is_cancelled() {
+        let [cache, base] = [0; 2].map(|_| tempfile::tempdir().unwrap());
+        let root = base.path();
+        let files = HeadFiles { base_root: root, head_root: root, changed: &[] };
+        let tree = ScratchTree::copy(cache.path(), files).unwrap();
+        let build = BuildCommand {
+            command: "echo built; exec sleep 600",
+            environment: &ChildEnvironment::default(),
+            keeper: None,
+            lines: LineTables::AsBuilt,
+        };
+        let log = cache.path().join("log");
+        let has_begun = || fs::read(&log).is_ok_and(|log| log.starts_with(b"built"));
+        let built = tree.build(Path::new(""), build, &log, &has_begun, &mut |_| ());
+        assert!(matches!(built, Err(BaseError::Cancelled)), "{built:?}");
     }
 
     #[test]
