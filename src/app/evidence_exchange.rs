@@ -121,15 +121,17 @@ mod tests {
         Run { evidence: Some(EvidenceState { key, number, run, since, gap, earlier }), ..paired }
     }
 
+    fn keep_run(store: &BaselineStore, folder: &Path, run: &Run) -> Result<KeepOutcome> {
+        let path = folder.join("run.json");
+        fs::write(&path, run.to_json()).unwrap();
+        keep(store, &path)
+    }
+
     #[test]
     fn a_run_adds_to_what_the_store_holds_and_changes_nothing_of_it() {
         let folder = tempfile::tempdir().unwrap();
         let store = BaselineStore::open("store", folder.path()).unwrap();
-        let keep = |run: &Run| {
-            let path = folder.path().join("run.json");
-            fs::write(&path, run.to_json()).unwrap();
-            keep(&store, &path)
-        };
+        let keep = |run: &Run| keep_run(&store, folder.path(), run);
         let stored = || store.evidence("k1-c1").unwrap().unwrap();
         assert_eq!(keep(&paired(3, LEVEL, LEVEL)).unwrap(), KeepOutcome::NoAttempt);
         let first = attempt(&[], None);
@@ -163,11 +165,7 @@ mod tests {
     fn a_run_that_found_a_gap_in_the_store_begins_its_record_anew() {
         let folder = tempfile::tempdir().unwrap();
         let store = BaselineStore::open("store", folder.path()).unwrap();
-        let keep = |run: &Run| {
-            let path = folder.path().join("run.json");
-            fs::write(&path, run.to_json()).unwrap();
-            keep(&store, &path)
-        };
+        let keep = |run: &Run| keep_run(&store, folder.path(), run);
         let lost = attempt(&[&paired(3, LEVEL, LEVEL)], Some(EvidenceGap::Missing));
         assert_eq!(keep(&lost).unwrap(), KeepOutcome::Kept);
 

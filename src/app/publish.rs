@@ -249,7 +249,7 @@ fn read(dir: &Path, context: &GithubContext) -> Result<Run> {
 }
 
 /// Puts the record and the log of an artifact into `dir`, as far as it has them, in place of what is there: a runner
-/// that serves many pull requests may have those of another one, and a checkout what somebody committed.
+/// that serves many pull requests may have those of another one, and a checkout may have one that was committed.
 fn fetch(client: &ApiClient<'_>, id: u64, name: &str, dir: &Path) -> Result<()> {
     for file in [RUN_FILE, LOG_FILE] {
         remove(&dir.join(file))?;

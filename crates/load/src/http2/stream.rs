@@ -163,7 +163,7 @@ pub(super) async fn exchange(
         };
         shared.in_flight(|in_flight| in_flight.sent(exchange.sent_ns));
         let end = send_once(&shared, &job, opener, &mut exchange).await;
-        if matches!(end, StreamEnd::Unprocessed) && !is_resent {
+        if matches!(end, SendingEnd::Unprocessed) && !is_resent {
             // Service time counts from the second sending, so what is in flight does too (Little's law).
             shared.in_flight(|in_flight| in_flight.done(exchange.sent_ns));
             exchange.outcome = Ok(());
@@ -172,8 +172,8 @@ pub(super) async fn exchange(
         }
         shared.in_flight(|in_flight| in_flight.done(exchange.done_ns));
         let taken = match end {
-            StreamEnd::Answered(taken) => Some(taken),
-            StreamEnd::Failed | StreamEnd::Unprocessed => None,
+            SendingEnd::Answered(taken) => Some(taken),
+            SendingEnd::Failed | SendingEnd::Unprocessed => None,
         };
         return Ok(StreamOutcome { job, refused: false, is_resent, exchange, taken });
     }
@@ -206,7 +206,7 @@ async fn open(
 }
 
 /// How one sending of a request ended. Of a failure, the exchange has the reason.
-enum StreamEnd {
+enum SendingEnd {
     Answered(TakenValues),
     Failed,
     /// The target has not processed it, and says so.
@@ -218,7 +218,7 @@ async fn send_once(
     job: &StreamJob,
     opener: StreamOpener,
     exchange: &mut Exchange,
-) -> StreamEnd {
+) -> SendingEnd {
     let request = job.live.as_deref().or(shared.requests[job.request].as_ref());
     let request = request.expect("what is not prepared is rendered before it is handed out");
     let taker = AnswerTaker::of(&shared.plan, job.request);
@@ -241,10 +241,10 @@ async fn send_once(
         }
     };
     match outcome {
-        Ok(taken) => StreamEnd::Answered(taken),
+        Ok(taken) => SendingEnd::Answered(taken),
         Err(failure) => {
             exchange.outcome = Err(failure);
-            if heard.is_unprocessed { StreamEnd::Unprocessed } else { StreamEnd::Failed }
+            if heard.is_unprocessed { SendingEnd::Unprocessed } else { SendingEnd::Failed }
         }
     }
 }
