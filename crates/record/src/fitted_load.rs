@@ -71,7 +71,7 @@ impl ProbedPace {
 
 impl FittedLoad {
     /// A program that is compiled beforehand has loaded its pages and filled its caches by then.
-    const WARM_UP_LEAST: Duration = Duration::from_millis(50);
+    const WARM_UP_LEAST: Duration = Duration::from_millis(25);
 
     /// In so long there are the slices in which the course of the cost is seen.
     const COURSE: Duration = Duration::from_millis(350);
@@ -93,7 +93,7 @@ impl FittedLoad {
         Self { lasts, warm_up: None, interval, scatter }
     }
 
-    /// Returns it with a warm-up in which each connection sends [`REQUESTS_WANTED`], neither shorter than 50 ms
+    /// Returns it with a warm-up in which each connection sends [`REQUESTS_WANTED`], neither shorter than 25 ms
     /// nor longer than the usual one.
     #[must_use]
     pub fn with_warm_up(self, connections: u32, usual: Duration) -> Self {
@@ -176,7 +176,7 @@ mod tests {
             let fitted = FittedLoad::at(even(interval), ms(200), ms(1_000));
             fitted.with_warm_up(connections, ms(500)).warm_up.unwrap()
         };
-        assert_eq!(warm_up(100, 1), ms(50));
+        assert_eq!(warm_up(100, 1), ms(25));
         assert_eq!(warm_up(700, 1), ms(70));
         assert_eq!(warm_up(300, 8), ms(240));
         assert_eq!(warm_up(3_000, 1), ms(300));

@@ -51,7 +51,7 @@ use crate::connection::ConnectionSetup;
 use crate::launch_failure::LaunchFailure;
 use crate::launch_layout::LaunchLayouts;
 use crate::machine::MachineLifetime;
-use crate::next_pair::NextPair;
+use crate::next_pair::{NextPair, ProgramPlacing};
 use crate::requests::ScenarioRequests;
 use crate::side_driver::{DriveConditions, LaunchHandle, SideDriver};
 use crate::yardstick::YardstickWorkload;
@@ -308,7 +308,8 @@ struct RunSession<'a> {
     layouts: LaunchLayouts,
     /// The launch pair after the one that runs, once that ends.
     next: Option<NextPair>,
-    _pinned: Option<AffinityGuard>,
+    /// Keeps the load where it is.
+    pinned: Option<AffinityGuard>,
     coins: ChaCha8Rng,
     /// When the builds had ended, and no target was started yet.
     built: SystemTime,
@@ -355,7 +356,7 @@ impl<'a> RunSession<'a> {
             copies,
             layouts,
             next: None,
-            _pinned: pinned,
+            pinned,
             coins,
             built,
             cancel,
@@ -417,7 +418,7 @@ impl<'a> RunSession<'a> {
 
     /// One launch of the head alone.
     fn launch(&mut self, watcher: &mut dyn RunObserver) -> Result<(), LaunchFailure> {
-        let alone = NextPair::begin(Side::Head, None, None);
+        let alone = NextPair::unplaced(Side::Head, None);
         let head = self.start(&self.plan.head, &alone, Side::Head, None)?;
         self.run.confinement = launch_result::confinement(&self.plan.head, &head.target);
         for (index, prepared) in self.prepared.iter().enumerate() {
@@ -502,7 +503,7 @@ impl<'a> RunSession<'a> {
     /// Draws which side of a launch pair is launched first, and where its functions lie.
     fn draw_pair(&mut self) -> NextPair {
         let first = self.coin();
-        NextPair::begin(first, self.relinked(), None)
+        NextPair::unplaced(first, self.relinked())
     }
 
     /// Begins the launch pair after one that has been driven; none if that is the last.
@@ -514,17 +515,19 @@ impl<'a> RunSession<'a> {
         }
         let (first, programs) = (self.coin(), self.relinked());
         let base = self.plan.base.as_ref()?;
-        let command = |build: &SutBuild, relinked: Option<PathBuf>| {
+        let placing = |build: &SutBuild, relinked: Option<PathBuf>| {
             let command = next_pair::command(build)?.clone();
-            Some(TargetCommand { copies: self.copies.clone(), relinked, ..command })
+            let command = TargetCommand { copies: self.copies.clone(), relinked, ..command };
+            let cpus = self.pinned.as_ref().map(AffinityGuard::before);
+            Some(ProgramPlacing { command, cpus })
         };
-        let of_base = command(base, programs.as_ref().map(|it| it.base.clone()));
-        let of_head = command(&self.plan.head, programs.as_ref().map(|it| it.head.clone()));
+        let of_base = placing(base, programs.as_ref().map(|it| it.base.clone()));
+        let of_head = placing(&self.plan.head, programs.as_ref().map(|it| it.head.clone()));
         let in_order = match first {
             Side::Base => [of_base, of_head],
             Side::Head => [of_head, of_base],
         };
-        Some(NextPair::begin(first, programs, Some(in_order)))
+        Some(NextPair::begin(first, programs, in_order))
     }
 
     /// Returns the programs of the next launch pair, if both sides were linked again. If they could not

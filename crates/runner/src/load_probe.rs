@@ -13,9 +13,8 @@ use crate::live::LiveMetrics;
 use crate::requests::ScenarioRequests;
 use crate::side_driver::{DriveConditions, LaunchHandle, SideDriver};
 
-/// Load before the answers are timed, and while they are: each slice holds at least one request.
-const SETTLING: Duration = Duration::from_millis(50);
-const PROBE: Duration = Duration::from_millis(200);
+/// Load before the answers are timed.
+const SETTLING: Duration = Duration::from_millis(25);
 
 /// Slices that tell how even a pace is, at least.
 const SLICES_MIN: usize = 10;
@@ -51,18 +50,18 @@ pub(super) fn fit(
     side.set_up().ok()?;
     side.warm_up_load(SETTLING).ok()?;
     side.end_warm_up(None);
-    let load = FittedLoad::at(pace(&mut side, plan.suite.sampling.slice)?, least, usual);
+    let load = FittedLoad::at(pace(&mut side, plan.suite.sampling.slice, least)?, least, usual);
     Some(match plan.suite.sampling.warm_up {
         WarmUpPlan::Fitted { usual } => load.with_warm_up(scenario.load.connections, usual),
         WarmUpPlan::For(_) | WarmUpPlan::Steady => load,
     })
 }
 
-/// Drives a side by slices, and returns how fast it answers.
-fn pace(side: &mut SideDriver<'_>, slice: Duration) -> Option<ProbedPace> {
+/// Drives a side for a time, by slices that hold at least one request each, and returns how fast it answers.
+fn pace(side: &mut SideDriver<'_>, slice: Duration, lasts: Duration) -> Option<ProbedPace> {
     let mut logs = Vec::new();
     let (mut answered, mut wall) = (0, Duration::ZERO);
-    while wall < PROBE {
+    while wall < lasts {
         side.warm_up_load(slice).ok()?;
         let (answered_now, wall_now) = (side.measurement.answered(), side.measurement.wall());
         let took = wall_now.saturating_sub(wall);

@@ -5,8 +5,8 @@ use std::thread::{self, JoinHandle};
 
 use record::Side;
 use relink::ProgramPair;
-use sut::TargetCommand;
 use sut::placement::ProgramPlacement;
+use sut::{CpuSet, TargetCommand};
 
 use crate::{BuildSource, SutBuild};
 
@@ -15,25 +15,41 @@ pub(super) struct NextPair {
     /// Which side is launched first.
     pub(super) first: Side,
     programs: Option<ProgramPair>,
-    /// The programs for the launches, in the order of launch.
-    placing: Option<JoinHandle<Vec<Option<ProgramPlacement>>>>,
+    /// The programs for the launches, in the order of launch; none where that is left to them.
+    placing: [Option<JoinHandle<ProgramPlacement>>; 2],
+}
+
+/// What it takes to place the program of a launch.
+pub(super) struct ProgramPlacing {
+    /// Of the launch.
+    pub(super) command: TargetCommand,
+    /// Where this may run, if the thread that asks for it is kept to the load's processor: the load rests.
+    pub(super) cpus: Option<CpuSet>,
+}
+
+impl ProgramPlacing {
+    fn run(self) -> ProgramPlacement {
+        // On one processor, which is where this thread came from, it only takes longer.
+        let _free = self.cpus.as_ref().map(CpuSet::pin_thread);
+        self.command.place_program()
+    }
 }
 
 impl NextPair {
-    /// Draws where the pages of the programs lie, of that which is launched `first` before the other, as it is
-    /// at a launch; without `commands` that is left to the launches.
+    /// Leaves it to the launches to draw where the pages of the programs lie.
+    pub(super) fn unplaced(first: Side, programs: Option<ProgramPair>) -> Self {
+        Self { first, programs, placing: [None, None] }
+    }
+
+    /// Draws where the pages of both programs lie, at the same time, beginning with that which is launched `first`.
     pub(super) fn begin(
         first: Side,
         programs: Option<ProgramPair>,
-        commands: Option<[Option<TargetCommand>; 2]>,
+        placing: [Option<ProgramPlacing>; 2],
     ) -> Self {
-        let place = |command: Option<TargetCommand>| Some(command?.place_program());
         // Where the system refuses a thread, it is left to the launches too.
-        let placing = commands.and_then(|commands| {
-            let place_all = move || commands.into_iter().map(place).collect();
-            thread::Builder::new().spawn(place_all).ok()
-        });
-        Self { first, programs, placing }
+        let begin = |placing: ProgramPlacing| thread::Builder::new().spawn(|| placing.run()).ok();
+        Self { first, programs, placing: placing.map(|placing| placing.and_then(begin)) }
     }
 
     /// Returns the program of a side that its launch executes a copy of, if it was linked again.
@@ -47,10 +63,8 @@ impl NextPair {
 
     /// Waits until the programs are placed, and returns them in the order of launch.
     pub(super) fn placed(&mut self) -> [Option<ProgramPlacement>; 2] {
-        let Some(placing) = self.placing.take() else { return [None, None] };
         // What could not be placed is placed at its launch.
-        let mut placed = placing.join().unwrap_or_default().into_iter();
-        [placed.next().flatten(), placed.next().flatten()]
+        self.placing.each_mut().map(|placing| placing.take()?.join().ok())
     }
 }
 

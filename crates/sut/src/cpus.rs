@@ -67,6 +67,13 @@ pub struct AffinityGuard {
     before: Vec<usize>,
 }
 
+impl AffinityGuard {
+    /// Returns where the thread ran before, and runs again later.
+    pub fn before(&self) -> CpuSet {
+        CpuSet(self.before.clone())
+    }
+}
+
 impl Drop for AffinityGuard {
     fn drop(&mut self) {
         // The set was in force a moment ago; if it has become impossible since, staying is all

@@ -5,10 +5,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rustix::process::Pid;
 use units::cancel::Cancel;
 
 use super::cgroup::ResourceLimits;
 use super::deadline::CancelDeadline;
+use super::end_watch::ProcessEndWatch;
 use super::failure::{LogTail, ProcessEnd, TargetError};
 use super::filled_command::FilledCommand;
 use super::hook_spec::{HookKind, HookSpec};
@@ -58,6 +60,7 @@ fn wait(
     mut deadline: CancelDeadline<'_>,
 ) -> Result<Option<ProcessEnd>, TargetError> {
     let mut pause = PollBackoff::default();
+    let end = ProcessEndWatch::of(Pid::from_child(&shell.child));
     loop {
         if let Some(ending) = shell.ending()? {
             return Ok(Some(ending));
@@ -65,7 +68,7 @@ fn wait(
         if deadline.has_passed() {
             return if shell.cancel.is_raised() { Err(TargetError::Cancelled) } else { Ok(None) };
         }
-        pause.take();
+        end.wait(pause.longer());
     }
 }
 
