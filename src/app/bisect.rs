@@ -381,7 +381,10 @@ impl<'a> BisectionSession<'a> {
         };
         let (metric, comparison) = (self.options.metric, Comparison::of(&run)?);
         let row = comparison.rows.iter().find(|row| row.metric == metric);
-        let row = row.with_context(|| not_measured(metric, &comparison.outcome))?.clone();
+        let Some(row) = row.cloned() else {
+            // Of the first commit it could be measured, as the whole change was.
+            return Ok(CommitVerdict::Broken(not_measured(metric, &comparison.outcome)));
+        };
         ensure!(row.judgement().is_some(), "`{metric}` has no number here");
         let evidence = ChangeEvidence { comparison, hunks };
         Ok(CommitVerdict::Judged(Box::new(JudgedCommit { row, evidence })))

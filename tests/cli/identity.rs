@@ -16,12 +16,12 @@ use crate::published_schema;
 const XMLPERF: &str = env!("CARGO_BIN_EXE_xmlperf");
 
 /// What a build leaves git sees here: there is no list of ignored files.
-struct ProgramRepository {
+pub(crate) struct ProgramRepository {
     folder: TempDir,
 }
 
 impl ProgramRepository {
-    fn new(target: &str, files: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(target: &str, files: &[(&str, &str)]) -> Self {
         let repository = Self { folder: tempfile::tempdir().unwrap() };
         let config = format!(
             "[target]\nport-env = \"APP_PORT\"\n{target}\n[work]\nlane = \"off\"\n\
@@ -34,11 +34,11 @@ impl ProgramRepository {
         repository
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
@@ -49,7 +49,7 @@ impl ProgramRepository {
     }
 
     /// Commits these files, and nothing that a build has left.
-    fn commit(&self, tag: &str, files: &[(&str, &str)]) {
+    pub(crate) fn commit(&self, tag: &str, files: &[(&str, &str)]) {
         for (name, text) in files {
             self.write(name, text);
             self.git(&["add", name]);
@@ -59,7 +59,7 @@ impl ProgramRepository {
         self.git(&["tag", tag]);
     }
 
-    fn run(&self, words: &[&str]) -> Output {
+    pub(crate) fn run(&self, words: &[&str]) -> Output {
         Command::new(XMLPERF)
             .args(words)
             .env("XDG_CACHE_HOME", self.path().join(".xmlperf/cache"))
@@ -77,7 +77,7 @@ impl ProgramRepository {
     }
 }
 
-fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
 }
 

@@ -17,6 +17,8 @@ use profile::{
 use sut::TargetCommand;
 use units::cancel::Cancel;
 
+use crate::identity::{ProgramRepository, text};
+
 const PAIRS: u64 = 100;
 
 /// The reference API on one thread.
@@ -217,6 +219,51 @@ fn ten_comparisons_of_the_same_never_differ_by_more_than_a_third_of_a_percent() 
     );
 }
 
+#[test]
+fn what_ends_while_requests_are_counted_is_not_left_out_in_silence() {
+    let dir = tempfile::tempdir().unwrap();
+    let forking = dir.path().join("api.sh");
+    let served = api("").start.replace("{port}", "$1");
+    let script = format!("(while :; do /bin/true; done) &\nexec {served}\n");
+    std::fs::write(&forking, script).unwrap();
+    let target = TargetCommand { start: format!("sh {} {{port}}", forking.display()), ..api("") };
+    match session(1).count(&target, &dir.path().join("counts")) {
+        Err(ProfileError::Unsuited { reason, .. }) => {
+            assert!(reason.contains("starts or ends processes"), "{reason}");
+        }
+        Ok(_) => panic!("processes that ended were not missed"),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Three commits: the second one builds, and refuses what it is sent; the third one takes twice the work.
+#[test]
+fn a_commit_that_answers_wrongly_is_worse_although_it_cannot_be_counted() {
+    let program = |options: &str| {
+        format!("exec {} serve --workers 1 {options}\n", env!("CARGO_BIN_EXE_xmlperf"))
+    };
+    let target = "build = \"true\"\nstart = \"sh api.sh\"\nready = \"/xml-compare-api/health\"";
+    let repository = ProgramRepository::new(target, &[("api.sh", &program(""))]);
+    let config = std::fs::read_to_string(repository.path().join("xmlperf.toml")).unwrap();
+    let counted = "lane = \"auto\"\nlaunches = 2\npairs = 100";
+    repository.write("xmlperf.toml", &config.replace("lane = \"off\"", counted));
+    repository.commit("v2", &[("api.sh", &program("--body-limit 1KiB"))]);
+    repository.commit("v3", &[("api.sh", &program("--extra-work 100%"))]);
+    repository.commit("v4", &[("README", "4")]);
+    let compared = |range: &str| {
+        let output = repository.run(&["compare", "--plain", "--lane", "work", range]);
+        (output.status.code(), text(&output))
+    };
+    let (code, said) = compared("v1..v2");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("413"), "{said}");
+    let search = ["bisect", "--metric", "work", "--good", "v1", "--bad", "v4", "--plain"];
+    let output = repository.run(&search);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("413") && said.contains("v3"), "{said}");
+}
+
 /// Builds this repository with one function made slower, and looks who is blamed.
 #[test]
 #[ignore = "slow: run by .ci/run full"]
@@ -234,7 +281,7 @@ fn a_change_planted_in_one_function_is_named_first() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let clone = ["clone", "--quiet", "--shared", ".", source.to_str().unwrap()];
     run("git", &clone, root);
-    let file = source.join("src/reference/xml.rs");
+    let file = source.join("crates/reference/src/xml.rs");
     let before = std::fs::read_to_string(&file).unwrap();
     let place = "    fn name(&mut self) -> Result<Span, XmlFlaw> {\n";
     // No calls: what a library does for a function is not the function's own.

@@ -28,7 +28,7 @@ use crate::{RunPlan, RunnerError, SutBuild, TargetLaunch, place, stop};
 const ROUNDS: [usize; 2] = [1, 3];
 
 /// What base answers to the requests of one scenario.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct ScenarioOracle {
     /// By the place of the request; none where the right one is written.
     pub(super) answers: Vec<Option<Arc<BaseAnswer>>>,

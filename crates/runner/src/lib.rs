@@ -61,7 +61,7 @@ use record::{
     ConfirmedRun, EarlyEnd, LaunchPair, LayoutObstacle, PlacementMethod, PlacementRecord, Run, Side,
 };
 use relink::ProgramPair;
-use suite::{CpuSelection, Suite, TargetSpec};
+use suite::{CpuSelection, LaneMode, Suite, TargetSpec};
 use sut::network;
 use sut::network::RelayError;
 use sut::placement::ProgramPlacement;
@@ -265,6 +265,13 @@ pub fn run(
             return Ok(Run { ended: Some(ended), ..run_record::blank(plan, machine::read()) });
         }
     };
+    // Launches find it otherwise. A count would only say that there is none.
+    if trial.is_head_worse
+        && plan.suite.lanes.time == LaneMode::Off
+        && let Some(run) = prove_failure(plan, oracles.clone(), watcher, cancel)?
+    {
+        return Ok(run);
+    }
     let before = now();
     // Before anything is pinned: counting may take every processor.
     let counted = plan.clock.time(RunStage::Count, || {
@@ -286,6 +293,22 @@ pub fn run(
     plan.clock.add_rest(began.elapsed(), earlier);
     session.run.stages = plan.clock.take();
     Ok(session.run)
+}
+
+/// Drives one launch pair of which head is known to fail, as proof that base does not. Returns nothing where head did
+/// not fail again.
+fn prove_failure(
+    plan: &RunPlan<'_>,
+    oracles: Vec<ScenarioOracle>,
+    watcher: &mut dyn RunObserver,
+    cancel: &Cancel,
+) -> Result<Option<Run>, RunnerError> {
+    let mut session = RunSession::new(plan, watcher, cancel)?;
+    session.judge_by_base(oracles);
+    let planned = std::mem::replace(&mut session.run.launches_planned, 1);
+    session.launch_all(Duration::ZERO, watcher);
+    session.run.launches_planned = planned;
+    Ok(session.run.ended.is_some().then_some(session.run))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the runner measures how long a run takes")]

@@ -22,6 +22,8 @@ const BODY_BYTES_MAX: usize = 0;
 pub(super) struct TrialOutcome {
     /// Why nothing can be measured, if no side answers as it must.
     pub(super) ended: Option<EarlyEnd>,
+    /// Whether head alone fails.
+    pub(super) is_head_worse: bool,
     /// The files that the processes of head execute which listen.
     pub(super) programs: Vec<PathBuf>,
     /// By scenario, how long each side is warmed up and driven, where that is fitted to head.
@@ -34,6 +36,7 @@ pub(super) fn run(plan: &RunPlan<'_>, cancel: &Cancel) -> Result<TrialOutcome, R
     if let (Some(EarlyEnd::Failed { .. }), Some(base)) = (&outcome.ended, &plan.base) {
         let of_base = of_side(plan, Side::Base, base, cancel)?;
         if !matches!(of_base.ended, Some(EarlyEnd::Failed { .. })) {
+            outcome.is_head_worse = of_base.ended.is_none();
             outcome.ended = of_base.ended;
         }
     }
@@ -65,7 +68,7 @@ fn of_side(
     let outcome = check::check_side(subject, &plan.logs, BODY_BYTES_MAX, cancel, &mut answered)?;
     if cancel.is_raised() {
         let ended = Some(EarlyEnd::Interrupted);
-        return Ok(TrialOutcome { ended, programs: Vec::new(), loads });
+        return Ok(TrialOutcome { ended, is_head_worse: false, programs: Vec::new(), loads });
     }
     if !is_compiled_beforehand(&outcome.programs) {
         for load in loads.iter_mut().flatten() {
@@ -81,7 +84,7 @@ fn of_side(
         (failure, None) => failure.clone().map(|reason| (None, reason)),
     };
     let ended = failed.map(|(scenario, reason)| EarlyEnd::Failed { side, scenario, reason });
-    Ok(TrialOutcome { ended, programs: outcome.programs, loads })
+    Ok(TrialOutcome { ended, is_head_worse: false, programs: outcome.programs, loads })
 }
 
 /// Returns whether the programs are known not to compile as they run, which takes a warm-up longer than their pace tells.
