@@ -136,7 +136,8 @@ impl HttpStream {
             let found = request.headers.iter().find(|field| field.name.eq_ignore_ascii_case(name));
             found.map(|field| field.value.trim_ascii())
         };
-        if field("upgrade").is_some() {
+        // HTTP/2 begins with its preface, whether it was agreed on or known before.
+        if field("upgrade").is_some_and(|protocol| !protocol.eq_ignore_ascii_case(b"h2c")) {
             self.upgrade = Some(Vec::new());
         }
         if let Some(encoding) = field("transfer-encoding") {

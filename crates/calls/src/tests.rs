@@ -249,6 +249,16 @@ fn what_is_encrypted_or_compressed_is_said_and_not_counted() {
 }
 
 #[test]
+fn requests_are_counted_on_where_http_1_becomes_http_2() {
+    let asks = request("GET /items HTTP/1.1\r\nUpgrade: h2c\r\n\r\n");
+    let agrees = reply("HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n");
+    let session = [asks, agrees].into_iter().chain(http2()).collect();
+    let tally = tally_of(&session, CallCounting::Detected, &[]);
+    assert_eq!(counts(&tally), [("GET /items", 1), ("HTTP/2 request", 3)]);
+    assert_eq!(tally.obstacle(), None);
+}
+
+#[test]
 fn an_upgrade_ends_what_is_read_without_a_fault() {
     let session = vec![
         request("GET /live HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"),

@@ -113,9 +113,10 @@ impl StatementChange {
     ) -> Self {
         let of = |side: Option<&SideCalls>| side.map_or(0.0, |it| rate(it, it.count(statement)));
         let (base_rate, head_rate) = (of(base), of(head));
-        let is_both = base.is_some() && head.is_some();
+        let is_known = |side: Option<&SideCalls>| side.is_some_and(|it| it.knows(statement));
+        let is_comparable = is_known(base) && is_known(head);
         let least = RATE_MIN.max(SHARE_MIN * base_rate.max(head_rate));
-        let fate = if !is_both || (head_rate - base_rate).abs() <= least {
+        let fate = if !is_comparable || (head_rate - base_rate).abs() <= least {
             StatementFate::Same
         } else if base_rate <= 0.0 {
             StatementFate::New
@@ -317,6 +318,19 @@ mod tests {
         assert_eq!(fates, named(&[("B", StatementFate::New), ("A", StatementFate::Gone)]));
         assert_eq!(judged(&[("A", 3, 2)]).0, Some(Verdict::Improved));
         assert_eq!(judged(&[("A", 3, 3)]).0, Some(Verdict::Unchanged));
+    }
+
+    #[test]
+    fn a_statement_that_one_side_may_count_among_others_is_neither_new_nor_gone() {
+        let others = "(others)";
+        let fates = judged(&[("A", 0, 1), ("B", 1, 0), ("C", 1, 9), (others, 5, 0)]).1;
+        let expected = [
+            ("C", StatementFate::MoreOften),
+            ("B", StatementFate::Gone),
+            ("A", StatementFate::Same),
+            (others, StatementFate::Same),
+        ];
+        assert_eq!(fates, named(&expected));
     }
 
     /// The sum of two services less one is not the sum of the other.

@@ -112,6 +112,12 @@ impl SideCalls {
         self.statements.iter().find(|it| it.statement == statement).map_or(0, |it| it.count)
     }
 
+    /// Returns whether it is known how often a statement was executed: it may be one of the others, which are
+    /// not kept apart.
+    pub fn knows(&self, statement: &str) -> bool {
+        statement != OTHERS && (self.count(statement) > 0 || self.count(OTHERS) == 0)
+    }
+
     fn add(&mut self, more: Self) {
         self.requests = self.requests.saturating_add(more.requests);
         self.queries = self.queries.saturating_add(more.queries);
