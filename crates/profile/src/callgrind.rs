@@ -19,7 +19,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use record::instruction_counts::{self, BuildCounts};
-use sut::TargetCommand;
+use sut::{Target, TargetCommand};
 
 use super::failure::ProfileError;
 use super::graph::{CallGraph, CallgrindSyntaxError};
@@ -196,11 +196,13 @@ impl ProfileSession<'_> {
         let root = command.dir.canonicalize().map_err(files(&command.dir))?;
         let mut api = self.start(TOOL, &wrapped(command, dir), dir)?;
         api.load(self.plan.warmup_requests)?;
-        let pids = api.target.pids().map_err(|source| session::failed(TOOL, source))?;
-        let pids = pids.into_iter().filter(|&pid| is_valgrind(pid)).collect::<Vec<_>>();
-        self.tell(dir, &pids, "zero")?;
+        let counted = CountedProcesses::of(&api.target, dir)?;
+        self.tell(dir, &counted.pids, "zero")?;
         api.load(self.plan.requests)?;
-        self.tell(dir, &pids, "dump")?;
+        if CountedProcesses::of(&api.target, dir)? != counted {
+            return Err(restless());
+        }
+        self.tell(dir, &counted.pids, "dump")?;
         api.stop()?;
         let mut graph = read(dir)?;
         graph.shorten_files(&root);
@@ -209,17 +211,49 @@ impl ProfileSession<'_> {
 
     /// Gives a command to callgrind in each of the processes.
     fn tell(&self, dir: &Path, pids: &[u32], command: &str) -> Result<(), ProfileError> {
-        for pid in pids {
-            let mut vgdb = Command::new("vgdb");
-            join_by_name(&mut vgdb, *pid)?;
-            vgdb.arg(format!("--vgdb-prefix={}", prefix(dir).display()))
-                .arg(format!("--pid={pid}"))
-                // Do not wait for the target to be busy: it is idle.
-                .arg("--max-invoke-ms=1")
-                .arg(command);
-            self.run(TOOL, &mut vgdb, Stdio::null(), &dir.join("vgdb.out"))?;
-        }
-        Ok(())
+        pids.iter().try_for_each(|pid| {
+            let has_ended = |error| if is_valgrind(*pid) { error } else { restless() };
+            self.tell_one(dir, *pid, command).map_err(has_ended)
+        })
+    }
+
+    fn tell_one(&self, dir: &Path, pid: u32, command: &str) -> Result<(), ProfileError> {
+        let mut vgdb = Command::new("vgdb");
+        join_by_name(&mut vgdb, pid)?;
+        vgdb.arg(format!("--vgdb-prefix={}", prefix(dir).display()))
+            .arg(format!("--pid={pid}"))
+            // Do not wait for the target to be busy: it is idle.
+            .arg("--max-invoke-ms=1")
+            .arg(command);
+        self.run(TOOL, &mut vgdb, Stdio::null(), &dir.join("vgdb.out"))
+    }
+}
+
+/// Why a target is not counted of which processes come and go.
+fn restless() -> ProfileError {
+    let reason =
+        "it starts or ends processes while it answers requests, and what these do is not counted";
+    ProfileError::Unsuited { tool: TOOL, reason: reason.to_owned() }
+}
+
+/// The processes of a target that count.
+#[derive(Debug, PartialEq, Eq)]
+struct CountedProcesses {
+    pids: Vec<u32>,
+    /// Processes that have written their counts, as they do when they end.
+    ended: usize,
+}
+
+impl CountedProcesses {
+    fn of(target: &Target, dir: &Path) -> Result<Self, ProfileError> {
+        let pids = target.pids().map_err(|source| session::failed(TOOL, source))?;
+        let mut pids: Vec<u32> = pids.into_iter().filter(|&pid| is_valgrind(pid)).collect();
+        pids.sort_unstable();
+        let is_of_process = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"callgrind."))
+        };
+        let written = session::files_ending(dir, ".out")?;
+        Ok(Self { pids, ended: written.iter().filter(|path| is_of_process(path)).count() })
     }
 }
 
