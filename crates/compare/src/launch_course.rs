@@ -36,8 +36,12 @@ const SEED: u64 = 1;
 
 /// Returns what there is to say of the warm-up of the scenarios, of each side.
 pub(super) fn notes(run: &Run) -> Vec<ComparisonNote> {
-    let is_counted = |it: &ScenarioRun| matches!(it.work, Some(CountOutcome::Counted(_)));
-    let runtime = if run.scenarios.iter().any(is_counted) {
+    let is_compiled = |it: &ScenarioRun| {
+        // A warm-up is fitted to nothing else.
+        let is_fitted = it.fitted_load.is_some_and(|load| load.warm_up.is_some());
+        is_fitted || matches!(it.work, Some(CountOutcome::Counted(_)))
+    };
+    let runtime = if run.scenarios.iter().any(is_compiled) {
         RuntimeKind::Compiled
     } else {
         RuntimeKind::Unknown
@@ -48,7 +52,7 @@ pub(super) fn notes(run: &Run) -> Vec<ComparisonNote> {
 /// What is known of how the target is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RuntimeKind {
-    /// Its instructions could be counted, so that nothing is compiled as it runs.
+    /// It is, as its file shows or as its instructions could be counted: nothing is compiled as it runs.
     Compiled,
     Unknown,
 }
@@ -160,8 +164,10 @@ fn course(curve: &[f64]) -> Option<(LaunchCourse, Ratio)> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use record::fixtures;
-    use record::{SliceTotals, WarmUpRecord};
+    use record::{FittedLoad, ProbedPace, SliceTotals, WarmUpRecord};
 
     use super::*;
 
@@ -203,6 +209,29 @@ mod tests {
         begins(&rising, "`smoke`: head is slowing down: CPU time of a request changes by +");
         begins(&unsteady, "`smoke`: head is not steady: CPU time of a request moves by +");
         assert_eq!(said(&scenario(|it| 20_000 + noise(it), None)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_short_warm_up_is_not_said_of_a_program_that_it_was_fitted_to() {
+        let mut run = fixtures::paired(8, fixtures::LEVEL, fixtures::LEVEL);
+        let LaunchResults::Paired(pairs) = &mut run.scenarios[0].trials else { panic!("paired") };
+        for pair in pairs {
+            let (requests, connections, wall_ns) = (40, 1, 25_000_000);
+            pair.base.warm_up =
+                Some(WarmUpRecord { requests, connections, wall_ns, is_steady: None });
+        }
+        let short = |run: &Run| {
+            let is_short = |it: &ComparisonNote| matches!(it, ComparisonNote::ShortWarmUp { .. });
+            notes(run).iter().any(is_short)
+        };
+        assert!(short(&run));
+        let ms = Duration::from_millis;
+        let pace = ProbedPace { interval: ms(1), scatter: None, slice: ms(10) };
+        let load = FittedLoad::at(pace, ms(200), ms(1_000));
+        run.scenarios[0].fitted_load = Some(load.of_runtime(ms(1_000)));
+        assert!(short(&run));
+        run.scenarios[0].fitted_load = Some(load.with_warm_up(1, ms(500)));
+        assert!(!short(&run));
     }
 
     #[test]

@@ -70,8 +70,10 @@ impl ProbedPace {
 }
 
 impl FittedLoad {
-    /// A program that is compiled beforehand has loaded its pages and filled its caches by then.
+    /// A program that is compiled beforehand has loaded its pages and filled its caches by then, at the latest after
+    /// so many requests of each connection.
     const WARM_UP_LEAST: Duration = Duration::from_millis(25);
+    const WARM_UP_REQUESTS: u32 = 25;
 
     /// In so long there are the slices in which the course of the cost is seen.
     const COURSE: Duration = Duration::from_millis(350);
@@ -93,11 +95,11 @@ impl FittedLoad {
         Self { lasts, warm_up: None, interval, scatter }
     }
 
-    /// Returns it with a warm-up in which each connection sends [`REQUESTS_WANTED`], neither shorter than 25 ms
-    /// nor longer than the usual one.
+    /// Returns it for a program that is compiled beforehand: with a warm-up in which each connection sends 25 requests,
+    /// neither shorter than 25 ms nor longer than the usual one.
     #[must_use]
     pub fn with_warm_up(self, connections: u32, usual: Duration) -> Self {
-        let wanted = self.interval * REQUESTS_WANTED * connections;
+        let wanted = self.interval * Self::WARM_UP_REQUESTS * connections;
         Self { warm_up: Some(wanted.max(Self::WARM_UP_LEAST).min(usual)), ..self }
     }
 
@@ -170,16 +172,15 @@ mod tests {
     }
 
     #[test]
-    fn a_warm_up_holds_a_hundred_requests_of_a_connection_within_the_usual_time() {
+    fn a_warm_up_holds_25_requests_of_a_connection_within_the_usual_time() {
         let warm_up = |interval_us, connections| {
             let interval = Duration::from_micros(interval_us);
             let fitted = FittedLoad::at(even(interval), ms(200), ms(1_000));
             fitted.with_warm_up(connections, ms(500)).warm_up.unwrap()
         };
         assert_eq!(warm_up(100, 1), ms(25));
-        assert_eq!(warm_up(700, 1), ms(70));
-        assert_eq!(warm_up(300, 8), ms(240));
-        assert_eq!(warm_up(3_000, 1), ms(300));
+        assert_eq!(warm_up(2_000, 1), ms(50));
+        assert_eq!(warm_up(300, 8), ms(60));
         assert_eq!(warm_up(30_000, 1), ms(500));
     }
 

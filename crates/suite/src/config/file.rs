@@ -92,8 +92,8 @@ struct SamplingTable {
     /// none.
     soft_budget: Option<Time>,
     /// Load on each side of a launch before anything is measured. `"steady"`: until the CPU time of a request is
-    /// flat. Default: `"500 ms"`; of a comparison without `load`, as long as a hundred requests of a connection take,
-    /// from `"25 ms"` to that, if head's program was compiled beforehand.
+    /// flat. Default: `"500 ms"`; of a comparison without `load`, as long as 25 requests of a connection take, from
+    /// `"25 ms"` to that, if head's program was compiled beforehand.
     warm_up: Option<WarmUpWord>,
     /// Measured load of each scenario on each side of a launch. Default: `"1 s"`; of a comparison, as long as a
     /// hundred requests take, from `"200 ms"` to `"5 s"`.
