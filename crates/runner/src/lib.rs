@@ -61,7 +61,7 @@ use record::{
     ConfirmedRun, EarlyEnd, LaunchPair, LayoutObstacle, PlacementMethod, PlacementRecord, Run, Side,
 };
 use relink::ProgramPair;
-use suite::{CpuSelection, LaneMode, Suite, TargetSpec};
+use suite::{CpuSelection, Suite, TargetSpec};
 use sut::network;
 use sut::network::RelayError;
 use sut::placement::ProgramPlacement;
@@ -265,11 +265,12 @@ pub fn run(
             return Ok(Run { ended: Some(ended), ..run_record::blank(plan, machine::read()) });
         }
     };
-    // Launches find it otherwise. A count would only say that there is none.
+    // At once: a count would only say that there is none.
     if trial.is_head_worse
-        && plan.suite.lanes.time == LaneMode::Off
-        && let Some(run) = prove_failure(plan, oracles.clone(), watcher, cancel)?
+        && let Some(mut run) = prove_failure(plan, oracles.clone(), watcher, cancel)?
     {
+        plan.clock.add_rest(began.elapsed(), earlier);
+        run.stages = plan.clock.take();
         return Ok(run);
     }
     let before = now();
@@ -296,7 +297,7 @@ pub fn run(
 }
 
 /// Drives one launch pair of which head is known to fail, as proof that base does not. Returns nothing where head did
-/// not fail again.
+/// not fail again: then it is no evidence of anything.
 fn prove_failure(
     plan: &RunPlan<'_>,
     oracles: Vec<ScenarioOracle>,
@@ -306,9 +307,22 @@ fn prove_failure(
     let mut session = RunSession::new(plan, watcher, cancel)?;
     session.judge_by_base(oracles);
     let planned = std::mem::replace(&mut session.run.launches_planned, 1);
-    session.launch_all(Duration::ZERO, watcher);
+    session.launch_all(Duration::ZERO, &mut ProofObserver(watcher));
     session.run.launches_planned = planned;
     Ok(session.run.ended.is_some().then_some(session.run))
+}
+
+/// Lets another observer see what is done, and ends after one launch pair.
+struct ProofObserver<'a>(&'a mut dyn RunObserver);
+
+impl RunObserver for ProofObserver<'_> {
+    fn progress(&mut self, progress: RunProgress<'_>) {
+        self.0.progress(progress);
+    }
+
+    fn launch_pair_ended(&mut self, _run: &Run) -> RunDecision {
+        RunDecision::Stop
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the runner measures how long a run takes")]
