@@ -328,7 +328,7 @@ fn a_session_goes_from_a_verdict_to_a_line_of_the_source_and_to_its_repair() {
 #[ignore = "slow: run by .ci/run full"]
 fn a_session_finds_a_wait_and_judges_its_repair() {
     let causes = ["blocked: it waits, and does not compute", "`smoke` latency"];
-    source_session("time", &causes, ("    pause_us(300);\n", "    pause_us(1800);\n"));
+    source_session("time", &causes, ("    pause_us(first);\n", "    pause_us(first + 1500);\n"));
 }
 
 #[test]
