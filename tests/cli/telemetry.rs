@@ -307,7 +307,7 @@ fn a_pushgateway_takes_a_run_and_prometheus_scrapes_both_formats() {
     });
     let live = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let config = format!(
-        "global: {{ scrape_interval: 1s }}\nscrape_configs:\n\
+        "global: {{ scrape_interval: 200ms }}\nscrape_configs:\n\
          - job_name: live\n  static_configs: [{{ targets: ['{live}'] }}]\n\
          - job_name: pushed\n  honor_labels: true\n  static_configs: [{{ targets: ['127.0.0.1:{}'] }}]\n",
         gateway.port
