@@ -198,6 +198,7 @@ impl<'a> BisectionSession<'a> {
         let mut suite = options.selection.suite(TargetUse::Needed)?;
         let purpose = ScenarioPurpose::Bisection;
         let scenario = selection::keep_first_scenario(&mut suite, purpose, events)?.name;
+        suite.sampling.measure_one();
         let (question_lanes, conclusion_lanes) = lanes(options.metric, suite.lanes.work);
         suite.lanes = question_lanes;
         let commits = checkout::between(&suite.target.dir, &options.good, &options.bad)?;
