@@ -332,16 +332,97 @@ fn a_stream_that_was_refused_is_opened_once_more() {
     assert_eq!(drive.in_flight_ns, service_ns, "from when they were sent for the second time");
 }
 
+/// Serves bytes by hand: `converse` gets each connection and its number. Returns where, and the number of connections.
+fn serve_by_hand(
+    converse: impl Fn(std::net::TcpStream, usize) -> std::io::Result<()> + Send + Sync + 'static,
+) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let (counted, converse) = (Arc::clone(&connections), Arc::new(converse));
+    thread::spawn(move || {
+        for peer in listener.incoming() {
+            let (number, converse) =
+                (counted.fetch_add(1, Ordering::Relaxed), Arc::clone(&converse));
+            // It ends when the client closes.
+            thread::spawn(move || converse(peer.unwrap(), number));
+        }
+    });
+    (address, connections)
+}
+
+/// A frame of a payload that is shorter than 256 bytes.
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
+#[test]
+fn a_target_that_leaves_before_any_request_fails_each_and_is_not_besieged() {
+    use std::io::{Read as _, Write as _};
+    let settings_frame = frame(4, 0, 0, &[]);
+    let goodbye = frame(7, 0, 0, &[0, 0, 0, 0, 0, 0, 0, 11]);
+    let none_at_once = frame(4, 0, 0, &[0, 3, 0, 0, 0, 0]);
+    // The first one can be sent a request before it closes.
+    let (refused, reset) = (FailureKind::Refused, FailureKind::Reset);
+    let early = [&settings_frame[..], &frame(1, 5, 1, &[0x88])].concat();
+    let leaves = [&settings_frame[..], &goodbye].concat();
+    for (first, kinds, detail) in [
+        (settings_frame, [refused, reset], ""),
+        (leaves, [reset; 2], "GOAWAY: ENHANCE_YOUR_CALM"),
+        (none_at_once, [refused; 2], "no connection to"),
+        (early, [FailureKind::Malformed; 2], "an answer before its request"),
+    ] {
+        let (address, connections) = serve_by_hand(move |mut peer, _| {
+            peer.read_exact(&mut [0; 24])?;
+            peer.write_all(&first)?;
+            peer.shutdown(std::net::Shutdown::Write)?;
+            std::io::copy(&mut peer, &mut std::io::sink()).map(|_| ())
+        });
+        let request = LoadRequest::get("/", "test", &[], Arc::new(SuccessCheck)).unwrap();
+        let mut client = client(address, &[request], settings(1, 2));
+        let (drive, exchanges) = drive(&mut client, StopCondition::after_requests(4));
+        assert_eq!((drive.exchanges, drive.failures), (4, 4), "{exchanges:?}");
+        for it in exchanges {
+            let failure = it.outcome.unwrap_err();
+            assert!(
+                kinds.contains(&failure.kind) && failure.detail.contains(detail),
+                "{failure:?}"
+            );
+        }
+        let connections = connections.load(Ordering::Relaxed);
+        assert!(connections <= 4, "{connections} connections");
+    }
+}
+
+#[test]
+fn a_target_that_hangs_up_does_not_end_the_drive() {
+    use std::io::{Read as _, Write as _};
+    let (address, _) = serve_by_hand(|mut peer, number| {
+        peer.read_exact(&mut [0; 24])?;
+        peer.write_all(&frame(4, 0, 0, &[]))?;
+        // The first one hangs up on its first request, others later: with bytes unread, so that the client is reset.
+        thread::sleep(Duration::from_millis(10));
+        for answered in 0..number {
+            let stream = u8::try_from(2 * answered + 1).unwrap();
+            peer.write_all(&frame(1, 5, stream, &[0x88]))?;
+            thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    });
+    let request = LoadRequest::get("/", "test", &[], Arc::new(SuccessCheck)).unwrap();
+    let mut client = client(address, &[request], settings(1, 1));
+    let (drive, exchanges) = drive(&mut client, StopCondition::after_requests(30));
+    assert_eq!(drive.exchanges, 30, "{exchanges:?}");
+    assert!((1..30).contains(&drive.failures), "{exchanges:?}");
+}
+
 /// The frames of HTTP/2 by hand, as the library says no goodbye that crosses requests: on its first connection the
 /// server waits for four requests, answers two of them, says that the others are not processed, and closes. On later
 /// ones it answers all.
 fn leave_behind(mut peer: std::net::TcpStream, is_first: bool) -> std::io::Result<()> {
     use std::io::{Read as _, Write as _};
-    let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
-        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-        [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-    };
-    let answer = |stream: u32| frame(1, 5, stream, &[0x88]);
+    let answer = |stream: u8| frame(1, 5, stream, &[0x88]);
     peer.read_exact(&mut [0; 24])?;
     peer.write_all(&frame(4, 0, 0, &[]))?;
     let mut waiting = Vec::new();
@@ -351,14 +432,13 @@ fn leave_behind(mut peer: std::net::TcpStream, is_first: bool) -> std::io::Resul
         let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
         peer.read_exact(&mut payload)?;
         match head[3] {
-            1 => waiting.push(u32::from_be_bytes([head[5], head[6], head[7], head[8]])),
+            1 => waiting.push(head[8]),
             4 if head[4] == 0 => peer.write_all(&frame(4, 1, 0, &[]))?,
             6 if head[4] == 0 => peer.write_all(&frame(6, 1, 0, &payload))?,
             _ => {}
         }
         if is_first && waiting.len() == 4 {
-            let last = waiting[1].to_be_bytes();
-            let goodbye = frame(7, 0, 0, &[last, [0; 4]].concat());
+            let goodbye = frame(7, 0, 0, &[0, 0, 0, waiting[1], 0, 0, 0, 0]);
             let all = [answer(waiting[0]), answer(waiting[1]), goodbye].concat();
             return peer.write_all(&all);
         }
@@ -371,14 +451,7 @@ fn leave_behind(mut peer: std::net::TcpStream, is_first: bool) -> std::io::Resul
 
 #[test]
 fn what_a_goodbye_leaves_behind_is_sent_once_more() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        for (number, peer) in listener.incoming().enumerate() {
-            // It ends when the client closes.
-            thread::spawn(move || leave_behind(peer.unwrap(), number == 0));
-        }
-    });
+    let (address, _) = serve_by_hand(|peer, number| leave_behind(peer, number == 0));
     let request = LoadRequest::get("/", "test", &[], Arc::new(SuccessCheck)).unwrap();
     let mut client = client(address, &[request], settings(1, 4));
     let (drive, exchanges) = drive(&mut client, StopCondition::after_requests(12));

@@ -5,7 +5,7 @@
 
 use super::engine::LoadEngine;
 use super::exchange::Exchange;
-use super::http2::Http2Engine;
+use super::http2::{self, Http2Engine};
 use super::network::{Address, PreciseWaits, SystemNetwork};
 use super::pacing::{ClosedWorkload, PacingModel, StopCondition};
 use super::request_plan::RequestPlan;
@@ -19,10 +19,24 @@ pub struct LoadClient {
     channel: ClientEngine,
 }
 
+/// The engine of each version of HTTP, over plain connections or secured ones.
 enum ClientEngine {
     Plain(Box<LoadEngine<SystemNetwork>>),
     Secured(Box<LoadEngine<TlsNetwork>>),
-    Multiplexed(Box<Http2Engine>),
+    Multiplexed(Box<Http2Engine<SystemNetwork>>),
+    MultiplexedSecured(Box<Http2Engine<TlsNetwork>>),
+}
+
+/// Calls the same of every engine.
+macro_rules! engine {
+    ($channel:expr, $engine:ident => $call:expr) => {
+        match $channel {
+            ClientEngine::Plain($engine) => $call,
+            ClientEngine::Secured($engine) => $call,
+            ClientEngine::Multiplexed($engine) => $call,
+            ClientEngine::MultiplexedSecured($engine) => $call,
+        }
+    };
 }
 
 impl LoadClient {
@@ -55,20 +69,34 @@ impl LoadClient {
         settings: ClientSettings,
         cancel: Cancel,
     ) -> Result<Self, LoadError> {
-        if let HttpVersion::Two { streams } = settings.http {
-            let streams = streams.get();
-            let multiplexed = Http2Engine::new(address, tls, plan, settings, streams, cancel)?;
-            return Ok(Self { channel: ClientEngine::Multiplexed(Box::new(multiplexed)) });
-        }
-        let connections = settings.connections.get();
-        let system = SystemNetwork::new(address.clone(), connections)?;
-        let channel = if let Some(tls) = tls {
-            let network = TlsNetwork::new(system, tls, connections);
-            let engine = LoadEngine::new(network, address, plan, settings, cancel)?;
-            ClientEngine::Secured(Box::new(engine))
-        } else {
-            let engine = LoadEngine::new(system, address, plan, settings, cancel)?;
-            ClientEngine::Plain(Box::new(engine))
+        let (http, connections) = (settings.http, settings.connections.get());
+        let channel = match (http, tls) {
+            (HttpVersion::One, None) => {
+                let network = SystemNetwork::new(address.clone(), connections)?;
+                let engine = LoadEngine::new(network, address, plan, settings, cancel)?;
+                ClientEngine::Plain(Box::new(engine))
+            }
+            (HttpVersion::One, Some(tls)) => {
+                let system = SystemNetwork::new(address.clone(), connections)?;
+                let network = TlsNetwork::new(system, tls, http, connections);
+                let engine = LoadEngine::new(network, address, plan, settings, cancel)?;
+                ClientEngine::Secured(Box::new(engine))
+            }
+            (HttpVersion::Two { streams }, None) => {
+                let sockets = http2::sockets(&settings, streams);
+                let network = SystemNetwork::new(address.clone(), sockets)?;
+                let engine =
+                    Http2Engine::new(network, address, "http", plan, settings, streams, cancel)?;
+                ClientEngine::Multiplexed(Box::new(engine))
+            }
+            (HttpVersion::Two { streams }, Some(tls)) => {
+                let sockets = http2::sockets(&settings, streams);
+                let system = SystemNetwork::new(address.clone(), sockets)?;
+                let network = TlsNetwork::new(system, tls, http, sockets);
+                let engine =
+                    Http2Engine::new(network, address, "https", plan, settings, streams, cancel)?;
+                ClientEngine::MultiplexedSecured(Box::new(engine))
+            }
         };
         Ok(Self { channel })
     }
@@ -95,11 +123,7 @@ impl LoadClient {
             PacingModel::Closed(_) => None,
             PacingModel::Open(_) => PreciseWaits::begin(),
         };
-        match &mut self.channel {
-            ClientEngine::Plain(engine) => engine.drive(model, sink),
-            ClientEngine::Secured(engine) => engine.drive(model, sink),
-            ClientEngine::Multiplexed(streams) => streams.drive(model, sink),
-        }
+        engine!(&mut self.channel, engine => engine.drive(model, sink))
     }
 
     /// Has every virtual user send the requests of the plan's setup, outside all load; nothing more after
@@ -112,21 +136,13 @@ impl LoadClient {
     }
 
     fn users(&mut self) -> &mut VirtualUsers {
-        match &mut self.channel {
-            ClientEngine::Plain(engine) => engine.users(),
-            ClientEngine::Secured(engine) => engine.users(),
-            ClientEngine::Multiplexed(streams) => streams.users(),
-        }
+        engine!(&mut self.channel, engine => engine.users())
     }
 
     /// Closes every connection and makes new ones, so that none sticks to one worker of the target.
     ///
     /// Returns when they are there, or refused: the next drive tries those again and reports them.
     pub fn renew(&mut self) -> Result<(), LoadError> {
-        match &mut self.channel {
-            ClientEngine::Plain(engine) => engine.renew(),
-            ClientEngine::Secured(engine) => engine.renew(),
-            ClientEngine::Multiplexed(streams) => streams.renew(),
-        }
+        engine!(&mut self.channel, engine => engine.renew())
     }
 }

@@ -9,22 +9,19 @@ use std::io;
 use std::mem;
 use std::sync::Arc;
 
+use super::drive::{LoadDrive, NEVER_NS, TICK_NS};
 use super::exchange::{Exchange, ExchangeFailure, FailureKind};
 use super::http1::{ConnectionEnd, Http1Request, ResponseBodyRule};
-use super::in_flight::InFlightGauge;
 use super::judge::{CompleteResponse, ResponseHeaders};
 use super::network;
-use super::network::{Address, NetworkDriver, SocketReadiness};
-use super::pacing::{DriveEnd, Pacer, PacerStep, PacingModel};
+use super::network::{Address, EndNotice, NetworkDriver, SocketReadiness};
+use super::pacing::{PacerStep, PacingModel};
 use super::pieces::RequestProgress;
 use super::request_plan::{PlannedRequest, RequestPlan, UnsendableRequest};
 use super::response::{ResponseBuffer, ResponseFault, ResponseProgress};
 use super::settings::{ClientSettings, ConnectionReuse, DriveOutcome, LoadError};
 use super::virtual_user::{AnswerTaker, TakenValues, VirtualUsers};
 use units::cancel::Cancel;
-
-/// How often a wait looks at time-outs and at [`Cancel`].
-const TICK_NS: u64 = 50_000_000;
 
 /// Longest sleep from which no answer wakes: about what a socket's buffers hold of several.
 const SLEEP_NS_MAX: u64 = 1_000_000;
@@ -35,9 +32,6 @@ const SMALL_BYTES_MAX: u64 = 32 * 1024;
 /// Most pieces of a request that are written before other connections have their turn: 4 MiB of a
 /// body that is made while it is sent.
 const WRITES_MAX: usize = 64;
-
-/// No time at which something is to be done.
-const NEVER_NS: u64 = u64::MAX;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SlotState {
@@ -51,13 +45,6 @@ enum SlotState {
     Idle,
     /// A request is being sent, or its answer awaited or read.
     Busy,
-}
-
-/// Whether the end of a stream has been announced already, and will not be a second time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum EndNotice {
-    Ahead,
-    Seen,
 }
 
 struct ConnectionSlot {
@@ -118,6 +105,9 @@ pub(super) struct LoadEngine<N> {
     /// Slots whose connection waits for room with the listener.
     unopened: Vec<usize>,
     tick_ns: u64,
+    arrivals: ArrivalNotice,
+    /// When the last wait ended, and the one before it.
+    looked_ns: [u64; 2],
     /// The last gzip body, decoded; kept for its memory.
     inflated: Vec<u8>,
 }
@@ -128,21 +118,6 @@ enum ArrivalNotice {
     Given,
     /// Not yet, or not any more.
     Absent,
-}
-
-/// What a drive has in hand while it runs.
-struct EngineDrive<'a> {
-    pacer: Pacer,
-    drive: DriveOutcome,
-    in_flight: InFlightGauge,
-    /// When the next request is due, if there is a connection for it.
-    wake_ns: u64,
-    arrivals: ArrivalNotice,
-    /// When the last wait ended, and the one before it.
-    looked_ns: [u64; 2],
-    /// A fault of this machine that was met where it cannot be returned.
-    fault: Option<LoadError>,
-    sink: &'a mut dyn FnMut(&Exchange),
 }
 
 impl<N: NetworkDriver> LoadEngine<N> {
@@ -195,6 +170,8 @@ impl<N: NetworkDriver> LoadEngine<N> {
             unfinished: Vec::new(),
             unopened: Vec::new(),
             tick_ns: 0,
+            arrivals: ArrivalNotice::Absent,
+            looked_ns: [0; 2],
             inflated: Vec::new(),
         })
     }
@@ -229,32 +206,23 @@ impl<N: NetworkDriver> LoadEngine<N> {
         }
         let began_ns = self.network.now_ns();
         self.tick_ns = began_ns + TICK_NS;
-        let mut driving = EngineDrive {
-            pacer: Pacer::new(model, began_ns),
-            drive: DriveOutcome::begin(began_ns),
-            in_flight: InFlightGauge::begin(began_ns),
-            wake_ns: NEVER_NS,
-            arrivals: ArrivalNotice::Absent,
-            looked_ns: [began_ns; 2],
-            fault: None,
-            sink,
-        };
+        (self.arrivals, self.looked_ns) = (ArrivalNotice::Absent, [began_ns; 2]);
+        let mut driving = LoadDrive::begin(model, began_ns, sink);
         self.hand_out(&mut driving)?;
         while self.busy > 0 || driving.wake_ns != NEVER_NS {
             if self.cancel.is_raised() {
                 self.abandon();
-                driving.drive.ended = DriveEnd::Cancelled;
-                return Ok(driving.in_flight.into_drive(driving.drive));
+                return Ok(driving.cancelled());
             }
             if self.may_sleep(&driving) {
                 self.network.sleep(driving.wake_ns, driving.pacer.then_ns())?;
-                self.look(0, &mut driving)?;
+                self.look(0)?;
                 self.forget_closed(&mut driving);
                 self.hand_out(&mut driving)?;
             } else {
                 let until_ns = self.tick_ns.min(driving.wake_ns);
                 let until_ns = if self.unfinished.is_empty() { until_ns } else { 0 };
-                self.look(self.opens_ns(until_ns), &mut driving)?;
+                self.look(self.opens_ns(until_ns))?;
             }
             for slot in mem::take(&mut self.unopened) {
                 self.connect(slot, &mut driving)?;
@@ -275,10 +243,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
             self.tick(&mut driving);
             self.hand_out(&mut driving)?;
         }
-        let now_ns = self.network.now_ns();
-        driving.drive.ended = driving.pacer.ended(now_ns).unwrap_or(DriveEnd::Reached);
-        driving.drive.dropped = driving.pacer.dropped();
-        Ok(driving.in_flight.into_drive(driving.drive))
+        Ok(driving.ended(self.network.now_ns()))
     }
 
     /// Returns the end of a wait up to `until_ns`, or earlier if a connection is to be tried again.
@@ -290,14 +255,14 @@ impl<N: NetworkDriver> LoadEngine<N> {
     }
 
     /// Waits for what becomes ready, and notes when it looked.
-    fn look(&mut self, until_ns: u64, driving: &mut EngineDrive<'_>) -> Result<(), LoadError> {
+    fn look(&mut self, until_ns: u64) -> Result<(), LoadError> {
         self.network.wait(until_ns, &mut self.ready)?;
-        driving.looked_ns = [self.network.now_ns(), driving.looked_ns[0]];
+        self.looked_ns = [self.network.now_ns(), self.looked_ns[0]];
         Ok(())
     }
 
     /// Takes note of free connections that the target has closed, before one is given a request.
-    fn forget_closed(&mut self, driving: &mut EngineDrive<'_>) {
+    fn forget_closed(&mut self, driving: &mut LoadDrive<'_>) {
         let mut at = 0;
         while let Some(ready) = self.ready.get(at).copied() {
             if self.slots[ready.slot].state == SlotState::Idle {
@@ -313,10 +278,10 @@ impl<N: NetworkDriver> LoadEngine<N> {
     /// fits into the sockets' buffers, and the system tells when it came.
     ///
     /// It halves the number of wakes, which is most of what an open load costs.
-    fn may_sleep(&self, driving: &EngineDrive<'_>) -> bool {
+    fn may_sleep(&self, driving: &LoadDrive<'_>) -> bool {
         let in_ns = driving.wake_ns.saturating_sub(self.network.now_ns());
         (1..=SLEEP_NS_MAX).contains(&in_ns)
-            && driving.arrivals == ArrivalNotice::Given
+            && self.arrivals == ArrivalNotice::Given
             && self.blocked == 0
             && self.largest_bytes <= SMALL_BYTES_MAX
     }
@@ -432,7 +397,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
     }
 
     /// Looks at time-outs, once every tick.
-    fn tick(&mut self, driving: &mut EngineDrive<'_>) {
+    fn tick(&mut self, driving: &mut LoadDrive<'_>) {
         let now_ns = self.network.now_ns();
         if now_ns < self.tick_ns {
             return;
@@ -467,7 +432,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
     }
 
     /// Gives free slots what is due, those with a connection first, and notes when to do so again.
-    fn hand_out(&mut self, driving: &mut EngineDrive<'_>) -> Result<(), LoadError> {
+    fn hand_out(&mut self, driving: &mut LoadDrive<'_>) -> Result<(), LoadError> {
         driving.wake_ns = NEVER_NS;
         for state in [SlotState::Idle, SlotState::Closed] {
             loop {
@@ -501,7 +466,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
         slot: usize,
         due_ns: u64,
         now_ns: u64,
-        driving: &mut EngineDrive<'_>,
+        driving: &mut LoadDrive<'_>,
     ) -> Result<(), LoadError> {
         self.busy += 1;
         let request = self.users.next(slot);
@@ -533,12 +498,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
     }
 
     /// A request that cannot be made fails without being sent, and leaves its connection as it is.
-    fn unsendable(
-        &mut self,
-        slot: usize,
-        error: &UnsendableRequest,
-        driving: &mut EngineDrive<'_>,
-    ) {
+    fn unsendable(&mut self, slot: usize, error: &UnsendableRequest, driving: &mut LoadDrive<'_>) {
         let done_ns = self.network.now_ns();
         let it = &mut self.slots[slot];
         it.lag_ns = 0;
@@ -556,7 +516,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
     }
 
     /// Begins to connect for a request; tries it again up to the time-out, while the listener is full.
-    fn connect(&mut self, slot: usize, driving: &mut EngineDrive<'_>) -> Result<(), LoadError> {
+    fn connect(&mut self, slot: usize, driving: &mut LoadDrive<'_>) -> Result<(), LoadError> {
         match self.open(slot)? {
             Ok(()) => {}
             Err(error) if network::is_full(&self.address, &error) => self.unopened.push(slot),
@@ -576,14 +536,14 @@ impl<N: NetworkDriver> LoadEngine<N> {
         }
     }
 
-    fn refused(&mut self, slot: usize, error: &io::Error, driving: &mut EngineDrive<'_>) {
+    fn refused(&mut self, slot: usize, error: &io::Error, driving: &mut LoadDrive<'_>) {
         let timed_out = error.kind() == io::ErrorKind::TimedOut;
         let kind = if timed_out { FailureKind::Timeout } else { FailureKind::Refused };
         let detail = format!("no connection to {}: {error}", self.address);
         self.fail(slot, kind, detail, driving);
     }
 
-    fn progress(&mut self, ready: SocketReadiness, driving: &mut EngineDrive<'_>) {
+    fn progress(&mut self, ready: SocketReadiness, driving: &mut LoadDrive<'_>) {
         let slot = ready.slot;
         match self.slots[slot].state {
             SlotState::Assigned if ready.writable => match self.network.opened(slot) {
@@ -592,8 +552,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
                     self.send(slot, now_ns, driving);
                     // What is there already will not be announced again.
                     if ready.readable && self.slots[slot].state == SlotState::Busy {
-                        self.slots[slot].end =
-                            if ready.gone { EndNotice::Seen } else { EndNotice::Ahead };
+                        self.slots[slot].end = ready.end();
                         self.read(slot, driving);
                     }
                 }
@@ -605,8 +564,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
                 }
                 // Writing can fail, and end the exchange.
                 if ready.readable && self.slots[slot].state == SlotState::Busy {
-                    self.slots[slot].end =
-                        if ready.gone { EndNotice::Seen } else { EndNotice::Ahead };
+                    self.slots[slot].end = ready.end();
                     self.read(slot, driving);
                 }
             }
@@ -622,7 +580,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
         }
     }
 
-    fn send(&mut self, slot: usize, now_ns: u64, driving: &mut EngineDrive<'_>) {
+    fn send(&mut self, slot: usize, now_ns: u64, driving: &mut LoadDrive<'_>) {
         driving.in_flight.sent(now_ns);
         self.slots[slot].state = SlotState::Busy;
         self.slots[slot].sent_ns = now_ns;
@@ -631,7 +589,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
 
     /// Writes what the socket takes, or as much as is one slot's turn. A peer that takes no more may
     /// have answered all the same.
-    fn write(&mut self, slot: usize, driving: &mut EngineDrive<'_>) {
+    fn write(&mut self, slot: usize, driving: &mut LoadDrive<'_>) {
         for _ in 0..WRITES_MAX {
             let ConnectionSlot { outgoing, live, request, .. } = &mut self.slots[slot];
             let request = current(live.as_ref(), &self.requests, *request);
@@ -659,7 +617,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
     }
 
     /// Reads what is there, until the answer is whole.
-    fn read(&mut self, slot: usize, driving: &mut EngineDrive<'_>) {
+    fn read(&mut self, slot: usize, driving: &mut LoadDrive<'_>) {
         loop {
             let ConnectionSlot { answer, end, .. } = &mut self.slots[slot];
             let room = answer.room();
@@ -698,7 +656,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
         slot: usize,
         kind: FailureKind,
         detail: String,
-        driving: &mut EngineDrive<'_>,
+        driving: &mut LoadDrive<'_>,
     ) {
         let it = &self.slots[slot];
         let crossed = kind == FailureKind::Reset && it.answer.received() == 0 && it.answers > 0;
@@ -709,7 +667,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
         }
     }
 
-    fn resend(&mut self, slot: usize, driving: &mut EngineDrive<'_>) {
+    fn resend(&mut self, slot: usize, driving: &mut LoadDrive<'_>) {
         let now_ns = self.network.now_ns();
         // Service time counts from the second sending, so what is in flight does too (Little's law).
         driving.in_flight.done(self.slots[slot].sent_ns);
@@ -727,8 +685,8 @@ impl<N: NetworkDriver> LoadEngine<N> {
     }
 
     /// The answer is whole: stops the clock, then judges it.
-    fn answered(&mut self, slot: usize, driving: &mut EngineDrive<'_>) {
-        let done_ns = self.done_ns(slot, driving);
+    fn answered(&mut self, slot: usize, driving: &mut LoadDrive<'_>) {
+        let done_ns = self.done_ns(slot);
         let it = &mut self.slots[slot];
         let ConnectionSlot { live, request: place, answer, .. } = &*it;
         let request = current(live.as_ref(), &self.requests, *place);
@@ -758,18 +716,18 @@ impl<N: NetworkDriver> LoadEngine<N> {
     }
 
     /// Returns when the answer was there: when the system got it, not when it was read.
-    fn done_ns(&mut self, slot: usize, driving: &mut EngineDrive<'_>) -> u64 {
+    fn done_ns(&mut self, slot: usize) -> u64 {
         let ConnectionSlot { sent_ns, ref answer, .. } = self.slots[slot];
         self.largest_bytes = self.largest_bytes.max(answer.received());
         let now_ns = self.network.now_ns();
         let arrived_ns = self.network.arrived_ns(slot);
-        driving.arrivals =
+        self.arrivals =
             if arrived_ns.is_some() { ArrivalNotice::Given } else { ArrivalNotice::Absent };
         // The system's time of day can be set, and tells of the last packet that came, not of one
         // that was sent again and filled a gap before it. But an answer that was whole when we last
         // looked would have been announced then, if there was room for all announcements.
         let announced = self.slots.len() <= network::EVENTS_MAX;
-        let [_, looked_ns] = driving.looked_ns;
+        let [_, looked_ns] = self.looked_ns;
         let earliest_ns = if announced { sent_ns.max(looked_ns) } else { sent_ns };
         arrived_ns.map_or(now_ns, |arrived_ns| arrived_ns.clamp(earliest_ns, now_ns))
     }
@@ -780,7 +738,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
         slot: usize,
         kind: FailureKind,
         detail: String,
-        driving: &mut EngineDrive<'_>,
+        driving: &mut LoadDrive<'_>,
     ) {
         let done_ns = self.network.now_ns();
         let it = &mut self.slots[slot];
@@ -802,19 +760,13 @@ impl<N: NetworkDriver> LoadEngine<N> {
         slot: usize,
         done_ns: u64,
         outcome: Result<TakenValues, ExchangeFailure>,
-        driving: &mut EngineDrive<'_>,
+        driving: &mut LoadDrive<'_>,
     ) {
         self.busy -= 1;
         self.pass(slot, PassageState::Clear);
         let it = &self.slots[slot];
         let flow_ns = self.users.ended(slot, done_ns - it.due_ns, outcome.as_ref().ok());
-        driving.drive.exchanges += 1;
-        driving.drive.ended_ns = driving.drive.ended_ns.max(done_ns);
-        if outcome.is_err() {
-            driving.drive.failures += 1;
-            driving.pacer.failed();
-        }
-        (driving.sink)(&Exchange {
+        driving.note(&Exchange {
             request: it.request,
             connection: slot,
             due_ns: it.due_ns,

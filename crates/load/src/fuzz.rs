@@ -1,16 +1,12 @@
 //! What reads answers, for `fuzz/`, which drives it without sockets.
 
-use std::time::Duration;
-
-use bytes::Bytes;
-use h2::client::Builder;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::{runtime, time};
+use std::sync::Arc;
 
 use crate::http1::ResponseBodyRule;
-use crate::http2::stream::PartialResponse;
+use crate::http2::connection::{Http2Connection, Http2Event};
+use crate::http2::request::Http2Request;
+use crate::request::{LoadRequest, SuccessCheck};
 use crate::response::{ResponseBuffer, ResponseProgress};
-use crate::settings::ClientSettings;
 
 /// Bytes that an answer may take: a bound that is reached quickly.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -37,39 +33,40 @@ pub fn http1(text: &[u8], piece_bytes: usize) -> AnswerOutcome {
     }
 }
 
-/// Sends one request by HTTP/2 to a peer that answers it with `frames`, whatever they are, and closes.
-/// Returns whether a whole answer came.
-pub fn http2(frames: &[u8]) -> bool {
-    let runtime = runtime::Builder::new_current_thread().enable_time().build();
-    let runtime = runtime.expect("a runtime of one thread needs no resources");
-    runtime.block_on(async {
-        let (near, mut far) = tokio::io::duplex(1 << 16);
-        let talk = async {
-            let handshake = Builder::new().enable_push(false).handshake::<_, Bytes>(near).await;
-            let Ok((sender, connection)) = handshake else { return false };
-            let mover = tokio::spawn(connection);
-            let Ok(mut sender) = sender.ready().await else { return false };
-            let request = hyper::Request::get("http://localhost/").body(());
-            let request = request.expect("a request of constants is sound");
-            let Ok((response, _)) = sender.send_request(request, true) else { return false };
-            let settings =
-                ClientSettings { answer_bytes_max: ANSWER_BYTES_MAX, ..ClientSettings::default() };
-            let heard = PartialResponse::default().listen(response, &settings).await;
-            mover.abort();
-            heard.is_ok()
-        };
-        let peer = async {
-            let _ = far.write_all(frames).await;
-            let _ = far.shutdown().await;
-            // What the client sends has room until it has ended.
-            let _ = far.read_to_end(&mut Vec::new()).await;
-        };
-        let both = async {
-            tokio::select! {
-                heard = talk => heard,
-                () = async { peer.await; std::future::pending().await } => false,
+/// Sends one request by HTTP/2 to a peer that answers it with `frames`, whatever they are, in pieces of `piece_bytes`
+/// bytes. Returns the status and the length of the answer, if it came whole.
+pub fn http2(frames: &[u8], piece_bytes: usize) -> Option<(u16, usize)> {
+    let request = LoadRequest::get("/", "localhost", &[], Arc::new(SuccessCheck));
+    let request = request.expect("a request of constants is sound");
+    let request = Http2Request::new(&request, "http").expect("it has no headers of HTTP/1.1");
+    let mut connection = Http2Connection::new();
+    let (mut status, mut bytes, mut is_open) = (0, 0, false);
+    for piece in frames.chunks(piece_bytes.max(1)) {
+        connection.room().extend_from_slice(piece);
+        while let Some(event) = connection.next().ok()? {
+            let is_whole = match event {
+                Http2Event::Room if !is_open && connection.has_room() => {
+                    connection.open(0, &request, None, true);
+                    is_open = true;
+                    false
+                }
+                Http2Event::Room => false,
+                Http2Event::Head { head, is_last, .. } => {
+                    status = head.status;
+                    is_last
+                }
+                Http2Event::Data { part, is_last, .. } => {
+                    bytes += connection.part(part).len();
+                    is_last
+                }
+                Http2Event::Reset { .. } | Http2Event::Goodbye => return None,
+            };
+            if is_whole {
+                return Some((status, bytes));
             }
-        };
-        time::timeout(Duration::from_secs(10), both).await.expect("an answer ends with its bytes")
-    })
+        }
+        let sent = connection.unsent().len();
+        connection.advance(sent);
+    }
+    None
 }

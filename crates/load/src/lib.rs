@@ -57,6 +57,7 @@ mod body;
 pub mod capacity;
 mod client;
 mod cookies;
+mod drive;
 mod engine;
 mod exchange;
 #[cfg(fuzzing)]

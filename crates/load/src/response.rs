@@ -36,9 +36,10 @@ pub(super) struct ResponseBuffer {
 }
 
 /// What was done to a body before it was framed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum ContentEncoding {
     /// Nothing, or what only the check of the answer can know.
+    #[default]
     Plain,
     Gzip,
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::engine::LoadEngine;
 use super::exchange::{Exchange, FailureKind};
 use super::http1::UnsentBytes;
+use super::http2::Http2Engine;
 use super::network::{Address, NetworkDriver, SocketReadiness};
 use super::pacing::{
     ArrivalSchedule, ClosedWorkload, DriveEnd, OpenWorkload, PacingModel, StopCondition,
@@ -281,6 +282,48 @@ fn a_stall_of_a_second_is_a_tenth_of_the_response_times_however_few_connections_
         assert_eq!(drive.late > 4_900, capped, "{} late", drive.late);
         assert_eq!(drive.in_flight_max, if capped { 16 } else { 5_001 });
     }
+}
+
+/// The same target over HTTP/2, with one stream at a time on its one connection.
+#[test]
+fn a_stall_of_a_second_is_as_long_over_http2() {
+    let mut sent = 0_u32;
+    let mut network = SimulatedNetwork::new(2, |now_ns| {
+        sent += 1;
+        if sent == 1 {
+            // Its settings, when those of the client come.
+            return SimulatedReply::At(now_ns, &[0, 0, 0, 4, 0, 0, 0, 0, 0]);
+        }
+        // Status 200, and nothing more, on the next stream.
+        let stream = (2 * (sent - 2) + 1).to_be_bytes();
+        let frame = [&[0, 0, 1, 1, 5][..], &stream, &[0x88]].concat();
+        let SimulatedReply::At(at_ns, _) = stalls(now_ns) else { unreachable!() };
+        SimulatedReply::At(at_ns, frame.leak())
+    });
+    let request = LoadRequest::get("/", "test", &[], Arc::new(SuccessCheck)).unwrap();
+    let (address, plan) = (Address::Unix("scripted".into()), RequestPlan::from(&[request]));
+    let (one, cancel) = (NonZeroUsize::MIN, Cancel::default());
+    let engine = Http2Engine::new(&mut network, address, "http", &plan, settings(1), one, cancel);
+    let mut exchanges = Vec::new();
+    let model = open(5_000.0, Duration::from_secs(10));
+    let drive = engine.unwrap().drive(&model, &mut |it| exchanges.push(it.clone())).unwrap();
+    assert_eq!((drive.exchanges, drive.failures, drive.dropped), (50_000, 0, 0));
+    assert_eq!(drive.in_flight_max, 1);
+    assert!(exchanges.iter().all(|it| it.lag_ns == 0 && it.service_ns() >= MS / 10));
+    let response: Vec<_> = exchanges.iter().map(Exchange::response_ns).collect();
+    // What queued in the second of the stall takes another one to be sent, 0.1 ms apart: a fifth of the requests
+    // waits, between 1 s and nothing.
+    for (share, expected_ms) in [(0.79, 0.1), (0.85, 250.0), (0.95, 750.0), (0.99, 950.0)] {
+        let found_ms = quantile_ms(&response, share);
+        assert!((found_ms - expected_ms).abs() < 2.0, "{share}: {found_ms} ms");
+    }
+    assert!((drive.in_flight_mean() - service_share(&drive, &exchanges)).abs() < 0.001);
+}
+
+/// Little's law: the service times, over the time of the drive.
+fn service_share(drive: &DriveOutcome, exchanges: &[Exchange]) -> f64 {
+    let service_ns: u64 = exchanges.iter().map(Exchange::service_ns).sum();
+    service_ns as f64 / (drive.ended_ns - drive.began_ns) as f64
 }
 
 #[test]

@@ -20,6 +20,7 @@ use thiserror::Error;
 
 use super::http1::UnsentBytes;
 use super::network::{NetworkDriver, SocketReadiness, SystemNetwork};
+use super::settings::HttpVersion;
 
 /// Plaintext is moved in pieces of the largest TLS record.
 const RECORD_BYTES: usize = 16 * 1024;
@@ -132,13 +133,6 @@ impl TlsClient {
     }
 }
 
-impl TlsClient {
-    /// Returns what connections for HTTP/2 are made by.
-    pub(super) fn for_http2(&self) -> (Arc<ClientConfig>, ServerName<'static>) {
-        (Arc::clone(&self.http2), self.name.clone())
-    }
-}
-
 impl TlsIdentity {
     fn read(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
         let wrong = |reason: String| TlsError::Identity { reason };
@@ -207,7 +201,10 @@ impl ServerCertVerifier for AnyCertificate {
 /// The system's network, with a TLS session on every connection.
 pub(super) struct TlsNetwork {
     system: SystemNetwork,
-    tls: TlsClient,
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+    /// Whether the target has to agree to HTTP/2.
+    is_http2: bool,
     sessions: Vec<Option<TlsSession>>,
 }
 
@@ -274,6 +271,10 @@ impl TlsSession {
 
     /// Returns whether there is plaintext, an end, or an error to be received.
     fn has_news(&mut self, wire: &mut CiphertextStream<'_>) -> bool {
+        // What came with the end of the handshake will not be announced again.
+        if self.tls.process_new_packets().is_ok_and(|state| is_news(&state)) {
+            return true;
+        }
         loop {
             match self.fill(wire) {
                 Ok(CiphertextReceipt::Housekeeping) => {}
@@ -288,9 +289,7 @@ impl TlsSession {
         let received = self.tls.read_tls(wire)?;
         match self.tls.process_new_packets() {
             Ok(_) if received == 0 => Ok(CiphertextReceipt::End),
-            Ok(state) if state.plaintext_bytes_to_read() > 0 || state.peer_has_closed() => {
-                Ok(CiphertextReceipt::News)
-            }
+            Ok(state) if is_news(&state) => Ok(CiphertextReceipt::News),
             Ok(_) => Ok(CiphertextReceipt::Housekeeping),
             Err(error) => {
                 // The peer gets to know why, if it still listens.
@@ -301,11 +300,25 @@ impl TlsSession {
     }
 }
 
+/// Whether there is plaintext, or the peer's word that there will be no more.
+fn is_news(state: &rustls::IoState) -> bool {
+    state.plaintext_bytes_to_read() > 0 || state.peer_has_closed()
+}
+
 impl TlsNetwork {
-    pub(super) fn new(system: SystemNetwork, tls: TlsClient, connections: usize) -> Self {
+    pub(super) fn new(
+        system: SystemNetwork,
+        tls: TlsClient,
+        http: HttpVersion,
+        connections: usize,
+    ) -> Self {
         let mut sessions = Vec::new();
         sessions.resize_with(connections, || None);
-        Self { system, tls, sessions }
+        let (config, is_http2) = match http {
+            HttpVersion::One => (tls.config, false),
+            HttpVersion::Two { .. } => (tls.http2, true),
+        };
+        Self { system, config, name: tls.name, is_http2, sessions }
     }
 
     fn session(&mut self, slot: usize) -> (&mut TlsSession, CiphertextStream<'_>) {
@@ -315,6 +328,7 @@ impl TlsNetwork {
 
     /// Does what a connection's readiness allows below the engine. Returns whether to tell it.
     fn settle(&mut self, ready: &mut SocketReadiness) -> bool {
+        let is_http2 = self.is_http2;
         let (session, mut wire) = self.session(ready.slot);
         if session.ended {
             if ready.writable {
@@ -328,6 +342,10 @@ impl TlsNetwork {
         match session.shake_hands(&mut wire) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
             outcome => session.failed = outcome.err(),
+        }
+        if is_http2 && session.failed.is_none() && session.tls.alpn_protocol() != Some(b"h2") {
+            let missing = "it does not offer HTTP/2 (`h2` by ALPN)";
+            session.failed = Some(io::Error::other(missing));
         }
         session.ended = true;
         ready.writable = true;
@@ -355,7 +373,7 @@ impl NetworkDriver for TlsNetwork {
     }
 
     fn open(&mut self, slot: usize) -> io::Result<()> {
-        let TlsClient { config, name, .. } = self.tls.clone();
+        let (config, name) = (Arc::clone(&self.config), self.name.clone());
         let tls = ClientConnection::new(config, name).map_err(io::Error::other)?;
         self.sessions[slot] = Some(TlsSession { tls, failed: None, ended: false });
         self.system.open(slot)

@@ -64,6 +64,19 @@ pub(super) struct SocketReadiness {
     pub(super) gone: bool,
 }
 
+/// Whether the end of what a connection receives has been announced already, and will not be a second time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EndNotice {
+    Ahead,
+    Seen,
+}
+
+impl SocketReadiness {
+    pub(super) fn end(self) -> EndNotice {
+        if self.gone { EndNotice::Seen } else { EndNotice::Ahead }
+    }
+}
+
 /// Most connections that one wait tells of.
 pub(super) const EVENTS_MAX: usize = 256;
 
