@@ -9,6 +9,7 @@ use std::io;
 use std::mem;
 use std::sync::Arc;
 
+use super::arrival_watch::ArrivalWatch;
 use super::drive::{LoadDrive, NEVER_NS, TICK_NS};
 use super::exchange::{Exchange, ExchangeFailure, FailureKind};
 use super::http1::{ConnectionEnd, Http1Request, ResponseBodyRule};
@@ -22,12 +23,6 @@ use super::response::{ResponseBuffer, ResponseFault, ResponseProgress};
 use super::settings::{ClientSettings, ConnectionReuse, DriveOutcome, LoadError};
 use super::virtual_user::{AnswerTaker, TakenValues, VirtualUsers};
 use units::cancel::Cancel;
-
-/// Longest sleep from which no answer wakes: about what a socket's buffers hold of several.
-const SLEEP_NS_MAX: u64 = 1_000_000;
-
-/// Largest answer, in bytes, that surely waits in a socket's buffer without slowing the target.
-const SMALL_BYTES_MAX: u64 = 32 * 1024;
 
 /// Most pieces of a request that are written before other connections have their turn: 4 MiB of a
 /// body that is made while it is sent.
@@ -98,26 +93,14 @@ pub(super) struct LoadEngine<N> {
     busy: usize,
     /// Slots whose passage is blocked.
     blocked: usize,
-    /// Size of the largest answer so far.
-    largest_bytes: u64,
     /// Slots with more to write than one turn may take.
     unfinished: Vec<usize>,
     /// Slots whose connection waits for room with the listener.
     unopened: Vec<usize>,
     tick_ns: u64,
-    arrivals: ArrivalNotice,
-    /// When the last wait ended, and the one before it.
-    looked_ns: [u64; 2],
+    arrivals: ArrivalWatch,
     /// The last gzip body, decoded; kept for its memory.
     inflated: Vec<u8>,
-}
-
-/// Whether the system tells when an answer has arrived. If so, it need not be read at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ArrivalNotice {
-    Given,
-    /// Not yet, or not any more.
-    Absent,
 }
 
 impl<N: NetworkDriver> LoadEngine<N> {
@@ -166,12 +149,10 @@ impl<N: NetworkDriver> LoadEngine<N> {
             closed: VecDeque::new(),
             busy: 0,
             blocked: 0,
-            largest_bytes: 0,
             unfinished: Vec::new(),
             unopened: Vec::new(),
             tick_ns: 0,
-            arrivals: ArrivalNotice::Absent,
-            looked_ns: [0; 2],
+            arrivals: ArrivalWatch::default(),
             inflated: Vec::new(),
         })
     }
@@ -206,7 +187,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
         }
         let began_ns = self.network.now_ns();
         self.tick_ns = began_ns + TICK_NS;
-        (self.arrivals, self.looked_ns) = (ArrivalNotice::Absent, [began_ns; 2]);
+        self.arrivals.begin(began_ns);
         let mut driving = LoadDrive::begin(model, began_ns, sink);
         self.hand_out(&mut driving)?;
         while self.busy > 0 || driving.wake_ns != NEVER_NS {
@@ -257,7 +238,7 @@ impl<N: NetworkDriver> LoadEngine<N> {
     /// Waits for what becomes ready, and notes when it looked.
     fn look(&mut self, until_ns: u64) -> Result<(), LoadError> {
         self.network.wait(until_ns, &mut self.ready)?;
-        self.looked_ns = [self.network.now_ns(), self.looked_ns[0]];
+        self.arrivals.looked(self.network.now_ns());
         Ok(())
     }
 
@@ -274,16 +255,10 @@ impl<N: NetworkDriver> LoadEngine<N> {
         }
     }
 
-    /// Whether nothing needs to be done before the next request is due: what is answered meanwhile
-    /// fits into the sockets' buffers, and the system tells when it came.
-    ///
-    /// It halves the number of wakes, which is most of what an open load costs.
+    /// Whether nothing needs to be done before the next request is due.
     fn may_sleep(&self, driving: &LoadDrive<'_>) -> bool {
         let in_ns = driving.wake_ns.saturating_sub(self.network.now_ns());
-        (1..=SLEEP_NS_MAX).contains(&in_ns)
-            && self.arrivals == ArrivalNotice::Given
-            && self.blocked == 0
-            && self.largest_bytes <= SMALL_BYTES_MAX
+        self.blocked == 0 && self.arrivals.may_sleep(in_ns)
     }
 
     /// Notes whether a slot has to hear of its connection at once.
@@ -715,21 +690,12 @@ impl<N: NetworkDriver> LoadEngine<N> {
         self.end(slot, done_ns, outcome, driving);
     }
 
-    /// Returns when the answer was there: when the system got it, not when it was read.
+    /// Returns when the answer was there.
     fn done_ns(&mut self, slot: usize) -> u64 {
         let ConnectionSlot { sent_ns, ref answer, .. } = self.slots[slot];
-        self.largest_bytes = self.largest_bytes.max(answer.received());
-        let now_ns = self.network.now_ns();
-        let arrived_ns = self.network.arrived_ns(slot);
-        self.arrivals =
-            if arrived_ns.is_some() { ArrivalNotice::Given } else { ArrivalNotice::Absent };
-        // The system's time of day can be set, and tells of the last packet that came, not of one
-        // that was sent again and filled a gap before it. But an answer that was whole when we last
-        // looked would have been announced then, if there was room for all announcements.
-        let announced = self.slots.len() <= network::EVENTS_MAX;
-        let [_, looked_ns] = self.looked_ns;
-        let earliest_ns = if announced { sent_ns.max(looked_ns) } else { sent_ns };
-        arrived_ns.map_or(now_ns, |arrived_ns| arrived_ns.clamp(earliest_ns, now_ns))
+        let (arrived_ns, now_ns) = (self.network.arrived_ns(slot), self.network.now_ns());
+        let is_announced = self.slots.len() <= network::EVENTS_MAX;
+        self.arrivals.done_ns(arrived_ns, sent_ns, now_ns, answer.received(), is_announced)
     }
 
     /// The exchange failed in a way that leaves its connection unusable.

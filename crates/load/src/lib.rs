@@ -53,6 +53,7 @@
 mod answer_memory;
 #[cfg(target_os = "linux")]
 mod arrival;
+mod arrival_watch;
 mod body;
 pub mod capacity;
 mod client;

@@ -284,11 +284,10 @@ fn a_stall_of_a_second_is_a_tenth_of_the_response_times_however_few_connections_
     }
 }
 
-/// The same target over HTTP/2, with one stream at a time on its one connection.
-#[test]
-fn a_stall_of_a_second_is_as_long_over_http2() {
+/// A target over HTTP/2 with one connection, which answers one request after the other at the time that `answers` says.
+fn http2(answers: impl Fn(u64) -> u64) -> SimulatedNetwork<impl FnMut(u64) -> SimulatedReply> {
     let mut sent = 0_u32;
-    let mut network = SimulatedNetwork::new(2, |now_ns| {
+    SimulatedNetwork::new(4, move |now_ns| {
         sent += 1;
         if sent == 1 {
             // Its settings, when those of the client come.
@@ -297,27 +296,57 @@ fn a_stall_of_a_second_is_as_long_over_http2() {
         // Status 200, and nothing more, on the next stream.
         let stream = (2 * (sent - 2) + 1).to_be_bytes();
         let frame = [&[0, 0, 1, 1, 5][..], &stream, &[0x88]].concat();
-        let SimulatedReply::At(at_ns, _) = stalls(now_ns) else { unreachable!() };
-        SimulatedReply::At(at_ns, frame.leak())
-    });
+        SimulatedReply::At(answers(now_ns), frame.leak())
+    })
+}
+
+fn drive_http2<F: FnMut(u64) -> SimulatedReply>(
+    network: &mut SimulatedNetwork<F>,
+    streams: usize,
+    model: &PacingModel,
+) -> (DriveOutcome, Vec<Exchange>) {
     let request = LoadRequest::get("/", "test", &[], Arc::new(SuccessCheck)).unwrap();
     let (address, plan) = (Address::Unix("scripted".into()), RequestPlan::from(&[request]));
-    let (one, cancel) = (NonZeroUsize::MIN, Cancel::default());
-    let engine = Http2Engine::new(&mut network, address, "http", &plan, settings(1), one, cancel);
+    let (streams, cancel) = (NonZeroUsize::new(streams).unwrap(), Cancel::default());
+    let engine = Http2Engine::new(network, address, "http", &plan, settings(1), streams, cancel);
     let mut exchanges = Vec::new();
-    let model = open(5_000.0, Duration::from_secs(10));
-    let drive = engine.unwrap().drive(&model, &mut |it| exchanges.push(it.clone())).unwrap();
-    assert_eq!((drive.exchanges, drive.failures, drive.dropped), (50_000, 0, 0));
-    assert_eq!(drive.in_flight_max, 1);
-    assert!(exchanges.iter().all(|it| it.lag_ns == 0 && it.service_ns() >= MS / 10));
-    let response: Vec<_> = exchanges.iter().map(Exchange::response_ns).collect();
-    // What queued in the second of the stall takes another one to be sent, 0.1 ms apart: a fifth of the requests
-    // waits, between 1 s and nothing.
-    for (share, expected_ms) in [(0.79, 0.1), (0.85, 250.0), (0.95, 750.0), (0.99, 950.0)] {
-        let found_ms = quantile_ms(&response, share);
-        assert!((found_ms - expected_ms).abs() < 2.0, "{share}: {found_ms} ms");
+    let drive = engine.unwrap().drive(model, &mut |it| exchanges.push(it.clone())).unwrap();
+    (drive, exchanges)
+}
+
+#[test]
+fn a_stall_of_a_second_is_as_long_over_http2() {
+    for tells in [false, true] {
+        let mut network = http2(|now_ns| match stalls(now_ns) {
+            SimulatedReply::At(at_ns, _) => at_ns,
+            SimulatedReply::Last(..) | SimulatedReply::Never => unreachable!(),
+        });
+        network.tells = tells;
+        let model = open(5_000.0, Duration::from_secs(10));
+        let (drive, exchanges) = drive_http2(&mut network, 1, &model);
+        assert_eq!((drive.exchanges, drive.failures, drive.dropped), (50_000, 0, 0));
+        assert_eq!(drive.in_flight_max, 1);
+        assert!(exchanges.iter().all(|it| it.lag_ns == 0 && it.service_ns() >= MS / 10));
+        let response: Vec<_> = exchanges.iter().map(Exchange::response_ns).collect();
+        // What queued in the second of the stall takes another one to be sent, 0.1 ms apart: a fifth of the
+        // requests waits, between 1 s and nothing.
+        for (share, expected_ms) in [(0.79, 0.1), (0.85, 250.0), (0.95, 750.0), (0.99, 950.0)] {
+            let found_ms = quantile_ms(&response, share);
+            assert!((found_ms - expected_ms).abs() < 2.0, "{share}: {found_ms} ms");
+        }
+        assert!((drive.in_flight_mean() - service_share(&drive, &exchanges)).abs() < 0.001);
     }
-    assert!((drive.in_flight_mean() - service_share(&drive, &exchanges)).abs() < 0.001);
+}
+
+#[test]
+fn an_answer_over_http2_counts_from_when_it_came_and_wakes_no_thread() {
+    let mut network = http2(|now_ns| now_ns + 70_000);
+    network.tells = true;
+    let (drive, exchanges) = drive_http2(&mut network, 9, &open(5_000.0, Duration::from_secs(2)));
+    assert_eq!((drive.exchanges, drive.failures), (10_000, 0));
+    assert!(exchanges.iter().all(|exchange| exchange.response_ns() == 70_000));
+    let woken = network.waits + network.sleeps;
+    assert!((10_000..10_010).contains(&woken), "{woken} wakes");
 }
 
 /// Little's law: the service times, over the time of the drive.

@@ -201,6 +201,11 @@ impl Http2Connection {
         self.streams.is_empty()
     }
 
+    /// Whether there is nothing to send, and at most one answer to come.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.outbox.is_empty() && self.senders.is_empty() && self.streams.len() <= 1
+    }
+
     /// Returns the place of a stream that is open.
     pub(super) fn place(&self, stream: u32) -> Option<usize> {
         self.streams.get(&stream).map(|it| it.place)

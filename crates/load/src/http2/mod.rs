@@ -22,6 +22,7 @@ use std::sync::Arc;
 use self::answer::StreamAnswer;
 use self::connection::Http2Connection;
 use self::request::Http2Request;
+use super::arrival_watch::ArrivalWatch;
 use super::drive::{LoadDrive, NEVER_NS, TICK_NS};
 use super::exchange::{Exchange, ExchangeFailure, FailureKind};
 use super::network::{self, Address, EndNotice, NetworkDriver, SocketReadiness};
@@ -145,6 +146,7 @@ pub(super) struct Http2Engine<N> {
     /// Lines whose connection waits for room with the listener.
     unopened: Vec<usize>,
     tick_ns: u64,
+    arrivals: ArrivalWatch,
     /// The last gzip body, decoded; kept for its memory.
     inflated: Vec<u8>,
 }
@@ -200,6 +202,7 @@ impl<N: NetworkDriver> Http2Engine<N> {
             touched: Vec::new(),
             unopened: Vec::new(),
             tick_ns: 0,
+            arrivals: ArrivalWatch::default(),
             inflated: Vec::new(),
         })
     }
@@ -229,8 +232,12 @@ impl<N: NetworkDriver> Http2Engine<N> {
     ) -> Result<DriveOutcome, LoadError> {
         self.sweep()?;
         self.enlist(model);
+        if let PacingModel::Open(_) = model {
+            self.network.note_arrivals();
+        }
         let began_ns = self.network.now_ns();
         self.tick_ns = began_ns + TICK_NS;
+        self.arrivals.begin(began_ns);
         let mut driving = LoadDrive::begin(model, began_ns, sink);
         self.hand_out(&mut driving);
         self.flush(&mut driving)?;
@@ -239,7 +246,13 @@ impl<N: NetworkDriver> Http2Engine<N> {
                 self.abandon();
                 return Ok(driving.cancelled());
             }
-            self.turn(self.tick_ns.min(driving.wake_ns), &mut driving)?;
+            let until_ns = if self.may_sleep(&driving) {
+                self.network.sleep(driving.wake_ns, driving.pacer.then_ns())?;
+                0
+            } else {
+                self.tick_ns.min(driving.wake_ns)
+            };
+            self.turn(until_ns, &mut driving)?;
             self.tick(&mut driving);
             self.hand_out(&mut driving);
             self.flush(&mut driving)?;
@@ -257,6 +270,7 @@ impl<N: NetworkDriver> Http2Engine<N> {
             until_ns
         };
         self.network.wait(until_ns, &mut self.ready)?;
+        self.arrivals.looked(self.network.now_ns());
         for line in mem::take(&mut self.unopened) {
             self.connect(line, driving);
         }
@@ -270,6 +284,21 @@ impl<N: NetworkDriver> Http2Engine<N> {
             }
         }
         self.flush(driving)
+    }
+
+    /// Whether nothing needs to be done before the next request is due. Of several answers that came on a connection
+    /// meanwhile, the system would tell when the last one did: so there is at most one to come.
+    fn may_sleep(&self, driving: &LoadDrive<'_>) -> bool {
+        let in_ns = driving.wake_ns.saturating_sub(self.network.now_ns());
+        self.arrivals.may_sleep(in_ns)
+            && self.unfinished.is_empty()
+            && self.unopened.is_empty()
+            && self.lines.iter().all(|line| line.waiting.is_empty())
+            && self.sockets.iter().all(|it| match it.state {
+                SocketState::Closed => true,
+                SocketState::Opening => false,
+                SocketState::Open => it.connection.is_quiet(),
+            })
     }
 
     /// Learns what has happened to kept connections since the last drive.

@@ -9,7 +9,7 @@ use super::{Http2Engine, Http2Socket, PlaceState, SocketState, current};
 use crate::drive::LoadDrive;
 use crate::exchange::{ExchangeFailure, FailureKind};
 use crate::http1::UnsentBytes;
-use crate::network::{EndNotice, NetworkDriver, SocketReadiness};
+use crate::network::{self, EndNotice, NetworkDriver, SocketReadiness};
 use crate::response::ResponseFault;
 use crate::settings::LoadError;
 use crate::virtual_user::AnswerTaker;
@@ -205,10 +205,13 @@ impl<N: NetworkDriver> Http2Engine<N> {
     }
 
     /// The answer is whole: the clock has stopped, it is judged.
-    fn answered(&mut self, socket: usize, stream: u32, done_ns: u64, driving: &mut LoadDrive<'_>) {
+    fn answered(&mut self, socket: usize, stream: u32, now_ns: u64, driving: &mut LoadDrive<'_>) {
         let Some(ended) = self.sockets[socket].connection.end(stream, true) else { return };
         let OpenStream { place, sent, .. } = ended;
         let it = &self.places[place];
+        let (arrived_ns, bytes) = (self.network.arrived_ns(socket), it.answer.body().len() as u64);
+        let is_announced = self.sockets.len() <= network::EVENTS_MAX;
+        let done_ns = self.arrivals.done_ns(arrived_ns, it.sent_ns, now_ns, bytes, is_announced);
         let request = current(it.live.as_ref(), &self.requests, it.request);
         let taker = AnswerTaker::of(&self.plan, it.request);
         let bytes_max = self.settings.answer_bytes_max;
