@@ -51,8 +51,8 @@ impl Target {
             if let Readiness::TooLate(last) = readiness {
                 return Err(self.not_ready(command, last));
             }
-            // In steps of a tenth, as the time until it is ready is measured by them.
-            thread::sleep((started.elapsed() / 10).clamp(PAUSE_MIN, PAUSE_MAX));
+            // In steps of a fiftieth, as the time until it is ready is measured by them.
+            thread::sleep((started.elapsed() / 50).clamp(PAUSE_MIN, PAUSE_MAX));
         }
     }
 
