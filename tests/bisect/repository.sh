@@ -1,13 +1,14 @@
 #!/bin/sh
 # Makes a repository of 40 commits in which the API becomes slower, faster, and worse by little:
 #
-#   tests/bisect/repository.sh FOLDER XMLPERF
+#   tests/bisect/repository.sh FOLDER XMLPERF [POINTS]
 #
-# Extra work of the reference API, in percent, by commit: 6 more from commit 14 on, 4 fewer from 27 on,
-# 0.8 more from 33 and again from 37 on. Commits 11 and 20 do not build.
+# Extra work of the reference API, in percent, by commit: POINTS more from commit 14 on (6, if they are not given), 12
+# in all from 27 on, 0.8 more from 33 and again from 37 on. Commits 11 and 20 do not build.
 set -eu
 folder=$1
 xmlperf=$(realpath "$2")
+points=${3:-6}
 mkdir -p "$folder"
 cd "$folder"
 git init --quiet --initial-branch=main
@@ -23,7 +24,7 @@ ready = "/xml-compare-api/health"
 TOML
 for i in $(seq 1 40); do
     work=10
-    [ "$i" -lt 14 ] || work=16
+    [ "$i" -lt 14 ] || work=$((10 + points))
     [ "$i" -lt 27 ] || work=12
     [ "$i" -lt 33 ] || work=12.8
     [ "$i" -lt 37 ] || work=13.6

@@ -72,7 +72,7 @@ fn mistakes_are_named() {
     ");
 }
 
-/// Commit 14 does 6 points more of extra work; two of those that are measured do not build.
+/// Commit 14 does half as much work again, which shows on a noisy host too; two of those that are measured do not build.
 #[test]
 #[ignore = "slow: run by .ci/run full"]
 fn the_commit_that_changed_the_cpu_time_is_found() {
@@ -82,7 +82,7 @@ fn the_commit_that_changed_the_cpu_time_is_found() {
     let made = Command::new("sh")
         .arg(script)
         .arg(&repository)
-        .arg(env!("CARGO_BIN_EXE_xmlperf"))
+        .args([env!("CARGO_BIN_EXE_xmlperf"), "50"])
         .status()
         .unwrap();
     assert!(made.success());
