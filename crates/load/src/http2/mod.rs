@@ -4,12 +4,14 @@
 //! request, and what is due at once leaves in one call. What one connection says is the business of `connection`.
 
 mod answer;
-pub(super) mod connection;
+mod connection;
 mod frame;
+#[cfg(any(fuzzing, test))]
+pub(super) mod fuzz;
 mod hpack;
 mod huffman;
 mod lines;
-pub(super) mod request;
+mod request;
 #[cfg(test)]
 mod tests;
 mod transfer;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::connection::{AnswerHead, Goodbye, Http2Connection, Http2Event};
 use super::frame::{self, EndReason, FrameHead};
+use super::fuzz;
 use super::hpack::{HeaderDecoder, HeaderEncoder, RequestHeader};
 use super::request::Http2Request;
 use crate::request::{LoadRequest, SuccessCheck};
@@ -109,6 +110,13 @@ fn it_says_who_it_is_and_opens_no_stream_before_it_knows_the_target() {
     let head = frames[1].0;
     assert_eq!((head.kind, head.stream), (frame::HEADERS, 1));
     assert!(head.has(frame::END_STREAM) && head.has(frame::END_HEADERS));
+}
+
+/// The seed that `fuzz/` begins with; its first byte is the size of the pieces.
+#[test]
+fn the_answer_that_fuzzing_begins_with_is_one() {
+    let seed = include_bytes!("../../../../fuzz/seeds/http2_answer/ok");
+    assert_eq!(fuzz::read_answer(&seed[1..], seed[0].into()), Some((200, 2)));
 }
 
 #[test]
