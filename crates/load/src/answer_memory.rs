@@ -29,14 +29,20 @@ impl AnswerMemory {
         bytes <= SMALL || before.saturating_add(more) <= most
     }
 
-    /// Returns whether more than half of the memory is taken, so that a buffer should not keep what it
-    /// does not need.
-    pub(super) fn is_scarce(most: usize) -> bool {
-        HELD.load(Ordering::Relaxed) > most / 2
+    /// Empties a buffer and keeps its memory for the next answer, unless that is much and more than half of what all
+    /// buffers may take is taken.
+    pub(super) fn empty(&mut self, buffer: &mut Vec<u8>, most: usize) {
+        /// What a buffer keeps, whatever others need.
+        const KEPT: usize = 1 << 20;
+        buffer.clear();
+        if buffer.capacity() > KEPT && HELD.load(Ordering::Relaxed) > most / 2 {
+            *buffer = Vec::new();
+            self.shrink(0);
+        }
     }
 
     /// Gives back what a buffer of `bytes` does not need.
-    pub(super) fn shrink(&mut self, bytes: usize) {
+    fn shrink(&mut self, bytes: usize) {
         let less = self.held.saturating_sub(bytes);
         HELD.fetch_sub(less, Ordering::Relaxed);
         self.held -= less;

@@ -18,7 +18,7 @@ use super::network;
 use super::network::{Address, EndNotice, NetworkDriver, SocketReadiness};
 use super::pacing::{PacerStep, PacingModel};
 use super::pieces::RequestProgress;
-use super::request_plan::{PlannedRequest, RequestPlan, UnsendableRequest};
+use super::request_plan::{PlannedRequest, RequestPlan, UnsendableRequest, current};
 use super::response::{ResponseBuffer, ResponseFault, ResponseProgress};
 use super::settings::{ClientSettings, ConnectionReuse, DriveOutcome, LoadError};
 use super::virtual_user::{AnswerTaker, TakenValues, VirtualUsers};
@@ -755,14 +755,4 @@ impl ConnectionSlot {
         self.end = EndNotice::Ahead;
         self.answer.restart(request.answer);
     }
-}
-
-/// The request of a slot: the one that was rendered for it, else the prepared one of its place.
-fn current<'a>(
-    live: Option<&'a Http1Request>,
-    prepared: &'a [Option<Http1Request>],
-    place: usize,
-) -> &'a Http1Request {
-    let request = live.or(prepared[place].as_ref());
-    request.expect("what is not prepared is rendered before it is handed out")
 }

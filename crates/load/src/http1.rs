@@ -49,6 +49,20 @@ pub(super) enum ResponseBodyRule {
     Never,
 }
 
+impl ResponseBodyRule {
+    pub(super) fn of(method: RequestMethod) -> Self {
+        match method {
+            RequestMethod::Head => Self::Never,
+            RequestMethod::Get
+            | RequestMethod::Post
+            | RequestMethod::Put
+            | RequestMethod::Patch
+            | RequestMethod::Delete
+            | RequestMethod::Options => Self::Possible,
+        }
+    }
+}
+
 /// What becomes of the connection after the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConnectionEnd {
@@ -72,15 +86,7 @@ impl Http1Request {
                 streamed = Some((Arc::clone(source), *framing));
             }
         }
-        let answer = match request.method {
-            RequestMethod::Head => ResponseBodyRule::Never,
-            RequestMethod::Get
-            | RequestMethod::Post
-            | RequestMethod::Put
-            | RequestMethod::Patch
-            | RequestMethod::Delete
-            | RequestMethod::Options => ResponseBodyRule::Possible,
-        };
+        let answer = ResponseBodyRule::of(request.method);
         Self { first: first.into(), rest, streamed, answer, check: Arc::clone(&request.check) }
     }
 

@@ -107,6 +107,16 @@ impl PlannedRequest {
     }
 }
 
+/// Returns the request to send, encoded: the one that was rendered for it, else the prepared one of its place.
+pub(super) fn current<'a, R>(
+    live: Option<&'a R>,
+    prepared: &'a [Option<R>],
+    place: usize,
+) -> &'a R {
+    let request = live.or(prepared[place].as_ref());
+    request.expect("what is not prepared is rendered before it is handed out")
+}
+
 /// The order in which the requests of a list are sent, without end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum RequestOrder {

@@ -14,8 +14,6 @@ use super::http1::ResponseBodyRule;
 const HEADERS_MAX: usize = 128;
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 const ROOM_BYTES_MIN: usize = 16 * 1024;
-/// What a buffer keeps from one answer to the next, whatever others need.
-const KEPT_BYTES_MAX: usize = 1 << 20;
 /// Bytes of framing that any answer may have.
 const FRAMING_BYTES_MAX: u64 = 1 << 20;
 
@@ -112,11 +110,7 @@ impl ResponseBuffer {
 
     /// Forgets the last answer and keeps its memory, unless others need it.
     pub(super) fn restart(&mut self, expects: ResponseBodyRule) {
-        self.buffer.clear();
-        if self.buffer.capacity() > KEPT_BYTES_MAX && AnswerMemory::is_scarce(self.bytes_max) {
-            self.buffer = Vec::new();
-            self.memory.shrink(0);
-        }
+        self.memory.empty(&mut self.buffer, self.bytes_max);
         self.stage = ResponseStage::Head;
         self.expects = expects;
         self.status = 0;

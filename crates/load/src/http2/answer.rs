@@ -11,9 +11,6 @@ use crate::request::ResponseCheck;
 use crate::response::{ContentEncoding, ResponseFault};
 use crate::virtual_user::{AnswerTaker, TakenValues};
 
-/// What a body keeps of its memory from one answer to the next, whatever others need.
-const KEPT_BYTES_MAX: usize = 1 << 20;
-
 #[derive(Default)]
 pub(super) struct StreamAnswer {
     head: Option<AnswerHead>,
@@ -25,11 +22,7 @@ impl StreamAnswer {
     /// Forgets the last answer and keeps its memory, unless others need it.
     pub(super) fn restart(&mut self, bytes_max: usize) {
         self.head = None;
-        self.body.clear();
-        if self.body.capacity() > KEPT_BYTES_MAX && AnswerMemory::is_scarce(bytes_max) {
-            self.body = Vec::new();
-            self.memory.shrink(0);
-        }
+        self.memory.empty(&mut self.body, bytes_max);
     }
 
     /// Whether anything of it is there.

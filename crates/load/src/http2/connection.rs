@@ -16,7 +16,7 @@ use crate::response::{ContentEncoding, ResponseFault};
 /// as for HTTP/1.1, the network is to be the limit, not this.
 const WINDOW_BYTES: u32 = 16 << 20;
 
-/// What a target may send ahead that was told nothing else, in either direction (6.9.2).
+/// What either side may send ahead where the other one has not said otherwise (6.9.2).
 const FIRST_WINDOW_BYTES: u32 = 65_535;
 
 /// Least room for what is received at once.

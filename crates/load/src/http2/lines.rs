@@ -4,10 +4,11 @@ use std::io;
 use std::mem;
 
 use super::connection::Http2Connection;
-use super::{Http2Engine, PlaceState, SocketState, current};
+use super::{Http2Engine, PlaceState, SocketState};
 use crate::drive::LoadDrive;
 use crate::exchange::{ExchangeFailure, FailureKind};
 use crate::network::{self, EndNotice, NetworkDriver};
+use crate::request_plan::current;
 use crate::settings::{ConnectionReuse, LoadError};
 use crate::virtual_user::AnswerTaker;
 

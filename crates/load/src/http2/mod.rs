@@ -527,13 +527,3 @@ impl Default for StreamPlace {
 fn nothing() -> PacingModel {
     PacingModel::Closed(StopCondition::after_requests(0).into())
 }
-
-/// The request of a place: the one that was rendered for it, else the prepared one of its place in the plan.
-fn current<'a>(
-    live: Option<&'a Http2Request>,
-    prepared: &'a [Option<Http2Request>],
-    place: usize,
-) -> &'a Http2Request {
-    let request = live.or(prepared[place].as_ref());
-    request.expect("what is not prepared is rendered before it is handed out")
-}

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::hpack::RequestHeader;
 use crate::body::{BodyPieces, BodySource};
 use crate::http1::ResponseBodyRule;
-use crate::request::{LoadRequest, RequestContent, RequestMethod, ResponseCheck};
+use crate::request::{LoadRequest, RequestContent, ResponseCheck};
 use crate::settings::LoadError;
 
 /// A request whose headers are in the form of HTTP/2, and the check of its answer.
@@ -63,8 +63,7 @@ impl Http2Request {
             }
             RequestContent::Kept(_) | RequestContent::Nothing => Http2Payload::Nothing,
         };
-        let is_head = request.method == RequestMethod::Head;
-        let answer = if is_head { ResponseBodyRule::Never } else { ResponseBodyRule::Possible };
+        let answer = ResponseBodyRule::of(request.method);
         Ok(Self { headers: headers.collect(), body, answer, check: Arc::clone(&request.check) })
     }
 

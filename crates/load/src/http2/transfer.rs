@@ -5,11 +5,12 @@ use std::mem;
 
 use super::connection::{self, Goodbye, Http2Event, OpenStream};
 use super::frame::EndReason;
-use super::{Http2Engine, Http2Socket, PlaceState, SocketState, current};
+use super::{Http2Engine, Http2Socket, PlaceState, SocketState};
 use crate::drive::LoadDrive;
 use crate::exchange::{ExchangeFailure, FailureKind};
 use crate::http1::UnsentBytes;
 use crate::network::{self, EndNotice, NetworkDriver, SocketReadiness};
+use crate::request_plan::current;
 use crate::response::ResponseFault;
 use crate::settings::LoadError;
 use crate::virtual_user::AnswerTaker;
