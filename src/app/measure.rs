@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
+use compare::counting::CountingRule;
 use compare::stopping::{Continuation, EarlyStopping, StoppingRule};
 use compare::{Comparison, MetricResult};
+use record::instruction_counts::CountedMetric;
 use record::metric::gate::MetricPolicy;
 use record::{ConfirmedRun, IdenticalProgram, Run};
 use runner::{LayoutPlan, RunDecision, RunObserver, RunPlan, RunProgress, SutBuild, machine};
@@ -158,8 +160,9 @@ fn run(
     events: &mut dyn EventSink,
 ) -> Result<Run> {
     events.emit(Event::MeasuringStarted { unit, live: &plan.live });
-    let stopping = StoppingRule { early: ending.early };
-    let mut follower = RunFollower { stopping, record, events };
+    let (stopping, suite) = (StoppingRule { early: ending.early }, plan.suite);
+    let counting = CountingRule::of(&suite.gate, suite.scenarios.len(), plan.evidence.as_ref());
+    let mut follower = RunFollower { stopping, counting, record, events };
     let run = runner::run(plan, &mut follower, finder.cancel);
     events.emit(Event::MeasuringEnded);
     Ok(run?)
@@ -168,6 +171,7 @@ fn run(
 /// Passes on what a run does, and ends it by the stopping rule.
 struct RunFollower<'a> {
     stopping: StoppingRule,
+    counting: CountingRule<'a>,
     record: Option<&'a mut AttemptRecord>,
     events: &'a mut dyn EventSink,
 }
@@ -175,6 +179,14 @@ struct RunFollower<'a> {
 impl RunObserver for RunFollower<'_> {
     fn progress(&mut self, progress: RunProgress<'_>) {
         self.events.emit(progress.into());
+    }
+
+    fn launches_counted(&mut self, scenario: &str, counted: &[CountedMetric<'_>]) -> RunDecision {
+        if self.counting.is_settled(scenario, counted) {
+            RunDecision::Stop
+        } else {
+            RunDecision::Continue
+        }
     }
 
     fn launch_pair_ended(&mut self, run: &Run) -> RunDecision {

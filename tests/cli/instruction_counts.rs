@@ -236,6 +236,33 @@ fn what_ends_while_requests_are_counted_is_not_left_out_in_silence() {
     }
 }
 
+/// What nothing was changed in is counted in fewer launches than what does a tenth more.
+#[test]
+fn what_stays_the_same_is_counted_in_fewer_launches() {
+    let program = |options: &str| {
+        format!("exec {} serve --workers 1 {options}\n", env!("CARGO_BIN_EXE_xmlperf"))
+    };
+    let target = "build = \"true\"\nstart = \"sh api.sh\"\nready = \"/xml-compare-api/health\"";
+    let repository = ProgramRepository::new(target, &[("api.sh", &program(""))]);
+    let config = std::fs::read_to_string(repository.path().join("xmlperf.toml")).unwrap();
+    let counted = "lane = \"on\"\nlaunches = 4\npairs = 500\nprove = false";
+    repository.write("xmlperf.toml", &config.replace("lane = \"off\"", counted));
+    repository.commit("v2", &[("README", "2")]);
+    repository.commit("v3", &[("api.sh", &program("--extra-work 10%"))]);
+    let launches = |range: &str| {
+        let words = ["compare", "--plain", "--lane", "work", "--always-measure", range];
+        let output = repository.run(&words);
+        let record = std::fs::read(repository.path().join(".xmlperf/report/run.json")).unwrap();
+        let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+        let counted = &record["scenarios"][0]["work"]["counted"];
+        let launches = |side: &str| counted[side]["instructions"].as_array().map_or(0, Vec::len);
+        assert_eq!(launches("base"), launches("head"), "{}", text(&output));
+        (output.status.code(), launches("head"))
+    };
+    assert_eq!(launches("v1..v2"), (Some(0), 3));
+    assert_eq!(launches("v2..v3"), (Some(1), 4));
+}
+
 /// The second commit builds, and refuses what it is sent; the third one does its comparing twice, the fourth one nothing more.
 #[test]
 fn a_commit_that_answers_wrongly_is_worse_although_it_cannot_be_counted() {

@@ -8,6 +8,7 @@ pub mod attempts;
 pub mod calls;
 pub mod confirmation;
 pub mod cost;
+pub mod counting;
 pub mod decision;
 pub mod details;
 pub mod evidence_path;
@@ -146,8 +147,19 @@ pub struct ComparisonMethod {
     pub scenarios: Vec<String>,
     /// Version of the program that measured.
     pub tool: String,
-    /// Launches of each side in which instructions were counted, and what counted them.
-    pub counted: Option<(usize, String)>,
+    /// What instructions were counted in, if they were.
+    pub counted: Option<CountedLaunches>,
+}
+
+/// In what instructions were counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CountedLaunches {
+    /// Launches of each side in the scenario that had the fewest.
+    pub least: usize,
+    /// Launches of each side in the scenario that had the most.
+    pub most: usize,
+    /// Name and version of what counted.
+    pub counter: String,
 }
 
 /// What head is held against.

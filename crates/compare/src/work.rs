@@ -4,7 +4,7 @@ use crate::decision::counts::CountSamples;
 use crate::function_changes::{self, FunctionChange};
 use crate::proof::{self, RevertFinding};
 use crate::row_context::{RowContext, RowEvidence};
-use crate::{ComparisonNote, MetricFinding, MetricResult};
+use crate::{ComparisonNote, CountedLaunches, MetricFinding, MetricResult};
 use record::causes::{HunkEvidence, HunkGrowth, WorkCauses};
 use record::instruction_counts::{BuildCounts, CountOutcome, InstructionCounts};
 use record::metric::Metric;
@@ -13,7 +13,7 @@ use record::work_unit::WorkUnit;
 use record::{ContentError, FailureReport, Run, ScenarioRun};
 
 /// The metrics that are counted.
-const METRICS: [Metric; 2] = [Metric::Work, Metric::Allocations];
+pub(super) const METRICS: [Metric; 2] = [Metric::Work, Metric::Allocations];
 
 /// Functions of a breakdown, at most.
 const FUNCTIONS_MAX: usize = 30;
@@ -162,7 +162,7 @@ pub(super) fn rows(
 }
 
 /// What counts say before they are judged, and what they rest on. `remembers` tells whether kept runs stand for base.
-fn finding(
+pub(super) fn finding(
     metric: Metric,
     base: Option<&[f64]>,
     head: &[f64],
@@ -234,12 +234,13 @@ pub(super) fn notes(run: &Run) -> Vec<ComparisonNote> {
     notes
 }
 
-/// How many launches a side were counted, and by what.
-pub(super) fn counted(run: &Run) -> Option<(usize, String)> {
-    run.scenarios.iter().find_map(|scenario| match &scenario.work {
-        Some(CountOutcome::Counted(counted)) => {
-            Some((counted.head.instructions.len(), counted.counter.clone()))
-        }
+/// In how many launches a side instructions were counted, and by what.
+pub(super) fn counted(run: &Run) -> Option<CountedLaunches> {
+    let counted = run.scenarios.iter().filter_map(|scenario| match &scenario.work {
+        Some(CountOutcome::Counted(counted)) => Some(counted),
         Some(CountOutcome::Unavailable { .. }) | None => None,
-    })
+    });
+    let launches = || counted.clone().map(|counted| counted.head.instructions.len());
+    let counter = counted.clone().next()?.counter.clone();
+    Some(CountedLaunches { least: launches().min()?, most: launches().max()?, counter })
 }

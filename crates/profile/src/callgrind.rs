@@ -15,7 +15,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread;
 
 use record::instruction_counts::{self, BuildCounts};
@@ -23,7 +23,8 @@ use sut::{Target, TargetCommand};
 
 use super::failure::ProfileError;
 use super::graph::{CallGraph, CallgrindSyntaxError};
-use super::session::{self, ProfilePlan, ProfileSession, files};
+use super::monitor::MonitorConnection;
+use super::session::{self, ProfileSession, files};
 use super::{CostUnit, Profile, ProfileTotal, program, valgrind};
 
 const TOOL: &str = "callgrind";
@@ -121,19 +122,28 @@ impl ProfileSession<'_> {
         base: (&TargetCommand, &Path),
         head: (&TargetCommand, &Path),
     ) -> Result<(CallgrindCounts, CallgrindCounts), ProfileError> {
-        thread::scope(|scope| {
-            let count_base = || self.count(base.0, base.1);
-            let counting = thread::Builder::new().spawn_scoped(scope, count_base);
-            let head = self.count(head.0, head.1);
-            let base = match counting {
-                Ok(counting) => {
-                    counting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                }
-                // The system refuses a thread: one after the other.
-                Err(_) => count_base(),
-            };
-            Ok((base?, head?))
-        })
+        self.count_both_until(base, head, &mut |_, _| false)
+    }
+
+    /// Counts base and head as [`count_both`](Self::count_both) does, until `is_enough` says of both so far that
+    /// no further launch is needed.
+    pub fn count_both_until(
+        &self,
+        base: (&TargetCommand, &Path),
+        head: (&TargetCommand, &Path),
+        is_enough: &mut dyn FnMut(&CallgrindCounts, &CallgrindCounts) -> bool,
+    ) -> Result<(CallgrindCounts, CallgrindCounts), ProfileError> {
+        let of = |(command, dir)| CountedTarget::of(self, command, dir);
+        let mut sides = [of(base)?, of(head)?];
+        for launch in 1..=self.plan.launches {
+            let [base, head] = &sides;
+            if launch > 1 && is_enough(&base.counts, &head.counts) {
+                break;
+            }
+            count_side_by_side(&mut sides, launch)?;
+        }
+        let [base, head] = sides;
+        Ok((base.counts, head.counts))
     }
 
     /// Counts one launch of each target, side by side, and returns its instructions per unit of work.
@@ -142,24 +152,10 @@ impl ProfileSession<'_> {
         &self,
         targets: &[(TargetCommand, PathBuf)],
     ) -> Result<Vec<f64>, ProfileError> {
-        let plan = ProfilePlan { launches: 1, ..self.plan };
-        let single = ProfileSession { plan, ..*self };
-        thread::scope(|scope| {
-            let count = |(command, dir): &(TargetCommand, PathBuf)| single.count(command, dir);
-            let begin = |target| thread::Builder::new().spawn_scoped(scope, move || count(target));
-            let running: Vec<_> = targets.iter().map(begin).collect();
-            let counted = running.into_iter().zip(targets).map(|(counting, target)| {
-                let counted = match counting {
-                    Ok(counting) => {
-                        counting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?
-                    }
-                    // The system refuses a thread: one after the other.
-                    Err(_) => count(target)?,
-                };
-                Ok(counted.instructions.iter().sum())
-            });
-            counted.collect()
-        })
+        let targets = targets.iter().map(|(command, dir)| CountedTarget::of(self, command, dir));
+        let mut targets = targets.collect::<Result<Vec<_>, _>>()?;
+        count_side_by_side(&mut targets, 1)?;
+        Ok(targets.iter().map(|target| target.counts.instructions.iter().sum()).collect())
     }
 
     /// Counts one target. Leaves its files in `dir`.
@@ -168,65 +164,126 @@ impl ProfileSession<'_> {
         command: &TargetCommand,
         dir: &Path,
     ) -> Result<CallgrindCounts, ProfileError> {
-        valgrind::check(TOOL, command)?;
-        let pairs = self.pairs();
-        let per_pair = |count: u64| count as f64 / pairs as f64;
-        let (instructions, allocations) = (Vec::new(), Vec::new());
-        let toolchain = program::toolchain(command);
-        let mut work = CallgrindCounts {
-            instructions,
-            allocations,
-            graph: CallGraph::default(),
-            pairs: 0,
-            toolchain,
-        };
+        let mut target = CountedTarget::of(self, command, dir)?;
         for launch in 1..=self.plan.launches {
-            let dir = session::empty_folder(&launch_folder(dir, launch))?;
-            let graph = self.count_once(command, &dir).map_err(valgrind::explained)?;
-            work.instructions.push(per_pair(graph.total()));
-            work.allocations.push(per_pair(graph.calls_into(|name| ALLOCATORS.contains(&name))));
-            work.graph.add(&graph);
-            work.pairs += pairs;
-            (self.progress)();
+            let graph = target.launch(launch)?;
+            target.add(&graph);
         }
-        Ok(work)
+        Ok(target.counts)
     }
 
     fn count_once(&self, command: &TargetCommand, dir: &Path) -> Result<CallGraph, ProfileError> {
         let root = command.dir.canonicalize().map_err(files(&command.dir))?;
+        // Ends after the target: what debugs a process is not to leave it halfway.
+        let mut monitors = Vec::new();
         let mut api = self.start(TOOL, &wrapped(command, dir), dir)?;
         api.load(self.plan.warmup_requests)?;
         let counted = CountedProcesses::of(&api.target, dir)?;
-        self.tell(dir, &counted.pids, "zero")?;
+        for &pid in &counted.pids {
+            let mut monitor = self.monitor(dir, pid)?;
+            monitor.command("zero").map_err(|error| ended(pid, error))?;
+            monitors.push((pid, monitor));
+        }
         api.load(self.plan.requests)?;
         if CountedProcesses::of(&api.target, dir)? != counted {
             return Err(restless());
         }
-        self.tell(dir, &counted.pids, "dump")?;
+        for (pid, monitor) in &mut monitors {
+            monitor.command("dump").map_err(|error| ended(*pid, error))?;
+        }
         api.stop()?;
         let mut graph = read(dir)?;
         graph.shorten_files(&root);
         Ok(graph)
     }
 
-    /// Gives a command to callgrind in each of the processes.
-    fn tell(&self, dir: &Path, pids: &[u32], command: &str) -> Result<(), ProfileError> {
-        pids.iter().try_for_each(|pid| {
-            let has_ended = |error| if is_valgrind(*pid) { error } else { restless() };
-            self.tell_one(dir, *pid, command).map_err(has_ended)
-        })
-    }
-
-    fn tell_one(&self, dir: &Path, pid: u32, command: &str) -> Result<(), ProfileError> {
+    /// Connects to callgrind in a process.
+    fn monitor(&self, dir: &Path, pid: u32) -> Result<MonitorConnection<'_>, ProfileError> {
         let mut vgdb = Command::new("vgdb");
         join_by_name(&mut vgdb, pid)?;
         vgdb.arg(format!("--vgdb-prefix={}", prefix(dir).display()))
             .arg(format!("--pid={pid}"))
             // Do not wait for the target to be busy: it is idle.
-            .arg("--max-invoke-ms=1")
-            .arg(command);
-        self.run(TOOL, &mut vgdb, Stdio::null(), &dir.join("vgdb.out"))
+            .arg("--max-invoke-ms=1");
+        let log = dir.join(format!("vgdb-{pid}.log"));
+        MonitorConnection::open(TOOL, vgdb, &log, self.cancel).map_err(|error| ended(pid, error))
     }
+}
+
+/// Why a process could not be given a command: it may have ended.
+fn ended(pid: u32, error: ProfileError) -> ProfileError {
+    if is_valgrind(pid) { error } else { restless() }
+}
+
+/// A target, and what was counted of it so far.
+struct CountedTarget<'a, 's> {
+    session: &'a ProfileSession<'s>,
+    command: &'a TargetCommand,
+    dir: &'a Path,
+    counts: CallgrindCounts,
+}
+
+impl<'a, 's> CountedTarget<'a, 's> {
+    fn of(
+        session: &'a ProfileSession<'s>,
+        command: &'a TargetCommand,
+        dir: &'a Path,
+    ) -> Result<Self, ProfileError> {
+        valgrind::check(TOOL, command)?;
+        let counts = CallgrindCounts {
+            instructions: Vec::new(),
+            allocations: Vec::new(),
+            graph: CallGraph::default(),
+            pairs: 0,
+            toolchain: program::toolchain(command),
+        };
+        Ok(Self { session, command, dir, counts })
+    }
+
+    /// Counts a launch, in a folder of its number.
+    fn launch(&self, number: usize) -> Result<CallGraph, ProfileError> {
+        let dir = session::empty_folder(&launch_folder(self.dir, number))?;
+        let graph = self.session.count_once(self.command, &dir).map_err(valgrind::explained)?;
+        (self.session.progress)();
+        Ok(graph)
+    }
+
+    fn add(&mut self, graph: &CallGraph) {
+        let pairs = self.session.pairs();
+        let per_pair = |count: u64| count as f64 / pairs as f64;
+        let counts = &mut self.counts;
+        counts.instructions.push(per_pair(graph.total()));
+        counts.allocations.push(per_pair(graph.calls_into(|name| ALLOCATORS.contains(&name))));
+        counts.graph.add(graph);
+        counts.pairs += pairs;
+    }
+}
+
+/// Counts a launch of each target, each in a thread of its own: instructions do not depend on what else runs.
+fn count_side_by_side(
+    targets: &mut [CountedTarget<'_, '_>],
+    launch: usize,
+) -> Result<(), ProfileError> {
+    let launched = &*targets;
+    let graphs = thread::scope(|scope| {
+        let mut running = Vec::new();
+        for target in launched {
+            let count = move || target.launch(launch);
+            running.push(thread::Builder::new().spawn_scoped(scope, count));
+        }
+        let counted = running.into_iter().zip(launched).map(|(counting, target)| match counting {
+            Ok(counting) => {
+                counting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            }
+            // The system refuses a thread: one after the other.
+            Err(_) => target.launch(launch),
+        });
+        counted.collect::<Result<Vec<_>, _>>()
+    })?;
+    for (target, graph) in targets.iter_mut().zip(&graphs) {
+        target.add(graph);
+    }
+    Ok(())
 }
 
 /// Why a target is not counted of which processes come and go.

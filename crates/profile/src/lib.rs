@@ -9,6 +9,7 @@ mod failure;
 mod graph;
 mod heaptrack;
 pub mod hunks;
+mod monitor;
 mod names;
 mod perf;
 mod program;

@@ -85,7 +85,7 @@ impl ProfileSession<'_> {
         // If it has ended already, waiting returns at once, and the missing file tells.
         let _ = pid.map(|pid| kill_process(pid, Signal::INT));
         // It ends by the signal, whose number is its status.
-        self.wait(TOOL, recorder).map(drop)
+        recorder.end(TOOL, self.cancel).map(drop)
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -95,28 +95,8 @@ impl ProfileSession<'_> {
         out: &Path,
     ) -> Result<(), ProfileError> {
         let mut helper = HelperProcess::start(tool, process.stdin(input), out)?;
-        let status = self.wait(tool, &mut helper)?;
+        let status = helper.end(tool, self.cancel)?;
         if status.success() { Ok(()) } else { Err(helper.failure(tool, process, status)) }
-    }
-
-    /// Waits until a helper has ended.
-    pub(super) fn wait(
-        &self,
-        tool: &'static str,
-        helper: &mut HelperProcess,
-    ) -> Result<ExitStatus, ProfileError> {
-        const POLL: Duration = Duration::from_millis(5);
-        const POLLS_MAX: usize = 60_000;
-        for _ in 0..POLLS_MAX {
-            if let Some(status) = helper.ended(tool)? {
-                return Ok(status);
-            }
-            if self.cancel.is_raised() {
-                return Err(ProfileError::Cancelled);
-            }
-            thread::sleep(POLL);
-        }
-        Err(ProfileError::Tool { tool, reason: "it did not come to an end".to_owned() })
     }
 }
 
@@ -146,13 +126,47 @@ impl HelperProcess {
         process: &mut Command,
         out: &Path,
     ) -> Result<Self, ProfileError> {
-        let log = out.with_extension("log");
-        let file = |path: &Path| File::create(path).map_err(files(path));
-        let child = process.stdout(file(out)?).stderr(file(&log)?).spawn().map_err(|error| {
+        let file = File::create(out).map_err(files(out))?;
+        Self::spawn(tool, process.stdout(file), &out.with_extension("log"))
+    }
+
+    /// Starts a helper whose standard output goes where `process` says.
+    pub(super) fn spawn(
+        tool: &'static str,
+        process: &mut Command,
+        log: &Path,
+    ) -> Result<Self, ProfileError> {
+        let file = File::create(log).map_err(files(log))?;
+        let child = process.stderr(file).spawn().map_err(|error| {
             let program = process.get_program().display();
             ProfileError::Tool { tool, reason: format!("cannot run `{program}`: {error}") }
         })?;
-        Ok(Self { child, log })
+        Ok(Self { child, log: log.to_owned() })
+    }
+
+    /// Waits until it has ended.
+    pub(super) fn end(
+        &mut self,
+        tool: &'static str,
+        cancel: &Cancel,
+    ) -> Result<ExitStatus, ProfileError> {
+        const POLL: Duration = Duration::from_millis(5);
+        const POLLS_MAX: usize = 60_000;
+        for _ in 0..POLLS_MAX {
+            if let Some(status) = self.ended(tool)? {
+                return Ok(status);
+            }
+            if cancel.is_raised() {
+                return Err(ProfileError::Cancelled);
+            }
+            thread::sleep(POLL);
+        }
+        Err(ProfileError::Tool { tool, reason: "it did not come to an end".to_owned() })
+    }
+
+    /// What writes to its standard input, and reads its standard output, if `process` asked for pipes.
+    pub(super) fn take_pipes(&mut self) -> Option<(ChildStdin, ChildStdout)> {
+        Some((self.child.stdin.take()?, self.child.stdout.take()?))
     }
 
     pub(super) fn pid(&self) -> u32 {

@@ -10,6 +10,7 @@ use std::io::{Read as _, Write as _};
 
 use crate::FailureReport;
 use crate::causes::WorkCauses;
+use crate::metric::Metric;
 use base64::engine::general_purpose::STANDARD;
 use base64::{DecodeError, Engine as _};
 use flate2::Compression;
@@ -67,6 +68,17 @@ pub struct BuildCounts {
     pub functions: Vec<FunctionCost>,
     /// Call stacks with their instructions per thousand XML pairs, as [`pack`] packs them.
     pub stacks: String,
+}
+
+/// What a metric of a scenario was counted at so far, one value a launch.
+#[derive(Debug, Clone, Copy)]
+pub struct CountedMetric<'a> {
+    /// The metric.
+    pub metric: Metric,
+    /// Of base.
+    pub base: &'a [f64],
+    /// Of head.
+    pub head: &'a [f64],
 }
 
 /// What a function took, in the unit of its profile.

@@ -8,7 +8,7 @@ use compare::decision::{Hypothesis, Judgement, Verdict};
 use compare::details::ScenarioDetails;
 use compare::{
     BaselineOrigin, ChangeEstimate, Comparison, ComparisonMethod, ComparisonMode,
-    ComparisonOutcome, LimitCheck, MetricFinding, MetricResult,
+    ComparisonOutcome, CountedLaunches, LimitCheck, MetricFinding, MetricResult,
 };
 use record::evidence::EvidenceGap;
 use record::metric::Metric;
@@ -798,9 +798,10 @@ pub(super) fn method(comparison: &Comparison) -> String {
         return "nothing measured".to_owned();
     }
     let time = units::time_ns(units::exact(method.wall_ns));
-    let counted = method.counted.as_ref().map(|(launches, counter)| {
+    let counted = method.counted.as_ref().map(|CountedLaunches { least, most, counter }| {
+        let from = if least < most { format!("{least} to ") } else { String::new() };
         let a_side = if method.mode == ComparisonMode::Paired { " a side" } else { "" };
-        format!("{}{a_side} counted by {counter}", plural(*launches, "launch"))
+        format!("{from}{}{a_side} counted by {counter}", plural(*most, "launch"))
     });
     let timed = (method.launches_planned > 0).then(|| timed(method, comparison.baseline.as_ref()));
     let done = timed.into_iter().chain(counted).chain([time]).collect::<Vec<_>>().join(", ");

@@ -8,10 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::launch_failure;
-use crate::{BuildSource, RequestSender, RunObserver, RunPlan, RunProgress, RunnerError, SutBuild};
-use profile::{CallGraph, ProfileError, ProfilePlan, ProfileSession};
+use crate::{
+    BuildSource, RequestSender, RunDecision, RunObserver, RunPlan, RunProgress, RunnerError,
+    SutBuild,
+};
+use profile::{CallGraph, CallgrindCounts, ProfileError, ProfilePlan, ProfileSession};
 use record::FailureReport;
-use record::instruction_counts::{CountOutcome, InstructionCounts};
+use record::instruction_counts::{CountOutcome, CountedMetric, InstructionCounts};
+use record::metric::Metric;
 use suite::{
     CountSettings, LaneMode, LoadAmount, LoadSettings, Operation, Scenario, Suite, UrlScheme,
 };
@@ -49,7 +53,7 @@ pub(super) fn count(
         }
         let counted = match &obstacle {
             Some(reason) => Err(FailureReport::clone(reason)),
-            None => match counted(plan, scenario, programs, cancel) {
+            None => match counted(plan, scenario, programs, watcher, cancel) {
                 Ok(counted) => Ok(counted),
                 Err(ProfileError::Cancelled) => return Err(RunnerError::Interrupted),
                 Err(error) => {
@@ -82,6 +86,7 @@ fn counted(
     plan: &RunPlan<'_>,
     scenario: &Scenario,
     programs: &[PathBuf],
+    watcher: &mut dyn RunObserver,
     cancel: &Cancel,
 ) -> Result<InstructionCounts, ProfileError> {
     let counting = &plan.suite.counting;
@@ -117,7 +122,15 @@ fn counted(
     let [base_dir, head_dir] = side_folders(&plan.logs, scenario);
     let (base, head) = match &base {
         None => (None, session.count(&head, &head_dir)?),
-        Some(base) => both(&session, (base, &base_dir), (&head, &head_dir))?,
+        Some(base) => {
+            let mut is_enough = |base: &CallgrindCounts, head: &CallgrindCounts| {
+                let counted = counted_metrics(base, head);
+                watcher.launches_counted(&scenario.name, &counted) == RunDecision::Stop
+            };
+            let (base, head) = ((base, &*base_dir), (&head, &*head_dir));
+            let (base, head) = session.count_both_until(base, head, &mut is_enough)?;
+            (Some(base), head)
+        }
     };
     let (base, head) = (base.map(|base| base.count()), head.count());
     Ok(InstructionCounts { counter, pairs_per_request: pairs, requests, base, head, causes: None })
@@ -205,15 +218,15 @@ fn counting_words(scenario: &Scenario, done: usize, of: usize) -> String {
     format!("counting the instructions of `{}`, {done} of {of} launches done", scenario.name)
 }
 
-type CountTarget<'a> = (&'a TargetCommand, &'a Path);
-
-fn both(
-    session: &ProfileSession<'_>,
-    base: CountTarget<'_>,
-    head: CountTarget<'_>,
-) -> Result<(Option<profile::CallgrindCounts>, profile::CallgrindCounts), ProfileError> {
-    let (base, head) = session.count_both(base, head)?;
-    Ok((Some(base), head))
+fn counted_metrics<'a>(
+    base: &'a CallgrindCounts,
+    head: &'a CallgrindCounts,
+) -> [CountedMetric<'a>; 2] {
+    let (work, allocations) = (Metric::Work, Metric::Allocations);
+    [
+        CountedMetric { metric: work, base: &base.instructions, head: &head.instructions },
+        CountedMetric { metric: allocations, base: &base.allocations, head: &head.allocations },
+    ]
 }
 
 /// The scenario as it is counted.

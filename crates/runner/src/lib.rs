@@ -56,6 +56,7 @@ use crate::requests::ScenarioRequests;
 use crate::side_driver::{DriveConditions, LaunchHandle, SideDriver};
 use crate::yardstick::YardstickWorkload;
 use record::evidence::EvidenceState;
+use record::instruction_counts::CountedMetric;
 use record::stage::RunStage;
 use record::{
     ConfirmedRun, EarlyEnd, LaunchPair, LayoutObstacle, PlacementMethod, PlacementRecord, Run, Side,
@@ -220,6 +221,10 @@ pub trait RunObserver {
     /// Hears what is being done.
     fn progress(&mut self, progress: RunProgress<'_>);
 
+    /// Judges what was counted so far of a scenario, one value a launch of each metric. Called after each launch of
+    /// both sides but the last.
+    fn launches_counted(&mut self, scenario: &str, counted: &[CountedMetric<'_>]) -> RunDecision;
+
     /// Judges what was measured so far. Called after each launch pair.
     fn launch_pair_ended(&mut self, run: &Run) -> RunDecision;
 }
@@ -318,6 +323,10 @@ struct ProofObserver<'a>(&'a mut dyn RunObserver);
 impl RunObserver for ProofObserver<'_> {
     fn progress(&mut self, progress: RunProgress<'_>) {
         self.0.progress(progress);
+    }
+
+    fn launches_counted(&mut self, scenario: &str, counted: &[CountedMetric<'_>]) -> RunDecision {
+        self.0.launches_counted(scenario, counted)
     }
 
     fn launch_pair_ended(&mut self, _run: &Run) -> RunDecision {

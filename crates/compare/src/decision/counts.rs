@@ -7,6 +7,9 @@
 //!
 //! More than the floor is *regressed*, also within the tolerance. Fewer is *improved* outside the tolerance only:
 //! a compiler makes code of the same source by up to 1.4 % shorter, and nothing checks a gain.
+//!
+//! Counting may end before its last launch, but only where nothing changed ([`is_settled`]). What ends early is never
+//! *regressed*, so the alarms of all launches bound those of a comparison that may end early.
 
 use stats::hodges_lehmann::Estimate;
 use stats::means::{self, TEstimate, VariancePrior};
@@ -27,6 +30,28 @@ pub struct CountSamples {
     pub base: Vec<f64>,
     /// Of head.
     pub head: Vec<f64>,
+}
+
+impl CountSamples {
+    /// The difference of the logarithms.
+    fn estimate(&self) -> TEstimate {
+        let logs = |values: &[f64]| values.iter().map(|value| value.ln()).collect::<Vec<_>>();
+        let (base, head) = (logs(&self.base), logs(&self.head));
+        assert!(base.iter().chain(&head).all(|ln| ln.is_finite()), "counts are positive");
+        estimate(&base, &head, SCATTER)
+    }
+}
+
+/// How probable what was counted is, at most, if a count differs by the floor and its counting ends early.
+const OVERLOOKED: f64 = 0.01;
+
+/// Whether a count is as good as certain to be *unchanged* after more launches: it is so now at `alpha`, and lies
+/// within the floor by two one-sided tests (Schuirmann 1987). What lies further from the floor than it scatters is
+/// overlooked in at most one comparison of a hundred for each time that it is looked at.
+pub(crate) fn is_settled(alpha: f64, hypothesis: Hypothesis, counts: &CountSamples) -> bool {
+    let floor = hypothesis.floor.ln_1p();
+    alone(alpha, hypothesis, counts).verdict == Verdict::Unchanged
+        && counts.estimate().p_equivalent(-floor, floor) <= OVERLOOKED
 }
 
 /// Judges all hypotheses at a family-wise error of `alpha` a direction, by Holm's steps: what was
@@ -54,10 +79,7 @@ pub fn judge(alpha: f64, hypotheses: &[Hypothesis], counts: &[CountSamples]) -> 
 
 /// The judgement on one hypothesis as if it were the only one.
 fn alone(alpha: f64, hypothesis: Hypothesis, counts: &CountSamples) -> Judgement {
-    let logs = |values: &[f64]| values.iter().map(|value| value.ln()).collect::<Vec<_>>();
-    let (base, head) = (logs(&counts.base), logs(&counts.head));
-    assert!(base.iter().chain(&head).all(|ln| ln.is_finite()), "counts are positive");
-    let estimate = estimate(&base, &head, SCATTER);
+    let estimate = counts.estimate();
     let (low, high) = estimate.limits(alpha);
     let (floor, tolerance) = (hypothesis.floor.ln_1p(), hypothesis.tolerance.ln_1p());
     // Unlike a time, a count is known so exactly that most changes within the tolerance are shown to lie
