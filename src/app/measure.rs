@@ -181,12 +181,8 @@ impl RunObserver for RunFollower<'_> {
         self.events.emit(progress.into());
     }
 
-    fn launches_counted(&mut self, scenario: &str, counted: &[CountedMetric<'_>]) -> RunDecision {
-        if self.counting.is_settled(scenario, counted) {
-            RunDecision::Stop
-        } else {
-            RunDecision::Continue
-        }
+    fn is_counted_enough(&mut self, scenario: &str, counted: &[CountedMetric<'_>]) -> bool {
+        self.counting.is_settled(scenario, counted)
     }
 
     fn launch_pair_ended(&mut self, run: &Run) -> RunDecision {
@@ -197,14 +193,20 @@ impl RunObserver for RunFollower<'_> {
             return RunDecision::Stop;
         }
         // A record that cannot be judged is reported, with its reason, when the run has ended.
-        let Ok(comparison) = Comparison::of(run) else { return RunDecision::Continue };
+        let Ok(comparison) = Comparison::of(run) else {
+            return RunDecision::Continue { settled: Vec::new() };
+        };
         self.events.emit(Event::EstimateUpdated {
             launch_pairs: comparison.method.launches,
             elapsed: Duration::from_nanos(run.wall_ns),
             changes: changes(&comparison),
         });
         match self.stopping.next(run, &comparison) {
-            Continuation::Continue => RunDecision::Continue,
+            Continuation::Continue => {
+                let names = run.scenarios.iter().enumerate();
+                let settled = names.filter(|(_, it)| comparison.is_settled(&it.name));
+                RunDecision::Continue { settled: settled.map(|(number, _)| number).collect() }
+            }
             Continuation::Stop(_) => RunDecision::Stop,
         }
     }

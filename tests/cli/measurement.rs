@@ -143,6 +143,33 @@ fn base_and_head_of_one_program_are_not_called_different() {
     assert!(checkout.leftovers().is_empty());
 }
 
+/// Of `tiny` any change is small enough to be none, of `close` none can be shown to be.
+#[test]
+fn a_scenario_that_is_settled_is_driven_no_more() {
+    let shown = ["latency", "tail", "memory", "ready", "first-answers", "answer-bytes"];
+    let shown = shown.map(|metric| format!("{metric} = \"report\"")).join(", ");
+    let gate = format!("launch-pairs = 12\n[gate]\npolicy = {{ {shown} }}");
+    let checkout = MeasurementFixture::new(&gate);
+    let config = fs::read_to_string(checkout.path().join("xmlperf.toml")).unwrap();
+    let close = "gate = { tolerance = { cpu = 0.9 } }\n[[scenario]]\nname = \"close\"\npairs = 10\n\
+                 gate = { floor = { cpu = 0.005 }, tolerance = { cpu = 0.005 } }\n";
+    fs::write(checkout.path().join("xmlperf.toml"), config + close).unwrap();
+    let start = checkout.start("");
+    let output = checkout.run(&["compare", "--base-start", &start, "--plain"]);
+    let said = text(&output.stdout) + &text(&output.stderr);
+    let record = fs::read(checkout.path().join(".xmlperf/report/run.json")).unwrap();
+    let record = published_schema::record(&record);
+    let driven = |number: usize| {
+        let scenario = &record["scenarios"][number];
+        let launch_pairs = scenario["trials"]["paired"].as_array().map(Vec::len);
+        (launch_pairs, scenario["settled"].as_bool())
+    };
+    assert_eq!(driven(1), (Some(12), None), "{said}");
+    assert!(matches!(driven(0), (Some(8..12), Some(true))), "{said}");
+    assert!(said.contains(" to 12 launch pairs of at most 12"), "{said}");
+    assert!(checkout.leftovers().is_empty());
+}
+
 /// One request in three is sent and not counted, so an XML pair costs half as much again.
 #[test]
 fn a_dose_is_sent_and_seen() {

@@ -186,7 +186,7 @@ impl SimulationPlan {
                 let pair = session.launch_pair();
                 let row: Vec<f64> = pair.iter().flat_map(|it| [it.latency, it.cpu]).collect();
                 slower.see(&row);
-                evidence.see(&row.iter().copied().map(Some).collect::<Vec<_>>());
+                evidence.see(&unsettled(&evidence, &row));
                 is_regressed |= evidence.verdicts().any(|it| it == Verdict::Regressed);
             }
             counts[0] += u64::from(slower.is_claimed);
@@ -240,6 +240,15 @@ impl SimulationPlan {
         rng.set_stream(session);
         rng
     }
+}
+
+/// What a launch pair measures: nothing of a scenario of which both metrics are unchanged.
+fn unsettled(evidence: &FamilyEvidence, differences: &[f64]) -> Vec<Option<f64>> {
+    let verdicts: Vec<Verdict> = evidence.verdicts().collect();
+    let is_settled = |scenario: &[Verdict]| scenario.iter().all(|it| *it == Verdict::Unchanged);
+    let seen = differences.chunks(2).zip(verdicts.chunks(2));
+    seen.flat_map(|(pair, verdicts)| pair.iter().map(|d| (!is_settled(verdicts)).then_some(*d)))
+        .collect()
 }
 
 /// A comparison of one metric, which ends at its first verdict.

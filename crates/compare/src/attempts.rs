@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use record::evidence::{EvidenceAttempt, EvidenceGap, EvidencePair, EvidenceState};
 use record::metric::Metric;
 use record::metric::gate::{GateRules, MetricPolicy};
-use record::{ContentError, LaunchPair, LaunchResults, Machine, Run};
+use record::{ContentError, LaunchPair, LaunchResults, Machine, Run, ScenarioRun};
 
 use crate::MetricResult;
 use crate::decision::{Judgement, RowDifferences, Verdict};
@@ -129,9 +129,11 @@ fn is_same(one: (&Machine, Option<&String>), other: (&Machine, Option<&String>))
     }
 }
 
-/// Launch pairs in which every scenario was driven.
+/// Launch pairs in which every scenario was driven that was not settled before.
 fn launch_pairs(run: &Run) -> usize {
-    run.scenarios.iter().map(|scenario| paired(&scenario.trials).len()).min().unwrap_or(0)
+    // What base does not have is measured without it.
+    let is_paired = |it: &&ScenarioRun| matches!(it.trials, LaunchResults::Paired(_));
+    record::whole_launches(run.scenarios.iter().filter(is_paired))
 }
 
 fn paired(trials: &LaunchResults) -> &[LaunchPair] {
@@ -145,7 +147,7 @@ fn pair_at(run: &Run, place: usize) -> Result<EvidencePair, ContentError> {
     let mut first = None;
     let mut differences = BTreeMap::new();
     for scenario in run.scenarios_and_operations() {
-        let pair = &paired(&scenario.trials)[place];
+        let Some(pair) = paired(&scenario.trials).get(place) else { continue };
         first = Some(pair.first);
         let values = PairValues::new(pair, scenario.times)?;
         let of = |metric: Metric| Some((metric, values.difference(metric).ok()?));
@@ -163,9 +165,10 @@ pub(super) fn earlier(
     scenario: &str,
     metric: Metric,
 ) -> Vec<RowDifferences> {
-    let of_pair = |pair: &EvidencePair| pair.differences.get(scenario)?.get(&metric).copied();
     let of_attempt = |attempt: &EvidenceAttempt| {
-        let found: RowDifferences = attempt.launch_pairs.iter().map(of_pair).collect();
+        // Once settled, it was driven no more.
+        let driven = attempt.launch_pairs.iter().map_while(|pair| pair.differences.get(scenario));
+        let found: RowDifferences = driven.map(|metrics| metrics.get(&metric).copied()).collect();
         let is_missing = match metric {
             Metric::Latency => found.iter().all(Option::is_none),
             _ => found.iter().any(Option::is_none),

@@ -43,6 +43,7 @@ pub(super) fn comparison(run: &Run, gate: &GateRules, program: &IdenticalProgram
         method: ComparisonMethod {
             new_scenarios: Vec::new(),
             launches: 0,
+            launches_least: 0,
             launches_planned: 0,
             mode: ComparisonMode::Paired,
             confirming: None,

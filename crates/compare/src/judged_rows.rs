@@ -94,19 +94,30 @@ pub(super) fn judge(
 
 /// What a row of the time lane rests on.
 struct TimedEvidence {
-    /// The differences of its launch pairs, attempt by attempt.
+    /// The differences of its launch pairs, attempt by attempt. What decides rests on whole launch pairs: some scenarios
+    /// have had the one that a run was interrupted in, others have not.
     attempts: Vec<RowDifferences>,
     trust: PlacementTrust,
-    /// Which of the runs that were joined measured it, from 0.
-    shard: usize,
 }
 
 impl TimedEvidence {
-    fn of(run: &Run, row: &MetricResult, attempts: Vec<RowDifferences>) -> Self {
-        let has_it = |it: &ShardSource| it.scenarios.contains(&row.scenario);
-        let shard = run.shards.iter().position(has_it).unwrap_or(0);
-        Self { attempts, trust: trust(run, row.metric), shard }
+    fn of(run: &Run, row: &MetricResult, mut attempts: Vec<RowDifferences>) -> Self {
+        let decides = row.rule.policy == MetricPolicy::Gate;
+        if let Some(last) = attempts.last_mut().filter(|_| decides) {
+            last.truncate(whole_launch_pairs(run, &row.scenario));
+        }
+        Self { attempts, trust: trust(run, row.metric) }
     }
+}
+
+/// The whole launch pairs of the run that measured a scenario, of those that were joined.
+fn whole_launch_pairs(run: &Run, scenario: &str) -> usize {
+    let has_it = |it: &&ShardSource| it.scenarios.iter().any(|name| name == scenario);
+    let shard = run.shards.iter().find(has_it);
+    let is_measured = |it: &&ScenarioRun| {
+        it.launches() > 0 && shard.is_none_or(|shard| shard.scenarios.contains(&it.name))
+    };
+    record::whole_launches(run.scenarios.iter().filter(is_measured))
 }
 
 /// Whether a machine may hold an offset of a metric that its launches do not draw anew: of times, where
@@ -121,10 +132,10 @@ fn trust(run: &Run, metric: Metric) -> PlacementTrust {
     }
 }
 
-/// What the rows of the time lane rest on, without the launch pair that a run was interrupted in.
+/// What the rows of the time lane rest on.
 fn basis(run: &Run, alpha: f64, timed: &[(&mut MetricResult, TimedEvidence)]) -> EvidenceBasis {
     let measured = timed.iter().filter_map(|(_, evidence)| evidence.attempts.last());
-    let whole = measured.map(Vec::len).filter(|length| *length > 0).min().unwrap_or(0);
+    let whole = measured.map(Vec::len).max().unwrap_or(0);
     let mut basis = EvidenceBasis::begin(run, alpha, whole);
     for (row, TimedEvidence { attempts, trust, .. }) in timed {
         basis.add(row, *trust, attempts);
@@ -201,21 +212,11 @@ fn decision_rule(run: &Run, alpha: f64) -> Result<DecisionRule, RuleError> {
     Ok(DecisionRule { alpha, launch_pairs_max: stopping::launch_pairs_max(run) })
 }
 
-/// The differences of each attempt from those of each row, without the launch pair that a run was
-/// interrupted in: some scenarios have had it, others have not. Each shard has launch pairs of its own.
+/// The differences of each attempt from those of each row.
 fn by_attempt(rows: &[TimedEvidence]) -> Vec<Differences> {
     let attempts = rows.iter().map(|row| row.attempts.len()).max().unwrap_or(0);
-    let of_attempt = |attempt: usize| -> Differences {
-        let whole = |shard: usize| {
-            let own = rows.iter().filter(|row| row.shard == shard);
-            let measured = own.map(|row| row.attempts[attempt].len()).filter(|length| *length > 0);
-            measured.min().unwrap_or(0)
-        };
-        let cut = |row: &TimedEvidence| {
-            row.attempts[attempt].iter().copied().take(whole(row.shard)).collect()
-        };
-        rows.iter().map(cut).collect()
-    };
+    let of_attempt =
+        |attempt: usize| rows.iter().map(|row| row.attempts[attempt].clone()).collect();
     (0..attempts).map(of_attempt).collect()
 }
 

@@ -125,6 +125,8 @@ pub struct ComparisonMethod {
     pub new_scenarios: Vec<String>,
     /// Launches, or launch pairs, that were measured.
     pub launches: usize,
+    /// Those of the scenario that was settled after the fewest; as many as `launches` where none was before the last.
+    pub launches_least: usize,
     /// How many there would have been at most.
     pub launches_planned: usize,
     /// What head was held against.
@@ -331,6 +333,15 @@ impl Comparison {
         let mut timed = self.rows.iter().filter(|row| row.metric.is_timed());
         // No further launch takes a suspicion away: it is about the builds.
         !timed.any(|row| row.suspicion.is_none() && is_open(row))
+    }
+
+    /// Returns whether everything that a further launch pair could decide about a scenario is *unchanged*, which is final.
+    pub fn is_settled(&self, scenario: &str) -> bool {
+        let launched = |row: &&MetricResult| row.scenario == scenario && !row.metric.is_counted();
+        let mut verdicts = self.rows.iter().filter(launched).filter_map(MetricResult::verdict);
+        // Of a scenario without any verdict nothing is known but its level.
+        let first = verdicts.next();
+        first == Some(Verdict::Unchanged) && verdicts.all(|it| it == Verdict::Unchanged)
     }
 
     /// Returns, for each metric that decides, the change that a comparison like this one would show
@@ -556,6 +567,7 @@ fn method(
 ) -> ComparisonMethod {
     ComparisonMethod {
         launches: stopping::launches(run),
+        launches_least: stopping::launches_least(run),
         launches_planned: run.launches_planned,
         mode: mode(run),
         confirming: confirming.map(|paired| paired.method.launches),

@@ -161,19 +161,27 @@ fn whole(launch_pairs: f64) -> usize {
     whole.and_then(|whole| usize::try_from(whole).ok()).unwrap_or(usize::MAX)
 }
 
-/// The launches, or launch pairs, that every scenario has had.
+/// The launches, or launch pairs, that every scenario has had that was not settled before.
 pub(super) fn launches(run: &Run) -> usize {
-    run.scenarios.iter().map(ScenarioRun::launches).min().unwrap_or(0)
+    record::whole_launches(&run.scenarios)
+}
+
+/// The launches, or launch pairs, of the scenario that was settled after the fewest.
+pub(super) fn launches_least(run: &Run) -> usize {
+    let settled = run.scenarios.iter().filter(|it| it.is_settled).map(ScenarioRun::launches);
+    settled.fold(launches(run), usize::min)
 }
 
 #[cfg(test)]
 mod tests {
     use record::ConfirmedRun;
-    use record::fixtures::{LEVEL, SampleLaunch, paired};
+    use record::evidence::EvidenceState;
+    use record::fixtures::{LEVEL, SampleLaunch, evidence_state, paired};
     use record::metric::Metric;
     use serde_json::json;
 
     use super::*;
+    use crate::attempts;
 
     const SLOWER: SampleLaunch = SampleLaunch { cpu_us: 572, ..LEVEL };
 
@@ -189,6 +197,65 @@ mod tests {
         assert_eq!(first, Some(8));
         let ended = next(EarlyStopping::Decided, &paired(8, LEVEL, LEVEL));
         assert_eq!(ended, Continuation::Stop(StopReason::Decided));
+    }
+
+    /// `level`, in which nothing changed, without the launch pairs after the eighth; `slower`; and a third that is not
+    /// driven in the last launch pair.
+    fn settled(launch_pairs: usize) -> Run {
+        let mut run = paired(launch_pairs, LEVEL, SLOWER);
+        let named =
+            |name: &str, it: &ScenarioRun| ScenarioRun { name: name.to_owned(), ..it.clone() };
+        let [slower, mut third] = ["slower", "third"].map(|name| named(name, &run.scenarios[0]));
+        let mut level = named("level", &paired(8, LEVEL, LEVEL).scenarios[0]);
+        level.is_settled = launch_pairs > 8;
+        let LaunchResults::Paired(pairs) = &mut third.trials else { panic!("paired") };
+        pairs.pop();
+        run.scenarios = vec![level, slower, third];
+        run
+    }
+
+    #[test]
+    fn a_scenario_is_settled_where_all_that_decides_is_unchanged() {
+        let judged = Comparison::of(&settled(9)).unwrap();
+        assert_eq!(
+            ["level", "slower", "third"].map(|it| judged.is_settled(it)),
+            [true, false, false]
+        );
+        let early = Comparison::of(&paired(7, LEVEL, LEVEL)).unwrap();
+        assert!(!early.is_settled("smoke"), "nothing is decided yet");
+        assert!(!early.is_settled("none of this name"));
+    }
+
+    #[test]
+    fn what_is_settled_keeps_its_verdicts_and_cuts_nothing() {
+        let run = settled(16);
+        let judged = Comparison::of(&run).unwrap();
+        assert_eq!((judged.method.launches, judged.method.launches_least), (15, 8));
+        let cpu = |scenario: &str| {
+            let mut rows = judged.rows.iter().filter(|it| it.scenario == scenario);
+            let judgement = rows.find(|it| it.metric == Metric::Cpu)?.judgement()?;
+            Some((judgement.verdict, judgement.sample))
+        };
+        assert_eq!(cpu("level"), Some((Verdict::Unchanged, 8)));
+        // Without the launch pair that some have had and others have not.
+        assert_eq!(cpu("slower"), Some((Verdict::Regressed, 15)));
+        assert_eq!(cpu("third"), Some((Verdict::Regressed, 15)));
+    }
+
+    #[test]
+    fn later_attempts_build_on_what_was_settled() {
+        let state = evidence_state();
+        let first = Run { evidence: Some(state.clone()), ..settled(16) };
+        let attempt = attempts::attempt(&first).unwrap().unwrap();
+        assert_eq!(attempt.launch_pairs.len(), 15);
+        assert_eq!(attempts::last_pair(&first).unwrap().as_ref(), attempt.launch_pairs.last());
+        let earlier = vec![attempt];
+        let second =
+            Run { evidence: Some(EvidenceState { number: 2, earlier, ..state }), ..settled(2) };
+        let judged = Comparison::of(&second).unwrap();
+        let cpu = judged.rows.iter().filter(|it| it.metric == Metric::Cpu);
+        let samples: Vec<_> = cpu.map(|it| it.judgement().unwrap().sample).collect();
+        assert_eq!(samples, [8 + 1, 15 + 1, 15 + 1]);
     }
 
     #[test]

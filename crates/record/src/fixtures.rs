@@ -275,6 +275,7 @@ pub fn paired(launch_pairs: usize, base: SampleLaunch, head: SampleLaunch) -> Ru
         dependencies: Vec::new(),
         operation_limits: BTreeMap::new(),
         fitted_load: None,
+        is_settled: false,
     };
     let revision = |label: &str, commit: &str| Revision {
         label: label.to_owned(),

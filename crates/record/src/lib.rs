@@ -435,6 +435,9 @@ pub struct ScenarioRun {
     /// the time of the workload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fitted_load: Option<FittedLoad>,
+    /// Whether later launch pairs did without it, as everything that decides about it was *unchanged*.
+    #[serde(rename = "settled", default, skip_serializing_if = "is_false")]
+    pub is_settled: bool,
 }
 
 /// What was learnt of base's answers to one operation.
@@ -617,6 +620,14 @@ impl LaunchResult {
     pub fn failed(&self) -> u64 {
         units::total(self.failures.iter().map(|failures| failures.count))
     }
+}
+
+/// Returns how many launches, or launch pairs, were driven through all of some scenarios but those that were settled
+/// before.
+pub fn whole_launches<'a>(scenarios: impl IntoIterator<Item = &'a ScenarioRun>) -> usize {
+    let (settled, open): (Vec<_>, Vec<_>) = scenarios.into_iter().partition(|it| it.is_settled);
+    let most = || settled.iter().map(|it| it.launches()).max();
+    open.iter().map(|it| it.launches()).min().or_else(most).unwrap_or(0)
 }
 
 impl ScenarioRun {

@@ -117,6 +117,7 @@ impl ScenarioRun {
             absent_in_base: self.absent_in_base,
             oracle: Vec::new(),
             dependencies: Vec::new(),
+            is_settled: self.is_settled,
         }
     }
 }

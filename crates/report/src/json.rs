@@ -162,6 +162,9 @@ struct MethodRow<'a> {
     confirming: Option<usize>,
     /// Launches, or launch pairs, that the verdicts rest on.
     launches: usize,
+    /// Those of the scenario that was settled after the fewest, if any was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    launches_least: Option<usize>,
     /// How many there could have been.
     launches_planned: usize,
     /// Chance of a false alarm among all comparisons.
@@ -414,6 +417,7 @@ pub fn render(comparison: &Comparison) -> String {
             },
             confirming: method.confirming,
             launches: method.launches,
+            launches_least: Some(method.launches_least).filter(|least| *least < method.launches),
             launches_planned: method.launches_planned,
             alpha: method.alpha,
             comparisons: method.family,

@@ -799,9 +799,8 @@ pub(super) fn method(comparison: &Comparison) -> String {
     }
     let time = units::time_ns(units::exact(method.wall_ns));
     let counted = method.counted.as_ref().map(|CountedLaunches { least, most, counter }| {
-        let from = if least < most { format!("{least} to ") } else { String::new() };
         let a_side = if method.mode == ComparisonMode::Paired { " a side" } else { "" };
-        format!("{from}{}{a_side} counted by {counter}", plural(*most, "launch"))
+        format!("{}{a_side} counted by {counter}", from_to(*least, *most, "launch"))
     });
     let timed = (method.launches_planned > 0).then(|| timed(method, comparison.baseline.as_ref()));
     let done = timed.into_iter().chain(counted).chain([time]).collect::<Vec<_>>().join(", ");
@@ -826,7 +825,7 @@ fn timed(method: &ComparisonMethod, baseline: Option<&BaselineOrigin>) -> String
     let launches = plural(method.launches, "launch");
     match (method.mode, baseline) {
         (ComparisonMode::Paired, _) => {
-            let launch_pairs = plural(method.launches, "launch pair");
+            let launch_pairs = from_to(method.launches_least, method.launches, "launch pair");
             let planned = method.launches_planned;
             format!("{launch_pairs} of at most {planned} interleaved on one machine")
         }
@@ -839,6 +838,12 @@ fn timed(method: &ComparisonMethod, baseline: Option<&BaselineOrigin>) -> String
         }
         (ComparisonMode::Alone | ComparisonMode::Stored, _) => format!("{launches} on one machine"),
     }
+}
+
+/// A number of things, or the range that it lies in: "3 to 5 launches".
+fn from_to(least: usize, most: usize, thing: &str) -> String {
+    let most_of_them = plural(most, thing);
+    if least < most { format!("{least} to {most_of_them}") } else { most_of_them }
 }
 
 /// Which stored run stands for the base, each name made harmless by `safe`.

@@ -8,10 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::launch_failure;
-use crate::{
-    BuildSource, RequestSender, RunDecision, RunObserver, RunPlan, RunProgress, RunnerError,
-    SutBuild,
-};
+use crate::{BuildSource, RequestSender, RunObserver, RunPlan, RunProgress, RunnerError, SutBuild};
 use profile::{CallGraph, CallgrindCounts, ProfileError, ProfilePlan, ProfileSession};
 use record::FailureReport;
 use record::instruction_counts::{CountOutcome, CountedMetric, InstructionCounts};
@@ -125,7 +122,7 @@ fn counted(
         Some(base) => {
             let mut is_enough = |base: &CallgrindCounts, head: &CallgrindCounts| {
                 let counted = counted_metrics(base, head);
-                watcher.launches_counted(&scenario.name, &counted) == RunDecision::Stop
+                watcher.is_counted_enough(&scenario.name, &counted)
             };
             let (base, head) = ((base, &*base_dir), (&head, &*head_dir));
             let (base, head) = session.count_both_until(base, head, &mut is_enough)?;

@@ -170,10 +170,13 @@ pub struct RunPlan<'a> {
 }
 
 /// Whether a run goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunDecision {
-    /// Another launch.
-    Continue,
+    /// Another launch, without the scenarios of these numbers.
+    Continue {
+        /// Those of which everything that decides is settled.
+        settled: Vec<usize>,
+    },
     /// Everything that matters is known.
     Stop,
 }
@@ -221,9 +224,9 @@ pub trait RunObserver {
     /// Hears what is being done.
     fn progress(&mut self, progress: RunProgress<'_>);
 
-    /// Judges what was counted so far of a scenario, one value a launch of each metric. Called after each launch of
-    /// both sides but the last.
-    fn launches_counted(&mut self, scenario: &str, counted: &[CountedMetric<'_>]) -> RunDecision;
+    /// Judges what was counted so far of a scenario, one value a launch of each metric, and returns whether that is
+    /// enough. Called after each launch of both sides but the last.
+    fn is_counted_enough(&mut self, scenario: &str, counted: &[CountedMetric<'_>]) -> bool;
 
     /// Judges what was measured so far. Called after each launch pair.
     fn launch_pair_ended(&mut self, run: &Run) -> RunDecision;
@@ -325,8 +328,8 @@ impl RunObserver for ProofObserver<'_> {
         self.0.progress(progress);
     }
 
-    fn launches_counted(&mut self, scenario: &str, counted: &[CountedMetric<'_>]) -> RunDecision {
-        self.0.launches_counted(scenario, counted)
+    fn is_counted_enough(&mut self, scenario: &str, counted: &[CountedMetric<'_>]) -> bool {
+        self.0.is_counted_enough(scenario, counted)
     }
 
     fn launch_pair_ended(&mut self, _run: &Run) -> RunDecision {
@@ -437,13 +440,23 @@ impl<'a> RunSession<'a> {
                 of,
                 elapsed: began.elapsed(),
             });
-            let mut decide = || watcher.launch_pair_ended(&self.run);
-            let is_paired = plan.base.is_some();
-            if is_paired && plan.clock.time(RunStage::Decide, &mut decide) == RunDecision::Stop {
-                break;
+            if plan.base.is_none() {
+                continue;
+            }
+            let decide = || watcher.launch_pair_ended(&self.run);
+            match plan.clock.time(RunStage::Decide, decide) {
+                RunDecision::Continue { settled } => self.settle(&settled),
+                RunDecision::Stop => break,
             }
         }
         self.read(yardstick.as_mut());
+    }
+
+    /// Has the launch pairs to come do without some scenarios.
+    fn settle(&mut self, scenarios: &[usize]) {
+        for &number in scenarios {
+            self.run.scenarios[number].is_settled = true;
+        }
     }
 
     /// Has answers held against what base answers, where that is known.
@@ -502,6 +515,9 @@ impl<'a> RunSession<'a> {
         self.ensure_two_programs(&base, &head)?;
         self.run.confinement = launch_result::confinement(&self.plan.head, &head.target);
         for (index, prepared) in self.prepared.iter().enumerate() {
+            if self.run.scenarios[index].is_settled {
+                continue;
+            }
             watcher.progress(RunProgress::Driving { scenario: &prepared.scenario.name });
             let sampling = &self.plan.suite.sampling;
             let conditions = self.conditions(index);
@@ -555,7 +571,7 @@ impl<'a> RunSession<'a> {
     /// Begins the launch pair after one that has been driven; none if that is the last.
     fn next_pair(&mut self) -> Option<NextPair> {
         let planned = self.run.launches_planned;
-        let is_last = self.run.scenarios.iter().all(|scenario| scenario.launches() >= planned);
+        let is_last = record::whole_launches(&self.run.scenarios) >= planned;
         if is_last || self.copies.is_none() {
             return None;
         }

@@ -36,6 +36,7 @@ pub(super) fn blank(plan: &RunPlan<'_>, machine: Machine) -> Run {
         dependencies: Vec::new(),
         operation_limits: operation_limits(scenario),
         fitted_load: None,
+        is_settled: false,
     };
     let launches_planned = match plan.suite.lanes.time {
         LaneMode::Off => 0,

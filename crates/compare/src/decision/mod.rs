@@ -8,7 +8,7 @@
 //!
 //! Every hypothesis stays in the family at every launch pair, decided or not: a metric that was set
 //! aside because it was quiet had its own chance to alarm, and taking it out would hand that chance to
-//! the others a second time.
+//! the others a second time. What is measured no more keeps the evidence that there is.
 
 pub mod calls;
 pub mod counts;
