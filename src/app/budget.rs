@@ -21,10 +21,9 @@ impl ComparisonBudget {
     /// the earlier one says too little.
     pub fn foresee(&self, earlier: &Run) -> Option<String> {
         let comparison = Comparison::of(earlier).ok()?;
-        let launched = u32::try_from(comparison.method.launches).ok()?;
         let counting = Duration::from_nanos(earlier.counting_ns);
-        let launching = Duration::from_nanos(earlier.wall_ns).saturating_sub(counting);
-        let launch_pair = launching.checked_div(launched)?;
+        let launch_pair = stopping::launch_pair_ns(earlier, |_| true)?;
+        let launch_pair = Duration::from_nanos(units::whole(launch_pair.round())?);
         let launch_pairs_max = self.launch_pairs_max(launch_pair, counting);
         let took = units::duration(launch_pair);
         let plan =

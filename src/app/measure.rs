@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use compare::counting::CountingRule;
-use compare::stopping::{Continuation, EarlyStopping, StoppingRule};
+use compare::stopping::{self, Continuation, EarlyStopping, StoppingRule};
 use compare::{Comparison, MetricResult};
 use record::instruction_counts::CountedMetric;
 use record::metric::gate::MetricPolicy;
@@ -203,9 +203,7 @@ impl RunObserver for RunFollower<'_> {
         });
         match self.stopping.next(run, &comparison) {
             Continuation::Continue => {
-                let names = run.scenarios.iter().enumerate();
-                let settled = names.filter(|(_, it)| comparison.is_settled(&it.name));
-                RunDecision::Continue { settled: settled.map(|(number, _)| number).collect() }
+                RunDecision::Continue { settled: stopping::settled(run, &comparison) }
             }
             Continuation::Stop(_) => RunDecision::Stop,
         }

@@ -292,6 +292,7 @@ fn alone(run: &Run) -> Result<Run, BaselineError> {
     for scenario in &mut run.scenarios {
         let head = scenario.head().into_iter().cloned().collect();
         scenario.trials = LaunchResults::Single(head);
+        scenario.is_settled = false;
         if let Some(CountOutcome::Counted(counted)) = &mut scenario.work {
             counted.base = None;
         }

@@ -35,6 +35,7 @@ pub fn against(baseline: &Run, run: &Run) -> Run {
     joined.launches_planned = 0;
     for scenario in &mut joined.scenarios {
         scenario.trials = LaunchResults::Paired(Vec::new());
+        scenario.is_settled = false;
         scenario.limits.clear();
         if is_counted_elsewhere(baseline, scenario) && run.is_counted_elsewhere(scenario) {
             continue;

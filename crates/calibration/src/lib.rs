@@ -242,13 +242,13 @@ impl SimulationPlan {
     }
 }
 
-/// What a launch pair measures: nothing of a scenario of which both metrics are unchanged.
+/// What a launch pair measures: nothing of the last scenarios, if both metrics of each are unchanged.
 fn unsettled(evidence: &FamilyEvidence, differences: &[f64]) -> Vec<Option<f64>> {
     let verdicts: Vec<Verdict> = evidence.verdicts().collect();
-    let is_settled = |scenario: &[Verdict]| scenario.iter().all(|it| *it == Verdict::Unchanged);
-    let seen = differences.chunks(2).zip(verdicts.chunks(2));
-    seen.flat_map(|(pair, verdicts)| pair.iter().map(|d| (!is_settled(verdicts)).then_some(*d)))
-        .collect()
+    let is_open = |scenario: &[Verdict]| scenario.iter().any(|it| *it != Verdict::Unchanged);
+    let driven = verdicts.chunks(2).rposition(is_open).map_or(1, |last| last + 1);
+    let measured = differences.iter().enumerate();
+    measured.map(|(m, d)| (m < 2 * driven).then_some(*d)).collect()
 }
 
 /// A comparison of one metric, which ends at its first verdict.

@@ -131,9 +131,9 @@ fn is_same(one: (&Machine, Option<&String>), other: (&Machine, Option<&String>))
 
 /// Launch pairs in which every scenario was driven that was not settled before.
 fn launch_pairs(run: &Run) -> usize {
-    // What base does not have is measured without it.
-    let is_paired = |it: &&ScenarioRun| matches!(it.trials, LaunchResults::Paired(_));
-    record::whole_launches(run.scenarios.iter().filter(is_paired))
+    // What base does not have is measured without it, in as many launches.
+    let is_paired = |it: &ScenarioRun| matches!(it.trials, LaunchResults::Paired(_));
+    if run.scenarios.iter().any(is_paired) { record::whole_launches(&run.scenarios) } else { 0 }
 }
 
 fn paired(trials: &LaunchResults) -> &[LaunchPair] {

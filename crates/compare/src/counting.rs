@@ -28,7 +28,8 @@ impl<'a> CountingRule<'a> {
         // Calls to services may share what counts have.
         const LANES: f64 = 2.0;
         let rows = scenarios.max(1) * work::METRICS.len();
-        let share = counts::SHARE / LANES * attempts.map_or(1.0, EvidenceState::count_share);
+        let of_attempt = |it: &EvidenceState| it.error_share() * it.count_share();
+        let share = counts::SHARE / LANES * attempts.map_or(1.0, of_attempt);
         Self { gate, alpha: gate.alpha * share / rows as f64 }
     }
 

@@ -134,8 +134,8 @@ fn trust(run: &Run, metric: Metric) -> PlacementTrust {
 
 /// What the rows of the time lane rest on.
 fn basis(run: &Run, alpha: f64, timed: &[(&mut MetricResult, TimedEvidence)]) -> EvidenceBasis {
-    let measured = timed.iter().filter_map(|(_, evidence)| evidence.attempts.last());
-    let whole = measured.map(Vec::len).max().unwrap_or(0);
+    let whole = run.scenarios.iter().map(|it| whole_launch_pairs(run, &it.name)).max();
+    let whole = if timed.is_empty() { 0 } else { whole.unwrap_or(0) };
     let mut basis = EvidenceBasis::begin(run, alpha, whole);
     for (row, TimedEvidence { attempts, trust, .. }) in timed {
         basis.add(row, *trust, attempts);

@@ -335,13 +335,16 @@ impl Comparison {
         !timed.any(|row| row.suspicion.is_none() && is_open(row))
     }
 
-    /// Returns whether everything that a further launch pair could decide about a scenario is *unchanged*, which is final.
-    pub fn is_settled(&self, scenario: &str) -> bool {
-        let launched = |row: &&MetricResult| row.scenario == scenario && !row.metric.is_counted();
-        let mut verdicts = self.rows.iter().filter(launched).filter_map(MetricResult::verdict);
-        // Of a scenario without any verdict nothing is known but its level.
-        let first = verdicts.next();
-        first == Some(Verdict::Unchanged) && verdicts.all(|it| it == Verdict::Unchanged)
+    /// Returns whether every deciding metric that launch pairs measure of a scenario is *unchanged*, which is final.
+    pub fn is_unchanged(&self, scenario: &str) -> bool {
+        let decides = |row: &&MetricResult| {
+            row.scenario == scenario
+                && row.rule.policy == MetricPolicy::Gate
+                && !row.metric.is_counted()
+        };
+        let mut deciding = self.rows.iter().filter(decides).peekable();
+        // Of a scenario of which nothing decides nothing is known but its level.
+        deciding.peek().is_some() && deciding.all(|row| row.verdict() == Some(Verdict::Unchanged))
     }
 
     /// Returns, for each metric that decides, the change that a comparison like this one would show

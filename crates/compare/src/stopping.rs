@@ -75,6 +75,39 @@ impl StoppingRule {
     }
 }
 
+/// Returns the numbers of the scenarios that later launch pairs do without: the last ones, if everything that decides
+/// about them is *unchanged*. In a launch one scenario is driven after the other, so what is still driven has had
+/// before it what it always had. The first one is driven until the end, and each has as many launch pairs as a
+/// regression takes, on which its limits rest.
+pub fn settled(run: &Run, comparison: &Comparison) -> Vec<usize> {
+    let needed = launch_pairs_needed(run);
+    let is_settled = |scenario: &ScenarioRun| {
+        scenario.is_settled
+            || scenario.launches() >= needed && comparison.is_unchanged(&scenario.name)
+    };
+    let later = run.scenarios.iter().enumerate().skip(1).rev();
+    later.take_while(|(_, scenario)| is_settled(scenario)).map(|(number, _)| number).collect()
+}
+
+/// Returns how long a launch pair of some of the scenarios takes, by what of the load so far was theirs; none without
+/// load.
+pub fn launch_pair_ns(run: &Run, has: impl Fn(&ScenarioRun) -> bool) -> Option<f64> {
+    let load_ns = |scenario: &ScenarioRun| -> u64 {
+        let sides = match &scenario.trials {
+            LaunchResults::Paired(pairs) => {
+                pairs.iter().flat_map(|pair| [&pair.base, &pair.head]).collect()
+            }
+            LaunchResults::Single(launches) => launches.iter().collect::<Vec<_>>(),
+        };
+        units::total(sides.into_iter().map(|launch| launch.wall_ns))
+    };
+    let of_launch = |it: &ScenarioRun| exact(load_ns(it)) / it.launches().max(1) as f64;
+    let load_so_far = exact(units::total(run.scenarios.iter().map(load_ns)));
+    let of_pair: f64 = run.scenarios.iter().filter(|it| has(it)).map(of_launch).sum();
+    let launching_ns = exact(run.wall_ns.saturating_sub(run.counting_ns));
+    (load_so_far > 0.0).then(|| launching_ns * of_pair / load_so_far)
+}
+
 /// Whether nothing but the default's soft budget, or the wish to settle every metric of another machine's, asks for
 /// more launch pairs than those with which every metric could have been called regressed. No further one changes
 /// what a comparison that is red by itself ends with.
@@ -108,9 +141,9 @@ pub fn launch_pairs_max(run: &Run) -> usize {
 
 /// Returns how many launch pairs there will be when a budget is used up, at the pace so far.
 fn launch_pairs_until(run: &Run, done: usize, budget_ns: u64) -> usize {
-    let launching_ns = exact(run.wall_ns.saturating_sub(run.counting_ns));
     let left_ns = exact(budget_ns.saturating_sub(run.wall_ns));
-    done.saturating_add(whole(left_ns * done as f64 / launching_ns.max(1.0)))
+    let pair_ns = launch_pair_ns(run, |scenario| !scenario.is_settled).unwrap_or(0.0);
+    done.saturating_add(whole(left_ns / pair_ns.max(1.0)))
 }
 
 /// Returns the fewest launch pairs with which every metric that may decide can be called regressed: as many as
@@ -199,63 +232,88 @@ mod tests {
         assert_eq!(ended, Continuation::Stop(StopReason::Decided));
     }
 
-    /// `level`, in which nothing changed, without the launch pairs after the eighth; `slower`; and a third that is not
-    /// driven in the last launch pair.
-    fn settled(launch_pairs: usize) -> Run {
+    /// `slower`; `short`, which is not driven in the last launch pair; and `level`, in which nothing changed, without the
+    /// launch pairs after the sixteenth.
+    fn three(launch_pairs: usize) -> Run {
         let mut run = paired(launch_pairs, LEVEL, SLOWER);
         let named =
             |name: &str, it: &ScenarioRun| ScenarioRun { name: name.to_owned(), ..it.clone() };
-        let [slower, mut third] = ["slower", "third"].map(|name| named(name, &run.scenarios[0]));
-        let mut level = named("level", &paired(8, LEVEL, LEVEL).scenarios[0]);
-        level.is_settled = launch_pairs > 8;
-        let LaunchResults::Paired(pairs) = &mut third.trials else { panic!("paired") };
+        let [slower, mut short] = ["slower", "short"].map(|name| named(name, &run.scenarios[0]));
+        let LaunchResults::Paired(pairs) = &mut short.trials else { panic!("paired") };
         pairs.pop();
-        run.scenarios = vec![level, slower, third];
+        let mut level = named("level", &paired(launch_pairs.min(16), LEVEL, LEVEL).scenarios[0]);
+        level.is_settled = launch_pairs > 16;
+        run.scenarios = vec![slower, short, level];
         run
     }
 
     #[test]
-    fn a_scenario_is_settled_where_all_that_decides_is_unchanged() {
-        let judged = Comparison::of(&settled(9)).unwrap();
-        assert_eq!(
-            ["level", "slower", "third"].map(|it| judged.is_settled(it)),
-            [true, false, false]
-        );
-        let early = Comparison::of(&paired(7, LEVEL, LEVEL)).unwrap();
-        assert!(!early.is_settled("smoke"), "nothing is decided yet");
-        assert!(!early.is_settled("none of this name"));
+    fn the_last_scenarios_are_settled_where_all_that_decides_is_unchanged() {
+        let numbers = |run: &Run| settled(run, &Comparison::of(run).unwrap());
+        assert_eq!(numbers(&three(16)), [2]);
+        assert_eq!(numbers(&three(18)), [2], "and stay so");
+        assert_eq!(numbers(&three(8)), [0; 0], "a regression takes more launch pairs");
+        let mut first = three(16);
+        first.scenarios.rotate_right(1);
+        assert_eq!(numbers(&first), [0; 0], "others are driven after it");
+        let mut all = three(16);
+        let level = all.scenarios[2].clone();
+        all.scenarios =
+            ["a", "b", "c"].map(|it| ScenarioRun { name: it.to_owned(), ..level.clone() }).to_vec();
+        assert_eq!(numbers(&all), [2, 1], "the first one is driven until the end");
+    }
+
+    #[test]
+    fn a_scenario_of_which_a_deciding_metric_is_missing_is_not_settled() {
+        let mut run = three(16);
+        let LaunchResults::Paired(pairs) = &mut run.scenarios[2].trials else { panic!("paired") };
+        pairs[3].head.cpu_ns = None;
+        assert!(!Comparison::of(&run).unwrap().is_unchanged("level"));
     }
 
     #[test]
     fn what_is_settled_keeps_its_verdicts_and_cuts_nothing() {
-        let run = settled(16);
-        let judged = Comparison::of(&run).unwrap();
-        assert_eq!((judged.method.launches, judged.method.launches_least), (15, 8));
+        let judged = Comparison::of(&three(21)).unwrap();
+        assert_eq!((judged.method.launches, judged.method.launches_least), (20, 16));
         let cpu = |scenario: &str| {
             let mut rows = judged.rows.iter().filter(|it| it.scenario == scenario);
             let judgement = rows.find(|it| it.metric == Metric::Cpu)?.judgement()?;
             Some((judgement.verdict, judgement.sample))
         };
-        assert_eq!(cpu("level"), Some((Verdict::Unchanged, 8)));
+        assert_eq!(cpu("level"), Some((Verdict::Unchanged, 16)));
         // Without the launch pair that some have had and others have not.
-        assert_eq!(cpu("slower"), Some((Verdict::Regressed, 15)));
-        assert_eq!(cpu("third"), Some((Verdict::Regressed, 15)));
+        assert_eq!(cpu("slower"), Some((Verdict::Regressed, 20)));
+        assert_eq!(cpu("short"), Some((Verdict::Regressed, 20)));
+        let coins = judged.evidence.coins();
+        assert_eq!(coins.base + coins.head, 20);
     }
 
     #[test]
     fn later_attempts_build_on_what_was_settled() {
         let state = evidence_state();
-        let first = Run { evidence: Some(state.clone()), ..settled(16) };
+        let first = Run { evidence: Some(state.clone()), ..three(21) };
         let attempt = attempts::attempt(&first).unwrap().unwrap();
-        assert_eq!(attempt.launch_pairs.len(), 15);
+        assert_eq!(attempt.launch_pairs.len(), 20);
         assert_eq!(attempts::last_pair(&first).unwrap().as_ref(), attempt.launch_pairs.last());
         let earlier = vec![attempt];
-        let second =
-            Run { evidence: Some(EvidenceState { number: 2, earlier, ..state }), ..settled(2) };
-        let judged = Comparison::of(&second).unwrap();
+        let second = EvidenceState { number: 2, earlier, ..state };
+        let judged = Comparison::of(&Run { evidence: Some(second), ..three(3) }).unwrap();
         let cpu = judged.rows.iter().filter(|it| it.metric == Metric::Cpu);
         let samples: Vec<_> = cpu.map(|it| it.judgement().unwrap().sample).collect();
-        assert_eq!(samples, [8 + 1, 15 + 1, 15 + 1]);
+        assert_eq!(samples, [20 + 2, 20 + 2, 16 + 2]);
+    }
+
+    #[test]
+    fn a_launch_pair_takes_as_long_as_the_scenarios_that_are_in_it() {
+        let mut run = three(16);
+        let whole = launch_pair_ns(&run, |_| true).unwrap();
+        // As much load in each, of which one has had 15 launch pairs and the others 16.
+        let expected = exact(run.wall_ns) * 3.0 / 47.0;
+        assert!((whole / expected - 1.0).abs() < 1e-4, "{whole} {expected}");
+        let of_level = launch_pair_ns(&run, |it| it.name == "level").unwrap();
+        assert!((3.0 * of_level / whole - 1.0).abs() < 1e-4, "{of_level}");
+        run.scenarios.clear();
+        assert_eq!(launch_pair_ns(&run, |_| true), None);
     }
 
     #[test]

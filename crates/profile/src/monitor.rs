@@ -60,10 +60,11 @@ impl<'a> MonitorConnection<'a> {
             self.send(INTERRUPT)?;
         }
         let digits: Vec<String> = command.bytes().map(|byte| format!("{byte:02x}")).collect();
-        self.request(&format!("qRcmd,{}", digits.concat()))?;
-        self.send(&packet("c"))?;
+        let obeyed = self.request(&format!("qRcmd,{}", digits.concat()));
+        // Also where it was not: a process that is held cannot end.
+        let resumed = self.send(&packet("c"));
         self.is_running = true;
-        Ok(())
+        obeyed.and(resumed)
     }
 
     /// Sends a packet and waits until it is obeyed.
@@ -75,6 +76,8 @@ impl<'a> MonitorConnection<'a> {
                 _ if reply == b"OK" => return Ok(()),
                 // Output, and why the process has stopped.
                 Some(b'O' | b'T' | b'S') => {}
+                // The process has ended, and so does the relay.
+                Some(b'W' | b'X') => return Err(self.ended()),
                 _ => {
                     let reply = String::from_utf8_lossy(&reply);
                     return Err(self.failed(format!("valgrind answered `{reply}` to `{content}`")));

@@ -160,7 +160,7 @@ struct MethodRow<'a> {
     /// Launch pairs in which a suspicion was measured side by side.
     #[serde(skip_serializing_if = "Option::is_none")]
     confirming: Option<usize>,
-    /// Launches, or launch pairs, that the verdicts rest on.
+    /// Launches, or launch pairs, that were measured; verdicts on a settled scenario rest on those that it had.
     launches: usize,
     /// Those of the scenario that was settled after the fewest, if any was.
     #[serde(skip_serializing_if = "Option::is_none")]

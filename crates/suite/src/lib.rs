@@ -83,7 +83,7 @@ pub struct CountSettings {
     /// Variables added to the target's environment, such as one that makes it use one worker: in
     /// which order several share the work is chance.
     pub env: Vec<(String, String)>,
-    /// Launches of each side, each of which gives one value.
+    /// Launches of each side at most, each of which gives one value.
     pub launches: usize,
     /// XML pairs in a launch, about.
     pub pairs: u64,

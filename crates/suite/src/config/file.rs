@@ -118,7 +118,7 @@ struct WorkTable {
     /// Variables of the target while it is counted, such as those that make it serve in one order. Default:
     /// `{}`.
     env: BTreeMap<String, String>,
-    /// Launches of each side that are counted, each of which gives a value. Default: `5`.
+    /// Launches of each side that are counted at most, each of which gives a value. Default: `5`.
     launches: Option<Launches>,
     /// Document pairs in a launch that is counted. Default: `2000`.
     pairs: Option<PairCount>,

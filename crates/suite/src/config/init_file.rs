@@ -82,7 +82,7 @@ bodies = 8                                    # different requests that are sent
 # [work]
 # lane = "auto"                               # count instructions under callgrind where it can be; or "on", "off"
 # env = { APP_WORKERS = "1" }                 # what makes the target serve in one order: counts repeat then
-# launches = 5                                # of each side, each of which gives a value
+# launches = 5                                # of each side at most, each of which gives a value
 # pairs = 2000                                # XML pairs in a launch
 # prove = true                                # where the work grew, revert the hunks that explain it and count again
 
