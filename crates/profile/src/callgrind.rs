@@ -17,6 +17,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
 use record::instruction_counts::{self, BuildCounts};
 use sut::{Target, TargetCommand};
@@ -200,7 +201,7 @@ impl ProfileSession<'_> {
     /// Connects to callgrind in a process.
     fn monitor(&self, dir: &Path, pid: u32) -> Result<MonitorConnection<'_>, ProfileError> {
         let mut vgdb = Command::new("vgdb");
-        join_by_name(&mut vgdb, pid)?;
+        join_by_name(&mut vgdb, pid).map_err(|error| ended(pid, error))?;
         vgdb.arg(format!("--vgdb-prefix={}", prefix(dir).display()))
             .arg(format!("--pid={pid}"))
             // Do not wait for the target to be busy: it is idle.
@@ -210,9 +211,21 @@ impl ProfileSession<'_> {
     }
 }
 
-/// Why a process could not be given a command: it may have ended.
+/// Why a process could not be given a command: it may have ended, or be about to, when it no longer answers.
 fn ended(pid: u32, error: ProfileError) -> ProfileError {
-    if is_valgrind(pid) { error } else { restless() }
+    const POLL: Duration = Duration::from_millis(10);
+    const POLLS: usize = 50;
+    for _ in 0..POLLS {
+        if matches!(error, ProfileError::Cancelled) || !is_valgrind(pid) {
+            break;
+        }
+        thread::sleep(POLL);
+    }
+    match error {
+        ProfileError::Cancelled => error,
+        error if is_valgrind(pid) => error,
+        _ => restless(),
+    }
 }
 
 /// A target, and what was counted of it so far.
