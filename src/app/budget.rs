@@ -22,8 +22,7 @@ impl ComparisonBudget {
     pub fn foresee(&self, earlier: &Run) -> Option<String> {
         let comparison = Comparison::of(earlier).ok()?;
         let counting = Duration::from_nanos(earlier.counting_ns);
-        let launch_pair = stopping::launch_pair_ns(earlier, |_| true)?;
-        let launch_pair = Duration::from_nanos(units::whole(launch_pair.round())?);
+        let launch_pair = stopping::launch_pair(earlier, |_| true)?;
         let launch_pairs_max = self.launch_pairs_max(launch_pair, counting);
         let took = units::duration(launch_pair);
         let plan =

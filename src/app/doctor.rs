@@ -241,9 +241,7 @@ fn noise(run: &Run, launch_pairs_max: usize) -> Result<NoiseFinding> {
         return Ok(NoiseFinding::NotMeasured(reason));
     }
     let launch_pairs = comparison.method.launches;
-    let launch_pair =
-        stopping::launch_pair_ns(run, |_| true).and_then(|ns| units::whole(ns.round()));
-    let launch_pair = Duration::from_nanos(launch_pair.unwrap_or(0));
+    let launch_pair = stopping::launch_pair(run, |_| true).unwrap_or_default();
     let spread = |row: &compare::MetricResult| {
         let of = ScenarioMetric::of(row);
         let spread_ln = row.side_by_side()?.spread_ln;

@@ -36,8 +36,7 @@ impl<'a> CountingRule<'a> {
     /// Whether no further launch is needed to call everything that was counted of a scenario unchanged.
     pub fn is_settled(&self, scenario: &str, counted: &[CountedMetric<'_>]) -> bool {
         counted.iter().all(|it| {
-            let rule = self.gate.rule_in(scenario, it.metric);
-            let rule = rule.unwrap_or_else(|| self.gate.rule(it.metric));
+            let rule = work::rule(self.gate, scenario, it.metric);
             rule.policy == MetricPolicy::Off || {
                 let (_, rests_on) = work::finding(it.metric, Some(it.base), it.head, false);
                 matches!(rests_on, RowEvidence::Counts(counts)

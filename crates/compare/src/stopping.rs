@@ -91,7 +91,11 @@ pub fn settled(run: &Run, comparison: &Comparison) -> Vec<usize> {
 
 /// Returns how long a launch pair of some of the scenarios takes, by what of the load so far was theirs; none without
 /// load.
-pub fn launch_pair_ns(run: &Run, has: impl Fn(&ScenarioRun) -> bool) -> Option<f64> {
+pub fn launch_pair(run: &Run, has: impl Fn(&ScenarioRun) -> bool) -> Option<Duration> {
+    launch_pair_ns(run, has).and_then(|ns| units::whole(ns.round())).map(Duration::from_nanos)
+}
+
+fn launch_pair_ns(run: &Run, has: impl Fn(&ScenarioRun) -> bool) -> Option<f64> {
     let load_ns = |scenario: &ScenarioRun| -> u64 {
         let sides = match &scenario.trials {
             LaunchResults::Paired(pairs) => {

@@ -8,7 +8,7 @@ use crate::{ComparisonNote, CountedLaunches, MetricFinding, MetricResult};
 use record::causes::{HunkEvidence, HunkGrowth, WorkCauses};
 use record::instruction_counts::{BuildCounts, CountOutcome, InstructionCounts};
 use record::metric::Metric;
-use record::metric::gate::MetricPolicy;
+use record::metric::gate::{GateRules, MetricPolicy, MetricRule};
 use record::work_unit::WorkUnit;
 use record::{ContentError, FailureReport, Run, ScenarioRun};
 
@@ -138,7 +138,7 @@ pub(super) fn rows(
     let &RowContext { run, scenario, gate, .. } = context;
     let Some(CountOutcome::Counted(counted)) = &scenario.work else { return Ok(()) };
     for metric in METRICS {
-        let rule = gate.rule_in(&scenario.name, metric).unwrap_or_else(|| gate.rule(metric));
+        let rule = rule(gate, &scenario.name, metric);
         if rule.policy == MetricPolicy::Off {
             continue;
         }
@@ -159,6 +159,11 @@ pub(super) fn rows(
         evidence.push(rests_on);
     }
     Ok(())
+}
+
+/// The rule of what is counted: also where a record of old has none.
+pub(super) fn rule(gate: &GateRules, scenario: &str, metric: Metric) -> MetricRule {
+    gate.rule_in(scenario, metric).unwrap_or_else(|| gate.rule(metric))
 }
 
 /// What counts say before they are judged, and what they rest on. `remembers` tells whether kept runs stand for base.

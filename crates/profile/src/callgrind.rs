@@ -215,17 +215,16 @@ impl ProfileSession<'_> {
 fn ended(pid: u32, error: ProfileError) -> ProfileError {
     const POLL: Duration = Duration::from_millis(10);
     const POLLS: usize = 50;
+    if matches!(error, ProfileError::Cancelled) {
+        return error;
+    }
     for _ in 0..POLLS {
-        if matches!(error, ProfileError::Cancelled) || !is_valgrind(pid) {
-            break;
+        if !is_valgrind(pid) {
+            return restless();
         }
         thread::sleep(POLL);
     }
-    match error {
-        ProfileError::Cancelled => error,
-        error if is_valgrind(pid) => error,
-        _ => restless(),
-    }
+    error
 }
 
 /// A target, and what was counted of it so far.

@@ -164,7 +164,7 @@ impl HelperProcess {
         Err(ProfileError::Tool { tool, reason: "it did not come to an end".to_owned() })
     }
 
-    /// What writes to its standard input, and reads its standard output, if `process` asked for pipes.
+    /// What writes to its standard input, and reads its standard output, where these are pipes.
     pub(super) fn take_pipes(&mut self) -> Option<(ChildStdin, ChildStdout)> {
         Some((self.child.stdin.take()?, self.child.stdout.take()?))
     }
