@@ -1,11 +1,10 @@
 //! Judges the rows of a run, lane by lane, under one error rate.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use record::evidence::EvidenceState;
 use record::metric::Metric;
 use record::metric::gate::{GateRules, MetricPolicy};
-use record::shard::ShardSource;
 use record::work_unit::WorkUnit;
 use record::{PlacementRecord, Run, ScenarioRun};
 
@@ -37,13 +36,14 @@ pub(super) fn judge(
     rows: &mut [MetricResult],
     evidence: Vec<RowEvidence>,
 ) -> Result<FamilyJudgement, CompareError> {
+    let whole = whole_launch_pairs(run);
     let mut absent = absent_rows(run, gate, rows);
     let (mut timed, mut counted, mut kept) = (Vec::new(), Vec::new(), Vec::new());
     let mut called = Vec::new();
     for (row, evidence) in rows.iter_mut().zip(evidence) {
         match evidence {
             RowEvidence::LaunchPairs(attempts) => {
-                let evidence = TimedEvidence::of(run, row, attempts);
+                let evidence = TimedEvidence::of(run, &whole, row, attempts);
                 timed.push((row, evidence));
             }
             RowEvidence::Counts(counts) => counted.push((row, counts)),
@@ -53,7 +53,7 @@ pub(super) fn judge(
         }
     }
     for (row, attempts) in &mut absent {
-        let evidence = TimedEvidence::of(run, row, std::mem::take(attempts));
+        let evidence = TimedEvidence::of(run, &whole, row, std::mem::take(attempts));
         timed.push((row, evidence));
     }
     let exact_lanes = usize::from(decides(&counted)) + usize::from(decides(&called));
@@ -80,7 +80,8 @@ pub(super) fn judge(
         let recalled = history::judge(timed_alpha, hypotheses, kept);
         recalled.into_iter().map(MetricFinding::Recalled).collect()
     });
-    let basis = basis(run, timed_alpha, &timed);
+    let launch_pairs = if timed.is_empty() { None } else { whole.values().copied().max() };
+    let basis = basis(run, timed_alpha, launch_pairs.unwrap_or(0), &timed);
     if !timed.is_empty() {
         let rule = decision_rule(run, timed_alpha)?;
         family += judge_each(timed, |hypotheses, rows: &[TimedEvidence]| {
@@ -101,23 +102,37 @@ struct TimedEvidence {
 }
 
 impl TimedEvidence {
-    fn of(run: &Run, row: &MetricResult, mut attempts: Vec<RowDifferences>) -> Self {
+    fn of(
+        run: &Run,
+        whole: &BTreeMap<&str, usize>,
+        row: &MetricResult,
+        mut attempts: Vec<RowDifferences>,
+    ) -> Self {
         let decides = row.rule.policy == MetricPolicy::Gate;
         if let Some(last) = attempts.last_mut().filter(|_| decides) {
-            last.truncate(whole_launch_pairs(run, &row.scenario));
+            last.truncate(whole.get(row.scenario.as_str()).copied().unwrap_or(0));
         }
         Self { attempts, trust: trust(run, row.metric) }
     }
 }
 
-/// The whole launch pairs of the run that measured a scenario, of those that were joined.
-fn whole_launch_pairs(run: &Run, scenario: &str) -> usize {
-    let has_it = |it: &&ShardSource| it.scenarios.iter().any(|name| name == scenario);
-    let shard = run.shards.iter().find(has_it);
-    let is_measured = |it: &&ScenarioRun| {
-        it.launches() > 0 && shard.is_none_or(|shard| shard.scenarios.contains(&it.name))
-    };
-    record::whole_launches(run.scenarios.iter().filter(is_measured))
+/// How many whole launch pairs the scenarios have had, by name; of runs that were joined, each has its own.
+fn whole_launch_pairs(run: &Run) -> BTreeMap<&str, usize> {
+    let mut shards = BTreeMap::new();
+    for (number, shard) in run.shards.iter().enumerate() {
+        shards.extend(shard.scenarios.iter().map(|name| (name, number)));
+    }
+    let mut joined: BTreeMap<usize, Vec<&ScenarioRun>> = BTreeMap::new();
+    for scenario in run.scenarios.iter().filter(|it| it.launches() > 0) {
+        let shard = shards.get(&scenario.name).copied().unwrap_or(0);
+        joined.entry(shard).or_default().push(scenario);
+    }
+    let mut whole = BTreeMap::new();
+    for scenarios in joined.into_values() {
+        let launch_pairs = record::whole_launches(scenarios.iter().copied());
+        whole.extend(scenarios.into_iter().map(|it| (it.name.as_str(), launch_pairs)));
+    }
+    whole
 }
 
 /// Whether a machine may hold an offset of a metric that its launches do not draw anew: of times, where
@@ -133,10 +148,13 @@ fn trust(run: &Run, metric: Metric) -> PlacementTrust {
 }
 
 /// What the rows of the time lane rest on.
-fn basis(run: &Run, alpha: f64, timed: &[(&mut MetricResult, TimedEvidence)]) -> EvidenceBasis {
-    let whole = run.scenarios.iter().map(|it| whole_launch_pairs(run, &it.name)).max();
-    let whole = if timed.is_empty() { 0 } else { whole.unwrap_or(0) };
-    let mut basis = EvidenceBasis::begin(run, alpha, whole);
+fn basis(
+    run: &Run,
+    alpha: f64,
+    launch_pairs: usize,
+    timed: &[(&mut MetricResult, TimedEvidence)],
+) -> EvidenceBasis {
+    let mut basis = EvidenceBasis::begin(run, alpha, launch_pairs);
     for (row, TimedEvidence { attempts, trust, .. }) in timed {
         basis.add(row, *trust, attempts);
     }
