@@ -8,8 +8,8 @@
 //! More than the floor is *regressed*, also within the tolerance. Fewer is *improved* outside the tolerance only:
 //! a compiler makes code of the same source by up to 1.4 % shorter, and nothing checks a gain.
 //!
-//! Counting may end before its last launch, but only where nothing changed ([`is_settled`]). What ends early is never
-//! *regressed*, so the alarms of all launches bound those of a comparison that may end early.
+//! Counting may end before its last launch, but only where nothing changed ([`crate::counting`]). What ends early is
+//! never *regressed*, so the alarms of all launches bound those of a comparison that may end early.
 
 use stats::hodges_lehmann::Estimate;
 use stats::means::{self, TEstimate, VariancePrior};
