@@ -8,9 +8,8 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rustix::fd::OwnedFd;
 
-use super::body::{BodyFraming, BodySource, RequestBody};
+use super::body::{BodyFraming, BodySource, RequestBody, SealedBytes};
 use super::request::{LoadRequest, RequestContent, RequestMethod, ResponseCheck};
 
 /// Largest body, in bytes, that is copied behind its head.
@@ -31,14 +30,17 @@ pub(super) struct Http1Request {
 /// What is still to be sent: two parts, one behind the other, of which each can be empty.
 pub(super) struct UnsentBytes<'a> {
     pub(super) parts: [&'a [u8]; 2],
-    /// The file that holds the second part, and from which byte on.
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "no other system has one"))]
-    pub(super) file: Option<(&'a OwnedFd, u64)>,
+    /// The second part, if its pages can be lent.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "no other system takes pages")
+    )]
+    pub(super) sealed: Option<SealedBytes<'a>>,
 }
 
 impl<'a> UnsentBytes<'a> {
     pub(super) fn one(part: &'a [u8]) -> Self {
-        Self { parts: [part, &[]], file: None }
+        Self { parts: [part, &[]], sealed: None }
     }
 }
 
@@ -105,7 +107,7 @@ impl Http1Request {
         let rest = self.rest.bytes();
         let at = written.saturating_sub(self.first.len());
         let parts = [self.first.get(written..).unwrap_or_default(), &rest[at..]];
-        UnsentBytes { parts, file: self.rest.file().map(|file| (file, at as u64)) }
+        UnsentBytes { parts, sealed: self.rest.sealed_from(at) }
     }
 }
 

@@ -68,8 +68,6 @@ mod http2;
 mod in_flight;
 mod judge;
 pub mod measure;
-#[cfg(target_os = "linux")]
-mod memory_file;
 mod network;
 pub mod pacing;
 mod pieces;

@@ -11,17 +11,22 @@ use std::time::Duration;
 use rustix::buffer;
 use rustix::event::{Timespec, epoll};
 use rustix::fd::OwnedFd;
-use rustix::fs;
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::thread;
 use rustix::time::ClockId;
 
+use super::page_pipe::PagePipe;
 use super::{Address, Clock, EVENTS_MAX, NetworkDriver, SocketReadiness, connect, read};
 use crate::arrival;
 use crate::arrival::ReceiveResult;
+use crate::body::SealedBytes;
 use crate::http1::UnsentBytes;
 use crate::timers::TimerPair;
+
+/// Connections that pages are lent to: the others copy, lest their pipes take the last of the files that a process may
+/// have open, often 1024.
+const PIPES_MAX: usize = 64;
 
 /// Connections of this system.
 pub(crate) struct LinuxNetwork {
@@ -32,6 +37,8 @@ pub(crate) struct LinuxNetwork {
     sockets: Vec<SystemSocket>,
     arrivals: ArrivalStamps,
     alarms: TimerPair,
+    /// Whether the sockets take pages, as far as it is known.
+    takes_pages: bool,
 }
 
 /// Whether it is noted when bytes arrive.
@@ -44,6 +51,8 @@ enum ArrivalStamps {
 #[derive(Default)]
 struct SystemSocket {
     fd: Option<OwnedFd>,
+    /// What lends it pages, once it has sent some.
+    pages: Option<PagePipe>,
     /// Tells events of a closed socket, already fetched, from those of its successor.
     generation: u32,
     /// When what was last received had arrived.
@@ -65,6 +74,7 @@ impl LinuxNetwork {
             sockets,
             arrivals: ArrivalStamps::Ignored,
             alarms,
+            takes_pages: true,
         })
     }
 
@@ -88,6 +98,28 @@ impl LinuxNetwork {
     fn since_origin_ns(&self, at: Duration) -> u64 {
         let age = read(ClockId::Realtime).saturating_sub(at);
         self.now_ns().saturating_sub(units::nanos(age))
+    }
+
+    /// Sends a body's rest without a copy. Returns none if that cannot be done.
+    fn lend(&mut self, slot: usize, rest: SealedBytes<'_>) -> Option<io::Result<usize>> {
+        if !self.takes_pages || slot >= PIPES_MAX {
+            return None;
+        }
+        let SystemSocket { fd, pages, .. } = &mut self.sockets[slot];
+        let socket = fd.as_ref().expect("the engine uses open connections only");
+        let pipe = match pages {
+            Some(pipe) => Ok(pipe),
+            None => PagePipe::new(socket, &self.address).map(|pipe| pages.insert(pipe)),
+        };
+        match pipe.map(|pipe| pipe.send(socket, rest)) {
+            // There is no pipe to be had, or this kind of socket takes no pages.
+            Err(_) | Ok(Err(Errno::INVAL | Errno::NOSYS)) => {
+                self.sockets[slot].pages = None;
+                self.takes_pages = false;
+                None
+            }
+            Ok(sent) => Some(sent.map_err(Into::into)),
+        }
     }
 
     fn fd(&self, slot: usize) -> &OwnedFd {
@@ -140,24 +172,24 @@ impl NetworkDriver for LinuxNetwork {
     fn close(&mut self, slot: usize) {
         let socket = &mut self.sockets[slot];
         socket.fd = None;
+        socket.pages = None;
         socket.generation = socket.generation.wrapping_add(1);
     }
 
     fn send(&mut self, slot: usize, unsent: &UnsentBytes<'_>) -> io::Result<usize> {
         // Without a signal: a library does not know what the program does about SIGPIPE. Only
-        // `sendfile` has no such flag, and relies on Rust's own default, which is to ignore it.
-        let (socket, flags) = (self.fd(slot), SendFlags::NOSIGNAL);
-        let sent = match (unsent.parts, unsent.file) {
-            ([[], rest], Some((file, mut at))) => {
-                match fs::sendfile(socket, file, Some(&mut at), rest.len()) {
-                    // This kind of socket takes no pages.
-                    Err(Errno::INVAL | Errno::NOSYS) => net::send(socket, rest, flags)?,
-                    sent => sent?,
-                }
-            }
-            ([first, _], Some(_)) => net::send(socket, first, flags | SendFlags::MORE)?,
-            ([one, []] | [[], one], None) => net::send(socket, one, flags)?,
-            ([first, rest], None) => {
+        // `splice` has no such flag, and relies on Rust's own default, which is to ignore it.
+        let flags = SendFlags::NOSIGNAL;
+        if let ([[], _], Some(rest)) = (unsent.parts, unsent.sealed)
+            && let Some(sent) = self.lend(slot, rest)
+        {
+            return sent;
+        }
+        let socket = self.fd(slot);
+        let sent = match (unsent.parts, unsent.sealed) {
+            ([first @ [_, ..], _], Some(_)) => net::send(socket, first, flags | SendFlags::MORE)?,
+            ([one, []] | [[], one], _) => net::send(socket, one, flags)?,
+            ([first, rest], _) => {
                 let pieces = [io::IoSlice::new(first), io::IoSlice::new(rest)];
                 net::sendmsg(socket, &pieces, &mut <_>::default(), flags)?
             }

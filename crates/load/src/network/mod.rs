@@ -6,6 +6,8 @@
 
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(target_os = "linux")]
+mod page_pipe;
 #[cfg(any(test, not(target_os = "linux")))]
 mod portable;
 #[cfg(test)]
@@ -36,6 +38,14 @@ pub enum Address {
     Tcp(SocketAddr),
     /// The path of a socket.
     Unix(PathBuf),
+}
+
+impl Address {
+    /// Whether it is a port of this machine.
+    #[cfg(target_os = "linux")]
+    fn is_loopback(&self) -> bool {
+        matches!(self, Self::Tcp(address) if address.ip().is_loopback())
+    }
 }
 
 impl From<SocketAddr> for Address {
@@ -90,6 +100,12 @@ pub(super) const SPIN_NS: u64 = 2_000_000;
 /// Left to itself the system lets it grow to megabytes, for distances that are not there: a large
 /// body then leaves the caches between the two copies, and costs twice the CPU time.
 const LOCAL_BUFFER_BYTES: usize = 180_000;
+
+/// The congestion control of a connection within this machine: one that every Linux has and that spends no time
+/// between packets. BBR, the default of some, waits for a timer after each, and so measures a large body at the rate
+/// that it has estimated, not at that of the target.
+#[cfg(target_os = "linux")]
+const UNPACED: &str = "reno";
 
 /// A clock and numbered connections, `slot` from 0. Nothing but [`NetworkDriver::wait`] and
 /// [`NetworkDriver::sleep`] waits.
@@ -173,6 +189,9 @@ pub(super) fn tune(socket: impl AsFd, address: &SocketAddr) -> io::Result<()> {
     net::sockopt::set_tcp_nodelay(&socket, true)?;
     if address.ip().is_loopback() {
         net::sockopt::set_socket_send_buffer_size(&socket, LOCAL_BUFFER_BYTES)?;
+        // Where the system has no choice of them it has none that paces.
+        #[cfg(target_os = "linux")]
+        let _ = net::sockopt::set_tcp_congestion(&socket, UNPACED);
     }
     Ok(())
 }

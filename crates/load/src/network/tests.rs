@@ -12,6 +12,7 @@ use units::cancel::Cancel;
 
 use super::portable::PortableNetwork;
 use super::{Address, NetworkDriver, SocketReadiness};
+use crate::body::RequestBody;
 use crate::engine::LoadEngine;
 use crate::http1::UnsentBytes;
 use crate::pacing::{ArrivalSchedule, OpenWorkload, PacingModel};
@@ -65,6 +66,8 @@ for_each_driver! {
     a_refused_connection_says_so
     a_unix_socket_is_connected
     more_than_fits_is_sent_as_room_comes
+    a_unix_socket_takes_a_large_body
+    what_a_closed_slot_has_not_sent_is_not_sent_by_its_successor
     bytes_that_do_not_fit_stay_to_be_received
     the_end_of_a_stream_is_announced_with_its_last_bytes
     a_wait_and_a_sleep_end_at_their_times
@@ -145,33 +148,80 @@ fn a_unix_socket_is_connected<N: NetworkDriver>(new: NewDriver<N>) {
 
 fn more_than_fits_is_sent_as_room_comes<N: NetworkDriver>(new: NewDriver<N>) {
     let (mut network, mut peer) = connected(new);
-    let (first, rest) = (vec![b'a'; 3 << 20], vec![b'b'; 13 << 20]);
-    let all = [first.as_slice(), rest.as_slice()].concat();
-    let mut sent = 0;
-    let mut reader = None;
-    while sent < all.len() {
-        let at = sent.saturating_sub(first.len());
-        let parts = [first.get(sent..).unwrap_or_default(), &rest[at..]];
-        match network.send(0, &UnsentBytes { parts, file: None }) {
-            Ok(more) => sent += more,
-            Err(error) => {
-                assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
-                // Nothing was read so far: no socket holds all of it.
-                reader.get_or_insert_with(|| {
-                    let mut peer = peer.try_clone().unwrap();
-                    thread::spawn(move || {
-                        let mut received = vec![0; 16 << 20];
-                        peer.read_exact(&mut received).map(|()| received)
-                    })
-                });
-                wait_for(&mut network, |it| it.writable);
+    let reader = peer.try_clone().unwrap();
+    check_large_request(&mut network, reader);
+    peer.write_all(b"!").unwrap();
+    wait_for(&mut network, |it| it.readable);
+}
+
+fn a_unix_socket_takes_a_large_body<N: NetworkDriver>(new: NewDriver<N>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("api");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut network = new(Address::Unix(path), 1).unwrap();
+    network.open(0).unwrap();
+    wait_for(&mut network, |it| it.writable);
+    check_large_request(&mut network, listener.accept().unwrap().0);
+}
+
+/// Sends large bodies one behind the other, as they are and in pages that are lent, each after another large part.
+fn check_large_request(network: &mut impl NetworkDriver, peer: impl io::Read + Send + 'static) {
+    // Pages that were mixed up would differ: their size is no multiple of this period.
+    let pattern = |size: usize| (0..=250).cycle().take(size).collect::<Vec<u8>>();
+    let (first, body) = (pattern(3 << 20), RequestBody::from(pattern((7 << 20) + 11)));
+    let all = [first.as_slice(), body.bytes()].concat();
+    let mut reader = Some(peer);
+    let mut reading = None;
+    for is_sealed in [false, true, true] {
+        let mut sent = 0;
+        while sent < all.len() {
+            let at = sent.saturating_sub(first.len());
+            let parts = [first.get(sent..).unwrap_or_default(), &body.bytes()[at..]];
+            let sealed = body.sealed_from(at).filter(|_| is_sealed);
+            match network.send(0, &UnsentBytes { parts, sealed }) {
+                Ok(more) => sent += more,
+                Err(error) => {
+                    assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+                    // Nothing was read so far: no socket holds all of it.
+                    if let Some(mut peer) = reader.take() {
+                        let mut received = vec![0; 3 * all.len()];
+                        reading = Some(thread::spawn(move || {
+                            peer.read_exact(&mut received).map(|()| received)
+                        }));
+                    }
+                    wait_for(network, |it| it.writable);
+                }
             }
         }
     }
-    let received = reader.expect("sending had to wait").join().unwrap().unwrap();
-    assert!(received == all, "the bytes differ");
-    peer.write_all(b"!").unwrap();
-    wait_for(&mut network, |it| it.readable);
+    let received = reading.expect("sending had to wait").join().unwrap().unwrap();
+    assert!(received == all.repeat(3), "the bytes differ");
+}
+
+fn what_a_closed_slot_has_not_sent_is_not_sent_by_its_successor<N: NetworkDriver>(
+    new: NewDriver<N>,
+) {
+    let (listener, address) = listen();
+    let mut network = new(address, 1).unwrap();
+    let body = RequestBody::from((0..=250).cycle().take(20 << 20).collect::<Vec<u8>>());
+    for _ in 0..3 {
+        network.open(0).unwrap();
+        wait_for(&mut network, |it| it.writable);
+        let (mut peer, _) = listener.accept().unwrap();
+        assert_eq!(network.send(0, &UnsentBytes::one(b"head")).unwrap(), 4);
+        let mut sent = 0;
+        while let Ok(more) = network.send(
+            0,
+            &UnsentBytes { parts: [&[], &body.bytes()[sent..]], sealed: body.sealed_from(sent) },
+        ) {
+            sent += more;
+        }
+        assert!(sent < body.bytes().len(), "nobody reads");
+        let mut received = [0; 1000];
+        peer.read_exact(&mut received).unwrap();
+        assert_eq!(received.split_at(4), (b"head".as_slice(), &body.bytes()[..996]));
+        network.close(0);
+    }
 }
 
 fn bytes_that_do_not_fit_stay_to_be_received<N: NetworkDriver>(new: NewDriver<N>) {
