@@ -6,8 +6,8 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use load::{
-    AnswerCapture, AnswerParts, CapturedValues, LiveRequest, LoadRequest, RequestContent,
-    RequestHead, ResponseCheck, UnsendableRequest, WrongResponse,
+    AnswerCapture, AnswerParts, CapturedValues, LiveRequest, LoadRequest, RequestBody,
+    RequestContent, RequestHead, ResponseCheck, UnsendableRequest, WrongResponse,
 };
 use payload::{
     Capture, LiveTexts, LiveValues, PayloadSpec, RequestContext, RequestFraming, RequestRenderer,
@@ -90,7 +90,7 @@ impl OperationRequest {
 fn encoded(spec: &PayloadSpec, body: Vec<u8>) -> RequestContent {
     let body = spec.encode(body);
     match spec.framing {
-        RequestFraming::Length => RequestContent::Kept(body.into()),
+        RequestFraming::Length => RequestContent::Kept(RequestBody::once(body)),
         RequestFraming::Chunked => {
             RequestContent::Streamed(Arc::new(Bytes::from(body)), load::BodyFraming::Chunked)
         }

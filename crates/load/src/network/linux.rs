@@ -24,9 +24,9 @@ use crate::body::SealedBytes;
 use crate::http1::UnsentBytes;
 use crate::timers::TimerPair;
 
-/// Connections that pages are lent to: the others copy, lest their pipes take the last of the files that a process may
-/// have open, often 1024.
-const PIPES_MAX: usize = 64;
+/// Connections that pages are lent to. More of them copy, all: their pipes would take the last of the files that a
+/// process may have open, often 1024.
+const LENDING_MAX: usize = 64;
 
 /// Connections of this system.
 pub(crate) struct LinuxNetwork {
@@ -74,7 +74,7 @@ impl LinuxNetwork {
             sockets,
             arrivals: ArrivalStamps::Ignored,
             alarms,
-            takes_pages: true,
+            takes_pages: connections <= LENDING_MAX,
         })
     }
 
@@ -102,24 +102,18 @@ impl LinuxNetwork {
 
     /// Sends a body's rest without a copy. Returns none if that cannot be done.
     fn lend(&mut self, slot: usize, rest: SealedBytes<'_>) -> Option<io::Result<usize>> {
-        if !self.takes_pages || slot >= PIPES_MAX {
-            return None;
-        }
         let SystemSocket { fd, pages, .. } = &mut self.sockets[slot];
         let socket = fd.as_ref().expect("the engine uses open connections only");
         let pipe = match pages {
-            Some(pipe) => Ok(pipe),
-            None => PagePipe::new(socket, &self.address).map(|pipe| pages.insert(pipe)),
+            Some(pipe) => Some(pipe),
+            None => PagePipe::new(socket, &self.address).ok().map(|pipe| pages.insert(pipe)),
         };
-        match pipe.map(|pipe| pipe.send(socket, rest)) {
-            // There is no pipe to be had, or this kind of socket takes no pages.
-            Err(_) | Ok(Err(Errno::INVAL | Errno::NOSYS)) => {
-                self.sockets[slot].pages = None;
-                self.takes_pages = false;
-                None
-            }
-            Ok(sent) => Some(sent.map_err(Into::into)),
+        let sent = pipe.and_then(|pipe| pipe.send(socket, rest));
+        if sent.is_none() {
+            self.sockets[slot].pages = None;
+            self.takes_pages = false;
         }
+        sent.map(|sent| sent.map_err(Into::into))
     }
 
     fn fd(&self, slot: usize) -> &OwnedFd {
@@ -180,13 +174,14 @@ impl NetworkDriver for LinuxNetwork {
         // Without a signal: a library does not know what the program does about SIGPIPE. Only
         // `splice` has no such flag, and relies on Rust's own default, which is to ignore it.
         let flags = SendFlags::NOSIGNAL;
-        if let ([[], _], Some(rest)) = (unsent.parts, unsent.sealed)
+        let sealed = unsent.sealed.filter(|_| self.takes_pages);
+        if let ([[], _], Some(rest)) = (unsent.parts, sealed)
             && let Some(sent) = self.lend(slot, rest)
         {
             return sent;
         }
         let socket = self.fd(slot);
-        let sent = match (unsent.parts, unsent.sealed) {
+        let sent = match (unsent.parts, sealed) {
             ([first @ [_, ..], _], Some(_)) => net::send(socket, first, flags | SendFlags::MORE)?,
             ([one, []] | [[], one], _) => net::send(socket, one, flags)?,
             ([first, rest], _) => {
@@ -260,5 +255,59 @@ impl Drop for PreciseWaits {
     fn drop(&mut self) {
         // It was accepted before; and a wait that is too precise does no harm.
         let _ = thread::set_current_timer_slack(NonZeroU64::new(self.before_ns));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::thread;
+
+    use super::*;
+    use crate::body::RequestBody;
+    use crate::network::tests::{connected, wait_for};
+
+    #[test]
+    fn pages_are_lent_until_the_system_takes_none_and_nothing_is_paced() {
+        let (mut network, mut peer) = connected(LinuxNetwork::new);
+        assert_eq!(net::sockopt::tcp_congestion(network.fd(0)).unwrap(), "reno");
+        let bytes: Vec<u8> = (0..7_500_000_u32).flat_map(u32::to_be_bytes).collect();
+        let body = RequestBody::from(bytes.clone());
+        let mut lent = 0;
+        let send = |network: &mut LinuxNetwork, at: usize| {
+            let parts: [&[u8]; 2] = [&[], &body.bytes()[at..]];
+            network.send(0, &UnsentBytes { parts, sealed: body.sealed_from(at) })
+        };
+        // Nobody reads: the pipe holds more than was sent.
+        while let Ok(more) = send(&mut network, lent) {
+            lent += more;
+        }
+        assert!(network.sockets[0].pages.is_some() && lent > 0);
+        network.sockets[0].pages = None;
+        network.takes_pages = false;
+        let reading = thread::spawn(move || {
+            let mut received = vec![0; 4 * 7_500_000];
+            peer.read_exact(&mut received).map(|()| received)
+        });
+        let mut sent = lent;
+        while sent < bytes.len() {
+            match send(&mut network, sent) {
+                Ok(more) => sent += more,
+                Err(error) => {
+                    assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+                    wait_for(&mut network, |it| it.writable);
+                }
+            }
+        }
+        assert!(network.sockets[0].pages.is_none());
+        assert!(reading.join().unwrap().unwrap() == bytes, "the bytes differ");
+    }
+
+    #[test]
+    fn many_connections_copy() {
+        let address = Address::Tcp(([127, 0, 0, 1], 9).into());
+        let takes_pages =
+            |connections| LinuxNetwork::new(address.clone(), connections).unwrap().takes_pages;
+        assert!(takes_pages(LENDING_MAX) && !takes_pages(LENDING_MAX + 1));
     }
 }

@@ -189,7 +189,7 @@ pub(super) fn tune(socket: impl AsFd, address: &SocketAddr) -> io::Result<()> {
     net::sockopt::set_tcp_nodelay(&socket, true)?;
     if address.ip().is_loopback() {
         net::sockopt::set_socket_send_buffer_size(&socket, LOCAL_BUFFER_BYTES)?;
-        // Where the system has no choice of them it has none that paces.
+        // Where this is not allowed, the connection is as the system is set.
         #[cfg(target_os = "linux")]
         let _ = net::sockopt::set_tcp_congestion(&socket, UNPACED);
     }

@@ -36,13 +36,13 @@ impl PagePipe {
         Ok(Self { input, output, held: 0 })
     }
 
-    /// Sends as much of a body's rest as there is room for, and returns how much. The rest begins where the last call
-    /// for this connection has ended.
+    /// Sends as much of a body's rest as there is room for, and returns how much; none if the system lends no pages, or
+    /// none to this kind of socket. The rest begins where the last call for this connection has ended.
     pub(super) fn send(
         &mut self,
         socket: impl AsFd,
         rest: SealedBytes<'_>,
-    ) -> Result<usize, Errno> {
+    ) -> Option<Result<usize, Errno>> {
         let (rest, flags) = (rest.bytes(), SpliceFlags::NONBLOCK);
         if self.held == 0 {
             // The system would look up pages beyond that in vain.
@@ -52,12 +52,18 @@ impl PagePipe {
                 reason = "the system reads the memory after the call that names it"
             )]
             // SAFETY: sealed pages are not written to any more, and the system keeps them until they are sent.
-            let held = unsafe { pipe::vmsplice(&self.input, &[part], flags)? };
-            self.held = held;
+            let held = unsafe { pipe::vmsplice(&self.input, &[part], flags) };
+            self.held = held.ok()?;
         }
         let more = if self.held < rest.len() { SpliceFlags::MORE } else { SpliceFlags::empty() };
-        let sent = pipe::splice(&self.output, None, socket, None, self.held, flags | more)?;
-        self.held -= sent;
-        Ok(sent)
+        match pipe::splice(&self.output, None, socket, None, self.held, flags | more) {
+            // The last is what a filter of system calls says.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => None,
+            Err(error) => Some(Err(error)),
+            Ok(sent) => {
+                self.held -= sent;
+                Some(Ok(sent))
+            }
+        }
     }
 }

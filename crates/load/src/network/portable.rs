@@ -3,8 +3,7 @@
 //! The runtime of HTTP/2 waits by `mio` too, so that it is no further dependency; and unlike
 //! `polling` it says that a peer has ended its stream, without which the engine could not tell a
 //! connection that is kept. These systems do not say when bytes arrived: an open load is woken by
-//! every answer and reads the clock then, which costs more but measures the same. Bodies have no
-//! file to be sent from.
+//! every answer and reads the clock then, which costs more but measures the same. All bodies are copied.
 
 use std::io;
 use std::thread;
