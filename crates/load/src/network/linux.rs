@@ -24,7 +24,7 @@ use crate::body::SealedBytes;
 use crate::http1::UnsentBytes;
 use crate::timers::TimerPair;
 
-/// Connections that pages are lent to. More of them copy, all: their pipes would take the last of the files that a
+/// Connections that pages are lent to. With more, all copy: their pipes would take the last of the files that a
 /// process may have open, often 1024.
 const LENDING_MAX: usize = 64;
 
