@@ -265,7 +265,7 @@ mod tests {
 
     use super::*;
     use crate::body::RequestBody;
-    use crate::network::tests::{connected, wait_for};
+    use crate::network::tests::{connected, fill, rest, wait_for};
 
     #[test]
     fn pages_are_lent_until_the_system_takes_none_and_nothing_is_paced() {
@@ -273,25 +273,17 @@ mod tests {
         assert_eq!(net::sockopt::tcp_congestion(network.fd(0)).unwrap(), "reno");
         let bytes: Vec<u8> = (0..7_500_000_u32).flat_map(u32::to_be_bytes).collect();
         let body = RequestBody::from(bytes.clone());
-        let mut lent = 0;
-        let send = |network: &mut LinuxNetwork, at: usize| {
-            let parts: [&[u8]; 2] = [&[], &body.bytes()[at..]];
-            network.send(0, &UnsentBytes { parts, sealed: body.sealed_from(at) })
-        };
-        // Nobody reads: the pipe holds more than was sent.
-        while let Ok(more) = send(&mut network, lent) {
-            lent += more;
-        }
-        assert!(network.sockets[0].pages.is_some() && lent > 0);
+        let mut sent = fill(&mut network, &body);
+        // The pipe holds more than was sent.
+        assert!(network.sockets[0].pages.is_some());
         network.sockets[0].pages = None;
         network.takes_pages = false;
         let reading = thread::spawn(move || {
             let mut received = vec![0; 4 * 7_500_000];
             peer.read_exact(&mut received).map(|()| received)
         });
-        let mut sent = lent;
         while sent < bytes.len() {
-            match send(&mut network, sent) {
+            match network.send(0, &rest(&body, sent)) {
                 Ok(more) => sent += more,
                 Err(error) => {
                     assert_eq!(error.kind(), io::ErrorKind::WouldBlock);

@@ -3,7 +3,7 @@
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::num::NonZeroUsize;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -24,7 +24,7 @@ const SECOND: u64 = 1_000 * MS;
 /// What a test that waits in vain takes, and fails.
 const PATIENCE_NS: u64 = 20 * SECOND;
 
-pub(super) type NewDriver<N> = fn(Address, usize) -> io::Result<N>;
+type NewDriver<N> = fn(Address, usize) -> io::Result<N>;
 
 macro_rules! for_each_driver {
     ($($test:ident)*) => {
@@ -91,6 +91,33 @@ pub(super) fn connected<N: NetworkDriver>(new: NewDriver<N>) -> (N, TcpStream) {
     (network, listener.accept().unwrap().0)
 }
 
+/// The same over a socket with a path.
+fn connected_by_path<N: NetworkDriver>(new: NewDriver<N>) -> (N, UnixStream) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("api");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut network = new(Address::Unix(path), 1).unwrap();
+    network.open(0).unwrap();
+    wait_for(&mut network, |it| it.writable);
+    network.opened(0).unwrap();
+    (network, listener.accept().unwrap().0)
+}
+
+/// What is unsent of a body, from `at` on.
+pub(super) fn rest(body: &RequestBody, at: usize) -> UnsentBytes<'_> {
+    UnsentBytes { parts: [&[], &body.bytes()[at..]], sealed: body.sealed_from(at) }
+}
+
+/// Sends as much of a body over slot 0 as there is room for where the peer reads nothing, and returns how much.
+pub(super) fn fill(network: &mut impl NetworkDriver, body: &RequestBody) -> usize {
+    let mut sent = 0;
+    while let Ok(more) = network.send(0, &rest(body, sent)) {
+        sent += more;
+    }
+    assert!((1..body.bytes().len()).contains(&sent), "{sent}");
+    sent
+}
+
 /// Waits until that is true of slot 0.
 #[track_caller]
 pub(super) fn wait_for(
@@ -131,14 +158,7 @@ fn a_refused_connection_says_so<N: NetworkDriver>(new: NewDriver<N>) {
 }
 
 fn a_unix_socket_is_connected<N: NetworkDriver>(new: NewDriver<N>) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("api");
-    let listener = UnixListener::bind(&path).unwrap();
-    let mut network = new(Address::Unix(path), 1).unwrap();
-    network.open(0).unwrap();
-    wait_for(&mut network, |it| it.writable);
-    network.opened(0).unwrap();
-    let (mut peer, _) = listener.accept().unwrap();
+    let (mut network, mut peer) = connected_by_path(new);
     peer.write_all(b"ok").unwrap();
     wait_for(&mut network, |it| it.readable);
     let mut received = Vec::with_capacity(9);
@@ -155,13 +175,8 @@ fn more_than_fits_is_sent_as_room_comes<N: NetworkDriver>(new: NewDriver<N>) {
 }
 
 fn a_unix_socket_takes_a_large_body<N: NetworkDriver>(new: NewDriver<N>) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("api");
-    let listener = UnixListener::bind(&path).unwrap();
-    let mut network = new(Address::Unix(path), 1).unwrap();
-    network.open(0).unwrap();
-    wait_for(&mut network, |it| it.writable);
-    check_large_request(&mut network, listener.accept().unwrap().0);
+    let (mut network, peer) = connected_by_path(new);
+    check_large_request(&mut network, peer);
 }
 
 /// Sends large bodies one behind the other, as they are and in pages that are lent, each after another large part.
@@ -210,14 +225,7 @@ fn what_a_closed_slot_has_not_sent_is_not_sent_by_its_successor<N: NetworkDriver
         wait_for(&mut network, |it| it.writable);
         let (mut peer, _) = listener.accept().unwrap();
         assert_eq!(network.send(0, &UnsentBytes::one(b"head")).unwrap(), 4);
-        let mut sent = 0;
-        while let Ok(more) = network.send(
-            0,
-            &UnsentBytes { parts: [&[], &body.bytes()[sent..]], sealed: body.sealed_from(sent) },
-        ) {
-            sent += more;
-        }
-        assert!(sent < body.bytes().len(), "nobody reads");
+        fill(&mut network, &body);
         let mut received = [0; 1000];
         peer.read_exact(&mut received).unwrap();
         assert_eq!(received.split_at(4), (b"head".as_slice(), &body.bytes()[..996]));
